@@ -1,0 +1,62 @@
+# Everything that is done to this tree by hand or by CI is a target here.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# The product is built without C. Only the race detector needs a C compiler, and it is used in tests alone.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
+GO_TEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m
+
+STATICCHECK := go tool -modfile=tools/go.mod staticcheck
+
+export KEYWARD_DATABASE_URL ?= sqlite:./keyward.db
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/keyward
+	$(GO_BUILD) -o bin/keyward ./cmd/keyward
+
+.PHONY: run
+run: build ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
+	bin/keyward serve
+
+.PHONY: test
+test: test-deps ## Run every test, with the race detector and in random order
+	$(GO_TEST) ./...
+
+.PHONY: test-deps
+test-deps: ## Install the programs that tests call, where they are missing
+	@scripts/install-test-deps
+
+.PHONY: lint
+lint: ## Check the format, then go vet and staticcheck
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then printf 'not formatted (make fmt):\n%s\n' "$$unformatted" >&2; exit 1; fi
+	go vet ./...
+	$(STATICCHECK) ./...
+
+.PHONY: tidy-check
+tidy-check: ## Check that go.mod and go.sum say what the code imports, no more and no less
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+.PHONY: check
+check: lint tidy-check build test ## All that CI runs
+
+.PHONY: bench
+bench: ## Measure verification and management on this machine
+	CGO_ENABLED=0 go run -trimpath ./bench
+
+.PHONY: fmt
+fmt: ## Format every Go file
+	gofmt -w .
+
+.PHONY: clean
+clean: ## Remove what was built; a database stays
+	rm -rf bin
