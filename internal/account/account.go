@@ -1,0 +1,173 @@
+// Package account owns workspaces, members, roles and service keys, who is calling, and the grant rule: nobody passes on what
+// they do not hold. It does not own where the records are kept (store) nor the operations on them (control).
+package account
+
+import (
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
+)
+
+// PermissionMode says what a key's frozen set means once its creator's role has changed.
+type PermissionMode string
+
+// The modes: Frozen keeps the set as it was granted, Capped works with what the creator still holds of it.
+const (
+	Frozen PermissionMode = "frozen"
+	Capped PermissionMode = "capped"
+)
+
+// Settings are a workspace's rules for new keys.
+type Settings struct {
+	PermissionMode   PermissionMode
+	DefaultRateLimit ratelimit.Limits
+	MaxKeyLifetime   time.Duration // 0: no longest lifetime
+	RequireExpiry    bool
+}
+
+// Workspace is a tenant. Times are UTC in whole milliseconds.
+type Workspace struct {
+	ID        id.Workspace
+	Name      string
+	IsActive  bool
+	OwnerID   id.User
+	Settings  Settings
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Member is a user's place in a workspace.
+type Member struct {
+	Workspace   id.Workspace
+	User        id.User
+	Email       string
+	DisplayName string // "" for none
+	Role        id.Role
+	KeyCount    int64 // kept by the store
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// SystemRole names a role that every workspace has and nobody changes; "" for a workspace's own roles.
+type SystemRole string
+
+// The system roles.
+const (
+	Owner      SystemRole = "Owner"
+	Admin      SystemRole = "Admin"
+	MemberRole SystemRole = "Member"
+	Viewer     SystemRole = "Viewer"
+	NotASystem SystemRole = ""
+)
+
+// SystemRoles lists them from the most powerful.
+func SystemRoles() []SystemRole { return []SystemRole{Owner, Admin, MemberRole, Viewer} }
+
+// Permissions is what the system role holds in a catalogue.
+func (s SystemRole) Permissions(c *perm.Catalogue) perm.Set {
+	switch s {
+	case Owner:
+		return c.All()
+	case Admin:
+		return c.All().Without(c.Known([]string{WorkspaceDelete, BillingManage}))
+	case MemberRole:
+		return c.Reads().Or(c.Known([]string{APIKeysWrite, APIKeysDelete}))
+	case Viewer:
+		return c.Reads()
+	}
+	return perm.Set{}
+}
+
+// Describe says in a sentence what the system role is for.
+func (s SystemRole) Describe() string {
+	switch s {
+	case Owner:
+		return "Everything, and the only one who can change an owner."
+	case Admin:
+		return "Everything but deleting the workspace and managing billing."
+	case MemberRole:
+		return "Sees everything; makes and deletes keys of their own."
+	case Viewer:
+		return "Sees everything, changes nothing."
+	}
+	return ""
+}
+
+// Role is a named set of permissions. A system role's Permissions follow the catalogue.
+type Role struct {
+	ID          id.Role
+	Workspace   id.Workspace
+	Name        string
+	Description string // "" for none
+	Permissions perm.Set
+	System      SystemRole
+	MemberCount int64 // counted by the store
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Scope is what a service key may do.
+type Scope string
+
+// The scopes; ScopeRoot holds the others.
+const (
+	ScopeVerify Scope = "verify"
+	ScopeManage Scope = "manage"
+	ScopeRoot   Scope = "root"
+)
+
+// ServiceKey is an operator's credential. Times are UTC in whole milliseconds; a zero ExpiresAt means "never".
+type ServiceKey struct {
+	ID        id.ServiceKey
+	Name      string
+	Scopes    []Scope
+	FromEnv   bool // set by KEYWARD_ROOT_KEY
+	Masked    string
+	Digest    keyfmt.Stored
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// Expired tells whether the key is past its expiry.
+func (k *ServiceKey) Expired(now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
+
+// Has tells whether the scope is held; ScopeRoot holds every scope.
+func (k *ServiceKey) Has(s Scope) bool {
+	for _, h := range k.Scopes {
+		if h == s || h == ScopeRoot {
+			return true
+		}
+	}
+	return false
+}
+
+// The permissions that Keyward's own operations ask for.
+const (
+	APIKeysRead            = "api-keys:read"
+	APIKeysWrite           = "api-keys:write"
+	APIKeysDelete          = "api-keys:delete"
+	APIKeysManageOthers    = "api-keys:manage-others"
+	MembersRead            = "members:read"
+	MembersInvite          = "members:invite"
+	MembersRemove          = "members:remove"
+	MembersRoleChange      = "members:role-change"
+	RolesRead              = "roles:read"
+	RolesWrite             = "roles:write"
+	RolesDelete            = "roles:delete"
+	WorkspaceRead          = "workspace:read"
+	WorkspaceSettingsWrite = "workspace:settings-write"
+	WorkspaceDelete        = "workspace:delete"
+	WorkspaceLogsRead      = "workspace:logs-read"
+	BillingManage          = "billing:manage" // named by the Admin role alone
+)
+
+// OwnPermissions lists the permissions that Keyward's operations ask for, to compare a custom catalogue with.
+func OwnPermissions() []string {
+	return []string{APIKeysRead, APIKeysWrite, APIKeysDelete, APIKeysManageOthers, MembersRead, MembersInvite, MembersRemove,
+		MembersRoleChange, RolesRead, RolesWrite, RolesDelete, WorkspaceRead, WorkspaceSettingsWrite, WorkspaceDelete, WorkspaceLogsRead}
+}

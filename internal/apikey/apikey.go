@@ -1,0 +1,75 @@
+// Package apikey owns the record of an API key and what follows from it alone: its status at an instant and the values it
+// answers to. It does not own who may make or change one (account) nor where it is kept (store).
+package apikey
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
+)
+
+// Bounds of what a key can carry.
+const (
+	MaxMetadata   = 4 << 10 // bytes of JSON
+	MaxAllowedIPs = 64
+	MaxOverlap    = 7 * 24 * time.Hour
+)
+
+// Key is everything that is known of a key but its value. Times are UTC in whole milliseconds; a zero time means "never".
+type Key struct {
+	ID          id.Key
+	Workspace   id.Workspace
+	User        id.User // the creator
+	Name        string
+	Environment keyfmt.Environment
+	IsActive    bool
+	Revoked     bool // by the standard's revocation: it stays disabled for good
+	Orphan      bool // its creator left and it was kept
+	Permissions perm.Set
+	Limits      ratelimit.Limits
+	AllowedIPs  []netip.Prefix
+	Description string // "" for none
+	Metadata    string // a JSON object, compact; "" for {}
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	LastUsedAt  time.Time
+	ExpiresAt   time.Time
+
+	Value    Value   // the current value
+	Previous []Value // earlier values that still work, each until its Until
+}
+
+// Value is what is kept of one value of a key.
+type Value struct {
+	Digest keyfmt.Stored
+	Masked string
+	Until  time.Time // end of the overlap; zero for the current value
+}
+
+// Expired tells whether the key is past its expiry: it is good while now is before it, to the millisecond.
+func (k *Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+
+// Rotate puts a new value in place. The one it replaces works until now+overlap and no earlier value longer than that; without
+// an overlap all of them end at once.
+func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {
+	end := now.Add(overlap)
+	var kept []Value
+	if overlap > 0 {
+		for _, p := range k.Previous {
+			if p.Until.After(now) {
+				if p.Until.After(end) {
+					p.Until = end
+				}
+				kept = append(kept, p)
+			}
+		}
+		old := k.Value
+		old.Until = end
+		kept = append(kept, old)
+	}
+	k.Value, k.Previous = v, kept
+}

@@ -1,0 +1,69 @@
+// Package audit owns the event: who did what, as which credential, from where, and what changed. It does not own how events are
+// kept (store) or asked for (control). An event never holds a secret.
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+)
+
+// Type is noun.verbed.
+type Type string
+
+// The types of the contract.
+const (
+	WorkspaceCreated  Type = "workspace.created"
+	WorkspaceUpdated  Type = "workspace.updated"
+	WorkspaceDeleted  Type = "workspace.deleted"
+	MemberAdded       Type = "member.added"
+	MemberUpdated     Type = "member.updated"
+	MemberRemoved     Type = "member.removed"
+	RoleCreated       Type = "role.created"
+	RoleUpdated       Type = "role.updated"
+	RoleDeleted       Type = "role.deleted"
+	APIKeyCreated     Type = "api_key.created"
+	APIKeyUpdated     Type = "api_key.updated"
+	APIKeyDeleted     Type = "api_key.deleted"
+	APIKeyRotated     Type = "api_key.rotated"
+	APIKeyRevoked     Type = "api_key.revoked"
+	ServiceKeyCreated Type = "service_key.created"
+	ServiceKeyDeleted Type = "service_key.deleted"
+)
+
+// Event is one line of the log. Seq and Hash are given by the store.
+type Event struct {
+	Seq         int64
+	ID          id.Event
+	Workspace   id.Workspace // "" for the installation's own events
+	Type        Type
+	Description string
+	ActorID     string
+	ActorEmail  string // "" for none
+	CreatedAt   time.Time
+	Metadata    string // a JSON object, compact
+	Hash        [32]byte
+}
+
+// Chain is the hash of an event after another: SHA-256 over the hash before it and every field, each with its length in front.
+// Changing, dropping or inserting an event breaks every hash that follows.
+func (e *Event) Chain(before [32]byte) [32]byte {
+	h := sha256.New()
+	h.Write(before[:])
+	put := func(s string) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
+		h.Write(n[:])
+		h.Write([]byte(s))
+	}
+	var n [16]byte
+	binary.BigEndian.PutUint64(n[:8], uint64(e.Seq))
+	binary.BigEndian.PutUint64(n[8:], uint64(e.CreatedAt.UnixMilli()))
+	h.Write(n[:])
+	for _, s := range []string{string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail, e.Metadata} {
+		put(s)
+	}
+	return [32]byte(h.Sum(nil))
+}

@@ -1,0 +1,116 @@
+// Package fault owns what can go wrong in front of a caller: a stable code, a sentence for people, the fields it is about, and,
+// kept apart from all of these, a cause for the log. It does not own how a fault is written to the wire.
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is a stable, machine-readable reason; it is part of the public contract.
+type Code string
+
+// The codes of the contract.
+const (
+	InvalidRequest       Code = "invalid_request"
+	Unauthenticated      Code = "unauthenticated"
+	PermissionDenied     Code = "permission_denied"
+	PermissionEscalation Code = "permission_escalation"
+	NotFound             Code = "not_found"
+	MethodNotAllowed     Code = "method_not_allowed"
+	Conflict             Code = "conflict"
+	BodyTooLarge         Code = "body_too_large"
+	UnsupportedMediaType Code = "unsupported_media_type"
+	RateLimited          Code = "rate_limited"
+	Unavailable          Code = "unavailable"
+	Internal             Code = "internal_error"
+)
+
+// statuses is the one table from code to HTTP status.
+var statuses = map[Code]int{
+	InvalidRequest:       400,
+	Unauthenticated:      401,
+	PermissionDenied:     403,
+	PermissionEscalation: 403,
+	NotFound:             404,
+	MethodNotAllowed:     405,
+	Conflict:             409,
+	BodyTooLarge:         413,
+	UnsupportedMediaType: 415,
+	RateLimited:          429,
+	Unavailable:          503,
+	Internal:             500,
+}
+
+// Status is the HTTP status that goes with the code, 500 for one that is not declared.
+func (c Code) Status() int {
+	if s, ok := statuses[c]; ok {
+		return s
+	}
+	return 500
+}
+
+// Detail names one field of the request and what is wrong with it.
+type Detail struct {
+	Field   string
+	Message string
+}
+
+// Error is a declared fault. Message and Details are for the caller; the cause is for the log alone.
+type Error struct {
+	Code    Code
+	Message string
+	Details []Detail
+	cause   error
+}
+
+// Error gives both readers' halves, for the log.
+func (e *Error) Error() string {
+	s := string(e.Code) + ": " + e.Message
+	for _, d := range e.Details {
+		s += "; " + d.Field + ": " + d.Message
+	}
+	if e.cause != nil {
+		s += " (" + e.cause.Error() + ")"
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// New makes a fault with a sentence for the caller.
+func New(code Code, message string, details ...Detail) *Error {
+	return &Error{Code: code, Message: message, Details: details}
+}
+
+// Because adds the cause that the log shall show and the caller shall not.
+func (e *Error) Because(err error) *Error {
+	c := *e
+	c.cause = err
+	return &c
+}
+
+// Invalid is an invalid_request that names one field.
+func Invalid(field, format string, args ...any) *Error {
+	msg := fmt.Sprintf(format, args...)
+	return New(InvalidRequest, field+": "+msg, Detail{Field: field, Message: msg})
+}
+
+// Missing is the one answer for everything that is not there, or not there for this caller: the same bytes for both.
+func Missing() *Error { return New(NotFound, "there is no such object") }
+
+// From gives the declared fault inside err. What is not declared becomes an internal error whose cause is err.
+func From(err error) *Error {
+	var f *Error
+	if errors.As(err, &f) {
+		return f
+	}
+	return New(Internal, "internal error").Because(err)
+}
+
+// Is tells whether err carries a fault with the code.
+func Is(err error, code Code) bool {
+	var f *Error
+	return errors.As(err, &f) && f.Code == code
+}

@@ -1,0 +1,33 @@
+// Package feed owns the change: what a reader of the one log is told when a transaction has committed. It does not own
+// who reads (replica) nor who writes (store).
+package feed
+
+import (
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/id"
+)
+
+// Change says that one object is now so, or is gone. Exactly one of the pointers, or one of the Gone fields, is set.
+// Rows are whole: applying the newest Change of an object is enough.
+type Change struct {
+	Revision int64 // the Seq of the transaction's last event; 0 while everything is being loaded
+
+	Workspace  *account.Workspace
+	Role       *account.Role
+	Member     *account.Member
+	Key        *apikey.Key
+	ServiceKey *account.ServiceKey
+
+	WorkspaceGone  id.Workspace // with everything in it
+	RoleGone       id.Role
+	MemberGone     *MemberID
+	KeyGone        id.Key
+	ServiceKeyGone id.ServiceKey
+}
+
+// MemberID names a member.
+type MemberID struct {
+	Workspace id.Workspace
+	User      id.User
+}

@@ -1,0 +1,107 @@
+package keyfmt
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Digest is what is kept of a key at rest: SHA-256, or HMAC-SHA-256 under a pepper, of its whole text.
+type Digest [32]byte
+
+// PepperID names the pepper that a digest was made under, without telling it; NoPepper is plain SHA-256.
+type PepperID string
+
+// NoPepper marks plain SHA-256 digests.
+const NoPepper PepperID = "none"
+
+// Stored is a digest together with the pepper it was made under.
+type Stored struct {
+	Pepper PepperID
+	Sum    Digest
+}
+
+type pepper struct {
+	id  PepperID
+	key []byte
+}
+
+func newPepper(value string) pepper {
+	if value == "" {
+		return pepper{id: NoPepper}
+	}
+	sum := sha256.Sum256([]byte("keyward pepper id\x00" + value))
+	return pepper{id: PepperID(hex.EncodeToString(sum[:8])), key: []byte(value)}
+}
+
+func (p pepper) digest(s string) Digest {
+	if p.key == nil {
+		var buf [128]byte
+		if len(s) <= len(buf) {
+			return sha256.Sum256(buf[:copy(buf[:], s)])
+		}
+		return sha256.Sum256([]byte(s))
+	}
+	m := hmac.New(sha256.New, p.key)
+	m.Write([]byte(s))
+	return Digest(m.Sum(nil))
+}
+
+// Digester makes digests under the current pepper and recognises those of earlier ones.
+type Digester struct {
+	current  pepper
+	previous []pepper
+}
+
+// NewDigester takes the current pepper ("" for plain SHA-256) and the earlier ones that are still admitted, where the word
+// "none" admits plain digests.
+func NewDigester(current string, previous ...string) (*Digester, error) {
+	d := &Digester{current: newPepper(current)}
+	for _, v := range previous {
+		if v == "" {
+			return nil, fmt.Errorf("an earlier pepper is empty")
+		}
+		if v == string(NoPepper) {
+			v = ""
+		}
+		if p := newPepper(v); !d.Knows(p.id) {
+			d.previous = append(d.previous, p)
+		}
+	}
+	return d, nil
+}
+
+// Store gives the digest to keep for a new key.
+func (d *Digester) Store(s Secret) Stored {
+	return Stored{Pepper: d.current.id, Sum: d.current.digest(s.value)}
+}
+
+// Current gives the digest of a presented key under the current pepper; without a pepper it allocates nothing.
+func (d *Digester) Current(presented string) Digest { return d.current.digest(presented) }
+
+// Previous calls try with the digest under each earlier pepper until try says true.
+func (d *Digester) Previous(presented string, try func(Digest) bool) bool {
+	for _, p := range d.previous {
+		if try(p.digest(presented)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Knows tells whether digests made under the pepper can be recognised.
+func (d *Digester) Knows(p PepperID) bool {
+	if p == d.current.id {
+		return true
+	}
+	for _, e := range d.previous {
+		if e.id == p {
+			return true
+		}
+	}
+	return false
+}
+
+// CurrentPepper names the pepper that new digests are made under.
+func (d *Digester) CurrentPepper() PepperID { return d.current.id }

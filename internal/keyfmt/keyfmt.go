@@ -1,0 +1,156 @@
+// Package keyfmt owns the text of a key: minting, parsing, checksum, digest and mask, and the type Secret that never prints
+// itself. It does not own whether a key is good.
+//
+// A key is <prefix>_<live|test|svc>_ + 43 base62 digits (256 random bits) + 6 base62 digits of a CRC-32 (IEEE) over all bytes
+// before them. The checksum lets a mistyped or invented value be refused without a look-up; it proves nothing.
+package keyfmt
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/big"
+	"regexp"
+)
+
+// Environment is the middle part of a key.
+type Environment string
+
+// The environments of keys; Service marks an operator's credential.
+const (
+	Live    Environment = "live"
+	Test    Environment = "test"
+	Service Environment = "svc"
+)
+
+const (
+	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	randomSize  = 43
+	checksumLen = 6
+	tailLen     = randomSize + checksumLen
+
+	// DefaultPrefix stands at the front of a key unless configured otherwise.
+	DefaultPrefix = "kw"
+)
+
+// digits maps a byte to its base62 value, 255 for one that is none.
+var digits = func() (d [256]byte) {
+	for i := range d {
+		d[i] = 255
+	}
+	for i := 0; i < len(alphabet); i++ {
+		d[alphabet[i]] = byte(i)
+	}
+	return d
+}()
+
+var prefixForm = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
+
+// Format makes and reads the keys of one installation. The zero value is not usable.
+type Format struct{ prefix string }
+
+// NewFormat takes the installation's prefix: 1–16 lower-case letters and digits, a letter first.
+func NewFormat(prefix string) (Format, error) {
+	if !prefixForm.MatchString(prefix) {
+		return Format{}, fmt.Errorf("key prefix %q: want 1 to 16 lower-case letters and digits, a letter first", prefix)
+	}
+	return Format{prefix: prefix}, nil
+}
+
+// Prefix gives the installation's prefix.
+func (f Format) Prefix() string { return f.prefix }
+
+// Pattern is a regular expression (RE2) that finds this installation's keys in text, for secret scanners.
+func (f Format) Pattern() string {
+	return `\b` + f.prefix + `_(?:live|test|svc)_[0-9A-Za-z]{49}\b`
+}
+
+// Mint makes a new key out of 256 bits of rand.
+func (f Format) Mint(rand io.Reader, env Environment) (Secret, error) {
+	var b [32]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return Secret{}, fmt.Errorf("read randomness: %w", err)
+	}
+	body := f.prefix + "_" + string(env) + "_" + base62(b)
+	return Secret{body + string(checksum([]byte(body)))}, nil
+}
+
+// base62 writes 256 bits as 43 digits (62^43 > 2^256).
+func base62(b [32]byte) string {
+	n, base, r := new(big.Int).SetBytes(b[:]), big.NewInt(62), new(big.Int)
+	out := [randomSize]byte{}
+	for i := randomSize - 1; i >= 0; i-- {
+		n.DivMod(n, base, r)
+		out[i] = alphabet[r.Int64()]
+	}
+	return string(out[:])
+}
+
+func checksum(body []byte) []byte {
+	sum := crc32.ChecksumIEEE(body)
+	out := make([]byte, checksumLen)
+	for i := checksumLen - 1; i >= 0; i-- {
+		out[i] = alphabet[sum%62]
+		sum /= 62
+	}
+	return out
+}
+
+// Parse tells the environment of a well-formed key with a right checksum. It allocates nothing and looks nothing up.
+func (f Format) Parse(s string) (Environment, bool) {
+	p := len(f.prefix)
+	if len(s) < p+2 || s[:p] != f.prefix || s[p] != '_' {
+		return "", false
+	}
+	env := environment(s[p+1:])
+	head := p + 1 + len(env) + 1
+	if env == "" || len(s) != head+tailLen {
+		return "", false
+	}
+	for i := head; i < len(s); i++ {
+		if digits[s[i]] == 255 {
+			return "", false
+		}
+	}
+	return env, sumMatches(s)
+}
+
+func environment(s string) Environment {
+	for _, e := range [...]Environment{Live, Test, Service} {
+		if len(s) > len(e) && s[:len(e)] == string(e) && s[len(e)] == '_' {
+			return e
+		}
+	}
+	return ""
+}
+
+// sumMatches compares the checksum without building it.
+func sumMatches(s string) bool {
+	split := len(s) - checksumLen
+	sum := crcString(s[:split])
+	for i := len(s) - 1; i >= split; i-- {
+		if alphabet[sum%62] != s[i] {
+			return false
+		}
+		sum /= 62
+	}
+	return true
+}
+
+// crcString is ChecksumIEEE of a string of bounded length, without the allocation of a conversion.
+func crcString(s string) uint32 {
+	var buf [96]byte
+	n := copy(buf[:], s)
+	return crc32.ChecksumIEEE(buf[:n])
+}
+
+// Mask shows enough of a key to recognise it: the prefix, the first four characters after it and the last four of the whole.
+// A string that is not a key is masked whole.
+func (f Format) Mask(s Secret) string {
+	env, ok := f.Parse(s.value)
+	if !ok {
+		return "…"
+	}
+	head := len(f.prefix) + 1 + len(env) + 1 + 4
+	return s.value[:head] + "…" + s.value[len(s.value)-4:]
+}
