@@ -44,7 +44,6 @@ lint: ## Check the format, then go vet and staticcheck
 .PHONY: tidy-check
 tidy-check: ## Check that go.mod and go.sum say what the code imports, no more and no less
 	go mod tidy -diff
-	go -C tools mod tidy -diff
 
 .PHONY: check
 check: lint tidy-check build test ## All that CI runs

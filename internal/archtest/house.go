@@ -1,0 +1,237 @@
+package archtest
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Level is how high a room stands; imports lean downwards.
+type Level int
+
+// The levels, from values that know nothing to the composition that knows everything.
+const (
+	Values Level = iota
+	Records
+	Port
+	Engines
+	Transports
+	Composition
+	Outside // public packages, commands and measurements: nothing inside imports them
+)
+
+// Room is one package's row in the table: what it may import, exactly. A leave that is not used is as wrong as an import
+// without leave, so that the table stays a picture of the house.
+type Room struct {
+	Path    string // relative to the module's root
+	Level   Level
+	May     []string // packages of this module, by their paths, and of other modules, by their import paths
+	ForTest bool     // a suite for tests to call: it may stand anywhere, but only tests and other such rooms import it
+}
+
+// Ban says what a room never imports, whatever its row allows. A banned path covers what lies below it.
+type Ban struct {
+	Room  string
+	Never []string
+}
+
+// House is the whole set of rules.
+type House struct {
+	Module   string
+	Rooms    []Room
+	Bans     []Ban
+	MayClock []string // rooms, with what lies below them, that may read the clock
+
+	LinesOfFile     int
+	LinesOfFunction int
+}
+
+// drawers are the names of rooms in which anything would have a place.
+var drawers = []string{"util", "utils", "common", "helper", "helpers", "models", "core", "mock", "mocks"}
+
+// under tells whether name is dir or lies below it.
+func under(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
+
+// inModule gives the path of an imported package relative to the module's root, and whether it is in the module at all.
+func (h House) inModule(imported string) (string, bool) {
+	if imported == h.Module {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, h.Module+"/")
+}
+
+// named gives an import the name that the table uses for it; "" for the standard library, which no row mentions.
+func (h House) named(imported string) string {
+	if inside, ok := h.inModule(imported); ok {
+		return inside
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	if !strings.Contains(first, ".") {
+		return ""
+	}
+	return imported
+}
+
+func (h House) room(name string) (Room, bool) {
+	i := slices.IndexFunc(h.Rooms, func(r Room) bool { return r.Path == name })
+	if i < 0 {
+		return Room{}, false
+	}
+	return h.Rooms[i], true
+}
+
+// imports lists what the non-test files of a package import, sorted, each once.
+func imports(p Package) []string {
+	var all []string
+	for _, f := range p.Files {
+		if !f.Test {
+			all = append(all, f.Imports...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// onlyTests tells whether a package has nothing but tests, and so imports nothing that counts.
+func onlyTests(p Package) bool {
+	return !slices.ContainsFunc(p.Files, func(f File) bool { return !f.Test })
+}
+
+// Leaning checks the table by itself: a row may only allow what stands on its own level or below, and never a room for tests.
+func (h House) Leaning() []string {
+	var wrong []string
+	for _, r := range h.Rooms {
+		for _, name := range r.May {
+			to, ok := h.room(name)
+			switch {
+			case !ok && h.isInside(name):
+				wrong = append(wrong, fmt.Sprintf("%s may import %s, which is no room", r.Path, name))
+			case ok && to.Level > r.Level:
+				wrong = append(wrong, fmt.Sprintf("%s (level %d) leans on %s (level %d)", r.Path, r.Level, name, to.Level))
+			case ok && to.ForTest && !r.ForTest:
+				wrong = append(wrong, fmt.Sprintf("%s may import %s, which is for tests", r.Path, name))
+			}
+		}
+	}
+	return wrong
+}
+
+// isInside tells whether a name in the table is a package of this module rather than of another.
+func (h House) isInside(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return name == "." || !strings.Contains(first, ".")
+}
+
+// Imports compares what each package imports with its row. A row whose package does not exist says nothing yet.
+func (h House) Imports(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		row, ok := h.room(p.Path)
+		if !ok {
+			if !onlyTests(p) {
+				wrong = append(wrong, fmt.Sprintf("%s has no row in the table", p.Path))
+			}
+			continue
+		}
+		wrong = append(wrong, h.compare(row, p)...)
+	}
+	return wrong
+}
+
+func (h House) compare(row Room, p Package) []string {
+	var wrong, used []string
+	for _, imported := range imports(p) {
+		name := h.named(imported)
+		if name == "" {
+			continue
+		}
+		used = append(used, name)
+		if !slices.Contains(row.May, name) {
+			wrong = append(wrong, fmt.Sprintf("%s imports %s, which its row does not allow", row.Path, name))
+		}
+	}
+	for _, name := range row.May {
+		if !slices.Contains(used, name) {
+			wrong = append(wrong, fmt.Sprintf("%s may import %s and does not: take it out of the row", row.Path, name))
+		}
+	}
+	if len(wrong) > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s, as it is: May: %q", row.Path, used))
+	}
+	return wrong
+}
+
+// Banned finds imports that no row can allow.
+func (h House) Banned(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		for _, ban := range h.Bans {
+			if ban.Room != p.Path {
+				continue
+			}
+			for _, imported := range imports(p) {
+				name := imported
+				if inside, ok := h.inModule(imported); ok {
+					name = inside
+				}
+				if slices.ContainsFunc(ban.Never, func(never string) bool { return under(name, never) }) {
+					wrong = append(wrong, fmt.Sprintf("%s imports %s, and never may", p.Path, name))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// Drawers finds packages whose name says nothing.
+func (h House) Drawers(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		for _, name := range slices.Compact([]string{path.Base(p.Path), p.Name}) {
+			if slices.Contains(drawers, name) {
+				wrong = append(wrong, fmt.Sprintf("%s: %q is a drawer, not a room", p.Path, name))
+			}
+		}
+	}
+	return wrong
+}
+
+// Clock finds reads of the clock outside the rooms that may: everywhere else the time is an argument.
+func (h House) Clock(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		if slices.ContainsFunc(h.MayClock, func(room string) bool { return under(p.Path, room) }) {
+			continue
+		}
+		for _, f := range p.Files {
+			for _, line := range f.ClockReads {
+				if !f.Test {
+					wrong = append(wrong, fmt.Sprintf("%s:%d reads the clock: take now as an argument", f.Path, line))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// Lengths finds files and functions that are too long to be read at one go. Tests may be long: tables are.
+func (h House) Lengths(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			if f.Test {
+				continue
+			}
+			if f.Lines > h.LinesOfFile {
+				wrong = append(wrong, fmt.Sprintf("%s has %d lines, over %d: split it by idea", f.Path, f.Lines, h.LinesOfFile))
+			}
+			for _, fn := range f.Functions {
+				if fn.Lines > h.LinesOfFunction {
+					wrong = append(wrong, fmt.Sprintf("%s:%d %s has %d lines, over %d", f.Path, fn.Line, fn.Name, fn.Lines, h.LinesOfFunction))
+				}
+			}
+		}
+	}
+	return wrong
+}

@@ -1,0 +1,102 @@
+package archtest_test
+
+import "github.com/keyward/keyward/internal/archtest"
+
+// keyward is the house as it is meant to be. A row says all that its room imports beyond the standard library; where a failure
+// prints a row "as it is", the question is which of the two is right.
+var keyward = archtest.House{
+	Module: "github.com/keyward/keyward",
+
+	Rooms: []archtest.Room{
+		// Values: no I/O, no clock, no context.
+		{Path: "internal/keyfmt", Level: archtest.Values},
+		{Path: "internal/id", Level: archtest.Values},
+		{Path: "internal/perm", Level: archtest.Values},
+		{Path: "internal/fault", Level: archtest.Values},
+		{Path: "internal/text", Level: archtest.Values, May: []string{
+			"golang.org/x/text/cases", "golang.org/x/text/unicode/norm",
+		}},
+		{Path: "internal/strictjson", Level: archtest.Values},
+
+		// Records and rules.
+		{Path: "internal/ratelimit", Level: archtest.Records},
+		{Path: "internal/usage", Level: archtest.Records},
+		{Path: "internal/account", Level: archtest.Records, May: []string{
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+		}},
+		{Path: "internal/apikey", Level: archtest.Records, May: []string{
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+		}},
+		{Path: "internal/audit", Level: archtest.Records, May: []string{"internal/id"}},
+		{Path: "internal/feed", Level: archtest.Records, May: []string{
+			"internal/account", "internal/apikey", "internal/id",
+		}},
+
+		// The port.
+		{Path: "internal/clock", Level: archtest.Port},
+		{Path: "internal/store", Level: archtest.Port},
+		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true},
+
+		// Drivers and engines.
+		{Path: "internal/store/sqlite", Level: archtest.Engines},
+		{Path: "internal/replica", Level: archtest.Engines},
+		{Path: "internal/verify", Level: archtest.Engines},
+		{Path: "internal/control", Level: archtest.Engines, May: []string{
+			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
+			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/store", "internal/text",
+		}},
+
+		// Transports.
+		{Path: "internal/wire", Level: archtest.Transports},
+		{Path: "internal/httpapi", Level: archtest.Transports},
+		{Path: "internal/metrics", Level: archtest.Transports},
+
+		// Composition.
+		{Path: "internal/catfile", Level: archtest.Composition, May: []string{
+			"internal/account", "internal/perm", "internal/text", "go.yaml.in/yaml/v3",
+		}},
+		{Path: "internal/config", Level: archtest.Composition},
+		{Path: "internal/server", Level: archtest.Composition},
+		{Path: "internal/cli", Level: archtest.Composition},
+
+		// What nothing inside imports.
+		{Path: ".", Level: archtest.Outside},
+		{Path: "api", Level: archtest.Outside},
+		{Path: "keyhttp", Level: archtest.Outside},
+		{Path: "keywardtest", Level: archtest.Outside},
+		{Path: "cmd/keyward", Level: archtest.Outside},
+		{Path: "bench", Level: archtest.Outside},
+		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
+	},
+
+	Bans: []archtest.Ban{
+		{Room: "internal/keyfmt", Never: impure},
+		{Room: "internal/id", Never: impure},
+		{Room: "internal/perm", Never: impure},
+		{Room: "internal/fault", Never: impure},
+		{Room: "internal/text", Never: impure},
+		{Room: "internal/strictjson", Never: impure},
+
+		// The hot path: a verification allocates and formats nothing, and asks no store.
+		{Room: "internal/verify", Never: []string{
+			"internal/store", "net/http", "encoding/json", "github.com/go-json-experiment/json", "log", "fmt",
+		}},
+		// The control plane is told of requests in its own words, and reads the store, never a copy.
+		{Room: "internal/control", Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"}},
+		// Doors talk to the engines.
+		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql"}},
+		// The port knows no driver.
+		{Room: "internal/store", Never: []string{"internal/store/sqlite", "database/sql/driver", "modernc.org/sqlite"}},
+		// What users import shows them nothing of the inside, and brings them no dependency.
+		{Room: ".", Never: []string{"internal"}},
+		{Room: "keyhttp", Never: []string{"internal"}},
+	},
+
+	MayClock: []string{".", "bench", "cmd", "internal/cli", "internal/server", "keywardtest"},
+
+	LinesOfFile:     600,
+	LinesOfFunction: 100,
+}
+
+// impure is what a value never needs.
+var impure = []string{"context", "database/sql", "net/http", "os", "syscall"}
