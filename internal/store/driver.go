@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Driver is what a database has to offer. Its statements have '?' placeholders. Its errors wrap ErrDuplicate, ErrFull and
+// ErrDurability where these apply; ErrDurability is for what a commit could not bring to the disk.
+type Driver interface {
+	// Migrate brings the schema to this program's version, and refuses a newer one. now is noted beside each step.
+	Migrate(ctx context.Context, now time.Time) error
+	// Write runs fn in a write transaction, and commits durably if fn answers nil. There is never more than one at a time.
+	Write(ctx context.Context, fn func(SQL) error) error
+	// Read runs fn on a snapshot that no write disturbs. Many run at once.
+	Read(ctx context.Context, fn func(SQL) error) error
+	// Contains is an SQL condition: the lower-case form of the text expression holds the '?' argument, which is in lower case
+	// already, to the letter. No character of the argument is special.
+	Contains(expr string) string
+	// Backup writes a consistent copy to a new file that only its owner can read.
+	Backup(ctx context.Context, path string) error
+	// Size is the number of bytes on disk.
+	Size() (int64, error)
+	Close() error
+}
+
+// SQL runs statements inside a transaction. It is not safe for concurrent use.
+type SQL interface {
+	// Exec answers the number of rows it touched.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+}
+
+// Rows is the part of *sql.Rows that is used here.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}

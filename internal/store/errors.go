@@ -1,0 +1,22 @@
+package store
+
+import "errors"
+
+// What callers can tell apart. All are wrapped: use errors.Is.
+var (
+	// ErrNotFound: there is no such row, or it lies in a deleted workspace.
+	ErrNotFound = errors.New("not found")
+	// ErrDuplicate: a row with this digest, folded name or idempotency key is there already.
+	ErrDuplicate = errors.New("duplicate")
+	// ErrFull: the disk is full. Nothing was changed; reading goes on, and writing does once there is room.
+	ErrFull = errors.New("disk full")
+	// ErrNoEvent: a transaction changed something and recorded no event. It was rolled back.
+	ErrNoEvent = errors.New("a change without an event")
+	// ErrClosed: the database was closed.
+	ErrClosed = errors.New("database closed")
+	// ErrDurability: the disk did not keep what it was told to keep. Options.Fatal is called, and nothing is written any more:
+	// after a failed fsync nobody knows what is on the disk, and trying again would report a success that is none.
+	ErrDurability = errors.New("the disk lost a write")
+	// ErrChain: the log was changed from outside.
+	ErrChain = errors.New("the log is not what was written")
+)
