@@ -1,0 +1,131 @@
+package keyward
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	apiBase          = "/api/v2"
+	defaultUserAgent = "keyward-go"
+)
+
+// Client calls one Keyward server. It is safe for concurrent use and never changes after New.
+type Client struct {
+	base      string
+	token     Secret
+	userAgent string
+	retries   int
+	http      *http.Client
+}
+
+// Option sets something about a client.
+type Option func(*Client) error
+
+// WithToken sends a Bearer token with every call: a service key, an API key, or a person's token. It refuses what cannot stand
+// in a header.
+func WithToken(token string) Option {
+	return func(c *Client) error {
+		if token == "" || !visible(token) {
+			return errors.New("the token is empty or holds characters that a header cannot carry")
+		}
+		c.token = NewSecret(token)
+		return nil
+	}
+}
+
+// WithHTTPClient sends through a client of one's own: its transport, jar and timeout hold. Redirects stay refused. A timeout
+// there also ends the stream of ExportLogs.
+func WithHTTPClient(hc *http.Client) Option {
+	return func(c *Client) error {
+		if hc == nil {
+			return errors.New("the HTTP client is nil")
+		}
+		own := *hc
+		c.http = &own
+		return nil
+	}
+}
+
+// WithUserAgent names the program in the User-Agent field; the default is "keyward-go".
+func WithUserAgent(name string) Option {
+	return func(c *Client) error {
+		if name == "" || !visible(strings.ReplaceAll(name, " ", "")) {
+			return errors.New("the user agent is empty or holds characters that a header cannot carry")
+		}
+		c.userAgent = name
+		return nil
+	}
+}
+
+// WithRetry sets how often a call is sent again, at most, after a 429 or 503; the default is 3, and 0 never does. A wait that
+// would outlive the call's context, or that the server wants longer than a minute, is not begun: the refusal is returned, with
+// its RetryAfter.
+func WithRetry(maxRetries int) Option {
+	return func(c *Client) error {
+		if maxRetries < 0 {
+			return fmt.Errorf("retries: %d is negative", maxRetries)
+		}
+		c.retries = maxRetries
+		return nil
+	}
+}
+
+// New makes a client of the server at baseURL, "https://keys.example.com" for instance; a path in it is put before every
+// operation's own. It refuses a URL that is not http or https, or that holds a user, a query or a fragment. It does not call.
+func New(baseURL string, opts ...Option) (*Client, error) {
+	base, err := cleanBase(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("keyward: %w", err)
+	}
+	c := &Client{base: base, userAgent: defaultUserAgent, retries: defaultRetries}
+	for _, opt := range opts {
+		if err := opt(c); err != nil {
+			return nil, fmt.Errorf("keyward: %w", err)
+		}
+	}
+	if c.http == nil {
+		c.http = &http.Client{Transport: newTransport()}
+	}
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c, nil
+}
+
+// cleanBase does not repeat what it refuses: a URL can hold a password.
+func cleanBase(baseURL string) (string, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return "", errors.New("the base URL cannot be parsed")
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("the base URL is not http or https")
+	case u.Hostname() == "":
+		return "", errors.New("the base URL names no host")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", errors.New("the base URL holds a user, a query or a fragment")
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// newTransport is the standard one with two changes. Idle connections close before a server's own idle limit of a minute
+// would, so that a POST, which cannot be resent, does not meet a closing one; and a server that never answers is given up.
+func newTransport() http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t := standard.Clone()
+	t.IdleConnTimeout = 30 * time.Second
+	t.ResponseHeaderTimeout = 30 * time.Second
+	t.MaxIdleConnsPerHost = 32
+	return t
+}
+
+func visible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}

@@ -1,0 +1,166 @@
+package keyward
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The stable codes of refusals.
+const (
+	CodeInvalidRequest       = "invalid_request"
+	CodeUnauthenticated      = "unauthenticated"
+	CodePermissionDenied     = "permission_denied"
+	CodePermissionEscalation = "permission_escalation"
+	CodeNotFound             = "not_found"
+	CodeMethodNotAllowed     = "method_not_allowed"
+	CodeConflict             = "conflict"
+	CodeBodyTooLarge         = "body_too_large"
+	CodeUnsupportedMediaType = "unsupported_media_type"
+	CodeRateLimited          = "rate_limited"
+	CodeUnavailable          = "unavailable"
+)
+
+// Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or with the functions below.
+type Error struct {
+	// Status is the HTTP status.
+	Status int
+	// Code is the stable word for a program; empty when the answer was not a Keyward server's.
+	Code string
+	// Message is the sentence for people.
+	Message string
+	// Details name the fields, or the permissions, that were refused.
+	Details []Detail
+	// RequestID finds the call in the server's log.
+	RequestID string
+	// RetryAfter is how long the server asks to wait; 0 when it did not say.
+	RetryAfter time.Duration
+}
+
+// Detail is one field of a request and what is wrong with it.
+type Detail struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// Error says status, code, message, details and request id on one line. It never holds a token.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "keyward: status %d", e.Status)
+	if e.Code != "" {
+		b.WriteString(" " + e.Code)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	for i, d := range e.Details {
+		b.WriteString([]string{": ", "; "}[min(i, 1)] + d.Field + ": " + d.Message)
+	}
+	if e.RequestID != "" {
+		b.WriteString(" (request " + e.RequestID + ")")
+	}
+	return b.String()
+}
+
+// IsInvalid tells whether the request itself was refused as wrong (400).
+func IsInvalid(err error) bool { return hasCode(err, CodeInvalidRequest) }
+
+// IsUnauthenticated tells whether the token is missing, unknown, expired or revoked (401).
+func IsUnauthenticated(err error) bool { return hasCode(err, CodeUnauthenticated) }
+
+// IsPermissionDenied tells whether the caller lacks a permission that the operation needs (403).
+func IsPermissionDenied(err error) bool { return hasCode(err, CodePermissionDenied) }
+
+// IsEscalation tells whether more was to be granted than caller and creator hold (403); Details name it.
+func IsEscalation(err error) bool { return hasCode(err, CodePermissionEscalation) }
+
+// IsNotFound tells whether the server knows no such object in the caller's workspace. A 404 of anything else, a wrong base URL
+// for one, is not meant.
+func IsNotFound(err error) bool { return hasCode(err, CodeNotFound) }
+
+// IsConflict tells whether the change does not fit the present state (409).
+func IsConflict(err error) bool { return hasCode(err, CodeConflict) }
+
+// IsRateLimited tells whether the caller sent too much (429), whoever answered.
+func IsRateLimited(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }
+
+// IsUnavailable tells whether the server cannot answer at present (503), whoever said so.
+func IsUnavailable(err error) bool { return hasStatus(err, http.StatusServiceUnavailable) }
+
+func hasCode(err error, code string) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
+}
+
+func hasStatus(err error, status int) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status == status
+}
+
+// refusal makes an Error out of an answer and what was read of its body. A body that is not ours is not repeated: it may hold
+// anything, the request's own headers included.
+func refusal(resp *http.Response, body []byte) *Error {
+	e := &Error{
+		Status:     resp.StatusCode,
+		Message:    http.StatusText(resp.StatusCode),
+		RequestID:  resp.Header.Get("X-Request-Id"),
+		RetryAfter: retryAfter(resp.Header),
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		e.Message = "the answer is a redirect, which is not followed because it would carry the token elsewhere"
+		return e
+	}
+	var envelope struct {
+		Error       json.RawMessage `json:"error"`
+		Description string          `json:"error_description"`
+	}
+	if json.Unmarshal(body, &envelope) != nil {
+		return e
+	}
+	e.fill(envelope.Error, envelope.Description)
+	return e
+}
+
+// fill reads the envelope's error, or the bare word of RFC 6749, section 5.2, which the /oauth2 operations answer.
+func (e *Error) fill(raw json.RawMessage, description string) {
+	var word string
+	if json.Unmarshal(raw, &word) == nil && word != "" {
+		e.Code, e.Message = word, description
+		return
+	}
+	var own struct {
+		Code      string   `json:"code"`
+		Message   string   `json:"message"`
+		Details   []Detail `json:"details"`
+		RequestID string   `json:"requestId"`
+	}
+	if json.Unmarshal(raw, &own) != nil || own.Code == "" {
+		return
+	}
+	e.Code, e.Message, e.Details = own.Code, own.Message, own.Details
+	if own.RequestID != "" {
+		e.RequestID = own.RequestID
+	}
+}
+
+// retryAfter reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date, so that the two
+// clocks need not agree.
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	sent, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(sent))
+}

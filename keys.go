@@ -1,0 +1,210 @@
+package keyward
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// The environments of a key.
+const (
+	EnvironmentLive = "live"
+	EnvironmentTest = "test"
+)
+
+// APIKey is a key as the server shows it: never its value, which is in CreatedKey alone.
+type APIKey struct {
+	ID string `json:"id"`
+	// Key is masked: kw_live_AbCd…wxyz.
+	Key         string `json:"key"`
+	WorkspaceID string `json:"workspaceId"`
+	// UserID is the creator's, in the platform's own words.
+	UserID    string    `json:"userId"`
+	Name      string    `json:"name"`
+	IsActive  bool      `json:"isActive"`
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	// LastUsedAt is nil for a key that was never used.
+	LastUsedAt *time.Time `json:"lastUsedAt"`
+	// ExpiresAt is nil for a key that never expires.
+	ExpiresAt *time.Time `json:"expiresAt"`
+	RateLimit RateLimit  `json:"rateLimit"`
+	// Permissions are frozen since creation, in the catalogue's order.
+	Permissions []string `json:"permissions"`
+	Creator     Creator  `json:"creator"`
+	Environment string   `json:"environment"`
+	// Description is empty when there is none.
+	Description string         `json:"description"`
+	Metadata    map[string]any `json:"metadata"`
+	// AllowedIPs are CIDRs; none means from anywhere.
+	AllowedIPs []string `json:"allowedIps"`
+	// PreviousKeys are the values from before a rotation that still work.
+	PreviousKeys []PreviousKey `json:"previousKeys"`
+}
+
+// Creator is the member whose key it is.
+type Creator struct {
+	ID          string `json:"id"`
+	Email       string `json:"email"`
+	DisplayName string `json:"displayName"`
+}
+
+// PreviousKey is a value that a rotation replaced, masked, and the end of its overlap.
+type PreviousKey struct {
+	Key       string    `json:"key"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// RateLimit is what a key may do per minute and per UTC day; nil is unlimited.
+type RateLimit struct {
+	RequestsPerMinute *int `json:"requestsPerMinute"`
+	RequestsPerDay    *int `json:"requestsPerDay"`
+}
+
+// Limits is a wanted RateLimit: each member 1 to 1,000,000,000, null for unlimited, or absent for the default (at creation) or
+// for what it is (in a change).
+type Limits struct {
+	RequestsPerMinute Field[int] `json:"requestsPerMinute,omitzero"`
+	RequestsPerDay    Field[int] `json:"requestsPerDay,omitzero"`
+}
+
+// Permissions names a wanted set of permissions; Permissions() is the empty set, of a key that only identifies.
+func Permissions(names ...string) *[]string {
+	return present(&names)
+}
+
+// present makes the nil slice an empty one, so that a set which was computed and came out empty is not taken for null.
+func present(set *[]string) *[]string {
+	if set != nil && *set == nil {
+		return &[]string{}
+	}
+	return set
+}
+
+// CreateKeyRequest asks for a key.
+type CreateKeyRequest struct {
+	// WorkspaceID is for a service key, which has no workspace of its own.
+	WorkspaceID string `json:"workspaceId,omitzero"`
+	// UserID is whose key it will be, the creator. Required; somebody else's needs api-keys:manage-others.
+	UserID string `json:"userId"`
+	// Name is what people call it. Required.
+	Name string `json:"name"`
+	// Permissions are what the key may do, within what creator and caller hold. nil asks for all that the creator holds; a
+	// pointer to an empty slice for nothing. See the function Permissions.
+	Permissions *[]string `json:"permissions,omitzero"`
+	// ExpiresAt lies in the future; nil takes the workspace's, or the calling key's, default.
+	ExpiresAt *time.Time `json:"expiresAt,omitzero"`
+	// RateLimit absent takes the default; null is unlimited.
+	RateLimit Field[Limits] `json:"rateLimit,omitzero"`
+	// Environment is live, the default, or test.
+	Environment string         `json:"environment,omitzero"`
+	Description string         `json:"description,omitzero"`
+	Metadata    map[string]any `json:"metadata,omitzero"`
+	// AllowedIPs are CIDRs from which the key works, at most 64.
+	AllowedIPs []string `json:"allowedIps,omitzero"`
+
+	// IdempotencyKey, 1 to 255 visible ASCII characters that the caller chose for this one creation, makes a repetition within
+	// 24 hours answer the first one's key instead of making a second, without its value, which is shown once. Only with it is
+	// a creation retried.
+	IdempotencyKey string `json:"-"`
+}
+
+// CreatedKey is a key and, this once, its value.
+type CreatedKey struct {
+	APIKey APIKey `json:"apiKey"`
+	// Key is the whole value. It is zero when an idempotency key was repeated and the value was shown before.
+	Key Secret `json:"key"`
+	// Revocation says since when the value before a rotation is refused; nil at creation.
+	Revocation *Revocation `json:"revocation"`
+}
+
+// hide masks the second copy of the value, which the server puts into the object itself.
+func (k CreatedKey) hide() CreatedKey {
+	k.APIKey.Key = masked(k.APIKey.Key, k.Key)
+	return k
+}
+
+// CreateKey makes a key. 403 permission_escalation names what caller or creator do not hold themselves.
+func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (CreatedKey, error) {
+	req.Permissions = present(req.Permissions)
+	k := post(req, "api-keys")
+	if req.IdempotencyKey != "" {
+		k.header = http.Header{"Idempotency-Key": {req.IdempotencyKey}}
+		k.repeatable = true
+	}
+	created, err := invoke[CreatedKey](ctx, c, k)
+	return created.hide(), err
+}
+
+// ListKeysOptions choose keys and a page of them. The zero value is the first page of all that the caller may see.
+type ListKeysOptions struct {
+	// WorkspaceID is for a service key, which has no workspace of its own.
+	WorkspaceID string
+	UserID      string
+	IsActive    *bool
+	Search      string
+	// Limit is 1 to 100; 0 leaves it to the server, which takes 50.
+	Limit  int
+	Cursor string
+}
+
+func (o ListKeysOptions) query() url.Values {
+	q := query{}.text("workspaceId", o.WorkspaceID).text("userId", o.UserID).flag("isActive", o.IsActive)
+	return url.Values(q.text("search", o.Search).number("limit", o.Limit).text("cursor", o.Cursor))
+}
+
+// KeyPage is a page of keys, newest first.
+type KeyPage struct {
+	APIKeys    []APIKey   `json:"apiKeys"`
+	Pagination Pagination `json:"pagination"`
+}
+
+// ListKeys gives one page of keys.
+func (c *Client) ListKeys(ctx context.Context, opts ListKeysOptions) (KeyPage, error) {
+	return invoke[KeyPage](ctx, c, get(opts.query(), "api-keys"))
+}
+
+// AllKeys yields every key from opts.Cursor on, page after page, and ends with the first error.
+func (c *Client) AllKeys(ctx context.Context, opts ListKeysOptions) iter.Seq2[APIKey, error] {
+	return walk(opts.Cursor, func(cursor string) ([]APIKey, Pagination, error) {
+		at := opts
+		at.Cursor = cursor
+		page, err := c.ListKeys(ctx, at)
+		return page.APIKeys, page.Pagination, err
+	})
+}
+
+type keyAnswer struct {
+	APIKey APIKey `json:"apiKey"`
+}
+
+// GetKey gives one key.
+func (c *Client) GetKey(ctx context.Context, id string) (APIKey, error) {
+	answer, err := invoke[keyAnswer](ctx, c, get(nil, "api-keys", id))
+	return answer.APIKey, err
+}
+
+// SelfKey gives the API key that calls.
+func (c *Client) SelfKey(ctx context.Context) (APIKey, error) {
+	answer, err := invoke[keyAnswer](ctx, c, get(nil, "api-keys", "self"))
+	return answer.APIKey, err
+}
+
+// Permission is one entry of the server's catalogue.
+type Permission struct {
+	// Name is resource:action.
+	Name        string `json:"name"`
+	Resource    string `json:"resource"`
+	Action      string `json:"action"`
+	Description string `json:"description"`
+}
+
+// ListPermissions gives the whole catalogue, in its order.
+func (c *Client) ListPermissions(ctx context.Context) ([]Permission, error) {
+	answer, err := invoke[struct {
+		Permissions []Permission `json:"permissions"`
+	}](ctx, c, get(nil, "permissions"))
+	return answer.Permissions, err
+}

@@ -1,0 +1,44 @@
+package keyward
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	defaultRetries = 3
+	firstPause     = 100 * time.Millisecond
+	longestPause   = 5 * time.Second
+
+	// longestRetryAfter is the longest wait that a call takes upon itself. A daily quota asks for hours: the caller decides then.
+	longestRetryAfter = time.Minute
+)
+
+// again tells whether a refusal is worth sending the same call once more: those two say that nothing was done.
+func (e *Error) again() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+}
+
+// pause is what the server asks for and, on top, a random part of a span that doubles with each attempt ("full jitter":
+// callers that were refused together do not come back together).
+func pause(attempt int, asked time.Duration) time.Duration {
+	span := min(longestPause, firstPause<<min(attempt, 10))
+	return asked + rand.N(span)
+}
+
+// wait sleeps for d, and tells whether it did: not when ctx ends before, nor when it is bound to.
+func wait(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

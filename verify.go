@@ -1,0 +1,210 @@
+package keyward
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// VerdictCode says why a key is good or is not.
+type VerdictCode string
+
+// The verdicts, in the order in which they are found.
+const (
+	VerdictMalformed               VerdictCode = "MALFORMED"
+	VerdictNotFound                VerdictCode = "NOT_FOUND"
+	VerdictDisabled                VerdictCode = "DISABLED"
+	VerdictExpired                 VerdictCode = "EXPIRED"
+	VerdictIPForbidden             VerdictCode = "IP_FORBIDDEN"
+	VerdictInsufficientPermissions VerdictCode = "INSUFFICIENT_PERMISSIONS"
+	VerdictRateLimited             VerdictCode = "RATE_LIMITED"
+	VerdictQuotaExceeded           VerdictCode = "QUOTA_EXCEEDED"
+	VerdictValid                   VerdictCode = "VALID"
+)
+
+// Demand is what a key has to hold: all of All and, where Any is not nil, at least one of Any. The zero value demands nothing.
+type Demand struct {
+	All []string `json:"all,omitzero"`
+	Any []string `json:"any,omitzero"`
+}
+
+// VerifyRequest asks whether a key is good. It hides the key when it is printed or logged.
+type VerifyRequest struct {
+	// Key is the value that somebody presented.
+	Key         string `json:"key"`
+	Permissions Demand `json:"permissions,omitzero"`
+	// Cost is how much of the limits a valid answer takes, 0 to 1000; nil is 1.
+	Cost *int `json:"cost,omitzero"`
+	// IP is the address that the key was presented from. A key that is bound to addresses is refused without.
+	IP string `json:"ip,omitzero"`
+}
+
+// Format prints the request without the key, by every verb.
+func (r VerifyRequest) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "{Key:%s Permissions:%v IP:%s}", redacted, r.Permissions, r.IP)
+}
+
+// LogValue logs the request without the key.
+func (r VerifyRequest) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("key", redacted), slog.Any("permissions", r.Permissions), slog.String("ip", r.IP))
+}
+
+// Verdict is the answer. Of a malformed or unknown key it says nothing but the code.
+type Verdict struct {
+	// Valid is true with the code VALID and with no other.
+	Valid       bool        `json:"valid"`
+	Code        VerdictCode `json:"code"`
+	KeyID       string      `json:"keyId"`
+	WorkspaceID string      `json:"workspaceId"`
+	UserID      string      `json:"userId"`
+	Name        string      `json:"name"`
+	Environment string      `json:"environment"`
+	Permissions []string    `json:"permissions"`
+	// ExpiresAt is nil for a key that never expires.
+	ExpiresAt *time.Time     `json:"expiresAt"`
+	Metadata  map[string]any `json:"metadata"`
+	// MissingPermissions comes with INSUFFICIENT_PERMISSIONS: what is missing of All, or the whole of Any.
+	MissingPermissions []string `json:"missingPermissions"`
+	// RateLimit is nil when the server does not say.
+	RateLimit *VerdictLimits `json:"rateLimit"`
+}
+
+// VerdictLimits is what is left of a key's limits; nil where there is no limit.
+type VerdictLimits struct {
+	Minute *Window `json:"minute"`
+	Day    *Window `json:"day"`
+}
+
+// Window is one limit and what is left of it until it resets.
+type Window struct {
+	Limit     int       `json:"limit"`
+	Remaining int       `json:"remaining"`
+	ResetAt   time.Time `json:"resetAt"`
+}
+
+var errContradiction = errors.New("keyward: a verdict contradicts itself: it is taken for a refusal")
+
+// sound refuses a verdict whose two words differ: whoever looks at one of them must not be misled.
+func (v Verdict) sound() error {
+	if v.Valid != (v.Code == VerdictValid) {
+		return errContradiction
+	}
+	return nil
+}
+
+// Verify asks whether a key is good, by a service key with the scope verify. A refused key is a Verdict, not an error; an error
+// says that there is no answer, which must never be taken for a yes.
+func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error) {
+	k := post(req, "api-keys", "verify")
+	k.repeatable = true
+	verdict, err := invoke[Verdict](ctx, c, k)
+	if err == nil {
+		err = verdict.sound()
+	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	return verdict, nil
+}
+
+// VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order.
+func (c *Client) VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error) {
+	k := post(struct {
+		Items []VerifyRequest `json:"items"`
+	}{list(items)}, "api-keys", "verify-batch")
+	k.repeatable = true
+	answer, err := invoke[struct {
+		Results []Verdict `json:"results"`
+	}](ctx, c, k)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Results) != len(items) {
+		return nil, fmt.Errorf("keyward: %d verdicts for %d questions", len(answer.Results), len(items))
+	}
+	for i, verdict := range answer.Results {
+		if err := verdict.sound(); err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	return answer.Results, nil
+}
+
+// Introspection is a verdict in the words of RFC 7662. Of a token that is not active it says nothing else.
+type Introspection struct {
+	Active bool
+	// Scopes are the key's permissions.
+	Scopes []string
+	// ClientID is the key's id.
+	ClientID string
+	// Subject is the creator's user id.
+	Subject string
+	// ExpiresAt is zero for a key that never expires.
+	ExpiresAt   time.Time
+	IssuedAt    time.Time
+	TokenType   string
+	WorkspaceID string
+}
+
+// Introspect asks whether a token is active (RFC 7662), by a service key with the scope verify.
+func (c *Client) Introspect(ctx context.Context, token string) (Introspection, error) {
+	_, body, err := c.read(ctx, oauth("introspect", token))
+	if err != nil {
+		return Introspection{}, err
+	}
+	var answer struct {
+		Active      *bool  `json:"active"`
+		Scope       string `json:"scope"`
+		ClientID    string `json:"client_id"`
+		Subject     string `json:"sub"`
+		Expires     int64  `json:"exp"`
+		Issued      int64  `json:"iat"`
+		TokenType   string `json:"token_type"`
+		WorkspaceID string `json:"workspace_id"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return Introspection{}, fmt.Errorf("keyward: decode answer: %w", err)
+	}
+	if answer.Active == nil {
+		return Introspection{}, errors.New("keyward: the answer does not say whether the token is active")
+	}
+	return Introspection{
+		Active: *answer.Active, Scopes: strings.Fields(answer.Scope), ClientID: answer.ClientID, Subject: answer.Subject,
+		ExpiresAt: numericDate(answer.Expires), IssuedAt: numericDate(answer.Issued),
+		TokenType: answer.TokenType, WorkspaceID: answer.WorkspaceID,
+	}, nil
+}
+
+// RevokeToken ends a key by its value (RFC 7009), for good: by a service key, or by the key itself. A token that is unknown is
+// no error: it does not work, which was wanted.
+func (c *Client) RevokeToken(ctx context.Context, token string) error {
+	resp, err := c.send(ctx, oauth("revoke", token))
+	if err != nil {
+		return err
+	}
+	// The standard says to look at the status alone; reading the few bytes lets the connection be used again.
+	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal)
+	return resp.Body.Close()
+}
+
+// oauth is a call in the standards' form. Both may be repeated: RFC 7009, section 2.2.1, says so for a 503.
+func oauth(operation, token string) call {
+	k := post(nil, "oauth2", operation)
+	k.form = url.Values{"token": {token}}
+	k.repeatable = true
+	return k
+}
+
+func numericDate(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}

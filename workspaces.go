@@ -1,0 +1,114 @@
+package keyward
+
+import (
+	"context"
+	"iter"
+	"net/url"
+	"time"
+)
+
+// The permission modes of a workspace: frozen keys keep what they were granted, capped ones work with what of it their creator
+// still holds.
+const (
+	PermissionModeFrozen = "frozen"
+	PermissionModeCapped = "capped"
+)
+
+// Workspace is a tenant: its members, roles and keys are its own.
+type Workspace struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// IsActive false verifies no key.
+	IsActive  bool      `json:"isActive"`
+	OwnerID   string    `json:"ownerId"`
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	Settings  Settings  `json:"settings"`
+}
+
+// Settings are a workspace's rules for its keys.
+type Settings struct {
+	PermissionMode string `json:"permissionMode"`
+	// DefaultRateLimit is copied into a key whose creation names no limit.
+	DefaultRateLimit RateLimit `json:"defaultRateLimit"`
+	// MaxKeyLifetimeSeconds is nil when keys may last for ever.
+	MaxKeyLifetimeSeconds *int64 `json:"maxKeyLifetimeSeconds"`
+	RequireExpiry         bool   `json:"requireExpiry"`
+}
+
+// SettingsUpdate sets or changes settings; an absent field takes the default, or stays.
+type SettingsUpdate struct {
+	PermissionMode   Field[string] `json:"permissionMode,omitzero"`
+	DefaultRateLimit Field[Limits] `json:"defaultRateLimit,omitzero"`
+	// MaxKeyLifetimeSeconds null lets keys last for ever.
+	MaxKeyLifetimeSeconds Field[int64] `json:"maxKeyLifetimeSeconds,omitzero"`
+	RequireExpiry         Field[bool]  `json:"requireExpiry,omitzero"`
+}
+
+// Owner is the first member of a new workspace.
+type Owner struct {
+	UserID      string `json:"userId"`
+	Email       string `json:"email"`
+	DisplayName string `json:"displayName,omitzero"`
+}
+
+// CreateWorkspaceRequest asks for a workspace.
+type CreateWorkspaceRequest struct {
+	Name string `json:"name"`
+	// Owner is required of a service key; a person who calls becomes the owner.
+	Owner    *Owner         `json:"owner,omitzero"`
+	Settings SettingsUpdate `json:"settings,omitzero"`
+}
+
+// WorkspaceUpdate changes a workspace. An absent field stays.
+type WorkspaceUpdate struct {
+	Name     Field[string]  `json:"name,omitzero"`
+	IsActive Field[bool]    `json:"isActive,omitzero"`
+	Settings SettingsUpdate `json:"settings,omitzero"`
+}
+
+type workspaceAnswer struct {
+	Workspace Workspace `json:"workspace"`
+}
+
+// CreateWorkspace makes a workspace. It is never retried.
+func (c *Client) CreateWorkspace(ctx context.Context, req CreateWorkspaceRequest) (Workspace, error) {
+	answer, err := invoke[workspaceAnswer](ctx, c, post(req, "workspaces"))
+	return answer.Workspace, err
+}
+
+// WorkspacePage is a page of workspaces.
+type WorkspacePage struct {
+	Workspaces []Workspace `json:"workspaces"`
+	Pagination Pagination  `json:"pagination"`
+}
+
+// ListWorkspaces gives a page of the workspaces that the caller is in; of all, to a service key.
+func (c *Client) ListWorkspaces(ctx context.Context, opts ListOptions) (WorkspacePage, error) {
+	return invoke[WorkspacePage](ctx, c, get(url.Values(opts.query()), "workspaces"))
+}
+
+// AllWorkspaces yields every workspace from opts.Cursor on, page after page, and ends with the first error.
+func (c *Client) AllWorkspaces(ctx context.Context, opts ListOptions) iter.Seq2[Workspace, error] {
+	return walkList(opts, func(at ListOptions) ([]Workspace, Pagination, error) {
+		page, err := c.ListWorkspaces(ctx, at)
+		return page.Workspaces, page.Pagination, err
+	})
+}
+
+// GetWorkspace gives one workspace.
+func (c *Client) GetWorkspace(ctx context.Context, id string) (Workspace, error) {
+	answer, err := invoke[workspaceAnswer](ctx, c, get(nil, "workspaces", id))
+	return answer.Workspace, err
+}
+
+// UpdateWorkspace changes what the update names. It is never retried.
+func (c *Client) UpdateWorkspace(ctx context.Context, id string, update WorkspaceUpdate) (Workspace, error) {
+	answer, err := invoke[workspaceAnswer](ctx, c, patch(update, "workspaces", id))
+	return answer.Workspace, err
+}
+
+// DeleteWorkspace deletes a workspace and everything in it; its keys stop at once.
+func (c *Client) DeleteWorkspace(ctx context.Context, id string) (Deletion, error) {
+	return invoke[Deletion](ctx, c, del("workspaces", id))
+}
