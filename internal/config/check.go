@@ -1,0 +1,100 @@
+package config
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// check looks at what settings mean together. name gives the name under which a setting was given.
+func (c *Config) check(name func(env string) string) error {
+	if err := c.checkRootKey(name); err != nil {
+		return err
+	}
+	if err := c.checkTLS(name); err != nil {
+		return err
+	}
+	if !c.TLS() && !c.Insecure && !loopback(c.Addr) {
+		return fmt.Errorf("%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
+			"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS", name("KEYWARD_ADDR"), c.Addr)
+	}
+	if len(c.PepperPrevious) > 0 && c.Pepper.IsZero() {
+		return fmt.Errorf("%s: stands without KEYWARD_PEPPER: set the pepper that new keys take", name("KEYWARD_PEPPER_PREVIOUS"))
+	}
+	if c.Catalogue != "" {
+		if _, err := os.Stat(c.Catalogue); err != nil {
+			return fmt.Errorf("%s: %w", name("KEYWARD_CATALOGUE"), err)
+		}
+	}
+	return c.checkDatabase(name)
+}
+
+func (c *Config) checkRootKey(name func(string) string) error {
+	if c.RootKey.IsZero() {
+		return nil
+	}
+	format, err := c.Format()
+	if err != nil {
+		return err
+	}
+	if env, ok := format.Parse(c.RootKey.Reveal()); !ok || env != keyfmt.Service {
+		return fmt.Errorf("%s: is not a well-formed service key (%s_svc_ and 49 letters and digits, the last six a checksum): "+
+			"`keyward rootkey` makes one", name("KEYWARD_ROOT_KEY"), c.KeyPrefix)
+	}
+	return nil
+}
+
+func (c *Config) checkTLS(name func(string) string) error {
+	switch {
+	case c.TLSCert == "" && c.TLSKey == "":
+		return nil
+	case c.TLSCert == "":
+		return fmt.Errorf("%s: stands without KEYWARD_TLS_CERT", name("KEYWARD_TLS_KEY"))
+	case c.TLSKey == "":
+		return fmt.Errorf("%s: stands without KEYWARD_TLS_KEY", name("KEYWARD_TLS_CERT"))
+	}
+	open, err := readable(c.TLSKey)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name("KEYWARD_TLS_KEY"), err)
+	}
+	if open {
+		return fmt.Errorf("%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_TLS_KEY"), c.TLSKey, c.TLSKey)
+	}
+	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+		return fmt.Errorf("%s: %w", name("KEYWARD_TLS_CERT"), err)
+	}
+	return nil
+}
+
+// checkDatabase refuses a database that everybody can read: names, e-mail addresses and the log stand in it.
+func (c *Config) checkDatabase(name func(string) string) error {
+	info, err := os.Stat(c.Database)
+	switch {
+	case os.IsNotExist(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", name("KEYWARD_DATABASE_URL"), err)
+	case info.IsDir():
+		return fmt.Errorf("%s: %s is a directory: want a file", name("KEYWARD_DATABASE_URL"), c.Database)
+	case info.Mode().Perm()&0o004 != 0:
+		return fmt.Errorf("%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_DATABASE_URL"), c.Database, c.Database)
+	}
+	return nil
+}
+
+// loopback tells whether an address is reached from this machine alone.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

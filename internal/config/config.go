@@ -1,0 +1,76 @@
+// Package config owns the settings of a server: their names, their sources and what each value may be. It reads flags, then the
+// environment, then a file, and answers either a whole Config or one line that names the setting that is wrong. It does not own
+// what is done with them (server).
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// Config is everything that a server can be told. Default gives it its good values; Load fills it from outside.
+type Config struct {
+	// Addr is where HTTP is answered: host:port. An empty host is every address, port 0 a free port.
+	Addr string
+	// MetricsAddr, where given, moves /metrics away from Addr to a listener of its own.
+	MetricsAddr string
+	// Insecure admits plain HTTP on an address that others can reach, for a server behind a proxy that speaks TLS.
+	Insecure bool
+	// TLSCert and TLSKey are the files of a certificate and its key, in PEM; both or neither.
+	TLSCert string
+	TLSKey  string
+	// TrustedProxies are believed when they say for whom they forward.
+	TrustedProxies []netip.Prefix
+
+	// Database is the path of the SQLite file.
+	Database string
+	// RootKey is the root service key; zero has one minted at the first start.
+	RootKey keyfmt.Secret
+	// KeyPrefix stands at the front of every key.
+	KeyPrefix string
+	// Pepper keys the digests of keys; zero is plain SHA-256. PepperPrevious are earlier ones whose digests are still
+	// recognised, where "none" stands for plain SHA-256.
+	Pepper         keyfmt.Secret
+	PepperPrevious []keyfmt.Secret
+	// Catalogue is the file of a catalogue; "" is the built-in one.
+	Catalogue string
+
+	// MaxStaleness is how old a node's knowledge may be before it stops saying that a key is good.
+	MaxStaleness time.Duration
+
+	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON elsewhere.
+	LogLevel  slog.Level
+	LogFormat string
+
+	// Unknown lists names in the environment that look like settings and are none, for a warning.
+	Unknown []string
+}
+
+// Default is what holds where nothing is said.
+func Default() Config {
+	return Config{
+		Addr:         "127.0.0.1:8080",
+		Database:     "./keyward.db",
+		KeyPrefix:    keyfmt.DefaultPrefix,
+		MaxStaleness: 5 * time.Second,
+		LogLevel:     slog.LevelInfo,
+	}
+}
+
+// Format gives the keys' format.
+func (c *Config) Format() (keyfmt.Format, error) { return keyfmt.NewFormat(c.KeyPrefix) }
+
+// Digester gives what digests keys.
+func (c *Config) Digester() (*keyfmt.Digester, error) {
+	previous := make([]string, len(c.PepperPrevious))
+	for i, p := range c.PepperPrevious {
+		previous[i] = p.Reveal()
+	}
+	return keyfmt.NewDigester(c.Pepper.Reveal(), previous...)
+}
+
+// TLS tells whether HTTP is answered with TLS.
+func (c *Config) TLS() bool { return c.TLSCert != "" }

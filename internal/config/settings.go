@@ -1,0 +1,232 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// Setting is one thing that can be told to a server.
+type Setting struct {
+	Env    string // the name in the environment
+	Secret bool   // never shown, and not taken from a flag: other users see a command's arguments
+	set    func(*Config, string) error
+}
+
+// Flag is the name of the setting's flag, without dashes; "" where there is none.
+func (s Setting) Flag() string {
+	if s.Secret {
+		return ""
+	}
+	return strings.ReplaceAll(s.Key(), "_", "-")
+}
+
+// Key is the setting's name in a file.
+func (s Setting) Key() string { return strings.ToLower(strings.TrimPrefix(s.Env, prefix)) }
+
+const (
+	prefix    = "KEYWARD_"
+	configEnv = "KEYWARD_CONFIG"
+	// ConfigFlag names the flag that says where the file is.
+	ConfigFlag = "config"
+)
+
+// Settings lists every setting, in the order in which they are described to people.
+func Settings() []Setting {
+	return []Setting{
+		{Env: "KEYWARD_ADDR", set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
+		{Env: "KEYWARD_INSECURE", set: setInsecure},
+		{Env: "KEYWARD_TLS_CERT", set: func(c *Config, v string) error { c.TLSCert = v; return nil }},
+		{Env: "KEYWARD_TLS_KEY", set: func(c *Config, v string) error { c.TLSKey = v; return nil }},
+		{Env: "KEYWARD_TRUSTED_PROXIES", set: setTrustedProxies},
+		{Env: "KEYWARD_METRICS_ADDR", set: func(c *Config, v string) error { return setAddr(&c.MetricsAddr, v) }},
+		{Env: "KEYWARD_DATABASE_URL", set: setDatabase},
+		{Env: "KEYWARD_ROOT_KEY", Secret: true, set: func(c *Config, v string) error { c.RootKey = keyfmt.NewSecret(v); return nil }},
+		{Env: "KEYWARD_KEY_PREFIX", set: setKeyPrefix},
+		{Env: "KEYWARD_PEPPER", Secret: true, set: setPepper},
+		{Env: "KEYWARD_PEPPER_PREVIOUS", Secret: true, set: setPepperPrevious},
+		{Env: "KEYWARD_CATALOGUE", set: func(c *Config, v string) error { c.Catalogue = v; return nil }},
+		{Env: "KEYWARD_MAX_STALENESS", set: setMaxStaleness},
+		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
+		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
+	}
+}
+
+// notYet are names that the product has given out and this release cannot serve: better no start than one that ignores them.
+var notYet = []struct{ env, why string }{
+	{"KEYWARD_DATA_ADDR", "this release has no separate listener for verification: take it out and use KEYWARD_ADDR"},
+	{"KEYWARD_GRPC_ADDR", "this release has no gRPC listener: take it out"},
+	{"KEYWARD_REDIS_URL", "this release does not use Redis: take it out"},
+	{"KEYWARD_OIDC_ISSUER", noOIDC},
+	{"KEYWARD_OIDC_CLIENT_ID", noOIDC},
+	{"KEYWARD_OIDC_CLIENT_SECRET", noOIDC},
+	{"KEYWARD_OIDC_USER_CLAIM", noOIDC},
+}
+
+const noOIDC = "this release has no sign-in with OpenID Connect: take it out"
+
+func setAddr(to *string, v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return fmt.Errorf("%q: want host:port, such as 127.0.0.1:8080", v)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("%q: want a port from 0 to 65535 after the last colon", v)
+	}
+	*to = v
+	return nil
+}
+
+func setInsecure(c *Config, v string) error {
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return fmt.Errorf("%q: want true or false", v)
+	}
+	c.Insecure = b
+	return nil
+}
+
+func setTrustedProxies(c *Config, v string) error {
+	var all []netip.Prefix
+	for _, one := range list(v) {
+		p, err := netip.ParsePrefix(one)
+		if err != nil {
+			a, errAddr := netip.ParseAddr(one)
+			if errAddr != nil || a.Zone() != "" {
+				return fmt.Errorf("%q: want networks such as 10.0.0.0/8, separated by commas", one)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		if p != p.Masked() {
+			return fmt.Errorf("%q: has bits after the network: did you mean %s?", one, p.Masked())
+		}
+		all = append(all, p)
+	}
+	c.TrustedProxies = all
+	return nil
+}
+
+func setDatabase(c *Config, v string) error {
+	path, err := databasePath(v)
+	if err != nil {
+		return err
+	}
+	c.Database = path
+	return nil
+}
+
+// databasePath takes sqlite:PATH and sqlite://PATH. It never repeats another URL, which may hold a password.
+func databasePath(v string) (string, error) {
+	scheme, path, ok := strings.Cut(v, ":")
+	switch scheme {
+	case "postgres", "postgresql":
+		return "", fmt.Errorf("this release does not speak to PostgreSQL: want sqlite:PATH, such as sqlite:./keyward.db")
+	case "sqlite":
+	default:
+		ok = false
+	}
+	path = strings.TrimPrefix(path, "//")
+	switch {
+	case !ok || path == "":
+		return "", fmt.Errorf("want sqlite:PATH, such as sqlite:./keyward.db")
+	case strings.ContainsAny(path, "?#"):
+		return "", fmt.Errorf("%q: parameters are not taken: want sqlite:PATH", v)
+	case path == ":memory:":
+		return "", fmt.Errorf("%q: a database in memory would forget every key: want a file", v)
+	case strings.HasSuffix(path, "/"):
+		return "", fmt.Errorf("%q: is a directory: want a file", v)
+	}
+	return path, nil
+}
+
+func setKeyPrefix(c *Config, v string) error {
+	if _, err := keyfmt.NewFormat(v); err != nil {
+		return fmt.Errorf("%q: want 1 to 16 lower-case letters and digits, a letter first", v)
+	}
+	c.KeyPrefix = v
+	return nil
+}
+
+// minPepper is the least length of a pepper: 16 characters hold 64 bits even as hexadecimal digits.
+const minPepper = 16
+
+func checkPepper(v string) error {
+	if len(v) < minPepper {
+		return fmt.Errorf("is shorter than %d characters: want a random one, such as `openssl rand -base64 32` makes", minPepper)
+	}
+	if strings.Contains(v, ",") {
+		return fmt.Errorf("holds a comma, which separates peppers in KEYWARD_PEPPER_PREVIOUS: want another one")
+	}
+	return nil
+}
+
+func setPepper(c *Config, v string) error {
+	if err := checkPepper(v); err != nil {
+		return err
+	}
+	c.Pepper = keyfmt.NewSecret(v)
+	return nil
+}
+
+func setPepperPrevious(c *Config, v string) error {
+	var all []keyfmt.Secret
+	for i, one := range list(v) {
+		if one != string(keyfmt.NoPepper) {
+			if err := checkPepper(one); err != nil {
+				return fmt.Errorf("pepper %d: %w", i+1, err)
+			}
+		}
+		all = append(all, keyfmt.NewSecret(one))
+	}
+	c.PepperPrevious = all
+	return nil
+}
+
+func setMaxStaleness(c *Config, v string) error {
+	const least, most = 100 * time.Millisecond, 10 * time.Minute
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		return fmt.Errorf("%q: want a duration such as 5s", v)
+	}
+	if d < least || d > most {
+		return fmt.Errorf("%q: want a duration from 100ms to 10m, such as 5s", v)
+	}
+	c.MaxStaleness = d
+	return nil
+}
+
+func setLogLevel(c *Config, v string) error {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := levels[strings.ToLower(v)]
+	if !ok {
+		return fmt.Errorf("%q: want debug, info, warn or error", v)
+	}
+	c.LogLevel = level
+	return nil
+}
+
+func setLogFormat(c *Config, v string) error {
+	if !slices.Contains([]string{"text", "json"}, v) {
+		return fmt.Errorf("%q: want text or json", v)
+	}
+	c.LogFormat = v
+	return nil
+}
+
+// list splits at commas; blanks around a part do not count, nor do empty parts.
+func list(v string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(v, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
