@@ -1,0 +1,89 @@
+package strictjson
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/keyward/keyward/internal/fault"
+)
+
+// inspect walks the whole text, also what will be kept as it is, and refuses what the grammar allows and we do not.
+func inspect(data []byte) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(data))
+	for {
+		token, err := d.ReadToken()
+		if err != nil {
+			return syntactic(d, err)
+		}
+		if err := inspectToken(d, token); err != nil {
+			return err
+		}
+		if d.StackDepth() == 0 {
+			break
+		}
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return fault.Invalid(Body, "has something after the JSON document")
+	}
+	return nil
+}
+
+func inspectToken(d *jsontext.Decoder, token jsontext.Token) error {
+	switch token.Kind() {
+	case '"':
+		if strings.IndexByte(token.String(), 0) >= 0 {
+			return fault.Invalid(here(d), "must not hold the character U+0000")
+		}
+	case '0':
+		if !exact(token.String()) {
+			return fault.Invalid(here(d), "is a number beyond ±2^53, which not every client can read exactly")
+		}
+	case '{', '[':
+		if d.StackDepth() > MaxDepth {
+			return fault.Invalid(Body, "is nested more than %d deep", MaxDepth)
+		}
+	}
+	return nil
+}
+
+// exact tells whether a number's text stays within what a double holds exactly. Every double beyond 2^53 is an integer.
+func exact(text string) bool {
+	if strings.ContainsAny(text, ".eE") {
+		f, err := strconv.ParseFloat(text, 64)
+		return err == nil && math.Abs(f) < MaxInteger
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && n >= -MaxInteger && n <= MaxInteger
+}
+
+// syntactic turns a grammar error into a fault; a member that stands twice is named.
+func syntactic(d *jsontext.Decoder, err error) error {
+	var s *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.EOF):
+		return fault.Invalid(Body, "must be a JSON document")
+	case errors.As(err, &s) && errors.Is(err, jsontext.ErrDuplicateName):
+		return fault.Invalid(pathWith(kindsOf(d), s.JSONPointer), "stands more than once")
+	case errors.As(err, &s):
+		return fault.Invalid(Body, "is not valid JSON: %s", wording(s))
+	}
+	return fault.Invalid(Body, "is not valid JSON").Because(err)
+}
+
+// wording says in our words what is wrong with the text, since the decoder's own echo parts of it.
+func wording(s *jsontext.SyntacticError) string {
+	at := " at byte " + strconv.FormatInt(s.ByteOffset, 10)
+	if errors.Is(s.Err, io.ErrUnexpectedEOF) {
+		return "it ends too early"
+	}
+	if strings.Contains(s.Error(), "UTF-8") || strings.Contains(s.Error(), "surrogate") {
+		return "text that is not Unicode" + at
+	}
+	return "unexpected text" + at
+}

@@ -1,0 +1,75 @@
+package strictjson
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Optional is a member that may be left out but is not null where it is given.
+type Optional[T any] struct {
+	Set   bool
+	Value T
+}
+
+// UnmarshalJSONFrom reads the value that is given.
+func (o *Optional[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	o.Set = true
+	return json.UnmarshalDecode(d, &o.Value)
+}
+
+// Or is the value, or the fallback where none was given.
+func (o Optional[T]) Or(fallback T) T {
+	if o.Set {
+		return o.Value
+	}
+	return fallback
+}
+
+// Nullable is a member for which left out, null and a value are three different things.
+type Nullable[T any] struct {
+	Set   bool // given at all
+	Null  bool // given as null
+	Value T
+}
+
+// UnmarshalJSONFrom reads null or the value that is given.
+func (n *Nullable[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	n.Set = true
+	if d.PeekKind() == 'n' {
+		n.Null = true
+		return d.SkipValue()
+	}
+	return json.UnmarshalDecode(d, &n.Value)
+}
+
+// Object is a JSON object that is kept as its text.
+type Object []byte
+
+// UnmarshalJSONFrom keeps the text, without the space between its tokens.
+func (o *Object) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '{' {
+		return mismatch(wantObject.message)
+	}
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	text := v.Clone()
+	if err := text.Compact(); err != nil {
+		return err
+	}
+	*o = Object(text)
+	return nil
+}
+
+// Given notes that a member was there, whatever its value.
+type Given bool
+
+// UnmarshalJSONFrom passes over the value.
+func (g *Given) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*g = true
+	return d.SkipValue()
+}
+
+// Mismatch is what an own UnmarshalJSONFrom answers for a value of the wrong JSON type: message says what it must be.
+func Mismatch(message string) error { return mismatch(message) }
