@@ -1,0 +1,82 @@
+package verify
+
+import (
+	"net/netip"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/replica"
+)
+
+// decide goes through the codes in the contract's order.
+func (e *Engine) decide(q *Question, v *Verdict) {
+	now := e.now().UnixMilli()
+	if !e.find(q.Key, &v.Key) || over(v.Key.Until, now) {
+		*v = Verdict{Code: NotFound}
+		return
+	}
+	v.Permissions = effective(&v.Key)
+	switch {
+	case disabled(&v.Key):
+		v.Code = Disabled
+	case over(v.Key.ExpiresAt, now):
+		v.Code = Expired
+	case !admits(v.Key.AllowedIPs, q.IP):
+		v.Code = IPForbidden
+	case !q.Demand.Met(v.Permissions):
+		v.Code = InsufficientPermissions
+		v.Missing = q.Demand.Missing(v.Permissions)
+	default:
+		v.Code = Valid
+	}
+}
+
+// find looks for the key under the current pepper, and where it is not there under the earlier ones.
+func (e *Engine) find(presented string, k *replica.View) bool {
+	return e.replica.Lookup(e.digests.Current(presented), k) ||
+		e.digests.Previous(presented, func(d keyfmt.Digest) bool { return e.replica.Lookup(d, k) })
+}
+
+func (e *Engine) findService(presented string) (k account.ServiceKey, ok bool) {
+	k, ok = e.replica.LookupService(e.digests.Current(presented))
+	if ok {
+		return k, true
+	}
+	ok = e.digests.Previous(presented, func(d keyfmt.Digest) (found bool) {
+		k, found = e.replica.LookupService(d)
+		return found
+	})
+	return k, ok
+}
+
+// over tells whether an instant in Unix milliseconds has come; 0 never does.
+func over(until, now int64) bool { return until != 0 && now >= until }
+
+// disabled: the key itself, its workspace, or its creator, who must be a member unless the key was kept when they left.
+func disabled(k *replica.View) bool {
+	return !k.IsActive || !k.WorkspaceActive || !k.CreatorPresent && !k.Orphan
+}
+
+// effective is what the key may do now. It allocates only where a cap takes something away.
+func effective(k *replica.View) perm.Set {
+	if !k.Capped || k.Permissions.Within(k.CreatorHolds) {
+		return k.Permissions
+	}
+	return k.Permissions.And(k.CreatorHolds)
+}
+
+// admits tells whether a key may be presented from an address. An address that is not told is admitted by no list; an IPv4 address
+// in IPv6 clothes is the IPv4 address (RFC 4291, section 2.5.5.2), and a zone says nothing of the network.
+func admits(allowed []netip.Prefix, ip netip.Addr) bool {
+	if len(allowed) == 0 {
+		return true
+	}
+	ip = ip.Unmap().WithZone("")
+	for _, p := range allowed {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
