@@ -1,0 +1,190 @@
+package wire
+
+import "github.com/keyward/keyward/internal/strictjson"
+
+// Workspace is a tenant.
+type Workspace struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	IsActive  bool     `json:"isActive"`
+	OwnerID   string   `json:"ownerId"`
+	CreatedAt Time     `json:"createdAt"`
+	UpdatedAt Time     `json:"updatedAt"`
+	Settings  Settings `json:"settings"`
+}
+
+// Settings are a workspace's rules for keys.
+type Settings struct {
+	PermissionMode        string    `json:"permissionMode"`
+	DefaultRateLimit      RateLimit `json:"defaultRateLimit"`
+	MaxKeyLifetimeSeconds *int64    `json:"maxKeyLifetimeSeconds"`
+	RequireExpiry         bool      `json:"requireExpiry"`
+}
+
+// SettingsInput are settings as given.
+type SettingsInput struct {
+	PermissionMode        strictjson.Optional[string]         `json:"permissionMode"`
+	DefaultRateLimit      strictjson.Nullable[RateLimitInput] `json:"defaultRateLimit"`
+	MaxKeyLifetimeSeconds strictjson.Nullable[int64]          `json:"maxKeyLifetimeSeconds"`
+	RequireExpiry         strictjson.Optional[bool]           `json:"requireExpiry"`
+}
+
+// CreateWorkspace is the body of POST /workspaces.
+type CreateWorkspace struct {
+	Name     string                             `json:"name"`
+	Owner    strictjson.Optional[Owner]         `json:"owner"`
+	Settings strictjson.Optional[SettingsInput] `json:"settings"`
+}
+
+// Owner is a new workspace's first member.
+type Owner struct {
+	UserID      string                      `json:"userId"`
+	Email       string                      `json:"email"`
+	DisplayName strictjson.Nullable[string] `json:"displayName"`
+}
+
+// UpdateWorkspace is the body of PATCH /workspaces/{workspaceId}.
+type UpdateWorkspace struct {
+	Name     strictjson.Optional[string]        `json:"name"`
+	IsActive strictjson.Optional[bool]          `json:"isActive"`
+	Settings strictjson.Optional[SettingsInput] `json:"settings"`
+}
+
+// WorkspaceResult answers with one workspace.
+type WorkspaceResult struct {
+	Workspace Workspace `json:"workspace"`
+}
+
+// UpdatedWorkspace answers a change, which may have stopped every key in it.
+type UpdatedWorkspace struct {
+	Workspace  Workspace  `json:"workspace"`
+	Revocation Revocation `json:"revocation"`
+}
+
+// WorkspaceList answers a listing.
+type WorkspaceList struct {
+	Workspaces []Workspace `json:"workspaces"`
+	Pagination Pagination  `json:"pagination"`
+}
+
+// Member is a user's place in a workspace.
+type Member struct {
+	WorkspaceID string  `json:"workspaceId"`
+	UserID      string  `json:"userId"`
+	Email       string  `json:"email"`
+	DisplayName *string `json:"displayName"`
+	RoleID      string  `json:"roleId"`
+	RoleName    string  `json:"roleName"`
+	IsOwner     bool    `json:"isOwner"`
+	KeyCount    int64   `json:"keyCount"`
+	CreatedAt   Time    `json:"createdAt"`
+	UpdatedAt   Time    `json:"updatedAt"`
+}
+
+// PutMember is the body of PUT …/members/{userId}.
+type PutMember struct {
+	Email       string                      `json:"email"`
+	DisplayName strictjson.Nullable[string] `json:"displayName"`
+	RoleID      string                      `json:"roleId"`
+}
+
+// UpdateMember is the body of PATCH …/members/{userId}.
+type UpdateMember struct {
+	RoleID      strictjson.Optional[string] `json:"roleId"`
+	Email       strictjson.Optional[string] `json:"email"`
+	DisplayName strictjson.Nullable[string] `json:"displayName"`
+}
+
+// MemberResult answers with one member.
+type MemberResult struct {
+	Member Member `json:"member"`
+}
+
+// MemberList answers a listing.
+type MemberList struct {
+	Members    []Member   `json:"members"`
+	Pagination Pagination `json:"pagination"`
+}
+
+// RemovedMember answers a removal, or says what it would do.
+type RemovedMember struct {
+	Removed    string      `json:"removed"`
+	Keys       RemovedKeys `json:"keys"`
+	Revocation Revocation  `json:"revocation"`
+}
+
+// RemovedKeys counts what became of the member's keys.
+type RemovedKeys struct {
+	Stopped     int `json:"stopped"`
+	Kept        int `json:"kept"`
+	Transferred int `json:"transferred"`
+}
+
+// Role is a named set of permissions. Assignable tells whether the caller may give it.
+type Role struct {
+	ID          string   `json:"id"`
+	WorkspaceID string   `json:"workspaceId"`
+	Name        string   `json:"name"`
+	Description *string  `json:"description"`
+	Permissions []string `json:"permissions"`
+	IsSystem    bool     `json:"isSystem"`
+	IsDefault   bool     `json:"isDefault"`
+	MemberCount int64    `json:"memberCount"`
+	Assignable  bool     `json:"assignable"`
+	CreatedAt   Time     `json:"createdAt"`
+	UpdatedAt   Time     `json:"updatedAt"`
+}
+
+// CreateRole is the body of POST …/roles.
+type CreateRole struct {
+	Name        string                        `json:"name"`
+	Description strictjson.Nullable[string]   `json:"description"`
+	Permissions strictjson.Optional[[]string] `json:"permissions"` // required; optional here to tell [] from nothing
+}
+
+// UpdateRole is the body of PATCH …/roles/{roleId}.
+type UpdateRole struct {
+	Name        strictjson.Optional[string]   `json:"name"`
+	Description strictjson.Nullable[string]   `json:"description"`
+	Permissions strictjson.Optional[[]string] `json:"permissions"`
+}
+
+// RoleResult answers with one role.
+type RoleResult struct {
+	Role Role `json:"role"`
+}
+
+// RoleList answers a listing.
+type RoleList struct {
+	Roles      []Role     `json:"roles"`
+	Pagination Pagination `json:"pagination"`
+}
+
+// ServiceKey is an operator's credential, its key masked.
+type ServiceKey struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Scopes    []string `json:"scopes"`
+	Key       string   `json:"key"`
+	CreatedAt Time     `json:"createdAt"`
+	ExpiresAt *Time    `json:"expiresAt"`
+}
+
+// CreateServiceKey is the body of POST /service-keys.
+type CreateServiceKey struct {
+	Name      string                      `json:"name"`
+	Scopes    []string                    `json:"scopes"`
+	ExpiresAt strictjson.Nullable[string] `json:"expiresAt"`
+}
+
+// RevealedServiceKey answers a creation: here alone Key is the full value.
+type RevealedServiceKey struct {
+	ServiceKey ServiceKey `json:"serviceKey"`
+	Key        string     `json:"key"`
+}
+
+// ServiceKeyList answers a listing.
+type ServiceKeyList struct {
+	ServiceKeys []ServiceKey `json:"serviceKeys"`
+	Pagination  Pagination   `json:"pagination"`
+}

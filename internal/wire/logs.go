@@ -1,0 +1,30 @@
+package wire
+
+// Log is one event. WorkspaceID is null for the installation's own.
+type Log struct {
+	ID               string  `json:"id"`
+	WorkspaceID      *string `json:"workspaceId"`
+	EventType        string  `json:"eventType"`
+	EventDescription string  `json:"eventDescription"`
+	ActorID          string  `json:"actorId"`
+	ActorEmail       *string `json:"actorEmail"`
+	CreatedAt        Time    `json:"createdAt"`
+	Metadata         Object  `json:"metadata"`
+}
+
+// LogList answers a listing.
+type LogList struct {
+	Logs             []Log         `json:"logs"`
+	Pagination       LogPagination `json:"pagination"`
+	UniqueEventTypes []string      `json:"uniqueEventTypes"`
+}
+
+// LogPagination says where a page of the log stands and where the log goes on.
+type LogPagination struct {
+	Total       int64   `json:"total"`
+	Limit       int     `json:"limit"`
+	Offset      int     `json:"offset"`
+	HasNext     bool    `json:"hasNext"`
+	HasPrevious bool    `json:"hasPrevious"`
+	NextCursor  *string `json:"nextCursor"`
+}

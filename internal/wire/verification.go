@@ -1,0 +1,87 @@
+package wire
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/keyward/keyward/internal/strictjson"
+)
+
+// Verify is the question of POST /api-keys/verify, and one item of a batch.
+type Verify struct {
+	Key         strictjson.Optional[string] `json:"key"`
+	Permissions Demand                      `json:"permissions"`
+	Cost        strictjson.Optional[int64]  `json:"cost"`
+	IP          strictjson.Optional[string] `json:"ip"`
+}
+
+// Demand is what a verification asks of a key. A plain list stands for All.
+type Demand struct {
+	List     bool // it was given as a list
+	All, Any []string
+}
+
+type demandMembers struct {
+	All strictjson.Optional[[]string] `json:"all"`
+	Any strictjson.Optional[[]string] `json:"any"`
+}
+
+// UnmarshalJSONFrom reads either form.
+func (q *Demand) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	switch d.PeekKind() {
+	case '[':
+		q.List = true
+		return json.UnmarshalDecode(d, &q.All)
+	case '{':
+		var m demandMembers
+		if err := json.UnmarshalDecode(d, &m); err != nil {
+			return err
+		}
+		q.All, q.Any = m.All.Value, m.Any.Value
+		return nil
+	}
+	return strictjson.Mismatch(`must be a list of permissions, or an object with "all" and "any"`)
+}
+
+// VerifyBatch is the body of POST /api-keys/verify-batch.
+type VerifyBatch struct {
+	Items []Verify `json:"items"`
+}
+
+// Verdict says whether a key is good. For one that is malformed or unknown it says nothing else.
+type Verdict struct {
+	Valid              bool     `json:"valid"`
+	Code               string   `json:"code"`
+	KeyID              string   `json:"keyId,omitzero"`
+	WorkspaceID        string   `json:"workspaceId,omitzero"`
+	UserID             string   `json:"userId,omitzero"`
+	Name               string   `json:"name,omitzero"`
+	Environment        string   `json:"environment,omitzero"`
+	Permissions        []string `json:"permissions,omitzero"`
+	ExpiresAt          *Time    `json:"expiresAt,omitzero"`
+	Metadata           *Object  `json:"metadata,omitzero"`
+	MissingPermissions []string `json:"missingPermissions,omitzero"`
+}
+
+// Verdicts answers a batch, in the order of the questions.
+type Verdicts struct {
+	Results []Verdict `json:"results"`
+}
+
+// Introspection is the answer of RFC 7662, section 2.2. Exp and Iat are seconds since 1970.
+type Introspection struct {
+	Active      bool    `json:"active"`
+	Scope       *string `json:"scope,omitzero"` // names with a space between them
+	ClientID    string  `json:"client_id,omitzero"`
+	Subject     string  `json:"sub,omitzero"`
+	ExpiresAt   int64   `json:"exp,omitzero"`
+	IssuedAt    int64   `json:"iat,omitzero"`
+	TokenType   string  `json:"token_type,omitzero"`
+	WorkspaceID string  `json:"workspace_id,omitzero"`
+}
+
+// OAuthError is the refusal of RFC 6749, section 5.2.
+type OAuthError struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}

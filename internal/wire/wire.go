@@ -1,0 +1,118 @@
+// Package wire owns the shapes of requests and answers: the members' names, their order, and how times and nulls are written.
+// It does not own what they mean (control, verify) nor how they travel (httpapi).
+package wire
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Success is the envelope of an answer.
+type Success[R any] struct {
+	Success bool    `json:"success"` // always true
+	Data    Data[R] `json:"data"`
+}
+
+// Data holds a sentence for people and the result for machines.
+type Data[R any] struct {
+	Message string `json:"message"`
+	Result  R      `json:"result"`
+}
+
+// Failure is the envelope of a refusal.
+type Failure struct {
+	Success bool  `json:"success"` // always false
+	Error   Error `json:"error"`
+}
+
+// Error says what went wrong: Code is stable, Message is for people.
+type Error struct {
+	Code      string   `json:"code"`
+	Message   string   `json:"message"`
+	Details   []Detail `json:"details"`
+	RequestID string   `json:"requestId"`
+}
+
+// Detail names one field of the request and what is wrong with it.
+type Detail struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// Pagination says where a list goes on.
+type Pagination struct {
+	Limit      int     `json:"limit"`
+	NextCursor *string `json:"nextCursor"`
+	HasNext    bool    `json:"hasNext"`
+}
+
+// ItemError is what went wrong with one item of a bulk operation; Error is a code of the contract.
+type ItemError struct {
+	ID      string   `json:"id"`
+	Error   string   `json:"error"`
+	Details []Detail `json:"details"`
+}
+
+// Nothing is the body of an operation that takes none.
+type Nothing struct{}
+
+// timeForm is RFC 3339 in UTC, with milliseconds always.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+// Time is an instant as it is written: RFC 3339, UTC, three digits of milliseconds.
+type Time time.Time
+
+// String gives the text form.
+func (t Time) String() string { return time.Time(t).UTC().Format(timeForm) }
+
+// MarshalJSONTo writes the text form.
+func (t Time) MarshalJSONTo(e *jsontext.Encoder) error {
+	return e.WriteToken(jsontext.String(t.String()))
+}
+
+// TimeOrNull is nil, written as null, for the zero time.
+func TimeOrNull(t time.Time) *Time {
+	if t.IsZero() {
+		return nil
+	}
+	w := Time(t)
+	return &w
+}
+
+// TextOrNull is nil, written as null, for the empty text.
+func TextOrNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// LimitOrNull is nil, written as null, for 0, which stands for no limit.
+func LimitOrNull(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+// Object is the text of a JSON object; the empty text is {}.
+type Object string
+
+// MarshalJSONTo writes the text as it is.
+func (o Object) MarshalJSONTo(e *jsontext.Encoder) error {
+	if o == "" {
+		return e.WriteValue(jsontext.Value("{}"))
+	}
+	return e.WriteValue(jsontext.Value(o))
+}
+
+// Marshal writes an answer: members in the order of the types, lists never null, no HTML escapes, and U+FFFD where kept text
+// should not be valid UTF-8.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	err := json.MarshalWrite(&b, v, jsontext.AllowInvalidUTF8(true))
+	return b.Bytes(), err
+}
