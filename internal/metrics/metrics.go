@@ -1,0 +1,127 @@
+// Package metrics owns what a server says about itself in numbers, in Prometheus's form: requests, verdicts, the copy in memory,
+// the database, the build and the process. No label holds a key, an id, a name or an address: labels come from small, fixed sets.
+// It does not own what is counted, nor where it is served (server).
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Gauges are looked at when somebody asks. Each must be cheap and safe for concurrent use; one that is nil is left out.
+type Gauges struct {
+	ReplicaKeys     func() float64
+	ReplicaAge      func() time.Duration
+	ReplicaRevision func() float64
+	ReplicaReady    func() bool
+	StoreCommits    func() float64 // transactions
+	StoreGroups     func() float64 // commits that they shared
+	StoreRejected   func() float64
+	DatabaseBytes   func() float64
+}
+
+// Metrics counts. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+	verdicts *prometheus.CounterVec
+}
+
+// latencies are the histogram's bounds in seconds: a verification takes microseconds, a change a few milliseconds.
+var latencies = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
+
+// New makes a registry of its own, so that several servers can live in one process.
+func New(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "keyward_http_requests_total", Help: "Requests that were answered.",
+		}, []string{"route", "method", "status"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "keyward_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer.", Buckets: latencies,
+		}, []string{"route", "method"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "keyward_verdicts_total", Help: "Verifications that were asked for, by the code of their answer.",
+		}, []string{"code"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "keyward_build_info", Help: "Always 1; the labels say which build this is.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.requests, m.latency, m.verdicts, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Request counts an answered request. route is the pattern that matched, never the path; "" where none did.
+func (m *Metrics) Request(route, method string, status int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	method = known(method)
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.latency.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+// known keeps an invented method from becoming a label.
+func known(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// Verdict counts a verification by its code.
+func (m *Metrics) Verdict(code string) { m.verdicts.WithLabelValues(code).Inc() }
+
+// Observe adds what is looked at when somebody asks. Call it once.
+func (m *Metrics) Observe(g Gauges) {
+	gauge := func(name, help string, f func() float64) {
+		if f != nil {
+			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+		}
+	}
+	counter := func(name, help string, f func() float64) {
+		if f != nil {
+			m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+		}
+	}
+	gauge("keyward_replica_keys", "Keys in the copy in memory.", g.ReplicaKeys)
+	gauge("keyward_replica_revision", "Revision up to which the copy in memory has every change.", g.ReplicaRevision)
+	if g.ReplicaAge != nil {
+		gauge("keyward_replica_age_seconds", "Age of the copy in memory: how long ago it was last known to be complete.",
+			func() float64 { return g.ReplicaAge().Seconds() })
+	}
+	if g.ReplicaReady != nil {
+		gauge("keyward_replica_ready", "1 while verifications are answered from the copy in memory.",
+			func() float64 { return one(g.ReplicaReady()) })
+	}
+	counter("keyward_store_transactions_total", "Changes that were committed.", g.StoreCommits)
+	counter("keyward_store_commits_total", "Commits that brought them to the disk; changes that come together share one.", g.StoreGroups)
+	counter("keyward_store_rejected_total", "Changes that were rolled back.", g.StoreRejected)
+	gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Gatherer gives the numbers to a test.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
+// Handler answers the numbers over HTTP.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
+}
