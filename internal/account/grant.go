@@ -1,0 +1,61 @@
+package account
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
+)
+
+// Grant is the grant rule: what is wanted must lie within what the caller holds and within what the receiving creator holds. It
+// answers what has to be refused; the empty set means that all of it may be granted. Every door through which permissions flow
+// (creation, import, rotation, roles, members, transfers) asks here, inside its write transaction, on authority read there.
+func Grant(wanted, caller, creator perm.Set) (refused perm.Set) {
+	return wanted.Without(caller.And(creator))
+}
+
+// Bound is what a calling API key cannot pass on more of: its own expiry, limits and addresses. Zero fields bound nothing.
+type Bound struct {
+	ExpiresAt  time.Time
+	Limits     ratelimit.Limits
+	AllowedIPs []netip.Prefix
+}
+
+// Expiry tells whether an expiry lies within the bound; a zero time is "never".
+func (b *Bound) Expiry(t time.Time) bool {
+	return b == nil || b.ExpiresAt.IsZero() || !t.IsZero() && !t.After(b.ExpiresAt)
+}
+
+// PerMinute tells whether a limit per minute lies within the bound.
+func (b *Bound) PerMinute(n int64) bool { return b == nil || ratelimit.Within(n, b.Limits.PerMinute) }
+
+// PerDay tells whether a limit per day lies within the bound.
+func (b *Bound) PerDay(n int64) bool { return b == nil || ratelimit.Within(n, b.Limits.PerDay) }
+
+// Addresses tells whether every address that the prefixes allow is allowed by the bound; no prefixes allow every address.
+func (b *Bound) Addresses(prefixes []netip.Prefix) bool {
+	return b == nil || AddressesWithin(prefixes, b.AllowedIPs)
+}
+
+// AddressesWithin tells whether inner allows no address that outer does not; an empty list allows every address.
+func AddressesWithin(inner, outer []netip.Prefix) bool {
+	if len(outer) == 0 {
+		return true
+	}
+	for _, p := range inner {
+		if !covered(p, outer) {
+			return false
+		}
+	}
+	return len(inner) > 0
+}
+
+func covered(p netip.Prefix, outer []netip.Prefix) bool {
+	for _, o := range outer {
+		if o.Bits() <= p.Bits() && o.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}

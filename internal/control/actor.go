@@ -1,0 +1,199 @@
+package control
+
+import (
+	"errors"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// actor is a caller with the authority that they have inside the running transaction.
+type actor struct {
+	Caller
+	service   *account.ServiceKey // set for a service key
+	key       *apikey.Key         // set for an API key
+	workspace id.Workspace        // "" for a service key
+	user      id.User             // "" for a service key
+	email     string
+	owner     bool     // holds the Owner role, or a service key that may manage
+	holds     perm.Set // what may be done, and the most that may be passed on
+	bound     *account.Bound
+}
+
+func gone() error { return fault.New(fault.Unauthenticated, "the credential is not valid any more") }
+
+// actor reads the caller's authority afresh: a credential that was taken back between authentication and this transaction ends here.
+func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
+	var a *actor
+	var err error
+	switch {
+	case c.ServiceKey != "":
+		a, err = s.serviceActor(v, c)
+	case c.APIKey != "":
+		a, err = s.keyActor(v, c)
+	case c.Person.User != "":
+		a, err = s.memberActor(v, c, c.Person.Workspace, c.Person.User)
+	default:
+		return nil, fault.New(fault.Unauthenticated, "a credential is needed")
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, gone()
+	}
+	return a, err
+}
+
+func (s *Service) serviceActor(v *store.View, c Caller) (*actor, error) {
+	k, err := v.ServiceKey(c.ServiceKey)
+	if err != nil {
+		return nil, err
+	}
+	if k.Expired(v.Now()) {
+		return nil, gone()
+	}
+	a := &actor{Caller: c, service: &k}
+	if k.Has(account.ScopeManage) {
+		a.owner, a.holds = true, s.cat.All()
+	}
+	return a, nil
+}
+
+func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
+	k, err := v.Key(c.APIKey)
+	if err != nil {
+		return nil, err
+	}
+	ws, err := v.Workspace(k.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	if !ws.IsActive || !k.IsActive || k.Expired(v.Now()) {
+		return nil, gone()
+	}
+	a := &actor{workspace: k.Workspace, user: k.User}
+	m, err := s.memberActor(v, c, k.Workspace, k.User)
+	switch {
+	case err == nil:
+		a = m
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	case !k.Orphan:
+		return nil, gone()
+	}
+	held := k.Permissions
+	if ws.Settings.PermissionMode == account.Capped {
+		held = held.And(a.holds)
+	}
+	a.Caller, a.key, a.holds = c, &k, held
+	a.bound = &account.Bound{ExpiresAt: k.ExpiresAt, Limits: k.Limits, AllowedIPs: k.AllowedIPs}
+	return a, nil
+}
+
+func (s *Service) memberActor(v *store.View, c Caller, ws id.Workspace, user id.User) (*actor, error) {
+	m, err := v.Member(ws, user)
+	if err != nil {
+		return nil, err
+	}
+	r, err := v.Role(ws, m.Role)
+	if err != nil {
+		return nil, err
+	}
+	return &actor{Caller: c, workspace: ws, user: user, email: m.Email, owner: r.System == account.Owner, holds: r.Permissions}, nil
+}
+
+// id is the actorId of an event: the user, else the service key.
+func (a *actor) id() string {
+	if a.service != nil {
+		return string(a.service.ID)
+	}
+	return string(a.user)
+}
+
+// manages refuses a service key that may not manage.
+func (a *actor) manages() error {
+	if a.service != nil && !a.service.Has(account.ScopeManage) {
+		return scopeDenied(account.ScopeManage)
+	}
+	return nil
+}
+
+func scopeDenied(s account.Scope) error {
+	return fault.New(fault.PermissionDenied, "this needs a service key with the scope "+string(s),
+		fault.Detail{Field: "scope", Message: string(s)})
+}
+
+// root refuses everybody but a service key with the scope root.
+func (a *actor) root() error {
+	if a.service == nil || !a.service.Has(account.ScopeRoot) {
+		return scopeDenied(account.ScopeRoot)
+	}
+	return nil
+}
+
+// need refuses an actor who lacks one of the permissions, and names each that is lacking.
+func (s *Service) need(a *actor, permissions ...string) error {
+	if a.service != nil {
+		return a.manages()
+	}
+	var lacking []fault.Detail
+	for _, p := range permissions {
+		if !s.cat.Holds(a.holds, p) {
+			lacking = append(lacking, fault.Detail{Field: "permissions", Message: p})
+		}
+	}
+	if lacking == nil {
+		return nil
+	}
+	return fault.New(fault.PermissionDenied, "this needs the permission "+lacking[0].Message, lacking...)
+}
+
+// needFor is need, and more for what belongs to somebody else.
+func (s *Service) needFor(a *actor, owner id.User, permission string) error {
+	if a.service == nil && a.user != owner {
+		return s.need(a, permission, account.APIKeysManageOthers)
+	}
+	return s.need(a, permission)
+}
+
+// at finds the workspace that an operation works in: the named one, or the caller's own. What the caller is not in is not there.
+func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, error) {
+	if err := a.manages(); err != nil {
+		return account.Workspace{}, err
+	}
+	ws := id.Workspace(named)
+	switch {
+	case a.service == nil && named == "":
+		ws = a.workspace
+	case a.service == nil && ws != a.workspace:
+		return account.Workspace{}, fault.Missing()
+	case named == "":
+		return account.Workspace{}, fault.Invalid("workspaceId", "must be given: a service key belongs to no workspace")
+	}
+	if _, ok := id.Parse(string(ws)); !ok {
+		return account.Workspace{}, fault.Missing()
+	}
+	return v.Workspace(ws)
+}
+
+// sees tells whether the caller is in the workspace at all.
+func (a *actor) sees(ws id.Workspace) bool { return a.service != nil || a.workspace == ws }
+
+// mayGrant asks the grant rule, for what would end up with somebody whose authority is creator. field says how to name the
+// i-th refused permission.
+func (s *Service) mayGrant(a *actor, wanted, creator perm.Set, field func(name string) string) error {
+	refused := account.Grant(wanted, a.holds, creator)
+	if refused.IsEmpty() {
+		return nil
+	}
+	f := fault.New(fault.PermissionEscalation, "nobody can pass on a permission that they do not hold themselves")
+	for _, n := range s.cat.Names(refused) {
+		f.Details = append(f.Details, fault.Detail{Field: field(n), Message: n})
+	}
+	return f
+}
+
+// whole names every refused permission by the field as a whole.
+func whole(string) string { return "permissions" }

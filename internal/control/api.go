@@ -1,0 +1,209 @@
+package control
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// Key is an API key with its creator, as it is shown: without any value.
+type Key struct {
+	apikey.Key
+	Creator Creator
+}
+
+// Creator is who a key belongs to; Email and DisplayName are "" where nothing is known.
+type Creator struct {
+	ID          id.User
+	Email       string
+	DisplayName string
+}
+
+// Revealed is an answer that shows a key's value, once. Secret is zero where a creation was replayed.
+type Revealed struct {
+	Key    Key
+	Secret keyfmt.Secret
+}
+
+// LimitsInput is a rate limit as given; null means no limit.
+type LimitsInput struct {
+	PerMinute Optional[int64]
+	PerDay    Optional[int64]
+}
+
+// CreateKey asks for a key.
+type CreateKey struct {
+	Workspace      string // "" for the caller's own
+	User           string
+	Name           string
+	Permissions    Optional[[]string] // absent: all that the creator holds
+	Environment    Optional[string]   // live (default) or test
+	ExpiresAt      Optional[string]
+	RateLimit      Optional[LimitsInput]
+	Description    Optional[string]
+	Metadata       Optional[json.RawMessage]
+	AllowedIPs     Optional[[]string]
+	IdempotencyKey string
+}
+
+// ListKeys asks for a page of keys.
+type ListKeys struct {
+	Workspace string
+	User      string
+	Active    *bool
+	Search    string
+	Paging
+}
+
+// UpdateKey is one item of a bulk update.
+type UpdateKey struct {
+	ID          string
+	Name        Optional[string]
+	IsActive    Optional[bool]
+	ExpiresAt   Optional[string]
+	RateLimit   Optional[LimitsInput]
+	Description Optional[string]
+	Metadata    Optional[json.RawMessage]
+	AllowedIPs  Optional[[]string]
+	Permissions bool // was given, which is refused
+}
+
+// ImportKey is one item of an import.
+type ImportKey struct {
+	CreateKey
+	IsActive Optional[bool]
+	SHA256   string // 64 hexadecimal digits of the whole key, or "" to mint one
+	Masked   string // how to show a key that is imported by its digest
+}
+
+// Imported is one key that an import made. Secret is zero where a digest was given.
+type Imported struct {
+	Index  int
+	ID     id.Key
+	Secret keyfmt.Secret
+}
+
+// SettingsInput are workspace settings as given.
+type SettingsInput struct {
+	PermissionMode        Optional[string]
+	DefaultRateLimit      Optional[LimitsInput]
+	MaxKeyLifetimeSeconds Optional[int64]
+	RequireExpiry         Optional[bool]
+}
+
+// OwnerInput is a new workspace's first member.
+type OwnerInput struct {
+	User        string
+	Email       string
+	DisplayName Optional[string]
+}
+
+// CreateWorkspace asks for a workspace.
+type CreateWorkspace struct {
+	Name     string
+	Owner    Optional[OwnerInput]
+	Settings Optional[SettingsInput]
+}
+
+// UpdateWorkspace changes what is given.
+type UpdateWorkspace struct {
+	Name     Optional[string]
+	IsActive Optional[bool]
+	Settings Optional[SettingsInput]
+}
+
+// Member is a member with the role's name.
+type Member struct {
+	account.Member
+	RoleName string
+	IsOwner  bool
+}
+
+// PutMember adds a member or sets one's data.
+type PutMember struct {
+	Email       string
+	DisplayName Optional[string]
+	Role        string
+}
+
+// UpdateMember changes what is given.
+type UpdateMember struct {
+	Role        Optional[string]
+	Email       Optional[string]
+	DisplayName Optional[string]
+}
+
+// RemoveMember says what becomes of the member's keys: Keys is "", "stop", "keep" or "transfer:<userId>".
+type RemoveMember struct {
+	Keys   string
+	DryRun bool
+}
+
+// Removed says what became of them.
+type Removed struct {
+	User        id.User
+	Stopped     int
+	Kept        int
+	Transferred int
+}
+
+// Role is a role and whether the caller may give it.
+type Role struct {
+	account.Role
+	Assignable bool
+}
+
+// CreateRole asks for a role.
+type CreateRole struct {
+	Name        string
+	Description Optional[string]
+	Permissions []string
+}
+
+// UpdateRole changes what is given.
+type UpdateRole struct {
+	Name        Optional[string]
+	Description Optional[string]
+	Permissions Optional[[]string]
+}
+
+// CreateServiceKey asks for an operator's credential.
+type CreateServiceKey struct {
+	Name      string
+	Scopes    []string
+	ExpiresAt Optional[string]
+}
+
+// RevealedServiceKey shows a service key's value, once.
+type RevealedServiceKey struct {
+	ServiceKey account.ServiceKey
+	Secret     keyfmt.Secret
+}
+
+// ListLogs asks for a page of the log. Zero times leave that side open.
+type ListLogs struct {
+	Workspace string // "" for the caller's own; for a service key the whole installation
+	Limit     int
+	Offset    int
+	Cursor    string
+	Search    string
+	EventType string
+	ActorID   string
+	Ascending bool
+	From, To  time.Time
+}
+
+// Logs is a page of the log.
+type Logs struct {
+	Events     []audit.Event
+	Total      int64
+	Limit      int
+	Offset     int
+	NextCursor string
+	Types      []audit.Type
+}

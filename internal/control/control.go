@@ -1,0 +1,124 @@
+// Package control owns the control plane: every operation that looks at or changes workspaces, members, roles, keys, service keys
+// and the log. Each one authorizes, validates, changes and records in one transaction, on authority that is read inside it. It
+// does not own the wire (httpapi), nor whether a presented key is good (verify).
+package control
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Service is the control plane over one store. It is safe for concurrent use.
+type Service struct {
+	db       *store.DB
+	cat      *perm.Catalogue
+	format   keyfmt.Format
+	digester *keyfmt.Digester
+	ids      *id.Generator
+	rand     io.Reader
+	cursors  sealer
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	DB        *store.DB
+	Catalogue *perm.Catalogue
+	Format    keyfmt.Format
+	Digester  *keyfmt.Digester
+	IDs       *id.Generator
+	Rand      io.Reader
+}
+
+// New makes the control plane.
+func New(c Config) *Service {
+	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand,
+		cursors: sealer{key: c.DB.Secret()}}
+}
+
+// Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction.
+// Exactly one of ServiceKey, APIKey and Person is set.
+type Caller struct {
+	ServiceKey id.ServiceKey
+	APIKey     id.Key
+	Person     Person
+
+	Address   string // where the request came from, without the port
+	UserAgent string
+	RequestID string
+}
+
+// Person is a member who calls as themselves.
+type Person struct {
+	Workspace id.Workspace
+	User      id.User
+}
+
+// Optional tells absent, null and a value apart.
+type Optional[T any] struct {
+	Set   bool // given at all
+	Null  bool // given as null
+	Value T
+}
+
+// Some is a given value.
+func Some[T any](v T) Optional[T] { return Optional[T]{Set: true, Value: v} }
+
+// Null is a given null.
+func Null[T any]() Optional[T] { return Optional[T]{Set: true, Null: true} }
+
+// Paging asks for one page of a list: Limit 1–100 (0 is 50), Cursor as an earlier page gave it.
+type Paging struct {
+	Limit  int
+	Cursor string
+}
+
+// Page says where a list goes on. NextCursor is "" on the last page.
+type Page struct {
+	Limit      int
+	NextCursor string
+}
+
+// ItemError is what went wrong with one item of a bulk operation.
+type ItemError struct {
+	Index int
+	ID    string
+	Fault *fault.Error
+}
+
+// view runs a look in a snapshot, with the caller's authority as it is in that snapshot.
+func (s *Service) view(ctx context.Context, c Caller, look func(*store.View, *actor) error) error {
+	return s.db.View(ctx, func(v *store.View) error {
+		a, err := s.actor(v, c)
+		if err != nil {
+			return err
+		}
+		return look(v, a)
+	})
+}
+
+// update runs a change in a write transaction, with the caller's authority as it is inside it.
+func (s *Service) update(ctx context.Context, c Caller, change func(*store.Tx, *actor) error) error {
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		a, err := s.actor(tx.View, c)
+		if err != nil {
+			return err
+		}
+		return change(tx, a)
+	})
+	return storageFault(err)
+}
+
+// text forms of times that end up in events.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}

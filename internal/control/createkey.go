@@ -1,0 +1,296 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// CreateKey makes a key whose permissions are a frozen subset of what its creator and the caller hold now. The value is in this
+// answer alone. Faults: invalid_request, permission_denied, permission_escalation, not_found, conflict.
+func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Revealed, error) {
+	var out Revealed
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		d, err := s.draft(tx.View, a, in)
+		if err != nil {
+			return err
+		}
+		if again, found, err := s.replay(tx, a, in); err != nil || found {
+			out = again
+			return err
+		}
+		out, err = s.mint(tx, a, d, in)
+		return err
+	})
+	return out, err
+}
+
+// draft takes a creation through the contract's rules, in their order, and gives the key it comes to, without a value.
+func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
+	ws, err := s.at(v, a, in.Workspace)
+	if err != nil {
+		return draft{}, err
+	}
+	if err := s.need(a, account.APIKeysWrite); err != nil {
+		return draft{}, err
+	}
+	user, err := userInput("userId", in.User)
+	if err != nil {
+		return draft{}, err
+	}
+	if err := s.needFor(a, user, account.APIKeysWrite); err != nil {
+		return draft{}, err
+	}
+	m, err := v.Member(ws.ID, user)
+	if err != nil {
+		return draft{}, err
+	}
+	role, err := v.Role(ws.ID, m.Role)
+	if err != nil {
+		return draft{}, err
+	}
+	d := draft{creator: Creator{ID: user, Email: m.Email, DisplayName: m.DisplayName}}
+	d.Workspace, d.User, d.IsActive = ws.ID, user, true
+	if err := s.fill(&d, in, role.Permissions); err != nil {
+		return draft{}, err
+	}
+	if err := s.bind(&d, in, ws.Settings, a.bound, v.Now()); err != nil {
+		return draft{}, err
+	}
+	if err := s.mayGrant(a, d.Permissions, role.Permissions, wantedField(in.Permissions)); err != nil {
+		return draft{}, err
+	}
+	return d, withinBound(&d.Key, a.bound)
+}
+
+// draft is a key to be made.
+type draft struct {
+	apikey.Key
+	creator Creator
+}
+
+// fill reads what does not depend on anybody else.
+func (s *Service) fill(d *draft, in CreateKey, creator perm.Set) error {
+	var err error
+	if d.Name, err = nameInput("name", in.Name, maxKeyName); err != nil {
+		return err
+	}
+	d.Permissions = creator
+	if in.Permissions.Set {
+		if d.Permissions, err = s.permissionsInput("permissions", in.Permissions.Value); err != nil {
+			return err
+		}
+	}
+	d.Environment = keyfmt.Live
+	if in.Environment.Set {
+		d.Environment = keyfmt.Environment(in.Environment.Value)
+	}
+	if d.Environment != keyfmt.Live && d.Environment != keyfmt.Test {
+		return fault.Invalid("environment", "must be live or test")
+	}
+	if d.Description, err = lineInput("description", in.Description, maxDescription); err != nil {
+		return err
+	}
+	d.Metadata, err = metadataInput("metadata", in.Metadata)
+	return err
+}
+
+// bind reads expiry, limits and addresses: what is given, else the calling key's own, else the workspace's defaults.
+func (s *Service) bind(d *draft, in CreateKey, set account.Settings, b *account.Bound, now time.Time) error {
+	var err error
+	if d.ExpiresAt, err = expiryInput("expiresAt", in.ExpiresAt, now); err != nil {
+		return err
+	}
+	if !in.ExpiresAt.Set {
+		if b != nil {
+			d.ExpiresAt = b.ExpiresAt
+		}
+		if longest := latest(set, now); !longest.IsZero() && (d.ExpiresAt.IsZero() || d.ExpiresAt.After(longest)) {
+			d.ExpiresAt = longest
+		}
+	}
+	if err := lifetime(d.ExpiresAt, set, now); err != nil {
+		return err
+	}
+	if d.Limits, err = limitsInput("rateLimit", in.RateLimit, defaultLimits(set, b)); err != nil {
+		return err
+	}
+	if !in.AllowedIPs.Set && b != nil {
+		d.AllowedIPs = b.AllowedIPs
+		return nil
+	}
+	d.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs)
+	return err
+}
+
+func defaultLimits(set account.Settings, b *account.Bound) ratelimit.Limits {
+	out := set.DefaultRateLimit
+	if b != nil && b.Limits.PerMinute != 0 {
+		out.PerMinute = b.Limits.PerMinute
+	}
+	if b != nil && b.Limits.PerDay != 0 {
+		out.PerDay = b.Limits.PerDay
+	}
+	return out
+}
+
+// latest is the last expiry that the workspace's settings allow; zero if any.
+func latest(set account.Settings, now time.Time) time.Time {
+	if set.MaxKeyLifetime == 0 {
+		return time.Time{}
+	}
+	return now.Add(set.MaxKeyLifetime)
+}
+
+// lifetime holds an expiry against the workspace's settings.
+func lifetime(expires time.Time, set account.Settings, now time.Time) error {
+	longest := latest(set, now)
+	switch {
+	case expires.IsZero() && (set.RequireExpiry || !longest.IsZero()):
+		return fault.Invalid("expiresAt", "the workspace requires an expiry")
+	case !longest.IsZero() && expires.After(longest):
+		return fault.Invalid("expiresAt", "the workspace allows a lifetime of at most %d seconds", int64(set.MaxKeyLifetime/time.Second))
+	}
+	return nil
+}
+
+// withinBound refuses a key that would reach further than the key that calls.
+func withinBound(k *apikey.Key, b *account.Bound) error {
+	f := fault.New(fault.PermissionEscalation, "a key cannot make or reveal one that reaches further than itself")
+	add := func(ok bool, field, message string) {
+		if !ok {
+			f.Details = append(f.Details, fault.Detail{Field: field, Message: message})
+		}
+	}
+	add(b.Expiry(k.ExpiresAt), "expiresAt", "lies beyond the calling key's expiry")
+	add(b.PerMinute(k.Limits.PerMinute), "rateLimit.requestsPerMinute", "lies beyond the calling key's limit")
+	add(b.PerDay(k.Limits.PerDay), "rateLimit.requestsPerDay", "lies beyond the calling key's limit")
+	add(b.Addresses(k.AllowedIPs), "allowedIps", "reach beyond the calling key's networks")
+	if f.Details == nil {
+		return nil
+	}
+	return f
+}
+
+// wantedField names a permission of a request by its place in it.
+func wantedField(o Optional[[]string]) func(string) string {
+	return func(name string) string {
+		if i := slices.Index(o.Value, name); i >= 0 {
+			return indexed("permissions", i)
+		}
+		return "permissions"
+	}
+}
+
+// mint gives the draft an id and a value, keeps it, and records it.
+func (s *Service) mint(tx *store.Tx, a *actor, d draft, in CreateKey) (Revealed, error) {
+	secret, err := s.format.Mint(s.rand, d.Environment)
+	if err != nil {
+		return Revealed{}, fmt.Errorf("mint: %w", err)
+	}
+	d.Value = apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}
+	if err := s.insert(tx, a, &d, nil); err != nil {
+		return Revealed{}, err
+	}
+	if in.IdempotencyKey != "" {
+		if err := tx.PutIdempotent(a.id(), in.IdempotencyKey, requestHash(in), d.ID); err != nil {
+			return Revealed{}, err
+		}
+	}
+	return Revealed{Key: Key{Key: d.Key, Creator: d.creator}, Secret: secret}, nil
+}
+
+// insert keeps a finished draft under a new id, with its event.
+func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
+	d.ID = id.Key(s.ids.Next())
+	d.CreatedAt, d.UpdatedAt = tx.Now(), tx.Now()
+	if err := tx.InsertKey(d.Key); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{
+		kind: audit.APIKeyCreated, workspace: d.Workspace, target: string(d.ID),
+		sentence: fmt.Sprintf("API key %q created for %s", d.Name, d.User), after: s.keyFields(&d.Key), note: note,
+	})
+}
+
+var idempotencyForm = regexp.MustCompile(`^[!-~]{1,255}$`)
+
+// replay finds the key that the same request made before. Its value is not shown a second time.
+func (s *Service) replay(tx *store.Tx, a *actor, in CreateKey) (Revealed, bool, error) {
+	if in.IdempotencyKey == "" {
+		return Revealed{}, false, nil
+	}
+	if !idempotencyForm.MatchString(in.IdempotencyKey) {
+		return Revealed{}, false, fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
+	}
+	was, err := tx.Idempotent(a.id(), in.IdempotencyKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return Revealed{}, false, nil
+	}
+	if err != nil {
+		return Revealed{}, false, err
+	}
+	if was.RequestHash != requestHash(in) {
+		return Revealed{}, false, fault.New(fault.Conflict, "this Idempotency-Key was used for another request",
+			fault.Detail{Field: "Idempotency-Key", Message: "was used for another request"})
+	}
+	k, err := tx.Key(was.Key)
+	if errors.Is(err, store.ErrNotFound) {
+		return Revealed{}, false, fault.New(fault.Conflict, "the key that this request made has been deleted")
+	}
+	if err != nil {
+		return Revealed{}, false, err
+	}
+	shown, err := s.show(tx.View, k)
+	return Revealed{Key: shown}, true, err
+}
+
+func requestHash(in CreateKey) [32]byte {
+	in.IdempotencyKey = ""
+	raw, err := json.Marshal(in)
+	if err != nil { // no field of a creation can fail to marshal but metadata, which was read before
+		panic(fmt.Errorf("control: hash the request: %w", err))
+	}
+	return sha256.Sum256(raw)
+}
+
+// keyFields shows a key in an event.
+func (s *Service) keyFields(k *apikey.Key) fields {
+	return fields{
+		"name": k.Name, "userId": string(k.User), "isActive": k.IsActive, "environment": string(k.Environment),
+		"expiresAt": stamp(k.ExpiresAt), "requestsPerMinute": k.Limits.PerMinute, "requestsPerDay": k.Limits.PerDay,
+		"description": k.Description, "metadata": json.RawMessage(orEmpty(k.Metadata)), "allowedIps": prefixes(k.AllowedIPs),
+		"permissions": s.cat.Names(k.Permissions), "key": k.Value.Masked,
+	}
+}
+
+func orEmpty(metadata string) string {
+	if metadata == "" {
+		return "{}"
+	}
+	return metadata
+}
+
+func prefixes(ps []netip.Prefix) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = p.String()
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package control
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"unicode"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// fields are the members of an object as the log shows them.
+type fields map[string]any
+
+// change is what an event says beyond who and when.
+type change struct {
+	kind      audit.Type
+	workspace id.Workspace
+	target    string // the id of what changed
+	sentence  string
+	before    fields // nil for what is new
+	after     fields // nil for what is gone
+	note      fields // what else there is to say
+}
+
+type credential struct {
+	Type string `json:"type"`
+	ID   string `json:"id,omitempty"`
+}
+
+type eventMetadata struct {
+	Credential credential `json:"credential"`
+	Address    string     `json:"address,omitempty"`
+	UserAgent  string     `json:"userAgent,omitempty"`
+	RequestID  string     `json:"requestId,omitempty"`
+	Target     string     `json:"target,omitempty"`
+	Before     fields     `json:"before,omitempty"`
+	After      fields     `json:"after,omitempty"`
+	Note       fields     `json:"note,omitempty"`
+}
+
+// record writes the event of a change, in the change's own transaction.
+func (s *Service) record(tx *store.Tx, a *actor, c change) error {
+	before, after := differences(c.before, c.after)
+	raw, err := json.Marshal(eventMetadata{
+		Credential: a.credential(), Address: a.Address, UserAgent: printableOnly(clip(a.UserAgent, 300)), RequestID: a.RequestID,
+		Target: c.target, Before: before, After: after, Note: c.note,
+	})
+	if err != nil {
+		return fmt.Errorf("write the event: %w", err)
+	}
+	return tx.Record(audit.Event{
+		ID: id.Event(s.ids.Next()), Workspace: c.workspace, Type: c.kind, Description: c.sentence,
+		ActorID: a.id(), ActorEmail: a.email, Metadata: string(raw),
+	})
+}
+
+func (a *actor) credential() credential {
+	switch {
+	case a.ServiceKey != "":
+		return credential{"service_key", string(a.ServiceKey)}
+	case a.APIKey != "":
+		return credential{"api_key", string(a.APIKey)}
+	}
+	return credential{Type: "session"}
+}
+
+// differences leaves out what an update did not change. Of something new or gone everything is said.
+func differences(before, after fields) (fields, fields) {
+	if before == nil || after == nil {
+		return before, after
+	}
+	b, a := maps.Clone(before), maps.Clone(after)
+	for k := range before {
+		if reflect.DeepEqual(before[k], after[k]) {
+			delete(b, k)
+			delete(a, k)
+		}
+	}
+	return b, a
+}
+
+func printableOnly(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// clip cuts a text from outside to at most n bytes, at a rune's edge.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+func indexed(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
+
+func compact(raw json.RawMessage) ([]byte, error) {
+	var b bytes.Buffer
+	err := json.Compact(&b, raw)
+	return b.Bytes(), err
+}

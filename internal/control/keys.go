@@ -1,0 +1,259 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
+)
+
+// Catalogue is the installation's permissions.
+func (s *Service) Catalogue() *perm.Catalogue { return s.cat }
+
+// show adds a key's creator, also one who has left.
+func (s *Service) show(v *store.View, k apikey.Key) (Key, error) {
+	email, name, err := v.Creator(k.Workspace, k.User)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Key{}, err
+	}
+	return Key{Key: k, Creator: Creator{ID: k.User, Email: email, DisplayName: name}}, nil
+}
+
+// ListKeys gives a page of keys, newest first: the caller's own, or with manage-others everybody's.
+func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, Page, error) {
+	var out []Key
+	var page Page
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.at(v, a, in.Workspace)
+		if err != nil {
+			return err
+		}
+		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Fold(in.Search)}
+		if f.User, err = s.whoseKeys(a, in.User); err != nil {
+			return err
+		}
+		list := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v", ws.ID, in.User, f.Search, activeName(in.Active))
+		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return string(k.ID) }, func(p store.Page) ([]apikey.Key, error) {
+			f.Page = p
+			return v.Keys(f)
+		})
+		if err != nil {
+			return err
+		}
+		page, out = p, make([]Key, len(keys))
+		for i := range keys {
+			if out[i], err = s.show(v, keys[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, page, storageFault(err)
+}
+
+// whoseKeys decides whose keys a list shows; "" is everybody's.
+func (s *Service) whoseKeys(a *actor, user string) (id.User, error) {
+	if user != "" {
+		u, err := userInput("userId", user)
+		if err != nil {
+			return "", err
+		}
+		return u, s.needFor(a, u, account.APIKeysRead)
+	}
+	if err := s.need(a, account.APIKeysRead); err != nil {
+		return "", err
+	}
+	if a.service == nil && !s.cat.Holds(a.holds, account.APIKeysManageOthers) {
+		return a.user, nil
+	}
+	return "", nil
+}
+
+func activeName(b *bool) string {
+	if b == nil {
+		return ""
+	}
+	return fmt.Sprint(*b)
+}
+
+// reach finds a key that the caller may do something to: 403 without the permission, 404 for what is not there or elsewhere, 403
+// again for somebody else's without manage-others.
+func (s *Service) reach(v *store.View, a *actor, key, permission string) (apikey.Key, error) {
+	if err := s.need(a, permission); err != nil {
+		return apikey.Key{}, err
+	}
+	if _, ok := id.Parse(key); !ok {
+		return apikey.Key{}, fault.Missing()
+	}
+	k, err := v.Key(id.Key(key))
+	if errors.Is(err, store.ErrNotFound) || err == nil && !a.sees(k.Workspace) {
+		return apikey.Key{}, fault.Missing()
+	}
+	if err != nil {
+		return apikey.Key{}, err
+	}
+	return k, s.needFor(a, k.User, permission)
+}
+
+// GetKey shows one key.
+func (s *Service) GetKey(ctx context.Context, c Caller, key string) (Key, error) {
+	var out Key
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		k, err := s.reach(v, a, key, account.APIKeysRead)
+		if err != nil {
+			return err
+		}
+		out, err = s.show(v, k)
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// SelfKey shows the key that calls, whatever it may do.
+func (s *Service) SelfKey(ctx context.Context, c Caller) (Key, error) {
+	var out Key
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		if a.key == nil {
+			return fault.New(fault.PermissionDenied, "only an API key can ask for itself",
+				fault.Detail{Field: "Authorization", Message: "an API key is needed"})
+		}
+		var err error
+		out, err = s.show(v, *a.key)
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// DeleteKey takes a key away for good.
+func (s *Service) DeleteKey(ctx context.Context, c Caller, key string) error {
+	return s.update(ctx, c, func(tx *store.Tx, a *actor) error { return s.deleteKey(tx, a, key) })
+}
+
+func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
+	k, err := s.reach(tx.View, a, key, account.APIKeysDelete)
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteKey(k.ID); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{kind: audit.APIKeyDeleted, workspace: k.Workspace, target: string(k.ID),
+		sentence: fmt.Sprintf("API key %q of %s deleted", k.Name, k.User), before: s.keyFields(&k)})
+}
+
+// DeleteKeys takes away many, each for itself, all in one transaction.
+func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) ([]string, []ItemError, error) {
+	var done []string
+	var failed []ItemError
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		done, failed = nil, nil
+		if err := s.need(a, account.APIKeysDelete); err != nil {
+			return err
+		}
+		return each(tx, keys, func(key string) string { return key }, func(key string) error {
+			err := s.deleteKey(tx, a, key)
+			if err == nil {
+				done = append(done, key)
+			}
+			return err
+		}, &failed)
+	})
+	return done, failed, err
+}
+
+// each runs a bulk operation item by item: one that is refused changes nothing and stops no other.
+func each[T any](tx *store.Tx, items []T, name func(T) string, do func(T) error, failed *[]ItemError) error {
+	for i, item := range items {
+		err := storageFault(tx.Savepoint(func() error { return do(item) }))
+		if err == nil {
+			continue
+		}
+		f := fault.From(err)
+		if f.Code.Status() >= 500 {
+			return f
+		}
+		*failed = append(*failed, ItemError{Index: i, ID: name(item), Fault: f})
+	}
+	return nil
+}
+
+// RotateKey gives a key a new value; the old one works for overlapSeconds more. Rotating reveals a value, so the grant rule holds:
+// the key must lie within the caller.
+func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSeconds int64) (Revealed, error) {
+	overlap := time.Duration(overlapSeconds) * time.Second
+	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
+		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
+	}
+	var out Revealed
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		k, err := s.reach(tx.View, a, key, account.APIKeysWrite)
+		if err != nil {
+			return err
+		}
+		if k.Revoked {
+			return fault.New(fault.Conflict, "a revoked key cannot be rotated")
+		}
+		if err := s.mayGrant(a, k.Permissions, k.Permissions, whole); err != nil {
+			return err
+		}
+		if err := withinBound(&k, a.bound); err != nil {
+			return err
+		}
+		secret, err := s.format.Mint(s.rand, k.Environment)
+		if err != nil {
+			return fmt.Errorf("mint: %w", err)
+		}
+		before := k.Value.Masked
+		k.Rotate(apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, tx.Now(), overlap)
+		if err := s.keepRotated(tx, a, &k, before, overlapSeconds); err != nil {
+			return err
+		}
+		shown, err := s.show(tx.View, k)
+		out = Revealed{Key: shown, Secret: secret}
+		return err
+	})
+	return out, err
+}
+
+func (s *Service) keepRotated(tx *store.Tx, a *actor, k *apikey.Key, before string, overlapSeconds int64) error {
+	k.UpdatedAt = tx.Now()
+	if err := tx.UpdateKey(*k); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{kind: audit.APIKeyRotated, workspace: k.Workspace, target: string(k.ID),
+		sentence: fmt.Sprintf("API key %q of %s rotated", k.Name, k.User),
+		before:   fields{"key": before}, after: fields{"key": k.Value.Masked}, note: fields{"overlapSeconds": overlapSeconds}})
+}
+
+// RevokeByValue disables, for good, the key whose value the caller has shown (RFC 7009). An API key can revoke itself alone.
+func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key) error {
+	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		if a.service == nil && (a.key == nil || a.key.ID != key) {
+			return fault.New(fault.PermissionDenied, "an API key can revoke itself alone",
+				fault.Detail{Field: "token", Message: "is not the credential of this request"})
+		}
+		k, err := tx.Key(key)
+		if errors.Is(err, store.ErrNotFound) || err == nil && k.Revoked {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		before := s.keyFields(&k)
+		k.IsActive, k.Revoked, k.UpdatedAt = false, true, tx.Now()
+		if err := tx.UpdateKey(k); err != nil {
+			return err
+		}
+		return s.record(tx, a, change{kind: audit.APIKeyRevoked, workspace: k.Workspace, target: string(k.ID),
+			sentence: fmt.Sprintf("API key %q of %s revoked", k.Name, k.User), before: before, after: s.keyFields(&k)})
+	})
+}

@@ -1,0 +1,227 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// ListMembers gives a page of a workspace's members by user id.
+func (s *Service) ListMembers(ctx context.Context, c Caller, workspace string, in Paging) ([]Member, Page, error) {
+	var out []Member
+	var page Page
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.named(v, a, workspace, account.MembersRead)
+		if err != nil {
+			return err
+		}
+		ms, p, err := paged(s, "members\x00"+string(ws.ID), in, func(m account.Member) string { return string(m.User) },
+			func(p store.Page) ([]account.Member, error) { return v.Members(ws.ID, p) })
+		if err != nil {
+			return err
+		}
+		page, out = p, make([]Member, len(ms))
+		for i, m := range ms {
+			if out[i], err = s.withRole(v, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, page, storageFault(err)
+}
+
+func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {
+	r, err := v.Role(m.Workspace, m.Role)
+	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
+}
+
+// GetMember shows one member.
+func (s *Service) GetMember(ctx context.Context, c Caller, workspace, user string) (Member, error) {
+	var out Member
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.named(v, a, workspace, account.MembersRead)
+		if err != nil {
+			return err
+		}
+		m, err := v.Member(ws.ID, id.User(user))
+		if err != nil {
+			return err
+		}
+		out, err = s.withRole(v, m)
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// PutMember adds a member, or sets the data of one. It answers whether the member is new.
+func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user string, in PutMember) (Member, bool, error) {
+	var out Member
+	var created bool
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		ws, err := s.named(tx.View, a, workspace, account.MembersInvite)
+		if err != nil {
+			return err
+		}
+		m := account.Member{Workspace: ws.ID, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+		if m.User, err = userInput("userId", user); err != nil {
+			return err
+		}
+		if m.Email, err = emailInput("email", in.Email); err != nil {
+			return err
+		}
+		if m.DisplayName, err = lineInput("displayName", in.DisplayName, maxDisplayName); err != nil {
+			return err
+		}
+		was, err := tx.Member(ws.ID, m.User)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			created = true
+			out, err = s.addMember(tx, a, m, in.Role)
+			return err
+		case err != nil:
+			return err
+		}
+		created = false
+		m.CreatedAt, m.KeyCount, m.Role = was.CreatedAt, was.KeyCount, id.Role(in.Role)
+		if !in.DisplayName.Set {
+			m.DisplayName = was.DisplayName
+		}
+		out, err = s.changeMember(tx, a, ws, was, m)
+		return err
+	})
+	return out, created, err
+}
+
+func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role string) (Member, error) {
+	r, err := s.givableRole(tx.View, a, m.Workspace, id.Role(role))
+	if err != nil {
+		return Member{}, err
+	}
+	m.Role = r.ID
+	if err := tx.PutMember(m); err != nil {
+		return Member{}, err
+	}
+	err = s.record(tx, a, change{kind: audit.MemberAdded, workspace: m.Workspace, target: string(m.User),
+		sentence: fmt.Sprintf("%s added as %s", m.User, r.Name), after: memberFields(m, r.Name)})
+	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
+}
+
+// givableRole finds a role of the workspace, and refuses one that holds what the caller does not.
+func (s *Service) givableRole(v *store.View, a *actor, ws id.Workspace, role id.Role) (account.Role, error) {
+	if _, ok := id.Parse(string(role)); !ok {
+		return account.Role{}, fault.Missing()
+	}
+	r, err := v.Role(ws, role)
+	if err != nil {
+		return r, err
+	}
+	if r.System == account.Owner && !a.owner {
+		return r, ownersOnly("only an owner can make an owner")
+	}
+	return r, s.mayGrant(a, r.Permissions, r.Permissions, func(string) string { return "roleId" })
+}
+
+func ownersOnly(why string) error {
+	return fault.New(fault.PermissionDenied, why, fault.Detail{Field: "permissions", Message: "the role " + string(account.Owner)})
+}
+
+// changeMember writes a member's new data. A change of role asks for members:role-change too, and never leaves a workspace
+// without an owner.
+func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was, m account.Member) (Member, error) {
+	old, err := tx.Role(ws.ID, was.Role)
+	if err != nil {
+		return Member{}, err
+	}
+	if old.System == account.Owner && !a.owner && !same(was, m) {
+		return Member{}, ownersOnly("only an owner can change an owner")
+	}
+	role := old
+	if m.Role != was.Role {
+		if err := s.need(a, account.MembersRoleChange); err != nil {
+			return Member{}, err
+		}
+		if role, err = s.givableRole(tx.View, a, ws.ID, m.Role); err != nil {
+			return Member{}, err
+		}
+	}
+	out := Member{Member: m, RoleName: role.Name, IsOwner: role.System == account.Owner}
+	if same(was, m) {
+		out.UpdatedAt = was.UpdatedAt
+		return out, nil
+	}
+	if err := tx.PutMember(m); err != nil {
+		return out, err
+	}
+	if old.System == account.Owner && role.System != account.Owner {
+		if err := s.passOwnership(tx, ws, old.ID, m.User); err != nil {
+			return out, err
+		}
+	}
+	return out, s.record(tx, a, change{kind: audit.MemberUpdated, workspace: ws.ID, target: string(m.User),
+		sentence: fmt.Sprintf("%s updated", m.User), before: memberFields(was, old.Name), after: memberFields(m, role.Name)})
+}
+
+func same(a, b account.Member) bool {
+	return a.Role == b.Role && a.Email == b.Email && a.DisplayName == b.DisplayName
+}
+
+// passOwnership runs after an owner has gone or stepped down: it refuses where nobody is left, and names another as the
+// workspace's owner where the one who left was it.
+func (s *Service) passOwnership(tx *store.Tx, ws account.Workspace, owner id.Role, left id.User) error {
+	rest, err := tx.MembersWithRole(ws.ID, owner, 1)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 {
+		return fault.New(fault.Conflict, "a workspace keeps at least one owner", fault.Detail{Field: "userId", Message: "is the last owner"})
+	}
+	if ws.OwnerID != left {
+		return nil
+	}
+	ws.OwnerID, ws.UpdatedAt = rest[0].User, tx.Now()
+	return tx.PutWorkspace(ws)
+}
+
+// UpdateMember changes what is given.
+func (s *Service) UpdateMember(ctx context.Context, c Caller, workspace, user string, in UpdateMember) (Member, error) {
+	var out Member
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		ws, err := s.named(tx.View, a, workspace, account.MembersRoleChange)
+		if err != nil {
+			return err
+		}
+		was, err := tx.Member(ws.ID, id.User(user))
+		if err != nil {
+			return err
+		}
+		m := was
+		m.UpdatedAt = tx.Now()
+		if in.Role.Set {
+			m.Role = id.Role(in.Role.Value)
+		}
+		if in.Email.Set {
+			if m.Email, err = emailInput("email", in.Email.Value); err != nil {
+				return err
+			}
+		}
+		if in.DisplayName.Set {
+			if m.DisplayName, err = lineInput("displayName", in.DisplayName, maxDisplayName); err != nil {
+				return err
+			}
+		}
+		out, err = s.changeMember(tx, a, ws, was, m)
+		return err
+	})
+	return out, err
+}
+
+func memberFields(m account.Member, role string) fields {
+	return fields{"email": m.Email, "displayName": m.DisplayName, "roleId": string(m.Role), "roleName": role}
+}

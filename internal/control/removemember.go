@@ -1,0 +1,145 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// errDryRun takes back what a dry run has tried out.
+var errDryRun = errors.New("dry run")
+
+// RemoveMember takes a member out of the workspace. Their keys stop in the same transaction, unless they are kept or transferred.
+func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user string, in RemoveMember) (Removed, error) {
+	var out Removed
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		ws, err := s.named(tx.View, a, workspace, account.MembersRemove)
+		if err != nil {
+			return err
+		}
+		m, err := tx.Member(ws.ID, id.User(user))
+		if err != nil {
+			return err
+		}
+		out, err = s.removeMember(tx, a, ws, m, in)
+		if err == nil && in.DryRun {
+			return errDryRun
+		}
+		return err
+	})
+	if in.DryRun && errors.Is(err, errDryRun) {
+		err = nil
+	}
+	return out, err
+}
+
+func (s *Service) removeMember(tx *store.Tx, a *actor, ws account.Workspace, m account.Member, in RemoveMember) (Removed, error) {
+	role, err := tx.Role(ws.ID, m.Role)
+	if err != nil {
+		return Removed{}, err
+	}
+	if role.System == account.Owner && !a.owner {
+		return Removed{}, ownersOnly("only an owner can remove an owner")
+	}
+	settle, err := s.settlement(tx.View, a, ws, m, in.Keys)
+	if err != nil {
+		return Removed{}, err
+	}
+	keys, err := tx.KeysOf(ws.ID, m.User)
+	if err != nil {
+		return Removed{}, err
+	}
+	out := Removed{User: m.User}
+	for i := range keys {
+		if err := s.settleKey(tx, a, &keys[i], settle, &out); err != nil {
+			return out, err
+		}
+	}
+	if err := tx.RemoveMember(ws.ID, m.User); err != nil {
+		return out, err
+	}
+	if role.System == account.Owner {
+		if err := s.passOwnership(tx, ws, role.ID, m.User); err != nil {
+			return out, err
+		}
+	}
+	return out, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
+		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, role.Name),
+		note: fields{"keys": fields{"stopped": out.Stopped, "kept": out.Kept, "transferred": out.Transferred}}})
+}
+
+// settlement decides what becomes of one key of a member who leaves: it changes the key and answers which count it falls under.
+type settlement func(k *apikey.Key, out *Removed) (changed bool)
+
+func stopKey(k *apikey.Key, out *Removed) bool {
+	was := k.IsActive
+	k.IsActive = false
+	out.Stopped++
+	return was
+}
+
+func keepKey(k *apikey.Key, out *Removed) bool {
+	k.Orphan = true
+	out.Kept++
+	return true
+}
+
+func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m account.Member, keys string) (settlement, error) {
+	to, transfer := strings.CutPrefix(keys, "transfer:")
+	switch {
+	case keys == "" || keys == "stop":
+		return stopKey, nil
+	case keys == "keep":
+		return keepKey, nil
+	case !transfer:
+		return nil, fault.Invalid("keys", "must be stop, keep or transfer:<userId>")
+	}
+	heir, err := userInput("keys", to)
+	if err != nil {
+		return nil, err
+	}
+	if heir == m.User {
+		return nil, fault.Invalid("keys", "cannot be transferred to the member who leaves")
+	}
+	if err := s.needFor(a, heir, account.APIKeysWrite); err != nil {
+		return nil, err
+	}
+	next, err := v.Member(ws.ID, heir)
+	if err != nil {
+		return nil, err
+	}
+	role, err := v.Role(ws.ID, next.Role)
+	if err != nil {
+		return nil, err
+	}
+	return func(k *apikey.Key, out *Removed) bool {
+		if k.Revoked || !account.Grant(k.Permissions, a.holds, role.Permissions).IsEmpty() {
+			return stopKey(k, out)
+		}
+		k.User = heir
+		out.Transferred++
+		return true
+	}, nil
+}
+
+func (s *Service) settleKey(tx *store.Tx, a *actor, k *apikey.Key, settle settlement, out *Removed) error {
+	was := *k
+	if !settle(k, out) {
+		return nil
+	}
+	k.UpdatedAt = tx.Now()
+	if err := tx.UpdateKey(*k); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+		sentence: fmt.Sprintf("API key %q: its creator %s was removed", k.Name, was.User),
+		before:   s.keyFields(&was), after: s.keyFields(k), note: fields{"reason": "member.removed", "kept": k.Orphan}})
+}

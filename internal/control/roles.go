@@ -1,0 +1,176 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
+)
+
+// assignable adds whether the caller may give the role.
+func (s *Service) assignable(a *actor, r account.Role) Role {
+	ok := account.Grant(r.Permissions, a.holds, r.Permissions).IsEmpty() && (a.owner || r.System != account.Owner)
+	return Role{Role: r, Assignable: ok}
+}
+
+// ListRoles gives a page of a workspace's roles, the system roles first.
+func (s *Service) ListRoles(ctx context.Context, c Caller, workspace string, in Paging) ([]Role, Page, error) {
+	var out []Role
+	var page Page
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.named(v, a, workspace, account.RolesRead)
+		if err != nil {
+			return err
+		}
+		roles, p, err := paged(s, "roles\x00"+string(ws.ID), in, func(r account.Role) string { return string(r.ID) },
+			func(p store.Page) ([]account.Role, error) { return v.Roles(ws.ID, p) })
+		page, out = p, make([]Role, len(roles))
+		for i, r := range roles {
+			out[i] = s.assignable(a, r)
+		}
+		return err
+	})
+	return out, page, storageFault(err)
+}
+
+// GetRole shows one role.
+func (s *Service) GetRole(ctx context.Context, c Caller, workspace, role string) (Role, error) {
+	var out Role
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		r, err := s.findRole(v, a, workspace, role, account.RolesRead)
+		out = s.assignable(a, r)
+		return err
+	})
+	return out, storageFault(err)
+}
+
+func (s *Service) findRole(v *store.View, a *actor, workspace, role, permission string) (account.Role, error) {
+	ws, err := s.named(v, a, workspace, permission)
+	if err != nil {
+		return account.Role{}, err
+	}
+	if _, ok := id.Parse(role); !ok {
+		return account.Role{}, fault.Missing()
+	}
+	return v.Role(ws.ID, id.Role(role))
+}
+
+// CreateRole makes a role that holds no more than the caller.
+func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in CreateRole) (Role, error) {
+	var out Role
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		ws, err := s.named(tx.View, a, workspace, account.RolesWrite)
+		if err != nil {
+			return err
+		}
+		r := account.Role{ID: id.Role(s.ids.Next()), Workspace: ws.ID, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+		err = s.applyRole(tx.View, a, &r, UpdateRole{Name: Some(in.Name), Description: in.Description, Permissions: Some(in.Permissions)})
+		if err != nil {
+			return err
+		}
+		if err := tx.PutRole(r, text.Fold(r.Name)); err != nil {
+			return err
+		}
+		out = s.assignable(a, r)
+		return s.record(tx, a, change{kind: audit.RoleCreated, workspace: ws.ID, target: string(r.ID),
+			sentence: fmt.Sprintf("role %q created", r.Name), after: s.roleFields(r)})
+	})
+	return out, err
+}
+
+// applyRole reads what is given. The grant rule holds for the whole new set: who edits a role passes on what it then holds.
+func (s *Service) applyRole(v *store.View, a *actor, r *account.Role, in UpdateRole) error {
+	var err error
+	if in.Name.Set {
+		if r.Name, err = nameInput("name", in.Name.Value, maxRoleName); err != nil {
+			return err
+		}
+		taken, err := v.RoleNamed(r.Workspace, text.Fold(r.Name))
+		if err == nil && taken.ID != r.ID {
+			return fault.New(fault.Conflict, "the workspace has a role of this name", fault.Detail{Field: "name", Message: "is taken"})
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if in.Description.Set {
+		if r.Description, err = lineInput("description", in.Description, maxDescription); err != nil {
+			return err
+		}
+	}
+	if !in.Permissions.Set {
+		return nil
+	}
+	if r.Permissions, err = s.permissionsInput("permissions", in.Permissions.Value); err != nil {
+		return err
+	}
+	return s.mayGrant(a, r.Permissions, r.Permissions, wantedField(in.Permissions))
+}
+
+func systemRole(r account.Role) error {
+	if r.System == account.NotASystem {
+		return nil
+	}
+	return fault.New(fault.Conflict, "a system role cannot be changed or deleted", fault.Detail{Field: "roleId", Message: "is a system role"})
+}
+
+// UpdateRole changes what is given. Keys that were made before keep what they were granted.
+func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role string, in UpdateRole) (Role, error) {
+	var out Role
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		was, err := s.findRole(tx.View, a, workspace, role, account.RolesWrite)
+		if err != nil {
+			return err
+		}
+		if err := systemRole(was); err != nil {
+			return err
+		}
+		r := was
+		if err := s.applyRole(tx.View, a, &r, in); err != nil {
+			return err
+		}
+		r.UpdatedAt = tx.Now()
+		if err := tx.PutRole(r, text.Fold(r.Name)); err != nil {
+			return err
+		}
+		out = s.assignable(a, r)
+		return s.record(tx, a, change{kind: audit.RoleUpdated, workspace: r.Workspace, target: string(r.ID),
+			sentence: fmt.Sprintf("role %q updated", r.Name), before: s.roleFields(was), after: s.roleFields(r)})
+	})
+	return out, err
+}
+
+// DeleteRole takes away a role that nobody holds.
+func (s *Service) DeleteRole(ctx context.Context, c Caller, workspace, role string) error {
+	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		r, err := s.findRole(tx.View, a, workspace, role, account.RolesDelete)
+		if err != nil {
+			return err
+		}
+		if err := systemRole(r); err != nil {
+			return err
+		}
+		holders, err := tx.MembersWithRole(r.Workspace, r.ID, 1)
+		if err != nil {
+			return err
+		}
+		if len(holders) > 0 {
+			return fault.New(fault.Conflict, "members hold this role; give them another first", fault.Detail{Field: "roleId", Message: "is held by members"})
+		}
+		if err := tx.DeleteRole(r.Workspace, r.ID); err != nil {
+			return err
+		}
+		return s.record(tx, a, change{kind: audit.RoleDeleted, workspace: r.Workspace, target: string(r.ID),
+			sentence: fmt.Sprintf("role %q deleted", r.Name), before: s.roleFields(r)})
+	})
+}
+
+func (s *Service) roleFields(r account.Role) fields {
+	return fields{"name": r.Name, "description": r.Description, "permissions": s.cat.Names(r.Permissions)}
+}

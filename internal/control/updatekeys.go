@@ -1,0 +1,165 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// UpdateKeys changes many keys, each for itself, all in one transaction. Permissions are frozen and never change.
+func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) ([]Key, []ItemError, error) {
+	var done []Key
+	var failed []ItemError
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		done, failed = nil, nil
+		if err := s.need(a, account.APIKeysWrite); err != nil {
+			return err
+		}
+		return each(tx, items, func(i UpdateKey) string { return i.ID }, func(i UpdateKey) error {
+			k, err := s.updateKey(tx, a, i)
+			if err == nil {
+				done = append(done, k)
+			}
+			return err
+		}, &failed)
+	})
+	return done, failed, err
+}
+
+func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
+	was, err := s.reach(tx.View, a, in.ID, account.APIKeysWrite)
+	if err != nil {
+		return Key{}, err
+	}
+	if in.Permissions {
+		return Key{}, fault.Invalid("permissions", "are frozen when a key is made; make a new key instead")
+	}
+	k := was
+	if err := s.applyUpdate(tx.View, &k, in); err != nil {
+		return Key{}, err
+	}
+	if err := notWider(&was, &k, a.bound); err != nil {
+		return Key{}, err
+	}
+	k.UpdatedAt = tx.Now()
+	if err := tx.UpdateKey(k); err != nil {
+		return Key{}, err
+	}
+	err = s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+		sentence: fmt.Sprintf("API key %q of %s updated", k.Name, k.User), before: s.keyFields(&was), after: s.keyFields(&k)})
+	if err != nil {
+		return Key{}, err
+	}
+	return s.show(tx.View, k)
+}
+
+func (s *Service) applyUpdate(v *store.View, k *apikey.Key, in UpdateKey) error {
+	var err error
+	if in.Name.Set {
+		if k.Name, err = nameInput("name", in.Name.Value, maxKeyName); err != nil {
+			return err
+		}
+	}
+	if in.IsActive.Set && in.IsActive.Value && !k.IsActive {
+		if err := s.mayEnable(v, k); err != nil {
+			return err
+		}
+	}
+	if in.IsActive.Set {
+		k.IsActive = in.IsActive.Value
+	}
+	if err := applyExpiry(v, k, in); err != nil {
+		return err
+	}
+	if k.Limits, err = limitsInput("rateLimit", in.RateLimit, k.Limits); err != nil {
+		return err
+	}
+	if in.Description.Set {
+		if k.Description, err = lineInput("description", in.Description, maxDescription); err != nil {
+			return err
+		}
+	}
+	if in.Metadata.Set {
+		if k.Metadata, err = metadataInput("metadata", in.Metadata); err != nil {
+			return err
+		}
+	}
+	if in.AllowedIPs.Set {
+		k.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs)
+	}
+	return err
+}
+
+func applyExpiry(v *store.View, k *apikey.Key, in UpdateKey) error {
+	if !in.ExpiresAt.Set {
+		return nil
+	}
+	t, err := expiryInput("expiresAt", in.ExpiresAt, v.Now())
+	if err != nil {
+		return err
+	}
+	ws, err := v.Workspace(k.Workspace)
+	if err != nil {
+		return err
+	}
+	k.ExpiresAt = t
+	return lifetime(t, ws.Settings, v.Now())
+}
+
+// mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept.
+func (s *Service) mayEnable(v *store.View, k *apikey.Key) error {
+	if k.Revoked {
+		return fault.New(fault.Conflict, "a revoked key stays disabled", fault.Detail{Field: "isActive", Message: "the key was revoked"})
+	}
+	if k.Orphan {
+		return nil
+	}
+	_, err := v.Member(k.Workspace, k.User)
+	if errors.Is(err, store.ErrNotFound) {
+		return fault.New(fault.Conflict, "the key's creator is no longer a member",
+			fault.Detail{Field: "isActive", Message: "the key's creator is no longer a member"})
+	}
+	return err
+}
+
+// notWider refuses a change by an API key that widens a key beyond the caller. What is as narrow as it was before is no widening.
+func notWider(was, k *apikey.Key, b *account.Bound) error {
+	if b == nil {
+		return nil
+	}
+	err := withinBound(k, b)
+	if err == nil {
+		return nil
+	}
+	f := fault.From(err)
+	kept := f.Details[:0]
+	for _, d := range f.Details {
+		if widened(was, k, d.Field) {
+			kept = append(kept, d)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	f.Details = kept
+	return f
+}
+
+func widened(was, k *apikey.Key, field string) bool {
+	switch field {
+	case "expiresAt":
+		return !(&account.Bound{ExpiresAt: was.ExpiresAt}).Expiry(k.ExpiresAt)
+	case "rateLimit.requestsPerMinute":
+		return !ratelimit.Within(k.Limits.PerMinute, was.Limits.PerMinute)
+	case "rateLimit.requestsPerDay":
+		return !ratelimit.Within(k.Limits.PerDay, was.Limits.PerDay)
+	}
+	return !account.AddressesWithin(k.AllowedIPs, was.AllowedIPs)
+}

@@ -1,0 +1,196 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
+)
+
+// CreateWorkspace makes a workspace with the four system roles and its owner as the first member.
+func (s *Service) CreateWorkspace(ctx context.Context, c Caller, in CreateWorkspace) (account.Workspace, error) {
+	var out account.Workspace
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		if err := mayCreateWorkspace(a); err != nil {
+			return err
+		}
+		name, err := nameInput("name", in.Name, maxWorkspaceName)
+		if err != nil {
+			return err
+		}
+		settings, err := settingsInput(in.Settings, account.Settings{PermissionMode: account.Frozen})
+		if err != nil {
+			return err
+		}
+		owner, err := s.firstMember(tx.View, a, in.Owner)
+		if err != nil {
+			return err
+		}
+		out = account.Workspace{ID: id.Workspace(s.ids.Next()), Name: name, IsActive: true, OwnerID: owner.User,
+			Settings: settings, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+		return s.foundWorkspace(tx, a, out, owner)
+	})
+	return out, err
+}
+
+func mayCreateWorkspace(a *actor) error {
+	if a.service != nil {
+		return a.manages()
+	}
+	if a.key != nil {
+		return fault.New(fault.PermissionDenied, "an API key is bound to its workspace and cannot make another",
+			fault.Detail{Field: "Authorization", Message: "a service key with the scope manage, or a person, is needed"})
+	}
+	return nil
+}
+
+// firstMember reads the owner: a person who calls owns what they make, a service key has to name somebody.
+func (s *Service) firstMember(v *store.View, a *actor, in Optional[OwnerInput]) (account.Member, error) {
+	if !in.Set || in.Null {
+		if a.service != nil {
+			return account.Member{}, fault.Invalid("owner", "must be given by a service key")
+		}
+		m, err := v.Member(a.workspace, a.user)
+		return account.Member{User: a.user, Email: m.Email, DisplayName: m.DisplayName}, err
+	}
+	user, err := userInput("owner.userId", in.Value.User)
+	if err != nil {
+		return account.Member{}, err
+	}
+	if a.service == nil && user != a.user {
+		return account.Member{}, fault.Invalid("owner.userId", "must be the person who calls")
+	}
+	m := account.Member{User: user}
+	if m.Email, err = emailInput("owner.email", in.Value.Email); err != nil {
+		return m, err
+	}
+	m.DisplayName, err = lineInput("owner.displayName", in.Value.DisplayName, maxDisplayName)
+	return m, err
+}
+
+// foundWorkspace writes the workspace, its roles and its owner, with one event each for the workspace and the member.
+func (s *Service) foundWorkspace(tx *store.Tx, a *actor, ws account.Workspace, owner account.Member) error {
+	if err := tx.PutWorkspace(ws); err != nil {
+		return err
+	}
+	for _, system := range account.SystemRoles() {
+		r := account.Role{ID: id.Role(s.ids.Next()), Workspace: ws.ID, Name: string(system), Description: system.Describe(),
+			Permissions: system.Permissions(s.cat), System: system, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+		if err := tx.PutRole(r, text.Fold(r.Name)); err != nil {
+			return err
+		}
+		if system == account.Owner {
+			owner.Role = r.ID
+		}
+	}
+	if err := s.record(tx, a, change{kind: audit.WorkspaceCreated, workspace: ws.ID, target: string(ws.ID),
+		sentence: fmt.Sprintf("workspace %q created", ws.Name), after: workspaceFields(ws)}); err != nil {
+		return err
+	}
+	owner.Workspace, owner.CreatedAt, owner.UpdatedAt = ws.ID, tx.Now(), tx.Now()
+	if err := tx.PutMember(owner); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{kind: audit.MemberAdded, workspace: ws.ID, target: string(owner.User),
+		sentence: fmt.Sprintf("%s added as %s", owner.User, account.Owner), after: memberFields(owner, string(account.Owner))})
+}
+
+// ListWorkspaces gives a page of the workspaces that the caller is in; all for a service key.
+func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]account.Workspace, Page, error) {
+	var out []account.Workspace
+	var page Page
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		if err := s.need(a, account.WorkspaceRead); err != nil {
+			return err
+		}
+		fetch := v.Workspaces
+		if a.service == nil {
+			fetch = func(store.Page) ([]account.Workspace, error) {
+				ws, err := v.Workspace(a.workspace)
+				return []account.Workspace{ws}, err
+			}
+		}
+		var err error
+		out, page, err = paged(s, "workspaces", in, func(w account.Workspace) string { return string(w.ID) }, fetch)
+		return err
+	})
+	return out, page, storageFault(err)
+}
+
+// GetWorkspace shows one workspace.
+func (s *Service) GetWorkspace(ctx context.Context, c Caller, workspace string) (account.Workspace, error) {
+	var out account.Workspace
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.named(v, a, workspace, account.WorkspaceRead)
+		out = ws
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// named finds the workspace of a path, and then asks for the permission: who is not in it learns nothing of it.
+func (s *Service) named(v *store.View, a *actor, workspace, permission string) (account.Workspace, error) {
+	ws, err := s.at(v, a, workspace)
+	if err != nil {
+		return ws, err
+	}
+	return ws, s.need(a, permission)
+}
+
+// UpdateWorkspace changes name, settings, or whether the workspace's keys are good at all.
+func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace string, in UpdateWorkspace) (account.Workspace, error) {
+	var out account.Workspace
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		was, err := s.named(tx.View, a, workspace, account.WorkspaceSettingsWrite)
+		if err != nil {
+			return err
+		}
+		ws := was
+		if in.Name.Set {
+			if ws.Name, err = nameInput("name", in.Name.Value, maxWorkspaceName); err != nil {
+				return err
+			}
+		}
+		if in.IsActive.Set {
+			ws.IsActive = in.IsActive.Value
+		}
+		if ws.Settings, err = settingsInput(in.Settings, was.Settings); err != nil {
+			return err
+		}
+		ws.UpdatedAt = tx.Now()
+		out = ws
+		if err := tx.PutWorkspace(ws); err != nil {
+			return err
+		}
+		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID),
+			sentence: fmt.Sprintf("workspace %q updated", ws.Name), before: workspaceFields(was), after: workspaceFields(ws)})
+	})
+	return out, err
+}
+
+// DeleteWorkspace takes away a workspace with everything in it; its keys stop at once.
+func (s *Service) DeleteWorkspace(ctx context.Context, c Caller, workspace string) error {
+	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		ws, err := s.named(tx.View, a, workspace, account.WorkspaceDelete)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteWorkspace(ws.ID); err != nil {
+			return err
+		}
+		return s.record(tx, a, change{kind: audit.WorkspaceDeleted, workspace: ws.ID, target: string(ws.ID),
+			sentence: fmt.Sprintf("workspace %q deleted", ws.Name), before: workspaceFields(ws)})
+	})
+}
+
+func workspaceFields(w account.Workspace) fields {
+	return fields{"name": w.Name, "isActive": w.IsActive, "ownerId": string(w.OwnerID),
+		"permissionMode": string(w.Settings.PermissionMode), "requireExpiry": w.Settings.RequireExpiry,
+		"maxKeyLifetimeSeconds":    int64(w.Settings.MaxKeyLifetime.Seconds()),
+		"defaultRequestsPerMinute": w.Settings.DefaultRateLimit.PerMinute, "defaultRequestsPerDay": w.Settings.DefaultRateLimit.PerDay}
+}
