@@ -37,11 +37,7 @@ func newPepper(value string) pepper {
 
 func (p pepper) digest(s string) Digest {
 	if p.key == nil {
-		var buf [128]byte
-		if len(s) <= len(buf) {
-			return sha256.Sum256(buf[:copy(buf[:], s)])
-		}
-		return sha256.Sum256([]byte(s))
+		return sha256.Sum256(bytesOf(s))
 	}
 	m := hmac.New(sha256.New, p.key)
 	m.Write([]byte(s))

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"regexp"
+	"unsafe"
 )
 
 // Environment is the middle part of a key.
@@ -112,7 +113,10 @@ func (f Format) Parse(s string) (Environment, bool) {
 			return "", false
 		}
 	}
-	return env, sumMatches(s)
+	if !sumMatches(s) {
+		return "", false
+	}
+	return env, true
 }
 
 func environment(s string) Environment {
@@ -127,7 +131,7 @@ func environment(s string) Environment {
 // sumMatches compares the checksum without building it.
 func sumMatches(s string) bool {
 	split := len(s) - checksumLen
-	sum := crcString(s[:split])
+	sum := crc32.ChecksumIEEE(bytesOf(s[:split]))
 	for i := len(s) - 1; i >= split; i-- {
 		if alphabet[sum%62] != s[i] {
 			return false
@@ -137,12 +141,8 @@ func sumMatches(s string) bool {
 	return true
 }
 
-// crcString is ChecksumIEEE of a string of bounded length, without the allocation of a conversion.
-func crcString(s string) uint32 {
-	var buf [96]byte
-	n := copy(buf[:], s)
-	return crc32.ChecksumIEEE(buf[:n])
-}
+// bytesOf looks at a string's bytes without copying them; nobody may write to what it gives.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // Mask shows enough of a key to recognise it: the prefix, the first four characters after it and the last four of the whole.
 // A string that is not a key is masked whole.

@@ -1,0 +1,237 @@
+package keyfmt_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+func format(t testing.TB) keyfmt.Format {
+	t.Helper()
+	f, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func mint(t testing.TB, env keyfmt.Environment) keyfmt.Secret {
+	t.Helper()
+	s, err := format(t).Mint(rand.Reader, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The vectors are for clients in other languages, too.
+func TestVectors(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Key         string
+		Valid       bool
+		Environment string
+		Masked      string
+		Why         string
+	}
+	if err := json.Unmarshal(raw, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	if len(vectors) < 10 {
+		t.Fatalf("only %d vectors", len(vectors))
+	}
+	for _, v := range vectors {
+		env, ok := format(t).Parse(v.Key)
+		if ok != v.Valid || string(env) != v.Environment {
+			t.Errorf("%s: Parse(%q) = %q, %v", v.Why, v.Key, env, ok)
+		}
+		if v.Valid {
+			if got := format(t).Mask(keyfmt.NewSecret(v.Key)); got != v.Masked {
+				t.Errorf("%s: Mask = %q, want %q", v.Why, got, v.Masked)
+			}
+		}
+	}
+}
+
+func TestMintedKeysParseAndNoOtherEnvironmentDoes(t *testing.T) {
+	t.Parallel()
+	for _, env := range []keyfmt.Environment{keyfmt.Live, keyfmt.Test, keyfmt.Service} {
+		for range 1000 {
+			s := mint(t, env)
+			if got, ok := format(t).Parse(s.Reveal()); !ok || got != env {
+				t.Fatalf("Parse of a minted %s key = %q, %v", env, got, ok)
+			}
+		}
+	}
+}
+
+// T14: random bits are random, and a wrong checksum is seen without a look-up.
+func TestT14KeysDoNotRepeatAndEveryDigitOccursEvenly(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	seen := make(map[string]bool, n)
+	counts := map[byte]int{}
+	for range n {
+		body := strings.TrimPrefix(mint(t, keyfmt.Live).Reveal(), "kw_live_")[:43]
+		if seen[body] {
+			t.Fatal("a key repeats")
+		}
+		seen[body] = true
+		for i := 1; i < len(body); i++ { // the first digit of 256 bits in base 62 cannot be even
+			counts[body[i]]++
+		}
+	}
+	expected := float64(n*42) / 62
+	chi := 0.0
+	for _, c := range counts {
+		d := float64(c) - expected
+		chi += d * d / expected
+	}
+	if chi > 130 { // 61 degrees of freedom: p < 1e-6
+		t.Errorf("chi-square of the digits is %.1f", chi)
+	}
+}
+
+func TestT14ASingleWrongCharacterIsAlwaysRefused(t *testing.T) {
+	t.Parallel()
+	s := mint(t, keyfmt.Live).Reveal()
+	for i := range len(s) {
+		for _, c := range []byte("0Zz_-\x00\xff") {
+			if s[i] == c {
+				continue
+			}
+			b := []byte(s)
+			b[i] = c
+			if _, ok := format(t).Parse(string(b)); ok {
+				t.Errorf("position %d: %q is let through", i, c)
+			}
+		}
+	}
+}
+
+func TestParseAllocatesNothing(t *testing.T) {
+	s := mint(t, keyfmt.Live).Reveal()
+	f := format(t)
+	if n := testing.AllocsPerRun(100, func() { f.Parse(s); f.Parse("nonsense"); f.Parse(s[:50]) }); n != 0 {
+		t.Errorf("Parse allocates %v times", n)
+	}
+}
+
+// T16: the documented pattern finds every key, and nothing in hashes, UUIDs and base64.
+func TestT16ThePatternFindsEveryKeyAndNothingElse(t *testing.T) {
+	t.Parallel()
+	re := regexp.MustCompile(format(t).Pattern())
+	for range 2000 {
+		s := mint(t, keyfmt.Test).Reveal()
+		if got := re.FindString("export TOKEN=" + s + "; run"); got != s {
+			t.Fatalf("found %q of a key", got)
+		}
+	}
+	noise := make([]byte, 1<<20)
+	_, _ = rand.Read(noise)
+	if got := re.FindString(fmt.Sprintf("%x", noise)); got != "" {
+		t.Errorf("found %q in noise", got)
+	}
+}
+
+// T18: a secret never prints itself, whichever way it is asked.
+func TestT18ASecretNeverPrintsItself(t *testing.T) {
+	t.Parallel()
+	s := mint(t, keyfmt.Live)
+	body := s.Reveal()[8:20]
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T %v"} {
+		fmt.Fprintf(&out, verb+"\n", s)
+		fmt.Fprintf(&out, verb+"\n", struct{ S keyfmt.Secret }{s})
+		fmt.Fprintf(&out, verb+"\n", &s)
+	}
+	for _, h := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+		slog.New(h).Info("m", "key", s, "in", struct{ S keyfmt.Secret }{s})
+	}
+	if err := json.NewEncoder(&out).Encode(map[string]any{"s": s, "p": &s}); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(&out, fmt.Errorf("wrapped: %v", s))
+	if strings.Contains(out.String(), body) || strings.Contains(out.String(), fmt.Sprintf("%x", body)) {
+		t.Errorf("the secret shows:\n%s", out.String())
+	}
+}
+
+// T21: without the pepper nobody can make a digest that is recognised.
+func TestT21APeppersDigestCannotBeMadeWithoutIt(t *testing.T) {
+	t.Parallel()
+	s := mint(t, keyfmt.Live)
+	plain, err := keyfmt.NewDigester("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	peppered, err := keyfmt.NewDigester("a pepper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain.Store(s).Sum == peppered.Store(s).Sum {
+		t.Error("the pepper changes nothing")
+	}
+	if peppered.Knows(plain.Store(s).Pepper) {
+		t.Error("plain digests are admitted without being named")
+	}
+}
+
+// T23: after a change of pepper the old digests are still recognised where the old pepper is named.
+func TestT23AnEarlierPepperIsRecognised(t *testing.T) {
+	t.Parallel()
+	s := mint(t, keyfmt.Live)
+	old, _ := keyfmt.NewDigester("old")
+	plain, _ := keyfmt.NewDigester("")
+	now, err := keyfmt.NewDigester("new", "old", "none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, was := range []keyfmt.Stored{old.Store(s), plain.Store(s)} {
+		if !now.Knows(was.Pepper) {
+			t.Errorf("pepper %s is not known", was.Pepper)
+		}
+		if !now.Previous(s.Reveal(), func(d keyfmt.Digest) bool { return d == was.Sum }) {
+			t.Errorf("the digest under %s is not found", was.Pepper)
+		}
+	}
+	if now.Store(s).Pepper == old.Store(s).Pepper {
+		t.Error("new keys are kept under the old pepper")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("kw_live_" + strings.Repeat("A", 43) + "2ImIO6")
+	f.Add("kw_svc_")
+	form := format(f)
+	f.Fuzz(func(t *testing.T, s string) {
+		env, ok := form.Parse(s)
+		if !ok {
+			return
+		}
+		head := "kw_" + string(env) + "_"
+		if !strings.HasPrefix(s, head) || len(s) != len(head)+49 {
+			t.Fatalf("accepted %q", s)
+		}
+		n := uint64(0)
+		for _, c := range s[len(s)-6:] {
+			n = n*62 + uint64(strings.IndexRune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", c))
+		}
+		if n != uint64(crc32.ChecksumIEEE([]byte(s[:len(s)-6]))) {
+			t.Fatalf("accepted the checksum of %q", s)
+		}
+	})
+}
