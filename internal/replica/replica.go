@@ -32,7 +32,7 @@ import (
 
 // Replica is the copy. Make one with New; it is safe for concurrent use.
 type Replica struct {
-	index    index                                                  // digest → node
+	index    index                                                 // digest → node
 	services atomic.Pointer[map[keyfmt.Digest]*account.ServiceKey] // copied on write: there are few
 	revision atomic.Int64
 	size     atomic.Int64
@@ -92,8 +92,8 @@ func (r *Replica) Ready() bool { return r.ready.Load() }
 // against older revisions until Sweep forgets it, and a workspace stays gone for good. The replica keeps what the changes
 // point to: the caller must not write to it again.
 //
-// When Apply returns, every verification that starts sees the changes. One that runs meanwhile sees a key either with all of
-// a transaction or with none of it, but may see one key with and another without.
+// When Apply returns, every verification that starts sees the changes. One that runs meanwhile sees each object either as it was
+// or as it has become, and all the objects that it looks at as they were together at one instant.
 func (r *Replica) Apply(changes []feed.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

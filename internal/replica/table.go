@@ -45,7 +45,9 @@ func (x *index) init() {
 }
 
 // place says where a digest belongs. Digests are as good as random, so their bytes need no further hashing.
-func place(d *keyfmt.Digest) (shard byte, tag uint64) { return d[0], binary.LittleEndian.Uint64(d[1:9]) }
+func place(d *keyfmt.Digest) (shard byte, tag uint64) {
+	return d[0], binary.LittleEndian.Uint64(d[1:9])
+}
 
 // probe goes through the nodes that may have a digest: nearly always one or none, since 64 bits of it agree.
 type probe struct {

@@ -88,11 +88,17 @@ func (n *keyNode) read(d keyfmt.Digest, v *View) bool {
 	}
 }
 
-// millis keeps 0 for "never": an instant that would be 0 becomes one that is as long past.
+// millis is an expiry in Unix milliseconds, 0 for "never".
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
+	return endOf(t)
+}
+
+// endOf is an instant in Unix milliseconds that does not read as "never": 1970 itself becomes a millisecond before. An earlier
+// value of a key always ends, so one without an instant has ended long ago.
+func endOf(t time.Time) int64 {
 	if ms := t.UnixMilli(); ms != 0 {
 		return ms
 	}

@@ -7,85 +7,12 @@ import (
 	"sync/atomic"
 	"unique"
 
-	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 )
-
-// A node stands for one object for as long as anything is known of it, and also for one that is only referred to yet, or that
-// is gone. Its version says which.
-type version struct {
-	known    bool
-	revision int64
-}
-
-// admit tells whether a change of this revision is news, and notes it. The initial load may be repeated, so 0 wins over 0.
-func (v *version) admit(revision int64) bool {
-	if v.known && revision <= v.revision && (revision != 0 || v.revision != 0) {
-		return false
-	}
-	*v = version{known: true, revision: revision}
-	return true
-}
-
-// workspace is shared by all that is in it.
-type workspace struct {
-	id    id.Workspace
-	state atomic.Pointer[workspaceState] // nil: not known yet
-
-	// The writers'.
-	version
-	gone    bool
-	members map[id.User]*member
-	roles   map[id.Role]*role
-	keys    *keyNode // the first of a list
-	size    int64    // of that list
-}
-
-type workspaceState struct {
-	gone   bool
-	active bool
-	capped bool
-}
-
-func (w *workspaceState) exists() bool { return w != nil && !w.gone }
-
-func (w *workspaceState) fill(v *View) {
-	v.WorkspaceActive = w.exists() && w.active
-	v.Capped = w.exists() && w.capped
-}
-
-// role is shared by the members that have it.
-type role struct {
-	state atomic.Pointer[perm.Set] // nil: not known, or gone
-
-	// The writers'.
-	version
-}
-
-// member is shared by the keys that the user made in the workspace.
-type member struct {
-	user  id.User
-	state atomic.Pointer[memberState] // nil: no member
-
-	// The writers'.
-	version
-}
-
-type memberState struct{ role *role }
-
-func (m *memberState) fill(v *View) {
-	v.CreatorPresent, v.CreatorHolds = m != nil, perm.Set{}
-	if m == nil {
-		return
-	}
-	if held := m.role.state.Load(); held != nil {
-		v.CreatorHolds = *held
-	}
-}
 
 // keyNode stands for one key; the index leads to it from each of the key's digests.
 type keyNode struct {
@@ -139,7 +66,7 @@ func newKey(k *apikey.Key, w *workspace, creator *member) *key {
 		current:     k.Value.Digest.Sum,
 	}
 	for _, p := range k.Previous {
-		s.previous = append(s.previous, value{p.Digest.Sum, millis(p.Until)})
+		s.previous = append(s.previous, value{p.Digest.Sum, endOf(p.Until)})
 	}
 	return s
 }
@@ -189,8 +116,92 @@ func newNobody() *keyNode {
 	return n
 }
 
-// serviceNode stands for one service key.
-type serviceNode struct {
-	version
-	key *account.ServiceKey // nil: gone
+func (r *Replica) putKey(revision int64, a *apikey.Key) {
+	w := r.workspace(a.Workspace)
+	if w.gone {
+		return
+	}
+	if n := r.key(a.ID); n.admit(revision) {
+		r.setKey(n, newKey(a, w, w.member(a.User)))
+	}
+}
+
+func (r *Replica) endKey(revision int64, name id.Key) {
+	if n := r.key(name); n.admit(revision) {
+		r.setKey(n, nil)
+		r.marks = append(r.marks, mark{revision: revision, key: name})
+	}
+}
+
+// setKey changes what a key is; nil for gone. The one store of the state is the instant of the change: new digests are named before
+// it and old ones forgotten after.
+func (r *Replica) setKey(n *keyNode, now *key) {
+	before := n.state.Load()
+	had, has := before.digests(), now.digests()
+	for _, d := range has {
+		if !slices.Contains(had, d) {
+			r.index.insert(d, n)
+		}
+	}
+	n.state.Store(now)
+	for _, d := range had {
+		if !slices.Contains(has, d) {
+			r.index.remove(d, n)
+		}
+	}
+	var home *workspace
+	if now != nil {
+		home = now.workspace
+	}
+	r.move(n, home)
+}
+
+// move puts a key into a workspace's list; nil for none.
+func (r *Replica) move(n *keyNode, to *workspace) {
+	if n.home == to {
+		return
+	}
+	if from := n.home; from != nil {
+		from.unlink(n)
+		if !from.gone {
+			r.size.Add(-1)
+		}
+	}
+	if to != nil {
+		to.link(n)
+		r.size.Add(1)
+	}
+}
+
+// link and unlink keep the list of a workspace's keys.
+func (w *workspace) link(n *keyNode) {
+	n.home, n.prev, n.next = w, nil, w.keys
+	if w.keys != nil {
+		w.keys.prev = n
+	}
+	w.keys = n
+	w.size++
+}
+
+func (w *workspace) unlink(n *keyNode) {
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		w.keys = n.next
+	}
+	if n.next != nil {
+		n.next.prev = n.prev
+	}
+	n.home, n.prev, n.next = nil, nil, nil
+	w.size--
+}
+
+// key gives the node of a key, a new one for a key of which nothing is known yet.
+func (r *Replica) key(name id.Key) *keyNode {
+	n := r.keys[name]
+	if n == nil {
+		n = &keyNode{id: name}
+		r.keys[name] = n
+	}
+	return n
 }
