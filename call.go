@@ -35,7 +35,9 @@ func get(query url.Values, path ...string) call {
 	return call{method: http.MethodGet, path: path, query: query, repeatable: true}
 }
 
-func post(body any, path ...string) call { return call{method: http.MethodPost, path: path, body: body} }
+func post(body any, path ...string) call {
+	return call{method: http.MethodPost, path: path, body: body}
+}
 
 func put(body any, path ...string) call {
 	return call{method: http.MethodPut, path: path, body: body, repeatable: true}

@@ -34,7 +34,8 @@ type Demand struct {
 	Any []string `json:"any,omitzero"`
 }
 
-// VerifyRequest asks whether a key is good. It hides the key when it is printed or logged.
+// VerifyRequest asks whether a key is good. It hides the key when it is printed or logged by itself, in a slice or in an
+// exported field; package fmt looks into unexported fields without asking, so do not print a struct that keeps one there.
 type VerifyRequest struct {
 	// Key is the value that somebody presented.
 	Key         string `json:"key"`
@@ -89,11 +90,11 @@ type Window struct {
 	ResetAt   time.Time `json:"resetAt"`
 }
 
-var errContradiction = errors.New("keyward: a verdict contradicts itself: it is taken for a refusal")
+var errContradiction = errors.New("keyward: a verdict without a code, or one that contradicts it")
 
 // sound refuses a verdict whose two words differ: whoever looks at one of them must not be misled.
 func (v Verdict) sound() error {
-	if v.Valid != (v.Code == VerdictValid) {
+	if v.Code == "" || v.Valid != (v.Code == VerdictValid) {
 		return errContradiction
 	}
 	return nil
