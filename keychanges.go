@@ -21,14 +21,14 @@ type RevocationNodes struct {
 	Pending   int `json:"pending"`
 }
 
-// ChangeOption sets how a change of keys is answered.
+// ChangeOption sets how a change that can take something from keys is answered.
 type ChangeOption func(url.Values)
 
 // WaitAll holds the answer back until every live node has applied the change, or refuses everything for want of news.
 func WaitAll() ChangeOption { return func(q url.Values) { q.Set("wait", "all") } }
 
 func (k call) with(opts []ChangeOption) call {
-	if len(opts) > 0 {
+	if k.query == nil {
 		k.query = url.Values{}
 	}
 	for _, opt := range opts {

@@ -11,7 +11,8 @@ import (
 
 // LogEntry is one event: who changed what, and when.
 type LogEntry struct {
-	ID          string `json:"id"`
+	ID string `json:"id"`
+	// WorkspaceID is empty for an event of the installation itself.
 	WorkspaceID string `json:"workspaceId"`
 	// EventType is noun.verbed: api_key.created.
 	EventType        string `json:"eventType"`

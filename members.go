@@ -121,13 +121,13 @@ type RemovedKeys struct {
 
 // RemoveMember removes a member. 409 conflict refuses the last owner.
 func (c *Client) RemoveMember(
-	ctx context.Context, workspaceID, userID string, opts RemoveMemberOptions,
+	ctx context.Context, workspaceID, userID string, removal RemoveMemberOptions, opts ...ChangeOption,
 ) (Removal, error) {
-	q := query{}.text("keys", string(opts.Keys))
-	if opts.DryRun {
-		q.flag("dryRun", &opts.DryRun)
+	q := query{}.text("keys", string(removal.Keys))
+	if removal.DryRun {
+		q.flag("dryRun", &removal.DryRun)
 	}
 	k := del("workspaces", workspaceID, "members", userID)
 	k.query = url.Values(q)
-	return invoke[Removal](ctx, c, k)
+	return invoke[Removal](ctx, c, k.with(opts))
 }

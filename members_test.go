@@ -26,8 +26,10 @@ func TestEveryMemberOperationSaysWhatTheContractSays(t *testing.T) {
 		})
 		return put{m, added}, err
 	}
-	removing := func(opts keyward.RemoveMemberOptions) func(ctx, *keyward.Client) (any, error) {
-		return func(ctx ctx, c *keyward.Client) (any, error) { return c.RemoveMember(ctx, "w1", "u1", opts) }
+	removing := func(how keyward.RemoveMemberOptions, opts ...keyward.ChangeOption) func(ctx, *keyward.Client) (any, error) {
+		return func(ctx ctx, c *keyward.Client) (any, error) {
+			return c.RemoveMember(ctx, "w1", "u1", how, opts...)
+		}
 	}
 	const (
 		uri     = "/api/v2/workspaces/w1/members"
@@ -70,8 +72,8 @@ func TestEveryMemberOperationSaysWhatTheContractSays(t *testing.T) {
 			method: "DELETE", uri: uri + "/u1", answer: removed, want: removal,
 		},
 		{
-			name: "remove, keys kept", call: removing(keyward.RemoveMemberOptions{Keys: keyward.KeepKeys}),
-			method: "DELETE", uri: uri + "/u1?keys=keep", answer: removed, want: removal,
+			name: "remove, keys kept", call: removing(keyward.RemoveMemberOptions{Keys: keyward.KeepKeys}, keyward.WaitAll()),
+			method: "DELETE", uri: uri + "/u1?keys=keep&wait=all", answer: removed, want: removal,
 		},
 		{
 			name:   "try to remove, keys transferred",

@@ -68,6 +68,6 @@ func (c *Client) AllServiceKeys(ctx context.Context, opts ListOptions) iter.Seq2
 }
 
 // DeleteServiceKey deletes a service key, by the root; it stops at once.
-func (c *Client) DeleteServiceKey(ctx context.Context, id string) (Deletion, error) {
-	return invoke[Deletion](ctx, c, del("service-keys", id))
+func (c *Client) DeleteServiceKey(ctx context.Context, id string, opts ...ChangeOption) (Deletion, error) {
+	return invoke[Deletion](ctx, c, del("service-keys", id).with(opts))
 }

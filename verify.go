@@ -29,9 +29,17 @@ const (
 )
 
 // Demand is what a key has to hold: all of All and, where Any is not nil, at least one of Any. The zero value demands nothing.
+// An Any that is empty but not nil cannot be met; it is refused before it is sent, because it is a list that went wrong.
 type Demand struct {
 	All []string `json:"all,omitzero"`
 	Any []string `json:"any,omitzero"`
+}
+
+func (d Demand) check() error {
+	if d.Any != nil && len(d.Any) == 0 {
+		return errors.New("keyward: the demand wants one permission out of none")
+	}
+	return nil
 }
 
 // VerifyRequest asks whether a key is good. It hides the key when it is printed or logged by itself, in a slice or in an
@@ -103,6 +111,9 @@ func (v Verdict) sound() error {
 // Verify asks whether a key is good, by a service key with the scope verify. A refused key is a Verdict, not an error; an error
 // says that there is no answer, which must never be taken for a yes.
 func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error) {
+	if err := req.Permissions.check(); err != nil {
+		return Verdict{}, err
+	}
 	k := post(req, "api-keys", "verify")
 	k.repeatable = true
 	verdict, err := invoke[Verdict](ctx, c, k)
@@ -117,6 +128,11 @@ func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error)
 
 // VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order.
 func (c *Client) VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error) {
+	for i, item := range items {
+		if err := item.Permissions.check(); err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
 	k := post(struct {
 		Items []VerifyRequest `json:"items"`
 	}{list(items)}, "api-keys", "verify-batch")

@@ -115,3 +115,15 @@ func asForm(t *testing.T, request seen, uri string) {
 		t.Errorf("request was %s %s %q as %s", request.Method, request.URI, request.Body, request.Header.Get("Content-Type"))
 	}
 }
+
+func TestADemandForOneOutOfNoneIsNotSent(t *testing.T) {
+	t.Parallel()
+	s := &script{answers: []scripted{done}}
+	request := keyward.VerifyRequest{Key: "x", Permissions: keyward.Demand{Any: []string{}}}
+	if verdict, err := s.client(t).Verify(t.Context(), request); err == nil {
+		t.Errorf("verdict %v", verdict)
+	}
+	if verdicts, err := s.client(t).VerifyBatch(t.Context(), []keyward.VerifyRequest{request}); err == nil || len(s.at) != 0 {
+		t.Errorf("verdicts %v after %d requests", verdicts, len(s.at))
+	}
+}

@@ -102,13 +102,20 @@ func (c *Client) GetWorkspace(ctx context.Context, id string) (Workspace, error)
 	return answer.Workspace, err
 }
 
+// UpdatedWorkspace is a workspace after a change, which can have stopped its keys.
+type UpdatedWorkspace struct {
+	Workspace  Workspace   `json:"workspace"`
+	Revocation *Revocation `json:"revocation"`
+}
+
 // UpdateWorkspace changes what the update names. It is never retried.
-func (c *Client) UpdateWorkspace(ctx context.Context, id string, update WorkspaceUpdate) (Workspace, error) {
-	answer, err := invoke[workspaceAnswer](ctx, c, patch(update, "workspaces", id))
-	return answer.Workspace, err
+func (c *Client) UpdateWorkspace(
+	ctx context.Context, id string, update WorkspaceUpdate, opts ...ChangeOption,
+) (UpdatedWorkspace, error) {
+	return invoke[UpdatedWorkspace](ctx, c, patch(update, "workspaces", id).with(opts))
 }
 
 // DeleteWorkspace deletes a workspace and everything in it; its keys stop at once.
-func (c *Client) DeleteWorkspace(ctx context.Context, id string) (Deletion, error) {
-	return invoke[Deletion](ctx, c, del("workspaces", id))
+func (c *Client) DeleteWorkspace(ctx context.Context, id string, opts ...ChangeOption) (Deletion, error) {
+	return invoke[Deletion](ctx, c, del("workspaces", id).with(opts))
 }

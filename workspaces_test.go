@@ -59,12 +59,15 @@ func TestEveryWorkspaceOperationSaysWhatTheContractSays(t *testing.T) {
 				return c.UpdateWorkspace(ctx, "w1", keyward.WorkspaceUpdate{IsActive: keyward.Set(false)})
 			},
 			method: "PATCH", uri: "/api/v2/workspaces/w1", body: `{"isActive":false}`,
-			answer: `{"workspace":` + workspaceJSON + `}`, want: workspace,
+			answer: `{"workspace":` + workspaceJSON + `,"revocation":` + revocationJSON + `}`,
+			want:   keyward.UpdatedWorkspace{Workspace: workspace, Revocation: revocation},
 		},
 		{
-			name:   "delete",
-			call:   func(ctx ctx, c *keyward.Client) (any, error) { return c.DeleteWorkspace(ctx, "w1") },
-			method: "DELETE", uri: "/api/v2/workspaces/w1", answer: `{"deleted":["w1"]}`,
+			name: "delete",
+			call: func(ctx ctx, c *keyward.Client) (any, error) {
+				return c.DeleteWorkspace(ctx, "w1", keyward.WaitAll())
+			},
+			method: "DELETE", uri: "/api/v2/workspaces/w1?wait=all", answer: `{"deleted":["w1"]}`,
 			want: keyward.Deletion{Deleted: []string{"w1"}},
 		},
 	}
