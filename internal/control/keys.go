@@ -37,7 +37,7 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 		if err != nil {
 			return err
 		}
-		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Fold(in.Search)}
+		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search)}
 		if f.User, err = s.whoseKeys(a, in.User); err != nil {
 			return err
 		}

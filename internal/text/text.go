@@ -82,3 +82,6 @@ func Email(s string) (string, error) {
 func Fold(s string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(strings.TrimSpace(s))))
 }
+
+// Search gives the form in which a part of a text is looked for: lower-case NFC.
+func Search(s string) string { return strings.ToLower(norm.NFC.String(s)) }
