@@ -70,7 +70,7 @@ func NewDigester(current string, previous ...string) (*Digester, error) {
 
 // Store gives the digest to keep for a new key.
 func (d *Digester) Store(s Secret) Stored {
-	return Stored{Pepper: d.current.id, Sum: d.current.digest(s.value)}
+	return Stored{Pepper: d.current.id, Sum: d.current.digest(s.Reveal())}
 }
 
 // Current gives the digest of a presented key under the current pepper; without a pepper it allocates nothing.

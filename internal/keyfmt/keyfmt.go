@@ -73,7 +73,7 @@ func (f Format) Mint(rand io.Reader, env Environment) (Secret, error) {
 		return Secret{}, fmt.Errorf("read randomness: %w", err)
 	}
 	body := f.prefix + "_" + string(env) + "_" + base62(b)
-	return Secret{body + string(checksum([]byte(body)))}, nil
+	return NewSecret(body + string(checksum([]byte(body)))), nil
 }
 
 // base62 writes 256 bits as 43 digits (62^43 > 2^256).
@@ -147,10 +147,11 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 // Mask shows enough of a key to recognise it: the prefix, the first four characters after it and the last four of the whole.
 // A string that is not a key is masked whole.
 func (f Format) Mask(s Secret) string {
-	env, ok := f.Parse(s.value)
+	value := s.Reveal()
+	env, ok := f.Parse(value)
 	if !ok {
 		return "…"
 	}
 	head := len(f.prefix) + 1 + len(env) + 1 + 4
-	return s.value[:head] + "…" + s.value[len(s.value)-4:]
+	return value[:head] + "…" + value[len(value)-4:]
 }

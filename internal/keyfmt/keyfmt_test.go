@@ -157,6 +157,7 @@ func TestT18ASecretNeverPrintsItself(t *testing.T) {
 		fmt.Fprintf(&out, verb+"\n", s)
 		fmt.Fprintf(&out, verb+"\n", struct{ S keyfmt.Secret }{s})
 		fmt.Fprintf(&out, verb+"\n", &s)
+		fmt.Fprintf(&out, verb+"\n", struct{ s keyfmt.Secret }{s})
 	}
 	for _, h := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
 		slog.New(h).Info("m", "key", s, "in", struct{ S keyfmt.Secret }{s})

@@ -9,21 +9,27 @@ import (
 
 const redacted = "[secret]"
 
-// Secret is a key's whole value. It prints, marshals and logs as "[secret]" by whatever road; Reveal alone gives the value.
-type Secret struct{ value string }
+// Secret is a key's whole value. It prints, marshals and logs as "[secret]" by whatever road; Reveal alone gives the value. The
+// value stands behind a pointer because fmt calls no methods on unexported fields: of those it prints an address.
+type Secret struct{ value *string }
 
 // NewSecret wraps a value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{&value} }
 
 // Reveal gives the value. Call it where a value is answered to its owner or digested, nowhere else.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero tells whether there is no value.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // Equal compares in constant time.
 func (s Secret) Equal(other Secret) bool {
-	return subtle.ConstantTimeCompare([]byte(s.value), []byte(other.value)) == 1
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
 }
 
 // String, GoString, Format, MarshalText, MarshalJSON and LogValue all hide the value.
