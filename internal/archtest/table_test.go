@@ -16,7 +16,9 @@ var keyward = archtest.House{
 		{Path: "internal/text", Level: archtest.Values, May: []string{
 			"golang.org/x/text/cases", "golang.org/x/text/unicode/norm",
 		}},
-		{Path: "internal/strictjson", Level: archtest.Values},
+		{Path: "internal/strictjson", Level: archtest.Values, May: []string{
+			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext", "internal/fault",
+		}},
 
 		// Records and rules.
 		{Path: "internal/ratelimit", Level: archtest.Records},
@@ -34,38 +36,68 @@ var keyward = archtest.House{
 
 		// The port.
 		{Path: "internal/clock", Level: archtest.Port},
-		{Path: "internal/store", Level: archtest.Port},
+		{Path: "internal/store", Level: archtest.Port, May: []string{
+			"internal/account", "internal/apikey", "internal/audit", "internal/clock", "internal/feed",
+			"internal/id", "internal/keyfmt", "internal/perm",
+		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true},
 
 		// Drivers and engines.
-		{Path: "internal/store/sqlite", Level: archtest.Engines},
-		{Path: "internal/replica", Level: archtest.Engines},
-		{Path: "internal/verify", Level: archtest.Engines},
+		{Path: "internal/store/sqlite", Level: archtest.Engines, May: []string{
+			"internal/store", "modernc.org/sqlite", "modernc.org/sqlite/lib",
+		}},
+		{Path: "internal/replica", Level: archtest.Engines, May: []string{
+			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
+			"internal/perm", "internal/ratelimit",
+		}},
+		{Path: "internal/verify", Level: archtest.Engines, May: []string{
+			"internal/account", "internal/keyfmt", "internal/perm", "internal/replica",
+		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
 			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/store", "internal/text",
 		}},
 
-		// Transports.
-		{Path: "internal/wire", Level: archtest.Transports},
-		{Path: "internal/httpapi", Level: archtest.Transports},
-		{Path: "internal/metrics", Level: archtest.Transports},
+		// Transports, and the document of what they say.
+		{Path: "api", Level: archtest.Transports, May: []string{"go.yaml.in/yaml/v3"}},
+		{Path: "internal/wire", Level: archtest.Transports, May: []string{
+			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext",
+			"internal/strictjson",
+		}},
+		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
+			"internal/account", "internal/control", "internal/fault", "internal/id", "internal/keyfmt",
+			"internal/perm", "internal/strictjson", "internal/verify", "internal/wire",
+		}},
+		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
+			"github.com/prometheus/client_golang/prometheus",
+			"github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp",
+		}},
 
 		// Composition.
 		{Path: "internal/catfile", Level: archtest.Composition, May: []string{
 			"internal/account", "internal/perm", "internal/text", "go.yaml.in/yaml/v3",
 		}},
-		{Path: "internal/config", Level: archtest.Composition},
-		{Path: "internal/server", Level: archtest.Composition},
-		{Path: "internal/cli", Level: archtest.Composition},
+		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "go.yaml.in/yaml/v3"}},
+		{Path: "internal/server", Level: archtest.Composition, May: []string{
+			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/feed",
+			"internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
+			"internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
+		}},
+		{Path: "internal/cli", Level: archtest.Composition, May: []string{
+			"github.com/alecthomas/kong", "internal/config", "internal/server",
+		}},
 
 		// What nothing inside imports.
 		{Path: ".", Level: archtest.Outside},
-		{Path: "api", Level: archtest.Outside},
+		{Path: "api", Level: archtest.Outside, May: []string{"go.yaml.in/yaml/v3"}},
 		{Path: "keyhttp", Level: archtest.Outside},
 		{Path: "keywardtest", Level: archtest.Outside},
-		{Path: "cmd/keyward", Level: archtest.Outside},
-		{Path: "bench", Level: archtest.Outside},
+		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
+		{Path: "bench", Level: archtest.Outside, May: []string{
+			"internal/clock", "internal/control", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm",
+			"internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
+		}},
 		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
 	},
 
