@@ -5,9 +5,13 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
@@ -18,74 +22,146 @@ type Options struct {
 	Now       func() time.Time // the wall clock
 	Catalogue *perm.Catalogue
 	// Fatal is told that the disk lost a write (ErrDurability). It must end the process; in a test it may return, and the DB then
-	// refuses every further Update. Without it the process panics.
+	// refuses every further write. Without it the process panics.
 	Fatal func(error)
 }
 
 // DB is an installation's state. It is safe for concurrent use.
-type DB struct{ driver Driver }
+type DB struct {
+	driver    Driver
+	clock     *clock.Clock
+	catalogue *perm.Catalogue
+	fatal     func(error)
+	secret    []byte
+	sets      *sets
 
-var errLater = errors.New("later")
+	subscribers []func([]feed.Change)
 
-// Open migrates the database, makes the installation's secret at the first time, and starts the writer.
-func Open(ctx context.Context, d Driver, o Options) (*DB, error) { return nil, errLater }
+	closing sync.RWMutex // held for reading while a job is put into the queue
+	closed  bool
+	queue   chan *job
+	stopped chan struct{}
+
+	lost  atomic.Pointer[error] // the write that the disk lost
+	mark  atomic.Int64          // Unix milliseconds
+	stats counters
+}
+
+type counters struct{ groups, updates, rejected, head atomic.Int64 }
+
+// Open migrates the database, makes the installation's secret at the first time, and starts the writer. The DB closes the driver;
+// where Open fails the caller does.
+func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
+	db := &DB{
+		driver:    d,
+		clock:     clock.New(o.Now),
+		catalogue: o.Catalogue,
+		fatal:     o.Fatal,
+		queue:     make(chan *job, maxGroup),
+		stopped:   make(chan struct{}),
+	}
+	if db.fatal == nil {
+		db.fatal = func(err error) { panic(err) }
+	}
+	if err := d.Migrate(ctx, db.clock.Now()); err != nil {
+		return nil, err
+	}
+	if err := db.install(ctx); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	var err error
+	if db.sets, err = loadSets(ctx, d, o.Catalogue); err != nil {
+		return nil, fmt.Errorf("read the permission sets: %w", err)
+	}
+	go db.serve()
+	return db, nil
+}
 
 // Close lets the Updates that wait finish, then closes the driver. Updates that come later get ErrClosed.
-func (db *DB) Close() error { return errLater }
+func (db *DB) Close() error {
+	db.closing.Lock()
+	if db.closed {
+		db.closing.Unlock()
+		return nil
+	}
+	db.closed = true
+	close(db.queue)
+	db.closing.Unlock()
+	<-db.stopped
+	return db.driver.Close()
+}
 
 // Subscribe adds a reader of the feed. It is called with the changes of a group in commit order, after the commit and before any
-// Update of the group returns; it must not block or call the DB. Subscribe before the first Update.
-func (db *DB) Subscribe(f func([]feed.Change)) {}
-
-// LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, then keys with those of their
-// earlier values that still work. It streams; the first error of f ends it.
-func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error { return errLater }
+// Update of the group returns; it must not block, call the DB, or change what it is given. Subscribe before the first Update.
+func (db *DB) Subscribe(f func([]feed.Change)) { db.subscribers = append(db.subscribers, f) }
 
 // Secret is 32 random bytes of this installation, the same at every start.
-func (db *DB) Secret() []byte { return nil }
-
-// Peppers lists the peppers that digests in the database were made under.
-func (db *DB) Peppers(ctx context.Context) ([]keyfmt.PepperID, error) { return nil, errLater }
+func (db *DB) Secret() []byte { return slices.Clone(db.secret) }
 
 // View runs fn on a snapshot. Many run at once, and none waits for a writer.
-func (db *DB) View(ctx context.Context, fn func(*View) error) error { return errLater }
-
-// Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen it. What fn
-// answers is answered, and rolls everything back. fn may run more than once and must have no effect but on tx; it must not call
-// the DB, and must return the error of a failed mutation unless that was made within a Savepoint.
-//
-// Transactions that come while another is being committed share the next commit; each stands alone all the same.
-func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error { return errLater }
+func (db *DB) View(ctx context.Context, fn func(*View) error) error {
+	return db.driver.Read(ctx, func(q SQL) error {
+		return fn(&View{ctx: ctx, q: q, db: db, now: db.clock.Now()})
+	})
+}
 
 // Backup writes a consistent copy to path while the work goes on. It refuses a file that exists.
-func (db *DB) Backup(ctx context.Context, path string) error { return errLater }
+func (db *DB) Backup(ctx context.Context, path string) error { return db.driver.Backup(ctx, path) }
 
 // Ping tells whether the database can be read.
-func (db *DB) Ping(ctx context.Context) error { return errLater }
+func (db *DB) Ping(ctx context.Context) error {
+	return db.View(ctx, func(v *View) error {
+		_, err := one(v, scanInstallation, selectInstallation)
+		return err
+	})
+}
 
 // Stats are counted since the start.
 type Stats struct {
 	Groups   int64 // commits
 	Updates  int64 // transactions that were committed
 	Rejected int64 // transactions that were rolled back
-	Bytes    int64 // size on disk
+	Bytes    int64 // size on disk, 0 where that can't be told
 	LogHead  int64 // Seq of the last event
 }
 
 // Stats costs a look at the file's size.
-func (db *DB) Stats() Stats { return Stats{} }
+func (db *DB) Stats() Stats {
+	size, err := db.driver.Size()
+	if err != nil {
+		size = 0
+	}
+	return Stats{
+		Groups:   db.stats.groups.Load(),
+		Updates:  db.stats.updates.Load(),
+		Rejected: db.stats.rejected.Load(),
+		Bytes:    size,
+		LogHead:  db.stats.head.Load(),
+	}
+}
 
-// VerifyLog walks the hash chain of the whole log on one snapshot and counts the events. An error wraps ErrChain and names the
-// first Seq that is wrong.
-func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) { return 0, errLater }
+// Peppers lists the peppers that digests in the database were made under. Its cost does not grow with the number of keys.
+func (db *DB) Peppers(ctx context.Context) (found []keyfmt.PepperID, err error) {
+	err = db.View(ctx, func(v *View) error {
+		found, err = all(v, scanPepper, selectPeppers)
+		return err
+	})
+	return found, err
+}
 
-// Purge removes a batch of what is already dead: rows of deleted workspaces, ended overlaps, expired idempotency keys. It tells
-// whether there is more. It records no event.
-func (db *DB) Purge(ctx context.Context) (more bool, err error) { return false, errLater }
+// selectPeppers jumps from one pepper to the next in the index of the big table, and scans the small ones.
+const selectPeppers = `
+	WITH RECURSIVE used (pepper) AS (
+		SELECT min(pepper) FROM api_keys
+		UNION ALL
+		SELECT (SELECT min(k.pepper) FROM api_keys k WHERE k.pepper > used.pepper) FROM used WHERE used.pepper IS NOT NULL
+	)
+	SELECT pepper FROM used WHERE pepper IS NOT NULL
+	UNION SELECT pepper FROM key_values
+	UNION SELECT pepper FROM service_keys
+	ORDER BY 1`
 
-// MarkTime keeps the present time as the mark below which the clock never falls again, also after a restart. Every Update does
-// the same; this is for the quiet hours.
-func (db *DB) MarkTime(ctx context.Context) error { return errLater }
-
-// TimeMark is the mark as it was read at Open or last moved.
-func (db *DB) TimeMark() time.Time { return time.Time{} }
+func scanPepper(r Rows) (p keyfmt.PepperID, err error) {
+	err = r.Scan(&p)
+	return p, err
+}

@@ -1,104 +1,65 @@
 package store
 
 import (
-	"time"
+	"fmt"
+	"slices"
 
-	"github.com/keyward/keyward/internal/account"
-	"github.com/keyward/keyward/internal/apikey"
-	"github.com/keyward/keyward/internal/audit"
-	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/feed"
 )
 
-// Page is a part of a list.
-type Page struct {
-	Limit int    // at most so many; 0 is no limit
-	After string // the id of the last item seen, "" at first
+// Tx is a View that can write. What it wrote, it reads. Every mutation adds the whole row to the feed; a Tx that changed
+// something must Record an event too. It is valid within its function only, and not safe for concurrent use.
+type Tx struct {
+	*View
+	touched bool
+	events  int
+	depth   int
 }
 
-// KeyFilter selects keys of one workspace, newest first.
-type KeyFilter struct {
-	Workspace id.Workspace
-	User      id.User // "" for everybody's
-	Active    *bool   // nil for both
-	Search    string  // part of the name, description, user id, masked value or id, in any case; every character stands for itself
-	Page
+// Savepoint runs fn so that its error takes back what fn changed and recorded, and nothing else: for items of which each stands
+// alone. It answers fn's error. Savepoints nest.
+func (tx *Tx) Savepoint(fn func() error) error {
+	broken, err := tx.savepoint(fn)
+	if broken != nil {
+		return broken
+	}
+	return err
 }
 
-// LogFilter selects events. The zero value selects the installation's own events, which belong to no workspace.
-type LogFilter struct {
-	Workspace id.Workspace
-	All       bool   // of every workspace, and the installation's own
-	Search    string // part of the type, description, actor or metadata, in any case; every character stands for itself
-	Type      string
-	Actor     string
-	From, To  time.Time // From <= event < To; zero for none
-	Ascending bool
-	Limit     int // 0 is no limit
-	Offset    int
-	AfterSeq  int64 // the Seq of the last event seen, 0 at first
+// savepoint tells apart that the whole transaction is broken from that fn failed and was taken back.
+func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
+	name := fmt.Sprintf("level_%d", tx.depth)
+	before, touched, events := tx.group.progress, tx.touched, tx.events
+	// Clipped, an append copies: what is taken back can't be overwritten by what comes after.
+	before.changes, before.sets = slices.Clip(before.changes), slices.Clip(before.sets)
+	if _, err := tx.q.Exec(tx.ctx, "SAVEPOINT "+name); err != nil {
+		return err, nil
+	}
+	tx.depth++
+	failed = fn()
+	tx.depth--
+	if failed != nil {
+		tx.group.progress, tx.touched, tx.events = before, touched, events
+		if _, err := tx.q.Exec(tx.ctx, "ROLLBACK TO "+name); err != nil {
+			return err, failed
+		}
+	}
+	_, broken = tx.q.Exec(tx.ctx, "RELEASE "+name)
+	return broken, failed
 }
 
-// Replay is what is kept of a request that carried an idempotency key.
-type Replay struct {
-	RequestHash [32]byte
-	Key         id.Key
-	CreatedAt   time.Time
+// exec runs a mutation, and ErrNotFound says that it touched no row.
+func (tx *Tx) exec(query string, args ...any) error {
+	n, err := tx.q.Exec(tx.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	tx.touched = true
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
 }
 
-// View reads one snapshot. It is valid within its function only.
-type View struct{ now time.Time }
-
-func (v *View) Now() time.Time { return v.now }
-func (v *View) Workspace(ws id.Workspace) (account.Workspace, error) {
-	return account.Workspace{}, errLater
-}
-func (v *View) Workspaces(p Page) ([]account.Workspace, error) { return nil, errLater }
-func (v *View) Member(ws id.Workspace, u id.User) (account.Member, error) {
-	return account.Member{}, errLater
-}
-func (v *View) Members(ws id.Workspace, p Page) ([]account.Member, error) { return nil, errLater }
-func (v *View) MembersWithRole(ws id.Workspace, r id.Role, limit int) ([]account.Member, error) {
-	return nil, errLater
-}
-func (v *View) Role(ws id.Workspace, r id.Role) (account.Role, error) {
-	return account.Role{}, errLater
-}
-func (v *View) Roles(ws id.Workspace, p Page) ([]account.Role, error) { return nil, errLater }
-func (v *View) RoleNamed(ws id.Workspace, folded string) (account.Role, error) {
-	return account.Role{}, errLater
-}
-func (v *View) SystemRole(ws id.Workspace, s account.SystemRole) (account.Role, error) {
-	return account.Role{}, errLater
-}
-func (v *View) Key(k id.Key) (apikey.Key, error)                        { return apikey.Key{}, errLater }
-func (v *View) Keys(f KeyFilter) ([]apikey.Key, error)                  { return nil, errLater }
-func (v *View) KeysOf(ws id.Workspace, u id.User) ([]apikey.Key, error) { return nil, errLater }
-func (v *View) Creator(ws id.Workspace, u id.User) (email, displayName string, err error) {
-	return "", "", errLater
-}
-func (v *View) ServiceKey(k id.ServiceKey) (account.ServiceKey, error) {
-	return account.ServiceKey{}, errLater
-}
-func (v *View) ServiceKeys(p Page) ([]account.ServiceKey, error)         { return nil, errLater }
-func (v *View) Idempotent(actor, key string) (Replay, error)             { return Replay{}, errLater }
-func (v *View) Logs(f LogFilter) ([]audit.Event, error)                  { return nil, errLater }
-func (v *View) LogCount(f LogFilter) (int64, error)                      { return 0, errLater }
-func (v *View) LogTypes(ws id.Workspace, all bool) ([]audit.Type, error) { return nil, errLater }
-
-// Tx is a View that can write. What it wrote, it reads.
-type Tx struct{ *View }
-
-func (tx *Tx) PutWorkspace(w account.Workspace) error                         { return errLater }
-func (tx *Tx) DeleteWorkspace(ws id.Workspace) error                          { return errLater }
-func (tx *Tx) PutRole(r account.Role, folded string) error                    { return errLater }
-func (tx *Tx) DeleteRole(ws id.Workspace, r id.Role) error                    { return errLater }
-func (tx *Tx) PutMember(m account.Member) error                               { return errLater }
-func (tx *Tx) RemoveMember(ws id.Workspace, u id.User) error                  { return errLater }
-func (tx *Tx) InsertKey(k apikey.Key) error                                   { return errLater }
-func (tx *Tx) UpdateKey(k apikey.Key) error                                   { return errLater }
-func (tx *Tx) DeleteKey(k id.Key) error                                       { return errLater }
-func (tx *Tx) PutServiceKey(k account.ServiceKey) error                       { return errLater }
-func (tx *Tx) DeleteServiceKey(k id.ServiceKey) error                         { return errLater }
-func (tx *Tx) PutIdempotent(actor, key string, hash [32]byte, k id.Key) error { return errLater }
-func (tx *Tx) Record(e audit.Event) error                                     { return errLater }
-func (tx *Tx) Savepoint(fn func() error) error                                { return errLater }
+// changed adds to the feed. The revision comes when the transaction is complete.
+func (tx *Tx) changed(c feed.Change) { tx.group.changes = append(tx.group.changes, c) }

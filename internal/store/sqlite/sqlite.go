@@ -4,32 +4,214 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
-	"time"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"modernc.org/sqlite"
 
 	"github.com/keyward/keyward/internal/store"
 )
 
 // Options say how a file is opened.
 type Options struct {
-	// Lock makes this process the file's only server, and Open fails where another one is. Without it the file is only looked at
-	// or copied: a backup beside a running server.
+	// Lock makes this process the file's only server: the file is made where there is none, and ErrLocked says that another
+	// process is there already. Without it an existing file is opened beside whoever uses it: to copy it, for instance.
 	Lock bool
 }
 
-// Driver is a store.Driver.
-type Driver struct{}
+// ErrLocked says that another process serves the file.
+var ErrLocked = errors.New("another process is using it")
+
+// Driver is a store.Driver over one file. It has one connection that writes, and several that read and cannot write.
+type Driver struct {
+	path    string
+	lock    *os.File
+	db      *sql.DB
+	writing sync.Mutex
+	writer  *conn
+	readers chan *conn
+	count   int // of readers
+}
 
 var _ store.Driver = (*Driver)(nil)
-var errLater = errors.New("later")
 
-// Open opens the file at path, and makes it where there is none, for its owner's eyes only.
-func Open(path string, o Options) (*Driver, error) { return nil, errLater }
+// fold is lower() for more than ASCII.
+const fold = "keyward_lower"
 
-func (d *Driver) Migrate(ctx context.Context, now time.Time) error          { return errLater }
-func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error { return errLater }
-func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error  { return errLater }
-func (d *Driver) Contains(expr string) string                               { return "" }
-func (d *Driver) Backup(ctx context.Context, path string) error             { return errLater }
-func (d *Driver) Size() (int64, error)                                      { return 0, errLater }
-func (d *Driver) Close() error                                              { return errLater }
+var registerFold = sync.OnceValue(func() error {
+	return sqlite.RegisterDeterministicScalarFunction(fold, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		s, _ := args[0].(string)
+		return strings.ToLower(s), nil
+	})
+})
+
+// Open opens the file at path. A new one can be read by its owner only; one that everybody can read is refused.
+func Open(path string, o Options) (*Driver, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{path: path}
+	if o.Lock {
+		if d.lock, err = lock(path); err != nil {
+			return nil, err
+		}
+		err = create(path)
+	} else {
+		err = check(path)
+	}
+	if err == nil {
+		err = d.connect()
+	}
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Driver) connect() error {
+	if err := registerFold(); err != nil {
+		return err
+	}
+	name := url.URL{Scheme: "file", Path: d.path, RawQuery: "mode=rw"}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return err
+	}
+	db.SetMaxIdleConns(0) // what is closed is closed: the connections are kept here
+	d.db = db
+	ctx := context.Background()
+	if d.writer, err = connect(ctx, db, "cache_size = -65536"); err != nil {
+		return fmt.Errorf("open the database %s: %w", d.path, err)
+	}
+	want := min(max(2*runtime.GOMAXPROCS(0), 4), 16)
+	d.readers = make(chan *conn, want)
+	for range want {
+		c, err := connect(ctx, db, "cache_size = -16384", "query_only = ON")
+		if err != nil {
+			return fmt.Errorf("open the database %s: %w", d.path, err)
+		}
+		d.readers <- c
+		d.count++
+	}
+	return nil
+}
+
+// Write runs fn within BEGIN IMMEDIATE and COMMIT. An error of the commit that leaves in doubt what is on the disk wraps
+// store.ErrDurability.
+func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	w := d.writer
+	if _, err := w.Exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		w.lost = nil
+		return fmt.Errorf("begin: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			w.rollback()
+		}
+	}()
+	if err := fn(w); err != nil {
+		return err
+	}
+	if w.lost != nil {
+		return w.lost
+	}
+	commit, err := w.prepare(ctx, "COMMIT")
+	if err != nil {
+		return err
+	}
+	if _, err := commit.ExecContext(ctx); err != nil {
+		return fmt.Errorf("commit: %w", translateCommit(err))
+	}
+	committed = true
+	return nil
+}
+
+// Read runs fn on a snapshot. It waits for a free connection, no longer than ctx lasts.
+func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error {
+	var c *conn
+	select {
+	case c = <-d.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.readers <- c }()
+	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
+		c.rollback()
+		return err
+	}
+	defer c.rollback()
+	return fn(c)
+}
+
+// Contains folds the expression as Unicode has it, and seeks with instr, which knows no pattern.
+func (d *Driver) Contains(expr string) string { return "instr(" + fold + "(" + expr + "), ?) > 0" }
+
+// Backup copies the database with VACUUM INTO, on a snapshot, while others read and write.
+func (d *Driver) Backup(ctx context.Context, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	_ = f.Close()
+	defer func() {
+		if err != nil {
+			_ = os.Remove(path)
+		}
+	}()
+	c, err := connect(ctx, d.db)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer c.close()
+	if _, err := c.Exec(ctx, "VACUUM INTO ?", path); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := syncFile(path); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	return nil
+}
+
+// Size is the size of the file and of the write-ahead log beside it.
+func (d *Driver) Size() (int64, error) {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return 0, err
+	}
+	size := info.Size()
+	if wal, err := os.Stat(d.path + "-wal"); err == nil {
+		size += wal.Size()
+	}
+	return size, nil
+}
+
+// Close waits for readers, folds the write-ahead log into the file and lets go of the lock.
+func (d *Driver) Close() error {
+	var errs []error
+	for ; d.count > 0; d.count-- {
+		errs = append(errs, (<-d.readers).close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.writer.close())
+	}
+	if d.db != nil {
+		errs = append(errs, d.db.Close())
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/keyward/keyward/internal/feed"
+)
+
+// maxGroup is how many transactions share a commit at most: enough to hide the disk, few enough that none waits for long.
+const maxGroup = 128
+
+// job is a transaction that waits for its turn. Its function runs in the goroutine of its caller, while the writer waits.
+type job struct {
+	ctx  context.Context
+	turn chan *Tx
+	ran  chan error
+	done chan error
+	err  error // its own, before the commit
+}
+
+// Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen it. What fn
+// answers is answered, and rolls everything back. fn must have no effect but on tx, must not call the DB, and must return the
+// error of a failed mutation unless that was made within a Savepoint. A ctx that is done before its turn is answered its error;
+// later it changes nothing.
+//
+// Transactions that come while another is being committed share the next commit; each stands alone all the same.
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	j := &job{ctx: ctx, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
+	if err := db.enqueue(j); err != nil {
+		return err
+	}
+	select {
+	case tx := <-j.turn:
+		j.play(tx, fn)
+		return <-j.done
+	case err := <-j.done:
+		return err
+	}
+}
+
+func (db *DB) enqueue(j *job) error {
+	db.closing.RLock()
+	defer db.closing.RUnlock()
+	if db.closed {
+		return ErrClosed
+	}
+	db.queue <- j
+	return nil
+}
+
+// play runs fn and tells the writer how it ended, by a panic or the end of its goroutine too: then the writer goes on all the same.
+func (j *job) play(tx *Tx, fn func(*Tx) error) {
+	err := errors.New("the transaction's function did not return")
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+		}
+		j.ran <- err
+	}()
+	err = fn(tx)
+}
+
+// serve is the writer: the only goroutine that commits Updates.
+func (db *DB) serve() {
+	defer close(db.stopped)
+	for j := range db.queue {
+		db.commit(j)
+	}
+}
+
+// next takes a job that waits already, if there is one.
+func (db *DB) next() *job {
+	select {
+	case j := <-db.queue: // nil once the queue is closed and empty
+		return j
+	default:
+		return nil
+	}
+}
+
+// errNothing rolls back a group that changed nothing, which saves the commit.
+var errNothing = errors.New("nothing to commit")
+
+// commit runs a group: the job, and those that wait.
+func (db *DB) commit(first *job) {
+	g := &group{db: db}
+	err := db.write(func(q SQL) error {
+		g.q = q
+		if err := g.begin(); err != nil {
+			return err
+		}
+		for j := first; j != nil; {
+			g.jobs = append(g.jobs, j)
+			if err := g.run(j); err != nil {
+				return err
+			}
+			if j = nil; len(g.jobs) < maxGroup {
+				j = db.next()
+			}
+		}
+		return g.end()
+	})
+	if len(g.jobs) == 0 {
+		g.jobs = append(g.jobs, first)
+	}
+	if errors.Is(err, errNothing) {
+		err = nil
+	} else if err == nil {
+		g.publish()
+	}
+	g.answer(err)
+}
+
+// write is Driver.Write, but for what the disk lost: that is fatal, and nothing is written after it.
+func (db *DB) write(fn func(SQL) error) error {
+	if lost := db.lost.Load(); lost != nil {
+		return *lost
+	}
+	err := db.driver.Write(context.Background(), fn) // a statement that is interrupted would end the whole group
+	if errors.Is(err, ErrDurability) {
+		db.lost.CompareAndSwap(nil, &err)
+		db.fatal(err)
+	}
+	return err
+}
+
+// group is the state of one commit, and what is known of it in memory: all of that is dropped where the commit fails.
+type group struct {
+	db   *DB
+	q    SQL
+	jobs []*job
+	done bool // something is to be committed
+	now  time.Time
+	progress
+}
+
+// progress is what a savepoint takes back.
+type progress struct {
+	head    head
+	changes []feed.Change
+	sets    []internedSet
+}
+
+// begin reads where the log ends: what is in memory could be older than the file.
+func (g *group) begin() error {
+	v := &View{ctx: context.Background(), q: g.q, db: g.db}
+	i, err := one(v, scanInstallation, selectInstallation)
+	if err != nil {
+		return fmt.Errorf("read where the log ends: %w", err)
+	}
+	g.head = i.head
+	g.db.clock.Advance(i.mark)
+	return nil
+}
+
+// run gives the job its turn. The error is the group's; the job's own is kept in it.
+func (g *group) run(j *job) error {
+	if j.err = j.ctx.Err(); j.err != nil {
+		return nil
+	}
+	g.now = g.db.clock.Now()
+	tx := &Tx{View: &View{ctx: context.Background(), q: g.q, db: g.db, now: g.now, group: g}}
+	first := len(g.changes)
+	var broken error
+	broken, j.err = tx.savepoint(func() error {
+		j.turn <- tx
+		if err := <-j.ran; err != nil {
+			return err
+		}
+		if tx.touched && tx.events == 0 {
+			return ErrNoEvent
+		}
+		return nil
+	})
+	tx.q = over{}
+	if broken != nil || j.err != nil {
+		return broken
+	}
+	g.done = g.done || tx.touched || tx.events > 0
+	for i := first; i < len(g.changes); i++ {
+		g.changes[i].Revision = g.head.seq
+	}
+	return nil
+}
+
+// end writes down where the log ends now, once for the group.
+func (g *group) end() error {
+	if !g.done {
+		return errNothing
+	}
+	_, err := g.q.Exec(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, time_mark_ms = ? WHERE one = 1`,
+		g.head.seq, g.head.hash[:], millis(g.now))
+	return err
+}
+
+// publish makes what was committed known, before anybody is told that it was.
+func (g *group) publish() {
+	g.db.sets.add(g.sets)
+	g.db.marked(g.now)
+	g.db.stats.head.Store(g.head.seq)
+	g.db.stats.groups.Add(1)
+	if len(g.changes) == 0 {
+		return
+	}
+	for _, f := range g.db.subscribers {
+		f(g.changes)
+	}
+}
+
+// answer tells every job how it ended: its own error comes before the group's.
+func (g *group) answer(err error) {
+	for _, j := range g.jobs {
+		if j.err == nil {
+			j.err = err
+		}
+		if j.err == nil {
+			g.db.stats.updates.Add(1)
+		} else {
+			g.db.stats.rejected.Add(1)
+		}
+		j.done <- j.err
+	}
+}
+
+// over stands in for the database once a transaction has ended.
+type over struct{}
+
+var errOver = errors.New("the transaction has ended")
+
+func (over) Exec(context.Context, string, ...any) (int64, error) { return 0, errOver }
+func (over) Query(context.Context, string, ...any) (Rows, error) { return nil, errOver }

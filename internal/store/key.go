@@ -1,0 +1,311 @@
+package store
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/id"
+)
+
+// KeyFilter selects keys of one workspace.
+type KeyFilter struct {
+	Workspace id.Workspace
+	User      id.User // "" for everybody's
+	Active    *bool   // nil for both
+	Search    string  // part of the name, description, user id, masked value or id, in any case; every character stands for itself
+	Page
+}
+
+const keyColumns = `k.id, k.workspace_id, k.user_id, k.name, k.environment, k.is_active, k.is_revoked, k.is_orphan, k.set_id,
+	k.per_minute, k.per_day, k.allowed_ips, k.description, k.metadata, k.created_ms, k.updated_ms, k.last_used_ms, k.expires_ms,
+	k.masked, k.pepper, k.digest, k.has_previous`
+
+const selectKeys = `SELECT ` + keyColumns + ` FROM api_keys k`
+
+// keyRow is a key as its row has it: its earlier values are rows of their own.
+type keyRow struct {
+	apikey.Key
+	hasPrevious bool
+}
+
+func (v *View) scanKey(r Rows) (k keyRow, err error) {
+	var set, created, updated, used, expires int64
+	var ips string
+	var digest []byte
+	err = r.Scan(&k.ID, &k.Workspace, &k.User, &k.Name, &k.Environment, &k.IsActive, &k.Revoked, &k.Orphan, &set,
+		&k.Limits.PerMinute, &k.Limits.PerDay, &ips, &k.Description, &k.Metadata, &created, &updated, &used, &expires,
+		&k.Value.Masked, &k.Value.Digest.Pepper, &digest, &k.hasPrevious)
+	if err != nil {
+		return k, err
+	}
+	copy(k.Value.Digest.Sum[:], digest)
+	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = fromMillis(created), fromMillis(updated), fromMillis(used), fromMillis(expires)
+	if k.AllowedIPs, err = parsePrefixes(ips); err != nil {
+		return k, fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	k.Permissions, err = v.set(set)
+	return k, err
+}
+
+func joinPrefixes(ps []netip.Prefix) string {
+	texts := make([]string, len(ps))
+	for i, p := range ps {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+func parsePrefixes(s string) ([]netip.Prefix, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var ps []netip.Prefix
+	for text := range strings.FieldsSeq(s) {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
+}
+
+// previous is an earlier value, and whose it is.
+type previous struct {
+	key id.Key
+	apikey.Value
+}
+
+const selectPrevious = `SELECT key_id, pepper, digest, masked, until_ms FROM key_values`
+
+func scanPrevious(r Rows) (p previous, err error) {
+	var digest []byte
+	var until int64
+	err = r.Scan(&p.key, &p.Digest.Pepper, &digest, &p.Masked, &until)
+	copy(p.Digest.Sum[:], digest)
+	p.Until = fromMillis(until)
+	return p, err
+}
+
+// complete adds to keys those of their earlier values that still work.
+func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
+	keys := make([]apikey.Key, len(rows))
+	for i, row := range rows {
+		keys[i] = row.Key
+		if !row.hasPrevious {
+			continue
+		}
+		found, err := all(v, scanPrevious, selectPrevious+` WHERE key_id = ? AND until_ms > ? ORDER BY position`, row.ID, millis(v.now))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			keys[i].Previous = append(keys[i].Previous, p.Value)
+		}
+	}
+	return keys, nil
+}
+
+// Key reads a key with those of its earlier values that still work.
+func (v *View) Key(k id.Key) (apikey.Key, error) {
+	row, err := one(v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
+	if err != nil {
+		return apikey.Key{}, err
+	}
+	keys, err := v.complete([]keyRow{row})
+	if err != nil {
+		return apikey.Key{}, err
+	}
+	return keys[0], nil
+}
+
+// Keys lists keys, the newest first. A page costs the same whatever the number of keys, but for Search, which reads them all.
+func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
+	var w where
+	w.and("k.workspace_id = ?", f.Workspace)
+	if f.User != "" {
+		w.and("k.user_id = ?", f.User)
+	}
+	if f.Active != nil {
+		w.and(map[bool]string{true: "k.is_active = 1", false: "k.is_active = 0"}[*f.Active])
+	}
+	if f.Search != "" {
+		w.and(v.db.driver.Contains(together("k.name", "k.description", "k.user_id", "k.masked", "k.id")), strings.ToLower(f.Search))
+	}
+	if f.After != "" {
+		w.and("k.id < ?", f.After)
+	}
+	rows, err := inLive(v, f.Workspace, v.scanKey, selectKeys+w.String()+` ORDER BY k.id DESC LIMIT ?`, append(w.args, limit(f.Limit))...)
+	if err != nil {
+		return nil, err
+	}
+	return v.complete(rows)
+}
+
+// KeysOf lists all keys that the user created, the newest first.
+func (v *View) KeysOf(ws id.Workspace, u id.User) ([]apikey.Key, error) {
+	if u == "" {
+		return nil, nil
+	}
+	return v.Keys(KeyFilter{Workspace: ws, User: u})
+}
+
+// normal is the key as it will be read again, and shares nothing with the caller's.
+func normal(k apikey.Key, now time.Time) apikey.Key {
+	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt), whole(k.ExpiresAt)
+	k.Value.Until = time.Time{}
+	k.AllowedIPs = append([]netip.Prefix(nil), k.AllowedIPs...)
+	var working []apikey.Value
+	for _, p := range k.Previous {
+		if p.Until = whole(p.Until); p.Until.After(now) {
+			working = append(working, p)
+		}
+	}
+	k.Previous = working
+	return k
+}
+
+// countKeys moves the number of keys of a member, or of one who has left.
+func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
+	_, err := tx.q.Exec(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
+	return err
+}
+
+// InsertKey adds a key. ErrDuplicate says that its digest or id is there already.
+func (tx *Tx) InsertKey(k apikey.Key) error {
+	k = normal(k, tx.now)
+	if err := tx.insertKey(k); err != nil {
+		return fmt.Errorf("insert key: %w", err)
+	}
+	tx.changed(feed.Change{Key: &k})
+	return nil
+}
+
+func (tx *Tx) insertKey(k apikey.Key) error {
+	if err := tx.alive(k.Workspace); err != nil {
+		return err
+	}
+	set, err := tx.intern(k.Permissions, 0)
+	if err != nil {
+		return err
+	}
+	err = tx.exec(`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id,
+			per_minute, per_day, allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms,
+			masked, pepper, digest, has_previous) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.ID, k.Workspace, k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan), set,
+		k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
+		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
+		toInt(len(k.Previous) > 0))
+	if err != nil {
+		return err
+	}
+	if err := tx.insertPrevious(k); err != nil {
+		return err
+	}
+	return tx.countKeys(k.Workspace, k.User, +1)
+}
+
+func (tx *Tx) insertPrevious(k apikey.Key) error {
+	for i, p := range k.Previous {
+		err := tx.exec(`INSERT INTO key_values (digest, key_id, position, pepper, masked, until_ms) VALUES (?, ?, ?, ?, ?, ?)`,
+			p.Digest.Sum[:], k.ID, i, p.Digest.Pepper, p.Masked, millis(p.Until))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyBefore is what an update must know of the row it replaces.
+type keyBefore struct {
+	user        id.User
+	workspace   id.Workspace
+	set         int64
+	hasPrevious bool
+}
+
+func (tx *Tx) keyBefore(k id.Key) (keyBefore, error) {
+	return one(tx.View, func(r Rows) (b keyBefore, err error) {
+		err = r.Scan(&b.workspace, &b.user, &b.set, &b.hasPrevious)
+		return b, err
+	}, `SELECT k.workspace_id, k.user_id, k.set_id, k.has_previous FROM api_keys k
+		JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
+}
+
+// UpdateKey replaces the whole row and the earlier values. A key stays in its workspace: another one is ErrNotFound.
+func (tx *Tx) UpdateKey(k apikey.Key) error {
+	k = normal(k, tx.now)
+	if err := tx.updateKey(k); err != nil {
+		return fmt.Errorf("update key: %w", err)
+	}
+	tx.changed(feed.Change{Key: &k})
+	return nil
+}
+
+func (tx *Tx) updateKey(k apikey.Key) error {
+	before, err := tx.keyBefore(k.ID)
+	if err != nil {
+		return err
+	}
+	if before.workspace != k.Workspace {
+		return ErrNotFound
+	}
+	set, err := tx.intern(k.Permissions, before.set)
+	if err != nil {
+		return err
+	}
+	err = tx.exec(`UPDATE api_keys SET user_id = ?, name = ?, environment = ?, is_active = ?, is_revoked = ?, is_orphan = ?,
+			set_id = ?, per_minute = ?, per_day = ?, allowed_ips = ?, description = ?, metadata = ?, created_ms = ?, updated_ms = ?,
+			last_used_ms = ?, expires_ms = ?, masked = ?, pepper = ?, digest = ?, has_previous = ? WHERE id = ?`,
+		k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan),
+		set, k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
+		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
+		toInt(len(k.Previous) > 0), k.ID)
+	if err != nil {
+		return err
+	}
+	if before.hasPrevious {
+		if err := tx.deletePrevious(k.ID); err != nil {
+			return err
+		}
+	}
+	if err := tx.insertPrevious(k); err != nil || before.user == k.User {
+		return err
+	}
+	if err := tx.countKeys(k.Workspace, before.user, -1); err != nil {
+		return err
+	}
+	return tx.countKeys(k.Workspace, k.User, +1)
+}
+
+func (tx *Tx) deletePrevious(k id.Key) error {
+	_, err := tx.q.Exec(tx.ctx, `DELETE FROM key_values WHERE key_id = ?`, k)
+	return err
+}
+
+// DeleteKey removes the key and its earlier values.
+func (tx *Tx) DeleteKey(k id.Key) error {
+	if err := tx.deleteKey(k); err != nil {
+		return fmt.Errorf("delete key: %w", err)
+	}
+	tx.changed(feed.Change{KeyGone: k})
+	return nil
+}
+
+func (tx *Tx) deleteKey(k id.Key) error {
+	before, err := tx.keyBefore(k)
+	if err != nil {
+		return err
+	}
+	if err := tx.deletePrevious(k); err != nil {
+		return err
+	}
+	if err := tx.exec(`DELETE FROM api_keys WHERE id = ?`, k); err != nil {
+		return err
+	}
+	return tx.countKeys(before.workspace, before.user, -1)
+}

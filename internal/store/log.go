@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+)
+
+// LogFilter selects events. The zero value selects the installation's own events, which belong to no workspace.
+type LogFilter struct {
+	Workspace id.Workspace
+	All       bool   // of every workspace, and the installation's own
+	Search    string // part of the type, description, actor or metadata, in any case; every character stands for itself
+	Type      string
+	Actor     string
+	From, To  time.Time // From <= event < To; zero for none
+	Ascending bool      // oldest first
+	Limit     int       // 0 is no limit
+	Offset    int
+	AfterSeq  int64 // the Seq of the last event seen, 0 at first
+}
+
+const selectEvents = `SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata, hash FROM events`
+
+func scanEvent(r Rows) (e audit.Event, err error) {
+	var created int64
+	var hash []byte
+	err = r.Scan(&e.Seq, &e.ID, &e.Workspace, &e.Type, &e.Description, &e.ActorID, &e.ActorEmail, &created, &e.Metadata, &hash)
+	e.CreatedAt = fromMillis(created)
+	copy(e.Hash[:], hash)
+	return e, err
+}
+
+// logWhere holds all conditions but those of paging.
+func (v *View) logWhere(f LogFilter) where {
+	var w where
+	if !f.All {
+		w.and("workspace_id = ?", f.Workspace)
+	}
+	if f.Type != "" {
+		w.and("type = ?", f.Type)
+	}
+	if f.Actor != "" {
+		w.and("actor_id = ?", f.Actor)
+	}
+	if !f.From.IsZero() {
+		w.and("created_ms >= ?", ceilMillis(f.From))
+	}
+	if !f.To.IsZero() {
+		w.and("created_ms < ?", ceilMillis(f.To))
+	}
+	if f.Search != "" {
+		w.and(v.db.driver.Contains(together("type", "description", "actor_id", "actor_email", "metadata")), strings.ToLower(f.Search))
+	}
+	return w
+}
+
+// ceilMillis rounds up, so that a bound between two milliseconds falls on the right side of both.
+func ceilMillis(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
+
+// Logs lists events in the order in which they were committed, or the newest first. Pages by AfterSeq cost the same however far
+// one has come; pages by Offset do not.
+func (v *View) Logs(f LogFilter) ([]audit.Event, error) {
+	w, after, order := v.logWhere(f), "seq < ?", " ORDER BY seq DESC"
+	if f.Ascending {
+		after, order = "seq > ?", " ORDER BY seq"
+	}
+	if f.AfterSeq > 0 {
+		w.and(after, f.AfterSeq)
+	}
+	return all(v, scanEvent, selectEvents+w.String()+order+" LIMIT ? OFFSET ?", append(w.args, limit(f.Limit), f.Offset)...)
+}
+
+// LogCount counts what the filter selects, without its paging.
+func (v *View) LogCount(f LogFilter) (int64, error) {
+	w := v.logWhere(f)
+	return one(v, scanInt, `SELECT count(*) FROM events`+w.String(), w.args...)
+}
+
+// LogTypes lists the types that occur in a workspace's log, or in all of it, in alphabetical order.
+func (v *View) LogTypes(ws id.Workspace, everywhere bool) ([]audit.Type, error) {
+	var w where
+	if !everywhere {
+		w.and("workspace_id = ?", ws)
+	}
+	return all(v, func(r Rows) (t audit.Type, err error) {
+		err = r.Scan(&t)
+		return t, err
+	}, `SELECT DISTINCT type FROM event_types`+w.String()+` ORDER BY type`, w.args...)
+}
+
+// Record appends an event to the log and chains it. The store gives Seq, CreatedAt and Hash.
+func (tx *Tx) Record(e audit.Event) error {
+	e.Seq, e.CreatedAt = tx.group.head.seq+1, tx.now
+	e.Hash = e.Chain(tx.group.head.hash)
+	_, err := tx.q.Exec(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
+		metadata, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
+	if err == nil {
+		_, err = tx.q.Exec(tx.ctx, `INSERT INTO event_types (workspace_id, type) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Workspace, e.Type)
+	}
+	if err != nil {
+		return fmt.Errorf("record event: %w", err)
+	}
+	tx.group.head = head{e.Seq, e.Hash}
+	tx.events++
+	return nil
+}
+
+// VerifyLog walks the hash chain of the whole log on one snapshot and counts the events. An error wraps ErrChain and names the
+// first Seq that is wrong. It finds what was changed, removed or put in by one who did not compute every later hash anew.
+func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
+	err = db.View(ctx, func(v *View) error {
+		var at head
+		check := func(e audit.Event) error {
+			switch {
+			case e.Seq != at.seq+1:
+				return fmt.Errorf("%w: event %d is missing", ErrChain, at.seq+1)
+			case e.Chain(at.hash) != e.Hash:
+				return fmt.Errorf("%w: event %d was changed", ErrChain, e.Seq)
+			}
+			at = head{e.Seq, e.Hash}
+			events++
+			return nil
+		}
+		if err := each(v, scanEvent, check, selectEvents+` ORDER BY seq`); err != nil {
+			return err
+		}
+		i, err := one(v, scanInstallation, selectInstallation)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return fmt.Errorf("%w: where it ends is not written down", ErrChain)
+		case err != nil:
+			return err
+		case at.seq < i.head.seq:
+			return fmt.Errorf("%w: event %d is missing", ErrChain, at.seq+1)
+		case at != i.head:
+			return fmt.Errorf("%w: event %d is not the last that was written", ErrChain, at.seq)
+		}
+		return nil
+	})
+	return events, err
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// purgeBatch bounds the rows of each table that one Purge removes, and so how long a writer waits for it.
+const purgeBatch = 1000
+
+// Purge removes a batch of what is already dead: rows of deleted workspaces, ended overlaps, expired idempotency keys. It tells
+// whether there is more. It records no event: what it removes was gone for everybody before. The log stays.
+func (db *DB) Purge(ctx context.Context) (more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = db.write(func(q SQL) error {
+		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Now()}}
+		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
+		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
+			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
+		p.workspace()
+		more = p.more
+		if p.err == nil && p.removed == 0 {
+			return errNothing
+		}
+		return p.err
+	})
+	if err == errNothing { //nolint:errorlint // it comes from the line above
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("purge: %w", err)
+	}
+	return more, nil
+}
+
+// purger runs deletions until one fails.
+type purger struct {
+	*View
+	removed int64
+	more    bool
+	err     error
+}
+
+// remove runs a deletion whose last argument is the size of the batch, and tells whether that was enough.
+func (p *purger) remove(query string, args ...any) (empty bool) {
+	if p.err != nil {
+		return false
+	}
+	n, err := p.q.Exec(p.ctx, query, append(args, purgeBatch)...)
+	p.removed, p.err = p.removed+n, err
+	full := n == purgeBatch
+	p.more = p.more || full
+	return err == nil && !full
+}
+
+// workspace removes rows of one deleted workspace, from the leaves inwards, and at last its own.
+func (p *purger) workspace() {
+	if p.err != nil {
+		return
+	}
+	dead, err := all(p.View, scanWorkspace, selectWorkspaces+` WHERE deleted_ms <> 0 ORDER BY id LIMIT 2`)
+	if err != nil || len(dead) == 0 {
+		p.err = err
+		return
+	}
+	ws := dead[0].ID
+	const keys = `SELECT id FROM api_keys WHERE workspace_id = ? ORDER BY id LIMIT ?`
+	if _, p.err = p.q.Exec(p.ctx, `DELETE FROM key_values WHERE key_id IN (`+keys+`)`, ws, purgeBatch); p.err != nil {
+		return
+	}
+	gone := p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
+		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
+			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&
+		p.remove(`DELETE FROM roles WHERE id IN (SELECT id FROM roles WHERE workspace_id = ? LIMIT ?)`, ws) &&
+		p.remove(`DELETE FROM workspaces WHERE id IN (SELECT id FROM workspaces WHERE id = ? LIMIT ?)`, ws)
+	p.more = p.more || !gone || len(dead) > 1
+}

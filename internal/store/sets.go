@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/keyward/keyward/internal/perm"
+)
+
+// Permission sets are kept once each, by their names, and rows refer to them by number: a million keys share a handful. A set
+// keeps names that the catalogue has no more; they are passed over when it is read, and come back with the catalogue.
+
+// internedSet is a set and its number.
+type internedSet struct {
+	id        int64
+	set       perm.Set
+	canonical bool // its names are those of the catalogue: the number can be given to another row with this set
+}
+
+// sets holds what is committed, and nothing else.
+type sets struct {
+	mu   sync.RWMutex
+	byID map[int64]perm.Set
+	ids  map[perm.Set]int64
+}
+
+const selectSets = `SELECT id, names FROM permission_sets`
+
+func loadSets(ctx context.Context, d Driver, c *perm.Catalogue) (*sets, error) {
+	s := &sets{byID: make(map[int64]perm.Set), ids: make(map[perm.Set]int64)}
+	err := d.Read(ctx, func(q SQL) error {
+		found, err := all(&View{ctx: ctx, q: q}, scanSet(c), selectSets)
+		s.add(found)
+		return err
+	})
+	return s, err
+}
+
+func scanSet(c *perm.Catalogue) func(Rows) (internedSet, error) {
+	return func(r Rows) (s internedSet, err error) {
+		var names string
+		err = r.Scan(&s.id, &names)
+		s.set = c.Known(strings.Fields(names))
+		s.canonical = joinNames(c, s.set) == names
+		return s, err
+	}
+}
+
+func joinNames(c *perm.Catalogue, s perm.Set) string { return strings.Join(c.Names(s), " ") }
+
+func (s *sets) add(found []internedSet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range found {
+		s.byID[f.id] = f.set
+		if f.canonical {
+			s.ids[f.set] = f.id
+		}
+	}
+}
+
+func (s *sets) get(id int64) (perm.Set, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	set, ok := s.byID[id]
+	return set, ok
+}
+
+func (s *sets) number(set perm.Set) (int64, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	id, ok := s.ids[set]
+	return id, ok
+}
+
+// set reads a set by its number, from memory but for one that another process has made.
+func (v *View) set(number int64) (perm.Set, error) {
+	if s, ok := v.db.sets.get(number); ok {
+		return s, nil
+	}
+	if v.group != nil {
+		for _, s := range v.group.sets {
+			if s.id == number {
+				return s.set, nil
+			}
+		}
+	}
+	s, err := one(v, scanSet(v.db.catalogue), selectSets+` WHERE id = ?`, number)
+	return s.set, err
+}
+
+// intern gives the number of a set, and keeps the set where it is new. A row that has this set already, by the number old, stays
+// with it: that may hold names which only another catalogue knows.
+func (tx *Tx) intern(set perm.Set, old int64) (int64, error) {
+	if old != 0 {
+		if has, err := tx.set(old); err == nil && has == set {
+			return old, nil
+		}
+	}
+	if number, ok := tx.db.sets.number(set); ok {
+		return number, nil
+	}
+	for _, s := range tx.group.sets {
+		if s.set == set {
+			return s.id, nil
+		}
+	}
+	names := joinNames(tx.db.catalogue, set)
+	found, err := all(tx.View, scanInt, `SELECT id FROM permission_sets WHERE names = ?`, names)
+	if err == nil && len(found) == 0 {
+		found, err = all(tx.View, scanInt, `INSERT INTO permission_sets (names) VALUES (?) RETURNING id`, names)
+	}
+	if err != nil {
+		return 0, err
+	}
+	tx.group.sets = append(tx.group.sets, internedSet{id: found[0], set: set, canonical: true})
+	return found[0], nil
+}

@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// step is one migration: its number, its name and its statements.
+type step struct {
+	version int
+	name    string
+	script  string
+}
+
+// steps lists the migrations in order. Their files are called 0001_name.sql and are numbered without a gap.
+func steps(fsys fs.FS) ([]step, error) {
+	names, err := fs.Glob(fsys, "migrations/*.sql") // sorted
+	if err != nil {
+		return nil, err
+	}
+	out := make([]step, 0, len(names))
+	for i, file := range names {
+		number, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != i+1 {
+			return nil, fmt.Errorf("migration %s: want number %04d", file, i+1)
+		}
+		script, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, step{version, name, string(script)})
+	}
+	return out, nil
+}
+
+// Migrate brings the schema to this program's version, each step in a transaction of its own. A database of a newer program is
+// refused: nobody knows what its rows mean.
+func (d *Driver) Migrate(ctx context.Context, now time.Time) error {
+	all, err := steps(migrations)
+	if err != nil {
+		return err
+	}
+	return d.migrate(ctx, now, all)
+}
+
+func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
+	err := d.Write(ctx, func(q store.SQL) error {
+		_, err := q.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+			version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	for _, s := range all {
+		err := d.Write(ctx, func(q store.SQL) error { return d.apply(ctx, q, s, now, len(all)) })
+		if err != nil {
+			return fmt.Errorf("migrate to version %d (%s): %w", s.version, s.name, err)
+		}
+	}
+	return nil
+}
+
+// apply runs one step unless the database has it.
+func (d *Driver) apply(ctx context.Context, q store.SQL, s step, now time.Time, newest int) error {
+	at, err := version(ctx, q)
+	if err != nil {
+		return err
+	}
+	switch {
+	case at > newest:
+		return fmt.Errorf("the database has version %d, and this program knows only up to %d: a newer program has been here, "+
+			"use that one or restore a backup from before", at, newest)
+	case at >= s.version:
+		return nil
+	}
+	if err := d.writer.script(ctx, s.script); err != nil {
+		return err
+	}
+	_, err = q.Exec(ctx, `INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)`,
+		s.version, s.name, now.UTC().Format(time.RFC3339))
+	return err
+}
+
+func version(ctx context.Context, q store.SQL) (at int, err error) {
+	rows, err := q.Query(ctx, `SELECT coalesce(max(version), 0) FROM schema_migrations`)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		err = rows.Scan(&at)
+	}
+	if err == nil {
+		err = rows.Err()
+	}
+	return at, err
+}
