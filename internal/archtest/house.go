@@ -98,10 +98,14 @@ func onlyTests(p Package) bool {
 	return !slices.ContainsFunc(p.Files, func(f File) bool { return !f.Test })
 }
 
-// Leaning checks the table by itself: a row may only allow what stands on its own level or below, and never a room for tests.
+// Leaning checks the table by itself: one row for each room, which may only allow what stands on its own level or below, and
+// never a room for tests.
 func (h House) Leaning() []string {
 	var wrong []string
-	for _, r := range h.Rooms {
+	for i, r := range h.Rooms {
+		if slices.ContainsFunc(h.Rooms[:i], func(earlier Room) bool { return earlier.Path == r.Path }) {
+			wrong = append(wrong, fmt.Sprintf("%s has two rows", r.Path))
+		}
 		for _, name := range r.May {
 			to, ok := h.room(name)
 			switch {

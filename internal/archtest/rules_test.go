@@ -171,6 +171,15 @@ func TestATableThatLeansUpwardsIsFound(t *testing.T) {
 	}
 }
 
+func TestARoomWithTwoRowsIsFound(t *testing.T) {
+	t.Parallel()
+	house := cottage()
+	house.Rooms = append(house.Rooms, archtest.Room{Path: "value", Level: archtest.Records})
+	if diff := cmp.Diff([]string{"value has two rows"}, house.Leaning()); diff != "" {
+		t.Errorf("complaints (-want +got):\n%s", diff)
+	}
+}
+
 func TestAFileThatIsNotGoIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := archtest.Load(fstest.MapFS{"x/x.go": {Data: []byte("package")}})

@@ -65,8 +65,9 @@ var keyward = archtest.House{
 			"internal/strictjson",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/control", "internal/fault", "internal/id", "internal/keyfmt",
-			"internal/perm", "internal/strictjson", "internal/verify", "internal/wire",
+			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault",
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/strictjson",
+			"internal/verify", "internal/wire",
 		}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
 			"github.com/prometheus/client_golang/prometheus",
@@ -90,7 +91,6 @@ var keyward = archtest.House{
 
 		// What nothing inside imports.
 		{Path: ".", Level: archtest.Outside},
-		{Path: "api", Level: archtest.Outside, May: []string{"go.yaml.in/yaml/v3"}},
 		{Path: "keyhttp", Level: archtest.Outside},
 		{Path: "keywardtest", Level: archtest.Outside},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
