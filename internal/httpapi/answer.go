@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+const jsonType = "application/json; charset=utf-8"
+
+// writeJSON answers with one JSON document.
+func (x *exchange) writeJSON(status int, v any) error {
+	body, err := wire.Marshal(v)
+	if err != nil {
+		return err
+	}
+	x.send(status, jsonType, body)
+	return nil
+}
+
+// send is where every answer is written that is known as a whole. An error of the connection has nobody left to be told to.
+func (x *exchange) send(status int, contentType string, body []byte) {
+	h := x.w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body)
+}
+
+// fail answers with a refusal, in the one form that all of them have.
+func (x *exchange) fail(err error) {
+	f := faultOf(x, err)
+	if f.Code.Status() >= http.StatusInternalServerError {
+		x.cause = f
+	}
+	if x.w.status != 0 { // an answer is under way: only breaking it off tells the client that it is not whole
+		panic(http.ErrAbortHandler)
+	}
+	x.refusalHeaders(f.Code)
+	body, err := wire.Marshal(wire.Failure{Error: wire.Error{
+		Code: string(f.Code), Message: f.Message, Details: details(f.Details), RequestID: x.id,
+	}})
+	if err != nil { // a refusal is made of text alone
+		panic(err)
+	}
+	x.send(f.Code.Status(), jsonType, body)
+}
+
+// refusalHeaders says for machines what the code asks of the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3).
+func (x *exchange) refusalHeaders(code fault.Code) {
+	h := x.w.Header()
+	switch code {
+	case fault.Unauthenticated:
+		h.Set("WWW-Authenticate", "Bearer")
+		if x.tokenSent {
+			h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		}
+	case fault.PermissionDenied, fault.PermissionEscalation:
+		if x.tokenSent {
+			h.Set("WWW-Authenticate", `Bearer error="insufficient_scope"`)
+		}
+	case fault.RateLimited, fault.Unavailable:
+		h.Set("Retry-After", "1")
+	case fault.BodyTooLarge:
+		h.Set("Connection", "close")
+	}
+}
+
+func details(ds []fault.Detail) []wire.Detail {
+	out := make([]wire.Detail, len(ds))
+	for i, d := range ds {
+		out[i] = wire.Detail{Field: d.Field, Message: d.Message}
+	}
+	return out
+}

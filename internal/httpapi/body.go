@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/strictjson"
+)
+
+// maxBody bounds what is read of a request.
+const maxBody = 1 << 20
+
+// decode reads the JSON body as the route declares it.
+func (x *exchange) decode(into any) error {
+	needed := x.route.body == jsonBody
+	data, err := x.readBody("application/json", needed)
+	if err != nil {
+		return err
+	}
+	if len(data) == 0 && !needed {
+		return nil
+	}
+	return strictjson.Decode(data, into)
+}
+
+// form reads the form that a standard's operation takes. Unknown members are passed over and doubled ones refused, as RFC 6749
+// (section 3.2) has it; the second result says in words what is wrong with it.
+func (x *exchange) form() (form url.Values, wrong string, err error) {
+	data, err := x.readBody("application/x-www-form-urlencoded", true)
+	if err != nil {
+		return nil, "", err
+	}
+	form, parseErr := url.ParseQuery(string(data))
+	if parseErr != nil {
+		return nil, "the form is not well formed", nil
+	}
+	for name, given := range form {
+		if len(given) > 1 && len(name) <= 64 && plainID(name) {
+			return nil, name + " stands more than once", nil
+		}
+		if len(given) > 1 {
+			return nil, "a parameter stands more than once", nil
+		}
+	}
+	return form, "", nil
+}
+
+// readBody reads the whole body, which must be of the media type where there is one.
+func (x *exchange) readBody(media string, needed bool) ([]byte, error) {
+	if x.r.ContentLength == 0 && !needed {
+		return nil, nil
+	}
+	if err := checkMedia(x.r.Header, media); err != nil {
+		return nil, err
+	}
+	if x.r.ContentLength > maxBody {
+		return nil, tooLarge()
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, tooLarge()
+	case err != nil:
+		return nil, fault.Invalid(strictjson.Body, "could not be read").Because(err)
+	}
+	return data, nil
+}
+
+func tooLarge() error {
+	return fault.New(fault.BodyTooLarge, "the body is larger than 1 MiB", fault.Detail{Field: strictjson.Body, Message: "is larger than 1 MiB"})
+}
+
+// checkMedia demands the media type by name. Browsers cannot send one of ours across sites without asking first, so that this is a
+// fence against forged requests too. Packed bodies are not unpacked.
+func checkMedia(h http.Header, media string) error {
+	for _, coding := range h.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
+			return fault.New(fault.UnsupportedMediaType, "a body is taken without Content-Encoding only",
+				fault.Detail{Field: "Content-Encoding", Message: "must be left out"})
+		}
+	}
+	if given := h.Values("Content-Type"); len(given) == 1 && isMedia(given[0], media) {
+		return nil
+	}
+	return fault.New(fault.UnsupportedMediaType, "the body must be "+media, fault.Detail{Field: "Content-Type", Message: "must be " + media})
+}
+
+func isMedia(given, media string) bool {
+	got, params, err := mime.ParseMediaType(given)
+	if err != nil || got != media {
+		return false
+	}
+	for name, value := range params {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// faultOf is the one way from any error to what the caller is told. A request that ran out of its own time is no error of ours.
+func faultOf(x *exchange, err error) *fault.Error {
+	f := fault.From(err)
+	if f.Code == fault.Internal && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return unavailable().Because(err)
+	}
+	return f
+}
+
+// unavailable is told where no verdict can be given now. It says nothing of the key.
+func unavailable() *fault.Error {
+	return fault.New(fault.Unavailable, "this cannot be answered now; ask again shortly")
+}
+
+// itemErrors shows what went wrong with single items of a bulk operation.
+func itemErrors(errs []control.ItemError) []wire.ItemError {
+	out := make([]wire.ItemError, len(errs))
+	for i, e := range errs {
+		out[i] = wire.ItemError{ID: e.ID, Error: string(e.Fault.Code), Details: details(e.Fault.Details)}
+	}
+	return out
+}
+
+// counted refuses a list with too few or too many items.
+func counted(field string, n, most int) error {
+	if n < 1 || n > most {
+		return fault.Invalid(field, "must hold 1 to %d items", most)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"bufio"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// writeTime is how long a client may take to accept one piece of an export; the whole may take as long as it needs.
+const writeTime = 30 * time.Second
+
+const pieceSize = 64 << 10
+
+// exporter writes events one after another in some form.
+type exporter interface {
+	contentType() string
+	fileName() string
+	head() string // before the first event
+	row(wire.Log) (string, error)
+}
+
+// export streams what matches. Nothing is written before the first event is there, so that a refusal is still told as one; after
+// that, an error breaks the answer off.
+func (a *api) export(x *exchange, in control.ListLogs, e exporter) error {
+	out := bufio.NewWriterSize(pieces{x}, pieceSize)
+	started := false
+	start := func() error {
+		started = true
+		h := x.w.Header()
+		h.Set("Content-Type", e.contentType())
+		h.Set("Content-Disposition", `attachment; filename="`+e.fileName()+`"`)
+		_, err := out.WriteString(e.head())
+		return err
+	}
+	if x.r.Method == http.MethodHead {
+		in.Limit = 1 // only the headers will be sent
+	}
+	err := a.Control.ExportLogs(x.ctx(), x.caller, in, func(ev audit.Event) error {
+		if !started {
+			if err := start(); err != nil {
+				return err
+			}
+		}
+		row, err := e.row(event(ev))
+		if err != nil {
+			return err
+		}
+		_, err = out.WriteString(row)
+		return err
+	})
+	if err == nil && !started {
+		err = start()
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// pieces sends to the client with a new deadline for each piece.
+type pieces struct{ x *exchange }
+
+func (p pieces) Write(b []byte) (int, error) {
+	controller := http.NewResponseController(p.x.w)
+	_ = controller.SetWriteDeadline(p.x.api.Now().Add(writeTime)) // a connection that knows no deadline has none to extend
+	n, err := p.x.w.Write(b)
+	if err == nil {
+		_ = controller.Flush() // what is not flushed now is when the answer ends
+	}
+	return n, err
+}
+
+// csv writes RFC 4180, every cell quoted.
+type csv struct{}
+
+func (csv) contentType() string { return "text/csv; charset=utf-8; header=present" }
+func (csv) fileName() string    { return "keyward-logs.csv" }
+func (csv) head() string {
+	return record("id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata")
+}
+
+func (csv) row(l wire.Log) (string, error) {
+	metadata := string(l.Metadata)
+	if metadata == "" {
+		metadata = "{}"
+	}
+	return record(l.ID, orEmpty(l.WorkspaceID), l.EventType, l.EventDescription, l.ActorID, orEmpty(l.ActorEmail), l.CreatedAt.String(), metadata), nil
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func record(cells ...string) string {
+	var b strings.Builder
+	for i, c := range cells {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(cell(c))
+	}
+	b.WriteString("\r\n")
+	return b.String()
+}
+
+// cell quotes, and puts an apostrophe before what a spreadsheet would calculate.
+func cell(s string) string {
+	if s != "" && strings.IndexByte("=+-@\t\r\n", s[0]) >= 0 {
+		s = "'" + s
+	}
+	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
+
+// ndjson writes one JSON object per line.
+type ndjson struct{}
+
+func (ndjson) contentType() string { return "application/x-ndjson" }
+func (ndjson) fileName() string    { return "keyward-logs.ndjson" }
+func (ndjson) head() string        { return "" }
+
+func (ndjson) row(l wire.Log) (string, error) {
+	line, err := wire.Marshal(l)
+	return string(line) + "\n", err
+}

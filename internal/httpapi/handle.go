@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// exchange is one request on its way to its answer, and all that the log will say of it.
+type exchange struct {
+	api    *api
+	w      *recorder
+	r      *http.Request
+	start  time.Time
+	id     string     // of the request
+	client netip.Addr // who asks, as far as the trusted proxies tell
+	route  *route     // nil where none matched
+	on     string     // the pattern that matched
+	query  query
+
+	caller    control.Caller
+	service   *account.ServiceKey // set where a service key calls
+	home      string              // the workspace of an API key that calls
+	tokenSent bool
+	status    int // of success, where the route's own does not fit
+
+	cause error  // for the log
+	stack []byte // of a panic
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
+
+func (x *exchange) ctx() context.Context { return x.r.Context() }
+
+// endpoint answers one operation, or says what is wrong.
+type endpoint func(*exchange) error
+
+// handle is every JSON operation: read the body to the letter, do it, answer in the envelope.
+func handle[In, Out any](do func(*exchange, In) (Out, error)) endpoint {
+	return func(x *exchange) error {
+		var in In
+		if err := x.decode(&in); err != nil {
+			return err
+		}
+		out, err := do(x, in)
+		if err != nil {
+			return err
+		}
+		status := x.route.status
+		if x.status != 0 {
+			status = x.status
+		}
+		if status == 0 {
+			status = http.StatusOK
+		}
+		return x.writeJSON(status, wire.Success[Out]{Success: true, Data: wire.Data[Out]{Message: x.route.message, Result: out}})
+	}
+}
+
+// show is an operation without a body.
+func show[Out any](do func(*exchange) (Out, error)) endpoint {
+	return handle(func(x *exchange, _ wire.Nothing) (Out, error) { return do(x) })
+}
+
+// dispatch takes the request through what every operation has in common, in the contract's order.
+func (x *exchange) dispatch(r *http.Request, res *resource) {
+	x.r, x.on = r, res.pattern
+	if err := x.perform(res); err != nil {
+		x.fail(err)
+	}
+}
+
+func (x *exchange) perform(res *resource) error {
+	rt, ok := res.routes[x.r.Method]
+	if !ok {
+		x.w.Header().Set("Allow", res.allow)
+		return fault.New(fault.MethodNotAllowed, "this path takes "+res.allow)
+	}
+	x.route = rt
+	if !rt.public {
+		if err := x.authenticate(); err != nil {
+			return err
+		}
+	}
+	var err error
+	if x.query, err = parseQuery(x.r.URL.RawQuery, rt.query); err != nil {
+		return err
+	}
+	if err := x.query.wait(); err != nil {
+		return err
+	}
+	return rt.serve(x)
+}
+
+func noRoute() error { return fault.New(fault.NotFound, "there is nothing at this path") }

@@ -1,0 +1,78 @@
+// Package httpapi owns the HTTP door: routes, how a request is read to the letter, how an answer and a refusal are written, who
+// calls and from which address. It does not own what the operations do (control), whether a key is good (verify), the shapes on
+// the wire (wire), nor listeners and deadlines of connections (server).
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// Config is what the door is made of. Control, Engine, Catalogue, Format, Logger and Now are needed; the rest may be left out.
+type Config struct {
+	Control   *control.Service
+	Engine    *verify.Engine
+	Catalogue *perm.Catalogue
+	Format    keyfmt.Format
+	Logger    *slog.Logger
+	Now       func() time.Time
+	Observer  Observer
+
+	OpenAPI    []byte // the contract, for /openapi.json
+	Reference  []byte // the same for people, HTML, for /docs
+	Stylesheet []byte // CSS, for /docs/style.css
+
+	// Ready tells whether verifications can be answered, and what /readyz says about it.
+	Ready func(context.Context) (ok bool, body any)
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// Metrics answers /metrics.
+	Metrics http.Handler
+}
+
+// Observer is told what happened, for metrics. It must be safe for concurrent use and quick.
+type Observer interface {
+	// ObserveRequest is told of every request once it is answered. The operation is one of a fixed set, "other" where no route
+	// matched, and so is the method.
+	ObserveRequest(operation, method string, status int, seconds float64)
+	// ObserveVerdict is told of every verification.
+	ObserveVerdict(code string)
+}
+
+type api struct {
+	Config
+	mux *http.ServeMux
+	ids *id.Generator // of requests
+}
+
+// New makes the handler of every route. It is safe for concurrent use.
+func New(c Config) http.Handler {
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) (bool, any) { return true, map[string]string{"status": "ready"} }
+	}
+	if c.Metrics == nil {
+		c.Metrics = http.NotFoundHandler()
+	}
+	a := &api{Config: c}
+	a.ids = id.NewGenerator(c.Now, rand.Reader)
+	a.mux = a.router()
+	return a
+}
+
+type nobody struct{}
+
+func (nobody) ObserveRequest(string, string, int, float64) {}
+func (nobody) ObserveVerdict(string)                       {}

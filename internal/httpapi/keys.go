@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"net/netip"
+
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/strictjson"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+const maxBulk = 100
+
+func (a *api) createKey(x *exchange, in wire.CreateAPIKey) (wire.RevealedAPIKey, error) {
+	idempotency, err := x.idempotencyKey()
+	if err != nil {
+		return wire.RevealedAPIKey{}, err
+	}
+	made, err := a.Control.CreateKey(x.ctx(), x.caller, control.CreateKey{
+		Workspace: in.WorkspaceID, User: in.UserID, Name: in.Name,
+		Permissions: given(in.Permissions), Environment: given(in.Environment),
+		ExpiresAt: clearable(in.ExpiresAt), RateLimit: limitsGiven(in.RateLimit), Description: clearable(in.Description),
+		Metadata:   rawObject(strictjson.Nullable[strictjson.Object]{Set: in.Metadata.Set, Value: in.Metadata.Value}),
+		AllowedIPs: given(in.AllowedIPs), IdempotencyKey: idempotency,
+	})
+	if err != nil {
+		return wire.RevealedAPIKey{}, err
+	}
+	if made.Secret.IsZero() { // a replay shows no value a second time
+		return wire.RevealedAPIKey{APIKey: a.apiKey(made.Key)}, nil
+	}
+	shown, value := a.revealed(made)
+	return wire.RevealedAPIKey{APIKey: shown, Key: &value}, nil
+}
+
+// idempotencyKey reads the header; its form is checked here where it is empty or doubled, which the control plane cannot see.
+func (x *exchange) idempotencyKey() (string, error) {
+	values := x.r.Header.Values("Idempotency-Key")
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1:
+		return "", fault.Invalid("Idempotency-Key", "stands more than once")
+	case values[0] == "":
+		return "", fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
+	}
+	return values[0], nil
+}
+
+func (a *api) listKeys(x *exchange) (out wire.APIKeyList, err error) {
+	var in control.ListKeys
+	if in.Workspace, err = x.query.word("workspaceId"); err != nil {
+		return out, err
+	}
+	if in.User, err = x.query.word("userId"); err != nil {
+		return out, err
+	}
+	if in.Active, err = x.query.flag("isActive"); err != nil {
+		return out, err
+	}
+	if in.Search, err = x.query.text("search"); err != nil {
+		return out, err
+	}
+	if in.Paging, err = x.query.paging(); err != nil {
+		return out, err
+	}
+	keys, page, err := a.Control.ListKeys(x.ctx(), x.caller, in)
+	return wire.APIKeyList{APIKeys: mapped(keys, a.apiKey), Pagination: pagination(page)}, err
+}
+
+func (a *api) getKey(x *exchange) (wire.APIKeyResult, error) {
+	k, err := a.Control.GetKey(x.ctx(), x.caller, x.r.PathValue("id"))
+	return wire.APIKeyResult{APIKey: a.apiKey(k)}, err
+}
+
+func (a *api) selfKey(x *exchange) (wire.APIKeyResult, error) {
+	k, err := a.Control.SelfKey(x.ctx(), x.caller)
+	return wire.APIKeyResult{APIKey: a.apiKey(k)}, err
+}
+
+func (a *api) updateKeys(x *exchange, in wire.UpdateAPIKeys) (wire.UpdatedAPIKeys, error) {
+	if err := counted("apiKeys", len(in.APIKeys), maxBulk); err != nil {
+		return wire.UpdatedAPIKeys{}, err
+	}
+	updated, failed, err := a.Control.UpdateKeys(x.ctx(), x.caller, mapped(in.APIKeys, updateItem))
+	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: itemErrors(failed), Revocation: a.revocation()}, err
+}
+
+func updateItem(in wire.UpdateAPIKey) control.UpdateKey {
+	return control.UpdateKey{
+		ID: in.ID, Name: given(in.Name), IsActive: given(in.IsActive), ExpiresAt: clearable(in.ExpiresAt),
+		RateLimit: limitsGiven(in.RateLimit), Description: clearable(in.Description), Metadata: rawObject(in.Metadata),
+		AllowedIPs: clearable(in.AllowedIPs), Permissions: bool(in.Permissions),
+	}
+}
+
+func (a *api) deleteKeys(x *exchange, in wire.DeleteAPIKeys) (wire.DeletedAPIKeys, error) {
+	if err := counted("ids", len(in.IDs), maxBulk); err != nil {
+		return wire.DeletedAPIKeys{}, err
+	}
+	deleted, failed, err := a.Control.DeleteKeys(x.ctx(), x.caller, in.IDs)
+	return wire.DeletedAPIKeys{Deleted: listed(deleted), Errors: itemErrors(failed), Revocation: a.revocation()}, err
+}
+
+func (a *api) deleteKey(x *exchange) (wire.Revoked, error) {
+	key := x.r.PathValue("id")
+	err := a.Control.DeleteKey(x.ctx(), x.caller, key)
+	return wire.Revoked{Deleted: []string{key}, Revocation: a.revocation()}, err
+}
+
+func (a *api) rotateKey(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey, error) {
+	made, err := a.Control.RotateKey(x.ctx(), x.caller, x.r.PathValue("id"), in.OverlapSeconds.Value)
+	if err != nil {
+		return wire.RotatedAPIKey{}, err
+	}
+	shown, value := a.revealed(made)
+	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: a.revocation()}, nil
+}
+
+func (a *api) listPermissions(*exchange) (wire.PermissionList, error) {
+	return wire.PermissionList{Permissions: mapped(a.Catalogue.Entries(), func(e perm.Entry) wire.Permission {
+		return wire.Permission{Name: e.Name(), Resource: e.Resource, Action: e.Action, Description: e.Description}
+	})}, nil
+}
+
+// revealed shows a new value: together with apiKey.key, this is the only place where one leaves the house.
+func (a *api) revealed(made control.Revealed) (wire.APIKey, string) {
+	shown := a.apiKey(made.Key)
+	shown.Key = made.Secret.Reveal()
+	return shown, shown.Key
+}
+
+// apiKey shows a key, masked.
+func (a *api) apiKey(k control.Key) wire.APIKey {
+	return wire.APIKey{
+		ID: string(k.ID), Key: k.Value.Masked, WorkspaceID: string(k.Workspace), UserID: string(k.User), Name: k.Name,
+		IsActive: k.IsActive, CreatedAt: wire.Time(k.CreatedAt), UpdatedAt: wire.Time(k.UpdatedAt),
+		LastUsedAt: wire.TimeOrNull(k.LastUsedAt), ExpiresAt: wire.TimeOrNull(k.ExpiresAt),
+		RateLimit:   rateLimit(k.Limits),
+		Permissions: a.Catalogue.Names(k.Permissions),
+		Creator: wire.Creator{ID: string(k.Creator.ID), Email: wire.TextOrNull(k.Creator.Email),
+			DisplayName: wire.TextOrNull(k.Creator.DisplayName)},
+		Environment: string(k.Environment), Description: wire.TextOrNull(k.Description), Metadata: wire.Object(k.Metadata),
+		AllowedIPs: mapped(k.AllowedIPs, netip.Prefix.String), PreviousKeys: a.previousKeys(k.Previous),
+	}
+}
+
+func rateLimit(l ratelimit.Limits) wire.RateLimit {
+	return wire.RateLimit{RequestsPerMinute: wire.LimitOrNull(l.PerMinute), RequestsPerDay: wire.LimitOrNull(l.PerDay)}
+}
+
+// previousKeys shows the earlier values that still work.
+func (a *api) previousKeys(values []apikey.Value) []wire.PreviousKey {
+	out, now := []wire.PreviousKey{}, a.Now()
+	for _, v := range values {
+		if v.Until.After(now) {
+			out = append(out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until)})
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+
+	"github.com/keyward/keyward/internal/id"
+)
+
+// recorder notes what is answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// WriteHeader notes the status of the final answer.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts.
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// ServeHTTP takes every request in and sees every answer out: headers that all answers have, the refusal of what no route may
+// see, panics, one line of log, metrics.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: clientAddress(r, a.TrustedProxies)}
+	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	h := w.Header()
+	h.Set("X-Request-Id", x.id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	defer x.conclude()
+	if err := a.screen(r); err != nil {
+		x.fail(err)
+		return
+	}
+	a.mux.ServeHTTP(x.w, x.r)
+}
+
+// conclude turns a panic into an answer and writes the request's line. A deliberate abort goes on after it is logged.
+func (x *exchange) conclude() {
+	panicked := recover()
+	aborted := panicked == http.ErrAbortHandler
+	if panicked != nil && !aborted {
+		x.stack = debug.Stack()
+		aborted = x.answerPanic(panicked)
+	}
+	x.report()
+	if aborted {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// answerPanic answers internal_error, or tells that the answer under way has to be broken off.
+func (x *exchange) answerPanic(panicked any) (aborted bool) {
+	err := fmt.Errorf("panic: %v", panicked)
+	if x.w.status != 0 {
+		x.cause = err
+		return true
+	}
+	x.fail(err)
+	return false
+}
+
+// methods are the words that log and metrics use; anything else a client sends is "other".
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
+// report writes the one line of this request: all of it bounded, none of it a query string or a credential.
+func (x *exchange) report() {
+	took := x.api.Now().Sub(x.start)
+	operation, method := "other", "other"
+	if x.route != nil {
+		operation = x.route.name
+	}
+	if slices.Contains(methods, x.r.Method) {
+		method = x.r.Method
+	}
+	x.api.Observer.ObserveRequest(operation, method, x.w.status, took.Seconds())
+	kind, caller := x.callerName()
+	attrs := []slog.Attr{
+		slog.String("method", method), slog.String("route", x.on), slog.String("operation", operation),
+		slog.Int("status", x.w.status), slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", x.w.bytes),
+		slog.String("caller", kind), slog.String("caller_id", caller), slog.String("workspace", x.workspace()),
+		slog.String("request_id", x.id), slog.String("remote", x.remote()),
+	}
+	if x.cause != nil {
+		attrs = append(attrs, slog.String("error", x.cause.Error()))
+	}
+	if x.stack != nil {
+		attrs = append(attrs, slog.String("stack", string(x.stack)))
+	}
+	x.api.Logger.LogAttrs(context.WithoutCancel(x.ctx()), x.level(), "request", attrs...)
+}
+
+func (x *exchange) level() slog.Level {
+	switch {
+	case x.cause != nil:
+		return slog.LevelError
+	case x.route != nil && x.route.quiet:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+func (x *exchange) callerName() (kind, name string) {
+	switch {
+	case x.caller.ServiceKey != "":
+		return "service_key", string(x.caller.ServiceKey)
+	case x.caller.APIKey != "":
+		return "api_key", string(x.caller.APIKey)
+	}
+	return "none", ""
+}
+
+// workspace is the one that the request names, where it has the form of a workspace's id.
+func (x *exchange) workspace() string {
+	for _, named := range []string{x.r.PathValue("workspaceId"), x.query.values["workspaceId"]} {
+		if _, ok := id.Parse(named); ok {
+			return named
+		}
+	}
+	return x.home
+}
+
+func (x *exchange) remote() string {
+	if !x.client.IsValid() {
+		return ""
+	}
+	return x.client.String()
+}

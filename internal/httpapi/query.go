@@ -1,0 +1,147 @@
+package httpapi
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+)
+
+// query holds the parameters that were given, each once and known to the route.
+type query struct{ values map[string]string }
+
+// parseQuery reads the parameters to the letter: an unknown or doubled one is refused, since a filter that is passed over in
+// silence answers with more than was asked for.
+func parseQuery(raw string, known []string) (query, error) {
+	q := query{}
+	if raw == "" {
+		return q, nil
+	}
+	given, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, fault.Invalid("query", "is not well formed")
+	}
+	q.values = make(map[string]string, len(given))
+	for name, values := range given {
+		switch {
+		case !slices.Contains(known, name):
+			return q, fault.Invalid(shown(name), "is not a known parameter")
+		case len(values) > 1:
+			return q, fault.Invalid(name, "stands more than once")
+		case !printable(values[0]):
+			return q, fault.Invalid(name, "holds what is not text")
+		}
+		q.values[name] = values[0]
+	}
+	return q, nil
+}
+
+// shown is a parameter's name as an answer repeats it.
+func shown(name string) string {
+	if plainID(name) {
+		return name
+	}
+	return "query"
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+const maxParameter = 1024
+
+// text is a parameter that may be empty.
+func (q query) text(name string) (string, error) {
+	if len(q.values[name]) > maxParameter {
+		return "", fault.Invalid(name, "is longer than %d bytes", maxParameter)
+	}
+	return q.values[name], nil
+}
+
+// word is a parameter that is not empty where it is given: an empty filter is more likely a mistake than a wish for everything.
+func (q query) word(name string) (string, error) {
+	if v, given := q.values[name]; given && v == "" {
+		return "", fault.Invalid(name, "must not be empty")
+	}
+	return q.text(name)
+}
+
+// number is a whole number between low and high, in digits alone; 0 where it is not given.
+func (q query) number(name string, low, high int) (int, error) {
+	v, given := q.values[name]
+	if !given {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 31)
+	if err != nil || strconv.FormatUint(n, 10) != v || int(n) < low || int(n) > high {
+		return 0, fault.Invalid(name, "must be a whole number between %d and %d", low, high)
+	}
+	return int(n), nil
+}
+
+// flag is true or false; nil where it is not given.
+func (q query) flag(name string) (*bool, error) {
+	v, err := q.oneOf(name, "true", "false")
+	if v == "" || err != nil {
+		return nil, err
+	}
+	yes := v == "true"
+	return &yes, nil
+}
+
+// oneOf is one of the words; "" where it is not given.
+func (q query) oneOf(name string, words ...string) (string, error) {
+	v, given := q.values[name]
+	if given && !slices.Contains(words, v) {
+		return "", fault.Invalid(name, "must be one of: %s", strings.Join(words, ", "))
+	}
+	return v, nil
+}
+
+var (
+	dateForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
+	timeForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$`)
+)
+
+// instant is a time of RFC 3339, or a date alone for its midnight in UTC; zero where it is not given.
+func (q query) instant(name string) (time.Time, error) {
+	v, given := q.values[name]
+	if !given {
+		return time.Time{}, nil
+	}
+	layout := ""
+	switch {
+	case dateForm.MatchString(v):
+		layout = time.DateOnly
+	case timeForm.MatchString(v):
+		layout = time.RFC3339Nano
+	}
+	t, err := time.Parse(layout, v)
+	if err != nil || layout == "" {
+		return time.Time{}, fault.Invalid(name, "want a time such as 2027-01-31T08:00:00Z, or a date such as 2027-01-31")
+	}
+	return t.UTC(), nil
+}
+
+const maxPage = 100
+
+// paging reads limit and cursor.
+func (q query) paging() (p control.Paging, err error) {
+	if p.Limit, err = q.number("limit", 1, maxPage); err != nil {
+		return p, err
+	}
+	p.Cursor, err = q.text("cursor")
+	return p, err
+}
+
+// wait reads how long a revocation's answer shall wait. One node alone has always applied it when it answers.
+func (q query) wait() error {
+	_, err := q.oneOf("wait", "all")
+	return err
+}

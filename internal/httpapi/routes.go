@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// route declares one operation. Everything that is the same for all of them hangs on these words.
+type route struct {
+	on      string // method and path pattern
+	name    string // as in the API's description; also the metrics' label
+	message string // the answer's sentence for people
+	status  int    // of success, 200 where it is left out
+	query   []string
+	body    body
+	public  bool // nobody has to say who they are
+	quiet   bool // asked for by machines every few seconds: logged for debugging only
+	serve   endpoint
+}
+
+// body says what an operation reads.
+type body int
+
+const (
+	noBody       body = iota // nothing; an empty object is nothing too
+	jsonBody                 // one JSON object
+	jsonOptional             // one JSON object, or nothing
+	formBody                 // a form, where a standard wants it
+)
+
+const base = "/api/v2"
+
+func (a *api) routes() []route {
+	return slices.Concat(a.keyRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.systemRoutes())
+}
+
+var paging = []string{"limit", "cursor"}
+
+func (a *api) keyRoutes() []route {
+	const keys = base + "/api-keys"
+	list := append([]string{"workspaceId", "userId", "isActive", "search"}, paging...)
+	wait := []string{"wait"}
+	return []route{
+		{on: "POST " + keys, name: "createApiKey", status: http.StatusCreated, body: jsonBody, message: "API key created", serve: handle(a.createKey)},
+		{on: "GET " + keys, name: "listApiKeys", query: list, message: "API keys", serve: show(a.listKeys)},
+		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, message: "API keys updated", serve: handle(a.updateKeys)},
+		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, message: "API keys deleted", serve: handle(a.deleteKeys)},
+		{on: "GET " + keys + "/self", name: "getOwnApiKey", message: "The API key that calls", serve: show(a.selfKey)},
+		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
+		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
+		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
+		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},
+	}
+}
+
+func (a *api) verifyRoutes() []route {
+	return []route{
+		{on: "POST " + base + "/api-keys/verify", name: "verifyApiKey", body: jsonBody, message: "API key verified", serve: handle(a.verify)},
+		{on: "POST " + base + "/api-keys/verify-batch", name: "verifyApiKeys", body: jsonBody, message: "API keys verified", serve: handle(a.verifyBatch)},
+		{on: "POST " + base + "/oauth2/introspect", name: "introspectToken", body: formBody, serve: a.introspect},
+		{on: "POST " + base + "/oauth2/revoke", name: "revokeToken", body: formBody, serve: a.revoke},
+	}
+}
+
+func (a *api) workspaceRoutes() []route {
+	const workspaces = base + "/workspaces"
+	logs := []string{"workspaceId", "limit", "offset", "cursor", "search", "eventType", "actorId", "sortOrder", "from", "to", "format"}
+	wait := []string{"wait"}
+	return []route{
+		{on: "POST " + workspaces, name: "createWorkspace", status: http.StatusCreated, body: jsonBody, message: "Workspace created", serve: handle(a.createWorkspace)},
+		{on: "GET " + workspaces, name: "listWorkspaces", query: paging, message: "Workspaces", serve: show(a.listWorkspaces)},
+		{on: "GET " + workspaces + "/{workspaceId}", name: "getWorkspace", message: "Workspace", serve: show(a.getWorkspace)},
+		{on: "PATCH " + workspaces + "/{workspaceId}", name: "updateWorkspace", query: wait, body: jsonBody, message: "Workspace updated", serve: handle(a.updateWorkspace)},
+		{on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted", serve: show(a.deleteWorkspace)},
+		{on: "GET " + workspaces + "/logs", name: "listLogs", query: logs, message: "Logs", serve: a.logs},
+	}
+}
+
+func (a *api) memberRoutes() []route {
+	const members = base + "/workspaces/{workspaceId}/members"
+	return []route{
+		{on: "GET " + members, name: "listMembers", query: paging, message: "Members", serve: show(a.listMembers)},
+		{on: "GET " + members + "/{userId}", name: "getMember", message: "Member", serve: show(a.getMember)},
+		{on: "PUT " + members + "/{userId}", name: "putMember", body: jsonBody, message: "Member set", serve: handle(a.putMember)},
+		{on: "PATCH " + members + "/{userId}", name: "updateMember", body: jsonBody, message: "Member updated", serve: handle(a.updateMember)},
+		{on: "DELETE " + members + "/{userId}", name: "removeMember", query: []string{"keys", "dryRun", "wait"}, message: "Member removed", serve: show(a.removeMember)},
+	}
+}
+
+func (a *api) roleRoutes() []route {
+	const roles, services = base + "/workspaces/{workspaceId}/roles", base + "/service-keys"
+	return []route{
+		{on: "POST " + roles, name: "createRole", status: http.StatusCreated, body: jsonBody, message: "Role created", serve: handle(a.createRole)},
+		{on: "GET " + roles, name: "listRoles", query: paging, message: "Roles", serve: show(a.listRoles)},
+		{on: "GET " + roles + "/{roleId}", name: "getRole", message: "Role", serve: show(a.getRole)},
+		{on: "PATCH " + roles + "/{roleId}", name: "updateRole", body: jsonBody, message: "Role updated", serve: handle(a.updateRole)},
+		{on: "DELETE " + roles + "/{roleId}", name: "deleteRole", message: "Role deleted", serve: show(a.deleteRole)},
+		{on: "POST " + services, name: "createServiceKey", status: http.StatusCreated, body: jsonBody, message: "Service key created", serve: handle(a.createServiceKey)},
+		{on: "GET " + services, name: "listServiceKeys", query: paging, message: "Service keys", serve: show(a.listServiceKeys)},
+		{on: "DELETE " + services + "/{id}", name: "deleteServiceKey", query: []string{"wait"}, message: "Service key deleted", serve: show(a.deleteServiceKey)},
+	}
+}
+
+func (a *api) systemRoutes() []route {
+	return []route{
+		{on: "GET /healthz", name: "health", public: true, quiet: true, serve: a.health},
+		{on: "GET /readyz", name: "ready", public: true, quiet: true, serve: a.ready},
+		{on: "GET /metrics", name: "metrics", public: true, quiet: true, query: nil, serve: a.metrics},
+		{on: "GET /openapi.json", name: "openapi", public: true, serve: a.openapi},
+		{on: "GET /docs", name: "docs", public: true, serve: a.docs},
+		{on: "GET /docs/style.css", name: "docsStyle", public: true, serve: a.docsStyle},
+		{on: "GET /{$}", name: "front", public: true, serve: a.front},
+	}
+}
+
+// resource is one path with the operations on it, by method.
+type resource struct {
+	pattern string
+	routes  map[string]*route
+	allow   string
+}
+
+// router hangs each path's operations on one pattern without a method, so that a wrong method is refused in our own words.
+func (a *api) router() *http.ServeMux {
+	resources := map[string]*resource{}
+	for _, rt := range a.routes() {
+		method, pattern, _ := strings.Cut(rt.on, " ")
+		res := resources[pattern]
+		if res == nil {
+			res = &resource{pattern: pattern, routes: map[string]*route{}}
+			resources[pattern] = res
+		}
+		res.routes[method] = &rt
+		if method == http.MethodGet {
+			res.routes[http.MethodHead] = &rt
+		}
+	}
+	mux := http.NewServeMux()
+	for pattern, res := range resources {
+		res.allow = allowed(res.routes)
+		mux.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) { exchangeOf(r).dispatch(r, res) })
+	}
+	mux.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { exchangeOf(r).fail(noRoute()) })
+	return mux
+}
+
+func allowed(routes map[string]*route) string {
+	var methods []string
+	for m := range routes {
+		methods = append(methods, m)
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}

@@ -1,0 +1,38 @@
+package httpapi
+
+import (
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+func (a *api) createServiceKey(x *exchange, in wire.CreateServiceKey) (wire.RevealedServiceKey, error) {
+	made, err := a.Control.CreateServiceKey(x.ctx(), x.caller,
+		control.CreateServiceKey{Name: in.Name, Scopes: in.Scopes, ExpiresAt: clearable(in.ExpiresAt)})
+	if err != nil {
+		return wire.RevealedServiceKey{}, err
+	}
+	return wire.RevealedServiceKey{ServiceKey: serviceKey(made.ServiceKey), Key: made.Secret.Reveal()}, nil
+}
+
+func (a *api) listServiceKeys(x *exchange) (wire.ServiceKeyList, error) {
+	paging, err := x.query.paging()
+	if err != nil {
+		return wire.ServiceKeyList{}, err
+	}
+	ks, page, err := a.Control.ListServiceKeys(x.ctx(), x.caller, paging)
+	return wire.ServiceKeyList{ServiceKeys: mapped(ks, serviceKey), Pagination: pagination(page)}, err
+}
+
+func (a *api) deleteServiceKey(x *exchange) (wire.Revoked, error) {
+	k := x.r.PathValue("id")
+	err := a.Control.DeleteServiceKey(x.ctx(), x.caller, k)
+	return wire.Revoked{Deleted: []string{k}, Revocation: a.revocation()}, err
+}
+
+func serviceKey(k account.ServiceKey) wire.ServiceKey {
+	return wire.ServiceKey{
+		ID: string(k.ID), Name: k.Name, Key: k.Masked, CreatedAt: wire.Time(k.CreatedAt), ExpiresAt: wire.TimeOrNull(k.ExpiresAt),
+		Scopes: mapped(k.Scopes, func(s account.Scope) string { return string(s) }),
+	}
+}

@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/keyward/keyward/internal/fault"
+)
+
+func (a *api) health(x *exchange) error {
+	return x.writeJSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready answers 503 where verifications cannot be answered, so that a balancer looks elsewhere.
+func (a *api) ready(x *exchange) error {
+	ok, body := a.Ready(x.ctx())
+	if !ok {
+		x.refusalHeaders(fault.Unavailable)
+		return x.writeJSON(http.StatusServiceUnavailable, body)
+	}
+	return x.writeJSON(http.StatusOK, body)
+}
+
+func (a *api) metrics(x *exchange) error {
+	a.Metrics.ServeHTTP(x.w, x.r)
+	return nil
+}
+
+func (a *api) openapi(x *exchange) error { return x.file(jsonType, a.OpenAPI) }
+
+func (a *api) docs(x *exchange) error { return x.page(a.Reference) }
+
+func (a *api) docsStyle(x *exchange) error { return x.file("text/css; charset=utf-8", a.Stylesheet) }
+
+func (a *api) front(x *exchange) error { return x.page([]byte(frontPage)) }
+
+const frontPage = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Keyward</title>
+<link rel="stylesheet" href="/docs/style.css">
+<main>
+<h1>Keyward</h1>
+<p>API keys: issued, verified, limited and revoked.</p>
+<p><a href="/docs">The API, for people</a> · <a href="/openapi.json">and for machines</a></p>
+</main>
+</html>
+`
+
+// file answers with what was built in; there may be nothing.
+func (x *exchange) file(contentType string, content []byte) error {
+	if len(content) == 0 {
+		return noRoute()
+	}
+	x.send(http.StatusOK, contentType, content)
+	return nil
+}
+
+// page answers with HTML that may load our own style and images, and nothing else.
+func (x *exchange) page(html []byte) error {
+	x.w.Header().Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	return x.file("text/html; charset=utf-8", html)
+}

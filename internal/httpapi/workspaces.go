@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+func (a *api) createWorkspace(x *exchange, in wire.CreateWorkspace) (wire.WorkspaceResult, error) {
+	w, err := a.Control.CreateWorkspace(x.ctx(), x.caller, control.CreateWorkspace{
+		Name: in.Name,
+		Owner: control.Optional[control.OwnerInput]{Set: in.Owner.Set, Value: control.OwnerInput{
+			User: in.Owner.Value.UserID, Email: in.Owner.Value.Email, DisplayName: clearable(in.Owner.Value.DisplayName),
+		}},
+		Settings: settingsGiven(in.Settings),
+	})
+	return wire.WorkspaceResult{Workspace: workspace(w)}, err
+}
+
+func (a *api) listWorkspaces(x *exchange) (wire.WorkspaceList, error) {
+	paging, err := x.query.paging()
+	if err != nil {
+		return wire.WorkspaceList{}, err
+	}
+	ws, page, err := a.Control.ListWorkspaces(x.ctx(), x.caller, paging)
+	return wire.WorkspaceList{Workspaces: mapped(ws, workspace), Pagination: pagination(page)}, err
+}
+
+func (a *api) getWorkspace(x *exchange) (wire.WorkspaceResult, error) {
+	w, err := a.Control.GetWorkspace(x.ctx(), x.caller, x.r.PathValue("workspaceId"))
+	return wire.WorkspaceResult{Workspace: workspace(w)}, err
+}
+
+func (a *api) updateWorkspace(x *exchange, in wire.UpdateWorkspace) (wire.UpdatedWorkspace, error) {
+	w, err := a.Control.UpdateWorkspace(x.ctx(), x.caller, x.r.PathValue("workspaceId"), control.UpdateWorkspace{
+		Name: given(in.Name), IsActive: given(in.IsActive), Settings: settingsGiven(in.Settings),
+	})
+	return wire.UpdatedWorkspace{Workspace: workspace(w), Revocation: a.revocation()}, err
+}
+
+func (a *api) deleteWorkspace(x *exchange) (wire.Revoked, error) {
+	w := x.r.PathValue("workspaceId")
+	err := a.Control.DeleteWorkspace(x.ctx(), x.caller, w)
+	return wire.Revoked{Deleted: []string{w}, Revocation: a.revocation()}, err
+}
+
+func workspace(w account.Workspace) wire.Workspace {
+	return wire.Workspace{
+		ID: string(w.ID), Name: w.Name, IsActive: w.IsActive, OwnerID: string(w.OwnerID),
+		CreatedAt: wire.Time(w.CreatedAt), UpdatedAt: wire.Time(w.UpdatedAt),
+		Settings: wire.Settings{
+			PermissionMode:        string(w.Settings.PermissionMode),
+			DefaultRateLimit:      rateLimit(w.Settings.DefaultRateLimit),
+			MaxKeyLifetimeSeconds: wire.LimitOrNull(int64(w.Settings.MaxKeyLifetime / time.Second)),
+			RequireExpiry:         w.Settings.RequireExpiry,
+		},
+	}
+}
