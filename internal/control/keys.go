@@ -49,15 +49,29 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 		if err != nil {
 			return err
 		}
-		page, out = p, make([]Key, len(keys))
-		for i := range keys {
-			if out[i], err = s.show(v, keys[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		page = p
+		out, err = s.showAll(v, keys)
+		return err
 	})
 	return out, page, storageFault(err)
+}
+
+// showAll is show for a page: each creator is read once.
+func (s *Service) showAll(v *store.View, keys []apikey.Key) ([]Key, error) {
+	out, seen := make([]Key, len(keys)), map[id.User]Creator{}
+	for i, k := range keys {
+		c, ok := seen[k.User]
+		if !ok {
+			shown, err := s.show(v, k)
+			if err != nil {
+				return nil, err
+			}
+			c = shown.Creator
+			seen[k.User] = c
+		}
+		out[i] = Key{Key: k, Creator: c}
+	}
+	return out, nil
 }
 
 // whoseKeys decides whose keys a list shows; "" is everybody's.
