@@ -32,7 +32,7 @@ type Config struct {
 	Reference  []byte // the same for people, HTML, for /docs
 	Stylesheet []byte // CSS, for /docs/style.css
 
-	// Ready tells whether verifications can be answered, and what /readyz says about it.
+	// Ready tells whether verifications can be answered, and what /readyz says about it: a map of text where they cannot.
 	Ready func(context.Context) (ok bool, body any)
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix

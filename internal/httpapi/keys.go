@@ -19,13 +19,9 @@ func (a *api) createKey(x *exchange, in wire.CreateAPIKey) (wire.RevealedAPIKey,
 	if err != nil {
 		return wire.RevealedAPIKey{}, err
 	}
-	made, err := a.Control.CreateKey(x.ctx(), x.caller, control.CreateKey{
-		Workspace: in.WorkspaceID, User: in.UserID, Name: in.Name,
-		Permissions: given(in.Permissions), Environment: given(in.Environment),
-		ExpiresAt: clearable(in.ExpiresAt), RateLimit: limitsGiven(in.RateLimit), Description: clearable(in.Description),
-		Metadata:   rawObject(strictjson.Nullable[strictjson.Object]{Set: in.Metadata.Set, Value: in.Metadata.Value}),
-		AllowedIPs: given(in.AllowedIPs), IdempotencyKey: idempotency,
-	})
+	wanted := createInput(in)
+	wanted.IdempotencyKey = idempotency
+	made, err := a.Control.CreateKey(x.ctx(), x.caller, wanted)
 	if err != nil {
 		return wire.RevealedAPIKey{}, err
 	}
@@ -34,6 +30,16 @@ func (a *api) createKey(x *exchange, in wire.CreateAPIKey) (wire.RevealedAPIKey,
 	}
 	shown, value := a.revealed(made)
 	return wire.RevealedAPIKey{APIKey: shown, Key: &value}, nil
+}
+
+func createInput(in wire.CreateAPIKey) control.CreateKey {
+	return control.CreateKey{
+		Workspace: in.WorkspaceID, User: in.UserID, Name: in.Name,
+		Permissions: given(in.Permissions), Environment: given(in.Environment),
+		ExpiresAt: clearable(in.ExpiresAt), RateLimit: limitsGiven(in.RateLimit), Description: clearable(in.Description),
+		Metadata:   rawObject(strictjson.Nullable[strictjson.Object]{Set: in.Metadata.Set, Value: in.Metadata.Value}),
+		AllowedIPs: given(in.AllowedIPs),
+	}
 }
 
 // idempotencyKey reads the header; its form is checked here where it is empty or doubled, which the control plane cannot see.
@@ -61,7 +67,7 @@ func (a *api) listKeys(x *exchange) (out wire.APIKeyList, err error) {
 	if in.Active, err = x.query.flag("isActive"); err != nil {
 		return out, err
 	}
-	if in.Search, err = x.query.text("search"); err != nil {
+	if in.Search, err = x.query.search(); err != nil {
 		return out, err
 	}
 	if in.Paging, err = x.query.paging(); err != nil {

@@ -44,10 +44,10 @@ func (q query) logs() (in control.ListLogs, err error) {
 	if in.Offset, err = q.number("offset", 0, math.MaxInt32); err != nil {
 		return in, err
 	}
-	if in.Cursor, err = q.text("cursor"); err != nil {
+	if in.Cursor, err = q.word("cursor"); err != nil {
 		return in, err
 	}
-	if in.Search, err = q.text("search"); err != nil {
+	if in.Search, err = q.search(); err != nil {
 		return in, err
 	}
 	if in.EventType, err = q.word("eventType"); err != nil {

@@ -54,22 +54,30 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-const maxParameter = 1024
+const (
+	maxParameter = 1024 // bytes
+	maxSearch    = 255  // characters
+)
 
-// text is a parameter that may be empty.
-func (q query) text(name string) (string, error) {
-	if len(q.values[name]) > maxParameter {
-		return "", fault.Invalid(name, "is longer than %d bytes", maxParameter)
+// search is a text to look for, which may be empty.
+func (q query) search() (string, error) {
+	v := q.values["search"]
+	if utf8.RuneCountInString(v) > maxSearch {
+		return "", fault.Invalid("search", "is longer than %d characters", maxSearch)
 	}
-	return q.values[name], nil
+	return v, nil
 }
 
 // word is a parameter that is not empty where it is given: an empty filter is more likely a mistake than a wish for everything.
 func (q query) word(name string) (string, error) {
-	if v, given := q.values[name]; given && v == "" {
+	v, given := q.values[name]
+	switch {
+	case given && v == "":
 		return "", fault.Invalid(name, "must not be empty")
+	case len(v) > maxParameter:
+		return "", fault.Invalid(name, "is longer than %d bytes", maxParameter)
 	}
-	return q.text(name)
+	return v, nil
 }
 
 // number is a whole number between low and high, in digits alone; 0 where it is not given.
@@ -136,7 +144,7 @@ func (q query) paging() (p control.Paging, err error) {
 	if p.Limit, err = q.number("limit", 1, maxPage); err != nil {
 		return p, err
 	}
-	p.Cursor, err = q.text("cursor")
+	p.Cursor, err = q.word("cursor")
 	return p, err
 }
 

@@ -46,7 +46,8 @@ func (a *api) keyRoutes() []route {
 		{on: "GET " + keys, name: "listApiKeys", query: list, message: "API keys", serve: show(a.listKeys)},
 		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, message: "API keys updated", serve: handle(a.updateKeys)},
 		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, message: "API keys deleted", serve: handle(a.deleteKeys)},
-		{on: "GET " + keys + "/self", name: "getOwnApiKey", message: "The API key that calls", serve: show(a.selfKey)},
+		{on: "GET " + keys + "/self", name: "getSelf", message: "The API key that calls", serve: show(a.selfKey)},
+		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, message: "API keys imported", serve: handle(a.importKeys)},
 		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
 		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
@@ -104,13 +105,13 @@ func (a *api) roleRoutes() []route {
 
 func (a *api) systemRoutes() []route {
 	return []route{
-		{on: "GET /healthz", name: "health", public: true, quiet: true, serve: a.health},
-		{on: "GET /readyz", name: "ready", public: true, quiet: true, serve: a.ready},
-		{on: "GET /metrics", name: "metrics", public: true, quiet: true, query: nil, serve: a.metrics},
-		{on: "GET /openapi.json", name: "openapi", public: true, serve: a.openapi},
-		{on: "GET /docs", name: "docs", public: true, serve: a.docs},
-		{on: "GET /docs/style.css", name: "docsStyle", public: true, serve: a.docsStyle},
-		{on: "GET /{$}", name: "front", public: true, serve: a.front},
+		{on: "GET /healthz", name: "getHealth", public: true, quiet: true, message: "Alive", serve: show(a.health)},
+		{on: "GET /readyz", name: "getReadiness", public: true, quiet: true, message: "Ready", serve: show(a.ready)},
+		{on: "GET /metrics", name: "getMetrics", public: true, quiet: true, serve: a.metrics},
+		{on: "GET /openapi.json", name: "getOpenapi", public: true, serve: a.openapi},
+		{on: "GET /docs", name: "getReference", public: true, serve: a.docs},
+		{on: "GET /docs/style.css", name: "getReferenceStyle", public: true, serve: a.docsStyle},
+		{on: "GET /{$}", name: "getFrontPage", public: true, serve: a.front},
 	}
 }
 

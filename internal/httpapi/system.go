@@ -1,23 +1,28 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/keyward/keyward/internal/fault"
 )
 
-func (a *api) health(x *exchange) error {
-	return x.writeJSON(http.StatusOK, map[string]string{"status": "ok"})
-}
+func (a *api) health(*exchange) (any, error) { return map[string]string{"status": "ok"}, nil }
 
 // ready answers 503 where verifications cannot be answered, so that a balancer looks elsewhere.
-func (a *api) ready(x *exchange) error {
+func (a *api) ready(x *exchange) (any, error) {
 	ok, body := a.Ready(x.ctx())
-	if !ok {
-		x.refusalHeaders(fault.Unavailable)
-		return x.writeJSON(http.StatusServiceUnavailable, body)
+	if ok {
+		return body, nil
 	}
-	return x.writeJSON(http.StatusOK, body)
+	f := fault.New(fault.Unavailable, "this node cannot answer verifications now")
+	if facts, ok := body.(map[string]string); ok {
+		for _, name := range slices.Sorted(maps.Keys(facts)) {
+			f.Details = append(f.Details, fault.Detail{Field: name, Message: facts[name]})
+		}
+	}
+	return nil, f
 }
 
 func (a *api) metrics(x *exchange) error {

@@ -1,0 +1,46 @@
+package wire
+
+import "github.com/keyward/keyward/internal/strictjson"
+
+// ImportAPIKeys is the body of POST /api-keys/import.
+type ImportAPIKeys struct {
+	WorkspaceID string         `json:"workspaceId"`
+	APIKeys     []ImportAPIKey `json:"apiKeys"`
+}
+
+// ImportAPIKey is one key to take in: as in a creation, and where SHA256 is given, under the value that people hold already.
+type ImportAPIKey struct {
+	Name        string                                 `json:"name"`
+	UserID      string                                 `json:"userId"`
+	ExpiresAt   strictjson.Nullable[string]            `json:"expiresAt"`
+	RateLimit   strictjson.Nullable[RateLimitInput]    `json:"rateLimit"`
+	Permissions strictjson.Optional[[]string]          `json:"permissions"`
+	Environment strictjson.Optional[string]            `json:"environment"`
+	Description strictjson.Nullable[string]            `json:"description"`
+	Metadata    strictjson.Optional[strictjson.Object] `json:"metadata"`
+	AllowedIPs  strictjson.Optional[[]string]          `json:"allowedIps"`
+	IsActive    strictjson.Optional[bool]              `json:"isActive"`
+	SHA256      string                                 `json:"sha256"`
+	MaskedKey   string                                 `json:"maskedKey"`
+}
+
+// ImportedAPIKeys answers an import.
+type ImportedAPIKeys struct {
+	Imported []ImportedAPIKey `json:"imported"`
+	Errors   []ImportError    `json:"errors"`
+}
+
+// ImportedAPIKey is one key that came in, by its place in the request. Key is the minted value, null for one that was known by
+// its digest.
+type ImportedAPIKey struct {
+	Index int     `json:"index"`
+	ID    string  `json:"id"`
+	Key   *string `json:"key"`
+}
+
+// ImportError says why the key at a place did not come in.
+type ImportError struct {
+	Index   int      `json:"index"`
+	Error   string   `json:"error"`
+	Details []Detail `json:"details"`
+}
