@@ -43,10 +43,10 @@ func New(version string) *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "keyward_http_requests_total", Help: "Requests that were answered.",
-		}, []string{"route", "method", "status"}),
+		}, []string{"operation", "method", "status"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "keyward_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer.", Buckets: latencies,
-		}, []string{"route", "method"}),
+		}, []string{"operation", "method"}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "keyward_verdicts_total", Help: "Verifications that were asked for, by the code of their answer.",
 		}, []string{"code"}),
@@ -61,27 +61,14 @@ func New(version string) *Metrics {
 	return m
 }
 
-// Request counts an answered request. route is the pattern that matched, never the path; "" where none did.
-func (m *Metrics) Request(route, method string, status int, took time.Duration) {
-	if route == "" {
-		route = "none"
-	}
-	method = known(method)
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	m.latency.WithLabelValues(route, method).Observe(took.Seconds())
+// ObserveRequest counts an answered request. The operation and the method come from fixed sets: never a path.
+func (m *Metrics) ObserveRequest(operation, method string, status int, seconds float64) {
+	m.requests.WithLabelValues(operation, method, strconv.Itoa(status)).Inc()
+	m.latency.WithLabelValues(operation, method).Observe(seconds)
 }
 
-// known keeps an invented method from becoming a label.
-func known(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return method
-	}
-	return "other"
-}
-
-// Verdict counts a verification by its code.
-func (m *Metrics) Verdict(code string) { m.verdicts.WithLabelValues(code).Inc() }
+// ObserveVerdict counts a verification by its code.
+func (m *Metrics) ObserveVerdict(code string) { m.verdicts.WithLabelValues(code).Inc() }
 
 // Observe adds what is looked at when somebody asks. Call it once.
 func (m *Metrics) Observe(g Gauges) {

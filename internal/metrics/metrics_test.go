@@ -13,16 +13,15 @@ import (
 
 // allowed are all labels there may be, and they come from small sets: nothing that a caller names. "quantile" and "le" are
 // Prometheus's own.
-var allowed = []string{"route", "method", "status", "code", "version", "goversion"}
+var allowed = []string{"operation", "method", "status", "code", "version", "goversion"}
 
 func full() *metrics.Metrics {
 	m := metrics.New("v1.2.3")
 	zero := func() float64 { return 0 }
 	m.Observe(metrics.Gauges{ReplicaKeys: func() float64 { return 7 }, ReplicaAge: func() time.Duration { return 1500 * time.Millisecond },
 		ReplicaRevision: zero, ReplicaReady: func() bool { return true }, StoreCommits: zero, StoreGroups: zero, StoreRejected: zero, DatabaseBytes: zero})
-	m.Request("POST /api/v2/api-keys", "POST", 201, 3*time.Millisecond)
-	m.Request("", "BREW", 405, time.Microsecond)
-	m.Verdict("VALID")
+	m.ObserveRequest("createApiKey", "POST", 201, .003)
+	m.ObserveVerdict("VALID")
 	return m
 }
 
@@ -60,8 +59,7 @@ func TestTheNumbersAreAnsweredInPrometheussForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`keyward_http_requests_total{method="POST",route="POST /api/v2/api-keys",status="201"} 1`,
-		`keyward_http_requests_total{method="other",route="none",status="405"} 1`,
+		`keyward_http_requests_total{method="POST",operation="createApiKey",status="201"} 1`,
 		`keyward_verdicts_total{code="VALID"} 1`,
 		`keyward_replica_keys 7`,
 		`keyward_replica_age_seconds 1.5`,

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/keyward/keyward/api"
+	"github.com/keyward/keyward/internal/httpapi"
+)
+
+// makeHTTP makes the handlers and the servers around them; they are begun by Run.
+func (s *Server) makeHTTP(context.Context) error {
+	document, err := api.JSON()
+	if err != nil {
+		return fmt.Errorf("the API's description: %w", err)
+	}
+	reference, err := api.Reference()
+	if err != nil {
+		return fmt.Errorf("the API's reference: %w", err)
+	}
+	c := httpapi.Config{
+		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
+		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
+		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
+		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies,
+	}
+	if s.metricsListener == nil {
+		c.Metrics = s.metrics.Handler()
+	} else {
+		s.add(s.metricsListener, s.metricsAlone())
+	}
+	s.add(s.listener, httpapi.New(c))
+	return nil
+}
+
+// add makes a server that lets nobody hold a connection without end.
+func (s *Server) add(l net.Listener, h http.Handler) {
+	s.servers = append(s.servers, &serving{listener: l, http: &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeader,
+		ReadTimeout:       readBody,
+		WriteTimeout:      writeAnswer,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}})
+}
+
+// metricsAlone serves the metrics and nothing else.
+func (s *Server) metricsAlone() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	return mux
+}
+
+// readiness is what /readyz says.
+func (s *Server) readiness(ctx context.Context) (bool, any) {
+	state := "ready"
+	switch {
+	case s.stopping.Load():
+		state = "stopping"
+	case !s.replica.Ready():
+		state = "loading"
+	case s.db.Ping(ctx) != nil:
+		state = "the database cannot be read"
+	}
+	return state == "ready", map[string]string{"status": state}
+}

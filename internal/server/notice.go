@@ -1,0 +1,32 @@
+package server
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// notice is what somebody reads who has just started a server.
+func notice(w io.Writer, url, database string, minted keyfmt.Secret) {
+	fmt.Fprintf(w, "Keyward is at %s\n", url)
+	fmt.Fprintf(w, "  reference  %s/docs\n", url)
+	fmt.Fprintf(w, "  database   %s\n\n", database)
+	token := "<a service key>"
+	if !minted.IsZero() {
+		token = "<the root key>"
+		fmt.Fprintf(w, "The root key, shown this once; keep it where you keep private keys:\n\n  %s\n\n", minted.Reveal())
+	}
+	fmt.Fprintf(w, `What to do next, in another terminal:
+
+  export KEYWARD_URL=%s KEYWARD_TOKEN='%s'
+
+  keyward workspaces create Acme --owner ada --email ada@example.com
+
+or without the command:
+
+  curl -sS $KEYWARD_URL/api/v2/workspaces -H "Authorization: Bearer $KEYWARD_TOKEN" -H 'Content-Type: application/json' \
+    -d '{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}'
+
+`, url, token)
+}

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/keyward/keyward/internal/metrics"
+)
+
+const (
+	drainTime    = 15 * time.Second // for requests that have begun
+	markEvery    = 10 * time.Second // the clock's mark is kept
+	cleanEvery   = 30 * time.Second // dead rows are looked for
+	cleanPause   = 50 * time.Millisecond
+	warnBehind   = 30 * time.Second // a clock so far behind is worth a line
+	readHeader   = 5 * time.Second
+	readBody     = 30 * time.Second
+	writeAnswer  = 60 * time.Second
+	idleTime     = 60 * time.Second
+	maxHeader    = 16 << 10
+	maxPurgeRuns = 1000
+)
+
+// Run serves until ctx ends or something fails, then stops in order: it says that it is not ready, takes no more requests, and
+// answers those that have begun. It does not Close.
+func (s *Server) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var tasks sync.WaitGroup
+	tasks.Go(func() { s.every(background, markEvery, s.markTime) })
+	tasks.Go(func() { s.every(background, cleanEvery, s.clean) })
+	defer tasks.Wait()
+	defer stop()
+
+	failed := make(chan error, len(s.servers))
+	for _, one := range s.servers {
+		tasks.Go(func() { failed <- s.serve(one) })
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, s.drain())
+}
+
+func (s *Server) serve(one *serving) error {
+	var err error
+	if s.cfg.TLS() && one.listener == s.listener {
+		err = one.http.ServeTLS(one.listener, s.cfg.TLSCert, s.cfg.TLSKey)
+	} else {
+		err = one.http.Serve(one.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", one.listener.Addr(), err)
+}
+
+func (s *Server) drain() error {
+	s.stopping.Store(true)
+	s.log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var all []error
+	for _, one := range s.servers {
+		if err := one.http.Shutdown(ctx); err != nil {
+			s.log.Warn("requests were still running and are cut off", "after", drainTime.String())
+			all = append(all, one.http.Close())
+		}
+	}
+	s.log.Info("stopped")
+	return errors.Join(all...)
+}
+
+// every does a task again and again until ctx ends.
+func (s *Server) every(ctx context.Context, interval time.Duration, task func(context.Context)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			task(ctx)
+		}
+	}
+}
+
+func (s *Server) markTime(ctx context.Context) {
+	if err := s.db.MarkTime(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("the clock's mark was not kept", "error", err.Error())
+	}
+}
+
+// clean removes dead rows batch by batch, with pauses in which others write, and then gives back the memory of what is gone.
+func (s *Server) clean(ctx context.Context) {
+	for range maxPurgeRuns {
+		more, err := s.db.Purge(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Warn("dead rows were not removed", "error", err.Error())
+			}
+			return
+		}
+		if !more {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(cleanPause):
+		}
+	}
+	s.replica.Sweep(s.replica.Revision())
+}
+
+// listen takes the addresses, so that a port that is in use is known before anything is made.
+func (s *Server) listen(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if s.listener, err = lc.Listen(ctx, "tcp", s.cfg.Addr); err != nil {
+		return fmt.Errorf("KEYWARD_ADDR: %w", err)
+	}
+	s.push("the listener", ignoreClosed(s.listener.Close))
+	if s.cfg.MetricsAddr == "" {
+		return nil
+	}
+	if s.metricsListener, err = lc.Listen(ctx, "tcp", s.cfg.MetricsAddr); err != nil {
+		return fmt.Errorf("KEYWARD_METRICS_ADDR: %w", err)
+	}
+	s.push("the listener for metrics", ignoreClosed(s.metricsListener.Close))
+	return nil
+}
+
+// ignoreClosed: an HTTP server closes its listener itself.
+func ignoreClosed(closeIt func() error) func() error {
+	return func() error {
+		if err := closeIt(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// gauges are read when somebody asks for the metrics.
+func (s *Server) gauges() metrics.Gauges {
+	return metrics.Gauges{
+		ReplicaKeys:     func() float64 { return float64(s.replica.Size()) },
+		ReplicaRevision: func() float64 { return float64(s.replica.Revision()) },
+		ReplicaReady:    s.Ready,
+		ReplicaAge:      func() time.Duration { return 0 }, // fed within every commit: never behind its own database
+		StoreCommits:    func() float64 { return float64(s.db.Stats().Updates) },
+		StoreGroups:     func() float64 { return float64(s.db.Stats().Groups) },
+		StoreRejected:   func() float64 { return float64(s.db.Stats().Rejected) },
+		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
+	}
+}

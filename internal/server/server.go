@@ -1,0 +1,157 @@
+// Package server owns the composition: it plugs the store, the copy in memory, the engines and the transports together, in stages
+// that each leave behind how to undo them, runs them, and stops them in order. It does not own what any of them does.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/clock"
+	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/metrics"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// Options are what a server needs beside its settings. The zero value serves: it logs nowhere and tells nobody anything.
+type Options struct {
+	Version string
+	Log     io.Writer // lines for machines, or for people where Terminal is set
+	// Terminal says that somebody reads the log as it is written.
+	Terminal bool
+	// Notice is told, once, where the server is, the root key where one was minted, and what to do next.
+	Notice io.Writer
+	// Now is the wall clock; nil is time.Now.
+	Now func() time.Time
+	// Fatal is told that the disk lost a write, after it was logged; nil ends the process with status 1.
+	Fatal func(error)
+}
+
+// Server is one node. Make it with New, which loads everything, and then Run it once; Close it in any case.
+type Server struct {
+	cfg config.Config
+	opt Options
+
+	log       *slog.Logger
+	format    keyfmt.Format
+	digester  *keyfmt.Digester
+	catalogue *perm.Catalogue
+	clock     *clock.Clock
+	ids       *id.Generator
+	metrics   *metrics.Metrics
+	db        *store.DB
+	replica   *replica.Replica
+	engine    *verify.Engine
+	control   *control.Service
+	minted    keyfmt.Secret
+
+	listener        net.Listener
+	metricsListener net.Listener
+	servers         []*serving
+
+	stopping atomic.Bool
+	closers  []closer
+	closing  sync.Once
+}
+
+// closer undoes a stage.
+type closer struct {
+	name string
+	undo func() error
+}
+
+// serving is an HTTP server and where it listens.
+type serving struct {
+	http     *http.Server
+	listener net.Listener
+}
+
+// New goes through the stages: afterwards everything is loaded, the address is taken and the root key is there. Where a stage
+// fails, what stood before it is undone.
+func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
+	s := &Server{cfg: cfg, opt: opt.withDefaults()}
+	for _, stage := range []func(context.Context) error{
+		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.listen,
+		s.makeEngines, s.makeHTTP, s.ensureRoot, s.announce,
+	} {
+		if err := stage(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	if o.Notice == nil {
+		o.Notice = io.Discard
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(error) { os.Exit(1) }
+	}
+	return o
+}
+
+// push remembers how to undo a stage.
+func (s *Server) push(name string, undo func() error) {
+	s.closers = append(s.closers, closer{name, undo})
+}
+
+// Close undoes the stages, the last one first. It may be called more than once.
+func (s *Server) Close() error {
+	var all []error
+	s.closing.Do(func() {
+		for i := len(s.closers) - 1; i >= 0; i-- {
+			if err := s.closers[i].undo(); err != nil {
+				all = append(all, fmt.Errorf("close %s: %w", s.closers[i].name, err))
+			}
+		}
+	})
+	return errors.Join(all...)
+}
+
+// URL is where the server is reached from this machine.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.cfg.TLS() {
+		scheme = "https"
+	}
+	return scheme + "://" + reachable(s.listener.Addr())
+}
+
+// reachable gives an address that can be called: a server that listens everywhere is called here.
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// Minted is the root key where this start made one, else zero.
+func (s *Server) Minted() keyfmt.Secret { return s.minted }
+
+// Ready tells whether verifications are answered.
+func (s *Server) Ready() bool { return !s.stopping.Load() && s.replica.Ready() }

@@ -1,0 +1,166 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/clock"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/metrics"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+func (s *Server) openLog(context.Context) error {
+	options := &slog.HandlerOptions{Level: s.cfg.LogLevel}
+	if s.cfg.LogFormat == "text" || s.cfg.LogFormat == "" && s.opt.Terminal {
+		s.log = slog.New(slog.NewTextHandler(s.opt.Log, options))
+	} else {
+		s.log = slog.New(slog.NewJSONHandler(s.opt.Log, options))
+	}
+	for _, name := range s.cfg.Unknown {
+		s.log.Warn("a name in the environment looks like a setting and is none", "name", name)
+	}
+	if s.cfg.Insecure && !s.cfg.TLS() {
+		s.log.Warn("plain HTTP is admitted on every address: see to it that a proxy in front speaks TLS", "address", s.cfg.Addr)
+	}
+	s.metrics = metrics.New(s.opt.Version)
+	return nil
+}
+
+func (s *Server) readCatalogue(context.Context) (err error) {
+	if s.cfg.Catalogue == "" {
+		s.catalogue = perm.Builtin()
+		return nil
+	}
+	if s.catalogue, err = catfile.Read(s.cfg.Catalogue); err != nil {
+		return fmt.Errorf("KEYWARD_CATALOGUE: %w", err)
+	}
+	if missing := catfile.Missing(s.catalogue); len(missing) > 0 {
+		s.log.Warn("the catalogue lacks permissions of Keyward's own operations: only service keys can do these", "missing", missing)
+	}
+	return nil
+}
+
+func (s *Server) makeKeys(context.Context) (err error) {
+	if s.format, err = s.cfg.Format(); err != nil {
+		return fmt.Errorf("KEYWARD_KEY_PREFIX: %w", err)
+	}
+	if s.digester, err = s.cfg.Digester(); err != nil {
+		return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) openStore(ctx context.Context) error {
+	driver, err := sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true})
+	if err != nil {
+		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
+	}
+	s.clock = clock.New(s.opt.Now)
+	s.ids = id.NewGenerator(s.clock.Now, rand.Reader)
+	s.db, err = store.Open(ctx, driver, store.Options{Now: s.clock.Now, Catalogue: s.catalogue, Fatal: s.fatal})
+	if err != nil {
+		_ = driver.Close()
+		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
+	}
+	s.push("the database", s.db.Close)
+	if mark := s.db.TimeMark(); mark.After(s.opt.Now().Add(warnBehind)) {
+		s.log.Warn("the machine's clock is behind the database's: time stands still until it has caught up", "mark", mark)
+	}
+	s.clock.Advance(s.db.TimeMark())
+	return nil
+}
+
+// fatal ends the process at once. Nobody knows what is on the disk after a failed fsync, and every further answer would be a guess.
+func (s *Server) fatal(err error) {
+	s.log.Error("the disk lost a write: this process ends, so that nothing is answered that may not be true", "error", err.Error())
+	s.opt.Fatal(err)
+}
+
+// checkPeppers refuses a start in which some keys could never be recognised.
+func (s *Server) checkPeppers(ctx context.Context) error {
+	used, err := s.db.Peppers(ctx)
+	if err != nil {
+		return fmt.Errorf("look at the peppers in use: %w", err)
+	}
+	for _, p := range used {
+		switch {
+		case s.digester.Knows(p):
+		case p == keyfmt.NoPepper:
+			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none")
+		case s.cfg.Pepper.IsZero():
+			return fmt.Errorf("KEYWARD_PEPPER: the database holds keys that were made under a pepper (its identifier is %s): set it", p)
+		default:
+			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made under another pepper than those given "+
+				"(its identifier is %s): add it", p)
+		}
+	}
+	return nil
+}
+
+// loadReplica subscribes before it loads, so that no change falls between the two.
+func (s *Server) loadReplica(ctx context.Context) error {
+	const batch = 1024
+	s.replica = replica.New()
+	s.db.Subscribe(s.replica.Apply)
+	changes := make([]feed.Change, 0, batch)
+	flush := func() {
+		s.replica.Apply(changes)
+		changes = make([]feed.Change, 0, batch)
+	}
+	head := s.db.Stats().LogHead
+	err := s.db.LoadAll(ctx, func(c feed.Change) error {
+		if changes = append(changes, c); len(changes) == batch {
+			flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load the keys: %w", err)
+	}
+	flush()
+	s.replica.SetRevision(head)
+	s.replica.MarkReady()
+	s.log.Info("loaded", "keys", s.replica.Size(), "revision", s.replica.Revision())
+	return nil
+}
+
+func (s *Server) makeEngines(context.Context) error {
+	s.engine = verify.New(s.replica, s.format, s.digester, s.clock.Now)
+	s.control = control.New(control.Config{
+		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
+	})
+	s.metrics.Observe(s.gauges())
+	return nil
+}
+
+// ensureRoot comes late, so that a key that was minted is also told.
+func (s *Server) ensureRoot(ctx context.Context) (err error) {
+	if s.minted, err = s.control.EnsureRoot(ctx, s.cfg.RootKey); err != nil {
+		return fmt.Errorf("set up the root key: %w", err)
+	}
+	return nil
+}
+
+// announce tells people what they need now. A root key that could not be told is lost, and that is said.
+func (s *Server) announce(context.Context) error {
+	s.log.Info("listening", "url", s.URL(), "version", s.opt.Version, "database", s.cfg.Database)
+	var b strings.Builder
+	notice(&b, s.URL(), s.cfg.Database, s.minted)
+	if _, err := s.opt.Notice.Write([]byte(b.String())); err != nil && !s.minted.IsZero() {
+		return fmt.Errorf("the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
+			"which `keyward rootkey` makes", err)
+	}
+	return nil
+}
