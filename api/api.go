@@ -1,0 +1,55 @@
+// Package api owns the contract as a document: openapi.yaml, written by hand, and the two forms in which a server gives it away,
+// JSON for programs and one page for people. It does not own the operations themselves, nor the check of answers against the
+// document (apitest).
+package api
+
+import (
+	_ "embed"
+	"fmt"
+	"sync"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed openapi.yaml
+var source []byte
+
+//go:embed style.css
+var stylesheet []byte
+
+var (
+	asJSON = sync.OnceValues(func() ([]byte, error) {
+		root, err := parse()
+		if err != nil {
+			return nil, err
+		}
+		return appendJSON(nil, root)
+	})
+	asPage = sync.OnceValues(render)
+)
+
+// YAML gives the document as it is written, comments included. The bytes are shared and must not be changed.
+func YAML() []byte { return source }
+
+// JSON gives the document as JSON, its members in the order of the source. The first call converts it, in some milliseconds;
+// the bytes are shared and must not be changed. An error means that the document is broken, which a test rules out.
+func JSON() ([]byte, error) { return asJSON() }
+
+// Reference gives the document as one page of HTML without scripts. It asks for nothing but /docs/style.css, which is
+// Stylesheet. The first call renders it; the bytes are shared and must not be changed.
+func Reference() ([]byte, error) { return asPage() }
+
+// Stylesheet gives the style of the reference page. The bytes are shared and must not be changed.
+func Stylesheet() []byte { return stylesheet }
+
+// parse reads the source into a tree that keeps the order of members.
+func parse() (*yaml.Node, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(source, &document); err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	if document.Kind != yaml.DocumentNode || len(document.Content) != 1 {
+		return nil, fmt.Errorf("read openapi.yaml: want one document")
+	}
+	return document.Content[0], nil
+}

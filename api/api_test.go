@@ -1,0 +1,417 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/keyward/keyward/api"
+	"github.com/keyward/keyward/api/apitest"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+)
+
+// operation is one operation of the document, with the JSON pointer that leads to it.
+type operation struct {
+	at, method, path string
+	object           map[string]any
+}
+
+func (o operation) id() string { s, _ := o.object["operationId"].(string); return s }
+
+func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
+
+func object(v any) map[string]any { o, _ := v.(map[string]any); return o }
+
+// document reads the contract, as numbers and text that keep their form.
+func document(t *testing.T) (map[string]any, *apitest.Schemas) {
+	t.Helper()
+	source, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := apitest.NewSchemas(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object(v), schemas
+}
+
+func operations(doc map[string]any) []operation {
+	var all []operation
+	for path, item := range object(doc["paths"]) {
+		for method, o := range object(item) {
+			if method != "parameters" {
+				all = append(all, operation{"/paths/" + escape(path) + "/" + method, method, path, object(o)})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b operation) int { return strings.Compare(a.at, b.at) })
+	return all
+}
+
+// walk visits every value of the document.
+func walk(at string, v any, visit func(at string, v any)) {
+	visit(at, v)
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			walk(at+"/"+escape(name), v[name], visit)
+		}
+	case []any:
+		for _, item := range v {
+			walk(at+"/-", item, visit)
+		}
+	}
+}
+
+func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
+	t.Parallel()
+	doc, _ := document(t)
+	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey getSelf importApiKeys
+		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
+		deleteWorkspace listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
+		listLogs createServiceKey listServiceKeys deleteServiceKey getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
+	var got []string
+	for _, o := range operations(doc) {
+		got = append(got, o.id())
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("operations (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryOperationSaysWhatItIsAndWhoMayCall(t *testing.T) {
+	t.Parallel()
+	doc, _ := document(t)
+	catalogue := perm.Builtin()
+	for _, o := range operations(doc) {
+		for _, name := range []string{"operationId", "summary", "description", "x-keyward-permission"} {
+			if s, _ := o.object[name].(string); s == "" {
+				t.Errorf("%s %s has no %s", o.method, o.path, name)
+			}
+		}
+		if tags, _ := o.object["tags"].([]any); len(tags) != 1 {
+			t.Errorf("%s has %d tags, want 1", o.id(), len(tags))
+		}
+		security, ok := o.object["security"].([]any)
+		needs, _ := o.object["x-keyward-permission"].(string)
+		if !ok || (len(security) == 0) != (needs == "none") {
+			t.Errorf("%s: security %v and the permission %q do not agree", o.id(), security, needs)
+		}
+		if strings.HasPrefix(needs, "scope:") || needs == "none" || needs == "any" {
+			continue
+		}
+		if !slices.ContainsFunc(catalogue.Entries(), func(e perm.Entry) bool { return e.Name() == needs }) {
+			t.Errorf("%s needs %q, which is not in the catalogue", o.id(), needs)
+		}
+	}
+}
+
+func TestEveryParameterOfAPathIsDeclared(t *testing.T) {
+	t.Parallel()
+	doc, schemas := document(t)
+	names := regexp.MustCompile(`\{(\w+)\}`)
+	for path, item := range object(doc["paths"]) {
+		var want, got []string
+		for _, m := range names.FindAllStringSubmatch(path, -1) {
+			want = append(want, m[1])
+		}
+		list, _ := object(item)["parameters"].([]any)
+		for _, p := range list {
+			declared := object(p)
+			if ref, ok := declared["$ref"].(string); ok {
+				declared = object(schemas.Value(strings.TrimPrefix(ref, "#")))
+			}
+			name, _ := declared["name"].(string)
+			got = append(got, name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+func TestEveryReferenceLeadsSomewhereAndEveryComponentIsUsed(t *testing.T) {
+	t.Parallel()
+	doc, schemas := document(t)
+	used := map[string]bool{}
+	walk("", doc, func(at string, v any) {
+		ref, ok := object(v)["$ref"].(string)
+		if !ok {
+			return
+		}
+		used[ref] = true
+		if !strings.HasPrefix(ref, "#/") || schemas.Value(strings.TrimPrefix(ref, "#")) == nil {
+			t.Errorf("%s: %s leads nowhere", at, ref)
+		}
+	})
+	for kind, components := range object(doc["components"]) {
+		if kind == "securitySchemes" {
+			continue
+		}
+		for name := range object(components) {
+			if ref := "#/components/" + kind + "/" + name; !used[ref] {
+				t.Errorf("%s is not used", ref)
+			}
+		}
+	}
+}
+
+// contents calls visit for every content of a request or an answer, references followed.
+func contents(t *testing.T, doc map[string]any, schemas *apitest.Schemas, visit func(name, mediaType, at string, content map[string]any)) {
+	t.Helper()
+	each := func(name, at string) {
+		for mediaType, c := range object(schemas.Value(at + "/content")) {
+			visit(name, mediaType, at+"/content/"+escape(mediaType), object(c))
+		}
+	}
+	follow := func(at string) string {
+		if ref, ok := object(raw(doc, at))["$ref"].(string); ok {
+			return strings.TrimPrefix(ref, "#")
+		}
+		return at
+	}
+	for _, o := range operations(doc) {
+		if o.object["requestBody"] != nil {
+			each(o.id()+" request", follow(o.at+"/requestBody"))
+		}
+		for status := range object(o.object["responses"]) {
+			each(o.id()+" "+status, follow(o.at+"/responses/"+status))
+		}
+	}
+}
+
+// raw gives what a pointer leads to without following references.
+func raw(v any, at string) any {
+	for part := range strings.SplitSeq(strings.TrimPrefix(at, "/"), "/") {
+		v = object(v)[strings.NewReplacer("~1", "/", "~0", "~").Replace(part)]
+	}
+	return v
+}
+
+func TestEveryContentHasExamplesThatItsSchemaAdmits(t *testing.T) {
+	t.Parallel()
+	doc, schemas := document(t)
+	checked := 0
+	contents(t, doc, schemas, func(name, mediaType, at string, content map[string]any) {
+		schema, err := schemas.At(at + "/schema")
+		if err != nil {
+			t.Errorf("%s: %s: %v", name, mediaType, err)
+			return
+		}
+		examples := object(content["examples"])
+		if len(examples) == 0 {
+			t.Errorf("%s: %s has no examples", name, mediaType)
+		}
+		for key := range examples {
+			example := object(schemas.Value(at + "/examples/" + key))
+			if s, _ := example["summary"].(string); s == "" {
+				t.Errorf("%s: the example %s has no summary", name, key)
+			}
+			if err := schema.Validate(example["value"]); err != nil {
+				t.Errorf("%s: the example %s: %v", name, key, err)
+			}
+			checked++
+		}
+	})
+	if checked < 400 {
+		t.Errorf("%d examples were checked, want at least 400", checked)
+	}
+}
+
+func TestEverySchemaCompiles(t *testing.T) {
+	t.Parallel()
+	doc, schemas := document(t)
+	for name := range object(raw(doc, "/components/schemas")) {
+		if _, err := schemas.At("/components/schemas/" + name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, o := range operations(doc) {
+		list, _ := o.object["parameters"].([]any)
+		for _, p := range list {
+			if object(p)["$ref"] == nil && object(p)["schema"] == nil {
+				t.Errorf("%s: the parameter %v has no schema", o.id(), object(p)["name"])
+			}
+		}
+	}
+}
+
+func TestEveryObjectSaysWhetherItMayHoldMore(t *testing.T) {
+	t.Parallel()
+	doc, _ := document(t)
+	walk("/components/schemas", raw(doc, "/components/schemas"), func(at string, v any) {
+		schema := object(v)
+		kinds, isList := schema["type"].([]any)
+		if schema["type"] != "object" && !(isList && slices.Contains(kinds, any("object"))) {
+			return
+		}
+		if _, ok := schema["additionalProperties"]; !ok {
+			t.Errorf("%s does not say whether it may hold more", at)
+		}
+		required, _ := schema["required"].([]any)
+		for _, name := range required {
+			if object(schema["properties"])[name.(string)] == nil {
+				t.Errorf("%s requires %v, which it does not have", at, name)
+			}
+		}
+	})
+}
+
+func TestTheCodesOfErrorsAreThoseOfTheProductWithTheirStatus(t *testing.T) {
+	t.Parallel()
+	doc, schemas := document(t)
+	codes := []fault.Code{fault.InvalidRequest, fault.Unauthenticated, fault.PermissionDenied, fault.PermissionEscalation, fault.NotFound,
+		fault.MethodNotAllowed, fault.Conflict, fault.BodyTooLarge, fault.UnsupportedMediaType, fault.RateLimited, fault.Internal, fault.Unavailable}
+	var want []any
+	for _, c := range codes {
+		want = append(want, string(c))
+	}
+	if diff := cmp.Diff(want, schemas.Value("/components/schemas/ErrorCode/enum")); diff != "" {
+		t.Errorf("codes (-want +got):\n%s", diff)
+	}
+	contents(t, doc, schemas, func(name, _, at string, content map[string]any) {
+		_, status, _ := strings.Cut(name, " ")
+		for key := range object(content["examples"]) {
+			code, ok := object(raw(schemas.Value(at+"/examples/"+key), "/value/error"))["code"].(string)
+			if !ok {
+				continue
+			}
+			if got := fault.Code(code).Status(); status != jsonNumber(got) {
+				t.Errorf("%s: the example %s has the code %s, which goes with %d", name, key, code, got)
+			}
+		}
+	})
+}
+
+func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
+
+// T3: every door through which permissions can flow is marked, so that the suite of doors finds it.
+func TestT3EveryOperationWhoseBodyCarriesAuthorityIsMarked(t *testing.T) {
+	t.Parallel()
+	doc, schemas := document(t)
+	asks := []string{"verifyApiKey", "verifyApiKeys"} // a demand is no grant
+	for _, o := range operations(doc) {
+		carries := false
+		visited := map[string]bool{}
+		var look func(v any)
+		look = func(v any) {
+			walk("", v, func(_ string, v any) {
+				properties := object(object(v)["properties"])
+				for _, name := range []string{"permissions", "roleId", "scopes", "owner"} {
+					carries = carries || properties[name] != nil
+				}
+				if ref, ok := object(v)["$ref"].(string); ok && !visited[ref] {
+					visited[ref] = true
+					look(schemas.Value(strings.TrimPrefix(ref, "#")))
+				}
+			})
+		}
+		look(o.object["requestBody"])
+		grants, _ := o.object["x-grants"].(bool)
+		if carries && !grants && !slices.Contains(asks, o.id()) {
+			t.Errorf("%s carries authority in its body and is not marked x-grants", o.id())
+		}
+	}
+	for _, id := range []string{"updateApiKeys", "rotateApiKey", "removeMember"} {
+		i := slices.IndexFunc(operations(doc), func(o operation) bool { return o.id() == id })
+		if grants, _ := operations(doc)[i].object["x-grants"].(bool); !grants {
+			t.Errorf("%s is not marked x-grants", id)
+		}
+	}
+}
+
+func TestNoKeyInTheDocumentIsGood(t *testing.T) {
+	t.Parallel()
+	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(format.Pattern()).FindAllString(string(api.YAML()), -1)
+	if len(found) == 0 {
+		t.Fatal("no example of a key was found")
+	}
+	for _, key := range found {
+		if _, ok := format.Parse(key); ok {
+			t.Errorf("%s has a right checksum", key)
+		}
+	}
+}
+
+func TestTheJSONKeepsTheOrderOfTheSource(t *testing.T) {
+	t.Parallel()
+	source, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := -1
+	for _, name := range []string{`{"openapi":"3.1.1"`, `"info":{`, `"servers":`, `"paths":{`, `"/api/v2/api-keys":{"post":`, `"/healthz":`, `"components":{`} {
+		at := bytes.Index(source, []byte(name))
+		if at <= last {
+			t.Errorf("%s stands at %d, want after %d", name, at, last)
+		}
+		last = at
+	}
+	if !json.Valid(source) {
+		t.Error("not JSON")
+	}
+}
+
+func TestTheReferenceTellsEveryOperationAndLinksOnlyToWhatIsThere(t *testing.T) {
+	t.Parallel()
+	html, err := api.Reference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(html)
+	doc, _ := document(t)
+	for _, o := range operations(doc) {
+		if !strings.Contains(page, `<article id="`+o.id()+`">`) {
+			t.Errorf("%s is not on the page", o.id())
+		}
+	}
+	ids := map[string]int{}
+	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		ids[m[1]]++
+	}
+	for id, n := range ids {
+		if n > 1 {
+			t.Errorf("the id %s stands %d times", id, n)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		target, err := url.Parse(m[1])
+		switch {
+		case err != nil || target.IsAbs() || target.Host != "":
+			t.Errorf("the page asks for %s", m[1])
+		case target.Path == "" && ids[target.Fragment] == 0:
+			t.Errorf("the link %s leads nowhere", m[1])
+		case target.Path != "" && object(doc["paths"])[target.Path] == nil:
+			t.Errorf("the page asks for %s, which is no path of the contract", target.Path)
+		}
+	}
+	for _, forbidden := range []string{"<script", "style=", "onclick", "<no value>", "ZgotmplZ"} {
+		if strings.Contains(page, forbidden) {
+			t.Errorf("the page holds %q", forbidden)
+		}
+	}
+	if strings.Contains(string(api.Stylesheet()), "url(") || strings.Contains(string(api.Stylesheet()), "@import") {
+		t.Error("the style sheet asks for something else")
+	}
+}
