@@ -72,7 +72,7 @@ func (r *Replica) applyGone(c *feed.Change) {
 	}
 }
 
-// object names what a change is about.
+// object names what a change is about. The end of a workspace is an object of its own: nothing else in the transaction undoes it.
 type object struct {
 	kind      byte
 	name, sub string
@@ -83,7 +83,7 @@ func about(c *feed.Change) object {
 	case c.Workspace != nil:
 		return object{kind: 'w', name: string(c.Workspace.ID)}
 	case c.WorkspaceGone != "":
-		return object{kind: 'w', name: string(c.WorkspaceGone)}
+		return object{kind: 'W', name: string(c.WorkspaceGone)}
 	case c.Role != nil:
 		return object{kind: 'r', name: string(c.Role.ID)}
 	case c.RoleGone != "":

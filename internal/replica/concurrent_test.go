@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,6 +135,35 @@ func TestACreatorIsNeverSeenWithTheLaterPermissionsOfARoleTheyHadBefore(t *testi
 			r.Apply(at(n+1, role("w", "high", "calls:read", "calls:write")))
 			r.Apply(at(n+2, role("w", "high", "calls:read")))
 			r.Apply(at(n+3, member("w", "ann", "high")))
+		}
+	})
+}
+
+// Without an overlap a key has one value at every instant: who misses one knows that the next has come.
+func TestARotationLeavesNoInstantWithoutAValueAndNoneWithTwo(t *testing.T) {
+	t.Parallel()
+	r := house()
+	var begun atomic.Int64
+	word := func(n int64) string { return fmt.Sprint("value ", n) }
+	r.Apply(at(2, key("w", "ann", "k", value(word(0)))))
+	var current [readers]int64
+	whileReading(t, func(reader int) error {
+		n := current[reader]
+		if finds(r, word(n)) {
+			if n > 0 && finds(r, word(n-1)) {
+				return fmt.Errorf("value %d was found after value %d", n-1, n)
+			}
+			return nil
+		}
+		if begun.Load() == n {
+			return fmt.Errorf("value %d was not found, and the next had not come", n)
+		}
+		current[reader]++
+		return nil
+	}, func() {
+		for n := int64(1); n < 20_000; n++ {
+			begun.Store(n)
+			r.Apply(at(n+2, key("w", "ann", "k", value(word(n)))))
 		}
 	})
 }
