@@ -1,0 +1,162 @@
+// Package cli owns the command: its words, what they print, and the status it ends with. Commands about a server's objects call it
+// over HTTP through the public client; commands about a database file open that. It owns no rule of the product.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// The statuses with which the command ends.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+	exitInvalid = 3 // verify: the key is not good
+)
+
+// Streams are what the command reads and writes.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+}
+
+// root is the command with its words, in the order in which help shows them.
+type root struct {
+	Serve serveCmd `cmd:"" group:"server" help:"Run a server."`
+
+	Workspaces  workspacesCmd  `cmd:"" group:"objects" aliases:"workspace" help:"Tenants: list, make, change, delete."`
+	Members     membersCmd     `cmd:"" group:"objects" aliases:"member" help:"Who is in a workspace, and with which role."`
+	Roles       rolesCmd       `cmd:"" group:"objects" aliases:"role" help:"What members may do."`
+	Keys        keysCmd        `cmd:"" group:"objects" aliases:"key" help:"API keys: make, look at, change, rotate, delete, import."`
+	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" aliases:"service-key" help:"Operators' credentials."`
+	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
+	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
+	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
+
+	Rootkey rootkeyCmd `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`
+
+	Version versionCmd `cmd:"" group:"shell" help:"Print the version."`
+}
+
+const description = `API keys that are minted within their creator's permissions, verified on every call, and revoked at once.
+
+Commands about objects call the server at KEYWARD_URL (default http://127.0.0.1:8080) with the token in KEYWARD_TOKEN or --token-file.
+
+Examples:
+  keyward serve
+  keyward demo
+  keyward workspaces create Acme --owner ada --email ada@example.com
+  keyward keys create -w WORKSPACE --user ada --name "CI" --permission calls:read
+  printf %s "$KEY" | keyward verify --permission calls:read`
+
+// app is what every command is given beside its own flags.
+type app struct {
+	Streams
+	version string
+	model   *kong.Application
+}
+
+// status ends the command with a status of its own, without an error's line.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("status %d", int(s)) }
+
+// Main runs the command with its arguments, without its own name, and answers the status to end with. Errors are one line each on
+// Streams.Err.
+func Main(ctx context.Context, args []string, s Streams, version string) int {
+	a := &app{Streams: s, version: version}
+	k, err := parser(ctx, a)
+	if err != nil {
+		fmt.Fprintln(s.Err, "keyward:", err)
+		return exitFailure
+	}
+	code, done := exitOK, false
+	parsed, err := parse(k, args, &code, &done)
+	switch {
+	case done:
+		return code
+	case err != nil:
+		return usage(s.Err, err)
+	}
+	return ended(s.Err, parsed.Run())
+}
+
+func parser(ctx context.Context, a *app) (*kong.Kong, error) {
+	k, err := kong.New(new(root),
+		kong.Name("keyward"), kong.Description(description), kong.Writers(a.Out, a.Err),
+		kong.Exit(func(code int) { panic(status(code)) }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "server", Title: "Server:"}, {Key: "objects", Title: "Objects of a server:"},
+			{Key: "files", Title: "Files:"}, {Key: "shell", Title: "The command itself:"},
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("set up the command: %w", err)
+	}
+	a.model = k.Model
+	return k, nil
+}
+
+// parse stops where kong wants to exit, after help for instance; done says so.
+func parse(k *kong.Kong, args []string, code *int, done *bool) (parsed *kong.Context, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case status:
+			*code, *done = int(p), true
+		default:
+			panic(p)
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	return k.Parse(args)
+}
+
+func usage(w io.Writer, err error) int {
+	fmt.Fprintf(w, "keyward: %s\n", err)
+	where := "keyward"
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context != nil {
+		if node := wrong.Context.Selected(); node != nil {
+			where = node.FullPath()
+		}
+	}
+	fmt.Fprintf(w, "See %s --help\n", where)
+	return exitUsage
+}
+
+func ended(w io.Writer, err error) int {
+	var code status
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
+		return exitUsage
+	}
+	fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
+	return exitFailure
+}
+
+// usageError is a wrong use that only the command itself can see.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// oneLine keeps an error on the one line it has, and leaves out the name that stands before it anyway.
+func oneLine(err error) string {
+	return strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), "keyward: ")
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward"
+)
+
+type keysUpdate struct {
+	remote
+	ID          string   `arg:"" help:"The key's id."`
+	Name        *string  `help:"Another name."`
+	Active      *bool    `help:"Whether it works."`
+	Expires     string   `placeholder:"WHEN" help:"A date, a time, a span from now such as 90d, or none."`
+	PerMinute   string   `placeholder:"N" help:"Requests per minute; none for unlimited."`
+	PerDay      string   `placeholder:"N" help:"Requests per day, UTC; none for unlimited."`
+	Description *string  `help:"Another description."`
+	Metadata    string   `placeholder:"JSON" help:"Another object, in place of the one it has."`
+	AllowIP     []string `sep:"," xor:"addresses" placeholder:"CIDR" help:"All that it works from, from now on."`
+	Anywhere    bool     `xor:"addresses" help:"It works from everywhere, from now on."`
+}
+
+// Run changes what was given.
+func (c *keysUpdate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	u, err := c.wanted(time.Now())
+	if err != nil {
+		return err
+	}
+	return c.changed(ctx, a, client, []keyward.KeyUpdate{u})
+}
+
+func (c *keysUpdate) wanted(now time.Time) (u keyward.KeyUpdate, err error) {
+	u = keyward.KeyUpdate{ID: c.ID, Name: given(c.Name), IsActive: given(c.Active), Description: given(c.Description)}
+	switch c.Expires {
+	case "":
+	case none:
+		u.ExpiresAt = keyward.Null[time.Time]()
+	default:
+		at, err := when(c.Expires, now)
+		if err != nil {
+			return u, err
+		}
+		u.ExpiresAt = keyward.Set(at)
+	}
+	if u.RateLimit, err = wantedLimits(c.PerMinute, c.PerDay); err != nil {
+		return u, err
+	}
+	metadata, err := object(c.Metadata)
+	if metadata != nil {
+		u.Metadata = keyward.Set(metadata)
+	}
+	if len(c.AllowIP) > 0 || c.Anywhere {
+		u.AllowedIPs = keyward.Set(append([]string{}, c.AllowIP...))
+	}
+	return u, err
+}
+
+// changed sends updates and prints what became of them.
+func (r *remote) changed(ctx context.Context, a *app, client *keyward.Client, updates []keyward.KeyUpdate) error {
+	done, err := client.UpdateKeys(ctx, updates)
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		if err := printJSON(a.Out, done); err != nil || len(done.Errors) == 0 {
+			return err
+		}
+		return status(exitFailure)
+	}
+	for _, k := range done.Updated {
+		state := "enabled"
+		if !k.IsActive {
+			state = "disabled"
+		}
+		fmt.Fprintf(a.Out, "%s  %s  %s\n", k.ID, state, visible(k.Name))
+	}
+	return itemErrors(a, done.Errors)
+}
+
+type keysEnable struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of keys."`
+}
+
+// Run enables keys.
+func (c *keysEnable) Run(ctx context.Context, a *app) error { return c.switched(ctx, a, c.IDs, true) }
+
+type keysDisable struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of keys."`
+}
+
+// Run disables keys.
+func (c *keysDisable) Run(ctx context.Context, a *app) error { return c.switched(ctx, a, c.IDs, false) }
+
+func (r *remote) switched(ctx context.Context, a *app, ids []string, active bool) error {
+	client, err := r.client(a)
+	if err != nil {
+		return err
+	}
+	updates := make([]keyward.KeyUpdate, len(ids))
+	for i, id := range ids {
+		updates[i] = keyward.KeyUpdate{ID: id, IsActive: keyward.Set(active)}
+	}
+	return r.changed(ctx, a, client, updates)
+}
+
+type keysRotate struct {
+	remote
+	ID      string `arg:"" help:"The key's id."`
+	Overlap string `default:"0s" placeholder:"SPAN" help:"How long the old value works on: up to 7d. Default: not at all."`
+}
+
+// Run gives a key a new value.
+func (c *keysRotate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	overlap, err := span(c.Overlap)
+	if err != nil {
+		return err
+	}
+	rotated, err := client.RotateKey(ctx, c.ID, overlap)
+	if err != nil {
+		return err
+	}
+	return c.revealed(a, rotated)
+}
+
+type keysDelete struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of keys."`
+}
+
+// Run deletes keys.
+func (c *keysDelete) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	d, err := client.DeleteKeys(ctx, c.IDs)
+	if err != nil {
+		return err
+	}
+	return c.deleted(a, d)
+}

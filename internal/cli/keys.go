@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward"
+)
+
+// none is the word that takes a bound away.
+const none = "none"
+
+type keysCmd struct {
+	List    keysList    `cmd:"" help:"List keys, newest first."`
+	Get     keysGet     `cmd:"" help:"Show a key, never its value."`
+	Self    keysSelf    `cmd:"" help:"Show the key that calls."`
+	Create  keysCreate  `cmd:"" help:"Make a key. Its value is printed once, alone on standard output."`
+	Update  keysUpdate  `cmd:"" help:"Change a key. Its permissions are frozen."`
+	Enable  keysEnable  `cmd:"" help:"Let keys work again."`
+	Disable keysDisable `cmd:"" help:"Stop keys at once; enable brings them back."`
+	Rotate  keysRotate  `cmd:"" help:"Give a key a new value, which is printed once."`
+	Delete  keysDelete  `cmd:"" help:"Delete keys at once, for good."`
+	Import  keysImport  `cmd:"" help:"Bring keys in from NDJSON: minted here, or by the SHA-256 of values that people already hold."`
+}
+
+func (keysCmd) Help() string {
+	return `Examples:
+  KEY=$(keyward keys create -w WORKSPACE --user ada --name CI --permission calls:read --expires 90d)
+  keyward keys list -w WORKSPACE --search ci
+  keyward keys rotate ID --overlap 24h
+  keyward keys disable ID
+  keyward keys import keys.ndjson -w WORKSPACE`
+}
+
+type keysList struct {
+	remote
+	listing
+	Workspace string `short:"w" placeholder:"ID" help:"The workspace; an API key has its own."`
+	User      string `help:"Only keys of this creator."`
+	Active    *bool  `help:"Only keys that are enabled, or with =false that are not."`
+	Search    string `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
+}
+
+// Run lists keys.
+func (c *keysList) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	opts := keyward.ListKeysOptions{WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Search: c.Search}
+	return show(a, &c.remote, c.listing, client.AllKeys(ctx, opts),
+		[]string{"ID", "KEY", "NAME", "USER", "ACTIVE", "EXPIRES", "PERMISSIONS"}, func(k keyward.APIKey) []string {
+			return []string{k.ID, k.Key, k.Name, k.UserID, yesNo(k.IsActive), moment(k.ExpiresAt), strconv.Itoa(len(k.Permissions))}
+		})
+}
+
+type keysGet struct {
+	remote
+	ID string `arg:"" help:"The key's id."`
+}
+
+// Run shows a key.
+func (c *keysGet) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	k, err := client.GetKey(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.printKey(a, k)
+}
+
+type keysSelf struct{ remote }
+
+// Run shows the key that calls.
+func (c *keysSelf) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	k, err := client.SelfKey(ctx)
+	if err != nil {
+		return err
+	}
+	return c.printKey(a, k)
+}
+
+func (r *remote) printKey(a *app, k keyward.APIKey) error {
+	if r.JSON {
+		return printJSON(a.Out, k)
+	}
+	facts(a.Out, keyFacts(k)...)
+	return nil
+}
+
+func keyFacts(k keyward.APIKey) []string {
+	metadata, err := json.Marshal(k.Metadata)
+	if err != nil || len(k.Metadata) == 0 {
+		metadata = nil
+	}
+	pairs := []string{"id", k.ID, "key", k.Key, "name", k.Name, "creator", k.UserID, "workspace", k.WorkspaceID,
+		"environment", k.Environment, "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits", limits(k.RateLimit),
+		"addresses", or(strings.Join(k.AllowedIPs, " ")), "description", or(k.Description), "metadata", or(string(metadata)),
+		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used", moment(k.LastUsedAt)}
+	for _, p := range k.PreviousKeys {
+		pairs = append(pairs, "also", p.Key+" until "+moment(&p.ExpiresAt))
+	}
+	return pairs
+}
+
+// revealed prints a value, this once: alone on standard output, with what it belongs to on standard error.
+func (r *remote) revealed(a *app, k keyward.CreatedKey) error {
+	if r.JSON {
+		return printJSON(a.Out, struct {
+			APIKey keyward.APIKey `json:"apiKey"`
+			Key    string         `json:"key"`
+		}{k.APIKey, k.Key.Reveal()})
+	}
+	facts(a.Err, keyFacts(k.APIKey)...)
+	if k.Key.IsZero() {
+		fmt.Fprintln(a.Err, "\nThe value was shown before and is not shown again.")
+		return nil
+	}
+	fmt.Fprintln(a.Err, "\nThe value, shown this once:")
+	_, err := fmt.Fprintln(a.Out, k.Key.Reveal())
+	return err
+}
+
+type keysCreate struct {
+	remote
+	Workspace      string   `short:"w" placeholder:"ID" help:"The workspace; an API key has its own."`
+	User           string   `required:"" help:"Whose key it will be: its creator."`
+	Name           string   `required:"" help:"What people call it."`
+	Permission     []string `short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"What it may do; repeat it, or use commas. Default: all that the creator holds."`
+	NoPermissions  bool     `xor:"permissions" help:"It may do nothing and only says who it is."`
+	Expires        string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+	PerMinute      string   `placeholder:"N" help:"Requests per minute; none for unlimited."`
+	PerDay         string   `placeholder:"N" help:"Requests per day, UTC; none for unlimited."`
+	Environment    string   `enum:"live,test" default:"live" help:"live or test."`
+	Description    string   `help:"What it is for."`
+	Metadata       string   `placeholder:"JSON" help:"An object of your own."`
+	AllowIP        []string `sep:"," placeholder:"CIDR" help:"Where it works from; default: everywhere."`
+	IdempotencyKey string   `placeholder:"TEXT" help:"Makes a repetition answer the same key instead of a second one."`
+}
+
+func (keysCreate) Help() string {
+	return `The value goes to standard output, everything else to standard error, so that this keeps it:
+
+  KEY=$(keyward keys create -w WORKSPACE --user ada --name CI --permission calls:read)`
+}
+
+// Run makes a key.
+func (c *keysCreate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	req := keyward.CreateKeyRequest{WorkspaceID: c.Workspace, UserID: c.User, Name: c.Name, Environment: c.Environment,
+		Description: c.Description, AllowedIPs: c.AllowIP, IdempotencyKey: c.IdempotencyKey}
+	if len(c.Permission) > 0 || c.NoPermissions {
+		req.Permissions = keyward.Permissions(c.Permission...)
+	}
+	if c.Expires != "" {
+		at, err := when(c.Expires, time.Now())
+		if err != nil {
+			return err
+		}
+		req.ExpiresAt = &at
+	}
+	if req.RateLimit, err = wantedLimits(c.PerMinute, c.PerDay); err != nil {
+		return err
+	}
+	if req.Metadata, err = object(c.Metadata); err != nil {
+		return err
+	}
+	created, err := client.CreateKey(ctx, req)
+	if err != nil {
+		return err
+	}
+	return c.revealed(a, created)
+}
+
+// object reads a flag's JSON object; nothing is none.
+func object(s string) (map[string]any, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var m map[string]any
+	if err := json.Unmarshal([]byte(s), &m); err != nil || m == nil {
+		return nil, usageError(fmt.Sprintf("--metadata: want a JSON object, such as %s", `'{"team": "voice"}'`))
+	}
+	return m, nil
+}
+
+// wantedLimits reads limits from flags: a number, none, or nothing for what it is.
+func wantedLimits(minute, day string) (keyward.Field[keyward.Limits], error) {
+	var l keyward.Limits
+	for _, one := range []struct {
+		flag, text string
+		to         *keyward.Field[int]
+	}{{"--per-minute", minute, &l.RequestsPerMinute}, {"--per-day", day, &l.RequestsPerDay}} {
+		switch one.text {
+		case "":
+		case none:
+			*one.to = keyward.Null[int]()
+		default:
+			n, err := strconv.Atoi(one.text)
+			if err != nil {
+				return keyward.Field[keyward.Limits]{}, usageError(fmt.Sprintf("%s: %q: want a number or none", one.flag, one.text))
+			}
+			*one.to = keyward.Set(n)
+		}
+	}
+	if l.RequestsPerMinute.IsZero() && l.RequestsPerDay.IsZero() {
+		return keyward.Field[keyward.Limits]{}, nil
+	}
+	return keyward.Set(l), nil
+}
+
+// limits shows limits to people.
+func limits(l keyward.RateLimit) string {
+	var parts []string
+	if n := l.RequestsPerMinute; n != nil {
+		parts = append(parts, fmt.Sprintf("%d/minute", *n))
+	}
+	if n := l.RequestsPerDay; n != nil {
+		parts = append(parts, fmt.Sprintf("%d/day", *n))
+	}
+	return or(strings.Join(parts, ", "))
+}

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/keyward/keyward"
+)
+
+// inWorkspace names the workspace that a command works in.
+type inWorkspace struct {
+	Workspace string `short:"w" required:"" placeholder:"ID" help:"The workspace."`
+}
+
+type membersCmd struct {
+	List   membersList   `cmd:"" help:"List members."`
+	Get    membersGet    `cmd:"" help:"Show a member."`
+	Add    membersAdd    `cmd:"" aliases:"put" help:"Add a member, or make one that is there so."`
+	Update membersUpdate `cmd:"" help:"Change a member's role, address or name."`
+	Remove membersRemove `cmd:"" aliases:"delete" help:"Remove a member. Their keys stop, unless --keys says otherwise."`
+}
+
+func (membersCmd) Help() string {
+	return `Examples:
+  keyward members add bob -w WORKSPACE --email bob@example.com --role Member
+  keyward members update bob -w WORKSPACE --role Admin
+  keyward members remove bob -w WORKSPACE --dry-run
+  keyward members remove bob -w WORKSPACE --keys transfer:ada`
+}
+
+type membersList struct {
+	remote
+	inWorkspace
+	listing
+}
+
+// Run lists members.
+func (c *membersList) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	return show(a, &c.remote, c.listing, client.AllMembers(ctx, c.Workspace, keyward.ListOptions{}),
+		[]string{"USER", "EMAIL", "NAME", "ROLE", "KEYS", "SINCE"}, func(m keyward.Member) []string {
+			return []string{m.UserID, m.Email, or(m.DisplayName), m.RoleName, strconv.Itoa(m.KeyCount), moment(&m.CreatedAt)}
+		})
+}
+
+type membersGet struct {
+	remote
+	inWorkspace
+	User string `arg:"" help:"The platform's name for them."`
+}
+
+// Run shows a member.
+func (c *membersGet) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	m, err := client.GetMember(ctx, c.Workspace, c.User)
+	if err != nil {
+		return err
+	}
+	return c.printMember(a, m)
+}
+
+func (r *remote) printMember(a *app, m keyward.Member) error {
+	if r.JSON {
+		return printJSON(a.Out, m)
+	}
+	facts(a.Out, "user", m.UserID, "e-mail", m.Email, "name", or(m.DisplayName), "role", fmt.Sprintf("%s (%s)", m.RoleName, m.RoleID),
+		"owner", yesNo(m.IsOwner), "keys", strconv.Itoa(m.KeyCount), "since", moment(&m.CreatedAt))
+	return nil
+}
+
+// roleID finds a role by its name where s is not an id: people know names.
+func roleID(ctx context.Context, client *keyward.Client, workspace, s string) (string, error) {
+	if isID(s) {
+		return s, nil
+	}
+	for role, err := range client.AllRoles(ctx, workspace, keyward.ListOptions{Limit: 100}) {
+		if err != nil {
+			return "", err
+		}
+		if role.Name == s {
+			return role.ID, nil
+		}
+	}
+	return "", fmt.Errorf("there is no role %q in the workspace: keyward roles list -w %s", s, workspace)
+}
+
+// isID tells the canonical form of a UUID from a name.
+func isID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, r := range s {
+		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (r == '-') {
+			return false
+		}
+	}
+	return true
+}
+
+type membersAdd struct {
+	remote
+	inWorkspace
+	User        string  `arg:"" help:"The platform's name for them."`
+	Email       string  `required:"" help:"E-mail address."`
+	Role        string  `required:"" help:"Name or id of the role."`
+	DisplayName *string `help:"What people call them."`
+}
+
+// Run adds a member.
+func (c *membersAdd) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	role, err := roleID(ctx, client, c.Workspace, c.Role)
+	if err != nil {
+		return err
+	}
+	m, _, err := client.PutMember(ctx, c.Workspace, c.User,
+		keyward.PutMemberRequest{Email: c.Email, DisplayName: given(c.DisplayName), RoleID: role})
+	if err != nil {
+		return err
+	}
+	return c.printMember(a, m)
+}
+
+type membersUpdate struct {
+	remote
+	inWorkspace
+	User        string  `arg:"" help:"The platform's name for them."`
+	Role        string  `help:"Name or id of another role."`
+	Email       *string `help:"Another e-mail address."`
+	DisplayName *string `help:"Another name."`
+}
+
+// Run changes what was given.
+func (c *membersUpdate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	u := keyward.MemberUpdate{Email: given(c.Email), DisplayName: given(c.DisplayName)}
+	if c.Role != "" {
+		role, err := roleID(ctx, client, c.Workspace, c.Role)
+		if err != nil {
+			return err
+		}
+		u.RoleID = keyward.Set(role)
+	}
+	m, err := client.UpdateMember(ctx, c.Workspace, c.User, u)
+	if err != nil {
+		return err
+	}
+	return c.printMember(a, m)
+}
+
+type membersRemove struct {
+	remote
+	inWorkspace
+	User   string `arg:"" help:"The platform's name for them."`
+	Keys   string `default:"stop" placeholder:"WHAT" help:"What becomes of their keys: stop, keep, or transfer:USER."`
+	DryRun bool   `help:"Say what would be, and change nothing."`
+}
+
+// Run removes a member.
+func (c *membersRemove) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	removed, err := client.RemoveMember(ctx, c.Workspace, c.User, keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys), DryRun: c.DryRun})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, removed)
+	}
+	verb := "removed"
+	if c.DryRun {
+		verb = "would remove"
+	}
+	fmt.Fprintf(a.Out, "%s %s; keys: %d stopped, %d kept, %d transferred\n", verb, visible(removed.UserID),
+		removed.Keys.Stopped, removed.Keys.Kept, removed.Keys.Transferred)
+	return nil
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward"
+)
+
+// remote is what every command has that calls a server.
+type remote struct {
+	URL       string `env:"KEYWARD_URL" default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server. [KEYWARD_URL]"`
+	TokenFile string `type:"path" placeholder:"FILE" help:"Read the token from a file instead of KEYWARD_TOKEN. It is never an argument."`
+	JSON      bool   `name:"json" help:"Print JSON, for programs."`
+}
+
+func (r *remote) client(a *app) (*keyward.Client, error) {
+	token, err := r.token()
+	if err != nil {
+		return nil, err
+	}
+	c, err := keyward.New(r.URL, keyward.WithToken(token), keyward.WithUserAgent("keyward-cli/"+strings.ReplaceAll(a.version, " ", "")))
+	if err != nil {
+		return nil, usageError(oneLine(err))
+	}
+	return c, nil
+}
+
+func (r *remote) token() (string, error) {
+	if r.TokenFile == "" {
+		if token := os.Getenv("KEYWARD_TOKEN"); token != "" {
+			return token, nil
+		}
+		return "", usageError("there is no token: set KEYWARD_TOKEN, or name a file with --token-file")
+	}
+	token, err := readSecret(r.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	return token, nil
+}
+
+// readSecret reads a short file that holds one line.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return oneSecret(f)
+}
+
+// oneSecret reads one line; what comes after it is an error, never a part of the secret.
+func oneSecret(r io.Reader) (string, error) {
+	const most = 4 << 10
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return "", err
+	}
+	s := strings.TrimSpace(string(data))
+	switch {
+	case len(data) > most || strings.ContainsAny(s, "\r\n"):
+		return "", errors.New("want one line")
+	case s == "":
+		return "", errors.New("there is nothing in it")
+	}
+	return s, nil
+}
+
+// listing bounds a list.
+type listing struct {
+	Limit int `default:"100" placeholder:"N" help:"Show at most so many; 0 shows all."`
+}
+
+// gather takes a list's items up to the limit; more tells whether there are others.
+func gather[T any](all iter.Seq2[T, error], limit int) (items []T, more bool, err error) {
+	items = []T{}
+	for item, err := range all {
+		if err != nil {
+			return nil, false, err
+		}
+		if limit > 0 && len(items) == limit {
+			return items, true, nil
+		}
+		items = append(items, item)
+	}
+	return items, false, nil
+}
+
+// show prints a list in either form.
+func show[T any](a *app, r *remote, l listing, all iter.Seq2[T, error], head []string, row func(T) []string) error {
+	items, more, err := gather(all, l.Limit)
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		return printJSON(a.Out, items)
+	}
+	t := newTable(head...)
+	for _, item := range items {
+		t.row(row(item)...)
+	}
+	t.print(a.Out)
+	if more {
+		fmt.Fprintf(a.Err, "There are more: --limit 0 shows all.\n")
+	}
+	return nil
+}
+
+// facts prints one object for people: a name and a value on each line.
+func facts(w io.Writer, pairs ...string) {
+	width := 0
+	for i := 0; i < len(pairs); i += 2 {
+		width = max(width, len(pairs[i]))
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		fmt.Fprintf(w, "%s  %s\n", paint(w, bold, fmt.Sprintf("%-*s", width, pairs[i])), visible(pairs[i+1]))
+	}
+}
+
+// when reads a time that a person gives: a date, a time, or how long from now (12h, 30d).
+func when(s string, now time.Time) (time.Time, error) {
+	for _, form := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t, nil
+		}
+	}
+	d, err := span(s)
+	if err != nil {
+		return time.Time{}, usageError(fmt.Sprintf("%q: want a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a span (12h, 30d)", s))
+	}
+	return now.Add(d), nil
+}
+
+// span reads a duration, in days too.
+func span(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		d, err := time.ParseDuration(days + "h")
+		if err != nil || d < 0 || d > 100*366*time.Hour {
+			return 0, usageError(fmt.Sprintf("%q: want a span such as 90s, 12h or 30d", s))
+		}
+		return d * 24, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, usageError(fmt.Sprintf("%q: want a span such as 90s, 12h or 30d", s))
+	}
+	return d, nil
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/server"
+)
+
+// serverFlags are the settings that may be given as flags; secrets may not, since others can see them. A nil one was not given.
+type serverFlags struct {
+	Addr           *string `placeholder:"HOST:PORT" help:"Where to answer HTTP; port 0 is a free one. Default: 127.0.0.1:8080. [KEYWARD_ADDR]"`
+	Insecure       *bool   `help:"Admit plain HTTP beyond this machine. [KEYWARD_INSECURE]"`
+	TLSCert        *string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM. [KEYWARD_TLS_CERT]"`
+	TLSKey         *string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM. [KEYWARD_TLS_KEY]"`
+	TrustedProxies *string `placeholder:"CIDR,..." help:"Whose forwarded addresses are believed. [KEYWARD_TRUSTED_PROXIES]"`
+	MetricsAddr    *string `placeholder:"HOST:PORT" help:"A listener of its own for /metrics. [KEYWARD_METRICS_ADDR]"`
+	DatabaseURL    *string `name:"database-url" placeholder:"sqlite:FILE" help:"The database. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
+	KeyPrefix      *string `placeholder:"WORD" help:"What every key begins with. Default: kw. [KEYWARD_KEY_PREFIX]"`
+	Catalogue      *string `placeholder:"FILE" help:"A catalogue of permissions, YAML. Default: built in. [KEYWARD_CATALOGUE]"`
+	MaxStaleness   *string `placeholder:"DURATION" help:"How old a node's knowledge may be. Default: 5s. [KEYWARD_MAX_STALENESS]"`
+	LogLevel       *string `placeholder:"LEVEL" help:"debug, info, warn or error. Default: info. [KEYWARD_LOG_LEVEL]"`
+	LogFormat      *string `placeholder:"FORMAT" help:"text or json. Default: text on a terminal, else json. [KEYWARD_LOG_FORMAT]"`
+	Config         *string `placeholder:"FILE" help:"A YAML file with settings, named as the flags with _ for -. [KEYWARD_CONFIG]"`
+}
+
+// load reads flags, environment and file.
+func (f *serverFlags) load() (config.Config, error) {
+	given := make(map[string]string)
+	for name, v := range map[string]*string{
+		"addr": f.Addr, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
+		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue,
+		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat, config.ConfigFlag: f.Config,
+	} {
+		if v != nil {
+			given[name] = *v
+		}
+	}
+	if f.Insecure != nil {
+		given["insecure"] = strconv.FormatBool(*f.Insecure)
+	}
+	return config.Load(config.Sources{Flags: given, Environ: os.Environ()})
+}
+
+type serveCmd struct {
+	serverFlags
+}
+
+func (serveCmd) Help() string {
+	return `A whole installation in one process: it makes ./keyward.db where there is none, loads every key into memory, and answers on
+127.0.0.1:8080. The first start prints the root key, once. SIGTERM and Ctrl-C stop it in order.
+
+Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
+a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS.
+
+Examples:
+  keyward serve
+  keyward serve --addr 127.0.0.1:0 --database-url sqlite:/var/lib/keyward/keyward.db
+  keyward serve --addr :443 --tls-cert cert.pem --tls-key key.pem
+  KEYWARD_PEPPER="$(cat pepper)" keyward serve --config /etc/keyward.yaml`
+}
+
+// Run serves until a signal comes. A second signal ends the process at once.
+func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	noCoreDumps()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	s, err := server.New(ctx, cfg, server.Options{
+		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := s.Close(); err == nil {
+			err = closed
+		}
+	}()
+	return s.Run(ctx)
+}

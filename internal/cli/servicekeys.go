@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+type serviceKeysCmd struct {
+	List   serviceKeysList   `cmd:"" help:"List service keys."`
+	Create serviceKeysCreate `cmd:"" help:"Make a service key. Its value is printed once, alone on standard output."`
+	Delete serviceKeysDelete `cmd:"" help:"Delete a service key. It stops at once."`
+}
+
+func (serviceKeysCmd) Help() string {
+	return `Only the root key may do this. Scopes: verify asks whether keys are good, manage does everything in every workspace, root both
+and service keys besides.
+
+Examples:
+  keyward service-keys create gateway --scope verify
+  keyward service-keys create provisioning --scope manage --expires 365d`
+}
+
+type serviceKeysList struct {
+	remote
+	listing
+}
+
+// Run lists service keys.
+func (c *serviceKeysList) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	return show(a, &c.remote, c.listing, client.AllServiceKeys(ctx, keyward.ListOptions{}),
+		[]string{"ID", "KEY", "NAME", "SCOPES", "EXPIRES", "CREATED"}, func(k keyward.ServiceKey) []string {
+			return []string{k.ID, k.Key, k.Name, strings.Join(k.Scopes, " "), moment(k.ExpiresAt), moment(&k.CreatedAt)}
+		})
+}
+
+type serviceKeysCreate struct {
+	remote
+	Name    string   `arg:"" help:"What people call it."`
+	Scope   []string `required:"" sep:"," enum:"verify,manage,root" placeholder:"SCOPE" help:"verify, manage or root; repeat it, or use commas."`
+	Expires string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+}
+
+// Run makes a service key.
+func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	req := keyward.CreateServiceKeyRequest{Name: c.Name, Scopes: c.Scope}
+	if c.Expires != "" {
+		at, err := when(c.Expires, time.Now())
+		if err != nil {
+			return err
+		}
+		req.ExpiresAt = &at
+	}
+	created, err := client.CreateServiceKey(ctx, req)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, struct {
+			ServiceKey keyward.ServiceKey `json:"serviceKey"`
+			Key        string             `json:"key"`
+		}{created.ServiceKey, created.Key.Reveal()})
+	}
+	k := created.ServiceKey
+	facts(a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", strings.Join(k.Scopes, " "), "expires", moment(k.ExpiresAt))
+	fmt.Fprintln(a.Err, "\nThe value, shown this once:")
+	_, err = fmt.Fprintln(a.Out, created.Key.Reveal())
+	return err
+}
+
+type serviceKeysDelete struct {
+	remote
+	ID string `arg:"" help:"The service key's id."`
+}
+
+// Run deletes a service key.
+func (c *serviceKeysDelete) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	d, err := client.DeleteServiceKey(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.deleted(a, d)
+}
+
+type rootkeyCmd struct {
+	KeyPrefix string `env:"KEYWARD_KEY_PREFIX" default:"kw" placeholder:"WORD" help:"What every key of the installation begins with."`
+}
+
+func (rootkeyCmd) Help() string {
+	return `Example:
+  keyward rootkey > root.key && chmod 600 root.key
+  KEYWARD_ROOT_KEY="$(cat root.key)" keyward serve`
+}
+
+// Run mints a root key and prints it.
+func (c *rootkeyCmd) Run(a *app) error {
+	format, err := keyfmt.NewFormat(c.KeyPrefix)
+	if err != nil {
+		return usageError(err.Error())
+	}
+	root, err := format.Mint(rand.Reader, keyfmt.Service)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.Out, root.Reveal())
+	return err
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/keyward/keyward"
+)
+
+type verifyCmd struct {
+	remote
+	File       string   `type:"path" placeholder:"FILE" help:"Read the key from a file instead of standard input."`
+	Permission []string `short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
+	Any        []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
+	IP         string   `name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
+}
+
+func (verifyCmd) Help() string {
+	return `The token is a service key with the scope verify. Ends with status 0 where the key is good, 3 where it is not, 1 where there is no
+answer.
+
+Examples:
+  printf %s "$KEY" | keyward verify --permission calls:read
+  keyward verify --file key --json | jq .code`
+}
+
+// Run asks the server.
+func (c *verifyCmd) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	key, err := c.key(a)
+	if err != nil {
+		return err
+	}
+	v, err := client.Verify(ctx, keyward.VerifyRequest{Key: key, IP: c.IP, Permissions: keyward.Demand{All: c.Permission, Any: c.Any}})
+	if err != nil {
+		return err
+	}
+	if err := c.printVerdict(a, v); err != nil {
+		return err
+	}
+	if !v.Valid {
+		return status(exitInvalid)
+	}
+	return nil
+}
+
+// key reads the presented key. It is not asked for on a terminal, where it would stay to be read.
+func (c *verifyCmd) key(a *app) (string, error) {
+	if c.File != "" {
+		key, err := readSecret(c.File)
+		if err != nil {
+			return "", fmt.Errorf("--file: %w", err)
+		}
+		return key, nil
+	}
+	if isTerminal(a.In) {
+		return "", usageError("standard input is a terminal, where a key stays to be read: pipe it in, or name a file with --file")
+	}
+	key, err := oneSecret(a.In)
+	if err != nil {
+		return "", fmt.Errorf("read the key from standard input: %w", err)
+	}
+	return key, nil
+}
+
+func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict) error {
+	if c.JSON {
+		return printJSON(a.Out, v)
+	}
+	how := green
+	if !v.Valid {
+		how = red
+	}
+	fmt.Fprintln(a.Out, paint(a.Out, how, visible(string(v.Code))))
+	if v.KeyID == "" {
+		return nil
+	}
+	pairs := []string{"key", v.KeyID, "name", v.Name, "creator", v.UserID, "workspace", v.WorkspaceID, "environment", v.Environment,
+		"expires", moment(v.ExpiresAt), "permissions", or(strings.Join(v.Permissions, " "))}
+	if len(v.MissingPermissions) > 0 {
+		pairs = append(pairs, "missing", strings.Join(v.MissingPermissions, " "))
+	}
+	facts(a.Out, pairs...)
+	return nil
+}

@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keyward/keyward"
+)
+
+type workspacesCmd struct {
+	List   workspacesList   `cmd:"" help:"List workspaces, newest first."`
+	Get    workspacesGet    `cmd:"" help:"Show a workspace."`
+	Create workspacesCreate `cmd:"" help:"Make a workspace with its owner."`
+	Update workspacesUpdate `cmd:"" help:"Change a workspace."`
+	Delete workspacesDelete `cmd:"" help:"Delete a workspace and everything in it. Its keys stop at once."`
+}
+
+func (workspacesCmd) Help() string {
+	return `Examples:
+  keyward workspaces create Acme --owner ada --email ada@example.com
+  keyward workspaces update ID --permission-mode capped --max-key-lifetime 90d
+  keyward workspaces update ID --active=false      every key in it is refused from now on
+  keyward workspaces delete ID --yes`
+}
+
+type workspacesList struct {
+	remote
+	listing
+}
+
+// Run lists workspaces.
+func (c *workspacesList) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	return show(a, &c.remote, c.listing, client.AllWorkspaces(ctx, keyward.ListOptions{}),
+		[]string{"ID", "NAME", "OWNER", "ACTIVE", "CREATED"}, func(w keyward.Workspace) []string {
+			return []string{w.ID, w.Name, w.OwnerID, yesNo(w.IsActive), moment(&w.CreatedAt)}
+		})
+}
+
+type workspacesGet struct {
+	remote
+	ID string `arg:"" help:"The workspace."`
+}
+
+// Run shows a workspace.
+func (c *workspacesGet) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	w, err := client.GetWorkspace(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.printWorkspace(a, w)
+}
+
+func (r *remote) printWorkspace(a *app, w keyward.Workspace) error {
+	if r.JSON {
+		return printJSON(a.Out, w)
+	}
+	life := "-"
+	if s := w.Settings.MaxKeyLifetimeSeconds; s != nil {
+		life = fmt.Sprintf("%d s", *s)
+	}
+	facts(a.Out, "id", w.ID, "name", w.Name, "active", yesNo(w.IsActive), "owner", w.OwnerID,
+		"permission mode", w.Settings.PermissionMode, "default limits", limits(w.Settings.DefaultRateLimit),
+		"longest key lifetime", life, "expiry required", yesNo(w.Settings.RequireExpiry), "created", moment(&w.CreatedAt))
+	return nil
+}
+
+// workspaceSettings are the flags of a workspace's rules.
+type workspaceSettings struct {
+	PermissionMode string `enum:"frozen,capped," default:"" placeholder:"MODE" help:"frozen: keys keep what they were granted; capped: they lose what their creator loses."`
+	MaxKeyLifetime string `placeholder:"SPAN" help:"The longest that a key may live, such as 90d; none takes the bound away."`
+	RequireExpiry  *bool  `help:"Whether every key must expire."`
+	PerMinute      string `placeholder:"N" help:"Requests per minute of keys that name no limit; none for unlimited."`
+	PerDay         string `placeholder:"N" help:"Requests per day of keys that name no limit; none for unlimited."`
+}
+
+func (s *workspaceSettings) update() (u keyward.SettingsUpdate, err error) {
+	if s.PermissionMode != "" {
+		u.PermissionMode = keyward.Set(s.PermissionMode)
+	}
+	if s.RequireExpiry != nil {
+		u.RequireExpiry = keyward.Set(*s.RequireExpiry)
+	}
+	switch s.MaxKeyLifetime {
+	case "":
+	case none:
+		u.MaxKeyLifetimeSeconds = keyward.Null[int64]()
+	default:
+		d, err := span(s.MaxKeyLifetime)
+		if err != nil {
+			return u, err
+		}
+		u.MaxKeyLifetimeSeconds = keyward.Set(int64(d.Seconds()))
+	}
+	u.DefaultRateLimit, err = wantedLimits(s.PerMinute, s.PerDay)
+	return u, err
+}
+
+type workspacesCreate struct {
+	remote
+	workspaceSettings
+	Name        string `arg:"" help:"What people call it."`
+	Owner       string `required:"" placeholder:"USER" help:"Its first member, who owns it."`
+	Email       string `required:"" help:"The owner's e-mail address."`
+	DisplayName string `help:"The owner's name."`
+}
+
+// Run makes a workspace.
+func (c *workspacesCreate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	settings, err := c.update()
+	if err != nil {
+		return err
+	}
+	w, err := client.CreateWorkspace(ctx, keyward.CreateWorkspaceRequest{
+		Name: c.Name, Settings: settings, Owner: &keyward.Owner{UserID: c.Owner, Email: c.Email, DisplayName: c.DisplayName},
+	})
+	if err != nil {
+		return err
+	}
+	return c.printWorkspace(a, w)
+}
+
+type workspacesUpdate struct {
+	remote
+	workspaceSettings
+	ID     string  `arg:"" help:"The workspace."`
+	Name   *string `help:"Another name."`
+	Active *bool   `help:"Whether its keys work."`
+}
+
+// Run changes what was given.
+func (c *workspacesUpdate) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	settings, err := c.update()
+	if err != nil {
+		return err
+	}
+	u, err := client.UpdateWorkspace(ctx, c.ID, keyward.WorkspaceUpdate{Name: given(c.Name), IsActive: given(c.Active), Settings: settings})
+	if err != nil {
+		return err
+	}
+	return c.printWorkspace(a, u.Workspace)
+}
+
+type workspacesDelete struct {
+	remote
+	ID  string `arg:"" help:"The workspace."`
+	Yes bool   `help:"Say that you mean it: nothing brings it back."`
+}
+
+// Run deletes a workspace.
+func (c *workspacesDelete) Run(ctx context.Context, a *app) error {
+	if !c.Yes {
+		return usageError("this deletes every member, role and key of the workspace, and nothing brings them back: add --yes")
+	}
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	d, err := client.DeleteWorkspace(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.deleted(a, d)
+}
+
+// deleted prints what is gone.
+func (r *remote) deleted(a *app, d keyward.Deletion) error {
+	if r.JSON {
+		return printJSON(a.Out, d)
+	}
+	for _, id := range d.Deleted {
+		fmt.Fprintf(a.Out, "deleted %s\n", visible(id))
+	}
+	return itemErrors(a, d.Errors)
+}
+
+// itemErrors prints what was refused of a request with several items, and makes the command end with a failure.
+func itemErrors(a *app, all []keyward.ItemError) error {
+	for _, e := range all {
+		fmt.Fprintf(a.Err, "%s: %s%s\n", visible(e.ID), visible(e.Code), details(e.Details))
+	}
+	if len(all) > 0 {
+		return status(exitFailure)
+	}
+	return nil
+}
+
+func details(all []keyward.Detail) string {
+	s := ""
+	for _, d := range all {
+		s += "; " + visible(d.Field) + ": " + visible(d.Message)
+	}
+	return s
+}
+
+// given is a field that was given as a flag.
+func given[T any](v *T) keyward.Field[T] {
+	if v == nil {
+		return keyward.Field[T]{}
+	}
+	return keyward.Set(*v)
+}
