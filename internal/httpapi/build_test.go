@@ -1,0 +1,220 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// house is a whole server but for its listener, over a database of its own.
+type house struct {
+	t       *testing.T
+	handler http.Handler
+	config  httpapi.Config
+	replica *replica.Replica
+	root    string
+	log     *notes
+}
+
+// notes is a log that can be read while it is written.
+type notes struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (n *notes) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.Write(b)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.String()
+}
+
+func open(t *testing.T, change ...func(*httpapi.Config)) *house {
+	t.Helper()
+	ctx := context.Background()
+	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})
+	must(t, err)
+	db, err := store.Open(ctx, driver, store.Options{Now: time.Now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	r := replica.New()
+	db.Subscribe(r.Apply)
+	must(t, db.LoadAll(ctx, func(c feed.Change) error { r.Apply([]feed.Change{c}); return nil }))
+	r.MarkReady()
+	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
+	must(t, err)
+	digests, err := keyfmt.NewDigester("")
+	must(t, err)
+	service := control.New(control.Config{DB: db, Catalogue: perm.Builtin(), Format: format, Digester: digests,
+		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader})
+	root, err := service.EnsureRoot(ctx, keyfmt.Secret{})
+	must(t, err)
+
+	h := &house{t: t, replica: r, root: root.Reveal(), log: &notes{}}
+	h.config = httpapi.Config{Control: service, Engine: verify.New(r, format, digests, time.Now), Catalogue: perm.Builtin(), Format: format,
+		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: time.Now,
+		OpenAPI: []byte(`{"openapi":"3.1.1"}`), Reference: []byte("<!doctype html>"), Stylesheet: []byte("p{}")}
+	for _, c := range change {
+		c(&h.config)
+	}
+	h.handler = httpapi.New(h.config)
+	return h
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	*httptest.ResponseRecorder
+	t *testing.T
+}
+
+// edit changes a request before it is sent.
+type edit func(*http.Request)
+
+func header(name, value string) edit {
+	return func(r *http.Request) { r.Header.Add(name, value) }
+}
+
+func from(address string) edit { return func(r *http.Request) { r.RemoteAddr = address } }
+
+// do sends a request with the token; a body goes as JSON.
+func (h *house) do(method, target, token, body string, edits ...edit) answer {
+	h.t.Helper()
+	var r *http.Request
+	if body == "" {
+		r = httptest.NewRequest(method, target, http.NoBody)
+	} else {
+		r = httptest.NewRequest(method, target, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, e := range edits {
+		e(r)
+	}
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	return answer{w, h.t}
+}
+
+// want fails unless the status is right.
+func (a answer) want(status int) answer {
+	a.t.Helper()
+	if a.Code != status {
+		a.t.Fatalf("status %d, want %d: %s", a.Code, status, a.Body)
+	}
+	return a
+}
+
+// refused fails unless it is this refusal in the envelope; field "" does not care which field.
+func (a answer) refused(status int, code, field string) {
+	a.t.Helper()
+	var got struct {
+		Success bool
+		Error   struct {
+			Code      string
+			Details   []struct{ Field, Message string }
+			RequestID string
+		}
+	}
+	a.want(status)
+	must(a.t, json.Unmarshal(a.Body.Bytes(), &got))
+	if got.Success || got.Error.Code != code || got.Error.Details == nil || got.Error.RequestID != a.Header().Get("X-Request-Id") {
+		a.t.Fatalf("want a refusal %s in the envelope, got %s", code, a.Body)
+	}
+	if field != "" && (len(got.Error.Details) == 0 || got.Error.Details[0].Field != field) {
+		a.t.Errorf("want the field %s named, got %s", field, a.Body)
+	}
+}
+
+// at digs for a value of the answer, such as data.result.apiKey.id.
+func (a answer) at(path string) any {
+	a.t.Helper()
+	var v any
+	must(a.t, json.Unmarshal(a.Body.Bytes(), &v))
+	for name := range strings.SplitSeq(path, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[name]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(name, &i); err != nil || i >= len(in) {
+				a.t.Fatalf("no %s in %s", path, a.Body)
+			}
+			v = in[i]
+		default:
+			a.t.Fatalf("no %s in %s", path, a.Body)
+		}
+	}
+	return v
+}
+
+func (a answer) text(path string) string {
+	a.t.Helper()
+	s, ok := a.at(path).(string)
+	if !ok {
+		a.t.Fatalf("%s is no text in %s", path, a.Body)
+	}
+	return s
+}
+
+// workspace makes one whose owner is u-owner.
+func (h *house) workspace() string {
+	h.t.Helper()
+	return h.do("POST", "/api/v2/workspaces", h.root, `{"name":"Acme","owner":{"userId":"u-owner","email":"owner@example.com"}}`).
+		want(201).text("data.result.workspace.id")
+}
+
+// key makes one for u-owner; more are further members of the request's body.
+func (h *house) key(workspace, more string) (name, value string) {
+	h.t.Helper()
+	a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+workspace+`","userId":"u-owner","name":"a key"`+more+`}`).want(201)
+	return a.text("data.result.apiKey.id"), a.text("data.result.key")
+}
+
+func (h *house) code(value, more string) string {
+	h.t.Helper()
+	return h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+value+`"`+more+`}`).want(200).text("data.result.code")
+}
+
+func trust(networks ...string) func(*httpapi.Config) {
+	return func(c *httpapi.Config) {
+		for _, n := range networks {
+			c.TrustedProxies = append(c.TrustedProxies, netip.MustParsePrefix(n))
+		}
+	}
+}
