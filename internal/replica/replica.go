@@ -65,10 +65,11 @@ func New() *Replica {
 // Size is the number of keys, without those of workspaces that are gone.
 func (r *Replica) Size() int { return int(r.size.Load()) }
 
-// Revision is the one up to which the replica has everything.
+// Revision is the newest that was applied or set. Where changes come in order, the replica has everything up to it.
 func (r *Replica) Revision() int64 { return r.revision.Load() }
 
-// SetRevision says that everything up to a revision has been applied. It never goes back.
+// SetRevision says that the replica has everything up to a revision: after a load, or where a transaction changed nothing that
+// is kept here. It never goes back.
 func (r *Replica) SetRevision(revision int64) {
 	for {
 		old := r.revision.Load()
@@ -103,6 +104,7 @@ func (r *Replica) Apply(changes []feed.Change) {
 			n++
 		}
 		r.applyTransaction(changes[:n])
+		r.SetRevision(changes[0].Revision)
 		changes = changes[n:]
 	}
 }

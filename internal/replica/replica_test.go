@@ -300,8 +300,13 @@ func TestRevisionNeverGoesBackAndReadinessFollowsItsMarks(t *testing.T) {
 	}
 	r.SetRevision(7)
 	r.SetRevision(3)
+	r.Apply(at(5, workspace("w")))
 	if r.Revision() != 7 {
-		t.Errorf("the revision is %d", r.Revision())
+		t.Errorf("the revision is %d, want 7", r.Revision())
+	}
+	r.Apply(append(at(8, workspace("w")), at(9, workspace("v"))...))
+	if r.Revision() != 9 {
+		t.Errorf("the revision is %d, want 9", r.Revision())
 	}
 	r.MarkReady()
 	if !r.Ready() {
