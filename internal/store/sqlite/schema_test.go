@@ -1,0 +1,182 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/sqlite"
+)
+
+// texts runs a query and gives its rows, columns joined by spaces.
+func texts(t *testing.T, q store.SQL, columns int, query string, args ...any) (out []string) {
+	t.Helper()
+	rows, err := q.Query(context.Background(), query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		values, into := make([]string, columns), make([]any, columns)
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, strings.Join(values, " "))
+	}
+	return out
+}
+
+func TestT80ACommitIsOnTheDiskWhenItReturns(t *testing.T) {
+	t.Parallel()
+	d := open(t, filepath.Join(t.TempDir(), "keyward.db"))
+	defer d.Close()
+	check := func(q store.SQL) error {
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+			if got := texts(t, q, 1, "PRAGMA "+pragma); len(got) != 1 || got[0] != want {
+				t.Errorf("%s is %v, want %s", pragma, got, want)
+			}
+		}
+		return nil
+	}
+	if err := d.Write(context.Background(), check); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Read(context.Background(), check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAReaderCannotWrite(t *testing.T) {
+	t.Parallel()
+	d := open(t, filepath.Join(t.TempDir(), "keyward.db"))
+	db := start(t, d)
+	defer db.Close()
+	err := d.Read(context.Background(), func(q store.SQL) error {
+		_, err := q.Exec(context.Background(), `DELETE FROM installation`)
+		return err
+	})
+	if err == nil {
+		t.Error("a reader deleted the installation")
+	}
+}
+
+func TestMigratingIsDoneOnceAndANewerDatabaseIsRefused(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := open(t, filepath.Join(t.TempDir(), "keyward.db"))
+	defer d.Close()
+	for range 2 {
+		if err := d.Migrate(ctx, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := d.Write(ctx, func(q store.SQL) error {
+		if got := texts(t, q, 1, `SELECT name FROM schema_migrations`); fmt.Sprint(got) != "[start]" {
+			t.Errorf("migrations: %v", got)
+		}
+		_, err := q.Exec(ctx, `INSERT INTO schema_migrations VALUES (99, 'future', '')`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Migrate(ctx, time.Now()); err == nil || !strings.Contains(err.Error(), "version 99") {
+		t.Errorf("a newer database: %v", err)
+	}
+}
+
+// TestAPageCostsTheSameHoweverManyKeysThereAre holds the plans: each seeks in an index that has the order already.
+func TestAPageCostsTheSameHoweverManyKeysThereAre(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := open(t, filepath.Join(t.TempDir(), "keyward.db"))
+	spy := &spy{Driver: d}
+	db := start(t, spy)
+	defer db.Close()
+	yes, no := true, false
+	page := store.Page{Limit: 50, After: "0"}
+	err := db.View(ctx, func(v *store.View) error {
+		for _, f := range []store.KeyFilter{{}, {User: "u"}, {Active: &yes}, {Active: &no}, {User: "u", Active: &no}} {
+			f.Workspace, f.Page = "w", page
+			_, _ = v.Keys(f)
+		}
+		_, _ = v.Key("k")
+		_, _ = v.Workspaces(page)
+		_, _ = v.Members("w", page)
+		_, _ = v.MembersWithRole("w", "r", 2)
+		_, _ = v.Roles("w", page)
+		_, _ = v.Idempotent("a", "k")
+		_, _ = v.Logs(store.LogFilter{Workspace: "w", AfterSeq: 9, Limit: 50})
+		_, _ = v.Logs(store.LogFilter{All: true, Limit: 50})
+		_, _ = v.LogTypes("w", false)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Peppers(ctx); err != nil {
+		t.Fatal(err)
+	}
+	spy.explain(t)
+}
+
+// spy remembers the queries, and lets every workspace be found so that the queries behind it are asked too.
+type spy struct {
+	store.Driver
+	queries []string
+	args    [][]any
+}
+
+func (s *spy) Read(ctx context.Context, fn func(store.SQL) error) error {
+	return s.Driver.Read(ctx, func(q store.SQL) error { return fn(spySQL{q, s}) })
+}
+
+type spySQL struct {
+	store.SQL
+	spy *spy
+}
+
+func (q spySQL) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
+	if strings.HasPrefix(query, "SELECT 1 FROM workspaces") {
+		return q.SQL.Query(ctx, "SELECT 1")
+	}
+	q.spy.queries, q.spy.args = append(q.spy.queries, query), append(q.spy.args, args)
+	return q.SQL.Query(ctx, query, args...)
+}
+
+// small tables may be scanned, and so may the log where all of it is asked for, since a limit ends that.
+var small = []string{"installation", "permission_sets", "used", "service_keys", "key_values", "events", "CONSTANT", "workspaces"}
+
+func (s *spy) explain(t *testing.T) {
+	t.Helper()
+	if len(s.queries) < 15 {
+		t.Fatalf("only %d queries were seen", len(s.queries))
+	}
+	err := s.Driver.Read(context.Background(), func(q store.SQL) error {
+		for i, query := range s.queries {
+			for _, step := range texts(t, q, 4, "EXPLAIN QUERY PLAN "+query, s.args[i]...) {
+				scan := strings.Contains(step, " SCAN ")
+				for _, name := range small {
+					scan = scan && !strings.Contains(step, " SCAN "+name)
+				}
+				sort := strings.Contains(step, "TEMP B-TREE") && !strings.Contains(query, "used")
+				if scan || sort {
+					t.Errorf("%s\n%v does: %s", query, s.args[i], step)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var _ store.Driver = (*sqlite.Driver)(nil)

@@ -1,0 +1,142 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// record appends one event as it is.
+func (f *fixture) record(e audit.Event) {
+	f.Helper()
+	e.ID = id.Event(f.ids.Next())
+	f.must(f.db.Update(context.Background(), func(tx *store.Tx) error { return tx.Record(e) }))
+}
+
+// aLog appends six events, a second apart, and names them by their description.
+func (f *fixture) aLog() {
+	f.Helper()
+	f.ws = f.workspace("Logged")
+	f.pass(time.Hour)
+	for i, e := range []audit.Event{
+		{Workspace: f.ws, Type: audit.APIKeyCreated, ActorID: "ann", ActorEmail: "ann@example.com", Metadata: `{"x":"100%"}`},
+		{Workspace: f.ws, Type: audit.APIKeyDeleted, ActorID: "ben"},
+		{Type: audit.ServiceKeyCreated, ActorID: "root"},
+		{Workspace: f.ws, Type: audit.APIKeyCreated, ActorID: "ben", Metadata: `{"x":"1000"}`},
+		{Workspace: "elsewhere", Type: audit.RoleCreated, ActorID: "ann"},
+		{Workspace: f.ws, Type: audit.MemberAdded, ActorID: "ann"},
+	} {
+		e.Description = string(rune('a' + i))
+		f.record(e)
+		f.pass(time.Second)
+	}
+}
+
+func described(events []audit.Event) string {
+	return strings.TrimSpace(names(events, func(e audit.Event) string { return e.Description }))
+}
+
+func testLogs(_ *testing.T, f *fixture) {
+	f.aLog()
+	zero := f.now().Add(-6 * time.Second) // when event a was made
+	last := f.db.Stats().LogHead
+	for _, test := range []struct {
+		filter store.LogFilter
+		want   string
+	}{
+		{store.LogFilter{Workspace: f.ws, From: zero}, "f d b a"},
+		{store.LogFilter{Workspace: f.ws, From: zero, Ascending: true}, "a b d f"},
+		{store.LogFilter{Workspace: f.ws, From: zero, Ascending: true, Limit: 2, Offset: 1}, "b d"},
+		{store.LogFilter{Workspace: f.ws, Limit: 2}, "f d"},
+		{store.LogFilter{Workspace: f.ws, Limit: 2, AfterSeq: last - 2}, "b a"},
+		{store.LogFilter{Workspace: f.ws, Ascending: true, AfterSeq: last - 4}, "d f"},
+		{store.LogFilter{All: true, From: zero}, "f e d c b a"},
+		{store.LogFilter{}, "c"},
+		{store.LogFilter{All: true, From: zero, Type: "api_key.created"}, "d a"},
+		{store.LogFilter{All: true, From: zero, Actor: "ann"}, "f e a"},
+		{store.LogFilter{Workspace: f.ws, Actor: "an"}, ""},
+		{store.LogFilter{Workspace: f.ws, Search: "100%"}, "a"},
+		{store.LogFilter{Workspace: f.ws, Search: "ANN@"}, "a"},
+		{store.LogFilter{Workspace: f.ws, Search: "key.cre"}, "d a"},
+		{store.LogFilter{Workspace: f.ws, Search: "key_cre"}, ""},
+		{store.LogFilter{Workspace: f.ws, From: zero.Add(time.Second)}, "f d b"},
+		{store.LogFilter{Workspace: f.ws, From: zero.Add(time.Second + 1)}, "f d"},
+		{store.LogFilter{Workspace: f.ws, From: zero, To: zero.Add(time.Second)}, "a"},
+		{store.LogFilter{Workspace: f.ws, From: zero, To: zero.Add(time.Second + 1)}, "b a"},
+	} {
+		f.view(func(v *store.View) error {
+			got, err := v.Logs(test.filter)
+			f.same(fmt.Sprintf("%+v", test.filter), test.want, described(got))
+			return err
+		})
+	}
+}
+
+func testLogCount(_ *testing.T, f *fixture) {
+	f.aLog()
+	f.view(func(v *store.View) error {
+		for want, filter := range map[int64]store.LogFilter{
+			4:                    {Workspace: f.ws, Limit: 1, Offset: 3, AfterSeq: 2},
+			1:                    {Type: "service_key.created"},
+			2:                    {Workspace: f.ws, Actor: "ben"},
+			f.db.Stats().LogHead: {All: true},
+		} {
+			n, err := v.LogCount(filter)
+			if err != nil {
+				return err
+			}
+			f.same(fmt.Sprintf("%+v", filter), want, n)
+		}
+		types, err := v.LogTypes(f.ws, false)
+		f.same("types", []audit.Type{"api_key.created", "api_key.deleted", "member.added"}, types)
+		if err != nil {
+			return err
+		}
+		types, err = v.LogTypes("", true)
+		f.same("types of all", 6, len(types))
+		return err
+	})
+}
+
+func testChain(t *testing.T, f *fixture) {
+	f.aLog()
+	n, err := f.db.VerifyLog(context.Background())
+	f.must(err)
+	f.same("events", f.db.Stats().LogHead, n)
+	for _, test := range []struct{ name, harm, undo, want string }{
+		{"a flipped byte", `UPDATE events SET description = 'A' WHERE description = 'a'`,
+			`UPDATE events SET description = 'a' WHERE description = 'A'`, "was changed"},
+		{"a moved time", `UPDATE events SET created_ms = created_ms + 1 WHERE description = 'b'`,
+			`UPDATE events SET created_ms = created_ms - 1 WHERE description = 'b'`, "was changed"},
+		{"another head", `UPDATE installation SET head_seq = head_seq + 1`,
+			`UPDATE installation SET head_seq = head_seq - 1`, "is missing"},
+		{"an event too many", `UPDATE installation SET head_seq = head_seq - 1`,
+			`UPDATE installation SET head_seq = head_seq + 1`, "not the last"},
+		{"a deleted row", `DELETE FROM events WHERE description = 'c'`, `SELECT 1`, "is missing"},
+		{"a log cut short", `DELETE FROM events WHERE seq >= (SELECT min(seq) FROM events WHERE description >= 'b')`, `SELECT 1`, "is missing"},
+		{"a log without events", `DELETE FROM events`, `SELECT 1`, "event 1 is missing"},
+	} {
+		f.sql(test.harm)
+		_, err := f.db.VerifyLog(context.Background())
+		if !errors.Is(err, store.ErrChain) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want ErrChain with %q", test.name, err, test.want)
+		}
+		f.sql(test.undo)
+	}
+}
+
+// sql runs a statement past the store.
+func (f *fixture) sql(statement string) {
+	f.Helper()
+	f.raw(func(q store.SQL) error {
+		_, err := q.Exec(context.Background(), statement)
+		return err
+	})
+}

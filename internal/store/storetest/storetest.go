@@ -1,0 +1,71 @@
+// Package storetest owns what every driver of the store must do, as one suite. It does not own what only one of them does: the
+// file, its mode, what the disk does to it (sqlite).
+package storetest
+
+import (
+	"testing"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Open opens a database. Called again after the driver was closed it opens the same one.
+type Open func() store.Driver
+
+// Run runs the suite. place makes a new and empty database each time.
+func Run(t *testing.T, place func(t *testing.T) Open) {
+	tests := map[string]func(*testing.T, *fixture){
+		"a workspace is read as it was put":                               testWorkspace,
+		"workspaces are paged from the newest":                            testWorkspacePages,
+		"a deleted workspace takes everything in it out of sight":         testWorkspaceDeleted,
+		"purging a deleted workspace spares the others":                   testPurge,
+		"a role is read as it was put":                                    testRole,
+		"system roles follow the catalogue":                               testSystemRoles,
+		"a role's folded name is unique in its workspace":                 testRoleNames,
+		"a role that members hold is not deleted":                         testRoleHeld,
+		"a member is read as it was put":                                  testMember,
+		"members are paged by user and counted by role":                   testMemberPages,
+		"one who left is no member and still a creator":                   testMemberLeft,
+		"a key is read as it was put":                                     testKey,
+		"a key is updated whole":                                          testKeyUpdate,
+		"a digest is there once":                                          testKeyDuplicate,
+		"what is not there is not found":                                  testNotFound,
+		"a member's keys are counted wherever they go":                    testKeyCount,
+		"keys are paged from the newest and filtered":                     testKeyPages,
+		"T57 every character of a search stands for itself":               testSearch,
+		"an earlier value is there until its overlap ends":                testPrevious,
+		"T23 the peppers in use are listed":                               testPeppers,
+		"a set keeps the names that a smaller catalogue does not know":    testSetsOutliveCatalogue,
+		"a service key is read as it was put":                             testServiceKey,
+		"a replay is kept for a day":                                      testIdempotency,
+		"events are filtered and paged":                                   testLogs,
+		"events are counted and their types listed":                       testLogCount,
+		"T84 a log that was changed from outside is found out":            testChain,
+		"T83 a change without an event is refused":                        testNoEvent,
+		"a failed transaction leaves nothing":                             testRollback,
+		"T83 a failing transaction in a group spoils none of the others":  testGroup,
+		"transactions that wait share a commit":                           testGroupShares,
+		"a panic and a lost goroutine are one caller's error":             testPanic,
+		"a caller that gave up is passed over":                            testContext,
+		"a savepoint takes back its rows, its events and its feed":        testSavepoint,
+		"savepoints nest":                                                 testSavepointNest,
+		"a permission set that was rolled back is not remembered":         testSetRolledBack,
+		"a view sees one moment":                                          testSnapshot,
+		"nobody reads what is not committed":                              testUncommitted,
+		"concurrent transactions lose no update":                          testLostUpdate,
+		"the feed tells committed rows in order, before anybody returns":  testFeed,
+		"what the feed tells is what is loaded":                           testFeedIsLoad,
+		"T81 a commit that the disk lost ends everything":                 testDurability,
+		"T82 a full disk refuses a group and the next one may succeed":    testFull,
+		"T31 the clock does not fall below its mark after a restart":      testTimeMark,
+		"the secret survives a restart and differs between installations": testSecret,
+		"a closed database refuses":                                       testClosed,
+		"a backup is a database":                                          testBackup,
+		"random operations agree with a model":                            testModel,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newFixture(t, place(t)))
+		})
+	}
+}
