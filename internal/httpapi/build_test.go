@@ -30,7 +30,7 @@ import (
 
 // house is a whole server but for its listener, over a database of its own.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	config  httpapi.Config
 	replica *replica.Replica
@@ -56,7 +56,7 @@ func (n *notes) String() string {
 	return n.b.String()
 }
 
-func open(t *testing.T, change ...func(*httpapi.Config)) *house {
+func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	t.Helper()
 	ctx := context.Background()
 	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})
@@ -88,7 +88,7 @@ func open(t *testing.T, change ...func(*httpapi.Config)) *house {
 	return h
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func must(t *testing.T, err error) {
 // answer is what came back.
 type answer struct {
 	*httptest.ResponseRecorder
-	t *testing.T
+	t testing.TB
 }
 
 // edit changes a request before it is sent.

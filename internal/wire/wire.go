@@ -3,7 +3,6 @@
 package wire
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -112,7 +111,5 @@ func (o Object) MarshalJSONTo(e *jsontext.Encoder) error {
 // Marshal writes an answer: members in the order of the types, lists never null, no HTML escapes, and U+FFFD where kept text
 // should not be valid UTF-8.
 func Marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	err := json.MarshalWrite(&b, v, jsontext.AllowInvalidUTF8(true))
-	return b.Bytes(), err
+	return json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 }
