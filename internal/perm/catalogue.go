@@ -28,6 +28,7 @@ func (e Entry) IsRead() bool { return e.Action == "read" || strings.HasSuffix(e.
 // Catalogue says which permissions exist, in the order in which they are shown. It never changes once it is made.
 type Catalogue struct {
 	entries []Entry
+	names   []string // of the entries
 	index   map[string]int
 	all     Set
 	reads   Set
@@ -64,7 +65,9 @@ func New(entries []Entry) (*Catalogue, error) {
 		if err := checkEntry(i, e, c.index); err != nil {
 			return nil, err
 		}
-		c.index[e.Name()] = i
+		name := e.Name()
+		c.names = append(c.names, name)
+		c.index[name] = i
 		all.add(i)
 		if e.IsRead() {
 			reads.add(i)
@@ -147,9 +150,9 @@ func (c *Catalogue) Known(names []string) Set {
 // Names lists a set's names in catalogue order; never nil.
 func (c *Catalogue) Names(s Set) []string {
 	out := make([]string, 0, s.Len())
-	for i := range c.entries {
+	for i, name := range c.names {
 		if s.has(i) {
-			out = append(out, c.entries[i].Name())
+			out = append(out, name)
 		}
 	}
 	return out
