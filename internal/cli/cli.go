@@ -30,6 +30,7 @@ type Streams struct {
 // root is the command with its words, in the order in which help shows them.
 type root struct {
 	Serve serveCmd `cmd:"" group:"server" help:"Run a server."`
+	Demo  demoCmd  `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
 
 	Workspaces  workspacesCmd  `cmd:"" group:"objects" aliases:"workspace" help:"Tenants: list, make, change, delete."`
 	Members     membersCmd     `cmd:"" group:"objects" aliases:"member" help:"Who is in a workspace, and with which role."`
@@ -40,9 +41,16 @@ type root struct {
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
 
-	Rootkey rootkeyCmd `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`
+	Backup    backupCmd    `cmd:"" group:"files" help:"Write a consistent copy of the database, also while a server runs."`
+	Restore   restoreCmd   `cmd:"" group:"files" help:"Put a backup in the database's place."`
+	Migrate   migrateCmd   `cmd:"" group:"files" help:"Bring the database up to this version. A server does it by itself when it starts."`
+	Doctor    doctorCmd    `cmd:"" group:"files" help:"Check settings, database, clock and files, and say what to do."`
+	Catalogue catalogueCmd `cmd:"" group:"files" help:"Catalogues of permissions."`
+	Rootkey   rootkeyCmd   `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`
 
-	Version versionCmd `cmd:"" group:"shell" help:"Print the version."`
+	Completion completionCmd `cmd:"" group:"shell" help:"Print a shell's completion script."`
+	Complete   completeCmd   `cmd:"" hidden:""`
+	Version    versionCmd    `cmd:"" group:"shell" help:"Print the version."`
 }
 
 const description = `API keys that are minted within their creator's permissions, verified on every call, and revoked at once.
@@ -128,11 +136,19 @@ func usage(w io.Writer, err error) int {
 	var wrong *kong.ParseError
 	if errors.As(err, &wrong) && wrong.Context != nil {
 		if node := wrong.Context.Selected(); node != nil {
-			where = node.FullPath()
+			where = path(node)
 		}
 	}
 	fmt.Fprintf(w, "See %s --help\n", where)
 	return exitUsage
+}
+
+// path is how a command is called.
+func path(n *kong.Node) string {
+	if n.Parent == nil {
+		return n.Name
+	}
+	return path(n.Parent) + " " + n.Name
 }
 
 func ended(w io.Writer, err error) int {

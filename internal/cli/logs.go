@@ -14,7 +14,8 @@ import (
 )
 
 type logsCmd struct {
-	Show logsShow `cmd:"" default:"withargs" help:"Show the log, newest first."`
+	Show   logsShow   `cmd:"" default:"withargs" help:"Show the log, newest first."`
+	Verify logsVerify `cmd:"" help:"Check in a database file that nobody changed the log."`
 }
 
 func (logsCmd) Help() string {

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/sqlite"
+)
+
+// databaseFlags say which database file a command is about, in the words of serve.
+type databaseFlags struct {
+	DatabaseURL *string `name:"database-url" placeholder:"sqlite:FILE" help:"The database. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
+	Config      *string `placeholder:"FILE" help:"The server's file of settings. [KEYWARD_CONFIG]"`
+}
+
+func (f *databaseFlags) load() (config.Config, error) {
+	all := serverFlags{DatabaseURL: f.DatabaseURL, Config: f.Config}
+	return all.load()
+}
+
+// database is a file that is open for a command.
+type database struct {
+	*store.DB
+	driver *sqlite.Driver
+}
+
+// open opens a database file of this program's version; one of an earlier version is brought up to date only by a server, by
+// migrate, and by restore.
+func open(ctx context.Context, path string, cfg config.Config) (*database, error) {
+	d, err := sqlite.Open(path, sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	at, newest, err := d.Version(ctx)
+	if err == nil && at < newest {
+		err = fmt.Errorf("the database %s has version %d and this program wants %d: keyward migrate, or start a server", path, at, newest)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return openStore(ctx, d, cfg)
+}
+
+func openStore(ctx context.Context, d *sqlite.Driver, cfg config.Config) (*database, error) {
+	catalogue, err := catalogueOf(cfg)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	db, err := store.Open(ctx, d, store.Options{Now: time.Now, Catalogue: catalogue})
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return &database{db, d}, nil
+}
+
+func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
+	if cfg.Catalogue == "" {
+		return perm.Builtin(), nil
+	}
+	return catfile.Read(cfg.Catalogue)
+}
+
+// lastEvent is the newest event of the log; ok is false where there is none.
+func (d *database) lastEvent(ctx context.Context) (last audit.Event, ok bool, err error) {
+	err = d.View(ctx, func(v *store.View) error {
+		events, err := v.Logs(store.LogFilter{All: true, Limit: 1})
+		if len(events) > 0 {
+			last, ok = events[0], true
+		}
+		return err
+	})
+	return last, ok, err
+}
+
+// strangePeppers lists the peppers in use that the settings do not have.
+func (d *database) strangePeppers(ctx context.Context, cfg config.Config) (strange []string, err error) {
+	digester, err := cfg.Digester()
+	if err != nil {
+		return nil, err
+	}
+	used, err := d.Peppers(ctx)
+	for _, p := range used {
+		if !digester.Knows(p) {
+			strange = append(strange, string(p))
+		}
+	}
+	return strange, err
+}
+
+type logsVerify struct{ databaseFlags }
+
+// Run walks the log's chain of hashes.
+func (c *logsVerify) Run(ctx context.Context, a *app) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	db, err := open(ctx, cfg.Database, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := db.VerifyLog(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Out, "%d events, each as it was written\n", n)
+	return err
+}
+
+type migrateCmd struct{ databaseFlags }
+
+func (migrateCmd) Help() string {
+	return `A server does the same when it starts. Make a backup before: a database does not go back to an earlier version.
+
+Example:
+  keyward backup before.db && keyward migrate`
+}
+
+// Run brings the database up to date; a new one is made where there is none.
+func (c *migrateCmd) Run(ctx context.Context, a *app) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	d, err := sqlite.Open(cfg.Database, sqlite.Options{Lock: true})
+	if err != nil {
+		return err
+	}
+	before, newest, err := d.Version(ctx)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	db, err := openStore(ctx, d, cfg)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if before == newest {
+		fmt.Fprintf(a.Out, "%s has version %d already\n", cfg.Database, newest)
+		return nil
+	}
+	fmt.Fprintf(a.Out, "%s: version %d, was %d\n", cfg.Database, newest, before)
+	return nil
+}

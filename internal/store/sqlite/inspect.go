@@ -1,0 +1,72 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Lock takes the place of the file's one server without opening the file, which may be damaged or not there: to replace it, for
+// instance. ErrLocked says that another process is there.
+func Lock(path string) (io.Closer, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	return lock(path)
+}
+
+// Version tells the version of the schema, 0 for a file without one, and the newest that this program knows. It changes nothing.
+func (d *Driver) Version(ctx context.Context) (at, newest int, err error) {
+	all, err := steps(migrations)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = d.Read(ctx, func(q store.SQL) error {
+		there, err := texts(ctx, q, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'`)
+		if err != nil || len(there) == 0 {
+			return err
+		}
+		at, err = version(ctx, q)
+		return err
+	})
+	return at, len(all), err
+}
+
+// Check reads the whole file and tells whether its pages, indexes and references are sound.
+func (d *Driver) Check(ctx context.Context) error {
+	return d.Read(ctx, func(q store.SQL) error {
+		found, err := texts(ctx, q, `PRAGMA integrity_check(1)`)
+		if err != nil {
+			return err
+		}
+		if len(found) != 1 || found[0] != "ok" {
+			return fmt.Errorf("the database is damaged: %v", found)
+		}
+		broken, err := texts(ctx, q, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`)
+		if err == nil && len(broken) > 0 {
+			err = fmt.Errorf("the database is damaged: a reference out of the table %s leads nowhere", broken[0])
+		}
+		return err
+	})
+}
+
+// texts reads a query's one column.
+func texts(ctx context.Context, q store.SQL, query string) (out []string, err error) {
+	rows, err := q.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
