@@ -1,0 +1,324 @@
+package control_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/keyward/keyward/internal/control"
+)
+
+// names is a set of permissions as a model has it: nothing of the product's own sets takes part.
+type names map[string]bool
+
+func (n names) within(o names) bool {
+	for p := range n {
+		if !o[p] {
+			return false
+		}
+	}
+	return true
+}
+
+func setOf(list []string) names {
+	out := names{}
+	for _, p := range list {
+		out[p] = true
+	}
+	return out
+}
+
+// few are the permissions that the walk plays with: those that open doors, and two that are only held.
+var few = []string{"api-keys:write", "api-keys:manage-others", "api-keys:delete", "members:invite", "members:role-change",
+	"members:remove", "roles:write", "workspace:read", "calls:read", "calls:write"}
+
+// modelKey is what the walk knows of a key.
+type modelKey struct {
+	id, user  string
+	holds     names
+	perMinute int64
+}
+
+// walk is a model of one workspace, beside the real one.
+type walk struct {
+	*rapid.T
+	k       *kit
+	ws      string
+	members map[string]string // user → role
+	roles   map[string]names
+	keys    map[string]*modelKey
+	system  map[string]string // name → id
+}
+
+// someone is a caller and what it holds; key is nil for the root, which holds everything.
+type someone struct {
+	control.Caller
+	holds names
+	key   *modelKey
+}
+
+var users = []string{"owner", "u1", "u2", "u3"}
+
+// T1, T2, T3, T5, T6, T10: over random roles, members, keys and operations nobody ever gets, or gives, what they do not hold; what
+// was granted is frozen; a derived key's limit lies within its parent's; there is always an owner.
+func TestT1T3NobodyObtainsThroughAnyDoorWhatTheyDoNotHold(t *testing.T) {
+	t.Parallel()
+	var steps, changed atomic.Int64
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "walk")
+		must(rt, err)
+		w := &walk{T: rt, k: newKit(rt, dir), members: map[string]string{}, roles: map[string]names{}, keys: map[string]*modelKey{}, system: map[string]string{}}
+		defer func() { must(t, w.k.db.Close()) }()
+		w.start()
+		for range 110 {
+			steps.Add(1)
+			if w.step() {
+				changed.Add(1)
+			}
+			w.check()
+		}
+	})
+	if !t.Failed() && (steps.Load() < 10_000 || changed.Load() < steps.Load()/10) {
+		t.Errorf("only %d steps, of which %d changed anything", steps.Load(), changed.Load())
+	}
+}
+
+func (w *walk) start() {
+	w.ws = w.k.found(w.T)
+	for name, r := range w.k.roles(w.T, w.ws) {
+		w.roles[string(r.ID)] = setOf(catalogue.Names(r.Permissions))
+		w.system[name] = string(r.ID)
+	}
+	w.members["owner"] = w.system["Owner"]
+	w.remember(w.k.key(w.T, w.ws, "owner"))
+}
+
+func (w *walk) remember(r control.Revealed) *modelKey {
+	k := &modelKey{id: string(r.Key.ID), user: string(r.Key.User), holds: setOf(catalogue.Names(r.Key.Permissions)), perMinute: r.Key.Limits.PerMinute}
+	w.keys[k.id] = k
+	return k
+}
+
+// pick draws one of a map's keys, in an order that replays.
+func pick[V any](t *rapid.T, m map[string]V, label string) string {
+	return rapid.SampledFrom(slices.Sorted(maps.Keys(m))).Draw(t, label)
+}
+
+func (w *walk) caller() someone {
+	if len(w.keys) == 0 || rapid.IntRange(0, 9).Draw(w.T, "root") == 0 {
+		all := names{}
+		for _, e := range catalogue.Entries() {
+			all[e.Name()] = true
+		}
+		return someone{Caller: w.k.root, holds: all}
+	}
+	k := w.keys[pick(w.T, w.keys, "caller")]
+	return someone{Caller: control.Caller{APIKey: w.real(k.id).ID}, holds: k.holds, key: k}
+}
+
+func (w *walk) real(key string) control.Key {
+	k, err := w.k.GetKey(context.Background(), w.k.root, key)
+	must(w.T, err)
+	return k
+}
+
+func (w *walk) some() []string {
+	return rapid.SliceOfDistinct(rapid.SampledFrom(few), rapid.ID).Draw(w.T, "permissions")
+}
+
+// step draws one operation and tells whether it went through.
+func (w *walk) step() bool {
+	c := w.caller()
+	switch rapid.SampledFrom([]string{"create", "create", "rotate", "update", "delete", "role", "edit", "put", "role-change", "remove"}).Draw(w.T, "operation") {
+	case "create":
+		return w.create(c)
+	case "rotate":
+		return w.rotate(c)
+	case "update":
+		return w.update(c)
+	case "delete":
+		return w.remove(c)
+	case "role":
+		return w.role(c)
+	case "edit":
+		return w.edit(c)
+	case "put":
+		return w.put(c)
+	case "role-change":
+		return w.change(c)
+	}
+	return w.leave(c)
+}
+
+func (w *walk) create(c someone) bool {
+	user := rapid.SampledFrom(users).Draw(w.T, "user")
+	in := control.CreateKey{Workspace: w.ws, User: user, Name: "k"}
+	if rapid.Bool().Draw(w.T, "named") {
+		in.Permissions = control.Some(w.some())
+	}
+	if n := rapid.Int64Range(0, 20).Draw(w.T, "limit"); n > 0 {
+		in.RateLimit = control.Some(control.LimitsInput{PerMinute: control.Some(n)})
+	}
+	out, err := w.k.CreateKey(context.Background(), c.Caller, in)
+	if err != nil {
+		return false
+	}
+	k := w.remember(out)
+	creator, member := w.members[user]
+	if !member || !k.holds.within(c.holds) || !k.holds.within(w.roles[creator]) {
+		w.Fatalf("minted %v for %s (member %v), by one who holds %v", k.holds, user, member, c.holds)
+	}
+	w.withinLimit(c, k.perMinute, "minted")
+	return true
+}
+
+func (w *walk) withinLimit(c someone, n int64, what string) {
+	if c.key != nil && c.key.perMinute != 0 && (n == 0 || n > c.key.perMinute) {
+		w.Fatalf("%s a limit of %d by a key with %d", what, n, c.key.perMinute)
+	}
+}
+
+func (w *walk) rotate(c someone) bool {
+	if len(w.keys) == 0 {
+		return false
+	}
+	k := w.keys[pick(w.T, w.keys, "key")]
+	if _, err := w.k.RotateKey(context.Background(), c.Caller, k.id, 0); err != nil {
+		return false
+	}
+	if !k.holds.within(c.holds) {
+		w.Fatalf("revealed a key with %v to one who holds %v", k.holds, c.holds)
+	}
+	w.withinLimit(c, k.perMinute, "revealed")
+	return true
+}
+
+func (w *walk) update(c someone) bool {
+	if len(w.keys) == 0 {
+		return false
+	}
+	k := w.keys[pick(w.T, w.keys, "key")]
+	n := rapid.Int64Range(1, 20).Draw(w.T, "limit")
+	limit := control.Some(n)
+	if n == 20 {
+		n, limit = 0, control.Null[int64]()
+	}
+	done, failed, err := w.k.UpdateKeys(context.Background(), c.Caller, []control.UpdateKey{{ID: k.id, IsActive: control.Some(true),
+		RateLimit: control.Some(control.LimitsInput{PerMinute: limit})}})
+	if err != nil || len(failed) > 0 || len(done) == 0 {
+		return false
+	}
+	if narrowed := k.perMinute == 0 || n != 0 && n <= k.perMinute; !narrowed {
+		w.withinLimit(c, n, "set")
+	}
+	k.perMinute = n
+	return true
+}
+
+func (w *walk) remove(c someone) bool {
+	if len(w.keys) == 0 {
+		return false
+	}
+	key := pick(w.T, w.keys, "key")
+	if err := w.k.DeleteKey(context.Background(), c.Caller, key); err != nil {
+		return false
+	}
+	delete(w.keys, key)
+	return true
+}
+
+func (w *walk) role(c someone) bool {
+	want := w.some()
+	r, err := w.k.CreateRole(context.Background(), c.Caller, w.ws, control.CreateRole{Name: fmt.Sprintf("r%d", len(w.roles)), Permissions: want})
+	if err != nil {
+		return false
+	}
+	w.given(c, setOf(want), "a new role")
+	w.roles[string(r.ID)] = setOf(want)
+	return true
+}
+
+func (w *walk) given(c someone, what names, door string) {
+	if !what.within(c.holds) {
+		w.Fatalf("%s with %v was given by one who holds %v", door, what, c.holds)
+	}
+}
+
+func (w *walk) edit(c someone) bool {
+	role, want := pick(w.T, w.roles, "role"), w.some()
+	if _, err := w.k.UpdateRole(context.Background(), c.Caller, w.ws, role, control.UpdateRole{Permissions: control.Some(want)}); err != nil {
+		return false
+	}
+	w.given(c, setOf(want), "an edited role")
+	w.roles[role] = setOf(want)
+	return true
+}
+
+func (w *walk) put(c someone) bool {
+	user, role := rapid.SampledFrom(users).Draw(w.T, "user"), pick(w.T, w.roles, "role")
+	_, _, err := w.k.PutMember(context.Background(), c.Caller, w.ws, user, control.PutMember{Email: user + "@example.org", Role: role})
+	if err != nil {
+		return false
+	}
+	if w.members[user] != role {
+		w.given(c, w.roles[role], "a member's role")
+	}
+	w.members[user] = role
+	return true
+}
+
+func (w *walk) change(c someone) bool {
+	user, role := pick(w.T, w.members, "user"), pick(w.T, w.roles, "role")
+	if _, err := w.k.UpdateMember(context.Background(), c.Caller, w.ws, user, control.UpdateMember{Role: control.Some(role)}); err != nil {
+		return false
+	}
+	if w.members[user] != role {
+		w.given(c, w.roles[role], "a changed role")
+	}
+	w.members[user] = role
+	return true
+}
+
+func (w *walk) leave(c someone) bool {
+	user, heir := pick(w.T, w.members, "user"), rapid.SampledFrom(users).Draw(w.T, "heir")
+	keys := rapid.SampledFrom([]string{"", "keep", "transfer:" + heir}).Draw(w.T, "keys")
+	if _, err := w.k.RemoveMember(context.Background(), c.Caller, w.ws, user, control.RemoveMember{Keys: keys}); err != nil {
+		return false
+	}
+	delete(w.members, user)
+	for _, k := range w.keys {
+		if k.user != user {
+			continue
+		}
+		now := w.real(k.id)
+		if string(now.User) != user {
+			w.given(c, k.holds, "a transferred key")
+			if !k.holds.within(w.roles[w.members[heir]]) || string(now.User) != heir {
+				w.Fatalf("%s received a key with %v", now.User, k.holds)
+			}
+			k.user = heir
+		} else if keys != "keep" && now.IsActive {
+			w.Fatalf("a key of %s goes on", user)
+		}
+	}
+	return true
+}
+
+// check holds what must be true at any time.
+func (w *walk) check() {
+	for _, k := range w.keys {
+		now := w.real(k.id)
+		if !maps.Equal(setOf(catalogue.Names(now.Permissions)), k.holds) {
+			w.Fatalf("a key's permissions went from %v to %v", k.holds, catalogue.Names(now.Permissions))
+		}
+	}
+	if !slices.Contains(slices.Collect(maps.Values(w.members)), w.system["Owner"]) {
+		w.Fatalf("nobody owns the workspace: %v", w.members)
+	}
+}
