@@ -93,8 +93,8 @@ var keyward = archtest.House{
 			"internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
-			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/config", "internal/keyfmt",
-			"internal/server",
+			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",
+			"internal/config", "internal/keyfmt", "internal/perm", "internal/server", "internal/store", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.
