@@ -32,11 +32,11 @@ type root struct {
 	Serve serveCmd `cmd:"" group:"server" help:"Run a server."`
 	Demo  demoCmd  `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
 
-	Workspaces  workspacesCmd  `cmd:"" group:"objects" aliases:"workspace" help:"Tenants: list, make, change, delete."`
-	Members     membersCmd     `cmd:"" group:"objects" aliases:"member" help:"Who is in a workspace, and with which role."`
-	Roles       rolesCmd       `cmd:"" group:"objects" aliases:"role" help:"What members may do."`
-	Keys        keysCmd        `cmd:"" group:"objects" aliases:"key" help:"API keys: make, look at, change, rotate, delete, import."`
-	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" aliases:"service-key" help:"Operators' credentials."`
+	Workspaces  workspacesCmd  `cmd:"" group:"objects" help:"Tenants: list, make, change, delete."`
+	Members     membersCmd     `cmd:"" group:"objects" help:"Who is in a workspace, and with which role."`
+	Roles       rolesCmd       `cmd:"" group:"objects" help:"What members may do."`
+	Keys        keysCmd        `cmd:"" group:"objects" help:"API keys: make, look at, change, rotate, delete, import."`
+	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" help:"Operators' credentials."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`

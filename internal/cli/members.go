@@ -16,9 +16,9 @@ type inWorkspace struct {
 type membersCmd struct {
 	List   membersList   `cmd:"" help:"List members."`
 	Get    membersGet    `cmd:"" help:"Show a member."`
-	Add    membersAdd    `cmd:"" aliases:"put" help:"Add a member, or make one that is there so."`
+	Add    membersAdd    `cmd:"" help:"Add a member, or make one that is there so."`
 	Update membersUpdate `cmd:"" help:"Change a member's role, address or name."`
-	Remove membersRemove `cmd:"" aliases:"delete" help:"Remove a member. Their keys stop, unless --keys says otherwise."`
+	Remove membersRemove `cmd:"" help:"Remove a member. Their keys stop, unless --keys says otherwise."`
 }
 
 func (membersCmd) Help() string {

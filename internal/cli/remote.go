@@ -14,7 +14,7 @@ import (
 
 // remote is what every command has that calls a server.
 type remote struct {
-	URL       string `env:"KEYWARD_URL" default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server. [KEYWARD_URL]"`
+	URL       string `env:"KEYWARD_URL" default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server."`
 	TokenFile string `type:"path" placeholder:"FILE" help:"Read the token from a file instead of KEYWARD_TOKEN. It is never an argument."`
 	JSON      bool   `name:"json" help:"Print JSON, for programs."`
 }
