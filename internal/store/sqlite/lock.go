@@ -26,3 +26,8 @@ func lock(path string) (*os.File, error) {
 	}
 	return nil, fmt.Errorf("lock the database: %w", err)
 }
+
+// unlock lets go even where a process that is just being started holds a copy of the descriptor for a moment.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

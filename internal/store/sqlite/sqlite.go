@@ -211,7 +211,8 @@ func (d *Driver) Close() error {
 		errs = append(errs, d.db.Close())
 	}
 	if d.lock != nil {
-		errs = append(errs, d.lock.Close())
+		errs = append(errs, unlock(d.lock))
+		d.lock = nil
 	}
 	return errors.Join(errs...)
 }
