@@ -108,6 +108,9 @@ func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role strin
 	if err := tx.PutMember(m); err != nil {
 		return Member{}, err
 	}
+	if m, err = tx.Member(m.Workspace, m.User); err != nil { // one who comes back has the keys of before
+		return Member{}, err
+	}
 	err = s.record(tx, a, change{kind: audit.MemberAdded, workspace: m.Workspace, target: string(m.User),
 		sentence: fmt.Sprintf("%s added as %s", m.User, r.Name), after: memberFields(m, r.Name)})
 	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
