@@ -181,7 +181,7 @@ func (d *doctor) contents(ctx context.Context, cfg config.Config) {
 	default:
 		d.ok("peppers", "every one in use is configured")
 	}
-	if behind := db.TimeMark().Sub(time.Now()); behind > time.Minute {
+	if behind := time.Until(db.TimeMark()); behind > time.Minute {
 		d.fail("clock", "is %s behind the time that the database has seen: set it right", behind.Round(time.Second))
 	}
 }
