@@ -172,7 +172,7 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// oneLine keeps an error on the one line it has, and leaves out the name that stands before it anyway.
+// oneLine keeps an error on the one line it has and from steering the terminal, and leaves out the name that stands before it anyway.
 func oneLine(err error) string {
-	return strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), "keyward: ")
+	return visible(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), "keyward: "))
 }
