@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/keyward/keyward/internal/apikey"
@@ -90,6 +91,11 @@ func (a *api) selfKey(x *exchange) (wire.APIKeyResult, error) {
 func (a *api) updateKeys(x *exchange, in wire.UpdateAPIKeys) (wire.UpdatedAPIKeys, error) {
 	if err := counted("apiKeys", len(in.APIKeys), maxBulk); err != nil {
 		return wire.UpdatedAPIKeys{}, err
+	}
+	for i, item := range in.APIKeys {
+		if item.ID == "" {
+			return wire.UpdatedAPIKeys{}, fault.Invalid(fmt.Sprintf("apiKeys[%d].id", i), "must be given")
+		}
 	}
 	updated, failed, err := a.Control.UpdateKeys(x.ctx(), x.caller, mapped(in.APIKeys, updateItem))
 	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: itemErrors(failed), Revocation: a.revocation()}, err
