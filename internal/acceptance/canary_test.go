@@ -1,0 +1,113 @@
+package acceptance_test
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// pieceLength is how much of a key must not be found anywhere: 71 bits, which no chance brings about.
+const pieceLength = 12
+
+// pieces are all parts of that length of the keys' random halves.
+func pieces(keys map[string]bool) map[string]string {
+	all := map[string]string{}
+	for key := range keys {
+		body := key[strings.LastIndexByte(key, '_')+1:]
+		for i := 0; i+pieceLength <= len(body); i++ {
+			all[body[i:i+pieceLength]] = key
+		}
+	}
+	return all
+}
+
+// findPiece gives the first piece in a text.
+func findPiece(all map[string]string, in []byte) (piece string, at int, found bool) {
+	for i := 0; i+pieceLength <= len(in); i++ {
+		if _, hit := all[string(in[i:i+pieceLength])]; hit {
+			return string(in[i : i+pieceLength]), i, true
+		}
+	}
+	return "", 0, false
+}
+
+// canaries looks for pieces of keys wherever the server leaves something, after everything that the conversations did with them.
+func (h *house) canaries(t *testing.T) {
+	all := pieces(h.keys)
+	if len(h.keys) < 50 {
+		t.Fatalf("only %d keys were seen: too few to find anything", len(h.keys))
+	}
+	places := map[string][]byte{}
+	for name, target := range map[string]string{
+		"metrics": "/metrics", "log as CSV": "/api/v2/workspaces/logs?format=csv", "log as NDJSON": "/api/v2/workspaces/logs?format=ndjson",
+		"document": "/openapi.json", "service keys": "/api/v2/service-keys",
+	} {
+		e, err := h.ask(t.Context(), http.MethodGet, target, http.Header{"Authorization": {"Bearer " + h.root}}, nil)
+		if err != nil || e.response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %d", name, err, e.response.StatusCode)
+		}
+		places[name] = e.body
+	}
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	out, err := h.keyward(t.Context(), "backup", backup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places["output of backup"] = out
+	places["backup"] = read(t, backup)
+	h.files(t, places, "running")
+	h.stop(t)
+	h.files(t, places, "stopped")
+	places["output of the server"] = []byte(h.output.String())
+
+	for name, content := range places {
+		if len(content) == 0 && !strings.HasPrefix(name, "output of backup") && !strings.Contains(name, "file") {
+			t.Errorf("%s: there is nothing to look at", name)
+		}
+		if piece, at, found := findPiece(all, content); found {
+			t.Errorf("%s: a piece of a key (%s) at byte %d:\n%q", name, piece, at, content[max(0, at-200):min(len(content), at+100)])
+		}
+	}
+	t.Logf("%d keys, %d places", len(h.keys), len(places))
+}
+
+// files adds what lies in the database's directory: the database, its write-ahead log, and whatever else was left there.
+func (h *house) files(t *testing.T, places map[string][]byte, when string) {
+	t.Helper()
+	entries, err := os.ReadDir(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		places["file "+e.Name()+", "+when] = read(t, filepath.Join(h.dir, e.Name()))
+	}
+	if !bytes.HasPrefix(places["file keyward.db, "+when], []byte("SQLite format 3")) {
+		t.Errorf("the database is not where it is looked for")
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestT18TheSweepFindsAPieceWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	body := "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm"
+	all := pieces(map[string]bool{"kw_live_" + body: true})
+	for _, hidden := range []string{body[:12], body[37:], body[20:40]} {
+		if _, _, found := findPiece(all, []byte("\x00before"+hidden+"after\xff")); !found {
+			t.Errorf("%q was not found", hidden)
+		}
+	}
+	if piece, _, found := findPiece(all, []byte("kw_live_0123…jklm and "+body[5:16])); found {
+		t.Errorf("%q was found where only shorter parts are", piece)
+	}
+}

@@ -1,0 +1,341 @@
+package acceptance_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const conversations = "../../api/conversations"
+
+// house is a running server and what was seen of it.
+type house struct {
+	*process
+	document *document
+	given    values // what every conversation knows from the start
+
+	mu   sync.Mutex
+	keys map[string]bool            // every whole key that was seen
+	seen map[string]map[string]bool // operation -> status -> it happened
+	code map[string]bool            // every error code that was seen
+}
+
+func open(t *testing.T) *house {
+	t.Helper()
+	h := &house{process: start(t), keys: map[string]bool{}, seen: map[string]map[string]bool{}, code: map[string]bool{}}
+	h.document = readDocument(t, h.url)
+	h.keys[h.root] = true
+	now := time.Now().UTC()
+	h.given = values{
+		"root":     h.root,
+		"tomorrow": now.Add(24 * time.Hour).Format(time.RFC3339),
+		"nextYear": now.AddDate(1, 0, 0).Format(time.RFC3339),
+	}
+	for name, scope := range map[string]string{"manager": "manage", "verifier": "verify"} {
+		steps, err := parseConversation(fmt.Sprintf("-- make %s --\nPOST /api/v2/service-keys\nAuthorization: Bearer {root}\n\n"+
+			`{"name": "%s", "scopes": ["%s"]}`+"\n-- > 201 --\n"+`{"data": {"result": {"key": "<key svc> $%s"}}}`, name, name, scope, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (&talk{house: h, known: h.given}).all(steps); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return h
+}
+
+// talk is one conversation that goes on.
+type talk struct {
+	*house
+	known  values
+	bodies map[string]string // what the answers were, by the request's name
+}
+
+func TestConversations(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(conversations, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no conversations in %s: %v", conversations, err)
+	}
+	h := open(t)
+	t.Run("replayed", func(t *testing.T) {
+		for _, file := range files {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				t.Parallel()
+				h.replay(t, file)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	t.Run("cover every operation and every status that the document names", h.coverage)
+	t.Run("T18 leave no piece of a key behind", h.canaries)
+}
+
+func (h *house) replay(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := parseConversation(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := values{}
+	for name, value := range h.given {
+		known[name] = value
+	}
+	if err := (&talk{house: h, known: known, bodies: map[string]string{}}).all(steps); err != nil {
+		t.Error(err)
+	}
+}
+
+// all goes through the steps and stops at the first that goes wrong, since the others build on it.
+func (c *talk) all(steps []step) error {
+	for _, s := range steps {
+		var err error
+		switch {
+		case s.wait != 0:
+			time.Sleep(s.wait)
+		case s.include != "":
+			err = c.included(s.include)
+		default:
+			err = c.exchange(s)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d, %s: %w", s.line, s.name, err)
+		}
+	}
+	return nil
+}
+
+func (c *talk) included(name string) error {
+	text, err := os.ReadFile(filepath.Join(conversations, "include", name+".txtar"))
+	if err != nil {
+		return err
+	}
+	steps, err := parseConversation(string(text))
+	if err != nil {
+		return err
+	}
+	return c.all(steps)
+}
+
+func (c *talk) exchange(s step) error {
+	c.known["in2s"] = time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
+	e, err := c.send(s.request)
+	if err != nil {
+		return err
+	}
+	wrong := c.check(e)
+	if e.response.StatusCode != s.want.status {
+		wrong = append(wrong, fmt.Sprintf("status %d, want %d", e.response.StatusCode, s.want.status))
+	} else {
+		wrong = append(wrong, c.compare(s, e)...)
+	}
+	if c.bodies != nil {
+		c.bodies[s.name] = anonymous(e)
+	}
+	if wrong == nil {
+		return nil
+	}
+	return fmt.Errorf("%s\n%s %s %s\n%d %s", strings.Join(wrong, "\n"), e.request.Method, e.request.URL.RequestURI(), clipped(e.sent),
+		e.response.StatusCode, clipped(e.body))
+}
+
+func clipped(b []byte) string {
+	const most = 4000
+	if len(b) > most {
+		return string(b[:most]) + "…"
+	}
+	return string(b)
+}
+
+// send fills in the values and asks.
+func (c *talk) send(r request) (exchange, error) {
+	target, err := c.known.fill(r.target)
+	if err != nil {
+		return exchange{}, err
+	}
+	body, err := c.known.fill(r.body)
+	if err != nil {
+		return exchange{}, err
+	}
+	if r.repeat > 0 {
+		body = strings.Repeat(body, r.repeat)
+	}
+	head := http.Header{}
+	for _, h := range r.headers {
+		value, err := c.known.fill(h.value)
+		if err != nil {
+			return exchange{}, err
+		}
+		head.Add(h.name, value)
+	}
+	if body != "" && head.Get("Content-Type") == "" {
+		head.Set("Content-Type", "application/json")
+	}
+	if head.Get("Content-Type") == "<none>" {
+		head.Del("Content-Type")
+	}
+	return c.ask(context.Background(), r.method, target, head, []byte(body))
+}
+
+// ask sends one request as it is.
+func (h *house) ask(ctx context.Context, method, target string, head http.Header, body []byte) (exchange, error) {
+	request, err := http.NewRequestWithContext(ctx, method, h.url+target, bytes.NewReader(body))
+	if err != nil {
+		return exchange{}, err
+	}
+	request.Header = head
+	response, err := plain.Do(request)
+	if err != nil {
+		return exchange{}, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	return exchange{request: request, sent: body, response: response, body: answer}, err
+}
+
+// plain follows no redirect, asks for no compression and goes through no proxy.
+var plain = &http.Client{
+	Timeout:       patience,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32},
+}
+
+// check holds an answer against the laws and the document, and keeps what was seen.
+func (h *house) check(e exchange) []string {
+	code, wrong := laws(e)
+	operation, more := h.document.check(e)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, key := range wholeKeys(string(e.body)) {
+		h.keys[key] = true
+	}
+	if code != "" {
+		h.code[code] = true
+	}
+	if operation != "" {
+		if h.seen[operation] == nil {
+			h.seen[operation] = map[string]bool{}
+		}
+		h.seen[operation][fmt.Sprint(e.response.StatusCode)] = true
+	}
+	return append(wrong, more...)
+}
+
+// compare holds an answer against its expectation.
+func (c *talk) compare(s step, e exchange) []string {
+	wrong := c.compareHeaders(s.want.headers, e.response.Header)
+	if s.want.like != "" {
+		other, known := c.bodies[s.want.like]
+		if !known {
+			return append(wrong, fmt.Sprintf("nothing was asked as %q", s.want.like))
+		}
+		if got := anonymous(e); got != other {
+			wrong = append(wrong, fmt.Sprintf("want the same as for %q:\n%s\ngot\n%s", s.want.like, other, got))
+		}
+	}
+	if s.want.body == "" {
+		return wrong
+	}
+	want, err := c.known.fill(s.want.body)
+	if err != nil {
+		return append(wrong, err.Error())
+	}
+	media := e.response.Header.Get("Content-Type")
+	switch {
+	case strings.HasPrefix(media, "application/json"):
+		return append(wrong, c.matchJSON("answer", want, string(e.body))...)
+	case strings.HasPrefix(media, "application/x-ndjson"):
+		lines, patterns := strings.Split(strings.TrimRight(string(e.body), "\n"), "\n"), strings.Split(want, "\n")
+		if len(lines) != len(patterns) {
+			return append(wrong, fmt.Sprintf("want %d lines, got %d", len(patterns), len(lines)))
+		}
+		for i := range lines {
+			wrong = append(wrong, c.matchJSON(fmt.Sprintf("line %d", i+1), patterns[i], lines[i])...)
+		}
+		return wrong
+	}
+	return append(wrong, matchLines(want, string(e.body))...)
+}
+
+func (c *talk) matchJSON(at, want, got string) []string {
+	pattern, err := decode([]byte(want))
+	if err != nil {
+		return []string{"the expectation: " + err.Error()}
+	}
+	value, err := decode([]byte(got))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return c.known.match(at, pattern, value)
+}
+
+func (c *talk) compareHeaders(want []header, got http.Header) []string {
+	var wrong []string
+	for _, h := range want {
+		value, err := c.known.fill(h.value)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		have := strings.Join(got.Values(h.name), ", ")
+		switch {
+		case value == "<absent>" && have != "":
+			wrong = append(wrong, fmt.Sprintf("%s: want none, got %q", h.name, have))
+		case value == "<absent>":
+		case have == "":
+			wrong = append(wrong, fmt.Sprintf("%s: want %q, got none", h.name, value))
+		default:
+			wrong = append(wrong, c.known.match(h.name, value, have)...)
+		}
+	}
+	return wrong
+}
+
+// anonymous is an answer without what differs in every answer: the request's id and the time.
+func anonymous(e exchange) string {
+	id := e.response.Header.Get("X-Request-Id")
+	var b strings.Builder
+	for _, name := range sortedKeys(e.response.Header) {
+		if name != "Date" && name != "X-Request-Id" {
+			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(e.response.Header[name], ", "))
+		}
+	}
+	return b.String() + strings.ReplaceAll(string(e.body), id, "<id>")
+}
+
+// elsewhere are statuses that a sound server cannot be brought to by asking (the first two), and those that the generated tests
+// demand of every operation.
+var elsewhere = []string{"500", "503", "400", "401", "413", "415"}
+
+// elsewhereOnly is a status of one operation that needs another set-up: metrics that have an address of their own.
+const elsewhereOnly = "getMetrics 404"
+
+func (h *house) coverage(t *testing.T) {
+	for _, o := range h.document.operations {
+		for _, status := range o.statuses {
+			if !slices.Contains(elsewhere, status) && o.id+" "+status != elsewhereOnly && !h.seen[o.id][status] {
+				t.Errorf("no conversation brings %s (%s %s) to answer %s", o.id, o.method, o.path, status)
+			}
+		}
+	}
+	for status, all := range codes {
+		for _, code := range all {
+			if status != 429 && status != 503 && !h.code[code] {
+				t.Errorf("no conversation brings the error %s", code)
+			}
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package acceptance_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// patience is how long a server may take to start or to stop.
+const patience = 30 * time.Second
+
+// process is a running `keyward serve` with a database of its own.
+type process struct {
+	url      string // http://127.0.0.1:port
+	root     string // the root key
+	dir      string // holds the database and nothing else
+	database string // KEYWARD_DATABASE_URL
+	output   *output
+
+	command *exec.Cmd
+	ended   chan struct{}
+	err     error // of the process; read it after ended
+}
+
+// output gathers what a process writes.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// start runs a server on a port of its choice. It is stopped at the end of the test, and must stop in order.
+func start(t *testing.T) *process {
+	t.Helper()
+	root, err := format.Mint(rand.Reader, keyfmt.Service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p := &process{root: root.Reveal(), dir: dir, database: "sqlite:" + filepath.Join(dir, "keyward.db"), output: &output{}, ended: make(chan struct{})}
+	p.command = exec.Command(binary, "serve")
+	p.command.Env = p.environment("KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_LEVEL=debug", "KEYWARD_LOG_FORMAT=json")
+	p.command.Stdout, p.command.Stderr = p.output, p.output
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.err = p.command.Wait(); close(p.ended) }()
+	t.Cleanup(func() { p.stop(t) })
+	p.ready(t)
+	return p
+}
+
+// environment is a clean one: a setting of whoever runs the tests must not reach the server.
+func (p *process) environment(settings ...string) []string {
+	env := []string{"KEYWARD_DATABASE_URL=" + p.database}
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "KEYWARD_") {
+			env = append(env, e)
+		}
+	}
+	return append(env, settings...)
+}
+
+var listening = regexp.MustCompile(`http://127\.0\.0\.1:[1-9][0-9]*`)
+
+// ready waits until the server has said where it listens and answers there.
+func (p *process) ready(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-p.ended:
+			t.Fatalf("the server ended at once: %v\n%s", p.err, p.output)
+		default:
+		}
+		if p.url == "" {
+			p.url = listening.FindString(p.output.String())
+			continue
+		}
+		if answer, err := http.Get(p.url + "/readyz"); err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	t.Fatalf("the server is not ready after %s\n%s", patience, p.output)
+}
+
+// stop ends the server as an operator would. It may be called more than once.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		return
+	default:
+	}
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("stop the server: %v", err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		_ = p.command.Process.Kill()
+		<-p.ended
+		t.Errorf("the server did not stop within %s", patience)
+	}
+	if p.err != nil {
+		t.Errorf("the server ended with %v\n%s", p.err, p.output)
+	}
+}
+
+// keyward runs another command of the binary on the server's database and gives what it printed.
+func (p *process) keyward(ctx context.Context, args ...string) ([]byte, error) {
+	c := exec.CommandContext(ctx, binary, args...)
+	c.Env = p.environment()
+	out, err := c.CombinedOutput()
+	if err != nil {
+		return out, fmt.Errorf("keyward %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return out, nil
+}
