@@ -154,12 +154,10 @@ func setKeyPrefix(c *Config, v string) error {
 	return nil
 }
 
-// minPepper is the least length of a pepper: 16 characters hold 64 bits even as hexadecimal digits.
-const minPepper = 16
-
+// checkPepper refuses what KEYWARD_PEPPER_PREVIOUS could not name later. How long a pepper is, is the operator's choice.
 func checkPepper(v string) error {
-	if len(v) < minPepper {
-		return fmt.Errorf("is shorter than %d characters: want a random one, such as `openssl rand -base64 32` makes", minPepper)
+	if v == string(keyfmt.NoPepper) {
+		return fmt.Errorf("%q stands for no pepper in KEYWARD_PEPPER_PREVIOUS: want a random one, such as `openssl rand -base64 32` makes", v)
 	}
 	if strings.Contains(v, ",") {
 		return fmt.Errorf("holds a comma, which separates peppers in KEYWARD_PEPPER_PREVIOUS: want another one")
