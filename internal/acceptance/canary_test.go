@@ -59,6 +59,9 @@ func (h *house) canaries(t *testing.T) {
 	places["output of backup"] = out
 	places["backup"] = read(t, backup)
 	h.files(t, places, "running")
+	if len(places["file keyward.db-wal, running"]) == 0 {
+		t.Error("the write-ahead log is not where it is looked for")
+	}
 	h.stop(t)
 	h.files(t, places, "stopped")
 	places["output of the server"] = []byte(h.output.String())

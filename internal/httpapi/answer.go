@@ -40,7 +40,7 @@ func (x *exchange) fail(err error) {
 	}
 	x.refusalHeaders(f.Code)
 	body, err := wire.Marshal(wire.Failure{Error: wire.Error{
-		Code: string(f.Code), Message: f.Message, Details: details(f.Details), RequestID: x.id,
+		Code: string(f.Code), Message: x.api.redact.text(f.Message), Details: x.api.redact.details(f.Details), RequestID: x.id,
 	}})
 	if err != nil { // a refusal is made of text alone
 		panic(err)
@@ -66,12 +66,4 @@ func (x *exchange) refusalHeaders(code fault.Code) {
 	case fault.BodyTooLarge:
 		h.Set("Connection", "close")
 	}
-}
-
-func details(ds []fault.Detail) []wire.Detail {
-	out := make([]wire.Detail, len(ds))
-	for i, d := range ds {
-		out[i] = wire.Detail{Field: d.Field, Message: d.Message}
-	}
-	return out
 }

@@ -31,7 +31,7 @@ func (x *exchange) authenticate() error {
 	default:
 		return fault.New(fault.Unauthenticated, "the credential is not valid")
 	}
-	x.caller = control.Caller{Address: x.remote(), UserAgent: userAgent(x.r), RequestID: x.id}
+	x.caller = control.Caller{Address: x.remote(), UserAgent: userAgent(x.api.redact.text(x.r.UserAgent())), RequestID: x.id}
 	if p.IsService {
 		x.caller.ServiceKey, x.service = p.Service.ID, &p.Service
 		return nil
@@ -74,7 +74,6 @@ func (x *exchange) needScope(s account.Scope) error {
 const maxUserAgent = 255
 
 // userAgent is what the client calls itself, for the log of events: clipped, and valid UTF-8.
-func userAgent(r *http.Request) string {
-	ua := r.UserAgent()
+func userAgent(ua string) string {
 	return strings.ToValidUTF8(ua[:min(len(ua), maxUserAgent)], "")
 }

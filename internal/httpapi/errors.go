@@ -24,10 +24,10 @@ func unavailable() *fault.Error {
 }
 
 // itemErrors shows what went wrong with single items of a bulk operation.
-func itemErrors(errs []control.ItemError) []wire.ItemError {
+func (a *api) itemErrors(errs []control.ItemError) []wire.ItemError {
 	out := make([]wire.ItemError, len(errs))
 	for i, e := range errs {
-		out[i] = wire.ItemError{ID: e.ID, Error: string(e.Fault.Code), Details: details(e.Fault.Details)}
+		out[i] = wire.ItemError{ID: a.redact.text(e.ID), Error: string(e.Fault.Code), Details: a.redact.details(e.Fault.Details)}
 	}
 	return out
 }

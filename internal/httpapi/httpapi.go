@@ -51,8 +51,9 @@ type Observer interface {
 
 type api struct {
 	Config
-	mux *http.ServeMux
-	ids *id.Generator // of requests
+	mux    *http.ServeMux
+	ids    *id.Generator // of requests
+	redact redactor
 }
 
 // New makes the handler of every route. It is safe for concurrent use.
@@ -66,7 +67,7 @@ func New(c Config) http.Handler {
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()
 	}
-	a := &api{Config: c}
+	a := &api{Config: c, redact: newRedactor(c.Format)}
 	a.ids = id.NewGenerator(c.Now, rand.Reader)
 	a.mux = a.router()
 	return a

@@ -16,7 +16,7 @@ func (a *api) importKeys(x *exchange, in wire.ImportAPIKeys) (wire.ImportedAPIKe
 		return wire.ImportedAPIKeys{}, fault.Invalid("workspaceId", "must be given")
 	}
 	made, failed, err := a.Control.ImportKeys(x.ctx(), x.caller, in.WorkspaceID, mapped(in.APIKeys, importItem))
-	return wire.ImportedAPIKeys{Imported: mapped(made, imported), Errors: mapped(failed, importError)}, err
+	return wire.ImportedAPIKeys{Imported: mapped(made, imported), Errors: mapped(failed, a.importError)}, err
 }
 
 func importItem(in wire.ImportAPIKey) control.ImportKey {
@@ -39,6 +39,6 @@ func imported(k control.Imported) wire.ImportedAPIKey {
 	return out
 }
 
-func importError(e control.ItemError) wire.ImportError {
-	return wire.ImportError{Index: e.Index, Error: string(e.Fault.Code), Details: details(e.Fault.Details)}
+func (a *api) importError(e control.ItemError) wire.ImportError {
+	return wire.ImportError{Index: e.Index, Error: string(e.Fault.Code), Details: a.redact.details(e.Fault.Details)}
 }

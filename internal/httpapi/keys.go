@@ -51,6 +51,8 @@ func (x *exchange) idempotencyKey() (string, error) {
 		return "", nil
 	case len(values) > 1:
 		return "", fault.Invalid("Idempotency-Key", "stands more than once")
+	case x.api.isKey(values[0]):
+		return "", fault.Invalid("Idempotency-Key", "must not be a key")
 	case values[0] == "":
 		return "", fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
 	}
@@ -98,7 +100,7 @@ func (a *api) updateKeys(x *exchange, in wire.UpdateAPIKeys) (wire.UpdatedAPIKey
 		}
 	}
 	updated, failed, err := a.Control.UpdateKeys(x.ctx(), x.caller, mapped(in.APIKeys, updateItem))
-	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: itemErrors(failed), Revocation: a.revocation()}, err
+	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: a.itemErrors(failed), Revocation: a.revocation()}, err
 }
 
 func updateItem(in wire.UpdateAPIKey) control.UpdateKey {
@@ -114,7 +116,7 @@ func (a *api) deleteKeys(x *exchange, in wire.DeleteAPIKeys) (wire.DeletedAPIKey
 		return wire.DeletedAPIKeys{}, err
 	}
 	deleted, failed, err := a.Control.DeleteKeys(x.ctx(), x.caller, in.IDs)
-	return wire.DeletedAPIKeys{Deleted: listed(deleted), Errors: itemErrors(failed), Revocation: a.revocation()}, err
+	return wire.DeletedAPIKeys{Deleted: listed(deleted), Errors: a.itemErrors(failed), Revocation: a.revocation()}, err
 }
 
 func (a *api) deleteKey(x *exchange) (wire.Revoked, error) {

@@ -1,0 +1,27 @@
+package httpapi
+
+import (
+	"regexp"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// redactor takes keys out of texts that repeat what a client sent: somebody may have put one where a name belongs, and neither an
+// error nor the log must show it. What begins like a key and goes on long enough to give part of one away is cut, too.
+type redactor struct{ like *regexp.Regexp }
+
+func newRedactor(f keyfmt.Format) redactor {
+	return redactor{regexp.MustCompile(`(` + f.Prefix() + `_(?:live|test|svc)_)[0-9A-Za-z]{9,}`)}
+}
+
+func (r redactor) text(s string) string { return r.like.ReplaceAllString(s, "$1…") }
+
+func (r redactor) details(ds []fault.Detail) []wire.Detail {
+	out := make([]wire.Detail, len(ds))
+	for i, d := range ds {
+		out[i] = wire.Detail{Field: r.text(d.Field), Message: r.text(d.Message)}
+	}
+	return out
+}
