@@ -54,7 +54,7 @@ func open(ctx context.Context, dir string) (*kit, error) {
 		return nil, err
 	}
 	r.MarkReady()
-	k := &kit{db: db, replica: r, engine: verify.New(r, format, digester, clk.Now), open: time.Since(start)}
+	k := &kit{db: db, replica: r, engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digester, Now: clk.Now}), open: time.Since(start)}
 	k.control = control.New(control.Config{DB: db, Catalogue: catalogue, Format: format, Digester: digester,
 		IDs: id.NewGenerator(clk.Now, rand.Reader), Rand: rand.Reader})
 	return k, k.findRoot(ctx, format)
@@ -69,7 +69,8 @@ func (k *kit) findRoot(ctx context.Context, format keyfmt.Format) error {
 	if _, err := k.control.EnsureRoot(ctx, secret); err != nil {
 		return err
 	}
-	p, code := k.engine.Authenticate(secret.Reveal(), noAddress)
+	var p verify.Principal
+	code := k.engine.Authenticate(secret.Reveal(), noAddress, &p)
 	if code != verify.Valid {
 		return fmt.Errorf("the root key is %s", code)
 	}

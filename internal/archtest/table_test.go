@@ -21,7 +21,7 @@ var keyward = archtest.House{
 		}},
 
 		// Records and rules.
-		{Path: "internal/ratelimit", Level: archtest.Records},
+		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/id"}},
 		{Path: "internal/usage", Level: archtest.Records},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
@@ -55,7 +55,7 @@ var keyward = archtest.House{
 			"internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/keyfmt", "internal/perm", "internal/replica",
+			"internal/account", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
 		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",

@@ -20,8 +20,8 @@ func (x *exchange) authenticate() error {
 		return fault.New(fault.Unauthenticated, "this needs a credential: Authorization: Bearer <key>")
 	}
 	x.tokenSent = true
-	p, code := x.api.Engine.Authenticate(token, x.client)
-	switch code {
+	var p verify.Principal
+	switch x.api.Engine.Authenticate(token, x.client, &p) {
 	case verify.Valid:
 	case verify.Unavailable:
 		return unavailable()

@@ -8,6 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/internal/wire"
 )
@@ -122,5 +123,21 @@ func (a *api) verdict(v *verify.Verdict) wire.Verdict {
 	if v.Code == verify.InsufficientPermissions {
 		out.MissingPermissions = a.Catalogue.Names(v.Missing)
 	}
+	out.RateLimit = limits(&v.Limits)
 	return out
+}
+
+// limits is nil where the decision did not reach the limits, and where the key has none.
+func limits(s *ratelimit.Status) *wire.Limits {
+	if s.Minute.Limit == 0 && s.Day.Limit == 0 {
+		return nil
+	}
+	return &wire.Limits{Minute: window(&s.Minute), Day: window(&s.Day)}
+}
+
+func window(w *ratelimit.Window) *wire.Window {
+	if w.Limit == 0 {
+		return nil
+	}
+	return &wire.Window{Limit: w.Limit, Remaining: w.Remaining, ResetAt: wire.Time(time.UnixMilli(w.ResetAt))}
 }

@@ -1,4 +1,4 @@
-// Package ratelimit owns what a limit is. Counting is not done in this release.
+// Package ratelimit owns what a limit is, and what is said of one once it was asked.
 package ratelimit
 
 import "fmt"

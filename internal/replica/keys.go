@@ -28,6 +28,7 @@ type keyNode struct {
 // key is a key as of one revision. It is never written to once it is stored.
 type key struct {
 	id          id.Key
+	uuid        [16]byte
 	workspace   *workspace
 	creator     *member
 	name        string
@@ -65,6 +66,7 @@ func newKey(k *apikey.Key, w *workspace, creator *member) *key {
 		metadata:    k.Metadata,
 		current:     k.Value.Digest.Sum,
 	}
+	s.uuid, _ = id.Parse(string(k.ID))
 	for _, p := range k.Previous {
 		s.previous = append(s.previous, value{p.Digest.Sum, endOf(p.Until)})
 	}
@@ -98,7 +100,7 @@ func (k *key) digests() []keyfmt.Digest {
 }
 
 func (k *key) fill(v *View) {
-	v.ID, v.Workspace, v.User = k.id, k.workspace.id, k.creator.user
+	v.ID, v.UUID, v.Workspace, v.User = k.id, k.uuid, k.workspace.id, k.creator.user
 	v.Name, v.Environment = k.name, k.environment
 	v.IsActive, v.Orphan, v.ExpiresAt = k.active, k.orphan, k.expiresAt
 	v.Permissions, v.Limits = k.permissions.Value(), k.limits

@@ -16,6 +16,7 @@ import (
 // written to. Instants are Unix milliseconds, 0 for "never".
 type View struct {
 	ID          id.Key
+	UUID        [16]byte // the same, as bytes
 	Workspace   id.Workspace
 	User        id.User
 	Name        string

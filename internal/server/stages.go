@@ -137,7 +137,7 @@ func (s *Server) loadReplica(ctx context.Context) error {
 }
 
 func (s *Server) makeEngines(context.Context) error {
-	s.engine = verify.New(s.replica, s.format, s.digester, s.clock.Now)
+	s.engine = verify.New(verify.Config{Replica: s.replica, Format: s.format, Digests: s.digester, Now: s.clock.Now})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 	})

@@ -50,7 +50,7 @@ func newBench(t testing.TB, peppers ...string) *bench {
 	if b.digester, err = keyfmt.NewDigester(current, peppers...); err != nil {
 		t.Fatal(err)
 	}
-	b.engine = verify.New(b.replica, b.format, b.digester, func() time.Time { return b.now })
+	b.engine = verify.New(verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Now: func() time.Time { return b.now }})
 	b.apply(
 		feed.Change{Workspace: &account.Workspace{ID: "w", IsActive: true}},
 		feed.Change{Role: &account.Role{ID: "r", Workspace: "w", Permissions: set("calls:read", "calls:write")}},
@@ -123,4 +123,10 @@ func inactive(k *apikey.Key) { k.IsActive = false }
 
 func workspace(active bool, mode account.PermissionMode) feed.Change {
 	return feed.Change{Workspace: &account.Workspace{ID: "w", IsActive: active, Settings: account.Settings{PermissionMode: mode}}}
+}
+
+// authenticate is Authenticate for a test that wants both answers.
+func (b *bench) authenticate(token string, ip netip.Addr) (p verify.Principal, code verify.Code) {
+	code = b.engine.Authenticate(token, ip, &p)
+	return p, code
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
 )
 
 // decide goes through the codes in the contract's order.
-func (e *Engine) decide(q *Question, v *Verdict) {
-	now := e.now().UnixMilli()
+func (e *Engine) decide(q *Question, v *Verdict, now int64) {
 	if !e.find(q.Key, &v.Key) || over(v.Key.Until, now) {
 		*v = Verdict{Code: NotFound}
 		return
@@ -28,8 +28,27 @@ func (e *Engine) decide(q *Question, v *Verdict) {
 		v.Code = InsufficientPermissions
 		v.Missing = q.Demand.Missing(v.Permissions)
 	default:
-		v.Code = Valid
+		v.Code = e.limit(q, v)
 	}
+}
+
+// limit asks the limits, last of all: whatever else refuses a key costs it nothing.
+func (e *Engine) limit(q *Question, v *Verdict) Code {
+	if e.limiter == nil {
+		return Valid
+	}
+	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace}
+	ask := e.limiter.Take
+	if q.DryRun {
+		ask = e.limiter.Peek
+	}
+	switch ask(who, v.Key.Limits, int64(q.Cost), &v.Limits) {
+	case ratelimit.MinuteSpent:
+		return RateLimited
+	case ratelimit.DaySpent:
+		return QuotaExceeded
+	}
+	return Valid
 }
 
 // find looks for the key under the current pepper, and where it is not there under the earlier ones.

@@ -9,6 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
 )
 
@@ -24,6 +25,8 @@ const (
 	Expired                 Code = "EXPIRED"
 	IPForbidden             Code = "IP_FORBIDDEN"
 	InsufficientPermissions Code = "INSUFFICIENT_PERMISSIONS"
+	RateLimited             Code = "RATE_LIMITED"   // the minute
+	QuotaExceeded           Code = "QUOTA_EXCEEDED" // the day
 	Valid                   Code = "VALID"
 )
 
@@ -31,16 +34,18 @@ const (
 type Question struct {
 	Key    string // as presented; nothing keeps it
 	Demand perm.Demand
-	Cost   int        // what it takes from the limits, which are not counted in this release
+	Cost   int        // what it takes from the limits; 0 asks without spending
 	IP     netip.Addr // who presented it; the zero value where that is not told
+	DryRun bool       // decide as if, but spend nothing and record nothing
 }
 
 // Verdict is the answer. Key and Permissions are set unless the code is Malformed, NotFound or Unavailable.
 type Verdict struct {
 	Code        Code
 	Key         replica.View
-	Permissions perm.Set // what the key may do now: in a capped workspace less than Key.Permissions
-	Missing     perm.Set // with InsufficientPermissions: all that is missing, or the whole "any" set
+	Permissions perm.Set         // what the key may do now: in a capped workspace less than Key.Permissions
+	Missing     perm.Set         // with InsufficientPermissions: all that is missing, or the whole "any" set
+	Limits      ratelimit.Status // with Valid, RateLimited and QuotaExceeded: how the key's limits stand after this decision
 }
 
 // Known tells whether the verdict is about a key that there is.
@@ -52,23 +57,57 @@ func (v *Verdict) Known() bool {
 	return true
 }
 
-// Engine decides. It is safe for concurrent use and has no state of its own.
-type Engine struct {
-	replica *replica.Replica
-	format  keyfmt.Format
-	digests *keyfmt.Digester
-	now     func() time.Time
+// Limiter counts. It is safe for concurrent use and allocates nothing for a key that it has seen lately.
+type Limiter interface {
+	// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends nothing, and is
+	// refused where not even 1 would be admitted.
+	Take(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
+	// Peek is Take that spends nothing, whatever the cost.
+	Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 }
 
-// New makes an engine over a replica.
-func New(r *replica.Replica, f keyfmt.Format, d *keyfmt.Digester, now func() time.Time) *Engine {
-	return &Engine{replica: r, format: f, digests: d, now: now}
+// Recorder is told of every decision, those on malformed and unknown keys included. It must not block, nor keep the verdict.
+type Recorder interface {
+	Record(at int64, v *Verdict) // at is Unix milliseconds
+}
+
+// Config is what an engine stands on. Without a Limiter nothing is limited; without a Recorder nobody is told.
+type Config struct {
+	Replica  *replica.Replica
+	Format   keyfmt.Format
+	Digests  *keyfmt.Digester
+	Now      func() time.Time
+	Limiter  Limiter
+	Recorder Recorder
+}
+
+// Engine decides. It is safe for concurrent use and has no state of its own.
+type Engine struct {
+	replica  *replica.Replica
+	format   keyfmt.Format
+	digests  *keyfmt.Digester
+	now      func() time.Time
+	limiter  Limiter
+	recorder Recorder
+}
+
+// New makes an engine.
+func New(c Config) *Engine {
+	return &Engine{replica: c.Replica, format: c.Format, digests: c.Digests, now: c.Now, limiter: c.Limiter, recorder: c.Recorder}
 }
 
 // Check answers q in v, all of which it sets. Without a pepper it allocates nothing for a malformed or unknown key, for a valid one
 // only where a capped workspace narrows it, and otherwise only for the set of missing permissions.
 func (e *Engine) Check(q *Question, v *Verdict) {
 	*v = Verdict{}
+	now := e.now().UnixMilli()
+	e.check(q, v, now)
+	if e.recorder != nil && !q.DryRun {
+		e.recorder.Record(now, v)
+	}
+}
+
+func (e *Engine) check(q *Question, v *Verdict, now int64) {
 	env, ok := e.format.Parse(q.Key)
 	switch {
 	case !ok:
@@ -78,44 +117,51 @@ func (e *Engine) Check(q *Question, v *Verdict) {
 	case env == keyfmt.Service:
 		v.Code = NotFound // an operator's credential is none of the keys that are asked about
 	default:
-		e.decide(q, v)
+		e.decide(q, v, now)
 	}
 }
 
 // Principal is who presents a credential to our own API: a service key, or else an API key.
 type Principal struct {
-	IsService   bool
-	Service     account.ServiceKey // its Scopes are shared: not to be written to
-	Key         replica.View
-	Permissions perm.Set // what the API key may do now
+	IsService bool
+	Service   account.ServiceKey // its Scopes are shared: not to be written to
+	Verdict                      // on an API key: what it may do now, and how its limits stand
 }
 
-// Authenticate says who presents the token, by the same decision as Check without a demand. The principal is set where the code
-// is Valid, and also, so that a refusal can be told apart, where a key is known and refused.
-func (e *Engine) Authenticate(token string, ip netip.Addr) (Principal, Code) {
+// Authenticate says in p who presents the token, by the same decision as Check without a demand. The principal is whole where the
+// code is Valid, and also, so that a refusal can be told apart, where a key is known and refused. It costs an API key 1 of its limits.
+func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
+	*p = Principal{}
 	env, ok := e.format.Parse(token)
+	now := e.now().UnixMilli()
 	switch {
 	case !ok:
-		return Principal{}, Malformed
+		p.Code = Malformed
 	case !e.replica.Ready():
-		return Principal{}, Unavailable
+		p.Code = Unavailable
 	case env == keyfmt.Service:
-		return e.service(token)
+		e.service(token, now, p)
+		return p.Code // no API key: nothing to count
+	default:
+		e.decide(&Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
 	}
-	var v Verdict
-	e.decide(&Question{Key: token, IP: ip}, &v)
-	return Principal{Key: v.Key, Permissions: v.Permissions}, v.Code
+	if e.recorder != nil {
+		e.recorder.Record(now, &p.Verdict)
+	}
+	return p.Code
 }
 
 // service decides on a service key: good, expired or not there.
-func (e *Engine) service(token string) (Principal, Code) {
+func (e *Engine) service(token string, now int64, p *Principal) {
 	k, ok := e.findService(token)
-	if !ok {
-		return Principal{}, NotFound
+	switch {
+	case !ok:
+		p.Code = NotFound
+		return
+	case k.Expired(time.UnixMilli(now)):
+		p.Code = Expired
+	default:
+		p.Code = Valid
 	}
-	p := Principal{IsService: true, Service: k}
-	if k.Expired(e.now()) {
-		return p, Expired
-	}
-	return p, Valid
+	p.IsService, p.Service = true, k
 }

@@ -232,7 +232,7 @@ func TestAnAddressOutsideTheListIsForbidden(t *testing.T) {
 		if got := b.code(q); got != c.want {
 			t.Errorf("%s against %v: %s, want %s", c.ip, c.allowed, got, c.want)
 		}
-		if _, got := b.engine.Authenticate(q.Key, q.IP); got != c.want {
+		if _, got := b.authenticate(q.Key, q.IP); got != c.want {
 			t.Errorf("%s against %v: our own API says %s, want %s", c.ip, c.allowed, got, c.want)
 		}
 	}
@@ -290,7 +290,7 @@ func TestACappedWorkspaceNarrowsAKeyToWhatItsCreatorHoldsNow(t *testing.T) {
 		if v.Code != verify.Valid || v.Permissions != set(c.want...) {
 			t.Errorf("%s: %s with %v, want %v", c.name, v.Code, catalogue.Names(v.Permissions), c.want)
 		}
-		if p, _ := b.engine.Authenticate(value, netip.Addr{}); p.Permissions != v.Permissions {
+		if p, _ := b.authenticate(value, netip.Addr{}); p.Permissions != v.Permissions {
 			t.Errorf("%s: our own API takes %v", c.name, catalogue.Names(p.Permissions))
 		}
 	}
@@ -321,7 +321,7 @@ func TestT23KeysOfEarlierPeppersAreGoodWhileThesePeppersAreAdmitted(t *testing.T
 			if got := b.code(verify.Question{Key: live.Reveal()}); got != want {
 				t.Errorf("with peppers %v a key made under %q is %s", c.peppers, made, got)
 			}
-			if _, got := b.engine.Authenticate(svc.Reveal(), netip.Addr{}); got != want {
+			if _, got := b.authenticate(svc.Reveal(), netip.Addr{}); got != want {
 				t.Errorf("with peppers %v a service key made under %q is %s", c.peppers, made, got)
 			}
 		}
@@ -331,27 +331,27 @@ func TestT23KeysOfEarlierPeppersAreGoodWhileThesePeppersAreAdmitted(t *testing.T
 func TestAuthenticateTellsServiceKeysFromAPIKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	p, code := b.engine.Authenticate(b.key(), netip.Addr{})
+	p, code := b.authenticate(b.key(), netip.Addr{})
 	if code != verify.Valid || p.IsService || p.Key.ID != "k" || p.Permissions != set("calls:read", "agents:read") {
 		t.Errorf("an API key: %s %+v", code, p)
 	}
-	p, code = b.engine.Authenticate(b.service(noon.Add(time.Millisecond)), netip.Addr{})
+	p, code = b.authenticate(b.service(noon.Add(time.Millisecond)), netip.Addr{})
 	if code != verify.Valid || !p.IsService || p.Service.ID != "s" || !p.Service.Has(account.ScopeVerify) {
 		t.Errorf("a service key: %s %+v", code, p)
 	}
 	token := b.service(noon)
-	if _, code = b.engine.Authenticate(token, netip.Addr{}); code != verify.Expired {
+	if _, code = b.authenticate(token, netip.Addr{}); code != verify.Expired {
 		t.Errorf("an expired service key: %s", code)
 	}
 	b.apply(feed.Change{ServiceKeyGone: "s"})
-	if p, code = b.engine.Authenticate(token, netip.Addr{}); code != verify.NotFound || p.IsService {
+	if p, code = b.authenticate(token, netip.Addr{}); code != verify.NotFound || p.IsService {
 		t.Errorf("a deleted service key: %s %+v", code, p)
 	}
-	if _, code = b.engine.Authenticate("Bearer", netip.Addr{}); code != verify.Malformed {
+	if _, code = b.authenticate("Bearer", netip.Addr{}); code != verify.Malformed {
 		t.Errorf("another text: %s", code)
 	}
 	b.replica.Fence()
-	if _, code = b.engine.Authenticate(token, netip.Addr{}); code != verify.Unavailable {
+	if _, code = b.authenticate(token, netip.Addr{}); code != verify.Unavailable {
 		t.Errorf("behind the fence: %s", code)
 	}
 }
@@ -380,11 +380,12 @@ func TestT29AVerificationAllocatesNothingForGoodUnknownAndMalformedKeys(t *testi
 		"malformed":   {Key: strings.Repeat("x", 10_000)},
 	}
 	var v verify.Verdict
+	var p verify.Principal
 	for name, q := range questions {
 		if n := testing.AllocsPerRun(1000, func() { b.engine.Check(&q, &v) }); n != 0 {
 			t.Errorf("%s: Check allocates %v times", name, n)
 		}
-		if n := testing.AllocsPerRun(1000, func() { b.engine.Authenticate(q.Key, q.IP) }); n != 0 {
+		if n := testing.AllocsPerRun(1000, func() { b.engine.Authenticate(q.Key, q.IP, &p) }); n != 0 {
 			t.Errorf("%s: Authenticate allocates %v times", name, n)
 		}
 	}

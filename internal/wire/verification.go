@@ -61,6 +61,20 @@ type Verdict struct {
 	ExpiresAt          *Time    `json:"expiresAt,omitzero"`
 	Metadata           *Object  `json:"metadata,omitzero"`
 	MissingPermissions []string `json:"missingPermissions,omitzero"`
+	RateLimit          *Limits  `json:"rateLimit,omitzero"`
+}
+
+// Limits says how the limits of a key stand after a verification that reached them. A limit that the key does not have is left out.
+type Limits struct {
+	Minute *Window `json:"minute,omitzero"`
+	Day    *Window `json:"day,omitzero"`
+}
+
+// Window is one limit.
+type Window struct {
+	Limit     int64 `json:"limit"`
+	Remaining int64 `json:"remaining"`
+	ResetAt   Time  `json:"resetAt"`
 }
 
 // Verdicts answers a batch, in the order of the questions.
