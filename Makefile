@@ -49,8 +49,8 @@ tidy-check: ## Check that go.mod and go.sum say what the code imports, no more a
 check: lint tidy-check build test ## All that CI runs
 
 .PHONY: bench
-bench: ## Measure verification and management on this machine
-	CGO_ENABLED=0 go run -trimpath ./bench
+bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS="-quick" for a look)
+	CGO_ENABLED=0 go run -trimpath ./bench $(ARGS)
 
 .PHONY: fmt
 fmt: ## Format every Go file

@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,34 +10,32 @@ import (
 )
 
 // groupCommit compares how many keys 32 callers make in a second with how many one makes, on the same disk, in turns.
-func groupCommit(ctx context.Context, out io.Writer, base string, span time.Duration) error {
-	dir := filepath.Join(base, "group")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
+func groupCommit(ctx context.Context, l *lab) (result, error) {
+	dir, err := l.folder("create")
+	if err != nil {
+		return result{}, err
 	}
 	k, err := open(ctx, dir)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	defer k.db.Close()
 	ws, err := k.workspace(ctx, "group commit")
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	var one, many float64
-	for range 3 {
-		a, err := k.creators(ctx, ws, 1, span/3)
-		if err != nil {
-			return err
-		}
-		b, err := k.creators(ctx, ws, 32, span/3)
-		if err != nil {
-			return err
-		}
-		one, many = one+a/3, many+b/3
+	callers := func(n int) func() (float64, error) {
+		return func() (float64, error) { return k.creators(ctx, ws, n, l.span) }
 	}
-	_, err = fmt.Fprintf(out, "keys made per second, 32 callers (1 caller)\t%.0f\t%.0f\t%.2f\n", one, many, many/one)
-	return err
+	medians, ratios, err := l.rivals(callers(1), callers(32))
+	if err != nil {
+		return result{}, err
+	}
+	return result{
+		figures: []figure{{what: "keys made by 32 callers", unit: "keys/s", value: medians[1], baseline: medians[0], against: "by one caller",
+			ratio: ratios[1], must: atLeast(2.5), aim: atLeast(4)}},
+		plots: []plot{bars("rate", "Keys made per second, each durable before it is answered", "keys/s", bar{"1 caller", medians[0]}, bar{"32 callers", medians[1]})},
+	}, nil
 }
 
 // creators lets n callers make keys for a span and answers keys per second.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 	"github.com/keyward/keyward/internal/verify"
 )
+
+var noAddress netip.Addr
 
 // kit is a whole installation without its HTTP door.
 type kit struct {

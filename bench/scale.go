@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
+	"strconv"
 	"time"
 
 	"github.com/keyward/keyward/internal/control"
@@ -23,51 +20,84 @@ const (
 )
 
 // scale compares a page, a look-up and a verification in a workspace of 1,000 keys with those in one of many, in one database.
-func scale(ctx context.Context, out io.Writer, base string, keys int) error {
-	dir := filepath.Join(base, "scale")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
+func scale(ctx context.Context, l *lab) (result, error) {
+	dir, err := l.folder("scale")
+	if err != nil {
+		return result{}, err
 	}
 	k, err := open(ctx, dir)
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	small, err := k.fill(ctx, "small", smallKeys)
+	few := l.most(smallKeys, 500)
+	small, err := k.fill(ctx, "small", few)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	start := time.Now()
-	large, err := k.fill(ctx, "large", keys)
+	large, err := k.fill(ctx, "large", l.keys)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	took := time.Since(start)
-	a, err := k.measure(ctx, small)
+	a, b, err := k.inTurns(ctx, l, small, large)
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	b, err := k.measure(ctx, large)
-	if err != nil {
-		return err
-	}
-	row := func(what string, x, y time.Duration) {
-		fmt.Fprintf(out, "%s, %d keys (%d)\t%v\t%v\t%.2f\n", what, keys, smallKeys, x, y, float64(y)/float64(x))
-	}
-	row("first page of 50", a.first, b.first)
-	row("second page of 50", a.deep, b.deep)
-	row("look-up by id", a.look, b.look)
-	row("verification, in process", a.check, b.check)
-	fmt.Fprintf(out, "import of %d keys\t\t%v\t%.0f/s\n", keys, took.Round(time.Millisecond), float64(keys)/took.Seconds())
 	if err := k.db.Close(); err != nil {
-		return err
+		return result{}, err
 	}
 	again, err := open(ctx, dir)
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	fmt.Fprintf(out, "start to ready with %d keys\t\t%v\t\n", keys+smallKeys, again.open.Round(time.Millisecond))
-	return again.db.Close()
+	among := "among " + thousands(strconv.Itoa(l.keys)) + " keys"
+	row := func(what string, of func(sample) time.Duration) figure {
+		return figure{what: what + " " + among, unit: "µs", value: micros(of(b)), baseline: micros(of(a)),
+			against: "among " + thousands(strconv.Itoa(few)), must: atMost(2)}
+	}
+	return result{figures: []figure{
+		row("first page of 50", func(s sample) time.Duration { return s.first }),
+		row("second page of 50", func(s sample) time.Duration { return s.deep }),
+		row("look-up by id", func(s sample) time.Duration { return s.look }),
+		row("verification in process", func(s sample) time.Duration { return s.check }),
+		{what: "import", unit: "keys/s", value: float64(l.keys) / took.Seconds()},
+		{what: "start to ready with " + thousands(strconv.Itoa(l.keys+few)) + " keys", unit: "s", value: again.open.Seconds(), must: atMost(5), aim: atMost(2)},
+	}}, again.db.Close()
 }
+
+// inTurns measures both workspaces round after round and answers the median of each.
+func (k *kit) inTurns(ctx context.Context, l *lab, small, large filled) (a, b sample, err error) {
+	var as, bs []sample
+	for range l.rounds {
+		a, err := k.measure(ctx, l, small)
+		if err != nil {
+			return a, b, err
+		}
+		b, err := k.measure(ctx, l, large)
+		if err != nil {
+			return a, b, err
+		}
+		as, bs = append(as, a), append(bs, b)
+	}
+	return middle(as), middle(bs), nil
+}
+
+func middle(all []sample) sample {
+	of := func(get func(sample) time.Duration) time.Duration {
+		var ds []time.Duration
+		for _, s := range all {
+			ds = append(ds, get(s))
+		}
+		return median(ds)
+	}
+	return sample{
+		first: of(func(s sample) time.Duration { return s.first }), deep: of(func(s sample) time.Duration { return s.deep }),
+		look: of(func(s sample) time.Duration { return s.look }), check: of(func(s sample) time.Duration { return s.check }),
+	}
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 // filled is a workspace with keys, some of whose ids and values are known.
 type filled struct {
@@ -103,14 +133,14 @@ func (k *kit) fill(ctx context.Context, name string, n int) (filled, error) {
 	return f, nil
 }
 
-func (k *kit) measure(ctx context.Context, f filled) (s sample, err error) {
+func (k *kit) measure(ctx context.Context, l *lab, f filled) (s sample, err error) {
 	page := func(cursor string) (next string, d time.Duration, err error) {
 		start := time.Now()
 		_, p, err := k.control.ListKeys(ctx, k.root, control.ListKeys{Workspace: f.ws, Paging: control.Paging{Limit: 50, Cursor: cursor}})
 		return p.NextCursor, time.Since(start), err
 	}
 	var first, deep, look []time.Duration
-	for range 200 {
+	for range l.most(200, 20) {
 		next, d, err := page("")
 		if err != nil {
 			return s, err
@@ -121,7 +151,7 @@ func (k *kit) measure(ctx context.Context, f filled) (s sample, err error) {
 		}
 		deep = append(deep, d)
 	}
-	for i := range 1000 {
+	for i := range l.most(1000, 20) {
 		start := time.Now()
 		if _, err := k.control.GetKey(ctx, k.root, f.ids[i%len(f.ids)]); err != nil {
 			return s, err
@@ -129,13 +159,12 @@ func (k *kit) measure(ctx context.Context, f filled) (s sample, err error) {
 		look = append(look, time.Since(start))
 	}
 	s = sample{first: median(first), deep: median(deep), look: median(look)}
-	s.check, err = k.checks(f.values)
+	s.check, err = k.checks(f.values, l.most(200_000, 2000))
 	return s, err
 }
 
 // checks answers the mean time of a verification over the values, in turn.
-func (k *kit) checks(values []string) (time.Duration, error) {
-	const n = 200_000
+func (k *kit) checks(values []string, n int) (time.Duration, error) {
 	var v verify.Verdict
 	start := time.Now()
 	for i := range n {
@@ -144,10 +173,5 @@ func (k *kit) checks(values []string) (time.Duration, error) {
 			return 0, fmt.Errorf("a key is %s", v.Code)
 		}
 	}
-	return time.Since(start) / n, nil
-}
-
-func median(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)/2]
+	return time.Since(start) / time.Duration(n), nil
 }

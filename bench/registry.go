@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// benches lists all that can be measured, in the order in which it is reported. Each is independent of the others.
+func benches() []bench {
+	return []bench{
+		{"create", "keys made by 32 callers and by one, on the same disk", groupCommit},
+		{"scale", "pages, look-ups and verifications among few keys and among many", scale},
+	}
+}
+
+// bench is one measurement. Its function makes all of its figures also in a quick run, of sizes that the lab tells.
+type bench struct {
+	name string // one word
+	what string
+	run  func(context.Context, *lab) (result, error)
+}
+
+// result is what a bench found.
+type result struct {
+	figures []figure
+	plots   []plot
+}
+
+// figure is a number and what it is held against.
+type figure struct {
+	what     string
+	unit     string
+	value    float64
+	baseline float64 // in the same unit, from the same run; 0 where there is none
+	against  string  // what the baseline is
+	ratio    float64 // of value to baseline; 0 has it computed. See rivals: the median of rounds' ratios is steadier than the ratio of medians
+	must     bound
+	aim      bound
+}
+
+// bound is what a figure should keep to: its ratio, or, where there is no baseline, its value. The zero bound asks nothing.
+type bound struct {
+	least bool
+	n     float64
+}
+
+func atLeast(n float64) bound { return bound{true, n} }
+
+func atMost(n float64) bound { return bound{false, n} }
+
+func (b bound) held(n float64) bool { return b.n == 0 || b.least && n >= b.n || !b.least && n <= b.n }
+
+func (b bound) String() string {
+	switch {
+	case b.n == 0:
+		return ""
+	case b.least:
+		return fmt.Sprintf("≥ %.4g", b.n)
+	}
+	return fmt.Sprintf("≤ %.4g", b.n)
+}
+
+// measure is what the bounds are about.
+func (f figure) measure() float64 {
+	if f.baseline == 0 {
+		return f.value
+	}
+	if f.ratio == 0 {
+		return f.value / f.baseline
+	}
+	return f.ratio
+}
+
+// lab is what a bench has to work with.
+type lab struct {
+	base   string // a folder of this run
+	log    io.Writer
+	quick  bool
+	keys   int           // in a large installation
+	span   time.Duration // of one rate
+	rounds int
+}
+
+func (l *lab) shrink() { l.quick, l.keys, l.span, l.rounds = true, 2000, 20*time.Millisecond, 2 }
+
+// most is n, or few in a quick run.
+func (l *lab) most(n, few int) int {
+	if l.quick {
+		return min(n, few)
+	}
+	return n
+}
+
+// folder makes an empty one.
+func (l *lab) folder(name string) (string, error) {
+	dir := filepath.Join(l.base, name)
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+// rivals measures several things in turns, the first of which is the baseline, and answers the median of each, and the median of
+// each one's ratios to the baseline of its own round.
+func (l *lab) rivals(one ...func() (float64, error)) (medians, ratios []float64, err error) {
+	values, shares := make([][]float64, len(one)), make([][]float64, len(one))
+	for range l.rounds {
+		for i, f := range one {
+			v, err := f()
+			if err != nil {
+				return nil, nil, err
+			}
+			values[i] = append(values[i], v)
+			shares[i] = append(shares[i], v/values[0][len(values[0])-1])
+		}
+	}
+	for i := range one {
+		medians, ratios = append(medians, median(values[i])), append(ratios, median(shares[i]))
+	}
+	return medians, ratios, nil
+}
+
+func median[T float64 | time.Duration](all []T) T {
+	s := slices.Sorted(slices.Values(all))
+	return s[len(s)/2]
+}
