@@ -180,7 +180,7 @@ func (g *group) run(j *job) error {
 	if broken != nil || j.err != nil {
 		return broken
 	}
-	g.done = g.done || tx.touched || tx.events > 0
+	g.done = g.done || tx.touched || tx.counted || tx.events > 0
 	for i := first; i < len(g.changes); i++ {
 		g.changes[i].Revision = g.head.seq
 	}

@@ -12,6 +12,7 @@ import (
 type Tx struct {
 	*View
 	touched bool
+	counted bool
 	events  int
 	depth   int
 }

@@ -33,7 +33,7 @@ func (d *Driver) Version(ctx context.Context) (at, newest int, err error) {
 		at, err = version(ctx, q)
 		return err
 	})
-	return at, len(all), err
+	return at, all[len(all)-1].version, err
 }
 
 // Check reads the whole file and tells whether its pages, indexes and references are sound.

@@ -22,18 +22,18 @@ type step struct {
 	script  string
 }
 
-// steps lists the migrations in order. Their files are called 0001_name.sql and are numbered without a gap.
+// steps lists the migrations in order. Their files are called 0001_name.sql; numbers may be left out, and none stands twice.
 func steps(fsys fs.FS) ([]step, error) {
 	names, err := fs.Glob(fsys, "migrations/*.sql") // sorted
 	if err != nil {
 		return nil, err
 	}
 	out := make([]step, 0, len(names))
-	for i, file := range names {
+	for _, file := range names {
 		number, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_")
 		version, err := strconv.Atoi(number)
-		if err != nil || version != i+1 {
-			return nil, fmt.Errorf("migration %s: want number %04d", file, i+1)
+		if err != nil || version < 1 || len(out) > 0 && version <= out[len(out)-1].version {
+			return nil, fmt.Errorf("migration %s: want a number of its own in front", file)
 		}
 		script, err := fs.ReadFile(fsys, file)
 		if err != nil {
@@ -63,8 +63,9 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	newest := all[len(all)-1].version
 	for _, s := range all {
-		err := d.Write(ctx, func(q store.SQL) error { return d.apply(ctx, q, s, now, len(all)) })
+		err := d.Write(ctx, func(q store.SQL) error { return d.apply(ctx, q, s, now, newest) })
 		if err != nil {
 			return fmt.Errorf("migrate to version %d (%s): %w", s.version, s.name, err)
 		}
@@ -72,18 +73,19 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 	return nil
 }
 
-// apply runs one step unless the database has it.
+// apply runs one step unless the database has it. Steps do not build on those that lie between them and their numbers: what was
+// merged late is made up for.
 func (d *Driver) apply(ctx context.Context, q store.SQL, s step, now time.Time, newest int) error {
 	at, err := version(ctx, q)
 	if err != nil {
 		return err
 	}
-	switch {
-	case at > newest:
+	if at > newest {
 		return fmt.Errorf("the database has version %d, and this program knows only up to %d: a newer program has been here, "+
 			"use that one or restore a backup from before", at, newest)
-	case at >= s.version:
-		return nil
+	}
+	if done, err := applied(ctx, q, s.version); err != nil || done {
+		return err
 	}
 	if err := d.writer.script(ctx, s.script); err != nil {
 		return err
@@ -91,6 +93,17 @@ func (d *Driver) apply(ctx context.Context, q store.SQL, s step, now time.Time, 
 	_, err = q.Exec(ctx, `INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)`,
 		s.version, s.name, now.UTC().Format(time.RFC3339))
 	return err
+}
+
+// applied tells whether the database has the step.
+func applied(ctx context.Context, q store.SQL, version int) (bool, error) {
+	rows, err := q.Query(ctx, `SELECT version FROM schema_migrations WHERE version = ?`, version)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	there := rows.Next()
+	return there, rows.Err()
 }
 
 func version(ctx context.Context, q store.SQL) (at int, err error) {
