@@ -1,6 +1,10 @@
 package ratelimit
 
-import "github.com/keyward/keyward/internal/id"
+import (
+	"math"
+
+	"github.com/keyward/keyward/internal/id"
+)
 
 // Subject is whose limits are asked: one key, under its UUID as 16 bytes, in its workspace.
 type Subject struct {
@@ -16,6 +20,7 @@ const (
 	Admitted Outcome = iota
 	MinuteSpent
 	DaySpent
+	Unavailable // nobody can tell now: what the decision needs cannot be reached
 )
 
 // Window is one limit as it stands after a decision.
@@ -28,5 +33,9 @@ type Window struct {
 // Status is both limits of a key as they stand after a decision.
 type Status struct {
 	Minute, Day Window
-	RetryAt     int64 // after a refusal: Unix milliseconds before which the same cost cannot be admitted; else 0
+	// RetryAt is set after a refusal: Unix milliseconds before which the same cost cannot be admitted, Never where it never can. Else 0.
+	RetryAt int64
 }
+
+// Never is the RetryAt of a cost that is higher than the limit itself: only another limit or a lower cost admits it.
+const Never = math.MaxInt64

@@ -28,7 +28,9 @@ func (e *Engine) decide(q *Question, v *Verdict, now int64) {
 		v.Code = InsufficientPermissions
 		v.Missing = q.Demand.Missing(v.Permissions)
 	default:
-		v.Code = e.limit(q, v)
+		if v.Code = e.limit(q, v); v.Code == Unavailable {
+			*v = Verdict{Code: Unavailable}
+		}
 	}
 }
 
@@ -47,6 +49,8 @@ func (e *Engine) limit(q *Question, v *Verdict) Code {
 		return RateLimited
 	case ratelimit.DaySpent:
 		return QuotaExceeded
+	case ratelimit.Unavailable:
+		return Unavailable // a guess would be wrong one way or the other
 	}
 	return Valid
 }
