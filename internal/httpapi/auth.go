@@ -36,7 +36,7 @@ func (x *exchange) authenticate() error {
 		x.caller.ServiceKey, x.service = p.Service.ID, &p.Service
 		return nil
 	}
-	x.caller.APIKey, x.home = p.Key.ID, string(p.Key.Workspace)
+	x.caller.APIKey, x.home = p.Key.ID(), string(p.Key.Workspace)
 	return nil
 }
 

@@ -49,8 +49,8 @@ func (a *api) introspection(v *verify.Verdict) wire.Introspection {
 	}
 	scope := strings.Join(a.Catalogue.Names(v.Permissions), " ")
 	return wire.Introspection{
-		Active: true, Scope: &scope, ClientID: string(v.Key.ID), Subject: string(v.Key.User),
-		ExpiresAt: v.Key.ExpiresAt / 1000, IssuedAt: madeAt(v.Key.ID), TokenType: "Bearer", WorkspaceID: string(v.Key.Workspace),
+		Active: true, Scope: &scope, ClientID: string(v.Key.ID()), Subject: string(v.Key.User),
+		ExpiresAt: v.Key.ExpiresAt / 1000, IssuedAt: madeAt(v.Key.ID()), TokenType: "Bearer", WorkspaceID: string(v.Key.Workspace),
 	}
 }
 
@@ -82,7 +82,7 @@ func (a *api) revoke(x *exchange) error {
 		return unavailable()
 	}
 	if v.Known() {
-		if err := a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID); err != nil {
+		if err := a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID()); err != nil {
 			return err
 		}
 	}

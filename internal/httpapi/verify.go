@@ -114,7 +114,7 @@ func (a *api) verdict(v *verify.Verdict) wire.Verdict {
 	}
 	k := &v.Key
 	metadata := wire.Object(k.Metadata)
-	out.KeyID, out.WorkspaceID, out.UserID = string(k.ID), string(k.Workspace), string(k.User)
+	out.KeyID, out.WorkspaceID, out.UserID = string(k.ID()), string(k.Workspace), string(k.User)
 	out.Name, out.Environment, out.Metadata = k.Name, string(k.Environment), &metadata
 	out.Permissions = a.Catalogue.Names(v.Permissions)
 	if k.ExpiresAt != 0 {

@@ -2,7 +2,6 @@ package replica_test
 
 import (
 	"crypto/sha256"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -40,15 +39,26 @@ func memberGone(w id.Workspace, user id.User) feed.Change {
 	return feed.Change{MemberGone: &feed.MemberID{Workspace: w, User: user}}
 }
 
+// uuid stands for the id of a key that is called by a word, and keyID is its text.
+func uuid(word string) (u [16]byte) {
+	d := sha256.Sum256([]byte("id of " + word))
+	copy(u[:], d[:])
+	return u
+}
+
+func keyID(word string) id.Key { return id.Key(id.Format(uuid(word))) }
+
 // key is an active key with one value, which is called like the key.
-func key(w id.Workspace, user id.User, name id.Key, edit ...func(*apikey.Key)) feed.Change {
-	k := &apikey.Key{ID: name, Workspace: w, User: user, Name: "key " + string(name), Environment: keyfmt.Live, IsActive: true,
-		Value: apikey.Value{Digest: keyfmt.Stored{Sum: sum(string(name))}}}
+func key(w id.Workspace, user id.User, word string, edit ...func(*apikey.Key)) feed.Change {
+	k := &apikey.Key{ID: keyID(word), Workspace: w, User: user, Name: "key " + word, Environment: keyfmt.Live, IsActive: true,
+		Value: apikey.Value{Digest: keyfmt.Stored{Sum: sum(word)}}}
 	for _, e := range edit {
 		e(k)
 	}
 	return feed.Change{Key: k}
 }
+
+func keyGone(word string) feed.Change { return feed.Change{KeyGone: keyID(word)} }
 
 func service(name id.ServiceKey, word string) feed.Change {
 	return feed.Change{ServiceKey: &account.ServiceKey{ID: name, Scopes: []account.Scope{account.ScopeVerify},
@@ -96,5 +106,5 @@ func finds(r *replica.Replica, word string) bool {
 
 func diff(want, got replica.View) string {
 	return cmp.Diff(want, got, cmp.Comparer(func(a, b perm.Set) bool { return a == b }),
-		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
+		cmp.Comparer(func(a, b replica.Networks) bool { return a == b }))
 }

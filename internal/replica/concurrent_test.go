@@ -54,11 +54,11 @@ func TestReadersNeverMissAKeyWhileOthersComeAndGo(t *testing.T) {
 		for round := range 4 {
 			for i := range 2000 {
 				revision++
-				r.Apply(at(revision, key("w", "ann", id.Key(fmt.Sprint(round, "/", i)))))
+				r.Apply(at(revision, key("w", "ann", fmt.Sprint(round, "/", i))))
 			}
 			for i := range 2000 {
 				revision++
-				r.Apply(at(revision, feed.Change{KeyGone: id.Key(fmt.Sprint(round, "/", i))}))
+				r.Apply(at(revision, keyGone(fmt.Sprint(round, "/", i))))
 			}
 			r.Sweep(revision)
 		}

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"crypto/subtle"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"unique"
@@ -27,7 +26,6 @@ type keyNode struct {
 
 // key is a key as of one revision. It is never written to once it is stored.
 type key struct {
-	id          id.Key
 	uuid        [16]byte
 	workspace   *workspace
 	creator     *member
@@ -38,7 +36,7 @@ type key struct {
 	expiresAt   int64
 	permissions unique.Handle[perm.Set] // few sets are shared by many keys
 	limits      ratelimit.Limits
-	allowedIPs  []netip.Prefix
+	allowedIPs  Networks
 	metadata    string
 	current     keyfmt.Digest
 	previous    []value
@@ -52,7 +50,6 @@ type value struct {
 
 func newKey(k *apikey.Key, w *workspace, creator *member) *key {
 	s := &key{
-		id:          k.ID,
 		workspace:   w,
 		creator:     creator,
 		name:        k.Name,
@@ -62,7 +59,7 @@ func newKey(k *apikey.Key, w *workspace, creator *member) *key {
 		expiresAt:   millis(k.ExpiresAt),
 		permissions: unique.Make(k.Permissions),
 		limits:      k.Limits,
-		allowedIPs:  slices.Clone(k.AllowedIPs),
+		allowedIPs:  NewNetworks(k.AllowedIPs),
 		metadata:    k.Metadata,
 		current:     k.Value.Digest.Sum,
 	}
@@ -100,7 +97,7 @@ func (k *key) digests() []keyfmt.Digest {
 }
 
 func (k *key) fill(v *View) {
-	v.ID, v.UUID, v.Workspace, v.User = k.id, k.uuid, k.workspace.id, k.creator.user
+	v.UUID, v.Workspace, v.User = k.uuid, k.workspace.id, k.creator.user
 	v.Name, v.Environment = k.name, k.environment
 	v.IsActive, v.Orphan, v.ExpiresAt = k.active, k.orphan, k.expiresAt
 	v.Permissions, v.Limits = k.permissions.Value(), k.limits

@@ -80,7 +80,8 @@ func (m *model) lookup(d keyfmt.Digest) (replica.View, bool) {
 }
 
 func (m *model) view(k *apikey.Key, w *account.Workspace, until time.Time) replica.View {
-	v := replica.View{ID: k.ID, Workspace: k.Workspace, User: k.User, Name: k.Name, Environment: k.Environment, IsActive: k.IsActive,
+	u, _ := id.Parse(string(k.ID))
+	v := replica.View{UUID: u, Workspace: k.Workspace, User: k.User, Name: k.Name, Environment: k.Environment, IsActive: k.IsActive,
 		Permissions: k.Permissions, WorkspaceActive: w.IsActive, Capped: w.Settings.PermissionMode == account.Capped}
 	if !until.IsZero() {
 		v.Until = until.UnixMilli()
@@ -112,14 +113,14 @@ const (
 	modelValues     = 3 // of each key
 )
 
-func valueName(k id.Key, i int) string { return fmt.Sprintf("%s value %d", k, i) }
+func valueName(k string, i int) string { return fmt.Sprintf("%s value %d", k, i) }
 
 // drawChange draws something that can happen in a workspace.
 func drawChange(t *rapid.T) feed.Change {
 	w := id.Workspace(fmt.Sprint("w", rapid.IntRange(0, modelWorkspaces-1).Draw(t, "workspace")))
 	user := id.User(fmt.Sprint("u", rapid.IntRange(0, modelUsers-1).Draw(t, "user")))
 	r := id.Role(fmt.Sprint(w, "r", rapid.IntRange(0, modelRoles-1).Draw(t, "role")))
-	k := id.Key(fmt.Sprint(w, "k", rapid.IntRange(0, modelKeys-1).Draw(t, "key")))
+	k := fmt.Sprint(w, "k", rapid.IntRange(0, modelKeys-1).Draw(t, "key"))
 	held := rapid.SampledFrom([]string{"calls:read", "calls:write", "agents:read"}).Draw(t, "permission")
 	switch rapid.IntRange(0, 15).Draw(t, "what") {
 	case 0:
@@ -127,7 +128,7 @@ func drawChange(t *rapid.T) feed.Change {
 	case 1:
 		return memberGone(w, user)
 	case 2, 3:
-		return feed.Change{KeyGone: k}
+		return keyGone(k)
 	case 4, 5:
 		return role(w, r, held)
 	case 6, 7:
@@ -147,13 +148,13 @@ func drawChange(t *rapid.T) feed.Change {
 	return drawKey(t, w, user, k, held)
 }
 
-func drawKey(t *rapid.T, w id.Workspace, user id.User, k id.Key, held string) feed.Change {
+func drawKey(t *rapid.T, w id.Workspace, user id.User, word, held string) feed.Change {
 	values := rapid.Permutation([]int{0, 1, 2}).Draw(t, "values")
-	return key(w, user, k, value(valueName(k, values[0])), func(k *apikey.Key) {
+	return key(w, user, word, value(valueName(word, values[0])), func(k *apikey.Key) {
 		k.IsActive = rapid.Bool().Draw(t, "active")
 		k.Permissions = set(held)
 		for i := range rapid.IntRange(0, 2).Draw(t, "earlier values") {
-			previous(valueName(k.ID, values[1+i]), time.UnixMilli(int64(1+i)))(k)
+			previous(valueName(word, values[1+i]), time.UnixMilli(int64(1+i)))(k)
 		}
 	})
 }
@@ -201,7 +202,7 @@ func compare(t *rapid.T, m *model, r *replica.Replica) {
 	for w := range modelWorkspaces {
 		for k := range modelKeys {
 			for i := range modelValues {
-				d := sum(valueName(id.Key(fmt.Sprint("w", w, "k", k)), i))
+				d := sum(valueName(fmt.Sprint("w", w, "k", k), i))
 				var got replica.View
 				found := r.Lookup(d, &got)
 				want, known := m.lookup(d)

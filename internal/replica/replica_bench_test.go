@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/keyward/keyward/internal/feed"
-	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/replica"
 )
@@ -19,7 +18,7 @@ func crowd() (*replica.Replica, []keyfmt.Digest) {
 	for i := range digests {
 		name := fmt.Sprint("key ", i)
 		digests[i] = sum(name)
-		changes = append(changes, key("w", "ann", id.Key(name)))
+		changes = append(changes, key("w", "ann", name))
 	}
 	r.Apply(changes)
 	return r, digests

@@ -9,7 +9,6 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
-	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
@@ -33,9 +32,9 @@ func TestLookupTellsEverythingThatAVerificationNeeds(t *testing.T) {
 	}, previous("earlier", expiry.Add(time.Second)))))
 
 	want := replica.View{
-		ID: "full", Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true, Orphan: true,
+		UUID: uuid("full"), Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true, Orphan: true,
 		ExpiresAt: 1_800_000_000_123, Permissions: set("calls:read", "agents:read"),
-		Limits: ratelimit.Limits{PerMinute: 5, PerDay: 50}, AllowedIPs: []netip.Prefix{net}, Metadata: `{"a":1}`,
+		Limits: ratelimit.Limits{PerMinute: 5, PerDay: 50}, AllowedIPs: replica.NewNetworks([]netip.Prefix{net}), Metadata: `{"a":1}`,
 		WorkspaceActive: true, Capped: true, CreatorPresent: true, CreatorHolds: set("calls:read", "calls:write"),
 	}
 	if d := diff(want, find(t, r, "full")); d != "" {
@@ -79,11 +78,11 @@ func TestKeysWhoseDigestsAgreeInTheIndexAreToldApart(t *testing.T) {
 	twin[31] ^= 1
 	r.Apply(at(2, key("w", "ann", "twin", func(k *apikey.Key) { k.Value.Digest.Sum = twin })))
 	var v replica.View
-	if !r.Lookup(twin, &v) || v.ID != "twin" {
-		t.Errorf("the twin's digest leads to %q", v.ID)
+	if !r.Lookup(twin, &v) || v.ID() != keyID("twin") {
+		t.Errorf("the twin's digest leads to %q", v.ID())
 	}
-	if got := find(t, r, "k").ID; got != "k" {
-		t.Errorf("the first key's digest leads to %q", got)
+	if got := find(t, r, "k"); got.UUID != uuid("k") {
+		t.Errorf("the first key's digest leads to %q", got.ID())
 	}
 }
 
@@ -225,7 +224,7 @@ func TestT27AnOlderChangeDoesNotBringBackWhatIsGone(t *testing.T) {
 		name string
 		gone feed.Change
 	}{
-		{"key", feed.Change{KeyGone: "k"}},
+		{"key", keyGone("k")},
 		{"workspace", feed.Change{WorkspaceGone: "w"}},
 	}
 	for _, c := range cases {
@@ -269,11 +268,11 @@ func TestSweepGivesBackWhatIsGoneAndNothingElse(t *testing.T) {
 	const n = 3000 // more than one batch
 	changes := []feed.Change{workspace("big")}
 	for i := range n {
-		changes = append(changes, key("big", "bob", id.Key(fmt.Sprint("big", i))))
+		changes = append(changes, key("big", "bob", fmt.Sprint("big", i)))
 	}
 	r.Apply(at(2, changes...))
 	r.Apply(at(3, feed.Change{WorkspaceGone: "big"}, key("w", "ann", "k2")))
-	r.Apply(at(4, feed.Change{KeyGone: "k2"}))
+	r.Apply(at(4, keyGone("k2")))
 	if got, want := r.Sweep(3), n+1; got != want { // the keys, and the mark of the workspace
 		t.Errorf("the first sweep let %d go, want %d", got, want)
 	}
@@ -333,5 +332,27 @@ func TestT29LookupsAllocateNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(1000, func() { r.LookupService(d) }); n != 0 {
 			t.Errorf("looking up service key %q allocates %v times", word, n)
 		}
+	}
+}
+
+func TestPackedNetworksAreTheListAndHoldTheSameAddresses(t *testing.T) {
+	t.Parallel()
+	list := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"),
+		netip.MustParsePrefix("2001:db8::/128"), netip.MustParsePrefix("::ffff:10.0.0.0/104"), netip.MustParsePrefix("1.2.3.4/32"), {}}
+	addresses := []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("1.2.3.4"), netip.MustParseAddr("2001:db8::"),
+		netip.MustParseAddr("::ffff:10.1.2.3"), netip.MustParseAddr("::"), {}}
+	for i, p := range list {
+		packed := replica.NewNetworks(list[i : i+1])
+		if packed.Len() != 1 || packed.At(0) != p {
+			t.Errorf("%v is read as %v", p, packed.At(0))
+		}
+		for _, a := range addresses {
+			if got := packed.Contain(a); got != p.Contains(a) {
+				t.Errorf("%v holds %v: %v", p, a, got)
+			}
+		}
+	}
+	if n := replica.NewNetworks(list); n.Len() != len(list) || n.At(4) != list[4] || replica.NewNetworks(nil).Len() != 0 {
+		t.Error("a list is not what was packed")
 	}
 }

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"crypto/subtle"
-	"net/netip"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -12,11 +11,9 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// View is what is known of a key at the instant of a lookup: a copy, but for AllowedIPs, which is shared and must not be
-// written to. Instants are Unix milliseconds, 0 for "never".
+// View is what is known of a key at the instant of a lookup: a copy. Instants are Unix milliseconds, 0 for "never".
 type View struct {
-	ID          id.Key
-	UUID        [16]byte // the same, as bytes
+	UUID        [16]byte // its id; ID is the text
 	Workspace   id.Workspace
 	User        id.User
 	Name        string
@@ -26,7 +23,7 @@ type View struct {
 	ExpiresAt   int64
 	Permissions perm.Set // as they were granted
 	Limits      ratelimit.Limits
-	AllowedIPs  []netip.Prefix
+	AllowedIPs  Networks
 	Metadata    string // a JSON object; "" for {}
 
 	Until           int64    // when the value that was looked up ends; 0 for the current one
@@ -35,6 +32,9 @@ type View struct {
 	CreatorPresent  bool     // the creator is a member
 	CreatorHolds    perm.Set // by the creator's present role; empty for one who is no member
 }
+
+// ID is the key's id as text. It allocates.
+func (v *View) ID() id.Key { return id.Key(id.Format(v.UUID)) }
 
 // Lookup fills v with the key that has a value of this digest, and tells whether there is one; v is zero where there is none.
 // It allocates nothing.

@@ -9,6 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
@@ -77,11 +78,14 @@ func (b *bench) mint(env keyfmt.Environment) keyfmt.Secret {
 	return s
 }
 
+// keyID is the id of the one key that most tests are about.
+const keyID = id.Key("00000000-0000-7000-8000-00000000000c")
+
 // key puts an active key of ann's with calls:read and agents:read in place, and gives its value.
 func (b *bench) key(edit ...func(*apikey.Key)) string {
 	b.t.Helper()
 	s := b.mint(keyfmt.Live)
-	k := &apikey.Key{ID: "k", Workspace: "w", User: "ann", Name: "a key", Environment: keyfmt.Live, IsActive: true,
+	k := &apikey.Key{ID: keyID, Workspace: "w", User: "ann", Name: "a key", Environment: keyfmt.Live, IsActive: true,
 		Permissions: set("calls:read", "agents:read"), Value: apikey.Value{Digest: b.digester.Store(s)}}
 	for _, e := range edit {
 		e(k)

@@ -91,15 +91,6 @@ func effective(k *replica.View) perm.Set {
 
 // admits tells whether a key may be presented from an address. An address that is not told is admitted by no list; an IPv4 address
 // in IPv6 clothes is the IPv4 address (RFC 4291, section 2.5.5.2), and a zone says nothing of the network.
-func admits(allowed []netip.Prefix, ip netip.Addr) bool {
-	if len(allowed) == 0 {
-		return true
-	}
-	ip = ip.Unmap().WithZone("")
-	for _, p := range allowed {
-		if p.Contains(ip) {
-			return true
-		}
-	}
-	return false
+func admits(allowed replica.Networks, ip netip.Addr) bool {
+	return allowed.Len() == 0 || allowed.Contain(ip.Unmap().WithZone(""))
 }

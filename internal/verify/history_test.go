@@ -135,7 +135,7 @@ func (w *world) person(n int, s truth) feed.Change {
 }
 
 func (w *world) key(n int, s truth) feed.Change {
-	name := id.Key(fmt.Sprint("k", n))
+	name := id.Key(fmt.Sprintf("00000000-0000-7000-8000-%012x", n))
 	if s.deleted {
 		return feed.Change{KeyGone: name}
 	}

@@ -21,7 +21,7 @@ func TestAGoodKeyIsValidAndItsOwnerIsNamed(t *testing.T) {
 	if v.Code != verify.Valid || !v.Known() {
 		t.Fatalf("%s", v.Code)
 	}
-	if v.Key.ID != "k" || v.Key.Workspace != "w" || v.Key.User != "ann" || v.Key.Name != "a key" {
+	if v.Key.ID() != keyID || v.Key.Workspace != "w" || v.Key.User != "ann" || v.Key.Name != "a key" {
 		t.Errorf("the verdict is about %+v", v.Key)
 	}
 	if v.Permissions != set("calls:read", "agents:read") || !v.Missing.IsEmpty() {
@@ -35,7 +35,7 @@ func TestT43TheFirstDefectInTheContractsOrderIsTheAnswer(t *testing.T) {
 	b := newBench(t)
 	broken := &apikey.Key{}
 	value := b.key(inactive, expiring(noon), networks("10.0.0.0/8"), func(k *apikey.Key) { k.Permissions = set(); *broken = *k })
-	b.apply(feed.Change{KeyGone: "k"})
+	b.apply(feed.Change{KeyGone: keyID})
 	b.replica.Fence()
 	q := verify.Question{Key: value + "0", Demand: all("calls:read"), IP: ip("192.0.2.1")}
 	edit := func(f func(k *apikey.Key)) func() {
@@ -82,7 +82,7 @@ func TestNothingIsToldOfAKeyThatIsNotThere(t *testing.T) {
 	b.key() // replaces the value of the last case
 	for name, c := range cases {
 		v := b.check(verify.Question{Key: c.key})
-		if v.Code != c.want || v.Known() || v.Key.ID != "" || v.Key.Metadata != "" || !v.Permissions.IsEmpty() {
+		if v.Code != c.want || v.Known() || v.Key.UUID != [16]byte{} || v.Key.Metadata != "" || !v.Permissions.IsEmpty() {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
@@ -90,7 +90,7 @@ func TestNothingIsToldOfAKeyThatIsNotThere(t *testing.T) {
 
 func TestADeletedKeyAndAKeyOfADeletedWorkspaceAreNotFound(t *testing.T) {
 	t.Parallel()
-	for _, gone := range []feed.Change{{KeyGone: "k"}, {WorkspaceGone: "w"}} {
+	for _, gone := range []feed.Change{{KeyGone: keyID}, {WorkspaceGone: "w"}} {
 		b := newBench(t)
 		q := verify.Question{Key: b.key()}
 		b.apply(gone)
@@ -332,7 +332,7 @@ func TestAuthenticateTellsServiceKeysFromAPIKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p, code := b.authenticate(b.key(), netip.Addr{})
-	if code != verify.Valid || p.IsService || p.Key.ID != "k" || p.Permissions != set("calls:read", "agents:read") {
+	if code != verify.Valid || p.IsService || p.Key.ID() != keyID || p.Permissions != set("calls:read", "agents:read") {
 		t.Errorf("an API key: %s %+v", code, p)
 	}
 	p, code = b.authenticate(b.service(noon.Add(time.Millisecond)), netip.Addr{})
@@ -365,7 +365,7 @@ func TestTheZeroVerdictIsNotValidAndAVerdictIsSetAnew(t *testing.T) {
 	}
 	b.engine.Check(&verify.Question{Key: b.key(), Demand: all("calls:write")}, &v)
 	b.engine.Check(&verify.Question{Key: "nothing"}, &v)
-	if v.Code != verify.Malformed || v.Key.ID != "" || !v.Permissions.IsEmpty() || !v.Missing.IsEmpty() {
+	if v.Code != verify.Malformed || v.Key.UUID != [16]byte{} || !v.Permissions.IsEmpty() || !v.Missing.IsEmpty() {
 		t.Errorf("something of the verdict before is left: %+v", v)
 	}
 }
