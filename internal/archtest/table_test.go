@@ -30,6 +30,7 @@ var keyward = archtest.House{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/audit", Level: archtest.Records, May: []string{"internal/id"}},
+		{Path: "internal/session", Level: archtest.Records, May: []string{"internal/id", "internal/keyfmt"}},
 		{Path: "internal/feed", Level: archtest.Records, May: []string{
 			"internal/account", "internal/apikey", "internal/id",
 		}},
@@ -38,7 +39,7 @@ var keyward = archtest.House{
 		{Path: "internal/clock", Level: archtest.Port},
 		{Path: "internal/store", Level: archtest.Port, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/clock", "internal/feed",
-			"internal/id", "internal/keyfmt", "internal/perm",
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/session",
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey",
@@ -59,7 +60,8 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
-			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/store", "internal/text",
+			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store",
+			"internal/text",
 		}},
 
 		// Transports, and the document of what they say.
@@ -73,8 +75,11 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault",
-			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/strictjson",
-			"internal/verify", "internal/wire",
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
+			"internal/strictjson", "internal/verify", "internal/wire",
+		}},
+		{Path: "internal/signin", Level: archtest.Transports, May: []string{
+			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/session",
 		}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
 			"github.com/prometheus/client_golang/prometheus",
@@ -93,7 +98,7 @@ var keyward = archtest.House{
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/feed",
 			"internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
-			"internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
+			"internal/replica", "internal/signin", "internal/store", "internal/store/sqlite", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",
@@ -128,6 +133,7 @@ var keyward = archtest.House{
 		{Room: "internal/control", Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"}},
 		// Doors talk to the engines.
 		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql"}},
+		{Room: "internal/signin", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		// The port knows no driver.
 		{Room: "internal/store", Never: []string{"internal/store/sqlite", "database/sql/driver", "modernc.org/sqlite"}},
 		// What users import shows them nothing of the inside, and brings them no dependency.

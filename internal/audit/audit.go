@@ -31,7 +31,12 @@ const (
 	APIKeyRevoked     Type = "api_key.revoked"
 	ServiceKeyCreated Type = "service_key.created"
 	ServiceKeyDeleted Type = "service_key.deleted"
+	SessionStarted    Type = "session.started"
+	SessionEnded      Type = "session.ended"
 )
+
+// SignInLinkCreated is a type of our own: who lets somebody in is worth a line.
+const SignInLinkCreated Type = "sign_in_link.created"
 
 // Event is one line of the log. Seq and Hash are given by the store.
 type Event struct {

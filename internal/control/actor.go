@@ -29,14 +29,15 @@ func gone() error { return fault.New(fault.Unauthenticated, "the credential is n
 // actor reads the caller's authority afresh: a credential that was taken back between authentication and this transaction ends here.
 func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	var a *actor
-	var err error
+	err := s.signedIn(v, c)
 	switch {
+	case err != nil:
 	case c.ServiceKey != "":
 		a, err = s.serviceActor(v, c)
 	case c.APIKey != "":
 		a, err = s.keyActor(v, c)
 	case c.Person.User != "":
-		a, err = s.memberActor(v, c, c.Person.Workspace, c.Person.User)
+		a, err = s.personActor(v, c)
 	default:
 		return nil, fault.New(fault.Unauthenticated, "a credential is needed")
 	}
@@ -166,9 +167,13 @@ func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, 
 	ws := id.Workspace(named)
 	switch {
 	case a.service == nil && named == "":
-		ws = a.workspace
+		if ws = a.workspace; ws == "" {
+			return account.Workspace{}, fault.Invalid("workspaceId", "must be given: you are a member of several workspaces")
+		}
 	case a.service == nil && ws != a.workspace:
-		return account.Workspace{}, fault.Missing()
+		if err := s.enter(v, a, ws); err != nil {
+			return account.Workspace{}, err
+		}
 	case named == "":
 		return account.Workspace{}, fault.Invalid("workspaceId", "must be given: a service key belongs to no workspace")
 	}
@@ -177,9 +182,6 @@ func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, 
 	}
 	return v.Workspace(ws)
 }
-
-// sees tells whether the caller is in the workspace at all.
-func (a *actor) sees(ws id.Workspace) bool { return a.service != nil || a.workspace == ws }
 
 // mayGrant asks the grant rule, for what would end up with somebody whose authority is creator. field says how to name the
 // i-th refused permission.

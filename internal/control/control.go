@@ -48,13 +48,16 @@ type Caller struct {
 	ServiceKey id.ServiceKey
 	APIKey     id.Key
 	Person     Person
+	Session    id.Session // in which a person, or whoever acts as a service key, is signed in; "" for none
+	Token      string     // the name that the provider gave to a person's token, for the log
 
 	Address   string // where the request came from, without the port
 	UserAgent string
 	RequestID string
 }
 
-// Person is a member who calls as themselves.
+// Person is a member who calls as themselves. Workspace is where they work unless they name another of theirs; "" leaves it to the
+// request, and to there being only one.
 type Person struct {
 	Workspace id.Workspace
 	User      id.User

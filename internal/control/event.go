@@ -62,12 +62,14 @@ func (s *Service) record(tx *store.Tx, a *actor, c change) error {
 
 func (a *actor) credential() credential {
 	switch {
+	case a.Session != "":
+		return credential{"session", string(a.Session)}
 	case a.ServiceKey != "":
 		return credential{"service_key", string(a.ServiceKey)}
 	case a.APIKey != "":
 		return credential{"api_key", string(a.APIKey)}
 	}
-	return credential{Type: "session"}
+	return credential{"oidc_token", clip(printableOnly(a.Token), 100)}
 }
 
 // differences leaves out what an update did not change. Of something new or gone everything is said.

@@ -102,17 +102,20 @@ func activeName(b *bool) string {
 // reach finds a key that the caller may do something to: 403 without the permission, 404 for what is not there or elsewhere, 403
 // again for somebody else's without manage-others.
 func (s *Service) reach(v *store.View, a *actor, key, permission string) (apikey.Key, error) {
-	if err := s.need(a, permission); err != nil {
+	if err := s.needSomewhere(v, a, permission); err != nil {
 		return apikey.Key{}, err
 	}
 	if _, ok := id.Parse(key); !ok {
 		return apikey.Key{}, fault.Missing()
 	}
 	k, err := v.Key(id.Key(key))
-	if errors.Is(err, store.ErrNotFound) || err == nil && !a.sees(k.Workspace) {
+	if errors.Is(err, store.ErrNotFound) {
 		return apikey.Key{}, fault.Missing()
 	}
 	if err != nil {
+		return apikey.Key{}, err
+	}
+	if err := s.enter(v, a, k.Workspace); err != nil {
 		return apikey.Key{}, err
 	}
 	return k, s.needFor(a, k.User, permission)
@@ -170,7 +173,7 @@ func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) ([]st
 	var failed []ItemError
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		done, failed = nil, nil
-		if err := s.need(a, account.APIKeysDelete); err != nil {
+		if err := s.needSomewhere(tx.View, a, account.APIKeysDelete); err != nil {
 			return err
 		}
 		return each(tx, keys, func(key string) string { return key }, func(key string) error {

@@ -63,6 +63,9 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, ws account.Workspace, m a
 			return out, err
 		}
 	}
+	if err := s.endMembership(tx, a, ws.ID, m.User); err != nil {
+		return out, err
+	}
 	if err := tx.RemoveMember(ws.ID, m.User); err != nil {
 		return out, err
 	}

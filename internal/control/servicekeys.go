@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -149,27 +150,53 @@ func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 // one of the environment; else one is minted where none exists, and answered for the one time it is shown.
 func (s *Service) EnsureRoot(ctx context.Context, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		minted = keyfmt.Secret{}
+		minted, err = s.ensureRoot(tx, given)
+		return err
+	})
+	return minted, err
+}
+
+// SetUp is EnsureRoot that, in a new installation, also makes a one-time link by which an operator signs in as the root; link is the
+// code of it, for the one time it is shown. There is no line in the log for it but that of the key, which is made with it.
+func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret) (minted, link keyfmt.Secret, err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		minted, link = keyfmt.Secret{}, keyfmt.Secret{}
+		before, err := tx.ServiceKeys(store.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
+		if minted, err = s.ensureRoot(tx, given); err != nil || len(before) > 0 {
+			return err
+		}
 		roots, err := rootKeys(tx.View)
 		if err != nil {
 			return err
 		}
-		self := &actor{Caller: Caller{ServiceKey: "keyward"}, service: &account.ServiceKey{ID: "keyward"}}
-		all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot}
-		if given.IsZero() {
-			if len(roots) > 0 {
-				return nil
-			}
-			if minted, err = s.format.Mint(s.rand, keyfmt.Service); err != nil {
-				return err
-			}
-			return s.putServiceKey(tx, self, s.serviceKey(tx, minted, "root", all))
-		}
+		link, err = s.putLink(tx, session.Link{ServiceKey: roots[0].ID})
+		return err
+	})
+	return minted, link, err
+}
+
+func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
+	roots, err := rootKeys(tx.View)
+	if err != nil {
+		return minted, err
+	}
+	self := &actor{Caller: Caller{ServiceKey: "keyward"}, service: &account.ServiceKey{ID: "keyward"}}
+	all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot}
+	if !given.IsZero() {
 		k := s.serviceKey(tx, given, "root (environment)", all)
 		k.FromEnv = true
-		return s.replaceEnvRoot(tx, self, roots, k)
-	})
-	return minted, err
+		return minted, s.replaceEnvRoot(tx, self, roots, k)
+	}
+	if len(roots) > 0 {
+		return minted, nil
+	}
+	if minted, err = s.format.Mint(s.rand, keyfmt.Service); err != nil {
+		return minted, err
+	}
+	return minted, s.putServiceKey(tx, self, s.serviceKey(tx, minted, "root", all))
 }
 
 func (s *Service) replaceEnvRoot(tx *store.Tx, self *actor, roots []account.ServiceKey, k account.ServiceKey) error {

@@ -19,7 +19,7 @@ func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (
 	var failed []ItemError
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		done, failed = nil, nil
-		if err := s.need(a, account.APIKeysWrite); err != nil {
+		if err := s.needSomewhere(tx.View, a, account.APIKeysWrite); err != nil {
 			return err
 		}
 		return each(tx, items, func(i UpdateKey) string { return i.ID }, func(i UpdateKey) error {

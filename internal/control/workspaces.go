@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/keyward/keyward/internal/account"
@@ -55,8 +56,17 @@ func (s *Service) firstMember(v *store.View, a *actor, in Optional[OwnerInput]) 
 		if a.service != nil {
 			return account.Member{}, fault.Invalid("owner", "must be given by a service key")
 		}
-		m, err := v.Member(a.workspace, a.user)
-		return account.Member{User: a.user, Email: m.Email, DisplayName: m.DisplayName}, err
+		places, err := v.Memberships(a.user)
+		if err != nil || len(places) == 0 {
+			return account.Member{}, errors.Join(err, gone())
+		}
+		m := places[0]
+		for _, p := range places {
+			if p.Workspace == a.workspace {
+				m = p
+			}
+		}
+		return account.Member{User: a.user, Email: m.Email, DisplayName: m.DisplayName}, nil
 	}
 	user, err := userInput("owner.userId", in.Value.User)
 	if err != nil {
@@ -105,11 +115,14 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 	var out []account.Workspace
 	var page Page
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		if err := s.need(a, account.WorkspaceRead); err != nil {
+		if err := s.needSomewhere(v, a, account.WorkspaceRead); err != nil {
 			return err
 		}
 		fetch := v.Workspaces
-		if a.service == nil {
+		switch {
+		case a.person():
+			fetch = func(p store.Page) ([]account.Workspace, error) { return s.workspacesOf(v, a, p) }
+		case a.service == nil:
 			fetch = func(store.Page) ([]account.Workspace, error) {
 				ws, err := v.Workspace(a.workspace)
 				return []account.Workspace{ws}, err

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/account"
-	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -20,6 +20,9 @@ func (x *exchange) authenticate() error {
 		return fault.New(fault.Unauthenticated, "this needs a credential: Authorization: Bearer <key>")
 	}
 	x.tokenSent = true
+	if session.IsToken(token) {
+		return x.authenticateSession(token)
+	}
 	var p verify.Principal
 	switch x.api.Engine.Authenticate(token, x.client, &p) {
 	case verify.Valid:
@@ -31,12 +34,25 @@ func (x *exchange) authenticate() error {
 	default:
 		return fault.New(fault.Unauthenticated, "the credential is not valid")
 	}
-	x.caller = control.Caller{Address: x.remote(), UserAgent: userAgent(x.api.redact.text(x.r.UserAgent())), RequestID: x.id}
+	x.caller = x.origin()
 	if p.IsService {
 		x.caller.ServiceKey, x.service = p.Service.ID, &p.Service
 		return nil
 	}
 	x.caller.APIKey, x.home = p.Key.ID(), string(p.Key.Workspace)
+	return nil
+}
+
+// authenticateSession takes the token of a session: a person, or whoever acts as the root. What the scope of a service key opens is
+// read afresh like everything else.
+func (x *exchange) authenticateSession(token string) error {
+	who, err := x.api.Control.Identify(x.ctx(), token)
+	if err != nil {
+		return err
+	}
+	x.caller = x.origin()
+	x.caller.ServiceKey, x.caller.Person, x.caller.Session = who.Caller.ServiceKey, who.Caller.Person, who.ID
+	x.service, x.home = who.Service, string(who.Workspace)
 	return nil
 }
 

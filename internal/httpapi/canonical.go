@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
 )
 
 // screen refuses, before any route is looked for, what no route may see: a path that could be read in two ways, and a credential
@@ -16,7 +17,7 @@ func (a *api) screen(r *http.Request) error {
 		return err
 	}
 	for segment := range strings.SplitSeq(r.URL.Path, "/") {
-		if a.isKey(segment) {
+		if a.isCredential(segment) {
 			return keyInURL("path")
 		}
 	}
@@ -31,7 +32,7 @@ func (a *api) screen(r *http.Request) error {
 		if slices.Contains(credentialNames, strings.ToLower(name)) {
 			return keyInURL(name)
 		}
-		if a.isKey(name) || slices.ContainsFunc(given, a.isKey) {
+		if a.isCredential(name) || slices.ContainsFunc(given, a.isCredential) {
 			return keyInURL("query")
 		}
 	}
@@ -40,6 +41,9 @@ func (a *api) screen(r *http.Request) error {
 
 // credentialNames are parameters in which people put keys.
 var credentialNames = []string{"api_key", "apikey", "api-key", "x-api-key", "access_token", "key", "token"}
+
+// isCredential tells whether a text is a key or the token of a session.
+func (a *api) isCredential(s string) bool { return a.isKey(s) || session.IsToken(s) }
 
 func keyInURL(field string) error {
 	return fault.Invalid(field, "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header")

@@ -38,6 +38,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Metrics answers /metrics.
 	Metrics http.Handler
+	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
+	Pages *http.ServeMux
 }
 
 // Observer is told what happened, for metrics. It must be safe for concurrent use and quick.
@@ -63,6 +65,9 @@ func New(c Config) http.Handler {
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) (bool, any) { return true, map[string]string{"status": "ready"} }
+	}
+	if c.Pages == nil {
+		c.Pages = http.NewServeMux()
 	}
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()

@@ -126,6 +126,10 @@ func (x *exchange) level() slog.Level {
 
 func (x *exchange) callerName() (kind, name string) {
 	switch {
+	case x.caller.Session != "":
+		return "session", string(x.caller.Session)
+	case x.caller.Person.User != "":
+		return "person", string(x.caller.Person.User)
 	case x.caller.ServiceKey != "":
 		return "service_key", string(x.caller.ServiceKey)
 	case x.caller.APIKey != "":

@@ -5,18 +5,24 @@ import (
 
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/wire"
 )
 
 // redactor takes keys out of texts that repeat what a client sent: somebody may have put one where a name belongs, and neither an
 // error nor the log must show it. What begins like a key and goes on long enough to give part of one away is cut, too.
-type redactor struct{ like *regexp.Regexp }
+type redactor struct{ like, signedIn *regexp.Regexp }
 
 func newRedactor(f keyfmt.Format) redactor {
-	return redactor{regexp.MustCompile(`(` + f.Prefix() + `_(?:live|test|svc)_)[0-9A-Za-z]{9,}`)}
+	return redactor{
+		like:     regexp.MustCompile(`(` + f.Prefix() + `_(?:live|test|svc)_)[0-9A-Za-z]{9,}`),
+		signedIn: regexp.MustCompile(session.Pattern),
+	}
 }
 
-func (r redactor) text(s string) string { return r.like.ReplaceAllString(s, "$1…") }
+func (r redactor) text(s string) string {
+	return r.signedIn.ReplaceAllString(r.like.ReplaceAllString(s, "$1…"), "$1…")
+}
 
 func (r redactor) details(ds []fault.Detail) []wire.Detail {
 	out := make([]wire.Detail, len(ds))

@@ -10,7 +10,7 @@ const maxRequestID = 128
 // letters, digits, '.', '_' and '-', and not a key.
 func (a *api) requestID(r *http.Request) string {
 	given := r.Header.Values("X-Request-Id")
-	if len(given) == 1 && plainID(given[0]) && !a.isKey(given[0]) {
+	if len(given) == 1 && plainID(given[0]) && !a.isCredential(given[0]) {
 		return given[0]
 	}
 	return a.ids.Next()

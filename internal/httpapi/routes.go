@@ -142,7 +142,7 @@ func (a *api) router() *http.ServeMux {
 		res.allow = allowed(res.routes)
 		mux.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) { exchangeOf(r).dispatch(r, res) })
 	}
-	mux.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { exchangeOf(r).fail(noRoute()) })
+	mux.HandleFunc("/", a.elsewhere)
 	return mux
 }
 

@@ -36,7 +36,12 @@ func (a *api) docs(x *exchange) error { return x.page(a.Reference) }
 
 func (a *api) docsStyle(x *exchange) error { return x.file("text/css; charset=utf-8", a.Stylesheet) }
 
-func (a *api) front(x *exchange) error { return x.page([]byte(frontPage)) }
+func (a *api) front(x *exchange) error {
+	if x.servePage(x.r) {
+		return nil
+	}
+	return x.page([]byte(frontPage))
+}
 
 const frontPage = `<!doctype html>
 <html lang="en">
@@ -47,7 +52,7 @@ const frontPage = `<!doctype html>
 <main>
 <h1>Keyward</h1>
 <p>API keys: issued, verified, limited and revoked.</p>
-<p><a href="/docs">The API, for people</a> · <a href="/openapi.json">and for machines</a></p>
+<p><a href="/signin">Sign in</a> · <a href="/docs">The API, for people</a> · <a href="/openapi.json">and for machines</a></p>
 </main>
 </html>
 `

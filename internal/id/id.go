@@ -18,6 +18,7 @@ type (
 	Key        string
 	ServiceKey string
 	Event      string
+	Session    string
 	// User is the platform's own name for a person: opaque, see CheckUser.
 	User string
 )

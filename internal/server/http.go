@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyward/keyward/api"
 	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/signin"
 )
 
 // makeHTTP makes the handlers and the servers around them; they are begun by Run.
@@ -21,11 +22,16 @@ func (s *Server) makeHTTP(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the API's reference: %w", err)
 	}
+	pages, err := s.pages()
+	if err != nil {
+		return err
+	}
 	c := httpapi.Config{
 		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies,
+		Pages: pages,
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()
@@ -34,6 +40,18 @@ func (s *Server) makeHTTP(context.Context) error {
 	}
 	s.add(s.listener, httpapi.New(c))
 	return nil
+}
+
+// pages are what people see in a browser: how they sign in, and what lies behind the gate.
+func (s *Server) pages() (*http.ServeMux, error) {
+	var err error
+	s.gate, err = signin.New(signin.Config{Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known})
+	if err != nil {
+		return nil, fmt.Errorf("the pages of signing in: %w", err)
+	}
+	mux := http.NewServeMux()
+	s.gate.Routes(mux)
+	return mux, nil
 }
 
 // add makes a server that lets nobody hold a connection without end.

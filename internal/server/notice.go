@@ -8,7 +8,7 @@ import (
 )
 
 // notice is what somebody reads who has just started a server.
-func notice(w io.Writer, url, database string, minted keyfmt.Secret) {
+func notice(w io.Writer, url, database string, minted, link keyfmt.Secret) {
 	fmt.Fprintf(w, "Keyward is at %s\n", url)
 	fmt.Fprintf(w, "  reference  %s/docs\n", url)
 	fmt.Fprintf(w, "  database   %s\n\n", database)
@@ -16,6 +16,9 @@ func notice(w io.Writer, url, database string, minted keyfmt.Secret) {
 	if !minted.IsZero() {
 		token = "<the root key>"
 		fmt.Fprintf(w, "The root key, shown this once; keep it where you keep private keys:\n\n  %s\n\n", minted.Reveal())
+	}
+	if !link.IsZero() {
+		fmt.Fprintf(w, "Sign in as the root, once and within ten minutes:\n\n  %s/signin/link?code=%s\n\n", url, link.Reveal())
 	}
 	fmt.Fprintf(w, `What to do next, in another terminal:
 

@@ -23,6 +23,7 @@ import (
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/signin"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -58,6 +59,8 @@ type Server struct {
 	engine    *verify.Engine
 	control   *control.Service
 	minted    keyfmt.Secret
+	rootLink  keyfmt.Secret // a one-time sign-in for the root, at the first start
+	gate      *signin.Gate
 
 	listener        net.Listener
 	metricsListener net.Listener
@@ -152,6 +155,9 @@ func reachable(a net.Addr) string {
 
 // Minted is the root key where this start made one, else zero.
 func (s *Server) Minted() keyfmt.Secret { return s.minted }
+
+// RootLink is the code of the root's one-time link where this start made one, else zero.
+func (s *Server) RootLink() keyfmt.Secret { return s.rootLink }
 
 // Ready tells whether verifications are answered.
 func (s *Server) Ready() bool { return !s.stopping.Load() && s.replica.Ready() }

@@ -147,7 +147,7 @@ func (s *Server) makeEngines(context.Context) error {
 
 // ensureRoot comes late, so that a key that was minted is also told.
 func (s *Server) ensureRoot(ctx context.Context) (err error) {
-	if s.minted, err = s.control.EnsureRoot(ctx, s.cfg.RootKey); err != nil {
+	if s.minted, s.rootLink, err = s.control.SetUp(ctx, s.cfg.RootKey); err != nil {
 		return fmt.Errorf("set up the root key: %w", err)
 	}
 	return nil
@@ -157,7 +157,7 @@ func (s *Server) ensureRoot(ctx context.Context) (err error) {
 func (s *Server) announce(context.Context) error {
 	s.log.Info("listening", "url", s.URL(), "version", s.opt.Version, "database", s.cfg.Database)
 	var b strings.Builder
-	notice(&b, s.URL(), s.cfg.Database, s.minted)
+	notice(&b, s.URL(), s.cfg.Database, s.minted, s.rootLink)
 	if _, err := s.opt.Notice.Write([]byte(b.String())); err != nil && !s.minted.IsZero() {
 		return fmt.Errorf("the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
 			"which `keyward rootkey` makes", err)

@@ -8,8 +8,9 @@ import (
 // purgeBatch bounds the rows of each table that one Purge removes, and so how long a writer waits for it.
 const purgeBatch = 1000
 
-// Purge removes a batch of what is already dead: rows of deleted workspaces, ended overlaps, expired idempotency keys. It tells
-// whether there is more. It records no event: what it removes was gone for everybody before. The log stays.
+// Purge removes a batch of what is already dead: rows of deleted workspaces, ended overlaps, expired idempotency keys, sessions and
+// links that are past their ends. It tells whether there is more. It records no event: what it removes was gone for everybody
+// before. The log stays.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -19,6 +20,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
 		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
 			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
+		p.sessions()
 		p.workspace()
 		more = p.more
 		if p.err == nil && p.removed == 0 {

@@ -1,0 +1,130 @@
+package control
+
+import (
+	"errors"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// person tells whether somebody calls as themselves, and so may work in each of the workspaces that they are in.
+func (a *actor) person() bool { return a.service == nil && a.key == nil }
+
+// signedIn refuses a caller whose session has ended, or is not theirs.
+func (s *Service) signedIn(v *store.View, c Caller) error {
+	if c.Session == "" {
+		return nil
+	}
+	in, err := v.Session(c.Session)
+	if err != nil {
+		return err
+	}
+	if in.Ended(v.Now()) || in.ServiceKey != c.ServiceKey || in.User != c.Person.User {
+		return gone()
+	}
+	return nil
+}
+
+// personActor finds a person in the workspace that they work in; without one, in the only one that they are in. Who is in several
+// holds nothing until the request says which.
+func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
+	if c.Person.Workspace != "" {
+		return s.memberActor(v, c, c.Person.Workspace, c.Person.User)
+	}
+	places, err := v.Memberships(c.Person.User)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(places) == 0:
+		return nil, fault.New(fault.PermissionDenied, "this person is a member of no workspace")
+	case len(places) == 1:
+		return s.memberActor(v, c, places[0].Workspace, c.Person.User)
+	}
+	return &actor{Caller: c, user: c.Person.User, email: places[0].Email}, nil
+}
+
+// enter takes a caller to a workspace: an API key is in its own alone, a person in each that they are a member of, with what their
+// role holds there. For everybody else the workspace is not there.
+func (s *Service) enter(v *store.View, a *actor, ws id.Workspace) error {
+	switch {
+	case a.service != nil || a.workspace == ws:
+		return nil
+	case !a.person():
+		return fault.Missing()
+	}
+	m, err := s.memberActor(v, a.Caller, ws, a.user)
+	if errors.Is(err, store.ErrNotFound) {
+		return fault.Missing()
+	}
+	if err != nil {
+		return err
+	}
+	*a = *m
+	return nil
+}
+
+// needSomewhere is need for operations that say only later in which workspace they work: a person needs the permission in one of
+// theirs.
+func (s *Service) needSomewhere(v *store.View, a *actor, permission string) error {
+	err := s.need(a, permission)
+	if err == nil || !a.person() {
+		return err
+	}
+	places, broken := s.places(v, a)
+	if broken != nil {
+		return broken
+	}
+	for _, p := range places {
+		if s.cat.Holds(p.holds, permission) {
+			return nil
+		}
+	}
+	return err
+}
+
+// place is a workspace that a person is in, and what they hold there.
+type place struct {
+	account.Member
+	role  account.Role
+	holds perm.Set
+}
+
+func (s *Service) places(v *store.View, a *actor) ([]place, error) {
+	members, err := v.Memberships(a.user)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]place, len(members))
+	for i, m := range members {
+		r, err := v.Role(m.Workspace, m.Role)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = place{Member: m, role: r, holds: r.Permissions}
+	}
+	return out, nil
+}
+
+// workspacesOf lists the workspaces of a person that they may look at, the newest first.
+func (s *Service) workspacesOf(v *store.View, a *actor, p store.Page) ([]account.Workspace, error) {
+	places, err := s.places(v, a)
+	if err != nil {
+		return nil, err
+	}
+	var out []account.Workspace
+	for i := len(places) - 1; i >= 0 && len(out) < p.Limit; i-- {
+		at := places[i]
+		if p.After != "" && string(at.Workspace) >= p.After || !s.cat.Holds(at.holds, account.WorkspaceRead) {
+			continue
+		}
+		ws, err := v.Workspace(at.Workspace)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ws)
+	}
+	return out, nil
+}

@@ -1,0 +1,292 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/session"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Identity is who a session's token speaks for.
+type Identity struct {
+	session.Session
+	Caller     Caller // without where the request comes from
+	Root       bool
+	Service    *account.ServiceKey // where Root
+	Owner      bool                // of the workspace
+	Email      string              // "" for the root
+	Name       string              // to show; "" where nothing is known
+	Role       string              // its name; "" for the root
+	Workspaces []Place
+}
+
+// Place is a workspace between which one who is signed in can switch.
+type Place struct {
+	ID   id.Workspace
+	Name string
+}
+
+// maxPlaces bounds what a switcher offers to the root, who is everywhere.
+const maxPlaces = 100
+
+// Identify finds out for whom a session's token speaks, and notes that it is used. Unauthenticated is the one answer for a token
+// that speaks for nobody: unknown, ended, or of one who has left the workspace.
+func (s *Service) Identify(ctx context.Context, token string) (Identity, error) {
+	var out Identity
+	stale := false
+	err := s.db.View(ctx, func(v *store.View) error {
+		in, err := v.SessionOf(s.digester.Current(token))
+		if err == nil && (!session.IsToken(token) || in.Ended(v.Now())) {
+			err = store.ErrNotFound
+		}
+		if err == nil {
+			out, err = s.identity(v, in)
+		}
+		stale = err == nil && in.Stale(v.Now())
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return Identity{}, gone()
+	}
+	if stale { // a disk that is full now keeps nobody out: the session only ends the sooner
+		_ = s.db.Count(ctx, func(c *store.Counting) error { return c.TouchSession(out.ID) })
+	}
+	return out, storageFault(err)
+}
+
+func (s *Service) identity(v *store.View, in session.Session) (Identity, error) {
+	out := Identity{Session: in, Root: in.ServiceKey != "",
+		Caller: Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID}}
+	if err := s.answersFor(v, in.ServiceKey, in.Workspace, in.User); err != nil {
+		return out, err
+	}
+	if out.Root {
+		k, err := v.ServiceKey(in.ServiceKey)
+		if err != nil {
+			return out, err
+		}
+		out.Service = &k
+		all, err := v.Workspaces(store.Page{Limit: maxPlaces})
+		for _, w := range all {
+			out.Workspaces = append(out.Workspaces, Place{w.ID, w.Name})
+		}
+		return out, err
+	}
+	places, err := s.places(v, &actor{user: in.User})
+	if err != nil {
+		return out, err
+	}
+	for _, p := range places {
+		w, err := v.Workspace(p.Workspace)
+		if err != nil {
+			return out, err
+		}
+		out.Workspaces = append(out.Workspaces, Place{w.ID, w.Name})
+		if p.Workspace == in.Workspace {
+			out.Email, out.Name, out.Role, out.Owner = p.Email, p.DisplayName, p.role.Name, p.role.System == account.Owner
+		}
+	}
+	return out, nil
+}
+
+// SwitchWorkspace ends the session that calls and starts one in another workspace of the same person, with a token of its own and
+// the same absolute end.
+func (s *Service) SwitchWorkspace(ctx context.Context, c Caller, workspace string) (Started, error) {
+	var out Started
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		if a.Session == "" {
+			return fault.New(fault.PermissionDenied, "only a session can be taken to another workspace")
+		}
+		was, err := tx.Session(a.Session)
+		if err != nil {
+			return err
+		}
+		ws, err := s.at(tx.View, a, workspace)
+		if err != nil {
+			return err
+		}
+		if err := s.end(tx, a, was, "switched to another workspace"); err != nil {
+			return err
+		}
+		out, err = s.begin(tx, c, session.Session{ServiceKey: was.ServiceKey, Workspace: ws.ID, User: was.User, Method: was.Method,
+			ExpiresAt: was.ExpiresAt})
+		return err
+	})
+	return out, err
+}
+
+// end takes a session away and says so in the log of the workspace that it was in.
+func (s *Service) end(tx *store.Tx, a *actor, in session.Session, why string) error {
+	if err := tx.DeleteSession(in.ID); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{kind: audit.SessionEnded, workspace: in.Workspace, target: string(in.ID),
+		sentence: whoOf(in) + " " + why, before: sessionFields(in)})
+}
+
+// ListSessions asks for sessions: one's own, or those of a workspace's members.
+type ListSessions struct {
+	Workspace string
+	User      string
+	Paging
+}
+
+// sessionFilter decides whose sessions the caller sees: a person their own, in every workspace; with members:remove also those that
+// others have in the workspace that is named; a service key that may manage those of all members; only the root its own kind.
+func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store.SessionFilter, error) {
+	f := store.SessionFilter{Workspace: id.Workspace(in.Workspace), User: id.User(in.User)}
+	switch {
+	case a.key != nil:
+		return f, fault.New(fault.PermissionDenied, "an API key has no sessions",
+			fault.Detail{Field: "Authorization", Message: "a person or a service key is needed"})
+	case a.service != nil:
+		return f, a.root()
+	case in.Workspace == "" && (in.User == "" || f.User == a.user):
+		f.User = a.user
+		return f, nil
+	}
+	ws, err := s.at(v, a, in.Workspace)
+	if err != nil {
+		return f, err
+	}
+	f.Workspace = ws.ID
+	if f.User == a.user {
+		return f, nil
+	}
+	return f, s.need(a, account.MembersRemove)
+}
+
+// ListSessions gives a page of sessions, newest first.
+func (s *Service) ListSessions(ctx context.Context, c Caller, in ListSessions) ([]session.Session, Page, error) {
+	var out []session.Session
+	var page Page
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		f, err := s.sessionFilter(v, a, in)
+		if err != nil {
+			return err
+		}
+		list := fmt.Sprintf("sessions\x00%s\x00%s", f.Workspace, f.User)
+		out, page, err = paged(s, list, in.Paging, func(x session.Session) string { return string(x.ID) },
+			func(p store.Page) ([]session.Session, error) {
+				f.Page = p
+				return v.Sessions(f)
+			})
+		return err
+	})
+	return out, page, storageFault(err)
+}
+
+// EndSession ends one session: one's own, or that of a member of a workspace in which the caller holds members:remove. An owner's
+// is ended by an owner only.
+func (s *Service) EndSession(ctx context.Context, c Caller, name string) error {
+	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		if _, ok := id.Parse(name); !ok {
+			return fault.Missing()
+		}
+		in, err := tx.Session(id.Session(name))
+		if err != nil {
+			return err
+		}
+		if in.Ended(tx.Now()) {
+			return fault.Missing()
+		}
+		why := "signed out"
+		if in.ID != a.Session {
+			why = "was signed out"
+		}
+		if err := s.mayEnd(tx.View, a, in); err != nil {
+			return err
+		}
+		return s.end(tx, a, in, why)
+	})
+}
+
+func (s *Service) mayEnd(v *store.View, a *actor, in session.Session) error {
+	switch {
+	case a.service != nil && in.ID == a.Session:
+		return nil
+	case a.service != nil:
+		return a.root()
+	case a.key != nil:
+		return fault.New(fault.PermissionDenied, "an API key has no sessions")
+	case in.ServiceKey != "":
+		return fault.Missing()
+	case in.User == a.user:
+		return nil
+	}
+	if err := s.enter(v, a, in.Workspace); err != nil {
+		return err
+	}
+	if err := s.need(a, account.MembersRemove); err != nil {
+		return err
+	}
+	m, err := v.Member(in.Workspace, in.User)
+	if err != nil {
+		return err
+	}
+	r, err := v.Role(in.Workspace, m.Role)
+	if err == nil && r.System == account.Owner && !a.owner {
+		err = ownersOnly("only an owner can end an owner's session")
+	}
+	return err
+}
+
+// EndSessions ends every session of the caller, wherever it is: sign out everywhere. For the root, user names a person whose
+// sessions end; "" ends those that act as the root's own key.
+func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.Session, error) {
+	var ended []id.Session
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		ended = nil
+		var f store.SessionFilter
+		switch {
+		case a.key != nil:
+			return fault.New(fault.PermissionDenied, "an API key has no sessions")
+		case a.person() && (user == "" || id.User(user) == a.user):
+			f.User = a.user
+		case a.person():
+			return fault.New(fault.PermissionDenied, "this needs a service key with the scope root", fault.Detail{Field: "userId", Message: "is somebody else"})
+		case user != "":
+			f.User = id.User(user)
+			if err := a.root(); err != nil {
+				return err
+			}
+		default:
+			f.ServiceKey = a.service.ID
+		}
+		all, err := tx.Sessions(f)
+		if err != nil {
+			return err
+		}
+		for _, in := range all {
+			if err := s.end(tx, a, in, "was signed out everywhere"); err != nil {
+				return err
+			}
+			ended = append(ended, in.ID)
+		}
+		return nil
+	})
+	return ended, err
+}
+
+// endMembership ends what lets a member in who leaves a workspace: their sessions there and their links.
+func (s *Service) endMembership(tx *store.Tx, a *actor, ws id.Workspace, u id.User) error {
+	if err := tx.DeleteSignInLinksOf(ws, u); err != nil {
+		return err
+	}
+	all, err := tx.Sessions(store.SessionFilter{Workspace: ws, User: u})
+	if err != nil {
+		return err
+	}
+	for _, in := range all {
+		if err := s.end(tx, a, in, "was signed out, being no member any more"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

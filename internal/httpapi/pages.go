@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/keyward/keyward/internal/control"
+)
+
+// pageRoute stands for every page in the log and the metrics; the pattern says which it was.
+var pageRoute = &route{name: "page", public: true}
+
+// elsewhere answers what is no operation: a page, where there is one.
+func (a *api) elsewhere(_ http.ResponseWriter, r *http.Request) {
+	if x := exchangeOf(r); !x.servePage(r) {
+		x.fail(noRoute())
+	}
+}
+
+// servePage answers with a page, and tells whether there is one. Under /api/ there is none: who calls there reads JSON.
+func (x *exchange) servePage(r *http.Request) bool {
+	if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+		return false
+	}
+	_, pattern := x.api.Pages.Handler(r)
+	if pattern == "" {
+		return false
+	}
+	_, path, cut := strings.Cut(pattern, " ")
+	if x.on = pattern; cut {
+		x.on = path
+	}
+	x.route, x.r = pageRoute, r
+	x.api.Pages.ServeHTTP(x.w, r)
+	return true
+}
+
+// Origin tells pages where a request comes from, as a Caller that is nobody yet.
+func Origin(r *http.Request) control.Caller {
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return control.Caller{}
+	}
+	return x.origin()
+}
+
+// Known has the log say who makes a page's request.
+func Known(r *http.Request, c control.Caller) {
+	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		x.caller, x.home = c, string(c.Person.Workspace)
+	}
+}
+
+func (x *exchange) origin() control.Caller {
+	return control.Caller{Address: x.remote(), UserAgent: userAgent(x.api.redact.text(x.r.UserAgent())), RequestID: x.id}
+}

@@ -1,0 +1,106 @@
+// Package session owns people who are signed in: the session, the one-time link that starts one, their tokens and when they end. It
+// does not own where they are kept (store), what a person may do (account, control), nor cookies and pages (signin).
+package session
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// How long things hold.
+const (
+	// IdleLife ends a session that nobody uses.
+	IdleLife = 8 * time.Hour
+	// Life ends a session that is used without a break; a switch of the workspace does not prolong it.
+	Life = 7 * 24 * time.Hour
+	// LinkLife ends a one-time link.
+	LinkLife = 10 * time.Minute
+	// SeenEvery is how exactly the last use of a session is kept.
+	SeenEvery = 5 * time.Minute
+)
+
+// Method is how somebody signed in.
+type Method string
+
+// The methods.
+const (
+	ByLink Method = "link"
+	ByOIDC Method = "oidc"
+)
+
+// Session is one browser, or one program, in which somebody is signed in. Times are UTC in whole milliseconds. It acts as a member
+// (User in Workspace) or, where ServiceKey is set, as that service key; Workspace is then the one that is looked at, "" for none.
+type Session struct {
+	ID         id.Session
+	ServiceKey id.ServiceKey
+	Workspace  id.Workspace
+	User       id.User
+	Method     Method
+	Address    string // from where it was started
+	UserAgent  string // with what it was started
+	Digest     keyfmt.Digest
+	StartedAt  time.Time
+	SeenAt     time.Time // within SeenEvery
+	ExpiresAt  time.Time // whatever happens
+}
+
+// Ended tells whether the session is past one of its ends.
+func (s *Session) Ended(now time.Time) bool {
+	return !now.Before(s.ExpiresAt) || !now.Before(s.SeenAt.Add(IdleLife))
+}
+
+// Stale tells whether its last use is to be noted again.
+func (s *Session) Stale(now time.Time) bool { return !now.Before(s.SeenAt.Add(SeenEvery)) }
+
+// Link is a one-time link: whoever follows it is signed in as the member, or as the service key. It works once and until ExpiresAt.
+type Link struct {
+	Digest     keyfmt.Digest
+	ServiceKey id.ServiceKey
+	Workspace  id.Workspace
+	User       id.User
+	ExpiresAt  time.Time
+}
+
+// Expired tells whether the link is too old.
+func (l *Link) Expired(now time.Time) bool { return !now.Before(l.ExpiresAt) }
+
+const (
+	tokenHead = "keyward_session_"
+	linkHead  = "keyward_link_"
+	bodySize  = 43 // 256 bits in base64url, without padding
+)
+
+// Pattern is a regular expression (RE2) that finds tokens and links in text, whole or cut short.
+const Pattern = `(keyward_(?:session|link)_)[0-9A-Za-z_-]{9,}`
+
+var form = regexp.MustCompile(`^keyward_(session|link)_[0-9A-Za-z_-]{43}$`)
+
+// NewToken makes a session's token out of 256 bits of rand.
+func NewToken(rand io.Reader) (keyfmt.Secret, error) { return mint(rand, tokenHead) }
+
+// NewLink makes a link's code out of 256 bits of rand.
+func NewLink(rand io.Reader) (keyfmt.Secret, error) { return mint(rand, linkHead) }
+
+func mint(rand io.Reader, head string) (keyfmt.Secret, error) {
+	var b [32]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return keyfmt.Secret{}, fmt.Errorf("read randomness: %w", err)
+	}
+	return keyfmt.NewSecret(head + base64.RawURLEncoding.EncodeToString(b[:])), nil
+}
+
+// IsToken tells whether a text has the form of a session's token.
+func IsToken(s string) bool {
+	return len(s) == len(tokenHead)+bodySize && s[:len(tokenHead)] == tokenHead && form.MatchString(s)
+}
+
+// IsLink tells whether a text has the form of a link's code.
+func IsLink(s string) bool {
+	return len(s) == len(linkHead)+bodySize && s[:len(linkHead)] == linkHead && form.MatchString(s)
+}

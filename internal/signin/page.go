@@ -1,0 +1,131 @@
+package signin
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+)
+
+// Kind is which page of signing in is shown.
+type Kind string
+
+// The kinds.
+const (
+	SignIn  Kind = "signin"  // how to sign in
+	Confirm Kind = "confirm" // a button that follows a one-time link
+	Refusal Kind = "refusal" // what went wrong
+)
+
+// Page is what a page of signing in says. Forms post to /signin/link: code and return.
+type Page struct {
+	Status int // 200 where it is 0
+	Kind   Kind
+	Title  string // of a refusal
+	Note   string // a sentence that stands out; "" for none
+
+	OIDC   string        // where to begin with the provider; "" where there is none
+	Code   string        // of the link to confirm
+	Guest  control.Guest // whom it lets in
+	Return string        // where to go afterwards
+	// NoCookies says that the browser reaches us in a way in which it will not keep a session.
+	NoCookies bool
+}
+
+// show fills in what all pages have, and renders.
+func (g *Gate) show(w http.ResponseWriter, r *http.Request, p Page) {
+	if p.Status == 0 {
+		p.Status = http.StatusOK
+	}
+	if p.Return == "" {
+		p.Return = home
+	}
+	p.NoCookies = !keepsCookies(r, g.overTLS(r))
+	g.Render(w, r, p)
+}
+
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, status int, title, note string) {
+	g.show(w, r, Page{Status: status, Kind: Refusal, Title: title, Note: note})
+}
+
+// broken answers what is not the visitor's doing.
+func (g *Gate) broken(w http.ResponseWriter, r *http.Request, err error) {
+	g.Logger.Error("a page of signing in failed", "path", r.URL.Path, "error", err.Error())
+	status := fault.From(err).Code.Status()
+	if status >= http.StatusInternalServerError {
+		g.refuse(w, r, status, "This did not work", "It is not your doing. Try again in a moment.")
+		return
+	}
+	g.refuse(w, r, status, "This was refused", fault.From(err).Message)
+}
+
+// overTLS tells whether the browser speaks TLS, to us or to what stands in front of us.
+func (g *Gate) overTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.HasPrefix(g.PublicURL, "https://") || g.PublicURL == "" && r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+// codeOf takes a code, or a whole link that somebody has pasted.
+func codeOf(s string) string {
+	s = strings.TrimSpace(s)
+	if u, err := url.Parse(s); err == nil && u.Query().Has("code") {
+		return u.Query().Get("code")
+	}
+	return s
+}
+
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func renderPlain(w http.ResponseWriter, _ *http.Request, p Page) {
+	var b strings.Builder
+	if err := plain.Execute(&b, p); err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write([]byte(b.String()))
+}
+
+var plain = template.Must(template.New("signin").Parse(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{{if eq .Kind "refusal"}}{{.Title}}{{else}}Sign in{{end}} · Keyward</title>
+<link rel="stylesheet" href="/docs/style.css">
+<main>
+{{if eq .Kind "refusal"}}
+<h1>{{.Title}}</h1>
+<p role="alert">{{.Note}}</p>
+<p><a href="/">To the front page</a></p>
+{{else if eq .Kind "confirm"}}
+<h1>Sign in</h1>
+<p>This link signs you in {{if .Guest.Root}}as <strong>the root</strong>, who may do everything{{else}}to <strong>{{.Guest.Workspace}}</strong> as <strong>{{.Guest.User}}</strong>{{end}}. It works once.</p>
+<form method="post" action="/signin/link">
+<input type="hidden" name="code" value="{{.Code}}">
+<input type="hidden" name="return" value="{{.Return}}">
+<button>Sign in</button>
+</form>
+{{else}}
+<h1>Sign in</h1>
+{{with .Note}}<p role="alert">{{.}}</p>{{end}}
+{{with .OIDC}}<p><a href="{{.}}">Sign in with your organisation</a></p>{{end}}
+<form method="post" action="/signin/link">
+<p><label>One-time link, or the code in it <input name="code" autocomplete="off" spellcheck="false" required></label>
+<input type="hidden" name="return" value="{{.Return}}">
+<button>Sign in</button></p>
+</form>
+<p>An operator makes one with <code>keyward signin --workspace W --user U</code>.</p>
+{{end}}
+{{if .NoCookies}}<p role="alert">Your browser will not stay signed in here: it keeps a session over HTTPS only, or on this machine itself as http://127.0.0.1. Open Keyward by its https:// address.</p>{{end}}
+</main>
+</html>
+`))

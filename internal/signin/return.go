@@ -1,0 +1,51 @@
+package signin
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const home = "/"
+
+// returnPath is where to go after signing in: a path on this server, as it was asked for, or the front page. Whatever a browser could
+// take for another place is not followed: a scheme, a host, two slashes in front, a backslash, a control character.
+func returnPath(s string) string {
+	if len(s) > 1024 || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
+		return home
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+			return home
+		}
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") ||
+		strings.HasPrefix(u.Path, "//") || strings.ContainsAny(u.Path, "\\") || inSignIn(u.Path) {
+		return home
+	}
+	return u.RequestURI()
+}
+
+// inSignIn tells whether a path belongs to signing in or out: nobody is sent back there.
+func inSignIn(path string) bool {
+	return path == "/signin" || strings.HasPrefix(path, "/signin/") || strings.HasPrefix(path, "/signout")
+}
+
+// signInURL is the page to sign in on, which leads back to where somebody wanted to go.
+func signInURL(to *url.URL) string {
+	if back := returnPath(to.RequestURI()); back != home {
+		return "/signin?return=" + url.QueryEscape(back)
+	}
+	return "/signin"
+}
+
+// hostOf is the name by which the browser calls this server, without a port.
+func hostOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	return strings.Trim(host, "[]")
+}

@@ -1,0 +1,152 @@
+// Package signin owns the door for people: the pages and cookies by which they sign in, the gate that knows them on every page behind
+// it, and the refusal of what another site sends in their name. It does not own sessions (session, control), what the pages behind
+// the gate show, nor what people may do.
+package signin
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/session"
+)
+
+// Config is what a Gate is made of. Control and Logger are needed.
+type Config struct {
+	Control *control.Service
+	Logger  *slog.Logger
+	// Origin tells where a request comes from, as a Caller that is nobody yet.
+	Origin func(*http.Request) control.Caller
+	// Known is told who makes a request, for the log.
+	Known func(*http.Request, control.Caller)
+	// Render shows the pages of signing in; nil is a plain form of them.
+	Render func(http.ResponseWriter, *http.Request, Page)
+	// PublicURL is where browsers reach this server, without a path; "" takes it from each request.
+	PublicURL string
+}
+
+// Gate knows people by their cookies. It is safe for concurrent use.
+type Gate struct {
+	Config
+	cross *http.CrossOriginProtection
+}
+
+// New makes a gate.
+func New(c Config) (*Gate, error) {
+	if c.Origin == nil {
+		c.Origin = func(*http.Request) control.Caller { return control.Caller{} }
+	}
+	if c.Known == nil {
+		c.Known = func(*http.Request, control.Caller) {}
+	}
+	if c.Render == nil {
+		c.Render = renderPlain
+	}
+	g := &Gate{Config: c, cross: http.NewCrossOriginProtection()}
+	if c.PublicURL != "" {
+		if err := g.cross.AddTrustedOrigin(c.PublicURL); err != nil {
+			return nil, err
+		}
+	}
+	g.cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.refuse(w, r, http.StatusForbidden, "This came from another site", "Keyward does what its own pages ask, and nothing that another site sends.")
+	}))
+	return g, nil
+}
+
+// Session is who is signed in, as the pages behind the gate see them.
+type Session struct {
+	ID id.Session
+	// Caller is what to hand to the control plane: a member who calls as themselves, or for the root its service key, with where the
+	// request comes from.
+	Caller control.Caller
+	Root   bool // acts as the root service key: everything, in every workspace
+
+	User  id.User // "" for the root
+	Email string
+	Name  string // to show; "" where nothing is known
+	Role  string // the role's name; "" for the root
+	Owner bool
+
+	// Workspace is where they work; "" for a root that has chosen none. Workspaces are those to switch between, by a POST of
+	// workspaceId and return to /signin/workspace.
+	Workspace  control.Place
+	Workspaces []control.Place
+
+	Method    session.Method
+	StartedAt time.Time
+	ExpiresAt time.Time
+}
+
+type contextKey struct{}
+
+// From gives who is signed in, on pages behind Require.
+func From(ctx context.Context) (Session, bool) {
+	s, ok := ctx.Value(contextKey{}).(Session)
+	return s, ok
+}
+
+// Protect refuses requests that change something and come from another site (Fetch metadata, Origin). Everything that browsers reach
+// stands behind it; forms need no token of their own, and must not change anything on GET.
+func (g *Gate) Protect(next http.Handler) http.Handler { return g.cross.Handler(next) }
+
+// Require lets through who is signed in, for From to tell. Others are sent to sign in, and back afterwards; what they have posted is
+// not done. It protects, too.
+func (g *Gate) Require(next http.Handler) http.Handler {
+	return g.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := g.identify(r)
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, s)))
+		case !fault.Is(err, fault.Unauthenticated):
+			g.broken(w, r, err)
+		case r.Method == http.MethodGet || r.Method == http.MethodHead:
+			http.Redirect(w, r, signInURL(r.URL), http.StatusSeeOther)
+		default:
+			g.show(w, r, Page{Status: http.StatusUnauthorized, Kind: SignIn,
+				Note: "You are not signed in any more, and what you sent was not done."})
+		}
+	}))
+}
+
+// identify finds who the cookie speaks for. Unauthenticated is nobody.
+func (g *Gate) identify(r *http.Request) (Session, error) {
+	token := cookieToken(r)
+	if token == "" {
+		return Session{}, fault.New(fault.Unauthenticated, "nobody is signed in")
+	}
+	who, err := g.Control.Identify(r.Context(), token)
+	if err != nil {
+		return Session{}, err
+	}
+	s := Session{ID: who.ID, Caller: g.Origin(r), Root: who.Root, User: who.User, Email: who.Email, Name: who.Name, Role: who.Role,
+		Owner: who.Owner, Workspaces: who.Workspaces, Method: who.Method, StartedAt: who.StartedAt, ExpiresAt: who.ExpiresAt}
+	s.Caller.ServiceKey, s.Caller.Person, s.Caller.Session = who.Caller.ServiceKey, who.Caller.Person, who.ID
+	s.Workspace.ID = who.Workspace
+	for _, p := range who.Workspaces {
+		if p.ID == who.Workspace {
+			s.Workspace = p
+		}
+	}
+	g.Known(r, s.Caller)
+	return s, nil
+}
+
+// Routes hangs the pages of signing in on a mux.
+func (g *Gate) Routes(mux *http.ServeMux) {
+	for pattern, h := range map[string]http.HandlerFunc{
+		"GET /signin":              g.signIn,
+		"POST /signin":             g.redeem,
+		"GET /signin/link":         g.link,
+		"POST /signin/link":        g.redeem,
+		"POST /signin/workspace":   g.switchWorkspace,
+		"POST /signout":            g.signOut,
+		"POST /signout-everywhere": g.signOutEverywhere,
+	} {
+		mux.Handle(pattern, g.Protect(h))
+	}
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/session"
+)
+
+const selectSessions = `SELECT id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms, seen_ms,
+	expires_ms FROM sessions`
+
+func scanSession(r Rows) (s session.Session, err error) {
+	var digest []byte
+	var started, seen, expires int64
+	err = r.Scan(&s.ID, &s.ServiceKey, &s.Workspace, &s.User, &s.Method, &s.Address, &s.UserAgent, &digest, &started, &seen, &expires)
+	copy(s.Digest[:], digest)
+	s.StartedAt, s.SeenAt, s.ExpiresAt = fromMillis(started), fromMillis(seen), fromMillis(expires)
+	return s, err
+}
+
+// Session reads a session, also one that is past its ends.
+func (v *View) Session(s id.Session) (session.Session, error) {
+	return one(v, scanSession, selectSessions+` WHERE id = ?`, s)
+}
+
+// SessionOf reads the session of a token, also one that is past its ends.
+func (v *View) SessionOf(token keyfmt.Digest) (session.Session, error) {
+	return one(v, scanSession, selectSessions+` WHERE digest = ?`, token[:])
+}
+
+// SessionFilter picks sessions; what is empty picks all.
+type SessionFilter struct {
+	Workspace  id.Workspace
+	User       id.User
+	ServiceKey id.ServiceKey
+	Page
+}
+
+// Sessions lists those that are not past their ends, the newest first.
+func (v *View) Sessions(f SessionFilter) ([]session.Session, error) {
+	var w where
+	w.and("expires_ms > ?", millis(v.now))
+	w.and("seen_ms > ?", millis(v.now.Add(-session.IdleLife)))
+	if f.Workspace != "" {
+		w.and("workspace_id = ?", f.Workspace)
+	}
+	if f.User != "" {
+		w.and("user_id = ?", f.User)
+	}
+	if f.ServiceKey != "" {
+		w.and("service_key_id = ?", f.ServiceKey)
+	}
+	if f.After != "" {
+		w.and("id < ?", f.After)
+	}
+	return all(v, scanSession, selectSessions+w.String()+` ORDER BY id DESC LIMIT ?`, append(w.args, limit(f.Limit))...)
+}
+
+// PutSession inserts a session. ErrDuplicate says that there is one with its digest.
+func (tx *Tx) PutSession(s session.Session) error {
+	err := tx.exec(`INSERT INTO sessions (id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms,
+			seen_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.ID, s.ServiceKey, s.Workspace, s.User, s.Method, s.Address, s.UserAgent, s.Digest[:], millis(s.StartedAt),
+		millis(s.SeenAt), millis(s.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("put session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSession ends a session.
+func (tx *Tx) DeleteSession(s id.Session) error {
+	if err := tx.exec(`DELETE FROM sessions WHERE id = ?`, s); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// TouchSession notes that a session is used now. It records no event: a use is none.
+func (c *Counting) TouchSession(s id.Session) error {
+	now := millis(c.now)
+	if _, err := c.exec(`UPDATE sessions SET seen_ms = ? WHERE id = ? AND seen_ms < ?`, now, s, now); err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	return nil
+}
+
+const selectLinks = `SELECT digest, service_key_id, workspace_id, user_id, expires_ms FROM sign_in_links`
+
+func scanLink(r Rows) (l session.Link, err error) {
+	var digest []byte
+	var expires int64
+	err = r.Scan(&digest, &l.ServiceKey, &l.Workspace, &l.User, &expires)
+	copy(l.Digest[:], digest)
+	l.ExpiresAt = fromMillis(expires)
+	return l, err
+}
+
+// SignInLink reads a link that nobody has followed yet, also one that is too old.
+func (v *View) SignInLink(code keyfmt.Digest) (session.Link, error) {
+	return one(v, scanLink, selectLinks+` WHERE digest = ?`, code[:])
+}
+
+// PutSignInLink inserts a link.
+func (tx *Tx) PutSignInLink(l session.Link) error {
+	err := tx.exec(`INSERT INTO sign_in_links (digest, service_key_id, workspace_id, user_id, expires_ms) VALUES (?, ?, ?, ?, ?)`,
+		l.Digest[:], l.ServiceKey, l.Workspace, l.User, millis(l.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("put sign-in link: %w", err)
+	}
+	return nil
+}
+
+// DeleteSignInLink takes a link away; ErrNotFound says that it was used before.
+func (tx *Tx) DeleteSignInLink(code keyfmt.Digest) error {
+	if err := tx.exec(`DELETE FROM sign_in_links WHERE digest = ?`, code[:]); err != nil {
+		return fmt.Errorf("delete sign-in link: %w", err)
+	}
+	return nil
+}
+
+// DeleteSignInLinksOf takes away a member's links. There may be none.
+func (tx *Tx) DeleteSignInLinksOf(ws id.Workspace, u id.User) error {
+	if _, err := tx.q.Exec(tx.ctx, `DELETE FROM sign_in_links WHERE workspace_id = ? AND user_id = ?`, ws, u); err != nil {
+		return fmt.Errorf("delete sign-in links: %w", err)
+	}
+	return nil
+}
+
+// Memberships lists a person's places in the workspaces that there are, those of the oldest workspaces first.
+func (v *View) Memberships(u id.User) ([]account.Member, error) {
+	return all(v, scanMember, selectMembers+` WHERE user_id = ? AND left_ms = 0
+		AND workspace_id IN (SELECT id FROM workspaces WHERE deleted_ms = 0) ORDER BY workspace_id`, u)
+}
+
+// sessions removes what is past its end.
+func (p *purger) sessions() {
+	now := millis(p.now)
+	p.remove(`DELETE FROM sign_in_links WHERE digest IN (SELECT digest FROM sign_in_links WHERE expires_ms <= ? LIMIT ?)`, now)
+	p.remove(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ?)`, now)
+	p.remove(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ?)`,
+		millis(p.now.Add(-session.IdleLife)))
+}
