@@ -51,6 +51,10 @@ var keyward = archtest.House{
 		{Path: "internal/store/sqlite", Level: archtest.Engines, May: []string{
 			"internal/store", "modernc.org/sqlite", "modernc.org/sqlite/lib",
 		}},
+		{Path: "internal/store/postgres", Level: archtest.Engines, May: []string{
+			"github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store",
+		}},
+		{Path: "internal/store/postgres/pgtest", Level: archtest.Engines, ForTest: true, May: []string{"github.com/jackc/pgx/v5"}},
 		{Path: "internal/replica", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit",
@@ -135,7 +139,10 @@ var keyward = archtest.House{
 		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql"}},
 		{Room: "internal/signin", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		// The port knows no driver.
-		{Room: "internal/store", Never: []string{"internal/store/sqlite", "database/sql/driver", "modernc.org/sqlite"}},
+		{Room: "internal/store", Never: []string{"internal/store/sqlite", "internal/store/postgres", "database/sql/driver", "modernc.org/sqlite"}},
+		// Drivers do not know each other.
+		{Room: "internal/store/sqlite", Never: []string{"internal/store/postgres"}},
+		{Room: "internal/store/postgres", Never: []string{"internal/store/sqlite"}},
 		// What users import shows them nothing of the inside, and brings them no dependency.
 		{Room: ".", Never: []string{"internal"}},
 		{Room: "keyhttp", Never: []string{"internal"}},

@@ -97,13 +97,13 @@ type ItemError struct {
 
 // view runs a look in a snapshot, with the caller's authority as it is in that snapshot.
 func (s *Service) view(ctx context.Context, c Caller, look func(*store.View, *actor) error) error {
-	return s.db.View(ctx, func(v *store.View) error {
+	return readFault(s.db.View(ctx, func(v *store.View) error {
 		a, err := s.actor(v, c)
 		if err != nil {
 			return err
 		}
 		return look(v, a)
-	})
+	}))
 }
 
 // update runs a change in a write transaction, with the caller's authority as it is inside it.

@@ -6,11 +6,13 @@ import (
 )
 
 // Driver is what a database has to offer. Its statements have '?' placeholders. Its errors wrap ErrDuplicate, ErrFull and
-// ErrDurability where these apply; ErrDurability is for what a commit could not bring to the disk.
+// ErrDurability where these apply; ErrDurability is for what a commit could not bring to the disk. A driver of a database elsewhere
+// also has ErrUnavailable and ErrUnknown.
 type Driver interface {
 	// Migrate brings the schema to this program's version, and refuses a newer one. now is noted beside each step.
 	Migrate(ctx context.Context, now time.Time) error
-	// Write runs fn in a write transaction, and commits durably if fn answers nil. There is never more than one at a time.
+	// Write runs fn in a write transaction, and commits durably if fn answers nil. There is never more than one at a time, on
+	// all nodes together.
 	Write(ctx context.Context, fn func(SQL) error) error
 	// Read runs fn on a snapshot that no write disturbs. Many run at once.
 	Read(ctx context.Context, fn func(SQL) error) error

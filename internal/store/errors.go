@@ -17,6 +17,11 @@ var (
 	// ErrDurability: the disk did not keep what it was told to keep. Options.Fatal is called, and nothing is written any more:
 	// after a failed fsync nobody knows what is on the disk, and trying again would report a success that is none.
 	ErrDurability = errors.New("the disk lost a write")
+	// ErrUnavailable: the database cannot be reached, or is not the one that takes writes. Nothing was changed.
+	ErrUnavailable = errors.New("the database is not available")
+	// ErrUnknown: the connection was lost at the commit, and nobody could be asked since whether it took place. The change may be
+	// there or not: it must be reported neither as done nor as refused, nor be made again without a look.
+	ErrUnknown = errors.New("it is not known whether the change was committed")
 	// ErrChain: the log was changed from outside.
 	ErrChain = errors.New("the log is not what was written")
 )

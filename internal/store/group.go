@@ -107,6 +107,9 @@ func (db *DB) commit(first *job) {
 	if len(g.jobs) == 0 {
 		g.jobs = append(g.jobs, first)
 	}
+	if errors.Is(err, ErrUnknown) {
+		err = g.settle(err)
+	}
 	if errors.Is(err, errNothing) {
 		err = nil
 	} else if err == nil {
@@ -191,6 +194,9 @@ func (g *group) run(j *job) error {
 func (g *group) end() error {
 	if !g.done {
 		return errNothing
+	}
+	if err := g.appendChanges(context.Background()); err != nil {
+		return err
 	}
 	_, err := g.q.Exec(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, time_mark_ms = ? WHERE one = 1`,
 		g.head.seq, g.head.hash[:], millis(g.now))

@@ -42,10 +42,13 @@ func (db *DB) install(ctx context.Context) error {
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {
-		err = db.write(func(q SQL) error {
+		err = db.write(func(q SQL) (err error) {
+			if i, err = read(q); !errors.Is(err, ErrNotFound) { // another node was faster
+				return err
+			}
 			secret := make([]byte, 32)
 			_, _ = rand.Read(secret) // never fails
-			_, err := q.Exec(ctx, `INSERT INTO installation (one, secret, head_seq, head_hash, time_mark_ms) VALUES (1, ?, 0, ?, 0)`,
+			_, err = q.Exec(ctx, `INSERT INTO installation (one, secret, head_seq, head_hash, time_mark_ms) VALUES (1, ?, 0, ?, 0)`,
 				secret, make([]byte, 32))
 			if err == nil {
 				i, err = read(q)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -117,6 +118,7 @@ func (tx *Tx) Record(e audit.Event) error {
 func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
 	err = db.View(ctx, func(v *View) error {
 		var at head
+		last := int64(math.MinInt64)
 		check := func(e audit.Event) error {
 			switch {
 			case e.Seq != at.seq+1:
@@ -124,12 +126,17 @@ func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
 			case e.Chain(at.hash) != e.Hash:
 				return fmt.Errorf("%w: event %d was changed", ErrChain, e.Seq)
 			}
-			at = head{e.Seq, e.Hash}
+			at, last = head{e.Seq, e.Hash}, e.Seq
 			events++
 			return nil
 		}
-		if err := each(v, scanEvent, check, selectEvents+` ORDER BY seq`); err != nil {
-			return err
+		const page = 10_000
+		for n := int64(page); n == page; {
+			before := events
+			if err := each(v, scanEvent, check, selectEvents+` WHERE seq > ? ORDER BY seq LIMIT ?`, last, page); err != nil {
+				return err
+			}
+			n = events - before
 		}
 		i, err := one(v, scanInstallation, selectInstallation)
 		switch {

@@ -29,6 +29,7 @@ type Options struct {
 // DB is an installation's state. It is safe for concurrent use.
 type DB struct {
 	driver    Driver
+	shared    Shared // the driver again, where several nodes can use it; else nil
 	clock     *clock.Clock
 	catalogue *perm.Catalogue
 	fatal     func(error)
@@ -60,6 +61,7 @@ func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 		queue:     make(chan *job, maxGroup),
 		stopped:   make(chan struct{}),
 	}
+	db.shared, _ = d.(Shared)
 	if db.fatal == nil {
 		db.fatal = func(err error) { panic(err) }
 	}

@@ -117,6 +117,27 @@ func TestWhatIsNoDatabaseIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestABackupIsNotWrittenOverAFileAndTheWorkGoesOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := start(t, open(t, filepath.Join(dir, "keyward.db")))
+	defer db.Close()
+	ctx, path := context.Background(), filepath.Join(dir, "copy")
+	err := errors.Join(settle(db), insert(db, "k1", ""), db.Backup(ctx, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Backup(ctx, path); err == nil {
+		t.Error("a backup was written over another")
+	}
+	if _, err := db.VerifyLog(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := insert(db, "k2", ""); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestABackupBrokenOffLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -168,18 +167,6 @@ func testSecret(t *testing.T, f *fixture) {
 	f.restart(catalogue)
 	f.same("after a restart", true, bytes.Equal(secret, f.db.Secret()))
 	f.must(f.db.Ping(context.Background()))
-}
-
-func testBackup(t *testing.T, f *fixture) {
-	path := filepath.Join(t.TempDir(), "copy")
-	f.insert(nil)
-	f.must(f.db.Backup(context.Background(), path))
-	if err := f.db.Backup(context.Background(), path); err == nil {
-		t.Error("a backup was written over another")
-	}
-	_, err := f.db.VerifyLog(context.Background())
-	f.must(err)
-	f.insert(nil)
 }
 
 // faulty makes the commits of a driver fail.

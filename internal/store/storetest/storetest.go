@@ -59,7 +59,6 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"T31 the clock does not fall below its mark after a restart":      testTimeMark,
 		"the secret survives a restart and differs between installations": testSecret,
 		"a closed database refuses":                                       testClosed,
-		"a backup is a database":                                          testBackup,
 		"random operations agree with a model":                            testModel,
 	}
 	for name, test := range tests {

@@ -1,0 +1,200 @@
+// Package postgres owns PostgreSQL as the database: its connections, its transactions and the lock that puts writers in a row, its
+// migrations and its error codes, and what several nodes need of a server that they share. It does not own what is kept in it
+// (store), nor what a node does with the changes of the others (cluster).
+//
+// No session state is used on pooled connections: no prepared statement, no SET that outlives its transaction, no lock of a
+// session. So a pooler in transaction mode may stand between.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Options bound how long the database may take. Zero values are good.
+type Options struct {
+	// Connections is how many the pool holds at most: 0 is what the URL says by pool_max_conns, else 10.
+	Connections int32
+	// Statement is how long one statement may run: 0 is 15 s.
+	Statement time.Duration
+	// Lock is how long a writer waits for its turn behind the writers of other nodes: 0 is 10 s.
+	Lock time.Duration
+	// Idle is how long the server bears with a transaction that says nothing: 0 is 10 s. A node that stands still within a write
+	// keeps every other node from writing for so long.
+	Idle time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Statement == 0 {
+		o.Statement = 15 * time.Second
+	}
+	if o.Lock == 0 {
+		o.Lock = 10 * time.Second
+	}
+	if o.Idle == 0 {
+		o.Idle = 10 * time.Second
+	}
+	return o
+}
+
+const (
+	defaultConnections = 10
+	// feedConnections are kept apart, so that readers who use up the pool do not make the node blind.
+	feedConnections = 3
+	connectTimeout  = 5 * time.Second
+	slack           = 2 * time.Second // beyond the server's own timeout, before the connection is given up
+)
+
+// Driver is a store.Driver over one PostgreSQL database. It is safe for concurrent use.
+type Driver struct {
+	opt  Options
+	work *pgxpool.Pool
+	feed *pgxpool.Pool
+	fold string // the collation that folds case
+
+	simple atomic.Bool // the server does not tell its identity
+}
+
+var _ store.Shared = (*Driver)(nil)
+
+// Open connects to the primary that the URL names, and fails where there is none. An error never holds the URL's password.
+func Open(ctx context.Context, url string, o Options) (*Driver, error) {
+	d := &Driver{opt: o.withDefaults()}
+	cfg, err := configure(url)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Connections > 0:
+		cfg.MaxConns = o.Connections
+	case !mentions(url, "pool_max_conns"):
+		cfg.MaxConns = defaultConnections
+	}
+	if d.work, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return nil, hidden(err)
+	}
+	apart := cfg.Copy()
+	apart.MaxConns, apart.MinConns = feedConnections, 0
+	if d.feed, err = pgxpool.NewWithConfig(ctx, apart); err != nil {
+		d.work.Close()
+		return nil, hidden(err)
+	}
+	if err := d.look(ctx); err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// configure reads the URL. Of several hosts the one that takes writes is used.
+func configure(url string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("want postgres://USER@HOST:PORT/DATABASE, with what needs it percent-encoded")
+	}
+	c := &cfg.ConnConfig.Config
+	if c.ConnectTimeout == 0 || !mentions(url, "connect_timeout") {
+		c.ConnectTimeout = connectTimeout
+	}
+	if c.ValidateConnect == nil {
+		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "keyward"
+	}
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	c.DialFunc = dialer.DialContext
+	cfg.MaxConnIdleTime = 10 * time.Minute
+	cfg.MaxConnLifetime = time.Hour
+	cfg.MaxConnLifetimeJitter = 10 * time.Minute
+	return cfg, nil
+}
+
+// look learns which server this is and which collation folds case as Unicode has it.
+func (d *Driver) look(ctx context.Context) error {
+	return d.Read(ctx, func(q store.SQL) error {
+		version, err := one(ctx, q, `SELECT current_setting('server_version_num')`)
+		if err != nil {
+			return err
+		}
+		if len(version) < 6 || version < "140000" {
+			return fmt.Errorf("PostgreSQL 14 or later is needed, and this is %s", version)
+		}
+		encoding, err := one(ctx, q, `SELECT current_setting('server_encoding')`)
+		if err != nil {
+			return err
+		}
+		if encoding != "UTF8" {
+			return fmt.Errorf("the database's encoding is %s: make it with ENCODING 'UTF8'", encoding)
+		}
+		d.fold, err = one(ctx, q, selectFold)
+		return err
+	})
+}
+
+// selectFold prefers what maps one character to one, as Go does: PostgreSQL's own collation (17 and later), then the C library's,
+// then ICU's; at last what folds ASCII alone.
+const selectFold = `
+	SELECT name FROM (VALUES (1, 'pg_c_utf8'), (2, 'C.utf8'), (3, 'C.UTF-8'), (4, 'und-x-icu'), (5, 'C')) AS wanted (place, name)
+	WHERE EXISTS (SELECT 1 FROM pg_collation c WHERE c.collname = wanted.name AND c.collnamespace = 'pg_catalog'::regnamespace
+		AND c.collencoding IN (-1, pg_char_to_encoding('UTF8')))
+	ORDER BY place LIMIT 1`
+
+// Contains folds the expression and seeks with strpos, which knows no pattern.
+func (d *Driver) Contains(expr string) string {
+	return `strpos(lower((` + expr + `) COLLATE "` + d.fold + `"), ?) > 0`
+}
+
+// Backup is PostgreSQL's own affair.
+func (d *Driver) Backup(context.Context, string) error { return ErrBackup }
+
+// ErrBackup says what to use instead.
+var ErrBackup = errors.New("a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump --format=custom for one consistent " +
+	"copy, or pg_basebackup and the archive of the write-ahead log to go back to any moment")
+
+// Size is what PostgreSQL says the database takes.
+func (d *Driver) Size() (size int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), slack)
+	defer cancel()
+	err = d.in(ctx, d.feed, beginRead, func(q store.SQL) error {
+		rows, err := q.Query(ctx, `SELECT pg_database_size(current_database())`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if rows.Next() {
+			err = rows.Scan(&size)
+		}
+		return err
+	})
+	return size, err
+}
+
+// Close waits for what runs and closes every connection.
+func (d *Driver) Close() error {
+	d.work.Close()
+	d.feed.Close()
+	return nil
+}
+
+// one reads a query's one text.
+func one(ctx context.Context, q store.SQL, query string, args ...any) (s string, err error) {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return "", store.ErrNotFound
+	}
+	return s, rows.Scan(&s)
+}

@@ -1,0 +1,130 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// writerLock is the advisory lock that every write transaction takes first, on all nodes: "keyward" in ASCII.
+const writerLock int64 = 0x6b657977617264
+
+// Each transaction is begun in one message with everything that holds for it alone.
+const (
+	beginRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %[1]d; " +
+		"SET LOCAL idle_in_transaction_session_timeout = 0"
+	beginNote = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = %[1]d; SET LOCAL lock_timeout = %[2]d; " +
+		"SET LOCAL idle_in_transaction_session_timeout = %[3]d; SET LOCAL synchronous_commit = off"
+)
+
+// beginWrite locks before the first look, and under READ COMMITTED: what is read afterwards is what the writer before has left. An
+// acknowledged commit is on the disk: a server that is told to acknowledge earlier is overruled, one that waits for standbys is not.
+func beginWrite() string {
+	return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %[2]d; " +
+		"SET LOCAL idle_in_transaction_session_timeout = %[3]d; " +
+		"SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; " +
+		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d); ", writerLock) + "SET LOCAL statement_timeout = %[1]d"
+}
+
+// Write runs fn in a transaction that holds the writers' lock. There is never more than one at a time, on all nodes together. An
+// error at the commit after which nobody knows whether it took place wraps store.ErrUnknown.
+func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
+	return d.in(ctx, d.work, beginWrite(), fn)
+}
+
+// Read runs fn on a snapshot.
+func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error {
+	return d.in(ctx, d.work, beginRead, fn)
+}
+
+// Follow is Read on connections that are kept for following the feed.
+func (d *Driver) Follow(ctx context.Context, fn func(store.SQL) error) error {
+	return d.in(ctx, d.feed, beginRead, fn)
+}
+
+// Note runs fn in a transaction that waits for no other writer and not for the disk: for what is worth nothing after a crash.
+func (d *Driver) Note(ctx context.Context, fn func(store.SQL) error) error {
+	return d.in(ctx, d.feed, beginNote, fn)
+}
+
+func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn func(store.SQL) error) error {
+	c, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", unreachable(ctx, err))
+	}
+	defer c.Release() // closes a connection that is still within a transaction
+	s := &session{pg: c.Conn().PgConn(), caller: ctx, limit: d.opt.Statement + slack}
+	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds())
+	if _, err := s.script(ctx, begin, d.opt.Lock+s.limit); err != nil {
+		s.rollback()
+		return fmt.Errorf("begin: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			s.rollback()
+		}
+	}()
+	if err := fn(s); err != nil {
+		return err
+	}
+	if s.lost != nil {
+		return s.lost
+	}
+	committed = true
+	return s.commit(ctx)
+}
+
+// commit knows three ends: it took place, it did not, and nobody knows. No timeout of the server's holds at a commit, which may wait
+// for standbys: one that is broken off there would be reported as a success.
+func (s *session) commit(ctx context.Context) error {
+	if s.pg.IsClosed() { // nobody was asked
+		return fmt.Errorf("commit: %w: the connection was lost before", store.ErrUnavailable)
+	}
+	tag, err := s.run(ctx, "SET LOCAL statement_timeout = 0; COMMIT", s.limit)
+	switch {
+	case err == nil && tag == "COMMIT":
+		return nil
+	case err == nil:
+		return fmt.Errorf("commit: the transaction had failed and was rolled back (%s)", tag)
+	case refusedCommit(err):
+		return fmt.Errorf("commit: %w", translate(err))
+	}
+	return fmt.Errorf("commit: %w: %w", store.ErrUnknown, err)
+}
+
+// refusedCommit tells an error of which the server itself says that it rolled back. One that ends the connection may come after the
+// commit, and so may silence.
+func refusedCommit(err error) bool {
+	var said *pgconn.PgError
+	return errors.As(err, &said) && (said.SeverityUnlocalized == "ERROR" || said.SeverityUnlocalized == "" && said.Severity == "ERROR")
+}
+
+func (s *session) rollback() {
+	if s.pg.IsClosed() || s.pg.TxStatus() == 'I' {
+		return
+	}
+	_, _ = s.run(context.Background(), "ROLLBACK", slack)
+}
+
+// script runs several statements in one message and answers the tag of the last.
+func (s *session) script(ctx context.Context, text string, limit time.Duration) (string, error) {
+	tag, err := s.run(ctx, text, limit)
+	return tag, s.failed(ctx, err)
+}
+
+func (s *session) run(ctx context.Context, text string, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	results, err := s.pg.Exec(ctx, text).ReadAll()
+	if err != nil || len(results) == 0 {
+		return "", err
+	}
+	return results[len(results)-1].CommandTag.String(), nil
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// settleTime is how long the writer tries to learn what became of a commit, and settlePause how long it waits between.
+const (
+	settleTime  = 5 * time.Second
+	settlePause = 200 * time.Millisecond
+)
+
+// settle answers what became of a group whose connection was lost at the commit. The group's last event, with its hash, is in the
+// log if and only if the group was committed; and whoever holds the writers' lock knows that the lost transaction has ended, since it
+// held that lock until its end. So the answer is certain, also after a failover. Where nobody answers in time it stays unknown.
+func (g *group) settle(lost error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	defer cancel()
+	for {
+		there, err := g.committed(ctx)
+		switch {
+		case err == nil && there:
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w: the connection was lost at the commit, which did not take place (%w)", ErrUnavailable, withoutKind{lost})
+		}
+		select {
+		case <-ctx.Done():
+			return lost
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// committed looks for the group's last event under the writers' lock.
+func (g *group) committed(ctx context.Context) (there bool, err error) {
+	err = g.db.driver.Write(ctx, func(q SQL) error {
+		v := &View{ctx: ctx, q: q, db: g.db}
+		found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq = ? AND hash = ?`, g.head.seq, g.head.hash[:])
+		there = len(found) == 1
+		if err == nil {
+			err = errNothing
+		}
+		return err
+	})
+	if errors.Is(err, errNothing) {
+		err = nil
+	}
+	return there, err
+}
+
+// withoutKind keeps an error's words and takes away what it stood for.
+type withoutKind struct{ err error }
+
+func (w withoutKind) Error() string { return w.err.Error() }
