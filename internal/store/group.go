@@ -133,11 +133,12 @@ func (db *DB) write(fn func(SQL) error) error {
 
 // group is the state of one commit, and what is known of it in memory: all of that is dropped where the commit fails.
 type group struct {
-	db   *DB
-	q    SQL
-	jobs []*job
-	done bool // something is to be committed
-	now  time.Time
+	db    *DB
+	q     SQL
+	jobs  []*job
+	done  bool // something is to be committed
+	now   time.Time
+	began head // where the log ended before
 	progress
 }
 
@@ -155,7 +156,7 @@ func (g *group) begin() error {
 	if err != nil {
 		return fmt.Errorf("read where the log ends: %w", err)
 	}
-	g.head = i.head
+	g.head, g.began = i.head, i.head
 	g.db.clock.Advance(i.mark)
 	return nil
 }

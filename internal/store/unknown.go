@@ -15,8 +15,12 @@ const (
 
 // settle answers what became of a group whose connection was lost at the commit. The group's last event, with its hash, is in the
 // log if and only if the group was committed; and whoever holds the writers' lock knows that the lost transaction has ended, since it
-// held that lock until its end. So the answer is certain, also after a failover. Where nobody answers in time it stays unknown.
+// held that lock until its end. So the answer is certain, also after a failover. Where nobody answers in time it stays unknown, and so
+// does a group that only counted, which leaves no event.
 func (g *group) settle(lost error) error {
+	if g.head == g.began {
+		return lost
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
 	defer cancel()
 	for {
