@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
 )
 
@@ -42,7 +44,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // ServeHTTP takes every request in and sees every answer out: headers that all answers have, the refusal of what no route may
 // see, panics, one line of log, metrics.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: clientAddress(r, a.TrustedProxies)}
+	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: a.client(r)}
 	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	h := w.Header()
 	h.Set("X-Request-Id", x.id)
@@ -50,11 +52,20 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	defer x.conclude()
+	if r.URL.EscapedPath() == checkPath { // before the screen: what that refuses is refused in the gateway's form there
+		x.check()
+		return
+	}
 	if err := a.screen(r); err != nil {
 		x.fail(err)
 		return
 	}
 	a.mux.ServeHTTP(x.w, x.r)
+}
+
+// client is who asks, as far as trusted proxies tell.
+func (a *api) client(r *http.Request) netip.Addr {
+	return gateway.ClientAddress(gateway.Address(r.RemoteAddr), a.TrustedProxies, r.Header.Values("X-Forwarded-For"))
 }
 
 // conclude turns a panic into an answer and writes the request's line. A deliberate abort goes on after it is logged.
