@@ -8,7 +8,10 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-const jsonType = "application/json; charset=utf-8"
+const (
+	retryAfter = "1"
+	jsonType   = "application/json; charset=utf-8"
+)
 
 // writeJSON answers with one JSON document.
 func (x *exchange) writeJSON(status int, v any) error {
@@ -31,7 +34,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 
 // fail answers with a refusal, in the one form that all of them have.
 func (x *exchange) fail(err error) {
-	f := faultOf(x, err)
+	f := faultOf(err)
 	if f.Code.Status() >= http.StatusInternalServerError {
 		x.cause = f
 	}
@@ -39,13 +42,18 @@ func (x *exchange) fail(err error) {
 		panic(http.ErrAbortHandler)
 	}
 	x.refusalHeaders(f.Code)
+	x.send(f.Code.Status(), jsonType, x.api.refusal(f, x.id))
+}
+
+// refusal is the body of a refused request.
+func (a *api) refusal(f *fault.Error, requestID string) []byte {
 	body, err := wire.Marshal(wire.Failure{Error: wire.Error{
-		Code: string(f.Code), Message: x.api.redact.text(f.Message), Details: x.api.redact.details(f.Details), RequestID: x.id,
+		Code: string(f.Code), Message: a.redact.text(f.Message), Details: a.redact.details(f.Details), RequestID: requestID,
 	}})
 	if err != nil { // a refusal is made of text alone
 		panic(err)
 	}
-	x.send(f.Code.Status(), jsonType, body)
+	return body
 }
 
 // refusalHeaders says for machines what the code asks of the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3).
@@ -62,7 +70,7 @@ func (x *exchange) refusalHeaders(code fault.Code) {
 			h.Set("WWW-Authenticate", `Bearer error="insufficient_scope"`)
 		}
 	case fault.RateLimited, fault.Unavailable:
-		h.Set("Retry-After", "1")
+		h.Set("Retry-After", retryAfter)
 	case fault.BodyTooLarge:
 		h.Set("Connection", "close")
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // faultOf is the one way from any error to what the caller is told. A request that ran out of its own time is no error of ours.
-func faultOf(x *exchange, err error) *fault.Error {
+func faultOf(err error) *fault.Error {
 	f := fault.From(err)
 	if f.Code == fault.Internal && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return unavailable().Because(err)

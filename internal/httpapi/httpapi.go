@@ -9,10 +9,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/keyward/keyward/internal/control"
-	"github.com/keyward/keyward/internal/gateway"
+	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
@@ -37,12 +38,12 @@ type Config struct {
 	Ready func(context.Context) (ok bool, body any)
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
-	// Gateway decides for proxies; nil makes one without a route table.
-	Gateway *gateway.Gate
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
 	Pages *http.ServeMux
+	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and verify-batch.
+	DataPlane bool
 }
 
 // Observer is told what happened, for metrics. It must be safe for concurrent use and quick.
@@ -59,10 +60,18 @@ type api struct {
 	mux    *http.ServeMux
 	ids    *id.Generator // of requests
 	redact redactor
+	codec  *hotwire.Codec
+	desks  sync.Pool // of *desk
 }
 
-// New makes the handler of every route. It is safe for concurrent use.
-func New(c Config) http.Handler {
+// API is the door. It is safe for concurrent use.
+type API struct{ a *api }
+
+// ServeHTTP answers any request.
+func (d *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.a.ServeHTTP(w, r) }
+
+// New makes the handler of every route.
+func New(c Config) *API {
 	if c.Observer == nil {
 		c.Observer = nobody{}
 	}
@@ -75,13 +84,11 @@ func New(c Config) http.Handler {
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()
 	}
-	if c.Gateway == nil {
-		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Now, TrustedProxies: c.TrustedProxies})
-	}
-	a := &api{Config: c, redact: newRedactor(c.Format)}
+	a := &api{Config: c, redact: newRedactor(c.Format), codec: hotwire.New(c.Catalogue)}
+	a.desks.New = func() any { return &desk{reader: a.codec.Reader()} }
 	a.ids = id.NewGenerator(c.Now, rand.Reader)
 	a.mux = a.router()
-	return a
+	return &API{a}
 }
 
 type nobody struct{}

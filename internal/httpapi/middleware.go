@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 
-	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
 )
 
@@ -44,18 +42,13 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // ServeHTTP takes every request in and sees every answer out: headers that all answers have, the refusal of what no route may
 // see, panics, one line of log, metrics.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: a.client(r)}
-	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	h := w.Header()
-	h.Set("X-Request-Id", x.id)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	defer x.conclude()
-	if r.URL.EscapedPath() == checkPath { // before the screen: what that refuses is refused in the gateway's form there
-		x.check()
+	if a.quickly(w, r) {
 		return
 	}
+	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: clientAddress(r, a.TrustedProxies)}
+	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	setCommon(w.Header(), x.id)
+	defer x.conclude()
 	if err := a.screen(r); err != nil {
 		x.fail(err)
 		return
@@ -63,9 +56,16 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(x.w, x.r)
 }
 
-// client is who asks, as far as trusted proxies tell.
-func (a *api) client(r *http.Request) netip.Addr {
-	return gateway.ClientAddress(gateway.Address(r.RemoteAddr), a.TrustedProxies, r.Header.Values("X-Forwarded-For"))
+// The headers that every answer has, beside its X-Request-Id. The values are shared: nobody writes to them.
+var (
+	noStore    = []string{"no-store"}
+	noSniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+)
+
+func setCommon(h http.Header, requestID string) {
+	h["X-Request-Id"] = []string{requestID}
+	h["Cache-Control"], h["X-Content-Type-Options"], h["Referrer-Policy"] = noStore, noSniff, noReferrer
 }
 
 // conclude turns a panic into an answer and writes the request's line. A deliberate abort goes on after it is logged.
@@ -109,20 +109,12 @@ func (x *exchange) report() {
 		method = x.r.Method
 	}
 	x.api.Observer.ObserveRequest(operation, method, x.w.status, took.Seconds())
-	kind, caller := x.callerName()
-	attrs := []slog.Attr{
-		slog.String("method", method), slog.String("route", x.on), slog.String("operation", operation),
-		slog.Int("status", x.w.status), slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", x.w.bytes),
-		slog.String("caller", kind), slog.String("caller_id", caller), slog.String("workspace", x.workspace()),
-		slog.String("request_id", x.id), slog.String("remote", x.remote()),
+	l := line{
+		level: x.level(), method: method, route: x.on, operation: operation, status: x.w.status, took: took, bytes: x.w.bytes,
+		workspace: x.workspace(), requestID: x.id, client: x.client, cause: x.cause, stack: x.stack,
 	}
-	if x.cause != nil {
-		attrs = append(attrs, slog.String("error", x.cause.Error()))
-	}
-	if x.stack != nil {
-		attrs = append(attrs, slog.String("stack", string(x.stack)))
-	}
-	x.api.Logger.LogAttrs(context.WithoutCancel(x.ctx()), x.level(), "request", attrs...)
+	l.caller, l.callerID = x.callerName()
+	x.api.write(context.WithoutCancel(x.ctx()), &l)
 }
 
 func (x *exchange) level() slog.Level {

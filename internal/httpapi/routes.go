@@ -32,7 +32,10 @@ const (
 const base = "/api/v2"
 
 func (a *api) routes() []route {
-	return slices.Concat(a.keyRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.systemRoutes())
+	if a.DataPlane {
+		return a.hotRoutes()
+	}
+	return slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.systemRoutes())
 }
 
 var paging = []string{"limit", "cursor"}
@@ -55,10 +58,16 @@ func (a *api) keyRoutes() []route {
 	}
 }
 
+// hotRoutes are those of the data plane.
+func (a *api) hotRoutes() []route {
+	return []route{
+		{on: "POST " + VerifyPath, name: verifyOne.operation, body: jsonBody, message: verifyOne.message, serve: handle(a.verify)},
+		{on: "POST " + VerifyBatchPath, name: verifyMany.operation, body: jsonBody, message: verifyMany.message, serve: handle(a.verifyBatch)},
+	}
+}
+
 func (a *api) verifyRoutes() []route {
 	return []route{
-		{on: "POST " + base + "/api-keys/verify", name: "verifyApiKey", body: jsonBody, message: "API key verified", serve: handle(a.verify)},
-		{on: "POST " + base + "/api-keys/verify-batch", name: "verifyApiKeys", body: jsonBody, message: "API keys verified", serve: handle(a.verifyBatch)},
 		{on: "POST " + base + "/oauth2/introspect", name: "introspectToken", body: formBody, serve: a.introspect},
 		{on: "POST " + base + "/oauth2/revoke", name: "revokeToken", body: formBody, serve: a.revoke},
 	}

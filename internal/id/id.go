@@ -65,16 +65,16 @@ func (g *Generator) tick() uint64 {
 // Format writes the canonical form: lower-case hexadecimal digits in groups of 8-4-4-4-12.
 func Format(u [16]byte) string {
 	var s [36]byte
-	hex.Encode(s[:8], u[:4])
-	s[8] = '-'
-	hex.Encode(s[9:13], u[4:6])
-	s[13] = '-'
-	hex.Encode(s[14:18], u[6:8])
-	s[18] = '-'
-	hex.Encode(s[19:23], u[8:10])
-	s[23] = '-'
-	hex.Encode(s[24:], u[10:])
-	return string(s[:])
+	return string(Append(s[:0], u))
+}
+
+// Append is Format at the end of b.
+func Append(b []byte, u [16]byte) []byte {
+	b = append(hex.AppendEncode(b, u[:4]), '-')
+	b = append(hex.AppendEncode(b, u[4:6]), '-')
+	b = append(hex.AppendEncode(b, u[6:8]), '-')
+	b = append(hex.AppendEncode(b, u[8:10]), '-')
+	return hex.AppendEncode(b, u[10:])
 }
 
 // Parse reads the canonical form and nothing else: no capitals, braces or urn prefix, so that one object has one name.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 )
 
 //go:embed builtin.tsv
@@ -25,13 +26,16 @@ func (e Entry) Name() string { return e.Resource + ":" + e.Action }
 // IsRead tells whether the action only looks: "read", or something that ends in "-read".
 func (e Entry) IsRead() bool { return e.Action == "read" || strings.HasSuffix(e.Action, "-read") }
 
-// Catalogue says which permissions exist, in the order in which they are shown. It never changes once it is made.
+// Catalogue says which permissions exist, in the order in which they are shown. It never changes once it is made, and is safe for
+// concurrent use.
 type Catalogue struct {
 	entries []Entry
 	names   []string // of the entries
 	index   map[string]int
 	all     Set
 	reads   Set
+
+	interned atomic.Pointer[map[string]Set] // of gatherers; see intern
 }
 
 // MaxEntries bounds a catalogue.

@@ -79,6 +79,9 @@ const (
 // Pattern is a regular expression (RE2) that finds tokens and links in text, whole or cut short.
 const Pattern = `(keyward_(?:session|link)_)[0-9A-Za-z_-]{9,}`
 
+// Begin is how every match of Pattern begins.
+const Begin = "keyward_"
+
 var form = regexp.MustCompile(`^keyward_(session|link)_[0-9A-Za-z_-]{43}$`)
 
 // NewToken makes a session's token out of 256 bits of rand.

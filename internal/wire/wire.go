@@ -58,14 +58,14 @@ type ItemError struct {
 // Nothing is the body of an operation that takes none.
 type Nothing struct{}
 
-// timeForm is RFC 3339 in UTC, with milliseconds always.
-const timeForm = "2006-01-02T15:04:05.000Z"
+// TimeForm is RFC 3339 in UTC, with milliseconds always.
+const TimeForm = "2006-01-02T15:04:05.000Z"
 
 // Time is an instant as it is written: RFC 3339, UTC, three digits of milliseconds.
 type Time time.Time
 
 // String gives the text form.
-func (t Time) String() string { return time.Time(t).UTC().Format(timeForm) }
+func (t Time) String() string { return time.Time(t).UTC().Format(TimeForm) }
 
 // MarshalJSONTo writes the text form.
 func (t Time) MarshalJSONTo(e *jsontext.Encoder) error {

@@ -1,0 +1,68 @@
+package hotwire
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// Question is what a decoded question asks, or a fault that names its field; under is its path in the body, with a dot at its end.
+func (c *Codec) Question(in *wire.Verify, under string) (q verify.Question, err error) {
+	if !in.Key.Set {
+		return q, fault.Invalid(under+"key", "must be given")
+	}
+	q.Key = in.Key.Value
+	if q.Demand, err = c.demand(in.Permissions, under+"permissions"); err != nil {
+		return q, err
+	}
+	cost := in.Cost.Or(1)
+	if cost < 0 || cost > MaxCost {
+		return q, fault.Invalid(under+"cost", "must be between 0 and %d", MaxCost)
+	}
+	q.Cost = int(cost)
+	if in.IP.Set {
+		if q.IP, err = netip.ParseAddr(in.IP.Value); err != nil || q.IP.Zone() != "" {
+			return q, fault.Invalid(under+"ip", "must be an IPv4 or IPv6 address")
+		}
+	}
+	return q, nil
+}
+
+// Questions are those of a decoded batch, all of them or a fault.
+func (c *Codec) Questions(in *wire.VerifyBatch) ([]verify.Question, error) {
+	if n := len(in.Items); n < 1 || n > MaxBatch {
+		return nil, fault.Invalid("items", "must hold 1 to %d items", MaxBatch)
+	}
+	questions := make([]verify.Question, len(in.Items))
+	for i := range in.Items {
+		var err error
+		if questions[i], err = c.Question(&in.Items[i], fmt.Sprintf("items[%d].", i)); err != nil {
+			return nil, err
+		}
+	}
+	return questions, nil
+}
+
+func (c *Codec) demand(in wire.Demand, field string) (d perm.Demand, err error) {
+	all := field + ".all"
+	if in.List {
+		all = field
+	}
+	if d.All, err = c.demanded(in.All, all); err != nil {
+		return d, err
+	}
+	d.Any, err = c.demanded(in.Any, field+".any")
+	return d, err
+}
+
+func (c *Codec) demanded(names []string, field string) (perm.Set, error) {
+	set, unknown, ok := c.catalogue.Set(names)
+	if !ok {
+		return set, fault.Invalid(fmt.Sprintf("%s[%d]", field, unknown), "is not in the catalogue of permissions")
+	}
+	return set, nil
+}

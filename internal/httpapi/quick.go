@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/hotwire"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// The paths of the data plane.
+const (
+	VerifyPath      = base + "/api-keys/verify"
+	VerifyBatchPath = base + "/api-keys/verify-batch"
+)
+
+// hot is what is fixed about an operation of the data plane. head and tail are what its answer holds around the result.
+type hot struct{ route, operation, message, head, tail string }
+
+var (
+	verifyOne  = makeHot(VerifyPath, "verifyApiKey", "API key verified", "", "")
+	verifyMany = makeHot(VerifyBatchPath, "verifyApiKeys", "API keys verified", `{"results":[`, `]}`)
+)
+
+func makeHot(route, operation, message, before, after string) *hot {
+	return &hot{route, operation, message, `{"success":true,"data":{"message":"` + message + `","result":` + before, after + `}}`}
+}
+
+// Plain is a request of the data plane that holds nothing unusual, as its listener hands it over: a POST to VerifyPath or
+// VerifyBatchPath without a query, with one bearer token, of JSON as it is. All of it stays the listener's.
+type Plain struct {
+	Batch     bool       // to VerifyBatchPath
+	Token     string     // not empty
+	RequestID string     // as the client gave it, "" where it gave none
+	Client    netip.Addr // who asks, as far as the trusted proxies tell
+	Body      []byte
+}
+
+// Reply is the answer to a Plain.
+type Reply struct {
+	Status     int
+	RequestID  string
+	RetryAfter string // "" where there is none
+	Body       []byte // JSON; the memory that was given is taken again
+}
+
+// Quick answers a request of the data plane on the shortest way, with its line of log and its metrics, and appends the body to
+// reply.Body. Where it answers false it has done nothing, and the request is one for ServeHTTP: whatever is not as usual, right or
+// wrong, is decided there, so that there is one place for each refusal.
+func (d *API) Quick(p *Plain, reply *Reply) bool {
+	desk := d.a.desks.Get().(*desk)
+	defer d.a.desks.Put(desk)
+	return d.a.quick(desk, p, reply)
+}
+
+// desk is what one quick answer needs beside the request. Desks are used again.
+type desk struct {
+	reader    *hotwire.Reader
+	principal verify.Principal
+	questions []verify.Question
+	verdict   verify.Verdict
+	body, out []byte
+}
+
+func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
+	start := a.Now()
+	defer func() {
+		if p := recover(); p != nil { // it goes the long way, where a panic is answered
+			a.Logger.Error("the quick way broke", "error", p, "stack", string(debug.Stack()))
+			ok = false
+		}
+	}()
+	on := verifyOne
+	if p.Batch {
+		on = verifyMany
+	}
+	if p.RequestID != "" && (!plainID(p.RequestID) || a.isKey(p.RequestID)) || !a.mayVerify(d, p) || !d.read(p) {
+		return false
+	}
+	reply.Status, reply.RetryAfter = http.StatusOK, ""
+	if reply.RequestID = p.RequestID; p.RequestID == "" {
+		reply.RequestID = a.ids.Next()
+	}
+	l := line{method: http.MethodPost, route: on.route, operation: on.operation, requestID: reply.RequestID, client: p.Client,
+		caller: "service_key", callerID: string(d.principal.Service.ID)}
+	before := len(reply.Body)
+	if err := a.quickAnswers(d, on, reply); err != nil {
+		f := faultOf(err)
+		l.cause, l.level = f, slog.LevelError
+		reply.Status, reply.Body = f.Code.Status(), append(reply.Body[:before], a.refusal(f, reply.RequestID)...)
+		if f.Code == fault.Unavailable {
+			reply.RetryAfter = retryAfter
+		}
+	}
+	l.status, l.bytes, l.took = reply.Status, int64(len(reply.Body)-before), a.Now().Sub(start)
+	a.Observer.ObserveRequest(l.operation, l.method, l.status, l.took.Seconds())
+	a.write(context.Background(), &l)
+	return true
+}
+
+// mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would cost, is not
+// looked up.
+func (a *api) mayVerify(d *desk, p *Plain) bool {
+	env, ok := a.Format.Parse(p.Token)
+	return ok && env == keyfmt.Service && a.Engine.Authenticate(p.Token, p.Client, &d.principal) == verify.Valid &&
+		d.principal.IsService && d.principal.Service.Has(account.ScopeVerify)
+}
+
+// read reads all that is asked.
+func (d *desk) read(p *Plain) (ok bool) {
+	if p.Batch {
+		d.questions, ok = d.reader.Questions(p.Body, d.questions[:0])
+		return ok
+	}
+	if cap(d.questions) == 0 {
+		d.questions = make([]verify.Question, 1)
+	}
+	d.questions = d.questions[:1]
+	return d.reader.Question(p.Body, &d.questions[0])
+}
+
+func (a *api) quickAnswers(d *desk, on *hot, reply *Reply) (err error) {
+	b := append(reply.Body, on.head...)
+	for i := range d.questions {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		a.Engine.Check(&d.questions[i], &d.verdict)
+		a.Observer.ObserveVerdict(string(d.verdict.Code))
+		if d.verdict.Code == verify.Unavailable {
+			return unavailable()
+		}
+		if b, err = a.codec.AppendVerdict(b, &d.verdict); err != nil {
+			return err
+		}
+	}
+	reply.Body = append(b, on.tail...)
+	return nil
+}

@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// quickBody bounds what is read on the quick way of a single question; a batch is read up to maxBody.
+const quickBody = 8 << 10
+
+// quickly answers the requests of the data plane that hold nothing unusual. Where it answers false the request is as it was.
+func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
+	p := Plain{Batch: r.RequestURI == VerifyBatchPath}
+	most := int64(quickBody)
+	if p.Batch {
+		most = maxBody
+	}
+	if !p.Batch && r.RequestURI != VerifyPath || r.Method != http.MethodPost || r.ContentLength < 1 || r.ContentLength > most || !p.heads(r.Header) {
+		return false
+	}
+	d := a.desks.Get().(*desk)
+	defer a.desks.Put(d)
+	if int64(cap(d.body)) < r.ContentLength {
+		d.body = make([]byte, max(r.ContentLength, 512))
+	}
+	n, err := io.ReadFull(r.Body, d.body[:r.ContentLength])
+	p.Body, p.Client = d.body[:n], clientAddress(r, a.TrustedProxies)
+	reply := Reply{Body: d.out[:0]}
+	if err != nil || !a.quick(d, &p, &reply) {
+		r.Body = again{io.MultiReader(bytes.NewReader(bytes.Clone(p.Body)), r.Body), r.Body}
+		return false
+	}
+	if cap(reply.Body) <= maxBody { // what a large batch needed is not kept
+		d.out = reply.Body
+	}
+	h := w.Header()
+	setCommon(h, reply.RequestID)
+	h["Content-Type"], h["Content-Length"] = jsonTypes, []string{strconv.Itoa(len(reply.Body))}
+	if reply.RetryAfter != "" {
+		h.Set("Retry-After", reply.RetryAfter)
+	}
+	w.WriteHeader(reply.Status)
+	_, _ = w.Write(reply.Body) // an error of the connection has nobody left to be told to
+	return true
+}
+
+var jsonTypes = []string{jsonType}
+
+// again is a body of which a part was read, from its beginning.
+type again struct {
+	io.Reader
+	io.Closer
+}
+
+// heads reads what the quick way needs of the header, and answers false where anything is in it that would change the answer.
+func (p *Plain) heads(h http.Header) bool {
+	given, media := h["Authorization"], h["Content-Type"]
+	if len(given) != 1 || len(media) != 1 || media[0] != "application/json" && media[0] != jsonType || h["X-Api-Key"] != nil || h["Content-Encoding"] != nil {
+		return false
+	}
+	token, ok := strings.CutPrefix(given[0], "Bearer ")
+	if p.Token = token; !ok || token == "" || token[0] == ' ' {
+		return false
+	}
+	if ids := h["X-Request-Id"]; len(ids) > 0 {
+		if len(ids) > 1 || ids[0] == "" {
+			return false
+		}
+		p.RequestID = ids[0]
+	}
+	return true
+}
