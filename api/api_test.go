@@ -84,7 +84,8 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey getSelf importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
-		listLogs createServiceKey listServiceKeys deleteServiceKey getFrontPage getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
+		listLogs createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
+		getFrontPage getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string
 	for _, o := range operations(doc) {
 		got = append(got, o.id())

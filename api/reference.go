@@ -169,12 +169,19 @@ func caller(t tree) string {
 		return "anybody, without a key"
 	case scoped && scope == "root":
 		return "a service key with the scope `root`"
+	case scoped && kind == "person serviceKey ":
+		return "a person, or a service key with the scope `" + scope + "` or `root`"
 	case scoped:
 		return "a service key with the scope `" + scope + "` or `root`"
 	case needs == "any" && kind == "apiKey ":
 		return "any API key"
+	case needs == "any" && kind == "person serviceKey ":
+		return "a person, or a service key with the scope `manage` or `root`"
 	case needs == "any":
-		return "any key"
+		return "anybody with a credential"
+	}
+	if strings.Contains(kind, "person") {
+		return "an API key or a person with `" + needs + "`, or a service key with the scope `manage` or `root`"
 	}
 	return "an API key with `" + needs + "`, or a service key with the scope `manage` or `root`"
 }

@@ -37,6 +37,8 @@ type root struct {
 	Roles       rolesCmd       `cmd:"" group:"objects" help:"What members may do."`
 	Keys        keysCmd        `cmd:"" group:"objects" help:"API keys: make, look at, change, rotate, delete, import."`
 	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" help:"Operators' credentials."`
+	Sessions    sessionsCmd    `cmd:"" group:"objects" help:"Who is signed in to the dashboard."`
+	Signin      signinCmd      `cmd:"" group:"objects" help:"Print a one-time link that signs a member in to the dashboard."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`

@@ -138,15 +138,24 @@ type ListSessions struct {
 }
 
 // sessionFilter decides whose sessions the caller sees: a person their own, in every workspace; with members:remove also those that
-// others have in the workspace that is named; a service key that may manage those of all members; only the root its own kind.
+// others have in the workspace that is named; a service key that may manage those of all members, and the root everybody's.
 func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store.SessionFilter, error) {
 	f := store.SessionFilter{Workspace: id.Workspace(in.Workspace), User: id.User(in.User)}
+	if in.User != "" {
+		if _, err := userInput("userId", in.User); err != nil {
+			return f, err
+		}
+	}
 	switch {
 	case a.key != nil:
-		return f, fault.New(fault.PermissionDenied, "an API key has no sessions",
-			fault.Detail{Field: "Authorization", Message: "a person or a service key is needed"})
+		return f, keysHaveNone()
 	case a.service != nil:
-		return f, a.root()
+		f.Members = !a.service.Has(account.ScopeRoot)
+		if in.Workspace == "" {
+			return f, a.manages()
+		}
+		_, err := s.at(v, a, in.Workspace)
+		return f, err
 	case in.Workspace == "" && (in.User == "" || f.User == a.user):
 		f.User = a.user
 		return f, nil
@@ -160,6 +169,11 @@ func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store
 		return f, nil
 	}
 	return f, s.need(a, account.MembersRemove)
+}
+
+func keysHaveNone() error {
+	return fault.New(fault.PermissionDenied, "an API key has no sessions",
+		fault.Detail{Field: "Authorization", Message: "a person or a service key is needed"})
 }
 
 // ListSessions gives a page of sessions, newest first.
@@ -209,12 +223,12 @@ func (s *Service) EndSession(ctx context.Context, c Caller, name string) error {
 
 func (s *Service) mayEnd(v *store.View, a *actor, in session.Session) error {
 	switch {
-	case a.service != nil && in.ID == a.Session:
-		return nil
+	case a.service != nil && (in.ServiceKey == "" || in.ID == a.Session):
+		return a.manages()
 	case a.service != nil:
 		return a.root()
 	case a.key != nil:
-		return fault.New(fault.PermissionDenied, "an API key has no sessions")
+		return keysHaveNone()
 	case in.ServiceKey != "":
 		return fault.Missing()
 	case in.User == a.user:
@@ -237,8 +251,8 @@ func (s *Service) mayEnd(v *store.View, a *actor, in session.Session) error {
 	return err
 }
 
-// EndSessions ends every session of the caller, wherever it is: sign out everywhere. For the root, user names a person whose
-// sessions end; "" ends those that act as the root's own key.
+// EndSessions ends every session of the caller, wherever it is: sign out everywhere. For a service key, user names a person whose
+// sessions end; "" ends those that act as the key itself.
 func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.Session, error) {
 	var ended []id.Session
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -246,14 +260,18 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.
 		var f store.SessionFilter
 		switch {
 		case a.key != nil:
-			return fault.New(fault.PermissionDenied, "an API key has no sessions")
+			return keysHaveNone()
 		case a.person() && (user == "" || id.User(user) == a.user):
 			f.User = a.user
 		case a.person():
-			return fault.New(fault.PermissionDenied, "this needs a service key with the scope root", fault.Detail{Field: "userId", Message: "is somebody else"})
+			return fault.New(fault.PermissionDenied, "only an operator signs somebody else out everywhere",
+				fault.Detail{Field: "userId", Message: "is somebody else"})
 		case user != "":
+			if _, err := userInput("userId", user); err != nil {
+				return err
+			}
 			f.User = id.User(user)
-			if err := a.root(); err != nil {
+			if err := a.manages(); err != nil {
 				return err
 			}
 		default:

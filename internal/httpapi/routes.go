@@ -35,7 +35,7 @@ func (a *api) routes() []route {
 	if a.DataPlane {
 		return a.hotRoutes()
 	}
-	return slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.systemRoutes())
+	return slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
 }
 
 var paging = []string{"limit", "cursor"}

@@ -36,6 +36,7 @@ type SessionFilter struct {
 	Workspace  id.Workspace
 	User       id.User
 	ServiceKey id.ServiceKey
+	Members    bool // none that act as a service key
 	Page
 }
 
@@ -52,6 +53,9 @@ func (v *View) Sessions(f SessionFilter) ([]session.Session, error) {
 	}
 	if f.ServiceKey != "" {
 		w.and("service_key_id = ?", f.ServiceKey)
+	}
+	if f.Members {
+		w.and("service_key_id = ''")
 	}
 	if f.After != "" {
 		w.and("id < ?", f.After)
