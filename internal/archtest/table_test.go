@@ -43,7 +43,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey",
-			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
 			"internal/store", "pgregory.net/rapid",
 		}},
 
