@@ -2,16 +2,21 @@ package replica
 
 import "github.com/keyward/keyward/internal/feed"
 
-// A node stands for one object for as long as anything is known of it, and also for one that is only referred to yet, or that
-// is gone. Its version says which.
+// A node, or a record, stands for one object for as long as anything is known of it, and also for one that is only referred to yet, or
+// that is gone. Its version says which.
 type version struct {
 	known    bool
 	revision int64
 }
 
-// admit tells whether a change of this revision is news, and notes it. The initial load may be repeated, so 0 wins over 0.
+// admits tells whether a change of this revision is news. The initial load may be repeated, so 0 wins over 0.
+func (v version) admits(revision int64) bool {
+	return !v.known || revision > v.revision || revision == 0 && v.revision == 0
+}
+
+// admit is admits that notes the revision.
 func (v *version) admit(revision int64) bool {
-	if v.known && revision <= v.revision && (revision != 0 || v.revision != 0) {
+	if !v.admits(revision) {
 		return false
 	}
 	*v = version{known: true, revision: revision}

@@ -1,206 +1,158 @@
 package replica
 
 import (
-	"crypto/subtle"
+	"math"
 	"slices"
-	"sync/atomic"
-	"unique"
 
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/perm"
-	"github.com/keyward/keyward/internal/ratelimit"
 )
-
-// keyNode stands for one key; the index leads to it from each of the key's digests.
-type keyNode struct {
-	state atomic.Pointer[key] // nil: not known, or gone
-
-	// The writers'.
-	version
-	id         id.Key
-	home       *workspace // in whose list it is; nil while state is
-	prev, next *keyNode   // in that list
-}
-
-// key is a key as of one revision. It is never written to once it is stored.
-type key struct {
-	uuid        [16]byte
-	workspace   *workspace
-	creator     *member
-	name        string
-	environment keyfmt.Environment
-	active      bool
-	orphan      bool
-	expiresAt   int64
-	permissions unique.Handle[perm.Set] // few sets are shared by many keys
-	limits      ratelimit.Limits
-	allowedIPs  Networks
-	metadata    string
-	current     keyfmt.Digest
-	previous    []value
-}
-
-// value is an earlier value that still works, until an instant in Unix milliseconds.
-type value struct {
-	digest keyfmt.Digest
-	until  int64
-}
-
-func newKey(k *apikey.Key, w *workspace, creator *member) *key {
-	s := &key{
-		workspace:   w,
-		creator:     creator,
-		name:        k.Name,
-		environment: k.Environment,
-		active:      k.IsActive && !k.Revoked,
-		orphan:      k.Orphan,
-		expiresAt:   millis(k.ExpiresAt),
-		permissions: unique.Make(k.Permissions),
-		limits:      k.Limits,
-		allowedIPs:  NewNetworks(k.AllowedIPs),
-		metadata:    k.Metadata,
-		current:     k.Value.Digest.Sum,
-	}
-	s.uuid, _ = id.Parse(string(k.ID))
-	for _, p := range k.Previous {
-		s.previous = append(s.previous, value{p.Digest.Sum, endOf(p.Until)})
-	}
-	return s
-}
-
-// value tells whether the key has a value of this digest, and until when.
-func (k *key) value(d keyfmt.Digest) (until int64, ok bool) {
-	ok = subtle.ConstantTimeCompare(k.current[:], d[:]) == 1
-	for i := range k.previous {
-		if p := &k.previous[i]; subtle.ConstantTimeCompare(p.digest[:], d[:]) == 1 && !ok {
-			until, ok = p.until, true
-		}
-	}
-	return until, ok
-}
-
-// digests lists those of all values; none for no key.
-func (k *key) digests() []keyfmt.Digest {
-	if k == nil {
-		return nil
-	}
-	all := make([]keyfmt.Digest, 0, 1+len(k.previous))
-	all = append(all, k.current)
-	for _, p := range k.previous {
-		if !slices.Contains(all, p.digest) {
-			all = append(all, p.digest)
-		}
-	}
-	return all
-}
-
-func (k *key) fill(v *View) {
-	v.UUID, v.Workspace, v.User = k.uuid, k.workspace.id, k.creator.user
-	v.Name, v.Environment = k.name, k.environment
-	v.IsActive, v.Orphan, v.ExpiresAt = k.active, k.orphan, k.expiresAt
-	v.Permissions, v.Limits = k.permissions.Value(), k.limits
-	v.AllowedIPs, v.Metadata = k.allowedIPs, k.metadata
-}
-
-// newNobody makes a key that is whole and has a value of no text: no input is known whose SHA-256 is all zero.
-func newNobody() *keyNode {
-	w, m, r := &workspace{}, &member{}, &role{}
-	w.state.Store(&workspaceState{active: true})
-	r.state.Store(&perm.Set{})
-	m.state.Store(&memberState{role: r})
-	n := &keyNode{}
-	n.state.Store(newKey(&apikey.Key{}, w, m))
-	return n
-}
 
 func (r *Replica) putKey(revision int64, a *apikey.Key) {
 	w := r.workspace(a.Workspace)
-	if w.gone {
+	u, ok := id.Parse(string(a.ID))
+	if w.gone || !ok { // what is not named as a key is none, and is not found
 		return
 	}
-	if n := r.key(a.ID); n.admit(revision) {
-		r.setKey(n, newKey(a, w, w.member(a.User)))
+	number := r.number(uuidOf(u))
+	var was fields
+	r.records.at(number).peek(&was)
+	if was.version().admits(revision) {
+		now := r.pack(a, r.member(w, a.User), &was)
+		r.setKey(number, &was, &now, revision)
 	}
 }
 
 func (r *Replica) endKey(revision int64, name id.Key) {
-	if n := r.key(name); n.admit(revision) {
-		r.setKey(n, nil)
-		r.marks = append(r.marks, mark{revision: revision, key: name})
-	}
-}
-
-// setKey changes what a key is; nil for gone. The one store of the state is the instant of the change: new digests are named before
-// it and old ones forgotten after.
-func (r *Replica) setKey(n *keyNode, now *key) {
-	before := n.state.Load()
-	had, has := before.digests(), now.digests()
-	for _, d := range has {
-		if !slices.Contains(had, d) {
-			r.index.insert(d, n)
-		}
-	}
-	n.state.Store(now)
-	for _, d := range had {
-		if !slices.Contains(has, d) {
-			r.index.remove(d, n)
-		}
-	}
-	var home *workspace
-	if now != nil {
-		home = now.workspace
-	}
-	r.move(n, home)
-}
-
-// move puts a key into a workspace's list; nil for none.
-func (r *Replica) move(n *keyNode, to *workspace) {
-	if n.home == to {
+	u, ok := id.Parse(string(name))
+	if !ok {
 		return
 	}
-	if from := n.home; from != nil {
-		from.unlink(n)
-		if !from.gone {
-			r.size.Add(-1)
+	number := r.number(uuidOf(u))
+	var was fields
+	r.records.at(number).peek(&was)
+	if was.version().admits(revision) {
+		r.setKey(number, &was, goneKey(uuidOf(u)), revision)
+		r.marks = append(r.marks, mark{revision: revision, key: uuidOf(u)})
+	}
+}
+
+func (f *fields) version() version { return version{known: f.has(known), revision: f.revision()} }
+
+// goneKey is what is left of a key that is gone: its id.
+func goneKey(u uuid) *fields {
+	return &fields{idWord: u.hi, idWord + 1: u.lo, shapeWord: known}
+}
+
+// pack makes the fields of a key. Its text goes into the arena, unless it is the same as it was.
+func (r *Replica) pack(a *apikey.Key, creator *member, was *fields) (f fields) {
+	u, _ := id.Parse(string(a.ID))
+	f.setDigest(&a.Value.Digest.Sum)
+	f[expiryWord] = uint64(millis(a.ExpiresAt))
+	f[refsWord] = uint64(creator.number)<<32 | uint64(r.sets.number(a.Permissions))
+	f[limitsWord] = limit(a.Limits.PerMinute)<<32 | limit(a.Limits.PerDay)
+	f[idWord], f[idWord+1] = uuidOf(u).hi, uuidOf(u).lo
+	b, s := appendText(r.scratch[:0], a)
+	r.scratch = b[:0]
+	f[shapeWord] = s.word() | known | exists | environmentNumber(a.Environment)<<environmentShift
+	if a.IsActive && !a.Revoked {
+		f[shapeWord] |= active
+	}
+	if a.Orphan {
+		f[shapeWord] |= orphan
+	}
+	if old, ok := text(r.arena.texts(), was); ok && was.text() == s && string(old) == string(b) {
+		f[textWord] = was[textWord]
+	} else {
+		f[textWord] = r.arena.put(b)
+	}
+	return f
+}
+
+// limit is a limit in 32 bits; the highest that can be set takes 30.
+func limit(n int64) uint64 { return uint64(min(max(n, 0), math.MaxUint32)) }
+
+// setKey changes what a key is. The store into the record is the instant of the change: new digests are named before it and old
+// ones forgotten after.
+func (r *Replica) setKey(number uint32, was, now *fields, revision int64) {
+	r.had, r.has = r.digests(r.had[:0], was), r.digests(r.has[:0], now)
+	for i := range r.has {
+		if !slices.Contains(r.had, r.has[i]) {
+			r.values.insert(nameOfDigest(&r.has[i]), number)
 		}
 	}
-	if to != nil {
-		to.link(n)
-		r.size.Add(1)
+	r.records.at(number).store(now, revision)
+	for i := range r.had {
+		if !slices.Contains(r.has, r.had[i]) {
+			r.values.remove(nameOfDigest(&r.had[i]), number)
+		}
+	}
+	if was.has(exists) && was[textWord] != now[textWord] {
+		r.arena.release(was)
+	}
+	r.count(was, -1)
+	r.count(now, +1)
+}
+
+// digests lists those of all values behind list; none for a key that is gone.
+func (r *Replica) digests(list []keyfmt.Digest, f *fields) []keyfmt.Digest {
+	if !f.has(exists) {
+		return list
+	}
+	list = append(list, f.digest())
+	n := f.text().previous
+	if n == 0 {
+		return list
+	}
+	b, _ := text(r.arena.texts(), f)
+	for i := range n {
+		if d, _ := earlier(b, i); !slices.Contains(list, *d) {
+			list = append(list, *d)
+		}
+	}
+	return list
+}
+
+// count counts a key in its workspace.
+func (r *Replica) count(f *fields, by int64) {
+	if !f.has(exists) {
+		return
+	}
+	w := r.members.at(f.member()).workspace
+	w.size += by
+	if !w.gone {
+		r.size.Add(by)
 	}
 }
 
-// link and unlink keep the list of a workspace's keys.
-func (w *workspace) link(n *keyNode) {
-	n.home, n.prev, n.next = w, nil, w.keys
-	if w.keys != nil {
-		w.keys.prev = n
+// find gives the number of a key's record, 0 for a key of which nothing is known.
+func (r *Replica) find(u uuid) uint32 {
+	for p := r.ids.probe(nameOfID(u)); ; {
+		number := p.next()
+		if number == 0 {
+			return 0
+		}
+		rec := r.records.at(number)
+		if rec[idWord].Load() == u.hi && rec[idWord+1].Load() == u.lo {
+			return number
+		}
 	}
-	w.keys = n
-	w.size++
 }
 
-func (w *workspace) unlink(n *keyNode) {
-	if n.prev != nil {
-		n.prev.next = n.next
-	} else {
-		w.keys = n.next
+// number is find that gives a new record to a key of which nothing is known yet.
+func (r *Replica) number(u uuid) uint32 {
+	number := r.find(u)
+	if number == 0 {
+		number = r.records.take()
+		r.ids.insert(nameOfID(u), number)
 	}
-	if n.next != nil {
-		n.next.prev = n.prev
-	}
-	n.home, n.prev, n.next = nil, nil, nil
-	w.size--
+	return number
 }
 
-// key gives the node of a key, a new one for a key of which nothing is known yet.
-func (r *Replica) key(name id.Key) *keyNode {
-	n := r.keys[name]
-	if n == nil {
-		n = &keyNode{id: name}
-		r.keys[name] = n
-	}
-	return n
+// forget gives a record back: nothing is known of its key any more.
+func (r *Replica) forget(number uint32, f *fields) {
+	r.ids.remove(nameOfID(f.id()), number)
+	r.records.at(number).store(&fields{}, 0)
+	r.records.free = append(r.records.free, number)
 }

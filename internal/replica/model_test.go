@@ -92,6 +92,10 @@ func (m *model) view(k *apikey.Key, w *account.Workspace, until time.Time) repli
 			v.CreatorHolds = r.Permissions
 		}
 	}
+	v.Effective = v.Permissions
+	if v.Capped {
+		v.Effective = v.Permissions.And(v.CreatorHolds)
+	}
 	return v
 }
 

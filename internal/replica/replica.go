@@ -2,22 +2,41 @@
 // roles, members and service keys. It is a full copy, not a cache: what is not in it does not exist, nothing is fetched on
 // demand and nothing is evicted. It does not own what the facts amount to (verify) nor where they come from (store, by feed).
 //
+// # Where things are
+//
+// A key is a record of twelve words without a pointer (record.go), and its name, metadata, networks and earlier values are bytes in an
+// arena (arena.go). Two tables without pointers (table.go) lead to the number of a record: from the digests of its values, for
+// readers, and from its id, for writers. So the garbage collector has nothing to follow, however many keys there are. Sets of permissions
+// are kept once each; workspaces, roles and members are few, and are nodes with pointers.
+//
 // # Who owns what, and why it is safe
 //
-// Everything that changes belongs to the writers, and mu lets in one at a time: Apply and Sweep. Readers take no lock, so no
-// writer ever makes them wait. They reach what they need through atomic pointers alone, in this order:
+// Everything that changes belongs to the writers, and mu lets in one at a time: Apply, and Sweep by batches. Readers take no lock.
+// They reach what they need by atomic loads alone:
 //
-//   - table.slots: a slot goes from empty to a node and from there to the grave, and its tag is written before the node is
-//     stored. A table that grows is built aside and then put in place.
-//   - keyNode.state, workspace.state, member.state, role.state: each points to a struct that is never written again. A change
-//     stores a pointer to a new one, so an old pointer that is still there means that nothing has changed in between.
+//   - A record is a seqlock. Every word of it is read and written atomically, so that a reader in the midst of a change has read words of
+//     different instants, but no torn word and no data race. Its first word holds the revision and a number that rises by two with
+//     each change and is odd during one. A reader that finds it even, reads the other words, and finds it the same afterwards, has
+//     read the record of one instant. (Go's atomic operations behave as if in one order, so no fence is missing.) The number
+//     has 15 bits beside the revision's 48: a reader would have to sleep through 32,768 changes of one record at one revision.
+//     What a reader does wait for, once in a long while, is a dozen stores of a writer in the midst of them.
+//   - workspace.state, member.state, role.state: each points to a struct that is never written again. A change stores a pointer to
+//     a new one, so an old pointer that is still there means that nothing has changed in between.
+//   - Bytes of the arena are written once, before the record that leads to them, and never again. A chunk that is dropped stays for
+//     whoever holds a string of it, as everything does in Go. The list of chunks is new with each change of it: a reader loads it before the
+//     record, and where it is still the same afterwards, every text that the record leads to is in it.
+//   - A slot of a table goes from empty to a name and from there to the grave. A table that grows is built aside and then put in place.
+//   - Entries of the directories, and sets, are in place before their numbers are told. Numbers of records and members are given again,
+//     once no slot and no record names them: a reader that still holds one finds another digest, or its record changed.
 //
-// Hence disabling or deleting a workspace, changing a role or moving a member to another role is one store, however many keys
-// hang on it, and rotating a key is one store too: the table may name a node under a digest for longer than the node's state
-// lists that digest, but only the state decides. All other fields of the nodes, and all maps, are the writers'.
+// A lookup looks at a record, the states and the list of texts, and then again whether the record's version and the pointers are what
+// they were: then all of it was so together at one instant. Hence disabling or deleting a workspace, changing a role or moving a
+// member to another role is one store, however many keys hang on it, and rotating a key is one change of one record: the table may
+// name a record under a digest for longer than the record has that digest, but only the record decides.
 //
-// A lookup costs a probe of one open-addressing table, a comparison in constant time for each value of the key, about ten atomic
-// loads and the copy of a View. It allocates nothing.
+// A lookup costs a probe of one open-addressing table, the two lines of a record, a comparison in constant time for each value of the
+// key, about thirty atomic loads and the copy of a View; where the keys are many, it is the two misses of the cache that count. It
+// allocates nothing, except where a role narrows a set for the first time.
 package replica
 
 import (
@@ -25,40 +44,62 @@ import (
 	"sync/atomic"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
 )
 
 // Replica is the copy. Make one with New; it is safe for concurrent use.
 type Replica struct {
-	index    index                                                 // digest → node
+	values   index // digest → record
+	records  records
+	arena    arena
+	sets     sets
+	members  members
 	services atomic.Pointer[map[keyfmt.Digest]*account.ServiceKey] // copied on write: there are few
 	revision atomic.Int64
 	size     atomic.Int64
 	ready    atomic.Bool
-	nobody   *keyNode // looked at in place of a key that is not there; in no map
 
+	sweeping   sync.Mutex // one sweep at a time; taken before mu
 	mu         sync.Mutex // writers only
+	ids        index      // id → record
 	workspaces map[id.Workspace]*workspace
 	roles      map[id.Role]*role
-	keys       map[id.Key]*keyNode
 	operators  map[id.ServiceKey]*serviceNode
 	leaving    []*workspace // gone, and not swept yet
 	marks      []mark       // of what is gone, for Sweep to forget
+	scratch    []byte       // where texts are put together
+	had, has   []keyfmt.Digest
 }
+
+// nobody is the number of a record that is looked at in place of a key that is not there. It is whole, and has a value of no text:
+// no input is known whose SHA-256 is all zero.
+const nobody uint32 = 0
 
 // New makes an empty replica that is not ready.
 func New() *Replica {
 	r := &Replica{
+		sets:       sets{numbers: map[perm.Set]uint32{}},
 		workspaces: map[id.Workspace]*workspace{},
 		roles:      map[id.Role]*role{},
-		keys:       map[id.Key]*keyNode{},
 		operators:  map[id.ServiceKey]*serviceNode{},
-		nobody:     newNobody(),
 	}
-	r.index.init()
+	r.values.init()
+	r.ids.init()
+	r.arena.init()
 	r.services.Store(&map[keyfmt.Digest]*account.ServiceKey{})
+
+	w, m, ro := &workspace{}, &member{}, &role{}
+	w.state.Store(&workspaceState{active: true})
+	ro.state.Store(&roleState{})
+	m.workspace = w
+	m.state.Store(&memberState{role: ro})
+	r.members.take(m)
+	f := r.pack(&apikey.Key{}, m, &fields{})
+	r.records.at(r.records.take()).store(&f, 0)
 	return r
 }
 
@@ -90,8 +131,8 @@ func (r *Replica) Ready() bool { return r.ready.Load() }
 
 // Apply takes over committed changes, all those of one transaction in one call. Of each object only a newer revision wins,
 // so changes may come twice or late; revision 0, the initial load, wins over nothing but itself. An object that is gone stays so
-// against older revisions until Sweep forgets it, and a workspace stays gone for good. The replica keeps what the changes
-// point to: the caller must not write to it again.
+// against older revisions until Sweep forgets it, and a workspace stays gone for good. The replica keeps the
+// service keys that the changes point to: the caller must not write to them again.
 //
 // When Apply returns, every verification that starts sees the changes. One that runs meanwhile sees each object either as it was
 // or as it has become, and all the objects that it looks at as they were together at one instant.

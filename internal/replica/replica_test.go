@@ -35,7 +35,7 @@ func TestLookupTellsEverythingThatAVerificationNeeds(t *testing.T) {
 		UUID: uuid("full"), Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true, Orphan: true,
 		ExpiresAt: 1_800_000_000_123, Permissions: set("calls:read", "agents:read"),
 		Limits: ratelimit.Limits{PerMinute: 5, PerDay: 50}, AllowedIPs: replica.NewNetworks([]netip.Prefix{net}), Metadata: `{"a":1}`,
-		WorkspaceActive: true, Capped: true, CreatorPresent: true, CreatorHolds: set("calls:read", "calls:write"),
+		WorkspaceActive: true, Capped: true, CreatorPresent: true, CreatorHolds: set("calls:read", "calls:write"), Effective: set("calls:read"),
 	}
 	if d := diff(want, find(t, r, "full")); d != "" {
 		t.Errorf("by the current value (-want +got):\n%s", d)

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"maps"
 	"sync/atomic"
 
 	"github.com/keyward/keyward/internal/account"
@@ -19,8 +20,7 @@ type workspace struct {
 	gone    bool
 	members map[id.User]*member
 	roles   map[id.Role]*role
-	keys    *keyNode // the first of a list
-	size    int64    // of that list
+	size    int64 // keys
 }
 
 type workspaceState struct {
@@ -38,16 +38,46 @@ func (w *workspaceState) fill(v *View) {
 
 // role is shared by the members that have it.
 type role struct {
-	state atomic.Pointer[perm.Set] // nil: not known, or gone
+	state atomic.Pointer[roleState] // nil: not known, or gone
 
 	// The writers'.
 	version
 }
 
+type roleState struct {
+	held     perm.Set
+	narrowed atomic.Pointer[map[uint32]perm.Set] // of sets, by number, what is also held; copied on write, by readers
+}
+
+// maxNarrowed bounds what a role remembers, and with it the cost of one more.
+const maxNarrowed = 1024
+
+// narrow is the part of a set that the role holds, too. It allocates where the set is met for the first time.
+func (s *roleState) narrow(number uint32, set perm.Set) perm.Set {
+	var before map[uint32]perm.Set
+	seen := s.narrowed.Load()
+	if seen != nil {
+		before = *seen
+	}
+	if part, ok := before[number]; ok {
+		return part
+	}
+	part := set.And(s.held)
+	if len(before) < maxNarrowed {
+		after := make(map[uint32]perm.Set, len(before)+1)
+		maps.Copy(after, before)
+		after[number] = part
+		s.narrowed.CompareAndSwap(seen, &after)
+	}
+	return part
+}
+
 // member is shared by the keys that the user made in the workspace.
 type member struct {
-	user  id.User
-	state atomic.Pointer[memberState] // nil: no member
+	number    uint32
+	user      id.User
+	workspace *workspace
+	state     atomic.Pointer[memberState] // nil: no member
 
 	// The writers'.
 	version
@@ -55,13 +85,22 @@ type member struct {
 
 type memberState struct{ role *role }
 
-func (m *memberState) fill(v *View) {
-	v.CreatorPresent, v.CreatorHolds = m != nil, perm.Set{}
-	if m == nil {
-		return
+// fill says what the member holds, and what of it narrows the set with this number.
+func (m *memberState) fill(v *View, number uint32) {
+	v.CreatorPresent, v.CreatorHolds, v.Effective = m != nil, perm.Set{}, v.Permissions
+	var held *roleState
+	if m != nil {
+		held = m.role.state.Load()
 	}
-	if held := m.role.state.Load(); held != nil {
-		v.CreatorHolds = *held
+	if held != nil {
+		v.CreatorHolds = held.held
+	}
+	switch {
+	case !v.Capped || v.Permissions.Within(v.CreatorHolds):
+	case held == nil:
+		v.Effective = perm.Set{}
+	default:
+		v.Effective = held.narrow(number, v.Permissions)
 	}
 }
 
@@ -97,8 +136,7 @@ func (r *Replica) putRole(revision int64, a *account.Role) {
 		return
 	}
 	w.roles[a.ID] = ro
-	held := a.Permissions
-	ro.state.Store(&held)
+	ro.state.Store(&roleState{held: a.Permissions})
 }
 
 func (r *Replica) putMember(revision int64, a *account.Member) {
@@ -106,7 +144,7 @@ func (r *Replica) putMember(revision int64, a *account.Member) {
 	if w.gone {
 		return
 	}
-	if m := w.member(a.User); m.admit(revision) {
+	if m := r.member(w, a.User); m.admit(revision) {
 		m.state.Store(&memberState{role: r.role(a.Role)})
 	}
 }
@@ -122,7 +160,7 @@ func (r *Replica) endMember(revision int64, name *feed.MemberID) {
 	if w.gone {
 		return
 	}
-	if m := w.member(name.User); m.admit(revision) {
+	if m := r.member(w, name.User); m.admit(revision) {
 		m.state.Store(nil)
 	}
 }
@@ -138,10 +176,11 @@ func (r *Replica) workspace(name id.Workspace) *workspace {
 	return w
 }
 
-func (w *workspace) member(name id.User) *member {
+func (r *Replica) member(w *workspace, name id.User) *member {
 	m := w.members[name]
 	if m == nil {
-		m = &member{user: name}
+		m = &member{user: name, workspace: w}
+		r.members.take(m)
 		w.members[name] = m
 	}
 	return m
@@ -154,4 +193,44 @@ func (r *Replica) role(name id.Role) *role {
 		r.roles[name] = ro
 	}
 	return ro
+}
+
+// members leads from numbers to members. A number that was given back is given again.
+type members struct {
+	blocks directory[[membersInBlock]atomic.Pointer[member]]
+
+	// The writers'.
+	next uint32
+	free []uint32
+}
+
+const membersInBlock = 256
+
+// at gives a member; nil where it has gone with its workspace.
+func (m *members) at(number uint32) *member {
+	return m.blocks.at(number / membersInBlock)[number%membersInBlock].Load()
+}
+
+func (m *members) set(number uint32, to *member) {
+	m.blocks.at(number / membersInBlock)[number%membersInBlock].Store(to)
+}
+
+// take gives a member its number.
+func (m *members) take(one *member) {
+	if n := len(m.free); n > 0 {
+		one.number, m.free = m.free[n-1], m.free[:n-1]
+	} else {
+		if m.next%membersInBlock == 0 {
+			m.blocks.add(new([membersInBlock]atomic.Pointer[member]))
+		}
+		one.number = m.next
+		m.next++
+	}
+	m.set(one.number, one)
+}
+
+// give takes the number back: no record names it.
+func (m *members) give(one *member) {
+	m.set(one.number, nil)
+	m.free = append(m.free, one.number)
 }

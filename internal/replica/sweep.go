@@ -2,58 +2,97 @@ package replica
 
 import "github.com/keyward/keyward/internal/id"
 
-// sweepBatch bounds how long a sweep keeps other writers waiting.
-const sweepBatch = 1024
-
-// Sweep gives back the memory of workspaces that are gone and of the marks that deleted objects leave. Marks are forgotten up to the
-// revision settled: the caller knows that no change up to it, and no initial load from before it, can still come. It answers how
-// many keys and marks it let go. Readers do not notice it.
+// Sweep gives back the memory of workspaces that are gone, of texts that are not in use, and of the marks that deleted objects leave.
+// Marks are forgotten up to the revision settled: the caller knows that no change up to it, and no initial load from before it,
+// can still come. It answers how many keys and marks it let go. Readers do not notice it, and writers wait for a batch at most.
 func (r *Replica) Sweep(settled int64) int {
-	n := r.sweepWorkspaces()
-	return n + r.sweepMarks(settled)
+	r.sweeping.Lock()
+	defer r.sweeping.Unlock()
+	return r.sweepRecords() + r.sweepMarks(settled)
 }
 
-func (r *Replica) sweepWorkspaces() int {
-	total := 0
-	for {
-		n, more := r.sweepSome()
-		total += n
-		if !more {
-			return total
-		}
+// sweepRecords takes the keys of workspaces that are gone out, and moves texts together, if there is any of this to do: one pass
+// through all records does both.
+func (r *Replica) sweepRecords() (total int) {
+	leaving, needed := r.beginSweep()
+	if !needed {
+		return 0
 	}
-}
-
-// sweepSome takes a batch of keys out of the workspaces that are gone.
-func (r *Replica) sweepSome() (n int, more bool) {
+	for chunk := range r.records.chunks.len() {
+		total += r.sweepChunk(uint32(chunk))
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.leaving) > 0 {
-		w := r.leaving[len(r.leaving)-1]
-		for w.keys != nil {
-			if n == sweepBatch {
-				return n, true
-			}
-			k := w.keys
-			r.setKey(k, nil)
-			delete(r.keys, k.id)
-			n++
-		}
-		for name, ro := range w.roles {
-			ro.state.Store(nil)
-			delete(r.roles, name)
-		}
-		w.roles, w.members = nil, nil
-		r.leaving = r.leaving[:len(r.leaving)-1]
+	r.arena.move = nil
+	for _, w := range leaving {
+		r.empty(w)
 	}
-	return n, false
+	return total
 }
 
-// mark says that a key or a workspace is gone as of a revision. Its node stays, so that an older change does not bring it back, until
-// the mark is forgotten. Nodes of roles, members and service keys stay without marks: they are few.
+func (r *Replica) beginSweep() (leaving []*workspace, needed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	leaving, r.leaving = r.leaving, nil
+	if r.arena.thin() {
+		r.arena.markThin()
+	}
+	return leaving, len(leaving) > 0 || r.arena.move != nil
+}
+
+// sweepChunk is a batch: it bounds how long other writers wait.
+func (r *Replica) sweepChunk(chunk uint32) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := chunk << chunkShift
+	for number := max(first, nobody+1); number < min(first+recordsInChunk, r.records.next); number++ {
+		var f fields
+		rec := r.records.at(number)
+		if f[shapeWord] = rec[shapeWord].Load(); !f.has(exists) {
+			continue
+		}
+		rec.peek(&f)
+		if r.members.at(f.member()).workspace.gone {
+			r.setKey(number, &f, goneKey(f.id()), f.revision())
+			r.forget(number, &f)
+			n++
+			continue
+		}
+		r.moveText(rec, &f)
+	}
+	return n
+}
+
+// moveText puts a text elsewhere that lies in a chunk with little in it.
+func (r *Replica) moveText(rec *record, f *fields) {
+	chunk := f[textWord] >> offsetBits
+	if chunk >= uint64(len(r.arena.move)) || !r.arena.move[chunk] {
+		return
+	}
+	b, _ := text(r.arena.texts(), f)
+	now := *f
+	now[textWord] = r.arena.put(b)
+	rec.store(&now, f.revision())
+	r.arena.release(f)
+}
+
+// empty forgets who and what was in a workspace that is gone, when no record names them.
+func (r *Replica) empty(w *workspace) {
+	for name, ro := range w.roles {
+		ro.state.Store(nil)
+		delete(r.roles, name)
+	}
+	for _, m := range w.members {
+		r.members.give(m)
+	}
+	w.roles, w.members = nil, nil
+}
+
+// mark says that a key or a workspace is gone as of a revision. Its record, or node, stays, so that an older change does not bring it
+// back, until the mark is forgotten. Nodes of roles, members and service keys stay without marks: they are few.
 type mark struct {
 	revision  int64
-	key       id.Key
+	key       uuid
 	workspace id.Workspace
 }
 
@@ -66,11 +105,9 @@ func (r *Replica) sweepMarks(settled int64) int {
 			kept = append(kept, m)
 			continue
 		}
-		// What has come back since is no longer gone.
-		if n := r.keys[m.key]; n != nil && n.home == nil && n.revision == m.revision {
-			delete(r.keys, m.key)
-		}
-		if w := r.workspaces[m.workspace]; w != nil && w.gone {
+		if m.workspace == "" {
+			r.forgetGone(m)
+		} else if w := r.workspaces[m.workspace]; w != nil && w.gone {
 			delete(r.workspaces, m.workspace)
 		}
 	}
@@ -78,4 +115,17 @@ func (r *Replica) sweepMarks(settled int64) int {
 	clear(r.marks[len(kept):])
 	r.marks = kept
 	return n
+}
+
+// forgetGone gives the record of a deleted key back, unless the key has come back since.
+func (r *Replica) forgetGone(m mark) {
+	number := r.find(m.key)
+	if number == 0 {
+		return
+	}
+	var f fields
+	r.records.at(number).peek(&f)
+	if !f.has(exists) && f.revision() == m.revision {
+		r.forget(number, &f)
+	}
 }

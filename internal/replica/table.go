@@ -7,36 +7,49 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// index leads from digests to nodes. It is cut into shards so that growing one is short.
+// index leads from names, which are digests or ids, to numbers of records. It is cut into shards so that growing one is short.
 type index struct{ shards [256]shard }
 
 type shard struct {
 	table atomic.Pointer[table]
 
 	// The writers'.
-	live int // slots that lead to a node
+	live int // slots that lead to a record
 	used int // these and the graves
 }
 
-// table is open addressing with linear probing. The reader's rule: probe from the digest's place to the first empty slot. A
-// slot is written once and may become a grave; it is never used again, and when three quarters are used the shard gets a new table.
-type table struct {
-	mask  uint64
-	slots []slot
-}
+// table is open addressing with linear probing, without a pointer in it. The reader's rule: probe from the name's place to the first
+// empty slot. A slot is written once and may become a grave; it is never used again, and when three quarters are used the shard
+// gets a new table, of which three fifths are.
+type table struct{ slots []atomic.Uint64 }
 
-// slot names a node under 64 bits of the digest; the node has the whole of it.
-type slot struct {
-	tag  uint64 // written before node, and never again
-	node atomic.Pointer[keyNode]
-}
-
-// grave is in the place of a node that is no longer named: probing goes on past it.
-var grave = new(keyNode)
+// A slot is a tag in its upper half, 32 bits of the name, and in its lower half the number of a record, which has the whole name.
+// The tag also says where the name belongs, so that a table grows without a look at the records.
+const (
+	empty = uint64(0) // no record that is named has the number 0
+	grave = ^uint64(0)
+)
 
 const smallestTable = 8
 
-func newTable(size int) *table { return &table{mask: uint64(size - 1), slots: make([]slot, size)} }
+// name is what an index knows of a digest or an id.
+type name struct {
+	shard byte
+	tag   uint32
+}
+
+// nameOfDigest needs no hashing: digests are as good as random.
+func nameOfDigest(d *keyfmt.Digest) name { return name{d[0], binary.LittleEndian.Uint32(d[1:5])} }
+
+// nameOfID mixes the two halves of a UUID: one counts, the other is random.
+func nameOfID(u uuid) name {
+	h := (u.hi*0x9e3779b97f4a7c15 ^ u.lo) * 0xd6e8feb86659fd93
+	h ^= h >> 32
+	h *= 0xd6e8feb86659fd93
+	return name{byte(h >> 56), uint32(h >> 16)}
+}
+
+func newTable(size int) *table { return &table{slots: make([]atomic.Uint64, size)} }
 
 func (x *index) init() {
 	for i := range x.shards {
@@ -44,90 +57,102 @@ func (x *index) init() {
 	}
 }
 
-// place says where a digest belongs. Digests are as good as random, so their bytes need no further hashing.
-func place(d *keyfmt.Digest) (shard byte, tag uint64) {
-	return d[0], binary.LittleEndian.Uint64(d[1:9])
+// place is where the probing for a tag begins: tags are spread evenly, whatever the size.
+func (t *table) place(tag uint32) uint64 {
+	return uint64(tag) * uint64(len(t.slots)) >> 32
 }
 
-// probe goes through the nodes that may have a digest: nearly always one or none, since 64 bits of it agree.
+// probe goes through the numbers that may belong to a name: nearly always one or none. It takes no lock.
 type probe struct {
-	table   *table
-	at, tag uint64
+	slots []atomic.Uint64
+	at    uint64
+	tag   uint32
 }
 
-func (x *index) probe(d *keyfmt.Digest) probe {
-	i, tag := place(d)
-	return probe{table: x.shards[i].table.Load(), at: tag, tag: tag}
+func (x *index) probe(n name) probe {
+	t := x.shards[n.shard].table.Load()
+	return probe{slots: t.slots, at: t.place(n.tag), tag: n.tag}
 }
 
-// next gives one more node that is named under the digest, or was until just now; nil at the end. It takes no lock.
-func (p *probe) next() *keyNode {
+// next gives one more number that has the name, or had it until just now; 0 at the end.
+func (p *probe) next() uint32 {
 	for {
-		s := &p.table.slots[p.at&p.table.mask]
-		n := s.node.Load()
-		if n == nil {
-			return nil
+		s := p.slots[p.at].Load()
+		if s == empty {
+			return 0
 		}
-		p.at++
-		if n != grave && s.tag == p.tag {
-			return n
+		if p.at++; p.at == uint64(len(p.slots)) {
+			p.at = 0
+		}
+		if uint32(s>>32) == p.tag && s != grave {
+			return uint32(s)
 		}
 	}
 }
 
-// insert names a node under a digest. For writers.
-func (x *index) insert(d keyfmt.Digest, n *keyNode) {
-	i, tag := place(&d)
-	s := &x.shards[i]
+// insert names a record. For writers.
+func (x *index) insert(n name, number uint32) {
+	s := &x.shards[n.shard]
 	t := s.table.Load()
 	if 4*(s.used+1) > 3*len(t.slots) {
 		t = s.grow()
 	}
-	t.put(tag, n)
+	t.put(slotOf(n.tag, number))
 	s.live++
 	s.used++
 }
 
 // remove takes a name away. For writers.
-func (x *index) remove(d keyfmt.Digest, n *keyNode) {
-	i, tag := place(&d)
-	s := &x.shards[i]
+func (x *index) remove(n name, number uint32) {
+	s := &x.shards[n.shard]
 	t := s.table.Load()
-	for i := tag & t.mask; ; i = (i + 1) & t.mask {
-		at := t.slots[i].node.Load()
-		if at == nil {
+	want := slotOf(n.tag, number)
+	for i := t.place(n.tag); ; i = t.after(i) {
+		switch t.slots[i].Load() {
+		case empty:
 			return
-		}
-		if at == n && t.slots[i].tag == tag {
-			t.slots[i].node.Store(grave)
+		case want:
+			t.slots[i].Store(grave)
 			s.live--
 			return
 		}
 	}
 }
 
-func (t *table) put(tag uint64, n *keyNode) {
-	i := tag & t.mask
-	for t.slots[i].node.Load() != nil {
-		i = (i + 1) & t.mask
+func slotOf(tag uint32, number uint32) uint64 { return uint64(tag)<<32 | uint64(number) }
+
+func (t *table) after(i uint64) uint64 {
+	if i++; i == uint64(len(t.slots)) {
+		return 0
 	}
-	t.slots[i].tag = tag
-	t.slots[i].node.Store(n)
+	return i
 }
 
-// grow puts a table in place that is at most half full and has no graves.
-func (s *shard) grow() *table {
-	size := smallestTable
-	for size < 2*(s.live+1) {
-		size *= 2
+func (t *table) put(slot uint64) {
+	i := t.place(uint32(slot >> 32))
+	for t.slots[i].Load() != empty {
+		i = t.after(i)
 	}
-	old, t := s.table.Load(), newTable(size)
+	t.slots[i].Store(slot)
+}
+
+// grow puts a table in place that has room and no graves.
+func (s *shard) grow() *table {
+	old, t := s.table.Load(), newTable(max(smallestTable, (s.live+1)*5/3+1))
 	for i := range old.slots {
-		if n := old.slots[i].node.Load(); n != nil && n != grave {
-			t.put(old.slots[i].tag, n)
+		if slot := old.slots[i].Load(); slot != empty && slot != grave {
+			t.put(slot)
 		}
 	}
 	s.table.Store(t)
 	s.used = s.live
 	return t
+}
+
+// bytes is what the tables take.
+func (x *index) bytes() (n int64) {
+	for i := range x.shards {
+		n += 8 * int64(len(x.shards[i].table.Load().slots))
+	}
+	return n
 }

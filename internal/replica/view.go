@@ -11,7 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// View is what is known of a key at the instant of a lookup: a copy. Instants are Unix milliseconds, 0 for "never".
+// View is what is known of a key at the instant of a lookup: a copy. Instants are Unix milliseconds, 0 for "never". Name, Metadata and
+// AllowedIPs look into larger pieces of memory, which live for as long as somebody holds them: who keeps them for long clones them.
 type View struct {
 	UUID        [16]byte // its id; ID is the text
 	Workspace   id.Workspace
@@ -31,6 +32,7 @@ type View struct {
 	Capped          bool     // the workspace narrows keys to what their creators still hold
 	CreatorPresent  bool     // the creator is a member
 	CreatorHolds    perm.Set // by the creator's present role; empty for one who is no member
+	Effective       perm.Set // Permissions, and where Capped only those of them that the creator holds
 }
 
 // ID is the key's id as text. It allocates.
@@ -43,15 +45,14 @@ func (v *View) ID() id.Key { return id.Key(id.Format(v.UUID)) }
 // time over their whole length. So the time taken says nothing of how close a guess came; and whoever guesses keys does not
 // choose their digests.
 func (r *Replica) Lookup(d keyfmt.Digest, v *View) bool {
-	for p := r.index.probe(&d); ; {
-		n := p.next()
-		if n == nil {
-			r.nobody.read(d, v)
+	for p := r.values.probe(nameOfDigest(&d)); ; {
+		number := p.next()
+		if r.read(number, &d, v) && number != nobody {
+			return true
+		}
+		if number == nobody {
 			*v = View{}
 			return false
-		}
-		if n.read(d, v) {
-			return true
 		}
 	}
 }
@@ -69,24 +70,93 @@ func (r *Replica) LookupService(d keyfmt.Digest) (account.ServiceKey, bool) {
 	return *k, true
 }
 
-// read fills v with the key as it is at one instant: where a pointer has changed by the end, it reads again. A key is read again
-// only if a change to it, its workspace or its creator was applied in between.
-func (n *keyNode) read(d keyfmt.Digest, v *View) bool {
-	for {
-		k := n.state.Load()
-		if k == nil {
-			return false
+// read fills v with a key as it is at one instant, and tells whether it has a value of this digest: where something that it looked at
+// has changed by the end, it looks again.
+func (r *Replica) read(number uint32, d *keyfmt.Digest, v *View) bool {
+	var s sight
+	for tries := 0; ; tries++ {
+		s.texts = r.arena.texts() // before the record: see arena
+		if r.look(number, &s) {
+			if !s.key.has(exists) {
+				return false
+			}
+			matches := r.tell(&s, d, v)
+			if r.stands(&s) {
+				return matches
+			}
 		}
-		w, m := k.workspace.state.Load(), k.creator.state.Load()
-		until, matches := k.value(d)
-		k.fill(v)
-		v.Until = until
-		w.fill(v)
-		m.fill(v)
-		if n.state.Load() == k && k.workspace.state.Load() == w && k.creator.state.Load() == m {
-			return matches && w.exists()
+		pause(tries)
+	}
+}
+
+// sight is what a reader looks at of a key, for it to judge at the end whether all of it was so together.
+type sight struct {
+	record    *record
+	key       fields
+	texts     *[][]byte
+	text      []byte
+	creator   *member
+	member    *memberState
+	workspace *workspaceState
+}
+
+// look takes everything else in, and tells whether it could. Of a key that is gone there is nothing but the record.
+func (r *Replica) look(number uint32, s *sight) (ok bool) {
+	s.record = r.records.at(number)
+	if !s.record.load(&s.key) {
+		return false
+	}
+	if !s.key.has(exists) {
+		return true
+	}
+	if s.text, ok = text(s.texts, &s.key); !ok {
+		return false
+	}
+	if s.creator = r.members.at(s.key.member()); s.creator == nil {
+		return false
+	}
+	s.member, s.workspace = s.creator.state.Load(), s.creator.workspace.state.Load()
+	return true
+}
+
+// stands tells whether nothing has changed of what was looked at. What the creator's role holds is read in between, once.
+func (r *Replica) stands(s *sight) bool {
+	return s.record.unchanged(&s.key) && r.arena.texts() == s.texts &&
+		s.creator.workspace.state.Load() == s.workspace && s.creator.state.Load() == s.member
+}
+
+// tell fills v, and tells whether the key has a value of this digest, in a workspace that is there.
+func (r *Replica) tell(s *sight, d *keyfmt.Digest, v *View) bool {
+	until, matches := value(&s.key, s.text, d)
+	r.fill(v, &s.key, s.text)
+	v.Until, v.Workspace, v.User = until, s.creator.workspace.id, s.creator.user
+	s.workspace.fill(v)
+	s.member.fill(v, s.key.set())
+	return matches && s.workspace.exists()
+}
+
+// value tells whether a key has a value of this digest, and until when.
+func value(f *fields, text []byte, d *keyfmt.Digest) (until int64, ok bool) {
+	ok = f.differs(d) == 0
+	for i := range f.text().previous {
+		if e, end := earlier(text, i); subtle.ConstantTimeCompare(e[:], d[:]) == 1 && !ok {
+			until, ok = end, true
 		}
 	}
+	return until, ok
+}
+
+// fill tells what the record and its text say.
+func (r *Replica) fill(v *View, f *fields, text []byte) {
+	s := f.text()
+	v.UUID = f.id().bytes()
+	v.Environment, v.IsActive, v.Orphan = f.environment(), f.has(active), f.has(orphan)
+	v.ExpiresAt, v.Limits = int64(f[expiryWord]), f.limits()
+	v.Permissions = r.sets.at(f.set())
+	text = text[s.previous*valueSize:]
+	n := s.networks * networkSize
+	v.AllowedIPs = Networks{stringOf(text[:n])}
+	v.Name, v.Metadata = stringOf(text[n:n+s.name]), stringOf(text[n+s.name:])
 }
 
 // millis is an expiry in Unix milliseconds, 0 for "never".

@@ -5,7 +5,6 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
 )
@@ -16,7 +15,7 @@ func (e *Engine) decide(q *Question, v *Verdict, now int64) {
 		*v = Verdict{Code: NotFound}
 		return
 	}
-	v.Permissions = effective(&v.Key)
+	v.Permissions = v.Key.Effective
 	switch {
 	case disabled(&v.Key):
 		v.Code = Disabled
@@ -79,14 +78,6 @@ func over(until, now int64) bool { return until != 0 && now >= until }
 // disabled: the key itself, its workspace, or its creator, who must be a member unless the key was kept when they left.
 func disabled(k *replica.View) bool {
 	return !k.IsActive || !k.WorkspaceActive || !k.CreatorPresent && !k.Orphan
-}
-
-// effective is what the key may do now. It allocates only where a cap takes something away.
-func effective(k *replica.View) perm.Set {
-	if !k.Capped || k.Permissions.Within(k.CreatorHolds) {
-		return k.Permissions
-	}
-	return k.Permissions.And(k.CreatorHolds)
 }
 
 // admits tells whether a key may be presented from an address. An address that is not told is admitted by no list; an IPv4 address

@@ -1,0 +1,28 @@
+package replica
+
+import "github.com/keyward/keyward/internal/keyfmt"
+
+// Sight lets a test do what a lookup does, step by step, and change something in between.
+type Sight struct {
+	r *Replica
+	s sight
+}
+
+// Begin is the first step of looking up a key under a digest that leads to it.
+func (r *Replica) Begin() *Sight {
+	s := &Sight{r: r}
+	s.s.texts = r.arena.texts()
+	return s
+}
+
+// Look is the second, and tells whether there was something to look at.
+func (s *Sight) Look(d keyfmt.Digest) bool {
+	p := s.r.values.probe(nameOfDigest(&d))
+	return s.r.look(p.next(), &s.s)
+}
+
+// Tell is the third, and Stands the fourth.
+func (s *Sight) Tell(d keyfmt.Digest, v *View) bool { return s.r.tell(&s.s, &d, v) }
+
+// Stands tells whether what was told holds.
+func (s *Sight) Stands() bool { return s.r.stands(&s.s) }
