@@ -59,6 +59,7 @@ func New() (*Checker, error) {
 				continue
 			}
 			r.methods = append(r.methods, strings.ToUpper(method))
+			r.any = r.any || members(operation)["x-keyward-methods"] == "any"
 			if err := c.declare(schemas, strings.ToUpper(method)+" "+path, pointer("paths", path, method), operation); err != nil {
 				return nil, err
 			}
@@ -133,7 +134,7 @@ func (c *Checker) check(method, path string, status int, header http.Header, bod
 		return c.refusal(http.StatusNotFound, "an unknown path", status, header, body)
 	}
 	asked := method
-	if method == http.MethodHead && !slices.Contains(r.methods, http.MethodHead) {
+	if (r.any || method == http.MethodHead) && !slices.Contains(r.methods, method) {
 		asked = http.MethodGet
 	}
 	if !slices.Contains(r.methods, asked) {

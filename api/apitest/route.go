@@ -7,6 +7,7 @@ type route struct {
 	template string
 	segments []string
 	methods  []string
+	any      bool // x-keyward-methods: any: what is no method of its own is answered as GET
 }
 
 func isParameter(segment string) bool {

@@ -24,6 +24,7 @@ type operation struct {
 	id, method, path string
 	permission       string // x-keyward-permission
 	grants           bool   // x-grants
+	anyMethod        bool   // x-keyward-methods: any
 	statuses         []string
 	parameters       []map[string]any
 	body             map[string]any // the schema of a JSON body, nil for none
@@ -73,6 +74,7 @@ var pathParameter = regexp.MustCompile(`\\\{[A-Za-z]+\\\}`)
 func (d *document) operation(method, path string, o map[string]any, shared []any) operation {
 	op := operation{id: text(o["operationId"]), method: method, path: path, permission: text(o["x-keyward-permission"])}
 	op.grants, _ = o["x-grants"].(bool)
+	op.anyMethod = text(o["x-keyward-methods"]) == "any"
 	op.statuses = sortedKeys(object(o["responses"]))
 	for _, p := range append(slices.Clone(shared), list(o["parameters"])...) {
 		op.parameters = append(op.parameters, d.resolve(p))
@@ -121,7 +123,7 @@ func (d *document) find(r *http.Request) (operation, bool) {
 	var found operation
 	ok := false
 	for _, o := range d.operations {
-		if o.method == r.Method && o.pattern.MatchString(r.URL.EscapedPath()) && (!ok || strings.Count(o.path, "{") < strings.Count(found.path, "{")) {
+		if (o.method == r.Method || o.anyMethod) && o.pattern.MatchString(r.URL.EscapedPath()) && (!ok || strings.Count(o.path, "{") < strings.Count(found.path, "{")) {
 			found, ok = o, true
 		}
 	}

@@ -165,7 +165,7 @@ func parseExpectation(name, text string) (expectation, error) {
 	return e, err
 }
 
-var headerForm = regexp.MustCompile(`^([A-Za-z-]+): ?(.*)$`)
+var headerForm = regexp.MustCompile(`^([A-Za-z_-]+): ?(.*)$`)
 
 // parseHeaders reads headers, an empty line and a body, or a body alone.
 func parseHeaders(text string) ([]header, string, error) {

@@ -20,7 +20,13 @@ var keyward = archtest.House{
 			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext", "internal/fault",
 		}},
 
+		{Path: "internal/canonpath", Level: archtest.Values},
+		{Path: "internal/strictyaml", Level: archtest.Values, May: []string{"go.yaml.in/yaml/v3"}},
+
 		// Records and rules.
+		{Path: "internal/routes", Level: archtest.Records, May: []string{
+			"go.yaml.in/yaml/v3", "internal/canonpath", "internal/perm", "internal/strictyaml",
+		}},
 		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/id"}},
 		{Path: "internal/usage", Level: archtest.Records},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
@@ -77,12 +83,16 @@ var keyward = archtest.House{
 			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext",
 			"internal/strictjson",
 		}},
+		{Path: "internal/gateway", Level: archtest.Transports, May: []string{
+			"internal/canonpath", "internal/fault", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/routes",
+			"internal/verify", "internal/wire",
+		}},
 		{Path: "internal/hotwire", Level: archtest.Transports, May: []string{
 			"internal/fault", "internal/id", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault",
-			"internal/hotwire", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
+			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/control", "internal/fault",
+			"internal/gateway", "internal/hotwire", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
 			"internal/strictjson", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/signin", Level: archtest.Transports, May: []string{
@@ -99,13 +109,13 @@ var keyward = archtest.House{
 
 		// Composition.
 		{Path: "internal/catfile", Level: archtest.Composition, May: []string{
-			"internal/account", "internal/perm", "internal/text", "go.yaml.in/yaml/v3",
+			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "go.yaml.in/yaml/v3"}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/feed",
-			"internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
-			"internal/replica", "internal/signin", "internal/store", "internal/store/sqlite", "internal/verify",
+			"internal/gateway", "internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
+			"internal/replica", "internal/routes", "internal/signin", "internal/store", "internal/store/sqlite", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",

@@ -10,11 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/strictyaml"
 	"github.com/keyward/keyward/internal/text"
 	"go.yaml.in/yaml/v3"
 )
@@ -53,11 +52,11 @@ func Missing(c *perm.Catalogue) []string {
 
 // Parse reads a catalogue out of data; name stands for the file in errors.
 func Parse(name string, data []byte) (*perm.Catalogue, error) {
-	p := parser{name: name}
+	p := parser{strictyaml.File(name)}
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%s:1:1: is larger than %d bytes", name, MaxSize)
 	}
-	root, err := document(name, data)
+	root, err := strictyaml.Document(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -80,48 +79,44 @@ func Parse(name string, data []byte) (*perm.Catalogue, error) {
 }
 
 // parser carries the file's name for errors.
-type parser struct{ name string }
+type parser struct{ strictyaml.File }
 
 // place is where the parts of one entry stand.
 type place struct{ whole, resource, action, description *yaml.Node }
 
-func (p parser) at(n *yaml.Node, format string, args ...any) error {
-	return fmt.Errorf("%s:%d:%d: %s", p.name, max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...))
-}
-
 // list finds the sequence of entries in either form of the file.
 func (p parser) list(root *yaml.Node) (*yaml.Node, error) {
-	if err := p.plain(root); err != nil {
+	if err := p.Plain(root); err != nil {
 		return nil, err
 	}
 	switch root.Kind {
 	case yaml.SequenceNode:
 		return root, nil
 	case yaml.MappingNode:
-		members, err := p.members(root, "permissions")
+		members, err := p.Members(root, "permissions")
 		if err != nil {
 			return nil, err
 		}
 		list := members["permissions"]
 		if list == nil {
-			return nil, p.at(root, "there is no member permissions")
+			return nil, p.At(root, "there is no member permissions")
 		}
 		if list.Kind != yaml.SequenceNode {
-			return nil, p.at(list, "permissions: want a list, not %s", kind(list))
+			return nil, p.At(list, "permissions: want a list, not %s", strictyaml.Kind(list))
 		}
 		return list, nil
 	}
-	return nil, p.at(root, "want a list of permissions, not %s", kind(root))
+	return nil, p.At(root, "want a list of permissions, not %s", strictyaml.Kind(root))
 }
 
 func (p parser) entry(item *yaml.Node) (perm.Entry, place, error) {
-	if err := p.plain(item); err != nil {
+	if err := p.Plain(item); err != nil {
 		return perm.Entry{}, place{}, err
 	}
 	if item.Kind != yaml.MappingNode {
-		return perm.Entry{}, place{}, p.at(item, "want {resource, action, description}, not %s", kind(item))
+		return perm.Entry{}, place{}, p.At(item, "want {resource, action, description}, not %s", strictyaml.Kind(item))
 	}
-	members, err := p.members(item, "resource", "action", "description")
+	members, err := p.Members(item, "resource", "action", "description")
 	if err != nil {
 		return perm.Entry{}, place{}, err
 	}
@@ -135,70 +130,37 @@ func (p parser) entry(item *yaml.Node) (perm.Entry, place, error) {
 		n := members[field.name]
 		switch {
 		case n == nil && field.required:
-			return e, at, p.at(item, "there is no %s", field.name)
+			return e, at, p.At(item, "there is no %s", field.name)
 		case n == nil:
-		case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
-			return e, at, p.at(n, "%s: want text, not %s", field.name, kind(n))
+		case !strictyaml.IsText(n):
+			return e, at, p.At(n, "%s: want text, not %s", field.name, strictyaml.Kind(n))
 		default:
 			*field.to = n.Value
 		}
 	}
 	if e.Description, err = text.Line(e.Description, maxDescription); err != nil {
-		return e, at, p.at(at.description, "description: %v", err)
+		return e, at, p.At(at.description, "description: %v", err)
 	}
 	return e, at, nil
-}
-
-// members reads a mapping whose members are all among the known names, each at most once.
-func (p parser) members(m *yaml.Node, known ...string) (map[string]*yaml.Node, error) {
-	found := make(map[string]*yaml.Node, len(known))
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		key, value := m.Content[i], m.Content[i+1]
-		if err := p.plain(key); err != nil {
-			return nil, err
-		}
-		if !slices.Contains(known, key.Value) {
-			return nil, p.at(key, "unknown member %q: want %s", key.Value, strings.Join(known, ", "))
-		}
-		if found[key.Value] != nil {
-			return nil, p.at(key, "%s stands twice", key.Value)
-		}
-		if err := p.plain(value); err != nil {
-			return nil, err
-		}
-		found[key.Value] = value
-	}
-	return found, nil
-}
-
-// plain refuses what makes a node mean something that does not stand there.
-func (p parser) plain(n *yaml.Node) error {
-	switch {
-	case n.Kind == yaml.AliasNode:
-		return p.at(n, "aliases are not allowed here: write it out")
-	case n.Anchor != "":
-		return p.at(n, "anchors are not allowed here: write it out")
-	}
-	return nil
 }
 
 // locate puts the place of a wrong entry before what is wrong with it.
 func (p parser) locate(err error, list *yaml.Node, places []place) error {
 	var wrong *perm.EntryError
 	if !errors.As(err, &wrong) || wrong.Index >= len(places) {
-		return p.at(list, "%v", err)
+		return p.At(list, "%v", err)
 	}
 	if len(places) > perm.MaxEntries {
-		return p.at(list, "%s", wrong.Why)
+		return p.At(list, "%s", wrong.Why)
 	}
 	at := places[wrong.Index]
 	switch {
 	case wrong.Field == "resource":
-		return p.at(at.resource, "resource: %s", wrong.Why)
+		return p.At(at.resource, "resource: %s", wrong.Why)
 	case wrong.Field == "action":
-		return p.at(at.action, "action: %s", wrong.Why)
+		return p.At(at.action, "action: %s", wrong.Why)
 	case wrong.Field == "description" && at.description != nil:
-		return p.at(at.description, "description: %s", wrong.Why)
+		return p.At(at.description, "description: %s", wrong.Why)
 	}
-	return p.at(at.whole, "%s", wrong.Why)
+	return p.At(at.whole, "%s", wrong.Why)
 }

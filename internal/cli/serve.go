@@ -17,11 +17,12 @@ type serverFlags struct {
 	Insecure       *bool   `help:"Admit plain HTTP beyond this machine. [KEYWARD_INSECURE]"`
 	TLSCert        *string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM. [KEYWARD_TLS_CERT]"`
 	TLSKey         *string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM. [KEYWARD_TLS_KEY]"`
-	TrustedProxies *string `placeholder:"CIDR,..." help:"Whose forwarded addresses are believed. [KEYWARD_TRUSTED_PROXIES]"`
+	TrustedProxies *string `placeholder:"CIDR,..." help:"Whose forwarded headers are believed. [KEYWARD_TRUSTED_PROXIES]"`
 	MetricsAddr    *string `placeholder:"HOST:PORT" help:"A listener of its own for /metrics. [KEYWARD_METRICS_ADDR]"`
 	DatabaseURL    *string `name:"database-url" placeholder:"sqlite:FILE" help:"The database. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
 	KeyPrefix      *string `placeholder:"WORD" help:"What every key begins with. Default: kw. [KEYWARD_KEY_PREFIX]"`
 	Catalogue      *string `placeholder:"FILE" help:"A catalogue of permissions, YAML. Default: built in. [KEYWARD_CATALOGUE]"`
+	Routes         *string `placeholder:"FILE" help:"A route table for gateways, YAML; SIGHUP reads it again. [KEYWARD_ROUTES]"`
 	MaxStaleness   *string `placeholder:"DURATION" help:"How old a node's knowledge may be. Default: 5s. [KEYWARD_MAX_STALENESS]"`
 	LogLevel       *string `placeholder:"LEVEL" help:"debug, info, warn or error. Default: info. [KEYWARD_LOG_LEVEL]"`
 	LogFormat      *string `placeholder:"FORMAT" help:"text or json. Default: text on a terminal, else json. [KEYWARD_LOG_FORMAT]"`
@@ -33,7 +34,7 @@ func (f *serverFlags) load() (config.Config, error) {
 	given := make(map[string]string)
 	for name, v := range map[string]*string{
 		"addr": f.Addr, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
-		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue,
+		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
 		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat, config.ConfigFlag: f.Config,
 	} {
 		if v != nil {
@@ -52,7 +53,8 @@ type serveCmd struct {
 
 func (serveCmd) Help() string {
 	return `A whole installation in one process: it makes ./keyward.db where there is none, loads every key into memory, and answers on
-127.0.0.1:8080. The first start prints the root key, once. SIGTERM and Ctrl-C stop it in order.
+127.0.0.1:8080. The first start prints the root key, once. SIGTERM and Ctrl-C stop it in order; SIGHUP reads
+the route table again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
 a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS.
@@ -85,5 +87,23 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 			err = closed
 		}
 	}()
+	defer onHangup(s.Reload)()
 	return s.Run(ctx)
+}
+
+// onHangup calls do for every SIGHUP, one after the other, until it is stopped.
+func onHangup(do func()) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range hangups {
+			do()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }

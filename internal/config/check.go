@@ -25,9 +25,12 @@ func (c *Config) check(name func(env string) string) error {
 	if len(c.PepperPrevious) > 0 && c.Pepper.IsZero() {
 		return fmt.Errorf("%s: stands without KEYWARD_PEPPER: set the pepper that new keys take", name("KEYWARD_PEPPER_PREVIOUS"))
 	}
-	if c.Catalogue != "" {
-		if _, err := os.Stat(c.Catalogue); err != nil {
-			return fmt.Errorf("%s: %w", name("KEYWARD_CATALOGUE"), err)
+	for env, file := range map[string]string{"KEYWARD_CATALOGUE": c.Catalogue, "KEYWARD_ROUTES": c.Routes} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("%s: %w", name(env), err)
 		}
 	}
 	return c.checkDatabase(name)

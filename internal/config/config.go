@@ -38,6 +38,9 @@ type Config struct {
 	// Catalogue is the file of a catalogue; "" is the built-in one.
 	Catalogue string
 
+	// Routes is the file of a route table for the gateway checks; "" is none.
+	Routes string
+
 	// MaxStaleness is how old a node's knowledge may be before it stops saying that a key is good.
 	MaxStaleness time.Duration
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -38,6 +39,8 @@ type Config struct {
 	Ready func(context.Context) (ok bool, body any)
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// Gateway decides for proxies; nil makes one without a route table.
+	Gateway *gateway.Gate
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
@@ -83,6 +86,9 @@ func New(c Config) *API {
 	}
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()
+	}
+	if c.Gateway == nil {
+		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Now, TrustedProxies: c.TrustedProxies})
 	}
 	a := &api{Config: c, redact: newRedactor(c.Format), codec: hotwire.New(c.Catalogue)}
 	a.desks.New = func() any { return &desk{reader: a.codec.Reader()} }

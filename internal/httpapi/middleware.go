@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
 )
 
@@ -45,15 +47,24 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.quickly(w, r) {
 		return
 	}
-	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: clientAddress(r, a.TrustedProxies)}
+	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: a.client(r)}
 	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	setCommon(w.Header(), x.id)
 	defer x.conclude()
+	if r.URL.EscapedPath() == checkPath { // before the screen: what that refuses is refused in the gateway's form there
+		x.check()
+		return
+	}
 	if err := a.screen(r); err != nil {
 		x.fail(err)
 		return
 	}
 	a.mux.ServeHTTP(x.w, x.r)
+}
+
+// client is who asks, as far as trusted proxies tell.
+func (a *api) client(r *http.Request) netip.Addr {
+	return gateway.ClientAddress(gateway.Address(r.RemoteAddr), a.TrustedProxies, r.Header.Values("X-Forwarded-For"))
 }
 
 // The headers that every answer has, beside its X-Request-Id. The values are shared: nobody writes to them.

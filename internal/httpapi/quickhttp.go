@@ -27,7 +27,7 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 		d.body = make([]byte, max(r.ContentLength, 512))
 	}
 	n, err := io.ReadFull(r.Body, d.body[:r.ContentLength])
-	p.Body, p.Client = d.body[:n], clientAddress(r, a.TrustedProxies)
+	p.Body, p.Client = d.body[:n], a.client(r)
 	reply := Reply{Body: d.out[:0]}
 	if err != nil || !a.quick(d, &p, &reply) {
 		r.Body = again{io.MultiReader(bytes.NewReader(bytes.Clone(p.Body)), r.Body), r.Body}

@@ -30,7 +30,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
-		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies,
+		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
 		Pages: pages,
 	}
 	if s.metricsListener == nil {

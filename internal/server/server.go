@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
@@ -58,6 +59,7 @@ type Server struct {
 	replica   *replica.Replica
 	engine    *verify.Engine
 	control   *control.Service
+	gateway   *gateway.Gate
 	minted    keyfmt.Secret
 	rootLink  keyfmt.Secret // a one-time sign-in for the root, at the first start
 	gate      *signin.Gate
@@ -89,7 +91,7 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	s := &Server{cfg: cfg, opt: opt.withDefaults()}
 	for _, stage := range []func(context.Context) error{
 		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.listen,
-		s.makeEngines, s.makeHTTP, s.ensureRoot, s.announce,
+		s.makeEngines, s.makeGateway, s.makeHTTP, s.ensureRoot, s.announce,
 	} {
 		if err := stage(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())

@@ -1,0 +1,116 @@
+// Package canonpath owns which spelling of a URL's path is taken. A path that two readers could resolve to two places is refused
+// everywhere: the one who decides and the one who serves must not see two different things. It does not own routes.
+package canonpath
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Strict tells whether an escaped path is one of our own API's: / alone, or segments that are not empty, no dot segments, only
+// visible ASCII, without what separates elsewhere (/ \ ;), and nothing escaped that needs no escape (RFC 3986, section 6.2.2.2) or that
+// hides another escape. It allocates nothing.
+func Strict(path string) bool {
+	if path == "/" {
+		return true
+	}
+	return segments(path, false)
+}
+
+// Open tells whether an escaped path that somebody else serves has one reading. Beside what Strict takes there may be a slash at the
+// end and escaped UTF-8; what a second decoder would take for a query or a fragment (%3F, %23) is refused. It allocates nothing
+// unless something is escaped.
+func Open(path string) bool {
+	if path == "/" {
+		return true
+	}
+	return segments(strings.TrimSuffix(path, "/"), true)
+}
+
+func segments(path string, open bool) bool {
+	rest, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return false
+	}
+	for segment := range strings.SplitSeq(rest, "/") {
+		if !one(segment, open) {
+			return false
+		}
+	}
+	return true
+}
+
+func one(s string, open bool) bool {
+	if s == "" || s == "." || s == ".." {
+		return false
+	}
+	wide := false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		escaped := c == '%'
+		if escaped {
+			var ok bool
+			if c, ok = escape(s[i:]); !ok || unreserved(c) {
+				return false
+			}
+			i += 2
+		}
+		switch {
+		case open && escaped && c >= utf8.RuneSelf:
+			wide = true
+		case c <= ' ' || c > '~' || strings.IndexByte(`/\;%`, c) >= 0:
+			return false
+		case open && (c == '?' || c == '#'):
+			return false
+		}
+	}
+	return !wide || readable(Decode(s))
+}
+
+// readable: UTF-8, and nothing that steers.
+func readable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r <= 0x9f })
+}
+
+// Decode takes the escapes out of a segment; what is no escape stays as it stands. It allocates only where there is one.
+func Decode(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if c, ok := escape(s[i:]); ok {
+			b = append(b, c)
+			i += 2
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// escape reads the escape at the beginning of s.
+func escape(s string) (byte, bool) {
+	if len(s) < 3 || s[0] != '%' {
+		return 0, false
+	}
+	high, low := unhex(s[1]), unhex(s[2])
+	return high<<4 | low, high < 16 && low < 16
+}
+
+func unreserved(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-._~", c) >= 0
+}
+
+// unhex reads a digit; 255 for what is none.
+func unhex(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}

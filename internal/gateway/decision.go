@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// Decision is the answer to an Asked.
+type Decision struct {
+	Status  int            // to answer with: 200, or a refusal's
+	Reason  int            // the refusal's own status, where deny_status has made 403 of it; the same as Status elsewhere
+	Fault   *fault.Error   // nil where the request may pass
+	Asked   bool           // the engine was asked, and Verdict is its answer
+	Verdict verify.Verdict // with a Status of 200 and Asked unset, the route is public
+
+	gate      *Gate
+	denied    bool // deny_status=403
+	tokenSent bool
+}
+
+// The headers that say who it is. Every answer has all of them, empty where there is nothing to say, so that a proxy which copies them
+// never leaves what the client has written in their place (CVE-2026-30851).
+const (
+	HeaderKeyID       = "X-Keyward-Key-Id"
+	HeaderWorkspaceID = "X-Keyward-Workspace-Id"
+	HeaderUserID      = "X-Keyward-User-Id"
+	HeaderPermissions = "X-Keyward-Permissions"
+	HeaderStatus      = "X-Keyward-Status" // with deny_status, on refusals alone
+)
+
+// Passes tells whether the request may go on.
+func (d *Decision) Passes() bool { return d.Fault == nil }
+
+func (d *Decision) settle() {
+	d.Status = http.StatusOK
+	if d.Fault != nil {
+		d.Status = d.Fault.Code.Status()
+	}
+	d.Reason = d.Status
+	if d.denied && d.Fault != nil {
+		d.Status = http.StatusForbidden
+	}
+}
+
+// Permissions are what the key may do now, in catalogue order, with commas between; "" unless the request passes.
+func (d *Decision) Permissions() string {
+	if !d.identified() {
+		return ""
+	}
+	return d.gate.names.text(d.gate, d.Verdict.Permissions)
+}
+
+func (d *Decision) identified() bool { return d.Fault == nil && d.Asked }
+
+// Identity tells each of the identity headers once.
+func (d *Decision) Identity(tell func(name, value string)) {
+	var key, workspace, user string
+	if d.identified() {
+		k := &d.Verdict.Key
+		key, workspace, user = string(k.ID()), string(k.Workspace), string(k.User)
+	}
+	tell(HeaderKeyID, key)
+	tell(HeaderWorkspaceID, workspace)
+	tell(HeaderUserID, user)
+	tell(HeaderPermissions, d.Permissions())
+}
+
+// Limits tells the fields about limits (RateLimit, RateLimit-Policy), where the key has some and they were asked.
+func (d *Decision) Limits(tell func(name, value string)) {
+	if !d.Asked || d.gate.limits == nil {
+		return
+	}
+	state, policy := d.gate.limits(&d.Verdict.Limits, d.gate.Now())
+	if state != "" {
+		tell("RateLimit", state)
+		tell("RateLimit-Policy", policy)
+	}
+}
+
+// Challenge tells what a refusal asks of the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3), and, with deny_status, the
+// status that it stands for.
+func (d *Decision) Challenge(tell func(name, value string)) {
+	if d.Fault == nil {
+		return
+	}
+	if d.denied {
+		tell(HeaderStatus, strconv.Itoa(d.Reason))
+	}
+	switch d.Fault.Code {
+	case fault.Unauthenticated:
+		challenge := "Bearer"
+		if d.tokenSent {
+			challenge = `Bearer error="invalid_token"`
+		}
+		tell("WWW-Authenticate", challenge)
+	case fault.PermissionDenied:
+		if d.tokenSent {
+			tell("WWW-Authenticate", `Bearer error="insufficient_scope"`)
+		}
+	case fault.RateLimited:
+		tell("Retry-After", strconv.FormatInt(d.retryAfter(), 10))
+	case fault.Unavailable:
+		tell("Retry-After", "1")
+	}
+}
+
+// Headers tells all of the decision's own headers.
+func (d *Decision) Headers(tell func(name, value string)) {
+	d.Identity(tell)
+	d.Limits(tell)
+	d.Challenge(tell)
+}
+
+// retryAfter is how many whole seconds until the same can be admitted, at least 1.
+func (d *Decision) retryAfter() int64 {
+	wait := time.UnixMilli(d.Verdict.Limits.RetryAt).Sub(d.gate.Now())
+	return max(1, int64((wait+time.Second-1)/time.Second))
+}
+
+// Body is what a refusal says, JSON in the one envelope; nil where the request passes.
+func (d *Decision) Body(requestID string) []byte {
+	if d.Fault == nil {
+		return nil
+	}
+	details := make([]wire.Detail, len(d.Fault.Details))
+	for i, one := range d.Fault.Details {
+		details[i] = wire.Detail{Field: one.Field, Message: one.Message}
+	}
+	body, err := wire.Marshal(wire.Failure{Error: wire.Error{
+		Code: string(d.Fault.Code), Message: d.Fault.Message, Details: details, RequestID: requestID,
+	}})
+	if err != nil { // a refusal is made of text alone
+		panic(err)
+	}
+	return body
+}
+
+// nameCache keeps the text of sets of permissions: there are few, and they are asked for at every request.
+type nameCache struct {
+	texts sync.Map // perm.Set -> string
+	size  atomic.Int64
+}
+
+const maxNames = 4096 // sets that are kept
+
+func (c *nameCache) text(g *Gate, s perm.Set) string {
+	if t, ok := c.texts.Load(s); ok {
+		return t.(string)
+	}
+	t := strings.Join(g.Catalogue.Names(s), ",")
+	if c.size.Load() < maxNames {
+		if _, there := c.texts.LoadOrStore(s, t); !there {
+			c.size.Add(1)
+		}
+	}
+	return t
+}

@@ -1,0 +1,141 @@
+// Package gateway owns what is decided for a proxy that asks whether a request may pass: which of its headers are believed, what the
+// request demands, what is refused before a key is looked at, and what is told of the answer. It is the same for every door (HTTP,
+// the lean listener, gRPC): each fills an Asked, and writes a Decision in its own form. Whether a key is good is decided by verify.
+package gateway
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/routes"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// Config is what a gate stands on. Now is the clock for Retry-After.
+type Config struct {
+	Engine    *verify.Engine
+	Catalogue *perm.Catalogue
+	Format    keyfmt.Format
+	Now       func() time.Time
+	// TrustedProxies are the networks whose forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+}
+
+// Gate decides. It is safe for concurrent use.
+type Gate struct {
+	Config
+	table  atomic.Pointer[routes.Table]
+	names  nameCache
+	looks  lookalike
+	limits LimitFields
+}
+
+// LimitFields tells the RateLimit and RateLimit-Policy fields of a key's limits; "" for a key that has none.
+type LimitFields func(s *ratelimit.Status, now time.Time) (state, policy string)
+
+// New makes a gate without a route table.
+func New(c Config) *Gate {
+	return &Gate{Config: c, looks: newLookalike(c.Format)}
+}
+
+// SetRoutes puts a table in the place of the one before, also while requests are decided; nil takes it away.
+func (g *Gate) SetRoutes(t *routes.Table) { g.table.Store(t) }
+
+// Routes gives the present table, nil for none.
+func (g *Gate) Routes() *routes.Table { return g.table.Load() }
+
+// Decide answers a in d, all of which it sets.
+func (g *Gate) Decide(a *Asked, d *Decision) {
+	*d = Decision{gate: g}
+	if f := g.decide(a, d); f != nil {
+		d.Fault = f
+	}
+	d.settle()
+}
+
+func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
+	demand, err := g.readQuery(a, d)
+	if err != nil {
+		return err
+	}
+	if a.alias {
+		return fault.Invalid("headers", "hold a second spelling of a header that is trusted")
+	}
+	trusted := contains(g.TrustedProxies, a.Peer)
+	target, err := g.target(a, trusted)
+	if err != nil {
+		return err
+	}
+	token, err := a.token()
+	if err != nil {
+		return err
+	}
+	q := verify.Question{Key: token, Demand: demand, Cost: 1}
+	if !a.permissions { // no permission= in the query: the table says
+		open, err := g.demandOf(target, &q)
+		if open || err != nil {
+			return err
+		}
+	}
+	if token == "" {
+		return fault.New(fault.Unauthenticated, "this needs an API key: Authorization: Bearer <key>, or X-API-Key: <key>")
+	}
+	d.Asked, d.tokenSent = true, true
+	q.IP = a.client(g.TrustedProxies, trusted)
+	g.Engine.Check(&q, &d.Verdict)
+	return g.refusal(d)
+}
+
+// demandOf asks the table what a request demands; open tells that it is public. Without a table any key that is good will do.
+func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Error) {
+	table := g.table.Load()
+	if table == nil {
+		return false, nil
+	}
+	if to.method == "" || to.path == "" {
+		return false, fault.New(fault.PermissionDenied, "the proxy did not say for which request it asks, or is not one whose word is believed",
+			fault.Detail{Field: "X-Forwarded-Method, X-Forwarded-Uri", Message: "must both come from a trusted proxy"})
+	}
+	r := table.Match(to.method, to.path)
+	switch {
+	case r == nil:
+		return false, fault.New(fault.PermissionDenied, "no route admits this request")
+	case r.Public:
+		return true, nil
+	}
+	q.Demand, q.Cost = r.Demand, r.Cost
+	return false, nil
+}
+
+// refusal says why a verdict lets nobody pass; nil for one that does. It tells a stranger nothing of a key but that it is not good.
+func (g *Gate) refusal(d *Decision) *fault.Error {
+	switch d.Verdict.Code {
+	case verify.Valid:
+		return nil
+	case verify.Unavailable:
+		return fault.New(fault.Unavailable, "this cannot be answered now; ask again shortly")
+	case verify.IPForbidden:
+		return fault.New(fault.PermissionDenied, "this key may not be used from this address",
+			fault.Detail{Field: "allowedIps", Message: "do not hold the address of the request"})
+	case verify.InsufficientPermissions:
+		return g.lacking(d.Verdict.Missing)
+	case verify.RateLimited:
+		return fault.New(fault.RateLimited, "the key's limit per minute is spent")
+	case verify.QuotaExceeded:
+		return fault.New(fault.RateLimited, "the key's limit per day is spent")
+	}
+	return fault.New(fault.Unauthenticated, "the credential is not valid")
+}
+
+func (g *Gate) lacking(missing perm.Set) *fault.Error {
+	f := fault.New(fault.PermissionDenied, "the key lacks a permission")
+	for _, name := range g.Catalogue.Names(missing) {
+		f.Details = append(f.Details, fault.Detail{Field: "permissions", Message: name})
+	}
+	return f
+}

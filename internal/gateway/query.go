@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/keyward/keyward/internal/canonpath"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+)
+
+// denyStatus is the only status to which refusals can be turned: that which nginx's auth_request passes on beside 401.
+const denyStatus = "403"
+
+const maxDemanded = 256 // permissions in one query
+
+// readQuery reads what stands in the URL of the check itself: permission=, as often as one likes, and deny_status=403. Anything else is
+// refused, a mistyped permision= above all. It looks for deny_status first, since that says how the rest is refused.
+func (g *Gate) readQuery(a *Asked, d *Decision) (perm.Demand, *fault.Error) {
+	if a.Query == "" {
+		return perm.Demand{}, nil
+	}
+	names, wrong := make([]string, 0, 4), (*fault.Error)(nil)
+	note := func(f *fault.Error) {
+		if wrong == nil {
+			wrong = f
+		}
+	}
+	denials := 0
+	for pair := range strings.SplitSeq(a.Query, "&") {
+		name, value, ok := parameter(pair)
+		switch {
+		case pair == "":
+		case !ok:
+			note(fault.Invalid("query", "is not well formed"))
+		case NamesCredential(name):
+			note(KeyInURL(strings.ToLower(name)))
+		case g.looks.like(name) || g.looks.like(value):
+			note(KeyInURL("query"))
+		case name == "deny_status":
+			if denials++; denials > 1 {
+				note(fault.Invalid("deny_status", "stands more than once"))
+			}
+			if d.denied = d.denied || value == denyStatus; value != denyStatus {
+				note(fault.Invalid("deny_status", "must be "+denyStatus))
+			}
+		case name == "permission":
+			names = append(names, value)
+		default:
+			note(fault.Invalid("query", "holds a parameter that is not known: want permission or deny_status"))
+		}
+	}
+	if wrong != nil {
+		return perm.Demand{}, wrong
+	}
+	return g.demanded(a, names)
+}
+
+func (g *Gate) demanded(a *Asked, names []string) (demand perm.Demand, f *fault.Error) {
+	if a.permissions = len(names) > 0; !a.permissions {
+		return demand, nil
+	}
+	if len(names) > maxDemanded {
+		return demand, fault.Invalid("permission", "stands more than %d times", maxDemanded)
+	}
+	all, unknown, ok := g.Catalogue.Set(names)
+	if !ok {
+		return demand, fault.Invalid("permission["+strconv.Itoa(unknown)+"]", "is not in the catalogue of permissions")
+	}
+	return perm.Demand{All: all}, nil
+}
+
+// parameter reads one pair of a query. It allocates only where something is escaped.
+func parameter(pair string) (name, value string, ok bool) {
+	name, value, _ = strings.Cut(pair, "=")
+	if !strings.ContainsAny(pair, "%+;") {
+		return name, value, true
+	}
+	name, errName := url.QueryUnescape(name)
+	value, errValue := url.QueryUnescape(value)
+	return name, value, errName == nil && errValue == nil && !strings.Contains(pair, ";")
+}
+
+// credentialNames are parameters in which people put keys.
+var credentialNames = []string{"api_key", "apikey", "api-key", "x-api-key", "access_token", "key", "token"}
+
+// NamesCredential tells whether a parameter of a URL of ours is one in which people put keys.
+func NamesCredential(parameter string) bool {
+	return slices.Contains(credentialNames, strings.ToLower(parameter))
+}
+
+// KeyInURL refuses a credential in a URL; it is never looked up.
+func KeyInURL(field string) *fault.Error {
+	return fault.Invalid(field, "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header")
+}
+
+// lookalike finds what is one of this installation's keys, or is meant to be one, in the URL of a request that is not ours.
+type lookalike struct {
+	prefix  string
+	pattern *regexp.Regexp
+}
+
+func newLookalike(f keyfmt.Format) lookalike {
+	prefix := f.Prefix() + "_"
+	return lookalike{prefix, regexp.MustCompile(prefix + `(?:live|test|svc)_[0-9A-Za-z]{9}`)}
+}
+
+// like costs a search for the prefix where there is none.
+func (l lookalike) like(s string) bool {
+	return strings.Contains(s, l.prefix) && l.pattern.MatchString(s)
+}
+
+func (l lookalike) inPath(path string) bool { return l.like(canonpath.Decode(path)) }
+
+// inQuery looks at a query whose grammar is somebody else's: as it stands, and with the escapes taken out.
+func (l lookalike) inQuery(query string) bool {
+	return query != "" && (l.like(query) || strings.IndexByte(query, '%') >= 0 && l.like(canonpath.Decode(query)))
+}
