@@ -84,7 +84,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey getSelf importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
-		listLogs createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
+		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string
 	for _, o := range operations(doc) {

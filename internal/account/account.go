@@ -163,11 +163,13 @@ const (
 	WorkspaceSettingsWrite = "workspace:settings-write"
 	WorkspaceDelete        = "workspace:delete"
 	WorkspaceLogsRead      = "workspace:logs-read"
+	AnalyticsRead          = "analytics:read"
 	BillingManage          = "billing:manage" // named by the Admin role alone
 )
 
 // OwnPermissions lists the permissions that Keyward's operations ask for, to compare a custom catalogue with.
 func OwnPermissions() []string {
 	return []string{APIKeysRead, APIKeysWrite, APIKeysDelete, APIKeysManageOthers, MembersRead, MembersInvite, MembersRemove,
-		MembersRoleChange, RolesRead, RolesWrite, RolesDelete, WorkspaceRead, WorkspaceSettingsWrite, WorkspaceDelete, WorkspaceLogsRead}
+		MembersRoleChange, RolesRead, RolesWrite, RolesDelete, WorkspaceRead, WorkspaceSettingsWrite, WorkspaceDelete, WorkspaceLogsRead,
+		AnalyticsRead}
 }

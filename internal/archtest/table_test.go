@@ -28,7 +28,7 @@ var keyward = archtest.House{
 			"go.yaml.in/yaml/v3", "internal/canonpath", "internal/perm", "internal/strictyaml",
 		}},
 		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/id"}},
-		{Path: "internal/usage", Level: archtest.Records},
+		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id"}},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
@@ -45,12 +45,13 @@ var keyward = archtest.House{
 		{Path: "internal/clock", Level: archtest.Port},
 		{Path: "internal/store", Level: archtest.Port, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/clock", "internal/feed",
-			"internal/id", "internal/keyfmt", "internal/perm", "internal/session",
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/session", "internal/usage",
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey",
 			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
 			"internal/store", "pgregory.net/rapid",
+			"internal/usage",
 		}},
 
 		// Drivers and engines.
@@ -68,10 +69,13 @@ var keyward = archtest.House{
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
 		}},
+		{Path: "internal/tally", Level: archtest.Engines, May: []string{
+			"internal/id", "internal/store", "internal/usage", "internal/verify",
+		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
 			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store",
-			"internal/text",
+			"internal/text", "internal/usage",
 		}},
 
 		// Transports, and the document of what they say.
@@ -94,6 +98,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/control", "internal/fault",
 			"internal/gateway", "internal/hotwire", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
 			"internal/strictjson", "internal/verify", "internal/wire",
+			"internal/usage",
 		}},
 		{Path: "internal/signin", Level: archtest.Transports, May: []string{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/session",
@@ -111,11 +116,12 @@ var keyward = archtest.House{
 		{Path: "internal/catfile", Level: archtest.Composition, May: []string{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
-		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "go.yaml.in/yaml/v3"}},
+		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "internal/usage", "go.yaml.in/yaml/v3"}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/feed",
 			"internal/gateway", "internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
 			"internal/replica", "internal/routes", "internal/signin", "internal/store", "internal/store/sqlite", "internal/verify",
+			"internal/tally",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",

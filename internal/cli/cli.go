@@ -41,6 +41,7 @@ type root struct {
 	Signin      signinCmd      `cmd:"" group:"objects" help:"Print a one-time link that signs a member in to the dashboard."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
+	Usage       usageCmd       `cmd:"" group:"objects" help:"How often keys were verified and refused, drawn in the terminal."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
 
 	Backup    backupCmd    `cmd:"" group:"files" help:"Write a consistent copy of the database, also while a server runs."`

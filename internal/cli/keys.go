@@ -53,8 +53,8 @@ func (c *keysList) Run(ctx context.Context, a *app) error {
 	}
 	opts := keyward.ListKeysOptions{WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Search: c.Search}
 	return show(a, &c.remote, c.listing, client.AllKeys(ctx, opts),
-		[]string{"ID", "KEY", "NAME", "USER", "ACTIVE", "EXPIRES", "PERMISSIONS"}, func(k keyward.APIKey) []string {
-			return []string{k.ID, k.Key, k.Name, k.UserID, yesNo(k.IsActive), moment(k.ExpiresAt), strconv.Itoa(len(k.Permissions))}
+		[]string{"ID", "KEY", "NAME", "USER", "ACTIVE", "LAST USED", "EXPIRES", "PERMISSIONS"}, func(k keyward.APIKey) []string {
+			return []string{k.ID, k.Key, k.Name, k.UserID, yesNo(k.IsActive), moment(k.LastUsedAt), moment(k.ExpiresAt), strconv.Itoa(len(k.Permissions))}
 		})
 }
 

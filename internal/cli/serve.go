@@ -24,6 +24,10 @@ type serverFlags struct {
 	Catalogue      *string `placeholder:"FILE" help:"A catalogue of permissions, YAML. Default: built in. [KEYWARD_CATALOGUE]"`
 	Routes         *string `placeholder:"FILE" help:"A route table for gateways, YAML; SIGHUP reads it again. [KEYWARD_ROUTES]"`
 	MaxStaleness   *string `placeholder:"DURATION" help:"How old a node's knowledge may be. Default: 5s. [KEYWARD_MAX_STALENESS]"`
+	UsageMinutes   *string `placeholder:"DURATION" help:"How long usage is kept by the minute; 0: not at all. Default: 48h. [KEYWARD_USAGE_MINUTES]"`
+	UsageHours     *string `placeholder:"DURATION" help:"The same by the hour. Default: 90d. [KEYWARD_USAGE_HOURS]"`
+	UsageDays      *string `placeholder:"DURATION" help:"The same by the day. Default: 730d. [KEYWARD_USAGE_DAYS]"`
+	UsageWaiting   *string `placeholder:"N" help:"How many keys and minutes of usage wait in memory at most. Default: 1000000. [KEYWARD_USAGE_WAITING]"`
 	LogLevel       *string `placeholder:"LEVEL" help:"debug, info, warn or error. Default: info. [KEYWARD_LOG_LEVEL]"`
 	LogFormat      *string `placeholder:"FORMAT" help:"text or json. Default: text on a terminal, else json. [KEYWARD_LOG_FORMAT]"`
 	Config         *string `placeholder:"FILE" help:"A YAML file with settings, named as the flags with _ for -. [KEYWARD_CONFIG]"`
@@ -35,6 +39,7 @@ func (f *serverFlags) load() (config.Config, error) {
 	for name, v := range map[string]*string{
 		"addr": f.Addr, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
 		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
+		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
 		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat, config.ConfigFlag: f.Config,
 	} {
 		if v != nil {

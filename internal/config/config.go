@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/usage"
 )
 
 // Config is everything that a server can be told. Default gives it its good values; Load fills it from outside.
@@ -44,6 +45,11 @@ type Config struct {
 	// MaxStaleness is how old a node's knowledge may be before it stops saying that a key is good.
 	MaxStaleness time.Duration
 
+	// UsageKept says how long figures of usage are kept, in each length of time; 0 keeps none of it.
+	UsageKept usage.Retention
+	// UsageWaiting is how many keys and minutes of usage are held in memory, at most, until they are written.
+	UsageWaiting int
+
 	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON elsewhere.
 	LogLevel  slog.Level
 	LogFormat string
@@ -59,6 +65,8 @@ func Default() Config {
 		Database:     "./keyward.db",
 		KeyPrefix:    keyfmt.DefaultPrefix,
 		MaxStaleness: 5 * time.Second,
+		UsageKept:    usage.DefaultRetention(),
+		UsageWaiting: 1_000_000,
 		LogLevel:     slog.LevelInfo,
 	}
 }

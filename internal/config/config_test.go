@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/usage"
 )
 
 const pepper = "c2l4dGVlbi1ieXRlcy1vZi1wZXBwZXI"
@@ -264,4 +265,22 @@ func pair(t *testing.T) (cert, key string) {
 	}
 	return write(t, 0o600, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))),
 		write(t, 0o600, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+}
+
+func TestUsageIsKeptAsLongAsIsSaid(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_USAGE_MINUTES=0", "KEYWARD_USAGE_DAYS=30d", "KEYWARD_USAGE_WAITING=5000")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	if want := (usage.Retention{0, 90 * day, 30 * day}); c.UsageKept != want || c.UsageWaiting != 5000 {
+		t.Errorf("%v, %d", c.UsageKept, c.UsageWaiting)
+	}
+	for _, wrong := range []string{"KEYWARD_USAGE_MINUTES=30s", "KEYWARD_USAGE_HOURS=-1h", "KEYWARD_USAGE_DAYS=1000000d", "KEYWARD_USAGE_DAYS=12h",
+		"KEYWARD_USAGE_DAYS=forever", "KEYWARD_USAGE_HOURS=9999999999999999h", "KEYWARD_USAGE_WAITING=10", "KEYWARD_USAGE_WAITING=many"} {
+		name, _, _ := strings.Cut(wrong, "=")
+		_, err := config.Load(config.Sources{Environ: env(t, wrong)})
+		refused(t, err, name+": ")
+	}
 }

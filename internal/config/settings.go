@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/usage"
 )
 
 // Setting is one thing that can be told to a server.
@@ -55,6 +56,10 @@ func Settings() []Setting {
 		{Env: "KEYWARD_CATALOGUE", set: func(c *Config, v string) error { c.Catalogue = v; return nil }},
 		{Env: "KEYWARD_ROUTES", set: func(c *Config, v string) error { c.Routes = v; return nil }},
 		{Env: "KEYWARD_MAX_STALENESS", set: setMaxStaleness},
+		{Env: "KEYWARD_USAGE_MINUTES", set: func(c *Config, v string) error { return setKept(c, usage.Minute, v) }},
+		{Env: "KEYWARD_USAGE_HOURS", set: func(c *Config, v string) error { return setKept(c, usage.Hour, v) }},
+		{Env: "KEYWARD_USAGE_DAYS", set: func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
+		{Env: "KEYWARD_USAGE_WAITING", set: setUsageWaiting},
 		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
 		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
 	}
@@ -198,6 +203,37 @@ func setMaxStaleness(c *Config, v string) error {
 		return fmt.Errorf("%q: want a duration from 100ms to 10m, such as 5s", v)
 	}
 	c.MaxStaleness = d
+	return nil
+}
+
+// setKept takes a duration in days too; 0 is not at all.
+func setKept(c *Config, g usage.Grain, v string) error {
+	const most = 10 * 366 * 24 * time.Hour
+	text, unit := v, time.Duration(1)
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		text, unit = days+"h", 24
+	}
+	d, err := time.ParseDuration(text)
+	if v == "0" {
+		d, err = 0, nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q: want a duration such as 48h or 90d, or 0 for not at all", v)
+	case d < 0 || d > most/unit || d > 0 && d*unit < g.Length():
+		return fmt.Errorf("%q: want a duration from one %s to ten years, or 0 for not at all", v, g)
+	}
+	c.UsageKept[g] = d * unit
+	return nil
+}
+
+func setUsageWaiting(c *Config, v string) error {
+	const least, most = 1000, 100_000_000
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%q: want a number from %d to %d", v, least, most)
+	}
+	c.UsageWaiting = n
 	return nil
 }
 

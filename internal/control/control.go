@@ -23,6 +23,7 @@ type Service struct {
 	digester *keyfmt.Digester
 	ids      *id.Generator
 	rand     io.Reader
+	recent   Recent
 	cursors  sealer
 }
 
@@ -34,11 +35,15 @@ type Config struct {
 	Digester  *keyfmt.Digester
 	IDs       *id.Generator
 	Rand      io.Reader
+	Recent    Recent // nil where nothing is counted
 }
 
 // New makes the control plane.
 func New(c Config) *Service {
-	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand,
+	if c.Recent == nil {
+		c.Recent = nothingRecent{}
+	}
+	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}}
 }
 

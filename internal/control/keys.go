@@ -19,8 +19,9 @@ import (
 // Catalogue is the installation's permissions.
 func (s *Service) Catalogue() *perm.Catalogue { return s.cat }
 
-// show adds a key's creator, also one who has left.
+// show adds a key's creator, also one who has left, and its latest use.
 func (s *Service) show(v *store.View, k apikey.Key) (Key, error) {
+	s.lately(&k)
 	email, name, err := v.Creator(k.Workspace, k.User)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Key{}, err
@@ -69,6 +70,7 @@ func (s *Service) showAll(v *store.View, keys []apikey.Key) ([]Key, error) {
 			c = shown.Creator
 			seen[k.User] = c
 		}
+		s.lately(&k)
 		out[i] = Key{Key: k, Creator: c}
 	}
 	return out, nil

@@ -30,7 +30,7 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-func newKit(t failer, dir string) *kit {
+func newKit(t failer, dir string, change ...func(*control.Config)) *kit {
 	t.Helper()
 	driver, err := sqlite.Open(filepath.Join(dir, "keyward.db"), sqlite.Options{Lock: true})
 	must(t, err)
@@ -40,8 +40,12 @@ func newKit(t failer, dir string) *kit {
 	must(t, err)
 	digester, err := keyfmt.NewDigester("")
 	must(t, err)
-	k := &kit{db: db, Service: control.New(control.Config{DB: db, Catalogue: catalogue, Format: format, Digester: digester,
-		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader})}
+	config := control.Config{DB: db, Catalogue: catalogue, Format: format, Digester: digester,
+		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader}
+	for _, c := range change {
+		c(&config)
+	}
+	k := &kit{db: db, Service: control.New(config)}
 	_, err = k.EnsureRoot(context.Background(), keyfmt.Secret{})
 	must(t, err)
 	must(t, db.View(context.Background(), func(v *store.View) error {

@@ -38,7 +38,10 @@ func (a *api) routes() []route {
 	return slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
 }
 
-var paging = []string{"limit", "cursor"}
+var (
+	paging          = []string{"limit", "cursor"}
+	usageParameters = []string{"granularity", "from", "to"}
+)
 
 func (a *api) keyRoutes() []route {
 	const keys = base + "/api-keys"
@@ -54,6 +57,7 @@ func (a *api) keyRoutes() []route {
 		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
 		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
+		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
 		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},
 	}
 }
@@ -83,6 +87,8 @@ func (a *api) workspaceRoutes() []route {
 		{on: "GET " + workspaces + "/{workspaceId}", name: "getWorkspace", message: "Workspace", serve: show(a.getWorkspace)},
 		{on: "PATCH " + workspaces + "/{workspaceId}", name: "updateWorkspace", query: wait, body: jsonBody, message: "Workspace updated", serve: handle(a.updateWorkspace)},
 		{on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted", serve: show(a.deleteWorkspace)},
+		{on: "GET " + workspaces + "/{workspaceId}/usage", name: "getWorkspaceUsage", query: usageParameters, message: "Usage of the workspace", serve: show(a.workspaceUsage)},
+		{on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation", serve: show(a.usage)},
 		{on: "GET " + workspaces + "/logs", name: "listLogs", query: logs, message: "Logs", serve: a.logs},
 	}
 }

@@ -24,6 +24,10 @@ type Gauges struct {
 	StoreGroups     func() float64 // commits that they shared
 	StoreRejected   func() float64
 	DatabaseBytes   func() float64
+	UsageLost       func() float64
+	UsageWaiting    func() float64
+	UsageWritten    func() float64
+	UsageFailed     func() float64
 }
 
 // Metrics counts. It is safe for concurrent use.
@@ -96,6 +100,10 @@ func (m *Metrics) Observe(g Gauges) {
 	counter("keyward_store_commits_total", "Commits that brought them to the disk; changes that come together share one.", g.StoreGroups)
 	counter("keyward_store_rejected_total", "Changes that were rolled back.", g.StoreRejected)
 	gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)
+	counter("keyward_usage_lost_total", "Verifications that were answered and not counted in the usage, since too much waited to be written.", g.UsageLost)
+	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)
+	counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)
+	counter("keyward_usage_failures_total", "Attempts to write the usage that failed and were left to the next one.", g.UsageFailed)
 }
 
 func one(b bool) float64 {

@@ -16,6 +16,8 @@ const (
 	drainTime    = 15 * time.Second // for requests that have begun
 	markEvery    = 10 * time.Second // the clock's mark is kept
 	cleanEvery   = 30 * time.Second // dead rows are looked for
+	usageEvery   = 2 * time.Second  // usage is written at least
+	usageShare   = 4                // of the time is left to others, between two writings of usage
 	cleanPause   = 50 * time.Millisecond
 	warnBehind   = 30 * time.Second // a clock so far behind is worth a line
 	readHeader   = 5 * time.Second
@@ -33,6 +35,8 @@ func (s *Server) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.every(background, markEvery, s.markTime) })
 	tasks.Go(func() { s.every(background, cleanEvery, s.clean) })
+	tasks.Go(func() { s.writeUsage(background) })
+	defer s.writeLastUsage()
 	defer tasks.Wait()
 	defer stop()
 
@@ -97,26 +101,35 @@ func (s *Server) markTime(ctx context.Context) {
 	}
 }
 
-// clean removes dead rows batch by batch, with pauses in which others write, and then gives back the memory of what is gone.
+// clean removes dead rows and old figures, and then gives back the memory of what is gone.
 func (s *Server) clean(ctx context.Context) {
+	if !s.purge(ctx, s.db.Purge) {
+		return
+	}
+	s.replica.Sweep(s.replica.Revision())
+	s.purge(ctx, func(ctx context.Context) (bool, error) { return s.db.PurgeUsage(ctx, s.cfg.UsageKept) })
+}
+
+// purge goes on batch by batch, with pauses in which others write, and tells whether it got to its end.
+func (s *Server) purge(ctx context.Context, batch func(context.Context) (more bool, err error)) bool {
 	for range maxPurgeRuns {
-		more, err := s.db.Purge(ctx)
+		more, err := batch(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
 				s.log.Warn("dead rows were not removed", "error", err.Error())
 			}
-			return
+			return false
 		}
 		if !more {
-			break
+			return true
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(cleanPause):
 		}
 	}
-	s.replica.Sweep(s.replica.Revision())
+	return true
 }
 
 // listen takes the addresses, so that a port that is in use is known before anything is made.
@@ -157,5 +170,9 @@ func (s *Server) gauges() metrics.Gauges {
 		StoreGroups:     func() float64 { return float64(s.db.Stats().Groups) },
 		StoreRejected:   func() float64 { return float64(s.db.Stats().Rejected) },
 		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
+		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },
+		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },
+		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },
+		UsageFailed:     func() float64 { return float64(s.tally.Stats().Failed) },
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/signin"
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/tally"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -57,6 +58,7 @@ type Server struct {
 	metrics   *metrics.Metrics
 	db        *store.DB
 	replica   *replica.Replica
+	tally     *tally.Tally
 	engine    *verify.Engine
 	control   *control.Service
 	gateway   *gateway.Gate

@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/tally"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -137,9 +138,11 @@ func (s *Server) loadReplica(ctx context.Context) error {
 }
 
 func (s *Server) makeEngines(context.Context) error {
-	s.engine = verify.New(verify.Config{Replica: s.replica, Format: s.format, Digests: s.digester, Now: s.clock.Now})
+	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting})
+	s.engine = verify.New(verify.Config{Replica: s.replica, Format: s.format, Digests: s.digester, Now: s.clock.Now, Recorder: s.tally})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
+		Recent: s.tally,
 	})
 	s.metrics.Observe(s.gauges())
 	return nil

@@ -304,6 +304,9 @@ func (tx *Tx) deleteKey(k id.Key) error {
 	if err := tx.deletePrevious(k); err != nil {
 		return err
 	}
+	if err := tx.forget(`SELECT id FROM api_keys WHERE id = ?`, k); err != nil {
+		return err
+	}
 	if err := tx.exec(`DELETE FROM api_keys WHERE id = ?`, k); err != nil {
 		return err
 	}

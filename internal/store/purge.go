@@ -8,20 +8,28 @@ import (
 // purgeBatch bounds the rows of each table that one Purge removes, and so how long a writer waits for it.
 const purgeBatch = 1000
 
-// Purge removes a batch of what is already dead: rows of deleted workspaces, ended overlaps, expired idempotency keys, sessions and
-// links that are past their ends. It tells whether there is more. It records no event: what it removes was gone for everybody
-// before. The log stays.
+// Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps, expired
+// idempotency keys, sessions and links that are past their ends. It tells whether there is more. It records no event: what it removes
+// was gone for everybody before. The log stays.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	err = db.write(func(q SQL) error {
-		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Now()}}
+	return db.purge(ctx, func(p *purger) {
 		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
 		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
 			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
 		p.sessions()
 		p.workspace()
+		p.usage()
+	})
+}
+
+// purge runs deletions in a transaction of their own.
+func (db *DB) purge(ctx context.Context, remove func(*purger)) (more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = db.write(func(q SQL) error {
+		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Now()}}
+		remove(p)
 		more = p.more
 		if p.err == nil && p.removed == 0 {
 			return errNothing
@@ -47,12 +55,16 @@ type purger struct {
 
 // remove runs a deletion whose last argument is the size of the batch, and tells whether that was enough.
 func (p *purger) remove(query string, args ...any) (empty bool) {
+	return p.removeAtMost(purgeBatch, query, args...)
+}
+
+func (p *purger) removeAtMost(batch int64, query string, args ...any) (empty bool) {
 	if p.err != nil {
 		return false
 	}
-	n, err := p.q.Exec(p.ctx, query, append(args, purgeBatch)...)
+	n, err := p.q.Exec(p.ctx, query, append(args, batch)...)
 	p.removed, p.err = p.removed+n, err
-	full := n == purgeBatch
+	full := n == batch
 	p.more = p.more || full
 	return err == nil && !full
 }
@@ -72,10 +84,22 @@ func (p *purger) workspace() {
 	if _, p.err = p.q.Exec(p.ctx, `DELETE FROM key_values WHERE key_id IN (`+keys+`)`, ws, purgeBatch); p.err != nil {
 		return
 	}
+	if p.err = p.forget(`SELECT id FROM (`+keys+`) k WHERE true`, ws, purgeBatch); p.err != nil {
+		return
+	}
+	if p.err = p.forget(`SELECT id FROM workspaces WHERE id = ?`, ws); p.err != nil {
+		return
+	}
 	gone := p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&
 		p.remove(`DELETE FROM roles WHERE id IN (SELECT id FROM roles WHERE workspace_id = ? LIMIT ?)`, ws) &&
 		p.remove(`DELETE FROM workspaces WHERE id IN (SELECT id FROM workspaces WHERE id = ? LIMIT ?)`, ws)
 	p.more = p.more || !gone || len(dead) > 1
+}
+
+// forget lists what a query finds among what no counts are kept of any more.
+func (v *View) forget(query string, args ...any) error {
+	_, err := v.q.Exec(v.ctx, `INSERT INTO usage_gone (subject) `+query+` ON CONFLICT (subject) DO NOTHING`, args...)
+	return err
 }

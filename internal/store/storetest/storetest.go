@@ -64,6 +64,10 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"T31 the clock does not fall below its mark after a restart":      testTimeMark,
 		"the secret survives a restart and differs between installations": testSecret,
 		"a closed database refuses":                                       testClosed,
+		"usage adds up and is read as a series":                           testUsage,
+		"counting leaves no event and is not in the feed":                 testCounting,
+		"counts of what was deleted are purged":                           testUsageGone,
+		"old counts are purged, each grain at its time":                   testUsageOld,
 		"random operations agree with a model":                            testModel,
 	}
 	for name, test := range tests {

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward"
+)
+
+type usageCmd struct {
+	remote
+	ID        string `arg:"" optional:"" help:"A key's id; without it, and without --workspace, the whole installation."`
+	Workspace string `short:"w" placeholder:"ID" help:"All keys of this workspace together."`
+	By        string `enum:"minute,hour,day" default:"hour" placeholder:"LENGTH" help:"minute, hour (the default) or day."`
+	From      string `placeholder:"WHEN" help:"Where it begins: a date, a time, or a span that lies back, such as 7d."`
+	To        string `placeholder:"WHEN" help:"Where it ends: the same. Default: now."`
+}
+
+func (usageCmd) Help() string {
+	return `Draws how often was verified, and how often refused (lighter, and red where there are colours), in times of UTC.
+
+Examples:
+  keyward usage KEY_ID
+  keyward usage KEY_ID --by minute
+  keyward usage -w WORKSPACE --by day --from 90d
+  keyward usage --json`
+}
+
+// Run draws the usage.
+func (c *usageCmd) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	opts := keyward.UsageOptions{Granularity: c.By}
+	now := time.Now()
+	if opts.From, err = past(c.From, now); err != nil {
+		return err
+	}
+	if opts.To, err = past(c.To, now); err != nil {
+		return err
+	}
+	u, of, err := c.ask(ctx, client, opts)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, u)
+	}
+	drawUsage(a.Out, of, c.By, u)
+	return nil
+}
+
+func (c *usageCmd) ask(ctx context.Context, client *keyward.Client, opts keyward.UsageOptions) (u keyward.Usage, of string, err error) {
+	switch {
+	case c.ID != "" && c.Workspace != "":
+		return u, "", usageError("a key is in one workspace: give its id, or --workspace, not both")
+	case c.ID != "":
+		u, err = client.KeyUsage(ctx, c.ID, opts)
+		return u, "key " + c.ID, err
+	case c.Workspace != "":
+		u, err = client.WorkspaceUsage(ctx, c.Workspace, opts)
+		return u, "workspace " + c.Workspace, err
+	}
+	u, err = client.Usage(ctx, opts)
+	return u, "everything", err
+}
+
+const (
+	barWidth = 40
+	mostBars = 60 // more are drawn as rows of small columns
+)
+
+func drawUsage(w io.Writer, of, by string, u keyward.Usage) {
+	fmt.Fprintf(w, "%s\n", paint(w, bold, fmt.Sprintf("Usage of %s by %s", visible(of), by)))
+	highest := int64(1)
+	for _, b := range u.Series {
+		highest = max(highest, b.Verified+refused(b))
+	}
+	if len(u.Series) <= mostBars {
+		drawBars(w, by, u.Series, highest)
+	} else {
+		drawColumns(w, by, u.Series, highest)
+	}
+	fmt.Fprintf(w, "total %d%s\n", u.Total, outcomes(u.Series))
+}
+
+func refused(b keyward.UsageBucket) (n int64) {
+	for _, k := range b.Denied {
+		n += k
+	}
+	return n
+}
+
+// drawBars draws a line for each bucket: what was verified, then what was refused.
+func drawBars(w io.Writer, by string, series []keyward.UsageBucket, highest int64) {
+	for _, b := range series {
+		denied := refused(b)
+		good, bad := barOf(b.Verified, highest), barOf(denied, highest)
+		text := paint(w, green, strings.Repeat("█", good)) + paint(w, red, strings.Repeat("░", bad))
+		line := fmt.Sprintf("%s  %s%s", startOf(by, b.Start), text, strings.Repeat(" ", max(barWidth+1-good-bad, 0)))
+		if b.Verified+denied > 0 {
+			line += fmt.Sprintf(" %d", b.Verified)
+		}
+		if denied > 0 {
+			line += fmt.Sprintf(", %d refused", denied)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+// barOf is a bar's length; what is not nothing is seen.
+func barOf(n, highest int64) int {
+	if n == 0 {
+		return 0
+	}
+	return max(int(n*barWidth/highest), 1)
+}
+
+// rowOf is how many columns stand in a row: an hour of minutes, a day of hours, a month of days.
+var rowOf = map[string]int{keyward.GranularityMinute: 60, keyward.GranularityHour: 24, keyward.GranularityDay: 30}
+
+var columns = []rune(" ▁▂▃▄▅▆▇█")
+
+// drawColumns draws rows of small columns, as high as what happened.
+func drawColumns(w io.Writer, by string, series []keyward.UsageBucket, highest int64) {
+	for row := range slices.Chunk(series, rowOf[by]) {
+		var drawn strings.Builder
+		var sum int64
+		for _, b := range row {
+			n := b.Verified + refused(b)
+			sum += n
+			c := string(columns[(n*int64(len(columns)-1)+highest-1)/highest])
+			if refused(b) > b.Verified {
+				c = paint(w, red, c)
+			}
+			drawn.WriteString(c)
+		}
+		fmt.Fprintf(w, "%s  %s%s  %d\n", startOf(by, row[0].Start), drawn.String(), strings.Repeat(" ", rowOf[by]-len(row)), sum)
+	}
+}
+
+func startOf(by string, t time.Time) string {
+	if by == keyward.GranularityDay {
+		return t.UTC().Format(time.DateOnly)
+	}
+	return t.UTC().Format("01-02 15:04")
+}
+
+// outcomes lists how often each code occurred.
+func outcomes(series []keyward.UsageBucket) string {
+	sums := map[string]int64{}
+	for _, b := range series {
+		sums[string(keyward.VerdictValid)] += b.Verified
+		for code, n := range b.Denied {
+			sums[string(code)] += n
+		}
+	}
+	out := ""
+	for _, code := range slices.Sorted(maps.Keys(sums)) {
+		if sums[code] > 0 {
+			out += fmt.Sprintf("  %s %d", visible(code), sums[code])
+		}
+	}
+	return out
+}

@@ -1,0 +1,158 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/usage"
+)
+
+// Recent is what was counted and is not in the store yet.
+type Recent interface {
+	// Settled runs read while nothing moves from memory to the store.
+	Settled(read func() error) error
+	// Key, Workspace and All add to a series what waits.
+	Key(usage.ID, *usage.Series)
+	Workspace(usage.ID, *usage.Series)
+	All(*usage.Series)
+	// LastUsed is when a key was last verified, in Unix milliseconds; 0 where memory knows nothing.
+	LastUsed(usage.ID) int64
+}
+
+// nothingRecent stands where nothing is counted.
+type nothingRecent struct{}
+
+func (nothingRecent) Settled(read func() error) error   { return read() }
+func (nothingRecent) Key(usage.ID, *usage.Series)       {}
+func (nothingRecent) Workspace(usage.ID, *usage.Series) {}
+func (nothingRecent) All(*usage.Series)                 {}
+func (nothingRecent) LastUsed(usage.ID) int64           { return 0 }
+
+// AskUsage asks for a series. A zero To is now; a zero From is an hour of minutes, a day of hours, or thirty days.
+type AskUsage struct {
+	Granularity string // minute, hour or day; "" is hour
+	From, To    time.Time
+}
+
+func (in AskUsage) span(now time.Time) (usage.Span, error) {
+	grain, known := usage.Hour, true
+	if in.Granularity != "" {
+		grain, known = usage.GrainOf(in.Granularity)
+	}
+	if !known {
+		return usage.Span{}, fault.Invalid("granularity", "must be one of: minute, hour, day")
+	}
+	span, err := usage.NewSpan(grain, in.From, in.To, now)
+	var wrong *usage.SpanError
+	if errors.As(err, &wrong) {
+		return span, fault.Invalid(wrong.Field, "%s", wrong.Message)
+	}
+	return span, err
+}
+
+// KeyUsage says how often a key was verified and refused. Who sees the key sees that.
+func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsage) (*usage.Series, error) {
+	return s.series(ctx, c, in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
+		k, err := s.reach(v, a, key, account.APIKeysRead)
+		return store.UsageOf(k.ID), func(x *usage.Series) { s.recent.Key(bytesOf(string(k.ID)), x) }, err
+	})
+}
+
+// WorkspaceUsage says the same of all keys of a workspace together, those that are deleted since then too.
+func (s *Service) WorkspaceUsage(ctx context.Context, c Caller, workspace string, in AskUsage) (*usage.Series, error) {
+	return s.series(ctx, c, in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
+		ws, err := s.named(v, a, workspace, account.AnalyticsRead)
+		return store.UsageOf(ws.ID), func(x *usage.Series) { s.recent.Workspace(bytesOf(string(ws.ID)), x) }, err
+	})
+}
+
+// Usage says the same of the whole installation, with attempts whose key is not known. It is for service keys that may manage.
+func (s *Service) Usage(ctx context.Context, c Caller, in AskUsage) (*usage.Series, error) {
+	return s.series(ctx, c, in, func(_ *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
+		if a.service == nil {
+			return store.AllUsage, nil, scopeDenied(account.ScopeManage)
+		}
+		return store.AllUsage, s.recent.All, a.manages()
+	})
+}
+
+// series reads what somebody may see, in the store and in memory.
+func (s *Service) series(ctx context.Context, c Caller, in AskUsage,
+	whose func(*store.View, *actor) (store.UsageOf, func(*usage.Series), error)) (*usage.Series, error) {
+	var out *usage.Series
+	err := s.recent.Settled(func() error {
+		return s.view(ctx, c, func(v *store.View, a *actor) error {
+			of, waiting, err := whose(v, a)
+			if err != nil {
+				return err
+			}
+			span, err := in.span(v.Now())
+			if err != nil {
+				return err
+			}
+			out = usage.NewSeries(span)
+			waiting(out)
+			return v.Usage(of, out)
+		})
+	})
+	return out, storageFault(err)
+}
+
+// maxUsageKeys is how many keys KeysUsage answers for at once.
+const maxUsageKeys = 100
+
+// KeysUsage gives series of many keys, such as a page of them shows, over the same span, by their ids. A key that the caller may
+// not see, or that is not there, is left out.
+func (s *Service) KeysUsage(ctx context.Context, c Caller, keys []string, in AskUsage) (map[string]*usage.Series, error) {
+	if len(keys) > maxUsageKeys {
+		return nil, fault.Invalid("ids", "are more than %d", maxUsageKeys)
+	}
+	out := make(map[string]*usage.Series, len(keys))
+	err := s.recent.Settled(func() error {
+		return s.view(ctx, c, func(v *store.View, a *actor) error {
+			span, err := in.span(v.Now())
+			if err != nil {
+				return err
+			}
+			if err := s.need(a, account.APIKeysRead); err != nil {
+				return err
+			}
+			for _, key := range keys {
+				k, err := s.reach(v, a, key, account.APIKeysRead)
+				if err != nil {
+					if fault.From(err).Code.Status() < 500 {
+						continue
+					}
+					return err
+				}
+				x := usage.NewSeries(span)
+				s.recent.Key(bytesOf(key), x)
+				if err := v.Usage(store.UsageOf(k.ID), x); err != nil {
+					return fmt.Errorf("key %s: %w", k.ID, err)
+				}
+				out[key] = x
+			}
+			return nil
+		})
+	})
+	return out, storageFault(err)
+}
+
+func bytesOf(uuid string) usage.ID {
+	u, _ := id.Parse(uuid)
+	return u
+}
+
+// lately sets when a key was last used to what memory knows.
+func (s *Service) lately(k *apikey.Key) {
+	if ms := s.recent.LastUsed(bytesOf(string(k.ID))); ms > 0 && ms > k.LastUsedAt.UnixMilli() {
+		k.LastUsedAt = time.UnixMilli(ms).UTC()
+	}
+}

@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/usage"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+func (a *api) keyUsage(x *exchange) (wire.Usage, error) {
+	in, err := x.query.usage()
+	if err != nil {
+		return wire.Usage{}, err
+	}
+	s, err := a.Control.KeyUsage(x.ctx(), x.caller, x.r.PathValue("id"), in)
+	return usageSeries(s), err
+}
+
+func (a *api) workspaceUsage(x *exchange) (wire.Usage, error) {
+	in, err := x.query.usage()
+	if err != nil {
+		return wire.Usage{}, err
+	}
+	s, err := a.Control.WorkspaceUsage(x.ctx(), x.caller, x.r.PathValue("workspaceId"), in)
+	return usageSeries(s), err
+}
+
+func (a *api) usage(x *exchange) (wire.Usage, error) {
+	in, err := x.query.usage()
+	if err != nil {
+		return wire.Usage{}, err
+	}
+	s, err := a.Control.Usage(x.ctx(), x.caller, in)
+	return usageSeries(s), err
+}
+
+func (q query) usage() (in control.AskUsage, err error) {
+	if in.Granularity, err = q.oneOf("granularity", "minute", "hour", "day"); err != nil {
+		return in, err
+	}
+	if in.From, err = q.instant("from"); err != nil {
+		return in, err
+	}
+	in.To, err = q.instant("to")
+	return in, err
+}
+
+// usageSeries shows every bucket, and in each the refusals that occurred.
+func usageSeries(s *usage.Series) wire.Usage {
+	if s == nil {
+		return wire.Usage{}
+	}
+	total := s.Total()
+	return wire.Usage{Total: total.Total(), Series: mapped(s.Buckets, func(b usage.Bucket) wire.UsageBucket {
+		out := wire.UsageBucket{Start: wire.Time(time.UnixMilli(b.Start)), Verified: b.Counts[usage.Verified], Denied: map[string]int64{}}
+		for code := usage.Verified + 1; code < usage.Codes; code++ {
+			if n := b.Counts[code]; n > 0 {
+				out.Denied[code.String()] = n
+			}
+		}
+		return out
+	})}
+}

@@ -1,0 +1,31 @@
+package server
+
+import (
+	"context"
+	"time"
+)
+
+// writeUsage writes down what was counted, every two seconds. Where that takes long, since very many keys are used, it pauses for
+// longer, so that changes find the database free most of the time.
+func (s *Server) writeUsage(ctx context.Context) {
+	pause := usageEvery
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		start := time.Now()
+		if err := s.tally.Flush(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("the usage was not written, and will be with the next", "error", err.Error())
+		}
+		pause = max(usageEvery, usageShare*time.Since(start))
+	}
+}
+
+// writeLastUsage leaves nothing behind: nobody is answered any more.
+func (s *Server) writeLastUsage() {
+	if err := s.tally.Flush(context.Background()); err != nil {
+		s.log.Warn("the last usage was not written and is lost", "error", err.Error(), "keys", s.tally.Stats().Waiting)
+	}
+}

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/usage"
+)
+
+// UsageOf is whose uses are counted: a key, a workspace, or AllUsage.
+type UsageOf string
+
+// AllUsage is the installation as a whole, with attempts whose key is not known.
+const AllUsage UsageOf = ""
+
+// UsageRow is what happened in one grain of time.
+type UsageRow struct {
+	Grain  usage.Grain
+	Start  int64 // Unix milliseconds
+	Of     UsageOf
+	Counts usage.Counts
+}
+
+const usageColumns = `verified, disabled, expired, ip_forbidden, insufficient, rate_limited, quota_exceeded, not_found, malformed`
+
+// AddUsage adds to the row of a grain of time.
+func (c *Counting) AddUsage(r *UsageRow) error {
+	n := &r.Counts
+	_, err := c.exec(`INSERT INTO usage_counts (grain, start_ms, subject, `+usageColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (grain, start_ms, subject) DO UPDATE SET verified = usage_counts.verified + excluded.verified,
+			disabled = usage_counts.disabled + excluded.disabled, expired = usage_counts.expired + excluded.expired,
+			ip_forbidden = usage_counts.ip_forbidden + excluded.ip_forbidden, insufficient = usage_counts.insufficient + excluded.insufficient,
+			rate_limited = usage_counts.rate_limited + excluded.rate_limited, quota_exceeded = usage_counts.quota_exceeded + excluded.quota_exceeded,
+			not_found = usage_counts.not_found + excluded.not_found, malformed = usage_counts.malformed + excluded.malformed`,
+		int64(r.Grain), r.Start, string(r.Of), n[usage.Verified], n[usage.Disabled], n[usage.Expired], n[usage.IPForbidden],
+		n[usage.InsufficientPermissions], n[usage.RateLimited], n[usage.QuotaExceeded], n[usage.NotFound], n[usage.Malformed])
+	if err != nil {
+		return fmt.Errorf("add usage: %w", err)
+	}
+	return nil
+}
+
+// UseKey notes when a key was last used, unless a later use is noted already; a zero time notes nothing. It tells whether there is
+// such a key: what is counted of one that is gone has nowhere to go.
+func (c *Counting) UseKey(k id.Key, at time.Time) (there bool, err error) {
+	if !at.IsZero() {
+		n, err := c.exec(`UPDATE api_keys SET last_used_ms = ? WHERE id = ? AND last_used_ms < ?`, millis(at), k, millis(at))
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	found, err := all(c.View, scanInt, `SELECT 1 FROM api_keys WHERE id = ?`, k)
+	return len(found) > 0, err
+}
+
+// HasWorkspace tells whether there is a workspace that is not deleted.
+func (v *View) HasWorkspace(ws id.Workspace) (bool, error) {
+	found, err := all(v, scanInt, `SELECT 1 FROM workspaces WHERE id = ? AND deleted_ms = 0`, ws)
+	return len(found) > 0, err
+}
+
+// Usage adds what is written down to a series. It costs a seek, and the rows in the span.
+func (v *View) Usage(of UsageOf, s *usage.Series) error {
+	err := each(v, scanUsage, func(b usage.Bucket) error {
+		s.Add(b.Start, &b.Counts)
+		return nil
+	}, `SELECT start_ms, `+usageColumns+` FROM usage_counts WHERE subject = ? AND grain = ? AND start_ms >= ? AND start_ms < ?`,
+		string(of), int64(s.Grain), s.From, s.To)
+	if err != nil {
+		return fmt.Errorf("read usage: %w", err)
+	}
+	return nil
+}
+
+func scanUsage(r Rows) (b usage.Bucket, err error) {
+	n := &b.Counts
+	err = r.Scan(&b.Start, &n[usage.Verified], &n[usage.Disabled], &n[usage.Expired], &n[usage.IPForbidden],
+		&n[usage.InsufficientPermissions], &n[usage.RateLimited], &n[usage.QuotaExceeded], &n[usage.NotFound], &n[usage.Malformed])
+	return b, err
+}
+
+// PurgeUsage removes a batch of counts that are older than they are kept, and tells whether there is more.
+func (db *DB) PurgeUsage(ctx context.Context, keep usage.Retention) (more bool, err error) {
+	return db.purge(ctx, func(p *purger) {
+		for g := range usage.Grains {
+			p.remove(`DELETE FROM usage_counts WHERE (grain, start_ms, subject) IN
+				(SELECT grain, start_ms, subject FROM usage_counts WHERE grain = ? AND start_ms < ? LIMIT ?)`,
+				int64(g), keep.Before(g, p.now))
+		}
+	})
+}
+
+// goneBatch is how many deleted keys and workspaces are looked after at a time.
+const goneBatch = 100
+
+// usage removes counts of what was deleted.
+func (p *purger) usage() {
+	const gone = `SELECT subject FROM usage_gone ORDER BY subject LIMIT ?`
+	if p.remove(`DELETE FROM usage_counts WHERE (grain, start_ms, subject) IN
+			(SELECT grain, start_ms, subject FROM usage_counts WHERE subject IN (`+gone+`) LIMIT ?)`, goneBatch) {
+		p.removeAtMost(goneBatch, `DELETE FROM usage_gone WHERE subject IN (`+gone+`)`)
+	}
+}

@@ -1,0 +1,219 @@
+// Package tally owns the way of a use from the decision to the database: it notes what verify decides in memory, writes that down in
+// batches, and answers what is not written yet. It does not own how uses are counted (usage), the rows (store), who may see them
+// (control), nor when something is written (server).
+package tally
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/usage"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// Tally counts. It is safe for concurrent use.
+type Tally struct {
+	sheet *usage.Sheet
+	db    *store.DB
+	keep  usage.Retention
+
+	writing  sync.Mutex   // one Flush at a time
+	settling sync.RWMutex // held while a batch moves from memory to the store: nobody sees it in both, or in neither
+	batch    []usage.Entry
+	rows     map[row]usage.Counts
+
+	written, failed atomic.Int64
+}
+
+// row is whose counts of which time; the zero ID is everybody's.
+type row struct {
+	grain usage.Grain
+	start int64
+	of    usage.ID
+}
+
+// Config is what a Tally is made of.
+type Config struct {
+	DB    *store.DB
+	Keep  usage.Retention // what is not kept at all is not written
+	Limit int             // how many keys and minutes may wait, beyond which uses are lost
+}
+
+// batchSize is how many keys share a transaction: so few that a change waits for some milliseconds at most.
+const batchSize = 256
+
+// New makes a tally.
+func New(c Config) *Tally {
+	return &Tally{sheet: usage.NewSheet(c.Limit), db: c.DB, keep: c.Keep,
+		batch: make([]usage.Entry, batchSize), rows: make(map[row]usage.Counts)}
+}
+
+// Record notes a decision. It allocates nothing for a key that was noted in the same minute, and waits for no database.
+func (t *Tally) Record(at int64, v *verify.Verdict) {
+	switch v.Code {
+	case verify.Valid:
+		t.sheet.Note(v.Key.UUID, v.Key.Workspace, usage.Verified, at)
+	case verify.Unavailable: // nothing was decided
+	case verify.Malformed:
+		t.sheet.NoteUnknown(usage.Malformed, at)
+	case verify.NotFound:
+		t.sheet.NoteUnknown(usage.NotFound, at)
+	default:
+		if code, ok := usage.CodeOf(string(v.Code)); ok {
+			t.sheet.Note(v.Key.UUID, v.Key.Workspace, code, at)
+		}
+	}
+}
+
+// Flush writes down what was noted until now. What an error leaves is kept, and written by the next Flush.
+func (t *Tally) Flush(ctx context.Context) error {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	err := t.drain(ctx) // what an earlier one left
+	if err == nil {
+		t.sheet.Turn()
+		err = t.drain(ctx)
+	}
+	if err != nil {
+		t.failed.Add(1)
+		return fmt.Errorf("write down the usage: %w", err)
+	}
+	return nil
+}
+
+func (t *Tally) drain(ctx context.Context) error {
+	for n := t.sheet.Take(t.batch); n > 0; n = t.sheet.Take(t.batch) {
+		if err := t.move(ctx, t.batch[:n]); err != nil {
+			return err
+		}
+		t.written.Add(int64(n))
+	}
+	return nil
+}
+
+// move writes a batch and forgets it, so that a reader who is Settled sees only one of the two.
+func (t *Tally) move(ctx context.Context, batch []usage.Entry) error {
+	t.settling.Lock()
+	defer t.settling.Unlock()
+	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.write(c, batch) }); err != nil {
+		return err
+	}
+	t.sheet.Settle()
+	return nil
+}
+
+func (t *Tally) write(c *store.Counting, batch []usage.Entry) error {
+	clear(t.rows)
+	workspaces := make(map[usage.ID]bool)
+	for i := range batch {
+		e := &batch[i]
+		t.add(usage.ID{}, e)
+		if e.Key == (usage.ID{}) {
+			continue
+		}
+		there, err := c.UseKey(id.Key(id.Format(e.Key)), instant(e.Last))
+		if err != nil {
+			return err
+		}
+		if there {
+			t.add(e.Key, e)
+		}
+		there, known := workspaces[e.Workspace]
+		if !known {
+			if there, err = c.HasWorkspace(id.Workspace(id.Format(e.Workspace))); err != nil {
+				return err
+			}
+			workspaces[e.Workspace] = there
+		}
+		if there {
+			t.add(e.Workspace, e)
+		}
+	}
+	return t.writeRows(c)
+}
+
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// add counts an entry for somebody, in each grain that is kept.
+func (t *Tally) add(of usage.ID, e *usage.Entry) {
+	for g := range usage.Grains {
+		if t.keep[g] > 0 {
+			at := row{g, g.Start(e.Minute), of}
+			n := t.rows[at]
+			n.Add(&e.Counts)
+			t.rows[at] = n
+		}
+	}
+}
+
+// writeRows goes through the table in its own order.
+func (t *Tally) writeRows(c *store.Counting) error {
+	order := make([]row, 0, len(t.rows))
+	for at := range t.rows {
+		order = append(order, at)
+	}
+	slices.SortFunc(order, row.compare)
+	for _, at := range order {
+		r := store.UsageRow{Grain: at.grain, Start: at.start, Of: store.AllUsage, Counts: t.rows[at]}
+		if at.of != (usage.ID{}) {
+			r.Of = store.UsageOf(id.Format(at.of))
+		}
+		if err := c.AddUsage(&r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a row) compare(b row) int {
+	if a.grain != b.grain {
+		return int(a.grain) - int(b.grain)
+	}
+	if a.start != b.start {
+		return int((a.start - b.start) / 60_000)
+	}
+	return slices.Compare(a.of[:], b.of[:])
+}
+
+// Settled runs read while nothing moves from memory to the store: what is read in both is each use once.
+func (t *Tally) Settled(read func() error) error {
+	t.settling.RLock()
+	defer t.settling.RUnlock()
+	return read()
+}
+
+// Key adds what is not written yet of a key.
+func (t *Tally) Key(key usage.ID, s *usage.Series) { t.sheet.Key(key, s) }
+
+// Workspace adds what is not written yet of a workspace. It looks at everything that waits.
+func (t *Tally) Workspace(ws usage.ID, s *usage.Series) { t.sheet.Workspace(ws, s) }
+
+// All adds everything that is not written yet.
+func (t *Tally) All(s *usage.Series) { t.sheet.All(s) }
+
+// LastUsed is when a key was last verified, in Unix milliseconds, as far as memory knows; the store knows older uses.
+func (t *Tally) LastUsed(key usage.ID) int64 { return t.sheet.LastUsed(key) }
+
+// Stats are counted since the start.
+type Stats struct {
+	Lost    int64 // uses that found no room
+	Waiting int   // keys and minutes that are noted and not written
+	Written int64 // keys and minutes that were written
+	Failed  int64 // attempts to write
+}
+
+// Stats costs a look at each part of the sheet.
+func (t *Tally) Stats() Stats {
+	return Stats{Lost: t.sheet.Lost(), Waiting: t.sheet.Waiting(), Written: t.written.Load(), Failed: t.failed.Load()}
+}

@@ -1,0 +1,154 @@
+package usage
+
+// Entry is what was noted of a key in a minute. Without a key it is of nobody.
+type Entry struct {
+	Key       ID
+	Workspace ID
+	Minute    int64 // its start, in Unix milliseconds
+	Last      int64 // when it was last verified in this minute, in Unix milliseconds; 0 for never
+	Counts    Counts
+}
+
+func (s *Sheet) entry(c *cell, places []ID) Entry {
+	e := Entry{Key: c.key, Workspace: places[c.place], Minute: int64(c.minute) * millisOfMinute, Counts: c.sum()}
+	if c.last != 0 {
+		e.Last = e.Minute + int64(c.last-1)
+	}
+	return e
+}
+
+func (c *cell) sum() (n Counts) {
+	for i := range c.counts {
+		n[i] = int64(c.counts[i])
+	}
+	return n
+}
+
+// Turn makes the front the back, so that it can be written down. A back that is not settled yet stays, and its front waits for the
+// next turn. Turn, Take and Settle are for one goroutine.
+func (s *Sheet) Turn() {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		fresh, unsettled, unused := sh.back, sh.back.settled < sh.back.used, sh.front.used == 0
+		switch {
+		case unsettled:
+		case unused:
+			sh.front.release()
+			sh.back.release()
+		default:
+			sh.back = table{}
+		}
+		sh.mu.Unlock()
+		if unsettled || unused {
+			continue
+		}
+		fresh.reset() // outside of the lock: it may be large
+		sh.mu.Lock()
+		sh.back, sh.front = sh.front, fresh
+		sh.mu.Unlock()
+	}
+	s.next, s.taken = position{}, s.taken[:0]
+}
+
+// Take fills a batch with entries of the back and tells how many there were; 0 means that all are settled. What is taken and not
+// settled is taken again.
+func (s *Sheet) Take(batch []Entry) (n int) {
+	places := s.places.all()
+	if len(s.taken) > 0 {
+		s.next, s.taken = s.taken[0], s.taken[:0]
+	}
+	for ; s.next.shard < shards; s.next = (position{shard: s.next.shard + 1}) {
+		// Nobody else writes to the back, and whoever reads it changes nothing.
+		back := &s.shards[s.next.shard].back
+		for ; s.next.cell < len(back.cells); s.next.cell++ {
+			c := &back.cells[s.next.cell]
+			if c.minute == 0 || c.counts == [Codes]uint32{} {
+				continue
+			}
+			if n == len(batch) {
+				return n
+			}
+			batch[n] = s.entry(c, places)
+			s.taken = append(s.taken, s.next)
+			n++
+		}
+	}
+	return n
+}
+
+// Settle says that what was taken is written down. It is not counted any more from then on; when a key was last used stays to be
+// read for a while.
+func (s *Sheet) Settle() {
+	for _, p := range s.taken {
+		sh := &s.shards[p.shard]
+		sh.mu.Lock()
+		sh.back.cells[p.cell].counts = [Codes]uint32{}
+		sh.back.settled++
+		sh.mu.Unlock()
+	}
+	s.taken = s.taken[:0]
+}
+
+// Key adds to a series what is noted of a key.
+func (s *Sheet) Key(key ID, series *Series) {
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, t := range []*table{&sh.front, &sh.back} {
+		for minute := t.from; t.used > 0 && minute <= t.to; minute++ {
+			if c := t.find(key, minute, hash(key, minute)); c != nil {
+				n := c.sum()
+				series.Add(int64(minute)*millisOfMinute, &n)
+			}
+		}
+	}
+}
+
+// Workspace adds to a series what is noted of the keys of a workspace. It looks at every cell.
+func (s *Sheet) Workspace(ws ID, series *Series) {
+	s.each(func(e *Entry) {
+		if e.Workspace == ws {
+			series.Add(e.Minute, &e.Counts)
+		}
+	})
+}
+
+// All adds to a series everything that is noted, attempts with what is no key too. It looks at every cell.
+func (s *Sheet) All(series *Series) {
+	s.each(func(e *Entry) { series.Add(e.Minute, &e.Counts) })
+}
+
+func (s *Sheet) each(f func(*Entry)) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		places := s.places.all()
+		for _, t := range []*table{&sh.front, &sh.back} {
+			for j := range t.cells {
+				if c := &t.cells[j]; c.minute != 0 {
+					e := s.entry(c, places)
+					f(&e)
+				}
+			}
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// LastUsed is when a key was last verified as far as the sheet still knows, in Unix milliseconds; 0 where it knows nothing.
+func (s *Sheet) LastUsed(key ID) int64 {
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return max(sh.front.lastUsed(key), sh.back.lastUsed(key))
+}
+
+func (t *table) lastUsed(key ID) int64 {
+	for minute := t.to; t.used > 0 && minute >= t.from; minute-- {
+		if c := t.find(key, minute, hash(key, minute)); c != nil && c.last != 0 {
+			return int64(minute)*millisOfMinute + int64(c.last-1)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,56 @@
+package keyward
+
+import (
+	"context"
+	"net/url"
+	"time"
+)
+
+// The lengths of time in which usage is counted; days are those of UTC. The server's default is GranularityHour.
+const (
+	GranularityMinute = "minute"
+	GranularityHour   = "hour"
+	GranularityDay    = "day"
+)
+
+// UsageOptions choose a part of time. The zero value is the last 24 hours.
+type UsageOptions struct {
+	Granularity string
+	// From and To bound the time; a zero To is now, and a zero From is 60 minutes, 24 hours or 30 days before the end.
+	From, To time.Time
+}
+
+func (o UsageOptions) query() url.Values {
+	return url.Values(query{}.text("granularity", o.Granularity).time("from", o.From).time("to", o.To))
+}
+
+// Usage is how often was verified and refused.
+type Usage struct {
+	// Series has a bucket for each minute, hour or day, the earliest first, also where nothing happened.
+	Series []UsageBucket `json:"series"`
+	// Total is all of it, whatever came of it.
+	Total int64 `json:"total"`
+}
+
+// UsageBucket is what happened in one minute, hour or day.
+type UsageBucket struct {
+	Start    time.Time `json:"start"`
+	Verified int64     `json:"verified"`
+	// Denied counts refusals by their code; a code that did not occur is not there.
+	Denied map[VerdictCode]int64 `json:"denied"`
+}
+
+// KeyUsage says how often a key was verified and refused.
+func (c *Client) KeyUsage(ctx context.Context, id string, opts UsageOptions) (Usage, error) {
+	return invoke[Usage](ctx, c, get(opts.query(), "api-keys", id, "usage"))
+}
+
+// WorkspaceUsage says the same of all keys of a workspace together.
+func (c *Client) WorkspaceUsage(ctx context.Context, id string, opts UsageOptions) (Usage, error) {
+	return invoke[Usage](ctx, c, get(opts.query(), "workspaces", id, "usage"))
+}
+
+// Usage says the same of the whole installation, with attempts whose key is not known. It is for service keys.
+func (c *Client) Usage(ctx context.Context, opts UsageOptions) (Usage, error) {
+	return invoke[Usage](ctx, c, get(opts.query(), "usage"))
+}
