@@ -49,6 +49,7 @@ type Event struct {
 	ActorEmail  string // "" for none
 	CreatedAt   time.Time
 	Metadata    string // a JSON object, compact
+	Target      string // the id of what changed, by which events are found; it stands in Metadata too, and is not read back
 	Hash        [32]byte
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
 )
 
 // Key is an API key with its creator, as it is shown: without any value.
@@ -57,6 +59,8 @@ type ListKeys struct {
 	User      string
 	Active    *bool
 	Search    string
+	Standing  store.Standing // "" for any
+	Order     store.KeyOrder // "" for the newest first
 	Paging
 }
 
@@ -150,7 +154,53 @@ type Removed struct {
 	Stopped     int
 	Kept        int
 	Transferred int
+	// Keys are the first of them, each with what becomes of it; a dry run alone fills it.
+	Keys []SettledKey
 }
+
+// MaxSettled is how many keys a dry run names.
+const MaxSettled = 200
+
+// SettledKey says what becomes of one key of a member who leaves.
+type SettledKey struct {
+	ID      id.Key
+	Name    string
+	Masked  string
+	Working bool   // it was enabled, and had not expired
+	Outcome string // stopped, kept or transferred
+}
+
+// Authority is what a caller may do in a workspace, for doors that offer operations to people. It decides nothing: every operation
+// reads the caller's authority itself.
+type Authority struct {
+	Workspace   account.Workspace // zero where none was named
+	User        id.User           // "" for a service key
+	Email       string
+	DisplayName string
+	Role        string   // its name, "" for a service key
+	Holds       perm.Set // what may be done, and the most that may be passed on
+	Owner       bool
+	Manages     bool // a service key that may do everything in every workspace
+	Root        bool // and with service keys
+	catalogue   *perm.Catalogue
+}
+
+// May tells whether an operation that needs the permission would be admitted.
+func (a Authority) May(permission string) bool {
+	return a.Manages || a.catalogue.Holds(a.Holds, permission)
+}
+
+// Granting is what may flow into a new key: what its creator holds and what the caller holds.
+type Granting struct{ Creator, Caller perm.Set }
+
+// Standings count a workspace's keys. Each stops at Most.
+type Standings struct {
+	Total                                        int64
+	Disabled, Expiring, Expired, Unused, Orphans int64
+}
+
+// MostCounted is where Standings stop counting.
+const MostCounted = 10_000
 
 // Role is a role and whether the caller may give it.
 type Role struct {
@@ -194,6 +244,7 @@ type ListLogs struct {
 	Search    string
 	EventType string
 	ActorID   string
+	Target    string // the id of what changed
 	Ascending bool
 	From, To  time.Time
 }

@@ -56,7 +56,7 @@ func (s *Service) record(tx *store.Tx, a *actor, c change) error {
 	}
 	return tx.Record(audit.Event{
 		ID: id.Event(s.ids.Next()), Workspace: c.workspace, Type: c.kind, Description: c.sentence,
-		ActorID: a.id(), ActorEmail: a.email, Metadata: string(raw),
+		ActorID: a.id(), ActorEmail: a.email, Metadata: string(raw), Target: c.target,
 	})
 }
 

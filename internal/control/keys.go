@@ -38,12 +38,12 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 		if err != nil {
 			return err
 		}
-		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search)}
+		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search), Standing: in.Standing, Order: in.Order}
 		if f.User, err = s.whoseKeys(a, in.User); err != nil {
 			return err
 		}
-		list := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v", ws.ID, in.User, f.Search, activeName(in.Active))
-		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return string(k.ID) }, func(p store.Page) ([]apikey.Key, error) {
+		list := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v\x00%s\x00%s", ws.ID, in.User, f.Search, activeName(in.Active), f.Standing, f.Order)
+		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return f.Order.Position(&k) }, func(p store.Page) ([]apikey.Key, error) {
 			f.Page = p
 			return v.Keys(f)
 		})

@@ -16,7 +16,7 @@ const exportPage = 500
 
 // logFilter decides what of the log the caller sees: a workspace, or for a service key that names none the whole installation.
 func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilter, error) {
-	f := store.LogFilter{Search: in.Search, Type: in.EventType, Actor: in.ActorID, From: in.From, To: in.To, Ascending: in.Ascending}
+	f := store.LogFilter{Search: in.Search, Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To, Ascending: in.Ascending}
 	if a.service != nil && in.Workspace == "" {
 		f.All = true
 		return f, a.manages()
@@ -27,7 +27,7 @@ func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilt
 }
 
 func (f ListLogs) list(ws string) string {
-	return fmt.Sprintf("logs\x00%s\x00%s\x00%s\x00%s\x00%v\x00%d\x00%d", ws, f.Search, f.EventType, f.ActorID, f.Ascending, f.From.UnixMilli(), f.To.UnixMilli())
+	return fmt.Sprintf("logs\x00%s\x00%s\x00%s\x00%s\x00%s\x00%v\x00%d\x00%d", ws, f.Search, f.EventType, f.ActorID, f.Target, f.Ascending, f.From.UnixMilli(), f.To.UnixMilli())
 }
 
 // ListLogs gives a page of the log, by offset or by cursor.

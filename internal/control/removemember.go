@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
@@ -59,6 +60,9 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, ws account.Workspace, m a
 	}
 	out := Removed{User: m.User}
 	for i := range keys {
+		if in.DryRun && i < MaxSettled {
+			out.Keys = append(out.Keys, foretell(keys[i], settle, tx.Now()))
+		}
 		if err := s.settleKey(tx, a, &keys[i], settle, &out); err != nil {
 			return out, err
 		}
@@ -77,6 +81,20 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, ws account.Workspace, m a
 	return out, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
 		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, role.Name),
 		note: fields{"keys": fields{"stopped": out.Stopped, "kept": out.Kept, "transferred": out.Transferred}}})
+}
+
+// foretell says what becomes of a key, on a copy of it.
+func foretell(k apikey.Key, settle settlement, now time.Time) SettledKey {
+	var count Removed
+	out := SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(now), Outcome: "stopped"}
+	settle(&k, &count)
+	switch {
+	case count.Kept > 0:
+		out.Outcome = "kept"
+	case count.Transferred > 0:
+		out.Outcome = "transferred"
+	}
+	return out
 }
 
 // settlement decides what becomes of one key of a member who leaves: it changes the key and answers which count it falls under.

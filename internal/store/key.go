@@ -17,6 +17,8 @@ type KeyFilter struct {
 	User      id.User // "" for everybody's
 	Active    *bool   // nil for both
 	Search    string  // part of the name, description, user id, masked value or id, in any case; every character stands for itself
+	Standing  Standing
+	Order     KeyOrder
 	Page
 }
 
@@ -123,8 +125,23 @@ func (v *View) Key(k id.Key) (apikey.Key, error) {
 	return keys[0], nil
 }
 
-// Keys lists keys, the newest first. A page costs the same whatever the number of keys, but for Search, which reads them all.
+// Keys lists keys, the newest first unless another order is asked for. A page costs the same whatever the number of keys, but for
+// Search, which reads them all.
 func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
+	w := v.keyWhere(f)
+	order, err := f.follow(&w)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := inLive(v, f.Workspace, v.scanKey, selectKeys+w.String()+order+` LIMIT ?`, append(w.args, limit(f.Limit))...)
+	if err != nil {
+		return nil, err
+	}
+	return v.complete(rows)
+}
+
+// keyWhere holds all conditions but those of paging.
+func (v *View) keyWhere(f KeyFilter) where {
 	var w where
 	w.and("k.workspace_id = ?", f.Workspace)
 	if f.User != "" {
@@ -133,17 +150,11 @@ func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
 	if f.Active != nil {
 		w.and(map[bool]string{true: "k.is_active = 1", false: "k.is_active = 0"}[*f.Active])
 	}
+	v.standing(&w, f.Standing)
 	if f.Search != "" {
 		w.and(v.db.driver.Contains(together("k.name", "k.description", "k.user_id", "k.masked", "k.id")), strings.ToLower(f.Search))
 	}
-	if f.After != "" {
-		w.and("k.id < ?", f.After)
-	}
-	rows, err := inLive(v, f.Workspace, v.scanKey, selectKeys+w.String()+` ORDER BY k.id DESC LIMIT ?`, append(w.args, limit(f.Limit))...)
-	if err != nil {
-		return nil, err
-	}
-	return v.complete(rows)
+	return w
 }
 
 // KeysOf lists all keys that the user created, the newest first.

@@ -19,6 +19,7 @@ type LogFilter struct {
 	Search    string // part of the type, description, actor or metadata, in any case; every character stands for itself
 	Type      string
 	Actor     string
+	Target    string // the id of what changed
 	From, To  time.Time // From <= event < To; zero for none
 	Ascending bool      // oldest first
 	Limit     int       // 0 is no limit
@@ -48,6 +49,9 @@ func (v *View) logWhere(f LogFilter) where {
 	}
 	if f.Actor != "" {
 		w.and("actor_id = ?", f.Actor)
+	}
+	if f.Target != "" {
+		w.and("seq IN (SELECT seq FROM event_targets WHERE target = ?)", f.Target)
 	}
 	if !f.From.IsZero() {
 		w.and("created_ms >= ?", ceilMillis(f.From))
@@ -104,6 +108,9 @@ func (tx *Tx) Record(e audit.Event) error {
 		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
 	if err == nil {
 		_, err = tx.q.Exec(tx.ctx, `INSERT INTO event_types (workspace_id, type) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Workspace, e.Type)
+	}
+	if err == nil && e.Target != "" {
+		_, err = tx.q.Exec(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
 	}
 	if err != nil {
 		return fmt.Errorf("record event: %w", err)

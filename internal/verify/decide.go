@@ -11,7 +11,16 @@ import (
 
 // decide goes through the codes in the contract's order.
 func (e *Engine) decide(q *Question, v *Verdict, now int64) {
-	if !e.find(q.Key, &v.Key) || over(v.Key.Until, now) {
+	if !e.find(q.Key, &v.Key) {
+		v.Code = NotFound
+		return
+	}
+	e.judge(q, v, now)
+}
+
+// judge decides on the key that was found.
+func (e *Engine) judge(q *Question, v *Verdict, now int64) {
+	if over(v.Key.Until, now) {
 		*v = Verdict{Code: NotFound}
 		return
 	}

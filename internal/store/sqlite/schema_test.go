@@ -109,6 +109,15 @@ func TestAPageCostsTheSameHoweverManyKeysThereAre(t *testing.T) {
 			f.Workspace, f.Page = "w", page
 			_, _ = v.Keys(f)
 		}
+		for _, f := range []store.KeyFilter{
+			{Standing: store.Expiring, Order: store.ByExpiry}, {Standing: store.Expired, Order: store.ByExpiry}, {Order: store.OldestFirst},
+			{Standing: store.Unused, Order: store.ByLeastUse}, {Order: store.ByLastUse}, {Standing: store.Orphaned},
+		} {
+			f.Workspace, f.Page = "w", store.Page{Limit: 50, After: "7 k"}
+			_, _ = v.Keys(f)
+			_, _ = v.KeyCount(f, 100)
+		}
+		_, _ = v.KeyTotal("w", "")
 		_, _ = v.Key("k")
 		_, _ = v.Workspaces(page)
 		_, _ = v.Members("w", page)
@@ -164,6 +173,9 @@ func (s *spy) explain(t *testing.T) {
 	err := s.Driver.Read(context.Background(), func(q store.SQL) error {
 		for i, query := range s.queries {
 			for _, step := range texts(t, q, 4, "EXPLAIN QUERY PLAN "+query, s.args[i]...) {
+				if strings.HasSuffix(step, " bounded") { // counts what the limited query within it gives
+					continue
+				}
 				scan := strings.Contains(step, " SCAN ")
 				for _, name := range small {
 					scan = scan && !strings.Contains(step, " SCAN "+name)

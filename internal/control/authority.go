@@ -1,0 +1,123 @@
+package control
+
+import (
+	"context"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Authority tells what the caller may do in a workspace; "" is the caller's own, and for a service key none. A workspace that the
+// caller is not in is not_found.
+func (s *Service) Authority(ctx context.Context, c Caller, workspace string) (Authority, error) {
+	out := Authority{catalogue: s.cat}
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		out = Authority{catalogue: s.cat, User: a.user, Email: a.email, Holds: a.holds, Owner: a.owner}
+		if a.service != nil {
+			out.Manages, out.Root = a.service.Has(account.ScopeManage), a.service.Has(account.ScopeRoot)
+			if workspace == "" || !out.Manages {
+				return nil
+			}
+		}
+		var err error
+		if out.Workspace, err = s.at(v, a, workspace); err != nil || a.service != nil {
+			return err
+		}
+		m, err := v.Member(a.workspace, a.user)
+		if err != nil {
+			return err
+		}
+		r, err := v.Role(a.workspace, m.Role)
+		out.DisplayName, out.Role = m.DisplayName, r.Name
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// DraftKey says what CreateKey would make of the same request, or refuse, and makes nothing. The key has no id and no value.
+func (s *Service) DraftKey(ctx context.Context, c Caller, in CreateKey) (Key, error) {
+	var out Key
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		d, err := s.draft(v, a, in)
+		out = Key{Key: d.Key, Creator: d.creator}
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// Granting tells what may flow into a key that the caller makes for a member.
+func (s *Service) Granting(ctx context.Context, c Caller, workspace, user string) (Granting, error) {
+	var out Granting
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.named(v, a, workspace, account.APIKeysWrite)
+		if err != nil {
+			return err
+		}
+		u, err := userInput("userId", user)
+		if err != nil {
+			return err
+		}
+		if err := s.needFor(a, u, account.APIKeysWrite); err != nil {
+			return err
+		}
+		m, err := v.Member(ws.ID, u)
+		if err != nil {
+			return err
+		}
+		r, err := v.Role(ws.ID, m.Role)
+		out = Granting{Creator: r.Permissions, Caller: a.holds}
+		return err
+	})
+	return out, storageFault(err)
+}
+
+// KeyStandings counts the keys that the caller sees, by how they stand. It costs the same whatever the number of keys.
+func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) (Standings, error) {
+	var out Standings
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.at(v, a, workspace)
+		if err != nil {
+			return err
+		}
+		user, err := s.whoseKeys(a, "")
+		if err != nil {
+			return err
+		}
+		if out.Total, err = v.KeyTotal(ws.ID, user); err != nil {
+			return err
+		}
+		off := false
+		for _, one := range []struct {
+			to     *int64
+			filter store.KeyFilter
+		}{
+			{&out.Disabled, store.KeyFilter{Active: &off}},
+			{&out.Expiring, store.KeyFilter{Standing: store.Expiring}},
+			{&out.Expired, store.KeyFilter{Standing: store.Expired}},
+			{&out.Unused, store.KeyFilter{Standing: store.Unused}},
+			{&out.Orphans, store.KeyFilter{Standing: store.Orphaned}},
+		} {
+			one.filter.Workspace, one.filter.User = ws.ID, user
+			if *one.to, err = v.KeyCount(one.filter, MostCounted); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, storageFault(err)
+}
+
+// RoleHolders lists up to n members who hold a role, those who came first in front.
+func (s *Service) RoleHolders(ctx context.Context, c Caller, workspace, role string, n int) ([]account.Member, error) {
+	var out []account.Member
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.named(v, a, workspace, account.MembersRead)
+		if err != nil {
+			return err
+		}
+		out, err = v.MembersWithRole(ws.ID, id.Role(role), n)
+		return err
+	})
+	return out, storageFault(err)
+}

@@ -1,0 +1,53 @@
+package verify
+
+import (
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/ratelimit"
+)
+
+// Foresee answers q for a key that is known by its digest instead of its value, as if it were presented now. It spends and records
+// nothing, whatever q says.
+func (e *Engine) Foresee(d keyfmt.Digest, q Question, v *Verdict) {
+	*v = Verdict{}
+	q.DryRun = true
+	if !e.replica.Ready() {
+		v.Code = Unavailable
+		return
+	}
+	if !e.replica.Lookup(d, &v.Key) {
+		v.Code = NotFound
+		return
+	}
+	e.judge(&q, v, e.now().UnixMilli())
+}
+
+// Standing asks how the limits of a verdict's key stand, and spends nothing. ok is false where nothing is counted.
+func (e *Engine) Standing(v *Verdict) (s ratelimit.Status, ok bool) {
+	if e.limiter == nil || !v.Known() {
+		return s, false
+	}
+	e.limiter.Peek(ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace}, v.Key.Limits, 0, &s)
+	return s, true
+}
+
+// Step is one question of the decision.
+type Step struct {
+	Code    Code // what it refuses with
+	Reached bool // the ones before it were passed
+	Passed  bool
+}
+
+// order is the one in which decide asks.
+var order = []Code{NotFound, Disabled, Expired, IPForbidden, InsufficientPermissions, RateLimited, QuotaExceeded}
+
+// Steps says how a verdict about a well-formed key came about: the questions up to the one that refused it, and those that were
+// not asked any more.
+func (v *Verdict) Steps() []Step {
+	steps := make([]Step, len(order))
+	refused := false
+	for i, c := range order {
+		steps[i] = Step{Code: c, Reached: !refused, Passed: !refused && c != v.Code}
+		refused = refused || c == v.Code
+	}
+	return steps
+}
