@@ -41,6 +41,10 @@ func (x *exchange) fail(err error) {
 	if x.w.status != 0 { // an answer is under way: only breaking it off tells the client that it is not whole
 		panic(http.ErrAbortHandler)
 	}
+	if x.forPeople() {
+		x.api.Refuse(x.w, x.r, fault.New(f.Code, x.api.redact.text(f.Message)).Because(f))
+		return
+	}
 	x.refusalHeaders(f.Code)
 	x.send(f.Code.Status(), jsonType, x.api.refusal(f, x.id))
 }

@@ -90,6 +90,9 @@ func (x *exchange) perform(res *resource) error {
 			return err
 		}
 	}
+	if rt.open {
+		return rt.serve(x)
+	}
 	var err error
 	if x.query, err = parseQuery(x.r.URL.RawQuery, rt.query); err != nil {
 		return err

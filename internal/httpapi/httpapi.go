@@ -47,6 +47,8 @@ type Config struct {
 	Pages *http.ServeMux
 	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and verify-batch.
 	DataPlane bool
+	// Refuse shows a person why a request was refused; without it they read JSON.
+	Refuse func(http.ResponseWriter, *http.Request, error)
 }
 
 // Observer is told what happened, for metrics. It must be safe for concurrent use and quick.

@@ -35,6 +35,11 @@ func (x *exchange) servePage(r *http.Request) bool {
 	return true
 }
 
+// forPeople tells whether a person reads a refusal: a browser asks for HTML, and nobody asks the API for that.
+func (x *exchange) forPeople() bool {
+	return x.api.Refuse != nil && strings.Contains(x.r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(x.r.URL.Path, "/api/")
+}
+
 // Origin tells pages where a request comes from, as a Caller that is nobody yet.
 func Origin(r *http.Request) control.Caller {
 	x, ok := r.Context().Value(exchangeKey{}).(*exchange)

@@ -15,6 +15,7 @@ type route struct {
 	query   []string
 	body    body
 	public  bool // nobody has to say who they are
+	open    bool // what stands in the query is the page's own
 	quiet   bool // asked for by machines every few seconds: logged for debugging only
 	serve   endpoint
 }
@@ -126,7 +127,7 @@ func (a *api) systemRoutes() []route {
 		{on: "GET /openapi.json", name: "getOpenapi", public: true, serve: a.openapi},
 		{on: "GET /docs", name: "getReference", public: true, serve: a.docs},
 		{on: "GET /docs/style.css", name: "getReferenceStyle", public: true, serve: a.docsStyle},
-		{on: "GET /{$}", name: "getFrontPage", public: true, serve: a.front},
+		{on: "GET /{$}", name: "getFrontPage", public: true, open: true, serve: a.front},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/keyward/keyward/api"
+	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/signin"
 )
@@ -31,7 +32,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
-		Pages: pages,
+		Pages: pages, Refuse: s.dashboard.Refuse,
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()
@@ -45,12 +46,14 @@ func (s *Server) makeHTTP(context.Context) error {
 // pages are what people see in a browser: how they sign in, and what lies behind the gate.
 func (s *Server) pages() (*http.ServeMux, error) {
 	var err error
-	s.gate, err = signin.New(signin.Config{Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known})
+	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Now: s.clock.Now, Logger: s.log})
+	s.gate, err = signin.New(signin.Config{Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, Render: s.dashboard.SignIn})
 	if err != nil {
 		return nil, fmt.Errorf("the pages of signing in: %w", err)
 	}
 	mux := http.NewServeMux()
 	s.gate.Routes(mux)
+	s.dashboard.Routes(mux, s.gate.Require)
 	return mux, nil
 }
 

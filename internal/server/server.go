@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -65,6 +66,7 @@ type Server struct {
 	minted    keyfmt.Secret
 	rootLink  keyfmt.Secret // a one-time sign-in for the root, at the first start
 	gate      *signin.Gate
+	dashboard *dashboard.Dashboard
 
 	listener        net.Listener
 	metricsListener net.Listener

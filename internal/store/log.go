@@ -19,7 +19,7 @@ type LogFilter struct {
 	Search    string // part of the type, description, actor or metadata, in any case; every character stands for itself
 	Type      string
 	Actor     string
-	Target    string // the id of what changed
+	Target    string    // the id of what changed
 	From, To  time.Time // From <= event < To; zero for none
 	Ascending bool      // oldest first
 	Limit     int       // 0 is no limit

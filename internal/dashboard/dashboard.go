@@ -1,0 +1,200 @@
+// Package dashboard owns the pages for people: what they show, how a form is read, and the headers under which a browser may run
+// them. Every page is made on the server and works without scripts. It does not own who is signed in (its Gate says that), what
+// may be done (control decides, each time), nor whether a key is good (verify).
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// Config is what the dashboard is made of. All of it is needed.
+type Config struct {
+	Control *control.Service
+	Engine  *verify.Engine
+	Gate    Gate
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Gate says who looks. It is asked once for every request that shows or changes data.
+type Gate interface {
+	// Visitor is who sent the request; ok is false for one who is not signed in.
+	Visitor(r *http.Request) (v Visitor, ok bool, err error)
+}
+
+// Visitor is somebody who is signed in, at one workspace.
+type Visitor struct {
+	Caller    control.Caller
+	Workspace string // the one that is looked at; "" for an operator who has chosen none
+	Name      string // to show, "" where nothing is known
+	Session   id.Session
+	Places    []Place // those to switch between
+	All       bool    // an operator, who can look at every workspace
+}
+
+// Place is a workspace that the visitor can switch to.
+type Place struct{ ID, Name string }
+
+// Dashboard answers the pages. It is safe for concurrent use.
+type Dashboard struct {
+	Config
+	catalogue *perm.Catalogue
+	groups    []resource // of the catalogue
+	mux       *http.ServeMux
+	guard     *http.CrossOriginProtection
+}
+
+// New makes the dashboard.
+func New(c Config) *Dashboard {
+	d := &Dashboard{Config: c, catalogue: c.Control.Catalogue(), mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
+	d.groups = grouped(d.catalogue)
+	for _, r := range d.routes() {
+		d.mux.Handle(r.on, d.handler(r))
+	}
+	d.mux.HandleFunc("GET /assets/{name}", d.asset)
+	d.mux.HandleFunc("POST /theme", d.theme)
+	return d
+}
+
+// Routes hangs the pages on a mux: behind require, which sees to it that somebody is signed in, all but what every page loads.
+func (d *Dashboard) Routes(mux *http.ServeMux, require func(http.Handler) http.Handler) {
+	inside := require(d)
+	for _, pattern := range d.patterns() {
+		mux.Handle(pattern, inside)
+	}
+	mux.Handle("/assets/", d)
+	mux.Handle("/theme", d)
+}
+
+// patterns are the paths of the pages, without methods: a wrong one is refused in our own words.
+func (d *Dashboard) patterns() []string {
+	seen := map[string]bool{"/theme": true}
+	var out []string
+	for _, r := range d.routes() {
+		_, path, _ := strings.Cut(r.on, " ")
+		first, _, deeper := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		pattern := "/" + first
+		if deeper {
+			pattern += "/"
+		}
+		if !seen[pattern] {
+			seen[pattern] = true
+			out = append(out, pattern)
+		}
+	}
+	return out
+}
+
+// route is one page, or one thing that a page's form does.
+type route struct {
+	on    string // method and path pattern
+	serve func(*visit) error
+	place bool // needs a workspace
+}
+
+func (d *Dashboard) routes() []route {
+	return []route{
+		{"GET /{$}", d.overview, true},
+		{"GET /keys", d.keys, true},
+		{"POST /keys/bulk", d.bulk, true},
+		{"GET /keys/new", d.newKey, true},
+		{"POST /keys/new", d.makeKey, true},
+		{"GET /keys/{id}", d.key, true},
+		{"GET /keys/{id}/edit", d.editKey, true},
+		{"POST /keys/{id}/edit", d.saveKey, true},
+		{"POST /keys/{id}/state", d.switchKey, true},
+		{"GET /keys/{id}/rotate", d.rotatePage, true},
+		{"POST /keys/{id}/rotate", d.rotateKey, true},
+		{"GET /keys/{id}/delete", d.deletePage, true},
+		{"POST /keys/{id}/delete", d.deleteKey, true},
+	}
+}
+
+// ServeHTTP sets what every answer carries and refuses what another site made the browser send.
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header())
+	if err := d.sameOrigin(r); err != nil {
+		d.Refuse(w, r, err)
+		return
+	}
+	if _, pattern := d.mux.Handler(r); pattern == "" {
+		d.Refuse(w, r, d.unmatched(r))
+		return
+	}
+	d.mux.ServeHTTP(w, r)
+}
+
+// policy lets a page load its own styles, scripts and images, send forms to its own origin, and nothing else; no text becomes a
+// script or markup (Trusted Types), and no other page frames it.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	h.Set("Cache-Control", "no-store")
+}
+
+// sameOrigin refuses a change that did not come from our own pages. A browser says where a form came from; a request that changes
+// something and says nothing comes from no browser, and has no business with a session.
+func (d *Dashboard) sameOrigin(r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	}
+	if err := d.guard.Check(r); err != nil || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+		return fault.New(fault.PermissionDenied, "this request did not come from a page of Keyward: open the page again and send the form from there")
+	}
+	return nil
+}
+
+// unmatched tells a wrong method from a path that there is not.
+func (d *Dashboard) unmatched(r *http.Request) error {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := d.mux.Handler(other); pattern != "" && pattern != "/" {
+			return fault.New(fault.MethodNotAllowed, "this page takes "+method)
+		}
+	}
+	return fault.New(fault.NotFound, "there is no such page")
+}
+
+// handler finds out who looks and what they may do, then serves the page.
+func (d *Dashboard) handler(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{d: d, w: w, r: r, now: d.Now()}
+		err := v.enter(rt)
+		if err == nil {
+			err = rt.serve(v)
+		}
+		if err != nil {
+			v.refuse(err)
+		}
+	})
+}
+
+// authority asks what the visitor may do where they are.
+func (d *Dashboard) authority(ctx context.Context, v Visitor) (control.Authority, error) {
+	a, err := d.Control.Authority(ctx, v.Caller, v.Workspace)
+	if err != nil {
+		return a, fmt.Errorf("who looks: %w", err)
+	}
+	return a, nil
+}

@@ -1,0 +1,103 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+)
+
+type editForm struct {
+	ID                                              string
+	Name, Description, Metadata, AllowedIPs, Expiry string
+	PerMinute, PerDay                               string
+	MayNever                                        bool
+	Longest                                         string
+}
+
+// editKey shows what can be changed of a key; its permissions cannot.
+func (d *Dashboard) editKey(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	f := editForm{Name: k.Name, Description: k.Description, Metadata: indented(k.Metadata), PerMinute: plain(k.Limits.PerMinute), PerDay: plain(k.Limits.PerDay)}
+	for _, p := range k.AllowedIPs {
+		f.AllowedIPs += p.String() + "\n"
+	}
+	if !k.ExpiresAt.IsZero() {
+		f.Expiry = k.ExpiresAt.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	return v.showEdit(http.StatusOK, &k, f, nil)
+}
+
+func plain(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func (v *visit) showEdit(status int, k *control.Key, f editForm, wrong *problem) error {
+	set := v.may.Workspace.Settings
+	f.ID, f.MayNever = string(k.ID), set.MaxKeyLifetime == 0 && !set.RequireExpiry
+	if set.MaxKeyLifetime > 0 {
+		f.Longest = span(set.MaxKeyLifetime)
+	}
+	return v.answer(status, "editkey", page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Body: f})
+}
+
+func (d *Dashboard) saveKey(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	f := editForm{Name: v.form("name"), Description: v.form("description"), Metadata: v.form("metadata"), AllowedIPs: v.form("ips"),
+		Expiry: v.form("expiry"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay")}
+	in, err := f.update(&k)
+	if err == nil {
+		var failed []control.ItemError
+		if _, failed, err = d.Control.UpdateKeys(v.r.Context(), v.Caller, []control.UpdateKey{in}); err == nil && len(failed) > 0 {
+			err = failed[0].Fault
+		}
+	}
+	if err == nil {
+		return v.see(keyPath(&k), "saved")
+	}
+	wrong, err := problemOf(err, formFields)
+	if err != nil {
+		return err
+	}
+	return v.showEdit(http.StatusUnprocessableEntity, &k, f, wrong)
+}
+
+// update is what the form asks to change: nothing that it left as it was, so that an expiry in the past does not stand in the way.
+func (f editForm) update(k *control.Key) (control.UpdateKey, error) {
+	in := control.UpdateKey{ID: string(k.ID), Name: control.Some(f.Name), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
+	switch {
+	case f.Metadata == "":
+		in.Metadata = control.Null[json.RawMessage]()
+	case !json.Valid([]byte(f.Metadata)):
+		return in, fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
+	default:
+		in.Metadata = control.Some(json.RawMessage(f.Metadata))
+	}
+	was := ""
+	if !k.ExpiresAt.IsZero() {
+		was = k.ExpiresAt.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05Z")
+	}
+	switch given := strings.TrimSpace(f.Expiry); {
+	case given == was:
+	case given == "":
+		in.ExpiresAt = control.Null[string]()
+	default:
+		in.ExpiresAt = control.Some(given)
+	}
+	var err error
+	in.RateLimit, err = limitsOf(f.PerMinute, f.PerDay)
+	return in, err
+}

@@ -1,0 +1,328 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+type keyBody struct {
+	keyRow
+	Held     []branch
+	Metadata string
+	Previous []previous
+	Life     []happening
+	Try      tried
+	Can      keyActions
+}
+
+// previous is an earlier value that still works.
+type previous struct {
+	Masked string
+	Until  moment
+}
+
+// keyActions are those that control would admit on this key.
+type keyActions struct{ Edit, Delete, Rotate, Log bool }
+
+// actions asks what the visitor may do with a key. It only decides what is shown: control decides what is done.
+func (v *visit) actions(k *control.Key) keyActions {
+	others := k.User == v.may.User || v.may.May(account.APIKeysManageOthers)
+	write := others && v.may.May(account.APIKeysWrite)
+	return keyActions{
+		Edit:   write,
+		Delete: others && v.may.May(account.APIKeysDelete),
+		Rotate: write && !k.Revoked && account.Grant(k.Permissions, v.may.Holds, k.Permissions).IsEmpty(),
+		Log:    v.may.May(account.WorkspaceLogsRead),
+	}
+}
+
+// find reads the key of the path. A key of another workspace than the one that is looked at is not there.
+func (v *visit) find() (control.Key, error) {
+	k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, v.r.PathValue("id"))
+	if err == nil && string(k.Workspace) != v.workspace() {
+		return k, fault.Missing()
+	}
+	return k, err
+}
+
+// key is everything about one key.
+func (d *Dashboard) key(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	b := keyBody{keyRow: v.row(k), Held: d.held(k.Permissions), Can: v.actions(&k), Metadata: indented(k.Metadata)}
+	for _, p := range k.Previous {
+		b.Previous = append(b.Previous, previous{p.Masked, v.moment(p.Until)})
+	}
+	if b.Can.Log {
+		logs, err := d.Control.ListLogs(v.r.Context(), v.Caller, control.ListLogs{Workspace: v.workspace(), Target: string(k.ID), Limit: 20})
+		if err != nil {
+			return err
+		}
+		b.Life = v.happenings(logs.Events)
+	}
+	wrong := v.try(&k, &b.Try)
+	return v.show("key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Body: b})
+}
+
+func indented(metadata string) string {
+	if metadata == "" {
+		return ""
+	}
+	var v any
+	if json.Unmarshal([]byte(metadata), &v) != nil {
+		return metadata
+	}
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return metadata
+	}
+	return string(raw)
+}
+
+// tried is what a verification of the key would say.
+type tried struct {
+	Asked      bool
+	Permission string
+	IP         string
+	Code       string
+	Valid      bool
+	Steps      []step
+}
+
+type step struct {
+	Question, Answer string
+	Tone             string // good, bad, or "" where it was not asked any more
+}
+
+// try answers the test on the key's page: the engine decides, and nothing is spent.
+func (v *visit) try(k *control.Key, t *tried) *problem {
+	q := v.r.URL.Query()
+	t.Permission, t.IP = v.query("permission"), v.query("ip")
+	if t.Asked = q.Has("permission") || q.Has("ip"); !t.Asked {
+		return nil
+	}
+	var question verify.Question
+	if t.Permission != "" {
+		set, _, ok := v.d.catalogue.Set(strings.Fields(t.Permission))
+		if !ok {
+			t.Asked = false
+			return &problem{Fields: map[string]string{"permission": "There is no such permission in the catalogue."}}
+		}
+		question.Demand = perm.Demand{All: set}
+	}
+	if t.IP != "" {
+		var err error
+		if question.IP, err = netip.ParseAddr(t.IP); err != nil {
+			t.Asked = false
+			return &problem{Fields: map[string]string{"ip": "Want an address such as 203.0.113.7."}}
+		}
+	}
+	question.Cost = 1
+	var verdict verify.Verdict
+	v.d.Engine.Foresee(k.Value.Digest.Sum, question, &verdict)
+	t.Code, t.Valid = string(verdict.Code), verdict.Code == verify.Valid
+	if verdict.Code == verify.Unavailable {
+		return nil
+	}
+	for _, s := range verdict.Steps() {
+		t.Steps = append(t.Steps, v.say(s, k, &verdict, t))
+	}
+	return nil
+}
+
+// say words one step of the decision.
+func (v *visit) say(s verify.Step, k *control.Key, verdict *verify.Verdict, t *tried) step {
+	words := map[verify.Code]struct{ question, yes, no string }{
+		verify.NotFound:    {"Is there such a key?", "yes", "no"},
+		verify.Disabled:    {"Are key, creator and workspace enabled?", "yes", "no: " + v.whyDisabled(verdict)},
+		verify.Expired:     {"Has it expired?", expiryWord(k, v.now), "yes, " + relative(k.ExpiresAt.Sub(v.now))},
+		verify.IPForbidden: {"May it be used from there?", addressWord(k, t.IP), addressRefused(k, t.IP)},
+		verify.InsufficientPermissions: {"Does it hold what is asked?", demandWord(t.Permission),
+			"it lacks " + strings.Join(v.d.catalogue.Names(verdict.Missing), ", ")},
+		verify.RateLimited:   {"Is there room in this minute?", limitWord(k.Limits.PerMinute), "the minute is spent"},
+		verify.QuotaExceeded: {"Is there room in this day?", limitWord(k.Limits.PerDay), "the day is spent"},
+	}
+	w := words[s.Code]
+	switch {
+	case !s.Reached:
+		return step{w.question, "not asked any more", ""}
+	case s.Passed:
+		return step{w.question, w.yes, "good"}
+	}
+	return step{w.question, w.no, "bad"}
+}
+
+func (v *visit) whyDisabled(d *verify.Verdict) string {
+	switch {
+	case !d.Known():
+		return ""
+	case !d.Key.WorkspaceActive:
+		return "the workspace is deactivated"
+	case !d.Key.IsActive:
+		return "the key is disabled"
+	}
+	return "its creator is no member any more"
+}
+
+func expiryWord(k *control.Key, now time.Time) string {
+	if k.ExpiresAt.IsZero() {
+		return "it never does"
+	}
+	return "no, it does " + relative(k.ExpiresAt.Sub(now))
+}
+
+func addressWord(k *control.Key, ip string) string {
+	switch {
+	case len(k.AllowedIPs) == 0:
+		return "from everywhere"
+	case ip == "":
+		return "no address was given"
+	}
+	return ip + " is in its networks"
+}
+
+func addressRefused(k *control.Key, ip string) string {
+	if ip == "" {
+		return "it is bound to networks, and no address was given"
+	}
+	return ip + " is in none of its " + many(len(k.AllowedIPs), "network")
+}
+
+func demandWord(permission string) string {
+	if permission == "" {
+		return "nothing was asked"
+	}
+	return "it holds " + permission
+}
+
+func limitWord(n int64) string {
+	if n == 0 {
+		return "there is no limit"
+	}
+	return "yes, of " + number(n)
+}
+
+// switchKey enables or disables a key.
+func (d *Dashboard) switchKey(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	on := v.form("active") == "true"
+	_, failed, err := d.Control.UpdateKeys(v.r.Context(), v.Caller, []control.UpdateKey{{ID: string(k.ID), IsActive: control.Some(on)}})
+	if err == nil && len(failed) > 0 {
+		err = failed[0].Fault
+	}
+	if err != nil {
+		return err
+	}
+	return v.see(keyPath(&k), map[bool]string{true: "enabled", false: "disabled"}[on])
+}
+
+func keyPath(k *control.Key) string { return "/keys/" + string(k.ID) }
+
+type confirmBody struct {
+	keyRow
+	OldInUse string // what is known of the present value's use
+}
+
+// deletePage asks first, and says what stops.
+func (d *Dashboard) deletePage(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	return v.show("delete", page{Title: "Delete " + k.Name, Section: "keys", Body: confirmBody{keyRow: v.row(k)}})
+}
+
+func (d *Dashboard) deleteKey(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	if err := d.Control.DeleteKey(v.r.Context(), v.Caller, string(k.ID)); err != nil {
+		return err
+	}
+	return v.see("/keys", "deleted")
+}
+
+// rotatePage says what rotating does, and whether the present value is still in use.
+func (d *Dashboard) rotatePage(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	return v.show("rotate", page{Title: "Rotate " + k.Name, Section: "keys", Body: confirmBody{keyRow: v.row(k)}})
+}
+
+// rotateKey gives the key a new value and shows it once. The form names the value that it replaces, so that a form that is sent
+// twice rotates once.
+func (d *Dashboard) rotateKey(v *visit) error {
+	k, err := v.find()
+	if err != nil {
+		return err
+	}
+	if v.form("value") != k.Value.Masked {
+		return v.reveal(http.StatusOK, k, "", "rotated")
+	}
+	overlap, err := strconv.ParseInt(v.form("overlap"), 10, 64)
+	if err != nil {
+		return fault.Invalid("overlapSeconds", "choose for how long the old value still works")
+	}
+	made, err := d.Control.RotateKey(v.r.Context(), v.Caller, string(k.ID), overlap)
+	if err != nil {
+		return err
+	}
+	return v.reveal(http.StatusOK, made.Key, made.Secret.Reveal(), "rotated")
+}
+
+type revealBody struct {
+	keyRow
+	Value string
+	Env   string // the line for a .env file
+	How   string // made, or rotated
+}
+
+// reveal shows a value, in this one answer. Nothing keeps it: sent again, the same form finds the key and no value.
+func (v *visit) reveal(status int, k control.Key, value, how string) error {
+	b := revealBody{keyRow: v.row(k), Value: value, How: how}
+	title := "Your new key"
+	if value == "" {
+		title, status = "This value was shown already", http.StatusOK
+	} else {
+		b.Env = envName(k.Name) + "=" + value
+	}
+	return v.answer(status, "reveal", page{Title: title, Section: "keys", Scripts: []string{"reveal.js"}, Body: b})
+}
+
+// envName makes a name for the environment out of a key's.
+func envName(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToUpper(name) {
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' && b.Len() > 0 {
+			b.WriteRune(r)
+		} else if s := b.String(); s != "" && s[len(s)-1] != '_' {
+			b.WriteByte('_')
+		}
+	}
+	s := strings.Trim(b.String(), "_")
+	switch {
+	case s == "" || len(s) > 40:
+		return "API_KEY"
+	case strings.HasSuffix(s, "KEY"):
+		return s
+	}
+	return s + "_KEY"
+}

@@ -1,0 +1,231 @@
+package dashboard
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// choice is one of several, as a link.
+type choice struct {
+	Name, Link string
+	On         bool
+}
+
+// keyRow is a key in a table.
+type keyRow struct {
+	control.Key
+	Status      status
+	Permissions int
+	Risk        risk
+	Created     moment
+	Used        moment
+	Expires     moment
+	Mine        bool
+}
+
+// status is how a key stands, as a word and a colour.
+type status struct{ Word, Tone string }
+
+func (v *visit) status(k *control.Key) status {
+	switch {
+	case k.Revoked:
+		return status{"Revoked", "bad"}
+	case !k.IsActive:
+		return status{"Disabled", "off"}
+	case k.Expired(v.now):
+		return status{"Expired", "off"}
+	case !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(v.now.Add(store.ExpiringSoon)):
+		return status{"Expiring", "warn"}
+	}
+	return status{"Active", "good"}
+}
+
+func (v *visit) row(k control.Key) keyRow {
+	return keyRow{Key: k, Status: v.status(&k), Permissions: k.Permissions.Len(), Risk: v.d.risk(k.Permissions), Created: v.moment(k.CreatedAt),
+		Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt), Mine: k.User == v.may.User}
+}
+
+// views are the lists of keys, each with the order in which it can be paged exactly.
+var views = []struct {
+	id, name string
+	active   string
+	standing store.Standing
+	order    store.KeyOrder
+}{
+	{"", "All", "", store.AnyStanding, ""},
+	{"active", "Active", "", store.Working, ""},
+	{"expiring", "Expiring", "", store.Expiring, store.ByExpiry},
+	{"unused", "Unused", "", store.Unused, store.ByLeastUse},
+	{"expired", "Expired", "", store.Expired, store.ByExpiry},
+	{"disabled", "Disabled", "false", store.AnyStanding, ""},
+	{"orphaned", "Creator gone", "", store.Orphaned, ""},
+}
+
+var orders = []struct{ id, name string }{
+	{"", "Newest first"}, {"oldest", "Oldest first"}, {"used", "Last used first"}, {"idle", "Longest idle first"}, {"expiry", "Expiring first"},
+}
+
+type keysBody struct {
+	Keys          []keyRow
+	Views, Orders []choice
+	View, Order   string
+	Search, User  string
+	Next          string
+	First         string // the first page, where this is not it
+	Others        bool   // keys of others are seen, too
+	Filtered      bool
+	Bulk          bool
+}
+
+// keys is the list. All of its state stands in the URL.
+func (d *Dashboard) keys(v *visit) error {
+	in := control.ListKeys{Workspace: v.workspace(), User: v.query("user"), Search: v.query("q"), Paging: control.Paging{Limit: 50, Cursor: v.query("cursor")}}
+	b := keysBody{View: v.query("view"), Order: v.query("sort"), Search: in.Search, User: in.User}
+	if err := v.selectKeys(&b, &in); err != nil {
+		return err
+	}
+	found, next, err := d.Control.ListKeys(v.r.Context(), v.Caller, in)
+	var wrong *problem
+	if err != nil {
+		if wrong, err = problemOf(err, nil); err != nil || !fault.Is(err, fault.InvalidRequest) && wrong == nil {
+			return err
+		}
+	}
+	for _, k := range found {
+		b.Keys = append(b.Keys, v.row(k))
+	}
+	if next.NextCursor != "" {
+		b.Next = v.link("cursor", next.NextCursor)
+	}
+	if in.Cursor != "" {
+		b.First = v.link()
+	}
+	b.Others = v.may.May(account.APIKeysManageOthers)
+	b.Bulk = v.may.May(account.APIKeysWrite) || v.may.May(account.APIKeysDelete)
+	b.Filtered = b.Search != "" || b.User != "" || b.View != ""
+	return v.show("keys", page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b})
+}
+
+// selectKeys reads view and order from the URL, and offers the others.
+func (v *visit) selectKeys(b *keysBody, in *control.ListKeys) error {
+	known := false
+	fixed := false
+	for _, one := range views {
+		on := one.id == b.View
+		b.Views = append(b.Views, choice{one.name, v.link("view", one.id, "sort", ""), on})
+		if !on {
+			continue
+		}
+		known = true
+		in.Standing, in.Order = one.standing, one.order
+		fixed = one.order != "" || one.active != "" || one.standing == store.Orphaned
+		if one.active != "" {
+			off := false
+			in.Active = &off
+		}
+	}
+	if !known {
+		return fault.Invalid("view", "there is no such list of keys")
+	}
+	if fixed {
+		return nil
+	}
+	known = false
+	for _, o := range orders {
+		on := o.id == b.Order
+		if known = known || on; on {
+			in.Order = store.KeyOrder(o.id)
+		}
+		b.Orders = append(b.Orders, choice{o.name, o.id, on})
+	}
+	if !known {
+		return fault.Invalid("sort", "there is no such order")
+	}
+	return nil
+}
+
+type bulkBody struct {
+	Action  string
+	Keys    []keyRow
+	Working int // of them work now
+	Refused []control.ItemError
+	Back    string
+}
+
+const maxBulk = 100
+
+// bulk shows what would stop, and does it once that is confirmed.
+func (d *Dashboard) bulk(v *visit) error {
+	ids := v.r.PostForm["id"]
+	action := v.form("action")
+	back := localPath(v.form("back"))
+	if action != "disable" && action != "enable" && action != "delete" {
+		return fault.Invalid("action", "choose what to do with the keys")
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) == 0 || len(ids) > maxBulk {
+		return fault.Invalid("id", "choose 1 to %d keys", maxBulk)
+	}
+	if v.form("confirm") == action {
+		return d.bulkDo(v, action, ids, back)
+	}
+	b := bulkBody{Action: action, Back: back}
+	for _, id := range ids {
+		k, err := d.Control.GetKey(v.r.Context(), v.Caller, id)
+		if err != nil {
+			return err
+		}
+		if row := v.row(k); true {
+			b.Keys = append(b.Keys, row)
+			if k.IsActive && !k.Expired(v.now) {
+				b.Working++
+			}
+		}
+	}
+	return v.show("bulk", page{Title: bulkTitle(action, len(b.Keys)), Section: "keys", Body: b})
+}
+
+func bulkTitle(action string, n int) string {
+	return strings.ToUpper(action[:1]) + action[1:] + " " + many(n, "key")
+}
+
+func (d *Dashboard) bulkDo(v *visit, action string, ids []string, back string) error {
+	var failed []control.ItemError
+	var err error
+	if action == "delete" {
+		_, failed, err = d.Control.DeleteKeys(v.r.Context(), v.Caller, ids)
+	} else {
+		items := make([]control.UpdateKey, len(ids))
+		for i, id := range ids {
+			items[i] = control.UpdateKey{ID: id, IsActive: control.Some(action == "enable")}
+		}
+		_, failed, err = d.Control.UpdateKeys(v.r.Context(), v.Caller, items)
+	}
+	if err != nil {
+		return err
+	}
+	if len(failed) == 0 {
+		return v.see(withDone(back, "bulk"), "")
+	}
+	b := bulkBody{Action: action, Back: back, Refused: failed}
+	return v.show("bulk", page{Title: bulkTitle(action, len(ids)), Section: "keys", Body: b})
+}
+
+// withDone adds the word to a path that may have a query.
+func withDone(path, done string) string {
+	u, err := url.Parse(path)
+	if err != nil {
+		return "/keys"
+	}
+	q := u.Query()
+	q.Set("done", done)
+	u.RawQuery = q.Encode()
+	return u.String()
+}

@@ -1,0 +1,211 @@
+package dashboard
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"unicode/utf8"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// templates are the pages by name, each with the layout and the parts that pages share.
+var templates = parseTemplates()
+
+func parseTemplates() map[string]*template.Template {
+	shared := template.Must(template.New("").Funcs(words).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	all := map[string]*template.Template{}
+	entries, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range entries {
+		if e.Name() == "layout.html" || e.Name() == "parts.html" {
+			continue
+		}
+		t := template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, path.Join("templates", e.Name())))
+		all[strings.TrimSuffix(e.Name(), ".html")] = t
+	}
+	return all
+}
+
+// words are what templates can say.
+var words = template.FuncMap{
+	"asset": assetURL,
+	"num":   anyNumber,
+	"many":  many,
+	"add":   func(a, b int) int { return a + b },
+	"sub":   func(a, b int) int { return a - b },
+	"join":  strings.Join,
+	"has":   strings.Contains,
+	"dict":  dict,
+	"esc":   url.PathEscape,
+}
+
+// dict gives a part more than one thing.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict: a name without a value")
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// page is what a template is given.
+type page struct {
+	*visit
+	Title   string
+	Section string // which entry of the navigation it belongs to
+	Note    string // what was just done
+	Fault   *problem
+	Wide    bool
+	theme   string   // of a page without a visit
+	Scripts []string // beside the one that every page has
+	Body    any
+}
+
+// problem is why something was refused, as a form shows it: beside the fields where it belongs, else above.
+type problem struct {
+	Message string
+	Fields  map[string]string
+	Details []string
+}
+
+// Of is what is wrong with a field, "" for nothing.
+func (p *problem) Of(field string) string {
+	if p == nil {
+		return ""
+	}
+	return p.Fields[field]
+}
+
+// entry is a line of the navigation.
+type entry struct {
+	ID, Name, Path string
+}
+
+// Nav lists where the visitor can go: nothing that would be refused stands in it.
+func (p *page) Nav() [][]entry {
+	if p.visit == nil {
+		return nil
+	}
+	may := p.may.May
+	var here, people, house []entry
+	add := func(to *[]entry, ok bool, id, name, path string) {
+		if ok {
+			*to = append(*to, entry{id, name, path})
+		}
+	}
+	inside := p.may.Workspace.ID != ""
+	add(&here, inside, "overview", "Overview", "/")
+	add(&here, inside && may("api-keys:read"), "keys", "Keys", "/keys")
+	return filled(here, people, house)
+}
+
+func filled(groups ...[]entry) [][]entry {
+	var out [][]entry
+	for _, g := range groups {
+		if len(g) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// Switch is a workspace to go to.
+type Switch struct {
+	Place
+	On bool
+}
+
+// Switches lists the workspaces that the visitor can go to.
+func (p *page) Switches() []Switch {
+	var out []Switch
+	for _, one := range p.Places {
+		out = append(out, Switch{one, one.ID == p.workspace()})
+	}
+	return out
+}
+
+// Me is the visitor's user id, "" for an operator.
+func (p *page) Me() string {
+	if p.visit == nil {
+		return ""
+	}
+	return string(p.may.User)
+}
+
+// Initial stands for the visitor in a small place.
+func (p *page) Initial() string {
+	r, _ := utf8.DecodeRuneInString(p.Who())
+	return string(r)
+}
+
+// Theme is what the visitor chose, "" for what the system prefers.
+func (p *page) Theme() string {
+	if p.visit == nil {
+		return p.theme
+	}
+	return themeOf(p.r)
+}
+
+func themeOf(r *http.Request) string {
+	c, err := r.Cookie(themeCookie)
+	if err != nil || c.Value != "dark" && c.Value != "light" {
+		return ""
+	}
+	return c.Value
+}
+
+// Place is where the visitor is.
+func (p *page) Place() string {
+	if p.visit == nil {
+		return ""
+	}
+	return p.may.Workspace.Name
+}
+
+// Who is the visitor's name.
+func (p *page) Who() string {
+	switch {
+	case p.visit == nil:
+		return ""
+	case p.may.DisplayName != "":
+		return p.may.DisplayName
+	case p.may.User != "":
+		return string(p.may.User)
+	}
+	return "Operator"
+}
+
+// RoleName is the visitor's role.
+func (p *page) RoleName() string {
+	switch {
+	case p.visit == nil:
+		return ""
+	case p.may.Root:
+		return "Root"
+	case p.may.Manages:
+		return "Service key"
+	}
+	return p.may.Role
+}
+
+// May tells whether what needs the permission would be admitted: a button that would be refused is not shown.
+func (p *page) May(permission string) bool { return p.visit != nil && p.may.May(permission) }
+
+// Here is the page's own path and query, to come back to.
+func (p *page) Here() string {
+	if p.visit == nil {
+		return "/"
+	}
+	return p.r.URL.RequestURI()
+}

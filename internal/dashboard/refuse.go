@@ -1,0 +1,108 @@
+package dashboard
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/keyward/keyward/internal/fault"
+)
+
+// refuse answers with a page that says why, and what can be done about it.
+func (v *visit) refuse(err error) {
+	switch {
+	case errors.Is(err, errNoPlace):
+		_ = v.see("/workspaces", "")
+	case fault.Is(err, fault.Unauthenticated) && v.r.Method == http.MethodGet:
+		_ = v.see("/signin?return="+url.QueryEscape(localPath(v.r.URL.RequestURI())), "")
+	default:
+		v.d.refusal(v.w, v.r, v, err)
+	}
+}
+
+// Refuse shows a person why a request was refused.
+func (d *Dashboard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	protect(w.Header())
+	d.refusal(w, r, nil, err)
+}
+
+type refusal struct {
+	Status    int
+	Heading   string
+	Message   string
+	Details   []string
+	RequestID string
+}
+
+var headings = map[int]string{
+	400: "That cannot be read", 401: "You are not signed in", 403: "That is not yours to do", 404: "Nothing is here",
+	405: "Not like that", 409: "That does not fit", 413: "That is too long", 429: "Too many at once", 503: "Not now",
+}
+
+// refusal writes the page. What is not declared is told as what it is, an error of ours, and logged.
+func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	f := fault.From(err)
+	status := f.Code.Status()
+	if status >= 500 {
+		d.Logger.ErrorContext(r.Context(), "page", "path", r.URL.Path, "request_id", w.Header().Get("X-Request-Id"), "error", err.Error())
+	}
+	body := refusal{Status: status, Heading: headings[status], Message: sentence(f.Message), RequestID: w.Header().Get("X-Request-Id")}
+	if body.Heading == "" {
+		body.Heading = "Something broke"
+	}
+	for _, detail := range f.Details {
+		body.Details = append(body.Details, detail.Field+": "+detail.Message)
+	}
+	if v != nil && v.may.Workspace.ID == "" && !v.may.Manages {
+		v = nil // nobody, as far as the page's frame is concerned
+	}
+	if err := d.write(w, status, "refusal", page{visit: v, theme: themeOf(r), Title: body.Heading, Body: body}); err != nil {
+		d.Logger.ErrorContext(r.Context(), "the page of a refusal", "error", err.Error())
+		http.Error(w, body.Message, status)
+	}
+}
+
+// sentence begins in upper case and ends with a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+// problemOf gives what a form shows of a refusal, or the error itself where no form could mend it.
+func problemOf(err error, rename map[string]string) (*problem, error) {
+	f := fault.From(err)
+	switch f.Code {
+	case fault.InvalidRequest, fault.PermissionDenied, fault.PermissionEscalation, fault.Conflict, fault.NotFound:
+	default:
+		return nil, err
+	}
+	p := &problem{Message: sentence(f.Message), Fields: map[string]string{}}
+	for _, detail := range f.Details {
+		field, _, _ := strings.Cut(detail.Field, "[")
+		if to, ok := rename[field]; ok {
+			field = to
+		}
+		if p.Fields[field] == "" {
+			p.Fields[field] = sentence(detail.Message)
+		}
+		p.Details = append(p.Details, detail.Message)
+	}
+	return p, nil
+}
+
+// localPath keeps a path of our own, and gives "/" for everything that a browser could take for another site's.
+func localPath(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") ||
+		strings.ContainsAny(s, "\\\t\r\n") || strings.HasPrefix(u.Path, "//") {
+		return "/"
+	}
+	return u.RequestURI()
+}

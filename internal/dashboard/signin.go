@@ -1,0 +1,35 @@
+package dashboard
+
+import (
+	"net/http"
+
+	"github.com/keyward/keyward/internal/signin"
+)
+
+// Sessions is the Gate of those whom a signin.Gate has let through.
+type Sessions struct{}
+
+// Visitor is who is signed in.
+func (Sessions) Visitor(r *http.Request) (Visitor, bool, error) {
+	s, ok := signin.From(r.Context())
+	if !ok {
+		return Visitor{}, false, nil
+	}
+	v := Visitor{Caller: s.Caller, Workspace: string(s.Workspace.ID), Name: s.Name, Session: s.ID, All: s.Root}
+	for _, p := range s.Workspaces {
+		v.Places = append(v.Places, Place{string(p.ID), p.Name})
+	}
+	return v, true, nil
+}
+
+// SignIn shows a page of signing in.
+func (d *Dashboard) SignIn(w http.ResponseWriter, r *http.Request, p signin.Page) {
+	protect(w.Header())
+	title := "Sign in"
+	if p.Kind == signin.Refusal {
+		title = p.Title
+	}
+	if err := d.write(w, p.Status, "signin", page{Title: title, theme: themeOf(r), Body: p}); err != nil {
+		d.Logger.ErrorContext(r.Context(), "a page of signing in", "error", err.Error())
+	}
+}
