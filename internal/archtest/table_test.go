@@ -100,6 +100,10 @@ var keyward = archtest.House{
 			"internal/strictjson", "internal/verify", "internal/wire",
 			"internal/usage",
 		}},
+		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
+			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault", "internal/id",
+			"internal/perm", "internal/ratelimit", "internal/signin", "internal/verify",
+		}},
 		{Path: "internal/signin", Level: archtest.Transports, May: []string{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/session",
 		}},
@@ -118,7 +122,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "internal/usage", "go.yaml.in/yaml/v3"}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
-			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/feed",
+			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/feed",
 			"internal/gateway", "internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
 			"internal/replica", "internal/routes", "internal/signin", "internal/store", "internal/store/sqlite", "internal/verify",
 			"internal/tally",
@@ -156,6 +160,7 @@ var keyward = archtest.House{
 		{Room: "internal/control", Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"}},
 		// Doors talk to the engines.
 		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql"}},
+		{Room: "internal/dashboard", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		{Room: "internal/signin", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		// The port knows no driver.
 		{Room: "internal/store", Never: []string{"internal/store/sqlite", "internal/store/postgres", "database/sql/driver", "modernc.org/sqlite"}},

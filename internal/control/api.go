@@ -10,7 +10,6 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
-	"github.com/keyward/keyward/internal/store"
 )
 
 // Key is an API key with its creator, as it is shown: without any value.
@@ -59,8 +58,8 @@ type ListKeys struct {
 	User      string
 	Active    *bool
 	Search    string
-	Standing  store.Standing // "" for any
-	Order     store.KeyOrder // "" for the newest first
+	Standing  apikey.Standing // "" for any
+	Order     apikey.Order    // "" for the newest first
 	Paging
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
 )
@@ -93,10 +94,10 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 			filter store.KeyFilter
 		}{
 			{&out.Disabled, store.KeyFilter{Active: &off}},
-			{&out.Expiring, store.KeyFilter{Standing: store.Expiring}},
-			{&out.Expired, store.KeyFilter{Standing: store.Expired}},
-			{&out.Unused, store.KeyFilter{Standing: store.Unused}},
-			{&out.Orphans, store.KeyFilter{Standing: store.Orphaned}},
+			{&out.Expiring, store.KeyFilter{Standing: apikey.Expiring}},
+			{&out.Expired, store.KeyFilter{Standing: apikey.Expired}},
+			{&out.Unused, store.KeyFilter{Standing: apikey.Unused}},
+			{&out.Orphans, store.KeyFilter{Standing: apikey.Orphaned}},
 		} {
 			one.filter.Workspace, one.filter.User = ws.ID, user
 			if *one.to, err = v.KeyCount(one.filter, MostCounted); err != nil {

@@ -43,7 +43,7 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 			return err
 		}
 		list := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v\x00%s\x00%s", ws.ID, in.User, f.Search, activeName(in.Active), f.Standing, f.Order)
-		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return f.Order.Position(&k) }, func(p store.Page) ([]apikey.Key, error) {
+		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return f.Position(&k) }, func(p store.Page) ([]apikey.Key, error) {
 			f.Page = p
 			return v.Keys(f)
 		})

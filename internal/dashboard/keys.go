@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/store"
 )
 
 // choice is one of several, as a link.
@@ -40,7 +40,7 @@ func (v *visit) status(k *control.Key) status {
 		return status{"Disabled", "off"}
 	case k.Expired(v.now):
 		return status{"Expired", "off"}
-	case !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(v.now.Add(store.ExpiringSoon)):
+	case !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(v.now.Add(apikey.ExpiringSoon)):
 		return status{"Expiring", "warn"}
 	}
 	return status{"Active", "good"}
@@ -55,16 +55,16 @@ func (v *visit) row(k control.Key) keyRow {
 var views = []struct {
 	id, name string
 	active   string
-	standing store.Standing
-	order    store.KeyOrder
+	standing apikey.Standing
+	order    apikey.Order
 }{
-	{"", "All", "", store.AnyStanding, ""},
-	{"active", "Active", "", store.Working, ""},
-	{"expiring", "Expiring", "", store.Expiring, store.ByExpiry},
-	{"unused", "Unused", "", store.Unused, store.ByLeastUse},
-	{"expired", "Expired", "", store.Expired, store.ByExpiry},
-	{"disabled", "Disabled", "false", store.AnyStanding, ""},
-	{"orphaned", "Creator gone", "", store.Orphaned, ""},
+	{"", "All", "", apikey.AnyStanding, ""},
+	{"active", "Active", "", apikey.Working, ""},
+	{"expiring", "Expiring", "", apikey.Expiring, apikey.ByExpiry},
+	{"unused", "Unused", "", apikey.Unused, apikey.ByLeastUse},
+	{"expired", "Expired", "", apikey.Expired, apikey.ByExpiry},
+	{"disabled", "Disabled", "false", apikey.AnyStanding, ""},
+	{"orphaned", "Creator gone", "", apikey.Orphaned, ""},
 }
 
 var orders = []struct{ id, name string }{
@@ -124,7 +124,7 @@ func (v *visit) selectKeys(b *keysBody, in *control.ListKeys) error {
 		}
 		known = true
 		in.Standing, in.Order = one.standing, one.order
-		fixed = one.order != "" || one.active != "" || one.standing == store.Orphaned
+		fixed = one.order != "" || one.active != "" || one.standing == apikey.Orphaned
 		if one.active != "" {
 			off := false
 			in.Active = &off
@@ -140,7 +140,7 @@ func (v *visit) selectKeys(b *keysBody, in *control.ListKeys) error {
 	for _, o := range orders {
 		on := o.id == b.Order
 		if known = known || on; on {
-			in.Order = store.KeyOrder(o.id)
+			in.Order = apikey.Order(o.id)
 		}
 		b.Orders = append(b.Orders, choice{o.name, o.id, on})
 	}

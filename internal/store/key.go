@@ -17,8 +17,8 @@ type KeyFilter struct {
 	User      id.User // "" for everybody's
 	Active    *bool   // nil for both
 	Search    string  // part of the name, description, user id, masked value or id, in any case; every character stands for itself
-	Standing  Standing
-	Order     KeyOrder
+	Standing  apikey.Standing
+	Order     apikey.Order
 	Page
 }
 

@@ -4,76 +4,45 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
 )
 
-// Standing selects keys by how they stand at the view's time. Each has an index, so that a page or a bounded count of it costs the
-// same whatever the number of keys.
-type Standing string
-
-// The standings. All but AnyStanding select enabled keys alone.
-const (
-	AnyStanding Standing = ""
-	Working     Standing = "working"  // not expired
-	Expiring    Standing = "expiring" // within ExpiringSoon from now
-	Expired     Standing = "expired"
-	Unused      Standing = "unused" // neither used nor made within UnusedFor
-	Orphaned    Standing = "orphaned"
-)
-
-// What is soon, and what is long.
-const (
-	ExpiringSoon = 14 * 24 * time.Hour
-	UnusedFor    = 90 * 24 * time.Hour
-)
-
-func (v *View) standing(w *where, s Standing) {
+// standing adds the conditions of a standing. Each has an index, so that a page or a bounded count of it costs the same whatever
+// the number of keys.
+func (v *View) standing(w *where, s apikey.Standing) {
 	now := millis(v.now)
 	switch s {
-	case Working:
+	case apikey.Working:
 		w.and("k.is_active = 1 AND (k.expires_ms = 0 OR k.expires_ms > ?)", now)
-	case Expiring:
-		w.and("k.is_active = 1 AND k.expires_ms > 0 AND k.expires_ms > ? AND k.expires_ms <= ?", now, millis(v.now.Add(ExpiringSoon)))
-	case Expired:
+	case apikey.Expiring:
+		w.and("k.is_active = 1 AND k.expires_ms > 0 AND k.expires_ms > ? AND k.expires_ms <= ?", now, millis(v.now.Add(apikey.ExpiringSoon)))
+	case apikey.Expired:
 		w.and("k.is_active = 1 AND k.expires_ms > 0 AND k.expires_ms <= ?", now)
-	case Unused:
-		long := millis(v.now.Add(-UnusedFor))
+	case apikey.Unused:
+		long := millis(v.now.Add(-apikey.UnusedFor))
 		w.and("k.is_active = 1 AND k.last_used_ms < ? AND k.created_ms < ?", long, long)
-	case Orphaned:
+	case apikey.Orphaned:
 		w.and("k.is_active = 1 AND k.is_orphan = 1")
 	}
 }
-
-// KeyOrder is the order of a list of keys.
-type KeyOrder string
-
-// The orders. ByExpiry and ByLeastUse list enabled keys alone, and ByExpiry only those that expire.
-const (
-	NewestFirst KeyOrder = ""
-	OldestFirst KeyOrder = "oldest"
-	ByExpiry    KeyOrder = "expiry" // what expires first in front
-	ByLastUse   KeyOrder = "used"   // what was used last in front
-	ByLeastUse  KeyOrder = "idle"   // what was never used, or not for the longest time, in front
-)
 
 // follow adds where a page begins, and answers how it is ordered.
 func (f KeyFilter) follow(w *where) (order string, err error) {
 	column, compare, order := "", "<", ""
 	switch f.Order {
-	case NewestFirst:
+	case apikey.NewestFirst:
 		order = " ORDER BY k.id DESC"
-	case OldestFirst:
+	case apikey.OldestFirst:
 		compare, order = ">", " ORDER BY k.id"
-	case ByExpiry:
+	case apikey.ByExpiry:
 		w.and("k.is_active = 1 AND k.expires_ms > 0")
 		column, compare, order = "k.expires_ms", ">", " ORDER BY k.expires_ms, k.id"
-	case ByLastUse:
+	case apikey.ByLastUse:
 		w.and("k.is_active = 1")
 		column, order = "k.last_used_ms", " ORDER BY k.last_used_ms DESC, k.id DESC"
-	case ByLeastUse:
+	case apikey.ByLeastUse:
 		w.and("k.is_active = 1")
 		column, compare, order = "k.last_used_ms", ">", " ORDER BY k.last_used_ms, k.id"
 	}
@@ -94,11 +63,11 @@ func (f KeyFilter) follow(w *where) (order string, err error) {
 }
 
 // Position is where a page that ends with the key goes on: Page.After of the next.
-func (o KeyOrder) Position(k *apikey.Key) string {
-	switch o {
-	case ByExpiry:
+func (f KeyFilter) Position(k *apikey.Key) string {
+	switch f.Order {
+	case apikey.ByExpiry:
 		return fmt.Sprintf("%d %s", millis(k.ExpiresAt), k.ID)
-	case ByLastUse, ByLeastUse:
+	case apikey.ByLastUse, apikey.ByLeastUse:
 		return fmt.Sprintf("%d %s", millis(k.LastUsedAt), k.ID)
 	}
 	return string(k.ID)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -110,8 +111,8 @@ func TestAPageCostsTheSameHoweverManyKeysThereAre(t *testing.T) {
 			_, _ = v.Keys(f)
 		}
 		for _, f := range []store.KeyFilter{
-			{Standing: store.Expiring, Order: store.ByExpiry}, {Standing: store.Expired, Order: store.ByExpiry}, {Order: store.OldestFirst},
-			{Standing: store.Unused, Order: store.ByLeastUse}, {Order: store.ByLastUse}, {Standing: store.Orphaned},
+			{Standing: apikey.Expiring, Order: apikey.ByExpiry}, {Standing: apikey.Expired, Order: apikey.ByExpiry}, {Order: apikey.OldestFirst},
+			{Standing: apikey.Unused, Order: apikey.ByLeastUse}, {Order: apikey.ByLastUse}, {Standing: apikey.Orphaned},
 		} {
 			f.Workspace, f.Page = "w", store.Page{Limit: 50, After: "7 k"}
 			_, _ = v.Keys(f)

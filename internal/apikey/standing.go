@@ -1,0 +1,34 @@
+package apikey
+
+import "time"
+
+// Standing selects keys by how they stand at an instant.
+type Standing string
+
+// The standings. All but AnyStanding select enabled keys alone.
+const (
+	AnyStanding Standing = ""
+	Working     Standing = "working"  // not expired
+	Expiring    Standing = "expiring" // within ExpiringSoon from now
+	Expired     Standing = "expired"
+	Unused      Standing = "unused" // neither used nor made within UnusedFor
+	Orphaned    Standing = "orphaned"
+)
+
+// What is soon, and what is long.
+const (
+	ExpiringSoon = 14 * 24 * time.Hour
+	UnusedFor    = 90 * 24 * time.Hour
+)
+
+// Order is the order of a list of keys.
+type Order string
+
+// The orders. ByExpiry and ByLeastUse list enabled keys alone, and ByExpiry only those that expire.
+const (
+	NewestFirst Order = ""
+	OldestFirst Order = "oldest"
+	ByExpiry    Order = "expiry" // what expires first in front
+	ByLastUse   Order = "used"   // what was used last in front
+	ByLeastUse  Order = "idle"   // what was never used, or not for the longest time, in front
+)
