@@ -51,7 +51,8 @@ func laws(e exchange) (code string, wrong []string) {
 	if status == 429 && head.Get("Retry-After") == "" {
 		complain("429 without Retry-After")
 	}
-	if status >= 300 && status < 400 {
+	page := e.request.URL != nil && !strings.HasPrefix(e.request.URL.Path, "/api/") // whose visitor is sent to sign in
+	if status >= 300 && status < 400 && (status != http.StatusSeeOther || !page) {
 		complain("a redirect to %q", head.Get("Location"))
 	}
 	wrong = append(wrong, secrecy(e)...)
@@ -122,6 +123,8 @@ func envelopeOf(e exchange) (code string, wrong []string) {
 	oauth := strings.HasPrefix(path, "/api/v2/oauth2/")
 	switch {
 	case status < 300 && (oauth || !strings.HasPrefix(path, "/api/v2/") || media == "text/csv" || media == "application/x-ndjson"):
+		return "", nil
+	case status == http.StatusSeeOther && !strings.HasPrefix(path, "/api/"):
 		return "", nil
 	case status == 400 && oauth && strings.Contains(string(e.body), `"error_description"`):
 		return "invalid_request", nil
