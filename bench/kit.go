@@ -53,7 +53,7 @@ func open(ctx context.Context, dir string) (*kit, error) {
 	}
 	r := replica.New()
 	db.Subscribe(r.Apply)
-	if err := db.LoadAll(ctx, func(c feed.Change) error { r.Apply([]feed.Change{c}); return nil }); err != nil {
+	if err := r.Load(func(tell func(feed.Change) error) error { return db.LoadAll(ctx, tell) }); err != nil {
 		return nil, err
 	}
 	r.MarkReady()

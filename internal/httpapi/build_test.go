@@ -66,7 +66,7 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	t.Cleanup(func() { must(t, db.Close()) })
 	r := replica.New()
 	db.Subscribe(r.Apply)
-	must(t, db.LoadAll(ctx, func(c feed.Change) error { r.Apply([]feed.Change{c}); return nil }))
+	must(t, r.Load(func(tell func(feed.Change) error) error { return db.LoadAll(ctx, tell) }))
 	r.MarkReady()
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	must(t, err)

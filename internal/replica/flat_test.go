@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -179,5 +180,25 @@ func TestTheTextOfAKeyMayBeLongerThanAChunk(t *testing.T) {
 	r.Apply(at(4, keyGone("often rotated")))
 	if finds(r, "earlier 1500") || !finds(r, "next") {
 		t.Error("the key that went took the wrong values along")
+	}
+}
+
+func TestALoadAppliesAllThatIsToldAndSaysWhatWentWrong(t *testing.T) {
+	t.Parallel()
+	r, broken := replica.New(), errors.New("the disk is gone")
+	const n = 5000
+	err := r.Load(func(tell func(feed.Change) error) error {
+		if err := tell(workspace("w")); err != nil {
+			return err
+		}
+		for i := range n {
+			if err := tell(key("w", "ann", fmt.Sprint(i))); err != nil {
+				return err
+			}
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) || r.Size() != n || !finds(r, "0") || !finds(r, fmt.Sprint(n-1)) {
+		t.Errorf("%v, and %d keys", err, r.Size())
 	}
 }

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"maps"
+	"strings"
 	"sync/atomic"
 
 	"github.com/keyward/keyward/internal/account"
@@ -170,6 +171,7 @@ func (r *Replica) endMember(revision int64, name *feed.MemberID) {
 func (r *Replica) workspace(name id.Workspace) *workspace {
 	w := r.workspaces[name]
 	if w == nil {
+		name = id.Workspace(strings.Clone(string(name))) // it may lie in a longer text
 		w = &workspace{id: name, members: map[id.User]*member{}, roles: map[id.Role]*role{}}
 		r.workspaces[name] = w
 	}
@@ -179,6 +181,7 @@ func (r *Replica) workspace(name id.Workspace) *workspace {
 func (r *Replica) member(w *workspace, name id.User) *member {
 	m := w.members[name]
 	if m == nil {
+		name = id.User(strings.Clone(string(name)))
 		m = &member{user: name, workspace: w}
 		r.members.take(m)
 		w.members[name] = m

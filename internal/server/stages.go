@@ -112,25 +112,13 @@ func (s *Server) checkPeppers(ctx context.Context) error {
 
 // loadReplica subscribes before it loads, so that no change falls between the two.
 func (s *Server) loadReplica(ctx context.Context) error {
-	const batch = 1024
 	s.replica = replica.New()
 	s.db.Subscribe(s.replica.Apply)
-	changes := make([]feed.Change, 0, batch)
-	flush := func() {
-		s.replica.Apply(changes)
-		changes = make([]feed.Change, 0, batch)
-	}
 	head := s.db.Stats().LogHead
-	err := s.db.LoadAll(ctx, func(c feed.Change) error {
-		if changes = append(changes, c); len(changes) == batch {
-			flush()
-		}
-		return nil
-	})
+	err := s.replica.Load(func(tell func(feed.Change) error) error { return s.db.LoadAll(ctx, tell) })
 	if err != nil {
 		return fmt.Errorf("load the keys: %w", err)
 	}
-	flush()
 	s.replica.SetRevision(head)
 	s.replica.MarkReady()
 	s.log.Info("loaded", "keys", s.replica.Size(), "revision", s.replica.Revision())

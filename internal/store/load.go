@@ -2,15 +2,19 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 )
 
 // LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, then keys with those of their
-// earlier values that still work. It streams; the first error of f ends it.
+// earlier values that still work. Of a key it tells what a verification needs, and leaves out the description, the masked value, the
+// pepper, and all times but the expiry. It streams; the first error of f ends it.
 func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
 	return db.View(ctx, func(v *View) error {
 		l := loader{View: v, tell: f, live: make(map[id.Workspace]bool)}
@@ -70,11 +74,41 @@ func (l *loader) keys() error {
 	if err != nil {
 		return err
 	}
-	return each(l.View, l.scanKey, func(k keyRow) error {
+	return each(l.View, l.scanLoaded, func(k apikey.Key) error {
 		if !l.live[k.Workspace] {
 			return nil
 		}
 		k.Previous = earlier[k.ID]
-		return l.tell(feed.Change{Key: &k.Key})
-	}, selectKeys)
+		return l.tell(feed.Change{Key: &k})
+	}, selectLoaded)
+}
+
+// Reading a column costs more than reading the row, so that a start reads five of what are sixteen: what is short goes into one number,
+// and the texts into one, behind each other.
+var selectLoaded = `SELECT ` + together("id", "workspace_id", "user_id", "environment", "allowed_ips", "name", "metadata") + `,
+	(((set_id * 2 + is_active) * 2 + is_revoked) * 2) + is_orphan, per_minute * 4294967296 + per_day, expires_ms, digest FROM api_keys`
+
+func (l *loader) scanLoaded(r Rows) (k apikey.Key, err error) {
+	var texts string
+	var flags, limits, expires int64
+	var digest []byte
+	if err = r.Scan(&texts, &flags, &limits, &expires, &digest); err != nil {
+		return k, err
+	}
+	part := func() (p string) {
+		p, texts, _ = strings.Cut(texts, separator)
+		return p
+	}
+	k.ID, k.Workspace, k.User = id.Key(part()), id.Workspace(part()), id.User(part())
+	k.Environment = keyfmt.Environment(part())
+	if k.AllowedIPs, err = parsePrefixes(part()); err != nil {
+		return k, fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	k.Name, k.Metadata = part(), texts
+	k.IsActive, k.Revoked, k.Orphan = flags&4 != 0, flags&2 != 0, flags&1 != 0
+	k.Limits.PerMinute, k.Limits.PerDay = limits>>32, limits&(1<<32-1)
+	k.ExpiresAt = fromMillis(expires)
+	copy(k.Value.Digest.Sum[:], digest)
+	k.Permissions, err = l.set(flags >> 3)
+	return k, err
 }

@@ -32,7 +32,10 @@ func (o follower) apply(c feed.Change) {
 		m.KeyCount = 0
 		o[feed.MemberID{Workspace: m.Workspace, User: m.User}] = feed.Change{Member: &m}
 	case c.Key != nil:
-		o[c.Key.ID] = c
+		k := *c.Key // as LoadAll tells it
+		k.Description, k.CreatedAt, k.UpdatedAt, k.LastUsedAt = "", time.Time{}, time.Time{}, time.Time{}
+		k.Value.Masked, k.Value.Digest.Pepper = "", ""
+		o[k.ID] = feed.Change{Key: &k}
 	case c.ServiceKey != nil:
 		o[c.ServiceKey.ID] = c
 	case c.MemberGone != nil:
