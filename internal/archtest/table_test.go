@@ -28,6 +28,9 @@ var keyward = archtest.House{
 			"go.yaml.in/yaml/v3", "internal/canonpath", "internal/perm", "internal/strictyaml",
 		}},
 		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/id"}},
+		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
+			"internal/ratelimit", "pgregory.net/rapid",
+		}},
 		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id"}},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
@@ -45,7 +48,7 @@ var keyward = archtest.House{
 		{Path: "internal/clock", Level: archtest.Port},
 		{Path: "internal/store", Level: archtest.Port, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/clock", "internal/feed",
-			"internal/id", "internal/keyfmt", "internal/perm", "internal/session", "internal/usage",
+			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/usage",
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey",
@@ -94,11 +97,11 @@ var keyward = archtest.House{
 		{Path: "internal/hotwire", Level: archtest.Transports, May: []string{
 			"internal/fault", "internal/id", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
 		}},
+		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/control", "internal/fault",
-			"internal/gateway", "internal/hotwire", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
-			"internal/strictjson", "internal/verify", "internal/wire",
-			"internal/usage",
+			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm",
+			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/usage", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault", "internal/id",
@@ -123,9 +126,9 @@ var keyward = archtest.House{
 		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "internal/usage", "go.yaml.in/yaml/v3"}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/feed",
-			"internal/gateway", "internal/httpapi", "internal/id", "internal/keyfmt", "internal/metrics", "internal/perm",
-			"internal/replica", "internal/routes", "internal/signin", "internal/store", "internal/store/sqlite", "internal/verify",
-			"internal/tally",
+			"internal/gateway", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
+			"internal/perm", "internal/ratelimit", "internal/replica", "internal/routes", "internal/signin", "internal/store",
+			"internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",

@@ -49,6 +49,10 @@ type Config struct {
 	UsageKept usage.Retention
 	// UsageWaiting is how many keys and minutes of usage are held in memory, at most, until they are written.
 	UsageWaiting int
+	// BadCredentials is how many attempts a minute with credentials that are none one address may make; 0 is no limit.
+	BadCredentials int
+	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice the limit once.
+	StrictRestart bool
 
 	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON elsewhere.
 	LogLevel  slog.Level
@@ -68,6 +72,8 @@ func Default() Config {
 		UsageKept:    usage.DefaultRetention(),
 		UsageWaiting: 1_000_000,
 		LogLevel:     slog.LevelInfo,
+
+		BadCredentials: 300,
 	}
 }
 

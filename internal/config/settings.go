@@ -43,7 +43,7 @@ const (
 func Settings() []Setting {
 	return []Setting{
 		{Env: "KEYWARD_ADDR", set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
-		{Env: "KEYWARD_INSECURE", set: setInsecure},
+		{Env: "KEYWARD_INSECURE", set: func(c *Config, v string) error { return setBool(&c.Insecure, v) }},
 		{Env: "KEYWARD_TLS_CERT", set: func(c *Config, v string) error { c.TLSCert = v; return nil }},
 		{Env: "KEYWARD_TLS_KEY", set: func(c *Config, v string) error { c.TLSKey = v; return nil }},
 		{Env: "KEYWARD_TRUSTED_PROXIES", set: setTrustedProxies},
@@ -60,6 +60,8 @@ func Settings() []Setting {
 		{Env: "KEYWARD_USAGE_HOURS", set: func(c *Config, v string) error { return setKept(c, usage.Hour, v) }},
 		{Env: "KEYWARD_USAGE_DAYS", set: func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
 		{Env: "KEYWARD_USAGE_WAITING", set: setUsageWaiting},
+		{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", set: setBadCredentials},
+		{Env: "KEYWARD_STRICT_RESTART", set: func(c *Config, v string) error { return setBool(&c.StrictRestart, v) }},
 		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
 		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
 	}
@@ -90,12 +92,12 @@ func setAddr(to *string, v string) error {
 	return nil
 }
 
-func setInsecure(c *Config, v string) error {
+func setBool(to *bool, v string) error {
 	b, err := strconv.ParseBool(v)
 	if err != nil {
 		return fmt.Errorf("%q: want true or false", v)
 	}
-	c.Insecure = b
+	*to = b
 	return nil
 }
 
@@ -234,6 +236,15 @@ func setUsageWaiting(c *Config, v string) error {
 		return fmt.Errorf("%q: want a number from %d to %d", v, least, most)
 	}
 	c.UsageWaiting = n
+	return nil
+}
+
+func setBadCredentials(c *Config, v string) error {
+	n, err := strconv.ParseUint(v, 10, 16)
+	if err != nil {
+		return fmt.Errorf("%q: want a number of attempts from 0, which sets no limit, to 65535", v)
+	}
+	c.BadCredentials = int(n)
 	return nil
 }
 

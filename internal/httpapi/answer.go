@@ -74,7 +74,9 @@ func (x *exchange) refusalHeaders(code fault.Code) {
 			h.Set("WWW-Authenticate", `Bearer error="insufficient_scope"`)
 		}
 	case fault.RateLimited, fault.Unavailable:
-		h.Set("Retry-After", retryAfter)
+		if h.Get("Retry-After") == "" {
+			h.Set("Retry-After", retryAfter)
+		}
 	case fault.BodyTooLarge:
 		h.Set("Connection", "close")
 	}

@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -24,22 +27,44 @@ func (x *exchange) authenticate() error {
 		return x.authenticateSession(token)
 	}
 	var p verify.Principal
-	switch x.api.Engine.Authenticate(token, x.client, &p) {
-	case verify.Valid:
+	code := x.api.Engine.Authenticate(token, x.client, &p)
+	switch code {
+	case verify.Valid, verify.RateLimited, verify.QuotaExceeded:
+		x.identify(&p)
+		return x.meter(code, &p)
 	case verify.Unavailable:
 		return unavailable()
 	case verify.IPForbidden:
 		return fault.New(fault.PermissionDenied, "this key may not be used from this address",
 			fault.Detail{Field: "allowedIps", Message: "do not hold the address of the request"})
-	default:
-		return fault.New(fault.Unauthenticated, "the credential is not valid")
+	case verify.Malformed, verify.NotFound:
+		return x.guessed(fault.New(fault.Unauthenticated, "the credential is not valid"))
 	}
+	return fault.New(fault.Unauthenticated, "the credential is not valid")
+}
+
+// identify notes who calls.
+func (x *exchange) identify(p *verify.Principal) {
 	x.caller = x.origin()
 	if p.IsService {
 		x.caller.ServiceKey, x.service = p.Service.ID, &p.Service
-		return nil
+		return
 	}
 	x.caller.APIKey, x.home = p.Key.ID(), string(p.Key.Workspace)
+}
+
+// meter tells an API key how its limits stand, whatever the answer will be, and refuses where one is used up. Service keys have none.
+func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
+	h, now := x.w.Header(), x.api.Now()
+	httplimit.SetFields(h, &p.Limits, now)
+	switch code {
+	case verify.RateLimited:
+		httplimit.SetRetryAfter(h, &p.Limits, now)
+		return fault.New(fault.RateLimited, "this key's limit per minute is used up")
+	case verify.QuotaExceeded:
+		httplimit.SetRetryAfter(h, &p.Limits, now)
+		return fault.New(fault.RateLimited, "this key's limit per day is used up")
+	}
 	return nil
 }
 
@@ -47,6 +72,9 @@ func (x *exchange) authenticate() error {
 // read afresh like everything else.
 func (x *exchange) authenticateSession(token string) error {
 	who, err := x.api.Control.Identify(x.ctx(), token)
+	if fault.Is(err, fault.Unauthenticated) {
+		return x.guessed(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -54,6 +82,16 @@ func (x *exchange) authenticateSession(token string) error {
 	x.caller.ServiceKey, x.caller.Person, x.caller.Session = who.Caller.ServiceKey, who.Caller.Person, who.ID
 	x.service, x.home = who.Service, string(who.Workspace)
 	return nil
+}
+
+// guessed counts an attempt with a credential that is none, and answers the refusal, or another one where the address makes too many.
+func (x *exchange) guessed(refusal error) error {
+	wait := x.api.Failures.Failed(x.client)
+	if wait == 0 {
+		return refusal
+	}
+	x.w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	return fault.New(fault.RateLimited, "too many attempts with credentials that are not valid")
 }
 
 // bearer reads the one credential of a request (RFC 6750, section 2.1); "" where there is none. Two that differ are refused, since

@@ -15,6 +15,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/hotwire"
+	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
@@ -41,6 +42,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Gateway decides for proxies; nil makes one without a route table.
 	Gateway *gateway.Gate
+	// Failures limits attempts with credentials that are none; nil does not.
+	Failures *httplimit.Failures
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.

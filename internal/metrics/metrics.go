@@ -28,6 +28,16 @@ type Gauges struct {
 	UsageWaiting    func() float64
 	UsageWritten    func() float64
 	UsageFailed     func() float64
+
+	LimiterStates    func() float64 // keys
+	LimiterBytes     func() float64
+	LimiterWaits     func() float64
+	LimiterTimeouts  func() float64
+	LimiterClaims    func() float64
+	LimiterFailures  func() float64
+	LimiterGranted   func() float64
+	LimiterReturned  func() float64
+	LimiterForfeited func() float64
 }
 
 // Metrics counts. It is safe for concurrent use.
@@ -104,6 +114,15 @@ func (m *Metrics) Observe(g Gauges) {
 	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)
 	counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)
 	counter("keyward_usage_failures_total", "Attempts to write the usage that failed and were left to the next one.", g.UsageFailed)
+	gauge("keyward_limiter_states", "Keys whose limits are being counted in memory.", g.LimiterStates)
+	gauge("keyward_limiter_bytes", "Memory that this takes.", g.LimiterBytes)
+	counter("keyward_limiter_waits_total", "Requests that waited for a block of their key's day.", g.LimiterWaits)
+	counter("keyward_limiter_timeouts_total", "Requests that waited for one in vain and were answered 503.", g.LimiterTimeouts)
+	counter("keyward_limiter_claims_total", "Blocks of a day that were asked for or given back.", g.LimiterClaims)
+	counter("keyward_limiter_failures_total", "Transactions with such claims that failed.", g.LimiterFailures)
+	counter("keyward_limiter_reserved_total", "Requests that were reserved in blocks.", g.LimiterGranted)
+	counter("keyward_limiter_returned_total", "Reserved requests that were given back unspent.", g.LimiterReturned)
+	counter("keyward_limiter_forfeited_total", "Reserved requests that were lost while the process ran.", g.LimiterForfeited)
 }
 
 func one(b bool) float64 {

@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/api"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/signin"
 )
 
@@ -33,6 +34,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
 		Pages: pages, Refuse: s.dashboard.Refuse,
+		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()

@@ -18,6 +18,7 @@ const (
 	cleanEvery   = 30 * time.Second // dead rows are looked for
 	usageEvery   = 2 * time.Second  // usage is written at least
 	usageShare   = 4                // of the time is left to others, between two writings of usage
+	sweepEvery   = time.Second      // limits that nobody uses are looked for
 	cleanPause   = 50 * time.Millisecond
 	warnBehind   = 30 * time.Second // a clock so far behind is worth a line
 	readHeader   = 5 * time.Second
@@ -37,6 +38,7 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, cleanEvery, s.clean) })
 	tasks.Go(func() { s.writeUsage(background) })
 	defer s.writeLastUsage()
+	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
 	defer tasks.Wait()
 	defer stop()
 
@@ -161,7 +163,7 @@ func ignoreClosed(closeIt func() error) func() error {
 
 // gauges are read when somebody asks for the metrics.
 func (s *Server) gauges() metrics.Gauges {
-	return metrics.Gauges{
+	g := metrics.Gauges{
 		ReplicaKeys:     func() float64 { return float64(s.replica.Size()) },
 		ReplicaRevision: func() float64 { return float64(s.replica.Revision()) },
 		ReplicaReady:    s.Ready,
@@ -175,4 +177,6 @@ func (s *Server) gauges() metrics.Gauges {
 		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },
 		UsageFailed:     func() float64 { return float64(s.tally.Stats().Failed) },
 	}
+	s.limiterGauges(&g)
+	return g
 }

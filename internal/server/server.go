@@ -24,6 +24,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/signin"
 	"github.com/keyward/keyward/internal/store"
@@ -60,6 +61,8 @@ type Server struct {
 	db        *store.DB
 	replica   *replica.Replica
 	tally     *tally.Tally
+	limiter   *ratelimit.Limiter
+	elapsed   func() time.Duration // since the start, by a clock that nobody sets
 	engine    *verify.Engine
 	control   *control.Service
 	gateway   *gateway.Gate
@@ -92,9 +95,10 @@ type serving struct {
 // New goes through the stages: afterwards everything is loaded, the address is taken and the root key is there. Where a stage
 // fails, what stood before it is undone.
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
-	s := &Server{cfg: cfg, opt: opt.withDefaults()}
+	began := time.Now() // its monotonic half counts
+	s := &Server{cfg: cfg, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }}
 	for _, stage := range []func(context.Context) error{
-		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.listen,
+		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.makeLimiter, s.listen,
 		s.makeEngines, s.makeGateway, s.makeHTTP, s.ensureRoot, s.announce,
 	} {
 		if err := stage(ctx); err != nil {

@@ -9,14 +9,15 @@ import (
 const purgeBatch = 1000
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps, expired
-// idempotency keys, sessions and links that are past their ends. It tells whether there is more. It records no event: what it removes
-// was gone for everybody before. The log stays.
+// idempotency keys, sessions and links that are past their ends, quotas of days that are over. It tells whether there is more. It
+// records no event: what it removes was gone for everybody before. The log stays.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
 		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
 		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
 			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
 		p.sessions()
+		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.workspace()
 		p.usage()
 	})
@@ -52,6 +53,9 @@ type purger struct {
 	more    bool
 	err     error
 }
+
+// pastDay is the first day whose quotas may still be asked about: yesterday, for a node whose clock is a little behind.
+func (p *purger) pastDay() int64 { return p.now.Unix()/86_400 - 1 }
 
 // remove runs a deletion whose last argument is the size of the batch, and tells whether that was enough.
 func (p *purger) remove(query string, args ...any) (empty bool) {

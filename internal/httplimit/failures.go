@@ -1,0 +1,79 @@
+package httplimit
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// rows and slots bound the memory whatever comes in: half a megabyte. An address has a slot in each row, which it may share; it is
+// refused only where both say so, so that a neighbour who guesses rarely matters, and only to those who guess as well.
+const (
+	rows  = 2
+	slots = 1 << 15
+)
+
+// Failures limits attempts with credentials that are none, by the address they come from: an IPv6 network of 64 bits is one address,
+// since that is what one customer gets. Good credentials are none of its business. It is safe for concurrent use, and takes no lock.
+type Failures struct {
+	elapsed func() time.Duration
+	each    time.Duration // what an attempt costs of a minute
+	seeds   [rows]maphash.Seed
+	full    [rows][slots]atomic.Int64 // until when the slot is in use, in nanoseconds of elapsed
+}
+
+// NewFailures admits so many failed attempts a minute from one address, all at once or one after the other; nil, which refuses
+// nobody, for 0. elapsed is a clock that nobody sets.
+func NewFailures(perMinute int, elapsed func() time.Duration) *Failures {
+	if perMinute == 0 {
+		return nil
+	}
+	f := &Failures{elapsed: elapsed, each: time.Minute / time.Duration(perMinute)}
+	for i := range f.seeds {
+		f.seeds[i] = maphash.MakeSeed()
+	}
+	return f
+}
+
+// Failed counts a failed attempt. Where the address has made too many it answers how long to wait, else 0.
+func (f *Failures) Failed(from netip.Addr) time.Duration {
+	if f == nil {
+		return 0
+	}
+	network, now := one(from), f.elapsed()
+	wait := time.Duration(1<<63 - 1)
+	for i := range f.full {
+		slot := &f.full[i][maphash.Comparable(f.seeds[i], network)%slots]
+		wait = min(wait, f.charge(slot, now))
+	}
+	return wait
+}
+
+// charge takes one attempt from a slot, or says when it has room again.
+func (f *Failures) charge(slot *atomic.Int64, now time.Duration) time.Duration {
+	for {
+		old := slot.Load()
+		next := max(time.Duration(old), now) + f.each
+		if over := next - now - time.Minute; over > 0 {
+			return over
+		}
+		if slot.CompareAndSwap(old, int64(next)) {
+			return 0
+		}
+	}
+}
+
+// one is the network that counts as one address.
+func one(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{} // no address: all of these are one
+	}
+	return p
+}

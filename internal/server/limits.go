@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/metrics"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/store"
+)
+
+const (
+	saveTime    = 10 * time.Second // for giving back days and keeping windows at the stop
+	strictPause = time.Minute
+	thisNode    = "" // the windows of the one node of a SQLite file
+)
+
+// ledger reserves days in the database.
+type ledger struct{ db *store.DB }
+
+// Settle is ratelimit.Ledger.
+func (l ledger) Settle(ctx context.Context, claims []ratelimit.Claim) error {
+	return l.db.Count(ctx, func(c *store.Counting) error {
+		for i := range claims {
+			if err := c.Reserve(&claims[i]); err != nil {
+				return fmt.Errorf("reserve a day's block: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// makeLimiter goes on with the windows that the last stop kept. Where there are none it was no stop but a crash.
+func (s *Server) makeLimiter(ctx context.Context) error {
+	var parts [][]byte
+	err := s.db.Count(ctx, func(c *store.Counting) (err error) {
+		parts, err = c.TakeWindows(thisNode)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the windows of the limits: %w", err)
+	}
+	c := ratelimit.Config{Elapsed: s.elapsed, Wall: s.clock.Now, Ledger: ledger{s.db}}
+	if len(parts) == 0 && s.replica.Size() > 0 {
+		s.log.Warn("the last stop kept no windows of the limits per minute: it was none in order", "strict", s.cfg.StrictRestart)
+		if s.cfg.StrictRestart {
+			c.Shut = strictPause
+		}
+	}
+	s.limiter = ratelimit.New(c)
+	s.push("the limiter", s.closeLimiter)
+	for _, p := range parts {
+		if err := s.limiter.Restore(p); err != nil {
+			s.log.Warn("a part of the limits' windows could not be read and is left out", "error", err.Error())
+		}
+	}
+	return nil
+}
+
+// closeLimiter gives back what is reserved of the day and keeps the windows, so that a restart in order changes no limit.
+func (s *Server) closeLimiter() error {
+	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
+	defer cancel()
+	err := s.limiter.Close(ctx)
+	number := 0
+	return errors.Join(err, s.limiter.Windows(func(part []byte) error {
+		number++
+		return s.db.Count(ctx, func(c *store.Counting) error { return c.SaveWindows(thisNode, number, part) })
+	}))
+}
+
+// limiterGauges adds the limiter's numbers to the rest.
+func (s *Server) limiterGauges(g *metrics.Gauges) {
+	g.LimiterStates = func() float64 { n, _ := s.limiter.Size(); return float64(n) }
+	g.LimiterBytes = func() float64 { _, n := s.limiter.Size(); return float64(n) }
+	g.LimiterWaits = func() float64 { return float64(s.limiter.Stats().Waits) }
+	g.LimiterTimeouts = func() float64 { return float64(s.limiter.Stats().Timeouts) }
+	g.LimiterClaims = func() float64 { return float64(s.limiter.Stats().Claims) }
+	g.LimiterFailures = func() float64 { return float64(s.limiter.Stats().Failures) }
+	g.LimiterGranted = func() float64 { return float64(s.limiter.Stats().Granted) }
+	g.LimiterReturned = func() float64 { return float64(s.limiter.Stats().Returned) }
+	g.LimiterForfeited = func() float64 { return float64(s.limiter.Stats().Forfeited) }
+}

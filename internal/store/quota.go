@@ -1,0 +1,50 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/keyward/keyward/internal/ratelimit"
+)
+
+// Reserve does a claim on a key's day: see ratelimit.Claim. A row never stands above the claim's limit by it, and never goes back to an
+// earlier day.
+func (c *Counting) Reserve(claim *ratelimit.Claim) error {
+	row, err := one(c.View, scanQuota, `SELECT day, reserved FROM day_quotas WHERE key_id = ?`, claim.ID[:])
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if !claim.Grant(row.day, row.reserved) {
+		return nil
+	}
+	_, err = c.exec(`INSERT INTO day_quotas (key_id, day, reserved) VALUES (?, ?, ?)
+		ON CONFLICT (key_id) DO UPDATE SET day = excluded.day, reserved = excluded.reserved`, claim.ID[:], claim.Stands, claim.Reserved)
+	return err
+}
+
+type quota struct{ day, reserved int64 }
+
+func scanQuota(r Rows) (q quota, err error) {
+	err = r.Scan(&q.day, &q.reserved)
+	return q, err
+}
+
+// SaveWindows keeps a part of a node's windows per minute. Parts are numbered from 0.
+func (c *Counting) SaveWindows(node string, part int, body []byte) error {
+	_, err := c.exec(`INSERT INTO saved_windows (node, part, body) VALUES (?, ?, ?)
+		ON CONFLICT (node, part) DO UPDATE SET body = excluded.body`, node, part, body)
+	return err
+}
+
+// TakeWindows gives the parts that a node kept, none where it was not stopped in order, and removes them: they are good once.
+func (c *Counting) TakeWindows(node string) (parts [][]byte, err error) {
+	parts, err = all(c.View, scanBody, `SELECT body FROM saved_windows WHERE node = ? ORDER BY part`, node)
+	if err == nil && len(parts) > 0 {
+		_, err = c.exec(`DELETE FROM saved_windows WHERE node = ?`, node)
+	}
+	return parts, err
+}
+
+func scanBody(r Rows) (b []byte, err error) {
+	err = r.Scan(&b)
+	return b, err
+}
