@@ -31,6 +31,8 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"what is not there is not found":                                  testNotFound,
 		"a member's keys are counted wherever they go":                    testKeyCount,
 		"keys are paged from the newest and filtered":                     testKeyPages,
+		"keys are listed and counted by how they stand":                   testStandings,
+		"the events of one thing are found":                               testTargets,
 		"T57 every character of a search stands for itself":               testSearch,
 		"an earlier value is there until its overlap ends":                testPrevious,
 		"T23 the peppers in use are listed":                               testPeppers,
