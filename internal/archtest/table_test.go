@@ -75,6 +75,9 @@ var keyward = archtest.House{
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
 			"internal/id", "internal/store", "internal/usage", "internal/verify",
 		}},
+		{Path: "internal/oidc", Level: archtest.Engines, May: []string{
+			"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2", "internal/id", "internal/keyfmt",
+		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
 			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store",
@@ -100,7 +103,7 @@ var keyward = archtest.House{
 		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/control", "internal/fault",
-			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm",
+			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/usage", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
@@ -108,7 +111,8 @@ var keyward = archtest.House{
 			"internal/perm", "internal/ratelimit", "internal/signin", "internal/verify",
 		}},
 		{Path: "internal/signin", Level: archtest.Transports, May: []string{
-			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/session",
+			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
+			"internal/session",
 		}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
 			"github.com/prometheus/client_golang/prometheus",
@@ -127,7 +131,7 @@ var keyward = archtest.House{
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/feed",
 			"internal/gateway", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
-			"internal/perm", "internal/ratelimit", "internal/replica", "internal/routes", "internal/signin", "internal/store",
+			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/replica", "internal/routes", "internal/signin", "internal/store",
 			"internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{

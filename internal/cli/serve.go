@@ -28,6 +28,11 @@ type serverFlags struct {
 	UsageHours     *string `placeholder:"DURATION" help:"The same by the hour. Default: 90d. [KEYWARD_USAGE_HOURS]"`
 	UsageDays      *string `placeholder:"DURATION" help:"The same by the day. Default: 730d. [KEYWARD_USAGE_DAYS]"`
 	UsageWaiting   *string `placeholder:"N" help:"How many keys and minutes of usage wait in memory at most. Default: 1000000. [KEYWARD_USAGE_WAITING]"`
+	PublicURL      *string `name:"public-url" placeholder:"URL" help:"Where browsers reach this server. Default: as each request says. [KEYWARD_PUBLIC_URL]"`
+	OIDCIssuer     *string `name:"oidc-issuer" placeholder:"URL" help:"The OpenID provider at which people sign in. [KEYWARD_OIDC_ISSUER]"`
+	OIDCClientID   *string `name:"oidc-client-id" placeholder:"ID" help:"Our name there. [KEYWARD_OIDC_CLIENT_ID]"`
+	OIDCUserClaim  *string `name:"oidc-user-claim" placeholder:"CLAIM" help:"Which claim is the user's id. Default: sub. [KEYWARD_OIDC_USER_CLAIM]"`
+	OIDCAudience   *string `name:"oidc-audience" placeholder:"NAME" help:"Whom access tokens name, where not the client. [KEYWARD_OIDC_AUDIENCE]"`
 	LogLevel       *string `placeholder:"LEVEL" help:"debug, info, warn or error. Default: info. [KEYWARD_LOG_LEVEL]"`
 	LogFormat      *string `placeholder:"FORMAT" help:"text or json. Default: text on a terminal, else json. [KEYWARD_LOG_FORMAT]"`
 	Config         *string `placeholder:"FILE" help:"A YAML file with settings, named as the flags with _ for -. [KEYWARD_CONFIG]"`
@@ -40,7 +45,9 @@ func (f *serverFlags) load() (config.Config, error) {
 		"addr": f.Addr, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
 		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
-		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat, config.ConfigFlag: f.Config,
+		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat,
+		"public-url": f.PublicURL, "oidc-issuer": f.OIDCIssuer, "oidc-client-id": f.OIDCClientID, "oidc-user-claim": f.OIDCUserClaim,
+		"oidc-audience": f.OIDCAudience, config.ConfigFlag: f.Config,
 	} {
 		if v != nil {
 			given[name] = *v
@@ -62,7 +69,8 @@ func (serveCmd) Help() string {
 the route table again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
-a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS.
+a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS,
+KEYWARD_OIDC_CLIENT_SECRET.
 
 Examples:
   keyward serve

@@ -33,6 +33,9 @@ func (c *Config) check(name func(env string) string) error {
 			return fmt.Errorf("%s: %w", name(env), err)
 		}
 	}
+	if err := c.checkOIDC(name); err != nil {
+		return err
+	}
 	return c.checkDatabase(name)
 }
 

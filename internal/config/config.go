@@ -26,6 +26,11 @@ type Config struct {
 	// TrustedProxies are believed when they say for whom they forward.
 	TrustedProxies []netip.Prefix
 
+	// PublicURL is where browsers reach the server: a scheme and a host. "" takes it from each request.
+	PublicURL string
+	// OIDC is the provider at which people sign in.
+	OIDC OIDC
+
 	// Database is the path of the SQLite file.
 	Database string
 	// RootKey is the root service key; zero has one minted at the first start.
@@ -74,6 +79,7 @@ func Default() Config {
 		LogLevel:     slog.LevelInfo,
 
 		BadCredentials: 300,
+		OIDC:           OIDC{UserClaim: "sub"},
 	}
 }
 

@@ -62,6 +62,12 @@ func Settings() []Setting {
 		{Env: "KEYWARD_USAGE_WAITING", set: setUsageWaiting},
 		{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", set: setBadCredentials},
 		{Env: "KEYWARD_STRICT_RESTART", set: func(c *Config, v string) error { return setBool(&c.StrictRestart, v) }},
+		{Env: "KEYWARD_PUBLIC_URL", set: setPublicURL},
+		{Env: "KEYWARD_OIDC_ISSUER", set: setOIDCIssuer},
+		{Env: "KEYWARD_OIDC_CLIENT_ID", set: func(c *Config, v string) error { c.OIDC.ClientID = v; return nil }},
+		{Env: "KEYWARD_OIDC_CLIENT_SECRET", Secret: true, set: func(c *Config, v string) error { c.OIDC.ClientSecret = keyfmt.NewSecret(v); return nil }},
+		{Env: "KEYWARD_OIDC_USER_CLAIM", set: func(c *Config, v string) error { c.OIDC.UserClaim = v; return nil }},
+		{Env: "KEYWARD_OIDC_AUDIENCE", set: func(c *Config, v string) error { c.OIDC.Audience = v; return nil }},
 		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
 		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
 	}
@@ -72,13 +78,7 @@ var notYet = []struct{ env, why string }{
 	{"KEYWARD_DATA_ADDR", "this release has no separate listener for verification: take it out and use KEYWARD_ADDR"},
 	{"KEYWARD_GRPC_ADDR", "this release has no gRPC listener: take it out"},
 	{"KEYWARD_REDIS_URL", "this release does not use Redis: take it out"},
-	{"KEYWARD_OIDC_ISSUER", noOIDC},
-	{"KEYWARD_OIDC_CLIENT_ID", noOIDC},
-	{"KEYWARD_OIDC_CLIENT_SECRET", noOIDC},
-	{"KEYWARD_OIDC_USER_CLAIM", noOIDC},
 }
-
-const noOIDC = "this release has no sign-in with OpenID Connect: take it out"
 
 func setAddr(to *string, v string) error {
 	_, port, err := net.SplitHostPort(v)

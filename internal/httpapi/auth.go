@@ -1,14 +1,18 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/httplimit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -25,6 +29,9 @@ func (x *exchange) authenticate() error {
 	x.tokenSent = true
 	if session.IsToken(token) {
 		return x.authenticateSession(token)
+	}
+	if x.api.Persons != nil && oidc.LooksLikeToken(token) {
+		return x.authenticatePerson(token)
 	}
 	var p verify.Principal
 	code := x.api.Engine.Authenticate(token, x.client, &p)
@@ -92,6 +99,22 @@ func (x *exchange) guessed(refusal error) error {
 	}
 	x.w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	return fault.New(fault.RateLimited, "too many attempts with credentials that are not valid")
+}
+
+// authenticatePerson takes a token of the OpenID provider: a person, in whichever of their workspaces the request works. Of a token
+// that is not good, nothing more is told.
+func (x *exchange) authenticatePerson(token string) error {
+	person, err := x.api.Persons.Verify(x.ctx(), token)
+	switch {
+	case errors.Is(err, oidc.ErrDown):
+		return unavailable().Because(err)
+	case err != nil:
+		x.api.Logger.Debug("a person's token was refused", "error", err.Error(), "request_id", x.id)
+		return x.guessed(fault.New(fault.Unauthenticated, "the credential is not valid"))
+	}
+	x.caller = x.origin()
+	x.caller.Person, x.caller.Token = control.Person{User: id.User(person.User)}, person.TokenID
+	return nil
 }
 
 // bearer reads the one credential of a request (RFC 6750, section 2.1); "" where there is none. Two that differ are refused, since

@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -46,6 +47,8 @@ type Config struct {
 	Failures *httplimit.Failures
 	// Metrics answers /metrics.
 	Metrics http.Handler
+	// Persons knows the tokens that an OpenID provider makes for people; nil knows none.
+	Persons *oidc.Provider
 	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
 	Pages *http.ServeMux
 	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and verify-batch.

@@ -2,9 +2,13 @@ package httpapi
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/gateway"
 )
 
 // pageRoute stands for every page in the log and the metrics; the pattern says which it was.
@@ -54,6 +58,29 @@ func Known(r *http.Request, c control.Caller) {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		x.caller, x.home = c, string(c.Person.Workspace)
 	}
+}
+
+// Failed counts a failed attempt to sign in, together with failed credentials of the same address, and answers how long to wait where
+// there are too many.
+func Failed(r *http.Request) time.Duration {
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return 0
+	}
+	return x.api.Failures.Failed(x.client)
+}
+
+// OverTLS tells whether the client speaks TLS: to us, or to a trusted proxy that says so.
+func OverTLS(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	if !ok || r.Header.Get("X-Forwarded-Proto") != "https" {
+		return false
+	}
+	peer := gateway.Address(r.RemoteAddr)
+	return slices.ContainsFunc(x.api.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 func (x *exchange) origin() control.Caller {

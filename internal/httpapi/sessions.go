@@ -44,6 +44,9 @@ func (a *api) startSession(x *exchange, in wire.StartSession) (wire.StartedSessi
 		return wire.StartedSession{}, fault.Invalid("code", "must be the code of a link")
 	}
 	started, err := a.Control.RedeemSignInLink(x.ctx(), x.origin(), in.Code)
+	if fault.Is(err, fault.Unauthenticated) {
+		return wire.StartedSession{}, x.guessed(err)
+	}
 	if err != nil {
 		return wire.StartedSession{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
+	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/signin"
 )
 
@@ -24,7 +25,8 @@ func (s *Server) makeHTTP(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the API's reference: %w", err)
 	}
-	pages, err := s.pages()
+	provider := s.provider()
+	pages, err := s.pages(provider)
 	if err != nil {
 		return err
 	}
@@ -33,7 +35,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
-		Pages: pages, Refuse: s.dashboard.Refuse,
+		Pages: pages, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 	}
 	if s.metricsListener == nil {
@@ -45,11 +47,26 @@ func (s *Server) makeHTTP(context.Context) error {
 	return nil
 }
 
+// provider is who vouches for people, nil where nobody does. It is asked when it is first needed: a start does not wait for it.
+func (s *Server) provider() *oidc.Provider {
+	o := s.cfg.OIDC
+	if o.Issuer == "" {
+		return nil
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	s.push("the connections to the OpenID provider", func() error { transport.CloseIdleConnections(); return nil })
+	return oidc.New(oidc.Config{Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, UserClaim: o.UserClaim,
+		Audience: o.Audience, Now: s.opt.Now, Transport: transport})
+}
+
 // pages are what people see in a browser: how they sign in, and what lies behind the gate.
-func (s *Server) pages() (*http.ServeMux, error) {
+func (s *Server) pages(provider *oidc.Provider) (*http.ServeMux, error) {
 	var err error
 	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Now: s.clock.Now, Logger: s.log})
-	s.gate, err = signin.New(signin.Config{Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, Render: s.dashboard.SignIn})
+	s.gate, err = signin.New(signin.Config{
+		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Render: s.dashboard.SignIn,
+		PublicURL: s.cfg.PublicURL, OIDC: provider, Secret: s.db.Secret(), Now: s.clock.Now,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("the pages of signing in: %w", err)
 	}

@@ -2,6 +2,8 @@ package signin
 
 import (
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
@@ -46,8 +48,22 @@ func (g *Gate) link(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gate) deadLink(w http.ResponseWriter, r *http.Request) {
+	if g.tooMany(w, r) {
+		return
+	}
 	g.show(w, r, Page{Status: http.StatusUnauthorized, Kind: SignIn,
 		Note: "This link does not work. It was used before, is older than ten minutes, or was never one. Ask for another."})
+}
+
+// tooMany counts a failed attempt, and answers where there are too many from one address.
+func (g *Gate) tooMany(w http.ResponseWriter, r *http.Request) bool {
+	wait := g.Failed(r)
+	if wait == 0 {
+		return false
+	}
+	w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	g.refuse(w, r, http.StatusTooManyRequests, "Too many attempts", "Wait a moment, and try again.")
+	return true
 }
 
 // redeem follows a one-time link.

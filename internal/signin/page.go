@@ -43,6 +43,12 @@ func (g *Gate) show(w http.ResponseWriter, r *http.Request, p Page) {
 	if p.Return == "" {
 		p.Return = home
 	}
+	if g.OIDC != nil {
+		p.OIDC = "/signin/oidc"
+		if p.Return != home {
+			p.OIDC += "?return=" + url.QueryEscape(p.Return)
+		}
+	}
 	p.NoCookies = !keepsCookies(r, g.overTLS(r))
 	g.Render(w, r, p)
 }
@@ -64,7 +70,7 @@ func (g *Gate) broken(w http.ResponseWriter, r *http.Request, err error) {
 
 // overTLS tells whether the browser speaks TLS, to us or to what stands in front of us.
 func (g *Gate) overTLS(r *http.Request) bool {
-	return r.TLS != nil || strings.HasPrefix(g.PublicURL, "https://") || g.PublicURL == "" && r.Header.Get("X-Forwarded-Proto") == "https"
+	return strings.HasPrefix(g.PublicURL, "https://") || g.OverTLS(r)
 }
 
 // codeOf takes a code, or a whole link that somebody has pasted.

@@ -12,10 +12,11 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/session"
 )
 
-// Config is what a Gate is made of. Control and Logger are needed.
+// Config is what a Gate is made of. Control and Logger are needed, and Now with a provider.
 type Config struct {
 	Control *control.Service
 	Logger  *slog.Logger
@@ -23,16 +24,26 @@ type Config struct {
 	Origin func(*http.Request) control.Caller
 	// Known is told who makes a request, for the log.
 	Known func(*http.Request, control.Caller)
+	// Failed counts a failed attempt, and answers how long its address has to wait where there are too many; nil lets all try.
+	Failed func(*http.Request) time.Duration
 	// Render shows the pages of signing in; nil is a plain form of them.
 	Render func(http.ResponseWriter, *http.Request, Page)
 	// PublicURL is where browsers reach this server, without a path; "" takes it from each request.
 	PublicURL string
+	// OverTLS tells whether the browser speaks TLS, to us or to a proxy that is trusted; nil asks the connection alone.
+	OverTLS func(*http.Request) bool
+	// OIDC is the provider at which people sign in; nil is none. Secret seals attempts to sign in there: the same on every node. Now
+	// is the clock by which they end.
+	OIDC   *oidc.Provider
+	Secret []byte
+	Now    func() time.Time
 }
 
 // Gate knows people by their cookies. It is safe for concurrent use.
 type Gate struct {
 	Config
 	cross *http.CrossOriginProtection
+	flows sealer
 }
 
 // New makes a gate.
@@ -40,13 +51,26 @@ func New(c Config) (*Gate, error) {
 	if c.Origin == nil {
 		c.Origin = func(*http.Request) control.Caller { return control.Caller{} }
 	}
+	if c.Failed == nil {
+		c.Failed = func(*http.Request) time.Duration { return 0 }
+	}
 	if c.Known == nil {
 		c.Known = func(*http.Request, control.Caller) {}
 	}
 	if c.Render == nil {
 		c.Render = renderPlain
 	}
+	if c.OverTLS == nil {
+		c.OverTLS = func(r *http.Request) bool { return r.TLS != nil }
+	}
+	if c.Secret == nil {
+		c.Secret = freshSecret()
+	}
 	g := &Gate{Config: c, cross: http.NewCrossOriginProtection()}
+	var err error
+	if g.flows, err = newSealer(c.Secret); err != nil {
+		return nil, err
+	}
 	if c.PublicURL != "" {
 		if err := g.cross.AddTrustedOrigin(c.PublicURL); err != nil {
 			return nil, err
@@ -148,5 +172,9 @@ func (g *Gate) Routes(mux *http.ServeMux) {
 		"POST /signout-everywhere": g.signOutEverywhere,
 	} {
 		mux.Handle(pattern, g.Protect(h))
+	}
+	if g.OIDC != nil {
+		mux.Handle("GET /signin/oidc", g.Protect(http.HandlerFunc(g.begin)))
+		mux.Handle("GET "+callbackPath, g.Protect(http.HandlerFunc(g.callback)))
 	}
 }

@@ -1,0 +1,184 @@
+// Package oidc owns the trust in one OpenID provider: finding it, the authorization code flow with PKCE, and whether a token is one
+// that it made for us, now, for one of our users. It does not own who is a member (control), nor cookies and pages (signin).
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// Config names a provider, and us in front of it.
+type Config struct {
+	Issuer       string
+	ClientID     string
+	ClientSecret keyfmt.Secret // zero for a public client, which PKCE alone protects
+	UserClaim    string        // the claim that is the user's id
+	Audience     string        // besides ClientID, for whom access tokens may be made; "" for none
+	Now          func() time.Time
+	Transport    http.RoundTripper // nil is http.DefaultTransport
+}
+
+const (
+	findTimeout = 5 * time.Second  // for the provider to say where everything is
+	codeTimeout = 10 * time.Second // for it to redeem a code
+	findAgain   = time.Hour        // keys that it has withdrawn are forgotten then, at the latest
+	retryAfter  = 5 * time.Second  // after it did not answer
+)
+
+// ErrDown says that the provider did not answer, or not as one.
+var ErrDown = errors.New("the OpenID provider does not answer")
+
+// Provider is an OpenID provider. It is looked for when it is first needed, so that a start does not depend on it. It is safe for
+// concurrent use.
+type Provider struct {
+	Config
+	client *http.Client
+	guard  *guard
+
+	mu     sync.Mutex
+	found  *found
+	failed time.Time // when it was last looked for in vain
+	cause  error
+}
+
+// found is what discovery told (OpenID Connect Discovery 1.0).
+type found struct {
+	at       time.Time
+	endpoint oauth2.Endpoint
+	verifier *oidc.IDTokenVerifier // knows the keys, and asks for them anew when it meets one that it does not know
+	tellsISS bool                  // answers carry the issuer (RFC 9207)
+}
+
+// New makes a provider, and asks nobody yet.
+func New(c Config) *Provider {
+	if c.Transport == nil {
+		c.Transport = http.DefaultTransport
+	}
+	g := &guard{base: c.Transport, now: c.Now}
+	return &Provider{Config: c, guard: g, client: &http.Client{Transport: g, Timeout: codeTimeout}}
+}
+
+// find gives the provider, and looks for it where that was long ago. One that has gone silent goes on as it was known.
+func (p *Provider) find(ctx context.Context) (*found, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	if p.found != nil && now.Sub(p.found.at) < findAgain {
+		return p.found, nil
+	}
+	if now.Sub(p.failed) >= retryAfter {
+		f, err := p.discover(ctx, now)
+		if err == nil {
+			p.found = f
+			return f, nil
+		}
+		p.failed, p.cause = now, err
+	}
+	if p.found != nil {
+		return p.found, nil
+	}
+	return nil, fmt.Errorf("%w: %w", ErrDown, p.cause)
+}
+
+func (p *Provider) discover(ctx context.Context, now time.Time) (*found, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout) // who waits longest may not be who asked first
+	defer cancel()
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	var more struct {
+		JWKS     string `json:"jwks_uri"`
+		TellsISS bool   `json:"authorization_response_iss_parameter_supported"`
+	}
+	if err := provider.Claims(&more); err != nil {
+		return nil, err
+	}
+	p.guard.watch(more.JWKS)
+	verifier := provider.VerifierContext(oidc.ClientContext(context.Background(), p.client),
+		&oidc.Config{SkipClientIDCheck: true, SupportedSigningAlgs: algorithms, Now: p.Now}) // whose audience counts is for verify to say
+	return &found{at: now, endpoint: provider.Endpoint(), verifier: verifier, tellsISS: more.TellsISS}, nil
+}
+
+// Flow is one attempt to sign in, for its browser to keep and nobody else to know.
+type Flow struct {
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+}
+
+// Begin gives the address at which the provider asks its user, and what Finish wants to know again. redirect is where it sends the
+// browser back to.
+func (p *Provider) Begin(ctx context.Context, redirect string) (address string, f Flow, err error) {
+	at, err := p.find(ctx)
+	if err != nil {
+		return "", f, err
+	}
+	// A verifier of PKCE is 256 random bits in 43 letters: what a state and a nonce want to be, too.
+	f = Flow{State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier()}
+	address = p.oauth(at, redirect).AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier))
+	return address, f, nil
+}
+
+func (p *Provider) oauth(at *found, redirect string) *oauth2.Config {
+	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(), Endpoint: at.endpoint, RedirectURL: redirect,
+		Scopes: []string{oidc.ScopeOpenID, "profile", "email"}}
+}
+
+// Answer is what the provider sends the browser back with.
+type Answer struct {
+	Code   string
+	State  string
+	Issuer string // RFC 9207; "" where it does not tell
+}
+
+// Finish redeems the code of an answer to the flow, and gives the person that the provider vouches for. ErrDown is the provider's
+// failure; a *Refusal is for the person to read; every other error is an answer that is not to be trusted.
+func (p *Provider) Finish(ctx context.Context, redirect string, f Flow, a Answer) (Person, error) {
+	at, err := p.find(ctx)
+	if err != nil {
+		return Person{}, err
+	}
+	switch {
+	case f.State == "" || !keyfmt.NewSecret(f.State).Equal(keyfmt.NewSecret(a.State)):
+		return Person{}, errors.New("the answer belongs to another attempt, or to another browser")
+	case a.Issuer != "" && a.Issuer != p.Issuer, a.Issuer == "" && at.tellsISS:
+		return Person{}, errors.New("the answer comes from another provider (RFC 9207)")
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.client), codeTimeout)
+	defer cancel()
+	token, err := p.oauth(at, redirect).Exchange(ctx, a.Code, oauth2.VerifierOption(f.Verifier))
+	if err != nil {
+		return Person{}, exchangeError(err)
+	}
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return Person{}, errors.New("the provider gave no ID token")
+	}
+	claims, err := p.verify(ctx, at, raw, p.ClientID)
+	if err != nil {
+		return Person{}, err
+	}
+	if claims.Nonce == "" || claims.Nonce != f.Nonce {
+		return Person{}, errors.New("the ID token belongs to another attempt: the nonce differs")
+	}
+	return p.person(claims)
+}
+
+// exchangeError tells a code that was refused from a provider that did not answer. What the provider writes is not repeated.
+func exchangeError(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < http.StatusInternalServerError {
+		return fmt.Errorf("the provider refused the code: status %d, %.40q", refused.Response.StatusCode, refused.ErrorCode)
+	}
+	return fmt.Errorf("%w: redeem the code: %w", ErrDown, err)
+}
