@@ -114,6 +114,7 @@ var keyward = archtest.House{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
 			"internal/session",
 		}},
+		{Path: "internal/dataplane", Level: archtest.Transports, May: []string{"internal/httpapi"}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
 			"github.com/prometheus/client_golang/prometheus",
 			"github.com/prometheus/client_golang/prometheus/collectors",
@@ -129,7 +130,8 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "internal/usage", "go.yaml.in/yaml/v3"}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
-			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/feed",
+			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
+			"internal/feed",
 			"internal/gateway", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/replica", "internal/routes", "internal/signin", "internal/store",
 			"internal/store/sqlite", "internal/tally", "internal/verify",
