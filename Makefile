@@ -52,6 +52,10 @@ check: lint tidy-check build test ## All that CI runs
 bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS="-quick" for a look)
 	CGO_ENABLED=0 go run -trimpath ./bench $(ARGS)
 
+.PHONY: soak
+soak: ## Check that revocations hold at once over a million operations of many clients, raced; takes a while
+	KEYWARD_SOAK_OPERATIONS=$${KEYWARD_SOAK_OPERATIONS:-1000000} CGO_ENABLED=1 go test -race -timeout 6h -run 'T25' -v ./internal/verify
+
 .PHONY: fmt
 fmt: ## Format every Go file
 	gofmt -w .

@@ -179,3 +179,23 @@ func interleave[T any](done []T, rows [][]T, f func([]T)) {
 		f(done)
 	}
 }
+
+// A key that is changed without end, or looked up without end, is nobody else's trouble: no lookup of another is in the wrong for it.
+func TestT42AChangeToOneKeyLeavesLookupsOfOthersStanding(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"disabled", "renamed", "expiring", "rotated", "narrowed", "gone"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := house()
+			r.Apply(at(1, key("w", "ann", "other")))
+			s := r.Begin()
+			if !s.Look(sum("other")) {
+				t.Fatal("the other key could not be looked at")
+			}
+			disturbances()[name](r)
+			if !s.Stands() {
+				t.Error("a lookup of another key has to begin anew")
+			}
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -70,8 +71,7 @@ type Server struct {
 	gate      *signin.Gate
 	dashboard *dashboard.Dashboard
 
-	listener        *capped
-	dataListener    *capped // nil where there is none
+	listener        net.Listener
 	metricsListener net.Listener
 	servers         []*serving
 
@@ -86,17 +86,10 @@ type closer struct {
 	undo func() error
 }
 
-// serving is a server and where it listens.
+// serving is an HTTP server and where it listens.
 type serving struct {
-	by       transport
+	http     *http.Server
 	listener net.Listener
-}
-
-// transport is what *http.Server is, and the data plane's.
-type transport interface {
-	Serve(net.Listener) error
-	Shutdown(context.Context) error
-	Close() error
 }
 
 // New goes through the stages: afterwards everything is loaded, the address is taken and the root key is there. Where a stage
@@ -151,14 +144,11 @@ func (s *Server) Close() error {
 
 // URL is where the server is reached from this machine.
 func (s *Server) URL() string {
-	return s.scheme() + "://" + reachable(s.listener.Addr())
-}
-
-func (s *Server) scheme() string {
+	scheme := "http"
 	if s.cfg.TLS() {
-		return "https"
+		scheme = "https"
 	}
-	return "http"
+	return scheme + "://" + reachable(s.listener.Addr())
 }
 
 // reachable gives an address that can be called: a server that listens everywhere is called here.

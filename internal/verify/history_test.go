@@ -3,7 +3,9 @@ package verify_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -182,8 +184,29 @@ func (w *world) draw(r *rand.Rand, late bool) step {
 	return in
 }
 
+// soak is how many operations a history test is about: a few, or as many as make soak says, in rounds that can be checked.
+func soak(t *testing.T, few int, round func(t *testing.T, seed uint64) int) {
+	t.Helper()
+	want := few
+	if text := os.Getenv("KEYWARD_SOAK_OPERATIONS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = n
+	}
+	for done, seed := 0, uint64(0); done < want && !t.Failed(); seed++ {
+		done += round(t, seed)
+	}
+}
+
 func TestT25NoVerificationThatStartsAfterAnAnswerContradictsIt(t *testing.T) {
 	t.Parallel()
+	soak(t, 1, replicaHistory)
+}
+
+// replicaHistory is a round of clients who change a replica, and ask it.
+func replicaHistory(t *testing.T, seed uint64) int {
 	w := newWorld(t)
 	var clock, done atomic.Int64
 	var mu sync.Mutex
@@ -191,7 +214,7 @@ func TestT25NoVerificationThatStartsAfterAnAnswerContradictsIt(t *testing.T) {
 	var wg sync.WaitGroup
 	for client := range clients {
 		wg.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(client), 25))
+			r := rand.New(rand.NewPCG(uint64(client), 25+seed))
 			var own []porcupine.Operation
 			for range steps {
 				runtime.Gosched() // so that the clients take turns
@@ -215,6 +238,7 @@ func TestT25NoVerificationThatStartsAfterAnAnswerContradictsIt(t *testing.T) {
 		t.Errorf("a history of %d operations is %s: no order of them explains the verdicts", len(history), got)
 	}
 	count(t, history)
+	return len(history)
 }
 
 // count makes sure that the history is about something.

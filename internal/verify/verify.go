@@ -96,8 +96,8 @@ func New(c Config) *Engine {
 	return &Engine{replica: c.Replica, format: c.Format, digests: c.Digests, now: c.Now, limiter: c.Limiter, recorder: c.Recorder}
 }
 
-// Check answers q in v, all of which it sets. Without a pepper it allocates nothing for a malformed or unknown key, for a valid one
-// only where a capped workspace narrows it, and otherwise only for the set of missing permissions.
+// Check answers q in v, all of which it sets. Without a pepper it allocates nothing but the set of missing permissions, and, where a
+// capped workspace narrows a set by a role for the first time, what is left of it.
 func (e *Engine) Check(q *Question, v *Verdict) {
 	*v = Verdict{}
 	now := e.now().UnixMilli()

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -409,5 +410,50 @@ func BenchmarkCheck(b *testing.B) {
 				h.engine.Check(&q, &v)
 			}
 		})
+	}
+}
+
+// Not parallel: what other tests allocate would count.
+func TestT29InventedKeysLeaveNothingBehind(t *testing.T) {
+	b := newBench(t)
+	b.key()
+	const n = 20_000
+	invented := make([]string, n)
+	for i := range invented {
+		invented[i] = b.mint(keyfmt.Live).Reveal()
+	}
+	held := b.replica.Memory()
+	var v verify.Verdict
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 5 {
+		for _, value := range invented {
+			if b.engine.Check(&verify.Question{Key: value, Cost: 1}, &v); v.Code != verify.NotFound {
+				t.Fatalf("an invented key is %s", v.Code)
+			}
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if now := b.replica.Memory(); now != held || b.replica.Size() != 1 {
+		t.Errorf("the replica has grown from %+v to %+v", held, now)
+	}
+	if made := after.Mallocs - before.Mallocs; made > n/100 {
+		t.Errorf("%d questions allocated %d times", 5*n, made)
+	}
+}
+
+func TestTheCapOfAWorkspaceAllocatesNothing(t *testing.T) {
+	b := newBench(t)
+	value := b.key()
+	b.apply(workspace(true, account.Capped))
+	var v verify.Verdict
+	q := verify.Question{Key: value, Cost: 1}
+	b.engine.Check(&q, &v)
+	if v.Permissions != set("calls:read") {
+		t.Fatalf("the key may do %v", catalogue.Names(v.Permissions))
+	}
+	if n := testing.AllocsPerRun(1000, func() { b.engine.Check(&q, &v) }); n != 0 {
+		t.Errorf("it allocates %v times", n)
 	}
 }
