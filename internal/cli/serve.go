@@ -14,10 +14,13 @@ import (
 // serverFlags are the settings that may be given as flags; secrets may not, since others can see them. A nil one was not given.
 type serverFlags struct {
 	Addr           *string `placeholder:"HOST:PORT" help:"Where to answer HTTP; port 0 is a free one. Default: 127.0.0.1:8080. [KEYWARD_ADDR]"`
+	DataAddr       *string `placeholder:"HOST:PORT" help:"A further, lean listener for verify, verify-batch and /check alone. [KEYWARD_DATA_ADDR]"`
 	Insecure       *bool   `help:"Admit plain HTTP beyond this machine. [KEYWARD_INSECURE]"`
 	TLSCert        *string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM. [KEYWARD_TLS_CERT]"`
 	TLSKey         *string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM. [KEYWARD_TLS_KEY]"`
 	TrustedProxies *string `placeholder:"CIDR,..." help:"Whose forwarded headers are believed. [KEYWARD_TRUSTED_PROXIES]"`
+	MaxConnections *string `placeholder:"N" help:"Open connections of a listener. Default: 10000. [KEYWARD_MAX_CONNECTIONS]"`
+	MaxPerAddress  *string `name:"max-connections-per-address" placeholder:"N" help:"Those from one address that is no trusted proxy. Default: 2500. [KEYWARD_MAX_CONNECTIONS_PER_ADDRESS]"`
 	MetricsAddr    *string `placeholder:"HOST:PORT" help:"A listener of its own for /metrics. [KEYWARD_METRICS_ADDR]"`
 	DatabaseURL    *string `name:"database-url" placeholder:"sqlite:FILE" help:"The database. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
 	KeyPrefix      *string `placeholder:"WORD" help:"What every key begins with. Default: kw. [KEYWARD_KEY_PREFIX]"`
@@ -42,7 +45,7 @@ type serverFlags struct {
 func (f *serverFlags) load() (config.Config, error) {
 	given := make(map[string]string)
 	for name, v := range map[string]*string{
-		"addr": f.Addr, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
+		"addr": f.Addr, "data-addr": f.DataAddr, "max-connections": f.MaxConnections, "max-connections-per-address": f.MaxPerAddress, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
 		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
 		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat,

@@ -18,9 +18,11 @@ func (c *Config) check(name func(env string) string) error {
 	if err := c.checkTLS(name); err != nil {
 		return err
 	}
-	if !c.TLS() && !c.Insecure && !loopback(c.Addr) {
-		return fmt.Errorf("%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
-			"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS", name("KEYWARD_ADDR"), c.Addr)
+	for _, at := range []struct{ env, addr string }{{"KEYWARD_ADDR", c.Addr}, {"KEYWARD_DATA_ADDR", c.DataAddr}} {
+		if !c.TLS() && !c.Insecure && at.addr != "" && !loopback(at.addr) {
+			return fmt.Errorf("%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
+				"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS", name(at.env), at.addr)
+		}
 	}
 	if len(c.PepperPrevious) > 0 && c.Pepper.IsZero() {
 		return fmt.Errorf("%s: stands without KEYWARD_PEPPER: set the pepper that new keys take", name("KEYWARD_PEPPER_PREVIOUS"))

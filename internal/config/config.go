@@ -16,6 +16,11 @@ import (
 type Config struct {
 	// Addr is where HTTP is answered: host:port. An empty host is every address, port 0 a free port.
 	Addr string
+	// DataAddr, where given, is a further listener for verify, verify-batch and /check alone.
+	DataAddr string
+	// MaxConnections bounds the open connections of a listener; MaxConnectionsPerAddress those from one address that is no trusted proxy.
+	MaxConnections           int
+	MaxConnectionsPerAddress int
 	// MetricsAddr, where given, moves /metrics away from Addr to a listener of its own.
 	MetricsAddr string
 	// Insecure admits plain HTTP on an address that others can reach, for a server behind a proxy that speaks TLS.
@@ -70,9 +75,13 @@ type Config struct {
 // Default is what holds where nothing is said.
 func Default() Config {
 	return Config{
-		Addr:         "127.0.0.1:8080",
-		Database:     "./keyward.db",
-		KeyPrefix:    keyfmt.DefaultPrefix,
+		Addr:      "127.0.0.1:8080",
+		Database:  "./keyward.db",
+		KeyPrefix: keyfmt.DefaultPrefix,
+
+		MaxConnections:           10_000,
+		MaxConnectionsPerAddress: 2_500,
+
 		MaxStaleness: 5 * time.Second,
 		UsageKept:    usage.DefaultRetention(),
 		UsageWaiting: 1_000_000,

@@ -154,7 +154,7 @@ func TestAFileIsReadStrictly(t *testing.T) {
 
 func TestWhatThisReleaseCannotServeIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, pair := range []string{"KEYWARD_DATA_ADDR=:1", "KEYWARD_GRPC_ADDR=:1", "KEYWARD_REDIS_URL=redis://h",
+	for _, pair := range []string{"KEYWARD_GRPC_ADDR=:1", "KEYWARD_REDIS_URL=redis://h",
 		"KEYWARD_DATABASE_URL=postgres://u:hush-hush@h/d"} {
 		_, err := config.Load(config.Sources{Environ: env(t, pair)})
 		name, _, _ := strings.Cut(pair, "=")

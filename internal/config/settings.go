@@ -43,10 +43,13 @@ const (
 func Settings() []Setting {
 	return []Setting{
 		{Env: "KEYWARD_ADDR", set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
+		{Env: "KEYWARD_DATA_ADDR", set: func(c *Config, v string) error { return setAddr(&c.DataAddr, v) }},
 		{Env: "KEYWARD_INSECURE", set: func(c *Config, v string) error { return setBool(&c.Insecure, v) }},
 		{Env: "KEYWARD_TLS_CERT", set: func(c *Config, v string) error { c.TLSCert = v; return nil }},
 		{Env: "KEYWARD_TLS_KEY", set: func(c *Config, v string) error { c.TLSKey = v; return nil }},
 		{Env: "KEYWARD_TRUSTED_PROXIES", set: setTrustedProxies},
+		{Env: "KEYWARD_MAX_CONNECTIONS", set: func(c *Config, v string) error { return setCount(&c.MaxConnections, v) }},
+		{Env: "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", set: func(c *Config, v string) error { return setCount(&c.MaxConnectionsPerAddress, v) }},
 		{Env: "KEYWARD_METRICS_ADDR", set: func(c *Config, v string) error { return setAddr(&c.MetricsAddr, v) }},
 		{Env: "KEYWARD_DATABASE_URL", set: setDatabase},
 		{Env: "KEYWARD_ROOT_KEY", Secret: true, set: func(c *Config, v string) error { c.RootKey = keyfmt.NewSecret(v); return nil }},
@@ -75,7 +78,6 @@ func Settings() []Setting {
 
 // notYet are names that the product has given out and this release cannot serve: better no start than one that ignores them.
 var notYet = []struct{ env, why string }{
-	{"KEYWARD_DATA_ADDR", "this release has no separate listener for verification: take it out and use KEYWARD_ADDR"},
 	{"KEYWARD_GRPC_ADDR", "this release has no gRPC listener: take it out"},
 	{"KEYWARD_REDIS_URL", "this release does not use Redis: take it out"},
 }
@@ -89,6 +91,15 @@ func setAddr(to *string, v string) error {
 		return fmt.Errorf("%q: want a port from 0 to 65535 after the last colon", v)
 	}
 	*to = v
+	return nil
+}
+
+func setCount(to *int, v string) error {
+	n, err := strconv.ParseUint(v, 10, 31)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q: want a whole number from 1", v)
+	}
+	*to = int(n)
 	return nil
 }
 

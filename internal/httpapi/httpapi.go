@@ -55,6 +55,8 @@ type Config struct {
 	DataPlane bool
 	// Refuse shows a person why a request was refused; without it they read JSON.
 	Refuse func(http.ResponseWriter, *http.Request, error)
+	// Stopping tells that every answer is to be the last of its connection.
+	Stopping func() bool
 }
 
 // Observer is told what happened, for metrics. It must be safe for concurrent use and quick.
@@ -91,6 +93,9 @@ func New(c Config) *API {
 	}
 	if c.Pages == nil {
 		c.Pages = http.NewServeMux()
+	}
+	if c.Stopping == nil {
+		c.Stopping = func() bool { return false }
 	}
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()

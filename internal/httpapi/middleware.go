@@ -49,7 +49,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: a.client(r)}
 	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	setCommon(w.Header(), x.id)
+	a.setCommon(w.Header(), x.id)
 	defer x.conclude()
 	if r.URL.EscapedPath() == checkPath { // before the screen: what that refuses is refused in the gateway's form there
 		x.check()
@@ -72,11 +72,15 @@ var (
 	noStore    = []string{"no-store"}
 	noSniff    = []string{"nosniff"}
 	noReferrer = []string{"no-referrer"}
+	lastOne    = []string{"close"}
 )
 
-func setCommon(h http.Header, requestID string) {
+func (a *api) setCommon(h http.Header, requestID string) {
 	h["X-Request-Id"] = []string{requestID}
 	h["Cache-Control"], h["X-Content-Type-Options"], h["Referrer-Policy"] = noStore, noSniff, noReferrer
+	if a.Stopping() {
+		h["Connection"] = lastOne
+	}
 }
 
 // conclude turns a panic into an answer and writes the request's line. A deliberate abort goes on after it is logged.

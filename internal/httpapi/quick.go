@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/verify"
@@ -57,6 +58,11 @@ func (d *API) Quick(p *Plain, reply *Reply) bool {
 	desk := d.a.desks.Get().(*desk)
 	defer d.a.desks.Put(desk)
 	return d.a.quick(desk, p, reply)
+}
+
+// Client is who asks, by the peer's address and the lines of X-Forwarded-For.
+func (d *API) Client(peer netip.Addr, forwarded []string) netip.Addr {
+	return gateway.ClientAddress(peer, d.a.TrustedProxies, forwarded)
 }
 
 // desk is what one quick answer needs beside the request. Desks are used again.

@@ -37,7 +37,7 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 		d.out = reply.Body
 	}
 	h := w.Header()
-	setCommon(h, reply.RequestID)
+	a.setCommon(h, reply.RequestID)
 	h["Content-Type"], h["Content-Length"] = jsonTypes, []string{strconv.Itoa(len(reply.Body))}
 	if reply.RetryAfter != "" {
 		h.Set("Retry-After", reply.RetryAfter)

@@ -38,6 +38,8 @@ type Gauges struct {
 	LimiterGranted   func() float64
 	LimiterReturned  func() float64
 	LimiterForfeited func() float64
+	Connections      func() float64 // open
+	Refused          func() float64 // connections over the bounds
 }
 
 // Metrics counts. It is safe for concurrent use.
@@ -109,6 +111,8 @@ func (m *Metrics) Observe(g Gauges) {
 	counter("keyward_store_transactions_total", "Changes that were committed.", g.StoreCommits)
 	counter("keyward_store_commits_total", "Commits that brought them to the disk; changes that come together share one.", g.StoreGroups)
 	counter("keyward_store_rejected_total", "Changes that were rolled back.", g.StoreRejected)
+	gauge("keyward_connections", "Open connections.", g.Connections)
+	counter("keyward_connections_refused_total", "Connections over the bounds, closed at once.", g.Refused)
 	gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)
 	counter("keyward_usage_lost_total", "Verifications that were answered and not counted in the usage, since too much waited to be written.", g.UsageLost)
 	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)

@@ -37,6 +37,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
 		Pages: pages, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
+		Stopping: s.stopping.Load,
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()
@@ -44,7 +45,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		s.add(s.metricsListener, s.metricsAlone())
 	}
 	s.add(s.listener, httpapi.New(c))
-	return nil
+	return s.addData(c)
 }
 
 // provider is who vouches for people, nil where nobody does. It is asked when it is first needed: a start does not wait for it.
@@ -78,7 +79,11 @@ func (s *Server) pages(provider *oidc.Provider) (*http.ServeMux, error) {
 
 // add makes a server that lets nobody hold a connection without end.
 func (s *Server) add(l net.Listener, h http.Handler) {
-	s.servers = append(s.servers, &serving{listener: l, http: &http.Server{
+	s.servers = append(s.servers, &serving{listener: l, by: s.bounded(h)})
+}
+
+func (s *Server) bounded(h http.Handler) *http.Server {
+	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeader,
 		ReadTimeout:       readBody,
@@ -86,7 +91,7 @@ func (s *Server) add(l net.Listener, h http.Handler) {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}})
+	}
 }
 
 // metricsAlone serves the metrics and nothing else.

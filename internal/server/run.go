@@ -14,6 +14,7 @@ import (
 
 const (
 	drainTime    = 15 * time.Second // for requests that have begun
+	noticeTime   = 250 * time.Millisecond
 	markEvery    = 10 * time.Second // the clock's mark is kept
 	cleanEvery   = 30 * time.Second // dead rows are looked for
 	usageEvery   = 2 * time.Second  // usage is written at least
@@ -56,10 +57,10 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) serve(one *serving) error {
 	var err error
-	if s.cfg.TLS() && one.listener == s.listener {
-		err = one.http.ServeTLS(one.listener, s.cfg.TLSCert, s.cfg.TLSKey)
+	if web, ok := one.by.(*http.Server); ok && s.cfg.TLS() && one.listener == s.listener {
+		err = web.ServeTLS(one.listener, s.cfg.TLSCert, s.cfg.TLSKey)
 	} else {
-		err = one.http.Serve(one.listener)
+		err = one.by.Serve(one.listener)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -70,17 +71,34 @@ func (s *Server) serve(one *serving) error {
 func (s *Server) drain() error {
 	s.stopping.Store(true)
 	s.log.Info("stopping")
+	s.settle()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var all []error
 	for _, one := range s.servers {
-		if err := one.http.Shutdown(ctx); err != nil {
+		if err := one.by.Shutdown(ctx); err != nil {
 			s.log.Warn("requests were still running and are cut off", "after", drainTime.String())
-			all = append(all, one.http.Close())
+			all = append(all, one.by.Close())
 		}
 	}
 	s.log.Info("stopped")
 	return errors.Join(all...)
+}
+
+// settle gives clients the time to notice: for a moment everything is still answered, but each answer is the last of its connection,
+// so that nobody who keeps asking is in the middle of a request when the idle connections are closed.
+func (s *Server) settle() {
+	open := func() (n int) {
+		for _, one := range s.servers {
+			if d, ok := one.by.(interface{ Drain() }); ok {
+				d.Drain()
+			}
+		}
+		return n + s.listener.open() + s.dataListener.open()
+	}
+	for end := time.Now().Add(noticeTime); open() > 0 && time.Now().Before(end); {
+		time.Sleep(noticeTime / 50)
+	}
 }
 
 // every does a task again and again until ctx ends.
@@ -137,10 +155,15 @@ func (s *Server) purge(ctx context.Context, batch func(context.Context) (more bo
 // listen takes the addresses, so that a port that is in use is known before anything is made.
 func (s *Server) listen(ctx context.Context) (err error) {
 	var lc net.ListenConfig
-	if s.listener, err = lc.Listen(ctx, "tcp", s.cfg.Addr); err != nil {
+	l, err := lc.Listen(ctx, "tcp", s.cfg.Addr)
+	if err != nil {
 		return fmt.Errorf("KEYWARD_ADDR: %w", err)
 	}
-	s.push("the listener", ignoreClosed(s.listener.Close))
+	s.listener = s.capped(l)
+	s.push("the listener", ignoreClosed(l.Close))
+	if err := s.listenData(ctx, &lc); err != nil {
+		return err
+	}
 	if s.cfg.MetricsAddr == "" {
 		return nil
 	}
@@ -171,6 +194,8 @@ func (s *Server) gauges() metrics.Gauges {
 		StoreCommits:    func() float64 { return float64(s.db.Stats().Updates) },
 		StoreGroups:     func() float64 { return float64(s.db.Stats().Groups) },
 		StoreRejected:   func() float64 { return float64(s.db.Stats().Rejected) },
+		Connections:     func() float64 { return float64(s.listener.open() + s.dataListener.open()) },
+		Refused:         func() float64 { return float64(s.listener.refusals() + s.dataListener.refusals()) },
 		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
 		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },
 		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -71,7 +70,8 @@ type Server struct {
 	gate      *signin.Gate
 	dashboard *dashboard.Dashboard
 
-	listener        net.Listener
+	listener        *capped
+	dataListener    *capped // nil where there is none
 	metricsListener net.Listener
 	servers         []*serving
 
@@ -86,10 +86,17 @@ type closer struct {
 	undo func() error
 }
 
-// serving is an HTTP server and where it listens.
+// serving is a server and where it listens.
 type serving struct {
-	http     *http.Server
+	by       transport
 	listener net.Listener
+}
+
+// transport is what *http.Server is, and the data plane's.
+type transport interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // New goes through the stages: afterwards everything is loaded, the address is taken and the root key is there. Where a stage
@@ -144,11 +151,14 @@ func (s *Server) Close() error {
 
 // URL is where the server is reached from this machine.
 func (s *Server) URL() string {
-	scheme := "http"
+	return s.scheme() + "://" + reachable(s.listener.Addr())
+}
+
+func (s *Server) scheme() string {
 	if s.cfg.TLS() {
-		scheme = "https"
+		return "https"
 	}
-	return scheme + "://" + reachable(s.listener.Addr())
+	return "http"
 }
 
 // reachable gives an address that can be called: a server that listens everywhere is called here.

@@ -147,7 +147,7 @@ func (s *Server) ensureRoot(ctx context.Context) (err error) {
 
 // announce tells people what they need now. A root key that could not be told is lost, and that is said.
 func (s *Server) announce(context.Context) error {
-	s.log.Info("listening", "url", s.URL(), "version", s.opt.Version, "database", s.cfg.Database)
+	s.log.Info("listening", "url", s.URL(), "data_url", s.DataURL(), "version", s.opt.Version, "database", s.cfg.Database)
 	var b strings.Builder
 	notice(&b, s.URL(), s.cfg.Database, s.minted, s.rootLink)
 	if _, err := s.opt.Notice.Write([]byte(b.String())); err != nil && !s.minted.IsZero() {

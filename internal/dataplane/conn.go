@@ -1,0 +1,240 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/httpapi"
+)
+
+// conn is one connection while it is plain. One goroutine reads, answers and writes.
+type conn struct {
+	net.Conn
+	server *Server
+	peer   netip.Addr
+	busy   atomic.Bool // within a request
+	last   bool        // the answer is the connection's last
+
+	in    []byte // what was read and not yet answered
+	out   []byte // the answer, with its head
+	reply httpapi.Reply
+	head  head
+	until time.Time // the deadline that is set; zero while a request has to be complete promptly
+}
+
+// serve answers requests until the connection ends or is handed over.
+func (c *conn) serve() {
+	gone := false
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.failed(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+		if !gone {
+			_ = c.Conn.Close()
+		}
+	}()
+	if p, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+		c.peer = p.Addr().Unmap().WithZone("")
+	}
+	if !c.greet() {
+		return
+	}
+	c.in = make([]byte, 0, firstBuffer)
+	c.extend(c.server.now())
+	for {
+		switch c.next() {
+		case plain:
+			if !c.write() {
+				return
+			}
+		case handOver:
+			_ = c.SetDeadline(time.Time{})
+			gone = c.server.handed.take(&begun{Conn: c.Conn, read: c.in})
+			return
+		case end:
+			return
+		}
+	}
+}
+
+// greet brings TLS up, where it is spoken.
+func (c *conn) greet() bool {
+	t, ok := c.Conn.(interface{ Handshake() error })
+	if !ok {
+		return true
+	}
+	_ = c.SetDeadline(c.server.now().Add(greeting))
+	return t.Handshake() == nil
+}
+
+// step is what is to be done about what came.
+type step int
+
+const (
+	plain    step = iota // it is answered: write
+	handOver             // it is net/http's
+	end                  // nobody is there
+)
+
+// next reads until there is a request to answer or a reason not to.
+func (c *conn) next() step {
+	for {
+		if len(c.in) > 0 {
+			switch parse(c.in, &c.head) {
+			case odd:
+				return handOver
+			case whole:
+				if len(c.in) >= c.head.size+c.head.body {
+					return c.answer()
+				}
+			}
+		}
+		if s, ok := c.read(); !ok {
+			return s
+		}
+	}
+}
+
+// read waits for more; where it does not come, the step says what is to be done.
+func (c *conn) read() (step, bool) {
+	if len(c.in) == cap(c.in) {
+		if cap(c.in) >= maxHead+maxBody {
+			return handOver, false
+		}
+		grown := make([]byte, len(c.in), min(2*cap(c.in), maxHead+maxBody))
+		copy(grown, c.in)
+		c.in = grown
+	}
+	if len(c.in) > 0 && !c.until.IsZero() { // for the whole request, not for each of its parts
+		c.until = time.Time{}
+		_ = c.SetReadDeadline(c.server.now().Add(prompt))
+	}
+	n, err := c.Conn.Read(c.in[len(c.in):cap(c.in)])
+	if n > 0 {
+		c.busy.Store(true)
+		c.in = c.in[:len(c.in)+n]
+		return plain, true
+	}
+	switch {
+	case len(c.in) > 0: // slow, or broken off: what is to be said to that net/http knows
+		return handOver, false
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.server.draining.Load():
+		return c.lastLook()
+	}
+	return end, false
+}
+
+// lastLook takes a request that came while an idle connection was told to end.
+func (c *conn) lastLook() (step, bool) {
+	c.busy.Store(true)
+	_ = c.SetReadDeadline(c.server.now().Add(lastWait))
+	n, _ := c.Conn.Read(c.in[:cap(c.in)])
+	c.in = c.in[:n]
+	return end, n > 0
+}
+
+// wake has a connection that waits for a request look around.
+func (c *conn) wake() {
+	if !c.busy.Load() {
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// extend moves the deadline of what comes next, the answer and the wait for another request, but only where that is due: it costs
+// more than a look at the clock.
+func (c *conn) extend(now time.Time) {
+	if c.until.Sub(now) < idle {
+		c.until = now.Add(idle + idle/2)
+		_ = c.SetDeadline(c.until)
+	}
+}
+
+// answer asks the door, and puts the answer together.
+func (c *conn) answer() step {
+	h, s := &c.head, c.server
+	body := c.in[h.size : h.size+h.body]
+	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: c.peer, Body: body}
+	if len(h.forwarded) > 0 {
+		forwarded := make([]string, len(h.forwarded))
+		for i, v := range h.forwarded {
+			forwarded[i] = string(v)
+		}
+		p.Client = s.door.Client(c.peer, forwarded)
+	}
+	c.reply.Body = c.reply.Body[:0]
+	if !s.door.Quick(&p, &c.reply) {
+		return handOver
+	}
+	now := s.now()
+	c.last = s.draining.Load()
+	c.out = append(s.appendHead(c.out[:0], &c.reply, now, c.last), c.reply.Body...)
+	c.extend(now)
+	return plain
+}
+
+// write sends the answer and makes room for the next request; false where the connection is to end.
+func (c *conn) write() bool {
+	if _, err := c.Conn.Write(c.out); err != nil || c.last {
+		return false
+	}
+	left := copy(c.in, c.in[c.head.size+c.head.body:])
+	c.in = c.in[:left]
+	if left == 0 {
+		c.shrink()
+		c.busy.Store(false)
+	}
+	return true
+}
+
+// shrink gives back what a large request or answer needed.
+func (c *conn) shrink() {
+	const keep = 64 << 10
+	if cap(c.in) > keep {
+		c.in = make([]byte, 0, firstBuffer)
+	}
+	if cap(c.out) > keep {
+		c.out, c.reply.Body = nil, nil
+	}
+}
+
+// appendHead writes the head of an answer as net/http writes it; last where it is the connection's last.
+func (s *Server) appendHead(b []byte, r *httpapi.Reply, now time.Time, last bool) []byte {
+	b = append(strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(r.Status), 10), ' ')
+	b = append(append(b, http.StatusText(r.Status)...), "\r\nCache-Control: no-store\r\n"...)
+	if last {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(r.Body)), 10)
+	b = append(b, "\r\nContent-Type: application/json; charset=utf-8\r\nReferrer-Policy: no-referrer\r\n"...)
+	if r.RetryAfter != "" {
+		b = append(append(append(b, "Retry-After: "...), r.RetryAfter...), "\r\n"...)
+	}
+	b = append(append(b, "X-Content-Type-Options: nosniff\r\nX-Request-Id: "...), r.RequestID...)
+	return append(append(append(b, "\r\nDate: "...), s.date.at(now)...), "\r\n\r\n"...)
+}
+
+// date is the Date of answers, written once a second.
+type date struct{ kept atomic.Pointer[written] }
+
+type written struct {
+	second int64
+	text   string
+}
+
+func (d *date) at(now time.Time) string {
+	second := now.Unix()
+	if w := d.kept.Load(); w != nil && w.second == second {
+		return w.text
+	}
+	w := &written{second, now.UTC().Format(http.TimeFormat)}
+	d.kept.Store(w)
+	return w.text
+}

@@ -1,0 +1,146 @@
+package keyhttp
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward"
+)
+
+const (
+	codeUnauthenticated = keyward.CodeUnauthenticated
+	codeDenied          = keyward.CodePermissionDenied
+)
+
+// refusal is an answer to a request that does not get through, as Keyward itself would give it.
+type refusal struct {
+	status     int
+	code       string
+	message    string
+	details    []keyward.Detail
+	challenge  string // WWW-Authenticate
+	retryAfter time.Duration
+}
+
+var unavailable = refusal{status: http.StatusServiceUnavailable, code: keyward.CodeUnavailable, retryAfter: time.Second,
+	message: "whether the key is good cannot be told now"}
+
+func invalid(field, message string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: keyward.CodeInvalidRequest, message: field + ": " + message,
+		details: []keyward.Detail{{Field: field, Message: message}}}
+}
+
+// refusalOf tells why a key is not good. An unknown key, one that was disabled and one that is past its expiry get the same answer.
+func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
+	switch v.Code {
+	case keyward.VerdictIPForbidden:
+		return refusal{status: http.StatusForbidden, code: codeDenied, challenge: `Bearer error="insufficient_scope"`,
+			message: "this key may not be used from this address",
+			details: []keyward.Detail{{Field: "allowedIps", Message: "do not hold the address of the request"}}}
+	case keyward.VerdictInsufficientPermissions:
+		out := refusal{status: http.StatusForbidden, code: codeDenied, message: "this needs a permission that the key does not hold",
+			challenge: `Bearer error="insufficient_scope", scope="` + strings.Join(slices.Concat(rule.All, rule.Any), " ") + `"`}
+		for _, p := range v.MissingPermissions {
+			out.details = append(out.details, keyward.Detail{Field: "permissions", Message: p})
+		}
+		return out
+	case keyward.VerdictRateLimited, keyward.VerdictQuotaExceeded:
+		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the key has used up its limit",
+			retryAfter: untilReset(v, now)}
+	case keyward.VerdictMalformed, keyward.VerdictNotFound, keyward.VerdictDisabled, keyward.VerdictExpired:
+		return refusal{status: http.StatusUnauthorized, code: codeUnauthenticated, challenge: `Bearer error="invalid_token"`,
+			message: "the key is not valid"}
+	}
+	return unavailable // a code of a later release
+}
+
+// untilReset is when the limit that refused is whole again: before, the same request may get through, and then it certainly does.
+func untilReset(v keyward.Verdict, now time.Time) time.Duration {
+	if v.RateLimit == nil {
+		return time.Second
+	}
+	w := v.RateLimit.Minute
+	if v.Code == keyward.VerdictQuotaExceeded {
+		w = v.RateLimit.Day
+	}
+	if w == nil {
+		return time.Second
+	}
+	return max(w.ResetAt.Sub(now), time.Second)
+}
+
+// limitFields says how the key's limits stand (draft-ietf-httpapi-ratelimit-headers).
+func limitFields(h http.Header, limits *keyward.VerdictLimits, now time.Time) {
+	if limits == nil {
+		return
+	}
+	var policies, states []string
+	for _, w := range []struct {
+		name    string
+		seconds int
+		*keyward.Window
+	}{{"minute", 60, limits.Minute}, {"day", 86400, limits.Day}} {
+		if w.Window == nil {
+			continue
+		}
+		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", w.name, w.Limit, w.seconds))
+		states = append(states, fmt.Sprintf("%q;r=%d;t=%d", w.name, w.Remaining, seconds(w.ResetAt.Sub(now))))
+	}
+	if policies != nil {
+		h.Set("RateLimit-Policy", strings.Join(policies, ", "))
+		h.Set("RateLimit", strings.Join(states, ", "))
+	}
+}
+
+// seconds rounds up, so that nobody comes back too early.
+func seconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 0) }
+
+// refuse answers in the form that all refusals of Keyward have.
+func refuse(w http.ResponseWriter, r *http.Request, f refusal) {
+	id := r.Header.Get("X-Request-Id")
+	if !plain(id) {
+		id = rand.Text()
+	}
+	h := w.Header()
+	if f.challenge != "" {
+		h.Set("WWW-Authenticate", f.challenge)
+	}
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(seconds(f.retryAfter)))
+	}
+	h.Set("X-Request-Id", id)
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	type failure struct {
+		Code      string           `json:"code"`
+		Message   string           `json:"message"`
+		Details   []keyward.Detail `json:"details"`
+		RequestID string           `json:"requestId"`
+	}
+	if f.details == nil {
+		f.details = []keyward.Detail{}
+	}
+	body, err := json.Marshal(struct {
+		Success bool    `json:"success"`
+		Error   failure `json:"error"`
+	}{Error: failure{f.code, f.message, f.details, id}})
+	if err != nil { // it is made of text alone
+		panic(err)
+	}
+	w.WriteHeader(f.status)
+	_, _ = w.Write(body)
+}
+
+// plain tells whether a request's id can stand in a log.
+func plain(id string) bool {
+	return id != "" && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("._:-", r)
+	}) && !keyInQuery(id)
+}
