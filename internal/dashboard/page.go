@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"reflect"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/keyward/keyward/internal/account"
 )
 
 //go:embed templates/*.html
@@ -45,6 +48,8 @@ var words = template.FuncMap{
 	"has":   strings.Contains,
 	"dict":  dict,
 	"esc":   url.PathEscape,
+	"len64": func(s any) int64 { return int64(reflect.ValueOf(s).Len()) },
+	"sub64": func(a, b int64) int64 { return a - b },
 }
 
 // dict gives a part more than one thing.
@@ -106,7 +111,15 @@ func (p *page) Nav() [][]entry {
 	}
 	inside := p.may.Workspace.ID != ""
 	add(&here, inside, "overview", "Overview", "/")
-	add(&here, inside && may("api-keys:read"), "keys", "Keys", "/keys")
+	add(&here, inside && may(account.APIKeysRead), "keys", "Keys", "/keys")
+	add(&people, inside && may(account.MembersRead), "members", "Members", "/members")
+	add(&people, inside && may(account.RolesRead), "roles", "Roles", "/roles")
+	add(&people, inside && may(account.WorkspaceLogsRead), "log", "Log", "/log")
+	add(&people, inside && may(account.WorkspaceRead), "settings", "Settings", "/settings")
+	add(&house, p.may.Manages || len(p.Places) > 1, "workspaces", "Workspaces", "/workspaces")
+	add(&house, p.may.Root, "service-keys", "Service keys", "/service-keys")
+	add(&house, true, "catalogue", "Catalogue", "/catalogue")
+	add(&house, p.Session != "", "sessions", "Sessions", "/sessions")
 	return filled(here, people, house)
 }
 
@@ -141,6 +154,14 @@ func (p *page) Me() string {
 		return ""
 	}
 	return string(p.may.User)
+}
+
+// Mode is the workspace's permission mode.
+func (p *page) Mode() string {
+	if p.visit == nil {
+		return ""
+	}
+	return string(p.may.Workspace.Settings.PermissionMode)
 }
 
 // Initial stands for the visitor in a small place.

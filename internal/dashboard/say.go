@@ -126,3 +126,30 @@ func short(n int64) string {
 	}
 	return fmt.Sprintf("%dM", n/1_000_000)
 }
+
+// browserName is a browser as its owner calls it, from what it says of itself.
+func browserName(userAgent string) string {
+	has := func(s string) bool { return strings.Contains(userAgent, s) }
+	name, on := "", ""
+	for _, b := range []struct{ mark, name string }{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}} {
+		if has(b.mark) {
+			name = b.name
+			break
+		}
+	}
+	for _, o := range []struct{ mark, name string }{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS", "macOS"}, {"Linux", "Linux"}} {
+		if has(o.mark) {
+			on = o.name
+			break
+		}
+	}
+	switch {
+	case name == "" && on == "":
+		return "unknown"
+	case on == "":
+		return name
+	case name == "":
+		return on
+	}
+	return name + " on " + on
+}

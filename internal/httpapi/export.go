@@ -3,11 +3,11 @@ package httpapi
 import (
 	"bufio"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/text"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -81,7 +81,7 @@ type csv struct{}
 func (csv) contentType() string { return "text/csv; charset=utf-8; header=present" }
 func (csv) fileName() string    { return "keyward-logs.csv" }
 func (csv) head() string {
-	return record("id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata")
+	return text.Record("id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata")
 }
 
 func (csv) row(l wire.Log) (string, error) {
@@ -89,7 +89,7 @@ func (csv) row(l wire.Log) (string, error) {
 	if metadata == "" {
 		metadata = "{}"
 	}
-	return record(l.ID, orEmpty(l.WorkspaceID), l.EventType, l.EventDescription, l.ActorID, orEmpty(l.ActorEmail), l.CreatedAt.String(), metadata), nil
+	return text.Record(l.ID, orEmpty(l.WorkspaceID), l.EventType, l.EventDescription, l.ActorID, orEmpty(l.ActorEmail), l.CreatedAt.String(), metadata), nil
 }
 
 func orEmpty(s *string) string {
@@ -97,26 +97,6 @@ func orEmpty(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-func record(cells ...string) string {
-	var b strings.Builder
-	for i, c := range cells {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(cell(c))
-	}
-	b.WriteString("\r\n")
-	return b.String()
-}
-
-// cell quotes, and puts an apostrophe before what a spreadsheet would calculate.
-func cell(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r\n", s[0]) >= 0 {
-		s = "'" + s
-	}
-	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
 // ndjson writes one JSON object per line.

@@ -42,9 +42,12 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-// A choice that changes what is listed sends its form.
-for (const field of document.querySelectorAll('[data-send]')) {
-  field.addEventListener('change', () => field.form.requestSubmit());
+// A button that keeps a change is there once something has changed.
+for (const field of document.querySelectorAll('[data-change]')) {
+  const button = field.form.querySelector('[data-changed]');
+  const first = field.value;
+  button.hidden = true;
+  field.addEventListener('change', () => { button.hidden = field.value === first; });
 }
 
 // Copying.

@@ -34,9 +34,6 @@ const fill = () => {
   counts();
 };
 
-// Another person, or another key to be like, is a question for the server: the form comes back as it is.
-const again = () => form.requestSubmit(form.querySelector('[data-preview]'));
-
 form.addEventListener('change', (event) => {
   const field = event.target;
   if (field.name === 'perm') {
@@ -44,11 +41,6 @@ form.addEventListener('change', (event) => {
     counts();
   }
   if (field.name === 'preset') fill();
-  if ('reload' in field.dataset || field.name === 'like' && field.value) {
-    form.noValidate = true;
-    again();
-    return;
-  }
   arrange();
 });
 

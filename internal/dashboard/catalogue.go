@@ -1,0 +1,23 @@
+package dashboard
+
+import (
+	"github.com/keyward/keyward/internal/perm"
+)
+
+type catalogueBody struct {
+	Tree  []branch
+	Total int
+	Held  int
+	Ask   bool // whether the visitor holds each is shown
+}
+
+// catalogue says what each permission means.
+func (d *Dashboard) cataloguePage(v *visit) error {
+	b := catalogueBody{Total: d.catalogue.Len(), Ask: v.may.User != ""}
+	var held perm.Set
+	if b.Ask {
+		held = v.may.Holds
+	}
+	b.Tree, b.Held = d.tree(held, nil), held.Len()
+	return v.show("catalogue", page{Title: "Catalogue", Section: "catalogue", Wide: true, Body: b})
+}

@@ -1,0 +1,195 @@
+package dashboard
+
+import (
+	"net/http"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+)
+
+type memberRow struct {
+	control.Member
+	Seen      moment
+	Since     moment
+	MayChange bool // the role
+	MayRemove bool
+	Me        bool
+}
+
+type membersBody struct {
+	Members  []memberRow
+	Roles    []control.Role // that the visitor can give
+	Next     string
+	SeesSeen bool
+	Invite   inviteForm
+}
+
+type inviteForm struct{ User, Email, DisplayName, Role string }
+
+// members lists who is in the workspace.
+func (d *Dashboard) members(v *visit) error {
+	return v.showMembers(http.StatusOK, inviteForm{}, nil)
+}
+
+func (v *visit) showMembers(status int, f inviteForm, wrong *problem) error {
+	ctx := v.r.Context()
+	found, next, err := v.d.Control.ListMembers(ctx, v.Caller, v.workspace(), control.Paging{Cursor: v.query("cursor")})
+	if err != nil {
+		return err
+	}
+	b := membersBody{Invite: f, SeesSeen: v.may.May(account.MembersRemove) && (v.may.User != "" || v.may.Root)}
+	if next.NextCursor != "" {
+		b.Next = v.link("cursor", next.NextCursor)
+	}
+	if v.may.May(account.RolesRead) {
+		if b.Roles, err = v.givable(); err != nil {
+			return err
+		}
+	}
+	for _, m := range found {
+		row := memberRow{Member: m, Since: v.moment(m.CreatedAt), Me: m.User == v.may.User}
+		row.MayChange = v.may.May(account.MembersRoleChange) && (v.may.Owner || v.may.Manages || !m.IsOwner)
+		row.MayRemove = v.may.May(account.MembersRemove) && (v.may.Owner || v.may.Manages || !m.IsOwner)
+		if b.SeesSeen {
+			if row.Seen, err = v.seen(string(m.User)); err != nil {
+				return err
+			}
+		}
+		b.Members = append(b.Members, row)
+	}
+	return v.answer(status, "members", page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Body: b})
+}
+
+// seen is when somebody last used the dashboard or the API as themselves, as far as their present sessions tell.
+func (v *visit) seen(user string) (moment, error) {
+	sessions, _, err := v.d.Control.ListSessions(v.r.Context(), v.Caller,
+		control.ListSessions{Workspace: v.workspace(), User: user, Paging: control.Paging{Limit: 10}})
+	if err != nil {
+		return moment{}, err
+	}
+	if len(sessions) == 0 {
+		return moment{Rel: "not lately", Zero: true}, nil
+	}
+	last := sessions[0].SeenAt
+	for _, s := range sessions {
+		if s.SeenAt.After(last) {
+			last = s.SeenAt
+		}
+	}
+	return v.moment(last), nil
+}
+
+// givable lists the roles that the visitor can give.
+func (v *visit) givable() ([]control.Role, error) {
+	var out []control.Role
+	for cursor := ""; ; {
+		roles, next, err := v.d.Control.ListRoles(v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100, Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range roles {
+			if r.Assignable {
+				out = append(out, r)
+			}
+		}
+		if cursor = next.NextCursor; cursor == "" || len(out) >= 200 {
+			return out, nil
+		}
+	}
+}
+
+// invite adds a member.
+func (d *Dashboard) invite(v *visit) error {
+	f := inviteForm{User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role")}
+	in := control.PutMember{Email: f.Email, Role: f.Role}
+	if f.DisplayName != "" {
+		in.DisplayName = control.Some(f.DisplayName)
+	}
+	_, err := d.Control.GetMember(v.r.Context(), v.Caller, v.workspace(), f.User)
+	if err == nil {
+		err = fault.New(fault.Conflict, f.User+" is a member already", fault.Detail{Field: "userId", Message: "is a member already"})
+	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) {
+		_, _, err = d.Control.PutMember(v.r.Context(), v.Caller, v.workspace(), f.User, in)
+	}
+	if err == nil {
+		return v.see("/members", "invited")
+	}
+	wrong, err := problemOf(err, map[string]string{"userId": "user", "roleId": "role"})
+	if err != nil {
+		return err
+	}
+	return v.showMembers(http.StatusUnprocessableEntity, f, wrong)
+}
+
+// giveRole changes a member's role.
+func (d *Dashboard) giveRole(v *visit) error {
+	_, err := d.Control.UpdateMember(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("user"), control.UpdateMember{Role: control.Some(v.form("role"))})
+	if err == nil {
+		return v.see("/members", "saved")
+	}
+	wrong, err := problemOf(err, nil)
+	if err != nil {
+		return err
+	}
+	return v.showMembers(http.StatusUnprocessableEntity, inviteForm{}, wrong)
+}
+
+type leaveBody struct {
+	Member control.Member
+	Way    string // stop, keep or transfer
+	Heir   string
+	Heirs  []control.Member
+	Fate   control.Removed
+	More   int // keys that are not named
+	Mine   bool
+	Last   string // why it cannot be done at all
+}
+
+// leavePage shows exactly which keys stop when somebody leaves, for each way to settle them, by trying it out.
+func (d *Dashboard) leavePage(v *visit) error {
+	ctx, user := v.r.Context(), v.r.PathValue("user")
+	m, err := d.Control.GetMember(ctx, v.Caller, v.workspace(), user)
+	if err != nil {
+		return err
+	}
+	b := leaveBody{Member: m, Way: v.query("keys"), Heir: v.query("heir"), Mine: m.User == v.may.User}
+	if b.Way == "" {
+		b.Way = "stop"
+	}
+	all, _, err := d.Control.ListMembers(ctx, v.Caller, v.workspace(), control.Paging{Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if one.User != m.User && (v.may.May(account.APIKeysManageOthers) || one.User == v.may.User) {
+			b.Heirs = append(b.Heirs, one)
+		}
+	}
+	var wrong *problem
+	b.Fate, err = d.Control.RemoveMember(ctx, v.Caller, v.workspace(), user, control.RemoveMember{Keys: settle(b.Way, b.Heir), DryRun: true})
+	if err != nil {
+		if wrong, err = problemOf(err, map[string]string{"keys": "heir"}); err != nil {
+			return err
+		}
+	}
+	b.More = b.Fate.Stopped + b.Fate.Kept + b.Fate.Transferred - len(b.Fate.Keys)
+	return v.show("leave", page{Title: "Remove " + user, Section: "members", Fault: wrong, Body: b})
+}
+
+func settle(way, heir string) string {
+	if way == "transfer" {
+		return "transfer:" + heir
+	}
+	return way
+}
+
+// leave removes the member.
+func (d *Dashboard) leave(v *visit) error {
+	user := v.r.PathValue("user")
+	_, err := d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), user, control.RemoveMember{Keys: settle(v.form("keys"), v.form("heir"))})
+	if err != nil {
+		return err
+	}
+	return v.see("/members", "removed")
+}

@@ -1,0 +1,99 @@
+package dashboard
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+)
+
+type serviceKeyRow struct {
+	account.ServiceKey
+	Scope   string
+	Created moment
+	Expires moment
+	Self    bool
+	Late    bool // expired
+}
+
+type serviceKeysBody struct {
+	Keys []serviceKeyRow
+	Next string
+	Form serviceKeyForm
+}
+
+type serviceKeyForm struct{ Name, Scope, Expiry string }
+
+// serviceKeys lists the operator's credentials.
+func (d *Dashboard) serviceKeys(v *visit) error {
+	return v.showServiceKeys(http.StatusOK, serviceKeyForm{Scope: string(account.ScopeVerify)}, nil)
+}
+
+func (v *visit) showServiceKeys(status int, f serviceKeyForm, wrong *problem) error {
+	found, next, err := v.d.Control.ListServiceKeys(v.r.Context(), v.Caller, control.Paging{Cursor: v.query("cursor")})
+	if err != nil {
+		return err
+	}
+	b := serviceKeysBody{Form: f}
+	for _, k := range found {
+		scopes := make([]string, len(k.Scopes))
+		for i, s := range k.Scopes {
+			scopes[i] = string(s)
+		}
+		b.Keys = append(b.Keys, serviceKeyRow{k, strings.Join(scopes, ", "), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
+			k.ID == v.Caller.ServiceKey, k.Expired(v.now)})
+	}
+	if next.NextCursor != "" {
+		b.Next = v.link("cursor", next.NextCursor)
+	}
+	return v.answer(status, "servicekeys", page{Title: "Service keys", Section: "service-keys", Wide: true, Fault: wrong, Body: b})
+}
+
+// makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent twice makes one.
+func (d *Dashboard) makeServiceKey(v *visit) error {
+	f := serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry")}
+	made, err := d.createServiceKey(v, f)
+	if err == nil {
+		return v.answer(http.StatusCreated, "servicereveal", page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
+			Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}})
+	}
+	wrong, err := problemOf(err, map[string]string{"scopes": "scope", "expiresAt": "expiry"})
+	if err != nil {
+		return err
+	}
+	return v.showServiceKeys(http.StatusUnprocessableEntity, f, wrong)
+}
+
+type serviceReveal struct{ Name, Scope, Value string }
+
+func (d *Dashboard) createServiceKey(v *visit, f serviceKeyForm) (control.RevealedServiceKey, error) {
+	for cursor := ""; ; {
+		found, next, err := d.Control.ListServiceKeys(v.r.Context(), v.Caller, control.Paging{Limit: 100, Cursor: cursor})
+		if err != nil {
+			return control.RevealedServiceKey{}, err
+		}
+		for _, k := range found {
+			if k.Name == f.Name {
+				return control.RevealedServiceKey{}, fault.New(fault.Conflict, "there is a service key of this name, and its value was shown when it was made",
+					fault.Detail{Field: "name", Message: "is taken"})
+			}
+		}
+		if cursor = next.NextCursor; cursor == "" {
+			break
+		}
+	}
+	in := control.CreateServiceKey{Name: f.Name, Scopes: []string{f.Scope}}
+	if f.Expiry != "" {
+		in.ExpiresAt = control.Some(f.Expiry)
+	}
+	return d.Control.CreateServiceKey(v.r.Context(), v.Caller, in)
+}
+
+func (d *Dashboard) deleteServiceKey(v *visit) error {
+	if err := d.Control.DeleteServiceKey(v.r.Context(), v.Caller, v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.see("/service-keys", "deleted")
+}

@@ -1,0 +1,52 @@
+package dashboard
+
+import (
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/session"
+)
+
+type sessionRow struct {
+	session.Session
+	Started, Seen, Ends moment
+	This                bool
+	Browser             string
+}
+
+type sessionsBody struct {
+	Sessions []sessionRow
+	Others   bool // those of the workspace's members are shown
+	MayAll   bool
+	Next     string
+}
+
+// sessions lists where the visitor is signed in; or, for those who may remove members, where the members are.
+func (d *Dashboard) sessions(v *visit) error {
+	b := sessionsBody{Others: v.query("of") == "members", MayAll: v.may.May(account.MembersRemove) && v.may.Workspace.ID != ""}
+	in := control.ListSessions{Paging: control.Paging{Cursor: v.query("cursor")}}
+	if b.Others {
+		in.Workspace = v.workspace()
+	}
+	found, next, err := d.Control.ListSessions(v.r.Context(), v.Caller, in)
+	if err != nil {
+		return err
+	}
+	for _, s := range found {
+		b.Sessions = append(b.Sessions, sessionRow{Session: s, Started: v.moment(s.StartedAt), Seen: v.moment(s.SeenAt), Ends: v.moment(s.ExpiresAt),
+			This: s.ID == v.Session, Browser: browserName(s.UserAgent)})
+	}
+	if next.NextCursor != "" {
+		b.Next = v.link("cursor", next.NextCursor)
+	}
+	return v.show("sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Body: b})
+}
+
+func (d *Dashboard) endSession(v *visit) error {
+	if err := d.Control.EndSession(v.r.Context(), v.Caller, v.r.PathValue("id")); err != nil {
+		return err
+	}
+	if v.r.PathValue("id") == string(v.Session) {
+		return v.see("/signin", "")
+	}
+	return v.see("/sessions", "ended")
+}

@@ -1,0 +1,115 @@
+package dashboard
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+)
+
+type settingsForm struct {
+	ID, Name          string
+	Mode              string
+	PerMinute, PerDay string
+	LifetimeDays      string
+	RequireExpiry     bool
+	Active            bool
+	MayWrite          bool
+	MayDelete         bool
+	Keys              int64
+	Members           bool
+}
+
+func (v *visit) settingsNow() settingsForm {
+	ws := v.may.Workspace
+	f := settingsForm{ID: string(ws.ID), Name: ws.Name, Mode: string(ws.Settings.PermissionMode), RequireExpiry: ws.Settings.RequireExpiry,
+		PerMinute: plain(ws.Settings.DefaultRateLimit.PerMinute), PerDay: plain(ws.Settings.DefaultRateLimit.PerDay)}
+	if n := ws.Settings.MaxKeyLifetime; n > 0 {
+		f.LifetimeDays = strconv.FormatFloat(n.Hours()/24, 'f', -1, 64)
+	}
+	return f
+}
+
+// settings shows the workspace's rules.
+func (d *Dashboard) settings(v *visit) error {
+	return v.showSettings(http.StatusOK, v.settingsNow(), nil)
+}
+
+func (v *visit) showSettings(status int, f settingsForm, wrong *problem) error {
+	if !v.may.May(account.WorkspaceRead) {
+		return fault.New(fault.PermissionDenied, "this needs the permission "+account.WorkspaceRead)
+	}
+	f.ID, f.Active = v.workspace(), v.may.Workspace.IsActive
+	f.MayWrite, f.MayDelete = v.may.May(account.WorkspaceSettingsWrite), v.may.May(account.WorkspaceDelete)
+	if s, err := v.d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace()); err == nil {
+		f.Keys = s.Total
+	}
+	return v.answer(status, "settings", page{Title: "Settings", Section: "settings", Fault: wrong, Body: f})
+}
+
+// saveSettings changes name and rules. They hold for keys that are made from now on.
+func (d *Dashboard) saveSettings(v *visit) error {
+	f := settingsForm{Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
+		LifetimeDays: v.form("lifetime"), RequireExpiry: v.form("requireExpiry") == "true"}
+	in, err := f.update()
+	if err == nil {
+		_, err = d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), in)
+	}
+	if err == nil {
+		return v.see("/settings", "saved")
+	}
+	wrong, err := problemOf(err, map[string]string{"settings.permissionMode": "mode", "settings.maxKeyLifetimeSeconds": "lifetime",
+		"settings.defaultRateLimit.requestsPerMinute": "perMinute", "settings.defaultRateLimit.requestsPerDay": "perDay",
+		"rateLimit.requestsPerMinute": "perMinute", "rateLimit.requestsPerDay": "perDay"})
+	if err != nil {
+		return err
+	}
+	return v.showSettings(http.StatusUnprocessableEntity, f, wrong)
+}
+
+func (f settingsForm) update() (control.UpdateWorkspace, error) {
+	limits, err := limitsOf(f.PerMinute, f.PerDay)
+	if err != nil {
+		return control.UpdateWorkspace{}, err
+	}
+	s := control.SettingsInput{PermissionMode: control.Some(f.Mode), DefaultRateLimit: limits, RequireExpiry: control.Some(f.RequireExpiry),
+		MaxKeyLifetimeSeconds: control.Null[int64]()}
+	if f.LifetimeDays != "" {
+		days, err := strconv.ParseFloat(strings.Replace(f.LifetimeDays, ",", ".", 1), 64)
+		seconds := int64(days * 24 * float64(time.Hour/time.Second))
+		if err != nil || days <= 0 || days > 36600 {
+			return control.UpdateWorkspace{}, fault.Invalid("settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime")
+		}
+		s.MaxKeyLifetimeSeconds = control.Some(max(seconds, 1))
+	}
+	return control.UpdateWorkspace{Name: control.Some(f.Name), Settings: control.Some(s)}, nil
+}
+
+// switchWorkspace stops every key of the workspace at once, or lets them work again. Both are asked for with its name.
+func (d *Dashboard) switchWorkspace(v *visit) error {
+	on := v.form("active") == "true"
+	if !on && v.form("name") != v.may.Workspace.Name {
+		return v.showSettings(http.StatusUnprocessableEntity, v.settingsNow(),
+			&problem{Fields: map[string]string{"deactivate": "Type the workspace's name, to the letter."}})
+	}
+	if _, err := d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), control.UpdateWorkspace{IsActive: control.Some(on)}); err != nil {
+		return err
+	}
+	return v.see("/settings", "saved")
+}
+
+// deleteWorkspace takes away the workspace with everything in it.
+func (d *Dashboard) deleteWorkspace(v *visit) error {
+	if v.form("name") != v.may.Workspace.Name {
+		return v.showSettings(http.StatusUnprocessableEntity, v.settingsNow(),
+			&problem{Fields: map[string]string{"delete": "Type the workspace's name, to the letter."}})
+	}
+	if err := d.Control.DeleteWorkspace(v.r.Context(), v.Caller, v.workspace()); err != nil {
+		return err
+	}
+	return v.see("/workspaces", "deleted")
+}

@@ -1,0 +1,69 @@
+package dashboard
+
+import (
+	"net/http"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/id"
+)
+
+type workspacesBody struct {
+	Workspaces []workspaceRow
+	Next       string
+	Form       workspaceForm
+	Operator   bool
+}
+
+type workspaceRow struct {
+	account.Workspace
+	Created moment
+	On      bool
+}
+
+type workspaceForm struct{ Name, User, Email string }
+
+// workspaces lists those between which the visitor can switch, and makes new ones.
+func (d *Dashboard) workspaces(v *visit) error {
+	return v.showWorkspaces(http.StatusOK, workspaceForm{}, nil)
+}
+
+func (v *visit) showWorkspaces(status int, f workspaceForm, wrong *problem) error {
+	b := workspacesBody{Form: f, Operator: v.may.Manages}
+	if v.may.Manages {
+		found, next, err := v.d.Control.ListWorkspaces(v.r.Context(), v.Caller, control.Paging{Cursor: v.query("cursor")})
+		if err != nil {
+			return err
+		}
+		for _, w := range found {
+			b.Workspaces = append(b.Workspaces, workspaceRow{w, v.moment(w.CreatedAt), string(w.ID) == v.workspace()})
+		}
+		if next.NextCursor != "" {
+			b.Next = v.link("cursor", next.NextCursor)
+		}
+	} else {
+		for _, p := range v.Places {
+			w := account.Workspace{ID: id.Workspace(p.ID), Name: p.Name, IsActive: true}
+			b.Workspaces = append(b.Workspaces, workspaceRow{Workspace: w, On: p.ID == v.workspace()})
+		}
+	}
+	return v.answer(status, "workspaces", page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b})
+}
+
+// makeWorkspace makes one; a person who does becomes its owner, an operator names somebody.
+func (d *Dashboard) makeWorkspace(v *visit) error {
+	f := workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email")}
+	in := control.CreateWorkspace{Name: f.Name}
+	if v.may.Manages {
+		in.Owner = control.Some(control.OwnerInput{User: f.User, Email: f.Email})
+	}
+	_, err := d.Control.CreateWorkspace(v.r.Context(), v.Caller, in)
+	if err == nil {
+		return v.see("/workspaces", "created")
+	}
+	wrong, err := problemOf(err, map[string]string{"owner.userId": "user", "owner.email": "email"})
+	if err != nil {
+		return err
+	}
+	return v.showWorkspaces(http.StatusUnprocessableEntity, f, wrong)
+}
