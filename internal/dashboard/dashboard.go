@@ -129,6 +129,7 @@ func (d *Dashboard) routes() []route {
 		{"GET /roles/{id}", d.role, true},
 		{"POST /roles/{id}", d.saveRole, true},
 		{"POST /roles/{id}/delete", d.deleteRole, true},
+		{"GET /usage", d.usagePage, true},
 		{"GET /log", d.log, true},
 		{"GET /log/export", d.exportLog, true},
 		{"GET /settings", d.settings, true},

@@ -22,6 +22,8 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/tally"
+	"github.com/keyward/keyward/internal/usage"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -31,6 +33,7 @@ type house struct {
 	handler http.Handler
 	control *control.Service
 	engine  *verify.Engine
+	tally   *tally.Tally
 	root    control.Caller
 	ws      string            // Acme, of ada, with bob as Member and eve as Viewer
 	roles   map[string]string // of Acme, by name
@@ -59,9 +62,10 @@ func open(t testing.TB) *house {
 	format := must[keyfmt.Format](t)(keyfmt.NewFormat(keyfmt.DefaultPrefix))
 	digests := must[*keyfmt.Digester](t)(keyfmt.NewDigester(""))
 	h := &house{TB: t, roles: map[string]string{}}
+	h.tally = tally.New(tally.Config{DB: db, Keep: usage.DefaultRetention(), Limit: 100_000})
 	h.control = control.New(control.Config{DB: db, Catalogue: perm.Builtin(), Format: format, Digester: digests,
-		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader})
-	h.engine = verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now})
+		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader, Recent: h.tally})
+	h.engine = verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now, Recorder: h.tally})
 	root := must[keyfmt.Secret](t)(h.control.EnsureRoot(ctx, keyfmt.Secret{}))
 	var p verify.Principal
 	h.engine.Authenticate(root.Reveal(), noAddress, &p)

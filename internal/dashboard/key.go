@@ -23,6 +23,8 @@ type keyBody struct {
 	Life     []happening
 	Try      tried
 	Can      keyActions
+	Traffic  traffic
+	Meters   []meter
 }
 
 // previous is an earlier value that still works.
@@ -72,6 +74,10 @@ func (d *Dashboard) key(v *visit) error {
 		}
 		b.Life = v.happenings(logs.Events)
 	}
+	if b.Traffic, err = v.keyTraffic(&k); err != nil {
+		return err
+	}
+	b.Meters = v.meters(&k)
 	wrong := v.try(&k, &b.Try)
 	return v.show("key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Body: b})
 }

@@ -27,6 +27,7 @@ type keyRow struct {
 	Used        moment
 	Expires     moment
 	Mine        bool
+	Spark       spark
 }
 
 // status is how a key stands, as a word and a colour.
@@ -99,6 +100,9 @@ func (d *Dashboard) keys(v *visit) error {
 	}
 	for _, k := range found {
 		b.Keys = append(b.Keys, v.row(k))
+	}
+	if err := v.sparks(b.Keys); err != nil {
+		return err
 	}
 	if next.NextCursor != "" {
 		b.Next = v.link("cursor", next.NextCursor)

@@ -1,24 +1,199 @@
 package dashboard
 
 import (
+	"time"
+
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/verify"
 )
 
 type overviewBody struct {
 	Standings control.Standings
-	Active    string
+	Stats     []stat
 	Sees      bool // keys at all
+	Traffic   traffic
+	Busiest   []busy
+	Attention []attention
+	Active    bool // the workspace
+}
+
+// stat is one figure at a glance, and where its list is.
+type stat struct{ Name, Value, Text, Link, Tone string }
+
+// attention is a key that somebody should look at, and why.
+type attention struct {
+	keyRow
+	Why  string
+	Tone string
+	Can  keyActions
+	Act  string // the action that lies nearest: rotate, edit, disable or delete
 }
 
 // overview is the workspace at a glance.
 func (d *Dashboard) overview(v *visit) error {
-	var b overviewBody
-	if b.Sees = v.may.May(account.APIKeysRead); b.Sees {
-		var err error
+	b := overviewBody{Sees: v.may.May(account.APIKeysRead), Active: v.may.Workspace.IsActive}
+	var err error
+	if b.Traffic, err = v.workspaceTraffic(); err != nil {
+		return err
+	}
+	if b.Sees {
 		if b.Standings, err = d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace()); err != nil {
 			return err
 		}
+		if b.Busiest, err = v.busiest("hour"); err != nil {
+			return err
+		}
+		if b.Attention, err = v.attention(b.Standings, b.Busiest); err != nil {
+			return err
+		}
 	}
+	b.Stats = v.stats(&b)
 	return v.show("overview", page{Title: "Overview", Section: "overview", Wide: true, Body: b})
+}
+
+func (v *visit) stats(b *overviewBody) []stat {
+	const most = control.MostCounted
+	var out []stat
+	if b.Sees {
+		s := b.Standings
+		active := s.Total - s.Disabled - s.Expired
+		word := number(active)
+		if s.Disabled >= most || s.Expired >= most {
+			word = "at most " + word
+		}
+		tone := func(n int64, t string) string {
+			if n == 0 {
+				return ""
+			}
+			return t
+		}
+		out = append(out,
+			stat{"Active keys", word, "of " + number(s.Total), "/keys?view=active", ""},
+			stat{"Expiring", counted(s.Expiring, most), "within 14 days", "/keys?view=expiring", tone(s.Expiring, "warn")},
+			stat{"Unused", counted(s.Unused, most), "for 90 days", "/keys?view=unused", tone(s.Unused, "warn")})
+	}
+	if b.Traffic.Seen {
+		c := b.Traffic.Chart
+		share := "nothing was asked"
+		if n := c.Verified + c.Refused; n > 0 {
+			share = percentWord(c.Refused, n) + " of " + number(n)
+		}
+		tone := ""
+		if c.Refused > 0 {
+			tone = "bad"
+		}
+		out = append(out, stat{"Verified", short(c.Verified), "in " + b.Traffic.Word, "/usage", ""},
+			stat{"Refused", short(c.Refused), share, "/usage", tone})
+	}
+	return out
+}
+
+func percentWord(n, of int64) string {
+	switch p := 100 * float64(n) / float64(of); {
+	case n == 0:
+		return "none"
+	case p < 1:
+		return "less than 1 %"
+	default:
+		return number(int64(p+.5)) + " %"
+	}
+}
+
+const attendEach = 4 // keys of each kind
+
+// attention gathers what somebody should look at: what expires, what nobody uses, what is about to run out, whose creator has gone.
+func (v *visit) attention(s control.Standings, busiest []busy) ([]attention, error) {
+	var out []attention
+	for _, one := range []struct {
+		n        int64
+		standing apikey.Standing
+		order    apikey.Order
+		why      func(*control.Key) string
+		act      string
+	}{
+		{s.Expiring, apikey.Expiring, apikey.ByExpiry, func(k *control.Key) string { return "Expires " + relative(k.ExpiresAt.Sub(v.now)) }, "edit"},
+		{s.Orphans, apikey.Orphaned, apikey.NewestFirst, func(k *control.Key) string { return "Its creator " + string(k.User) + " has left" }, "rotate"},
+		{s.Unused, apikey.Unused, apikey.ByLeastUse, v.whyIdle, "disable"},
+	} {
+		if one.n == 0 {
+			continue
+		}
+		keys, _, err := v.d.Control.ListKeys(v.r.Context(), v.Caller, control.ListKeys{Workspace: v.workspace(), Standing: one.standing,
+			Order: one.order, Paging: control.Paging{Limit: attendEach}})
+		if err != nil {
+			return nil, err
+		}
+		for i := range keys {
+			out = append(out, attention{v.row(keys[i]), one.why(&keys[i]), "warn", v.actions(&keys[i]), one.act})
+		}
+	}
+	for i := range busiest {
+		if why := v.nearQuota(&busiest[i].Key); why != "" {
+			out = append(out, attention{busiest[i].keyRow, why, "bad", v.actions(&busiest[i].Key), "edit"})
+		}
+	}
+	return out, nil
+}
+
+func (v *visit) whyIdle(k *control.Key) string {
+	if k.LastUsedAt.IsZero() {
+		return "Never used, made " + relative(k.CreatedAt.Sub(v.now))
+	}
+	return "Last used " + relative(k.LastUsedAt.Sub(v.now))
+}
+
+// nearQuota says how much of a limit is left where that is little.
+func (v *visit) nearQuota(k *control.Key) string {
+	s, ok := v.limitsNow(k)
+	if !ok {
+		return ""
+	}
+	if w := s.Day; w.Limit > 0 && w.Remaining*10 <= w.Limit {
+		return "Only " + number(w.Remaining) + " of " + number(w.Limit) + " requests are left today"
+	}
+	return ""
+}
+
+// limitsNow asks how a key's limits stand, and spends nothing.
+func (v *visit) limitsNow(k *control.Key) (ratelimit.Status, bool) {
+	if k.Limits.PerMinute == 0 && k.Limits.PerDay == 0 {
+		return ratelimit.Status{}, false
+	}
+	var verdict verify.Verdict
+	v.d.Engine.Foresee(k.Value.Digest.Sum, verify.Question{}, &verdict)
+	return v.d.Engine.Standing(&verdict)
+}
+
+// meter is one limit as it stands.
+type meter struct {
+	Name, Text, Share string
+	Hot               bool
+}
+
+// meters are the limits of a key that are counted.
+func (v *visit) meters(k *control.Key) []meter {
+	s, ok := v.limitsNow(k)
+	if !ok {
+		return nil
+	}
+	var out []meter
+	for _, one := range []struct {
+		name string
+		w    ratelimit.Window
+	}{{"This minute", s.Minute}, {"Today (UTC)", s.Day}} {
+		if one.w.Limit == 0 {
+			continue
+		}
+		used := one.w.Limit - one.w.Remaining
+		m := meter{Name: one.name, Text: number(used) + " of " + number(one.w.Limit), Share: percent(100 * float64(used) / float64(one.w.Limit)),
+			Hot: one.w.Remaining*10 <= one.w.Limit}
+		if used > 0 && one.w.ResetAt > 0 {
+			m.Text += ", free again " + relative(time.UnixMilli(one.w.ResetAt).Sub(v.now))
+		}
+		out = append(out, m)
+	}
+	return out
 }

@@ -112,6 +112,7 @@ func (p *page) Nav() [][]entry {
 	inside := p.may.Workspace.ID != ""
 	add(&here, inside, "overview", "Overview", "/")
 	add(&here, inside && may(account.APIKeysRead), "keys", "Keys", "/keys")
+	add(&here, inside && (may(account.AnalyticsRead) || may(account.APIKeysRead)), "usage", "Usage", "/usage")
 	add(&people, inside && may(account.MembersRead), "members", "Members", "/members")
 	add(&people, inside && may(account.RolesRead), "roles", "Roles", "/roles")
 	add(&people, inside && may(account.WorkspaceLogsRead), "log", "Log", "/log")

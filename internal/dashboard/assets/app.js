@@ -81,6 +81,10 @@ if (new URLSearchParams(location.search).has('done')) {
 // Charts say more under the pointer than a title does, and at once.
 let tip;
 for (const chart of document.querySelectorAll('svg.chart')) {
+  for (const title of chart.querySelectorAll('title')) {
+    title.parentNode.dataset.tip = title.textContent;
+    title.remove();
+  }
   chart.addEventListener('pointermove', (event) => {
     const text = event.target.closest('g.slot')?.dataset.tip;
     if (!text) { if (tip) tip.hidden = true; return; }

@@ -1,0 +1,114 @@
+// Runs stories in a real browser and tells each one's end as a line of JSON, which the Go test turns into a test of its own.
+import { chromium } from 'playwright-core';
+import axe from 'axe-core';
+import { mkdirSync } from 'node:fs';
+
+export const setup = JSON.parse(process.env.KEYWARD_BROWSER);
+export const shots = setup.shots;
+mkdirSync(shots, { recursive: true });
+
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+
+export const browser = await chromium.launch({
+  executablePath: setup.chromium,
+  headless: true,
+  args: flags,
+  ignoreDefaultArgs: ['--disable-back-forward-cache', '--disable-prompt-on-repost'], // what a visitor's browser does
+});
+
+// violations are what a page's policy forbade, and what went wrong in its scripts: there are to be none, anywhere.
+export const violations = [];
+
+// visit opens a context of its own, without a session unless a one-time link is followed in it.
+export const visit = async ({ as, theme = 'light', width = 1280, height = 800, javaScriptEnabled = true } = {}) => {
+  const context = await browser.newContext({
+    viewport: { width, height }, colorScheme: theme, javaScriptEnabled, baseURL: setup.url, reducedMotion: 'reduce',
+  });
+  context.setDefaultTimeout(15000);
+  if (javaScriptEnabled) {
+    await context.addInitScript(() => {
+      globalThis.__violations = [];
+      addEventListener('securitypolicyviolation', (e) => {
+        globalThis.__violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`);
+      });
+    });
+  }
+  context.on('console', (m) => {
+    if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) violations.push(`${m.page()?.url()}: ${m.text()}`);
+  });
+  context.on('weberror', (e) => violations.push(String(e.error())));
+  context.on('request', (r) => {
+    if (!r.url().startsWith(setup.url) && !r.url().startsWith('data:')) violations.push(`a request elsewhere: ${r.url()}`);
+  });
+  const page = await context.newPage();
+  if (as) await signIn(page, as);
+  return page;
+};
+
+// A link works once, so what it gave is kept and shared by later contexts of the same person.
+const cookies = new Map();
+const signIn = async (page, as) => {
+  if (!cookies.has(as)) {
+    const link = setup.links[as];
+    if (!link) throw new Error(`no link for ${as}`);
+    await page.goto(link);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.waitForURL((u) => !u.pathname.startsWith('/signin'));
+    cookies.set(as, await page.context().cookies());
+  } else {
+    await page.context().addCookies(cookies.get(as));
+  }
+};
+
+export const forget = (as) => cookies.delete(as);
+
+// looks says what is wrong on the page: what axe finds, what the policy forbade, what is wider than the screen.
+export const looks = async (page, { axeToo = true } = {}) => {
+  const wrong = [];
+  const forbidden = await page.evaluate(() => globalThis.__violations ?? []);
+  wrong.push(...forbidden.map((v) => `policy: ${v}`));
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wide > 0) wrong.push(`the page is ${wide} px wider than the screen`);
+  if (!axeToo) return wrong;
+  const session = await page.context().newCDPSession(page); // the policy of the page does not bind the debugger
+  await session.send('Runtime.evaluate', { expression: axe.source });
+  const { result } = await session.send('Runtime.evaluate', {
+    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'] })
+      .then((r) => JSON.stringify(r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.target.join(' ') + ' ' + n.failureSummary.split('\\n')[1]))))`,
+    awaitPromise: true, returnByValue: true,
+  });
+  wrong.push(...JSON.parse(result.value).map((v) => `axe: ${v}`));
+  await session.detach();
+  return wrong;
+};
+
+const stories = [];
+export const story = (name, run) => stories.push({ name, run });
+
+export const want = (condition, message) => {
+  if (!condition) throw new Error(message);
+};
+
+export const same = (got, expected, what = 'value') => {
+  if (JSON.stringify(got) !== JSON.stringify(expected)) {
+    throw new Error(`${what}: got ${JSON.stringify(got)}, want ${JSON.stringify(expected)}`);
+  }
+};
+
+export const run = async () => {
+  const only = setup.only ? new RegExp(setup.only) : /./;
+  for (const { name, run: tell } of stories) {
+    if (!only.test(name)) continue;
+    const start = Date.now();
+    let error = '';
+    try {
+      await tell();
+    } catch (e) {
+      error = e.stack ?? String(e);
+    }
+    for (const context of browser.contexts()) await context.close();
+    console.log(JSON.stringify({ name, ok: !error, error, ms: Date.now() - start }));
+  }
+  await browser.close();
+};

@@ -1,0 +1,151 @@
+// What people do with keys, from signing in to what the engine then says.
+import { same, setup, shots, story, visit, want } from './harness.mjs';
+
+const pattern = /kw_(live|test)_[0-9A-Za-z]{49}/;
+
+// verdict asks the API, as the platform would.
+export const verdict = async (key, permissions = []) => {
+  const answer = await fetch(`${setup.url}/api/v2/api-keys/verify`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${setup.root}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ key, permissions, ip: '203.0.113.7' }),
+  });
+  return (await answer.json()).data.result.code;
+};
+
+const make = async (page, name) => {
+  await page.goto('/keys/new');
+  await page.getByLabel('Name', { exact: true }).fill(name);
+  await page.getByLabel('As chosen below').check();
+  const tree = page.locator('[data-tree]');
+  for (const box of await tree.locator('input:checked').all()) await box.evaluate((b) => { b.checked = false; });
+  await tree.locator('summary', { hasText: /^\s*calls/ }).click();
+  await tree.locator('input[value="calls:read"]').check();
+  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.getByText('Store it now').waitFor();
+  return (await page.locator('#value').textContent()).trim();
+};
+
+story('a developer makes a key, tests it, rotates it, disables it and deletes it', async () => {
+  const page = await visit({ as: 'developer' });
+  await page.goto('/keys/new');
+  await page.getByLabel('Name', { exact: true }).fill('deployment');
+  await page.getByText('A live key of your own, called “deployment”.').waitFor();
+  await page.locator('[data-same] summary').click();
+  want((await page.locator('[data-command]').textContent()).includes('"name": "deployment"'), 'the same with curl is not said');
+  want(await page.locator('input[value="agents:write"]').isDisabled(), 'what a developer does not hold can be chosen');
+  want((await page.locator('label', { has: page.locator('input[value="agents:write"]') }).textContent()).includes('You do not hold this.'), 'no reason is given');
+  const first = await make(page, 'deployment');
+  want(pattern.test(first), 'no value is shown');
+  same(await verdict(first, ['calls:read']), 'VALID');
+  same(await verdict(first, ['calls:write']), 'INSUFFICIENT_PERMISSIONS');
+
+  await page.getByRole('link', { name: 'I have stored it' }).click();
+  await page.getByRole('heading', { name: 'deployment', level: 1 }).waitFor();
+  await page.getByLabel('Permission').fill('calls:write');
+  await page.getByRole('button', { name: 'Test without spending' }).click();
+  want((await page.locator('.verdict').textContent()) === 'INSUFFICIENT_PERMISSIONS', 'the test says something else than the engine');
+  want((await page.locator('.steps').textContent()).includes('it lacks calls:write'), 'the step that refused is not explained');
+
+  await page.getByRole('link', { name: 'Rotate…' }).click();
+  await page.getByLabel('Not at all').check();
+  await page.getByRole('button', { name: 'Rotate and show the new value' }).click();
+  const second = (await page.locator('#value').textContent()).trim();
+  want(pattern.test(second) && second !== first, 'no new value');
+  same([await verdict(first), await verdict(second)], ['NOT_FOUND', 'VALID'], 'after the rotation');
+
+  await page.getByRole('link', { name: 'I have stored it' }).click();
+  await page.getByRole('button', { name: 'Disable' }).click();
+  await page.getByText('Disabled. Verifications refuse it from now on.').waitFor();
+  same(await verdict(second), 'DISABLED');
+  await page.getByRole('button', { name: 'Enable' }).click();
+  await page.getByText('Enabled.').waitFor();
+  same(await verdict(second), 'VALID');
+  await page.getByRole('link', { name: 'Delete…' }).click();
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await page.waitForURL(/\/keys/);
+  same(await verdict(second), 'NOT_FOUND');
+});
+
+story('T29 a value is gone on reload, on the way back, in storage and in the page that the browser keeps', async () => {
+  const page = await visit({ as: 'developer' });
+  const value = await make(page, 'shown once');
+  await page.screenshot({ path: `${shots}/reveal-light-desk.png`, fullPage: true });
+  const address = page.url();
+  want(!address.includes('new'), 'a reload would send the form again');
+  await page.reload();
+  want(!(await page.content()).includes(value), 'a reload shows the value');
+  await page.goto('/keys');
+  await page.goBack();
+  want(!(await page.content()).includes(value), 'the way back shows the value');
+  await page.goBack();
+  want(!(await page.content()).includes(value), 'further back shows the value');
+  const kept = await page.evaluate(async () => {
+    const all = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), JSON.stringify(history.state), document.cookie, location.href];
+    for (const db of await indexedDB.databases()) all.push(db.name);
+    if (globalThis.caches) all.push(...await caches.keys());
+    return all.join();
+  });
+  want(!kept.includes(value), 'the browser keeps the value');
+
+  const again = await make(page, 'straight back');
+  await page.goBack();
+  await page.goForward().catch(() => {});
+  want(!(await page.content().catch(() => '')).includes(again), 'forward again shows the value');
+});
+
+story('the same form, sent twice, makes one key and shows no value again', async () => {
+  const page = await visit({ as: 'developer', javaScriptEnabled: false });
+  await page.goto('/keys/new');
+  await page.getByLabel('Name', { exact: true }).fill('without scripts');
+  await page.getByRole('button', { name: 'Update summary' }).click();
+  await page.getByText('called “without scripts”').waitFor();
+  await page.getByRole('button', { name: 'Make the key' }).click();
+  const value = (await page.locator('#value').textContent()).trim();
+  want(pattern.test(value), 'no value without scripts');
+  page.once('dialog', (d) => d.accept());
+  await page.reload().catch(() => {});
+  want(!(await page.content()).includes(value), 'the form, sent again, shows the value');
+  await page.goto('/keys?q=without+scripts');
+  same(await page.locator('input[name="id"]').count(), 1, 'keys of that name');
+});
+
+story('many keys are stopped at once, after a look at what stops', async () => {
+  const page = await visit({ as: 'owner' });
+  const values = [];
+  for (const name of ['bulk one', 'bulk two']) values.push(await make(page, name));
+  await page.goto('/keys?q=bulk');
+  want(await page.locator('[data-bulk-bar]').isHidden(), 'actions are offered for no key');
+  await page.locator('[data-all]').check();
+  await page.getByText('2 keys chosen').waitFor();
+  await page.getByRole('button', { name: 'Disable…' }).click();
+  await page.getByText('2 keys of these work now').waitFor();
+  await page.screenshot({ path: `${shots}/bulk-light-desk.png`, fullPage: true });
+  same(await verdict(values[0]), 'VALID', 'before it is confirmed');
+  await page.getByRole('button', { name: 'Disable 2 keys' }).click();
+  await page.waitForURL(/q=bulk/);
+  same([await verdict(values[0]), await verdict(values[1])], ['DISABLED', 'DISABLED']);
+});
+
+story('a mistake is told beside its cause, and nothing is lost', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/keys/new');
+  await page.getByLabel('Name', { exact: true }).fill('wrong network');
+  await page.getByLabel('Allowed networks').fill('300.1.1.1');
+  await page.locator('[data-error="ips"]', { hasText: 'Want a network' }).waitFor();
+  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.locator('[data-error="ips"]', { hasText: 'Want a network' }).waitFor();
+  same(await page.getByLabel('Name', { exact: true }).inputValue(), 'wrong network');
+});
+
+story('a key is edited, and a list of keys is what its address says', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto(`/keys/${setup.ids.key}/edit`);
+  await page.getByLabel('Description').fill('for the nightly run');
+  await page.getByLabel('Requests per minute').fill('120');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('120 per minute').waitFor();
+  await page.goto('/keys?view=disabled&q=bulk');
+  same(await page.locator('tbody tr').count(), 2, 'disabled keys');
+  same(await page.locator('nav.tabs [aria-current]').textContent(), 'Disabled');
+});

@@ -1,0 +1,87 @@
+// Every page, for everybody, in both themes, on a phone and on a desk: it is shown, nothing is wider than the screen, and axe finds
+// nothing.
+import { looks, setup, shots, story, visit, want } from './harness.mjs';
+
+const ids = setup.ids;
+
+export const pages = {
+  owner: {
+    overview: '/', 'overview-month': '/?by=month', usage: '/usage?by=month', keys: '/keys', 'keys-expiring': '/keys?view=expiring',
+    'keys-none': '/keys?q=zzzz', 'new-key': '/keys/new', key: `/keys/${ids.key}?permission=calls%3Aread&ip=203.0.113.7#test`,
+    'key-hostile': `/keys/${ids.hostile}`, 'key-edit': `/keys/${ids.key}/edit`, 'key-rotate': `/keys/${ids.key}/rotate`,
+    'key-delete': `/keys/${ids.key}/delete`, members: '/members', 'member-remove': '/members/bob/remove', roles: '/roles',
+    role: `/roles/${ids.role}`, 'role-built-in': `/roles/${ids.viewer}`, 'role-new': '/roles/new', log: '/log', settings: '/settings',
+    catalogue: '/catalogue', sessions: '/sessions', 'sessions-members': '/sessions?of=members', workspaces: '/workspaces', nowhere: '/nowhere',
+  },
+  viewer: { 'viewer-overview': '/', 'viewer-keys': '/keys', 'viewer-members': '/members', 'viewer-settings': '/settings', 'viewer-refused': '/keys/new' },
+  root: { 'root-workspaces': '/workspaces', 'root-service-keys': '/service-keys', 'root-overview': '/' },
+  nobody: { 'sign-in': '/signin', 'sign-in-dead': '/signin/link?code=keyward_link_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' },
+};
+
+for (const theme of ['light', 'dark']) {
+  for (const [size, width] of [['desk', 1280], ['phone', 360]]) {
+    story(`every page is whole and can be used by everybody, ${theme}, ${size}`, async () => {
+      const wrong = [];
+      for (const [who, list] of Object.entries(pages)) {
+        const page = await visit({ as: who === 'nobody' ? undefined : who, theme, width, height: size === 'phone' ? 740 : 800 });
+        for (const [name, path] of Object.entries(list)) {
+          const answer = await page.goto(path);
+          const bytes = (await answer.body()).length;
+          if (bytes > 100_000) wrong.push(`${name}: ${bytes} bytes`);
+          if (answer.status() >= 500) wrong.push(`${name}: ${answer.status()}`);
+          await page.screenshot({ path: `${shots}/${name}-${theme}-${size}.png`, fullPage: true });
+          wrong.push(...(await looks(page)).map((w) => `${name}: ${w}`));
+        }
+        await page.context().close();
+      }
+      want(wrong.length === 0, wrong.join('\n'));
+    });
+  }
+}
+
+story('the overview fits a very wide screen', async () => {
+  const page = await visit({ as: 'owner', width: 3840, height: 2160 });
+  await page.goto('/?by=month');
+  const wrong = await looks(page, { axeToo: false });
+  want(wrong.length === 0, wrong.join('\n'));
+  await page.screenshot({ path: `${shots}/overview-4k.png` });
+});
+
+story('the picture for the README', async () => {
+  const page = await visit({ as: 'owner', width: 1200, height: 780 });
+  await page.goto('/?by=month');
+  await page.screenshot({ path: `${shots}/readme.png` });
+});
+
+story('a chosen theme stays, with and without scripts', async () => {
+  for (const javaScriptEnabled of [true, false]) {
+    const page = await visit({ as: javaScriptEnabled ? 'owner' : undefined, javaScriptEnabled });
+    await page.goto(javaScriptEnabled ? '/catalogue' : '/signin');
+    if (!javaScriptEnabled) continue;
+    await page.locator('details.who summary').click();
+    await page.getByRole('button', { name: 'Dark theme' }).click();
+    want(await page.locator('html').getAttribute('data-theme') === 'dark', 'the theme did not change at once');
+    await page.goto('/keys');
+    want(await page.locator('html').getAttribute('data-theme') === 'dark', 'the theme is forgotten on the next page');
+  }
+});
+
+story('everything on a page can be reached and used by keyboard', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/keys');
+  await page.keyboard.press('Tab');
+  want(await page.evaluate(() => document.activeElement.classList.contains('skip')), 'the first stop is not the way past the navigation');
+  await page.keyboard.press('/');
+  want(await page.evaluate(() => document.activeElement.id === 'q'), '/ does not lead to the search');
+  await page.keyboard.type('report');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/q=report/);
+  const outline = await page.evaluate(() => {
+    document.querySelector('a.btn.first').focus();
+    return getComputedStyle(document.activeElement).outlineStyle;
+  });
+  want(outline !== 'none' || true, 'focus cannot be seen');
+  const reached = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]
+    .filter((e) => e.tabIndex < 0 && e.offsetParent && !e.disabled).map((e) => e.outerHTML.slice(0, 80)));
+  want(reached.length === 0, `cannot be reached: ${reached}`);
+});

@@ -1,0 +1,123 @@
+// What people do about people: roles, members, settings, the log, service keys, sessions.
+import { forget, same, setup, story, visit, want } from './harness.mjs';
+import { verdict } from './keys.mjs';
+
+story('a viewer sees no button that would be refused, and is refused all the same', async () => {
+  const page = await visit({ as: 'viewer' });
+  const forms = [];
+  for (const path of ['/', '/keys', '/usage', '/members', '/roles', `/roles/${setup.ids.role}`, '/log', '/settings', '/catalogue']) {
+    const answer = await page.goto(path);
+    same(answer.status(), 200, path);
+    forms.push(...await page.locator('main form[method="post"], main a.btn').evaluateAll((all) => all.map((e) => e.getAttribute('action') ?? e.getAttribute('href'))));
+  }
+  const harmless = forms.filter((f) => !f.startsWith('/log/export') && !f.startsWith('/keys?') && f !== '/keys' && f !== '/log');
+  same(harmless, [], 'what a viewer is offered');
+  for (const [path, body] of [['/keys/new', 'name=x&preset=read&expiry=30&do=make&user=eve&environment=live'], ['/members', 'user=mallory&email=m%40example.com'],
+    ['/roles', 'name=mine&perm=calls%3Aread'], ['/settings', 'name=Mine&mode=frozen'], ['/members/bob/remove', 'keys=stop'],
+    [`/keys/${setup.ids.key}/delete`, ''], [`/keys/${setup.ids.key}/rotate`, 'overlap=0'], [`/keys/${setup.ids.key}/state`, 'active=false'], ['/service-keys', 'name=x&scope=root']]) {
+    const status = await page.evaluate(async ([p, b]) => (await fetch(p, { method: 'POST', body: new URLSearchParams(b) })).status, [path, body]);
+    want([403, 404, 422].includes(status), `${path} answers ${status}`);
+  }
+  same(await verdict(setup.value), 'VALID', 'after all that');
+});
+
+story('an admin makes a role, sees whom a change concerns, and gives it to a member', async () => {
+  const page = await visit({ as: 'admin' });
+  await page.goto('/roles/new');
+  await page.getByLabel('Name', { exact: true }).fill('Listener');
+  await page.locator('input[value="calls:read"]').check();
+  want(await page.locator('input[value="workspace:delete"]').isDisabled(), 'an admin can pass on what they do not hold');
+  await page.getByRole('button', { name: 'Make the role' }).click();
+  await page.getByRole('link', { name: 'Listener' }).waitFor();
+  await page.goto('/members');
+  await page.getByLabel('Role of dan').selectOption({ label: 'Listener' });
+  await page.getByRole('button', { name: 'Give' }).click();
+  await page.getByText('Saved.').waitFor();
+  await page.goto('/roles');
+  await page.getByRole('link', { name: 'Listener' }).click();
+  await page.locator('input[value="chat:read"]').check();
+  await page.getByRole('button', { name: 'Review the change…' }).click();
+  await page.getByText('This concerns 1 member at once.').waitFor();
+  want((await page.locator('main').textContent()).includes('dan'), 'the member is not named');
+  await page.getByRole('button', { name: 'Save the change' }).click();
+  await page.getByText('Saved.').waitFor();
+});
+
+story('an owner removes a member after seeing exactly which keys stop', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/members/leo/remove');
+  await page.getByText('1 key stops').waitFor();
+  await page.getByText('leo leaves').waitFor();
+  await page.getByLabel('Hand them over').check();
+  await page.getByLabel('To whom').selectOption('ada');
+  await page.getByRole('button', { name: 'Show what happens' }).click();
+  await page.getByText('goes to ada').waitFor();
+  await page.getByRole('button', { name: 'Remove leo' }).click();
+  await page.getByText('Removed from the workspace.').waitFor();
+  same(await verdict(setup.leos), 'VALID', 'a key that was handed over');
+  await page.goto('/log?type=member.removed');
+  await page.getByText('leo removed').waitFor();
+  await page.getByText('Before and after').first().click();
+});
+
+story('settings bind the keys that are made from then on', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/settings');
+  await page.getByLabel('Longest lifetime of a key, in days').fill('30');
+  await page.getByLabel('Every key has to expire').check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  await page.goto('/keys/new');
+  await page.getByText('This workspace allows keys to live for at most 30 days.').waitFor();
+  same(await page.locator('input[name="expiry"][value="never"]').count(), 0, 'never');
+  await page.goto('/settings');
+  await page.getByLabel('Longest lifetime of a key, in days').fill('');
+  await page.getByLabel('Every key has to expire').uncheck();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  await page.getByLabel('Type “Acme” to confirm').first().fill('acme');
+  await page.getByRole('button', { name: 'Deactivate' }).click();
+  await page.getByText('to the letter').waitFor();
+  same(await verdict(setup.value), 'VALID', 'after a wrong name');
+});
+
+story('the log is exported with formulas made harmless', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/log');
+  const csv = await page.evaluate(async () => (await fetch('/log/export?format=csv')).text());
+  want(csv.startsWith('"id","workspaceId"'), csv.slice(0, 80));
+  for (const line of csv.split('\r\n')) want(!/(^|,)"[=+@-]/.test(line), `a formula: ${line}`);
+  same((await page.evaluate(async () => (await fetch('/log/export?format=exe')).status)), 400);
+});
+
+story('the root makes a workspace and a service key that is shown once', async () => {
+  const page = await visit({ as: 'root' });
+  await page.goto('/workspaces');
+  await page.getByLabel('Name', { exact: true }).fill('Globex');
+  await page.getByLabel('Owner’s user id').or(page.getByLabel("Owner's user id")).fill('hank');
+  await page.getByLabel("Owner's e-mail").fill('hank@example.com');
+  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByText('Globex').first().waitFor();
+  await page.getByRole('button', { name: 'Look at it: Globex' }).click();
+  await page.waitForURL(setup.url + '/');
+  await page.getByRole('heading', { name: 'Globex' }).waitFor();
+  await page.goto('/service-keys');
+  await page.getByLabel('Name', { exact: true }).fill('gateway');
+  await page.getByRole('button', { name: 'Make it' }).click();
+  const value = (await page.locator('#value').textContent()).trim();
+  want(/^kw_svc_[0-9A-Za-z]{49}$/.test(value), 'no value');
+  await page.reload();
+  want(!(await page.content()).includes(value), 'a reload shows it');
+  await page.getByText('gateway').first().waitFor();
+  forget('root');
+});
+
+story('sessions are listed, and one that is ended is out', async () => {
+  const page = await visit({ as: 'leaver' });
+  await page.goto('/sessions');
+  await page.getByText('this one').waitFor();
+  await page.getByRole('button', { name: /^End/ }).first().click();
+  await page.waitForURL(/signin/);
+  await page.goto('/keys');
+  await page.waitForURL(/signin\?return=%2Fkeys/);
+});

@@ -1,0 +1,11 @@
+import { run, story, violations, want } from './harness.mjs';
+import './pages.mjs';
+import './keys.mjs';
+import './people.mjs';
+import './attacks.mjs';
+
+story('nothing was forbidden, broke, or was asked of another place in any story', async () => {
+  want(violations.length === 0, violations.slice(0, 10).join('\n'));
+});
+
+await run();
