@@ -104,11 +104,13 @@ var keyward = archtest.House{
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/control", "internal/fault",
 			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
-			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/usage", "internal/verify", "internal/wire",
+			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
+			"internal/wire",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault", "internal/id",
-			"internal/perm", "internal/ratelimit", "internal/signin", "internal/verify",
+			"internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
+			"internal/verify",
 		}},
 		{Path: "internal/signin", Level: archtest.Transports, May: []string{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
