@@ -140,7 +140,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",
-			"internal/config", "internal/keyfmt", "internal/perm", "internal/server", "internal/store", "internal/store/sqlite",
+			"internal/account", "internal/config", "internal/id", "internal/keyfmt", "internal/perm", "internal/server", "internal/store", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.

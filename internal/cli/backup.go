@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
@@ -52,6 +53,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 type restoreCmd struct {
 	databaseFlags
 	File    string `arg:"" type:"existingfile" help:"The backup. It stays as it is."`
+	Journal string `type:"existingfile" placeholder:"FILE" help:"An export of the log (keyward logs --format ndjson --limit 0): what it takes away after the backup is taken away again."`
 	Force   bool   `help:"Move a database that is there aside, instead of refusing."`
 	Confirm bool   `help:"Say that you know what happened after the backup. Without it nothing is changed."`
 }
@@ -61,10 +63,15 @@ func (restoreCmd) Help() string {
 put in place; a database that is there is refused, or with --force moved aside.
 
 A backup knows nothing of what came after it: keys that were revoked since then are good again, and keys that were made since then
-are unknown. So the time of its last event is printed, and nothing is changed without --confirm. Look up in the log since then
-(keyward logs --from TIME --format ndjson, exported in time) what has to be revoked again before the server is reached by others.
+are unknown. So the time of its last event is printed, and nothing is changed without --confirm.
+
+With --journal, an export of the log that was made later than the backup, what was taken away in between is taken away again: keys
+that were deleted, revoked, disabled or rotated (whose old values end), members who left, workspaces and service keys. Keys that were
+enabled again work again. Nothing is given, and narrower roles and limits are not repeated: the count of events that are left is
+printed. Export the log regularly, for this.
 
 Example:
+  keyward logs --format ndjson --limit 0 > log.ndjson            every hour
   keyward restore backup.db --force              says what it would do
   keyward restore backup.db --force --confirm`
 }
@@ -93,9 +100,13 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err := copyFile(copied, c.File); err != nil {
 		return err
 	}
-	last, err := examine(ctx, a, c.File, copied, cfg)
+	last, err := c.examine(ctx, a, copied, cfg)
 	if err != nil {
 		return fmt.Errorf("%s cannot be restored: %w", c.File, err)
+	}
+	if !c.Confirm && c.Journal != "" {
+		return fmt.Errorf("nothing was changed: what happened after the end of the journal is not known; " +
+			"add --confirm if you know what happened since then")
 	}
 	if !c.Confirm {
 		return fmt.Errorf("nothing was changed: keys revoked after %s are good again in this backup, and keys made since then unknown; "+
@@ -118,8 +129,8 @@ func (c *restoreCmd) vacant(target string) error {
 	return nil
 }
 
-// examine checks the copy, brings it up to this version, and says what is in it.
-func examine(ctx context.Context, a *app, name, copied string, cfg config.Config) (last string, err error) {
+// examine checks the copy, brings it up to this version, says what is in it, and repeats the journal on it.
+func (c *restoreCmd) examine(ctx context.Context, a *app, copied string, cfg config.Config) (last string, err error) {
 	d, err := sqlite.Open(copied, sqlite.Options{})
 	if err != nil {
 		return "", err
@@ -155,7 +166,18 @@ func examine(ctx context.Context, a *app, name, copied string, cfg config.Config
 		return "", fmt.Errorf("it holds keys under peppers that are not configured (%v): set KEYWARD_PEPPER and KEYWARD_PEPPER_PREVIOUS", strange)
 	}
 	last = newest.CreatedAt.UTC().Format(time.RFC3339)
-	facts(a.Out, "backup", name, "events", fmt.Sprint(events), "last event", last)
+	facts(a.Out, "backup", c.File, "events", fmt.Sprint(events), "last event", last)
+	if c.Journal == "" {
+		return last, nil
+	}
+	j, err := db.repeat(ctx, c.Journal, newest.CreatedAt)
+	if err != nil {
+		return "", err
+	}
+	facts(a.Out, "journal", c.Journal, "repeated", fmt.Sprint(j.repeated), "left", fmt.Sprint(j.left))
+	if len(j.owners) > 0 {
+		facts(a.Out, "owners who left and are back", strings.Join(j.owners, " "))
+	}
 	return last, nil
 }
 

@@ -3,6 +3,8 @@ package keyfmt_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
@@ -134,16 +136,27 @@ func TestParseAllocatesNothing(t *testing.T) {
 func TestT16ThePatternFindsEveryKeyAndNothingElse(t *testing.T) {
 	t.Parallel()
 	re := regexp.MustCompile(format(t).Pattern())
-	for range 2000 {
-		s := mint(t, keyfmt.Test).Reveal()
-		if got := re.FindString("export TOKEN=" + s + "; run"); got != s {
-			t.Fatalf("found %q of a key", got)
+	for i := range 100_000 {
+		s := mint(t, []keyfmt.Environment{keyfmt.Live, keyfmt.Test, keyfmt.Service}[i%3]).Reveal()
+		around := [][2]string{{"export TOKEN=", "; run"}, {`{"key":"`, `"}`}, {"\n", "\n"}, {"(", ")."}}[i%4]
+		if at := re.FindStringIndex(around[0] + s + around[1]); at == nil || at[0] != len(around[0]) || at[1]-at[0] != len(s) {
+			t.Fatalf("found %v of a key between %q", at, around)
 		}
 	}
-	noise := make([]byte, 1<<20)
-	_, _ = rand.Read(noise)
-	if got := re.FindString(fmt.Sprintf("%x", noise)); got != "" {
-		t.Errorf("found %q in noise", got)
+	// A quarter of a mebibyte at a time, in the four forms that a scanner meets.
+	noise := make([]byte, 1<<18)
+	for range 4 {
+		_, _ = rand.Read(noise)
+		uuids := new(strings.Builder)
+		for i := 0; i+16 <= len(noise); i += 16 {
+			fmt.Fprintf(uuids, "%x-%x-%x-%x-%x\n", noise[i:i+4], noise[i+4:i+6], noise[i+6:i+8], noise[i+8:i+10], noise[i+10:i+16])
+		}
+		text := []string{hex.EncodeToString(noise), base64.StdEncoding.EncodeToString(noise), base64.URLEncoding.EncodeToString(noise), uuids.String()}
+		for _, s := range text {
+			if got := re.FindString(s); got != "" {
+				t.Errorf("found %q in noise", got)
+			}
+		}
 	}
 }
 

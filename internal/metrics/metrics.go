@@ -24,6 +24,7 @@ type Gauges struct {
 	StoreGroups     func() float64 // commits that they shared
 	StoreRejected   func() float64
 	DatabaseBytes   func() float64
+	StorageFull     func() bool
 	UsageLost       func() float64
 	UsageWaiting    func() float64
 	UsageWritten    func() float64
@@ -114,6 +115,10 @@ func (m *Metrics) Observe(g Gauges) {
 	gauge("keyward_connections", "Open connections.", g.Connections)
 	counter("keyward_connections_refused_total", "Connections over the bounds, closed at once.", g.Refused)
 	gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)
+	if g.StorageFull != nil {
+		gauge("keyward_storage_full", "1 after a write that found no room on the disk, until one succeeds.",
+			func() float64 { return one(g.StorageFull()) })
+	}
 	counter("keyward_usage_lost_total", "Verifications that were answered and not counted in the usage, since too much waited to be written.", g.UsageLost)
 	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)
 	counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)

@@ -112,5 +112,9 @@ func (s *Server) readiness(ctx context.Context) (bool, any) {
 	case s.db.Ping(ctx) != nil:
 		state = "the database cannot be read"
 	}
-	return state == "ready", map[string]string{"status": state}
+	facts := map[string]string{"status": state}
+	if state == "ready" && s.db.Full() {
+		facts = map[string]string{"status": "degraded", "storage": "full"}
+	}
+	return state == "ready", facts
 }

@@ -197,6 +197,7 @@ func (s *Server) gauges() metrics.Gauges {
 		Connections:     func() float64 { return float64(s.listener.open() + s.dataListener.open()) },
 		Refused:         func() float64 { return float64(s.listener.refusals() + s.dataListener.refusals()) },
 		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
+		StorageFull:     s.db.Full,
 		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },
 		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },
 		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },

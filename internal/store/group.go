@@ -124,6 +124,12 @@ func (db *DB) write(fn func(SQL) error) error {
 		return *lost
 	}
 	err := db.driver.Write(context.Background(), fn) // a statement that is interrupted would end the whole group
+	switch {
+	case err == nil:
+		db.full.Store(false)
+	case errors.Is(err, ErrFull):
+		db.full.Store(true)
+	}
 	if errors.Is(err, ErrDurability) {
 		db.lost.CompareAndSwap(nil, &err)
 		db.fatal(err)

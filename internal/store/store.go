@@ -44,6 +44,7 @@ type DB struct {
 	stopped chan struct{}
 
 	lost  atomic.Pointer[error] // the write that the disk lost
+	full  atomic.Bool           // the last write found no room
 	mark  atomic.Int64          // Unix milliseconds
 	stats counters
 }
@@ -109,6 +110,9 @@ func (db *DB) View(ctx context.Context, fn func(*View) error) error {
 
 // Backup writes a consistent copy to path while the work goes on. It refuses a file that exists.
 func (db *DB) Backup(ctx context.Context, path string) error { return db.driver.Backup(ctx, path) }
+
+// Full tells whether the last write found no room on the disk. Each write tries anew, so it heals by itself.
+func (db *DB) Full() bool { return db.full.Load() }
 
 // Ping tells whether the database can be read.
 func (db *DB) Ping(ctx context.Context) error {
