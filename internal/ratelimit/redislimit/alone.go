@@ -1,0 +1,42 @@
+package redislimit
+
+import "github.com/keyward/keyward/internal/ratelimit"
+
+// alone decides by the policy. What is admitted is owed to Redis.
+func (t *turn) alone(now int64) (ratelimit.Outcome, int64) {
+	s := t.s
+	switch {
+	case t.l.policy == Closed, t.l.policy == Share && t.recentOver(now):
+		t.l.counts.refusedAlone.Add(1)
+		o, retry, _ := t.aloneRefused(now)
+		return o, retry
+	case !t.peek && t.cost > 0:
+		t.l.counts.admittedAlone.Add(t.cost)
+		s.recent.add(now/1000, t.cost, t.cost)
+	}
+	t.tellShare(now)
+	return ratelimit.Admitted, 0
+}
+
+// share is what this node may admit of the limit by itself: of fewer units than nodes, nothing.
+func (t *turn) share() int64 { return t.limit / t.l.watch.nodes.Load() }
+
+func (t *turn) tellShare(now int64) {
+	t.w.Remaining = max(t.share()-t.s.recent.sum(now/1000), 0)
+	t.w.ResetAt = t.l.now().UnixMilli() + window*1000
+}
+
+func (t *turn) recentOver(now int64) bool {
+	return t.s.recent.sum(now/1000)+max(t.cost, 1) > t.share()
+}
+
+func (t *turn) aloneRefused(now int64) (ratelimit.Outcome, int64, bool) {
+	t.w.ResetAt = t.l.now().UnixMilli() + window*1000
+	ahead := int64(1)
+	if t.l.policy != Closed {
+		if ahead = t.s.recent.fits(now/1000, t.share(), max(t.cost, 1)); ahead < 0 {
+			return ratelimit.MinuteSpent, 0, true
+		}
+	}
+	return ratelimit.MinuteSpent, t.l.now().UnixMilli() + max(ahead, 1)*1000, true
+}

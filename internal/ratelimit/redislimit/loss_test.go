@@ -1,0 +1,213 @@
+package redislimit_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/redislimit"
+	"github.com/keyward/keyward/internal/rig"
+)
+
+// during runs f once, some time into the hammering.
+func (in *installation) during(total, at time.Duration, limits map[byte]int64, f func()) {
+	var both sync.WaitGroup
+	both.Go(func() { in.hammer(total, limits, 6) })
+	time.Sleep(at / speed)
+	f()
+	both.Wait()
+}
+
+// overshoot checks what docs/limits.md says of a loss: what one node had admitted counts against its share alone, so less than twice
+// the limit passes in the minute around it, and the limit holds again after that.
+func (in *installation) overshoot(limits map[byte]int64, settledAt time.Time) {
+	in.t.Helper()
+	for key, limit := range limits {
+		most := in.got.most(key)
+		in.t.Logf("limit %d: at most %d in a minute", limit, most)
+		if most >= 2*limit {
+			in.t.Errorf("limit %d: %d admitted within a minute", limit, most)
+		}
+		var later history
+		for _, a := range in.got {
+			if a.start.After(settledAt) {
+				later = append(later, a)
+			}
+		}
+		if most := later.most(key); most > limit {
+			in.t.Errorf("limit %d: %d admitted within a minute, long after the loss", limit, most)
+		}
+	}
+}
+
+func TestAFlushIsNoticedAndWhatWasAdmittedIsChargedAgainT88(t *testing.T) {
+	t.Parallel()
+	in := install(t, 3, nil)
+	limits := map[byte]int64{1: 30, 2: 300}
+	var at time.Time
+	in.during(210*time.Second, 50*time.Second, limits, func() {
+		in.redis.CLI("FLUSHALL")
+		at = in.now()
+	})
+	in.overshoot(limits, at.Add(2*time.Second))
+	for i, n := range in.nodes {
+		if s := n.Stats(); s.Epochs != 1 {
+			t.Errorf("node %d: %+v", i, s)
+		}
+	}
+}
+
+func TestVerificationGoesOnWithoutRedisByShareAndPaysLaterT88(t *testing.T) {
+	t.Parallel()
+	in := install(t, 3, nil)
+	limits := map[byte]int64{1: 30, 2: 300}
+	var at time.Time
+	in.during(300*time.Second, 30*time.Second, limits, func() {
+		in.redis.Process().Kill()
+		time.Sleep(80 * time.Second / speed)
+		in.mu.Lock()
+		before := len(in.got)
+		in.mu.Unlock()
+		time.Sleep(20 * time.Second / speed)
+		in.mu.Lock()
+		after := len(in.got)
+		in.mu.Unlock()
+		if after == before {
+			t.Error("nothing was admitted while Redis was away")
+		}
+		in.redis.Start()
+		at = in.now()
+	})
+	in.overshoot(limits, at.Add(2*time.Second))
+	if s := in.nodes[0].Stats(); s.Failures == 0 || s.AdmittedAlone == 0 || s.Down {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestThePolicyDecidesWhatIsAdmittedWithoutRedisT88(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[redislimit.Policy]int{redislimit.Share: 5, redislimit.Open: 40, redislimit.Closed: 0} {
+		in := install(t, 2, func(o *redislimit.Options) { o.Policy = policy })
+		in.redis.Process().Kill()
+		rig.WaitFor(t, "the loss to be noticed", func() error { return up(in.nodes[0]) })
+		admitted := 0
+		for range 40 {
+			if in.take(0, 1, 10, 1) {
+				admitted++
+			}
+		}
+		if admitted != want {
+			t.Errorf("policy %d: %d admitted of a limit of 10 by one of two nodes, want %d", policy, admitted, want)
+		}
+	}
+}
+
+func up(l *redislimit.Limiter) error {
+	if !l.Stats().Down {
+		return errUp
+	}
+	return nil
+}
+
+// A lease is taken early and spent at the last moment; the minute that begins there holds it and all that comes 60 seconds after its
+// grant. Charged at the grant alone, twice the limit would pass.
+func TestALeaseCountsUntilAMinuteAfterItsLastMomentT37(t *testing.T) {
+	t.Parallel()
+	const limit = 80
+	in := install(t, 2, func(o *redislimit.Options) {
+		if o.Node == "node-1" {
+			o.Mode = redislimit.Exact
+		}
+	})
+	in.settled(2)
+	in.grow(0, 1, limit)
+	for in.take(1, 1, limit, 1) { // the rest, by the other node
+	}
+	start := in.now()
+	time.Sleep(1600 * time.Millisecond / speed)
+	spent := 0
+	for in.take(0, 1, limit, 1) { // what is left of the lease, late
+		spent++
+	}
+	t.Logf("%d units were spent late", spent)
+	for in.now().Before(start.Add(70 * time.Second)) {
+		in.take(1, 1, limit, 1)
+	}
+	if most := in.got.most(1); most > limit {
+		t.Errorf("%d admitted within a minute, over %d", most, limit)
+	}
+}
+
+// grow makes a node's leases large, and leaves it with a fresh one.
+func (in *installation) grow(node int, key byte, limit int64) {
+	for range limit / 3 {
+		in.take(node, key, limit, 1)
+	}
+}
+
+func TestALimitThatChangesHoldsAtTheNextCallAndResetsNothingT41(t *testing.T) {
+	t.Parallel()
+	in := install(t, 1, nil)
+	for range 60 {
+		in.take(0, 1, 100, 1)
+	}
+	if in.take(0, 1, 50, 1) {
+		t.Error("a lowered limit admits though more was used")
+	}
+	n := 0
+	for in.take(0, 1, 90, 1) {
+		n++
+	}
+	if n != 30 {
+		t.Errorf("after 60 of 100, a limit of 90 admits %d more, want 30", n)
+	}
+}
+
+func TestNothingIsSpentByPeekingOrByARefusalT40(t *testing.T) {
+	t.Parallel()
+	in := install(t, 1, nil)
+	who := ratelimit.Subject{ID: [16]byte{1}}
+	var w ratelimit.Window
+	for range 20 {
+		if o, _ := in.nodes[0].Peek(who, 10, 10, &w); o != ratelimit.Admitted {
+			t.Fatal(o)
+		}
+		if o, _ := in.nodes[0].Take(who, 10, 0, &w); o != ratelimit.Admitted || w.Remaining != 10 {
+			t.Fatal(o, w)
+		}
+		if o, retry := in.nodes[0].Take(who, 10, 11, &w); o != ratelimit.MinuteSpent || retry != 0 {
+			t.Fatal(o, retry)
+		}
+	}
+	if o, _ := in.nodes[0].Take(who, 10, 10, &w); o != ratelimit.Admitted || w.Remaining != 0 || w.ResetAt == 0 {
+		t.Error(o, w)
+	}
+	o, retry := in.nodes[0].Take(who, 10, 1, &w)
+	if ahead := retry - in.now().UnixMilli(); o != ratelimit.MinuteSpent || ahead < 50_000 || ahead > 62_000 {
+		t.Errorf("%v, again in %d ms", o, ahead)
+	}
+	if o, _ = in.nodes[0].Peek(who, 10, 0, &w); o != ratelimit.MinuteSpent {
+		t.Error(o)
+	}
+}
+
+func TestIdleKeysCostNoMemoryT44(t *testing.T) {
+	t.Parallel()
+	in := install(t, 1, nil)
+	for i := range 200 {
+		in.take(0, byte(i), 5, 1)
+	}
+	if n := in.nodes[0].States(); n != 200 {
+		t.Fatal(n)
+	}
+	rig.WaitFor(t, "the states to be forgotten", func() error {
+		if in.nodes[0].States() != 0 {
+			return errUp
+		}
+		return nil
+	})
+	if keys := in.redis.CLI("--scan"); len(keys) > 200 {
+		t.Errorf("Redis still holds\n%s", keys)
+	}
+}

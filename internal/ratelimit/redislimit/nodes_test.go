@@ -1,0 +1,176 @@
+package redislimit_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/redislimit"
+	"github.com/keyward/keyward/internal/rig"
+	"github.com/redis/rueidis"
+)
+
+// speed is how much faster time passes in these tests, for the nodes as for Redis.
+const speed = 20
+
+// fast is a clock that runs at that speed.
+func fast() func() time.Time {
+	start := time.Now()
+	return func() time.Time { return start.Add(time.Since(start) * speed).Round(0) }
+}
+
+// installation is several nodes over one Redis.
+type installation struct {
+	t     testing.TB
+	now   func() time.Time
+	redis *rig.Redis
+	nodes []*redislimit.Limiter
+
+	mu  sync.Mutex
+	got history
+}
+
+func install(t testing.TB, nodes int, change func(*redislimit.Options)) *installation {
+	t.Helper()
+	in := &installation{t: t, now: fast(), redis: rig.StartFastRedis(t, speed)}
+	for i := range nodes {
+		in.nodes = append(in.nodes, in.node(fmt.Sprintf("node-%d", i), change))
+	}
+	in.settled(nodes)
+	return in
+}
+
+func (in *installation) node(name string, change func(*redislimit.Options)) *redislimit.Limiter {
+	in.t.Helper()
+	o := redislimit.Options{Client: connect(in.t, in.redis.Addr), Node: name, Now: in.now, Timeout: 2 * time.Second, Watch: time.Second / speed, Logger: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&o)
+	}
+	l := redislimit.New(o)
+	in.t.Cleanup(l.Close)
+	return l
+}
+
+// settled waits until every node counts them all.
+func (in *installation) settled(n int) {
+	in.t.Helper()
+	rig.WaitFor(in.t, "the nodes to see each other", func() error {
+		for _, l := range in.nodes {
+			if s := l.Stats(); s.Nodes != int64(n) || s.Down {
+				return fmt.Errorf("%+v", s)
+			}
+		}
+		return nil
+	})
+}
+
+func connect(t testing.TB, addr string) rueidis.Client {
+	t.Helper()
+	c, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{addr}, DisableCache: true, ForceSingleClient: true, DisableRetry: true, ConnWriteTimeout: 5 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// take asks one node and writes down what it admitted, and between which instants.
+func (in *installation) take(node int, key byte, limit, cost int64) bool {
+	var w ratelimit.Window
+	start := in.now()
+	o, _ := in.nodes[node].Take(ratelimit.Subject{ID: [16]byte{0: key, 15: key}}, limit, cost, &w)
+	if o != ratelimit.Admitted {
+		return false
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.got = append(in.got, admission{key: key, start: start, end: in.now(), units: cost})
+	return true
+}
+
+var errUp = errors.New("not yet")
+
+// admission happened at some instant between start and end.
+type admission struct {
+	key        byte
+	start, end time.Time
+	units      int64
+}
+
+type history []admission
+
+// most is the largest number of units of one key that lie, with certainty, within one interval of 60 seconds.
+func (h history) most(key byte) (most int64) {
+	var of history
+	for _, a := range h {
+		if a.key == key {
+			of = append(of, a)
+		}
+	}
+	slices.SortFunc(of, func(a, b admission) int { return a.start.Compare(b.start) })
+	for i := range of {
+		n := int64(0)
+		for _, a := range of[i:] {
+			if !a.start.Before(of[i].start.Add(time.Minute)) {
+				break
+			}
+			if a.end.Before(of[i].start.Add(time.Minute)) {
+				n += a.units
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+// hammer lets workers call all nodes for a while, in bursts and trickles.
+func (in *installation) hammer(for_ time.Duration, limits map[byte]int64, workers int) {
+	var all sync.WaitGroup
+	end := in.now().Add(for_)
+	for w := range workers {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(w), 7))
+			for in.now().Before(end) {
+				for key, limit := range limits {
+					in.take(r.IntN(len(in.nodes)), key, limit, 1+r.Int64N(3)%limit)
+				}
+				if r.IntN(50) == 0 {
+					time.Sleep(time.Duration(r.IntN(int(5*time.Second))) / speed)
+				}
+				time.Sleep(time.Duration(r.IntN(int(100*time.Millisecond))) / speed)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestNeverMoreThanTheLimitInAnyMinuteOnThreeNodesT37(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []redislimit.Mode{redislimit.Leased, redislimit.Exact} {
+		t.Run(fmt.Sprint("mode ", mode), func(t *testing.T) {
+			t.Parallel()
+			in := install(t, 3, func(o *redislimit.Options) { o.Mode = mode })
+			limits := map[byte]int64{1: 3, 2: 10, 3: 100, 4: 2000}
+			in.hammer(200*time.Second, limits, 6)
+			for key, limit := range limits {
+				most := in.got.most(key)
+				t.Logf("limit %d: at most %d in a minute", limit, most)
+				if most > limit {
+					t.Errorf("limit %d: %d admitted within a minute", limit, most)
+				}
+				if most < limit*6/10 {
+					t.Errorf("limit %d: no more than %d admitted in any minute", limit, most)
+				}
+			}
+			t.Logf("%+v", in.nodes[0].Stats())
+		})
+	}
+}

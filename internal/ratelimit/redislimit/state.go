@@ -1,0 +1,143 @@
+package redislimit
+
+import (
+	"sync"
+)
+
+// window is how many whole seconds count at an instant: the one that runs and the 60 before it.
+const window = 61
+
+// grant is a lease: units that were charged in Redis and are not spent yet.
+type grant struct {
+	left   int64
+	until  int64 // of this node's monotonic clock, in milliseconds: not to be spent from then on
+	second int64 // of Redis's clock, to which it is charged
+}
+
+// state is what a node knows of one key that was used in the last minute.
+type state struct {
+	mu     sync.Mutex
+	dead   bool          // swept: look the key up again
+	flight chan struct{} // closed when the question that is under way has been answered; nil where none is
+
+	lease, next grant
+	back        []grant // what was not spent of earlier ones, to be given back with the next question
+	limit       int64   // under which they were granted
+	size        int64   // of the next lease to ask for
+	taken       int64   // of the present lease, when it was granted
+	grantedAt   int64   // monotonic milliseconds
+
+	charged int64 // in Redis as of the last answer
+	reset   int64 // Unix milliseconds
+	refused refusal
+
+	recent recent
+	epoch  uint64 // the count of epochs up to which what is owed is charged
+	used   int64  // monotonic milliseconds of the last question
+}
+
+// refusal is remembered for a moment, so that a flood of refused calls does not become a flood of questions.
+type refusal struct {
+	until int64 // monotonic milliseconds
+	limit int64
+	cost  int64
+	retry int64 // Unix milliseconds; 0 for never
+}
+
+// recent counts this node's own admissions by the second, on its monotonic clock: what it may admit without Redis, and what it
+// has to charge there afterwards.
+type recent struct{ cells [window]cell }
+
+type cell struct {
+	second int64
+	units  int64
+	owed   int64 // admitted and not charged in Redis
+}
+
+// owing is an amount that is to be charged to an instant some seconds ago.
+type owing struct{ ago, units int64 }
+
+func (r *recent) add(second, units, owed int64) {
+	c := &r.cells[second%window]
+	if c.second != second {
+		*c = cell{second: second}
+	}
+	c.units += units
+	c.owed += owed
+}
+
+// sum is what counts now.
+func (r *recent) sum(now int64) (n int64) {
+	for i := range r.cells {
+		if c := &r.cells[i]; now-c.second < window {
+			n += c.units
+		}
+	}
+	return n
+}
+
+// fits tells after how many seconds a cost fits under a limit: 0 for now, -1 for never.
+func (r *recent) fits(now, limit, cost int64) int64 {
+	if cost > limit {
+		return -1
+	}
+	for ahead := int64(0); ; ahead++ {
+		if r.sum(now+ahead)+cost <= limit {
+			return ahead
+		}
+	}
+}
+
+// forget says that Redis has lost all that was charged.
+func (r *recent) forget() {
+	for i := range r.cells {
+		r.cells[i].owed = r.cells[i].units
+	}
+}
+
+// owing lists what is to be charged, and takes it as charged.
+func (r *recent) owing(now int64) (all []owing) {
+	for i := range r.cells {
+		if c := &r.cells[i]; c.owed > 0 && now-c.second < window {
+			all = append(all, owing{ago: now - c.second, units: c.owed})
+		}
+		r.cells[i].owed = 0
+	}
+	return all
+}
+
+// usable moves the next lease up where the present one is over or too small, and tells whether the cost fits into what is left.
+func (s *state) usable(now, cost int64) bool {
+	if s.lease.left >= cost && now < s.lease.until {
+		return true
+	}
+	if s.next.left < cost || now >= s.next.until {
+		return false
+	}
+	s.giveBack(s.lease)
+	s.start(s.next, now)
+	s.next = grant{}
+	return true
+}
+
+// start begins to spend a lease.
+func (s *state) start(g grant, now int64) { s.lease, s.taken, s.grantedAt = g, g.left, now }
+
+// maxBack is how many leases wait to be given back. What is too many stays charged until its time is over, which refuses too much for
+// a moment and never admits too much.
+const maxBack = 4
+
+func (s *state) giveBack(g grant) {
+	if g.left > 0 && len(s.back) < maxBack {
+		s.back = append(s.back, g)
+	}
+}
+
+// settle takes along all that is not to be spent any more.
+func (s *state) settle() []grant {
+	s.giveBack(s.lease)
+	s.giveBack(s.next)
+	all := s.back
+	s.lease, s.next, s.back = grant{}, grant{}, nil
+	return all
+}

@@ -1,0 +1,264 @@
+package redislimit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keyward/keyward/internal/ratelimit"
+)
+
+// Take is ratelimit.Minutes.
+func (l *Limiter) Take(who ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+	return l.decide(who, limit, cost, false, w)
+}
+
+// Peek is ratelimit.Minutes.
+func (l *Limiter) Peek(who ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+	return l.decide(who, limit, cost, true, w)
+}
+
+// turn is one verification on its way through a key's state, which is locked.
+type turn struct {
+	l     *Limiter
+	s     *state
+	key   [16]byte
+	mode  Mode
+	limit int64
+	cost  int64
+	peek  bool
+	w     *ratelimit.Window
+}
+
+func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+	s := l.state(who.ID)
+	defer s.mu.Unlock()
+	*w = ratelimit.Window{Limit: limit}
+	t := turn{l: l, s: s, key: who.ID, mode: l.ModeOf(who.Workspace), limit: limit, cost: cost, peek: peek, w: w}
+	return t.run()
+}
+
+// run decides, waiting for at most a few questions: its own, and those of others on the same key that are under way.
+func (t *turn) run() (ratelimit.Outcome, int64) {
+	for range 8 {
+		now := t.l.mono()
+		t.s.used = now
+		if t.mode == Leased && t.inMemory(now) {
+			return t.admitted(now)
+		}
+		if r := t.s.refused; now < r.until && r.limit == t.limit && r.cost <= max(t.cost, 1) {
+			return t.refused(now, r.retry)
+		}
+		if t.l.watch.down.Load() {
+			return t.alone(now)
+		}
+		if t.s.flight != nil {
+			t.wait()
+			continue
+		}
+		if o, retry, ok := t.question(now); ok {
+			return o, retry
+		}
+	}
+	return t.alone(t.l.mono())
+}
+
+// wait lets go of the key until the question that is under way has been answered.
+func (t *turn) wait() {
+	done := t.s.flight
+	t.s.mu.Unlock()
+	<-done
+	t.s.mu.Lock()
+}
+
+// inMemory spends from the lease, and asks for the next one before this one is empty.
+func (t *turn) inMemory(now int64) bool {
+	s := t.s
+	if t.cold(now) || s.epoch != t.l.watch.epoch.Load().count || s.limit != t.limit || !s.usable(now, max(t.cost, 1)) {
+		return false
+	}
+	if t.peek || t.cost == 0 {
+		return true
+	}
+	s.lease.left -= t.cost
+	s.recent.add(now/1000, t.cost, 0)
+	if s.flight == nil && s.next.left == 0 && s.size > 4 && s.lease.left < s.taken/4 {
+		t.ahead(now)
+	}
+	return true
+}
+
+// cold tells whether Redis's memory is younger than what may still count.
+func (t *turn) cold(now int64) bool { return now < t.l.watch.cold.Load() }
+
+// question asks Redis. It answers not ok where that has changed what to do.
+func (t *turn) question(now int64) (o ratelimit.Outcome, retry int64, ok bool) {
+	s, cold := t.s, t.cold(now)
+	if err := t.pay(now); err != nil {
+		return t.failed(err)
+	}
+	switch {
+	case cold && t.recentOver(now):
+		t.l.counts.refusedAlone.Add(1)
+		return t.aloneRefused(now)
+	case cold && (t.peek || t.cost == 0):
+		t.tellShare(now)
+		return ratelimit.Admitted, 0, true
+	}
+	q := t.ask(now, cold)
+	done := make(chan struct{})
+	s.flight = done
+	s.mu.Unlock()
+	t.l.counts.questions.Add(1)
+	a, err := t.l.ask(context.Background(), t.key, q)
+	s.mu.Lock()
+	s.flight = nil
+	close(done)
+	if err != nil {
+		return t.failed(err)
+	}
+	return t.take(now, q, a)
+}
+
+// ask sizes the question: Exact asks for the cost alone, Leased for what will be needed until the lease ends.
+func (t *turn) ask(now int64, cold bool) asked {
+	s := t.s
+	q := asked{limit: t.limit, cost: t.cost, want: t.cost}
+	switch {
+	case t.peek || t.cost == 0:
+		q.want = 0
+	case cold:
+		q.force = true
+	case t.mode == Leased:
+		q.want, q.ahead = max(t.cost, t.lease(now)), seconds(leaseTime)
+	}
+	s.limit = t.limit
+	q.settle = s.settle()
+	return q
+}
+
+// lease adapts the size of leases: doubled where the last was spent within half of its time, halved where more than half was left.
+// No node takes more than a fourth of its share of the limit at once.
+func (t *turn) lease(now int64) int64 {
+	s := t.s
+	most := t.limit / (4 * t.l.watch.nodes.Load())
+	switch {
+	case s.size == 0:
+		s.size = 1
+	case s.lease.left == 0 && now-s.grantedAt < leaseTime.Milliseconds()/2:
+		s.size *= 2
+	case s.lease.left > s.taken/2:
+		s.size = (s.size + 1) / 2
+	}
+	s.size = max(min(s.size, most), 1)
+	return s.size
+}
+
+// take makes a lease of the answer, and spends the cost.
+func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, bool) {
+	s := t.s
+	s.charged, s.reset = a.charged, a.reset
+	if q.want == 0 {
+		if a.charged+max(t.cost, 1) > t.limit {
+			o, retry := t.refused(t.l.mono(), max(a.retry, 0))
+			return o, retry, true
+		}
+		o, retry := t.admitted(t.l.mono())
+		return o, retry, true
+	}
+	if a.granted < t.cost {
+		later := t.l.mono()
+		s.refused = refusal{until: later + 100, limit: t.limit, cost: t.cost, retry: max(a.retry, 0)}
+		o, retry := t.refused(later, max(a.retry, 0))
+		return o, retry, true
+	}
+	s.recent.add(now/1000, t.cost, 0)
+	if q.ahead > 0 {
+		s.start(grant{left: a.granted, until: now + leaseTime.Milliseconds(), second: a.now/1000 + q.ahead}, now)
+		s.lease.left -= t.cost
+	}
+	o, retry := t.admitted(now)
+	return o, retry, true
+}
+
+// ahead asks for the next lease in the background.
+func (t *turn) ahead(now int64) {
+	s, l, key := t.s, t.l, t.key
+	s.size = max(min(2*s.size, t.limit/(4*l.watch.nodes.Load())), 1)
+	q := asked{limit: t.limit, cost: 1, want: s.size, ahead: seconds(leaseTime), settle: s.back}
+	s.back = nil
+	count := s.epoch
+	done := make(chan struct{})
+	s.flight = done
+	l.tasks.Go(func() {
+		l.counts.questions.Add(1)
+		a, err := l.ask(context.Background(), key, q)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.flight = nil
+		close(done)
+		if err != nil {
+			l.note(err)
+			return
+		}
+		s.charged, s.reset = a.charged, a.reset
+		if a.granted > 0 && s.epoch == count && s.limit == q.limit {
+			s.next = grant{left: a.granted, until: now + leaseTime.Milliseconds(), second: a.now/1000 + q.ahead}
+		}
+	})
+}
+
+// failed goes on without Redis, or with what it has become.
+func (t *turn) failed(err error) (ratelimit.Outcome, int64, bool) {
+	t.l.note(err)
+	return 0, 0, false
+}
+
+// note counts a failure, and looks at what is wrong before anybody else asks.
+func (l *Limiter) note(err error) {
+	l.counts.failures.Add(1)
+	if !errors.Is(err, errOtherEpoch) {
+		if !l.watch.down.Swap(true) {
+			l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
+		}
+		return
+	}
+	l.look(context.Background())
+}
+
+// pay charges in Redis what it does not know of this key: what was admitted without it, and after a loss all of the last minute.
+func (t *turn) pay(now int64) error {
+	s := t.s
+	if count := t.l.watch.epoch.Load().count; s.epoch != count {
+		s.recent.forget()
+		s.epoch, s.lease, s.next, s.back = count, grant{}, grant{}, nil
+	}
+	owed := s.recent.owing(now / 1000)
+	if len(owed) == 0 {
+		return nil
+	}
+	done := make(chan struct{})
+	s.flight = done
+	s.mu.Unlock()
+	err := t.l.restore(context.Background(), t.key, owed)
+	s.mu.Lock()
+	s.flight = nil
+	close(done)
+	if err != nil {
+		for _, o := range owed { // charged twice rather than not at all
+			s.recent.add(now/1000-o.ago, 0, o.units)
+		}
+	}
+	return err
+}
+
+func (t *turn) admitted(int64) (ratelimit.Outcome, int64) {
+	t.w.Remaining = max(t.limit-t.s.charged+t.s.lease.left+t.s.next.left, 0)
+	t.w.ResetAt = t.s.reset
+	return ratelimit.Admitted, 0
+}
+
+func (t *turn) refused(_, retry int64) (ratelimit.Outcome, int64) {
+	t.w.Remaining = max(t.limit-t.s.charged, 0)
+	t.w.ResetAt = t.s.reset
+	return ratelimit.MinuteSpent, retry
+}

@@ -1,0 +1,180 @@
+package redislimit
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// coldTime is how long after the loss of Redis's memory something that it forgot could count: a lease and the window.
+	coldTime = leaseTime + (window+1)*time.Second
+	// aliveFor is how long a node counts that says nothing more.
+	aliveFor = 5 * time.Second
+)
+
+// watch is what is known of Redis as a whole.
+type watch struct {
+	down  atomic.Bool
+	epoch atomic.Pointer[epoch]
+	nodes atomic.Int64
+	cold  atomic.Int64 // monotonic milliseconds until which no node takes more than its share
+	mu    sync.Mutex   // one inspection at a time
+}
+
+// epoch is a stretch of time over which Redis has forgotten nothing.
+type epoch struct {
+	text  string // as it stands in Redis: a random name, when it began in Unix seconds, and the server's replication id
+	count uint64 // of this node: more than any before
+}
+
+func (w *watch) init() {
+	w.down.Store(true)
+	w.epoch.Store(&epoch{})
+	w.nodes.Store(1)
+}
+
+// look asks how Redis is, and takes part in the count of nodes.
+func (l *Limiter) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, max(l.timeout, time.Second))
+	defer cancel()
+	if err := l.inspect(ctx); err != nil {
+		if !l.watch.down.Swap(true) {
+			l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
+		}
+		return
+	}
+	if l.watch.down.Swap(false) {
+		l.log.Info("Redis answers: minute limits are shared", "nodes", l.watch.nodes.Load())
+	}
+}
+
+func (l *Limiter) inspect(ctx context.Context) error {
+	l.watch.mu.Lock()
+	defer l.watch.mu.Unlock()
+	server, err := l.server(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := l.client.Do(ctx, l.client.B().Get().Key(l.epochKey).Build()).ToString()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return fmt.Errorf("read the epoch: %w", err)
+	}
+	known, lost := l.watch.epoch.Load().text, "0"
+	if known != "" || text != "" {
+		lost = "1"
+	}
+	if !strings.HasSuffix(text, " "+server) || known != "" && known != text && began(text) == 0 {
+		text, err = l.scripts.renew.Exec(ctx, l.client, []string{l.epochKey}, []string{text, rand.Text(), server, lost}).ToString()
+		if err != nil {
+			return fmt.Errorf("begin an epoch: %w", err)
+		}
+	}
+	now, err := l.count(ctx)
+	if err != nil {
+		return err
+	}
+	l.enter(text, now)
+	return nil
+}
+
+// server names the memory that answers: the replication ids of all primaries. An id changes when a server starts without its data
+// and when a replica takes a primary's place.
+func (l *Limiter) server(ctx context.Context) (string, error) {
+	var ids []string
+	nodes := l.client.Nodes()
+	for addr, node := range nodes {
+		info, err := node.Do(ctx, node.B().Info().Section("replication").Build()).ToString()
+		if err != nil {
+			if len(nodes) > 1 && ctx.Err() == nil {
+				continue // a server that is gone counts by its absence
+			}
+			return "", fmt.Errorf("ask %s about itself: %w", addr, err)
+		}
+		if infoField(info, "role") == "master" {
+			ids = append(ids, infoField(info, "master_replid"))
+		}
+	}
+	if len(ids) == 0 {
+		return "", fmt.Errorf("no primary answers")
+	}
+	return joined(ids), nil
+}
+
+// count says that this node is alive, and counts those that are. It answers Redis's clock in Unix seconds.
+func (l *Limiter) count(ctx context.Context) (now int64, err error) {
+	key, b := l.prefix+"nodes", l.client.B()
+	t, err := l.client.Do(ctx, b.Time().Build()).AsStrSlice()
+	if err != nil || len(t) != 2 {
+		return 0, fmt.Errorf("read Redis's clock: %w", err)
+	}
+	if now, err = strconv.ParseInt(t[0], 10, 64); err != nil {
+		return 0, fmt.Errorf("read Redis's clock: %w", err)
+	}
+	oldest := strconv.FormatInt(now-seconds(aliveFor), 10)
+	results := l.client.DoMulti(ctx,
+		b.Zadd().Key(key).ScoreMember().ScoreMember(float64(now), l.node).Build(),
+		b.Zremrangebyscore().Key(key).Min("-inf").Max("("+oldest).Build(),
+		b.Zcard().Key(key).Build(),
+	)
+	n, err := results[2].AsInt64()
+	if err != nil {
+		return 0, fmt.Errorf("count the nodes: %w", err)
+	}
+	l.watch.nodes.Store(max(n, 1))
+	return now, nil
+}
+
+// enter notes the epoch. A new one is cold until everything that the old one had charged has run out.
+func (l *Limiter) enter(text string, now int64) {
+	before := l.watch.epoch.Load()
+	if before.text == text {
+		return
+	}
+	left := coldTime - time.Duration(now-began(text))*time.Second
+	l.watch.cold.Store(l.mono() + max(left, 0).Milliseconds())
+	l.watch.epoch.Store(&epoch{text: text, count: before.count + 1})
+	if before.text != "" {
+		l.counts.epochs.Add(1)
+		l.log.Warn("Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.watch.nodes.Load())
+	}
+}
+
+// began is when the epoch began, in Unix seconds; 0 for the first one of an installation, before which nothing was charged.
+func began(text string) int64 {
+	if parts := strings.Fields(text); len(parts) == 3 {
+		if n, err := strconv.ParseInt(parts[1], 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+func infoField(info, name string) string {
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// joined is one word for any number of servers, in any order.
+func joined(ids []string) string {
+	if len(ids) == 1 {
+		return ids[0]
+	}
+	slices.Sort(ids)
+	sum := sha256.Sum256([]byte(strings.Join(ids, " ")))
+	return hex.EncodeToString(sum[:20])
+}

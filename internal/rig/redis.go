@@ -1,0 +1,139 @@
+// Package rig owns the real servers that tests run against: it starts them on free ports with data of their own, and stops them. It
+// does not own what is tested. A program that is missing fails the test.
+package rig
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Redis is one real server, without persistence.
+type Redis struct {
+	Addr string
+	Port int
+
+	t       testing.TB
+	dir     string
+	args    []string
+	clock   []string // what makes its clock another one
+	process *Process
+}
+
+// StartRedis starts a server that ends with the test. More arguments are options of redis-server.
+func StartRedis(t testing.TB, args ...string) *Redis {
+	t.Helper()
+	return startRedisAt(t, FreePort(t), args...)
+}
+
+// StartFastRedis starts a server whose clock runs speed times as fast, so that a test need not wait for minutes.
+func StartFastRedis(t testing.TB, speed int, args ...string) *Redis {
+	t.Helper()
+	r := newRedis(t, FreePort(t), args)
+	r.clock = FastClock(t, speed)
+	r.Start()
+	return r
+}
+
+func startRedisAt(t testing.TB, port int, args ...string) *Redis {
+	t.Helper()
+	r := newRedis(t, port, args)
+	r.Start()
+	return r
+}
+
+func newRedis(t testing.TB, port int, args []string) *Redis {
+	return &Redis{t: t, Port: port, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: t.TempDir(), args: args}
+}
+
+// Start starts it again after Kill, empty, at the same address.
+func (r *Redis) Start() {
+	r.t.Helper()
+	base := []string{"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no",
+		"--daemonize", "no", "--enable-debug-command", "local"}
+	cmd := exec.Command("redis-server", append(base, r.args...)...)
+	cmd.Env = append(os.Environ(), r.clock...)
+	r.process = StartProcess(r.t, cmd, filepath.Join(r.dir, "redis.log"))
+	WaitFor(r.t, "redis-server at "+r.Addr, func() error { return r.ping() })
+}
+
+// Process gives access to signals: to stop, freeze and go on.
+func (r *Redis) Process() *Process { return r.process }
+
+// CLI runs one command with redis-cli and answers what it prints.
+func (r *Redis) CLI(args ...string) string {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(r.Port)}, args...)...).CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("redis-cli %v: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+func (r *Redis) ping() error {
+	c, err := net.DialTimeout("tcp", r.Addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	b := make([]byte, 7)
+	if _, err := c.Read(b); err != nil {
+		return err
+	}
+	if string(b[:5]) != "+PONG" {
+		return fmt.Errorf("it answered %q", b)
+	}
+	return nil
+}
+
+// StartRedisCluster starts n primaries that share the slots between them.
+func StartRedisCluster(t testing.TB, n int) []*Redis {
+	t.Helper()
+	var all []*Redis
+	args := []string{"-h", "127.0.0.1", "--cluster", "create"}
+	for range n {
+		r := startRedisAt(t, clusterPort(t), "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		all = append(all, r)
+		args = append(args, r.Addr)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "redis-cli", append(args[2:], "--cluster-yes")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("make a cluster: %v: %s", err, out)
+	}
+	for _, r := range all {
+		WaitFor(t, "the cluster at "+r.Addr, func() error {
+			if state := r.CLI("cluster", "info"); !contains(state, "cluster_state:ok") {
+				return fmt.Errorf("%s", state)
+			}
+			return nil
+		})
+	}
+	return all
+}
+
+// clusterPort leaves room for the bus, whose port is 10000 higher.
+func clusterPort(t testing.TB) int {
+	for range 100 {
+		if p := FreePort(t); p < 55000 {
+			return p
+		}
+	}
+	t.Fatal("no free port below 55000")
+	return 0
+}
