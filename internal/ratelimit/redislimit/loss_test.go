@@ -2,6 +2,7 @@ package redislimit_test
 
 import (
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -209,5 +210,76 @@ func TestIdleKeysCostNoMemoryT44(t *testing.T) {
 	})
 	if keys := in.redis.CLI("--scan"); len(keys) > 200 {
 		t.Errorf("Redis still holds\n%s", keys)
+	}
+}
+
+func TestAfterALossANodeAdmitsNoMoreThanItsShareT88(t *testing.T) {
+	t.Parallel()
+	const limit = 40
+	in := install(t, 2, nil)
+	start := in.now()
+	for in.take(0, 1, limit, 1) {
+	}
+	in.redis.CLI("FLUSHALL")
+	rig.WaitFor(t, "the loss to be noticed", func() error {
+		for _, l := range in.nodes {
+			if l.Stats().Epochs == 0 {
+				return errUp
+			}
+		}
+		return nil
+	})
+	in.settled(2)
+	for range 5 {
+		if in.take(0, 1, limit, 1) {
+			t.Error("the node that had admitted all admits more")
+		}
+	}
+	n := 0
+	for in.take(1, 1, limit, 1) {
+		n++
+	}
+	if n != limit/2 {
+		t.Errorf("the other node admits %d of %d, want its share", n, limit)
+	}
+	for in.now().Before(start.Add(75 * time.Second)) {
+		in.take(0, 1, limit, 1)
+		time.Sleep(time.Second / speed)
+	}
+	if n := in.got.since(start.Add(45 * time.Second)); n > limit/2 {
+		t.Errorf("%d more were admitted, though the other node's share still counts", n)
+	}
+}
+
+// since counts what was admitted after an instant.
+func (h history) since(at time.Time) (n int64) {
+	for _, a := range h {
+		if a.start.After(at) {
+			n += a.units
+		}
+	}
+	return n
+}
+
+func TestWhatIsAdmittedWhileRedisIsFrozenIsChargedAfterwardsT88(t *testing.T) {
+	t.Parallel()
+	const limit = 40
+	in := install(t, 2, func(o *redislimit.Options) { o.Timeout = 100 * time.Millisecond })
+	in.redis.Process().Signal(syscall.SIGSTOP)
+	n := 0
+	for in.take(0, 1, limit, 1) {
+		n++
+	}
+	in.redis.Process().Signal(syscall.SIGCONT)
+	if n != limit/2 {
+		t.Errorf("alone, a node admits %d of %d, want its share", n, limit)
+	}
+	in.settled(2)
+	for range 2 * limit {
+		in.take(0, 1, limit, 1)
+		in.take(1, 1, limit, 1)
+	}
+	if most := in.got.most(1); most != limit {
+		t.Errorf("%d admitted within a minute, want %d", most, limit)
 	}
 }

@@ -11,8 +11,8 @@
 // # When Redis is away
 //
 // Verification goes on. A lease is spent until its end, then the Policy holds. What a node admits on its own is charged in Redis
-// as soon as it is back. Memory that Redis has lost (a flush, a restart, a failover) shows as another epoch: every node then charges
-// again what it admitted in the last minute, and until all of that has run out no node admits more than its share.
+// as soon as it is back. Memory that Redis has lost (a flush, a restart, a failover) shows as another epoch: until all that was lost
+// has run out, no node admits more than its share, in which its own admissions of the last minute count.
 //
 // # What it costs
 //

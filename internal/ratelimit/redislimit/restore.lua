@@ -1,4 +1,4 @@
--- Charges what was admitted without asking: while Redis was away, or before what it knew was lost.
+-- Charges what was admitted without asking, while Redis could not be reached.
 -- KEYS[1] the key's buckets   ARGV pairs of (seconds ago, units)
 local now = tonumber(redis.call('TIME')[1])
 for i = 1, #ARGV, 2 do

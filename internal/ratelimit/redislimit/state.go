@@ -88,13 +88,6 @@ func (r *recent) fits(now, limit, cost int64) int64 {
 	}
 }
 
-// forget says that Redis has lost all that was charged.
-func (r *recent) forget() {
-	for i := range r.cells {
-		r.cells[i].owed = r.cells[i].units
-	}
-}
-
 // owing lists what is to be charged, and takes it as charged.
 func (r *recent) owing(now int64) (all []owing) {
 	for i := range r.cells {

@@ -225,11 +225,11 @@ func (l *Limiter) note(err error) {
 	l.look(context.Background())
 }
 
-// pay charges in Redis what it does not know of this key: what was admitted without it, and after a loss all of the last minute.
+// pay charges in Redis what was admitted of this key without it, and drops leases of an earlier epoch. What Redis has lost needs no
+// charging again: by the time that an epoch is no longer cold it has run out.
 func (t *turn) pay(now int64) error {
 	s := t.s
 	if count := t.l.watch.epoch.Load().count; s.epoch != count {
-		s.recent.forget()
 		s.epoch, s.lease, s.next, s.back = count, grant{}, grant{}, nil
 	}
 	owed := s.recent.owing(now / 1000)
