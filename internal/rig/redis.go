@@ -29,7 +29,9 @@ type Redis struct {
 // StartRedis starts a server that ends with the test. More arguments are options of redis-server.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	return startRedisAt(t, FreePort(t), args...)
+	r := newRedis(t, FreePort(t), args)
+	r.Start()
+	return r
 }
 
 // StartFastRedis starts a server whose clock runs speed times as fast, so that a test need not wait for minutes.
@@ -37,13 +39,6 @@ func StartFastRedis(t testing.TB, speed int, args ...string) *Redis {
 	t.Helper()
 	r := newRedis(t, FreePort(t), args)
 	r.clock = FastClock(t, speed)
-	r.Start()
-	return r
-}
-
-func startRedisAt(t testing.TB, port int, args ...string) *Redis {
-	t.Helper()
-	r := newRedis(t, port, args)
 	r.Start()
 	return r
 }
@@ -100,13 +95,16 @@ func (r *Redis) ping() error {
 	return nil
 }
 
-// StartRedisCluster starts n primaries that share the slots between them.
-func StartRedisCluster(t testing.TB, n int) []*Redis {
+// StartRedisCluster starts n primaries that share the slots between them, with clocks that run speed times as fast.
+func StartRedisCluster(t testing.TB, n, speed int) []*Redis {
 	t.Helper()
 	var all []*Redis
 	args := []string{"-h", "127.0.0.1", "--cluster", "create"}
+	clock := FastClock(t, speed)
 	for range n {
-		r := startRedisAt(t, clusterPort(t), "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		r := newRedis(t, clusterPort(t), []string{"--cluster-enabled", "yes", "--cluster-node-timeout", "60000"})
+		r.clock = clock
+		r.Start()
 		all = append(all, r)
 		args = append(args, r.Addr)
 	}

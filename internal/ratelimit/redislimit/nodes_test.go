@@ -39,18 +39,26 @@ type installation struct {
 func install(t testing.TB, nodes int, change func(*redislimit.Options)) *installation {
 	t.Helper()
 	in := &installation{t: t, now: fast(), redis: rig.StartFastRedis(t, speed)}
+	in.start(nodes, change)
+	return in
+}
+
+func (in *installation) start(nodes int, change func(*redislimit.Options)) {
+	in.t.Helper()
 	for i := range nodes {
 		in.nodes = append(in.nodes, in.node(fmt.Sprintf("node-%d", i), change))
 	}
 	in.settled(nodes)
-	return in
 }
 
 func (in *installation) node(name string, change func(*redislimit.Options)) *redislimit.Limiter {
 	in.t.Helper()
-	o := redislimit.Options{Client: connect(in.t, in.redis.Addr), Node: name, Now: in.now, Timeout: 2 * time.Second, Watch: time.Second / speed, Logger: slog.New(slog.DiscardHandler)}
+	o := redislimit.Options{Node: name, Now: in.now, Timeout: 2 * time.Second, Watch: time.Second / speed, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&o)
+	}
+	if o.Connect == nil {
+		o.Connect = connect(rueidis.ClientOption{InitAddress: []string{in.redis.Addr}, ForceSingleClient: true})
 	}
 	l := redislimit.New(o)
 	in.t.Cleanup(l.Close)
@@ -70,16 +78,9 @@ func (in *installation) settled(n int) {
 	})
 }
 
-func connect(t testing.TB, addr string) rueidis.Client {
-	t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{addr}, DisableCache: true, ForceSingleClient: true, DisableRetry: true, ConnWriteTimeout: 5 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+func connect(o rueidis.ClientOption) func() (rueidis.Client, error) {
+	o.DisableCache, o.DisableRetry, o.ConnWriteTimeout = true, true, 5*time.Second
+	return func() (rueidis.Client, error) { return rueidis.NewClient(o) }
 }
 
 // take asks one node and writes down what it admitted, and between which instants.

@@ -37,7 +37,8 @@ const leaseTime = 2 * time.Second
 
 // Options are what a limiter stands on.
 type Options struct {
-	Client  rueidis.Client
+	// Connect makes the client. It is called again and again until it succeeds once: verification does not wait for Redis.
+	Connect func() (rueidis.Client, error)
 	Cluster bool                  // the client's keys lie on several servers
 	Mode    Mode                  // Leased or Exact; what is Local comes to another limiter
 	ModeOf  map[id.Workspace]Mode // where a workspace has another one
@@ -52,7 +53,8 @@ type Options struct {
 
 // Limiter is one node's part. It is safe for concurrent use.
 type Limiter struct {
-	client   rueidis.Client
+	connect  func() (rueidis.Client, error)
+	client   rueidis.Client // set once, before down is first false
 	cluster  bool
 	mode     Mode
 	modeOf   map[id.Workspace]Mode
@@ -84,7 +86,7 @@ type counts struct{ questions, failures, admittedAlone, refusedAlone, epochs ato
 // New starts watching Redis, whether it can be reached or not. Close ends that.
 func New(o Options) *Limiter {
 	l := &Limiter{
-		client: o.Client, cluster: o.Cluster, mode: o.Mode, modeOf: o.ModeOf, policy: o.Policy, node: o.Node, now: o.Now,
+		connect: o.Connect, cluster: o.Cluster, mode: o.Mode, modeOf: o.ModeOf, policy: o.Policy, node: o.Node, now: o.Now,
 		timeout: o.Timeout, prefix: o.Prefix, log: o.Logger, scripts: newScripts(), start: o.Now(),
 	}
 	if l.timeout == 0 {
@@ -109,8 +111,7 @@ func New(o Options) *Limiter {
 	return l
 }
 
-// Close gives back what is left of the leases, as far as Redis answers within a second, and ends the watch. It does not close the
-// client.
+// Close gives back what is left of the leases, as far as Redis answers within a second, and ends the watch and the client.
 func (l *Limiter) Close() {
 	l.end()
 	l.tasks.Wait()
@@ -121,6 +122,9 @@ func (l *Limiter) Close() {
 			_, _ = l.ask(ctx, key, asked{settle: rest}) // what stays charged runs out by itself
 		}
 	})
+	if l.client != nil {
+		l.client.Close()
+	}
 }
 
 func (l *Limiter) every(ctx context.Context, interval time.Duration, task func(context.Context)) {

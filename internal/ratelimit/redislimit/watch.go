@@ -26,6 +26,7 @@ const (
 // watch is what is known of Redis as a whole.
 type watch struct {
 	down  atomic.Bool
+	told  atomic.Bool // it was said once how Redis is
 	epoch atomic.Pointer[epoch]
 	nodes atomic.Int64
 	cold  atomic.Int64 // monotonic milliseconds until which no node takes more than its share
@@ -49,11 +50,12 @@ func (l *Limiter) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, max(l.timeout, time.Second))
 	defer cancel()
 	if err := l.inspect(ctx); err != nil {
-		if !l.watch.down.Swap(true) {
+		if !l.watch.down.Swap(true) || !l.watch.told.Swap(true) {
 			l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
 		}
 		return
 	}
+	l.watch.told.Store(true)
 	if l.watch.down.Swap(false) {
 		l.log.Info("Redis answers: minute limits are shared", "nodes", l.watch.nodes.Load())
 	}
@@ -62,6 +64,13 @@ func (l *Limiter) look(ctx context.Context) {
 func (l *Limiter) inspect(ctx context.Context) error {
 	l.watch.mu.Lock()
 	defer l.watch.mu.Unlock()
+	if l.client == nil {
+		c, err := l.connect()
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		l.client = c
+	}
 	server, err := l.server(ctx)
 	if err != nil {
 		return err
