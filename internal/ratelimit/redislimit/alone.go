@@ -35,7 +35,7 @@ func (t *turn) aloneRefused(now int64) (ratelimit.Outcome, int64, bool) {
 	ahead := int64(1)
 	if t.l.policy != Closed {
 		if ahead = t.s.recent.fits(now/1000, t.share(), max(t.cost, 1)); ahead < 0 {
-			return ratelimit.MinuteSpent, 0, true
+			return ratelimit.MinuteSpent, ratelimit.Never, true
 		}
 	}
 	return ratelimit.MinuteSpent, t.l.now().UnixMilli() + max(ahead, 1)*1000, true

@@ -177,7 +177,7 @@ func TestNothingIsSpentByPeekingOrByARefusalT40(t *testing.T) {
 		if o, _ := in.nodes[0].Take(who, 10, 0, &w); o != ratelimit.Admitted || w.Remaining != 10 {
 			t.Fatal(o, w)
 		}
-		if o, retry := in.nodes[0].Take(who, 10, 11, &w); o != ratelimit.MinuteSpent || retry != 0 {
+		if o, retry := in.nodes[0].Take(who, 10, 11, &w); o != ratelimit.MinuteSpent || retry != ratelimit.Never {
 			t.Fatal(o, retry)
 		}
 	}
@@ -187,8 +187,8 @@ func TestNothingIsSpentByPeekingOrByARefusalT40(t *testing.T) {
 	}
 	o, retry := in.nodes[0].Take(who, 10, 1, &w)
 	after := in.now().UnixMilli()
-	const second = 1000 // Redis counts in whole ones
-	if o != ratelimit.MinuteSpent || retry < before+60*second || retry > after+62*second {
+	const second = 1000 // Redis counts in whole ones, and its answer takes a while
+	if o != ratelimit.MinuteSpent || retry < before+60*second || retry > after+65*second {
 		t.Errorf("%v, again in %d to %d ms", o, retry-after, retry-before)
 	}
 	if o, _ = in.nodes[0].Peek(who, 10, 0, &w); o != ratelimit.MinuteSpent {

@@ -39,11 +39,11 @@ type asked struct {
 	settle            []grant // leases whose rest is given back
 }
 
-// answered is what it says. Instants are Redis's, in Unix milliseconds.
+// answered is what it says. Instants are Unix milliseconds.
 type answered struct {
 	granted int64
 	charged int64
-	now     int64
+	now     int64 // by Redis's clock
 	reset   int64
 	retry   int64 // 0: now; -1: never
 }
@@ -78,7 +78,20 @@ func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, e
 	if r[0] < 0 {
 		return a, errOtherEpoch
 	}
-	return answered{granted: r[0], charged: r[1], now: r[2], reset: r[3], retry: r[4]}, nil
+	return l.told(r), nil
+}
+
+// told puts Redis's instants onto this node's clock, but for now.
+func (l *Limiter) told(r []int64) answered {
+	a := answered{granted: r[0], charged: r[1], now: r[2], reset: r[3], retry: r[4]}
+	ahead := l.now().UnixMilli() - a.now
+	if a.reset > 0 {
+		a.reset += ahead
+	}
+	if a.retry > 0 {
+		a.retry += ahead
+	}
+	return a
 }
 
 // restore charges what was admitted unasked.

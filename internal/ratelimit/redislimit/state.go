@@ -41,7 +41,7 @@ type refusal struct {
 	until int64 // monotonic milliseconds
 	limit int64
 	cost  int64
-	retry int64 // Unix milliseconds; 0 for never
+	retry int64 // Unix milliseconds, or Never
 }
 
 // recent counts this node's own admissions by the second, on its monotonic clock: what it may admit without Redis, and what it

@@ -43,10 +43,10 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		now := t.l.mono()
 		t.s.used = now
 		if t.mode == Leased && t.inMemory(now) {
-			return t.admitted(now)
+			return t.admitted()
 		}
 		if r := t.s.refused; now < r.until && r.limit == t.limit && r.cost <= max(t.cost, 1) {
-			return t.refused(now, r.retry)
+			return t.refused(r.retry)
 		}
 		if t.l.watch.down.Load() {
 			return t.alone(now)
@@ -159,16 +159,16 @@ func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, b
 	s.charged, s.reset = a.charged, a.reset
 	if q.want == 0 {
 		if a.charged+max(t.cost, 1) > t.limit {
-			o, retry := t.refused(t.l.mono(), max(a.retry, 0))
+			o, retry := t.refused(again(a.retry))
 			return o, retry, true
 		}
-		o, retry := t.admitted(t.l.mono())
+		o, retry := t.admitted()
 		return o, retry, true
 	}
 	if a.granted < t.cost {
 		later := t.l.mono()
-		s.refused = refusal{until: later + 100, limit: t.limit, cost: t.cost, retry: max(a.retry, 0)}
-		o, retry := t.refused(later, max(a.retry, 0))
+		s.refused = refusal{until: later + 100, limit: t.limit, cost: t.cost, retry: again(a.retry)}
+		o, retry := t.refused(again(a.retry))
 		return o, retry, true
 	}
 	s.recent.add(now/1000, t.cost, 0)
@@ -176,7 +176,7 @@ func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, b
 		s.start(grant{left: a.granted, until: now + leaseTime.Milliseconds(), second: a.now/1000 + q.ahead}, now)
 		s.lease.left -= t.cost
 	}
-	o, retry := t.admitted(now)
+	o, retry := t.admitted()
 	return o, retry, true
 }
 
@@ -251,13 +251,21 @@ func (t *turn) pay(now int64) error {
 	return err
 }
 
-func (t *turn) admitted(int64) (ratelimit.Outcome, int64) {
+func (t *turn) admitted() (ratelimit.Outcome, int64) {
 	t.w.Remaining = max(t.limit-t.s.charged+t.s.lease.left+t.s.next.left, 0)
 	t.w.ResetAt = t.s.reset
 	return ratelimit.Admitted, 0
 }
 
-func (t *turn) refused(_, retry int64) (ratelimit.Outcome, int64) {
+// again is RetryAt in the words of Status.
+func again(retry int64) int64 {
+	if retry < 0 {
+		return ratelimit.Never
+	}
+	return retry
+}
+
+func (t *turn) refused(retry int64) (ratelimit.Outcome, int64) {
 	t.w.Remaining = max(t.limit-t.s.charged, 0)
 	t.w.ResetAt = t.s.reset
 	return ratelimit.MinuteSpent, retry
