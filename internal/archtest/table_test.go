@@ -65,6 +65,9 @@ var keyward = archtest.House{
 			"github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store",
 		}},
 		{Path: "internal/store/postgres/pgtest", Level: archtest.Engines, ForTest: true, May: []string{"github.com/jackc/pgx/v5"}},
+		{Path: "internal/ratelimit/redislimit", Level: archtest.Engines, May: []string{
+			"github.com/redis/rueidis", "internal/id", "internal/ratelimit",
+		}},
 		{Path: "internal/replica", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit",
@@ -130,7 +133,9 @@ var keyward = archtest.House{
 		{Path: "internal/catfile", Level: archtest.Composition, May: []string{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
-		{Path: "internal/config", Level: archtest.Composition, May: []string{"internal/keyfmt", "internal/usage", "go.yaml.in/yaml/v3"}},
+		{Path: "internal/config", Level: archtest.Composition, May: []string{
+			"internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/usage", "go.yaml.in/yaml/v3",
+		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/feed",
@@ -154,6 +159,7 @@ var keyward = archtest.House{
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
 		}},
 		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
+		{Path: "internal/rig", Level: archtest.Values, ForTest: true},
 	},
 
 	Bans: []archtest.Ban{
@@ -184,7 +190,7 @@ var keyward = archtest.House{
 		{Room: "keyhttp", Never: []string{"internal"}},
 	},
 
-	MayClock: []string{".", "bench", "cmd", "internal/cli", "internal/server", "keyhttp", "keywardtest"},
+	MayClock: []string{".", "bench", "cmd", "internal/cli", "internal/rig", "internal/server", "keyhttp", "keywardtest"},
 
 	LinesOfFile:     600,
 	LinesOfFunction: 100,

@@ -8,8 +8,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/usage"
+	"github.com/keyward/keyward/internal/ratelimit/redislimit"
 )
 
 // Config is everything that a server can be told. Default gives it its good values; Load fills it from outside.
@@ -63,6 +65,12 @@ type Config struct {
 	BadCredentials int
 	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice the limit once.
 	StrictRestart bool
+	// Redis is the URL of what nodes share their minute limits over; zero has each node count for itself.
+	Redis keyfmt.Secret
+	// LimitMode says how they share, and LimitModes how those of one workspace do. LimitPolicy says what holds without Redis.
+	LimitMode   redislimit.Mode
+	LimitModes  map[id.Workspace]redislimit.Mode
+	LimitPolicy redislimit.Policy
 
 	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON elsewhere.
 	LogLevel  slog.Level

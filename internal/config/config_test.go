@@ -140,7 +140,7 @@ func TestAFileIsReadStrictly(t *testing.T) {
 		"addr:":                 ":1: addr: want a plain value",
 		"- addr":                ":1: want a mapping",
 		"addr: [":               "line 1",
-		"redis_url: redis://h":  ":1: redis_url: this release does not use Redis",
+		"redis_url: http://h":   ":1: redis_url: want a scheme of redis",
 		"addr: a:1\n---\nb: a":  "want one document",
 		"trusted_proxies: [[]]": ":1: trusted_proxies: want a list of plain values",
 	} {
@@ -154,8 +154,7 @@ func TestAFileIsReadStrictly(t *testing.T) {
 
 func TestWhatThisReleaseCannotServeIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, pair := range []string{"KEYWARD_GRPC_ADDR=:1", "KEYWARD_REDIS_URL=redis://h",
-		"KEYWARD_DATABASE_URL=postgres://u:hush-hush@h/d"} {
+	for _, pair := range []string{"KEYWARD_GRPC_ADDR=:1", "KEYWARD_DATABASE_URL=postgres://u:hush-hush@h/d"} {
 		_, err := config.Load(config.Sources{Environ: env(t, pair)})
 		name, _, _ := strings.Cut(pair, "=")
 		refused(t, err, name+": this release")

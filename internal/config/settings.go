@@ -71,6 +71,10 @@ func Settings() []Setting {
 		{Env: "KEYWARD_OIDC_CLIENT_SECRET", Secret: true, set: func(c *Config, v string) error { c.OIDC.ClientSecret = keyfmt.NewSecret(v); return nil }},
 		{Env: "KEYWARD_OIDC_USER_CLAIM", set: func(c *Config, v string) error { c.OIDC.UserClaim = v; return nil }},
 		{Env: "KEYWARD_OIDC_AUDIENCE", set: func(c *Config, v string) error { c.OIDC.Audience = v; return nil }},
+		{Env: "KEYWARD_REDIS_URL", Secret: true, set: setRedis},
+		{Env: "KEYWARD_LIMIT_MODE", set: setLimitMode},
+		{Env: "KEYWARD_LIMIT_MODES", set: setLimitModes},
+		{Env: "KEYWARD_LIMIT_POLICY", set: setLimitPolicy},
 		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
 		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
 	}
@@ -79,7 +83,6 @@ func Settings() []Setting {
 // notYet are names that the product has given out and this release cannot serve: better no start than one that ignores them.
 var notYet = []struct{ env, why string }{
 	{"KEYWARD_GRPC_ADDR", "this release has no gRPC listener: take it out"},
-	{"KEYWARD_REDIS_URL", "this release does not use Redis: take it out"},
 }
 
 func setAddr(to *string, v string) error {

@@ -1,0 +1,49 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/ratelimit/redislimit"
+)
+
+func setRedis(c *Config, v string) error {
+	if _, err := redislimit.ParseURL(v); err != nil {
+		return err
+	}
+	c.Redis = keyfmt.NewSecret(v)
+	return nil
+}
+
+func setLimitMode(c *Config, v string) (err error) {
+	c.LimitMode, err = redislimit.ParseMode(v)
+	return err
+}
+
+// setLimitModes reads "<workspace>=<mode>", with a comma between several.
+func setLimitModes(c *Config, v string) error {
+	modes := map[id.Workspace]redislimit.Mode{}
+	for _, one := range list(v) {
+		workspace, mode, _ := strings.Cut(one, "=")
+		if _, ok := id.Parse(workspace); !ok {
+			return fmt.Errorf("%q: want <workspace id>=<mode>", one)
+		}
+		if _, twice := modes[id.Workspace(workspace)]; twice {
+			return fmt.Errorf("%q: this workspace stands here twice", one)
+		}
+		m, err := redislimit.ParseMode(mode)
+		if err != nil {
+			return fmt.Errorf("workspace %s: %w", workspace, err)
+		}
+		modes[id.Workspace(workspace)] = m
+	}
+	c.LimitModes = modes
+	return nil
+}
+
+func setLimitPolicy(c *Config, v string) (err error) {
+	c.LimitPolicy, err = redislimit.ParsePolicy(v)
+	return err
+}
