@@ -1,0 +1,142 @@
+package rig
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Link is a stretch of network between a client and a server, which a test can cut, slow down and lead elsewhere.
+type Link struct {
+	Addr string // where the client connects to
+
+	listener net.Listener
+	mu       sync.Mutex
+	to       string
+	cut      bool
+	delay    time.Duration
+	open     map[net.Conn]struct{}
+	tasks    sync.WaitGroup
+}
+
+// NewLink leads to an address of the loopback interface, until the test ends.
+func NewLink(t testing.TB, to string) *Link {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := &Link{Addr: l.Addr().String(), listener: l, to: to, open: map[net.Conn]struct{}{}}
+	link.tasks.Go(link.accept)
+	t.Cleanup(func() {
+		l.Close()
+		link.Break()
+		link.tasks.Wait()
+	})
+	return link
+}
+
+// Cut lets nothing through any more: connections stay open and silent, as behind a firewall that drops.
+func (l *Link) Cut() { l.set(func() { l.cut = true }) }
+
+// Mend undoes Cut. What was sent meanwhile is lost with its connection.
+func (l *Link) Mend() {
+	l.set(func() { l.cut = false })
+	l.Break()
+}
+
+// Delay holds each piece up on its way.
+func (l *Link) Delay(d time.Duration) { l.set(func() { l.delay = d }) }
+
+// Lead sends new connections elsewhere, and breaks those that are open.
+func (l *Link) Lead(to string) {
+	l.set(func() { l.to = to })
+	l.Break()
+}
+
+// Break closes all connections.
+func (l *Link) Break() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		c.Close()
+	}
+}
+
+func (l *Link) set(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+func (l *Link) state() (to string, cut bool, delay time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to, l.cut, l.delay
+}
+
+func (l *Link) accept() {
+	for {
+		client, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		l.tasks.Go(func() { l.carry(client) })
+	}
+}
+
+// keep notes a connection for Break, and answers how to forget it.
+func (l *Link) keep(c net.Conn) func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[c] = struct{}{}
+	return func() {
+		c.Close()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.open, c)
+	}
+}
+
+func (l *Link) carry(client net.Conn) {
+	defer l.keep(client)()
+	to, cut, _ := l.state()
+	if cut {
+		_, _ = io.Copy(io.Discard, client) // until it gives up, or the link is mended
+		return
+	}
+	server, err := net.DialTimeout("tcp", to, time.Second)
+	if err != nil {
+		return
+	}
+	defer l.keep(server)()
+	var both sync.WaitGroup
+	both.Go(func() { l.pump(server, client) })
+	both.Go(func() { l.pump(client, server) })
+	both.Wait()
+}
+
+// pump passes on in one direction, and closes both ends where it ends.
+func (l *Link) pump(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	piece := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(piece)
+		if err != nil {
+			return
+		}
+		_, cut, delay := l.state()
+		if delay > 0 {
+			time.Sleep(delay)
+		}
+		if cut {
+			continue
+		}
+		if _, err := to.Write(piece[:n]); err != nil {
+			return
+		}
+	}
+}
