@@ -140,7 +140,8 @@ var keyward = archtest.House{
 			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/feed",
 			"internal/gateway", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
-			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/replica", "internal/routes", "internal/signin", "internal/store",
+			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
+			"internal/signin", "internal/store",
 			"internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
@@ -158,6 +159,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/apikey", "internal/clock", "internal/control", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
 		}},
+		{Path: "bench/sim", Level: archtest.Outside},
 		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
 		{Path: "internal/rig", Level: archtest.Values, ForTest: true},
 	},

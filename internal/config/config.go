@@ -10,8 +10,8 @@ import (
 
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/usage"
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
+	"github.com/keyward/keyward/internal/usage"
 )
 
 // Config is everything that a server can be told. Default gives it its good values; Load fills it from outside.

@@ -41,6 +41,15 @@ type Gauges struct {
 	LimiterForfeited func() float64
 	Connections      func() float64 // open
 	Refused          func() float64 // connections over the bounds
+
+	RedisUp            func() bool
+	RedisNodes         func() float64
+	RedisStates        func() float64 // keys
+	RedisQuestions     func() float64
+	RedisFailures      func() float64
+	RedisEpochs        func() float64
+	RedisAdmittedAlone func() float64
+	RedisRefusedAlone  func() float64
 }
 
 // Metrics counts. It is safe for concurrent use.
@@ -132,6 +141,16 @@ func (m *Metrics) Observe(g Gauges) {
 	counter("keyward_limiter_reserved_total", "Requests that were reserved in blocks.", g.LimiterGranted)
 	counter("keyward_limiter_returned_total", "Reserved requests that were given back unspent.", g.LimiterReturned)
 	counter("keyward_limiter_forfeited_total", "Reserved requests that were lost while the process ran.", g.LimiterForfeited)
+	if g.RedisUp != nil {
+		gauge("keyward_redis_up", "1 while limits per minute are shared over Redis.", func() float64 { return one(g.RedisUp()) })
+	}
+	gauge("keyward_redis_nodes", "Nodes that share limits over it.", g.RedisNodes)
+	gauge("keyward_redis_states", "Keys of which this node knows something of the last minute.", g.RedisStates)
+	counter("keyward_redis_questions_total", "Questions about a key's minute.", g.RedisQuestions)
+	counter("keyward_redis_failures_total", "Such questions that were not answered.", g.RedisFailures)
+	counter("keyward_redis_epochs_total", "How often Redis was seen to have lost its memory.", g.RedisEpochs)
+	counter("keyward_redis_admitted_alone_total", "Requests that were admitted by the policy, without Redis.", g.RedisAdmittedAlone)
+	counter("keyward_redis_refused_alone_total", "Requests that were refused by it.", g.RedisRefusedAlone)
 }
 
 func one(b bool) float64 {

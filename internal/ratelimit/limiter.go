@@ -70,7 +70,7 @@ type question struct {
 
 func (l *Limiter) ask(q *question, s *Status) Outcome {
 	*s = Status{}
-	if l.minutes != nil && q.limits.PerMinute > 0 {
+	if l.minutes != nil && q.limits.PerMinute > 0 && l.minutes.Shares(q.who) {
 		return l.askShared(q, s)
 	}
 	return l.askOwn(q, s)

@@ -3,6 +3,8 @@ package ratelimit
 // Minutes decides on the limit per minute in the place of the windows that a Limiter keeps itself: for several nodes that share one.
 // It is safe for concurrent use. Its outcomes are Admitted, MinuteSpent and Unavailable.
 type Minutes interface {
+	// Shares tells whether the nodes share this key's minute at all. Where they do not, the Limiter keeps the window itself.
+	Shares(who Subject) bool
 	// Take admits a cost, so that at most limit (1 or more) are admitted in any interval of 60 seconds, or spends nothing. It says in w
 	// how the limit stands afterwards, and after a refusal what Status calls RetryAt. A cost of 0 spends nothing, and is refused
 	// where not even 1 would be admitted.

@@ -49,6 +49,9 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 			c.Shut = strictPause
 		}
 	}
+	if s.shared != nil {
+		c.Minutes = s.shared
+	}
 	s.limiter = ratelimit.New(c)
 	s.push("the limiter", s.closeLimiter)
 	for _, p := range parts {

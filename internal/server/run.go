@@ -204,5 +204,6 @@ func (s *Server) gauges() metrics.Gauges {
 		UsageFailed:     func() float64 { return float64(s.tally.Stats().Failed) },
 	}
 	s.limiterGauges(&g)
+	s.sharedGauges(&g)
 	return g
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/redislimit"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/signin"
 	"github.com/keyward/keyward/internal/store"
@@ -61,6 +62,7 @@ type Server struct {
 	replica   *replica.Replica
 	tally     *tally.Tally
 	limiter   *ratelimit.Limiter
+	shared    *redislimit.Limiter  // nil where limits per minute are not shared
 	elapsed   func() time.Duration // since the start, by a clock that nobody sets
 	engine    *verify.Engine
 	control   *control.Service
@@ -105,7 +107,7 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
 	s := &Server{cfg: cfg, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }}
 	for _, stage := range []func(context.Context) error{
-		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.makeLimiter, s.listen,
+		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.shareLimits, s.makeLimiter, s.listen,
 		s.makeEngines, s.makeGateway, s.makeHTTP, s.ensureRoot, s.announce,
 	} {
 		if err := stage(ctx); err != nil {

@@ -2,7 +2,7 @@ package redislimit
 
 import "fmt"
 
-// Mode says how nodes share a key's minute.
+// Mode says how nodes share the minutes of keys.
 type Mode uint8
 
 // The modes. All of them hold "at most N in any 60 seconds"; Local holds it for each node by itself.

@@ -7,6 +7,9 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
+// Shares is ratelimit.Minutes.
+func (l *Limiter) Shares(who ratelimit.Subject) bool { return l.ModeOf(who.Workspace) != Local }
+
 // Take is ratelimit.Minutes.
 func (l *Limiter) Take(who ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
 	return l.decide(who, limit, cost, false, w)
