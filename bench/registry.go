@@ -15,6 +15,7 @@ func benches() []bench {
 	return []bench{
 		{"create", "keys made by 32 callers and by one, on the same disk", groupCommit},
 		{"inprocess", "a verification without a network, among few keys and among many", inProcess},
+		{"counted", "what it costs that uses are counted", counted},
 		{"busy", "verifications while keys are made at full speed", busy},
 		{"ready", "a start with many keys, and the memory it takes", ready},
 		{"scale", "pages, look-ups and verifications among few keys and among many", scale},

@@ -157,7 +157,8 @@ var keyward = archtest.House{
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
 		{Path: "bench", Level: archtest.Outside, May: []string{
 			"internal/account", "internal/apikey", "internal/clock", "internal/control", "internal/feed", "internal/id", "internal/keyfmt",
-			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/verify",
+			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
+			"internal/usage", "internal/verify",
 		}},
 		{Path: "bench/sim", Level: archtest.Outside},
 		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
