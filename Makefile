@@ -56,6 +56,10 @@ bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS
 soak: ## Check that revocations hold at once over a million operations of many clients, raced; takes a while
 	KEYWARD_SOAK_OPERATIONS=$${KEYWARD_SOAK_OPERATIONS:-1000000} CGO_ENABLED=1 go test -race -timeout 6h -run 'T25' -v ./internal/verify
 
+.PHONY: sbom
+sbom: build ## List what bin/keyward is made of in bin/keyward.spdx.json (SPDX 2.3)
+	scripts/sbom bin/keyward > bin/keyward.spdx.json
+
 .PHONY: fmt
 fmt: ## Format every Go file
 	gofmt -w .
