@@ -103,6 +103,9 @@ func (s *Service) SwitchWorkspace(ctx context.Context, c Caller, workspace strin
 		if a.Session == "" {
 			return fault.New(fault.PermissionDenied, "only a session can be taken to another workspace")
 		}
+		if workspace == "" {
+			return fault.Invalid("workspaceId", "must be given")
+		}
 		was, err := tx.Session(a.Session)
 		if err != nil {
 			return err
