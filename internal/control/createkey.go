@@ -31,7 +31,7 @@ func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Reveal
 		if err != nil {
 			return err
 		}
-		if again, found, err := s.replay(tx, a, in); err != nil || found {
+		if again, found, err := s.replay(tx, a, d.Workspace, in); err != nil || found {
 			out = again
 			return err
 		}
@@ -209,7 +209,7 @@ func (s *Service) mint(tx *store.Tx, a *actor, d draft, in CreateKey) (Revealed,
 		return Revealed{}, err
 	}
 	if in.IdempotencyKey != "" {
-		if err := tx.PutIdempotent(a.id(), in.IdempotencyKey, requestHash(in), d.ID); err != nil {
+		if err := tx.PutIdempotent(a.idempotency(d.Workspace), in.IdempotencyKey, requestHash(in), d.ID); err != nil {
 			return Revealed{}, err
 		}
 	}
@@ -232,14 +232,14 @@ func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
 var idempotencyForm = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // replay finds the key that the same request made before. Its value is not shown a second time.
-func (s *Service) replay(tx *store.Tx, a *actor, in CreateKey) (Revealed, bool, error) {
+func (s *Service) replay(tx *store.Tx, a *actor, ws id.Workspace, in CreateKey) (Revealed, bool, error) {
 	if in.IdempotencyKey == "" {
 		return Revealed{}, false, nil
 	}
 	if !idempotencyForm.MatchString(in.IdempotencyKey) {
 		return Revealed{}, false, fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
 	}
-	was, err := tx.Idempotent(a.id(), in.IdempotencyKey)
+	was, err := tx.Idempotent(a.idempotency(ws), in.IdempotencyKey)
 	if errors.Is(err, store.ErrNotFound) {
 		return Revealed{}, false, nil
 	}
@@ -260,6 +260,9 @@ func (s *Service) replay(tx *store.Tx, a *actor, in CreateKey) (Revealed, bool, 
 	shown, err := s.show(tx.View, k)
 	return Revealed{Key: shown}, true, err
 }
+
+// idempotency is whose words an Idempotency-Key is one of: the same person in another workspace has others there.
+func (a *actor) idempotency(ws id.Workspace) string { return string(ws) + " " + a.id() }
 
 func requestHash(in CreateKey) [32]byte {
 	in.IdempotencyKey = ""

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/id"
 )
 
 // names is a set of permissions as a model has it: nothing of the product's own sets takes part.
@@ -50,13 +51,14 @@ type walk struct {
 	*rapid.T
 	k       *kit
 	ws      string
+	other   string            // a workspace that all users own
 	members map[string]string // user → role
 	roles   map[string]names
 	keys    map[string]*modelKey
 	system  map[string]string // name → id
 }
 
-// someone is a caller and what it holds; key is nil for the root, which holds everything.
+// someone is a caller and what it holds; key is nil for a person, and for the root, which holds everything.
 type someone struct {
 	control.Caller
 	holds names
@@ -90,7 +92,10 @@ func TestT1T3NobodyObtainsThroughAnyDoorWhatTheyDoNotHold(t *testing.T) {
 }
 
 func (w *walk) start() {
-	w.ws = w.k.found(w.T)
+	w.ws, w.other = w.k.found(w.T), w.k.found(w.T)
+	for _, u := range users[1:] {
+		w.k.join(w.T, w.other, u, "Owner")
+	}
 	for name, r := range w.k.roles(w.T, w.ws) {
 		w.roles[string(r.ID)] = setOf(catalogue.Names(r.Permissions))
 		w.system[name] = string(r.ID)
@@ -117,6 +122,17 @@ func (w *walk) caller() someone {
 			all[e.Name()] = true
 		}
 		return someone{Caller: w.k.root, holds: all}
+	}
+	if rapid.IntRange(0, 2).Draw(w.T, "person") == 0 { // in a session of their own, in one of another workspace, or by a token
+		user := pick(w.T, w.members, "who")
+		c := control.Caller{Person: control.Person{User: id.User(user), Workspace: id.Workspace(w.ws)}}
+		switch rapid.IntRange(0, 2).Draw(w.T, "how") {
+		case 0:
+			c.Person.Workspace = id.Workspace(w.other)
+		case 1:
+			c.Person.Workspace = ""
+		}
+		return someone{Caller: c, holds: w.roles[w.members[user]]}
 	}
 	k := w.keys[pick(w.T, w.keys, "caller")]
 	return someone{Caller: control.Caller{APIKey: w.real(k.id).ID}, holds: k.holds, key: k}
