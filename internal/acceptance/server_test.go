@@ -61,9 +61,16 @@ func start(t *testing.T) *process {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	p := &process{root: root.Reveal(), dir: dir, database: "sqlite:" + filepath.Join(dir, "keyward.db"), output: &output{}, ended: make(chan struct{})}
+	p := &process{root: root.Reveal(), dir: dir, database: "sqlite:" + filepath.Join(dir, "keyward.db")}
+	return p.again(t, "KEYWARD_LOG_LEVEL=debug")
+}
+
+// again starts a server on the database of one that has ended.
+func (p *process) again(t *testing.T, settings ...string) *process {
+	t.Helper()
+	p = &process{root: p.root, dir: p.dir, database: p.database, output: &output{}, ended: make(chan struct{})}
 	p.command = exec.Command(binary, "serve")
-	p.command.Env = p.environment("KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_LEVEL=debug", "KEYWARD_LOG_FORMAT=json")
+	p.command.Env = p.environment(append(settings, "KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_FORMAT=json")...)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
@@ -131,6 +138,15 @@ func (p *process) stop(t *testing.T) {
 	if p.err != nil {
 		t.Errorf("the server ended with %v\n%s", p.err, p.output)
 	}
+}
+
+// kill ends the server as a crash would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.command.Process.Kill(); err != nil {
+		t.Errorf("kill the server: %v", err)
+	}
+	<-p.ended
 }
 
 // keyward runs another command of the binary on the server's database and gives what it printed.

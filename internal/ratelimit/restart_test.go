@@ -1,0 +1,276 @@
+package ratelimit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/limittest"
+)
+
+// parts are what a limiter keeps at its end.
+func parts(t *testing.T, l *ratelimit.Limiter) (out [][]byte) {
+	t.Helper()
+	if err := l.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := l.Windows(func(p []byte) error { out = append(out, bytes.Clone(p)); return nil }); err != nil {
+		t.Error(err)
+	}
+	return out
+}
+
+func TestWindowsGoOnAfterARestartInOrderT38(t *testing.T) {
+	t.Parallel()
+	clock := limittest.NewClock()
+	l := local(t, clock, nil)
+	var s ratelimit.Status
+	limits := map[ratelimit.Subject]int64{}
+	witnesses := map[ratelimit.Subject]*limittest.Witness{}
+	for i := range int64(300) {
+		who := limittest.Someone()
+		limits[who] = 1 + i*i%1500
+		witnesses[who] = &limittest.Witness{Slack: slack(limits[who]) + 2*time.Millisecond}
+	}
+	ask := func(times int) {
+		for who, limit := range limits {
+			for range times {
+				clock.Pass(13 * time.Microsecond)
+				admitted := l.Take(who, ratelimit.Limits{PerMinute: limit}, 1, &s) == ratelimit.Admitted
+				if err := witnesses[who].Saw(clock.Elapsed(), limit, 1, admitted); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for _, away := range []time.Duration{0, 3 * time.Second, 20 * time.Second, 58 * time.Second, 2 * time.Minute} {
+		for range 8 {
+			ask(5)
+			clock.Pass(700 * time.Millisecond)
+		}
+		kept := parts(t, l)
+		clock.Pass(away)
+		l = local(t, clock, nil)
+		for _, p := range kept {
+			if err := l.Restore(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestWindowsThatCannotBeReadAreRefused(t *testing.T) {
+	t.Parallel()
+	clock := limittest.NewClock()
+	l := local(t, clock, nil)
+	var s ratelimit.Status
+	for range 5 {
+		l.Take(limittest.Someone(), ratelimit.Limits{PerMinute: 9}, 3, &s)
+	}
+	good := parts(t, l)[0]
+	for cut := range good {
+		_ = local(t, clock, nil).Restore(good[:cut]) // whatever it answers, it ends
+	}
+	for _, bad := range [][]byte{nil, {}, {9}, append([]byte{2}, good[1:]...), good[:len(good)-1], append(bytes.Clone(good), 1)} {
+		if local(t, clock, nil).Restore(bad) == nil {
+			t.Errorf("%x was taken", bad)
+		}
+	}
+}
+
+func TestAShutLimiterAdmitsNothingForAMinuteT38(t *testing.T) {
+	t.Parallel()
+	clock := limittest.NewClock()
+	l := local(t, clock, &limittest.Ledger{}, func(c *ratelimit.Config) { c.Shut = time.Minute })
+	who, other := limittest.Someone(), limittest.Someone()
+	var s, ignored ratelimit.Status
+	for range 59 {
+		clock.Pass(time.Second)
+		if o := l.Take(who, ratelimit.Limits{PerMinute: 5, PerDay: 5}, 1, &s); o != ratelimit.MinuteSpent || s.Day.Remaining != 5 {
+			t.Fatalf("outcome %d, %+v", o, s)
+		}
+		if o := l.Take(other, ratelimit.Limits{PerDay: 100}, 1, &ignored); o != ratelimit.Admitted {
+			t.Fatalf("without a limit per minute: outcome %d", o)
+		}
+	}
+	if wait := s.RetryAt - clock.Wall().UnixMilli(); wait > 1000 {
+		t.Errorf("come back in %d ms", wait)
+	}
+	clock.Pass(time.Second)
+	if o := l.Take(who, ratelimit.Limits{PerMinute: 5}, 1, &s); o != ratelimit.Admitted {
+		t.Errorf("after the minute: outcome %d, %+v", o, s)
+	}
+}
+
+func TestACrashForfeitsABlockAndNeverAdmitsMoreT38(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{1, 5, 39, 1000, 20_000} {
+		clock, ledger := limittest.NewClock(), &limittest.Ledger{}
+		who, l := limittest.Someone(), ratelimit.Limits{PerDay: limit}
+		var admitted, crashes int64
+		for admitted < limit {
+			node := local(t, clock, ledger) // the one before is simply not asked any more: its blocks are lost
+			before := admitted
+			var s ratelimit.Status
+			for range 1 + limit/7 {
+				if node.Take(who, l, 1, &s) == ratelimit.Admitted {
+					admitted++
+				}
+			}
+			crashes++
+			_, reserved := ledger.Reserved(who)
+			if admitted > limit || reserved > limit {
+				t.Fatalf("limit %d: %d admitted, %d reserved", limit, admitted, reserved)
+			}
+			if admitted == before {
+				break
+			}
+		}
+		if lost, most := limit-admitted, crashes*max(1, limit/20); lost > most {
+			t.Errorf("limit %d: %d crashes lost %d, at most %d were to be", limit, crashes, lost, most)
+		}
+	}
+}
+
+func TestALedgerThatFailsIsNoAnswerT38(t *testing.T) {
+	t.Parallel()
+	clock, ledger := limittest.NewClock(), &limittest.Ledger{}
+	var broken atomic.Bool
+	ledger.Before = func([]ratelimit.Claim) error {
+		if broken.Load() {
+			return errors.New("disk full")
+		}
+		return nil
+	}
+	l := local(t, clock, ledger)
+	fresh, known := limittest.Someone(), limittest.Someone()
+	limits := ratelimit.Limits{PerMinute: 1000, PerDay: 1000}
+	var s ratelimit.Status
+	l.Take(known, limits, 1, &s)
+	broken.Store(true)
+	if o := l.Take(fresh, limits, 1, &s); o != ratelimit.Unavailable || s != (ratelimit.Status{}) {
+		t.Errorf("a key without a block: outcome %d, %+v", o, s)
+	}
+	admitted := 1
+	for l.Take(known, limits, 1, &s) == ratelimit.Admitted {
+		admitted++
+	}
+	if admitted < 10 || admitted > 50 {
+		t.Errorf("a block in memory admitted %d", admitted)
+	}
+	if o := l.Take(known, limits, 1, &s); o != ratelimit.Unavailable {
+		t.Errorf("after the block: outcome %d", o)
+	}
+	if o := l.Take(limittest.Someone(), ratelimit.Limits{PerMinute: 1000}, 1, &s); o != ratelimit.Admitted {
+		t.Errorf("without a limit per day: outcome %d", o)
+	}
+	broken.Store(false)
+	for range int64(1000 - admitted) {
+		if o := l.Take(known, limits, 1, &s); o != ratelimit.Admitted && o != ratelimit.MinuteSpent {
+			t.Fatalf("once it is back: outcome %d, %+v", o, s)
+		}
+	}
+	if s.Day.Remaining != 0 {
+		t.Errorf("in the end %+v", s)
+	}
+}
+
+func TestALedgerThatHangsIsWaitedForSoLongAndNoLonger(t *testing.T) {
+	t.Parallel()
+	clock, ledger := limittest.NewClock(), &limittest.Ledger{}
+	release := make(chan struct{})
+	ledger.Before = func([]ratelimit.Claim) error { <-release; return nil }
+	l := local(t, clock, ledger, func(c *ratelimit.Config) { c.Wait = 20 * time.Millisecond })
+	who := limittest.Someone()
+	var s ratelimit.Status
+	if o := l.Take(who, ratelimit.Limits{PerDay: 9}, 1, &s); o != ratelimit.Unavailable {
+		t.Errorf("outcome %d", o)
+	}
+	close(release)
+	for o := ratelimit.Unavailable; o == ratelimit.Unavailable; {
+		o = l.Take(who, ratelimit.Limits{PerDay: 9}, 1, &s)
+	}
+	if s.Day.Remaining != 8 || l.Stats().Timeouts == 0 {
+		t.Errorf("%+v, %+v", s, l.Stats())
+	}
+}
+
+func TestWaitingCallersOfOneKeyShareAClaim(t *testing.T) {
+	t.Parallel()
+	clock, ledger := limittest.NewClock(), &limittest.Ledger{}
+	var claims atomic.Int64
+	ledger.Before = func(c []ratelimit.Claim) error {
+		claims.Add(int64(len(c)))
+		time.Sleep(2 * time.Millisecond)
+		return nil
+	}
+	l := local(t, clock, ledger)
+	who, limits := limittest.Someone(), ratelimit.Limits{PerDay: 1000}
+	var admitted atomic.Int64
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			var s ratelimit.Status
+			for range 6 {
+				if l.Take(who, limits, 1, &s) == ratelimit.Admitted {
+					admitted.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if admitted.Load() != 1000 || claims.Load() > 100 {
+		t.Errorf("%d admitted of 1000, with %d claims", admitted.Load(), claims.Load())
+	}
+}
+
+// elsewhere is a minute that is kept by somebody else.
+type elsewhere struct {
+	answer ratelimit.Outcome
+	taken  int64
+}
+
+func (e *elsewhere) Take(_ ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+	if e.answer == ratelimit.Admitted {
+		e.taken += cost
+	}
+	*w = ratelimit.Window{Limit: limit}
+	return e.answer, 77
+}
+
+func (e *elsewhere) Peek(_ ratelimit.Subject, limit, _ int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+	*w = ratelimit.Window{Limit: limit}
+	return e.answer, 77
+}
+
+func TestAMinuteKeptElsewhereAndADayKeptHereAreTakenTogether(t *testing.T) {
+	t.Parallel()
+	clock, ledger, minutes := limittest.NewClock(), &limittest.Ledger{}, &elsewhere{}
+	l := local(t, clock, ledger, func(c *ratelimit.Config) { c.Minutes = minutes })
+	who, limits := limittest.Someone(), ratelimit.Limits{PerMinute: 100, PerDay: 3}
+	var s ratelimit.Status
+	want := func(answer, out ratelimit.Outcome, day, taken int64) {
+		t.Helper()
+		minutes.answer = answer
+		if o := l.Take(who, limits, 1, &s); o != out || s.Day.Remaining != day || minutes.taken != taken {
+			t.Errorf("outcome %d, want %d; %+v; %d taken of the minute", o, out, s, minutes.taken)
+		}
+	}
+	want(ratelimit.Admitted, ratelimit.Admitted, 2, 1)
+	for range 9 {
+		want(ratelimit.MinuteSpent, ratelimit.MinuteSpent, 2, 1)
+	}
+	if s.RetryAt != 77 {
+		t.Errorf("%+v", s)
+	}
+	want(ratelimit.Unavailable, ratelimit.Unavailable, 0, 1)
+	want(ratelimit.Admitted, ratelimit.Admitted, 1, 2)
+	want(ratelimit.Admitted, ratelimit.Admitted, 0, 3)
+	want(ratelimit.Admitted, ratelimit.DaySpent, 0, 3)
+	want(ratelimit.MinuteSpent, ratelimit.MinuteSpent, 0, 3)
+}
