@@ -84,6 +84,18 @@ func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict) error {
 	if len(v.MissingPermissions) > 0 {
 		pairs = append(pairs, "missing", strings.Join(v.MissingPermissions, " "))
 	}
+	if v.RateLimit != nil {
+		pairs = append(pairs, remains("per minute", v.RateLimit.Minute)...)
+		pairs = append(pairs, remains("per day", v.RateLimit.Day)...)
+	}
 	facts(a.Out, pairs...)
 	return nil
+}
+
+// remains says how a limit stands; nothing where there is none.
+func remains(name string, w *keyward.Window) []string {
+	if w == nil {
+		return nil
+	}
+	return []string{name, fmt.Sprintf("%d of %d left, all of it from %s on", w.Remaining, w.Limit, moment(&w.ResetAt))}
 }

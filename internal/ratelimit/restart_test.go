@@ -48,7 +48,7 @@ func TestWindowsGoOnAfterARestartInOrderT38(t *testing.T) {
 			}
 		}
 	}
-	for _, away := range []time.Duration{0, 3 * time.Second, 20 * time.Second, 58 * time.Second, 2 * time.Minute} {
+	for _, away := range []time.Duration{0, 3 * time.Second, 20 * time.Second, 8 * time.Second, 58 * time.Second, 2 * time.Minute} {
 		for range 8 {
 			ask(5)
 			clock.Pass(700 * time.Millisecond)
@@ -273,4 +273,37 @@ func TestAMinuteKeptElsewhereAndADayKeptHereAreTakenTogether(t *testing.T) {
 	want(ratelimit.Admitted, ratelimit.Admitted, 0, 3)
 	want(ratelimit.Admitted, ratelimit.DaySpent, 0, 3)
 	want(ratelimit.MinuteSpent, ratelimit.MinuteSpent, 0, 3)
+}
+
+func TestAKeyThatWaitsHoldsUpNoOtherT42(t *testing.T) {
+	t.Parallel()
+	clock, ledger := limittest.NewClock(), &limittest.Ledger{}
+	asked, release := make(chan struct{}), make(chan struct{})
+	ledger.Before = func([]ratelimit.Claim) error { close(asked); <-release; ledger.Before = nil; return nil }
+	l := local(t, clock, ledger)
+	hot, done := limittest.Someone(), make(chan ratelimit.Outcome)
+	for range 100 {
+		go func() {
+			var s ratelimit.Status
+			done <- l.Take(hot, ratelimit.Limits{PerMinute: 1000, PerDay: 1000}, 1, &s)
+		}()
+	}
+	<-asked
+	var s ratelimit.Status
+	for i := range uint64(10_000) { // in every part, that of the waiting key included
+		if o := l.Take(numbered(i), ratelimit.Limits{PerMinute: 1}, 1, &s); o != ratelimit.Admitted {
+			t.Fatalf("outcome %d", o)
+		}
+	}
+	select {
+	case o := <-done:
+		t.Errorf("a caller did not wait: outcome %d", o)
+	default:
+	}
+	close(release)
+	for range 100 {
+		if o := <-done; o != ratelimit.Admitted {
+			t.Errorf("in the end: outcome %d", o)
+		}
+	}
 }

@@ -187,3 +187,122 @@ func copyFile(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
+	t.Parallel()
+	var offset atomic.Int64
+	s, _ := start(t, settings(t), server.Options{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }})
+	c := client(t, s, s.Minted().Reveal())
+	key := limited(t, c, 5, 50)
+	v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: key, Cost: new(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := map[string]string{}
+	for r, err := range c.AllRoles(t.Context(), v.WorkspaceID, keyward.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles[r.Name] = r.ID
+	}
+	member := func(role string) {
+		t.Helper()
+		update := keyward.MemberUpdate{RoleID: keyward.Set(roles[role])}
+		if _, err := c.UpdateMember(t.Context(), v.WorkspaceID, "bob", update); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := c.PutMember(t.Context(), v.WorkspaceID, "bob", keyward.PutMemberRequest{Email: "bob@example.com", RoleID: roles["Admin"]}); err != nil {
+		t.Fatal(err)
+	}
+	capped := keyward.WorkspaceUpdate{Settings: keyward.SettingsUpdate{PermissionMode: keyward.Set(keyward.PermissionModeCapped)}}
+	if _, err := c.UpdateWorkspace(t.Context(), v.WorkspaceID, capped); err != nil {
+		t.Fatal(err)
+	}
+	ends := time.Now().Add(time.Hour)
+	k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: v.WorkspaceID, UserID: "bob", Name: "k", ExpiresAt: &ends,
+		RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5), RequestsPerDay: keyward.Set(50)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(u keyward.KeyUpdate) {
+		t.Helper()
+		u.ID = k.APIKey.ID
+		if done, err := c.UpdateKeys(t.Context(), []keyward.KeyUpdate{u}); err != nil || len(done.Errors) > 0 {
+			t.Fatal(err, done)
+		}
+	}
+	write := keyward.Demand{All: []string{"api-keys:write", "members:invite"}}
+	refusals := 0
+	refused := func(want keyward.VerdictCode, d keyward.Demand) {
+		t.Helper()
+		for range 10 {
+			v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: k.Key.Reveal(), Permissions: d})
+			if err != nil || v.Code != want || v.RateLimit != nil {
+				t.Fatalf("%+v, %v; want %s", v, err, want)
+			}
+			refusals++
+		}
+	}
+	refused(keyward.VerdictInsufficientPermissions, keyward.Demand{All: []string{"workspace:delete"}})
+	member("Viewer") // the cap narrows the key, and the limits come after it
+	refused(keyward.VerdictInsufficientPermissions, write)
+	member("Admin")
+	change(keyward.KeyUpdate{AllowedIPs: keyward.Set([]string{"192.0.2.0/24"})})
+	refused(keyward.VerdictIPForbidden, write)
+	change(keyward.KeyUpdate{AllowedIPs: keyward.Set([]string{}), IsActive: keyward.Set(false)})
+	refused(keyward.VerdictDisabled, write)
+	change(keyward.KeyUpdate{IsActive: keyward.Set(true)})
+	got, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: k.Key.Reveal(), Permissions: write})
+	if err != nil || !got.Valid || got.RateLimit.Minute.Remaining != 4 || got.RateLimit.Day.Remaining != 49 || refusals != 40 {
+		t.Errorf("after %d refusals: %+v, %+v, %v", refusals, got, got.RateLimit, err)
+	}
+	offset.Store(int64(2 * time.Hour))
+	refused(keyward.VerdictExpired, write)
+}
+
+// attempt asks for the calling key with a credential and answers the status.
+func attempt(t *testing.T, s *server.Server, token string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v2/api-keys/self", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp
+}
+
+func TestGuessingIsRefusedAndGoodCredentialsGoOnT14(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.BadCredentials = 20
+	s, _ := start(t, cfg, server.Options{})
+	c := client(t, s, s.Minted().Reveal())
+	key := limited(t, c, 0, 0)
+	const unknown = "kw_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA2ImIO6"
+	for range 30 {
+		if got := codes(t, c, unknown, 1); got != "NOT_FOUND" { // somebody else's guess: no attempt of the service that asks
+			t.Fatal(got)
+		}
+	}
+	for i, guess := range []string{unknown, "nonsense"} {
+		for range 10 {
+			if resp := attempt(t, s, guess); resp.StatusCode != 401 {
+				t.Errorf("guess %d: %d", i, resp.StatusCode)
+			}
+		}
+	}
+	for _, guess := range []string{unknown, "nonsense", "kw_svc_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAzzzzzz"} {
+		if resp := attempt(t, s, guess); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s after twenty others: %d %v", guess, resp.StatusCode, resp.Header)
+		}
+	}
+	if resp := attempt(t, s, key); resp.StatusCode != 200 {
+		t.Errorf("a good key from the same address: %d", resp.StatusCode)
+	}
+}
