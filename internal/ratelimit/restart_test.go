@@ -235,6 +235,8 @@ type elsewhere struct {
 	taken  int64
 }
 
+func (e *elsewhere) Shares(ratelimit.Subject) bool { return true }
+
 func (e *elsewhere) Take(_ ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
 	if e.answer == ratelimit.Admitted {
 		e.taken += cost

@@ -37,7 +37,7 @@ func testRandom(t testing.TB, f *fixture) {
 }
 
 func testConcurrent(t testing.TB, f *fixture) {
-	const keys, callers, each = 100, 100, 20
+	const keys, callers, each = 100, 100, 10
 	var subjects [keys]ratelimit.Subject
 	for i := range subjects {
 		subjects[i] = Someone()
@@ -45,7 +45,7 @@ func testConcurrent(t testing.TB, f *fixture) {
 	var mu sync.Mutex
 	histories := make([][]Admission, keys)
 	var all sync.WaitGroup
-	limit := func(key int) int64 { return int64(50 + 37*(key%60)) } // on either side of 1,024
+	limit := func(key int) int64 { return int64(50 + 19*(key%60)) } // on either side of 1,024, and of what is asked
 	for c := range callers {
 		all.Go(func() {
 			for n := range each {
