@@ -85,7 +85,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
-		getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
+		listNodes getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string
 	for _, o := range operations(doc) {
 		got = append(got, o.id())

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
 // pieceLength is how much of a key must not be found anywhere: 71 bits, which no chance brings about.
@@ -89,6 +91,25 @@ func (h *house) files(t *testing.T, places map[string][]byte, when string) {
 	}
 	if !bytes.HasPrefix(places["file keyward.db, "+when], []byte("SQLite format 3")) {
 		t.Errorf("the database is not where it is looked for")
+	}
+}
+
+// dump looks for pieces of keys in everything that PostgreSQL has been given, and in what the server said.
+func (h *house) dump(t *testing.T) {
+	dump, err := pgtest.Shared(t).Command("pg_dump", h.database).Output()
+	if err != nil || !bytes.Contains(dump, []byte("COPY public.events")) {
+		t.Fatalf("pg_dump: %d bytes, %v", len(dump), err)
+	}
+	out, err := h.keyward(t.Context(), "backup", filepath.Join(t.TempDir(), "backup.db"))
+	if err == nil || !bytes.Contains(out, []byte("pg_dump")) {
+		t.Errorf("keyward backup: %v, %s", err, out)
+	}
+	h.stop(t)
+	all := pieces(h.keys)
+	for name, content := range map[string][]byte{"pg_dump": dump, "output of the server": []byte(h.output.String())} {
+		if piece, at, found := findPiece(all, content); found || len(content) == 0 {
+			t.Errorf("%s, %d bytes: a piece of a key (%s) at byte %d", name, len(content), piece, at)
+		}
 	}
 }
 

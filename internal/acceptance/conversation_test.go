@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
 const conversations = "../../api/conversations"
@@ -31,7 +33,12 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
-	h := &house{process: start(t), keys: map[string]bool{}, seen: map[string]map[string]bool{}, code: map[string]bool{}}
+	return enter(t, start(t))
+}
+
+func enter(t *testing.T, p *process) *house {
+	t.Helper()
+	h := &house{process: p, keys: map[string]bool{}, seen: map[string]map[string]bool{}, code: map[string]bool{}}
 	h.document = readDocument(t, h.url)
 	h.keys[h.root] = true
 	now := time.Now().UTC()
@@ -67,6 +74,31 @@ func TestConversations(t *testing.T) {
 		t.Fatalf("no conversations in %s: %v", conversations, err)
 	}
 	h := open(t)
+	h.replayAll(t, files)
+	if t.Failed() {
+		return
+	}
+	t.Run("cover every operation and every status that the document names", h.coverage)
+	t.Run("T18 leave no piece of a key behind", h.canaries)
+}
+
+// TestConversationsOnPostgreSQL holds the other database to the same words.
+func TestConversationsOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(conversations, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no conversations in %s: %v", conversations, err)
+	}
+	h := enter(t, startOn(t, pgtest.Database(t), ""))
+	h.replayAll(t, files)
+	if t.Failed() {
+		return
+	}
+	t.Run("cover every operation and every status that the document names", h.coverage)
+	t.Run("T18 leave no piece of a key behind", h.dump)
+}
+
+func (h *house) replayAll(t *testing.T, files []string) {
 	t.Run("replayed", func(t *testing.T) {
 		for _, file := range files {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
@@ -75,11 +107,6 @@ func TestConversations(t *testing.T) {
 			})
 		}
 	})
-	if t.Failed() {
-		return
-	}
-	t.Run("cover every operation and every status that the document names", h.coverage)
-	t.Run("T18 leave no piece of a key behind", h.canaries)
 }
 
 func (h *house) replay(t *testing.T, file string) {

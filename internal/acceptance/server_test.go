@@ -53,15 +53,21 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// start runs a server on a port of its choice. It is stopped at the end of the test, and must stop in order.
+// start runs a server with a file of its own.
 func start(t *testing.T) *process {
+	t.Helper()
+	dir := t.TempDir()
+	return startOn(t, "sqlite:"+filepath.Join(dir, "keyward.db"), dir)
+}
+
+// startOn runs a server on a port of its choice. It is stopped at the end of the test, and must stop in order.
+func startOn(t *testing.T, database, dir string) *process {
 	t.Helper()
 	root, err := format.Mint(rand.Reader, keyfmt.Service)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	p := &process{root: root.Reveal(), dir: dir, database: "sqlite:" + filepath.Join(dir, "keyward.db")}
+	p := &process{root: root.Reveal(), dir: dir, database: database}
 	return p.again(t, "KEYWARD_LOG_LEVEL=debug")
 }
 

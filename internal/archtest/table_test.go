@@ -72,6 +72,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit",
 		}},
+		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
 		}},
@@ -105,7 +106,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/control", "internal/fault",
+			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
 			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
 			"internal/wire",
@@ -137,16 +138,16 @@ var keyward = archtest.House{
 			"internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
-			"api", "internal/catfile", "internal/clock", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
+			"api", "internal/catfile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/feed",
 			"internal/gateway", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
-			"internal/store/sqlite", "internal/tally", "internal/verify",
+			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",
-			"internal/account", "internal/config", "internal/id", "internal/keyfmt", "internal/perm", "internal/server", "internal/store", "internal/store/sqlite",
+			"internal/account", "internal/config", "internal/id", "internal/keyfmt", "internal/perm", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/store/postgres"
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
@@ -25,13 +26,18 @@ func (backupCmd) Help() string {
 the pepper: keep that apart.
 
 Example:
-  keyward backup /var/backups/keyward-$(date +%F).db --database-url sqlite:/var/lib/keyward/keyward.db`
+  keyward backup /var/backups/keyward-$(date +%F).db --database-url sqlite:/var/lib/keyward/keyward.db
+
+A PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump, or pg_basebackup and the archive of the write-ahead log.`
 }
 
 // Run copies the database.
 func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	cfg, err := c.load()
 	if err != nil {
+		return err
+	}
+	if err := fileOnly(cfg, postgres.ErrBackup.Error()); err != nil {
 		return err
 	}
 	d, err := sqlite.Open(cfg.Database, sqlite.Options{})
@@ -79,6 +85,10 @@ Example:
 // Run puts the backup in place.
 func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	err = fileOnly(cfg, "restore it with pg_restore while no server runs; the copies of servers that run are loaded anew once they see it")
 	if err != nil {
 		return err
 	}

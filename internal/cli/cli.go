@@ -39,6 +39,7 @@ type root struct {
 	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" help:"Operators' credentials."`
 	Sessions    sessionsCmd    `cmd:"" group:"objects" help:"Who is signed in to the dashboard."`
 	Signin      signinCmd      `cmd:"" group:"objects" help:"Print a one-time link that signs a member in to the dashboard."`
+	Nodes       nodesCmd       `cmd:"" group:"objects" help:"The processes that serve the installation, and how far each is."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
 	Usage       usageCmd       `cmd:"" group:"objects" help:"How often keys were verified and refused, drawn in the terminal."`

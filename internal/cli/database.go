@@ -11,12 +11,13 @@ import (
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/postgres"
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 // databaseFlags say which database file a command is about, in the words of serve.
 type databaseFlags struct {
-	DatabaseURL *string `name:"database-url" placeholder:"sqlite:FILE" help:"The database. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
+	DatabaseURL *string `name:"database-url" placeholder:"URL" help:"sqlite:FILE, or postgres://USER@HOST/DATABASE. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
 	Config      *string `placeholder:"FILE" help:"The server's file of settings. [KEYWARD_CONFIG]"`
 }
 
@@ -25,16 +26,35 @@ func (f *databaseFlags) load() (config.Config, error) {
 	return all.load()
 }
 
-// database is a file that is open for a command.
-type database struct {
-	*store.DB
-	driver *sqlite.Driver
+// driver is a database that tells its version, whichever kind it is.
+type driver interface {
+	store.Driver
+	Version(context.Context) (at, newest int, err error)
 }
 
-// open opens a database file of this program's version; one of an earlier version is brought up to date only by a server, by
-// migrate, and by restore.
+// database is one that is open for a command.
+type database struct{ *store.DB }
+
+// connect opens the database that the settings name; a file, where wanted, as its only server.
+func connect(ctx context.Context, path string, cfg config.Config, o sqlite.Options) (driver, error) {
+	if !cfg.Postgres.IsZero() {
+		return postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2})
+	}
+	return sqlite.Open(path, o)
+}
+
+// fileOnly refuses a command that is about a file.
+func fileOnly(cfg config.Config, instead string) error {
+	if cfg.Postgres.IsZero() {
+		return nil
+	}
+	return usageError(cfg.Database + " is a PostgreSQL database: " + instead)
+}
+
+// open opens a database of this program's version; one of an earlier version is brought up to date only by a server, by migrate,
+// and by restore.
 func open(ctx context.Context, path string, cfg config.Config) (*database, error) {
-	d, err := sqlite.Open(path, sqlite.Options{})
+	d, err := connect(ctx, path, cfg, sqlite.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +68,7 @@ func open(ctx context.Context, path string, cfg config.Config) (*database, error
 	return openStore(ctx, d, cfg)
 }
 
-func openStore(ctx context.Context, d *sqlite.Driver, cfg config.Config) (*database, error) {
+func openStore(ctx context.Context, d store.Driver, cfg config.Config) (*database, error) {
 	catalogue, err := catalogueOf(cfg)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -57,7 +77,7 @@ func openStore(ctx context.Context, d *sqlite.Driver, cfg config.Config) (*datab
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &database{db, d}, nil
+	return &database{db}, nil
 }
 
 func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
@@ -130,7 +150,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := sqlite.Open(cfg.Database, sqlite.Options{Lock: true})
+	d, err := connect(ctx, cfg.Database, cfg, sqlite.Options{Lock: true})
 	if err != nil {
 		return err
 	}

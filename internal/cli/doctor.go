@@ -57,8 +57,12 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	d.settings(cfg)
 	d.catalogue(cfg)
 	d.clock(time.Now())
-	d.files(cfg)
-	d.database(ctx, cfg)
+	if cfg.Postgres.IsZero() {
+		d.files(cfg)
+		d.database(ctx, cfg)
+	} else {
+		d.postgres(ctx, cfg)
+	}
 	if d.failed > 0 {
 		return status(exitFailure)
 	}
@@ -137,6 +141,11 @@ func (d *doctor) database(ctx context.Context, cfg config.Config) {
 		return
 	}
 	d.ok("database", "%s is sound", cfg.Database)
+	d.version(ctx, cfg, at, newest)
+}
+
+// version compares what the database has with what this program knows.
+func (d *doctor) version(ctx context.Context, cfg config.Config, at, newest int) {
 	switch {
 	case at > newest:
 		d.fail("database", "has version %d, and this program knows only up to %d: use a newer program", at, newest)

@@ -22,7 +22,7 @@ type serverFlags struct {
 	MaxConnections *string `placeholder:"N" help:"Open connections of a listener. Default: 10000. [KEYWARD_MAX_CONNECTIONS]"`
 	MaxPerAddress  *string `name:"max-connections-per-address" placeholder:"N" help:"Those from one address that is no trusted proxy. Default: 2500. [KEYWARD_MAX_CONNECTIONS_PER_ADDRESS]"`
 	MetricsAddr    *string `placeholder:"HOST:PORT" help:"A listener of its own for /metrics. [KEYWARD_METRICS_ADDR]"`
-	DatabaseURL    *string `name:"database-url" placeholder:"sqlite:FILE" help:"The database. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
+	DatabaseURL    *string `name:"database-url" placeholder:"URL" help:"sqlite:FILE, or postgres://USER@HOST/DATABASE. Default: sqlite:./keyward.db. [KEYWARD_DATABASE_URL]"`
 	KeyPrefix      *string `placeholder:"WORD" help:"What every key begins with. Default: kw. [KEYWARD_KEY_PREFIX]"`
 	Catalogue      *string `placeholder:"FILE" help:"A catalogue of permissions, YAML. Default: built in. [KEYWARD_CATALOGUE]"`
 	Routes         *string `placeholder:"FILE" help:"A route table for gateways, YAML; SIGHUP reads it again. [KEYWARD_ROUTES]"`
@@ -78,6 +78,7 @@ KEYWARD_OIDC_CLIENT_SECRET.
 Examples:
   keyward serve
   keyward serve --addr 127.0.0.1:0 --database-url sqlite:/var/lib/keyward/keyward.db
+  KEYWARD_DATABASE_URL=postgres://keyward@db.internal/keyward keyward serve
   keyward serve --addr :443 --tls-cert cert.pem --tls-key key.pem
   KEYWARD_PEPPER="$(cat pepper)" keyward serve --config /etc/keyward.yaml`
 }

@@ -80,6 +80,9 @@ func (c *Config) checkTLS(name func(string) string) error {
 
 // checkDatabase refuses a database that everybody can read: names, e-mail addresses and the log stand in it.
 func (c *Config) checkDatabase(name func(string) string) error {
+	if !c.Postgres.IsZero() {
+		return nil
+	}
 	info, err := os.Stat(c.Database)
 	switch {
 	case os.IsNotExist(err):

@@ -38,8 +38,10 @@ type Config struct {
 	// OIDC is the provider at which people sign in.
 	OIDC OIDC
 
-	// Database is the path of the SQLite file.
+	// Database is the path of the SQLite file; or, where Postgres is set, what may be shown of that.
 	Database string
+	// Postgres is the URL of a PostgreSQL database; zero for SQLite.
+	Postgres keyfmt.Secret
 	// RootKey is the root service key; zero has one minted at the first start.
 	RootKey keyfmt.Secret
 	// KeyPrefix stands at the front of every key.

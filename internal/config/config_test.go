@@ -154,10 +154,26 @@ func TestAFileIsReadStrictly(t *testing.T) {
 
 func TestWhatThisReleaseCannotServeIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, pair := range []string{"KEYWARD_GRPC_ADDR=:1", "KEYWARD_DATABASE_URL=postgres://u:hush-hush@h/d"} {
+	for _, pair := range []string{"KEYWARD_GRPC_ADDR=:1"} {
 		_, err := config.Load(config.Sources{Environ: env(t, pair)})
 		name, _, _ := strings.Cut(pair, "=")
 		refused(t, err, name+": this release")
+		if err != nil && strings.Contains(err.Error(), "hush-hush") {
+			t.Errorf("the error tells a secret: %v", err)
+		}
+	}
+}
+
+func TestAPostgreSQLDatabaseIsShownWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	const url = "postgres://keyward:hush-hush@db.internal:6432/keys?sslmode=verify-full&sslpassword=hush-hush"
+	c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_DATABASE_URL="+url)})
+	if err != nil || c.Database != "postgres://db.internal:6432/keys" || c.Postgres.Reveal() != url {
+		t.Errorf("%q, %v", c.Database, err)
+	}
+	for _, wrong := range []string{"postgres://u:hush-hush@h", "postgres:u:hush-hush@h/d", "postgres://u:hush-hush@h:port/d"} {
+		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_DATABASE_URL="+wrong)})
+		refused(t, err, "KEYWARD_DATABASE_URL: ")
 		if err != nil && strings.Contains(err.Error(), "hush-hush") {
 			t.Errorf("the error tells a secret: %v", err)
 		}

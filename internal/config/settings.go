@@ -135,39 +135,6 @@ func setTrustedProxies(c *Config, v string) error {
 	return nil
 }
 
-func setDatabase(c *Config, v string) error {
-	path, err := databasePath(v)
-	if err != nil {
-		return err
-	}
-	c.Database = path
-	return nil
-}
-
-// databasePath takes sqlite:PATH and sqlite://PATH. It never repeats another URL, which may hold a password.
-func databasePath(v string) (string, error) {
-	scheme, path, ok := strings.Cut(v, ":")
-	switch scheme {
-	case "postgres", "postgresql":
-		return "", fmt.Errorf("this release does not speak to PostgreSQL: want sqlite:PATH, such as sqlite:./keyward.db")
-	case "sqlite":
-	default:
-		ok = false
-	}
-	path = strings.TrimPrefix(path, "//")
-	switch {
-	case !ok || path == "":
-		return "", fmt.Errorf("want sqlite:PATH, such as sqlite:./keyward.db")
-	case strings.ContainsAny(path, "?#"):
-		return "", fmt.Errorf("%q: parameters are not taken: want sqlite:PATH", v)
-	case path == ":memory:":
-		return "", fmt.Errorf("%q: a database in memory would forget every key: want a file", v)
-	case strings.HasSuffix(path, "/"):
-		return "", fmt.Errorf("%q: is a directory: want a file", v)
-	}
-	return path, nil
-}
-
 func setKeyPrefix(c *Config, v string) error {
 	if _, err := keyfmt.NewFormat(v); err != nil {
 		return fmt.Errorf("%q: want 1 to 16 lower-case letters and digits, a letter first", v)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/hotwire"
@@ -37,6 +38,8 @@ type Config struct {
 	Reference  []byte // the same for people, HTML, for /docs
 	Stylesheet []byte // CSS, for /docs/style.css
 
+	// Nodes tells of the other nodes.
+	Nodes Nodes
 	// Ready tells whether verifications can be answered, and what /readyz says about it: a map of text where they cannot.
 	Ready func(context.Context) (ok bool, body any)
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
@@ -68,6 +71,13 @@ type Observer interface {
 	ObserveVerdict(code string)
 }
 
+// Nodes are the processes that serve the same database, this one among them.
+type Nodes interface {
+	// Effect tells how far a change that was committed here has got; with wait it answers once that is everywhere.
+	Effect(ctx context.Context, wait bool) cluster.Effect
+	Members(ctx context.Context) ([]cluster.Member, error)
+}
+
 type api struct {
 	Config
 	mux    *http.ServeMux
@@ -96,6 +106,9 @@ func New(c Config) *API {
 	}
 	if c.Stopping == nil {
 		c.Stopping = func() bool { return false }
+	}
+	if c.Nodes == nil {
+		c.Nodes = &cluster.Alone{Now: c.Now}
 	}
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()

@@ -100,7 +100,7 @@ func (a *api) updateKeys(x *exchange, in wire.UpdateAPIKeys) (wire.UpdatedAPIKey
 		}
 	}
 	updated, failed, err := a.Control.UpdateKeys(x.ctx(), x.caller, mapped(in.APIKeys, updateItem))
-	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: a.itemErrors(failed), Revocation: a.revocation()}, err
+	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: a.itemErrors(failed), Revocation: x.revocation(err)}, err
 }
 
 func updateItem(in wire.UpdateAPIKey) control.UpdateKey {
@@ -116,13 +116,13 @@ func (a *api) deleteKeys(x *exchange, in wire.DeleteAPIKeys) (wire.DeletedAPIKey
 		return wire.DeletedAPIKeys{}, err
 	}
 	deleted, failed, err := a.Control.DeleteKeys(x.ctx(), x.caller, in.IDs)
-	return wire.DeletedAPIKeys{Deleted: listed(deleted), Errors: a.itemErrors(failed), Revocation: a.revocation()}, err
+	return wire.DeletedAPIKeys{Deleted: listed(deleted), Errors: a.itemErrors(failed), Revocation: x.revocation(err)}, err
 }
 
 func (a *api) deleteKey(x *exchange) (wire.Revoked, error) {
 	key := x.r.PathValue("id")
 	err := a.Control.DeleteKey(x.ctx(), x.caller, key)
-	return wire.Revoked{Deleted: []string{key}, Revocation: a.revocation()}, err
+	return wire.Revoked{Deleted: []string{key}, Revocation: x.revocation(err)}, err
 }
 
 func (a *api) rotateKey(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey, error) {
@@ -131,7 +131,7 @@ func (a *api) rotateKey(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey, 
 		return wire.RotatedAPIKey{}, err
 	}
 	shown, value := a.revealed(made)
-	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: a.revocation()}, nil
+	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: x.revocation(nil)}, nil
 }
 
 func (a *api) listPermissions(*exchange) (wire.PermissionList, error) {

@@ -47,11 +47,14 @@ func (a *api) removeMember(x *exchange) (out wire.RemovedMember, err error) {
 	}
 	in.DryRun = dryRun != nil && *dryRun
 	r, err := a.Control.RemoveMember(x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"), in)
+	if err != nil {
+		return out, err
+	}
 	return wire.RemovedMember{
 		Removed:    string(r.User),
 		Keys:       wire.RemovedKeys{Stopped: r.Stopped, Kept: r.Kept, Transferred: r.Transferred},
-		Revocation: a.revocation(),
-	}, err
+		Revocation: x.revocation(nil),
+	}, nil
 }
 
 func member(m control.Member) wire.Member {

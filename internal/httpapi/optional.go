@@ -57,8 +57,3 @@ func listed(items []string) []string {
 	}
 	return items
 }
-
-// revocation says how far a change has got. This node applies a change before it answers, and there is no other.
-func (a *api) revocation() wire.Revocation {
-	return wire.Revocation{Effective: "everywhere", Nodes: wire.Nodes{Confirmed: 1}, Deadline: wire.Time(a.Now())}
-}

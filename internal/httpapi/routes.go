@@ -121,6 +121,7 @@ func (a *api) roleRoutes() []route {
 
 func (a *api) systemRoutes() []route {
 	return []route{
+		{on: "GET " + base + "/nodes", name: "listNodes", message: "Nodes", serve: show(a.listNodes)},
 		{on: "GET /healthz", name: "getHealth", public: true, quiet: true, message: "Alive", serve: show(a.health)},
 		{on: "GET /readyz", name: "getReadiness", public: true, quiet: true, message: "Ready", serve: show(a.ready)},
 		{on: "GET /metrics", name: "getMetrics", public: true, quiet: true, serve: a.metrics},

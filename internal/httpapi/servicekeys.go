@@ -27,7 +27,7 @@ func (a *api) listServiceKeys(x *exchange) (wire.ServiceKeyList, error) {
 func (a *api) deleteServiceKey(x *exchange) (wire.Revoked, error) {
 	k := x.r.PathValue("id")
 	err := a.Control.DeleteServiceKey(x.ctx(), x.caller, k)
-	return wire.Revoked{Deleted: []string{k}, Revocation: a.revocation()}, err
+	return wire.Revoked{Deleted: []string{k}, Revocation: x.revocation(err)}, err
 }
 
 func serviceKey(k account.ServiceKey) wire.ServiceKey {

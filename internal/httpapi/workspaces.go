@@ -37,13 +37,13 @@ func (a *api) updateWorkspace(x *exchange, in wire.UpdateWorkspace) (wire.Update
 	w, err := a.Control.UpdateWorkspace(x.ctx(), x.caller, x.r.PathValue("workspaceId"), control.UpdateWorkspace{
 		Name: given(in.Name), IsActive: given(in.IsActive), Settings: settingsGiven(in.Settings),
 	})
-	return wire.UpdatedWorkspace{Workspace: workspace(w), Revocation: a.revocation()}, err
+	return wire.UpdatedWorkspace{Workspace: workspace(w), Revocation: x.revocation(err)}, err
 }
 
 func (a *api) deleteWorkspace(x *exchange) (wire.Revoked, error) {
 	w := x.r.PathValue("workspaceId")
 	err := a.Control.DeleteWorkspace(x.ctx(), x.caller, w)
-	return wire.Revoked{Deleted: []string{w}, Revocation: a.revocation()}, err
+	return wire.Revoked{Deleted: []string{w}, Revocation: x.revocation(err)}, err
 }
 
 func workspace(w account.Workspace) wire.Workspace {

@@ -50,6 +50,17 @@ type Gauges struct {
 	RedisEpochs        func() float64
 	RedisAdmittedAlone func() float64
 	RedisRefusedAlone  func() float64
+
+	// Of a database that several nodes share.
+	FeedErrors      func() float64
+	FeedLoads       func() float64
+	FeedRings       func() float64
+	ClockSkew       func() time.Duration
+	PoolConnections func() float64
+	PoolBusy        func() float64
+	PoolMost        func() float64
+	PoolWaits       func() float64
+	PoolWaited      func() time.Duration
 }
 
 // Metrics counts. It is safe for concurrent use.
@@ -151,6 +162,22 @@ func (m *Metrics) Observe(g Gauges) {
 	counter("keyward_redis_epochs_total", "How often Redis was seen to have lost its memory.", g.RedisEpochs)
 	counter("keyward_redis_admitted_alone_total", "Requests that were admitted by the policy, without Redis.", g.RedisAdmittedAlone)
 	counter("keyward_redis_refused_alone_total", "Requests that were refused by it.", g.RedisRefusedAlone)
+	counter("keyward_feed_errors_total", "Looks at the other nodes' changes that failed.", g.FeedErrors)
+	counter("keyward_feed_loads_total", "Times that everything was loaded.", g.FeedLoads)
+	counter("keyward_feed_rings_total", "Looks that another node's ring brought about.", g.FeedRings)
+	gauge("keyward_clock_skew_seconds", "By so much this machine's clock is ahead of the database's.", seconds(g.ClockSkew))
+	gauge("keyward_database_connections", "Open connections to the database.", g.PoolConnections)
+	gauge("keyward_database_connections_busy", "Connections to the database that are in use.", g.PoolBusy)
+	gauge("keyward_database_connections_max", "Connections to the database that may be open.", g.PoolMost)
+	counter("keyward_database_connection_waits_total", "Times that no connection was free.", g.PoolWaits)
+	counter("keyward_database_connection_wait_seconds_total", "Time spent waiting for a free connection.", seconds(g.PoolWaited))
+}
+
+func seconds(f func() time.Duration) func() float64 {
+	if f == nil {
+		return nil
+	}
+	return func() float64 { return f().Seconds() }
 }
 
 func one(b bool) float64 {

@@ -62,6 +62,7 @@ type Replica struct {
 	revision atomic.Int64
 	size     atomic.Int64
 	ready    atomic.Bool
+	fresh    *freshness // nil: nothing limits its age
 
 	sweeping   sync.Mutex // one sweep at a time; taken before mu
 	mu         sync.Mutex // writers only
@@ -127,7 +128,9 @@ func (r *Replica) MarkReady() { r.ready.Store(true) }
 func (r *Replica) Fence() { r.ready.Store(false) }
 
 // Ready tells whether verifications may be answered from here.
-func (r *Replica) Ready() bool { return r.ready.Load() }
+func (r *Replica) Ready() bool {
+	return r.ready.Load() && (r.fresh == nil || r.fresh.age() <= r.fresh.limit)
+}
 
 // Apply takes over committed changes, all those of one transaction in one call. Of each object only a newer revision wins,
 // so changes may come twice or late; revision 0, the initial load, wins over nothing but itself. An object that is gone stays so

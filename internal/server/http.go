@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/keyward/keyward/api"
+	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
@@ -35,7 +37,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
-		Pages: pages, Refuse: s.dashboard.Refuse, Persons: provider,
+		Pages: pages, Nodes: s.nodes(), Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Stopping: s.stopping.Load,
 	}
@@ -101,15 +103,18 @@ func (s *Server) metricsAlone() http.Handler {
 	return mux
 }
 
-// readiness is what /readyz says.
+// readiness is what /readyz says: whether this node should be asked. A database that is away does not change that as long as the copy
+// is fresh enough, or one database would take every node out at once.
 func (s *Server) readiness(ctx context.Context) (bool, any) {
 	state := "ready"
 	switch {
 	case s.stopping.Load():
 		state = "stopping"
 	case !s.replica.Ready():
-		state = "loading"
-	case s.db.Ping(ctx) != nil:
+		state = s.unready()
+	case s.node != nil && s.node.Skew().Abs() > cluster.SkewToStop:
+		state = "this machine's clock and the database's differ by " + s.node.Skew().Abs().Round(time.Second).String()
+	case s.node == nil && s.db.Ping(ctx) != nil:
 		state = "the database cannot be read"
 	}
 	facts := map[string]string{"status": state}
@@ -117,4 +122,12 @@ func (s *Server) readiness(ctx context.Context) (bool, any) {
 		facts = map[string]string{"status": "degraded", "storage": "full"}
 	}
 	return state == "ready", facts
+}
+
+// unready says why nothing can be answered.
+func (s *Server) unready() string {
+	if s.node != nil && s.node.Stats().Loads > 0 {
+		return "the copy in memory is older than KEYWARD_MAX_STALENESS: the database cannot be reached, or has become another"
+	}
+	return "loading"
 }

@@ -40,6 +40,10 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.writeUsage(background) })
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
+	if s.node != nil {
+		s.node.Listens(s.URL())
+		tasks.Go(func() { s.node.Run(background) })
+	}
 	defer tasks.Wait()
 	defer stop()
 
@@ -126,7 +130,10 @@ func (s *Server) clean(ctx context.Context) {
 	if !s.purge(ctx, s.db.Purge) {
 		return
 	}
-	s.replica.Sweep(s.replica.Revision())
+	s.replica.Sweep(s.settled())
+	if s.node != nil && !s.purge(ctx, s.db.PruneChanges) {
+		return
+	}
 	s.purge(ctx, func(ctx context.Context) (bool, error) { return s.db.PurgeUsage(ctx, s.cfg.UsageKept) })
 }
 
@@ -188,9 +195,9 @@ func ignoreClosed(closeIt func() error) func() error {
 func (s *Server) gauges() metrics.Gauges {
 	g := metrics.Gauges{
 		ReplicaKeys:     func() float64 { return float64(s.replica.Size()) },
-		ReplicaRevision: func() float64 { return float64(s.replica.Revision()) },
+		ReplicaRevision: func() float64 { return float64(s.settled()) },
 		ReplicaReady:    s.Ready,
-		ReplicaAge:      func() time.Duration { return 0 }, // fed within every commit: never behind its own database
+		ReplicaAge:      s.replica.Age,
 		StoreCommits:    func() float64 { return float64(s.db.Stats().Updates) },
 		StoreGroups:     func() float64 { return float64(s.db.Stats().Groups) },
 		StoreRejected:   func() float64 { return float64(s.db.Stats().Rejected) },
@@ -205,5 +212,8 @@ func (s *Server) gauges() metrics.Gauges {
 	}
 	s.limiterGauges(&g)
 	s.sharedGauges(&g)
+	if s.node != nil {
+		s.feedGauges(&g)
+	}
 	return g
 }

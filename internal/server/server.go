@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/clock"
+	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
@@ -25,7 +26,6 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
-	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/signin"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/tally"
@@ -59,7 +59,8 @@ type Server struct {
 	ids       *id.Generator
 	metrics   *metrics.Metrics
 	db        *store.DB
-	replica   *replica.Replica
+	replica   current
+	node      *cluster.Node // nil where nobody shares the database
 	tally     *tally.Tally
 	limiter   *ratelimit.Limiter
 	shared    *redislimit.Limiter  // nil where limits per minute are not shared

@@ -17,7 +17,6 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
-	"github.com/keyward/keyward/internal/store/sqlite"
 	"github.com/keyward/keyward/internal/tally"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -64,7 +63,7 @@ func (s *Server) makeKeys(context.Context) (err error) {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	driver, err := sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true})
+	driver, err := s.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
 	}
@@ -112,22 +111,26 @@ func (s *Server) checkPeppers(ctx context.Context) error {
 
 // loadReplica subscribes before it loads, so that no change falls between the two.
 func (s *Server) loadReplica(ctx context.Context) error {
-	s.replica = replica.New()
-	s.db.Subscribe(s.replica.Apply)
+	if s.db.Shared() {
+		return s.join(ctx)
+	}
+	r := replica.New()
+	s.replica.Store(r)
+	s.db.Subscribe(r.Apply)
 	head := s.db.Stats().LogHead
-	err := s.replica.Load(func(tell func(feed.Change) error) error { return s.db.LoadAll(ctx, tell) })
+	err := r.Load(func(tell func(feed.Change) error) error { return s.db.LoadAll(ctx, tell) })
 	if err != nil {
 		return fmt.Errorf("load the keys: %w", err)
 	}
-	s.replica.SetRevision(head)
-	s.replica.MarkReady()
+	r.SetRevision(head)
+	r.MarkReady()
 	s.log.Info("loaded", "keys", s.replica.Size(), "revision", s.replica.Revision())
 	return nil
 }
 
 func (s *Server) makeEngines(context.Context) error {
 	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting})
-	s.engine = verify.New(verify.Config{Replica: s.replica, Format: s.format, Digests: s.digester, Now: s.clock.Now,
+	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now,
 		Limiter: s.limiter, Recorder: s.tally})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,

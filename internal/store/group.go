@@ -163,6 +163,9 @@ func (g *group) begin() error {
 		return fmt.Errorf("read where the log ends: %w", err)
 	}
 	g.head, g.began = i.head, i.head
+	if err := g.sameHistory(v); err != nil {
+		return err
+	}
 	g.db.clock.Advance(i.mark)
 	return nil
 }
@@ -216,6 +219,8 @@ func (g *group) publish() {
 	g.db.marked(g.now)
 	g.db.stats.head.Store(g.head.seq)
 	g.db.stats.groups.Add(1)
+	written := g.head
+	g.db.written.Store(&written)
 	if len(g.changes) == 0 {
 		return
 	}

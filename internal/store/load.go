@@ -16,21 +16,76 @@ import (
 // earlier values that still work. Of a key it tells what a verification needs, and leaves out the description, the masked value, the
 // pepper, and all times but the expiry. It streams; the first error of f ends it.
 func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
-	return db.View(ctx, func(v *View) error {
-		l := loader{View: v, tell: f, live: make(map[id.Workspace]bool)}
-		for _, load := range []func() error{l.workspaces, l.roles, l.members, l.serviceKeys, l.keys} {
-			if err := load(); err != nil {
-				return err
-			}
+	return db.View(ctx, func(v *View) error { return v.load(f) })
+}
+
+// LoadShared is LoadAll on the primary of a database that several nodes share, with the cursor at which the snapshot stands. It takes
+// one of so many places, and answers false where all are taken: nodes that start together do not read everything at once.
+func (db *DB) LoadShared(ctx context.Context, places int, f func(feed.Change) error) (at Cursor, ok bool, err error) {
+	own := db.written.Load()
+	err = db.shared.Follow(ctx, func(q SQL) error {
+		v := &View{ctx: ctx, q: q, db: db, now: db.clock.Now()}
+		if ok, err = db.shared.TakeSlot(ctx, q, places); err != nil || !ok {
+			return err
 		}
-		return nil
+		if err := db.shared.Unhurried(ctx, q); err != nil {
+			return err
+		}
+		c, err := v.state(Cursor{})
+		if err != nil {
+			return err
+		}
+		at = c.Cursor
+		return v.load(f)
 	})
+	if err == nil && ok {
+		db.written.CompareAndSwap(own, nil) // whatever became of it, the reader has the present state now
+	}
+	return at, ok, err
+}
+
+func (v *View) load(f func(feed.Change) error) error {
+	l := loader{View: v, tell: f, live: make(map[id.Workspace]bool)}
+	for _, load := range []func() error{l.workspaces, l.roles, l.members, l.serviceKeys, l.keys} {
+		if err := load(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type loader struct {
 	*View
 	tell func(feed.Change) error
 	live map[id.Workspace]bool
+}
+
+// loadPage is how many rows a driver that keeps whole answers is asked for at once.
+const loadPage = 5000
+
+// paged reads a big table. A driver that streams is asked once; one that does not, page by page in the order of the key, which is
+// one column or two. The query ends with its conditions.
+func paged[T any](l *loader, scan func(Rows) (T, error), query, joiner string, key []string, last func(*T) []any, f func(T) error) error {
+	columns := strings.Join(key, ", ")
+	if l.db.shared == nil {
+		return each(l.View, scan, f, query)
+	}
+	after := make([]any, len(key))
+	for i := range after {
+		after[i] = ""
+	}
+	for n := loadPage; n == loadPage; {
+		n = 0
+		err := each(l.View, scan, func(t T) error {
+			n++
+			after = last(&t)
+			return f(t)
+		}, query+joiner+` (`+columns+`) > (`+places("?", len(key))+`) ORDER BY `+columns+` LIMIT ?`, append(after, loadPage)...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *loader) workspaces() error {
@@ -41,21 +96,23 @@ func (l *loader) workspaces() error {
 }
 
 func (l *loader) roles() error {
-	return each(l.View, l.scanRole, func(r account.Role) error {
-		if !l.live[r.Workspace] {
-			return nil
-		}
-		return l.tell(feed.Change{Role: &r})
-	}, selectRoles+` ORDER BY id`)
+	return paged(l, l.scanRole, selectRoles, ` WHERE`, []string{"id"}, func(r *account.Role) []any { return []any{r.ID} },
+		func(r account.Role) error {
+			if !l.live[r.Workspace] {
+				return nil
+			}
+			return l.tell(feed.Change{Role: &r})
+		})
 }
 
 func (l *loader) members() error {
-	return each(l.View, scanMember, func(m account.Member) error {
-		if !l.live[m.Workspace] {
-			return nil
-		}
-		return l.tell(feed.Change{Member: &m})
-	}, selectMembers+` WHERE left_ms = 0 ORDER BY workspace_id, user_id`)
+	return paged(l, scanMember, selectMembers+` WHERE left_ms = 0`, ` AND`, []string{"workspace_id", "user_id"},
+		func(m *account.Member) []any { return []any{m.Workspace, m.User} }, func(m account.Member) error {
+			if !l.live[m.Workspace] {
+				return nil
+			}
+			return l.tell(feed.Change{Member: &m})
+		})
 }
 
 func (l *loader) serviceKeys() error {
@@ -74,13 +131,14 @@ func (l *loader) keys() error {
 	if err != nil {
 		return err
 	}
-	return each(l.View, l.scanLoaded, func(k apikey.Key) error {
-		if !l.live[k.Workspace] {
-			return nil
-		}
-		k.Previous = earlier[k.ID]
-		return l.tell(feed.Change{Key: &k})
-	}, selectLoaded)
+	return paged(l, l.scanLoaded, selectLoaded, ` WHERE`, []string{"id"}, func(k *apikey.Key) []any { return []any{k.ID} },
+		func(k apikey.Key) error {
+			if !l.live[k.Workspace] {
+				return nil
+			}
+			k.Previous = earlier[k.ID]
+			return l.tell(feed.Change{Key: &k})
+		})
 }
 
 // Reading a column costs more than reading the row, so that a start reads five of what are sixteen: what is short goes into one number,

@@ -41,3 +41,14 @@ type Pool struct {
 
 // Shared tells whether several nodes can use the database at once.
 func (db *DB) Shared() bool { return db.shared != nil }
+
+// Listen calls ring when another process has changed something; see Shared.
+func (db *DB) Listen(ctx context.Context, ring func()) error { return db.shared.Listen(ctx, ring) }
+
+// Pool tells how busy the connections of a shared database are.
+func (db *DB) Pool() Pool {
+	if db.shared == nil {
+		return Pool{}
+	}
+	return db.shared.Pool()
+}

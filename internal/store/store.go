@@ -37,6 +37,8 @@ type DB struct {
 	sets      *sets
 
 	subscribers []func([]feed.Change)
+	another     func()               // is told that the database has another history
+	written     atomic.Pointer[head] // where the log ended when this process wrote last; nil for nothing
 
 	closing sync.RWMutex // held for reading while a job is put into the queue
 	closed  bool
@@ -97,6 +99,10 @@ func (db *DB) Close() error {
 // Subscribe adds a reader of the feed. It is called with the changes of a group in commit order, after the commit and before any
 // Update of the group returns; it must not block, call the DB, or change what it is given. Subscribe before the first Update.
 func (db *DB) Subscribe(f func([]feed.Change)) { db.subscribers = append(db.subscribers, f) }
+
+// OnAnotherHistory has f called before anything is written to a database that has lost what this process wrote before. Call it before
+// the first Update.
+func (db *DB) OnAnotherHistory(f func()) { db.another = f }
 
 // Secret is 32 random bytes of this installation, the same at every start.
 func (db *DB) Secret() []byte { return slices.Clone(db.secret) }

@@ -41,11 +41,9 @@ func (g *group) settle(lost error) error {
 
 // committed looks for the group's last event under the writers' lock.
 func (g *group) committed(ctx context.Context) (there bool, err error) {
-	err = g.db.driver.Write(ctx, func(q SQL) error {
+	err = g.db.driver.Write(ctx, func(q SQL) (err error) {
 		v := &View{ctx: ctx, q: q, db: g.db}
-		found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq = ? AND hash = ?`, g.head.seq, g.head.hash[:])
-		there = len(found) == 1
-		if err == nil {
+		if there, err = v.holds(g.head); err == nil {
 			err = errNothing
 		}
 		return err
@@ -60,3 +58,26 @@ func (g *group) committed(ctx context.Context) (there bool, err error) {
 type withoutKind struct{ err error }
 
 func (w withoutKind) Error() string { return w.err.Error() }
+
+// sameHistory looks whether what this process wrote last is still there. After a failover that lost commits, or under a restored
+// backup, it is not: sequence numbers are given out a second time then, and what was made of the first ones holds no longer.
+func (g *group) sameHistory(v *View) error {
+	known := g.db.written.Load()
+	if g.db.shared == nil || known == nil || *known == g.began {
+		return nil
+	}
+	there, err := v.holds(*known)
+	if err == nil && !there {
+		g.db.written.Store(nil)
+		if g.db.another != nil {
+			g.db.another()
+		}
+	}
+	return err
+}
+
+// holds tells whether the log has an event.
+func (v *View) holds(at head) (bool, error) {
+	found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq = ? AND hash = ?`, at.seq, at.hash[:])
+	return len(found) == 1, err
+}

@@ -10,8 +10,8 @@ import (
 )
 
 // decide goes through the codes in the contract's order.
-func (e *Engine) decide(q *Question, v *Verdict, now int64) {
-	if !e.find(q.Key, &v.Key) {
+func (e *Engine) decide(facts *replica.Replica, q *Question, v *Verdict, now int64) {
+	if !e.find(facts, q.Key, &v.Key) {
 		v.Code = NotFound
 		return
 	}
@@ -64,18 +64,18 @@ func (e *Engine) limit(q *Question, v *Verdict) Code {
 }
 
 // find looks for the key under the current pepper, and where it is not there under the earlier ones.
-func (e *Engine) find(presented string, k *replica.View) bool {
-	return e.replica.Lookup(e.digests.Current(presented), k) ||
-		e.digests.Previous(presented, func(d keyfmt.Digest) bool { return e.replica.Lookup(d, k) })
+func (e *Engine) find(facts *replica.Replica, presented string, k *replica.View) bool {
+	return facts.Lookup(e.digests.Current(presented), k) ||
+		e.digests.Previous(presented, func(d keyfmt.Digest) bool { return facts.Lookup(d, k) })
 }
 
-func (e *Engine) findService(presented string) (k account.ServiceKey, ok bool) {
-	k, ok = e.replica.LookupService(e.digests.Current(presented))
+func (e *Engine) findService(facts *replica.Replica, presented string) (k account.ServiceKey, ok bool) {
+	k, ok = facts.LookupService(e.digests.Current(presented))
 	if ok {
 		return k, true
 	}
 	ok = e.digests.Previous(presented, func(d keyfmt.Digest) (found bool) {
-		k, found = e.replica.LookupService(d)
+		k, found = facts.LookupService(d)
 		return found
 	})
 	return k, ok

@@ -10,11 +10,12 @@ import (
 func (e *Engine) Foresee(d keyfmt.Digest, q Question, v *Verdict) {
 	*v = Verdict{}
 	q.DryRun = true
-	if !e.replica.Ready() {
+	facts := e.replica.Load()
+	if !facts.Ready() {
 		v.Code = Unavailable
 		return
 	}
-	if !e.replica.Lookup(d, &v.Key) {
+	if !facts.Lookup(d, &v.Key) {
 		v.Code = NotFound
 		return
 	}

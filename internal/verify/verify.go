@@ -4,6 +4,7 @@ package verify
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -81,9 +82,9 @@ type Config struct {
 	Recorder Recorder
 }
 
-// Engine decides. It is safe for concurrent use and has no state of its own.
+// Engine decides. It is safe for concurrent use and has no state of its own. A decision looks at one replica from beginning to end.
 type Engine struct {
-	replica  *replica.Replica
+	replica  atomic.Pointer[replica.Replica]
 	format   keyfmt.Format
 	digests  *keyfmt.Digester
 	now      func() time.Time
@@ -93,8 +94,14 @@ type Engine struct {
 
 // New makes an engine.
 func New(c Config) *Engine {
-	return &Engine{replica: c.Replica, format: c.Format, digests: c.Digests, now: c.Now, limiter: c.Limiter, recorder: c.Recorder}
+	e := &Engine{format: c.Format, digests: c.Digests, now: c.Now, limiter: c.Limiter, recorder: c.Recorder}
+	e.Use(c.Replica)
+	return e
 }
+
+// Use has every decision that starts from now on look at another replica: one that is loaded anew, since the database has become
+// another.
+func (e *Engine) Use(r *replica.Replica) { e.replica.Store(r) }
 
 // Check answers q in v, all of which it sets. Without a pepper it allocates nothing but the set of missing permissions, and, where a
 // capped workspace narrows a set by a role for the first time, what is left of it.
@@ -109,15 +116,16 @@ func (e *Engine) Check(q *Question, v *Verdict) {
 
 func (e *Engine) check(q *Question, v *Verdict, now int64) {
 	env, ok := e.format.Parse(q.Key)
+	facts := e.replica.Load()
 	switch {
 	case !ok:
 		v.Code = Malformed
-	case !e.replica.Ready():
+	case !facts.Ready():
 		v.Code = Unavailable
 	case env == keyfmt.Service:
 		v.Code = NotFound // an operator's credential is none of the keys that are asked about
 	default:
-		e.decide(q, v, now)
+		e.decide(facts, q, v, now)
 	}
 }
 
@@ -134,16 +142,17 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	*p = Principal{}
 	env, ok := e.format.Parse(token)
 	now := e.now().UnixMilli()
+	facts := e.replica.Load()
 	switch {
 	case !ok:
 		p.Code = Malformed
-	case !e.replica.Ready():
+	case !facts.Ready():
 		p.Code = Unavailable
 	case env == keyfmt.Service:
-		e.service(token, now, p)
+		e.service(facts, token, now, p)
 		return p.Code // no API key: nothing to count
 	default:
-		e.decide(&Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		e.decide(facts, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
 	}
 	if e.recorder != nil {
 		e.recorder.Record(now, &p.Verdict)
@@ -152,8 +161,8 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 }
 
 // service decides on a service key: good, expired or not there.
-func (e *Engine) service(token string, now int64, p *Principal) {
-	k, ok := e.findService(token)
+func (e *Engine) service(facts *replica.Replica, token string, now int64, p *Principal) {
+	k, ok := e.findService(facts, token)
 	switch {
 	case !ok:
 		p.Code = NotFound

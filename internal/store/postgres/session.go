@@ -17,10 +17,9 @@ import (
 
 // session is a connection for the time of one transaction.
 type session struct {
-	pg     *pgconn.PgConn
-	caller context.Context
-	limit  time.Duration // for one statement, before the connection is given up
-	lost   error         // the connection's end
+	pg    *pgconn.PgConn
+	limit time.Duration // for one statement, before the connection is given up
+	lost  error         // the connection's end
 }
 
 // The types of arguments and columns, by their numbers in pg_type.

@@ -100,7 +100,7 @@ func (d *Driver) Listen(ctx context.Context, ring func()) error {
 		defer cancel()
 		_ = c.Close(closing)
 	}()
-	s := &session{pg: c, caller: ctx, limit: d.opt.Statement}
+	s := &session{pg: c, limit: d.opt.Statement}
 	pid, err := one(ctx, s, "SELECT pg_backend_pid()::text")
 	if err != nil {
 		return err

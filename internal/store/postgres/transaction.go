@@ -54,17 +54,11 @@ func (d *Driver) Note(ctx context.Context, fn func(store.SQL) error) error {
 }
 
 func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn func(store.SQL) error) error {
-	c, err := pool.Acquire(ctx)
+	c, s, err := d.begin(ctx, pool, begin)
 	if err != nil {
-		return fmt.Errorf("connect: %w", unreachable(ctx, err))
+		return err
 	}
 	defer c.Release() // closes a connection that is still within a transaction
-	s := &session{pg: c.Conn().PgConn(), caller: ctx, limit: d.opt.Statement + slack}
-	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds())
-	if _, err := s.script(ctx, begin, d.opt.Lock+s.limit); err != nil {
-		s.rollback()
-		return fmt.Errorf("begin: %w", err)
-	}
 	committed := false
 	defer func() {
 		if !committed {
@@ -79,6 +73,30 @@ func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn fu
 	}
 	committed = true
 	return s.commit(ctx)
+}
+
+// begin takes a connection and begins a transaction on it. After a restart or a failover the pool holds connections that have ended:
+// nothing has been done on them yet, so the next one is taken.
+func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*pgxpool.Conn, *session, error) {
+	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds())
+	for tries := pool.Config().MaxConns; ; tries-- {
+		c, err := pool.Acquire(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("connect: %w", unreachable(ctx, err))
+		}
+		s := &session{pg: c.Conn().PgConn(), limit: d.opt.Statement + slack}
+		_, err = s.run(ctx, begin, d.opt.Lock+s.limit)
+		if err == nil {
+			return c, s, nil
+		}
+		ended := s.pg.IsClosed() && !pgconn.Timeout(err) && ctx.Err() == nil
+		err = s.failed(ctx, err)
+		s.rollback()
+		c.Release()
+		if !ended || tries == 0 {
+			return nil, nil, fmt.Errorf("begin: %w", err)
+		}
+	}
 }
 
 // commit knows three ends: it took place, it did not, and nobody knows. No timeout of the server's holds at a commit, which may wait

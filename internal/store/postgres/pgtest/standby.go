@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Standby makes a copy of the server that follows it, until Promote puts it in the server's place. The test removes it.
@@ -24,6 +25,33 @@ func (s *Server) Standby(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	return copied
+}
+
+// CatchUp waits until a standby has applied everything that its primary has written.
+func (s *Server) CatchUp(t testing.TB, primary *Server) {
+	t.Helper()
+	at := Run(t, primary.URL("postgres"), "SELECT pg_current_wal_lsn()")[0]
+	for range 3000 {
+		if Run(t, s.URL("postgres"), fmt.Sprintf("SELECT pg_last_wal_replay_lsn() >= '%s'", at))[0] == "t" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the standby does not catch up")
+}
+
+// Pause cuts a standby off: what its primary writes from now on never reaches it.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.Run(t, "postgres", "ALTER SYSTEM SET primary_conninfo = ''")
+	s.Run(t, "postgres", "SELECT pg_reload_conf()")
+	for range 3000 {
+		if len(Run(t, s.URL("postgres"), "SELECT 1 FROM pg_stat_wal_receiver")) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the standby goes on receiving")
 }
 
 // Promote makes a standby a server of its own, on a timeline of its own.

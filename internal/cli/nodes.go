@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/keyward/keyward"
+)
+
+type nodesCmd struct {
+	remote
+}
+
+func (nodesCmd) Help() string {
+	return `Shows how far each process that serves the installation has come, and which have fallen silent: a fenced node answers no
+verification. Needs a service key with the scope manage. With SQLite there is one node.
+
+Example:
+  keyward nodes`
+}
+
+// Run lists nodes.
+func (c *nodesCmd) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	nodes, err := client.ListNodes(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, nodes)
+	}
+	t := newTable("ADDRESS", "STATE", "REVISION", "BEHIND", "CLOCK", "VERSION", "LAST SEEN", "ID")
+	for _, n := range nodes {
+		t.row(nodeAddress(n), n.State, strconv.FormatInt(n.Revision, 10), strconv.FormatInt(n.Behind, 10),
+			fmt.Sprintf("%+d ms", n.ClockSkewMS), n.Version, moment(&n.LastSeenAt), n.ID)
+	}
+	t.print(a.Out)
+	return nil
+}
+
+// nodeAddress marks the node that answered.
+func nodeAddress(n keyward.Node) string {
+	if n.IsSelf {
+		return n.Address + " (answered)"
+	}
+	return n.Address
+}

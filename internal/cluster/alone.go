@@ -1,0 +1,34 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Alone is the one node of a database that nobody shares. Its changes are in its copy before they are answered.
+type Alone struct {
+	ID, Address, Version string
+	Started              time.Time
+	Limit                time.Duration
+	Now                  func() time.Time
+	Replica              func() *replica.Replica
+}
+
+// Effect is complete at once.
+func (a *Alone) Effect(context.Context, bool) Effect {
+	return Effect{Everywhere: true, Confirmed: 1, Deadline: a.Now()}
+}
+
+// Members lists the one.
+func (a *Alone) Members(context.Context) ([]Member, error) {
+	r := a.Replica()
+	state := store.NodeReady
+	if !r.Ready() {
+		state = store.NodeLoading
+	}
+	return []Member{{Self: true, Node: store.Node{ID: a.ID, Address: a.Address, Version: a.Version, State: state, Limit: a.Limit,
+		Applied: r.Revision(), Started: a.Started, Seen: a.Now()}}}, nil
+}

@@ -1,0 +1,181 @@
+// Package cluster owns a node's life among others that serve the same database: how it learns of their changes, how it knows that
+// its copy is fresh, when it has to load everything anew, what it tells the others of itself, and how one waits until all of them
+// have applied a change. It does not own the change log (store), the copy (replica), nor what a verification does with it (verify).
+//
+// # Why a revocation holds within the bound
+//
+// A change is committed under one lock, so revisions become visible in their order, and a look at the primary that begins after a
+// commit sees it. A node counts as fresh from the beginning of its last look that it has applied whole: what was committed before is in
+// its copy. Once that is longer ago than the limit, Replica.Ready is no, by the node's own clocks and at the moment of asking. So
+// whoever answers has looked after the commit, or the commit is younger than the limit.
+//
+// A node that others cannot hear of does not count for wait=all. So it fences itself before the others give it up: within the limit
+// after twice the limit of silence, of which they wait for three.
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Config is what a node is made of.
+type Config struct {
+	DB      *store.DB
+	ID      string // of this process; another one at every start
+	Address string // under which people find it
+	Version string
+	Limit   time.Duration    // how old the copy may be before it is fenced
+	Now     func() time.Time // with a monotonic reading, which the age of the copy is judged by
+	Use     func(*replica.Replica)
+	Log     *slog.Logger
+	// Interval is how often the feed is looked at without a ring; 0 is 500 ms, or a quarter of Limit where that is less.
+	Interval time.Duration
+	// Places is how many nodes load everything at once; 0 is 2.
+	Places int
+}
+
+// Node is one of several. It is safe for concurrent use.
+type Node struct {
+	Config
+	replica atomic.Pointer[replica.Replica]
+	reload  atomic.Bool // the database is another one
+	bell    chan struct{}
+	stats   stats
+
+	mu     sync.Mutex // the follower's, which is one at a time
+	cursor store.Cursor
+	beaten time.Time // the start of the last heartbeat that was heard
+	told   store.Node
+	news   bool // that the others have not been told
+}
+
+// stats are what metrics look at.
+type stats struct {
+	revision, errors, reloads, rings atomic.Int64
+	skew                             atomic.Int64 // nanoseconds
+	failing                          atomic.Bool
+}
+
+const (
+	pageOfFeed   = 5000
+	lookTimeout  = 2 * time.Second
+	retryLoading = 300 * time.Millisecond
+)
+
+// New makes a node. It has the changes of this process applied before their callers are answered, so call it before the first
+// Update. Then Start it.
+func New(c Config) *Node {
+	if c.Interval == 0 {
+		c.Interval = min(500*time.Millisecond, c.Limit/4)
+	}
+	if c.Places == 0 {
+		c.Places = 2
+	}
+	n := &Node{Config: c, bell: make(chan struct{}, 1)}
+	n.told = store.Node{ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1}
+	n.renew()
+	c.DB.Subscribe(func(changes []feed.Change) { n.Replica().Apply(changes) })
+	c.DB.OnAnotherHistory(func() {
+		n.reload.Store(true)
+		n.Replica().Fence()
+		n.ring()
+	})
+	return n
+}
+
+// Replica is the copy that is in use now.
+func (n *Node) Replica() *replica.Replica { return n.replica.Load() }
+
+// renew puts an empty copy in the place of the one in use, which is fenced first.
+func (n *Node) renew() *replica.Replica {
+	if old := n.replica.Load(); old != nil {
+		old.Fence()
+	}
+	r := replica.New()
+	r.LimitAge(n.Limit, n.Now)
+	n.replica.Store(r)
+	if n.Use != nil {
+		n.Use(r)
+	}
+	return r
+}
+
+// ring has the follower look at once.
+func (n *Node) ring() {
+	select {
+	case n.bell <- struct{}{}:
+	default:
+	}
+}
+
+// Listens says under which address the node is found, once that is known.
+func (n *Node) Listens(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told.Address = address
+	n.news = true
+}
+
+// Start makes the node known, loads everything, and catches up: afterwards the copy is ready. Other nodes that load may make it wait.
+func (n *Node) Start(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.beat(ctx); err != nil {
+		return err
+	}
+	if err := n.load(ctx); err != nil {
+		return err
+	}
+	return n.look(ctx)
+}
+
+// Run follows the feed until ctx ends, and listens for rings where the database lets it.
+func (n *Node) Run(ctx context.Context) {
+	var listening sync.WaitGroup
+	listening.Go(func() { n.listen(ctx) })
+	defer listening.Wait()
+	tick := time.NewTicker(n.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-n.bell:
+			n.stats.rings.Add(1)
+		}
+		n.Look(ctx)
+	}
+}
+
+// Look follows the feed once, to its end. Its errors are logged when they begin and when they end; the copy grows old meanwhile.
+func (n *Node) Look(ctx context.Context) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.look(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		n.stats.errors.Add(1)
+	}
+	switch was := n.stats.failing.Swap(err != nil); {
+	case err != nil && !was:
+		n.Log.Warn("the feed cannot be followed: verifications go on until the copy is too old", "error", err.Error(), "limit", n.Limit.String())
+	case err == nil && was:
+		n.Log.Info("the feed is followed again", "revision", n.cursor.Revision)
+	}
+}
+
+// Close tells the others that this node answers no more. Call it once that is true.
+func (n *Node) Close(ctx context.Context) error {
+	n.Replica().Fence()
+	return n.DB.DropNode(ctx, n.ID)
+}

@@ -1,0 +1,32 @@
+package cluster
+
+import "time"
+
+// Stats are what a node says of itself in numbers, counted since its start.
+type Stats struct {
+	Revision int64         // up to which it has everything
+	Age      time.Duration // of the copy
+	Fenced   bool          // no verification is answered
+	Errors   int64         // looks at the feed that failed
+	Loads    int64         // times that everything was loaded
+	Rings    int64         // looks that another node's ring brought about
+	Skew     time.Duration // this machine's clock is ahead of the database's by so much
+}
+
+// Stats costs no look at the database.
+func (n *Node) Stats() Stats {
+	return Stats{
+		Revision: n.stats.revision.Load(), Age: n.Replica().Age(), Fenced: !n.Replica().Ready(), Errors: n.stats.errors.Load(),
+		Loads: n.stats.reloads.Load(), Rings: n.stats.rings.Load(), Skew: n.Skew(),
+	}
+}
+
+// Skew is how far this machine's clock is ahead of the database's, by the last look.
+func (n *Node) Skew() time.Duration { return time.Duration(n.stats.skew.Load()) }
+
+const (
+	// SkewToTell is worth an alert: expiries are judged by this clock.
+	SkewToTell = 2 * time.Second
+	// SkewToStop is so much that the node should get no requests.
+	SkewToStop = 30 * time.Second
+)

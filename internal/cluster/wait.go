@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Effect says how far a change of this node has got. Confirmed counts the nodes that have applied it, this one among them, and
+// Pending the others. After Deadline no node says otherwise: it has applied the change, or has fenced itself.
+type Effect struct {
+	Everywhere bool
+	Confirmed  int
+	Pending    int
+	Deadline   time.Time
+}
+
+const (
+	firstPause   = 10 * time.Millisecond
+	longestPause = 100 * time.Millisecond
+)
+
+// Effect is asked after a change of this node was committed. With wait it answers once every live node has applied the change, or else
+// at the deadline, when those that have not are fenced.
+func (n *Node) Effect(ctx context.Context, wait bool) Effect {
+	revision := n.Replica().Revision()
+	began := n.Now()
+	e := n.count(ctx, revision, n.Limit)
+	left := e.Deadline.Sub(began)
+	e.Deadline = began.Add(left)
+	for pause := firstPause; wait && !e.Everywhere; pause = min(2*pause, longestPause) {
+		rest := left - n.Now().Sub(began)
+		if rest <= 0 {
+			e.Everywhere = true
+			return e
+		}
+		select {
+		case <-ctx.Done():
+			return e
+		case <-time.After(min(pause, rest)):
+		}
+		deadline := e.Deadline
+		e = n.count(ctx, revision, left)
+		e.Deadline = deadline
+	}
+	return e
+}
+
+// count asks the database who is there and how far they are. Where it does not answer, nothing is confirmed but this node's own copy;
+// the deadline holds all the same.
+func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) Effect {
+	e := Effect{Confirmed: 1, Deadline: n.Now().Add(limit)}
+	limited, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	nodes, now, _, err := n.DB.Nodes(limited)
+	if err != nil {
+		e.Pending = 1
+		return e
+	}
+	for _, o := range nodes {
+		if o.ID == n.ID || !o.Live(now) {
+			continue
+		}
+		if o.Applied >= revision {
+			e.Confirmed++
+			continue
+		}
+		e.Pending++
+		limit = max(limit, o.Limit)
+	}
+	e.Deadline = n.Now().Add(limit)
+	e.Everywhere = e.Pending == 0
+	return e
+}
+
+// Member is a node as the others see it.
+type Member struct {
+	store.Node
+	Self   bool
+	Fenced bool // it has been silent for longer than it may answer
+	Behind int64
+}
+
+// Members lists the live nodes, and those that fell silent lately.
+func (n *Node) Members(ctx context.Context) ([]Member, error) {
+	nodes, now, head, err := n.DB.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Member, len(nodes))
+	for i, o := range nodes {
+		out[i] = Member{Node: o, Self: o.ID == n.ID, Fenced: now.Sub(o.Seen) > 2*o.Limit, Behind: max(0, head-o.Applied)}
+		if o.Applied < 0 {
+			out[i].Behind = head
+		}
+	}
+	return out, nil
+}

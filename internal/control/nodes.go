@@ -1,0 +1,21 @@
+package control
+
+import (
+	"context"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// Operates refuses everybody but a service key that may manage: for what concerns the installation as a whole.
+func (s *Service) Operates(ctx context.Context, c Caller) error {
+	return s.view(ctx, c, func(_ *store.View, a *actor) error {
+		if a.service == nil {
+			return scopeDenied(account.ScopeManage)
+		}
+		return a.manages()
+	})
+}
+
+// Unavailable turns the store's own errors into what a caller is told.
+func (s *Service) Unavailable(err error) error { return readFault(err) }

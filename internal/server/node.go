@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/cluster"
+	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/metrics"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/postgres"
+	"github.com/keyward/keyward/internal/store/sqlite"
+)
+
+// leaving is how long a node takes to tell the others that it goes.
+const leaving = 3 * time.Second
+
+// connect opens the database that the settings name.
+func (s *Server) connect(ctx context.Context) (store.Driver, error) {
+	if !s.cfg.Postgres.IsZero() {
+		return postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{})
+	}
+	return sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true})
+}
+
+// join makes this process one of the nodes that share the database: it loads everything and follows the others' changes.
+func (s *Server) join(ctx context.Context) error {
+	s.node = cluster.New(cluster.Config{
+		DB: s.db, ID: s.ids.Next(), Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
+		Use: func(r *replica.Replica) {
+			s.replica.Store(r)
+			if s.engine != nil {
+				s.engine.Use(r)
+			}
+		},
+	})
+	s.push("the place among the nodes", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), leaving)
+		defer cancel()
+		if err := s.node.Close(ctx); err != nil {
+			s.log.Warn("the other nodes could not be told that this one goes: they wait for it for a while", "error", err.Error())
+		}
+		return nil
+	})
+	if err := s.node.Start(ctx); err != nil {
+		return fmt.Errorf("join the nodes of this database: %w", err)
+	}
+	return nil
+}
+
+// settled is the revision before which no change can come any more.
+func (s *Server) settled() int64 {
+	if s.node != nil {
+		return s.node.Stats().Revision
+	}
+	return s.replica.Revision()
+}
+
+// nodes is what the transports ask about other nodes.
+func (s *Server) nodes() httpapi.Nodes {
+	if s.node != nil {
+		return s.node
+	}
+	return &cluster.Alone{ID: s.ids.Next(), Address: s.URL(), Version: s.opt.Version, Started: s.opt.Now(), Limit: s.cfg.MaxStaleness,
+		Now: s.opt.Now, Replica: s.replica.Load}
+}
+
+// feedGauges are those of a database that several nodes share.
+func (s *Server) feedGauges(g *metrics.Gauges) {
+	g.FeedErrors = func() float64 { return float64(s.node.Stats().Errors) }
+	g.FeedLoads = func() float64 { return float64(s.node.Stats().Loads) }
+	g.FeedRings = func() float64 { return float64(s.node.Stats().Rings) }
+	g.ClockSkew = s.node.Skew
+	g.PoolConnections = func() float64 { return float64(s.db.Pool().Open) }
+	g.PoolBusy = func() float64 { return float64(s.db.Pool().Busy) }
+	g.PoolMost = func() float64 { return float64(s.db.Pool().Most) }
+	g.PoolWaits = func() float64 { return float64(s.db.Pool().Waited) }
+	g.PoolWaited = func() time.Duration { return s.db.Pool().WaitedFor }
+}

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/feed"
+)
+
+// ErrHistory says that the database is not the one that the cursor comes from, or no longer holds what came after it: a restored
+// backup, a failover that lost commits, or a reader that was away for too long. Everything has to be loaded anew.
+var ErrHistory = errors.New("the database has another history than what was read before")
+
+// Cursor is how far a reader of the change log has come. The hash of the event there says in which history: a database that has
+// another event at this place has lost something, and its later revisions mean other changes.
+type Cursor struct {
+	Epoch    string
+	Revision int64
+	Hash     [32]byte
+}
+
+// Catchup is what has happened after a cursor.
+type Catchup struct {
+	Changes []feed.Change // what was touched, as it is now; all of the one revision Cursor.Revision
+	Cursor  Cursor
+	More    bool // there is more after Cursor
+	Now     time.Time
+}
+
+// cluster is what a reader has to know of the database before it believes in its own cursor.
+type cluster struct {
+	Cursor
+	prunedTo int64
+	now      time.Time
+	known    []byte // the hash of the event at the reader's own cursor
+}
+
+// state reads it, on the primary only.
+func (v *View) state(at Cursor) (c cluster, err error) {
+	server, err := v.db.shared.Server(v.ctx, v.q)
+	if err != nil {
+		return c, err
+	}
+	c, err = one(v, func(r Rows) (c cluster, err error) {
+		var hash []byte
+		err = r.Scan(&c.Revision, &hash, &c.Epoch, &c.prunedTo, &c.known)
+		copy(c.Hash[:], hash)
+		return c, err
+	}, `SELECT i.head_seq, i.head_hash, c.epoch, c.pruned_to, (SELECT e.hash FROM events e WHERE e.seq = ?)
+		FROM installation i, cluster c`, at.Revision)
+	c.Epoch += " " + server.Identity
+	c.now = server.Now
+	return c, err
+}
+
+// follows tells whether the database goes on where the cursor ends.
+func (c *cluster) follows(at Cursor) error {
+	switch {
+	case c.Epoch != at.Epoch:
+		return fmt.Errorf("%w: its epoch is %q and was %q", ErrHistory, c.Epoch, at.Epoch)
+	case c.Revision < at.Revision:
+		return fmt.Errorf("%w: it ends at revision %d, and %d was there", ErrHistory, c.Revision, at.Revision)
+	case at.Revision > 0 && string(c.known) != string(at.Hash[:]):
+		return fmt.Errorf("%w: it has another event %d", ErrHistory, at.Revision)
+	case c.prunedTo > at.Revision:
+		return fmt.Errorf("%w: the change log begins after revision %d, and %d was reached", ErrHistory, c.prunedTo, at.Revision)
+	}
+	return nil
+}
+
+// Follow reads what has happened after a cursor, about limit changes at most, and answers whole rows, each object once. Their state
+// may be later than their revision, never earlier. It asks the primary alone. ErrHistory says to load everything anew.
+func (db *DB) Follow(ctx context.Context, at Cursor, limit int) (Catchup, error) {
+	var out Catchup
+	own := db.written.Load() // before the snapshot, which has it then
+	err := db.shared.Follow(ctx, func(q SQL) error {
+		v := &View{ctx: ctx, q: q, db: db, now: db.clock.Now()}
+		c, err := v.state(at)
+		if err != nil {
+			return err
+		}
+		out = Catchup{Cursor: c.Cursor, Now: c.now}
+		if err := c.follows(at); err != nil {
+			return err
+		}
+		if err := v.keeps(own, at); err != nil || c.Cursor == at {
+			return err
+		}
+		if err := v.page(&out, at, limit); err != nil {
+			return err
+		}
+		return v.objects(&out, at.Revision)
+	})
+	return out, err
+}
+
+// keeps tells whether the database still has what this process wrote after the cursor, which its reader knows already.
+func (v *View) keeps(own *head, at Cursor) error {
+	if own == nil || own.seq <= at.Revision {
+		return nil
+	}
+	there, err := v.holds(*own)
+	if err == nil && !there {
+		err = fmt.Errorf("%w: event %d, which was written here, is not there", ErrHistory, own.seq)
+	}
+	return err
+}
+
+// page ends a catch-up early where there is much, and never within a transaction.
+func (v *View) page(out *Catchup, at Cursor, limit int) error {
+	type page struct{ last, rows int64 }
+	p, err := one(v, func(r Rows) (p page, err error) {
+		err = r.Scan(&p.last, &p.rows)
+		return p, err
+	}, `SELECT coalesce(max(revision), 0), count(*)
+		FROM (SELECT revision FROM changes WHERE revision > ? ORDER BY revision, position LIMIT ?) AS page`, at.Revision, limit)
+	if err != nil || p.rows < int64(limit) || p.last == out.Cursor.Revision {
+		return err
+	}
+	out.More, out.Cursor.Revision = true, p.last
+	hash, err := one(v, func(r Rows) (hash []byte, err error) {
+		err = r.Scan(&hash)
+		return hash, err
+	}, `SELECT hash FROM events WHERE seq = ?`, p.last)
+	copy(out.Cursor.Hash[:], hash)
+	return err
+}
+
+// objects reads what the changes between two revisions have touched.
+func (v *View) objects(out *Catchup, after int64) error {
+	refs, err := all(v, func(r Rows) (o ref, err error) {
+		err = r.Scan(&o.kind, &o.workspace, &o.object)
+		return o, err
+	}, `SELECT DISTINCT kind, workspace_id, object_id FROM changes WHERE revision > ? AND revision <= ? ORDER BY 1, 2, 3`,
+		after, out.Cursor.Revision)
+	if err != nil {
+		return err
+	}
+	for len(refs) > 0 {
+		n := 1
+		for n < len(refs) && n < rowsAtOnce && refs[n].kind == refs[0].kind {
+			n++
+		}
+		found, err := v.touched(refs[:n])
+		if err != nil {
+			return err
+		}
+		out.Changes = append(out.Changes, found...)
+		refs = refs[n:]
+	}
+	for i := range out.Changes {
+		out.Changes[i].Revision = out.Cursor.Revision
+	}
+	return nil
+}

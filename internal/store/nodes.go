@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Node is a process that serves this database, as it last said of itself. Times are the database's.
+type Node struct {
+	ID      string
+	Address string
+	Version string
+	State   NodeState
+	Applied int64         // the revision up to which it has everything; -1 before it has loaded
+	Limit   time.Duration // how old its knowledge may be before it fences itself
+	Skew    time.Duration // its clock is ahead of the database's by so much
+	Started time.Time
+	Seen    time.Time
+}
+
+// NodeState is what a node says of itself.
+type NodeState string
+
+// The states.
+const (
+	NodeLoading NodeState = "loading"
+	NodeReady   NodeState = "ready"
+)
+
+// Silence is how long a node may say nothing before it counts as gone. By then it has fenced itself: it may answer for Limit after
+// its last look, and for twice that after it has last been heard.
+func (n *Node) Silence() time.Duration { return 3 * n.Limit }
+
+// Live tells whether a node has to be reckoned with.
+func (n *Node) Live(now time.Time) bool { return now.Sub(n.Seen) <= n.Silence() }
+
+// PutNode says that a node is there, and answers the database's time.
+func (db *DB) PutNode(ctx context.Context, n Node) (now time.Time, err error) {
+	err = db.shared.Note(ctx, func(q SQL) error {
+		server, err := db.shared.Server(ctx, q)
+		if err != nil {
+			return err
+		}
+		now = server.Now
+		_, err = q.Exec(ctx, `INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET address = excluded.address, state = excluded.state, applied = excluded.applied, skew_ms = excluded.skew_ms,
+				seen_ms = excluded.seen_ms`,
+			n.ID, n.Address, n.Version, n.State, n.Applied, n.Limit.Milliseconds(), n.Skew.Milliseconds(), millis(now), millis(now))
+		return err
+	})
+	return now, err
+}
+
+// DropNode forgets a node that answers no more.
+func (db *DB) DropNode(ctx context.Context, id string) error {
+	return db.shared.Note(ctx, func(q SQL) error {
+		_, err := q.Exec(ctx, `DELETE FROM nodes WHERE id = ?`, id)
+		return err
+	})
+}
+
+// Nodes lists the nodes, the oldest first, with the database's time and the newest revision.
+func (db *DB) Nodes(ctx context.Context) (nodes []Node, now time.Time, head int64, err error) {
+	err = db.shared.Follow(ctx, func(q SQL) error {
+		v := &View{ctx: ctx, q: q, db: db}
+		c, err := v.state(Cursor{})
+		if err != nil {
+			return err
+		}
+		now, head = c.now, c.Revision
+		nodes, err = all(v, scanNode, selectNodes+` ORDER BY started_ms, id`)
+		return err
+	})
+	return nodes, now, head, err
+}
+
+const selectNodes = `SELECT id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms FROM nodes`
+
+func scanNode(r Rows) (n Node, err error) {
+	var limit, skew, started, seen int64
+	err = r.Scan(&n.ID, &n.Address, &n.Version, &n.State, &n.Applied, &limit, &skew, &started, &seen)
+	n.Limit, n.Skew = time.Duration(limit)*time.Millisecond, time.Duration(skew)*time.Millisecond
+	n.Started, n.Seen = fromMillis(started), fromMillis(seen)
+	return n, err
+}
+
+const (
+	forgetNodes = 10 * time.Minute // after which nobody asks any more what became of a node
+	pruneBatch  = 5000             // changes
+)
+
+// PruneChanges removes a batch of the change log that every live node has behind it, and nodes that have long been silent. It tells
+// whether there is more.
+func (db *DB) PruneChanges(ctx context.Context) (more bool, err error) {
+	err = db.write(func(q SQL) error {
+		v := &View{ctx: context.WithoutCancel(ctx), q: q, db: db}
+		more, err = v.prune()
+		return err
+	})
+	if err == errNothing { //nolint:errorlint // it comes from the line above
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("prune the change log: %w", err)
+	}
+	return more, nil
+}
+
+func (v *View) prune() (more bool, err error) {
+	c, err := v.state(Cursor{})
+	if err != nil {
+		return false, err
+	}
+	nodes, err := all(v, scanNode, selectNodes)
+	if err != nil {
+		return false, err
+	}
+	floor, live := c.Revision, 0
+	for _, n := range nodes {
+		if n.Live(c.now) {
+			floor = min(floor, n.Applied)
+			live++
+		}
+	}
+	forgotten, err := v.q.Exec(v.ctx, `DELETE FROM nodes WHERE seen_ms < ?`, millis(c.now.Add(-forgetNodes)))
+	if err != nil {
+		return false, err
+	}
+	if live == 0 {
+		floor = 0
+	}
+	upTo, err := one(v, scanInt, `SELECT coalesce(max(revision), 0)
+		FROM (SELECT revision FROM changes WHERE revision <= ? ORDER BY revision LIMIT ?) AS batch`, floor, pruneBatch)
+	if err != nil {
+		return false, err
+	}
+	if upTo == 0 {
+		if forgotten == 0 {
+			return false, errNothing
+		}
+		return false, nil
+	}
+	n, err := v.q.Exec(v.ctx, `DELETE FROM changes WHERE revision <= ?`, upTo)
+	if err == nil {
+		_, err = v.q.Exec(v.ctx, `UPDATE cluster SET pruned_to = ? WHERE pruned_to < ?`, upTo, upTo)
+	}
+	return n >= pruneBatch, err
+}

@@ -1,0 +1,20 @@
+package wire
+
+// Node is a process that serves the installation, as it last said of itself.
+type Node struct {
+	ID          string `json:"id"`
+	Address     string `json:"address"`
+	Version     string `json:"version"`
+	State       string `json:"state"` // ready, loading or fenced
+	IsSelf      bool   `json:"isSelf"`
+	Revision    int64  `json:"revision"`
+	Behind      int64  `json:"behind"`
+	ClockSkewMS int64  `json:"clockSkewMs"`
+	StartedAt   Time   `json:"startedAt"`
+	LastSeenAt  Time   `json:"lastSeenAt"`
+}
+
+// NodeList answers a listing.
+type NodeList struct {
+	Nodes []Node `json:"nodes"`
+}

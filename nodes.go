@@ -1,0 +1,38 @@
+package keyward
+
+import (
+	"context"
+	"time"
+)
+
+// The states of a node. A fenced one has not been heard for so long that it answers no verification any more.
+const (
+	NodeReady   = "ready"
+	NodeLoading = "loading"
+	NodeFenced  = "fenced"
+)
+
+// Node is a process that serves the installation, as it last said of itself.
+type Node struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Version string `json:"version"`
+	State   string `json:"state"`
+	// IsSelf marks the node that answered.
+	IsSelf bool `json:"isSelf"`
+	// Revision is the one up to which it has every change, and Behind counts those that are newer.
+	Revision int64 `json:"revision"`
+	Behind   int64 `json:"behind"`
+	// ClockSkewMS says by how many milliseconds its clock is ahead of the database's.
+	ClockSkewMS int64     `json:"clockSkewMs"`
+	StartedAt   time.Time `json:"startedAt"`
+	LastSeenAt  time.Time `json:"lastSeenAt"`
+}
+
+// ListNodes gives the nodes that were heard of lately, the oldest first, to a service key that may manage.
+func (c *Client) ListNodes(ctx context.Context) ([]Node, error) {
+	listed, err := invoke[struct {
+		Nodes []Node `json:"nodes"`
+	}](ctx, c, get(nil, "nodes"))
+	return listed.Nodes, err
+}
