@@ -11,12 +11,11 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/postgres"
-	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
 func TestACommitWhoseConnectionIsLostIsReportedAsWhatItWas(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Database(t)
+	url := migrated(t)
 	p, through := between(t, url)
 	db := start(t, open(t, through))
 	var told []id.Key
@@ -50,7 +49,7 @@ func TestACommitWhoseConnectionIsLostIsReportedAsWhatItWas(t *testing.T) {
 
 func TestACommitThatNobodyCanBeAskedAboutIsReportedAsUnknown(t *testing.T) {
 	t.Parallel()
-	p, through := between(t, pgtest.Database(t))
+	p, through := between(t, migrated(t))
 	db := start(t, open(t, through))
 	p.set("answer", true)
 	k := newKey()
@@ -69,7 +68,7 @@ func TestACommitThatNobodyCanBeAskedAboutIsReportedAsUnknown(t *testing.T) {
 func TestAWriterThatStandsStillIsPutOutAndItsTransactionIsLost(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	url := pgtest.Database(t)
+	url := migrated(t)
 	quick, err := postgres.Open(ctx, url, postgres.Options{Connections: 4, Idle: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +92,7 @@ func TestAWriterThatStandsStillIsPutOutAndItsTransactionIsLost(t *testing.T) {
 func TestAWriterWaitsForItsTurnForALimitedTime(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	url := pgtest.Database(t)
+	url := migrated(t)
 	impatient, err := postgres.Open(ctx, url, postgres.Options{Connections: 4, Lock: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +114,7 @@ func TestAWriterWaitsForItsTurnForALimitedTime(t *testing.T) {
 
 func TestT86AServerThatGoesAwayIsToldAsUnavailableAndComesBack(t *testing.T) {
 	t.Parallel()
-	p, through := between(t, pgtest.Database(t))
+	p, through := between(t, migrated(t))
 	db := start(t, open(t, through))
 	p.set("", true)
 	p.cut()
@@ -133,7 +132,7 @@ func TestT86AServerThatGoesAwayIsToldAsUnavailableAndComesBack(t *testing.T) {
 
 func TestABackupIsLeftToPostgreSQL(t *testing.T) {
 	t.Parallel()
-	err := start(t, open(t, pgtest.Database(t))).Backup(context.Background(), "nowhere")
+	err := start(t, open(t, migrated(t))).Backup(context.Background(), "nowhere")
 	if err == nil || !strings.Contains(err.Error(), "pg_dump") {
 		t.Errorf("%v, want a hint at pg_dump", err)
 	}

@@ -55,7 +55,7 @@ func TestNodesThatStartAtOnceMakeOneInstallation(t *testing.T) {
 
 func TestWritersOnSeveralNodesLoseNothingAndKeepOneLog(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Database(t)
+	url := migrated(t)
 	nodes := []*store.DB{start(t, open(t, url)), start(t, open(t, url)), start(t, open(t, url))}
 	var wg sync.WaitGroup
 	for _, db := range nodes {
@@ -89,7 +89,7 @@ func TestWritersOnSeveralNodesLoseNothingAndKeepOneLog(t *testing.T) {
 
 func TestT9AuthorityThatIsTakenAwayOnAnotherNodeMintsNothingAfterwards(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Database(t)
+	url := migrated(t)
 	a, b := start(t, open(t, url)), start(t, open(t, url))
 	ctx := context.Background()
 	for round := range 50 {
@@ -198,7 +198,7 @@ func pooled(t *testing.T, database string) string {
 
 func TestAPoolerInTransactionModeMayStandBetween(t *testing.T) {
 	t.Parallel()
-	url := pooled(t, pgtest.Database(t))
+	url := pooled(t, migrated(t))
 	nodes := []*store.DB{start(t, open(t, url)), start(t, open(t, url))}
 	var wg sync.WaitGroup
 	for _, db := range nodes {
@@ -223,7 +223,7 @@ func TestAPoolerInTransactionModeMayStandBetween(t *testing.T) {
 
 func TestOnlyADirectConnectionListens(t *testing.T) {
 	t.Parallel()
-	direct := pgtest.Database(t)
+	direct := migrated(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if err := open(t, pooled(t, direct)).Listen(ctx, func() {}); !errors.Is(err, postgres.ErrPooled) {

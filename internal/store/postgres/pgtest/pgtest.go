@@ -34,8 +34,11 @@ type Server struct {
 	account *syscall.Credential // nil: our own
 	options []string
 	process *exec.Cmd
-	output  *os.File
-	ended   chan struct{}
+
+	once     sync.Once // for the database that others are copied from
+	prepared error
+	output   *os.File
+	ended    chan struct{}
 }
 
 // patience is how long a server may take to start or to stop.
@@ -73,6 +76,20 @@ func Shared(t testing.TB) *Server {
 func Database(t testing.TB) string {
 	t.Helper()
 	return Shared(t).Database(t)
+}
+
+// Prepared is Database with what prepare has put into the first one that was asked for: the others are copies of that.
+func Prepared(t testing.TB, prepare func(url string) error) string {
+	t.Helper()
+	s := Shared(t)
+	s.once.Do(func() {
+		s.Run(t, "postgres", "CREATE DATABASE prepared TEMPLATE template0")
+		s.prepared = prepare(s.URL("prepared"))
+	})
+	if s.prepared != nil {
+		t.Fatal(s.prepared)
+	}
+	return s.copy(t, "prepared")
 }
 
 // Own starts a server for one test alone, which may stop it, with settings of its own.
@@ -256,8 +273,13 @@ func (s *Server) URL(database string) string {
 // Database makes an empty database and answers its URL. It is dropped at the end of the test.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
+	return s.copy(t, "template0")
+}
+
+func (s *Server) copy(t testing.TB, template string) string {
+	t.Helper()
 	name := fmt.Sprintf("test_%d", count.Add(1))
-	s.Run(t, "postgres", "CREATE DATABASE "+name+" TEMPLATE template0")
+	s.Run(t, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() {
 		select {
 		case <-s.ended:
