@@ -83,6 +83,9 @@ func readNotice(ts *testscript.TestScript, s *bufio.Scanner) {
 		if url, ok := strings.CutPrefix(text, "Keyward is at "); ok {
 			ts.Setenv("KEYWARD_URL", url)
 		}
+		if strings.Contains(text, "/signin/link?code=") {
+			ts.Setenv("ROOT_LINK", text)
+		}
 		if strings.HasPrefix(text, "kw_svc_") {
 			ts.Setenv("KEYWARD_TOKEN", text)
 		}
