@@ -319,3 +319,30 @@ func TestARevocationIsTrueForTheNextRequestUnlessThereIsACache(t *testing.T) {
 		t.Errorf("after the cache's end: %d", a.Code)
 	}
 }
+
+func TestLimitsAreExactWithACacheToo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, guard := range map[string]*keyhttp.Guard{
+		"without a cache": keyhttp.New(h.client), "with one": keyhttp.New(h.client, keyhttp.WithCache(time.Minute, 100)),
+	} {
+		made, err := h.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: name,
+			Permissions: keyward.Permissions("calls:read"), RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5)})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		costly := guard.Check(keyhttp.Rule{All: []string{"calls:read"}, Cost: new(3)})
+		var got []int
+		for _, guarded := range []func(http.Handler) http.Handler{costly, costly, guard.Require("calls:read"), guard.Require(), guard.Require()} {
+			got = append(got, get(t, guarded, "/", "X-API-Key", made.Key.Reveal()).Code)
+		}
+		if fmt.Sprint(got) != "[200 429 200 200 429]" {
+			t.Errorf("%s: of five, three and three and one and one and one: %v", name, got)
+		}
+		a := get(t, guard.Require(), "/", "X-API-Key", made.Key.Reveal())
+		if !strings.HasPrefix(a.Header().Get("RateLimit"), `"minute";r=0;t=`) || a.Header().Get("RateLimit-Policy") != `"minute";q=5;w=60` ||
+			a.Header().Get("Retry-After") == "" || a.error().Code != "rate_limited" {
+			t.Errorf("%s: %v %s", name, a.Header(), a.Body)
+		}
+	}
+}
