@@ -156,3 +156,22 @@ func TestARequestThatComesInDropsIsAnsweredAllTheSame(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Half a head is waited for as long as ReadHeaderTimeout says, and then the connection is closed, on both listeners.
+func TestT56HalfAHeadIsNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	for name, addr := range map[string]string{"data": h.data, "main": h.main} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := dial(addr, "127.0.0.1")
+			must(t, err)
+			defer c.Close()
+			_, err = io.WriteString(c, h.verify(one, "{}")[:50])
+			must(t, err)
+			if _, err := io.ReadAll(c); err != nil {
+				t.Errorf("%v, want the end", err)
+			}
+		})
+	}
+}

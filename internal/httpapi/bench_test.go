@@ -14,8 +14,10 @@ import (
 // BenchmarkVerify costs one verification from request to answer, without a network: as it is, without its line of log, and on the
 // long way.
 func BenchmarkVerify(b *testing.B) {
-	quiet := func(c *httpapi.Config) { c.Logger = slog.New(slog.DiscardHandler) }
-	loud := func(c *httpapi.Config) { c.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil)) }
+	quiet := func(c *httpapi.Config) { c.Logger, c.Lines = slog.New(slog.DiscardHandler), nil }
+	loud := func(c *httpapi.Config) {
+		c.Logger, c.Lines = slog.New(slog.NewJSONHandler(io.Discard, nil)), io.Discard
+	}
 	for _, c := range []struct {
 		name string
 		log  func(*httpapi.Config)

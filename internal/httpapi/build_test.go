@@ -79,7 +79,7 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 
 	h := &house{t: t, replica: r, root: root.Reveal(), log: &notes{}}
 	h.config = httpapi.Config{Control: service, Engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now}), Catalogue: perm.Builtin(), Format: format,
-		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: time.Now,
+		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, Now: time.Now,
 		OpenAPI: []byte(`{"openapi":"3.1.1"}`), Reference: []byte("<!doctype html>"), Stylesheet: []byte("p{}")}
 	for _, c := range change {
 		c(&h.config)

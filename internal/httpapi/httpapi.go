@@ -6,6 +6,7 @@ package httpapi
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -58,6 +59,9 @@ type Config struct {
 	DataPlane bool
 	// Refuse shows a person why a request was refused; without it they read JSON.
 	Refuse func(http.ResponseWriter, *http.Request, error)
+	// Lines is where Logger writes, where that is slog's JSON and nothing but a time, a level and a message is added to it. Then the
+	// line of a quick answer is written there, as slog would write it.
+	Lines io.Writer
 	// Stopping tells that every answer is to be the last of its connection.
 	Stopping func() bool
 }

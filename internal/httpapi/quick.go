@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -72,6 +71,7 @@ type desk struct {
 	questions []verify.Question
 	verdict   verify.Verdict
 	body, out []byte
+	line      []byte
 }
 
 func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
@@ -104,9 +104,10 @@ func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
 			reply.RetryAfter = retryAfter
 		}
 	}
-	l.status, l.bytes, l.took = reply.Status, int64(len(reply.Body)-before), a.Now().Sub(start)
+	end := a.Now()
+	l.status, l.bytes, l.took = reply.Status, int64(len(reply.Body)-before), end.Sub(start)
 	a.Observer.ObserveRequest(l.operation, l.method, l.status, l.took.Seconds())
-	a.write(context.Background(), &l)
+	d.line = a.writeQuickly(&l, end, d.line)
 	return true
 }
 

@@ -4,9 +4,11 @@
 package metrics
 
 import (
+	"maps"
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,6 +71,9 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
+
+	seen  atomic.Pointer[map[request]meters]
+	codes atomic.Pointer[map[string]prometheus.Counter]
 }
 
 // latencies are the histogram's bounds in seconds: a verification takes microseconds, a change a few milliseconds.
@@ -100,12 +105,45 @@ func New(version string) *Metrics {
 
 // ObserveRequest counts an answered request. The operation and the method come from fixed sets: never a path.
 func (m *Metrics) ObserveRequest(operation, method string, status int, seconds float64) {
-	m.requests.WithLabelValues(operation, method, strconv.Itoa(status)).Inc()
-	m.latency.WithLabelValues(operation, method).Observe(seconds)
+	meters := kept(&m.seen, request{operation, method, status}, func() meters {
+		return meters{m.requests.WithLabelValues(operation, method, strconv.Itoa(status)), m.latency.WithLabelValues(operation, method)}
+	})
+	meters.count.Inc()
+	meters.latency.Observe(seconds)
 }
 
 // ObserveVerdict counts a verification by its code.
-func (m *Metrics) ObserveVerdict(code string) { m.verdicts.WithLabelValues(code).Inc() }
+func (m *Metrics) ObserveVerdict(code string) {
+	kept(&m.codes, code, func() prometheus.Counter { return m.verdicts.WithLabelValues(code) }).Inc()
+}
+
+// request is one child of the families of requests, and meters are its own.
+type request struct {
+	operation, method string
+	status            int
+}
+
+type meters struct {
+	count   prometheus.Counter
+	latency prometheus.Observer
+}
+
+// kept finds what belongs to labels without putting the labels together again each time. There are few of them.
+func kept[K comparable, V any](all *atomic.Pointer[map[K]V], key K, find func() V) V {
+	seen := all.Load()
+	if seen != nil {
+		if v, ok := (*seen)[key]; ok {
+			return v
+		}
+	}
+	v := find()
+	next := map[K]V{key: v}
+	if seen != nil {
+		maps.Copy(next, *seen)
+	}
+	all.CompareAndSwap(seen, &next) // another was kept instead: this one is, the next time
+	return v
+}
 
 // Observe adds what is looked at when somebody asks. Call it once.
 func (m *Metrics) Observe(g Gauges) {

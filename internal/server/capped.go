@@ -1,11 +1,13 @@
 package server
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // capped is a listener that closes at once what comes over its bounds: so many connections in all, and so many from one address that
@@ -15,15 +17,20 @@ type capped struct {
 	most, perAddress int // 0 for no bound
 	trusted          []netip.Prefix
 
-	refused atomic.Int64
-	mu      sync.Mutex
-	all     int
-	from    map[netip.Addr]int
+	refused  atomic.Int64
+	watching sync.Once
+	done     chan struct{}
+
+	mu    sync.Mutex
+	conns map[*admitted]struct{}
+	from  map[netip.Addr]int
+
+	closed, stopped bool
 }
 
 func (s *Server) capped(l net.Listener) *capped {
 	return &capped{Listener: l, most: s.cfg.MaxConnections, perAddress: s.cfg.MaxConnectionsPerAddress, trusted: s.cfg.TrustedProxies,
-		from: map[netip.Addr]int{}}
+		done: make(chan struct{}), conns: map[*admitted]struct{}{}, from: map[netip.Addr]int{}}
 }
 
 // Accept waits for a connection that stays within the bounds.
@@ -37,32 +44,74 @@ func (l *capped) Accept() (net.Conn, error) {
 		if p, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 			peer = p.Addr().Unmap().WithZone("")
 		}
-		if l.admit(peer) {
-			return &admitted{Conn: c, listener: l, peer: peer}, nil
+		if a := (&admitted{Conn: c, listener: l, peer: peer, deadlines: deadlines{conn: c}}); l.admit(a) {
+			l.watching.Do(func() { go l.watch() })
+			return a, nil
 		}
 		l.refused.Add(1)
 		_ = c.Close()
 	}
 }
 
-func (l *capped) admit(peer netip.Addr) bool {
-	free := slices.ContainsFunc(l.trusted, func(p netip.Prefix) bool { return p.Contains(peer) })
+func (l *capped) admit(c *admitted) bool {
+	free := slices.ContainsFunc(l.trusted, func(p netip.Prefix) bool { return p.Contains(c.peer) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.most > 0 && l.all >= l.most || !free && l.perAddress > 0 && l.from[peer] >= l.perAddress {
+	if l.most > 0 && len(l.conns) >= l.most || !free && l.perAddress > 0 && l.from[c.peer] >= l.perAddress {
 		return false
 	}
-	l.all++
-	l.from[peer]++
+	l.conns[c] = struct{}{}
+	l.from[c.peer]++
 	return true
 }
 
-func (l *capped) release(peer netip.Addr) {
+func (l *capped) release(c *admitted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all--
-	if l.from[peer]--; l.from[peer] <= 0 {
-		delete(l.from, peer)
+	delete(l.conns, c)
+	if l.from[c.peer]--; l.from[c.peer] <= 0 {
+		delete(l.from, c.peer)
+	}
+	if len(l.conns) == 0 && l.closed {
+		l.stop()
+	}
+}
+
+// watch fires the deadlines of connections until the last of them is closed after the listener.
+func (l *capped) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-tick.C:
+		}
+		now := time.Now() // as net/http reads it, whatever clock the server goes by
+		l.mu.Lock()
+		for c := range l.conns {
+			c.deadlines.look(now)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// Close takes no more connections. Those that there are go on.
+func (l *capped) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	if len(l.conns) == 0 {
+		l.stop()
+	}
+	l.mu.Unlock()
+	return l.Listener.Close()
+}
+
+// stop ends watch; it is called under the lock.
+func (l *capped) stop() {
+	if !l.stopped {
+		l.stopped = true
+		close(l.done)
 	}
 }
 
@@ -73,7 +122,7 @@ func (l *capped) open() int {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.all
+	return len(l.conns)
 }
 
 // refusals counts what was closed at once.
@@ -87,14 +136,28 @@ func (l *capped) refusals() int64 {
 // admitted is a connection that is counted until it is closed.
 type admitted struct {
 	net.Conn
-	listener *capped
-	peer     netip.Addr
-	closed   sync.Once
+	deadlines deadlines
+	listener  *capped
+	peer      netip.Addr
+	closed    sync.Once
+}
+
+// The deadlines are noted, and fired by watch.
+func (c *admitted) SetReadDeadline(t time.Time) error {
+	return c.deadlines.setRead(t, time.Now())
+}
+func (c *admitted) SetWriteDeadline(t time.Time) error {
+	return c.deadlines.setWrite(t, time.Now())
+}
+
+// SetDeadline sets both.
+func (c *admitted) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // Close may be called more than once.
 func (c *admitted) Close() error {
 	err := c.Conn.Close()
-	c.closed.Do(func() { c.listener.release(c.peer) })
+	c.closed.Do(func() { c.listener.release(c) })
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/keyward/keyward/internal/dataplane"
 	"github.com/keyward/keyward/internal/httpapi"
@@ -20,7 +21,7 @@ func (s *Server) listenData(ctx context.Context, lc *net.ListenConfig) error {
 		return fmt.Errorf("KEYWARD_DATA_ADDR: %w", err)
 	}
 	s.dataListener = s.capped(l)
-	s.push("the listener of the data plane", ignoreClosed(l.Close))
+	s.push("the listener of the data plane", ignoreClosed(s.dataListener.Close))
 	return nil
 }
 
@@ -38,7 +39,7 @@ func (s *Server) addData(c httpapi.Config) error {
 		}
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
-	s.servers = append(s.servers, &serving{listener: l, by: dataplane.New(httpapi.New(c), s.bounded(nil), s.opt.Now, s.log)})
+	s.servers = append(s.servers, &serving{listener: l, by: dataplane.New(httpapi.New(c), s.bounded(nil), time.Now, s.log)})
 	return nil
 }
 

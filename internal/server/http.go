@@ -39,7 +39,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
 		Pages: pages, Nodes: s.nodes(), Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
-		Stopping: s.stopping.Load,
+		Stopping: s.stopping.Load, Lines: s.jsonLines,
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()

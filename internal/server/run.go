@@ -167,7 +167,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		return fmt.Errorf("KEYWARD_ADDR: %w", err)
 	}
 	s.listener = s.capped(l)
-	s.push("the listener", ignoreClosed(l.Close))
+	s.push("the listener", ignoreClosed(s.listener.Close))
 	if err := s.listenData(ctx, &lc); err != nil {
 		return err
 	}

@@ -23,10 +23,13 @@ import (
 
 func (s *Server) openLog(context.Context) error {
 	options := &slog.HandlerOptions{Level: s.cfg.LogLevel}
+	s.lines = newLines(s.opt.Log)
+	s.push("the log", s.lines.Close)
 	if s.cfg.LogFormat == "text" || s.cfg.LogFormat == "" && s.opt.Terminal {
-		s.log = slog.New(slog.NewTextHandler(s.opt.Log, options))
+		s.log = slog.New(prompt{slog.NewTextHandler(s.lines, options), s.lines})
 	} else {
-		s.log = slog.New(slog.NewJSONHandler(s.opt.Log, options))
+		s.log = slog.New(prompt{slog.NewJSONHandler(s.lines, options), s.lines})
+		s.jsonLines = s.lines
 	}
 	for _, name := range s.cfg.Unknown {
 		s.log.Warn("a name in the environment looks like a setting and is none", "name", name)
