@@ -13,6 +13,7 @@ import (
 // benches lists all that can be measured, in the order in which it is reported. Each is independent of the others.
 func benches() []bench {
 	return []bench{
+		{"http", "verifications over HTTP, the server on one core and the load on another", overHTTP},
 		{"create", "keys made by 32 callers and by one, on the same disk", groupCommit},
 		{"inprocess", "a verification without a network, among few keys and among many", inProcess},
 		{"counted", "what it costs that uses are counted", counted},

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+func overHTTP(context.Context, *lab) (result, error) {
+	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
+}
