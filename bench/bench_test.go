@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -9,18 +8,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// TestMain lets this program be its own helpers, as the command is.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == childWord {
-		if err := child(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // A quick run says nothing about time; it holds that every figure is still produced.
 func TestEveryFigureIsProducedInAQuickRun(t *testing.T) {

@@ -42,6 +42,21 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
+// cpu is the processor time that it took so far, in seconds (proc(5), in ticks of 10 ms).
+func (p *process) cpu() (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, err := strconv.ParseFloat(fields[11], 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100, err
+}
+
 // begin starts a server and waits until it answers.
 func begin(cmd *exec.Cmd, addr string) (*process, error) {
 	if err := cmd.Start(); err != nil {
@@ -224,6 +239,26 @@ func overHTTP(_ context.Context, l *lab) (result, error) {
 	return r, err
 }
 
+// door is where a request is sent, and what is in every answer.
+type door struct {
+	server     *process
+	addr, want string
+}
+
+// knock has the load generator ask at a door, and answers also what processor time a request took there, in microseconds.
+func (l *lab) knock(d door, request string) (load, float64, error) {
+	before, err := d.server.cpu()
+	if err != nil {
+		return load{}, 0, err
+	}
+	found, err := l.fire(d.addr, request, d.want, conns)
+	if err != nil {
+		return load{}, 0, err
+	}
+	after, err := d.server.cpu()
+	return found, 1e6 * max(after-before, 0.001) / (found.Rate * l.span.Seconds()), err
+}
+
 // against measures one request on the bare server, the default listener and the data plane, in turns, and answers the three rates.
 func (l *lab) against(s *site, what, request, want string, r *result) ([]float64, error) {
 	n, err := s.answerSize(request)
@@ -243,16 +278,16 @@ func (l *lab) against(s *site, what, request, want string, r *result) ([]float64
 		return nil, err
 	}
 	defer bare.stop()
-	doors := []struct{ addr, want string }{{bare.addr, "x"}, {s.addr, want}}
+	doors := []door{{bare, bare.addr, "x"}, {s.process, s.addr, want}}
 	if what != "self" { // which the data plane does not have
-		doors = append(doors, struct{ addr, want string }{s.data, want})
+		doors = append(doors, door{s.process, s.data, want})
 	}
-	tails := make([][]float64, len(doors))
+	tails, costs := make([][]float64, len(doors)), make([][]float64, len(doors))
 	rivals := make([]func() (float64, error), len(doors))
 	for i, d := range doors {
 		rivals[i] = func() (float64, error) {
-			found, err := l.fire(d.addr, request, d.want, conns)
-			tails[i] = append(tails[i], found.P99)
+			found, cost, err := l.knock(d, request)
+			tails[i], costs[i] = append(tails[i], found.P99), append(costs[i], cost)
 			return found.Rate, err
 		}
 	}
@@ -267,11 +302,12 @@ func (l *lab) against(s *site, what, request, want string, r *result) ([]float64
 			continue
 		}
 		f := figure{what: what + ", " + door, unit: "requests/s", value: rates[i], baseline: rates[0], against: "bare net/http", ratio: ratios[i]}
+		cost := figure{what: what + ", processor time, " + door, unit: "µs", value: median(costs[i]), baseline: median(costs[0]), against: "bare net/http"}
 		tail := figure{what: what + ", p99, " + door, unit: "µs", value: median(tails[i]), baseline: median(tails[0]), against: "bare net/http"}
 		if what == "verify" {
 			f.must, f.aim, tail.must = musts[i], aims[i], atMost(1.5)
 		}
-		r.figures = append(r.figures, f, tail)
+		r.figures = append(r.figures, f, tail, cost)
 	}
 	return rates, nil
 }
