@@ -286,3 +286,22 @@ func TestWhatIsAdmittedWhileRedisIsFrozenIsChargedAfterwardsT88(t *testing.T) {
 		t.Errorf("%d admitted within a minute, want %d", most, limit)
 	}
 }
+
+func TestAfterALossNoNodeTakesItsShareForTheWholeT88(t *testing.T) {
+	t.Parallel()
+	const limit, nodes = 30, 3
+	in := install(t, nodes, func(o *redislimit.Options) { o.Timeout = 100 * time.Millisecond })
+	in.redis.Process().Kill()
+	in.redis.Start()
+	start := in.now()
+	for in.now().Before(start.Add(30 * time.Second)) {
+		for i := range nodes {
+			for in.take(i, 1, limit, 1) {
+			}
+		}
+		time.Sleep(20 * time.Millisecond / speed)
+	}
+	if most := in.got.most(1); most > limit {
+		t.Errorf("%d admitted within a minute, over %d", most, limit)
+	}
+}

@@ -31,6 +31,7 @@ type watch struct {
 	nodes atomic.Int64
 	cold  atomic.Int64 // monotonic milliseconds until which no node takes more than its share
 	mu    sync.Mutex   // one inspection at a time
+	fewer int64        // monotonic milliseconds since when fewer nodes are counted than nodes says; 0 where they are not
 }
 
 // epoch is a stretch of time over which Redis has forgotten nothing.
@@ -140,8 +141,25 @@ func (l *Limiter) count(ctx context.Context) (now int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("count the nodes: %w", err)
 	}
-	l.watch.nodes.Store(max(n, 1))
+	l.counted(max(n, 1))
 	return now, nil
+}
+
+// counted believes in more nodes at once and in fewer only after a while: a Redis that has lost its memory counts them one by one
+// again, and the first would take its share for the whole.
+func (l *Limiter) counted(n int64) {
+	w, now := &l.watch, l.mono()
+	switch {
+	case n >= w.nodes.Load():
+		w.fewer = 0
+	case w.fewer == 0:
+		w.fewer = now
+		return
+	case now-w.fewer < aliveFor.Milliseconds():
+		return
+	}
+	w.fewer = 0
+	w.nodes.Store(n)
 }
 
 // enter notes the epoch. A new one is cold until everything that the old one had charged has run out.
