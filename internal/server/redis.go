@@ -12,6 +12,9 @@ import (
 // shareLimits puts the minute limits over Redis, where one is named. Nobody waits for it: while it cannot be reached, the policy holds.
 func (s *Server) shareLimits(context.Context) error {
 	if s.cfg.Redis.IsZero() {
+		if note := s.limitsNote(); note != "" {
+			s.log.Warn(note)
+		}
 		return nil
 	}
 	where, err := redislimit.ParseURL(s.cfg.Redis.Reveal())
@@ -24,6 +27,17 @@ func (s *Server) shareLimits(context.Context) error {
 	})
 	s.push("what is shared over Redis", func() error { s.shared.Close(); return nil })
 	return nil
+}
+
+// limitsNote is what an operator should know of the minute limits; "" where there is nothing to say.
+func (s *Server) limitsNote() string {
+	switch {
+	case s.shared != nil && s.shared.Stats().Down:
+		return "Redis cannot be asked: limits per minute follow the policy"
+	case s.shared == nil && s.node != nil:
+		return "without KEYWARD_REDIS_URL limits per minute hold for each node by itself, not for all together"
+	}
+	return ""
 }
 
 // sharedGauges adds what is known of Redis.

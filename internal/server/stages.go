@@ -148,6 +148,9 @@ func (s *Server) ensureRoot(ctx context.Context) (err error) {
 	if s.minted, s.rootLink, err = s.control.SetUp(ctx, s.cfg.RootKey); err != nil {
 		return fmt.Errorf("set up the root key: %w", err)
 	}
+	if s.node != nil { // another node may have made it a moment ago: who waits for this one to be ready calls with it
+		s.node.Look(ctx)
+	}
 	return nil
 }
 
