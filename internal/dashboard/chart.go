@@ -174,8 +174,8 @@ func drawSpark(s *usage.Series) spark {
 		if verified > 0 {
 			fmt.Fprintf(&ok, "M%d %dV%d", x, sparkHeight, min(top, sparkHeight-1))
 		}
-		if refused > 0 {
-			fmt.Fprintf(&no, "M%d %dV%d", x, min(top, sparkHeight), min(top-int(refused*sparkHeight/most), top-1))
+		if high := int(refused * sparkHeight / most); high > 0 || verified == 0 {
+			fmt.Fprintf(&no, "M%d %dV%d", x, top, top-max(high, 1))
 		}
 	}
 	total := s.Total()

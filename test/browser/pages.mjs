@@ -18,6 +18,9 @@ export const pages = {
   nobody: { 'sign-in': '/signin', 'sign-in-dead': '/signin/link?code=keyward_link_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' },
 };
 
+// Layout differs on a phone, markup does not: there axe looks at one page of each kind.
+const narrow = ['overview', 'keys', 'new-key', 'key', 'role-new', 'sign-in'];
+
 for (const theme of ['light', 'dark']) {
   for (const [size, width] of [['desk', 1280], ['phone', 360]]) {
     story(`every page is whole and can be used by everybody, ${theme}, ${size}`, async () => {
@@ -30,7 +33,7 @@ for (const theme of ['light', 'dark']) {
           if (bytes > 100_000) wrong.push(`${name}: ${bytes} bytes`);
           if (answer.status() >= 500) wrong.push(`${name}: ${answer.status()}`);
           await page.screenshot({ path: `${shots}/${name}-${theme}-${size}.png`, fullPage: true });
-          wrong.push(...(await looks(page)).map((w) => `${name}: ${w}`));
+          wrong.push(...(await looks(page, { axeToo: size === 'desk' || narrow.includes(name) })).map((w) => `${name}: ${w}`));
         }
         await page.context().close();
       }
