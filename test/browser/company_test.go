@@ -126,10 +126,7 @@ func (c *company) keys() {
 			r.ExpiresAt = &at
 		}
 	}
-	limited := func(r *keyward.CreateKeyRequest) {
-		r.RateLimit = keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(600), RequestsPerDay: keyward.Set(50_000)})
-	}
-	c.key("ada", "Checkout service", limited, "calls:read", "calls:write", "billing:read", "phone-numbers:read")
+	c.key("ada", "Checkout service", nil, "calls:read", "calls:write", "billing:read", "phone-numbers:read")
 	c.key("amy", "Data warehouse sync", in(200), "analytics:read", "calls:read", "calls:metrics-read", "insights:read")
 	c.key("bob", "Support console", in(9), "calls:read", "calls:write", "chat:read")
 	c.key("ada", "CI deployments", in(60), "agents:read", "agents:write", "agents:test", "workflows:write", "versions:publish")
@@ -144,7 +141,6 @@ func (c *company) keys() {
 	}, "calls:read")
 	c.key("ada", "Nightly report", func(r *keyward.CreateKeyRequest) {
 		r.Metadata = map[string]any{"team": "data", "ticket": "OPS-1412"}
-		r.RateLimit = keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(60)})
 	}, "calls:read", "analytics:read", "insights:read")
 	_, err := c.client.RemoveMember(c.Context(), c.ws, "gus", keyward.RemoveMemberOptions{Keys: keyward.KeepKeys})
 	c.must(err)
@@ -187,6 +183,18 @@ func (c *company) traffic() {
 
 // today is what was done last: it stands on top of the log.
 func (c *company) today() {
-	_, err := c.client.UpdateKeys(c.Context(), []keyward.KeyUpdate{{ID: c.ids["Mobile app (staging)"], IsActive: keyward.Set(false)}})
+	limits := func(minute, day int) keyward.Field[keyward.Limits] {
+		return keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(minute), RequestsPerDay: keyward.Set(day)})
+	}
+	_, err := c.client.UpdateKeys(c.Context(), []keyward.KeyUpdate{
+		{ID: c.ids["Mobile app (staging)"], IsActive: keyward.Set(false)},
+		{ID: c.ids["Checkout service"], RateLimit: limits(600, 50_000)},
+		{ID: c.ids["Nightly report"], RateLimit: limits(600, 1000)},
+		{ID: c.ids["Data warehouse sync"], RateLimit: limits(100, 40)},
+	})
 	c.must(err)
+	for range 38 {
+		_, err := c.client.Verify(c.Context(), keyward.VerifyRequest{Key: c.values["Data warehouse sync"]})
+		c.must(err)
+	}
 }

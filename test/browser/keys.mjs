@@ -70,8 +70,8 @@ story('a developer makes a key, tests it, rotates it, disables it and deletes it
 // travel goes through the history; a page that the browser has kept tells no load.
 const travel = async (page, way) => {
   await page[way]({ waitUntil: 'commit' }).catch(() => {});
-  await page.waitForTimeout(250);
-  await page.waitForLoadState();
+  await page.waitForTimeout(300);
+  await page.waitForFunction(() => document.readyState === 'complete').catch(() => {});
 };
 
 story('T29 a value is gone on reload, on the way back, in storage and in the page that the browser keeps', async () => {
