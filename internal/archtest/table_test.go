@@ -157,7 +157,7 @@ var keyward = archtest.House{
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
 		{Path: "bench", Level: archtest.Outside, May: []string{
-			"internal/account", "internal/apikey", "internal/clock", "internal/control", "internal/feed", "internal/id", "internal/keyfmt",
+			"internal/account", "internal/apikey", "internal/clock", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
 			"internal/usage", "internal/verify",
 		}},
