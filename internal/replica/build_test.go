@@ -27,6 +27,11 @@ func workspace(name id.Workspace) feed.Change {
 	return feed.Change{Workspace: &account.Workspace{ID: name, IsActive: true}}
 }
 
+// capped is a workspace that narrows keys to what their creators hold.
+func capped(name id.Workspace) feed.Change {
+	return feed.Change{Workspace: &account.Workspace{ID: name, IsActive: true, Settings: account.Settings{PermissionMode: account.Capped}}}
+}
+
 func role(w id.Workspace, name id.Role, held ...string) feed.Change {
 	return feed.Change{Role: &account.Role{ID: name, Workspace: w, Permissions: set(held...)}}
 }

@@ -88,7 +88,7 @@ func (m *model) view(k *apikey.Key, w *account.Workspace, until time.Time) repli
 	}
 	if c := m.newest["m/"+string(w.ID)+"/"+string(k.User)].Member; c != nil {
 		v.CreatorPresent = true
-		if r := m.newest["r/"+string(c.Role)].Role; r != nil {
+		if r := m.newest["r/"+string(c.Role)].Role; r != nil && v.Capped {
 			v.CreatorHolds = r.Permissions
 		}
 	}

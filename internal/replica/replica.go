@@ -20,8 +20,8 @@
 //     read the record of one instant. (Go's atomic operations behave as if in one order, so no fence is missing.) The number
 //     has 15 bits beside the revision's 48: a reader would have to sleep through 32,768 changes of one record at one revision.
 //     What a reader does wait for, once in a long while, is a dozen stores of a writer in the midst of them.
-//   - workspace.state, member.state, role.state: each points to a struct that is never written again. A change stores a pointer to
-//     a new one, so an old pointer that is still there means that nothing has changed in between.
+//   - member.state, role.state: each points to a struct that is never written again. A change stores a pointer to a new one, so an
+//     old pointer that is still there means that nothing has changed in between. workspace.state is flags and a number that rises.
 //   - Bytes of the arena are written once, before the record that leads to them, and never again. A chunk that is dropped stays for
 //     whoever holds a string of it, as everything does in Go. The list of chunks is new with each change of it: a reader loads it before the
 //     record, and where it is still the same afterwards, every text that the record leads to is in it.
@@ -94,7 +94,7 @@ func New() *Replica {
 	r.services.Store(&map[keyfmt.Digest]*account.ServiceKey{})
 
 	w, m, ro := &workspace{}, &member{}, &role{}
-	w.state.Store(&workspaceState{active: true})
+	w.change(workspaceActive)
 	ro.state.Store(&roleState{})
 	m.workspace = w
 	m.state.Store(&memberState{role: ro})

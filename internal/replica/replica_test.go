@@ -149,6 +149,7 @@ func TestAWorkspaceSpeaksForAllItsKeysAtOnce(t *testing.T) {
 func TestACreatorHoldsWhatTheirRoleHoldsNow(t *testing.T) {
 	t.Parallel()
 	r := house()
+	r.Apply(at(2, capped("w")))
 	steps := []struct {
 		name    string
 		change  feed.Change

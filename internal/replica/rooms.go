@@ -14,7 +14,7 @@ import (
 // workspace is shared by all that is in it.
 type workspace struct {
 	id    id.Workspace
-	state atomic.Pointer[workspaceState] // nil: not known yet
+	state atomic.Uint64 // a workspaceState
 
 	// The writers'.
 	version
@@ -24,17 +24,28 @@ type workspace struct {
 	size    int64 // keys
 }
 
-type workspaceState struct {
-	gone   bool
-	active bool
-	capped bool
+// workspaceState is flags, and above them a number that rises with every change, so that no state comes back. 0 is not known yet.
+type workspaceState uint64
+
+const (
+	workspaceKnown workspaceState = 1 << iota
+	workspaceGone
+	workspaceActive
+	workspaceCapped
+	workspaceChange
+)
+
+func (w workspaceState) exists() bool { return w&(workspaceKnown|workspaceGone) == workspaceKnown }
+
+func (w workspaceState) fill(v *View) {
+	v.WorkspaceActive = w.exists() && w&workspaceActive != 0
+	v.Capped = w.exists() && w&workspaceCapped != 0
 }
 
-func (w *workspaceState) exists() bool { return w != nil && !w.gone }
-
-func (w *workspaceState) fill(v *View) {
-	v.WorkspaceActive = w.exists() && w.active
-	v.Capped = w.exists() && w.capped
+// change puts another state in place. For writers.
+func (w *workspace) change(flags workspaceState) {
+	count := workspaceState(w.state.Load())/workspaceChange + 1
+	w.state.Store(uint64(count*workspaceChange | flags | workspaceKnown))
 }
 
 // role is shared by the members that have it.
@@ -86,21 +97,22 @@ type member struct {
 
 type memberState struct{ role *role }
 
-// fill says what the member holds, and what of it narrows the set with this number.
+// fill says whether the member is one, and, where the workspace is capped, what they hold and what of it narrows the set with this
+// number. Elsewhere nobody asks, and the role is not looked at.
 func (m *memberState) fill(v *View, number uint32) {
 	v.CreatorPresent, v.CreatorHolds, v.Effective = m != nil, perm.Set{}, v.Permissions
+	if !v.Capped {
+		return
+	}
 	var held *roleState
 	if m != nil {
 		held = m.role.state.Load()
 	}
-	if held != nil {
-		v.CreatorHolds = held.held
-	}
-	switch {
-	case !v.Capped || v.Permissions.Within(v.CreatorHolds):
-	case held == nil:
+	if held == nil {
 		v.Effective = perm.Set{}
-	default:
+		return
+	}
+	if v.CreatorHolds = held.held; !v.Permissions.Within(held.held) {
 		v.Effective = held.narrow(number, v.Permissions)
 	}
 }
@@ -110,7 +122,14 @@ func (r *Replica) putWorkspace(revision int64, a *account.Workspace) {
 	if w.gone || !w.admit(revision) {
 		return
 	}
-	w.state.Store(&workspaceState{active: a.IsActive, capped: a.Settings.PermissionMode == account.Capped})
+	var flags workspaceState
+	if a.IsActive {
+		flags |= workspaceActive
+	}
+	if a.Settings.PermissionMode == account.Capped {
+		flags |= workspaceCapped
+	}
+	w.change(flags)
 }
 
 // endWorkspace needs no newer revision: the id of a workspace is never used twice.
@@ -121,7 +140,7 @@ func (r *Replica) endWorkspace(revision int64, name id.Workspace) {
 	}
 	w.version = version{known: true, revision: max(revision, w.revision)}
 	w.gone = true
-	w.state.Store(&workspaceState{gone: true})
+	w.change(workspaceGone)
 	r.size.Add(-w.size)
 	r.leaving = append(r.leaving, w)
 	r.marks = append(r.marks, mark{revision: w.revision, workspace: name})

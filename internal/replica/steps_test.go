@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
@@ -19,9 +18,8 @@ func disturbances() map[string]func(*replica.Replica) {
 		return func(r *replica.Replica) { r.Apply(at(2, c...)) }
 	}
 	edit := func(f func(*apikey.Key)) func(*replica.Replica) { return one(key("w", "ann", "k", f)) }
-	off, capped := workspace("w"), workspace("w")
+	off := workspace("w")
 	off.Workspace.IsActive = false
-	capped.Workspace.Settings.PermissionMode = account.Capped
 	return map[string]func(*replica.Replica){
 		"disabled":           edit(func(k *apikey.Key) { k.IsActive = false }),
 		"renamed":            edit(func(k *apikey.Key) { k.Name = "another" }),
@@ -33,7 +31,7 @@ func disturbances() map[string]func(*replica.Replica) {
 		"creator gone":       one(memberGone("w", "ann")),
 		"creator moved":      one(role("w", "other"), member("w", "ann", "other")),
 		"workspace off":      one(off),
-		"workspace capped":   one(capped),
+		"workspace capped":   one(capped("w")),
 		"workspace gone":     one(feed.Change{WorkspaceGone: "w"}),
 		"written as it was":  edit(func(*apikey.Key) {}),
 		"gone and forgotten": func(r *replica.Replica) { one(keyGone("k"))(r); r.Sweep(2) },
@@ -85,10 +83,11 @@ func TestT27NoLookupStandsThatBeganBeforeAChangeAndEndsAfterIt(t *testing.T) {
 func TestT27ARoleIsSeenAsItIsAtTheInstantOfTheLookup(t *testing.T) {
 	t.Parallel()
 	r := house()
+	r.Apply(at(2, capped("w")))
 	var v replica.View
 	s := r.Begin()
 	s.Look(sum("k"))
-	r.Apply(at(2, role("w", "r", "agents:read")))
+	r.Apply(at(3, role("w", "r", "agents:read")))
 	if s.Tell(sum("k"), &v); !s.Stands() || v.CreatorHolds != set("agents:read") {
 		t.Errorf("it holds %v", catalogue.Names(v.CreatorHolds))
 	}

@@ -31,7 +31,7 @@ type View struct {
 	WorkspaceActive bool     // a deleted workspace's keys are not found at all
 	Capped          bool     // the workspace narrows keys to what their creators still hold
 	CreatorPresent  bool     // the creator is a member
-	CreatorHolds    perm.Set // by the creator's present role; empty for one who is no member
+	CreatorHolds    perm.Set // where Capped: by the creator's present role; empty for one who is no member
 	Effective       perm.Set // Permissions, and where Capped only those of them that the creator holds
 }
 
@@ -97,7 +97,7 @@ type sight struct {
 	text      []byte
 	creator   *member
 	member    *memberState
-	workspace *workspaceState
+	workspace workspaceState
 }
 
 // look takes everything else in, and tells whether it could. Of a key that is gone there is nothing but the record.
@@ -115,14 +115,14 @@ func (r *Replica) look(number uint32, s *sight) (ok bool) {
 	if s.creator = r.members.at(s.key.member()); s.creator == nil {
 		return false
 	}
-	s.member, s.workspace = s.creator.state.Load(), s.creator.workspace.state.Load()
+	s.member, s.workspace = s.creator.state.Load(), workspaceState(s.creator.workspace.state.Load())
 	return true
 }
 
 // stands tells whether nothing has changed of what was looked at. What the creator's role holds is read in between, once.
 func (r *Replica) stands(s *sight) bool {
 	return s.record.unchanged(&s.key) && r.arena.texts() == s.texts &&
-		s.creator.workspace.state.Load() == s.workspace && s.creator.state.Load() == s.member
+		workspaceState(s.creator.workspace.state.Load()) == s.workspace && s.creator.state.Load() == s.member
 }
 
 // tell fills v, and tells whether the key has a value of this digest, in a workspace that is there.
