@@ -131,6 +131,7 @@ func (s *Server) clean(ctx context.Context) {
 		return
 	}
 	s.replica.Sweep(s.settled())
+	s.paceCollector()
 	if s.node != nil && !s.purge(ctx, s.db.PruneChanges) {
 		return
 	}

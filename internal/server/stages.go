@@ -121,12 +121,21 @@ func (s *Server) loadReplica(ctx context.Context) error {
 	s.replica.Store(r)
 	s.db.Subscribe(r.Apply)
 	head := s.db.Stats().LogHead
-	err := r.Load(func(tell func(feed.Change) error) error { return s.db.LoadAll(ctx, tell) })
+	loaded := 0
+	err := r.Load(func(tell func(feed.Change) error) error {
+		return s.db.LoadAll(ctx, func(c feed.Change) error {
+			if loaded++; loaded%paceEvery == 0 {
+				s.paceCollector()
+			}
+			return tell(c)
+		})
+	})
 	if err != nil {
 		return fmt.Errorf("load the keys: %w", err)
 	}
 	r.SetRevision(head)
 	r.MarkReady()
+	s.paceCollector()
 	s.log.Info("loaded", "keys", s.replica.Size(), "revision", s.replica.Revision())
 	return nil
 }
