@@ -141,11 +141,7 @@ func ticks(s *usage.Series) []tick {
 	every := max(1, (n+4)/5)
 	var out []tick
 	for i := 0; i < n; i += every {
-		at := tick{percent((float64(i) + .5) * 100 / float64(n)), "middle", bucketLabel(s.Buckets[i].Start, s.Grain, false)}
-		if i == 0 {
-			at.X, at.Anchor = "0%", "start"
-		}
-		out = append(out, at)
+		out = append(out, tick{percent((float64(i) + .5) * 100 / float64(n)), "middle", bucketLabel(s.Buckets[i].Start, s.Grain, false)})
 	}
 	return out
 }
