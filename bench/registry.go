@@ -19,6 +19,7 @@ func benches() []bench {
 		{"counted", "what it costs that uses are counted", counted},
 		{"busy", "verifications while keys are made at full speed", busy},
 		{"ready", "a start with many keys, and the memory it takes", ready},
+		{"gateway", "checks through a real nginx and over gRPC", gatewayBench},
 		{"pages", "the dashboard's pages in a workspace of very many keys", pages},
 		{"scale", "pages, look-ups and verifications among few keys and among many", scale},
 	}

@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type Server struct {
 	URL string
 	// RootKey is a service key with all scopes.
 	RootKey string
+	// GRPCAddr is host:port of Envoy's gRPC, with WithEnvoy.
+	GRPCAddr string
 
 	client *keyward.Client
 }
@@ -61,6 +64,17 @@ func WithDatabase(path string) Option { return func(o *options) { o.cfg.Database
 // backwards, whatever this one does.
 func WithNow(now func() time.Time) Option { return func(o *options) { o.opt.Now = now } }
 
+// WithRoutes reads a route table for gateway checks from a YAML file.
+func WithRoutes(path string) Option { return func(o *options) { o.cfg.Routes = path } }
+
+// WithTrustedProxies believes the forwarded headers of these networks.
+func WithTrustedProxies(networks ...netip.Prefix) Option {
+	return func(o *options) { o.cfg.TrustedProxies = networks }
+}
+
+// WithEnvoy answers Envoy's gRPC on Server.GRPCAddr.
+func WithEnvoy() Option { return func(o *options) { o.cfg.GRPCAddr = "127.0.0.1:0" } }
+
 // WithLog writes the server's log; the default is to throw it away.
 func WithLog(w io.Writer) Option { return func(o *options) { o.opt.Log = w } }
 
@@ -85,7 +99,7 @@ func New(tb testing.TB, opts ...Option) *Server {
 		tb.Fatalf("keyward: start: %v", err)
 	}
 	run(tb, running)
-	s := &Server{URL: running.URL(), RootKey: root.Reveal()}
+	s := &Server{URL: running.URL(), RootKey: root.Reveal(), GRPCAddr: running.GRPCAddr()}
 	s.client = s.As(tb, s.RootKey)
 	return s
 }

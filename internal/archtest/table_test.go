@@ -98,13 +98,21 @@ var keyward = archtest.House{
 			"internal/strictjson",
 		}},
 		{Path: "internal/gateway", Level: archtest.Transports, May: []string{
-			"internal/canonpath", "internal/fault", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/routes",
+			"internal/canonpath", "internal/fault", "internal/httplimit", "internal/keyfmt", "internal/perm", "internal/routes",
 			"internal/verify", "internal/wire",
 		}},
 		{Path: "internal/hotwire", Level: archtest.Transports, May: []string{
 			"internal/fault", "internal/id", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
+		{Path: "internal/gateway/recipes", Level: archtest.Transports},
+		{Path: "internal/gateway/extauthz", Level: archtest.Transports, May: []string{
+			"github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
+			"github.com/envoyproxy/go-control-plane/envoy/type/v3", "google.golang.org/genproto/googleapis/rpc/status",
+			"google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/grpc/credentials", "google.golang.org/grpc/health",
+			"google.golang.org/grpc/health/grpc_health_v1", "google.golang.org/grpc/keepalive", "google.golang.org/grpc/reflection",
+			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/gateway",
+		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
 			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
@@ -140,14 +148,14 @@ var keyward = archtest.House{
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/feed",
-			"internal/gateway", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
+			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
-			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/catfile",
-			"internal/account", "internal/config", "internal/id", "internal/keyfmt", "internal/perm", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
+			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
+			"internal/account", "internal/config", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.
@@ -157,6 +165,9 @@ var keyward = archtest.House{
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
 		{Path: "bench", Level: archtest.Outside, May: []string{
+			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
+			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
+			"internal/config", "internal/gateway/recipes", "internal/server",
 			"internal/account", "internal/apikey", "internal/clock", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
 			"internal/usage", "internal/verify",

@@ -45,6 +45,9 @@ type root struct {
 	Usage       usageCmd       `cmd:"" group:"objects" help:"How often keys were verified and refused, drawn in the terminal."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
 
+	Routes  routesCmd  `cmd:"" group:"gateways" help:"Route tables: check, explain, make a first one."`
+	Gateway gatewayCmd `cmd:"" group:"gateways" help:"Print a proxy's configuration that asks this server."`
+
 	Backup    backupCmd    `cmd:"" group:"files" help:"Write a consistent copy of the database, also while a server runs."`
 	Restore   restoreCmd   `cmd:"" group:"files" help:"Put a backup in the database's place."`
 	Migrate   migrateCmd   `cmd:"" group:"files" help:"Bring the database up to this version. A server does it by itself when it starts."`
@@ -108,7 +111,7 @@ func parser(ctx context.Context, a *app) (*kong.Kong, error) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "server", Title: "Server:"}, {Key: "objects", Title: "Objects of a server:"},
-			{Key: "files", Title: "Files:"}, {Key: "shell", Title: "The command itself:"},
+			{Key: "gateways", Title: "Gateways:"}, {Key: "files", Title: "Files:"}, {Key: "shell", Title: "The command itself:"},
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("set up the command: %w", err)

@@ -15,6 +15,7 @@ import (
 type serverFlags struct {
 	Addr           *string `placeholder:"HOST:PORT" help:"Where to answer HTTP; port 0 is a free one. Default: 127.0.0.1:8080. [KEYWARD_ADDR]"`
 	DataAddr       *string `placeholder:"HOST:PORT" help:"A further, lean listener for verify, verify-batch and /check alone. [KEYWARD_DATA_ADDR]"`
+	GRPCAddr       *string `name:"grpc-addr" placeholder:"HOST:PORT" help:"Where to answer Envoy's gRPC ext_authz. Default: nowhere. [KEYWARD_GRPC_ADDR]"`
 	Insecure       *bool   `help:"Admit plain HTTP beyond this machine. [KEYWARD_INSECURE]"`
 	TLSCert        *string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM. [KEYWARD_TLS_CERT]"`
 	TLSKey         *string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM. [KEYWARD_TLS_KEY]"`
@@ -46,7 +47,7 @@ func (f *serverFlags) load() (config.Config, error) {
 	given := make(map[string]string)
 	for name, v := range map[string]*string{
 		"addr": f.Addr, "data-addr": f.DataAddr, "max-connections": f.MaxConnections, "max-connections-per-address": f.MaxPerAddress, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
-		"metrics-addr": f.MetricsAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
+		"metrics-addr": f.MetricsAddr, "grpc-addr": f.GRPCAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
 		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat,
 		"public-url": f.PublicURL, "oidc-issuer": f.OIDCIssuer, "oidc-client-id": f.OIDCClientID, "oidc-user-claim": f.OIDCUserClaim,

@@ -18,7 +18,7 @@ func (c *Config) check(name func(env string) string) error {
 	if err := c.checkTLS(name); err != nil {
 		return err
 	}
-	for _, at := range []struct{ env, addr string }{{"KEYWARD_ADDR", c.Addr}, {"KEYWARD_DATA_ADDR", c.DataAddr}} {
+	for _, at := range []struct{ env, addr string }{{"KEYWARD_ADDR", c.Addr}, {"KEYWARD_DATA_ADDR", c.DataAddr}, {"KEYWARD_GRPC_ADDR", c.GRPCAddr}} {
 		if !c.TLS() && !c.Insecure && at.addr != "" && !loopback(at.addr) {
 			return fmt.Errorf("%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
 				"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS", name(at.env), at.addr)

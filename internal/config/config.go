@@ -25,6 +25,8 @@ type Config struct {
 	MaxConnectionsPerAddress int
 	// MetricsAddr, where given, moves /metrics away from Addr to a listener of its own.
 	MetricsAddr string
+	// GRPCAddr is where Envoy's gRPC is answered; "" answers none.
+	GRPCAddr string
 	// Insecure admits plain HTTP on an address that others can reach, for a server behind a proxy that speaks TLS.
 	Insecure bool
 	// TLSCert and TLSKey are the files of a certificate and its key, in PEM; both or neither.

@@ -152,18 +152,6 @@ func TestAFileIsReadStrictly(t *testing.T) {
 	}
 }
 
-func TestWhatThisReleaseCannotServeIsRefused(t *testing.T) {
-	t.Parallel()
-	for _, pair := range []string{"KEYWARD_GRPC_ADDR=:1"} {
-		_, err := config.Load(config.Sources{Environ: env(t, pair)})
-		name, _, _ := strings.Cut(pair, "=")
-		refused(t, err, name+": this release")
-		if err != nil && strings.Contains(err.Error(), "hush-hush") {
-			t.Errorf("the error tells a secret: %v", err)
-		}
-	}
-}
-
 func TestAPostgreSQLDatabaseIsShownWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	const url = "postgres://keyward:hush-hush@db.internal:6432/keys?sslmode=verify-full&sslpassword=hush-hush"

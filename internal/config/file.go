@@ -98,11 +98,6 @@ func named(key string) (Setting, error) {
 			return s, nil
 		}
 	}
-	for _, n := range notYet {
-		if (Setting{Env: n.env}).Key() == key {
-			return Setting{}, errors.New(n.why)
-		}
-	}
 	return Setting{}, errors.New("is not a setting: see keyward serve --help")
 }
 

@@ -18,11 +18,6 @@ type Sources struct {
 func Load(s Sources) (Config, error) {
 	c := Default()
 	env := environment(s.Environ)
-	for _, n := range notYet {
-		if env[n.env] != "" {
-			return Config{}, fmt.Errorf("%s: %s", n.env, n.why)
-		}
-	}
 	given, err := fromFile(s.Flags[ConfigFlag], env[configEnv])
 	if err != nil {
 		return Config{}, err
@@ -78,9 +73,6 @@ func unknown(env map[string]string) []string {
 	known := []string{configEnv, "KEYWARD_URL", "KEYWARD_TOKEN"}
 	for _, s := range Settings() {
 		known = append(known, s.Env)
-	}
-	for _, n := range notYet {
-		known = append(known, n.env)
 	}
 	var names []string
 	for name := range env {

@@ -44,6 +44,7 @@ func Settings() []Setting {
 	return []Setting{
 		{Env: "KEYWARD_ADDR", set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
 		{Env: "KEYWARD_DATA_ADDR", set: func(c *Config, v string) error { return setAddr(&c.DataAddr, v) }},
+		{Env: "KEYWARD_GRPC_ADDR", set: func(c *Config, v string) error { return setAddr(&c.GRPCAddr, v) }},
 		{Env: "KEYWARD_INSECURE", set: func(c *Config, v string) error { return setBool(&c.Insecure, v) }},
 		{Env: "KEYWARD_TLS_CERT", set: func(c *Config, v string) error { c.TLSCert = v; return nil }},
 		{Env: "KEYWARD_TLS_KEY", set: func(c *Config, v string) error { c.TLSKey = v; return nil }},
@@ -78,11 +79,6 @@ func Settings() []Setting {
 		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
 		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
 	}
-}
-
-// notYet are names that the product has given out and this release cannot serve: better no start than one that ignores them.
-var notYet = []struct{ env, why string }{
-	{"KEYWARD_GRPC_ADDR", "this release has no gRPC listener: take it out"},
 }
 
 func setAddr(to *string, v string) error {

@@ -134,6 +134,8 @@ func (a *Asked) token() (string, *fault.Error) {
 // target is the request for which a proxy asks, as far as it was told by somebody whose word is believed.
 type target struct{ method, path string }
 
+func (t target) whole() bool { return t.method != "" && t.path != "" }
+
 // target reads the forwarded request. What is not told is left empty; what is told in two ways, or cannot be read in one, is refused.
 func (g *Gate) target(a *Asked, trusted bool) (t target, f *fault.Error) {
 	method, uri := a.Method, a.Target

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/internal/wire"
@@ -76,13 +76,11 @@ func (d *Decision) Identity(tell func(name, value string)) {
 
 // Limits tells the fields about limits (RateLimit, RateLimit-Policy), where the key has some and they were asked.
 func (d *Decision) Limits(tell func(name, value string)) {
-	if !d.Asked || d.gate.limits == nil {
-		return
-	}
-	state, policy := d.gate.limits(&d.Verdict.Limits, d.gate.Now())
-	if state != "" {
-		tell("RateLimit", state)
-		tell("RateLimit-Policy", policy)
+	if s := &d.Verdict.Limits; s.Minute.Limit != 0 || s.Day.Limit != 0 {
+		h := make(http.Header, 2)
+		httplimit.SetFields(h, s, d.gate.Now())
+		tell("RateLimit", h.Get("RateLimit"))
+		tell("RateLimit-Policy", h.Get("RateLimit-Policy"))
 	}
 }
 
@@ -107,7 +105,9 @@ func (d *Decision) Challenge(tell func(name, value string)) {
 			tell("WWW-Authenticate", `Bearer error="insufficient_scope"`)
 		}
 	case fault.RateLimited:
-		tell("Retry-After", strconv.FormatInt(d.retryAfter(), 10))
+		h := make(http.Header, 1)
+		httplimit.SetRetryAfter(h, &d.Verdict.Limits, d.gate.Now())
+		tell("Retry-After", h.Get("Retry-After"))
 	case fault.Unavailable:
 		tell("Retry-After", "1")
 	}
@@ -118,12 +118,6 @@ func (d *Decision) Headers(tell func(name, value string)) {
 	d.Identity(tell)
 	d.Limits(tell)
 	d.Challenge(tell)
-}
-
-// retryAfter is how many whole seconds until the same can be admitted, at least 1.
-func (d *Decision) retryAfter() int64 {
-	wait := time.UnixMilli(d.Verdict.Limits.RetryAt).Sub(d.gate.Now())
-	return max(1, int64((wait+time.Second-1)/time.Second))
 }
 
 // Body is what a refusal says, JSON in the one envelope; nil where the request passes.

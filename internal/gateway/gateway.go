@@ -11,7 +11,6 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
-	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/routes"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -29,14 +28,10 @@ type Config struct {
 // Gate decides. It is safe for concurrent use.
 type Gate struct {
 	Config
-	table  atomic.Pointer[routes.Table]
-	names  nameCache
-	looks  lookalike
-	limits LimitFields
+	table atomic.Pointer[routes.Table]
+	names nameCache
+	looks lookalike
 }
-
-// LimitFields tells the RateLimit and RateLimit-Policy fields of a key's limits; "" for a key that has none.
-type LimitFields func(s *ratelimit.Status, now time.Time) (state, policy string)
 
 // New makes a gate without a route table.
 func New(c Config) *Gate {
@@ -76,9 +71,11 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 		return err
 	}
 	q := verify.Question{Key: token, Demand: demand, Cost: 1}
-	if !a.permissions { // no permission= in the query: the table says
+	// With permission= the table need not be asked. It is asked all the same where the request is known: a proxy that sends its client's
+	// query along must not let the client choose what is demanded.
+	if !a.permissions || target.whole() {
 		open, err := g.demandOf(target, &q)
-		if open || err != nil {
+		if err != nil || open && !a.permissions {
 			return err
 		}
 	}
@@ -97,7 +94,7 @@ func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Er
 	if table == nil {
 		return false, nil
 	}
-	if to.method == "" || to.path == "" {
+	if !to.whole() {
 		return false, fault.New(fault.PermissionDenied, "the proxy did not say for which request it asks, or is not one whose word is believed",
 			fault.Detail{Field: "X-Forwarded-Method, X-Forwarded-Uri", Message: "must both come from a trusted proxy"})
 	}
@@ -108,7 +105,8 @@ func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Er
 	case r.Public:
 		return true, nil
 	}
-	q.Demand, q.Cost = r.Demand, r.Cost
+	q.Demand = perm.Demand{All: q.Demand.All.Or(r.Demand.All), Any: r.Demand.Any}
+	q.Cost = r.Cost
 	return false, nil
 }
 

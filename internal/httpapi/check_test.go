@@ -205,6 +205,20 @@ func TestAKeyInTheURLOfTheForwardedRequestIsRefusedAndNotLookedUp(t *testing.T) 
 	}
 }
 
+func TestAClientsQueryThatAProxySendsAlongTakesNothingFromTheTable(t *testing.T) {
+	t.Parallel()
+	h, key, _ := proxied(t, shopRoutes)
+	forwarded := func(method, uri string) []edit {
+		return []edit{from(proxy), header("X-Forwarded-Method", method), header("X-Forwarded-Uri", uri)}
+	}
+	h.do("GET", "/check?permission=calls:read", key, "", forwarded("POST", "/v1/calls?permission=calls:read")...).refused(403, "permission_denied", "permissions")
+	h.do("GET", "/check?permission=calls:read", key, "", forwarded("GET", "/admin?permission=calls:read")...).refused(403, "permission_denied", "")
+	h.do("GET", "/check?permission=calls:read", key, "", forwarded("GET", "/v1/calls/1")...).want(200)
+	h.do("GET", "/check?permission=calls:write", key, "", forwarded("GET", "/v1/calls/1")...).refused(403, "permission_denied", "permissions")
+	h.do("GET", "/check?permission=calls:read", "", "", forwarded("GET", "/status")...).refused(401, "unauthenticated", "")
+	h.do("GET", "/check?permission=calls:read", key, "", from(proxy)).want(200)
+}
+
 func TestDenyStatusMakes403OfEveryRefusalAndKeepsItsBody(t *testing.T) {
 	t.Parallel()
 	h, key, _ := proxied(t, shopRoutes)

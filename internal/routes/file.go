@@ -44,7 +44,7 @@ func Read(path string, catalogue *perm.Catalogue) (*Table, error) {
 //	    permissions: [calls:read]
 //	  - method: [POST, PUT]
 //	    path: /v1/calls
-//	    permissions: {any: [calls:write, calls:manage]}
+//	    permissions: {any: [calls:write, calls:delete]}
 //	    cost: 5
 //	  - method: '*'
 //	    path: /status

@@ -47,7 +47,11 @@ func (s *Server) Run(ctx context.Context) error {
 	defer tasks.Wait()
 	defer stop()
 
-	failed := make(chan error, len(s.servers))
+	failed := make(chan error, len(s.servers)+1)
+	if s.envoy != nil {
+		tasks.Go(func() { s.every(background, tellReady, s.tellEnvoy) })
+		tasks.Go(func() { failed <- s.serveEnvoy() })
+	}
 	for _, one := range s.servers {
 		tasks.Go(func() { failed <- s.serve(one) })
 	}
@@ -78,6 +82,7 @@ func (s *Server) drain() error {
 	s.settle()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	s.stopEnvoy(ctx)
 	var all []error
 	for _, one := range s.servers {
 		if err := one.by.Shutdown(ctx); err != nil {
@@ -169,6 +174,9 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	}
 	s.listener = s.capped(l)
 	s.push("the listener", ignoreClosed(s.listener.Close))
+	if err := s.listenEnvoy(ctx); err != nil {
+		return err
+	}
 	if err := s.listenData(ctx, &lc); err != nil {
 		return err
 	}

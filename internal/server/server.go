@@ -20,6 +20,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/gateway"
+	"github.com/keyward/keyward/internal/gateway/extauthz"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
@@ -78,6 +79,8 @@ type Server struct {
 	listener        *capped
 	dataListener    *capped // nil where there is none
 	metricsListener net.Listener
+	envoyListener   net.Listener
+	envoy           *extauthz.Server // nil where no gRPC is answered
 	servers         []*serving
 
 	stopping atomic.Bool
@@ -111,7 +114,7 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	s := &Server{cfg: cfg, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }}
 	for _, stage := range []func(context.Context) error{
 		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.shareLimits, s.makeLimiter, s.listen,
-		s.makeEngines, s.makeGateway, s.makeHTTP, s.ensureRoot, s.announce,
+		s.makeEngines, s.makeGateway, s.makeHTTP, s.makeEnvoy, s.ensureRoot, s.announce,
 	} {
 		if err := stage(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
