@@ -37,6 +37,11 @@ type serverFlags struct {
 	OIDCClientID   *string `name:"oidc-client-id" placeholder:"ID" help:"Our name there. [KEYWARD_OIDC_CLIENT_ID]"`
 	OIDCUserClaim  *string `name:"oidc-user-claim" placeholder:"CLAIM" help:"Which claim is the user's id. Default: sub. [KEYWARD_OIDC_USER_CLAIM]"`
 	OIDCAudience   *string `name:"oidc-audience" placeholder:"NAME" help:"Whom access tokens name, where not the client. [KEYWARD_OIDC_AUDIENCE]"`
+	BadCredentials *string `name:"bad-credentials-per-minute" placeholder:"N" help:"Attempts with credentials that are none, for each address; 0: no limit. Default: 300. [KEYWARD_BAD_CREDENTIALS_PER_MINUTE]"`
+	StrictRestart  *bool   `help:"After a crash, refuse keys with a limit per minute for a minute. [KEYWARD_STRICT_RESTART]"`
+	LimitMode      *string `placeholder:"MODE" help:"How nodes share limits per minute: leased, exact or local. Default: leased. [KEYWARD_LIMIT_MODE]"`
+	LimitModes     *string `placeholder:"ID=MODE,…" help:"Another mode for single workspaces. [KEYWARD_LIMIT_MODES]"`
+	LimitPolicy    *string `placeholder:"POLICY" help:"What holds while Redis cannot be asked: share, open or closed. Default: share. [KEYWARD_LIMIT_POLICY]"`
 	LogLevel       *string `placeholder:"LEVEL" help:"debug, info, warn or error. Default: info. [KEYWARD_LOG_LEVEL]"`
 	LogFormat      *string `placeholder:"FORMAT" help:"text or json. Default: text on a terminal, else json. [KEYWARD_LOG_FORMAT]"`
 	Config         *string `placeholder:"FILE" help:"A YAML file with settings, named as the flags with _ for -. [KEYWARD_CONFIG]"`
@@ -51,14 +56,17 @@ func (f *serverFlags) load() (config.Config, error) {
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
 		"max-staleness": f.MaxStaleness, "log-level": f.LogLevel, "log-format": f.LogFormat,
 		"public-url": f.PublicURL, "oidc-issuer": f.OIDCIssuer, "oidc-client-id": f.OIDCClientID, "oidc-user-claim": f.OIDCUserClaim,
-		"oidc-audience": f.OIDCAudience, config.ConfigFlag: f.Config,
+		"oidc-audience": f.OIDCAudience, "bad-credentials-per-minute": f.BadCredentials,
+		"limit-mode": f.LimitMode, "limit-modes": f.LimitModes, "limit-policy": f.LimitPolicy, config.ConfigFlag: f.Config,
 	} {
 		if v != nil {
 			given[name] = *v
 		}
 	}
-	if f.Insecure != nil {
-		given["insecure"] = strconv.FormatBool(*f.Insecure)
+	for name, v := range map[string]*bool{"insecure": f.Insecure, "strict-restart": f.StrictRestart} {
+		if v != nil {
+			given[name] = strconv.FormatBool(*v)
+		}
 	}
 	return config.Load(config.Sources{Flags: given, Environ: os.Environ()})
 }
@@ -74,7 +82,7 @@ the route table again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
 a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS,
-KEYWARD_OIDC_CLIENT_SECRET.
+KEYWARD_OIDC_CLIENT_SECRET, KEYWARD_REDIS_URL.
 
 Examples:
   keyward serve

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,7 +15,6 @@ import (
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	once sync.Once
 	log  string
 }
 
