@@ -35,7 +35,7 @@ export const visit = async ({ as, theme = 'light', width = 1280, height = 800, j
     });
   }
   context.on('console', (m) => {
-    if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) violations.push(`${m.page()?.url()}: ${m.text()}`);
+    if (m.type() === 'error' && m.page()?.url().startsWith(setup.url) && !/status of 4\d\d/.test(m.text())) violations.push(`${m.page()?.url()}: ${m.text()}`);
   });
   context.on('weberror', (e) => violations.push(String(e.error())));
   context.on('request', (r) => {
