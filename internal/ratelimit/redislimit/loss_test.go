@@ -81,7 +81,7 @@ func TestVerificationGoesOnWithoutRedisByShareAndPaysLaterT88(t *testing.T) {
 		at = in.now()
 	})
 	in.overshoot(limits, at.Add(2*time.Second))
-	if s := in.nodes[0].Stats(); s.Failures == 0 || s.AdmittedAlone == 0 || s.Down {
+	if s := in.nodes[0].Stats(); s.AdmittedAlone == 0 || s.Down {
 		t.Errorf("%+v", s)
 	}
 }
