@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -12,8 +11,12 @@ import (
 	"github.com/keyward/keyward/internal/strictjson"
 )
 
-// maxBody bounds what is read of a request.
-const maxBody = 1 << 20
+// maxBody bounds what is taken of a request. Of a larger one another maxSpill is read and thrown away, so that a client which writes the
+// whole before it reads gets to see the refusal and not a broken connection.
+const (
+	maxBody  = 1 << 20
+	maxSpill = 4 << 20
+)
 
 // decode reads the JSON body as the route declares it.
 func (x *exchange) decode(into any) error {
@@ -59,20 +62,23 @@ func (x *exchange) readBody(media string, needed bool) ([]byte, error) {
 		return nil, err
 	}
 	if x.r.ContentLength > maxBody {
-		return nil, tooLarge()
+		return nil, x.tooLarge()
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
-	var large *http.MaxBytesError
+	data, err := io.ReadAll(io.LimitReader(x.r.Body, maxBody+1))
 	switch {
-	case errors.As(err, &large):
-		return nil, tooLarge()
 	case err != nil:
 		return nil, fault.Invalid(strictjson.Body, "could not be read").Because(err)
+	case len(data) > maxBody:
+		return nil, x.tooLarge()
 	}
 	return data, nil
 }
 
-func tooLarge() error {
+// tooLarge refuses. A client that waits to be asked for its body is not asked, and one that announces far too much not listened to.
+func (x *exchange) tooLarge() error {
+	if x.r.Header.Get("Expect") == "" && x.r.ContentLength <= maxBody+maxSpill {
+		_, _ = io.CopyN(io.Discard, x.r.Body, maxSpill) // the refusal is the same, however much of it came
+	}
 	return fault.New(fault.BodyTooLarge, "the body is larger than 1 MiB", fault.Detail{Field: strictjson.Body, Message: "is larger than 1 MiB"})
 }
 

@@ -1,9 +1,12 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -56,13 +59,36 @@ func TestT46ABodyOverOneMebibyteIsRefusedAndNotReadOn(t *testing.T) {
 		h.handler.ServeHTTP(w, r)
 		a := answer{w, t}
 		a.refused(413, "body_too_large", "body")
-		if a.Header().Get("Connection") != "close" || body.read > 2<<20 {
+		if a.Header().Get("Connection") != "close" || body.read > 6<<20 {
 			t.Errorf("read %d bytes, Connection %q", body.read, a.Header().Get("Connection"))
 		}
 	}
 	exact := `{"key":"` + strings.Repeat("a", 1<<20-10) + `"}`
 	h.do("POST", "/api/v2/api-keys/verify", h.root, exact).want(200)
 	h.do("POST", "/api/v2/api-keys/verify", h.root, exact+" ").refused(413, "body_too_large", "body")
+}
+
+// A client that writes all of its body before it reads sees why it was refused.
+func TestT46WhoWritesTooMuchReadsTheRefusal(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	server := httptest.NewServer(h.handler)
+	t.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	must(t, err)
+	defer conn.Close()
+	const size = 4 << 20 // more than the buffers on the way hold
+	_, err = fmt.Fprintf(conn, "POST /api/v2/api-keys/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", h.root, size)
+	must(t, err)
+	_, err = conn.Write(bytes.Repeat([]byte(" "), size))
+	must(t, err)
+	a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	defer a.Body.Close()
+	if a.StatusCode != 413 || !a.Close {
+		t.Errorf("%d, close %v", a.StatusCode, a.Close)
+	}
 }
 
 func TestT47ACompressedBodyIsNotUnpacked(t *testing.T) {
