@@ -1,0 +1,166 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/keyward/keyward/api"
+)
+
+// names are what requests speak of: objects of one workspace.
+type names struct{ ws, key, role, user, member string }
+
+func (n names) in(text string) string {
+	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user).Replace(text)
+}
+
+// settle makes a workspace with an owner, a member, a role and a key; value is a key of the owner's that holds everything.
+func (h *house) settle(owner, member string) (n names, value string) {
+	h.t.Helper()
+	n.user = member
+	n.ws = h.do("POST", "/api/v2/workspaces", h.root, `{"name":"W","owner":{"userId":"`+owner+`","email":"o@example.com"}}`).
+		want(201).text("data.result.workspace.id")
+	n.role = h.do("POST", "/api/v2/workspaces/"+n.ws+"/roles", h.root, `{"name":"Reader","permissions":["calls:read"]}`).
+		want(201).text("data.result.role.id")
+	h.do("PUT", "/api/v2/workspaces/"+n.ws+"/members/"+member, h.root, `{"email":"m@example.com","roleId":"`+n.role+`"}`).want(201)
+	for _, user := range []string{owner, member} {
+		a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"`+user+`","name":"a key"}`).want(201)
+		if user == owner {
+			value = a.text("data.result.key")
+		} else {
+			n.key = a.text("data.result.apiKey.id")
+		}
+	}
+	return n, value
+}
+
+// shown is all that the root sees of a workspace.
+func (h *house) shown(n names) string {
+	var all strings.Builder
+	for _, path := range []string{"/workspaces/{ws}", "/workspaces/{ws}/members", "/workspaces/{ws}/roles", "/api-keys?workspaceId={ws}",
+		"/workspaces/logs?workspaceId={ws}&limit=100"} {
+		all.WriteString(h.do("GET", "/api/v2"+n.in(path), h.root, "").want(200).Body.String() + "\n")
+	}
+	return all.String()
+}
+
+// foreign are the operations that name something of a workspace, each with everything that it can name.
+var foreign = []struct{ on, query, body string }{
+	{on: "POST /api-keys", body: `{"workspaceId":"{ws}","userId":"{user}","name":"a","permissions":["calls:read"]}`},
+	{on: "GET /api-keys", query: "?workspaceId={ws}&userId={user}"},
+	{on: "PUT /api-keys", body: `{"apiKeys":[{"id":"{key}","name":"mine now"}]}`},
+	{on: "DELETE /api-keys", body: `{"ids":["{key}"]}`},
+	{on: "GET /api-keys/{key}"},
+	{on: "DELETE /api-keys/{key}"},
+	{on: "POST /api-keys/{key}/rotate", body: `{}`},
+	{on: "GET /api-keys/{key}/usage"},
+	{on: "GET /workspaces/{ws}"},
+	{on: "PATCH /workspaces/{ws}", body: `{"name":"mine now"}`},
+	{on: "DELETE /workspaces/{ws}"},
+	{on: "GET /workspaces/{ws}/usage"},
+	{on: "GET /workspaces/{ws}/members"},
+	{on: "GET /workspaces/{ws}/members/{user}"},
+	{on: "PUT /workspaces/{ws}/members/new", body: `{"email":"n@example.com","roleId":"{role}"}`},
+	{on: "PATCH /workspaces/{ws}/members/{user}", body: `{"roleId":"{role}"}`},
+	{on: "DELETE /workspaces/{ws}/members/{user}"},
+	{on: "DELETE /workspaces/{ws}/members/{user}", query: "?keys=transfer:{user}"},
+	{on: "POST /workspaces/{ws}/roles", body: `{"name":"Mine","permissions":[]}`},
+	{on: "GET /workspaces/{ws}/roles"},
+	{on: "GET /workspaces/{ws}/roles/{role}"},
+	{on: "PATCH /workspaces/{ws}/roles/{role}", body: `{"permissions":[]}`},
+	{on: "DELETE /workspaces/{ws}/roles/{role}"},
+	{on: "GET /workspaces/logs", query: "?workspaceId={ws}&actorId={user}"},
+}
+
+// passing is what differs between two answers to the same.
+var passing = regexp.MustCompile(`"(requestId|deadline)":"[^"]*"`)
+
+// Every operation with every name of its in turn put in for another workspace's: the answer is that to a name nobody has, and over
+// there nothing changes.
+func TestT7WhatIsAnotherWorkspacesIsAsIfItWereNot(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	theirs, _ := h.settle("u-eve", "u-edgar")
+	nobody := "00000000-0000-7000-8000-000000000000"
+	before := h.shown(theirs)
+	swaps := 0
+	for _, op := range foreign {
+		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}"} {
+			method, path, _ := strings.Cut(op.on, " ")
+			if !strings.Contains(path+op.query+op.body, swap) {
+				continue
+			}
+			swaps++
+			ours, value := h.settle("u-ann", "u-alan") // anew, since an operation that names its own does what it says
+			ask := func(name string) string {
+				put := func(text string) string { return ours.in(strings.ReplaceAll(text, swap, name)) }
+				a := h.do(method, "/api/v2"+put(path+op.query), value, put(op.body))
+				// The name itself stands in the answers to many: it is what the caller knows anyhow.
+				return passing.ReplaceAllString(strings.ReplaceAll(a.Body.String(), name, swap), "") + " " + a.Result().Status
+			}
+			name := theirs.in(swap)
+			got, want := ask(name), ask(nobody)
+			if got != want {
+				t.Errorf("%s with %s of another workspace is told apart:\n%s\n%s", op.on, swap, got, want)
+			}
+			harmless := op.on == "GET /workspaces/logs" || op.on == "GET /api-keys" // a filter that nothing matches
+			if !strings.Contains(got, "not_found") && !(harmless && swap == "{user}") {
+				t.Errorf("%s with %s of another workspace: %s", op.on, swap, got)
+			}
+		}
+	}
+	if after := h.shown(theirs); after != before {
+		t.Errorf("the other workspace changed from\n%s\nto\n%s", before, after)
+	}
+	if swaps < 33 {
+		t.Errorf("%d swaps", swaps)
+	}
+}
+
+// The table above has every operation of the document that names something of a workspace.
+func TestT7NoOperationIsForgotten(t *testing.T) {
+	t.Parallel()
+	source, err := api.JSON()
+	must(t, err)
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	must(t, json.Unmarshal(source, &doc))
+	tested := map[string]bool{}
+	for _, op := range foreign {
+		tested[shape(op.on)] = true
+	}
+	// Of service keys with manage, which are in every workspace, or of the installation; who ends whose session is in sessions_test.go of package control.
+	for _, on := range []string{"POST /api-keys/import", "DELETE /service-keys/{id}", "DELETE /sessions/{id}", "POST /sign-in-links", "DELETE /sessions"} {
+		tested[shape(on)] = true
+	}
+	found := 0
+	for path, item := range doc.Paths {
+		for method, operation := range item {
+			on := strings.ToUpper(method) + " " + strings.TrimPrefix(path, "/api/v2")
+			names := strings.Contains(path, "{") || regexp.MustCompile(`"(workspaceId|userId|roleId|ids)":\{`).Match(operation)
+			if method == "parameters" || !strings.HasPrefix(path, "/api/v2/") || !names {
+				continue
+			}
+			if found++; !tested[shape(on)] {
+				t.Errorf("%s names something of a workspace and is not tested with another's", on)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d operations found", found)
+	}
+}
+
+var parameter = regexp.MustCompile(`\{[^}]*\}|/new$`)
+
+func shape(on string) string {
+	return parameter.ReplaceAllStringFunc(on, func(s string) string {
+		if strings.HasPrefix(s, "/") {
+			return "/{}"
+		}
+		return "{}"
+	})
+}
