@@ -10,7 +10,7 @@ import (
 )
 
 // names are what requests speak of: objects of one workspace.
-type names struct{ ws, key, role, user, member string }
+type names struct{ ws, key, role, user string }
 
 func (n names) in(text string) string {
 	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user).Replace(text)
