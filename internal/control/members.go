@@ -79,6 +79,9 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 		if m.DisplayName, err = lineInput("displayName", in.DisplayName, maxDisplayName); err != nil {
 			return err
 		}
+		if in.Role == "" {
+			return fault.Invalid("roleId", "must be given")
+		}
 		was, err := tx.Member(ws.ID, m.User)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -125,10 +128,13 @@ func (s *Service) givableRole(v *store.View, a *actor, ws id.Workspace, role id.
 	if err != nil {
 		return r, err
 	}
+	if err := s.mayGrant(a, r.Permissions, r.Permissions, func(string) string { return "roleId" }); err != nil {
+		return r, err
+	}
 	if r.System == account.Owner && !a.owner {
 		return r, ownersOnly("only an owner can make an owner")
 	}
-	return r, s.mayGrant(a, r.Permissions, r.Permissions, func(string) string { return "roleId" })
+	return r, nil
 }
 
 func ownersOnly(why string) error {
