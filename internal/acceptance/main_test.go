@@ -6,10 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
@@ -22,19 +21,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "keyward-acceptance-")
+	built, remove, err := rig.Build()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-
-	binary = filepath.Join(dir, "keyward")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "../../cmd/keyward")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the command: %v\n%s", err, out)
-		return 1
-	}
+	defer remove()
+	binary = built
 	return pgtest.Main(m)
 }

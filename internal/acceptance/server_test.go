@@ -1,7 +1,6 @@
 package acceptance_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -11,12 +10,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/rig"
 )
 
 // patience is how long a server may take to start or to stop.
@@ -28,29 +27,11 @@ type process struct {
 	root     string // the root key
 	dir      string // holds the database and nothing else
 	database string // KEYWARD_DATABASE_URL
-	output   *output
+	output   *rig.Output
 
 	command *exec.Cmd
 	ended   chan struct{}
 	err     error // of the process; read it after ended
-}
-
-// output gathers what a process writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
 
 // start runs a server with a file of its own.
@@ -74,7 +55,7 @@ func startOn(t *testing.T, database, dir string) *process {
 // again starts a server on the database of one that has ended.
 func (p *process) again(t *testing.T, settings ...string) *process {
 	t.Helper()
-	p = &process{root: p.root, dir: p.dir, database: p.database, output: &output{}, ended: make(chan struct{})}
+	p = &process{root: p.root, dir: p.dir, database: p.database, output: &rig.Output{}, ended: make(chan struct{})}
 	p.command = exec.Command(binary, "serve")
 	p.command.Env = p.environment(append(settings, "KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_FORMAT=json")...)
 	p.command.Stdout, p.command.Stderr = p.output, p.output

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -9,37 +8,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/keyward/keyward/internal/cli"
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/keywardtest"
 )
-
-// output may be written to while a test reads.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
 
 // run runs the command and answers its status and what it wrote.
 func run(t *testing.T, in string, args ...string) (code int, out, errs string) {
 	t.Helper()
-	var o, e output
+	var o, e rig.Output
 	code = cli.Main(t.Context(), args, cli.Streams{In: strings.NewReader(in), Out: &o, Err: &e}, "test")
 	return code, o.String(), e.String()
 }
@@ -121,7 +102,7 @@ func TestFollowShowsWhatHappensInOrderAndOnce(t *testing.T) {
 	first := s.Workspace(t, "First", "ada")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var out, errs output
+	var out, errs rig.Output
 	ended := make(chan int, 1)
 	go func() {
 		args := append([]string{"logs", "--follow", "--format", "ndjson"}, at(t, s)...)
@@ -148,7 +129,7 @@ func TestFollowShowsWhatHappensInOrderAndOnce(t *testing.T) {
 	}
 }
 
-func await(t *testing.T, o *output, text string) {
+func await(t *testing.T, o *rig.Output, text string) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !strings.Contains(o.String(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -1,7 +1,6 @@
 package dataplane_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/server"
 )
 
@@ -32,26 +32,8 @@ type house struct {
 	t           testing.TB
 	main, data  string // addresses
 	root, value string // the root key; a key with calls:read
-	log         *notes
+	log         *rig.Output
 	stop        func() error
-}
-
-// notes is a log that can be read while it is written.
-type notes struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (n *notes) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(b)
-}
-
-func (n *notes) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.String()
 }
 
 func open(t testing.TB, change ...func(*config.Config)) *house {
@@ -65,7 +47,7 @@ func open(t testing.TB, change ...func(*config.Config)) *house {
 	for _, c := range change {
 		c(&cfg)
 	}
-	h := &house{t: t, root: cfg.RootKey.Reveal(), log: &notes{}}
+	h := &house{t: t, root: cfg.RootKey.Reveal(), log: &rig.Output{}}
 	s, err := server.New(t.Context(), cfg, server.Options{Log: h.log})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/sqlite"
 	"github.com/keyward/keyward/internal/verify"
@@ -35,25 +34,7 @@ type house struct {
 	config  httpapi.Config
 	replica *replica.Replica
 	root    string
-	log     *notes
-}
-
-// notes is a log that can be read while it is written.
-type notes struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (n *notes) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(b)
-}
-
-func (n *notes) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.String()
+	log     *rig.Output
 }
 
 func open(t testing.TB, change ...func(*httpapi.Config)) *house {
@@ -77,7 +58,7 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	root, err := service.EnsureRoot(ctx, keyfmt.Secret{})
 	must(t, err)
 
-	h := &house{t: t, replica: r, root: root.Reveal(), log: &notes{}}
+	h := &house{t: t, replica: r, root: root.Reveal(), log: &rig.Output{}}
 	h.config = httpapi.Config{Control: service, Engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now}), Catalogue: perm.Builtin(), Format: format,
 		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, Now: time.Now,
 		OpenAPI: []byte(`{"openapi":"3.1.1"}`), Reference: []byte("<!doctype html>"), Stylesheet: []byte("p{}")}

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/server"
 )
 
 // The lines of requests are gathered; a stop in order leaves none of them behind.
 func TestAStopWritesEveryLineThatStillWaits(t *testing.T) {
 	t.Parallel()
-	log := &safe{}
+	log := &rig.Output{}
 	s, stop := start(t, settings(t), server.Options{Log: log})
 	const n = 200
 	for range n {

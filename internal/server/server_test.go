@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,29 +16,12 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/server"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// safe is a buffer that a server may write to while a test reads.
-type safe struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safe) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safe) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 func settings(t *testing.T) config.Config {
 	cfg := config.Default()
@@ -88,7 +70,7 @@ func TestTheFirstStartTellsTheRootKeyOnceAndNeverInTheLogT18(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
 	cfg.LogLevel = -8
-	var notice, log safe
+	var notice, log rig.Output
 	s, stop := start(t, cfg, server.Options{Notice: &notice, Log: &log})
 	root := s.Minted().Reveal()
 	if n := strings.Count(notice.String(), root); root == "" || n != 1 {
@@ -103,7 +85,7 @@ func TestTheFirstStartTellsTheRootKeyOnceAndNeverInTheLogT18(t *testing.T) {
 	if strings.Contains(log.String(), root[:16]) || !strings.Contains(log.String(), `"msg":"stopped"`) {
 		t.Errorf("the log:\n%s", log.String())
 	}
-	var second safe
+	var second rig.Output
 	again, _ := start(t, cfg, server.Options{Notice: &second})
 	if !again.Minted().IsZero() || strings.Contains(second.String(), "root key, shown") {
 		t.Error("a second start minted another root key")

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -21,18 +19,13 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "keyward-cluster-")
+	built, remove, err := rig.Build()
 	if err != nil {
 		log.Fatal(err)
 	}
-	binary = filepath.Join(dir, "keyward")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "../../cmd/keyward")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		log.Fatalf("build: %v: %s", err, out)
-	}
+	binary = built
 	code := pgtest.Main(m)
-	_ = os.RemoveAll(dir)
+	remove()
 	os.Exit(code)
 }
 

@@ -2,7 +2,6 @@ package recipes_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -23,6 +22,7 @@ import (
 	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/gateway/recipes"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/rig"
 )
 
 const patience = 30 * time.Second
@@ -34,34 +34,16 @@ const table = `routes:
   - {method: '*', path: /status, public: true}
 `
 
-// text gathers what a process writes.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *text) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *text) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // process is a program that runs.
 type process struct {
 	cmd   *exec.Cmd
-	out   *text
+	out   *rig.Output
 	ended chan struct{}
 }
 
 func spawn(t *testing.T, env []string, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(name, args...), out: &text{}, ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(name, args...), out: &rig.Output{}, ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), env...), p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {

@@ -1,0 +1,26 @@
+package rig
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Build builds the command as it is released, but for its version, into a directory of its own, and returns its path and what removes
+// the directory. It is for TestMain: the test binary must run inside the module.
+func Build() (binary string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "keyward-test-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	binary = filepath.Join(dir, "keyward")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/keyward/keyward/cmd/keyward")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		remove()
+		return "", nil, fmt.Errorf("build the command: %w\n%s", err, out)
+	}
+	return binary, remove, nil
+}
