@@ -305,3 +305,38 @@ func TestAfterALossNoNodeTakesItsShareForTheWholeT88(t *testing.T) {
 		t.Errorf("%d admitted within a minute, over %d", most, limit)
 	}
 }
+
+// A node that dies has admitted its share of the minute; what the others may admit does not grow by it before that minute is over.
+func TestANodeThatIsGoneCountsUntilItsMinuteIsOverT88(t *testing.T) {
+	t.Parallel()
+	const limit = 40
+	in := install(t, 2, nil)
+	in.redis.CLI("FLUSHALL")
+	rig.WaitFor(t, "the loss to be noticed", func() error {
+		for _, l := range in.nodes {
+			if l.Stats().Epochs == 0 {
+				return errUp
+			}
+		}
+		return nil
+	})
+	in.settled(2)
+	start := in.now()
+	for in.take(1, 1, limit, 1) {
+	}
+	in.nodes[1].Close()
+	for in.now().Before(start.Add(20 * time.Second)) { // long after Redis has forgotten that node
+		for in.take(0, 1, limit, 1) {
+		}
+		time.Sleep(time.Second / speed)
+	}
+	if most := in.got.most(1); most > limit {
+		t.Errorf("%d admitted within a minute, over %d", most, limit)
+	}
+	rig.WaitFor(t, "the node to be forgotten", func() error {
+		if in.nodes[0].Stats().Nodes != 1 {
+			return errUp
+		}
+		return nil
+	})
+}

@@ -19,7 +19,7 @@ import (
 const (
 	// coldTime is how long after the loss of Redis's memory something that it forgot could count: a lease and the window.
 	coldTime = leaseTime + (window+1)*time.Second
-	// aliveFor is how long a node counts that says nothing more.
+	// aliveFor is how long Redis lists a node that says nothing more.
 	aliveFor = 5 * time.Second
 )
 
@@ -145,8 +145,9 @@ func (l *Limiter) count(ctx context.Context) (now int64, err error) {
 	return now, nil
 }
 
-// counted believes in more nodes at once and in fewer only after a while: a Redis that has lost its memory counts them one by one
-// again, and the first would take its share for the whole.
+// counted believes in more nodes at once, and in fewer only once nothing that a missing one has admitted counts any more: it may have
+// spent its share a moment before it was gone, or may still be spending it, as one that was only slow. A Redis that has lost its
+// memory counts the nodes one by one again, and the first would take its share for the whole.
 func (l *Limiter) counted(n int64) {
 	w, now := &l.watch, l.mono()
 	switch {
@@ -155,7 +156,7 @@ func (l *Limiter) counted(n int64) {
 	case w.fewer == 0:
 		w.fewer = now
 		return
-	case now-w.fewer < aliveFor.Milliseconds():
+	case now-w.fewer < coldTime.Milliseconds():
 		return
 	}
 	w.fewer = 0
