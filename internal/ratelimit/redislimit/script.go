@@ -34,8 +34,7 @@ func newScripts() scripts {
 // asked is one question to take.lua.
 type asked struct {
 	limit, cost, want int64
-	ahead             int64 // seconds
-	force             bool
+	ahead             int64   // seconds
 	settle            []grant // leases whose rest is given back
 }
 
@@ -58,11 +57,7 @@ func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, e
 		epoch = l.watch.epoch.Load().text
 		keys = append(keys, l.epochKey)
 	}
-	force := "0"
-	if q.force {
-		force = "1"
-	}
-	args := []string{epoch, number(q.limit), number(q.cost), number(q.want), number(q.ahead), force}
+	args := []string{epoch, number(q.limit), number(q.cost), number(q.want), number(q.ahead)}
 	for _, g := range q.settle {
 		args = append(args, number(g.second), number(g.left))
 	}

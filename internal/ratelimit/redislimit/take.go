@@ -129,8 +129,7 @@ func (t *turn) ask(now int64, cold bool) asked {
 	switch {
 	case t.peek || t.cost == 0:
 		q.want = 0
-	case cold:
-		q.force = true
+	case cold: // no share in advance; what others may admit in the meantime by Redis's word alone is what Redis says
 	case t.mode == Leased:
 		q.want, q.ahead = max(t.cost, t.lease(now)), seconds(leaseTime)
 	}

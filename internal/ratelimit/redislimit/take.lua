@@ -3,8 +3,8 @@
 -- KEYS[1]  the key's buckets: a hash of Unix second -> units that count from now on until that second is 60 seconds past
 -- KEYS[2]  the epoch; not given in a cluster, where it lies on another slot
 -- ARGV     1 epoch that the caller knows   2 limit   3 cost   4 units wanted, at least the cost
---          5 seconds ahead in which they may be spent   6 '1': charge without asking
---          7, 8, … pairs: the second of a lease that is settled, the units of it that were not spent
+--          5 seconds ahead in which they may be spent
+--          6, 7, … pairs: the second of a lease that is settled, the units of it that were not spent
 --
 -- Answers  { units granted, or -1 for another epoch; units charged now; Redis's time in ms;
 --            ms at which nothing charged counts any more, or 0; ms at which the cost fits again, 0 for now, -1 for never }
@@ -16,13 +16,18 @@ local t = redis.call('TIME')
 local now = tonumber(t[1])
 local ms = now * 1000 + math.floor(tonumber(t[2]) / 1000)
 
-if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[1] then
-  return { -1, 0, ms, 0, 0 }
+-- The epoch ends with the replication id of the server that it began on. A replica that was promoted has the epoch's text from its old
+-- primary, and may lack the latest charges: its own id says so at once, before any node has had a look at it.
+if KEYS[2] then
+  local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  if redis.call('GET', KEYS[2]) ~= ARGV[1] or string.sub(ARGV[1], -40) ~= id then
+    return { -1, 0, ms, 0, 0 }
+  end
 end
 
 local limit, cost, want, ahead = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 
-for i = 7, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   if redis.call('HINCRBY', KEYS[1], ARGV[i], '-' .. ARGV[i + 1]) <= 0 then
     redis.call('HDEL', KEYS[1], ARGV[i])
   end
@@ -44,9 +49,7 @@ if #gone > 0 then
 end
 
 local granted = 0
-if ARGV[6] == '1' then
-  granted = want
-elseif want > 0 and used + cost <= limit then
+if want > 0 and used + cost <= limit then
   granted = math.min(want, limit - used)
 end
 if granted > 0 then
