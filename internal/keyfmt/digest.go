@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
+	"sync"
 )
 
 // Digest is what is kept of a key at rest: SHA-256, or HMAC-SHA-256 under a pepper, of its whole text.
@@ -23,8 +25,14 @@ type Stored struct {
 }
 
 type pepper struct {
-	id  PepperID
-	key []byte
+	id   PepperID
+	macs *sync.Pool // of *mac; nil for plain SHA-256
+}
+
+// mac is an HMAC with the pepper taken in, and room for what it makes.
+type mac struct {
+	hash.Hash
+	sum [sha256.Size]byte
 }
 
 func newPepper(value string) pepper {
@@ -32,16 +40,23 @@ func newPepper(value string) pepper {
 		return pepper{id: NoPepper}
 	}
 	sum := sha256.Sum256([]byte("keyward pepper id\x00" + value))
-	return pepper{id: PepperID(hex.EncodeToString(sum[:8])), key: []byte(value)}
+	key := []byte(value)
+	return pepper{id: PepperID(hex.EncodeToString(sum[:8])), macs: &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}
 }
 
-func (p pepper) digest(s string) Digest {
-	if p.key == nil {
+// digest is the digest of a text. An HMAC that is used again remembers what the pepper alone makes of it: that takes a quarter of
+// the time of a new one, and no memory.
+func (p pepper) digest(s string) (d Digest) {
+	if p.macs == nil {
 		return sha256.Sum256(bytesOf(s))
 	}
-	m := hmac.New(sha256.New, p.key)
-	m.Write([]byte(s))
-	return Digest(m.Sum(nil))
+	m := p.macs.Get().(*mac)
+	m.Write(bytesOf(s))
+	m.Sum(m.sum[:0])
+	d, m.sum = m.sum, Digest{}
+	m.Reset()
+	p.macs.Put(m)
+	return d
 }
 
 // Digester makes digests under the current pepper and recognises those of earlier ones.
@@ -73,7 +88,7 @@ func (d *Digester) Store(s Secret) Stored {
 	return Stored{Pepper: d.current.id, Sum: d.current.digest(s.Reveal())}
 }
 
-// Current gives the digest of a presented key under the current pepper; without a pepper it allocates nothing.
+// Current gives the digest of a presented key under the current pepper. It allocates nothing but, now and then, a pepper's HMAC.
 func (d *Digester) Current(presented string) Digest { return d.current.digest(presented) }
 
 // Previous calls try with the digest under each earlier pepper until try says true.

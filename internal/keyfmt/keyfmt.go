@@ -108,12 +108,7 @@ func (f Format) Parse(s string) (Environment, bool) {
 	if env == "" || len(s) != head+tailLen {
 		return "", false
 	}
-	for i := head; i < len(s); i++ {
-		if digits[s[i]] == 255 {
-			return "", false
-		}
-	}
-	if !sumMatches(s) {
+	if !allDigits(s[head:]) || !sumMatches(s) {
 		return "", false
 	}
 	return env, true
@@ -128,17 +123,22 @@ func environment(s string) Environment {
 	return ""
 }
 
-// sumMatches compares the checksum without building it.
-func sumMatches(s string) bool {
-	split := len(s) - checksumLen
-	sum := crc32.ChecksumIEEE(bytesOf(s[:split]))
-	for i := len(s) - 1; i >= split; i-- {
-		if alphabet[sum%62] != s[i] {
-			return false
-		}
-		sum /= 62
+// allDigits looks at every byte, whatever it finds: no value of a digit has the highest bit, and that of no digit has it.
+func allDigits(s string) bool {
+	all := byte(0)
+	for i := range len(s) {
+		all |= digits[s[i]]
 	}
-	return true
+	return all < 128
+}
+
+// sumMatches reads the checksum as a number, which leaves no two ways to write one: it has six digits, and 62^6 > 2^32.
+func sumMatches(s string) bool {
+	split, told := len(s)-checksumLen, uint64(0)
+	for i := split; i < len(s); i++ {
+		told = told*62 + uint64(digits[s[i]])
+	}
+	return told == uint64(crc32.ChecksumIEEE(bytesOf(s[:split])))
 }
 
 // bytesOf looks at a string's bytes without copying them; nobody may write to what it gives.
