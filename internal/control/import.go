@@ -17,29 +17,23 @@ import (
 
 // ImportKeys makes many keys of one workspace in one transaction, each for itself, with new values or under the SHA-256 of values
 // that exist. Only a service key may: who gives a digest knows the value. The rules of creation hold for each.
-func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, items []ImportKey) ([]Imported, []ItemError, error) {
-	var done []Imported
-	var failed []ItemError
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		done, failed = nil, nil
+func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, items []ImportKey) (done []Imported, failed []ItemError, err error) {
+	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
 		if a.service == nil {
 			return scopeDenied(account.ScopeManage)
 		}
 		if _, err := s.at(tx.View, a, workspace); err != nil {
 			return err
 		}
-		index := -1
-		return each(tx, items, func(ImportKey) string { return "" }, func(in ImportKey) error {
-			index++
-			in.Workspace = workspace
-			one, err := s.importKey(tx, a, in)
-			if err != nil {
-				return err
-			}
-			one.Index = index
-			done = append(done, one)
-			return nil
-		}, &failed)
+		all := bulk[ImportKey, Imported]{tx: tx, items: items, name: func(ImportKey) string { return "" },
+			do: func(index int, in ImportKey) (Imported, error) {
+				in.Workspace = workspace
+				one, err := s.importKey(tx, a, in)
+				one.Index = index
+				return one, err
+			}}
+		done, failed, err = all.run()
+		return err
 	})
 	return done, failed, err
 }

@@ -170,39 +170,17 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 }
 
 // DeleteKeys takes away many, each for itself, all in one transaction.
-func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) ([]string, []ItemError, error) {
-	var done []string
-	var failed []ItemError
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		done, failed = nil, nil
+func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done []string, failed []ItemError, err error) {
+	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
 		if err := s.needSomewhere(tx.View, a, account.APIKeysDelete); err != nil {
 			return err
 		}
-		return each(tx, keys, func(key string) string { return key }, func(key string) error {
-			err := s.deleteKey(tx, a, key)
-			if err == nil {
-				done = append(done, key)
-			}
-			return err
-		}, &failed)
+		all := bulk[string, string]{tx: tx, items: keys, name: func(key string) string { return key },
+			do: func(_ int, key string) (string, error) { return key, s.deleteKey(tx, a, key) }}
+		done, failed, err = all.run()
+		return err
 	})
 	return done, failed, err
-}
-
-// each runs a bulk operation item by item: one that is refused changes nothing and stops no other.
-func each[T any](tx *store.Tx, items []T, name func(T) string, do func(T) error, failed *[]ItemError) error {
-	for i, item := range items {
-		err := storageFault(tx.Savepoint(func() error { return do(item) }))
-		if err == nil {
-			continue
-		}
-		f := fault.From(err)
-		if f.Code.Status() >= 500 {
-			return f
-		}
-		*failed = append(*failed, ItemError{Index: i, ID: name(item), Fault: f})
-	}
-	return nil
 }
 
 // RotateKey gives a key a new value; the old one works for overlapSeconds more. Rotating reveals a value, so the grant rule holds:

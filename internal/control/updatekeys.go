@@ -14,21 +14,15 @@ import (
 )
 
 // UpdateKeys changes many keys, each for itself, all in one transaction. Permissions are frozen and never change.
-func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) ([]Key, []ItemError, error) {
-	var done []Key
-	var failed []ItemError
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		done, failed = nil, nil
+func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (done []Key, failed []ItemError, err error) {
+	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
 		if err := s.needSomewhere(tx.View, a, account.APIKeysWrite); err != nil {
 			return err
 		}
-		return each(tx, items, func(i UpdateKey) string { return i.ID }, func(i UpdateKey) error {
-			k, err := s.updateKey(tx, a, i)
-			if err == nil {
-				done = append(done, k)
-			}
-			return err
-		}, &failed)
+		all := bulk[UpdateKey, Key]{tx: tx, items: items, name: func(i UpdateKey) string { return i.ID },
+			do: func(_ int, item UpdateKey) (Key, error) { return s.updateKey(tx, a, item) }}
+		done, failed, err = all.run()
+		return err
 	})
 	return done, failed, err
 }
