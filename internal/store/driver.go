@@ -16,9 +16,9 @@ type Driver interface {
 	Write(ctx context.Context, fn func(SQL) error) error
 	// Read runs fn on a snapshot that no write disturbs. Many run at once.
 	Read(ctx context.Context, fn func(SQL) error) error
-	// Contains is an SQL condition: the lower-case form of the text expression holds the '?' argument, which is in lower case
-	// already, to the letter. No character of the argument is special.
-	Contains(expr string) string
+	// Contains is an SQL condition with its arguments: the lower-case form of one of the columns holds the text, which is in lower
+	// case already, to the letter. No character of the text is special.
+	Contains(text string, columns ...string) (condition string, args []any)
 	// Backup writes a consistent copy to a new file that only its owner can read.
 	Backup(ctx context.Context, path string) error
 	// Size is the number of bytes on disk.

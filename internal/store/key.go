@@ -152,7 +152,8 @@ func (v *View) keyWhere(f KeyFilter) where {
 	}
 	v.standing(&w, f.Standing)
 	if f.Search != "" {
-		w.and(v.db.driver.Contains(together("k.name", "k.description", "k.user_id", "k.masked", "k.id")), strings.ToLower(f.Search))
+		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "k.name", "k.description", "k.user_id", "k.masked", "k.id")
+		w.and(condition, args...)
 	}
 	return w
 }

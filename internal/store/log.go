@@ -60,7 +60,8 @@ func (v *View) logWhere(f LogFilter) where {
 		w.and("created_ms < ?", ceilMillis(f.To))
 	}
 	if f.Search != "" {
-		w.and(v.db.driver.Contains(together("type", "description", "actor_id", "actor_email", "metadata")), strings.ToLower(f.Search))
+		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "type", "description", "actor_id", "actor_email", "metadata")
+		w.and(condition, args...)
 	}
 	return w
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -150,8 +151,9 @@ const selectFold = `
 	ORDER BY place LIMIT 1`
 
 // Contains folds the expression and seeks with strpos, which knows no pattern.
-func (d *Driver) Contains(expr string) string {
-	return `strpos(lower((` + expr + `) COLLATE "` + d.fold + `"), ?) > 0`
+func (d *Driver) Contains(text string, columns ...string) (condition string, args []any) {
+	all := strings.Join(columns, ` || E'\x1f' || `) // which no text that is kept holds
+	return `strpos(lower((` + all + `) COLLATE "` + d.fold + `"), ?) > 0`, []any{text}
 }
 
 // Backup is PostgreSQL's own affair.

@@ -156,9 +156,6 @@ func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error {
 	return fn(c)
 }
 
-// Contains folds the expression as Unicode has it, and seeks with instr, which knows no pattern.
-func (d *Driver) Contains(expr string) string { return "instr(" + fold + "(" + expr + "), ?) > 0" }
-
 // Backup copies the database with VACUUM INTO, on a snapshot, while others read and write.
 func (d *Driver) Backup(ctx context.Context, path string) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
