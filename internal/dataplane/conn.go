@@ -27,6 +27,7 @@ type conn struct {
 	out   []byte // the answer, with its head
 	reply httpapi.Reply
 	head  head
+	check httpapi.PlainCheck
 	until time.Time // the deadline that is set; zero while a request has to be complete promptly
 }
 
@@ -160,15 +161,11 @@ func (c *conn) extend(now time.Time) {
 // answer asks the door, and puts the answer together.
 func (c *conn) answer() step {
 	h, s := &c.head, c.server
-	body := c.in[h.size : h.size+h.body]
-	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: c.peer, Body: body}
-	if len(h.forwarded) > 0 {
-		forwarded := make([]string, len(h.forwarded))
-		for i, v := range h.forwarded {
-			forwarded[i] = string(v)
-		}
-		p.Client = s.door.Client(c.peer, forwarded)
+	if h.check {
+		return c.answerCheck()
 	}
+	body := c.in[h.size : h.size+h.body]
+	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body}
 	c.reply.Body = c.reply.Body[:0]
 	if !s.door.Quick(&p, &c.reply) {
 		return handOver
@@ -178,6 +175,18 @@ func (c *conn) answer() step {
 	c.out = append(s.appendHead(c.out[:0], &c.reply, now, c.last), c.reply.Body...)
 	c.extend(now)
 	return plain
+}
+
+// client is who asks, as far as trusted proxies tell.
+func (s *Server) client(peer netip.Addr, lines [][]byte) netip.Addr {
+	if len(lines) == 0 {
+		return peer
+	}
+	forwarded := make([]string, len(lines))
+	for i, v := range lines {
+		forwarded[i] = string(v)
+	}
+	return s.door.Client(peer, forwarded)
 }
 
 // write sends the answer and makes room for the next request; false where the connection is to end.

@@ -25,6 +25,7 @@ import (
 type Door interface {
 	http.Handler
 	Quick(*httpapi.Plain, *httpapi.Reply) bool
+	QuickCheck(*httpapi.PlainCheck, *httpapi.Reply) bool
 	// Client is who asks, by the peer's address and the X-Forwarded-For that it sent.
 	Client(peer netip.Addr, forwarded []string) netip.Addr
 }

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"bytes"
+	"strings"
 	"unsafe"
 
 	"github.com/keyward/keyward/internal/httpapi"
@@ -24,6 +25,10 @@ type head struct {
 	token     []byte
 	requestID []byte
 	forwarded [][]byte // X-Forwarded-For
+
+	check  bool // a proxy's: see check.go
+	query  []byte
+	fields []field
 }
 
 // The request lines, all of each: one spelling, one version.
@@ -40,15 +45,16 @@ const (
 )
 
 // parse looks at the bytes at the front of a connection. A head is plain where
-//   - the request line is one of the two, to the byte,
+//   - the request line is one of the two, to the byte, or a check's,
 //   - every line ends with CR LF, and neither stands anywhere else,
 //   - every name is letters, digits and hyphens, with the colon right behind it, and every value is visible ASCII and blanks,
-//   - Host, Content-Length, Content-Type and Authorization stand there exactly once, X-Request-Id at most once,
+//   - Host, Content-Length, Content-Type and Authorization stand there exactly once, X-Request-Id at most once; in a check, which has no
+//     body, Host alone must, and Content-Length must not,
 //   - the length is digits without a leading zero, from 1 to 1 MiB, and nothing else says where the body ends,
 //   - nothing asks for anything but an answer: no Transfer-Encoding, Expect, Upgrade, Trailer, TE, Content-Encoding or X-Api-Key, and no
 //     Connection but keep-alive.
 func parse(b []byte, h *head) state {
-	*h = head{forwarded: h.forwarded[:0]}
+	*h = head{forwarded: h.forwarded[:0], fields: h.fields[:0]}
 	at, s := requestLine(b, h)
 	if s != whole {
 		return s
@@ -66,7 +72,7 @@ func parse(b []byte, h *head) state {
 		at += end + 1
 		if end == 1 {
 			h.size = at
-			if at > maxHead || seen&needed != needed {
+			if at > maxHead || seen&h.needed() != h.needed() {
 				return odd
 			}
 			return whole
@@ -91,7 +97,7 @@ func requestLine(b []byte, h *head) (int, state) {
 		h.batch = &line[0] == &lineMany[0]
 		return n, whole
 	}
-	return 0, odd
+	return checkLine(b, h)
 }
 
 // unfinished: the last line has not come to its end, and may still be a plain one.
@@ -113,8 +119,16 @@ const (
 	seenAuthorization
 	seenRequestID
 
-	needed = seenHost | seenLength | seenType | seenAuthorization
+	neededOfAll = seenHost
+	neededOfAsk = seenHost | seenLength | seenType | seenAuthorization
 )
+
+func (h *head) needed() int {
+	if h.check {
+		return neededOfAll
+	}
+	return neededOfAsk
+}
 
 // field reads one line without its end.
 func (h *head) field(line []byte, seen *int) bool {
@@ -133,7 +147,11 @@ func (h *head) field(line []byte, seen *int) bool {
 			return false
 		}
 	}
-	bit, ok := h.known(name, value)
+	read := h.known
+	if h.check {
+		read = h.checkField
+	}
+	bit, ok := read(name, value)
 	if *seen&bit != 0 {
 		return false
 	}
@@ -238,11 +256,15 @@ const (
 	inName = 1 << iota
 	inValue
 	inHost
+	inQuery
 )
 
 var class = func() (t [256]uint8) {
 	for c := ' '; c <= '~'; c++ {
 		t[c] |= inValue
+		if c != ' ' && !strings.ContainsRune("\"#<>\\^`{|}", c) {
+			t[c] |= inQuery
+		}
 		switch {
 		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '-':
 			t[c] |= inName | inHost

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyward/keyward/internal/dataplane"
 )
@@ -15,6 +18,39 @@ const (
 	line  = "POST /api/v2/api-keys/verify HTTP/1.1\r\n"
 	usual = line + "Host: keyward.example:8080\r\nUser-Agent: curl/8\r\nAccept: */*\r\nAuthorization: Bearer kw_svc_x\r\nContent-Type: application/json\r\nX-Request-Id: r-1\r\nContent-Length: 11\r\n\r\n"
 )
+
+// usualCheck is a proxy's.
+const usualCheck = "GET /check?permission=calls:read&deny_status=403 HTTP/1.1\r\nHost: keyward\r\nX-Forwarded-Method: POST\r\nX-Forwarded-Uri: /v1/calls?a=%20b\r\n" +
+	"X-Forwarded-For: 203.0.113.7\r\nUser-Agent: curl/8\r\nCookie: a=b; c=d\r\nX-API-Key: kw_live_x\r\nX-Request-Id: r-1\r\n\r\n"
+
+// oddChecks must not be taken as plain either.
+var oddChecks = map[string]string{
+	"another method":        strings.Replace(usualCheck, "GET", "HEAD", 1),
+	"a longer path":         strings.Replace(usualCheck, "/check?", "/check/?", 1),
+	"another path":          strings.Replace(usualCheck, "/check?", "/checks?", 1),
+	"an escaped path":       strings.Replace(usualCheck, "/check?", "/chec%6b?", 1),
+	"an empty query":        strings.Replace(usualCheck, "?permission=calls:read&deny_status=403", "?", 1),
+	"a fragment":            strings.Replace(usualCheck, "calls:read", "calls:read#x", 1),
+	"a blank in the query":  strings.Replace(usualCheck, "calls:read", "calls read", 1),
+	"HTTP/1.0":              strings.Replace(usualCheck, "HTTP/1.1", "HTTP/1.0", 1),
+	"LF only":               strings.ReplaceAll(usualCheck, "\r\n", "\n"),
+	"a line of LF":          strings.Replace(usualCheck, "HTTP/1.1\r\n", "HTTP/1.1\n", 1),
+	"a body":                strings.Replace(usualCheck, "User-Agent: curl/8", "Content-Length: 5", 1),
+	"a body of none":        strings.Replace(usualCheck, "User-Agent: curl/8", "Content-Length: 0", 1),
+	"chunks":                strings.Replace(usualCheck, "User-Agent: curl/8", "Transfer-Encoding: chunked", 1),
+	"Expect":                strings.Replace(usualCheck, "User-Agent: curl/8", "Expect: 100-continue", 1),
+	"Upgrade":               strings.Replace(usualCheck, "User-Agent: curl/8", "Upgrade: websocket", 1),
+	"Connection: close":     strings.Replace(usualCheck, "User-Agent: curl/8", "Connection: close", 1),
+	"Connection and a name": strings.Replace(usualCheck, "User-Agent: curl/8", "Connection: X-Forwarded-Uri", 1),
+	"an underscore":         strings.Replace(usualCheck, "User-Agent", "X_Forwarded_Uri", 1),
+	"no host":               strings.Replace(usualCheck, "Host: keyward\r\n", "", 1),
+	"two hosts":             strings.Replace(usualCheck, "User-Agent: curl/8", "Host: other", 1),
+	"two ids":               strings.Replace(usualCheck, "User-Agent: curl/8", "X-Request-Id: r-2", 1),
+	"a folded line":         strings.Replace(usualCheck, "curl/8\r\n", "curl/8\r\n x\r\n", 1),
+	"a high byte":           strings.Replace(usualCheck, "curl", "c\xfcrl", 1),
+	"a long line":           strings.Replace(usualCheck, "curl/8", strings.Repeat("c", 5000), 1),
+	"an endless query":      "GET /check?" + strings.Repeat("a", 5000),
+}
 
 // oddHeads are heads that must not be taken as plain: what another reader might read in another way, what asks for more, and what is
 // refused.
@@ -87,8 +123,12 @@ var oddHeads = map[string]string{
 
 func TestWhatIsNotPlainToTheLetterIsLeftToNetHTTP(t *testing.T) {
 	t.Parallel()
-	for about, text := range oddHeads {
-		if whole, odd, _, _, _, _, _ := dataplane.Read([]byte(text)); whole || !odd {
+	all := maps.Clone(oddHeads)
+	for about, text := range oddChecks {
+		all["a check: "+about] = text
+	}
+	for about, text := range all {
+		if whole, odd, _ := dataplane.Read([]byte(text)); whole || !odd {
 			t.Errorf("%s: whole %v, odd %v", about, whole, odd)
 		}
 	}
@@ -96,11 +136,11 @@ func TestWhatIsNotPlainToTheLetterIsLeftToNetHTTP(t *testing.T) {
 
 func TestAPlainHeadIsReadWhateverItsCaseAndOrder(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{usual, strings.Replace(usual, "verify ", "verify-batch ", 1), strings.ReplaceAll(usual, ": ", ":"), strings.ReplaceAll(usual, ": ", ":   "),
+	for _, text := range []string{usual, usualCheck, strings.Replace(usualCheck, "?permission=calls:read&deny_status=403", "", 1), strings.Replace(usual, "verify ", "verify-batch ", 1), strings.ReplaceAll(usual, ": ", ":"), strings.ReplaceAll(usual, ": ", ":   "),
 		strings.NewReplacer("Host", "hOST", "Content-Length", "content-length", "Authorization", "AUTHORIZATION").Replace(usual),
 		strings.Replace(usual, "Accept: */*", "Connection: Keep-Alive\r\nX-Forwarded-For: 10.0.0.1\r\nTraceparent: 00-ab-cd-01", 1)} {
 		for n := range text {
-			if whole, odd, _, _, _, _, _ := dataplane.Read([]byte(text[:n])); whole || odd {
+			if whole, odd, _ := dataplane.Read([]byte(text[:n])); whole || odd {
 				t.Fatalf("%q of %q: whole %v, odd %v", text[:n], text, whole, odd)
 			}
 		}
@@ -111,29 +151,51 @@ func TestAPlainHeadIsReadWhateverItsCaseAndOrder(t *testing.T) {
 // reads holds that a head which is taken as plain is what net/http reads out of the same bytes; it tells whether it was taken.
 func reads(t *testing.T, b []byte) bool {
 	t.Helper()
-	whole, _, size, body, batch, token, id := dataplane.Read(b)
+	whole, _, head := dataplane.Read(b)
 	if !whole {
 		return false
 	}
-	rest := bufio.NewReader(bytes.NewReader(append(bytes.Clone(b), make([]byte, body)...)))
+	rest := bufio.NewReader(bytes.NewReader(append(bytes.Clone(b), make([]byte, head.Body)...)))
 	r, err := http.ReadRequest(rest)
 	if err != nil {
 		t.Fatalf("%q: net/http refuses it: %v", b, err)
 	}
+	if head.Check {
+		readsCheck(t, b, &head, r)
+		return true
+	}
 	path := "/api/v2/api-keys/verify"
-	if batch {
+	if head.Batch {
 		path += "-batch"
 	}
 	got, err := io.ReadAll(r.Body)
-	if err != nil || len(got) != body || r.ContentLength != int64(body) || len(r.TransferEncoding) > 0 || r.Close ||
-		r.Method != "POST" || r.RequestURI != path || r.Header.Get("Authorization") != "Bearer "+token || r.Header.Get("X-Request-Id") != id || r.Host == "" ||
+	if err != nil || len(got) != head.Body || r.ContentLength != int64(head.Body) || len(r.TransferEncoding) > 0 || r.Close ||
+		r.Method != "POST" || r.RequestURI != path || r.Header.Get("Authorization") != "Bearer "+head.Token || r.Header.Get("X-Request-Id") != head.RequestID || r.Host == "" ||
 		len(r.Header["Authorization"]) != 1 || len(r.Header["X-Api-Key"]) != 0 || len(r.Header["Content-Encoding"]) != 0 || len(r.Header["Content-Type"]) != 1 {
-		t.Fatalf("%q: net/http reads %+v (%v) and a body of %d, want %d", b, r, err, len(got), body)
+		t.Fatalf("%q: net/http reads %+v (%v) and a body of %d, want %d", b, r, err, len(got), head.Body)
 	}
-	if len(b) >= size+body && !bytes.Equal(got, b[size:size+body]) {
+	if size := head.Size; len(b) >= size+head.Body && !bytes.Equal(got, b[size:size+head.Body]) {
 		t.Fatalf("%q: net/http reads the body %q", b, got)
 	}
 	return true
+}
+
+// readsCheck holds the same of a check: net/http finds the same path and query, no body, and the same fields.
+func readsCheck(t *testing.T, b []byte, head *dataplane.Head, r *http.Request) {
+	t.Helper()
+	if r.Method != "GET" || r.URL.EscapedPath() != "/check" || r.URL.RawQuery != head.Query || r.URL.ForceQuery || r.ContentLength != 0 || len(r.TransferEncoding) > 0 ||
+		r.Close || r.Host == "" || r.Header.Get("X-Request-Id") != head.RequestID {
+		t.Fatalf("%q: net/http reads %+v", b, r)
+	}
+	read := http.Header{}
+	for _, f := range head.Fields {
+		read.Add(f[0], f[1])
+	}
+	r.Header.Del("Connection")
+	r.Header.Del("X-Request-Id")
+	if diff := cmp.Diff(r.Header, read); diff != "" {
+		t.Fatalf("%q: net/http reads other fields: %s", b, diff)
+	}
 }
 
 // Every byte of a usual head is replaced, left out and doubled in turn.
@@ -144,10 +206,16 @@ func TestAHeadWithOneByteChangedIsReadAsNetHTTPReadsIt(t *testing.T) {
 			reads(t, []byte(usual[:i]+c+usual[i+1:]+"0123456789ab"))
 		}
 	}
+	for i := range usualCheck {
+		for _, c := range []string{"", usualCheck[i:i+1] + usualCheck[i:i+1], "\x00", " ", "\t", "\r", "\n", "\r\n", ":", ";", "#", "%", "?", "/", "_", "0", "a", "A", "\x7f", "\x80"} {
+			reads(t, []byte(usualCheck[:i]+c+usualCheck[i+1:]+usualCheck))
+		}
+	}
 }
 
 func FuzzAPlainHeadIsWhatNetHTTPReads(f *testing.F) {
 	f.Add([]byte(usual + `{"key":"x"}`))
+	f.Add([]byte(usualCheck))
 	for _, text := range oddHeads {
 		f.Add([]byte(text))
 	}

@@ -35,20 +35,29 @@ func (h *house) corpus() map[string][]string {
 		"too large":      {h.verify(one, good, "X-Long: "+strings.Repeat("x", 24<<10))},
 		"an announced gigabyte": {"POST " + one + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root +
 			"\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{"},
-		"a wrong method":       {"GET " + one + " HTTP/1.1\r\nHost: h\r\n\r\n"},
-		"a query":              {h.verify(one+"?a=b", good)},
-		"a key in the URL":     {h.verify(one+"?key="+h.value, good)},
-		"a proxy's check":      {"GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
-		"a refused check":      {"GET /check?permission=calls:write HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n"},
-		"an API key asks":      {strings.Replace(h.verify(one, good), h.root, h.value, 1)},
-		"a wrong key asks":     {strings.Replace(h.verify(one, good), h.root, h.root[:len(h.root)-1]+"!", 1)},
-		"T52: two the same":    {h.verify(one, good, "X-API-Key: "+h.root)},
-		"T52: two that differ": {h.verify(one, good, "X-API-Key: x")},
-		"T52: two headers":     {h.verify(one, good, "Authorization: Bearer "+h.root)},
-		"T53: a bad byte":      {h.verify(one, good, "X-Bad: a\x01b")},
-		"T53: a bad name":      {h.verify(one, good, "X Bad: a")},
-		"an id":                {h.verify(one, good, "X-Request-Id: mine-1")},
-		"an id that is a key":  {h.verify(one, good, "X-Request-Id: "+h.value)},
+		"a wrong method":                   {"GET " + one + " HTTP/1.1\r\nHost: h\r\n\r\n"},
+		"a query":                          {h.verify(one+"?a=b", good)},
+		"a key in the URL":                 {h.verify(one+"?key="+h.value, good)},
+		"a proxy's check":                  {"GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
+		"a refused check":                  {"GET /check?permission=calls:write HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n"},
+		"a check of a public proxy":        {"GET /check HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\nX-Request-Id: mine-2\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
+		"a check without a key":            {"GET /check?permission=calls:read&deny_status=403 HTTP/1.1\r\nHost: h\r\n\r\n"},
+		"a check with a wrong key":         {"GET /check?deny_status=403 HTTP/1.1\r\nHost: h\r\nX-API-Key: kw_live_x\r\n\r\n"},
+		"a check with two keys":            {"GET /check HTTP/1.1\r\nHost: h\r\nX-API-Key: x\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
+		"a check with a key in the URL":    {"GET /check?key=" + h.value + " HTTP/1.1\r\nHost: h\r\n\r\n"},
+		"a check of nonsense":              {"GET /check?permision=calls:read HTTP/1.1\r\nHost: h\r\n\r\n"},
+		"a check with an id that is a key": {"GET /check HTTP/1.1\r\nHost: h\r\nX-Request-Id: " + h.value + "\r\nX-API-Key: " + h.value + "\r\n\r\n"},
+		"a check by HEAD":                  {"HEAD /check HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n"},
+		"checks and questions":             {"GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n" + h.verify(one, good) + "GET /check HTTP/1.1\r\nHost: h\r\n\r\n"},
+		"an API key asks":                  {strings.Replace(h.verify(one, good), h.root, h.value, 1)},
+		"a wrong key asks":                 {strings.Replace(h.verify(one, good), h.root, h.root[:len(h.root)-1]+"!", 1)},
+		"T52: two the same":                {h.verify(one, good, "X-API-Key: "+h.root)},
+		"T52: two that differ":             {h.verify(one, good, "X-API-Key: x")},
+		"T52: two headers":                 {h.verify(one, good, "Authorization: Bearer "+h.root)},
+		"T53: a bad byte":                  {h.verify(one, good, "X-Bad: a\x01b")},
+		"T53: a bad name":                  {h.verify(one, good, "X Bad: a")},
+		"an id":                            {h.verify(one, good, "X-Request-Id: mine-1")},
+		"an id that is a key":              {h.verify(one, good, "X-Request-Id: "+h.value)},
 	}
 	for _, body := range []string{``, `{}`, `{"key":"x"}`, `{"key":"` + h.value + `","cost":0}`, `{"key":"` + h.value + `","permissions":["calls:write"]}`, `{"key":"x","cost":1.0}`,
 		`{"key":"x","nope":1}`, `{"key":"\u0041"}`, "{\"key\":\"\xff\"}", `{"key":"` + h.value + `"} `, `{"key":"` + strings.Repeat("a", 70<<10) + `"}`, strings.Repeat(" ", 1<<20+1)} {
@@ -58,6 +67,9 @@ func (h *house) corpus() map[string][]string {
 	}
 	for about, text := range oddHeads {
 		c["odd: "+about] = []string{strings.Replace(text, "kw_svc_x", h.root, 1) + `{"key":"x"}`}
+	}
+	for about, text := range oddChecks {
+		c["odd check: "+about] = []string{strings.Replace(text, "kw_live_x", h.value, 1)}
 	}
 	return c
 }

@@ -7,14 +7,11 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// checkPath is where proxies ask. It takes every method, since some ask with the method of the request they ask for.
-const checkPath = "/check"
-
 var checkRoute = &route{name: "checkRequest", public: true, quiet: true}
 
 // check is the door for forward authentication. What is refused, and how it is told, is the gateway's; a body is not read.
 func (x *exchange) check() {
-	x.route, x.on = checkRoute, checkPath
+	x.route, x.on = checkRoute, CheckPath
 	var asked gateway.Asked
 	asked.Peer, asked.Query = gateway.Address(x.r.RemoteAddr), x.r.URL.RawQuery
 	for name, lines := range x.r.Header {

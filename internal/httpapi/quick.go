@@ -46,8 +46,9 @@ type Plain struct {
 type Reply struct {
 	Status     int
 	RequestID  string
-	RetryAfter string // "" where there is none
-	Body       []byte // JSON; the memory that was given is taken again
+	RetryAfter string   // "" where there is none
+	Body       []byte   // JSON; the memory that was given is taken again
+	Headers    []Header // of a check alone; the memory too
 }
 
 // Quick answers a request of the data plane on the shortest way, with its line of log and its metrics, and appends the body to
@@ -70,6 +71,7 @@ type desk struct {
 	principal verify.Principal
 	questions []verify.Question
 	verdict   verify.Verdict
+	decision  gateway.Decision
 	body, out []byte
 	line      []byte
 }

@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/gateway"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+// CheckPath is where proxies ask. It takes every method, since some ask with the method of the request they ask for.
+const CheckPath = "/check"
+
+// PlainCheck is a GET of CheckPath that holds nothing unusual, as its listener hands it over. All of it stays the listener's.
+type PlainCheck struct {
+	Asked     gateway.Asked // but for its Peer, which is told here
+	RequestID string        // as the client gave it, "" where it gave none
+	Peer      netip.Addr
+	Client    netip.Addr // who asks, as far as the trusted proxies tell
+}
+
+// Header is one field of an answer, its name as net/http spells it.
+type Header struct{ Name, Value string }
+
+// QuickCheck is Quick for a proxy's check: the same decision, headers and bytes as ServeHTTP gives. reply.Headers are all of the answer's
+// but Cache-Control, Connection, Content-Length, Content-Type and Date, in the order of their names.
+func (d *API) QuickCheck(p *PlainCheck, reply *Reply) bool {
+	desk := d.a.desks.Get().(*desk)
+	defer d.a.desks.Put(desk)
+	return d.a.quickCheck(desk, p, reply)
+}
+
+func (a *api) quickCheck(d *desk, p *PlainCheck, reply *Reply) (ok bool) {
+	start := a.Now()
+	defer func() {
+		if broken := recover(); broken != nil { // it goes the long way, where a panic is answered
+			a.Logger.Error("the quick way broke", "error", broken, "stack", string(debug.Stack()))
+			ok = false
+		}
+	}()
+	if p.RequestID != "" && (!plainID(p.RequestID) || a.isCredential(p.RequestID)) {
+		return false
+	}
+	if reply.RequestID = p.RequestID; p.RequestID == "" {
+		reply.RequestID = a.ids.Next()
+	}
+	p.Asked.Peer = p.Peer
+	decided := &d.decision
+	a.Gateway.Decide(&p.Asked, decided)
+	reply.Status, reply.Body = decided.Status, append(reply.Body[:0], decided.Body(reply.RequestID)...)
+	reply.Headers = append(reply.Headers[:0], Header{"Referrer-Policy", "no-referrer"}, Header{"X-Content-Type-Options", "nosniff"},
+		Header{"X-Request-Id", reply.RequestID})
+	decided.Headers(func(name, value string) {
+		reply.Headers = append(reply.Headers, Header{http.CanonicalHeaderKey(name), value})
+	})
+	slices.SortFunc(reply.Headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	a.reportCheck(decided, p, reply, start)
+	return true
+}
+
+// reportCheck leaves what exchange.report does.
+func (a *api) reportCheck(d *gateway.Decision, p *PlainCheck, reply *Reply, start time.Time) {
+	l := line{level: slog.LevelDebug, method: http.MethodGet, route: CheckPath, operation: checkRoute.name, status: d.Status,
+		took: a.Now().Sub(start), bytes: int64(len(reply.Body)), caller: "none", requestID: reply.RequestID, client: p.Client}
+	if d.Asked {
+		a.Observer.ObserveVerdict(string(d.Verdict.Code))
+		if d.Verdict.Known() {
+			l.caller, l.workspace = "api_key", string(d.Verdict.Key.Workspace)
+		}
+	}
+	if d.Fault != nil && d.Verdict.Code == verify.Unavailable {
+		l.level, l.cause = slog.LevelError, d.Fault
+	}
+	a.Observer.ObserveRequest(l.operation, l.method, l.status, l.took.Seconds())
+	if a.Logger.Enabled(context.Background(), l.level) {
+		if d.Verdict.Known() {
+			l.callerID = string(d.Verdict.Key.ID())
+		}
+		a.write(context.Background(), &l)
+	}
+}
