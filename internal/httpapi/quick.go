@@ -72,6 +72,8 @@ type desk struct {
 	questions []verify.Question
 	verdict   verify.Verdict
 	decision  gateway.Decision
+	check     PlainCheck
+	checked   Reply
 	body, out []byte
 	line      []byte
 }
