@@ -20,6 +20,7 @@ var keyward = archtest.House{
 			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext", "internal/fault",
 		}},
 
+		{Path: "internal/bulk", Level: archtest.Values},
 		{Path: "internal/canonpath", Level: archtest.Values},
 		{Path: "internal/strictyaml", Level: archtest.Values, May: []string{"go.yaml.in/yaml/v3"}},
 
@@ -27,7 +28,7 @@ var keyward = archtest.House{
 		{Path: "internal/routes", Level: archtest.Records, May: []string{
 			"go.yaml.in/yaml/v3", "internal/canonpath", "internal/perm", "internal/strictyaml",
 		}},
-		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/id"}},
+		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/bulk", "internal/id"}},
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
 			"internal/ratelimit", "pgregory.net/rapid",
 		}},

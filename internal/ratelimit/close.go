@@ -34,8 +34,8 @@ func (l *Limiter) Close(ctx context.Context) error {
 	for i := range l.shards {
 		sh := &l.shards[i]
 		sh.mu.Lock() // a decision that began before may still read
-		for j := range sh.table {
-			if e := &sh.table[j]; e.live && e.loaded && e.day >= t.today && e.unspent > 0 {
+		for j := range sh.entries {
+			if e := &sh.entries[j]; e.live && e.loaded && e.day >= t.today && e.unspent > 0 {
 				claims = append(claims, Claim{ID: e.id, Day: int64(e.day), Give: int64(e.unspent)})
 				e.unspent = 0
 			}
@@ -67,8 +67,8 @@ func (l *Limiter) Windows(write func(part []byte) error) error {
 	for i := range l.shards {
 		sh := &l.shards[i]
 		sh.mu.Lock()
-		for j := range sh.table {
-			if e := &sh.table[j]; e.live {
+		for j := range sh.entries {
+			if e := &sh.entries[j]; e.live {
 				part = sh.encode(part, e, &t)
 			}
 		}

@@ -32,12 +32,17 @@ type Limiter struct {
 	isShut   atomic.Bool
 	next     atomic.Uint32 // where Sweep goes on
 	stats    counters
-	shards   [1 << shardBits]shard
+	pool     pool
+	shards   *[1 << shardBits]shard // alone, so that each begins a line of the cache
 }
 
 // New makes a limiter and begins to serve its claims; Close ends that.
 func New(c Config) *Limiter {
 	l := &Limiter{timer: newTimer(c.Elapsed, c.Wall), minutes: c.Minutes, patience: c.Wait}
+	l.shards = new([1 << shardBits]shard)
+	for i := range l.shards {
+		l.shards[i].pool = &l.pool
+	}
 	if l.patience == 0 {
 		l.patience = 2 * time.Second
 	}
@@ -85,7 +90,7 @@ func (l *Limiter) askOwn(q *question, s *Status) Outcome {
 	l.stats.waits.Add(1)
 	patience := time.NewTimer(l.patience)
 	defer patience.Stop()
-	for batch != nil {
+	for q.who.At = 0; batch != nil; { // what was now is past
 		select {
 		case <-batch.done:
 		case <-patience.C:
@@ -111,7 +116,7 @@ func (l *Limiter) decide(q *question, s *Status) (Outcome, *batch) {
 	if sh.closed {
 		return Unavailable, nil
 	}
-	t := l.timer.instant()
+	t := l.now(sh, q.who.At)
 	e := sh.find(h, &q.who.ID)
 	if e == nil {
 		if q.limits.PerDay == 0 && (q.spend == 0 || q.limits.PerMinute == 0) {
@@ -126,6 +131,18 @@ func (l *Limiter) decide(q *question, s *Status) (Outcome, *batch) {
 		}
 	}
 	return l.decideOn(sh, e, q, &t, s)
+}
+
+// now is the instant of a decision: when the question came, or else now, but never before what was decided in this part already.
+// That lies within the call, too, since this call holds the lock after that other one; so a window that has let go of what is a
+// minute old is never asked about a time at which that still counted.
+func (l *Limiter) now(sh *shard, at time.Duration) instant {
+	m := int64(at)
+	if m == 0 {
+		m = int64(l.timer.elapsed())
+	}
+	sh.latest = max(sh.latest, m)
+	return l.timer.at(sh.latest)
 }
 
 // decideOn is the decision: a function of the state, the instant and the question.

@@ -42,5 +42,5 @@ func (l *Limiter) Size() (states, bytes int64) {
 		bytes += sh.bytes()
 		sh.mu.Unlock()
 	}
-	return states, bytes
+	return states, bytes + l.pool.held()
 }

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"math"
+	"time"
 
 	"github.com/keyward/keyward/internal/id"
 )
@@ -10,6 +11,10 @@ import (
 type Subject struct {
 	ID        [16]byte
 	Workspace id.Workspace
+
+	// At is when the question came, on the clock that the limiter goes by, where the one who asks has just read it; 0 has the limiter
+	// read it. An earlier time than another question's is taken for that one's.
+	At time.Duration
 }
 
 // Outcome says which limit refused, if one did. The minute is looked at before the day.

@@ -22,21 +22,21 @@ func (l *Limiter) sweep(sh *shard) {
 	if sh.closed || sh.live == 0 {
 		return
 	}
-	t := l.timer.instant()
+	t := l.now(sh, 0)
 	idle := 0
-	for i := range sh.table {
-		if e := &sh.table[i]; e.live {
+	for i := range sh.entries {
+		if e := &sh.entries[i]; e.live {
 			e.expire(sh.runs(e), t.now)
 			if e.idle(&t) {
 				idle++
 			}
 		}
 	}
-	if worth*idle < sh.live || idle == 0 {
+	if worth*idle < int(sh.live) || idle == 0 {
 		return
 	}
-	for i := range sh.table {
-		if e := &sh.table[i]; e.live && e.idle(&t) {
+	for i := range sh.entries {
+		if e := &sh.entries[i]; e.live && e.idle(&t) {
 			l.giveBack(e, &t)
 		}
 	}
@@ -61,14 +61,15 @@ func (l *Limiter) giveBack(e *entry, t *instant) {
 
 // renew makes table and rings anew, as small as what is left needs.
 func (s *shard) renew(idle int, t *instant) {
-	old, arenas, left := s.table, s.arenas, s.live-idle
-	s.table, s.arenas, s.live = nil, nil, left
+	arenas, left := s.arenas, int(s.live)-idle
+	s.arenas, s.live = nil, int32(left)
 	if left == 0 {
+		s.use(table{})
 		return
 	}
-	s.table = make([]entry, max(smallestTable, 1<<bits.Len(uint(2*left-1))))
-	for i := range old {
-		e := &old[i]
+	now := s.pool.take(max(smallestTable, 1<<bits.Len(uint(2*left-1))))
+	for i := range s.entries {
+		e := &s.entries[i]
 		if !e.live || e.idle(t) {
 			continue
 		}
@@ -76,10 +77,11 @@ func (s *shard) renew(idle int, t *instant) {
 		if e.class != 0 {
 			runs = arenas[e.class].ring(e.class, e.ref)
 		}
-		fresh := place(s.table, spread(&e.id))
+		fresh := firstFree(now.entries, spread(&e.id))
 		*fresh = *e
 		s.settle(fresh, e, runs)
 	}
+	s.use(now)
 }
 
 // settle copies the runs of an old entry into a ring of the right size for its new one.

@@ -19,6 +19,7 @@ const lookEvery = 10 * time.Millisecond
 
 // instant is one reading.
 type instant struct {
+	elapsed    int64  // nanoseconds
 	now, stamp uint32 // milliseconds, modulo 2^32: rounded down and up, so that a run never counts too short
 	seconds    uint16
 	wall       int64 // Unix milliseconds
@@ -27,22 +28,27 @@ type instant struct {
 
 func newTimer(elapsed func() time.Duration, wall func() time.Time) *timer {
 	t := &timer{elapsed: elapsed, wall: wall}
-	t.look(int64(elapsed()))
+	t.look()
 	return t
 }
 
-func (t *timer) look(m int64) {
+func (t *timer) look() {
+	m := int64(t.elapsed())
 	t.ahead.Store(t.wall().UnixNano() - m)
 	t.read.Store(m)
 }
 
-func (t *timer) instant() instant {
-	m := int64(t.elapsed())
+// instant reads the clock.
+func (t *timer) instant() instant { return t.at(int64(t.elapsed())) }
+
+// at is the instant at so many nanoseconds of the monotonic clock.
+func (t *timer) at(m int64) instant {
 	if m-t.read.Load() >= int64(lookEvery) {
-		t.look(m)
+		t.look()
 	}
 	wall := (m + t.ahead.Load()) / int64(time.Millisecond)
 	return instant{
+		elapsed: m,
 		now:     uint32(m / int64(time.Millisecond)),
 		stamp:   uint32((m + int64(time.Millisecond) - 1) / int64(time.Millisecond)),
 		seconds: uint16(m / int64(time.Second)),

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package bulk
+
+func advise(uintptr, uintptr) {}
