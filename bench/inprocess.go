@@ -80,11 +80,11 @@ func (freeLedger) Settle(_ context.Context, claims []ratelimit.Claim) error {
 
 // newEngine decides about a crowd, with its limits or without.
 func newEngine(c *crowd, d *keyfmt.Digester, limited bool) (*verify.Engine, error) {
-	now, start := clock.New(time.Now).Now, time.Now()
+	wall, start := clock.New(time.Now), time.Now()
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
-	config := verify.Config{Replica: c.replica, Format: format, Digests: d, Now: now}
+	config := verify.Config{Replica: c.replica, Format: format, Digests: d, Clocks: func() (int64, time.Duration) { return wall.Since(start) }}
 	if limited {
-		config.Limiter = ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) }, Wall: now, Ledger: freeLedger{}})
+		config.Limiter = ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) }, Wall: wall.Now, Ledger: freeLedger{}})
 	}
 	return verify.New(config), err
 }

@@ -26,6 +26,13 @@ func (c *Clock) Now() time.Time {
 	return time.UnixMilli(c.raise(c.wall().UnixMilli())).UTC()
 }
 
+// Since is Now in Unix milliseconds and, by the same look at the wall clock, what has passed since an earlier reading of it. Where both
+// readings have a monotonic part, as those of time.Now have, the latter does not notice that the clock was set.
+func (c *Clock) Since(start time.Time) (ms int64, elapsed time.Duration) {
+	t := c.wall()
+	return c.raise(t.UnixMilli()), t.Sub(start)
+}
+
 // Advance moves the clock to the mark unless it is there already. A zero mark changes nothing.
 func (c *Clock) Advance(mark time.Time) {
 	if !mark.IsZero() {

@@ -71,3 +71,18 @@ func TestNobodySeesTheClockRunBackwards(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestT31OneLookTellsTheTimeAndWhatHasPassed(t *testing.T) {
+	t.Parallel()
+	wall := noon
+	c := clock.New(func() time.Time { return wall })
+	start := wall
+	wall = noon.Add(90 * time.Second)
+	if ms, passed := c.Since(start); ms != wall.UnixMilli() || passed != 90*time.Second {
+		t.Errorf("%d, and %v have passed", ms, passed)
+	}
+	wall = noon.Add(30 * time.Second)
+	if ms, _ := c.Since(start); ms != noon.Add(90*time.Second).UnixMilli() {
+		t.Errorf("the time went back to %d", ms)
+	}
+}

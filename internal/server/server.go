@@ -66,8 +66,9 @@ type Server struct {
 	node      *cluster.Node // nil where nobody shares the database
 	tally     *tally.Tally
 	limiter   *ratelimit.Limiter
-	shared    *redislimit.Limiter  // nil where limits per minute are not shared
-	elapsed   func() time.Duration // since the start, by a clock that nobody sets
+	shared    *redislimit.Limiter                      // nil where limits per minute are not shared
+	elapsed   func() time.Duration                     // since the start, by a clock that nobody sets
+	clocks    func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
 	engine    *verify.Engine
 	control   *control.Service
 	gateway   *gateway.Gate
@@ -112,6 +113,9 @@ type transport interface {
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
 	s := &Server{cfg: cfg, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }}
+	if opt.Now == nil { // one look at the machine's clock tells both
+		s.clocks = func() (int64, time.Duration) { return s.clock.Since(began) }
+	}
 	for _, stage := range []func(context.Context) error{
 		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.shareLimits, s.makeLimiter, s.listen,
 		s.makeEngines, s.makeGateway, s.makeHTTP, s.makeEnvoy, s.ensureRoot, s.announce,

@@ -142,7 +142,7 @@ func (s *Server) loadReplica(ctx context.Context) error {
 
 func (s *Server) makeEngines(context.Context) error {
 	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting})
-	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now,
+	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
 		Limiter: s.limiter, Recorder: s.tally})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -10,7 +11,7 @@ import (
 )
 
 // decide goes through the codes in the contract's order.
-func (e *Engine) decide(facts *replica.Replica, q *Question, v *Verdict, now int64) {
+func (e *Engine) decide(facts *replica.Replica, q *Question, v *Verdict, now instant) {
 	if !e.find(facts, q.Key, &v.Key) {
 		v.Code = NotFound
 		return
@@ -19,8 +20,8 @@ func (e *Engine) decide(facts *replica.Replica, q *Question, v *Verdict, now int
 }
 
 // judge decides on the key that was found.
-func (e *Engine) judge(q *Question, v *Verdict, now int64) {
-	if over(v.Key.Until, now) {
+func (e *Engine) judge(q *Question, v *Verdict, now instant) {
+	if over(v.Key.Until, now.ms) {
 		*v = Verdict{Code: NotFound}
 		return
 	}
@@ -28,7 +29,7 @@ func (e *Engine) judge(q *Question, v *Verdict, now int64) {
 	switch {
 	case disabled(&v.Key):
 		v.Code = Disabled
-	case over(v.Key.ExpiresAt, now):
+	case over(v.Key.ExpiresAt, now.ms):
 		v.Code = Expired
 	case !admits(v.Key.AllowedIPs, q.IP):
 		v.Code = IPForbidden
@@ -36,18 +37,18 @@ func (e *Engine) judge(q *Question, v *Verdict, now int64) {
 		v.Code = InsufficientPermissions
 		v.Missing = q.Demand.Missing(v.Permissions)
 	default:
-		if v.Code = e.limit(q, v); v.Code == Unavailable {
+		if v.Code = e.limit(q, v, now.elapsed); v.Code == Unavailable {
 			*v = Verdict{Code: Unavailable}
 		}
 	}
 }
 
 // limit asks the limits, last of all: whatever else refuses a key costs it nothing.
-func (e *Engine) limit(q *Question, v *Verdict) Code {
+func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	if e.limiter == nil {
 		return Valid
 	}
-	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace}
+	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, At: at}
 	ask := e.limiter.Take
 	if q.DryRun {
 		ask = e.limiter.Peek

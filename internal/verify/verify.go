@@ -74,10 +74,13 @@ type Recorder interface {
 
 // Config is what an engine stands on. Without a Limiter nothing is limited; without a Recorder nobody is told.
 type Config struct {
-	Replica  *replica.Replica
-	Format   keyfmt.Format
-	Digests  *keyfmt.Digester
-	Now      func() time.Time
+	Replica *replica.Replica
+	Format  keyfmt.Format
+	Digests *keyfmt.Digester
+	Now     func() time.Time
+	// Clocks, where it is set, takes the place of Now, and reads by one look also the clock that the Limiter goes by: a decision then
+	// costs one look instead of two. ms is Unix milliseconds.
+	Clocks   func() (ms int64, elapsed time.Duration)
 	Limiter  Limiter
 	Recorder Recorder
 }
@@ -87,14 +90,17 @@ type Engine struct {
 	replica  atomic.Pointer[replica.Replica]
 	format   keyfmt.Format
 	digests  *keyfmt.Digester
-	now      func() time.Time
+	clocks   func() (ms int64, elapsed time.Duration)
 	limiter  Limiter
 	recorder Recorder
 }
 
 // New makes an engine.
 func New(c Config) *Engine {
-	e := &Engine{format: c.Format, digests: c.Digests, now: c.Now, limiter: c.Limiter, recorder: c.Recorder}
+	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder}
+	if e.clocks == nil {
+		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
+	}
 	e.Use(c.Replica)
 	return e
 }
@@ -107,14 +113,25 @@ func (e *Engine) Use(r *replica.Replica) { e.replica.Store(r) }
 // capped workspace narrows a set by a role for the first time, what is left of it.
 func (e *Engine) Check(q *Question, v *Verdict) {
 	*v = Verdict{}
-	now := e.now().UnixMilli()
+	now := e.now()
 	e.check(q, v, now)
 	if e.recorder != nil && !q.DryRun {
-		e.recorder.Record(now, v)
+		e.recorder.Record(now.ms, v)
 	}
 }
 
-func (e *Engine) check(q *Question, v *Verdict, now int64) {
+// instant is when a decision is made.
+type instant struct {
+	ms      int64         // Unix milliseconds
+	elapsed time.Duration // on the limiter's clock; 0 where nobody has read it
+}
+
+func (e *Engine) now() (t instant) {
+	t.ms, t.elapsed = e.clocks()
+	return t
+}
+
+func (e *Engine) check(q *Question, v *Verdict, now instant) {
 	env, ok := e.format.Parse(q.Key)
 	facts := e.replica.Load()
 	switch {
@@ -141,7 +158,7 @@ type Principal struct {
 func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	*p = Principal{}
 	env, ok := e.format.Parse(token)
-	now := e.now().UnixMilli()
+	now := e.now()
 	facts := e.replica.Load()
 	switch {
 	case !ok:
@@ -149,13 +166,13 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	case !facts.Ready():
 		p.Code = Unavailable
 	case env == keyfmt.Service:
-		e.service(facts, token, now, p)
+		e.service(facts, token, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
 		e.decide(facts, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
 	}
 	if e.recorder != nil {
-		e.recorder.Record(now, &p.Verdict)
+		e.recorder.Record(now.ms, &p.Verdict)
 	}
 	return p.Code
 }
