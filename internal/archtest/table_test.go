@@ -70,7 +70,7 @@ var keyward = archtest.House{
 			"github.com/redis/rueidis", "internal/id", "internal/ratelimit",
 		}},
 		{Path: "internal/replica", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
+			"internal/account", "internal/apikey", "internal/bulk", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},

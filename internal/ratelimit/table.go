@@ -59,7 +59,10 @@ func (l *Limiter) Near(p Place) {
 	if t == 0 {
 		return
 	}
-	bulk.Fetch(t&^sizeMask + uintptr(entryBytes)*(uintptr(p)&(1<<placeBits-1)&(1<<(t&sizeMask)-1)))
+	last := uintptr(1)<<(t&sizeMask) - 1
+	at := t&^sizeMask + uintptr(entryBytes)*(uintptr(p)&(1<<placeBits-1)&last)
+	bulk.Fetch(at)
+	bulk.Fetch(at + uintptr(entryBytes)) // every third key lies behind the place where it belongs
 }
 
 // use puts a table in the place of the one before, which goes back to the pool.

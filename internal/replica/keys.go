@@ -145,6 +145,7 @@ func (r *Replica) number(u uuid) uint32 {
 	number := r.find(u)
 	if number == 0 {
 		number = r.records.take()
+		r.hints.fit(r.records.next)
 		r.ids.insert(nameOfID(u), number)
 	}
 	return number

@@ -7,10 +7,11 @@ type Memory struct {
 	Records int64
 	Tables  int64
 	Texts   int64
+	Hints   int64
 }
 
 // Total is the sum.
-func (m Memory) Total() int64 { return m.Records + m.Tables + m.Texts }
+func (m Memory) Total() int64 { return m.Records + m.Tables + m.Texts + m.Hints }
 
 // Memory tells what the replica holds.
 func (r *Replica) Memory() Memory {
@@ -20,5 +21,6 @@ func (r *Replica) Memory() Memory {
 		Records: int64(r.records.chunks.len()) * int64(unsafe.Sizeof([recordsInChunk]record{})),
 		Tables:  r.values.bytes() + r.ids.bytes(),
 		Texts:   r.arena.size,
+		Hints:   r.hints.bytes(),
 	}
 }

@@ -26,6 +26,7 @@
 //     whoever holds a string of it, as everything does in Go. The list of chunks is new with each change of it: a reader loads it before the
 //     record, and where it is still the same afterwards, every text that the record leads to is in it.
 //   - A slot of a table goes from empty to a name and from there to the grave. A table that grows is built aside and then put in place.
+//   - A hint is one word that any reader writes, and decides nothing: it is a number of a record to try before the index is asked.
 //   - Entries of the directories, and sets, are in place before their numbers are told. Numbers of records and members are given again,
 //     once no slot and no record names them: a reader that still holds one finds another digest, or its record changed.
 //
@@ -35,8 +36,12 @@
 // name a record under a digest for longer than the record has that digest, but only the record decides.
 //
 // A lookup costs a probe of one open-addressing table, the two lines of a record, a comparison in constant time for each value of the
-// key, about thirty atomic loads and the copy of a View; where the keys are many, it is the two misses of the cache that count. It
-// allocates nothing, except where a role narrows a set for the first time.
+// key, about thirty atomic loads and the copy of a View; where the keys are many, it is the misses of the cache that count, each of which
+// waits for the one before. For a text that was found before they are over when its digest is known: Trace, Expect and Follow are a
+// lookup in three steps, of which the first two fetch what a hint leads to (hints.go). A lookup allocates nothing, except where a
+// role narrows a set for the first time.
+//
+// Records, hints and the tables of a large copy lie in large pages, where the system gives them (bulk).
 package replica
 
 import (
@@ -55,6 +60,7 @@ import (
 type Replica struct {
 	values   index // digest → record
 	records  records
+	hints    hints // text → record
 	arena    arena
 	sets     sets
 	members  members
@@ -91,6 +97,7 @@ func New() *Replica {
 	r.values.init()
 	r.ids.init()
 	r.arena.init()
+	r.hints.init()
 	r.services.Store(&map[keyfmt.Digest]*account.ServiceKey{})
 
 	w, m, ro := &workspace{}, &member{}, &role{}

@@ -44,15 +44,18 @@ func (v *View) ID() id.Key { return id.Key(id.Format(v.UUID)) }
 // An unknown digest takes the same way as a known one, against a key that nobody has, and digests are compared in constant
 // time over their whole length. So the time taken says nothing of how close a guess came; and whoever guesses keys does not
 // choose their digests.
-func (r *Replica) Lookup(d keyfmt.Digest, v *View) bool {
-	for p := r.values.probe(nameOfDigest(&d)); ; {
+func (r *Replica) Lookup(d keyfmt.Digest, v *View) bool { return r.lookup(&d, v) != nobody }
+
+// lookup is Lookup that gives the number of the record.
+func (r *Replica) lookup(d *keyfmt.Digest, v *View) uint32 {
+	for p := r.values.probe(nameOfDigest(d)); ; {
 		number := p.next()
-		if r.read(number, &d, v) && number != nobody {
-			return true
+		if r.read(number, d, v) && number != nobody {
+			return number
 		}
 		if number == nobody {
 			*v = View{}
-			return false
+			return nobody
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // decide goes through the codes in the contract's order.
-func (e *Engine) decide(facts *replica.Replica, q *Question, v *Verdict, now instant) {
-	if !e.find(facts, q.Key, &v.Key) {
+func (e *Engine) decide(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) {
+	if !e.find(facts, t, q.Key, &v.Key) {
 		v.Code = NotFound
 		return
 	}
@@ -64,9 +64,13 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	return Valid
 }
 
-// find looks for the key under the current pepper, and where it is not there under the earlier ones.
-func (e *Engine) find(facts *replica.Replica, presented string, k *replica.View) bool {
-	return facts.Lookup(e.digests.Current(presented), k) ||
+// find looks for the key under the current pepper, and where it is not there under the earlier ones. What the text led to before is
+// on its way from memory while the digest is made.
+func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) bool {
+	if place, ok := facts.Expect(t); ok && e.nearer != nil {
+		e.nearer.Near(place)
+	}
+	return facts.Follow(t, e.digests.Current(presented), k) ||
 		e.digests.Previous(presented, func(d keyfmt.Digest) bool { return facts.Lookup(d, k) })
 }
 

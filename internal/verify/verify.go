@@ -67,6 +67,9 @@ type Limiter interface {
 	Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 }
 
+// nearer is a Limiter that can have a key's state brought near before it is asked.
+type nearer interface{ Near(ratelimit.Place) }
+
 // Recorder is told of every decision, those on malformed and unknown keys included. It must not block, nor keep the verdict.
 type Recorder interface {
 	Record(at int64, v *Verdict) // at is Unix milliseconds
@@ -92,12 +95,14 @@ type Engine struct {
 	digests  *keyfmt.Digester
 	clocks   func() (ms int64, elapsed time.Duration)
 	limiter  Limiter
+	nearer   nearer // the limiter, where it is one
 	recorder Recorder
 }
 
 // New makes an engine.
 func New(c Config) *Engine {
 	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder}
+	e.nearer, _ = c.Limiter.(nearer)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
 	}
@@ -109,12 +114,14 @@ func New(c Config) *Engine {
 // another.
 func (e *Engine) Use(r *replica.Replica) { e.replica.Store(r) }
 
-// Check answers q in v, all of which it sets. Without a pepper it allocates nothing but the set of missing permissions, and, where a
-// capped workspace narrows a set by a role for the first time, what is left of it.
+// Check answers q in v, all of which it sets. It allocates nothing but the set of missing permissions, and, where a capped workspace
+// narrows a set by a role for the first time, what is left of it; with a pepper, now and then, an HMAC.
 func (e *Engine) Check(q *Question, v *Verdict) {
 	*v = Verdict{}
+	facts := e.replica.Load()
+	trace := facts.Trace(q.Key)
 	now := e.now()
-	e.check(q, v, now)
+	e.check(facts, &trace, q, v, now)
 	if e.recorder != nil && !q.DryRun {
 		e.recorder.Record(now.ms, v)
 	}
@@ -131,9 +138,8 @@ func (e *Engine) now() (t instant) {
 	return t
 }
 
-func (e *Engine) check(q *Question, v *Verdict, now instant) {
+func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) {
 	env, ok := e.format.Parse(q.Key)
-	facts := e.replica.Load()
 	switch {
 	case !ok:
 		v.Code = Malformed
@@ -142,7 +148,7 @@ func (e *Engine) check(q *Question, v *Verdict, now instant) {
 	case env == keyfmt.Service:
 		v.Code = NotFound // an operator's credential is none of the keys that are asked about
 	default:
-		e.decide(facts, q, v, now)
+		e.decide(facts, t, q, v, now)
 	}
 }
 
@@ -157,9 +163,10 @@ type Principal struct {
 // code is Valid, and also, so that a refusal can be told apart, where a key is known and refused. It costs an API key 1 of its limits.
 func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	*p = Principal{}
-	env, ok := e.format.Parse(token)
-	now := e.now()
 	facts := e.replica.Load()
+	trace := facts.Trace(token)
+	now := e.now()
+	env, ok := e.format.Parse(token)
 	switch {
 	case !ok:
 		p.Code = Malformed
@@ -169,7 +176,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 		e.service(facts, token, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
-		e.decide(facts, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		e.decide(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
 	}
 	if e.recorder != nil {
 		e.recorder.Record(now.ms, &p.Verdict)
