@@ -8,9 +8,11 @@ import (
 	"net/http/httptest"
 	"time"
 
+	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/replica"
 )
 
 const (
@@ -42,7 +44,7 @@ func pages(ctx context.Context, l *lab) (result, error) {
 		return result{}, err
 	}
 	who := everybody{dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(f.ws), User: "u-1"}}, Workspace: f.ws}}
-	d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Nodes: &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	var out result
 	key := "/keys/" + f.ids[0]
 	for _, path := range []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new",

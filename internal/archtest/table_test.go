@@ -121,7 +121,7 @@ var keyward = archtest.House{
 			"internal/wire",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/control", "internal/fault", "internal/id",
+			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id",
 			"internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
 			"internal/verify",
 		}},
@@ -169,7 +169,7 @@ var keyward = archtest.House{
 			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
 			"internal/config", "internal/gateway/recipes", "internal/server",
-			"internal/account", "internal/apikey", "internal/clock", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/keyfmt",
+			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
 			"internal/usage", "internal/verify",
 		}},

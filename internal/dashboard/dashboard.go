@@ -23,6 +23,7 @@ type Config struct {
 	Control *control.Service
 	Engine  *verify.Engine
 	Gate    Gate
+	Nodes   Nodes
 	Now     func() time.Time
 	Logger  *slog.Logger
 }
@@ -141,6 +142,7 @@ func (d *Dashboard) routes() []route {
 		{"POST /sessions/{id}/end", d.endSession, false},
 		{"GET /workspaces", d.workspaces, false},
 		{"POST /workspaces", d.makeWorkspace, false},
+		{"GET /nodes", d.nodes, false},
 		{"GET /service-keys", d.serviceKeys, false},
 		{"POST /service-keys", d.makeServiceKey, false},
 		{"POST /service-keys/{id}/delete", d.deleteServiceKey, false},

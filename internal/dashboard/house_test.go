@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/feed"
@@ -37,7 +38,11 @@ type house struct {
 	root    control.Caller
 	ws      string            // Acme, of ada, with bob as Member and eve as Viewer
 	roles   map[string]string // of Acme, by name
+	nodes   []cluster.Member
 }
+
+// Members are the nodes that the pages are told of.
+func (h *house) Members(context.Context) ([]cluster.Member, error) { return h.nodes, nil }
 
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
@@ -72,7 +77,7 @@ func open(t testing.TB) *house {
 	h.root = control.Caller{ServiceKey: p.Service.ID}
 
 	logger := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
-	pages := dashboard.New(dashboard.Config{Control: h.control, Engine: h.engine, Now: time.Now, Logger: logger, Gate: headerGate{h}})
+	pages := dashboard.New(dashboard.Config{Control: h.control, Engine: h.engine, Now: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h})
 	mux := http.NewServeMux()
 	pages.Routes(mux, func(next http.Handler) http.Handler { return next })
 	h.handler = httpapi.New(httpapi.Config{Control: h.control, Engine: h.engine, Catalogue: perm.Builtin(), Format: format, Now: time.Now,

@@ -28,7 +28,8 @@ func (s *Server) makeHTTP(context.Context) error {
 		return fmt.Errorf("the API's reference: %w", err)
 	}
 	provider := s.provider()
-	pages, err := s.pages(provider)
+	nodes := s.nodes()
+	pages, err := s.pages(provider, nodes)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
-		Pages: pages, Nodes: s.nodes(), Refuse: s.dashboard.Refuse, Persons: provider,
+		Pages: pages, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Stopping: s.stopping.Load, Lines: s.jsonLines,
 	}
@@ -63,9 +64,9 @@ func (s *Server) provider() *oidc.Provider {
 }
 
 // pages are what people see in a browser: how they sign in, and what lies behind the gate.
-func (s *Server) pages(provider *oidc.Provider) (*http.ServeMux, error) {
+func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.ServeMux, error) {
 	var err error
-	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Now: s.clock.Now, Logger: s.log})
+	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Logger: s.log})
 	s.gate, err = signin.New(signin.Config{
 		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Render: s.dashboard.SignIn,
 		PublicURL: s.cfg.PublicURL, OIDC: provider, Secret: s.db.Secret(), Now: s.clock.Now,

@@ -14,7 +14,7 @@ export const pages = {
     catalogue: '/catalogue', sessions: '/sessions', 'sessions-members': '/sessions?of=members', workspaces: '/workspaces', nowhere: '/nowhere',
   },
   viewer: { 'viewer-overview': '/', 'viewer-keys': '/keys', 'viewer-members': '/members', 'viewer-settings': '/settings', 'viewer-refused': '/keys/new' },
-  root: { 'root-workspaces': '/workspaces', 'root-service-keys': '/service-keys', 'root-overview': '/' },
+  root: { 'root-workspaces': '/workspaces', 'root-service-keys': '/service-keys', 'root-nodes': '/nodes', 'root-overview': '/' },
   nobody: { 'sign-in': '/signin', 'sign-in-dead': '/signin/link?code=keyward_link_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' },
 };
 

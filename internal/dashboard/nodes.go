@@ -1,0 +1,72 @@
+package dashboard
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/keyward/keyward/internal/cluster"
+)
+
+// Nodes are the processes that serve the same database, this one among them.
+type Nodes interface {
+	Members(ctx context.Context) ([]cluster.Member, error)
+}
+
+// clocksDiffer is from where on a clock that differs from the database's is worth a word: half of what makes a node unready is long past
+// what happens on machines whose clocks are set.
+const clocksDiffer = 2 * time.Second
+
+type nodeRow struct {
+	ID, Address, Version string
+	State, Tone          string
+	Behind               int64
+	Clock                string // "" where it agrees
+	Self                 bool
+	Started, Seen        moment
+}
+
+type nodesBody struct {
+	Nodes  []nodeRow
+	Alone  bool
+	Fenced int
+	Bound  string // after how long without news a node fences itself
+}
+
+// nodes shows the operator who serves this installation, how far each is, and who has fallen silent.
+func (d *Dashboard) nodes(v *visit) error {
+	if err := d.Control.Operates(v.r.Context(), v.Caller); err != nil {
+		return err
+	}
+	members, err := d.Nodes.Members(v.r.Context())
+	if err != nil {
+		return d.Control.Unavailable(err)
+	}
+	b := nodesBody{Alone: len(members) == 1}
+	for _, m := range members {
+		row := nodeRow{ID: m.ID, Address: m.Address, Version: m.Version, Self: m.Self, Behind: m.Behind, Started: v.moment(m.Started), Seen: v.moment(m.Seen)}
+		if m.Skew.Abs() >= clocksDiffer {
+			row.Clock = span(m.Skew.Abs()) + " behind"
+			if m.Skew > 0 {
+				row.Clock = span(m.Skew) + " ahead"
+			}
+		}
+		row.State, row.Tone = stateOf(&m)
+		if m.Fenced {
+			b.Fenced++
+		}
+		b.Bound = span(m.Limit)
+		b.Nodes = append(b.Nodes, row)
+	}
+	return v.answer(http.StatusOK, "nodes", page{Title: "Nodes", Section: "nodes", Wide: true, Body: b})
+}
+
+func stateOf(m *cluster.Member) (word, tone string) {
+	switch {
+	case m.Fenced:
+		return "Fenced", "bad"
+	case m.Applied < 0:
+		return "Loading", "warn"
+	}
+	return "Ready", "good"
+}
