@@ -51,10 +51,12 @@ type Creator struct {
 	DisplayName string `json:"displayName"`
 }
 
-// PreviousKey is a value that a rotation replaced, masked, and the end of its overlap.
+// PreviousKey is a value that a rotation replaced, masked, and the end of its overlap. LastUsedAt is when it was last good since then;
+// nil where nobody has used it, as far as the seconds go that usage waits to be written.
 type PreviousKey struct {
-	Key       string    `json:"key"`
-	ExpiresAt time.Time `json:"expiresAt"`
+	Key        string     `json:"key"`
+	ExpiresAt  time.Time  `json:"expiresAt"`
+	LastUsedAt *time.Time `json:"lastUsedAt"`
 }
 
 // RateLimit is what a key may do per minute and per UTC day; nil is unlimited.

@@ -48,6 +48,9 @@ type Value struct {
 	Digest keyfmt.Stored
 	Masked string
 	Until  time.Time // end of the overlap; zero for the current value
+	// LastUsedAt is when an earlier value was last verified since another replaced it; zero for never, and for the current value, whose
+	// last use is the key's.
+	LastUsedAt time.Time
 }
 
 // Expired tells whether the key is past its expiry: it is good while now is before it, to the millisecond.

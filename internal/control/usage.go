@@ -24,6 +24,8 @@ type Recent interface {
 	All(*usage.Series)
 	// LastUsed is when a key was last verified, in Unix milliseconds; 0 where memory knows nothing.
 	LastUsed(usage.ID) int64
+	// EarlierUsed is the same of the key's earlier value that ends at an instant.
+	EarlierUsed(key usage.ID, until int64) int64
 }
 
 // nothingRecent stands where nothing is counted.
@@ -34,6 +36,7 @@ func (nothingRecent) Key(usage.ID, *usage.Series)       {}
 func (nothingRecent) Workspace(usage.ID, *usage.Series) {}
 func (nothingRecent) All(*usage.Series)                 {}
 func (nothingRecent) LastUsed(usage.ID) int64           { return 0 }
+func (nothingRecent) EarlierUsed(usage.ID, int64) int64 { return 0 }
 
 // AskUsage asks for a series. A zero To is now; a zero From is an hour of minutes, a day of hours, or thirty days.
 type AskUsage struct {
@@ -154,5 +157,11 @@ func bytesOf(uuid string) usage.ID {
 func (s *Service) lately(k *apikey.Key) {
 	if ms := s.recent.LastUsed(bytesOf(string(k.ID))); ms > 0 && ms > k.LastUsedAt.UnixMilli() {
 		k.LastUsedAt = time.UnixMilli(ms).UTC()
+	}
+	for i := range k.Previous {
+		p := &k.Previous[i]
+		if ms := s.recent.EarlierUsed(bytesOf(string(k.ID)), p.Until.UnixMilli()); ms > 0 && ms > p.LastUsedAt.UnixMilli() {
+			p.LastUsedAt = time.UnixMilli(ms).UTC()
+		}
 	}
 }

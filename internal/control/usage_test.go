@@ -35,6 +35,8 @@ func (w waiting) LastUsed(k usage.ID) int64 {
 	return 0
 }
 
+func (w waiting) EarlierUsed(usage.ID, int64) int64 { return 0 }
+
 func TestUsageOfAPageOfKeysIsWhatTheCallerSeesOfIt(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

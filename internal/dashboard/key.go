@@ -31,6 +31,7 @@ type keyBody struct {
 type previous struct {
 	Masked string
 	Until  moment
+	Used   moment
 }
 
 // keyActions are those that control would admit on this key.
@@ -65,7 +66,7 @@ func (d *Dashboard) key(v *visit) error {
 	}
 	b := keyBody{keyRow: v.row(k), Held: d.held(k.Permissions), Can: v.actions(&k), Metadata: indented(k.Metadata)}
 	for _, p := range k.Previous {
-		b.Previous = append(b.Previous, previous{p.Masked, v.moment(p.Until)})
+		b.Previous = append(b.Previous, previous{p.Masked, v.moment(p.Until), v.moment(p.LastUsedAt)})
 	}
 	if b.Can.Log {
 		logs, err := d.Control.ListLogs(v.r.Context(), v.Caller, control.ListLogs{Workspace: v.workspace(), Target: string(k.ID), Limit: 20})

@@ -1,11 +1,15 @@
 package dashboard_test
 
 import (
+	"context"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/verify"
 )
 
 var noAddress netip.Addr
@@ -59,4 +63,26 @@ func TestEveryPageOfAKeyIsShown(t *testing.T) {
 			t.Errorf("%s is %d bytes", page, a.Body.Len())
 		}
 	}
+}
+
+func TestAKeysPageTellsWhetherItsOldValueIsStillInUse(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ctx := context.Background()
+	made, err := h.control.CreateKey(ctx, h.root, control.CreateKey{Workspace: h.ws, User: "ada", Name: "k"})
+	must[any](t)(nil, err)
+	old := made.Secret.Reveal()
+	rotated, err := h.control.RotateKey(ctx, h.root, string(made.Key.ID), 3600)
+	must[any](t)(nil, err)
+	check := func(value string) {
+		var v verify.Verdict
+		if h.engine.Check(&verify.Question{Key: value}, &v); v.Code != verify.Valid {
+			t.Fatal(v.Code)
+		}
+	}
+	page := "/keys/" + string(made.Key.ID)
+	check(rotated.Secret.Reveal())
+	h.get("ada", page).want(200).says("Nobody has used it since it was replaced").silent("still in use")
+	check(old)
+	h.get("ada", page).want(200).says("It is still in use: last", "just now").silent("Nobody has used it")
 }

@@ -171,7 +171,7 @@ func (a *api) previousKeys(values []apikey.Value) []wire.PreviousKey {
 	out, now := []wire.PreviousKey{}, a.Now()
 	for _, v := range values {
 		if v.Until.After(now) {
-			out = append(out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until)})
+			out = append(out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until), LastUsedAt: wire.TimeOrNull(v.LastUsedAt)})
 		}
 	}
 	return out

@@ -82,14 +82,14 @@ type previous struct {
 	apikey.Value
 }
 
-const selectPrevious = `SELECT key_id, pepper, digest, masked, until_ms FROM key_values`
+const selectPrevious = `SELECT key_id, pepper, digest, masked, until_ms, used_ms FROM key_values`
 
 func scanPrevious(r Rows) (p previous, err error) {
 	var digest []byte
-	var until int64
-	err = r.Scan(&p.key, &p.Digest.Pepper, &digest, &p.Masked, &until)
+	var until, used int64
+	err = r.Scan(&p.key, &p.Digest.Pepper, &digest, &p.Masked, &until, &used)
 	copy(p.Digest.Sum[:], digest)
-	p.Until = fromMillis(until)
+	p.Until, p.LastUsedAt = fromMillis(until), fromMillis(used)
 	return p, err
 }
 
@@ -173,6 +173,7 @@ func normal(k apikey.Key, now time.Time) apikey.Key {
 	k.AllowedIPs = append([]netip.Prefix(nil), k.AllowedIPs...)
 	var working []apikey.Value
 	for _, p := range k.Previous {
+		p.LastUsedAt = whole(p.LastUsedAt)
 		if p.Until = whole(p.Until); p.Until.After(now) {
 			working = append(working, p)
 		}
@@ -223,8 +224,8 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 
 func (tx *Tx) insertPrevious(k apikey.Key) error {
 	for i, p := range k.Previous {
-		err := tx.exec(`INSERT INTO key_values (digest, key_id, position, pepper, masked, until_ms) VALUES (?, ?, ?, ?, ?, ?)`,
-			p.Digest.Sum[:], k.ID, i, p.Digest.Pepper, p.Masked, millis(p.Until))
+		err := tx.exec(`INSERT INTO key_values (digest, key_id, position, pepper, masked, until_ms, used_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			p.Digest.Sum[:], k.ID, i, p.Digest.Pepper, p.Masked, millis(p.Until), millis(p.LastUsedAt))
 		if err != nil {
 			return err
 		}

@@ -55,6 +55,13 @@ func (c *Counting) UseKey(k id.Key, at time.Time) (there bool, err error) {
 	return len(found) > 0, err
 }
 
+// UseEarlier notes when an earlier value of a key was last used, unless a later use is noted already. The value is known by its Until; one
+// that is gone is passed over.
+func (c *Counting) UseEarlier(k id.Key, until, at time.Time) error {
+	_, err := c.exec(`UPDATE key_values SET used_ms = ? WHERE key_id = ? AND until_ms = ? AND used_ms < ?`, millis(at), k, millis(until), millis(at))
+	return err
+}
+
 // HasWorkspace tells whether there is a workspace that is not deleted.
 func (v *View) HasWorkspace(ws id.Workspace) (bool, error) {
 	found, err := all(v, scanInt, `SELECT 1 FROM workspaces WHERE id = ? AND deleted_ms = 0`, ws)

@@ -27,6 +27,7 @@ type Tally struct {
 	settling sync.RWMutex // held while a batch moves from memory to the store: nobody sees it in both, or in neither
 	batch    []usage.Entry
 	rows     map[row]usage.Counts
+	earlier  earlier
 
 	written, failed atomic.Int64
 }
@@ -59,6 +60,9 @@ func (t *Tally) Record(at int64, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:
 		t.sheet.Note(v.Key.UUID, v.Key.Workspace, usage.Verified, at)
+		if v.Key.Until != 0 {
+			t.earlier.note(value{v.Key.UUID, v.Key.Until}, at)
+		}
 	case verify.Unavailable: // nothing was decided
 	case verify.Malformed:
 		t.sheet.NoteUnknown(usage.Malformed, at)
@@ -75,7 +79,10 @@ func (t *Tally) Record(at int64, v *verify.Verdict) {
 func (t *Tally) Flush(ctx context.Context) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	err := t.drain(ctx) // what an earlier one left
+	err := t.flushEarlier(ctx)
+	if err == nil {
+		err = t.drain(ctx) // what an earlier one left
+	}
 	if err == nil {
 		t.sheet.Turn()
 		err = t.drain(ctx)
@@ -84,6 +91,18 @@ func (t *Tally) Flush(ctx context.Context) error {
 		t.failed.Add(1)
 		return fmt.Errorf("write down the usage: %w", err)
 	}
+	return nil
+}
+
+func (t *Tally) flushEarlier(ctx context.Context) error {
+	notes := t.earlier.turn()
+	if len(notes) == 0 {
+		return nil
+	}
+	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.writeEarlier(c, notes) }); err != nil {
+		return err
+	}
+	t.earlier.wrote(notes)
 	return nil
 }
 

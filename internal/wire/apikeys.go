@@ -39,8 +39,9 @@ type Creator struct {
 
 // PreviousKey is an earlier value, masked, that works until its overlap ends.
 type PreviousKey struct {
-	Key       string `json:"key"`
-	ExpiresAt Time   `json:"expiresAt"`
+	Key        string `json:"key"`
+	ExpiresAt  Time   `json:"expiresAt"`
+	LastUsedAt *Time  `json:"lastUsedAt"`
 }
 
 // RateLimitInput is a limit as given.

@@ -71,6 +71,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"a closed database refuses":                                       testClosed,
 		"usage adds up and is read as a series":                           testUsage,
 		"counting leaves no event and is not in the feed":                 testCounting,
+		"an earlier value has a last use of its own":                      testEarlierUse,
 		"counts of what was deleted are purged":                           testUsageGone,
 		"old counts are purged, each grain at its time":                   testUsageOld,
 		"random operations agree with a model":                            testModel,

@@ -81,6 +81,37 @@ func testCounting(t *testing.T, f *fixture) {
 	f.same("and what it leaves", at, f.key(k.ID).LastUsedAt)
 }
 
+// testEarlierUse: an earlier value has a last use of its own, which the key's changes leave in place.
+func testEarlierUse(_ *testing.T, f *fixture) {
+	k := f.fullKey()
+	f.mustUpdate(func(tx *store.Tx) error { return tx.InsertKey(k) })
+	f.told = nil
+	used, at := k.Previous[len(k.Previous)-1], start.Add(time.Second/2)
+	note := func(at time.Time) {
+		f.must(f.db.Count(context.Background(), func(c *store.Counting) error {
+			return errors.Join(c.UseEarlier(k.ID, used.Until, at), c.UseEarlier(k.ID, used.Until.Add(time.Millisecond), at.Add(time.Hour)), c.UseEarlier(f.newKey(), used.Until, at))
+		}))
+	}
+	note(at)
+	note(at.Add(-time.Minute))
+	lasts := func() (all []time.Time) {
+		for _, p := range f.key(k.ID).Previous {
+			all = append(all, p.LastUsedAt)
+		}
+		return all
+	}
+	want := make([]time.Time, len(k.Previous))
+	want[len(want)-1] = at
+	f.same("last uses", want, lasts())
+	f.same("the feed", 0, len(f.told))
+	changed := f.key(k.ID)
+	changed.Name = "another name"
+	f.mustUpdate(func(tx *store.Tx) error { return tx.UpdateKey(changed) })
+	f.same("last uses after a change", want, lasts())
+	f.restart(catalogue)
+	f.same("last uses after a restart", want, lasts())
+}
+
 func testUsageGone(t *testing.T, f *fixture) {
 	other := f.workspace("Other")
 	kept, gone := f.insert(nil).ID, f.insert(nil).ID
