@@ -35,7 +35,7 @@ func TestTheOperatorSeesHowFarEachNodeIs(t *testing.T) {
 	}
 	for i, wants := range [][]string{
 		{"10.0.0.1", ">Ready<", "shows this page", "v1.2", "60 minutes ago"},
-		{"10.0.0.2", ">Fenced<", ">20<", "clock 2 minutes behind", "10 minutes ago"},
+		{"10.0.0.2", ">Fenced<", "20 changes", "clock 2 minutes behind", "10 minutes ago"},
 		{"http://&lt;b&gt;.example", ">Loading<"},
 	} {
 		for _, want := range wants {
