@@ -46,3 +46,31 @@ func BenchmarkVerify(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkVerifyBatch costs a batch of a hundred different keys.
+func BenchmarkVerifyBatch(b *testing.B) {
+	h := open(b, func(c *httpapi.Config) { c.Logger, c.Lines = slog.New(slog.NewJSONHandler(io.Discard, nil)), io.Discard })
+	ws := h.workspace()
+	body := []byte(`{"items":[`)
+	for i := range 100 {
+		_, value := h.key(ws, `,"permissions":["calls:read","calls:write"]`)
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, `{"key":"`+value+`","permissions":["calls:read"]}`...)
+	}
+	body = append(body, "]}"...)
+	r := httptest.NewRequest("POST", "/api/v2/api-keys/verify-batch", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+h.root)
+	reader, w := bytes.NewReader(body), &sink{h: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		reader.Reset(body)
+		r.Body = io.NopCloser(reader)
+		h.handler.ServeHTTP(w, r)
+	}
+	if w.status != http.StatusOK {
+		b.Fatal(w.status)
+	}
+}
