@@ -59,6 +59,7 @@ type Node struct {
 // stats are what metrics look at.
 type stats struct {
 	revision, errors, reloads, rings atomic.Int64
+	live                             atomic.Int64
 	skew                             atomic.Int64 // nanoseconds
 	failing                          atomic.Bool
 }

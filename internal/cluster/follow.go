@@ -76,9 +76,11 @@ func (n *Node) beat(ctx context.Context) error {
 	defer cancel()
 	start := n.Now()
 	n.told.Skew = n.Skew()
-	if _, err := n.DB.PutNode(limited, n.told); err != nil {
+	live, err := n.DB.PutNode(limited, n.told)
+	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
+	n.stats.live.Store(live)
 	n.beaten, n.news = start, false
 	return nil
 }

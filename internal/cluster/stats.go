@@ -21,6 +21,9 @@ func (n *Node) Stats() Stats {
 	}
 }
 
+// Live is how many nodes were there at the last heartbeat, this one among them.
+func (n *Node) Live() int64 { return n.stats.live.Load() }
+
 // Skew is how far this machine's clock is ahead of the database's, by the last look.
 func (n *Node) Skew() time.Duration { return time.Duration(n.stats.skew.Load()) }
 

@@ -49,7 +49,9 @@ func BenchmarkVerify(b *testing.B) {
 
 // BenchmarkVerifyBatch costs a batch of a hundred different keys.
 func BenchmarkVerifyBatch(b *testing.B) {
-	h := open(b, func(c *httpapi.Config) { c.Logger, c.Lines = slog.New(slog.NewJSONHandler(io.Discard, nil)), io.Discard })
+	h := open(b, func(c *httpapi.Config) {
+		c.Logger, c.Lines = slog.New(slog.NewJSONHandler(io.Discard, nil)), io.Discard
+	})
 	ws := h.workspace()
 	body := []byte(`{"items":[`)
 	for i := range 100 {

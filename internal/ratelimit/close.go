@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Close ends the limiter: what is asked from now on is Unavailable, and every unspent block of the day is given back. An error says
@@ -85,6 +86,14 @@ func (l *Limiter) Windows(write func(part []byte) error) error {
 
 func header(t *instant) []byte {
 	return binary.BigEndian.AppendUint64([]byte{windowsVersion}, uint64(t.wall))
+}
+
+// WrittenAt is when a part that Windows wrote was written, of which the first bytes are enough; zero for what is none.
+func WrittenAt(part []byte) time.Time {
+	if len(part) < 9 || part[0] != windowsVersion {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(part[1:]))).UTC()
 }
 
 // encode adds the runs of an entry: how old each is, and how many admissions it has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/keyward/keyward/internal/metrics"
@@ -14,7 +15,7 @@ import (
 const (
 	saveTime    = 10 * time.Second // for giving back days and keeping windows at the stop
 	strictPause = time.Minute
-	thisNode    = "" // the windows of the one node of a SQLite file
+	oldWindows  = 2 * time.Minute // nothing in them counts any more
 )
 
 // ledger reserves days in the database.
@@ -36,8 +37,11 @@ func (l ledger) Settle(ctx context.Context, claims []ratelimit.Claim) error {
 func (s *Server) makeLimiter(ctx context.Context) error {
 	var parts [][]byte
 	err := s.db.Count(ctx, func(c *store.Counting) (err error) {
-		parts, err = c.TakeWindows(thisNode)
-		return err
+		if parts, err = c.TakeWindows(s.windowsName()); err != nil || s.node == nil {
+			return err
+		}
+		now := s.clock.Now()
+		return c.DropWindows(func(head []byte) bool { return now.Sub(ratelimit.WrittenAt(head)) > oldWindows }) // of nodes that did not come back
 	})
 	if err != nil {
 		return fmt.Errorf("read the windows of the limits: %w", err)
@@ -62,6 +66,16 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 	return nil
 }
 
+// windowsName is whose the kept windows are: of the one process of a SQLite file, or, among several nodes, of the one that listens on this
+// machine at this address.
+func (s *Server) windowsName() string {
+	if s.node == nil {
+		return ""
+	}
+	host, _ := os.Hostname() // without one the address alone has to do
+	return host + " " + s.cfg.Addr
+}
+
 // closeLimiter gives back what is reserved of the day and keeps the windows, so that a restart in order changes no limit.
 func (s *Server) closeLimiter() error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
@@ -70,7 +84,7 @@ func (s *Server) closeLimiter() error {
 	number := 0
 	return errors.Join(err, s.limiter.Windows(func(part []byte) error {
 		number++
-		return s.db.Count(ctx, func(c *store.Counting) error { return c.SaveWindows(thisNode, number, part) })
+		return s.db.Count(ctx, func(c *store.Counting) error { return c.SaveWindows(s.windowsName(), number, part) })
 	}))
 }
 

@@ -21,9 +21,13 @@ func (s *Server) shareLimits(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("KEYWARD_REDIS_URL: %w", err)
 	}
+	var known func() int64
+	if s.node != nil {
+		known = s.node.Live
+	}
 	s.shared = redislimit.New(redislimit.Options{
 		Connect: where.Connect, Cluster: where.Cluster, Mode: s.cfg.LimitMode, ModeOf: s.cfg.LimitModes, Policy: s.cfg.LimitPolicy,
-		Node: rand.Text(), Now: s.opt.Now, Logger: s.log,
+		Node: rand.Text(), Known: known, Now: s.opt.Now, Logger: s.log,
 	})
 	s.push("what is shared over Redis", func() error { s.shared.Close(); return nil })
 	return nil

@@ -35,22 +35,31 @@ func (n *Node) Silence() time.Duration { return 3 * n.Limit }
 // Live tells whether a node has to be reckoned with.
 func (n *Node) Live(now time.Time) bool { return now.Sub(n.Seen) <= n.Silence() }
 
-// PutNode says that a node is there, and answers the database's time.
-func (db *DB) PutNode(ctx context.Context, n Node) (now time.Time, err error) {
+// PutNode says that a node is there, and answers how many there are that have to be reckoned with, itself among them.
+func (db *DB) PutNode(ctx context.Context, n Node) (live int64, err error) {
 	err = db.shared.Note(ctx, func(q SQL) error {
 		server, err := db.shared.Server(ctx, q)
 		if err != nil {
 			return err
 		}
-		now = server.Now
+		now := server.Now
 		_, err = q.Exec(ctx, `INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET address = excluded.address, state = excluded.state, applied = excluded.applied, skew_ms = excluded.skew_ms,
 				seen_ms = excluded.seen_ms`,
 			n.ID, n.Address, n.Version, n.State, n.Applied, n.Limit.Milliseconds(), n.Skew.Milliseconds(), millis(now), millis(now))
+		if err != nil {
+			return err
+		}
+		nodes, err := all(&View{ctx: ctx, q: q, db: db}, scanNode, selectNodes)
+		for i := range nodes {
+			if nodes[i].Live(now) {
+				live++
+			}
+		}
 		return err
 	})
-	return now, err
+	return live, err
 }
 
 // DropNode forgets a node that answers no more.

@@ -44,6 +44,35 @@ func (c *Counting) TakeWindows(node string) (parts [][]byte, err error) {
 	return parts, err
 }
 
+// DropWindows removes the parts, of whatever node, whose first sixteen bytes are old.
+func (c *Counting) DropWindows(old func(head []byte) bool) error {
+	parts, err := all(c.View, scanWindow, `SELECT node, part, substr(body, 1, 16) FROM saved_windows`)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if !old(p.head) {
+			continue
+		}
+		if _, err := c.exec(`DELETE FROM saved_windows WHERE node = ? AND part = ?`, p.node, p.part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// savedWindow is a part without its body.
+type savedWindow struct {
+	node string
+	part int64
+	head []byte
+}
+
+func scanWindow(r Rows) (w savedWindow, err error) {
+	err = r.Scan(&w.node, &w.part, &w.head)
+	return w, err
+}
+
 func scanBody(r Rows) (b []byte, err error) {
 	err = r.Scan(&b)
 	return b, err

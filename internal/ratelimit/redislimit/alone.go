@@ -19,7 +19,7 @@ func (t *turn) alone(now int64) (ratelimit.Outcome, int64) {
 }
 
 // share is what this node may admit of the limit by itself: of fewer units than nodes, nothing.
-func (t *turn) share() int64 { return t.limit / t.l.watch.nodes.Load() }
+func (t *turn) share() int64 { return t.limit / t.l.nodes() }
 
 func (t *turn) tellShare(now int64) {
 	t.w.Remaining = max(t.share()-t.s.recent.sum(now/1000), 0)

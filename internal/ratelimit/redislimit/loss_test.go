@@ -340,3 +340,20 @@ func TestANodeThatIsGoneCountsUntilItsMinuteIsOverT88(t *testing.T) {
 		return nil
 	})
 }
+
+// A node that starts while Redis is away cannot count the others there; the database has counted them.
+func TestANodeThatStartsWithoutRedisKnowsOfTheOthersT88(t *testing.T) {
+	t.Parallel()
+	const limit = 30
+	in := &installation{t: t, now: fast(), redis: rig.StartFastRedis(t, speed)}
+	in.redis.Process().Kill()
+	l := in.node("late", func(o *redislimit.Options) { o.Known = func() int64 { return 3 } })
+	in.nodes = append(in.nodes, l)
+	n := 0
+	for in.take(0, 1, limit, 1) {
+		n++
+	}
+	if s := l.Stats(); n != limit/3 || s.Nodes != 3 || !s.Down {
+		t.Errorf("alone, it admits %d of %d: %+v", n, limit, s)
+	}
+}

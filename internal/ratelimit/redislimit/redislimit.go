@@ -43,7 +43,10 @@ type Options struct {
 	Mode    Mode                  // Leased or Exact; what is Local comes to another limiter
 	ModeOf  map[id.Workspace]Mode // where a workspace has another one
 	Policy  Policy
-	Node    string           // a name that no other node has
+	Node    string // a name that no other node has
+	// Known is how many nodes there are by another word than Redis's, such as the database's; nil where there is none. The larger of the
+	// two numbers counts: a node that starts while Redis is away must not take its share for the whole.
+	Known   func() int64
 	Now     func() time.Time // with a monotonic part, as time.Now has
 	Timeout time.Duration    // for one question; 0 is 250 ms
 	Watch   time.Duration    // between two looks at Redis as a whole; 0 is 250 ms
@@ -60,6 +63,7 @@ type Limiter struct {
 	modeOf   map[id.Workspace]Mode
 	policy   Policy
 	node     string
+	known    func() int64
 	now      func() time.Time
 	timeout  time.Duration
 	prefix   string
@@ -86,7 +90,7 @@ type counts struct{ questions, failures, admittedAlone, refusedAlone, epochs ato
 // New starts watching Redis, whether it can be reached or not. Close ends that.
 func New(o Options) *Limiter {
 	l := &Limiter{
-		connect: o.Connect, cluster: o.Cluster, mode: o.Mode, modeOf: o.ModeOf, policy: o.Policy, node: o.Node, now: o.Now,
+		connect: o.Connect, cluster: o.Cluster, mode: o.Mode, modeOf: o.ModeOf, policy: o.Policy, node: o.Node, known: o.Known, now: o.Now,
 		timeout: o.Timeout, prefix: o.Prefix, log: o.Logger, scripts: newScripts(), start: o.Now(),
 	}
 	if l.timeout == 0 {
@@ -156,8 +160,17 @@ func (l *Limiter) Stats() Stats {
 	return Stats{
 		Questions: l.counts.questions.Load(), Failures: l.counts.failures.Load(), AdmittedAlone: l.counts.admittedAlone.Load(),
 		RefusedAlone: l.counts.refusedAlone.Load(), Epochs: l.counts.epochs.Load(),
-		Nodes: l.watch.nodes.Load(), Down: l.watch.down.Load(),
+		Nodes: l.nodes(), Down: l.watch.down.Load(),
 	}
+}
+
+// nodes is how many share a limit.
+func (l *Limiter) nodes() int64 {
+	n := l.watch.nodes.Load()
+	if l.known != nil {
+		n = max(n, l.known())
+	}
+	return n
 }
 
 // States is the number of keys of which something is kept.

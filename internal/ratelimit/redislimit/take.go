@@ -142,7 +142,7 @@ func (t *turn) ask(now int64, cold bool) asked {
 // No node takes more than a fourth of its share of the limit at once.
 func (t *turn) lease(now int64) int64 {
 	s := t.s
-	most := t.limit / (4 * t.l.watch.nodes.Load())
+	most := t.limit / (4 * t.l.nodes())
 	switch {
 	case s.size == 0:
 		s.size = 1
@@ -185,7 +185,7 @@ func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, b
 // ahead asks for the next lease in the background.
 func (t *turn) ahead(now int64) {
 	s, l, key := t.s, t.l, t.key
-	s.size = max(min(2*s.size, t.limit/(4*l.watch.nodes.Load())), 1)
+	s.size = max(min(2*s.size, t.limit/(4*l.nodes())), 1)
 	q := asked{limit: t.limit, cost: 1, want: s.size, ahead: seconds(leaseTime), settle: s.back}
 	s.back = nil
 	count := s.epoch

@@ -58,7 +58,7 @@ func (l *Limiter) look(ctx context.Context) {
 	}
 	l.watch.told.Store(true)
 	if l.watch.down.Swap(false) {
-		l.log.Info("Redis answers: minute limits are shared", "nodes", l.watch.nodes.Load())
+		l.log.Info("Redis answers: minute limits are shared", "nodes", l.nodes())
 	}
 }
 
@@ -174,7 +174,7 @@ func (l *Limiter) enter(text string, now int64) {
 	l.watch.epoch.Store(&epoch{text: text, count: before.count + 1})
 	if before.text != "" {
 		l.counts.epochs.Add(1)
-		l.log.Warn("Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.watch.nodes.Load())
+		l.log.Warn("Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.nodes())
 	}
 }
 

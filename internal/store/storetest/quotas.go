@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -100,4 +101,12 @@ func testWindows(t *testing.T, f *fixture) {
 	f.same("parts", [][]byte{[]byte("zero"), []byte("more")}, take("a"))
 	f.same("parts, the second time", 0, len(take("a")))
 	f.same("another node's", 1, len(take("b")))
+
+	save("a", 0, "old, and longer than the head that is looked at")
+	save("a", 1, "new")
+	save("c", 0, "old")
+	f.must(f.db.Count(ctx, func(c *store.Counting) error {
+		return c.DropWindows(func(head []byte) bool { return bytes.HasPrefix(head, []byte("old")) && len(head) <= 16 })
+	}))
+	f.same("after the old ones are dropped", [][]byte{[]byte("new")}, append(take("a"), take("c")...))
 }
