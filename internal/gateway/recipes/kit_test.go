@@ -131,6 +131,7 @@ type house struct {
 	keyward   *process
 	client    *keyward.Client
 	url       string // Keyward's
+	data      string // host:port of its data listener
 	proxy     string // host:port
 	workspace string
 	key, id   string // it may read calls
@@ -143,11 +144,15 @@ func open(t *testing.T, name string, begin func(t *testing.T, dir, listen string
 	t.Helper()
 	h := &house{t: t, api: newAPI(t)}
 	h.startKeyward()
+	asks := h.data
+	if name == "haproxy" { // one of them asks the main listener
+		asks = strings.TrimPrefix(h.url, "http://")
+	}
 	recipe, _ := recipes.Named(name)
 	dir := t.TempDir()
 	h.proxy = freeAddress(t)
 	for _, file := range recipe.Files {
-		content, err := recipes.Fill(file, recipes.Values{Keyward: strings.TrimPrefix(h.url, "http://"), GRPC: "127.0.0.1:1",
+		content, err := recipes.Fill(file, recipes.Values{Keyward: asks, GRPC: "127.0.0.1:1",
 			Listen: h.proxy, Backend: h.api.at, Dir: dir})
 		if err != nil {
 			t.Fatal(err)
@@ -191,9 +196,17 @@ func (h *house) startKeyward() {
 	if err := os.WriteFile(routes, []byte(table), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
-	h.keyward = spawn(h.t, []string{"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json",
+	h.data = freeAddress(h.t)
+	h.keyward = spawn(h.t, []string{"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_DATA_ADDR=" + h.data, "KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json",
 		"KEYWARD_TRUSTED_PROXIES=127.0.0.1/32", "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db")}, binary, "serve")
-	h.keyward.await(h.t, "its address", func() bool { h.url = listening.FindString(h.keyward.out.String()); return h.url != "" })
+	h.keyward.await(h.t, "its address", func() bool {
+		for _, url := range listening.FindAllString(h.keyward.out.String(), -1) {
+			if url != "http://"+h.data {
+				h.url = url
+			}
+		}
+		return h.url != ""
+	})
 	if h.client, err = keyward.New(h.url, keyward.WithToken(root.Reveal())); err != nil {
 		h.t.Fatal(err)
 	}
