@@ -14,6 +14,7 @@ import (
 func benches() []bench {
 	return []bench{
 		{"http", "verifications over HTTP, the server on one core and the load on another", overHTTP},
+		{"manage", "keys made, listed and rotated over HTTP by 32 callers", manage},
 		{"create", "keys made by 32 callers and by one, on the same disk", groupCommit},
 		{"inprocess", "a verification without a network, among few keys and among many", inProcess},
 		{"counted", "what it costs that uses are counted", counted},
