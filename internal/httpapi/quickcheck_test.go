@@ -38,10 +38,11 @@ func TestACheckIsAnsweredTheSameOnTheQuickWayAndOnTheLong(t *testing.T) {
 		must(t, json.Unmarshal([]byte(text), &line))
 		delete(line, "time")
 		delete(line, "duration_ms")
-		for _, v := range a.Header() {
+		given := a.Header().Clone() // some values are everybody's
+		for _, v := range given {
 			v[0] = spent.ReplaceAllString(v[0], ";r=…")
 		}
-		return seen{Status: a.Code, Header: a.Header(), Body: a.Body.String(), Log: line, Told: slices.Clone(told.seen[before:])}
+		return seen{Status: a.Code, Header: given, Body: a.Body.String(), Log: line, Told: slices.Clone(told.seen[before:])}
 	}
 	// A body of unknown length is not as usual.
 	long := func(r *http.Request) { r.ContentLength = -1 }
