@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -15,8 +16,9 @@ type sample struct{ first, deep, look, check time.Duration }
 
 const (
 	smallKeys = 1000
-	batch     = 1000 // keys of one import
-	keep      = 1000 // keys whose values are kept for looking up
+	batch     = 1000    // keys of one import
+	spread    = 7919    // prime: look-ups go here and there, not to neighbours
+	keep      = 200_000 // keys whose values are kept for looking up, from all over the workspace
 )
 
 // scale compares a page, a look-up and a verification in a workspace of 1,000 keys with those in one of many, in one database.
@@ -151,9 +153,9 @@ func (k *kit) measure(ctx context.Context, l *lab, f filled) (s sample, err erro
 		}
 		deep = append(deep, d)
 	}
-	for i := range l.most(1000, 20) {
+	for range l.most(1000, 20) {
 		start := time.Now()
-		if _, err := k.control.GetKey(ctx, k.root, f.ids[i%len(f.ids)]); err != nil {
+		if _, err := k.control.GetKey(ctx, k.root, f.ids[rand.IntN(len(f.ids))]); err != nil {
 			return s, err
 		}
 		look = append(look, time.Since(start))
