@@ -73,6 +73,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/apikey", "internal/bulk", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit",
 		}},
+		{Path: "internal/move", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
@@ -156,7 +157,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
-			"internal/account", "internal/config", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
+			"internal/account", "internal/config", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.

@@ -48,12 +48,13 @@ type root struct {
 	Routes  routesCmd  `cmd:"" group:"gateways" help:"Route tables: check, explain, make a first one."`
 	Gateway gatewayCmd `cmd:"" group:"gateways" help:"Print a proxy's configuration that asks this server."`
 
-	Backup    backupCmd    `cmd:"" group:"files" help:"Write a consistent copy of the database, also while a server runs."`
-	Restore   restoreCmd   `cmd:"" group:"files" help:"Put a backup in the database's place."`
-	Migrate   migrateCmd   `cmd:"" group:"files" help:"Bring the database up to this version. A server does it by itself when it starts."`
-	Doctor    doctorCmd    `cmd:"" group:"files" help:"Check settings, database, clock and files, and say what to do."`
-	Catalogue catalogueCmd `cmd:"" group:"files" help:"Catalogues of permissions."`
-	Rootkey   rootkeyCmd   `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`
+	Backup       backupCmd       `cmd:"" group:"files" help:"Write a consistent copy of the database, also while a server runs."`
+	Restore      restoreCmd      `cmd:"" group:"files" help:"Put a backup in the database's place."`
+	Migrate      migrateCmd      `cmd:"" group:"files" help:"Bring the database up to this version. A server does it by itself when it starts."`
+	MigrateStore migrateStoreCmd `cmd:"" group:"files" help:"Move everything from SQLite to PostgreSQL while a server runs."`
+	Doctor       doctorCmd       `cmd:"" group:"files" help:"Check settings, database, clock and files, and say what to do."`
+	Catalogue    catalogueCmd    `cmd:"" group:"files" help:"Catalogues of permissions."`
+	Rootkey      rootkeyCmd      `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`
 
 	Completion completionCmd `cmd:"" group:"shell" help:"Print a shell's completion script."`
 	Complete   completeCmd   `cmd:"" hidden:""`

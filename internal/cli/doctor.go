@@ -136,11 +136,19 @@ func (d *doctor) database(ctx context.Context, cfg config.Config) {
 	}
 	err = driver.Check(ctx)
 	at, newest, versionErr := driver.Version(ctx)
-	if err := errors.Join(err, versionErr, driver.Close()); err != nil {
+	moving, movingErr := driver.Moving(ctx)
+	if err := errors.Join(err, versionErr, movingErr, driver.Close()); err != nil {
 		d.fail("database", "%s: restore a backup, see keyward restore --help", err)
 		return
 	}
 	d.ok("database", "%s is sound", cfg.Database)
+	switch {
+	case moving.Gone:
+		d.fail("database", "it was moved to %s: serve that one", moving.To)
+	case moving.To != "":
+		d.fail("database", "it takes no changes while it is moved to %s: if nobody is doing that, run keyward migrate-store again, "+
+			"or with --abort", moving.To)
+	}
 	d.version(ctx, cfg, at, newest)
 }
 

@@ -40,6 +40,9 @@ func (d *doctor) postgres(ctx context.Context, cfg config.Config) {
 	default:
 		d.version(ctx, cfg, at, newest)
 	}
+	if err := driver.Servable(ctx); err != nil {
+		d.fail("database", "%s", err)
+	}
 }
 
 // primary asks who answers and what time it is there.

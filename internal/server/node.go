@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,11 +19,25 @@ import (
 const leaving = 3 * time.Second
 
 // connect opens the database that the settings name.
-func (s *Server) connect(ctx context.Context) (store.Driver, error) {
-	if !s.cfg.Postgres.IsZero() {
-		return postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{})
+func (s *Server) connect(ctx context.Context) (d driver, err error) {
+	if s.cfg.Postgres.IsZero() {
+		d, err = sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true})
+	} else {
+		d, err = postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{})
 	}
-	return sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Servable(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// driver is a database that knows whether a server may work on it: not while it is filled by a move, nor once it was left by one.
+type driver interface {
+	store.Driver
+	Servable(ctx context.Context) error
 }
 
 // join makes this process one of the nodes that share the database: it loads everything and follows the others' changes.

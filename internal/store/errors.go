@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What callers can tell apart. All are wrapped: use errors.Is.
 var (
@@ -19,6 +22,8 @@ var (
 	ErrDurability = errors.New("the disk lost a write")
 	// ErrUnavailable: the database cannot be reached, or is not the one that takes writes. Nothing was changed.
 	ErrUnavailable = errors.New("the database is not available")
+	// ErrMoving is an ErrUnavailable: the database is being moved to another server, or was. Nothing was changed; reading goes on.
+	ErrMoving = fmt.Errorf("%w: it is being moved to another server", ErrUnavailable)
 	// ErrUnknown: the connection was lost at the commit, and nobody could be asked since whether it took place. The change may be
 	// there or not: it must be reported neither as done nor as refused, nor be made again without a look.
 	ErrUnknown = errors.New("it is not known whether the change was committed")

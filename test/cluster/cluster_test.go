@@ -43,15 +43,7 @@ type cluster struct {
 // start brings an installation up. Commits wait for the standby, so that a failover loses none that was acknowledged.
 func start(t testing.TB, nodes int) *cluster {
 	t.Helper()
-	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := format.Mint(rand.Reader, keyfmt.Service)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cluster{t: t, root: root.Reveal(), database: "keyward", redis: rig.StartRedis(t)}
+	c := &cluster{t: t, root: newRoot(t), database: "keyward", redis: rig.StartRedis(t)}
 	c.postgres = pgtest.Own(t, "synchronous_commit=on", "wal_receiver_status_interval=1s", "hot_standby_feedback=off")
 	c.postgres.Run(t, "postgres", "CREATE DATABASE "+c.database+" TEMPLATE template0")
 	c.standby = c.postgres.Standby(t)
@@ -67,6 +59,19 @@ func start(t testing.TB, nodes int) *cluster {
 		n.ready()
 	}
 	return c
+}
+
+func newRoot(t testing.TB) string {
+	t.Helper()
+	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := format.Mint(rand.Reader, keyfmt.Service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root.Reveal()
 }
 
 func (c *cluster) primary() string { return fmt.Sprintf("127.0.0.1:%d", c.postgres.Port) }

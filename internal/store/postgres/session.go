@@ -165,7 +165,7 @@ func (r *rows) Next() bool {
 func (r *rows) Err() error   { return nil }
 func (r *rows) Close() error { return nil }
 
-// Scan reads a row as database/sql does: into texts, numbers, bytes and booleans, and into types that stand on these.
+// Scan reads a row as database/sql does: into texts, numbers, bytes and booleans, into types that stand on these, and into any.
 func (r *rows) Scan(dest ...any) error {
 	row, fields := r.result.Rows[r.at], r.result.FieldDescriptions
 	if len(dest) != len(row) {
@@ -180,6 +180,10 @@ func (r *rows) Scan(dest ...any) error {
 }
 
 func decode(cell []byte, oid uint32, dest any) (err error) {
+	if v, ok := dest.(*any); ok {
+		*v, err = value(cell, oid)
+		return err
+	}
 	if b, ok := dest.(*[]byte); ok && cell == nil {
 		*b = nil
 		return nil
@@ -225,6 +229,19 @@ func decode(cell []byte, oid uint32, dest any) (err error) {
 		return fmt.Errorf("a %T is no place for it", dest)
 	}
 	return nil
+}
+
+// value is a cell as what it is: nil, an int64, bytes or a string.
+func value(cell []byte, oid uint32) (any, error) {
+	switch {
+	case cell == nil:
+		return nil, nil
+	case oid == oidInt:
+		return strconv.ParseInt(string(cell), 10, 64)
+	case oid == oidBytes:
+		return unhex(cell)
+	}
+	return string(cell), nil
 }
 
 // unhex reads bytes as PostgreSQL writes them: \x and hexadecimal digits.

@@ -33,6 +33,8 @@ func kindOf(code int) error {
 		return store.ErrDuplicate
 	case codes.SQLITE_FULL, codes.SQLITE_IOERR_SHMSIZE: // the second: no room for the index of the write-ahead log
 		return store.ErrFull
+	case codes.SQLITE_CONSTRAINT_TRIGGER: // the only triggers are those of Freeze
+		return store.ErrMoving
 	}
 	return nil
 }

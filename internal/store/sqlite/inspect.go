@@ -55,8 +55,8 @@ func (d *Driver) Check(ctx context.Context) error {
 }
 
 // texts reads a query's one column.
-func texts(ctx context.Context, q store.SQL, query string) (out []string, err error) {
-	rows, err := q.Query(ctx, query)
+func texts(ctx context.Context, q store.SQL, query string, args ...any) (out []string, err error) {
+	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
