@@ -60,6 +60,9 @@ type Config struct {
 
 	// MaxStaleness is how old a node's knowledge may be before it stops saying that a key is good.
 	MaxStaleness time.Duration
+	// DrainDelay is how long a node that was told to stop says at /readyz that it is not ready, and still answers everything, before it
+	// closes connections.
+	DrainDelay time.Duration
 
 	// UsageKept says how long figures of usage are kept, in each length of time; 0 keeps none of it.
 	UsageKept usage.Retention

@@ -60,6 +60,7 @@ func Settings() []Setting {
 		{Env: "KEYWARD_CATALOGUE", set: func(c *Config, v string) error { c.Catalogue = v; return nil }},
 		{Env: "KEYWARD_ROUTES", set: func(c *Config, v string) error { c.Routes = v; return nil }},
 		{Env: "KEYWARD_MAX_STALENESS", set: setMaxStaleness},
+		{Env: "KEYWARD_DRAIN_DELAY", set: setDrainDelay},
 		{Env: "KEYWARD_USAGE_MINUTES", set: func(c *Config, v string) error { return setKept(c, usage.Minute, v) }},
 		{Env: "KEYWARD_USAGE_HOURS", set: func(c *Config, v string) error { return setKept(c, usage.Hour, v) }},
 		{Env: "KEYWARD_USAGE_DAYS", set: func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
@@ -169,6 +170,19 @@ func setPepperPrevious(c *Config, v string) error {
 		all = append(all, keyfmt.NewSecret(one))
 	}
 	c.PepperPrevious = all
+	return nil
+}
+
+func setDrainDelay(c *Config, v string) error {
+	const most = 10 * time.Minute
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		return fmt.Errorf("%q: want a duration such as 10s", v)
+	}
+	if d < 0 || d > most {
+		return fmt.Errorf("%q: want a duration from 0s to 10m, such as 10s", v)
+	}
+	c.DrainDelay = d
 	return nil
 }
 

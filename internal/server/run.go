@@ -78,7 +78,8 @@ func (s *Server) serve(one *serving) error {
 
 func (s *Server) drain() error {
 	s.stopping.Store(true)
-	s.log.Info("stopping")
+	s.log.Info("stopping", "after", s.cfg.DrainDelay.String())
+	time.Sleep(s.cfg.DrainDelay) // load balancers look at /readyz now and then, and send requests until they have
 	s.settle()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

@@ -47,6 +47,35 @@ func start(t *testing.T, cfg config.Config, opt server.Options) (s *server.Serve
 	return s, stop
 }
 
+// A load balancer asks /readyz now and then: it is told no while everything is still answered.
+func TestANodeThatStopsIsAnnouncedBeforeItClosesAnything(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.DrainDelay = 2 * time.Second
+	s, stop := start(t, cfg, server.Options{})
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- stop() }()
+	var refused int
+	for time.Since(began) < cfg.DrainDelay-500*time.Millisecond {
+		if status, _ := get(t, s.URL()+"/readyz"); status == http.StatusServiceUnavailable {
+			refused++
+		}
+		if status, _ := get(t, s.URL()+"/healthz"); status != http.StatusOK {
+			t.Errorf("/healthz says %d while the node is being left", status)
+		}
+	}
+	if refused == 0 {
+		t.Error("/readyz never said 503")
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < cfg.DrainDelay {
+		t.Errorf("it stopped after %v", took)
+	}
+}
+
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
