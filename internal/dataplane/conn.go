@@ -1,8 +1,10 @@
 package dataplane
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,8 +22,9 @@ type conn struct {
 	net.Conn
 	server *Server
 	peer   netip.Addr
-	busy   atomic.Bool // within a request
-	last   bool        // the answer is the connection's last
+	tls    *tls.ConnectionState // nil where it is not spoken
+	busy   atomic.Bool          // within a request
+	last   bool                 // the answer is the connection's last
 
 	in    []byte // what was read and not yet answered
 	out   []byte // the answer, with its head
@@ -45,11 +48,17 @@ func (c *conn) serve() {
 	if p, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 		c.peer = p.Addr().Unmap().WithZone("")
 	}
-	if !c.greet() {
+	switch c.greet() {
+	case handOver: // of HTTP/2 nothing is read here
+		_ = c.SetDeadline(time.Time{})
+		gone = c.server.handed.take(c.Conn)
+		return
+	case end:
 		return
 	}
 	c.in = make([]byte, 0, firstBuffer)
-	c.extend(c.server.now())
+	c.until = c.server.now().Add(greeting)
+	_ = c.SetDeadline(c.until)
 	for {
 		switch c.next() {
 		case plain:
@@ -58,7 +67,7 @@ func (c *conn) serve() {
 			}
 		case handOver:
 			_ = c.SetDeadline(time.Time{})
-			gone = c.server.handed.take(&begun{Conn: c.Conn, read: c.in})
+			gone = c.server.handed.take(&begun{Conn: c.Conn, read: c.in, tls: c.tls})
 			return
 		case end:
 			return
@@ -66,14 +75,34 @@ func (c *conn) serve() {
 	}
 }
 
-// greet brings TLS up, where it is spoken.
-func (c *conn) greet() bool {
-	t, ok := c.Conn.(interface{ Handshake() error })
+// greet brings TLS up, where it is spoken. Who speaks HTTP/1 without it is told so, as net/http does.
+func (c *conn) greet() step {
+	t, ok := c.Conn.(*tls.Conn)
 	if !ok {
-		return true
+		return plain
 	}
 	_ = c.SetDeadline(c.server.now().Add(greeting))
-	return t.Handshake() == nil
+	if err := t.Handshake(); err != nil {
+		var other tls.RecordHeaderError
+		if errors.As(err, &other) && other.Conn != nil && isMethod(other.RecordHeader) {
+			_, _ = io.WriteString(other.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+		}
+		return end
+	}
+	state := t.ConnectionState()
+	if c.tls = &state; state.NegotiatedProtocol == "h2" {
+		return handOver
+	}
+	return plain
+}
+
+// isMethod tells whether the first bytes of what should be TLS are a request of HTTP/1.
+func isMethod(start [5]byte) bool {
+	switch string(start[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO":
+		return true
+	}
+	return false
 }
 
 // step is what is to be done about what came.

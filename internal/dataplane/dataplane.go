@@ -1,5 +1,6 @@
-// Package dataplane owns the lean listener for what a platform asks with each of its own requests: HTTP/1.1 with keep-alive, and
-// nothing in a request that is not needed for that. It does not own any answer (httpapi), nor addresses and certificates (server).
+// Package dataplane owns the short way of what a platform asks with each of its own requests, on whichever listener: HTTP/1.1 with
+// keep-alive, and nothing in a request that is not needed for that. It does not own any answer (httpapi), nor addresses and certificates
+// (server).
 //
 // A request that is plain to the letter (head.go says what that is) is read and answered on its connection by a few hundred lines.
 // Whatever is not, right or wrong, goes to net/http: the connection is handed over, with the bytes that were read of the request,
@@ -35,7 +36,7 @@ const (
 	firstBuffer = 4 << 10
 	maxBody     = 1 << 20
 	prompt      = time.Second
-	greeting    = 5 * time.Second       // for TLS
+	greeting    = 5 * time.Second       // for TLS, and then for a request to begin
 	lastWait    = 20 * time.Millisecond // for a request that is on its way while an idle connection is ended
 	idle        = 60 * time.Second      // a connection without a request is kept at least so long, and half as long again at most
 )
@@ -52,13 +53,14 @@ type Server struct {
 	draining atomic.Bool
 	mu       sync.Mutex
 	listener net.Listener
+	closed   bool
 	conns    map[*conn]struct{}
 	done     sync.WaitGroup
 }
 
 // New makes a server. others has the bounds of every other HTTP server of the process, and becomes this one's.
 func New(door Door, others *http.Server, now func() time.Time, log *slog.Logger) *Server {
-	others.Handler = door
+	others.Handler, others.ConnContext = reminded{door}, remember
 	return &Server{door: door, now: now, others: others, handed: newHanded(), conns: map[*conn]struct{}{},
 		failed: func(err error) { log.Error("the listener of the data plane", "error", err.Error()) }}
 }
@@ -66,6 +68,11 @@ func New(door Door, others *http.Server, now func() time.Time, log *slog.Logger)
 // Serve answers what comes in until Shutdown or Close, and then gives http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
+	if s.closed { // before it began
+		s.mu.Unlock()
+		_ = l.Close()
+		return http.ErrServerClosed
+	}
 	s.listener, s.handed.addr = l, l.Addr()
 	s.mu.Unlock()
 	ended := make(chan error, 1)
@@ -157,6 +164,7 @@ func (s *Server) Close() error {
 func (s *Server) closeListener() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	if s.listener != nil {
 		_ = s.listener.Close()
 	}

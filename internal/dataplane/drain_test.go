@@ -1,11 +1,16 @@
 package dataplane_test
 
 import (
+	"log/slog"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/keyward/keyward/internal/dataplane"
 )
 
 // Clients that keep their connections, and give one up when its answer says so, lose nothing when the server stops under load: each
@@ -83,5 +88,21 @@ func TestAnIdleConnectionDoesNotHoldUpTheStop(t *testing.T) {
 	must(t, h.stop())
 	if strings.Contains(h.log.String(), "cut off") {
 		t.Error("it had to be cut off")
+	}
+}
+
+// A server that is stopped as soon as it is started does not begin to serve after it was told to end.
+func TestAServerThatIsStoppedBeforeItBeginsEnds(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		h := open(t)
+		must(t, h.stop())
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	s := dataplane.New(nil, &http.Server{}, time.Now, slog.Default())
+	must(t, s.Shutdown(t.Context()))
+	if err := s.Serve(l); err != http.ErrServerClosed {
+		t.Errorf("%v", err)
 	}
 }

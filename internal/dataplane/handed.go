@@ -1,7 +1,10 @@
 package dataplane
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
+	"net/http"
 	"sync"
 )
 
@@ -48,6 +51,27 @@ func (h *handed) Addr() net.Addr { return h.addr }
 type begun struct {
 	net.Conn
 	read []byte
+	tls  *tls.ConnectionState
+}
+
+type tlsKey struct{}
+
+// remember notes how a connection is encrypted: net/http sees that by itself only where it was handed the connection as it was.
+func remember(ctx context.Context, c net.Conn) context.Context {
+	if b, ok := c.(*begun); ok && b.tls != nil {
+		return context.WithValue(ctx, tlsKey{}, b.tls)
+	}
+	return ctx
+}
+
+// reminded gives a request's TLS back to it.
+type reminded struct{ http.Handler }
+
+func (h reminded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.TLS == nil {
+		r.TLS, _ = r.Context().Value(tlsKey{}).(*tls.ConnectionState)
+	}
+	h.Handler.ServeHTTP(w, r)
 }
 
 // Read gives what was read first.

@@ -2,12 +2,9 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
-	"time"
 
-	"github.com/keyward/keyward/internal/dataplane"
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
@@ -31,16 +28,7 @@ func (s *Server) addData(c httpapi.Config) error {
 		return nil
 	}
 	c.DataPlane, c.Pages = true, nil
-	l := net.Listener(s.dataListener)
-	if s.cfg.TLS() {
-		certificate, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
-		if err != nil {
-			return fmt.Errorf("KEYWARD_TLS_CERT: %w", err)
-		}
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
-	}
-	s.servers = append(s.servers, &serving{listener: l, by: dataplane.New(httpapi.New(c), s.bounded(nil), time.Now, s.log)})
-	return nil
+	return s.addLean(s.dataListener, httpapi.New(c), "http/1.1")
 }
 
 // DataURL is where the data plane is reached from this machine; "" where it has no listener of its own.

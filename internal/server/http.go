@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"github.com/keyward/keyward/api"
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/dashboard"
+	"github.com/keyward/keyward/internal/dataplane"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/oidc"
@@ -47,7 +49,9 @@ func (s *Server) makeHTTP(context.Context) error {
 	} else {
 		s.add(s.metricsListener, s.metricsAlone())
 	}
-	s.add(s.listener, httpapi.New(c))
+	if err := s.addLean(s.listener, httpapi.New(c), "h2", "http/1.1"); err != nil {
+		return err
+	}
 	return s.addData(c)
 }
 
@@ -83,6 +87,20 @@ func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.Serv
 // add makes a server that lets nobody hold a connection without end.
 func (s *Server) add(l net.Listener, h http.Handler) {
 	s.servers = append(s.servers, &serving{listener: l, by: s.bounded(h)})
+}
+
+// addLean makes a server that answers the data plane's requests itself, and leaves the others to net/http. protocols are what TLS offers,
+// where it is spoken.
+func (s *Server) addLean(l net.Listener, door *httpapi.API, protocols ...string) error {
+	if s.cfg.TLS() {
+		certificate, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
+		if err != nil {
+			return fmt.Errorf("KEYWARD_TLS_CERT: %w", err)
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: protocols})
+	}
+	s.servers = append(s.servers, &serving{listener: l, by: dataplane.New(door, s.bounded(nil), time.Now, s.log)})
+	return nil
 }
 
 func (s *Server) bounded(h http.Handler) *http.Server {

@@ -64,12 +64,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) serve(one *serving) error {
-	var err error
-	if web, ok := one.by.(*http.Server); ok && s.cfg.TLS() && one.listener == s.listener {
-		err = web.ServeTLS(one.listener, s.cfg.TLSCert, s.cfg.TLSKey)
-	} else {
-		err = one.by.Serve(one.listener)
-	}
+	err := one.by.Serve(one.listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
