@@ -105,12 +105,16 @@ func (c *conn) answerCheck() step {
 		p.Asked.Header(textOf(h.fields[i].name), textOf(h.fields[i].value))
 	}
 	p.Client = s.client(c.peer, h.forwarded)
-	if !s.door.QuickCheck(p, &c.reply) {
+	r := answers.Get().(*answer)
+	c.reply = r
+	if !s.door.QuickCheck(p, &r.Reply) {
+		c.release()
 		return handOver
 	}
 	now := s.now()
 	c.last = s.draining.Load()
-	c.out = append(s.appendCheckHead(c.out[:0], &c.reply, now, c.last), c.reply.Body...)
+	r.out = append(s.appendCheckHead(r.head[:0], &r.Reply, now, c.last), r.Body...)
+	r.head = r.out[:0]
 	c.extend(now)
 	return plain
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,12 +27,33 @@ type conn struct {
 	busy   atomic.Bool          // within a request
 	last   bool                 // the answer is the connection's last
 
-	in    []byte // what was read and not yet answered
-	out   []byte // the answer, with its head
-	reply httpapi.Reply
+	in    []byte  // what was read and not yet answered
+	reply *answer // from when a request is answered to when that is written
 	head  head
 	check httpapi.PlainCheck
 	until time.Time // the deadline that is set; zero while a request has to be complete promptly
+}
+
+// answer is what a door puts its reply into. Connections share them, so that the memory of the last answer, which is near, is that of the
+// next one, and those that wait have none.
+type answer struct {
+	httpapi.Reply
+	out  []byte // head and body: a part of Body, where there was room
+	head []byte // alone, but for a check, which is short
+}
+
+var answers = sync.Pool{New: func() any { return &answer{} }}
+
+const (
+	room     = 512     // before a body, for its head
+	keptBody = 1 << 20 // more than that is not kept
+)
+
+func (c *conn) release() {
+	if cap(c.reply.Body) <= keptBody {
+		answers.Put(c.reply)
+	}
+	c.reply = nil
 }
 
 // serve answers requests until the connection ends or is handed over.
@@ -195,16 +217,26 @@ func (c *conn) answer() step {
 	}
 	body := c.in[h.size : h.size+h.body]
 	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body}
-	c.reply.Body = c.reply.Body[:0]
-	if !s.door.Quick(&p, &c.reply) {
+	r := answers.Get().(*answer)
+	c.reply = r
+	r.Body = append(r.Body[:0], emptyRoom[:]...)
+	if !s.door.Quick(&p, &r.Reply) {
+		c.release()
 		return handOver
 	}
 	now := s.now()
 	c.last = s.draining.Load()
-	c.out = append(s.appendHead(c.out[:0], &c.reply, now, c.last), c.reply.Body...)
+	r.head = s.appendHead(r.head[:0], &r.Reply, len(r.Body)-room, now, c.last)
+	if len(r.head) <= room {
+		r.out = r.Body[room-copy(r.Body[room-len(r.head):], r.head):]
+	} else { // an id as long as may be
+		r.out = append(r.head, r.Body[room:]...)
+	}
 	c.extend(now)
 	return plain
 }
+
+var emptyRoom [room]byte
 
 // client is who asks, as far as trusted proxies tell.
 func (s *Server) client(peer netip.Addr, lines [][]byte) netip.Addr {
@@ -220,7 +252,9 @@ func (s *Server) client(peer netip.Addr, lines [][]byte) netip.Addr {
 
 // write sends the answer and makes room for the next request; false where the connection is to end.
 func (c *conn) write() bool {
-	if _, err := c.Conn.Write(c.out); err != nil || c.last {
+	_, err := c.Conn.Write(c.reply.out)
+	c.release()
+	if err != nil || c.last {
 		return false
 	}
 	left := copy(c.in, c.in[c.head.size+c.head.body:])
@@ -232,25 +266,22 @@ func (c *conn) write() bool {
 	return true
 }
 
-// shrink gives back what a large request or answer needed.
+// shrink gives back what a large request needed.
 func (c *conn) shrink() {
 	const keep = 64 << 10
 	if cap(c.in) > keep {
 		c.in = make([]byte, 0, firstBuffer)
 	}
-	if cap(c.out) > keep {
-		c.out, c.reply.Body = nil, nil
-	}
 }
 
 // appendHead writes the head of an answer as net/http writes it; last where it is the connection's last.
-func (s *Server) appendHead(b []byte, r *httpapi.Reply, now time.Time, last bool) []byte {
+func (s *Server) appendHead(b []byte, r *httpapi.Reply, body int, now time.Time, last bool) []byte {
 	b = append(strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(r.Status), 10), ' ')
 	b = append(append(b, http.StatusText(r.Status)...), "\r\nCache-Control: no-store\r\n"...)
 	if last {
 		b = append(b, "Connection: close\r\n"...)
 	}
-	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(r.Body)), 10)
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(body), 10)
 	b = append(b, "\r\nContent-Type: application/json; charset=utf-8\r\nReferrer-Policy: no-referrer\r\n"...)
 	if r.RetryAfter != "" {
 		b = append(append(append(b, "Retry-After: "...), r.RetryAfter...), "\r\n"...)

@@ -36,8 +36,8 @@ func (c *Codec) AppendVerdict(b []byte, v *verify.Verdict) ([]byte, error) {
 	}
 	b = append(b, `,"permissions":`...)
 	b = append(b, c.list(v.Permissions)...)
-	if at := time.UnixMilli(k.ExpiresAt); k.ExpiresAt != 0 && !at.IsZero() {
-		b = appendTime(append(b, `,"expiresAt":`...), at)
+	if k.ExpiresAt != 0 && !time.UnixMilli(k.ExpiresAt).IsZero() {
+		b = appendTime(append(b, `,"expiresAt":`...), k.ExpiresAt)
 	}
 	if b, err = appendObject(append(b, `,"metadata":`...), k.Metadata); err != nil {
 		return b, err
@@ -69,12 +69,48 @@ func appendLimits(b []byte, s *ratelimit.Status) []byte {
 func appendWindow(b []byte, w *ratelimit.Window) []byte {
 	b = strconv.AppendInt(append(b, `{"limit":`...), w.Limit, 10)
 	b = strconv.AppendInt(append(b, `,"remaining":`...), w.Remaining, 10)
-	return append(appendTime(append(b, `,"resetAt":`...), time.UnixMilli(w.ResetAt)), '}')
+	return append(appendTime(append(b, `,"resetAt":`...), w.ResetAt), '}')
 }
 
-func appendTime(b []byte, t time.Time) []byte {
-	return append(t.UTC().AppendFormat(append(b, '"'), wire.TimeForm), '"')
+// The times of four-digit years, in milliseconds since 1970: what appendTime writes itself.
+const (
+	yearZero    = -62_167_219_200_000
+	year10000   = 253_402_300_800_000
+	msOfDay     = 86_400_000
+	daysToMarch = 719_468 // from 0000-03-01 to 1970-01-01
+)
+
+// appendTime writes a time in wire.TimeForm: an answer with two of them spent a fifth of its processor time in time.AppendFormat. Days
+// become a date as in C++'s std::chrono: years begin in March, so that the leap day is the last of them, and lie in eras of 400
+// (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
+func appendTime(b []byte, ms int64) []byte {
+	if ms < yearZero || ms >= year10000 {
+		return append(time.UnixMilli(ms).UTC().AppendFormat(append(b, '"'), wire.TimeForm), '"')
+	}
+	const daysOfEra = 146_097
+	since := uint64(ms + daysToMarch*msOfDay + daysOfEra*msOfDay) // an era more, so that nothing is negative
+	days, rest := since/msOfDay, since%msOfDay
+	era, ofEra := days/daysOfEra, days%daysOfEra
+	yearOfEra := (ofEra - ofEra/1460 + ofEra/36_524 - ofEra/146_096) / 365
+	ofYear := ofEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	month := (5*ofYear + 2) / 153 // from March
+	day := ofYear - (153*month+2)/5 + 1
+	year := yearOfEra + (era-1)*400
+	if month += 3; month > 12 {
+		month, year = month-12, year+1
+	}
+	b = two(two(append(b, '"'), year/100), year%100)
+	b = two(append(b, '-'), month)
+	b = two(append(b, '-'), day)
+	b = two(append(b, 'T'), rest/3_600_000)
+	b = two(append(b, ':'), rest/60_000%60)
+	b = two(append(b, ':'), rest/1000%60)
+	thousandth := rest % 1000
+	return append(b, '.', byte('0'+thousandth/100), byte('0'+thousandth/10%10), byte('0'+thousandth%10), 'Z', '"')
 }
+
+// two writes two digits.
+func two(b []byte, n uint64) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
 // appendText writes a string: as it is where it is plain, else as wire does.
 func appendText(b []byte, s string) ([]byte, error) {

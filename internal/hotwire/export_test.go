@@ -1,0 +1,4 @@
+package hotwire
+
+// AppendTime writes a time in milliseconds.
+var AppendTime = appendTime
