@@ -43,12 +43,25 @@ type cluster struct {
 // start brings an installation up. Commits wait for the standby, so that a failover loses none that was acknowledged.
 func start(t testing.TB, nodes int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, root: newRoot(t), database: "keyward", redis: rig.StartRedis(t)}
-	c.postgres = pgtest.Own(t, "synchronous_commit=on", "wal_receiver_status_interval=1s", "hot_standby_feedback=off")
-	c.postgres.Run(t, "postgres", "CREATE DATABASE "+c.database+" TEMPLATE template0")
+	c := on(t, pgtest.Own(t, "synchronous_commit=on", "wal_receiver_status_interval=1s", "hot_standby_feedback=off"))
 	c.standby = c.postgres.Standby(t)
 	c.postgres.Run(t, "postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
 	c.postgres.Run(t, "postgres", "SELECT pg_reload_conf()")
+	c.add(nodes)
+	return c
+}
+
+// on is an installation without nodes.
+func on(t testing.TB, postgres *pgtest.Server) *cluster {
+	t.Helper()
+	c := &cluster{t: t, root: newRoot(t), database: "keyward", redis: rig.StartRedis(t), postgres: postgres}
+	c.postgres.Run(t, "postgres", "CREATE DATABASE "+c.database+" TEMPLATE template0")
+	return c
+}
+
+// add starts nodes, all at once.
+func (c *cluster) add(nodes int) {
+	c.t.Helper()
 	for i := range nodes {
 		c.nodes = append(c.nodes, c.newNode(i))
 	}
@@ -58,7 +71,6 @@ func start(t testing.TB, nodes int) *cluster {
 	for _, n := range c.nodes {
 		n.ready()
 	}
-	return c
 }
 
 func newRoot(t testing.TB) string {

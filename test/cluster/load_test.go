@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -162,6 +163,13 @@ func (l *load) create(ws string, node int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.created = append(l.created, made{k.APIKey.ID, k.Key.Reveal()})
+}
+
+// acknowledged lists the keys whose creation was.
+func (l *load) acknowledged() []made {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.created)
 }
 
 // finally is what a node says once it has had the time that it may take to hear of the last change.

@@ -47,10 +47,7 @@ type state struct {
 const perDay = 1500
 
 func startMoving(t *testing.T) *moving {
-	m := &moving{cluster: &cluster{t: t, root: newRoot(t), database: "keyward", redis: rig.StartRedis(t)},
-		file: filepath.Join(t.TempDir(), "keyward.db"), stop: make(chan struct{}), state: map[string]state{}}
-	m.postgres = pgtest.Own(t)
-	m.postgres.Run(t, "postgres", "CREATE DATABASE "+m.database+" TEMPLATE template0")
+	m := &moving{cluster: on(t, pgtest.Own(t)), file: filepath.Join(t.TempDir(), "keyward.db"), stop: make(chan struct{}), state: map[string]state{}}
 	m.old = m.newNode(0)
 	m.old.name, m.old.env = "the server on the file", append(m.old.env, "KEYWARD_DATABASE_URL=sqlite:"+m.file)
 	m.nodes = []*node{m.old}
@@ -61,7 +58,11 @@ func startMoving(t *testing.T) *moving {
 		m.steady = append(m.steady, m.key(m.ws, 0, 0))
 	}
 	m.day = m.key(m.ws, 0, perDay)
-	for range 6 { // enough that the copy takes a while
+	thousands := 6 // enough that the copy takes a while
+	if long() {
+		thousands = 200
+	}
+	for range thousands {
 		keys := make([]keyward.ImportKey, 1000)
 		for i := range keys {
 			keys[i] = keyward.ImportKey{UserID: "ada", Name: "imported"}
@@ -182,7 +183,7 @@ func TestAnInstallationIsMovedToPostgresWhileItWorks(t *testing.T) {
 	m.work(seed)
 	m.changesGoOn()
 	for range 4 {
-		kill := time.Duration(100+r.IntN(1500)) * time.Millisecond
+		kill := time.Duration(100+r.IntN(int(either(60*time.Second, 1500*time.Millisecond)/time.Millisecond))) * time.Millisecond
 		out, err := m.migrate(kill)
 		if err == nil { // it was faster: the move is over
 			t.Logf("complete before it was killed after %v", kill)

@@ -32,6 +32,8 @@ type Server struct {
 
 	bin     string
 	account *syscall.Credential // nil: our own
+	inside  []string            // a command that brings others to the server's disk; nil where that is ours
+	disk    *disk
 	options []string
 	process *exec.Cmd
 
@@ -109,19 +111,23 @@ func Start(settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
-	if err != nil {
-		s.Remove()
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	for _, setting := range append([]string{"max_connections=300", "shared_buffers=64MB", "wal_level=replica"}, settings...) {
-		s.options = append(s.options, "-c", setting)
-	}
-	if err := s.Up(); err != nil {
+	if err := s.init(settings); err != nil {
 		s.Remove()
 		return nil, err
 	}
 	return s, nil
+}
+
+// init makes the cluster of databases and starts the server.
+func (s *Server) init(settings []string) error {
+	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	for _, setting := range append([]string{"max_connections=300", "shared_buffers=64MB", "wal_level=replica"}, settings...) {
+		s.options = append(s.options, "-c", setting)
+	}
+	return s.Up()
 }
 
 // place finds the programs, and takes a directory and a port.
@@ -183,6 +189,11 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	path := name
 	if !filepath.IsAbs(name) {
 		path = filepath.Join(s.bin, name)
+	}
+	if s.inside != nil { // what changes the account itself
+		c := exec.Command(s.inside[0], slices.Concat(s.inside[1:], []string{path}, args)...)
+		c.Dir, c.SysProcAttr = "/", &syscall.SysProcAttr{}
+		return c
 	}
 	c := exec.Command(path, args...)
 	c.Dir = "/"
