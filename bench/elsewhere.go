@@ -11,6 +11,10 @@ func overHTTP(context.Context, *lab) (result, error) {
 	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
 }
 
+func nodes(context.Context, *lab) (result, error) {
+	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
+}
+
 func manage(context.Context, *lab) (result, error) {
 	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
 }

@@ -38,6 +38,15 @@ func open(ctx context.Context, dir string) (*kit, error) {
 	if err != nil {
 		return nil, err
 	}
+	k, err := openOn(ctx, driver)
+	if k != nil {
+		k.open = time.Since(start)
+	}
+	return k, err
+}
+
+// openOn opens an installation on a database.
+func openOn(ctx context.Context, driver store.Driver) (*kit, error) {
 	catalogue, clk := perm.Builtin(), clock.New(time.Now)
 	db, err := store.Open(ctx, driver, store.Options{Now: clk.Now, Catalogue: catalogue})
 	if err != nil {
@@ -57,7 +66,7 @@ func open(ctx context.Context, dir string) (*kit, error) {
 		return nil, err
 	}
 	r.MarkReady()
-	k := &kit{db: db, replica: r, engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digester, Now: clk.Now}), open: time.Since(start)}
+	k := &kit{db: db, replica: r, engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digester, Now: clk.Now})}
 	k.control = control.New(control.Config{DB: db, Catalogue: catalogue, Format: format, Digester: digester,
 		IDs: id.NewGenerator(clk.Now, rand.Reader), Rand: rand.Reader})
 	return k, k.findRoot(ctx, format)

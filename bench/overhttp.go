@@ -84,8 +84,8 @@ type site struct {
 	ws, key    string // ids: the workspace, and a key in it
 }
 
-// openSite builds and starts the product; its log goes to a file, as in production.
-func (l *lab) openSite() (*site, error) {
+// openSite builds and starts the product; its log goes to a file, as in production. more are settings.
+func (l *lab) openSite(more ...string) (*site, error) {
 	dir, err := os.MkdirTemp(l.base, "http-")
 	if err != nil {
 		return nil, err
@@ -115,6 +115,7 @@ func (l *lab) openSite() (*site, error) {
 	cmd := pinned(0, binary, "serve")
 	cmd.Env = append(os.Environ(), "KEYWARD_ADDR="+main, "KEYWARD_DATA_ADDR="+s.data, "KEYWARD_ROOT_KEY="+s.root, "KEYWARD_LOG_FORMAT=json",
 		"KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(dir, "keyward.db"))
+	cmd.Env = append(cmd.Env, more...)
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err

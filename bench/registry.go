@@ -21,6 +21,7 @@ func benches() []bench {
 		{"busy", "verifications while keys are made at full speed", busy},
 		{"ready", "a start with many keys, and the memory it takes", ready},
 		{"gateway", "checks through a real nginx and over gRPC", gatewayBench},
+		{"nodes", "what it costs to be several: leases, exact limits, and keys in PostgreSQL", nodes},
 		{"pages", "the dashboard's pages in a workspace of very many keys", pages},
 		{"scale", "pages, look-ups and verifications among few keys and among many", scale},
 	}

@@ -166,7 +166,8 @@ var keyward = archtest.House{
 		}},
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
-		{Path: "bench", Level: archtest.Outside, May: []string{
+		{Path: "bench", Level: archtest.Outside, ForTest: true, May: []string{
+			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",
 			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
 			"internal/config", "internal/gateway/recipes", "internal/server",

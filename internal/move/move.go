@@ -4,7 +4,7 @@
 //
 // The move knows one operation: go through both databases in the order of their keys and make the second what the first is. The first
 // time it copies everything, while the server goes on writing. Then the first database is frozen, and what was written meanwhile is all
-// that is left to do. It ends with a walk that finds nothing to do, which is the comparison of every row. A move that was broken off is
+// that is left to do: the second time every row is compared, and what had to be written is read again. A move that was broken off is
 // resumed by doing the same again.
 package move
 
@@ -59,7 +59,7 @@ type Progress struct {
 	Difference int64 // rows that were written so far
 }
 
-// Report is what a walk that found both equal has seen.
+// Report is what the last walk has seen.
 type Report struct {
 	Tables  []Count
 	Resumed bool          // the move had been completed before; nothing was compared now
@@ -75,9 +75,6 @@ type Count struct {
 
 // ErrUnclear says that nobody knows whether the target has been opened: the source stays frozen.
 var ErrUnclear = errors.New("it is not known whether the move is complete: run it again")
-
-// most is how many walks over a frozen source may find something to write. The first does, and no other should.
-const most = 3
 
 // Run moves everything. An error leaves the source as it was, and working, but for ErrUnclear and the death of the process: both leave it
 // frozen, until Run ends well or Abort.
@@ -99,7 +96,7 @@ func Run(ctx context.Context, from Source, to Target, o Options) (r Report, err 
 	if m.tables, err = plan(ctx, from, to); err != nil {
 		return r, err
 	}
-	if _, _, err := m.walk(ctx); err != nil {
+	if _, err := m.walk(ctx); err != nil {
 		return r, err
 	}
 	return m.finish(ctx)
@@ -150,17 +147,11 @@ func (m *mover) finish(ctx context.Context) (r Report, err error) {
 		}
 		m.froze(false)
 	}()
-	for range most {
-		var written int64
-		if r.Tables, written, err = m.walk(ctx); err != nil {
-			return r, err
-		}
-		if written == 0 {
-			opened, err = m.open(ctx)
-			return r, err
-		}
+	if r.Tables, err = m.walk(ctx); err != nil {
+		return r, err
 	}
-	return r, errors.New("the target does not keep what is written to it: somebody else writes there")
+	opened, err = m.open(ctx)
+	return r, err
 }
 
 func (m *mover) froze(now bool) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"slices"
@@ -16,8 +17,9 @@ import (
 // batch is how many rows are compared, and written, at once.
 const batch = 1000
 
-// walk makes the target what the source is at one moment, and tells how many rows it had to write or remove.
-func (m *mover) walk(ctx context.Context) (counts []Count, written int64, err error) {
+// walk makes the target what the source is at one moment. Over a frozen source it reads again what it has written: at its end each row is
+// known to be the same.
+func (m *mover) walk(ctx context.Context) (counts []Count, err error) {
 	m.walks++
 	err = m.from.Read(ctx, func(q store.SQL) error {
 		p := Progress{Walk: m.walks, Frozen: m.frozen}
@@ -46,10 +48,28 @@ func (m *mover) walk(ctx context.Context) (counts []Count, written int64, err er
 				return fmt.Errorf("the table %s: %w", t.Name, err)
 			}
 		}
-		written = p.Difference
+		return m.counted(ctx, counts)
+	})
+	return counts, err
+}
+
+// counted holds the target against what was counted in the source, at the end of a walk over a frozen one.
+func (m *mover) counted(ctx context.Context, counts []Count) error {
+	if !m.frozen {
+		return nil
+	}
+	return m.to.Read(ctx, func(q store.SQL) error {
+		for i, t := range m.tables {
+			n, err := count(ctx, q, t)
+			if err == nil && n != counts[i].Rows {
+				err = fmt.Errorf("the table %s has %d rows and should have %d: %w", t.Name, n, counts[i].Rows, errOthers)
+			}
+			if err != nil {
+				return fmt.Errorf("the target: %w", err)
+			}
+		}
 		return nil
 	})
-	return counts, written, err
 }
 
 func count(ctx context.Context, q store.SQL, t table) (n int64, err error) {
@@ -83,9 +103,8 @@ type walker struct {
 	progress *Progress
 
 	surplus      []row // keys of rows that only the target has
-	differences  int64
 	rows         int64
-	ours, theirs hash.Hash // of all rows of the source, and of the target as it was found
+	ours, theirs hash.Hash // of all rows of the source, and of those of the target
 }
 
 func (w *walker) run(ctx context.Context) error {
@@ -99,15 +118,7 @@ func (w *walker) run(ctx context.Context) error {
 		if len(page) == batch {
 			upTo = w.keyOf(page[batch-1])
 		}
-		var there []row
-		err = w.to.Read(ctx, func(q store.SQL) error {
-			there, err = w.read(ctx, q, after, upTo, 0)
-			return err
-		})
-		if err == nil {
-			err = w.compare(ctx, page, there)
-		}
-		if err != nil {
+		if err := w.bring(ctx, page, after, upTo); err != nil {
 			return fmt.Errorf("the target: %w", err)
 		}
 		if upTo == nil {
@@ -117,58 +128,97 @@ func (w *walker) run(ctx context.Context) error {
 	}
 }
 
-// compare writes what differs between two stretches of the same keys.
-func (w *walker) compare(ctx context.Context, page, there []row) error {
-	var missing, changed, gone []row
-	at := 0
-	for _, r := range page {
-		for at < len(there) && w.compareKeys(there[at], r) < 0 {
-			gone, at = append(gone, there[at]), at+1
-		}
-		sum := digestOf(r)
-		w.ours.Write(sum[:])
-		if at == len(there) || w.compareKeys(there[at], r) > 0 {
-			missing = append(missing, r)
-			continue
-		}
-		if digestOf(there[at]) != sum {
-			changed = append(changed, r)
-		}
-		at++
+// errOthers says that the target is not what was written to it.
+var errOthers = errors.New("it does not keep what is written to it: somebody else writes there")
+
+// bring makes a stretch of the target equal to the source's.
+func (w *walker) bring(ctx context.Context, page []row, after, upTo row) error {
+	look := func() (d difference, err error) {
+		err = w.to.Read(ctx, func(q store.SQL) error {
+			there, err := w.read(ctx, q, after, upTo, 0)
+			d = w.compare(page, there)
+			return err
+		})
+		return d, err
 	}
-	gone = append(gone, there[at:]...)
-	for _, r := range there {
-		sum := digestOf(r)
-		w.theirs.Write(sum[:])
+	d, err := look()
+	if err != nil {
+		return err
 	}
-	for _, r := range gone {
+	for _, r := range d.gone {
 		w.surplus = append(w.surplus, w.keyOf(r))
 	}
-	n := int64(len(missing) + len(changed) + len(gone))
-	w.differences += n
-	w.rows += int64(len(page))
-	w.progress.Difference += n
-	w.progress.Rows += int64(len(page))
-	w.progress.Done += int64(len(page))
+	w.tell(len(page), d)
+	if d.rows() > 0 {
+		err := w.to.Write(ctx, func(q store.SQL) error {
+			if err := w.release(ctx, q, append(d.changed, d.gone...)); err != nil {
+				return err
+			}
+			return w.write(ctx, q, append(d.missing, d.changed...))
+		})
+		if err != nil || !w.frozen {
+			return err
+		}
+		before := len(d.gone)
+		if d, err = look(); err == nil && (len(d.missing)+len(d.changed) > 0 || len(d.gone) != before) {
+			err = errOthers
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, r := range page {
+		sum := digestOf(r)
+		w.ours.Write(sum[:])
+	}
+	w.theirs.Write(d.same)
+	return nil
+}
+
+func (w *walker) tell(page int, d difference) {
+	w.rows += int64(page)
+	w.progress.Difference += int64(d.rows())
+	w.progress.Rows += int64(page)
+	w.progress.Done += int64(page)
 	if w.opt.Progress != nil {
 		w.opt.Progress(*w.progress)
 	}
-	if n == 0 {
-		return nil
-	}
-	return w.to.Write(ctx, func(q store.SQL) error {
-		if err := w.release(ctx, q, append(changed, gone...)); err != nil {
-			return err
-		}
-		return w.write(ctx, q, append(missing, changed...))
-	})
 }
 
-// count is the table's line of the report. Where nothing differed, the two digests must not either.
+// difference is what makes two stretches of the same keys unequal.
+type difference struct {
+	missing, changed, gone []row  // as the source has them; gone as the target has
+	same                   []byte // the digests of the other rows, as the target has them
+}
+
+func (d *difference) rows() int { return len(d.missing) + len(d.changed) + len(d.gone) }
+
+func (w *walker) compare(page, there []row) (d difference) {
+	at := 0
+	for _, r := range page {
+		for at < len(there) && w.compareKeys(there[at], r) < 0 {
+			d.gone, at = append(d.gone, there[at]), at+1
+		}
+		if at == len(there) || w.compareKeys(there[at], r) > 0 {
+			d.missing = append(d.missing, r)
+			continue
+		}
+		if sum := digestOf(there[at]); sum == digestOf(r) {
+			d.same = append(d.same, sum[:]...)
+		} else {
+			d.changed = append(d.changed, r)
+		}
+		at++
+	}
+	d.gone = append(d.gone, there[at:]...)
+	return d
+}
+
+// count is the table's line of the report.
 func (w *walker) count() (c Count, err error) {
 	c = Count{Table: w.Name, Rows: w.rows}
 	w.ours.Sum(c.Digest[:0])
-	if w.differences == 0 && !bytes.Equal(c.Digest[:], w.theirs.Sum(nil)) {
+	if w.frozen && !bytes.Equal(c.Digest[:], w.theirs.Sum(nil)) {
 		err = fmt.Errorf("the table %s: every row is the same, and the digests are not", w.Name)
 	}
 	return c, err
