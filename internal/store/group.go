@@ -208,9 +208,8 @@ func (g *group) end() error {
 	if err := g.appendChanges(context.Background()); err != nil {
 		return err
 	}
-	_, err := g.q.Exec(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, time_mark_ms = ? WHERE one = 1`,
+	return g.q.Later(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, time_mark_ms = ? WHERE one = 1`,
 		g.head.seq, g.head.hash[:], millis(g.now))
-	return err
 }
 
 // publish makes what was committed known, before anybody is told that it was.
@@ -251,3 +250,4 @@ var errOver = errors.New("the transaction has ended")
 
 func (over) Exec(context.Context, string, ...any) (int64, error) { return 0, errOver }
 func (over) Query(context.Context, string, ...any) (Rows, error) { return nil, errOver }
+func (over) Later(context.Context, string, ...any) error         { return errOver }

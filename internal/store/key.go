@@ -184,8 +184,7 @@ func normal(k apikey.Key, now time.Time) apikey.Key {
 
 // countKeys moves the number of keys of a member, or of one who has left.
 func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
-	_, err := tx.q.Exec(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
-	return err
+	return tx.q.Later(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
 }
 
 // InsertKey adds a key. ErrDuplicate says that its digest or id is there already.

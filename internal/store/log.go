@@ -104,14 +104,14 @@ func (v *View) LogTypes(ws id.Workspace, everywhere bool) ([]audit.Type, error) 
 func (tx *Tx) Record(e audit.Event) error {
 	e.Seq, e.CreatedAt = tx.group.head.seq+1, tx.now
 	e.Hash = e.Chain(tx.group.head.hash)
-	_, err := tx.q.Exec(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
+	err := tx.q.Later(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
 		metadata, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
 	if err == nil {
-		_, err = tx.q.Exec(tx.ctx, `INSERT INTO event_types (workspace_id, type) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Workspace, e.Type)
+		err = tx.q.Later(tx.ctx, `INSERT INTO event_types (workspace_id, type) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Workspace, e.Type)
 	}
 	if err == nil && e.Target != "" {
-		_, err = tx.q.Exec(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
+		err = tx.q.Later(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
 	}
 	if err != nil {
 		return fmt.Errorf("record event: %w", err)

@@ -33,14 +33,14 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	before, touched, events := tx.group.progress, tx.touched, tx.events
 	// Clipped, an append copies: what is taken back can't be overwritten by what comes after.
 	before.changes, before.sets = slices.Clip(before.changes), slices.Clip(before.sets)
-	if _, err := tx.q.Exec(tx.ctx, "SAVEPOINT "+name); err != nil {
+	if err := tx.q.Later(tx.ctx, "SAVEPOINT "+name); err != nil {
 		return err, nil
 	}
 	tx.depth++
 	failed = fn()
 	tx.depth--
 	if failed != nil {
-		tx.group.progress, tx.touched, tx.events = before, touched, events
+		tx.group.progress, tx.touched, tx.events, tx.living = before, touched, events, ""
 		if _, err := tx.q.Exec(tx.ctx, "ROLLBACK TO "+name); err != nil {
 			return err, failed
 		}

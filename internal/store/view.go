@@ -17,6 +17,8 @@ type View struct {
 	db    *DB
 	now   time.Time
 	group *group // nil outside of an Update
+
+	living id.Workspace // was found alive, and nothing was done to it since; "" for none
 }
 
 // Now is the transaction's one time: UTC, in whole milliseconds, never before that of an earlier transaction.
@@ -72,7 +74,13 @@ func each[T any](v *View, scan func(Rows) (T, error), f func(T) error, query str
 
 // alive is ErrNotFound where the workspace is not there, or deleted.
 func (v *View) alive(ws id.Workspace) error {
+	if ws == v.living && ws != "" {
+		return nil
+	}
 	_, err := one(v, scanInt, `SELECT 1 FROM workspaces WHERE id = ? AND deleted_ms = 0`, ws)
+	if err == nil {
+		v.living = ws
+	}
 	return err
 }
 

@@ -23,7 +23,11 @@ func scanWorkspace(r Rows) (w account.Workspace, err error) {
 
 // Workspace is ErrNotFound for a deleted one too.
 func (v *View) Workspace(ws id.Workspace) (account.Workspace, error) {
-	return one(v, scanWorkspace, selectWorkspaces+` WHERE id = ? AND deleted_ms = 0`, ws)
+	w, err := one(v, scanWorkspace, selectWorkspaces+` WHERE id = ? AND deleted_ms = 0`, ws)
+	if err == nil {
+		v.living = ws
+	}
+	return w, err
 }
 
 // Workspaces lists them, the newest first.
@@ -65,6 +69,7 @@ func (tx *Tx) DeleteWorkspace(ws id.Workspace) error {
 	if err := tx.exec(`UPDATE workspaces SET deleted_ms = ? WHERE id = ? AND deleted_ms = 0`, millis(tx.now), ws); err != nil {
 		return fmt.Errorf("delete workspace: %w", err)
 	}
+	tx.living = ""
 	tx.changed(feed.Change{WorkspaceGone: ws})
 	return nil
 }

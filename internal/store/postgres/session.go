@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -20,6 +21,7 @@ type session struct {
 	pg    *pgconn.PgConn
 	limit time.Duration // for one statement, before the connection is given up
 	lost  error         // the connection's end
+	later *pgconn.Batch // statements that wait for the next one; nil for none
 }
 
 // The types of arguments and columns, by their numbers in pg_type.
@@ -59,20 +61,81 @@ func (s *session) ask(ctx context.Context, query string, args []any) (*pgconn.Re
 	if s.lost != nil {
 		return nil, s.lost
 	}
-	values, types, formats := make([][]byte, len(args)), make([]uint32, len(args)), make([]int16, len(args))
-	for i, a := range args {
-		var err error
-		if values[i], types[i], formats[i], err = encode(a); err != nil {
-			return nil, fmt.Errorf("argument %d of %s: %w", i+1, query, err)
-		}
+	a, err := encodeAll(query, args)
+	if err != nil {
+		return nil, err
 	}
 	limited, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	r := s.pg.ExecParams(limited, numbered(query), values, types, formats, nil).Read()
+	if s.later != nil {
+		s.later.ExecParams(numbered(query), a.values, a.types, a.formats, nil)
+		return s.send(ctx, limited)
+	}
+	r := s.pg.ExecParams(limited, numbered(query), a.values, a.types, a.formats, nil).Read()
 	if r.Err != nil {
 		return nil, s.failed(ctx, r.Err)
 	}
 	return r, nil
+}
+
+// Later keeps a statement until the next one, so that both take one way to the server and back.
+func (s *session) Later(_ context.Context, query string, args ...any) error {
+	if s.lost != nil {
+		return s.lost
+	}
+	a, err := encodeAll(query, args)
+	if err != nil {
+		return err
+	}
+	if s.later == nil {
+		s.later = &pgconn.Batch{}
+	}
+	s.later.ExecParams(numbered(query), a.values, a.types, a.formats, nil)
+	return nil
+}
+
+// flush sends what waits.
+func (s *session) flush(ctx context.Context) error {
+	if s.later == nil || s.lost != nil {
+		return s.lost
+	}
+	limited, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	_, err := s.send(ctx, limited)
+	return err
+}
+
+// send sends what waits in one piece and reads all answers; it gives the last. After the first error the server skips the rest.
+func (s *session) send(ctx, limited context.Context) (last *pgconn.Result, err error) {
+	all := s.pg.ExecBatch(limited, s.later)
+	s.later = nil
+	for all.NextResult() {
+		last = all.ResultReader().Read()
+	}
+	if err := all.Close(); err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	if last == nil {
+		return nil, errors.New("the server has answered nothing")
+	}
+	return last, nil
+}
+
+// arguments are those of a statement as they are sent.
+type arguments struct {
+	values  [][]byte
+	types   []uint32
+	formats []int16
+}
+
+func encodeAll(query string, args []any) (a arguments, err error) {
+	a = arguments{make([][]byte, len(args)), make([]uint32, len(args)), make([]int16, len(args))}
+	for i, v := range args {
+		if a.values[i], a.types[i], a.formats[i], err = encode(v); err != nil {
+			return a, fmt.Errorf("argument %d of %s: %w", i+1, query, err)
+		}
+	}
+	return a, nil
 }
 
 // failed translates an error and remembers that the connection has ended.

@@ -58,8 +58,7 @@ func (d *Driver) Server(ctx context.Context, q store.SQL) (store.Server, error) 
 
 // Ring tells the other nodes, once this transaction has committed, that there is something to read.
 func (d *Driver) Ring(ctx context.Context, q store.SQL) error {
-	_, err := q.Exec(ctx, "NOTIFY "+channel)
-	return err
+	return q.Later(ctx, "NOTIFY "+channel)
 }
 
 // TakeSlot takes one of n places until the transaction ends, and tells whether one was free.

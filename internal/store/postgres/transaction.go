@@ -68,8 +68,8 @@ func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn fu
 	if err := fn(s); err != nil {
 		return err
 	}
-	if s.lost != nil {
-		return s.lost
+	if err := s.flush(ctx); err != nil {
+		return err
 	}
 	committed = true
 	return s.commit(ctx)
@@ -125,6 +125,7 @@ func refusedCommit(err error) bool {
 }
 
 func (s *session) rollback() {
+	s.later = nil
 	if s.pg.IsClosed() || s.pg.TxStatus() == 'I' {
 		return
 	}
@@ -133,6 +134,9 @@ func (s *session) rollback() {
 
 // script runs several statements in one message and answers the tag of the last.
 func (s *session) script(ctx context.Context, text string, limit time.Duration) (string, error) {
+	if err := s.flush(ctx); err != nil {
+		return "", err
+	}
 	tag, err := s.run(ctx, text, limit)
 	return tag, s.failed(ctx, err)
 }

@@ -83,6 +83,12 @@ func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, erro
 	return r.RowsAffected()
 }
 
+// Later is Exec: here nothing is gained by waiting.
+func (c *conn) Later(ctx context.Context, query string, args ...any) error {
+	_, err := c.Exec(ctx, query, args...)
+	return err
+}
+
 // Query runs a statement that answers rows.
 func (c *conn) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
 	s, err := c.prepare(ctx, query)

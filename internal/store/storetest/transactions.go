@@ -12,6 +12,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -212,6 +213,38 @@ func testSavepoint(t *testing.T, f *fixture) {
 	f.same("revision", f.db.Stats().LogHead, f.told[0].Revision)
 	f.told = nil
 	f.unchanged(1)
+}
+
+// A transaction that has found a workspace alive does not take that for granted once it has deleted it, or taken back that it made it.
+func testLiving(t *testing.T, f *fixture) {
+	made := account.Workspace{ID: id.Workspace(f.ids.Next()), Name: "M", IsActive: true}
+	f.must(f.update(func(tx *store.Tx) error {
+		err := tx.Savepoint(func() error {
+			if err := tx.PutWorkspace(made); err != nil {
+				return err
+			}
+			if _, err := tx.Members(made.ID, store.Page{}); err != nil {
+				return err
+			}
+			return errMine
+		})
+		if err != errMine {
+			return err
+		}
+		if err := tx.PutRole(account.Role{ID: id.Role(f.ids.Next()), Workspace: made.ID, Name: "x"}, "x"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a role in a workspace that was taken back: %v", err)
+		}
+		if _, err := tx.Member(f.ws, f.member); err != nil {
+			return err
+		}
+		if err := tx.DeleteWorkspace(f.ws); err != nil {
+			return err
+		}
+		if _, err := tx.Member(f.ws, f.member); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a member of a workspace that was deleted: %v", err)
+		}
+		return nil
+	}))
 }
 
 func testSavepointNest(t *testing.T, f *fixture) {

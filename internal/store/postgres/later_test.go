@@ -1,0 +1,74 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// A statement that waits is done before the next one, at the latest before the commit, and its error is not lost.
+func TestAStatementThatWaitsIsDoneInItsPlace(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := open(t, migrated(t))
+	t.Cleanup(func() { _ = d.Close() })
+	count := func(q store.SQL) (n int64) {
+		t.Helper()
+		rows, err := q.Query(ctx, `SELECT count(*) FROM usage_gone`)
+		if err != nil || !rows.Next() || rows.Scan(&n) != nil {
+			t.Fatalf("count: %v", err)
+		}
+		return n
+	}
+	insert := func(q store.SQL, s string) error {
+		return q.Later(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
+	}
+	err := d.Write(ctx, func(q store.SQL) error {
+		if err := errors.Join(insert(q, "a"), insert(q, "b")); err != nil {
+			return err
+		}
+		if n := count(q); n != 2 {
+			t.Errorf("%d rows within, want 2", n)
+		}
+		return insert(q, "c") // the commit is the next one
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fn := range map[string]func(store.SQL) error{
+		"told by the next one": func(q store.SQL) error {
+			if err := errors.Join(insert(q, "d"), insert(q, "a")); err != nil {
+				t.Errorf("already: %v", err)
+			}
+			_, err := q.Query(ctx, `SELECT 1`)
+			return err
+		},
+		"told by the commit": func(q store.SQL) error { return errors.Join(insert(q, "d"), insert(q, "a")) },
+		"a savepoint does not hide it": func(q store.SQL) error {
+			if err := errors.Join(q.Later(ctx, `SAVEPOINT s`), insert(q, "a")); err != nil {
+				t.Errorf("already: %v", err)
+			}
+			_, err := q.Exec(ctx, `RELEASE s`)
+			return err
+		},
+	} {
+		if err := d.Write(ctx, fn); !errors.Is(err, store.ErrDuplicate) {
+			t.Errorf("%s: %v, want ErrDuplicate", name, err)
+		}
+	}
+	broken := errors.New("broken")
+	if err := d.Write(ctx, func(q store.SQL) error { return errors.Join(insert(q, "e"), broken) }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	err = d.Read(ctx, func(q store.SQL) error {
+		if n := count(q); n != 3 {
+			t.Errorf("%d rows at the end, want 3", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
