@@ -43,6 +43,15 @@ func StartFastRedis(t testing.TB, speed int, args ...string) *Redis {
 	return r
 }
 
+// StartRedisBy starts a server that goes by a clock in somebody's hand.
+func StartRedisBy(t testing.TB, clock *HandClock, args ...string) *Redis {
+	t.Helper()
+	r := newRedis(t, FreePort(t), args)
+	r.clock = clock.env
+	r.Start()
+	return r
+}
+
 func newRedis(t testing.TB, port int, args []string) *Redis {
 	return &Redis{t: t, Port: port, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: t.TempDir(), args: args}
 }

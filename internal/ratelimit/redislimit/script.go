@@ -47,6 +47,15 @@ type answered struct {
 	retry   int64 // 0: now; -1: never
 }
 
+// known is how long a refusal holds without another question, in milliseconds: a moment, and no longer than until the cost fits again.
+func (a *answered) known() int64 {
+	const moment = 100
+	if a.retry < 0 {
+		return moment
+	}
+	return min(max(a.retry-a.now, 0), moment)
+}
+
 var errOtherEpoch = errors.New("redis has another epoch")
 
 // ask runs take.lua. Where it answers an error, what it was asked for may have been charged all the same.

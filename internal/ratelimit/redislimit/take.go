@@ -40,9 +40,11 @@ func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w 
 	return t.run()
 }
 
-// run decides, waiting for at most a few questions: its own, and those of others on the same key that are under way.
+// run decides. It asks a few times at most, where what Redis is changes meanwhile; it waits for questions of others on the same key as often
+// as one is under way when its turn comes: whoever goes on without an answer while Redis gives answers admits too much.
 func (t *turn) run() (ratelimit.Outcome, int64) {
-	for range 8 {
+	const most = 8
+	for tries := 0; tries < most; {
 		now := t.l.mono()
 		t.s.used = now
 		if t.mode == Leased && t.inMemory(now) {
@@ -61,6 +63,7 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		if o, retry, ok := t.question(now); ok {
 			return o, retry
 		}
+		tries++
 	}
 	return t.alone(t.l.mono())
 }
@@ -168,8 +171,7 @@ func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, b
 		return o, retry, true
 	}
 	if a.granted < t.cost {
-		later := t.l.mono()
-		s.refused = refusal{until: later + 100, limit: t.limit, cost: t.cost, retry: again(a.retry)}
+		s.refused = refusal{until: t.l.mono() + a.known(), limit: t.limit, cost: t.cost, retry: again(a.retry)}
 		o, retry := t.refused(again(a.retry))
 		return o, retry, true
 	}
