@@ -44,7 +44,7 @@ func (c *gatewayCmd) Run(a *app) error {
 	c.advise(a, cfg, recipe)
 	v := recipes.Default()
 	v.Keyward, v.Listen, v.Backend, v.Permissions = local(cfg.Addr), c.Listen, c.Backend, c.Permission
-	if cfg.DataAddr != "" { // the same answers, faster
+	if cfg.DataAddr != "" { // the same answers, and nothing else
 		v.Keyward = local(cfg.DataAddr)
 	}
 	if cfg.GRPCAddr != "" {

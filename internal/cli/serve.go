@@ -14,7 +14,7 @@ import (
 // serverFlags are the settings that may be given as flags; secrets may not, since others can see them. A nil one was not given.
 type serverFlags struct {
 	Addr           *string `placeholder:"HOST:PORT" help:"Where to answer HTTP; port 0 is a free one. Default: 127.0.0.1:8080. [KEYWARD_ADDR]"`
-	DataAddr       *string `placeholder:"HOST:PORT" help:"A further, lean listener for verify, verify-batch and /check alone. [KEYWARD_DATA_ADDR]"`
+	DataAddr       *string `placeholder:"HOST:PORT" help:"A further listener for verify, verify-batch and /check alone. [KEYWARD_DATA_ADDR]"`
 	GRPCAddr       *string `name:"grpc-addr" placeholder:"HOST:PORT" help:"Where to answer Envoy's gRPC ext_authz. Default: nowhere. [KEYWARD_GRPC_ADDR]"`
 	Insecure       *bool   `help:"Admit plain HTTP beyond this machine. [KEYWARD_INSECURE]"`
 	TLSCert        *string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM. [KEYWARD_TLS_CERT]"`
