@@ -22,48 +22,87 @@ const (
 	pageTimes = 15
 )
 
-// everybody lets every request in as the owner of one workspace.
-type everybody struct{ owner dashboard.Visitor }
+// everybody lets every request in as one person.
+type everybody struct{ visitor dashboard.Visitor }
 
-func (e everybody) Visitor(*http.Request) (dashboard.Visitor, bool, error) { return e.owner, true, nil }
+func (e everybody) Visitor(*http.Request) (dashboard.Visitor, bool, error) {
+	return e.visitor, true, nil
+}
 
-// pages takes the server's time for each page of the dashboard in a workspace with very many keys, and its size.
-func pages(ctx context.Context, l *lab) (result, error) {
+// pages takes the server's time for each page of the dashboard in a workspace with very many keys, and its size: as the owner, who has
+// made them all, as a member, who sees a few of their own among them, and as an operator.
+func pages(ctx context.Context, l *lab) (out result, err error) {
 	dir, err := l.folder("pages")
 	if err != nil {
-		return result{}, err
+		return out, err
 	}
 	k, err := open(ctx, dir)
 	if err != nil {
-		return result{}, err
+		return out, err
 	}
 	defer k.db.Close()
 	n := l.most(pageKeys, 1000)
 	f, err := k.fill(ctx, "large", n)
 	if err != nil {
-		return result{}, err
+		return out, err
 	}
-	who := everybody{dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(f.ws), User: "u-1"}}, Workspace: f.ws}}
-	d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Nodes: &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	var out result
+	role, err := k.employ(ctx, f.ws, "u-2", 20)
+	if err != nil {
+		return out, err
+	}
 	key := "/keys/" + f.ids[0]
-	for _, path := range []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new",
-		key, key + "?permission=calls:read&ip=203.0.113.7", "/usage", "/members", "/roles", "/log", "/settings", "/catalogue"} {
-		took, size, err := page(d, path)
-		if err != nil {
-			return result{}, err
+	names := map[string]string{key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested", key + "/edit": "/keys/{id}/edit",
+		"/members/u-2/remove": "/members/{user}/remove", "/roles/" + role: "/roles/{id}"}
+	for _, visit := range []struct {
+		user, as string
+		paths    []string
+	}{
+		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
+			key + "?permission=calls:read&ip=203.0.113.7", key + "/edit", "/usage", "/members", "/members/u-2/remove", "/roles", "/roles/" + role, "/log",
+			"/log?q=key", "/log?q=nowhere", "/settings", "/catalogue"}},
+		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
+		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes"}},
+	} {
+		who := everybody{dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(f.ws), User: id.User(visit.user)}}, Workspace: f.ws}}
+		if visit.user == "" {
+			who.visitor.Caller, who.visitor.All = k.root, true
 		}
-		name := path
-		if path == key {
-			name = "/keys/{id}"
-		} else if len(path) > len(key) && path[:len(key)] == key {
-			name = "/keys/{id}, tested"
+		d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			Nodes: &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}})
+		for _, path := range visit.paths {
+			took, size, err := page(d, path)
+			if err != nil {
+				return out, err
+			}
+			name := path
+			if names[path] != "" {
+				name = names[path]
+			}
+			out.figures = append(out.figures,
+				figure{what: fmt.Sprintf("page %s%s, %d keys", name, visit.as, n), unit: "ms", value: float64(took.Microseconds()) / 1000, must: atMost(slowest)},
+				figure{what: "its size", unit: "kB", value: float64(size) / 1000, must: atMost(heaviest)})
 		}
-		out.figures = append(out.figures,
-			figure{what: fmt.Sprintf("page %s, %d keys", name, n), unit: "ms", value: float64(took.Microseconds()) / 1000, must: atMost(slowest)},
-			figure{what: "its size", unit: "kB", value: float64(size) / 1000, must: atMost(heaviest)})
 	}
 	return out, nil
+}
+
+// employ makes somebody a member with a role of few permissions, who has made n keys, and answers the role.
+func (k *kit) employ(ctx context.Context, ws, user string, n int) (role string, err error) {
+	made, err := k.control.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "Caller", Permissions: []string{"calls:read", "api-keys:read", "api-keys:write"}})
+	if err != nil {
+		return "", err
+	}
+	role = string(made.ID)
+	if _, _, err := k.control.PutMember(ctx, k.root, ws, user, control.PutMember{Email: user + "@example.org", Role: role}); err != nil {
+		return "", err
+	}
+	for i := range n {
+		_, err := k.control.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: user, Name: fmt.Sprintf("own %d", i)})
+		if err != nil {
+			return "", err
+		}
+	}
+	return role, nil
 }
 
 // page is the median time of a page, and its size without compression.

@@ -246,14 +246,17 @@ type ListLogs struct {
 	Target    string // the id of what changed
 	Ascending bool
 	From, To  time.Time
+	// Stretch bounds a search that goes back from the newest event: to so many events of the log, whether they match or not. 0: all.
+	Stretch int
 }
 
 // Logs is a page of the log.
 type Logs struct {
 	Events     []audit.Event
-	Total      int64
+	Total      int64 // over all pages; -1 where a Stretch was searched and not all of the log
 	Limit      int
 	Offset     int
 	NextCursor string
 	Types      []audit.Type
+	Back       time.Time // how far back a Stretch went; zero where to the beginning
 }

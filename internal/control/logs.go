@@ -2,8 +2,10 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
@@ -54,11 +56,17 @@ func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, er
 				return fault.Invalid("cursor", "is not one that this list gave")
 			}
 		}
-		if err := readLogs(v, f, &out); err != nil {
+		if err := stretch(v, &f, in.Stretch, &out); err != nil {
 			return err
 		}
+		if err := readLogs(v, f, f.DownTo > 0 || in.Stretch > 0 && in.Search != "" && in.Cursor != "", &out); err != nil {
+			return err
+		}
+		if !out.Back.IsZero() {
+			out.NextCursor = s.cursors.seal(list, strconv.FormatInt(f.DownTo, 10))
+		}
 		if len(out.Events) > out.Limit {
-			out.Events = out.Events[:out.Limit]
+			out.Events, out.Back = out.Events[:out.Limit], time.Time{}
 			out.NextCursor = s.cursors.seal(list, strconv.FormatInt(out.Events[out.Limit-1].Seq, 10))
 		}
 		return nil
@@ -66,13 +74,31 @@ func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, er
 	return out, storageFault(err)
 }
 
-// readLogs reads one event more than the page holds, the count over all pages, and the types that occur.
-func readLogs(v *store.View, f store.LogFilter, out *Logs) error {
+// stretch bounds a search.
+func stretch(v *store.View, f *store.LogFilter, n int, out *Logs) error {
+	if n == 0 || f.Search == "" || f.Ascending {
+		return nil
+	}
+	seq, at, err := v.LogStretch(*f, n)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	f.DownTo = seq
+	if f.From.IsZero() || at.After(f.From) { // else nothing that is older is asked for
+		out.Back = at
+	}
+	return err
+}
+
+// readLogs reads one event more than the page holds, the count over all pages where it is wanted, and the types that occur.
+func readLogs(v *store.View, f store.LogFilter, uncounted bool, out *Logs) error {
 	var err error
 	counted := f
 	counted.AfterSeq = 0
-	if out.Total, err = v.LogCount(counted); err != nil {
-		return err
+	if out.Total = -1; !uncounted {
+		if out.Total, err = v.LogCount(counted); err != nil {
+			return err
+		}
 	}
 	if out.Types, err = v.LogTypes(f.Workspace, f.All); err != nil {
 		return err

@@ -18,16 +18,21 @@ type logBody struct {
 	Search, Type, Actor, From, To, Target string
 	Total                                 int64
 	Next, First                           string
+	Back                                  moment // how far back was searched
+	More                                  bool   // of the log lies before that
 	Export                                string
 	Filtered                              bool
 }
+
+// searched is how many events a page searches: the log grows without end, and a page is not to.
+const searched = 10_000
 
 // log shows who did what. All of its state stands in the URL.
 func (d *Dashboard) log(v *visit) error {
 	in, b, err := v.askLog()
 	var wrong *problem
 	if err == nil {
-		in.Limit, in.Cursor = 50, v.query("cursor")
+		in.Limit, in.Cursor, in.Stretch = 50, v.query("cursor"), searched
 		var found control.Logs
 		if found, err = d.Control.ListLogs(v.r.Context(), v.Caller, in); err == nil {
 			b.Events, b.Types, b.Total = v.happenings(found.Events), found.Types, found.Total
@@ -36,6 +41,9 @@ func (d *Dashboard) log(v *visit) error {
 			}
 			if in.Cursor != "" {
 				b.First = v.link()
+			}
+			if b.More = !found.Back.IsZero(); b.More {
+				b.Back = v.moment(found.Back)
 			}
 		}
 	}

@@ -148,9 +148,9 @@ func (v *View) keyWhere(f KeyFilter) where {
 		w.and("k.user_id = ?", f.User)
 	}
 	if f.Active != nil {
-		w.and(map[bool]string{true: "k.is_active = 1", false: "k.is_active = 0"}[*f.Active])
+		w.and(map[bool]string{true: f.active() + " = 1", false: f.active() + " = 0"}[*f.Active])
 	}
-	v.standing(&w, f.Standing)
+	v.standing(&w, f)
 	if f.Search != "" {
 		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "k.name", "k.description", "k.user_id", "k.masked", "k.id")
 		w.and(condition, args...)

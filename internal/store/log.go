@@ -25,6 +25,7 @@ type LogFilter struct {
 	Limit     int       // 0 is no limit
 	Offset    int
 	AfterSeq  int64 // the Seq of the last event seen, 0 at first
+	DownTo    int64 // no event of a lower Seq; 0 for none
 }
 
 const selectEvents = `SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata, hash FROM events`
@@ -59,6 +60,9 @@ func (v *View) logWhere(f LogFilter) where {
 	if !f.To.IsZero() {
 		w.and("created_ms < ?", ceilMillis(f.To))
 	}
+	if f.DownTo > 0 {
+		w.and("seq >= ?", f.DownTo)
+	}
 	if f.Search != "" {
 		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "type", "description", "actor_id", "actor_email", "metadata")
 		w.and(condition, args...)
@@ -86,6 +90,48 @@ func (v *View) Logs(f LogFilter) ([]audit.Event, error) {
 func (v *View) LogCount(f LogFilter) (int64, error) {
 	w := v.logWhere(f)
 	return one(v, scanInt, `SELECT count(*) FROM events`+w.String(), w.args...)
+}
+
+// LogStretch is the oldest of the n newest events before f.AfterSeq and f.To, of those that f.Workspace and f.All select, or ErrNotFound where there
+// are fewer. It walks along an index, so that a search can be made over so many events and no more.
+func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err error) {
+	var w where
+	if !f.All {
+		w.and("workspace_id = ?", f.Workspace)
+	}
+	if f.AfterSeq > 0 {
+		w.and("seq < ?", f.AfterSeq)
+	}
+	if !f.To.IsZero() {
+		first, err := v.firstAt(ceilMillis(f.To))
+		if err != nil {
+			return 0, at, err
+		}
+		w.and("seq < ?", first)
+	}
+	seq, err = one(v, scanInt, `SELECT seq FROM events`+w.String()+` ORDER BY seq DESC LIMIT 1 OFFSET ?`, append(w.args, n-1)...)
+	if err != nil {
+		return 0, at, err
+	}
+	ms, err := one(v, scanInt, `SELECT created_ms FROM events WHERE seq = ?`, seq)
+	return seq, fromMillis(ms), err
+}
+
+// firstAt is a Seq before which every event is older than a time, and from which on none is. Times never fall along the log, so it is
+// sought by halving.
+func (v *View) firstAt(ms int64) (int64, error) {
+	low := int64(1)
+	high, err := one(v, scanInt, `SELECT coalesce(max(seq), 0) + 1 FROM events`)
+	for err == nil && low < high {
+		middle := low + (high-low)/2
+		var at int64
+		if at, err = one(v, scanInt, `SELECT created_ms FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`, middle); at < ms {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, err
 }
 
 // LogTypes lists the types that occur in a workspace's log, or in all of it, in alphabetical order.

@@ -79,6 +79,44 @@ func testLogs(_ *testing.T, f *fixture) {
 	}
 }
 
+func testLogStretch(_ *testing.T, f *fixture) {
+	f.aLog()
+	zero := f.now().Add(-6 * time.Second) // when event a was made
+	last := f.db.Stats().LogHead
+	for _, test := range []struct {
+		filter store.LogFilter
+		n      int
+		want   int64
+		at     time.Time
+	}{
+		{store.LogFilter{Workspace: f.ws}, 1, last, zero.Add(5 * time.Second)},
+		{store.LogFilter{Workspace: f.ws}, 2, last - 2, zero.Add(3 * time.Second)},
+		{store.LogFilter{Workspace: f.ws, Search: "nowhere"}, 4, last - 5, zero},
+		{store.LogFilter{All: true}, 2, last - 1, zero.Add(4 * time.Second)},
+		{store.LogFilter{Workspace: f.ws, AfterSeq: last - 2}, 1, last - 4, zero.Add(time.Second)},
+		{store.LogFilter{Workspace: f.ws, To: zero.Add(3*time.Second + 1)}, 1, last - 2, zero.Add(3 * time.Second)},
+		{store.LogFilter{Workspace: f.ws, To: zero.Add(3 * time.Second)}, 1, last - 4, zero.Add(time.Second)},
+		{store.LogFilter{Workspace: f.ws, To: zero.Add(time.Hour)}, 1, last, zero.Add(5 * time.Second)},
+		{store.LogFilter{Workspace: f.ws, To: zero.Add(-24 * time.Hour)}, 1, 0, time.Time{}},
+		{store.LogFilter{Workspace: f.ws}, 100, 0, time.Time{}},
+	} {
+		f.view(func(v *store.View) error {
+			seq, at, err := v.LogStretch(test.filter, test.n)
+			if (test.want == 0) != errors.Is(err, store.ErrNotFound) || test.want != 0 && err != nil {
+				return fmt.Errorf("%+v, %d: %w", test.filter, test.n, err)
+			}
+			f.same(fmt.Sprintf("%+v, %d", test.filter, test.n), test.want, seq)
+			f.same("its time", test.at, at)
+			return nil
+		})
+	}
+	f.view(func(v *store.View) error {
+		got, err := v.Logs(store.LogFilter{Workspace: f.ws, DownTo: last - 2})
+		f.same("down to", "f d", described(got))
+		return err
+	})
+}
+
 func testLogCount(_ *testing.T, f *fixture) {
 	f.aLog()
 	f.view(func(v *store.View) error {
