@@ -56,6 +56,7 @@ bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS
 soak: ## Check over hours what CI checks in seconds: revocations over a million operations, limits over hundreds of kills
 	KEYWARD_SOAK_OPERATIONS=$${KEYWARD_SOAK_OPERATIONS:-1000000} CGO_ENABLED=1 go test -race -timeout 6h -run 'T25' -v ./internal/verify
 	KEYWARD_SOAK_KILLS=$${KEYWARD_SOAK_KILLS:-300} CGO_ENABLED=1 go test -race -count=1 -timeout 6h -run 'T38Killed' -v ./internal/acceptance
+	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} CGO_ENABLED=1 go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
 	KEYWARD_SOAK=true go test -count=1 -timeout 6h -v ./test/cluster
 
 .PHONY: sbom

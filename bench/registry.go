@@ -17,6 +17,7 @@ func benches() []bench {
 		{"manage", "keys made, listed and rotated over HTTP by 32 callers", manage},
 		{"create", "keys made by 32 callers and by one, on the same disk", groupCommit},
 		{"inprocess", "a verification without a network, among few keys and among many", inProcess},
+		{"timing", "what the time of a refusal tells", timing},
 		{"counted", "what it costs that uses are counted", counted},
 		{"busy", "verifications while keys are made at full speed", busy},
 		{"ready", "a start with many keys, and the memory it takes", ready},
