@@ -3,7 +3,6 @@ package acceptance_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -172,7 +171,7 @@ func (l *leaky) measured() map[string]float64 {
 		}
 	}
 	if len(out) != 3 {
-		l.Fatal(fmt.Sprintf("%v of %d bytes", out, len(text)))
+		l.Fatalf("%v of %d bytes", out, len(text))
 	}
 	return out
 }
