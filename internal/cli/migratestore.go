@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
@@ -44,6 +46,9 @@ func (c *migrateStoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM) // the file is to take changes again
+	defer stop()
+	context.AfterFunc(ctx, stop)
 	held, err := sqlite.Lock(from.Database + ".move")
 	if errors.Is(err, sqlite.ErrLocked) {
 		return errors.New("another migrate-store is at work on this file")

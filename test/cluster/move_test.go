@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -147,8 +148,8 @@ func (m *moving) counts() (taken, shut int) {
 	return m.taken, m.shut
 }
 
-// migrate runs the command, and kills it after a while where that is not 0.
-func (m *moving) migrate(kill time.Duration, args ...string) (string, error) {
+// migrate runs the command, and sends it a signal after a while where that is not 0.
+func (m *moving) migrate(after time.Duration, signal os.Signal, args ...string) (string, error) {
 	cmd := exec.Command(binary, append([]string{"migrate-store", "--from", "sqlite:" + m.file,
 		"--to", "postgres://postgres@" + m.primary() + "/" + m.database + "?sslmode=disable"}, args...)...)
 	var out bytes.Buffer
@@ -156,8 +157,8 @@ func (m *moving) migrate(kill time.Duration, args ...string) (string, error) {
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	if kill > 0 {
-		timer := time.AfterFunc(kill, func() { _ = cmd.Process.Kill() })
+	if after > 0 {
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(signal) })
 		defer timer.Stop()
 	}
 	err := cmd.Wait()
@@ -184,21 +185,25 @@ func TestAnInstallationIsMovedToPostgresWhileItWorks(t *testing.T) {
 	m.changesGoOn()
 	for range 4 {
 		kill := time.Duration(100+r.IntN(int(either(60*time.Second, 1500*time.Millisecond)/time.Millisecond))) * time.Millisecond
-		out, err := m.migrate(kill)
+		signal := []os.Signal{os.Kill, os.Interrupt}[r.IntN(2)]
+		out, err := m.migrate(kill, signal)
 		if err == nil { // it was faster: the move is over
-			t.Logf("complete before it was killed after %v", kill)
+			t.Logf("complete before the signal %v after %v", signal, kill)
 			m.moved(out)
 			return
 		}
-		t.Logf("killed after %v: %q", kill, out)
-		if r.IntN(2) == 0 {
-			if out, err := m.migrate(0, "--abort"); err != nil {
+		t.Logf("%v after %v: %q", signal, kill, out)
+		if signal == os.Kill && r.IntN(2) == 0 {
+			if out, err := m.migrate(0, nil, "--abort"); err != nil {
 				t.Fatalf("--abort: %v: %s", err, out)
 			}
 			m.changesGoOn()
 		}
+		if signal == os.Interrupt { // it opens the file by itself
+			m.changesGoOn()
+		}
 	}
-	out, err := m.migrate(0)
+	out, err := m.migrate(0, nil)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -212,10 +217,10 @@ func (m *moving) moved(out string) {
 		t.Errorf("the command says: %s", out)
 	}
 	t.Log(out)
-	if _, err := m.migrate(0); err == nil {
+	if _, err := m.migrate(0, nil); err == nil {
 		t.Error("what was moved was moved again")
 	}
-	if out, err := m.migrate(0, "--abort"); err == nil || !strings.Contains(out, "complete") {
+	if out, err := m.migrate(0, nil, "--abort"); err == nil || !strings.Contains(out, "complete") {
 		t.Errorf("--abort after the end: %v: %s", err, out)
 	}
 	_, before := m.counts()
