@@ -3,6 +3,7 @@ package replica_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // disturbances are all that can befall a key while it is looked up; each leaves a lookup that had looked before it in the wrong.
 func disturbances() map[string]func(*replica.Replica) {
 	one := func(c ...feed.Change) func(*replica.Replica) {
-		return func(r *replica.Replica) { r.Apply(at(2, c...)) }
+		return func(r *replica.Replica) { r.Apply(at(2, slices.Clone(c)...)) } // many do so at once
 	}
 	edit := func(f func(*apikey.Key)) func(*replica.Replica) { return one(key("w", "ann", "k", f)) }
 	off := workspace("w")
