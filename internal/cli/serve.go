@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime"
 	"strconv"
 	"syscall"
 
@@ -73,16 +72,6 @@ func (f *serverFlags) load() (config.Config, error) {
 	return config.Load(config.Sources{Flags: given, Environ: os.Environ()})
 }
 
-// evenOnOneProcessor has goroutines run on two threads where there is one processor and GOMAXPROCS says nothing. On a single one Go runs
-// goroutines that wake each other, as those do that take turns at the database, before those that wait, for up to 10 ms at a time: under
-// load the slowest hundredth of answers took 85 ms and 278 at the most. On two threads the kernel shares the processor evenly: 23 and 71.
-// A verification, which wakes nobody, is as fast.
-func evenOnOneProcessor() {
-	if runtime.GOMAXPROCS(0) == 1 && os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(2)
-	}
-}
-
 type serveCmd struct {
 	serverFlags
 }
@@ -111,7 +100,6 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	noCoreDumps()
-	evenOnOneProcessor()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
