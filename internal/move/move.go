@@ -76,8 +76,8 @@ type Count struct {
 // ErrUnclear says that nobody knows whether the target has been opened: the source stays frozen.
 var ErrUnclear = errors.New("it is not known whether the move is complete: run it again")
 
-// Run moves everything. An error leaves the source as it was, and working, but for ErrUnclear and the death of the process: both leave it
-// frozen, until Run ends well or Abort.
+// Run moves everything. An error leaves the source working, also one that an earlier Run died over and left frozen, wherever the target has
+// said that it is not complete. ErrUnclear and the death of the process leave it frozen, until another Run or Abort.
 func Run(ctx context.Context, from Source, to Target, o Options) (r Report, err error) {
 	m := &mover{from: from, to: to, opt: o}
 	if m.secret, err = secret(ctx, from); err != nil {
@@ -93,10 +93,20 @@ func Run(ctx context.Context, from Source, to Target, o Options) (r Report, err 
 	if complete {
 		return Report{Resumed: true}, from.Leave(ctx)
 	}
+	defer func() {
+		if err == nil || m.opened || errors.Is(err, ErrUnclear) {
+			return
+		}
+		if thaw := from.Thaw(context.WithoutCancel(ctx)); thaw != nil {
+			err = errors.Join(err, fmt.Errorf("the source could not be opened again: %w", thaw))
+		} else if m.frozen {
+			m.froze(false)
+		}
+	}()
 	if m.tables, err = plan(ctx, from, to); err != nil {
 		return r, err
 	}
-	if _, err := m.walk(ctx); err != nil {
+	if _, err = m.walk(ctx); err != nil {
 		return r, err
 	}
 	return m.finish(ctx)
@@ -126,6 +136,7 @@ type mover struct {
 	tables []table
 	walks  int
 	frozen bool
+	opened bool // the target is
 }
 
 // finish freezes the source, writes what is left, compares, and opens the target.
@@ -135,23 +146,11 @@ func (m *mover) finish(ctx context.Context) (r Report, err error) {
 	}
 	m.froze(true)
 	began := m.opt.Now()
-	opened := false
-	defer func() {
-		r.Frozen = m.opt.Now().Sub(began)
-		if opened || errors.Is(err, ErrUnclear) {
-			return
-		}
-		if thaw := m.from.Thaw(context.WithoutCancel(ctx)); thaw != nil {
-			err = errors.Join(err, fmt.Errorf("the source could not be opened again: %w", thaw))
-			return
-		}
-		m.froze(false)
-	}()
+	defer func() { r.Frozen = m.opt.Now().Sub(began) }()
 	if r.Tables, err = m.walk(ctx); err != nil {
 		return r, err
 	}
-	opened, err = m.open(ctx)
-	return r, err
+	return r, m.open(ctx)
 }
 
 func (m *mover) froze(now bool) {
@@ -162,18 +161,19 @@ func (m *mover) froze(now bool) {
 }
 
 // open is the moment of the move: before, only the source counts, and after it only the target.
-func (m *mover) open(ctx context.Context) (opened bool, err error) {
+func (m *mover) open(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := m.to.Complete(ctx); err != nil {
 		complete, asked := m.to.Holds(ctx, m.secret)
 		switch {
 		case asked != nil:
-			return false, fmt.Errorf("%w (%w)", ErrUnclear, err)
+			return fmt.Errorf("%w (%w)", ErrUnclear, err)
 		case !complete:
-			return false, fmt.Errorf("open the target: %w", err)
+			return fmt.Errorf("open the target: %w", err)
 		}
 	}
-	return true, m.from.Leave(ctx)
+	m.opened = true
+	return m.from.Leave(ctx)
 }
 
 // secret reads who the source is.

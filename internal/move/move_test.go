@@ -331,6 +331,43 @@ func TestAKilledMoveIsAbortedOrDoneAgain(t *testing.T) {
 	h.same()
 }
 
+// A move that was begun over what a killed one has left, and fails in its turn, opens the file; one that cannot ask the target does not.
+func TestAFailureAfterAKilledMoveOpensTheFile(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.must(h.source.Freeze(t.Context(), "postgres://target"))
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := move.Run(ctx, h.source, h.target, move.Options{To: "postgres://target", Now: time.Now, Progress: func(move.Progress) { cancel() }})
+	if !errors.Is(err, context.Canceled) || h.frozen() {
+		t.Errorf("frozen %v: %v", h.frozen(), err)
+	}
+	h.must(h.source.Freeze(t.Context(), "postgres://target"))
+	if _, err := move.Run(ctx, h.source, h.target, move.Options{To: "postgres://target", Now: time.Now}); err == nil || !h.frozen() {
+		t.Errorf("frozen %v: %v", h.frozen(), err)
+	}
+	_, err = h.run(move.Options{})
+	h.must(err)
+	h.same()
+	h.must(h.target.Servable(t.Context()))
+}
+
+// A file that is put back from a backup after its move is not taken for what the target holds.
+func TestAFileThatWasPutBackIsNotMovedAgain(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	h.must(h.source.Backup(t.Context(), backup))
+	_, err := h.run(move.Options{})
+	h.must(err)
+	again, err := sqlite.Open(backup, sqlite.Options{})
+	h.must(err)
+	defer again.Close()
+	_, err = move.Run(t.Context(), again, h.target, move.Options{To: "postgres://target", Now: time.Now})
+	if err == nil || !strings.Contains(err.Error(), "takes changes, and yet") {
+		t.Errorf("%v", err)
+	}
+}
+
 // cut loses the answer to Complete.
 type cut struct {
 	*postgres.Driver

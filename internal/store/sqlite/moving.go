@@ -111,7 +111,14 @@ func (d *Driver) Thaw(ctx context.Context) error {
 // Leave notes in a frozen file that the move is complete. It stays frozen for good.
 func (d *Driver) Leave(ctx context.Context) error {
 	return d.Write(ctx, func(q store.SQL) error {
-		_, err := q.Exec(ctx, `UPDATE moving SET gone = 1`)
+		m, err := moving(ctx, q)
+		if err == nil && m.To == "" {
+			err = fmt.Errorf("the database %s takes changes, and yet the target holds this installation already: which of the two is right only you can tell", d.path)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = q.Exec(ctx, `UPDATE moving SET gone = 1`)
 		return err
 	})
 }
