@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,6 +60,7 @@ func run(ctx context.Context, l *lab, only, dir, out string) error {
 	}
 	defer os.RemoveAll(l.base)
 	var all []outcome
+	var failed error
 	for _, b := range benches() {
 		if !chosen.MatchString(b.name) {
 			continue
@@ -66,11 +68,12 @@ func run(ctx context.Context, l *lab, only, dir, out string) error {
 		fmt.Fprintf(l.log, "%s: %s\n", b.name, b.what)
 		start := time.Now()
 		r, err := b.run(ctx, l)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
+		if err != nil { // what has been measured is worth telling all the same
+			failed = fmt.Errorf("%s: %w", b.name, err)
+			break
 		}
 		all = append(all, outcome{bench: b, result: r, took: time.Since(start)})
 	}
 	printTable(os.Stdout, all)
-	return writeReport(out, all)
+	return errors.Join(failed, writeReport(out, all))
 }
