@@ -145,6 +145,7 @@ type group struct {
 	done  bool // something is to be committed
 	now   time.Time
 	began head // where the log ended before
+	known known
 	progress
 }
 

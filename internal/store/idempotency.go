@@ -37,7 +37,7 @@ func (v *View) staleReplay() int64 { return millis(v.now.Add(-IdempotencyLife)) 
 func (tx *Tx) PutIdempotent(actor, key string, hash [32]byte, k id.Key) error {
 	_, err := tx.q.Exec(tx.ctx, `DELETE FROM idempotency WHERE actor = ? AND idem_key = ? AND created_ms <= ?`, actor, key, tx.staleReplay())
 	if err == nil {
-		err = tx.exec(`INSERT INTO idempotency (actor, idem_key, request_hash, key_id, created_ms) VALUES (?, ?, ?, ?, ?)`,
+		err = tx.execBeside(`INSERT INTO idempotency (actor, idem_key, request_hash, key_id, created_ms) VALUES (?, ?, ?, ?, ?)`,
 			actor, key, hash[:], k, millis(tx.now))
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
@@ -184,6 +185,10 @@ func normal(k apikey.Key, now time.Time) apikey.Key {
 
 // countKeys moves the number of keys of a member, or of one who has left.
 func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
+	if m, found := recall[account.Member](tx.View, memberID{ws, u}); found {
+		m.KeyCount += int64(by)
+		tx.group.know(memberID{ws, u}, m)
+	}
 	return tx.q.Later(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
 }
 
@@ -205,7 +210,7 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	err = tx.exec(`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id,
+	err = tx.execBeside(`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id,
 			per_minute, per_day, allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms,
 			masked, pepper, digest, has_previous) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		k.ID, k.Workspace, k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan), set,
@@ -223,7 +228,7 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 
 func (tx *Tx) insertPrevious(k apikey.Key) error {
 	for i, p := range k.Previous {
-		err := tx.exec(`INSERT INTO key_values (digest, key_id, position, pepper, masked, until_ms, used_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		err := tx.execBeside(`INSERT INTO key_values (digest, key_id, position, pepper, masked, until_ms, used_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			p.Digest.Sum[:], k.ID, i, p.Digest.Pepper, p.Masked, millis(p.Until), millis(p.LastUsedAt))
 		if err != nil {
 			return err
@@ -270,7 +275,7 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	err = tx.exec(`UPDATE api_keys SET user_id = ?, name = ?, environment = ?, is_active = ?, is_revoked = ?, is_orphan = ?,
+	err = tx.execBeside(`UPDATE api_keys SET user_id = ?, name = ?, environment = ?, is_active = ?, is_revoked = ?, is_orphan = ?,
 			set_id = ?, per_minute = ?, per_day = ?, allowed_ips = ?, description = ?, metadata = ?, created_ms = ?, updated_ms = ?,
 			last_used_ms = ?, expires_ms = ?, masked = ?, pepper = ?, digest = ?, has_previous = ? WHERE id = ?`,
 		k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan),
@@ -319,7 +324,7 @@ func (tx *Tx) deleteKey(k id.Key) error {
 	if err := tx.forget(`SELECT id FROM api_keys WHERE id = ?`, k); err != nil {
 		return err
 	}
-	if err := tx.exec(`DELETE FROM api_keys WHERE id = ?`, k); err != nil {
+	if err := tx.execBeside(`DELETE FROM api_keys WHERE id = ?`, k); err != nil {
 		return err
 	}
 	return tx.countKeys(before.workspace, before.user, -1)

@@ -19,10 +19,12 @@ func scanMember(r Rows) (m account.Member, err error) {
 
 // Member reads one who is a member now.
 func (v *View) Member(ws id.Workspace, u id.User) (account.Member, error) {
-	if err := v.alive(ws); err != nil {
-		return account.Member{}, err
-	}
-	return one(v, scanMember, selectMembers+` WHERE workspace_id = ? AND user_id = ? AND left_ms = 0`, ws, u)
+	return remember(v, memberID{ws, u}, func() (account.Member, error) {
+		if err := v.alive(ws); err != nil {
+			return account.Member{}, err
+		}
+		return one(v, scanMember, selectMembers+` WHERE workspace_id = ? AND user_id = ? AND left_ms = 0`, ws, u)
+	})
 }
 
 // Members lists them by user id.

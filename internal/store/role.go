@@ -35,7 +35,9 @@ func (v *View) role(ws id.Workspace, condition string, arg any) (account.Role, e
 }
 
 // Role reads a role; that of another workspace is ErrNotFound.
-func (v *View) Role(ws id.Workspace, r id.Role) (account.Role, error) { return v.role(ws, "id = ?", r) }
+func (v *View) Role(ws id.Workspace, r id.Role) (account.Role, error) {
+	return remember(v, roleID{ws, r}, func() (account.Role, error) { return v.role(ws, "id = ?", r) })
+}
 
 // RoleNamed seeks by the folded name.
 func (v *View) RoleNamed(ws id.Workspace, folded string) (account.Role, error) {

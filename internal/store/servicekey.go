@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyward/keyward/internal/account"
@@ -26,7 +27,11 @@ func scanServiceKey(r Rows) (k account.ServiceKey, err error) {
 
 // ServiceKey reads a service key, also an expired one.
 func (v *View) ServiceKey(k id.ServiceKey) (account.ServiceKey, error) {
-	return one(v, scanServiceKey, selectServiceKeys+` WHERE id = ?`, k)
+	found, err := remember(v, k, func() (account.ServiceKey, error) {
+		return one(v, scanServiceKey, selectServiceKeys+` WHERE id = ?`, k)
+	})
+	found.Scopes = slices.Clone(found.Scopes)
+	return found, err
 }
 
 // ServiceKeys lists them, the newest first.

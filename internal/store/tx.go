@@ -41,6 +41,7 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	tx.depth--
 	if failed != nil {
 		tx.group.progress, tx.touched, tx.events, tx.living = before, touched, events, ""
+		tx.group.forget()
 		if _, err := tx.q.Exec(tx.ctx, "ROLLBACK TO "+name); err != nil {
 			return err, failed
 		}
@@ -49,8 +50,14 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	return broken, failed
 }
 
-// exec runs a mutation, and ErrNotFound says that it touched no row.
+// exec runs a mutation, and ErrNotFound says that it touched no row. Nothing that the group knew is taken for known any more.
 func (tx *Tx) exec(query string, args ...any) error {
+	tx.group.forget()
+	return tx.execBeside(query, args...)
+}
+
+// execBeside is exec of a mutation that leaves workspaces, roles, members and service keys as they are.
+func (tx *Tx) execBeside(query string, args ...any) error {
 	n, err := tx.q.Exec(tx.ctx, query, args...)
 	if err != nil {
 		return err

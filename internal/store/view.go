@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/id"
 )
 
@@ -75,6 +76,9 @@ func each[T any](v *View, scan func(Rows) (T, error), f func(T) error, query str
 // alive is ErrNotFound where the workspace is not there, or deleted.
 func (v *View) alive(ws id.Workspace) error {
 	if ws == v.living && ws != "" {
+		return nil
+	}
+	if _, known := recall[account.Workspace](v, ws); known {
 		return nil
 	}
 	_, err := one(v, scanInt, `SELECT 1 FROM workspaces WHERE id = ? AND deleted_ms = 0`, ws)

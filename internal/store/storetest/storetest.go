@@ -59,6 +59,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"a caller that gave up is passed over":                            testContext,
 		"a savepoint takes back its rows, its events and its feed":        testSavepoint,
 		"what a transaction did to a workspace it knows":                  testLiving,
+		"what a group has read is what is there":                          testKnown,
 		"savepoints nest":                                                 testSavepointNest,
 		"a permission set that was rolled back is not remembered":         testSetRolledBack,
 		"a view sees one moment":                                          testSnapshot,
