@@ -59,7 +59,7 @@ func timing(ctx context.Context, l *lab) (r result, err error) {
 	r.figures = []figure{
 		{what: fmt.Sprintf("Welch's t of the times of far and of near strangers, %d looks at %s of each", looks, thousands(fmt.Sprint(n))), unit: "",
 			value: worst, must: must},
-		{what: "the mean of them", unit: "", value: sum / float64(looks)}}
+		{what: "the size of their mean", unit: "", value: math.Abs(sum / float64(looks))}}
 	return r, nil
 }
 
