@@ -104,7 +104,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	s, err := server.New(ctx, cfg, server.Options{
-		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out,
+		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out, Slow: onOneProcessor(),
 	})
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func (s *Server) makeHTTP(context.Context) error {
 	} else {
 		s.add(s.metricsListener, s.metricsAlone())
 	}
-	if err := s.addLean(s.listener, httpapi.New(c), "h2", "http/1.1"); err != nil {
+	if err := s.addLean(s.listener, telling{httpapi.New(c), s.opt.Slow}, "h2", "http/1.1"); err != nil {
 		return err
 	}
 	return s.addData(c)
@@ -84,6 +84,17 @@ func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.Serv
 	return mux, nil
 }
 
+// telling tells of the requests that net/http is left with.
+type telling struct {
+	*httpapi.API
+	slow func()
+}
+
+func (t telling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t.slow()
+	t.API.ServeHTTP(w, r)
+}
+
 // add makes a server that lets nobody hold a connection without end.
 func (s *Server) add(l net.Listener, h http.Handler) {
 	s.servers = append(s.servers, &serving{listener: l, by: s.bounded(h)})
@@ -91,7 +102,7 @@ func (s *Server) add(l net.Listener, h http.Handler) {
 
 // addLean makes a server that answers the data plane's requests itself, and leaves the others to net/http. protocols are what TLS offers,
 // where it is spoken.
-func (s *Server) addLean(l net.Listener, door *httpapi.API, protocols ...string) error {
+func (s *Server) addLean(l net.Listener, door dataplane.Door, protocols ...string) error {
 	if s.cfg.TLS() {
 		certificate, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
 		if err != nil {

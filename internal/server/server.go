@@ -43,6 +43,9 @@ type Options struct {
 	Notice io.Writer
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
+	// Slow is told of every request that may take its time, which is any but a verification, before it is answered. It must be quick.
+	// nil is told nothing.
+	Slow func()
 	// Fatal is told that the disk lost a write, after it was logged; nil ends the process with status 1.
 	Fatal func(error)
 }
@@ -136,6 +139,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Slow == nil {
+		o.Slow = func() {}
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) { os.Exit(1) }
