@@ -47,7 +47,7 @@ func (c *client) ask(request string) (*http.Response, string, error) {
 // slowhttptest runs the attack for a few seconds from 127.0.0.1 with many connections.
 func slowhttptest(t *testing.T, mode ...string) {
 	t.Helper()
-	args := append([]string{"-c", "800", "-r", "400", "-l", "4", "-i", "1", "-p", "3"}, mode...)
+	args := append([]string{"-c", "4000", "-r", "2000", "-l", "4", "-i", "1", "-p", "3"}, mode...)
 	if out, err := exec.Command("slowhttptest", args...).CombinedOutput(); err != nil {
 		t.Errorf("slowhttptest: %v: %s", err, out)
 	}
