@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,10 +52,15 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 	cfg.Database = filepath.Join(dir, "keyward.db")
 	s, stop := start(t, cfg, server.Options{})
 	defer func() { _ = stop() }()
-	c, err := keyward.New(s.URL(), keyward.WithToken(s.Minted().Reveal()), keyward.WithRetry(0))
-	if err != nil {
-		t.Fatal(err)
+	root := s.Minted().Reveal()
+	connect := func() *keyward.Client {
+		c, err := keyward.New(s.URL(), keyward.WithToken(root), keyward.WithRetry(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
 	}
+	c := connect()
 	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +97,14 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 	}
 	if v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: k.Key.Reveal()}); err != nil || !v.Valid {
 		t.Errorf("a verification on a full disk: %s, %v", v.Code, err)
+	}
+	if err := stop(); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("a stop that can keep nothing: %v", err)
+	}
+	s, stop = start(t, cfg, server.Options{})
+	c = connect()
+	if v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: k.Key.Reveal()}); err != nil || !v.Valid {
+		t.Errorf("a verification after a start on a full disk: %s, %v", v.Code, err)
 	}
 
 	if err := os.Remove(ballast); err != nil {

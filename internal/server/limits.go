@@ -35,19 +35,12 @@ func (l ledger) Settle(ctx context.Context, claims []ratelimit.Claim) error {
 
 // makeLimiter goes on with the windows that the last stop kept. Where there are none it was no stop but a crash.
 func (s *Server) makeLimiter(ctx context.Context) error {
-	var parts [][]byte
-	err := s.db.Count(ctx, func(c *store.Counting) (err error) {
-		if parts, err = c.TakeWindows(s.windowsName()); err != nil || s.node == nil {
-			return err
-		}
-		now := s.clock.Now()
-		return c.DropWindows(func(head []byte) bool { return now.Sub(ratelimit.WrittenAt(head)) > oldWindows }) // of nodes that did not come back
-	})
+	parts, fresh, err := s.keptWindows(ctx)
 	if err != nil {
 		return fmt.Errorf("read the windows of the limits: %w", err)
 	}
 	c := ratelimit.Config{Elapsed: s.elapsed, Wall: s.clock.Now, Ledger: ledger{s.db}}
-	if len(parts) == 0 && s.replica.Size() > 0 {
+	if !fresh && s.replica.Size() > 0 {
 		s.log.Warn("the last stop kept no windows of the limits per minute: it was none in order", "strict", s.cfg.StrictRestart)
 		if s.cfg.StrictRestart {
 			c.Shut = strictPause
@@ -66,6 +59,24 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 	return nil
 }
 
+// keptWindows takes what the last stop kept, so that nobody takes it twice, and tells whether there was anything. Where a database takes
+// no change now, what is there is left, and may be of an earlier stop than the last: it is told apart as not fresh. To count too much is
+// better than to forget.
+func (s *Server) keptWindows(ctx context.Context) (parts [][]byte, fresh bool, err error) {
+	err = s.db.Count(ctx, func(c *store.Counting) (err error) {
+		if parts, err = c.TakeWindows(s.windowsName()); err != nil || s.node == nil {
+			return err
+		}
+		now := s.clock.Now()
+		return c.DropWindows(func(head []byte) bool { return now.Sub(ratelimit.WrittenAt(head)) > oldWindows }) // of nodes that did not come back
+	})
+	if errors.Is(err, store.ErrMoving) || errors.Is(err, store.ErrFull) {
+		s.log.Warn("the windows of the limits stay in the database, which takes no change", "error", err.Error())
+		return parts, false, nil
+	}
+	return parts, len(parts) > 0, err
+}
+
 // windowsName is whose the kept windows are: of the one process of a SQLite file, or, among several nodes, of the one that listens on this
 // machine at this address.
 func (s *Server) windowsName() string {
@@ -80,12 +91,21 @@ func (s *Server) windowsName() string {
 func (s *Server) closeLimiter() error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
-	err := s.limiter.Close(ctx)
 	number := 0
-	return errors.Join(err, s.limiter.Windows(func(part []byte) error {
+	keep := func(part []byte) error {
 		number++
 		return s.db.Count(ctx, func(c *store.Counting) error { return c.SaveWindows(s.windowsName(), number, part) })
-	}))
+	}
+	return errors.Join(s.unlessMoving(s.limiter.Close(ctx)), s.unlessMoving(s.limiter.Windows(keep)))
+}
+
+// unlessMoving passes over that a database which is being moved takes nothing more: whoever goes on does so at another.
+func (s *Server) unlessMoving(err error) error {
+	if !errors.Is(err, store.ErrMoving) {
+		return err
+	}
+	s.log.Warn("the limits' last counts were not kept", "error", err.Error())
+	return nil
 }
 
 // limiterGauges adds the limiter's numbers to the rest.

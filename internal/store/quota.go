@@ -35,7 +35,8 @@ func (c *Counting) SaveWindows(node string, part int, body []byte) error {
 	return err
 }
 
-// TakeWindows gives the parts that a node kept, none where it was not stopped in order, and removes them: they are good once.
+// TakeWindows gives the parts that a node kept, none where it was not stopped in order, and removes them: they are good once. Where they
+// cannot be removed it gives them beside the error.
 func (c *Counting) TakeWindows(node string) (parts [][]byte, err error) {
 	parts, err = all(c.View, scanBody, `SELECT body FROM saved_windows WHERE node = ? ORDER BY part`, node)
 	if err == nil && len(parts) > 0 {
