@@ -37,8 +37,7 @@ type Driver struct {
 	db      *sql.DB
 	writing sync.Mutex
 	writer  *conn
-	readers chan *conn
-	count   int // of readers
+	readers *readers
 }
 
 var _ store.Driver = (*Driver)(nil)
@@ -94,14 +93,13 @@ func (d *Driver) connect() error {
 		return fmt.Errorf("open the database %s: %w", d.path, err)
 	}
 	want := min(max(2*runtime.GOMAXPROCS(0), 4), 16)
-	d.readers = make(chan *conn, want)
+	d.readers = newReaders(want)
 	for range want {
 		c, err := connect(ctx, db, "cache_size = -16384", "query_only = ON")
 		if err != nil {
 			return fmt.Errorf("open the database %s: %w", d.path, err)
 		}
-		d.readers <- c
-		d.count++
+		d.readers.add(c)
 	}
 	return nil
 }
@@ -141,13 +139,11 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 
 // Read runs fn on a snapshot. It waits for a free connection, no longer than ctx lasts.
 func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error {
-	var c *conn
-	select {
-	case c = <-d.readers:
-	case <-ctx.Done():
-		return ctx.Err()
+	c, err := d.readers.take(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() { d.readers <- c }()
+	defer d.readers.giveBack(c)
 	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
 		c.rollback()
 		return err
@@ -198,8 +194,8 @@ func (d *Driver) Size() (int64, error) {
 // Close waits for readers, folds the write-ahead log into the file and lets go of the lock.
 func (d *Driver) Close() error {
 	var errs []error
-	for ; d.count > 0; d.count-- {
-		errs = append(errs, (<-d.readers).close())
+	if d.readers != nil {
+		errs = d.readers.close()
 	}
 	if d.writer != nil {
 		errs = append(errs, d.writer.close())
