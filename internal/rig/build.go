@@ -8,15 +8,15 @@ import (
 )
 
 // Build builds the command as it is released, but for its version, into a directory of its own, and returns its path and what removes
-// the directory. It is for TestMain: the test binary must run inside the module.
-func Build() (binary string, remove func(), err error) {
+// the directory. It is for TestMain: the test binary must run inside the module. more are arguments of go build.
+func Build(more ...string) (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "keyward-test-")
 	if err != nil {
 		return "", nil, err
 	}
 	remove = func() { _ = os.RemoveAll(dir) }
 	binary = filepath.Join(dir, "keyward")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/keyward/keyward/cmd/keyward")
+	build := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", binary}, more...), "github.com/keyward/keyward/cmd/keyward")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		remove()

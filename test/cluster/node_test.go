@@ -24,6 +24,7 @@ type node struct {
 	url      string
 	database *rig.Link
 	redis    *rig.Link
+	binary   string
 	env      []string
 	log      string
 	client   *keyward.Client
@@ -34,7 +35,7 @@ type node struct {
 const staleness = 2 * time.Second
 
 func (c *cluster) newNode(i int) *node {
-	n := &node{t: c.t, name: fmt.Sprintf("node %d", i), database: rig.NewLink(c.t, c.primary()), redis: rig.NewLink(c.t, c.redis.Addr)}
+	n := &node{t: c.t, name: fmt.Sprintf("node %d", i), binary: binary, database: rig.NewLink(c.t, c.primary()), redis: rig.NewLink(c.t, c.redis.Addr)}
 	addr := "127.0.0.1:" + strconv.Itoa(rig.FreePort(c.t))
 	n.url, n.log = "http://"+addr, filepath.Join(c.t.TempDir(), "keyward.log")
 	for _, e := range os.Environ() {
@@ -56,7 +57,7 @@ func (c *cluster) newNode(i int) *node {
 
 func (n *node) start() {
 	n.t.Helper()
-	cmd := exec.Command(binary, "serve")
+	cmd := exec.Command(n.binary, "serve")
 	cmd.Env = n.env
 	n.process = rig.StartProcess(n.t, cmd, n.log)
 }

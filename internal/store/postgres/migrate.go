@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,12 +81,44 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 		if slices.ContainsFunc(done, func(o step) bool { return o.version == s.version }) {
 			continue
 		}
-		err := d.Write(ctx, func(q store.SQL) error { return apply(ctx, q, s, now, all) })
-		if err != nil {
+		if err := d.step(ctx, s, now, all); err != nil {
 			return fmt.Errorf("migrate to version %d (%s): %w", s.version, s.name, err)
 		}
 	}
 	return compatible(done, all)
+}
+
+// A step wants tables for itself that the nodes of the release before read all the time, and whoever asks for a table after it stands behind
+// it. So it waits for one only shortly, less long than the server takes until it looks for deadlocks and breaks somebody off (deadlock_timeout,
+// a second), gives everything up, and comes again.
+const (
+	stepLock     = 500 * time.Millisecond
+	stepPause    = 300 * time.Millisecond
+	stepPatience = 5 * time.Minute // also with another node that is at a step which takes long
+)
+
+// step does one step, and comes again where others stood in its way.
+func (d *Driver) step(ctx context.Context, s step, now time.Time, all []step) error {
+	for end := time.Now().Add(stepPatience); ; {
+		err := d.Write(ctx, func(q store.SQL) error { return apply(ctx, q, s, now, all) })
+		if !hindered(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(stepPause + rand.N(stepPause)):
+		}
+	}
+}
+
+// hindered tells an error of which somebody else's lock is the cause.
+func hindered(err error) bool {
+	switch sqlstate(err) {
+	case "40P01", "55P03": // deadlock_detected, lock_not_available
+		return true
+	}
+	return false
 }
 
 // apply runs one step unless another node has done so meanwhile.
@@ -104,7 +137,8 @@ func apply(ctx context.Context, q store.SQL, s step, now time.Time, all []step) 
 	if !ok {
 		return errors.New("a migration needs a session")
 	}
-	if _, err := session.script(ctx, s.script, time.Hour); err != nil {
+	wait := fmt.Sprintf("SET LOCAL lock_timeout = %d;\n", stepLock.Milliseconds())
+	if _, err := session.script(ctx, wait+s.script, time.Hour); err != nil {
 		return err
 	}
 	_, err = q.Exec(ctx, `INSERT INTO schema_migrations (version, name, oldest, applied_at) VALUES (?, ?, ?, ?)`,
