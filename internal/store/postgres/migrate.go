@@ -99,14 +99,16 @@ const (
 
 // step does one step, and comes again where others stood in its way.
 func (d *Driver) step(ctx context.Context, s step, now time.Time, all []step) error {
-	for end := time.Now().Add(stepPatience); ; {
+	patience, cancel := context.WithTimeout(ctx, stepPatience) // for coming again; a step that is under way is left to end
+	defer cancel()
+	for {
 		err := d.Write(ctx, func(q store.SQL) error { return apply(ctx, q, s, now, all) })
-		if !hindered(err) || time.Now().After(end) {
+		if !hindered(err) {
 			return err
 		}
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-patience.Done():
+			return err
 		case <-time.After(stepPause + rand.N(stepPause)):
 		}
 	}
