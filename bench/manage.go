@@ -35,11 +35,10 @@ const lent = 2500 * time.Millisecond
 
 // between measures verifications by a few callers while many make keys, all of them on the server's one processor.
 func (l *lab) between(s *site, create string, r *result) error {
-	verify := request("POST", "/api/v2/api-keys/verify", s.root, `{"key":"`+s.live+`","permissions":["calls:read"]}`)
 	const few = 4
 	var made []float64
 	tail := func() (float64, error) {
-		found, err := l.fire(s.addr, verify, `"code":"VALID"`, few)
+		found, err := l.fire(s.addr, s.verification(), `"code":"VALID"`, few)
 		return found.P99, err
 	}
 	times, ratios, err := l.rivals(
