@@ -32,7 +32,7 @@ type SQL interface {
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
 	// Later is Exec of a statement of which nobody asks how many rows it touched. It may be sent together with the next one, whose
-	// error is then its own, and at the latest before the commit.
+	// error is then its own, and at the latest before the commit. After such an error every statement fails.
 	Later(ctx context.Context, query string, args ...any) error
 }
 

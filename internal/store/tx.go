@@ -46,8 +46,7 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 			return err, failed
 		}
 	}
-	_, broken = tx.q.Exec(tx.ctx, "RELEASE "+name)
-	return broken, failed
+	return tx.q.Later(tx.ctx, "RELEASE "+name), failed
 }
 
 // exec runs a mutation, and ErrNotFound says that it touched no row. Nothing that the group knew is taken for known any more.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
@@ -75,11 +76,11 @@ func TestAWriterThatStandsStillIsPutOutAndItsTransactionIsLost(t *testing.T) {
 	}
 	slow, other := start(t, quick), start(t, open(t, url))
 	k := newKey()
-	err = slow.Update(ctx, func(*store.Tx) error {
+	err = slow.Update(ctx, func(tx *store.Tx) error {
 		if err := insert(other, k); err != nil { // waits for the lock until the server ends this transaction
 			t.Errorf("the other node: %v", err)
 		}
-		return nil
+		return tx.Record(event(audit.APIKeyCreated))
 	})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("the one that stood still: %v, want ErrUnavailable", err)

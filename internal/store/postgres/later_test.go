@@ -72,3 +72,54 @@ func TestAStatementThatWaitsIsDoneInItsPlace(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever asked for a statement that waited has been told that all is well. So when it fails nothing goes on in its transaction: a return
+// to a savepoint, which might be that of somebody before, would take back what nobody has to know of.
+func TestAfterAStatementThatWaitedAndFailedNothingGoesOn(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := open(t, migrated(t))
+	t.Cleanup(func() { _ = d.Close() })
+	insert := func(q store.SQL, s string) error {
+		return q.Later(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
+	}
+	err := d.Write(ctx, func(q store.SQL) error {
+		if err := errors.Join(q.Later(ctx, "SAVEPOINT s"), insert(q, "a"), insert(q, "a"), q.Later(ctx, "RELEASE s"), q.Later(ctx, "SAVEPOINT s")); err != nil {
+			t.Errorf("already: %v", err)
+		}
+		if _, err := q.Query(ctx, "SELECT 1"); !errors.Is(err, store.ErrDuplicate) {
+			t.Errorf("the next one: %v", err)
+		}
+		if _, err := q.Exec(ctx, "ROLLBACK TO s"); !errors.Is(err, store.ErrDuplicate) {
+			t.Errorf("a return to a savepoint that was never made: %v", err)
+		}
+		return nil
+	})
+	if !errors.Is(err, store.ErrDuplicate) {
+		t.Errorf("the commit: %v", err)
+	}
+	// A statement's own error is its own.
+	err = d.Write(ctx, func(q store.SQL) error {
+		if err := errors.Join(insert(q, "b"), q.Later(ctx, "SAVEPOINT s"), insert(q, "c")); err != nil {
+			t.Errorf("already: %v", err)
+		}
+		if _, err := q.Exec(ctx, `INSERT INTO usage_gone (subject) VALUES ('b')`); !errors.Is(err, store.ErrDuplicate) {
+			t.Errorf("the same again: %v", err)
+		}
+		_, err := q.Exec(ctx, "ROLLBACK TO s")
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := d.Read(ctx, func(q store.SQL) error {
+		rows, err := q.Query(ctx, `SELECT string_agg(subject, ' ') FROM usage_gone`)
+		var all string
+		if err != nil || !rows.Next() || rows.Scan(&all) != nil || all != "b" {
+			t.Errorf("%q is there, want b (%v)", all, err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}

@@ -20,8 +20,10 @@ import (
 type session struct {
 	pg    *pgconn.PgConn
 	limit time.Duration // for one statement, before the connection is given up
-	lost  error         // the connection's end
+	lost  error         // why nothing more can be asked: the connection's end, or a statement that waited and failed
 	later *pgconn.Batch // statements that wait for the next one; nil for none
+
+	waiting int // how many they are
 }
 
 // The types of arguments and columns, by their numbers in pg_type.
@@ -91,6 +93,7 @@ func (s *session) Later(_ context.Context, query string, args ...any) error {
 		s.later = &pgconn.Batch{}
 	}
 	s.later.ExecParams(numbered(query), a.values, a.types, a.formats, nil)
+	s.waiting++
 	return nil
 }
 
@@ -105,15 +108,24 @@ func (s *session) flush(ctx context.Context) error {
 	return err
 }
 
-// send sends what waits in one piece and reads all answers; it gives the last. After the first error the server skips the rest.
+// send sends what waits in one piece and reads all answers; it gives the last. After the first error the server skips the rest. Where that
+// is of an earlier statement than the last, whoever asked for it has gone on, and its savepoint may be another's by now: nothing is done
+// any more in this transaction, not even a return to a savepoint.
 func (s *session) send(ctx, limited context.Context) (last *pgconn.Result, err error) {
-	all := s.pg.ExecBatch(limited, s.later)
-	s.later = nil
+	all, waiting := s.pg.ExecBatch(limited, s.later), s.waiting
+	s.later, s.waiting = nil, 0
+	done := 0
 	for all.NextResult() {
-		last = all.ResultReader().Read()
+		if last = all.ResultReader().Read(); last.Err == nil {
+			done++
+		}
 	}
 	if err := all.Close(); err != nil {
-		return nil, s.failed(ctx, err)
+		err = s.failed(ctx, err)
+		if done < waiting && s.lost == nil {
+			s.lost = err
+		}
+		return nil, err
 	}
 	if last == nil {
 		return nil, errors.New("the server has answered nothing")

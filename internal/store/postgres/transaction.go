@@ -125,7 +125,7 @@ func refusedCommit(err error) bool {
 }
 
 func (s *session) rollback() {
-	s.later = nil
+	s.later, s.waiting = nil, 0
 	if s.pg.IsClosed() || s.pg.TxStatus() == 'I' {
 		return
 	}
