@@ -124,7 +124,7 @@ func noMintAfter(t *testing.T, k *kit, told audit.Type) {
 				return err
 			}
 			if e.Type == audit.APIKeyCreated && e.ActorID != string(k.root.ServiceKey) {
-				t.Fatalf("%s was minted by %s after %s", e.Target, e.ActorID, told)
+				t.Fatalf("%s minted %s after %s", e.ActorID, e.Metadata, told)
 			}
 		}
 		return errors.Join(err, fmt.Errorf("no event is a %s", told))
