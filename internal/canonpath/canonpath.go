@@ -17,9 +17,10 @@ func Strict(path string) bool {
 	return segments(path, false)
 }
 
-// Open tells whether an escaped path that somebody else serves has one reading. Beside what Strict takes there may be a slash at the
-// end and escaped UTF-8; what a second decoder would take for a query or a fragment (%3F, %23) is refused. It allocates nothing
-// unless something is escaped.
+// Open reports whether an escaped path of an API behind a gateway has one reading. Beside the paths that Strict accepts, it accepts a
+// trailing slash, escaped UTF-8 and the escaped blank (%20), which has no other spelling (RFC 3986, section 2.1). It refuses %3F and
+// %23, because a second decoder would read a query or a fragment there, and a dot segment padded with blanks, because some file
+// systems drop the blanks. It allocates nothing unless the path holds an escape.
 func Open(path string) bool {
 	if path == "/" {
 		return true
@@ -41,7 +42,7 @@ func segments(path string, open bool) bool {
 }
 
 func one(s string, open bool) bool {
-	if s == "" || s == "." || s == ".." {
+	if s == "" || dots(s) {
 		return false
 	}
 	wide := false
@@ -56,6 +57,7 @@ func one(s string, open bool) bool {
 			i += 2
 		}
 		switch {
+		case open && escaped && c == ' ':
 		case open && escaped && c >= utf8.RuneSelf:
 			wide = true
 		case c <= ' ' || c > '~' || strings.IndexByte(`/\;%`, c) >= 0:
@@ -65,6 +67,17 @@ func one(s string, open bool) bool {
 		}
 	}
 	return !wide || readable(Decode(s))
+}
+
+// dots reports whether a segment is . or .., also with escaped blanks around it.
+func dots(s string) bool {
+	for strings.HasPrefix(s, "%20") {
+		s = s[len("%20"):]
+	}
+	for strings.HasSuffix(s, "%20") {
+		s = s[:len(s)-len("%20")]
+	}
+	return s == "." || s == ".."
 }
 
 // readable: UTF-8, and nothing that steers.

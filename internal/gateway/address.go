@@ -38,6 +38,12 @@ func Address(s string) netip.Addr {
 	if withPort, err := netip.ParseAddrPort(s); err == nil { // as every peer comes
 		return withPort.Addr().Unmap().WithZone("")
 	}
+	if inner, ok := strings.CutPrefix(s, "["); ok { // [2001:db8::1], as RFC 7239 and some proxies write it
+		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !strings.Contains(inner, ":") {
+			return netip.Addr{}
+		}
+		s = inner
+	}
 	a, _ := netip.ParseAddr(s)
 	return a.Unmap().WithZone("")
 }

@@ -223,6 +223,22 @@ func TestT51AndT64APathWithASecondReadingReachesNobody(t *testing.T) {
 	})
 }
 
+// The paths of an ordinary API: the API behind gets the bytes that were judged.
+func TestT64APathWithOneReadingPassesUnchanged(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, h *house, name string) {
+		for _, id := range []string{"My%20Report.pdf", "%20", "a%20b%20c", "a@b", "a%40b", "a=b+c:d,e", "a%2Bb", "%22%3C%3E%5B%5D%7B%7D%5E%60%7C", "caf%C3%A9%20noir",
+			"%E6%9D%B1%E4%BA%AC", "a%26b%3Dc", "~tilde_-.", "(x)!$&'*", "%7Bid%7D"} {
+			uri := "/v1/calls/" + id + "?q=a%20b+c&path=%2Fx%2F..%2Fy"
+			a := h.get(uri, h.bearer())
+			got := h.api.take()
+			if a.status != 200 || len(got) != 1 || got[0].uri != uri {
+				t.Errorf("%s through %s: %d %s; the API got %v", uri, name, a.status, a.body, got)
+			}
+		}
+	})
+}
+
 // What a smuggled request would look like to the API: /smuggled, for which there is no rule.
 func TestT54NoSmuggledRequestReachesTheAPI(t *testing.T) {
 	t.Parallel()
