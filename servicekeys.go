@@ -7,10 +7,14 @@ import (
 	"time"
 )
 
-// The scopes of a service key: verify asks whether keys are good, manage does everything in every workspace, root both and
-// service keys besides.
+// The scopes of a service key. ScopeVerify asks whether keys are good, and nothing else. ScopeRevoke takes a key away by its value
+// (RFC 7009). ScopeFollow reads the feed of changes. ScopePortal makes portal sessions. ScopeManage does all of that and everything
+// else in every workspace. ScopeRoot does all of it and makes service keys.
 const (
 	ScopeVerify = "verify"
+	ScopeRevoke = "revoke"
+	ScopeFollow = "follow"
+	ScopePortal = "portal"
 	ScopeManage = "manage"
 	ScopeRoot   = "root"
 )

@@ -112,12 +112,20 @@ type Role struct {
 // Scope is what a service key may do.
 type Scope string
 
-// The scopes; ScopeRoot holds the others.
+// The scopes. ScopeManage holds those before it, ScopeRoot holds all.
 const (
-	ScopeVerify Scope = "verify"
-	ScopeManage Scope = "manage"
-	ScopeRoot   Scope = "root"
+	ScopeVerify Scope = "verify" // ask whether keys are good
+	ScopeRevoke Scope = "revoke" // take a key away by its value
+	ScopeFollow Scope = "follow" // read the feed
+	ScopePortal Scope = "portal" // make portal sessions
+	ScopeManage Scope = "manage" // everything in every workspace
+	ScopeRoot   Scope = "root"   // all of it, and service keys
 )
+
+// Scopes lists the scopes, the least first.
+func Scopes() []Scope {
+	return []Scope{ScopeVerify, ScopeRevoke, ScopeFollow, ScopePortal, ScopeManage, ScopeRoot}
+}
 
 // ServiceKey is an operator's credential. Times are UTC in whole milliseconds; a zero ExpiresAt means "never".
 type ServiceKey struct {
@@ -136,10 +144,10 @@ func (k *ServiceKey) Expired(now time.Time) bool {
 	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
 }
 
-// Has tells whether the scope is held; ScopeRoot holds every scope.
+// Has tells whether the scope is held: ScopeRoot holds every scope, ScopeManage every one but ScopeRoot.
 func (k *ServiceKey) Has(s Scope) bool {
 	for _, h := range k.Scopes {
-		if h == s || h == ScopeRoot {
+		if h == s || h == ScopeRoot || h == ScopeManage && s != ScopeRoot {
 			return true
 		}
 	}

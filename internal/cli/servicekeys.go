@@ -46,7 +46,7 @@ func (c *serviceKeysList) Run(ctx context.Context, a *app) error {
 type serviceKeysCreate struct {
 	remote
 	Name    string   `arg:"" help:"What people call it."`
-	Scope   []string `required:"" sep:"," enum:"verify,manage,root" placeholder:"SCOPE" help:"verify, manage or root; repeat it, or use commas."`
+	Scope   []string `required:"" sep:"," enum:"verify,revoke,follow,portal,manage,root" placeholder:"SCOPE" help:"${enum}; repeat it, or use commas."`
 	Expires string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
 }
 

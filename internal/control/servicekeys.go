@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
@@ -56,14 +57,22 @@ func scopesInput(names []string) ([]account.Scope, error) {
 	var out []account.Scope
 	for i, n := range names {
 		scope := account.Scope(n)
-		if scope != account.ScopeVerify && scope != account.ScopeManage && scope != account.ScopeRoot {
-			return nil, fault.Invalid(indexed("scopes", i), "must be verify, manage or root")
+		if !slices.Contains(account.Scopes(), scope) {
+			return nil, fault.Invalid(indexed("scopes", i), "must be one of: %s", scopeNames())
 		}
 		if !slices.Contains(out, scope) {
 			out = append(out, scope)
 		}
 	}
 	return out, nil
+}
+
+func scopeNames() string {
+	var names []string
+	for _, s := range account.Scopes() {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (s *Service) serviceKey(tx *store.Tx, secret keyfmt.Secret, name string, scopes []account.Scope) account.ServiceKey {
@@ -184,7 +193,7 @@ func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret) (minted keyfmt.S
 		return minted, err
 	}
 	self := &actor{Caller: Caller{ServiceKey: "keyward"}, service: &account.ServiceKey{ID: "keyward"}}
-	all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot}
+	all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot} // the others lie within these
 	if !given.IsZero() {
 		k := s.serviceKey(tx, given, "root (environment)", all)
 		k.FromEnv = true

@@ -86,14 +86,16 @@ func TestOnlyAServiceKeyThatMayVerifyAsks(t *testing.T) {
 	scoped := func(scope string) string {
 		return h.do("POST", "/api/v2/service-keys", h.root, `{"name":"s","scopes":["`+scope+`"]}`).want(201).text("data.result.key")
 	}
-	manage, verifies := scoped("manage"), scoped("verify")
-	for _, token := range []string{value, manage} {
+	verifies := scoped("verify")
+	for _, token := range []string{value, scoped("revoke"), scoped("follow"), scoped("portal")} {
 		a := h.do("POST", "/api/v2/api-keys/verify", token, `{"key":"x"}`)
 		a.refused(403, "permission_denied", "scope")
 		h.do("POST", "/api/v2/api-keys/verify-batch", token, `{"items":[{"key":"x"}]}`).refused(403, "permission_denied", "scope")
 		h.do("POST", "/api/v2/oauth2/introspect", token, "token=x", asForm).refused(403, "permission_denied", "scope")
 	}
-	h.do("POST", "/api/v2/api-keys/verify", verifies, `{"key":"x"}`).want(200)
+	for _, token := range []string{verifies, scoped("manage"), scoped("root")} {
+		h.do("POST", "/api/v2/api-keys/verify", token, `{"key":"x"}`).want(200)
+	}
 	h.do("GET", "/api/v2/workspaces", verifies, "").refused(403, "permission_denied", "scope")
 }
 
