@@ -86,7 +86,7 @@ func (k *kit) findRoot(ctx context.Context, format keyfmt.Format) error {
 	if code != verify.Valid {
 		return fmt.Errorf("the root key is %s", code)
 	}
-	k.root = control.Caller{ServiceKey: p.Service.ID}
+	k.root = control.Caller{ServiceKey: p.Service.ID, Presented: p.Presented}
 	return nil
 }
 

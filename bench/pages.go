@@ -63,7 +63,7 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
 		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes"}},
 	} {
-		who := everybody{dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(f.ws), User: id.User(visit.user)}}, Workspace: f.ws}}
+		who := everybody{dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(f.ws), User: id.User(visit.user)}, Until: time.Now().Add(time.Hour)}, Workspace: f.ws}}
 		if visit.user == "" {
 			who.visitor.Caller, who.visitor.All = k.root, true
 		}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/keyward/keyward/internal/perm"
@@ -20,6 +21,13 @@ type Bound struct {
 	ExpiresAt  time.Time
 	Limits     ratelimit.Limits
 	AllowedIPs []netip.Prefix
+}
+
+// EndBy moves the bound's expiry to an end that comes sooner.
+func (b *Bound) EndBy(end time.Time) {
+	if b.ExpiresAt.IsZero() || end.Before(b.ExpiresAt) {
+		b.ExpiresAt = end
+	}
 }
 
 // Expiry tells whether an expiry lies within the bound; a zero time is "never".
@@ -49,6 +57,20 @@ func AddressesWithin(inner, outer []netip.Prefix) bool {
 		}
 	}
 	return len(inner) > 0
+}
+
+// AddressWithin tells whether an address, as text, lies in one of the networks. An empty list allows every address; "" lies in no
+// network. A zone says nothing of the network.
+func AddressWithin(address string, networks []netip.Prefix) bool {
+	if len(networks) == 0 {
+		return true
+	}
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return false
+	}
+	ip = ip.Unmap().WithZone("")
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 func covered(p netip.Prefix, outer []netip.Prefix) bool {

@@ -56,6 +56,20 @@ type Value struct {
 // Expired tells whether the key is past its expiry: it is good while now is before it, to the millisecond.
 func (k *Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
 
+// Answers tells whether the digest is that of a value that works: the current one, for which until is zero, or an earlier one, and
+// until when that works.
+func (k *Key) Answers(d keyfmt.Digest, now time.Time) (until time.Time, ok bool) {
+	if k.Value.Digest.Sum == d {
+		return time.Time{}, true
+	}
+	for i := range k.Previous {
+		if p := &k.Previous[i]; p.Digest.Sum == d && now.Before(p.Until) {
+			return p.Until, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // Rotate puts a new value in place. The one it replaces works until now+overlap and no earlier value longer than that; without
 // an overlap all of them end at once.
 func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {

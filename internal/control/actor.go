@@ -22,6 +22,7 @@ type actor struct {
 	owner     bool     // holds the Owner role, or a service key that may manage
 	holds     perm.Set // what may be done, and the most that may be passed on
 	bound     *account.Bound
+	earlier   bool // presented an earlier value of the key, in its overlap
 }
 
 func gone() error { return fault.New(fault.Unauthenticated, "the credential is not valid any more") }
@@ -52,7 +53,7 @@ func (s *Service) serviceActor(v *store.View, c Caller) (*actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.Expired(v.Now()) {
+	if k.Expired(v.Now()) || c.Session == "" && k.Digest.Sum != c.Presented {
 		return nil, gone()
 	}
 	a := &actor{Caller: c, service: &k}
@@ -71,8 +72,13 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ws.IsActive || !k.IsActive || k.Expired(v.Now()) {
+	until, ok := k.Answers(c.Presented, v.Now())
+	if !ok || !ws.IsActive || !k.IsActive || k.Expired(v.Now()) {
 		return nil, gone()
+	}
+	if !account.AddressWithin(c.Address, k.AllowedIPs) {
+		return nil, fault.New(fault.PermissionDenied, "this key may not be used from this address",
+			fault.Detail{Field: "allowedIps", Message: "do not hold the address of the request"})
 	}
 	a := &actor{workspace: k.Workspace, user: k.User}
 	m, err := s.memberActor(v, c, k.Workspace, k.User)
@@ -88,8 +94,11 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 	if ws.Settings.PermissionMode == account.Capped {
 		held = held.And(a.holds)
 	}
-	a.Caller, a.key, a.holds = c, &k, held
+	a.Caller, a.key, a.holds, a.earlier = c, &k, held, !until.IsZero()
 	a.bound = &account.Bound{ExpiresAt: k.ExpiresAt, Limits: k.Limits, AllowedIPs: k.AllowedIPs}
+	if a.earlier {
+		a.bound.EndBy(until)
+	}
 	return a, nil
 }
 

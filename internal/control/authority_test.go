@@ -12,7 +12,6 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -24,13 +23,26 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 	for name, how := range map[string]func(t *testing.T, k *kit, ws string) (minter control.Caller, take func() error, told audit.Type){
 		"the key that calls is disabled": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
 			key := k.key(t, ws, "admin")
-			return control.Caller{APIKey: key.Key.ID}, func() error {
+			return by(key), func() error {
 				_, failed, err := k.UpdateKeys(context.Background(), k.root, []control.UpdateKey{{ID: string(key.Key.ID), IsActive: control.Some(false)}})
 				for _, f := range failed {
 					err = errors.Join(err, f.Fault)
 				}
 				return err
 			}, audit.APIKeyUpdated
+		},
+		"the key that calls is rotated": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
+			key := k.key(t, ws, "admin")
+			return by(key), func() error {
+				_, err := k.RotateKey(context.Background(), k.root, string(key.Key.ID), 0)
+				return err
+			}, audit.APIKeyRotated
+		},
+		"the root key of the environment is replaced": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
+			return k.environmentRoot(t), func() error {
+				_, err := k.EnsureRoot(context.Background(), k.secret(t))
+				return err
+			}, audit.ServiceKeyDeleted
 		},
 		"the member gets another role": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
 			k.join(t, ws, "admin", "Admin")
@@ -60,14 +72,14 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 			k.join(t, ws, "admin", "Admin")
 			service, err := k.CreateServiceKey(context.Background(), k.root, control.CreateServiceKey{Name: "s", Scopes: []string{"manage"}})
 			must(t, err)
-			return control.Caller{ServiceKey: service.ServiceKey.ID}, func() error {
+			return operator(service), func() error {
 				return k.DeleteServiceKey(context.Background(), k.root, string(service.ServiceKey.ID))
 			}, audit.ServiceKeyDeleted
 		},
 		"the workspace is switched off": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
 			_, err := k.UpdateWorkspace(context.Background(), k.root, ws, control.UpdateWorkspace{IsActive: control.Some(true)})
 			must(t, err)
-			return control.Caller{APIKey: k.key(t, ws, "admin").Key.ID}, func() error {
+			return by(k.key(t, ws, "admin")), func() error {
 				_, err := k.UpdateWorkspace(context.Background(), k.root, ws, control.UpdateWorkspace{IsActive: control.Some(false)})
 				return err
 			}, audit.WorkspaceUpdated
@@ -84,10 +96,6 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 			}
 		})
 	}
-}
-
-func person(ws, user string) control.Caller {
-	return control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: id.User(user)}}
 }
 
 // mintWhile has the minter, and the root beside them, mint until the right has been taken and the minter is refused.

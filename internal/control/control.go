@@ -47,8 +47,8 @@ func New(c Config) *Service {
 		cursors: sealer{key: c.DB.Secret()}}
 }
 
-// Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction.
-// Exactly one of ServiceKey, APIKey and Person is set.
+// Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so
+// is whether the credential that was presented is still one of theirs. Exactly one of ServiceKey, APIKey and Person is set.
 type Caller struct {
 	ServiceKey id.ServiceKey
 	APIKey     id.Key
@@ -56,9 +56,21 @@ type Caller struct {
 	Session    id.Session // in which a person, or whoever acts as a service key, is signed in; "" for none
 	Token      string     // the name that the provider gave to a person's token, for the log
 
+	// Presented is the digest of the value that was presented: one of the API key's, the service key's, the session token's. Of a
+	// token of the provider it only tells one from another.
+	Presented keyfmt.Digest
+	// Until is when a token of the provider ends, by its own words. A person without a session has one.
+	Until time.Time
+
 	Address   string // where the request came from, without the port
 	UserAgent string
 	RequestID string
+}
+
+// From is the caller with the place from which a request comes.
+func (c Caller) From(origin Caller) Caller {
+	c.Address, c.UserAgent, c.RequestID = origin.Address, origin.UserAgent, origin.RequestID
+	return c
 }
 
 // Person is a member who calls as themselves. Workspace is where they work unless they name another of theirs; "" leaves it to the
@@ -109,6 +121,11 @@ func (s *Service) view(ctx context.Context, c Caller, look func(*store.View, *ac
 		}
 		return look(v, a)
 	}))
+}
+
+// Stands refuses a caller whose credential was taken back since it was authenticated.
+func (s *Service) Stands(ctx context.Context, c Caller) error {
+	return storageFault(s.view(ctx, c, func(*store.View, *actor) error { return nil }))
 }
 
 // update runs a change in a write transaction, with the caller's authority as it is inside it.

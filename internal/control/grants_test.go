@@ -125,7 +125,7 @@ func (w *walk) caller() someone {
 	}
 	if rapid.IntRange(0, 2).Draw(w.T, "person") == 0 { // in a session of their own, in one of another workspace, or by a token
 		user := pick(w.T, w.members, "who")
-		c := control.Caller{Person: control.Person{User: id.User(user), Workspace: id.Workspace(w.ws)}}
+		c := person(w.ws, user)
 		switch rapid.IntRange(0, 2).Draw(w.T, "how") {
 		case 0:
 			c.Person.Workspace = id.Workspace(w.other)
@@ -135,7 +135,7 @@ func (w *walk) caller() someone {
 		return someone{Caller: c, holds: w.roles[w.members[user]]}
 	}
 	k := w.keys[pick(w.T, w.keys, "caller")]
-	return someone{Caller: control.Caller{APIKey: w.real(k.id).ID}, holds: k.holds, key: k}
+	return someone{Caller: by(control.Revealed{Key: w.real(k.id)}), holds: k.holds, key: k}
 }
 
 func (w *walk) real(key string) control.Key {

@@ -196,6 +196,10 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 		if err != nil {
 			return err
 		}
+		if a.earlier {
+			return fault.New(fault.PermissionDenied, "an earlier value of a key does not rotate",
+				fault.Detail{Field: "Authorization", Message: "the current value is needed"})
+		}
 		if k.Revoked {
 			return fault.New(fault.Conflict, "a revoked key cannot be rotated")
 		}

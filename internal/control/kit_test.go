@@ -50,7 +50,7 @@ func newKit(t failer, dir string, change ...func(*control.Config)) *kit {
 	must(t, err)
 	must(t, db.View(context.Background(), func(v *store.View) error {
 		roots, err := v.ServiceKeys(store.Page{Limit: 1})
-		k.root = control.Caller{ServiceKey: roots[0].ID}
+		k.root = control.Caller{ServiceKey: roots[0].ID, Presented: roots[0].Digest.Sum}
 		return err
 	}))
 	return k
@@ -108,4 +108,46 @@ func must(t failer, err error) {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
+}
+
+// person calls as themselves, by a token of the provider that goes on for long.
+func person(ws, user string) control.Caller {
+	return control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: id.User(user)}, Until: time.Now().Add(24 * time.Hour)}
+}
+
+// by calls with the current value of a key.
+func by(k control.Revealed) control.Caller {
+	return control.Caller{APIKey: k.Key.ID, Presented: k.Key.Value.Digest.Sum}
+}
+
+// operator calls with a service key.
+func operator(k control.RevealedServiceKey) control.Caller {
+	return control.Caller{ServiceKey: k.ServiceKey.ID, Presented: k.ServiceKey.Digest.Sum}
+}
+
+// secret is the value of a service key that nobody has yet.
+func (k *kit) secret(t failer) keyfmt.Secret {
+	t.Helper()
+	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
+	must(t, err)
+	out, err := format.Mint(rand.Reader, keyfmt.Service)
+	must(t, err)
+	return out
+}
+
+// environmentRoot calls with a new root key of the environment.
+func (k *kit) environmentRoot(t failer) (c control.Caller) {
+	t.Helper()
+	_, err := k.EnsureRoot(context.Background(), k.secret(t))
+	must(t, err)
+	must(t, k.db.View(context.Background(), func(v *store.View) error {
+		all, err := v.ServiceKeys(store.Page{})
+		for _, s := range all {
+			if s.FromEnv {
+				c = control.Caller{ServiceKey: s.ID, Presented: s.Digest.Sum}
+			}
+		}
+		return err
+	}))
+	return c
 }

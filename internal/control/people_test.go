@@ -7,12 +7,11 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/id"
 )
 
 // as is a person who calls.
 func as(ws, user string) control.Caller {
-	return control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: id.User(user)}}
+	return person(ws, user)
 }
 
 func TestAuthorityIsWhatTheOperationsThenAdmit(t *testing.T) {

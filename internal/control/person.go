@@ -13,16 +13,19 @@ import (
 // person tells whether somebody calls as themselves, and so may work in each of the workspaces that they are in.
 func (a *actor) person() bool { return a.service == nil && a.key == nil }
 
-// signedIn refuses a caller whose session has ended, or is not theirs.
+// signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has ended.
 func (s *Service) signedIn(v *store.View, c Caller) error {
 	if c.Session == "" {
+		if c.Person.User != "" && !v.Now().Before(c.Until) {
+			return gone()
+		}
 		return nil
 	}
 	in, err := v.Session(c.Session)
 	if err != nil {
 		return err
 	}
-	if in.Ended(v.Now()) || in.ServiceKey != c.ServiceKey || in.User != c.Person.User {
+	if in.Ended(v.Now()) || in.Digest != c.Presented || in.ServiceKey != c.ServiceKey || in.User != c.Person.User {
 		return gone()
 	}
 	return nil

@@ -6,12 +6,11 @@ import (
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/id"
 )
 
 // in is a user who calls as themselves, working in a workspace; "" leaves that to the request.
 func in(ws, user string) control.Caller {
-	return control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: id.User(user)}}
+	return person(ws, user)
 }
 
 // T5: what somebody may do in one of their workspaces says nothing of the others.
@@ -80,8 +79,8 @@ func TestAReplayStaysInItsWorkspace(t *testing.T) {
 		t.Error("no replay at home")
 	}
 	one, two := k.key(t, first, "owner"), k.key(t, second, "owner")
-	x := ask(control.Caller{APIKey: one.Key.ID})
-	if y := ask(control.Caller{APIKey: two.Key.ID}); x.Key.ID == y.Key.ID || string(y.Key.Workspace) != second {
+	x := ask(by(one))
+	if y := ask(by(two)); x.Key.ID == y.Key.ID || string(y.Key.Workspace) != second {
 		t.Error("a replay by a key crossed over")
 	}
 }
@@ -97,19 +96,19 @@ func TestT69ASessionIsReadInEachTransaction(t *testing.T) {
 	started, err := k.RedeemSignInLink(ctx, control.Caller{Address: "203.0.113.7"}, l.Code.Reveal())
 	must(t, err)
 	ada := in(ws, "ada")
-	ada.Session = started.ID
+	ada.Session, ada.Presented = started.ID, started.Digest
 	list := func(c control.Caller) error {
 		_, _, err := k.ListKeys(ctx, c, control.ListKeys{})
 		return err
 	}
 	must(t, list(ada))
 	borrowed := in(ws, "owner")
-	borrowed.Session = started.ID
+	borrowed.Session, borrowed.Presented = started.ID, started.Digest
 	if err := list(borrowed); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("another's session: %v", err)
 	}
 	root := k.root
-	root.Session = started.ID
+	root.Session, root.Presented = started.ID, started.Digest
 	if err := list(root); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("a member's session as the root: %v", err)
 	}

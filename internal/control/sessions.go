@@ -62,7 +62,7 @@ func (s *Service) Identify(ctx context.Context, token string) (Identity, error) 
 
 func (s *Service) identity(v *store.View, in session.Session) (Identity, error) {
 	out := Identity{Session: in, Root: in.ServiceKey != "",
-		Caller: Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID}}
+		Caller: Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID, Presented: in.Digest}}
 	if err := s.answersFor(v, in.ServiceKey, in.Workspace, in.User); err != nil {
 		return out, err
 	}

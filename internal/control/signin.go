@@ -212,8 +212,8 @@ func (s *Service) begin(tx *store.Tx, c Caller, in session.Session) (Started, er
 	if err := tx.PutSession(in); err != nil {
 		return Started{}, err
 	}
-	a, err := s.actor(tx.View, Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID, Address: c.Address,
-		UserAgent: c.UserAgent, RequestID: c.RequestID})
+	a, err := s.actor(tx.View, Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID, Presented: in.Digest,
+		Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID})
 	if err != nil {
 		return Started{}, err
 	}

@@ -65,8 +65,8 @@ func TestUsageOfAPageOfKeysIsWhatTheCallerSeesOfIt(t *testing.T) {
 		want   map[string]int64
 	}{
 		"the root":   {k.root, map[string]int64{ids[0]: 3, ids[1]: 2}},
-		"the owner":  {control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: "owner"}}, map[string]int64{ids[0]: 3, ids[1]: 2}},
-		"the member": {control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: "mia"}}, map[string]int64{ids[0]: 3}},
+		"the owner":  {person(ws, "owner"), map[string]int64{ids[0]: 3, ids[1]: 2}},
+		"the member": {person(ws, "mia"), map[string]int64{ids[0]: 3}},
 	} {
 		got, err := k.KeysUsage(ctx, c.caller, ids, control.AskUsage{From: now.Add(-2 * time.Hour)})
 		must(t, err)

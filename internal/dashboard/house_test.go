@@ -74,7 +74,7 @@ func open(t testing.TB) *house {
 	root := must[keyfmt.Secret](t)(h.control.EnsureRoot(ctx, keyfmt.Secret{}))
 	var p verify.Principal
 	h.engine.Authenticate(root.Reveal(), noAddress, &p)
-	h.root = control.Caller{ServiceKey: p.Service.ID}
+	h.root = control.Caller{ServiceKey: p.Service.ID, Presented: p.Presented}
 
 	logger := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
 	pages := dashboard.New(dashboard.Config{Control: h.control, Engine: h.engine, Now: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h})
@@ -129,7 +129,7 @@ func (g headerGate) Visitor(r *http.Request) (dashboard.Visitor, bool, error) {
 	case "root":
 		return dashboard.Visitor{Caller: g.h.root, Workspace: g.h.ws, Places: []dashboard.Place{{ID: g.h.ws, Name: "Acme"}}, All: true}, true, nil
 	}
-	return dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(g.h.ws), User: id.User(user)}}, Workspace: g.h.ws,
+	return dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(g.h.ws), User: id.User(user)}, Until: time.Now().Add(time.Hour)}, Workspace: g.h.ws,
 		Places: []dashboard.Place{{ID: g.h.ws, Name: "Acme"}}}, true, nil
 }
 

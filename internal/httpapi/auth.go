@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strconv"
@@ -53,6 +54,7 @@ func (x *exchange) authenticate() error {
 // identify notes who calls.
 func (x *exchange) identify(p *verify.Principal) {
 	x.caller = x.origin()
+	x.caller.Presented = p.Presented
 	if p.IsService {
 		x.caller.ServiceKey, x.service = p.Service.ID, &p.Service
 		return
@@ -85,8 +87,7 @@ func (x *exchange) authenticateSession(token string) error {
 	if err != nil {
 		return err
 	}
-	x.caller = x.origin()
-	x.caller.ServiceKey, x.caller.Person, x.caller.Session = who.Caller.ServiceKey, who.Caller.Person, who.ID
+	x.caller = who.Caller.From(x.origin())
 	x.service, x.home = who.Service, string(who.Workspace)
 	return nil
 }
@@ -114,6 +115,7 @@ func (x *exchange) authenticatePerson(token string) error {
 	}
 	x.caller = x.origin()
 	x.caller.Person, x.caller.Token = control.Person{User: id.User(person.User)}, person.TokenID
+	x.caller.Presented, x.caller.Until = sha256.Sum256([]byte(token)), person.Until
 	return nil
 }
 
@@ -139,13 +141,25 @@ func bearer(h http.Header) (string, error) {
 	return token, nil
 }
 
-// needScope refuses everybody but a service key with the scope.
+// needScope refuses everybody but a service key with the scope. It is for operations that ask the engine and not the control plane,
+// which reads the credential in its own transaction: here that is looked at once more, since the body may have taken its time.
 func (x *exchange) needScope(s account.Scope) error {
 	if x.service != nil && x.service.Has(s) {
-		return nil
+		return x.stands()
 	}
 	return fault.New(fault.PermissionDenied, "this needs a service key with the scope "+string(s),
 		fault.Detail{Field: "scope", Message: string(s)})
+}
+
+// stands refuses a service key, or a session that acts as one, that was taken back since it was authenticated.
+func (x *exchange) stands() error {
+	if x.caller.Session != "" {
+		return x.api.Control.Stands(x.ctx(), x.caller)
+	}
+	if !x.api.Engine.ServiceStands(x.caller.Presented) {
+		return fault.New(fault.Unauthenticated, "the credential is not valid any more")
+	}
+	return nil
 }
 
 const maxUserAgent = 255

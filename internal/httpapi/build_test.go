@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,14 +36,19 @@ type house struct {
 	replica *replica.Replica
 	root    string
 	log     *rig.Output
+	ahead   *atomic.Int64 // by how much the house's clock goes ahead
 }
+
+// now is the time by the house's clock.
+func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
 
 func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	t.Helper()
 	ctx := context.Background()
+	h := &house{t: t, log: &rig.Output{}, ahead: new(atomic.Int64)}
 	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})
 	must(t, err)
-	db, err := store.Open(ctx, driver, store.Options{Now: time.Now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }})
+	db, err := store.Open(ctx, driver, store.Options{Now: h.now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	r := replica.New()
@@ -54,13 +60,14 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	digests, err := keyfmt.NewDigester("")
 	must(t, err)
 	service := control.New(control.Config{DB: db, Catalogue: perm.Builtin(), Format: format, Digester: digests,
-		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader})
+		IDs: id.NewGenerator(h.now, rand.Reader), Rand: rand.Reader})
 	root, err := service.EnsureRoot(ctx, keyfmt.Secret{})
 	must(t, err)
 
-	h := &house{t: t, replica: r, root: root.Reveal(), log: &rig.Output{}}
-	h.config = httpapi.Config{Control: service, Engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now}), Catalogue: perm.Builtin(), Format: format,
-		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, Now: time.Now,
+	h.replica, h.root = r, root.Reveal()
+	engine := verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: h.now})
+	h.config = httpapi.Config{Control: service, Engine: engine, Catalogue: perm.Builtin(), Format: format,
+		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, Now: h.now,
 		OpenAPI: []byte(`{"openapi":"3.1.1"}`), Reference: []byte("<!doctype html>"), Stylesheet: []byte("p{}")}
 	for _, c := range change {
 		c(&h.config)

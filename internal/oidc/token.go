@@ -23,8 +23,9 @@ const maxToken = 8 << 10
 
 // Person is somebody whom the provider vouches for.
 type Person struct {
-	User    string // fits a user's id
-	TokenID string // the provider's name for the token, "" for none
+	User    string    // fits a user's id
+	TokenID string    // the provider's name for the token, "" for none
+	Until   time.Time // when the token ends
 }
 
 // Refusal is a sentence for the person who wanted to sign in.
@@ -160,5 +161,5 @@ func (p *Provider) person(c claims) (Person, error) {
 	if err := id.CheckUser(user); err != nil {
 		return Person{}, Refusal(fmt.Sprintf("The %s of your account cannot be a user's id in Keyward: it %v.", p.UserClaim, err))
 	}
-	return Person{User: user, TokenID: c.ID}, nil
+	return Person{User: user, TokenID: c.ID, Until: instant(c.Expires)}, nil
 }

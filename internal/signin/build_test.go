@@ -55,7 +55,7 @@ func open(t *testing.T, change ...func(*signin.Config)) *house {
 	h.must(err)
 	h.must(h.db.View(ctx, func(v *store.View) error {
 		roots, err := v.ServiceKeys(store.Page{Limit: 1})
-		h.root = control.Caller{ServiceKey: roots[0].ID}
+		h.root = control.Caller{ServiceKey: roots[0].ID, Presented: roots[0].Digest.Sum}
 		return err
 	}))
 	h.ws = h.found("Acme", "ada")

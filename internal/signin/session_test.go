@@ -118,7 +118,7 @@ func TestARootsSessionEndsWithItsKey(t *testing.T) {
 	h := open(t)
 	second, err := h.control.CreateServiceKey(ctx, h.root, control.CreateServiceKey{Name: "second", Scopes: []string{"root"}})
 	h.must(err)
-	l, err := h.control.CreateSignInLink(ctx, control.Caller{ServiceKey: second.ServiceKey.ID}, control.CreateSignInLink{Root: true})
+	l, err := h.control.CreateSignInLink(ctx, control.Caller{ServiceKey: second.ServiceKey.ID, Presented: second.ServiceKey.Digest.Sum}, control.CreateSignInLink{Root: true})
 	h.must(err)
 	b := h.browser()
 	b.post("/signin/link", "code", l.Code.Reveal())

@@ -147,9 +147,8 @@ func (g *Gate) identify(r *http.Request) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	s := Session{ID: who.ID, Caller: g.Origin(r), Root: who.Root, User: who.User, Email: who.Email, Name: who.Name, Role: who.Role,
+	s := Session{ID: who.ID, Caller: who.Caller.From(g.Origin(r)), Root: who.Root, User: who.User, Email: who.Email, Name: who.Name, Role: who.Role,
 		Owner: who.Owner, Workspaces: who.Workspaces, Method: who.Method, StartedAt: who.StartedAt, ExpiresAt: who.ExpiresAt}
-	s.Caller.ServiceKey, s.Caller.Person, s.Caller.Session = who.Caller.ServiceKey, who.Caller.Person, who.ID
 	s.Workspace.ID = who.Workspace
 	for _, p := range who.Workspaces {
 		if p.ID == who.Workspace {

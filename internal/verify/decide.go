@@ -12,11 +12,18 @@ import (
 
 // decide goes through the codes in the contract's order.
 func (e *Engine) decide(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) {
-	if !e.find(facts, t, q.Key, &v.Key) {
+	e.found(facts, t, q, v, now)
+}
+
+// found is decide, and tells the digest by which the key was found.
+func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) keyfmt.Digest {
+	by, ok := e.find(facts, t, q.Key, &v.Key)
+	if !ok {
 		v.Code = NotFound
-		return
+		return by
 	}
 	e.judge(q, v, now)
+	return by
 }
 
 // judge decides on the key that was found.
@@ -65,13 +72,19 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 }
 
 // find looks for the key under the current pepper, and where it is not there under the earlier ones. What the text led to before is
-// on its way from memory while the digest is made.
-func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) bool {
+// on its way from memory while the digest is made. by is the digest under which the key has the presented value.
+func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, ok bool) {
 	if place, ok := facts.Expect(t); ok && e.nearer != nil {
 		e.nearer.Near(place)
 	}
-	return facts.Follow(t, e.digests.Current(presented), k) ||
-		e.digests.Previous(presented, func(d keyfmt.Digest) bool { return facts.Lookup(d, k) })
+	if by = e.digests.Current(presented); facts.Follow(t, by, k) {
+		return by, true
+	}
+	ok = e.digests.Previous(presented, func(d keyfmt.Digest) bool {
+		by = d
+		return facts.Lookup(d, k)
+	})
+	return by, ok
 }
 
 func (e *Engine) findService(facts *replica.Replica, presented string) (k account.ServiceKey, ok bool) {

@@ -142,7 +142,7 @@ func newStored(t *testing.T) *stored {
 	check(t, err)
 	var p verify.Principal
 	w.engine.Authenticate(secret.Reveal(), ip("127.0.0.1"), &p)
-	w.root = control.Caller{ServiceKey: p.Service.ID}
+	w.root = control.Caller{ServiceKey: p.Service.ID, Presented: p.Presented}
 	for n := range w.places {
 		w.settle(t, n)
 	}

@@ -156,6 +156,7 @@ func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v 
 type Principal struct {
 	IsService bool
 	Service   account.ServiceKey // its Scopes are shared: not to be written to
+	Presented keyfmt.Digest      // of the value that was presented: the digest that the store keeps of it
 	Verdict                      // on an API key: what it may do now, and how its limits stand
 }
 
@@ -176,12 +177,18 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 		e.service(facts, token, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
-		e.decide(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
 	}
 	if e.recorder != nil {
 		e.recorder.Record(now.ms, &p.Verdict)
 	}
 	return p.Code
+}
+
+// ServiceStands tells whether the digest is that of a service key that is good now.
+func (e *Engine) ServiceStands(presented keyfmt.Digest) bool {
+	k, ok := e.replica.Load().LookupService(presented)
+	return ok && !k.Expired(time.UnixMilli(e.now().ms))
 }
 
 // service decides on a service key: good, expired or not there.
@@ -196,5 +203,5 @@ func (e *Engine) service(facts *replica.Replica, token string, now int64, p *Pri
 	default:
 		p.Code = Valid
 	}
-	p.IsService, p.Service = true, k
+	p.IsService, p.Service, p.Presented = true, k, k.Digest.Sum
 }

@@ -1,0 +1,14 @@
+package httpapi
+
+import "strings"
+
+// Writes lists the operations that change something, or take a body, and want a credential: method and pattern.
+func Writes() []string {
+	var out []string
+	for _, rt := range (&api{}).routes() {
+		if !rt.public && (rt.body != noBody || !strings.HasPrefix(rt.on, "GET ")) {
+			out = append(out, rt.on)
+		}
+	}
+	return out
+}
