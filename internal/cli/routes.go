@@ -132,12 +132,16 @@ func (c *routesExplain) Run(a *app) error {
 	if !r.Public {
 		pairs = append(pairs, "costs", fmt.Sprint(r.Cost))
 	}
+	if r.CORS != nil {
+		pairs = append(pairs, "browsers", r.CORS.Says())
+	}
 	facts(a.Out, pairs...)
 	return nil
 }
 
 type routesFromOpenAPI struct {
-	File string `arg:"" type:"existingfile" help:"An OpenAPI 3 document, YAML or JSON."`
+	File       string   `arg:"" type:"existingfile" help:"An OpenAPI 3 document, YAML or JSON."`
+	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"An origin whose pages may use every route, such as https://app.example.com. Repeatable."`
 	settingsFlags
 }
 
@@ -163,7 +167,7 @@ func (c *routesFromOpenAPI) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	text, err := routes.FromOpenAPI(filepath.Base(c.File), data, catalogue)
+	text, err := routes.FromOpenAPI(filepath.Base(c.File), data, catalogue, c.CORSOrigin...)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type Asked struct {
 	authorization, apiKey         slot
 	forwardedMethod, forwardedURI slot
 	originalMethod, originalURI   slot
+	origin, requestMethod         slot // Origin and Access-Control-Request-Method: what a browser says of the page that asks
+	override                      bool // a header that some servers take for another method
 	forwardedFor                  []string
 	alias                         bool
 	permissions                   bool // permission= stands in the query
@@ -62,18 +64,26 @@ func (a *Asked) slotOf(name string) *slot {
 		return nil
 	}
 	switch len(name) {
+	case len("Origin"):
+		return is("Origin", &a.origin)
 	case len("X-API-Key"):
 		return is("X-API-Key", &a.apiKey)
-	case len("Authorization"):
+	case len("Authorization"): // and X-HTTP-Method
+		a.override = a.override || strings.EqualFold(name, "X-HTTP-Method")
 		return is("Authorization", &a.authorization)
 	case len("X-Original-URI"):
 		return is("X-Original-URI", &a.originalURI)
 	case len("X-Forwarded-Uri"):
 		return is("X-Forwarded-Uri", &a.forwardedURI)
-	case len("X-Original-Method"):
+	case len("X-Original-Method"): // and X-Method-Override
+		a.override = a.override || strings.EqualFold(name, "X-Method-Override")
 		return is("X-Original-Method", &a.originalMethod)
 	case len("X-Forwarded-Method"):
 		return is("X-Forwarded-Method", &a.forwardedMethod)
+	case len("X-HTTP-Method-Override"):
+		a.override = a.override || strings.EqualFold(name, "X-HTTP-Method-Override")
+	case len("Access-Control-Request-Method"):
+		return is("Access-Control-Request-Method", &a.requestMethod)
 	}
 	return nil
 }

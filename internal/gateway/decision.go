@@ -25,6 +25,7 @@ type Decision struct {
 	gate      *Gate
 	denied    bool // deny_status=403
 	tokenSent bool
+	cross     crossOrigin
 }
 
 // The headers that say who it is. Every answer has all of them, empty where there is nothing to say, so that a proxy which copies them
@@ -38,15 +39,18 @@ const (
 )
 
 // Passes tells whether the request may go on.
-func (d *Decision) Passes() bool { return d.Fault == nil }
+func (d *Decision) Passes() bool { return d.Fault == nil && !d.Preflight() }
 
 func (d *Decision) settle() {
 	d.Status = http.StatusOK
-	if d.Fault != nil {
+	switch {
+	case d.Fault != nil:
 		d.Status = d.Fault.Code.Status()
+	case d.Preflight():
+		d.Status = http.StatusNoContent
 	}
 	d.Reason = d.Status
-	if d.denied && d.Fault != nil {
+	if d.denied && !d.Passes() {
 		d.Status = http.StatusForbidden
 	}
 }
@@ -87,11 +91,11 @@ func (d *Decision) Limits(tell func(name, value string)) {
 // Challenge tells what a refusal asks of the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3), and, with deny_status, the
 // status that it stands for.
 func (d *Decision) Challenge(tell func(name, value string)) {
+	if d.denied && !d.Passes() {
+		tell(HeaderStatus, strconv.Itoa(d.Reason))
+	}
 	if d.Fault == nil {
 		return
-	}
-	if d.denied {
-		tell(HeaderStatus, strconv.Itoa(d.Reason))
 	}
 	switch d.Fault.Code {
 	case fault.Unauthenticated:
@@ -118,6 +122,7 @@ func (d *Decision) Headers(tell func(name, value string)) {
 	d.Identity(tell)
 	d.Limits(tell)
 	d.Challenge(tell)
+	d.CrossOrigin(tell)
 }
 
 // Body is what a refusal says, JSON in the one envelope; nil where the request passes.

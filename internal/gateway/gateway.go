@@ -66,6 +66,9 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 	if err != nil {
 		return err
 	}
+	if a.origin.times > 0 && g.crossOrigin(a, target, d) {
+		return nil
+	}
 	token, err := a.token()
 	if err != nil {
 		return err

@@ -28,8 +28,10 @@ func (x *exchange) check() {
 		}
 	}
 	d.Headers(func(name, value string) { x.w.Header()[http.CanonicalHeaderKey(name)] = []string{value} })
-	if d.Passes() {
-		x.w.Header().Set("Content-Length", "0")
+	if d.Fault == nil {
+		if d.Status != http.StatusNoContent {
+			x.w.Header().Set("Content-Length", "0")
+		}
 		x.w.WriteHeader(d.Status)
 		return
 	}

@@ -75,6 +75,41 @@ func TestTheRouteTableSaysWhatARequestDemands(t *testing.T) {
 	}
 }
 
+// A preflight request that the gateway answers is neither a yes nor a refusal; the identity headers are there and empty.
+func TestAPreflightRequestIsAnsweredWithoutAKey(t *testing.T) {
+	t.Parallel()
+	h, key, _ := proxied(t, `routes:
+  - {method: GET, path: /v1/a, permissions: [calls:read], cors: {origins: ['https://app.example'], preflight: gateway}}
+  - {method: GET, path: /v1/b, permissions: [calls:read], cors: {origins: ['*']}}
+`)
+	origin, method := header("Origin", "https://app.example"), header("Access-Control-Request-Method", "GET")
+	got := h.ask("", "OPTIONS", "/v1/a", origin, method).want(204)
+	for name, want := range map[string]string{"X-Keyward-Key-Id": "", "X-Keyward-User-Id": "", "Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin"} {
+		if values := got.Header()[name]; len(values) != 1 || values[0] != want {
+			t.Errorf("%s is %q, want it once: %q", name, values, want)
+		}
+	}
+	if got.Body.Len() > 0 {
+		t.Errorf("204 has a body: %s", got.Body)
+	}
+	denied := h.do("GET", "/check?deny_status=403", "", "", from(proxy), header("X-Forwarded-Method", "OPTIONS"), header("X-Forwarded-Uri", "/v1/a"), origin, method).want(403)
+	if denied.Header().Get("X-Keyward-Status") != "204" {
+		t.Errorf("X-Keyward-Status is %q", denied.Header().Get("X-Keyward-Status"))
+	}
+	passed := h.ask("", "OPTIONS", "/v1/b", origin, method).want(200)
+	if passed.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Error("an answer that lets a request pass tells the page something")
+	}
+	h.ask(key, "OPTIONS", "/v1/a", method).refused(403, "permission_denied", "")
+	h.ask("", "OPTIONS", "/v1/a", header("Origin", "https://evil.example"), method).refused(403, "permission_denied", "")
+	h.ask("", "GET", "/v1/a", origin, method).refused(401, "unauthenticated", "")
+	h.ask("", "OPTIONS", "/v1/a", from("203.0.113.7:1"), origin, method).refused(403, "permission_denied", "")
+	refused := h.ask("", "GET", "/v1/b", origin).want(401)
+	if refused.Header().Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(refused.Header().Get("Access-Control-Expose-Headers"), "Retry-After") {
+		t.Errorf("a refusal to a page: %v", refused.Header())
+	}
+}
+
 func TestT59EveryRefusalHasTheIdentityHeadersToo(t *testing.T) {
 	t.Parallel()
 	h, _, _ := proxied(t, shopRoutes)

@@ -53,6 +53,9 @@ func (a *api) quickCheck(d *desk, p *PlainCheck, reply *Reply) (ok bool) {
 	p.Asked.Peer = p.Peer
 	decided := &d.decision
 	a.Gateway.Decide(&p.Asked, decided)
+	if decided.Preflight() { // an answer without a body is written by net/http; nothing was spent
+		return false
+	}
 	reply.Status, reply.Body = decided.Status, append(reply.Body[:0], decided.Body(reply.RequestID)...)
 	reply.Headers = append(reply.Headers[:0], Header{"Referrer-Policy", "no-referrer"}, Header{"X-Content-Type-Options", "nosniff"},
 		Header{"X-Request-Id", reply.RequestID})

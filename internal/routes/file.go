@@ -46,6 +46,7 @@ func Read(path string, catalogue *perm.Catalogue) (*Table, error) {
 //	    path: /v1/calls
 //	    permissions: {any: [calls:write, calls:delete]}
 //	    cost: 5
+//	    cors: {origins: ['https://app.example.com']}
 //	  - method: '*'
 //	    path: /status
 //	    public: true
@@ -113,7 +114,7 @@ func (p reader) route(item *yaml.Node) (*Route, error) {
 	if item.Kind != yaml.MappingNode {
 		return nil, p.At(item, "want {method, path, permissions}, not %s", strictyaml.Kind(item))
 	}
-	m, err := p.Members(item, "method", "path", "permissions", "public", "cost")
+	m, err := p.Members(item, "method", "path", "permissions", "public", "cost", "cors")
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +126,9 @@ func (p reader) route(item *yaml.Node) (*Route, error) {
 		return nil, err
 	}
 	if r.Public, err = p.public(m["public"]); err != nil {
+		return nil, err
+	}
+	if r.CORS, err = p.cors(m["cors"]); err != nil {
 		return nil, err
 	}
 	switch {

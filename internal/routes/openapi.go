@@ -14,9 +14,14 @@ import (
 
 // FromOpenAPI writes the file of a first table from the security requirements of an OpenAPI 3 document; name stands for it in errors. What
 // the document leaves open, and what a rule cannot say, becomes a comment, so that it is denied. The text is a good table, unless
-// everything in it is a comment.
-func FromOpenAPI(name string, data []byte, catalogue *perm.Catalogue) (string, error) {
+// everything in it is a comment. Every rule allows pages of the given origins, if there are any; the API answers their preflight requests.
+func FromOpenAPI(name string, data []byte, catalogue *perm.Catalogue, origins ...string) (string, error) {
 	const most = 16 << 20
+	for _, origin := range origins {
+		if origin != AnyOrigin && !IsOrigin(origin) {
+			return "", fmt.Errorf("%q is no origin: want scheme://host or scheme://host:port in lower case", origin)
+		}
+	}
 	if len(data) > most {
 		return "", fmt.Errorf("%s:1:1: is larger than %d bytes", name, most)
 	}
@@ -30,6 +35,9 @@ func FromOpenAPI(name string, data []byte, catalogue *perm.Catalogue) (string, e
 		return "", f.At(root, "want an OpenAPI 3 document with paths")
 	}
 	w := &tableWriter{catalogue: catalogue, prefix: basePath(root), common: child(root, "security"), seen: &Table{}}
+	if len(origins) > 0 {
+		w.cors = ", cors: {origins: ['" + strings.Join(origins, "', '") + "']}"
+	}
 	fmt.Fprintf(&w.b, "# A first route table, from the security requirements of %s.\n# Read it before you use it: what is a comment here is denied.\nroutes:\n", printableName(name))
 	for i := 0; i+1 < len(paths.Content); i += 2 {
 		w.path(paths.Content[i].Value, paths.Content[i+1])
@@ -48,6 +56,7 @@ type tableWriter struct {
 	prefix    string     // of every path
 	common    *yaml.Node // the security of operations that have none of their own
 	seen      *Table     // what was written
+	cors      string     // member of every rule, with the comma before it
 }
 
 var operations = []string{"get", "head", "post", "put", "patch", "delete", "options", "trace"}
@@ -92,7 +101,7 @@ func (w *tableWriter) operation(method, path string, op *yaml.Node) {
 		w.comment(request, "is the same request as "+before.Path)
 		return
 	}
-	fmt.Fprintf(&w.b, "  - {method: %s, path: %s, %s}\n", method, quoted(path), says)
+	fmt.Fprintf(&w.b, "  - {method: %s, path: %s, %s%s}\n", method, quoted(path), says, w.cors)
 }
 
 // demand turns security requirements into a rule's words: alternatives, each of them scopes that are needed together.

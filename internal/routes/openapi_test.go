@@ -58,6 +58,21 @@ routes:
 	}
 }
 
+func TestAFirstTableAllowsThePagesOfNamedOrigins(t *testing.T) {
+	t.Parallel()
+	got, err := routes.FromOpenAPI("openapi.yaml", []byte(document), perm.Builtin(), "https://app.example.com", "http://localhost:5173")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := parse(t, got).Match("GET", "/v1/calls/42")
+	if rule == nil || rule.CORS.Allow("http://localhost:5173") == "" || rule.CORS.Allow("https://evil.example") != "" || rule.CORS.Gateway {
+		t.Errorf("%+v in\n%s", rule, got)
+	}
+	if _, err := routes.FromOpenAPI("openapi.yaml", []byte(document), perm.Builtin(), "app.example.com"); err == nil {
+		t.Error("a name without a scheme was taken for an origin")
+	}
+}
+
 func TestADocumentThatSaysNothingOfSecurityOpensNothing(t *testing.T) {
 	t.Parallel()
 	got, err := routes.FromOpenAPI("o.json", []byte(`{"openapi":"3.0.3","paths":{"/a":{"get":{}},"/b\n- {method: GET}":{"get":{"security":[]}}}}`), perm.Builtin())

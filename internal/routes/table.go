@@ -19,8 +19,9 @@ type Route struct {
 	Demand  perm.Demand
 	All     []string // the demand's names, for people
 	Any     []string
-	Cost    int // what a request takes from the key's limits
-	Line    int // in the file
+	Cost    int   // what a request takes from the key's limits
+	CORS    *CORS // nil where pages of other origins are not told anything
+	Line    int   // in the file
 }
 
 // AnyMethod stands for every method.

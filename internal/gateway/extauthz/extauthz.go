@@ -52,7 +52,7 @@ type Server struct {
 
 // The bounds of what a peer may take up. Envoy opens one connection for each of its threads and asks on many streams of it.
 const (
-	maxMessage    = 256 << 10 // bytes: the headers of a request, and no body
+	maxMessage    = 16 << 20 // bytes: a larger question fails as a call, without an answer
 	maxHeaderList = 16 << 10
 	maxStreams    = 1000 // at once, on a connection
 	handshakeTime = 10 * time.Second

@@ -319,12 +319,25 @@ func TestHealthAndReflectionAreThere(t *testing.T) {
 	_ = stream.CloseSend()
 }
 
-func TestABigQuestionIsRefusedAndTheDoorStaysOpen(t *testing.T) {
+// An answer is a decision, whatever the size of the question; a call that fails is decided by Envoy's failure_mode_allow.
+func TestABigQuestionIsJudgedUpToTheHardLimitAndTheDoorStaysOpen(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	_, err := h.envoy.Check(t.Context(), h.question("GET", "/v1/calls/1", map[string]string{"x-big": strings.Repeat("a", 1<<20)}))
+	for _, size := range []int{1 << 20, 16<<20 - 4096} {
+		big := map[string]string{"x-big": strings.Repeat("a", size)}
+		if h.ask(h.question("GET", "/v1/calls/1", big)).GetDeniedResponse().GetStatus().GetCode() != 401 {
+			t.Errorf("%d bytes without a key are not denied with 401", size)
+		}
+		for name, value := range bearer(h.key) {
+			big[name] = value
+		}
+		if h.ask(h.question("GET", "/v1/calls/1", big)).GetOkResponse() == nil {
+			t.Errorf("%d bytes with a good key do not pass", size)
+		}
+	}
+	_, err := h.envoy.Check(t.Context(), h.question("GET", "/v1/calls/1", map[string]string{"x-big": strings.Repeat("a", 16<<20)}))
 	if status.Code(err) != codes.ResourceExhausted {
-		t.Errorf("1 MiB: %v", err)
+		t.Errorf("beyond the hard limit: %v", err)
 	}
 	if h.ask(h.question("GET", "/v1/calls/1", bearer(h.key))).GetOkResponse() == nil {
 		t.Error("afterwards a good key is refused")

@@ -3,6 +3,8 @@ package recipes_test
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,6 +34,13 @@ const table = `routes:
   - {method: POST, path: /v1/calls, permissions: [calls:write]}
   - {method: PUT, path: /v1/upload, permissions: [calls:read]}
   - {method: '*', path: /status, public: true}
+  - {method: GET, path: '/v1/pages/{id}', permissions: [calls:read], cors: {origins: ['https://app.example.com']}}
+  - method: GET
+    path: '/v1/panes/{id}'
+    permissions: [calls:read]
+    cors: {origins: ['https://app.example.com'], preflight: gateway, headers: [Authorization, X-Trace], maxAge: 60}
+  - {method: GET, path: '/v1/sockets/{id}', permissions: [calls:read]}
+  - {method: GET, path: /v1/events, permissions: [calls:read]}
 `
 
 // process is a program that runs.
@@ -97,11 +106,39 @@ func newAPI(t *testing.T) *api {
 		a.all = append(a.all, seen{r.Method, r.RequestURI, r.Header.Clone()})
 		a.mu.Unlock()
 		w.Header().Set("X-Api", "yes")
-		_, _ = io.WriteString(w, "hello")
+		switch {
+		case r.Header.Get("Upgrade") == "websocket":
+			echo(w, r.Header.Get("Sec-WebSocket-Key"))
+		case r.URL.Path == "/v1/events":
+			w.Header().Set("Content-Type", "text/event-stream")
+			for _, event := range []string{"data: first\n\n", "data: second\n\n"} {
+				_, _ = io.WriteString(w, event)
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(50 * time.Millisecond)
+			}
+			<-r.Context().Done()
+		default:
+			_, _ = io.WriteString(w, "hello")
+		}
 	}))
 	t.Cleanup(s.Close)
 	a.at = s.Listener.Addr().String()
 	return a
+}
+
+// echo accepts the upgrade to a WebSocket (RFC 6455, section 4.2.2), and gives back what comes.
+func echo(w http.ResponseWriter, key string) {
+	accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	w.Header().Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(accept[:]))
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "websocket")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	c, rest, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	_, _ = io.Copy(c, rest)
 }
 
 // take answers what has come since the last time.
@@ -129,6 +166,7 @@ type house struct {
 	t         *testing.T
 	api       *api
 	keyward   *process
+	env       []string // Keyward's
 	client    *keyward.Client
 	url       string // Keyward's
 	data      string // host:port of its data listener
@@ -197,8 +235,9 @@ func (h *house) startKeyward() {
 		h.t.Fatal(err)
 	}
 	h.data = freeAddress(h.t)
-	h.keyward = spawn(h.t, []string{"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_DATA_ADDR=" + h.data, "KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json",
-		"KEYWARD_TRUSTED_PROXIES=127.0.0.1/32", "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db")}, binary, "serve")
+	h.env = []string{"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_DATA_ADDR=" + h.data, "KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json",
+		"KEYWARD_TRUSTED_PROXIES=127.0.0.1/32", "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db")}
+	h.keyward = spawn(h.t, h.env, binary, "serve")
 	h.keyward.await(h.t, "its address", func() bool {
 		for _, url := range listening.FindAllString(h.keyward.out.String(), -1) {
 			if url != "http://"+h.data {

@@ -12,10 +12,13 @@ local withheld = {
 
 -- What a refusal may carry on to the client.
 local told = {
-  "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id", "cache-control",
+  "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id", "cache-control", "vary",
+  "access-control-allow-origin", "access-control-expose-headers", "access-control-allow-methods", "access-control-allow-headers",
+  "access-control-max-age",
 }
 
-local refusals = { [400] = true, [401] = true, [403] = true, [429] = true, [503] = true }
+-- 204 is the answer to a browser's preflight request.
+local refusals = { [204] = true, [400] = true, [401] = true, [403] = true, [429] = true, [503] = true }
 
 -- first gives the first value of an answer's header, which the client counts from 0 and from 1 alike.
 local function first(headers, name)
