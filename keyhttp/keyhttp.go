@@ -98,7 +98,8 @@ func peer(r *http.Request) string {
 
 // Rule is what a request needs.
 type Rule struct {
-	// All has to be held, and, where Any is not nil, one of Any. Without either a key that is good is enough.
+	// All has to be held, and, where Any is not nil, one of Any. Without either a key that is good is enough. An Any that is empty but
+	// not nil cannot be met; Check panics.
 	All, Any []string
 	// Cost is what the request takes from the key's limits, 0 to 1000; nil is 1.
 	Cost *int
@@ -109,14 +110,17 @@ func (g *Guard) Require(permissions ...string) func(http.Handler) http.Handler {
 	return g.Check(Rule{All: permissions})
 }
 
-// RequireAny lets requests through whose key holds at least one of the permissions; of none there is none to hold, and nobody gets
-// through.
+// RequireAny lets requests through whose key holds at least one of the permissions. It panics where none is named: a key holds none
+// of none, so that is a list which went wrong, and the service should not start with it.
 func (g *Guard) RequireAny(permissions ...string) func(http.Handler) http.Handler {
 	return g.Check(Rule{Any: append([]string{}, permissions...)})
 }
 
-// Check lets requests through that keep to a rule.
+// Check lets requests through that keep to a rule. It panics where the rule wants one permission out of none.
 func (g *Guard) Check(rule Rule) func(http.Handler) http.Handler {
+	if rule.Any != nil && len(rule.Any) == 0 {
+		panic("keyhttp: the rule wants one permission out of none")
+	}
 	rule.All, rule.Any = slices.Clone(rule.All), slices.Clone(rule.Any)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

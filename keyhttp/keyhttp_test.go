@@ -178,11 +178,29 @@ func TestEveryReasonToRefuseIsToldAsKeywardTellsIt(t *testing.T) {
 	if a := get(t, from.Require("calls:read"), "/calls", "X-API-Key", bound.Key.Reveal()); a.Code != 200 {
 		t.Errorf("from its own address: %d %s", a.Code, a.Body)
 	}
-	if a := get(t, guard.RequireAny(), "/calls", "X-API-Key", good); a.Code != 503 {
-		t.Errorf("any of none: %d", a.Code)
-	}
 	if a := get(t, guard.Require("calls:read"), "/calls", "X-Request-Id", "from-the-proxy.1"); a.error().RequestID != "from-the-proxy.1" {
 		t.Errorf("the request's id: %s", a.Body)
+	}
+}
+
+// A list that came out empty must not open a door: the service does not start with it.
+func TestARuleThatCannotBeMetPanicsWhenItIsMade(t *testing.T) {
+	t.Parallel()
+	guard := keyhttp.New(newHouse(t).client)
+	var configured []string
+	for name, make := range map[string]func(){
+		"RequireAny of nothing":       func() { guard.RequireAny() },
+		"RequireAny of an empty list": func() { guard.RequireAny(configured...) },
+		"Check":                       func() { guard.Check(keyhttp.Rule{All: []string{"calls:read"}, Any: []string{}}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: it is taken", name)
+				}
+			}()
+			make()
+		}()
 	}
 }
 

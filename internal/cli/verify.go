@@ -31,6 +31,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Permission != nil && len(c.Permission) == 0 { // as in --permission "$NEEDED" where the variable is empty
+		return fmt.Errorf("--permission is given and names none: leave it out to ask whether the key is good at all")
+	}
 	key, err := c.key(a)
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ var unusual = []string{
 	`{"key":"x","cost":1001}`, `{"key":"x","cost":10000}`, `{"key":"x","cost":00001}`, `{"key":"x","cost":9007199254740993}`, `{"key":"x","cost":null}`, `{"key":"x","cost":}`, `{"key":"x","cost":1`, `{"key":"x","cost":1]}`, `{"key":"x","cost":1 2}`,
 	`{"key":"x","cost":1,"cost":1}`, `{"key":"x","permissions":null}`, `{"key":"x","permissions":"calls:read"}`, `{"key":"x","permissions":[null]}`, `{"key":"x","permissions":["calls:fly"]}`, `{"key":"x","permissions":["Calls:read"]}`, `{"key":"x","permissions":["calls:read",]}`,
 	`{"key":"x","permissions":["calls:read"`, `{"key":"x","permissions":["calls:read"}`, `{"key":"x","permissions":[["calls:read"]]}`, `{"key":"x","permissions":{"all":null}}`, `{"key":"x","permissions":{"all":[],"all":[]}}`, `{"key":"x","permissions":{"All":[]}}`, `{"key":"x","permissions":{"one":[]}}`, `{"key":"x","permissions":{"all":[],}}`,
-	`{"key":"x","permissions":{"any":["x"]}}`, `{"key":"x","permissions":{"all":["calls:read"]}`, `{"key":"x","ip":"nowhere"}`, `{"key":"x","ip":""}`, `{"key":"x","ip":"fe80::1%eth0"}`, `{"key":"x","ip":null}`, `{"key":"x","ip":"1.2.3.4","ip":"1.2.3.4"}`, `{"key":"x","ip":"1.2.3.04"}`,
+	`{"key":"x","permissions":{"any":[]}}`, `{"key":"x","permissions":{"any":["x"]}}`, `{"key":"x","permissions":{"all":["calls:read"]}`, `{"key":"x","ip":"nowhere"}`, `{"key":"x","ip":""}`, `{"key":"x","ip":"fe80::1%eth0"}`, `{"key":"x","ip":null}`, `{"key":"x","ip":"1.2.3.4","ip":"1.2.3.4"}`, `{"key":"x","ip":"1.2.3.04"}`,
 	strings.Repeat("[", 40), strings.Repeat(`{"key":`, 40),
 	`{"items":[]}`, `{"items":null}`, `{"items":{}}`, `{"items":[{"key":"x"},]}`, `{"items":[{"key":"x"}{"key":"y"}]}`, `{"items":[{"key":"x"}],"items":[]}`, `{"items":[{"key":"x"}]} x`, `{"Items":[{"key":"x"}]}`, `{"items":[{}]}`, `{"items":[{"key":"x"}],"more":1}`, `{"items":[{"key":"x"}`, `{"items":[null]}`,
 }
@@ -107,18 +107,20 @@ func space() *rapid.Generator[string] {
 // ordinary draws a body as a client may write it: any order, any space, every member with a value that is right.
 func ordinary(t *rapid.T) string {
 	sp := func() string { return space().Draw(t, "space") }
-	list := func() string {
-		names := rapid.SliceOfN(rapid.SampledFrom(perm.Builtin().Names(perm.Builtin().All())), 0, 5).Draw(t, "names")
+	listOf := func(least int) string {
+		names := rapid.SliceOfN(rapid.SampledFrom(perm.Builtin().Names(perm.Builtin().All())), least, 5).Draw(t, "names")
 		for i, n := range names {
 			names[i] = sp() + `"` + n + `"` + sp()
 		}
 		return "[" + strings.Join(names, ",") + sp() + "]"
 	}
+	list := func() string { return listOf(0) }
+	some := func() string { return listOf(1) } // an empty "any" is refused
 	members := []string{fmt.Sprintf(`"key"%s:%s"%s"`, sp(), sp(), rapid.SampledFrom([]string{value, "", "x", "a key {}[],:'"}).Draw(t, "key"))}
 	if rapid.Bool().Draw(t, "demand") {
 		members = append(members, rapid.SampledFrom([]string{
 			`"permissions":` + sp() + list(), `"permissions":{` + sp() + `}`, `"permissions":{"all":` + list() + sp() + `}`,
-			`"permissions":{` + sp() + `"any":` + list() + `}`, `"permissions":{"any":` + list() + `,` + sp() + `"all"` + sp() + `:` + list() + `}`}).Draw(t, "form"))
+			`"permissions":{` + sp() + `"any":` + some() + `}`, `"permissions":{"any":` + some() + `,` + sp() + `"all"` + sp() + `:` + list() + `}`}).Draw(t, "form"))
 	}
 	if rapid.Bool().Draw(t, "costs") {
 		members = append(members, fmt.Sprintf(`"cost":%s%d%s`, sp(), rapid.IntRange(0, hotwire.MaxCost).Draw(t, "cost"), sp()))

@@ -131,6 +131,7 @@ func (r *Reader) demand(d *perm.Demand) (ok bool) {
 		case ok && string(name) == "any" && !any:
 			any = true
 			d.Any, ok = r.set(r.any)
+			ok = ok && !d.Any.IsEmpty() // the other reader says why
 		default:
 			return false
 		}

@@ -49,6 +49,8 @@ func TestAQuestionThatIsWrongNamesItsField(t *testing.T) {
 		{`{"key":null}`, "key"},
 		{`{"key":"x","permissions":["calls:read","calls:fly"]}`, "permissions[1]"},
 		{`{"key":"x","permissions":{"any":["calls:fly"]}}`, "permissions.any[0]"},
+		{`{"key":"x","permissions":{"any":[]}}`, "permissions.any"},
+		{`{"key":"x","permissions":{"all":["calls:read"],"any":[ ]}}`, "permissions.any"},
 		{`{"key":"x","permissions":{"all":["calls:read","calls:fly"]}}`, "permissions.all[1]"},
 		{`{"key":"x","permissions":{"one":[]}}`, "permissions.one"},
 		{`{"key":"x","permissions":{"all":null}}`, "permissions.all"},

@@ -17,8 +17,9 @@ type Verify struct {
 
 // Demand is what a verification asks of a key. A plain list stands for All.
 type Demand struct {
-	List     bool // it was given as a list
-	All, Any []string
+	List bool     // it was given as a list
+	All  []string // empty demands nothing
+	Any  []string // nil where it was left out; given and empty it cannot be met
 }
 
 type demandMembers struct {
