@@ -59,6 +59,10 @@ soak: ## Check over hours what CI checks in seconds: revocations over a million 
 	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} CGO_ENABLED=1 go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
 	KEYWARD_SOAK=true go test -count=1 -timeout 6h -v ./test/cluster
 
+.PHONY: mutants
+mutants: ## Break promises of the code one at a time, and name every break that no test notices (ARGS="-part 3/20", ARGS="-only lease")
+	go run ./test/mutants $(ARGS)
+
 .PHONY: sbom
 sbom: build ## List what bin/keyward is made of in bin/keyward.spdx.json (SPDX 2.3)
 	scripts/sbom bin/keyward > bin/keyward.spdx.json

@@ -176,6 +176,7 @@ var keyward = archtest.House{
 			"internal/usage", "internal/verify",
 		}},
 		{Path: "bench/sim", Level: archtest.Outside},
+		{Path: "test/mutants", Level: archtest.Outside, ForTest: true},
 		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
 		{Path: "internal/rig", Level: archtest.Values, ForTest: true},
 	},
@@ -208,7 +209,7 @@ var keyward = archtest.House{
 		{Room: "keyhttp", Never: []string{"internal"}},
 	},
 
-	MayClock: []string{".", "bench", "cmd", "internal/cli", "internal/rig", "internal/server", "keyhttp", "keywardtest"},
+	MayClock: []string{".", "bench", "cmd", "internal/cli", "internal/rig", "internal/server", "keyhttp", "keywardtest", "test/mutants"},
 
 	LinesOfFile:     600,
 	LinesOfFunction: 100,

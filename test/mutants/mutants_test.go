@@ -1,0 +1,105 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every mutant of the lists applies to the code as it is, so that none is forgotten when a line changes.
+func TestEveryMutantApplies(t *testing.T) {
+	t.Parallel()
+	all, err := readLists("lists")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		t.Error("there is no mutant")
+	}
+	for _, m := range all {
+		if _, err := m.apply("../.."); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+	}
+}
+
+const sums = `== The sum is a difference
+file sum.go
+test . TestSum
+-	return a + b
++	return a - b
+== The sum forgets its second term, and the test asks for nothing else
+file sum.go
+test . TestZero
+-	return a + b
++	return a + 0*b
+== A line that is not there
+file sum.go
+test . TestSum
+-	return a * b
++	return 0
+== Text that does not compile
+file sum.go
+test . TestSum
+-	return a + b
++	return "a"
+== A test that is not there
+file sum.go
+test . TestNothing
+-	return a + b
++	return 1
+`
+
+func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":      "module example\n\ngo 1.26\n",
+		"sum.go":      "package sum\n\nfunc Sum(a, b int) int {\n\treturn a + b\n}\n",
+		"sum_test.go": "package sum\n\nimport \"testing\"\n\nfunc TestSum(t *testing.T) {\n\tif Sum(1, 2) != 3 {\n\t\tt.Fail()\n\t}\n}\n\nfunc TestZero(t *testing.T) {\n\tif Sum(1, 0) != 1 {\n\t\tt.Fail()\n\t}\n}\n",
+		filepath.Join("test", "mutants", "lists", "sum.txt"): sums,
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	err := run(t.Context(), root, options{part: "1/1", patience: time.Minute}, &out)
+	if err == nil || strings.Contains(err.Error(), "is a difference") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	for name, fate := range map[string]string{"is a difference": killed, "forgets": survived, "not there": unsound, "does not compile": unsound, "test that is not": unsound} {
+		found := false
+		for line := range strings.SplitSeq(out.String(), "\n") {
+			found = found || strings.Contains(line, fate) && strings.Contains(line, name)
+		}
+		if !found {
+			t.Errorf("%s: want %s\n%s", name, fate, &out)
+		}
+	}
+	if err := run(t.Context(), root, options{part: "1/5", patience: time.Minute}, &out); err != nil {
+		t.Errorf("the part with the killed one: %v", err)
+	}
+}
+
+func TestTheListIsReadStrictly(t *testing.T) {
+	t.Parallel()
+	for text, word := range map[string]string{
+		"file a.go\n":                               "a name first",
+		"== a\nfile a.go\n-x\n":                     "want file, test",
+		"== a\ntest ./a TestA\n-x\n":                "want file, test",
+		"== a\nfile a.go\ntest ./a TestA\n":         "want file, test",
+		"== a\nfile a.go\ntest ./a\n-x\n":           "want test PACKAGE PATTERN",
+		"== a\nfile a.go\ntest ./a TestA\n-x\nxy\n": "want file, test, - or +",
+	} {
+		if _, err := parse("l.txt", text); err == nil || !strings.Contains(err.Error(), word) || !strings.HasPrefix(err.Error(), "l.txt:") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
