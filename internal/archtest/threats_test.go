@@ -31,13 +31,16 @@ func TestEveryThreatHasATestOrAReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := row.FindAllStringSubmatch(string(page), -1)
-	if len(rows) != threats {
-		t.Fatalf("%d rows, want %d", len(rows), threats)
+	if len(rows) < threats {
+		t.Fatalf("%d rows, want %d or more", len(rows), threats)
 	}
+	last := 0
 	for i, r := range rows {
-		if r[1] != strconv.Itoa(i+1) {
+		n, err := strconv.Atoi(r[1])
+		if err != nil || n <= last || i < threats && n != i+1 { // later numbers come as they are proved
 			t.Errorf("row %d is numbered %s", i+1, r[1])
 		}
+		last = n
 		switch {
 		case len(proved[r[1]]) == 0 && !excepted.MatchString(r[2]):
 			t.Errorf("no test carries T%s, and docs/threats.md gives no reason", r[1])

@@ -140,10 +140,18 @@ func (s *Service) update(ctx context.Context, c Caller, change func(*store.Tx, *
 	return storageFault(err)
 }
 
-// text forms of times that end up in events.
-func stamp(t time.Time) string {
+// stamp is a time as events show it: null for "never".
+func stamp(t time.Time) any {
 	if t.IsZero() {
-		return ""
+		return nil
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// bounded is a limit as events show it: null for none.
+func bounded(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }

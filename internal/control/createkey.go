@@ -273,11 +273,13 @@ func requestHash(in CreateKey) [32]byte {
 	return sha256.Sum256(raw)
 }
 
-// keyFields shows a key in an event.
+// keyFields shows a key in an event: each field that an operation can change, so that an update which changes none of them has changed
+// nothing. A rotation shows its own.
 func (s *Service) keyFields(k *apikey.Key) fields {
 	return fields{
 		"name": k.Name, "userId": string(k.User), "isActive": k.IsActive, "environment": string(k.Environment),
-		"expiresAt": stamp(k.ExpiresAt), "requestsPerMinute": k.Limits.PerMinute, "requestsPerDay": k.Limits.PerDay,
+		"expiresAt": stamp(k.ExpiresAt), "requestsPerMinute": bounded(k.Limits.PerMinute),
+		"requestsPerDay": bounded(k.Limits.PerDay), "revoked": k.Revoked, "kept": k.Orphan,
 		"description": k.Description, "metadata": json.RawMessage(orEmpty(k.Metadata)), "allowedIps": prefixes(k.AllowedIPs),
 		"permissions": s.cat.Names(k.Permissions), "key": k.Value.Masked,
 	}

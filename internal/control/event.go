@@ -87,6 +87,9 @@ func differences(before, after fields) (fields, fields) {
 	return b, a
 }
 
+// unchanged tells whether an update left everything as it was. Such an update writes no row and no event.
+func unchanged(before, after fields) bool { return reflect.DeepEqual(before, after) }
+
 func printableOnly(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -114,8 +114,11 @@ func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role strin
 	if m, err = tx.Member(m.Workspace, m.User); err != nil { // one who comes back has the keys of before
 		return Member{}, err
 	}
-	err = s.record(tx, a, change{kind: audit.MemberAdded, workspace: m.Workspace, target: string(m.User),
-		sentence: fmt.Sprintf("%s added as %s", m.User, r.Name), after: memberFields(m, r.Name)})
+	if err := s.record(tx, a, change{kind: audit.MemberAdded, workspace: m.Workspace, target: string(m.User),
+		sentence: fmt.Sprintf("%s added as %s", m.User, r.Name), after: memberFields(m, r.Name)}); err != nil {
+		return Member{}, err
+	}
+	err = s.welcomeBack(tx, a, m)
 	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
 }
 
@@ -148,7 +151,7 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 	if err != nil {
 		return Member{}, err
 	}
-	if old.System == account.Owner && !a.owner && !same(was, m) {
+	if old.System == account.Owner && !a.owner && !unchanged(memberFields(was, ""), memberFields(m, "")) {
 		return Member{}, ownersOnly("only an owner can change an owner")
 	}
 	role := old
@@ -161,7 +164,7 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 		}
 	}
 	out := Member{Member: m, RoleName: role.Name, IsOwner: role.System == account.Owner}
-	if same(was, m) {
+	if unchanged(memberFields(was, old.Name), memberFields(m, role.Name)) {
 		out.UpdatedAt = was.UpdatedAt
 		return out, nil
 	}
@@ -175,10 +178,6 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 	}
 	return out, s.record(tx, a, change{kind: audit.MemberUpdated, workspace: ws.ID, target: string(m.User),
 		sentence: fmt.Sprintf("%s updated", m.User), before: memberFields(was, old.Name), after: memberFields(m, role.Name)})
-}
-
-func same(a, b account.Member) bool {
-	return a.Role == b.Role && a.Email == b.Email && a.DisplayName == b.DisplayName
 }
 
 // passOwnership runs after an owner has gone or stepped down: it refuses where nobody is left, and names another as the

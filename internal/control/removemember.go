@@ -100,9 +100,10 @@ func foretell(k apikey.Key, settle settlement, now time.Time) SettledKey {
 // settlement decides what becomes of one key of a member who leaves: it changes the key and answers which count it falls under.
 type settlement func(k *apikey.Key, out *Removed) (changed bool)
 
+// stopKey also takes away the mark of a key that was kept before: the key of a member who has left, and which nobody kept, stays off.
 func stopKey(k *apikey.Key, out *Removed) bool {
-	was := k.IsActive
-	k.IsActive = false
+	was := k.IsActive || k.Orphan
+	k.IsActive, k.Orphan = false, false
 	out.Stopped++
 	return was
 }
@@ -145,7 +146,7 @@ func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m ac
 		if k.Revoked || !account.Grant(k.Permissions, a.holds, role.Permissions).IsEmpty() {
 			return stopKey(k, out)
 		}
-		k.User = heir
+		k.User, k.Orphan = heir, false
 		out.Transferred++
 		return true
 	}, nil
@@ -162,5 +163,27 @@ func (s *Service) settleKey(tx *store.Tx, a *actor, k *apikey.Key, settle settle
 	}
 	return s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
 		sentence: fmt.Sprintf("API key %q: its creator %s was removed", k.Name, was.User),
-		before:   s.keyFields(&was), after: s.keyFields(k), note: fields{"reason": "member.removed", "kept": k.Orphan}})
+		before:   s.keyFields(&was), after: s.keyFields(k), note: fields{"reason": "member.removed"}})
+}
+
+// welcomeBack takes the mark from keys that were kept when their creator left, now that the creator is a member again: they are
+// ordinary keys, and stop when the creator leaves again.
+func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) error {
+	keys, err := tx.KeptKeys(m.Workspace, m.User)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		before := s.keyFields(&k)
+		k.Orphan, k.UpdatedAt = false, tx.Now()
+		if err := tx.UpdateKey(k); err != nil {
+			return err
+		}
+		if err := s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+			sentence: fmt.Sprintf("API key %q: its creator %s is a member again", k.Name, k.User),
+			before:   before, after: s.keyFields(&k), note: fields{"reason": "member.added"}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

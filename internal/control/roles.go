@@ -135,6 +135,9 @@ func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role stri
 		if err := s.applyRole(tx.View, a, &r, in); err != nil {
 			return err
 		}
+		if out = s.assignable(a, was); unchanged(s.roleFields(was), s.roleFields(r)) {
+			return nil
+		}
 		r.UpdatedAt = tx.Now()
 		if err := tx.PutRole(r, text.Fold(r.Name)); err != nil {
 			return err

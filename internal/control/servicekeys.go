@@ -89,7 +89,8 @@ func (s *Service) putServiceKey(tx *store.Tx, a *actor, k account.ServiceKey) er
 }
 
 func serviceKeyFields(k account.ServiceKey) fields {
-	return fields{"name": k.Name, "scopes": k.Scopes, "expiresAt": stamp(k.ExpiresAt), "key": k.Masked}
+	return fields{"name": k.Name, "scopes": k.Scopes, "expiresAt": stamp(k.ExpiresAt), "key": k.Masked,
+		"fromEnvironment": k.FromEnv}
 }
 
 // ListServiceKeys gives a page of service keys, newest first.

@@ -42,12 +42,16 @@ func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 	if err := notWider(&was, &k, a.bound); err != nil {
 		return Key{}, err
 	}
+	before, after := s.keyFields(&was), s.keyFields(&k)
+	if unchanged(before, after) {
+		return s.show(tx.View, was)
+	}
 	k.UpdatedAt = tx.Now()
 	if err := tx.UpdateKey(k); err != nil {
 		return Key{}, err
 	}
 	err = s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
-		sentence: fmt.Sprintf("API key %q of %s updated", k.Name, k.User), before: s.keyFields(&was), after: s.keyFields(&k)})
+		sentence: fmt.Sprintf("API key %q of %s updated", k.Name, k.User), before: before, after: after})
 	if err != nil {
 		return Key{}, err
 	}

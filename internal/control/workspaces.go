@@ -175,6 +175,9 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 		if ws.Settings, err = settingsInput(in.Settings, was.Settings); err != nil {
 			return err
 		}
+		if out = was; unchanged(workspaceFields(was), workspaceFields(ws)) {
+			return nil
+		}
 		ws.UpdatedAt = tx.Now()
 		out = ws
 		if err := tx.PutWorkspace(ws); err != nil {
@@ -204,6 +207,7 @@ func (s *Service) DeleteWorkspace(ctx context.Context, c Caller, workspace strin
 func workspaceFields(w account.Workspace) fields {
 	return fields{"name": w.Name, "isActive": w.IsActive, "ownerId": string(w.OwnerID),
 		"permissionMode": string(w.Settings.PermissionMode), "requireExpiry": w.Settings.RequireExpiry,
-		"maxKeyLifetimeSeconds":    int64(w.Settings.MaxKeyLifetime.Seconds()),
-		"defaultRequestsPerMinute": w.Settings.DefaultRateLimit.PerMinute, "defaultRequestsPerDay": w.Settings.DefaultRateLimit.PerDay}
+		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
+		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
+		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay)}
 }

@@ -167,6 +167,15 @@ func (v *View) KeysOf(ws id.Workspace, u id.User) ([]apikey.Key, error) {
 	return v.Keys(KeyFilter{Workspace: ws, User: u})
 }
 
+// KeptKeys lists the keys of a user that were kept when the user left.
+func (v *View) KeptKeys(ws id.Workspace, u id.User) ([]apikey.Key, error) {
+	rows, err := inLive(v, ws, v.scanKey, selectKeys+` WHERE k.workspace_id = ? AND k.user_id = ? AND k.is_orphan = 1 ORDER BY k.id`, ws, u)
+	if err != nil {
+		return nil, err
+	}
+	return v.complete(rows)
+}
+
 // normal is the key as it will be read again, and shares nothing with the caller's.
 func normal(k apikey.Key, now time.Time) apikey.Key {
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt), whole(k.ExpiresAt)

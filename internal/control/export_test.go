@@ -1,0 +1,13 @@
+package control
+
+import (
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+)
+
+// KeyFields, WorkspaceFields and RoleFields are what events show.
+func (s *Service) KeyFields(k apikey.Key) map[string]any { return s.keyFields(&k) }
+
+func (s *Service) WorkspaceFields(w account.Workspace) map[string]any { return workspaceFields(w) }
+
+func (s *Service) RoleFields(r account.Role) map[string]any { return s.roleFields(r) }
