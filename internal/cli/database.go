@@ -135,7 +135,10 @@ func (c *logsVerify) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-type migrateCmd struct{ databaseFlags }
+type migrateCmd struct {
+	databaseFlags
+	initFlag
+}
 
 func (migrateCmd) Help() string {
 	return `A server does the same when it starts. Make a backup before: a database does not go back to an earlier version.
@@ -150,7 +153,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := connect(ctx, cfg.Database, cfg, sqlite.Options{Lock: true})
+	d, err := connect(ctx, cfg.Database, cfg, sqlite.Options{Lock: true, Init: c.Init})
 	if err != nil {
 		return err
 	}

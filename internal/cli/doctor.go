@@ -124,6 +124,10 @@ func (d *doctor) files(cfg config.Config) {
 }
 
 func (d *doctor) database(ctx context.Context, cfg config.Config) {
+	if err := sqlite.Startable(cfg.Database); err != nil {
+		d.fail("database", "%s", err)
+		return
+	}
 	if _, err := os.Stat(cfg.Database); errors.Is(err, fs.ErrNotExist) {
 		d.ok("database", "%s is not there yet: the first start makes it", cfg.Database)
 		return

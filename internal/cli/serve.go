@@ -74,6 +74,12 @@ func (f *serverFlags) load() (config.Config, error) {
 
 type serveCmd struct {
 	serverFlags
+	initFlag
+}
+
+// initFlag is for the first start in odd cases, and for no other: so no setting has it.
+type initFlag struct {
+	Init bool `help:"Make a new, empty SQLite database although something beside it says that there was one."`
 }
 
 func (serveCmd) Help() string {
@@ -99,6 +105,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.Init = c.Init
 	noCoreDumps()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -42,6 +42,8 @@ type Config struct {
 
 	// Database is the path of the SQLite file; or, where Postgres is set, what may be shown of that.
 	Database string
+	// Init lets a new file be made where something says that there was one before. No setting has it: it is for one start.
+	Init bool
 	// Postgres is the URL of a PostgreSQL database; zero for SQLite.
 	Postgres keyfmt.Secret
 	// RootKey is the root service key; zero has one minted at the first start.

@@ -14,15 +14,15 @@ func storageFault(err error) error {
 		return nil
 	case errors.Is(err, store.ErrNotFound):
 		return fault.Missing()
+	case errors.Is(err, store.ErrUnknown):
+		return fault.New(fault.Unavailable, "the connection to the database was lost while the change was being committed, and it is not "+
+			"known whether it took place: look before you ask again").Because(err)
 	case errors.Is(err, store.ErrFull):
 		return fault.New(fault.Unavailable, "storage is full: nothing was changed").Because(err)
 	case errors.Is(err, store.ErrMoving):
 		return fault.New(fault.Unavailable, "the database is being moved to another server: nothing was changed").Because(err)
 	case errors.Is(err, store.ErrUnavailable):
 		return fault.New(fault.Unavailable, "the database is not available: nothing was changed").Because(err)
-	case errors.Is(err, store.ErrUnknown):
-		return fault.New(fault.Unavailable, "the connection to the database was lost while the change was being committed, and it is not "+
-			"known whether it took place: look before you ask again").Because(err)
 	}
 	return fault.From(err)
 }

@@ -97,6 +97,7 @@ func furniture() []string {
 		`INSERT INTO event_targets VALUES ('k00001', 2), ('k00001', 1)`,
 		`INSERT INTO day_quotas VALUES (x'00000000000000000000000000000000', 20000, 5), (x'ff000000000000000000000000000000', 20001, 7)`,
 		`INSERT INTO saved_windows VALUES ('n', 0, x'')`,
+		`INSERT INTO key_prefixes VALUES ('kw', 1), ('acme', 2)`,
 		`INSERT INTO usage_counts VALUES (0, 60000, 'k00001', 1, 2, 3, 4, 5, 6, 7, 8, 9), (0, 60000, '', 0, 0, 0, 0, 0, 0, 0, 0, 1)`,
 		`INSERT INTO usage_gone VALUES ('k99999')`,
 		`INSERT INTO sessions VALUES ('x', '', 'w1', 'u1', 'link', 'a', 'b', ` + zero + `, 1, 2, 3)`,

@@ -159,6 +159,9 @@ func (s *Server) readiness(ctx context.Context) (bool, any) {
 
 // unready says why nothing can be answered.
 func (s *Server) unready() string {
+	if s.sole.detached.Load() {
+		return "the database's file was moved, removed, replaced or written over: stop this server and put the right file in place"
+	}
 	if s.node != nil && s.node.Stats().Loads > 0 {
 		return "the copy in memory is older than KEYWARD_MAX_STALENESS: the database cannot be reached, or has become another"
 	}

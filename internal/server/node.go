@@ -21,7 +21,7 @@ const leaving = 3 * time.Second
 // connect opens the database that the settings name.
 func (s *Server) connect(ctx context.Context) (d driver, err error) {
 	if s.cfg.Postgres.IsZero() {
-		d, err = sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true})
+		d, err = sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true, Init: s.cfg.Init})
 	} else {
 		d, err = postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{})
 	}

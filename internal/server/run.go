@@ -19,6 +19,7 @@ const (
 	cleanEvery   = 30 * time.Second // dead rows are looked for
 	usageEvery   = 2 * time.Second  // usage is written at least
 	usageShare   = 4                // of the time is left to others, between two writings of usage
+	lookEvery    = time.Second      // the database's file is looked at
 	sweepEvery   = time.Second      // limits that nobody uses are looked for
 	cleanPause   = 50 * time.Millisecond
 	warnBehind   = 30 * time.Second // a clock so far behind is worth a line
@@ -40,6 +41,9 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.writeUsage(background) })
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
+	if s.node == nil {
+		tasks.Go(func() { s.watchFile(background) })
+	}
 	if s.node != nil {
 		s.node.Listens(s.URL())
 		tasks.Go(func() { s.node.Run(background) })

@@ -66,6 +66,7 @@ type Server struct {
 	metrics   *metrics.Metrics
 	db        *store.DB
 	replica   current
+	sole      sole
 	node      *cluster.Node // nil where nobody shares the database
 	tally     *tally.Tally
 	limiter   *ratelimit.Limiter

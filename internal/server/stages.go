@@ -10,12 +10,10 @@ import (
 	"github.com/keyward/keyward/internal/catfile"
 	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/control"
-	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/perm"
-	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/tally"
 	"github.com/keyward/keyward/internal/verify"
@@ -112,32 +110,12 @@ func (s *Server) checkPeppers(ctx context.Context) error {
 	return nil
 }
 
-// loadReplica subscribes before it loads, so that no change falls between the two.
+// loadReplica brings everything that a verification asks about into memory.
 func (s *Server) loadReplica(ctx context.Context) error {
 	if s.db.Shared() {
 		return s.join(ctx)
 	}
-	r := replica.New()
-	s.replica.Store(r)
-	s.db.Subscribe(r.Apply)
-	head := s.db.Stats().LogHead
-	loaded := 0
-	err := r.Load(func(tell func(feed.Change) error) error {
-		return s.db.LoadAll(ctx, func(c feed.Change) error {
-			if loaded++; loaded%paceEvery == 0 {
-				s.paceCollector()
-			}
-			return tell(c)
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("load the keys: %w", err)
-	}
-	r.SetRevision(head)
-	r.MarkReady()
-	s.paceCollector()
-	s.log.Info("loaded", "keys", s.replica.Size(), "revision", s.replica.Revision())
-	return nil
+	return s.loadSole(ctx)
 }
 
 func (s *Server) makeEngines(context.Context) error {

@@ -106,8 +106,11 @@ func (db *DB) commit(first *job) {
 	})
 	if len(g.jobs) == 0 {
 		g.jobs = append(g.jobs, first)
+		if db.sole != nil && errors.Is(err, ErrUnavailable) {
+			g.refuseQueue()
+		}
 	}
-	if errors.Is(err, ErrUnknown) {
+	if errors.Is(err, ErrUnknown) && !errors.Is(err, ErrDetached) {
 		err = g.settle(err)
 	}
 	if errors.Is(err, errNothing) {
@@ -130,6 +133,7 @@ func (db *DB) write(fn func(SQL) error) error {
 	case errors.Is(err, ErrFull):
 		db.full.Store(true)
 	}
+	db.detached(err)
 	if errors.Is(err, ErrDurability) {
 		db.lost.CompareAndSwap(nil, &err)
 		db.fatal(err)

@@ -30,15 +30,18 @@ type Options struct {
 type DB struct {
 	driver    Driver
 	shared    Shared // the driver again, where several nodes can use it; else nil
+	sole      Sole   // the driver again, where it is a file; else nil
 	clock     *clock.Clock
 	catalogue *perm.Catalogue
 	fatal     func(error)
 	secret    []byte
 	sets      *sets
 
-	subscribers []func([]feed.Change)
-	another     func()               // is told that the database has another history
-	written     atomic.Pointer[head] // where the log ended when this process wrote last; nil for nothing
+	subscribers  []func([]feed.Change)
+	another      func() // is told that the database has another history
+	whenDetached func(error)
+	gone         atomic.Bool          // whenDetached was called
+	written      atomic.Pointer[head] // where the log ended when this process wrote last; nil for nothing
 
 	closing sync.RWMutex // held for reading while a job is put into the queue
 	closed  bool
@@ -65,6 +68,7 @@ func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 		stopped:   make(chan struct{}),
 	}
 	db.shared, _ = d.(Shared)
+	db.attend()
 	if db.fatal == nil {
 		db.fatal = func(err error) { panic(err) }
 	}

@@ -110,6 +110,11 @@ func settle(db *store.DB) error {
 	})
 }
 
+// eventOf is an event about the workspace.
+func eventOf(text string) audit.Event {
+	return audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.WorkspaceUpdated, Description: text}
+}
+
 var reads = perm.Builtin().Reads()
 
 // insert makes a key as the control plane does: it reads the creator's authority, writes, and records.

@@ -36,12 +36,17 @@ func kindOf(code int) error {
 	case codes.SQLITE_CONSTRAINT_TRIGGER: // the only triggers are those of Freeze
 		return store.ErrMoving
 	}
+	switch code & 0xff {
+	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED, codes.SQLITE_PROTOCOL, codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN, codes.SQLITE_IOERR,
+		codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB, codes.SQLITE_PERM:
+		return store.ErrUnavailable
+	}
 	return nil
 }
 
 // translateCommit also tells the errors after which nobody knows what is on the disk.
 func translateCommit(err error) error {
-	if c := code(err); c&0xff == codes.SQLITE_IOERR && kindOf(c) == nil {
+	if c := code(err); c&0xff == codes.SQLITE_IOERR && c != codes.SQLITE_IOERR_SHMSIZE {
 		return fmt.Errorf("%w: %w", store.ErrDurability, err)
 	}
 	return translate(err)

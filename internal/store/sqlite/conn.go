@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/keyward/keyward/internal/store"
 )
@@ -17,9 +18,8 @@ type conn struct {
 	lost error
 }
 
-// pragmas of every connection. A commit is on the disk when COMMIT returns: WAL with synchronous=FULL.
+// pragmas of every connection, after those of its own. A commit is on the disk when COMMIT returns: WAL with synchronous=FULL.
 var pragmas = []string{
-	"busy_timeout = 10000",
 	"journal_mode = WAL",
 	"synchronous = FULL",
 	"foreign_keys = ON",
@@ -34,7 +34,7 @@ func connect(ctx context.Context, db *sql.DB, extra ...string) (*conn, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	for _, p := range append(pragmas[:len(pragmas):len(pragmas)], extra...) {
+	for _, p := range slices.Concat(extra, pragmas) {
 		if _, err := c.ExecContext(ctx, "PRAGMA "+p); err != nil {
 			_ = c.Close()
 			return nil, fmt.Errorf("pragma %s: %w", p, translate(err))

@@ -13,13 +13,22 @@ import (
 const mode fs.FileMode = 0o600
 
 // create makes an empty file, which SQLite takes for an empty database, or checks the one that is there.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-	if err == nil {
+func create(path string, init bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := vacant(path, "is not there", init); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if err != nil {
+			return fmt.Errorf("create the database: %w", err)
+		}
 		return f.Close()
-	}
-	if !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("create the database: %w", err)
+	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		if err := vacant(path, "is empty", init); err != nil {
+			return err
+		}
 	}
 	return check(path)
 }

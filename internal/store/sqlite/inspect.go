@@ -2,21 +2,74 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"io/fs"
+	"os"
 
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Lock takes the place of the file's one server without opening the file, which may be damaged or not there: to replace it, for
-// instance. ErrLocked says that another process is there.
+// Lock takes the place of the file's one server without opening the file as a database, since it may be damaged or not there: to
+// replace it, for instance. ErrLocked says that another process is there.
 func Lock(path string) (io.Closer, error) {
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	return lock(path)
+	h, err := hold(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		h, err = &held{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.take(path); err != nil {
+		return nil, errors.Join(err, h.release())
+	}
+	return &standIn{h, path}, nil
+}
+
+// standIn is a server's place that is taken by another program for a while.
+type standIn struct {
+	*held
+	path string
+}
+
+// Close lets go of the place. Where there is no database still, a lock that was made goes, too, which would say that there was one.
+func (s *standIn) Close() error {
+	if _, err := os.Lstat(s.path); errors.Is(err, fs.ErrNotExist) {
+		for _, name := range s.made {
+			_ = os.Remove(name)
+		}
+	}
+	return s.release()
+}
+
+// Startable is nil where a server could begin with the file, as far as can be told without changing or locking anything; else it says
+// what to do.
+func Startable(path string) error {
+	path, err := resolve(path)
+	if err != nil {
+		return err
+	}
+	if err := place(path); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return vacant(path, "is not there", false)
+	case err != nil:
+		return fmt.Errorf("open the database: %w", err)
+	case info.Size() == 0:
+		return vacant(path, "is empty", false)
+	}
+	if _, names := identify(info); names > 1 {
+		return manyNames(path, names)
+	}
+	return check(path)
 }
 
 // Version tells the version of the schema, 0 for a file without one, and the newest that this program knows. It changes nothing.

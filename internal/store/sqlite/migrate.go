@@ -44,8 +44,8 @@ func steps(fsys fs.FS) ([]step, error) {
 	return out, nil
 }
 
-// Migrate brings the schema to this program's version, each step in a transaction of its own. A database of a newer program is
-// refused: nobody knows what its rows mean.
+// Migrate brings the schema to this program's version, all steps in one transaction: a database has the schema of one version or of
+// another, and nothing in between. A database of a newer program is refused, since this one cannot know what its rows mean.
 func (d *Driver) Migrate(ctx context.Context, now time.Time) error {
 	all, err := steps(migrations)
 	if err != nil {
@@ -55,20 +55,22 @@ func (d *Driver) Migrate(ctx context.Context, now time.Time) error {
 }
 
 func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
+	newest := all[len(all)-1].version
 	err := d.Write(ctx, func(q store.SQL) error {
 		_, err := q.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
 			version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT`)
-		return err
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if err := d.apply(ctx, q, s, now, newest); err != nil {
+				return fmt.Errorf("to version %d (%s): %w", s.version, s.name, err)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
-	}
-	newest := all[len(all)-1].version
-	for _, s := range all {
-		err := d.Write(ctx, func(q store.SQL) error { return d.apply(ctx, q, s, now, newest) })
-		if err != nil {
-			return fmt.Errorf("migrate to version %d (%s): %w", s.version, s.name, err)
-		}
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type Options struct {
 	// Lock makes this process the file's only server: the file is made where there is none, and ErrLocked says that another
 	// process is there already. Without it an existing file is opened beside whoever uses it: to copy it, for instance.
 	Lock bool
+	// Init lets a new file be made where something says that there was one before.
+	Init bool
 }
 
 // ErrLocked says that another process serves the file.
@@ -33,11 +35,12 @@ var ErrLocked = errors.New("another process is using it")
 // Driver is a store.Driver over one file. It has one connection that writes, and several that read and cannot write.
 type Driver struct {
 	path    string
-	lock    *os.File
+	hold    *held // nil where it is used beside the process that serves it
 	db      *sql.DB
 	writing sync.Mutex
 	writer  *conn
 	readers *readers
+	watch   *watch // nil where hold is
 }
 
 var _ store.Driver = (*Driver)(nil)
@@ -52,35 +55,78 @@ var registerFold = sync.OnceValue(func() error {
 	})
 })
 
-// Open opens the file at path. A new one can be read by its owner only; one that everybody can read is refused.
+// Open opens the file at path. A new one can be read by its owner only; one that everybody can read is refused, and so is the database
+// of another program, to which nothing was written then.
 func Open(path string, o Options) (*Driver, error) {
-	path, err := filepath.Abs(path)
+	if err := registerFold(); err != nil {
+		return nil, err
+	}
+	given, err := filepath.Abs(path)
 	if err != nil {
+		return nil, err
+	}
+	if path, err = resolve(path); err != nil {
 		return nil, err
 	}
 	d := &Driver{path: path}
 	if o.Lock {
-		if d.lock, err = lock(path); err != nil {
-			return nil, err
-		}
-		err = create(path)
-	} else {
-		err = check(path)
+		err = d.own(given, o.Init)
+	} else if err = check(path); err == nil {
+		err = known(path)
 	}
 	if err == nil {
 		err = d.connect()
 	}
+	if err == nil && d.hold != nil {
+		err = d.beginWatch(given)
+	}
 	if err != nil {
-		_ = d.Close()
-		return nil, err
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-func (d *Driver) connect() error {
-	if err := registerFold(); err != nil {
+// own makes this process the one that serves the file: it finds out that the file is one that can be served, and locks it.
+func (d *Driver) own(given string, init bool) (err error) {
+	if err := place(d.path); err != nil {
 		return err
 	}
+	if err := create(d.path, init); err != nil {
+		return err
+	}
+	if d.hold, err = hold(d.path); err != nil {
+		return err
+	}
+	info, err := d.hold.file.Stat()
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	if _, names := identify(info); names > 1 {
+		return manyNames(d.path, names)
+	}
+	if err := sound(d.hold.file, info.Size(), d.path); err != nil {
+		return err
+	}
+	if err := known(d.path); err != nil {
+		return err
+	}
+	if err := d.hold.take(d.path); err != nil {
+		return err
+	}
+	if given != d.path { // a program before this one, started by that name, takes the lock beside it
+		if err := d.hold.take(given); err != nil && errors.Is(err, ErrLocked) {
+			return err
+		}
+	}
+	return belongs(d.hold, d.path)
+}
+
+func manyNames(path string, names uint64) error {
+	return fmt.Errorf("the database %s has %d names (hard links), and its log of changes lies beside one of them only: "+
+		"remove the other names, or make them copies", path, names)
+}
+
+func (d *Driver) connect() error {
 	name := url.URL{Scheme: "file", Path: d.path, RawQuery: "mode=rw"}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
@@ -89,13 +135,17 @@ func (d *Driver) connect() error {
 	db.SetMaxIdleConns(0) // what is closed is closed: the connections are kept here
 	d.db = db
 	ctx := context.Background()
-	if d.writer, err = connect(ctx, db, "cache_size = -65536"); err != nil {
+	wait := "busy_timeout = 10000"
+	if d.hold != nil { // nothing else should write: a lock of another program is an answer, not a queue
+		wait = "busy_timeout = 1500"
+	}
+	if d.writer, err = connect(ctx, db, wait, "cache_size = -65536"); err != nil {
 		return fmt.Errorf("open the database %s: %w", d.path, err)
 	}
 	want := min(max(2*runtime.GOMAXPROCS(0), 4), 16)
 	d.readers = newReaders(want)
 	for range want {
-		c, err := connect(ctx, db, "cache_size = -16384", "query_only = ON")
+		c, err := connect(ctx, db, wait, "cache_size = -16384", "query_only = ON")
 		if err != nil {
 			return fmt.Errorf("open the database %s: %w", d.path, err)
 		}
@@ -109,6 +159,9 @@ func (d *Driver) connect() error {
 func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	if err := d.watch.attached(); err != nil {
+		return err
+	}
 	w := d.writer
 	if _, err := w.Exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		w.lost = nil
@@ -120,6 +173,9 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 			w.rollback()
 		}
 	}()
+	if err := d.watch.commits(ctx, w); err != nil {
+		return err
+	}
 	if err := fn(w); err != nil {
 		return err
 	}
@@ -130,11 +186,14 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 	if err != nil {
 		return err
 	}
+	if err := d.watch.attached(); err != nil {
+		return err
+	}
 	if _, err := commit.ExecContext(ctx); err != nil {
 		return fmt.Errorf("commit: %w", translateCommit(err))
 	}
 	committed = true
-	return nil
+	return d.watch.committed()
 }
 
 // Read runs fn on a snapshot. It waits for a free connection, no longer than ctx lasts.
@@ -164,7 +223,7 @@ func (d *Driver) Backup(ctx context.Context, path string) (err error) {
 			_ = os.Remove(path)
 		}
 	}()
-	c, err := connect(ctx, d.db)
+	c, err := connect(ctx, d.db, "busy_timeout = 10000")
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
@@ -191,8 +250,12 @@ func (d *Driver) Size() (int64, error) {
 	return size, nil
 }
 
-// Close waits for readers, folds the write-ahead log into the file and lets go of the lock.
+// Close waits for readers, folds the write-ahead log into the file and lets go of the lock. Where another log lies in the place of the
+// one that is open, the connections stay open until the process ends: SQLite would remove the other one.
 func (d *Driver) Close() error {
+	if d.watch.strangeLog() {
+		return nil
+	}
 	var errs []error
 	if d.readers != nil {
 		errs = d.readers.close()
@@ -203,9 +266,9 @@ func (d *Driver) Close() error {
 	if d.db != nil {
 		errs = append(errs, d.db.Close())
 	}
-	if d.lock != nil {
-		errs = append(errs, unlock(d.lock))
-		d.lock = nil
+	if d.hold != nil {
+		errs = append(errs, d.hold.release())
+		d.hold = nil
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,169 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// resolve follows the links of a path to the file itself, since what belongs to a database lies beside the file. Of a file that is not
+// there yet it follows those of the directory.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return "", fmt.Errorf("the database %s is a link that leads nowhere: is a volume not mounted?", path)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", fmt.Errorf("open the database: %w", err)
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
+}
+
+// siblings lists what lies beside the database under its name with something after it: its log and its lock, a database that was moved
+// aside, a backup.
+func siblings(path string) (names []string, log bool, err error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, false, fmt.Errorf("open the database: %w", err)
+	}
+	base := filepath.Base(path)
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), base)
+		if !ok || rest == "" || rest[0] != '-' && rest[0] != '.' {
+			continue
+		}
+		names = append(names, e.Name())
+		if info, err := e.Info(); rest == "-wal" && err == nil && info.Size() > 0 {
+			log = true
+		}
+	}
+	return names, log, nil
+}
+
+// vacant tells whether a new database may be made at path. "Not there" is not yet "never was": a volume that is not mounted, or a file
+// that was moved, would otherwise become an empty installation that knows no key.
+func vacant(path, what string, init bool) error {
+	names, log, err := siblings(path)
+	switch {
+	case err != nil:
+		return err
+	case log:
+		return fmt.Errorf("the database %s %s, and its log of changes %s-wal is there: put the database back beside it, or move the log "+
+			"away and restore a backup (keyward restore)", path, what, filepath.Base(path))
+	case len(names) > 0 && !init:
+		return fmt.Errorf("the database %s %s, and %s beside it says that there was one: put it back or restore a backup (keyward restore); "+
+			"for a new, empty installation move that away or start once with --init", path, what, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// sound refuses a database that is cut short: pages that it says it has are neither in it nor in its log.
+func sound(f io.ReaderAt, size int64, path string) error {
+	var head [100]byte
+	if n, err := f.ReadAt(head[:], 0); n < len(head) {
+		if errors.Is(err, io.EOF) {
+			return nil // too short for a database: SQLite says so itself
+		}
+		return fmt.Errorf("read the database %s: %w", path, err)
+	}
+	page := int64(binary.BigEndian.Uint16(head[16:]))
+	if page == 1 {
+		page = 65536
+	}
+	pages := int64(binary.BigEndian.Uint32(head[28:]))
+	if string(head[:16]) != "SQLite format 3\x00" || page < 512 || string(head[24:28]) != string(head[92:96]) || pages*page <= size {
+		return nil
+	}
+	logged, err := pagesIn(path+"-wal", page)
+	if err != nil {
+		return fmt.Errorf("read the log of changes of %s: %w", path, err)
+	}
+	for n := size/page + 1; n <= pages; n++ {
+		if !logged[uint32(n)] {
+			return fmt.Errorf("the database %s is cut short: it has %d bytes and should have %d; restore a backup (keyward restore)",
+				path, size, pages*page)
+		}
+	}
+	return nil
+}
+
+// pagesIn lists the pages in a write-ahead log (https://www.sqlite.org/fileformat2.html#walformat): those whose salt is the log's.
+func pagesIn(path string, page int64) (map[uint32]bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const headSize, frameHead = 32, 24
+	var head [headSize]byte
+	if n, err := f.ReadAt(head[:], 0); n < headSize {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return nil, err
+	}
+	found := make(map[uint32]bool)
+	var frame [frameHead]byte
+	for at := int64(headSize); ; at += frameHead + page {
+		n, err := f.ReadAt(frame[:], at)
+		if n < frameHead && errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if n < frameHead {
+			return nil, err
+		}
+		if string(frame[8:16]) == string(head[16:24]) {
+			found[binary.BigEndian.Uint32(frame[:])] = true
+		}
+	}
+}
+
+// belongs refuses a log of changes that belongs to another file than the one beside it: a backup was put in place and the log of the
+// database before stayed, and SQLite would apply it. The lock remembers both by what they are. Where both are others, they came together.
+func belongs(h *held, path string) error {
+	log, err := os.Stat(path + "-wal")
+	if err != nil || log.Size() == 0 {
+		return nil
+	}
+	var was, wasLog fileID
+	b := make([]byte, 200)
+	n, _ := h.locks[0].ReadAt(b, 0)
+	if _, err := fmt.Sscanf(string(b[:n]), remembered, &was.device, &was.inode, &wasLog.device, &wasLog.inode); err != nil {
+		return nil // a lock of a program that did not write it down
+	}
+	id, _ := identify(log)
+	if (was == h.id) != (wasLog == id) {
+		return fmt.Errorf("the database %s was replaced and the log of changes %s-wal was not: it belongs to the database before; "+
+			"move the log to where that database is, or away", path, filepath.Base(path))
+	}
+	return nil
+}
+
+// remembered is what the lock holds: device and inode of the database and of its log.
+const remembered = "database %d:%d log %d:%d\n"
+
+// remember writes down which files were served together. On a full disk the former line stays or none is there, which belongs takes.
+func remember(h *held, log fileID) {
+	line := fmt.Sprintf(remembered, h.id.device, h.id.inode, log.device, log.inode)
+	for _, f := range h.locks {
+		if _, err := f.WriteAt([]byte(line), 0); err == nil {
+			_ = f.Truncate(int64(len(line)))
+		}
+	}
+}

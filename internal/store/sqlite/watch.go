@@ -1,0 +1,257 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// watch finds out that the open file is no longer the one at the path, or that another program has written to it. A nil watch, of a file
+// that is used beside its server, finds nothing. Its own fields belong to the one who holds Driver.writing, but for detached.
+type watch struct {
+	path     string
+	given    string    // the path by which it was named, which may be a link
+	files    [3]fileID // the database, its log and its index, as they were opened
+	size     int64     // of the database: it grows only
+	changed  time.Time // when it was last written, which only a commit of this process does
+	version  int64     // SQLite's data_version: another one says that another connection has committed
+	frozen   bool      // a move was under way at the last commit
+	names    uint64    // hard links
+	lenient  time.Time // until then another connection may be folding the log of its own commit
+	stranger func(ctx context.Context, q store.SQL, frozen bool) error
+	detached atomic.Pointer[error]
+}
+
+var parts = [3]string{"", "-wal", "-shm"}
+
+// beginWatch remembers what was opened. The log and its index are there once something has been read.
+func (d *Driver) beginWatch(given string) error {
+	if err := d.Read(context.Background(), func(q store.SQL) error { _, err := dataVersion(q); return err }); err != nil {
+		return fmt.Errorf("open the database %s: %w", d.path, err)
+	}
+	w := &watch{path: d.path, given: given, names: 1}
+	for i, part := range parts {
+		info, err := os.Stat(d.path + part)
+		if err != nil {
+			return fmt.Errorf("open the database: %w", err)
+		}
+		w.files[i], _ = identify(info)
+		if i == 0 {
+			w.size = info.Size()
+			w.changed = info.ModTime()
+		}
+	}
+	if w.files[0] != d.hold.id {
+		return fmt.Errorf("the database %s was replaced at this moment: start again", d.path)
+	}
+	remember(d.hold, w.files[1])
+	d.watch = w
+	return nil
+}
+
+// dataVersion reads SQLite's data_version.
+func dataVersion(q store.SQL) (n int64, err error) {
+	rows, err := q.Query(context.Background(), "PRAGMA data_version")
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		err = rows.Scan(&n)
+	}
+	return n, errors.Join(err, rows.Err())
+}
+
+// attached is store.ErrDetached once the path does not lead to the open file any more, or the file was written over. That is final:
+// a file that comes back may have been changed meanwhile.
+func (w *watch) attached() error {
+	if w == nil {
+		return nil
+	}
+	if lost := w.detached.Load(); lost != nil {
+		return *lost
+	}
+	info, err := w.compare()
+	if err != nil {
+		return w.detach(err)
+	}
+	if info.Size() < w.size {
+		return w.detach(fmt.Errorf("%s was cut short or written over: it has %d bytes and had %d", w.path, info.Size(), w.size))
+	}
+	return nil
+}
+
+func (w *watch) compare() (info os.FileInfo, err error) {
+	for i, part := range parts {
+		look, err := os.Stat(w.path + part)
+		if err != nil {
+			return nil, fmt.Errorf("%s was moved or removed (%w)", w.path+part, err)
+		}
+		id, names := identify(look)
+		if id != w.files[i] {
+			return nil, fmt.Errorf("%s was replaced by another file", w.path+part)
+		}
+		if i == 0 {
+			info = look
+			w.names = names
+		}
+	}
+	if w.given == w.path {
+		return info, nil
+	}
+	look, err := os.Stat(w.given)
+	if err != nil {
+		return nil, fmt.Errorf("%s was moved or removed (%w)", w.given, err)
+	}
+	if id, _ := identify(look); id != w.files[0] {
+		return nil, fmt.Errorf("%s leads to another file", w.given)
+	}
+	return info, nil
+}
+
+func (w *watch) detach(err error) error {
+	err = fmt.Errorf("%w: %w", store.ErrDetached, err)
+	w.detached.CompareAndSwap(nil, &err)
+	return *w.detached.Load()
+}
+
+// commits is asked within a transaction that writes, before anything is written: has another connection committed since the last one?
+func (w *watch) commits(ctx context.Context, q store.SQL) error {
+	if w == nil {
+		return nil
+	}
+	at, err := dataVersion(q)
+	if err != nil {
+		return err
+	}
+	if at == w.version {
+		return w.untouched()
+	}
+	if w.version == 0 { // the first look
+		w.version = at
+		return w.untouched()
+	}
+	if err := w.noticed(at); err != nil {
+		return err
+	}
+	m, err := moving(ctx, q)
+	if err != nil {
+		return err
+	}
+	frozen := w.frozen || m.To != ""
+	w.frozen = m.To != ""
+	if w.stranger == nil {
+		return nil
+	}
+	return w.stranger(ctx, q, frozen)
+}
+
+// foldTime is how long the connection of another process may take to fold the log after its commit.
+const foldTime = 10 * time.Second
+
+// noticed takes in that another connection has committed.
+func (w *watch) noticed(version int64) error {
+	w.version = version
+	w.lenient = time.Now().Add(foldTime)
+	return w.written()
+}
+
+// untouched finds out that the file was written to, and not by a commit: a copy over it.
+func (w *watch) untouched() error {
+	info, err := os.Stat(w.path)
+	switch {
+	case err != nil:
+		return w.detach(err)
+	case info.ModTime().Equal(w.changed):
+		return nil
+	case time.Now().Before(w.lenient):
+		return w.written()
+	}
+	return w.detach(fmt.Errorf("%s was written over by another program, which is no commit of SQLite", w.path))
+}
+
+// committed makes sure that what was committed is where the path leads to. Where it is not, it is in a file that was moved: the change
+// must not be told as done, and may be found when that file is put back.
+func (w *watch) committed() error {
+	if w == nil {
+		return nil
+	}
+	if err := w.attached(); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+	}
+	return w.written()
+}
+
+// written notes the time and the size that a commit of this process has left.
+func (w *watch) written() error {
+	info, err := os.Stat(w.path)
+	if err != nil {
+		return w.detach(err)
+	}
+	w.size = info.Size()
+	w.changed = info.ModTime()
+	return nil
+}
+
+// strangeLog tells whether another log lies where the open one was.
+func (w *watch) strangeLog() bool {
+	if w == nil {
+		return false
+	}
+	info, err := os.Stat(w.path + parts[1])
+	if err != nil {
+		return false
+	}
+	id, _ := identify(info)
+	return id != w.files[1]
+}
+
+// OnStranger has f called within a transaction that writes, before anything else is done in it, where another process has committed since
+// the last one. frozen says that this can have been a move (Freeze, Thaw, Leave). Call it before the first Write.
+func (d *Driver) OnStranger(f func(ctx context.Context, q store.SQL, frozen bool) error) {
+	if d.watch != nil {
+		d.watch.stranger = f
+	}
+}
+
+// Look is for quiet times: it finds what the next Write would find. names is how many names the file has; more than one is a copy that a
+// backup by hard links has made, or the beginning of a mistake.
+func (d *Driver) Look(ctx context.Context) (names int, err error) {
+	w := d.watch
+	if w == nil {
+		return 1, nil
+	}
+	if lost := w.detached.Load(); lost != nil {
+		return 1, *lost
+	}
+	if !d.writing.TryLock() {
+		return 1, nil // the one who writes looks as well
+	}
+	defer d.writing.Unlock()
+	if err := w.attached(); err != nil {
+		return 1, err
+	}
+	at, err := dataVersion(d.writer)
+	if err != nil {
+		return 1, err
+	}
+	if at != w.version && w.version != 0 {
+		return int(w.names), d.settleStranger(ctx)
+	}
+	return int(w.names), w.untouched()
+}
+
+// settleStranger has the stranger's commit noticed at once, in a transaction that changes nothing.
+func (d *Driver) settleStranger(ctx context.Context) error {
+	if _, err := d.writer.Exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		d.writer.lost = nil
+		return err
+	}
+	defer d.writer.rollback()
+	return d.watch.commits(ctx, d.writer)
+}
