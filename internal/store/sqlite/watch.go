@@ -22,7 +22,7 @@ type watch struct {
 	version  int64     // SQLite's data_version: another one says that another connection has committed
 	frozen   bool      // a move was under way at the last commit
 	names    uint64    // hard links
-	lenient  time.Time // until then another connection may be folding the log of its own commit
+	lenient  int       // so many looks on, another connection may be folding the log of its own commit
 	stranger func(ctx context.Context, q store.SQL, frozen bool) error
 	detached atomic.Pointer[error]
 }
@@ -151,13 +151,13 @@ func (w *watch) commits(ctx context.Context, q store.SQL) error {
 	return w.stranger(ctx, q, frozen)
 }
 
-// foldTime is how long the connection of another process may take to fold the log after its commit.
-const foldTime = 10 * time.Second
+// foldLooks is how many looks long the connection of another process may fold the log after its commit.
+const foldLooks = 10
 
 // noticed takes in that another connection has committed.
 func (w *watch) noticed(version int64) error {
 	w.version = version
-	w.lenient = time.Now().Add(foldTime)
+	w.lenient = foldLooks
 	return w.written()
 }
 
@@ -169,7 +169,7 @@ func (w *watch) untouched() error {
 		return w.detach(err)
 	case info.ModTime().Equal(w.changed):
 		return nil
-	case time.Now().Before(w.lenient):
+	case w.lenient > 0:
 		return w.written()
 	}
 	return w.detach(fmt.Errorf("%s was written over by another program, which is no commit of SQLite", w.path))
@@ -233,6 +233,7 @@ func (d *Driver) Look(ctx context.Context) (names int, err error) {
 		return 1, nil // the one who writes looks as well
 	}
 	defer d.writing.Unlock()
+	w.lenient = max(0, w.lenient-1)
 	if err := w.attached(); err != nil {
 		return 1, err
 	}
