@@ -199,7 +199,8 @@ func (c *Client) Introspect(ctx context.Context, token string) (Introspection, e
 	}, nil
 }
 
-// RevokeToken ends a key by its value (RFC 7009), for good: by a service key, or by the key itself. A token that is unknown is
+// RevokeToken ends a key by its value (RFC 7009), for good: by a service key with the scope revoke, or by the key itself. An earlier
+// value, within its overlap, ends alone. A token that is unknown is
 // no error: it does not work, which was wanted.
 func (c *Client) RevokeToken(ctx context.Context, token string) error {
 	resp, err := c.send(ctx, oauth("revoke", token))

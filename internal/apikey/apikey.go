@@ -4,6 +4,7 @@ package apikey
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
@@ -17,6 +18,7 @@ const (
 	MaxMetadata   = 4 << 10 // bytes of JSON
 	MaxAllowedIPs = 64
 	MaxOverlap    = 7 * 24 * time.Hour
+	MaxPrevious   = 10 // earlier values that work at once: each costs every change of the key, and every verification of it
 )
 
 // Key is everything that is known of a key but its value. Times are UTC in whole milliseconds; a zero time means "never".
@@ -38,6 +40,9 @@ type Key struct {
 	UpdatedAt   time.Time
 	LastUsedAt  time.Time
 	ExpiresAt   time.Time
+
+	// ValueMadeAt is when the current value was made by a rotation; zero where it was made with the key. See Made.
+	ValueMadeAt time.Time
 
 	Value    Value   // the current value
 	Previous []Value // earlier values that still work, each until its Until
@@ -70,8 +75,24 @@ func (k *Key) Answers(d keyfmt.Digest, now time.Time) (until time.Time, ok bool)
 	return time.Time{}, false
 }
 
-// Rotate puts a new value in place. The one it replaces works until now+overlap and no earlier value longer than that; without
-// an overlap all of them end at once.
+// Made is when the current value was made.
+func (k *Key) Made() time.Time {
+	if k.ValueMadeAt.IsZero() {
+		return k.CreatedAt
+	}
+	return k.ValueMadeAt
+}
+
+// End ends an earlier value before its time, and tells whether there is one of this digest.
+func (k *Key) End(d keyfmt.Digest) bool {
+	n := len(k.Previous)
+	k.Previous = slices.DeleteFunc(slices.Clone(k.Previous), func(v Value) bool { return v.Digest.Sum == d })
+	return len(k.Previous) < n
+}
+
+// Rotate puts a new value in place. The one it replaces works until now+overlap or the key's expiry, whichever comes first, and no
+// earlier value longer than now+overlap; without an overlap all of them end at once. A later expiry of the key carries no earlier value
+// along.
 func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {
 	end := now.Add(overlap)
 	var kept []Value
@@ -86,7 +107,12 @@ func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {
 		}
 		old := k.Value
 		old.Until = end
-		kept = append(kept, old)
+		if !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(end) {
+			old.Until = k.ExpiresAt
+		}
+		if old.Until.After(now) {
+			kept = append(kept, old)
+		}
 	}
-	k.Value, k.Previous = v, kept
+	k.Value, k.Previous, k.ValueMadeAt = v, kept, now
 }

@@ -150,22 +150,23 @@ func defaultLimits(set account.Settings, b *account.Bound) ratelimit.Limits {
 	return out
 }
 
-// latest is the last expiry that the workspace's settings allow; zero if any.
-func latest(set account.Settings, now time.Time) time.Time {
+// latest is the last expiry that the workspace's settings allow a value that was made then; zero if any.
+func latest(set account.Settings, made time.Time) time.Time {
 	if set.MaxKeyLifetime == 0 {
 		return time.Time{}
 	}
-	return now.Add(set.MaxKeyLifetime)
+	return made.Add(set.MaxKeyLifetime)
 }
 
-// lifetime holds an expiry against the workspace's settings.
-func lifetime(expires time.Time, set account.Settings, now time.Time) error {
-	longest := latest(set, now)
+// lifetime holds an expiry against the workspace's settings. made is when the value was made.
+func lifetime(expires time.Time, set account.Settings, made time.Time) error {
+	longest := latest(set, made)
 	switch {
 	case expires.IsZero() && (set.RequireExpiry || !longest.IsZero()):
 		return fault.Invalid("expiresAt", "the workspace requires an expiry")
 	case !longest.IsZero() && expires.After(longest):
-		return fault.Invalid("expiresAt", "the workspace allows a lifetime of at most %d seconds", int64(set.MaxKeyLifetime/time.Second))
+		return fault.Invalid("expiresAt", "the workspace allows a lifetime of at most %d seconds from the making of the value",
+			int64(set.MaxKeyLifetime/time.Second))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/text"
@@ -206,16 +207,18 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 		if err := s.mayGrant(a, k.Permissions, k.Permissions, whole); err != nil {
 			return err
 		}
-		if err := withinBound(&k, a.bound); err != nil {
-			return err
-		}
 		secret, err := s.format.Mint(s.rand, k.Environment)
 		if err != nil {
 			return fmt.Errorf("mint: %w", err)
 		}
-		before := k.Value.Masked
-		k.Rotate(apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, tx.Now(), overlap)
-		if err := s.keepRotated(tx, a, &k, before, overlapSeconds); err != nil {
+		was := k
+		if err := s.replaceValue(tx.View, &k, secret, overlap); err != nil {
+			return err
+		}
+		if err := withinBound(&k, a.bound); err != nil {
+			return err
+		}
+		if err := s.keepRotated(tx, a, &was, &k, overlapSeconds); err != nil {
 			return err
 		}
 		shown, err := s.show(tx.View, k)
@@ -225,29 +228,61 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 	return out, err
 }
 
-func (s *Service) keepRotated(tx *store.Tx, a *actor, k *apikey.Key, before string, overlapSeconds int64) error {
+// replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings say, and no later than the key's expiry
+// already said: a later end is an update of its own.
+func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secret, overlap time.Duration) error {
+	ws, err := v.Workspace(k.Workspace)
+	if err != nil {
+		return err
+	}
+	k.Rotate(apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, v.Now(), overlap)
+	if len(k.Previous) > apikey.MaxPrevious {
+		return fault.New(fault.Conflict, fmt.Sprintf("a key has at most %d earlier values at once; rotate without an overlap to end them all",
+			apikey.MaxPrevious), fault.Detail{Field: "overlapSeconds", Message: "would leave too many earlier values"})
+	}
+	longest := latest(ws.Settings, k.Made())
+	switch {
+	case !longest.IsZero() && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(longest)):
+		k.ExpiresAt = longest
+	case k.ExpiresAt.IsZero() && ws.Settings.RequireExpiry:
+		return fault.New(fault.Conflict, "the workspace requires an expiry: give the key one, then rotate it",
+			fault.Detail{Field: "expiresAt", Message: "the workspace requires an expiry"})
+	}
+	return nil
+}
+
+func (s *Service) keepRotated(tx *store.Tx, a *actor, was, k *apikey.Key, overlapSeconds int64) error {
 	k.UpdatedAt = tx.Now()
 	if err := tx.UpdateKey(*k); err != nil {
 		return err
 	}
 	return s.record(tx, a, change{kind: audit.APIKeyRotated, workspace: k.Workspace, target: string(k.ID),
 		sentence: fmt.Sprintf("API key %q of %s rotated", k.Name, k.User),
-		before:   fields{"key": before}, after: fields{"key": k.Value.Masked}, note: fields{"overlapSeconds": overlapSeconds}})
+		before:   fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt)},
+		after:    fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt)}, note: fields{"overlapSeconds": overlapSeconds}})
 }
 
-// RevokeByValue disables, for good, the key whose value the caller has shown (RFC 7009). An API key can revoke itself alone.
-func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key) error {
+// RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good, and an earlier one
+// alone. A value that was rotated away meanwhile ends nothing. presented is the digest by which the engine found the key. It needs the scope
+// revoke; an API key can revoke itself alone.
+func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, presented keyfmt.Digest) error {
 	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		if a.service == nil && (a.key == nil || a.key.ID != key) {
-			return fault.New(fault.PermissionDenied, "an API key can revoke itself alone",
-				fault.Detail{Field: "token", Message: "is not the credential of this request"})
+		if err := mayRevoke(a, key); err != nil {
+			return err
 		}
 		k, err := tx.Key(key)
-		if errors.Is(err, store.ErrNotFound) || err == nil && k.Revoked {
+		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		until, ok := k.Answers(presented, tx.Now())
+		switch {
+		case !ok || k.Revoked:
+			return nil
+		case !until.IsZero():
+			return s.endEarlier(tx, a, k, presented)
 		}
 		before := s.keyFields(&k)
 		k.IsActive, k.Revoked, k.UpdatedAt = false, true, tx.Now()
@@ -257,4 +292,42 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key) error
 		return s.record(tx, a, change{kind: audit.APIKeyRevoked, workspace: k.Workspace, target: string(k.ID),
 			sentence: fmt.Sprintf("API key %q of %s revoked", k.Name, k.User), before: before, after: s.keyFields(&k)})
 	})
+}
+
+// RevokeNothing answers for a value that is no key's: the same refusals, and nothing else.
+func (s *Service) RevokeNothing(ctx context.Context, c Caller) error {
+	return storageFault(s.view(ctx, c, func(_ *store.View, a *actor) error { return mayRevoke(a, "") }))
+}
+
+// mayRevoke refuses a service key without the scope, and everybody else but the key itself.
+func mayRevoke(a *actor, key id.Key) error {
+	switch {
+	case a.service != nil && !a.service.Has(account.ScopeRevoke):
+		return scopeDenied(account.ScopeRevoke)
+	case a.service == nil && (a.key == nil || key != "" && a.key.ID != key):
+		return fault.New(fault.PermissionDenied, "an API key can revoke itself alone",
+			fault.Detail{Field: "token", Message: "is not the credential of this request"})
+	}
+	return nil
+}
+
+// endEarlier ends one earlier value of a key, and leaves the key as it is.
+func (s *Service) endEarlier(tx *store.Tx, a *actor, k apikey.Key, value keyfmt.Digest) error {
+	before := previousFields(&k)
+	k.End(value)
+	k.UpdatedAt = tx.Now()
+	if err := tx.UpdateKey(k); err != nil {
+		return err
+	}
+	return s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+		sentence: fmt.Sprintf("an earlier value of API key %q of %s revoked", k.Name, k.User), before: before, after: previousFields(&k),
+		note: fields{"reason": "value.revoked"}})
+}
+
+func previousFields(k *apikey.Key) fields {
+	masked := make([]string, len(k.Previous))
+	for i, p := range k.Previous {
+		masked[i] = p.Masked
+	}
+	return fields{"previousKeys": masked}
 }

@@ -160,7 +160,7 @@ func TestAnEventShowsEveryFieldThatCanChange(t *testing.T) {
 	t.Parallel()
 	k, _ := inWorkspace(t)
 	kept := []string{"ID", "Workspace", "Environment", "CreatedAt", "UpdatedAt", "LastUsedAt", "KeyCount", "MemberCount", "System"}
-	own := []string{"Value", "Previous"} // shown by the events of rotation and revocation
+	own := []string{"Value", "Previous", "ValueMadeAt"} // shown by the events of rotation and revocation
 	everyField(t, apikey.Key{}, append(kept, own...), k.KeyFields)
 	everyField(t, account.Workspace{}, kept, k.WorkspaceFields)
 	everyField(t, account.Role{}, kept, k.RoleFields)

@@ -100,7 +100,7 @@ func applyExpiry(v *store.View, k *apikey.Key, in UpdateKey) error {
 		return nil
 	}
 	t, err := expiryInput("expiresAt", in.ExpiresAt, v.Now())
-	if err != nil {
+	if err != nil || t.Equal(k.ExpiresAt) {
 		return err
 	}
 	ws, err := v.Workspace(k.Workspace)
@@ -108,7 +108,7 @@ func applyExpiry(v *store.View, k *apikey.Key, in UpdateKey) error {
 		return err
 	}
 	k.ExpiresAt = t
-	return lifetime(t, ws.Settings, v.Now())
+	return lifetime(t, ws.Settings, k.Made())
 }
 
 // mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept.

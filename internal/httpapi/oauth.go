@@ -77,14 +77,17 @@ func (a *api) revoke(x *exchange) error {
 		return x.refuseForm(wrong)
 	}
 	var v verify.Verdict
-	a.Engine.Check(&verify.Question{Key: token, DryRun: true}, &v)
-	if v.Code == verify.Unavailable {
+	by := a.Engine.Holder(token, &v)
+	switch v.Code {
+	case verify.Unavailable:
 		return unavailable()
+	case verify.Valid:
+		err = a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID(), by)
+	default:
+		err = a.Control.RevokeNothing(x.ctx(), x.caller)
 	}
-	if v.Known() {
-		if err := a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID()); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	return x.writeJSON(http.StatusOK, wire.Nothing{})
 }

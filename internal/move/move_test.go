@@ -88,7 +88,10 @@ func furniture() []string {
 		`INSERT INTO roles VALUES ('r1', 'w1', 'Owner', 'owner', '', 'owner', NULL, 1, 1, 1), ('r2', 'w1', 'Ops', 'ops', 'd', '', 7, 1, 1, 1),
 			('r3', 'w1', 'Dev', 'dev', 'd', '', 8, 0, 1, 1), ('r4', 'w1', 'Old', 'old', 'd', '', 1, 0, 1, 1)`,
 		`INSERT INTO members VALUES ('w1', 'u1', 'e', 'd', 'r1', 3, 1, 1, 0), ('w1', 'u2', 'e', 'd', NULL, 0, 1, 1, 9), ('w1', 'ü|3', '', '', 'r2', 0, 1, 1, 0)`,
-		`INSERT INTO api_keys VALUES ` + many(2500, `('k#', 'w1', 'u1', 'n#', 'live', 1, 0, 0, 7, 60, 0, '', '', '{"a":"<ü>"}', 1, 2, 3, 4, 'kw_…#', 'none', #D, 0)`),
+		`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
+			allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous,
+			value_ms) VALUES ` +
+			many(2500, `('k#', 'w1', 'u1', 'n#', 'live', 1, 0, 0, 7, 60, 0, '', '', '{"a":"<ü>"}', 1, 2, 3, 4, 'kw_…#', 'none', #D, 0, 5)`),
 		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0)`,
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0)`,
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1)`,
@@ -228,7 +231,9 @@ func TestWhatIsWrittenMeanwhileIsMovedToo(t *testing.T) {
 		`UPDATE api_keys SET digest = ` + blob("rotated") + `, has_previous = 1 WHERE id = 'k00002'`,
 		`CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT ` + digest("k00003") + ` AS digest`,
 		`DELETE FROM api_keys WHERE id = 'k00003'`,
-		`INSERT INTO api_keys SELECT 'zz', workspace_id, user_id, name, environment, 0, 1, 0, set_id, 0, 0, '', '', '', 9, 9, 9, 9, masked, pepper,
+		`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
+			allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous)
+			SELECT 'zz', workspace_id, user_id, name, environment, 0, 1, 0, set_id, 0, 0, '', '', '', 9, 9, 9, 9, masked, pepper,
 			(SELECT digest FROM kept), 0 FROM api_keys WHERE id = 'k00004'`,
 		`DELETE FROM api_keys WHERE id > 'k00010' AND id < 'k01500'`,
 		`INSERT INTO events SELECT seq + 1000, id || 'x', workspace_id, type, '', '', '', 2, '', hash FROM events`,

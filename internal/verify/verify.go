@@ -185,6 +185,29 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	return p.Code
 }
 
+// Holder fills v with the key that has the presented value, in whatever state, and gives the digest by which it does. It judges nothing,
+// spends nothing and records nothing. The code is Malformed, NotFound, Unavailable, or Valid for a key that is there.
+func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
+	*v = Verdict{}
+	facts := e.replica.Load()
+	trace := facts.Trace(presented)
+	env, ok := e.format.Parse(presented)
+	switch {
+	case !ok:
+		v.Code = Malformed
+		return by
+	case !facts.Ready():
+		v.Code = Unavailable
+		return by
+	}
+	if by, ok = e.find(facts, &trace, presented, &v.Key); env == keyfmt.Service || !ok || over(v.Key.Until, e.now().ms) {
+		*v = Verdict{Code: NotFound}
+		return by
+	}
+	v.Code = Valid
+	return by
+}
+
 // ServiceStands tells whether the digest is that of a service key that is good now.
 func (e *Engine) ServiceStands(presented keyfmt.Digest) bool {
 	k, ok := e.replica.Load().LookupService(presented)
