@@ -33,11 +33,34 @@ type Workspace struct {
 	ID        id.Workspace
 	Name      string
 	IsActive  bool
+	Off       SwitchedOff // where it is not active
 	OwnerID   id.User
 	Settings  Settings
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// SwitchedOff says who switched a workspace off. By is "" where that is not known, as of one that was off before it was kept.
+type SwitchedOff struct {
+	By       string // a user, or a service key: the actor of the event
+	At       time.Time
+	Operator bool // a service key, so that only one with the scope manage switches it on
+}
+
+// Strong tells whether only a service key switches the workspace on. What is not known counts as strong.
+func (o SwitchedOff) Strong() bool { return o.Operator || o.By == "" }
+
+// SwitchOff stops the workspace's keys: an operator takes over from a person who did before.
+func (w *Workspace) SwitchOff(o SwitchedOff) {
+	known := w.Off.By != ""
+	if !w.IsActive && (!o.Operator || known && w.Off.Operator) {
+		return
+	}
+	w.IsActive, w.Off = false, o
+}
+
+// SwitchOn lets them work again.
+func (w *Workspace) SwitchOn() { w.IsActive, w.Off = true, SwitchedOff{} }
 
 // Member is a user's place in a workspace.
 type Member struct {

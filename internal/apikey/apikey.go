@@ -30,6 +30,7 @@ type Key struct {
 	Environment keyfmt.Environment
 	IsActive    bool
 	Revoked     bool // by the standard's revocation: it stays disabled for good
+	Disabled    Mark // by whom, where it is not active
 	Orphan      bool // its creator left and it was kept
 	Permissions perm.Set
 	Limits      ratelimit.Limits
@@ -47,6 +48,29 @@ type Key struct {
 	Value    Value   // the current value
 	Previous []Value // earlier values that still work, each until its Until
 }
+
+// Mark says who disabled a key. By is "" where that is not known: of a key that was disabled before it was kept, by a restore.
+type Mark struct {
+	By    string // a user, or a service key: the actor of the event
+	At    time.Time
+	Right bool // by right of api-keys:manage-others: it takes that right to enable the key
+}
+
+// Strong tells whether only the right of api-keys:manage-others enables the key. What is not known counts as strong.
+func (m Mark) Strong() bool { return m.Right || m.By == "" }
+
+// Disable stops the key and tells whether that changed it: the mark of the greater right takes over from that of a lesser one.
+func (k *Key) Disable(m Mark) (changed bool) {
+	known := k.Disabled.By != ""
+	if !k.IsActive && (!m.Right || known && k.Disabled.Right) {
+		return false
+	}
+	k.IsActive, k.Disabled = false, m
+	return true
+}
+
+// Enable lets the key work again.
+func (k *Key) Enable() { k.IsActive, k.Disabled = true, Mark{} }
 
 // Value is what is kept of one value of a key.
 type Value struct {

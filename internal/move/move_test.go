@@ -83,15 +83,18 @@ func furniture() []string {
 	}
 	zero := blob("")
 	return []string{
-		`INSERT INTO workspaces VALUES ('w1', 'Ärger ''"\ 漢', 1, 'u1', 'frozen', 0, 0, 0, 0, 1, 2, 0), ('w2', '', 0, '', 'capped', 1, 9223372036854775807, -1, 1, 1, 2, 3)`,
+		`INSERT INTO workspaces (id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day, max_lifetime_ms,
+			require_expiry, created_ms, updated_ms, deleted_ms, off_by, off_ms, off_by_operator) VALUES
+			('w1', 'Ärger ''"\ 漢', 1, 'u1', 'frozen', 0, 0, 0, 0, 1, 2, 0, '', 0, 0),
+			('w2', '', 0, '', 'capped', 1, 9223372036854775807, -1, 1, 1, 2, 3, 'u1', 4, 1)`,
 		`INSERT INTO permission_sets VALUES (1, ''), (7, 'calls:read calls:write'), (8, 'a:b')`,
 		`INSERT INTO roles VALUES ('r1', 'w1', 'Owner', 'owner', '', 'owner', NULL, 1, 1, 1), ('r2', 'w1', 'Ops', 'ops', 'd', '', 7, 1, 1, 1),
 			('r3', 'w1', 'Dev', 'dev', 'd', '', 8, 0, 1, 1), ('r4', 'w1', 'Old', 'old', 'd', '', 1, 0, 1, 1)`,
 		`INSERT INTO members VALUES ('w1', 'u1', 'e', 'd', 'r1', 3, 1, 1, 0), ('w1', 'u2', 'e', 'd', NULL, 0, 1, 1, 9), ('w1', 'ü|3', '', '', 'r2', 0, 1, 1, 0)`,
 		`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 			allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous,
-			value_ms) VALUES ` +
-			many(2500, `('k#', 'w1', 'u1', 'n#', 'live', 1, 0, 0, 7, 60, 0, '', '', '{"a":"<ü>"}', 1, 2, 3, 4, 'kw_…#', 'none', #D, 0, 5)`),
+			value_ms, disabled_by, disabled_ms, disabled_by_right) VALUES ` +
+			many(2500, `('k#', 'w1', 'u1', 'n#', 'live', 0, 0, 0, 7, 60, 0, '', '', '{"a":"<ü>"}', 1, 2, 3, 4, 'kw_…#', 'none', #D, 0, 5, 'u1', 5, 1)`),
 		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0)`,
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0)`,
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1)`,

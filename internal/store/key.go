@@ -25,7 +25,7 @@ type KeyFilter struct {
 
 const keyColumns = `k.id, k.workspace_id, k.user_id, k.name, k.environment, k.is_active, k.is_revoked, k.is_orphan, k.set_id,
 	k.per_minute, k.per_day, k.allowed_ips, k.description, k.metadata, k.created_ms, k.updated_ms, k.last_used_ms, k.expires_ms,
-	k.masked, k.pepper, k.digest, k.has_previous, k.value_ms`
+	k.masked, k.pepper, k.digest, k.has_previous, k.value_ms, k.disabled_by, k.disabled_ms, k.disabled_by_right`
 
 const selectKeys = `SELECT ` + keyColumns + ` FROM api_keys k`
 
@@ -36,14 +36,20 @@ type keyRow struct {
 }
 
 func (v *View) scanKey(r Rows) (k keyRow, err error) {
-	var set, created, updated, used, expires, made int64
+	var set, created, updated, used, expires, made, disabled int64
+	var mark apikey.Mark
 	var ips string
 	var digest []byte
 	err = r.Scan(&k.ID, &k.Workspace, &k.User, &k.Name, &k.Environment, &k.IsActive, &k.Revoked, &k.Orphan, &set,
 		&k.Limits.PerMinute, &k.Limits.PerDay, &ips, &k.Description, &k.Metadata, &created, &updated, &used, &expires,
-		&k.Value.Masked, &k.Value.Digest.Pepper, &digest, &k.hasPrevious, &made)
+		&k.Value.Masked, &k.Value.Digest.Pepper, &digest, &k.hasPrevious, &made,
+		&mark.By, &disabled, &mark.Right)
 	if err != nil {
 		return k, err
+	}
+	if !k.IsActive {
+		mark.At = fromMillis(disabled)
+		k.Disabled = mark
 	}
 	copy(k.Value.Digest.Sum[:], digest)
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = fromMillis(created), fromMillis(updated), fromMillis(used), fromMillis(expires)
@@ -182,6 +188,10 @@ func normal(k apikey.Key, now time.Time) apikey.Key {
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt), whole(k.ExpiresAt)
 	k.ValueMadeAt = whole(k.ValueMadeAt)
 	k.Value.Until = time.Time{}
+	k.Disabled.At = whole(k.Disabled.At)
+	if k.IsActive {
+		k.Disabled = apikey.Mark{}
+	}
 	k.AllowedIPs = append([]netip.Prefix(nil), k.AllowedIPs...)
 	var working []apikey.Value
 	for _, p := range k.Previous {
@@ -223,11 +233,12 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 	}
 	err = tx.execBeside(`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id,
 			per_minute, per_day, allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms,
-			masked, pepper, digest, has_previous, value_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			masked, pepper, digest, has_previous, value_ms, disabled_by, disabled_ms, disabled_by_right)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		k.ID, k.Workspace, k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan), set,
 		k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
 		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
-		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt))
+		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right))
 	if err != nil {
 		return err
 	}
@@ -288,11 +299,12 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 	}
 	err = tx.execBeside(`UPDATE api_keys SET user_id = ?, name = ?, environment = ?, is_active = ?, is_revoked = ?, is_orphan = ?,
 			set_id = ?, per_minute = ?, per_day = ?, allowed_ips = ?, description = ?, metadata = ?, created_ms = ?, updated_ms = ?,
-			last_used_ms = ?, expires_ms = ?, masked = ?, pepper = ?, digest = ?, has_previous = ?, value_ms = ? WHERE id = ?`,
+			last_used_ms = ?, expires_ms = ?, masked = ?, pepper = ?, digest = ?, has_previous = ?, value_ms = ?, disabled_by = ?, disabled_ms = ?,
+			disabled_by_right = ? WHERE id = ?`,
 		k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan),
 		set, k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
 		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
-		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.ID)
+		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right), k.ID)
 	if err != nil {
 		return err
 	}

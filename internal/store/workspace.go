@@ -10,14 +10,17 @@ import (
 )
 
 const selectWorkspaces = `SELECT id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day,
-	max_lifetime_ms, require_expiry, created_ms, updated_ms FROM workspaces`
+	max_lifetime_ms, require_expiry, created_ms, updated_ms, off_by, off_ms, off_by_operator FROM workspaces`
 
 func scanWorkspace(r Rows) (w account.Workspace, err error) {
-	var lifetime, created, updated int64
+	var lifetime, created, updated, off int64
 	err = r.Scan(&w.ID, &w.Name, &w.IsActive, &w.OwnerID, &w.Settings.PermissionMode, &w.Settings.DefaultRateLimit.PerMinute,
-		&w.Settings.DefaultRateLimit.PerDay, &lifetime, &w.Settings.RequireExpiry, &created, &updated)
+		&w.Settings.DefaultRateLimit.PerDay, &lifetime, &w.Settings.RequireExpiry, &created, &updated, &w.Off.By, &off, &w.Off.Operator)
 	w.Settings.MaxKeyLifetime = time.Duration(lifetime) * time.Millisecond
-	w.CreatedAt, w.UpdatedAt = fromMillis(created), fromMillis(updated)
+	w.CreatedAt, w.UpdatedAt, w.Off.At = fromMillis(created), fromMillis(updated), fromMillis(off)
+	if w.IsActive {
+		w.Off = account.SwitchedOff{}
+	}
 	return w, err
 }
 
@@ -46,14 +49,17 @@ func (v *View) Workspaces(p Page) ([]account.Workspace, error) {
 func (tx *Tx) PutWorkspace(w account.Workspace) error {
 	s := w.Settings
 	err := tx.exec(`INSERT INTO workspaces (id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day,
-			max_lifetime_ms, require_expiry, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			max_lifetime_ms, require_expiry, created_ms, updated_ms, off_by, off_ms, off_by_operator)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, is_active = excluded.is_active, owner_id = excluded.owner_id,
 			permission_mode = excluded.permission_mode, default_per_minute = excluded.default_per_minute,
 			default_per_day = excluded.default_per_day, max_lifetime_ms = excluded.max_lifetime_ms,
-			require_expiry = excluded.require_expiry, updated_ms = excluded.updated_ms
+			require_expiry = excluded.require_expiry, updated_ms = excluded.updated_ms, off_by = excluded.off_by,
+			off_ms = excluded.off_ms, off_by_operator = excluded.off_by_operator
 		WHERE workspaces.deleted_ms = 0`,
 		w.ID, w.Name, toInt(w.IsActive), w.OwnerID, s.PermissionMode, s.DefaultRateLimit.PerMinute, s.DefaultRateLimit.PerDay,
-		s.MaxKeyLifetime.Milliseconds(), toInt(s.RequireExpiry), millis(w.CreatedAt), millis(w.UpdatedAt))
+		s.MaxKeyLifetime.Milliseconds(), toInt(s.RequireExpiry), millis(w.CreatedAt), millis(w.UpdatedAt), w.Off.By,
+		millis(w.Off.At), toInt(w.Off.Operator))
 	if err != nil {
 		return fmt.Errorf("put workspace: %w", err)
 	}

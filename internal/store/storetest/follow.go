@@ -35,6 +35,7 @@ func (o follower) apply(c feed.Change) {
 		k := *c.Key // as LoadAll tells it
 		k.Description, k.CreatedAt, k.UpdatedAt, k.LastUsedAt = "", time.Time{}, time.Time{}, time.Time{}
 		k.ValueMadeAt = time.Time{}
+		k.Disabled = apikey.Mark{}
 		k.Value.Masked, k.Value.Digest.Pepper = "", ""
 		o[k.ID] = feed.Change{Key: &k}
 	case c.ServiceKey != nil:

@@ -21,6 +21,7 @@ func (f *fixture) fullKey() apikey.Key {
 	k := f.aKey()
 	k.Environment, k.IsActive, k.Revoked, k.Orphan = keyfmt.Test, false, true, true
 	k.ValueMadeAt = k.CreatedAt.Add(time.Hour)
+	k.Disabled = apikey.Mark{By: "ann", At: f.now(), Right: true}
 	k.Permissions = f.set("calls:read", "agents:write")
 	k.Limits = ratelimit.Limits{PerMinute: 1, PerDay: ratelimit.Max}
 	k.AllowedIPs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
