@@ -157,7 +157,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
-			"internal/account", "internal/config", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
+			"internal/account", "internal/apikey", "internal/config", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
@@ -26,7 +27,11 @@ type entry struct {
 	Metadata    struct {
 		Target string `json:"target"`
 		After  struct {
-			IsActive *bool `json:"isActive"`
+			IsActive       *bool   `json:"isActive"`
+			DisabledBy     *string `json:"disabledBy"`
+			ByManageOthers *bool   `json:"disabledByManageOthers"`
+			SwitchedOffBy  *string `json:"switchedOffBy"`
+			ByServiceKey   *bool   `json:"switchedOffByServiceKey"`
 		} `json:"after"`
 	} `json:"metadata"`
 }
@@ -35,6 +40,8 @@ type entry struct {
 type journal struct {
 	tx       *store.Tx
 	ids      *id.Generator
+	paused   map[id.Key]bool // worked in the backup, and was disabled since
+	off      map[id.Workspace]bool
 	stopped  map[id.Key]bool // for good: what is enabled later does not come back, since its value in the backup is an old one
 	repeated int
 	left     int // events after the backup that take nothing away, or that a restore cannot repeat
@@ -53,7 +60,8 @@ func (d *database) repeat(ctx context.Context, path string, after time.Time) (j 
 		return j, nil
 	}
 	err = d.Update(ctx, func(tx *store.Tx) error {
-		*j = journal{tx: tx, ids: id.NewGenerator(tx.Now, rand.Reader), stopped: make(map[id.Key]bool)}
+		*j = journal{tx: tx, ids: id.NewGenerator(tx.Now, rand.Reader), paused: make(map[id.Key]bool),
+			off: make(map[id.Workspace]bool), stopped: make(map[id.Key]bool)}
 		for i := range entries {
 			if err := j.apply(&entries[i]); err != nil {
 				return fmt.Errorf("repeat event %s: %w", entries[i].ID, err)
@@ -128,20 +136,53 @@ func (j *journal) key(e *entry, name id.Key) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	active := e.Metadata.After.IsActive
 	switch audit.Type(e.EventType) {
 	case audit.APIKeyRevoked:
-		k.Revoked, k.IsActive, j.stopped[name] = true, false, true
+		k.Disable(e.mark())
+		k.Revoked, j.stopped[name] = true, true
 	case audit.APIKeyRotated:
-		k.IsActive, j.stopped[name] = false, true
+		k.Disable(e.mark())
+		j.stopped[name] = true
 	default:
-		if active == nil {
-			return false, nil
-		}
-		k.IsActive = *active && !j.stopped[name]
+		return j.update(e, k)
 	}
 	k.UpdatedAt = j.tx.Now()
 	return true, j.tx.UpdateKey(k)
+}
+
+// update repeats that a key was disabled, or by whose right. What the backup has disabled stays so, since an enabling is a grant by
+// somebody whose own standing a journal does not bring back; what the journal itself has disabled is enabled as it was.
+func (j *journal) update(e *entry, k apikey.Key) (done bool, err error) {
+	after := e.Metadata.After
+	switch {
+	case after.IsActive != nil && *after.IsActive:
+		if !j.paused[k.ID] || j.stopped[k.ID] {
+			return false, nil
+		}
+		k.Enable()
+		delete(j.paused, k.ID)
+	case after.IsActive != nil || after.DisabledBy != nil:
+		worked := k.IsActive
+		if !k.Disable(e.mark()) {
+			return true, nil
+		}
+		if worked {
+			j.paused[k.ID] = true
+		}
+	default:
+		return false, nil
+	}
+	k.UpdatedAt = j.tx.Now()
+	return true, j.tx.UpdateKey(k)
+}
+
+// mark is by whom a key was disabled. What an event does not tell counts as by the greater right.
+func (e *entry) mark() apikey.Mark {
+	m := apikey.Mark{At: e.CreatedAt, Right: true}
+	if after := e.Metadata.After; after.DisabledBy != nil {
+		m.By, m.Right = *after.DisabledBy, after.ByManageOthers == nil || *after.ByManageOthers
+	}
+	return m
 }
 
 // member takes a member out again, whose keys stop with that. An owner stays, since a workspace needs one: that is said.
@@ -163,15 +204,28 @@ func (j *journal) member(e *entry, user id.User) (bool, error) {
 }
 
 func (j *journal) workspace(e *entry, ws id.Workspace) (bool, error) {
-	active := e.Metadata.After.IsActive
-	if active == nil {
+	after := e.Metadata.After
+	w, err := j.tx.Workspace(ws)
+	switch {
+	case err != nil:
+		return false, err
+	case after.IsActive != nil && *after.IsActive:
+		if !j.off[ws] {
+			return false, nil
+		}
+		w.SwitchOn()
+		delete(j.off, ws)
+	case after.IsActive != nil || after.SwitchedOffBy != nil:
+		j.off[ws] = j.off[ws] || w.IsActive
+		o := account.SwitchedOff{At: e.CreatedAt, Operator: true}
+		if after.SwitchedOffBy != nil {
+			o.By, o.Operator = *after.SwitchedOffBy, after.ByServiceKey == nil || *after.ByServiceKey
+		}
+		w.SwitchOff(o)
+	default:
 		return false, nil
 	}
-	w, err := j.tx.Workspace(ws)
-	if err != nil {
-		return false, err
-	}
-	w.IsActive, w.UpdatedAt = *active, j.tx.Now()
+	w.UpdatedAt = j.tx.Now()
 	return true, j.tx.PutWorkspace(w)
 }
 

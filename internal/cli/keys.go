@@ -108,6 +108,9 @@ func keyFacts(k keyward.APIKey) []string {
 		"environment", k.Environment, "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits", limits(k.RateLimit),
 		"addresses", or(strings.Join(k.AllowedIPs, " ")), "description", or(k.Description), "metadata", or(string(metadata)),
 		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used", moment(k.LastUsedAt)}
+	if k.DisabledBy != "" {
+		pairs = append(pairs, "disabled", "by "+k.DisabledBy+", "+moment(k.DisabledAt))
+	}
 	for _, p := range k.PreviousKeys {
 		pairs = append(pairs, "also", p.Key+" until "+moment(&p.ExpiresAt))
 	}

@@ -206,5 +206,14 @@ func (s *Service) mayGrant(a *actor, wanted, creator perm.Set, field func(name s
 	return f
 }
 
+// mayLast refuses an earlier value of a key what would go on after the end of its overlap, as a role does.
+func (a *actor) mayLast() error {
+	if !a.earlier {
+		return nil
+	}
+	return fault.New(fault.PermissionDenied, "an earlier value of a key gives nothing that outlives it",
+		fault.Detail{Field: "Authorization", Message: "the current value is needed"})
+}
+
 // whole names every refused permission by the field as a whole.
 func whole(string) string { return "permissions" }

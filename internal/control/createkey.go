@@ -282,8 +282,17 @@ func (s *Service) keyFields(k *apikey.Key) fields {
 		"expiresAt": stamp(k.ExpiresAt), "requestsPerMinute": bounded(k.Limits.PerMinute),
 		"requestsPerDay": bounded(k.Limits.PerDay), "revoked": k.Revoked, "kept": k.Orphan,
 		"description": k.Description, "metadata": json.RawMessage(orEmpty(k.Metadata)), "allowedIps": prefixes(k.AllowedIPs),
-		"permissions": s.cat.Names(k.Permissions), "key": k.Value.Masked,
+		"permissions": s.cat.Names(k.Permissions), "key": k.Value.Masked, "disabledBy": orNull(k.Disabled.By),
+		"disabledAt": stamp(k.Disabled.At), "disabledByManageOthers": k.Disabled.Right,
 	}
+}
+
+// orNull is a text as an event shows it: null where there is none.
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 func orEmpty(metadata string) string {

@@ -43,8 +43,8 @@ func (s *Service) importKey(tx *store.Tx, a *actor, in ImportKey) (Imported, err
 	if err != nil {
 		return Imported{}, err
 	}
-	if in.IsActive.Set {
-		d.IsActive = in.IsActive.Value
+	if in.IsActive.Set && !in.IsActive.Value {
+		d.Disable(a.mark(&d.Key, tx.Now()))
 	}
 	var secret keyfmt.Secret
 	if in.SHA256 == "" {

@@ -204,9 +204,6 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 		if k.Revoked {
 			return fault.New(fault.Conflict, "a revoked key cannot be rotated")
 		}
-		if err := s.mayGrant(a, k.Permissions, k.Permissions, whole); err != nil {
-			return err
-		}
 		secret, err := s.format.Mint(s.rand, k.Environment)
 		if err != nil {
 			return fmt.Errorf("mint: %w", err)
@@ -215,10 +212,7 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 		if err := s.replaceValue(tx.View, &k, secret, overlap); err != nil {
 			return err
 		}
-		if err := withinBound(&k, a.bound); err != nil {
-			return err
-		}
-		if err := s.keepRotated(tx, a, &was, &k, overlapSeconds); err != nil {
+		if err := s.changeKey(tx, a, &was, &k, rotation(&was, &k, overlapSeconds)); err != nil {
 			return err
 		}
 		shown, err := s.show(tx.View, k)
@@ -251,15 +245,10 @@ func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secre
 	return nil
 }
 
-func (s *Service) keepRotated(tx *store.Tx, a *actor, was, k *apikey.Key, overlapSeconds int64) error {
-	k.UpdatedAt = tx.Now()
-	if err := tx.UpdateKey(*k); err != nil {
-		return err
-	}
-	return s.record(tx, a, change{kind: audit.APIKeyRotated, workspace: k.Workspace, target: string(k.ID),
-		sentence: fmt.Sprintf("API key %q of %s rotated", k.Name, k.User),
-		before:   fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt)},
-		after:    fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt)}, note: fields{"overlapSeconds": overlapSeconds}})
+func rotation(was, k *apikey.Key, overlapSeconds int64) change {
+	return change{kind: audit.APIKeyRotated, sentence: fmt.Sprintf("API key %q of %s rotated", k.Name, k.User),
+		before: fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt)},
+		after:  fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt)}, note: fields{"overlapSeconds": overlapSeconds}}
 }
 
 // RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good, and an earlier one
@@ -284,13 +273,11 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, prese
 		case !until.IsZero():
 			return s.endEarlier(tx, a, k, presented)
 		}
-		before := s.keyFields(&k)
-		k.IsActive, k.Revoked, k.UpdatedAt = false, true, tx.Now()
-		if err := tx.UpdateKey(k); err != nil {
-			return err
-		}
-		return s.record(tx, a, change{kind: audit.APIKeyRevoked, workspace: k.Workspace, target: string(k.ID),
-			sentence: fmt.Sprintf("API key %q of %s revoked", k.Name, k.User), before: before, after: s.keyFields(&k)})
+		was := k
+		k.Disable(a.mark(&k, tx.Now()))
+		k.Revoked = true
+		return s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyRevoked,
+			sentence: fmt.Sprintf("API key %q of %s revoked", k.Name, k.User), before: s.keyFields(&was), after: s.keyFields(&k)})
 	})
 }
 
@@ -313,14 +300,11 @@ func mayRevoke(a *actor, key id.Key) error {
 
 // endEarlier ends one earlier value of a key, and leaves the key as it is.
 func (s *Service) endEarlier(tx *store.Tx, a *actor, k apikey.Key, value keyfmt.Digest) error {
-	before := previousFields(&k)
+	was := k
 	k.End(value)
-	k.UpdatedAt = tx.Now()
-	if err := tx.UpdateKey(k); err != nil {
-		return err
-	}
-	return s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
-		sentence: fmt.Sprintf("an earlier value of API key %q of %s revoked", k.Name, k.User), before: before, after: previousFields(&k),
+	return s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
+		sentence: fmt.Sprintf("an earlier value of API key %q of %s revoked", k.Name, k.User),
+		before:   previousFields(&was), after: previousFields(&k),
 		note: fields{"reason": "value.revoked"}})
 }
 

@@ -134,6 +134,9 @@ func (s *Service) givableRole(v *store.View, a *actor, ws id.Workspace, role id.
 	if err := s.mayGrant(a, r.Permissions, r.Permissions, func(string) string { return "roleId" }); err != nil {
 		return r, err
 	}
+	if err := a.mayLast(); err != nil {
+		return r, err
+	}
 	if r.System == account.Owner && !a.owner {
 		return r, ownersOnly("only an owner can make an owner")
 	}

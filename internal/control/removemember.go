@@ -100,12 +100,15 @@ func foretell(k apikey.Key, settle settlement, now time.Time) SettledKey {
 // settlement decides what becomes of one key of a member who leaves: it changes the key and answers which count it falls under.
 type settlement func(k *apikey.Key, out *Removed) (changed bool)
 
-// stopKey also takes away the mark of a key that was kept before: the key of a member who has left, and which nobody kept, stays off.
-func stopKey(k *apikey.Key, out *Removed) bool {
-	was := k.IsActive || k.Orphan
-	k.IsActive, k.Orphan = false, false
-	out.Stopped++
-	return was
+// stopKey disables a key by the right by which members are removed: it takes the right over others' keys to enable it. It also takes away
+// the mark of a key that was kept before: the key of a member who has left, and which nobody kept, stays off.
+func stopKey(a *actor, at time.Time) settlement {
+	return func(k *apikey.Key, out *Removed) bool {
+		kept := k.Orphan
+		k.Orphan = false
+		out.Stopped++
+		return k.Disable(apikey.Mark{By: a.id(), At: at, Right: true}) || kept
+	}
 }
 
 func keepKey(k *apikey.Key, out *Removed) bool {
@@ -118,7 +121,7 @@ func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m ac
 	to, transfer := strings.CutPrefix(keys, "transfer:")
 	switch {
 	case keys == "" || keys == "stop":
-		return stopKey, nil
+		return stopKey(a, v.Now()), nil
 	case keys == "keep":
 		return keepKey, nil
 	case !transfer:
@@ -142,9 +145,12 @@ func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m ac
 	if err != nil {
 		return nil, err
 	}
+	stop := stopKey(a, v.Now())
 	return func(k *apikey.Key, out *Removed) bool {
-		if k.Revoked || !account.Grant(k.Permissions, a.holds, role.Permissions).IsEmpty() {
-			return stopKey(k, out)
+		given := *k
+		given.User = heir
+		if k.Revoked || !k.Permissions.Within(role.Permissions) || s.mayWiden(a, k, &given) != nil {
+			return stop(k, out)
 		}
 		k.User, k.Orphan = heir, false
 		out.Transferred++
@@ -157,11 +163,7 @@ func (s *Service) settleKey(tx *store.Tx, a *actor, k *apikey.Key, settle settle
 	if !settle(k, out) {
 		return nil
 	}
-	k.UpdatedAt = tx.Now()
-	if err := tx.UpdateKey(*k); err != nil {
-		return err
-	}
-	return s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+	return s.changeKey(tx, a, &was, k, change{kind: audit.APIKeyUpdated,
 		sentence: fmt.Sprintf("API key %q: its creator %s was removed", k.Name, was.User),
 		before:   s.keyFields(&was), after: s.keyFields(k), note: fields{"reason": "member.removed"}})
 }
@@ -174,14 +176,11 @@ func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) error {
 		return err
 	}
 	for _, k := range keys {
-		before := s.keyFields(&k)
-		k.Orphan, k.UpdatedAt = false, tx.Now()
-		if err := tx.UpdateKey(k); err != nil {
-			return err
-		}
-		if err := s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+		was := k
+		k.Orphan = false
+		if err := s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
 			sentence: fmt.Sprintf("API key %q: its creator %s is a member again", k.Name, k.User),
-			before:   before, after: s.keyFields(&k), note: fields{"reason": "member.added"}}); err != nil {
+			before:   s.keyFields(&was), after: s.keyFields(&k), note: fields{"reason": "member.added"}}); err != nil {
 			return err
 		}
 	}

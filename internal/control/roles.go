@@ -110,7 +110,10 @@ func (s *Service) applyRole(v *store.View, a *actor, r *account.Role, in UpdateR
 	if r.Permissions, err = s.permissionsInput("permissions", in.Permissions.Value); err != nil {
 		return err
 	}
-	return s.mayGrant(a, r.Permissions, r.Permissions, wantedField(in.Permissions))
+	if err := s.mayGrant(a, r.Permissions, r.Permissions, wantedField(in.Permissions)); err != nil {
+		return err
+	}
+	return a.mayLast()
 }
 
 func systemRole(r account.Role) error {

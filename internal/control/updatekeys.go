@@ -9,7 +9,6 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -36,21 +35,14 @@ func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 		return Key{}, fault.Invalid("permissions", "are frozen when a key is made; make a new key instead")
 	}
 	k := was
-	if err := s.applyUpdate(tx.View, &k, in); err != nil {
-		return Key{}, err
-	}
-	if err := notWider(&was, &k, a.bound); err != nil {
+	if err := s.applyUpdate(tx.View, a, &k, in); err != nil {
 		return Key{}, err
 	}
 	before, after := s.keyFields(&was), s.keyFields(&k)
 	if unchanged(before, after) {
 		return s.show(tx.View, was)
 	}
-	k.UpdatedAt = tx.Now()
-	if err := tx.UpdateKey(k); err != nil {
-		return Key{}, err
-	}
-	err = s.record(tx, a, change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
+	err = s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
 		sentence: fmt.Sprintf("API key %q of %s updated", k.Name, k.User), before: before, after: after})
 	if err != nil {
 		return Key{}, err
@@ -58,20 +50,15 @@ func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 	return s.show(tx.View, k)
 }
 
-func (s *Service) applyUpdate(v *store.View, k *apikey.Key, in UpdateKey) error {
+func (s *Service) applyUpdate(v *store.View, a *actor, k *apikey.Key, in UpdateKey) error {
 	var err error
 	if in.Name.Set {
 		if k.Name, err = nameInput("name", in.Name.Value, maxKeyName); err != nil {
 			return err
 		}
 	}
-	if in.IsActive.Set && in.IsActive.Value && !k.IsActive {
-		if err := s.mayEnable(v, k); err != nil {
-			return err
-		}
-	}
-	if in.IsActive.Set {
-		k.IsActive = in.IsActive.Value
+	if err := s.switchKey(v, a, k, in.IsActive); err != nil {
+		return err
 	}
 	if err := applyExpiry(v, k, in); err != nil {
 		return err
@@ -111,8 +98,30 @@ func applyExpiry(v *store.View, k *apikey.Key, in UpdateKey) error {
 	return lifetime(t, ws.Settings, k.Made())
 }
 
-// mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept.
-func (s *Service) mayEnable(v *store.View, k *apikey.Key) error {
+// switchKey enables or disables a key, where that is given.
+func (s *Service) switchKey(v *store.View, a *actor, k *apikey.Key, active Optional[bool]) error {
+	switch {
+	case !active.Set || active.Value && k.IsActive:
+		return nil
+	case !active.Value:
+		k.Disable(a.mark(k, v.Now()))
+		return nil
+	}
+	if err := s.mayEnable(v, a, k); err != nil {
+		return err
+	}
+	k.Enable()
+	return nil
+}
+
+// mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept, and without the right of
+// api-keys:manage-others one that was disabled by that right. Whether the caller may grant what it holds is for mayWiden to say.
+func (s *Service) mayEnable(v *store.View, a *actor, k *apikey.Key) error {
+	if k.Disabled.Strong() {
+		if err := s.need(a, account.APIKeysManageOthers); err != nil {
+			return err
+		}
+	}
 	if k.Revoked {
 		return fault.New(fault.Conflict, "a revoked key stays disabled", fault.Detail{Field: "isActive", Message: "the key was revoked"})
 	}
@@ -125,39 +134,4 @@ func (s *Service) mayEnable(v *store.View, k *apikey.Key) error {
 			fault.Detail{Field: "isActive", Message: "the key's creator is no longer a member"})
 	}
 	return err
-}
-
-// notWider refuses a change by an API key that widens a key beyond the caller. What is as narrow as it was before is no widening.
-func notWider(was, k *apikey.Key, b *account.Bound) error {
-	if b == nil {
-		return nil
-	}
-	err := withinBound(k, b)
-	if err == nil {
-		return nil
-	}
-	f := fault.From(err)
-	kept := f.Details[:0]
-	for _, d := range f.Details {
-		if widened(was, k, d.Field) {
-			kept = append(kept, d)
-		}
-	}
-	if len(kept) == 0 {
-		return nil
-	}
-	f.Details = kept
-	return f
-}
-
-func widened(was, k *apikey.Key, field string) bool {
-	switch field {
-	case "expiresAt":
-		return !(&account.Bound{ExpiresAt: was.ExpiresAt}).Expiry(k.ExpiresAt)
-	case "rateLimit.requestsPerMinute":
-		return !ratelimit.Within(k.Limits.PerMinute, was.Limits.PerMinute)
-	case "rateLimit.requestsPerDay":
-		return !ratelimit.Within(k.Limits.PerDay, was.Limits.PerDay)
-	}
-	return !account.AddressesWithin(k.AllowedIPs, was.AllowedIPs)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
@@ -169,10 +170,13 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 				return err
 			}
 		}
-		if in.IsActive.Set {
-			ws.IsActive = in.IsActive.Value
+		if err := switchWorkspace(a, &ws, in.IsActive, tx.Now()); err != nil {
+			return err
 		}
 		if ws.Settings, err = settingsInput(in.Settings, was.Settings); err != nil {
+			return err
+		}
+		if err := mayUnfreeze(a, &was, &ws); err != nil {
 			return err
 		}
 		if out = was; unchanged(workspaceFields(was), workspaceFields(ws)) {
@@ -187,6 +191,34 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 			sentence: fmt.Sprintf("workspace %q updated", ws.Name), before: workspaceFields(was), after: workspaceFields(ws)})
 	})
 	return out, err
+}
+
+// switchWorkspace switches a workspace off or on, where that is given. All of its keys do more once it is on again: that is for an owner,
+// and where a service key switched it off, for one that may manage.
+func switchWorkspace(a *actor, ws *account.Workspace, active Optional[bool], now time.Time) error {
+	switch {
+	case !active.Set || active.Value && ws.IsActive:
+		return nil
+	case !active.Value:
+		ws.SwitchOff(account.SwitchedOff{By: a.id(), At: now, Operator: a.service != nil})
+		return nil
+	case ws.Off.Strong() && a.service == nil:
+		return fault.New(fault.PermissionDenied, "a workspace that a service key switched off is switched on by a service key that may manage",
+			fault.Detail{Field: "isActive", Message: "was switched off by a service key"})
+	case !a.owner:
+		return ownersOnly("only an owner, or a service key that may manage, can switch a workspace on")
+	}
+	ws.SwitchOn()
+	return nil
+}
+
+// mayUnfreeze guards the way from capped to frozen, after which every key of the workspace may do more: all that it was once granted.
+func mayUnfreeze(a *actor, was, ws *account.Workspace) error {
+	if was.Settings.PermissionMode != account.Capped || ws.Settings.PermissionMode == account.Capped || a.owner && a.key == nil {
+		return nil
+	}
+	return fault.New(fault.PermissionDenied, "only an owner, or a service key that may manage, can let keys do again what their creators lost",
+		fault.Detail{Field: "settings.permissionMode", Message: "goes from capped to frozen by an owner, and never by an API key"})
 }
 
 // DeleteWorkspace takes away a workspace with everything in it; its keys stop at once.
@@ -206,6 +238,7 @@ func (s *Service) DeleteWorkspace(ctx context.Context, c Caller, workspace strin
 
 func workspaceFields(w account.Workspace) fields {
 	return fields{"name": w.Name, "isActive": w.IsActive, "ownerId": string(w.OwnerID),
+		"switchedOffBy": orNull(w.Off.By), "switchedOffAt": stamp(w.Off.At), "switchedOffByServiceKey": w.Off.Operator,
 		"permissionMode": string(w.Settings.PermissionMode), "requireExpiry": w.Settings.RequireExpiry,
 		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
