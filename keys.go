@@ -42,6 +42,10 @@ type APIKey struct {
 	AllowedIPs []string `json:"allowedIps"`
 	// PreviousKeys are the values from before a rotation that still work.
 	PreviousKeys []PreviousKey `json:"previousKeys"`
+	// DisabledBy is who disabled the key, a user or a service key's id, and DisabledAt when. Empty and nil for a key that is not
+	// disabled, and where it is not known, as of keys that were disabled before it was kept.
+	DisabledBy string     `json:"disabledBy"`
+	DisabledAt *time.Time `json:"disabledAt"`
 }
 
 // Creator is the member whose key it is.

@@ -38,6 +38,7 @@ var keyReach = []keyField{
 	{"Description", nil},
 	{"Metadata", nil}, // the platform's own words, of which nothing here depends
 	{"CreatedAt", nil},
+	{"ValueMadeAt", nil}, // bounds what an expiry may be; the expiry says how long the key works
 	{"UpdatedAt", nil},
 	{"LastUsedAt", nil},
 	{"ExpiresAt", func(was, now *apikey.Key) bool { return outlives(now.ExpiresAt, was.ExpiresAt) }},

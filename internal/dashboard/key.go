@@ -35,17 +35,20 @@ type previous struct {
 }
 
 // keyActions are those that control would admit on this key.
-type keyActions struct{ Edit, Delete, Rotate, Log bool }
+type keyActions struct{ Edit, Disable, Enable, Delete, Rotate, Log bool }
 
 // actions asks what the visitor may do with a key. It only decides what is shown: control decides what is done.
 func (v *visit) actions(k *control.Key) keyActions {
 	others := k.User == v.may.User || v.may.May(account.APIKeysManageOthers)
 	write := others && v.may.May(account.APIKeysWrite)
+	grant := write && !k.Revoked && account.Grant(k.Permissions, v.may.Holds, k.Permissions).IsEmpty()
 	return keyActions{
-		Edit:   write,
-		Delete: others && v.may.May(account.APIKeysDelete),
-		Rotate: write && !k.Revoked && account.Grant(k.Permissions, v.may.Holds, k.Permissions).IsEmpty(),
-		Log:    v.may.May(account.WorkspaceLogsRead),
+		Edit:    write,
+		Disable: write && k.IsActive,
+		Enable:  grant && !k.IsActive && (!k.Disabled.Strong() || v.may.May(account.APIKeysManageOthers)),
+		Delete:  others && v.may.May(account.APIKeysDelete),
+		Rotate:  grant,
+		Log:     v.may.May(account.WorkspaceLogsRead),
 	}
 }
 

@@ -26,6 +26,7 @@ type keyRow struct {
 	Created     moment
 	Used        moment
 	Expires     moment
+	DisabledAt  moment
 	Mine        bool
 	Spark       spark
 }
@@ -49,7 +50,8 @@ func (v *visit) status(k *control.Key) status {
 
 func (v *visit) row(k control.Key) keyRow {
 	return keyRow{Key: k, Status: v.status(&k), Permissions: k.Permissions.Len(), Risk: v.d.risk(k.Permissions), Created: v.moment(k.CreatedAt),
-		Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt), Mine: k.User == v.may.User}
+		Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt), DisabledAt: v.moment(k.Disabled.At),
+		Mine: k.User == v.may.User}
 }
 
 // views are the lists of keys, each with the order in which it can be paged exactly.

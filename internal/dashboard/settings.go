@@ -19,6 +19,10 @@ type settingsForm struct {
 	RequireExpiry     bool
 	Active            bool
 	MayWrite          bool
+	MayActivate       bool   // switch the workspace on again
+	MayUnfreeze       bool   // take the mode from capped to frozen
+	Operator          bool   // a service key switched it off, or it is not known who
+	OffBy             string // who switched it off; "" where that is not known
 	MayDelete         bool
 	Keys              int64
 	Members           bool
@@ -44,6 +48,9 @@ func (v *visit) showSettings(status int, f settingsForm, wrong *problem) error {
 		return fault.New(fault.PermissionDenied, "this needs the permission "+account.WorkspaceRead)
 	}
 	f.ID, f.Active = v.workspace(), v.may.Workspace.IsActive
+	off := v.may.Workspace.Off
+	f.MayActivate, f.Operator, f.OffBy = v.may.Owner && (v.may.Manages || !off.Strong()), off.Strong(), off.By
+	f.MayUnfreeze = v.may.Owner || v.may.Workspace.Settings.PermissionMode != account.Capped
 	f.MayWrite, f.MayDelete = v.may.May(account.WorkspaceSettingsWrite), v.may.May(account.WorkspaceDelete)
 	if s, err := v.d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace()); err == nil {
 		f.Keys = s.Total

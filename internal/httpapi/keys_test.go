@@ -52,7 +52,7 @@ func TestTheMembersOfAKeyStandInTheContractsOrder(t *testing.T) {
 		`"userId":"u-owner","name":"a key","isActive":true,"createdAt":"[-0-9]{10}T[:0-9]{8}\.[0-9]{3}Z","updatedAt":"[^"]+","lastUsedAt":null,` +
 		`"expiresAt":"2100-01-02T00:00:00.000Z","rateLimit":{"requestsPerMinute":null,"requestsPerDay":null},"permissions":\[[^]]+\],` +
 		`"creator":{"id":"u-owner","email":"owner@example.com","displayName":null},"environment":"live","description":null,` +
-		`"metadata":{"z":1,"a":"<&>"},"allowedIps":\[\],"previousKeys":\[\]}}}}$`)
+		`"metadata":{"z":1,"a":"<&>"},"allowedIps":\[\],"previousKeys":\[\],"disabledBy":null,"disabledAt":null}}}}$`)
 	if !form.MatchString(body) {
 		t.Error(body)
 	}

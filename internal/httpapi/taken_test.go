@@ -312,9 +312,9 @@ func onStage(t *testing.T) *stage {
 	return s
 }
 
-// T9: whatever takes a credential back while the body of a request is open, the request does nothing, and is told that the credential
+// T9, T96: whatever takes a credential back while the body of a request is open, the request does nothing, and is told that the credential
 // is not valid any more; for every operation that changes something.
-func TestT9WhatWasTakenBackWhileTheBodyWasOpenDoesNothing(t *testing.T) {
+func TestT9T96WhatWasTakenBackWhileTheBodyWasOpenDoesNothing(t *testing.T) {
 	t.Parallel()
 	writes := httpapi.Writes()
 	for on := range late {

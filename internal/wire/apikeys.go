@@ -22,6 +22,8 @@ type APIKey struct {
 	Metadata     Object        `json:"metadata"`
 	AllowedIPs   []string      `json:"allowedIps"`
 	PreviousKeys []PreviousKey `json:"previousKeys"`
+	DisabledBy   *string       `json:"disabledBy"`
+	DisabledAt   *Time         `json:"disabledAt"`
 }
 
 // RateLimit is a key's limits; null is no limit.
