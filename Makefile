@@ -59,6 +59,11 @@ soak: ## Check over hours what CI checks in seconds: revocations over a million 
 	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} CGO_ENABLED=1 go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
 	KEYWARD_SOAK=true go test -count=1 -timeout 6h -v ./test/cluster
 
+.PHONY: image
+image: ## Build a container image without a container engine: bin/keyward-image.tar, for docker load
+	@mkdir -p bin
+	go run -C tools/image . -context ../.. -dockerfile ../../deploy/Dockerfile -build-arg VERSION='$(VERSION)' -tag 'keyward:$(VERSION)' -out ../../bin/keyward-image.tar
+
 .PHONY: mutants
 mutants: ## Break promises of the code one at a time, and name every break that no test notices (ARGS="-part 3/20", ARGS="-only lease")
 	go run ./test/mutants $(ARGS)

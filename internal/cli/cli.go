@@ -29,8 +29,9 @@ type Streams struct {
 
 // root is the command with its words, in the order in which help shows them.
 type root struct {
-	Serve serveCmd `cmd:"" group:"server" help:"Run a server."`
-	Demo  demoCmd  `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
+	Serve  serveCmd  `cmd:"" group:"server" help:"Run a server."`
+	Demo   demoCmd   `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
+	Health healthCmd `cmd:"" group:"server" help:"Ask whether a server can verify keys: the status is 0 or 1."`
 
 	Workspaces  workspacesCmd  `cmd:"" group:"objects" help:"Tenants: list, make, change, delete."`
 	Members     membersCmd     `cmd:"" group:"objects" help:"Who is in a workspace, and with which role."`
