@@ -39,6 +39,7 @@ type serverFlags struct {
 	OIDCUserClaim  *string `name:"oidc-user-claim" placeholder:"CLAIM" help:"Which claim is the user's id. Default: sub. [KEYWARD_OIDC_USER_CLAIM]"`
 	OIDCAudience   *string `name:"oidc-audience" placeholder:"NAME" help:"Whom access tokens name, where not the client. [KEYWARD_OIDC_AUDIENCE]"`
 	BadCredentials *string `name:"bad-credentials-per-minute" placeholder:"N" help:"Attempts with credentials that are none, for each address; 0: no limit. Default: 300. [KEYWARD_BAD_CREDENTIALS_PER_MINUTE]"`
+	Creation       *string `name:"workspace-creation" placeholder:"WHO" help:"Who may create workspaces: operators or anyone. Default: operators. [KEYWARD_WORKSPACE_CREATION]"`
 	StrictRestart  *bool   `help:"After a crash, refuse keys with a limit per minute for a minute. [KEYWARD_STRICT_RESTART]"`
 	LimitMode      *string `placeholder:"MODE" help:"How nodes share limits per minute: leased, exact or local. Default: leased. [KEYWARD_LIMIT_MODE]"`
 	LimitModes     *string `placeholder:"ID=MODE,…" help:"Another mode for single workspaces. [KEYWARD_LIMIT_MODES]"`
@@ -57,7 +58,7 @@ func (f *serverFlags) load() (config.Config, error) {
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
 		"max-staleness": f.MaxStaleness, "drain-delay": f.DrainDelay, "log-level": f.LogLevel, "log-format": f.LogFormat,
 		"public-url": f.PublicURL, "oidc-issuer": f.OIDCIssuer, "oidc-client-id": f.OIDCClientID, "oidc-user-claim": f.OIDCUserClaim,
-		"oidc-audience": f.OIDCAudience, "bad-credentials-per-minute": f.BadCredentials,
+		"oidc-audience": f.OIDCAudience, "bad-credentials-per-minute": f.BadCredentials, "workspace-creation": f.Creation,
 		"limit-mode": f.LimitMode, "limit-modes": f.LimitModes, "limit-policy": f.LimitPolicy, config.ConfigFlag: f.Config,
 	} {
 		if v != nil {

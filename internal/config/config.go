@@ -72,6 +72,8 @@ type Config struct {
 	UsageWaiting int
 	// BadCredentials is how many attempts a minute with credentials that are none one address may make; 0 is no limit.
 	BadCredentials int
+	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do.
+	AnyoneCreatesWorkspaces bool
 	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice the limit once.
 	StrictRestart bool
 	// Redis is the URL of what nodes share their minute limits over; zero has each node count for itself.

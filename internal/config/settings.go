@@ -66,6 +66,7 @@ func Settings() []Setting {
 		{Env: "KEYWARD_USAGE_DAYS", set: func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
 		{Env: "KEYWARD_USAGE_WAITING", set: setUsageWaiting},
 		{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", set: setBadCredentials},
+		{Env: "KEYWARD_WORKSPACE_CREATION", set: setWorkspaceCreation},
 		{Env: "KEYWARD_STRICT_RESTART", set: func(c *Config, v string) error { return setBool(&c.StrictRestart, v) }},
 		{Env: "KEYWARD_PUBLIC_URL", set: setPublicURL},
 		{Env: "KEYWARD_OIDC_ISSUER", set: setOIDCIssuer},
@@ -91,6 +92,14 @@ func setAddr(to *string, v string) error {
 		return fmt.Errorf("%q: want a port from 0 to 65535 after the last colon", v)
 	}
 	*to = v
+	return nil
+}
+
+func setWorkspaceCreation(c *Config, v string) error {
+	if v != "anyone" && v != "operators" {
+		return fmt.Errorf("%q: want anyone or operators", v)
+	}
+	c.AnyoneCreatesWorkspaces = v == "anyone"
 	return nil
 }
 

@@ -176,9 +176,7 @@ func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, 
 	ws := id.Workspace(named)
 	switch {
 	case a.service == nil && named == "":
-		if ws = a.workspace; ws == "" {
-			return account.Workspace{}, fault.Invalid("workspaceId", "must be given: you are a member of several workspaces")
-		}
+		ws = a.workspace
 	case a.service == nil && ws != a.workspace:
 		if err := s.enter(v, a, ws); err != nil {
 			return account.Workspace{}, err

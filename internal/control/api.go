@@ -180,6 +180,7 @@ type Authority struct {
 	Holds       perm.Set // what may be done, and the most that may be passed on
 	Owner       bool
 	Manages     bool // a service key that may do everything in every workspace
+	Creates     bool // may make workspaces
 	Root        bool // and with service keys
 	catalogue   *perm.Catalogue
 }

@@ -15,6 +15,7 @@ func (s *Service) Authority(ctx context.Context, c Caller, workspace string) (Au
 	out := Authority{catalogue: s.cat}
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
 		out = Authority{catalogue: s.cat, User: a.user, Email: a.email, Holds: a.holds, Owner: a.owner}
+		out.Creates = s.mayCreateWorkspace(a) == nil
 		if a.service != nil {
 			out.Manages, out.Root = a.service.Has(account.ScopeManage), a.service.Has(account.ScopeRoot)
 			if workspace == "" || !out.Manages {

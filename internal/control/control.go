@@ -25,6 +25,7 @@ type Service struct {
 	rand     io.Reader
 	recent   Recent
 	cursors  sealer
+	anyone   bool // may make workspaces
 }
 
 // Config is what a Service is made of.
@@ -36,6 +37,8 @@ type Config struct {
 	IDs       *id.Generator
 	Rand      io.Reader
 	Recent    Recent // nil where nothing is counted
+	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the scope manage.
+	AnyoneCreatesWorkspaces bool
 }
 
 // New makes the control plane.
@@ -44,7 +47,7 @@ func New(c Config) *Service {
 		c.Recent = nothingRecent{}
 	}
 	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
-		cursors: sealer{key: c.DB.Secret()}}
+		cursors: sealer{key: c.DB.Secret()}, anyone: c.AnyoneCreatesWorkspaces}
 }
 
 // Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so
@@ -73,8 +76,8 @@ func (c Caller) From(origin Caller) Caller {
 	return c
 }
 
-// Person is a member who calls as themselves. Workspace is where they work unless they name another of theirs; "" leaves it to the
-// request, and to there being only one.
+// Person is a member who calls as themselves. Workspace is where they work unless they name another of theirs; "" is the one that they
+// joined first.
 type Person struct {
 	Workspace id.Workspace
 	User      id.User

@@ -1,7 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
@@ -31,8 +34,8 @@ func (s *Service) signedIn(v *store.View, c Caller) error {
 	return nil
 }
 
-// personActor finds a person in the workspace that they work in; without one, in the only one that they are in. Who is in several
-// holds nothing until the request says which.
+// personActor finds a person in the workspace that they work in: the session's, else the one that they joined first. Being added elsewhere
+// changes nothing for them.
 func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 	if c.Person.Workspace != "" {
 		return s.memberActor(v, c, c.Person.Workspace, c.Person.User)
@@ -43,10 +46,11 @@ func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 		return nil, err
 	case len(places) == 0:
 		return nil, fault.New(fault.PermissionDenied, "this person is a member of no workspace")
-	case len(places) == 1:
-		return s.memberActor(v, c, places[0].Workspace, c.Person.User)
 	}
-	return &actor{Caller: c, user: c.Person.User, email: places[0].Email}, nil
+	first := slices.MinFunc(places, func(a, b account.Member) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(string(a.Workspace), string(b.Workspace)))
+	})
+	return s.memberActor(v, c, first.Workspace, c.Person.User)
 }
 
 // enter takes a caller to a workspace: an API key is in its own alone, a person in each that they are a member of, with what their

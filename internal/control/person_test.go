@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
@@ -47,9 +48,6 @@ func TestT5APersonHoldsInEachWorkspaceWhatTheirRoleThereHolds(t *testing.T) {
 		if err != nil || len(all) != 2 {
 			t.Errorf("%s: %v %v", name, all, err)
 		}
-	}
-	if _, _, err := k.ListKeys(ctx, in("", "ada"), control.ListKeys{}); !fault.Is(err, fault.InvalidRequest) {
-		t.Errorf("without saying where: %v", err)
 	}
 	if _, _, err := k.ListKeys(ctx, in("", "nobody"), control.ListKeys{}); !fault.Is(err, fault.PermissionDenied) {
 		t.Errorf("one who is nowhere: %v", err)
@@ -143,5 +141,61 @@ func TestOnlyAnOwnerEndsAnOwnersSession(t *testing.T) {
 	must(t, k.EndSession(ctx, in(ws, "owner"), owners))
 	if err := k.EndSession(ctx, in(ws, "owner"), owners); !fault.Is(err, fault.NotFound) {
 		t.Errorf("twice: %v", err)
+	}
+}
+
+// A call that names no workspace works in the one that the person joined first, whoever adds them to how many others.
+func TestBeingAddedElsewhereChangesNothingForAPerson(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	k, older := inWorkspace(t)
+	home := k.found(t)
+	k.join(t, home, "ada", "Admin")
+	made := func() string {
+		t.Helper()
+		out, err := k.CreateKey(ctx, in("", "ada"), control.CreateKey{User: "ada", Name: "k"})
+		must(t, err)
+		return string(out.Key.Workspace)
+	}
+	for _, elsewhere := range []string{older, k.found(t)} {
+		time.Sleep(2 * time.Millisecond)
+		k.join(t, elsewhere, "ada", "Admin")
+		if got := made(); got != home {
+			t.Errorf("after she was added elsewhere her call went to %s, want %s", got, home)
+		}
+	}
+	k.join(t, home, "ada", "Viewer") // a change of role is no new membership
+	if _, err := k.CreateKey(ctx, in("", "ada"), control.CreateKey{User: "ada", Name: "k"}); !fault.Is(err, fault.PermissionDenied) {
+		t.Errorf("as a viewer at home: %v", err)
+	}
+}
+
+func TestWhoMayMakeWorkspaces(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, anyone := range []bool{false, true} {
+		k := newKit(t, t.TempDir(), func(c *control.Config) { c.AnyoneCreatesWorkspaces = anyone })
+		t.Cleanup(func() { must(t, k.db.Close()) })
+		ws := k.found(t)
+		k.join(t, ws, "ada", "Viewer")
+		operators, err := k.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: "m", Scopes: []string{"manage"}})
+		must(t, err)
+		portal, err := k.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: "p", Scopes: []string{"portal", "verify"}})
+		must(t, err)
+		owner := control.Some(control.OwnerInput{User: "eva", Email: "eva@example.org"})
+		for name, c := range map[string]struct {
+			caller control.Caller
+			owner  control.Optional[control.OwnerInput]
+			may    bool
+		}{
+			"an operator": {operator(operators), owner, true}, "the root": {k.root, owner, true}, "another service key": {operator(portal), owner, false},
+			"an owner": {in(ws, "owner"), control.Optional[control.OwnerInput]{}, anyone}, "a viewer": {in("", "ada"), control.Optional[control.OwnerInput]{}, anyone},
+			"an API key": {by(k.key(t, ws, "owner")), owner, false},
+		} {
+			_, err := k.CreateWorkspace(ctx, c.caller, control.CreateWorkspace{Name: "new", Owner: c.owner})
+			if c.may && err != nil || !c.may && !fault.Is(err, fault.PermissionDenied) {
+				t.Errorf("anyone %v, %s: %v", anyone, name, err)
+			}
+		}
 	}
 }

@@ -184,13 +184,6 @@ func (s *Service) StartSession(ctx context.Context, c Caller, user string) (Star
 		if err != nil {
 			return err
 		}
-		if a.workspace == "" {
-			places, err := tx.Memberships(u)
-			if err != nil {
-				return err
-			}
-			a.workspace = places[0].Workspace
-		}
 		out, err = s.begin(tx, c, session.Session{Workspace: a.workspace, User: u, Method: session.ByOIDC})
 		return err
 	})

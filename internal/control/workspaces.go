@@ -18,7 +18,7 @@ import (
 func (s *Service) CreateWorkspace(ctx context.Context, c Caller, in CreateWorkspace) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		if err := mayCreateWorkspace(a); err != nil {
+		if err := s.mayCreateWorkspace(a); err != nil {
 			return err
 		}
 		name, err := nameInput("name", in.Name, maxWorkspaceName)
@@ -40,11 +40,13 @@ func (s *Service) CreateWorkspace(ctx context.Context, c Caller, in CreateWorksp
 	return out, err
 }
 
-func mayCreateWorkspace(a *actor) error {
-	if a.service != nil {
+func (s *Service) mayCreateWorkspace(a *actor) error {
+	switch {
+	case a.service != nil:
 		return a.manages()
-	}
-	if a.key != nil {
+	case !s.anyone:
+		return scopeDenied(account.ScopeManage)
+	case a.key != nil:
 		return fault.New(fault.PermissionDenied, "an API key is bound to its workspace and cannot make another",
 			fault.Detail{Field: "Authorization", Message: "a service key with the scope manage, or a person, is needed"})
 	}

@@ -13,6 +13,7 @@ type workspacesBody struct {
 	Next       string
 	Form       workspaceForm
 	Operator   bool
+	Creates    bool
 }
 
 type workspaceRow struct {
@@ -29,7 +30,7 @@ func (d *Dashboard) workspaces(v *visit) error {
 }
 
 func (v *visit) showWorkspaces(status int, f workspaceForm, wrong *problem) error {
-	b := workspacesBody{Form: f, Operator: v.may.Manages}
+	b := workspacesBody{Form: f, Operator: v.may.Manages, Creates: v.may.Creates}
 	if v.may.Manages {
 		found, next, err := v.d.Control.ListWorkspaces(v.r.Context(), v.Caller, control.Paging{Cursor: v.query("cursor")})
 		if err != nil {

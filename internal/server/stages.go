@@ -124,7 +124,7 @@ func (s *Server) makeEngines(context.Context) error {
 		Limiter: s.limiter, Recorder: s.tally})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
-		Recent: s.tally,
+		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces,
 	})
 	s.metrics.Observe(s.gauges())
 	return nil
