@@ -52,17 +52,32 @@ type VerifyRequest struct {
 	Cost *int `json:"cost,omitzero"`
 	// IP is the address that the key was presented from. A key that is bound to addresses is refused without.
 	IP string `json:"ip,omitzero"`
+	// Environment is "live" or "test": a key of the other is VerdictNotFound. Demand "live" in production, where a test key opens
+	// everything otherwise.
+	Environment string `json:"environment,omitzero"`
+	// WorkspaceIDs are the workspaces of which the key must be in one; any other key is VerdictNotFound. Nil demands none. A list that is
+	// empty but not nil cannot be met; it is refused before it is sent, because it is a list that went wrong.
+	WorkspaceIDs []string `json:"workspaceId,omitzero"`
+}
+
+func (r VerifyRequest) check() error {
+	if r.WorkspaceIDs != nil && len(r.WorkspaceIDs) == 0 {
+		return errors.New("keyward: the request wants one workspace out of none")
+	}
+	return r.Permissions.check()
 }
 
 // Format prints the request without the key, by every verb.
 func (r VerifyRequest) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "{Key:%s Permissions:%v IP:%s}", redacted, r.Permissions, r.IP)
+	_, _ = fmt.Fprintf(f, "{Key:%s Permissions:%v IP:%s Environment:%s WorkspaceIDs:%v}",
+		redacted, r.Permissions, r.IP, r.Environment, r.WorkspaceIDs)
 }
 
 // LogValue logs the request without the key.
 func (r VerifyRequest) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("key", redacted), slog.Any("permissions", r.Permissions), slog.String("ip", r.IP))
+		slog.String("key", redacted), slog.Any("permissions", r.Permissions), slog.String("ip", r.IP),
+		slog.String("environment", r.Environment), slog.Any("workspace_ids", r.WorkspaceIDs))
 }
 
 // Verdict is the answer. Of a malformed or unknown key it says nothing but the code.
@@ -111,7 +126,7 @@ func (v Verdict) sound() error {
 // Verify asks whether a key is good, by a service key with the scope verify. A refused key is a Verdict, not an error; an error
 // says that there is no answer, which must never be taken for a yes.
 func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error) {
-	if err := req.Permissions.check(); err != nil {
+	if err := req.check(); err != nil {
 		return Verdict{}, err
 	}
 	k := post(req, "api-keys", "verify")
@@ -129,7 +144,7 @@ func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error)
 // VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order.
 func (c *Client) VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error) {
 	for i, item := range items {
-		if err := item.Permissions.check(); err != nil {
+		if err := item.check(); err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
 	}
@@ -168,11 +183,38 @@ type Introspection struct {
 	IssuedAt    time.Time
 	TokenType   string
 	WorkspaceID string
+	Environment string
+}
+
+// IntrospectOption demands more of a token than that it is active.
+type IntrospectOption func(url.Values)
+
+// FromEnvironment demands a key of the environment, "live" or "test".
+func FromEnvironment(name string) IntrospectOption {
+	return func(form url.Values) { form.Set("environment", name) }
+}
+
+// FromWorkspace demands a key of one of the workspaces. Without any it cannot be met, and the server refuses it.
+func FromWorkspace(ids ...string) IntrospectOption {
+	return func(form url.Values) {
+		if form["workspaceId"] = ids; len(ids) == 0 {
+			form["workspaceId"] = []string{""}
+		}
+	}
+}
+
+// PresentedFrom says from which address the token was presented. A key that is bound to addresses is not active without it.
+func PresentedFrom(ip string) IntrospectOption {
+	return func(form url.Values) { form.Set("ip", ip) }
 }
 
 // Introspect asks whether a token is active (RFC 7662), by a service key with the scope verify.
-func (c *Client) Introspect(ctx context.Context, token string) (Introspection, error) {
-	_, body, err := c.read(ctx, oauth("introspect", token))
+func (c *Client) Introspect(ctx context.Context, token string, opts ...IntrospectOption) (Introspection, error) {
+	k := oauth("introspect", token)
+	for _, opt := range opts {
+		opt(k.form)
+	}
+	_, body, err := c.read(ctx, k)
 	if err != nil {
 		return Introspection{}, err
 	}
@@ -185,6 +227,7 @@ func (c *Client) Introspect(ctx context.Context, token string) (Introspection, e
 		Issued      int64  `json:"iat"`
 		TokenType   string `json:"token_type"`
 		WorkspaceID string `json:"workspace_id"`
+		Environment string `json:"environment"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return Introspection{}, fmt.Errorf("keyward: decode answer: %w", err)
@@ -195,7 +238,7 @@ func (c *Client) Introspect(ctx context.Context, token string) (Introspection, e
 	return Introspection{
 		Active: *answer.Active, Scopes: strings.Fields(answer.Scope), ClientID: answer.ClientID, Subject: answer.Subject,
 		ExpiresAt: numericDate(answer.Expires), IssuedAt: numericDate(answer.Issued),
-		TokenType: answer.TokenType, WorkspaceID: answer.WorkspaceID,
+		TokenType: answer.TokenType, WorkspaceID: answer.WorkspaceID, Environment: answer.Environment,
 	}, nil
 }
 

@@ -42,9 +42,9 @@ func digest(req keyward.VerifyRequest) (d [sha256.Size]byte) {
 	}
 	add(req.Key, req.IP)
 	add(req.Permissions.All...)
-	if req.Permissions.Any != nil {
-		add(req.Permissions.Any...)
-	}
+	add(req.Permissions.Any...)
+	add(req.Environment)
+	add(req.WorkspaceIDs...)
 	h.Sum(d[:0])
 	return d
 }

@@ -2,7 +2,7 @@
 // the handler does, and with nothing else.
 //
 //	client, err := keyward.New("https://keys.example.com", keyward.WithToken(os.Getenv("KEYWARD_TOKEN")))
-//	guard := keyhttp.New(client)
+//	guard := keyhttp.New(client, keyhttp.WithEnvironment("live"))
 //	mux.Handle("GET /calls", guard.Require("calls:read")(listCalls))
 //
 //	func listCalls(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +35,9 @@ type Guard struct {
 	failed  func(*http.Request, error)
 	now     func() time.Time
 	cache   *cache
+
+	environment string
+	workspaces  []string
 }
 
 // Option sets something about a guard.
@@ -57,6 +60,19 @@ func WithOnError(failed func(*http.Request, error)) Option {
 
 // WithNow sets the clock of Retry-After and of the cache; the default is time.Now.
 func WithNow(now func() time.Time) Option { return func(g *Guard) { g.now = now } }
+
+// WithEnvironment demands keys of one environment, "live" or "test": a key of the other is refused as an unknown one is. Give it
+// always: without it a test key opens production.
+func WithEnvironment(name string) Option { return func(g *Guard) { g.environment = name } }
+
+// WithWorkspaces demands keys of one of the workspaces, by their ids: any other key is refused as an unknown one is. It panics where
+// none is named, which is a list that went wrong.
+func WithWorkspaces(ids ...string) Option {
+	if len(ids) == 0 {
+		panic("keyhttp: a workspace is demanded, and none is named")
+	}
+	return func(g *Guard) { g.workspaces = slices.Clone(ids) }
+}
 
 // longestCache bounds what WithCache gives away.
 const longestCache = time.Minute
@@ -157,7 +173,8 @@ func From(ctx context.Context) (keyward.Verdict, bool) {
 }
 
 func (g *Guard) ask(r *http.Request, key string, rule Rule) (keyward.Verdict, error) {
-	req := keyward.VerifyRequest{Key: key, Permissions: keyward.Demand{All: rule.All, Any: rule.Any}, Cost: rule.Cost, IP: g.address(r)}
+	req := keyward.VerifyRequest{Key: key, Permissions: keyward.Demand{All: rule.All, Any: rule.Any}, Cost: rule.Cost, IP: g.address(r),
+		Environment: g.environment, WorkspaceIDs: g.workspaces}
 	if g.cache != nil {
 		if v, ok := g.cache.get(req, g.now()); ok {
 			return v, nil

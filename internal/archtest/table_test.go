@@ -26,7 +26,7 @@ var keyward = archtest.House{
 
 		// Records and rules.
 		{Path: "internal/routes", Level: archtest.Records, May: []string{
-			"go.yaml.in/yaml/v3", "internal/canonpath", "internal/perm", "internal/strictyaml",
+			"go.yaml.in/yaml/v3", "internal/account", "internal/canonpath", "internal/id", "internal/perm", "internal/strictyaml",
 		}},
 		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/bulk", "internal/id"}},
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
@@ -100,11 +100,11 @@ var keyward = archtest.House{
 			"internal/strictjson",
 		}},
 		{Path: "internal/gateway", Level: archtest.Transports, May: []string{
-			"internal/canonpath", "internal/fault", "internal/httplimit", "internal/keyfmt", "internal/perm", "internal/routes",
+			"internal/account", "internal/canonpath", "internal/fault", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes",
 			"internal/verify", "internal/wire",
 		}},
 		{Path: "internal/hotwire", Level: archtest.Transports, May: []string{
-			"internal/fault", "internal/id", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
+			"internal/account", "internal/fault", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
 		{Path: "internal/gateway/recipes", Level: archtest.Transports},

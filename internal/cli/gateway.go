@@ -12,12 +12,13 @@ import (
 )
 
 type gatewayCmd struct {
-	Proxy      string   `arg:"" enum:"nginx,haproxy,caddy,traefik,envoy,kong" help:"nginx, haproxy, caddy, traefik, envoy or kong."`
-	Listen     string   `default:"0.0.0.0:8000" placeholder:"HOST:PORT" help:"Where the proxy listens. Default: ${default}."`
-	Backend    string   `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"The API behind it. Default: ${default}."`
-	Permission []string `placeholder:"NAME,..." help:"What every request must hold, beside what the route table says."`
-	Write      string   `type:"path" placeholder:"DIR" help:"Write the files into a folder instead of printing the first one."`
-	File       string   `placeholder:"NAME" help:"Print another of the recipe's files."`
+	Proxy       string   `arg:"" enum:"nginx,haproxy,caddy,traefik,envoy,kong" help:"nginx, haproxy, caddy, traefik, envoy or kong."`
+	Listen      string   `default:"0.0.0.0:8000" placeholder:"HOST:PORT" help:"Where the proxy listens. Default: ${default}."`
+	Backend     string   `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"The API behind it. Default: ${default}."`
+	Environment string   `enum:"live,test,any" default:"live" placeholder:"NAME" help:"Whose keys pass: live, test or any. Default: ${default}."`
+	Permission  []string `placeholder:"NAME,..." help:"What every request must hold, beside what the route table says."`
+	Write       string   `type:"path" placeholder:"DIR" help:"Write the files into a folder instead of printing the first one."`
+	File        string   `placeholder:"NAME" help:"Print another of the recipe's files."`
 	settingsFlags
 }
 
@@ -44,6 +45,9 @@ func (c *gatewayCmd) Run(a *app) error {
 	c.advise(a, cfg, recipe)
 	v := recipes.Default()
 	v.Keyward, v.Listen, v.Backend, v.Permissions = local(cfg.Addr), c.Listen, c.Backend, c.Permission
+	if v.Environment = c.Environment; c.Environment == "any" {
+		v.Environment = ""
+	}
 	if cfg.DataAddr != "" { // the same answers, and nothing else
 		v.Keyward = local(cfg.DataAddr)
 	}
@@ -118,7 +122,7 @@ func (c *gatewayCmd) advise(a *app, cfg config.Config, recipe recipes.Recipe) {
 		say("KEYWARD_TRUSTED_PROXIES is not set: Keyward believes no proxy, and a route table then denies everything")
 	}
 	if cfg.Routes == "" && len(c.Permission) == 0 {
-		say("there is neither KEYWARD_ROUTES nor --permission: every key that is good will pass")
+		say("there is neither KEYWARD_ROUTES nor --permission: every key of the environment that is good will pass")
 	}
 	if cfg.TLS() {
 		say("the server speaks TLS and the recipe does not: let it ask with TLS, or on a listener of this machine alone")

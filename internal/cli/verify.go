@@ -10,10 +10,12 @@ import (
 
 type verifyCmd struct {
 	remote
-	File       string   `type:"path" placeholder:"FILE" help:"Read the key from a file instead of standard input."`
-	Permission []string `short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
-	Any        []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
-	IP         string   `name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
+	File        string   `type:"path" placeholder:"FILE" help:"Read the key from a file instead of standard input."`
+	Permission  []string `short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
+	Any         []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
+	IP          string   `name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
+	Environment *string  `placeholder:"NAME" help:"The environment of which it must be: live or test."`
+	Workspace   []string `sep:"," placeholder:"ID" help:"The workspace of which it must be; repeated, one of them."`
 }
 
 func (verifyCmd) Help() string {
@@ -21,7 +23,7 @@ func (verifyCmd) Help() string {
 answer.
 
 Examples:
-  printf %s "$KEY" | keyward verify --permission calls:read
+  printf %s "$KEY" | keyward verify --environment live --permission calls:read
   keyward verify --file key --json | jq .code`
 }
 
@@ -34,11 +36,21 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if c.Permission != nil && len(c.Permission) == 0 { // as in --permission "$NEEDED" where the variable is empty
 		return fmt.Errorf("--permission is given and names none: leave it out to ask whether the key is good at all")
 	}
+	if c.Workspace != nil && len(c.Workspace) == 0 {
+		return fmt.Errorf("--workspace is given and names none: leave it out to ask of any")
+	}
+	environment := ""
+	if c.Environment != nil { // also an empty one: as in --environment "$WHERE" where the variable is empty
+		if environment = *c.Environment; environment != "live" && environment != "test" {
+			return usageError("--environment: want live or test; leave it out to ask of either")
+		}
+	}
 	key, err := c.key(a)
 	if err != nil {
 		return err
 	}
-	v, err := client.Verify(ctx, keyward.VerifyRequest{Key: key, IP: c.IP, Permissions: keyward.Demand{All: c.Permission, Any: c.Any}})
+	v, err := client.Verify(ctx, keyward.VerifyRequest{Key: key, IP: c.IP, Permissions: keyward.Demand{All: c.Permission, Any: c.Any},
+		Environment: environment, WorkspaceIDs: c.Workspace})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ func (h *house) corpus() map[string][]string {
 		"a query":                          {h.verify(one+"?a=b", good)},
 		"a key in the URL":                 {h.verify(one+"?key="+h.value, good)},
 		"a proxy's check":                  {"GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
+		"a check of an environment":        {"GET /check?environment=live&workspaceId=00000000-0000-7000-8000-00000000000c HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
+		"a check of live keys":             {"GET /check?environment=live HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
+		"a check of test keys":             {"GET /check?environment=test HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
 		"a refused check":                  {"GET /check?permission=calls:write HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n"},
 		"a check of a public proxy":        {"GET /check HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\nX-Request-Id: mine-2\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
 		"a check without a key":            {"GET /check?permission=calls:read&deny_status=403 HTTP/1.1\r\nHost: h\r\n\r\n"},
@@ -62,7 +65,9 @@ func (h *house) corpus() map[string][]string {
 		"an id":                            {h.verify(one, good, "X-Request-Id: mine-1")},
 		"an id that is a key":              {h.verify(one, good, "X-Request-Id: "+h.value)},
 	}
-	for _, body := range []string{``, `{}`, `{"key":"x"}`, `{"key":"` + h.value + `","cost":0}`, `{"key":"` + h.value + `","permissions":["calls:write"]}`, `{"key":"x","cost":1.0}`,
+	for _, body := range []string{``, `{}`, `{"key":"` + h.value + `","environment":"live"}`, `{"key":"` + h.value + `","environment":"test"}`,
+		`{"key":"` + h.value + `","environment":""}`, `{"key":"` + h.value + `","workspaceId":"00000000-0000-7000-8000-00000000000c"}`,
+		`{"key":"` + h.value + `","workspaceId":[]}`, `{"key":"x"}`, `{"key":"` + h.value + `","cost":0}`, `{"key":"` + h.value + `","permissions":["calls:write"]}`, `{"key":"x","cost":1.0}`,
 		`{"key":"x","nope":1}`, `{"key":"\u0041"}`, "{\"key\":\"\xff\"}", `{"key":"` + h.value + `"} `, `{"key":"` + strings.Repeat("a", 70<<10) + `"}`, strings.Repeat(" ", 1<<20+1)} {
 		about := strconv.Quote(body[:min(len(body), 60)]) + " of " + itoa(len(body))
 		c["verify "+about] = []string{h.verify(one, body)}

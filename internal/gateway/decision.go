@@ -34,6 +34,7 @@ const (
 	HeaderKeyID       = "X-Keyward-Key-Id"
 	HeaderWorkspaceID = "X-Keyward-Workspace-Id"
 	HeaderUserID      = "X-Keyward-User-Id"
+	HeaderEnvironment = "X-Keyward-Environment"
 	HeaderPermissions = "X-Keyward-Permissions"
 	HeaderStatus      = "X-Keyward-Status" // with deny_status, on refusals alone
 )
@@ -67,14 +68,15 @@ func (d *Decision) identified() bool { return d.Fault == nil && d.Asked }
 
 // Identity tells each of the identity headers once.
 func (d *Decision) Identity(tell func(name, value string)) {
-	var key, workspace, user string
+	var key, workspace, user, environment string
 	if d.identified() {
 		k := &d.Verdict.Key
-		key, workspace, user = string(k.ID()), string(k.Workspace), string(k.User)
+		key, workspace, user, environment = string(k.ID()), string(k.Workspace), string(k.User), string(k.Environment)
 	}
 	tell(HeaderKeyID, key)
 	tell(HeaderWorkspaceID, workspace)
 	tell(HeaderUserID, user)
+	tell(HeaderEnvironment, environment)
 	tell(HeaderPermissions, d.Permissions())
 }
 

@@ -54,7 +54,7 @@ func (g *Gate) Decide(a *Asked, d *Decision) {
 }
 
 func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
-	demand, err := g.readQuery(a, d)
+	demand, where, err := g.readQuery(a, d)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 	if err != nil {
 		return err
 	}
-	q := verify.Question{Key: token, Demand: demand, Cost: 1}
+	q := verify.Question{Key: token, Demand: demand, Where: where, Cost: 1}
 	// With permission= the table need not be asked. It is asked all the same where the request is known: a proxy that sends its client's
 	// query along must not let the client choose what is demanded.
 	if !a.permissions || target.whole() {
@@ -109,6 +109,7 @@ func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Er
 		return true, nil
 	}
 	q.Demand = perm.Demand{All: q.Demand.All.Or(r.Demand.All), Any: r.Demand.Any}
+	q.Where = q.Where.And(r.Where)
 	q.Cost = r.Cost
 	return false, nil
 }

@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/canonpath"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 )
@@ -18,46 +20,90 @@ const denyStatus = "403"
 
 const maxDemanded = 256 // permissions in one query
 
-// readQuery reads what stands in the URL of the check itself: permission=, as often as one likes, and deny_status=403. Anything else is
-// refused, a mistyped permision= above all. It looks for deny_status first, since that says how the rest is refused.
-func (g *Gate) readQuery(a *Asked, d *Decision) (perm.Demand, *fault.Error) {
+// inQuery is what the URL of a check demands.
+type inQuery struct {
+	permissions, environments, workspaces []string
+
+	wrong   *fault.Error // the first one
+	denials int
+}
+
+func (q *inQuery) note(f *fault.Error) {
+	if q.wrong == nil {
+		q.wrong = f
+	}
+}
+
+// readQuery reads what stands in the URL of the check itself: permission= and workspaceId=, as often as one likes, environment= and
+// deny_status=403. Anything else is refused, a mistyped permision= above all. It looks at all of it before it refuses, since
+// deny_status says how.
+func (g *Gate) readQuery(a *Asked, d *Decision) (demand perm.Demand, where account.Reach, f *fault.Error) {
 	if a.Query == "" {
-		return perm.Demand{}, nil
+		return demand, where, nil
 	}
-	names, wrong := make([]string, 0, 4), (*fault.Error)(nil)
-	note := func(f *fault.Error) {
-		if wrong == nil {
-			wrong = f
-		}
-	}
-	denials := 0
+	var q inQuery
 	for pair := range strings.SplitSeq(a.Query, "&") {
-		name, value, ok := parameter(pair)
-		switch {
-		case pair == "":
-		case !ok:
-			note(fault.Invalid("query", "is not well formed"))
-		case NamesCredential(name):
-			note(KeyInURL(strings.ToLower(name)))
-		case g.looks.like(name) || g.looks.like(value):
-			note(KeyInURL("query"))
-		case name == "deny_status":
-			if denials++; denials > 1 {
-				note(fault.Invalid("deny_status", "stands more than once"))
-			}
-			if d.denied = d.denied || value == denyStatus; value != denyStatus {
-				note(fault.Invalid("deny_status", "must be "+denyStatus))
-			}
-		case name == "permission":
-			names = append(names, value)
-		default:
-			note(fault.Invalid("query", "holds a parameter that is not known: want permission or deny_status"))
+		g.readPair(pair, &q, d)
+	}
+	if q.wrong != nil {
+		return demand, where, q.wrong
+	}
+	if demand, f = g.demanded(a, q.permissions); f != nil {
+		return demand, where, f
+	}
+	where, f = q.where()
+	return demand, where, f
+}
+
+func (g *Gate) readPair(pair string, q *inQuery, d *Decision) {
+	name, value, ok := parameter(pair)
+	switch {
+	case pair == "":
+	case !ok:
+		q.note(fault.Invalid("query", "is not well formed"))
+	case NamesCredential(name):
+		q.note(KeyInURL(strings.ToLower(name)))
+	case g.looks.like(name) || g.looks.like(value):
+		q.note(KeyInURL("query"))
+	case name == "deny_status":
+		if q.denials++; q.denials > 1 {
+			q.note(fault.Invalid("deny_status", "stands more than once"))
+		}
+		if d.denied = d.denied || value == denyStatus; value != denyStatus {
+			q.note(fault.Invalid("deny_status", "must be "+denyStatus))
+		}
+	case name == "permission":
+		q.permissions = append(q.permissions, value)
+	case name == "environment":
+		q.environments = append(q.environments, value)
+	case name == "workspaceId":
+		q.workspaces = append(q.workspaces, value)
+	default:
+		q.note(fault.Invalid("query", "holds a parameter that is not known: want permission, environment, workspaceId or deny_status"))
+	}
+}
+
+// where reads the demand for an environment and for one of several workspaces.
+func (q *inQuery) where() (r account.Reach, f *fault.Error) {
+	if n := len(q.environments); n > 0 {
+		var ok bool
+		if r.Environments, ok = account.OnlyEnvironment(q.environments[0]); !ok {
+			return r, fault.Invalid("environment", "must be live or test")
+		}
+		if n > 1 {
+			return r, fault.Invalid("environment", "stands more than once")
 		}
 	}
-	if wrong != nil {
-		return perm.Demand{}, wrong
+	if len(q.workspaces) > account.MaxReach {
+		return r, fault.Invalid("workspaceId", "stands more than %d times", account.MaxReach)
 	}
-	return g.demanded(a, names)
+	for _, name := range q.workspaces {
+		if _, ok := id.Parse(name); !ok {
+			return r, fault.Invalid("workspaceId", "must be the id of a workspace")
+		}
+		r.Workspaces = append(r.Workspaces, id.Workspace(name))
+	}
+	return r, nil
 }
 
 func (g *Gate) demanded(a *Asked, names []string) (demand perm.Demand, f *fault.Error) {

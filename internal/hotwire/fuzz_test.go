@@ -2,6 +2,7 @@ package hotwire_test
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func agree(t failer, body []byte) (plain bool) {
 	var q verify.Question
 	r := codec.Reader()
 	plain = r.Question(body, &q)
-	if want, err := strictly(body); plain && (err != nil || q != want) {
+	if want, err := strictly(body); plain && (err != nil || !reflect.DeepEqual(q, want)) {
 		t.Fatalf("%q: read as %+v, strictly as %+v (%v)", body, q, want, err)
 	}
 	many, plainMany := r.Questions(body, nil)
@@ -57,12 +58,14 @@ func agree(t failer, body []byte) (plain bool) {
 		t.Fatalf("%q: read as %d questions, strictly as %d (%v)", body, len(many), len(want), err)
 	}
 	for i := range many {
-		if many[i] != want[i] {
+		if !reflect.DeepEqual(many[i], want[i]) {
 			t.Fatalf("%q: question %d read as %+v, strictly as %+v", body, i, many[i], want[i])
 		}
 	}
 	return plain
 }
+
+const inside = "00000000-0000-7000-8000-00000000000c"
 
 const value = "kw_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA2ImIO6"
 
@@ -78,6 +81,12 @@ var unusual = []string{
 	`{"key":"x","permissions":["calls:read"`, `{"key":"x","permissions":["calls:read"}`, `{"key":"x","permissions":[["calls:read"]]}`, `{"key":"x","permissions":{"all":null}}`, `{"key":"x","permissions":{"all":[],"all":[]}}`, `{"key":"x","permissions":{"All":[]}}`, `{"key":"x","permissions":{"one":[]}}`, `{"key":"x","permissions":{"all":[],}}`,
 	`{"key":"x","permissions":{"any":[]}}`, `{"key":"x","permissions":{"any":["x"]}}`, `{"key":"x","permissions":{"all":["calls:read"]}`, `{"key":"x","ip":"nowhere"}`, `{"key":"x","ip":""}`, `{"key":"x","ip":"fe80::1%eth0"}`, `{"key":"x","ip":null}`, `{"key":"x","ip":"1.2.3.4","ip":"1.2.3.4"}`, `{"key":"x","ip":"1.2.3.04"}`,
 	strings.Repeat("[", 40), strings.Repeat(`{"key":`, 40),
+	`{"key":"x","environment":"prod"}`, `{"key":"x","environment":"Live"}`, `{"key":"x","environment":""}`, `{"key":"x","environment":null}`,
+	`{"key":"x","environment":"svc"}`, `{"key":"x","environment":["live"]}`, `{"key":"x","environment":"live","environment":"live"}`,
+	`{"key":"x","workspaceId":[]}`, `{"key":"x","workspaceId":""}`, `{"key":"x","workspaceId":null}`, `{"key":"x","workspaceId":"nope"}`, `{"key":"x","workspaceId":[null]}`,
+	`{"key":"x","workspaceId":["` + inside + `",]}`, `{"key":"x","workspaceId":["` + inside + `"}`, `{"key":"x","workspaceId":["` + inside + `","x"]}`,
+	`{"key":"x","workspaceId":"` + strings.ToUpper(inside) + `"}`, `{"key":"x","workspaceId":"` + inside + `","workspaceId":"` + inside + `"}`,
+	`{"key":"x","workspaceId":[` + strings.Repeat(`"`+inside+`",`, 100) + `"` + inside + `"]}`,
 	`{"items":[]}`, `{"items":null}`, `{"items":{}}`, `{"items":[{"key":"x"},]}`, `{"items":[{"key":"x"}{"key":"y"}]}`, `{"items":[{"key":"x"}],"items":[]}`, `{"items":[{"key":"x"}]} x`, `{"Items":[{"key":"x"}]}`, `{"items":[{}]}`, `{"items":[{"key":"x"}],"more":1}`, `{"items":[{"key":"x"}`, `{"items":[null]}`,
 }
 
@@ -128,6 +137,13 @@ func ordinary(t *rapid.T) string {
 	if rapid.Bool().Draw(t, "addressed") {
 		members = append(members, `"ip":"`+rapid.SampledFrom([]string{"203.0.113.9", "2001:db8::1", "::ffff:1.2.3.4"}).Draw(t, "ip")+`"`)
 	}
+	if rapid.Bool().Draw(t, "in an environment") {
+		members = append(members, `"environment"`+sp()+`:`+sp()+rapid.SampledFrom([]string{`"live"`, `"test"`}).Draw(t, "environment"))
+	}
+	if rapid.Bool().Draw(t, "in a workspace") {
+		one := `"` + inside + `"` + sp()
+		members = append(members, `"workspaceId":`+rapid.SampledFrom([]string{one, `[` + sp() + one + `]`, `[` + one + `,` + sp() + one + `]`}).Draw(t, "workspaces"))
+	}
 	return sp() + "{" + sp() + strings.Join(rapid.Permutation(members).Draw(t, "order"), sp()+","+sp()) + sp() + "}" + sp()
 }
 
@@ -156,6 +172,7 @@ func TestAnOrdinaryBodyWithOneByteWrongIsReadAsTheStrictReaderReadsIt(t *testing
 	t.Parallel()
 	for _, body := range []string{
 		`{"key":"` + value[:12] + `","permissions":{"all":["calls:read"],"any":["calls:write"]},"cost":10,"ip":"::1"}`,
+		`{"key":"x","environment":"live","workspaceId":["` + inside + `","` + inside + `"]}`,
 		`{"items":[{"key":"x","cost":0}, {"ip":"1.2.3.4","key":"y","permissions":["calls:read"]}]}`,
 	} {
 		agree(t, []byte(body))

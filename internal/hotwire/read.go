@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -11,7 +13,8 @@ import (
 // Reader is the plain reader, with the memory that it needs between questions. It is not safe for concurrent use.
 type Reader struct {
 	scanner
-	all, any *perm.Gatherer
+	all, any   *perm.Gatherer
+	workspaces []id.Workspace // those of the questions that were read last, one demand after the other
 }
 
 // Reader makes one.
@@ -19,16 +22,20 @@ func (c *Codec) Reader() *Reader {
 	return &Reader{all: c.catalogue.Gatherer(), any: c.catalogue.Gatherer()}
 }
 
+func (r *Reader) begin(body []byte) {
+	r.scanner, r.workspaces = scanner{b: body}, r.workspaces[:0]
+}
+
 // Question reads the body of verify into q, and allocates nothing but for a demand that was never made before. It answers false
-// where the body is not plain or not right; q is then undefined. q.Key is a part of the body: q must not outlive it.
+// where the body is not plain or not right; q is then undefined. q.Key and q.Where are parts of the body and of the reader: q must outlive neither, nor the next question.
 func (r *Reader) Question(body []byte, q *verify.Question) bool {
-	r.scanner = scanner{b: body}
+	r.begin(body)
 	return r.question(q) && r.ended()
 }
 
 // Questions reads the body of verify-batch and appends the questions to qs, on the same terms.
 func (r *Reader) Questions(body []byte, qs []verify.Question) ([]verify.Question, bool) {
-	r.scanner = scanner{b: body}
+	r.begin(body)
 	if !r.skip('{') {
 		return qs, false
 	}
@@ -57,6 +64,8 @@ const (
 	seenPermissions
 	seenCost
 	seenIP
+	seenEnvironment
+	seenWorkspace
 )
 
 func (r *Reader) question(q *verify.Question) bool {
@@ -86,6 +95,15 @@ func (r *Reader) question(q *verify.Question) bool {
 		case "ip":
 			bit = seenIP
 			q.IP, ok = r.address()
+		case "environment":
+			bit = seenEnvironment
+			var name []byte
+			if name, ok = r.text(); ok {
+				q.Where.Environments, ok = account.OnlyEnvironment(textOf(name))
+			}
+		case "workspaceId":
+			bit = seenWorkspace
+			q.Where.Workspaces, ok = r.oneOf()
 		}
 		if !ok || bit == 0 || seen&bit != 0 {
 			return false
@@ -99,6 +117,43 @@ func (r *Reader) question(q *verify.Question) bool {
 			return false
 		}
 	}
+}
+
+// oneOf reads the id of a workspace, or a list of ids.
+func (r *Reader) oneOf() ([]id.Workspace, bool) {
+	first := len(r.workspaces)
+	if r.peek() == '"' {
+		ok := r.workspace()
+		return r.workspaces[first:len(r.workspaces):len(r.workspaces)], ok
+	}
+	if !r.skip('[') {
+		return nil, false
+	}
+	for len(r.workspaces)-first < account.MaxReach {
+		if !r.workspace() {
+			return nil, false
+		}
+		switch {
+		case r.skip(','):
+		case r.skip(']'):
+			return r.workspaces[first:len(r.workspaces):len(r.workspaces)], true
+		default:
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// workspace reads one id and keeps it.
+func (r *Reader) workspace() bool {
+	name, ok := r.text()
+	if !ok {
+		return false
+	}
+	if _, ok = id.Parse(textOf(name)); ok {
+		r.workspaces = append(r.workspaces, id.Workspace(textOf(name)))
+	}
+	return ok
 }
 
 func (r *Reader) address() (netip.Addr, bool) {

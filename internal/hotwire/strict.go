@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/internal/wire"
@@ -29,7 +32,48 @@ func (c *Codec) Question(in *wire.Verify, under string) (q verify.Question, err 
 			return q, fault.Invalid(under+"ip", "must be an IPv4 or IPv6 address")
 		}
 	}
-	return q, nil
+	q.Where, err = where(in, under)
+	return q, err
+}
+
+// where reads the demand for an environment and for workspaces.
+func where(in *wire.Verify, under string) (r account.Reach, err error) {
+	if in.Environment.Set {
+		if r.Environments, err = Environment(in.Environment.Value, under+"environment"); err != nil {
+			return r, err
+		}
+	}
+	if in.WorkspaceID.Set {
+		r.Workspaces, err = Workspaces(in.WorkspaceID.Names, under+"workspaceId", in.WorkspaceID.List)
+	}
+	return r, err
+}
+
+// Environment reads a demand for an environment, or gives a fault that names the field.
+func Environment(name, field string) ([]keyfmt.Environment, error) {
+	list, ok := account.OnlyEnvironment(name)
+	if !ok {
+		return nil, fault.Invalid(field, "must be live or test")
+	}
+	return list, nil
+}
+
+// Workspaces reads a demand for one of several workspaces, or gives a fault that names the field; indexed says that the field is a list.
+func Workspaces(names []string, field string, indexed bool) ([]id.Workspace, error) {
+	if n := len(names); n < 1 || n > account.MaxReach {
+		return nil, fault.Invalid(field, "must name 1 to %d workspaces; leave it out for no demand", account.MaxReach)
+	}
+	out := make([]id.Workspace, len(names))
+	for i, name := range names {
+		if _, ok := id.Parse(name); !ok {
+			if indexed {
+				field = fmt.Sprintf("%s[%d]", field, i)
+			}
+			return nil, fault.Invalid(field, "must be the id of a workspace")
+		}
+		out[i] = id.Workspace(name)
+	}
+	return out, nil
 }
 
 // Questions are those of a decoded batch, all of them or a fault.

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/keyward/keyward/internal/fault"
@@ -32,8 +33,8 @@ func (x *exchange) decode(into any) error {
 }
 
 // form reads the form that a standard's operation takes. Unknown members are passed over and doubled ones refused, as RFC 6749
-// (section 3.2) has it; the second result says in words what is wrong with it.
-func (x *exchange) form() (form url.Values, wrong string, err error) {
+// (section 3.2) has it, but for those that may be repeated; the second result says in words what is wrong with it.
+func (x *exchange) form(repeatable ...string) (form url.Values, wrong string, err error) {
 	data, err := x.readBody("application/x-www-form-urlencoded", true)
 	if err != nil {
 		return nil, "", err
@@ -43,6 +44,9 @@ func (x *exchange) form() (form url.Values, wrong string, err error) {
 		return nil, "the form is not well formed", nil
 	}
 	for name, given := range form {
+		if slices.Contains(repeatable, name) {
+			continue
+		}
 		if len(given) > 1 && len(name) <= 64 && plainID(name) {
 			return nil, name + " stands more than once", nil
 		}

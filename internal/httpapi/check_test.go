@@ -65,7 +65,7 @@ func TestTheRouteTableSaysWhatARequestDemands(t *testing.T) {
 		}
 	}
 	public := h.ask("", "PATCH", "/status").want(200)
-	for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id", "X-Keyward-Permissions"} {
+	for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id", "X-Keyward-Environment", "X-Keyward-Permissions"} {
 		if values := public.Header()[name]; len(values) != 1 || values[0] != "" {
 			t.Errorf("T59: %s on a public route is %q, want it once and empty", name, values)
 		}
@@ -117,7 +117,7 @@ func TestT59EveryRefusalHasTheIdentityHeadersToo(t *testing.T) {
 		401: h.ask("", "GET", "/v1/calls/1"), 403: h.ask("", "GET", "/nowhere"), 400: h.ask("", "GET", "/a/../b"),
 	} {
 		a.want(status)
-		for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id", "X-Keyward-Permissions"} {
+		for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id", "X-Keyward-Environment", "X-Keyward-Permissions"} {
 			if values := a.Header()[name]; len(values) != 1 || values[0] != "" {
 				t.Errorf("%d: %s is %q, want it once and empty", status, name, values)
 			}

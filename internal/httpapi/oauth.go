@@ -2,11 +2,14 @@ package httpapi
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/internal/wire"
@@ -15,7 +18,7 @@ import (
 // introspect answers RFC 7662. A member ip beside the standard's ones says who presented the key; without it a key that is bound
 // to addresses is not active.
 func (a *api) introspect(x *exchange) error {
-	form, wrong, err := x.form()
+	form, wrong, err := x.form("workspaceId")
 	if err != nil {
 		return err
 	}
@@ -31,6 +34,9 @@ func (a *api) introspect(x *exchange) error {
 			wrong = "ip must be an IPv4 or IPv6 address"
 		}
 	}
+	if wrong == "" {
+		q.Where, wrong = formWhere(form)
+	}
 	if wrong != "" {
 		return x.refuseForm(wrong)
 	}
@@ -43,6 +49,23 @@ func (a *api) introspect(x *exchange) error {
 	return x.writeJSON(http.StatusOK, a.introspection(&v))
 }
 
+// formWhere reads the demand for an environment and for one of several workspaces; wrong says in words what is wrong with it.
+func formWhere(form url.Values) (r account.Reach, wrong string) {
+	if names := form["environment"]; names != nil {
+		var ok bool
+		if r.Environments, ok = account.OnlyEnvironment(names[0]); !ok {
+			return r, "environment must be live or test"
+		}
+	}
+	if names := form["workspaceId"]; names != nil {
+		var err error
+		if r.Workspaces, err = hotwire.Workspaces(names, "workspaceId", false); err != nil {
+			return r, fmt.Sprintf("workspaceId must be the id of a workspace, at most %d times", account.MaxReach)
+		}
+	}
+	return r, ""
+}
+
 func (a *api) introspection(v *verify.Verdict) wire.Introspection {
 	if v.Code != verify.Valid {
 		return wire.Introspection{}
@@ -51,6 +74,7 @@ func (a *api) introspection(v *verify.Verdict) wire.Introspection {
 	return wire.Introspection{
 		Active: true, Scope: &scope, ClientID: string(v.Key.ID()), Subject: string(v.Key.User),
 		ExpiresAt: v.Key.ExpiresAt / 1000, IssuedAt: madeAt(v.Key.ID()), TokenType: "Bearer", WorkspaceID: string(v.Key.Workspace),
+		Environment: string(v.Key.Environment),
 	}
 }
 

@@ -27,7 +27,10 @@ func questions(value string) []string {
 		`{"key":"` + value + `","permissions":{"any":["calls:read","calls:write"],"all":[]}}`, ` {"cost" : 1000 , "key" : "` + value + `"} `,
 		`{"key":"` + value + `","permissions":["workspace:delete","calls:read"]}`, `{"key":"` + wellFormedKey + `"}`, `{"key":"x"}`, `{"key":""}`,
 		`{"key":"\u0041"}`, `{"key":"é"}`, `{}`, ` `, `{"key":"x","key":"y"}`, `{"Key":"x"}`, `{"key":"x","cost":1.0}`, `{"key":"x","cost":1001}`, `{"key":"x","ip":"x"}`,
-		`{"key":"x","permissions":["calls:fly"]}`, `{"key":"` + value + `","permissions":{"any":[]}}`, `{"key":"x"} x`, "{\"key\":\"\xff\"}", `{"key":null}`, `[]`, `{"key":"` + strings.Repeat("a", 9000) + `"}`,
+		`{"key":"x","permissions":["calls:fly"]}`, `{"key":"` + value + `","permissions":{"any":[]}}`, `{"key":"x"} x`, "{\"key\":\"\xff\"}", `{"key":null}`, `[]`,
+		`{"key":"` + value + `","environment":"live"}`, `{"key":"` + value + `","environment":"test"}`, `{"key":"` + value + `","environment":"x"}`,
+		`{"key":"` + value + `","workspaceId":"` + elsewhere + `"}`, `{"key":"` + value + `","workspaceId":["` + elsewhere + `"]}`, `{"key":"` + value + `","workspaceId":[]}`,
+		`{"key":"` + strings.Repeat("a", 9000) + `"}`,
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 )
 
+const elsewhere = "00000000-0000-7000-8000-00000000000c"
+
 const wellFormedKey = "kw_live_" + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" + "2ImIO6"
 
 func TestT17AKeyInTheURLIsRefusedOnEveryRouteAndNeverLookedUp(t *testing.T) {

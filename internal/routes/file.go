@@ -10,7 +10,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/canonpath"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/strictyaml"
 )
@@ -38,6 +40,7 @@ func Read(path string, catalogue *perm.Catalogue) (*Table, error) {
 
 // Parse reads a table out of data; name stands for the file in errors. Permissions must be in the catalogue.
 //
+//	environment: live
 //	routes:
 //	  - method: GET
 //	    path: /v1/calls/{id}
@@ -47,11 +50,15 @@ func Read(path string, catalogue *perm.Catalogue) (*Table, error) {
 //	    permissions: {any: [calls:write, calls:delete]}
 //	    cost: 5
 //	    cors: {origins: ['https://app.example.com']}
+//	  - method: GET
+//	    path: /sandbox/**
+//	    permissions: []
+//	    environment: test
 //	  - method: '*'
 //	    path: /status
 //	    public: true
 func Parse(name string, data []byte, catalogue *perm.Catalogue) (*Table, error) {
-	p := reader{strictyaml.File(name), catalogue}
+	p := reader{File: strictyaml.File(name), catalogue: catalogue}
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s:1:1: is larger than %d bytes", name, maxSize)
 	}
@@ -80,17 +87,21 @@ func Parse(name string, data []byte, catalogue *perm.Catalogue) (*Table, error) 
 type reader struct {
 	strictyaml.File
 	catalogue *perm.Catalogue
+	where     account.Reach // of the routes that do not say it themselves
 }
 
-func (p reader) list(root *yaml.Node) (*yaml.Node, error) {
+func (p *reader) list(root *yaml.Node) (*yaml.Node, error) {
 	if err := p.Plain(root); err != nil {
 		return nil, err
 	}
 	if root.Kind != yaml.MappingNode {
 		return nil, p.At(root, "want a mapping with the member routes, not %s", strictyaml.Kind(root))
 	}
-	members, err := p.Members(root, "routes")
+	members, err := p.Members(root, "routes", "environment", "workspaceId")
 	if err != nil {
+		return nil, err
+	}
+	if p.where, err = p.reach(members, account.Reach{}); err != nil {
 		return nil, err
 	}
 	list := members["routes"]
@@ -114,7 +125,7 @@ func (p reader) route(item *yaml.Node) (*Route, error) {
 	if item.Kind != yaml.MappingNode {
 		return nil, p.At(item, "want {method, path, permissions}, not %s", strictyaml.Kind(item))
 	}
-	m, err := p.Members(item, "method", "path", "permissions", "public", "cost", "cors")
+	m, err := p.Members(item, "method", "path", "permissions", "public", "cost", "cors", "environment", "workspaceId")
 	if err != nil {
 		return nil, err
 	}
@@ -131,15 +142,19 @@ func (p reader) route(item *yaml.Node) (*Route, error) {
 	if r.CORS, err = p.cors(m["cors"]); err != nil {
 		return nil, err
 	}
-	switch {
-	case r.Public && m["permissions"] != nil:
-		return nil, p.At(m["permissions"], "permissions: stands beside public: true, which asks for no key")
-	case r.Public && m["cost"] != nil:
-		return nil, p.At(m["cost"], "cost: stands beside public: true, which asks for no key")
-	case !r.Public && m["permissions"] == nil:
-		return nil, p.At(item, "there is no permissions: want a list, [] for any key that is good, or public: true")
-	case r.Public:
+	if r.Public {
+		for _, name := range []string{"permissions", "cost", "environment", "workspaceId"} {
+			if m[name] != nil {
+				return nil, p.At(m[name], "%s: stands beside public: true, which asks for no key", name)
+			}
+		}
 		return r, nil
+	}
+	if m["permissions"] == nil {
+		return nil, p.At(item, "there is no permissions: want a list, [] for any key that is good, or public: true")
+	}
+	if r.Where, err = p.reach(m, p.where); err != nil {
+		return nil, err
 	}
 	if err := p.demand(r, m["permissions"]); err != nil {
 		return nil, err
@@ -260,6 +275,48 @@ func (p reader) demand(r *Route, n *yaml.Node) (err error) {
 		return p.At(one, "any: the list is empty, and nothing could meet it")
 	}
 	return err
+}
+
+// reach reads environment and workspaceId, each one name or a list; what is left out is as it was before.
+func (p reader) reach(m map[string]*yaml.Node, before account.Reach) (account.Reach, error) {
+	r := before
+	if n := m["environment"]; n != nil {
+		r.Environments = nil
+		err := p.each("environment", n, func(name string) bool {
+			list, ok := account.OnlyEnvironment(name)
+			r.Environments = append(r.Environments, list...)
+			return ok
+		}, "want live or test")
+		if err != nil {
+			return r, err
+		}
+	}
+	if n := m["workspaceId"]; n != nil {
+		r.Workspaces = nil
+		return r, p.each("workspaceId", n, func(name string) bool {
+			_, ok := id.Parse(name)
+			r.Workspaces = append(r.Workspaces, id.Workspace(name))
+			return ok
+		}, "want the id of a workspace")
+	}
+	return r, nil
+}
+
+// each hands over every text of a node that must hold 1 to account.MaxReach of them.
+func (p reader) each(field string, n *yaml.Node, take func(string) bool, want string) error {
+	names, places, err := p.texts(field, n)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 || len(names) > account.MaxReach {
+		return p.At(n, "%s: want 1 to %d names; leave it out for no demand", field, account.MaxReach)
+	}
+	for i, name := range names {
+		if !take(name) {
+			return p.At(places[i], "%s: %q: %s", field, name, want)
+		}
+	}
+	return nil
 }
 
 func (p reader) permissions(field string, n *yaml.Node) ([]string, perm.Set, error) {

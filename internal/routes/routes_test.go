@@ -115,3 +115,34 @@ func FuzzParse(f *testing.F) {
 		table.Match("GET", path)
 	})
 }
+
+// T107: a table demands an environment and workspaces for all of its routes, and a route says otherwise for itself.
+func TestT107ATableDemandsAnEnvironmentAndWorkspaces(t *testing.T) {
+	t.Parallel()
+	const one, other = "00000000-0000-7000-8000-00000000000c", "00000000-0000-7000-8000-00000000000d"
+	table := parse(t, "environment: live\nworkspaceId: ["+one+", "+other+"]\nroutes:\n- {method: GET, path: /a, permissions: []}\n"+
+		"- {method: GET, path: /b, permissions: [calls:read], environment: test}\n- {method: GET, path: /c, permissions: [], environment: [live, test], workspaceId: "+one+"}\n"+
+		"- {method: GET, path: /d, public: true}")
+	for path, want := range map[string]string{
+		"/a": "any key that is good; and of the environment live; and of the workspace " + one + " or " + other,
+		"/b": "all of calls:read; and of the environment test; and of the workspace " + one + " or " + other,
+		"/c": "any key that is good; and of the environment live or test; and of the workspace " + one,
+		"/d": "public: no key is asked for",
+	} {
+		if got := table.Match("GET", path).Says(); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	for _, wrong := range []string{"environment: []", "environment: prod", "environment: ''", "environment: [live, svc]", "workspaceId: []", "workspaceId: acme", "environment: {}", "enviroment: live"} {
+		for _, text := range []string{wrong + "\nroutes:\n- {method: GET, path: /a, permissions: []}", "routes:\n- {method: GET, path: /a, permissions: [], " + wrong + "}"} {
+			if _, err := routes.Parse("routes.yaml", []byte(text), perm.Builtin()); err == nil {
+				t.Errorf("%q was taken", text)
+			}
+		}
+	}
+	for _, beside := range []string{"environment: live", "workspaceId: " + one} {
+		if _, err := routes.Parse("routes.yaml", []byte("routes:\n- {method: GET, path: /a, public: true, "+beside+"}"), perm.Builtin()); err == nil {
+			t.Errorf("%q was taken beside public", beside)
+		}
+	}
+}

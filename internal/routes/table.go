@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/canonpath"
 	"github.com/keyward/keyward/internal/perm"
 )
@@ -17,7 +18,8 @@ type Route struct {
 	Path    string   // as it is written: /v1/calls/{id}, or /v1/** for everything below
 	Public  bool     // nobody has to show a key
 	Demand  perm.Demand
-	All     []string // the demand's names, for people
+	Where   account.Reach // the workspaces and environments whose keys are admitted
+	All     []string      // the demand's names, for people
 	Any     []string
 	Cost    int   // what a request takes from the key's limits
 	CORS    *CORS // nil where pages of other origins are not told anything
@@ -170,9 +172,23 @@ func (r *Route) Says() string {
 		parts = append(parts, "one of "+strings.Join(r.Any, ", "))
 	}
 	if len(parts) == 0 {
-		return "any key that is good"
+		parts = append(parts, "any key that is good")
+	}
+	if r.Where.Environments != nil {
+		parts = append(parts, "of the environment "+strings.Join(texts(r.Where.Environments), " or "))
+	}
+	if r.Where.Workspaces != nil {
+		parts = append(parts, "of the workspace "+strings.Join(texts(r.Where.Workspaces), " or "))
 	}
 	return strings.Join(parts, "; and ")
+}
+
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, one := range list {
+		out[i] = string(one)
+	}
+	return out
 }
 
 // validMethod: a token of upper-case letters and hyphens, as all registered methods are (RFC 9110, section 16.1).

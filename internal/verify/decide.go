@@ -28,7 +28,7 @@ func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v 
 
 // judge decides on the key that was found.
 func (e *Engine) judge(q *Question, v *Verdict, now instant) {
-	if over(v.Key.Until, now.ms) {
+	if over(v.Key.Until, now.ms) || q.outside(&v.Key) {
 		*v = Verdict{Code: NotFound}
 		return
 	}

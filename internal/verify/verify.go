@@ -38,6 +38,16 @@ type Question struct {
 	Cost   int        // what it takes from the limits; 0 asks without spending
 	IP     netip.Addr // who presented it; the zero value where that is not told
 	DryRun bool       // decide as if, but spend nothing and record nothing
+
+	// Where is demanded: a key of another workspace or environment is NotFound, and nothing more is told of it.
+	Where account.Reach
+	// Within is the reach of the service key that asks; nil for one that is not bound. What lies outside is NotFound to it.
+	Within *account.Reach
+}
+
+// outside tells whether the question is not about the key that was found.
+func (q *Question) outside(k *replica.View) bool {
+	return !q.Where.Covers(k.Workspace, k.Environment) || q.Within != nil && !q.Within.Covers(k.Workspace, k.Environment)
 }
 
 // Verdict is the answer. Key and Permissions are set unless the code is Malformed, NotFound or Unavailable.

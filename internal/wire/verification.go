@@ -13,6 +13,29 @@ type Verify struct {
 	Permissions Demand                      `json:"permissions"`
 	Cost        strictjson.Optional[int64]  `json:"cost"`
 	IP          strictjson.Optional[string] `json:"ip"`
+	Environment strictjson.Optional[string] `json:"environment"`
+	WorkspaceID OneOf                       `json:"workspaceId"`
+}
+
+// OneOf is a name, or a list of them of which any will do.
+type OneOf struct {
+	Set   bool // given at all
+	List  bool // given as a list
+	Names []string
+}
+
+// UnmarshalJSONFrom reads either form.
+func (o *OneOf) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	o.Set = true
+	switch d.PeekKind() {
+	case '[':
+		o.List = true
+		return json.UnmarshalDecode(d, &o.Names)
+	case '"':
+		o.Names = make([]string, 1)
+		return json.UnmarshalDecode(d, &o.Names[0])
+	}
+	return strictjson.Mismatch("must be a string, or a list of strings")
 }
 
 // Demand is what a verification asks of a key. A plain list stands for All.
@@ -93,6 +116,7 @@ type Introspection struct {
 	IssuedAt    int64   `json:"iat,omitzero"`
 	TokenType   string  `json:"token_type,omitzero"`
 	WorkspaceID string  `json:"workspace_id,omitzero"`
+	Environment string  `json:"environment,omitzero"`
 }
 
 // OAuthError is the refusal of RFC 6749, section 5.2.

@@ -71,7 +71,8 @@ func remove(r *authv3.CheckRequest, d *gateway.Decision) []string {
 }
 
 func isIdentity(name string) bool {
-	for _, known := range []string{gateway.HeaderKeyID, gateway.HeaderWorkspaceID, gateway.HeaderUserID, gateway.HeaderPermissions} {
+	for _, known := range [...]string{gateway.HeaderKeyID, gateway.HeaderWorkspaceID, gateway.HeaderUserID, gateway.HeaderEnvironment,
+		gateway.HeaderPermissions} {
 		if strings.EqualFold(name, known) {
 			return true
 		}
@@ -79,7 +80,7 @@ func isIdentity(name string) bool {
 	return false
 }
 
-// metadata is for other filters and the access log: keyward.key, .workspace, .user, .permissions.
+// metadata is for other filters and the access log: keyward.key, .workspace, .user, .environment, .permissions.
 func metadata(d *gateway.Decision) *structpb.Struct {
 	fields := map[string]*structpb.Value{}
 	d.Identity(func(name, value string) {
@@ -90,6 +91,8 @@ func metadata(d *gateway.Decision) *structpb.Struct {
 			fields["workspace"] = structpb.NewStringValue(value)
 		case gateway.HeaderUserID:
 			fields["user"] = structpb.NewStringValue(value)
+		case gateway.HeaderEnvironment:
+			fields["environment"] = structpb.NewStringValue(value)
 		case gateway.HeaderPermissions:
 			fields["permissions"] = permissions(value)
 		}
@@ -142,7 +145,7 @@ func codeOf(status int) codes.Code {
 func broken() *authv3.CheckResponse { return denial(500, nil, "") }
 
 func unreadable() *authv3.CheckResponse {
-	const body = `{"success":false,"error":{"code":"permission_denied","message":"the gateway's configuration names an extension that is not known: want permission",` +
+	const body = `{"success":false,"error":{"code":"permission_denied","message":"the gateway's configuration cannot be read: want permission, environment (live or test) and workspaceId",` +
 		`"details":[],"requestId":""}}`
 	return denial(403, []*corev3.HeaderValueOption{set("Content-Type", "application/json; charset=utf-8")}, body)
 }

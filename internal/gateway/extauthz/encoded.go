@@ -19,7 +19,7 @@ type encoded struct {
 }
 
 // answerOf is all that such an answer depends on.
-type answerOf struct{ key, workspace, user, permissions, remove string }
+type answerOf struct{ key, workspace, user, environment, permissions, remove string }
 
 const maxEncoded = 16_384 // answers; then they are gathered anew
 
@@ -37,6 +37,8 @@ func (e *encoded) pass(r *authv3.CheckRequest, d *gateway.Decision) *authv3.Chec
 			of.workspace = value
 		case gateway.HeaderUserID:
 			of.user = value
+		case gateway.HeaderEnvironment:
+			of.environment = value
 		case gateway.HeaderPermissions:
 			of.permissions = value
 		}

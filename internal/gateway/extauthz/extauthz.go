@@ -185,14 +185,17 @@ func tell(a *gateway.Asked, name, value string) {
 	}
 }
 
-// extend reads what Envoy's configuration says of a route: context_extensions: {permission: "calls:read,calls:write"}, all of them. A name
-// that is not known is refused, since it may be a misspelt demand.
+// extend reads what Envoy's configuration says of a route: context_extensions: {permission: "calls:read,calls:write"}, all of them;
+// {environment: live}; {workspaceId: "…,…"}, one of them. A name that is not known is refused, since it may be a misspelt demand.
 func extend(extensions map[string]string, a *gateway.Asked) bool {
 	for name, value := range extensions {
-		if name != "permission" || value == "" || strings.ContainsAny(value, "&%+;= ") {
+		if name != "permission" && name != "environment" && name != "workspaceId" || value == "" || strings.ContainsAny(value, "&%+;= ") {
 			return false
 		}
-		a.Query = "permission=" + strings.ReplaceAll(value, ",", "&permission=")
+		if a.Query != "" {
+			a.Query += "&"
+		}
+		a.Query += name + "=" + strings.ReplaceAll(value, ",", "&"+name+"=")
 	}
 	return true
 }

@@ -130,7 +130,7 @@ func TestARequestThatMayPassSaysWhoseItIs(t *testing.T) {
 		t.Fatalf("%v", r)
 	}
 	got := values(ok.GetHeaders())
-	if got["x-keyward-user-id"] != "ada" || got["x-keyward-workspace-id"] != h.workspace || got["x-keyward-key-id"] == "" || got["x-keyward-permissions"] != "calls:read" || len(got) != 4 {
+	if got["x-keyward-user-id"] != "ada" || got["x-keyward-workspace-id"] != h.workspace || got["x-keyward-key-id"] == "" || got["x-keyward-permissions"] != "calls:read" || got["x-keyward-environment"] != "live" || len(got) != 5 {
 		t.Errorf("T59: the identity is %v", got)
 	}
 	gone := ok.GetHeadersToRemove()
@@ -149,7 +149,7 @@ func TestT59APublicRouteSaysNothingAndSaysItAloud(t *testing.T) {
 	h := open(t)
 	r := h.ask(h.question("GET", "/status", map[string]string{"x-keyward-user-id": "root", "authorization": "Basic eDp5"}))
 	got := values(r.GetOkResponse().GetHeaders())
-	for _, name := range []string{"x-keyward-key-id", "x-keyward-workspace-id", "x-keyward-user-id", "x-keyward-permissions"} {
+	for _, name := range []string{"x-keyward-key-id", "x-keyward-workspace-id", "x-keyward-user-id", "x-keyward-environment", "x-keyward-permissions"} {
 		if value, there := got[name]; !there || value != "" {
 			t.Errorf("%s is %q, %v; want it there and empty", name, value, there)
 		}
@@ -366,4 +366,37 @@ func TestTheSameKeyIsGoodAndRevokedThroughEveryDoorAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.refused(h.ask(h.question("GET", "/v1/calls/1", bearer(h.key))), codes.Unauthenticated, 401, "unauthenticated")
+}
+
+// T107: Envoy's configuration demands an environment and workspaces; a key of another is refused as an unknown one is.
+func TestT107ADemandInEnvoysConfigurationIsForAnEnvironmentAndWorkspaces(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	const other = "00000000-0000-7000-8000-00000000000c"
+	ask := func(extensions map[string]string) *authv3.CheckResponse {
+		q := h.question("GET", "/v1/calls/1", bearer(h.key))
+		q.Attributes.ContextExtensions = extensions
+		return h.ask(q)
+	}
+	for _, good := range []map[string]string{
+		{"environment": "live"}, {"workspaceId": h.workspace}, {"workspaceId": other + "," + h.workspace, "environment": "live", "permission": "calls:read"},
+	} {
+		for range 2 { // the second time what was written before is given out
+			got := values(ask(good).GetOkResponse().GetHeaders())
+			if got["x-keyward-environment"] != "live" || got["x-keyward-user-id"] != "ada" {
+				t.Errorf("%v: %v", good, got)
+			}
+		}
+	}
+	for _, elsewhere := range []map[string]string{{"environment": "test"}, {"workspaceId": other}, {"environment": "live", "workspaceId": other}} {
+		h.refused(ask(elsewhere), codes.Unauthenticated, 401, "unauthenticated")
+	}
+	for _, wrong := range []map[string]string{{"environment": ""}, {"environment": "live&x=y"}, {"workspaceId": ""}, {"enviroment": "live"}} {
+		if got := ask(wrong).GetDeniedResponse(); got.GetStatus().GetCode() != 403 || !strings.Contains(got.GetBody(), "permission_denied") {
+			t.Errorf("%v: %v", wrong, got)
+		}
+	}
+	for _, wrong := range []map[string]string{{"environment": "prod"}, {"environment": "live,test"}, {"workspaceId": "acme"}, {"workspaceId": h.workspace + ","}} {
+		h.refused(ask(wrong), codes.InvalidArgument, 400, "invalid_request")
+	}
 }

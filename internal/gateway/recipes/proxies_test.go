@@ -85,7 +85,7 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 		}
 		got := h.api.take()[0]
 		if got.uri != "/v1/calls/42?x=1&y=%2F" || got.header.Get("X-Keyward-User-Id") != "ada" || got.header.Get("X-Keyward-Key-Id") != h.id ||
-			got.header.Get("X-Keyward-Workspace-Id") != h.workspace || got.header.Get("X-Keyward-Permissions") != "calls:read" || got.header.Get("X-Other") != "kept" {
+			got.header.Get("X-Keyward-Workspace-Id") != h.workspace || got.header.Get("X-Keyward-Permissions") != "calls:read" || got.header.Get("X-Keyward-Environment") != "live" || got.header.Get("X-Other") != "kept" {
 			t.Errorf("the API got %v", got)
 		}
 		if strings.Contains(got.String(), h.key) {
@@ -154,7 +154,7 @@ func TestT59AForgedIdentityNeverReachesTheAPI(t *testing.T) {
 	each(t, func(t *testing.T, h *house, _ string) {
 		const forged = "forged-by-the-client"
 		var variants, stripping [][]string
-		for _, name := range []string{"Key-Id", "Workspace-Id", "User-Id", "Permissions"} {
+		for _, name := range []string{"Key-Id", "Workspace-Id", "User-Id", "Environment", "Permissions"} {
 			plain := "X-Keyward-" + name
 			for _, spelling := range []string{plain, strings.ToLower(plain), strings.ToUpper(plain), strings.ReplaceAll(plain, "-", "_"),
 				strings.ToLower(strings.ReplaceAll(plain, "-", "_")), strings.Replace(plain, "-", "_", 1), "X-Keyward_" + name} {

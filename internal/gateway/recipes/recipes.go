@@ -5,6 +5,7 @@ package recipes
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -53,13 +54,15 @@ type Values struct {
 	GRPC        string   // where it answers Envoy
 	Listen      string   // where the proxy listens
 	Backend     string   // the API
+	Environment string   // whose keys pass: live, test, or "" for both
 	Permissions []string // what every request must hold; none leaves it to the route table
 	Dir         string   // where the recipe's files are put
 }
 
 // Default is what the pages show.
 func Default() Values {
-	return Values{Keyward: "127.0.0.1:8080", GRPC: "127.0.0.1:9001", Listen: "0.0.0.0:8000", Backend: "127.0.0.1:9000", Dir: "/etc/haproxy"}
+	return Values{Keyward: "127.0.0.1:8080", GRPC: "127.0.0.1:9001", Listen: "0.0.0.0:8000", Backend: "127.0.0.1:9000", Environment: "live",
+		Dir: "/etc/haproxy"}
 }
 
 // Fill gives one file of a recipe. It refuses what is no address: the text goes into another program's configuration.
@@ -106,6 +109,9 @@ func (f filling) Query(denyStatus bool) string {
 	if denyStatus {
 		parts = append(parts, "deny_status=403")
 	}
+	if f.Environment != "" {
+		parts = append(parts, "environment="+url.QueryEscape(f.Environment))
+	}
 	for _, p := range f.Permissions {
 		parts = append(parts, "permission="+url.QueryEscape(p))
 	}
@@ -118,6 +124,19 @@ func (f filling) QueryMark() string {
 		return "?" + q
 	}
 	return ""
+}
+
+// Extensions is the same demand for Envoy: a mapping in the form that YAML and JSON share.
+func (f filling) Extensions() (string, error) {
+	demand := map[string]string{}
+	if f.Environment != "" {
+		demand["environment"] = f.Environment
+	}
+	if len(f.Permissions) > 0 {
+		demand["permission"] = strings.Join(f.Permissions, ",")
+	}
+	text, err := json.Marshal(demand)
+	return string(text), err
 }
 
 func part(at string, i int) string {

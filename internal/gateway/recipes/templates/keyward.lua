@@ -67,6 +67,7 @@ core.register_action("keyward", { "http-req" }, function(txn)
   if verdict.status == 200 then
     for variable, header in pairs({
       keyward_key = "x-keyward-key-id", keyward_workspace = "x-keyward-workspace-id", keyward_user = "x-keyward-user-id",
+      keyward_environment = "x-keyward-environment",
       keyward_permissions = "x-keyward-permissions", keyward_ratelimit = "ratelimit", keyward_ratelimit_policy = "ratelimit-policy",
     }) do
       local value = first(verdict.headers, header)
