@@ -73,6 +73,9 @@ var keyward = archtest.House{
 			"internal/account", "internal/apikey", "internal/bulk", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit",
 		}},
+		{Path: "internal/auditreplay", Level: archtest.Engines, May: []string{
+			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/perm", "internal/store", "internal/text",
+		}},
 		{Path: "internal/move", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
@@ -157,7 +160,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
-			"internal/account", "internal/apikey", "internal/config", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
+			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 
 		// What nothing inside imports.

@@ -47,6 +47,15 @@ func (s *standIn) Close() error {
 	return s.release()
 }
 
+// Place refuses a path at which no database can be served, and gives the path without links in its folder.
+func Place(path string) (string, error) {
+	path, err := resolve(path)
+	if err != nil {
+		return "", err
+	}
+	return path, place(path)
+}
+
 // Startable is nil where a server could begin with the file, as far as can be told without changing or locking anything; else it says
 // what to do.
 func Startable(path string) error {

@@ -1,0 +1,291 @@
+package auditreplay
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
+)
+
+// ErrNewer says that an event is of a newer program, and that nothing was repeated: it could be what took something away.
+var ErrNewer = errors.New("the journal is of a newer program than this: restore with that one")
+
+// Result counts what became of the entries.
+type Result struct {
+	Repeated int
+	Left     int       // of what is younger than the backup, and what gives nothing and takes nothing
+	Owners   []id.User // who left as the last owner that the restored database has, and stay
+}
+
+// replay repeats events on a restored database. Its keys have the values that they had when the backup was made; so a key that was
+// rotated afterwards stops for good, because the backup holds an old value of it alone.
+type replay struct {
+	tx        *store.Tx
+	catalogue *perm.Catalogue
+	ids       *id.Generator
+	stopped   map[id.Key]bool
+	paused    map[id.Key]bool       // worked in the backup, and was disabled since
+	off       map[id.Workspace]bool // the same of workspaces
+	Result
+}
+
+// Repeat brings a restored database to the state after the entries, in one transaction, but for what no log holds: the values of keys.
+// Afterwards no key may do more than it could after the last entry.
+func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entry) (Result, error) {
+	var out Result
+	if len(entries) == 0 {
+		return out, nil
+	}
+	err := db.Update(ctx, func(tx *store.Tx) error {
+		r := &replay{tx: tx, catalogue: c, ids: id.NewGenerator(tx.Now, rand.Reader), stopped: make(map[id.Key]bool),
+			paused: make(map[id.Key]bool), off: make(map[id.Workspace]bool)}
+		for i := range entries {
+			if err := r.repeat(&entries[i]); err != nil {
+				return fmt.Errorf("repeat event %s (%s): %w", entries[i].ID, entries[i].EventType, err)
+			}
+		}
+		out = r.Result
+		return nil
+	})
+	return out, err
+}
+
+// verbs say how each type of event is repeated; nil is for what takes nothing away and cannot be given back.
+var verbs = map[audit.Type]func(r *replay, e *Entry) error{
+	audit.WorkspaceCreated:  nil, // its keys are younger than the backup, and unknown
+	audit.WorkspaceUpdated:  (*replay).updateWorkspace,
+	audit.WorkspaceDeleted:  func(r *replay, e *Entry) error { return r.tx.DeleteWorkspace(id.Workspace(e.Metadata.Target)) },
+	audit.MemberAdded:       (*replay).putMember,
+	audit.MemberUpdated:     (*replay).putMember,
+	audit.MemberRemoved:     (*replay).removeMember,
+	audit.RoleCreated:       (*replay).putRole,
+	audit.RoleUpdated:       (*replay).putRole,
+	audit.RoleDeleted:       func(r *replay, e *Entry) error { return r.tx.DeleteRole(e.workspace(), id.Role(e.Metadata.Target)) },
+	audit.APIKeyCreated:     nil, // its value is unknown
+	audit.APIKeyUpdated:     (*replay).updateKey,
+	audit.APIKeyDeleted:     func(r *replay, e *Entry) error { return r.tx.DeleteKey(id.Key(e.Metadata.Target)) },
+	audit.APIKeyRotated:     (*replay).endKey,
+	audit.APIKeyRevoked:     (*replay).updateKey,
+	audit.ServiceKeyCreated: nil, // its value is unknown
+	audit.ServiceKeyDeleted: func(r *replay, e *Entry) error { return r.tx.DeleteServiceKey(id.ServiceKey(e.Metadata.Target)) },
+	audit.SessionStarted:    nil,
+	audit.SessionEnded:      func(r *replay, e *Entry) error { return r.tx.DeleteSession(id.Session(e.Metadata.Target)) },
+	audit.SignInLinkCreated: nil,
+}
+
+// Knows tells whether events of a type can be repeated, or take nothing away.
+func Knows(t audit.Type) bool {
+	_, known := verbs[t]
+	return known
+}
+
+func (r *replay) repeat(e *Entry) error {
+	verb, known := verbs[e.EventType]
+	switch {
+	case !known:
+		return fmt.Errorf("%w: events of this type are not known", ErrNewer)
+	case verb == nil:
+		r.Left++
+		return nil
+	}
+	err := r.tx.Savepoint(func() error {
+		if err := verb(r, e); err != nil {
+			return err
+		}
+		return r.record(e)
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound) || errors.Is(err, errStays): // younger than the backup, or said elsewhere
+		r.Left++
+		return nil
+	case err != nil:
+		return err
+	}
+	r.Repeated++
+	return nil
+}
+
+// updateKey brings a key to the fields that it had after the event. What the backup has disabled stays so: to enable is a grant, and a
+// journal gives none. What the journal has disabled is enabled as it was, but for a key that was rotated meanwhile.
+func (r *replay) updateKey(e *Entry) error {
+	was, err := r.tx.Key(id.Key(e.Metadata.Target))
+	if err != nil {
+		return err
+	}
+	k := was
+	if err := keySetters.apply(r, &k, e.Metadata.After); err != nil {
+		return err
+	}
+	_, told := e.Metadata.After["disabledBy"]
+	switch {
+	case k.IsActive && !was.IsActive && (!r.paused[k.ID] || r.stopped[k.ID] || was.Revoked):
+		k.IsActive = false
+		k.Disabled = was.Disabled
+	case k.IsActive:
+		delete(r.paused, k.ID)
+	case was.IsActive:
+		r.paused[k.ID] = true
+		if !told { // what an event does not tell counts as by the greater right
+			k.Disabled = apikey.Mark{At: e.CreatedAt, Right: true}
+		}
+	}
+	k.UpdatedAt = r.tx.Now()
+	return r.tx.UpdateKey(k)
+}
+
+// endKey ends a key of which the backup has an old value alone.
+func (r *replay) endKey(e *Entry) error {
+	k, err := r.tx.Key(id.Key(e.Metadata.Target))
+	if err != nil {
+		return err
+	}
+	if err := keySetters.apply(r, &k, e.Metadata.After); err != nil {
+		return err
+	}
+	r.stopped[k.ID] = true
+	k.Disable(apikey.Mark{At: e.CreatedAt, Right: true})
+	k.UpdatedAt = r.tx.Now()
+	return r.tx.UpdateKey(k)
+}
+
+// updateWorkspace does for a workspace what updateKey does for a key.
+func (r *replay) updateWorkspace(e *Entry) error {
+	was, err := r.tx.Workspace(id.Workspace(e.Metadata.Target))
+	if err != nil {
+		return err
+	}
+	w := was
+	if err := workspaceSetters.apply(r, &w, e.Metadata.After); err != nil {
+		return err
+	}
+	_, told := e.Metadata.After["switchedOffBy"]
+	switch {
+	case w.IsActive && !was.IsActive && !r.off[w.ID]:
+		w.IsActive = false
+		w.Off = was.Off
+	case w.IsActive:
+		delete(r.off, w.ID)
+	case was.IsActive:
+		r.off[w.ID] = true
+		if !told {
+			w.Off = account.SwitchedOff{At: e.CreatedAt, Operator: true}
+		}
+	}
+	w.UpdatedAt = r.tx.Now()
+	return r.tx.PutWorkspace(w)
+}
+
+// putMember adds a member or changes one, and names another owner of the workspace where its owner was made less.
+func (r *replay) putMember(e *Entry) error {
+	ws, user := e.workspace(), id.User(e.Metadata.Target)
+	if _, err := r.tx.Workspace(ws); err != nil {
+		return err
+	}
+	m, err := r.tx.Member(ws, user)
+	if errors.Is(err, store.ErrNotFound) && e.EventType == audit.MemberAdded {
+		m, err = account.Member{Workspace: ws, User: user, CreatedAt: r.tx.Now()}, nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := memberSetters.apply(r, &m, e.Metadata.After); err != nil {
+		return err
+	}
+	m.UpdatedAt = r.tx.Now()
+	if _, err := r.tx.Role(ws, m.Role); err != nil { // and not ErrNotFound, which would leave the member the role of before
+		return fmt.Errorf("the role %s is not known: %v", m.Role, err)
+	}
+	if err := r.tx.PutMember(m); err != nil {
+		return err
+	}
+	return r.passOwnership(ws, user)
+}
+
+// errStays says that a member stays because the workspace would have no owner.
+var errStays = errors.New("the last owner stays")
+
+// removeMember takes a member out. The events of their keys are events of their own.
+func (r *replay) removeMember(e *Entry) error {
+	ws, user := e.workspace(), id.User(e.Metadata.Target)
+	m, err := r.tx.Member(ws, user)
+	if err != nil {
+		return err
+	}
+	owner, err := r.tx.SystemRole(ws, account.Owner)
+	if err != nil {
+		return err
+	}
+	if m.Role == owner.ID && owner.MemberCount <= 1 {
+		r.Owners = append(r.Owners, user)
+		return errStays
+	}
+	if err := r.tx.RemoveMember(ws, user); err != nil {
+		return err
+	}
+	return r.passOwnership(ws, user)
+}
+
+// passOwnership has a workspace name somebody as its owner who is one.
+func (r *replay) passOwnership(ws id.Workspace, user id.User) error {
+	w, err := r.tx.Workspace(ws)
+	if err != nil || w.OwnerID != user {
+		return err
+	}
+	owner, err := r.tx.SystemRole(ws, account.Owner)
+	if err != nil {
+		return err
+	}
+	if m, err := r.tx.Member(ws, user); err == nil && m.Role == owner.ID {
+		return nil
+	}
+	rest, err := r.tx.MembersWithRole(ws, owner.ID, 1)
+	if err != nil || len(rest) == 0 {
+		return err
+	}
+	w.OwnerID = rest[0].User
+	w.UpdatedAt = r.tx.Now()
+	return r.tx.PutWorkspace(w)
+}
+
+func (r *replay) putRole(e *Entry) error {
+	ws, name := e.workspace(), id.Role(e.Metadata.Target)
+	role, err := r.tx.Role(ws, name)
+	if errors.Is(err, store.ErrNotFound) && e.EventType == audit.RoleCreated {
+		role, err = account.Role{ID: name, Workspace: ws, CreatedAt: r.tx.Now()}, nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := roleSetters.apply(r, &role, e.Metadata.After); err != nil {
+		return err
+	}
+	role.UpdatedAt = r.tx.Now()
+	return r.tx.PutRole(role, text.Fold(role.Name))
+}
+
+// record writes the event of a repeated one, with the same fields: a later restore has the same to repeat.
+func (r *replay) record(e *Entry) error {
+	metadata := map[string]any{"credential": map[string]string{"type": "restore"}, "target": e.Metadata.Target,
+		"note": map[string]string{"event": string(e.ID)}}
+	if len(e.Metadata.Before) > 0 {
+		metadata["before"] = e.Metadata.Before
+	}
+	if len(e.Metadata.After) > 0 {
+		metadata["after"] = e.Metadata.After
+	}
+	raw, err := json.Marshal(metadata)
+	if err != nil {
+		return err
+	}
+	return r.tx.Record(audit.Event{ID: id.Event(r.ids.Next()), Workspace: e.workspace(), Type: e.EventType, Target: e.Metadata.Target,
+		Description: "repeated by a restore, from the journal", ActorID: "restore", Metadata: string(raw)})
+}
