@@ -170,7 +170,7 @@ func (h *house) step() {
 		}
 		steps["revoke"] = func() {
 			if rapid.IntRange(0, 4).Draw(h.draw, "really") == 0 {
-				_ = h.RevokeByValue(ctx, h.root, id.Key(k))
+				_ = h.revoke(k)
 			}
 		}
 	}
@@ -182,6 +182,20 @@ var (
 	permissions = [][]string{names[:1], names[1:3], names[:5], names}
 	names       = perm.Builtin().Names(perm.Builtin().All())
 )
+
+// revoke revokes a key by its current value.
+func (h *house) revoke(k string) error {
+	var current keyfmt.Digest
+	err := h.db.View(h.t.Context(), func(v *store.View) error {
+		key, err := v.Key(id.Key(k))
+		current = key.Value.Digest.Sum
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return h.RevokeByValue(h.t.Context(), h.root, id.Key(k), current)
+}
 
 func (h *house) create(ws, user string) {
 	in := control.CreateKey{Workspace: ws, User: user, Name: "k"}
@@ -346,7 +360,10 @@ func TestT33AfterARestoreWithTheJournalNoKeyMayDoMoreThanBefore(t *testing.T) {
 // takings are single changes after which a key, or a service key, may do less.
 var takings = map[string]func(h *house, ws, key string) error{
 	"a key is deleted": func(h *house, _, key string) error { return h.DeleteKey(h.t.Context(), h.root, key) },
-	"a key is revoked": func(h *house, _, key string) error { return h.RevokeByValue(h.t.Context(), h.root, id.Key(key)) },
+	"a key is revoked": func(h *house, _, key string) error { return h.revoke(key) },
+	"an earlier value of a key is revoked": func(h *house, _, key string) error {
+		return h.RevokeByValue(h.t.Context(), h.root, id.Key(key), h.digester.Current(h.values[0]))
+	},
 	"a key is rotated": func(h *house, _, key string) error {
 		_, err := h.RotateKey(h.t.Context(), h.root, key, 0)
 		return err
@@ -454,7 +471,9 @@ func TestT33EachWayToTakeSomethingAwayIsRepeated(t *testing.T) {
 			check(t, err)
 			s, err := h.CreateServiceKey(t.Context(), h.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}})
 			check(t, err)
-			h.values = []string{k.Secret.Reveal(), s.Secret.Reveal()}
+			next, err := h.RotateKey(t.Context(), h.root, string(k.Key.ID), 3600)
+			check(t, err)
+			h.values = []string{k.Secret.Reveal(), next.Secret.Reveal(), s.Secret.Reveal()}
 			h.services = []string{string(s.ServiceKey.ID)}
 			backup := filepath.Join(t.TempDir(), "backup.db")
 			check(t, h.db.Backup(t.Context(), backup))
