@@ -52,7 +52,7 @@ func TestEverySettingInAnExampleIsOne(t *testing.T) {
 func TestEveryExampleInYAMLIsWellFormed(t *testing.T) {
 	t.Parallel()
 	for path, text := range files(t) {
-		if filepath.Ext(path) != ".yaml" {
+		if filepath.Ext(path) != ".yaml" || strings.Contains(path, "/templates/") {
 			continue
 		}
 		for d, n := yaml.NewDecoder(strings.NewReader(text)), 0; ; n++ {

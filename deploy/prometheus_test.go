@@ -100,11 +100,6 @@ func metrics(t *testing.T) map[string]bool {
 // A real Prometheus scrapes a real server: it takes every expression, and every name in them is one that the product gives out.
 func TestPrometheusUnderstandsTheServerTheRulesAndTheDashboard(t *testing.T) {
 	t.Parallel()
-	binary, remove, err := rig.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(remove)
 	dir := t.TempDir()
 	server := fmt.Sprintf("127.0.0.1:%d", rig.FreePort(t))
 	keyward := exec.Command(binary, "serve")
