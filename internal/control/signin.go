@@ -154,10 +154,21 @@ type Started struct {
 	Token keyfmt.Secret
 }
 
-// RedeemSignInLink starts a session by a one-time link, which is used up. Of c only where the request comes from counts.
+// RedeemSignInLink starts a session by a one-time link, which is used up. Of c only where the request comes from counts. A code
+// that lets nobody in is refused by a look: it takes no turn of the writer.
 func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (Started, error) {
 	var out Started
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
+	if !session.IsLink(code) {
+		return out, deadLink()
+	}
+	err := s.db.View(ctx, func(v *store.View) error {
+		_, err := s.liveLink(v, code)
+		return err
+	})
+	if err != nil {
+		return out, storageFault(err)
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		l, err := s.liveLink(tx.View, code)
 		if err != nil {
 			return err
@@ -175,11 +186,18 @@ func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (
 // request comes from counts. PermissionDenied says that the person is a member of no workspace.
 func (s *Service) StartSession(ctx context.Context, c Caller, user string) (Started, error) {
 	var out Started
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		u, err := userInput("userId", user)
-		if err != nil {
-			return err
-		}
+	u, err := userInput("userId", user)
+	if err != nil {
+		return out, err
+	}
+	err = s.db.View(ctx, func(v *store.View) error { // a stranger takes no turn of the writer
+		_, err := s.personActor(v, Caller{Person: Person{User: u}})
+		return err
+	})
+	if err != nil {
+		return out, storageFault(err)
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		a, err := s.personActor(tx.View, Caller{Person: Person{User: u}})
 		if err != nil {
 			return err

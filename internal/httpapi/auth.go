@@ -94,10 +94,14 @@ func (x *exchange) authenticateSession(token string) error {
 
 // guessed counts an attempt with a credential that is none, and answers the refusal, or another one where the address makes too many.
 func (x *exchange) guessed(refusal error) error {
-	wait := x.api.Failures.Failed(x.client)
-	if wait == 0 {
-		return refusal
+	if wait := x.api.Failures.Failed(x.client); wait > 0 {
+		return x.tooMany(wait)
 	}
+	return refusal
+}
+
+// tooMany refuses an address that guesses.
+func (x *exchange) tooMany(wait time.Duration) error {
 	x.w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	return fault.New(fault.RateLimited, "too many attempts with credentials that are not valid")
 }

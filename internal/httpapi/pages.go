@@ -70,6 +70,15 @@ func Failed(r *http.Request) time.Duration {
 	return x.api.Failures.Failed(x.client)
 }
 
+// Wait answers how long an address with too many failed attempts has to wait, and counts nothing.
+func Wait(r *http.Request) time.Duration {
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return 0
+	}
+	return x.api.Failures.Wait(x.client)
+}
+
 // OverTLS tells whether the client speaks TLS: to us, or to a trusted proxy that says so.
 func OverTLS(r *http.Request) bool {
 	if r.TLS != nil {

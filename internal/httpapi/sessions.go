@@ -43,6 +43,9 @@ func (a *api) startSession(x *exchange, in wire.StartSession) (wire.StartedSessi
 	if in.Code == "" || len(in.Code) > maxCode {
 		return wire.StartedSession{}, fault.Invalid("code", "must be the code of a link")
 	}
+	if wait := a.Failures.Wait(x.client); wait > 0 { // before anything is looked up
+		return wire.StartedSession{}, x.tooMany(wait)
+	}
 	started, err := a.Control.RedeemSignInLink(x.ctx(), x.origin(), in.Code)
 	if fault.Is(err, fault.Unauthenticated) {
 		return wire.StartedSession{}, x.guessed(err)

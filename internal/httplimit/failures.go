@@ -50,6 +50,21 @@ func (f *Failures) Failed(from netip.Addr) time.Duration {
 	return wait
 }
 
+// Wait answers how long an address that has made too many failed attempts has to wait, else 0. It counts nothing, so that an attempt that
+// is dear to judge is refused before it is judged.
+func (f *Failures) Wait(from netip.Addr) time.Duration {
+	if f == nil {
+		return 0
+	}
+	network, now := one(from), f.elapsed()
+	wait := time.Duration(1<<63 - 1)
+	for i := range f.full {
+		old := time.Duration(f.full[i][maphash.Comparable(f.seeds[i], network)%slots].Load())
+		wait = min(wait, max(max(old, now)+f.each-now-time.Minute, 0))
+	}
+	return wait
+}
+
 // charge takes one attempt from a slot, or says when it has room again.
 func (f *Failures) charge(slot *atomic.Int64, now time.Duration) time.Duration {
 	for {

@@ -32,6 +32,7 @@ const (
 	codeTimeout = 10 * time.Second // for it to redeem a code
 	findAgain   = time.Hour        // keys that it has withdrawn are forgotten then, at the latest
 	retryAfter  = 5 * time.Second  // after it did not answer
+	retryAtMost = 5 * time.Minute  // after it did not answer again and again
 )
 
 // ErrDown says that the provider did not answer, or not as one.
@@ -44,10 +45,12 @@ type Provider struct {
 	client *http.Client
 	guard  *guard
 
-	mu     sync.Mutex
-	found  *found
-	failed time.Time // when it was last looked for in vain
-	cause  error
+	mu       sync.Mutex
+	found    *found
+	looking  chan struct{} // closed when the look that is under way ends; nil where none is
+	failed   time.Time     // when it was last looked for in vain
+	failures int           // looks in vain, one after the other
+	cause    error
 }
 
 // found is what discovery told (OpenID Connect Discovery 1.0).
@@ -67,26 +70,55 @@ func New(c Config) *Provider {
 	return &Provider{Config: c, guard: g, client: &http.Client{Transport: g, Timeout: codeTimeout}}
 }
 
-// find gives the provider, and looks for it where that was long ago. One that has gone silent goes on as it was known.
+// find gives the provider as it is known, and has it looked for anew in the background where that was long ago. Only where nothing is
+// known yet does a caller wait, all of them for the one look that is under way. After a look in vain there is none for a while.
 func (p *Provider) find(ctx context.Context) (*found, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := p.Now()
-	if p.found != nil && now.Sub(p.found.at) < findAgain {
-		return p.found, nil
+	known, cause := p.found, p.cause
+	if (known == nil || now.Sub(known.at) >= findAgain) && p.looking == nil && now.Sub(p.failed) >= p.pause() {
+		p.looking = make(chan struct{})
+		go p.look(ctx, now)
 	}
-	if now.Sub(p.failed) >= retryAfter {
-		f, err := p.discover(ctx, now)
-		if err == nil {
-			p.found = f
-			return f, nil
-		}
-		p.failed, p.cause = now, err
+	looking := p.looking
+	p.mu.Unlock()
+	switch {
+	case known != nil:
+		return known, nil
+	case looking == nil:
+		return nil, fmt.Errorf("%w: %w", ErrDown, cause)
 	}
-	if p.found != nil {
-		return p.found, nil
+	select {
+	case <-looking:
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return nil, fmt.Errorf("%w: %w", ErrDown, p.cause)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.found == nil {
+		return nil, fmt.Errorf("%w: %w", ErrDown, p.cause)
+	}
+	return p.found, nil
+}
+
+// look asks the provider and notes what it says; the lock is not held meanwhile.
+func (p *Provider) look(ctx context.Context, now time.Time) {
+	f, err := p.discover(ctx, now)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.found, p.cause, p.failures, p.failed = f, nil, 0, time.Time{}
+	} else {
+		p.failed, p.cause = p.Now(), err
+		p.failures++
+	}
+	close(p.looking)
+	p.looking = nil
+}
+
+// pause is how long the provider is left alone after it has not answered: twice as long each time, up to a bound.
+func (p *Provider) pause() time.Duration {
+	return min(retryAfter<<max(min(p.failures, 10)-1, 0), retryAtMost)
 }
 
 func (p *Provider) discover(ctx context.Context, now time.Time) (*found, error) {

@@ -72,7 +72,7 @@ func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.Serv
 	var err error
 	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Logger: s.log})
 	s.gate, err = signin.New(signin.Config{
-		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Render: s.dashboard.SignIn,
+		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Wait: httpapi.Wait, Render: s.dashboard.SignIn,
 		PublicURL: s.cfg.PublicURL, OIDC: provider, Secret: s.db.Secret(), Now: s.clock.Now,
 	})
 	if err != nil {

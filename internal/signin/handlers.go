@@ -35,6 +35,9 @@ func (g *Gate) signIn(w http.ResponseWriter, r *http.Request) {
 
 // link asks whether to follow a one-time link. Programs that look at links ahead of people do not press buttons, so it survives them.
 func (g *Gate) link(w http.ResponseWriter, r *http.Request) {
+	if g.refused(w, r, g.Wait(r)) {
+		return
+	}
 	code := r.URL.Query().Get("code")
 	guest, err := g.Control.LookAtSignInLink(r.Context(), code)
 	switch {
@@ -57,7 +60,11 @@ func (g *Gate) deadLink(w http.ResponseWriter, r *http.Request) {
 
 // tooMany counts a failed attempt, and answers where there are too many from one address.
 func (g *Gate) tooMany(w http.ResponseWriter, r *http.Request) bool {
-	wait := g.Failed(r)
+	return g.refused(w, r, g.Failed(r))
+}
+
+// refused answers an address that has to wait.
+func (g *Gate) refused(w http.ResponseWriter, r *http.Request, wait time.Duration) bool {
 	if wait == 0 {
 		return false
 	}
@@ -68,7 +75,7 @@ func (g *Gate) tooMany(w http.ResponseWriter, r *http.Request) bool {
 
 // redeem follows a one-time link.
 func (g *Gate) redeem(w http.ResponseWriter, r *http.Request) {
-	if !g.form(w, r) {
+	if g.refused(w, r, g.Wait(r)) || !g.form(w, r) {
 		return
 	}
 	started, err := g.Control.RedeemSignInLink(r.Context(), g.Origin(r), codeOf(r.PostForm.Get("code")))

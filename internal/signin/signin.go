@@ -26,6 +26,8 @@ type Config struct {
 	Known func(*http.Request, control.Caller)
 	// Failed counts a failed attempt, and answers how long its address has to wait where there are too many; nil lets all try.
 	Failed func(*http.Request) time.Duration
+	// Wait answers the same, and counts nothing; nil lets all try.
+	Wait func(*http.Request) time.Duration
 	// Render shows the pages of signing in; nil is a plain form of them.
 	Render func(http.ResponseWriter, *http.Request, Page)
 	// PublicURL is where browsers reach this server, without a path; "" takes it from each request.
@@ -53,6 +55,9 @@ func New(c Config) (*Gate, error) {
 	}
 	if c.Failed == nil {
 		c.Failed = func(*http.Request) time.Duration { return 0 }
+	}
+	if c.Wait == nil {
+		c.Wait = func(*http.Request) time.Duration { return 0 }
 	}
 	if c.Known == nil {
 		c.Known = func(*http.Request, control.Caller) {}
