@@ -40,7 +40,7 @@ const maxPlaces = 100
 func (s *Service) Identify(ctx context.Context, token string) (Identity, error) {
 	var out Identity
 	stale := false
-	err := s.db.View(ctx, func(v *store.View) error {
+	err := s.db.Glance(ctx, func(v *store.View) error {
 		in, err := v.SessionOf(s.digester.Current(token))
 		if err == nil && (!session.IsToken(token) || in.Ended(v.Now())) {
 			err = store.ErrNotFound

@@ -104,7 +104,7 @@ func deadLink() error {
 // LookAtSignInLink tells whom a link would let in, and leaves it as it is.
 func (s *Service) LookAtSignInLink(ctx context.Context, code string) (Guest, error) {
 	var out Guest
-	err := s.db.View(ctx, func(v *store.View) error {
+	err := s.db.Glance(ctx, func(v *store.View) error {
 		l, err := s.liveLink(v, code)
 		if err != nil {
 			return err
@@ -161,7 +161,7 @@ func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (
 	if !session.IsLink(code) {
 		return out, deadLink()
 	}
-	err := s.db.View(ctx, func(v *store.View) error {
+	err := s.db.Glance(ctx, func(v *store.View) error {
 		_, err := s.liveLink(v, code)
 		return err
 	})
@@ -190,7 +190,7 @@ func (s *Service) StartSession(ctx context.Context, c Caller, user string) (Star
 	if err != nil {
 		return out, err
 	}
-	err = s.db.View(ctx, func(v *store.View) error { // a stranger takes no turn of the writer
+	err = s.db.Glance(ctx, func(v *store.View) error { // a stranger takes no turn of the writer
 		_, err := s.personActor(v, Caller{Person: Person{User: u}})
 		return err
 	})

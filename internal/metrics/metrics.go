@@ -228,7 +228,11 @@ func one(b bool) float64 {
 // Gatherer gives the numbers to a test.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
+// maxScrapes bounds the scrapes that are answered at once: a Prometheus, its twin and a person. More are answered 503, since a look at every
+// number costs memory and no credential is asked for.
+const maxScrapes = 3
+
 // Handler answers the numbers over HTTP.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
 }

@@ -15,14 +15,16 @@ const (
 	drainEnvoy = 5 * time.Second        // a check takes microseconds; what lasts longer only watches
 )
 
-func (s *Server) listenEnvoy(ctx context.Context) (err error) {
+func (s *Server) listenEnvoy(ctx context.Context) error {
 	if s.cfg.GRPCAddr == "" {
 		return nil
 	}
 	var lc net.ListenConfig
-	if s.envoyListener, err = lc.Listen(ctx, "tcp", s.cfg.GRPCAddr); err != nil {
+	l, err := lc.Listen(ctx, "tcp", s.cfg.GRPCAddr)
+	if err != nil {
 		return fmt.Errorf("KEYWARD_GRPC_ADDR: %w", err)
 	}
+	s.envoyListener = s.capped(l)
 	s.push("the listener for gRPC", ignoreClosed(s.envoyListener.Close))
 	return nil
 }
@@ -64,6 +66,14 @@ func (s *Server) stopEnvoy(ctx context.Context) {
 	if err := s.envoy.Stop(ctx); err != nil {
 		s.log.Info("gRPC calls were still running and are cut off", "after", drainEnvoy.String())
 	}
+}
+
+// MetricsAddr is where the metrics have a listener of their own; "" where they have none.
+func (s *Server) MetricsAddr() string {
+	if s.metricsListener == nil {
+		return ""
+	}
+	return reachable(s.metricsListener.Addr())
 }
 
 // GRPCAddr is where gRPC is answered from this machine; "" where it is not.

@@ -17,6 +17,7 @@ const (
 	noticeTime   = 250 * time.Millisecond
 	markEvery    = 10 * time.Second // the clock's mark is kept
 	cleanEvery   = 30 * time.Second // dead rows are looked for
+	measureEvery = time.Minute      // the database's size is looked at
 	usageEvery   = 2 * time.Second  // usage is written at least
 	usageShare   = 4                // of the time is left to others, between two writings of usage
 	lookEvery    = time.Second      // the database's file is looked at
@@ -38,6 +39,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.every(background, markEvery, s.markTime) })
 	tasks.Go(func() { s.every(background, cleanEvery, s.clean) })
+	tasks.Go(func() { s.every(background, measureEvery, s.db.Measure) })
 	tasks.Go(func() { s.writeUsage(background) })
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
@@ -183,9 +185,10 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	if s.cfg.MetricsAddr == "" {
 		return nil
 	}
-	if s.metricsListener, err = lc.Listen(ctx, "tcp", s.cfg.MetricsAddr); err != nil {
+	if l, err = lc.Listen(ctx, "tcp", s.cfg.MetricsAddr); err != nil {
 		return fmt.Errorf("KEYWARD_METRICS_ADDR: %w", err)
 	}
+	s.metricsListener = s.capped(l)
 	s.push("the listener for metrics", ignoreClosed(s.metricsListener.Close))
 	return nil
 }
@@ -200,6 +203,11 @@ func ignoreClosed(closeIt func() error) func() error {
 	}
 }
 
+// overListeners adds up what each listener counts.
+func (s *Server) overListeners(count func(*capped) int) float64 {
+	return float64(count(s.listener) + count(s.dataListener) + count(s.envoyListener) + count(s.metricsListener))
+}
+
 // gauges are read when somebody asks for the metrics.
 func (s *Server) gauges() metrics.Gauges {
 	g := metrics.Gauges{
@@ -210,8 +218,8 @@ func (s *Server) gauges() metrics.Gauges {
 		StoreCommits:    func() float64 { return float64(s.db.Stats().Updates) },
 		StoreGroups:     func() float64 { return float64(s.db.Stats().Groups) },
 		StoreRejected:   func() float64 { return float64(s.db.Stats().Rejected) },
-		Connections:     func() float64 { return float64(s.listener.open() + s.dataListener.open()) },
-		Refused:         func() float64 { return float64(s.listener.refusals() + s.dataListener.refusals()) },
+		Connections:     func() float64 { return s.overListeners((*capped).open) },
+		Refused:         func() float64 { return s.overListeners(func(l *capped) int { return int(l.refusals()) }) },
 		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
 		StorageFull:     s.db.Full,
 		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },

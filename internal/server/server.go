@@ -82,9 +82,9 @@ type Server struct {
 	dashboard *dashboard.Dashboard
 
 	listener        *capped
-	dataListener    *capped // nil where there is none
-	metricsListener net.Listener
-	envoyListener   net.Listener
+	dataListener    *capped          // nil where there is none
+	metricsListener *capped          // nil where there is none
+	envoyListener   *capped          // nil where there is none
 	envoy           *extauthz.Server // nil where no gRPC is answered
 	servers         []*serving
 

@@ -76,6 +76,7 @@ func (s *Server) openStore(ctx context.Context) error {
 		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
 	}
 	s.push("the database", s.db.Close)
+	s.db.Measure(ctx)
 	if mark := s.db.TimeMark(); mark.After(s.opt.Now().Add(warnBehind)) {
 		s.log.Warn("the machine's clock is behind the database's: time stands still until it has caught up", "mark", mark)
 	}

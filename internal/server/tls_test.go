@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -232,6 +233,29 @@ func streams(t *testing.T, f *http2.Framer) uint32 {
 		if s, ok := frame.(*http2.SettingsFrame); ok && !s.IsAck() {
 			n, _ := s.Value(http2.SettingMaxConcurrentStreams)
 			return n
+		}
+	}
+}
+
+func TestEveryListenerIsWithinTheBoundOfConnectionsT105(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.DataAddr, cfg.GRPCAddr, cfg.MetricsAddr, cfg.MaxConnections = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", 2
+	s, _ := start(t, cfg, server.Options{})
+	for _, address := range []string{strings.TrimPrefix(s.DataURL(), "http://"), s.GRPCAddr(), s.MetricsAddr()} {
+		var last net.Conn
+		for range 3 {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			last = c
+			time.Sleep(20 * time.Millisecond) // in this order
+		}
+		_ = last.SetReadDeadline(time.Now().Add(2 * time.Second))
+		if _, err := io.ReadAll(last); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s takes a third connection where two are the bound", address)
 		}
 	}
 }

@@ -16,13 +16,17 @@ type Driver interface {
 	Write(ctx context.Context, fn func(SQL) error) error
 	// Read runs fn on a snapshot that no write disturbs. Many run at once.
 	Read(ctx context.Context, fn func(SQL) error) error
+	// Glance is Read on connections that Read never takes.
+	Glance(ctx context.Context, fn func(SQL) error) error
+	// Readers is how many Reads run at once; more wait.
+	Readers() int
 	// Contains is an SQL condition with its arguments: the lower-case form of one of the columns holds the text, which is in lower
 	// case already, to the letter. No character of the text is special.
 	Contains(text string, columns ...string) (condition string, args []any)
 	// Backup writes a consistent copy to a new file that only its owner can read.
 	Backup(ctx context.Context, path string) error
 	// Size is the number of bytes on disk.
-	Size() (int64, error)
+	Size(ctx context.Context) (int64, error)
 	Close() error
 }
 

@@ -51,6 +51,7 @@ type DB struct {
 	lost  atomic.Pointer[error] // the write that the disk lost
 	full  atomic.Bool           // the last write found no room
 	mark  atomic.Int64          // Unix milliseconds
+	bytes atomic.Int64          // on disk, when Measure looked last
 	stats counters
 }
 
@@ -124,9 +125,16 @@ func (db *DB) Backup(ctx context.Context, path string) error { return db.driver.
 // Full tells whether the last write found no room on the disk. Each write tries anew, so it heals by itself.
 func (db *DB) Full() bool { return db.full.Load() }
 
+// Glance is View on connections that no other reader takes: for what everybody waits for, and what is quick. Lists do not belong here.
+func (db *DB) Glance(ctx context.Context, fn func(*View) error) error {
+	return db.driver.Glance(ctx, func(q SQL) error {
+		return fn(&View{ctx: ctx, q: q, db: db, now: db.clock.Now()})
+	})
+}
+
 // Ping tells whether the database can be read.
 func (db *DB) Ping(ctx context.Context) error {
-	return db.View(ctx, func(v *View) error {
+	return db.Glance(ctx, func(v *View) error {
 		_, err := one(v, scanInstallation, selectInstallation)
 		return err
 	})
@@ -137,21 +145,24 @@ type Stats struct {
 	Groups   int64 // commits
 	Updates  int64 // transactions that were committed
 	Rejected int64 // transactions that were rolled back
-	Bytes    int64 // size on disk, 0 where that can't be told
+	Bytes    int64 // size on disk when Measure looked last, 0 where that can't be told
 	LogHead  int64 // Seq of the last event
 }
 
-// Stats costs a look at the file's size.
-func (db *DB) Stats() Stats {
-	size, err := db.driver.Size()
-	if err != nil {
-		size = 0
+// Measure looks at the size on disk, which Stats tells from then on. PostgreSQL walks over all its files for it.
+func (db *DB) Measure(ctx context.Context) {
+	if size, err := db.driver.Size(ctx); err == nil {
+		db.bytes.Store(size)
 	}
+}
+
+// Stats asks nobody.
+func (db *DB) Stats() Stats {
 	return Stats{
 		Groups:   db.stats.groups.Load(),
 		Updates:  db.stats.updates.Load(),
 		Rejected: db.stats.rejected.Load(),
-		Bytes:    size,
+		Bytes:    db.bytes.Load(),
 		LogHead:  db.stats.head.Load(),
 	}
 }

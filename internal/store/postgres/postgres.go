@@ -51,6 +51,7 @@ const (
 	defaultConnections = 10
 	// feedConnections are kept apart, so that readers who use up the pool do not make the node blind.
 	feedConnections = 3
+	lookConnections = 2
 	connectTimeout  = 5 * time.Second
 	slack           = 2 * time.Second // beyond the server's own timeout, before the connection is given up
 )
@@ -60,7 +61,8 @@ type Driver struct {
 	opt  Options
 	work *pgxpool.Pool
 	feed *pgxpool.Pool
-	fold string // the collation that folds case
+	look *pgxpool.Pool // for what everybody waits for; lent to no other reader
+	fold string        // the collation that folds case
 
 	simple atomic.Bool // the server does not tell its identity
 }
@@ -89,7 +91,14 @@ func Open(ctx context.Context, url string, o Options) (*Driver, error) {
 		d.work.Close()
 		return nil, hidden(err)
 	}
-	if err := d.look(ctx); err != nil {
+	apart = cfg.Copy()
+	apart.MaxConns, apart.MinConns = lookConnections, 0
+	if d.look, err = pgxpool.NewWithConfig(ctx, apart); err != nil {
+		d.work.Close()
+		d.feed.Close()
+		return nil, hidden(err)
+	}
+	if err := d.inspect(ctx); err != nil {
 		_ = d.Close()
 		return nil, err
 	}
@@ -120,8 +129,8 @@ func configure(url string) (*pgxpool.Config, error) {
 	return cfg, nil
 }
 
-// look learns which server this is and which collation folds case as Unicode has it.
-func (d *Driver) look(ctx context.Context) error {
+// inspect learns which server this is and which collation folds case as Unicode has it.
+func (d *Driver) inspect(ctx context.Context) error {
 	return d.Read(ctx, func(q store.SQL) error {
 		version, err := one(ctx, q, `SELECT current_setting('server_version_num')`)
 		if err != nil {
@@ -164,10 +173,10 @@ var ErrBackup = errors.New("a PostgreSQL database is backed up with PostgreSQL's
 	"copy, or pg_basebackup and the archive of the write-ahead log to go back to any moment")
 
 // Size is what PostgreSQL says the database takes.
-func (d *Driver) Size() (size int64, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), slack)
+func (d *Driver) Size(ctx context.Context) (size int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d.opt.Statement)
 	defer cancel()
-	err = d.in(ctx, d.feed, beginRead, func(q store.SQL) error {
+	err = d.in(ctx, d.work, beginRead, func(q store.SQL) error {
 		rows, err := q.Query(ctx, `SELECT pg_database_size(current_database())`)
 		if err != nil {
 			return err
@@ -185,6 +194,7 @@ func (d *Driver) Size() (size int64, err error) {
 func (d *Driver) Close() error {
 	d.work.Close()
 	d.feed.Close()
+	d.look.Close()
 	return nil
 }
 

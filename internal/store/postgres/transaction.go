@@ -43,6 +43,14 @@ func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error {
 	return d.in(ctx, d.work, beginRead, fn)
 }
 
+// Glance is Read on connections of its own.
+func (d *Driver) Glance(ctx context.Context, fn func(store.SQL) error) error {
+	return d.in(ctx, d.look, beginRead, fn)
+}
+
+// Readers is how many Reads run at once, beside a Write.
+func (d *Driver) Readers() int { return max(int(d.work.Config().MaxConns)-1, 1) }
+
 // Follow is Read on connections that are kept for following the feed.
 func (d *Driver) Follow(ctx context.Context, fn func(store.SQL) error) error {
 	return d.in(ctx, d.feed, beginRead, fn)
@@ -80,7 +88,7 @@ func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn fu
 func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*pgxpool.Conn, *session, error) {
 	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds())
 	for tries := pool.Config().MaxConns; ; tries-- {
-		c, err := pool.Acquire(ctx)
+		c, err := d.acquire(ctx, pool)
 		if err != nil {
 			return nil, nil, fmt.Errorf("connect: %w", unreachable(ctx, err))
 		}
@@ -98,6 +106,50 @@ func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*
 		}
 	}
 }
+
+// acquire takes a connection. Where the role or the database may open no more of them, it waits for one that is open already: a server that
+// is full of our own connections is no server that is away.
+func (d *Driver) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, d.opt.Lock)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		c, err := pool.Acquire(limited)
+		if err == nil || sqlstate(err) != tooManyConnections {
+			return c, err
+		}
+		if c = d.borrow(limited); c != nil {
+			return c, nil
+		}
+		select {
+		case <-limited.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// borrow takes an idle connection of whichever pool has one: they all lead to the same server.
+func (d *Driver) borrow(ctx context.Context) (c *pgxpool.Conn) {
+	for _, pool := range []*pgxpool.Pool{d.look, d.feed, d.work} {
+		if pool == nil { // while they are being made
+			continue
+		}
+		for _, own := range pool.AcquireAllIdle(ctx) {
+			if c != nil {
+				own.Release()
+				continue
+			}
+			c = own
+		}
+	}
+	return c
+}
+
+const (
+	tooManyConnections = "53300"
+	firstPause         = 2 * time.Millisecond
+	lastPause          = 50 * time.Millisecond
+)
 
 // commit knows three ends: it took place, it did not, and nobody knows. No timeout of the server's holds at a commit, which may wait
 // for standbys: one that is broken off there would be reported as a success.

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"sync"
+
+	"github.com/keyward/keyward/internal/store"
 )
 
 // readers lends connections. The one that came back last goes first: each has a cache of its own, and in a large file a page that is
@@ -42,6 +44,21 @@ func (r *readers) giveBack(c *conn) {
 	r.idle = append(r.idle, c)
 	r.mu.Unlock()
 	r.free <- struct{}{}
+}
+
+// read runs fn on a snapshot.
+func (r *readers) read(ctx context.Context, fn func(store.SQL) error) error {
+	c, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.giveBack(c)
+	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
+		c.rollback()
+		return err
+	}
+	defer c.rollback()
+	return fn(c)
 }
 
 // close waits for those that are lent, and closes all. It may be called again.

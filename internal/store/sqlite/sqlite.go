@@ -41,6 +41,7 @@ type Driver struct {
 	writer  *conn
 	readers *readers
 	watch   *watch // nil where hold is
+	glances *readers // for what everybody waits for; lent to no other reader
 }
 
 var _ store.Driver = (*Driver)(nil)
@@ -144,15 +145,23 @@ func (d *Driver) connect() error {
 	}
 	want := min(max(2*runtime.GOMAXPROCS(0), 4), 16)
 	d.readers = newReaders(want)
-	for range want {
-		c, err := connect(ctx, db, wait, "cache_size = -16384", "query_only = ON")
+	d.glances = newReaders(glances)
+	for i := range want + glances {
+		pool, cache := d.readers, "cache_size = -16384"
+		if i >= want {
+			pool, cache = d.glances, "cache_size = -4096"
+		}
+		c, err := connect(ctx, db, wait, cache, "query_only = ON")
 		if err != nil {
 			return fmt.Errorf("open the database %s: %w", d.path, err)
 		}
-		d.readers.add(c)
+		pool.add(c)
 	}
 	return nil
 }
+
+// glances is how many connections are kept for Glance: two, so that one which the disk holds up does not hold up the other.
+const glances = 2
 
 // Write runs fn within BEGIN IMMEDIATE and COMMIT. An error of the commit that leaves in doubt what is on the disk wraps
 // store.ErrDurability.
@@ -198,18 +207,16 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 
 // Read runs fn on a snapshot. It waits for a free connection, no longer than ctx lasts.
 func (d *Driver) Read(ctx context.Context, fn func(store.SQL) error) error {
-	c, err := d.readers.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer d.readers.giveBack(c)
-	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
-		c.rollback()
-		return err
-	}
-	defer c.rollback()
-	return fn(c)
+	return d.readers.read(ctx, fn)
 }
+
+// Glance is Read on connections of its own.
+func (d *Driver) Glance(ctx context.Context, fn func(store.SQL) error) error {
+	return d.glances.read(ctx, fn)
+}
+
+// Readers is how many Reads run at once.
+func (d *Driver) Readers() int { return d.readers.all }
 
 // Backup copies the database with VACUUM INTO, on a snapshot, while others read and write.
 func (d *Driver) Backup(ctx context.Context, path string) (err error) {
@@ -238,7 +245,7 @@ func (d *Driver) Backup(ctx context.Context, path string) (err error) {
 }
 
 // Size is the size of the file and of the write-ahead log beside it.
-func (d *Driver) Size() (int64, error) {
+func (d *Driver) Size(context.Context) (int64, error) {
 	info, err := os.Stat(d.path)
 	if err != nil {
 		return 0, err
@@ -259,6 +266,9 @@ func (d *Driver) Close() error {
 	var errs []error
 	if d.readers != nil {
 		errs = d.readers.close()
+	}
+	if d.glances != nil {
+		errs = append(errs, d.glances.close()...)
 	}
 	if d.writer != nil {
 		errs = append(errs, d.writer.close())
