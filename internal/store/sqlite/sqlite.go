@@ -40,7 +40,7 @@ type Driver struct {
 	writing sync.Mutex
 	writer  *conn
 	readers *readers
-	watch   *watch // nil where hold is
+	watch   *watch   // nil where hold is
 	glances *readers // for what everybody waits for; lent to no other reader
 }
 
