@@ -240,6 +240,9 @@ func (s *Service) replay(tx *store.Tx, a *actor, ws id.Workspace, in CreateKey) 
 	if !idempotencyForm.MatchString(in.IdempotencyKey) {
 		return Revealed{}, false, fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
 	}
+	if err := noCredential("Idempotency-Key", in.IdempotencyKey); err != nil {
+		return Revealed{}, false, err
+	}
 	was, err := tx.Idempotent(a.idempotency(ws), in.IdempotencyKey)
 	if errors.Is(err, store.ErrNotFound) {
 		return Revealed{}, false, nil

@@ -75,8 +75,8 @@ func (s *Service) importedValue(in ImportKey) (apikey.Value, error) {
 	if err != nil {
 		return apikey.Value{}, fault.Invalid("maskedKey", "%v", err)
 	}
-	if _, whole := s.format.Parse(masked); whole {
-		return apikey.Value{}, fault.Invalid("maskedKey", "is a whole key")
+	if err := noCredential("maskedKey", masked); err != nil {
+		return apikey.Value{}, err
 	}
 	if strings.TrimSpace(masked) == "" {
 		masked = s.format.Prefix() + "_…"

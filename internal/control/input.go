@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/netip"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/text"
 )
 
@@ -25,12 +27,20 @@ const (
 	maxYear          = 2261 // the last whole year that 64 bits of nanoseconds can hold
 )
 
+// noCredential refuses a text that holds a whole credential: it would be kept, shown and exported for as long as the object is.
+func noCredential(field, s string) error {
+	if session.Leaks(s) {
+		return fault.Invalid(field, "holds a credential: it must not be kept in plain text")
+	}
+	return nil
+}
+
 func nameInput(field, s string, max int) (string, error) {
 	out, err := text.Name(s, max)
 	if err != nil {
 		return "", fault.Invalid(field, "%v", err)
 	}
-	return out, nil
+	return out, noCredential(field, out)
 }
 
 // lineInput reads an optional text: null and "" are both "none".
@@ -39,7 +49,7 @@ func lineInput(field string, o Optional[string], max int) (string, error) {
 	if err != nil {
 		return "", fault.Invalid(field, "%v", err)
 	}
-	return out, nil
+	return out, noCredential(field, out)
 }
 
 func emailInput(field, s string) (string, error) {
@@ -47,14 +57,14 @@ func emailInput(field, s string) (string, error) {
 	if err != nil {
 		return "", fault.Invalid(field, "%v", err)
 	}
-	return out, nil
+	return out, noCredential(field, out)
 }
 
 func userInput(field, s string) (id.User, error) {
 	if err := id.CheckUser(s); err != nil {
 		return "", fault.Invalid(field, "%v", err)
 	}
-	return id.User(s), nil
+	return id.User(s), noCredential(field, s)
 }
 
 var (
@@ -135,7 +145,26 @@ func metadataInput(field string, o Optional[json.RawMessage]) (string, error) {
 	if string(raw) == "{}" {
 		return "", nil
 	}
+	if err := metadataWithoutCredential(field, raw); err != nil {
+		return "", err
+	}
 	return string(raw), nil
+}
+
+// metadataWithoutCredential looks at the strings and names of the object as readers see them, without escapes.
+func metadataWithoutCredential(field string, raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return nil // the end; the text was read before
+		}
+		if s, ok := t.(string); ok {
+			if err := noCredential(field, s); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // addressesInput reads networks in CIDR form; a bare address is a network of one.

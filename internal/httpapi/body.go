@@ -5,10 +5,12 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/strictjson"
 )
 
@@ -29,7 +31,25 @@ func (x *exchange) decode(into any) error {
 	if len(data) == 0 && !needed {
 		return nil
 	}
-	return strictjson.Decode(data, into)
+	return strictjson.Decode(data, into, x.route.screen)
+}
+
+var places = regexp.MustCompile(`\[\d+\]`)
+
+// screen refuses a body that holds a whole credential where the operation takes none. The items of a bulk operation stand for themselves: there
+// the control plane refuses the item.
+func (rt *route) screen(text string, path func() string) error {
+	if !session.Leaks(text) {
+		return nil
+	}
+	at := path()
+	kind := places.ReplaceAllString(at, "[]")
+	for _, own := range rt.secrets {
+		if kind == own || strings.HasSuffix(own, ".*") && strings.HasPrefix(kind, strings.TrimSuffix(own, "*")) {
+			return nil
+		}
+	}
+	return fault.Invalid(at, "holds a credential: it must not be kept in plain text")
 }
 
 // form reads the form that a standard's operation takes. Unknown members are passed over and doubled ones refused, as RFC 6749

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/keyward/keyward/internal/canonpath"
 	"github.com/keyward/keyward/internal/fault"
@@ -18,10 +17,8 @@ func (a *api) screen(r *http.Request) error {
 	if !canonpath.Strict(r.URL.EscapedPath()) {
 		return fault.Invalid("path", "is not in canonical form")
 	}
-	for segment := range strings.SplitSeq(r.URL.Path, "/") {
-		if a.isCredential(segment) {
-			return gateway.KeyInURL("path")
-		}
+	if session.Leaks(r.URL.Path) {
+		return gateway.KeyInURL("path")
 	}
 	if r.URL.RawQuery == "" {
 		return nil
@@ -34,12 +31,12 @@ func (a *api) screen(r *http.Request) error {
 		if gateway.NamesCredential(name) {
 			return gateway.KeyInURL(name)
 		}
-		if a.isCredential(name) || slices.ContainsFunc(given, a.isCredential) {
+		if link := r.URL.Path == "/signin/link" && name == "code"; link && !slices.ContainsFunc(given, session.IsToken) {
+			continue // a one-time link is followed
+		}
+		if session.Leaks(name) || slices.ContainsFunc(given, session.Leaks) {
 			return gateway.KeyInURL("query")
 		}
 	}
 	return nil
 }
-
-// isCredential tells whether a text is a key or the token of a session.
-func (a *api) isCredential(s string) bool { return a.isKey(s) || session.IsToken(s) }

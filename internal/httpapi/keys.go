@@ -51,8 +51,6 @@ func (x *exchange) idempotencyKey() (string, error) {
 		return "", nil
 	case len(values) > 1:
 		return "", fault.Invalid("Idempotency-Key", "stands more than once")
-	case x.api.isKey(values[0]):
-		return "", fault.Invalid("Idempotency-Key", "must not be a key")
 	case values[0] == "":
 		return "", fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
 	}

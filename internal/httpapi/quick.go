@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -90,7 +91,7 @@ func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
 	if p.Batch {
 		on = verifyMany
 	}
-	if p.RequestID != "" && (!plainID(p.RequestID) || a.isKey(p.RequestID)) || !a.mayVerify(d, p) || !d.read(p) {
+	if p.RequestID != "" && (!plainID(p.RequestID) || session.Leaks(p.RequestID)) || !a.mayVerify(d, p) || !d.read(p) {
 		return false
 	}
 	reply.Status, reply.RetryAfter = http.StatusOK, ""

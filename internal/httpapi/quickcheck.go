@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/gateway"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -44,7 +45,7 @@ func (a *api) quickCheck(d *desk, p *PlainCheck, reply *Reply) (ok bool) {
 			ok = false
 		}
 	}()
-	if p.RequestID != "" && (!plainID(p.RequestID) || a.isCredential(p.RequestID)) {
+	if p.RequestID != "" && (!plainID(p.RequestID) || session.Leaks(p.RequestID)) {
 		return false
 	}
 	if reply.RequestID = p.RequestID; p.RequestID == "" {

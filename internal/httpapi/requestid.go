@@ -2,15 +2,17 @@ package httpapi
 
 import (
 	"net/http"
+
+	"github.com/keyward/keyward/internal/session"
 )
 
 const maxRequestID = 128
 
 // requestID takes over the client's id, so that one name runs through all logs, where it can stand in ours unharmed: 1–128 of
-// letters, digits, '.', '_' and '-', and not a key.
+// letters, digits, '.', '_' and '-', and without a credential in it.
 func (a *api) requestID(r *http.Request) string {
 	given := r.Header.Values("X-Request-Id")
-	if len(given) == 1 && plainID(given[0]) && !a.isCredential(given[0]) {
+	if len(given) == 1 && plainID(given[0]) && !session.Leaks(given[0]) {
 		return given[0]
 	}
 	return a.ids.Next()
@@ -27,10 +29,4 @@ func plainID(s string) bool {
 		}
 	}
 	return true
-}
-
-// isKey tells whether a text is one of this installation's keys.
-func (a *api) isKey(s string) bool {
-	_, ok := a.Format.Parse(s)
-	return ok
 }

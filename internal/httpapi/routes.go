@@ -14,9 +14,10 @@ type route struct {
 	status  int    // of success, 200 where it is left out
 	query   []string
 	body    body
-	public  bool // nobody has to say who they are
-	open    bool // what stands in the query is the page's own
-	quiet   bool // asked for by machines every few seconds: logged for debugging only
+	secrets []string // where the body may hold a credential: apiKeys[].* is every member of an item
+	public  bool     // nobody has to say who they are
+	open    bool     // what stands in the query is the page's own
+	quiet   bool     // asked for by machines every few seconds: logged for debugging only
 	serve   endpoint
 }
 
@@ -51,10 +52,10 @@ func (a *api) keyRoutes() []route {
 	return []route{
 		{on: "POST " + keys, name: "createApiKey", status: http.StatusCreated, body: jsonBody, message: "API key created", serve: handle(a.createKey)},
 		{on: "GET " + keys, name: "listApiKeys", query: list, message: "API keys", serve: show(a.listKeys)},
-		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, message: "API keys updated", serve: handle(a.updateKeys)},
-		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, message: "API keys deleted", serve: handle(a.deleteKeys)},
+		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys)},
+		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys)},
 		{on: "GET " + keys + "/self", name: "getSelf", message: "The API key that calls", serve: show(a.selfKey)},
-		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, message: "API keys imported", serve: handle(a.importKeys)},
+		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys imported", serve: handle(a.importKeys)},
 		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
 		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
@@ -66,8 +67,8 @@ func (a *api) keyRoutes() []route {
 // hotRoutes are those of the data plane.
 func (a *api) hotRoutes() []route {
 	return []route{
-		{on: "POST " + VerifyPath, name: verifyOne.operation, body: jsonBody, message: verifyOne.message, serve: handle(a.verify)},
-		{on: "POST " + VerifyBatchPath, name: verifyMany.operation, body: jsonBody, message: verifyMany.message, serve: handle(a.verifyBatch)},
+		{on: "POST " + VerifyPath, name: verifyOne.operation, body: jsonBody, secrets: []string{"key"}, message: verifyOne.message, serve: handle(a.verify)},
+		{on: "POST " + VerifyBatchPath, name: verifyMany.operation, body: jsonBody, secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch)},
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	randomSize  = 43
 	checksumLen = 6
 	tailLen     = randomSize + checksumLen
+	maxPrefix   = 16
 
 	// DefaultPrefix stands at the front of a key unless configured otherwise.
 	DefaultPrefix = "kw"
@@ -113,6 +114,29 @@ func (f Format) Parse(s string) (Environment, bool) {
 	}
 	return env, true
 }
+
+// Find finds the first whole, well-formed key in a text, of whatever prefix, and gives its place; from is -1 where there is none. A key is told
+// by its checksum, so one of another installation is found as well, and a look-alike in four billion.
+func Find(s string) (from, to int) {
+	for at := range len(s) {
+		if s[at] != '_' {
+			continue
+		}
+		env := environment(s[at+1:])
+		head := at + 1 + len(env) + 1
+		if env == "" || len(s) < head+tailLen || !allDigits(s[head:head+tailLen]) {
+			continue
+		}
+		for p := at - 1; p >= 0 && at-p <= maxPrefix && inPrefix(s[p]); p-- {
+			if s[p] >= 'a' && sumMatches(s[p:head+tailLen]) {
+				return p, head + tailLen
+			}
+		}
+	}
+	return -1, -1
+}
+
+func inPrefix(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 
 func environment(s string) Environment {
 	for _, e := range [...]Environment{Live, Test, Service} {

@@ -249,3 +249,33 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// T17: a whole key is found wherever it stands in a text; one that is cut or mistyped is none.
+func TestT17AKeyIsFoundWithinAText(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"kw", "a", "live", "abcdefghijklmnop", "k9"} {
+		format, err := keyfmt.NewFormat(prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, env := range []keyfmt.Environment{keyfmt.Live, keyfmt.Test, keyfmt.Service} {
+			secret, err := format.Mint(rand.Reader, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := secret.Reveal()
+			for _, around := range [][2]string{{"", ""}, {"see ", "."}, {"_test_", "_live_"}, {"Ü", "é"}, {`{"k":"`, `"}`}, {"x", "0"}} {
+				from, to := keyfmt.Find(around[0] + key + around[1])
+				if from != len(around[0]) || to != len(around[0])+len(key) {
+					t.Errorf("%q%s%q: found at %d to %d", around[0], prefix, around[1], from, to)
+				}
+			}
+			for what, s := range map[string]string{"cut": key[:len(key)-1], "without its beginning": key[strings.IndexByte(key, '_'):],
+				"mistyped": key[:len(key)-8] + "!" + key[len(key)-7:]} {
+				if from, _ := keyfmt.Find(s); from >= 0 {
+					t.Errorf("%s: found", what)
+				}
+			}
+		}
+	}
+}

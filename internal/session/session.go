@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
@@ -83,6 +84,17 @@ const Pattern = `(keyward_(?:session|link)_)[0-9A-Za-z_-]{9,}`
 const Begin = "keyward_"
 
 var form = regexp.MustCompile(`^keyward_(session|link)_[0-9A-Za-z_-]{43}$`)
+
+var within = regexp.MustCompile(`keyward_(session|link)_[0-9A-Za-z_-]{43}`)
+
+// Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token or a link's code. Such a text is neither
+// kept nor repeated. A value that was made elsewhere cannot be told by its form.
+func Leaks(text string) bool {
+	if from, _ := keyfmt.Find(text); from >= 0 {
+		return true
+	}
+	return strings.Contains(text, Begin) && within.MatchString(text)
+}
 
 // NewToken makes a session's token out of 256 bits of rand.
 func NewToken(rand io.Reader) (keyfmt.Secret, error) { return mint(rand, tokenHead) }

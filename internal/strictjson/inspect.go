@@ -14,14 +14,14 @@ import (
 )
 
 // inspect walks the whole text, also what will be kept as it is, and refuses what the grammar allows and we do not.
-func inspect(data []byte) error {
+func inspect(data []byte, screens []Screen) error {
 	d := jsontext.NewDecoder(bytes.NewBuffer(data))
 	for {
 		token, err := d.ReadToken()
 		if err != nil {
 			return syntactic(d, err)
 		}
-		if err := inspectToken(d, token); err != nil {
+		if err := inspectToken(d, token, screens); err != nil {
 			return err
 		}
 		if d.StackDepth() == 0 {
@@ -34,11 +34,16 @@ func inspect(data []byte) error {
 	return nil
 }
 
-func inspectToken(d *jsontext.Decoder, token jsontext.Token) error {
+func inspectToken(d *jsontext.Decoder, token jsontext.Token, screens []Screen) error {
 	switch token.Kind() {
 	case '"':
 		if strings.IndexByte(token.String(), 0) >= 0 {
 			return fault.Invalid(here(d), "must not hold the character U+0000")
+		}
+		for _, screen := range screens {
+			if err := screen(token.String(), func() string { return here(d) }); err != nil {
+				return err
+			}
 		}
 	case '0':
 		if !exact(token.String()) {

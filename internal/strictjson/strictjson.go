@@ -28,9 +28,10 @@ const Body = "body"
 // Decode reads one JSON document into a pointer to a struct. The error is a *fault.Error with the code invalid_request that names
 // the field as a path (apiKeys[0].rateLimit.requestsPerMinute), or "body" where the text is not JSON at all.
 //
-// null is taken by Nullable and Given alone. It costs two passes over the text.
-func Decode(data []byte, into any) error {
-	if err := inspect(data); err != nil {
+// null is taken by Nullable and Given alone. It costs two passes over the text. Each screen is shown every string, names of members too,
+// and refuses the document by an error; path says where the string stands.
+func Decode(data []byte, into any, screens ...Screen) error {
+	if err := inspect(data, screens); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, into, strict); err != nil {
@@ -38,6 +39,9 @@ func Decode(data []byte, into any) error {
 	}
 	return nil
 }
+
+// Screen looks at one string of a document.
+type Screen func(text string, path func() string) error
 
 var strict = json.JoinOptions(
 	json.RejectUnknownMembers(true),
