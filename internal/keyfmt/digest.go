@@ -12,7 +12,8 @@ import (
 // Digest is what is kept of a key at rest: SHA-256, or HMAC-SHA-256 under a pepper, of its whole text.
 type Digest [32]byte
 
-// PepperID names the pepper that a digest was made under, without telling it; NoPepper is plain SHA-256.
+// PepperID names the pepper that a digest was made under, without telling it; NoPepper is plain SHA-256. That of a foreign value
+// says by which algorithm and secret its digest was made (IsForeign).
 type PepperID string
 
 // NoPepper marks plain SHA-256 digests.
@@ -63,6 +64,7 @@ func (p pepper) digest(s string) (d Digest) {
 type Digester struct {
 	current  pepper
 	previous []pepper
+	secrets  []*maker // of imported digests
 }
 
 // NewDigester takes the current pepper ("" for plain SHA-256) and the earlier ones that are still admitted, where the word
@@ -103,6 +105,9 @@ func (d *Digester) Previous(presented string, try func(Digest) bool) bool {
 
 // Knows tells whether digests made under the pepper can be recognised.
 func (d *Digester) Knows(p PepperID) bool {
+	if p.IsForeign() {
+		return d.maker(p) != nil
+	}
 	if p == d.current.id {
 		return true
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 )
 
 // algorithms are those with a public key. "none" and those with a shared secret are not among them.
@@ -50,7 +51,7 @@ type claims struct {
 
 // LooksLikeToken tells whether a credential has the form of a JWT in compact form, of which no key and no session's token has it.
 func LooksLikeToken(s string) bool {
-	return len(s) <= maxToken && strings.HasPrefix(s, "ey") && strings.Count(s, ".") == 2
+	return len(s) <= maxToken && keyfmt.LooksLikeJWT(s)
 }
 
 // Verify gives the person for whom the provider made a token that is presented as a credential: an ID token for us, or an access

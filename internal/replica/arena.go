@@ -36,8 +36,10 @@ const (
 	nameShift     = 16
 	metadataShift = 32
 	previousShift = 48
+	kindShift     = 60 // of the current value
 
-	valueSize   = 32 + 8 // a digest, and until when
+	valueSize   = 32 + 8 + 1 // a digest, until when, and of which kind
+	maxPrevious = 1<<(kindShift-previousShift) - 1
 	maxNetworks = 1<<(nameShift-networksShift) - 1
 	maxPart     = 1<<16 - 1
 )
@@ -47,7 +49,7 @@ type shape struct{ previous, networks, name, metadata int } // the first two are
 
 func (f *fields) text() shape {
 	s := f[shapeWord]
-	return shape{int(s >> previousShift), int(s >> networksShift & maxNetworks), int(s >> nameShift & maxPart), int(s >> metadataShift & maxPart)}
+	return shape{int(s >> previousShift & maxPrevious), int(s >> networksShift & maxNetworks), int(s >> nameShift & maxPart), int(s >> metadataShift & maxPart)}
 }
 
 func (s shape) size() int { return s.previous*valueSize + s.networks*networkSize + s.name + s.metadata }
@@ -75,11 +77,12 @@ func text(list *[][]byte, f *fields) ([]byte, bool) {
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // appendText writes the text of a key behind b, and gives its shape. What does not fit is cut: the bounds of keys are far below.
-func appendText(b []byte, k *apikey.Key) ([]byte, shape) {
-	s := shape{previous: min(len(k.Previous), maxPart), networks: min(len(k.AllowedIPs), maxNetworks),
+func (r *Replica) appendText(b []byte, k *apikey.Key) ([]byte, shape) {
+	s := shape{previous: min(len(k.Previous), maxPrevious), networks: min(len(k.AllowedIPs), maxNetworks),
 		name: min(len(k.Name), maxPart), metadata: min(len(k.Metadata), maxPart)}
 	for _, p := range k.Previous[:s.previous] {
 		b = binary.LittleEndian.AppendUint64(append(b, p.Digest.Sum[:]...), uint64(endOf(p.Until)))
+		b = append(b, byte(r.kinds.number(p.Digest.Pepper)))
 	}
 	for _, p := range k.AllowedIPs[:s.networks] {
 		b = appendNetwork(b, p)
@@ -93,6 +96,9 @@ func earlier(text []byte, i int) (d *keyfmt.Digest, until int64) {
 	v := text[i*valueSize : (i+1)*valueSize]
 	return (*keyfmt.Digest)(v), int64(binary.LittleEndian.Uint64(v[32:]))
 }
+
+// kindOf reads the kind of the i-th earlier value of a text.
+func kindOf(text []byte, i int) int { return int(text[(i+1)*valueSize-1]) }
 
 // put copies a text into the arena, and gives the word that leads to it. For writers, as is all that follows.
 func (a *arena) put(b []byte) uint64 {

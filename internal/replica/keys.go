@@ -53,9 +53,13 @@ func (r *Replica) pack(a *apikey.Key, creator *member, was *fields) (f fields) {
 	f[refsWord] = uint64(creator.number)<<32 | uint64(r.sets.number(a.Permissions))
 	f[limitsWord] = limit(a.Limits.PerMinute)<<32 | limit(a.Limits.PerDay)
 	f[idWord], f[idWord+1] = uuidOf(u).hi, uuidOf(u).lo
-	b, s := appendText(r.scratch[:0], a)
+	b, s := r.appendText(r.scratch[:0], a)
 	r.scratch = b[:0]
 	f[shapeWord] = s.word() | known | exists | environmentNumber(a.Environment)<<environmentShift
+	f[shapeWord] |= uint64(r.kinds.number(a.Value.Digest.Pepper)) << kindShift
+	if a.Value.Digest.Pepper.Rehash() {
+		f[shapeWord] |= rehash
+	}
 	if a.IsActive && !a.Revoked {
 		f[shapeWord] |= active
 	}
@@ -82,12 +86,14 @@ func (r *Replica) setKey(number uint32, was, now *fields, revision int64) {
 			r.values.insert(nameOfDigest(&r.has[i]), number)
 		}
 	}
+	r.use(now, +1)
 	r.records.at(number).store(now, revision)
 	for i := range r.had {
 		if !slices.Contains(r.has, r.had[i]) {
 			r.values.remove(nameOfDigest(&r.had[i]), number)
 		}
 	}
+	r.use(was, -1)
 	if was.has(exists) && was[textWord] != now[textWord] {
 		r.arena.release(was)
 	}

@@ -43,6 +43,7 @@ const (
 	active
 	orphan
 	environmentShift = iota
+	rehash           = 1 << 6 // our own digest shall take the place of the current one
 )
 
 var environments = [...]keyfmt.Environment{"", keyfmt.Live, keyfmt.Test, keyfmt.Service}

@@ -79,6 +79,7 @@ type Replica struct {
 	leaving    []*workspace // gone, and not swept yet
 	marks      []mark       // of what is gone, for Sweep to forget
 	scratch    []byte       // where texts are put together
+	kinds      kinds        // of the digests of foreign values
 	had, has   []keyfmt.Digest
 }
 

@@ -21,6 +21,7 @@ type View struct {
 	Environment keyfmt.Environment
 	IsActive    bool // not disabled, not revoked
 	Orphan      bool // its creator left and it was kept
+	Rehash      bool // our own digest shall take the place of the current value's
 	ExpiresAt   int64
 	Permissions perm.Set // as they were granted
 	Limits      ratelimit.Limits
@@ -154,6 +155,7 @@ func (r *Replica) fill(v *View, f *fields, text []byte) {
 	s := f.text()
 	v.UUID = f.id().bytes()
 	v.Environment, v.IsActive, v.Orphan = f.environment(), f.has(active), f.has(orphan)
+	v.Rehash = f.has(rehash)
 	v.ExpiresAt, v.Limits = int64(f[expiryWord]), f.limits()
 	v.Permissions = r.sets.at(f.set())
 	text = text[s.previous*valueSize:]

@@ -81,7 +81,7 @@ const (
 const Pattern = `(keyward_(?:session|link)_)[0-9A-Za-z_-]{9,}`
 
 // Begin is how every match of Pattern begins.
-const Begin = "keyward_"
+const Begin = keyfmt.Reserved
 
 var form = regexp.MustCompile(`^keyward_(session|link)_[0-9A-Za-z_-]{43}$`)
 

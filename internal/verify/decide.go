@@ -23,6 +23,9 @@ func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v 
 		return by
 	}
 	e.judge(q, v, now)
+	if v.Key.Rehash {
+		e.offer(q, by, v)
+	}
 	return by
 }
 
@@ -84,7 +87,14 @@ func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string
 		by = d
 		return facts.Lookup(d, k)
 	})
-	return by, ok
+	if ok {
+		return by, true
+	}
+	// An imported digest may be that of a value of our form, which another installation made: it does not tell.
+	if kinds := e.foreign(facts); kinds != nil {
+		return findForeign(facts, kinds, presented, k)
+	}
+	return by, false
 }
 
 func (e *Engine) findService(facts *replica.Replica, presented string) (k account.ServiceKey, ok bool) {

@@ -96,6 +96,8 @@ type Config struct {
 	Clocks   func() (ms int64, elapsed time.Duration)
 	Limiter  Limiter
 	Recorder Recorder
+	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must not block.
+	Rehash func(Rehash)
 }
 
 // Engine decides. It is safe for concurrent use and has no state of its own. A decision looks at one replica from beginning to end.
@@ -107,11 +109,13 @@ type Engine struct {
 	limiter  Limiter
 	nearer   nearer // the limiter, where it is one
 	recorder Recorder
+	rehash   func(Rehash)
+	kinds    atomic.Pointer[kindsInUse]
 }
 
 // New makes an engine.
 func New(c Config) *Engine {
-	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder}
+	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, rehash: c.Rehash}
 	e.nearer, _ = c.Limiter.(nearer)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
@@ -152,7 +156,7 @@ func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v 
 	env, ok := e.format.Parse(q.Key)
 	switch {
 	case !ok:
-		v.Code = Malformed
+		e.strange(facts, t, q, v, now)
 	case !facts.Ready():
 		v.Code = Unavailable
 	case env == keyfmt.Service:
@@ -167,6 +171,7 @@ type Principal struct {
 	IsService bool
 	Service   account.ServiceKey // its Scopes are shared: not to be written to
 	Presented keyfmt.Digest      // of the value that was presented: the digest that the store keeps of it
+	Rehashed  keyfmt.Digest      // our own digest of a foreign value, which may take Presented's place at any time; zero for others
 	Verdict                      // on an API key: what it may do now, and how its limits stand
 }
 
@@ -180,7 +185,10 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	env, ok := e.format.Parse(token)
 	switch {
 	case !ok:
-		p.Code = Malformed
+		p.Presented = e.strange(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		if p.Key.Rehash {
+			p.Rehashed = e.digests.StoreForeign(token).Sum
+		}
 	case !facts.Ready():
 		p.Code = Unavailable
 	case env == keyfmt.Service:
