@@ -19,16 +19,33 @@ type ImportKey struct {
 	AllowedIPs  []string       `json:"allowedIps,omitzero"`
 	// IsActive nil is true.
 	IsActive *bool `json:"isActive,omitzero"`
-	// SHA256 is the digest, in hexadecimal, of the value that people already hold, which goes on working. Without it the
-	// server mints a value.
+	// SHA256 is the digest, in hexadecimal, of the value that people already hold, which goes on working. It is the short form
+	// of Digest.
 	SHA256 string `json:"sha256,omitzero"`
-	// MaskedKey is how a key brought by its digest is shown.
+	// Digest is the digest of that value as another system keeps it. Digests need a service key with manage.
+	Digest *ImportDigest `json:"digest,omitzero"`
+	// Generate makes a new value. One of SHA256, Digest and Generate must be set.
+	Generate bool `json:"generate,omitzero"`
+	// MaskedKey is how a key brought by its digest is shown: at most 8 characters, an ellipsis and 4 more.
 	MaskedKey string `json:"maskedKey,omitzero"`
+	// Rehash puts our own digest in the place of a brought one soon after the value is first used.
+	Rehash bool `json:"rehash,omitzero"`
 }
 
-// ImportKeysRequest brings 1 to 1000 keys into a workspace.
+// ImportDigest is the digest of a whole value.
+type ImportDigest struct {
+	// Algorithm is sha256, sha512 or hmac-sha256.
+	Algorithm string `json:"algorithm"`
+	Value     string `json:"value"`
+	// Encoding is hex or base64; "" is hex.
+	Encoding string `json:"encoding,omitzero"`
+	// Secret is the name of the key of an hmac-sha256, as KEYWARD_IMPORT_SECRETS has it.
+	Secret string `json:"secret,omitzero"`
+}
+
+// ImportKeysRequest brings 1 to 1000 keys into a workspace. A service key must name it.
 type ImportKeysRequest struct {
-	WorkspaceID string      `json:"workspaceId"`
+	WorkspaceID string      `json:"workspaceId,omitzero"`
 	APIKeys     []ImportKey `json:"apiKeys"`
 }
 
@@ -54,7 +71,7 @@ type ImportedKeys struct {
 	Errors   []ImportError `json:"errors"`
 }
 
-// ImportKeys brings keys in, by a service key, each by itself: look at Errors even when the error is nil. It is never retried.
+// ImportKeys brings keys in, each by itself: look at Errors even when the error is nil. It is never retried.
 func (c *Client) ImportKeys(ctx context.Context, req ImportKeysRequest) (ImportedKeys, error) {
 	keys := make([]ImportKey, len(req.APIKeys))
 	for i, key := range req.APIKeys {

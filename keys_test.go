@@ -146,13 +146,16 @@ func TestEveryChangeOfKeysSaysWhatTheContractSays(t *testing.T) {
 			name: "import",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.ImportKeys(ctx, keyward.ImportKeysRequest{WorkspaceID: "w1", APIKeys: []keyward.ImportKey{
-					{UserID: "u1", Name: "a"},
+					{UserID: "u1", Name: "a", Generate: true},
 					{UserID: "u2", Name: "b", Permissions: new([]string), IsActive: new(false), SHA256: "ab", MaskedKey: "x…y"},
+					{UserID: "u3", Name: "c", Rehash: true, Digest: &keyward.ImportDigest{
+						Algorithm: "hmac-sha256", Value: "q", Encoding: "base64", Secret: "crm"}},
 				}})
 			},
 			method: "POST", uri: "/api/v2/api-keys/import", status: 201,
-			body: `{"workspaceId":"w1","apiKeys":[{"userId":"u1","name":"a"},{"userId":"u2","name":"b","permissions":[],
-				"isActive":false,"sha256":"ab","maskedKey":"x…y"}]}`,
+			body: `{"workspaceId":"w1","apiKeys":[{"userId":"u1","name":"a","generate":true},
+				{"userId":"u2","name":"b","permissions":[],"isActive":false,"sha256":"ab","maskedKey":"x…y"},
+				{"userId":"u3","name":"c","digest":{"algorithm":"hmac-sha256","value":"q","encoding":"base64","secret":"crm"},"rehash":true}]}`,
 			answer: `{"imported":[{"index":0,"id":"k1","key":"` + fullKey + `"},{"index":2,"id":"k2","key":null}],
 				"errors":[{"index":1,"error":"not_found","details":[{"field":"userId","message":"no"}]}]}`,
 			want: keyward.ImportedKeys{

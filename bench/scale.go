@@ -119,6 +119,7 @@ func (k *kit) fill(ctx context.Context, name string, n int) (filled, error) {
 	for made := 0; made < n; {
 		items := make([]control.ImportKey, min(batch, n-made))
 		for i := range items {
+			items[i].Generate = true
 			items[i].CreateKey = control.CreateKey{User: "u-1", Name: fmt.Sprintf("key %d", made+i), Permissions: control.Some([]string{"calls:read", "calls:write"})}
 		}
 		done, failed, err := k.control.ImportKeys(ctx, k.root, ws, items)

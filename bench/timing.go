@@ -71,7 +71,8 @@ func (k *kit) acquaint(ctx context.Context, ws string, n int) (keys [][32]byte, 
 		_, _ = rand.Read(b[:])
 		keys = append(keys, b)
 		sum := sha256.Sum256([]byte(minted(b)))
-		items = append(items, control.ImportKey{SHA256: hex.EncodeToString(sum[:]), CreateKey: control.CreateKey{User: "u-1", Name: "timing"}})
+		digest := control.ImportDigest{Algorithm: keyfmt.SHA256, Value: hex.EncodeToString(sum[:]), Encoding: "hex", Short: true}
+		items = append(items, control.ImportKey{Digest: &digest, CreateKey: control.CreateKey{User: "u-1", Name: "timing"}})
 	}
 	for part := range slices.Chunk(items, 1000) {
 		if _, failed, err := k.control.ImportKeys(ctx, k.root, ws, part); err != nil || len(failed) > 0 {

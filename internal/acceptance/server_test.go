@@ -44,12 +44,17 @@ func start(t *testing.T) *process {
 // startOn runs a server on a port of its choice. It is stopped at the end of the test, and must stop in order.
 func startOn(t *testing.T, database, dir string) *process {
 	t.Helper()
+	p := &process{root: mintedRoot(t), dir: dir, database: database}
+	return p.again(t, "KEYWARD_LOG_LEVEL=debug")
+}
+
+func mintedRoot(t *testing.T) string {
+	t.Helper()
 	root, err := format.Mint(rand.Reader, keyfmt.Service)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{root: root.Reveal(), dir: dir, database: database}
-	return p.again(t, "KEYWARD_LOG_LEVEL=debug")
+	return root.Reveal()
 }
 
 // again starts a server on the database of one that has ended.

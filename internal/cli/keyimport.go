@@ -28,7 +28,13 @@ type keysImport struct {
 func (keysImport) Help() string {
 	return `Each line is a JSON object with userId and name, and where wanted permissions, environment, expiresAt, rateLimit, description,
 metadata, allowedIps, isActive. With sha256 (64 hexadecimal digits of the SHA-256 of the whole value) people go on using the
-value that they have; maskedKey says how it is shown. Without it a value is minted.
+value that they have, whatever its form; maskedKey says how it is shown. Other digests are written as digest: {"algorithm": "sha256",
+"sha512" or "hmac-sha256", "value", "encoding": "hex" or "base64", "secret"}, where secret is a name in KEYWARD_IMPORT_SECRETS of the
+server. With rehash: true our own digest takes the imported one's place after the first use. With generate: true a value is made.
+
+  {"userId": "ada", "name": "CI", "sha256": "9f86d081…", "maskedKey": "acme_AbC…9xYz"}
+  {"userId": "ada", "name": "ERP", "digest": {"algorithm": "hmac-sha256", "encoding": "base64", "value": "q83v…", "secret": "crm"}}
+  {"userId": "bob", "name": "new", "permissions": ["calls:read"], "generate": true}
 
 What came in is printed as NDJSON: {"line", "id", "key"}, the key where it was minted, this once. What did not is said on standard
 error with its line; the rest stands.`
@@ -106,6 +112,15 @@ func importedKey(text []byte) (k keyward.ImportKey, err error) {
 	}
 	if d.More() {
 		return k, errors.New("more than one object")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return k, err
+	}
+	for _, name := range []string{"sha256", "digest", "maskedKey"} {
+		if v := string(members[name]); v == `""` || v == "null" || v == "{}" {
+			return k, fmt.Errorf("%s: is empty", name) // what is left out and what is empty are two things, and the client sends neither
+		}
 	}
 	return k, nil
 }

@@ -89,7 +89,7 @@ func (serveCmd) Help() string {
 the route table again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
-a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS,
+a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS, KEYWARD_IMPORT_SECRETS,
 KEYWARD_OIDC_CLIENT_SECRET, KEYWARD_REDIS_URL.
 
 Examples:

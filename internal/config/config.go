@@ -54,6 +54,8 @@ type Config struct {
 	// recognised, where "none" stands for plain SHA-256.
 	Pepper         keyfmt.Secret
 	PepperPrevious []keyfmt.Secret
+	// ImportSecrets key the digests of keys that other systems made.
+	ImportSecrets []ImportSecret
 	// Catalogue is the file of a catalogue; "" is the built-in one.
 	Catalogue string
 
@@ -120,7 +122,14 @@ func (c *Config) Digester() (*keyfmt.Digester, error) {
 	for i, p := range c.PepperPrevious {
 		previous[i] = p.Reveal()
 	}
-	return keyfmt.NewDigester(c.Pepper.Reveal(), previous...)
+	d, err := keyfmt.NewDigester(c.Pepper.Reveal(), previous...)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range c.ImportSecrets {
+		d.AddImportSecret(s.Name, []byte(s.Value.Reveal()))
+	}
+	return d, nil
 }
 
 // TLS tells whether HTTP is answered with TLS.

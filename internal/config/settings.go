@@ -57,6 +57,7 @@ func Settings() []Setting {
 		{Env: "KEYWARD_KEY_PREFIX", set: setKeyPrefix},
 		{Env: "KEYWARD_PEPPER", Secret: true, set: setPepper},
 		{Env: "KEYWARD_PEPPER_PREVIOUS", Secret: true, set: setPepperPrevious},
+		{Env: "KEYWARD_IMPORT_SECRETS", Secret: true, set: setImportSecrets},
 		{Env: "KEYWARD_CATALOGUE", set: func(c *Config, v string) error { c.Catalogue = v; return nil }},
 		{Env: "KEYWARD_ROUTES", set: func(c *Config, v string) error { c.Routes = v; return nil }},
 		{Env: "KEYWARD_MAX_STALENESS", set: setMaxStaleness},

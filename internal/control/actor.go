@@ -7,6 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 )
@@ -73,6 +74,9 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 		return nil, err
 	}
 	until, ok := k.Answers(c.Presented, v.Now())
+	if !ok && c.Rehashed != (keyfmt.Digest{}) {
+		until, ok = k.Answers(c.Rehashed, v.Now())
+	}
 	if !ok || !ws.IsActive || !k.IsActive || k.Expired(v.Now()) {
 		return nil, gone()
 	}
@@ -215,3 +219,8 @@ func (a *actor) mayLast() error {
 
 // whole names every refused permission by the field as a whole.
 func whole(string) string { return "permissions" }
+
+// itself is Keyward as the actor of what it does on its own.
+func itself() *actor {
+	return &actor{Caller: Caller{ServiceKey: "keyward"}, service: &account.ServiceKey{ID: "keyward"}}
+}

@@ -76,12 +76,24 @@ type UpdateKey struct {
 	Permissions bool // was given, which is refused
 }
 
-// ImportKey is one item of an import.
+// ImportKey is one item of an import: with Generate a key with a new value, else one with the value of the digest.
 type ImportKey struct {
 	CreateKey
-	IsActive Optional[bool]
-	SHA256   string // 64 hexadecimal digits of the whole key, or "" to mint one
-	Masked   string // how to show a key that is imported by its digest
+	IsActive   Optional[bool]
+	Generate   bool
+	Digest     *ImportDigest
+	TwoDigests bool             // the request gave one in two ways
+	Masked     Optional[string] // how to show a key that is imported by its digest
+	Rehash     bool             // our own digest takes the place of the imported one, once the value is used
+}
+
+// ImportDigest is the digest of a whole value as another system keeps it.
+type ImportDigest struct {
+	Algorithm string // keyfmt.SHA256, SHA512 or HMACSHA256
+	Value     string
+	Encoding  string // hex or base64
+	Secret    Optional[string]
+	Short     bool // given as the field sha256
 }
 
 // Imported is one key that an import made. Secret is zero where a digest was given.

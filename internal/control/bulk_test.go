@@ -24,6 +24,7 @@ func TestItemsStandAloneWhicheverAreRefused(t *testing.T) {
 		items := make([]control.ImportKey, 1+r.IntN(40))
 		var good, bad []int
 		for i := range items {
+			items[i].Generate = true
 			items[i].CreateKey = control.CreateKey{User: "owner", Name: fmt.Sprintf("seed %d item %d", seed, i)}
 			if r.IntN(3) == 0 {
 				items[i].User = "nobody"

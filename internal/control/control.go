@@ -62,6 +62,8 @@ type Caller struct {
 	// Presented is the digest of the value that was presented: one of the API key's, the service key's, the session token's. Of a
 	// token of the provider it only tells one from another.
 	Presented keyfmt.Digest
+	// Rehashed is our own digest of an API key's foreign value, which may take the place of Presented at any time; zero for others.
+	Rehashed keyfmt.Digest
 	// Until is when a token of the provider ends, by its own words. A person without a session has one.
 	Until time.Time
 

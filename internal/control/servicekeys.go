@@ -193,7 +193,7 @@ func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret) (minted keyfmt.S
 	if err != nil {
 		return minted, err
 	}
-	self := &actor{Caller: Caller{ServiceKey: "keyward"}, service: &account.ServiceKey{ID: "keyward"}}
+	self := itself()
 	all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot} // the others lie within these
 	if !given.IsZero() {
 		k := s.serviceKey(tx, given, "root (environment)", all)

@@ -54,7 +54,7 @@ func (x *exchange) authenticate() error {
 // identify notes who calls.
 func (x *exchange) identify(p *verify.Principal) {
 	x.caller = x.origin()
-	x.caller.Presented = p.Presented
+	x.caller.Presented, x.caller.Rehashed = p.Presented, p.Rehashed
 	if p.IsService {
 		x.caller.ServiceKey, x.service = p.Service.ID, &p.Service
 		return

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/keyward/keyward/internal/control"
-	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -12,21 +12,27 @@ func (a *api) importKeys(x *exchange, in wire.ImportAPIKeys) (wire.ImportedAPIKe
 	if err := counted("apiKeys", len(in.APIKeys), maxImport); err != nil {
 		return wire.ImportedAPIKeys{}, err
 	}
-	if in.WorkspaceID == "" {
-		return wire.ImportedAPIKeys{}, fault.Invalid("workspaceId", "must be given")
-	}
 	made, failed, err := a.Control.ImportKeys(x.ctx(), x.caller, in.WorkspaceID, mapped(in.APIKeys, importItem))
 	return wire.ImportedAPIKeys{Imported: mapped(made, imported), Errors: mapped(failed, a.importError)}, err
 }
 
 func importItem(in wire.ImportAPIKey) control.ImportKey {
-	return control.ImportKey{
+	out := control.ImportKey{
 		CreateKey: createInput(wire.CreateAPIKey{
 			Name: in.Name, UserID: in.UserID, ExpiresAt: in.ExpiresAt, RateLimit: in.RateLimit, Permissions: in.Permissions,
 			Environment: in.Environment, Description: in.Description, Metadata: in.Metadata, AllowedIPs: in.AllowedIPs,
+			WorkspaceID: in.WorkspaceID,
 		}),
-		IsActive: given(in.IsActive), SHA256: in.SHA256, Masked: in.MaskedKey,
+		IsActive: given(in.IsActive), Generate: in.Generate, Masked: given(in.MaskedKey), Rehash: in.Rehash,
+		TwoDigests: in.SHA256.Set && in.Digest.Set,
 	}
+	switch d := in.Digest.Value; {
+	case in.SHA256.Set:
+		out.Digest = &control.ImportDigest{Algorithm: keyfmt.SHA256, Value: in.SHA256.Value, Encoding: "hex", Short: true}
+	case in.Digest.Set:
+		out.Digest = &control.ImportDigest{Algorithm: d.Algorithm, Value: d.Value, Encoding: d.Encoding.Or("hex"), Secret: given(d.Secret)}
+	}
+	return out
 }
 
 // imported shows a minted value, this once.

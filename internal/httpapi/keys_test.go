@@ -115,8 +115,8 @@ func TestAKeyOfTheWorkspaceWorksInItAndNowhereElse(t *testing.T) {
 func TestKeysAreTakenInOneByOne(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	a := h.do("POST", "/api/v2/api-keys/import", h.root, `{"workspaceId":"`+h.workspace()+`","apiKeys":[{"userId":"u-owner","name":"new"},`+
-		`{"userId":"u-owner","name":"old","sha256":"`+strings.Repeat("ab", 32)+`"},{"userId":"u-owner","name":"x","permissions":["no:such"]}]}`).want(201)
+	a := h.do("POST", "/api/v2/api-keys/import", h.root, `{"workspaceId":"`+h.workspace()+`","apiKeys":[{"userId":"u-owner","name":"new","generate":true},`+
+		`{"userId":"u-owner","name":"old","sha256":"`+strings.Repeat("ab", 32)+`"},{"userId":"u-owner","name":"x","generate":true,"permissions":["no:such"]}]}`).want(201)
 	if a.text("data.result.imported.0.key") == "" || a.at("data.result.imported.1.key") != nil ||
 		a.at("data.result.errors.0.index") != 2.0 || a.text("data.result.errors.0.details.0.field") != "permissions[0]" {
 		t.Error(a.Body)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"regexp"
+	"strings"
 	"unsafe"
 )
 
@@ -178,4 +179,17 @@ func (f Format) Mask(s Secret) string {
 	}
 	head := len(f.prefix) + 1 + len(env) + 1 + 4
 	return value[:head] + "…" + value[len(value)-4:]
+}
+
+// IsMask tells whether a text has the form of a mask that Mask makes of a key.
+func (f Format) IsMask(s string) bool {
+	for _, env := range [...]Environment{Live, Test} {
+		rest, ok := strings.CutPrefix(s, f.prefix+"_"+string(env)+"_")
+		if !ok {
+			continue
+		}
+		head, tail, cut := strings.Cut(rest, "…")
+		return cut && len(head) == 4 && len(tail) == 4 && allDigits(head) && allDigits(tail)
+	}
+	return false
 }

@@ -41,6 +41,7 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, cleanEvery, s.clean) })
 	tasks.Go(func() { s.every(background, measureEvery, s.db.Measure) })
 	tasks.Go(func() { s.writeUsage(background) })
+	tasks.Go(func() { s.rehash(background) })
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
 	if s.node == nil {

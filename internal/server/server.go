@@ -74,6 +74,7 @@ type Server struct {
 	elapsed   func() time.Duration                     // since the start, by a clock that nobody sets
 	clocks    func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
 	engine    *verify.Engine
+	rehashing rehashing
 	control   *control.Service
 	gateway   *gateway.Gate
 	minted    keyfmt.Secret
@@ -116,7 +117,7 @@ type transport interface {
 // fails, what stood before it is undone.
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
-	s := &Server{cfg: cfg, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }}
+	s := &Server{cfg: cfg, opt: opt.withDefaults(), rehashing: make(rehashing, rehashWaiting), elapsed: func() time.Duration { return time.Since(began) }}
 	if opt.Now == nil { // one look at the machine's clock tells both
 		s.clocks = func() (int64, time.Duration) { return s.clock.Since(began) }
 	}

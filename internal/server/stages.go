@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/keyward/keyward/internal/catfile"
@@ -97,8 +98,17 @@ func (s *Server) checkPeppers(ctx context.Context) error {
 		return fmt.Errorf("look at the peppers in use: %w", err)
 	}
 	for _, p := range used {
+		if s.digester.Knows(p) {
+			continue
+		}
+		if own, ok := p.Own(); ok {
+			p = own
+		}
 		switch {
-		case s.digester.Knows(p):
+		case p.Secret() != "" && slices.Contains(s.digester.ImportSecrets(), p.Secret()):
+			return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the secret %s is another one than that of the digests in the database", p.Secret())
+		case p.Secret() != "":
+			return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the database holds imported digests that need the secret %s: add it", p.Secret())
 		case p == keyfmt.NoPepper:
 			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none")
 		case s.cfg.Pepper.IsZero():
@@ -122,7 +132,7 @@ func (s *Server) loadReplica(ctx context.Context) error {
 func (s *Server) makeEngines(context.Context) error {
 	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting})
 	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
-		Limiter: s.limiter, Recorder: s.tally})
+		Limiter: s.limiter, Recorder: s.tally, Rehash: s.rehashing.offer})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces,

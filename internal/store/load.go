@@ -14,7 +14,7 @@ import (
 
 // LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, then keys with those of their
 // earlier values that still work. Of a key it tells what a verification needs, and leaves out the description, the masked value, the
-// pepper, and all times but the expiry. It streams; the first error of f ends it.
+// pepper of native values, and all times but the expiry. It streams; the first error of f ends it.
 func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
 	return db.View(ctx, func(v *View) error { return v.load(f) })
 }
@@ -141,9 +141,12 @@ func (l *loader) keys() error {
 		})
 }
 
+// foreignPepper is the pepper of a key with a foreign value, by which it is to be looked for.
+const foreignPepper = `CASE WHEN pepper LIKE 'foreign:%' THEN pepper ELSE '' END`
+
 // Reading a column costs more than reading the row, so that a start reads five of what are sixteen: what is short goes into one number,
 // and the texts into one, behind each other.
-var selectLoaded = `SELECT ` + together("id", "workspace_id", "user_id", "environment", "allowed_ips", "name", "metadata") + `,
+var selectLoaded = `SELECT ` + together("id", "workspace_id", "user_id", "environment", "allowed_ips", foreignPepper, "name", "metadata") + `,
 	(((set_id * 2 + is_active) * 2 + is_revoked) * 2) + is_orphan, per_minute * 4294967296 + per_day, expires_ms, digest FROM api_keys`
 
 func (l *loader) scanLoaded(r Rows) (k apikey.Key, err error) {
@@ -162,6 +165,7 @@ func (l *loader) scanLoaded(r Rows) (k apikey.Key, err error) {
 	if k.AllowedIPs, err = parsePrefixes(part()); err != nil {
 		return k, fmt.Errorf("key %s: %w", k.ID, err)
 	}
+	k.Value.Digest.Pepper = keyfmt.PepperID(part())
 	k.Name, k.Metadata = part(), texts
 	k.IsActive, k.Revoked, k.Orphan = flags&4 != 0, flags&2 != 0, flags&1 != 0
 	k.Limits.PerMinute, k.Limits.PerDay = limits>>32, limits&(1<<32-1)

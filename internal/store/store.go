@@ -170,10 +170,23 @@ func (db *DB) Stats() Stats {
 // Peppers lists the peppers that digests in the database were made under. Its cost does not grow with the number of keys.
 func (db *DB) Peppers(ctx context.Context) (found []keyfmt.PepperID, err error) {
 	err = db.View(ctx, func(v *View) error {
-		found, err = all(v, scanPepper, selectPeppers)
+		found, err = v.Peppers()
 		return err
 	})
 	return found, err
+}
+
+// Peppers is that of the DB, on this snapshot.
+func (v *View) Peppers() ([]keyfmt.PepperID, error) { return all(v, scanPepper, selectPeppers) }
+
+// HasDigest tells whether a key has, or had a moment ago, a value of this digest.
+func (v *View) HasDigest(d keyfmt.Digest) (bool, error) {
+	n, err := one(v, func(r Rows) (n int64, err error) {
+		err = r.Scan(&n)
+		return n, err
+	}, `SELECT (SELECT count(*) FROM api_keys WHERE digest = ?) + (SELECT count(*) FROM key_values WHERE digest = ? AND until_ms > ?)`,
+		d[:], d[:], millis(v.now))
+	return n > 0, err
 }
 
 // selectPeppers jumps from one pepper to the next in the index of the big table, and scans the small ones.

@@ -8,7 +8,7 @@ type ImportAPIKeys struct {
 	APIKeys     []ImportAPIKey `json:"apiKeys"`
 }
 
-// ImportAPIKey is one key to take in: as in a creation, and where SHA256 is given, under the value that people hold already.
+// ImportAPIKey is one key to take in: as in a creation, and where SHA256 or Digest is given, under the value that people hold already.
 type ImportAPIKey struct {
 	Name        string                                 `json:"name"`
 	UserID      string                                 `json:"userId"`
@@ -20,8 +20,20 @@ type ImportAPIKey struct {
 	Metadata    strictjson.Optional[strictjson.Object] `json:"metadata"`
 	AllowedIPs  strictjson.Optional[[]string]          `json:"allowedIps"`
 	IsActive    strictjson.Optional[bool]              `json:"isActive"`
-	SHA256      string                                 `json:"sha256"`
-	MaskedKey   string                                 `json:"maskedKey"`
+	WorkspaceID string                                 `json:"workspaceId"`
+	SHA256      strictjson.Optional[string]            `json:"sha256"`
+	Digest      strictjson.Optional[ImportDigest]      `json:"digest"`
+	Generate    bool                                   `json:"generate"`
+	MaskedKey   strictjson.Optional[string]            `json:"maskedKey"`
+	Rehash      bool                                   `json:"rehash"`
+}
+
+// ImportDigest is a digest as another system keeps it.
+type ImportDigest struct {
+	Algorithm string                      `json:"algorithm"`
+	Value     string                      `json:"value"`
+	Encoding  strictjson.Optional[string] `json:"encoding"`
+	Secret    strictjson.Optional[string] `json:"secret"`
 }
 
 // ImportedAPIKeys answers an import.

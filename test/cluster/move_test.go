@@ -66,7 +66,7 @@ func startMoving(t *testing.T) *moving {
 	for range thousands {
 		keys := make([]keyward.ImportKey, 1000)
 		for i := range keys {
-			keys[i] = keyward.ImportKey{UserID: "ada", Name: "imported"}
+			keys[i] = keyward.ImportKey{UserID: "ada", Name: "imported", Generate: true}
 		}
 		if _, err := m.old.client.ImportKeys(t.Context(), keyward.ImportKeysRequest{WorkspaceID: m.ws, APIKeys: keys}); err != nil {
 			t.Fatal(err)
