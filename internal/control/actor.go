@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
@@ -73,10 +74,7 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	until, ok := k.Answers(c.Presented, v.Now())
-	if !ok && c.Rehashed != (keyfmt.Digest{}) {
-		until, ok = k.Answers(c.Rehashed, v.Now())
-	}
+	_, until, ok := answers(&k, v.Now(), c.Presented, c.Rehashed)
 	if !ok || !ws.IsActive || !k.IsActive || k.Expired(v.Now()) {
 		return nil, gone()
 	}
@@ -219,6 +217,16 @@ func (a *actor) mayLast() error {
 
 // whole names every refused permission by the field as a whole.
 func whole(string) string { return "permissions" }
+
+// answers tells by which of the digests of a presented value a key has it, and until when. A zero digest is none.
+func answers(k *apikey.Key, now time.Time, presented ...keyfmt.Digest) (by keyfmt.Digest, until time.Time, ok bool) {
+	for _, by = range presented {
+		if until, ok = k.Answers(by, now); ok && by != (keyfmt.Digest{}) {
+			return by, until, true
+		}
+	}
+	return by, until, false
+}
 
 // itself is Keyward as the actor of what it does on its own.
 func itself() *actor {

@@ -64,7 +64,7 @@ func (im *importing) key(in ImportKey) (Imported, error) {
 		return Imported{}, err
 	}
 	if in.IsActive.Set && !in.IsActive.Value {
-		d.Disable(a.mark(&d.Key, tx.Now()))
+		d.Disable(im.actor.mark(&d.Key, im.tx.Now()))
 	}
 	if in.Digest != nil {
 		return im.digest(&d, in)
@@ -183,7 +183,7 @@ func (s *Service) rehash(tx *store.Tx, r Rehash) error {
 	}
 	return s.record(tx, itself(), change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
 		sentence: fmt.Sprintf("API key %q of %s got a digest of our own", k.Name, k.User),
-		note: fields{"rehashed": true}})
+		note:     fields{"rehashed": true}})
 }
 
 // Rehash is our own digest of an imported value, and the digest whose place it takes.

@@ -252,9 +252,9 @@ func rotation(was, k *apikey.Key, overlapSeconds int64) change {
 }
 
 // RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good, and an earlier one
-// alone. A value that was rotated away meanwhile ends nothing. presented is the digest by which the engine found the key. It needs the scope
-// revoke; an API key can revoke itself alone.
-func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, presented keyfmt.Digest) error {
+// alone. A value that was rotated away meanwhile ends nothing. presented is the digest by which the engine found the key, and
+// the one that may have taken its place. It needs the scope revoke; an API key can revoke itself alone.
+func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, presented ...keyfmt.Digest) error {
 	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		if err := mayRevoke(a, key); err != nil {
 			return err
@@ -266,12 +266,12 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, prese
 		if err != nil {
 			return err
 		}
-		until, ok := k.Answers(presented, tx.Now())
+		by, until, ok := answers(&k, tx.Now(), presented...)
 		switch {
 		case !ok || k.Revoked:
 			return nil
 		case !until.IsZero():
-			return s.endEarlier(tx, a, k, presented)
+			return s.endEarlier(tx, a, k, by)
 		}
 		was := k
 		k.Disable(a.mark(&k, tx.Now()))

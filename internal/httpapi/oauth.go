@@ -106,7 +106,7 @@ func (a *api) revoke(x *exchange) error {
 	case verify.Unavailable:
 		return unavailable()
 	case verify.Valid:
-		err = a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID(), by)
+		err = a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID(), by, a.Engine.Rehashed(token, &v.Key))
 	default:
 		err = a.Control.RevokeNothing(x.ctx(), x.caller)
 	}

@@ -25,32 +25,44 @@ func (e *Engine) foreign(facts *replica.Replica) *kindsInUse {
 	return k
 }
 
-// strange decides on a text that is not of our form: a foreign value where there are some, else malformed, without a look-up. It
-// tells the digest by which the key was found.
+// strange decides on a text that is not of our form, and tells the digest by which the key was found.
 func (e *Engine) strange(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) (by keyfmt.Digest) {
+	if by, v.Code = e.findStrange(facts, t, q.Key, &v.Key); v.Code == Valid {
+		e.judge(q, v, now)
+		e.offer(q, by, v)
+	}
+	return by
+}
+
+// findStrange looks for a text that is not of our form: a foreign value where there are some, else malformed, without a look-up. The
+// code is Valid where a key has the value.
+func (e *Engine) findStrange(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, code Code) {
 	kinds := e.foreign(facts)
-	if kinds == nil || !e.format.MayBeForeign(q.Key) {
-		v.Code = Malformed
-		return by
+	if kinds == nil || !e.format.MayBeForeign(presented) {
+		return by, Malformed
 	}
 	if !facts.Ready() {
-		v.Code = Unavailable
-		return by
+		return by, Unavailable
 	}
 	if place, ok := facts.Expect(t); ok && e.nearer != nil {
 		e.nearer.Near(place)
 	}
-	by, ok := findForeign(facts, kinds, q.Key, &v.Key)
+	by, ok := findForeign(facts, kinds, presented, k)
 	switch {
 	case ok:
-		e.judge(q, v, now)
-		e.offer(q, by, v)
-	case kinds.Strange:
-		v.Code = Unavailable // it may be one whose secret is missing here
-	default:
-		v.Code = NotFound
+		return by, Valid
+	case kinds.Strange: // it may be one whose secret is missing here
+		return by, Unavailable
 	}
-	return by
+	return by, NotFound
+}
+
+// Rehashed gives our own digest of a foreign value, which may take the place of the imported one at any time; zero for others.
+func (e *Engine) Rehashed(presented string, k *replica.View) keyfmt.Digest {
+	if !k.Rehash || k.Until != 0 {
+		return keyfmt.Digest{}
+	}
+	return e.digests.StoreForeign(presented).Sum
 }
 
 // findForeign makes the digest of each kind and looks for all of them, whether one is found or not: the time taken says nothing.

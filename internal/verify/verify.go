@@ -186,9 +186,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	switch {
 	case !ok:
 		p.Presented = e.strange(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
-		if p.Key.Rehash {
-			p.Rehashed = e.digests.StoreForeign(token).Sum
-		}
+		p.Rehashed = e.Rehashed(token, &p.Key)
 	case !facts.Ready():
 		p.Code = Unavailable
 	case env == keyfmt.Service:
@@ -196,6 +194,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 		return p.Code // no API key: nothing to count
 	default:
 		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		p.Rehashed = e.Rehashed(token, &p.Key)
 	}
 	if e.recorder != nil {
 		e.recorder.Record(now.ms, &p.Verdict)
@@ -212,7 +211,10 @@ func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 	env, ok := e.format.Parse(presented)
 	switch {
 	case !ok:
-		v.Code = Malformed
+		by, v.Code = e.findStrange(facts, &trace, presented, &v.Key)
+		if v.Code == Valid && over(v.Key.Until, e.now().ms) {
+			*v = Verdict{Code: NotFound}
+		}
 		return by
 	case !facts.Ready():
 		v.Code = Unavailable
