@@ -177,8 +177,7 @@ func (s *Service) rehash(tx *store.Tx, r Rehash) error {
 			r.To = keyfmt.Stored{Pepper: k.Value.Digest.Pepper.WithRehash(false), Sum: r.From}
 		}
 	}
-	k.Value.Digest = r.To
-	if err := tx.UpdateKey(k); err != nil {
+	if err := tx.ReplaceDigest(k.ID, r.From, r.To); err != nil {
 		return err
 	}
 	return s.record(tx, itself(), change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),

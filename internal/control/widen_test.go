@@ -335,7 +335,8 @@ func TestT97T98OnlyTheRightByWhichAKeyWasDisabledEnablesIt(t *testing.T) {
 	}
 	k.join(t, ws, "mia", "Member")
 	refusedWith(t, k.one(mia, of(key, on)), fault.PermissionDenied, "permissions")
-	imported, failed, err := k.ImportKeys(ctx, k.root, ws, []control.ImportKey{{CreateKey: control.CreateKey{User: "mia", Name: "i"}, IsActive: control.Some(false)}})
+	imported, failed, err := k.ImportKeys(ctx, k.root, ws, []control.ImportKey{
+		{CreateKey: control.CreateKey{User: "mia", Name: "i"}, IsActive: control.Some(false), Generate: true}})
 	must(t, err)
 	if len(failed) > 0 {
 		t.Fatal(failed)

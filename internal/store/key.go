@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 )
 
 // KeyFilter selects keys of one workspace.
@@ -320,6 +321,25 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 		return err
 	}
 	return tx.countKeys(k.Workspace, k.User, +1)
+}
+
+// ReplaceDigest puts another digest of the same value in the place of a key's current one, and changes nothing else of the key. Where the
+// current digest is not from, it is ErrNotFound.
+func (tx *Tx) ReplaceDigest(key id.Key, from keyfmt.Digest, to keyfmt.Stored) error {
+	k, err := tx.Key(key)
+	if err != nil {
+		return err
+	}
+	if k.Value.Digest.Sum != from {
+		return ErrNotFound
+	}
+	k.Value.Digest = to
+	err = tx.execBeside(`UPDATE api_keys SET pepper = ?, digest = ? WHERE id = ?`, to.Pepper, to.Sum[:], key)
+	if err != nil {
+		return fmt.Errorf("replace the digest: %w", err)
+	}
+	tx.changed(feed.Change{Key: &k})
+	return nil
 }
 
 func (tx *Tx) deletePrevious(k id.Key) error {
