@@ -37,13 +37,12 @@ func setOf(list []string) names {
 
 // few are the permissions that the walk plays with: those that open doors, and two that are only held.
 var few = []string{"api-keys:write", "api-keys:manage-others", "api-keys:delete", "members:invite", "members:role-change",
-	"members:remove", "roles:write", "workspace:read", "calls:read", "calls:write"}
+	"members:remove", "roles:write", "workspace:read", "workspace:settings-write", "calls:read", "calls:write"}
 
 // modelKey is what the walk knows of a key.
 type modelKey struct {
-	id, user  string
-	holds     names
-	perMinute int64
+	id, user string
+	holds    names
 }
 
 // walk is a model of one workspace, beside the real one.
@@ -56,13 +55,22 @@ type walk struct {
 	roles   map[string]names
 	keys    map[string]*modelKey
 	system  map[string]string // name → id
+
+	before    place           // the workspace before the step
+	marks     map[string]bool // keys that are disabled by right of manage-others
+	offByRoot bool
+	enabled   bool   // the step has enabled a key
+	revive    string // the key that the step is to enable
 }
 
 // someone is a caller and what it holds; key is nil for a person, and for the root, which holds everything.
 type someone struct {
 	control.Caller
-	holds names
-	key   *modelKey
+	holds   names
+	key     *modelKey
+	reach   reach // of key, by the value that is presented
+	owner   bool  // an owner in person, or the root
+	earlier bool  // presents an earlier value
 }
 
 var users = []string{"owner", "u1", "u2", "u3"}
@@ -75,7 +83,7 @@ func TestT1T3NobodyObtainsThroughAnyDoorWhatTheyDoNotHold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "walk")
 		must(rt, err)
-		w := &walk{T: rt, k: newKit(rt, dir), members: map[string]string{}, roles: map[string]names{}, keys: map[string]*modelKey{}, system: map[string]string{}}
+		w := &walk{T: rt, k: newKit(rt, dir), members: map[string]string{}, roles: map[string]names{}, keys: map[string]*modelKey{}, system: map[string]string{}, marks: map[string]bool{}}
 		defer func() { must(t, w.k.db.Close()) }()
 		w.start()
 		for range 110 {
@@ -83,7 +91,6 @@ func TestT1T3NobodyObtainsThroughAnyDoorWhatTheyDoNotHold(t *testing.T) {
 			if w.step() {
 				changed.Add(1)
 			}
-			w.check()
 		}
 	})
 	if !t.Failed() && (steps.Load() < 10_000 || changed.Load() < steps.Load()/10) {
@@ -101,11 +108,21 @@ func (w *walk) start() {
 		w.system[name] = string(r.ID)
 	}
 	w.members["owner"] = w.system["Owner"]
+	plain := []string{"api-keys:write", "calls:read", "calls:write"} // writes their own keys, and does not manage others'
+	r, err := w.k.CreateRole(context.Background(), w.k.root, w.ws, control.CreateRole{Name: "Plain", Permissions: plain})
+	must(w.T, err)
+	w.roles[string(r.ID)] = setOf(plain)
+	for _, u := range users[1:3] {
+		w.k.join(w.T, w.ws, u, "Plain")
+		w.members[u] = string(r.ID)
+		w.remember(w.k.key(w.T, w.ws, u))
+	}
 	w.remember(w.k.key(w.T, w.ws, "owner"))
+	w.before = w.look()
 }
 
 func (w *walk) remember(r control.Revealed) *modelKey {
-	k := &modelKey{id: string(r.Key.ID), user: string(r.Key.User), holds: setOf(catalogue.Names(r.Key.Permissions)), perMinute: r.Key.Limits.PerMinute}
+	k := &modelKey{id: string(r.Key.ID), user: string(r.Key.User), holds: setOf(catalogue.Names(r.Key.Permissions))}
 	w.keys[k.id] = k
 	return k
 }
@@ -121,7 +138,7 @@ func (w *walk) caller() someone {
 		for _, e := range catalogue.Entries() {
 			all[e.Name()] = true
 		}
-		return someone{Caller: w.k.root, holds: all}
+		return someone{Caller: w.k.root, holds: all, owner: true}
 	}
 	if rapid.IntRange(0, 2).Draw(w.T, "person") == 0 { // in a session of their own, in one of another workspace, or by a token
 		user := pick(w.T, w.members, "who")
@@ -132,10 +149,9 @@ func (w *walk) caller() someone {
 		case 1:
 			c.Person.Workspace = ""
 		}
-		return someone{Caller: c, holds: w.roles[w.members[user]]}
+		return someone{Caller: c, holds: w.roles[w.members[user]], owner: w.members[user] == w.system["Owner"]}
 	}
-	k := w.keys[pick(w.T, w.keys, "caller")]
-	return someone{Caller: by(control.Revealed{Key: w.real(k.id)}), holds: k.holds, key: k}
+	return w.withKey(w.keys[pick(w.T, w.keys, "caller")])
 }
 
 func (w *walk) real(key string) control.Key {
@@ -148,28 +164,36 @@ func (w *walk) some() []string {
 	return rapid.SliceOfDistinct(rapid.SampledFrom(few), rapid.ID).Draw(w.T, "permissions")
 }
 
-// step draws one operation and tells whether it went through.
+// step draws one operation, holds what it did against the rules, and tells whether it went through.
 func (w *walk) step() bool {
 	c := w.caller()
-	switch rapid.SampledFrom([]string{"create", "create", "rotate", "update", "delete", "role", "edit", "put", "role-change", "remove"}).Draw(w.T, "operation") {
-	case "create":
-		return w.create(c)
-	case "rotate":
-		return w.rotate(c)
-	case "update":
-		return w.update(c)
-	case "delete":
-		return w.remove(c)
-	case "role":
-		return w.role(c)
-	case "edit":
-		return w.edit(c)
-	case "put":
-		return w.put(c)
-	case "role-change":
-		return w.change(c)
+	dead := w.dead(c)
+	steps := map[string]func(someone) bool{"create": w.create, "rotate": w.rotate, "update": w.update, "delete": w.remove, "role": w.role,
+		"edit": w.edit, "put": w.put, "role-change": w.change, "remove": w.leave, "mode": w.mode, "switch": w.turn, "revive": w.update}
+	name := rapid.SampledFrom([]string{"create", "create", "rotate", "rotate", "update", "update", "update", "update", "delete", "role", "edit",
+		"put", "put", "role-change", "remove", "mode", "switch", "revive", "revive"}).Draw(w.T, "operation")
+	w.revive = ""
+	if name == "revive" {
+		c = w.reviver(c)
+		dead = w.dead(c)
 	}
-	return w.leave(c)
+	w.enabled = false
+	done := steps[name](c)
+	after := w.look()
+	if done && dead {
+		w.Fatalf("%s by a key that does not work", name)
+	}
+	w.judge(c, name, w.before, after)
+	if w.enabled {
+		for key, now := range after.keys {
+			if now.on && !w.before.keys[key].on {
+				delete(w.marks, key)
+			}
+		}
+	}
+	w.before = after
+	w.check()
+	return done
 }
 
 func (w *walk) create(c someone) bool {
@@ -178,8 +202,14 @@ func (w *walk) create(c someone) bool {
 	if rapid.Bool().Draw(w.T, "named") {
 		in.Permissions = control.Some(w.some())
 	}
-	if n := rapid.Int64Range(0, 20).Draw(w.T, "limit"); n > 0 {
-		in.RateLimit = control.Some(control.LimitsInput{PerMinute: control.Some(n)})
+	if rapid.Bool().Draw(w.T, "limited") {
+		in.RateLimit = control.Some(control.LimitsInput{PerMinute: aLimit(w.T), PerDay: aLimit(w.T)})
+	}
+	if rapid.Bool().Draw(w.T, "ends") {
+		in.ExpiresAt = rapid.SampledFrom(ends).Draw(w.T, "end")
+	}
+	if box := rapid.SampledFrom(boxes).Draw(w.T, "networks"); !box.Null {
+		in.AllowedIPs = box
 	}
 	out, err := w.k.CreateKey(context.Background(), c.Caller, in)
 	if err != nil {
@@ -190,14 +220,10 @@ func (w *walk) create(c someone) bool {
 	if !member || !k.holds.within(c.holds) || !k.holds.within(w.roles[creator]) {
 		w.Fatalf("minted %v for %s (member %v), by one who holds %v", k.holds, user, member, c.holds)
 	}
-	w.withinLimit(c, k.perMinute, "minted")
-	return true
-}
-
-func (w *walk) withinLimit(c someone, n int64, what string) {
-	if c.key != nil && c.key.perMinute != 0 && (n == 0 || n > c.key.perMinute) {
-		w.Fatalf("%s a limit of %d by a key with %d", what, n, c.key.perMinute)
+	if c.key != nil {
+		w.within(c, "create", w.look().keys[k.id])
 	}
+	return true
 }
 
 func (w *walk) rotate(c someone) bool {
@@ -205,35 +231,12 @@ func (w *walk) rotate(c someone) bool {
 		return false
 	}
 	k := w.keys[pick(w.T, w.keys, "key")]
-	if _, err := w.k.RotateKey(context.Background(), c.Caller, k.id, 0); err != nil {
+	if _, err := w.k.RotateKey(context.Background(), c.Caller, k.id, rapid.SampledFrom([]int64{0, 3600, 7200}).Draw(w.T, "overlap")); err != nil {
 		return false
 	}
-	if !k.holds.within(c.holds) {
-		w.Fatalf("revealed a key with %v to one who holds %v", k.holds, c.holds)
+	if c.earlier {
+		w.Fatalf("an earlier value has rotated a key")
 	}
-	w.withinLimit(c, k.perMinute, "revealed")
-	return true
-}
-
-func (w *walk) update(c someone) bool {
-	if len(w.keys) == 0 {
-		return false
-	}
-	k := w.keys[pick(w.T, w.keys, "key")]
-	n := rapid.Int64Range(1, 20).Draw(w.T, "limit")
-	limit := control.Some(n)
-	if n == 20 {
-		n, limit = 0, control.Null[int64]()
-	}
-	done, failed, err := w.k.UpdateKeys(context.Background(), c.Caller, []control.UpdateKey{{ID: k.id, IsActive: control.Some(true),
-		RateLimit: control.Some(control.LimitsInput{PerMinute: limit})}})
-	if err != nil || len(failed) > 0 || len(done) == 0 {
-		return false
-	}
-	if narrowed := k.perMinute == 0 || n != 0 && n <= k.perMinute; !narrowed {
-		w.withinLimit(c, n, "set")
-	}
-	k.perMinute = n
 	return true
 }
 
@@ -261,6 +264,9 @@ func (w *walk) role(c someone) bool {
 }
 
 func (w *walk) given(c someone, what names, door string) {
+	if c.earlier {
+		w.Fatalf("%s was given by an earlier value of a key", door)
+	}
 	if !what.within(c.holds) {
 		w.Fatalf("%s with %v was given by one who holds %v", door, what, c.holds)
 	}
@@ -321,6 +327,8 @@ func (w *walk) leave(c someone) bool {
 			k.user = heir
 		} else if keys != "keep" && now.IsActive {
 			w.Fatalf("a key of %s goes on", user)
+		} else if keys != "keep" {
+			w.marks[k.id] = true
 		}
 	}
 	return true
@@ -328,10 +336,9 @@ func (w *walk) leave(c someone) bool {
 
 // check holds what must be true at any time.
 func (w *walk) check() {
-	for _, k := range w.keys {
-		now := w.real(k.id)
-		if !maps.Equal(setOf(catalogue.Names(now.Permissions)), k.holds) {
-			w.Fatalf("a key's permissions went from %v to %v", k.holds, catalogue.Names(now.Permissions))
+	for key, now := range w.before.keys {
+		if k := w.keys[key]; !maps.Equal(now.granted, k.holds) {
+			w.Fatalf("a key's permissions went from %v to %v", k.holds, now.granted)
 		}
 	}
 	if !slices.Contains(slices.Collect(maps.Values(w.members)), w.system["Owner"]) {
