@@ -86,7 +86,7 @@ type initFlag struct {
 func (serveCmd) Help() string {
 	return `A whole installation in one process: it makes ./keyward.db where there is none, loads every key into memory, and answers on
 127.0.0.1:8080. The first start prints the root key, once. SIGTERM and Ctrl-C stop it in order; SIGHUP reads
-the route table again.
+the route table and the certificate again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
 a machine can see those: KEYWARD_ROOT_KEY, KEYWARD_PEPPER, KEYWARD_PEPPER_PREVIOUS, KEYWARD_IMPORT_SECRETS,

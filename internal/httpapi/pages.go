@@ -35,8 +35,17 @@ func (x *exchange) servePage(r *http.Request) bool {
 		x.on = path
 	}
 	x.route, x.r = pageRoute, r
+	x.strictTransport()
 	x.api.Pages.ServeHTTP(x.w, r)
 	return true
+}
+
+// strictTransport has browsers come by TLS alone for a year (RFC 6797), where this process itself speaks TLS. A proxy that ends TLS
+// decides for itself.
+func (x *exchange) strictTransport() {
+	if x.r.TLS != nil {
+		x.w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // forPeople tells whether a person reads a refusal: a browser asks for HTML, and nobody asks the API for that.

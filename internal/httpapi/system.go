@@ -68,6 +68,7 @@ func (x *exchange) file(contentType string, content []byte) error {
 
 // page answers with HTML that may load our own style and images, and nothing else.
 func (x *exchange) page(html []byte) error {
+	x.strictTransport()
 	x.w.Header().Set("Content-Security-Policy",
 		"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	return x.file("text/html; charset=utf-8", html)

@@ -43,6 +43,7 @@ type Gauges struct {
 	LimiterForfeited func() float64
 	Connections      func() float64 // open
 	Refused          func() float64 // connections over the bounds
+	CertificateEnd   func() time.Time
 
 	RedisUp            func() bool
 	RedisNodes         func() float64
@@ -170,6 +171,10 @@ func (m *Metrics) Observe(g Gauges) {
 	counter("keyward_store_transactions_total", "Changes that were committed.", g.StoreCommits)
 	counter("keyward_store_commits_total", "Commits that brought them to the disk; changes that come together share one.", g.StoreGroups)
 	counter("keyward_store_rejected_total", "Changes that were rolled back.", g.StoreRejected)
+	if g.CertificateEnd != nil {
+		gauge("keyward_tls_not_after_seconds", "When the certificate ends, in seconds since 1970.",
+			func() float64 { return float64(g.CertificateEnd().Unix()) })
+	}
 	gauge("keyward_connections", "Open connections.", g.Connections)
 	counter("keyward_connections_refused_total", "Connections over the bounds, closed at once.", g.Refused)
 	gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -36,11 +35,7 @@ func (s *Server) makeEnvoy(context.Context) error {
 	}
 	c := extauthz.Config{Gate: s.gateway, Logger: s.log, Now: s.opt.Now, RequestID: s.ids.Next, Observer: s.metrics}
 	if s.cfg.TLS() {
-		certificate, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
-		if err != nil {
-			return fmt.Errorf("KEYWARD_TLS_CERT: %w", err)
-		}
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+		c.TLS = s.certificate.config("h2")
 	}
 	s.envoy = extauthz.New(c)
 	s.log.Info("listening for Envoy", "address", s.GRPCAddr(), "tls", s.cfg.TLS())

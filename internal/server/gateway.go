@@ -29,9 +29,16 @@ func (s *Server) makeGateway(context.Context) error {
 	return nil
 }
 
-// Reload reads the route table again. Requests under way keep the table that they began with; where the file is broken all keep the
-// one that holds, and the log says what is wrong.
+// Reload reads the certificate and the route table again. Requests under way keep what they began with; a broken file leaves the one
+// before in place, and the log says what is wrong.
 func (s *Server) Reload() {
+	if s.certificate != nil {
+		s.certificate.reload()
+	}
+	s.reloadRoutes()
+}
+
+func (s *Server) reloadRoutes() {
 	if s.cfg.Routes == "" {
 		s.log.Info("there is no route table to read again")
 		return

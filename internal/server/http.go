@@ -104,11 +104,7 @@ func (s *Server) add(l net.Listener, h http.Handler) {
 // where it is spoken.
 func (s *Server) addLean(l net.Listener, door dataplane.Door, protocols ...string) error {
 	if s.cfg.TLS() {
-		certificate, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
-		if err != nil {
-			return fmt.Errorf("KEYWARD_TLS_CERT: %w", err)
-		}
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: protocols})
+		l = tls.NewListener(l, s.certificate.config(protocols...))
 	}
 	s.servers = append(s.servers, &serving{listener: l, by: dataplane.New(door, s.bounded(nil), time.Now, s.log)})
 	return nil

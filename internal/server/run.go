@@ -44,6 +44,9 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.rehash(background) })
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
+	if s.certificate != nil {
+		tasks.Go(func() { s.every(background, certificateEvery, s.certificate.look) })
+	}
 	if s.node == nil {
 		tasks.Go(func() { s.watchFile(background) })
 	}
@@ -170,6 +173,11 @@ func (s *Server) purge(ctx context.Context, batch func(context.Context) (more bo
 
 // listen takes the addresses, so that a port that is in use is known before anything is made.
 func (s *Server) listen(ctx context.Context) (err error) {
+	if s.cfg.TLS() {
+		if s.certificate, err = newCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log, s.opt.Now); err != nil {
+			return err
+		}
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", s.cfg.Addr)
 	if err != nil {
@@ -227,6 +235,9 @@ func (s *Server) gauges() metrics.Gauges {
 		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },
 		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },
 		UsageFailed:     func() float64 { return float64(s.tally.Stats().Failed) },
+	}
+	if s.certificate != nil {
+		g.CertificateEnd = s.certificate.notAfter
 	}
 	s.limiterGauges(&g)
 	s.sharedGauges(&g)

@@ -82,6 +82,7 @@ type Server struct {
 	gate      *signin.Gate
 	dashboard *dashboard.Dashboard
 
+	certificate     *certificate // nil where TLS is not spoken
 	listener        *capped
 	dataListener    *capped          // nil where there is none
 	metricsListener *capped          // nil where there is none

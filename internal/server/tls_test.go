@@ -259,3 +259,50 @@ func TestEveryListenerIsWithinTheBoundOfConnectionsT105(t *testing.T) {
 		}
 	}
 }
+
+// A certificate that is renewed is shown by every listener, without a restart; pages have browsers come by TLS alone.
+func TestARenewedCertificateIsShownByEveryListener(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.TLSCert, cfg.TLSKey, _ = rig.Certificate(t)
+	cfg.DataAddr, cfg.GRPCAddr = "127.0.0.1:0", "127.0.0.1:0"
+	s, _ := start(t, cfg, server.Options{})
+	shown := func(addr string) string {
+		t.Helper()
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		return string(c.ConnectionState().PeerCertificates[0].Raw)
+	}
+	listeners := []string{strings.TrimPrefix(s.URL(), "https://"), strings.TrimPrefix(s.DataURL(), "https://"), s.GRPCAddr()}
+	first := shown(listeners[0])
+	cert, key, pool := rig.Certificate(t)
+	for from, to := range map[string]string{cert: cfg.TLSCert, key: cfg.TLSKey} {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Reload() // as SIGHUP does
+	for _, at := range listeners {
+		if shown(at) == first {
+			t.Errorf("%s shows the certificate from before", at)
+		}
+	}
+	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
+	for _, path := range []string{"/docs", "/"} {
+		a, err := c.Get(s.URL() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = a.Body.Close()
+		if a.Header.Get("Strict-Transport-Security") == "" {
+			t.Errorf("%s: %d %v", path, a.StatusCode, a.Header)
+		}
+	}
+}
