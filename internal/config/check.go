@@ -49,6 +49,7 @@ func (c *Config) checkRootKey(name func(string) string) error {
 	if err != nil {
 		return err
 	}
+	format.Admit(keyfmt.PrefixOf(c.RootKey.Reveal())) // an earlier prefix, perhaps: the server knows those
 	if env, ok := format.Parse(c.RootKey.Reveal()); !ok || env != keyfmt.Service {
 		return fmt.Errorf("%s: is not a well-formed service key (%s_svc_ and 49 letters and digits, the last six a checksum): "+
 			"`keyward rootkey` makes one", name("KEYWARD_ROOT_KEY"), c.KeyPrefix)

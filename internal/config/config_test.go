@@ -185,8 +185,10 @@ func TestARootKeyIsWellFormedAndNeverToldT18(t *testing.T) {
 			t.Errorf("the error tells the key: %v", err)
 		}
 	}
-	_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_KEY_PREFIX=acme", "KEYWARD_ROOT_KEY="+root.Reveal())})
-	refused(t, err, "KEYWARD_ROOT_KEY: is not a well-formed service key (acme_svc_")
+	// The prefix may be an earlier one, which the server knows and the settings do not.
+	if _, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_KEY_PREFIX=acme", "KEYWARD_ROOT_KEY="+root.Reveal())}); err != nil {
+		t.Errorf("a root key with another prefix: %v", err)
+	}
 }
 
 func TestSecretsHaveNoFlag(t *testing.T) {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,20 +144,12 @@ func KeyInURL(field string) *fault.Error {
 }
 
 // lookalike finds what is one of this installation's keys, or is meant to be one, in the URL of a request that is not ours.
-type lookalike struct {
-	prefix  string
-	pattern *regexp.Regexp
-}
+type lookalike struct{ keys *keyfmt.Finder }
 
-func newLookalike(f keyfmt.Format) lookalike {
-	prefix := f.Prefix() + "_"
-	return lookalike{prefix, regexp.MustCompile(prefix + `(?:live|test|svc)_[0-9A-Za-z]{9}`)}
-}
+func newLookalike(f keyfmt.Format) lookalike { return lookalike{f.Finder(9)} }
 
 // like costs a search for the prefix where there is none.
-func (l lookalike) like(s string) bool {
-	return strings.Contains(s, l.prefix) && l.pattern.MatchString(s)
-}
+func (l lookalike) like(s string) bool { return l.keys.In(s) }
 
 func (l lookalike) inPath(path string) bool { return l.like(canonpath.Decode(path)) }
 

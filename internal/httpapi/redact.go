@@ -13,33 +13,20 @@ import (
 // redactor takes keys out of texts that repeat what a client sent: somebody may have put one where a name belongs, and neither an
 // error nor the log must show it. What begins like a key and goes on long enough to give part of one away is cut, too.
 type redactor struct {
-	format         keyfmt.Format
-	like, signedIn *regexp.Regexp
-	begin          string // of every match of like
+	keys     *keyfmt.Finder
+	signedIn *regexp.Regexp
 }
 
 func newRedactor(f keyfmt.Format) redactor {
-	return redactor{
-		format:   f,
-		like:     regexp.MustCompile(`(` + f.Prefix() + `_(?:live|test|svc)_)[0-9A-Za-z]{9,}`),
-		signedIn: regexp.MustCompile(session.Pattern),
-		begin:    f.Prefix() + "_",
-	}
+	return redactor{keys: f.Finder(9), signedIn: regexp.MustCompile(session.Pattern)}
 }
 
 func (r redactor) text(s string) string {
-	if !strings.Contains(s, r.begin) && !strings.Contains(s, session.Begin) { // nearly always, and much quicker told than by the patterns
+	s = r.keys.Cut(s)
+	if !strings.Contains(s, session.Begin) { // nearly always, and much quicker told than by the pattern
 		return s
 	}
-	return r.signedIn.ReplaceAllString(r.like.ReplaceAllStringFunc(s, r.key), "$1…")
-}
-
-// key is what may be shown of what looks like a key: the mask of a whole one.
-func (r redactor) key(s string) string {
-	if _, whole := r.format.Parse(s); whole {
-		return r.format.Mask(keyfmt.NewSecret(s))
-	}
-	return r.like.ReplaceAllString(s, "$1…")
+	return r.signedIn.ReplaceAllString(s, "$1…")
 }
 
 func (r redactor) details(ds []fault.Detail) []wire.Detail {

@@ -11,7 +11,9 @@ import (
 	"io"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -49,15 +51,47 @@ var digits = func() (d [256]byte) {
 
 var prefixForm = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 
-// Format makes and reads the keys of one installation. The zero value is not usable.
-type Format struct{ prefix string }
+// Format makes and reads the keys of one installation. The zero value is not usable. Copies share the earlier prefixes.
+type Format struct {
+	prefix string
+	others *atomic.Pointer[[]string] // prefixes that keys were given before, or are given by another node
+}
 
 // NewFormat takes the installation's prefix: 1–16 lower-case letters and digits, a letter first.
 func NewFormat(prefix string) (Format, error) {
 	if !prefixForm.MatchString(prefix) {
 		return Format{}, fmt.Errorf("key prefix %q: want 1 to 16 lower-case letters and digits, a letter first", prefix)
 	}
-	return Format{prefix: prefix}, nil
+	return Format{prefix: prefix, others: &atomic.Pointer[[]string]{}}, nil
+}
+
+// Admit has keys with these prefixes read, too, by every copy of the format. What is no prefix is left out.
+func (f Format) Admit(prefixes ...string) {
+	all := f.Prefixes()[1:]
+	for _, p := range prefixes {
+		if p != f.prefix && prefixForm.MatchString(p) && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	f.others.Store(&all)
+}
+
+// Prefixes lists the prefixes of keys that are read; the first is that of new ones.
+func (f Format) Prefixes() []string {
+	all := []string{f.prefix}
+	if others := f.others.Load(); others != nil {
+		all = append(all, *others...)
+	}
+	return all
+}
+
+// PrefixOf is what stands before the first "_" of a key, or of its mask; "" where that is no prefix.
+func PrefixOf(key string) string {
+	prefix, _, found := strings.Cut(key, "_")
+	if !found || !prefixForm.MatchString(prefix) {
+		return ""
+	}
+	return prefix
 }
 
 // Prefix gives the installation's prefix.
@@ -65,7 +99,16 @@ func (f Format) Prefix() string { return f.prefix }
 
 // Pattern is a regular expression (RE2) that finds this installation's keys in text, for secret scanners.
 func (f Format) Pattern() string {
-	return `\b` + f.prefix + `_(?:live|test|svc)_[0-9A-Za-z]{49}\b`
+	return `\b` + f.anyPrefix() + `_(?:live|test|svc)_[0-9A-Za-z]{49}\b`
+}
+
+// anyPrefix is a regular expression for the prefixes, which hold no special character.
+func (f Format) anyPrefix() string {
+	all := f.Prefixes()
+	if len(all) == 1 {
+		return f.prefix
+	}
+	return `(?:` + strings.Join(all, "|") + `)`
 }
 
 // Mint makes a new key out of 256 bits of rand.
@@ -103,8 +146,27 @@ func checksum(body []byte) []byte {
 func (f Format) Parse(s string) (Environment, bool) {
 	p := len(f.prefix)
 	if len(s) < p+2 || s[:p] != f.prefix || s[p] != '_' {
+		return f.parseOther(s)
+	}
+	return parseAfter(s, p)
+}
+
+// parseOther reads a key with another prefix than that of new ones.
+func (f Format) parseOther(s string) (Environment, bool) {
+	others := f.others.Load()
+	if others == nil {
 		return "", false
 	}
+	for _, prefix := range *others {
+		if p := len(prefix); len(s) >= p+2 && s[:p] == prefix && s[p] == '_' {
+			return parseAfter(s, p)
+		}
+	}
+	return "", false
+}
+
+// parseAfter reads what follows a prefix of p bytes.
+func parseAfter(s string, p int) (Environment, bool) {
 	env := environment(s[p+1:])
 	head := p + 1 + len(env) + 1
 	if env == "" || len(s) != head+tailLen {
@@ -177,14 +239,18 @@ func (f Format) Mask(s Secret) string {
 	if !ok {
 		return "…"
 	}
-	head := len(f.prefix) + 1 + len(env) + 1 + 4
+	head := strings.IndexByte(value, '_') + 1 + len(env) + 1 + 4
 	return value[:head] + "…" + value[len(value)-4:]
 }
 
 // IsMask tells whether a text has the form of a mask that Mask makes of a key.
 func (f Format) IsMask(s string) bool {
+	prefix := PrefixOf(s)
+	if !slices.Contains(f.Prefixes(), prefix) {
+		return false
+	}
 	for _, env := range [...]Environment{Live, Test} {
-		rest, ok := strings.CutPrefix(s, f.prefix+"_"+string(env)+"_")
+		rest, ok := strings.CutPrefix(s, prefix+"_"+string(env)+"_")
 		if !ok {
 			continue
 		}

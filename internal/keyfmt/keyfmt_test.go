@@ -279,3 +279,49 @@ func TestT17AKeyIsFoundWithinAText(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysWithAnEarlierPrefixAreReadWhereverKeysAre(t *testing.T) {
+	old := mint(t, keyfmt.Live)
+	now, err := keyfmt.NewFormat("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, finder := now, now.Finder(9)
+	text := "see " + old.Reveal() + ", please"
+	if _, ok := now.Parse(old.Reveal()); ok || finder.In(text) {
+		t.Error("a prefix is read that was never given")
+	}
+	now.Admit("kw", "kw", "acme", "No Prefix")
+	if got := strings.Join(copied.Prefixes(), " "); got != "acme kw" {
+		t.Errorf("a copy has the prefixes %s", got)
+	}
+	if env, ok := copied.Parse(old.Reveal()); !ok || env != keyfmt.Live {
+		t.Error("a key with the earlier prefix is not read")
+	}
+	if got, want := copied.Mask(old), format(t).Mask(old); got != want {
+		t.Errorf("its mask is %s, want %s", got, want)
+	}
+	if got := finder.Cut(text); !finder.In(text) || got != "see "+now.Mask(old)+", please" {
+		t.Errorf("in a text it becomes %q", got)
+	}
+	if got := finder.Cut(text[:30]); got != "see kw_live_…" {
+		t.Errorf("the beginning of it becomes %q", got)
+	}
+	fresh, err := now.Mint(rand.Reader, keyfmt.Test)
+	if err != nil || !strings.HasPrefix(fresh.Reveal(), "acme_test_") {
+		t.Errorf("a new key is %s, %v", now.Mask(fresh), err)
+	}
+	both := regexp.MustCompile(copied.Pattern())
+	for _, s := range []keyfmt.Secret{old, fresh} {
+		if both.FindString("("+s.Reveal()+")") != s.Reveal() {
+			t.Errorf("the pattern does not find %s", now.Mask(s))
+		}
+	}
+	foreign := "kw" + strings.TrimPrefix(fresh.Reveal(), "acme")
+	if _, ok := now.Parse(foreign); ok {
+		t.Error("a checksum that was made over another prefix is taken")
+	}
+	if n := testing.AllocsPerRun(100, func() { now.Parse(old.Reveal()); now.Parse("nonsense"); finder.In("a long text without one") }); n != 0 {
+		t.Errorf("reading allocates %v times", n)
+	}
+}

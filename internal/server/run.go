@@ -51,6 +51,7 @@ func (s *Server) Run(ctx context.Context) error {
 		tasks.Go(func() { s.watchFile(background) })
 	}
 	if s.node != nil {
+		tasks.Go(func() { s.every(background, lookEvery, s.learnPrefixes) })
 		s.node.Listens(s.URL())
 		tasks.Go(func() { s.node.Run(background) })
 	}
@@ -127,6 +128,13 @@ func (s *Server) every(ctx context.Context, interval time.Duration, task func(co
 		case <-tick.C:
 			task(ctx)
 		}
+	}
+}
+
+// learnPrefixes admits those that another node, with another setting, gives to keys.
+func (s *Server) learnPrefixes(ctx context.Context) {
+	if known, err := s.db.KeyPrefixes(ctx); err == nil {
+		s.format.Admit(known...)
 	}
 }
 

@@ -82,6 +82,24 @@ func (s *Server) openStore(ctx context.Context) error {
 		s.log.Warn("the machine's clock is behind the database's: time stands still until it has caught up", "mark", mark)
 	}
 	s.clock.Advance(s.db.TimeMark())
+	return s.admitPrefixes(ctx)
+}
+
+// admitPrefixes has keys of earlier prefixes work on: the installation remembers those that it has given to keys.
+func (s *Server) admitPrefixes(ctx context.Context) error {
+	known, err := s.db.RememberKeyPrefix(ctx, s.cfg.KeyPrefix)
+	if err != nil {
+		return fmt.Errorf("look at the prefixes of keys: %w", err)
+	}
+	s.format.Admit(known...)
+	if earlier := s.format.Prefixes()[1:]; len(earlier) > 0 {
+		s.log.Info("keys with earlier prefixes work on", "prefixes", earlier)
+	}
+	if root := s.cfg.RootKey.Reveal(); root != "" {
+		if _, ok := s.format.Parse(root); !ok {
+			return fmt.Errorf("KEYWARD_ROOT_KEY: begins with %s_, and this installation has never given that prefix to keys", keyfmt.PrefixOf(root))
+		}
+	}
 	return nil
 }
 
