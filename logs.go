@@ -29,7 +29,8 @@ type LogEntry struct {
 // LogPagination says where a page stands in the log, and how much there is.
 type LogPagination struct {
 	Pagination
-	Total       int  `json:"total"`
+	// Total is nil where the server did not count.
+	Total       *int `json:"total"`
 	Offset      int  `json:"offset"`
 	HasPrevious bool `json:"hasPrevious"`
 }

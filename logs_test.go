@@ -34,7 +34,7 @@ func TestTheLogIsAskedForByEveryFilter(t *testing.T) {
 			}},
 			Pagination: keyward.LogPagination{
 				Pagination: keyward.Pagination{Limit: 1, NextCursor: "c", HasNext: true},
-				Total:      9, Offset: 2, HasPrevious: true,
+				Total:      new(9), Offset: 2, HasPrevious: true,
 			},
 			UniqueEventTypes: []string{"api_key.created"},
 		},

@@ -259,14 +259,14 @@ type ListLogs struct {
 	Target    string // the id of what changed
 	Ascending bool
 	From, To  time.Time
-	// Stretch bounds a search that goes back from the newest event: to so many events of the log, whether they match or not. 0: all.
+	// Stretch bounds what a page looks at: so many events of the log, whether they match or not. 0 is the most that any page may.
 	Stretch int
 }
 
 // Logs is a page of the log.
 type Logs struct {
 	Events     []audit.Event
-	Total      int64 // over all pages; -1 where a Stretch was searched and not all of the log
+	Total      int64 // over all pages; -1 where they were not counted
 	Limit      int
 	Offset     int
 	NextCursor string

@@ -25,6 +25,7 @@ type Service struct {
 	rand     io.Reader
 	recent   Recent
 	cursors  sealer
+	searches *searches
 	anyone   bool // may make workspaces
 }
 
@@ -47,7 +48,7 @@ func New(c Config) *Service {
 		c.Recent = nothingRecent{}
 	}
 	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
-		cursors: sealer{key: c.DB.Secret()}, anyone: c.AnyoneCreatesWorkspaces}
+		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces}
 }
 
 // Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so

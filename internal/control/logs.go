@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +33,14 @@ func (f ListLogs) list(ws string) string {
 	return fmt.Sprintf("logs\x00%s\x00%s\x00%s\x00%s\x00%s\x00%v\x00%d\x00%d", ws, f.Search, f.EventType, f.ActorID, f.Target, f.Ascending, f.From.UnixMilli(), f.To.UnixMilli())
 }
 
-// ListLogs gives a page of the log, by offset or by cursor.
+// maxOffset bounds the events that a page by offset passes over; a cursor goes further.
+const maxOffset = 10_000
+
+// ListLogs gives a page of the log, by offset or by cursor. A page looks at maxSearched events at most: it may be empty where more of the log
+// is left, and then has a cursor all the same.
 func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, error) {
 	var out Logs
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	err := s.search(ctx, c, in.Workspace, func(v *store.View, a *actor) error {
 		f, err := s.logFilter(v, a, in)
 		if err != nil {
 			return err
@@ -43,8 +48,8 @@ func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, er
 		if out.Limit, err = limit(in.Limit); err != nil {
 			return err
 		}
-		if out.Offset = in.Offset; in.Offset < 0 || in.Offset > 0 && in.Cursor != "" {
-			return fault.Invalid("offset", "must not be negative, and does not go with a cursor")
+		if out.Offset = in.Offset; in.Offset < 0 || in.Offset > maxOffset || in.Offset > 0 && in.Cursor != "" {
+			return fault.Invalid("offset", "must be between 0 and %d, and does not go with a cursor", maxOffset)
 		}
 		list := in.list(string(f.Workspace))
 		position, err := s.cursors.open(list, in.Cursor)
@@ -56,14 +61,15 @@ func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, er
 				return fault.Invalid("cursor", "is not one that this list gave")
 			}
 		}
-		if err := stretch(v, &f, in.Stretch, &out); err != nil {
+		last, err := stretch(v, &f, cmp.Or(in.Stretch, maxSearched)+in.Offset, &out)
+		if err != nil {
 			return err
 		}
-		if err := readLogs(v, f, f.DownTo > 0 || in.Stretch > 0 && in.Search != "" && in.Cursor != "", &out); err != nil {
+		if err := readLogs(v, f, last, &out); err != nil {
 			return err
 		}
-		if !out.Back.IsZero() {
-			out.NextCursor = s.cursors.seal(list, strconv.FormatInt(f.DownTo, 10))
+		if last > 0 {
+			out.NextCursor = s.cursors.seal(list, strconv.FormatInt(last, 10))
 		}
 		if len(out.Events) > out.Limit {
 			out.Events, out.Back = out.Events[:out.Limit], time.Time{}
@@ -74,31 +80,52 @@ func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, er
 	return out, storageFault(err)
 }
 
-// stretch bounds a search.
-func stretch(v *store.View, f *store.LogFilter, n int, out *Logs) error {
-	if n == 0 || f.Search == "" || f.Ascending {
-		return nil
+// plain tells whether every event that the walk meets belongs to the page: then its limit bounds the page.
+func plain(f *store.LogFilter) bool {
+	return f.Search == "" && f.Type == "" && f.Actor == "" && f.Target == "" && f.From.IsZero() && f.To.IsZero()
+}
+
+// stretch bounds a search, and answers the Seq up to which it goes where more is left beyond it, else 0.
+func stretch(v *store.View, f *store.LogFilter, n int, out *Logs) (last int64, err error) {
+	if plain(f) {
+		return 0, nil
 	}
 	seq, at, err := v.LogStretch(*f, n)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if f.Ascending {
+		f.UpTo = seq
+		if f.To.IsZero() || at.Before(f.To) {
+			return seq, nil
+		}
+		return 0, nil
 	}
 	f.DownTo = seq
 	if f.From.IsZero() || at.After(f.From) { // else nothing that is older is asked for
 		out.Back = at
+		return seq, nil
 	}
-	return err
+	return 0, nil
 }
 
-// readLogs reads one event more than the page holds, the count over all pages where it is wanted, and the types that occur.
-func readLogs(v *store.View, f store.LogFilter, uncounted bool, out *Logs) error {
+// readLogs reads one event more than the page holds, the count over all pages where it costs little, and the types that occur.
+func readLogs(v *store.View, f store.LogFilter, last int64, out *Logs) error {
 	var err error
-	counted := f
-	counted.AfterSeq = 0
-	if out.Total = -1; !uncounted {
-		if out.Total, err = v.LogCount(counted); err != nil {
-			return err
-		}
+	out.Total = -1
+	only := f
+	only.Type, only.AfterSeq = "", 0
+	switch {
+	case plain(&only):
+		out.Total, err = v.LogCounter(f.Workspace, f.All, f.Type)
+	case last == 0 && f.DownTo == 0 && f.UpTo == 0 && f.AfterSeq == 0: // all of it was looked at
+		out.Total, err = v.LogCount(f)
+	}
+	if err != nil {
+		return err
 	}
 	if out.Types, err = v.LogTypes(f.Workspace, f.All); err != nil {
 		return err
@@ -111,24 +138,33 @@ func readLogs(v *store.View, f store.LogFilter, uncounted bool, out *Logs) error
 // ExportLogs calls emit with every event that matches, or with the first Limit of them. It reads in pages, each in a snapshot of
 // its own, so that a slow reader holds nothing up; what happens meanwhile may be in it.
 func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit func(audit.Event) error) error {
+	if in.Offset > maxOffset {
+		return fault.Invalid("offset", "must be between 0 and %d", maxOffset)
+	}
 	if in.Limit < 0 || in.Limit > maxLimit {
 		return fault.Invalid("limit", "must be between 1 and %d", maxLimit)
 	}
 	left, after := in.Limit, int64(0)
 	for first := true; ; first = false {
 		var events []audit.Event
-		err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		var last int64
+		full := exportPage
+		err := s.search(ctx, c, in.Workspace, func(v *store.View, a *actor) error {
 			f, err := s.logFilter(v, a, in)
 			if err != nil {
 				return err
 			}
-			f.AfterSeq, f.Limit = after, exportPage
+			f.AfterSeq = after
 			if first {
 				f.Offset = in.Offset
 			}
-			if left > 0 {
-				f.Limit = left
+			if last, err = stretch(v, &f, maxSearched+f.Offset, &Logs{}); err != nil {
+				return err
 			}
+			if left > 0 {
+				full = min(left, exportPage)
+			}
+			f.Limit = full
 			events, err = v.Logs(f)
 			return err
 		})
@@ -140,9 +176,15 @@ func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit fu
 				return err
 			}
 		}
-		if in.Limit > 0 || len(events) < exportPage {
+		switch {
+		case len(events) == full:
+			last = events[full-1].Seq
+		case last == 0:
 			return nil
 		}
-		after = events[len(events)-1].Seq
+		after = last
+		if left -= len(events); in.Limit > 0 && left <= 0 {
+			return nil
+		}
 	}
 }

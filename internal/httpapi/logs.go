@@ -72,10 +72,14 @@ func (q query) logs() (in control.ListLogs, err error) {
 }
 
 func logList(page control.Logs, cursor string) wire.LogList {
+	var total *int64
+	if page.Total >= 0 {
+		total = &page.Total
+	}
 	return wire.LogList{
 		Logs: mapped(page.Events, event),
 		Pagination: wire.LogPagination{
-			Total: page.Total, Limit: page.Limit, Offset: page.Offset,
+			Total: total, Limit: page.Limit, Offset: page.Offset,
 			HasNext: page.NextCursor != "", HasPrevious: page.Offset > 0 || cursor != "",
 			NextCursor: wire.TextOrNull(page.NextCursor),
 		},

@@ -99,7 +99,7 @@ func furniture() []string {
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0)`,
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1)`,
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
-		`INSERT INTO event_types VALUES ('', 'x'), ('w1', 'api_key.created')`,
+		`INSERT INTO event_types VALUES ('', 'x', 1), ('w1', 'api_key.created', 1)`,
 		`INSERT INTO event_targets VALUES ('k00001', 2), ('k00001', 1)`,
 		`INSERT INTO day_quotas VALUES (x'00000000000000000000000000000000', 20000, 5), (x'ff000000000000000000000000000000', 20001, 7)`,
 		`INSERT INTO saved_windows VALUES ('n', 0, x'')`,

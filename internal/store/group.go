@@ -158,6 +158,7 @@ type progress struct {
 	head    head
 	changes []feed.Change
 	sets    []internedSet
+	types   []eventType // of the events
 }
 
 // begin reads where the log ends: what is in memory could be older than the file.
@@ -211,6 +212,9 @@ func (g *group) end() error {
 		return errNothing
 	}
 	if err := g.appendChanges(context.Background()); err != nil {
+		return err
+	}
+	if err := g.countTypes(context.Background()); err != nil {
 		return err
 	}
 	return g.q.Later(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, time_mark_ms = ? WHERE one = 1`,

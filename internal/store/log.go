@@ -26,6 +26,7 @@ type LogFilter struct {
 	Offset    int
 	AfterSeq  int64 // the Seq of the last event seen, 0 at first
 	DownTo    int64 // no event of a lower Seq; 0 for none
+	UpTo      int64 // no event of a higher Seq; 0 for none
 }
 
 const selectEvents = `SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata, hash FROM events`
@@ -63,6 +64,9 @@ func (v *View) logWhere(f LogFilter) where {
 	if f.DownTo > 0 {
 		w.and("seq >= ?", f.DownTo)
 	}
+	if f.UpTo > 0 {
+		w.and("seq <= ?", f.UpTo)
+	}
 	if f.Search != "" {
 		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "type", "description", "actor_id", "actor_email", "metadata")
 		w.and(condition, args...)
@@ -92,24 +96,50 @@ func (v *View) LogCount(f LogFilter) (int64, error) {
 	return one(v, scanInt, `SELECT count(*) FROM events`+w.String(), w.args...)
 }
 
-// LogStretch is the oldest of the n newest events before f.AfterSeq and f.To, of those that f.Workspace and f.All select, or ErrNotFound where there
-// are fewer. It walks along an index, so that a search can be made over so many events and no more.
-func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err error) {
+// LogCounter is LogCount for what is counted as it is written: a workspace, or everything, and of that one type or all.
+func (v *View) LogCounter(ws id.Workspace, everywhere bool, kind string) (int64, error) {
 	var w where
-	if !f.All {
-		w.and("workspace_id = ?", f.Workspace)
+	if !everywhere {
+		w.and("workspace_id = ?", ws)
+	}
+	if kind != "" {
+		w.and("type = ?", kind)
+	}
+	return one(v, scanInt, `SELECT CAST(coalesce(sum(events), 0) AS `+v.db.bigint()+`) FROM event_types`+w.String(), w.args...)
+}
+
+// bigint is the type of a sum: PostgreSQL makes it a numeric.
+func (db *DB) bigint() string {
+	if db.shared != nil {
+		return "BIGINT"
+	}
+	return "INTEGER"
+}
+
+// LogStretch is the last of n events from f.AfterSeq on, in the order of f, of those that f.Workspace, f.All and one of f.Type and f.Actor
+// select, or ErrNotFound where there are fewer. It walks along an index, so that a search can be made over so many events and no more.
+func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err error) {
+	base := LogFilter{Workspace: f.Workspace, All: f.All}
+	if !f.All { // else there is no index to walk along
+		if base.Type = f.Type; f.Type == "" {
+			base.Actor = f.Actor
+		}
+	}
+	w, after, order := v.logWhere(base), "seq < ?", "DESC"
+	if f.Ascending {
+		after, order = "seq > ?", "ASC"
 	}
 	if f.AfterSeq > 0 {
-		w.and("seq < ?", f.AfterSeq)
+		w.and(after, f.AfterSeq)
 	}
-	if !f.To.IsZero() {
+	if !f.To.IsZero() && !f.Ascending {
 		first, err := v.firstAt(ceilMillis(f.To))
 		if err != nil {
 			return 0, at, err
 		}
 		w.and("seq < ?", first)
 	}
-	seq, err = one(v, scanInt, `SELECT seq FROM events`+w.String()+` ORDER BY seq DESC LIMIT 1 OFFSET ?`, append(w.args, n-1)...)
+	seq, err = one(v, scanInt, `SELECT seq FROM events`+w.String()+` ORDER BY seq `+order+` LIMIT 1 OFFSET ?`, append(w.args, n-1)...)
 	if err != nil {
 		return 0, at, err
 	}
@@ -153,9 +183,6 @@ func (tx *Tx) Record(e audit.Event) error {
 	err := tx.q.Later(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
 		metadata, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
-	if err == nil {
-		err = tx.q.Later(tx.ctx, `INSERT INTO event_types (workspace_id, type) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Workspace, e.Type)
-	}
 	if err == nil && e.Target != "" {
 		err = tx.q.Later(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
 	}
@@ -163,47 +190,84 @@ func (tx *Tx) Record(e audit.Event) error {
 		return fmt.Errorf("record event: %w", err)
 	}
 	tx.group.head = head{e.Seq, e.Hash}
+	tx.group.types = append(tx.group.types, eventType{e.Workspace, e.Type})
 	tx.events++
 	return nil
 }
 
-// VerifyLog walks the hash chain of the whole log on one snapshot and counts the events. An error wraps ErrChain and names the
-// first Seq that is wrong. It finds what was changed, removed or put in by one who did not compute every later hash anew.
-func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
-	err = db.View(ctx, func(v *View) error {
-		var at head
-		last := int64(math.MinInt64)
-		check := func(e audit.Event) error {
-			switch {
-			case e.Seq != at.seq+1:
-				return fmt.Errorf("%w: event %d is missing", ErrChain, at.seq+1)
-			case e.Chain(at.hash) != e.Hash:
-				return fmt.Errorf("%w: event %d was changed", ErrChain, e.Seq)
-			}
-			at, last = head{e.Seq, e.Hash}, e.Seq
-			events++
-			return nil
+// eventType is a type in a workspace.
+type eventType struct {
+	workspace id.Workspace
+	kind      audit.Type
+}
+
+// countTypes adds the group's events to the counters, each once however many there are: a row that changes often in one transaction is dear.
+func (g *group) countTypes(ctx context.Context) error {
+	counts := map[eventType]int{}
+	for _, t := range g.types {
+		counts[t]++
+	}
+	for _, t := range g.types { // in the order in which they came
+		if counts[t] == 0 {
+			continue
 		}
-		const page = 10_000
-		for n := int64(page); n == page; {
+		err := g.q.Later(ctx, `INSERT INTO event_types (workspace_id, type, events) VALUES (?, ?, ?)
+			ON CONFLICT (workspace_id, type) DO UPDATE SET events = event_types.events + excluded.events`, t.workspace, t.kind, counts[t])
+		if err != nil {
+			return fmt.Errorf("count the events: %w", err)
+		}
+		counts[t] = 0
+	}
+	return nil
+}
+
+// chainPage is how many events VerifyLog reads on one snapshot.
+const chainPage = 10_000
+
+// VerifyLog walks the hash chain of the whole log and counts the events. An error wraps ErrChain and names the first Seq that is wrong. It
+// finds what was changed, removed or put in by one who did not compute every later hash anew. It reads page by page, each on a snapshot of
+// its own, so that it holds up neither the write-ahead log nor PostgreSQL's clean-up; the end is looked at together with the last page.
+func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
+	at := head{seq: 0}
+	last := int64(math.MinInt64)
+	check := func(e audit.Event) error {
+		switch {
+		case e.Seq != at.seq+1:
+			return fmt.Errorf("%w: event %d is missing", ErrChain, at.seq+1)
+		case e.Chain(at.hash) != e.Hash:
+			return fmt.Errorf("%w: event %d was changed", ErrChain, e.Seq)
+		}
+		at, last = head{e.Seq, e.Hash}, e.Seq
+		events++
+		return nil
+	}
+	for more := true; more && err == nil; {
+		err = db.View(ctx, func(v *View) error {
 			before := events
-			if err := each(v, scanEvent, check, selectEvents+` WHERE seq > ? ORDER BY seq LIMIT ?`, last, page); err != nil {
+			if err := each(v, scanEvent, check, selectEvents+` WHERE seq > ? ORDER BY seq LIMIT ?`, last, chainPage); err != nil {
 				return err
 			}
-			n = events - before
-		}
-		i, err := one(v, scanInstallation, selectInstallation)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			return fmt.Errorf("%w: where it ends is not written down", ErrChain)
-		case err != nil:
-			return err
-		case at.seq < i.head.seq:
-			return fmt.Errorf("%w: event %d is missing", ErrChain, at.seq+1)
-		case at != i.head:
-			return fmt.Errorf("%w: event %d is not the last that was written", ErrChain, at.seq)
-		}
-		return nil
-	})
+			if more = events-before == chainPage; more {
+				return nil
+			}
+			return v.endsAt(at)
+		})
+	}
 	return events, err
+}
+
+// endsAt tells whether the log ends with the event where it is written down that it does.
+func (v *View) endsAt(at head) error {
+	i, err := one(v, scanInstallation, selectInstallation)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("%w: where it ends is not written down", ErrChain)
+	case err != nil:
+		return err
+	case at.seq < i.head.seq:
+		return fmt.Errorf("%w: event %d is missing", ErrChain, at.seq+1)
+	case at != i.head:
+		return fmt.Errorf("%w: event %d is not the last that was written", ErrChain, at.seq)
+	}
+	return nil
 }

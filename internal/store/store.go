@@ -132,6 +132,9 @@ func (db *DB) Glance(ctx context.Context, fn func(*View) error) error {
 	})
 }
 
+// Readers is how many Views run at once; more wait.
+func (db *DB) Readers() int { return db.driver.Readers() }
+
 // Ping tells whether the database can be read.
 func (db *DB) Ping(ctx context.Context) error {
 	return db.Glance(ctx, func(v *View) error {

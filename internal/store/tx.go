@@ -33,6 +33,7 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	before, touched, events := tx.group.progress, tx.touched, tx.events
 	// Clipped, an append copies: what is taken back can't be overwritten by what comes after.
 	before.changes, before.sets = slices.Clip(before.changes), slices.Clip(before.sets)
+	before.types = slices.Clip(before.types)
 	if err := tx.q.Later(tx.ctx, "SAVEPOINT "+name); err != nil {
 		return err, nil
 	}

@@ -21,7 +21,7 @@ type LogList struct {
 
 // LogPagination says where a page of the log stands and where the log goes on.
 type LogPagination struct {
-	Total       int64   `json:"total"`
+	Total       *int64  `json:"total"` // null where it was not counted
 	Limit       int     `json:"limit"`
 	Offset      int     `json:"offset"`
 	HasNext     bool    `json:"hasNext"`

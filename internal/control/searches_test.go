@@ -1,0 +1,99 @@
+package control_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// fill appends n events to a workspace's log.
+func (k *kit) fill(t failer, ws string, n int) {
+	t.Helper()
+	for n > 0 {
+		batch := min(n, 5000)
+		must(t, k.db.Update(context.Background(), func(tx *store.Tx) error {
+			for i := range batch {
+				err := tx.Record(audit.Event{ID: id.Event(fmt.Sprint(n, i)), Workspace: id.Workspace(ws), Type: audit.RoleUpdated, Description: "filler"})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		n -= batch
+	}
+}
+
+func TestAPageOfASearchLooksAtTenThousandEventsT105(t *testing.T) {
+	t.Parallel()
+	k, ws := inWorkspace(t)
+	k.key(t, ws, "owner")
+	k.fill(t, ws, 12_000)
+	for name, in := range map[string]control.ListLogs{
+		"search": {Search: "api_key.created"}, "search upwards": {Search: "filler no", Ascending: true}, "from": {From: time.Unix(1, 0), Search: "x y z"},
+		"installation": {Search: "api_key.created"}, "target": {Target: "nothing"},
+	} {
+		if name != "installation" {
+			in.Workspace = ws
+		}
+		page, err := k.ListLogs(t.Context(), k.root, in)
+		must(t, err)
+		if len(page.Events) > 0 || page.NextCursor == "" || page.Total != -1 {
+			t.Errorf("%s: %d events, next %q, total %d: want an empty page that goes on", name, len(page.Events), page.NextCursor, page.Total)
+		}
+		in.Cursor = page.NextCursor
+		page, err = k.ListLogs(t.Context(), k.root, in)
+		must(t, err)
+		if page.NextCursor != "" || in.Search == "api_key.created" && len(page.Events) != 1 {
+			t.Errorf("%s: the second page has %d events, next %q", name, len(page.Events), page.NextCursor)
+		}
+	}
+	for kind, want := range map[string]int64{"api_key.created": 1, "role.updated": 12_000, "": -1} {
+		page, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, EventType: kind})
+		must(t, err)
+		if want >= 0 && page.Total != want || want < 0 && page.Total < 12_001 {
+			t.Errorf("type %q: total %d, want %d", kind, page.Total, want)
+		}
+	}
+	found := 0
+	must(t, k.ExportLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "api_key.created"}, func(audit.Event) error { found++; return nil }))
+	if found != 1 {
+		t.Errorf("the export has %d events, want 1", found)
+	}
+}
+
+func TestSearchesLeaveReadersToOthersT105(t *testing.T) {
+	t.Parallel()
+	k, ws := inWorkspace(t)
+	other := k.found(t)
+	release, held := make(chan struct{}), make(chan struct{}, 100)
+	var wg sync.WaitGroup
+	for range 8 { // exports whose events are held while they are within nothing
+		wg.Go(func() {
+			_ = k.ExportLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "created"}, func(audit.Event) error {
+				held <- struct{}{}
+				<-release
+				return nil
+			})
+		})
+	}
+	<-held
+	if _, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: other}); err != nil {
+		t.Errorf("another workspace beside slow exports: %v", err)
+	}
+	close(release)
+	wg.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := k.ListLogs(ctx, k.root, control.ListLogs{Workspace: ws}); err == nil || fault.Is(err, fault.Unavailable) {
+		t.Errorf("a caller who has gone: %v", err)
+	}
+}
