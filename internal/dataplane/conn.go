@@ -27,6 +27,8 @@ type conn struct {
 	busy   atomic.Bool          // within a request
 	last   bool                 // the answer is the connection's last
 
+	admitted bool // the request's credential was looked at before its body
+
 	in    []byte  // what was read and not yet answered
 	reply *answer // from when a request is answered to when that is written
 	head  head
@@ -147,12 +149,27 @@ func (c *conn) next() step {
 				if len(c.in) >= c.head.size+c.head.body {
 					return c.answer()
 				}
+				if !c.admits() {
+					return handOver
+				}
 			}
 		}
 		if s, ok := c.read(); !ok {
 			return s
 		}
 	}
+}
+
+// admits tells whether the rest of a body is to be read here: a large one only for a credential that is good. net/http, where the others
+// go, reads nothing before it has looked at theirs.
+func (c *conn) admits() bool {
+	h := &c.head
+	return h.body <= firstBuffer || c.admitted || c.admit()
+}
+
+func (c *conn) admit() bool {
+	c.admitted = c.server.door.Admits(textOf(c.head.token), c.server.client(c.peer, c.head.forwarded))
+	return c.admitted
 }
 
 // read waits for more; where it does not come, the step says what is to be done.
@@ -257,6 +274,7 @@ func (c *conn) write() bool {
 	if err != nil || c.last {
 		return false
 	}
+	c.admitted = false
 	left := copy(c.in, c.in[c.head.size+c.head.body:])
 	c.in = c.in[:left]
 	if left == 0 {

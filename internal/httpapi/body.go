@@ -19,7 +19,16 @@ import (
 const (
 	maxBody  = 1 << 20
 	maxSpill = 4 << 20
+	maxShort = 8 << 10 // of a form, and of what is sent without a credential
 )
+
+// most bounds the body of an operation.
+func (rt *route) most() int64 {
+	if rt.public || rt.body == formBody {
+		return maxShort
+	}
+	return maxBody
+}
 
 // decode reads the JSON body as the route declares it.
 func (x *exchange) decode(into any) error {
@@ -85,25 +94,30 @@ func (x *exchange) readBody(media string, needed bool) ([]byte, error) {
 	if err := checkMedia(x.r.Header, media); err != nil {
 		return nil, err
 	}
-	if x.r.ContentLength > maxBody {
-		return nil, x.tooLarge()
+	most := x.route.most()
+	if x.r.ContentLength > most {
+		return nil, x.tooLarge(most)
 	}
-	data, err := io.ReadAll(io.LimitReader(x.r.Body, maxBody+1))
+	data, err := io.ReadAll(io.LimitReader(x.r.Body, most+1))
 	switch {
 	case err != nil:
 		return nil, fault.Invalid(strictjson.Body, "could not be read").Because(err)
-	case len(data) > maxBody:
-		return nil, x.tooLarge()
+	case int64(len(data)) > most:
+		return nil, x.tooLarge(most)
 	}
 	return data, nil
 }
 
 // tooLarge refuses. A client that waits to be asked for its body is not asked, and one that announces far too much not listened to.
-func (x *exchange) tooLarge() error {
+func (x *exchange) tooLarge(most int64) error {
 	if x.r.Header.Get("Expect") == "" && x.r.ContentLength <= maxBody+maxSpill {
 		_, _ = io.CopyN(io.Discard, x.r.Body, maxSpill) // the refusal is the same, however much of it came
 	}
-	return fault.New(fault.BodyTooLarge, "the body is larger than 1 MiB", fault.Detail{Field: strictjson.Body, Message: "is larger than 1 MiB"})
+	bound := "1 MiB"
+	if most == maxShort {
+		bound = "8 KiB"
+	}
+	return fault.New(fault.BodyTooLarge, "the body is larger than "+bound, fault.Detail{Field: strictjson.Body, Message: "is larger than " + bound})
 }
 
 // checkMedia demands the media type by name. Browsers cannot send one of ours across sites without asking first, so that this is a

@@ -61,6 +61,13 @@ func (d *API) Quick(p *Plain, reply *Reply) bool {
 	return d.a.quick(desk, p, reply)
 }
 
+// Admits tells whether a service key calls that may ask, before anything large is read of what it asks. It counts nothing.
+func (d *API) Admits(token string, client netip.Addr) bool {
+	desk := d.a.desks.Get().(*desk)
+	defer d.a.desks.Put(desk)
+	return d.a.mayVerify(desk, &Plain{Token: token, Client: client})
+}
+
 // Client is who asks, by the peer's address and the lines of X-Forwarded-For.
 func (d *API) Client(peer netip.Addr, forwarded []string) netip.Addr {
 	return gateway.ClientAddress(peer, d.a.TrustedProxies, forwarded)

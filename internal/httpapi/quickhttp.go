@@ -25,11 +25,15 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	}
 	d := a.desks.Get().(*desk)
 	defer a.desks.Put(d)
+	p.Client = a.client(r)
+	if r.ContentLength > quickBody && !a.mayVerify(d, &p) { // nothing large is read for a credential that is none
+		return false
+	}
 	if int64(cap(d.body)) < r.ContentLength {
 		d.body = make([]byte, max(r.ContentLength, 512))
 	}
 	n, err := io.ReadFull(r.Body, d.body[:r.ContentLength])
-	p.Body, p.Client = d.body[:n], a.client(r)
+	p.Body = d.body[:n]
 	reply := Reply{Body: d.out[:0]}
 	if err != nil || !a.quick(d, &p, &reply) {
 		r.Body = again{io.MultiReader(bytes.NewReader(bytes.Clone(p.Body)), r.Body), r.Body}
