@@ -115,8 +115,13 @@ func (s *Service) switchKey(v *store.View, a *actor, k *apikey.Key, active Optio
 }
 
 // mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept, and without the right of
-// api-keys:manage-others one that was disabled by that right. Whether the caller may grant what it holds is for mayWiden to say.
+// api-keys:manage-others one that was disabled by that right. The grant rule comes first: it names what the caller lacks for good.
 func (s *Service) mayEnable(v *store.View, a *actor, k *apikey.Key) error {
+	enabled := *k
+	enabled.Enable()
+	if err := s.mayWiden(a, k, &enabled); err != nil {
+		return err
+	}
 	if k.Disabled.Strong() {
 		if err := s.need(a, account.APIKeysManageOthers); err != nil {
 			return err

@@ -227,6 +227,9 @@ func TestT97WideningIsAGrant(t *testing.T) {
 		}
 		must(t, k.one(person(ws, "ada"), of(rich, w.change)))
 	}
+	rich := k.key(t, ws, "ada", "calls:read", "kb:write")
+	must(t, k.one(k.root, of(rich, control.UpdateKey{IsActive: control.Some(false)}))) // for two reasons it stays off: what it holds comes first
+	refusedWith(t, k.one(poor, of(rich, control.UpdateKey{IsActive: control.Some(true)})), fault.PermissionEscalation, "permissions")
 }
 
 func details(err error) string {
