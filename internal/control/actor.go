@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -47,8 +48,14 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, gone()
 	}
-	return a, err
+	if err != nil || c.Within == "" {
+		return a, err
+	}
+	return a, s.enter(v, a, id.Workspace(c.Within))
 }
+
+// elsewhere tells whether a workspace is another than the one that the request names.
+func (c *Caller) elsewhere(ws id.Workspace) bool { return c.Within != "" && string(ws) != c.Within }
 
 func (s *Service) serviceActor(v *store.View, c Caller) (*actor, error) {
 	k, err := v.ServiceKey(c.ServiceKey)
@@ -175,15 +182,17 @@ func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, 
 	if err := a.manages(); err != nil {
 		return account.Workspace{}, err
 	}
-	ws := id.Workspace(named)
+	ws := id.Workspace(cmp.Or(named, a.Within))
 	switch {
-	case a.service == nil && named == "":
+	case a.elsewhere(ws):
+		return account.Workspace{}, fault.Missing()
+	case a.service == nil && ws == "":
 		ws = a.workspace
 	case a.service == nil && ws != a.workspace:
 		if err := s.enter(v, a, ws); err != nil {
 			return account.Workspace{}, err
 		}
-	case named == "":
+	case ws == "":
 		return account.Workspace{}, fault.Invalid("workspaceId", "must be given: a service key belongs to no workspace")
 	}
 	if _, ok := id.Parse(string(ws)); !ok {

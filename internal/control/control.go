@@ -68,6 +68,9 @@ type Caller struct {
 	// Until is when a token of the provider ends, by its own words. A person without a session has one.
 	Until time.Time
 
+	// Within is the workspace that the request names beside an object's id, as it was given; "" for none. What is elsewhere is not there.
+	Within string
+
 	Address   string // where the request came from, without the port
 	UserAgent string
 	RequestID string

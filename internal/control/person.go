@@ -57,6 +57,8 @@ func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 // role holds there. For everybody else the workspace is not there.
 func (s *Service) enter(v *store.View, a *actor, ws id.Workspace) error {
 	switch {
+	case a.elsewhere(ws):
+		return fault.Missing()
 	case a.service != nil || a.workspace == ws:
 		return nil
 	case !a.person():

@@ -210,7 +210,7 @@ func (s *Service) EndSession(ctx context.Context, c Caller, name string) error {
 		if err != nil {
 			return err
 		}
-		if in.Ended(tx.Now()) {
+		if in.Ended(tx.Now()) || a.elsewhere(in.Workspace) {
 			return fault.Missing()
 		}
 		why := "signed out"

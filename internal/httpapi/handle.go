@@ -100,6 +100,9 @@ func (x *exchange) perform(res *resource) error {
 	if err := x.query.wait(); err != nil {
 		return err
 	}
+	if x.caller.Within, err = x.query.word("workspaceId"); err != nil {
+		return err
+	}
 	return rt.serve(x)
 }
 

@@ -37,8 +37,19 @@ func (a *api) routes() []route {
 	if a.DataPlane {
 		return a.hotRoutes()
 	}
-	return slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
+	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
+	for i := range all {
+		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") {
+			rt.query = append(slices.Clip(rt.query), "workspaceId")
+		}
+	}
+	return all
 }
+
+// installations are the operations on what belongs to no workspace. Every other one takes workspaceId, also beside an id: it must then be the
+// object's.
+var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "listPermissions", "createWorkspace", "listWorkspaces",
+	"getUsage", "listNodes", "endSessions", "createServiceKey", "listServiceKeys", "deleteServiceKey"}
 
 var (
 	paging          = []string{"limit", "cursor"}
