@@ -36,7 +36,10 @@ func (o follower) apply(c feed.Change) {
 		k.Description, k.CreatedAt, k.UpdatedAt, k.LastUsedAt = "", time.Time{}, time.Time{}, time.Time{}
 		k.ValueMadeAt = time.Time{}
 		k.Disabled = apikey.Mark{}
-		k.Value.Masked, k.Value.Digest.Pepper = "", ""
+		k.Value.Masked = ""
+		if !k.Value.Digest.Pepper.IsForeign() {
+			k.Value.Digest.Pepper = ""
+		}
 		o[k.ID] = feed.Change{Key: &k}
 	case c.ServiceKey != nil:
 		o[c.ServiceKey.ID] = c

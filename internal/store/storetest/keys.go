@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
@@ -225,6 +226,36 @@ func testPeppers(_ *testing.T, f *fixture) {
 		return tx.PutServiceKey(account.ServiceKey{ID: "s", Digest: keyfmt.Stored{Pepper: "dd"}})
 	})
 	f.same("each once", []keyfmt.PepperID{"aa", "bb", "cc", "dd", "none"}, peppers())
+}
+
+func testForeignDigest(t *testing.T, f *fixture) {
+	k := f.insert(func(k *apikey.Key) { k.Value.Digest.Pepper = "foreign:rehash:sha512" })
+	f.insert(nil)
+	loaded := func() (found []keyfmt.PepperID) {
+		f.must(f.db.LoadAll(context.Background(), func(c feed.Change) error {
+			if c.Key != nil && c.Key.Value.Digest.Pepper != "" {
+				found = append(found, c.Key.Value.Digest.Pepper)
+			}
+			return nil
+		}))
+		return found
+	}
+	f.same("loaded", []keyfmt.PepperID{"foreign:rehash:sha512"}, loaded())
+	own := keyfmt.Stored{Pepper: "foreign:own:none", Sum: digestOf("our own")}
+	has := func(d keyfmt.Digest) (there bool) {
+		f.view(func(v *store.View) (err error) { there, err = v.HasDigest(d); return err })
+		return there
+	}
+	if err := f.update(func(tx *store.Tx) error { return tx.ReplaceDigest(k.ID, digestOf("another"), own) }); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("in the place of another digest: %v", err)
+	}
+	if !has(k.Value.Digest.Sum) || has(own.Sum) {
+		t.Error("a digest was replaced that was another one")
+	}
+	f.mustUpdate(func(tx *store.Tx) error { return tx.ReplaceDigest(k.ID, k.Value.Digest.Sum, own) })
+	k.Value.Digest = own
+	f.same("replaced, and nothing else", k, f.key(k.ID))
+	f.same("loaded again", []keyfmt.PepperID{"foreign:own:none"}, loaded())
 }
 
 func testSetsOutliveCatalogue(t *testing.T, f *fixture) {
