@@ -23,6 +23,7 @@ const (
 	CodeUnsupportedMediaType = "unsupported_media_type"
 	CodeRateLimited          = "rate_limited"
 	CodeUnavailable          = "unavailable"
+	CodeOutcomeUnknown       = "outcome_unknown"
 )
 
 // Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or with the functions below.
@@ -90,6 +91,23 @@ func IsRateLimited(err error) bool { return hasStatus(err, http.StatusTooManyReq
 
 // IsUnavailable tells whether the server cannot answer at present (503), whoever said so.
 func IsUnavailable(err error) bool { return hasStatus(err, http.StatusServiceUnavailable) }
+
+// IsOutcomeUnknown tells whether the change may have taken place or not (503): look before asking again. The client does not send such
+// a call again by itself. A creation or rotation with an idempotency key can be sent again as it was.
+func IsOutcomeUnknown(err error) bool { return hasCode(err, CodeOutcomeUnknown) }
+
+// ReplayError says that an earlier call with the same idempotency key made or rotated the key, and that its value is not told again:
+// the time for that is over, the value was replaced or taken back since, or another credential asked first. Rotate the key for a new
+// value.
+type ReplayError struct {
+	// APIKey is the key as it is now.
+	APIKey APIKey
+}
+
+// Error names the key, and not its value.
+func (e *ReplayError) Error() string {
+	return fmt.Sprintf("keyward: an earlier call with this idempotency key did this to key %s, whose value is not told again", e.APIKey.ID)
+}
 
 func hasCode(err error, code string) bool {
 	e, ok := errors.AsType[*Error](err)

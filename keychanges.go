@@ -96,15 +96,22 @@ func (c *Client) DeleteKey(ctx context.Context, id string, opts ...ChangeOption)
 }
 
 // RotateKey gives a key a new value; everything else of it stays. The value before works for overlap more, in whole seconds up
-// to seven days; 0 ends it, and all earlier ones, now. It is never retried.
+// to seven days; 0 ends it, and all earlier ones, now. It is never retried: see RotateKeyOnce.
 func (c *Client) RotateKey(
 	ctx context.Context, id string, overlap time.Duration, opts ...ChangeOption,
+) (CreatedKey, error) {
+	return c.RotateKeyOnce(ctx, id, overlap, "", opts...)
+}
+
+// RotateKeyOnce is RotateKey under an idempotency key, as CreateKeyRequest has one, with which it is retried. A key that rotates itself
+// needs an overlap, of 60 seconds at least: otherwise the first call ends the token with which the second would be made.
+func (c *Client) RotateKeyOnce(
+	ctx context.Context, id string, overlap time.Duration, idempotencyKey string, opts ...ChangeOption,
 ) (CreatedKey, error) {
 	body := struct {
 		OverlapSeconds int64 `json:"overlapSeconds"`
 	}{int64(overlap / time.Second)}
-	created, err := invoke[CreatedKey](ctx, c, post(body, "api-keys", id, "rotate").with(opts))
-	return created.hide(), err
+	return revealed(ctx, c, post(body, "api-keys", id, "rotate").once(idempotencyKey).with(opts))
 }
 
 // list makes the nil slice an empty list, which the server refuses by name rather than as null.

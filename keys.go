@@ -112,15 +112,15 @@ type CreateKeyRequest struct {
 	AllowedIPs []string `json:"allowedIps,omitzero"`
 
 	// IdempotencyKey, 1 to 255 visible ASCII characters that the caller chose for this one creation, makes a repetition within
-	// 24 hours answer the first one's key instead of making a second, without its value, which is shown once. Only with it is
-	// a creation retried.
+	// 24 hours answer the first one's key instead of making a second. The same token gets the same value again for 10 minutes,
+	// unless the server says otherwise; everything else is a ReplayError. Only with it is a creation retried.
 	IdempotencyKey string `json:"-"`
 }
 
 // CreatedKey is a key and, this once, its value.
 type CreatedKey struct {
 	APIKey APIKey `json:"apiKey"`
-	// Key is the whole value. It is zero when an idempotency key was repeated and the value was shown before.
+	// Key is the whole value.
 	Key Secret `json:"key"`
 	// Revocation says since when the value before a rotation is refused; nil at creation.
 	Revocation *Revocation `json:"revocation"`
@@ -132,16 +132,32 @@ func (k CreatedKey) hide() CreatedKey {
 	return k
 }
 
-// CreateKey makes a key. 403 permission_escalation names what caller or creator do not hold themselves.
-func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (CreatedKey, error) {
-	req.Permissions = present(req.Permissions)
-	k := post(req, "api-keys")
-	if req.IdempotencyKey != "" {
-		k.header = http.Header{"Idempotency-Key": {req.IdempotencyKey}}
+// revealed is a key with its value, or a ReplayError where an earlier call has had it.
+func revealed(ctx context.Context, c *Client, k call) (CreatedKey, error) {
+	created, err := invoke[CreatedKey](ctx, c, k)
+	if err != nil {
+		return CreatedKey{}, err
+	}
+	if created = created.hide(); created.Key.IsZero() {
+		return created, &ReplayError{APIKey: created.APIKey}
+	}
+	return created, nil
+}
+
+// once makes a call repeatable under an idempotency key; "" leaves it as it is.
+func (k call) once(idempotencyKey string) call {
+	if idempotencyKey != "" {
+		k.header = http.Header{"Idempotency-Key": {idempotencyKey}}
 		k.repeatable = true
 	}
-	created, err := invoke[CreatedKey](ctx, c, k)
-	return created.hide(), err
+	return k
+}
+
+// CreateKey makes a key. 403 permission_escalation names what caller or creator do not hold themselves. A ReplayError comes together
+// with the key.
+func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (CreatedKey, error) {
+	req.Permissions = present(req.Permissions)
+	return revealed(ctx, c, post(req, "api-keys").once(req.IdempotencyKey))
 }
 
 // ListKeysOptions choose keys and a page of them. The zero value is the first page of all that the caller may see.

@@ -2,6 +2,8 @@ package keyward_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,8 +61,8 @@ func TestEveryKeyOperationSaysWhatTheContractSays(t *testing.T) {
 			body: `{"workspaceId":"w1","userId":"u1","name":"CI","permissions":[],"expiresAt":"2026-11-23T12:00:00Z",
 				"rateLimit":{"requestsPerMinute":60,"requestsPerDay":null},"environment":"test","description":"d",
 				"metadata":{"a":"b"},"allowedIps":["10.0.0.0/8"]}`,
-			answer: `{"apiKey":` + keyJSON + `,"key":null}`,
-			want:   keyward.CreatedKey{APIKey: key},
+			answer: `{"apiKey":` + keyJSON + `,"key":"` + fullKey + `"}`,
+			want:   keyward.CreatedKey{APIKey: key, Key: keyward.NewSecret(fullKey)},
 		},
 		{
 			name: "list",
@@ -173,7 +175,7 @@ func TestEveryChangeOfKeysSaysWhatTheContractSays(t *testing.T) {
 
 func TestASetThatCameOutNilIsEmptyAndNotEverything(t *testing.T) {
 	t.Parallel()
-	client, last := answering(t, 201, result(`{"apiKey":`+keyJSON+`,"key":null}`))
+	client, last := answering(t, 201, result(`{"apiKey":`+keyJSON+`,"key":"kw_live_x"}`))
 	var computed []string
 	for _, set := range []*[]string{&computed, keyward.Permissions(computed...)} {
 		_, err := client.CreateKey(t.Context(), keyward.CreateKeyRequest{UserID: "u", Name: "n", Permissions: set})
@@ -186,10 +188,10 @@ func TestASetThatCameOutNilIsEmptyAndNotEverything(t *testing.T) {
 
 func TestAnIdempotencyKeyTravelsAsAHeaderOnly(t *testing.T) {
 	t.Parallel()
-	client, last := answering(t, 201, result(`{"apiKey":`+keyJSON+`,"key":null}`))
+	client, last := answering(t, 201, result(`{"apiKey":`+keyJSON+`,"key":"kw_live_x"}`))
 	created, err := client.CreateKey(t.Context(),
 		keyward.CreateKeyRequest{UserID: "u", Name: "n", IdempotencyKey: "once-1"})
-	if err != nil {
+	if err != nil || created.Key.Reveal() != "kw_live_x" {
 		t.Fatal(err)
 	}
 	request := last()
@@ -197,8 +199,36 @@ func TestAnIdempotencyKeyTravelsAsAHeaderOnly(t *testing.T) {
 	if got := request.Header.Get("Idempotency-Key"); got != "once-1" {
 		t.Errorf("Idempotency-Key was %q", got)
 	}
-	if !created.Key.IsZero() || created.Key.Reveal() != "" {
-		t.Error("a replayed creation has a value")
+	if _, err := client.RotateKeyOnce(t.Context(), "k", time.Minute, "once-2"); err != nil {
+		t.Fatal(err)
+	}
+	request = last()
+	sameJSON(t, `{"overlapSeconds":60}`, request.Body)
+	if got := request.Header.Get("Idempotency-Key"); got != "once-2" {
+		t.Errorf("Idempotency-Key of a rotation was %q", got)
+	}
+	if _, err := client.RotateKey(t.Context(), "k", 0); err != nil || last().Header.Get("Idempotency-Key") != "" {
+		t.Errorf("a rotation without one carries it, or fails: %v", err)
+	}
+}
+
+// T19: an answer without the value is an error that names the key, so that no caller takes "" for a value.
+func TestT19AReplayWithoutTheValueIsAnErrorThatNamesTheKey(t *testing.T) {
+	t.Parallel()
+	client, _ := answering(t, 201, result(`{"apiKey":`+keyJSON+`,"key":null}`))
+	for name, call := range map[string]func() (keyward.CreatedKey, error){
+		"create": func() (keyward.CreatedKey, error) {
+			return client.CreateKey(t.Context(), keyward.CreateKeyRequest{IdempotencyKey: "once"})
+		},
+		"rotate": func() (keyward.CreatedKey, error) { return client.RotateKeyOnce(t.Context(), "k", 0, "once") },
+	} {
+		created, err := call()
+		replay, ok := errors.AsType[*keyward.ReplayError](err)
+		if !ok || replay.APIKey.ID == "" || created.APIKey.ID != replay.APIKey.ID || !created.Key.IsZero() {
+			t.Errorf("%s: %v, %v", name, created, err)
+		} else if !strings.Contains(err.Error(), replay.APIKey.ID) {
+			t.Errorf("%s: %q does not name the key", name, err)
+		}
 	}
 }
 

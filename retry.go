@@ -16,8 +16,12 @@ const (
 	longestRetryAfter = time.Minute
 )
 
-// again tells whether a refusal is worth sending the same call once more: those two say that nothing was done.
+// again tells whether a refusal is worth sending the same call once more: those two say that nothing was done, unless it is not known
+// what was.
 func (e *Error) again() bool {
+	if e.Code == CodeOutcomeUnknown {
+		return false
+	}
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 

@@ -59,7 +59,7 @@ func busy(status int, after string) scripted {
 	return scripted{status: status, header: http.Header{"Retry-After": {after}}}
 }
 
-var done = scripted{status: 200, body: result(`{"valid":true,"code":"VALID","apiKeys":[],"deleted":[],"results":[]}`)}
+var done = scripted{status: 200, body: result(`{"valid":true,"code":"VALID","apiKeys":[],"deleted":[],"results":[],"key":"kw_live_x"}`)}
 
 func TestWhatCanBeRepeatedIsSentAgainAndNothingElse(t *testing.T) {
 	t.Parallel()
@@ -92,6 +92,10 @@ func TestWhatCanBeRepeatedIsSentAgainAndNothingElse(t *testing.T) {
 			_, err := c.ImportKeys(ctx, keyward.ImportKeysRequest{})
 			return err
 		}, 1},
+		{"rotate with an idempotency key", func(ctx ctx, c *keyward.Client) error {
+			_, err := c.RotateKeyOnce(ctx, "k", 0, "once")
+			return err
+		}, 3},
 		{"rotate", func(ctx ctx, c *keyward.Client) error { _, err := c.RotateKey(ctx, "k", 0); return err }, 1},
 		{"patch", func(ctx ctx, c *keyward.Client) error {
 			_, err := c.UpdateWorkspace(ctx, "w", keyward.WorkspaceUpdate{})
@@ -154,6 +158,7 @@ func TestRetriesEnd(t *testing.T) {
 		{"before the first when none is allowed", busy(503, ""), 0, 1},
 		{"when the server asks for longer than a minute", busy(429, "86400"), 3, 1},
 		{"at a refusal that a repetition does not mend", scripted{status: 403}, 3, 1},
+		{"where the outcome is not known", scripted{status: 503, body: `{"error":{"code":"outcome_unknown"}}`}, 3, 1},
 		{"at a failure that leaves open what was done", scripted{status: 500}, 3, 1},
 	}
 	for _, test := range tests {

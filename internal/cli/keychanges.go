@@ -115,6 +115,7 @@ type keysRotate struct {
 	remote
 	ID      string `arg:"" help:"The key's id."`
 	Overlap string `default:"0s" placeholder:"SPAN" help:"How long the old value works on: up to 7d. Default: not at all."`
+	Once    string `name:"idempotency-key" placeholder:"TEXT" help:"Makes a repetition answer the same value instead of another one."`
 }
 
 // Run gives a key a new value.
@@ -127,7 +128,7 @@ func (c *keysRotate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	rotated, err := client.RotateKey(ctx, c.ID, overlap)
+	rotated, err := client.RotateKeyOnce(ctx, c.ID, overlap, c.Once)
 	if err != nil {
 		return err
 	}

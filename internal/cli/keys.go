@@ -126,10 +126,6 @@ func (r *remote) revealed(a *app, k keyward.CreatedKey) error {
 		}{k.APIKey, k.Key.Reveal()})
 	}
 	facts(a.Err, keyFacts(k.APIKey)...)
-	if k.Key.IsZero() {
-		fmt.Fprintln(a.Err, "\nThe value was shown before and is not shown again.")
-		return nil
-	}
 	fmt.Fprintln(a.Err, "\nThe value, shown this once:")
 	_, err := fmt.Fprintln(a.Out, k.Key.Reveal())
 	return err
@@ -149,7 +145,7 @@ type keysCreate struct {
 	Description    string   `help:"What it is for."`
 	Metadata       string   `placeholder:"JSON" help:"An object of your own."`
 	AllowIP        []string `sep:"," placeholder:"CIDR" help:"Where it works from; default: everywhere."`
-	IdempotencyKey string   `placeholder:"TEXT" help:"Makes a repetition answer the same key instead of a second one."`
+	IdempotencyKey string   `placeholder:"TEXT" help:"Makes a repetition answer the same key and value instead of a second one."`
 }
 
 func (keysCreate) Help() string {

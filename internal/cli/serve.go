@@ -28,6 +28,7 @@ type serverFlags struct {
 	Catalogue      *string `placeholder:"FILE" help:"A catalogue of permissions, YAML. Default: built in. [KEYWARD_CATALOGUE]"`
 	Routes         *string `placeholder:"FILE" help:"A route table for gateways, YAML; SIGHUP reads it again. [KEYWARD_ROUTES]"`
 	MaxStaleness   *string `placeholder:"DURATION" help:"How old a node's knowledge may be. Default: 5s. [KEYWARD_MAX_STALENESS]"`
+	Reveal         *string `name:"idempotency-reveal" placeholder:"DURATION" help:"How long a repeated request with an Idempotency-Key gets the same value again; 0: never. Default: 10m. [KEYWARD_IDEMPOTENCY_REVEAL]"`
 	DrainDelay     *string `placeholder:"DURATION" help:"How long /readyz says no before connections are closed at a stop. Default: 0s. [KEYWARD_DRAIN_DELAY]"`
 	UsageMinutes   *string `placeholder:"DURATION" help:"How long usage is kept by the minute; 0: not at all. Default: 48h. [KEYWARD_USAGE_MINUTES]"`
 	UsageHours     *string `placeholder:"DURATION" help:"The same by the hour. Default: 90d. [KEYWARD_USAGE_HOURS]"`
@@ -56,7 +57,7 @@ func (f *serverFlags) load() (config.Config, error) {
 		"addr": f.Addr, "data-addr": f.DataAddr, "max-connections": f.MaxConnections, "max-connections-per-address": f.MaxPerAddress, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
 		"metrics-addr": f.MetricsAddr, "grpc-addr": f.GRPCAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
-		"max-staleness": f.MaxStaleness, "drain-delay": f.DrainDelay, "log-level": f.LogLevel, "log-format": f.LogFormat,
+		"max-staleness": f.MaxStaleness, "drain-delay": f.DrainDelay, "idempotency-reveal": f.Reveal, "log-level": f.LogLevel, "log-format": f.LogFormat,
 		"public-url": f.PublicURL, "oidc-issuer": f.OIDCIssuer, "oidc-client-id": f.OIDCClientID, "oidc-user-claim": f.OIDCUserClaim,
 		"oidc-audience": f.OIDCAudience, "bad-credentials-per-minute": f.BadCredentials, "workspace-creation": f.Creation,
 		"limit-mode": f.LimitMode, "limit-modes": f.LimitModes, "limit-policy": f.LimitPolicy, config.ConfigFlag: f.Config,

@@ -64,6 +64,8 @@ type Config struct {
 
 	// MaxStaleness is how old a node's knowledge may be before it stops saying that a key is good.
 	MaxStaleness time.Duration
+	// IdempotencyReveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
+	IdempotencyReveal time.Duration
 	// DrainDelay is how long a node that was told to stop says at /readyz that it is not ready, and still answers everything, before it
 	// closes connections.
 	DrainDelay time.Duration
@@ -104,6 +106,9 @@ func Default() Config {
 		MaxConnectionsPerAddress: 2_500,
 
 		MaxStaleness: 5 * time.Second,
+
+		IdempotencyReveal: 10 * time.Minute,
+
 		UsageKept:    usage.DefaultRetention(),
 		UsageWaiting: 1_000_000,
 		LogLevel:     slog.LevelInfo,

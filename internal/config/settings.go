@@ -62,6 +62,7 @@ func Settings() []Setting {
 		{Env: "KEYWARD_ROUTES", set: func(c *Config, v string) error { c.Routes = v; return nil }},
 		{Env: "KEYWARD_MAX_STALENESS", set: setMaxStaleness},
 		{Env: "KEYWARD_DRAIN_DELAY", set: setDrainDelay},
+		{Env: "KEYWARD_IDEMPOTENCY_REVEAL", set: setIdempotencyReveal},
 		{Env: "KEYWARD_USAGE_MINUTES", set: func(c *Config, v string) error { return setKept(c, usage.Minute, v) }},
 		{Env: "KEYWARD_USAGE_HOURS", set: func(c *Config, v string) error { return setKept(c, usage.Hour, v) }},
 		{Env: "KEYWARD_USAGE_DAYS", set: func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
@@ -193,6 +194,16 @@ func setDrainDelay(c *Config, v string) error {
 		return fmt.Errorf("%q: want a duration from 0s to 10m, such as 10s", v)
 	}
 	c.DrainDelay = d
+	return nil
+}
+
+// setIdempotencyReveal ends with the day for which a repeated request is recognised at all.
+func setIdempotencyReveal(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d > 24*time.Hour {
+		return fmt.Errorf("%q: want a duration up to 24h, such as 10m, or 0 for never", v)
+	}
+	c.IdempotencyReveal = d
 	return nil
 }
 

@@ -25,10 +25,12 @@ type Creator struct {
 	DisplayName string
 }
 
-// Revealed is an answer that shows a key's value, once. Secret is zero where a creation was replayed.
+// Revealed is an answer that shows a key's value. Replayed says that an earlier request did what was asked; Secret is zero then,
+// unless the same credential may have the value once more.
 type Revealed struct {
-	Key    Key
-	Secret keyfmt.Secret
+	Key      Key
+	Secret   keyfmt.Secret
+	Replayed bool
 }
 
 // LimitsInput is a rate limit as given; null means no limit.
@@ -39,17 +41,17 @@ type LimitsInput struct {
 
 // CreateKey asks for a key.
 type CreateKey struct {
-	Workspace      string // "" for the caller's own
-	User           string
-	Name           string
-	Permissions    Optional[[]string] // absent: all that the creator holds
-	Environment    Optional[string]   // live (default) or test
-	ExpiresAt      Optional[string]
-	RateLimit      Optional[LimitsInput]
-	Description    Optional[string]
-	Metadata       Optional[json.RawMessage]
-	AllowedIPs     Optional[[]string]
-	IdempotencyKey string
+	Workspace   string // "" for the caller's own
+	User        string
+	Name        string
+	Permissions Optional[[]string] // absent: all that the creator holds
+	Environment Optional[string]   // live (default) or test
+	ExpiresAt   Optional[string]
+	RateLimit   Optional[LimitsInput]
+	Description Optional[string]
+	Metadata    Optional[json.RawMessage]
+	AllowedIPs  Optional[[]string]
+	Once        Idempotency `json:"-"` // what is asked is hashed without it
 }
 
 // ListKeys asks for a page of keys.

@@ -188,37 +188,3 @@ func TestADryRunChangesNothing(t *testing.T) {
 		t.Errorf("the key was changed: %v", err)
 	}
 }
-
-// T19: a creation that is repeated under its Idempotency-Key makes one key and shows its value once.
-func TestT19ARepeatedCreationMakesOneKeyAndShowsItOnce(t *testing.T) {
-	t.Parallel()
-	k, ws := inWorkspace(t)
-	in := control.CreateKey{Workspace: ws, User: "owner", Name: "once", IdempotencyKey: "abc"}
-	var shown, made sync.Map
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			out, err := k.CreateKey(context.Background(), k.root, in)
-			if err != nil {
-				t.Errorf("create: %v", err)
-				return
-			}
-			made.Store(out.Key.ID, true)
-			if !out.Secret.IsZero() {
-				if _, again := shown.LoadOrStore("shown", true); again {
-					t.Error("the value was shown twice")
-				}
-			}
-		})
-	}
-	wg.Wait()
-	n := 0
-	made.Range(func(any, any) bool { n++; return true })
-	if n != 1 {
-		t.Errorf("%d keys were made", n)
-	}
-	in.Name = "another"
-	if _, err := k.CreateKey(context.Background(), k.root, in); !fault.Is(err, fault.Conflict) {
-		t.Errorf("another request under the same Idempotency-Key: %v", err)
-	}
-}

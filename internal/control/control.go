@@ -24,6 +24,7 @@ type Service struct {
 	ids      *id.Generator
 	rand     io.Reader
 	recent   Recent
+	reveal   time.Duration
 	cursors  sealer
 	searches *searches
 	anyone   bool // may make workspaces
@@ -40,6 +41,8 @@ type Config struct {
 	Recent    Recent // nil where nothing is counted
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the scope manage.
 	AnyoneCreatesWorkspaces bool
+	// Reveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
+	Reveal time.Duration
 }
 
 // New makes the control plane.
@@ -48,7 +51,8 @@ func New(c Config) *Service {
 		c.Recent = nothingRecent{}
 	}
 	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
-		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces}
+		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
+		reveal: c.Reveal}
 }
 
 // Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so

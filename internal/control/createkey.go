@@ -2,12 +2,9 @@ package control
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"time"
 
@@ -27,34 +24,41 @@ import (
 func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Revealed, error) {
 	var out Revealed
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		d, err := s.draft(tx.View, a, in)
+		ws, _, err := s.mayCreate(tx.View, a, in)
 		if err != nil {
 			return err
 		}
-		if again, found, err := s.replay(tx, a, d.Workspace, in); err != nil || found {
-			out = again
-			return err
-		}
-		out, err = s.mint(tx, a, d, in)
+		// A repetition is answered even where the same request would be refused by now.
+		out, err = s.once(tx, a, once{Idempotency: in.Once, workspace: ws.ID, asked: in}, func() (Revealed, error) {
+			d, err := s.draft(tx.View, a, in)
+			if err != nil {
+				return Revealed{}, err
+			}
+			return s.mint(tx, a, d)
+		})
 		return err
 	})
 	return out, err
 }
 
-// draft takes a creation through the contract's rules, in their order, and gives the key it comes to, without a value.
-func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
-	ws, err := s.at(v, a, in.Workspace)
-	if err != nil {
-		return draft{}, err
+// mayCreate finds the workspace and the creator of a key that the caller may make.
+func (s *Service) mayCreate(v *store.View, a *actor, in CreateKey) (ws account.Workspace, user id.User, err error) {
+	if ws, err = s.at(v, a, in.Workspace); err != nil {
+		return ws, user, err
 	}
 	if err := s.need(a, account.APIKeysWrite); err != nil {
-		return draft{}, err
+		return ws, user, err
 	}
-	user, err := userInput("userId", in.User)
+	if user, err = userInput("userId", in.User); err != nil {
+		return ws, user, err
+	}
+	return ws, user, s.needFor(a, user, account.APIKeysWrite)
+}
+
+// draft takes a creation through the contract's rules, in their order, and gives the key it comes to, without a value.
+func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
+	ws, user, err := s.mayCreate(v, a, in)
 	if err != nil {
-		return draft{}, err
-	}
-	if err := s.needFor(a, user, account.APIKeysWrite); err != nil {
 		return draft{}, err
 	}
 	m, err := v.Member(ws.ID, user)
@@ -200,7 +204,7 @@ func wantedField(o Optional[[]string]) func(string) string {
 }
 
 // mint gives the draft an id and a value, keeps it, and records it.
-func (s *Service) mint(tx *store.Tx, a *actor, d draft, in CreateKey) (Revealed, error) {
+func (s *Service) mint(tx *store.Tx, a *actor, d draft) (Revealed, error) {
 	secret, err := s.format.Mint(s.rand, d.Environment)
 	if err != nil {
 		return Revealed{}, fmt.Errorf("mint: %w", err)
@@ -208,11 +212,6 @@ func (s *Service) mint(tx *store.Tx, a *actor, d draft, in CreateKey) (Revealed,
 	d.Value = apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}
 	if err := s.insert(tx, a, &d, nil); err != nil {
 		return Revealed{}, err
-	}
-	if in.IdempotencyKey != "" {
-		if err := tx.PutIdempotent(a.idempotency(d.Workspace), in.IdempotencyKey, requestHash(in), d.ID); err != nil {
-			return Revealed{}, err
-		}
 	}
 	return Revealed{Key: Key{Key: d.Key, Creator: d.creator}, Secret: secret}, nil
 }
@@ -228,53 +227,6 @@ func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
 		kind: audit.APIKeyCreated, workspace: d.Workspace, target: string(d.ID),
 		sentence: fmt.Sprintf("API key %q created for %s", d.Name, d.User), after: s.keyFields(&d.Key), note: note,
 	})
-}
-
-var idempotencyForm = regexp.MustCompile(`^[!-~]{1,255}$`)
-
-// replay finds the key that the same request made before. Its value is not shown a second time.
-func (s *Service) replay(tx *store.Tx, a *actor, ws id.Workspace, in CreateKey) (Revealed, bool, error) {
-	if in.IdempotencyKey == "" {
-		return Revealed{}, false, nil
-	}
-	if !idempotencyForm.MatchString(in.IdempotencyKey) {
-		return Revealed{}, false, fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
-	}
-	if err := noCredential("Idempotency-Key", in.IdempotencyKey); err != nil {
-		return Revealed{}, false, err
-	}
-	was, err := tx.Idempotent(a.idempotency(ws), in.IdempotencyKey)
-	if errors.Is(err, store.ErrNotFound) {
-		return Revealed{}, false, nil
-	}
-	if err != nil {
-		return Revealed{}, false, err
-	}
-	if was.RequestHash != requestHash(in) {
-		return Revealed{}, false, fault.New(fault.Conflict, "this Idempotency-Key was used for another request",
-			fault.Detail{Field: "Idempotency-Key", Message: "was used for another request"})
-	}
-	k, err := tx.Key(was.Key)
-	if errors.Is(err, store.ErrNotFound) {
-		return Revealed{}, false, fault.New(fault.Conflict, "the key that this request made has been deleted")
-	}
-	if err != nil {
-		return Revealed{}, false, err
-	}
-	shown, err := s.show(tx.View, k)
-	return Revealed{Key: shown}, true, err
-}
-
-// idempotency is whose words an Idempotency-Key is one of: the same person in another workspace has others there.
-func (a *actor) idempotency(ws id.Workspace) string { return string(ws) + " " + a.id() }
-
-func requestHash(in CreateKey) [32]byte {
-	in.IdempotencyKey = ""
-	raw, err := json.Marshal(in)
-	if err != nil { // no field of a creation can fail to marshal but metadata, which was read before
-		panic(fmt.Errorf("control: hash the request: %w", err))
-	}
-	return sha256.Sum256(raw)
 }
 
 // keyFields shows a key in an event: each field that an operation can change, so that an update which changes none of them has changed

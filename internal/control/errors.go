@@ -15,8 +15,9 @@ func storageFault(err error) error {
 	case errors.Is(err, store.ErrNotFound):
 		return fault.Missing()
 	case errors.Is(err, store.ErrUnknown):
-		return fault.New(fault.Unavailable, "the connection to the database was lost while the change was being committed, and it is not "+
-			"known whether it took place: look before you ask again").Because(err)
+		return outcomeUnknown("the connection to the database was lost while the change was being committed").Because(err)
+	case errors.Is(err, store.ErrDurability):
+		return outcomeUnknown("the disk failed while the change was being committed").Because(err)
 	case errors.Is(err, store.ErrFull):
 		return fault.New(fault.Unavailable, "storage is full: nothing was changed").Because(err)
 	case errors.Is(err, store.ErrMoving):
@@ -25,6 +26,10 @@ func storageFault(err error) error {
 		return fault.New(fault.Unavailable, "the database is not available: nothing was changed").Because(err)
 	}
 	return fault.From(err)
+}
+
+func outcomeUnknown(why string) *fault.Error {
+	return fault.New(fault.OutcomeUnknown, why+", and it is not known whether it took place: look before you ask again")
 }
 
 // readFault does so for what only looked.

@@ -187,7 +187,11 @@ func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done
 // RotateKey gives a key a new value; the old one works for overlapSeconds more. Rotating reveals a value, so the grant rule holds:
 // the key must lie within the caller.
 func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSeconds int64) (Revealed, error) {
-	overlap := time.Duration(overlapSeconds) * time.Second
+	return s.RotateKeyOnce(ctx, c, key, overlapSeconds, Idempotency{})
+}
+
+// RotateKeyOnce is RotateKey for a request that may be repeated.
+func (s *Service) RotateKeyOnce(ctx context.Context, c Caller, key string, overlapSeconds int64, i Idempotency) (Revealed, error) {
 	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
 		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
 	}
@@ -197,29 +201,40 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 		if err != nil {
 			return err
 		}
-		if a.earlier {
-			return fault.New(fault.PermissionDenied, "an earlier value of a key does not rotate",
-				fault.Detail{Field: "Authorization", Message: "the current value is needed"})
-		}
-		if k.Revoked {
-			return fault.New(fault.Conflict, "a revoked key cannot be rotated")
-		}
-		secret, err := s.format.Mint(s.rand, k.Environment)
-		if err != nil {
-			return fmt.Errorf("mint: %w", err)
-		}
-		was := k
-		if err := s.replaceValue(tx.View, &k, secret, overlap); err != nil {
-			return err
-		}
-		if err := s.changeKey(tx, a, &was, &k, rotation(&was, &k, overlapSeconds)); err != nil {
-			return err
-		}
-		shown, err := s.show(tx.View, k)
-		out = Revealed{Key: shown, Secret: secret}
+		out, err = s.rotateOnce(tx, a, &k, overlapSeconds, i)
 		return err
 	})
 	return out, err
+}
+
+// rotateOnce rotates a key that the caller may rotate, or answers what the same request came to before. That comes first: a key that
+// has rotated itself repeats its request by the value before.
+func (s *Service) rotateOnce(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64, i Idempotency) (Revealed, error) {
+	o := once{Idempotency: i, workspace: k.Workspace, operation: "rotate " + string(k.ID), asked: overlapSeconds}
+	return s.once(tx, a, o, func() (Revealed, error) { return s.rotate(tx, a, k, overlapSeconds) })
+}
+
+func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64) (Revealed, error) {
+	if a.earlier {
+		return Revealed{}, fault.New(fault.PermissionDenied, "an earlier value of a key does not rotate",
+			fault.Detail{Field: "Authorization", Message: "the current value is needed"})
+	}
+	if k.Revoked {
+		return Revealed{}, fault.New(fault.Conflict, "a revoked key cannot be rotated")
+	}
+	secret, err := s.format.Mint(s.rand, k.Environment)
+	if err != nil {
+		return Revealed{}, fmt.Errorf("mint: %w", err)
+	}
+	was := *k
+	if err := s.replaceValue(tx.View, k, secret, time.Duration(overlapSeconds)*time.Second); err != nil {
+		return Revealed{}, err
+	}
+	if err := s.changeKey(tx, a, &was, k, rotation(&was, k, overlapSeconds)); err != nil {
+		return Revealed{}, err
+	}
+	shown, err := s.show(tx.View, *k)
+	return Revealed{Key: shown, Secret: secret}, err
 }
 
 // replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings say, and no later than the key's expiry

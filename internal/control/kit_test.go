@@ -36,12 +36,18 @@ func newKit(t failer, dir string, change ...func(*control.Config)) *kit {
 	must(t, err)
 	db, err := store.Open(context.Background(), driver, store.Options{Now: time.Now, Catalogue: catalogue})
 	must(t, err)
+	return newKitOn(t, db, change...)
+}
+
+// newKitOn is newKit on an open database.
+func newKitOn(t failer, db *store.DB, change ...func(*control.Config)) *kit {
+	t.Helper()
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	must(t, err)
 	digester, err := keyfmt.NewDigester("")
 	must(t, err)
 	config := control.Config{DB: db, Catalogue: catalogue, Format: format, Digester: digester,
-		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader}
+		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader, Reveal: 10 * time.Minute}
 	for _, c := range change {
 		c(&config)
 	}

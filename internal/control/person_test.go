@@ -65,7 +65,7 @@ func TestAReplayStaysInItsWorkspace(t *testing.T) {
 	second := k.found(t)
 	ask := func(c control.Caller) control.Revealed {
 		t.Helper()
-		out, err := k.CreateKey(ctx, c, control.CreateKey{User: "owner", Name: "k", IdempotencyKey: "once"})
+		out, err := k.CreateKey(ctx, c, control.CreateKey{User: "owner", Name: "k", Once: control.Idempotency{Key: "once"}})
 		must(t, err)
 		return out
 	}

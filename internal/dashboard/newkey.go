@@ -142,7 +142,7 @@ func clipped(s string) string {
 
 // request is what the form asks of control.
 func (v *visit) request(f *newKeyForm) (control.CreateKey, error) {
-	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, IdempotencyKey: f.Once}
+	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once}}
 	if in.User == "" {
 		return in, fault.Invalid("userId", "say whose key it is")
 	}

@@ -23,6 +23,7 @@ const (
 	UnsupportedMediaType Code = "unsupported_media_type"
 	RateLimited          Code = "rate_limited"
 	Unavailable          Code = "unavailable"
+	OutcomeUnknown       Code = "outcome_unknown" // whether the change took place is not known: look before asking again
 	Internal             Code = "internal_error"
 )
 
@@ -39,6 +40,7 @@ var statuses = map[Code]int{
 	UnsupportedMediaType: 415,
 	RateLimited:          429,
 	Unavailable:          503,
+	OutcomeUnknown:       503,
 	Internal:             500,
 }
 

@@ -60,7 +60,7 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	digests, err := keyfmt.NewDigester("")
 	must(t, err)
 	service := control.New(control.Config{DB: db, Catalogue: perm.Builtin(), Format: format, Digester: digests,
-		IDs: id.NewGenerator(h.now, rand.Reader), Rand: rand.Reader})
+		IDs: id.NewGenerator(h.now, rand.Reader), Rand: rand.Reader, Reveal: 10 * time.Minute})
 	root, err := service.EnsureRoot(ctx, keyfmt.Secret{})
 	must(t, err)
 

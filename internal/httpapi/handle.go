@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -28,7 +29,8 @@ type exchange struct {
 	service   *account.ServiceKey // set where a service key calls
 	home      string              // the workspace of an API key that calls
 	tokenSent bool
-	status    int // of success, where the route's own does not fit
+	status    int    // of success, where the route's own does not fit
+	message   string // likewise
 
 	cause error  // for the log
 	stack []byte // of a panic
@@ -61,7 +63,8 @@ func handle[In, Out any](do func(*exchange, In) (Out, error)) endpoint {
 		if status == 0 {
 			status = http.StatusOK
 		}
-		return x.writeJSON(status, wire.Success[Out]{Success: true, Data: wire.Data[Out]{Message: x.route.message, Result: out}})
+		message := cmp.Or(x.message, x.route.message)
+		return x.writeJSON(status, wire.Success[Out]{Success: true, Data: wire.Data[Out]{Message: message, Result: out}})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/strictjson"
@@ -16,21 +17,17 @@ import (
 const maxBulk = 100
 
 func (a *api) createKey(x *exchange, in wire.CreateAPIKey) (wire.RevealedAPIKey, error) {
-	idempotency, err := x.idempotencyKey()
-	if err != nil {
+	wanted := createInput(in)
+	var err error
+	if wanted.Once, err = x.idempotency(); err != nil {
 		return wire.RevealedAPIKey{}, err
 	}
-	wanted := createInput(in)
-	wanted.IdempotencyKey = idempotency
 	made, err := a.Control.CreateKey(x.ctx(), x.caller, wanted)
 	if err != nil {
 		return wire.RevealedAPIKey{}, err
 	}
-	if made.Secret.IsZero() { // a replay shows no value a second time
-		return wire.RevealedAPIKey{APIKey: a.apiKey(made.Key)}, nil
-	}
-	shown, value := a.revealed(made)
-	return wire.RevealedAPIKey{APIKey: shown, Key: &value}, nil
+	shown, value := a.revealed(x, made)
+	return wire.RevealedAPIKey{APIKey: shown, Key: value}, nil
 }
 
 func createInput(in wire.CreateAPIKey) control.CreateKey {
@@ -43,18 +40,23 @@ func createInput(in wire.CreateAPIKey) control.CreateKey {
 	}
 }
 
-// idempotencyKey reads the header; its form is checked here where it is empty or doubled, which the control plane cannot see.
-func (x *exchange) idempotencyKey() (string, error) {
+// idempotency reads the header and derives key material from the credential of the request. The header's form is checked here where it
+// is empty or doubled, which the control plane cannot see.
+func (x *exchange) idempotency() (none control.Idempotency, err error) {
 	values := x.r.Header.Values("Idempotency-Key")
 	switch {
 	case len(values) == 0:
-		return "", nil
+		return none, nil
 	case len(values) > 1:
-		return "", fault.Invalid("Idempotency-Key", "stands more than once")
+		return none, fault.Invalid("Idempotency-Key", "stands more than once")
 	case values[0] == "":
-		return "", fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
+		return none, fault.Invalid("Idempotency-Key", "want 1 to 255 visible ASCII characters")
 	}
-	return values[0], nil
+	credential, err := bearer(x.r.Header)
+	if err != nil {
+		return none, err
+	}
+	return control.Idempotency{Key: values[0], Material: keyfmt.MaterialOf(credential)}, nil
 }
 
 func (a *api) listKeys(x *exchange) (out wire.APIKeyList, err error) {
@@ -124,11 +126,15 @@ func (a *api) deleteKey(x *exchange) (wire.Revoked, error) {
 }
 
 func (a *api) rotateKey(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey, error) {
-	made, err := a.Control.RotateKey(x.ctx(), x.caller, x.r.PathValue("id"), in.OverlapSeconds.Value)
+	once, err := x.idempotency()
 	if err != nil {
 		return wire.RotatedAPIKey{}, err
 	}
-	shown, value := a.revealed(made)
+	made, err := a.Control.RotateKeyOnce(x.ctx(), x.caller, x.r.PathValue("id"), in.OverlapSeconds.Value, once)
+	if err != nil {
+		return wire.RotatedAPIKey{}, err
+	}
+	shown, value := a.revealed(x, made)
 	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: x.revocation(nil)}, nil
 }
 
@@ -138,11 +144,21 @@ func (a *api) listPermissions(*exchange) (wire.PermissionList, error) {
 	})}, nil
 }
 
-// revealed shows a new value: together with apiKey.key, this is the only place where one leaves the house.
-func (a *api) revealed(made control.Revealed) (wire.APIKey, string) {
+// revealed shows a new value: together with apiKey.key, this is the only place where one leaves the house. A repeated request may
+// have none to show.
+func (a *api) revealed(x *exchange, made control.Revealed) (wire.APIKey, *string) {
 	shown := a.apiKey(made.Key)
+	if made.Replayed {
+		x.message = "An earlier request with this Idempotency-Key did this; its value is not shown again"
+	}
+	if made.Secret.IsZero() {
+		return shown, nil
+	}
+	if made.Replayed {
+		x.message = "An earlier request with this Idempotency-Key did this; this is its value"
+	}
 	shown.Key = made.Secret.Reveal()
-	return shown, shown.Key
+	return shown, &shown.Key
 }
 
 // apiKey shows a key, masked.

@@ -101,7 +101,7 @@ func furniture() []string {
 			'', '', '', 1, 2, 3, 4, 'imported…', 'foreign:rehash:hmac-sha256:crm:0011223344556677', ` + blob("foreign") + `, 0, 5, '', 0, 0)`,
 		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0)`,
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0)`,
-		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1)`,
+		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero + `, 'k00001', 1, NULL, 0)`,
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
 		`INSERT INTO event_types VALUES ('', 'x', 1), ('w1', 'api_key.created', 1)`,
 		`INSERT INTO event_targets VALUES ('k00001', 2), ('k00001', 1)`,

@@ -153,7 +153,7 @@ func (s *Server) makeEngines(context.Context) error {
 		Limiter: s.limiter, Recorder: s.tally, Rehash: s.rehashing.offer})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
-		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces,
+		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces, Reveal: s.cfg.IdempotencyReveal,
 	})
 	s.metrics.Observe(s.gauges())
 	return nil

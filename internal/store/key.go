@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -266,13 +267,14 @@ type keyBefore struct {
 	workspace   id.Workspace
 	set         int64
 	hasPrevious bool
+	digest      []byte
 }
 
 func (tx *Tx) keyBefore(k id.Key) (keyBefore, error) {
 	return one(tx.View, func(r Rows) (b keyBefore, err error) {
-		err = r.Scan(&b.workspace, &b.user, &b.set, &b.hasPrevious)
+		err = r.Scan(&b.workspace, &b.user, &b.set, &b.hasPrevious, &b.digest)
 		return b, err
-	}, `SELECT k.workspace_id, k.user_id, k.set_id, k.has_previous FROM api_keys k
+	}, `SELECT k.workspace_id, k.user_id, k.set_id, k.has_previous, k.digest FROM api_keys k
 		JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
 }
 
@@ -308,6 +310,11 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right), k.ID)
 	if err != nil {
 		return err
+	}
+	if !k.IsActive || k.Revoked || !bytes.Equal(before.digest, k.Value.Digest.Sum[:]) {
+		if err := tx.wipeSealed(k.ID); err != nil {
+			return err
+		}
 	}
 	if before.hasPrevious {
 		if err := tx.deletePrevious(k.ID); err != nil {
@@ -362,6 +369,9 @@ func (tx *Tx) deleteKey(k id.Key) error {
 		return err
 	}
 	if err := tx.deletePrevious(k); err != nil {
+		return err
+	}
+	if err := tx.wipeSealed(k); err != nil {
 		return err
 	}
 	if err := tx.forget(`SELECT id FROM api_keys WHERE id = ?`, k); err != nil {

@@ -16,6 +16,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
 		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
 			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
+		p.pastSealed()
 		p.sessions()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.workspace()

@@ -77,6 +77,9 @@ func (tx *Tx) DeleteWorkspace(ws id.Workspace) error {
 	if err := tx.exec(`UPDATE workspaces SET deleted_ms = ? WHERE id = ? AND deleted_ms = 0`, millis(tx.now), ws); err != nil {
 		return fmt.Errorf("delete workspace: %w", err)
 	}
+	if err := tx.wipeSealedOf(ws); err != nil {
+		return fmt.Errorf("delete workspace: %w", err)
+	}
 	tx.living = ""
 	tx.changed(feed.Change{WorkspaceGone: ws})
 	return nil

@@ -105,10 +105,10 @@ type RevealedAPIKey struct {
 	Key    *string `json:"key"`
 }
 
-// RotatedAPIKey answers a rotation.
+// RotatedAPIKey answers a rotation, like RevealedAPIKey.
 type RotatedAPIKey struct {
 	APIKey     APIKey     `json:"apiKey"`
-	Key        string     `json:"key"`
+	Key        *string    `json:"key"`
 	Revocation Revocation `json:"revocation"`
 }
 

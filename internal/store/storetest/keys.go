@@ -3,7 +3,10 @@ package storetest
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -304,24 +307,19 @@ func testServiceKey(t *testing.T, f *fixture) {
 
 func testIdempotency(t *testing.T, f *fixture) {
 	put := func(hash byte) error {
-		return f.update(func(tx *store.Tx) error { return tx.PutIdempotent("actor", "once", [32]byte{hash}, "key") })
-	}
-	read := func() (p store.Replay, err error) {
-		err = f.db.View(context.Background(), func(v *store.View) (err error) {
-			p, err = v.Idempotent("actor", "once")
-			return err
+		return f.update(func(tx *store.Tx) error {
+			return tx.PutIdempotent("actor", "once", store.Replay{RequestHash: [32]byte{hash}, Key: "key"})
 		})
-		return p, err
 	}
 	f.must(put(1))
-	got, err := read()
+	got, err := f.replay("actor", "once")
 	f.must(err)
 	f.same("replay", store.Replay{RequestHash: [32]byte{1}, Key: "key", CreatedAt: f.now()}, got)
 	if err := put(2); !errors.Is(err, store.ErrDuplicate) {
 		t.Errorf("again: %v, want ErrDuplicate", err)
 	}
 	f.pass(store.IdempotencyLife)
-	if _, err := read(); !errors.Is(err, store.ErrNotFound) {
+	if _, err := f.replay("actor", "once"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("after a day: %v, want ErrNotFound", err)
 	}
 	f.must(put(3))
@@ -329,4 +327,58 @@ func testIdempotency(t *testing.T, f *fixture) {
 	_, err = f.db.Purge(context.Background())
 	f.must(err)
 	f.same("rows after a purge", int64(0), f.count("idempotency"))
+}
+
+func (f *fixture) replay(scope, key string) (p store.Replay, err error) {
+	err = f.db.View(context.Background(), func(v *store.View) (err error) {
+		p, err = v.Idempotent(scope, key)
+		return err
+	})
+	return p, err
+}
+
+// A sealed copy ends with its time, and with whatever replaces the value or takes the key away. The request itself stays known, and
+// the client's word for it is stored as a hash.
+func testSealed(t *testing.T, f *fixture) {
+	ends := map[string]func(*store.Tx, apikey.Key) error{
+		"nothing":  func(tx *store.Tx, k apikey.Key) error { k.Name = "renamed"; return tx.UpdateKey(k) },
+		"its time": func(*store.Tx, apikey.Key) error { return nil },
+		"rotation": func(tx *store.Tx, k apikey.Key) error {
+			k.Rotate(f.aKey().Value, tx.Now(), time.Hour)
+			return tx.UpdateKey(k)
+		},
+		"disabling":                func(tx *store.Tx, k apikey.Key) error { k.IsActive = false; return tx.UpdateKey(k) },
+		"revocation":               func(tx *store.Tx, k apikey.Key) error { k.Revoked = true; return tx.UpdateKey(k) },
+		"deletion":                 func(tx *store.Tx, k apikey.Key) error { return tx.DeleteKey(k.ID) },
+		"the workspace's deletion": func(tx *store.Tx, k apikey.Key) error { return tx.DeleteWorkspace(k.Workspace) },
+	}
+	for _, name := range slices.Sorted(maps.Keys(ends)) {
+		k := f.insert(nil)
+		scope := string(k.Workspace) + " u"
+		want := store.Replay{Key: k.ID, CreatedAt: f.now(), Sealed: []byte("sealed " + name), SealedUntil: f.now().Add(time.Minute)}
+		f.must(f.update(func(tx *store.Tx) error { return tx.PutIdempotent(scope, name, want) }))
+		got, err := f.replay(scope, name)
+		f.must(err)
+		f.same("before "+name, want, got)
+		f.same("rows that show the client's word", int64(0), f.count("idempotency WHERE idem_key = '"+strings.ReplaceAll(name, "'", "''")+"'"))
+
+		f.must(f.update(func(tx *store.Tx) error { return ends[name](tx, k) }))
+		left := int64(0)
+		switch name {
+		case "nothing":
+			left = 1
+		case "its time":
+			f.pass(time.Minute)
+			if got, err = f.replay(scope, name); err != nil || got.Sealed != nil {
+				t.Errorf("after its time: %q, %v", got.Sealed, err)
+			}
+			_, err = f.db.Purge(context.Background())
+			f.must(err)
+		}
+		f.same("sealed copies after "+name, left, f.count("idempotency WHERE sealed IS NOT NULL AND key_id = '"+string(k.ID)+"'"))
+		got, err = f.replay(scope, name)
+		if err != nil || got.Key != k.ID || (got.Sealed != nil) != (left == 1) {
+			t.Errorf("after %s: %+v, %v", name, got, err)
+		}
+	}
 }

@@ -46,6 +46,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"T12 a sign-in link is there until it is used":                    testSignInLink,
 		"a person's places are those where they are a member":             testMemberships,
 		"a replay is kept for a day":                                      testIdempotency,
+		"T19 a sealed copy ends with its value":                           testSealed,
 		"T39 a day's reservations never pass the limit":                   testQuota,
 		"T31 a quota never goes back to an earlier day":                   testQuotaDays,
 		"T38 windows are kept once and taken once":                        testWindows,

@@ -42,7 +42,7 @@ func testNoEvent(t *testing.T, f *fixture) {
 		"update":      func(tx *store.Tx) error { return tx.UpdateKey(k) },
 		"end":         func(tx *store.Tx) error { return tx.DeleteKey(k.ID) },
 		"service key": func(tx *store.Tx) error { return tx.PutServiceKey(account.ServiceKey{ID: "s"}) },
-		"replay":      func(tx *store.Tx) error { return tx.PutIdempotent("a", "b", [32]byte{}, k.ID) },
+		"replay":      func(tx *store.Tx) error { return tx.PutIdempotent("a", "b", store.Replay{Key: k.ID}) },
 		"an event that was taken back": func(tx *store.Tx) error {
 			_ = tx.Savepoint(func() error { return errors.Join(tx.Record(f.event()), errMine) })
 			return tx.UpdateKey(k)
