@@ -6,6 +6,7 @@ package control
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyward/keyward/internal/fault"
@@ -27,7 +28,8 @@ type Service struct {
 	reveal   time.Duration
 	cursors  sealer
 	searches *searches
-	anyone   bool // may make workspaces
+	anyone   bool                          // may make workspaces
+	declared atomic.Pointer[keyfmt.Stored] // the root key that the environment sets; zero for none
 }
 
 // Config is what a Service is made of.

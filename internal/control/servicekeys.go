@@ -121,7 +121,7 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if err != nil {
 			return err
 		}
-		if k.FromEnv {
+		if set := s.declared.Load(); k.FromEnv && set != nil && *set == k.Digest {
 			return fault.New(fault.Conflict, "this key is set by KEYWARD_ROOT_KEY", fault.Detail{Field: "id", Message: "is the root key of the environment"})
 		}
 		if err := tx.DeleteServiceKey(k.ID); err != nil {
@@ -156,76 +156,98 @@ func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 	}
 }
 
-// EnsureRoot sees to it that there is a root key: the one of the environment where it is given, which then replaces an earlier
-// one of the environment; else one is minted where none exists, and answered for the one time it is shown.
+// EnsureRoot sees to it that there is a root key: the one of the environment where it is given. One that the environment set before ends. Where
+// none is left, one is minted, and answered for the one time it is shown.
 func (s *Service) EnsureRoot(ctx context.Context, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		minted, err = s.ensureRoot(tx, given)
+		minted, _, err = s.ensureRoot(tx, given, true)
 		return err
 	})
 	return minted, err
 }
 
-// SetUp is EnsureRoot that, in a new installation, also makes a one-time link by which an operator signs in as the root; link is the
-// code of it, for the one time it is shown. There is no line in the log for it but that of the key, which is made with it.
-func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret) (minted, link keyfmt.Secret, err error) {
+// Roots is what a start did about root keys. Each value is shown once.
+type Roots struct {
+	Minted keyfmt.Secret // zero where a root key was there
+	Link   keyfmt.Secret // the code of a one-time link by which an operator signs in as the root, in a new installation
+	Kept   int           // root keys of another KEYWARD_ROOT_KEY that stay, since other nodes are alive
+}
+
+// SetUp is EnsureRoot for the start of a node; alone says that no other node is alive that may set another root key. There is no line in the log
+// for the link but that of the key, which is made with it.
+func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret, alone bool) (out Roots, err error) {
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		minted, link = keyfmt.Secret{}, keyfmt.Secret{}
+		out = Roots{}
 		before, err := tx.ServiceKeys(store.Page{Limit: 1})
 		if err != nil {
 			return err
 		}
-		if minted, err = s.ensureRoot(tx, given); err != nil || len(before) > 0 {
+		if out.Minted, out.Kept, err = s.ensureRoot(tx, given, alone); err != nil || len(before) > 0 {
 			return err
 		}
 		roots, err := rootKeys(tx.View)
 		if err != nil {
 			return err
 		}
-		link, err = s.putLink(tx, session.Link{ServiceKey: roots[0].ID})
+		out.Link, err = s.putLink(tx, session.Link{ServiceKey: roots[0].ID})
 		return err
 	})
-	return minted, link, err
+	return out, err
 }
 
-func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
-	roots, err := rootKeys(tx.View)
-	if err != nil {
-		return minted, err
-	}
+func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret, alone bool) (minted keyfmt.Secret, kept int, err error) {
 	self := itself()
 	all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot} // the others lie within these
+	var k account.ServiceKey
 	if !given.IsZero() {
-		k := s.serviceKey(tx, given, "root (environment)", all)
+		k = s.serviceKey(tx, given, "root (environment)", all)
 		k.FromEnv = true
-		return minted, s.replaceEnvRoot(tx, self, roots, k)
 	}
-	if len(roots) > 0 {
-		return minted, nil
+	s.declared.Store(&k.Digest)
+	there, kept, err := s.endEnvRoots(tx, self, k.Digest, alone)
+	if err != nil {
+		return minted, kept, err
 	}
-	if minted, err = s.format.Mint(s.rand, keyfmt.Service); err != nil {
-		return minted, err
-	}
-	return minted, s.putServiceKey(tx, self, s.serviceKey(tx, minted, "root", all))
-}
-
-func (s *Service) replaceEnvRoot(tx *store.Tx, self *actor, roots []account.ServiceKey, k account.ServiceKey) error {
-	for _, r := range roots {
-		if r.Digest == k.Digest {
-			return nil
+	if !given.IsZero() && !there {
+		if err := s.putServiceKey(tx, self, k); err != nil {
+			return minted, kept, err
 		}
 	}
+	roots, err := rootKeys(tx.View)
+	if err != nil || len(roots) > 0 {
+		return minted, kept, err
+	}
+	if minted, err = s.format.Mint(s.rand, keyfmt.Service); err != nil {
+		return minted, kept, err
+	}
+	return minted, kept, s.putServiceKey(tx, self, s.serviceKey(tx, minted, "root", all))
+}
+
+// endEnvRoots ends the root keys of the environment that it does not set any more, unless other nodes may still set them, and tells whether there
+// is a root key of the digest that it does set.
+func (s *Service) endEnvRoots(tx *store.Tx, self *actor, set keyfmt.Stored, alone bool) (there bool, kept int, err error) {
+	roots, err := rootKeys(tx.View)
+	if err != nil {
+		return false, 0, err
+	}
 	for _, r := range roots {
-		if !r.FromEnv {
+		switch {
+		case r.Digest == set:
+			there = true
+			continue
+		case !r.FromEnv:
+			continue
+		case !alone:
+			kept++
 			continue
 		}
 		if err := tx.DeleteServiceKey(r.ID); err != nil {
-			return err
+			return there, kept, err
 		}
 		if err := s.record(tx, self, change{kind: audit.ServiceKeyDeleted, target: string(r.ID),
-			sentence: fmt.Sprintf("service key %q replaced by another KEYWARD_ROOT_KEY", r.Name), before: serviceKeyFields(r)}); err != nil {
-			return err
+			sentence: fmt.Sprintf("service key %q is not set by KEYWARD_ROOT_KEY any more", r.Name), before: serviceKeyFields(r)}); err != nil {
+			return there, kept, err
 		}
 	}
-	return s.putServiceKey(tx, self, k)
+	return there, kept, nil
 }

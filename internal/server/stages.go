@@ -159,10 +159,34 @@ func (s *Server) makeEngines(context.Context) error {
 	return nil
 }
 
+// alone tells whether no other node of the installation is alive.
+func (s *Server) alone(ctx context.Context) (bool, error) {
+	if s.node == nil {
+		return true, nil
+	}
+	nodes, now, _, err := s.db.Nodes(ctx)
+	for _, n := range nodes {
+		if n.ID != s.node.ID && n.Live(now) {
+			return false, err
+		}
+	}
+	return true, err
+}
+
 // ensureRoot comes late, so that a key that was minted is also told.
 func (s *Server) ensureRoot(ctx context.Context) (err error) {
-	if s.minted, s.rootLink, err = s.control.SetUp(ctx, s.cfg.RootKey); err != nil {
+	alone, err := s.alone(ctx)
+	if err != nil {
+		return fmt.Errorf("look for other nodes: %w", err)
+	}
+	roots, err := s.control.SetUp(ctx, s.cfg.RootKey, alone)
+	if err != nil {
 		return fmt.Errorf("set up the root key: %w", err)
+	}
+	s.minted, s.rootLink = roots.Minted, roots.Link
+	if roots.Kept > 0 {
+		s.log.Warn("another KEYWARD_ROOT_KEY stays good, since other nodes are alive that may set it: it ends at a start beside no other node, or when "+
+			"it is deleted", "root_keys", roots.Kept)
 	}
 	if s.node != nil { // another node may have made it a moment ago: who waits for this one to be ready calls with it
 		s.node.Look(ctx)
