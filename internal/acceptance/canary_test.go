@@ -97,7 +97,7 @@ func (h *house) files(t *testing.T, places map[string][]byte, when string) {
 // dump looks for pieces of keys in everything that PostgreSQL has been given, and in what the server said.
 func (h *house) dump(t *testing.T) {
 	dump, err := pgtest.Shared(t).Command("pg_dump", h.database).Output()
-	if err != nil || !bytes.Contains(dump, []byte("COPY public.events")) {
+	if err != nil || !bytes.Contains(dump, []byte("COPY keyward.events")) {
 		t.Fatalf("pg_dump: %d bytes, %v", len(dump), err)
 	}
 	out, err := h.keyward(t.Context(), "backup", filepath.Join(t.TempDir(), "backup.db"))

@@ -68,14 +68,10 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if done == nil {
-		err := d.Write(ctx, func(q store.SQL) error {
-			_, err := q.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY,
-				name TEXT NOT NULL, oldest BIGINT NOT NULL, applied_at TEXT NOT NULL)`)
-			return err
-		})
-		if err != nil {
+		if err := d.patiently(ctx, func(q store.SQL) error { return d.first(ctx, q, now, all) }); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
+		return nil
 	}
 	for _, s := range all {
 		if slices.ContainsFunc(done, func(o step) bool { return o.version == s.version }) {
@@ -97,12 +93,35 @@ const (
 	stepPatience = 5 * time.Minute // also with another node that is at a step which takes long
 )
 
-// step does one step, and comes again where others stood in its way.
+// first makes everything in one transaction, so that a database has all of it or nothing.
+func (d *Driver) first(ctx context.Context, q store.SQL, now time.Time, all []step) error {
+	if err := d.makeSchema(ctx, q); err != nil {
+		return err
+	}
+	_, err := q.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY,
+		name TEXT NOT NULL, oldest BIGINT NOT NULL, applied_at TEXT NOT NULL)`)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := apply(ctx, q, s, now, all); err != nil {
+			return fmt.Errorf("to version %d (%s): %w", s.version, s.name, err)
+		}
+	}
+	return nil
+}
+
+// step does one step.
 func (d *Driver) step(ctx context.Context, s step, now time.Time, all []step) error {
+	return d.patiently(ctx, func(q store.SQL) error { return apply(ctx, q, s, now, all) })
+}
+
+// patiently runs a transaction, and comes again where others stood in its way.
+func (d *Driver) patiently(ctx context.Context, fn func(store.SQL) error) error {
 	patience, cancel := context.WithTimeout(ctx, stepPatience) // for coming again; a step that is under way is left to end
 	defer cancel()
 	for {
-		err := d.Write(ctx, func(q store.SQL) error { return apply(ctx, q, s, now, all) })
+		err := d.Write(ctx, fn)
 		if !hindered(err) {
 			return err
 		}
@@ -164,8 +183,9 @@ func compatible(done, all []step) error {
 // applied lists the steps that the database has, nil where it has no table of them.
 func (d *Driver) applied(ctx context.Context) (done []step, err error) {
 	err = d.Read(ctx, func(q store.SQL) error {
-		there, err := one(ctx, q, `SELECT coalesce(to_regclass('schema_migrations')::text, '')`)
-		if err != nil || there == "" {
+		there, err := one(ctx, q, `SELECT count(*)::text FROM pg_attribute
+			WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest'`) // which other programs' do not have
+		if err != nil || there == "0" {
 			return err
 		}
 		done, err = applied(ctx, q)

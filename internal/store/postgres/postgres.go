@@ -64,6 +64,8 @@ type Driver struct {
 	look *pgxpool.Pool // for what everybody waits for; lent to no other reader
 	fold string        // the collation that folds case
 
+	schema string // where the tables are; "" leaves the path of the database itself
+
 	simple atomic.Bool // the server does not tell its identity
 }
 
@@ -72,6 +74,11 @@ var _ store.Shared = (*Driver)(nil)
 // Open connects to the primary that the URL names, and fails where there is none. An error never holds the URL's password.
 func Open(ctx context.Context, url string, o Options) (*Driver, error) {
 	d := &Driver{opt: o.withDefaults()}
+	url, schema, err := withoutSchema(url)
+	if err != nil {
+		return nil, err
+	}
+	d.schema = schema
 	cfg, err := configure(url)
 	if err != nil {
 		return nil, err
@@ -146,8 +153,10 @@ func (d *Driver) inspect(ctx context.Context) error {
 		if encoding != "UTF8" {
 			return fmt.Errorf("the database's encoding is %s: make it with ENCODING 'UTF8'", encoding)
 		}
-		d.fold, err = one(ctx, q, selectFold)
-		return err
+		if d.fold, err = one(ctx, q, selectFold); err != nil {
+			return err
+		}
+		return d.chooseSchema(ctx, q)
 	})
 }
 

@@ -86,7 +86,7 @@ func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn fu
 // begin takes a connection and begins a transaction on it. After a restart or a failover the pool holds connections that have ended:
 // nothing has been done on them yet, so the next one is taken.
 func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*pgxpool.Conn, *session, error) {
-	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds())
+	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds()) + d.searchPath()
 	for tries := pool.Config().MaxConns; ; tries-- {
 		c, err := d.acquire(ctx, pool)
 		if err != nil {

@@ -124,7 +124,8 @@ func (s *Server) init(settings []string) error {
 	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	for _, setting := range append([]string{"max_connections=300", "shared_buffers=64MB", "wal_level=replica"}, settings...) {
+	for _, setting := range append([]string{"max_connections=300", "shared_buffers=64MB", "wal_level=replica",
+		"search_path=keyward,public"}, settings...) {
 		s.options = append(s.options, "-c", setting)
 	}
 	return s.Up()

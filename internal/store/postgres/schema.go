@@ -1,0 +1,80 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+
+	"github.com/keyward/keyward/internal/store"
+)
+
+// defaultSchema is where a new installation keeps its tables, so that it shares a database with others.
+const defaultSchema = "keyward"
+
+var schemaForm = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// withoutSchema takes ?schema= out of a URL, which PostgreSQL would take for a setting of the session.
+func withoutSchema(given string) (rest, schema string, err error) {
+	u, err := url.Parse(given)
+	if err != nil {
+		return given, "", nil // another says so, without the password
+	}
+	q := u.Query()
+	if !q.Has("schema") {
+		return given, "", nil
+	}
+	schema = q.Get("schema")
+	if !schemaForm.MatchString(schema) {
+		return "", "", errors.New("?schema= is no name of a schema: want lower-case letters, digits and _, such as keyward")
+	}
+	q.Del("schema")
+	u.RawQuery = q.Encode()
+	return u.String(), schema, nil
+}
+
+// searchPath follows the beginning of each transaction, which alone it holds for. Without a schema the database's own path is left.
+func (d *Driver) searchPath() string {
+	if d.schema == "" {
+		return ""
+	}
+	return `; SET LOCAL search_path = "` + d.schema + `"`
+}
+
+// chooseSchema leaves an installation of before where it is, in the database's own path. A new one gets a schema of its own.
+func (d *Driver) chooseSchema(ctx context.Context, q store.SQL) error {
+	if d.schema != "" {
+		return nil
+	}
+	found, err := one(ctx, q, `SELECT count(*)::text FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest'
+		AND to_regclass('installation') IS NOT NULL`)
+	if err == nil && found == "0" {
+		d.schema = defaultSchema
+	}
+	return err
+}
+
+// makeSchema makes the schema where it is not there, and refuses one that holds the tables of another program.
+func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
+	if d.schema == "" {
+		return nil
+	}
+	there, err := one(ctx, q, `SELECT count(*)::text FROM pg_namespace WHERE nspname = ?`, d.schema)
+	if err != nil {
+		return err
+	}
+	if there == "0" {
+		if _, err := q.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS "`+d.schema+`"`); err != nil {
+			return fmt.Errorf("make the schema %s (the user needs CREATE on the database, or the schema made beforehand): %w", d.schema, err)
+		}
+		return nil
+	}
+	strange, err := one(ctx, q, `SELECT count(*)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (
+			SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest')`, d.schema)
+	if err == nil && strange != "0" {
+		err = fmt.Errorf("the schema %s holds %s tables of another program, and was left as it is: name another one with ?schema=", d.schema, strange)
+	}
+	return err
+}
