@@ -191,13 +191,17 @@ func (s *Service) passOwnership(tx *store.Tx, ws account.Workspace, owner id.Rol
 		return err
 	}
 	if len(rest) == 0 {
-		return fault.New(fault.Conflict, "a workspace keeps at least one owner", fault.Detail{Field: "userId", Message: "is the last owner"})
+		return lastOwner()
 	}
 	if ws.OwnerID != left {
 		return nil
 	}
 	ws.OwnerID, ws.UpdatedAt = rest[0].User, tx.Now()
 	return tx.PutWorkspace(ws)
+}
+
+func lastOwner() error {
+	return fault.New(fault.Conflict, "a workspace keeps at least one owner", fault.Detail{Field: "userId", Message: "is the last owner"})
 }
 
 // UpdateMember changes what is given.

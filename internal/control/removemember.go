@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,55 +14,117 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// errDryRun takes back what a dry run has tried out.
-var errDryRun = errors.New("dry run")
-
-// RemoveMember takes a member out of the workspace. Their keys stop in the same transaction, unless they are kept or transferred.
+// RemoveMember takes a member out of the workspace. Their keys stop in the same transaction, unless they are kept or transferred. A dry run is
+// a look: it takes no turn of the writer.
 func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user string, in RemoveMember) (Removed, error) {
 	var out Removed
+	if in.DryRun {
+		err := s.view(ctx, c, func(v *store.View, a *actor) (err error) {
+			out, err = s.previewRemoval(v, a, workspace, user, in)
+			return err
+		})
+		return out, storageFault(err)
+	}
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		ws, err := s.named(tx.View, a, workspace, account.MembersRemove)
+		d, err := s.departure(tx.View, a, workspace, user, in.Keys)
 		if err != nil {
 			return err
 		}
-		m, err := tx.Member(ws.ID, id.User(user))
-		if err != nil {
-			return err
-		}
-		out, err = s.removeMember(tx, a, ws, m, in)
-		if err == nil && in.DryRun {
-			return errDryRun
-		}
+		out, err = s.removeMember(tx, a, d)
 		return err
 	})
-	if in.DryRun && errors.Is(err, errDryRun) {
-		err = nil
-	}
 	return out, err
 }
 
-func (s *Service) removeMember(tx *store.Tx, a *actor, ws account.Workspace, m account.Member, in RemoveMember) (Removed, error) {
-	role, err := tx.Role(ws.ID, m.Role)
+// departure is a removal that may take place.
+type departure struct {
+	workspace account.Workspace
+	member    account.Member
+	role      account.Role
+	settle    settlement
+}
+
+// departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal decide alike.
+func (s *Service) departure(v *store.View, a *actor, workspace, user, keys string) (d departure, err error) {
+	if d.workspace, err = s.named(v, a, workspace, account.MembersRemove); err != nil {
+		return d, err
+	}
+	if d.member, err = v.Member(d.workspace.ID, id.User(user)); err != nil {
+		return d, err
+	}
+	if d.role, err = v.Role(d.workspace.ID, d.member.Role); err != nil {
+		return d, err
+	}
+	if d.role.System == account.Owner && !a.owner {
+		return d, ownersOnly("only an owner can remove an owner")
+	}
+	if d.settle, err = s.settlement(v, a, d.workspace, d.member, keys); err != nil {
+		return d, err
+	}
+	if d.role.System != account.Owner {
+		return d, nil
+	}
+	owners, err := v.MembersWithRole(d.workspace.ID, d.role.ID, 2)
+	if err == nil && len(owners) < 2 {
+		err = lastOwner()
+	}
+	return d, err
+}
+
+// previewRemoval counts what a removal would do, and names the newest keys. Keys that differ in nothing that is asked are settled alike, so
+// they are counted together, but for a caller whose own bounds are held against each key.
+func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string, in RemoveMember) (Removed, error) {
+	out := Removed{User: id.User(user)}
+	d, err := s.departure(v, a, workspace, user, in.Keys)
 	if err != nil {
-		return Removed{}, err
+		return out, err
 	}
-	if role.System == account.Owner && !a.owner {
-		return Removed{}, ownersOnly("only an owner can remove an owner")
+	f := store.KeyFilter{Workspace: d.workspace.ID, User: d.member.User, Page: store.Page{Limit: MaxSettled}}
+	if a.bound != nil && strings.HasPrefix(in.Keys, "transfer:") {
+		f.Limit = 0
 	}
-	settle, err := s.settlement(tx.View, a, ws, m, in.Keys)
+	keys, err := v.Keys(f)
 	if err != nil {
-		return Removed{}, err
+		return out, err
 	}
+	for i := range keys[:min(len(keys), MaxSettled)] {
+		out.Keys = append(out.Keys, foretell(keys[i], d.settle, v.Now()))
+	}
+	if f.Limit == 0 {
+		for i := range keys {
+			if err := s.foreseeKey(a, keys[i], d.settle, &out); err != nil {
+				return out, err
+			}
+		}
+		return out, nil
+	}
+	kinds, err := v.KeyKinds(f.Workspace, f.User)
+	if err != nil {
+		return out, err
+	}
+	for _, kind := range kinds {
+		var one Removed
+		k := apikey.Key{Workspace: f.Workspace, User: f.User, Permissions: kind.Permissions, Revoked: kind.Revoked, Orphan: kind.Orphan,
+			IsActive: kind.IsActive}
+		if err := s.foreseeKey(a, k, d.settle, &one); err != nil {
+			return out, err
+		}
+		out.Stopped += one.Stopped * kind.Count
+		out.Kept += one.Kept * kind.Count
+		out.Transferred += one.Transferred * kind.Count
+	}
+	return out, nil
+}
+
+func (s *Service) removeMember(tx *store.Tx, a *actor, d departure) (Removed, error) {
+	ws, m := d.workspace, d.member
 	keys, err := tx.KeysOf(ws.ID, m.User)
 	if err != nil {
 		return Removed{}, err
 	}
 	out := Removed{User: m.User}
 	for i := range keys {
-		if in.DryRun && i < MaxSettled {
-			out.Keys = append(out.Keys, foretell(keys[i], settle, tx.Now()))
-		}
-		if err := s.settleKey(tx, a, &keys[i], settle, &out); err != nil {
+		if err := s.settleKey(tx, a, &keys[i], d.settle, &out); err != nil {
 			return out, err
 		}
 	}
@@ -73,14 +134,23 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, ws account.Workspace, m a
 	if err := tx.RemoveMember(ws.ID, m.User); err != nil {
 		return out, err
 	}
-	if role.System == account.Owner {
-		if err := s.passOwnership(tx, ws, role.ID, m.User); err != nil {
+	if d.role.System == account.Owner {
+		if err := s.passOwnership(tx, ws, d.role.ID, m.User); err != nil {
 			return out, err
 		}
 	}
 	return out, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
-		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, role.Name),
+		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, d.role.Name),
 		note: fields{"keys": fields{"stopped": out.Stopped, "kept": out.Kept, "transferred": out.Transferred}}})
+}
+
+// foreseeKey counts what becomes of a key, on a copy of it, and gives the refusal that the removal would meet.
+func (s *Service) foreseeKey(a *actor, k apikey.Key, settle settlement, out *Removed) error {
+	was := k
+	if !settle(&k, out) {
+		return nil
+	}
+	return s.mayWiden(a, &was, &k)
 }
 
 // foretell says what becomes of a key, on a copy of it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
 )
 
 // standing adds the conditions of a standing. Each has an index, so that a page or a bounded count of it costs the same whatever
@@ -80,6 +81,27 @@ func (f KeyFilter) Position(k *apikey.Key) string {
 		return fmt.Sprintf("%d %s", millis(k.LastUsedAt), k.ID)
 	}
 	return string(k.ID)
+}
+
+// KeyKind is what keys have in common that are settled alike when their creator leaves, and how many they are.
+type KeyKind struct {
+	Permissions perm.Set
+	IsActive    bool
+	Revoked     bool
+	Orphan      bool
+	Count       int
+}
+
+// KeyKinds counts a user's keys by kind. It reads a few columns of each, and no key as a whole.
+func (v *View) KeyKinds(ws id.Workspace, u id.User) ([]KeyKind, error) {
+	return all(v, func(r Rows) (k KeyKind, err error) {
+		var set int64
+		if err = r.Scan(&set, &k.IsActive, &k.Revoked, &k.Orphan, &k.Count); err == nil {
+			k.Permissions, err = v.set(set)
+		}
+		return k, err
+	}, `SELECT set_id, is_active, is_revoked, is_orphan, count(*) FROM api_keys WHERE workspace_id = ? AND user_id = ?
+		GROUP BY set_id, is_active, is_revoked, is_orphan`, ws, u)
 }
 
 // KeyTotal is the number of a workspace's keys, or of those of one user. It reads what members count, never the keys.

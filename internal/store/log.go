@@ -105,15 +105,7 @@ func (v *View) LogCounter(ws id.Workspace, everywhere bool, kind string) (int64,
 	if kind != "" {
 		w.and("type = ?", kind)
 	}
-	return one(v, scanInt, `SELECT CAST(coalesce(sum(events), 0) AS `+v.db.bigint()+`) FROM event_types`+w.String(), w.args...)
-}
-
-// bigint is the type of a sum: PostgreSQL makes it a numeric.
-func (db *DB) bigint() string {
-	if db.shared != nil {
-		return "BIGINT"
-	}
-	return "INTEGER"
+	return one(v, scanInt, `SELECT CAST(coalesce(sum(events), 0) AS BIGINT) FROM event_types`+w.String(), w.args...)
 }
 
 // LogStretch is the last of n events from f.AfterSeq on, in the order of f, of those that f.Workspace, f.All and one of f.Type and f.Actor
