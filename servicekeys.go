@@ -19,7 +19,7 @@ const (
 	ScopeRoot   = "root"
 )
 
-// ServiceKey is an operator's credential, bound to no workspace.
+// ServiceKey is an operator's credential. It reaches everything unless it is bound.
 type ServiceKey struct {
 	ID string `json:"id"`
 	// Key is masked.
@@ -29,13 +29,23 @@ type ServiceKey struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// ExpiresAt is nil for a key that never expires.
 	ExpiresAt *time.Time `json:"expiresAt"`
+	// WorkspaceIDs, Environments and AllowedIPs are what it is bound to, each nil where it is not. What lies outside is VerdictNotFound to it,
+	// or a NotFound error; from other networks it is an unknown token.
+	WorkspaceIDs []string `json:"workspaceIds"`
+	Environments []string `json:"environments"`
+	AllowedIPs   []string `json:"allowedIps"`
 }
 
-// CreateServiceKeyRequest asks for a service key; nil expiry is none.
+// CreateServiceKeyRequest asks for a service key; nil expiry is none, and a nil list binds it to nothing. A list that is empty but not nil is
+// refused by the server: it is a list that went wrong.
 type CreateServiceKeyRequest struct {
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes"`
 	ExpiresAt *time.Time `json:"expiresAt,omitzero"`
+
+	WorkspaceIDs []string `json:"workspaceIds,omitzero"`
+	Environments []string `json:"environments,omitzero"`
+	AllowedIPs   []string `json:"allowedIps,omitzero"`
 }
 
 // CreatedServiceKey is a service key and, this once, its value.

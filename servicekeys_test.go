@@ -7,10 +7,11 @@ import (
 )
 
 const serviceKeyJSON = `{"id":"s1","key":"kw_svc_0000…cdef","name":"gate","scopes":["verify"],
-	"createdAt":"2026-11-23T12:00:00.000Z","expiresAt":null}`
+	"createdAt":"2026-11-23T12:00:00.000Z","expiresAt":null,"workspaceIds":["w1"],"environments":["live"],"allowedIps":null}`
 
 var serviceKey = keyward.ServiceKey{
 	ID: "s1", Key: "kw_svc_0000…cdef", Name: "gate", Scopes: []string{keyward.ScopeVerify}, CreatedAt: noon,
+	WorkspaceIDs: []string{"w1"}, Environments: []string{"live"},
 }
 
 func TestEveryServiceKeyOperationSaysWhatTheContractSays(t *testing.T) {
@@ -20,11 +21,12 @@ func TestEveryServiceKeyOperationSaysWhatTheContractSays(t *testing.T) {
 			name: "create",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.CreateServiceKey(ctx, keyward.CreateServiceKeyRequest{
-					Name: "gate", Scopes: []string{keyward.ScopeVerify}, ExpiresAt: &noon,
+					Name: "gate", Scopes: []string{keyward.ScopeVerify}, ExpiresAt: &noon, WorkspaceIDs: []string{"w1"}, Environments: []string{"live"},
+					AllowedIPs: []string{"10.0.0.0/8"},
 				})
 			},
 			method: "POST", uri: "/api/v2/service-keys", status: 201,
-			body:   `{"name":"gate","scopes":["verify"],"expiresAt":"2026-11-23T12:00:00Z"}`,
+			body:   `{"name":"gate","scopes":["verify"],"expiresAt":"2026-11-23T12:00:00Z","workspaceIds":["w1"],"environments":["live"],"allowedIps":["10.0.0.0/8"]}`,
 			answer: `{"serviceKey":` + serviceKeyJSON + `,"key":"` + token + `"}`,
 			want:   keyward.CreatedServiceKey{ServiceKey: serviceKey, Key: keyward.NewSecret(token)},
 		},

@@ -158,6 +158,7 @@ type ServiceKey struct {
 	FromEnv   bool // set by KEYWARD_ROOT_KEY
 	Masked    string
 	Digest    keyfmt.Stored
+	Bounds    Bounds
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

@@ -66,8 +66,13 @@ func AddressWithin(address string, networks []netip.Prefix) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return false
+	return err == nil && AddrWithin(ip, networks)
+}
+
+// AddrWithin is AddressWithin of an address that was read.
+func AddrWithin(ip netip.Addr, networks []netip.Prefix) bool {
+	if len(networks) == 0 {
+		return true
 	}
 	ip = ip.Unmap().WithZone("")
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })

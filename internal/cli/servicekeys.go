@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func (serviceKeysCmd) Help() string {
 and service keys besides.
 
 Examples:
-  keyward service-keys create gateway --scope verify
+  keyward service-keys create gateway --scope verify --environment live --allowed-ip 10.0.0.0/8
   keyward service-keys create provisioning --scope manage --expires 365d`
 }
 
@@ -38,16 +39,24 @@ func (c *serviceKeysList) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return show(a, &c.remote, c.listing, client.AllServiceKeys(ctx, keyward.ListOptions{}),
-		[]string{"ID", "KEY", "NAME", "SCOPES", "EXPIRES", "CREATED"}, func(k keyward.ServiceKey) []string {
-			return []string{k.ID, k.Key, k.Name, strings.Join(k.Scopes, " "), moment(k.ExpiresAt), moment(&k.CreatedAt)}
+		[]string{"ID", "KEY", "NAME", "SCOPES", "BOUND TO", "EXPIRES", "CREATED"}, func(k keyward.ServiceKey) []string {
+			return []string{k.ID, k.Key, k.Name, strings.Join(k.Scopes, " "), boundTo(k), moment(k.ExpiresAt), moment(&k.CreatedAt)}
 		})
+}
+
+// boundTo says in short what a service key is bound to.
+func boundTo(k keyward.ServiceKey) string {
+	return or(strings.Join(slices.Concat(k.WorkspaceIDs, k.Environments, k.AllowedIPs), " "))
 }
 
 type serviceKeysCreate struct {
 	remote
-	Name    string   `arg:"" help:"What people call it."`
-	Scope   []string `required:"" sep:"," enum:"verify,revoke,follow,portal,manage,root" placeholder:"SCOPE" help:"${enum}; repeat it, or use commas."`
-	Expires string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+	Name        string   `arg:"" help:"What people call it."`
+	Scope       []string `required:"" sep:"," enum:"verify,revoke,follow,portal,manage,root" placeholder:"SCOPE" help:"${enum}; repeat it, or use commas."`
+	Expires     string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+	Workspace   []string `sep:"," placeholder:"ID" help:"Bind it to these workspaces."`
+	Environment []string `sep:"," placeholder:"NAME" help:"Bind it to keys of these environments: live, test."`
+	AllowedIP   []string `name:"allowed-ip" sep:"," placeholder:"CIDR" help:"Have it work from these networks alone."`
 }
 
 // Run makes a service key.
@@ -56,7 +65,7 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	req := keyward.CreateServiceKeyRequest{Name: c.Name, Scopes: c.Scope}
+	req := keyward.CreateServiceKeyRequest{Name: c.Name, Scopes: c.Scope, WorkspaceIDs: c.Workspace, Environments: c.Environment, AllowedIPs: c.AllowedIP}
 	if c.Expires != "" {
 		at, err := when(c.Expires, time.Now())
 		if err != nil {
@@ -75,7 +84,7 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 		}{created.ServiceKey, created.Key.Reveal()})
 	}
 	k := created.ServiceKey
-	facts(a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", strings.Join(k.Scopes, " "), "expires", moment(k.ExpiresAt))
+	facts(a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", strings.Join(k.Scopes, " "), "bound to", boundTo(k), "expires", moment(k.ExpiresAt))
 	fmt.Fprintln(a.Err, "\nThe value, shown this once:")
 	_, err = fmt.Fprintln(a.Out, created.Key.Reveal())
 	return err

@@ -25,7 +25,8 @@ type actor struct {
 	owner     bool     // holds the Owner role, or a service key that may manage
 	holds     perm.Set // what may be done, and the most that may be passed on
 	bound     *account.Bound
-	earlier   bool // presented an earlier value of the key, in its overlap
+	reach     account.Reach // where a bound service key works, and a session that one made
+	earlier   bool          // presented an earlier value of the key, in its overlap
 }
 
 func gone() error { return fault.New(fault.Unauthenticated, "the credential is not valid any more") }
@@ -33,7 +34,7 @@ func gone() error { return fault.New(fault.Unauthenticated, "the credential is n
 // actor reads the caller's authority afresh: a credential that was taken back between authentication and this transaction ends here.
 func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	var a *actor
-	err := s.signedIn(v, c)
+	bounds, err := s.signedIn(v, c)
 	switch {
 	case err != nil:
 	case c.ServiceKey != "":
@@ -47,6 +48,9 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, gone()
+	}
+	if err == nil && a.service == nil {
+		a.reach = bounds.Reach
 	}
 	if err != nil || c.Within == "" {
 		return a, err
@@ -62,10 +66,10 @@ func (s *Service) serviceActor(v *store.View, c Caller) (*actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.Expired(v.Now()) || c.Session == "" && k.Digest.Sum != c.Presented {
+	if k.Expired(v.Now()) || !k.Bounds.Admits(c.Address) || c.Session == "" && k.Digest.Sum != c.Presented {
 		return nil, gone()
 	}
-	a := &actor{Caller: c, service: &k}
+	a := &actor{Caller: c, service: &k, reach: k.Bounds.Reach}
 	if k.Has(account.ScopeManage) {
 		a.owner, a.holds = true, s.cat.All()
 	}
@@ -195,7 +199,7 @@ func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, 
 	case ws == "":
 		return account.Workspace{}, fault.Invalid("workspaceId", "must be given: a service key belongs to no workspace")
 	}
-	if _, ok := id.Parse(string(ws)); !ok {
+	if _, ok := id.Parse(string(ws)); !ok || !a.reach.Workspace(ws) {
 		return account.Workspace{}, fault.Missing()
 	}
 	return v.Workspace(ws)

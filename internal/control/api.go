@@ -241,6 +241,11 @@ type CreateServiceKey struct {
 	Name      string
 	Scopes    []string
 	ExpiresAt Optional[string]
+
+	// What it is confined to; what is absent confines nothing, and an empty list is refused.
+	Workspaces   Optional[[]string]
+	Environments Optional[[]string]
+	AllowedIPs   Optional[[]string]
 }
 
 // RevealedServiceKey shows a service key's value, once.

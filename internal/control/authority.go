@@ -86,7 +86,7 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 		if err != nil {
 			return err
 		}
-		if out.Total, err = v.KeyTotal(ws.ID, user); err != nil {
+		if out.Total, err = keyTotal(v, a, ws.ID, user); err != nil {
 			return err
 		}
 		off := false
@@ -100,7 +100,7 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 			{&out.Unused, store.KeyFilter{Standing: apikey.Unused}},
 			{&out.Orphans, store.KeyFilter{Standing: apikey.Orphaned}},
 		} {
-			one.filter.Workspace, one.filter.User = ws.ID, user
+			one.filter.Workspace, one.filter.User, one.filter.Of = ws.ID, user, a.reach.Environments
 			if *one.to, err = v.KeyCount(one.filter, MostCounted); err != nil {
 				return err
 			}
@@ -108,6 +108,14 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 		return nil
 	})
 	return out, storageFault(err)
+}
+
+// keyTotal is the number of keys that the caller sees. For one that is bound to an environment they are counted, up to MostCounted.
+func keyTotal(v *store.View, a *actor, ws id.Workspace, user id.User) (int64, error) {
+	if a.reach.Environments == nil {
+		return v.KeyTotal(ws, user)
+	}
+	return v.KeyCount(store.KeyFilter{Workspace: ws, User: user, Of: a.reach.Environments}, MostCounted)
 }
 
 // RoleHolders lists up to n members who hold a role, those who came first in front.

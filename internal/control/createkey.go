@@ -74,6 +74,9 @@ func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
 	if err := s.fill(&d, in, role.Permissions); err != nil {
 		return draft{}, err
 	}
+	if !a.reach.Environment(d.Environment) {
+		return draft{}, outside("environment")
+	}
 	if err := s.bind(&d, in, ws.Settings, a.bound, v.Now()); err != nil {
 		return draft{}, err
 	}

@@ -39,7 +39,8 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 		if err != nil {
 			return err
 		}
-		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search), Standing: in.Standing, Order: in.Order}
+		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search), Standing: in.Standing, Order: in.Order,
+			Of: a.reach.Environments}
 		if f.User, err = s.whoseKeys(a, in.User); err != nil {
 			return err
 		}
@@ -120,6 +121,9 @@ func (s *Service) reach(v *store.View, a *actor, key, permission string) (apikey
 	}
 	if err := s.enter(v, a, k.Workspace); err != nil {
 		return apikey.Key{}, err
+	}
+	if !a.reach.Environment(k.Environment) {
+		return apikey.Key{}, fault.Missing()
 	}
 	return k, s.needFor(a, k.User, permission)
 }
@@ -283,7 +287,7 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, prese
 		}
 		by, until, ok := answers(&k, tx.Now(), presented...)
 		switch {
-		case !ok || k.Revoked:
+		case !ok || k.Revoked || !a.reach.Covers(k.Workspace, k.Environment): // as for a value that is none
 			return nil
 		case !until.IsZero():
 			return s.endEarlier(tx, a, k, by)

@@ -22,7 +22,10 @@ func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilt
 	f := store.LogFilter{Search: in.Search, Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To, Ascending: in.Ascending}
 	if a.service != nil && in.Workspace == "" {
 		f.All = true
-		return f, a.manages()
+		if err := a.manages(); err != nil {
+			return f, err
+		}
+		return f, a.unbound("a key that is bound reads the log of one workspace at a time")
 	}
 	ws, err := s.named(v, a, in.Workspace, account.WorkspaceLogsRead)
 	f.Workspace = ws.ID

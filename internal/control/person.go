@@ -16,22 +16,23 @@ import (
 // person tells whether somebody calls as themselves, and so may work in each of the workspaces that they are in.
 func (a *actor) person() bool { return a.service == nil && a.key == nil }
 
-// signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has ended.
-func (s *Service) signedIn(v *store.View, c Caller) error {
+// signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has ended. It tells the
+// bounds of the session.
+func (s *Service) signedIn(v *store.View, c Caller) (bounds account.Bounds, err error) {
 	if c.Session == "" {
 		if c.Person.User != "" && !v.Now().Before(c.Until) {
-			return gone()
+			return bounds, gone()
 		}
-		return nil
+		return bounds, nil
 	}
 	in, err := v.Session(c.Session)
 	if err != nil {
-		return err
+		return bounds, err
 	}
-	if in.Ended(v.Now()) || in.Digest != c.Presented || in.ServiceKey != c.ServiceKey || in.User != c.Person.User {
-		return gone()
+	if in.Ended(v.Now()) || in.Digest != c.Presented || in.ServiceKey != c.ServiceKey || in.User != c.Person.User || !in.Bounds.Admits(c.Address) {
+		return bounds, gone()
 	}
-	return nil
+	return in.Bounds, nil
 }
 
 // personActor finds a person in the workspace that they work in: the session's, else the one that they joined first. Being added elsewhere
@@ -57,7 +58,7 @@ func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 // role holds there. For everybody else the workspace is not there.
 func (s *Service) enter(v *store.View, a *actor, ws id.Workspace) error {
 	switch {
-	case a.elsewhere(ws):
+	case a.elsewhere(ws), !a.reach.Workspace(ws):
 		return fault.Missing()
 	case a.service != nil || a.workspace == ws:
 		return nil
@@ -71,6 +72,7 @@ func (s *Service) enter(v *store.View, a *actor, ws id.Workspace) error {
 	if err != nil {
 		return err
 	}
+	m.reach = a.reach
 	*a = *m
 	return nil
 }
@@ -106,13 +108,16 @@ func (s *Service) places(v *store.View, a *actor) ([]place, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]place, len(members))
-	for i, m := range members {
+	out := make([]place, 0, len(members))
+	for _, m := range members {
+		if !a.reach.Workspace(m.Workspace) {
+			continue
+		}
 		r, err := v.Role(m.Workspace, m.Role)
 		if err != nil {
 			return nil, err
 		}
-		out[i] = place{Member: m, role: r, holds: r.Permissions}
+		out = append(out, place{Member: m, role: r, holds: r.Permissions})
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,16 +39,60 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 			return fault.New(fault.PermissionEscalation, "a service key cannot make one that outlives it",
 				fault.Detail{Field: "expiresAt", Message: "lies beyond the calling key's expiry"})
 		}
+		bounds, err := boundsInput(tx.View, a, in)
+		if err != nil {
+			return err
+		}
 		secret, err := s.format.Mint(s.rand, keyfmt.Service)
 		if err != nil {
 			return fmt.Errorf("mint: %w", err)
 		}
 		k := s.serviceKey(tx, secret, name, scopes)
-		k.ExpiresAt = expires
+		k.ExpiresAt, k.Bounds = expires, bounds
 		out = RevealedServiceKey{ServiceKey: k, Secret: secret}
 		return s.putServiceKey(tx, a, k)
 	})
 	return out, err
+}
+
+// boundsInput reads what a new service key is confined to. A workspace that is not there, or outside the caller's reach, is refused
+// alike: it is not told which.
+func boundsInput(v *store.View, a *actor, in CreateServiceKey) (b account.Bounds, err error) {
+	for _, list := range []struct {
+		field string
+		Optional[[]string]
+	}{{"workspaceIds", in.Workspaces}, {"environments", in.Environments}, {"allowedIps", in.AllowedIPs}} {
+		if list.Set && !list.Null && (len(list.Value) == 0 || len(list.Value) > account.MaxReach) {
+			return b, fault.Invalid(list.field, "must name 1 to %d; leave it out for a key that is not bound", account.MaxReach)
+		}
+	}
+	for i, name := range in.Workspaces.Value {
+		if _, ok := id.Parse(name); !ok {
+			return b, fault.Invalid(indexed("workspaceIds", i), "must be the id of a workspace")
+		}
+		b.Workspaces = append(b.Workspaces, id.Workspace(name))
+	}
+	for i, name := range in.Environments.Value {
+		list, ok := account.OnlyEnvironment(name)
+		if !ok {
+			return b, fault.Invalid(indexed("environments", i), "must be live or test")
+		}
+		b.Environments = append(b.Environments, list...)
+	}
+	if b.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs); err != nil {
+		return b, err
+	}
+	if err := a.mayReach(&b); err != nil {
+		return b, err
+	}
+	for i, ws := range b.Workspaces {
+		if _, err := v.Workspace(ws); errors.Is(err, store.ErrNotFound) {
+			return b, fault.New(fault.NotFound, "there is no such workspace", fault.Detail{Field: indexed("workspaceIds", i), Message: "is not there"})
+		} else if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 func scopesInput(names []string) ([]account.Scope, error) {
@@ -89,7 +134,8 @@ func (s *Service) putServiceKey(tx *store.Tx, a *actor, k account.ServiceKey) er
 }
 
 func serviceKeyFields(k account.ServiceKey) fields {
-	return fields{"name": k.Name, "scopes": k.Scopes, "expiresAt": stamp(k.ExpiresAt), "key": k.Masked,
+	return fields{"name": k.Name, "scopes": k.Scopes, "workspaceIds": k.Bounds.Workspaces, "environments": k.Bounds.Environments,
+		"allowedIps": k.Bounds.AllowedIPs, "expiresAt": stamp(k.ExpiresAt), "key": k.Masked,
 		"fromEnvironment": k.FromEnv}
 }
 
@@ -102,10 +148,33 @@ func (s *Service) ListServiceKeys(ctx context.Context, c Caller, in Paging) ([]a
 			return err
 		}
 		var err error
-		out, page, err = paged(s, "service-keys", in, func(k account.ServiceKey) string { return string(k.ID) }, v.ServiceKeys)
+		out, page, err = paged(s, "service-keys", in, func(k account.ServiceKey) string { return string(k.ID) },
+			func(p store.Page) ([]account.ServiceKey, error) { return serviceKeysWithin(v, a, p) })
 		return err
 	})
 	return out, page, storageFault(err)
+}
+
+// serviceKeysWithin lists the service keys that reach no further than the caller, the newest first.
+func serviceKeysWithin(v *store.View, a *actor, p store.Page) ([]account.ServiceKey, error) {
+	if a.service.Bounds.None() {
+		return v.ServiceKeys(p)
+	}
+	var out []account.ServiceKey
+	for at := (store.Page{Limit: maxLimit, After: p.After}); ; {
+		keys, err := v.ServiceKeys(at)
+		if err != nil || len(keys) == 0 {
+			return out, err
+		}
+		for _, k := range keys {
+			if at.After = string(k.ID); len(k.Bounds.Beyond(&a.service.Bounds)) > 0 {
+				continue
+			}
+			if out = append(out, k); len(out) == p.Limit {
+				return out, nil
+			}
+		}
+	}
 }
 
 // DeleteServiceKey takes a service key away at once. The key of the environment and the last root stay.
@@ -120,6 +189,9 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		k, err := tx.ServiceKey(id.ServiceKey(key))
 		if err != nil {
 			return err
+		}
+		if len(k.Bounds.Beyond(&a.service.Bounds)) > 0 {
+			return fault.Missing()
 		}
 		if set := s.declared.Load(); k.FromEnv && set != nil && *set == k.Digest {
 			return fault.New(fault.Conflict, "this key is set by KEYWARD_ROOT_KEY", fault.Detail{Field: "id", Message: "is the root key of the environment"})
@@ -139,7 +211,7 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 	})
 }
 
-// rootKeys lists the service keys with the scope root that have not expired.
+// rootKeys lists the service keys with the scope root that have not expired and are not bound: what may do everything.
 func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 	var roots []account.ServiceKey
 	for after := ""; ; {
@@ -148,7 +220,7 @@ func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 			return roots, err
 		}
 		for _, k := range page {
-			if k.Has(account.ScopeRoot) && !k.Expired(v.Now()) {
+			if k.Has(account.ScopeRoot) && k.Bounds.None() && !k.Expired(v.Now()) {
 				roots = append(roots, k)
 			}
 		}

@@ -72,13 +72,13 @@ func (s *Service) identity(v *store.View, in session.Session) (Identity, error) 
 			return out, err
 		}
 		out.Service = &k
-		all, err := v.Workspaces(store.Page{Limit: maxPlaces})
+		all, err := within(v, &actor{reach: k.Bounds.Reach}, store.Page{Limit: maxPlaces})
 		for _, w := range all {
 			out.Workspaces = append(out.Workspaces, Place{w.ID, w.Name})
 		}
 		return out, err
 	}
-	places, err := s.places(v, &actor{user: in.User})
+	places, err := s.places(v, &actor{user: in.User, reach: in.Bounds.Reach})
 	if err != nil {
 		return out, err
 	}
@@ -117,7 +117,7 @@ func (s *Service) SwitchWorkspace(ctx context.Context, c Caller, workspace strin
 		if err := s.end(tx, a, was, "switched to another workspace"); err != nil {
 			return err
 		}
-		out, err = s.begin(tx, c, session.Session{ServiceKey: was.ServiceKey, Workspace: ws.ID, User: was.User, Method: was.Method,
+		out, err = s.begin(tx, c, session.Session{ServiceKey: was.ServiceKey, Workspace: ws.ID, User: was.User, Method: was.Method, Bounds: was.Bounds,
 			ExpiresAt: was.ExpiresAt})
 		return err
 	})
@@ -153,14 +153,20 @@ func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store
 	case a.key != nil:
 		return f, keysHaveNone()
 	case a.service != nil:
-		f.Members = !a.service.Has(account.ScopeRoot)
+		f.Members = !a.service.Has(account.ScopeRoot) || !a.service.Bounds.None()
 		if in.Workspace == "" {
-			return f, a.manages()
+			if err := a.manages(); err != nil {
+				return f, err
+			}
+			return f, a.unbound("a key that is bound lists the sessions of one workspace at a time")
 		}
 		_, err := s.at(v, a, in.Workspace)
 		return f, err
 	case in.Workspace == "" && (in.User == "" || f.User == a.user):
 		f.User = a.user
+		if a.reach.Workspaces != nil {
+			f.Workspace = a.workspace
+		}
 		return f, nil
 	}
 	ws, err := s.at(v, a, in.Workspace)
@@ -225,6 +231,12 @@ func (s *Service) EndSession(ctx context.Context, c Caller, name string) error {
 }
 
 func (s *Service) mayEnd(v *store.View, a *actor, in session.Session) error {
+	if in.ServiceKey == "" && !a.reach.Workspace(in.Workspace) {
+		return fault.Missing()
+	}
+	if a.service != nil && in.ServiceKey != "" && in.ServiceKey != a.service.ID && !a.service.Bounds.None() {
+		return fault.Missing()
+	}
 	switch {
 	case a.service != nil && (in.ServiceKey == "" || in.ID == a.Session):
 		return a.manages()
@@ -285,6 +297,9 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.
 			return err
 		}
 		for _, in := range all {
+			if in.ServiceKey == "" && !a.reach.Workspace(in.Workspace) {
+				continue
+			}
 			if err := s.end(tx, a, in, "was signed out everywhere"); err != nil {
 				return err
 			}

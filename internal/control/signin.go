@@ -85,7 +85,7 @@ func (s *Service) addressee(v *store.View, a *actor, in CreateSignInLink, l *ses
 		return "", err
 	}
 	_, err = v.Member(ws.ID, user)
-	l.Workspace, l.User = ws.ID, user
+	l.Workspace, l.User, l.Bounds = ws.ID, user, a.service.Bounds
 	return fmt.Sprintf("one-time sign-in link made for %s", user), err
 }
 
@@ -176,7 +176,8 @@ func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (
 		if err := tx.DeleteSignInLink(l.Digest); err != nil {
 			return err
 		}
-		out, err = s.begin(tx, c, session.Session{ServiceKey: l.ServiceKey, Workspace: l.Workspace, User: l.User, Method: session.ByLink})
+		out, err = s.begin(tx, c, session.Session{ServiceKey: l.ServiceKey, Workspace: l.Workspace, User: l.User, Method: session.ByLink,
+			Bounds: l.Bounds})
 		return err
 	})
 	return out, storageFault(err)

@@ -82,7 +82,10 @@ func (s *Service) Usage(ctx context.Context, c Caller, in AskUsage) (*usage.Seri
 		if a.service == nil {
 			return store.AllUsage, nil, scopeDenied(account.ScopeManage)
 		}
-		return store.AllUsage, s.recent.All, a.manages()
+		if err := a.manages(); err != nil {
+			return store.AllUsage, nil, err
+		}
+		return store.AllUsage, s.recent.All, a.unbound("a key that is bound reads the usage of one workspace at a time")
 	})
 }
 

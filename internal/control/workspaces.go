@@ -43,7 +43,12 @@ func (s *Service) CreateWorkspace(ctx context.Context, c Caller, in CreateWorksp
 func (s *Service) mayCreateWorkspace(a *actor) error {
 	switch {
 	case a.service != nil:
-		return a.manages()
+		if err := a.manages(); err != nil {
+			return err
+		}
+		return a.unbound("a key that is bound creates no workspace")
+	case !a.reach.All():
+		return a.unbound("a session that is bound creates no workspace")
 	case !s.anyone:
 		return scopeDenied(account.ScopeManage)
 	case a.key != nil:
@@ -125,6 +130,8 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 		switch {
 		case a.person():
 			fetch = func(p store.Page) ([]account.Workspace, error) { return s.workspacesOf(v, a, p) }
+		case a.reach.Workspaces != nil:
+			fetch = func(p store.Page) ([]account.Workspace, error) { return within(v, a, p) }
 		case a.service == nil:
 			fetch = func(store.Page) ([]account.Workspace, error) {
 				ws, err := v.Workspace(a.workspace)
@@ -153,6 +160,9 @@ func (s *Service) GetWorkspace(ctx context.Context, c Caller, workspace string) 
 func (s *Service) named(v *store.View, a *actor, workspace, permission string) (account.Workspace, error) {
 	ws, err := s.at(v, a, workspace)
 	if err != nil {
+		return ws, err
+	}
+	if err := a.wholly(permission); err != nil {
 		return ws, err
 	}
 	return ws, s.need(a, permission)

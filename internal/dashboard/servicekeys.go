@@ -12,6 +12,7 @@ import (
 type serviceKeyRow struct {
 	account.ServiceKey
 	Scope   string
+	Bound   string // to what; "" for nothing
 	Created moment
 	Expires moment
 	Self    bool
@@ -24,7 +25,22 @@ type serviceKeysBody struct {
 	Form serviceKeyForm
 }
 
-type serviceKeyForm struct{ Name, Scope, Expiry string }
+type serviceKeyForm struct{ Name, Scope, Expiry, Workspaces, Environment, Networks string }
+
+// boundTo says what a service key is bound to; "" for nothing.
+func boundTo(b *account.Bounds) string {
+	var parts []string
+	for _, e := range b.Environments {
+		parts = append(parts, string(e))
+	}
+	for _, w := range b.Workspaces {
+		parts = append(parts, string(w))
+	}
+	for _, n := range b.AllowedIPs {
+		parts = append(parts, n.String())
+	}
+	return strings.Join(parts, ", ")
+}
 
 // serviceKeys lists the operator's credentials.
 func (d *Dashboard) serviceKeys(v *visit) error {
@@ -42,7 +58,7 @@ func (v *visit) showServiceKeys(status int, f serviceKeyForm, wrong *problem) er
 		for i, s := range k.Scopes {
 			scopes[i] = string(s)
 		}
-		b.Keys = append(b.Keys, serviceKeyRow{k, strings.Join(scopes, ", "), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
+		b.Keys = append(b.Keys, serviceKeyRow{k, strings.Join(scopes, ", "), boundTo(&k.Bounds), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
 			k.ID == v.Caller.ServiceKey, k.Expired(v.now)})
 	}
 	if next.NextCursor != "" {
@@ -53,13 +69,15 @@ func (v *visit) showServiceKeys(status int, f serviceKeyForm, wrong *problem) er
 
 // makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent twice makes one.
 func (d *Dashboard) makeServiceKey(v *visit) error {
-	f := serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry")}
+	f := serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
+		Environment: v.form("environment"), Networks: v.form("networks")}
 	made, err := d.createServiceKey(v, f)
 	if err == nil {
 		return v.answer(http.StatusCreated, "servicereveal", page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
 			Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}})
 	}
-	wrong, err := problemOf(err, map[string]string{"scopes": "scope", "expiresAt": "expiry"})
+	wrong, err := problemOf(err, map[string]string{"scopes": "scope", "expiresAt": "expiry", "workspaceIds": "workspaces",
+		"environments": "environment", "allowedIps": "networks"})
 	if err != nil {
 		return err
 	}
@@ -88,7 +106,17 @@ func (d *Dashboard) createServiceKey(v *visit, f serviceKeyForm) (control.Reveal
 	if f.Expiry != "" {
 		in.ExpiresAt = control.Some(f.Expiry)
 	}
+	in.Workspaces, in.Environments, in.AllowedIPs = names(f.Workspaces), names(f.Environment), names(f.Networks)
 	return d.Control.CreateServiceKey(v.r.Context(), v.Caller, in)
+}
+
+// names reads a list with blanks or commas between its names. A field that is left alone is no list; one without a name is an empty list, which
+// is refused.
+func names(field string) control.Optional[[]string] {
+	if field == "" {
+		return control.Optional[[]string]{}
+	}
+	return control.Some(strings.Fields(strings.ReplaceAll(field, ",", " ")))
 }
 
 func (d *Dashboard) deleteServiceKey(v *visit) error {

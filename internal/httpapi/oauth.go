@@ -40,6 +40,7 @@ func (a *api) introspect(x *exchange) error {
 	if wrong != "" {
 		return x.refuseForm(wrong)
 	}
+	q.Within = x.within()
 	var v verify.Verdict
 	a.Engine.Check(&q, &v)
 	a.Observer.ObserveVerdict(string(v.Code))

@@ -146,10 +146,15 @@ func (d *desk) read(p *Plain) (ok bool) {
 
 func (a *api) quickAnswers(d *desk, on *hot, reply *Reply) (err error) {
 	b := append(reply.Body, on.head...)
+	var within *account.Reach
+	if s := &d.principal.Service; !s.Bounds.All() {
+		within = &s.Bounds.Reach
+	}
 	for i := range d.questions {
 		if i > 0 {
 			b = append(b, ',')
 		}
+		d.questions[i].Within = within
 		a.Engine.Check(&d.questions[i], &d.verdict)
 		a.Observer.ObserveVerdict(string(d.verdict.Code))
 		if d.verdict.Code == verify.Unavailable {

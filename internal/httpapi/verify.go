@@ -14,6 +14,7 @@ func (a *api) verify(x *exchange, in wire.Verify) (wire.Verdict, error) {
 	if err != nil {
 		return wire.Verdict{}, err
 	}
+	q.Within = x.within()
 	return a.answer(&q)
 }
 
@@ -28,11 +29,20 @@ func (a *api) verifyBatch(x *exchange, in wire.VerifyBatch) (wire.Verdicts, erro
 	}
 	out := wire.Verdicts{Results: make([]wire.Verdict, len(questions))}
 	for i := range questions {
+		questions[i].Within = x.within()
 		if out.Results[i], err = a.answer(&questions[i]); err != nil {
 			return wire.Verdicts{}, err
 		}
 	}
 	return out, nil
+}
+
+// within is the reach of the service key that asks; nil where it is not bound.
+func (x *exchange) within() *account.Reach {
+	if x.service == nil || x.service.Bounds.All() {
+		return nil
+	}
+	return &x.service.Bounds.Reach
 }
 
 // answer asks the engine. Where it cannot tell, nothing is told.

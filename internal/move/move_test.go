@@ -100,7 +100,7 @@ func furniture() []string {
 			value_ms, disabled_by, disabled_ms, disabled_by_right) VALUES ('kforeign', 'w1', 'u1', 'imported', 'live', 1, 0, 0, 7, 0, 0,
 			'', '', '', 1, 2, 3, 4, 'imported…', 'foreign:rehash:hmac-sha256:crm:0011223344556677', ` + blob("foreign") + `, 0, 5, '', 0, 0)`,
 		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0)`,
-		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0)`,
+		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0, '')`,
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero + `, 'k00001', 1, NULL, 0)`,
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
 		`INSERT INTO event_types VALUES ('', 'x', 1), ('w1', 'api_key.created', 1)`,
@@ -110,8 +110,8 @@ func furniture() []string {
 		`INSERT INTO key_prefixes VALUES ('kw', 1), ('acme', 2)`,
 		`INSERT INTO usage_counts VALUES (0, 60000, 'k00001', 1, 2, 3, 4, 5, 6, 7, 8, 9), (0, 60000, '', 0, 0, 0, 0, 0, 0, 0, 0, 1)`,
 		`INSERT INTO usage_gone VALUES ('k99999')`,
-		`INSERT INTO sessions VALUES ('x', '', 'w1', 'u1', 'link', 'a', 'b', ` + zero + `, 1, 2, 3)`,
-		`INSERT INTO sign_in_links VALUES (` + zero + `, '', 'w1', 'u1', 9)`,
+		`INSERT INTO sessions VALUES ('x', '', 'w1', 'u1', 'link', 'a', 'b', ` + zero + `, 1, 2, 3, '')`,
+		`INSERT INTO sign_in_links VALUES (` + zero + `, '', 'w1', 'u1', 9, '')`,
 		`UPDATE installation SET head_seq = 1000, head_hash = ` + zero,
 	}
 }
@@ -246,7 +246,7 @@ func TestWhatIsWrittenMeanwhileIsMovedToo(t *testing.T) {
 		`INSERT INTO events SELECT seq + 1000, id || 'x', workspace_id, type, '', '', '', 2, '', hash FROM events`,
 		`UPDATE installation SET head_seq = 2000`,
 		`UPDATE day_quotas SET reserved = reserved + 100`,
-		`DELETE FROM sessions`, `INSERT INTO sessions VALUES ('y', '', 'w1', 'u1', 'link', 'a', 'b', ` + blob("") + `, 1, 2, 3)`,
+		`DELETE FROM sessions`, `INSERT INTO sessions VALUES ('y', '', 'w1', 'u1', 'link', 'a', 'b', ` + blob("") + `, 1, 2, 3, '')`,
 	}
 	done := false
 	r, err := h.run(move.Options{Progress: func(p move.Progress) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 )
@@ -46,6 +47,7 @@ type Session struct {
 	Address    string // from where it was started
 	UserAgent  string // with what it was started
 	Digest     keyfmt.Digest
+	Bounds     account.Bounds // of a member's session: those of the service key that made the link
 	StartedAt  time.Time
 	SeenAt     time.Time // within SeenEvery
 	ExpiresAt  time.Time // whatever happens
@@ -65,6 +67,7 @@ type Link struct {
 	ServiceKey id.ServiceKey
 	Workspace  id.Workspace
 	User       id.User
+	Bounds     account.Bounds // those of the service key that made it, for a member's session
 	ExpiresAt  time.Time
 }
 

@@ -17,9 +17,10 @@ import (
 // KeyFilter selects keys of one workspace.
 type KeyFilter struct {
 	Workspace id.Workspace
-	User      id.User // "" for everybody's
-	Active    *bool   // nil for both
-	Search    string  // part of the name, description, user id, masked value or id, in any case; every character stands for itself
+	User      id.User              // "" for everybody's
+	Of        []keyfmt.Environment // nil for all; one that is empty selects nothing
+	Active    *bool                // nil for both
+	Search    string               // part of the name, description, user id, masked value or id, in any case; every character stands for itself
 	Standing  apikey.Standing
 	Order     apikey.Order
 	Page
@@ -156,6 +157,14 @@ func (v *View) keyWhere(f KeyFilter) where {
 	w.and("k.workspace_id = ?", f.Workspace)
 	if f.User != "" {
 		w.and("k.user_id = ?", f.User)
+	}
+	switch len(f.Of) {
+	case 0:
+		if f.Of != nil {
+			w.and("1 = 0")
+		}
+	case 1:
+		w.and("k.environment = ?", f.Of[0])
 	}
 	if f.Active != nil {
 		w.and(map[bool]string{true: f.active() + " = 1", false: f.active() + " = 0"}[*f.Active])

@@ -10,19 +10,25 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-const selectServiceKeys = `SELECT id, name, scopes, from_env, masked, pepper, digest, created_ms, expires_ms FROM service_keys`
+const selectServiceKeys = `SELECT id, name, scopes, from_env, masked, pepper, digest, created_ms, expires_ms, bounds FROM service_keys`
 
 func scanServiceKey(r Rows) (k account.ServiceKey, err error) {
-	var scopes string
+	var scopes, bounds string
 	var digest []byte
 	var created, expires int64
-	err = r.Scan(&k.ID, &k.Name, &scopes, &k.FromEnv, &k.Masked, &k.Digest.Pepper, &digest, &created, &expires)
+	err = r.Scan(&k.ID, &k.Name, &scopes, &k.FromEnv, &k.Masked, &k.Digest.Pepper, &digest, &created, &expires, &bounds)
+	if err != nil {
+		return k, err
+	}
 	for s := range strings.FieldsSeq(scopes) {
 		k.Scopes = append(k.Scopes, account.Scope(s))
 	}
 	copy(k.Digest.Sum[:], digest)
 	k.CreatedAt, k.ExpiresAt = fromMillis(created), fromMillis(expires)
-	return k, err
+	if k.Bounds, err = decodeBounds(bounds); err != nil {
+		return k, fmt.Errorf("service key %s: %w", k.ID, err)
+	}
+	return k, nil
 }
 
 // ServiceKey reads a service key, also an expired one.
@@ -30,7 +36,7 @@ func (v *View) ServiceKey(k id.ServiceKey) (account.ServiceKey, error) {
 	found, err := remember(v, k, func() (account.ServiceKey, error) {
 		return one(v, scanServiceKey, selectServiceKeys+` WHERE id = ?`, k)
 	})
-	found.Scopes = slices.Clone(found.Scopes)
+	found.Scopes, found.Bounds = slices.Clone(found.Scopes), found.Bounds.Clone()
 	return found, err
 }
 
@@ -49,12 +55,17 @@ func (tx *Tx) PutServiceKey(k account.ServiceKey) error {
 	for i, s := range k.Scopes {
 		scopes[i] = string(s)
 	}
-	err := tx.exec(`INSERT INTO service_keys (id, name, scopes, from_env, masked, pepper, digest, created_ms, expires_ms)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	bounds, err := encodeBounds(k.Bounds)
+	if err != nil {
+		return fmt.Errorf("put service key: %w", err)
+	}
+	err = tx.exec(`INSERT INTO service_keys (id, name, scopes, from_env, masked, pepper, digest, created_ms, expires_ms, bounds)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, from_env = excluded.from_env,
-			masked = excluded.masked, pepper = excluded.pepper, digest = excluded.digest, expires_ms = excluded.expires_ms`,
+			masked = excluded.masked, pepper = excluded.pepper, digest = excluded.digest, expires_ms = excluded.expires_ms,
+			bounds = excluded.bounds`,
 		k.ID, k.Name, strings.Join(scopes, " "), toInt(k.FromEnv), k.Masked, k.Digest.Pepper, k.Digest.Sum[:],
-		millis(k.CreatedAt), millis(k.ExpiresAt))
+		millis(k.CreatedAt), millis(k.ExpiresAt), bounds)
 	if err != nil {
 		return fmt.Errorf("put service key: %w", err)
 	}

@@ -10,14 +10,20 @@ import (
 )
 
 const selectSessions = `SELECT id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms, seen_ms,
-	expires_ms FROM sessions`
+	expires_ms, bounds FROM sessions`
 
 func scanSession(r Rows) (s session.Session, err error) {
 	var digest []byte
+	var bounds string
 	var started, seen, expires int64
-	err = r.Scan(&s.ID, &s.ServiceKey, &s.Workspace, &s.User, &s.Method, &s.Address, &s.UserAgent, &digest, &started, &seen, &expires)
+	err = r.Scan(&s.ID, &s.ServiceKey, &s.Workspace, &s.User, &s.Method, &s.Address, &s.UserAgent, &digest, &started, &seen, &expires,
+		&bounds)
+	if err != nil {
+		return s, err
+	}
 	copy(s.Digest[:], digest)
 	s.StartedAt, s.SeenAt, s.ExpiresAt = fromMillis(started), fromMillis(seen), fromMillis(expires)
+	s.Bounds, err = decodeBounds(bounds)
 	return s, err
 }
 
@@ -65,10 +71,14 @@ func (v *View) Sessions(f SessionFilter) ([]session.Session, error) {
 
 // PutSession inserts a session. ErrDuplicate says that there is one with its digest.
 func (tx *Tx) PutSession(s session.Session) error {
-	err := tx.exec(`INSERT INTO sessions (id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms,
-			seen_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	bounds, err := encodeBounds(s.Bounds)
+	if err != nil {
+		return fmt.Errorf("put session: %w", err)
+	}
+	err = tx.exec(`INSERT INTO sessions (id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms,
+			seen_ms, expires_ms, bounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		s.ID, s.ServiceKey, s.Workspace, s.User, s.Method, s.Address, s.UserAgent, s.Digest[:], millis(s.StartedAt),
-		millis(s.SeenAt), millis(s.ExpiresAt))
+		millis(s.SeenAt), millis(s.ExpiresAt), bounds)
 	if err != nil {
 		return fmt.Errorf("put session: %w", err)
 	}
@@ -92,14 +102,19 @@ func (c *Counting) TouchSession(s id.Session) error {
 	return nil
 }
 
-const selectLinks = `SELECT digest, service_key_id, workspace_id, user_id, expires_ms FROM sign_in_links`
+const selectLinks = `SELECT digest, service_key_id, workspace_id, user_id, expires_ms, bounds FROM sign_in_links`
 
 func scanLink(r Rows) (l session.Link, err error) {
 	var digest []byte
+	var bounds string
 	var expires int64
-	err = r.Scan(&digest, &l.ServiceKey, &l.Workspace, &l.User, &expires)
+	err = r.Scan(&digest, &l.ServiceKey, &l.Workspace, &l.User, &expires, &bounds)
+	if err != nil {
+		return l, err
+	}
 	copy(l.Digest[:], digest)
 	l.ExpiresAt = fromMillis(expires)
+	l.Bounds, err = decodeBounds(bounds)
 	return l, err
 }
 
@@ -110,8 +125,12 @@ func (v *View) SignInLink(code keyfmt.Digest) (session.Link, error) {
 
 // PutSignInLink inserts a link.
 func (tx *Tx) PutSignInLink(l session.Link) error {
-	err := tx.exec(`INSERT INTO sign_in_links (digest, service_key_id, workspace_id, user_id, expires_ms) VALUES (?, ?, ?, ?, ?)`,
-		l.Digest[:], l.ServiceKey, l.Workspace, l.User, millis(l.ExpiresAt))
+	bounds, err := encodeBounds(l.Bounds)
+	if err != nil {
+		return fmt.Errorf("put sign-in link: %w", err)
+	}
+	err = tx.exec(`INSERT INTO sign_in_links (digest, service_key_id, workspace_id, user_id, expires_ms, bounds) VALUES (?, ?, ?, ?, ?, ?)`,
+		l.Digest[:], l.ServiceKey, l.Workspace, l.User, millis(l.ExpiresAt), bounds)
 	if err != nil {
 		return fmt.Errorf("put sign-in link: %w", err)
 	}

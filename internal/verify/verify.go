@@ -190,7 +190,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	case !facts.Ready():
 		p.Code = Unavailable
 	case env == keyfmt.Service:
-		e.service(facts, token, now.ms, p)
+		e.service(facts, token, ip, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
 		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
@@ -234,11 +234,11 @@ func (e *Engine) ServiceStands(presented keyfmt.Digest) bool {
 	return ok && !k.Expired(time.UnixMilli(e.now().ms))
 }
 
-// service decides on a service key: good, expired or not there.
-func (e *Engine) service(facts *replica.Replica, token string, now int64, p *Principal) {
+// service decides on a service key: good, expired or not there. To a call from outside its networks it is not there.
+func (e *Engine) service(facts *replica.Replica, token string, ip netip.Addr, now int64, p *Principal) {
 	k, ok := e.findService(facts, token)
 	switch {
-	case !ok:
+	case !ok || !account.AddrWithin(ip, k.Bounds.AllowedIPs):
 		p.Code = NotFound
 		return
 	case k.Expired(time.UnixMilli(now)):

@@ -168,6 +168,11 @@ type ServiceKey struct {
 	Key       string   `json:"key"`
 	CreatedAt Time     `json:"createdAt"`
 	ExpiresAt *Time    `json:"expiresAt"`
+
+	// What it is bound to; null where it is not.
+	WorkspaceIDs *[]string `json:"workspaceIds"`
+	Environments *[]string `json:"environments"`
+	AllowedIPs   *[]string `json:"allowedIps"`
 }
 
 // CreateServiceKey is the body of POST /service-keys.
@@ -175,6 +180,10 @@ type CreateServiceKey struct {
 	Name      string                      `json:"name"`
 	Scopes    []string                    `json:"scopes"`
 	ExpiresAt strictjson.Nullable[string] `json:"expiresAt"`
+
+	WorkspaceIDs strictjson.Nullable[[]string] `json:"workspaceIds"`
+	Environments strictjson.Nullable[[]string] `json:"environments"`
+	AllowedIPs   strictjson.Nullable[[]string] `json:"allowedIps"`
 }
 
 // RevealedServiceKey answers a creation: here alone Key is the full value.

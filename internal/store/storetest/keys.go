@@ -279,7 +279,8 @@ func testSetsOutliveCatalogue(t *testing.T, f *fixture) {
 func testServiceKey(t *testing.T, f *fixture) {
 	k := account.ServiceKey{ID: id.ServiceKey(f.ids.Next()), Name: "ops", Scopes: []account.Scope{account.ScopeVerify, account.ScopeManage},
 		FromEnv: true, Masked: "kw_svc_AbCd…wxyz", Digest: value("s").Digest, CreatedAt: f.now(), ExpiresAt: f.now().Add(time.Hour)}
-	for range 2 {
+	for n := range 4 {
+		k.Bounds = bounds(n)
 		f.mustUpdate(func(tx *store.Tx) error { return tx.PutServiceKey(k) })
 		f.view(func(v *store.View) error {
 			got, err := v.ServiceKey(k.ID)

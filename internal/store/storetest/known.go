@@ -44,7 +44,8 @@ func testKnown(t *testing.T, f *fixture) {
 
 func (f *fixture) serviceKey(k id.ServiceKey, n int) account.ServiceKey {
 	scopes := []account.Scope{account.ScopeManage, account.ScopeVerify, account.ScopeRoot}
-	return account.ServiceKey{ID: k, Name: "Service " + number(n), Scopes: scopes[:1+n%3], Digest: value(string(k)).Digest, CreatedAt: f.now()}
+	return account.ServiceKey{ID: k, Name: "Service " + number(n), Scopes: scopes[:1+n%3], Digest: value(string(k)).Digest, CreatedAt: f.now(),
+		Bounds: bounds(n)}
 }
 
 // stir changes something, half of the time only to take it back.

@@ -43,7 +43,7 @@ func (f *fixture) sessions(filter store.SessionFilter) (out []id.Session) {
 }
 
 func testSession(_ *testing.T, f *fixture) {
-	s := f.signIn(nil)
+	s := f.signIn(func(s *session.Session) { s.Bounds = bounds(2) })
 	f.view(func(v *store.View) error {
 		by, err := v.Session(s.ID)
 		f.must(err)
@@ -118,7 +118,7 @@ func testSessionPurge(_ *testing.T, f *fixture) {
 }
 
 func testSignInLink(_ *testing.T, f *fixture) {
-	l := session.Link{Digest: digestOf("l"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)}
+	l := session.Link{Digest: digestOf("l"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife), Bounds: bounds(3)}
 	root := session.Link{Digest: digestOf("r"), ServiceKey: "k", ExpiresAt: l.ExpiresAt}
 	f.mustUpdate(func(tx *store.Tx) error { return errors.Join(tx.PutSignInLink(l), tx.PutSignInLink(root)) })
 	f.view(func(v *store.View) error {

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// keptBounds is how bounds are written: JSON in which a list that confines nothing is left out, and one that admits nothing is empty.
+type keptBounds struct {
+	Workspaces   []id.Workspace       `json:"workspaces,omitzero"`
+	Environments []keyfmt.Environment `json:"environments,omitzero"`
+	Networks     []netip.Prefix       `json:"networks,omitzero"`
+}
+
+func encodeBounds(b account.Bounds) (string, error) {
+	if b.None() {
+		return "", nil
+	}
+	text, err := json.Marshal(keptBounds{b.Workspaces, b.Environments, b.AllowedIPs})
+	return string(text), err
+}
+
+// decodeBounds fails for what it cannot read: bounds that are lost would open everything.
+func decodeBounds(text string) (account.Bounds, error) {
+	var kept keptBounds
+	if text != "" {
+		if err := json.Unmarshal([]byte(text), &kept); err != nil {
+			return account.Bounds{}, fmt.Errorf("bounds: %w", err)
+		}
+	}
+	return account.Bounds{
+		Reach: account.Reach{Workspaces: kept.Workspaces, Environments: kept.Environments}, AllowedIPs: kept.Networks,
+	}, nil
+}
