@@ -201,9 +201,19 @@ func TestT107FromOutsideItsNetworksAServiceKeyIsAnUnknownToken(t *testing.T) {
 	root, _ := h.bind(h.root, `"root"`, `,"allowedIps":["10.0.0.0/8"]`)
 	inside, outside := from("10.1.2.3:99"), from("11.1.2.3:99")
 	// What the root signs in to from inside is bound to its networks, too.
-	link := h.do("POST", "/api/v2/sign-in-links", root, `{"root":true}`, inside).want(201).Body.String()
-	if link == "" {
-		t.Fatal("no link")
+	code := h.do("POST", "/api/v2/sign-in-links", root, `{"root":true}`, inside).want(201).text("data.result.signInLink.code")
+	if _, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "11.1.2.3"}, code); !fault.Is(err, fault.Unauthenticated) {
+		t.Fatalf("redeemed from outside: %v", err)
+	}
+	in, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "10.1.2.3"}, code)
+	must(t, err)
+	for _, body := range []string{"", `{"key":"` + value + `"}`} {
+		method, path := "GET", "/api/v2/workspaces/"+n.ws
+		if body != "" {
+			method, path = "POST", "/api/v2/api-keys/verify"
+		}
+		h.do(method, path, in.Token.Reveal(), body, outside).want(401)
+		h.do(method, path, in.Token.Reveal(), body, inside).want(200)
 	}
 	unknown := "kw_svc_" + strings.Repeat("A", 43) + "00QyzM"
 	for _, on := range []string{"GET /workspaces/{ws}", "GET /me", "GET /service-keys", "DELETE /api-keys/{key}", "GET /nodes", "GET /permissions"} {
