@@ -307,10 +307,11 @@ func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 // door for the grant rule. harmless are the others. A new member must be put into one of the two.
 var (
 	widening = []string{"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute", "requestsPerDay",
-		"allowedIps", "environment", "permissionMode", "settings", "overlapSeconds", "sha256",
+		"allowedIps", "environment", "permissionMode", "settings", "overlapSeconds", "sha256", "digest", "generate",
 		"workspaceIds", "environments"}
 	harmless = []string{"name", "description", "metadata", "email", "displayName", "workspaceId", "userId", "apiKeys", "id", "ids", "maskedKey",
-		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint"}
+		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint",
+		"rehash", "algorithm", "value", "encoding", "secret"}
 )
 
 // T3, T97: every door through which permissions can flow, or by which a key may do more, is marked, so that the suite of doors finds it.
