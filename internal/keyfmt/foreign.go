@@ -34,9 +34,23 @@ func (f Format) MayBeForeign(s string) bool {
 	return !f.hasPrefix(s) && !strings.HasPrefix(s, Reserved) && !LooksLikeJWT(s)
 }
 
-// hasPrefix tells whether a text begins as a key of this installation does.
+// hasPrefix tells whether a text begins as a key of this installation does, or did under an earlier prefix.
 func (f Format) hasPrefix(s string) bool {
-	return len(s) > len(f.prefix) && s[len(f.prefix)] == '_' && s[:len(f.prefix)] == f.prefix
+	if begins(s, f.prefix) {
+		return true
+	}
+	if others := f.others.Load(); others != nil {
+		for _, prefix := range *others {
+			if begins(s, prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func begins(s, prefix string) bool {
+	return len(s) > len(prefix) && s[len(prefix)] == '_' && s[:len(prefix)] == prefix
 }
 
 // The algorithms of digests that can be imported.
