@@ -34,7 +34,13 @@ func (s *Service) show(v *store.View, k apikey.Key) (Key, error) {
 func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, Page, error) {
 	var out []Key
 	var page Page
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	look := s.view
+	if in.Search != "" {
+		look = func(ctx context.Context, c Caller, look func(*store.View, *actor) error) error {
+			return s.search(ctx, c, in.Workspace, look)
+		}
+	}
+	err := look(ctx, c, func(v *store.View, a *actor) error {
 		ws, err := s.at(v, a, in.Workspace)
 		if err != nil {
 			return err
@@ -47,12 +53,24 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 		list := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v\x00%s\x00%s", ws.ID, in.User, f.Search, activeName(in.Active), f.Standing, f.Order)
 		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return f.Position(&k) }, func(p store.Page) ([]apikey.Key, error) {
 			f.Page = p
+			if f.Search == "" {
+				return v.Keys(f)
+			}
+			f.UpTo, err = v.KeyStretch(f, maxSearched)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			if err != nil {
+				f.UpTo = ""
+			}
 			return v.Keys(f)
 		})
 		if err != nil {
 			return err
 		}
-		page = p
+		if page = p; page.NextCursor == "" && f.UpTo != "" { // more keys are left to be searched
+			page.NextCursor = s.cursors.seal(list, f.UpTo)
+		}
 		out, err = s.showAll(v, keys)
 		return err
 	})

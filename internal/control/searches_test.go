@@ -97,3 +97,35 @@ func TestSearchesLeaveReadersToOthersT105(t *testing.T) {
 		t.Errorf("a caller who has gone: %v", err)
 	}
 }
+
+func TestAPageOfASearchForKeysLooksAtTenThousandT105(t *testing.T) {
+	t.Parallel()
+	k, ws := inWorkspace(t)
+	needle := k.key(t, ws, "owner").Key
+	must(t, k.db.Update(context.Background(), func(tx *store.Tx) error {
+		for i := range 10_050 {
+			one, err := tx.Key(needle.ID)
+			if err != nil {
+				return err
+			}
+			one.ID, one.Name = id.Key(fmt.Sprintf("ffffffff-ffff-7fff-8fff-%012x", i)), "hay"
+			one.Value.Digest.Sum[0], one.Value.Digest.Sum[1], one.Value.Digest.Sum[2] = byte(i), byte(i>>8), 0xee
+			if err := tx.InsertKey(one); err != nil {
+				return err
+			}
+		}
+		return tx.Record(audit.Event{ID: "e", Workspace: id.Workspace(ws), Type: audit.APIKeyCreated})
+	}))
+	in := control.ListKeys{Workspace: ws, Search: string(needle.ID)}
+	keys, page, err := k.ListKeys(t.Context(), k.root, in)
+	must(t, err)
+	if len(keys) != 0 || page.NextCursor == "" {
+		t.Fatalf("the first page has %d keys, next %q: want an empty page that goes on", len(keys), page.NextCursor)
+	}
+	in.Cursor = page.NextCursor
+	keys, page, err = k.ListKeys(t.Context(), k.root, in)
+	must(t, err)
+	if len(keys) != 1 || page.NextCursor != "" {
+		t.Errorf("the second page has %d keys, next %q: want the one, and the end", len(keys), page.NextCursor)
+	}
+}

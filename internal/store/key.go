@@ -23,6 +23,7 @@ type KeyFilter struct {
 	Search    string               // part of the name, description, user id, masked value or id, in any case; every character stands for itself
 	Standing  apikey.Standing
 	Order     apikey.Order
+	UpTo      string // no key beyond this Position; "" for no bound
 	Page
 }
 

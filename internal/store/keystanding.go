@@ -56,20 +56,44 @@ func (f KeyFilter) follow(w *where) (order string, err error) {
 		w.and(f.active() + " = 1")
 		column, compare, order = "k.last_used_ms", ">", " ORDER BY k.last_used_ms, k.id"
 	}
-	if f.After == "" {
-		return order, nil
+	back := map[string]string{"<": ">=", ">": "<="}[compare]
+	for _, bound := range []struct{ compare, position string }{{compare, f.After}, {back, f.UpTo}} {
+		if err := f.bound(w, column, bound.compare, bound.position); err != nil {
+			return "", err
+		}
+	}
+	return order, nil
+}
+
+// bound adds on which side of a position a page lies; "" is no position.
+func (f KeyFilter) bound(w *where, column, compare, position string) error {
+	if position == "" {
+		return nil
 	}
 	if column == "" {
-		w.and("k.id "+compare+" ?", f.After)
-		return order, nil
+		w.and("k.id "+compare+" ?", position)
+		return nil
 	}
-	ms, last, ok := strings.Cut(f.After, " ")
+	ms, last, ok := strings.Cut(position, " ")
 	at, err := strconv.ParseInt(ms, 10, 64)
 	if err != nil || !ok {
-		return "", fmt.Errorf("a position of another list: %q", f.After)
+		return fmt.Errorf("a position of another list: %q", position)
 	}
 	w.and("("+column+", k.id) "+compare+" (?, ?)", at, id.Key(last))
-	return order, nil
+	return nil
+}
+
+// KeyStretch is the Position of the last of n keys from f.After on, of those among which a search with f looks, or ErrNotFound where there
+// are fewer. So a search can be made over so many keys and no more.
+func (v *View) KeyStretch(f KeyFilter, n int) (string, error) {
+	base := KeyFilter{Workspace: f.Workspace, User: f.User, Order: f.Order, Page: Page{After: f.After}}
+	w := v.keyWhere(base)
+	order, err := base.follow(&w)
+	if err != nil {
+		return "", err
+	}
+	row, err := one(v, v.scanKey, selectKeys+w.String()+order+` LIMIT 1 OFFSET ?`, append(w.args, n-1)...)
+	return f.Position(&row.Key), err
 }
 
 // Position is where a page that ends with the key goes on: Page.After of the next.
