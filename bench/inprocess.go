@@ -80,9 +80,13 @@ func (freeLedger) Settle(_ context.Context, claims []ratelimit.Claim) error {
 
 // newEngine decides about a crowd, with its limits or without.
 func newEngine(c *crowd, d *keyfmt.Digester, limited bool) (*verify.Engine, error) {
-	wall, start := clock.New(time.Now), time.Now()
+	start := time.Now()
+	wall := clock.NewWith(func() (time.Time, time.Duration) {
+		t := time.Now()
+		return t, t.Sub(start)
+	})
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
-	config := verify.Config{Replica: c.replica, Format: format, Digests: d, Clocks: func() (int64, time.Duration) { return wall.Since(start) }}
+	config := verify.Config{Replica: c.replica, Format: format, Digests: d, Clocks: wall.Look}
 	if limited {
 		config.Limiter = ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) }, Wall: wall.Now, Ledger: freeLedger{}})
 	}

@@ -60,8 +60,8 @@ func WithKeyPrefix(prefix string) Option { return func(o *options) { o.cfg.KeyPr
 // WithDatabase keeps the database in a file of one's own, to start a second server on it later, for instance.
 func WithDatabase(path string) Option { return func(o *options) { o.cfg.Database = path } }
 
-// WithNow sets the clock by which keys expire. It must not block, and be safe for concurrent use. The server's own time never runs
-// backwards, whatever this one does.
+// WithNow sets the clock by which keys expire. It must not block, and be safe for concurrent use. A jump ahead is taken
+// back with it, as long as the server has not run for an hour since; otherwise the server's time never runs backwards.
 func WithNow(now func() time.Time) Option { return func(o *options) { o.opt.Now = now } }
 
 // WithRoutes reads a route table for gateway checks from a YAML file.

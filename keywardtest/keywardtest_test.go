@@ -66,8 +66,8 @@ func TestAKeyExpiresByTheTestsClock(t *testing.T) {
 		t.Errorf("after: %s", code)
 	}
 	ahead.Store(0)
-	if code := verdict(t, s, created.Key.Reveal()); code != keyward.VerdictExpired {
-		t.Errorf("with the clock set back: %s", code)
+	if code := verdict(t, s, created.Key.Reveal()); code != keyward.VerdictValid {
+		t.Errorf("with the jump taken back: %s", code)
 	}
 }
 

@@ -85,14 +85,17 @@ type Value struct {
 // Expired tells whether the key is past its expiry: it is good while now is before it, to the millisecond.
 func (k *Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
 
+// leeway is how far the times of two transactions may lie apart where their nodes' clocks do.
+const leeway = time.Minute
+
 // Answers tells whether the digest is that of a value that works: the current one, for which until is zero, or an earlier one, and
-// until when that works.
+// until when that works. An end that is further away than any overlap lasts was set by a clock that was wrong, and does not count.
 func (k *Key) Answers(d keyfmt.Digest, now time.Time) (until time.Time, ok bool) {
 	if k.Value.Digest.Sum == d {
 		return time.Time{}, true
 	}
 	for i := range k.Previous {
-		if p := &k.Previous[i]; p.Digest.Sum == d && now.Before(p.Until) {
+		if p := &k.Previous[i]; p.Digest.Sum == d && now.Before(p.Until) && p.Until.Sub(now) <= MaxOverlap+leeway {
 			return p.Until, true
 		}
 	}
@@ -118,11 +121,17 @@ func (k *Key) End(d keyfmt.Digest) bool {
 // earlier value longer than now+overlap; without an overlap all of them end at once. A later expiry of the key carries no earlier value
 // along.
 func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {
+	k.RotateSince(v, now, now, overlap)
+}
+
+// RotateSince is Rotate that also keeps what now has ended and floor has not, a time that is known to have come: a jump of the clock can
+// be taken back.
+func (k *Key) RotateSince(v Value, now, floor time.Time, overlap time.Duration) {
 	end := now.Add(overlap)
 	var kept []Value
 	if overlap > 0 {
 		for _, p := range k.Previous {
-			if p.Until.After(now) {
+			if p.Until.After(floor) {
 				if p.Until.After(end) {
 					p.Until = end
 				}

@@ -52,7 +52,7 @@ var keyward = archtest.House{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/usage",
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
-			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey",
+			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey", "internal/clock",
 			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
 			"internal/store", "pgregory.net/rapid",
 			"internal/usage",
@@ -79,7 +79,7 @@ var keyward = archtest.House{
 		{Path: "internal/move", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
+			"internal/account", "internal/apikey", "internal/clock", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
 		}},
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
 			"internal/id", "internal/store", "internal/usage", "internal/verify",

@@ -38,6 +38,9 @@ const (
 // SignInLinkCreated is a type of our own: who lets somebody in is worth a line.
 const SignInLinkCreated Type = "sign_in_link.created"
 
+// TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
+const TimeReset Type = "time.reset"
+
 // Event is one line of the log. Seq and Hash are given by the store.
 type Event struct {
 	Seq         int64

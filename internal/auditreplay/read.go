@@ -4,6 +4,7 @@ package auditreplay
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,13 +61,14 @@ func Read(r io.Reader) ([]Entry, error) {
 	return inOrder(all), nil
 }
 
-// inOrder turns an export that is newest first. Where its ends do not tell, the ids do: they rise.
+// inOrder turns an export that is newest first. Times rise from most events to the next, and not from all: they fall where a wrong clock
+// was put right. Of two events of one instant the ids tell.
 func inOrder(all []Entry) []Entry {
-	if len(all) < 2 {
-		return all
+	falls := 0
+	for i := 1; i < len(all); i++ {
+		falls += cmp.Or(all[i-1].CreatedAt.Compare(all[i].CreatedAt), cmp.Compare(all[i-1].ID, all[i].ID))
 	}
-	first, last := &all[0], &all[len(all)-1]
-	if first.CreatedAt.After(last.CreatedAt) || first.CreatedAt.Equal(last.CreatedAt) && first.ID > last.ID {
+	if falls > 0 {
 		slices.Reverse(all)
 	}
 	return all

@@ -53,6 +53,7 @@ type root struct {
 	Restore      restoreCmd      `cmd:"" group:"files" help:"Put a backup in the database's place."`
 	Migrate      migrateCmd      `cmd:"" group:"files" help:"Bring the database up to this version. A server does it by itself when it starts."`
 	MigrateStore migrateStoreCmd `cmd:"" group:"files" help:"Move everything from SQLite to PostgreSQL while a server runs."`
+	Time         timeCmd         `cmd:"" group:"files" help:"The time by which keys expire."`
 	Doctor       doctorCmd       `cmd:"" group:"files" help:"Check settings, database, clock and files, and say what to do."`
 	Catalogue    catalogueCmd    `cmd:"" group:"files" help:"Catalogues of permissions."`
 	Rootkey      rootkeyCmd      `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`

@@ -202,7 +202,12 @@ func (d *doctor) contents(ctx context.Context, cfg config.Config) {
 	default:
 		d.ok("peppers", "every one in use is configured")
 	}
-	if behind := time.Until(db.TimeMark()); behind > time.Minute {
-		d.fail("clock", "is %s behind the time that the database has seen: set it right", behind.Round(time.Second))
+	switch t := db.Time(); {
+	case t.Behind > 0:
+		d.fail("clock", "says %s, and the database has seen a time %s later, by which keys stay expired: if the clock is wrong, set it; "+
+			"if it is right, `keyward time reset` releases what a wrong clock left behind", instantOf(db.Reference()), t.Behind.Round(time.Second))
+	case t.Ahead > 0:
+		d.ok("clock", "is %s ahead of the time that the database has seen, as after a pause; nothing is removed until it has been run with "+
+			"for another %s", t.Ahead.Round(time.Second), t.Left.Round(time.Second))
 	}
 }

@@ -88,7 +88,17 @@ func (n *Node) beat(ctx context.Context) error {
 // compare notes how far this machine's clock is from the database's.
 func (n *Node) compare(theirs, start time.Time) {
 	ours := start.Add(n.Now().Sub(start) / 2)
-	n.stats.skew.Store(int64(ours.Sub(theirs)))
+	skew := ours.Sub(theirs)
+	was := time.Duration(n.stats.skew.Swap(int64(skew)))
+	switch {
+	case skew.Abs() > SkewToStop && was.Abs() <= SkewToStop:
+		n.Log.Warn("this machine's clock differs from the database's: this node is not ready, and judges no key that has an expiry or is "+
+			"the earlier value of a rotation; set the clock", "skew", skew.Round(time.Millisecond).String())
+	case skew.Abs() > SkewToTell && was.Abs() <= SkewToTell:
+		n.Log.Warn("this machine's clock differs from the database's", "skew", skew.Round(time.Millisecond).String())
+	case skew.Abs() <= SkewToTell && was.Abs() > SkewToTell:
+		n.Log.Info("this machine's clock agrees with the database's again", "skew", skew.Round(time.Millisecond).String())
+	}
 }
 
 // load empties the copy and fills it anew. It waits for a place, as long as other nodes are loading.

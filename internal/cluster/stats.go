@@ -28,8 +28,8 @@ func (n *Node) Live() int64 { return n.stats.live.Load() }
 func (n *Node) Skew() time.Duration { return time.Duration(n.stats.skew.Load()) }
 
 const (
-	// SkewToTell is worth an alert: expiries are judged by this clock.
+	// SkewToTell is worth a warning.
 	SkewToTell = 2 * time.Second
-	// SkewToStop is so much that the node should get no requests.
-	SkewToStop = 30 * time.Second
+	// SkewToStop is so much that the node is not ready and judges no key that has an end. It takes changes, whose time is the database's.
+	SkewToStop = 15 * time.Second
 )

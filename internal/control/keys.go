@@ -266,7 +266,7 @@ func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secre
 	if err != nil {
 		return err
 	}
-	k.Rotate(apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, v.Now(), overlap)
+	k.RotateSince(apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, v.Now(), v.Floor(), overlap)
 	if len(k.Previous) > apikey.MaxPrevious {
 		return fault.New(fault.Conflict, fmt.Sprintf("a key has at most %d earlier values at once; rotate without an overlap to end them all",
 			apikey.MaxPrevious), fault.Detail{Field: "overlapSeconds", Message: "would leave too many earlier values"})

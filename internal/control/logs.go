@@ -100,15 +100,19 @@ func stretch(v *store.View, f *store.LogFilter, n int, out *Logs) (last int64, e
 	if err != nil {
 		return 0, err
 	}
+	turned, err := v.Turned(seq, f.Ascending)
+	if err != nil {
+		return 0, err
+	}
 	if f.Ascending {
 		f.UpTo = seq
-		if f.To.IsZero() || at.Before(f.To) {
+		if f.To.IsZero() || at.Before(f.To) || turned {
 			return seq, nil
 		}
 		return 0, nil
 	}
 	f.DownTo = seq
-	if f.From.IsZero() || at.After(f.From) { // else nothing that is older is asked for
+	if f.From.IsZero() || at.After(f.From) || turned { // else nothing that is older is asked for
 		out.Back = at
 		return seq, nil
 	}

@@ -25,6 +25,8 @@ type Gauges struct {
 	StoreCommits    func() float64 // transactions
 	StoreGroups     func() float64 // commits that they shared
 	StoreRejected   func() float64
+	ClockBehind     func() time.Duration
+	ClockAhead      func() time.Duration
 	DatabaseBytes   func() float64
 	StorageFull     func() bool
 	UsageLost       func() float64
@@ -208,6 +210,9 @@ func (m *Metrics) Observe(g Gauges) {
 	counter("keyward_feed_errors_total", "Looks at the other nodes' changes that failed.", g.FeedErrors)
 	counter("keyward_feed_loads_total", "Times that everything was loaded.", g.FeedLoads)
 	counter("keyward_feed_rings_total", "Looks that another node's ring brought about.", g.FeedRings)
+	gauge("keyward_clock_behind_seconds", "By so much the clock is behind the time that the database has seen, which goes on without it.",
+		seconds(g.ClockBehind))
+	gauge("keyward_clock_provisional_seconds", "By so much the clock has jumped ahead, while that is not trusted yet.", seconds(g.ClockAhead))
 	gauge("keyward_clock_skew_seconds", "By so much this machine's clock is ahead of the database's.", seconds(g.ClockSkew))
 	gauge("keyward_database_connections", "Open connections to the database.", g.PoolConnections)
 	gauge("keyward_database_connections_busy", "Connections to the database that are in use.", g.PoolBusy)

@@ -105,6 +105,7 @@ func furniture() []string {
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
 		`INSERT INTO event_types VALUES ('', 'x', 1), ('w1', 'api_key.created', 1)`,
 		`INSERT INTO event_targets VALUES ('k00001', 2), ('k00001', 1)`,
+		`INSERT INTO event_turns VALUES (7)`, `INSERT INTO past_quotas VALUES (x'00000000000000000000000000000000', 19999, 3)`,
 		`INSERT INTO day_quotas VALUES (x'00000000000000000000000000000000', 20000, 5), (x'ff000000000000000000000000000000', 20001, 7)`,
 		`INSERT INTO saved_windows VALUES ('n', 0, x'')`,
 		`INSERT INTO key_prefixes VALUES ('kw', 1), ('acme', 2)`,

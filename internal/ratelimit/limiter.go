@@ -31,6 +31,7 @@ type Limiter struct {
 	shut     instant // until then nothing is admitted by a minute
 	isShut   atomic.Bool
 	next     atomic.Uint32 // where Sweep goes on
+	day      atomic.Uint32 // that Return has seen
 	stats    counters
 	pool     pool
 	shards   *[1 << shardBits]shard // alone, so that each begins a line of the cache

@@ -23,7 +23,6 @@ const (
 	lookEvery    = time.Second      // the database's file is looked at
 	sweepEvery   = time.Second      // limits that nobody uses are looked for
 	cleanPause   = 50 * time.Millisecond
-	warnBehind   = 30 * time.Second // a clock so far behind is worth a line
 	readHeader   = 5 * time.Second
 	readBody     = 30 * time.Second
 	writeAnswer  = 60 * time.Second
@@ -142,6 +141,11 @@ func (s *Server) markTime(ctx context.Context) {
 	if err := s.db.MarkTime(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("the clock's mark was not kept", "error", err.Error())
 	}
+	s.limiter.Return()
+	before := s.stood
+	if s.stood = s.db.Time(); (s.stood.Behind > 0) != (before.Behind > 0) || (s.stood.Ahead > 0) != (before.Ahead > 0) {
+		s.tellTime()
+	}
 }
 
 // clean removes dead rows and old figures, and then gives back the memory of what is gone.
@@ -239,6 +243,8 @@ func (s *Server) gauges() metrics.Gauges {
 		Refused:         func() float64 { return s.overListeners(func(l *capped) int { return int(l.refusals()) }) },
 		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
 		StorageFull:     s.db.Full,
+		ClockBehind:     func() time.Duration { return s.db.Time().Behind },
+		ClockAhead:      func() time.Duration { return s.db.Time().Ahead },
 		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },
 		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },
 		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },

@@ -62,6 +62,8 @@ type Server struct {
 	digester  *keyfmt.Digester
 	catalogue *perm.Catalogue
 	clock     *clock.Clock
+	stood     clock.Standing // when markTime looked last
+	told      bool           // that time does not go by the clock alone
 	ids       *id.Generator
 	metrics   *metrics.Metrics
 	db        *store.DB
@@ -119,8 +121,15 @@ type transport interface {
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
 	s := &Server{cfg: cfg, opt: opt.withDefaults(), rehashing: make(rehashing, rehashWaiting), elapsed: func() time.Duration { return time.Since(began) }}
+	now := s.opt.Now
 	if opt.Now == nil { // one look at the machine's clock tells both
-		s.clocks = func() (int64, time.Duration) { return s.clock.Since(began) }
+		s.clock = clock.NewWith(func() (time.Time, time.Duration) {
+			t := now()
+			return t, t.Sub(began)
+		})
+		s.clocks = s.clock.Look
+	} else {
+		s.clock = clock.NewWith(func() (time.Time, time.Duration) { return now(), time.Since(began) })
 	}
 	for _, stage := range []func(context.Context) error{
 		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.shareLimits, s.makeLimiter, s.listen,

@@ -18,10 +18,16 @@ import (
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/server"
+	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(withPostgres{m}) }
+
+// withPostgres runs the tests beside a PostgreSQL server for those that want one.
+type withPostgres struct{ *testing.M }
+
+func (w withPostgres) Run() int { return pgtest.Main(w.M) }
 
 func settings(t *testing.T) config.Config {
 	cfg := config.Default()

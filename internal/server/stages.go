@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/catfile"
 	"github.com/keyward/keyward/internal/clock"
+	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -69,19 +71,15 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
 	}
-	s.clock = clock.New(s.opt.Now)
 	s.ids = id.NewGenerator(s.clock.Now, rand.Reader)
-	s.db, err = store.Open(ctx, driver, store.Options{Now: s.clock.Now, Catalogue: s.catalogue, Fatal: s.fatal})
+	s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, Fatal: s.fatal})
 	if err != nil {
 		_ = driver.Close()
 		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
 	}
 	s.push("the database", s.db.Close)
 	s.db.Measure(ctx)
-	if mark := s.db.TimeMark(); mark.After(s.opt.Now().Add(warnBehind)) {
-		s.log.Warn("the machine's clock is behind the database's: time stands still until it has caught up", "mark", mark)
-	}
-	s.clock.Advance(s.db.TimeMark())
+	s.tellTime()
 	return s.admitPrefixes(ctx)
 }
 
@@ -101,6 +99,22 @@ func (s *Server) admitPrefixes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tellTime says in one line where time does not go by the clock, or the clock is not trusted yet.
+func (s *Server) tellTime() {
+	s.stood = s.db.Time()
+	switch t := s.stood; {
+	case t.Behind > 0:
+		s.log.Warn("the clock is far behind the time that the database has seen, by which keys stay expired: set the clock if it is wrong; "+
+			"if it is right, `keyward time reset` releases what a wrong clock left behind", "behind", t.Behind.Round(time.Second).String())
+	case t.Ahead > 0:
+		s.log.Info("the clock is ahead of the time that the database has seen: this is provisional until it has been run with for an hour, "+
+			"and nothing is removed meanwhile", "ahead", t.Ahead.Round(time.Second).String(), "left", t.Left.Round(time.Second).String())
+	case s.told:
+		s.log.Info("time goes by the clock")
+	}
+	s.told = s.stood != clock.Standing{}
 }
 
 // fatal ends the process at once. Nobody knows what is on the disk after a failed fsync, and every further answer would be a guess.
@@ -150,7 +164,7 @@ func (s *Server) loadReplica(ctx context.Context) error {
 func (s *Server) makeEngines(context.Context) error {
 	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting})
 	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
-		Limiter: s.limiter, Recorder: s.tally, Rehash: s.rehashing.offer})
+		Limiter: s.limiter, Recorder: s.tally, Rehash: s.rehashing.offer, Doubt: s.doubt()})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces, Reveal: s.cfg.IdempotencyReveal,
@@ -171,6 +185,15 @@ func (s *Server) alone(ctx context.Context) (bool, error) {
 		}
 	}
 	return true, err
+}
+
+// doubt tells whether this node's clock differs so much from the database's that it must not judge what has an end; nil where there is
+// no other clock.
+func (s *Server) doubt() func() bool {
+	if s.node == nil {
+		return nil
+	}
+	return func() bool { return s.node.Skew().Abs() > cluster.SkewToStop }
 }
 
 // ensureRoot comes late, so that a key that was minted is also told.

@@ -53,13 +53,19 @@ type Session struct {
 	ExpiresAt  time.Time // whatever happens
 }
 
-// Ended tells whether the session is past one of its ends.
+// leeway is how far the times of two transactions may lie apart where their nodes' clocks do.
+const leeway = time.Minute
+
+// Ended tells whether the session is past one of its ends. An end that is further away than a session lasts was set by a clock that
+// was wrong: that session has ended, too.
 func (s *Session) Ended(now time.Time) bool {
-	return !now.Before(s.ExpiresAt) || !now.Before(s.SeenAt.Add(IdleLife))
+	return !now.Before(s.ExpiresAt) || !now.Before(s.SeenAt.Add(IdleLife)) || s.ExpiresAt.Sub(now) > Life+leeway
 }
 
-// Stale tells whether its last use is to be noted again.
-func (s *Session) Stale(now time.Time) bool { return !now.Before(s.SeenAt.Add(SeenEvery)) }
+// Stale tells whether its last use is to be noted again: it was long ago, or noted by a clock that was wrong.
+func (s *Session) Stale(now time.Time) bool {
+	return !now.Before(s.SeenAt.Add(SeenEvery)) || s.SeenAt.Sub(now) > SeenEvery
+}
 
 // Link is a one-time link: whoever follows it is signed in as the member, or as the service key. It works once and until ExpiresAt.
 type Link struct {
@@ -71,8 +77,10 @@ type Link struct {
 	ExpiresAt  time.Time
 }
 
-// Expired tells whether the link is too old.
-func (l *Link) Expired(now time.Time) bool { return !now.Before(l.ExpiresAt) }
+// Expired tells whether the link is too old. One whose end is further away than a link lasts was made by a clock that was wrong.
+func (l *Link) Expired(now time.Time) bool {
+	return !now.Before(l.ExpiresAt) || l.ExpiresAt.Sub(now) > LinkLife+leeway
+}
 
 const (
 	tokenHead = "keyward_session_"

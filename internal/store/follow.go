@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/feed"
 )
 
@@ -34,6 +35,7 @@ type cluster struct {
 	Cursor
 	prunedTo int64
 	now      time.Time
+	time     clock.State
 	known    []byte // the hash of the event at the reader's own cursor
 }
 
@@ -43,15 +45,21 @@ func (v *View) state(at Cursor) (c cluster, err error) {
 	if err != nil {
 		return c, err
 	}
+	v.db.clock.Learn(server.Now)
 	c, err = one(v, func(r Rows) (c cluster, err error) {
 		var hash []byte
-		err = r.Scan(&c.Revision, &hash, &c.Epoch, &c.prunedTo, &c.known)
+		t := &c.time
+		err = r.Scan(&c.Revision, &hash, &c.Epoch, &c.prunedTo, &c.known, &t.Mark, &t.Ahead, &t.Ran, &t.Resets)
 		copy(c.Hash[:], hash)
 		return c, err
-	}, `SELECT i.head_seq, i.head_hash, c.epoch, c.pruned_to, (SELECT e.hash FROM events e WHERE e.seq = ?)
+	}, `SELECT i.head_seq, i.head_hash, c.epoch, c.pruned_to, (SELECT e.hash FROM events e WHERE e.seq = ?),
+			i.time_mark_ms, i.time_ahead_ms, i.time_ran_ms, i.time_resets
 		FROM installation i, cluster c`, at.Revision)
 	c.Epoch += " " + server.Identity
 	c.now = server.Now
+	if err == nil {
+		v.db.clock.Adopt(c.time)
+	}
 	return c, err
 }
 

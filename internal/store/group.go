@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/feed"
 )
 
@@ -149,6 +150,7 @@ type group struct {
 	done  bool // something is to be committed
 	now   time.Time
 	began head // where the log ended before
+	time  clock.State
 	known known
 	progress
 }
@@ -156,6 +158,8 @@ type group struct {
 // progress is what a savepoint takes back.
 type progress struct {
 	head    head
+	ended   int64 // when the log's last event was written, in Unix milliseconds
+	reset   bool  // time goes by the clock again
 	changes []feed.Change
 	sets    []internedSet
 	types   []eventType // of the events
@@ -164,15 +168,15 @@ type progress struct {
 // begin reads where the log ends: what is in memory could be older than the file.
 func (g *group) begin() error {
 	v := &View{ctx: context.Background(), q: g.q, db: g.db}
-	i, err := one(v, scanInstallation, selectInstallation)
+	i, err := v.installation()
 	if err != nil {
 		return fmt.Errorf("read where the log ends: %w", err)
 	}
-	g.head, g.began = i.head, i.head
+	g.head, g.began, g.ended, g.time = i.head, i.head, i.ended, i.time
 	if err := g.sameHistory(v); err != nil {
 		return err
 	}
-	g.db.clock.Advance(i.mark)
+	g.db.adopt(&i)
 	return nil
 }
 
@@ -217,14 +221,20 @@ func (g *group) end() error {
 	if err := g.countTypes(context.Background()); err != nil {
 		return err
 	}
-	return g.q.Later(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, time_mark_ms = ? WHERE one = 1`,
-		g.head.seq, g.head.hash[:], millis(g.now))
+	if g.reset {
+		g.time = g.db.clock.Reset(g.time)
+	} else {
+		g.time = g.db.clock.Step(g.time, g.now)
+	}
+	return g.q.Later(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, head_ms = ?,
+		time_mark_ms = ?, time_ahead_ms = ?, time_ran_ms = ?, time_resets = ? WHERE one = 1`,
+		g.head.seq, g.head.hash[:], g.ended, g.time.Mark, g.time.Ahead, g.time.Ran, g.time.Resets)
 }
 
 // publish makes what was committed known, before anybody is told that it was.
 func (g *group) publish() {
 	g.db.sets.add(g.sets)
-	g.db.marked(g.now)
+	g.db.took(g.time)
 	g.db.stats.head.Store(g.head.seq)
 	g.db.stats.groups.Add(1)
 	written := g.head

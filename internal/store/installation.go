@@ -5,13 +5,18 @@ import (
 	"crypto/rand"
 	"errors"
 	"time"
+
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/clock"
 )
 
 // installation is the one row that says who this database is, where its log ends and how late it has been.
 type installation struct {
-	secret []byte
-	head   head
-	mark   time.Time
+	secret  []byte
+	head    head
+	ended   int64 // when the log's last event was written, in Unix milliseconds
+	time    clock.State
+	reading int64 // of the database's clock, in Unix milliseconds, where several nodes go by it
 }
 
 // head is the end of the log.
@@ -20,21 +25,36 @@ type head struct {
 	hash [32]byte
 }
 
-const selectInstallation = `SELECT secret, head_seq, head_hash, time_mark_ms FROM installation WHERE one = 1`
+// installation reads the row, and with it the clock of a database that several nodes share, by one statement.
+func (v *View) installation() (installation, error) {
+	reading := "0"
+	if v.db.shared != nil {
+		reading = v.db.shared.Clock()
+	}
+	return one(v, scanInstallation, `SELECT secret, head_seq, head_hash, head_ms, time_mark_ms, time_ahead_ms, time_ran_ms, time_resets, `+
+		reading+` FROM installation WHERE one = 1`)
+}
 
 func scanInstallation(r Rows) (i installation, err error) {
 	var hash []byte
-	var mark int64
-	err = r.Scan(&i.secret, &i.head.seq, &hash, &mark)
+	t := &i.time
+	err = r.Scan(&i.secret, &i.head.seq, &hash, &i.ended, &t.Mark, &t.Ahead, &t.Ran, &t.Resets, &i.reading)
 	copy(i.head.hash[:], hash)
-	i.mark = fromMillis(mark)
 	return i, err
+}
+
+// adopt has the clock take in what the row says.
+func (db *DB) adopt(i *installation) {
+	if db.shared != nil {
+		db.clock.Learn(time.UnixMilli(i.reading))
+	}
+	db.clock.Adopt(i.time)
 }
 
 // install reads the installation's row, and makes it at the very first start.
 func (db *DB) install(ctx context.Context) error {
 	read := func(q SQL) (installation, error) {
-		return one(&View{ctx: ctx, q: q, db: db}, scanInstallation, selectInstallation)
+		return (&View{ctx: ctx, q: q, db: db}).installation()
 	}
 	var i installation
 	err := db.driver.Read(ctx, func(q SQL) (err error) {
@@ -60,38 +80,92 @@ func (db *DB) install(ctx context.Context) error {
 		return err
 	}
 	db.secret = i.secret
-	db.clock.Advance(i.mark)
-	db.mark.Store(millis(i.mark))
+	db.adopt(&i)
+	db.mark.Store(i.time.Mark)
 	db.stats.head.Store(i.head.seq)
 	return nil
 }
 
-// MarkTime keeps the present time as the mark below which the clock never falls again, also after a restart. Every Update does
-// the same; this is for the quiet hours.
+// MarkTime keeps the present time as the mark below which the clock never falls again, also after a restart, or how long was run
+// with a jump that is provisional. Every Update does the same; this is for the quiet hours.
 func (db *DB) MarkTime(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	now := db.clock.Now()
+	var next clock.State
 	err := db.write(func(q SQL) error {
-		_, err := q.Exec(context.Background(), `UPDATE installation SET time_mark_ms = ? WHERE time_mark_ms < ?`, millis(now), millis(now))
+		v := &View{ctx: context.Background(), q: q, db: db}
+		i, err := v.installation()
+		if err != nil {
+			return err
+		}
+		db.adopt(&i)
+		if next = db.clock.Step(i.time, db.clock.Now()); next == i.time {
+			return errNothing
+		}
+		_, err = q.Exec(v.ctx, `UPDATE installation SET time_mark_ms = ?, time_ahead_ms = ?, time_ran_ms = ? WHERE one = 1`,
+			next.Mark, next.Ahead, next.Ran)
 		return err
 	})
+	if errors.Is(err, errNothing) {
+		err = nil
+	}
 	if err == nil {
-		db.marked(now)
+		db.took(next)
 	}
 	return err
 }
 
-// marked notes that the mark is on the disk. Of two that do so at once the later one counts.
-func (db *DB) marked(now time.Time) {
-	for {
-		old := db.mark.Load()
-		if millis(now) <= old || db.mark.CompareAndSwap(old, millis(now)) {
-			return
-		}
-	}
+// took notes that a state of the clock is on the disk.
+func (db *DB) took(s clock.State) {
+	db.clock.Took(s)
+	db.mark.Store(s.Mark)
 }
 
 // TimeMark is the mark as it was read at Open or last moved; zero in a database in which nothing has happened.
 func (db *DB) TimeMark() time.Time { return fromMillis(db.mark.Load()) }
+
+// Reference is the clock that can be set, whatever the time of the database is.
+func (db *DB) Reference() time.Time { return db.clock.Reference() }
+
+// Time tells how the time of the database stands to the clock that it goes by: the machine's, or that of a database that several
+// nodes share.
+func (db *DB) Time() clock.Standing { return db.clock.Standing() }
+
+// ResetTime has time go by the clock again from this transaction's commit on, where the mark is far ahead of it: what had ended by the
+// mark alone is not over any more. It answers the time by the clock, which is the transaction's from here on.
+func (tx *Tx) ResetTime() time.Time {
+	tx.now = tx.db.clock.Reference()
+	tx.group.reset = true
+	tx.touched = true
+	return tx.now
+}
+
+// Ended counts what had ended by one time and not yet by an earlier one.
+type Ended struct{ Keys, ServiceKeys, Values, Sessions, Links int64 }
+
+// EndedBetween counts what a reset of time from one instant back to an earlier one brings back, and gives the first keys of it, ordered by
+// their expiry.
+func (v *View) EndedBetween(back, from time.Time, most int) (n Ended, keys []apikey.Key, err error) {
+	for _, c := range []struct {
+		into  *int64
+		query string
+	}{
+		{&n.Keys, `SELECT count(*) FROM api_keys k JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0
+			WHERE k.expires_ms > ? AND k.expires_ms <= ?`},
+		{&n.ServiceKeys, `SELECT count(*) FROM service_keys WHERE expires_ms > ? AND expires_ms <= ?`},
+		{&n.Values, `SELECT count(*) FROM key_values WHERE until_ms > ? AND until_ms <= ?`},
+		{&n.Sessions, `SELECT count(*) FROM sessions WHERE expires_ms > ? AND expires_ms <= ?`},
+		{&n.Links, `SELECT count(*) FROM sign_in_links WHERE expires_ms > ? AND expires_ms <= ?`},
+	} {
+		if *c.into, err = one(v, scanInt, c.query, millis(back), millis(from)); err != nil {
+			return n, nil, err
+		}
+	}
+	rows, err := all(v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0
+		WHERE k.expires_ms > ? AND k.expires_ms <= ? ORDER BY k.expires_ms, k.id LIMIT ?`, millis(back), millis(from), most)
+	for i := range rows {
+		keys = append(keys, rows[i].Key)
+	}
+	return n, keys, err
+}

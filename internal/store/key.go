@@ -105,7 +105,7 @@ func scanPrevious(r Rows) (p previous, err error) {
 	return p, err
 }
 
-// complete adds to keys those of their earlier values that still work.
+// complete adds to keys those of their earlier values that still work, or would if a provisional jump of the clock were taken back.
 func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
 	keys := make([]apikey.Key, len(rows))
 	for i, row := range rows {
@@ -113,7 +113,7 @@ func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
 		if !row.hasPrevious {
 			continue
 		}
-		found, err := all(v, scanPrevious, selectPrevious+` WHERE key_id = ? AND until_ms > ? ORDER BY position`, row.ID, millis(v.now))
+		found, err := all(v, scanPrevious, selectPrevious+` WHERE key_id = ? AND until_ms > ? ORDER BY position`, row.ID, millis(v.Floor()))
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +227,7 @@ func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
 
 // InsertKey adds a key. ErrDuplicate says that its digest or id is there already.
 func (tx *Tx) InsertKey(k apikey.Key) error {
-	k = normal(k, tx.now)
+	k = normal(k, tx.Floor())
 	if err := tx.insertKey(k); err != nil {
 		return fmt.Errorf("insert key: %w", err)
 	}
@@ -290,7 +290,7 @@ func (tx *Tx) keyBefore(k id.Key) (keyBefore, error) {
 
 // UpdateKey replaces the whole row and the earlier values. A key stays in its workspace: another one is ErrNotFound.
 func (tx *Tx) UpdateKey(k apikey.Key) error {
-	k = normal(k, tx.now)
+	k = normal(k, tx.Floor())
 	if err := tx.updateKey(k); err != nil {
 		return fmt.Errorf("update key: %w", err)
 	}

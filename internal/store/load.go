@@ -127,7 +127,7 @@ func (l *loader) keys() error {
 	err := each(l.View, scanPrevious, func(p previous) error {
 		earlier[p.key] = append(earlier[p.key], p.Value)
 		return nil
-	}, selectPrevious+` WHERE until_ms > ? ORDER BY key_id, position`, millis(l.now))
+	}, selectPrevious+` WHERE until_ms > ? ORDER BY key_id, position`, millis(l.Floor()))
 	if err != nil {
 		return err
 	}

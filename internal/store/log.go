@@ -139,21 +139,49 @@ func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err erro
 	return seq, fromMillis(ms), err
 }
 
-// firstAt is a Seq before which every event is older than a time, and from which on none is. Times never fall along the log, so it is
-// sought by halving.
+// firstAt is the Seq after the last event that is older than a time. Times rise along the log but at turns, where a wrong clock was put
+// right: it is sought by halving between them, the newest stretch first.
 func (v *View) firstAt(ms int64) (int64, error) {
-	low := int64(1)
-	high, err := one(v, scanInt, `SELECT coalesce(max(seq), 0) + 1 FROM events`)
-	for err == nil && low < high {
+	end, err := one(v, scanInt, `SELECT coalesce(max(seq), 0) + 1 FROM events`)
+	for err == nil {
+		var start, first int64
+		if start, err = one(v, scanInt, `SELECT coalesce(max(seq), 0) FROM event_turns WHERE seq < ?`, end); err != nil {
+			break
+		}
+		if first, err = v.firstBetween(max(start, 1), end, ms); err != nil || first > start || start == 0 {
+			return first, err
+		}
+		end = start
+	}
+	return 0, err
+}
+
+// firstBetween is firstAt within a stretch whose times rise: its start where no event in it is older.
+func (v *View) firstBetween(low, high, ms int64) (int64, error) {
+	for low < high {
 		middle := low + (high-low)/2
-		var at int64
-		if at, err = one(v, scanInt, `SELECT created_ms FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`, middle); at < ms {
+		at, err := one(v, scanInt, `SELECT created_ms FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`, middle)
+		if err != nil {
+			return 0, err
+		}
+		if at < ms {
 			low = middle + 1
 		} else {
 			high = middle
 		}
 	}
-	return low, err
+	return low, nil
+}
+
+// Turned tells whether the log's times fall somewhere up to an event, or, ascending, after it: then what lies beyond it in that direction
+// may have times from before and after.
+func (v *View) Turned(seq int64, ascending bool) (bool, error) {
+	query := `SELECT count(*) FROM event_turns WHERE seq <= ?`
+	if ascending {
+		query = `SELECT count(*) FROM event_turns WHERE seq > ?`
+	}
+	n, err := one(v, scanInt, query, seq)
+	return n > 0, err
 }
 
 // LogTypes lists the types that occur in a workspace's log, or in all of it, in alphabetical order.
@@ -177,6 +205,12 @@ func (tx *Tx) Record(e audit.Event) error {
 		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
 	if err == nil && e.Target != "" {
 		err = tx.q.Later(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
+	}
+	if at := millis(e.CreatedAt); err == nil {
+		if at < tx.group.ended {
+			err = tx.q.Later(tx.ctx, `INSERT INTO event_turns (seq) VALUES (?)`, e.Seq)
+		}
+		tx.group.ended = at
 	}
 	if err != nil {
 		return fmt.Errorf("record event: %w", err)
@@ -250,7 +284,7 @@ func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
 
 // endsAt tells whether the log ends with the event where it is written down that it does.
 func (v *View) endsAt(at head) error {
-	i, err := one(v, scanInstallation, selectInstallation)
+	i, err := v.installation()
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return fmt.Errorf("%w: where it ends is not written down", ErrChain)

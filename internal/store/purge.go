@@ -10,7 +10,8 @@ const purgeBatch = 1000
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps, expired
 // idempotency keys, sessions and links that are past their ends, quotas of days that are over. It tells whether there is more. It
-// records no event: what it removes was gone for everybody before. The log stays.
+// records no event: what it removes was gone for everybody before. The log stays. It goes by a time that is known to have come: while
+// a jump of the clock is provisional, nothing is removed that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
 		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
@@ -19,6 +20,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 		p.pastSealed()
 		p.sessions()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
+		p.remove(`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.workspace()
 		p.usage()
 	})
@@ -30,7 +32,7 @@ func (db *DB) purge(ctx context.Context, remove func(*purger)) (more bool, err e
 		return false, err
 	}
 	err = db.write(func(q SQL) error {
-		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Now()}}
+		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Floor()}}
 		remove(p)
 		more = p.more
 		if p.err == nil && p.removed == 0 {

@@ -7,11 +7,19 @@ import (
 )
 
 // Reserve does a claim on a key's day: see ratelimit.Claim. A row never stands above the claim's limit by it, and never goes back to an
-// earlier day.
+// earlier day, unless a jump of the clock has begun the later one.
 func (c *Counting) Reserve(claim *ratelimit.Claim) error {
 	row, err := one(c.View, scanQuota, `SELECT day, reserved FROM day_quotas WHERE key_id = ?`, claim.ID[:])
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
+	}
+	if claim.Day < row.day {
+		return c.reservePast(claim, row)
+	}
+	if row.day > 0 && claim.Day > row.day && c.provisional(claim.Day) {
+		if _, err := c.exec(keepPast, claim.ID[:], row.day, row.reserved); err != nil {
+			return err
+		}
 	}
 	if !claim.Grant(row.day, row.reserved) {
 		return nil
@@ -19,6 +27,34 @@ func (c *Counting) Reserve(claim *ratelimit.Claim) error {
 	_, err = c.exec(`INSERT INTO day_quotas (key_id, day, reserved) VALUES (?, ?, ?)
 		ON CONFLICT (key_id) DO UPDATE SET day = excluded.day, reserved = excluded.reserved`, claim.ID[:], claim.Stands, claim.Reserved)
 	return err
+}
+
+const keepPast = `INSERT INTO past_quotas (key_id, day, reserved) VALUES (?, ?, ?)
+	ON CONFLICT (key_id, day) DO UPDATE SET reserved = excluded.reserved`
+
+// reservePast does a claim on a day that a later one has followed. Where the later one is today, that day is over. Where it has not
+// come yet, a wrong clock has begun it, and what was kept of the earlier day counts.
+func (c *Counting) reservePast(claim *ratelimit.Claim, row quota) error {
+	if millis(c.now) >= row.day*dayMillis-leeway.Milliseconds() {
+		claim.Grant(row.day, row.reserved)
+		return nil
+	}
+	past, err := one(c.View, scanQuota, `SELECT day, reserved FROM past_quotas WHERE key_id = ? AND day = ?`, claim.ID[:], claim.Day)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if !claim.Grant(past.day, past.reserved) {
+		return nil
+	}
+	_, err = c.exec(keepPast, claim.ID[:], claim.Day, claim.Reserved)
+	return err
+}
+
+const dayMillis = 86_400_000
+
+// provisional tells whether a day has begun only by a clock that may be wrong.
+func (c *Counting) provisional(day int64) bool {
+	return day*dayMillis > millis(c.Floor())+leeway.Milliseconds()
 }
 
 type quota struct{ day, reserved int64 }

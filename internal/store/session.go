@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/id"
@@ -46,10 +47,14 @@ type SessionFilter struct {
 	Page
 }
 
+// leeway is how far the times of two transactions may lie apart where their nodes' clocks do.
+const leeway = time.Minute
+
 // Sessions lists those that are not past their ends, the newest first.
 func (v *View) Sessions(f SessionFilter) ([]session.Session, error) {
 	var w where
 	w.and("expires_ms > ?", millis(v.now))
+	w.and("expires_ms <= ?", millis(v.now.Add(session.Life+leeway))) // beyond: see Session.Ended
 	w.and("seen_ms > ?", millis(v.now.Add(-session.IdleLife)))
 	if f.Workspace != "" {
 		w.and("workspace_id = ?", f.Workspace)
@@ -96,7 +101,8 @@ func (tx *Tx) DeleteSession(s id.Session) error {
 // TouchSession notes that a session is used now. It records no event: a use is none.
 func (c *Counting) TouchSession(s id.Session) error {
 	now := millis(c.now)
-	if _, err := c.exec(`UPDATE sessions SET seen_ms = ? WHERE id = ? AND seen_ms < ?`, now, s, now); err != nil {
+	if _, err := c.exec(`UPDATE sessions SET seen_ms = ? WHERE id = ? AND (seen_ms < ? OR seen_ms > ?)`, now, s, now,
+		now+session.SeenEvery.Milliseconds()); err != nil {
 		return fmt.Errorf("touch session: %w", err)
 	}
 	return nil

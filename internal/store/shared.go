@@ -14,6 +14,8 @@ type Shared interface {
 	Note(ctx context.Context, fn func(SQL) error) error
 	// Server tells who answers within this transaction. A server that may be behind is ErrUnavailable.
 	Server(ctx context.Context, q SQL) (Server, error)
+	// Clock is an SQL expression for the time now, not that of the transaction's begin, in Unix milliseconds.
+	Clock() string
 	// Ring tells the other nodes, once this transaction has committed, that there is something to read.
 	Ring(ctx context.Context, q SQL) error
 	// Listen calls ring when a node has rung, until ctx ends or it cannot any more.

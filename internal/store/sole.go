@@ -27,7 +27,7 @@ func (db *DB) attend() {
 // ends as before.
 func (db *DB) stranger(ctx context.Context, q SQL, frozen bool) error {
 	if frozen {
-		i, err := one(&View{ctx: ctx, q: q, db: db}, scanInstallation, selectInstallation)
+		i, err := (&View{ctx: ctx, q: q, db: db}).installation()
 		if err != nil || i.head.seq == db.stats.head.Load() {
 			return err
 		}

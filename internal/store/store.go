@@ -19,7 +19,8 @@ import (
 
 // Options are what a DB needs beside its driver.
 type Options struct {
-	Now       func() time.Time // the wall clock
+	Now       func() time.Time // the wall clock; with Clock it is not asked
+	Clock     *clock.Clock     // nil makes one of Now
 	Catalogue *perm.Catalogue
 	// Fatal is told that the disk lost a write (ErrDurability). It must end the process; in a test it may return, and the DB then
 	// refuses every further write. Without it the process panics.
@@ -62,13 +63,18 @@ type counters struct{ groups, updates, rejected, head atomic.Int64 }
 func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 	db := &DB{
 		driver:    d,
-		clock:     clock.New(o.Now),
+		clock:     o.Clock,
 		catalogue: o.Catalogue,
 		fatal:     o.Fatal,
 		queue:     make(chan *job, maxGroup),
 		stopped:   make(chan struct{}),
 	}
-	db.shared, _ = d.(Shared)
+	if db.clock == nil {
+		db.clock = clock.New(o.Now)
+	}
+	if db.shared, _ = d.(Shared); db.shared != nil {
+		db.clock.FollowRemote()
+	}
 	db.attend()
 	if db.fatal == nil {
 		db.fatal = func(err error) { panic(err) }
@@ -138,7 +144,7 @@ func (db *DB) Readers() int { return db.driver.Readers() }
 // Ping tells whether the database can be read.
 func (db *DB) Ping(ctx context.Context) error {
 	return db.Glance(ctx, func(v *View) error {
-		_, err := one(v, scanInstallation, selectInstallation)
+		_, err := v.installation()
 		return err
 	})
 }

@@ -25,6 +25,15 @@ type View struct {
 // Now is the transaction's one time: UTC, in whole milliseconds, never before that of an earlier transaction.
 func (v *View) Now() time.Time { return v.now }
 
+// Floor is a time that is known to have come. It is earlier than Now while a jump of the clock is provisional: what the jump alone has
+// ended is refused, and kept.
+func (v *View) Floor() time.Time {
+	if floor := v.db.clock.Floor(); floor.Before(v.now) {
+		return floor
+	}
+	return v.now
+}
+
 // Page is a part of a list.
 type Page struct {
 	Limit int    // at most so many; 0 is no limit

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
@@ -31,7 +33,11 @@ func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v 
 
 // judge decides on the key that was found.
 func (e *Engine) judge(q *Question, v *Verdict, now instant) {
-	if over(v.Key.Until, now.ms) || q.outside(&v.Key) {
+	if (v.Key.Until != 0 || v.Key.ExpiresAt != 0) && !q.caller && e.doubt != nil && e.doubt() {
+		*v = Verdict{Code: Unavailable}
+		return
+	}
+	if past(v.Key.Until, now.ms) || q.outside(&v.Key) {
 		*v = Verdict{Code: NotFound}
 		return
 	}
@@ -107,6 +113,11 @@ func (e *Engine) findService(facts *replica.Replica, presented string) (k accoun
 		return found
 	})
 	return k, ok
+}
+
+// past tells whether an earlier value is over. An end that is further away than any overlap lasts was set by a clock that was wrong.
+func past(until, now int64) bool {
+	return until != 0 && (now >= until || until-now > (apikey.MaxOverlap+clock.Tolerance).Milliseconds())
 }
 
 // over tells whether an instant in Unix milliseconds has come; 0 never does.

@@ -39,6 +39,8 @@ type Question struct {
 	IP     netip.Addr // who presented it; the zero value where that is not told
 	DryRun bool       // decide as if, but spend nothing and record nothing
 
+	caller bool // the key is our own API's caller's, which the control plane judges again by the database's clock
+
 	// Where is demanded: a key of another workspace or environment is NotFound, and nothing more is told of it.
 	Where account.Reach
 	// Within is the reach of the service key that asks; nil for one that is not bound. What lies outside is NotFound to it.
@@ -98,6 +100,8 @@ type Config struct {
 	Recorder Recorder
 	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must not block.
 	Rehash func(Rehash)
+	// Doubt tells whether the clock may be wrong: what has an end is then judged by nobody. nil never doubts. It must be quick.
+	Doubt func() bool
 }
 
 // Engine decides. It is safe for concurrent use and has no state of its own. A decision looks at one replica from beginning to end.
@@ -111,11 +115,12 @@ type Engine struct {
 	recorder Recorder
 	rehash   func(Rehash)
 	kinds    atomic.Pointer[kindsInUse]
+	doubt    func() bool
 }
 
 // New makes an engine.
 func New(c Config) *Engine {
-	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, rehash: c.Rehash}
+	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, rehash: c.Rehash, doubt: c.Doubt}
 	e.nearer, _ = c.Limiter.(nearer)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
@@ -193,7 +198,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 		e.service(facts, token, ip, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
-		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1, caller: true}, &p.Verdict, now)
 		p.Rehashed = e.Rehashed(token, &p.Key)
 	}
 	if e.recorder != nil {
@@ -212,7 +217,7 @@ func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 	switch {
 	case !ok:
 		by, v.Code = e.findStrange(facts, &trace, presented, &v.Key)
-		if v.Code == Valid && over(v.Key.Until, e.now().ms) {
+		if v.Code == Valid && past(v.Key.Until, e.now().ms) {
 			*v = Verdict{Code: NotFound}
 		}
 		return by
@@ -220,7 +225,7 @@ func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 		v.Code = Unavailable
 		return by
 	}
-	if by, ok = e.find(facts, &trace, presented, &v.Key); env == keyfmt.Service || !ok || over(v.Key.Until, e.now().ms) {
+	if by, ok = e.find(facts, &trace, presented, &v.Key); env == keyfmt.Service || !ok || past(v.Key.Until, e.now().ms) {
 		*v = Verdict{Code: NotFound}
 		return by
 	}

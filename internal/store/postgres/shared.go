@@ -17,14 +17,20 @@ const channel = "keyward"
 // loadSlots is the first of the advisory locks that stand for places at a load: "kw-load" in ASCII.
 const loadSlots int64 = 0x6b772d6c6f6164 << 8
 
+// clockNow is the server's clock, which goes on within a transaction.
+const clockNow = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
+
+// Clock is clockNow.
+func (d *Driver) Clock() string { return clockNow }
+
 // selectServer says who answers: the cluster's identity and timeline, the time, and whether this is a standby. The timeline comes
 // from the write-ahead log, since the control file tells of a promotion only at its next checkpoint.
 const selectServer = `SELECT (SELECT system_identifier::text FROM pg_control_system()) ||
 		CASE WHEN pg_is_in_recovery() THEN '' ELSE '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
-	(extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_is_in_recovery()::int::bigint`
+	` + clockNow + `, pg_is_in_recovery()::int::bigint`
 
 // selectSimpleServer is for servers that do not tell that much.
-const selectSimpleServer = `SELECT '', (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 0::bigint`
+const selectSimpleServer = `SELECT '', ` + clockNow + `, 0::bigint`
 
 // Server tells who answers within this transaction. A standby is refused: it may be behind, and would hide a revocation.
 func (d *Driver) Server(ctx context.Context, q store.SQL) (store.Server, error) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -23,12 +25,27 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
+// clocked is a driver whose database's clock is the fixture's.
+type clocked struct {
+	store.Shared
+	now func() time.Time
+}
+
+func (c clocked) Clock() string { return strconv.FormatInt(c.now().UnixMilli(), 10) + "::bigint" }
+
+func (c clocked) Server(ctx context.Context, q store.SQL) (store.Server, error) {
+	s, err := c.Shared.Server(ctx, q)
+	s.Now = c.now()
+	return s, err
+}
+
 // fixture is an open database with a clock that stands still, and a workspace with one member.
 type fixture struct {
 	*testing.T
 	open  Open
 	db    *store.DB
 	clock atomic.Int64 // Unix milliseconds
+	ran   atomic.Int64 // nanoseconds of the monotonic clock
 	ids   *id.Generator
 	told  []feed.Change // by the feed; read it when no Update runs
 	fatal []error
@@ -61,8 +78,11 @@ func newFixture(t *testing.T, open Open) *fixture {
 // start opens the store on a driver.
 func (f *fixture) start(d store.Driver, c *perm.Catalogue) {
 	f.Helper()
+	if shared, ok := d.(store.Shared); ok {
+		d = clocked{shared, f.now}
+	}
 	db, err := store.Open(context.Background(), d, store.Options{
-		Now:       f.now,
+		Clock:     clock.NewWith(func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Load()) }),
 		Catalogue: c,
 		Fatal:     func(err error) { f.fatal = append(f.fatal, err) },
 	})
@@ -82,7 +102,8 @@ func (f *fixture) restart(c *perm.Catalogue) {
 }
 
 func (f *fixture) now() time.Time       { return time.UnixMilli(f.clock.Load()).UTC() }
-func (f *fixture) pass(d time.Duration) { f.clock.Add(d.Milliseconds()) }
+func (f *fixture) pass(d time.Duration) { f.ran.Add(int64(d)); f.leap(d) }
+func (f *fixture) leap(d time.Duration) { f.clock.Add(d.Milliseconds()) } // the wall clock alone
 func (f *fixture) event() audit.Event {
 	return audit.Event{ID: id.Event(f.ids.Next()), Workspace: f.ws, Type: "api_key.updated"}
 }
