@@ -19,6 +19,7 @@ const (
 	CodeNotFound             = "not_found"
 	CodeMethodNotAllowed     = "method_not_allowed"
 	CodeConflict             = "conflict"
+	CodeLimitReached         = "limit_reached"
 	CodeBodyTooLarge         = "body_too_large"
 	CodeUnsupportedMediaType = "unsupported_media_type"
 	CodeRateLimited          = "rate_limited"
@@ -85,6 +86,9 @@ func IsNotFound(err error) bool { return hasCode(err, CodeNotFound) }
 
 // IsConflict tells whether the change does not fit the present state (409).
 func IsConflict(err error) bool { return hasCode(err, CodeConflict) }
+
+// IsLimitReached tells whether a quota of the workspace's plan has no room left (409); Details name it.
+func IsLimitReached(err error) bool { return hasCode(err, CodeLimitReached) }
 
 // IsRateLimited tells whether the caller sent too much (429), whoever answered.
 func IsRateLimited(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }

@@ -24,6 +24,18 @@ type Workspace struct {
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	Settings  Settings  `json:"settings"`
+	Plan      Plan      `json:"plan"`
+}
+
+// Plan is what an operator allows a workspace. nil is no quota. What takes something away is never refused by one.
+type Plan struct {
+	// MaxKeys counts keys that are there, whether they work or not.
+	MaxKeys    *int64 `json:"maxKeys"`
+	MaxMembers *int64 `json:"maxMembers"`
+	// MaxRoles counts roles beside the system roles.
+	MaxRoles *int64 `json:"maxRoles"`
+	// MaxEventsPerDay bounds the changes in a UTC day.
+	MaxEventsPerDay *int64 `json:"maxEventsPerDay"`
 }
 
 // Settings are a workspace's rules for its keys.
@@ -99,6 +111,12 @@ func (c *Client) AllWorkspaces(ctx context.Context, opts ListOptions) iter.Seq2[
 // GetWorkspace gives one workspace.
 func (c *Client) GetWorkspace(ctx context.Context, id string) (Workspace, error) {
 	answer, err := invoke[workspaceAnswer](ctx, c, get(nil, "workspaces", id))
+	return answer.Workspace, err
+}
+
+// PutPlan replaces the plan of a workspace. It needs a service key with the scope manage.
+func (c *Client) PutPlan(ctx context.Context, id string, plan Plan) (Workspace, error) {
+	answer, err := invoke[workspaceAnswer](ctx, c, put(plan, "workspaces", id, "plan"))
 	return answer.Workspace, err
 }
 

@@ -28,11 +28,11 @@ var codes = map[int][]string{
 	403: {"permission_denied", "permission_escalation"},
 	404: {"not_found"},
 	405: {"method_not_allowed"},
-	409: {"conflict"},
+	409: {"conflict", "limit_reached"},
 	413: {"body_too_large"},
 	415: {"unsupported_media_type"},
 	429: {"rate_limited"},
-	503: {"unavailable"},
+	503: {"unavailable", "outcome_unknown"},
 }
 
 // laws hold for every answer to whatever was asked. They give the code of a failure, "" for a success.

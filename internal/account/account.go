@@ -36,6 +36,7 @@ type Workspace struct {
 	Off       SwitchedOff // where it is not active
 	OwnerID   id.User
 	Settings  Settings
+	Plan      Plan
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

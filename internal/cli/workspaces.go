@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/keyward/keyward"
 )
@@ -12,6 +13,7 @@ type workspacesCmd struct {
 	Get    workspacesGet    `cmd:"" help:"Show a workspace."`
 	Create workspacesCreate `cmd:"" help:"Make a workspace with its owner."`
 	Update workspacesUpdate `cmd:"" help:"Change a workspace."`
+	Plan   workspacesPlan   `cmd:"" help:"Set the quotas of a workspace; those that are left out end."`
 	Delete workspacesDelete `cmd:"" help:"Delete a workspace and everything in it. Its keys stop at once."`
 }
 
@@ -68,7 +70,8 @@ func (r *remote) printWorkspace(a *app, w keyward.Workspace) error {
 	}
 	facts(a.Out, "id", w.ID, "name", w.Name, "active", yesNo(w.IsActive), "owner", w.OwnerID,
 		"permission mode", w.Settings.PermissionMode, "default limits", limits(w.Settings.DefaultRateLimit),
-		"longest key lifetime", life, "expiry required", yesNo(w.Settings.RequireExpiry), "created", moment(&w.CreatedAt))
+		"longest key lifetime", life, "expiry required", yesNo(w.Settings.RequireExpiry),
+		"plan", quotas(w.Plan), "created", moment(&w.CreatedAt))
 	return nil
 }
 
@@ -154,6 +157,43 @@ func (c *workspacesUpdate) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return c.printWorkspace(a, u.Workspace)
+}
+
+type workspacesPlan struct {
+	remote
+	ID              string `arg:"" help:"The workspace."`
+	MaxKeys         *int64 `placeholder:"N" help:"API keys."`
+	MaxMembers      *int64 `placeholder:"N" help:"Members."`
+	MaxRoles        *int64 `placeholder:"N" help:"Roles beside the system roles."`
+	MaxEventsPerDay *int64 `placeholder:"N" help:"Changes in a day, UTC."`
+}
+
+// Run replaces the plan.
+func (c *workspacesPlan) Run(ctx context.Context, a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	w, err := client.PutPlan(ctx, c.ID, keyward.Plan{MaxKeys: c.MaxKeys, MaxMembers: c.MaxMembers, MaxRoles: c.MaxRoles,
+		MaxEventsPerDay: c.MaxEventsPerDay})
+	if err != nil {
+		return err
+	}
+	return c.printWorkspace(a, w)
+}
+
+// quotas shows a plan to people.
+func quotas(p keyward.Plan) string {
+	var parts []string
+	for _, one := range []struct {
+		n    *int64
+		what string
+	}{{p.MaxKeys, "keys"}, {p.MaxMembers, "members"}, {p.MaxRoles, "roles"}, {p.MaxEventsPerDay, "changes a day"}} {
+		if one.n != nil {
+			parts = append(parts, fmt.Sprintf("%d %s", *one.n, one.what))
+		}
+	}
+	return or(strings.Join(parts, ", "))
 }
 
 type workspacesDelete struct {

@@ -26,6 +26,7 @@ type change struct {
 	before    fields // nil for what is new
 	after     fields // nil for what is gone
 	note      fields // what else there is to say
+	free      bool   // takes something away, or nobody asked for it: no quota refuses it
 }
 
 type credential struct {
@@ -46,6 +47,9 @@ type eventMetadata struct {
 
 // record writes the event of a change, in the change's own transaction.
 func (s *Service) record(tx *store.Tx, a *actor, c change) error {
+	if err := s.withinPlan(tx, c); err != nil {
+		return err
+	}
 	before, after := differences(c.before, c.after)
 	raw, err := json.Marshal(eventMetadata{
 		Credential: a.credential(), Address: a.Address, UserAgent: printableOnly(clip(a.UserAgent, 300)), RequestID: a.RequestID,

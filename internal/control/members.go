@@ -179,7 +179,7 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 			return out, err
 		}
 	}
-	return out, s.record(tx, a, change{kind: audit.MemberUpdated, workspace: ws.ID, target: string(m.User),
+	return out, s.record(tx, a, change{kind: audit.MemberUpdated, workspace: ws.ID, target: string(m.User), free: !old.Permissions.Within(role.Permissions),
 		sentence: fmt.Sprintf("%s updated", m.User), before: memberFields(was, old.Name), after: memberFields(m, role.Name)})
 }
 

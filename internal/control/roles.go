@@ -146,7 +146,7 @@ func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role stri
 			return err
 		}
 		out = s.assignable(a, r)
-		return s.record(tx, a, change{kind: audit.RoleUpdated, workspace: r.Workspace, target: string(r.ID),
+		return s.record(tx, a, change{kind: audit.RoleUpdated, workspace: r.Workspace, target: string(r.ID), free: !was.Permissions.Within(r.Permissions),
 			sentence: fmt.Sprintf("role %q updated", r.Name), before: s.roleFields(was), after: s.roleFields(r)})
 	})
 	return out, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/store"
 )
@@ -91,7 +92,16 @@ func (s *Service) changeKey(tx *store.Tx, a *actor, was, now *apikey.Key, told c
 		return err
 	}
 	told.workspace, told.target = now.Workspace, string(now.ID)
+	told.free = told.free || takesAway(was, now, told.kind)
 	return s.record(tx, a, told)
+}
+
+// takesAway tells whether a key may do less than a moment ago in any way. A rotation does where no earlier value goes on working.
+func takesAway(was, now *apikey.Key, kind audit.Type) bool {
+	if kind == audit.APIKeyRotated {
+		return len(now.Previous) == 0
+	}
+	return len(widened(now, was)) > 0
 }
 
 // mark says that the actor disables a key: by right of api-keys:manage-others where it is not their own.

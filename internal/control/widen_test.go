@@ -33,7 +33,7 @@ var guarded = map[reflect.Type]map[string]string{
 	reflect.TypeFor[account.Settings](): {"PermissionMode": "mayUnfreeze", "DefaultRateLimit": "creation", "MaxKeyLifetime": "creation and change",
 		"RequireExpiry": "creation and change"},
 	reflect.TypeFor[account.Workspace](): {"ID": "fixed", "Name": "says", "IsActive": "switchWorkspace", "Off": "switchWorkspace", "OwnerID": "passOwnership",
-		"Settings": "its fields", "CreatedAt": "says", "UpdatedAt": "says"},
+		"Settings": "its fields", "Plan": "an operator's", "CreatedAt": "says", "UpdatedAt": "says"},
 	reflect.TypeFor[account.SwitchedOff](): {"By": "says", "At": "says", "Operator": "switchWorkspace"},
 	reflect.TypeFor[account.Member](): {"Workspace": "fixed", "User": "fixed", "Email": "says", "DisplayName": "says", "Role": "givableRole",
 		"KeyCount": "counted", "CreatedAt": "says", "UpdatedAt": "says"},

@@ -199,7 +199,7 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 		if err := tx.PutWorkspace(ws); err != nil {
 			return err
 		}
-		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID),
+		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: narrowed(was, ws),
 			sentence: fmt.Sprintf("workspace %q updated", ws.Name), before: workspaceFields(was), after: workspaceFields(ws)})
 	})
 	return out, err
@@ -254,5 +254,7 @@ func workspaceFields(w account.Workspace) fields {
 		"permissionMode": string(w.Settings.PermissionMode), "requireExpiry": w.Settings.RequireExpiry,
 		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
-		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay)}
+		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay),
+		"maxKeys":                  bounded(w.Plan.MaxKeys), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
+		"maxEventsPerDay": bounded(w.Plan.MaxEventsPerDay)}
 }

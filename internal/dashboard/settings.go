@@ -25,6 +25,7 @@ type settingsForm struct {
 	OffBy             string // who switched it off; "" where that is not known
 	MayDelete         bool
 	Keys              int64
+	Plan              account.Plan
 	Members           bool
 }
 
@@ -47,7 +48,7 @@ func (v *visit) showSettings(status int, f settingsForm, wrong *problem) error {
 	if !v.may.May(account.WorkspaceRead) {
 		return fault.New(fault.PermissionDenied, "this needs the permission "+account.WorkspaceRead)
 	}
-	f.ID, f.Active = v.workspace(), v.may.Workspace.IsActive
+	f.ID, f.Active, f.Plan = v.workspace(), v.may.Workspace.IsActive, v.may.Workspace.Plan
 	off := v.may.Workspace.Off
 	f.MayActivate, f.Operator, f.OffBy = v.may.Owner && (v.may.Manages || !off.Strong()), off.Strong(), off.By
 	f.MayUnfreeze = v.may.Owner || v.may.Workspace.Settings.PermissionMode != account.Capped

@@ -19,6 +19,7 @@ const (
 	NotFound             Code = "not_found"
 	MethodNotAllowed     Code = "method_not_allowed"
 	Conflict             Code = "conflict"
+	LimitReached         Code = "limit_reached" // a quota of the workspace; it is named
 	BodyTooLarge         Code = "body_too_large"
 	UnsupportedMediaType Code = "unsupported_media_type"
 	RateLimited          Code = "rate_limited"
@@ -36,6 +37,7 @@ var statuses = map[Code]int{
 	NotFound:             404,
 	MethodNotAllowed:     405,
 	Conflict:             409,
+	LimitReached:         409,
 	BodyTooLarge:         413,
 	UnsupportedMediaType: 415,
 	RateLimited:          429,

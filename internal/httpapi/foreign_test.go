@@ -58,6 +58,7 @@ var foreign = []struct{ on, query, body string }{
 	{on: "GET /api-keys/{key}/usage"},
 	{on: "GET /workspaces/{ws}"},
 	{on: "PATCH /workspaces/{ws}", body: `{"name":"mine now"}`},
+	{on: "PUT /workspaces/{ws}/plan", body: `{"maxKeys":1}`},
 	{on: "DELETE /workspaces/{ws}"},
 	{on: "GET /workspaces/{ws}/usage"},
 	{on: "GET /workspaces/{ws}/members"},

@@ -99,6 +99,7 @@ func (a *api) workspaceRoutes() []route {
 		{on: "GET " + workspaces, name: "listWorkspaces", query: paging, message: "Workspaces", serve: show(a.listWorkspaces)},
 		{on: "GET " + workspaces + "/{workspaceId}", name: "getWorkspace", message: "Workspace", serve: show(a.getWorkspace)},
 		{on: "PATCH " + workspaces + "/{workspaceId}", name: "updateWorkspace", query: wait, body: jsonBody, message: "Workspace updated", serve: handle(a.updateWorkspace)},
+		{on: "PUT " + workspaces + "/{workspaceId}/plan", name: "putPlan", body: jsonBody, message: "Plan set", serve: handle(a.putPlan)},
 		{on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted", serve: show(a.deleteWorkspace)},
 		{on: "GET " + workspaces + "/{workspaceId}/usage", name: "getWorkspaceUsage", query: usageParameters, message: "Usage of the workspace", serve: show(a.workspaceUsage)},
 		{on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation", serve: show(a.usage)},

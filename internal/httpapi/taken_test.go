@@ -217,8 +217,9 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/workspaces": func(*stage) (string, string) {
 		return "/api/v2/workspaces", `{"name":"Late","owner":{"userId":"boss","email":"a@example.com"}}`
 	},
-	"PATCH /api/v2/workspaces/{workspaceId}":  func(s *stage) (string, string) { return s.at(""), `{"name":"Late"}` },
-	"DELETE /api/v2/workspaces/{workspaceId}": func(s *stage) (string, string) { return s.at(""), `{}   ` },
+	"PATCH /api/v2/workspaces/{workspaceId}":    func(s *stage) (string, string) { return s.at(""), `{"name":"Late"}` },
+	"PUT /api/v2/workspaces/{workspaceId}/plan": func(s *stage) (string, string) { return s.at("/plan"), `{"maxKeys":9}` },
+	"DELETE /api/v2/workspaces/{workspaceId}":   func(s *stage) (string, string) { return s.at(""), `{}   ` },
 	"PUT /api/v2/workspaces/{workspaceId}/members/{userId}": func(s *stage) (string, string) {
 		return s.at("/members/late"), `{"email":"late@example.com","roleId":"` + s.role + `"}`
 	},

@@ -40,6 +40,25 @@ func (a *api) updateWorkspace(x *exchange, in wire.UpdateWorkspace) (wire.Update
 	return wire.UpdatedWorkspace{Workspace: workspace(w), Revocation: x.revocation(err)}, err
 }
 
+func (a *api) putPlan(x *exchange, in wire.PutPlan) (wire.WorkspaceResult, error) {
+	plan := control.PlanInput{MaxKeys: clearable(in.MaxKeys), MaxMembers: clearable(in.MaxMembers), MaxRoles: clearable(in.MaxRoles),
+		MaxEventsPerDay: clearable(in.MaxEventsPerDay)}
+	for _, shared := range []struct {
+		field string
+		given bool
+	}{
+		{"requestsPerMinute", in.RequestsPerMinute.Set && !in.RequestsPerMinute.Null},
+		{"requestsPerDay", in.RequestsPerDay.Set && !in.RequestsPerDay.Null},
+		{"ceilingPerKey", in.CeilingPerKey.Set && !in.CeilingPerKey.Null},
+	} {
+		if shared.given {
+			plan.Shared = append(plan.Shared, shared.field)
+		}
+	}
+	w, err := a.Control.PutPlan(x.ctx(), x.caller, x.r.PathValue("workspaceId"), plan)
+	return wire.WorkspaceResult{Workspace: workspace(w)}, err
+}
+
 func (a *api) deleteWorkspace(x *exchange) (wire.Revoked, error) {
 	w := x.r.PathValue("workspaceId")
 	err := a.Control.DeleteWorkspace(x.ctx(), x.caller, w)
@@ -55,6 +74,10 @@ func workspace(w account.Workspace) wire.Workspace {
 			DefaultRateLimit:      rateLimit(w.Settings.DefaultRateLimit),
 			MaxKeyLifetimeSeconds: wire.LimitOrNull(int64(w.Settings.MaxKeyLifetime / time.Second)),
 			RequireExpiry:         w.Settings.RequireExpiry,
+		},
+		Plan: wire.Plan{
+			MaxKeys: wire.LimitOrNull(w.Plan.MaxKeys), MaxMembers: wire.LimitOrNull(w.Plan.MaxMembers),
+			MaxRoles: wire.LimitOrNull(w.Plan.MaxRoles), MaxEventsPerDay: wire.LimitOrNull(w.Plan.MaxEventsPerDay),
 		},
 	}
 }

@@ -11,6 +11,28 @@ type Workspace struct {
 	CreatedAt Time     `json:"createdAt"`
 	UpdatedAt Time     `json:"updatedAt"`
 	Settings  Settings `json:"settings"`
+	Plan      Plan     `json:"plan"`
+}
+
+// Plan is what an operator allows a workspace; null is no quota. The limits that all keys share are always null for now.
+type Plan struct {
+	RequestsPerMinute *int64 `json:"requestsPerMinute"`
+	RequestsPerDay    *int64 `json:"requestsPerDay"`
+	MaxKeys           *int64 `json:"maxKeys"`
+	MaxMembers        *int64 `json:"maxMembers"`
+	MaxRoles          *int64 `json:"maxRoles"`
+	MaxEventsPerDay   *int64 `json:"maxEventsPerDay"`
+}
+
+// PutPlan replaces a plan; null, or nothing, is no quota.
+type PutPlan struct {
+	RequestsPerMinute strictjson.Nullable[int64]             `json:"requestsPerMinute"`
+	RequestsPerDay    strictjson.Nullable[int64]             `json:"requestsPerDay"`
+	MaxKeys           strictjson.Nullable[int64]             `json:"maxKeys"`
+	MaxMembers        strictjson.Nullable[int64]             `json:"maxMembers"`
+	MaxRoles          strictjson.Nullable[int64]             `json:"maxRoles"`
+	MaxEventsPerDay   strictjson.Nullable[int64]             `json:"maxEventsPerDay"`
+	CeilingPerKey     strictjson.Nullable[strictjson.Object] `json:"ceilingPerKey"`
 }
 
 // Settings are a workspace's rules for keys.

@@ -25,6 +25,7 @@ func testWorkspace(_ *testing.T, f *fixture) {
 			f.same("workspace", w, got)
 			return err
 		})
+		w.Plan = account.Plan{MaxKeys: 1, MaxMembers: 2, MaxRoles: 3, MaxEventsPerDay: ratelimit.Max}
 		w.Off = account.SwitchedOff{By: "ann", At: f.now(), Operator: true}
 		w.Name, w.IsActive, w.UpdatedAt, w.Settings = "Bern", false, f.now().Add(time.Second), account.Settings{PermissionMode: account.Frozen}
 	}

@@ -1,0 +1,144 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// PlanInput is a plan as given; null, or nothing, is no quota.
+type PlanInput struct {
+	MaxKeys         Optional[int64]
+	MaxMembers      Optional[int64]
+	MaxRoles        Optional[int64]
+	MaxEventsPerDay Optional[int64]
+	// Shared names the fields of limits that all keys share, which are not there yet.
+	Shared []string
+}
+
+// PutPlan replaces the plan of a workspace. It needs a service key that may manage: a workspace does not choose its own quotas. A quota
+// below what exists refuses only what is new.
+func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in PlanInput) (account.Workspace, error) {
+	var out account.Workspace
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		was, err := s.at(tx.View, a, workspace)
+		if err != nil {
+			return err
+		}
+		if a.service == nil {
+			return scopeDenied(account.ScopeManage)
+		}
+		ws := was
+		if ws.Plan, err = planInput(in); err != nil {
+			return err
+		}
+		if out = was; ws.Plan == was.Plan {
+			return nil
+		}
+		ws.UpdatedAt = tx.Now()
+		out = ws
+		if err := tx.PutWorkspace(ws); err != nil {
+			return err
+		}
+		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: true,
+			sentence: fmt.Sprintf("plan of workspace %q set", ws.Name), before: workspaceFields(was), after: workspaceFields(ws)})
+	})
+	return out, err
+}
+
+func planInput(in PlanInput) (p account.Plan, err error) {
+	for _, field := range in.Shared {
+		return p, fault.Invalid(field, "shared limits are not there yet: leave it out, or give null")
+	}
+	for _, one := range []struct {
+		field string
+		given Optional[int64]
+		to    *int64
+	}{
+		{"maxKeys", in.MaxKeys, &p.MaxKeys}, {"maxMembers", in.MaxMembers, &p.MaxMembers}, {"maxRoles", in.MaxRoles, &p.MaxRoles},
+		{"maxEventsPerDay", in.MaxEventsPerDay, &p.MaxEventsPerDay},
+	} {
+		if !one.given.Set || one.given.Null {
+			continue
+		}
+		if n := one.given.Value; n < 1 || n > ratelimit.Max {
+			return p, fault.Invalid(one.field, "must be between 1 and %d, or null for no quota", int64(ratelimit.Max))
+		}
+		*one.to = one.given.Value
+	}
+	return p, nil
+}
+
+// room refuses what would be one more than the plan allows. It is asked once the change is made, by count.
+func room(quota int64, field, things string, count func() (int64, error)) error {
+	if quota == 0 {
+		return nil
+	}
+	n, err := count()
+	if err != nil || n <= quota {
+		return err
+	}
+	return overQuota(field, fmt.Sprintf("at most %d %s", quota, things))
+}
+
+func overQuota(field, allows string) error {
+	return fault.New(fault.LimitReached, "the plan of this workspace allows "+allows,
+		fault.Detail{Field: field, Message: "allows " + allows})
+}
+
+// planned says of each kind of event what the plan holds it to. A kind that is not here takes something away, or is of the installation
+// or of signing in: no quota refuses it.
+var planned = map[audit.Type]func(*store.Tx, account.Workspace) error{
+	audit.APIKeyCreated: func(tx *store.Tx, ws account.Workspace) error {
+		return room(ws.Plan.MaxKeys, "maxKeys", "API keys", func() (int64, error) { return tx.KeyTotal(ws.ID, "") })
+	},
+	audit.MemberAdded: func(tx *store.Tx, ws account.Workspace) error {
+		return room(ws.Plan.MaxMembers, "maxMembers", "members", func() (int64, error) { return tx.MemberTotal(ws.ID) })
+	},
+	audit.RoleCreated: func(tx *store.Tx, ws account.Workspace) error {
+		return room(ws.Plan.MaxRoles, "maxRoles", "roles of its own", func() (int64, error) { return tx.RoleTotal(ws.ID) })
+	},
+	audit.APIKeyUpdated: nil, audit.APIKeyRotated: nil, audit.MemberUpdated: nil, audit.RoleUpdated: nil, audit.WorkspaceUpdated: nil,
+}
+
+// withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no room for.
+func (s *Service) withinPlan(tx *store.Tx, c change) error {
+	things, ok := planned[c.kind]
+	if !ok || c.free || c.workspace == "" {
+		return nil
+	}
+	ws, err := tx.Workspace(c.workspace)
+	if err != nil || ws.Plan == (account.Plan{}) {
+		return err
+	}
+	if things != nil {
+		if err := things(tx, ws); err != nil {
+			return err
+		}
+	}
+	return eventRoom(tx, ws.ID, ws.Plan.MaxEventsPerDay)
+}
+
+func eventRoom(tx *store.Tx, ws id.Workspace, quota int64) error {
+	if quota == 0 {
+		return nil
+	}
+	spent, err := tx.NthEventSince(ws, quota, tx.Now().UTC().Truncate(24*time.Hour))
+	if err != nil || !spent {
+		return err
+	}
+	return overQuota("maxEventsPerDay", fmt.Sprintf("at most %d changes a day (UTC)", quota))
+}
+
+// narrowed tells whether a change of a workspace takes something away: all but another name may.
+func narrowed(was, ws account.Workspace) bool {
+	was.Name, was.UpdatedAt = ws.Name, ws.UpdatedAt
+	return was != ws
+}
