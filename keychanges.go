@@ -114,6 +114,12 @@ func (c *Client) RotateKeyOnce(
 	return revealed(ctx, c, post(body, "api-keys", id, "rotate").once(idempotencyKey).with(opts))
 }
 
+// RotateSelf gives the API key with which the client calls a new value, by its current one. It needs no permission. The overlap is 60
+// seconds at least, and the call is retried where there is an idempotency key; the client goes on with the value before.
+func (c *Client) RotateSelf(ctx context.Context, overlap time.Duration, idempotencyKey string, opts ...ChangeOption) (CreatedKey, error) {
+	return c.RotateKeyOnce(ctx, "self", max(overlap, time.Minute), idempotencyKey, opts...)
+}
+
 // list makes the nil slice an empty list, which the server refuses by name rather than as null.
 func list[T any](items []T) []T {
 	if items == nil {

@@ -229,6 +229,27 @@ func (s *Service) RotateKeyOnce(ctx context.Context, c Caller, key string, overl
 	return out, err
 }
 
+// RotateSelf gives the API key that calls a new value. It needs no permission: by its current value a key may replace that value, and
+// nothing else of it changes.
+func (s *Service) RotateSelf(ctx context.Context, c Caller, overlapSeconds int64, i Idempotency) (Revealed, error) {
+	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
+		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
+	}
+	var out Revealed
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+		if a.key == nil {
+			return fault.New(fault.PermissionDenied, "only an API key can rotate itself",
+				fault.Detail{Field: "Authorization", Message: "an API key is needed"})
+		}
+		k := *a.key
+		a.holds = k.Permissions // what the value carries already, whatever a capped workspace leaves of it now
+		var err error
+		out, err = s.rotateOnce(tx, a, &k, overlapSeconds, i)
+		return err
+	})
+	return out, err
+}
+
 // rotateOnce rotates a key that the caller may rotate, or answers what the same request came to before. That comes first: a key that
 // has rotated itself repeats its request by the value before.
 func (s *Service) rotateOnce(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64, i Idempotency) (Revealed, error) {

@@ -138,6 +138,19 @@ func (a *api) rotateKey(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey, 
 	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: x.revocation(nil)}, nil
 }
 
+func (a *api) rotateSelf(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey, error) {
+	once, err := x.idempotency()
+	if err != nil {
+		return wire.RotatedAPIKey{}, err
+	}
+	made, err := a.Control.RotateSelf(x.ctx(), x.caller, in.OverlapSeconds.Value, once)
+	if err != nil {
+		return wire.RotatedAPIKey{}, err
+	}
+	shown, value := a.revealed(x, made)
+	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: x.revocation(nil)}, nil
+}
+
 func (a *api) listPermissions(*exchange) (wire.PermissionList, error) {
 	return wire.PermissionList{Permissions: mapped(a.Catalogue.Entries(), func(e perm.Entry) wire.Permission {
 		return wire.Permission{Name: e.Name(), Resource: e.Resource, Action: e.Action, Description: e.Description}

@@ -69,6 +69,7 @@ func (a *api) keyRoutes() []route {
 		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys imported", serve: handle(a.importKeys)},
 		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
 		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
+		{on: "POST " + keys + "/self/rotate", name: "rotateSelf", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateSelf)},
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
 		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
 		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},

@@ -188,8 +188,8 @@ var takings = map[string]map[string]struct {
 	},
 }
 
-// everybodys are the operations that a person may do in their own name, whatever their role is.
-var everybodys = []string{"POST /api/v2/workspaces", "DELETE /api/v2/sessions"}
+// everybodys are the operations that a caller may do in their own name, whatever their role is.
+var everybodys = []string{"POST /api/v2/api-keys/self/rotate", "POST /api/v2/workspaces", "DELETE /api/v2/sessions"}
 
 // late are the requests of the operations, each one that goes through for whoever may.
 var late = map[string]func(s *stage) (path, body string){
@@ -204,6 +204,9 @@ var late = map[string]func(s *stage) (path, body string){
 	"DELETE /api/v2/api-keys/{id}": func(s *stage) (string, string) { return "/api/v2/api-keys/" + s.target, `{}   ` },
 	"POST /api/v2/api-keys/import": func(s *stage) (string, string) {
 		return "/api/v2/api-keys/import", `{"workspaceId":"` + s.ws + `","apiKeys":[{"name":"late","userId":"boss"}]}`
+	},
+	"POST /api/v2/api-keys/self/rotate": func(*stage) (string, string) {
+		return "/api/v2/api-keys/self/rotate", `{"overlapSeconds":0}`
 	},
 	"POST /api/v2/api-keys/{id}/rotate": func(s *stage) (string, string) {
 		return "/api/v2/api-keys/" + s.target + "/rotate", `{"overlapSeconds":0}`
