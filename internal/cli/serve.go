@@ -109,6 +109,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	cfg.Init = c.Init
 	noCoreDumps()
+	signal.Ignore(syscall.SIGPIPE) // a log whose reader is gone is counted as lost, and does not end the server
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

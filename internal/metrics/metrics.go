@@ -33,6 +33,7 @@ type Gauges struct {
 	UsageWaiting    func() float64
 	UsageWritten    func() float64
 	UsageFailed     func() float64
+	LogLinesLost    func() float64
 
 	LimiterStates    func() float64 // keys
 	LimiterBytes     func() float64
@@ -188,6 +189,7 @@ func (m *Metrics) Observe(g Gauges) {
 	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)
 	counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)
 	counter("keyward_usage_failures_total", "Attempts to write the usage that failed and were left to the next one.", g.UsageFailed)
+	counter("keyward_log_lines_lost_total", "Lines of the log that were dropped, since the output did not take them in time.", g.LogLinesLost)
 	gauge("keyward_limiter_states", "Keys whose limits are being counted in memory.", g.LimiterStates)
 	gauge("keyward_limiter_bytes", "Memory that this takes.", g.LimiterBytes)
 	counter("keyward_limiter_waits_total", "Requests that waited for a block of their key's day.", g.LimiterWaits)

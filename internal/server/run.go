@@ -39,6 +39,7 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, markEvery, s.markTime) })
 	tasks.Go(func() { s.every(background, cleanEvery, s.clean) })
 	tasks.Go(func() { s.every(background, measureEvery, s.db.Measure) })
+	tasks.Go(func() { s.every(background, lostEvery, s.reportLost) })
 	tasks.Go(func() { s.writeUsage(background) })
 	tasks.Go(func() { s.rehash(background) })
 	defer s.writeLastUsage()
@@ -249,6 +250,7 @@ func (s *Server) gauges() metrics.Gauges {
 		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },
 		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },
 		UsageFailed:     func() float64 { return float64(s.tally.Stats().Failed) },
+		LogLinesLost:    func() float64 { return float64(s.lines.lost.Load()) },
 	}
 	if s.certificate != nil {
 		g.CertificateEnd = s.certificate.notAfter

@@ -56,8 +56,8 @@ type Server struct {
 	opt Options
 
 	log       *slog.Logger
-	lines     *lines    // behind it
-	jsonLines io.Writer // the same, where they are JSON
+	lines     *bufferedLog // behind it
+	jsonLines io.Writer    // the same, where they are JSON
 	format    keyfmt.Format
 	digester  *keyfmt.Digester
 	catalogue *perm.Catalogue

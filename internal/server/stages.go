@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -24,12 +25,12 @@ import (
 
 func (s *Server) openLog(context.Context) error {
 	options := &slog.HandlerOptions{Level: s.cfg.LogLevel}
-	s.lines = newLines(s.opt.Log)
-	s.push("the log", s.lines.Close)
+	s.lines = newBufferedLog(s.opt.Log)
+	s.push("the log", s.closeLog)
 	if s.cfg.LogFormat == "text" || s.cfg.LogFormat == "" && s.opt.Terminal {
-		s.log = slog.New(prompt{slog.NewTextHandler(s.lines, options), s.lines})
+		s.log = slog.New(newLevelHandler(s.lines, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }))
 	} else {
-		s.log = slog.New(prompt{slog.NewJSONHandler(s.lines, options), s.lines})
+		s.log = slog.New(newLevelHandler(s.lines, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }))
 		s.jsonLines = s.lines
 	}
 	for _, name := range s.cfg.Unknown {
@@ -222,9 +223,29 @@ func (s *Server) announce(context.Context) error {
 	s.log.Info("listening", "url", s.URL(), "data_url", s.DataURL(), "version", s.opt.Version, "database", s.cfg.Database)
 	var b strings.Builder
 	notice(&b, s.URL(), s.cfg.Database, s.minted, s.rootLink)
-	if _, err := s.opt.Notice.Write([]byte(b.String())); err != nil && !s.minted.IsZero() {
+	if err := s.tell(b.String()); err != nil && !s.minted.IsZero() {
 		return fmt.Errorf("the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
 			"which `keyward rootkey` makes", err)
 	}
 	return nil
+}
+
+// tell prints the notice. It waits without end only where the root key is in it: an output that nothing reads must not keep a server from
+// its work.
+func (s *Server) tell(text string) error {
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(s.opt.Notice, text)
+		written <- err
+	}()
+	if !s.minted.IsZero() {
+		return <-written
+	}
+	select {
+	case err := <-written:
+		return err
+	case <-time.After(logWait):
+		s.log.Warn("the output did not take the notice in time")
+		return nil
+	}
 }
