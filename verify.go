@@ -26,6 +26,8 @@ const (
 	VerdictRateLimited             VerdictCode = "RATE_LIMITED"
 	VerdictQuotaExceeded           VerdictCode = "QUOTA_EXCEEDED"
 	VerdictValid                   VerdictCode = "VALID"
+	// VerdictUnavailable stands in a batch alone: nothing is known of this item now, and it has cost nothing.
+	VerdictUnavailable VerdictCode = "UNAVAILABLE"
 )
 
 // Demand is what a key has to hold: all of All and, where Any is not nil, at least one of Any. The zero value demands nothing.
@@ -141,7 +143,8 @@ func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error)
 	return verdict, nil
 }
 
-// VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order.
+// VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot be judged now is
+// VerdictUnavailable and has cost nothing, so it may be asked again without the others.
 func (c *Client) VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error) {
 	for i, item := range items {
 		if err := item.check(); err != nil {

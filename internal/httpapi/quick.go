@@ -78,7 +78,7 @@ type desk struct {
 	reader    *hotwire.Reader
 	principal verify.Principal
 	questions []verify.Question
-	verdict   verify.Verdict
+	batch     verify.Batch
 	decision  gateway.Decision
 	check     PlainCheck
 	checked   Reply
@@ -151,19 +151,23 @@ func (a *api) quickAnswers(d *desk, on *hot, reply *Reply) (err error) {
 		within = &s.Bounds.Reach
 	}
 	for i := range d.questions {
+		d.questions[i].Within = within
+	}
+	d.batch.Begin(a.Engine, d.questions)
+	for i := range d.questions {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		d.questions[i].Within = within
-		a.Engine.Check(&d.questions[i], &d.verdict)
-		a.Observer.ObserveVerdict(string(d.verdict.Code))
-		if d.verdict.Code == verify.Unavailable {
+		v := d.batch.Next()
+		a.Observer.ObserveVerdict(string(v.Code))
+		if v.Code == verify.Unavailable && on == verifyOne {
 			return unavailable()
 		}
-		if b, err = a.codec.AppendVerdict(b, &d.verdict); err != nil {
+		if b, err = a.codec.AppendVerdict(b, v); err != nil {
 			return err
 		}
 	}
+	d.batch = verify.Batch{} // what a cold batch needed is not kept
 	reply.Body = append(b, on.tail...)
 	return nil
 }

@@ -18,7 +18,8 @@ func (a *api) verify(x *exchange, in wire.Verify) (wire.Verdict, error) {
 	return a.answer(&q)
 }
 
-// verifyBatch reads every question before it answers the first, so that a wrong one costs the others nothing.
+// verifyBatch reads every question before it answers the first, so that a wrong one costs the others nothing. An item that cannot be
+// judged says so in its own place: an answer that left the others out would have charged them for nothing.
 func (a *api) verifyBatch(x *exchange, in wire.VerifyBatch) (wire.Verdicts, error) {
 	if err := x.needScope(account.ScopeVerify); err != nil {
 		return wire.Verdicts{}, err
@@ -30,9 +31,13 @@ func (a *api) verifyBatch(x *exchange, in wire.VerifyBatch) (wire.Verdicts, erro
 	out := wire.Verdicts{Results: make([]wire.Verdict, len(questions))}
 	for i := range questions {
 		questions[i].Within = x.within()
-		if out.Results[i], err = a.answer(&questions[i]); err != nil {
-			return wire.Verdicts{}, err
-		}
+	}
+	var batch verify.Batch
+	batch.Begin(a.Engine, questions)
+	for i := range questions {
+		v := batch.Next()
+		a.Observer.ObserveVerdict(string(v.Code))
+		out.Results[i] = a.codec.Verdict(v)
 	}
 	return out, nil
 }

@@ -88,8 +88,16 @@ func (l *Limiter) askOwn(q *question, s *Status) Outcome {
 	if batch == nil {
 		return o
 	}
+	if q.who.Wait < 0 {
+		*s = Status{}
+		return WouldWait
+	}
 	l.stats.waits.Add(1)
-	patience := time.NewTimer(l.patience)
+	wait := l.patience
+	if q.who.Wait > 0 {
+		wait = min(wait, q.who.Wait)
+	}
+	patience := time.NewTimer(wait)
 	defer patience.Stop()
 	for q.who.At = 0; batch != nil; { // what was now is past
 		select {

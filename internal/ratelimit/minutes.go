@@ -1,7 +1,8 @@
 package ratelimit
 
 // Minutes decides on the limit per minute in the place of the windows that a Limiter keeps itself: for several nodes that share one.
-// It is safe for concurrent use. Its outcomes are Admitted, MinuteSpent and Unavailable.
+// It is safe for concurrent use. Its outcomes are Admitted, MinuteSpent and Unavailable, and
+// WouldWait to a question with NoWait.
 type Minutes interface {
 	// Shares tells whether the nodes share this key's minute at all. Where they do not, the Limiter keeps the window itself.
 	Shares(who Subject) bool

@@ -7,7 +7,7 @@ func (l *Limiter) askShared(q *question, s *Status) Outcome {
 	if q.limits.PerDay > 0 {
 		day := *q
 		day.limits.PerMinute = 0
-		if o = l.askOwn(&day, s); o == Unavailable {
+		if o = l.askOwn(&day, s); o == Unavailable || o == WouldWait {
 			return o
 		}
 	}
@@ -24,7 +24,7 @@ func (l *Limiter) askShared(q *question, s *Status) Outcome {
 	if o == Admitted && q.limits.PerDay > 0 {
 		l.undo(q, s)
 	}
-	if m == Unavailable {
+	if m == Unavailable || m == WouldWait {
 		*s = Status{}
 		return m
 	}

@@ -15,7 +15,15 @@ type Subject struct {
 	// At is when the question came, on the clock that the limiter goes by, where the one who asks has just read it; 0 has the limiter
 	// read it. An earlier time than another question's is taken for that one's.
 	At time.Duration
+
+	// Wait is how long the answer may take where it depends on another store: 0 as long as the limiter is set to wait, and NoWait not at
+	// all. A question of several keys asks with NoWait first, so that what they need is fetched together.
+	Wait time.Duration
 }
+
+// NoWait is the Wait of a question that is answered WouldWait where the answer is not in memory. What it needs is asked for all the same,
+// as far as that costs nothing.
+const NoWait = time.Duration(-1)
 
 // Outcome says which limit refused, if one did. The minute is looked at before the day.
 type Outcome uint8
@@ -26,6 +34,7 @@ const (
 	MinuteSpent
 	DaySpent
 	Unavailable // nobody can tell now: what the decision needs cannot be reached
+	WouldWait   // only to a question with NoWait, which has spent nothing: ask again without it
 )
 
 // Window is one limit as it stands after a decision.

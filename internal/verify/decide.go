@@ -53,8 +53,10 @@ func (e *Engine) judge(q *Question, v *Verdict, now instant) {
 		v.Code = InsufficientPermissions
 		v.Missing = q.Demand.Missing(v.Permissions)
 	default:
-		if v.Code = e.limit(q, v, now.elapsed); v.Code == Unavailable {
-			*v = Verdict{Code: Unavailable}
+		if code := e.limit(q, v, now.elapsed); code == Unavailable || code == wouldWait {
+			*v = Verdict{Code: code}
+		} else {
+			v.Code = code
 		}
 	}
 }
@@ -64,7 +66,7 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	if e.limiter == nil {
 		return Valid
 	}
-	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, At: at}
+	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, At: at, Wait: q.wait}
 	ask := e.limiter.Take
 	if q.DryRun {
 		ask = e.limiter.Peek
@@ -76,6 +78,8 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 		return QuotaExceeded
 	case ratelimit.Unavailable:
 		return Unavailable // a guess would be wrong one way or the other
+	case ratelimit.WouldWait:
+		return wouldWait
 	}
 	return Valid
 }

@@ -20,7 +20,7 @@ type Code string
 // The codes, in the order in which they are checked: the first that applies is the answer.
 const (
 	Malformed               Code = "MALFORMED"
-	Unavailable             Code = "UNAVAILABLE" // nothing can be said now; never told as a verdict but as 503
+	Unavailable             Code = "UNAVAILABLE" // nothing can be said now: 503, or the word of one item of a batch; nothing was spent
 	NotFound                Code = "NOT_FOUND"
 	Disabled                Code = "DISABLED"
 	Expired                 Code = "EXPIRED"
@@ -45,6 +45,8 @@ type Question struct {
 	Where account.Reach
 	// Within is the reach of the service key that asks; nil for one that is not bound. What lies outside is NotFound to it.
 	Within *account.Reach
+
+	wait time.Duration // as in ratelimit.Subject
 }
 
 // outside tells whether the question is not about the key that was found.
@@ -64,7 +66,7 @@ type Verdict struct {
 // Known tells whether the verdict is about a key that there is.
 func (v *Verdict) Known() bool {
 	switch v.Code {
-	case Malformed, NotFound, Unavailable, "":
+	case Malformed, NotFound, Unavailable, wouldWait:
 		return false
 	}
 	return true
@@ -141,7 +143,7 @@ func (e *Engine) Check(q *Question, v *Verdict) {
 	trace := facts.Trace(q.Key)
 	now := e.now()
 	e.check(facts, &trace, q, v, now)
-	if e.recorder != nil && !q.DryRun {
+	if e.recorder != nil && !q.DryRun && v.Code != wouldWait {
 		e.recorder.Record(now.ms, v)
 	}
 }

@@ -29,6 +29,7 @@ type turn struct {
 	limit int64
 	cost  int64
 	peek  bool
+	quick bool // answer WouldWait rather than wait for Redis
 	w     *ratelimit.Window
 }
 
@@ -36,7 +37,7 @@ func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w 
 	s := l.state(who.ID)
 	defer s.mu.Unlock()
 	*w = ratelimit.Window{Limit: limit}
-	t := turn{l: l, s: s, key: who.ID, mode: l.ModeOf(who.Workspace), limit: limit, cost: cost, peek: peek, w: w}
+	t := turn{l: l, s: s, key: who.ID, mode: l.ModeOf(who.Workspace), limit: limit, cost: cost, peek: peek, quick: who.Wait < 0, w: w}
 	return t.run()
 }
 
@@ -55,6 +56,9 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		}
 		if t.l.watch.down.Load() {
 			return t.alone(now)
+		}
+		if t.quick {
+			return ratelimit.WouldWait, 0
 		}
 		if t.s.flight != nil {
 			t.wait()
