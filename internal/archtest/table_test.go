@@ -152,14 +152,14 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
-			"internal/feed",
+			"internal/fault", "internal/feed", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
-			".", "github.com/alecthomas/kong", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
+			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
 			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 

@@ -17,7 +17,8 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
-	exitInvalid = 3 // verify: the key is not good
+	exitInvalid = 3  // verify: the key is not good
+	exitConfig  = 78 // serve: a setting or the database is wrong, and starting again would not help (EX_CONFIG of sysexits.h)
 )
 
 // Streams are what the command reads and writes.
@@ -172,6 +173,9 @@ func ended(w io.Writer, err error) int {
 	case errors.As(err, &wrong):
 		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
 		return exitUsage
+	case errors.As(err, new(misconfigured)):
+		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
+		return exitConfig
 	}
 	fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
 	return exitFailure
@@ -181,6 +185,12 @@ func ended(w io.Writer, err error) int {
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
+
+// misconfigured is an error of serve that another start would meet again.
+type misconfigured struct{ error }
+
+// Unwrap gives the error itself.
+func (m misconfigured) Unwrap() error { return m.error }
 
 // oneLine keeps an error on the one line it has and from steering the terminal, and leaves out the name that stands before it anyway.
 func oneLine(err error) string {

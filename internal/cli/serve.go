@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"strconv"
@@ -105,7 +106,7 @@ Examples:
 func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	cfg, err := c.load()
 	if err != nil {
-		return err
+		return misconfigured{err}
 	}
 	cfg.Init = c.Init
 	noCoreDumps()
@@ -113,10 +114,16 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	manager := newManager()
 	s, err := server.New(ctx, cfg, server.Options{
-		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out, Slow: onOneProcessor(),
+		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out, Slow: onOneProcessor(), Tell: manager.tell,
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil // told to stop while it waited for the database
+	case server.Lasting(err):
+		return misconfigured{err}
+	case err != nil:
 		return err
 	}
 	defer func() {
@@ -124,7 +131,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 			err = closed
 		}
 	}()
-	defer onHangup(s.Reload)()
+	defer onHangup(func() { manager.reload(s.Reload) })()
+	defer manager.watch(ctx)()
 	return s.Run(ctx)
 }
 

@@ -66,6 +66,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, one := range s.servers {
 		tasks.Go(func() { failed <- s.serve(one) })
 	}
+	s.opt.Tell(Serving)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -84,6 +85,7 @@ func (s *Server) serve(one *serving) error {
 
 func (s *Server) drain() error {
 	s.stopping.Store(true)
+	s.opt.Tell(Stopping)
 	s.log.Info("stopping", "after", s.cfg.DrainDelay.String())
 	time.Sleep(s.cfg.DrainDelay) // load balancers look at /readyz now and then, and send requests until they have
 	s.settle()
@@ -198,6 +200,12 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	}
 	s.listener = s.capped(l)
 	s.push("the listener", ignoreClosed(s.listener.Close))
+	return nil
+}
+
+// listenApart takes the other addresses.
+func (s *Server) listenApart(ctx context.Context) error {
+	var lc net.ListenConfig
 	if err := s.listenEnvoy(ctx); err != nil {
 		return err
 	}
@@ -207,7 +215,8 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	if s.cfg.MetricsAddr == "" {
 		return nil
 	}
-	if l, err = lc.Listen(ctx, "tcp", s.cfg.MetricsAddr); err != nil {
+	l, err := lc.Listen(ctx, "tcp", s.cfg.MetricsAddr)
+	if err != nil {
 		return fmt.Errorf("KEYWARD_METRICS_ADDR: %w", err)
 	}
 	s.metricsListener = s.capped(l)

@@ -46,9 +46,20 @@ type Options struct {
 	// Slow is told of every request that may take its time, which is any but a verification, before it is answered. It must be quick.
 	// nil is told nothing.
 	Slow func()
+	// Tell is told what the server begins to do; nil is told nothing. It must be quick.
+	Tell func(State)
 	// Fatal is told that the disk lost a write, after it was logged; nil ends the process with status 1.
 	Fatal func(error)
 }
+
+// State is what a server is doing.
+type State string
+
+// The states, in the order in which a server goes through them.
+const (
+	Serving  State = "serving"
+	Stopping State = "stopping"
+)
 
 // Server is one node. Make it with New, which loads everything, and then Run it once; Close it in any case.
 type Server struct {
@@ -85,6 +96,7 @@ type Server struct {
 	dashboard *dashboard.Dashboard
 
 	certificate     *certificate // nil where TLS is not spoken
+	waiting         *waitingRoom
 	listener        *capped
 	dataListener    *capped          // nil where there is none
 	metricsListener *capped          // nil where there is none
@@ -132,8 +144,9 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 		s.clock = clock.NewWith(func() (time.Time, time.Duration) { return now(), time.Since(began) })
 	}
 	for _, stage := range []func(context.Context) error{
-		s.openLog, s.readCatalogue, s.makeKeys, s.openStore, s.checkPeppers, s.loadReplica, s.shareLimits, s.makeLimiter, s.listen,
-		s.makeEngines, s.makeGateway, s.makeHTTP, s.makeEnvoy, s.ensureRoot, s.announce,
+		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.makeKeys), s.listen, s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
+		s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
+		s.ensureRoot, s.endWaitingRoom, s.announce,
 	} {
 		if err := stage(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -154,6 +167,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Slow == nil {
 		o.Slow = func() {}
+	}
+	if o.Tell == nil {
+		o.Tell = func(State) {}
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) { os.Exit(1) }

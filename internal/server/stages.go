@@ -68,16 +68,22 @@ func (s *Server) makeKeys(context.Context) (err error) {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	driver, err := s.connect(ctx)
-	if err != nil {
-		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
-	}
 	s.ids = id.NewGenerator(s.clock.Now, rand.Reader)
-	s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, Fatal: s.fatal})
+	err := s.patiently(ctx, func(ctx context.Context) error {
+		driver, err := s.connect(ctx)
+		if err != nil {
+			return err
+		}
+		s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, Fatal: s.fatal})
+		if err != nil {
+			_ = driver.Close()
+		}
+		return err
+	})
 	if err != nil {
-		_ = driver.Close()
 		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)
 	}
+	s.waiting.waitFor("the keys to be loaded")
 	s.push("the database", s.db.Close)
 	s.db.Measure(ctx)
 	s.tellTime()
