@@ -5,6 +5,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Code is a stable, machine-readable reason; it is part of the public contract.
@@ -45,6 +47,9 @@ var statuses = map[Code]int{
 	OutcomeUnknown:       503,
 	Internal:             500,
 }
+
+// Codes lists every code, in the order of their names.
+func Codes() []Code { return slices.Sorted(maps.Keys(statuses)) }
 
 // Status is the HTTP status that goes with the code, 500 for one that is not declared.
 func (c Code) Status() int {
