@@ -83,7 +83,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	doc, _ := document(t)
 	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
-		deleteWorkspace listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
+		deleteWorkspace putPlan listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		listNodes getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string
@@ -315,14 +315,16 @@ var (
 		"workspaceIds", "environments"}
 	harmless = []string{"name", "description", "metadata", "email", "displayName", "workspaceId", "userId", "apiKeys", "id", "ids", "maskedKey",
 		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint",
-		"rehash", "algorithm", "value", "encoding", "secret"}
+		"rehash", "algorithm", "value", "encoding", "secret",
+		"maxKeys", "maxMembers", "maxRoles", "maxEventsPerDay", "ceilingPerKey"}
 )
 
 // T3, T97: every door through which permissions can flow, or by which a key may do more, is marked, so that the suite of doors finds it.
 func TestT3T97EveryOperationWhoseBodyCarriesAuthorityIsMarked(t *testing.T) {
 	t.Parallel()
 	doc, schemas := document(t)
-	asks := []string{"verifyApiKey", "verifyApiKeys", "introspectToken"} // a demand is no grant
+	// A demand is no grant, and a workspace's plan bounds its keys and lifts none beyond its own limits.
+	asks := []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "putPlan"}
 	known := map[string]bool{}
 	for _, o := range operations(doc) {
 		carries := ""
