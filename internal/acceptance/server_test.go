@@ -45,7 +45,7 @@ func start(t *testing.T) *process {
 func startOn(t *testing.T, database, dir string) *process {
 	t.Helper()
 	p := &process{root: mintedRoot(t), dir: dir, database: database}
-	return p.again(t, "KEYWARD_LOG_LEVEL=debug")
+	return p.again(t, "KEYWARD_LOG_LEVEL=debug", "KEYWARD_ACCESS_LOG=all")
 }
 
 func mintedRoot(t *testing.T) string {

@@ -13,6 +13,7 @@ var keyward = archtest.House{
 		{Path: "internal/id", Level: archtest.Values},
 		{Path: "internal/perm", Level: archtest.Values},
 		{Path: "internal/fault", Level: archtest.Values},
+		{Path: "internal/accesslog", Level: archtest.Values},
 		{Path: "internal/text", Level: archtest.Values, May: []string{
 			"golang.org/x/text/cases", "golang.org/x/text/unicode/norm",
 		}},
@@ -116,10 +117,10 @@ var keyward = archtest.House{
 			"github.com/envoyproxy/go-control-plane/envoy/type/v3", "google.golang.org/genproto/googleapis/rpc/status",
 			"google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/grpc/credentials", "google.golang.org/grpc/health",
 			"google.golang.org/grpc/health/grpc_health_v1", "google.golang.org/grpc/keepalive", "google.golang.org/grpc/reflection",
-			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/gateway",
+			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/accesslog", "internal/gateway",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
+			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
 			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
 			"internal/wire",
@@ -148,7 +149,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{
-			"internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/usage", "go.yaml.in/yaml/v3",
+			"internal/accesslog", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/catfile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",

@@ -48,6 +48,7 @@ type serverFlags struct {
 	LimitPolicy    *string `placeholder:"POLICY" help:"What holds while Redis cannot be asked: share, open or closed. Default: share. [KEYWARD_LIMIT_POLICY]"`
 	LogLevel       *string `placeholder:"LEVEL" help:"debug, info, warn or error. Default: info. [KEYWARD_LOG_LEVEL]"`
 	LogFormat      *string `placeholder:"FORMAT" help:"text or json. Default: text on a terminal, else json. [KEYWARD_LOG_FORMAT]"`
+	AccessLog      *string `placeholder:"MODE" help:"Which verifications and checks have a line in the log: off, errors, sampled or all. Default: errors. [KEYWARD_ACCESS_LOG]"`
 	Config         *string `placeholder:"FILE" help:"A YAML file with settings, named as the flags with _ for -. [KEYWARD_CONFIG]"`
 }
 
@@ -58,7 +59,7 @@ func (f *serverFlags) load() (config.Config, error) {
 		"addr": f.Addr, "data-addr": f.DataAddr, "max-connections": f.MaxConnections, "max-connections-per-address": f.MaxPerAddress, "tls-cert": f.TLSCert, "tls-key": f.TLSKey, "trusted-proxies": f.TrustedProxies,
 		"metrics-addr": f.MetricsAddr, "grpc-addr": f.GRPCAddr, "database-url": f.DatabaseURL, "key-prefix": f.KeyPrefix, "catalogue": f.Catalogue, "routes": f.Routes,
 		"usage-minutes": f.UsageMinutes, "usage-hours": f.UsageHours, "usage-days": f.UsageDays, "usage-waiting": f.UsageWaiting,
-		"max-staleness": f.MaxStaleness, "drain-delay": f.DrainDelay, "idempotency-reveal": f.Reveal, "log-level": f.LogLevel, "log-format": f.LogFormat,
+		"max-staleness": f.MaxStaleness, "drain-delay": f.DrainDelay, "idempotency-reveal": f.Reveal, "log-level": f.LogLevel, "log-format": f.LogFormat, "access-log": f.AccessLog,
 		"public-url": f.PublicURL, "oidc-issuer": f.OIDCIssuer, "oidc-client-id": f.OIDCClientID, "oidc-user-claim": f.OIDCUserClaim,
 		"oidc-audience": f.OIDCAudience, "bad-credentials-per-minute": f.BadCredentials, "workspace-creation": f.Creation,
 		"limit-mode": f.LimitMode, "limit-modes": f.LimitModes, "limit-policy": f.LimitPolicy, config.ConfigFlag: f.Config,

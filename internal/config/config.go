@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
@@ -90,6 +91,8 @@ type Config struct {
 	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON elsewhere.
 	LogLevel  slog.Level
 	LogFormat string
+	// AccessLog says which requests of the data plane have a line in it.
+	AccessLog accesslog.Mode
 
 	// Unknown lists names in the environment that look like settings and are none, for a warning.
 	Unknown []string
@@ -112,6 +115,7 @@ func Default() Config {
 		UsageKept:    usage.DefaultRetention(),
 		UsageWaiting: 1_000_000,
 		LogLevel:     slog.LevelInfo,
+		AccessLog:    accesslog.Errors,
 
 		BadCredentials: 300,
 		OIDC:           OIDC{UserClaim: "sub"},

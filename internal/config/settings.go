@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/usage"
 )
@@ -82,6 +83,7 @@ func Settings() []Setting {
 		{Env: "KEYWARD_LIMIT_POLICY", set: setLimitPolicy},
 		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
 		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
+		{Env: "KEYWARD_ACCESS_LOG", set: setAccessLog},
 	}
 }
 
@@ -276,6 +278,11 @@ func setLogFormat(c *Config, v string) error {
 	}
 	c.LogFormat = v
 	return nil
+}
+
+func setAccessLog(c *Config, v string) (err error) {
+	c.AccessLog, err = accesslog.Parse(v)
+	return err
 }
 
 // list splits at commas; blanks around a part do not count, nor do empty parts.

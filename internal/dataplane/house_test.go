@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/rig"
@@ -40,6 +41,7 @@ func open(t testing.TB, change ...func(*config.Config)) *house {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Addr, cfg.DataAddr, cfg.Database = "127.0.0.1:0", "127.0.0.1:0", filepath.Join(t.TempDir(), "keyward.db")
+	cfg.AccessLog = accesslog.All
 	format, err := cfg.Format()
 	must(t, err)
 	cfg.RootKey, err = format.Mint(rand.Reader, keyfmt.Service)

@@ -24,6 +24,7 @@ type Decision struct {
 
 	gate      *Gate
 	denied    bool // deny_status=403
+	unsaid    bool // the proxy did not say for which request it asks
 	tokenSent bool
 	cross     crossOrigin
 }
@@ -41,6 +42,11 @@ const (
 
 // Passes tells whether the request may go on.
 func (d *Decision) Passes() bool { return d.Fault == nil && !d.Preflight() }
+
+// Failed tells whether nothing was decided about a key or a route: the question is wrong, or cannot be answered now.
+func (d *Decision) Failed() bool {
+	return d.Fault != nil && (d.Reason == http.StatusBadRequest || d.Reason >= http.StatusInternalServerError || d.unsaid)
+}
 
 func (d *Decision) settle() {
 	d.Status = http.StatusOK

@@ -79,6 +79,7 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 	if !a.permissions || target.whole() {
 		open, err := g.demandOf(target, &q)
 		if err != nil || open && !a.permissions {
+			d.unsaid = !target.whole()
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/httpapi"
@@ -67,7 +68,7 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	h.replica, h.root = r, root.Reveal()
 	engine := verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: h.now})
 	h.config = httpapi.Config{Control: service, Engine: engine, Catalogue: perm.Builtin(), Format: format,
-		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, Now: h.now,
+		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, AccessLog: accesslog.All, Now: h.now,
 		OpenAPI: []byte(`{"openapi":"3.1.1"}`), Reference: []byte("<!doctype html>"), Stylesheet: []byte("p{}")}
 	for _, c := range change {
 		c(&h.config)

@@ -7,7 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-var checkRoute = &route{name: "checkRequest", public: true, quiet: true}
+var checkRoute = &route{name: "checkRequest", public: true, data: true}
 
 // check is the door for forward authentication. What is refused, and how it is told, is the gateway's; a body is not read.
 func (x *exchange) check() {
@@ -35,6 +35,7 @@ func (x *exchange) check() {
 		x.w.WriteHeader(d.Status)
 		return
 	}
+	x.decided = !d.Failed()
 	if d.Verdict.Code == verify.Unavailable {
 		x.cause = d.Fault
 	}

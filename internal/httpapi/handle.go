@@ -32,8 +32,9 @@ type exchange struct {
 	status    int    // of success, where the route's own does not fit
 	message   string // likewise
 
-	cause error  // for the log
-	stack []byte // of a panic
+	decided bool   // a refusal is a decision about a key, and no failure of the request
+	cause   error  // for the log
+	stack   []byte // of a panic
 }
 
 type exchangeKey struct{}

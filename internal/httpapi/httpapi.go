@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/gateway"
@@ -62,6 +63,8 @@ type Config struct {
 	// Lines is where Logger writes, where that is slog's JSON and nothing but a time, a level and a message is added to it. Then the
 	// line of a quick answer is written there, as slog would write it.
 	Lines io.Writer
+	// AccessLog says which requests of the data plane have a line.
+	AccessLog accesslog.Mode
 	// Stopping tells that every answer is to be the last of its connection.
 	Stopping func() bool
 }

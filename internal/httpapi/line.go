@@ -11,6 +11,7 @@ import (
 // line is what the log says of one request: all of it bounded, none of it a query string or a credential.
 type line struct {
 	level                    slog.Level
+	standsFor                int    // as many requests; more than 1 where this one was drawn
 	method, route, operation string // of small, fixed sets
 	status                   int
 	took                     time.Duration
@@ -32,12 +33,15 @@ func (a *api) write(ctx context.Context, l *line) {
 	if l.client.IsValid() {
 		remote = l.client.String()
 	}
-	attrs := append(make([]slog.Attr, 0, 13),
+	attrs := append(make([]slog.Attr, 0, 14),
 		slog.String("method", l.method), slog.String("route", l.route), slog.String("operation", l.operation),
 		slog.Int("status", l.status), slog.Float64("duration_ms", float64(l.took.Microseconds())/1000), slog.Int64("bytes", l.bytes),
 		slog.String("caller", l.caller), slog.String("caller_id", l.callerID), slog.String("workspace", l.workspace),
 		slog.String("request_id", l.requestID), slog.String("remote", remote),
 	)
+	if l.standsFor > 1 {
+		attrs = append(attrs, slog.Int("one_in", l.standsFor))
+	}
 	if l.cause != nil {
 		attrs = append(attrs, slog.String("error", l.cause.Error()))
 	}
@@ -49,7 +53,10 @@ func (a *api) write(ctx context.Context, l *line) {
 
 // writeQuickly is write for a line of which every text is plain: it came through a reader that took nothing else.
 func (a *api) writeQuickly(l *line, at time.Time, into []byte) []byte {
-	if a.Lines == nil || l.cause != nil || l.level != slog.LevelInfo {
+	if l.cause != nil {
+		l.level = slog.LevelError
+	}
+	if a.Lines == nil || l.level != slog.LevelInfo {
 		a.write(context.Background(), l)
 		return into
 	}
@@ -78,5 +85,9 @@ func (l *line) appendJSON(b []byte, at time.Time) []byte {
 	if l.client.IsValid() {
 		b = l.client.AppendTo(b)
 	}
-	return append(b, "\"}\n"...)
+	b = append(b, '"')
+	if l.standsFor > 1 {
+		b = strconv.AppendInt(append(b, `,"one_in":`...), int64(l.standsFor), 10)
+	}
+	return append(b, "}\n"...)
 }

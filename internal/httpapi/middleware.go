@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
@@ -113,7 +114,7 @@ var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }
 
-// report writes the one line of this request: all of it bounded, none of it a query string or a credential.
+// report counts this request and writes its line, where it has one: all of it bounded, none of it a query string or a credential.
 func (x *exchange) report() {
 	took := x.api.Now().Sub(x.start)
 	operation, method := "other", "other"
@@ -124,12 +125,24 @@ func (x *exchange) report() {
 		method = x.r.Method
 	}
 	x.api.Observer.ObserveRequest(operation, method, x.w.status, took.Seconds())
+	standsFor := x.standsFor(took)
+	if standsFor == 0 && x.cause == nil {
+		return
+	}
 	l := line{
-		level: x.level(), method: method, route: x.on, operation: operation, status: x.w.status, took: took, bytes: x.w.bytes,
+		standsFor: standsFor, level: x.level(), method: method, route: x.on, operation: operation, status: x.w.status, took: took, bytes: x.w.bytes,
 		workspace: x.workspace(), requestID: x.id, client: x.client, cause: x.cause, stack: x.stack,
 	}
 	l.caller, l.callerID = x.callerName()
 	x.api.write(context.WithoutCancel(x.ctx()), &l)
+}
+
+// standsFor tells for how many requests this one's line stands, 0 for none.
+func (x *exchange) standsFor(took time.Duration) int {
+	if x.route == nil || !x.route.data {
+		return 1
+	}
+	return x.api.AccessLog.Lines(x.w.status >= http.StatusBadRequest && !x.decided, took)
 }
 
 func (x *exchange) level() slog.Level {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -105,21 +104,25 @@ func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
 	if reply.RequestID = p.RequestID; p.RequestID == "" {
 		reply.RequestID = a.ids.Next()
 	}
-	l := line{method: http.MethodPost, route: on.route, operation: on.operation, requestID: reply.RequestID, client: p.Client,
-		caller: "service_key", callerID: string(d.principal.Service.ID)}
 	before := len(reply.Body)
+	var cause error
 	if err := a.quickAnswers(d, on, reply); err != nil {
 		f := faultOf(err)
-		l.cause, l.level = f, slog.LevelError
+		cause = f
 		reply.Status, reply.Body = f.Code.Status(), append(reply.Body[:before], a.refusal(f, reply.RequestID)...)
 		if f.Code == fault.Unavailable {
 			reply.RetryAfter = retryAfter
 		}
 	}
 	end := a.Now()
-	l.status, l.bytes, l.took = reply.Status, int64(len(reply.Body)-before), end.Sub(start)
-	a.Observer.ObserveRequest(l.operation, l.method, l.status, l.took.Seconds())
-	d.line = a.writeQuickly(&l, end, d.line)
+	took := end.Sub(start)
+	a.Observer.ObserveRequest(on.operation, http.MethodPost, reply.Status, took.Seconds())
+	if standsFor := a.AccessLog.Lines(cause != nil, took); standsFor > 0 || cause != nil {
+		l := line{standsFor: standsFor, method: http.MethodPost, route: on.route, operation: on.operation, status: reply.Status, took: took,
+			bytes: int64(len(reply.Body) - before), caller: "service_key", callerID: string(d.principal.Service.ID),
+			requestID: reply.RequestID, client: p.Client, cause: cause}
+		d.line = a.writeQuickly(&l, end, d.line)
+	}
 	return true
 }
 

@@ -70,22 +70,26 @@ func (a *api) quickCheck(d *desk, p *PlainCheck, reply *Reply) (ok bool) {
 
 // reportCheck leaves what exchange.report does.
 func (a *api) reportCheck(d *gateway.Decision, p *PlainCheck, reply *Reply, start time.Time) {
-	l := line{level: slog.LevelDebug, method: http.MethodGet, route: CheckPath, operation: checkRoute.name, status: d.Status,
-		took: a.Now().Sub(start), bytes: int64(len(reply.Body)), caller: "none", requestID: reply.RequestID, client: p.Client}
+	took := a.Now().Sub(start)
 	if d.Asked {
 		a.Observer.ObserveVerdict(string(d.Verdict.Code))
-		if d.Verdict.Known() {
-			l.caller, l.workspace = "api_key", string(d.Verdict.Key.Workspace)
-		}
 	}
+	a.Observer.ObserveRequest(checkRoute.name, http.MethodGet, d.Status, took.Seconds())
+	var cause error
 	if d.Fault != nil && d.Verdict.Code == verify.Unavailable {
-		l.level, l.cause = slog.LevelError, d.Fault
+		cause = d.Fault
 	}
-	a.Observer.ObserveRequest(l.operation, l.method, l.status, l.took.Seconds())
-	if a.Logger.Enabled(context.Background(), l.level) {
-		if d.Verdict.Known() {
-			l.callerID = string(d.Verdict.Key.ID())
-		}
-		a.write(context.Background(), &l)
+	standsFor := a.AccessLog.Lines(d.Failed(), took)
+	if standsFor == 0 && cause == nil {
+		return
 	}
+	l := line{standsFor: standsFor, method: http.MethodGet, route: CheckPath, operation: checkRoute.name, status: d.Status, took: took,
+		bytes: int64(len(reply.Body)), caller: "none", requestID: reply.RequestID, client: p.Client, cause: cause}
+	if cause != nil {
+		l.level = slog.LevelError
+	}
+	if d.Verdict.Known() {
+		l.caller, l.callerID, l.workspace = "api_key", string(d.Verdict.Key.ID()), string(d.Verdict.Key.Workspace)
+	}
+	a.write(context.Background(), &l)
 }

@@ -18,6 +18,7 @@ type route struct {
 	public  bool     // nobody has to say who they are
 	open    bool     // what stands in the query is the page's own
 	quiet   bool     // asked for by machines every few seconds: logged for debugging only
+	data    bool     // asked for with each request of a platform: AccessLog says which have a line
 	serve   endpoint
 }
 
@@ -79,14 +80,14 @@ func (a *api) keyRoutes() []route {
 // hotRoutes are those of the data plane.
 func (a *api) hotRoutes() []route {
 	return []route{
-		{on: "POST " + VerifyPath, name: verifyOne.operation, body: jsonBody, secrets: []string{"key"}, message: verifyOne.message, serve: handle(a.verify)},
-		{on: "POST " + VerifyBatchPath, name: verifyMany.operation, body: jsonBody, secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch)},
+		{on: "POST " + VerifyPath, name: verifyOne.operation, data: true, body: jsonBody, secrets: []string{"key"}, message: verifyOne.message, serve: handle(a.verify)},
+		{on: "POST " + VerifyBatchPath, name: verifyMany.operation, data: true, body: jsonBody, secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch)},
 	}
 }
 
 func (a *api) verifyRoutes() []route {
 	return []route{
-		{on: "POST " + base + "/oauth2/introspect", name: "introspectToken", body: formBody, serve: a.introspect},
+		{on: "POST " + base + "/oauth2/introspect", name: "introspectToken", data: true, body: formBody, serve: a.introspect},
 		{on: "POST " + base + "/oauth2/revoke", name: "revokeToken", body: formBody, serve: a.revoke},
 	}
 }

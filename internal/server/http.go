@@ -42,7 +42,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
 		Pages: pages, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
-		Stopping: s.stopping.Load, Lines: s.jsonLines,
+		Stopping: s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/gateway"
 )
 
@@ -32,6 +34,7 @@ type Config struct {
 	Now       func() time.Time
 	RequestID func() string
 	Observer  Observer
+	AccessLog accesslog.Mode // which checks have a line
 	TLS       *tls.Config
 }
 
@@ -138,20 +141,56 @@ func (s *Server) guard(ctx context.Context, in any, _ *grpc.UnaryServerInfo, han
 func (s *Server) Check(_ context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	start := s.Now()
 	var asked gateway.Asked
+	var d gateway.Decision
 	if !ask(r, &asked) {
-		s.Observer.ObserveRequest(operation, "POST", 400, s.Now().Sub(start).Seconds())
+		d.Status = http.StatusBadRequest
+		s.report(&d, &asked, "", true, start)
 		return unreadable(), nil
 	}
-	var d gateway.Decision
 	s.Gate.Decide(&asked, &d)
+	if d.Passes() {
+		s.report(&d, &asked, "", false, start)
+		return s.encoded.pass(r, &d), nil
+	}
+	id := s.RequestID()
+	s.report(&d, &asked, id, d.Failed(), start)
+	return deny(&d, id), nil
+}
+
+// report counts a check and writes its line, where it has one.
+func (s *Server) report(d *gateway.Decision, asked *gateway.Asked, id string, failed bool, start time.Time) {
+	took := s.Now().Sub(start)
 	if d.Asked {
 		s.Observer.ObserveVerdict(string(d.Verdict.Code))
 	}
-	s.Observer.ObserveRequest(operation, "POST", d.Status, s.Now().Sub(start).Seconds())
-	if d.Passes() {
-		return s.encoded.pass(r, &d), nil
+	s.Observer.ObserveRequest(operation, http.MethodPost, d.Status, took.Seconds())
+	broken := d.Status >= http.StatusInternalServerError
+	standsFor := s.AccessLog.Lines(failed, took)
+	if standsFor == 0 && !broken {
+		return
 	}
-	return deny(&d, s.RequestID()), nil
+	if id == "" {
+		id = s.RequestID()
+	}
+	level, caller, callerID, workspace := slog.LevelInfo, "none", "", ""
+	if d.Verdict.Known() {
+		caller, callerID, workspace = "api_key", string(d.Verdict.Key.ID()), string(d.Verdict.Key.Workspace)
+	}
+	remote := ""
+	if asked.Peer.IsValid() {
+		remote = asked.Peer.String()
+	}
+	attrs := []slog.Attr{slog.String("method", http.MethodPost), slog.String("route", "/"+service+"/Check"),
+		slog.String("operation", operation), slog.Int("status", d.Status), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("caller", caller), slog.String("caller_id", callerID), slog.String("workspace", workspace),
+		slog.String("request_id", id), slog.String("remote", remote)}
+	if standsFor > 1 {
+		attrs = append(attrs, slog.Int("one_in", standsFor))
+	}
+	if broken {
+		level, attrs = slog.LevelError, append(attrs, slog.String("error", d.Fault.Error()))
+	}
+	s.Logger.LogAttrs(context.Background(), level, "request", attrs...)
 }
 
 const operation = "checkEnvoy"
@@ -160,10 +199,10 @@ const operation = "checkEnvoy"
 // whoever is connected to Envoy is the peer, whose X-Forwarded-For counts where it is a trusted proxy itself.
 func ask(r *authv3.CheckRequest, a *gateway.Asked) bool {
 	attributes := r.GetAttributes()
-	http := attributes.GetRequest().GetHttp()
-	a.Direct, a.Method, a.Target = true, http.GetMethod(), http.GetPath()
+	asked := attributes.GetRequest().GetHttp()
+	a.Direct, a.Method, a.Target = true, asked.GetMethod(), asked.GetPath()
 	a.Peer = gateway.Address(attributes.GetSource().GetAddress().GetSocketAddress().GetAddress())
-	if raw := http.GetHeaderMap().GetHeaders(); len(raw) > 0 { // Envoy's encode_raw_headers: line by line
+	if raw := asked.GetHeaderMap().GetHeaders(); len(raw) > 0 { // Envoy's encode_raw_headers: line by line
 		for _, h := range raw {
 			value := h.GetValue()
 			if value == "" {
@@ -172,7 +211,7 @@ func ask(r *authv3.CheckRequest, a *gateway.Asked) bool {
 			tell(a, h.GetKey(), value)
 		}
 	} else {
-		for name, value := range http.GetHeaders() {
+		for name, value := range asked.GetHeaders() {
 			tell(a, name, value)
 		}
 	}
