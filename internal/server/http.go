@@ -140,6 +140,8 @@ func (s *Server) readiness(ctx context.Context) (bool, any) {
 		state = s.unready()
 	case s.node != nil && s.node.Skew().Abs() > cluster.SkewToStop:
 		state = "this machine's clock and the database's differ by " + s.node.Skew().Abs().Round(time.Second).String()
+	case s.lacks() != "":
+		state = s.lacks()
 	case s.node == nil && s.db.Ping(ctx) != nil:
 		state = "the database cannot be read"
 	}

@@ -53,6 +53,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.node != nil {
 		tasks.Go(func() { s.every(background, lookEvery, s.learnPrefixes) })
 		s.node.Listens(s.URL())
+		tasks.Go(func() { s.every(background, peppersEvery, s.watchPeppers) })
 		tasks.Go(func() { s.node.Run(background) })
 	}
 	defer tasks.Wait()

@@ -88,6 +88,7 @@ type Server struct {
 	clocks    func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
 	engine    *verify.Engine
 	rehashing rehashing
+	lack      atomic.Pointer[string] // the pepper that the database needs and this node does not have
 	control   *control.Service
 	gateway   *gateway.Gate
 	minted    keyfmt.Secret

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -128,36 +127,6 @@ func (s *Server) tellTime() {
 func (s *Server) fatal(err error) {
 	s.log.Error("the disk lost a write: this process ends, so that nothing is answered that may not be true", "error", err.Error())
 	s.opt.Fatal(err)
-}
-
-// checkPeppers refuses a start in which some keys could never be recognised.
-func (s *Server) checkPeppers(ctx context.Context) error {
-	used, err := s.db.Peppers(ctx)
-	if err != nil {
-		return fmt.Errorf("look at the peppers in use: %w", err)
-	}
-	for _, p := range used {
-		if s.digester.Knows(p) {
-			continue
-		}
-		if own, ok := p.Own(); ok {
-			p = own
-		}
-		switch {
-		case p.Secret() != "" && slices.Contains(s.digester.ImportSecrets(), p.Secret()):
-			return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the secret %s is another one than that of the digests in the database", p.Secret())
-		case p.Secret() != "":
-			return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the database holds imported digests that need the secret %s: add it", p.Secret())
-		case p == keyfmt.NoPepper:
-			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none")
-		case s.cfg.Pepper.IsZero():
-			return fmt.Errorf("KEYWARD_PEPPER: the database holds keys that were made under a pepper (its identifier is %s): set it", p)
-		default:
-			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made under another pepper than those given "+
-				"(its identifier is %s): add it", p)
-		}
-	}
-	return nil
 }
 
 // loadReplica brings everything that a verification asks about into memory.
