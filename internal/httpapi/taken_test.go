@@ -25,11 +25,11 @@ type stage struct {
 	server string
 	began  chan struct{} // one for each body that the server begins to read
 
-	ws, role                  string
-	target, value             string // a key of the owner and its value
-	member, service, session  string
-	credential, credentialID  string // of who calls
-	credentialKind, linkOfOne string
+	ws, role                 string
+	target, value            string // a key of the owner and its value
+	member, service, session string
+	credential, credentialID string // of who calls
+	credentialKind           string
 }
 
 // at is a path below the workspace.
