@@ -3,6 +3,7 @@ package replica_test
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/keyward/keyward/internal/replica"
 )
@@ -51,5 +52,27 @@ func TestT30AWallClockThatIsSetBackDoesNotKeepAReplicaFresh(t *testing.T) {
 	}
 	if r.Age() < 6*time.Second {
 		t.Errorf("its age is %s", r.Age())
+	}
+}
+
+// wallSet is an instant at which the wall clock was set by so many seconds and the monotonic one went on: the seconds of the wall clock
+// begin at bit 30 of the first word of a time that has a monotonic reading.
+func wallSet(t time.Time, seconds int64) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30
+	return t
+}
+
+func TestT30AWallClockThatWasAheadOnceHidesNothingLater(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	now := start
+	r := replica.New()
+	r.LimitAge(5*time.Second, func() time.Time { return now })
+	r.MarkReady()
+	r.ConfirmFresh(wallSet(start, 3600))
+	r.ConfirmFresh(start.Add(time.Second))
+	now = wallSet(start.Add(time.Second), 600) // a suspended machine: the monotonic clock stood still
+	if r.Ready() || r.Age() < 10*time.Minute {
+		t.Errorf("ten minutes after the last confirmation by the wall clock, its age is %v and it is ready: %v", r.Age(), r.Ready())
 	}
 }
