@@ -33,6 +33,7 @@ type forger struct {
 	kid      string
 	token    string         // what the token endpoint gives
 	metadata map[string]any // more of it
+	jwk      map[string]any // more of its key
 	asked    atomic.Int64   // for keys
 	down     atomic.Bool
 	offset   atomic.Int64
@@ -67,8 +68,8 @@ func forge(t *testing.T) *forger {
 		f.asked.Add(1)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.write(w, map[string]any{"keys": []any{map[string]any{"kty": "RSA", "use": "sig", "kid": f.kid,
-			"n": encode(f.key.N.Bytes()), "e": encode(big.NewInt(int64(f.key.E)).Bytes())}}})
+		f.write(w, map[string]any{"keys": []any{merged(map[string]any{"kty": "RSA", "use": "sig", "kid": f.kid,
+			"n": encode(f.key.N.Bytes()), "e": encode(big.NewInt(int64(f.key.E)).Bytes())}, f.jwk)}})
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()

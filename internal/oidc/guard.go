@@ -57,6 +57,9 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the answer of %s is longer than %d bytes", r.URL.Host, maxAnswer)
 	}
 	if isKeys && resp.StatusCode == http.StatusOK {
+		if body, _, err = trustworthy(body); err != nil {
+			return nil, fmt.Errorf("the keys of %s: %w", r.URL.Host, err)
+		}
 		g.mu.Lock()
 		g.at, g.body, g.head = g.now(), body, resp.Header
 		g.mu.Unlock()

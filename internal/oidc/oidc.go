@@ -31,6 +31,7 @@ const (
 	findTimeout = 5 * time.Second  // for the provider to say where everything is
 	codeTimeout = 10 * time.Second // for it to redeem a code
 	findAgain   = time.Hour        // keys that it has withdrawn are forgotten then, at the latest
+	patience    = time.Second      // for it to say anew what is known, but old
 	retryAfter  = 5 * time.Second  // after it did not answer
 	retryAtMost = 5 * time.Minute  // after it did not answer again and again
 )
@@ -70,26 +71,34 @@ func New(c Config) *Provider {
 	return &Provider{Config: c, guard: g, client: &http.Client{Transport: g, Timeout: codeTimeout}}
 }
 
-// find gives the provider as it is known, and has it looked for anew in the background where that was long ago. Only where nothing is
-// known yet does a caller wait, all of them for the one look that is under way. After a look in vain there is none for a while.
+// find gives the provider as it is known, and has it looked for anew where that was long ago. Callers wait together for the one look
+// that is under way: as long as it takes where nothing is known yet, and patience where what is known is old, so that a provider that
+// answers has a withdrawn key forgotten in time, and one that hangs stops nobody. After a look in vain there is none for a while.
 func (p *Provider) find(ctx context.Context) (*found, error) {
 	p.mu.Lock()
 	now := p.Now()
 	known, cause := p.found, p.cause
-	if (known == nil || now.Sub(known.at) >= findAgain) && p.looking == nil && now.Sub(p.failed) >= p.pause() {
+	old := known != nil && now.Sub(known.at) >= findAgain
+	if (known == nil || old) && p.looking == nil && now.Sub(p.failed) >= p.pause() {
 		p.looking = make(chan struct{})
 		go p.look(ctx, now)
 	}
 	looking := p.looking
 	p.mu.Unlock()
 	switch {
-	case known != nil:
+	case known != nil && (!old || looking == nil):
 		return known, nil
 	case looking == nil:
 		return nil, fmt.Errorf("%w: %w", ErrDown, cause)
 	}
+	var enough <-chan time.Time
+	if old {
+		enough = time.After(patience)
+	}
 	select {
 	case <-looking:
+	case <-enough:
+		return known, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

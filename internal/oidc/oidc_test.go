@@ -31,6 +31,7 @@ func TestT70AForgedAnswerIsRefused(t *testing.T) {
 		"no nonce":                     {claims: object{"nonce": nil}},
 		"another audience":             {claims: object{"aud": "another"}},
 		"another authorized party":     {claims: object{"aud": []string{client, "another"}, "azp": "another"}},
+		"no authorized party of two":   {claims: object{"aud": []string{client, "another"}}},
 		"another issuer":               {claims: object{"iss": "https://evil.example"}},
 		"expired":                      {claims: object{"exp": time.Now().Add(-time.Second).Unix()}},
 		"no expiry":                    {claims: object{"exp": nil}},
@@ -77,6 +78,7 @@ func TestT70AForgedTokenIsNoCredential(t *testing.T) {
 		"an ID token":     f.sign(nil, f.good()),
 		"an access token": f.sign(object{"typ": "at+jwt"}, merged(f.good(), object{"aud": "https://keyward.example", "nonce": nil})),
 		"without a type":  f.sign(object{"typ": nil}, f.good()),
+		"two audiences":   f.sign(nil, merged(f.good(), object{"aud": []string{"another", client}, "azp": client})),
 	} {
 		if err := check(token); err != nil || !oidc.LooksLikeToken(token) {
 			t.Errorf("%s: %v", name, err)

@@ -140,7 +140,9 @@ func (p *Provider) verify(ctx context.Context, at *found, raw string, audiences 
 	switch {
 	case !slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(c.Audience, a) }):
 		return c, errors.New("the token was made for somebody else: its audience is another")
-	case len(c.Audience) > 1 && c.Party != "" && c.Party != p.ClientID:
+	case len(c.Audience) > 1 && c.Party == "":
+		return c, errors.New("the token has several audiences, and names no authorized party (azp) among them")
+	case len(c.Audience) > 1 && c.Party != p.ClientID:
 		return c, errors.New("the token was made for somebody else: the authorized party is another")
 	case instant(c.Issued).After(p.Now().Add(skew)):
 		return c, errors.New("the token was issued in the future")
