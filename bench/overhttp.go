@@ -57,17 +57,19 @@ func (p *process) cpu() (float64, error) {
 	return (user + system) / 100, err
 }
 
-// begin starts a server and waits until it answers.
+// begin starts a server and waits until it is ready.
 func begin(cmd *exec.Cmd, addr string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	p := &process{cmd, addr}
 	for range 1000 {
-		answer, err := http.Get("http://" + addr + "/healthz")
+		answer, err := http.Get("http://" + addr + "/readyz")
 		if err == nil {
 			answer.Body.Close()
-			return p, nil
+			if answer.StatusCode == http.StatusOK {
+				return p, nil
+			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -19,7 +19,8 @@ import (
 // rowsOfKeys writes keys into a database of which nobody else knows, faster than the control plane would: what is read at a start is
 // the same. They have the workspace, the user and the permissions of the key that is there.
 const rowsOfKeys = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-	INSERT INTO api_keys
+	INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
+		allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous)
 	SELECT printf('%08x-%04x-7000-8000-%012x', 0x018c0000 + i / 65536, i % 65536, i), workspace_id, user_id, 'key ' || i, environment,
 		is_active, is_revoked, is_orphan, set_id, 1000000000, 1000000000, allowed_ips, description, metadata, created_ms, updated_ms,
 		last_used_ms, expires_ms, masked, pepper, randomblob(32), 0
