@@ -14,6 +14,12 @@ const (
 	PermissionModeCapped = "capped"
 )
 
+// The words of selfRotation: whether a key may rotate itself without api-keys:write.
+const (
+	SelfRotationAllowed   = "allowed"
+	SelfRotationForbidden = "forbidden"
+)
+
 // Workspace is a tenant: its members, roles and keys are its own.
 type Workspace struct {
 	ID   string `json:"id"`
@@ -46,6 +52,8 @@ type Settings struct {
 	// MaxKeyLifetimeSeconds is nil when keys may last for ever.
 	MaxKeyLifetimeSeconds *int64 `json:"maxKeyLifetimeSeconds"`
 	RequireExpiry         bool   `json:"requireExpiry"`
+	// SelfRotation says whether a key may rotate itself without api-keys:write.
+	SelfRotation string `json:"selfRotation"`
 }
 
 // SettingsUpdate sets or changes settings; an absent field takes the default, or stays.
@@ -55,6 +63,8 @@ type SettingsUpdate struct {
 	// MaxKeyLifetimeSeconds null lets keys last for ever.
 	MaxKeyLifetimeSeconds Field[int64] `json:"maxKeyLifetimeSeconds,omitzero"`
 	RequireExpiry         Field[bool]  `json:"requireExpiry,omitzero"`
+	// SelfRotation is SelfRotationAllowed or SelfRotationForbidden.
+	SelfRotation Field[string] `json:"selfRotation,omitzero"`
 }
 
 // Owner is the first member of a new workspace.

@@ -8,13 +8,13 @@ import (
 
 const workspaceJSON = `{"id":"w1","name":"Acme","isActive":true,"ownerId":"u1","createdAt":"2026-11-23T12:00:00.000Z",
 	"updatedAt":"2026-11-23T12:00:00.000Z","settings":{"permissionMode":"frozen","defaultRateLimit":
-	{"requestsPerMinute":null,"requestsPerDay":9},"maxKeyLifetimeSeconds":null,"requireExpiry":true}}`
+	{"requestsPerMinute":null,"requestsPerDay":9},"maxKeyLifetimeSeconds":null,"requireExpiry":true,"selfRotation":"forbidden"}}`
 
 var workspace = keyward.Workspace{
 	ID: "w1", Name: "Acme", IsActive: true, OwnerID: "u1", CreatedAt: noon, UpdatedAt: noon,
 	Settings: keyward.Settings{
 		PermissionMode: keyward.PermissionModeFrozen, DefaultRateLimit: keyward.RateLimit{RequestsPerDay: new(9)},
-		RequireExpiry: true,
+		RequireExpiry: true, SelfRotation: keyward.SelfRotationForbidden,
 	},
 }
 
@@ -28,12 +28,13 @@ func TestEveryWorkspaceOperationSaysWhatTheContractSays(t *testing.T) {
 					Name: "Acme", Owner: &keyward.Owner{UserID: "u1", Email: "a@example.com"},
 					Settings: keyward.SettingsUpdate{
 						RequireExpiry: keyward.Set(true), MaxKeyLifetimeSeconds: keyward.Null[int64](),
+						SelfRotation: keyward.Set(keyward.SelfRotationForbidden),
 					},
 				})
 			},
 			method: "POST", uri: "/api/v2/workspaces", status: 201,
 			body: `{"name":"Acme","owner":{"userId":"u1","email":"a@example.com"},
-				"settings":{"requireExpiry":true,"maxKeyLifetimeSeconds":null}}`,
+				"settings":{"requireExpiry":true,"maxKeyLifetimeSeconds":null,"selfRotation":"forbidden"}}`,
 			answer: `{"workspace":` + workspaceJSON + `}`, want: workspace,
 		},
 		{

@@ -311,7 +311,7 @@ func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 // door for the grant rule. harmless are the others. A new member must be put into one of the two.
 var (
 	widening = []string{"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute", "requestsPerDay",
-		"allowedIps", "environment", "permissionMode", "settings", "overlapSeconds", "sha256", "digest", "generate",
+		"allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds", "sha256", "digest", "generate",
 		"workspaceIds", "environments"}
 	harmless = []string{"name", "description", "metadata", "email", "displayName", "workspaceId", "userId", "apiKeys", "id", "ids", "maskedKey",
 		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint",

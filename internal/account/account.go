@@ -26,6 +26,30 @@ type Settings struct {
 	DefaultRateLimit ratelimit.Limits
 	MaxKeyLifetime   time.Duration // 0: no longest lifetime
 	RequireExpiry    bool
+	NoSelfRotation   bool // no key rotates itself without the right to write keys
+}
+
+// The words for whether a key may rotate itself without the right to write keys.
+const (
+	SelfRotationAllowed   = "allowed"
+	SelfRotationForbidden = "forbidden"
+)
+
+// SelfRotation is the word for NoSelfRotation.
+func (s *Settings) SelfRotation() string {
+	if s.NoSelfRotation {
+		return SelfRotationForbidden
+	}
+	return SelfRotationAllowed
+}
+
+// SetSelfRotation takes the word, and tells whether it is one of the two.
+func (s *Settings) SetSelfRotation(word string) bool {
+	if word != SelfRotationAllowed && word != SelfRotationForbidden {
+		return false
+	}
+	s.NoSelfRotation = word == SelfRotationForbidden
+	return true
 }
 
 // Workspace is a tenant. Times are UTC in whole milliseconds.

@@ -37,6 +37,17 @@ func duration[T any](to func(t *T) *time.Duration) func(*replay, *T, json.RawMes
 	}
 }
 
+func selfRotation(_ *replay, w *account.Workspace, raw json.RawMessage) error {
+	var word string
+	if err := json.Unmarshal(raw, &word); err != nil {
+		return err
+	}
+	if !w.Settings.SetSelfRotation(word) {
+		return fmt.Errorf("%w: the word %q is not known", ErrNewer, word)
+	}
+	return nil
+}
+
 func permissions[T any](to func(t *T) *perm.Set) func(*replay, *T, json.RawMessage) error {
 	return func(r *replay, t *T, raw json.RawMessage) error {
 		var names []string
@@ -102,6 +113,11 @@ var workspaceSetters = setters[account.Workspace]{
 	"switchedOffByServiceKey":  set(func(w *account.Workspace) *bool { return &w.Off.Operator }),
 	"permissionMode":           set(func(w *account.Workspace) *account.PermissionMode { return &w.Settings.PermissionMode }),
 	"requireExpiry":            set(func(w *account.Workspace) *bool { return &w.Settings.RequireExpiry }),
+	"selfRotation":             selfRotation,
+	"maxKeys":                  set(func(w *account.Workspace) *int64 { return &w.Plan.MaxKeys }),
+	"maxMembers":               set(func(w *account.Workspace) *int64 { return &w.Plan.MaxMembers }),
+	"maxRoles":                 set(func(w *account.Workspace) *int64 { return &w.Plan.MaxRoles }),
+	"maxEventsPerDay":          set(func(w *account.Workspace) *int64 { return &w.Plan.MaxEventsPerDay }),
 	"maxKeyLifetimeSeconds":    duration(func(w *account.Workspace) *time.Duration { return &w.Settings.MaxKeyLifetime }),
 	"defaultRequestsPerMinute": set(func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerMinute }),
 	"defaultRequestsPerDay":    set(func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerDay }),

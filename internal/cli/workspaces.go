@@ -71,6 +71,7 @@ func (r *remote) printWorkspace(a *app, w keyward.Workspace) error {
 	facts(a.Out, "id", w.ID, "name", w.Name, "active", yesNo(w.IsActive), "owner", w.OwnerID,
 		"permission mode", w.Settings.PermissionMode, "default limits", limits(w.Settings.DefaultRateLimit),
 		"longest key lifetime", life, "expiry required", yesNo(w.Settings.RequireExpiry),
+		"self-rotation", w.Settings.SelfRotation,
 		"plan", quotas(w.Plan), "created", moment(&w.CreatedAt))
 	return nil
 }
@@ -80,6 +81,7 @@ type workspaceSettings struct {
 	PermissionMode string `enum:"frozen,capped," default:"" placeholder:"MODE" help:"frozen: keys keep what they were granted; capped: they lose what their creator loses."`
 	MaxKeyLifetime string `placeholder:"SPAN" help:"The longest that a key may live, such as 90d; none takes the bound away."`
 	RequireExpiry  *bool  `help:"Whether every key must expire."`
+	SelfRotation   string `enum:"allowed,forbidden," default:"" placeholder:"WORD" help:"Whether a key may rotate itself without api-keys:write: allowed or forbidden."`
 	PerMinute      string `placeholder:"N" help:"Requests per minute of keys that name no limit; none for unlimited."`
 	PerDay         string `placeholder:"N" help:"Requests per day of keys that name no limit; none for unlimited."`
 }
@@ -90,6 +92,9 @@ func (s *workspaceSettings) update() (u keyward.SettingsUpdate, err error) {
 	}
 	if s.RequireExpiry != nil {
 		u.RequireExpiry = keyward.Set(*s.RequireExpiry)
+	}
+	if s.SelfRotation != "" {
+		u.SelfRotation = keyward.Set(s.SelfRotation)
 	}
 	switch s.MaxKeyLifetime {
 	case "":

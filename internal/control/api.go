@@ -111,6 +111,7 @@ type SettingsInput struct {
 	DefaultRateLimit      Optional[LimitsInput]
 	MaxKeyLifetimeSeconds Optional[int64]
 	RequireExpiry         Optional[bool]
+	SelfRotation          Optional[string]
 }
 
 // OwnerInput is a new workspace's first member.

@@ -239,5 +239,8 @@ func settingsInput(o Optional[SettingsInput], was account.Settings) (account.Set
 	if in.RequireExpiry.Set {
 		out.RequireExpiry = in.RequireExpiry.Value
 	}
+	if in.SelfRotation.Set && !out.SetSelfRotation(in.SelfRotation.Value) {
+		return was, fault.Invalid("settings.selfRotation", "must be allowed or forbidden")
+	}
 	return out, nil
 }

@@ -242,12 +242,25 @@ func (s *Service) RotateSelf(ctx context.Context, c Caller, overlapSeconds int64
 				fault.Detail{Field: "Authorization", Message: "an API key is needed"})
 		}
 		k := *a.key
+		if err := mayRotateItself(tx.View, &k); err != nil {
+			return err
+		}
 		a.holds = k.Permissions // what the value carries already, whatever a capped workspace leaves of it now
 		var err error
 		out, err = s.rotateOnce(tx, a, &k, overlapSeconds, i)
 		return err
 	})
 	return out, err
+}
+
+// mayRotateItself asks the settings of the key's workspace. Where they forbid it, the right to write keys is needed, by the key's id.
+func mayRotateItself(v *store.View, k *apikey.Key) error {
+	ws, err := v.Workspace(k.Workspace)
+	if err != nil || !ws.Settings.NoSelfRotation {
+		return err
+	}
+	return fault.New(fault.PermissionDenied, "the workspace forbids keys to rotate themselves",
+		fault.Detail{Field: "Authorization", Message: "settings.selfRotation of the workspace is forbidden"})
 }
 
 // rotateOnce rotates a key that the caller may rotate, or answers what the same request came to before. That comes first: a key that

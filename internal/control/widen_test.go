@@ -31,7 +31,7 @@ var guarded = map[reflect.Type]map[string]string{
 	reflect.TypeFor[apikey.Value](): {"Digest": "Value of a key", "Masked": "says", "Until": "Previous of a key",
 		"LastUsedAt": "says"},
 	reflect.TypeFor[account.Settings](): {"PermissionMode": "mayUnfreeze", "DefaultRateLimit": "creation", "MaxKeyLifetime": "creation and change",
-		"RequireExpiry": "creation and change"},
+		"RequireExpiry": "creation and change", "NoSelfRotation": "mayRotateItself"},
 	reflect.TypeFor[account.Workspace](): {"ID": "fixed", "Name": "says", "IsActive": "switchWorkspace", "Off": "switchWorkspace", "OwnerID": "passOwnership",
 		"Settings": "its fields", "Plan": "an operator's", "CreatedAt": "says", "UpdatedAt": "says"},
 	reflect.TypeFor[account.SwitchedOff](): {"By": "says", "At": "says", "Operator": "switchWorkspace"},

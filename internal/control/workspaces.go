@@ -252,6 +252,7 @@ func workspaceFields(w account.Workspace) fields {
 	return fields{"name": w.Name, "isActive": w.IsActive, "ownerId": string(w.OwnerID),
 		"switchedOffBy": orNull(w.Off.By), "switchedOffAt": stamp(w.Off.At), "switchedOffByServiceKey": w.Off.Operator,
 		"permissionMode": string(w.Settings.PermissionMode), "requireExpiry": w.Settings.RequireExpiry,
+		"selfRotation":             w.Settings.SelfRotation(),
 		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
 		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay),

@@ -70,3 +70,17 @@ func TestT97TheWorkspacesSwitchesAreOfferedToThoseWhoMay(t *testing.T) {
 	h.get("ada", "/settings").want(200).silent(`value="frozen" disabled`)
 	h.post("ada", "/settings", mode("frozen")).want(303)
 }
+
+// Whether keys rotate themselves is a setting like the others: an unticked box forbids it.
+func TestSelfRotationIsASettingOfTheWorkspace(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	const ticked = `name="selfRotation" value="allowed" checked`
+	h.get("ada", "/settings").want(200).says(ticked)
+	form := url.Values{"name": {"Acme"}, "mode": {"frozen"}}
+	h.post("ada", "/settings", form).want(303)
+	h.get("ada", "/settings").want(200).silent(ticked)
+	form.Set("selfRotation", "allowed")
+	h.post("ada", "/settings", form).want(303)
+	h.get("ada", "/settings").want(200).says(ticked)
+}

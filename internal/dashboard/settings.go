@@ -17,6 +17,7 @@ type settingsForm struct {
 	PerMinute, PerDay string
 	LifetimeDays      string
 	RequireExpiry     bool
+	SelfRotation      bool
 	Active            bool
 	MayWrite          bool
 	MayActivate       bool   // switch the workspace on again
@@ -32,7 +33,8 @@ type settingsForm struct {
 func (v *visit) settingsNow() settingsForm {
 	ws := v.may.Workspace
 	f := settingsForm{ID: string(ws.ID), Name: ws.Name, Mode: string(ws.Settings.PermissionMode), RequireExpiry: ws.Settings.RequireExpiry,
-		PerMinute: plain(ws.Settings.DefaultRateLimit.PerMinute), PerDay: plain(ws.Settings.DefaultRateLimit.PerDay)}
+		SelfRotation: !ws.Settings.NoSelfRotation,
+		PerMinute:    plain(ws.Settings.DefaultRateLimit.PerMinute), PerDay: plain(ws.Settings.DefaultRateLimit.PerDay)}
 	if n := ws.Settings.MaxKeyLifetime; n > 0 {
 		f.LifetimeDays = strconv.FormatFloat(n.Hours()/24, 'f', -1, 64)
 	}
@@ -62,7 +64,8 @@ func (v *visit) showSettings(status int, f settingsForm, wrong *problem) error {
 // saveSettings changes name and rules. They hold for keys that are made from now on.
 func (d *Dashboard) saveSettings(v *visit) error {
 	f := settingsForm{Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
-		LifetimeDays: v.form("lifetime"), RequireExpiry: v.form("requireExpiry") == "true"}
+		LifetimeDays: v.form("lifetime"), RequireExpiry: v.form("requireExpiry") == "true",
+		SelfRotation: v.form("selfRotation") == account.SelfRotationAllowed}
 	in, err := f.update()
 	if err == nil {
 		_, err = d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), in)
@@ -85,7 +88,10 @@ func (f settingsForm) update() (control.UpdateWorkspace, error) {
 		return control.UpdateWorkspace{}, err
 	}
 	s := control.SettingsInput{PermissionMode: control.Some(f.Mode), DefaultRateLimit: limits, RequireExpiry: control.Some(f.RequireExpiry),
-		MaxKeyLifetimeSeconds: control.Null[int64]()}
+		MaxKeyLifetimeSeconds: control.Null[int64](), SelfRotation: control.Some(account.SelfRotationForbidden)}
+	if f.SelfRotation {
+		s.SelfRotation = control.Some(account.SelfRotationAllowed)
+	}
 	if f.LifetimeDays != "" {
 		days, err := strconv.ParseFloat(strings.Replace(f.LifetimeDays, ",", ".", 1), 64)
 		seconds := int64(days * 24 * float64(time.Hour/time.Second))

@@ -12,7 +12,7 @@ func TestAWorkspaceItsRolesAndItsMembers(t *testing.T) {
 	at := "/api/v2/workspaces/" + ws
 	a := h.do("PATCH", at, h.root, `{"name":"New","settings":{"permissionMode":"capped","maxKeyLifetimeSeconds":60,"defaultRateLimit":{"requestsPerMinute":5}}}`).want(200)
 	form := regexp.MustCompile(`"workspace":{"id":"` + ws + `","name":"New","isActive":true,"ownerId":"u-owner","createdAt":"[^"]+","updatedAt":"[^"]+",` +
-		`"settings":{"permissionMode":"capped","defaultRateLimit":{"requestsPerMinute":5,"requestsPerDay":null},"maxKeyLifetimeSeconds":60,"requireExpiry":false},` +
+		`"settings":{"permissionMode":"capped","defaultRateLimit":{"requestsPerMinute":5,"requestsPerDay":null},"maxKeyLifetimeSeconds":60,"requireExpiry":false,"selfRotation":"allowed"},` +
 		`"plan":{"requestsPerMinute":null,"requestsPerDay":null,"maxKeys":null,"maxMembers":null,"maxRoles":null,"maxEventsPerDay":null}}`)
 	if !form.MatchString(a.Body.String()) {
 		t.Error(a.Body)

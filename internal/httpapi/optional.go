@@ -30,6 +30,7 @@ func settingsGiven(o strictjson.Optional[wire.SettingsInput]) control.Optional[c
 		DefaultRateLimit:      limitsGiven(o.Value.DefaultRateLimit),
 		MaxKeyLifetimeSeconds: clearable(o.Value.MaxKeyLifetimeSeconds),
 		RequireExpiry:         given(o.Value.RequireExpiry),
+		SelfRotation:          given(o.Value.SelfRotation),
 	}}
 }
 

@@ -74,6 +74,7 @@ func workspace(w account.Workspace) wire.Workspace {
 			DefaultRateLimit:      rateLimit(w.Settings.DefaultRateLimit),
 			MaxKeyLifetimeSeconds: wire.LimitOrNull(int64(w.Settings.MaxKeyLifetime / time.Second)),
 			RequireExpiry:         w.Settings.RequireExpiry,
+			SelfRotation:          w.Settings.SelfRotation(),
 		},
 		Plan: wire.Plan{
 			MaxKeys: wire.LimitOrNull(w.Plan.MaxKeys), MaxMembers: wire.LimitOrNull(w.Plan.MaxMembers),

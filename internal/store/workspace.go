@@ -11,13 +11,14 @@ import (
 
 const selectWorkspaces = `SELECT id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day,
 	max_lifetime_ms, require_expiry, created_ms, updated_ms, off_by, off_ms, off_by_operator,
-	max_keys, max_members, max_roles, max_events_per_day FROM workspaces`
+	max_keys, max_members, max_roles, max_events_per_day, no_self_rotation FROM workspaces`
 
 func scanWorkspace(r Rows) (w account.Workspace, err error) {
 	var lifetime, created, updated, off int64
 	err = r.Scan(&w.ID, &w.Name, &w.IsActive, &w.OwnerID, &w.Settings.PermissionMode, &w.Settings.DefaultRateLimit.PerMinute,
 		&w.Settings.DefaultRateLimit.PerDay, &lifetime, &w.Settings.RequireExpiry, &created, &updated, &w.Off.By, &off, &w.Off.Operator,
-		&w.Plan.MaxKeys, &w.Plan.MaxMembers, &w.Plan.MaxRoles, &w.Plan.MaxEventsPerDay)
+		&w.Plan.MaxKeys, &w.Plan.MaxMembers, &w.Plan.MaxRoles, &w.Plan.MaxEventsPerDay,
+		&w.Settings.NoSelfRotation)
 	w.Settings.MaxKeyLifetime = time.Duration(lifetime) * time.Millisecond
 	w.CreatedAt, w.UpdatedAt, w.Off.At = fromMillis(created), fromMillis(updated), fromMillis(off)
 	if w.IsActive {
@@ -52,19 +53,20 @@ func (tx *Tx) PutWorkspace(w account.Workspace) error {
 	s := w.Settings
 	err := tx.exec(`INSERT INTO workspaces (id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day,
 			max_lifetime_ms, require_expiry, created_ms, updated_ms, off_by, off_ms, off_by_operator,
-			max_keys, max_members, max_roles, max_events_per_day)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			max_keys, max_members, max_roles, max_events_per_day, no_self_rotation)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, is_active = excluded.is_active, owner_id = excluded.owner_id,
 			permission_mode = excluded.permission_mode, default_per_minute = excluded.default_per_minute,
 			default_per_day = excluded.default_per_day, max_lifetime_ms = excluded.max_lifetime_ms,
 			require_expiry = excluded.require_expiry, updated_ms = excluded.updated_ms, off_by = excluded.off_by,
 			off_ms = excluded.off_ms, off_by_operator = excluded.off_by_operator,
 			max_keys = excluded.max_keys, max_members = excluded.max_members, max_roles = excluded.max_roles,
-			max_events_per_day = excluded.max_events_per_day
+			max_events_per_day = excluded.max_events_per_day, no_self_rotation = excluded.no_self_rotation
 		WHERE workspaces.deleted_ms = 0`,
 		w.ID, w.Name, toInt(w.IsActive), w.OwnerID, s.PermissionMode, s.DefaultRateLimit.PerMinute, s.DefaultRateLimit.PerDay,
 		s.MaxKeyLifetime.Milliseconds(), toInt(s.RequireExpiry), millis(w.CreatedAt), millis(w.UpdatedAt), w.Off.By,
-		millis(w.Off.At), toInt(w.Off.Operator), w.Plan.MaxKeys, w.Plan.MaxMembers, w.Plan.MaxRoles, w.Plan.MaxEventsPerDay)
+		millis(w.Off.At), toInt(w.Off.Operator), w.Plan.MaxKeys, w.Plan.MaxMembers, w.Plan.MaxRoles, w.Plan.MaxEventsPerDay,
+		toInt(s.NoSelfRotation))
 	if err != nil {
 		return fmt.Errorf("put workspace: %w", err)
 	}

@@ -41,6 +41,7 @@ type Settings struct {
 	DefaultRateLimit      RateLimit `json:"defaultRateLimit"`
 	MaxKeyLifetimeSeconds *int64    `json:"maxKeyLifetimeSeconds"`
 	RequireExpiry         bool      `json:"requireExpiry"`
+	SelfRotation          string    `json:"selfRotation"`
 }
 
 // SettingsInput are settings as given.
@@ -49,6 +50,7 @@ type SettingsInput struct {
 	DefaultRateLimit      strictjson.Nullable[RateLimitInput] `json:"defaultRateLimit"`
 	MaxKeyLifetimeSeconds strictjson.Nullable[int64]          `json:"maxKeyLifetimeSeconds"`
 	RequireExpiry         strictjson.Optional[bool]           `json:"requireExpiry"`
+	SelfRotation          strictjson.Optional[string]         `json:"selfRotation"`
 }
 
 // CreateWorkspace is the body of POST /workspaces.

@@ -17,7 +17,7 @@ func testWorkspace(_ *testing.T, f *fixture) {
 	w := account.Workspace{ID: id.Workspace(f.ids.Next()), Name: "Zürich % _ '", IsActive: true, OwnerID: "o|1",
 		CreatedAt: f.now(), UpdatedAt: f.now(),
 		Settings: account.Settings{PermissionMode: account.Capped, DefaultRateLimit: ratelimit.Limits{PerMinute: 7, PerDay: ratelimit.Max},
-			MaxKeyLifetime: 90 * 24 * time.Hour, RequireExpiry: true}}
+			MaxKeyLifetime: 90 * 24 * time.Hour, RequireExpiry: true, NoSelfRotation: true}}
 	for range 2 { // inserted, then replaced
 		f.mustUpdate(func(tx *store.Tx) error { return tx.PutWorkspace(w) })
 		f.view(func(v *store.View) error {
