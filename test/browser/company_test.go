@@ -55,7 +55,7 @@ func found(t *testing.T) setup {
 	c.must(err)
 	s := setup{URL: c.kw.URL, Root: c.kw.RootKey, Chromium: chromium, Links: map[string]string{}, Hostile: hostile,
 		Value: c.values["Nightly report"], Leos: c.values["leo leaves"],
-		IDs: map[string]string{"key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"], "viewer": c.roles["Viewer"],
+		IDs: map[string]string{"workspace": c.ws, "member": c.roles["Member"], "support": c.roles["Support"], "key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"], "viewer": c.roles["Viewer"],
 			"hostileRole": c.roles["<script>globalThis.pwned=1</script>"]}}
 	for who, user := range map[string]string{"owner": "ada", "admin": "amy", "developer": "dora", "viewer": "eve", "leaver": "zoe"} {
 		link, err := c.client.CreateSignInLink(t.Context(), keyward.SignInLinkRequest{WorkspaceID: c.ws, UserID: user})

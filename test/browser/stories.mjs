@@ -2,6 +2,7 @@ import { run, story, violations, want } from './harness.mjs';
 import './pages.mjs';
 import './keys.mjs';
 import './people.mjs';
+import './choices.mjs';
 import './attacks.mjs';
 
 story('nothing was forbidden, broke, or was asked of another place in any story', async () => {
