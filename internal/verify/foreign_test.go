@@ -78,7 +78,7 @@ func TestT99AKindWithoutItsSecretIsNoAnswer(t *testing.T) {
 }
 
 func TestT99AForeignValueCostsNoAllocation(t *testing.T) {
-	b := newBench(t, "a pepper")
+	b := newBench(t)
 	b.imported(true)
 	var v verify.Verdict
 	for _, key := range []string{stranger, stranger + "-unknown"} {

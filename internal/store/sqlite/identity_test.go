@@ -481,3 +481,33 @@ func TestADatabaseOfBeforeTheMarkIsKnownByItsTables(t *testing.T) {
 		t.Errorf("the mark is %x, %v", mark, err)
 	}
 }
+
+// A program that takes no lock, such as sqlite3 or a move, may begin the log of changes anew: the database is the same.
+func TestT102ALogThatAnotherProgramHasBegunIsNoReasonToRefuse(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keyward.db")
+	if err := start(t, open(t, path)).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 20 { // one of them takes the inode of the log that is gone, so that the next log has another
+		if err := os.WriteFile(fmt.Sprint(path, ".inode", n), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := sqlite.Open(path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Write(t.Context(), func(q store.SQL) error {
+		_, err := q.Exec(t.Context(), "CREATE TABLE scratch (a INTEGER)")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	db, err := sqlite.Open(path, sqlite.Options{Lock: true})
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	_ = db.Close()
+}

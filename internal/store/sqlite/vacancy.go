@@ -136,6 +136,7 @@ func pagesIn(path string, page int64) (map[uint32]bool, error) {
 
 // belongs refuses a log of changes that belongs to another file than the one beside it: a backup was put in place and the log of the
 // database before stayed, and SQLite would apply it. The lock remembers both by what they are. Where both are others, they came together.
+// Another log beside the same database is one that a program without the lock has begun, such as sqlite3 or a move.
 func belongs(h *held, path string) error {
 	log, err := os.Stat(path + "-wal")
 	if err != nil || log.Size() == 0 {
@@ -148,7 +149,7 @@ func belongs(h *held, path string) error {
 		return nil // a lock of a program that did not write it down
 	}
 	id, _ := identify(log)
-	if (was == h.id) != (wasLog == id) {
+	if was != h.id && wasLog == id {
 		return fmt.Errorf("the database %s was replaced and the log of changes %s-wal was not: it belongs to the database before; "+
 			"move the log to where that database is, or away", path, filepath.Base(path))
 	}
