@@ -29,11 +29,12 @@ type conn struct {
 
 	admitted bool // the request's credential was looked at before its body
 
-	in    []byte  // what was read and not yet answered
-	reply *answer // from when a request is answered to when that is written
-	head  head
-	check httpapi.PlainCheck
-	until time.Time // the deadline that is set; zero while a request has to be complete promptly
+	in     []byte  // what was read and not yet answered
+	reply  *answer // from when a request is answered to when that is written
+	head   head
+	caller httpapi.Remembered
+	check  httpapi.PlainCheck
+	until  time.Time // the deadline that is set; zero while a request has to be complete promptly
 }
 
 // answer is what a door puts its reply into. Connections share them, so that the memory of the last answer, which is near, is that of the
@@ -62,6 +63,7 @@ func (c *conn) release() {
 func (c *conn) serve() {
 	gone := false
 	defer func() {
+		c.caller.Forget()
 		if p := recover(); p != nil {
 			c.server.failed(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
@@ -168,7 +170,7 @@ func (c *conn) admits() bool {
 }
 
 func (c *conn) admit() bool {
-	c.admitted = c.server.door.Admits(textOf(c.head.token), c.server.client(c.peer, c.head.forwarded))
+	c.admitted = c.server.door.Admits(textOf(c.head.token), c.server.client(c.peer, c.head.forwarded), &c.caller)
 	return c.admitted
 }
 
@@ -233,7 +235,7 @@ func (c *conn) answer() step {
 		return c.answerCheck()
 	}
 	body := c.in[h.size : h.size+h.body]
-	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body}
+	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body, Caller: &c.caller}
 	r := answers.Get().(*answer)
 	c.reply = r
 	r.Body = append(r.Body[:0], emptyRoom[:]...)

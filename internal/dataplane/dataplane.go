@@ -27,7 +27,7 @@ type Door interface {
 	http.Handler
 	Quick(*httpapi.Plain, *httpapi.Reply) bool
 	// Admits tells whether a token may ask, before what it asks is read.
-	Admits(token string, client netip.Addr) bool
+	Admits(token string, client netip.Addr, caller *httpapi.Remembered) bool
 	QuickCheck(*httpapi.PlainCheck, *httpapi.Reply) bool
 	// Client is who asks, by the peer's address and the X-Forwarded-For that it sent.
 	Client(peer netip.Addr, forwarded []string) netip.Addr

@@ -21,7 +21,7 @@ import (
 type seen struct{}
 
 func (seen) Quick(*httpapi.Plain, *httpapi.Reply) bool           { return false }
-func (seen) Admits(string, netip.Addr) bool                      { return true }
+func (seen) Admits(string, netip.Addr, *httpapi.Remembered) bool { return true }
 func (seen) QuickCheck(*httpapi.PlainCheck, *httpapi.Reply) bool { return false }
 func (seen) Client(peer netip.Addr, _ []string) netip.Addr       { return peer }
 func (seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -125,7 +125,7 @@ func New(c Config) *API {
 	}
 	a := &api{Config: c, redact: newRedactor(c.Format), codec: hotwire.New(c.Catalogue)}
 	a.desks.New = func() any { return &desk{reader: a.codec.Reader()} }
-	a.ids = id.NewGenerator(c.Now, rand.Reader)
+	a.ids = id.NewGenerator(c.Now, rand.Reader).InBatches()
 	a.mux = a.router()
 	return &API{a}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/hotwire"
-	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -40,7 +39,12 @@ type Plain struct {
 	RequestID string     // as the client gave it, "" where it gave none
 	Client    netip.Addr // who asks, as far as the trusted proxies tell
 	Body      []byte
+	// Caller remembers the credential between the requests of a connection; nil does not.
+	Caller *Remembered
 }
+
+// Remembered is what a connection remembers of its caller.
+type Remembered = verify.Remembered
 
 // Reply is the answer to a Plain.
 type Reply struct {
@@ -61,10 +65,10 @@ func (d *API) Quick(p *Plain, reply *Reply) bool {
 }
 
 // Admits tells whether a service key calls that may ask, before anything large is read of what it asks. It counts nothing.
-func (d *API) Admits(token string, client netip.Addr) bool {
+func (d *API) Admits(token string, client netip.Addr, caller *Remembered) bool {
 	desk := d.a.desks.Get().(*desk)
 	defer d.a.desks.Put(desk)
-	return d.a.mayVerify(desk, &Plain{Token: token, Client: client})
+	return d.a.mayVerify(desk, &Plain{Token: token, Client: client, Caller: caller}, d.a.Engine.Look())
 }
 
 // Client is who asks, by the peer's address and the lines of X-Forwarded-For.
@@ -75,9 +79,10 @@ func (d *API) Client(peer netip.Addr, forwarded []string) netip.Addr {
 // desk is what one quick answer needs beside the request. Desks are used again.
 type desk struct {
 	reader    *hotwire.Reader
-	principal verify.Principal
+	caller    account.ServiceKey
 	questions []verify.Question
 	batch     verify.Batch
+	verdict   verify.Verdict
 	decision  gateway.Decision
 	check     PlainCheck
 	checked   Reply
@@ -86,7 +91,7 @@ type desk struct {
 }
 
 func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
-	start := a.Now()
+	start := a.Engine.Look()
 	defer func() {
 		if p := recover(); p != nil { // it goes the long way, where a panic is answered
 			a.Logger.Error("the quick way broke", "error", p, "stack", string(debug.Stack()))
@@ -97,16 +102,16 @@ func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
 	if p.Batch {
 		on = verifyMany
 	}
-	if p.RequestID != "" && (!plainID(p.RequestID) || session.Leaks(p.RequestID)) || !a.mayVerify(d, p) || !d.read(p) {
+	if p.RequestID != "" && (!plainID(p.RequestID) || session.Leaks(p.RequestID)) || !a.mayVerify(d, p, start) || !d.read(p) {
 		return false
 	}
 	reply.Status, reply.RetryAfter = http.StatusOK, ""
 	if reply.RequestID = p.RequestID; p.RequestID == "" {
-		reply.RequestID = a.ids.Next()
+		reply.RequestID = a.ids.NextAt(start.UnixMilli())
 	}
 	before := len(reply.Body)
 	var cause error
-	if err := a.quickAnswers(d, on, reply); err != nil {
+	if err := a.quickAnswers(d, on, reply, start); err != nil {
 		f := faultOf(err)
 		cause = f
 		reply.Status, reply.Body = f.Code.Status(), append(reply.Body[:before], a.refusal(f, reply.RequestID)...)
@@ -114,24 +119,21 @@ func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
 			reply.RetryAfter = retryAfter
 		}
 	}
-	end := a.Now()
-	took := end.Sub(start)
+	took := a.Engine.Look().Since(start)
 	a.Observer.ObserveRequest(on.operation, http.MethodPost, reply.Status, took.Seconds())
 	if standsFor := a.AccessLog.Lines(cause != nil, took); standsFor > 0 || cause != nil {
 		l := line{standsFor: standsFor, method: http.MethodPost, route: on.route, operation: on.operation, status: reply.Status, took: took,
-			bytes: int64(len(reply.Body) - before), caller: "service_key", callerID: string(d.principal.Service.ID),
+			bytes: int64(len(reply.Body) - before), caller: "service_key", callerID: string(d.caller.ID),
 			requestID: reply.RequestID, client: p.Client, cause: cause}
-		d.line = a.writeQuickly(&l, end, d.line)
+		d.line = a.writeQuickly(&l, a.Now(), d.line)
 	}
 	return true
 }
 
 // mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would cost, is not
 // looked up.
-func (a *api) mayVerify(d *desk, p *Plain) bool {
-	env, ok := a.Format.Parse(p.Token)
-	return ok && env == keyfmt.Service && a.Engine.Authenticate(p.Token, p.Client, &d.principal) == verify.Valid &&
-		d.principal.IsService && d.principal.Service.Has(account.ScopeVerify)
+func (a *api) mayVerify(d *desk, p *Plain, now verify.Instant) bool {
+	return a.Engine.AuthenticateService(p.Token, p.Client, now, p.Caller, &d.caller) == verify.Valid && d.caller.Has(account.ScopeVerify)
 }
 
 // read reads all that is asked.
@@ -147,21 +149,28 @@ func (d *desk) read(p *Plain) (ok bool) {
 	return d.reader.Question(p.Body, &d.questions[0])
 }
 
-func (a *api) quickAnswers(d *desk, on *hot, reply *Reply) (err error) {
+func (a *api) quickAnswers(d *desk, on *hot, reply *Reply, now verify.Instant) (err error) {
 	b := append(reply.Body, on.head...)
 	var within *account.Reach
-	if s := &d.principal.Service; !s.Bounds.All() {
+	if s := &d.caller; !s.Bounds.All() {
 		within = &s.Bounds.Reach
 	}
 	for i := range d.questions {
 		d.questions[i].Within = within
 	}
-	d.batch.Begin(a.Engine, d.questions)
+	if on == verifyMany {
+		d.batch.Begin(a.Engine, d.questions)
+	}
 	for i := range d.questions {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		v := d.batch.Next()
+		v := &d.verdict
+		if on == verifyMany {
+			v = d.batch.Next()
+		} else {
+			a.Engine.CheckAt(&d.questions[i], v, now)
+		}
 		a.Observer.ObserveVerdict(string(v.Code))
 		if v.Code == verify.Unavailable && on == verifyOne {
 			return unavailable()
@@ -170,7 +179,9 @@ func (a *api) quickAnswers(d *desk, on *hot, reply *Reply) (err error) {
 			return err
 		}
 	}
-	d.batch = verify.Batch{} // what a cold batch needed is not kept
+	if on == verifyMany {
+		d.batch = verify.Batch{} // what a cold batch needed is not kept
+	}
 	reply.Body = append(b, on.tail...)
 	return nil
 }

@@ -26,7 +26,7 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	d := a.desks.Get().(*desk)
 	defer a.desks.Put(d)
 	p.Client = a.client(r)
-	if r.ContentLength > quickBody && !a.mayVerify(d, &p) { // nothing large is read for a credential that is none
+	if r.ContentLength > quickBody && !a.mayVerify(d, &p, a.Engine.Look()) { // nothing large is read for a credential that is none
 		return false
 	}
 	if int64(cap(d.body)) < r.ContentLength {

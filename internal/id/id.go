@@ -31,30 +31,52 @@ type Generator struct {
 
 	mu   sync.Mutex
 	last uint64 // milliseconds << 12 | counter
+	left []byte // of pool, not yet used
+	most int    // bytes that are read at once
+	pool [512]byte
 }
 
 // NewGenerator takes its time from now and its chance from rand.
 func NewGenerator(now func() time.Time, rand io.Reader) *Generator {
-	return &Generator{now: now, rand: rand}
+	return &Generator{now: now, rand: rand, most: size}
 }
 
+// InBatches has the generator read the randomness of 64 ids at once, where each reading is a call of the system. It is for ids that name
+// nothing that is kept, such as those of requests: a machine that is copied while it runs may give the same chance to two ids.
+func (g *Generator) InBatches() *Generator {
+	g.most = len(g.pool)
+	return g
+}
+
+// size is how much randomness an id takes, in bytes.
+const size = 8
+
 // Next gives a new UUID. It panics where the source of randomness fails: no id is better than a guessable one.
-func (g *Generator) Next() string {
+func (g *Generator) Next() string { return g.NextAt(g.now().UnixMilli()) }
+
+// NextAt is Next for a caller that knows the time, in Unix milliseconds.
+func (g *Generator) NextAt(ms int64) string {
 	var b [16]byte
-	if _, err := io.ReadFull(g.rand, b[8:]); err != nil {
-		panic(fmt.Errorf("id: read randomness: %w", err))
-	}
-	t := g.tick()
+	t := g.take(uint64(ms)<<12, b[8:])
 	binary.BigEndian.PutUint64(b[:8], t>>12<<16|0x7000|t&0xfff)
 	b[8] = b[8]&0x3f | 0x80
 	return Format(b)
 }
 
-// tick advances the 48-bit millisecond clock with its 12-bit counter (RFC 9562, section 6.2, method 1 with a borrowed tick).
-func (g *Generator) tick() uint64 {
-	t := uint64(g.now().UnixMilli()) << 12
+// take fills chance with randomness that is used for nothing else, and advances the 48-bit millisecond clock with its 12-bit counter
+// (RFC 9562, section 6.2, method 1 with a borrowed tick).
+func (g *Generator) take(t uint64, chance []byte) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if len(g.left) == 0 {
+		if _, err := io.ReadFull(g.rand, g.pool[:g.most]); err != nil {
+			panic(fmt.Errorf("id: read randomness: %w", err))
+		}
+		g.left = g.pool[:g.most]
+	}
+	copy(chance, g.left[:size])
+	clear(g.left[:size]) // what was given is in memory no more
+	g.left = g.left[size:]
 	if t <= g.last {
 		t = g.last + 1
 	}

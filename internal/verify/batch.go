@@ -65,7 +65,7 @@ func (b *Batch) answerFrom(i int) {
 			waiting = append(waiting, j)
 		}
 	}
-	began := b.engine.now().elapsed
+	began := b.engine.Look().elapsed
 	var at atomic.Int64
 	var workers sync.WaitGroup
 	var broken atomic.Pointer[any]
@@ -78,7 +78,7 @@ func (b *Batch) answerFrom(i int) {
 			}()
 			for n := int(at.Add(1)) - 1; n < len(waiting); n = int(at.Add(1)) - 1 {
 				q := &b.questions[waiting[n]]
-				q.wait = max(batchPatience-(b.engine.now().elapsed-began), time.Nanosecond)
+				q.wait = max(batchPatience-(b.engine.Look().elapsed-began), time.Nanosecond)
 				b.engine.Check(q, &b.ahead[waiting[n]-i])
 				q.wait = 0
 			}

@@ -13,12 +13,12 @@ import (
 )
 
 // decide goes through the codes in the contract's order.
-func (e *Engine) decide(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) {
+func (e *Engine) decide(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now Instant) {
 	e.found(facts, t, q, v, now)
 }
 
 // found is decide, and tells the digest by which the key was found.
-func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) keyfmt.Digest {
+func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now Instant) keyfmt.Digest {
 	by, ok := e.find(facts, t, q.Key, &v.Key)
 	if !ok {
 		v.Code = NotFound
@@ -32,7 +32,7 @@ func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v 
 }
 
 // judge decides on the key that was found.
-func (e *Engine) judge(q *Question, v *Verdict, now instant) {
+func (e *Engine) judge(q *Question, v *Verdict, now Instant) {
 	if (v.Key.Until != 0 || v.Key.ExpiresAt != 0) && !q.caller && e.doubt != nil && e.doubt() {
 		*v = Verdict{Code: Unavailable}
 		return

@@ -19,7 +19,7 @@ func (e *Engine) Foresee(d keyfmt.Digest, q Question, v *Verdict) {
 		v.Code = NotFound
 		return
 	}
-	e.judge(&q, v, e.now())
+	e.judge(&q, v, e.Look())
 }
 
 // Standing asks how the limits of a verdict's key stand, and spends nothing. ok is false where nothing is counted.

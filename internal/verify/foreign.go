@@ -26,7 +26,7 @@ func (e *Engine) foreign(facts *replica.Replica) *kindsInUse {
 }
 
 // strange decides on a text that is not of our form, and tells the digest by which the key was found.
-func (e *Engine) strange(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) (by keyfmt.Digest) {
+func (e *Engine) strange(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now Instant) (by keyfmt.Digest) {
 	if by, v.Code = e.findStrange(facts, t, q.Key, &v.Key); v.Code == Valid {
 		e.judge(q, v, now)
 		e.offer(q, by, v)

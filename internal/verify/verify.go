@@ -138,28 +138,21 @@ func (e *Engine) Use(r *replica.Replica) { e.replica.Store(r) }
 // Check answers q in v, all of which it sets. It allocates nothing but the set of missing permissions, and, where a capped workspace
 // narrows a set by a role for the first time, what is left of it; with a pepper, now and then, an HMAC.
 func (e *Engine) Check(q *Question, v *Verdict) {
+	e.CheckAt(q, v, e.Look())
+}
+
+// CheckAt is Check at an instant that the caller has looked at just now.
+func (e *Engine) CheckAt(q *Question, v *Verdict, now Instant) {
 	*v = Verdict{}
 	facts := e.replica.Load()
 	trace := facts.Trace(q.Key)
-	now := e.now()
 	e.check(facts, &trace, q, v, now)
 	if e.recorder != nil && !q.DryRun && v.Code != wouldWait {
 		e.recorder.Record(now.ms, v)
 	}
 }
 
-// instant is when a decision is made.
-type instant struct {
-	ms      int64         // Unix milliseconds
-	elapsed time.Duration // on the limiter's clock; 0 where nobody has read it
-}
-
-func (e *Engine) now() (t instant) {
-	t.ms, t.elapsed = e.clocks()
-	return t
-}
-
-func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now instant) {
+func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now Instant) {
 	env, ok := e.format.Parse(q.Key)
 	switch {
 	case !ok:
@@ -188,7 +181,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	*p = Principal{}
 	facts := e.replica.Load()
 	trace := facts.Trace(token)
-	now := e.now()
+	now := e.Look()
 	env, ok := e.format.Parse(token)
 	switch {
 	case !ok:
@@ -219,7 +212,7 @@ func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 	switch {
 	case !ok:
 		by, v.Code = e.findStrange(facts, &trace, presented, &v.Key)
-		if v.Code == Valid && past(v.Key.Until, e.now().ms) {
+		if v.Code == Valid && past(v.Key.Until, e.Look().ms) {
 			*v = Verdict{Code: NotFound}
 		}
 		return by
@@ -227,7 +220,7 @@ func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 		v.Code = Unavailable
 		return by
 	}
-	if by, ok = e.find(facts, &trace, presented, &v.Key); env == keyfmt.Service || !ok || past(v.Key.Until, e.now().ms) {
+	if by, ok = e.find(facts, &trace, presented, &v.Key); env == keyfmt.Service || !ok || past(v.Key.Until, e.Look().ms) {
 		*v = Verdict{Code: NotFound}
 		return by
 	}
@@ -238,20 +231,5 @@ func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 // ServiceStands tells whether the digest is that of a service key that is good now.
 func (e *Engine) ServiceStands(presented keyfmt.Digest) bool {
 	k, ok := e.replica.Load().LookupService(presented)
-	return ok && !k.Expired(time.UnixMilli(e.now().ms))
-}
-
-// service decides on a service key: good, expired or not there. To a call from outside its networks it is not there.
-func (e *Engine) service(facts *replica.Replica, token string, ip netip.Addr, now int64, p *Principal) {
-	k, ok := e.findService(facts, token)
-	switch {
-	case !ok || !account.AddrWithin(ip, k.Bounds.AllowedIPs):
-		p.Code = NotFound
-		return
-	case k.Expired(time.UnixMilli(now)):
-		p.Code = Expired
-	default:
-		p.Code = Valid
-	}
-	p.IsService, p.Service, p.Presented = true, k, k.Digest.Sum
+	return ok && !k.Expired(time.UnixMilli(e.Look().ms))
 }
