@@ -307,7 +307,7 @@ func (l *lab) against(s *site, what, request, want string, r *result) ([]float64
 		return nil, err
 	}
 	musts := []bound{{}, atLeast(0.7), atLeast(1.2)}
-	aims := []bound{{}, atLeast(0.9), atLeast(2)}
+	aims := []bound{{}, atLeast(1.65), atLeast(1.65)}
 	for i, door := range []string{"", "default listener", "data plane"}[:len(doors)] {
 		if i == 0 {
 			continue
