@@ -311,13 +311,18 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 		return err
 	}
 	err = tx.execBeside(`UPDATE api_keys SET user_id = ?, name = ?, environment = ?, is_active = ?, is_revoked = ?, is_orphan = ?,
-			set_id = ?, per_minute = ?, per_day = ?, allowed_ips = ?, description = ?, metadata = ?, created_ms = ?, updated_ms = ?,
+			per_minute = ?, per_day = ?, allowed_ips = ?, description = ?, metadata = ?, created_ms = ?, updated_ms = ?,
 			last_used_ms = ?, expires_ms = ?, masked = ?, pepper = ?, digest = ?, has_previous = ?, value_ms = ?, disabled_by = ?, disabled_ms = ?,
 			disabled_by_right = ? WHERE id = ?`,
 		k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan),
-		set, k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
+		k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
 		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
 		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right), k.ID)
+	if err == nil && set != before.set {
+		// Apart from the rest: SQLite keeps a journal of a statement that changes a foreign key, and lets go of it in a time that grows with
+		// all that the transaction has written.
+		err = tx.execBeside(`UPDATE api_keys SET set_id = ? WHERE id = ?`, set, k.ID)
+	}
 	if err != nil {
 		return err
 	}
