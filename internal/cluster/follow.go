@@ -107,6 +107,7 @@ func (n *Node) load(ctx context.Context) error {
 	if err := n.beat(ctx); err != nil { // before the snapshot: whoever commits after it knows that we may lack the change
 		return err
 	}
+	n.stats.revision.Store(0) // nothing is settled in the new copy
 	r := n.renew()
 	n.reload.Store(false)
 	err := n.fill(ctx, r)

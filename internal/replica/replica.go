@@ -78,6 +78,7 @@ type Replica struct {
 	operators  map[id.ServiceKey]*serviceNode
 	leaving    []*workspace // gone, and not swept yet
 	marks      []mark       // of what is gone, for Sweep to forget
+	floor      int64        // changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
 	scratch    []byte       // where texts are put together
 	kinds      kinds        // of the digests of foreign values
 	had, has   []keyfmt.Digest
@@ -142,7 +143,7 @@ func (r *Replica) Ready() bool {
 
 // Apply takes over committed changes, all those of one transaction in one call. Of each object only a newer revision wins,
 // so changes may come twice or late; revision 0, the initial load, wins over nothing but itself. An object that is gone stays so
-// against older revisions until Sweep forgets it, and a workspace stays gone for good. The replica keeps the
+// against older revisions: until Sweep forgets it by its mark, and from then on because Sweep has everything up to there dropped. The replica keeps the
 // service keys that the changes point to: the caller must not write to them again.
 //
 // When Apply returns, every verification that starts sees the changes. One that runs meanwhile sees each object either as it was
@@ -155,8 +156,10 @@ func (r *Replica) Apply(changes []feed.Change) {
 		for n < len(changes) && changes[n].Revision == changes[0].Revision {
 			n++
 		}
-		r.applyTransaction(changes[:n])
-		r.SetRevision(changes[0].Revision)
+		if revision := changes[0].Revision; revision == 0 || revision > r.floor {
+			r.applyTransaction(changes[:n])
+			r.SetRevision(revision)
+		}
 		changes = changes[n:]
 	}
 }

@@ -357,3 +357,18 @@ func TestPackedNetworksAreTheListAndHoldTheSameAddresses(t *testing.T) {
 		t.Error("a list is not what was packed")
 	}
 }
+
+func TestT27AChangeThatComesAfterItsMarkWasSweptBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	r := house()
+	r.Apply(at(11, keyGone("x")))
+	r.Apply(at(12, feed.Change{WorkspaceGone: "other"}))
+	r.Sweep(12)
+	r.Apply(at(10, key("w", "ann", "x"), workspace("other"), key("other", "ann", "y")))
+	if finds(r, "x") || finds(r, "y") || r.Size() != 1 {
+		t.Errorf("found %v and %v of %d keys", finds(r, "x"), finds(r, "y"), r.Size())
+	}
+	if r.Apply(at(13, key("w", "ann", "z"))); !finds(r, "z") {
+		t.Error("a new change was dropped")
+	}
+}

@@ -3,8 +3,9 @@ package replica
 import "github.com/keyward/keyward/internal/id"
 
 // Sweep gives back the memory of workspaces that are gone, of texts that are not in use, and of the marks that deleted objects leave.
-// Marks are forgotten up to the revision settled: the caller knows that no change up to it, and no initial load from before it,
-// can still come. It answers how many keys and marks it let go. Readers do not notice it, and writers wait for a batch at most.
+// Marks are forgotten up to the revision settled: the caller knows that every change up to it has been applied, and that no initial load
+// from before it can still come. A change up to it that comes once more, such as a node's own that it publishes late, is dropped from
+// then on: without its mark a deleted key would come back to life. It answers how many keys and marks it let go. Readers do not notice it, and writers wait for a batch at most.
 func (r *Replica) Sweep(settled int64) int {
 	r.sweeping.Lock()
 	defer r.sweeping.Unlock()
@@ -99,6 +100,7 @@ type mark struct {
 func (r *Replica) sweepMarks(settled int64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.floor = max(r.floor, min(settled, r.Revision())) // a number of another history is above what this copy has
 	kept := r.marks[:0]
 	for _, m := range r.marks {
 		if m.revision > settled {
