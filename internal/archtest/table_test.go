@@ -161,7 +161,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
-			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite",
+			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// What nothing inside imports.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // remote is what every command has that calls a server.
@@ -125,10 +126,8 @@ func facts(w io.Writer, pairs ...string) {
 
 // when reads a time that a person gives: a date, a time, or how long from now (12h, 30d).
 func when(s string, now time.Time) (time.Time, error) {
-	for _, form := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(form, s); err == nil {
-			return t, nil
-		}
+	if t, err := text.Instant(s); err == nil {
+		return t, nil
 	}
 	d, err := span(s)
 	if err != nil {

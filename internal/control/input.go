@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
-	"regexp"
 	"slices"
 	"time"
 
@@ -67,12 +66,9 @@ func userInput(field, s string) (id.User, error) {
 	return id.User(s), noCredential(field, s)
 }
 
-var (
-	dateForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-	timeForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$`)
-)
+var ()
 
-// expiryInput reads an instant in the future: RFC 3339 with an offset, or a date alone for its midnight in UTC. Fractions of a
+// expiryInput reads an instant in the future: ISO 8601 with an offset, or a date alone for its midnight in UTC. Fractions of a
 // millisecond are cut off, so that a key never lives longer than was asked for.
 func expiryInput(field string, o Optional[string], now time.Time) (time.Time, error) {
 	if !o.Set || o.Null {
@@ -89,15 +85,8 @@ func expiryInput(field string, o Optional[string], now time.Time) (time.Time, er
 }
 
 func parseInstant(s string) (time.Time, error) {
-	layout := time.RFC3339Nano
-	switch {
-	case dateForm.MatchString(s):
-		layout = time.DateOnly
-	case !timeForm.MatchString(s):
-		return time.Time{}, fault.New(fault.InvalidRequest, "not a time")
-	}
-	t, err := time.Parse(layout, s)
-	return t.UTC().Truncate(time.Millisecond), err
+	t, err := text.Instant(s)
+	return t.Truncate(time.Millisecond), err
 }
 
 // limitInput reads one limit; what is absent stays as it was, null is no limit.

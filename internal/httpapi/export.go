@@ -107,6 +107,6 @@ func (ndjson) fileName() string    { return "keyward-logs.ndjson" }
 func (ndjson) head() string        { return "" }
 
 func (ndjson) row(l wire.Log) (string, error) {
-	line, err := wire.Marshal(l)
+	line, err := wire.MarshalLine(l)
 	return string(line) + "\n", err
 }

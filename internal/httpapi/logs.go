@@ -20,6 +20,9 @@ func (a *api) logs(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if in.Cursor != "" && format != "" && format != "json" {
+		return fault.Invalid("cursor", "goes with pages alone: %s exports all that matches", format)
+	}
 	switch format {
 	case "csv":
 		return a.export(x, in, csv{})

@@ -103,3 +103,24 @@ func TestTheLogIsPagedByOffsetAndByCursor(t *testing.T) {
 		t.Errorf("%s\n%s", byCursor.Body, byOffset.Body)
 	}
 }
+
+func TestAnExportTakesNoCursor(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ws := h.workspace()
+	for _, format := range []string{"csv", "ndjson"} {
+		a := h.do("GET", "/api/v2/workspaces/logs?format="+format+"&cursor=x&workspaceId="+ws, h.root, "").want(400)
+		if !strings.Contains(a.Body.String(), "cursor") {
+			t.Errorf("%s: %s", format, a.Body)
+		}
+	}
+}
+
+func TestTheLogTakesTimesAsISO8601HasThem(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ws := h.workspace()
+	for _, at := range []string{"2026-01-31T08:30Z", "2026-01-31T08:30:00%2B0000", "2026-01-31T08:30:00%2B03"} {
+		h.do("GET", "/api/v2/workspaces/logs?from="+at+"&workspaceId="+ws, h.root, "").want(200)
+	}
+}

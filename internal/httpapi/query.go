@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // query holds the parameters that were given, each once and known to the route.
@@ -112,29 +112,17 @@ func (q query) oneOf(name string, words ...string) (string, error) {
 	return v, nil
 }
 
-var (
-	dateForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-	timeForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$`)
-)
-
-// instant is a time of RFC 3339, or a date alone for its midnight in UTC; zero where it is not given.
+// instant is a time of ISO 8601, or a date alone for its midnight in UTC; zero where it is not given.
 func (q query) instant(name string) (time.Time, error) {
 	v, given := q.values[name]
 	if !given {
 		return time.Time{}, nil
 	}
-	layout := ""
-	switch {
-	case dateForm.MatchString(v):
-		layout = time.DateOnly
-	case timeForm.MatchString(v):
-		layout = time.RFC3339Nano
+	t, err := text.Instant(v)
+	if err != nil {
+		return time.Time{}, fault.Invalid(name, "%v", err)
 	}
-	t, err := time.Parse(layout, v)
-	if err != nil || layout == "" {
-		return time.Time{}, fault.Invalid(name, "want a time such as 2027-01-31T08:00:00Z, or a date such as 2027-01-31")
-	}
-	return t.UTC(), nil
+	return t, nil
 }
 
 const maxPage = 100

@@ -113,3 +113,8 @@ func (o Object) MarshalJSONTo(e *jsontext.Encoder) error {
 func Marshal(v any) ([]byte, error) {
 	return json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 }
+
+// MarshalLine is Marshal for a line of NDJSON: U+2028 and U+2029 are escaped, because many readers end a line there.
+func MarshalLine(v any) ([]byte, error) {
+	return json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true), jsontext.EscapeForJS(true))
+}

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,5 +33,13 @@ func TestAnswersAreWrittenInOneForm(t *testing.T) {
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %s (%v), want %s", c.about, got, err, c.want)
 		}
+	}
+}
+
+func TestNoLineSeparatorStandsInALine(t *testing.T) {
+	t.Parallel()
+	got, err := wire.MarshalLine(wire.Log{EventDescription: "a\u2028b", Metadata: wire.Object("{\"x\":\"c\u2029d\"}")})
+	if err != nil || !strings.Contains(string(got), `a\u2028b`) || !strings.Contains(string(got), `c\u2029d`) {
+		t.Errorf("%s, %v", got, err)
 	}
 }
