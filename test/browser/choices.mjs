@@ -82,6 +82,7 @@ story('a removal that differs from what the page showed is refused, without scri
   await bare.getByRole('button', { name: 'Remove Otis Boykin and hand 3 keys to dan' }).click();
   await bare.getByText('Removed from the workspace').waitFor();
   same([await stays('otis'), await verdicts(values)], [false, ['VALID', 'VALID']], 'after the removal');
+  await page.goto('/members');
   for (const body of ['keys=stop', 'keys=transfer&heir=ada', 'keys=keep&preview=stop']) {
     const status = await page.evaluate(async (b) => (await fetch('/members/bob/remove', { method: 'POST', body: new URLSearchParams(b) })).status, body);
     same([status, await stays('bob')], [422, true], body);
