@@ -46,6 +46,8 @@ type APIKey struct {
 	// disabled, and where it is not known, as of keys that were disabled before it was kept.
 	DisabledBy string     `json:"disabledBy"`
 	DisabledAt *time.Time `json:"disabledAt"`
+	// WorkspaceName is what people call its workspace. It is set by SelfKey alone.
+	WorkspaceName string `json:"workspaceName,omitzero"`
 }
 
 // Creator is the member whose key it is.
@@ -208,7 +210,7 @@ func (c *Client) GetKey(ctx context.Context, id string) (APIKey, error) {
 	return answer.APIKey, err
 }
 
-// SelfKey gives the API key that calls.
+// SelfKey gives the API key that calls. It costs the key nothing of its limits.
 func (c *Client) SelfKey(ctx context.Context) (APIKey, error) {
 	answer, err := invoke[keyAnswer](ctx, c, get(nil, "api-keys", "self"))
 	return answer.APIKey, err

@@ -15,7 +15,8 @@ import (
 // Key is an API key with its creator, as it is shown: without any value.
 type Key struct {
 	apikey.Key
-	Creator Creator
+	Creator       Creator
+	WorkspaceName string // of SelfKey alone
 }
 
 // Creator is who a key belongs to; Email and DisplayName are "" where nothing is known.

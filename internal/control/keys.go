@@ -168,8 +168,12 @@ func (s *Service) SelfKey(ctx context.Context, c Caller) (Key, error) {
 			return fault.New(fault.PermissionDenied, "only an API key can ask for itself",
 				fault.Detail{Field: "Authorization", Message: "an API key is needed"})
 		}
-		var err error
+		ws, err := v.Workspace(a.key.Workspace)
+		if err != nil {
+			return err
+		}
 		out, err = s.show(v, *a.key)
+		out.WorkspaceName = ws.Name
 		return err
 	})
 	return out, storageFault(err)

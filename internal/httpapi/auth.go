@@ -35,7 +35,11 @@ func (x *exchange) authenticate() error {
 		return x.authenticatePerson(token)
 	}
 	var p verify.Principal
-	code := x.api.Engine.Authenticate(token, x.client, &p)
+	ask := x.api.Engine.Authenticate
+	if x.route.free {
+		ask = x.api.Engine.AuthenticateFree
+	}
+	code := ask(token, x.client, &p)
 	switch code {
 	case verify.Valid, verify.RateLimited, verify.QuotaExceeded:
 		x.identify(&p)
@@ -64,6 +68,9 @@ func (x *exchange) identify(p *verify.Principal) {
 
 // meter tells an API key how its limits stand, whatever the answer will be, and refuses where one is used up. Service keys have none.
 func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
+	if x.route.free {
+		return x.bounded()
+	}
 	h, now := x.w.Header(), x.api.Now()
 	httplimit.SetFields(h, &p.Limits, now)
 	switch code {
@@ -75,6 +82,16 @@ func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
 		return fault.New(fault.RateLimited, "this key's limit per day is used up")
 	}
 	return nil
+}
+
+// bounded refuses an address that asks too often for what costs no limit.
+func (x *exchange) bounded() error {
+	wait := x.api.Free.Failed(x.client)
+	if wait == 0 {
+		return nil
+	}
+	x.retryAfter(wait)
+	return fault.New(fault.RateLimited, "too many requests from this address")
 }
 
 // authenticateSession takes the token of a session: a person, or whoever acts as the root. What the scope of a service key opens is
@@ -102,8 +119,12 @@ func (x *exchange) guessed(refusal error) error {
 
 // tooMany refuses an address that guesses.
 func (x *exchange) tooMany(wait time.Duration) error {
-	x.w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	x.retryAfter(wait)
 	return fault.New(fault.RateLimited, "too many attempts with credentials that are not valid")
+}
+
+func (x *exchange) retryAfter(wait time.Duration) {
+	x.w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 }
 
 // authenticatePerson takes a token of the OpenID provider: a person, in whichever of their workspaces the request works. Of a token

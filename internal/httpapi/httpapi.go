@@ -50,6 +50,8 @@ type Config struct {
 	Gateway *gateway.Gate
 	// Failures limits attempts with credentials that are none; nil does not.
 	Failures *httplimit.Failures
+	// Free bounds, for each address, the requests that cost no limit; nil does not.
+	Free *httplimit.Failures
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Persons knows the tokens that an OpenID provider makes for people; nil knows none.

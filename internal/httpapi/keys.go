@@ -187,6 +187,7 @@ func (a *api) apiKey(k control.Key) wire.APIKey {
 		Environment: string(k.Environment), Description: wire.TextOrNull(k.Description), Metadata: wire.Object(k.Metadata),
 		AllowedIPs: mapped(k.AllowedIPs, netip.Prefix.String), PreviousKeys: a.previousKeys(k.Previous),
 		DisabledBy: wire.TextOrNull(k.Disabled.By), DisabledAt: wire.TimeOrNull(k.Disabled.At),
+		WorkspaceName: k.WorkspaceName,
 	}
 }
 

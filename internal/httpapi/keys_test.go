@@ -97,8 +97,13 @@ func TestAKeyOfTheWorkspaceWorksInItAndNowhereElse(t *testing.T) {
 	h := open(t)
 	ws, other := h.workspace(), h.workspace()
 	_, value := h.key(ws, "")
-	if got := h.do("GET", "/api/v2/api-keys/self", value, "").want(200).text("data.result.apiKey.workspaceId"); got != ws {
+	self := h.do("GET", "/api/v2/api-keys/self", value, "").want(200)
+	if got := self.text("data.result.apiKey.workspaceId"); got != ws {
 		t.Error(got)
+	}
+	name := h.do("GET", "/api/v2/workspaces/"+ws, value, "").want(200).text("data.result.workspace.name")
+	if got := self.text("data.result.apiKey.workspaceName"); got != name || name == "" {
+		t.Errorf("its workspace is called %q, want %q", got, name)
 	}
 	h.do("GET", "/api/v2/workspaces/"+ws, value, "").want(200)
 	h.do("GET", "/api/v2/workspaces/"+other, value, "").refused(404, "not_found", "")

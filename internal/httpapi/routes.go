@@ -17,6 +17,7 @@ type route struct {
 	secrets []string // where the body may hold a credential: apiKeys[].* is every member of an item
 	public  bool     // nobody has to say who they are
 	open    bool     // what stands in the query is the page's own
+	free    bool     // costs an API key nothing of its limits, and is bounded for each address
 	quiet   bool     // asked for by machines every few seconds: logged for debugging only
 	data    bool     // asked for with each request of a platform: AccessLog says which have a line
 	serve   endpoint
@@ -66,7 +67,7 @@ func (a *api) keyRoutes() []route {
 		{on: "GET " + keys, name: "listApiKeys", query: list, message: "API keys", serve: show(a.listKeys)},
 		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys)},
 		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys)},
-		{on: "GET " + keys + "/self", name: "getSelf", message: "The API key that calls", serve: show(a.selfKey)},
+		{on: "GET " + keys + "/self", name: "getSelf", free: true, message: "The API key that calls", serve: show(a.selfKey)},
 		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys imported", serve: handle(a.importKeys)},
 		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
 		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},

@@ -19,6 +19,9 @@ import (
 	"github.com/keyward/keyward/internal/signin"
 )
 
+// freePerMinute is how often an address may ask in a minute for what costs no limit.
+const freePerMinute = 120
+
 // makeHTTP makes the handlers and the servers around them; they are begun by Run.
 func (s *Server) makeHTTP(context.Context) error {
 	document, err := api.JSON()
@@ -42,6 +45,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
 		Pages: pages, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
+		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),
 		Stopping: s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
 	}
 	if s.metricsListener == nil {

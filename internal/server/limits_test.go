@@ -149,7 +149,7 @@ func TestOurOwnAPICountsWhatAKeyAsksT43(t *testing.T) {
 	c := client(t, s, s.Minted().Reveal())
 	key := limited(t, c, 3, 0)
 	self := func() *http.Response {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v2/api-keys/self", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v2/permissions", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,10 +261,58 @@ func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
 	refused(keyward.VerdictExpired, write)
 }
 
-// attempt asks for the calling key with a credential and answers the status.
+// T43: asking for itself costs a key nothing and is refused by no spent limit, but each address is bounded; all else costs.
+func TestAKeyAsksForItselfWithoutCost(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, settings(t), server.Options{})
+	c := client(t, s, s.Minted().Reveal())
+	key := limited(t, c, 1, 2)
+	self := func() *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v2/api-keys/self", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+key)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp
+	}
+	for range 5 {
+		if resp := self(); resp.StatusCode != 200 || resp.Header.Get("RateLimit") != "" || resp.Header.Get("RateLimit-Policy") != "" {
+			t.Fatalf("before: %d %v", resp.StatusCode, resp.Header)
+		}
+	}
+	if got := codes(t, c, key, 2); got != "VALID RATE_LIMITED" {
+		t.Errorf("after it asked for itself: %s", got)
+	}
+	if resp := attempt(t, s, key); resp.StatusCode != 429 {
+		t.Errorf("another operation, the minute spent: %d", resp.StatusCode)
+	}
+	refused := 0
+	for range 200 {
+		switch resp := self(); {
+		case resp.StatusCode == 200 && refused == 0:
+		case resp.StatusCode == 429 && resp.Header.Get("Retry-After") != "":
+			refused++
+		default:
+			if resp.StatusCode != 200 {
+				t.Fatalf("too often: %d %v", resp.StatusCode, resp.Header)
+			}
+		}
+	}
+	if refused < 50 {
+		t.Errorf("of 205 in a moment from one address %d are refused", refused)
+	}
+}
+
+// attempt asks for the permissions with a credential and answers the status.
 func attempt(t *testing.T, s *server.Server, token string) *http.Response {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v2/api-keys/self", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v2/permissions", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

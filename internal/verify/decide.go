@@ -63,7 +63,7 @@ func (e *Engine) judge(q *Question, v *Verdict, now Instant) {
 
 // limit asks the limits, last of all: whatever else refuses a key costs it nothing.
 func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
-	if e.limiter == nil {
+	if e.limiter == nil || q.free {
 		return Valid
 	}
 	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, At: at, Wait: q.wait}

@@ -39,6 +39,7 @@ type Question struct {
 	IP     netip.Addr // who presented it; the zero value where that is not told
 	DryRun bool       // decide as if, but spend nothing and record nothing
 
+	free   bool // no limit is asked and nothing is spent
 	caller bool // the key is our own API's caller's, which the control plane judges again by the database's clock
 
 	// Where is demanded: a key of another workspace or environment is NotFound, and nothing more is told of it.
@@ -178,6 +179,15 @@ type Principal struct {
 // Authenticate says in p who presents the token, by the same decision as Check without a demand. The principal is whole where the
 // code is Valid, and also, so that a refusal can be told apart, where a key is known and refused. It costs an API key 1 of its limits.
 func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
+	return e.authenticate(token, ip, false, p)
+}
+
+// AuthenticateFree is Authenticate that costs nothing: no limit is asked, none refuses, and no use is recorded.
+func (e *Engine) AuthenticateFree(token string, ip netip.Addr, p *Principal) Code {
+	return e.authenticate(token, ip, true, p)
+}
+
+func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Principal) Code {
 	*p = Principal{}
 	facts := e.replica.Load()
 	trace := facts.Trace(token)
@@ -185,7 +195,7 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	env, ok := e.format.Parse(token)
 	switch {
 	case !ok:
-		p.Presented = e.strange(facts, &trace, &Question{Key: token, IP: ip, Cost: 1}, &p.Verdict, now)
+		p.Presented = e.strange(facts, &trace, &Question{Key: token, IP: ip, Cost: 1, free: free}, &p.Verdict, now)
 		p.Rehashed = e.Rehashed(token, &p.Key)
 	case !facts.Ready():
 		p.Code = Unavailable
@@ -193,10 +203,10 @@ func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 		e.service(facts, token, ip, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
-		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1, caller: true}, &p.Verdict, now)
+		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1, free: free, caller: true}, &p.Verdict, now)
 		p.Rehashed = e.Rehashed(token, &p.Key)
 	}
-	if e.recorder != nil {
+	if e.recorder != nil && !free {
 		e.recorder.Record(now.ms, &p.Verdict)
 	}
 	return p.Code

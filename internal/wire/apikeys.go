@@ -24,6 +24,8 @@ type APIKey struct {
 	PreviousKeys []PreviousKey `json:"previousKeys"`
 	DisabledBy   *string       `json:"disabledBy"`
 	DisabledAt   *Time         `json:"disabledAt"`
+
+	WorkspaceName string `json:"workspaceName,omitempty"` // of the key that calls for itself alone
 }
 
 // RateLimit is a key's limits; null is no limit.
