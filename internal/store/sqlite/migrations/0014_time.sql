@@ -1,4 +1,4 @@
--- Time that may be wrong: see docs/adr/0013. time_ahead_ms is the latest time that was told while a jump of the clock is provisional, 0 for
+-- Time that may be wrong: see docs/adr/0015. time_ahead_ms is the latest time that was told while a jump of the clock is provisional, 0 for
 -- none, time_ran_ms how long was run with it, and time_resets how often the mark was moved back by command.
 ALTER TABLE installation ADD COLUMN time_ahead_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE installation ADD COLUMN time_ran_ms INTEGER NOT NULL DEFAULT 0;
