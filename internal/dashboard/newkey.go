@@ -3,7 +3,6 @@ package dashboard
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 type newKeyForm struct {
 	Name, User, Environment, Description, Metadata, AllowedIPs string
 	Preset, Like                                               string
+	Was                                                        string // the preset whose ticks the page shows
 	Expiry, ExpiresOn                                          string
 	PerMinute, PerDay                                          string
 	Once                                                       string
@@ -47,7 +47,7 @@ const (
 
 // newKey shows the form.
 func (d *Dashboard) newKey(v *visit) error {
-	f := newKeyForm{Environment: "live", Preset: presetRead, User: v.query("user"), Expiry: "90", Once: rand.Text()}
+	f := newKeyForm{Environment: "live", Preset: presetChosen, User: v.query("user"), Expiry: "90", Once: rand.Text()}
 	if like := v.query("like"); like != "" {
 		f.Preset, f.Like = presetLike, like
 	}
@@ -95,7 +95,7 @@ var formFields = map[string]string{"userId": "user", "expiresAt": "expiry", "rat
 func (v *visit) readForm() newKeyForm {
 	return newKeyForm{Name: v.form("name"), User: v.form("user"), Environment: v.form("environment"), Description: v.form("description"),
 		Metadata: v.form("metadata"), AllowedIPs: v.form("ips"), Preset: v.form("preset"), Like: v.form("like"), Expiry: v.form("expiry"),
-		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once")}
+		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once"), Was: v.form("was")}
 }
 
 // creator is who the key is for: the visitor, unless somebody else was chosen.
@@ -108,29 +108,38 @@ func (f *newKeyForm) creator(v *visit) string {
 
 // chosen is the set that the form asks for.
 func (v *visit) chosen(f *newKeyForm) (perm.Set, error) {
-	cat := v.d.catalogue
-	grantable := f.grant.Creator.And(f.grant.Caller)
-	switch f.Preset {
-	case presetAll:
-		return grantable, nil
-	case presetRead:
-		return cat.Reads().And(grantable), nil
-	case presetLike:
-		if f.Like == "" {
-			return perm.Set{}, nil
-		}
-		k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, f.Like)
-		if err != nil {
-			return perm.Set{}, fault.Invalid("like", "there is no such key")
-		}
-		return k.Permissions.And(grantable), nil
+	if f.Preset == presetAll || f.Preset == presetRead || f.Preset == presetLike {
+		return v.preset(f, f.Preset)
 	}
 	names := v.r.PostForm["perm"]
-	set, at, ok := cat.Set(names)
+	set, at, ok := v.d.catalogue.Set(names)
 	if !ok {
 		return perm.Set{}, fault.Invalid("permissions", "%q is not in the catalogue", clipped(names[at]))
 	}
-	return set, nil
+	if f.Was == "" || f.Was == presetChosen {
+		return set, nil
+	}
+	ticked, err := v.preset(f, f.Was) // by the preset, on a page without scripts, and by no person
+	return set.Without(ticked), err
+}
+
+// preset is the set of a preset, as far as it can flow into the key.
+func (v *visit) preset(f *newKeyForm, name string) (perm.Set, error) {
+	grantable := f.grant.Creator.And(f.grant.Caller)
+	switch name {
+	case presetAll:
+		return grantable, nil
+	case presetRead:
+		return v.d.catalogue.Reads().And(grantable), nil
+	}
+	if f.Like == "" {
+		return perm.Set{}, nil
+	}
+	k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, f.Like)
+	if err != nil {
+		return perm.Set{}, fault.Invalid("like", "there is no such key")
+	}
+	return k.Permissions.And(grantable), nil
 }
 
 func clipped(s string) string {
@@ -257,12 +266,18 @@ func (v *visit) showForm(status int, f *newKeyForm, in *control.CreateKey, wrong
 			status = http.StatusUnprocessableEntity
 		}
 	}
-	return v.answer(status, "newkey", page{Title: "Make a key", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"newkey.js"}, Body: f})
+	return v.answer(status, "newkey", page{Title: "Create key", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"newkey.js"}, Body: f})
 }
 
 // reason says why a permission cannot go into the key.
 func (v *visit) reason(f *newKeyForm) func(perm.Entry) string {
 	cat, user := v.d.catalogue, f.creator(v)
+	name := user
+	for _, m := range f.Creators {
+		if string(m.User) == user {
+			name = nameOf(m.Member)
+		}
+	}
 	return func(e perm.Entry) string {
 		switch {
 		case !cat.Holds(f.grant.Creator, e.Name()) && user == string(v.may.User):
@@ -270,7 +285,7 @@ func (v *visit) reason(f *newKeyForm) func(perm.Entry) string {
 		case !cat.Holds(f.grant.Creator, e.Name()) && user == "":
 			return "Say first whose key it is."
 		case !cat.Holds(f.grant.Creator, e.Name()):
-			return user + " does not hold this."
+			return name + " does not hold this."
 		case !cat.Holds(f.grant.Caller, e.Name()):
 			return "You do not hold this, so you cannot pass it on."
 		}
@@ -317,33 +332,4 @@ func (f *newKeyForm) offerExpiries(set account.Settings) {
 	if set.RequireExpiry {
 		f.Policy = append(f.Policy, "This workspace requires every key to expire.")
 	}
-}
-
-// summary answers what a page's script shows beside the form while it is being filled in.
-func (d *Dashboard) summary(v *visit, f *newKeyForm) error {
-	type answer struct {
-		Summary []string          `json:"summary"`
-		Curl    string            `json:"curl"`
-		Errors  map[string]string `json:"errors"`
-		Problem string            `json:"problem,omitempty"`
-	}
-	out := answer{Summary: []string{}, Errors: map[string]string{}}
-	in, err := v.request(f)
-	if err == nil {
-		out.Summary, out.Curl, err = v.summarise(in)
-	}
-	if err != nil {
-		wrong, err := problemOf(err, formFields)
-		if err != nil {
-			return err
-		}
-		out.Problem, out.Errors = wrong.Message, wrong.Fields
-	}
-	raw, err := json.Marshal(out)
-	if err != nil {
-		return errors.Join(errors.New("the summary"), err)
-	}
-	v.w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = v.w.Write(raw)
-	return nil
 }

@@ -88,3 +88,83 @@ story('a removal that differs from what the page showed is refused, without scri
     same([status, await stays('bob')], [422, true], body);
   }
 });
+
+const chosen = (page) => page.locator('[data-tree] input:checked').evaluateAll((all) => all.map((box) => box.value));
+
+for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
+  story(`a key with one permission takes six clicks at most, and has no other, ${theme}, ${width} px`, async () => {
+    const page = await visit({ as: 'developer', theme, width });
+    await page.goto('/keys');
+    let clicks = 0;
+    const click = async (what) => { clicks++; await what.click(); };
+    await click(page.getByRole('link', { name: 'Create key' }));
+    await page.waitForURL(/keys\/new/);
+    same([await chosen(page), await page.locator('[data-chosen]').textContent()], [[], '0 permissions chosen'], 'at the start');
+    want(await page.evaluate(() => document.activeElement.id === 'name'), 'the name is not where one types first');
+    await page.keyboard.type(`one permission ${width}`);
+    await click(page.getByLabel('Search permissions'));
+    await page.keyboard.type('read chat'); // words in any order
+    await click(page.locator('input[value="chat:read"]'));
+    same(await page.locator('[data-chosen]').textContent(), '1 permission chosen');
+    await page.locator('[data-summary]', { hasText: 'It may do chat:read, and nothing else.' }).waitFor();
+    await page.screenshot({ path: `${shots}/new-key-one-${theme}-${width}.png`, fullPage: true });
+    const wrong = await looks(page);
+    want(wrong.length === 0, wrong.join('\n'));
+    await click(page.getByRole('button', { name: 'Create key' }));
+    const value = (await page.locator('#value').textContent()).trim();
+    want(clicks <= 6, `${clicks} clicks`);
+    same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+  });
+}
+
+story('ticks of a preset do not stay in a choice of one\'s own, with and without scripts', async () => {
+  const page = await visit({ as: 'developer' });
+  await page.goto('/keys/new');
+  await page.getByLabel('Read only').check();
+  want((await chosen(page)).length > 3, 'the preset ticks nothing');
+  await page.getByLabel('As chosen below').check();
+  same(await chosen(page), [], 'after the preset');
+  await page.getByLabel('Everything I hold').check();
+  await page.getByLabel('As chosen below').check();
+  same(await page.locator('[data-chosen]').textContent(), '0 permissions chosen');
+
+  const plain = await page.context().browser().newContext({ javaScriptEnabled: false, baseURL: setup.url });
+  await plain.addCookies(await page.context().cookies());
+  const bare = await plain.newPage();
+  await bare.goto('/keys/new');
+  same(await chosen(bare), [], 'without scripts, at the start');
+  await bare.getByLabel('Name', { exact: true }).fill('plain one');
+  await bare.getByLabel('Read only').check();
+  await bare.getByRole('button', { name: 'Update summary' }).click();
+  want((await chosen(bare)).length > 3, 'the preset ticks nothing without scripts');
+  await bare.getByLabel('As chosen below').check();
+  await bare.getByRole('button', { name: 'Update summary' }).click();
+  same(await chosen(bare), [], 'without scripts, after the preset');
+  await bare.locator('summary', { hasText: /^\s*chat/ }).click();
+  await bare.locator('input[value="chat:read"]').check();
+  await bare.getByRole('button', { name: 'Create key' }).click();
+  const value = (await bare.locator('#value').textContent()).trim();
+  same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+});
+
+story('another owner of a key brings another tree', async () => {
+  await hire('pia', 'Pia Sundhage', setup.ids.support);
+  const page = await visit({ as: 'owner' });
+  await page.goto('/keys/new');
+  await page.getByLabel('Search permissions').fill('write calls');
+  await page.locator('input[value="calls:write"]').check();
+  await page.getByLabel('Search permissions').fill('agents write');
+  await page.locator('input[value="agents:write"]').check();
+  await page.getByLabel('Whose key').selectOption('pia');
+  await page.locator('label', { has: page.locator('input[value="agents:write"]') }).getByText('Pia Sundhage does not hold this.').waitFor({ state: 'attached' });
+  same([await chosen(page), await page.locator('[data-chosen]').textContent()], [['calls:write'], '1 permission chosen']);
+  want(await page.locator('input[value="agents:write"]').isDisabled(), 'what she does not hold can be chosen');
+  await page.getByLabel('Read only').check();
+  const pias = await chosen(page);
+  await page.getByLabel('Whose key').selectOption('ada');
+  await page.waitForFunction((n) => document.querySelectorAll('[data-tree] input:checked').length > n, pias.length);
+  want(!(await page.locator('input[value="agents:write"]').isDisabled()), 'what the owner holds cannot be chosen');
+  await page.getByLabel('Whose key').selectOption('pia');
+  await page.waitForFunction((n) => document.querySelectorAll('[data-tree] input:checked').length === n, pias.length);
+  same(await chosen(page), pias, 'read only, back at the first owner');
+});

@@ -21,7 +21,7 @@ const make = async (page, name) => {
   await tree.evaluate((t) => { for (const box of t.querySelectorAll('input')) box.checked = false; });
   await tree.locator('summary', { hasText: /^\s*calls/ }).click();
   await tree.locator('input[value="calls:read"]').check();
-  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.getByRole('button', { name: 'Create key' }).click();
   await page.getByText('Store it now').waitFor();
   return (await page.locator('#value').textContent()).trim();
 };
@@ -112,7 +112,7 @@ story('the same form, sent twice, makes one key and shows no value again', async
   await page.getByLabel('Name', { exact: true }).fill('without scripts');
   await page.getByRole('button', { name: 'Update summary' }).click();
   await page.getByText('called “without scripts”').waitFor();
-  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.getByRole('button', { name: 'Create key' }).click();
   const value = (await page.locator('#value').textContent()).trim();
   want(pattern.test(value), 'no value without scripts');
   page.once('dialog', (d) => d.accept());
@@ -143,9 +143,9 @@ story('a mistake is told beside its cause, and nothing is lost', async () => {
   const page = await visit({ as: 'owner' });
   await page.goto('/keys/new');
   await page.getByLabel('Name', { exact: true }).fill('wrong network');
-  await page.getByLabel('Allowed networks').fill('300.1.1.1');
+  await page.getByLabel('Allowed IPs').fill('300.1.1.1');
   await page.locator('[data-error="ips"]', { hasText: 'Want a network' }).waitFor();
-  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.getByRole('button', { name: 'Create key' }).click();
   await page.locator('[data-error="ips"]', { hasText: 'Want a network' }).waitFor();
   same(await page.getByLabel('Name', { exact: true }).inputValue(), 'wrong network');
 });
