@@ -21,7 +21,8 @@ var keyward = archtest.House{
 			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext", "internal/fault",
 		}},
 
-		{Path: "internal/bulk", Level: archtest.Values},
+		{Path: "internal/hugepage", Level: archtest.Values},
+		{Path: "internal/prefetch", Level: archtest.Values},
 		{Path: "internal/canonpath", Level: archtest.Values},
 		{Path: "internal/strictyaml", Level: archtest.Values, May: []string{"go.yaml.in/yaml/v3"}},
 
@@ -29,7 +30,7 @@ var keyward = archtest.House{
 		{Path: "internal/routes", Level: archtest.Records, May: []string{
 			"go.yaml.in/yaml/v3", "internal/account", "internal/canonpath", "internal/id", "internal/perm", "internal/strictyaml",
 		}},
-		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/bulk", "internal/id"}},
+		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/hugepage", "internal/id", "internal/prefetch"}},
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
 			"internal/ratelimit", "pgregory.net/rapid",
 		}},
@@ -71,13 +72,13 @@ var keyward = archtest.House{
 			"github.com/redis/rueidis", "internal/id", "internal/ratelimit",
 		}},
 		{Path: "internal/replica", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/apikey", "internal/bulk", "internal/feed", "internal/id", "internal/keyfmt",
-			"internal/perm", "internal/ratelimit",
+			"internal/account", "internal/apikey", "internal/feed", "internal/hugepage", "internal/id", "internal/keyfmt",
+			"internal/perm", "internal/prefetch", "internal/ratelimit",
 		}},
 		{Path: "internal/auditreplay", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/perm", "internal/store", "internal/text",
 		}},
-		{Path: "internal/move", Level: archtest.Engines, May: []string{"internal/store"}},
+		{Path: "internal/storecopy", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/clock", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
@@ -107,7 +108,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/canonpath", "internal/fault", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes",
 			"internal/verify", "internal/wire",
 		}},
-		{Path: "internal/hotwire", Level: archtest.Transports, May: []string{
+		{Path: "internal/verifycodec", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/fault", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
@@ -121,7 +122,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
-			"internal/gateway", "internal/hotwire", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
+			"internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
 			"internal/wire",
 		}},
@@ -145,14 +146,14 @@ var keyward = archtest.House{
 		{Path: ".", Level: archtest.Transports},
 
 		// Composition.
-		{Path: "internal/catfile", Level: archtest.Composition, May: []string{
+		{Path: "internal/cataloguefile", Level: archtest.Composition, May: []string{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{
 			"internal/accesslog", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
-			"api", "internal/catfile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
+			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
@@ -160,8 +161,8 @@ var keyward = archtest.House{
 			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
-			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/catfile",
-			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/move", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/cataloguefile",
+			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// What nothing inside imports.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/cataloguefile"
 )
 
 type catalogueCmd struct {
@@ -26,12 +26,12 @@ Example of a file:
 
 // Run checks a file.
 func (c *catalogueCheck) Run(a *app) error {
-	catalogue, err := catfile.Read(c.File)
+	catalogue, err := cataloguefile.Read(c.File)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Out, "%s: %d permissions\n", c.File, catalogue.Len())
-	if missing := catfile.Missing(catalogue); len(missing) > 0 {
+	if missing := cataloguefile.Missing(catalogue); len(missing) > 0 {
 		fmt.Fprintf(a.Err, "%s it lacks %s: only service keys can do what these stand for\n", paint(a.Err, yellow, "warning:"), strings.Join(missing, ", "))
 	}
 	return nil

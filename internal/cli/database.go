@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/audit"
-	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
@@ -84,7 +84,7 @@ func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
 	if cfg.Catalogue == "" {
 		return perm.Builtin(), nil
 	}
-	return catfile.Read(cfg.Catalogue)
+	return cataloguefile.Read(cfg.Catalogue)
 }
 
 // lastEvent is the newest event of the log; ok is false where there is none.

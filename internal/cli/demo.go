@@ -39,7 +39,7 @@ func (demoCmd) Run(ctx context.Context, a *app) (err error) {
 	running, halt := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(running) }()
-	t := teller{out: a.Out, url: s.URL(), http: &http.Client{}}
+	t := demoClient{out: a.Out, url: s.URL(), http: &http.Client{}}
 	fmt.Fprintf(a.Out, "A server with an empty database runs at %s until the end of this story.\n", t.url)
 	err = t.tell(ctx, s.Minted().Reveal())
 	t.http.CloseIdleConnections()
@@ -48,7 +48,7 @@ func (demoCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // tell goes through the life of a key. root is the root key.
-func (t *teller) tell(ctx context.Context, root string) error {
+func (t *demoClient) tell(ctx context.Context, root string) error {
 	t.ctx, t.token = ctx, root
 
 	t.title("A workspace, with Ada as its owner. The root key, which the first start printed, may do that.")

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
@@ -31,19 +31,19 @@ type doctor struct {
 	failed int
 }
 
-func (d *doctor) say(how, mark, what, format string, args ...any) {
+func (d *doctor) report(how, mark, what, format string, args ...any) {
 	fmt.Fprintf(d.out, "%s  %-11s %s\n", paint(d.out, how, mark), what, visible(fmt.Sprintf(format, args...)))
 }
 
-func (d *doctor) ok(what, format string, args ...any) { d.say(green, "ok  ", what, format, args...) }
+func (d *doctor) ok(what, format string, args ...any) { d.report(green, "ok  ", what, format, args...) }
 
 func (d *doctor) warn(what, format string, args ...any) {
-	d.say(yellow, "warn", what, format, args...)
+	d.report(yellow, "warn", what, format, args...)
 }
 
 func (d *doctor) fail(what, format string, args ...any) {
 	d.failed++
-	d.say(red, "fail", what, format, args...)
+	d.report(red, "fail", what, format, args...)
 }
 
 // Run examines an installation.
@@ -89,7 +89,7 @@ func (d *doctor) catalogue(cfg config.Config) {
 		d.fail("catalogue", "%s", err)
 		return
 	}
-	if missing := catfile.Missing(c); len(missing) > 0 {
+	if missing := cataloguefile.Missing(c); len(missing) > 0 {
 		d.warn("catalogue", "lacks permissions of Keyward's own operations, which only service keys can do then: %v", missing)
 		return
 	}

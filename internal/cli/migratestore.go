@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
-	"github.com/keyward/keyward/internal/move"
 	"github.com/keyward/keyward/internal/store/postgres"
 	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/storecopy"
 )
 
 type migrateStoreCmd struct {
@@ -95,7 +95,7 @@ func (c *migrateStoreCmd) abort(ctx context.Context, a *app, source *sqlite.Driv
 	if err != nil {
 		return err
 	}
-	if err := move.Abort(ctx, source, target); err != nil {
+	if err := storecopy.Abort(ctx, source, target); err != nil {
 		return err
 	}
 	if m.To == "" {
@@ -115,7 +115,7 @@ func (c *migrateStoreCmd) move(ctx context.Context, a *app, source *sqlite.Drive
 		return err
 	}
 	bar := &bar{out: a.Err, watched: isTerminal(a.Err)}
-	r, err := move.Run(ctx, source, target, move.Options{To: to, Now: time.Now, Progress: bar.show, Frozen: bar.frozen})
+	r, err := storecopy.Run(ctx, source, target, storecopy.Options{To: to, Now: time.Now, Progress: bar.show, Frozen: bar.frozen})
 	bar.end()
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ type movedTableJSON struct {
 	SHA256 string `json:"sha256"`
 }
 
-func moved(r move.Report, to string) movedJSON {
+func moved(r storecopy.Report, to string) movedJSON {
 	out := movedJSON{Target: to, Tables: []movedTableJSON{}, FrozenSeconds: r.Frozen.Seconds(), CompleteBefore: r.Resumed}
 	for _, n := range r.Tables {
 		out.Tables = append(out.Tables, movedTableJSON{n.Table, n.Rows, fmt.Sprintf("%x", n.Digest)})
@@ -172,7 +172,7 @@ const (
 	barEvery     = 100 * time.Millisecond
 )
 
-func (b *bar) show(p move.Progress) {
+func (b *bar) show(p storecopy.Progress) {
 	what := "copying"
 	if p.Walk > 1 {
 		what = "comparing"

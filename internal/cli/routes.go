@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/canonpath"
-	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/routes"
@@ -39,7 +39,7 @@ func readCatalogue(path string) (*perm.Catalogue, error) {
 	if path == "" {
 		return perm.Builtin(), nil
 	}
-	return catfile.Read(path)
+	return cataloguefile.Read(path)
 }
 
 type routesCheck struct {

@@ -33,12 +33,12 @@ type Config struct {
 	Version string
 	Limit   time.Duration    // how old the copy may be before it is fenced
 	Now     func() time.Time // with a monotonic reading, which the age of the copy is judged by
-	Use     func(*replica.Replica)
+	OnSwap  func(*replica.Replica)
 	Log     *slog.Logger
 	// Interval is how often the feed is looked at without a ring; 0 is 500 ms, or a quarter of Limit where that is less.
 	Interval time.Duration
-	// Places is how many nodes load everything at once; 0 is 2.
-	Places int
+	// MaxConcurrentLoads is how many nodes load everything at once; 0 is 2.
+	MaxConcurrentLoads int
 }
 
 // Node is one of several. It is safe for concurrent use.
@@ -46,7 +46,7 @@ type Node struct {
 	Config
 	replica atomic.Pointer[replica.Replica]
 	reload  atomic.Bool // the database is another one
-	bell    chan struct{}
+	wakeup  chan struct{}
 	stats   stats
 
 	mu     sync.Mutex // the follower's, which is one at a time
@@ -76,17 +76,17 @@ func New(c Config) *Node {
 	if c.Interval == 0 {
 		c.Interval = min(500*time.Millisecond, c.Limit/4)
 	}
-	if c.Places == 0 {
-		c.Places = 2
+	if c.MaxConcurrentLoads == 0 {
+		c.MaxConcurrentLoads = 2
 	}
-	n := &Node{Config: c, bell: make(chan struct{}, 1)}
+	n := &Node{Config: c, wakeup: make(chan struct{}, 1)}
 	n.told = store.Node{ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1}
 	n.renew()
 	c.DB.Subscribe(func(changes []feed.Change) { n.Replica().Apply(changes) })
 	c.DB.OnAnotherHistory(func() {
 		n.reload.Store(true)
 		n.Replica().Fence()
-		n.ring()
+		n.notify()
 	})
 	return n
 }
@@ -102,16 +102,16 @@ func (n *Node) renew() *replica.Replica {
 	r := replica.New()
 	r.LimitAge(n.Limit, n.Now)
 	n.replica.Store(r)
-	if n.Use != nil {
-		n.Use(r)
+	if n.OnSwap != nil {
+		n.OnSwap(r)
 	}
 	return r
 }
 
-// ring has the follower look at once.
-func (n *Node) ring() {
+// notify has the follower look at once.
+func (n *Node) notify() {
 	select {
-	case n.bell <- struct{}{}:
+	case n.wakeup <- struct{}{}:
 	default:
 	}
 }
@@ -149,7 +149,7 @@ func (n *Node) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-n.bell:
+		case <-n.wakeup:
 			n.stats.rings.Add(1)
 		}
 		n.Look(ctx)

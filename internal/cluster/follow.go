@@ -130,7 +130,7 @@ func (n *Node) fill(ctx context.Context, r *replica.Replica) error {
 	for {
 		var ok bool
 		err := r.Load(func(tell func(feed.Change) error) (err error) {
-			n.cursor, ok, err = n.DB.LoadShared(ctx, n.Places, tell)
+			n.cursor, ok, err = n.DB.LoadShared(ctx, n.MaxConcurrentLoads, tell)
 			return err
 		})
 		if err != nil || ok {
@@ -166,7 +166,7 @@ func (n *Node) listen(ctx context.Context) {
 	const pause = 2 * time.Second
 	told := ""
 	for ctx.Err() == nil {
-		err := n.DB.Listen(ctx, n.ring)
+		err := n.DB.Listen(ctx, n.notify)
 		if ctx.Err() != nil {
 			return
 		}

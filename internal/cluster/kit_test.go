@@ -76,7 +76,7 @@ func join(t *testing.T, url string, change ...func(*cluster.Config)) *node {
 	}
 	c := cluster.Config{DB: n.db, ID: ids.Next(), Address: "test", Version: "test", Limit: limit, Now: n.now,
 		Interval: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Use: func(r *replica.Replica) {
+		OnSwap: func(r *replica.Replica) {
 			if n.engine == nil {
 				n.engine = verify.New(verify.Config{Replica: r, Format: format, Digests: digester, Now: n.now})
 			}

@@ -29,7 +29,9 @@ type actor struct {
 	earlier   bool          // presented an earlier value of the key, in its overlap
 }
 
-func gone() error { return fault.New(fault.Unauthenticated, "the credential is not valid any more") }
+func errCredentialRevoked() error {
+	return fault.New(fault.Unauthenticated, "the credential is not valid any more")
+}
 
 // actor reads the caller's authority afresh: a credential that was taken back between authentication and this transaction ends here.
 func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
@@ -47,7 +49,7 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 		return nil, fault.New(fault.Unauthenticated, "a credential is needed")
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, gone()
+		return nil, errCredentialRevoked()
 	}
 	if err == nil && a.service == nil {
 		a.reach = bounds.Reach
@@ -55,7 +57,7 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	if err != nil || c.Within == "" {
 		return a, err
 	}
-	return a, s.enter(v, a, id.Workspace(c.Within))
+	return a, s.switchWorkspace(v, a, id.Workspace(c.Within))
 }
 
 // elsewhere tells whether a workspace is another than the one that the request names.
@@ -67,7 +69,7 @@ func (s *Service) serviceActor(v *store.View, c Caller) (*actor, error) {
 		return nil, err
 	}
 	if k.Expired(v.Now()) || !k.Bounds.Admits(c.Address) || c.Session == "" && k.Digest.Sum != c.Presented {
-		return nil, gone()
+		return nil, errCredentialRevoked()
 	}
 	a := &actor{Caller: c, service: &k, reach: k.Bounds.Reach}
 	if k.Has(account.ScopeManage) {
@@ -87,7 +89,7 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 	}
 	_, until, ok := answers(&k, v.Now(), c.Presented, c.Rehashed)
 	if !ok || !ws.IsActive || !k.IsActive || k.Expired(v.Now()) {
-		return nil, gone()
+		return nil, errCredentialRevoked()
 	}
 	if !account.AddressWithin(c.Address, k.AllowedIPs) {
 		return nil, fault.New(fault.PermissionDenied, "this key may not be used from this address",
@@ -101,7 +103,7 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	case !k.Orphan:
-		return nil, gone()
+		return nil, errCredentialRevoked()
 	}
 	held := k.Permissions
 	if ws.Settings.PermissionMode == account.Capped {
@@ -181,8 +183,8 @@ func (s *Service) needFor(a *actor, owner id.User, permission string) error {
 	return s.need(a, permission)
 }
 
-// at finds the workspace that an operation works in: the named one, or the caller's own. What the caller is not in is not there.
-func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, error) {
+// resolveWorkspace finds the workspace that an operation works in: the named one, or the caller's own. What the caller is not in is not there.
+func (s *Service) resolveWorkspace(v *store.View, a *actor, named string) (account.Workspace, error) {
 	if err := a.manages(); err != nil {
 		return account.Workspace{}, err
 	}
@@ -193,7 +195,7 @@ func (s *Service) at(v *store.View, a *actor, named string) (account.Workspace, 
 	case a.service == nil && ws == "":
 		ws = a.workspace
 	case a.service == nil && ws != a.workspace:
-		if err := s.enter(v, a, ws); err != nil {
+		if err := s.switchWorkspace(v, a, ws); err != nil {
 			return account.Workspace{}, err
 		}
 	case ws == "":

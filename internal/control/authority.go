@@ -23,7 +23,7 @@ func (s *Service) Authority(ctx context.Context, c Caller, workspace string) (Au
 			}
 		}
 		var err error
-		if out.Workspace, err = s.at(v, a, workspace); err != nil || a.service != nil {
+		if out.Workspace, err = s.resolveWorkspace(v, a, workspace); err != nil || a.service != nil {
 			return err
 		}
 		m, err := v.Member(a.workspace, a.user)
@@ -52,7 +52,7 @@ func (s *Service) DraftKey(ctx context.Context, c Caller, in CreateKey) (Key, er
 func (s *Service) Granting(ctx context.Context, c Caller, workspace, user string) (Granting, error) {
 	var out Granting
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.named(v, a, workspace, account.APIKeysWrite)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.APIKeysWrite)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *Service) Granting(ctx context.Context, c Caller, workspace, user string
 func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) (Standings, error) {
 	var out Standings
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.at(v, a, workspace)
+		ws, err := s.resolveWorkspace(v, a, workspace)
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func keyTotal(v *store.View, a *actor, ws id.Workspace, user id.User) (int64, er
 func (s *Service) RoleHolders(ctx context.Context, c Caller, workspace, role string, n int) ([]account.Member, error) {
 	var out []account.Member
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.named(v, a, workspace, account.MembersRead)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
 		if err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Reveal
 
 // mayCreate finds the workspace and the creator of a key that the caller may make.
 func (s *Service) mayCreate(v *store.View, a *actor, in CreateKey) (ws account.Workspace, user id.User, err error) {
-	if ws, err = s.at(v, a, in.Workspace); err != nil {
+	if ws, err = s.resolveWorkspace(v, a, in.Workspace); err != nil {
 		return ws, user, err
 	}
 	if err := s.need(a, account.APIKeysWrite); err != nil {

@@ -20,7 +20,7 @@ import (
 // that one is taken would tell of keys in other workspaces.
 func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, items []ImportKey) (done []Imported, failed []ItemError, err error) {
 	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
-		ws, err := s.named(tx.View, a, workspace, account.APIKeysWrite)
+		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.APIKeysWrite)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 		}
 	}
 	err := look(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.at(v, a, in.Workspace)
+		ws, err := s.resolveWorkspace(v, a, in.Workspace)
 		if err != nil {
 			return err
 		}
@@ -121,10 +121,10 @@ func activeName(b *bool) string {
 	return fmt.Sprint(*b)
 }
 
-// reach finds a key that the caller may do something to: 403 without the permission, 404 for what is not there or elsewhere, 403
+// loadKeyFor finds a key that the caller may do something to: 403 without the permission, 404 for what is not there or elsewhere, 403
 // again for somebody else's without manage-others.
-func (s *Service) reach(v *store.View, a *actor, key, permission string) (apikey.Key, error) {
-	if err := s.needSomewhere(v, a, permission); err != nil {
+func (s *Service) loadKeyFor(v *store.View, a *actor, key, permission string) (apikey.Key, error) {
+	if err := s.requireAnywhere(v, a, permission); err != nil {
 		return apikey.Key{}, err
 	}
 	if _, ok := id.Parse(key); !ok {
@@ -137,7 +137,7 @@ func (s *Service) reach(v *store.View, a *actor, key, permission string) (apikey
 	if err != nil {
 		return apikey.Key{}, err
 	}
-	if err := s.enter(v, a, k.Workspace); err != nil {
+	if err := s.switchWorkspace(v, a, k.Workspace); err != nil {
 		return apikey.Key{}, err
 	}
 	if !a.reach.Environment(k.Environment) {
@@ -150,7 +150,7 @@ func (s *Service) reach(v *store.View, a *actor, key, permission string) (apikey
 func (s *Service) GetKey(ctx context.Context, c Caller, key string) (Key, error) {
 	var out Key
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		k, err := s.reach(v, a, key, account.APIKeysRead)
+		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 		if err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (s *Service) DeleteKey(ctx context.Context, c Caller, key string) error {
 }
 
 func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
-	k, err := s.reach(tx.View, a, key, account.APIKeysDelete)
+	k, err := s.loadKeyFor(tx.View, a, key, account.APIKeysDelete)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 // DeleteKeys takes away many, each for itself, all in one transaction.
 func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done []string, failed []ItemError, err error) {
 	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
-		if err := s.needSomewhere(tx.View, a, account.APIKeysDelete); err != nil {
+		if err := s.requireAnywhere(tx.View, a, account.APIKeysDelete); err != nil {
 			return err
 		}
 		all := bulk[string, string]{tx: tx, items: keys, name: func(key string) string { return key },
@@ -223,7 +223,7 @@ func (s *Service) RotateKeyOnce(ctx context.Context, c Caller, key string, overl
 	}
 	var out Revealed
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		k, err := s.reach(tx.View, a, key, account.APIKeysWrite)
+		k, err := s.loadKeyFor(tx.View, a, key, account.APIKeysWrite)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilt
 		}
 		return f, a.unbound("a key that is bound reads the log of one workspace at a time")
 	}
-	ws, err := s.named(v, a, in.Workspace, account.WorkspaceLogsRead)
+	ws, err := s.authorizeWorkspace(v, a, in.Workspace, account.WorkspaceLogsRead)
 	f.Workspace = ws.ID
 	return f, err
 }
@@ -64,7 +64,7 @@ func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, er
 				return fault.Invalid("cursor", "is not one that this list gave")
 			}
 		}
-		last, err := stretch(v, &f, cmp.Or(in.Stretch, maxSearched)+in.Offset, &out)
+		last, err := logPage(v, &f, cmp.Or(in.Stretch, maxSearched)+in.Offset, &out)
 		if err != nil {
 			return err
 		}
@@ -88,8 +88,8 @@ func plain(f *store.LogFilter) bool {
 	return f.Search == "" && f.Type == "" && f.Actor == "" && f.Target == "" && f.From.IsZero() && f.To.IsZero()
 }
 
-// stretch bounds a search, and answers the Seq up to which it goes where more is left beyond it, else 0.
-func stretch(v *store.View, f *store.LogFilter, n int, out *Logs) (last int64, err error) {
+// logPage bounds a search, and answers the Seq up to which it goes where more is left beyond it, else 0.
+func logPage(v *store.View, f *store.LogFilter, n int, out *Logs) (last int64, err error) {
 	if plain(f) {
 		return 0, nil
 	}
@@ -165,7 +165,7 @@ func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit fu
 			if first {
 				f.Offset = in.Offset
 			}
-			if last, err = stretch(v, &f, maxSearched+f.Offset, &Logs{}); err != nil {
+			if last, err = logPage(v, &f, maxSearched+f.Offset, &Logs{}); err != nil {
 				return err
 			}
 			if left > 0 {

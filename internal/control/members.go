@@ -17,7 +17,7 @@ func (s *Service) ListMembers(ctx context.Context, c Caller, workspace string, i
 	var out []Member
 	var page Page
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.named(v, a, workspace, account.MembersRead)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {
 func (s *Service) GetMember(ctx context.Context, c Caller, workspace, user string) (Member, error) {
 	var out Member
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.named(v, a, workspace, account.MembersRead)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 	var out Member
 	var created bool
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		ws, err := s.named(tx.View, a, workspace, account.MembersInvite)
+		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.MembersInvite)
 		if err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func lastOwner() error {
 func (s *Service) UpdateMember(ctx context.Context, c Caller, workspace, user string, in UpdateMember) (Member, error) {
 	var out Member
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		ws, err := s.named(tx.View, a, workspace, account.MembersRoleChange)
+		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.MembersRoleChange)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func (a *actor) person() bool { return a.service == nil && a.key == nil }
 func (s *Service) signedIn(v *store.View, c Caller) (bounds account.Bounds, err error) {
 	if c.Session == "" {
 		if c.Person.User != "" && !v.Now().Before(c.Until) {
-			return bounds, gone()
+			return bounds, errCredentialRevoked()
 		}
 		return bounds, nil
 	}
@@ -30,7 +30,7 @@ func (s *Service) signedIn(v *store.View, c Caller) (bounds account.Bounds, err 
 		return bounds, err
 	}
 	if in.Ended(v.Now()) || in.Digest != c.Presented || in.ServiceKey != c.ServiceKey || in.User != c.Person.User || !in.Bounds.Admits(c.Address) {
-		return bounds, gone()
+		return bounds, errCredentialRevoked()
 	}
 	return in.Bounds, nil
 }
@@ -54,9 +54,9 @@ func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 	return s.memberActor(v, c, first.Workspace, c.Person.User)
 }
 
-// enter takes a caller to a workspace: an API key is in its own alone, a person in each that they are a member of, with what their
+// switchWorkspace takes a caller to a workspace: an API key is in its own alone, a person in each that they are a member of, with what their
 // role holds there. For everybody else the workspace is not there.
-func (s *Service) enter(v *store.View, a *actor, ws id.Workspace) error {
+func (s *Service) switchWorkspace(v *store.View, a *actor, ws id.Workspace) error {
 	switch {
 	case a.elsewhere(ws), !a.reach.Workspace(ws):
 		return fault.Missing()
@@ -77,9 +77,9 @@ func (s *Service) enter(v *store.View, a *actor, ws id.Workspace) error {
 	return nil
 }
 
-// needSomewhere is need for operations that say only later in which workspace they work: a person needs the permission in one of
+// requireAnywhere is need for operations that say only later in which workspace they work: a person needs the permission in one of
 // theirs.
-func (s *Service) needSomewhere(v *store.View, a *actor, permission string) error {
+func (s *Service) requireAnywhere(v *store.View, a *actor, permission string) error {
 	err := s.need(a, permission)
 	if err == nil || !a.person() {
 		return err

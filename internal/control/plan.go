@@ -28,7 +28,7 @@ type PlanInput struct {
 func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in PlanInput) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		was, err := s.at(tx.View, a, workspace)
+		was, err := s.resolveWorkspace(tx.View, a, workspace)
 		if err != nil {
 			return err
 		}

@@ -38,9 +38,9 @@ func (e ear) Exec(ctx context.Context, query string, args ...any) (int64, error)
 	return e.SQL.Exec(ctx, query, args...)
 }
 
-func (e ear) Later(ctx context.Context, query string, args ...any) error {
+func (e ear) ExecDeferred(ctx context.Context, query string, args ...any) error {
 	e.hear(query, args)
-	return e.SQL.Later(ctx, query, args...)
+	return e.SQL.ExecDeferred(ctx, query, args...)
 }
 
 // journals tells whether SQLite keeps a journal of the statement, to take it back alone: it does where foreign keys are counted.

@@ -46,7 +46,7 @@ type departure struct {
 
 // departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal decide alike.
 func (s *Service) departure(v *store.View, a *actor, workspace, user, keys string) (d departure, err error) {
-	if d.workspace, err = s.named(v, a, workspace, account.MembersRemove); err != nil {
+	if d.workspace, err = s.authorizeWorkspace(v, a, workspace, account.MembersRemove); err != nil {
 		return d, err
 	}
 	if d.member, err = v.Member(d.workspace.ID, id.User(user)); err != nil {
@@ -88,7 +88,7 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 		return out, err
 	}
 	for i := range keys[:min(len(keys), MaxSettled)] {
-		out.Keys = append(out.Keys, foretell(keys[i], d.settle, v.Now()))
+		out.Keys = append(out.Keys, preview(keys[i], d.settle, v.Now()))
 	}
 	if f.Limit == 0 {
 		for i := range keys {
@@ -153,8 +153,8 @@ func (s *Service) foreseeKey(a *actor, k apikey.Key, settle settlement, out *Rem
 	return s.mayWiden(a, &was, &k)
 }
 
-// foretell says what becomes of a key, on a copy of it.
-func foretell(k apikey.Key, settle settlement, now time.Time) SettledKey {
+// preview says what becomes of a key, on a copy of it.
+func preview(k apikey.Key, settle settlement, now time.Time) SettledKey {
 	var count Removed
 	out := SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(now), Outcome: "stopped"}
 	settle(&k, &count)

@@ -24,7 +24,7 @@ func (s *Service) ListRoles(ctx context.Context, c Caller, workspace string, in 
 	var out []Role
 	var page Page
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.named(v, a, workspace, account.RolesRead)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.RolesRead)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (s *Service) GetRole(ctx context.Context, c Caller, workspace, role string)
 }
 
 func (s *Service) findRole(v *store.View, a *actor, workspace, role, permission string) (account.Role, error) {
-	ws, err := s.named(v, a, workspace, permission)
+	ws, err := s.authorizeWorkspace(v, a, workspace, permission)
 	if err != nil {
 		return account.Role{}, err
 	}
@@ -65,7 +65,7 @@ func (s *Service) findRole(v *store.View, a *actor, workspace, role, permission 
 func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in CreateRole) (Role, error) {
 	var out Role
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		ws, err := s.named(tx.View, a, workspace, account.RolesWrite)
+		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.RolesWrite)
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (s *Service) Identify(ctx context.Context, token string) (Identity, error) 
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return Identity{}, gone()
+		return Identity{}, errCredentialRevoked()
 	}
 	if stale { // a disk that is full now keeps nobody out: the session only ends the sooner
 		_ = s.db.Count(ctx, func(c *store.Counting) error { return c.TouchSession(out.ID) })
@@ -110,7 +110,7 @@ func (s *Service) SwitchWorkspace(ctx context.Context, c Caller, workspace strin
 		if err != nil {
 			return err
 		}
-		ws, err := s.at(tx.View, a, workspace)
+		ws, err := s.resolveWorkspace(tx.View, a, workspace)
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store
 			}
 			return f, a.unbound("a key that is bound lists the sessions of one workspace at a time")
 		}
-		_, err := s.at(v, a, in.Workspace)
+		_, err := s.resolveWorkspace(v, a, in.Workspace)
 		return f, err
 	case in.Workspace == "" && (in.User == "" || f.User == a.user):
 		f.User = a.user
@@ -169,7 +169,7 @@ func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store
 		}
 		return f, nil
 	}
-	ws, err := s.at(v, a, in.Workspace)
+	ws, err := s.resolveWorkspace(v, a, in.Workspace)
 	if err != nil {
 		return f, err
 	}
@@ -249,7 +249,7 @@ func (s *Service) mayEnd(v *store.View, a *actor, in session.Session) error {
 	case in.User == a.user:
 		return nil
 	}
-	if err := s.enter(v, a, in.Workspace); err != nil {
+	if err := s.switchWorkspace(v, a, in.Workspace); err != nil {
 		return err
 	}
 	if err := s.need(a, account.MembersRemove); err != nil {

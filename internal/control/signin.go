@@ -76,7 +76,7 @@ func (s *Service) addressee(v *store.View, a *actor, in CreateSignInLink, l *ses
 		l.ServiceKey = a.service.ID
 		return "one-time sign-in link made for the root", a.root()
 	}
-	ws, err := s.at(v, a, in.Workspace)
+	ws, err := s.resolveWorkspace(v, a, in.Workspace)
 	if err != nil {
 		return "", err
 	}

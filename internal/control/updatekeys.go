@@ -15,7 +15,7 @@ import (
 // UpdateKeys changes many keys, each for itself, all in one transaction. Permissions are frozen and never change.
 func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (done []Key, failed []ItemError, err error) {
 	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
-		if err := s.needSomewhere(tx.View, a, account.APIKeysWrite); err != nil {
+		if err := s.requireAnywhere(tx.View, a, account.APIKeysWrite); err != nil {
 			return err
 		}
 		all := bulk[UpdateKey, Key]{tx: tx, items: items, name: func(i UpdateKey) string { return i.ID },
@@ -27,7 +27,7 @@ func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (
 }
 
 func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
-	was, err := s.reach(tx.View, a, in.ID, account.APIKeysWrite)
+	was, err := s.loadKeyFor(tx.View, a, in.ID, account.APIKeysWrite)
 	if err != nil {
 		return Key{}, err
 	}

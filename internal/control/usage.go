@@ -63,7 +63,7 @@ func (in AskUsage) span(now time.Time) (usage.Span, error) {
 // KeyUsage says how often a key was verified and refused. Who sees the key sees that.
 func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsage) (*usage.Series, error) {
 	return s.series(ctx, c, in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
-		k, err := s.reach(v, a, key, account.APIKeysRead)
+		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 		return store.UsageOf(k.ID), func(x *usage.Series) { s.recent.Key(bytesOf(string(k.ID)), x) }, err
 	})
 }
@@ -71,7 +71,7 @@ func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsag
 // WorkspaceUsage says the same of all keys of a workspace together, those that are deleted since then too.
 func (s *Service) WorkspaceUsage(ctx context.Context, c Caller, workspace string, in AskUsage) (*usage.Series, error) {
 	return s.series(ctx, c, in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
-		ws, err := s.named(v, a, workspace, account.AnalyticsRead)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.AnalyticsRead)
 		return store.UsageOf(ws.ID), func(x *usage.Series) { s.recent.Workspace(bytesOf(string(ws.ID)), x) }, err
 	})
 }
@@ -131,7 +131,7 @@ func (s *Service) KeysUsage(ctx context.Context, c Caller, keys []string, in Ask
 				return err
 			}
 			for _, key := range keys {
-				k, err := s.reach(v, a, key, account.APIKeysRead)
+				k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 				if err != nil {
 					if fault.From(err).Code.Status() < 500 {
 						continue

@@ -66,7 +66,7 @@ func (s *Service) firstMember(v *store.View, a *actor, in Optional[OwnerInput]) 
 		}
 		places, err := v.Memberships(a.user)
 		if err != nil || len(places) == 0 {
-			return account.Member{}, errors.Join(err, gone())
+			return account.Member{}, errors.Join(err, errCredentialRevoked())
 		}
 		m := places[0]
 		for _, p := range places {
@@ -123,7 +123,7 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 	var out []account.Workspace
 	var page Page
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		if err := s.needSomewhere(v, a, account.WorkspaceRead); err != nil {
+		if err := s.requireAnywhere(v, a, account.WorkspaceRead); err != nil {
 			return err
 		}
 		fetch := v.Workspaces
@@ -149,16 +149,16 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 func (s *Service) GetWorkspace(ctx context.Context, c Caller, workspace string) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.named(v, a, workspace, account.WorkspaceRead)
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.WorkspaceRead)
 		out = ws
 		return err
 	})
 	return out, storageFault(err)
 }
 
-// named finds the workspace of a path, and then asks for the permission: who is not in it learns nothing of it.
-func (s *Service) named(v *store.View, a *actor, workspace, permission string) (account.Workspace, error) {
-	ws, err := s.at(v, a, workspace)
+// authorizeWorkspace finds the workspace of a path, and then asks for the permission: who is not in it learns nothing of it.
+func (s *Service) authorizeWorkspace(v *store.View, a *actor, workspace, permission string) (account.Workspace, error) {
+	ws, err := s.resolveWorkspace(v, a, workspace)
 	if err != nil {
 		return ws, err
 	}
@@ -172,7 +172,7 @@ func (s *Service) named(v *store.View, a *actor, workspace, permission string) (
 func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace string, in UpdateWorkspace) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		was, err := s.named(tx.View, a, workspace, account.WorkspaceSettingsWrite)
+		was, err := s.authorizeWorkspace(tx.View, a, workspace, account.WorkspaceSettingsWrite)
 		if err != nil {
 			return err
 		}
@@ -236,7 +236,7 @@ func mayUnfreeze(a *actor, was, ws *account.Workspace) error {
 // DeleteWorkspace takes away a workspace with everything in it; its keys stop at once.
 func (s *Service) DeleteWorkspace(ctx context.Context, c Caller, workspace string) error {
 	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		ws, err := s.named(tx.View, a, workspace, account.WorkspaceDelete)
+		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.WorkspaceDelete)
 		if err != nil {
 			return err
 		}

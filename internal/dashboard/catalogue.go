@@ -12,7 +12,7 @@ type catalogueBody struct {
 }
 
 // catalogue says what each permission means.
-func (d *Dashboard) cataloguePage(v *visit) error {
+func (d *Dashboard) cataloguePage(v *request) error {
 	b := catalogueBody{Total: d.catalogue.Len(), Ask: v.may.User != ""}
 	var held perm.Set
 	if b.Ask {

@@ -100,7 +100,7 @@ func (d *Dashboard) patterns() []string {
 // route is one page, or one thing that a page's form does.
 type route struct {
 	on    string // method and path pattern
-	serve func(*visit) error
+	serve func(*request) error
 	place bool // needs a workspace
 }
 
@@ -207,7 +207,7 @@ func (d *Dashboard) unmatched(r *http.Request) error {
 // handler finds out who looks and what they may do, then serves the page.
 func (d *Dashboard) handler(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{d: d, w: w, r: r, now: d.Now()}
+		v := &request{d: d, w: w, r: r, now: d.Now()}
 		err := v.enter(rt)
 		if err == nil {
 			err = rt.serve(v)

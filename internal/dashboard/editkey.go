@@ -20,7 +20,7 @@ type editForm struct {
 }
 
 // editKey shows what can be changed of a key; its permissions cannot.
-func (d *Dashboard) editKey(v *visit) error {
+func (d *Dashboard) editKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func plain(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-func (v *visit) showEdit(status int, k *control.Key, f editForm, wrong *problem) error {
+func (v *request) showEdit(status int, k *control.Key, f editForm, wrong *problem) error {
 	set := v.may.Workspace.Settings
 	f.ID, f.MayNever = string(k.ID), set.MaxKeyLifetime == 0 && !set.RequireExpiry
 	if set.MaxKeyLifetime > 0 {
@@ -51,7 +51,7 @@ func (v *visit) showEdit(status int, k *control.Key, f editForm, wrong *problem)
 	return v.answer(status, "editkey", page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Body: f})
 }
 
-func (d *Dashboard) saveKey(v *visit) error {
+func (d *Dashboard) saveKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ type previous struct {
 type keyActions struct{ Edit, Disable, Enable, Delete, Rotate, Log bool }
 
 // actions asks what the visitor may do with a key. It only decides what is shown: control decides what is done.
-func (v *visit) actions(k *control.Key) keyActions {
+func (v *request) actions(k *control.Key) keyActions {
 	others := k.User == v.may.User || v.may.May(account.APIKeysManageOthers)
 	write := others && v.may.May(account.APIKeysWrite)
 	grant := write && !k.Revoked && account.Grant(k.Permissions, v.may.Holds, k.Permissions).IsEmpty()
@@ -53,7 +53,7 @@ func (v *visit) actions(k *control.Key) keyActions {
 }
 
 // find reads the key of the path. A key of another workspace than the one that is looked at is not there.
-func (v *visit) find() (control.Key, error) {
+func (v *request) find() (control.Key, error) {
 	k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, v.r.PathValue("id"))
 	if err == nil && string(k.Workspace) != v.workspace() {
 		return k, fault.Missing()
@@ -62,7 +62,7 @@ func (v *visit) find() (control.Key, error) {
 }
 
 // key is everything about one key.
-func (d *Dashboard) key(v *visit) error {
+func (d *Dashboard) key(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ type step struct {
 }
 
 // try answers the test on the key's page: the engine decides, and nothing is spent.
-func (v *visit) try(k *control.Key, t *tried) *problem {
+func (v *request) try(k *control.Key, t *tried) *problem {
 	q := v.r.URL.Query()
 	t.Permission, t.IP = v.query("permission"), v.query("ip")
 	if t.Asked = q.Has("permission") || q.Has("ip"); !t.Asked {
@@ -141,7 +141,7 @@ func (v *visit) try(k *control.Key, t *tried) *problem {
 	}
 	question.Cost = 1
 	var verdict verify.Verdict
-	v.d.Engine.Foresee(k.Value.Digest.Sum, question, &verdict)
+	v.d.Engine.Simulate(k.Value.Digest.Sum, question, &verdict)
 	t.Code, t.Valid = string(verdict.Code), verdict.Code == verify.Valid
 	if verdict.Code == verify.Unavailable {
 		return nil
@@ -153,7 +153,7 @@ func (v *visit) try(k *control.Key, t *tried) *problem {
 }
 
 // say words one step of the decision.
-func (v *visit) say(s verify.Step, k *control.Key, verdict *verify.Verdict, t *tried) step {
+func (v *request) say(s verify.Step, k *control.Key, verdict *verify.Verdict, t *tried) step {
 	words := map[verify.Code]struct{ question, yes, no string }{
 		verify.NotFound:    {"Is there such a key?", "yes", "no"},
 		verify.Disabled:    {"Are key, creator and workspace enabled?", "yes", "no: " + v.whyDisabled(verdict)},
@@ -174,7 +174,7 @@ func (v *visit) say(s verify.Step, k *control.Key, verdict *verify.Verdict, t *t
 	return step{w.question, w.no, "bad"}
 }
 
-func (v *visit) whyDisabled(d *verify.Verdict) string {
+func (v *request) whyDisabled(d *verify.Verdict) string {
 	switch {
 	case !d.Known():
 		return ""
@@ -225,7 +225,7 @@ func limitWord(n int64) string {
 }
 
 // switchKey enables or disables a key.
-func (d *Dashboard) switchKey(v *visit) error {
+func (d *Dashboard) switchKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -249,7 +249,7 @@ type confirmBody struct {
 }
 
 // deletePage asks first, and says what stops.
-func (d *Dashboard) deletePage(v *visit) error {
+func (d *Dashboard) deletePage(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -257,7 +257,7 @@ func (d *Dashboard) deletePage(v *visit) error {
 	return v.show("delete", page{Title: "Delete " + k.Name, Section: "keys", Body: confirmBody{keyRow: v.row(k)}})
 }
 
-func (d *Dashboard) deleteKey(v *visit) error {
+func (d *Dashboard) deleteKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -269,7 +269,7 @@ func (d *Dashboard) deleteKey(v *visit) error {
 }
 
 // rotatePage says what rotating does, and whether the present value is still in use.
-func (d *Dashboard) rotatePage(v *visit) error {
+func (d *Dashboard) rotatePage(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -279,7 +279,7 @@ func (d *Dashboard) rotatePage(v *visit) error {
 
 // rotateKey gives the key a new value and shows it once. The form names the value that it replaces, so that a form that is sent
 // twice rotates once.
-func (d *Dashboard) rotateKey(v *visit) error {
+func (d *Dashboard) rotateKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
@@ -306,7 +306,7 @@ type revealBody struct {
 }
 
 // reveal shows a value, in this one answer. Nothing keeps it: sent again, the same form finds the key and no value.
-func (v *visit) reveal(status int, k control.Key, value, how string) error {
+func (v *request) reveal(status int, k control.Key, value, how string) error {
 	b := revealBody{keyRow: v.row(k), Value: value, How: how}
 	title := "Your new key"
 	if value == "" {

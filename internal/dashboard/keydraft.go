@@ -16,7 +16,7 @@ type keyDraft struct {
 }
 
 // summary answers the script of the form for a key.
-func (d *Dashboard) summary(v *visit, f *newKeyForm) error {
+func (d *Dashboard) summary(v *request, f *newKeyForm) error {
 	out := keyDraft{Summary: []string{}, Errors: map[string]string{}, Why: map[string]string{}, Preset: []string{}}
 	in, err := v.request(f)
 	if treeErr := v.draftTree(f, &out); treeErr != nil {
@@ -39,7 +39,7 @@ func (d *Dashboard) summary(v *visit, f *newKeyForm) error {
 }
 
 // draftTree says what the owner of the key can get.
-func (v *visit) draftTree(f *newKeyForm, out *keyDraft) error {
+func (v *request) draftTree(f *newKeyForm, out *keyDraft) error {
 	if f.grant.Creator.Len() == 0 {
 		return nil
 	}

@@ -34,7 +34,7 @@ type keyRow struct {
 // status is how a key stands, as a word and a colour.
 type status struct{ Word, Tone string }
 
-func (v *visit) status(k *control.Key) status {
+func (v *request) status(k *control.Key) status {
 	switch {
 	case k.Revoked:
 		return status{"Revoked", "bad"}
@@ -48,7 +48,7 @@ func (v *visit) status(k *control.Key) status {
 	return status{"Active", "good"}
 }
 
-func (v *visit) row(k control.Key) keyRow {
+func (v *request) row(k control.Key) keyRow {
 	return keyRow{Key: k, Status: v.status(&k), Permissions: k.Permissions.Len(), Risk: v.d.risk(k.Permissions), Created: v.moment(k.CreatedAt),
 		Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt), DisabledAt: v.moment(k.Disabled.At),
 		Mine: k.User == v.may.User}
@@ -87,7 +87,7 @@ type keysBody struct {
 }
 
 // keys is the list. All of its state stands in the URL.
-func (d *Dashboard) keys(v *visit) error {
+func (d *Dashboard) keys(v *request) error {
 	in := control.ListKeys{Workspace: v.workspace(), User: v.query("user"), Search: v.query("q"), Paging: control.Paging{Limit: 50, Cursor: v.query("cursor")}}
 	b := keysBody{View: v.query("view"), Order: v.query("sort"), Search: in.Search, User: in.User}
 	if err := v.selectKeys(&b, &in); err != nil {
@@ -119,7 +119,7 @@ func (d *Dashboard) keys(v *visit) error {
 }
 
 // selectKeys reads view and order from the URL, and offers the others.
-func (v *visit) selectKeys(b *keysBody, in *control.ListKeys) error {
+func (v *request) selectKeys(b *keysBody, in *control.ListKeys) error {
 	known := false
 	fixed := false
 	for _, one := range views {
@@ -167,7 +167,7 @@ type bulkBody struct {
 const maxBulk = 100
 
 // bulk shows what would stop, and does it once that is confirmed.
-func (d *Dashboard) bulk(v *visit) error {
+func (d *Dashboard) bulk(v *request) error {
 	ids := v.r.PostForm["id"]
 	action := v.form("action")
 	back := localPath(v.form("back"))
@@ -202,7 +202,7 @@ func bulkTitle(action string, n int) string {
 	return strings.ToUpper(action[:1]) + action[1:] + " " + many(n, "key")
 }
 
-func (d *Dashboard) bulkDo(v *visit, action string, ids []string, back string) error {
+func (d *Dashboard) bulkDo(v *request, action string, ids []string, back string) error {
 	var failed []control.ItemError
 	var err error
 	if action == "delete" {

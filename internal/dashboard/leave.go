@@ -44,12 +44,12 @@ type fateRow struct {
 }
 
 // leavePage shows exactly which keys stop when somebody leaves, for the way to settle them that the URL names, by trying it out.
-func (d *Dashboard) leavePage(v *visit) error {
+func (d *Dashboard) leavePage(v *request) error {
 	b := leaveBody{Way: v.query("keys"), Heir: v.query("heir")}
 	if err := v.leaving(&b); err != nil {
 		return err
 	}
-	wrong, err := v.foretell(&b)
+	wrong, err := v.previewRemoval(&b)
 	if err != nil {
 		return err
 	}
@@ -60,12 +60,12 @@ func (d *Dashboard) leavePage(v *visit) error {
 }
 
 // leave removes the member, if what is chosen is what the page showed.
-func (d *Dashboard) leave(v *visit) error {
+func (d *Dashboard) leave(v *request) error {
 	b := leaveBody{Way: v.form("keys"), Heir: v.form("heir")}
 	if err := v.leaving(&b); err != nil {
 		return err
 	}
-	wrong, err := v.foretell(&b)
+	wrong, err := v.previewRemoval(&b)
 	if err != nil {
 		return err
 	}
@@ -85,12 +85,12 @@ func (d *Dashboard) leave(v *visit) error {
 	return v.showLeave(http.StatusUnprocessableEntity, &b, wrong)
 }
 
-func (v *visit) showLeave(status int, b *leaveBody, wrong *problem) error {
+func (v *request) showLeave(status int, b *leaveBody, wrong *problem) error {
 	return v.answer(status, "leave", page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Scripts: []string{"leave.js"}, Body: b})
 }
 
 // leaving reads who leaves, and who could take over their keys.
-func (v *visit) leaving(b *leaveBody) (err error) {
+func (v *request) leaving(b *leaveBody) (err error) {
 	ctx := v.r.Context()
 	if b.Member, err = v.d.Control.GetMember(ctx, v.Caller, v.workspace(), v.r.PathValue("user")); err != nil {
 		return err
@@ -111,8 +111,8 @@ func (v *visit) leaving(b *leaveBody) (err error) {
 	return nil
 }
 
-// foretell tries the removal out, and says what it would do.
-func (v *visit) foretell(b *leaveBody) (*problem, error) {
+// previewRemoval tries the removal out, and says what it would do.
+func (v *request) previewRemoval(b *leaveBody) (*problem, error) {
 	keys := settle(b.Way, b.Heir)
 	b.Fate = fate{Button: "Remove " + b.Name, Keys: []fateRow{}}
 	var out control.Removed
@@ -193,7 +193,7 @@ func nameOf(m account.Member) string {
 }
 
 // writeJSON answers a page's script.
-func (v *visit) writeJSON(value any) error {
+func (v *request) writeJSON(value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("the answer to a script: %w", err)

@@ -33,7 +33,7 @@ type eventMetadata struct {
 	Note       map[string]json.RawMessage
 }
 
-func (v *visit) happenings(events []audit.Event) []happening {
+func (v *request) happenings(events []audit.Event) []happening {
 	out := make([]happening, len(events))
 	for i, e := range events {
 		var m eventMetadata

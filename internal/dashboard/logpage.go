@@ -28,7 +28,7 @@ type logBody struct {
 const searched = 10_000
 
 // log shows who did what. All of its state stands in the URL.
-func (d *Dashboard) log(v *visit) error {
+func (d *Dashboard) log(v *request) error {
 	in, b, err := v.askLog()
 	var wrong *problem
 	if err == nil {
@@ -62,7 +62,7 @@ func (d *Dashboard) log(v *visit) error {
 	return v.show("log", page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Body: b})
 }
 
-func (v *visit) askLog() (control.ListLogs, logBody, error) {
+func (v *request) askLog() (control.ListLogs, logBody, error) {
 	b := logBody{Search: v.query("q"), Type: v.query("type"), Actor: v.query("actor"), From: v.query("from"), To: v.query("to"), Target: v.query("about")}
 	b.Filtered = b.Search != "" || b.Type != "" || b.Actor != "" || b.From != "" || b.To != "" || b.Target != ""
 	in := control.ListLogs{Workspace: v.workspace(), Search: text.Search(b.Search), EventType: b.Type, ActorID: b.Actor, Target: b.Target}
@@ -87,7 +87,7 @@ func day(field, s string, later int) (time.Time, error) {
 }
 
 // exportLog streams all that matches, as a file.
-func (d *Dashboard) exportLog(v *visit) error {
+func (d *Dashboard) exportLog(v *request) error {
 	in, _, err := v.askLog()
 	if err != nil {
 		return err

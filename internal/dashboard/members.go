@@ -28,11 +28,11 @@ type membersBody struct {
 type inviteForm struct{ User, Email, DisplayName, Role string }
 
 // members lists who is in the workspace.
-func (d *Dashboard) members(v *visit) error {
+func (d *Dashboard) members(v *request) error {
 	return v.showMembers(http.StatusOK, inviteForm{}, nil)
 }
 
-func (v *visit) showMembers(status int, f inviteForm, wrong *problem) error {
+func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 	ctx := v.r.Context()
 	found, next, err := v.d.Control.ListMembers(ctx, v.Caller, v.workspace(), control.Paging{Cursor: v.query("cursor")})
 	if err != nil {
@@ -62,7 +62,7 @@ func (v *visit) showMembers(status int, f inviteForm, wrong *problem) error {
 }
 
 // seen is when somebody last used the dashboard or the API as themselves, as far as their present sessions tell.
-func (v *visit) seen(user string) (moment, error) {
+func (v *request) seen(user string) (moment, error) {
 	sessions, _, err := v.d.Control.ListSessions(v.r.Context(), v.Caller,
 		control.ListSessions{Workspace: v.workspace(), User: user, Paging: control.Paging{Limit: 10}})
 	if err != nil {
@@ -81,7 +81,7 @@ func (v *visit) seen(user string) (moment, error) {
 }
 
 // givable lists the roles that the visitor can give.
-func (v *visit) givable() ([]control.Role, error) {
+func (v *request) givable() ([]control.Role, error) {
 	var out []control.Role
 	for cursor := ""; ; {
 		roles, next, err := v.d.Control.ListRoles(v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100, Cursor: cursor})
@@ -100,7 +100,7 @@ func (v *visit) givable() ([]control.Role, error) {
 }
 
 // invite adds a member.
-func (d *Dashboard) invite(v *visit) error {
+func (d *Dashboard) invite(v *request) error {
 	f := inviteForm{User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role")}
 	in := control.PutMember{Email: f.Email, Role: f.Role}
 	if f.DisplayName != "" {
@@ -123,7 +123,7 @@ func (d *Dashboard) invite(v *visit) error {
 }
 
 // giveRole changes a member's role.
-func (d *Dashboard) giveRole(v *visit) error {
+func (d *Dashboard) giveRole(v *request) error {
 	_, err := d.Control.UpdateMember(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("user"), control.UpdateMember{Role: control.Some(v.form("role"))})
 	if err == nil {
 		return v.see("/members", "saved")

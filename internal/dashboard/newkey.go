@@ -46,7 +46,7 @@ const (
 )
 
 // newKey shows the form.
-func (d *Dashboard) newKey(v *visit) error {
+func (d *Dashboard) newKey(v *request) error {
 	f := newKeyForm{Environment: "live", Preset: presetChosen, User: v.query("user"), Expiry: "90", Once: rand.Text()}
 	if like := v.query("like"); like != "" {
 		f.Preset, f.Like = presetLike, like
@@ -65,7 +65,7 @@ func (d *Dashboard) newKey(v *visit) error {
 }
 
 // makeKey makes the key and shows its value, once; or it shows the form again, with a summary or with what is wrong.
-func (d *Dashboard) makeKey(v *visit) error {
+func (d *Dashboard) makeKey(v *request) error {
 	f := v.readForm()
 	preview := v.form("do") != "make"
 	if strings.Contains(v.r.Header.Get("Accept"), "application/json") {
@@ -92,14 +92,14 @@ func (d *Dashboard) makeKey(v *visit) error {
 var formFields = map[string]string{"userId": "user", "expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
 	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips"}
 
-func (v *visit) readForm() newKeyForm {
+func (v *request) readForm() newKeyForm {
 	return newKeyForm{Name: v.form("name"), User: v.form("user"), Environment: v.form("environment"), Description: v.form("description"),
 		Metadata: v.form("metadata"), AllowedIPs: v.form("ips"), Preset: v.form("preset"), Like: v.form("like"), Expiry: v.form("expiry"),
 		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once"), Was: v.form("was")}
 }
 
 // creator is who the key is for: the visitor, unless somebody else was chosen.
-func (f *newKeyForm) creator(v *visit) string {
+func (f *newKeyForm) creator(v *request) string {
 	if f.User == "" {
 		return string(v.may.User)
 	}
@@ -107,7 +107,7 @@ func (f *newKeyForm) creator(v *visit) string {
 }
 
 // chosen is the set that the form asks for.
-func (v *visit) chosen(f *newKeyForm) (perm.Set, error) {
+func (v *request) chosen(f *newKeyForm) (perm.Set, error) {
 	if f.Preset == presetAll || f.Preset == presetRead || f.Preset == presetLike {
 		return v.preset(f, f.Preset)
 	}
@@ -124,7 +124,7 @@ func (v *visit) chosen(f *newKeyForm) (perm.Set, error) {
 }
 
 // preset is the set of a preset, as far as it can flow into the key.
-func (v *visit) preset(f *newKeyForm, name string) (perm.Set, error) {
+func (v *request) preset(f *newKeyForm, name string) (perm.Set, error) {
 	grantable := f.grant.Creator.And(f.grant.Caller)
 	switch name {
 	case presetAll:
@@ -150,7 +150,7 @@ func clipped(s string) string {
 }
 
 // request is what the form asks of control.
-func (v *visit) request(f *newKeyForm) (control.CreateKey, error) {
+func (v *request) request(f *newKeyForm) (control.CreateKey, error) {
 	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once}}
 	if in.User == "" {
 		return in, fault.Invalid("userId", "say whose key it is")
@@ -231,7 +231,7 @@ func (f *newKeyForm) expires(now time.Time) (control.Optional[string], error) {
 }
 
 // showForm makes the page around the form. in is set where a summary is wanted.
-func (v *visit) showForm(status int, f *newKeyForm, in *control.CreateKey, wrong *problem) error {
+func (v *request) showForm(status int, f *newKeyForm, in *control.CreateKey, wrong *problem) error {
 	ctx := v.r.Context()
 	if err := v.offerCreators(f); err != nil {
 		return err
@@ -270,7 +270,7 @@ func (v *visit) showForm(status int, f *newKeyForm, in *control.CreateKey, wrong
 }
 
 // reason says why a permission cannot go into the key.
-func (v *visit) reason(f *newKeyForm) func(perm.Entry) string {
+func (v *request) reason(f *newKeyForm) func(perm.Entry) string {
 	cat, user := v.d.catalogue, f.creator(v)
 	name := user
 	for _, m := range f.Creators {
@@ -294,7 +294,7 @@ func (v *visit) reason(f *newKeyForm) func(perm.Entry) string {
 }
 
 // offerCreators lists whose key it can be.
-func (v *visit) offerCreators(f *newKeyForm) error {
+func (v *request) offerCreators(f *newKeyForm) error {
 	if !v.may.May(account.APIKeysManageOthers) {
 		return nil
 	}

@@ -34,7 +34,7 @@ type nodesBody struct {
 }
 
 // nodes shows the operator who serves this installation, how far each is, and who has fallen silent.
-func (d *Dashboard) nodes(v *visit) error {
+func (d *Dashboard) nodes(v *request) error {
 	if err := d.Control.Operates(v.r.Context(), v.Caller); err != nil {
 		return err
 	}

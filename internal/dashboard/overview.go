@@ -33,7 +33,7 @@ type attention struct {
 }
 
 // overview is the workspace at a glance.
-func (d *Dashboard) overview(v *visit) error {
+func (d *Dashboard) overview(v *request) error {
 	b := overviewBody{Sees: v.may.May(account.APIKeysRead), Active: v.may.Workspace.IsActive}
 	var err error
 	if b.Traffic, err = v.workspaceTraffic(); err != nil {
@@ -54,7 +54,7 @@ func (d *Dashboard) overview(v *visit) error {
 	return v.show("overview", page{Title: "Overview", Section: "overview", Wide: true, Body: b})
 }
 
-func (v *visit) stats(b *overviewBody) []stat {
+func (v *request) stats(b *overviewBody) []stat {
 	const most = control.MostCounted
 	var out []stat
 	if b.Sees {
@@ -105,7 +105,7 @@ func percentWord(n, of int64) string {
 const attendEach = 4 // keys of each kind
 
 // attention gathers what somebody should look at: what expires, what nobody uses, what is about to run out, whose creator has gone.
-func (v *visit) attention(s control.Standings, busiest []busy) ([]attention, error) {
+func (v *request) attention(s control.Standings, busiest []busy) ([]attention, error) {
 	var out []attention
 	for _, one := range []struct {
 		n        int64
@@ -138,7 +138,7 @@ func (v *visit) attention(s control.Standings, busiest []busy) ([]attention, err
 	return out, nil
 }
 
-func (v *visit) whyIdle(k *control.Key) string {
+func (v *request) whyIdle(k *control.Key) string {
 	if k.LastUsedAt.IsZero() {
 		return "Never used, made " + relative(k.CreatedAt.Sub(v.now))
 	}
@@ -146,7 +146,7 @@ func (v *visit) whyIdle(k *control.Key) string {
 }
 
 // nearQuota says how much of a limit is left where that is little.
-func (v *visit) nearQuota(k *control.Key) string {
+func (v *request) nearQuota(k *control.Key) string {
 	s, ok := v.limitsNow(k)
 	if !ok {
 		return ""
@@ -158,13 +158,13 @@ func (v *visit) nearQuota(k *control.Key) string {
 }
 
 // limitsNow asks how a key's limits stand, and spends nothing.
-func (v *visit) limitsNow(k *control.Key) (ratelimit.Status, bool) {
+func (v *request) limitsNow(k *control.Key) (ratelimit.Status, bool) {
 	if k.Limits.PerMinute == 0 && k.Limits.PerDay == 0 {
 		return ratelimit.Status{}, false
 	}
 	var verdict verify.Verdict
-	v.d.Engine.Foresee(k.Value.Digest.Sum, verify.Question{}, &verdict)
-	return v.d.Engine.Standing(&verdict)
+	v.d.Engine.Simulate(k.Value.Digest.Sum, verify.Question{}, &verdict)
+	return v.d.Engine.LimitStatus(&verdict)
 }
 
 // meter is one limit as it stands.
@@ -174,7 +174,7 @@ type meter struct {
 }
 
 // meters are the limits of a key that are counted.
-func (v *visit) meters(k *control.Key) []meter {
+func (v *request) meters(k *control.Key) []meter {
 	s, ok := v.limitsNow(k)
 	if !ok {
 		return nil

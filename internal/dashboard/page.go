@@ -66,7 +66,7 @@ func dict(pairs ...any) (map[string]any, error) {
 
 // page is what a template is given.
 type page struct {
-	*visit
+	*request
 	Title   string
 	Section string // which entry of the navigation it belongs to
 	Note    string // what was just done
@@ -99,7 +99,7 @@ type entry struct {
 
 // Nav lists where the visitor can go: nothing that would be refused stands in it.
 func (p *page) Nav() [][]entry {
-	if p.visit == nil {
+	if p.request == nil {
 		return nil
 	}
 	may := p.may.May
@@ -152,7 +152,7 @@ func (p *page) Switches() []Switch {
 
 // Me is the visitor's user id, "" for an operator.
 func (p *page) Me() string {
-	if p.visit == nil {
+	if p.request == nil {
 		return ""
 	}
 	return string(p.may.User)
@@ -160,7 +160,7 @@ func (p *page) Me() string {
 
 // Mode is the workspace's permission mode.
 func (p *page) Mode() string {
-	if p.visit == nil {
+	if p.request == nil {
 		return ""
 	}
 	return string(p.may.Workspace.Settings.PermissionMode)
@@ -174,7 +174,7 @@ func (p *page) Initial() string {
 
 // Theme is what the visitor chose, "" for what the system prefers.
 func (p *page) Theme() string {
-	if p.visit == nil {
+	if p.request == nil {
 		return p.theme
 	}
 	return themeOf(p.r)
@@ -190,7 +190,7 @@ func themeOf(r *http.Request) string {
 
 // Place is where the visitor is.
 func (p *page) Place() string {
-	if p.visit == nil {
+	if p.request == nil {
 		return ""
 	}
 	return p.may.Workspace.Name
@@ -199,7 +199,7 @@ func (p *page) Place() string {
 // Who is the visitor's name.
 func (p *page) Who() string {
 	switch {
-	case p.visit == nil:
+	case p.request == nil:
 		return ""
 	case p.may.DisplayName != "":
 		return p.may.DisplayName
@@ -212,7 +212,7 @@ func (p *page) Who() string {
 // RoleName is the visitor's role.
 func (p *page) RoleName() string {
 	switch {
-	case p.visit == nil:
+	case p.request == nil:
 		return ""
 	case p.may.Root:
 		return "Root"
@@ -223,11 +223,11 @@ func (p *page) RoleName() string {
 }
 
 // May tells whether what needs the permission would be admitted: a button that would be refused is not shown.
-func (p *page) May(permission string) bool { return p.visit != nil && p.may.May(permission) }
+func (p *page) May(permission string) bool { return p.request != nil && p.may.May(permission) }
 
 // Here is the page's own path and query, to come back to.
 func (p *page) Here() string {
-	if p.visit == nil {
+	if p.request == nil {
 		return "/"
 	}
 	return p.r.URL.RequestURI()

@@ -111,8 +111,8 @@ func (d *Dashboard) held(s perm.Set) []branch {
 	return out
 }
 
-// say is a set as a sentence has it.
-func (d *Dashboard) say(s perm.Set) string {
+// describePermissions is a set as a sentence has it.
+func (d *Dashboard) describePermissions(s perm.Set) string {
 	n := s.Len()
 	switch {
 	case n == 0:

@@ -10,7 +10,7 @@ import (
 )
 
 // refuse answers with a page that says why, and what can be done about it.
-func (v *visit) refuse(err error) {
+func (v *request) refuse(err error) {
 	switch {
 	case errors.Is(err, errNoPlace):
 		_ = v.see("/workspaces", "")
@@ -41,7 +41,7 @@ var headings = map[int]string{
 }
 
 // refusal writes the page. What is not declared is told as what it is, an error of ours, and logged.
-func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, err error) {
 	f := fault.From(err)
 	status := f.Code.Status()
 	if status >= 500 {
@@ -57,7 +57,7 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *visit, er
 	if v != nil && v.may.Workspace.ID == "" && !v.may.Manages {
 		v = nil // nobody, as far as the page's frame is concerned
 	}
-	if err := d.write(w, status, "refusal", page{visit: v, theme: themeOf(r), Title: body.Heading, Body: body}); err != nil {
+	if err := d.write(w, status, "refusal", page{request: v, theme: themeOf(r), Title: body.Heading, Body: body}); err != nil {
 		d.Logger.ErrorContext(r.Context(), "the page of a refusal", "error", err.Error())
 		http.Error(w, body.Message, status)
 	}

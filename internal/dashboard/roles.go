@@ -21,7 +21,7 @@ type rolesBody struct {
 }
 
 // roles lists a workspace's roles, the system roles first.
-func (d *Dashboard) roles(v *visit) error {
+func (d *Dashboard) roles(v *request) error {
 	found, next, err := d.Control.ListRoles(v.r.Context(), v.Caller, v.workspace(), control.Paging{Cursor: v.query("cursor")})
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ type roleForm struct {
 const maxHolders = 50
 
 // role shows one role, as a form where it can be changed.
-func (d *Dashboard) role(v *visit) error {
+func (d *Dashboard) role(v *request) error {
 	r, err := d.Control.GetRole(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (d *Dashboard) role(v *visit) error {
 	return v.showRole(http.StatusOK, &f, r.Permissions, nil)
 }
 
-func (d *Dashboard) newRole(v *visit) error {
+func (d *Dashboard) newRole(v *request) error {
 	f := roleForm{}
 	var set perm.Set
 	if like := v.query("like"); like != "" {
@@ -81,7 +81,7 @@ func (d *Dashboard) newRole(v *visit) error {
 	return v.showRole(http.StatusOK, &f, set, nil)
 }
 
-func (v *visit) showRole(status int, f *roleForm, set perm.Set, wrong *problem) error {
+func (v *request) showRole(status int, f *roleForm, set perm.Set, wrong *problem) error {
 	f.Tree, f.Chosen, f.Risk = v.d.tree(set, func(e perm.Entry) string {
 		if !v.d.catalogue.Holds(v.may.Holds, e.Name()) {
 			return "You do not hold this, so you cannot pass it on."
@@ -101,7 +101,7 @@ func (v *visit) showRole(status int, f *roleForm, set perm.Set, wrong *problem) 
 }
 
 // holders names who has the role, as far as the visitor sees members.
-func (v *visit) holders(f *roleForm) error {
+func (v *request) holders(f *roleForm) error {
 	r, err := v.d.Control.GetRole(v.r.Context(), v.Caller, v.workspace(), f.ID)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (v *visit) holders(f *roleForm) error {
 }
 
 // saveRole shows first what would change for whom, and saves once that is confirmed. A new role concerns nobody yet.
-func (d *Dashboard) saveRole(v *visit) error {
+func (d *Dashboard) saveRole(v *request) error {
 	f := roleForm{ID: v.r.PathValue("id"), Name: v.form("name"), Description: v.form("description")}
 	set, at, ok := d.catalogue.Set(v.r.PostForm["perm"])
 	if !ok {
@@ -142,7 +142,7 @@ func (d *Dashboard) saveRole(v *visit) error {
 }
 
 // review shows the difference, and whom it concerns.
-func (v *visit) review(f *roleForm, set perm.Set) error {
+func (v *request) review(f *roleForm, set perm.Set) error {
 	was, err := v.d.Control.GetRole(v.r.Context(), v.Caller, v.workspace(), f.ID)
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (v *visit) review(f *roleForm, set perm.Set) error {
 	return v.show("rolereview", page{Title: "Change " + was.Name, Section: "roles", Body: f})
 }
 
-func (d *Dashboard) deleteRole(v *visit) error {
+func (d *Dashboard) deleteRole(v *request) error {
 	if err := d.Control.DeleteRole(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("id")); err != nil {
 		return err
 	}

@@ -43,11 +43,11 @@ func boundTo(b *account.Bounds) string {
 }
 
 // serviceKeys lists the operator's credentials.
-func (d *Dashboard) serviceKeys(v *visit) error {
+func (d *Dashboard) serviceKeys(v *request) error {
 	return v.showServiceKeys(http.StatusOK, serviceKeyForm{Scope: string(account.ScopeVerify)}, nil)
 }
 
-func (v *visit) showServiceKeys(status int, f serviceKeyForm, wrong *problem) error {
+func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) error {
 	found, next, err := v.d.Control.ListServiceKeys(v.r.Context(), v.Caller, control.Paging{Cursor: v.query("cursor")})
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (v *visit) showServiceKeys(status int, f serviceKeyForm, wrong *problem) er
 }
 
 // makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent twice makes one.
-func (d *Dashboard) makeServiceKey(v *visit) error {
+func (d *Dashboard) makeServiceKey(v *request) error {
 	f := serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
 		Environment: v.form("environment"), Networks: v.form("networks")}
 	made, err := d.createServiceKey(v, f)
@@ -86,7 +86,7 @@ func (d *Dashboard) makeServiceKey(v *visit) error {
 
 type serviceReveal struct{ Name, Scope, Value string }
 
-func (d *Dashboard) createServiceKey(v *visit, f serviceKeyForm) (control.RevealedServiceKey, error) {
+func (d *Dashboard) createServiceKey(v *request, f serviceKeyForm) (control.RevealedServiceKey, error) {
 	for cursor := ""; ; {
 		found, next, err := d.Control.ListServiceKeys(v.r.Context(), v.Caller, control.Paging{Limit: 100, Cursor: cursor})
 		if err != nil {
@@ -119,7 +119,7 @@ func names(field string) control.Optional[[]string] {
 	return control.Some(strings.Fields(strings.ReplaceAll(field, ",", " ")))
 }
 
-func (d *Dashboard) deleteServiceKey(v *visit) error {
+func (d *Dashboard) deleteServiceKey(v *request) error {
 	if err := d.Control.DeleteServiceKey(v.r.Context(), v.Caller, v.r.PathValue("id")); err != nil {
 		return err
 	}

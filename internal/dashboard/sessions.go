@@ -21,7 +21,7 @@ type sessionsBody struct {
 }
 
 // sessions lists where the visitor is signed in; or, for those who may remove members, where the members are.
-func (d *Dashboard) sessions(v *visit) error {
+func (d *Dashboard) sessions(v *request) error {
 	b := sessionsBody{Others: v.query("of") == "members", MayAll: v.may.May(account.MembersRemove) && v.may.Workspace.ID != ""}
 	in := control.ListSessions{Paging: control.Paging{Cursor: v.query("cursor")}}
 	if b.Others {
@@ -41,7 +41,7 @@ func (d *Dashboard) sessions(v *visit) error {
 	return v.show("sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Body: b})
 }
 
-func (d *Dashboard) endSession(v *visit) error {
+func (d *Dashboard) endSession(v *request) error {
 	if err := d.Control.EndSession(v.r.Context(), v.Caller, v.r.PathValue("id")); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type settingsForm struct {
 	Members           bool
 }
 
-func (v *visit) settingsNow() settingsForm {
+func (v *request) settingsNow() settingsForm {
 	ws := v.may.Workspace
 	f := settingsForm{ID: string(ws.ID), Name: ws.Name, Mode: string(ws.Settings.PermissionMode), RequireExpiry: ws.Settings.RequireExpiry,
 		SelfRotation: !ws.Settings.NoSelfRotation,
@@ -42,11 +42,11 @@ func (v *visit) settingsNow() settingsForm {
 }
 
 // settings shows the workspace's rules.
-func (d *Dashboard) settings(v *visit) error {
+func (d *Dashboard) settings(v *request) error {
 	return v.showSettings(http.StatusOK, v.settingsNow(), nil)
 }
 
-func (v *visit) showSettings(status int, f settingsForm, wrong *problem) error {
+func (v *request) showSettings(status int, f settingsForm, wrong *problem) error {
 	if !v.may.May(account.WorkspaceRead) {
 		return fault.New(fault.PermissionDenied, "this needs the permission "+account.WorkspaceRead)
 	}
@@ -62,7 +62,7 @@ func (v *visit) showSettings(status int, f settingsForm, wrong *problem) error {
 }
 
 // saveSettings changes name and rules. They hold for keys that are made from now on.
-func (d *Dashboard) saveSettings(v *visit) error {
+func (d *Dashboard) saveSettings(v *request) error {
 	f := settingsForm{Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
 		LifetimeDays: v.form("lifetime"), RequireExpiry: v.form("requireExpiry") == "true",
 		SelfRotation: v.form("selfRotation") == account.SelfRotationAllowed}
@@ -104,7 +104,7 @@ func (f settingsForm) update() (control.UpdateWorkspace, error) {
 }
 
 // switchWorkspace stops every key of the workspace at once, or lets them work again. Both are asked for with its name.
-func (d *Dashboard) switchWorkspace(v *visit) error {
+func (d *Dashboard) switchWorkspace(v *request) error {
 	on := v.form("active") == "true"
 	if !on && v.form("name") != v.may.Workspace.Name {
 		return v.showSettings(http.StatusUnprocessableEntity, v.settingsNow(),
@@ -117,7 +117,7 @@ func (d *Dashboard) switchWorkspace(v *visit) error {
 }
 
 // deleteWorkspace takes away the workspace with everything in it.
-func (d *Dashboard) deleteWorkspace(v *visit) error {
+func (d *Dashboard) deleteWorkspace(v *request) error {
 	if v.form("name") != v.may.Workspace.Name {
 		return v.showSettings(http.StatusUnprocessableEntity, v.settingsNow(),
 			&problem{Fields: map[string]string{"delete": "Type the workspace's name, to the letter."}})

@@ -11,7 +11,7 @@ import (
 )
 
 // summarise says in plain words what a request would make, by asking control for exactly that, and how to ask for it with curl.
-func (v *visit) summarise(in control.CreateKey) (said []string, curl string, err error) {
+func (v *request) summarise(in control.CreateKey) (said []string, curl string, err error) {
 	k, err := v.d.Control.DraftKey(v.r.Context(), v.Caller, in)
 	if err != nil {
 		return nil, "", err
@@ -22,22 +22,22 @@ func (v *visit) summarise(in control.CreateKey) (said []string, curl string, err
 	}
 	said = []string{
 		fmt.Sprintf("A %s key %s, called “%s”.", k.Environment, whose, k.Name),
-		v.d.say(k.Permissions),
-		expirySaid(v, &k),
-		limitsSaid(k.Limits),
-		networksSaid(&k),
+		v.d.describePermissions(k.Permissions),
+		describeExpiry(v, &k),
+		describeLimits(k.Limits),
+		describeNetworks(&k),
 	}
 	return said, curlOf(in, k.Permissions.Len()), nil
 }
 
-func expirySaid(v *visit, k *control.Key) string {
+func describeExpiry(v *request, k *control.Key) string {
 	if k.ExpiresAt.IsZero() {
 		return "It works until somebody takes it back."
 	}
 	return fmt.Sprintf("It stops by itself on %s (%s).", date(k.ExpiresAt), relative(k.ExpiresAt.Sub(v.now)))
 }
 
-func limitsSaid(l ratelimit.Limits) string {
+func describeLimits(l ratelimit.Limits) string {
 	switch {
 	case l.PerMinute == 0 && l.PerDay == 0:
 		return "Nothing limits how often it is used."
@@ -49,7 +49,7 @@ func limitsSaid(l ratelimit.Limits) string {
 	return fmt.Sprintf("At most %s in any minute and %s in a day (UTC).", many(l.PerMinute, "request"), number(l.PerDay))
 }
 
-func networksSaid(k *control.Key) string {
+func describeNetworks(k *control.Key) string {
 	switch n := len(k.AllowedIPs); n {
 	case 0:
 		return "It works from everywhere."

@@ -12,7 +12,7 @@ import (
 )
 
 // seriesRange reads which length of time is looked at, and offers the others.
-func (v *visit) seriesRange() (granularity, name string, choices []choice, err error) {
+func (v *request) seriesRange() (granularity, name string, choices []choice, err error) {
 	by := cmp.Or(v.query("by"), "day")
 	for _, r := range ranges {
 		if r.id == by {
@@ -37,7 +37,7 @@ type traffic struct {
 }
 
 // workspaceTraffic draws what all keys of the workspace did.
-func (v *visit) workspaceTraffic() (traffic, error) {
+func (v *request) workspaceTraffic() (traffic, error) {
 	granularity, name, choices, err := v.seriesRange()
 	if err != nil {
 		return traffic{}, err
@@ -55,7 +55,7 @@ func (v *visit) workspaceTraffic() (traffic, error) {
 }
 
 // keyTraffic draws what one key did.
-func (v *visit) keyTraffic(k *control.Key) (traffic, error) {
+func (v *request) keyTraffic(k *control.Key) (traffic, error) {
 	granularity, name, choices, err := v.seriesRange()
 	if err != nil {
 		return traffic{}, err
@@ -81,7 +81,7 @@ const (
 )
 
 // busiest finds the keys with the most verifications in a span, among those that were used last.
-func (v *visit) busiest(granularity string) ([]busy, error) {
+func (v *request) busiest(granularity string) ([]busy, error) {
 	keys, _, err := v.d.Control.ListKeys(v.r.Context(), v.Caller, control.ListKeys{Workspace: v.workspace(), Order: apikey.ByLastUse,
 		Paging: control.Paging{Limit: busyAmong}})
 	if err != nil {
@@ -119,7 +119,7 @@ type usageBody struct {
 }
 
 // usagePage is how often keys are used.
-func (d *Dashboard) usagePage(v *visit) error {
+func (d *Dashboard) usagePage(v *request) error {
 	t, err := v.workspaceTraffic()
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (d *Dashboard) usagePage(v *visit) error {
 }
 
 // sparks draws the last thirty days of each key of a page.
-func (v *visit) sparks(rows []keyRow) error {
+func (v *request) sparks(rows []keyRow) error {
 	ids := make([]string, len(rows))
 	for i, k := range rows {
 		ids[i] = string(k.ID)

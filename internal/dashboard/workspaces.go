@@ -25,11 +25,11 @@ type workspaceRow struct {
 type workspaceForm struct{ Name, User, Email string }
 
 // workspaces lists those between which the visitor can switch, and makes new ones.
-func (d *Dashboard) workspaces(v *visit) error {
+func (d *Dashboard) workspaces(v *request) error {
 	return v.showWorkspaces(http.StatusOK, workspaceForm{}, nil)
 }
 
-func (v *visit) showWorkspaces(status int, f workspaceForm, wrong *problem) error {
+func (v *request) showWorkspaces(status int, f workspaceForm, wrong *problem) error {
 	b := workspacesBody{Form: f, Operator: v.may.Manages, Creates: v.may.Creates}
 	if v.may.Manages {
 		found, next, err := v.d.Control.ListWorkspaces(v.r.Context(), v.Caller, control.Paging{Cursor: v.query("cursor")})
@@ -52,7 +52,7 @@ func (v *visit) showWorkspaces(status int, f workspaceForm, wrong *problem) erro
 }
 
 // makeWorkspace makes one; a person who does becomes its owner, an operator names somebody.
-func (d *Dashboard) makeWorkspace(v *visit) error {
+func (d *Dashboard) makeWorkspace(v *request) error {
 	f := workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email")}
 	in := control.CreateWorkspace{Name: f.Name}
 	if v.may.Manages {

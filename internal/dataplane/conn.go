@@ -93,7 +93,7 @@ func (c *conn) serve() {
 			}
 		case handOver:
 			_ = c.SetDeadline(time.Time{})
-			gone = c.server.handed.take(&begun{Conn: c.Conn, read: c.in, tls: c.tls})
+			gone = c.server.handed.take(&replayConn{Conn: c.Conn, read: c.in, tls: c.tls})
 			return
 		case end:
 			return

@@ -48,7 +48,7 @@ type Server struct {
 	door   Door
 	now    func() time.Time
 	others *http.Server // for what is not plain; Handler is the door
-	handed *handed
+	handed *handoffListener
 	date   date
 	failed func(error) // tells the log
 
@@ -62,8 +62,8 @@ type Server struct {
 
 // New makes a server. others has the bounds of every other HTTP server of the process, and becomes this one's.
 func New(door Door, others *http.Server, now func() time.Time, log *slog.Logger) *Server {
-	others.Handler, others.ConnContext = reminded{door}, remember
-	return &Server{door: door, now: now, others: others, handed: newHanded(), conns: map[*conn]struct{}{},
+	others.Handler, others.ConnContext = withTLS{door}, contextWithConn
+	return &Server{door: door, now: now, others: others, handed: newHandoffListener(), conns: map[*conn]struct{}{},
 		failed: func(err error) { log.Error("the listener of the data plane", "error", err.Error()) }}
 }
 

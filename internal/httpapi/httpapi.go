@@ -17,13 +17,13 @@ import (
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/gateway"
-	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/verifycodec"
 )
 
 // Config is what the door is made of. Control, Engine, Catalogue, Format, Logger and Now are needed; the rest may be left out.
@@ -92,7 +92,7 @@ type api struct {
 	mux    *http.ServeMux
 	ids    *id.Generator // of requests
 	redact redactor
-	codec  *hotwire.Codec
+	codec  *verifycodec.Codec
 	desks  sync.Pool // of *desk
 }
 
@@ -125,8 +125,8 @@ func New(c Config) *API {
 	if c.Gateway == nil {
 		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Now, TrustedProxies: c.TrustedProxies})
 	}
-	a := &api{Config: c, redact: newRedactor(c.Format), codec: hotwire.New(c.Catalogue)}
-	a.desks.New = func() any { return &desk{reader: a.codec.Reader()} }
+	a := &api{Config: c, redact: newRedactor(c.Format), codec: verifycodec.New(c.Catalogue)}
+	a.desks.New = func() any { return &scratch{reader: a.codec.Reader()} }
 	a.ids = id.NewGenerator(c.Now, rand.Reader).InBatches()
 	a.mux = a.router()
 	return &API{a}

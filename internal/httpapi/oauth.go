@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/account"
-	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/verifycodec"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -60,7 +60,7 @@ func formWhere(form url.Values) (r account.Reach, wrong string) {
 	}
 	if names := form["workspaceId"]; names != nil {
 		var err error
-		if r.Workspaces, err = hotwire.Workspaces(names, "workspaceId", false); err != nil {
+		if r.Workspaces, err = verifycodec.Workspaces(names, "workspaceId", false); err != nil {
 			return r, fmt.Sprintf("workspaceId must be the id of a workspace, at most %d times", account.MaxReach)
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/gateway"
-	"github.com/keyward/keyward/internal/hotwire"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/verifycodec"
 )
 
 // The paths of the data plane.
@@ -59,14 +59,14 @@ type Reply struct {
 // reply.Body. Where it answers false it has done nothing, and the request is one for ServeHTTP: whatever is not as usual, right or
 // wrong, is decided there, so that there is one place for each refusal.
 func (d *API) Quick(p *Plain, reply *Reply) bool {
-	desk := d.a.desks.Get().(*desk)
+	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.quick(desk, p, reply)
 }
 
 // Admits tells whether a service key calls that may ask, before anything large is read of what it asks. It counts nothing.
 func (d *API) Admits(token string, client netip.Addr, caller *Remembered) bool {
-	desk := d.a.desks.Get().(*desk)
+	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.mayVerify(desk, &Plain{Token: token, Client: client, Caller: caller}, d.a.Engine.Look())
 }
@@ -76,9 +76,9 @@ func (d *API) Client(peer netip.Addr, forwarded []string) netip.Addr {
 	return gateway.ClientAddress(peer, d.a.TrustedProxies, forwarded)
 }
 
-// desk is what one quick answer needs beside the request. Desks are used again.
-type desk struct {
-	reader    *hotwire.Reader
+// scratch is what one quick answer needs beside the request. Desks are used again.
+type scratch struct {
+	reader    *verifycodec.Reader
 	caller    account.ServiceKey
 	questions []verify.Question
 	batch     verify.Batch
@@ -90,7 +90,7 @@ type desk struct {
 	line      []byte
 }
 
-func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
+func (a *api) quick(d *scratch, p *Plain, reply *Reply) (ok bool) {
 	start := a.Engine.Look()
 	defer func() {
 		if p := recover(); p != nil { // it goes the long way, where a panic is answered
@@ -132,12 +132,12 @@ func (a *api) quick(d *desk, p *Plain, reply *Reply) (ok bool) {
 
 // mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would cost, is not
 // looked up.
-func (a *api) mayVerify(d *desk, p *Plain, now verify.Instant) bool {
+func (a *api) mayVerify(d *scratch, p *Plain, now verify.Instant) bool {
 	return a.Engine.AuthenticateService(p.Token, p.Client, now, p.Caller, &d.caller) == verify.Valid && d.caller.Has(account.ScopeVerify)
 }
 
 // read reads all that is asked.
-func (d *desk) read(p *Plain) (ok bool) {
+func (d *scratch) read(p *Plain) (ok bool) {
 	if p.Batch {
 		d.questions, ok = d.reader.Questions(p.Body, d.questions[:0])
 		return ok
@@ -149,7 +149,7 @@ func (d *desk) read(p *Plain) (ok bool) {
 	return d.reader.Question(p.Body, &d.questions[0])
 }
 
-func (a *api) quickAnswers(d *desk, on *hot, reply *Reply, now verify.Instant) (err error) {
+func (a *api) quickAnswers(d *scratch, on *hot, reply *Reply, now verify.Instant) (err error) {
 	b := append(reply.Body, on.head...)
 	var within *account.Reach
 	if s := &d.caller; !s.Bounds.All() {

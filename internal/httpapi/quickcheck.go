@@ -32,12 +32,12 @@ type Header struct{ Name, Value string }
 // QuickCheck is Quick for a proxy's check: the same decision, headers and bytes as ServeHTTP gives. reply.Headers are all of the answer's
 // but Cache-Control, Connection, Content-Length, Content-Type and Date, in the order of their names.
 func (d *API) QuickCheck(p *PlainCheck, reply *Reply) bool {
-	desk := d.a.desks.Get().(*desk)
+	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.quickCheck(desk, p, reply)
 }
 
-func (a *api) quickCheck(d *desk, p *PlainCheck, reply *Reply) (ok bool) {
+func (a *api) quickCheck(d *scratch, p *PlainCheck, reply *Reply) (ok bool) {
 	start := a.Now()
 	defer func() {
 		if broken := recover(); broken != nil { // it goes the long way, where a panic is answered

@@ -23,7 +23,7 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	if !p.Batch && r.RequestURI != VerifyPath || r.Method != http.MethodPost || r.ContentLength < 1 || r.ContentLength > most || !p.heads(r.Header) {
 		return false
 	}
-	d := a.desks.Get().(*desk)
+	d := a.desks.Get().(*scratch)
 	defer a.desks.Put(d)
 	p.Client = a.client(r)
 	if r.ContentLength > quickBody && !a.mayVerify(d, &p, a.Engine.Look()) { // nothing large is read for a credential that is none
@@ -59,7 +59,7 @@ func (a *api) quicklyCheck(w http.ResponseWriter, r *http.Request) bool {
 	if r.RequestURI != CheckPath && !strings.HasPrefix(r.RequestURI, CheckPath+"?") || r.Method != http.MethodGet || r.ContentLength != 0 || len(ids) > 1 {
 		return false
 	}
-	d := a.desks.Get().(*desk)
+	d := a.desks.Get().(*scratch)
 	defer a.desks.Put(d)
 	p := &d.check
 	p.Asked.Reset()

@@ -26,7 +26,7 @@ type Config struct {
 type Limiter struct {
 	timer    *timer
 	minutes  Minutes
-	desk     *desk
+	desk     *claimQueue
 	patience time.Duration
 	shut     instant // until then nothing is admitted by a minute
 	isShut   atomic.Bool
@@ -52,7 +52,7 @@ func New(c Config) *Limiter {
 		l.shut.now += uint32(c.Shut.Milliseconds())
 		l.isShut.Store(true)
 	}
-	l.desk = newDesk(c.Ledger, l.settled, &l.stats)
+	l.desk = newClaimQueue(c.Ledger, l.settled, &l.stats)
 	return l
 }
 

@@ -6,11 +6,11 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/keyward/keyward/internal/bulk"
+	"github.com/keyward/keyward/internal/hugepage"
 )
 
 // pool gives the parts their tables. Small ones are made one by one. Larger ones are pieces of blocks, so that they lie in large pages
-// (see bulk): the parts grow at about the same time, so a block is soon full of pieces of one size, and soon empty again when they
+// (see hugepage): the parts grow at about the same time, so a block is soon full of pieces of one size, and soon empty again when they
 // have grown on. An empty block is let go. Its lock is taken when a table grows or shrinks, with the lock of the part held.
 type pool struct {
 	mu    sync.Mutex
@@ -63,7 +63,7 @@ func (p *pool) take(size int) table {
 }
 
 func (p *pool) begin(size int) *block {
-	b := &block{entries: bulk.Make[entry](max(size, blockEntries))}
+	b := &block{entries: hugepage.Make[entry](max(size, blockEntries))}
 	for i := len(b.entries)/size - 1; i >= 0; i-- {
 		b.free = append(b.free, int32(i))
 	}

@@ -66,7 +66,7 @@ func TestAPlaceLeadsToTheStateOfItsKeyHoweverLargeTheTable(t *testing.T) {
 	var id [16]byte
 	for i := range 1000 {
 		id[0], id[15], id[7] = byte(i), byte(i>>8), byte(i*7)
-		h, place := spread(&id), PlaceOf(id)
+		h, place := spread(&id), SlotOf(id)
 		if got, want := uint64(place>>placeBits), h>>(64-shardBits); got != want {
 			t.Fatalf("part %d, want %d", got, want)
 		}

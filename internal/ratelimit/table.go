@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/keyward/keyward/internal/bulk"
+	"github.com/keyward/keyward/internal/prefetch"
 )
 
 // entry is the state of one key: 64 bytes, a line of the processor's cache, without a pointer.
@@ -43,26 +43,26 @@ const (
 	sizeMask  = 63 // tables lie at multiples of 512
 )
 
-// Place is where in a Limiter the state of a key lies, roughly and by its id alone, in 28 bits. It stays what it is for good.
-type Place uint32
+// Slot is where in a Limiter the state of a key lies, roughly and by its id alone, in 28 bits. It stays what it is for good.
+type Slot uint32
 
-// PlaceOf tells the place of a key.
-func PlaceOf(id [16]byte) Place {
+// SlotOf tells the place of a key.
+func SlotOf(id [16]byte) Slot {
 	h := spread(&id)
-	return Place(h>>(64-shardBits)<<placeBits | h&(1<<placeBits-1))
+	return Slot(h>>(64-shardBits)<<placeBits | h&(1<<placeBits-1))
 }
 
-// Near has the processor bring the state that lies at a place near, for a Take that follows soon. It waits for nothing, decides
+// Prefetch has the processor bring the state that lies at a place near, for a Take that follows soon. It waits for nothing, decides
 // nothing and makes nothing; a wrong place costs a line of the cache.
-func (l *Limiter) Near(p Place) {
+func (l *Limiter) Prefetch(p Slot) {
 	t := l.shards[p>>placeBits%(1<<shardBits)].place.Load()
 	if t == 0 {
 		return
 	}
 	last := uintptr(1)<<(t&sizeMask) - 1
 	at := t&^sizeMask + uintptr(entryBytes)*(uintptr(p)&(1<<placeBits-1)&last)
-	bulk.Fetch(at)
-	bulk.Fetch(at + uintptr(entryBytes)) // every third key lies behind the place where it belongs
+	prefetch.Fetch(at)
+	prefetch.Fetch(at + uintptr(entryBytes)) // every third key lies behind the place where it belongs
 }
 
 // use puts a table in the place of the one before, which goes back to the pool.

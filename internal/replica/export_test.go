@@ -5,11 +5,11 @@ import "github.com/keyward/keyward/internal/keyfmt"
 // Sight lets a test do what a lookup does, step by step, and change something in between.
 type Sight struct {
 	r *Replica
-	s sight
+	s snapshot
 }
 
-// Begin is the first step of looking up a key under a digest that leads to it.
-func (r *Replica) Begin() *Sight {
+// BeginSteps is the first step of looking up a key under a digest that leads to it.
+func (r *Replica) BeginSteps() *Sight {
 	s := &Sight{r: r}
 	s.s.texts = r.arena.texts()
 	return s
@@ -18,11 +18,11 @@ func (r *Replica) Begin() *Sight {
 // Look is the second, and tells whether there was something to look at.
 func (s *Sight) Look(d keyfmt.Digest) bool {
 	p := s.r.values.probe(nameOfDigest(&d))
-	return s.r.look(p.next(), &s.s)
+	return s.r.read(p.next(), &s.s)
 }
 
 // Tell is the third, and Stands the fourth.
-func (s *Sight) Tell(d keyfmt.Digest, v *View) bool { return s.r.tell(&s.s, &d, v) }
+func (s *Sight) Tell(d keyfmt.Digest, v *View) bool { return s.r.fill(&s.s, &d, v) }
 
 // Stands tells whether what was told holds.
-func (s *Sight) Stands() bool { return s.r.stands(&s.s) }
+func (s *Sight) Stands() bool { return s.r.unchanged(&s.s) }

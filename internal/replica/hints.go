@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/keyward/keyward/internal/bulk"
+	"github.com/keyward/keyward/internal/hugepage"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/prefetch"
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
@@ -42,7 +43,7 @@ func (h *hints) init() {
 func (h *hints) fit(records uint32) {
 	const size = len(hintSet{})
 	if have := len(*h.sets.Load()) * size; 4*int(records) > 3*have {
-		sets := bulk.Make[hintSet](max(8, 2*int(records)/size))
+		sets := hugepage.Make[hintSet](max(8, 2*int(records)/size))
 		h.sets.Store(&sets)
 	}
 }
@@ -59,19 +60,19 @@ type Trace struct {
 // longest is more than a key has; of a longer text the beginning is hashed.
 const longest = 96
 
-// Trace begins to look for the key that has a presented text for a value, before its digest is known.
-func (r *Replica) Trace(presented string) Trace {
+// Begin begins to look for the key that has a presented text for a value, before its digest is known.
+func (r *Replica) Begin(presented string) Trace {
 	h := maphash.String(r.hints.seed, presented[:min(len(presented), longest)])
 	sets := *r.hints.sets.Load()
 	at, _ := bits.Mul64(h, uint64(len(sets)))
 	t := Trace{set: &sets[at], tag: uint8(h) | 1}
-	bulk.Fetch(uintptr(unsafe.Pointer(t.set)))
+	prefetch.Fetch(uintptr(unsafe.Pointer(t.set)))
 	return t
 }
 
-// Expect goes on when some time has passed, and before the digest is made: it has the record brought near that the text led to
+// Prefetch goes on when some time has passed, and before the digest is made: it has the record brought near that the text led to
 // before, and tells the place of its limits' state, for the caller to do the same with. It tells false where the text leads nowhere yet.
-func (r *Replica) Expect(t *Trace) (ratelimit.Place, bool) {
+func (r *Replica) Prefetch(t *Trace) (ratelimit.Slot, bool) {
 	found := uint64(0)
 	for i := range t.set { // all of it, without a jump that nobody can foresee
 		hint := t.set[i].Load()
@@ -84,14 +85,14 @@ func (r *Replica) Expect(t *Trace) (ratelimit.Place, bool) {
 	}
 	t.number = uint32(found >> (hintTag + hintPlace))
 	at := uintptr(unsafe.Pointer(r.records.at(t.number)))
-	bulk.Fetch(at)
-	bulk.Fetch(at + unsafe.Sizeof(record{}) - 1)
-	return ratelimit.Place(found >> hintTag & (1<<hintPlace - 1)), true
+	prefetch.Fetch(at)
+	prefetch.Fetch(at + unsafe.Sizeof(record{}) - 1)
+	return ratelimit.Slot(found >> hintTag & (1<<hintPlace - 1)), true
 }
 
-// Follow is Lookup of the traced text's digest, and remembers where it led.
-func (r *Replica) Follow(t *Trace, d keyfmt.Digest, v *View) bool {
-	if t.number != nobody && r.read(t.number, &d, v) {
+// Find is Lookup of the traced text's digest, and remembers where it led.
+func (r *Replica) Find(t *Trace, d keyfmt.Digest, v *View) bool {
+	if t.number != nobody && r.lookupAt(t.number, &d, v) {
 		return true
 	}
 	number := r.lookup(&d, v)
@@ -107,7 +108,7 @@ func (t *Trace) learn(number uint32, v *View) {
 	if number >= 1<<hintNumber {
 		return
 	}
-	place := uint64(ratelimit.PlaceOf(v.UUID))
+	place := uint64(ratelimit.SlotOf(v.UUID))
 	into := int(place) % len(t.set)
 	for i := range t.set {
 		hint := t.set[i].Load()

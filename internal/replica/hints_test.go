@@ -13,9 +13,9 @@ import (
 
 // follow looks a text up in the way that remembers.
 func follow(r *replica.Replica, text string, v *replica.View) (found, hinted bool) {
-	t := r.Trace(text)
-	_, hinted = r.Expect(&t)
-	return r.Follow(&t, sum(text), v), hinted
+	t := r.Begin(text)
+	_, hinted = r.Prefetch(&t)
+	return r.Find(&t, sum(text), v), hinted
 }
 
 func TestATextThatWasFoundLeadsToItsRecordAndStateBeforeItsDigestIsKnown(t *testing.T) {
@@ -25,11 +25,11 @@ func TestATextThatWasFoundLeadsToItsRecordAndStateBeforeItsDigestIsKnown(t *test
 	if found, hinted := follow(r, "k", &v); !found || hinted {
 		t.Fatalf("at first: found %v, hinted %v", found, hinted)
 	}
-	trace := r.Trace("k")
-	if place, ok := r.Expect(&trace); !ok || place != ratelimit.PlaceOf(uuid("k")) {
+	trace := r.Begin("k")
+	if place, ok := r.Prefetch(&trace); !ok || place != ratelimit.SlotOf(uuid("k")) {
 		t.Errorf("it leads to the state at %x, %v", place, ok)
 	}
-	if !r.Follow(&trace, sum("k"), &v) || v != find(t, r, "k") {
+	if !r.Find(&trace, sum("k"), &v) || v != find(t, r, "k") {
 		t.Errorf("what it leads to is another key: %+v", v)
 	}
 }
@@ -54,21 +54,21 @@ func TestAWrongHintChangesNoAnswer(t *testing.T) {
 	follow(r, "k", &v)
 	trace := func() *replica.Trace {
 		t.Helper()
-		tr := r.Trace("k")
-		if _, ok := r.Expect(&tr); !ok {
+		tr := r.Begin("k")
+		if _, ok := r.Prefetch(&tr); !ok {
 			t.Fatal("there is no hint to be wrong")
 		}
 		return &tr
 	}
-	if !r.Follow(trace(), sum("other"), &v) || v != find(t, r, "other") {
+	if !r.Find(trace(), sum("other"), &v) || v != find(t, r, "other") {
 		t.Errorf("another key's digest leads to %+v", v)
 	}
-	if r.Follow(trace(), sum("nobody's"), &v) || v != (replica.View{}) {
+	if r.Find(trace(), sum("nobody's"), &v) || v != (replica.View{}) {
 		t.Errorf("nobody's digest leads to %+v", v)
 	}
 	late := trace()
 	r.Apply(at(3, keyGone("k"), keyGone("other")))
-	if r.Follow(late, sum("k"), &v) || v != (replica.View{}) {
+	if r.Find(late, sum("k"), &v) || v != (replica.View{}) {
 		t.Errorf("the digest of a key that is gone leads to %+v", v)
 	}
 }
@@ -83,7 +83,7 @@ func TestLookingUpWithHintsIsLookingUp(t *testing.T) {
 	owner := map[string]string{} // of values
 	old := make([]replica.Trace, words)
 	for i := range old {
-		old[i] = r.Trace(fmt.Sprint("value ", i))
+		old[i] = r.Begin(fmt.Sprint("value ", i))
 	}
 	for range 6000 {
 		revision++
@@ -128,11 +128,11 @@ func TestLookingUpWithHintsIsLookingUp(t *testing.T) {
 			// One that began long ago, when the text led elsewhere, and may end in a set that is not in use any more.
 			text = fmt.Sprint("value ", i)
 			found = r.Lookup(sum(text), &want)
-			if tr := old[i]; r.Follow(&tr, sum(text), &got) != found || got != want {
+			if tr := old[i]; r.Find(&tr, sum(text), &got) != found || got != want {
 				t.Fatalf("%s, traced long ago: %s", text, diff(want, got))
 			}
-			old[i] = r.Trace(text)
-			if _, ok := r.Expect(&old[i]); ok {
+			old[i] = r.Begin(text)
+			if _, ok := r.Prefetch(&old[i]); ok {
 				traced++
 			}
 		}
@@ -218,9 +218,9 @@ func TestT29FollowingAllocatesNothing(t *testing.T) {
 	for _, word := range []string{"k", "nobody's"} {
 		d := sum(word)
 		if n := testing.AllocsPerRun(1000, func() {
-			tr := r.Trace(word)
-			r.Expect(&tr)
-			r.Follow(&tr, d, &v)
+			tr := r.Begin(word)
+			r.Prefetch(&tr)
+			r.Find(&tr, d, &v)
 		}); n != 0 {
 			t.Errorf("following %q allocates %v times", word, n)
 		}

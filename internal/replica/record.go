@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"github.com/keyward/keyward/internal/bulk"
+	"github.com/keyward/keyward/internal/hugepage"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/ratelimit"
 )
@@ -182,7 +182,7 @@ func (r *records) take() uint32 {
 func (r *records) addChunk() {
 	const most = 64
 	if len(r.spare) == 0 {
-		r.spare = bulk.Make[[recordsInChunk]record](min(max(1, r.chunks.len()/16), most))
+		r.spare = hugepage.Make[[recordsInChunk]record](min(max(1, r.chunks.len()/16), most))
 	}
 	r.chunks.add(&r.spare[0])
 	r.spare = r.spare[1:]

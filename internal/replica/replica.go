@@ -41,7 +41,7 @@
 // lookup in three steps, of which the first two fetch what a hint leads to (hints.go). A lookup allocates nothing, except where a
 // role narrows a set for the first time.
 //
-// Records, hints and the tables of a large copy lie in large pages, where the system gives them (bulk).
+// Records, hints and the tables of a large copy lie in large pages, where the system gives them (hugepage).
 package replica
 
 import (

@@ -58,7 +58,7 @@ func TestT27NoLookupStandsThatBeganBeforeAChangeAndEndsAfterIt(t *testing.T) {
 				t.Parallel()
 				r := house()
 				var v replica.View
-				s := r.Begin()
+				s := r.BeginSteps()
 				if !s.Look(sum("k")) {
 					t.Fatal("the key could not be looked at")
 				}
@@ -86,7 +86,7 @@ func TestT27ARoleIsSeenAsItIsAtTheInstantOfTheLookup(t *testing.T) {
 	r := house()
 	r.Apply(at(2, capped("w")))
 	var v replica.View
-	s := r.Begin()
+	s := r.BeginSteps()
 	s.Look(sum("k"))
 	r.Apply(at(3, role("w", "r", "agents:read")))
 	if s.Tell(sum("k"), &v); !s.Stands() || v.CreatorHolds != set("agents:read") {
@@ -101,7 +101,7 @@ func TestT27ATextIsTheKeysOwnOrIsReadAgain(t *testing.T) {
 	stood, again := 0, 0
 	random := rand.New(rand.NewPCG(27, 27))
 	for n := int64(2); n < 2000; n++ {
-		s := r.Begin()
+		s := r.BeginSteps()
 		for range random.IntN(12) { // each takes more than half a chunk
 			r.Apply(at(n, key("w", "ann", fmt.Sprint("fat ", random.IntN(8)), func(k *apikey.Key) { k.Metadata = long(fmt.Sprint(1000+n%1000), 8000) })))
 		}
@@ -188,7 +188,7 @@ func TestT42AChangeToOneKeyLeavesLookupsOfOthersStanding(t *testing.T) {
 			t.Parallel()
 			r := house()
 			r.Apply(at(1, key("w", "ann", "other")))
-			s := r.Begin()
+			s := r.BeginSteps()
 			if !s.Look(sum("other")) {
 				t.Fatal("the other key could not be looked at")
 			}

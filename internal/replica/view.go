@@ -51,7 +51,7 @@ func (r *Replica) Lookup(d keyfmt.Digest, v *View) bool { return r.lookup(&d, v)
 func (r *Replica) lookup(d *keyfmt.Digest, v *View) uint32 {
 	for p := r.values.probe(nameOfDigest(d)); ; {
 		number := p.next()
-		if r.read(number, d, v) && number != nobody {
+		if r.lookupAt(number, d, v) && number != nobody {
 			return number
 		}
 		if number == nobody {
@@ -74,18 +74,18 @@ func (r *Replica) LookupService(d keyfmt.Digest) (account.ServiceKey, bool) {
 	return *k, true
 }
 
-// read fills v with a key as it is at one instant, and tells whether it has a value of this digest: where something that it looked at
+// lookupAt fills v with a key as it is at one instant, and tells whether it has a value of this digest: where something that it looked at
 // has changed by the end, it looks again.
-func (r *Replica) read(number uint32, d *keyfmt.Digest, v *View) bool {
-	var s sight
+func (r *Replica) lookupAt(number uint32, d *keyfmt.Digest, v *View) bool {
+	var s snapshot
 	for tries := 0; ; tries++ {
 		s.texts = r.arena.texts() // before the record: see arena
-		if r.look(number, &s) {
+		if r.read(number, &s) {
 			if !s.key.has(exists) {
 				return false
 			}
-			matches := r.tell(&s, d, v)
-			if r.stands(&s) {
+			matches := r.fill(&s, d, v)
+			if r.unchanged(&s) {
 				return matches
 			}
 		}
@@ -93,8 +93,8 @@ func (r *Replica) read(number uint32, d *keyfmt.Digest, v *View) bool {
 	}
 }
 
-// sight is what a reader looks at of a key, for it to judge at the end whether all of it was so together.
-type sight struct {
+// snapshot is what a reader looks at of a key, for it to judge at the end whether all of it was so together.
+type snapshot struct {
 	record    *record
 	key       fields
 	texts     *[][]byte
@@ -104,8 +104,8 @@ type sight struct {
 	workspace workspaceState
 }
 
-// look takes everything else in, and tells whether it could. Of a key that is gone there is nothing but the record.
-func (r *Replica) look(number uint32, s *sight) (ok bool) {
+// read takes everything else in, and tells whether it could. Of a key that is gone there is nothing but the record.
+func (r *Replica) read(number uint32, s *snapshot) (ok bool) {
 	s.record = r.records.at(number)
 	if !s.record.load(&s.key) {
 		return false
@@ -123,16 +123,16 @@ func (r *Replica) look(number uint32, s *sight) (ok bool) {
 	return true
 }
 
-// stands tells whether nothing has changed of what was looked at. What the creator's role holds is read in between, once.
-func (r *Replica) stands(s *sight) bool {
+// unchanged tells whether nothing has changed of what was looked at. What the creator's role holds is read in between, once.
+func (r *Replica) unchanged(s *snapshot) bool {
 	return s.record.unchanged(&s.key) && r.arena.texts() == s.texts &&
 		workspaceState(s.creator.workspace.state.Load()) == s.workspace && s.creator.state.Load() == s.member
 }
 
-// tell fills v, and tells whether the key has a value of this digest, in a workspace that is there.
-func (r *Replica) tell(s *sight, d *keyfmt.Digest, v *View) bool {
+// fill fills v, and tells whether the key has a value of this digest, in a workspace that is there.
+func (r *Replica) fill(s *snapshot, d *keyfmt.Digest, v *View) bool {
 	until, matches := value(&s.key, s.text, d)
-	r.fill(v, &s.key, s.text)
+	r.fillRecord(v, &s.key, s.text)
 	v.Until, v.Workspace, v.User = until, s.creator.workspace.id, s.creator.user
 	s.workspace.fill(v)
 	s.member.fill(v, s.key.set())
@@ -150,8 +150,8 @@ func value(f *fields, text []byte, d *keyfmt.Digest) (until int64, ok bool) {
 	return until, ok
 }
 
-// fill tells what the record and its text say.
-func (r *Replica) fill(v *View, f *fields, text []byte) {
+// fillRecord tells what the record and its text say.
+func (r *Replica) fillRecord(v *View, f *fields, text []byte) {
 	s := f.text()
 	v.UUID = f.id().bytes()
 	v.Environment, v.IsActive, v.Orphan = f.environment(), f.has(active), f.has(orphan)

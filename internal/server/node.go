@@ -44,7 +44,7 @@ type driver interface {
 func (s *Server) join(ctx context.Context) error {
 	s.node = cluster.New(cluster.Config{
 		DB: s.db, ID: s.ids.Next(), Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
-		Use: func(r *replica.Replica) {
+		OnSwap: func(r *replica.Replica) {
 			s.replica.Store(r)
 			if s.engine != nil {
 				s.engine.Use(r)

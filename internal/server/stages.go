@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyward/keyward/internal/catfile"
+	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
@@ -47,10 +47,10 @@ func (s *Server) readCatalogue(context.Context) (err error) {
 		s.catalogue = perm.Builtin()
 		return nil
 	}
-	if s.catalogue, err = catfile.Read(s.cfg.Catalogue); err != nil {
+	if s.catalogue, err = cataloguefile.Read(s.cfg.Catalogue); err != nil {
 		return fmt.Errorf("KEYWARD_CATALOGUE: %w", err)
 	}
-	if missing := catfile.Missing(s.catalogue); len(missing) > 0 {
+	if missing := cataloguefile.Missing(s.catalogue); len(missing) > 0 {
 		s.log.Warn("the catalogue lacks permissions of Keyward's own operations: only service keys can do these", "missing", missing)
 	}
 	return nil

@@ -22,14 +22,14 @@ func returnPath(s string) string {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") ||
-		strings.HasPrefix(u.Path, "//") || strings.ContainsFunc(u.Path, odd) || inSignIn(u.Path) {
+		strings.HasPrefix(u.Path, "//") || strings.ContainsFunc(u.Path, unsafeRune) || inSignIn(u.Path) {
 		return home
 	}
 	return u.RequestURI()
 }
 
-// odd is what a path has no use for, also where it is escaped.
-func odd(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+// unsafeRune is what a path has no use for, also where it is escaped.
+func unsafeRune(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
 
 // inSignIn tells whether a path belongs to signing in or out: nobody is sent back there.
 func inSignIn(path string) bool {

@@ -35,9 +35,9 @@ type SQL interface {
 	// Exec answers the number of rows it touched.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
-	// Later is Exec of a statement of which nobody asks how many rows it touched. It may be sent together with the next one, whose
+	// ExecDeferred is Exec of a statement of which nobody asks how many rows it touched. It may be sent together with the next one, whose
 	// error is then its own, and at the latest before the commit. After such an error every statement fails.
-	Later(ctx context.Context, query string, args ...any) error
+	ExecDeferred(ctx context.Context, query string, args ...any) error
 }
 
 // Rows is the part of *sql.Rows that is used here.

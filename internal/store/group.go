@@ -151,7 +151,7 @@ type group struct {
 	now   time.Time
 	began head // where the log ended before
 	time  clock.State
-	known known
+	cache txCache
 	progress
 }
 
@@ -226,7 +226,7 @@ func (g *group) end() error {
 	} else {
 		g.time = g.db.clock.Step(g.time, g.now)
 	}
-	return g.q.Later(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, head_ms = ?,
+	return g.q.ExecDeferred(context.Background(), `UPDATE installation SET head_seq = ?, head_hash = ?, head_ms = ?,
 		time_mark_ms = ?, time_ahead_ms = ?, time_ran_ms = ?, time_resets = ? WHERE one = 1`,
 		g.head.seq, g.head.hash[:], g.ended, g.time.Mark, g.time.Ahead, g.time.Ran, g.time.Resets)
 }
@@ -269,4 +269,4 @@ var errOver = errors.New("the transaction has ended")
 
 func (over) Exec(context.Context, string, ...any) (int64, error) { return 0, errOver }
 func (over) Query(context.Context, string, ...any) (Rows, error) { return nil, errOver }
-func (over) Later(context.Context, string, ...any) error         { return errOver }
+func (over) ExecDeferred(context.Context, string, ...any) error  { return errOver }

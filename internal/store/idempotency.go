@@ -73,12 +73,12 @@ func blobOrNull(b []byte) any {
 
 // wipeSealed removes the sealed copies of a key's value, because it was replaced or taken back.
 func (tx *Tx) wipeSealed(k id.Key) error {
-	return tx.q.Later(tx.ctx, `UPDATE idempotency SET sealed = NULL, sealed_until_ms = 0 WHERE key_id = ? AND sealed IS NOT NULL`, k)
+	return tx.q.ExecDeferred(tx.ctx, `UPDATE idempotency SET sealed = NULL, sealed_until_ms = 0 WHERE key_id = ? AND sealed IS NOT NULL`, k)
 }
 
 // wipeSealedOf removes those of all keys of a workspace, whose id is the first word of each scope.
 func (tx *Tx) wipeSealedOf(ws id.Workspace) error {
-	return tx.q.Later(tx.ctx, `UPDATE idempotency SET sealed = NULL, sealed_until_ms = 0
+	return tx.q.ExecDeferred(tx.ctx, `UPDATE idempotency SET sealed = NULL, sealed_until_ms = 0
 		WHERE actor >= ? AND actor < ? AND sealed IS NOT NULL`, string(ws)+" ", string(ws)+"!")
 }
 

@@ -218,11 +218,11 @@ func normal(k apikey.Key, now time.Time) apikey.Key {
 
 // countKeys moves the number of keys of a member, or of one who has left.
 func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
-	if m, found := recall[account.Member](tx.View, memberID{ws, u}); found {
+	if m, found := cachedValue[account.Member](tx.View, memberID{ws, u}); found {
 		m.KeyCount += int64(by)
-		tx.group.know(memberID{ws, u}, m)
+		tx.group.put(memberID{ws, u}, m)
 	}
-	return tx.q.Later(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
+	return tx.q.ExecDeferred(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
 }
 
 // InsertKey adds a key. ErrDuplicate says that its digest or id is there already.

@@ -200,15 +200,15 @@ func (v *View) LogTypes(ws id.Workspace, everywhere bool) ([]audit.Type, error) 
 func (tx *Tx) Record(e audit.Event) error {
 	e.Seq, e.CreatedAt = tx.group.head.seq+1, tx.now
 	e.Hash = e.Chain(tx.group.head.hash)
-	err := tx.q.Later(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
+	err := tx.q.ExecDeferred(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
 		metadata, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
 	if err == nil && e.Target != "" {
-		err = tx.q.Later(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
+		err = tx.q.ExecDeferred(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
 	}
 	if at := millis(e.CreatedAt); err == nil {
 		if at < tx.group.ended {
-			err = tx.q.Later(tx.ctx, `INSERT INTO event_turns (seq) VALUES (?)`, e.Seq)
+			err = tx.q.ExecDeferred(tx.ctx, `INSERT INTO event_turns (seq) VALUES (?)`, e.Seq)
 		}
 		tx.group.ended = at
 	}
@@ -237,7 +237,7 @@ func (g *group) countTypes(ctx context.Context) error {
 		if counts[t] == 0 {
 			continue
 		}
-		err := g.q.Later(ctx, `INSERT INTO event_types (workspace_id, type, events) VALUES (?, ?, ?)
+		err := g.q.ExecDeferred(ctx, `INSERT INTO event_types (workspace_id, type, events) VALUES (?, ?, ?)
 			ON CONFLICT (workspace_id, type) DO UPDATE SET events = event_types.events + excluded.events`, t.workspace, t.kind, counts[t])
 		if err != nil {
 			return fmt.Errorf("count the events: %w", err)

@@ -19,7 +19,7 @@ func scanMember(r Rows) (m account.Member, err error) {
 
 // Member reads one who is a member now.
 func (v *View) Member(ws id.Workspace, u id.User) (account.Member, error) {
-	return remember(v, memberID{ws, u}, func() (account.Member, error) {
+	return cachedOrRead(v, memberID{ws, u}, func() (account.Member, error) {
 		if err := v.alive(ws); err != nil {
 			return account.Member{}, err
 		}

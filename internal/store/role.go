@@ -36,7 +36,7 @@ func (v *View) role(ws id.Workspace, condition string, arg any) (account.Role, e
 
 // Role reads a role; that of another workspace is ErrNotFound.
 func (v *View) Role(ws id.Workspace, r id.Role) (account.Role, error) {
-	return remember(v, roleID{ws, r}, func() (account.Role, error) { return v.role(ws, "id = ?", r) })
+	return cachedOrRead(v, roleID{ws, r}, func() (account.Role, error) { return v.role(ws, "id = ?", r) })
 }
 
 // RoleNamed seeks by the folded name.

@@ -33,7 +33,7 @@ func scanServiceKey(r Rows) (k account.ServiceKey, err error) {
 
 // ServiceKey reads a service key, also an expired one.
 func (v *View) ServiceKey(k id.ServiceKey) (account.ServiceKey, error) {
-	found, err := remember(v, k, func() (account.ServiceKey, error) {
+	found, err := cachedOrRead(v, k, func() (account.ServiceKey, error) {
 		return one(v, scanServiceKey, selectServiceKeys+` WHERE id = ?`, k)
 	})
 	found.Scopes, found.Bounds = slices.Clone(found.Scopes), found.Bounds.Clone()

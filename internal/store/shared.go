@@ -16,8 +16,8 @@ type Shared interface {
 	Server(ctx context.Context, q SQL) (Server, error)
 	// Clock is an SQL expression for the time now, not that of the transaction's begin, in Unix milliseconds.
 	Clock() string
-	// Ring tells the other nodes, once this transaction has committed, that there is something to read.
-	Ring(ctx context.Context, q SQL) error
+	// Notify tells the other nodes, once this transaction has committed, that there is something to read.
+	Notify(ctx context.Context, q SQL) error
 	// Listen calls ring when a node has rung, until ctx ends or it cannot any more.
 	Listen(ctx context.Context, ring func()) error
 	// TakeSlot takes one of n places until the transaction ends, and tells whether one was free.

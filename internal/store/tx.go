@@ -34,7 +34,7 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	// Clipped, an append copies: what is taken back can't be overwritten by what comes after.
 	before.changes, before.sets = slices.Clip(before.changes), slices.Clip(before.sets)
 	before.types = slices.Clip(before.types)
-	if err := tx.q.Later(tx.ctx, "SAVEPOINT "+name); err != nil {
+	if err := tx.q.ExecDeferred(tx.ctx, "SAVEPOINT "+name); err != nil {
 		return err, nil
 	}
 	tx.depth++
@@ -42,17 +42,17 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	tx.depth--
 	if failed != nil {
 		tx.group.progress, tx.touched, tx.events, tx.living = before, touched, events, ""
-		tx.group.forget()
+		tx.group.invalidate()
 		if _, err := tx.q.Exec(tx.ctx, "ROLLBACK TO "+name); err != nil {
 			return err, failed
 		}
 	}
-	return tx.q.Later(tx.ctx, "RELEASE "+name), failed
+	return tx.q.ExecDeferred(tx.ctx, "RELEASE "+name), failed
 }
 
 // exec runs a mutation, and ErrNotFound says that it touched no row. Nothing that the group knew is taken for known any more.
 func (tx *Tx) exec(query string, args ...any) error {
-	tx.group.forget()
+	tx.group.invalidate()
 	return tx.execBeside(query, args...)
 }
 

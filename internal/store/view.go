@@ -87,7 +87,7 @@ func (v *View) alive(ws id.Workspace) error {
 	if ws == v.living && ws != "" {
 		return nil
 	}
-	if _, known := recall[account.Workspace](v, ws); known {
+	if _, known := cachedValue[account.Workspace](v, ws); known {
 		return nil
 	}
 	_, err := one(v, scanInt, `SELECT 1 FROM workspaces WHERE id = ? AND deleted_ms = 0`, ws)

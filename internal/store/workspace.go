@@ -29,7 +29,7 @@ func scanWorkspace(r Rows) (w account.Workspace, err error) {
 
 // Workspace is ErrNotFound for a deleted one too.
 func (v *View) Workspace(ws id.Workspace) (account.Workspace, error) {
-	w, err := remember(v, ws, func() (account.Workspace, error) {
+	w, err := cachedOrRead(v, ws, func() (account.Workspace, error) {
 		return one(v, scanWorkspace, selectWorkspaces+` WHERE id = ? AND deleted_ms = 0`, ws)
 	})
 	if err == nil {

@@ -19,7 +19,7 @@ import (
 
 // Tally counts. It is safe for concurrent use.
 type Tally struct {
-	sheet *usage.Sheet
+	sheet *usage.Buffer
 	db    *store.DB
 	keep  usage.Retention
 
@@ -51,7 +51,7 @@ const batchSize = 256
 
 // New makes a tally.
 func New(c Config) *Tally {
-	return &Tally{sheet: usage.NewSheet(c.Limit), db: c.DB, keep: c.Keep,
+	return &Tally{sheet: usage.NewBuffer(c.Limit), db: c.DB, keep: c.Keep,
 		batch: make([]usage.Entry, batchSize), rows: make(map[row]usage.Counts)}
 }
 
@@ -59,18 +59,18 @@ func New(c Config) *Tally {
 func (t *Tally) Record(at int64, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:
-		t.sheet.Note(v.Key.UUID, v.Key.Workspace, usage.Verified, at)
+		t.sheet.Add(v.Key.UUID, v.Key.Workspace, usage.Verified, at)
 		if v.Key.Until != 0 {
 			t.earlier.note(value{v.Key.UUID, v.Key.Until}, at)
 		}
 	case verify.Unavailable: // nothing was decided
 	case verify.Malformed:
-		t.sheet.NoteUnknown(usage.Malformed, at)
+		t.sheet.AddUnknown(usage.Malformed, at)
 	case verify.NotFound:
-		t.sheet.NoteUnknown(usage.NotFound, at)
+		t.sheet.AddUnknown(usage.NotFound, at)
 	default:
 		if code, ok := usage.CodeOf(string(v.Code)); ok {
-			t.sheet.Note(v.Key.UUID, v.Key.Workspace, code, at)
+			t.sheet.Add(v.Key.UUID, v.Key.Workspace, code, at)
 		}
 	}
 }

@@ -9,7 +9,7 @@ type Entry struct {
 	Counts    Counts
 }
 
-func (s *Sheet) entry(c *cell, places []ID) Entry {
+func (s *Buffer) entry(c *cell, places []ID) Entry {
 	e := Entry{Key: c.key, Workspace: places[c.place], Minute: int64(c.minute) * millisOfMinute, Counts: c.sum()}
 	if c.last != 0 {
 		e.Last = e.Minute + int64(c.last-1)
@@ -26,7 +26,7 @@ func (c *cell) sum() (n Counts) {
 
 // Turn makes the front the back, so that it can be written down. A back that is not settled yet stays, and its front waits for the
 // next turn. Turn, Take and Settle are for one goroutine.
-func (s *Sheet) Turn() {
+func (s *Buffer) Turn() {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
@@ -53,7 +53,7 @@ func (s *Sheet) Turn() {
 
 // Take fills a batch with entries of the back and tells how many there were; 0 means that all are settled. What is taken and not
 // settled is taken again.
-func (s *Sheet) Take(batch []Entry) (n int) {
+func (s *Buffer) Take(batch []Entry) (n int) {
 	places := s.places.all()
 	if len(s.taken) > 0 {
 		s.next, s.taken = s.taken[0], s.taken[:0]
@@ -79,7 +79,7 @@ func (s *Sheet) Take(batch []Entry) (n int) {
 
 // Settle says that what was taken is written down. It is not counted any more from then on; when a key was last used stays to be
 // read for a while.
-func (s *Sheet) Settle() {
+func (s *Buffer) Settle() {
 	for _, p := range s.taken {
 		sh := &s.shards[p.shard]
 		sh.mu.Lock()
@@ -91,7 +91,7 @@ func (s *Sheet) Settle() {
 }
 
 // Key adds to a series what is noted of a key.
-func (s *Sheet) Key(key ID, series *Series) {
+func (s *Buffer) Key(key ID, series *Series) {
 	sh := s.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *Sheet) Key(key ID, series *Series) {
 }
 
 // Workspace adds to a series what is noted of the keys of a workspace. It looks at every cell.
-func (s *Sheet) Workspace(ws ID, series *Series) {
+func (s *Buffer) Workspace(ws ID, series *Series) {
 	s.each(func(e *Entry) {
 		if e.Workspace == ws {
 			series.Add(e.Minute, &e.Counts)
@@ -115,11 +115,11 @@ func (s *Sheet) Workspace(ws ID, series *Series) {
 }
 
 // All adds to a series everything that is noted, attempts with what is no key too. It looks at every cell.
-func (s *Sheet) All(series *Series) {
+func (s *Buffer) All(series *Series) {
 	s.each(func(e *Entry) { series.Add(e.Minute, &e.Counts) })
 }
 
-func (s *Sheet) each(f func(*Entry)) {
+func (s *Buffer) each(f func(*Entry)) {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
@@ -137,7 +137,7 @@ func (s *Sheet) each(f func(*Entry)) {
 }
 
 // LastUsed is when a key was last verified as far as the sheet still knows, in Unix milliseconds; 0 where it knows nothing.
-func (s *Sheet) LastUsed(key ID) int64 {
+func (s *Buffer) LastUsed(key ID) int64 {
 	sh := s.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

@@ -87,10 +87,10 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 // find looks for the key under the current pepper, and where it is not there under the earlier ones. What the text led to before is
 // on its way from memory while the digest is made. by is the digest under which the key has the presented value.
 func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, ok bool) {
-	if place, ok := facts.Expect(t); ok && e.nearer != nil {
-		e.nearer.Near(place)
+	if place, ok := facts.Prefetch(t); ok && e.nearer != nil {
+		e.nearer.Prefetch(place)
 	}
-	if by = e.digests.Current(presented); facts.Follow(t, by, k) {
+	if by = e.digests.Current(presented); facts.Find(t, by, k) {
 		return by, true
 	}
 	ok = e.digests.Previous(presented, func(d keyfmt.Digest) bool {

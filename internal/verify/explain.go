@@ -5,9 +5,9 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// Foresee answers q for a key that is known by its digest instead of its value, as if it were presented now. It spends and records
+// Simulate answers q for a key that is known by its digest instead of its value, as if it were presented now. It spends and records
 // nothing, whatever q says.
-func (e *Engine) Foresee(d keyfmt.Digest, q Question, v *Verdict) {
+func (e *Engine) Simulate(d keyfmt.Digest, q Question, v *Verdict) {
 	*v = Verdict{}
 	q.DryRun = true
 	facts := e.replica.Load()
@@ -22,8 +22,8 @@ func (e *Engine) Foresee(d keyfmt.Digest, q Question, v *Verdict) {
 	e.judge(&q, v, e.Look())
 }
 
-// Standing asks how the limits of a verdict's key stand, and spends nothing. ok is false where nothing is counted.
-func (e *Engine) Standing(v *Verdict) (s ratelimit.Status, ok bool) {
+// LimitStatus asks how the limits of a verdict's key stand, and spends nothing. ok is false where nothing is counted.
+func (e *Engine) LimitStatus(v *Verdict) (s ratelimit.Status, ok bool) {
 	if e.limiter == nil || !v.Known() {
 		return s, false
 	}

@@ -35,7 +35,7 @@ func TestWhatIsForeseenIsWhatACheckSays(t *testing.T) {
 			checked := b.code(test.ask)
 			test.ask.Key = ""
 			var v verify.Verdict
-			b.engine.Foresee(b.digester.Current(value), test.ask, &v)
+			b.engine.Simulate(b.digester.Current(value), test.ask, &v)
 			if v.Code != test.want || checked != test.want {
 				t.Errorf("foreseen %s, checked %s, want %s", v.Code, checked, test.want)
 			}

@@ -44,8 +44,8 @@ func (e *Engine) findStrange(facts *replica.Replica, t *replica.Trace, presented
 	if !facts.Ready() {
 		return by, Unavailable
 	}
-	if place, ok := facts.Expect(t); ok && e.nearer != nil {
-		e.nearer.Near(place)
+	if place, ok := facts.Prefetch(t); ok && e.nearer != nil {
+		e.nearer.Prefetch(place)
 	}
 	by, ok := findForeign(facts, kinds, presented, k)
 	switch {

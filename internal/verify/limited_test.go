@@ -11,12 +11,12 @@ import (
 
 // heard is a limiter that notes what it is told, and admits all.
 type heard struct {
-	near []ratelimit.Place
+	near []ratelimit.Slot
 	at   []time.Duration
 	who  ratelimit.Subject
 }
 
-func (h *heard) Near(p ratelimit.Place) { h.near = append(h.near, p) }
+func (h *heard) Prefetch(p ratelimit.Slot) { h.near = append(h.near, p) }
 
 func (h *heard) Take(who ratelimit.Subject, _ ratelimit.Limits, _ int64, _ *ratelimit.Status) ratelimit.Outcome {
 	h.at, h.who = append(h.at, who.At), who
@@ -57,7 +57,7 @@ func TestTheStateOfAKeyThatWasSeenBeforeIsBroughtNear(t *testing.T) {
 			t.Fatalf("%s, near %v, at %v", code, h.near, h.at)
 		}
 	}
-	if h.near[1] != ratelimit.PlaceOf(h.who.ID) {
-		t.Errorf("%x was brought near, the state is at %x", h.near[1], ratelimit.PlaceOf(h.who.ID))
+	if h.near[1] != ratelimit.SlotOf(h.who.ID) {
+		t.Errorf("%x was brought near, the state is at %x", h.near[1], ratelimit.SlotOf(h.who.ID))
 	}
 }

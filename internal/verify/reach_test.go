@@ -62,7 +62,7 @@ func TestT107AKeyOutsideADemandOrABoundIsNotFoundAndNothingMoreIsTold(t *testing
 							t.Fatalf("%s in %s, %s: demand %v, bound %v: %+v, want %+v", name, ws, env, where, within, got, want)
 						}
 						var foreseen verify.Verdict
-						b.engine.Foresee(b.digester.Current(value), ask, &foreseen)
+						b.engine.Simulate(b.digester.Current(value), ask, &foreseen)
 						if foreseen != want {
 							t.Fatalf("%s in %s, %s: demand %v, bound %v: foreseen %+v, want %+v", name, ws, env, where, within, foreseen, want)
 						}

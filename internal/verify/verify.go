@@ -82,8 +82,8 @@ type Limiter interface {
 	Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 }
 
-// nearer is a Limiter that can have a key's state brought near before it is asked.
-type nearer interface{ Near(ratelimit.Place) }
+// prefetcher is a Limiter that can have a key's state brought near before it is asked.
+type prefetcher interface{ Prefetch(ratelimit.Slot) }
 
 // Recorder is told of every decision, those on malformed and unknown keys included. It must not block, nor keep the verdict.
 type Recorder interface {
@@ -114,7 +114,7 @@ type Engine struct {
 	digests  *keyfmt.Digester
 	clocks   func() (ms int64, elapsed time.Duration)
 	limiter  Limiter
-	nearer   nearer // the limiter, where it is one
+	nearer   prefetcher // the limiter, where it is one
 	recorder Recorder
 	rehash   func(Rehash)
 	kinds    atomic.Pointer[kindsInUse]
@@ -124,7 +124,7 @@ type Engine struct {
 // New makes an engine.
 func New(c Config) *Engine {
 	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, rehash: c.Rehash, doubt: c.Doubt}
-	e.nearer, _ = c.Limiter.(nearer)
+	e.nearer, _ = c.Limiter.(prefetcher)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
 	}
@@ -146,7 +146,7 @@ func (e *Engine) Check(q *Question, v *Verdict) {
 func (e *Engine) CheckAt(q *Question, v *Verdict, now Instant) {
 	*v = Verdict{}
 	facts := e.replica.Load()
-	trace := facts.Trace(q.Key)
+	trace := facts.Begin(q.Key)
 	e.check(facts, &trace, q, v, now)
 	if e.recorder != nil && !q.DryRun && v.Code != wouldWait {
 		e.recorder.Record(now.ms, v)
@@ -190,7 +190,7 @@ func (e *Engine) AuthenticateFree(token string, ip netip.Addr, p *Principal) Cod
 func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Principal) Code {
 	*p = Principal{}
 	facts := e.replica.Load()
-	trace := facts.Trace(token)
+	trace := facts.Begin(token)
 	now := e.Look()
 	env, ok := e.format.Parse(token)
 	switch {
@@ -217,7 +217,7 @@ func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Princip
 func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 	*v = Verdict{}
 	facts := e.replica.Load()
-	trace := facts.Trace(presented)
+	trace := facts.Begin(presented)
 	env, ok := e.format.Parse(presented)
 	switch {
 	case !ok:

@@ -23,7 +23,7 @@ func TestAStatementThatWaitsIsDoneInItsPlace(t *testing.T) {
 		return n
 	}
 	insert := func(q store.SQL, s string) error {
-		return q.Later(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
+		return q.ExecDeferred(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
 	}
 	err := d.Write(ctx, func(q store.SQL) error {
 		if err := errors.Join(insert(q, "a"), insert(q, "b")); err != nil {
@@ -47,7 +47,7 @@ func TestAStatementThatWaitsIsDoneInItsPlace(t *testing.T) {
 		},
 		"told by the commit": func(q store.SQL) error { return errors.Join(insert(q, "d"), insert(q, "a")) },
 		"a savepoint does not hide it": func(q store.SQL) error {
-			if err := errors.Join(q.Later(ctx, `SAVEPOINT s`), insert(q, "a")); err != nil {
+			if err := errors.Join(q.ExecDeferred(ctx, `SAVEPOINT s`), insert(q, "a")); err != nil {
 				t.Errorf("already: %v", err)
 			}
 			_, err := q.Exec(ctx, `RELEASE s`)
@@ -81,10 +81,10 @@ func TestAfterAStatementThatWaitedAndFailedNothingGoesOn(t *testing.T) {
 	d := open(t, migrated(t))
 	t.Cleanup(func() { _ = d.Close() })
 	insert := func(q store.SQL, s string) error {
-		return q.Later(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
+		return q.ExecDeferred(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
 	}
 	err := d.Write(ctx, func(q store.SQL) error {
-		if err := errors.Join(q.Later(ctx, "SAVEPOINT s"), insert(q, "a"), insert(q, "a"), q.Later(ctx, "RELEASE s"), q.Later(ctx, "SAVEPOINT s")); err != nil {
+		if err := errors.Join(q.ExecDeferred(ctx, "SAVEPOINT s"), insert(q, "a"), insert(q, "a"), q.ExecDeferred(ctx, "RELEASE s"), q.ExecDeferred(ctx, "SAVEPOINT s")); err != nil {
 			t.Errorf("already: %v", err)
 		}
 		if _, err := q.Query(ctx, "SELECT 1"); !errors.Is(err, store.ErrDuplicate) {
@@ -100,7 +100,7 @@ func TestAfterAStatementThatWaitedAndFailedNothingGoesOn(t *testing.T) {
 	}
 	// A statement's own error is its own.
 	err = d.Write(ctx, func(q store.SQL) error {
-		if err := errors.Join(insert(q, "b"), q.Later(ctx, "SAVEPOINT s"), insert(q, "c")); err != nil {
+		if err := errors.Join(insert(q, "b"), q.ExecDeferred(ctx, "SAVEPOINT s"), insert(q, "c")); err != nil {
 			t.Errorf("already: %v", err)
 		}
 		if _, err := q.Exec(ctx, `INSERT INTO usage_gone (subject) VALUES ('b')`); !errors.Is(err, store.ErrDuplicate) {

@@ -80,8 +80,8 @@ func (s *session) ask(ctx context.Context, query string, args []any) (*pgconn.Re
 	return r, nil
 }
 
-// Later keeps a statement until the next one, so that both take one way to the server and back.
-func (s *session) Later(_ context.Context, query string, args ...any) error {
+// ExecDeferred keeps a statement until the next one, so that both take one way to the server and back.
+func (s *session) ExecDeferred(_ context.Context, query string, args ...any) error {
 	if s.lost != nil {
 		return s.lost
 	}

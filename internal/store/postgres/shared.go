@@ -62,9 +62,9 @@ func (d *Driver) Server(ctx context.Context, q store.SQL) (store.Server, error) 
 	return s, nil
 }
 
-// Ring tells the other nodes, once this transaction has committed, that there is something to read.
-func (d *Driver) Ring(ctx context.Context, q store.SQL) error {
-	return q.Later(ctx, "NOTIFY "+channel)
+// Notify tells the other nodes, once this transaction has committed, that there is something to read.
+func (d *Driver) Notify(ctx context.Context, q store.SQL) error {
+	return q.ExecDeferred(ctx, "NOTIFY "+channel)
 }
 
 // TakeSlot takes one of n places until the transaction ends, and tells whether one was free.

@@ -83,8 +83,8 @@ func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, erro
 	return r.RowsAffected()
 }
 
-// Later is Exec: here nothing is gained by waiting.
-func (c *conn) Later(ctx context.Context, query string, args ...any) error {
+// ExecDeferred is Exec: here nothing is gained by waiting.
+func (c *conn) ExecDeferred(ctx context.Context, query string, args ...any) error {
 	_, err := c.Exec(ctx, query, args...)
 	return err
 }

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package bulk
-
-func advise(uintptr, uintptr) {}

@@ -1,0 +1,134 @@
+package dashboard
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
+)
+
+// request is one request by somebody who is signed in.
+type request struct {
+	d   *Dashboard
+	w   http.ResponseWriter
+	r   *http.Request
+	now time.Time
+
+	Visitor
+	may control.Authority
+}
+
+const maxForm = 256 << 10
+
+// enter finds out who it is. One who is not signed in is sent to do so, and comes back.
+func (v *request) enter(rt route) error {
+	var ok bool
+	var err error
+	if v.Visitor, ok, err = v.d.Gate.Visitor(v.r); err != nil {
+		return err
+	}
+	if !ok {
+		return fault.New(fault.Unauthenticated, "sign in to see this page")
+	}
+	if v.Caller.RequestID == "" {
+		v.Caller.RequestID = v.w.Header().Get("X-Request-Id")
+	}
+	if v.may, err = v.d.authority(v.r.Context(), v.Visitor); err != nil {
+		return err
+	}
+	if v.r.Method == http.MethodPost {
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+		if err := v.r.ParseForm(); err != nil {
+			return fault.Invalid("form", "cannot be read, or is too long")
+		}
+		for _, values := range v.r.PostForm { // no form that somebody fills in here takes one, and the page would show it again
+			if slices.ContainsFunc(values, session.Leaks) {
+				return fault.Invalid("form", "holds a credential: it must not be kept in plain text")
+			}
+		}
+	}
+	if rt.place && v.may.Workspace.ID == "" {
+		return errNoPlace
+	}
+	return nil
+}
+
+// errNoPlace sends an operator who has chosen no workspace to where one is chosen.
+var errNoPlace = fault.New(fault.NotFound, "choose a workspace first")
+
+func (v *request) workspace() string { return string(v.may.Workspace.ID) }
+
+// form is a field of a form that was sent, without blanks at its ends.
+func (v *request) form(name string) string { return strings.TrimSpace(v.r.PostForm.Get(name)) }
+
+// query is a parameter of the URL.
+func (v *request) query(name string) string { return strings.TrimSpace(v.r.URL.Query().Get(name)) }
+
+// link is the page's own URL with some parameters set to others; "" takes one out. The cursor goes unless it is set.
+func (v *request) link(pairs ...string) string {
+	q := v.r.URL.Query()
+	q.Del("cursor")
+	q.Del("done")
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if q.Set(pairs[i], pairs[i+1]); pairs[i+1] == "" {
+			q.Del(pairs[i])
+		}
+	}
+	u := url.URL{Path: v.r.URL.Path, RawQuery: q.Encode()}
+	return u.String()
+}
+
+// see sends the browser on to another page after a change, with a word on what was done.
+func (v *request) see(path, done string) error {
+	if done != "" {
+		path += "?done=" + done
+	}
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
+// show answers with a page.
+func (v *request) show(name string, p page) error { return v.answer(http.StatusOK, name, p) }
+
+func (v *request) answer(status int, name string, p page) error {
+	p.request = v
+	if p.Note == "" {
+		p.Note = notes[v.query("done")]
+	}
+	return v.d.write(v.w, status, name, p)
+}
+
+// write makes the whole page before anything of it is sent.
+func (d *Dashboard) write(w http.ResponseWriter, status int, name string, p page) error {
+	var b bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&b, "layout.html", &p); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+	return nil
+}
+
+// notes are what a page says of what was just done.
+var notes = map[string]string{
+	"disabled":  "Disabled. Verifications refuse it from now on.",
+	"enabled":   "Enabled. It works again.",
+	"deleted":   "Deleted. Its value is refused from now on.",
+	"saved":     "Saved.",
+	"bulk":      "Done.",
+	"invited":   "Added to the workspace.",
+	"removed":   "Removed from the workspace.",
+	"created":   "Created.",
+	"ended":     "The session has ended.",
+	"signedout": "Signed out.",
+}

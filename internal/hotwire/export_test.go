@@ -1,4 +1,0 @@
-package hotwire
-
-// AppendTime writes a time in milliseconds.
-var AppendTime = appendTime

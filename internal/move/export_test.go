@@ -1,4 +1,0 @@
-package move
-
-// Unique is what move knows of unique columns.
-var Unique = unique

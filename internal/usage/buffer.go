@@ -1,0 +1,138 @@
+package usage
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"github.com/keyward/keyward/internal/id"
+)
+
+// ID is a key or a workspace: the bytes of its UUID. The zero ID stands for no key, and for no workspace.
+type ID [16]byte
+
+// Buffer notes uses in memory: one cell of 64 bytes for each key and minute in which it was used. It is safe for concurrent use.
+//
+// There are two generations of cells. New uses go to the front; Turn makes the front the back, whose cells are then taken with Take,
+// written down, and settled. What is on either side can be read at any time. The tables are reused and hold no pointer: noting a use
+// of a key that was used in the same minute allocates nothing, and the garbage collector has nothing to follow, however many there are.
+//
+// A sheet never holds more cells on either side than its limit. What does not fit is lost, and counted.
+type Buffer struct {
+	shards [shards]shard
+	limit  int // cells of a shard's side
+	lost   atomic.Int64
+	places places
+
+	// Of the one who writes down: which cells of the back were taken and are not settled, and where to go on.
+	taken []position
+	next  position
+}
+
+// position is a cell of the back.
+type position struct{ shard, cell int }
+
+const (
+	shardBits = 6
+	shards    = 1 << shardBits
+	smallest  = 16 // cells of a table that is in use at all
+)
+
+// cell is one line of a processor's cache.
+type cell struct {
+	key    ID
+	place  uint32 // the workspace, by its number in places
+	minute uint32 // since 1970; 0 is an empty cell
+	last   uint32 // milliseconds into the minute of the last use that was verified, plus 1; 0 for none
+	counts [Codes]uint32
+}
+
+// shard is a part of the keys with a lock of its own, which is never held for longer than a table is looked through.
+type shard struct {
+	mu    sync.Mutex
+	front table
+	back  table
+	_     [128 - (8+2*48)%128]byte // no two locks share a cache line
+}
+
+// NewBuffer makes a sheet for at most so many keys per minute of waiting.
+func NewBuffer(limit int) *Buffer {
+	return &Buffer{limit: max(limit/shards, smallest), places: places{numbers: map[ID]uint32{{}: 0}, ids: make([]ID, 1)}}
+}
+
+// Add counts one use of a key, at an instant in Unix milliseconds.
+func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
+	minute := uint32(max(at/millisOfMinute, 1))
+	h := hash(key, minute)
+	sh := s.shard(key)
+	sh.mu.Lock()
+	c := sh.front.find(key, minute, h)
+	if c == nil {
+		if c = s.place(sh, key, ws, minute, h); c == nil {
+			sh.mu.Unlock()
+			s.lost.Add(1)
+			return
+		}
+	}
+	c.counts[code]++
+	if code == Verified {
+		c.last = max(c.last, uint32(at%millisOfMinute)+1)
+	}
+	sh.mu.Unlock()
+}
+
+// AddUnknown counts an attempt with what is no key.
+func (s *Buffer) AddUnknown(code Code, at int64) {
+	// Cells of nobody are in every shard, so that a flood does not queue at one lock.
+	minute := uint32(max(at/millisOfMinute, 1))
+	sh := &s.shards[uint64(at)%shards]
+	h := hash(ID{}, minute)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	c := sh.front.find(ID{}, minute, h)
+	if c == nil {
+		if c = s.place(sh, ID{}, "", minute, h); c == nil {
+			s.lost.Add(1)
+			return
+		}
+	}
+	c.counts[code]++
+}
+
+const millisOfMinute = 60_000
+
+// hash spreads keys, whose last eight bytes are random, and the minutes of one key.
+func hash(key ID, minute uint32) uint64 {
+	h := (binary.LittleEndian.Uint64(key[8:]) ^ uint64(minute)*0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd
+	return h ^ h>>32
+}
+
+// shard is where all minutes of a key are.
+func (s *Buffer) shard(key ID) *shard {
+	return &s.shards[binary.LittleEndian.Uint64(key[8:])*0x9e3779b97f4a7c15>>(64-shardBits)]
+}
+
+// place takes a new cell; nil where there is no room.
+func (s *Buffer) place(sh *shard, key ID, ws id.Workspace, minute uint32, h uint64) *cell {
+	if sh.front.used >= s.limit {
+		return nil
+	}
+	c := sh.front.add(key, minute, h)
+	u, _ := id.Parse(string(ws))
+	c.place = s.places.number(u)
+	return c
+}
+
+// Lost is how many uses found no room since the start.
+func (s *Buffer) Lost() int64 { return s.lost.Load() }
+
+// Waiting is the number of cells that are noted and not settled.
+func (s *Buffer) Waiting() (n int) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		n += sh.front.used + sh.back.used - sh.back.settled
+		sh.mu.Unlock()
+	}
+	return n
+}

@@ -1,0 +1,4 @@
+package verifycodec
+
+// AppendTime writes a time in milliseconds.
+var AppendTime = appendTime
