@@ -45,7 +45,7 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 	if len(entries) == 0 {
 		return out, nil
 	}
-	err := db.Update(ctx, func(tx *store.Tx) error {
+	_, err := db.Update(ctx, func(tx *store.Tx) error {
 		r := &replay{tx: tx, catalogue: c, ids: id.NewGenerator(tx.Now, rand.Reader), stopped: make(map[id.Key]bool),
 			paused: make(map[id.Key]bool), off: make(map[id.Workspace]bool)}
 		for i := range entries {

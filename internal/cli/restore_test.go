@@ -38,7 +38,7 @@ func copied(t *testing.T, n int) (file string) {
 	defer db.Close()
 	ids := id.NewGenerator(time.Now, rand.Reader)
 	for range n {
-		err := db.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 			return tx.Record(audit.Event{ID: id.Event(ids.Next()), Type: audit.SessionStarted, Metadata: "{}"})
 		})
 		if err != nil {

@@ -88,7 +88,7 @@ func (c *timeReset) reset(ctx context.Context, a *app, db *database) error {
 		fmt.Fprintln(a.Out, "Nothing was changed.")
 		return status(exitFailure)
 	}
-	err = db.Update(ctx, func(tx *store.Tx) error {
+	_, err = db.Update(ctx, func(tx *store.Tx) error {
 		was := tx.Now()
 		return recordReset(tx, was, tx.ResetTime(), n)
 	})

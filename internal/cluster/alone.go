@@ -18,7 +18,7 @@ type Alone struct {
 }
 
 // Effect is complete at once.
-func (a *Alone) Effect(context.Context, bool) Effect {
+func (a *Alone) Effect(context.Context, int64, bool) Effect {
 	return Effect{Everywhere: true, Confirmed: 1, Deadline: a.Now()}
 }
 

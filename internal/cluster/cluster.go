@@ -101,6 +101,7 @@ func (n *Node) renew() *replica.Replica {
 	}
 	r := replica.New()
 	r.LimitAge(n.Limit, n.Now)
+	r.AwaitLoad()
 	n.replica.Store(r)
 	if n.OnSwap != nil {
 		n.OnSwap(r)

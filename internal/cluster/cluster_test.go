@@ -30,7 +30,7 @@ func TestT26ARevocationReachesEveryNodeWithinTheBoundAndWithWaitBeforeTheAnswer(
 			t.Fatal(err)
 		}
 		b.says(k, verify.NotFound, "on the node that answers, at once")
-		e := b.Effect(context.Background(), true)
+		e := b.Effect(context.Background(), b.wrote.Load(), true)
 		a.says(k, verify.NotFound, "on another node, after wait=all")
 		c.says(k, verify.NotFound, "on a third node, after wait=all")
 		if !e.Everywhere || e.Confirmed != 3 || e.Pending != 0 {
@@ -42,7 +42,7 @@ func TestT26ARevocationReachesEveryNodeWithinTheBoundAndWithWaitBeforeTheAnswer(
 	if err := a.revoke(k); err != nil {
 		t.Fatal(err)
 	}
-	e := a.Effect(context.Background(), false)
+	e := a.Effect(context.Background(), a.wrote.Load(), false)
 	eventually(t, "the revocation", func() bool { return c.ask(k) != verify.Valid })
 	if time.Now().After(e.Deadline) {
 		t.Errorf("it came after the deadline %s", e.Deadline)
@@ -76,11 +76,11 @@ func TestWaitingEndsAtTheDeadlineWhereANodeSaysNothing(t *testing.T) {
 	if err := a.revoke(k); err != nil {
 		t.Fatal(err)
 	}
-	now := a.Effect(context.Background(), false)
+	now := a.Effect(context.Background(), a.wrote.Load(), false)
 	if now.Everywhere || now.Pending != 1 {
 		t.Errorf("without waiting: %+v", now)
 	}
-	e := a.Effect(context.Background(), true)
+	e := a.Effect(context.Background(), a.wrote.Load(), true)
 	if !e.Everywhere || e.Pending != 1 || e.Confirmed != 1 {
 		t.Errorf("with waiting: %+v", e)
 	}
@@ -96,7 +96,7 @@ func TestANodeThatLeftIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.says(k, verify.Unavailable, "after it has left")
-	if e := a.Effect(context.Background(), false); !e.Everywhere || e.Pending != 0 {
+	if e := a.Effect(context.Background(), a.wrote.Load(), false); !e.Everywhere || e.Pending != 0 {
 		t.Errorf("%+v", e)
 	}
 }

@@ -115,7 +115,7 @@ func (n *Node) load(ctx context.Context) error {
 		n.reload.Store(true)
 		return fmt.Errorf("load the keys: %w", err)
 	}
-	r.SetRevision(n.cursor.Revision)
+	r.Loaded(n.cursor.Revision)
 	r.MarkReady() // and not fresh before it has caught up
 	n.stats.reloads.Add(1)
 	n.stats.revision.Store(n.cursor.Revision)

@@ -51,6 +51,7 @@ type node struct {
 	driver *postgres.Driver
 	engine *verify.Engine
 	ahead  atomic.Int64 // nanoseconds that its clocks are ahead
+	wrote  atomic.Int64 // the revision of its latest change
 
 	stop  context.CancelFunc
 	ended chan struct{}
@@ -128,7 +129,7 @@ func (n *node) must(err error) {
 // settle makes the workspace that keys are in.
 func (n *node) settle() *node {
 	n.t.Helper()
-	n.must(n.db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := n.db.Update(context.Background(), func(tx *store.Tx) error {
 		return errors.Join(
 			tx.PutWorkspace(account.Workspace{ID: workspace, Name: "W", IsActive: true, CreatedAt: tx.Now(),
 				Settings: account.Settings{PermissionMode: account.Frozen}}),
@@ -136,7 +137,8 @@ func (n *node) settle() *node {
 			tx.PutMember(account.Member{Workspace: workspace, User: user, Role: role}),
 			tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.WorkspaceCreated}),
 		)
-	}))
+	})
+	n.must(err)
 	return n
 }
 
@@ -167,9 +169,13 @@ func (n *node) revoke(k key) error {
 }
 
 func (n *node) change(kind audit.Type, write func(*store.Tx) error) error {
-	return n.db.Update(context.Background(), func(tx *store.Tx) error {
+	revision, err := n.db.Update(context.Background(), func(tx *store.Tx) error {
 		return errors.Join(write(tx), tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: kind}))
 	})
+	if err == nil {
+		n.wrote.Store(revision)
+	}
+	return err
 }
 
 // ask verifies a key.

@@ -21,10 +21,10 @@ const (
 	longestPause = 100 * time.Millisecond
 )
 
-// Effect is asked after a change of this node was committed. With wait it answers once every live node has applied the change, or else
-// at the deadline, when those that have not are fenced.
-func (n *Node) Effect(ctx context.Context, wait bool) Effect {
-	revision := n.Replica().Revision()
+// Effect is asked after a change of this node was committed at a revision. With wait it answers once every live node has applied the
+// change, or else at the deadline, when those that have not are fenced. Revision 0 stands for the newest one that there is. The copy
+// is not asked how far it is: one that is being loaded has come nowhere yet, and the change was committed all the same.
+func (n *Node) Effect(ctx context.Context, revision int64, wait bool) Effect {
 	began := n.Now()
 	e := n.count(ctx, revision, n.Limit)
 	left := e.Deadline.Sub(began)
@@ -53,10 +53,13 @@ func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) E
 	e := Effect{Confirmed: 1, Deadline: n.Now().Add(limit)}
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	nodes, now, _, err := n.DB.Nodes(limited)
+	nodes, now, head, err := n.DB.Nodes(limited)
 	if err != nil {
 		e.Pending = 1
 		return e
+	}
+	if revision == 0 {
+		revision = head
 	}
 	for _, o := range nodes {
 		if o.ID == n.ID || !o.Live(now) {

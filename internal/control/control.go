@@ -80,11 +80,26 @@ type Caller struct {
 	Address   string // where the request came from, without the port
 	UserAgent string
 	RequestID string
+
+	Receipt *Receipt // is told where in the log the operation stands; nil where that is not asked
+}
+
+// Receipt says where in the log a request's operations were committed. It belongs to one request: it is not safe for concurrent use.
+type Receipt struct{ revision int64 }
+
+// Revision is the newest at which one of the operations was committed, or was found to have changed nothing; 0 before any.
+func (r *Receipt) Revision() int64 { return r.revision }
+
+func (r *Receipt) note(revision int64) {
+	if r != nil {
+		r.revision = max(r.revision, revision)
+	}
 }
 
 // From is the caller with the place from which a request comes.
 func (c Caller) From(origin Caller) Caller {
 	c.Address, c.UserAgent, c.RequestID = origin.Address, origin.UserAgent, origin.RequestID
+	c.Receipt = origin.Receipt
 	return c
 }
 
@@ -143,15 +158,17 @@ func (s *Service) Stands(ctx context.Context, c Caller) error {
 	return storageFault(s.view(ctx, c, func(*store.View, *actor) error { return nil }))
 }
 
-// update runs a change in a write transaction, with the caller's authority as it is inside it.
+// update runs a change in a write transaction, with the caller's authority as it is inside it, and notes in the caller's receipt where
+// that was committed.
 func (s *Service) update(ctx context.Context, c Caller, change func(*store.Tx, *actor) error) error {
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
+	revision, err := s.db.Update(ctx, func(tx *store.Tx) error {
 		a, err := s.actor(tx.View, c)
 		if err != nil {
 			return err
 		}
 		return change(tx, a)
 	})
+	c.Receipt.note(revision)
 	return storageFault(err)
 }
 

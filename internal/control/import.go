@@ -150,14 +150,15 @@ func (im *importing) note(p keyfmt.PepperID) {
 // Rehash puts our own digests in the place of imported ones, for values that were used. One that meanwhile was rotated away, or is
 // gone, is left alone. The event says that Keyward itself did it.
 func (s *Service) Rehash(ctx context.Context, list []Rehash) error {
-	return storageFault(s.db.Update(ctx, func(tx *store.Tx) error {
+	_, err := s.db.Update(ctx, func(tx *store.Tx) error {
 		for _, r := range list {
 			if err := s.rehash(tx, r); err != nil {
 				return err
 			}
 		}
 		return nil
-	}))
+	})
+	return storageFault(err)
 }
 
 func (s *Service) rehash(tx *store.Tx, r Rehash) error {

@@ -19,7 +19,7 @@ func (k *kit) fill(t failer, ws string, n int) {
 	t.Helper()
 	for n > 0 {
 		batch := min(n, 5000)
-		must(t, k.db.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := k.db.Update(context.Background(), func(tx *store.Tx) error {
 			for i := range batch {
 				err := tx.Record(audit.Event{ID: id.Event(fmt.Sprint(n, i)), Workspace: id.Workspace(ws), Type: audit.RoleUpdated, Description: "filler"})
 				if err != nil {
@@ -27,7 +27,8 @@ func (k *kit) fill(t failer, ws string, n int) {
 				}
 			}
 			return nil
-		}))
+		})
+		must(t, err)
 		n -= batch
 	}
 }
@@ -102,7 +103,7 @@ func TestAPageOfASearchForKeysLooksAtTenThousandT105(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
 	needle := k.key(t, ws, "owner").Key
-	must(t, k.db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := k.db.Update(context.Background(), func(tx *store.Tx) error {
 		for i := range 10_050 {
 			one, err := tx.Key(needle.ID)
 			if err != nil {
@@ -115,7 +116,8 @@ func TestAPageOfASearchForKeysLooksAtTenThousandT105(t *testing.T) {
 			}
 		}
 		return tx.Record(audit.Event{ID: "e", Workspace: id.Workspace(ws), Type: audit.APIKeyCreated})
-	}))
+	})
+	must(t, err)
 	in := control.ListKeys{Workspace: ws, Search: string(needle.ID)}
 	keys, page, err := k.ListKeys(t.Context(), k.root, in)
 	must(t, err)

@@ -231,7 +231,7 @@ func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 // EnsureRoot sees to it that there is a root key: the one of the environment where it is given. One that the environment set before ends. Where
 // none is left, one is minted, and answered for the one time it is shown.
 func (s *Service) EnsureRoot(ctx context.Context, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
-	err = s.db.Update(ctx, func(tx *store.Tx) error {
+	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
 		minted, _, err = s.ensureRoot(tx, given, true)
 		return err
 	})
@@ -248,7 +248,7 @@ type Roots struct {
 // SetUp is EnsureRoot for the start of a node; alone says that no other node is alive that may set another root key. There is no line in the log
 // for the link but that of the key, which is made with it.
 func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret, alone bool) (out Roots, err error) {
-	err = s.db.Update(ctx, func(tx *store.Tx) error {
+	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
 		out = Roots{}
 		before, err := tx.ServiceKeys(store.Page{Limit: 1})
 		if err != nil {

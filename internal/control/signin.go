@@ -168,7 +168,7 @@ func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (
 	if err != nil {
 		return out, storageFault(err)
 	}
-	err = s.db.Update(ctx, func(tx *store.Tx) error {
+	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
 		l, err := s.liveLink(tx.View, code)
 		if err != nil {
 			return err
@@ -198,7 +198,7 @@ func (s *Service) StartSession(ctx context.Context, c Caller, user string) (Star
 	if err != nil {
 		return out, storageFault(err)
 	}
-	err = s.db.Update(ctx, func(tx *store.Tx) error {
+	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
 		a, err := s.personActor(tx.View, Caller{Person: Person{User: u}})
 		if err != nil {
 			return err

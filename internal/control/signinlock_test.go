@@ -17,11 +17,12 @@ func TestWhatSignsNobodyInTakesNoTurnOfTheWriterT105(t *testing.T) {
 	held, release := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		done <- k.db.Update(context.Background(), func(*store.Tx) error {
+		_, err := k.db.Update(context.Background(), func(*store.Tx) error {
 			close(held)
 			<-release
 			return nil
 		})
+		done <- err
 	}()
 	<-held
 	defer func() {

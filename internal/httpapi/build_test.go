@@ -35,6 +35,7 @@ type house struct {
 	handler http.Handler
 	config  httpapi.Config
 	replica *replica.Replica
+	db      *store.DB
 	root    string
 	log     *rig.Output
 	ahead   *atomic.Int64 // by how much the house's clock goes ahead
@@ -65,7 +66,7 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	root, err := service.EnsureRoot(ctx, keyfmt.Secret{})
 	must(t, err)
 
-	h.replica, h.root = r, root.Reveal()
+	h.replica, h.db, h.root = r, db, root.Reveal()
 	engine := verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: h.now})
 	h.config = httpapi.Config{Control: service, Engine: engine, Catalogue: perm.Builtin(), Format: format,
 		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, AccessLog: accesslog.All, Now: h.now,

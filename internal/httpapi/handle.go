@@ -26,6 +26,7 @@ type exchange struct {
 	query  query
 
 	caller    control.Caller
+	receipt   control.Receipt     // where in the log the request's operation was committed
 	service   *account.ServiceKey // set where a service key calls
 	home      string              // the workspace of an API key that calls
 	tokenSent bool

@@ -82,8 +82,8 @@ type Observer interface {
 
 // Nodes are the processes that serve the same database, this one among them.
 type Nodes interface {
-	// Effect tells how far a change that was committed here has got; with wait it answers once that is everywhere.
-	Effect(ctx context.Context, wait bool) cluster.Effect
+	// Effect tells how far the change that was committed here at a revision has got; with wait it answers once that is everywhere.
+	Effect(ctx context.Context, revision int64, wait bool) cluster.Effect
 	Members(ctx context.Context) ([]cluster.Member, error)
 }
 

@@ -10,7 +10,7 @@ func (x *exchange) revocation(err error) wire.Revocation {
 	if err != nil {
 		return wire.Revocation{}
 	}
-	e := x.api.Nodes.Effect(x.ctx(), x.query.values["wait"] == "all")
+	e := x.api.Nodes.Effect(x.ctx(), x.receipt.Revision(), x.query.values["wait"] == "all")
 	effective := "pending"
 	if e.Everywhere {
 		effective = "everywhere"

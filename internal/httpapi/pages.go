@@ -102,5 +102,6 @@ func OverTLS(r *http.Request) bool {
 }
 
 func (x *exchange) origin() control.Caller {
-	return control.Caller{Address: x.remote(), UserAgent: userAgent(x.api.redact.text(x.r.UserAgent())), RequestID: x.id}
+	return control.Caller{Address: x.remote(), UserAgent: userAgent(x.api.redact.text(x.r.UserAgent())), RequestID: x.id,
+		Receipt: &x.receipt}
 }

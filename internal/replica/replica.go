@@ -45,6 +45,7 @@
 package replica
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -128,6 +129,23 @@ func (r *Replica) SetRevision(revision int64) {
 			return
 		}
 	}
+}
+
+// AwaitLoad has Apply drop every change until Loaded. It is for a copy that is loaded from a snapshot of a database that others change
+// too: a change that was committed before the snapshot and is told during the load would win over the newer row of the snapshot, or
+// bring back what the snapshot has no more. What was committed after the snapshot comes by the feed. Call it before the copy is used.
+func (r *Replica) AwaitLoad() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.floor = math.MaxInt64
+}
+
+// Loaded ends the wait: the snapshot was of this revision, and changes up to it are dropped from then on, however late they come.
+func (r *Replica) Loaded(revision int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.floor = revision
+	r.SetRevision(revision)
 }
 
 // MarkReady says that everything is loaded and fresh: verifications may be answered from here.

@@ -12,7 +12,8 @@ type Counting struct {
 
 // Count is Update for counters: durable when it returns, in the same commits, and without an event.
 func (db *DB) Count(ctx context.Context, fn func(*Counting) error) error {
-	return db.Update(ctx, func(tx *Tx) error { return fn(&Counting{View: tx.View, tx: tx}) })
+	_, err := db.Update(ctx, func(tx *Tx) error { return fn(&Counting{View: tx.View, tx: tx}) })
+	return err
 }
 
 // exec runs a statement that counts, and answers the number of rows it touched.

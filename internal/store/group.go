@@ -21,26 +21,32 @@ type job struct {
 	ran  chan error
 	done chan error
 	err  error // its own, before the commit
+
+	revision int64 // where the log ended when fn had returned
 }
 
-// Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen it. What fn
-// answers is answered, and rolls everything back. fn must have no effect but on tx, must not call the DB, and must return the
+// Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen it. The revision
+// is where the log ends for the transaction: all that it wrote and all that it read lies at or before it, also where it changed
+// nothing. What fn answers is answered, and rolls everything back. fn must have no effect but on tx, must not call the DB, and must return the
 // error of a failed mutation unless that was made within a Savepoint. A ctx that is done before its turn is answered its error;
 // later it changes nothing.
 //
 // Transactions that come while another is being committed share the next commit; each stands alone all the same.
-func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
 	j := &job{ctx: ctx, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
 	if err := db.enqueue(j); err != nil {
-		return err
+		return 0, err
 	}
 	select {
 	case tx := <-j.turn:
 		j.play(tx, fn)
-		return <-j.done
-	case err := <-j.done:
-		return err
+		err = <-j.done
+	case err = <-j.done:
 	}
+	if err != nil {
+		return 0, err
+	}
+	return j.revision, nil
 }
 
 func (db *DB) enqueue(j *job) error {
@@ -204,6 +210,7 @@ func (g *group) run(j *job) error {
 		return broken
 	}
 	g.done = g.done || tx.touched || tx.counted || tx.events > 0
+	j.revision = g.head.seq
 	for i := first; i < len(g.changes); i++ {
 		g.changes[i].Revision = g.head.seq
 	}

@@ -78,7 +78,7 @@ func newBench(t *testing.T, limit int) *bench {
 
 func (b *bench) update(fn func(*store.Tx) error) {
 	b.t.Helper()
-	err := b.db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := b.db.Update(context.Background(), func(tx *store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}

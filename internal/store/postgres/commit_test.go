@@ -76,7 +76,7 @@ func TestAWriterThatStandsStillIsPutOutAndItsTransactionIsLost(t *testing.T) {
 	}
 	slow, other := start(t, quick), start(t, open(t, url))
 	k := newKey()
-	err = slow.Update(ctx, func(tx *store.Tx) error {
+	_, err = slow.Update(ctx, func(tx *store.Tx) error {
 		if err := insert(other, k); err != nil { // waits for the lock until the server ends this transaction
 			t.Errorf("the other node: %v", err)
 		}
@@ -99,7 +99,7 @@ func TestAWriterWaitsForItsTurnForALimitedTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits, holds := start(t, impatient), start(t, open(t, url))
-	err = holds.Update(ctx, func(*store.Tx) error {
+	_, err = holds.Update(ctx, func(*store.Tx) error {
 		if err := insert(waits, newKey()); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}

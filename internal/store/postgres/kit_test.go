@@ -48,7 +48,7 @@ func start(t *testing.T, d store.Driver) *store.DB {
 
 // settle makes the workspace, unless it is there.
 func settle(db *store.DB) error {
-	return db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 		if _, err := tx.Workspace(workspace); !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -59,11 +59,12 @@ func settle(db *store.DB) error {
 			tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.WorkspaceCreated}),
 		)
 	})
+	return err
 }
 
 // insert makes a key.
 func insert(db *store.DB, k id.Key) error {
-	return db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 		err := tx.InsertKey(apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
 			Permissions: perm.Builtin().Reads(), CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
 			Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}})
@@ -72,6 +73,7 @@ func insert(db *store.DB, k id.Key) error {
 		}
 		return tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.APIKeyCreated, ActorID: string(user)})
 	})
+	return err
 }
 
 func newKey() id.Key { return id.Key(ids.Next()) }

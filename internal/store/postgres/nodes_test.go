@@ -94,7 +94,7 @@ func TestT9AuthorityThatIsTakenAwayOnAnotherNodeMintsNothingAfterwards(t *testin
 	ctx := context.Background()
 	for round := range 50 {
 		operator := id.ServiceKey(ids.Next())
-		err := a.Update(ctx, func(tx *store.Tx) error {
+		_, err := a.Update(ctx, func(tx *store.Tx) error {
 			return errors.Join(tx.PutServiceKey(serviceKey(operator)), tx.Record(event(audit.ServiceKeyCreated)))
 		})
 		if err != nil {
@@ -103,7 +103,7 @@ func TestT9AuthorityThatIsTakenAwayOnAnotherNodeMintsNothingAfterwards(t *testin
 		var revoked, minted int64
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			err := a.Update(ctx, func(tx *store.Tx) error {
+			_, err := a.Update(ctx, func(tx *store.Tx) error {
 				return errors.Join(tx.DeleteServiceKey(operator), tx.Record(audit.Event{ID: id.Event(ids.Next()),
 					Type: audit.ServiceKeyDeleted, ActorID: string(operator)}))
 			})
@@ -112,7 +112,7 @@ func TestT9AuthorityThatIsTakenAwayOnAnotherNodeMintsNothingAfterwards(t *testin
 			}
 		})
 		wg.Go(func() {
-			err := b.Update(ctx, func(tx *store.Tx) error {
+			_, err := b.Update(ctx, func(tx *store.Tx) error {
 				if _, err := tx.ServiceKey(operator); err != nil {
 					return err
 				}

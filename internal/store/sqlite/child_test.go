@@ -97,7 +97,7 @@ var ids = id.NewGenerator(time.Now, rand.Reader)
 
 // settle makes the workspace, unless it is there.
 func settle(db *store.DB) error {
-	return db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 		if _, err := tx.Workspace(workspace); !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -108,6 +108,7 @@ func settle(db *store.DB) error {
 			tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.WorkspaceCreated}),
 		)
 	})
+	return err
 }
 
 // eventOf is an event about the workspace.
@@ -119,7 +120,7 @@ var reads = perm.Builtin().Reads()
 
 // insert makes a key as the control plane does: it reads the creator's authority, writes, and records.
 func insert(db *store.DB, k id.Key, description string) error {
-	return db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 		m, err := tx.Member(workspace, user)
 		if err != nil {
 			return err
@@ -135,6 +136,7 @@ func insert(db *store.DB, k id.Key, description string) error {
 		}
 		return tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.APIKeyCreated, ActorID: string(user)})
 	})
+	return err
 }
 
 // command runs this program as a child, behind other words if there are any.

@@ -245,7 +245,7 @@ func TestT101ACommitThatMeetsTheMoveIsNotAcknowledged(t *testing.T) {
 	if err := settle(db); err != nil {
 		t.Fatal(err)
 	}
-	err := db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 		if err := os.Rename(path, path+".moved"); err != nil {
 			return err
 		}

@@ -119,12 +119,13 @@ func (f *fixture) must(err error) {
 
 // update runs fn and records an event for it.
 func (f *fixture) update(fn func(*store.Tx) error) error {
-	return f.db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := f.db.Update(context.Background(), func(tx *store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
 		return tx.Record(f.event())
 	})
+	return err
 }
 
 func (f *fixture) mustUpdate(fn func(*store.Tx) error) {

@@ -17,7 +17,8 @@ import (
 func (f *fixture) record(e audit.Event) {
 	f.Helper()
 	e.ID = id.Event(f.ids.Next())
-	f.must(f.db.Update(context.Background(), func(tx *store.Tx) error { return tx.Record(e) }))
+	_, err := f.db.Update(context.Background(), func(tx *store.Tx) error { return tx.Record(e) })
+	f.must(err)
 }
 
 // aLog appends six events, a second apart, and names them by their description.

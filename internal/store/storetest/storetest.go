@@ -63,6 +63,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"a failed transaction leaves nothing":                             testRollback,
 		"T83 a failing transaction in a group spoils none of the others":  testGroup,
 		"transactions that wait share a commit":                           testGroupShares,
+		"T26 a transaction's revision is where the log ends for it":       testRevision,
 		"a panic and a lost goroutine are one caller's error":             testPanic,
 		"a caller that gave up is passed over":                            testContext,
 		"a savepoint takes back its rows, its events and its feed":        testSavepoint,

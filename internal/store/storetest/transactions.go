@@ -48,13 +48,14 @@ func testNoEvent(t *testing.T, f *fixture) {
 			return tx.UpdateKey(k)
 		},
 	} {
-		if err := f.db.Update(context.Background(), write); !errors.Is(err, store.ErrNoEvent) {
+		if _, err := f.db.Update(context.Background(), write); !errors.Is(err, store.ErrNoEvent) {
 			t.Errorf("%s: %v, want ErrNoEvent", name, err)
 		}
 	}
 	f.unchanged(1)
 	f.same("the key", k, f.key(k.ID))
-	f.must(f.db.Update(context.Background(), func(tx *store.Tx) error { _, err := tx.Key(k.ID); return err }))
+	_, err := f.db.Update(context.Background(), func(tx *store.Tx) error { _, err := tx.Key(k.ID); return err })
+	f.must(err)
 }
 
 func testRollback(t *testing.T, f *fixture) {
@@ -70,13 +71,52 @@ func testRollback(t *testing.T, f *fixture) {
 	f.unchanged(0)
 }
 
+// testRevision: whoever waits for another node to have the revision waits for all that the transaction wrote and read, and for no more.
+func testRevision(t *testing.T, f *fixture) {
+	k := f.insert(nil)
+	ctx := context.Background()
+	head := func() int64 { return f.db.Stats().LogHead }
+	update := func(fn func(*store.Tx) error) int64 {
+		t.Helper()
+		revision, err := f.db.Update(ctx, fn)
+		f.check(err)
+		return revision
+	}
+	f.same("after two events", head()+2, update(func(tx *store.Tx) error {
+		return errors.Join(tx.UpdateKey(k), tx.Record(f.event()), tx.Record(f.event()))
+	}))
+	f.same("where it read alone", head(), update(func(tx *store.Tx) error {
+		_, err := tx.Key(k.ID)
+		return err
+	}))
+	if revision, err := f.db.Update(ctx, func(*store.Tx) error { return errMine }); revision != 0 || err != errMine {
+		t.Errorf("revision %d of a transaction that failed: %v", revision, err)
+	}
+	const n = 20
+	first, got := head(), make(chan int64, n)
+	f.told = nil
+	f.together(n, func(int) {
+		got <- update(func(tx *store.Tx) error { return errors.Join(tx.InsertKey(f.aKey()), tx.Record(f.event())) })
+	})
+	close(got)
+	of := map[int64]bool{}
+	for revision := range got {
+		of[revision] = true
+	}
+	for i := range int64(n) {
+		if !of[first+1+i] || f.told[i].Revision != first+1+i {
+			t.Errorf("revision %d of a group: answered %v, and the feed tells %d", first+1+i, of[first+1+i], f.told[i].Revision)
+		}
+	}
+}
+
 // together starts n Updates so that they wait while another one runs, which the last of them lets go.
 func (f *fixture) together(n int, update func(i int)) {
 	var started, done sync.WaitGroup
 	started.Add(n)
 	begun := make(chan struct{})
 	done.Go(func() {
-		_ = f.db.Update(context.Background(), func(*store.Tx) error { // it fails where the test makes the commit fail
+		_, _ = f.db.Update(context.Background(), func(*store.Tx) error { // it fails where the test makes the commit fail
 			close(begun)
 			started.Wait()
 			time.Sleep(50 * time.Millisecond) // until they stand in the queue
@@ -105,7 +145,7 @@ func testGroup(t *testing.T, f *fixture) {
 	const n = 40
 	errs := make([]error, n)
 	f.together(n, func(i int) {
-		errs[i] = f.db.Update(context.Background(), func(tx *store.Tx) error {
+		_, errs[i] = f.db.Update(context.Background(), func(tx *store.Tx) error {
 			if err := tx.InsertKey(f.aKey()); err != nil {
 				return err
 			}
@@ -177,23 +217,24 @@ func testContext(t *testing.T, f *fixture) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	never := func(*store.Tx) error { t.Error("it ran"); return nil }
-	if err := f.db.Update(ctx, never); !errors.Is(err, context.Canceled) {
+	if _, err := f.db.Update(ctx, never); !errors.Is(err, context.Canceled) {
 		t.Errorf("update: %v, want Canceled", err)
 	}
 	if err := f.db.View(ctx, func(v *store.View) error { _, err := v.Workspace(f.ws); return err }); !errors.Is(err, context.Canceled) {
 		t.Errorf("view: %v, want Canceled", err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())
-	f.must(f.db.Update(ctx, func(tx *store.Tx) error {
+	_, err := f.db.Update(ctx, func(tx *store.Tx) error {
 		cancel() // too late: it has begun
 		return errors.Join(tx.InsertKey(f.aKey()), tx.Record(f.event()))
-	}))
+	})
+	f.must(err)
 	f.same("keys", int64(1), f.keyCount(f.member))
 }
 
 func testSavepoint(t *testing.T, f *fixture) {
 	good, bad := f.aKey(), f.aKey()
-	f.must(f.db.Update(context.Background(), func(tx *store.Tx) error {
+	_, err := f.db.Update(context.Background(), func(tx *store.Tx) error {
 		for _, k := range []apikey.Key{good, bad} {
 			err := tx.Savepoint(func() error {
 				if err := errors.Join(tx.InsertKey(k), tx.Record(f.event())); err != nil || k.ID == good.ID {
@@ -206,7 +247,8 @@ func testSavepoint(t *testing.T, f *fixture) {
 			}
 		}
 		return nil
-	}))
+	})
+	f.must(err)
 	if len(f.told) != 1 || f.told[0].Key == nil || f.told[0].Key.ID != good.ID {
 		t.Errorf("the feed told %+v, want the good key alone", f.told)
 	}
