@@ -213,6 +213,9 @@ type Granting struct{ Creator, Caller perm.Set }
 type Standings struct {
 	Total                                        int64
 	Disabled, Expiring, Expired, Unused, Orphans int64
+	// Others is the number of keys that the caller does not see, as the members' counts tell it; -1 where the caller does not see members.
+	// It is 0 for a caller who sees all keys.
+	Others int64
 }
 
 // MostCounted is where Standings stop counting.

@@ -89,6 +89,9 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 		if out.Total, err = keyTotal(v, a, ws.ID, user); err != nil {
 			return err
 		}
+		if out.Others, err = s.unseenKeys(v, a, ws.ID, user, out.Total); err != nil {
+			return err
+		}
 		off := false
 		for _, one := range []struct {
 			to     *int64
@@ -108,6 +111,18 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 		return nil
 	})
 	return out, storageFault(err)
+}
+
+// unseenKeys is Standings.Others of a caller who sees the keys of user alone; "" is everybody.
+func (s *Service) unseenKeys(v *store.View, a *actor, ws id.Workspace, user id.User, own int64) (int64, error) {
+	if user == "" {
+		return 0, nil
+	}
+	if s.need(a, account.MembersRead) != nil || a.reach.Environments != nil {
+		return -1, nil
+	}
+	all, err := v.KeyTotal(ws, "")
+	return all - own, err
 }
 
 // keyTotal is the number of keys that the caller sees. For one that is bound to an environment they are counted, up to MostCounted.

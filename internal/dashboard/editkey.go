@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/control"
-	"github.com/keyward/keyward/internal/fault"
 )
 
 type editForm struct {
@@ -66,7 +66,7 @@ func (d *Dashboard) saveKey(v *request) error {
 		}
 	}
 	if err == nil {
-		return v.see(keyPath(&k), "saved")
+		return v.tell(keyPath(&k), "“"+in.Name.Value+"” is changed. Verifications go by it from now on.", nil)
 	}
 	wrong, err := problemOf(err, formFields)
 	if err != nil {
@@ -78,14 +78,12 @@ func (d *Dashboard) saveKey(v *request) error {
 // update is what the form asks to change: nothing that it left as it was, so that an expiry in the past does not stand in the way.
 func (f editForm) update(k *control.Key) (control.UpdateKey, error) {
 	in := control.UpdateKey{ID: string(k.ID), Name: control.Some(f.Name), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
-	switch {
-	case f.Metadata == "":
+	var bad wrongs
+	var err error
+	if in.Metadata, err = metadataOf(f.Metadata); err == nil && !in.Metadata.Set {
 		in.Metadata = control.Null[json.RawMessage]()
-	case !json.Valid([]byte(f.Metadata)):
-		return in, fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
-	default:
-		in.Metadata = control.Some(json.RawMessage(f.Metadata))
 	}
+	metadata := bad.note(err)
 	was := ""
 	if !k.ExpiresAt.IsZero() {
 		was = k.ExpiresAt.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05Z")
@@ -97,7 +95,6 @@ func (f editForm) update(k *control.Key) (control.UpdateKey, error) {
 	default:
 		in.ExpiresAt = control.Some(given)
 	}
-	var err error
 	in.RateLimit, err = limitsOf(f.PerMinute, f.PerDay)
-	return in, err
+	return in, cmp.Or(metadata, bad.note(err), bad.err())
 }

@@ -238,7 +238,14 @@ func (d *Dashboard) switchKey(v *request) error {
 	if err != nil {
 		return err
 	}
-	return v.see(keyPath(&k), map[bool]string{true: "enabled", false: "disabled"}[on])
+	if on {
+		return v.tell(keyPath(&k), "“"+k.Name+"” is enabled. It works again.", nil)
+	}
+	var back *undo
+	if k.IsActive {
+		back = &undo{Path: keyPath(&k) + "/state", Fields: [][]string{{"active", "true"}}}
+	}
+	return v.tell(keyPath(&k), "“"+k.Name+"” is disabled. Verifications refuse it from now on.", back)
 }
 
 func keyPath(k *control.Key) string { return "/keys/" + string(k.ID) }
@@ -265,7 +272,7 @@ func (d *Dashboard) deleteKey(v *request) error {
 	if err := d.Control.DeleteKey(v.r.Context(), v.Caller, string(k.ID)); err != nil {
 		return err
 	}
-	return v.see("/keys", "deleted")
+	return v.tell("/keys", "“"+k.Name+"” is deleted. Its value is refused from now on.", nil)
 }
 
 // rotatePage says what rotating does, and whether the present value is still in use.

@@ -29,7 +29,7 @@ func (d *Dashboard) summary(v *request, f *newKeyForm) error {
 		out.Summary, out.Curl, err = v.summarise(in)
 	}
 	if err != nil {
-		wrong, err := problemOf(err, formFields)
+		wrong, err := problemOf(v.allWrong(in, err), formFields)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -16,6 +15,9 @@ type choice struct {
 	Name, Link string
 	On         bool
 }
+
+// seesAll tells whether the visitor sees the keys of everybody.
+func (v *request) seesAll() bool { return v.may.May(account.APIKeysManageOthers) }
 
 // keyRow is a key in a table.
 type keyRow struct {
@@ -82,8 +84,21 @@ type keysBody struct {
 	Next          string
 	First         string // the first page, where this is not it
 	Others        bool   // keys of others are seen, too
+	Unseen        string // what there is to say of keys that are not seen
 	Filtered      bool
 	Bulk          bool
+}
+
+// unseen says what a visitor who sees their own keys alone does not see. n is Standings.Others.
+func (v *request) unseen(n int64) string {
+	const takes = "; you need " + account.APIKeysManageOthers + " to see them."
+	switch {
+	case n < 0:
+		return "You see your own keys. Members may have others" + takes
+	case n == 0:
+		return "You see your own keys. Nobody else has one."
+	}
+	return "You see your own keys. " + many(n, "key of others exists|keys of others exist") + " in " + v.may.Workspace.Name + takes
 }
 
 // keys is the list. All of its state stands in the URL.
@@ -112,7 +127,13 @@ func (d *Dashboard) keys(v *request) error {
 	if in.Cursor != "" {
 		b.First = v.link()
 	}
-	b.Others = v.may.May(account.APIKeysManageOthers)
+	if b.Others = v.seesAll(); !b.Others {
+		s, err := d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace())
+		if err != nil {
+			return err
+		}
+		b.Unseen = v.unseen(s.Others)
+	}
 	b.Bulk = v.may.May(account.APIKeysWrite) || v.may.May(account.APIKeysDelete)
 	b.Filtered = b.Search != "" || b.User != "" || b.View != ""
 	return v.show("keys", page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b})
@@ -203,8 +224,11 @@ func bulkTitle(action string, n int) string {
 }
 
 func (d *Dashboard) bulkDo(v *request, action string, ids []string, back string) error {
+	changing, err := v.changing(action, ids)
+	if err != nil {
+		return err
+	}
 	var failed []control.ItemError
-	var err error
 	if action == "delete" {
 		_, failed, err = d.Control.DeleteKeys(v.r.Context(), v.Caller, ids)
 	} else {
@@ -218,20 +242,44 @@ func (d *Dashboard) bulkDo(v *request, action string, ids []string, back string)
 		return err
 	}
 	if len(failed) == 0 {
-		return v.see(withDone(back, "bulk"), "")
+		return v.tell(back, many(len(changing), "key")+" "+bulkDone[action]+".", undoBulk(action, changing, back))
 	}
 	b := bulkBody{Action: action, Back: back, Refused: failed}
 	return v.show("bulk", page{Title: bulkTitle(action, len(ids)), Section: "keys", Body: b})
 }
 
-// withDone adds the word to a path that may have a query.
-func withDone(path, done string) string {
-	u, err := url.Parse(path)
-	if err != nil {
-		return "/keys"
+// changing are those of the keys that the action changes: what is undone later is what was done now.
+func (v *request) changing(action string, ids []string) ([]string, error) {
+	if action == "delete" {
+		return ids, nil
 	}
-	q := u.Query()
-	q.Set("done", done)
-	u.RawQuery = q.Encode()
-	return u.String()
+	var out []string
+	for _, id := range ids {
+		k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, id)
+		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) {
+			continue // the operation itself says so
+		}
+		if err != nil {
+			return nil, err
+		}
+		if k.IsActive == (action == "disable") {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+var bulkDone = map[string]string{"disable": "disabled", "enable": "enabled", "delete": "deleted"}
+
+// undoBulk is the form that takes a bulk operation back; nil where there is none, or where the keys are too many for a cookie.
+func undoBulk(action string, ids []string, back string) *undo {
+	other := map[string]string{"disable": "enable", "enable": "disable"}[action]
+	if other == "" || len(ids) == 0 || len(ids) > maxUndo {
+		return nil
+	}
+	u := &undo{Path: "/keys/bulk", Fields: [][]string{{"action", other}, {"confirm", other}, {"back", back}}}
+	for _, id := range ids {
+		u.Fields = append(u.Fields, []string{"id", id})
+	}
+	return u
 }

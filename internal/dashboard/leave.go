@@ -76,7 +76,7 @@ func (d *Dashboard) leave(v *request) error {
 		if _, err := d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), in); err != nil {
 			return err
 		}
-		return v.see("/members", "removed")
+		return v.tell("/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), nil)
 	case strings.HasPrefix(shown, settle(b.Way, b.Heir)+" "):
 		wrong = &problem{Message: "Nothing is done yet: the keys have changed since this page was shown. This is what happens now."}
 	default:

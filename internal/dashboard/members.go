@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/keyward/keyward/internal/account"
@@ -110,27 +111,17 @@ func (d *Dashboard) invite(v *request) error {
 	if err == nil {
 		err = fault.New(fault.Conflict, f.User+" is a member already", fault.Detail{Field: "userId", Message: "is a member already"})
 	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) {
+		if ok, shown := d.reviewed(v, f); !ok {
+			return shown
+		}
 		_, _, err = d.Control.PutMember(v.r.Context(), v.Caller, v.workspace(), f.User, in)
 	}
 	if err == nil {
-		return v.see("/members", "invited")
+		return v.tell("/members", cmp.Or(f.DisplayName, f.User)+" was added to the workspace.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"userId": "user", "roleId": "role"})
+	wrong, err := problemOf(err, map[string]string{"userId": "user", "roleId": "role", "email": "email", "displayName": "displayName"})
 	if err != nil {
 		return err
 	}
 	return v.showMembers(http.StatusUnprocessableEntity, f, wrong)
-}
-
-// giveRole changes a member's role.
-func (d *Dashboard) giveRole(v *request) error {
-	_, err := d.Control.UpdateMember(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("user"), control.UpdateMember{Role: control.Some(v.form("role"))})
-	if err == nil {
-		return v.see("/members", "saved")
-	}
-	wrong, err := problemOf(err, nil)
-	if err != nil {
-		return err
-	}
-	return v.showMembers(http.StatusUnprocessableEntity, inviteForm{}, wrong)
 }

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -81,7 +82,7 @@ func (d *Dashboard) makeKey(v *request) error {
 	if err == nil {
 		return v.showForm(http.StatusOK, &f, &in, nil)
 	}
-	wrong, err := problemOf(err, formFields)
+	wrong, err := problemOf(v.allWrong(in, err), formFields)
 	if err != nil {
 		return err
 	}
@@ -89,8 +90,9 @@ func (d *Dashboard) makeKey(v *request) error {
 }
 
 // formFields are the names that the form has for what the API calls otherwise.
-var formFields = map[string]string{"userId": "user", "expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
-	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips"}
+var formFields = map[string]string{"name": "name", "userId": "user", "expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
+	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips", "description": "description", "metadata": "metadata", "like": "like",
+	"environment": "environment", "permissions": "permissions"}
 
 func (v *request) readForm() newKeyForm {
 	return newKeyForm{Name: v.form("name"), User: v.form("user"), Environment: v.form("environment"), Description: v.form("description"),
@@ -168,18 +170,26 @@ func (v *request) request(f *newKeyForm) (control.CreateKey, error) {
 	}
 	in.Permissions = control.Some(v.d.catalogue.Names(set))
 	in.Environment, in.Description = control.Some(f.Environment), control.Some(f.Description)
-	if f.Metadata != "" {
-		if !json.Valid([]byte(f.Metadata)) {
-			return in, fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
-		}
-		in.Metadata = control.Some(json.RawMessage(f.Metadata))
-	}
 	in.AllowedIPs = control.Some(lines(f.AllowedIPs))
-	if in.ExpiresAt, err = f.expires(v.now); err != nil {
-		return in, err
+	var bad wrongs
+	in.Metadata, err = metadataOf(f.Metadata)
+	err = bad.note(err)
+	var other error
+	in.ExpiresAt, other = f.expires(v.now)
+	err = cmp.Or(err, bad.note(other))
+	in.RateLimit, other = limitsOf(f.PerMinute, f.PerDay)
+	return in, cmp.Or(err, bad.note(other), bad.err())
+}
+
+// metadataOf reads a JSON object; nothing is none.
+func metadataOf(s string) (control.Optional[json.RawMessage], error) {
+	if s == "" {
+		return control.Optional[json.RawMessage]{}, nil
 	}
-	in.RateLimit, err = limitsOf(f.PerMinute, f.PerDay)
-	return in, err
+	if !json.Valid([]byte(s)) {
+		return control.Optional[json.RawMessage]{}, fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
+	}
+	return control.Some(json.RawMessage(s)), nil
 }
 
 // lines are the parts of a text between blanks, commas and line breaks.
@@ -189,12 +199,11 @@ func lines(s string) []string {
 
 func limitsOf(perMinute, perDay string) (control.Optional[control.LimitsInput], error) {
 	var in control.LimitsInput
-	var err error
-	if in.PerMinute, err = limitOf("rateLimit.requestsPerMinute", perMinute); err != nil {
-		return control.Optional[control.LimitsInput]{}, err
-	}
-	in.PerDay, err = limitOf("rateLimit.requestsPerDay", perDay)
-	return control.Some(in), err
+	var bad wrongs
+	var minute, day error
+	in.PerMinute, minute = limitOf("rateLimit.requestsPerMinute", perMinute)
+	in.PerDay, day = limitOf("rateLimit.requestsPerDay", perDay)
+	return control.Some(in), cmp.Or(bad.note(minute), bad.note(day), bad.err())
 }
 
 // limitOf reads a number; nothing is no limit.

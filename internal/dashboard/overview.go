@@ -12,12 +12,20 @@ import (
 
 type overviewBody struct {
 	Standings control.Standings
-	Stats     []stat
-	Sees      bool // keys at all
+	Stats     []stats
+	Own       bool   // the keys that are counted and listed are the visitor's own
+	Unseen    string // what there is to say of the others
+	Sees      bool   // keys at all
 	Traffic   traffic
 	Busiest   []busy
 	Attention []attention
 	Active    bool // the workspace
+}
+
+// stats are figures of the same things: one's own keys and everybody's traffic never stand in one row.
+type stats struct {
+	Title string // "" where there is one row
+	Stats []stat
 }
 
 // stat is one figure at a glance, and where its list is.
@@ -50,13 +58,16 @@ func (d *Dashboard) overview(v *request) error {
 			return err
 		}
 	}
+	if b.Own = b.Sees && !v.seesAll(); b.Own {
+		b.Unseen = v.unseen(b.Standings.Others)
+	}
 	b.Stats = v.stats(&b)
 	return v.show("overview", page{Title: "Overview", Section: "overview", Wide: true, Body: b})
 }
 
-func (v *request) stats(b *overviewBody) []stat {
+func (v *request) stats(b *overviewBody) []stats {
 	const most = control.MostCounted
-	var out []stat
+	var keys, asked []stat
 	if b.Sees {
 		s := b.Standings
 		active := s.Total - s.Disabled - s.Expired
@@ -70,7 +81,7 @@ func (v *request) stats(b *overviewBody) []stat {
 			}
 			return t
 		}
-		out = append(out,
+		keys = append(keys,
 			stat{"Active keys", word, "of " + number(s.Total), "/keys?view=active", ""},
 			stat{"Expiring", counted(s.Expiring, most), "within 14 days", "/keys?view=expiring", tone(s.Expiring, "warn")},
 			stat{"Unused", counted(s.Unused, most), "for 90 days", "/keys?view=unused", tone(s.Unused, "warn")})
@@ -85,10 +96,13 @@ func (v *request) stats(b *overviewBody) []stat {
 		if c.Refused > 0 {
 			tone = "bad"
 		}
-		out = append(out, stat{"Verified", short(c.Verified), "in " + b.Traffic.Word, "/usage", ""},
+		asked = append(asked, stat{"Verified", short(c.Verified), "in " + b.Traffic.Word, "/usage", ""},
 			stat{"Refused", short(c.Refused), share, "/usage", tone})
 	}
-	return out
+	if !b.Own || asked == nil {
+		return []stats{{Stats: append(keys, asked...)}}
+	}
+	return []stats{{"Your keys", keys}, {"All keys of " + v.may.Workspace.Name, asked}}
 }
 
 func percentWord(n, of int64) string {

@@ -69,7 +69,7 @@ type page struct {
 	*request
 	Title   string
 	Section string // which entry of the navigation it belongs to
-	Note    string // what was just done
+	Said    said   // what was just done
 	Fault   *problem
 	Wide    bool
 	theme   string   // of a page without a visit

@@ -36,6 +36,9 @@ type risk struct {
 	Word  string
 }
 
+// administers is the level of what decides about other people's access.
+const administers = 4
+
 var risks = []string{"Identifies only", "Reads", "Writes", "Deletes", "Administers"}
 
 func riskOf(e perm.Entry) int {

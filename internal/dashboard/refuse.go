@@ -13,9 +13,9 @@ import (
 func (v *request) refuse(err error) {
 	switch {
 	case errors.Is(err, errNoPlace):
-		_ = v.see("/workspaces", "")
+		_ = v.see("/workspaces")
 	case fault.Is(err, fault.Unauthenticated) && v.r.Method == http.MethodGet:
-		_ = v.see("/signin?return="+url.QueryEscape(localPath(v.r.URL.RequestURI())), "")
+		_ = v.see("/signin?return=" + url.QueryEscape(localPath(v.r.URL.RequestURI())))
 	default:
 		v.d.refusal(v.w, v.r, v, err)
 	}
@@ -75,7 +75,8 @@ func sentence(s string) string {
 	return s
 }
 
-// problemOf gives what a form shows of a refusal, or the error itself where no form could mend it.
+// problemOf gives what a form shows of a refusal, or the error itself where no form could mend it. The map has the fields of the form by
+// the names that the API has for them: what is wrong with one of these stands beside it, in the page's words, and not above the form.
 func problemOf(err error, rename map[string]string) (*problem, error) {
 	f := fault.From(err)
 	switch f.Code {
@@ -84,15 +85,26 @@ func problemOf(err error, rename map[string]string) (*problem, error) {
 		return nil, err
 	}
 	p := &problem{Message: sentence(f.Message), Fields: map[string]string{}}
+	elsewhere := ""
 	for _, detail := range f.Details {
 		field, _, _ := strings.Cut(detail.Field, "[")
-		if to, ok := rename[field]; ok {
-			field = to
+		to, shown := rename[field]
+		if !shown {
+			to = field
+			elsewhere = detail.Message
 		}
-		if p.Fields[field] == "" {
-			p.Fields[field] = sentence(detail.Message)
+		if p.Fields[to] == "" {
+			p.Fields[to] = sentence(detail.Message)
 		}
 		p.Details = append(p.Details, detail.Message)
+	}
+	if f.Code != fault.InvalidRequest || len(f.Details) == 0 {
+		return p, nil
+	}
+	p.Message = sentence(elsewhere)
+	if elsewhere == "" {
+		p.Message = "Nothing is done yet: " + map[bool]string{true: "one field needs", false: many(len(p.Fields), "field") + " need"}[len(p.Fields) == 1] +
+			" another look."
 	}
 	return p, nil
 }

@@ -75,7 +75,6 @@ func (v *request) query(name string) string { return strings.TrimSpace(v.r.URL.Q
 func (v *request) link(pairs ...string) string {
 	q := v.r.URL.Query()
 	q.Del("cursor")
-	q.Del("done")
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if q.Set(pairs[i], pairs[i+1]); pairs[i+1] == "" {
 			q.Del(pairs[i])
@@ -85,11 +84,8 @@ func (v *request) link(pairs ...string) string {
 	return u.String()
 }
 
-// see sends the browser on to another page after a change, with a word on what was done.
-func (v *request) see(path, done string) error {
-	if done != "" {
-		path += "?done=" + done
-	}
+// see sends the browser on to another page.
+func (v *request) see(path string) error {
 	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
 	return nil
 }
@@ -99,9 +95,7 @@ func (v *request) show(name string, p page) error { return v.answer(http.StatusO
 
 func (v *request) answer(status int, name string, p page) error {
 	p.request = v
-	if p.Note == "" {
-		p.Note = notes[v.query("done")]
-	}
+	p.Said = v.told()
 	return v.d.write(v.w, status, name, p)
 }
 
@@ -117,18 +111,4 @@ func (d *Dashboard) write(w http.ResponseWriter, status int, name string, p page
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
 	return nil
-}
-
-// notes are what a page says of what was just done.
-var notes = map[string]string{
-	"disabled":  "Disabled. Verifications refuse it from now on.",
-	"enabled":   "Enabled. It works again.",
-	"deleted":   "Deleted. Its value is refused from now on.",
-	"saved":     "Saved.",
-	"bulk":      "Done.",
-	"invited":   "Added to the workspace.",
-	"removed":   "Removed from the workspace.",
-	"created":   "Created.",
-	"ended":     "The session has ended.",
-	"signedout": "Signed out.",
 }

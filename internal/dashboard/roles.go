@@ -132,9 +132,13 @@ func (d *Dashboard) saveRole(v *request) error {
 			Description: control.Some(f.Description), Permissions: control.Some(d.catalogue.Names(set))})
 	}
 	if err == nil {
-		return v.see("/roles", "saved")
+		text := "Role “" + f.Name + "” is created with " + many(set.Len(), "permission") + "."
+		if f.ID != "" {
+			text = "Role “" + f.Name + "” is changed: it has " + many(set.Len(), "permission") + " now."
+		}
+		return v.tell("/roles", text, nil)
 	}
-	wrong, err := problemOf(err, nil)
+	wrong, err := problemOf(err, map[string]string{"name": "name", "description": "description", "permissions": "permissions"})
 	if err != nil {
 		return err
 	}
@@ -163,5 +167,5 @@ func (d *Dashboard) deleteRole(v *request) error {
 	if err := d.Control.DeleteRole(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("id")); err != nil {
 		return err
 	}
-	return v.see("/roles", "deleted")
+	return v.tell("/roles", "The role is deleted.", nil)
 }

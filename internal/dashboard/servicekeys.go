@@ -76,7 +76,7 @@ func (d *Dashboard) makeServiceKey(v *request) error {
 		return v.answer(http.StatusCreated, "servicereveal", page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
 			Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}})
 	}
-	wrong, err := problemOf(err, map[string]string{"scopes": "scope", "expiresAt": "expiry", "workspaceIds": "workspaces",
+	wrong, err := problemOf(err, map[string]string{"name": "name", "scopes": "scope", "expiresAt": "expiry", "workspaceIds": "workspaces",
 		"environments": "environment", "allowedIps": "networks"})
 	if err != nil {
 		return err
@@ -123,5 +123,5 @@ func (d *Dashboard) deleteServiceKey(v *request) error {
 	if err := d.Control.DeleteServiceKey(v.r.Context(), v.Caller, v.r.PathValue("id")); err != nil {
 		return err
 	}
-	return v.see("/service-keys", "deleted")
+	return v.tell("/service-keys", "The service key is deleted. Its value is refused from now on.", nil)
 }

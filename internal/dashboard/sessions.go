@@ -46,7 +46,7 @@ func (d *Dashboard) endSession(v *request) error {
 		return err
 	}
 	if v.r.PathValue("id") == string(v.Session) {
-		return v.see("/signin", "")
+		return v.see("/signin")
 	}
-	return v.see("/sessions", "ended")
+	return v.tell("/sessions", "The session has ended: that browser is signed out.", nil)
 }

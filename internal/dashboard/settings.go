@@ -56,7 +56,7 @@ func (v *request) showSettings(status int, f settingsForm, wrong *problem) error
 	f.MayUnfreeze = v.may.Owner || v.may.Workspace.Settings.PermissionMode != account.Capped
 	f.MayWrite, f.MayDelete = v.may.May(account.WorkspaceSettingsWrite), v.may.May(account.WorkspaceDelete)
 	if s, err := v.d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace()); err == nil {
-		f.Keys = s.Total
+		f.Keys = s.Total + max(s.Others, 0)
 	}
 	return v.answer(status, "settings", page{Title: "Settings", Section: "settings", Fault: wrong, Body: f})
 }
@@ -71,9 +71,9 @@ func (d *Dashboard) saveSettings(v *request) error {
 		_, err = d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), in)
 	}
 	if err == nil {
-		return v.see("/settings", "saved")
+		return v.tell("/settings", "Settings of “"+f.Name+"” are changed.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"settings.permissionMode": "mode", "settings.maxKeyLifetimeSeconds": "lifetime",
+	wrong, err := problemOf(err, map[string]string{"name": "name", "settings.permissionMode": "mode", "settings.maxKeyLifetimeSeconds": "lifetime",
 		"settings.defaultRateLimit.requestsPerMinute": "perMinute", "settings.defaultRateLimit.requestsPerDay": "perDay",
 		"rateLimit.requestsPerMinute": "perMinute", "rateLimit.requestsPerDay": "perDay"})
 	if err != nil {
@@ -83,8 +83,9 @@ func (d *Dashboard) saveSettings(v *request) error {
 }
 
 func (f settingsForm) update() (control.UpdateWorkspace, error) {
+	var bad wrongs
 	limits, err := limitsOf(f.PerMinute, f.PerDay)
-	if err != nil {
+	if err := bad.note(err); err != nil {
 		return control.UpdateWorkspace{}, err
 	}
 	s := control.SettingsInput{PermissionMode: control.Some(f.Mode), DefaultRateLimit: limits, RequireExpiry: control.Some(f.RequireExpiry),
@@ -96,11 +97,11 @@ func (f settingsForm) update() (control.UpdateWorkspace, error) {
 		days, err := strconv.ParseFloat(strings.Replace(f.LifetimeDays, ",", ".", 1), 64)
 		seconds := int64(days * 24 * float64(time.Hour/time.Second))
 		if err != nil || days <= 0 || days > 36600 {
-			return control.UpdateWorkspace{}, fault.Invalid("settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime")
+			_ = bad.note(fault.Invalid("settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime"))
 		}
 		s.MaxKeyLifetimeSeconds = control.Some(max(seconds, 1))
 	}
-	return control.UpdateWorkspace{Name: control.Some(f.Name), Settings: control.Some(s)}, nil
+	return control.UpdateWorkspace{Name: control.Some(f.Name), Settings: control.Some(s)}, bad.err()
 }
 
 // switchWorkspace stops every key of the workspace at once, or lets them work again. Both are asked for with its name.
@@ -113,7 +114,11 @@ func (d *Dashboard) switchWorkspace(v *request) error {
 	if _, err := d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), control.UpdateWorkspace{IsActive: control.Some(on)}); err != nil {
 		return err
 	}
-	return v.see("/settings", "saved")
+	text := "“" + v.may.Workspace.Name + "” is deactivated. Each of its keys is refused from now on."
+	if on {
+		text = "“" + v.may.Workspace.Name + "” is active again, and so are its enabled keys."
+	}
+	return v.tell("/settings", text, nil)
 }
 
 // deleteWorkspace takes away the workspace with everything in it.
@@ -125,5 +130,5 @@ func (d *Dashboard) deleteWorkspace(v *request) error {
 	if err := d.Control.DeleteWorkspace(v.r.Context(), v.Caller, v.workspace()); err != nil {
 		return err
 	}
-	return v.see("/workspaces", "deleted")
+	return v.tell("/workspaces", "“"+v.may.Workspace.Name+"” is deleted with everything in it.", nil)
 }

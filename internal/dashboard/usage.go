@@ -116,6 +116,7 @@ func (v *request) busiest(granularity string) ([]busy, error) {
 type usageBody struct {
 	Traffic traffic
 	Busiest []busy
+	Own     bool // the busiest are among the visitor's own keys
 }
 
 // usagePage is how often keys are used.
@@ -124,7 +125,7 @@ func (d *Dashboard) usagePage(v *request) error {
 	if err != nil {
 		return err
 	}
-	b := usageBody{Traffic: t}
+	b := usageBody{Traffic: t, Own: !v.seesAll()}
 	if v.may.May(account.APIKeysRead) {
 		granularity, _, _, err := v.seriesRange()
 		if err != nil {

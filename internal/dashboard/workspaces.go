@@ -60,9 +60,9 @@ func (d *Dashboard) makeWorkspace(v *request) error {
 	}
 	_, err := d.Control.CreateWorkspace(v.r.Context(), v.Caller, in)
 	if err == nil {
-		return v.see("/workspaces", "created")
+		return v.tell("/workspaces", "Workspace “"+f.Name+"” is created.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"owner.userId": "user", "owner.email": "email"})
+	wrong, err := problemOf(err, map[string]string{"owner.userId": "user", "owner.email": "email", "name": "name"})
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // What people do about people: roles, members, settings, the log, service keys, sessions.
-import { forget, same, setup, story, visit, want } from './harness.mjs';
+import { forget, looks, same, setup, shots, story, visit, want } from './harness.mjs';
 import { verdict } from './keys.mjs';
 
 story('a viewer sees no button that would be refused, and is refused all the same', async () => {
@@ -32,7 +32,10 @@ story('an admin makes a role, sees whom a change concerns, and gives it to a mem
   await page.goto('/members');
   await page.getByLabel('Role of dan').selectOption({ label: 'Listener' });
   await page.getByRole('button', { name: 'Give' }).click();
-  await page.getByText('Saved.').waitFor();
+  await page.locator('.note', { hasText: /−\d+ permissions/ }).waitFor();
+  want((await page.locator('main').textContent()).includes('Keys of dan keep it'), 'what becomes of the keys is not said');
+  await page.getByRole('button', { name: 'Make dan Listener' }).click();
+  await page.getByText('dan is Listener now, and was Member').waitFor();
   await page.goto('/roles');
   await page.getByRole('link', { name: 'Listener' }).click();
   await page.locator('input[value="chat:read"]').check();
@@ -40,8 +43,23 @@ story('an admin makes a role, sees whom a change concerns, and gives it to a mem
   await page.getByText('This concerns 1 member at once.').waitFor();
   want((await page.locator('main').textContent()).includes('dan'), 'the member is not named');
   await page.getByRole('button', { name: 'Save the change' }).click();
-  await page.getByText('Saved.').waitFor();
+  await page.getByText('Role “Listener” is changed: it has 2 permissions now.').waitFor();
 });
+
+for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
+  story(`a role is given to a person after its difference was shown, ${theme}, ${width} px`, async () => {
+    const page = await visit({ as: 'owner', theme, width });
+    await page.goto('/members');
+    await page.getByLabel('Role of bob').selectOption({ label: 'Admin' });
+    await page.getByRole('button', { name: 'Give' }).click();
+    await page.locator('.note', { hasText: /\+\d+ permissions, can administer/ }).waitFor();
+    await page.screenshot({ path: `${shots}/member-role-${theme}-${width}.png`, fullPage: true });
+    const wrong = await looks(page);
+    want(wrong.length === 0, wrong.join('\n'));
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    same(await page.getByLabel('Role of bob').locator('option:checked').textContent(), 'Support', 'after a look');
+  });
+}
 
 story('an owner removes a member after seeing exactly which keys stop', async () => {
   const page = await visit({ as: 'owner' });
@@ -66,7 +84,7 @@ story('settings bind the keys that are made from then on', async () => {
   await page.getByLabel('Longest lifetime of a key, in days').fill('30');
   await page.getByLabel('Every key has to expire').check();
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('Saved.').waitFor();
+  await page.getByText('Settings of “Acme” are changed.').waitFor();
   await page.goto('/keys/new');
   await page.getByText('This workspace allows keys to live for at most 30 days.').waitFor();
   same(await page.locator('input[name="expiry"][value="never"]').count(), 0, 'never');
@@ -74,7 +92,7 @@ story('settings bind the keys that are made from then on', async () => {
   await page.getByLabel('Longest lifetime of a key, in days').fill('');
   await page.getByLabel('Every key has to expire').uncheck();
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('Saved.').waitFor();
+  await page.getByText('Settings of “Acme” are changed.').waitFor();
   await page.getByLabel('Type “Acme” to confirm').first().fill('acme');
   await page.getByRole('button', { name: 'Deactivate' }).click();
   await page.getByText('to the letter').waitFor();

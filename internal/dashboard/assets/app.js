@@ -71,13 +71,6 @@ for (const button of document.querySelectorAll('[data-copy]')) {
 // A refusal is where the reader goes on.
 document.getElementById('problem')?.focus();
 
-// The word on what was done is said once, not after a reload too.
-if (new URLSearchParams(location.search).has('done')) {
-  const url = new URL(location.href);
-  url.searchParams.delete('done');
-  history.replaceState(history.state, '', url.pathname + url.search + url.hash);
-}
-
 // Charts say more under the pointer than a title does, and at once.
 let tip;
 for (const chart of document.querySelectorAll('svg.chart')) {
