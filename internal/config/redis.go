@@ -27,6 +27,7 @@ func setLimitModes(c *Config, v string) error {
 	modes := map[id.Workspace]redislimit.Mode{}
 	for _, one := range list(v) {
 		workspace, mode, _ := strings.Cut(one, "=")
+		workspace = id.Canonical(workspace)
 		if _, ok := id.Parse(workspace); !ok {
 			return fmt.Errorf("%q: want <workspace id>=<mode>", one)
 		}

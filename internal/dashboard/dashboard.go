@@ -207,6 +207,9 @@ func (d *Dashboard) unmatched(r *http.Request) error {
 // handler finds out who looks and what they may do, then serves the page.
 func (d *Dashboard) handler(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name := r.PathValue("id"); name != "" {
+			r.SetPathValue("id", id.Canonical(name))
+		}
 		v := &request{d: d, w: w, r: r, now: d.Now()}
 		err := v.enter(rt)
 		if err == nil {

@@ -97,6 +97,7 @@ func (q *inQuery) where() (r account.Reach, f *fault.Error) {
 		return r, fault.Invalid("workspaceId", "stands more than %d times", account.MaxReach)
 	}
 	for _, name := range q.workspaces {
+		name = id.Canonical(name)
 		if _, ok := id.Parse(name); !ok {
 			return r, fault.Invalid("workspaceId", "must be the id of a workspace")
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -78,6 +79,9 @@ func show[Out any](do func(*exchange) (Out, error)) endpoint {
 // dispatch takes the request through what every operation has in common, in the contract's order.
 func (x *exchange) dispatch(r *http.Request, res *resource) {
 	x.r, x.on = r, res.pattern
+	for _, name := range res.ids {
+		r.SetPathValue(name, id.Canonical(r.PathValue(name)))
+	}
 	if err := x.perform(res); err != nil {
 		x.fail(err)
 	}

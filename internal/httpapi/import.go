@@ -12,7 +12,7 @@ func (a *api) importKeys(x *exchange, in wire.ImportAPIKeys) (wire.ImportedAPIKe
 	if err := counted("apiKeys", len(in.APIKeys), maxImport); err != nil {
 		return wire.ImportedAPIKeys{}, err
 	}
-	made, failed, err := a.Control.ImportKeys(x.ctx(), x.caller, in.WorkspaceID, mapped(in.APIKeys, importItem))
+	made, failed, err := a.Control.ImportKeys(x.ctx(), x.caller, string(in.WorkspaceID), mapped(in.APIKeys, importItem))
 	return wire.ImportedAPIKeys{Imported: mapped(made, imported), Errors: mapped(failed, a.importError)}, err
 }
 

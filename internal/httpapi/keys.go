@@ -32,7 +32,7 @@ func (a *api) createKey(x *exchange, in wire.CreateAPIKey) (wire.RevealedAPIKey,
 
 func createInput(in wire.CreateAPIKey) control.CreateKey {
 	return control.CreateKey{
-		Workspace: in.WorkspaceID, User: in.UserID, Name: in.Name,
+		Workspace: string(in.WorkspaceID), User: in.UserID, Name: in.Name,
 		Permissions: given(in.Permissions), Environment: given(in.Environment),
 		ExpiresAt: clearable(in.ExpiresAt), RateLimit: limitsGiven(in.RateLimit), Description: clearable(in.Description),
 		Metadata:   rawObject(strictjson.Nullable[strictjson.Object]{Set: in.Metadata.Set, Value: in.Metadata.Value}),
@@ -105,7 +105,7 @@ func (a *api) updateKeys(x *exchange, in wire.UpdateAPIKeys) (wire.UpdatedAPIKey
 
 func updateItem(in wire.UpdateAPIKey) control.UpdateKey {
 	return control.UpdateKey{
-		ID: in.ID, Name: given(in.Name), IsActive: given(in.IsActive), ExpiresAt: clearable(in.ExpiresAt),
+		ID: string(in.ID), Name: given(in.Name), IsActive: given(in.IsActive), ExpiresAt: clearable(in.ExpiresAt),
 		RateLimit: limitsGiven(in.RateLimit), Description: clearable(in.Description), Metadata: rawObject(in.Metadata),
 		AllowedIPs: clearable(in.AllowedIPs), Permissions: bool(in.Permissions),
 	}
@@ -115,7 +115,7 @@ func (a *api) deleteKeys(x *exchange, in wire.DeleteAPIKeys) (wire.DeletedAPIKey
 	if err := counted("ids", len(in.IDs), maxBulk); err != nil {
 		return wire.DeletedAPIKeys{}, err
 	}
-	deleted, failed, err := a.Control.DeleteKeys(x.ctx(), x.caller, in.IDs)
+	deleted, failed, err := a.Control.DeleteKeys(x.ctx(), x.caller, mapped(in.IDs, idText))
 	return wire.DeletedAPIKeys{Deleted: listed(deleted), Errors: a.itemErrors(failed), Revocation: x.revocation(err)}, err
 }
 

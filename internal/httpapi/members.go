@@ -23,7 +23,7 @@ func (a *api) getMember(x *exchange) (wire.MemberResult, error) {
 
 func (a *api) putMember(x *exchange, in wire.PutMember) (wire.MemberResult, error) {
 	m, created, err := a.Control.PutMember(x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"),
-		control.PutMember{Email: in.Email, DisplayName: clearable(in.DisplayName), Role: in.RoleID})
+		control.PutMember{Email: in.Email, DisplayName: clearable(in.DisplayName), Role: string(in.RoleID)})
 	if created {
 		x.status = http.StatusCreated
 	}
@@ -32,7 +32,7 @@ func (a *api) putMember(x *exchange, in wire.PutMember) (wire.MemberResult, erro
 
 func (a *api) updateMember(x *exchange, in wire.UpdateMember) (wire.MemberResult, error) {
 	m, err := a.Control.UpdateMember(x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"),
-		control.UpdateMember{Role: given(in.RoleID), Email: given(in.Email), DisplayName: clearable(in.DisplayName)})
+		control.UpdateMember{Role: control.Optional[string]{Set: in.RoleID.Set, Value: string(in.RoleID.Value)}, Email: given(in.Email), DisplayName: clearable(in.DisplayName)})
 	return wire.MemberResult{Member: member(m)}, err
 }
 

@@ -18,6 +18,12 @@ func clearable[T any](n strictjson.Nullable[T]) control.Optional[T] {
 	return control.Optional[T]{Set: n.Set, Null: n.Null, Value: n.Value}
 }
 
+func idText(i wire.ID) string { return string(i) }
+
+func idsGiven(n strictjson.Nullable[[]wire.ID]) control.Optional[[]string] {
+	return control.Optional[[]string]{Set: n.Set, Null: n.Null, Value: mapped(n.Value, idText)}
+}
+
 func limitsGiven(n strictjson.Nullable[wire.RateLimitInput]) control.Optional[control.LimitsInput] {
 	return control.Optional[control.LimitsInput]{Set: n.Set, Null: n.Null, Value: control.LimitsInput{
 		PerMinute: clearable(n.Value.RequestsPerMinute), PerDay: clearable(n.Value.RequestsPerDay),

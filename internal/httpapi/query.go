@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/text"
 )
 
@@ -38,6 +39,9 @@ func parseQuery(raw string, known []string) (query, error) {
 			return q, fault.Invalid(name, "holds what is not text")
 		}
 		q.values[name] = values[0]
+		if name == "workspaceId" {
+			q.values[name] = id.Canonical(values[0])
+		}
 	}
 	return q, nil
 }

@@ -153,6 +153,20 @@ type resource struct {
 	pattern string
 	routes  map[string]*route
 	allow   string
+	ids     []string // the parts of the path that are UUIDs
+}
+
+// opaque are the parts of a path that are no UUID: their case is their own.
+var opaque = []string{"userId", "$"}
+
+// idsIn names the parts of a pattern that are UUIDs.
+func idsIn(pattern string) (ids []string) {
+	for segment := range strings.SplitSeq(pattern, "/") {
+		if name, ok := strings.CutPrefix(segment, "{"); ok && !slices.Contains(opaque, strings.TrimSuffix(name, "}")) {
+			ids = append(ids, strings.TrimSuffix(name, "}"))
+		}
+	}
+	return ids
 }
 
 // router hangs each path's operations on one pattern without a method, so that a wrong method is refused in our own words.
@@ -162,7 +176,7 @@ func (a *api) router() *http.ServeMux {
 		method, pattern, _ := strings.Cut(rt.on, " ")
 		res := resources[pattern]
 		if res == nil {
-			res = &resource{pattern: pattern, routes: map[string]*route{}}
+			res = &resource{pattern: pattern, routes: map[string]*route{}, ids: idsIn(pattern)}
 			resources[pattern] = res
 		}
 		res.routes[method] = &rt

@@ -13,7 +13,7 @@ import (
 func (a *api) createServiceKey(x *exchange, in wire.CreateServiceKey) (wire.RevealedServiceKey, error) {
 	made, err := a.Control.CreateServiceKey(x.ctx(), x.caller,
 		control.CreateServiceKey{Name: in.Name, Scopes: in.Scopes, ExpiresAt: clearable(in.ExpiresAt),
-			Workspaces: clearable(in.WorkspaceIDs), Environments: clearable(in.Environments), AllowedIPs: clearable(in.AllowedIPs)})
+			Workspaces: idsGiven(in.WorkspaceIDs), Environments: clearable(in.Environments), AllowedIPs: clearable(in.AllowedIPs)})
 	if err != nil {
 		return wire.RevealedServiceKey{}, err
 	}

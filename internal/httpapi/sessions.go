@@ -29,7 +29,7 @@ const signInPath = "/signin/link?code="
 
 func (a *api) createSignInLink(x *exchange, in wire.CreateSignInLink) (wire.SignInLinkResult, error) {
 	l, err := a.Control.CreateSignInLink(x.ctx(), x.caller,
-		control.CreateSignInLink{Workspace: in.WorkspaceID.Value, User: in.UserID.Value, Root: in.Root.Value})
+		control.CreateSignInLink{Workspace: string(in.WorkspaceID.Value), User: in.UserID.Value, Root: in.Root.Value})
 	if err != nil {
 		return wire.SignInLinkResult{}, err
 	}

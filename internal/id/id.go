@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -99,7 +100,21 @@ func Append(b []byte, u [16]byte) []byte {
 	return hex.AppendEncode(b, u[10:])
 }
 
-// Parse reads the canonical form and nothing else: no capitals, braces or urn prefix, so that one object has one name.
+// Canonical gives a UUID from outside in its canonical form: RFC 9562 (section 4) has capitals read and small letters written. What is no
+// UUID stays as it is. It allocates only where there are capitals.
+func Canonical[T ~string](s T) T {
+	if len(s) != 36 || !strings.ContainsAny(string(s), "ABCDEF") {
+		return s
+	}
+	small := strings.ToLower(string(s))
+	if _, ok := Parse(small); !ok {
+		return s
+	}
+	return T(small)
+}
+
+// Parse reads the canonical form and nothing else: no capitals, braces or urn prefix, so that one object has one name. Canonical makes
+// that form of what comes from outside.
 func Parse(s string) (u [16]byte, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return u, false

@@ -294,6 +294,7 @@ func (p reader) reach(m map[string]*yaml.Node, before account.Reach) (account.Re
 	if n := m["workspaceId"]; n != nil {
 		r.Workspaces = nil
 		return r, p.each("workspaceId", n, func(name string) bool {
+			name = id.Canonical(name)
 			_, ok := id.Parse(name)
 			r.Workspaces = append(r.Workspaces, id.Workspace(name))
 			return ok

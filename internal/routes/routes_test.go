@@ -120,7 +120,7 @@ func FuzzParse(f *testing.F) {
 func TestT107ATableDemandsAnEnvironmentAndWorkspaces(t *testing.T) {
 	t.Parallel()
 	const one, other = "00000000-0000-7000-8000-00000000000c", "00000000-0000-7000-8000-00000000000d"
-	table := parse(t, "environment: live\nworkspaceId: ["+one+", "+other+"]\nroutes:\n- {method: GET, path: /a, permissions: []}\n"+
+	table := parse(t, "environment: live\nworkspaceId: ["+strings.ToUpper(one)+", "+other+"]\nroutes:\n- {method: GET, path: /a, permissions: []}\n"+
 		"- {method: GET, path: /b, permissions: [calls:read], environment: test}\n- {method: GET, path: /c, permissions: [], environment: [live, test], workspaceId: "+one+"}\n"+
 		"- {method: GET, path: /d, public: true}")
 	for path, want := range map[string]string{

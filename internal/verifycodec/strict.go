@@ -59,12 +59,13 @@ func Environment(name, field string) ([]keyfmt.Environment, error) {
 }
 
 // Workspaces reads a demand for one of several workspaces, or gives a fault that names the field; indexed says that the field is a list.
-func Workspaces(names []string, field string, indexed bool) ([]id.Workspace, error) {
+func Workspaces[T ~string](names []T, field string, indexed bool) ([]id.Workspace, error) {
 	if n := len(names); n < 1 || n > account.MaxReach {
 		return nil, fault.Invalid(field, "must name 1 to %d workspaces; leave it out for no demand", account.MaxReach)
 	}
 	out := make([]id.Workspace, len(names))
 	for i, name := range names {
+		name := string(id.Canonical(name))
 		if _, ok := id.Parse(name); !ok {
 			if indexed {
 				field = fmt.Sprintf("%s[%d]", field, i)

@@ -109,12 +109,12 @@ type Member struct {
 type PutMember struct {
 	Email       string                      `json:"email"`
 	DisplayName strictjson.Nullable[string] `json:"displayName"`
-	RoleID      string                      `json:"roleId"`
+	RoleID      ID                          `json:"roleId"`
 }
 
 // UpdateMember is the body of PATCH …/members/{userId}.
 type UpdateMember struct {
-	RoleID      strictjson.Optional[string] `json:"roleId"`
+	RoleID      strictjson.Optional[ID]     `json:"roleId"`
 	Email       strictjson.Optional[string] `json:"email"`
 	DisplayName strictjson.Nullable[string] `json:"displayName"`
 }
@@ -205,7 +205,7 @@ type CreateServiceKey struct {
 	Scopes    []string                    `json:"scopes"`
 	ExpiresAt strictjson.Nullable[string] `json:"expiresAt"`
 
-	WorkspaceIDs strictjson.Nullable[[]string] `json:"workspaceIds"`
+	WorkspaceIDs strictjson.Nullable[[]ID]     `json:"workspaceIds"`
 	Environments strictjson.Nullable[[]string] `json:"environments"`
 	AllowedIPs   strictjson.Nullable[[]string] `json:"allowedIps"`
 }

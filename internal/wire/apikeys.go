@@ -61,7 +61,7 @@ type CreateAPIKey struct {
 	ExpiresAt   strictjson.Nullable[string]            `json:"expiresAt"`
 	RateLimit   strictjson.Nullable[RateLimitInput]    `json:"rateLimit"`
 	Permissions strictjson.Optional[[]string]          `json:"permissions"`
-	WorkspaceID string                                 `json:"workspaceId"`
+	WorkspaceID ID                                     `json:"workspaceId"`
 	Environment strictjson.Optional[string]            `json:"environment"`
 	Description strictjson.Nullable[string]            `json:"description"`
 	Metadata    strictjson.Optional[strictjson.Object] `json:"metadata"`
@@ -75,7 +75,7 @@ type UpdateAPIKeys struct {
 
 // UpdateAPIKey is one item: what is left out stays, null clears.
 type UpdateAPIKey struct {
-	ID          string                                 `json:"id"`
+	ID          ID                                     `json:"id"`
 	Name        strictjson.Optional[string]            `json:"name"`
 	IsActive    strictjson.Optional[bool]              `json:"isActive"`
 	ExpiresAt   strictjson.Nullable[string]            `json:"expiresAt"`
@@ -88,7 +88,7 @@ type UpdateAPIKey struct {
 
 // DeleteAPIKeys is the body of DELETE /api-keys.
 type DeleteAPIKeys struct {
-	IDs []string `json:"ids"`
+	IDs []ID `json:"ids"`
 }
 
 // RotateAPIKey is the body of POST /api-keys/{id}/rotate; it may be left out.

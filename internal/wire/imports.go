@@ -4,7 +4,7 @@ import "github.com/keyward/keyward/internal/strictjson"
 
 // ImportAPIKeys is the body of POST /api-keys/import.
 type ImportAPIKeys struct {
-	WorkspaceID string         `json:"workspaceId"`
+	WorkspaceID ID             `json:"workspaceId"`
 	APIKeys     []ImportAPIKey `json:"apiKeys"`
 }
 
@@ -20,7 +20,7 @@ type ImportAPIKey struct {
 	Metadata    strictjson.Optional[strictjson.Object] `json:"metadata"`
 	AllowedIPs  strictjson.Optional[[]string]          `json:"allowedIps"`
 	IsActive    strictjson.Optional[bool]              `json:"isActive"`
-	WorkspaceID string                                 `json:"workspaceId"`
+	WorkspaceID ID                                     `json:"workspaceId"`
 	SHA256      strictjson.Optional[string]            `json:"sha256"`
 	Digest      strictjson.Optional[ImportDigest]      `json:"digest"`
 	Generate    bool                                   `json:"generate"`

@@ -21,7 +21,7 @@ type Verify struct {
 type OneOf struct {
 	Set   bool // given at all
 	List  bool // given as a list
-	Names []string
+	Names []ID
 }
 
 // UnmarshalJSONFrom reads either form.
@@ -32,7 +32,7 @@ func (o *OneOf) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		o.List = true
 		return json.UnmarshalDecode(d, &o.Names)
 	case '"':
-		o.Names = make([]string, 1)
+		o.Names = make([]ID, 1)
 		return json.UnmarshalDecode(d, &o.Names[0])
 	}
 	return strictjson.Mismatch("must be a string, or a list of strings")

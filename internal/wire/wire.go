@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/keyward/keyward/internal/id"
 )
 
 // Success is the envelope of an answer.
@@ -57,6 +59,19 @@ type ItemError struct {
 
 // Nothing is the body of an operation that takes none.
 type Nothing struct{}
+
+// ID is the id of one of our things in a body, in its canonical form: in the request it may have capitals.
+type ID string
+
+// UnmarshalJSONFrom reads a string.
+func (i *ID) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	var s string
+	if err := json.UnmarshalDecode(d, &s); err != nil {
+		return err
+	}
+	*i = ID(id.Canonical(s))
+	return nil
+}
 
 // TimeForm is RFC 3339 in UTC, with milliseconds always.
 const TimeForm = "2006-01-02T15:04:05.000Z"
