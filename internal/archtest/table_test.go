@@ -102,7 +102,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/wire", Level: archtest.Transports, May: []string{
 			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext",
-			"internal/strictjson",
+			"internal/id", "internal/strictjson",
 		}},
 		{Path: "internal/gateway", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/canonpath", "internal/fault", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes",
@@ -150,7 +150,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{
-			"internal/accesslog", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/usage", "go.yaml.in/yaml/v3",
+			"internal/accesslog", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/text", "internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",

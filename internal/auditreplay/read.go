@@ -14,6 +14,7 @@ import (
 
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // Entry is a line of the log's export.
@@ -50,7 +51,7 @@ func Read(r io.Reader) ([]Entry, error) {
 	var all []Entry
 	for n := 1; lines.Scan(); n++ {
 		var e Entry
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
+		if err := json.Unmarshal(text.WithoutBOM(lines.Bytes()), &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
 			return nil, fmt.Errorf("line %d is no event: want what keyward logs --format ndjson --limit 0 writes", n)
 		}
 		all = append(all, e)

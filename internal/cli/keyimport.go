@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/text"
 )
 
 const (
@@ -82,21 +83,21 @@ func (i *importer) run(ctx context.Context, in io.Reader) error {
 	s := bufio.NewScanner(in)
 	s.Buffer(nil, importLine)
 	for n := 1; s.Scan(); n++ {
-		text := bytes.TrimSpace(s.Bytes())
-		if len(text) == 0 {
+		line := bytes.TrimSpace(text.WithoutBOM(s.Bytes()))
+		if len(line) == 0 {
 			continue
 		}
-		k, err := importedKey(text)
+		k, err := importedKey(line)
 		if err != nil {
 			i.refuse(n, err.Error())
 			continue
 		}
-		if len(i.keys) == importKeys || i.size+len(text) > importBytes {
+		if len(i.keys) == importKeys || i.size+len(line) > importBytes {
 			if err := i.send(ctx); err != nil {
 				return err
 			}
 		}
-		i.keys, i.lines, i.size = append(i.keys, k), append(i.lines, n), i.size+len(text)
+		i.keys, i.lines, i.size = append(i.keys, k), append(i.lines, n), i.size+len(line)
 	}
 	if err := s.Err(); err != nil {
 		return fmt.Errorf("read the keys: %w", err)
@@ -104,8 +105,8 @@ func (i *importer) run(ctx context.Context, in io.Reader) error {
 	return i.send(ctx)
 }
 
-func importedKey(text []byte) (k keyward.ImportKey, err error) {
-	d := json.NewDecoder(bytes.NewReader(text))
+func importedKey(line []byte) (k keyward.ImportKey, err error) {
+	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&k); err != nil {
 		return k, err
@@ -114,7 +115,7 @@ func importedKey(text []byte) (k keyward.ImportKey, err error) {
 		return k, errors.New("more than one object")
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
+	if err := json.Unmarshal(line, &members); err != nil {
 		return k, err
 	}
 	for _, name := range []string{"sha256", "digest", "maskedKey"} {

@@ -63,7 +63,7 @@ func oneSecret(r io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s := strings.TrimSpace(string(data))
+	s := strings.TrimSpace(string(text.WithoutBOM(data)))
 	switch {
 	case len(data) > most || strings.ContainsAny(s, "\r\n"):
 		return "", errors.New("want one line")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // ImportSecret is the key of an HMAC by which another system kept its keys.
@@ -34,7 +35,7 @@ func setImportSecrets(c *Config, v string) error {
 			return fmt.Errorf("%s is longer than %d bytes", path, maxSecretsFile)
 		}
 		parts = nil
-		for line := range strings.Lines(string(raw)) {
+		for line := range strings.Lines(string(text.WithoutBOM(raw))) {
 			if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "#") {
 				parts = append(parts, line)
 			}

@@ -3,6 +3,7 @@
 package text
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -85,3 +86,6 @@ func Fold(s string) string {
 
 // Search gives the form in which a part of a text is looked for: lower-case NFC.
 func Search(s string) string { return strings.ToLower(norm.NFC.String(s)) }
+
+// WithoutBOM leaves out the byte order mark that some editors put at the start of a file: it is no part of the text.
+func WithoutBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\uFEFF")) }
