@@ -34,6 +34,7 @@ type root struct {
 	Demo   demoCmd   `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
 	Health healthCmd `cmd:"" group:"server" help:"Ask whether a server can verify keys: the status is 0 or 1."`
 
+	Whoami      whoamiCmd      `cmd:"" group:"objects" help:"As whom the token works, and what that may do."`
 	Workspaces  workspacesCmd  `cmd:"" group:"objects" help:"Tenants: list, make, change, delete."`
 	Members     membersCmd     `cmd:"" group:"objects" help:"Who is in a workspace, and with which role."`
 	Roles       rolesCmd       `cmd:"" group:"objects" help:"What members may do."`

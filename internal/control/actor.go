@@ -22,8 +22,11 @@ type actor struct {
 	workspace id.Workspace        // "" for a service key
 	user      id.User             // "" for a service key
 	email     string
+	name      string   // of a member, to show; "" where none is known
+	role      id.Role  // of a member
 	owner     bool     // holds the Owner role, or a service key that may manage
 	holds     perm.Set // what may be done, and the most that may be passed on
+	creator   perm.Set // for an API key: what its creator holds now
 	bound     *account.Bound
 	reach     account.Reach // where a bound service key works, and a session that one made
 	earlier   bool          // presented an earlier value of the key, in its overlap
@@ -106,6 +109,7 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 		return nil, errCredentialRevoked()
 	}
 	held := k.Permissions
+	a.creator = a.holds
 	if ws.Settings.PermissionMode == account.Capped {
 		held = held.And(a.holds)
 	}
@@ -126,7 +130,8 @@ func (s *Service) memberActor(v *store.View, c Caller, ws id.Workspace, user id.
 	if err != nil {
 		return nil, err
 	}
-	return &actor{Caller: c, workspace: ws, user: user, email: m.Email, owner: r.System == account.Owner, holds: r.Permissions}, nil
+	return &actor{Caller: c, workspace: ws, user: user, email: m.Email, name: m.DisplayName, role: m.Role,
+		owner: r.System == account.Owner, holds: r.Permissions}, nil
 }
 
 // id is the actorId of an event: the user, else the service key.

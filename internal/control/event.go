@@ -64,16 +64,24 @@ func (s *Service) record(tx *store.Tx, a *actor, c change) error {
 	})
 }
 
+// The types of credentials, as the log and Me name them.
+const (
+	TypeSession    = "session"
+	TypeServiceKey = "service_key"
+	TypeAPIKey     = "api_key"
+	TypeOIDCToken  = "oidc_token"
+)
+
 func (a *actor) credential() credential {
 	switch {
 	case a.Session != "":
-		return credential{"session", string(a.Session)}
+		return credential{TypeSession, string(a.Session)}
 	case a.ServiceKey != "":
-		return credential{"service_key", string(a.ServiceKey)}
+		return credential{TypeServiceKey, string(a.ServiceKey)}
 	case a.APIKey != "":
-		return credential{"api_key", string(a.APIKey)}
+		return credential{TypeAPIKey, string(a.APIKey)}
 	}
-	return credential{"oidc_token", clip(printableOnly(a.Token), 100)}
+	return credential{TypeOIDCToken, clip(printableOnly(a.Token), 100)}
 }
 
 // differences leaves out what an update did not change. Of something new or gone everything is said.

@@ -42,13 +42,18 @@ func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {
 	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
 }
 
-// GetMember shows one member.
+// GetMember shows one member. A person sees themselves whatever their role is.
 func (s *Service) GetMember(ctx context.Context, c Caller, workspace, user string) (Member, error) {
 	var out Member
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
+		ws, err := s.resolveWorkspace(v, a, workspace)
 		if err != nil {
 			return err
+		}
+		if !a.person() || id.User(user) != a.user {
+			if err := s.allowed(a, account.MembersRead); err != nil {
+				return err
+			}
 		}
 		m, err := v.Member(ws.ID, id.User(user))
 		if err != nil {

@@ -145,11 +145,17 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 	return out, page, storageFault(err)
 }
 
-// GetWorkspace shows one workspace.
+// GetWorkspace shows one workspace: a person's own whatever their role is.
 func (s *Service) GetWorkspace(ctx context.Context, c Caller, workspace string) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.authorizeWorkspace(v, a, workspace, account.WorkspaceRead)
+		ws, err := s.resolveWorkspace(v, a, workspace)
+		if err != nil {
+			return err
+		}
+		if !a.person() {
+			err = s.allowed(a, account.WorkspaceRead)
+		}
 		out = ws
 		return err
 	})
@@ -162,10 +168,15 @@ func (s *Service) authorizeWorkspace(v *store.View, a *actor, workspace, permiss
 	if err != nil {
 		return ws, err
 	}
+	return ws, s.allowed(a, permission)
+}
+
+// allowed asks for a permission in the workspace that the caller has entered.
+func (s *Service) allowed(a *actor, permission string) error {
 	if err := a.wholly(permission); err != nil {
-		return ws, err
+		return err
 	}
-	return ws, s.need(a, permission)
+	return s.need(a, permission)
 }
 
 // UpdateWorkspace changes name, settings, or whether the workspace's keys are good at all.

@@ -182,13 +182,16 @@ func (a *api) apiKey(k control.Key) wire.APIKey {
 		LastUsedAt: wire.TimeOrNull(k.LastUsedAt), ExpiresAt: wire.TimeOrNull(k.ExpiresAt),
 		RateLimit:   rateLimit(k.Limits),
 		Permissions: a.Catalogue.Names(k.Permissions),
-		Creator: wire.Creator{ID: string(k.Creator.ID), Email: wire.TextOrNull(k.Creator.Email),
-			DisplayName: wire.TextOrNull(k.Creator.DisplayName)},
+		Creator:     creator(k.Creator),
 		Environment: string(k.Environment), Description: wire.TextOrNull(k.Description), Metadata: wire.Object(k.Metadata),
 		AllowedIPs: mapped(k.AllowedIPs, netip.Prefix.String), PreviousKeys: a.previousKeys(k.Previous),
 		DisabledBy: wire.TextOrNull(k.Disabled.By), DisabledAt: wire.TimeOrNull(k.Disabled.At),
 		WorkspaceName: k.WorkspaceName,
 	}
+}
+
+func creator(c control.Creator) wire.Creator {
+	return wire.Creator{ID: string(c.ID), Email: wire.TextOrNull(c.Email), DisplayName: wire.TextOrNull(c.DisplayName)}
 }
 
 func rateLimit(l ratelimit.Limits) wire.RateLimit {

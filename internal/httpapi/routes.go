@@ -74,6 +74,7 @@ func (a *api) keyRoutes() []route {
 		{on: "POST " + keys + "/self/rotate", name: "rotateSelf", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateSelf)},
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
 		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
+		{on: "GET " + base + "/me", name: "getMe", message: "Who calls, and what they may do", serve: show(a.me)},
 		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},
 	}
 }
