@@ -27,41 +27,54 @@ type KeyFilter struct {
 	Page
 }
 
-const keyColumns = `k.id, k.workspace_id, k.user_id, k.name, k.environment, k.is_active, k.is_revoked, k.is_orphan, k.set_id,
-	k.per_minute, k.per_day, k.allowed_ips, k.description, k.metadata, k.created_ms, k.updated_ms, k.last_used_ms, k.expires_ms,
-	k.masked, k.pepper, k.digest, k.has_previous, k.value_ms, k.disabled_by, k.disabled_ms, k.disabled_by_right`
-
-const selectKeys = `SELECT ` + keyColumns + ` FROM api_keys k`
-
-// keyRow is a key as its row has it: its earlier values are rows of their own.
+// keyRow is a key as its row has it: its earlier values are rows of their own, and its permissions a number.
 type keyRow struct {
 	apikey.Key
+	set         int64
 	hasPrevious bool
 }
 
-func (v *View) scanKey(r Rows) (k keyRow, err error) {
-	var set, created, updated, used, expires, made, disabled int64
-	var mark apikey.Mark
-	var ips string
-	var digest []byte
-	err = r.Scan(&k.ID, &k.Workspace, &k.User, &k.Name, &k.Environment, &k.IsActive, &k.Revoked, &k.Orphan, &set,
-		&k.Limits.PerMinute, &k.Limits.PerDay, &ips, &k.Description, &k.Metadata, &created, &updated, &used, &expires,
-		&k.Value.Masked, &k.Value.Digest.Pepper, &digest, &k.hasPrevious, &made,
-		&mark.By, &disabled, &mark.Right)
+// keyTable has all columns of api_keys. A change of the set is a statement of its own: see updateKey.
+var keyTable = newTable("api_keys", "k",
+	plain("id", func(k *keyRow) *id.Key { return &k.ID }).fixed(),
+	plain("workspace_id", func(k *keyRow) *id.Workspace { return &k.Workspace }).fixed(),
+	plain("user_id", func(k *keyRow) *id.User { return &k.User }),
+	plain("name", func(k *keyRow) *string { return &k.Name }),
+	plain("environment", func(k *keyRow) *keyfmt.Environment { return &k.Environment }),
+	plain("is_active", func(k *keyRow) *bool { return &k.IsActive }),
+	plain("is_revoked", func(k *keyRow) *bool { return &k.Revoked }),
+	plain("is_orphan", func(k *keyRow) *bool { return &k.Orphan }),
+	plain("set_id", func(k *keyRow) *int64 { return &k.set }).fixed(),
+	plain("per_minute", func(k *keyRow) *int64 { return &k.Limits.PerMinute }),
+	plain("per_day", func(k *keyRow) *int64 { return &k.Limits.PerDay }),
+	coded("allowed_ips", func(k *keyRow) *[]netip.Prefix { return &k.AllowedIPs }, joinPrefixes, parsePrefixes),
+	plain("description", func(k *keyRow) *string { return &k.Description }),
+	plain("metadata", func(k *keyRow) *string { return &k.Metadata }),
+	instant("created_ms", func(k *keyRow) *time.Time { return &k.CreatedAt }),
+	instant("updated_ms", func(k *keyRow) *time.Time { return &k.UpdatedAt }),
+	instant("last_used_ms", func(k *keyRow) *time.Time { return &k.LastUsedAt }),
+	instant("expires_ms", func(k *keyRow) *time.Time { return &k.ExpiresAt }),
+	plain("masked", func(k *keyRow) *string { return &k.Value.Masked }),
+	plain("pepper", func(k *keyRow) *keyfmt.PepperID { return &k.Value.Digest.Pepper }),
+	digest("digest", func(k *keyRow) *keyfmt.Digest { return &k.Value.Digest.Sum }),
+	plain("has_previous", func(k *keyRow) *bool { return &k.hasPrevious }),
+	instant("value_ms", func(k *keyRow) *time.Time { return &k.ValueMadeAt }),
+	plain("disabled_by", func(k *keyRow) *string { return &k.Disabled.By }),
+	instant("disabled_ms", func(k *keyRow) *time.Time { return &k.Disabled.At }),
+	plain("disabled_by_right", func(k *keyRow) *bool { return &k.Disabled.Right }),
+)
+
+var selectKeys = keyTable.selects
+
+func (v *View) scanKey(r Rows) (keyRow, error) {
+	k, err := keyTable.scan(r)
 	if err != nil {
-		return k, err
-	}
-	if !k.IsActive {
-		mark.At = fromMillis(disabled)
-		k.Disabled = mark
-	}
-	copy(k.Value.Digest.Sum[:], digest)
-	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = fromMillis(created), fromMillis(updated), fromMillis(used), fromMillis(expires)
-	k.ValueMadeAt = fromMillis(made)
-	if k.AllowedIPs, err = parsePrefixes(ips); err != nil {
 		return k, fmt.Errorf("key %s: %w", k.ID, err)
 	}
-	k.Permissions, err = v.set(set)
+	if k.IsActive {
+		k.Disabled = apikey.Mark{}
+	}
+	k.Permissions, err = v.set(k.set)
 	return k, err
 }
 
@@ -88,22 +101,26 @@ func parsePrefixes(s string) ([]netip.Prefix, error) {
 	return ps, nil
 }
 
-// previous is an earlier value, and whose it is.
+// previous is an earlier value: of which key, and the place among those of that key.
 type previous struct {
-	key id.Key
+	key      id.Key
+	position int64
 	apikey.Value
 }
 
-const selectPrevious = `SELECT key_id, pepper, digest, masked, until_ms, used_ms FROM key_values`
+var previousTable = newTable("key_values", "",
+	digest("digest", func(p *previous) *keyfmt.Digest { return &p.Digest.Sum }).fixed(),
+	plain("key_id", func(p *previous) *id.Key { return &p.key }),
+	plain("position", func(p *previous) *int64 { return &p.position }),
+	plain("pepper", func(p *previous) *keyfmt.PepperID { return &p.Digest.Pepper }),
+	plain("masked", func(p *previous) *string { return &p.Masked }),
+	instant("until_ms", func(p *previous) *time.Time { return &p.Until }),
+	instant("used_ms", func(p *previous) *time.Time { return &p.LastUsedAt }),
+)
 
-func scanPrevious(r Rows) (p previous, err error) {
-	var digest []byte
-	var until, used int64
-	err = r.Scan(&p.key, &p.Digest.Pepper, &digest, &p.Masked, &until, &used)
-	copy(p.Digest.Sum[:], digest)
-	p.Until, p.LastUsedAt = fromMillis(until), fromMillis(used)
-	return p, err
-}
+var selectPrevious = previousTable.selects
+
+func scanPrevious(r Rows) (previous, error) { return previousTable.scan(r) }
 
 // complete adds to keys those of their earlier values that still work, or would if a provisional jump of the clock were taken back.
 func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
@@ -243,14 +260,8 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	err = tx.execBeside(`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id,
-			per_minute, per_day, allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms,
-			masked, pepper, digest, has_previous, value_ms, disabled_by, disabled_ms, disabled_by_right)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		k.ID, k.Workspace, k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan), set,
-		k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
-		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
-		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right))
+	row := keyRow{Key: k, set: set, hasPrevious: len(k.Previous) > 0}
+	err = tx.execBeside(keyTable.insert, keyTable.inserted(&row)...)
 	if err != nil {
 		return err
 	}
@@ -262,8 +273,8 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 
 func (tx *Tx) insertPrevious(k apikey.Key) error {
 	for i, p := range k.Previous {
-		err := tx.execBeside(`INSERT INTO key_values (digest, key_id, position, pepper, masked, until_ms, used_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			p.Digest.Sum[:], k.ID, i, p.Digest.Pepper, p.Masked, millis(p.Until), millis(p.LastUsedAt))
+		row := previous{key: k.ID, position: int64(i), Value: p}
+		err := tx.execBeside(previousTable.insert, previousTable.inserted(&row)...)
 		if err != nil {
 			return err
 		}
@@ -310,14 +321,8 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	err = tx.execBeside(`UPDATE api_keys SET user_id = ?, name = ?, environment = ?, is_active = ?, is_revoked = ?, is_orphan = ?,
-			per_minute = ?, per_day = ?, allowed_ips = ?, description = ?, metadata = ?, created_ms = ?, updated_ms = ?,
-			last_used_ms = ?, expires_ms = ?, masked = ?, pepper = ?, digest = ?, has_previous = ?, value_ms = ?, disabled_by = ?, disabled_ms = ?,
-			disabled_by_right = ? WHERE id = ?`,
-		k.User, k.Name, k.Environment, toInt(k.IsActive), toInt(k.Revoked), toInt(k.Orphan),
-		k.Limits.PerMinute, k.Limits.PerDay, joinPrefixes(k.AllowedIPs), k.Description, k.Metadata, millis(k.CreatedAt),
-		millis(k.UpdatedAt), millis(k.LastUsedAt), millis(k.ExpiresAt), k.Value.Masked, k.Value.Digest.Pepper, k.Value.Digest.Sum[:],
-		toInt(len(k.Previous) > 0), millis(k.ValueMadeAt), k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right), k.ID)
+	row := keyRow{Key: k, set: set, hasPrevious: len(k.Previous) > 0}
+	err = tx.execBeside(keyTable.update+` WHERE id = ?`, keyTable.changed(&row, k.ID)...)
 	if err == nil && set != before.set {
 		// Apart from the rest: SQLite keeps a journal of a statement that changes a foreign key, and lets go of it in a time that grows with
 		// all that the transaction has written.

@@ -29,16 +29,22 @@ type LogFilter struct {
 	UpTo      int64 // no event of a higher Seq; 0 for none
 }
 
-const selectEvents = `SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata, hash FROM events`
+var eventTable = newTable("events", "",
+	plain("seq", func(e *audit.Event) *int64 { return &e.Seq }).fixed(),
+	plain("id", func(e *audit.Event) *id.Event { return &e.ID }),
+	plain("workspace_id", func(e *audit.Event) *id.Workspace { return &e.Workspace }),
+	plain("type", func(e *audit.Event) *audit.Type { return &e.Type }),
+	plain("description", func(e *audit.Event) *string { return &e.Description }),
+	plain("actor_id", func(e *audit.Event) *string { return &e.ActorID }),
+	plain("actor_email", func(e *audit.Event) *string { return &e.ActorEmail }),
+	instant("created_ms", func(e *audit.Event) *time.Time { return &e.CreatedAt }),
+	plain("metadata", func(e *audit.Event) *string { return &e.Metadata }),
+	digest("hash", func(e *audit.Event) *[32]byte { return &e.Hash }),
+)
 
-func scanEvent(r Rows) (e audit.Event, err error) {
-	var created int64
-	var hash []byte
-	err = r.Scan(&e.Seq, &e.ID, &e.Workspace, &e.Type, &e.Description, &e.ActorID, &e.ActorEmail, &created, &e.Metadata, &hash)
-	e.CreatedAt = fromMillis(created)
-	copy(e.Hash[:], hash)
-	return e, err
-}
+var selectEvents = eventTable.selects
+
+func scanEvent(r Rows) (audit.Event, error) { return eventTable.scan(r) }
 
 // logWhere holds all conditions but those of paging.
 func (v *View) logWhere(f LogFilter) where {
@@ -200,9 +206,7 @@ func (v *View) LogTypes(ws id.Workspace, everywhere bool) ([]audit.Type, error) 
 func (tx *Tx) Record(e audit.Event) error {
 	e.Seq, e.CreatedAt = tx.group.head.seq+1, tx.now
 	e.Hash = e.Chain(tx.group.head.hash)
-	err := tx.q.ExecDeferred(tx.ctx, `INSERT INTO events (seq, id, workspace_id, type, description, actor_id, actor_email, created_ms,
-		metadata, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.Seq, e.ID, e.Workspace, e.Type, e.Description, e.ActorID, e.ActorEmail, millis(e.CreatedAt), e.Metadata, e.Hash[:])
+	err := tx.q.ExecDeferred(tx.ctx, eventTable.insert, eventTable.inserted(&e)...)
 	if err == nil && e.Target != "" {
 		err = tx.q.ExecDeferred(tx.ctx, `INSERT INTO event_targets (target, seq) VALUES (?, ?)`, e.Target, e.Seq)
 	}

@@ -2,20 +2,27 @@ package store
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 )
 
-const selectMembers = `SELECT workspace_id, user_id, email, display_name, role_id, key_count, created_ms, updated_ms FROM members`
+var memberTable = newTable("members", "",
+	plain("workspace_id", func(m *account.Member) *id.Workspace { return &m.Workspace }).fixed(),
+	plain("user_id", func(m *account.Member) *id.User { return &m.User }).fixed(),
+	plain("email", func(m *account.Member) *string { return &m.Email }),
+	plain("display_name", func(m *account.Member) *string { return &m.DisplayName }),
+	plain("role_id", func(m *account.Member) *id.Role { return &m.Role }),
+	plain("key_count", func(m *account.Member) *int64 { return &m.KeyCount }).fixed(),
+	instant("created_ms", func(m *account.Member) *time.Time { return &m.CreatedAt }),
+	instant("updated_ms", func(m *account.Member) *time.Time { return &m.UpdatedAt }),
+)
 
-func scanMember(r Rows) (m account.Member, err error) {
-	var created, updated int64
-	err = r.Scan(&m.Workspace, &m.User, &m.Email, &m.DisplayName, &m.Role, &m.KeyCount, &created, &updated)
-	m.CreatedAt, m.UpdatedAt = fromMillis(created), fromMillis(updated)
-	return m, err
-}
+var selectMembers = memberTable.selects
+
+func scanMember(r Rows) (account.Member, error) { return memberTable.scan(r) }
 
 // Member reads one who is a member now.
 func (v *View) Member(ws id.Workspace, u id.User) (account.Member, error) {
@@ -102,13 +109,14 @@ func (tx *Tx) putMember(m account.Member) error {
 		}
 	}
 	if found {
-		return tx.exec(`UPDATE members SET email = ?, display_name = ?, role_id = ?, created_ms = ?, updated_ms = ?, left_ms = 0
-			WHERE workspace_id = ? AND user_id = ?`,
-			m.Email, m.DisplayName, m.Role, millis(m.CreatedAt), millis(m.UpdatedAt), m.Workspace, m.User)
+		return tx.exec(memberTable.update+`, left_ms = 0 WHERE workspace_id = ? AND user_id = ?`,
+			memberTable.changed(&m, m.Workspace, m.User)...)
 	}
-	return tx.exec(`INSERT INTO members (workspace_id, user_id, email, display_name, role_id, key_count, created_ms, updated_ms)
-		VALUES (?, ?, ?, ?, ?, (SELECT count(*) FROM api_keys WHERE workspace_id = ? AND user_id = ?), ?, ?)`,
-		m.Workspace, m.User, m.Email, m.DisplayName, m.Role, m.Workspace, m.User, millis(m.CreatedAt), millis(m.UpdatedAt))
+	m.KeyCount, err = one(tx.View, scanInt, `SELECT count(*) FROM api_keys WHERE workspace_id = ? AND user_id = ?`, m.Workspace, m.User)
+	if err != nil {
+		return err
+	}
+	return tx.exec(memberTable.insert, memberTable.inserted(&m)...)
 }
 
 // RemoveMember ends the membership. E-mail and name stay for Creator; the keys are not touched.

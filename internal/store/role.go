@@ -2,28 +2,46 @@ package store
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 )
 
-const selectRoles = `SELECT id, workspace_id, name, description, system, coalesce(set_id, 0), member_count, created_ms, updated_ms
-	FROM roles`
+// roleRow is a role as its row has it. set is 0 for a system role, which holds what the catalogue says.
+type roleRow struct {
+	account.Role
+	folded string
+	set    int64
+}
 
-func (v *View) scanRole(r Rows) (role account.Role, err error) {
-	var set, created, updated int64
-	err = r.Scan(&role.ID, &role.Workspace, &role.Name, &role.Description, &role.System, &set, &role.MemberCount, &created, &updated)
+var roleTable = newTable("roles", "",
+	plain("id", func(r *roleRow) *id.Role { return &r.ID }).fixed(),
+	plain("workspace_id", func(r *roleRow) *id.Workspace { return &r.Workspace }).fixed(),
+	plain("name", func(r *roleRow) *string { return &r.Name }),
+	plain("name_folded", func(r *roleRow) *string { return &r.folded }),
+	plain("description", func(r *roleRow) *string { return &r.Description }),
+	plain("system", func(r *roleRow) *account.SystemRole { return &r.System }),
+	plain("set_id", func(r *roleRow) *int64 { return &r.set }).or0(),
+	plain("member_count", func(r *roleRow) *int64 { return &r.MemberCount }).counted(),
+	instant("created_ms", func(r *roleRow) *time.Time { return &r.CreatedAt }).fixed(),
+	instant("updated_ms", func(r *roleRow) *time.Time { return &r.UpdatedAt }),
+)
+
+var selectRoles = roleTable.selects
+
+func (v *View) scanRole(r Rows) (account.Role, error) {
+	row, err := roleTable.scan(r)
 	if err != nil {
-		return role, err
+		return row.Role, err
 	}
-	role.CreatedAt, role.UpdatedAt = fromMillis(created), fromMillis(updated)
-	if role.System != account.NotASystem {
-		role.Permissions = role.System.Permissions(v.db.catalogue)
-		return role, nil
+	if row.System != account.NotASystem {
+		row.Permissions = row.System.Permissions(v.db.catalogue)
+		return row.Role, nil
 	}
-	role.Permissions, err = v.set(set)
-	return role, err
+	row.Permissions, err = v.set(row.set)
+	return row.Role, err
 }
 
 // role reads one role of a live workspace by a condition.
@@ -75,24 +93,17 @@ func (tx *Tx) putRole(r account.Role, folded string) error {
 	if err := tx.alive(r.Workspace); err != nil {
 		return err
 	}
-	var set any // NULL for a system role
+	row := roleRow{Role: r, folded: folded}
 	if r.System == account.NotASystem {
 		old, err := all(tx.View, scanInt, `SELECT coalesce(set_id, 0) FROM roles WHERE id = ?`, r.ID)
 		if err != nil {
 			return err
 		}
-		number, err := tx.intern(r.Permissions, first(old))
-		if err != nil {
+		if row.set, err = tx.intern(r.Permissions, first(old)); err != nil {
 			return err
 		}
-		set = number
 	}
-	return tx.exec(`INSERT INTO roles (id, workspace_id, name, name_folded, description, system, set_id, created_ms, updated_ms)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_folded = excluded.name_folded, description = excluded.description,
-			system = excluded.system, set_id = excluded.set_id, updated_ms = excluded.updated_ms
-		WHERE roles.workspace_id = excluded.workspace_id`,
-		r.ID, r.Workspace, r.Name, folded, r.Description, r.System, set, millis(r.CreatedAt), millis(r.UpdatedAt))
+	return tx.exec(roleTable.upsert+` WHERE roles.workspace_id = excluded.workspace_id`, roleTable.inserted(&row)...)
 }
 
 // first is the only number that was found, or 0.

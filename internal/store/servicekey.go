@@ -4,31 +4,59 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-const selectServiceKeys = `SELECT id, name, scopes, from_env, masked, pepper, digest, created_ms, expires_ms, bounds FROM service_keys`
+// serviceKeyRow is a service key as its row has it.
+type serviceKeyRow struct {
+	account.ServiceKey
+	bounds string
+}
 
-func scanServiceKey(r Rows) (k account.ServiceKey, err error) {
-	var scopes, bounds string
-	var digest []byte
-	var created, expires int64
-	err = r.Scan(&k.ID, &k.Name, &scopes, &k.FromEnv, &k.Masked, &k.Digest.Pepper, &digest, &created, &expires, &bounds)
+var serviceKeyTable = newTable("service_keys", "",
+	plain("id", func(k *serviceKeyRow) *id.ServiceKey { return &k.ID }).fixed(),
+	plain("name", func(k *serviceKeyRow) *string { return &k.Name }),
+	coded("scopes", func(k *serviceKeyRow) *[]account.Scope { return &k.Scopes }, joinScopes, splitScopes),
+	plain("from_env", func(k *serviceKeyRow) *bool { return &k.FromEnv }),
+	plain("masked", func(k *serviceKeyRow) *string { return &k.Masked }),
+	plain("pepper", func(k *serviceKeyRow) *keyfmt.PepperID { return &k.Digest.Pepper }),
+	digest("digest", func(k *serviceKeyRow) *keyfmt.Digest { return &k.Digest.Sum }),
+	instant("created_ms", func(k *serviceKeyRow) *time.Time { return &k.CreatedAt }).fixed(),
+	instant("expires_ms", func(k *serviceKeyRow) *time.Time { return &k.ExpiresAt }),
+	plain("bounds", func(k *serviceKeyRow) *string { return &k.bounds }),
+)
+
+var selectServiceKeys = serviceKeyTable.selects
+
+func scanServiceKey(r Rows) (account.ServiceKey, error) {
+	row, err := serviceKeyTable.scan(r)
+	if err == nil {
+		row.Bounds, err = decodeBounds(row.bounds)
+	}
 	if err != nil {
-		return k, err
+		return row.ServiceKey, fmt.Errorf("service key %s: %w", row.ID, err)
 	}
-	for s := range strings.FieldsSeq(scopes) {
-		k.Scopes = append(k.Scopes, account.Scope(s))
+	return row.ServiceKey, nil
+}
+
+func joinScopes(scopes []account.Scope) string {
+	words := make([]string, len(scopes))
+	for i, s := range scopes {
+		words[i] = string(s)
 	}
-	copy(k.Digest.Sum[:], digest)
-	k.CreatedAt, k.ExpiresAt = fromMillis(created), fromMillis(expires)
-	if k.Bounds, err = decodeBounds(bounds); err != nil {
-		return k, fmt.Errorf("service key %s: %w", k.ID, err)
+	return strings.Join(words, " ")
+}
+
+func splitScopes(text string) (scopes []account.Scope, err error) {
+	for s := range strings.FieldsSeq(text) {
+		scopes = append(scopes, account.Scope(s))
 	}
-	return k, nil
+	return scopes, nil
 }
 
 // ServiceKey reads a service key, also an expired one.
@@ -51,21 +79,11 @@ func (v *View) ServiceKeys(p Page) ([]account.ServiceKey, error) {
 
 // PutServiceKey inserts or replaces by id. ErrDuplicate says that another one has its digest.
 func (tx *Tx) PutServiceKey(k account.ServiceKey) error {
-	scopes := make([]string, len(k.Scopes))
-	for i, s := range k.Scopes {
-		scopes[i] = string(s)
+	row := serviceKeyRow{ServiceKey: k}
+	var err error
+	if row.bounds, err = encodeBounds(k.Bounds); err == nil {
+		err = tx.exec(serviceKeyTable.upsert, serviceKeyTable.inserted(&row)...)
 	}
-	bounds, err := encodeBounds(k.Bounds)
-	if err != nil {
-		return fmt.Errorf("put service key: %w", err)
-	}
-	err = tx.exec(`INSERT INTO service_keys (id, name, scopes, from_env, masked, pepper, digest, created_ms, expires_ms, bounds)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, from_env = excluded.from_env,
-			masked = excluded.masked, pepper = excluded.pepper, digest = excluded.digest, expires_ms = excluded.expires_ms,
-			bounds = excluded.bounds`,
-		k.ID, k.Name, strings.Join(scopes, " "), toInt(k.FromEnv), k.Masked, k.Digest.Pepper, k.Digest.Sum[:],
-		millis(k.CreatedAt), millis(k.ExpiresAt), bounds)
 	if err != nil {
 		return fmt.Errorf("put service key: %w", err)
 	}

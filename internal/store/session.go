@@ -10,22 +10,35 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-const selectSessions = `SELECT id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms, seen_ms,
-	expires_ms, bounds FROM sessions`
+// sessionRow is a session as its row has it.
+type sessionRow struct {
+	session.Session
+	bounds string
+}
 
-func scanSession(r Rows) (s session.Session, err error) {
-	var digest []byte
-	var bounds string
-	var started, seen, expires int64
-	err = r.Scan(&s.ID, &s.ServiceKey, &s.Workspace, &s.User, &s.Method, &s.Address, &s.UserAgent, &digest, &started, &seen, &expires,
-		&bounds)
-	if err != nil {
-		return s, err
+var sessionTable = newTable("sessions", "",
+	plain("id", func(s *sessionRow) *id.Session { return &s.ID }).fixed(),
+	plain("service_key_id", func(s *sessionRow) *id.ServiceKey { return &s.ServiceKey }),
+	plain("workspace_id", func(s *sessionRow) *id.Workspace { return &s.Workspace }),
+	plain("user_id", func(s *sessionRow) *id.User { return &s.User }),
+	plain("method", func(s *sessionRow) *session.Method { return &s.Method }),
+	plain("address", func(s *sessionRow) *string { return &s.Address }),
+	plain("user_agent", func(s *sessionRow) *string { return &s.UserAgent }),
+	digest("digest", func(s *sessionRow) *keyfmt.Digest { return &s.Digest }),
+	instant("started_ms", func(s *sessionRow) *time.Time { return &s.StartedAt }),
+	instant("seen_ms", func(s *sessionRow) *time.Time { return &s.SeenAt }),
+	instant("expires_ms", func(s *sessionRow) *time.Time { return &s.ExpiresAt }),
+	plain("bounds", func(s *sessionRow) *string { return &s.bounds }),
+)
+
+var selectSessions = sessionTable.selects
+
+func scanSession(r Rows) (session.Session, error) {
+	row, err := sessionTable.scan(r)
+	if err == nil {
+		row.Bounds, err = decodeBounds(row.bounds)
 	}
-	copy(s.Digest[:], digest)
-	s.StartedAt, s.SeenAt, s.ExpiresAt = fromMillis(started), fromMillis(seen), fromMillis(expires)
-	s.Bounds, err = decodeBounds(bounds)
-	return s, err
+	return row.Session, err
 }
 
 // Session reads a session, also one that is past its ends.
@@ -76,14 +89,11 @@ func (v *View) Sessions(f SessionFilter) ([]session.Session, error) {
 
 // PutSession inserts a session. ErrDuplicate says that there is one with its digest.
 func (tx *Tx) PutSession(s session.Session) error {
-	bounds, err := encodeBounds(s.Bounds)
-	if err != nil {
-		return fmt.Errorf("put session: %w", err)
+	row := sessionRow{Session: s}
+	var err error
+	if row.bounds, err = encodeBounds(s.Bounds); err == nil {
+		err = tx.exec(sessionTable.insert, sessionTable.inserted(&row)...)
 	}
-	err = tx.exec(`INSERT INTO sessions (id, service_key_id, workspace_id, user_id, method, address, user_agent, digest, started_ms,
-			seen_ms, expires_ms, bounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.ID, s.ServiceKey, s.Workspace, s.User, s.Method, s.Address, s.UserAgent, s.Digest[:], millis(s.StartedAt),
-		millis(s.SeenAt), millis(s.ExpiresAt), bounds)
 	if err != nil {
 		return fmt.Errorf("put session: %w", err)
 	}
@@ -108,35 +118,41 @@ func (c *Counting) TouchSession(s id.Session) error {
 	return nil
 }
 
-const selectLinks = `SELECT digest, service_key_id, workspace_id, user_id, expires_ms, bounds FROM sign_in_links`
+// linkRow is a sign-in link as its row has it.
+type linkRow struct {
+	session.Link
+	bounds string
+}
 
-func scanLink(r Rows) (l session.Link, err error) {
-	var digest []byte
-	var bounds string
-	var expires int64
-	err = r.Scan(&digest, &l.ServiceKey, &l.Workspace, &l.User, &expires, &bounds)
-	if err != nil {
-		return l, err
+var linkTable = newTable("sign_in_links", "",
+	digest("digest", func(l *linkRow) *keyfmt.Digest { return &l.Digest }).fixed(),
+	plain("service_key_id", func(l *linkRow) *id.ServiceKey { return &l.ServiceKey }),
+	plain("workspace_id", func(l *linkRow) *id.Workspace { return &l.Workspace }),
+	plain("user_id", func(l *linkRow) *id.User { return &l.User }),
+	instant("expires_ms", func(l *linkRow) *time.Time { return &l.ExpiresAt }),
+	plain("bounds", func(l *linkRow) *string { return &l.bounds }),
+)
+
+func scanLink(r Rows) (session.Link, error) {
+	row, err := linkTable.scan(r)
+	if err == nil {
+		row.Bounds, err = decodeBounds(row.bounds)
 	}
-	copy(l.Digest[:], digest)
-	l.ExpiresAt = fromMillis(expires)
-	l.Bounds, err = decodeBounds(bounds)
-	return l, err
+	return row.Link, err
 }
 
 // SignInLink reads a link that nobody has followed yet, also one that is too old.
 func (v *View) SignInLink(code keyfmt.Digest) (session.Link, error) {
-	return one(v, scanLink, selectLinks+` WHERE digest = ?`, code[:])
+	return one(v, scanLink, linkTable.selects+` WHERE digest = ?`, code[:])
 }
 
 // PutSignInLink inserts a link.
 func (tx *Tx) PutSignInLink(l session.Link) error {
-	bounds, err := encodeBounds(l.Bounds)
-	if err != nil {
-		return fmt.Errorf("put sign-in link: %w", err)
+	row := linkRow{Link: l}
+	var err error
+	if row.bounds, err = encodeBounds(l.Bounds); err == nil {
+		err = tx.exec(linkTable.insert, linkTable.inserted(&row)...)
 	}
-	err = tx.exec(`INSERT INTO sign_in_links (digest, service_key_id, workspace_id, user_id, expires_ms, bounds) VALUES (?, ?, ?, ?, ?, ?)`,
-		l.Digest[:], l.ServiceKey, l.Workspace, l.User, millis(l.ExpiresAt), bounds)
 	if err != nil {
 		return fmt.Errorf("put sign-in link: %w", err)
 	}

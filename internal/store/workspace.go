@@ -9,18 +9,33 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-const selectWorkspaces = `SELECT id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day,
-	max_lifetime_ms, require_expiry, created_ms, updated_ms, off_by, off_ms, off_by_operator,
-	max_keys, max_members, max_roles, max_events_per_day, no_self_rotation FROM workspaces`
+// workspaceTable has all columns of workspaces but deleted_ms.
+var workspaceTable = newTable("workspaces", "",
+	plain("id", func(w *account.Workspace) *id.Workspace { return &w.ID }).fixed(),
+	plain("name", func(w *account.Workspace) *string { return &w.Name }),
+	plain("is_active", func(w *account.Workspace) *bool { return &w.IsActive }),
+	plain("owner_id", func(w *account.Workspace) *id.User { return &w.OwnerID }),
+	plain("permission_mode", func(w *account.Workspace) *account.PermissionMode { return &w.Settings.PermissionMode }),
+	plain("default_per_minute", func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerMinute }),
+	plain("default_per_day", func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerDay }),
+	span("max_lifetime_ms", func(w *account.Workspace) *time.Duration { return &w.Settings.MaxKeyLifetime }),
+	plain("require_expiry", func(w *account.Workspace) *bool { return &w.Settings.RequireExpiry }),
+	instant("created_ms", func(w *account.Workspace) *time.Time { return &w.CreatedAt }).fixed(),
+	instant("updated_ms", func(w *account.Workspace) *time.Time { return &w.UpdatedAt }),
+	plain("off_by", func(w *account.Workspace) *string { return &w.Off.By }),
+	instant("off_ms", func(w *account.Workspace) *time.Time { return &w.Off.At }),
+	plain("off_by_operator", func(w *account.Workspace) *bool { return &w.Off.Operator }),
+	plain("max_keys", func(w *account.Workspace) *int64 { return &w.Plan.MaxKeys }),
+	plain("max_members", func(w *account.Workspace) *int64 { return &w.Plan.MaxMembers }),
+	plain("max_roles", func(w *account.Workspace) *int64 { return &w.Plan.MaxRoles }),
+	plain("max_events_per_day", func(w *account.Workspace) *int64 { return &w.Plan.MaxEventsPerDay }),
+	plain("no_self_rotation", func(w *account.Workspace) *bool { return &w.Settings.NoSelfRotation }),
+)
 
-func scanWorkspace(r Rows) (w account.Workspace, err error) {
-	var lifetime, created, updated, off int64
-	err = r.Scan(&w.ID, &w.Name, &w.IsActive, &w.OwnerID, &w.Settings.PermissionMode, &w.Settings.DefaultRateLimit.PerMinute,
-		&w.Settings.DefaultRateLimit.PerDay, &lifetime, &w.Settings.RequireExpiry, &created, &updated, &w.Off.By, &off, &w.Off.Operator,
-		&w.Plan.MaxKeys, &w.Plan.MaxMembers, &w.Plan.MaxRoles, &w.Plan.MaxEventsPerDay,
-		&w.Settings.NoSelfRotation)
-	w.Settings.MaxKeyLifetime = time.Duration(lifetime) * time.Millisecond
-	w.CreatedAt, w.UpdatedAt, w.Off.At = fromMillis(created), fromMillis(updated), fromMillis(off)
+var selectWorkspaces = workspaceTable.selects
+
+func scanWorkspace(r Rows) (account.Workspace, error) {
+	w, err := workspaceTable.scan(r)
 	if w.IsActive {
 		w.Off = account.SwitchedOff{}
 	}
@@ -50,23 +65,7 @@ func (v *View) Workspaces(p Page) ([]account.Workspace, error) {
 
 // PutWorkspace inserts or replaces by id. A deleted workspace does not come back: ErrNotFound.
 func (tx *Tx) PutWorkspace(w account.Workspace) error {
-	s := w.Settings
-	err := tx.exec(`INSERT INTO workspaces (id, name, is_active, owner_id, permission_mode, default_per_minute, default_per_day,
-			max_lifetime_ms, require_expiry, created_ms, updated_ms, off_by, off_ms, off_by_operator,
-			max_keys, max_members, max_roles, max_events_per_day, no_self_rotation)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, is_active = excluded.is_active, owner_id = excluded.owner_id,
-			permission_mode = excluded.permission_mode, default_per_minute = excluded.default_per_minute,
-			default_per_day = excluded.default_per_day, max_lifetime_ms = excluded.max_lifetime_ms,
-			require_expiry = excluded.require_expiry, updated_ms = excluded.updated_ms, off_by = excluded.off_by,
-			off_ms = excluded.off_ms, off_by_operator = excluded.off_by_operator,
-			max_keys = excluded.max_keys, max_members = excluded.max_members, max_roles = excluded.max_roles,
-			max_events_per_day = excluded.max_events_per_day, no_self_rotation = excluded.no_self_rotation
-		WHERE workspaces.deleted_ms = 0`,
-		w.ID, w.Name, toInt(w.IsActive), w.OwnerID, s.PermissionMode, s.DefaultRateLimit.PerMinute, s.DefaultRateLimit.PerDay,
-		s.MaxKeyLifetime.Milliseconds(), toInt(s.RequireExpiry), millis(w.CreatedAt), millis(w.UpdatedAt), w.Off.By,
-		millis(w.Off.At), toInt(w.Off.Operator), w.Plan.MaxKeys, w.Plan.MaxMembers, w.Plan.MaxRoles, w.Plan.MaxEventsPerDay,
-		toInt(s.NoSelfRotation))
+	err := tx.exec(workspaceTable.upsert+` WHERE workspaces.deleted_ms = 0`, workspaceTable.inserted(&w)...)
 	if err != nil {
 		return fmt.Errorf("put workspace: %w", err)
 	}

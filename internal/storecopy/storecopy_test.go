@@ -20,6 +20,7 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres"
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/store/storetest"
 	"github.com/keyward/keyward/internal/storecopy"
 )
 
@@ -219,6 +220,22 @@ func TestEverythingIsMovedAndComparedRowByRow(t *testing.T) {
 	if got := pgtest.Run(t, h.url, `SELECT pruned_to FROM cluster`); strings.TrimSpace(got[0]) != "1000" {
 		t.Errorf("the change log is said to be complete after %v, want 1000", got)
 	}
+}
+
+func TestEveryFieldOfEveryRecordIsMoved(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	db, err := store.Open(t.Context(), h.source, store.Options{Now: time.Now, Catalogue: perm.Builtin()})
+	h.must(err)
+	check := storetest.EveryRecord(t, db, time.Now())
+	_, err = h.run(storecopy.Options{})
+	h.must(err)
+	target, err := postgres.Open(t.Context(), h.url, postgres.Options{})
+	h.must(err)
+	moved, err := store.Open(t.Context(), target, store.Options{Now: time.Now, Catalogue: perm.Builtin()})
+	h.must(err)
+	defer moved.Close()
+	check(t, moved)
 }
 
 // What another process does to the file while it is copied, at the worst places: names and digests that go from one row to another, and

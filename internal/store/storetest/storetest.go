@@ -87,6 +87,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"counts of what was deleted are purged":                           testUsageGone,
 		"old counts are purged, each grain at its time":                   testUsageOld,
 		"random operations agree with a model":                            testModel,
+		"every field of every record is written, changed and read":        testWhole,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
