@@ -29,6 +29,8 @@ type call struct {
 	header http.Header
 	// repeatable says that doing it twice does no harm, whatever became of the first time.
 	repeatable bool
+	// demands says that the body names the workspaces.
+	demands bool
 }
 
 func get(query url.Values, path ...string) call {
@@ -95,6 +97,10 @@ func (k call) payload() (data []byte, contentType string, err error) {
 // send gives the answer to a call that was not refused, its body open. A refusal is an *Error, after as many further attempts
 // as the client makes.
 func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
+	k, err := c.confine(k)
+	if err != nil {
+		return nil, err
+	}
 	target, err := c.url(k)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type Client struct {
 	token     Secret
 	userAgent string
 	retries   int
+	within    *string // the workspace that every call is about; nil for none
 	http      *http.Client
 }
 

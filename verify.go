@@ -128,11 +128,13 @@ func (v Verdict) sound() error {
 // Verify asks whether a key is good, by a service key with the scope verify. A refused key is a Verdict, not an error; an error
 // says that there is no answer, which must never be taken for a yes.
 func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error) {
-	if err := req.check(); err != nil {
+	req, err := c.question(req)
+	if err != nil {
 		return Verdict{}, err
 	}
 	k := post(req, "api-keys", "verify")
 	k.repeatable = true
+	k.demands = true
 	verdict, err := invoke[Verdict](ctx, c, k)
 	if err == nil {
 		err = verdict.sound()
@@ -146,15 +148,18 @@ func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error)
 // VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot be judged now is
 // VerdictUnavailable and has cost nothing, so it may be asked again without the others.
 func (c *Client) VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error) {
+	questions := make([]VerifyRequest, len(items))
 	for i, item := range items {
-		if err := item.check(); err != nil {
+		var err error
+		if questions[i], err = c.question(item); err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
 	}
 	k := post(struct {
 		Items []VerifyRequest `json:"items"`
-	}{list(items)}, "api-keys", "verify-batch")
+	}{questions}, "api-keys", "verify-batch")
 	k.repeatable = true
+	k.demands = true
 	answer, err := invoke[struct {
 		Results []Verdict `json:"results"`
 	}](ctx, c, k)

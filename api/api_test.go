@@ -324,7 +324,7 @@ func TestT3T97EveryOperationWhoseBodyCarriesAuthorityIsMarked(t *testing.T) {
 	t.Parallel()
 	doc, schemas := document(t)
 	// A demand is no grant, and a workspace's plan bounds its keys and lifts none beyond its own limits.
-	asks := []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "putPlan"}
+	asks := []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "putPlan"}
 	known := map[string]bool{}
 	for _, o := range operations(doc) {
 		carries := ""

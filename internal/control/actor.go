@@ -60,7 +60,23 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	if err != nil || c.Within == "" {
 		return a, err
 	}
-	return a, s.switchWorkspace(v, a, id.Workspace(c.Within))
+	return a, s.enterNamed(v, a, id.Workspace(c.Within))
+}
+
+// enterNamed enters the workspace that the request names. For a service key, which is in all within its reach, it
+// has to be there.
+func (s *Service) enterNamed(v *store.View, a *actor, ws id.Workspace) error {
+	if _, ok := id.Parse(string(ws)); !ok {
+		return fault.Missing()
+	}
+	if err := s.switchWorkspace(v, a, ws); err != nil || a.service == nil {
+		return err
+	}
+	_, err := v.Workspace(ws)
+	if errors.Is(err, store.ErrNotFound) {
+		return fault.Missing()
+	}
+	return err
 }
 
 // elsewhere tells whether a workspace is another than the one that the request names.

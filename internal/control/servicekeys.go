@@ -190,7 +190,7 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if err != nil {
 			return err
 		}
-		if len(k.Bounds.Beyond(&a.service.Bounds)) > 0 {
+		if len(k.Bounds.Beyond(&a.service.Bounds)) > 0 || a.Within != "" && !slices.Equal(k.Bounds.Workspaces, []id.Workspace{id.Workspace(a.Within)}) {
 			return fault.Missing()
 		}
 		if set := s.declared.Load(); k.FromEnv && set != nil && *set == k.Digest {

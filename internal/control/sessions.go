@@ -266,8 +266,9 @@ func (s *Service) mayEnd(v *store.View, a *actor, in session.Session) error {
 	return err
 }
 
-// EndSessions ends every session of the caller, wherever it is: sign out everywhere. For a service key, user names a person whose
-// sessions end; "" ends those that act as the key itself.
+// EndSessions ends every session of the caller, wherever it is, or in the one workspace that the request names:
+// sign out everywhere. For a service key, user names a person whose sessions end; "" ends those that act as the key
+// itself.
 func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.Session, error) {
 	var ended []id.Session
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -297,7 +298,7 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.
 			return err
 		}
 		for _, in := range all {
-			if in.ServiceKey == "" && !a.reach.Workspace(in.Workspace) {
+			if a.elsewhere(in.Workspace) || in.ServiceKey == "" && !a.reach.Workspace(in.Workspace) {
 				continue
 			}
 			if err := s.end(tx, a, in, "was signed out everywhere"); err != nil {

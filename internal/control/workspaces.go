@@ -123,26 +123,34 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 	var out []account.Workspace
 	var page Page
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
-		if err := s.requireAnywhere(v, a, account.WorkspaceRead); err != nil {
-			return err
+		needed := s.requireAnywhere(v, a, account.WorkspaceRead)
+		if a.Within != "" {
+			needed = s.allowed(a, account.WorkspaceRead)
+		}
+		if needed != nil {
+			return needed
 		}
 		fetch := v.Workspaces
 		switch {
+		case a.Within != "":
+			fetch = func(store.Page) ([]account.Workspace, error) { return oneWorkspace(v, id.Workspace(a.Within)) }
 		case a.person():
 			fetch = func(p store.Page) ([]account.Workspace, error) { return s.workspacesOf(v, a, p) }
 		case a.reach.Workspaces != nil:
 			fetch = func(p store.Page) ([]account.Workspace, error) { return within(v, a, p) }
 		case a.service == nil:
-			fetch = func(store.Page) ([]account.Workspace, error) {
-				ws, err := v.Workspace(a.workspace)
-				return []account.Workspace{ws}, err
-			}
+			fetch = func(store.Page) ([]account.Workspace, error) { return oneWorkspace(v, a.workspace) }
 		}
 		var err error
 		out, page, err = paged(s, "workspaces", in, func(w account.Workspace) string { return string(w.ID) }, fetch)
 		return err
 	})
 	return out, page, storageFault(err)
+}
+
+func oneWorkspace(v *store.View, name id.Workspace) ([]account.Workspace, error) {
+	ws, err := v.Workspace(name)
+	return []account.Workspace{ws}, err
 }
 
 // GetWorkspace shows one workspace: a person's own whatever their role is.

@@ -151,7 +151,12 @@ func (a *api) rotateSelf(x *exchange, in wire.RotateAPIKey) (wire.RotatedAPIKey,
 	return wire.RotatedAPIKey{APIKey: shown, Key: value, Revocation: x.revocation(nil)}, nil
 }
 
-func (a *api) listPermissions(*exchange) (wire.PermissionList, error) {
+func (a *api) listPermissions(x *exchange) (wire.PermissionList, error) {
+	if x.caller.Within != "" {
+		if err := a.Control.Stands(x.ctx(), x.caller); err != nil {
+			return wire.PermissionList{}, err
+		}
+	}
 	return wire.PermissionList{Permissions: mapped(a.Catalogue.Entries(), func(e perm.Entry) wire.Permission {
 		return wire.Permission{Name: e.Name(), Resource: e.Resource, Action: e.Action, Description: e.Description}
 	})}, nil

@@ -88,9 +88,10 @@ func madeAt(k id.Key) int64 {
 	return int64(binary.BigEndian.Uint64(u[:8])>>16) / 1000
 }
 
-// revoke answers RFC 7009: also for a token that is none, since then there is nothing left to do.
+// revoke answers RFC 7009: also for a token that is none, since then there is nothing left to do. A key of another
+// environment or workspace than the form demands is none.
 func (a *api) revoke(x *exchange) error {
-	form, wrong, err := x.form()
+	form, wrong, err := x.form("workspaceId")
 	if err != nil {
 		return err
 	}
@@ -98,15 +99,19 @@ func (a *api) revoke(x *exchange) error {
 	if token == "" && wrong == "" {
 		wrong = "token must be given"
 	}
+	var demand account.Reach
+	if wrong == "" {
+		demand, wrong = formWhere(form)
+	}
 	if wrong != "" {
 		return x.refuseForm(wrong)
 	}
 	var v verify.Verdict
 	by := a.Engine.Holder(token, &v)
-	switch v.Code {
-	case verify.Unavailable:
+	switch {
+	case v.Code == verify.Unavailable:
 		return unavailable()
-	case verify.Valid:
+	case v.Code == verify.Valid && demand.Covers(v.Key.Workspace, v.Key.Environment):
 		err = a.Control.RevokeByValue(x.ctx(), x.caller, v.Key.ID(), by, a.Engine.Rehashed(token, &v.Key))
 	default:
 		err = a.Control.RevokeNothing(x.ctx(), x.caller)

@@ -48,10 +48,11 @@ func (a *api) routes() []route {
 	return all
 }
 
-// installations are the operations on what belongs to no workspace. Every other one takes workspaceId, also beside an id: it must then be the
+// installations are the operations on what belongs to no workspace, and those that take workspaceId as a demand in
+// their body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the
 // object's.
-var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "listPermissions", "createWorkspace", "listWorkspaces",
-	"getUsage", "listNodes", "endSessions", "createServiceKey", "listServiceKeys", "deleteServiceKey"}
+var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listNodes",
+	"createServiceKey", "listServiceKeys"}
 
 var (
 	paging          = []string{"limit", "cursor"}
