@@ -28,6 +28,8 @@ type ImportKey struct {
 	Generate bool `json:"generate,omitzero"`
 	// MaskedKey is how a key brought by its digest is shown: at most 8 characters, an ellipsis and 4 more.
 	MaskedKey string `json:"maskedKey,omitzero"`
+	// WorkspaceID may repeat the request's, and must then be the same.
+	WorkspaceID string `json:"workspaceId,omitzero"`
 	// Rehash puts our own digest in the place of a brought one soon after the value is first used.
 	Rehash bool `json:"rehash,omitzero"`
 }

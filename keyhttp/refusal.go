@@ -29,7 +29,7 @@ type refusal struct {
 }
 
 var unavailable = refusal{status: http.StatusServiceUnavailable, code: keyward.CodeUnavailable, retryAfter: time.Second,
-	message: "whether the key is good cannot be told now"}
+	message: "this cannot be answered now; ask again shortly"}
 
 func invalid(field, message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: keyward.CodeInvalidRequest, message: field + ": " + message,
@@ -44,18 +44,21 @@ func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
 			message: "this key may not be used from this address",
 			details: []keyward.Detail{{Field: "allowedIps", Message: "do not hold the address of the request"}}}
 	case keyward.VerdictInsufficientPermissions:
-		out := refusal{status: http.StatusForbidden, code: codeDenied, message: "this needs a permission that the key does not hold",
+		out := refusal{status: http.StatusForbidden, code: codeDenied, message: "the key lacks a permission",
 			challenge: `Bearer error="insufficient_scope", scope="` + strings.Join(slices.Concat(rule.All, rule.Any), " ") + `"`}
 		for _, p := range v.MissingPermissions {
 			out.details = append(out.details, keyward.Detail{Field: "permissions", Message: p})
 		}
 		return out
-	case keyward.VerdictRateLimited, keyward.VerdictQuotaExceeded:
-		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the key has used up its limit",
+	case keyward.VerdictRateLimited:
+		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the key's limit per minute is used up",
+			retryAfter: untilReset(v, now)}
+	case keyward.VerdictQuotaExceeded:
+		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the key's limit per day is used up",
 			retryAfter: untilReset(v, now)}
 	case keyward.VerdictMalformed, keyward.VerdictNotFound, keyward.VerdictDisabled, keyward.VerdictExpired:
 		return refusal{status: http.StatusUnauthorized, code: codeUnauthenticated, challenge: `Bearer error="invalid_token"`,
-			message: "the key is not valid"}
+			message: "the credential is not valid"}
 	}
 	return unavailable // a code of a later release
 }

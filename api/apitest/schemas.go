@@ -96,3 +96,12 @@ func members(v any) map[string]any {
 	object, _ := v.(map[string]any)
 	return object
 }
+
+// Resolve gives the pointer to which a pointer leads once every $ref on the way is followed.
+func (s *Schemas) Resolve(at string) string {
+	done := ""
+	for part := range strings.SplitSeq(strings.TrimPrefix(at, "/"), "/") {
+		done = s.follow(done + "/" + part)
+	}
+	return done
+}

@@ -13,6 +13,7 @@ var keyward = archtest.House{
 		{Path: "internal/id", Level: archtest.Values},
 		{Path: "internal/perm", Level: archtest.Values},
 		{Path: "internal/fault", Level: archtest.Values},
+		{Path: "internal/verdict", Level: archtest.Values, May: []string{"internal/fault"}},
 		{Path: "internal/accesslog", Level: archtest.Values},
 		{Path: "internal/text", Level: archtest.Values, May: []string{
 			"golang.org/x/text/cases", "golang.org/x/text/unicode/norm",
@@ -34,7 +35,7 @@ var keyward = archtest.House{
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
 			"internal/ratelimit", "pgregory.net/rapid",
 		}},
-		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id"}},
+		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id", "internal/verdict"}},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
@@ -82,6 +83,7 @@ var keyward = archtest.House{
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/clock", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
+			"internal/verdict",
 		}},
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
 			"internal/id", "internal/store", "internal/usage", "internal/verify",

@@ -52,7 +52,7 @@ func TestUsageOfAPageOfKeysIsWhatTheCallerSeesOfIt(t *testing.T) {
 	must(t, k.db.Count(ctx, func(c *store.Counting) error {
 		for _, key := range []control.Revealed{mine, others} {
 			err := c.AddUsage(&store.UsageRow{Grain: usage.Hour, Start: usage.Hour.Start(now.UnixMilli()), Of: store.UsageOf(key.Key.ID),
-				Counts: usage.Counts{usage.Expired: 2}})
+				Counts: usage.Counts{2: 2} /* EXPIRED */})
 			if err != nil {
 				return err
 			}

@@ -117,27 +117,11 @@ func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Er
 
 // refusal says why a verdict lets nobody pass; nil for one that does. It tells a stranger nothing of a key but that it is not good.
 func (g *Gate) refusal(d *Decision) *fault.Error {
-	switch d.Verdict.Code {
-	case verify.Valid:
+	f := d.Verdict.Code.Refusal()
+	if f == nil {
 		return nil
-	case verify.Unavailable:
-		return fault.New(fault.Unavailable, "this cannot be answered now; ask again shortly")
-	case verify.IPForbidden:
-		return fault.New(fault.PermissionDenied, "this key may not be used from this address",
-			fault.Detail{Field: "allowedIps", Message: "do not hold the address of the request"})
-	case verify.InsufficientPermissions:
-		return g.lacking(d.Verdict.Missing)
-	case verify.RateLimited:
-		return fault.New(fault.RateLimited, "the key's limit per minute is spent")
-	case verify.QuotaExceeded:
-		return fault.New(fault.RateLimited, "the key's limit per day is spent")
 	}
-	return fault.New(fault.Unauthenticated, "the credential is not valid")
-}
-
-func (g *Gate) lacking(missing perm.Set) *fault.Error {
-	f := fault.New(fault.PermissionDenied, "the key lacks a permission")
-	for _, name := range g.Catalogue.Names(missing) {
+	for _, name := range g.Catalogue.Names(d.Verdict.Missing) {
 		f.Details = append(f.Details, fault.Detail{Field: "permissions", Message: name})
 	}
 	return f

@@ -44,15 +44,10 @@ func (x *exchange) authenticate() error {
 	case verify.Valid, verify.RateLimited, verify.QuotaExceeded:
 		x.identify(&p)
 		return x.meter(code, &p)
-	case verify.Unavailable:
-		return unavailable()
-	case verify.IPForbidden:
-		return fault.New(fault.PermissionDenied, "this key may not be used from this address",
-			fault.Detail{Field: "allowedIps", Message: "do not hold the address of the request"})
 	case verify.Malformed, verify.NotFound:
-		return x.guessed(fault.New(fault.Unauthenticated, "the credential is not valid"))
+		return x.guessed(code.Refusal())
 	}
-	return fault.New(fault.Unauthenticated, "the credential is not valid")
+	return code.Refusal()
 }
 
 // identify notes who calls.
@@ -73,13 +68,9 @@ func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
 	}
 	h, now := x.w.Header(), x.api.Now()
 	httplimit.SetFields(h, &p.Limits, now)
-	switch code {
-	case verify.RateLimited:
+	if f := code.Refusal(); f != nil {
 		httplimit.SetRetryAfter(h, &p.Limits, now)
-		return fault.New(fault.RateLimited, "this key's limit per minute is used up")
-	case verify.QuotaExceeded:
-		httplimit.SetRetryAfter(h, &p.Limits, now)
-		return fault.New(fault.RateLimited, "this key's limit per day is used up")
+		return f
 	}
 	return nil
 }

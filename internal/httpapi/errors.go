@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -20,7 +21,7 @@ func faultOf(err error) *fault.Error {
 
 // unavailable is told where no verdict can be given now. It says nothing of the key.
 func unavailable() *fault.Error {
-	return fault.New(fault.Unavailable, "this cannot be answered now; ask again shortly")
+	return verify.Unavailable.Refusal()
 }
 
 // itemErrors shows what went wrong with single items of a bulk operation.

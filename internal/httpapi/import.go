@@ -18,12 +18,8 @@ func (a *api) importKeys(x *exchange, in wire.ImportAPIKeys) (wire.ImportedAPIKe
 
 func importItem(in wire.ImportAPIKey) control.ImportKey {
 	out := control.ImportKey{
-		CreateKey: createInput(wire.CreateAPIKey{
-			Name: in.Name, UserID: in.UserID, ExpiresAt: in.ExpiresAt, RateLimit: in.RateLimit, Permissions: in.Permissions,
-			Environment: in.Environment, Description: in.Description, Metadata: in.Metadata, AllowedIPs: in.AllowedIPs,
-			WorkspaceID: in.WorkspaceID,
-		}),
-		IsActive: given(in.IsActive), Generate: in.Generate, Masked: given(in.MaskedKey), Rehash: in.Rehash,
+		CreateKey: createInput(in.CreateAPIKey),
+		IsActive:  given(in.IsActive), Generate: in.Generate, Masked: given(in.MaskedKey), Rehash: in.Rehash,
 		TwoDigests: in.SHA256.Set && in.Digest.Set,
 	}
 	switch d := in.Digest.Value; {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
@@ -23,20 +24,25 @@ type UsageRow struct {
 	Counts usage.Counts
 }
 
-const usageColumns = `verified, disabled, expired, ip_forbidden, insufficient, rate_limited, quota_exceeded, not_found, malformed`
+// usageColumns are those of the codes, in their order. Each has a column that adds to what is there.
+var usageColumns, addUsage = func() (string, string) {
+	var columns, added []string
+	for c := range usage.Codes {
+		columns = append(columns, c.Column())
+		added = append(added, c.Column()+" = usage_counts."+c.Column()+" + excluded."+c.Column())
+	}
+	list := strings.Join(columns, ", ")
+	return list, `INSERT INTO usage_counts (grain, start_ms, subject, ` + list + `) VALUES (?, ?, ?, ` + places("?", len(columns)) + `)
+		ON CONFLICT (grain, start_ms, subject) DO UPDATE SET ` + strings.Join(added, ", ")
+}()
 
 // AddUsage adds to the row of a grain of time.
 func (c *Counting) AddUsage(r *UsageRow) error {
-	n := &r.Counts
-	_, err := c.exec(`INSERT INTO usage_counts (grain, start_ms, subject, `+usageColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (grain, start_ms, subject) DO UPDATE SET verified = usage_counts.verified + excluded.verified,
-			disabled = usage_counts.disabled + excluded.disabled, expired = usage_counts.expired + excluded.expired,
-			ip_forbidden = usage_counts.ip_forbidden + excluded.ip_forbidden, insufficient = usage_counts.insufficient + excluded.insufficient,
-			rate_limited = usage_counts.rate_limited + excluded.rate_limited, quota_exceeded = usage_counts.quota_exceeded + excluded.quota_exceeded,
-			not_found = usage_counts.not_found + excluded.not_found, malformed = usage_counts.malformed + excluded.malformed`,
-		int64(r.Grain), r.Start, string(r.Of), n[usage.Verified], n[usage.Disabled], n[usage.Expired], n[usage.IPForbidden],
-		n[usage.InsufficientPermissions], n[usage.RateLimited], n[usage.QuotaExceeded], n[usage.NotFound], n[usage.Malformed])
-	if err != nil {
+	args := []any{int64(r.Grain), r.Start, string(r.Of)}
+	for _, n := range r.Counts {
+		args = append(args, n)
+	}
+	if _, err := c.exec(addUsage, args...); err != nil {
 		return fmt.Errorf("add usage: %w", err)
 	}
 	return nil
@@ -82,9 +88,11 @@ func (v *View) Usage(of UsageOf, s *usage.Series) error {
 }
 
 func scanUsage(r Rows) (b usage.Bucket, err error) {
-	n := &b.Counts
-	err = r.Scan(&b.Start, &n[usage.Verified], &n[usage.Disabled], &n[usage.Expired], &n[usage.IPForbidden],
-		&n[usage.InsufficientPermissions], &n[usage.RateLimited], &n[usage.QuotaExceeded], &n[usage.NotFound], &n[usage.Malformed])
+	into := []any{&b.Start}
+	for i := range b.Counts {
+		into = append(into, &b.Counts[i])
+	}
+	err = r.Scan(into...)
 	return b, err
 }
 

@@ -69,7 +69,7 @@ func (t *Tally) Record(at int64, v *verify.Verdict) {
 	case verify.NotFound:
 		t.sheet.AddUnknown(usage.NotFound, at)
 	default:
-		if code, ok := usage.CodeOf(string(v.Code)); ok {
+		if code, ok := usage.CodeOf(v.Code); ok {
 			t.sheet.Add(v.Key.UUID, v.Key.Workspace, code, at)
 		}
 	}

@@ -30,6 +30,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// rateLimited is a code by its place in verdict.Counted.
+const rateLimited = usage.Code(5)
+
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // gate is a driver whose writing can be stopped.
@@ -170,14 +173,14 @@ func TestAUseIsSeenOnceBeforeAndAfterItIsWritten(t *testing.T) {
 	b.use(k, verify.NotFound, noon)
 	b.use(k, verify.Unavailable, noon)
 	for _, when := range []string{"before", "after", "after a second writing"} {
-		own := usage.Counts{usage.Verified: 2, usage.RateLimited: 1}
+		own := usage.Counts{usage.Verified: 2, rateLimited: 1}
 		if got := b.count(of(k)); got != own {
 			t.Errorf("%s: the key has %v", when, got)
 		}
 		if got := b.count(store.UsageOf(b.ws)); got != own {
 			t.Errorf("%s: the workspace has %v", when, got)
 		}
-		if got := b.count(store.AllUsage); (got != usage.Counts{usage.Verified: 2, usage.RateLimited: 1, usage.NotFound: 1, usage.Malformed: 1}) {
+		if got := b.count(store.AllUsage); (got != usage.Counts{usage.Verified: 2, rateLimited: 1, usage.NotFound: 1, usage.Malformed: 1}) {
 			t.Errorf("%s: all is %v", when, got)
 		}
 		b.flush()

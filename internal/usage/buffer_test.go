@@ -17,6 +17,12 @@ import (
 
 const noon = int64(1_795_521_600_000) // 2026-11-24T12:00:00Z
 
+// Two codes by their places in verdict.Counted.
+const (
+	disabled = usage.Code(1)
+	expired  = usage.Code(2)
+)
+
 func key(n int) (k usage.ID) {
 	binary.LittleEndian.PutUint64(k[:8], uint64(n)+1)
 	binary.LittleEndian.PutUint64(k[8:], (uint64(n)+1)*0x9e3779b97f4a7c15)
@@ -61,15 +67,15 @@ func TestWhatWasNotedIsThereAtOnceAndUntilItIsSettled(t *testing.T) {
 	s := usage.NewBuffer(1 << 16)
 	home, ws := place(0)
 	s.Add(key(1), ws, usage.Verified, noon+1500)
-	s.Add(key(1), ws, usage.Expired, noon+2500)
+	s.Add(key(1), ws, expired, noon+2500)
 	s.Add(key(1), ws, usage.Verified, noon+61_000)
-	s.Add(key(2), ws, usage.Disabled, noon)
+	s.Add(key(2), ws, disabled, noon)
 	s.AddUnknown(usage.Malformed, noon+3)
 	s.AddUnknown(usage.NotFound, noon+4)
 	look := func(when string, left int64) {
 		t.Helper()
 		one := series(t, noon, noon+120_000, func(x *usage.Series) { s.Key(key(1), x) })
-		if left > 0 && (one.Buckets[0].Counts != usage.Counts{usage.Verified: 1, usage.Expired: 1} || one.Buckets[1].Counts[usage.Verified] != 1) {
+		if left > 0 && (one.Buckets[0].Counts != usage.Counts{usage.Verified: 1, expired: 1} || one.Buckets[1].Counts[usage.Verified] != 1) {
 			t.Errorf("%s: the key: %v", when, one.Buckets)
 		}
 		within := series(t, noon, noon+120_000, func(x *usage.Series) { s.Workspace(home, x) }).Total()

@@ -3,36 +3,37 @@
 // they are kept (store), when they are written there (tally), nor who may see them (control).
 package usage
 
-import "time"
+import (
+	"time"
 
-// Code is the outcome of a verification as it is counted. Its number is stored nowhere.
-type Code uint8
-
-// The outcomes. NotFound and Malformed have no key, and so no workspace: they are counted for the installation alone.
-const (
-	Verified Code = iota
-	Disabled
-	Expired
-	IPForbidden
-	InsufficientPermissions
-	RateLimited
-	QuotaExceeded
-	NotFound
-	Malformed
-	Codes // how many there are
+	"github.com/keyward/keyward/internal/verdict"
 )
 
-var names = [Codes]string{"VALID", "DISABLED", "EXPIRED", "IP_FORBIDDEN", "INSUFFICIENT_PERMISSIONS", "RATE_LIMITED",
-	"QUOTA_EXCEEDED", "NOT_FOUND", "MALFORMED"}
+// Code is the outcome of a verification as it is counted: its place in verdict.Counted. Its number is stored nowhere.
+type Code uint8
+
+// Codes is how many outcomes are counted.
+const Codes = Code(len(verdict.Counted))
+
+// The outcomes that are counted in a way of their own. NotFound and Malformed have no key, and so no workspace: they are counted for the
+// installation alone.
+const (
+	Verified  Code = 0
+	NotFound       = Codes - 2
+	Malformed      = Codes - 1
+)
 
 // String is the code's word in the wire contract.
-func (c Code) String() string { return names[c] }
+func (c Code) String() string { return string(verdict.Counted[c].Code) }
 
-// CodeOf finds a code by its word. What says nothing of a key, such as UNAVAILABLE, is none.
-func CodeOf(word string) (Code, bool) {
-	for c, name := range names {
-		if name == word {
-			return Code(c), true
+// Column is the column of usage_counts in which the code is counted.
+func (c Code) Column() string { return verdict.Counted[c].Column }
+
+// CodeOf finds a code by its word. A word that says nothing of a key, such as UNAVAILABLE, is none.
+func CodeOf(word verdict.Code) (Code, bool) {
+	for c := range Codes {
+		if verdict.Counted[c].Code == word {
+			return c, true
 		}
 	}
 	return 0, false

@@ -3,6 +3,7 @@ package verify
 import (
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/verdict"
 )
 
 // Simulate answers q for a key that is known by its digest instead of its value, as if it were presented now. It spends and records
@@ -38,8 +39,8 @@ type Step struct {
 	Passed  bool
 }
 
-// order is the one in which decide asks.
-var order = []Code{NotFound, Disabled, Expired, IPForbidden, InsufficientPermissions, RateLimited, QuotaExceeded}
+// order is the one in which decide asks of a well-formed key.
+var order = append([]Code{NotFound}, verdict.Refusals()...)
 
 // Steps says how a verdict about a well-formed key came about: the questions up to the one that refused it, and those that were
 // not asked any more.

@@ -12,23 +12,24 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/verdict"
 )
 
-// Code is the outcome of a verification, a word of the wire contract.
-type Code string
+// Code is the outcome of a verification. Package verdict has the list.
+type Code = verdict.Code
 
-// The codes, in the order in which they are checked: the first that applies is the answer.
+// The codes, as package verdict has them.
 const (
-	Malformed               Code = "MALFORMED"
-	Unavailable             Code = "UNAVAILABLE" // nothing can be said now: 503, or the word of one item of a batch; nothing was spent
-	NotFound                Code = "NOT_FOUND"
-	Disabled                Code = "DISABLED"
-	Expired                 Code = "EXPIRED"
-	IPForbidden             Code = "IP_FORBIDDEN"
-	InsufficientPermissions Code = "INSUFFICIENT_PERMISSIONS"
-	RateLimited             Code = "RATE_LIMITED"   // the minute
-	QuotaExceeded           Code = "QUOTA_EXCEEDED" // the day
-	Valid                   Code = "VALID"
+	Malformed               = verdict.Malformed
+	Unavailable             = verdict.Unavailable
+	NotFound                = verdict.NotFound
+	Disabled                = verdict.Disabled
+	Expired                 = verdict.Expired
+	IPForbidden             = verdict.IPForbidden
+	InsufficientPermissions = verdict.InsufficientPermissions
+	RateLimited             = verdict.RateLimited
+	QuotaExceeded           = verdict.QuotaExceeded
+	Valid                   = verdict.Valid
 )
 
 // Question is what somebody wants to know of a presented key.

@@ -10,22 +10,13 @@ type ImportAPIKeys struct {
 
 // ImportAPIKey is one key to take in: as in a creation, and where SHA256 or Digest is given, under the value that people hold already.
 type ImportAPIKey struct {
-	Name        string                                 `json:"name"`
-	UserID      string                                 `json:"userId"`
-	ExpiresAt   strictjson.Nullable[string]            `json:"expiresAt"`
-	RateLimit   strictjson.Nullable[RateLimitInput]    `json:"rateLimit"`
-	Permissions strictjson.Optional[[]string]          `json:"permissions"`
-	Environment strictjson.Optional[string]            `json:"environment"`
-	Description strictjson.Nullable[string]            `json:"description"`
-	Metadata    strictjson.Optional[strictjson.Object] `json:"metadata"`
-	AllowedIPs  strictjson.Optional[[]string]          `json:"allowedIps"`
-	IsActive    strictjson.Optional[bool]              `json:"isActive"`
-	WorkspaceID ID                                     `json:"workspaceId"`
-	SHA256      strictjson.Optional[string]            `json:"sha256"`
-	Digest      strictjson.Optional[ImportDigest]      `json:"digest"`
-	Generate    bool                                   `json:"generate"`
-	MaskedKey   strictjson.Optional[string]            `json:"maskedKey"`
-	Rehash      bool                                   `json:"rehash"`
+	CreateAPIKey
+	IsActive  strictjson.Optional[bool]         `json:"isActive"`
+	SHA256    strictjson.Optional[string]       `json:"sha256"`
+	Digest    strictjson.Optional[ImportDigest] `json:"digest"`
+	Generate  bool                              `json:"generate"`
+	MaskedKey strictjson.Optional[string]       `json:"maskedKey"`
+	Rehash    bool                              `json:"rehash"`
 }
 
 // ImportDigest is a digest as another system keeps it.
