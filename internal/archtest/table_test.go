@@ -108,7 +108,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/gateway", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/canonpath", "internal/fault", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes",
-			"internal/verify", "internal/wire",
+			"internal/session", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/verifycodec", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/fault", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/session"
 )
 
 // denyStatus is the only status to which refusals can be turned: that which nginx's auth_request passes on beside 401.
@@ -144,13 +146,18 @@ func KeyInURL(field string) *fault.Error {
 	return fault.Invalid(field, "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header")
 }
 
-// lookalike finds what is one of this installation's keys, or is meant to be one, in the URL of a request that is not ours.
+// lookalike finds one of this installation's credentials (a key, a service key, a session's token, a sign-in code), whole or cut short, in
+// the URL of a request that is not ours.
 type lookalike struct{ keys *keyfmt.Finder }
+
+var signedIn = regexp.MustCompile(session.Pattern)
 
 func newLookalike(f keyfmt.Format) lookalike { return lookalike{f.Finder(9)} }
 
-// like costs a search for the prefix where there is none.
-func (l lookalike) like(s string) bool { return l.keys.In(s) }
+// like costs a search for each prefix where there is none.
+func (l lookalike) like(s string) bool {
+	return l.keys.In(s) || strings.Contains(s, session.Begin) && signedIn.MatchString(s)
+}
 
 func (l lookalike) inPath(path string) bool { return l.like(canonpath.Decode(path)) }
 

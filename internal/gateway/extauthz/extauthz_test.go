@@ -275,6 +275,34 @@ func TestT62TheAddressIsThatOfWhoeverCameToEnvoy(t *testing.T) {
 	}
 }
 
+// T17, T18: Envoy tells the path with its query, and its configuration the demand. A credential in either is refused, and not repeated.
+func TestT17T18ACredentialInThePathThatEnvoyTellsIsRefused(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	for what, value := range map[string]string{
+		"an API key":        h.key,
+		"a service key":     h.server.RootKey,
+		"a session's token": "keyward_session_" + strings.Repeat("b", 43),
+		"a sign-in code":    "keyward_link_" + strings.Repeat("c", 43),
+	} {
+		for _, in := range []string{value, strings.ReplaceAll(value, "_", "%5F")} {
+			for _, path := range []string{"/v1/calls/1?next=" + in, "/v1/calls/1?" + in, "/v1/calls/" + in, "/status?a=" + in} {
+				r := h.ask(h.question("GET", path, bearer(h.key)))
+				h.refused(r, codes.InvalidArgument, http.StatusBadRequest, "invalid_request")
+				if body := value[len(value)-20:]; strings.Contains(r.String(), body) {
+					t.Errorf("%s is repeated: %s", what, r)
+				}
+			}
+			r := h.ask(h.question("GET", "/v1/calls/1", bearer(h.key), func(a *authv3.AttributeContext) {
+				a.ContextExtensions = map[string]string{"permission": in}
+			}))
+			if body := value[len(value)-20:]; r.GetStatus().GetCode() == 0 || strings.Contains(r.String(), body) {
+				t.Errorf("%s in the configuration: %s", what, r)
+			}
+		}
+	}
+}
+
 func TestEnvoysConfigurationMayNameThePermissions(t *testing.T) {
 	t.Parallel()
 	h := open(t)
