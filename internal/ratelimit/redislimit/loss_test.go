@@ -282,7 +282,8 @@ func TestWhatIsAdmittedWhileRedisIsFrozenIsChargedAfterwardsT88(t *testing.T) {
 		in.take(0, 1, limit, 1)
 		in.take(1, 1, limit, 1)
 	}
-	if most := in.got.most(1); most != limit {
+	const givenUp = 2 // questions before Redis counted as away; each was answered to nobody, and may have charged
+	if most := in.got.most(1); most > limit || most < limit-givenUp {
 		t.Errorf("%d admitted within a minute, want %d", most, limit)
 	}
 }

@@ -48,7 +48,7 @@ type Options struct {
 	// two numbers counts: a node that starts while Redis is away must not take its share for the whole.
 	Known   func() int64
 	Now     func() time.Time // with a monotonic part, as time.Now has
-	Timeout time.Duration    // for one question; 0 is 250 ms
+	Timeout time.Duration    // for a question, while nothing else is answered either; 0 is 250 ms
 	Watch   time.Duration    // between two looks at Redis as a whole; 0 is 250 ms
 	Prefix  string           // of every key in Redis; "" is "keyward:"
 	Logger  *slog.Logger
@@ -110,8 +110,8 @@ func New(o Options) *Limiter {
 	ctx, end := context.WithCancel(context.Background())
 	l.end = end
 	l.look(ctx)
-	l.tasks.Go(func() { l.every(ctx, o.Watch, l.look) })
-	l.tasks.Go(func() { l.every(ctx, sweepEvery, l.sweep) })
+	l.tasks.Go(func() { l.every(ctx, o.Watch, l.watch.ring, l.look) })
+	l.tasks.Go(func() { l.every(ctx, sweepEvery, nil, l.sweep) })
 	return l
 }
 
@@ -131,7 +131,8 @@ func (l *Limiter) Close() {
 	}
 }
 
-func (l *Limiter) every(ctx context.Context, interval time.Duration, task func(context.Context)) {
+// every runs a task at intervals, and at each ring.
+func (l *Limiter) every(ctx context.Context, interval time.Duration, ring <-chan struct{}, task func(context.Context)) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
@@ -139,8 +140,9 @@ func (l *Limiter) every(ctx context.Context, interval time.Duration, task func(c
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			task(ctx)
+		case <-ring:
 		}
+		task(ctx)
 	}
 }
 

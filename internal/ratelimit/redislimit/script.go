@@ -70,8 +70,6 @@ func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, e
 	for _, g := range q.settle {
 		args = append(args, number(g.second), number(g.left))
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
 	r, err := l.scripts.take.Exec(ctx, l.client, keys, args).AsIntSlice()
 	if err != nil {
 		return a, fmt.Errorf("ask Redis for a share: %w", err)
@@ -104,8 +102,6 @@ func (l *Limiter) restore(ctx context.Context, key [16]byte, owed []owing) error
 	for _, o := range owed {
 		args = append(args, number(o.ago), number(o.units))
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
 	if err := l.scripts.restore.Exec(ctx, l.client, []string{l.key(key)}, args).Error(); err != nil {
 		return fmt.Errorf("charge in Redis what was admitted without it: %w", err)
 	}

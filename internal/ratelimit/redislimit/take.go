@@ -31,6 +31,8 @@ type turn struct {
 	peek  bool
 	quick bool // answer WouldWait rather than wait for Redis
 	w     *ratelimit.Window
+
+	unanswered int // questions
 }
 
 func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w *ratelimit.Window) (ratelimit.Outcome, int64) {
@@ -41,8 +43,8 @@ func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w 
 	return t.run()
 }
 
-// run decides. It asks a few times at most, where what Redis is changes meanwhile; it waits for questions of others on the same key as often
-// as one is under way when its turn comes: whoever goes on without an answer while Redis gives answers admits too much.
+// run decides. It asks at most 8 times, where Redis has become another or did not answer. If a question about the same key is under way,
+// it waits for that answer: deciding without one while Redis gives answers would admit too much.
 func (t *turn) run() (ratelimit.Outcome, int64) {
 	const most = 8
 	for tries := 0; tries < most; {
@@ -119,7 +121,11 @@ func (t *turn) question(now int64) (o ratelimit.Outcome, retry int64, ok bool) {
 	s.flight = done
 	s.mu.Unlock()
 	t.l.counts.questions.Add(1)
-	a, err := t.l.ask(context.Background(), t.key, q)
+	var a answered
+	err := t.l.attempt(s.epoch, func(ctx context.Context) (err error) {
+		a, err = t.l.ask(ctx, t.key, q)
+		return err
+	})
 	s.mu.Lock()
 	s.flight = nil
 	close(done)
@@ -199,13 +205,16 @@ func (t *turn) ahead(now int64) {
 	s.flight = done
 	l.tasks.Go(func() {
 		l.counts.questions.Add(1)
-		a, err := l.ask(context.Background(), key, q)
+		var a answered
+		err := l.attempt(count, func(ctx context.Context) (err error) {
+			a, err = l.ask(ctx, key, q)
+			return err
+		})
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.flight = nil
 		close(done)
 		if err != nil {
-			l.note(err)
 			return
 		}
 		s.charged, s.reset = a.charged, a.reset
@@ -215,22 +224,17 @@ func (t *turn) ahead(now int64) {
 	})
 }
 
-// failed goes on without Redis, or with what it has become.
-func (t *turn) failed(err error) (ratelimit.Outcome, int64, bool) {
-	t.l.note(err)
-	return 0, 0, false
-}
-
-// note counts a failure, and looks at what is wrong before anybody else asks.
-func (l *Limiter) note(err error) {
-	l.counts.failures.Add(1)
+// failed has run try again: by then Redis is another, or down, or was silent for a moment. Where a question was answered with an error, or
+// a second one had no answer, this key goes on without Redis.
+func (t *turn) failed(err error) (o ratelimit.Outcome, retry int64, decided bool) {
 	if !errors.Is(err, errOtherEpoch) {
-		if !l.watch.down.Swap(true) {
-			l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
-		}
-		return
+		t.unanswered++
 	}
-	l.look(context.Background())
+	if !errors.Is(err, errAlone) && t.unanswered < 2 {
+		return 0, 0, false
+	}
+	o, retry = t.alone(t.l.mono())
+	return o, retry, true
 }
 
 // pay charges in Redis what was admitted of this key without it, and drops leases of an earlier epoch. What Redis has lost needs no
@@ -247,7 +251,7 @@ func (t *turn) pay(now int64) error {
 	done := make(chan struct{})
 	s.flight = done
 	s.mu.Unlock()
-	err := t.l.restore(context.Background(), t.key, owed)
+	err := t.l.attempt(s.epoch, func(ctx context.Context) error { return t.l.restore(ctx, t.key, owed) })
 	s.mu.Lock()
 	s.flight = nil
 	close(done)

@@ -29,9 +29,16 @@ type watch struct {
 	told  atomic.Bool // it was said once how Redis is
 	epoch atomic.Pointer[epoch]
 	nodes atomic.Int64
-	cold  atomic.Int64 // monotonic milliseconds until which no node takes more than its share
-	mu    sync.Mutex   // one inspection at a time
-	fewer int64        // monotonic milliseconds since when fewer nodes are counted than nodes says; 0 where they are not
+	cold  atomic.Int64  // monotonic milliseconds until which no node takes more than its share
+	heard atomic.Uint64 // counts answers of any kind
+	doubt atomic.Bool   // a question has failed, and nothing was answered since
+	ring  chan struct{} // has Redis looked at before its time
+
+	mu      sync.Mutex
+	looking chan struct{} // closed when the look that is under way has ended; nil where none is; owned by mu
+
+	// The inspection's own; one at a time.
+	fewer int64 // monotonic milliseconds since when fewer nodes are counted than nodes says; 0 where they are not
 }
 
 // epoch is a stretch of time over which Redis has forgotten nothing.
@@ -44,27 +51,46 @@ func (w *watch) init() {
 	w.down.Store(true)
 	w.epoch.Store(&epoch{})
 	w.nodes.Store(1)
+	w.ring = make(chan struct{}, 1)
 }
 
-// look asks how Redis is, and takes part in the count of nodes.
+// look asks how Redis is, and takes part in the count of nodes. A look that is under way is joined.
 func (l *Limiter) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, max(l.timeout, time.Second))
-	defer cancel()
-	if err := l.inspect(ctx); err != nil {
-		if !l.watch.down.Swap(true) || !l.watch.told.Swap(true) {
-			l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
-		}
+	w := &l.watch
+	w.mu.Lock()
+	if under := w.looking; under != nil {
+		w.mu.Unlock()
+		<-under
 		return
 	}
-	l.watch.told.Store(true)
-	if l.watch.down.Swap(false) {
+	done := make(chan struct{})
+	w.looking = done
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.looking = nil
+		w.mu.Unlock()
+		close(done)
+	}()
+	if err := l.patiently(ctx, max(l.timeout, time.Second), l.inspect); err != nil {
+		l.lost(err)
+		return
+	}
+	l.hear()
+	w.told.Store(true)
+	if w.down.Swap(false) {
 		l.log.Info("Redis answers: minute limits are shared", "nodes", l.nodes())
 	}
 }
 
+// lost has the policy hold until a look finds Redis again.
+func (l *Limiter) lost(err error) {
+	if !l.watch.down.Swap(true) || !l.watch.told.Swap(true) {
+		l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
+	}
+}
+
 func (l *Limiter) inspect(ctx context.Context) error {
-	l.watch.mu.Lock()
-	defer l.watch.mu.Unlock()
 	if l.client == nil {
 		c, err := l.connect()
 		if err != nil {
@@ -137,6 +163,11 @@ func (l *Limiter) count(ctx context.Context) (now int64, err error) {
 		b.Zremrangebyscore().Key(key).Min("-inf").Max("("+oldest).Build(),
 		b.Zcard().Key(key).Build(),
 	)
+	for _, r := range results {
+		if err := r.Error(); err != nil { // also a Redis that takes no writes, of any key
+			return 0, fmt.Errorf("count the nodes: %w", err)
+		}
+	}
 	n, err := results[2].AsInt64()
 	if err != nil {
 		return 0, fmt.Errorf("count the nodes: %w", err)
