@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/keyward/keyward"
 )
@@ -14,7 +15,8 @@ type nodesCmd struct {
 
 func (nodesCmd) Help() string {
 	return `Shows how far each process that serves the installation has come, and which have fallen silent: a fenced node answers no
-verification. Needs a service key with the scope manage. With SQLite there is one node.
+verification. Under NOTES stand settings that a node has otherwise than the one that answered, and a pepper that it lacks. Needs a
+service key with the scope manage. With SQLite there is one node.
 
 Example:
   keyward nodes`
@@ -33,10 +35,10 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return printJSON(a.Out, nodes)
 	}
-	t := newTable("ADDRESS", "STATE", "REVISION", "BEHIND", "CLOCK", "VERSION", "LAST SEEN", "ID")
+	t := newTable("ADDRESS", "STATE", "REVISION", "BEHIND", "CLOCK", "VERSION", "LAST SEEN", "ID", "NOTES")
 	for _, n := range nodes {
 		t.row(nodeAddress(n), n.State, strconv.FormatInt(n.Revision, 10), strconv.FormatInt(n.Behind, 10),
-			fmt.Sprintf("%+d ms", n.ClockSkewMS), n.Version, moment(&n.LastSeenAt), n.ID)
+			fmt.Sprintf("%+d ms", n.ClockSkewMS), n.Version, moment(&n.LastSeenAt), n.ID, nodeNotes(&n))
 	}
 	t.print(a.Out)
 	return nil
@@ -48,4 +50,17 @@ func nodeAddress(n keyward.Node) string {
 		return n.Address + " (answered)"
 	}
 	return n.Address
+}
+
+// nodeNotes says what an operator has to put right.
+func nodeNotes(n *keyward.Node) string {
+	var notes []string
+	if n.Lacks != nil {
+		notes = append(notes, "lacks the pepper "+*n.Lacks)
+	}
+	names := map[string]string{keyward.NodeRootKey: "root key", keyward.NodeCatalogue: "catalogue", keyward.NodePepper: "pepper"}
+	for _, setting := range n.Differs {
+		notes = append(notes, "another "+names[setting])
+	}
+	return strings.Join(notes, ", ")
 }

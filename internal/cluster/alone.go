@@ -13,6 +13,7 @@ type Alone struct {
 	ID, Address, Version string
 	Started              time.Time
 	Limit                time.Duration
+	Alike                store.Alike
 	Now                  func() time.Time
 	Replica              func() *replica.Replica
 }
@@ -30,5 +31,5 @@ func (a *Alone) Members(context.Context) ([]Member, error) {
 		state = store.NodeLoading
 	}
 	return []Member{{Self: true, Node: store.Node{ID: a.ID, Address: a.Address, Version: a.Version, State: state, Limit: a.Limit,
-		Applied: r.Revision(), Started: a.Started, Seen: a.Now()}}}, nil
+		Applied: r.Revision(), Started: a.Started, Seen: a.Now(), Alike: a.Alike}}}, nil
 }

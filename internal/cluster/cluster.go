@@ -31,6 +31,7 @@ type Config struct {
 	ID      string // of this process; another one at every start
 	Address string // under which people find it
 	Version string
+	Alike   store.Alike      // what the others are to have as well
 	Limit   time.Duration    // how old the copy may be before it is fenced
 	Now     func() time.Time // with a monotonic reading, which the age of the copy is judged by
 	OnSwap  func(*replica.Replica)
@@ -48,10 +49,12 @@ type Node struct {
 	reload  atomic.Bool // the database is another one
 	wakeup  chan struct{}
 	stats   stats
+	heard   atomic.Pointer[[]store.Node] // the live nodes at the last heartbeat
 
 	mu     sync.Mutex // the follower's, which is one at a time
 	cursor store.Cursor
 	beaten time.Time // the start of the last heartbeat that was heard
+	steady time.Time // since when none was missing for longer than the limit
 	told   store.Node
 	news   bool // that the others have not been told
 }
@@ -59,7 +62,6 @@ type Node struct {
 // stats are what metrics look at.
 type stats struct {
 	revision, errors, reloads, rings atomic.Int64
-	live                             atomic.Int64
 	skew                             atomic.Int64 // nanoseconds
 	failing                          atomic.Bool
 }
@@ -80,7 +82,8 @@ func New(c Config) *Node {
 		c.MaxConcurrentLoads = 2
 	}
 	n := &Node{Config: c, wakeup: make(chan struct{}, 1)}
-	n.told = store.Node{ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1}
+	n.told = store.Node{ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1,
+		Alike: c.Alike}
 	n.renew()
 	c.DB.Subscribe(func(changes []feed.Change) { n.Replica().Apply(changes) })
 	c.DB.OnAnotherHistory(func() {

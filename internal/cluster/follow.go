@@ -80,7 +80,10 @@ func (n *Node) beat(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	n.stats.live.Store(live)
+	n.heard.Store(&live)
+	if start.Sub(n.beaten) > n.Limit {
+		n.steady = start
+	}
 	n.beaten, n.news = start, false
 	return nil
 }

@@ -22,7 +22,12 @@ func (n *Node) Stats() Stats {
 }
 
 // Live is how many nodes were there at the last heartbeat, this one among them.
-func (n *Node) Live() int64 { return n.stats.live.Load() }
+func (n *Node) Live() int64 {
+	if heard := n.heard.Load(); heard != nil {
+		return int64(len(*heard))
+	}
+	return 0
+}
 
 // Skew is how far this machine's clock is ahead of the database's, by the last look.
 func (n *Node) Skew() time.Duration { return time.Duration(n.stats.skew.Load()) }

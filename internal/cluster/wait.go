@@ -80,9 +80,10 @@ func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) E
 // Member is a node as the others see it.
 type Member struct {
 	store.Node
-	Self   bool
-	Fenced bool // it has been silent for longer than it may answer
-	Behind int64
+	Self    bool
+	Fenced  bool // it has been silent for longer than it may answer
+	Behind  int64
+	Differs []string // settings in which it is not like the node that tells this; of that node itself, in which another live one is not like it
 }
 
 // Members lists the live nodes, and those that fell silent lately.
@@ -98,5 +99,6 @@ func (n *Node) Members(ctx context.Context) ([]Member, error) {
 			out[i].Behind = head
 		}
 	}
+	n.compareAll(out)
 	return out, nil
 }

@@ -29,7 +29,7 @@ type Service struct {
 	cursors  sealer
 	searches *searches
 	anyone   bool                          // may make workspaces
-	declared atomic.Pointer[keyfmt.Stored] // the root key that the environment sets; zero for none
+	declared atomic.Pointer[keyfmt.Secret] // the root key that the environment sets; zero for none
 }
 
 // Config is what a Service is made of.

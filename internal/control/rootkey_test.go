@@ -28,14 +28,14 @@ func TestTheRootKeyOfTheEnvironmentEndsWithIt(t *testing.T) {
 	ctx := context.Background()
 	k := newKit(t, t.TempDir())
 	t.Cleanup(func() { must(t, k.db.Close()) })
-	start := func(given keyfmt.Secret, alone bool) control.Roots {
+	start := func(given keyfmt.Secret) control.Roots {
 		t.Helper()
-		out, err := k.SetUp(ctx, given, alone)
+		out, err := k.SetUp(ctx, given, 0)
 		must(t, err)
 		return out
 	}
 	first, second := k.secret(t), k.secret(t)
-	if out := start(first, true); !out.Minted.IsZero() || out.Kept != 0 {
+	if out := start(first); !out.Minted.IsZero() || out.Kept != 0 {
 		t.Errorf("the first start: %+v", out)
 	}
 	environment := func() (ids []string) {
@@ -47,18 +47,20 @@ func TestTheRootKeyOfTheEnvironmentEndsWithIt(t *testing.T) {
 		return ids
 	}
 	was := environment()
-	start(first, true)
+	start(first)
 	if again := environment(); len(was) != 1 || len(again) != 1 || again[0] != was[0] {
 		t.Fatalf("the same again: %v, then %v", was, again)
 	}
 	if err := k.DeleteServiceKey(ctx, k.root, was[0]); !fault.Is(err, fault.Conflict) {
 		t.Errorf("deleted while it is set: %v", err)
 	}
-	if out := start(second, false); out.Kept != 1 || len(environment()) != 2 {
-		t.Errorf("beside another node: kept %d of %v", out.Kept, environment())
+	if out := start(second); len(out.Ended) != 1 || out.Ended[0] != was[0] {
+		t.Errorf("another value ended %v, want %v", out.Ended, was)
 	}
-	must(t, k.DeleteServiceKey(ctx, k.root, was[0])) // it is not set here any more
-	start(first, true)
+	if out, err := k.EndRoots(ctx, 0); err != nil || len(out.Ended) != 0 || !out.Minted.IsZero() {
+		t.Errorf("a look with nothing to end: %+v, %v", out, err)
+	}
+	start(first)
 	if now := environment(); len(now) != 1 || now[0] == was[0] {
 		t.Errorf("after another value: %v", now)
 	}
@@ -74,11 +76,11 @@ func TestTheRootKeyOfTheEnvironmentEndsWithIt(t *testing.T) {
 			must(t, k.DeleteServiceKey(ctx, c, string(s.ID)))
 		}
 	}
-	out := start(keyfmt.Secret{}, true)
+	out := start(keyfmt.Secret{})
 	if left := k.rootKeys(t); out.Minted.IsZero() || len(left) != 1 || left[0].FromEnv {
 		t.Errorf("without the variable: minted %v, left %+v", !out.Minted.IsZero(), left)
 	}
-	if out := start(keyfmt.Secret{}, true); !out.Minted.IsZero() {
+	if out := start(keyfmt.Secret{}); !out.Minted.IsZero() {
 		t.Error("a second one is minted")
 	}
 }

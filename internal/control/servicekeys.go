@@ -12,7 +12,6 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -193,7 +192,9 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if len(k.Bounds.Beyond(&a.service.Bounds)) > 0 || a.Within != "" && !slices.Equal(k.Bounds.Workspaces, []id.Workspace{id.Workspace(a.Within)}) {
 			return fault.Missing()
 		}
-		if set := s.declared.Load(); k.FromEnv && set != nil && *set == k.Digest {
+		if set, err := s.isSet(tx, k); err != nil {
+			return err
+		} else if set {
 			return fault.New(fault.Conflict, "this key is set by KEYWARD_ROOT_KEY", fault.Detail{Field: "id", Message: "is the root key of the environment"})
 		}
 		if err := tx.DeleteServiceKey(k.ID); err != nil {
@@ -226,100 +227,4 @@ func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 		}
 		after = string(page[len(page)-1].ID)
 	}
-}
-
-// EnsureRoot sees to it that there is a root key: the one of the environment where it is given. One that the environment set before ends. Where
-// none is left, one is minted, and answered for the one time it is shown.
-func (s *Service) EnsureRoot(ctx context.Context, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
-	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
-		minted, _, err = s.ensureRoot(tx, given, true)
-		return err
-	})
-	return minted, err
-}
-
-// Roots is what a start did about root keys. Each value is shown once.
-type Roots struct {
-	Minted keyfmt.Secret // zero where a root key was there
-	Link   keyfmt.Secret // the code of a one-time link by which an operator signs in as the root, in a new installation
-	Kept   int           // root keys of another KEYWARD_ROOT_KEY that stay, since other nodes are alive
-}
-
-// SetUp is EnsureRoot for the start of a node; alone says that no other node is alive that may set another root key. There is no line in the log
-// for the link but that of the key, which is made with it.
-func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret, alone bool) (out Roots, err error) {
-	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
-		out = Roots{}
-		before, err := tx.ServiceKeys(store.Page{Limit: 1})
-		if err != nil {
-			return err
-		}
-		if out.Minted, out.Kept, err = s.ensureRoot(tx, given, alone); err != nil || len(before) > 0 {
-			return err
-		}
-		roots, err := rootKeys(tx.View)
-		if err != nil {
-			return err
-		}
-		out.Link, err = s.putLink(tx, session.Link{ServiceKey: roots[0].ID})
-		return err
-	})
-	return out, err
-}
-
-func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret, alone bool) (minted keyfmt.Secret, kept int, err error) {
-	self := itself()
-	all := []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot} // the others lie within these
-	var k account.ServiceKey
-	if !given.IsZero() {
-		k = s.serviceKey(tx, given, "root (environment)", all)
-		k.FromEnv = true
-	}
-	s.declared.Store(&k.Digest)
-	there, kept, err := s.endEnvRoots(tx, self, k.Digest, alone)
-	if err != nil {
-		return minted, kept, err
-	}
-	if !given.IsZero() && !there {
-		if err := s.putServiceKey(tx, self, k); err != nil {
-			return minted, kept, err
-		}
-	}
-	roots, err := rootKeys(tx.View)
-	if err != nil || len(roots) > 0 {
-		return minted, kept, err
-	}
-	if minted, err = s.format.Mint(s.rand, keyfmt.Service); err != nil {
-		return minted, kept, err
-	}
-	return minted, kept, s.putServiceKey(tx, self, s.serviceKey(tx, minted, "root", all))
-}
-
-// endEnvRoots ends the root keys of the environment that it does not set any more, unless other nodes may still set them, and tells whether there
-// is a root key of the digest that it does set.
-func (s *Service) endEnvRoots(tx *store.Tx, self *actor, set keyfmt.Stored, alone bool) (there bool, kept int, err error) {
-	roots, err := rootKeys(tx.View)
-	if err != nil {
-		return false, 0, err
-	}
-	for _, r := range roots {
-		switch {
-		case r.Digest == set:
-			there = true
-			continue
-		case !r.FromEnv:
-			continue
-		case !alone:
-			kept++
-			continue
-		}
-		if err := tx.DeleteServiceKey(r.ID); err != nil {
-			return there, kept, err
-		}
-		if err := s.record(tx, self, change{kind: audit.ServiceKeyDeleted, target: string(r.ID),
-			sentence: fmt.Sprintf("service key %q is not set by KEYWARD_ROOT_KEY any more", r.Name), before: serviceKeyFields(r)}); err != nil {
-			return there, kept, err
-		}
-	}
-	return there, kept, nil
 }

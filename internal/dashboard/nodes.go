@@ -21,7 +21,8 @@ type nodeRow struct {
 	ID, Address, Version string
 	State, Tone          string
 	Behind               int64
-	Clock                string // "" where it agrees
+	Clock                string   // "" where it agrees
+	Notes                []string // settings that it has otherwise than the node that shows the page, and a pepper that it lacks
 	Self                 bool
 	Started, Seen        moment
 }
@@ -52,6 +53,7 @@ func (d *Dashboard) nodes(v *request) error {
 			}
 		}
 		row.State, row.Tone = stateOf(&m)
+		row.Notes = notesOf(&m)
 		if m.Fenced {
 			b.Fenced++
 		}
@@ -69,4 +71,22 @@ func stateOf(m *cluster.Member) (word, tone string) {
 		return "Loading", "warn"
 	}
 	return "Ready", "good"
+}
+
+// notesOf says what an operator has to put right.
+func notesOf(m *cluster.Member) (notes []string) {
+	if m.Lacks != "" {
+		notes = append(notes, "lacks the pepper "+m.Lacks)
+	}
+	for _, setting := range m.Differs {
+		switch setting {
+		case cluster.SettingRootKey:
+			notes = append(notes, "another root key")
+		case cluster.SettingCatalogue:
+			notes = append(notes, "another catalogue")
+		case cluster.SettingPepper:
+			notes = append(notes, "another pepper")
+		}
+	}
+	return notes
 }

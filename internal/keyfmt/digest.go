@@ -103,6 +103,19 @@ func (d *Digester) Previous(presented string, try func(Digest) bool) bool {
 	return false
 }
 
+// Made tells whether a digest is that of a value, under any of the peppers that are known here.
+func (d *Digester) Made(s Stored, value string) bool {
+	if s.Pepper == d.current.id {
+		return d.current.digest(value) == s.Sum
+	}
+	for _, p := range d.previous {
+		if p.id == s.Pepper {
+			return p.digest(value) == s.Sum
+		}
+	}
+	return false
+}
+
 // Knows tells whether digests made under the pepper can be recognised.
 func (d *Digester) Knows(p PepperID) bool {
 	if p.IsForeign() {

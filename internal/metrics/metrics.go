@@ -62,6 +62,7 @@ type Gauges struct {
 	FeedLoads       func() float64
 	FeedRings       func() float64
 	ClockSkew       func() time.Duration
+	NodesThatDiffer map[string]func() float64 // by the setting
 	PoolConnections func() float64
 	PoolBusy        func() float64
 	PoolMost        func() float64
@@ -216,6 +217,11 @@ func (m *Metrics) Observe(g Gauges) {
 		seconds(g.ClockBehind))
 	gauge("keyward_clock_provisional_seconds", "By so much the clock has jumped ahead, while that is not trusted yet.", seconds(g.ClockAhead))
 	gauge("keyward_clock_skew_seconds", "By so much this machine's clock is ahead of the database's.", seconds(g.ClockSkew))
+	for setting, f := range g.NodesThatDiffer {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keyward_nodes_that_differ",
+			Help:        "Other live nodes that have another root key, catalogue or pepper than this one.",
+			ConstLabels: prometheus.Labels{"setting": setting}}, f))
+	}
 	gauge("keyward_database_connections", "Open connections to the database.", g.PoolConnections)
 	gauge("keyward_database_connections_busy", "Connections to the database that are in use.", g.PoolBusy)
 	gauge("keyward_database_connections_max", "Connections to the database that may be open.", g.PoolMost)

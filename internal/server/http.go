@@ -153,6 +153,9 @@ func (s *Server) readiness(ctx context.Context) (bool, any) {
 	if state == "ready" && s.db.Full() {
 		facts = map[string]string{"status": "degraded", "storage": "full"}
 	}
+	if note := s.differenceNote(); note != "" {
+		facts["nodes"] = note
+	}
 	if note := s.limitsNote(); note != "" {
 		facts["limits"] = note
 	}

@@ -44,6 +44,7 @@ type driver interface {
 func (s *Server) join(ctx context.Context) error {
 	s.node = cluster.New(cluster.Config{
 		DB: s.db, ID: s.ids.Next(), Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
+		Alike: s.db.Describe(s.cfg.RootKey, s.digester),
 		OnSwap: func(r *replica.Replica) {
 			s.replica.Store(r)
 			if s.engine != nil {
@@ -78,7 +79,7 @@ func (s *Server) nodes() httpapi.Nodes {
 	if s.node != nil {
 		return s.node
 	}
-	return &cluster.Alone{ID: s.ids.Next(), Address: s.URL(), Version: s.opt.Version, Started: s.opt.Now(), Limit: s.cfg.MaxStaleness,
+	return &cluster.Alone{Alike: s.db.Describe(s.cfg.RootKey, s.digester), ID: s.ids.Next(), Address: s.URL(), Version: s.opt.Version, Started: s.opt.Now(), Limit: s.cfg.MaxStaleness,
 		Now: s.opt.Now, Replica: s.replica.Load}
 }
 
@@ -88,6 +89,7 @@ func (s *Server) feedGauges(g *metrics.Gauges) {
 	g.FeedLoads = func() float64 { return float64(s.node.Stats().Loads) }
 	g.FeedRings = func() float64 { return float64(s.node.Stats().Rings) }
 	g.ClockSkew = s.node.Skew
+	g.NodesThatDiffer = s.nodesThatDiffer()
 	g.PoolConnections = func() float64 { return float64(s.db.Pool().Open) }
 	g.PoolBusy = func() float64 { return float64(s.db.Pool().Busy) }
 	g.PoolMost = func() float64 { return float64(s.db.Pool().Most) }

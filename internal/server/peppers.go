@@ -23,28 +23,35 @@ func (s *Server) checkPeppers(ctx context.Context) error {
 
 // lacking is the first pepper, or secret of an import, that the database needs and this process does not have.
 func (s *Server) lacking(used []keyfmt.PepperID) error {
+	switch p := s.lackingPepper(used); {
+	case p == "":
+		return nil
+	case p.Secret() != "" && slices.Contains(s.digester.ImportSecrets(), p.Secret()):
+		return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the secret %s is another one than that of the digests in the database", p.Secret())
+	case p.Secret() != "":
+		return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the database holds imported digests that need the secret %s: add it", p.Secret())
+	case p == keyfmt.NoPepper:
+		return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none")
+	case s.cfg.Pepper.IsZero():
+		return fmt.Errorf("KEYWARD_PEPPER: the database holds keys that were made under a pepper (its identifier is %s): set it", p)
+	default:
+		return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made under another pepper than those given "+
+			"(its identifier is %s): add it", p)
+	}
+}
+
+// lackingPepper names it; "" for none.
+func (s *Server) lackingPepper(used []keyfmt.PepperID) keyfmt.PepperID {
 	for _, p := range used {
 		if s.digester.Knows(p) {
 			continue
 		}
 		if own, ok := p.Own(); ok {
-			p = own
+			return own
 		}
-		switch {
-		case p.Secret() != "" && slices.Contains(s.digester.ImportSecrets(), p.Secret()):
-			return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the secret %s is another one than that of the digests in the database", p.Secret())
-		case p.Secret() != "":
-			return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the database holds imported digests that need the secret %s: add it", p.Secret())
-		case p == keyfmt.NoPepper:
-			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none")
-		case s.cfg.Pepper.IsZero():
-			return fmt.Errorf("KEYWARD_PEPPER: the database holds keys that were made under a pepper (its identifier is %s): set it", p)
-		default:
-			return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made under another pepper than those given "+
-				"(its identifier is %s): add it", p)
-		}
+		return p
 	}
-	return nil
+	return ""
 }
 
 // watchPeppers notices that another node has made keys under a pepper that this one does not have. It would answer that there are no
@@ -59,6 +66,7 @@ func (s *Server) watchPeppers(ctx context.Context) {
 		now = lacking.Error()
 	}
 	s.lack.Store(&now)
+	s.node.Lacks(string(s.lackingPepper(used)))
 	switch {
 	case now == was:
 	case now == "":

@@ -59,6 +59,18 @@ func TestT23APepperIsChangedAcrossTwoNodes(t *testing.T) {
 	if status, body := get(t, leftOut.URL()+"/readyz"); status != 503 || !strings.Contains(body, "KEYWARD_PEPPER_PREVIOUS") {
 		t.Errorf("it answers %d, %s", status, body)
 	}
+	until(t, "another node shows what it lacks", func() bool {
+		nodes, err := cp.ListNodes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			if (n.Lacks != nil) != (n.Address == leftOut.URL()) {
+				return false
+			}
+		}
+		return len(nodes) == 3
+	})
 	if verdictOf(t, ca, before.Key) != "VALID" {
 		t.Error("it refuses a key that it knows")
 	}

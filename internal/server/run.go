@@ -54,6 +54,8 @@ func (s *Server) Run(ctx context.Context) error {
 		tasks.Go(func() { s.every(background, lookEvery, s.learnPrefixes) })
 		s.node.Listens(s.URL())
 		tasks.Go(func() { s.every(background, peppersEvery, s.watchPeppers) })
+		tasks.Go(func() { s.every(background, alikeEvery, s.watchAlike) })
+		tasks.Go(func() { s.every(background, rootsEvery, s.watchRoots) })
 		tasks.Go(func() { s.node.Run(background) })
 	}
 	defer tasks.Wait()

@@ -66,35 +66,37 @@ type Server struct {
 	cfg config.Config
 	opt Options
 
-	log       *slog.Logger
-	lines     *bufferedLog // behind it
-	jsonLines io.Writer    // the same, where they are JSON
-	format    keyfmt.Format
-	digester  *keyfmt.Digester
-	catalogue *perm.Catalogue
-	clock     *clock.Clock
-	stood     clock.Standing // when markTime looked last
-	told      bool           // that time does not go by the clock alone
-	ids       *id.Generator
-	metrics   *metrics.Metrics
-	db        *store.DB
-	replica   current
-	sole      sole
-	node      *cluster.Node // nil where nobody shares the database
-	tally     *tally.Tally
-	limiter   *ratelimit.Limiter
-	shared    *redislimit.Limiter                      // nil where limits per minute are not shared
-	elapsed   func() time.Duration                     // since the start, by a clock that nobody sets
-	clocks    func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
-	engine    *verify.Engine
-	rehashing rehashing
-	lack      atomic.Pointer[string] // the pepper that the database needs and this node does not have
-	control   *control.Service
-	gateway   *gateway.Gate
-	minted    keyfmt.Secret
-	rootLink  keyfmt.Secret // a one-time sign-in for the root, at the first start
-	gate      *signin.Gate
-	dashboard *dashboard.Dashboard
+	log         *slog.Logger
+	lines       *bufferedLog // behind it
+	jsonLines   io.Writer    // the same, where they are JSON
+	format      keyfmt.Format
+	digester    *keyfmt.Digester
+	catalogue   *perm.Catalogue
+	clock       *clock.Clock
+	stood       clock.Standing // when markTime looked last
+	told        bool           // that time does not go by the clock alone
+	ids         *id.Generator
+	metrics     *metrics.Metrics
+	db          *store.DB
+	replica     current
+	sole        sole
+	node        *cluster.Node // nil where nobody shares the database
+	tally       *tally.Tally
+	limiter     *ratelimit.Limiter
+	shared      *redislimit.Limiter                      // nil where limits per minute are not shared
+	elapsed     func() time.Duration                     // since the start, by a clock that nobody sets
+	clocks      func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
+	engine      *verify.Engine
+	rehashing   rehashing
+	lack        atomic.Pointer[string] // the pepper that the database needs and this node does not have
+	differed    string                 // differenceNote, when watchAlike looked last
+	rootMissing bool                   // that this was told of the root key that the environment sets
+	control     *control.Service
+	gateway     *gateway.Gate
+	minted      keyfmt.Secret
+	rootLink    keyfmt.Secret // a one-time sign-in for the root, at the first start
+	gate        *signin.Gate
+	dashboard   *dashboard.Dashboard
 
 	certificate     *certificate // nil where TLS is not spoken
 	waiting         *waitingRoom

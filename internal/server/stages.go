@@ -149,20 +149,6 @@ func (s *Server) makeEngines(context.Context) error {
 	return nil
 }
 
-// alone tells whether no other node of the installation is alive.
-func (s *Server) alone(ctx context.Context) (bool, error) {
-	if s.node == nil {
-		return true, nil
-	}
-	nodes, now, _, err := s.db.Nodes(ctx)
-	for _, n := range nodes {
-		if n.ID != s.node.ID && n.Live(now) {
-			return false, err
-		}
-	}
-	return true, err
-}
-
 // doubt tells whether this node's clock differs so much from the database's that it must not judge what has an end; nil where there is
 // no other clock.
 func (s *Server) doubt() func() bool {
@@ -170,27 +156,6 @@ func (s *Server) doubt() func() bool {
 		return nil
 	}
 	return func() bool { return s.node.Skew().Abs() > cluster.SkewToStop }
-}
-
-// ensureRoot comes late, so that a key that was minted is also told.
-func (s *Server) ensureRoot(ctx context.Context) (err error) {
-	alone, err := s.alone(ctx)
-	if err != nil {
-		return fmt.Errorf("look for other nodes: %w", err)
-	}
-	roots, err := s.control.SetUp(ctx, s.cfg.RootKey, alone)
-	if err != nil {
-		return fmt.Errorf("set up the root key: %w", err)
-	}
-	s.minted, s.rootLink = roots.Minted, roots.Link
-	if roots.Kept > 0 {
-		s.log.Warn("another KEYWARD_ROOT_KEY stays good, since other nodes are alive that may set it: it ends at a start beside no other node, or when "+
-			"it is deleted", "root_keys", roots.Kept)
-	}
-	if s.node != nil { // another node may have made it a moment ago: who waits for this one to be ready calls with it
-		s.node.Look(ctx)
-	}
-	return nil
 }
 
 // announce tells people what they need now. A root key that could not be told is lost, and that is said.

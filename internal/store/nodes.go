@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type Node struct {
 	Skew    time.Duration // its clock is ahead of the database's by so much
 	Started time.Time
 	Seen    time.Time
+	Alike   Alike
+	Lacks   string // the pepper that stored digests need and this node does not have; "" for none
 }
 
 // NodeState is what a node says of itself.
@@ -35,28 +38,27 @@ func (n *Node) Silence() time.Duration { return 3 * n.Limit }
 // Live tells whether a node has to be reckoned with.
 func (n *Node) Live(now time.Time) bool { return now.Sub(n.Seen) <= n.Silence() }
 
-// PutNode says that a node is there, and answers how many there are that have to be reckoned with, itself among them.
-func (db *DB) PutNode(ctx context.Context, n Node) (live int64, err error) {
+// PutNode says that a node is there, and answers those that have to be reckoned with, itself among them.
+func (db *DB) PutNode(ctx context.Context, n Node) (live []Node, err error) {
 	err = db.shared.Note(ctx, func(q SQL) error {
 		server, err := db.shared.Server(ctx, q)
 		if err != nil {
 			return err
 		}
 		now := server.Now
-		_, err = q.Exec(ctx, `INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		_, err = q.Exec(ctx, `INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
+				root_key, root_stored, catalogue, pepper, lacks)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET address = excluded.address, state = excluded.state, applied = excluded.applied, skew_ms = excluded.skew_ms,
-				seen_ms = excluded.seen_ms`,
-			n.ID, n.Address, n.Version, n.State, n.Applied, n.Limit.Milliseconds(), n.Skew.Milliseconds(), millis(now), millis(now))
+				seen_ms = excluded.seen_ms, root_key = excluded.root_key, root_stored = excluded.root_stored,
+				catalogue = excluded.catalogue, pepper = excluded.pepper, lacks = excluded.lacks`,
+			n.ID, n.Address, n.Version, n.State, n.Applied, n.Limit.Milliseconds(), n.Skew.Milliseconds(), millis(now), millis(now),
+			n.Alike.RootKey, n.Alike.RootStored, n.Alike.Catalogue, n.Alike.Pepper, n.Lacks)
 		if err != nil {
 			return err
 		}
 		nodes, err := all(&View{ctx: ctx, q: q, db: db}, scanNode, selectNodes)
-		for i := range nodes {
-			if nodes[i].Live(now) {
-				live++
-			}
-		}
+		live = slices.DeleteFunc(nodes, func(n Node) bool { return !n.Live(now) })
 		return err
 	})
 	return live, err
@@ -85,11 +87,13 @@ func (db *DB) Nodes(ctx context.Context) (nodes []Node, now time.Time, head int6
 	return nodes, now, head, err
 }
 
-const selectNodes = `SELECT id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms FROM nodes`
+const selectNodes = `SELECT id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
+	root_key, root_stored, catalogue, pepper, lacks FROM nodes`
 
 func scanNode(r Rows) (n Node, err error) {
 	var limit, skew, started, seen int64
-	err = r.Scan(&n.ID, &n.Address, &n.Version, &n.State, &n.Applied, &limit, &skew, &started, &seen)
+	err = r.Scan(&n.ID, &n.Address, &n.Version, &n.State, &n.Applied, &limit, &skew, &started, &seen,
+		&n.Alike.RootKey, &n.Alike.RootStored, &n.Alike.Catalogue, &n.Alike.Pepper, &n.Lacks)
 	n.Limit, n.Skew = time.Duration(limit)*time.Millisecond, time.Duration(skew)*time.Millisecond
 	n.Started, n.Seen = fromMillis(started), fromMillis(seen)
 	return n, err

@@ -12,6 +12,12 @@ type Node struct {
 	ClockSkewMS int64  `json:"clockSkewMs"`
 	StartedAt   Time   `json:"startedAt"`
 	LastSeenAt  Time   `json:"lastSeenAt"`
+
+	RootKey   *string  `json:"rootKey"`
+	Catalogue *string  `json:"catalogue"`
+	Pepper    *string  `json:"pepper"`
+	Differs   []string `json:"differs"`
+	Lacks     *string  `json:"lacks"`
 }
 
 // NodeList answers a listing.
