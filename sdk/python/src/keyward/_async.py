@@ -1,0 +1,703 @@
+"""The client for asyncio. scripts/generate.py makes the blocking client of this file."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import datetime
+from typing import Any, AsyncIterator, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
+
+from . import _models as m
+from ._async_http import AsyncStream, AsyncTransport
+from ._call import (
+    UNSET, Answer, Call, Repeat, Unset, base_of, head_of, item_error, new_idempotency_key, pause_before, raw_bytes, refusal_of,
+    result_of, token_of,
+)
+from ._decode import Model, each, obj, strings, value
+from ._version import __version__
+from .errors import KeywardError, ReplayedWithoutValue
+from .secret import Secret
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+Token = Union[str, Secret]
+Maybe = Union[T, Unset]
+Limits = Mapping[str, Optional[int]]
+Demand = Union[Sequence[str], Mapping[str, Sequence[str]]]
+
+
+def _member(name: str, read: Callable[[Any], T]) -> Callable[[Any], T]:
+    """_member reads the one member of a result."""
+    return lambda result: value(result, name, read)
+
+
+def _object(model: Type[M]) -> Callable[[Any], M]:
+    return obj(model)
+
+
+def _objects(model: Type[M]) -> Callable[[Any], List[M]]:
+    return each(obj(model))
+
+
+def _nothing(result: Any) -> None:
+    del result
+
+
+def _change(workspace_id: Optional[str], wait: bool) -> List[Tuple[str, Any]]:
+    return [("workspaceId", workspace_id), ("wait", "all" if wait else None)]
+
+
+class _Resource:
+    def __init__(self, client: AsyncKeyward) -> None:
+        self._client = client
+
+
+class Keys(_Resource):
+    """Keys are the API keys of a workspace."""
+
+    async def create(
+        self,
+        *,
+        name: str,
+        user_id: str,
+        workspace_id: Maybe[str] = UNSET,
+        permissions: Maybe[Sequence[str]] = UNSET,
+        environment: Maybe[str] = UNSET,
+        expires_at: Maybe[Union[datetime, str, None]] = UNSET,
+        rate_limit: Maybe[Optional[Limits]] = UNSET,
+        allowed_ips: Maybe[Sequence[str]] = UNSET,
+        description: Maybe[Optional[str]] = UNSET,
+        metadata: Maybe[Mapping[str, Any]] = UNSET,
+        idempotency_key: Optional[str] = None,
+    ) -> m.RevealedApiKey:
+        """create makes a key. The answer alone holds its value, as a Secret.
+
+        Permissions left out are all that the creator holds; an empty list is none. rate_limit is
+        {"requestsPerMinute": n, "requestsPerDay": n}. An idempotency key is made when none is given, so that a repeat after a broken
+        connection makes no second key. Raises PermissionEscalation where more would be granted than caller and creator hold, and
+        ReplayedWithoutValue where the value of an earlier call is not told again.
+        """
+        body = {
+            "name": name, "userId": user_id, "workspaceId": workspace_id, "permissions": permissions, "environment": environment,
+            "expiresAt": expires_at, "rateLimit": rate_limit, "allowedIps": allowed_ips, "description": description,
+            "metadata": metadata,
+        }
+        headers = {"Idempotency-Key": idempotency_key or new_idempotency_key()}
+        call = Call("createApiKey", "POST", ("api-keys",), _revealed(m.RevealedApiKey), body=body, headers=headers, repeat=Repeat.ALWAYS)
+        return await self._client.call(call)
+
+    async def list(
+        self,
+        *,
+        workspace_id: Optional[str] = None,
+        user_id: Optional[str] = None,
+        is_active: Optional[bool] = None,
+        search: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+        filters: Optional[Mapping[str, Any]] = None,
+    ) -> m.ApiKeys:
+        """list gives one page, newest first. filters holds further query parameters of listApiKeys by their names there."""
+        query = [
+            ("workspaceId", workspace_id), ("userId", user_id), ("isActive", is_active), ("search", search), ("limit", limit),
+            ("cursor", cursor), *(filters or {}).items(),
+        ]
+        return await self._client.call(
+            Call("listApiKeys", "GET", ("api-keys",), _object(m.ApiKeys), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def all(self, **options: Any) -> AsyncIterator[m.ApiKey]:
+        """all yields every key of list, page after page."""
+        while True:
+            page = await self.list(**options)
+            for item in page.api_keys:
+                yield item
+            if not page.pagination.has_next or not page.pagination.next_cursor:
+                return
+            options["cursor"] = page.pagination.next_cursor
+
+    async def get(self, id: str, *, workspace_id: Optional[str] = None) -> m.ApiKey:
+        """get gives a key. Raises NotFound."""
+        query = [("workspaceId", workspace_id)]
+        read = _member("apiKey", _object(m.ApiKey))
+        return await self._client.call(Call("getApiKey", "GET", ("api-keys", id), read, query=query, repeat=Repeat.ALWAYS))
+
+    async def self_key(self) -> m.ApiKey:
+        """self_key gives the API key that calls. It costs no limit."""
+        read = _member("apiKey", _object(m.ApiKey))
+        return await self._client.call(Call("getSelf", "GET", ("api-keys", "self"), read, repeat=Repeat.ALWAYS))
+
+    async def update(
+        self, changes: Sequence[Mapping[str, Any]], *, workspace_id: Optional[str] = None, wait: bool = False
+    ) -> m.UpdatedApiKeys:
+        """update changes 1 to 100 keys. Each change is a mapping with id and the members to change, by their names in the API
+        (isActive, expiresAt, rateLimit, …); None clears one. Items that were refused are in errors, the others are changed."""
+        return await self._client.call(
+            Call(
+                "updateApiKeys", "PUT", ("api-keys",), _object(m.UpdatedApiKeys), query=_change(workspace_id, wait),
+                body={"apiKeys": list(changes)}, repeat=Repeat.ALWAYS,
+            )
+        )
+
+    async def disable(self, id: str, *, wait: bool = False) -> m.ApiKey:
+        """disable stops a key. wait answers when every node has applied it. Raises the error of the item."""
+        return await self._one(id, {"isActive": False}, wait)
+
+    async def enable(self, id: str) -> m.ApiKey:
+        """enable starts a disabled key again. Raises PermissionEscalation where the key may do what the caller may not."""
+        return await self._one(id, {"isActive": True}, False)
+
+    async def _one(self, id: str, change: Mapping[str, Any], wait: bool) -> m.ApiKey:
+        answer = await self.update([{"id": id, **change}], wait=wait)
+        if answer.errors:
+            raise _item_error(answer.errors[0])
+        return answer.updated[0]
+
+    async def delete(self, id: str, *, workspace_id: Optional[str] = None, wait: bool = False) -> m.Stopped:
+        """delete removes a key. wait answers when every node has applied it."""
+        query = _change(workspace_id, wait)
+        return await self._client.call(
+            Call("deleteApiKey", "DELETE", ("api-keys", id), _object(m.Stopped), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def delete_many(
+        self, ids: Sequence[str], *, workspace_id: Optional[str] = None, wait: bool = False
+    ) -> m.DeletedApiKeys:
+        """delete_many removes 1 to 100 keys; ids that were refused are in errors."""
+        return await self._client.call(
+            Call(
+                "deleteApiKeys", "DELETE", ("api-keys",), _object(m.DeletedApiKeys), query=_change(workspace_id, wait),
+                body={"ids": list(ids)}, repeat=Repeat.ALWAYS,
+            )
+        )
+
+    async def rotate(
+        self, id: str, *, overlap_seconds: int = 0, workspace_id: Optional[str] = None, wait: bool = False,
+        idempotency_key: Optional[str] = None,
+    ) -> m.RotatedApiKey:
+        """rotate gives a key a new value; the old one works until the overlap (0 to 604800 seconds) ends."""
+        return await self._rotate("rotateApiKey", ("api-keys", id, "rotate"), overlap_seconds, workspace_id, wait, idempotency_key)
+
+    async def rotate_self(
+        self, *, overlap_seconds: int = 60, wait: bool = False, idempotency_key: Optional[str] = None
+    ) -> m.RotatedApiKey:
+        """rotate_self gives the calling key a new value. Without an overlap a lost answer would lose the key: hence 60 seconds."""
+        path = ("api-keys", "self", "rotate")
+        return await self._rotate("rotateSelf", path, overlap_seconds, None, wait, idempotency_key)
+
+    async def _rotate(
+        self, operation: str, path: Sequence[str], overlap: int, workspace_id: Optional[str], wait: bool, key: Optional[str]
+    ) -> m.RotatedApiKey:
+        headers = {"Idempotency-Key": key or new_idempotency_key()}
+        return await self._client.call(
+            Call(
+                operation, "POST", path, _revealed(m.RotatedApiKey), query=_change(workspace_id, wait),
+                body={"overlapSeconds": overlap}, headers=headers, repeat=Repeat.ALWAYS,
+            )
+        )
+
+    async def import_keys(
+        self, items: Sequence[Mapping[str, Any]], *, workspace_id: Maybe[str] = UNSET
+    ) -> m.ImportedApiKeys:
+        """import_keys takes over 1 to 1,000 keys by their digests, or makes them with generate: True. Each item is a mapping of the
+        members of creation, by their names in the API, and sha256, digest or generate."""
+        body = {"workspaceId": workspace_id, "apiKeys": list(items)}
+        return await self._client.call(
+            Call("importApiKeys", "POST", ("api-keys", "import"), _object(m.ImportedApiKeys), body=body)
+        )
+
+    async def usage(
+        self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
+    ) -> m.Usage:
+        """usage counts the verifications of a key by minute, hour (the default) or day."""
+        return await self._client.call(_usage("getApiKeyUsage", ("api-keys", id, "usage"), granularity, from_, to))
+
+
+class Workspaces(_Resource):
+    """Workspaces are the tenants of an installation."""
+
+    async def create(
+        self, *, name: str, owner: Maybe[Mapping[str, Any]] = UNSET, settings: Maybe[Mapping[str, Any]] = UNSET
+    ) -> m.Workspace:
+        """create makes a workspace. A service key names the owner: {"userId", "email", "displayName"?}."""
+        body = {"name": name, "owner": owner, "settings": settings}
+        read = _member("workspace", _object(m.Workspace))
+        return await self._client.call(Call("createWorkspace", "POST", ("workspaces",), read, body=body))
+
+    async def list(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> m.Workspaces:
+        """list gives one page of the workspaces that the caller is in."""
+        query = [("limit", limit), ("cursor", cursor)]
+        return await self._client.call(
+            Call("listWorkspaces", "GET", ("workspaces",), _object(m.Workspaces), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def all(self, **options: Any) -> AsyncIterator[m.Workspace]:
+        """all yields every workspace of list, page after page."""
+        while True:
+            page = await self.list(**options)
+            for item in page.workspaces:
+                yield item
+            if not page.pagination.has_next or not page.pagination.next_cursor:
+                return
+            options["cursor"] = page.pagination.next_cursor
+
+    async def get(self, id: str) -> m.Workspace:
+        """get gives a workspace. Raises NotFound."""
+        read = _member("workspace", _object(m.Workspace))
+        return await self._client.call(Call("getWorkspace", "GET", ("workspaces", id), read, repeat=Repeat.ALWAYS))
+
+    async def update(
+        self, id: str, *, name: Maybe[str] = UNSET, is_active: Maybe[bool] = UNSET, settings: Maybe[Mapping[str, Any]] = UNSET,
+        wait: bool = False,
+    ) -> m.UpdatedWorkspace:
+        """update changes a workspace. One that is not active verifies no key."""
+        body = {"name": name, "isActive": is_active, "settings": settings}
+        return await self._client.call(
+            Call(
+                "updateWorkspace", "PATCH", ("workspaces", id), _object(m.UpdatedWorkspace), query=_change(None, wait), body=body,
+                repeat=Repeat.REFUSED,
+            )
+        )
+
+    async def delete(self, id: str, *, wait: bool = False) -> m.Stopped:
+        """delete removes a workspace and everything in it."""
+        return await self._client.call(
+            Call("deleteWorkspace", "DELETE", ("workspaces", id), _object(m.Stopped), query=_change(None, wait), repeat=Repeat.ALWAYS)
+        )
+
+    async def put_plan(self, id: str, plan: Mapping[str, Optional[int]]) -> m.Workspace:
+        """put_plan replaces the plan (maxKeys, maxMembers, …); None or an absent member is no quota."""
+        read = _member("workspace", _object(m.Workspace))
+        return await self._client.call(
+            Call("putPlan", "PUT", ("workspaces", id, "plan"), read, body=dict(plan), repeat=Repeat.ALWAYS)
+        )
+
+    async def usage(
+        self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
+    ) -> m.Usage:
+        """usage counts the verifications of all keys of a workspace."""
+        return await self._client.call(_usage("getWorkspaceUsage", ("workspaces", id, "usage"), granularity, from_, to))
+
+
+class Members(_Resource):
+    """Members are the people of a workspace."""
+
+    async def list(self, workspace_id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> m.Members:
+        """list gives one page of members."""
+        query = [("limit", limit), ("cursor", cursor)]
+        path = ("workspaces", workspace_id, "members")
+        return await self._client.call(
+            Call("listMembers", "GET", path, _object(m.Members), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def all(self, workspace_id: str, **options: Any) -> AsyncIterator[m.Member]:
+        """all yields every member of list, page after page."""
+        while True:
+            page = await self.list(workspace_id, **options)
+            for item in page.members:
+                yield item
+            if not page.pagination.has_next or not page.pagination.next_cursor:
+                return
+            options["cursor"] = page.pagination.next_cursor
+
+    async def get(self, workspace_id: str, user_id: str) -> m.Member:
+        """get gives a member. Raises NotFound."""
+        path = ("workspaces", workspace_id, "members", user_id)
+        read = _member("member", _object(m.Member))
+        return await self._client.call(Call("getMember", "GET", path, read, repeat=Repeat.ALWAYS))
+
+    async def put(
+        self, workspace_id: str, user_id: str, *, email: str, role_id: str, display_name: Maybe[Optional[str]] = UNSET
+    ) -> m.Member:
+        """put adds a member, or changes the one who is there."""
+        path = ("workspaces", workspace_id, "members", user_id)
+        body = {"email": email, "roleId": role_id, "displayName": display_name}
+        read = _member("member", _object(m.Member))
+        return await self._client.call(Call("putMember", "PUT", path, read, body=body, repeat=Repeat.ALWAYS))
+
+    async def update(
+        self, workspace_id: str, user_id: str, *, role_id: Maybe[str] = UNSET, email: Maybe[str] = UNSET,
+        display_name: Maybe[Optional[str]] = UNSET,
+    ) -> m.Member:
+        """update changes a member's role, email or display name."""
+        path = ("workspaces", workspace_id, "members", user_id)
+        body = {"roleId": role_id, "email": email, "displayName": display_name}
+        read = _member("member", _object(m.Member))
+        return await self._client.call(Call("updateMember", "PATCH", path, read, body=body, repeat=Repeat.REFUSED))
+
+    async def remove(
+        self, workspace_id: str, user_id: str, *, keys: Optional[str] = None, dry_run: bool = False, wait: bool = False
+    ) -> m.RemovedMember:
+        """remove removes a member. keys is "stop" (the default), "keep" or "transfer:USER". dry_run changes nothing and says what
+        would happen to the keys."""
+        path = ("workspaces", workspace_id, "members", user_id)
+        query = [("keys", keys), ("dryRun", True if dry_run else None), ("wait", "all" if wait else None)]
+        return await self._client.call(
+            Call("removeMember", "DELETE", path, _object(m.RemovedMember), query=query, repeat=Repeat.ALWAYS)
+        )
+
+
+class Roles(_Resource):
+    """Roles are sets of permissions that members have."""
+
+    async def create(
+        self, workspace_id: str, *, name: str, permissions: Sequence[str], description: Maybe[Optional[str]] = UNSET
+    ) -> m.Role:
+        """create makes a role. Raises PermissionEscalation where it would hold more than the caller."""
+        body = {"name": name, "permissions": list(permissions), "description": description}
+        read = _member("role", _object(m.Role))
+        return await self._client.call(Call("createRole", "POST", ("workspaces", workspace_id, "roles"), read, body=body))
+
+    async def list(self, workspace_id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> m.Roles:
+        """list gives one page of roles."""
+        query = [("limit", limit), ("cursor", cursor)]
+        path = ("workspaces", workspace_id, "roles")
+        return await self._client.call(Call("listRoles", "GET", path, _object(m.Roles), query=query, repeat=Repeat.ALWAYS))
+
+    async def all(self, workspace_id: str, **options: Any) -> AsyncIterator[m.Role]:
+        """all yields every role of list, page after page."""
+        while True:
+            page = await self.list(workspace_id, **options)
+            for item in page.roles:
+                yield item
+            if not page.pagination.has_next or not page.pagination.next_cursor:
+                return
+            options["cursor"] = page.pagination.next_cursor
+
+    async def get(self, workspace_id: str, role_id: str) -> m.Role:
+        """get gives a role. Raises NotFound."""
+        read = _member("role", _object(m.Role))
+        path = ("workspaces", workspace_id, "roles", role_id)
+        return await self._client.call(Call("getRole", "GET", path, read, repeat=Repeat.ALWAYS))
+
+    async def update(
+        self, workspace_id: str, role_id: str, *, name: Maybe[str] = UNSET, permissions: Maybe[Sequence[str]] = UNSET,
+        description: Maybe[Optional[str]] = UNSET,
+    ) -> m.Role:
+        """update changes a role of one's own; system roles cannot be changed (Conflict)."""
+        body = {"name": name, "permissions": permissions, "description": description}
+        read = _member("role", _object(m.Role))
+        path = ("workspaces", workspace_id, "roles", role_id)
+        return await self._client.call(Call("updateRole", "PATCH", path, read, body=body, repeat=Repeat.REFUSED))
+
+    async def delete(self, workspace_id: str, role_id: str) -> List[str]:
+        """delete removes a role that no member holds (else Conflict), and gives its id."""
+        path = ("workspaces", workspace_id, "roles", role_id)
+        return await self._client.call(Call("deleteRole", "DELETE", path, _ids("deleted"), repeat=Repeat.ALWAYS))
+
+
+class ServiceKeys(_Resource):
+    """ServiceKeys are the operators' credentials."""
+
+    async def create(
+        self, *, name: str, scopes: Sequence[str], workspace_ids: Maybe[Optional[Sequence[str]]] = UNSET,
+        environments: Maybe[Optional[Sequence[str]]] = UNSET, allowed_ips: Maybe[Optional[Sequence[str]]] = UNSET,
+        expires_at: Maybe[Union[datetime, str, None]] = UNSET,
+    ) -> m.RevealedServiceKey:
+        """create makes a service key that reaches no further than the calling one. The answer alone holds its value."""
+        body = {
+            "name": name, "scopes": list(scopes), "workspaceIds": workspace_ids, "environments": environments,
+            "allowedIps": allowed_ips, "expiresAt": expires_at,
+        }
+        return await self._client.call(
+            Call("createServiceKey", "POST", ("service-keys",), _object(m.RevealedServiceKey), body=body)
+        )
+
+    async def list(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> m.ServiceKeys:
+        """list gives one page of service keys."""
+        query = [("limit", limit), ("cursor", cursor)]
+        return await self._client.call(
+            Call("listServiceKeys", "GET", ("service-keys",), _object(m.ServiceKeys), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def delete(self, id: str, *, wait: bool = False) -> m.Stopped:
+        """delete removes a service key."""
+        query = [("wait", "all" if wait else None)]
+        return await self._client.call(
+            Call("deleteServiceKey", "DELETE", ("service-keys", id), _object(m.Stopped), query=query, repeat=Repeat.ALWAYS)
+        )
+
+
+class Sessions(_Resource):
+    """Sessions are the sign-ins of people to the dashboard."""
+
+    async def create_link(
+        self, *, user_id: Maybe[str] = UNSET, workspace_id: Maybe[str] = UNSET, root: Maybe[bool] = UNSET
+    ) -> m.SignInLink:
+        """create_link makes a one-time link that signs a member in."""
+        body = {"userId": user_id, "workspaceId": workspace_id, "root": root}
+        read = _member("signInLink", _object(m.SignInLink))
+        return await self._client.call(Call("createSignInLink", "POST", ("sign-in-links",), read, body=body))
+
+    async def start(self, code: Token) -> m.StartedSession:
+        """start spends a link's code and gives a session's token."""
+        body = {"code": code.reveal() if isinstance(code, Secret) else code}
+        return await self._client.call(Call("startSession", "POST", ("sessions",), _object(m.StartedSession), body=body))
+
+    async def list(
+        self, *, workspace_id: Optional[str] = None, user_id: Optional[str] = None, limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> m.Sessions:
+        """list gives one page of sessions."""
+        query = [("workspaceId", workspace_id), ("userId", user_id), ("limit", limit), ("cursor", cursor)]
+        return await self._client.call(
+            Call("listSessions", "GET", ("sessions",), _object(m.Sessions), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def end(self, id: str) -> List[str]:
+        """end ends a session, and gives its id."""
+        return await self._client.call(
+            Call("endSession", "DELETE", ("sessions", id), _ids("deleted"), repeat=Repeat.ALWAYS)
+        )
+
+    async def end_all(self, user_id: Optional[str] = None) -> List[str]:
+        """end_all ends the sessions of a user, or the caller's own, and gives their ids."""
+        query = [("userId", user_id)]
+        return await self._client.call(
+            Call("endSessions", "DELETE", ("sessions",), _ids("deleted"), query=query, repeat=Repeat.ALWAYS)
+        )
+
+
+class Logs(_Resource):
+    """Logs are the events of a workspace: who changed what, and when."""
+
+    async def list(
+        self, *, workspace_id: Optional[str] = None, limit: Optional[int] = None, offset: Optional[int] = None,
+        cursor: Optional[str] = None, search: Optional[str] = None, event_type: Optional[str] = None,
+        actor_id: Optional[str] = None, sort_order: Optional[str] = None, from_: Optional[datetime] = None,
+        to: Optional[datetime] = None,
+    ) -> m.Logs:
+        """list gives one page. A page of a search may be empty with has_next true: go on with its cursor."""
+        query = [
+            ("workspaceId", workspace_id), ("limit", limit), ("offset", offset), ("cursor", cursor), ("search", search),
+            ("eventType", event_type), ("actorId", actor_id), ("sortOrder", sort_order), ("from", from_), ("to", to),
+        ]
+        return await self._client.call(
+            Call("listLogs", "GET", ("workspaces", "logs"), _object(m.Logs), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def all(self, **options: Any) -> AsyncIterator[m.Log]:
+        """all yields every event of list, page after page."""
+        while True:
+            page = await self.list(**options)
+            for item in page.logs:
+                yield item
+            if not page.pagination.has_next or not page.pagination.next_cursor:
+                return
+            options.pop("offset", None)
+            options["cursor"] = page.pagination.next_cursor
+
+    async def export(
+        self, format: str, *, workspace_id: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
+    ) -> AsyncStream:
+        """export streams the log as "csv" or "ndjson". Read it to the end, or close it."""
+        query = [("workspaceId", workspace_id), ("format", format), ("from", from_), ("to", to)]
+        accept = {"Accept": "*/*"}
+        return await self._client.open(Call("listLogs", "GET", ("workspaces", "logs"), raw_bytes, query=query, headers=accept))
+
+
+class OAuth(_Resource):
+    """OAuth asks and revokes in the words of RFC 7662 and RFC 7009."""
+
+    async def introspect(
+        self, token: Token, *, ip: Optional[str] = None, environment: Optional[str] = None,
+        workspace_id: Union[str, Sequence[str], None] = None,
+    ) -> Dict[str, Any]:
+        """introspect gives the members of RFC 7662; {"active": False} tells nothing more."""
+        form = [("token", token.reveal() if isinstance(token, Secret) else token)]
+        form += [(n, v) for n, v in (("ip", ip), ("environment", environment)) if v is not None]
+        ids = [workspace_id] if isinstance(workspace_id, str) else list(workspace_id or ())
+        form += [("workspaceId", id) for id in ids]
+        return await self._client.call(
+            Call("introspectToken", "POST", ("oauth2", "introspect"), dict, form=form, bare=True, repeat=Repeat.REFUSED)
+        )
+
+    async def revoke(self, token: Token) -> None:
+        """revoke takes a key away by its value. An unknown value is no error (RFC 7009, section 2.2)."""
+        form = [("token", token.reveal() if isinstance(token, Secret) else token)]
+        await self._client.call(
+            Call("revokeToken", "POST", ("oauth2", "revoke"), _nothing, form=form, bare=True, repeat=Repeat.ALWAYS)
+        )
+
+
+class AsyncKeyward:
+    """AsyncKeyward calls one Keyward server. Close it, or use it as a context manager.
+
+    url: https://keys.example.com, http://127.0.0.1:8080 or unix:/run/keyward.sock. token: a service key, an API key or a person's
+    token. timeout: seconds for one attempt. retries: further attempts after 429, 503 and broken connections, where repeating is
+    safe. tls: an ssl.SSLContext for a private authority.
+    """
+
+    def __init__(
+        self, url: str, token: Optional[Token] = None, *, timeout: float = 30.0, retries: int = 3,
+        tls: Optional[ssl.SSLContext] = None, user_agent: str = "",
+    ) -> None:
+        if retries < 0:
+            raise KeywardError("retries is negative")
+        self._base = base_of(url)
+        self._token = token_of(token)
+        self._retries = retries
+        self._agent = (user_agent + " " if user_agent else "") + f"keyward-python/{__version__}"
+        self._transport = AsyncTransport(self._base, timeout, tls)
+        self.keys = Keys(self)
+        self.workspaces = Workspaces(self)
+        self.members = Members(self)
+        self.roles = Roles(self)
+        self.service_keys = ServiceKeys(self)
+        self.sessions = Sessions(self)
+        self.logs = Logs(self)
+        self.oauth = OAuth(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._base.authority}>"
+
+    async def __aenter__(self) -> AsyncKeyward:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """close ends the kept connections. Calls afterwards raise ConnectionFailed."""
+        await self._transport.close()
+
+    async def verify(
+        self,
+        key: Token,
+        permissions: Optional[Demand] = None,
+        *,
+        environment: Optional[str] = None,
+        workspace_id: Union[str, Sequence[str], None] = None,
+        ip: Optional[str] = None,
+        cost: Optional[int] = None,
+    ) -> m.Verdict:
+        """verify asks whether a key is good for a request. permissions is a list (all of them) or {"all": [...], "any": [...]}.
+
+        Demand the environment: without it a test key is VALID. cost (0 to 1,000, default 1) counts against the key's limits.
+        """
+        body = verification(key, permissions, environment, workspace_id, ip, cost)
+        return await self.call(
+            Call("verifyApiKey", "POST", ("api-keys", "verify"), _object(m.Verdict), body=body, repeat=Repeat.REFUSED)
+        )
+
+    async def verify_batch(self, items: Iterable[Mapping[str, Any]]) -> List[m.Verdict]:
+        """verify_batch asks 1 to 1,000 questions: mappings with the arguments of verify, such as
+        {"key": k, "permissions": [...], "environment": "live"}. The code UNAVAILABLE says that one item could not be judged."""
+        body = {"items": [verification(**dict(item)) for item in items]}
+        read = _member("results", _objects(m.Verdict))
+        return await self.call(
+            Call("verifyApiKeys", "POST", ("api-keys", "verify-batch"), read, body=body, repeat=Repeat.REFUSED)
+        )
+
+    async def me(self, *, workspace_id: Optional[str] = None) -> m.Me:
+        """me says who calls: user, workspaces, role, permissions, and what may be granted."""
+        query = [("workspaceId", workspace_id)]
+        return await self.call(Call("getMe", "GET", ("me",), _object(m.Me), query=query, repeat=Repeat.ALWAYS))
+
+    async def permissions(self) -> List[m.PermissionEntry]:
+        """permissions gives the catalogue, in its order."""
+        read = _member("permissions", _objects(m.PermissionEntry))
+        return await self.call(Call("listPermissions", "GET", ("permissions",), read, repeat=Repeat.ALWAYS))
+
+    async def nodes(self) -> List[m.Node]:
+        """nodes gives the processes that serve the installation."""
+        read = _member("nodes", _objects(m.Node))
+        return await self.call(Call("listNodes", "GET", ("nodes",), read, repeat=Repeat.ALWAYS))
+
+    async def usage(
+        self, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
+    ) -> m.Usage:
+        """usage counts the verifications of the whole installation."""
+        return await self.call(_usage("getUsage", ("usage",), granularity, from_, to))
+
+    async def healthy(self) -> bool:
+        """healthy tells whether the process is alive."""
+        return await self._probe("getHealth", "healthz")
+
+    async def ready(self) -> bool:
+        """ready tells whether the server can verify keys now."""
+        return await self._probe("getReadiness", "readyz")
+
+    async def _probe(self, operation: str, path: str) -> bool:
+        try:
+            await self.call(Call(operation, "GET", (path,), _nothing, root=True, repeat=Repeat.NEVER))
+        except KeywardError:
+            return False
+        return True
+
+    async def call(self, call: Call[T]) -> T:
+        """call sends one operation, and again where that is safe. Raises APIError, ConnectionFailed or ProtocolError."""
+        answer = await self._send(call)
+        return result_of(call, answer)
+
+    async def _send(self, call: Call[Any]) -> Answer:
+        target = call.target()
+        body, content_type = call.payload()
+        headers = head_of(call, self._base, self._token, self._agent, content_type)
+        attempt = 0
+        while True:
+            try:
+                answer = await self._transport.send(call.method, target, headers, body)
+                if 200 <= answer.status < 300:
+                    return answer
+                raise refusal_of(answer)
+            except KeywardError as error:
+                pause = pause_before(call, error, attempt, self._retries)
+                if pause is None:
+                    raise
+                attempt += 1
+                await asyncio.sleep(pause)
+
+    async def open(self, call: Call[Any]) -> AsyncStream:
+        """open sends one operation and gives its answer's body as a stream."""
+        headers = head_of(call, self._base, self._token, self._agent, None)
+        answer, stream = await self._transport.stream(call.method, call.target(), headers, None)
+        if not 200 <= answer.status < 300:
+            raise refusal_of(answer)
+        return stream
+
+
+def verification(
+    key: Token,
+    permissions: Optional[Demand] = None,
+    environment: Optional[str] = None,
+    workspace_id: Union[str, Sequence[str], None] = None,
+    ip: Optional[str] = None,
+    cost: Optional[int] = None,
+) -> Dict[str, Any]:
+    """verification makes the body of one question; members that are None are left out."""
+    given: Dict[str, Any] = {
+        "key": key.reveal() if isinstance(key, Secret) else key,
+        "permissions": permissions if isinstance(permissions, Mapping) or permissions is None else list(permissions),
+        "environment": environment,
+        "workspaceId": workspace_id if isinstance(workspace_id, str) or workspace_id is None else list(workspace_id),
+        "ip": ip,
+        "cost": cost,
+    }
+    return {name: v for name, v in given.items() if v is not None}
+
+
+def _usage(
+    operation: str, path: Sequence[str], granularity: Optional[str], from_: Optional[datetime], to: Optional[datetime]
+) -> Call[m.Usage]:
+    query = [("granularity", granularity), ("from", from_), ("to", to)]
+    return Call(operation, "GET", path, _object(m.Usage), query=query, repeat=Repeat.ALWAYS)
+
+
+def _ids(name: str) -> Callable[[Any], List[str]]:
+    return _member(name, strings)
+
+
+def _revealed(model: Type[M]) -> Callable[[Any], M]:
+    """_revealed reads a created or rotated key. A replay without the value is an error that names the key."""
+
+    def read(result: Any) -> M:
+        if isinstance(result, dict) and result.get("key") is None and isinstance(result.get("apiKey"), dict):
+            raise ReplayedWithoutValue(m.ApiKey.from_json(result["apiKey"]))
+        return model.from_json(result)
+
+    return read
+
+
+def _item_error(item: m.ItemError) -> KeywardError:
+    return item_error(item.error, [(d.field, d.message) for d in item.details])

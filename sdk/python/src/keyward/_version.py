@@ -1,0 +1,3 @@
+"""The version of the package. It follows the server's."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,68 @@
+// Package sdk_test runs the tests of the clients in other languages against the real binary. The tests themselves stand beside each
+// client, under sdk.
+package sdk_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/keyward/keyward/internal/rig"
+)
+
+const patience = 10 * time.Minute
+
+// fewestPython is the least number of tests that a run of the Python client's suite must show, so that an empty run fails.
+const fewestPython = 100
+
+func TestPython(t *testing.T) {
+	t.Parallel()
+	output := run(t, binary(t), "../../sdk/python", "pytest", "-q", "-p", "no:cacheprovider")
+	found := regexp.MustCompile(`(\d+) passed`).FindStringSubmatch(output)
+	if found == nil {
+		t.Fatalf("pytest does not say how many tests passed:\n%s", output)
+	}
+	if n, err := strconv.Atoi(found[1]); err != nil || n < fewestPython {
+		t.Errorf("%s tests of the Python client passed, want at least %d", found[1], fewestPython)
+	}
+	if regexp.MustCompile(`skipped`).MatchString(output) {
+		t.Errorf("tests of the Python client were skipped:\n%s", output)
+	}
+}
+
+// run runs a suite in its folder, and fails the test with its output where it fails.
+func run(t *testing.T, binary, dir, name string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Fatalf("%s is needed: make test-deps installs it", name)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "KEYWARD_BINARY="+binary, "PYTHONDONTWRITEBYTECODE=1")
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, output)
+	}
+	return string(output)
+}
+
+func binary(t *testing.T) string {
+	t.Helper()
+	built, remove, err := rig.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(remove)
+	path, err := filepath.Abs(built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
