@@ -22,8 +22,14 @@ type databaseFlags struct {
 }
 
 func (f *databaseFlags) load() (config.Config, error) {
-	all := serverFlags{DatabaseURL: f.DatabaseURL, Config: f.Config}
-	return all.load()
+	given := map[string]string{}
+	if f.DatabaseURL != nil {
+		given["database-url"] = *f.DatabaseURL
+	}
+	if f.Config != nil {
+		given[config.ConfigFlag] = *f.Config
+	}
+	return loadWith(given)
 }
 
 // driver is a database that tells its version, whichever kind it is.

@@ -75,10 +75,10 @@ func (c *migrateStoreCmd) Run(ctx context.Context, a *app) (err error) {
 
 // settings reads the two URLs.
 func (c *migrateStoreCmd) settings() (from, to config.Config, err error) {
-	if from, err = (&serverFlags{DatabaseURL: &c.From}).load(); err != nil {
+	if from, err = loadWith(map[string]string{"database-url": c.From}); err != nil {
 		return from, to, err
 	}
-	if to, err = (&serverFlags{DatabaseURL: &c.To}).load(); err != nil {
+	if to, err = loadWith(map[string]string{"database-url": c.To}); err != nil {
 		return from, to, err
 	}
 	switch {

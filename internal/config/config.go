@@ -98,28 +98,18 @@ type Config struct {
 	Unknown []string
 }
 
-// Default is what holds where nothing is said.
+// Default is what holds where nothing is said: the defaults of the table of settings.
 func Default() Config {
-	return Config{
-		Addr:      "127.0.0.1:8080",
-		Database:  "./keyward.db",
-		KeyPrefix: keyfmt.DefaultPrefix,
-
-		MaxConnections:           10_000,
-		MaxConnectionsPerAddress: 2_500,
-
-		MaxStaleness: 5 * time.Second,
-
-		IdempotencyReveal: 10 * time.Minute,
-
-		UsageKept:    usage.DefaultRetention(),
-		UsageWaiting: 1_000_000,
-		LogLevel:     slog.LevelInfo,
-		AccessLog:    accesslog.Errors,
-
-		BadCredentials: 300,
-		OIDC:           OIDC{UserClaim: "sub"},
+	var c Config
+	for _, s := range Settings() {
+		if s.Default == "" {
+			continue
+		}
+		if err := s.set(&c, s.Default); err != nil {
+			panic("config: the default of " + s.Env + ": " + err.Error()) // a test reads them all
+		}
 	}
+	return c
 }
 
 // Format gives the keys' format.

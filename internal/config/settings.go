@@ -1,25 +1,25 @@
 package config
 
 import (
-	"fmt"
-	"log/slog"
-	"net"
-	"net/netip"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/usage"
 )
 
-// Setting is one thing that can be told to a server.
+// Setting is one thing that can be told to a server. The table of Settings is the only list of them: flags, environment, file, the help
+// of the command and the page for operators are made of it.
 type Setting struct {
-	Env    string // the name in the environment
-	Secret bool   // never shown, and not taken from a flag: other users see a command's arguments
-	set    func(*Config, string) error
+	Env      string // the name in the environment
+	Form     string // of the flag's value, for people; "" for a flag without a value
+	Default  string // the value that holds where none is given, as it would be given; "" for none
+	Unset    string // without a Default, what holds instead; "" for nothing
+	Help     string // a sentence or two for people, in Markdown
+	Secret   bool   // never shown, and not taken from a flag: other users see a command's arguments
+	Reloaded bool   // its file is read again while the server runs
+	set      func(*Config, string) error
 }
 
 // Flag is the name of the setting's flag, without dashes; "" where there is none.
@@ -33,6 +33,24 @@ func (s Setting) Flag() string {
 // Key is the setting's name in a file.
 func (s Setting) Key() string { return strings.ToLower(strings.TrimPrefix(s.Env, prefix)) }
 
+// IsSwitch tells whether the setting is true or false, so that its flag needs no value.
+func (s Setting) IsSwitch() bool { return s.Form == "" && !s.Secret }
+
+// markup matches what Markdown adds to a text: quotes of code, and links.
+var markup = regexp.MustCompile("`([^`]*)`|\\[([^]]*)\\]\\([^)]*\\)")
+
+// Usage is the help on one line without Markdown, with the default and the name in the environment.
+func (s Setting) Usage() string {
+	text := s.Help
+	switch {
+	case s.Default != "":
+		text += " Default: " + s.Default + "."
+	case s.Unset != "":
+		text += " Default: " + s.Unset + "."
+	}
+	return markup.ReplaceAllString(text, "$1$2") + " [" + s.Env + "]"
+}
+
 const (
 	prefix    = "KEYWARD_"
 	configEnv = "KEYWARD_CONFIG"
@@ -41,257 +59,142 @@ const (
 )
 
 // Settings lists every setting, in the order in which they are described to people.
-func Settings() []Setting {
-	return []Setting{
-		{Env: "KEYWARD_ADDR", set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
-		{Env: "KEYWARD_DATA_ADDR", set: func(c *Config, v string) error { return setAddr(&c.DataAddr, v) }},
-		{Env: "KEYWARD_GRPC_ADDR", set: func(c *Config, v string) error { return setAddr(&c.GRPCAddr, v) }},
-		{Env: "KEYWARD_INSECURE", set: func(c *Config, v string) error { return setBool(&c.Insecure, v) }},
-		{Env: "KEYWARD_TLS_CERT", set: func(c *Config, v string) error { c.TLSCert = v; return nil }},
-		{Env: "KEYWARD_TLS_KEY", set: func(c *Config, v string) error { c.TLSKey = v; return nil }},
-		{Env: "KEYWARD_TRUSTED_PROXIES", set: setTrustedProxies},
-		{Env: "KEYWARD_MAX_CONNECTIONS", set: func(c *Config, v string) error { return setCount(&c.MaxConnections, v) }},
-		{Env: "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", set: func(c *Config, v string) error { return setCount(&c.MaxConnectionsPerAddress, v) }},
-		{Env: "KEYWARD_METRICS_ADDR", set: func(c *Config, v string) error { return setAddr(&c.MetricsAddr, v) }},
-		{Env: "KEYWARD_DATABASE_URL", set: setDatabase},
-		{Env: "KEYWARD_ROOT_KEY", Secret: true, set: func(c *Config, v string) error { c.RootKey = keyfmt.NewSecret(v); return nil }},
-		{Env: "KEYWARD_KEY_PREFIX", set: setKeyPrefix},
-		{Env: "KEYWARD_PEPPER", Secret: true, set: setPepper},
-		{Env: "KEYWARD_PEPPER_PREVIOUS", Secret: true, set: setPepperPrevious},
-		{Env: "KEYWARD_IMPORT_SECRETS", Secret: true, set: setImportSecrets},
-		{Env: "KEYWARD_CATALOGUE", set: func(c *Config, v string) error { c.Catalogue = v; return nil }},
-		{Env: "KEYWARD_ROUTES", set: func(c *Config, v string) error { c.Routes = v; return nil }},
-		{Env: "KEYWARD_MAX_STALENESS", set: setMaxStaleness},
-		{Env: "KEYWARD_DRAIN_DELAY", set: setDrainDelay},
-		{Env: "KEYWARD_IDEMPOTENCY_REVEAL", set: setIdempotencyReveal},
-		{Env: "KEYWARD_USAGE_MINUTES", set: func(c *Config, v string) error { return setKept(c, usage.Minute, v) }},
-		{Env: "KEYWARD_USAGE_HOURS", set: func(c *Config, v string) error { return setKept(c, usage.Hour, v) }},
-		{Env: "KEYWARD_USAGE_DAYS", set: func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
-		{Env: "KEYWARD_USAGE_WAITING", set: setUsageWaiting},
-		{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", set: setBadCredentials},
-		{Env: "KEYWARD_WORKSPACE_CREATION", set: setWorkspaceCreation},
-		{Env: "KEYWARD_STRICT_RESTART", set: func(c *Config, v string) error { return setBool(&c.StrictRestart, v) }},
-		{Env: "KEYWARD_PUBLIC_URL", set: setPublicURL},
-		{Env: "KEYWARD_OIDC_ISSUER", set: setOIDCIssuer},
-		{Env: "KEYWARD_OIDC_CLIENT_ID", set: func(c *Config, v string) error { c.OIDC.ClientID = v; return nil }},
-		{Env: "KEYWARD_OIDC_CLIENT_SECRET", Secret: true, set: func(c *Config, v string) error { c.OIDC.ClientSecret = keyfmt.NewSecret(v); return nil }},
-		{Env: "KEYWARD_OIDC_USER_CLAIM", set: func(c *Config, v string) error { c.OIDC.UserClaim = v; return nil }},
-		{Env: "KEYWARD_OIDC_AUDIENCE", set: func(c *Config, v string) error { c.OIDC.Audience = v; return nil }},
-		{Env: "KEYWARD_REDIS_URL", Secret: true, set: setRedis},
-		{Env: "KEYWARD_LIMIT_MODE", set: setLimitMode},
-		{Env: "KEYWARD_LIMIT_MODES", set: setLimitModes},
-		{Env: "KEYWARD_LIMIT_POLICY", set: setLimitPolicy},
-		{Env: "KEYWARD_LOG_LEVEL", set: setLogLevel},
-		{Env: "KEYWARD_LOG_FORMAT", set: setLogFormat},
-		{Env: "KEYWARD_ACCESS_LOG", set: setAccessLog},
-	}
-}
+func Settings() []Setting { return slices.Clone(settings) }
 
-func setAddr(to *string, v string) error {
-	_, port, err := net.SplitHostPort(v)
-	if err != nil {
-		return fmt.Errorf("%q: want host:port, such as 127.0.0.1:8080", v)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
-		return fmt.Errorf("%q: want a port from 0 to 65535 after the last colon", v)
-	}
-	*to = v
-	return nil
-}
-
-func setWorkspaceCreation(c *Config, v string) error {
-	if v != "anyone" && v != "operators" {
-		return fmt.Errorf("%q: want anyone or operators", v)
-	}
-	c.AnyoneCreatesWorkspaces = v == "anyone"
-	return nil
-}
-
-func setCount(to *int, v string) error {
-	n, err := strconv.ParseUint(v, 10, 31)
-	if err != nil || n < 1 {
-		return fmt.Errorf("%q: want a whole number from 1", v)
-	}
-	*to = int(n)
-	return nil
-}
-
-func setBool(to *bool, v string) error {
-	b, err := strconv.ParseBool(v)
-	if err != nil {
-		return fmt.Errorf("%q: want true or false", v)
-	}
-	*to = b
-	return nil
-}
-
-func setTrustedProxies(c *Config, v string) error {
-	var all []netip.Prefix
-	for _, one := range list(v) {
-		p, err := netip.ParsePrefix(one)
-		if err != nil {
-			a, errAddr := netip.ParseAddr(one)
-			if errAddr != nil || a.Zone() != "" {
-				return fmt.Errorf("%q: want networks such as 10.0.0.0/8, separated by commas", one)
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-		if p != p.Masked() {
-			return fmt.Errorf("%q: has bits after the network: did you mean %s?", one, p.Masked())
-		}
-		all = append(all, p)
-	}
-	c.TrustedProxies = all
-	return nil
-}
-
-func setKeyPrefix(c *Config, v string) error {
-	if _, err := keyfmt.NewFormat(v); err != nil {
-		return fmt.Errorf("%q: want 1 to 16 lower-case letters and digits, a letter first", v)
-	}
-	c.KeyPrefix = v
-	return nil
-}
-
-// checkPepper refuses what KEYWARD_PEPPER_PREVIOUS could not name later. How long a pepper is, is the operator's choice.
-func checkPepper(v string) error {
-	if v == string(keyfmt.NoPepper) {
-		return fmt.Errorf("%q stands for no pepper in KEYWARD_PEPPER_PREVIOUS: want a random one, such as `openssl rand -base64 32` makes", v)
-	}
-	if strings.Contains(v, ",") {
-		return fmt.Errorf("holds a comma, which separates peppers in KEYWARD_PEPPER_PREVIOUS: want another one")
-	}
-	return nil
-}
-
-func setPepper(c *Config, v string) error {
-	if err := checkPepper(v); err != nil {
-		return err
-	}
-	c.Pepper = keyfmt.NewSecret(v)
-	return nil
-}
-
-func setPepperPrevious(c *Config, v string) error {
-	var all []keyfmt.Secret
-	for i, one := range list(v) {
-		if one != string(keyfmt.NoPepper) {
-			if err := checkPepper(one); err != nil {
-				return fmt.Errorf("pepper %d: %w", i+1, err)
-			}
-		}
-		all = append(all, keyfmt.NewSecret(one))
-	}
-	c.PepperPrevious = all
-	return nil
-}
-
-func setDrainDelay(c *Config, v string) error {
-	const most = 10 * time.Minute
-	d, err := time.ParseDuration(v)
-	if err != nil {
-		return fmt.Errorf("%q: want a duration such as 10s", v)
-	}
-	if d < 0 || d > most {
-		return fmt.Errorf("%q: want a duration from 0s to 10m, such as 10s", v)
-	}
-	c.DrainDelay = d
-	return nil
-}
-
-// setIdempotencyReveal ends with the day for which a repeated request is recognised at all.
-func setIdempotencyReveal(c *Config, v string) error {
-	d, err := time.ParseDuration(v)
-	if err != nil || d < 0 || d > 24*time.Hour {
-		return fmt.Errorf("%q: want a duration up to 24h, such as 10m, or 0 for never", v)
-	}
-	c.IdempotencyReveal = d
-	return nil
-}
-
-func setMaxStaleness(c *Config, v string) error {
-	const least, most = 100 * time.Millisecond, 10 * time.Minute
-	d, err := time.ParseDuration(v)
-	if err != nil {
-		return fmt.Errorf("%q: want a duration such as 5s", v)
-	}
-	if d < least || d > most {
-		return fmt.Errorf("%q: want a duration from 100ms to 10m, such as 5s", v)
-	}
-	c.MaxStaleness = d
-	return nil
-}
-
-// setKept takes a duration in days too; 0 is not at all.
-func setKept(c *Config, g usage.Grain, v string) error {
-	const most = 10 * 366 * 24 * time.Hour
-	text, unit := v, time.Duration(1)
-	if days, ok := strings.CutSuffix(v, "d"); ok {
-		text, unit = days+"h", 24
-	}
-	d, err := time.ParseDuration(text)
-	if v == "0" {
-		d, err = 0, nil
-	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q: want a duration such as 48h or 90d, or 0 for not at all", v)
-	case d < 0 || d > most/unit || d > 0 && d*unit < g.Length():
-		return fmt.Errorf("%q: want a duration from one %s to ten years, or 0 for not at all", v, g)
-	}
-	c.UsageKept[g] = d * unit
-	return nil
-}
-
-func setUsageWaiting(c *Config, v string) error {
-	const least, most = 1000, 100_000_000
-	n, err := strconv.Atoi(v)
-	if err != nil || n < least || n > most {
-		return fmt.Errorf("%q: want a number from %d to %d", v, least, most)
-	}
-	c.UsageWaiting = n
-	return nil
-}
-
-func setBadCredentials(c *Config, v string) error {
-	n, err := strconv.ParseUint(v, 10, 16)
-	if err != nil {
-		return fmt.Errorf("%q: want a number of attempts from 0, which sets no limit, to 65535", v)
-	}
-	c.BadCredentials = int(n)
-	return nil
-}
-
-func setLogLevel(c *Config, v string) error {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
-	level, ok := levels[strings.ToLower(v)]
-	if !ok {
-		return fmt.Errorf("%q: want debug, info, warn or error", v)
-	}
-	c.LogLevel = level
-	return nil
-}
-
-func setLogFormat(c *Config, v string) error {
-	if !slices.Contains([]string{"text", "json"}, v) {
-		return fmt.Errorf("%q: want text or json", v)
-	}
-	c.LogFormat = v
-	return nil
-}
-
-func setAccessLog(c *Config, v string) (err error) {
-	c.AccessLog, err = accesslog.Parse(v)
-	return err
-}
-
-// list splits at commas; blanks around a part do not count, nor do empty parts.
-func list(v string) []string {
-	var parts []string
-	for part := range strings.SplitSeq(v, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
+var settings = []Setting{
+	{Env: "KEYWARD_ADDR", Form: "HOST:PORT", Default: "127.0.0.1:8080",
+		Help: "Where to answer HTTP. Port 0 is a free one.",
+		set:  func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
+	{Env: "KEYWARD_DATA_ADDR", Form: "HOST:PORT",
+		Help: "A further listener for verify, verify-batch and `/check` alone: see [The data " +
+			"plane](#the-data-plane).",
+		set: func(c *Config, v string) error { return setAddr(&c.DataAddr, v) }},
+	{Env: "KEYWARD_GRPC_ADDR", Form: "HOST:PORT",
+		Help: "Where to answer Envoy's gRPC ext_authz, with TLS as for HTTP.",
+		set:  func(c *Config, v string) error { return setAddr(&c.GRPCAddr, v) }},
+	{Env: "KEYWARD_METRICS_ADDR", Form: "HOST:PORT",
+		Help: "Moves `/metrics` to a listener of its own.",
+		set:  func(c *Config, v string) error { return setAddr(&c.MetricsAddr, v) }},
+	{Env: "KEYWARD_INSECURE", Default: "false",
+		Help: "Admits plain HTTP beyond this machine.",
+		set:  func(c *Config, v string) error { return setBool(&c.Insecure, v) }},
+	{Env: "KEYWARD_TLS_CERT", Form: "FILE", Reloaded: true,
+		Help: "The certificate chain, PEM. It needs the private key, too.",
+		set:  func(c *Config, v string) error { c.TLSCert = v; return nil }},
+	{Env: "KEYWARD_TLS_KEY", Form: "FILE", Reloaded: true,
+		Help: "The certificate's private key, PEM.",
+		set:  func(c *Config, v string) error { c.TLSKey = v; return nil }},
+	{Env: "KEYWARD_TRUSTED_PROXIES", Form: "CIDR,…",
+		Help: "The proxies whose forwarded headers are believed.",
+		set:  setTrustedProxies},
+	{Env: "KEYWARD_MAX_CONNECTIONS", Form: "N", Default: "10000",
+		Help: "Open connections of a listener, gRPC and metrics among them. One above it is closed at once.",
+		set:  func(c *Config, v string) error { return setCount(&c.MaxConnections, v) }},
+	{Env: "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", Form: "N", Default: "2500",
+		Help: "Open connections from one address that is no trusted proxy.",
+		set:  func(c *Config, v string) error { return setCount(&c.MaxConnectionsPerAddress, v) }},
+	{Env: "KEYWARD_DATABASE_URL", Form: "URL", Default: "sqlite:./keyward.db",
+		Help: "The database: `sqlite:FILE`, or `postgres://USER@HOST:PORT/DATABASE`.",
+		set:  setDatabase},
+	{Env: "KEYWARD_ROOT_KEY", Unset: "made at the first start", Secret: true,
+		Help: "The root service key, in the format of every key.",
+		set:  func(c *Config, v string) error { c.RootKey = keyfmt.NewSecret(v); return nil }},
+	{Env: "KEYWARD_KEY_PREFIX", Form: "WORD", Default: "kw",
+		Help: "The start of every key: 1 to 16 lower-case letters and digits, a letter first.",
+		set:  setKeyPrefix},
+	{Env: "KEYWARD_PEPPER", Secret: true,
+		Help: "A secret in every digest, without a comma. Make it long and random, as `openssl rand " +
+			"-base64 32` does.",
+		set: setPepper},
+	{Env: "KEYWARD_PEPPER_PREVIOUS", Secret: true,
+		Help: "Earlier peppers, with commas. The word `none` admits keys made without one.",
+		set:  setPepperPrevious},
+	{Env: "KEYWARD_IMPORT_SECRETS", Secret: true,
+		Help: "Secrets of imported HMAC digests: `name=value,name=value`, or `@/path` of a file with a " +
+			"line for each. `name:hex=…` and `name:base64=…` are bytes.",
+		set: setImportSecrets},
+	{Env: "KEYWARD_CATALOGUE", Form: "FILE", Unset: "built in",
+		Help: "A catalogue of permissions of your own, YAML.",
+		set:  func(c *Config, v string) error { c.Catalogue = v; return nil }},
+	{Env: "KEYWARD_ROUTES", Form: "FILE", Reloaded: true,
+		Help: "The route table for gateways, YAML.",
+		set:  func(c *Config, v string) error { c.Routes = v; return nil }},
+	{Env: "KEYWARD_MAX_STALENESS", Form: "DURATION", Default: "5s",
+		Help: "How old a node's knowledge may be before verifications are answered 503.",
+		set:  setMaxStaleness},
+	{Env: "KEYWARD_DRAIN_DELAY", Form: "DURATION", Default: "0s",
+		Help: "At a stop, how long `/readyz` says 503 before connections are closed. Make it longer than " +
+			"your load balancer takes to notice.",
+		set: setDrainDelay},
+	{Env: "KEYWARD_IDEMPOTENCY_REVEAL", Form: "DURATION", Default: "10m",
+		Help: "How long a request that is repeated under its `Idempotency-Key` shows the same value " +
+			"again, up to 24h. 0 is never.",
+		set: setIdempotencyReveal},
+	{Env: "KEYWARD_USAGE_MINUTES", Form: "DURATION", Default: "48h",
+		Help: "How long usage is kept by the minute. 0 keeps none.",
+		set:  func(c *Config, v string) error { return setKept(c, usage.Minute, v) }},
+	{Env: "KEYWARD_USAGE_HOURS", Form: "DURATION", Default: "90d",
+		Help: "How long usage is kept by the hour. 0 keeps none.",
+		set:  func(c *Config, v string) error { return setKept(c, usage.Hour, v) }},
+	{Env: "KEYWARD_USAGE_DAYS", Form: "DURATION", Default: "730d",
+		Help: "How long usage is kept by the day. 0 keeps none.",
+		set:  func(c *Config, v string) error { return setKept(c, usage.Day, v) }},
+	{Env: "KEYWARD_USAGE_WAITING", Form: "N", Default: "1000000",
+		Help: "How many keys and minutes of usage wait in memory until they are written.",
+		set:  setUsageWaiting},
+	{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", Form: "N", Default: "300",
+		Help: "Attempts with a wrong credential from one address, or one IPv6 network of 64 bits, before " +
+			"they are answered 429. 0 is no limit.",
+		set: setBadCredentials},
+	{Env: "KEYWARD_WORKSPACE_CREATION", Form: "WHO", Default: "operators",
+		Help: "The callers that may create workspaces: `operators`, which are service keys with the " +
+			"scope manage, or `anyone`.",
+		set: setWorkspaceCreation},
+	{Env: "KEYWARD_STRICT_RESTART", Default: "false",
+		Help: "After a crash, refuses keys with a limit per minute for a minute: see " +
+			"[limits](limits.md#what-a-restart-does).",
+		set: func(c *Config, v string) error { return setBool(&c.StrictRestart, v) }},
+	{Env: "KEYWARD_PUBLIC_URL", Form: "URL", Unset: "as each request says",
+		Help: "The address by which browsers reach this server, without a path.",
+		set:  setPublicURL},
+	{Env: "KEYWARD_OIDC_ISSUER", Form: "URL",
+		Help: "The OpenID provider at which people sign in: see [Signing in](#signing-in).",
+		set:  setOIDCIssuer},
+	{Env: "KEYWARD_OIDC_CLIENT_ID", Form: "ID",
+		Help: "Keyward's name at the OpenID provider.",
+		set:  func(c *Config, v string) error { c.OIDC.ClientID = v; return nil }},
+	{Env: "KEYWARD_OIDC_CLIENT_SECRET", Secret: true,
+		Help: "Keyward's secret at the OpenID provider. A public client has none.",
+		set:  func(c *Config, v string) error { c.OIDC.ClientSecret = keyfmt.NewSecret(v); return nil }},
+	{Env: "KEYWARD_OIDC_USER_CLAIM", Form: "CLAIM", Default: "sub",
+		Help: "The claim of the provider's tokens that is the `userId`.",
+		set:  func(c *Config, v string) error { c.OIDC.UserClaim = v; return nil }},
+	{Env: "KEYWARD_OIDC_AUDIENCE", Form: "NAME",
+		Help: "The audience of access tokens for the API, besides the client.",
+		set:  func(c *Config, v string) error { c.OIDC.Audience = v; return nil }},
+	{Env: "KEYWARD_REDIS_URL", Secret: true,
+		Help: "Redis or Valkey, over which nodes share limits per minute: " +
+			"`redis://[user:password@]host:port[/db]`, `redis+cluster://h1:p,h2:p`, " +
+			"`redis+sentinel://h1:p,h2:p/name`; `rediss…` with TLS.",
+		set: setRedis},
+	{Env: "KEYWARD_LIMIT_MODE", Form: "MODE", Default: "leased",
+		Help: "How nodes share limits per minute: `leased`, `exact` or `local`, see " +
+			"[limits](limits.md#several-nodes).",
+		set: setLimitMode},
+	{Env: "KEYWARD_LIMIT_MODES", Form: "ID=MODE,…",
+		Help: "Another mode for single workspaces: `<workspace id>=<mode>`, with commas.",
+		set:  setLimitModes},
+	{Env: "KEYWARD_LIMIT_POLICY", Form: "POLICY", Default: "share",
+		Help: "The rule while Redis cannot be asked: `share`, `open` or `closed`.",
+		set:  setLimitPolicy},
+	{Env: "KEYWARD_LOG_LEVEL", Form: "LEVEL", Default: "info",
+		Help: "The least level that is logged: `debug`, `info`, `warn` or `error`.",
+		set:  setLogLevel},
+	{Env: "KEYWARD_LOG_FORMAT", Form: "FORMAT", Unset: "`text` on a terminal, else `json`",
+		Help: "The form of the log: `text` or `json`.",
+		set:  setLogFormat},
+	{Env: "KEYWARD_ACCESS_LOG", Form: "MODE", Default: "errors",
+		Help: "The verifications and checks that have a line in the log: `off`, `errors`, `sampled` or " +
+			"`all`, see [Logs](#logs).",
+		set: setAccessLog},
 }
