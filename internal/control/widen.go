@@ -82,8 +82,26 @@ func (s *Service) mayWiden(a *actor, was, now *apikey.Key) error {
 	return withinBound(now, a.bound)
 }
 
+// mayLive holds the expiry of a key against its workspace's settings wherever a value begins to work, works again
+// or gets another expiry. Settings that came later do not end a value that works; they bound what it may come to
+// from then on.
+func mayLive(v *store.View, was, now *apikey.Key) error {
+	again := now.IsActive && !was.IsActive
+	if !again && now.ExpiresAt.Equal(was.ExpiresAt) && now.Value.Digest == was.Value.Digest {
+		return nil
+	}
+	ws, err := v.Workspace(now.Workspace)
+	if err != nil {
+		return err
+	}
+	return lifetime(now.ExpiresAt, ws.Settings, now.Made())
+}
+
 // changeKey is the one way in which a key that there is changes: what was allowed by mayWiden, with the event that tells of it.
 func (s *Service) changeKey(tx *store.Tx, a *actor, was, now *apikey.Key, told change) error {
+	if err := mayLive(tx.View, was, now); err != nil {
+		return err
+	}
 	if err := s.mayWiden(a, was, now); err != nil {
 		return err
 	}

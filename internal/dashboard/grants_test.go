@@ -84,3 +84,25 @@ func TestSelfRotationIsASettingOfTheWorkspace(t *testing.T) {
 	h.post("ada", "/settings", form).want(303)
 	h.get("ada", "/settings").want(200).says(ticked)
 }
+
+// T97: the buttons, the bulk page and the undo of either enable no key beyond what the workspace allows its values.
+func TestT97NoButtonEnablesAKeyThatTheWorkspaceWouldNotHaveNow(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ctx := context.Background()
+	made, err := h.control.CreateKey(ctx, h.root, control.CreateKey{Workspace: h.ws, User: "amy", Name: "amys"})
+	must[any](t)(nil, err)
+	id := string(made.Key.ID)
+	h.post("ada", "/settings", url.Values{"name": {"Acme"}, "mode": {"frozen"}, "lifetime": {"30"}}).want(303)
+	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"false"}}).want(303)
+	const why = "the workspace requires an expiry"
+	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"true"}}).says(why)
+	h.post("amy", "/keys/bulk", url.Values{"action": {"enable"}, "confirm": {"enable"}, "back": {"/keys"}, "id": {id}}).says(why)
+	got, err := h.control.GetKey(ctx, h.root, id)
+	must[any](t)(nil, err)
+	if got.IsActive {
+		t.Error("the key is enabled")
+	}
+	h.post("amy", "/keys/"+id+"/rotate", url.Values{"value": {got.Value.Masked}, "overlap": {"0"}})
+	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"true"}}).want(303)
+}
