@@ -592,6 +592,11 @@ class Node:
     clock_skew_ms: int
     started_at: datetime
     last_seen_at: datetime
+    root_key: Optional[str]
+    catalogue: Optional[str]
+    pepper: Optional[str]
+    differs: List[str]
+    lacks: Optional[str]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Node:
@@ -607,6 +612,11 @@ class Node:
             clock_skew_ms=value(data, "clockSkewMs", integer),
             started_at=value(data, "startedAt", time),
             last_seen_at=value(data, "lastSeenAt", time),
+            root_key=value(data, "rootKey", optional(string)),
+            catalogue=value(data, "catalogue", optional(string)),
+            pepper=value(data, "pepper", optional(string)),
+            differs=value(data, "differs", strings),
+            lacks=value(data, "lacks", optional(string)),
         )
 
 
@@ -661,6 +671,7 @@ class Readiness:
     status: str
     storage: Optional[str]
     limits: Optional[str]
+    nodes: Optional[str]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Readiness:
@@ -669,6 +680,7 @@ class Readiness:
             status=value(data, "status", string),
             storage=value(data, "storage", optional(string)),
             limits=value(data, "limits", optional(string)),
+            nodes=value(data, "nodes", optional(string)),
         )
 
 
