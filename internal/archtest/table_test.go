@@ -57,13 +57,13 @@ var keyward = archtest.House{
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey", "internal/clock",
 			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
-			"internal/store", "pgregory.net/rapid",
+			"internal/store", "internal/text", "pgregory.net/rapid",
 			"internal/usage",
 		}},
 
 		// Drivers and engines.
 		{Path: "internal/store/sqlite", Level: archtest.Engines, May: []string{
-			"internal/store", "modernc.org/sqlite", "modernc.org/sqlite/lib",
+			"internal/store", "internal/text", "modernc.org/sqlite", "modernc.org/sqlite/lib",
 		}},
 		{Path: "internal/store/postgres", Level: archtest.Engines, May: []string{
 			"github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store",
@@ -93,7 +93,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
-			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store",
+			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store", "internal/strictjson",
 			"internal/text", "internal/usage",
 		}},
 

@@ -228,7 +228,7 @@ func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
 	}
 	return s.record(tx, a, change{
 		kind: audit.APIKeyCreated, workspace: d.Workspace, target: string(d.ID),
-		sentence: fmt.Sprintf("API key %q created for %s", d.Name, d.User), after: s.keyFields(&d.Key), note: note,
+		sentence: fmt.Sprintf("API key %s created for %s", quoted(d.Name), d.User), after: s.keyFields(&d.Key), note: note,
 	})
 }
 

@@ -51,7 +51,7 @@ func (s *Service) record(tx *store.Tx, a *actor, c change) error {
 		return err
 	}
 	before, after := differences(c.before, c.after)
-	raw, err := json.Marshal(eventMetadata{
+	raw, err := jsonText(eventMetadata{
 		Credential: a.credential(), Address: a.Address, UserAgent: printableOnly(clip(a.UserAgent, 300)), RequestID: a.RequestID,
 		Target: c.target, Before: before, After: after, Note: c.note,
 	})
@@ -71,6 +71,15 @@ const (
 	TypeAPIKey     = "api_key"
 	TypeOIDCToken  = "oidc_token"
 )
+
+// jsonText writes JSON without escapes that only HTML needs, so that people find what they see.
+func jsonText(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
 
 func (a *actor) credential() credential {
 	switch {
@@ -111,6 +120,9 @@ func printableOnly(s string) string {
 	}, s)
 }
 
+// quoted puts a name into a sentence as people wrote it: names are one line and hold no control characters.
+func quoted(name string) string { return `"` + name + `"` }
+
 // clip cuts a text from outside to at most n bytes, at a rune's edge.
 func clip(s string, n int) string {
 	if len(s) <= n {
@@ -120,9 +132,3 @@ func clip(s string, n int) string {
 }
 
 func indexed(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
-
-func compact(raw json.RawMessage) ([]byte, error) {
-	var b bytes.Buffer
-	err := json.Compact(&b, raw)
-	return b.Bytes(), err
-}

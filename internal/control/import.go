@@ -182,7 +182,7 @@ func (s *Service) rehash(tx *store.Tx, r Rehash) error {
 		return err
 	}
 	return s.record(tx, itself(), change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID),
-		sentence: fmt.Sprintf("API key %q of %s got a digest of our own", k.Name, k.User),
+		sentence: fmt.Sprintf("API key %s of %s got a digest of our own", quoted(k.Name), k.User),
 		note:     fields{"rehashed": true}, free: true})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/session"
+	"github.com/keyward/keyward/internal/strictjson"
 	"github.com/keyward/keyward/internal/text"
 )
 
@@ -124,7 +125,7 @@ func metadataInput(field string, o Optional[json.RawMessage]) (string, error) {
 	if !o.Set || o.Null {
 		return "", nil
 	}
-	raw, err := compact(o.Value)
+	raw, err := strictjson.Plain(o.Value)
 	if err != nil || len(raw) == 0 || raw[0] != '{' {
 		return "", fault.Invalid(field, "must be an object")
 	}

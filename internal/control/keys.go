@@ -193,7 +193,7 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 		return err
 	}
 	return s.record(tx, a, change{kind: audit.APIKeyDeleted, workspace: k.Workspace, target: string(k.ID),
-		sentence: fmt.Sprintf("API key %q of %s deleted", k.Name, k.User), before: s.keyFields(&k)})
+		sentence: fmt.Sprintf("API key %s of %s deleted", quoted(k.Name), k.User), before: s.keyFields(&k)})
 }
 
 // DeleteKeys takes away many, each for itself, all in one transaction.
@@ -321,7 +321,7 @@ func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secre
 }
 
 func rotation(was, k *apikey.Key, overlapSeconds int64) change {
-	return change{kind: audit.APIKeyRotated, sentence: fmt.Sprintf("API key %q of %s rotated", k.Name, k.User),
+	return change{kind: audit.APIKeyRotated, sentence: fmt.Sprintf("API key %s of %s rotated", quoted(k.Name), k.User),
 		before: fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt)},
 		after:  fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt)}, note: fields{"overlapSeconds": overlapSeconds}}
 }
@@ -352,7 +352,7 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, prese
 		k.Disable(a.mark(&k, tx.Now()))
 		k.Revoked = true
 		return s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyRevoked,
-			sentence: fmt.Sprintf("API key %q of %s revoked", k.Name, k.User), before: s.keyFields(&was), after: s.keyFields(&k)})
+			sentence: fmt.Sprintf("API key %s of %s revoked", quoted(k.Name), k.User), before: s.keyFields(&was), after: s.keyFields(&k)})
 	})
 }
 
@@ -378,7 +378,7 @@ func (s *Service) endEarlier(tx *store.Tx, a *actor, k apikey.Key, value keyfmt.
 	was := k
 	k.End(value)
 	return s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
-		sentence: fmt.Sprintf("an earlier value of API key %q of %s revoked", k.Name, k.User),
+		sentence: fmt.Sprintf("an earlier value of API key %s of %s revoked", quoted(k.Name), k.User),
 		before:   previousFields(&was), after: previousFields(&k),
 		note: fields{"reason": "value.revoked"}})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // exportPage is how many events an export reads at a time.
@@ -19,7 +20,7 @@ const exportPage = 500
 
 // logFilter decides what of the log the caller sees: a workspace, or for a service key that names none the whole installation.
 func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilter, error) {
-	f := store.LogFilter{Search: in.Search, Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To, Ascending: in.Ascending}
+	f := store.LogFilter{Search: text.Search(in.Search), Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To, Ascending: in.Ascending}
 	if a.service != nil && in.Workspace == "" {
 		f.All = true
 		if err := a.manages(); err != nil {

@@ -234,7 +234,7 @@ func (s *Service) settleKey(tx *store.Tx, a *actor, k *apikey.Key, settle settle
 		return nil
 	}
 	return s.changeKey(tx, a, &was, k, change{kind: audit.APIKeyUpdated,
-		sentence: fmt.Sprintf("API key %q: its creator %s was removed", k.Name, was.User),
+		sentence: fmt.Sprintf("API key %s: its creator %s was removed", quoted(k.Name), was.User),
 		before:   s.keyFields(&was), after: s.keyFields(k), note: fields{"reason": "member.removed"}})
 }
 
@@ -249,7 +249,7 @@ func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) error {
 		was := k
 		k.Orphan = false
 		if err := s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
-			sentence: fmt.Sprintf("API key %q: its creator %s is a member again", k.Name, k.User),
+			sentence: fmt.Sprintf("API key %s: its creator %s is a member again", quoted(k.Name), k.User),
 			before:   s.keyFields(&was), after: s.keyFields(&k), note: fields{"reason": "member.added"}}); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in
 		}
 		out = s.assignable(a, r)
 		return s.record(tx, a, change{kind: audit.RoleCreated, workspace: ws.ID, target: string(r.ID),
-			sentence: fmt.Sprintf("role %q created", r.Name), after: s.roleFields(r)})
+			sentence: fmt.Sprintf("role %s created", quoted(r.Name)), after: s.roleFields(r)})
 	})
 	return out, err
 }
@@ -156,7 +156,7 @@ func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role stri
 		}
 		out = s.assignable(a, r)
 		return s.record(tx, a, change{kind: audit.RoleUpdated, workspace: r.Workspace, target: string(r.ID), free: !was.Permissions.Within(r.Permissions),
-			sentence: fmt.Sprintf("role %q updated", r.Name), before: s.roleFields(was), after: s.roleFields(r)})
+			sentence: fmt.Sprintf("role %s updated", quoted(r.Name)), before: s.roleFields(was), after: s.roleFields(r)})
 	})
 	return out, err
 }
@@ -182,7 +182,7 @@ func (s *Service) DeleteRole(ctx context.Context, c Caller, workspace, role stri
 			return err
 		}
 		return s.record(tx, a, change{kind: audit.RoleDeleted, workspace: r.Workspace, target: string(r.ID),
-			sentence: fmt.Sprintf("role %q deleted", r.Name), before: s.roleFields(r)})
+			sentence: fmt.Sprintf("role %s deleted", quoted(r.Name)), before: s.roleFields(r)})
 	})
 }
 

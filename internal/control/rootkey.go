@@ -124,9 +124,9 @@ func (s *Service) endRoots(tx *store.Tx, steady time.Duration) (out Roots, err e
 		if err := tx.DeleteServiceKey(r.ID); err != nil {
 			return out, err
 		}
-		sentence := fmt.Sprintf("service key %q is not set by KEYWARD_ROOT_KEY any more", r.Name)
+		sentence := fmt.Sprintf("service key %s is not set by KEYWARD_ROOT_KEY any more", quoted(r.Name))
 		if s.declares(r) {
-			sentence = fmt.Sprintf("service key %q is kept under another pepper now", r.Name)
+			sentence = fmt.Sprintf("service key %s is kept under another pepper now", quoted(r.Name))
 		}
 		err := s.record(tx, itself(), change{kind: audit.ServiceKeyDeleted, target: string(r.ID), sentence: sentence, before: serviceKeyFields(r)})
 		if err != nil {

@@ -129,7 +129,7 @@ func (s *Service) putServiceKey(tx *store.Tx, a *actor, k account.ServiceKey) er
 		return err
 	}
 	return s.record(tx, a, change{kind: audit.ServiceKeyCreated, target: string(k.ID),
-		sentence: fmt.Sprintf("service key %q created", k.Name), after: serviceKeyFields(k)})
+		sentence: fmt.Sprintf("service key %s created", quoted(k.Name)), after: serviceKeyFields(k)})
 }
 
 func serviceKeyFields(k account.ServiceKey) fields {
@@ -208,7 +208,7 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 			return fault.New(fault.Conflict, "the last root key cannot be deleted", fault.Detail{Field: "id", Message: "is the last root key"})
 		}
 		return s.record(tx, a, change{kind: audit.ServiceKeyDeleted, target: string(k.ID),
-			sentence: fmt.Sprintf("service key %q deleted", k.Name), before: serviceKeyFields(k)})
+			sentence: fmt.Sprintf("service key %s deleted", quoted(k.Name)), before: serviceKeyFields(k)})
 	})
 }
 

@@ -43,7 +43,7 @@ func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 		return s.show(tx.View, was)
 	}
 	err = s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
-		sentence: fmt.Sprintf("API key %q of %s updated", k.Name, k.User), before: before, after: after})
+		sentence: fmt.Sprintf("API key %s of %s updated", quoted(k.Name), k.User), before: before, after: after})
 	if err != nil {
 		return Key{}, err
 	}

@@ -107,7 +107,7 @@ func (s *Service) foundWorkspace(tx *store.Tx, a *actor, ws account.Workspace, o
 		}
 	}
 	if err := s.record(tx, a, change{kind: audit.WorkspaceCreated, workspace: ws.ID, target: string(ws.ID),
-		sentence: fmt.Sprintf("workspace %q created", ws.Name), after: workspaceFields(ws)}); err != nil {
+		sentence: fmt.Sprintf("workspace %s created", quoted(ws.Name)), after: workspaceFields(ws)}); err != nil {
 		return err
 	}
 	owner.Workspace, owner.CreatedAt, owner.UpdatedAt = ws.ID, tx.Now(), tx.Now()
@@ -219,7 +219,7 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 			return err
 		}
 		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: narrowed(was, ws),
-			sentence: fmt.Sprintf("workspace %q updated", ws.Name), before: workspaceFields(was), after: workspaceFields(ws)})
+			sentence: fmt.Sprintf("workspace %s updated", quoted(ws.Name)), before: workspaceFields(was), after: workspaceFields(ws)})
 	})
 	return out, err
 }
@@ -263,7 +263,7 @@ func (s *Service) DeleteWorkspace(ctx context.Context, c Caller, workspace strin
 			return err
 		}
 		return s.record(tx, a, change{kind: audit.WorkspaceDeleted, workspace: ws.ID, target: string(ws.ID),
-			sentence: fmt.Sprintf("workspace %q deleted", ws.Name), before: workspaceFields(ws)})
+			sentence: fmt.Sprintf("workspace %s deleted", quoted(ws.Name)), before: workspaceFields(ws)})
 	})
 }
 

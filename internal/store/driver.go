@@ -23,6 +23,12 @@ type Driver interface {
 	// Contains is an SQL condition with its arguments: the lower-case form of one of the columns holds the text, which is in lower
 	// case already, to the letter. No character of the text is special.
 	Contains(text string, columns ...string) (condition string, args []any)
+	// Tells is Contains for a column with what an event says: a JSON object, or "". The text is sought in its strings and numbers and in the
+	// names of the members of its objects, each as people read it and not as JSON writes it. The environment of a key does not count, nor does a
+	// match that lies within the head of a masked value (kw_live_), which say the same of nearly every event.
+	Tells(text, column string) (condition string, args []any)
+	// Position is an SQL expression: at which character of the column the text, an expression too, begins, from 1; 0 where it is not there.
+	Position(text, column string) string
 	// Backup writes a consistent copy to a new file that only its owner can read.
 	Backup(ctx context.Context, path string) error
 	// Size is the number of bytes on disk.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
@@ -189,10 +190,19 @@ func (v *View) keyWhere(f KeyFilter) where {
 	}
 	v.standing(&w, f)
 	if f.Search != "" {
-		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "k.name", "k.description", "k.user_id", "k.masked", "k.id")
+		wanted := strings.ToLower(f.Search)
+		condition, args := v.db.driver.Contains(wanted, "k.name", "k.description", "k.user_id", v.beyondHead(wanted), "k.id")
 		w.and(condition, args...)
 	}
 	return w
+}
+
+// beyondHead is the part of a masked value in which a text is sought: a match that lies within its head (kw_live_) would tell no key from
+// any other.
+func (v *View) beyondHead(wanted string) string {
+	at := v.db.driver.Position("'_' || k.environment || '_'", "k.masked")
+	first := fmt.Sprintf("%s + length(k.environment) + %d", at, 3-utf8.RuneCountInString(wanted))
+	return "substr(k.masked, CASE WHEN " + at + " > 0 AND " + first + " > 1 THEN " + first + " ELSE 1 END)"
 }
 
 // KeysOf lists all keys that the user created, the newest first.

@@ -74,8 +74,10 @@ func (v *View) logWhere(f LogFilter) where {
 		w.and("seq <= ?", f.UpTo)
 	}
 	if f.Search != "" {
-		condition, args := v.db.driver.Contains(strings.ToLower(f.Search), "type", "description", "actor_id", "actor_email", "metadata")
-		w.and(condition, args...)
+		wanted := strings.ToLower(f.Search)
+		condition, args := v.db.driver.Contains(wanted, "type", "description", "actor_id", "actor_email")
+		told, more := v.db.driver.Tells(wanted, "metadata")
+		w.and("("+condition+" OR "+told+")", append(args, more...)...)
 	}
 	return w
 }

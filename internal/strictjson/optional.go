@@ -54,12 +54,17 @@ func (o *Object) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	text := v.Clone()
-	if err := text.Compact(); err != nil {
-		return err
-	}
-	*o = Object(text)
-	return nil
+	plain, err := Plain(v)
+	*o = Object(plain)
+	return err
+}
+
+// Plain writes a JSON value without space between its tokens and without escapes that are not needed, so that a text in it is found as
+// people see it. Numbers and the order of members stay as they are.
+func Plain(raw []byte) ([]byte, error) {
+	v := jsontext.Value(raw).Clone()
+	err := v.Compact(jsontext.PreserveRawStrings(false))
+	return v, err
 }
 
 // Given notes that a member was there, whatever its value.

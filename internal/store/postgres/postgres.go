@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -168,11 +169,40 @@ const selectFold = `
 		AND c.collencoding IN (-1, pg_char_to_encoding('UTF8')))
 	ORDER BY place LIMIT 1`
 
+// folded is the lower-case form of an expression, in normal form C where the text that is sought in it has more than ASCII.
+func (d *Driver) folded(expression, text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		expression = "normalize(" + expression + ", NFC)"
+	}
+	return `lower((` + expression + `) COLLATE "` + d.fold + `")`
+}
+
 // Contains folds the expression and seeks with strpos, which knows no pattern.
 func (d *Driver) Contains(text string, columns ...string) (condition string, args []any) {
 	all := strings.Join(columns, ` || E'\x1f' || `) // which no text that is kept holds
-	return `strpos(lower((` + all + `) COLLATE "` + d.fold + `"), ?) > 0`, []any{text}
+	return `strpos(` + d.folded(all, text) + `, ?) > 0`, []any{text}
 }
+
+// Tells looks for the text as JSON writes it first, which is cheap, and then in each text by itself.
+func (d *Driver) Tells(text, column string) (condition string, args []any) {
+	var written []string
+	for _, w := range store.Written(text) {
+		written, args = append(written, `strpos(`+d.folded(column, text)+`, ?) > 0`), append(args, w)
+	}
+	const head = `length(substring(said from '^[a-z][a-z0-9]{0,15}_(?:live|test|svc)_(?=[^…]{1,8}…)'))`
+	beyond := fmt.Sprintf(`CASE WHEN strpos(said, '…') = 0 THEN said ELSE substr(said, greatest(1, coalesce(%s, 0) + %d)) END`,
+		head, 2-utf8.RuneCountInString(text))
+	return `CASE WHEN ` + strings.Join(written, ` OR `) + ` THEN (
+		SELECT strpos(` + d.folded(`string_agg(`+beyond+`, E'\x1f')`, text) + `, ?) > 0
+		FROM (SELECT ` + column + `::jsonb #- '{before,environment}' #- '{after,environment}') AS event (doc), LATERAL (
+			SELECT leaf #>> '{}' FROM jsonb_path_query(doc, 'strict $.** ? (@.type() == "string" || @.type() == "number")') AS leaves (leaf)
+			UNION ALL
+			SELECT name #>> '{}' FROM jsonb_path_query(doc, 'lax $.*.** ? (@.type() == "object").keyvalue().key') AS names (name)
+		) AS texts (said)) ELSE FALSE END`, append(args, text)
+}
+
+// Position is strpos.
+func (d *Driver) Position(text, column string) string { return "strpos(" + column + ", " + text + ")" }
 
 // Backup is PostgreSQL's own affair.
 func (d *Driver) Backup(context.Context, string) error { return ErrBackup }

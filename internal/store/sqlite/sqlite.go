@@ -12,12 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
 	"modernc.org/sqlite"
 
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // Options say how a file is opened.
@@ -46,20 +46,27 @@ type Driver struct {
 
 var _ store.Driver = (*Driver)(nil)
 
-// fold is lower() for more than ASCII.
+// fold is lower() for more than ASCII, in normal form C.
 const fold = "keyward_lower"
 
-var registerFold = sync.OnceValue(func() error {
-	return sqlite.RegisterDeterministicScalarFunction(fold, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+// registerFunctions adds the functions of our own to SQLite's.
+var registerFunctions = sync.OnceValue(func() error {
+	folds := sqlite.RegisterDeterministicScalarFunction(fold, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		s, _ := args[0].(string)
-		return strings.ToLower(s), nil
+		return text.Search(s), nil
 	})
+	looks := sqlite.RegisterDeterministicScalarFunction(tells, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		event, _ := args[0].(string)
+		wanted, _ := args[1].(string)
+		return tellsText(event, wanted), nil
+	})
+	return errors.Join(folds, looks)
 })
 
 // Open opens the file at path. A new one can be read by its owner only; one that everybody can read is refused, and so is the database
 // of another program, to which nothing was written then.
 func Open(path string, o Options) (*Driver, error) {
-	if err := registerFold(); err != nil {
+	if err := registerFunctions(); err != nil {
 		return nil, err
 	}
 	given, err := filepath.Abs(path)

@@ -169,6 +169,10 @@ func testSearch(_ *testing.T, f *fixture) {
 		string(k.ID):                  "x ",
 		"-" + string(k.ID)[24:] + "x": "",
 		"abcd…WXYZ x":                 "",
+		"live":                        "",
+		"kw_LIVE_":                    "",
+		"kw":                          "",
+		"e_":                          "snake_case ",
 	} {
 		f.view(func(v *store.View) error {
 			got, err := v.Keys(store.KeyFilter{Workspace: f.ws, Search: search})
@@ -176,7 +180,7 @@ func testSearch(_ *testing.T, f *fixture) {
 			return err
 		})
 	}
-	for _, everything := range []string{"ABCD…wxy", "user-1"} {
+	for _, everything := range []string{"ABCD…wxy", "kw_live_a", "_ab", "user-1"} {
 		f.view(func(v *store.View) error {
 			got, err := v.Keys(store.KeyFilter{Workspace: f.ws, Search: everything})
 			f.same("search for "+everything, len(texts)+1, len(got))

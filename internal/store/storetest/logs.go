@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // record appends one event as it is.
@@ -178,4 +179,38 @@ func (f *fixture) sql(statement string) {
 		_, err := q.Exec(context.Background(), statement)
 		return err
 	})
+}
+
+func testLogSearch(_ *testing.T, f *fixture) {
+	f.ws = f.workspace("Sought")
+	f.pass(time.Hour)
+	zero := f.now()
+	for i, metadata := range []string{
+		`{"credential":{"type":"session"},"target":"t-1","after":{"name":"say \"hi\"","environment":"live","key":"kw_live_AbCd…wxyz","isActive":true}}`,
+		`{"credential":{"type":"session"},"after":{"name":"back\\slash, and \\\"","environment":"test","key":"kw_test_live…wxyz"}}`,
+		`{"before":{"requestsPerDay":5000},"after":{"requestsPerDay":null,"metadata":{"team":"R&D \u003cold\u003e"}}}`,
+		"{\"after\":{\"name\":\"Cafe\u0301 \u0130\",\"permissions\":[\"calls:read\"]}}",
+		"{\"after\":{\"name\":\"caf\u00e9\",\"description\":\"a live demo\"}}",
+		``,
+	} {
+		f.record(audit.Event{Workspace: f.ws, Type: audit.APIKeyCreated, ActorID: "ann", Metadata: metadata, Description: string(rune('a' + i))})
+	}
+	for search, want := range map[string]string{
+		`say "hi"`: "a", `"`: "a b", `\`: "b", `\"`: "b", `back\slash`: "b", `\\`: "", `back\\slash`: "", `"after"`: "", "u003c": "", "<OLD>": "c", "r&d": "c",
+		"live": "b e", "LIVE": "b e", "kw_live_": "", "_live": "b", "w_live": "", "kw": "", "kw_live_abcd": "a", "_abcd…wxyz": "a", "abcd…w": "a", "test": "", "kw_test_l": "b",
+		"caf\u00e9": "d e", "cafe\u0301": "d e", "CAF\u00c9": "d e", "cafe": "d", "5000": "c", "requestsperday": "c", "team": "c", "calls:read": "d",
+		"true": "", "null": "", "[": "", `{"`: "", `","`: "", "t-1": "a", "session": "a b", "environment": "",
+	} {
+		f.view(func(v *store.View) error {
+			filter := store.LogFilter{Workspace: f.ws, From: zero, Ascending: true, Search: text.Search(search)}
+			got, err := v.Logs(filter)
+			f.same("search for "+search, want, described(got))
+			if err == nil {
+				n, countErr := v.LogCount(filter)
+				f.same("count for "+search, len(got), int(n))
+				err = countErr
+			}
+			return err
+		})
+	}
 }

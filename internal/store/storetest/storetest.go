@@ -56,6 +56,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"T31 a quota never goes back to an earlier day":                   testQuotaDays,
 		"T38 windows are kept once and taken once":                        testWindows,
 		"events are filtered and paged":                                   testLogs,
+		"a search of the log finds what people see":                       testLogSearch,
 		"a stretch of the log is so many events":                          testLogStretch,
 		"events are counted and their types listed":                       testLogCount,
 		"T84 a log that was changed from outside is found out":            testChain,
