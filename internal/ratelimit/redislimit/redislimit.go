@@ -72,6 +72,7 @@ type Limiter struct {
 	scripts  scripts
 	start    time.Time
 	watch    watch
+	pace     pace // of Redis's clock; not asked in a cluster, where each server has its own
 	shards   [shards]shard
 	counts   counts
 	end      context.CancelFunc
@@ -193,8 +194,14 @@ func (l *Limiter) ModeOf(w id.Workspace) Mode {
 	return l.mode
 }
 
-// mono is this node's monotonic clock in milliseconds. It starts late enough for all differences to be positive.
-func (l *Limiter) mono() int64 { return int64(l.now().Sub(l.start)/time.Millisecond) + 1_000_000 }
+// clocks reads both clocks of this node. The monotonic one starts late enough for all differences to be positive.
+func (l *Limiter) clocks() instant {
+	now := l.now()
+	return instant{int64(now.Sub(l.start)/time.Millisecond) + 1_000_000, now.UnixMilli()}
+}
+
+// mono is the monotonic one alone.
+func (l *Limiter) mono() int64 { return l.clocks().mono }
 
 // state gives the key's, locked.
 func (l *Limiter) state(key [16]byte) *state {
@@ -237,13 +244,13 @@ const sweepEvery = 5 * time.Second
 
 // sweep forgets keys of which nothing counts any more.
 func (l *Limiter) sweep(context.Context) {
-	now := l.mono()
+	now := l.clocks()
 	for i := range l.shards {
 		sh := &l.shards[i]
 		sh.mu.Lock()
 		for k, s := range sh.states {
 			if s.mu.TryLock() {
-				if s.flight == nil && now-s.used > (window+2)*1000 && now >= s.lease.until && now >= s.next.until {
+				if s.flight == nil && now.mono-s.used > (window+2)*1000 && !now.before(s.lease.until) && !now.before(s.next.until) {
 					s.dead = true
 					delete(sh.states, k)
 				}

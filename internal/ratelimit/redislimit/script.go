@@ -56,7 +56,10 @@ func (a *answered) known() int64 {
 	return min(max(a.retry-a.now, 0), moment)
 }
 
-var errOtherEpoch = errors.New("redis has another epoch")
+var (
+	errOtherEpoch = errors.New("redis has another epoch")
+	errStepped    = fmt.Errorf("%w to come: its clock was set", errOtherEpoch)
+)
 
 // ask runs take.lua. Where it answers an error, what it was asked for may have been charged all the same.
 func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, err error) {
@@ -70,6 +73,7 @@ func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, e
 	for _, g := range q.settle {
 		args = append(args, number(g.second), number(g.left))
 	}
+	sent := l.mono()
 	r, err := l.scripts.take.Exec(ctx, l.client, keys, args).AsIntSlice()
 	if err != nil {
 		return a, fmt.Errorf("ask Redis for a share: %w", err)
@@ -79,6 +83,12 @@ func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, e
 	}
 	if r[0] < 0 {
 		return a, errOtherEpoch
+	}
+	if got := l.mono(); !l.cluster {
+		if l.pace.step(r[2], sent, got) != 0 {
+			return a, errStepped
+		}
+		l.pace.learn(r[2], sent, got)
 	}
 	return l.told(r), nil
 }

@@ -2,6 +2,7 @@ package redislimit
 
 import (
 	"sync"
+	"time"
 )
 
 // window is how many whole seconds count at an instant: the one that runs and the 60 before it.
@@ -10,8 +11,18 @@ const window = 61
 // grant is a lease: units that were charged in Redis and are not spent yet.
 type grant struct {
 	left   int64
-	until  int64 // of this node's monotonic clock, in milliseconds: not to be spent from then on
-	second int64 // of Redis's clock, to which it is charged
+	until  instant // not to be spent from then on
+	second int64   // of Redis's clock, to which it is charged
+}
+
+// instant is one reading of both clocks of this node, in milliseconds. The monotonic one does not see a machine that was suspended, and
+// the other one may be set back: what ends at an instant has ended once either of them is there.
+type instant struct{ mono, wall int64 }
+
+func (i instant) before(end instant) bool { return i.mono < end.mono && i.wall < end.wall }
+
+func (i instant) add(d time.Duration) instant {
+	return instant{i.mono + d.Milliseconds(), i.wall + d.Milliseconds()}
 }
 
 // state is what a node knows of one key that was used in the last minute.
@@ -57,9 +68,13 @@ type cell struct {
 // owing is an amount that is to be charged to an instant some seconds ago.
 type owing struct{ ago, units int64 }
 
+// add counts in a second. One that another has taken the place of counts no more.
 func (r *recent) add(second, units, owed int64) {
 	c := &r.cells[second%window]
-	if c.second != second {
+	switch {
+	case c.second > second:
+		return
+	case c.second < second:
 		*c = cell{second: second}
 	}
 	c.units += units
@@ -88,6 +103,15 @@ func (r *recent) fits(now, limit, cost int64) int64 {
 	}
 }
 
+// forgotten marks as owed what a clock that was set forward has made too old to count in Redis, and that counts all the same.
+func (r *recent) forgotten(now, step int64) {
+	for i := range r.cells {
+		if c := &r.cells[i]; now-c.second < window && now-c.second+step/1000 >= window-1 {
+			c.owed = c.units
+		}
+	}
+}
+
 // owing lists what is to be charged, and takes it as charged.
 func (r *recent) owing(now int64) (all []owing) {
 	for i := range r.cells {
@@ -100,15 +124,15 @@ func (r *recent) owing(now int64) (all []owing) {
 }
 
 // usable moves the next lease up where the present one is over or too small, and tells whether the cost fits into what is left.
-func (s *state) usable(now, cost int64) bool {
-	if s.lease.left >= cost && now < s.lease.until {
+func (s *state) usable(now instant, cost int64) bool {
+	if s.lease.left >= cost && now.before(s.lease.until) {
 		return true
 	}
-	if s.next.left < cost || now >= s.next.until {
+	if s.next.left < cost || !now.before(s.next.until) {
 		return false
 	}
 	s.giveBack(s.lease)
-	s.start(s.next, now)
+	s.start(s.next, now.mono)
 	s.next = grant{}
 	return true
 }

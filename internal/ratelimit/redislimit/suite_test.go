@@ -66,6 +66,7 @@ func promised(t *testing.T, mode redislimit.Mode, slack time.Duration) {
 			redis := rig.StartRedisBy(t, hand)
 			minutes := redislimit.New(redislimit.Options{
 				Mode: mode, Node: "one", Now: func() time.Time { return at(clock.Elapsed()) }, Timeout: 20 * time.Second,
+				Watch:  time.Hour, // a look in the midst of setting two clocks would find them apart
 				Logger: slog.New(slog.DiscardHandler),
 				Connect: func() (rueidis.Client, error) {
 					return rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{redis.Addr}, DisableCache: true, ForceSingleClient: true})

@@ -48,9 +48,10 @@ func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w 
 func (t *turn) run() (ratelimit.Outcome, int64) {
 	const most = 8
 	for tries := 0; tries < most; {
-		now := t.l.mono()
+		at := t.l.clocks()
+		now := at.mono
 		t.s.used = now
-		if t.mode == Leased && t.inMemory(now) {
+		if t.mode == Leased && t.inMemory(at) {
 			return t.admitted()
 		}
 		if r := t.s.refused; now < r.until && r.limit == t.limit && r.cost <= max(t.cost, 1) {
@@ -66,7 +67,7 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 			t.wait()
 			continue
 		}
-		if o, retry, ok := t.question(now); ok {
+		if o, retry, ok := t.question(at); ok {
 			return o, retry
 		}
 		tries++
@@ -83,9 +84,9 @@ func (t *turn) wait() {
 }
 
 // inMemory spends from the lease, and asks for the next one before this one is empty.
-func (t *turn) inMemory(now int64) bool {
-	s := t.s
-	if t.cold(now) || s.epoch != t.l.watch.epoch.Load().count || s.limit != t.limit || !s.usable(now, max(t.cost, 1)) {
+func (t *turn) inMemory(at instant) bool {
+	s, now := t.s, at.mono
+	if t.cold(now) || s.epoch != t.l.watch.epoch.Load().count || s.limit != t.limit || !s.usable(at, max(t.cost, 1)) {
 		return false
 	}
 	if t.peek || t.cost == 0 {
@@ -94,7 +95,7 @@ func (t *turn) inMemory(now int64) bool {
 	s.lease.left -= t.cost
 	s.recent.add(now/1000, t.cost, 0)
 	if s.flight == nil && s.next.left == 0 && s.size > 4 && s.lease.left < s.taken/4 {
-		t.ahead(now)
+		t.ahead(at)
 	}
 	return true
 }
@@ -103,8 +104,9 @@ func (t *turn) inMemory(now int64) bool {
 func (t *turn) cold(now int64) bool { return now < t.l.watch.cold.Load() }
 
 // question asks Redis. It answers not ok where that has changed what to do.
-func (t *turn) question(now int64) (o ratelimit.Outcome, retry int64, ok bool) {
-	s, cold := t.s, t.cold(now)
+func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) {
+	s, now := t.s, at.mono
+	cold := t.cold(now)
 	if err := t.pay(now); err != nil {
 		return t.failed(err)
 	}
@@ -132,7 +134,7 @@ func (t *turn) question(now int64) (o ratelimit.Outcome, retry int64, ok bool) {
 	if err != nil {
 		return t.failed(err)
 	}
-	return t.take(now, q, a)
+	return t.take(at, q, a)
 }
 
 // ask sizes the question: Exact asks for the cost alone, Leased for what will be needed until the lease ends.
@@ -169,8 +171,8 @@ func (t *turn) lease(now int64) int64 {
 }
 
 // take makes a lease of the answer, and spends the cost.
-func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, bool) {
-	s := t.s
+func (t *turn) take(at instant, q asked, a answered) (ratelimit.Outcome, int64, bool) {
+	s, now := t.s, at.mono
 	s.charged, s.reset = a.charged, a.reset
 	if q.want == 0 {
 		if a.charged+max(t.cost, 1) > t.limit {
@@ -187,7 +189,7 @@ func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, b
 	}
 	s.recent.add(now/1000, t.cost, 0)
 	if q.ahead > 0 {
-		s.start(grant{left: a.granted, until: now + leaseTime.Milliseconds(), second: a.now/1000 + q.ahead}, now)
+		s.start(grant{left: a.granted, until: at.add(leaseTime), second: a.now/1000 + q.ahead}, now)
 		s.lease.left -= t.cost
 	}
 	o, retry := t.admitted()
@@ -195,7 +197,7 @@ func (t *turn) take(now int64, q asked, a answered) (ratelimit.Outcome, int64, b
 }
 
 // ahead asks for the next lease in the background.
-func (t *turn) ahead(now int64) {
+func (t *turn) ahead(at instant) {
 	s, l, key := t.s, t.l, t.key
 	s.size = max(min(2*s.size, t.limit/(4*l.nodes())), 1)
 	q := asked{limit: t.limit, cost: 1, want: s.size, ahead: seconds(leaseTime), settle: s.back}
@@ -219,7 +221,7 @@ func (t *turn) ahead(now int64) {
 		}
 		s.charged, s.reset = a.charged, a.reset
 		if a.granted > 0 && s.epoch == count && s.limit == q.limit {
-			s.next = grant{left: a.granted, until: now + leaseTime.Milliseconds(), second: a.now/1000 + q.ahead}
+			s.next = grant{left: a.granted, until: at.add(leaseTime), second: a.now/1000 + q.ahead}
 		}
 	})
 }
@@ -241,8 +243,11 @@ func (t *turn) failed(err error) (o ratelimit.Outcome, retry int64, decided bool
 // charging again: by the time that an epoch is no longer cold it has run out.
 func (t *turn) pay(now int64) error {
 	s := t.s
-	if count := t.l.watch.epoch.Load().count; s.epoch != count {
-		s.epoch, s.lease, s.next, s.back = count, grant{}, grant{}, nil
+	if e := t.l.watch.epoch.Load(); s.epoch != e.count {
+		s.epoch, s.lease, s.next, s.back = e.count, grant{}, grant{}, nil
+		if e.step > 0 {
+			s.recent.forgotten(now/1000, e.step)
+		}
 	}
 	owed := s.recent.owing(now / 1000)
 	if len(owed) == 0 {

@@ -33,12 +33,15 @@ for i = 6, #ARGV, 2 do
   end
 end
 
-local buckets, gone, used = {}, {}, 0
+local buckets, gone, used, back = {}, {}, 0, 0
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local second, units = tonumber(all[i]), tonumber(all[i + 1])
   if second < now - 60 then
     gone[#gone + 1] = all[i]
+  elseif second > now + 3 then -- the clock was set back
+    gone[#gone + 1] = all[i]
+    back = back + units
   else
     used = used + units
     buckets[#buckets + 1] = { second, units }
@@ -46,6 +49,14 @@ for i = 1, #all, 2 do
 end
 if #gone > 0 then
   redis.call('HDEL', KEYS[1], unpack(gone))
+end
+
+-- What was admitted before the clock was set back was admitted a moment ago: it counts from now on.
+if back > 0 then
+  redis.call('HINCRBY', KEYS[1], string.format('%d', now + 2), string.format('%d', back))
+  redis.call('PEXPIRE', KEYS[1], 64000)
+  used = used + back
+  buckets[#buckets + 1] = { now + 2, back }
 end
 
 local granted = 0

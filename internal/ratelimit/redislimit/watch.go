@@ -45,6 +45,7 @@ type watch struct {
 type epoch struct {
 	text  string // as it stands in Redis: a random name, when it began in Unix seconds, and the server's replication id
 	count uint64 // of this node: more than any before
+	step  int64  // by how many milliseconds Redis's clock was set forward when it began; 0 where it was not
 }
 
 func (w *watch) init() {
@@ -102,6 +103,10 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	now, step, err := l.clock(ctx)
+	if err != nil {
+		return err
+	}
 	text, err := l.client.Do(ctx, l.client.B().Get().Key(l.epochKey).Build()).ToString()
 	if err != nil && !rueidis.IsRedisNil(err) {
 		return fmt.Errorf("read the epoch: %w", err)
@@ -110,18 +115,35 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	if known != "" || text != "" {
 		lost = "1"
 	}
-	if !strings.HasSuffix(text, " "+server) || known != "" && known != text && began(text) == 0 {
+	stepped := step != 0 && known == text // else another node has found it before
+	if !strings.HasSuffix(text, " "+server) || known != "" && known != text && began(text) == 0 || stepped {
 		text, err = l.scripts.renew.Exec(ctx, l.client, []string{l.epochKey}, []string{text, rand.Text(), server, lost}).ToString()
 		if err != nil {
 			return fmt.Errorf("begin an epoch: %w", err)
 		}
 	}
-	now, err := l.count(ctx)
-	if err != nil {
+	if err := l.count(ctx, now/1000); err != nil {
 		return err
 	}
-	l.enter(text, now)
+	l.enter(text, now/1000, step)
 	return nil
+}
+
+// clock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last.
+func (l *Limiter) clock(ctx context.Context) (now, step int64, err error) {
+	sent := l.mono()
+	t, err := l.client.Do(ctx, l.client.B().Time().Build()).AsIntSlice()
+	if err != nil || len(t) != 2 {
+		return 0, 0, fmt.Errorf("read Redis's clock: %w", err)
+	}
+	now = t[0]*1000 + t[1]/1000
+	if l.cluster {
+		return now, 0, nil
+	}
+	got := l.mono()
+	step = l.pace.step(now, sent, got)
+	l.pace.learn(now, sent, got)
+	return now, step, nil
 }
 
 // server names the memory that answers: the replication ids of all primaries. An id changes when a server starts without its data
@@ -147,33 +169,28 @@ func (l *Limiter) server(ctx context.Context) (string, error) {
 	return joined(ids), nil
 }
 
-// count says that this node is alive, and counts those that are. It answers Redis's clock in Unix seconds.
-func (l *Limiter) count(ctx context.Context) (now int64, err error) {
+// count says at a second of Redis's clock that this node is alive, and counts those that are. A node from the future was there before
+// the clock was set back.
+func (l *Limiter) count(ctx context.Context, now int64) error {
 	key, b := l.prefix+"nodes", l.client.B()
-	t, err := l.client.Do(ctx, b.Time().Build()).AsStrSlice()
-	if err != nil || len(t) != 2 {
-		return 0, fmt.Errorf("read Redis's clock: %w", err)
-	}
-	if now, err = strconv.ParseInt(t[0], 10, 64); err != nil {
-		return 0, fmt.Errorf("read Redis's clock: %w", err)
-	}
-	oldest := strconv.FormatInt(now-seconds(aliveFor), 10)
+	oldest, youngest := number(now-seconds(aliveFor)), number(now+seconds(aliveFor))
 	results := l.client.DoMulti(ctx,
 		b.Zadd().Key(key).ScoreMember().ScoreMember(float64(now), l.node).Build(),
 		b.Zremrangebyscore().Key(key).Min("-inf").Max("("+oldest).Build(),
+		b.Zremrangebyscore().Key(key).Min("("+youngest).Max("+inf").Build(),
 		b.Zcard().Key(key).Build(),
 	)
 	for _, r := range results {
 		if err := r.Error(); err != nil { // also a Redis that takes no writes, of any key
-			return 0, fmt.Errorf("count the nodes: %w", err)
+			return fmt.Errorf("count the nodes: %w", err)
 		}
 	}
-	n, err := results[2].AsInt64()
+	n, err := results[len(results)-1].AsInt64()
 	if err != nil {
-		return 0, fmt.Errorf("count the nodes: %w", err)
+		return fmt.Errorf("count the nodes: %w", err)
 	}
 	l.counted(max(n, 1))
-	return now, nil
+	return nil
 }
 
 // counted believes in more nodes at once, and in fewer only once nothing that a missing one has admitted counts any more: it may have
@@ -195,18 +212,24 @@ func (l *Limiter) counted(n int64) {
 }
 
 // enter notes the epoch. A new one is cold until everything that the old one had charged has run out.
-func (l *Limiter) enter(text string, now int64) {
+func (l *Limiter) enter(text string, now, step int64) {
 	before := l.watch.epoch.Load()
 	if before.text == text {
 		return
 	}
 	left := coldTime - time.Duration(now-began(text))*time.Second
 	l.watch.cold.Store(l.mono() + max(left, 0).Milliseconds())
-	l.watch.epoch.Store(&epoch{text: text, count: before.count + 1})
-	if before.text != "" {
-		l.counts.epochs.Add(1)
+	l.watch.epoch.Store(&epoch{text: text, count: before.count + 1, step: max(step, 0)})
+	switch {
+	case before.text == "":
+		return
+	case step != 0:
+		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.nodes(),
+			"by", (time.Duration(step) * time.Millisecond).String())
+	default:
 		l.log.Warn("Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.nodes())
 	}
+	l.counts.epochs.Add(1)
 }
 
 // began is when the epoch began, in Unix seconds; 0 for the first one of an installation, before which nothing was charged.

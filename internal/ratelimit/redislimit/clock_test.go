@@ -1,0 +1,206 @@
+package redislimit_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/redis/rueidis"
+
+	"github.com/keyward/keyward/internal/ratelimit/redislimit"
+	"github.com/keyward/keyward/internal/rig"
+)
+
+// machine is what the two clocks of a node's machine say.
+type machine struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (m *machine) read() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
+}
+
+// pass moves both clocks.
+func (m *machine) pass(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = m.now.Add(d)
+}
+
+// set moves the wall clock alone, by whole seconds, which begin at bit 30 of the first word of a time with a monotonic reading.
+func (m *machine) set(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*(*uint64)(unsafe.Pointer(&m.now)) += uint64(d/time.Second) << 30
+}
+
+// clocks is an installation in which every clock stands until the test moves it: each node's two, and Redis's.
+type clocks struct {
+	*installation
+	start    time.Time
+	elapsed  time.Duration // by Redis's clock
+	hand     *rig.HandClock
+	machines []*machine
+}
+
+func newClocks(t testing.TB, nodes int, mode redislimit.Mode) *clocks {
+	t.Helper()
+	c := &clocks{start: time.Now()}
+	c.hand = rig.NewHandClock(t, c.start)
+	c.installation = &installation{t: t, now: time.Now, redis: rig.StartRedisBy(t, c.hand)}
+	for i := range nodes {
+		m := &machine{now: c.start}
+		c.machines = append(c.machines, m)
+		c.installation.nodes = append(c.installation.nodes, c.node(fmt.Sprintf("node-%d", i), func(o *redislimit.Options) {
+			o.Mode, o.Now, o.Watch = mode, m.read, 50*time.Millisecond
+			o.Connect = connect(rueidis.ClientOption{InitAddress: []string{c.redis.Addr}, ForceSingleClient: true})
+		}))
+	}
+	c.settled(nodes)
+	return c
+}
+
+// setRedis moves Redis's clock alone.
+func (c *clocks) setRedis(d time.Duration) {
+	c.elapsed += d
+	c.hand.Set(c.start.Add(c.elapsed))
+}
+
+// pass lets time go by, in strides below what a node takes for a step.
+func (c *clocks) pass(d time.Duration) {
+	const stride = 200 * time.Millisecond
+	for ; d > 0; d -= stride {
+		for _, m := range c.machines {
+			m.pass(stride)
+		}
+		c.setRedis(stride)
+	}
+}
+
+// all takes 1 of a key until a node refuses, and answers how often it did not.
+func (c *clocks) all(node int, key byte, limit int64) (n int64) {
+	for n <= 2*limit && c.take(node, key, limit, 1) {
+		n++
+	}
+	return n
+}
+
+// A virtual machine is suspended with a lease in hand. Its monotonic clock stands still meanwhile, its wall clock does not.
+func TestT30ALeaseEndsThoughTheMonotonicClockStoodStill(t *testing.T) {
+	t.Parallel()
+	const limit, slept = 80, 70 * time.Second
+	c := newClocks(t, 2, redislimit.Leased)
+	for range 32 { // its leases grow to a fourth of its share
+		c.take(0, 9, limit, 1)
+	}
+	before := c.nodes[0].Stats().Questions
+	c.take(0, 9, limit, 1)
+	if c.nodes[0].Stats().Questions != before {
+		t.Fatal("the node has no lease in hand")
+	}
+	c.machines[1].pass(slept)
+	c.machines[0].set(slept)
+	c.setRedis(slept)
+	other := c.all(1, 9, limit)
+	if own := c.all(0, 9, limit); own+other > limit {
+		t.Errorf("at one instant, one node admits %d and the one that was suspended %d more, of %d", other, own, limit)
+	}
+	if c.nodes[0].Stats().Questions == before {
+		t.Error("the node that was suspended asked nothing")
+	}
+}
+
+// The other way round: a wall clock that is set back does not prolong a lease.
+func TestT30ALeaseEndsThoughTheWallClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	const limit = 80
+	c := newClocks(t, 1, redislimit.Leased)
+	for range 32 {
+		c.take(0, 9, limit, 1)
+	}
+	before := c.nodes[0].Stats().Questions
+	c.machines[0].set(-time.Hour)
+	c.pass(2 * time.Second)
+	c.take(0, 9, limit, 1)
+	if c.nodes[0].Stats().Questions == before {
+		t.Error("a lease was spent after its end")
+	}
+}
+
+// The minutes that nodes share are seconds of Redis's wall clock. Somebody sets it.
+func TestT31SettingRedissClockAdmitsNothingTwice(t *testing.T) {
+	t.Parallel()
+	const limit = 5
+	for _, mode := range []redislimit.Mode{redislimit.Exact, redislimit.Leased} {
+		for _, by := range []time.Duration{62 * time.Second, time.Second, 30 * time.Second, time.Hour, -time.Second, -62 * time.Second, -time.Hour} {
+			t.Run(fmt.Sprint("mode ", mode, " by ", by), func(t *testing.T) {
+				t.Parallel()
+				c := newClocks(t, 1, mode)
+				c.pass(time.Second)
+				if n := c.all(0, 1, limit); n != limit {
+					t.Fatalf("%d admitted of %d", n, limit)
+				}
+				c.pass(10 * time.Second)
+				c.setRedis(by)
+				n := c.all(0, 1, limit)
+				c.pass(45 * time.Second)
+				if n += c.all(0, 1, limit); n > 0 {
+					t.Errorf("%d more within the same minute", n)
+				}
+				if s := c.nodes[0].Stats(); s.Epochs != 1 {
+					t.Errorf("%+v", s)
+				}
+				c.pass(130*time.Second - 55*time.Second)
+				if n := c.all(0, 1, limit); n != limit {
+					t.Errorf("two minutes later %d are admitted of %d", n, limit)
+				}
+			})
+		}
+	}
+}
+
+// Of several nodes each knows what it admitted itself, and together they admit less than twice the limit, as after every loss.
+func TestT31SettingRedissClockIsALossForSeveralNodes(t *testing.T) {
+	t.Parallel()
+	const limit = 40
+	for _, by := range []time.Duration{62 * time.Second, -62 * time.Second, time.Hour} {
+		t.Run(by.String(), func(t *testing.T) {
+			t.Parallel()
+			c := newClocks(t, 2, redislimit.Exact)
+			n := int64(0)
+			for range limit / 4 { // half of the limit, by both
+				for node := range 2 {
+					if c.take(node, 1, limit, 1) {
+						n++
+					}
+				}
+			}
+			c.setRedis(by)
+			for node := range 2 {
+				n += c.all(node, 1, limit)
+			}
+			if n > limit {
+				t.Errorf("%d admitted at one instant, of %d", n, limit)
+			}
+		})
+	}
+}
+
+// A clock that is slewed, or a node that is slow to read an answer, is no step.
+func TestAClockThatIsSlewedIsNoLoss(t *testing.T) {
+	t.Parallel()
+	c := newClocks(t, 1, redislimit.Exact)
+	for range 200 {
+		c.pass(time.Second)
+		c.setRedis(2 * time.Millisecond)
+		c.take(0, 1, 1000, 1)
+	}
+	if s := c.nodes[0].Stats(); s.Epochs != 0 || s.RefusedAlone+s.AdmittedAlone > 0 {
+		t.Errorf("%+v", s)
+	}
+}
