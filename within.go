@@ -9,8 +9,8 @@ import (
 
 // Within gives a client of the same server and token whose every call is about one workspace. Its id goes along as
 // workspaceId, beside the id of an object as well: an object of another workspace is then not found (404), however
-// far the token reaches. Verify, VerifyBatch, Introspect and RevokeToken demand a key of it. Calls that belong to
-// no workspace, such as ListServiceKeys, are refused (400), and so is an empty id.
+// far the token reaches. Verify, VerifyBatch, ExplainKey, Introspect and RevokeToken demand a key of it. Calls that
+// belong to no workspace, such as ListServiceKeys, are refused (400), and so is an empty id.
 func (c *Client) Within(workspaceID string) *Client {
 	confined := *c
 	confined.within = &workspaceID

@@ -35,6 +35,10 @@ var calls = []calling{
 	{"SelfKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.SelfKey(ctx)) }},
 	{"RotateKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RotateKey(ctx, "k", time.Minute)) }},
 	{"RotateSelf", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RotateSelf(ctx, time.Minute, "")) }},
+	{"ExplainKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{})) }},
+	{"ExplainKey of several", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{WorkspaceIDs: []string{"w2", "w1"}}))
+	}},
 	{"KeyUsage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyUsage(ctx, "k", keyward.UsageOptions{})) }},
 	{"ListPermissions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListPermissions(ctx)) }},
 	{"Verify", "body", func(ctx ctx, c *keyward.Client) error { return last(c.Verify(ctx, keyward.VerifyRequest{Key: "x"})) }},

@@ -36,6 +36,7 @@ var keyward = archtest.House{
 			"internal/ratelimit", "pgregory.net/rapid",
 		}},
 		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id", "internal/verdict"}},
+		{Path: "internal/refusal", Level: archtest.Records, May: []string{"internal/id", "internal/perm", "internal/verdict"}},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
@@ -82,8 +83,8 @@ var keyward = archtest.House{
 		{Path: "internal/storecopy", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/apikey", "internal/clock", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/replica",
-			"internal/verdict",
+			"internal/account", "internal/apikey", "internal/clock", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			"internal/refusal", "internal/replica", "internal/verdict",
 		}},
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
 			"internal/id", "internal/store", "internal/usage", "internal/verify",

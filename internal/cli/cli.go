@@ -45,6 +45,7 @@ type root struct {
 	Nodes       nodesCmd       `cmd:"" group:"objects" help:"The processes that serve the installation, and how far each is."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
+	Explain     explainCmd     `cmd:"" group:"objects" help:"Say step by step what a verification of a key would say, and why."`
 	Usage       usageCmd       `cmd:"" group:"objects" help:"How often keys were verified and refused, drawn in the terminal."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
 

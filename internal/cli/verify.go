@@ -10,21 +10,19 @@ import (
 
 type verifyCmd struct {
 	remote
-	File        string   `type:"path" placeholder:"FILE" help:"Read the key from a file instead of standard input."`
-	Permission  []string `short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
-	Any         []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
-	IP          string   `name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
-	Environment *string  `placeholder:"NAME" help:"The environment of which it must be: live or test."`
-	Workspace   []string `sep:"," placeholder:"ID" help:"The workspace of which it must be; repeated, one of them."`
+	question
+	File    string `type:"path" placeholder:"FILE" help:"Read the key from a file instead of standard input."`
+	Explain bool   `help:"Say step by step why. The token must also be allowed to read the key, as one with the scope manage is."`
 }
 
 func (verifyCmd) Help() string {
 	return `The token is a service key with the scope verify. Ends with status 0 where the key is good, 3 where it is not, 1 where there is no
-answer.
+answer. With --cost 0 nothing is taken of the key's limits.
 
 Examples:
   printf %s "$KEY" | keyward verify --environment live --permission calls:read
-  keyward verify --file key --json | jq .code`
+  keyward verify --file key --json | jq .code
+  keyward verify --file key --cost 0 --explain`
 }
 
 // Run asks the server.
@@ -33,34 +31,50 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.Permission != nil && len(c.Permission) == 0 { // as in --permission "$NEEDED" where the variable is empty
-		return fmt.Errorf("--permission is given and names none: leave it out to ask whether the key is good at all")
-	}
-	if c.Workspace != nil && len(c.Workspace) == 0 {
-		return fmt.Errorf("--workspace is given and names none: leave it out to ask of any")
-	}
-	environment := ""
-	if c.Environment != nil { // also an empty one: as in --environment "$WHERE" where the variable is empty
-		if environment = *c.Environment; environment != "live" && environment != "test" {
-			return usageError("--environment: want live or test; leave it out to ask of either")
-		}
+	if err := c.check(); err != nil {
+		return err
 	}
 	key, err := c.key(a)
 	if err != nil {
 		return err
 	}
-	v, err := client.Verify(ctx, keyward.VerifyRequest{Key: key, IP: c.IP, Permissions: keyward.Demand{All: c.Permission, Any: c.Any},
-		Environment: environment, WorkspaceIDs: c.Workspace})
+	asked := c.request()
+	v, err := client.Verify(ctx, keyward.VerifyRequest{Key: key, IP: asked.IP, Permissions: asked.Permissions, Cost: asked.Cost,
+		Environment: asked.Environment, WorkspaceIDs: asked.WorkspaceIDs})
 	if err != nil {
 		return err
 	}
-	if err := c.printVerdict(a, v); err != nil {
+	var x *keyward.Explanation
+	if c.Explain {
+		if x, err = c.explain(ctx, a, client, v, asked); err != nil {
+			return err
+		}
+	}
+	if err := c.printVerdict(a, v, x); err != nil {
 		return err
 	}
 	if !v.Valid {
 		return status(exitInvalid)
 	}
 	return nil
+}
+
+// explain asks for the steps of the verdict; nil where there is no key to ask of. Where the verdict took something of the limits, the
+// steps are those of the next request.
+func (c *verifyCmd) explain(ctx context.Context, a *app, client *keyward.Client, v keyward.Verdict, asked keyward.ExplainRequest) (*keyward.Explanation, error) {
+	if v.KeyID == "" {
+		why := "No key has this value, or the key is not of the environment or workspace asked for, or it is outside what the token reaches."
+		if v.Code == keyward.VerdictMalformed {
+			why = "The text has not the form of a key: a character is missing, added or mistyped."
+		}
+		fmt.Fprintln(a.Err, why)
+		return nil, nil
+	}
+	x, err := client.ExplainKey(ctx, v.KeyID, asked)
+	if err != nil {
+		return nil, fmt.Errorf("--explain: %w", err)
+	}
+	return &x, nil
 }
 
 // key reads the presented key. It is not asked for on a terminal, where it would stay to be read.
@@ -82,15 +96,14 @@ func (c *verifyCmd) key(a *app) (string, error) {
 	return key, nil
 }
 
-func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict) error {
+func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict, x *keyward.Explanation) error {
 	if c.JSON {
-		return printJSON(a.Out, v)
+		return printJSON(a.Out, struct {
+			keyward.Verdict
+			Explanation *keyward.Explanation `json:"explanation,omitempty"`
+		}{v, x})
 	}
-	how := green
-	if !v.Valid {
-		how = red
-	}
-	fmt.Fprintln(a.Out, paint(a.Out, how, visible(string(v.Code))))
+	printVerdictCode(a.Out, v.Code)
 	if v.KeyID == "" {
 		return nil
 	}
@@ -104,6 +117,9 @@ func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict) error {
 		pairs = append(pairs, remains("per day", v.RateLimit.Day)...)
 	}
 	facts(a.Out, pairs...)
+	if x != nil {
+		printSteps(a.Out, x.Steps)
+	}
 	return nil
 }
 

@@ -56,6 +56,7 @@ var foreign = []struct{ on, query, body string }{
 	{on: "DELETE /api-keys/{key}"},
 	{on: "POST /api-keys/{key}/rotate", body: `{}`},
 	{on: "GET /api-keys/{key}/usage"},
+	{on: "GET /api-keys/{key}/explain"},
 	{on: "GET /workspaces/{ws}"},
 	{on: "PATCH /workspaces/{ws}", body: `{"name":"mine now"}`},
 	{on: "PUT /workspaces/{ws}/plan", body: `{"maxKeys":1}`},

@@ -103,7 +103,7 @@ func (x *exchange) perform(res *resource) error {
 		return rt.serve(x)
 	}
 	var err error
-	if x.query, err = parseQuery(x.r.URL.RawQuery, rt.query); err != nil {
+	if x.query, err = parseQuery(x.r.URL.RawQuery, rt.query, rt.repeat); err != nil {
 		return err
 	}
 	if err := x.query.wait(); err != nil {

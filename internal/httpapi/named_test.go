@@ -21,6 +21,7 @@ var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revo
 type request struct {
 	on, body, by string
 	roams        bool // names no object, so that workspaceId alone says where
+	demands      bool // takes workspaceId as a demand on the object: another's is the verdict NOT_FOUND
 }
 
 // ask does the request in a workspace of its own, under the name of another one where that is given. What is there
@@ -72,6 +73,7 @@ var naming = map[string]request{
 	"rotateApiKey":      {on: "POST /api-keys/{key}/rotate", body: `{}`},
 	"getMe":             {on: "GET /me", by: "key"},
 	"listPermissions":   {on: "GET /permissions", by: "key"},
+	"explainApiKey":     {on: "GET /api-keys/{key}/explain", demands: true},
 	"getApiKeyUsage":    {on: "GET /api-keys/{key}/usage"},
 	"verifyApiKey":      {on: "POST /api-keys/verify", body: `{"key":"x"}`},
 	"verifyApiKeys":     {on: "POST /api-keys/verify-batch", body: `{"items":[{"key":"x"}]}`},
@@ -158,7 +160,14 @@ func TestT7EveryOperationTakesAWorkspaceOrRefusesItByName(t *testing.T) {
 				if op.roams && other == theirs.ws {
 					continue // the root works in that one, too
 				}
-				if a := op.ask(h, other); !strings.Contains(a.Body.String(), "not_found") {
+				a, want := op.ask(h, other), "not_found"
+				switch {
+				case op.demands && other == "x":
+					want = `"field":"workspaceId"`
+				case op.demands:
+					want = `"verdict":"NOT_FOUND"`
+				}
+				if !strings.Contains(a.Body.String(), want) {
 					t.Errorf("%s with another workspace, %s: %d %s", name, other, a.Code, a.Body)
 				}
 			}

@@ -14,12 +14,15 @@ import (
 	"github.com/keyward/keyward/internal/text"
 )
 
-// query holds the parameters that were given, each once and known to the route.
-type query struct{ values map[string]string }
+// query holds the parameters that were given, each known to the route, and once but for those that may be repeated.
+type query struct {
+	values   map[string]string
+	repeated map[string][]string
+}
 
 // parseQuery reads the parameters to the letter: an unknown or doubled one is refused, since a filter that is passed over in
 // silence answers with more than was asked for.
-func parseQuery(raw string, known []string) (query, error) {
+func parseQuery(raw string, known, repeatable []string) (query, error) {
 	q := query{}
 	if raw == "" {
 		return q, nil
@@ -30,6 +33,16 @@ func parseQuery(raw string, known []string) (query, error) {
 	}
 	q.values = make(map[string]string, len(given))
 	for name, values := range given {
+		if slices.Contains(repeatable, name) {
+			if slices.ContainsFunc(values, func(v string) bool { return !printable(v) || len(v) > maxParameter }) {
+				return q, fault.Invalid(name, "holds what is not text, or is longer than %d bytes", maxParameter)
+			}
+			if q.repeated == nil {
+				q.repeated = map[string][]string{}
+			}
+			q.repeated[name] = values
+			continue
+		}
 		switch {
 		case !slices.Contains(known, name):
 			return q, fault.Invalid(shown(name), "is not a known parameter")

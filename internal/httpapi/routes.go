@@ -13,6 +13,7 @@ type route struct {
 	message string // the answer's sentence for people
 	status  int    // of success, 200 where it is left out
 	query   []string
+	repeat  []string // parameters that may stand more than once; workspaceId among them is a demand, and names no place to work in
 	body    body
 	secrets []string // where the body may hold a credential: apiKeys[].* is every member of an item
 	public  bool     // nobody has to say who they are
@@ -41,7 +42,7 @@ func (a *api) routes() []route {
 	}
 	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
 	for i := range all {
-		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") {
+		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") && !slices.Contains(rt.repeat, "workspaceId") {
 			rt.query = append(slices.Clip(rt.query), "workspaceId")
 		}
 	}
@@ -74,6 +75,8 @@ func (a *api) keyRoutes() []route {
 		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
 		{on: "POST " + keys + "/self/rotate", name: "rotateSelf", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateSelf)},
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
+		{on: "GET " + keys + "/{id}/explain", name: "explainApiKey", query: []string{"ip", "environment", "cost"}, repeat: []string{"permission", "any", "workspaceId"},
+			message: "What a verification would say, and why", serve: show(a.explainKey)},
 		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
 		{on: "GET " + base + "/me", name: "getMe", message: "Who calls, and what they may do", serve: show(a.me)},
 		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},

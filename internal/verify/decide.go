@@ -38,7 +38,7 @@ func (e *Engine) judge(q *Question, v *Verdict, now Instant) {
 		return
 	}
 	if past(v.Key.Until, now.ms) || q.outside(&v.Key) {
-		*v = Verdict{Code: NotFound}
+		q.conceal(v, now.ms)
 		return
 	}
 	v.Permissions = v.Key.Effective

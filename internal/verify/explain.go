@@ -37,6 +37,7 @@ type Step struct {
 	Code    Code // what it refuses with
 	Reached bool // the ones before it were passed
 	Passed  bool
+	Why     string // in plain words, with the values; set by Explain alone
 }
 
 // order is the one in which decide asks of a well-formed key.

@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/refusal"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/verdict"
 )
@@ -48,7 +49,8 @@ type Question struct {
 	// Within is the reach of the service key that asks; nil for one that is not bound. What lies outside is NotFound to it.
 	Within *account.Reach
 
-	wait time.Duration // as in ratelimit.Subject
+	wait      time.Duration // as in ratelimit.Subject
+	concealed concealed     // the key that there is although the verdict says NotFound
 }
 
 // outside tells whether the question is not about the key that was found.
@@ -102,6 +104,7 @@ type Config struct {
 	Clocks   func() (ms int64, elapsed time.Duration)
 	Limiter  Limiter
 	Recorder Recorder
+	Refusals Refusals // nil: nobody is told of refusals
 	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must not block.
 	Rehash func(Rehash)
 	// Doubt tells whether the clock may be wrong: what has an end is then judged by nobody. nil never doubts. It must be quick.
@@ -117,6 +120,7 @@ type Engine struct {
 	limiter  Limiter
 	nearer   prefetcher // the limiter, where it is one
 	recorder Recorder
+	refusals Refusals
 	rehash   func(Rehash)
 	kinds    atomic.Pointer[kindsInUse]
 	doubt    func() bool
@@ -124,7 +128,8 @@ type Engine struct {
 
 // New makes an engine.
 func New(c Config) *Engine {
-	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, rehash: c.Rehash, doubt: c.Doubt}
+	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, refusals: c.Refusals,
+		rehash: c.Rehash, doubt: c.Doubt}
 	e.nearer, _ = c.Limiter.(prefetcher)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
@@ -146,11 +151,20 @@ func (e *Engine) Check(q *Question, v *Verdict) {
 // CheckAt is Check at an instant that the caller has looked at just now.
 func (e *Engine) CheckAt(q *Question, v *Verdict, now Instant) {
 	*v = Verdict{}
+	if q.concealed.reason != refusal.NoReason { // of an earlier decision on the same question
+		q.concealed = concealed{}
+	}
 	facts := e.replica.Load()
 	trace := facts.Begin(q.Key)
 	e.check(facts, &trace, q, v, now)
-	if e.recorder != nil && !q.DryRun && v.Code != wouldWait {
+	if q.DryRun || v.Code == wouldWait {
+		return
+	}
+	if e.recorder != nil {
 		e.recorder.Record(now.ms, v)
+	}
+	if e.refusals != nil && v.Code != Valid {
+		e.tell(now.ms, q, v)
 	}
 }
 
@@ -193,10 +207,11 @@ func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Princip
 	facts := e.replica.Load()
 	trace := facts.Begin(token)
 	now := e.Look()
+	q := Question{Key: token, IP: ip, Cost: 1, free: free}
 	env, ok := e.format.Parse(token)
 	switch {
 	case !ok:
-		p.Presented = e.strange(facts, &trace, &Question{Key: token, IP: ip, Cost: 1, free: free}, &p.Verdict, now)
+		p.Presented = e.strange(facts, &trace, &q, &p.Verdict, now)
 		p.Rehashed = e.Rehashed(token, &p.Key)
 	case !facts.Ready():
 		p.Code = Unavailable
@@ -204,11 +219,18 @@ func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Princip
 		e.service(facts, token, ip, now.ms, p)
 		return p.Code // no API key: nothing to count
 	default:
-		p.Presented = e.found(facts, &trace, &Question{Key: token, IP: ip, Cost: 1, free: free, caller: true}, &p.Verdict, now)
+		q.caller = true
+		p.Presented = e.found(facts, &trace, &q, &p.Verdict, now)
 		p.Rehashed = e.Rehashed(token, &p.Key)
 	}
-	if e.recorder != nil && !free {
+	if free {
+		return p.Code
+	}
+	if e.recorder != nil {
 		e.recorder.Record(now.ms, &p.Verdict)
+	}
+	if e.refusals != nil && p.Code != Valid {
+		e.tell(now.ms, &q, &p.Verdict)
 	}
 	return p.Code
 }

@@ -61,6 +61,14 @@ def test_a_refusal_has_a_class_a_code_and_details(client, server):
     assert caught.value.status == 403
 
 
+def test_a_refusal_is_explained(client, server):
+    made = make(client, server, permissions=["calls:read"], allowed_ips=["10.0.0.0/8"])
+    told = client.keys.explain(made.api_key.id, ["calls:read"], ip="203.0.113.7", workspace_id=[server.workspace], cost=0)
+    assert told.verdict == "IP_FORBIDDEN" and [s.code for s in told.steps if s.reached and not s.passed] == ["IP_FORBIDDEN"]
+    assert told.steps[3].why == "IP not allowed: 203.0.113.7 is not in 10.0.0.0/8"
+    assert client.keys.explain(made.api_key.id, {"any": ["calls:write", "calls:read"]}, ip="10.1.2.3").verdict == "VALID"
+
+
 def test_keys_are_not_put_into_urls(client, server):
     made = make(client, server)
     for wrong in (made.key.reveal(), "", ".."):

@@ -275,6 +275,42 @@ class DeletedApiKeys:
 
 
 @dataclass(frozen=True)
+class ExplanationSteps:
+    """ExplanationSteps of an answer."""
+
+    code: str
+    reached: bool
+    passed: bool
+    why: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ExplanationSteps:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            code=value(data, "code", string),
+            reached=value(data, "reached", boolean),
+            passed=value(data, "passed", boolean),
+            why=value(data, "why", string),
+        )
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Explanation of an answer."""
+
+    verdict: str
+    steps: List[ExplanationSteps]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Explanation:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            verdict=value(data, "verdict", string),
+            steps=value(data, "steps", each(obj(ExplanationSteps))),
+        )
+
+
+@dataclass(frozen=True)
 class ImportedApiKeysImported:
     """ImportedApiKeysImported of an answer."""
 
@@ -1107,12 +1143,12 @@ class Workspaces:
 
 
 __all__ = [
-    "ApiKey", "ApiKeyPreviousKeys", "ApiKeys", "Creator", "Credential", "DeletedApiKeys", "ImportedApiKeys",
-    "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "ItemError",
-    "ItemErrorDetails", "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member",
-    "Members", "MyWorkspace", "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness",
-    "RemovedMember", "RemovedMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
-    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
-    "Settings", "SignInLink", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
-    "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "ApiKey", "ApiKeyPreviousKeys", "ApiKeys", "Creator", "Credential", "DeletedApiKeys", "Explanation",
+    "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails",
+    "ImportedApiKeysImported", "ItemError", "ItemErrorDetails", "LimitState", "LimitStates", "Log", "Logs",
+    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Pagination", "PermissionEntry",
+    "Plan", "RateLimit", "Readiness", "RemovedMember", "RemovedMemberKeys", "RevealedApiKey",
+    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
+    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "StartedSession", "Stopped",
+    "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]

@@ -206,6 +206,30 @@ class Keys(_Resource):
             Call("importApiKeys", "POST", ("api-keys", "import"), _object(m.ImportedApiKeys), body=body)
         )
 
+    def explain(
+        self,
+        id: str,
+        permissions: Optional[Demand] = None,
+        *,
+        environment: Optional[str] = None,
+        workspace_id: Union[str, Sequence[str], None] = None,
+        ip: Optional[str] = None,
+        cost: Optional[int] = None,
+    ) -> m.Explanation:
+        """explain says step by step what a verification of a key would say and why. It takes nothing of the limits.
+
+        The arguments are those of verify, with the key's id in the place of its value.
+        """
+        demand = permissions if isinstance(permissions, Mapping) else {"all": permissions}
+        query = [
+            ("permission", demand.get("all")), ("any", demand.get("any")), ("environment", environment), ("workspaceId", workspace_id),
+            ("ip", ip), ("cost", cost),
+        ]
+        path = ("api-keys", id, "explain")
+        return self._client.call(
+            Call("explainApiKey", "GET", path, _object(m.Explanation), query=query, repeat=Repeat.ALWAYS)
+        )
+
     def usage(
         self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
     ) -> m.Usage:
