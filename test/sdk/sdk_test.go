@@ -35,6 +35,35 @@ func TestPython(t *testing.T) {
 	}
 }
 
+// fewestTypeScript is the least number of tests that a run of the TypeScript client's suite must show.
+const fewestTypeScript = 200
+
+func TestTypeScript(t *testing.T) {
+	t.Parallel()
+	const dir = "../../sdk/typescript"
+	for _, installed := range []string{dir + "/node_modules", dir + "/runtimes/node_modules"} {
+		if _, err := os.Stat(installed); err != nil {
+			t.Fatalf("%s is needed: make test-deps installs it", installed)
+		}
+	}
+	program := binary(t)
+	run(t, program, dir, "npm", "run", "--silent", "build")
+	run(t, program, dir, "npm", "run", "--silent", "check") // after the build, because the examples import the package
+	output := run(t, program, dir, "npm", "run", "--silent", "test")
+	found := regexp.MustCompile(`Tests\s+(\d+) passed \((\d+)\)`).FindStringSubmatch(colour.ReplaceAllString(output, ""))
+	if found == nil || found[1] != found[2] {
+		t.Fatalf("vitest does not say that all tests passed:\n%s", output)
+	}
+	if n, err := strconv.Atoi(found[1]); err != nil || n < fewestTypeScript {
+		t.Errorf("%s tests of the TypeScript client passed, want at least %d", found[1], fewestTypeScript)
+	}
+	run(t, program, dir, "npm", "run", "--silent", "package")
+	run(t, program, dir, "npm", "run", "--silent", "size")
+}
+
+// colour matches the sequences that colour a terminal's text.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // run runs a suite in its folder, and fails the test with its output where it fails.
 func run(t *testing.T, binary, dir, name string, args ...string) string {
 	t.Helper()

@@ -1,0 +1,573 @@
+import { type Call, type CallOptions, isObject, type KeywardOptions, type Repeat, Transport } from "./call.js";
+import { APIError, KeywardError, ReplayedWithoutValueError } from "./errors.js";
+import { uuid } from "./random.js";
+import type { components } from "./schema.js";
+import { mask, reveal, Secret } from "./secret.js";
+
+type Schemas = components["schemas"];
+
+export type APIKey = Schemas["ApiKey"];
+export type Verdict = Loose<Schemas["Verdict"]>;
+export type Workspace = Schemas["Workspace"];
+export type Member = Schemas["Member"];
+export type Role = Schemas["Role"];
+export type ServiceKey = Schemas["ServiceKey"];
+export type LogEntry = Schemas["Log"];
+export type Session = Schemas["Session"];
+export type Node = Schemas["Node"];
+export type Usage = Schemas["Usage"];
+export type Revocation = Schemas["Revocation"];
+export type ItemError = Schemas["ItemError"];
+export type Pagination = Schemas["Pagination"];
+export type Permission = Schemas["PermissionEntry"];
+export type Me = Result<"MeAnswer">;
+
+/** The code of a verdict. A later release may answer further ones. */
+export type VerdictCode = Schemas["Verdict"]["code"] | (string & {});
+
+type Loose<T extends { code: string }> = Omit<T, "code"> & { code: VerdictCode };
+type Result<Name extends keyof Schemas> = Schemas[Name] extends { data: { result: infer R } } ? R : never;
+type Value = string | Secret;
+/** A time: a Date, or a text of ISO 8601. */
+export type Time = Date | string;
+
+/** A new or rotated key. The value is told once. */
+export interface Revealed {
+  apiKey: APIKey;
+  key: Secret;
+}
+
+export interface Rotated extends Revealed {
+  revocation: Revocation;
+}
+
+type Timed<T> = Omit<T, "expiresAt"> & { expiresAt?: Time | null };
+export type CreateKey = Timed<Schemas["CreateApiKey"]>;
+export type UpdateKey = Timed<Schemas["UpdateApiKeys"]["apiKeys"][number]>;
+export type ImportKey = Timed<Schemas["ImportApiKey"]>;
+
+/** A question about a key. Demand the environment: without it a test key is VALID. */
+export interface Question {
+  key: Value;
+  permissions?: string[] | { all?: string[]; any?: string[] };
+  environment?: "live" | "test";
+  workspaceId?: string | string[];
+  ip?: string;
+  cost?: number;
+}
+
+export interface PageOptions extends CallOptions {
+  limit?: number;
+  cursor?: string;
+}
+
+export interface ListKeys extends PageOptions {
+  workspaceId?: string;
+  userId?: string;
+  isActive?: boolean;
+  search?: string;
+  /** Further query parameters of the operation, by their names there. */
+  filters?: Record<string, unknown>;
+}
+
+export interface ListLogs extends PageOptions {
+  workspaceId?: string;
+  offset?: number;
+  search?: string;
+  eventType?: string;
+  actorId?: string;
+  sortOrder?: "asc" | "desc";
+  from?: Time;
+  to?: Time;
+}
+
+export interface UsageOptions extends CallOptions {
+  granularity?: "minute" | "hour" | "day";
+  from?: Time;
+  to?: Time;
+}
+
+/** Options of a change that takes something away: with wait it is answered when every live node has applied it. */
+export interface ChangeOptions extends CallOptions {
+  wait?: boolean;
+  workspaceId?: string;
+}
+
+export interface RevealOptions extends ChangeOptions {
+  /** Names the call, so that a repeat is the same call. One is made where none is given. */
+  idempotencyKey?: string;
+}
+
+const change = (o?: ChangeOptions) => ({ workspaceId: o?.workspaceId, wait: o?.wait ? "all" : undefined });
+
+class Resource {
+  constructor(protected readonly t: Transport) {}
+
+  protected get<T>(operation: string, path: string[], query?: Record<string, unknown>, o?: CallOptions): Promise<T> {
+    void operation;
+    return this.t.result<T>({ method: "GET", path, query: query ?? {}, repeat: "always" }, o);
+  }
+
+  protected send<T>(
+    operation: string,
+    method: string,
+    path: string[],
+    repeat: Repeat,
+    more: Partial<Call>,
+    o?: CallOptions,
+  ): Promise<T> {
+    void operation;
+    return this.t.result<T>({ method, path, repeat, ...more }, o);
+  }
+}
+
+async function* pages<T>(
+  cursor: string | undefined,
+  page: (cursor: string | undefined) => Promise<{ items: T[]; pagination: { hasNext: boolean; nextCursor?: string | null } }>,
+): AsyncGenerator<T, void, undefined> {
+  for (let at = cursor; ; ) {
+    const { items, pagination } = await page(at);
+    yield* items;
+    if (!pagination.hasNext || !pagination.nextCursor) return;
+    if (pagination.nextCursor === at) throw new KeywardError("the list does not advance: the same cursor twice");
+    at = pagination.nextCursor;
+  }
+}
+
+/** API keys. */
+export class Keys extends Resource {
+  /** Makes a key. The answer alone holds its value. Permissions left out are all that the creator holds; an empty list is none. */
+  async create(key: CreateKey, o?: RevealOptions): Promise<Revealed> {
+    const headers = { "idempotency-key": o?.idempotencyKey ?? (await uuid()) };
+    return revealed(await this.send("createApiKey", "POST", ["api-keys"], "always", { body: key, headers }, o));
+  }
+
+  /** Gives one page, newest first. */
+  list(o: ListKeys = {}): Promise<Result<"ApiKeysAnswer">> {
+    const { signal, filters, ...query } = o;
+    return this.get("listApiKeys", ["api-keys"], { ...query, ...filters }, only(signal));
+  }
+
+  /** Gives every key of list, page after page. */
+  all(o: ListKeys = {}): AsyncGenerator<APIKey, void, undefined> {
+    return pages(o.cursor, async (cursor) => {
+      const page = await this.list(at(o, cursor));
+      return { items: page.apiKeys, pagination: page.pagination };
+    });
+  }
+
+  /** Gives a key by its id. */
+  async retrieve(id: string, o?: CallOptions & { workspaceId?: string }): Promise<APIKey> {
+    return (await this.get<{ apiKey: APIKey }>("getApiKey", ["api-keys", id], { workspaceId: o?.workspaceId }, o)).apiKey;
+  }
+
+  /** Gives the API key that calls. It costs no limit. */
+  async self(o?: CallOptions): Promise<APIKey> {
+    return (await this.get<{ apiKey: APIKey }>("getSelf", ["api-keys", "self"], {}, o)).apiKey;
+  }
+
+  /** Changes 1 to 100 keys; null clears a member. Items that were refused are in errors, the others are changed. */
+  update(changes: UpdateKey[], o?: ChangeOptions): Promise<Result<"UpdatedApiKeysAnswer">> {
+    return this.send("updateApiKeys", "PUT", ["api-keys"], "always", { body: { apiKeys: changes }, query: change(o) }, o);
+  }
+
+  /** Stops a key. */
+  disable(id: string, o?: ChangeOptions): Promise<APIKey> {
+    return this.#one({ id, isActive: false }, o);
+  }
+
+  /** Starts a disabled key again. */
+  enable(id: string, o?: ChangeOptions): Promise<APIKey> {
+    return this.#one({ id, isActive: true }, o);
+  }
+
+  async #one(item: UpdateKey, o?: ChangeOptions): Promise<APIKey> {
+    const { updated, errors } = await this.update([item], o);
+    if (updated[0]) return updated[0];
+    throw itemError(errors[0]);
+  }
+
+  /** Removes a key. */
+  delete(id: string, o?: ChangeOptions): Promise<Result<"StoppedAnswer">> {
+    return this.send("deleteApiKey", "DELETE", ["api-keys", id], "always", { query: change(o) }, o);
+  }
+
+  /** Removes 1 to 100 keys. */
+  deleteMany(ids: string[], o?: ChangeOptions): Promise<Result<"DeletedApiKeysAnswer">> {
+    return this.send("deleteApiKeys", "DELETE", ["api-keys"], "always", { body: { ids }, query: change(o) }, o);
+  }
+
+  /** Gives a key a new value; the old one works until the overlap (0 to 604,800 seconds) ends. */
+  async rotate(id: string, o?: RevealOptions & { overlapSeconds?: number }): Promise<Rotated> {
+    return this.#rotate("rotateApiKey", id, o?.overlapSeconds ?? 0, o);
+  }
+
+  /** Gives the calling key a new value. Without an overlap a lost answer would lose the key: hence 60 seconds by default. */
+  async rotateSelf(o?: RevealOptions & { overlapSeconds?: number }): Promise<Rotated> {
+    return this.#rotate("rotateSelf", "self", o?.overlapSeconds ?? 60, o);
+  }
+
+  async #rotate(operation: string, id: string, overlapSeconds: number, o?: RevealOptions): Promise<Rotated> {
+    const headers = { "idempotency-key": o?.idempotencyKey ?? (await uuid()) };
+    const more = { body: { overlapSeconds }, headers, query: change(o) };
+    return revealed(await this.send(operation, "POST", ["api-keys", id, "rotate"], "always", more, o)) as Rotated;
+  }
+
+  /** Takes over 1 to 1,000 keys by their digests, or makes them with generate: true. */
+  async import(
+    apiKeys: ImportKey[],
+    o?: CallOptions & { workspaceId?: string },
+  ): Promise<{ imported: { index: number; id: string; key: Secret | null }[]; errors: Result<"ImportedApiKeysAnswer">["errors"] }> {
+    const body = { workspaceId: o?.workspaceId, apiKeys };
+    const answer = await this.send<Result<"ImportedApiKeysAnswer">>("importApiKeys", "POST", ["api-keys", "import"], "never", { body }, o);
+    return { ...answer, imported: answer.imported.map((i) => ({ ...i, key: typeof i.key === "string" ? new Secret(i.key) : null })) };
+  }
+
+  /** Counts the verifications of a key. */
+  usage(id: string, o: UsageOptions = {}): Promise<Usage> {
+    const { signal, ...query } = o;
+    return this.get("getApiKeyUsage", ["api-keys", id, "usage"], query, only(signal));
+  }
+}
+
+/** Workspaces. */
+export class Workspaces extends Resource {
+  async create(workspace: Schemas["CreateWorkspace"], o?: CallOptions): Promise<Workspace> {
+    const body = { body: workspace };
+    return (await this.send<{ workspace: Workspace }>("createWorkspace", "POST", ["workspaces"], "never", body, o)).workspace;
+  }
+
+  list(o: PageOptions = {}): Promise<Result<"WorkspacesAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listWorkspaces", ["workspaces"], query, only(signal));
+  }
+
+  all(o: PageOptions = {}): AsyncGenerator<Workspace, void, undefined> {
+    return pages(o.cursor, async (cursor) => {
+      const page = await this.list(at(o, cursor));
+      return { items: page.workspaces, pagination: page.pagination };
+    });
+  }
+
+  async retrieve(id: string, o?: CallOptions): Promise<Workspace> {
+    return (await this.get<{ workspace: Workspace }>("getWorkspace", ["workspaces", id], {}, o)).workspace;
+  }
+
+  update(id: string, body: Schemas["UpdateWorkspace"], o?: ChangeOptions): Promise<Result<"UpdatedWorkspaceAnswer">> {
+    return this.send("updateWorkspace", "PATCH", ["workspaces", id], "refused", { body, query: change(o) }, o);
+  }
+
+  delete(id: string, o?: ChangeOptions): Promise<Result<"StoppedAnswer">> {
+    return this.send("deleteWorkspace", "DELETE", ["workspaces", id], "always", { query: change(o) }, o);
+  }
+
+  /** Replaces the plan; null or nothing is no quota. */
+  async putPlan(id: string, plan: Schemas["PutPlan"], o?: CallOptions): Promise<Workspace> {
+    const path = ["workspaces", id, "plan"];
+    return (await this.send<{ workspace: Workspace }>("putPlan", "PUT", path, "always", { body: plan }, o)).workspace;
+  }
+
+  usage(id: string, o: UsageOptions = {}): Promise<Usage> {
+    const { signal, ...query } = o;
+    return this.get("getWorkspaceUsage", ["workspaces", id, "usage"], query, only(signal));
+  }
+}
+
+/** Members of workspaces. */
+export class Members extends Resource {
+  list(workspaceId: string, o: PageOptions = {}): Promise<Result<"MembersAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listMembers", ["workspaces", workspaceId, "members"], query, only(signal));
+  }
+
+  all(workspaceId: string, o: PageOptions = {}): AsyncGenerator<Member, void, undefined> {
+    return pages(o.cursor, async (cursor) => {
+      const page = await this.list(workspaceId, at(o, cursor));
+      return { items: page.members, pagination: page.pagination };
+    });
+  }
+
+  async retrieve(workspaceId: string, userId: string, o?: CallOptions): Promise<Member> {
+    return (await this.get<{ member: Member }>("getMember", ["workspaces", workspaceId, "members", userId], {}, o)).member;
+  }
+
+  /** Adds a member, or changes the one who is there. */
+  async put(workspaceId: string, userId: string, member: Schemas["PutMember"], o?: CallOptions): Promise<Member> {
+    const path = ["workspaces", workspaceId, "members", userId];
+    return (await this.send<{ member: Member }>("putMember", "PUT", path, "always", { body: member }, o)).member;
+  }
+
+  async update(workspaceId: string, userId: string, member: Schemas["UpdateMember"], o?: CallOptions): Promise<Member> {
+    const path = ["workspaces", workspaceId, "members", userId];
+    return (await this.send<{ member: Member }>("updateMember", "PATCH", path, "refused", { body: member }, o)).member;
+  }
+
+  /** Removes a member. keys is "stop" (the default), "keep" or "transfer:USER". With dryRun nothing changes. */
+  remove(
+    workspaceId: string,
+    userId: string,
+    o?: ChangeOptions & { keys?: string; dryRun?: boolean },
+  ): Promise<Result<"RemovedMemberAnswer">> {
+    const query = { keys: o?.keys, dryRun: o?.dryRun, wait: o?.wait ? "all" : undefined };
+    return this.send("removeMember", "DELETE", ["workspaces", workspaceId, "members", userId], "always", { query }, o);
+  }
+}
+
+/** Roles of workspaces. */
+export class Roles extends Resource {
+  async create(workspaceId: string, role: Schemas["CreateRole"], o?: CallOptions): Promise<Role> {
+    return (await this.send<{ role: Role }>("createRole", "POST", ["workspaces", workspaceId, "roles"], "never", { body: role }, o)).role;
+  }
+
+  list(workspaceId: string, o: PageOptions = {}): Promise<Result<"RolesAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listRoles", ["workspaces", workspaceId, "roles"], query, only(signal));
+  }
+
+  all(workspaceId: string, o: PageOptions = {}): AsyncGenerator<Role, void, undefined> {
+    return pages(o.cursor, async (cursor) => {
+      const page = await this.list(workspaceId, at(o, cursor));
+      return { items: page.roles, pagination: page.pagination };
+    });
+  }
+
+  async retrieve(workspaceId: string, roleId: string, o?: CallOptions): Promise<Role> {
+    return (await this.get<{ role: Role }>("getRole", ["workspaces", workspaceId, "roles", roleId], {}, o)).role;
+  }
+
+  async update(workspaceId: string, roleId: string, role: Schemas["UpdateRole"], o?: CallOptions): Promise<Role> {
+    const path = ["workspaces", workspaceId, "roles", roleId];
+    return (await this.send<{ role: Role }>("updateRole", "PATCH", path, "refused", { body: role }, o)).role;
+  }
+
+  delete(workspaceId: string, roleId: string, o?: CallOptions): Promise<Result<"DeletedAnswer">> {
+    return this.send("deleteRole", "DELETE", ["workspaces", workspaceId, "roles", roleId], "always", {}, o);
+  }
+}
+
+/** Operators' credentials. */
+export class ServiceKeys extends Resource {
+  async create(key: Timed<Schemas["CreateServiceKey"]>, o?: CallOptions): Promise<{ serviceKey: ServiceKey; key: Secret }> {
+    const body = { body: key };
+    const answer = await this.send<Result<"RevealedServiceKeyAnswer">>("createServiceKey", "POST", ["service-keys"], "never", body, o);
+    return { ...answer, key: new Secret(answer.key) };
+  }
+
+  list(o: PageOptions = {}): Promise<Result<"ServiceKeysAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listServiceKeys", ["service-keys"], query, only(signal));
+  }
+
+  delete(id: string, o?: ChangeOptions): Promise<Result<"StoppedAnswer">> {
+    return this.send("deleteServiceKey", "DELETE", ["service-keys", id], "always", { query: { wait: o?.wait ? "all" : undefined } }, o);
+  }
+}
+
+/** Sign-ins of people to the dashboard. */
+export class Sessions extends Resource {
+  /** Makes a one-time link that signs a member in. */
+  async createLink(
+    link: Schemas["CreateSignInLink"],
+    o?: CallOptions,
+  ): Promise<Omit<Schemas["SignInLink"], "code" | "path"> & { code: Secret; path: Secret }> {
+    const body = { body: link };
+    const answer = await this.send<Result<"SignInLinkAnswer">>("createSignInLink", "POST", ["sign-in-links"], "never", body, o);
+    const { code, path, ...rest } = answer.signInLink;
+    return { ...rest, code: new Secret(code), path: new Secret(path) };
+  }
+
+  /** Spends a link's code and gives a session's token. */
+  async start(code: Value, o?: CallOptions): Promise<{ session: Session; token: Secret }> {
+    const body = { body: { code: reveal(code) } };
+    const answer = await this.send<Result<"StartedSessionAnswer">>("startSession", "POST", ["sessions"], "never", body, o);
+    return { ...answer, token: new Secret(answer.token) };
+  }
+
+  list(o: PageOptions & { workspaceId?: string; userId?: string } = {}): Promise<Result<"SessionsAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listSessions", ["sessions"], query, only(signal));
+  }
+
+  end(id: string, o?: CallOptions): Promise<Result<"EndedSessionsAnswer">> {
+    return this.send("endSession", "DELETE", ["sessions", id], "always", {}, o);
+  }
+
+  /** Ends the sessions of a user, or the caller's own. */
+  endAll(o?: CallOptions & { userId?: string }): Promise<Result<"EndedSessionsAnswer">> {
+    return this.send("endSessions", "DELETE", ["sessions"], "always", { query: { userId: o?.userId } }, o);
+  }
+}
+
+/** Events: who changed what, and when. */
+export class Logs extends Resource {
+  /** Gives one page. A page of a search may be empty with hasNext true: go on with its cursor. */
+  list(o: ListLogs = {}): Promise<Result<"LogsAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listLogs", ["workspaces", "logs"], query, only(signal));
+  }
+
+  all(o: ListLogs = {}): AsyncGenerator<LogEntry, void, undefined> {
+    return pages(o.cursor, async (cursor) => {
+      const { offset, ...rest } = o;
+      const page = await this.list(cursor === undefined ? o : { ...rest, cursor });
+      return { items: page.logs, pagination: page.pagination };
+    });
+  }
+
+  /** Streams the log as text. */
+  async export(
+    format: "csv" | "ndjson",
+    o: CallOptions & { workspaceId?: string; from?: Time; to?: Time } = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    const { signal, ...query } = o;
+    const call: Call = {
+      method: "GET",
+      path: ["workspaces", "logs"],
+      query: { ...query, format },
+      headers: { accept: "*/*" },
+      repeat: "never",
+    };
+    const response = await this.t.response(call, only(signal));
+    if (!response.body) throw new KeywardError("the answer has no body");
+    return response.body;
+  }
+}
+
+/** The words of RFC 7662 and RFC 7009. */
+export class OAuth extends Resource {
+  /** Gives the members of RFC 7662; {active: false} tells nothing more. */
+  async introspect(
+    token: Value,
+    o?: CallOptions & { ip?: string; environment?: string; workspaceId?: string | string[] },
+  ): Promise<{ active: boolean } & Record<string, unknown>> {
+    const form: [string, string][] = [["token", reveal(token)]];
+    if (o?.ip !== undefined) form.push(["ip", o.ip]);
+    if (o?.environment !== undefined) form.push(["environment", o.environment]);
+    for (const id of [o?.workspaceId ?? []].flat()) form.push(["workspaceId", id]);
+    return this.#form("introspectToken", ["oauth2", "introspect"], form, "refused", o) as Promise<
+      { active: boolean } & Record<string, unknown>
+    >;
+  }
+
+  /** Takes a key away by its value. An unknown value is no error (RFC 7009, section 2.2). */
+  async revoke(token: Value, o?: CallOptions): Promise<void> {
+    await this.#form("revokeToken", ["oauth2", "revoke"], [["token", reveal(token)]], "always", o);
+  }
+
+  #form(operation: string, path: string[], form: [string, string][], repeat: Repeat, o?: CallOptions): Promise<unknown> {
+    void operation;
+    return this.t.json({ method: "POST", path, form, repeat }, o);
+  }
+}
+
+/** Calls one Keyward server. */
+export class Keyward extends Resource {
+  readonly keys: Keys;
+  readonly workspaces: Workspaces;
+  readonly members: Members;
+  readonly roles: Roles;
+  readonly serviceKeys: ServiceKeys;
+  readonly sessions: Sessions;
+  readonly logs: Logs;
+  readonly oauth: OAuth;
+
+  constructor(options: KeywardOptions) {
+    const t = new Transport(options);
+    super(t);
+    this.keys = new Keys(t);
+    this.workspaces = new Workspaces(t);
+    this.members = new Members(t);
+    this.roles = new Roles(t);
+    this.serviceKeys = new ServiceKeys(t);
+    this.sessions = new Sessions(t);
+    this.logs = new Logs(t);
+    this.oauth = new OAuth(t);
+  }
+
+  /** Asks whether a key is good for a request. */
+  verify(question: Question, o?: CallOptions): Promise<Verdict> {
+    return this.send("verifyApiKey", "POST", ["api-keys", "verify"], "refused", { body: asked(question) }, o);
+  }
+
+  /** Asks 1 to 1,000 questions. The code UNAVAILABLE says that one item could not be judged. */
+  async verifyBatch(questions: Question[], o?: CallOptions): Promise<Verdict[]> {
+    const body = { items: questions.map(asked) };
+    const path = ["api-keys", "verify-batch"];
+    return (await this.send<{ results: Verdict[] }>("verifyApiKeys", "POST", path, "refused", { body }, o)).results;
+  }
+
+  /** Says who calls: user, workspaces, role, permissions, and what may be granted. */
+  me(o?: CallOptions & { workspaceId?: string }): Promise<Me> {
+    return this.get("getMe", ["me"], { workspaceId: o?.workspaceId }, o);
+  }
+
+  /** Gives the catalogue of permissions, in its order. */
+  async permissions(o?: CallOptions): Promise<Permission[]> {
+    return (await this.get<{ permissions: Permission[] }>("listPermissions", ["permissions"], {}, o)).permissions;
+  }
+
+  /** Gives the processes that serve the installation. */
+  async nodes(o?: CallOptions): Promise<Node[]> {
+    return (await this.get<{ nodes: Node[] }>("listNodes", ["nodes"], {}, o)).nodes;
+  }
+
+  /** Counts the verifications of the whole installation. */
+  usage(o: UsageOptions = {}): Promise<Usage> {
+    const { signal, ...query } = o;
+    return this.get("getUsage", ["usage"], query, only(signal));
+  }
+
+  /** Tells whether the process is alive. */
+  healthy(o?: CallOptions): Promise<boolean> {
+    return this.#probe("getHealth", "healthz", o);
+  }
+
+  /** Tells whether the server can verify keys now. */
+  ready(o?: CallOptions): Promise<boolean> {
+    return this.#probe("getReadiness", "readyz", o);
+  }
+
+  async #probe(operation: string, path: string, o?: CallOptions): Promise<boolean> {
+    void operation;
+    try {
+      await this.t.json({ method: "GET", path: [path], root: true, repeat: "never" }, o);
+      return true;
+    } catch (error) {
+      if (error instanceof KeywardError) return false;
+      throw error;
+    }
+  }
+}
+
+const only = (signal: AbortSignal | undefined): CallOptions => (signal ? { signal } : {});
+
+/** The options with another cursor, or as they are. */
+function at<T extends PageOptions>(o: T, cursor: string | undefined): T {
+  return cursor === undefined ? o : { ...o, cursor };
+}
+
+function asked(q: Question): Record<string, unknown> {
+  return { ...q, key: reveal(q.key) };
+}
+
+/** Wraps the value of a new or rotated key. A replay without the value is an error that names the key. */
+function revealed(result: unknown): Revealed {
+  if (!isObject(result) || !isObject(result["apiKey"])) throw new KeywardError("the answer holds no key");
+  const apiKey = result["apiKey"] as unknown as APIKey;
+  const value = result["key"];
+  if (typeof value !== "string") throw new ReplayedWithoutValueError(apiKey.id);
+  return { ...result, apiKey: { ...apiKey, key: mask(apiKey.key) }, key: new Secret(value) };
+}
+
+const statuses: Record<string, number> = {
+  permission_denied: 403,
+  permission_escalation: 403,
+  not_found: 404,
+  conflict: 409,
+  limit_reached: 409,
+};
+
+function itemError(item: ItemError | undefined): KeywardError {
+  if (!item) return new KeywardError("the answer names no key");
+  return new APIError(statuses[item.error] ?? 400, item.error, "", item.details);
+}

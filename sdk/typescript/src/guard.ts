@@ -1,0 +1,255 @@
+import type { Keyward, Question, Verdict } from "./client.js";
+import type { Detail } from "./errors.js";
+import { uuid, webCrypto } from "./random.js";
+
+/** What a request needs: all of `all`, and one of `any` where given. */
+export interface Rule {
+  all?: string[];
+  any?: string[];
+  /** What the request takes from the key's limits, 0 to 1000; the default is 1. */
+  cost?: number;
+}
+
+/** Options of a guard. */
+export interface GuardOptions {
+  /** The client that asks; its token is a service key with the scope verify. */
+  keyward: Pick<Keyward, "verify">;
+  /** Demand it: without it a test key opens production. */
+  environment?: "live" | "test";
+  /** Workspaces of which the key must be of one. */
+  workspaces?: string[];
+  /**
+   * Takes VALID for a key without limits as still true for maxAge milliseconds, 60,000 at most. Off by default: a key that was
+   * revoked gets through for up to that long. It holds digests, no keys.
+   */
+  cache?: { maxAge: number; entries?: number };
+  /** Is told why the server could not be asked. The error holds no key. */
+  onError?: (error: unknown) => void;
+  /** Is told once for each key that it expires within seven days. */
+  onExpiring?: (verdict: Verdict) => void;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+}
+
+/** The parts of a request that a guard reads. */
+export interface Incoming {
+  /** All values of a field, by its name in lower case. */
+  header(name: string): string[];
+  /** The query, without "?". */
+  query: string;
+  /** The caller's address, where it is known. */
+  ip: string | undefined;
+}
+
+/** An answer to a request that does not get through. */
+export interface Refusal {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+export type Outcome = { verdict: Verdict; headers: Record<string, string> } | { refusal: Refusal };
+
+interface Reason {
+  status: number;
+  code: string;
+  message: string;
+  details?: Detail[];
+  challenge?: string;
+  retryAfter?: number;
+}
+
+const unavailable: Reason = { status: 503, code: "unavailable", message: "whether the key is good cannot be told now", retryAfter: 1 };
+const keyInText = /[a-z][a-z0-9]{0,15}_(?:live|test|svc)_[0-9A-Za-z]{49}(?![0-9A-Za-z])/;
+const longestCache = 60_000;
+const week = 7 * 86_400_000;
+
+/** Decides about requests. The guards of the frameworks use it. */
+export class Guard {
+  readonly #o: GuardOptions;
+  readonly #cache = new Map<string, { verdict: Verdict; until: number }>();
+  readonly #told = new Set<string>();
+
+  constructor(options: GuardOptions) {
+    if (options.workspaces && options.workspaces.length === 0) throw new TypeError("workspaces: a workspace is demanded, and none is named");
+    this.#o = options;
+  }
+
+  /** Gives the function that decides by a rule. It throws where the rule wants one permission out of none. */
+  by(rule: Rule): (request: Incoming) => Promise<Outcome> {
+    if (rule.any && rule.any.length === 0) throw new TypeError("any: one permission out of none is demanded");
+    return async (request) => {
+      let headers: Record<string, string> = {};
+      try {
+        const key = credential(request);
+        const verdict = await this.#ask(this.#question(key, rule, request.ip));
+        headers = limitHeaders(verdict, this.#now());
+        if (!verdict.valid) throw new Refused(reasonOf(verdict, rule, this.#now()));
+        this.#warn(verdict);
+        return { verdict, headers };
+      } catch (error) {
+        if (!(error instanceof Refused)) this.#o.onError?.(error);
+        const reason = error instanceof Refused ? error.reason : unavailable;
+        return { refusal: await refusalOf(reason, request.header("x-request-id")[0], headers) };
+      }
+    };
+  }
+
+  #now(): number {
+    return (this.#o.now ?? Date.now)();
+  }
+
+  #question(key: string, rule: Rule, ip: string | undefined): Question {
+    const permissions = { ...(rule.all && { all: rule.all }), ...(rule.any && { any: rule.any }) };
+    return {
+      key,
+      permissions,
+      ...(this.#o.environment && { environment: this.#o.environment }),
+      ...(this.#o.workspaces && { workspaceId: this.#o.workspaces }),
+      ...(ip !== undefined && { ip }),
+      ...(rule.cost !== undefined && { cost: rule.cost }),
+    };
+  }
+
+  async #ask(question: Question): Promise<Verdict> {
+    const cache = this.#o.cache;
+    if (!cache) return this.#o.keyward.verify(question);
+    const digest = await digestOf(question);
+    const kept = this.#cache.get(digest);
+    if (kept && this.#now() < kept.until) return kept.verdict;
+    this.#cache.delete(digest);
+    const asked = this.#now();
+    const verdict = await this.#o.keyward.verify(question);
+    if (verdict.valid && !verdict.rateLimit) {
+      let until = asked + Math.min(cache.maxAge, longestCache);
+      if (verdict.expiresAt) until = Math.min(until, Date.parse(verdict.expiresAt));
+      const oldest = this.#cache.keys().next();
+      if (this.#cache.size >= (cache.entries ?? 10_000) && !oldest.done) this.#cache.delete(oldest.value);
+      this.#cache.set(digest, { verdict, until });
+    }
+    return verdict;
+  }
+
+  #warn(verdict: Verdict): void {
+    const { expiresAt, keyId } = verdict;
+    if (!expiresAt || !keyId || !this.#o.onExpiring || this.#told.has(keyId) || this.#told.size >= 10_000) return;
+    if (Date.parse(expiresAt) - this.#now() < week) {
+      this.#told.add(keyId);
+      this.#o.onExpiring(verdict);
+    }
+  }
+}
+
+class Refused extends Error {
+  constructor(readonly reason: Reason) {
+    super(reason.message);
+  }
+}
+
+function invalid(field: string, message: string): Refused {
+  return new Refused({ status: 400, code: "invalid_request", message: `${field}: ${message}`, details: [{ field, message }] });
+}
+
+function holdsKey(text: string): boolean {
+  const decoded = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  return keyInText.test(text) || keyInText.test(decoded);
+}
+
+/**
+ * Reads the one key of a request, from Authorization: Bearer (RFC 6750, section 2.1) or X-API-Key. Two that differ are refused, because
+ * another reader could take the other one; so is a key in the URL, which is logged.
+ */
+function credential(request: Incoming): string {
+  if (holdsKey(request.query)) throw invalid("query", "must not hold a key: send it in Authorization: Bearer");
+  const [authorization, more] = request.header("authorization");
+  const [apiKey, moreKeys] = request.header("x-api-key");
+  if (more !== undefined) throw invalid("Authorization", "stands more than once");
+  if (moreKeys !== undefined) throw invalid("X-API-Key", "stands more than once");
+  let key = apiKey?.trim() ?? "";
+  if (authorization) {
+    const bearer = /^bearer +(.*)$/i.exec(authorization)?.[1]?.trim() ?? "";
+    if (apiKey && apiKey.trim() !== bearer) throw invalid("X-API-Key", "differs from the credential in Authorization");
+    key = bearer;
+  }
+  if (!key) throw new Refused({ status: 401, code: "unauthenticated", message: "a key is needed", challenge: "Bearer" });
+  return key;
+}
+
+/** Tells why a key is not good. Unknown, disabled and expired keys get the same answer. */
+function reasonOf(verdict: Verdict, rule: Rule, now: number): Reason {
+  switch (verdict.code) {
+    case "IP_FORBIDDEN":
+      return {
+        status: 403,
+        code: "permission_denied",
+        message: "this key may not be used from this address",
+        details: [{ field: "allowedIps", message: "do not hold the address of the request" }],
+        challenge: 'Bearer error="insufficient_scope"',
+      };
+    case "INSUFFICIENT_PERMISSIONS":
+      return {
+        status: 403,
+        code: "permission_denied",
+        message: "this needs a permission that the key does not hold",
+        details: (verdict.missingPermissions ?? []).map((p) => ({ field: "permissions", message: p })),
+        challenge: `Bearer error="insufficient_scope", scope="${[...(rule.all ?? []), ...(rule.any ?? [])].join(" ")}"`,
+      };
+    case "RATE_LIMITED":
+    case "QUOTA_EXCEEDED": {
+      const state = verdict.code === "QUOTA_EXCEEDED" ? verdict.rateLimit?.day : verdict.rateLimit?.minute;
+      const retryAfter = state ? Math.max(1, Math.ceil((Date.parse(state.resetAt) - now) / 1000)) : 1;
+      return { status: 429, code: "rate_limited", message: "the key has used up its limit", retryAfter };
+    }
+    case "MALFORMED":
+    case "NOT_FOUND":
+    case "DISABLED":
+    case "EXPIRED":
+      return { status: 401, code: "unauthenticated", message: "the key is not valid", challenge: 'Bearer error="invalid_token"' };
+    default:
+      return unavailable; // a code of a later release
+  }
+}
+
+async function refusalOf(reason: Reason, requestId: string | undefined, limits: Record<string, string>): Promise<Refusal> {
+  const id = requestId && /^[0-9A-Za-z._:-]{1,128}$/.test(requestId) && !holdsKey(requestId) ? requestId : await uuid();
+  const error = { code: reason.code, message: reason.message, details: reason.details ?? [], requestId: id };
+  const headers: Record<string, string> = {
+    "content-type": "application/json; charset=utf-8",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-request-id": id,
+    ...limits,
+  };
+  if (reason.challenge) headers["www-authenticate"] = reason.challenge;
+  if (reason.retryAfter !== undefined) headers["retry-after"] = String(reason.retryAfter);
+  return { status: reason.status, headers, body: JSON.stringify({ success: false, error }) };
+}
+
+/** Gives RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers). */
+function limitHeaders(verdict: Verdict, now: number): Record<string, string> {
+  const policies: string[] = [];
+  const states: string[] = [];
+  for (const [name, seconds] of [["minute", 60], ["day", 86_400]] as const) {
+    const state = verdict.rateLimit?.[name];
+    if (!state) continue;
+    policies.push(`"${name}";q=${state.limit};w=${seconds}`);
+    states.push(`"${name}";r=${state.remaining};t=${Math.max(0, Math.ceil((Date.parse(state.resetAt) - now) / 1000))}`);
+  }
+  return policies.length === 0 ? {} : { "ratelimit-policy": policies.join(", "), ratelimit: states.join(", ") };
+}
+
+async function digestOf(question: Question): Promise<string> {
+  const sum = await (await webCrypto()).subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(question)));
+  return String.fromCharCode(...new Uint8Array(sum));
+}
+
+/** Makes a rule of permissions that are all needed, or passes a rule on. */
+export function ruleOf(needs: (string | Rule)[]): Rule {
+  const [first, ...rest] = needs;
+  if (typeof first === "object") {
+    if (rest.length > 0) throw new TypeError("give one rule, or permissions");
+    return first;
+  }
+  if (needs.some((n) => typeof n !== "string")) throw new TypeError("give one rule, or permissions");
+  return needs.length === 0 ? {} : { all: needs as string[] };
+}

@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { expect, inject, test } from "vitest";
+import { APIError, type CreateKey, isCode, Keyward, KeywardError, ReplayedWithoutValueError } from "../src/index.js";
+import { unixFetch } from "../src/node.js";
+
+const url = inject("url");
+const token = inject("root");
+const workspaceId = inject("workspace");
+const keyward = new Keyward({ url, token });
+const absent = "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21";
+
+const make = (more: Partial<CreateKey> = {}) =>
+  keyward.keys.create({ name: "t", userId: "ada", workspaceId, permissions: ["calls:read"], ...more });
+
+async function refused(promise: Promise<unknown>): Promise<APIError> {
+  const error = await promise.then(() => undefined, (e: unknown) => e);
+  expect(error).toBeInstanceOf(APIError);
+  return error as APIError;
+}
+
+test("a key from creation to its end", async () => {
+  const { apiKey, key } = await make({ rateLimit: { requestsPerMinute: 5, requestsPerDay: null }, metadata: { team: "a" } });
+  expect(apiKey.permissions).toEqual(["calls:read"]);
+  expect(apiKey.key).toMatch(/^kw_live_.{4}….{4}$/);
+  const verdict = await keyward.verify({ key, permissions: ["calls:read"], environment: "live" });
+  expect(verdict).toMatchObject({ valid: true, keyId: apiKey.id, metadata: { team: "a" }, rateLimit: { minute: { remaining: 4 } } });
+  expect((await keyward.verify({ key, permissions: { any: ["calls:write"] } })).code).toBe("INSUFFICIENT_PERMISSIONS");
+  expect((await keyward.verify({ key, environment: "test" })).code).toBe("NOT_FOUND");
+  const rotated = await keyward.keys.rotate(apiKey.id, { overlapSeconds: 60 });
+  expect(rotated.key.equals(key)).toBe(false);
+  expect((await keyward.verifyBatch([{ key }, { key: rotated.key }, { key: "nothing" }])).map((v) => v.code)).toEqual(["VALID", "VALID", "MALFORMED"]);
+  expect((await keyward.keys.disable(apiKey.id, { wait: true })).isActive).toBe(false);
+  expect((await keyward.verify({ key })).code).toBe("DISABLED");
+  await keyward.keys.enable(apiKey.id);
+  expect((await keyward.keys.delete(apiKey.id, { wait: true })).revocation.effective).toBe("everywhere");
+  expect((await keyward.verify({ key: rotated.key })).code).toBe("NOT_FOUND");
+});
+
+test("a value does not print", async () => {
+  const made = await make();
+  const value = made.key.reveal();
+  for (const shown of [String(made.key), `${made.key}`, JSON.stringify(made), inspect(made, { depth: 9, showHidden: true })]) {
+    expect(shown).not.toContain(value);
+  }
+  expect(made.key.reveal()).toMatch(/^kw_live_[0-9A-Za-z]{49}$/);
+});
+
+test("a refusal has a code, details and a request id", async () => {
+  const wrong = await refused(make({ permissions: ["calls:raed"] }));
+  expect(wrong).toMatchObject({ status: 400, code: "invalid_request", details: [{ field: "permissions[0]" }] });
+  expect(wrong.requestId).toBeTruthy();
+  expect(isCode(await refused(keyward.keys.retrieve(absent)), "not_found")).toBe(true);
+  expect((await refused(new Keyward({ url, token: "kw_svc_wrong" }).keys.list())).status).toBe(401);
+  const { key } = await make({ permissions: ["api-keys:write"] });
+  const derived = new Keyward({ url, token: key });
+  expect((await refused(derived.keys.create({ name: "more", userId: "ada", permissions: ["calls:read"] }))).code).toBe("permission_escalation");
+  const item = await refused(keyward.keys.disable(absent));
+  expect(item).toMatchObject({ code: "not_found", status: 404 });
+});
+
+test("keys are not put into URLs", async () => {
+  const value = (await make()).key.reveal();
+  for (const id of [value, "", ".."]) await expect(keyward.keys.retrieve(id)).rejects.toThrow(KeywardError);
+  await expect(keyward.keys.list({ search: value })).rejects.toThrow(/URLs/);
+});
+
+test("the same idempotency key is the same key", async () => {
+  const options = { idempotencyKey: "js-once" };
+  const key = { name: "once", userId: "ada", workspaceId, permissions: [] };
+  const first = await keyward.keys.create(key, options);
+  const again = await keyward.keys.create(key, options);
+  expect(again.apiKey.id).toBe(first.apiKey.id);
+  expect(again.key.equals(first.key)).toBe(true);
+  await keyward.keys.rotate(first.apiKey.id);
+  await expect(keyward.keys.create(key, options)).rejects.toThrow(ReplayedWithoutValueError);
+});
+
+test("pages are walked, and left early", async () => {
+  const made = new Set<string>();
+  for (let i = 0; i < 5; i++) made.add((await make({ name: `js walk ${i}` })).apiKey.id);
+  const found = new Set<string>();
+  for await (const key of keyward.keys.all({ workspaceId, search: "js walk", limit: 2 })) found.add(key.id);
+  expect(found).toEqual(made);
+  for await (const key of keyward.keys.all({ workspaceId, limit: 1 })) {
+    expect(key.id).toBeTruthy();
+    break;
+  }
+});
+
+test("members and roles", async () => {
+  const role = await keyward.roles.create(workspaceId, { name: "JS reader", permissions: ["calls:read"] });
+  expect((await keyward.members.put(workspaceId, "bo", { email: "bo@example.com", roleId: role.id })).roleName).toBe("JS reader");
+  expect((await keyward.members.update(workspaceId, "bo", { displayName: "Bo" })).displayName).toBe("Bo");
+  expect((await keyward.members.retrieve(workspaceId, "bo")).email).toBe("bo@example.com");
+  expect((await keyward.roles.update(workspaceId, role.id, { description: "reads" })).description).toBe("reads");
+  expect((await refused(keyward.roles.delete(workspaceId, role.id))).code).toBe("conflict");
+  expect((await keyward.members.remove(workspaceId, "bo", { dryRun: true })).removed).toBe("bo");
+  await keyward.members.remove(workspaceId, "bo", { keys: "stop", wait: true });
+  const names = [];
+  for await (const r of keyward.roles.all(workspaceId)) names.push(r.name);
+  expect(names).toContain("JS reader");
+  expect((await keyward.roles.delete(workspaceId, role.id)).deleted).toEqual([role.id]);
+});
+
+test("service keys, workspaces, sessions, the log and the installation", async () => {
+  const service = await keyward.serviceKeys.create({ name: "js gateway", scopes: ["verify"], environments: ["live"] });
+  const gateway = new Keyward({ url, token: service.key });
+  expect((await gateway.me()).credential).toMatchObject({ id: service.serviceKey.id });
+  expect((await refused(gateway.keys.list({ workspaceId }))).code).toBe("permission_denied");
+  expect((await keyward.serviceKeys.list()).serviceKeys.length).toBeGreaterThan(0);
+  await keyward.serviceKeys.delete(service.serviceKey.id);
+  const extra = await keyward.workspaces.create({ name: "JS", owner: { userId: "eve", email: "eve@example.com" } });
+  expect((await keyward.workspaces.update(extra.id, { name: "JS 2" })).workspace.name).toBe("JS 2");
+  expect((await keyward.workspaces.putPlan(extra.id, { maxRoles: 9 })).plan.maxRoles).toBe(9);
+  expect((await keyward.workspaces.retrieve(extra.id)).ownerId).toBe("eve");
+  const link = await keyward.sessions.createLink({ workspaceId: extra.id, userId: "eve" });
+  const started = await keyward.sessions.start(link.code);
+  expect((await new Keyward({ url, token: started.token }).me()).user?.id).toBe("eve");
+  expect((await keyward.sessions.end(started.session.id)).deleted).toEqual([started.session.id]);
+  expect((await keyward.workspaces.delete(extra.id, { wait: true })).deleted).toEqual([extra.id]);
+  expect((await keyward.permissions()).length).toBe(101);
+  expect((await keyward.nodes())[0]?.isSelf).toBe(true);
+  expect((await keyward.usage({ granularity: "day" })).series.length).toBeGreaterThan(0);
+  expect((await keyward.workspaces.usage(workspaceId)).total).toBeGreaterThanOrEqual(0);
+  await make();
+  const types = new Set<string>();
+  for await (const e of keyward.logs.all({ workspaceId, limit: 5 })) types.add(e.eventType);
+  expect(types).toContain("api_key.created");
+  const text = await new Response(await keyward.logs.export("ndjson", { workspaceId })).text();
+  expect(text.trim().split("\n").length).toBeGreaterThan(2);
+});
+
+test("the words of OAuth, and import", async () => {
+  const { key } = await make();
+  expect(await keyward.oauth.introspect(key, { environment: "live" })).toMatchObject({ active: true, scope: "calls:read" });
+  await keyward.oauth.revoke(key);
+  expect(await keyward.oauth.introspect(key)).toEqual({ active: false });
+  const value = "js-legacy-" + "x".repeat(30);
+  const sha256 = createHash("sha256").update(value).digest("hex");
+  const { imported, errors } = await keyward.keys.import([{ name: "old", userId: "ada", sha256 }], { workspaceId });
+  expect([errors, imported[0]?.key]).toEqual([[], null]);
+  expect((await keyward.verify({ key: value })).keyId).toBe(imported[0]?.id);
+});
+
+test("a call ends with its signal", async () => {
+  await expect(keyward.permissions({ signal: AbortSignal.abort(new Error("no more")) })).rejects.toThrow("no more");
+});
+
+test("a unix socket", async () => {
+  const path = join(tmpdir(), `keyward-js-${process.pid}.sock`);
+  const { hostname, port } = new URL(url);
+  const relay = createServer((inside) => {
+    const outside = connect(Number(port), hostname);
+    inside.pipe(outside).pipe(inside);
+    for (const s of [inside, outside]) s.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => relay.listen(path, resolve));
+  const local = new Keyward({ url: "http://localhost", token, fetch: unixFetch(path) });
+  expect((await local.permissions()).length).toBe(101);
+  expect((await local.verify({ key: (await make()).key })).valid).toBe(true);
+  expect((await refused(local.keys.retrieve(absent))).code).toBe("not_found");
+  relay.close();
+});
+
+test.each(["ftp://x", "nonsense", "http://user:pass@host", "http://h?q=1"])("the URL %s is refused without being shown", (wrong) => {
+  expect(() => new Keyward({ url: wrong })).toThrow(/^(?!.*pass)/);
+  expect(() => new Keyward({ url: wrong })).toThrow(KeywardError);
+});
+
+test.each(["", "a b", "a\r\nX: y", "é"])("the token %j is refused", (wrong) => {
+  expect(() => new Keyward({ url, token: wrong })).toThrow(KeywardError);
+});
