@@ -223,6 +223,22 @@ export class Keys extends Resource {
     return { ...answer, imported: answer.imported.map((i) => ({ ...i, key: typeof i.key === "string" ? new Secret(i.key) : null })) };
   }
 
+  /** Says step by step how a question about a key would be decided now. It spends nothing. */
+  explain(
+    id: string,
+    o: CallOptions & {
+      permission?: string | string[];
+      any?: string | string[];
+      ip?: string;
+      environment?: "live" | "test";
+      workspaceId?: string | string[];
+      cost?: number;
+    } = {},
+  ): Promise<Result<"ExplanationAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("explainApiKey", ["api-keys", id, "explain"], query, only(signal));
+  }
+
   /** Counts the verifications of a key. */
   usage(id: string, o: UsageOptions = {}): Promise<Usage> {
     const { signal, ...query } = o;

@@ -249,6 +249,37 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/api-keys/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Explain a verification
+         * @description Says what a verification of the key's current value would say now, and why, step by step in the order of the decision. It asks the same
+         *     engine as `POST /api-keys/verify` and takes nothing: no limit is spent, and it is no use of the key. Others' keys need
+         *     `api-keys:manage-others`.
+         *
+         *     The parameters are the members of that operation's body. `workspaceId` is a demand here, as there: a key of another workspace is
+         *     `NOT_FOUND`. `why` is a sentence for people with the values in it; its wording may change.
+         */
+        get: operations["explainApiKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/api-keys/{id}/usage": {
         parameters: {
             query?: never;
@@ -1041,7 +1072,10 @@ export interface components {
          * @description RFC 3339, in UTC, with milliseconds.
          */
         Time: string;
-        /** @description RFC 3339 with an offset, or a date alone, which means its midnight, UTC. */
+        /**
+         * @description ISO 8601 with an offset: seconds may be left out, and the offset is `Z`, `+03`, `+0300` or `+03:00`. A date alone means its midnight,
+         *     UTC.
+         */
         TimeInput: string;
         /** @description The name of a permission, `resource:action`. `listPermissions` gives those that exist here. */
         Permission: string;
@@ -1090,7 +1124,8 @@ export interface components {
         /** @description A line for people. */
         Description: string | null;
         /**
-         * @description When the key stops: RFC 3339 with an offset, or a date alone, which means its midnight, UTC. It must lie in the future, and
+         * @description When the key stops, in ISO 8601 with an offset: seconds may be left out, and the offset is `Z`, `+03`, `+0300` or `+03:00`. A date
+         *     alone means its midnight, UTC. It must lie in the future, and
          *     before the year 2262. `null` is never.
          */
         ExpiresAtInput: string | null;
@@ -1546,9 +1581,9 @@ export interface components {
             permissionMode: components["schemas"]["PermissionMode"];
             /** @description What a new key gets whose limits are left out. */
             defaultRateLimit: components["schemas"]["RateLimit"];
-            /** @description How long a new key may live at most, and lives when its expiry is left out; `null` is no bound. */
+            /** @description How long a value may live at most, from its making, and lives when its expiry is left out; `null` is no bound. A change holds for a key that works as soon as its expiry changes or it is rotated or enabled. */
             maxKeyLifetimeSeconds: number | null;
-            /** @description Whether a new key must have an expiry. */
+            /** @description Whether a key must have an expiry that is made, rotated or enabled. */
             requireExpiry: boolean;
             selfRotation: components["schemas"]["SelfRotation"];
         };
@@ -1557,9 +1592,9 @@ export interface components {
             permissionMode?: components["schemas"]["PermissionMode"];
             /** @description What a new key gets whose limits are left out. */
             defaultRateLimit?: components["schemas"]["RateLimitInput"];
-            /** @description How long a new key may live at most, and lives when its expiry is left out; `null` is no bound. */
+            /** @description How long a value may live at most, from its making, and lives when its expiry is left out; `null` is no bound. A change holds for a key that works as soon as its expiry changes or it is rotated or enabled. */
             maxKeyLifetimeSeconds?: number | null;
-            /** @description Whether a new key must have an expiry. */
+            /** @description Whether a key must have an expiry that is made, rotated or enabled. */
             requireExpiry?: boolean;
             selfRotation?: components["schemas"]["SelfRotation"];
         };
@@ -1807,6 +1842,33 @@ export interface components {
                 message: components["schemas"]["Message"];
                 result: {
                     apiKey: components["schemas"]["ApiKey"];
+                };
+            };
+        };
+        ExplanationAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    /**
+                     * @description The code that a verification would give.
+                     * @enum {string}
+                     */
+                    verdict: "NOT_FOUND" | "DISABLED" | "EXPIRED" | "IP_FORBIDDEN" | "INSUFFICIENT_PERMISSIONS" | "RATE_LIMITED" | "QUOTA_EXCEEDED" | "VALID";
+                    /** @description The questions of the decision, in its order. The first that is reached and not passed gives the verdict. */
+                    steps: {
+                        /**
+                         * @description The verdict where this step refuses.
+                         * @enum {string}
+                         */
+                        code: "NOT_FOUND" | "DISABLED" | "EXPIRED" | "IP_FORBIDDEN" | "INSUFFICIENT_PERMISSIONS" | "RATE_LIMITED" | "QUOTA_EXCEEDED";
+                        /** @description Every step before it was passed. */
+                        reached: boolean;
+                        passed: boolean;
+                        /** @description A sentence for people, with the values. */
+                        why: string;
+                    }[];
                 };
             };
         };
@@ -2494,7 +2556,7 @@ export interface components {
         /** @description The length of a bucket. */
         Granularity: "minute" | "hour" | "day";
         /**
-         * @description Where the series begins, RFC 3339; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
+         * @description Where the series begins, ISO 8601; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
          *     60 minutes, 24 hours or 30 days before its end. A series has at most 1440 minutes, 744 hours or 732 days.
          */
         UsageFrom: components["schemas"]["TimeInput"];
@@ -2504,7 +2566,11 @@ export interface components {
         Limit: number;
         /** @description Where to go on, as `nextCursor` of the page before said. */
         Cursor: string;
-        /** @description Only what holds this text, whatever the case. */
+        /**
+         * @description Only what holds this text, whatever the case and however accents are composed. It is sought in what people see: of a key in its name,
+         *     description, user, id and masked value, of an event in its type, description, actor and what it says changed, quotes and backslashes
+         *     as they are. What most masked values begin with, such as `kw_live_`, tells none from another and matches nothing by itself.
+         */
         Search: string;
         /** @description With `all` the answer is sent once every live node has applied the change, at the latest at `revocation.deadline`. */
         Wait: "all";
@@ -2599,7 +2665,11 @@ export interface operations {
                 userId?: components["schemas"]["UserId"];
                 /** @description Only keys that are enabled (`true`) or disabled (`false`). */
                 isActive?: boolean;
-                /** @description Only what holds this text, whatever the case. */
+                /**
+                 * @description Only what holds this text, whatever the case and however accents are composed. It is sought in what people see: of a key in its name,
+                 *     description, user, id and masked value, of an event in its type, description, actor and what it says changed, quotes and backslashes
+                 *     as they are. What most masked values begin with, such as `kw_live_`, tells none from another and matches nothing by itself.
+                 */
                 search?: components["parameters"]["Search"];
                 /** @description How many to give at most. */
                 limit?: components["parameters"]["Limit"];
@@ -3145,6 +3215,55 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    explainApiKey: {
+        parameters: {
+            query?: {
+                /** @description A permission that the key must hold; repeated, all of them. */
+                permission?: string[];
+                /** @description Repeated, permissions of which the key must hold one. */
+                any?: string[];
+                /** @description The address that the key is presented from. */
+                ip?: string;
+                /** @description The environment that the key must be of. */
+                environment?: "live" | "test";
+                /** @description The workspace that the key must be of; repeated, one of them. */
+                workspaceId?: string[];
+                /** @description What the request would take of the limits. */
+                cost?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The verdict and how it comes about. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplanationAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getApiKeyUsage: {
         parameters: {
             query?: {
@@ -3158,7 +3277,7 @@ export interface operations {
                 /** @description The length of a bucket. */
                 granularity?: components["parameters"]["Granularity"];
                 /**
-                 * @description Where the series begins, RFC 3339; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
+                 * @description Where the series begins, ISO 8601; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
                  *     60 minutes, 24 hours or 30 days before its end. A series has at most 1440 minutes, 744 hours or 732 days.
                  */
                 from?: components["parameters"]["UsageFrom"];
@@ -4142,7 +4261,7 @@ export interface operations {
                 /** @description The length of a bucket. */
                 granularity?: components["parameters"]["Granularity"];
                 /**
-                 * @description Where the series begins, RFC 3339; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
+                 * @description Where the series begins, ISO 8601; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
                  *     60 minutes, 24 hours or 30 days before its end. A series has at most 1440 minutes, 744 hours or 732 days.
                  */
                 from?: components["parameters"]["UsageFrom"];
@@ -4190,7 +4309,11 @@ export interface operations {
                 offset?: number;
                 /** @description Where to go on, as `nextCursor` of the page before said. */
                 cursor?: components["parameters"]["Cursor"];
-                /** @description Only what holds this text, whatever the case. */
+                /**
+                 * @description Only what holds this text, whatever the case and however accents are composed. It is sought in what people see: of a key in its name,
+                 *     description, user, id and masked value, of an event in its type, description, actor and what it says changed, quotes and backslashes
+                 *     as they are. What most masked values begin with, such as `kw_live_`, tells none from another and matches nothing by itself.
+                 */
                 search?: components["parameters"]["Search"];
                 /**
                  * @description Only events of this type.
@@ -4201,9 +4324,9 @@ export interface operations {
                 actorId?: string;
                 /** @description Oldest first (`asc`) or newest first. */
                 sortOrder?: "asc" | "desc";
-                /** @description Only events at or after this time, RFC 3339; a date alone is its midnight, UTC. */
+                /** @description Only events at or after this time, ISO 8601; a date alone is its midnight, UTC. */
                 from?: components["schemas"]["TimeInput"];
-                /** @description Only events before this time, RFC 3339; a date alone is its midnight, UTC. */
+                /** @description Only events before this time, ISO 8601; a date alone is its midnight, UTC. */
                 to?: components["schemas"]["TimeInput"];
                 /** @description The form of the answer. */
                 format?: "json" | "csv" | "ndjson";
@@ -4243,7 +4366,7 @@ export interface operations {
                 /** @description The length of a bucket. */
                 granularity?: components["parameters"]["Granularity"];
                 /**
-                 * @description Where the series begins, RFC 3339; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
+                 * @description Where the series begins, ISO 8601; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
                  *     60 minutes, 24 hours or 30 days before its end. A series has at most 1440 minutes, 744 hours or 732 days.
                  */
                 from?: components["parameters"]["UsageFrom"];

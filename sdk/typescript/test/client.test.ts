@@ -30,6 +30,7 @@ test("a key from creation to its end", async () => {
   expect(verdict).toMatchObject({ valid: true, keyId: apiKey.id, metadata: { team: "a" }, rateLimit: { minute: { remaining: 4 } } });
   expect((await keyward.verify({ key, permissions: { any: ["calls:write"] } })).code).toBe("INSUFFICIENT_PERMISSIONS");
   expect((await keyward.verify({ key, environment: "test" })).code).toBe("NOT_FOUND");
+  expect((await keyward.keys.explain(apiKey.id, { permission: ["calls:write"] })).verdict).toBe("INSUFFICIENT_PERMISSIONS");
   const rotated = await keyward.keys.rotate(apiKey.id, { overlapSeconds: 60 });
   expect(rotated.key.equals(key)).toBe(false);
   expect((await keyward.verifyBatch([{ key }, { key: rotated.key }, { key: "nothing" }])).map((v) => v.code)).toEqual(["VALID", "VALID", "MALFORMED"]);
