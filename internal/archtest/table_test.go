@@ -67,7 +67,7 @@ var keyward = archtest.House{
 			"internal/store", "internal/text", "modernc.org/sqlite", "modernc.org/sqlite/lib",
 		}},
 		{Path: "internal/store/postgres", Level: archtest.Engines, May: []string{
-			"github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store",
+			"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store", "internal/text",
 		}},
 		{Path: "internal/store/postgres/pgtest", Level: archtest.Engines, ForTest: true, May: []string{"github.com/jackc/pgx/v5"}},
 		{Path: "internal/ratelimit/redislimit", Level: archtest.Engines, May: []string{

@@ -44,7 +44,7 @@ type database struct{ *store.DB }
 // connect opens the database that the settings name; a file, where wanted, as its only server.
 func connect(ctx context.Context, path string, cfg config.Config, o sqlite.Options) (driver, error) {
 	if !cfg.Postgres.IsZero() {
-		return postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2})
+		return postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: cfg.DatabasePasswordFile})
 	}
 	return sqlite.Open(path, o)
 }

@@ -12,7 +12,7 @@ import (
 
 // postgres looks at a database that several nodes may share.
 func (d *doctor) postgres(ctx context.Context, cfg config.Config) {
-	driver, err := postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2})
+	driver, err := postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: cfg.DatabasePasswordFile})
 	if err != nil {
 		d.fail("database", "%s: %s", cfg.Database, oneLine(err))
 		return

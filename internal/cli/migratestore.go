@@ -62,7 +62,7 @@ func (c *migrateStoreCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer source.Close()
-	target, err := postgres.Open(ctx, to.Postgres.Reveal(), postgres.Options{Connections: 2})
+	target, err := postgres.Open(ctx, to.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: to.DatabasePasswordFile})
 	if err != nil {
 		return fmt.Errorf("%s: %w", to.Database, err)
 	}

@@ -27,13 +27,8 @@ func (c *Config) check(name func(env string) string) error {
 	if len(c.PepperPrevious) > 0 && c.Pepper.IsZero() {
 		return fmt.Errorf("%s: stands without KEYWARD_PEPPER: set the pepper that new keys take", name("KEYWARD_PEPPER_PREVIOUS"))
 	}
-	for env, file := range map[string]string{"KEYWARD_CATALOGUE": c.Catalogue, "KEYWARD_ROUTES": c.Routes} {
-		if file == "" {
-			continue
-		}
-		if _, err := os.Stat(file); err != nil {
-			return fmt.Errorf("%s: %w", name(env), err)
-		}
+	if err := c.checkFiles(name); err != nil {
+		return err
 	}
 	if err := c.checkOIDC(name); err != nil {
 		return err
@@ -72,6 +67,11 @@ func (c *Config) checkTLS(name func(string) string) error {
 	}
 	if open {
 		return fmt.Errorf("%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_TLS_KEY"), c.TLSKey, c.TLSKey)
+	}
+	for env, path := range map[string]string{"KEYWARD_TLS_KEY": c.TLSKey, "KEYWARD_TLS_CERT": c.TLSCert} {
+		if err := openable(path); err != nil {
+			return fmt.Errorf("%s: %w", name(env), err)
+		}
 	}
 	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
 		return fmt.Errorf("%s: %w", name("KEYWARD_TLS_CERT"), err)

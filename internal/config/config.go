@@ -35,6 +35,8 @@ type Config struct {
 	TLSKey  string
 	// TrustedProxies are believed when they say for whom they forward.
 	TrustedProxies []netip.Prefix
+	// TrustedProxiesFile is a file with further ones, which is read again while the server runs; "" is none.
+	TrustedProxiesFile string
 
 	// PublicURL is where browsers reach the server: a scheme and a host. "" takes it from each request.
 	PublicURL string
@@ -83,6 +85,11 @@ type Config struct {
 	StrictRestart bool
 	// Redis is the URL of what nodes share their minute limits over; zero has each node count for itself.
 	Redis keyfmt.Secret
+	// RedisCAFile has the certificates of the authorities that Redis's own is checked by, RedisPasswordFile its password, and
+	// DatabasePasswordFile that of PostgreSQL; "" is none. They are read again while the server runs.
+	RedisCAFile          string
+	RedisPasswordFile    string
+	DatabasePasswordFile string
 	// LimitMode says how they share, and LimitModes how those of one workspace do. LimitPolicy says what holds without Redis.
 	LimitMode   redislimit.Mode
 	LimitModes  map[id.Workspace]redislimit.Mode
@@ -94,6 +101,8 @@ type Config struct {
 	// AccessLog says which requests of the data plane have a line in it.
 	AccessLog accesslog.Mode
 
+	// Odd are sentences on values that are taken and most likely not meant, for a warning; each begins with the setting's name.
+	Odd []string
 	// Unknown lists names in the environment that look like settings and are none, for a warning.
 	Unknown []string
 }

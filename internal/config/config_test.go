@@ -97,7 +97,7 @@ func TestAWrongValueIsNamedInOneLine(t *testing.T) {
 		{"KEYWARD_KEY_PREFIX=Kw", `KEYWARD_KEY_PREFIX: "Kw"`},
 		{"KEYWARD_PEPPER=none", `KEYWARD_PEPPER: "none" stands for no pepper`},
 		{"KEYWARD_PEPPER_PREVIOUS=none", `KEYWARD_PEPPER_PREVIOUS: stands without KEYWARD_PEPPER`},
-		{"KEYWARD_CATALOGUE=/not/there.yaml", `KEYWARD_CATALOGUE: stat /not/there.yaml`},
+		{"KEYWARD_CATALOGUE=/not/there.yaml", `KEYWARD_CATALOGUE: open /not/there.yaml`},
 		{"KEYWARD_LOG_LEVEL=loud", `KEYWARD_LOG_LEVEL: "loud": want debug, info, warn or error`},
 		{"KEYWARD_LOG_FORMAT=xml", `KEYWARD_LOG_FORMAT: "xml": want text or json`},
 		{"KEYWARD_CONFIG=/not/there.yaml", `KEYWARD_CONFIG: open /not/there.yaml`},

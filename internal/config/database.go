@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -37,6 +38,32 @@ func setDatabase(c *Config, v string) error {
 	return nil
 }
 
+var (
+	sslModes    = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+	sslFiles    = []string{"sslrootcert", "sslcert", "sslkey", "passfile"}
+	wholeNumber = []string{"connect_timeout", "pool_max_conns", "pool_min_conns"}
+)
+
+// checkParameters looks at those of PostgreSQL's parameters that people mistype, since its own words name neither the setting nor the value.
+func checkParameters(q url.Values) error {
+	if mode := q.Get("sslmode"); mode != "" && !slices.Contains(sslModes, mode) {
+		return fmt.Errorf("sslmode=%s: want %s", mode, strings.Join(sslModes, ", "))
+	}
+	for _, name := range sslFiles {
+		if path := q.Get(name); path != "" && path != "system" {
+			if err := openable(path); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	for _, name := range wholeNumber {
+		if v := q.Get(name); v != "" && strings.Trim(v, "0123456789") != "" {
+			return fmt.Errorf("%s=%s: want a whole number", name, v)
+		}
+	}
+	return nil
+}
+
 // setPostgres keeps of the URL, to be shown, where the database is and no more.
 func setPostgres(c *Config, v string) error {
 	u, err := url.Parse(v)
@@ -45,6 +72,9 @@ func setPostgres(c *Config, v string) error {
 		return errors.New("is no URL: want postgres://USER@HOST:PORT/DATABASE, with what needs it percent-encoded")
 	case strings.Trim(u.Path, "/") == "":
 		return errors.New("names no database: want postgres://USER@HOST:PORT/DATABASE")
+	}
+	if err := checkParameters(u.Query()); err != nil {
+		return err
 	}
 	c.Database, c.Postgres = (&url.URL{Scheme: "postgres", Host: u.Host, Path: u.Path}).String(), keyfmt.NewSecret(v)
 	return nil

@@ -25,7 +25,7 @@ func fromFile(flag, env string) (map[string]value, error) {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
+		return nil, fmt.Errorf("%s: %w", from, explained(path, err))
 	}
 	given, secret, err := parseFile(path, data)
 	if err != nil || secret == "" {

@@ -29,7 +29,7 @@ func setImportSecrets(c *Config, v string) error {
 	if path, ok := strings.CutPrefix(v, "@"); ok {
 		raw, err := os.ReadFile(path)
 		if err != nil {
-			return fmt.Errorf("read the secrets: %w", err)
+			return explained(path, err)
 		}
 		if len(raw) > maxSecretsFile {
 			return fmt.Errorf("%s is longer than %d bytes", path, maxSecretsFile)

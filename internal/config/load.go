@@ -28,6 +28,13 @@ func Load(s Sources) (Config, error) {
 		if !ok {
 			continue
 		}
+		if broken := lineBreak(v.text); broken != "" {
+			if setting.Env != "KEYWARD_PEPPER" {
+				return Config{}, fmt.Errorf("%s: %s a line break: take it out; \"$(cat FILE)\" leaves it out, and printf writes none", v.name, broken)
+			}
+			c.Odd = append(c.Odd, fmt.Sprintf("%s: %s a line break, which is a part of the pepper, as keys are digested with it: keep it for as "+
+				"long as there are such keys, and make the next pepper without one", v.name, broken))
+		}
 		if err := setting.set(&c, v.text); err != nil {
 			return Config{}, fmt.Errorf("%s: %w", v.name, err)
 		}
@@ -40,6 +47,17 @@ func Load(s Sources) (Config, error) {
 		}
 		return env
 	})
+}
+
+// lineBreak says where a value has a line break at an edge, which few who set it meant; "" for nowhere. Lists of a file may have some.
+func lineBreak(v string) string {
+	switch {
+	case strings.Trim(v, "\r\n") == v:
+		return ""
+	case strings.TrimRight(v, "\r\n") == v:
+		return "begins with"
+	}
+	return "ends with"
 }
 
 // value is a setting as it was given, and the name under which.

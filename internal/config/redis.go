@@ -17,6 +17,21 @@ func setRedis(c *Config, v string) error {
 	return nil
 }
 
+// RedisCredentials reads the files of Redis's password and authorities, where there are any.
+func (c *Config) RedisCredentials() (out redislimit.Credentials, err error) {
+	if c.RedisPasswordFile != "" {
+		password, err := ReadPassword(c.RedisPasswordFile)
+		if err != nil {
+			return out, err
+		}
+		out.Password = password.Reveal()
+	}
+	if c.RedisCAFile != "" {
+		out.Authorities, err = ReadAuthorities(c.RedisCAFile)
+	}
+	return out, err
+}
+
 func setLimitMode(c *Config, v string) (err error) {
 	c.LimitMode, err = redislimit.ParseMode(v)
 	return err

@@ -53,24 +53,28 @@ func setBool(to *bool, v string) error {
 	return nil
 }
 
-func setTrustedProxies(c *Config, v string) error {
+func setTrustedProxies(c *Config, v string) (err error) {
+	c.TrustedProxies, err = prefixes(v)
+	return err
+}
+
+func prefixes(v string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, one := range list(v) {
 		p, err := netip.ParsePrefix(one)
 		if err != nil {
 			a, errAddr := netip.ParseAddr(one)
 			if errAddr != nil || a.Zone() != "" {
-				return fmt.Errorf("%q: want networks such as 10.0.0.0/8, separated by commas", one)
+				return nil, fmt.Errorf("%q: want networks such as 10.0.0.0/8, separated by commas", one)
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		if p != p.Masked() {
-			return fmt.Errorf("%q: has bits after the network: did you mean %s?", one, p.Masked())
+			return nil, fmt.Errorf("%q: has bits after the network: did you mean %s?", one, p.Masked())
 		}
 		all = append(all, p)
 	}
-	c.TrustedProxies = all
-	return nil
+	return all, nil
 }
 
 func setKeyPrefix(c *Config, v string) error {

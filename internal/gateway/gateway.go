@@ -21,8 +21,34 @@ type Config struct {
 	Catalogue *perm.Catalogue
 	Format    keyfmt.Format
 	Now       func() time.Time
-	// TrustedProxies are the networks whose forwarded headers are believed.
-	TrustedProxies []netip.Prefix
+	// TrustedProxies are the networks whose forwarded headers are believed; nil for none.
+	TrustedProxies *Proxies
+}
+
+// Proxies is a list of networks that may be changed while it is used. Nil and the zero value hold none. It is safe for concurrent use.
+type Proxies struct {
+	list atomic.Pointer[[]netip.Prefix]
+}
+
+// NewProxies makes a list.
+func NewProxies(networks ...netip.Prefix) *Proxies {
+	p := new(Proxies)
+	p.Set(networks)
+	return p
+}
+
+// Set puts another list in the place of the one before.
+func (p *Proxies) Set(networks []netip.Prefix) { p.list.Store(&networks) }
+
+// List gives the networks of this moment.
+func (p *Proxies) List() []netip.Prefix {
+	if p == nil {
+		return nil
+	}
+	if l := p.list.Load(); l != nil {
+		return *l
+	}
+	return nil
 }
 
 // Gate decides. It is safe for concurrent use.
@@ -61,7 +87,8 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 	if a.alias {
 		return fault.Invalid("headers", "hold a second spelling of a header that is trusted")
 	}
-	trusted := contains(g.TrustedProxies, a.Peer)
+	proxies := g.TrustedProxies.List()
+	trusted := contains(proxies, a.Peer)
 	target, err := g.target(a, trusted)
 	if err != nil {
 		return err
@@ -87,7 +114,7 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 		return fault.New(fault.Unauthenticated, "this needs an API key: Authorization: Bearer <key>, or X-API-Key: <key>")
 	}
 	d.Asked, d.tokenSent = true, true
-	q.IP = a.client(g.TrustedProxies, trusted)
+	q.IP = a.client(proxies, trusted)
 	g.Engine.Check(&q, &d.Verdict)
 	return g.refusal(d)
 }

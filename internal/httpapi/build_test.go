@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -204,7 +205,7 @@ func (h *house) code(value, more string) string {
 func trust(networks ...string) func(*httpapi.Config) {
 	return func(c *httpapi.Config) {
 		for _, n := range networks {
-			c.TrustedProxies = append(c.TrustedProxies, netip.MustParsePrefix(n))
+			c.TrustedProxies = gateway.NewProxies(append(c.TrustedProxies.List(), netip.MustParsePrefix(n))...)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -44,8 +43,8 @@ type Config struct {
 	Nodes Nodes
 	// Ready tells whether verifications can be answered, and what /readyz says about it: a map of text where they cannot.
 	Ready func(context.Context) (ok bool, body any)
-	// TrustedProxies are the networks whose X-Forwarded-For is believed.
-	TrustedProxies []netip.Prefix
+	// TrustedProxies are the networks whose X-Forwarded-For is believed; nil for none.
+	TrustedProxies *gateway.Proxies
 	// Gateway decides for proxies; nil makes one without a route table.
 	Gateway *gateway.Gate
 	// Failures limits attempts with credentials that are none; nil does not.

@@ -98,7 +98,7 @@ func OverTLS(r *http.Request) bool {
 		return false
 	}
 	peer := gateway.Address(r.RemoteAddr)
-	return slices.ContainsFunc(x.api.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
+	return slices.ContainsFunc(x.api.TrustedProxies.List(), func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 func (x *exchange) origin() control.Caller {

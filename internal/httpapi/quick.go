@@ -73,7 +73,7 @@ func (d *API) Admits(token string, client netip.Addr, caller *Remembered) bool {
 
 // Client is who asks, by the peer's address and the lines of X-Forwarded-For.
 func (d *API) Client(peer netip.Addr, forwarded []string) netip.Addr {
-	return gateway.ClientAddress(peer, d.a.TrustedProxies, forwarded)
+	return gateway.ClientAddress(peer, d.a.TrustedProxies.List(), forwarded)
 }
 
 // scratch is what one quick answer needs beside the request. Desks are used again.

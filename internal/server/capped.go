@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/keyward/keyward/internal/gateway"
 )
 
 // capped is a listener that closes at once what comes over its bounds: so many connections in all, and so many from one address that
@@ -15,7 +17,7 @@ import (
 type capped struct {
 	net.Listener
 	most, perAddress int // 0 for no bound
-	trusted          []netip.Prefix
+	trusted          *gateway.Proxies
 
 	refused  atomic.Int64
 	watching sync.Once
@@ -29,7 +31,7 @@ type capped struct {
 }
 
 func (s *Server) capped(l net.Listener) *capped {
-	return &capped{Listener: l, most: s.cfg.MaxConnections, perAddress: s.cfg.MaxConnectionsPerAddress, trusted: s.cfg.TrustedProxies,
+	return &capped{Listener: l, most: s.cfg.MaxConnections, perAddress: s.cfg.MaxConnectionsPerAddress, trusted: &s.proxies,
 		done: make(chan struct{}), conns: map[*admitted]struct{}{}, from: map[netip.Addr]int{}}
 }
 
@@ -54,7 +56,7 @@ func (l *capped) Accept() (net.Conn, error) {
 }
 
 func (l *capped) admit(c *admitted) bool {
-	free := slices.ContainsFunc(l.trusted, func(p netip.Prefix) bool { return p.Contains(c.peer) })
+	free := slices.ContainsFunc(l.trusted.List(), func(p netip.Prefix) bool { return p.Contains(c.peer) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.most > 0 && len(l.conns) >= l.most || !free && l.perAddress > 0 && l.from[c.peer] >= l.perAddress {

@@ -11,7 +11,7 @@ import (
 // makeGateway makes what decides for proxies, with the route table where one is configured.
 func (s *Server) makeGateway(context.Context) error {
 	s.gateway = gateway.New(gateway.Config{
-		Engine: s.engine, Catalogue: s.catalogue, Format: s.format, Now: s.clock.Now, TrustedProxies: s.cfg.TrustedProxies,
+		Engine: s.engine, Catalogue: s.catalogue, Format: s.format, Now: s.clock.Now, TrustedProxies: &s.proxies,
 	})
 	if s.cfg.Routes == "" {
 		return nil
@@ -21,7 +21,7 @@ func (s *Server) makeGateway(context.Context) error {
 		return fmt.Errorf("KEYWARD_ROUTES: %w", err)
 	}
 	s.gateway.SetRoutes(table)
-	if len(s.cfg.TrustedProxies) == 0 {
+	if len(s.proxies.List()) == 0 {
 		s.log.Warn("there is a route table and no trusted proxy: /check refuses every request that does not name its permissions; " +
 			"set KEYWARD_TRUSTED_PROXIES")
 	}
@@ -29,13 +29,16 @@ func (s *Server) makeGateway(context.Context) error {
 	return nil
 }
 
-// Reload reads the certificate and the route table again. Requests under way keep what they began with; a broken file leaves the one
+// Reload reads the certificate, the route table, the trusted proxies and the files of Redis and PostgreSQL again. Requests under way keep what they began with; a broken file leaves the one
 // before in place, and the log says what is wrong.
 func (s *Server) Reload() {
 	if s.certificate != nil {
 		s.certificate.reload()
 	}
 	s.reloadRoutes()
+	for _, r := range s.reread {
+		r.reload()
+	}
 }
 
 func (s *Server) reloadRoutes() {

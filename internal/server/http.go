@@ -42,7 +42,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
-		Ready: s.readiness, TrustedProxies: s.cfg.TrustedProxies, Gateway: s.gateway,
+		Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
 		Pages: pages, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),

@@ -23,7 +23,7 @@ func (s *Server) connect(ctx context.Context) (d driver, err error) {
 	if s.cfg.Postgres.IsZero() {
 		d, err = sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true, Init: s.cfg.Init})
 	} else {
-		d, err = postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{})
+		d, err = postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{PasswordFile: s.cfg.DatabasePasswordFile})
 	}
 	if err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ func (s *Server) shareLimits(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("KEYWARD_REDIS_URL: %w", err)
 	}
+	if err := s.followRedis(&where); err != nil {
+		return err
+	}
 	var known func() int64
 	if s.node != nil {
 		known = s.node.Live
@@ -30,6 +33,27 @@ func (s *Server) shareLimits(context.Context) error {
 		Node: rand.Text(), Known: known, Now: s.opt.Now, Logger: s.log,
 	})
 	s.push("what is shared over Redis", func() error { s.shared.Close(); return nil })
+	return nil
+}
+
+// followRedis has connections take Redis's password and authorities out of their files, as they stand when a connection is made.
+func (s *Server) followRedis(where *redislimit.Server) error {
+	files := without(s.cfg.RedisPasswordFile, s.cfg.RedisCAFile)
+	if len(files) == 0 {
+		return nil
+	}
+	c, err := s.cfg.RedisCredentials()
+	if err != nil {
+		return err
+	}
+	where.Follow(c)
+	s.rereads("what Redis is reached with", func() []string { return files }, func() error {
+		c, err := s.cfg.RedisCredentials()
+		if err == nil {
+			where.SetCredentials(c)
+		}
+		return err
+	})
 	return nil
 }
 

@@ -47,6 +47,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.certificate != nil {
 		tasks.Go(func() { s.every(background, certificateEvery, s.certificate.look) })
 	}
+	if len(s.reread) > 0 {
+		tasks.Go(func() { s.every(background, certificateEvery, s.lookAtFiles) })
+	}
 	if s.node == nil {
 		tasks.Go(func() { s.watchFile(background) })
 	}

@@ -98,6 +98,8 @@ type Server struct {
 	gate        *signin.Gate
 	dashboard   *dashboard.Dashboard
 
+	proxies         gateway.Proxies
+	reread          []*reread
 	certificate     *certificate // nil where TLS is not spoken
 	waiting         *waitingRoom
 	listener        *capped
@@ -147,7 +149,7 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 		s.clock = clock.NewWith(func() (time.Time, time.Duration) { return now(), time.Since(began) })
 	}
 	for _, stage := range []func(context.Context) error{
-		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.makeKeys), s.listen, s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
+		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.readProxies), lastingStage(s.makeKeys), s.listen, s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
 		s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
 		s.ensureRoot, s.endWaitingRoom, s.announce,
 	} {

@@ -35,6 +35,9 @@ func (s *Server) openLog(context.Context) error {
 	for _, name := range s.cfg.Unknown {
 		s.log.Warn("a name in the environment looks like a setting and is none", "name", name)
 	}
+	for _, odd := range s.cfg.Odd {
+		s.log.Warn("a setting is most likely not what was meant", "why", odd)
+	}
 	if s.cfg.Insecure && !s.cfg.TLS() {
 		s.log.Warn("plain HTTP is admitted on every address: see to it that a proxy in front speaks TLS", "address", s.cfg.Addr)
 	}
@@ -76,8 +79,10 @@ func (s *Server) openStore(ctx context.Context) error {
 		s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, Fatal: s.fatal})
 		if err != nil {
 			_ = driver.Close()
+			return err
 		}
-		return err
+		s.followDatabase(driver)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("KEYWARD_DATABASE_URL: %w", err)

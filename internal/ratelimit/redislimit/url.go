@@ -1,12 +1,17 @@
 package redislimit
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -16,7 +21,23 @@ import (
 type Server struct {
 	Cluster bool
 	option  rueidis.ClientOption
+	current *atomic.Pointer[Credentials] // nil where the URL's own always hold
 }
+
+// Credentials are what new connections prove themselves by, and check the server by.
+type Credentials struct {
+	Password    string         // "" for the URL's
+	Authorities *x509.CertPool // nil for the system's
+}
+
+// Follow has new connections take the credentials of that moment, with SetCredentials, instead of what the URL says.
+func (s *Server) Follow(c Credentials) {
+	s.current = new(atomic.Pointer[Credentials])
+	s.current.Store(&c)
+}
+
+// SetCredentials puts others in the place of those before, for connections that are made from now on. It must follow Follow.
+func (s *Server) SetCredentials(c Credentials) { s.current.Store(&c) }
 
 // ParseURL reads
 //
@@ -128,5 +149,23 @@ func (s Server) Connect() (rueidis.Client, error) {
 	o.DisableCache, o.DisableRetry, o.ClientName = true, true, "keyward"
 	o.ConnWriteTimeout = 2 * time.Second
 	o.Dialer.Timeout = time.Second
+	if s.current != nil {
+		s.follow(&o)
+	}
 	return rueidis.NewClient(o)
+}
+
+func (s Server) follow(o *rueidis.ClientOption) {
+	user, password := o.Username, o.Password
+	o.AuthCredentialsFn = func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+		return rueidis.AuthCredentials{Username: user, Password: cmp.Or(s.current.Load().Password, password)}, nil
+	}
+	o.DialCtxFn = func(ctx context.Context, address string, d *net.Dialer, c *tls.Config) (net.Conn, error) {
+		if c == nil {
+			return d.DialContext(ctx, "tcp", address)
+		}
+		c = c.Clone()
+		c.RootCAs = s.current.Load().Authorities
+		return (&tls.Dialer{NetDialer: d, Config: c}).DialContext(ctx, "tcp", address)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,10 +21,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // Options bound how long the database may take. Zero values are good.
 type Options struct {
+	// PasswordFile holds the password on its one line; "" takes the URL's, PGPASSWORD's or a PGPASSFILE's.
+	PasswordFile string
 	// Connections is how many the pool holds at most: 0 is what the URL says by pool_max_conns, else 10.
 	Connections int32
 	// Statement is how long one statement may run: 0 is 15 s.
@@ -65,6 +69,9 @@ type Driver struct {
 	look *pgxpool.Pool // for what everybody waits for; lent to no other reader
 	fold string        // the collation that folds case
 
+	url     string                        // without ?schema=
+	current atomic.Pointer[pgconn.Config] // by which new connections prove themselves and check the server
+
 	schema string // where the tables are; "" leaves the path of the database itself
 
 	simple atomic.Bool // the server does not tell its identity
@@ -80,10 +87,13 @@ func Open(ctx context.Context, url string, o Options) (*Driver, error) {
 		return nil, err
 	}
 	d.schema = schema
-	cfg, err := configure(url)
+	d.url = url
+	cfg, err := d.configure()
 	if err != nil {
 		return nil, err
 	}
+	d.current.Store(&cfg.ConnConfig.Config)
+	cfg.BeforeConnect = d.asOfNow
 	switch {
 	case o.Connections > 0:
 		cfg.MaxConns = o.Connections
@@ -113,11 +123,19 @@ func Open(ctx context.Context, url string, o Options) (*Driver, error) {
 	return d, nil
 }
 
-// configure reads the URL. Of several hosts the one that takes writes is used.
-func configure(url string) (*pgxpool.Config, error) {
+// configure reads the URL, and the files that it or the environment names. Of several hosts the one that takes writes is used.
+func (d *Driver) configure() (*pgxpool.Config, error) {
+	url := d.url
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("want postgres://USER@HOST:PORT/DATABASE, with what needs it percent-encoded")
+		return nil, unparsed(err)
+	}
+	if d.opt.PasswordFile != "" {
+		raw, err := os.ReadFile(d.opt.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the password: %w", err)
+		}
+		cfg.ConnConfig.Password = strings.TrimRight(string(text.WithoutBOM(raw)), "\r\n")
 	}
 	c := &cfg.ConnConfig.Config
 	if c.ConnectTimeout == 0 || !mentions(url, "connect_timeout") {

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/text"
+)
+
+// maxSmallFile bounds a file with a password or with networks, in bytes.
+const maxSmallFile = 64 << 10
+
+// Proxies are the trusted proxies of the setting and of its file, which is read now.
+func (c *Config) Proxies() ([]netip.Prefix, error) {
+	if c.TrustedProxiesFile == "" {
+		return c.TrustedProxies, nil
+	}
+	raw, err := small(c.TrustedProxiesFile)
+	if err != nil {
+		return nil, err
+	}
+	all := append([]netip.Prefix(nil), c.TrustedProxies...)
+	number := 0
+	for line := range strings.Lines(string(raw)) {
+		number++
+		line, _, _ = strings.Cut(line, "#")
+		some, err := prefixes(strings.ReplaceAll(line, " ", ","))
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", c.TrustedProxiesFile, number, err)
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// ReadPassword reads a file that holds a password on its one line.
+func ReadPassword(path string) (keyfmt.Secret, error) {
+	raw, err := small(path)
+	if err != nil {
+		return keyfmt.Secret{}, err
+	}
+	if open, err := readable(path); err != nil || open {
+		return keyfmt.Secret{}, errors.Join(err, fmt.Errorf("everybody on this machine can read %s: chmod 600 %s", path, path))
+	}
+	line := strings.TrimRight(string(raw), "\r\n")
+	switch {
+	case line == "":
+		return keyfmt.Secret{}, fmt.Errorf("%s: there is nothing in it: want one line", path)
+	case strings.ContainsAny(line, "\r\n"):
+		return keyfmt.Secret{}, fmt.Errorf("%s: holds several lines: want one", path)
+	}
+	return keyfmt.NewSecret(line), nil
+}
+
+// ReadAuthorities reads the certificates of authorities, PEM.
+func ReadAuthorities(path string) (*x509.CertPool, error) {
+	raw, err := small(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s: holds no certificate in PEM", path)
+	}
+	return pool, nil
+}
+
+func small(path string) ([]byte, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, explained(path, err)
+	}
+	if len(raw) > maxSmallFile {
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxSmallFile)
+	}
+	return text.WithoutBOM(raw), nil
+}
+
+// openable tells why a file cannot be read; nil where it can.
+func openable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return explained(path, err)
+	}
+	return f.Close()
+}
+
+// explained adds to a refusal of the system whose the file is and who asked.
+func explained(path string, err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	info, statErr := os.Stat(path)
+	if statErr != nil {
+		return fmt.Errorf("%w: this process runs as user %d, which may not look into its directory", err, os.Getuid())
+	}
+	return fmt.Errorf("%w: it belongs to user %s and has mode %04o, and this process runs as user %d: chown or chmod it", err, owner(info),
+		info.Mode().Perm(), os.Getuid())
+}
+
+// checkFiles reads every file that a setting names once, so that a start ends with the name of the setting.
+func (c *Config) checkFiles(name func(string) string) error {
+	for _, f := range []struct {
+		env, path string
+		read      func(string) error
+	}{
+		{"KEYWARD_CATALOGUE", c.Catalogue, openable},
+		{"KEYWARD_ROUTES", c.Routes, openable},
+		{"KEYWARD_TRUSTED_PROXIES_FILE", c.TrustedProxiesFile, func(string) error { _, err := c.Proxies(); return err }},
+		{"KEYWARD_REDIS_PASSWORD_FILE", c.RedisPasswordFile, func(p string) error { _, err := ReadPassword(p); return err }},
+		{"KEYWARD_DATABASE_PASSWORD_FILE", c.DatabasePasswordFile, func(p string) error { _, err := ReadPassword(p); return err }},
+		{"KEYWARD_REDIS_CA_FILE", c.RedisCAFile, func(p string) error { _, err := ReadAuthorities(p); return err }},
+	} {
+		if f.path == "" {
+			continue
+		}
+		if err := f.read(f.path); err != nil {
+			return fmt.Errorf("%s: %w", name(f.env), err)
+		}
+	}
+	switch {
+	case c.Redis.IsZero() && c.RedisPasswordFile != "":
+		return fmt.Errorf("%s: stands without KEYWARD_REDIS_URL", name("KEYWARD_REDIS_PASSWORD_FILE"))
+	case c.RedisPasswordFile != "" && strings.Contains(c.Redis.Reveal(), "+sentinel://"):
+		return fmt.Errorf("%s: a password in a file does not go with sentinels, which have another one: write it into KEYWARD_REDIS_URL",
+			name("KEYWARD_REDIS_PASSWORD_FILE"))
+	case !c.redisTLS() && c.RedisCAFile != "":
+		return fmt.Errorf("%s: stands without a KEYWARD_REDIS_URL that begins with rediss", name("KEYWARD_REDIS_CA_FILE"))
+	case c.Postgres.IsZero() && c.DatabasePasswordFile != "":
+		return fmt.Errorf("%s: stands without a KEYWARD_DATABASE_URL that begins with postgres://", name("KEYWARD_DATABASE_PASSWORD_FILE"))
+	}
+	return nil
+}
+
+func (c *Config) redisTLS() bool { return strings.HasPrefix(c.Redis.Reveal(), "rediss") }
