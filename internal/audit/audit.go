@@ -41,6 +41,9 @@ const SignInLinkCreated Type = "sign_in_link.created"
 // TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
 const TimeReset Type = "time.reset"
 
+// LogArchived says that a range of events is in an archive from then on, and no longer in the log.
+const LogArchived Type = "log.archived"
+
 // Event is one line of the log. Seq and Hash are given by the store.
 type Event struct {
 	Seq         int64

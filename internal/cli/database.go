@@ -120,7 +120,10 @@ func (d *database) strangePeppers(ctx context.Context, cfg config.Config) (stran
 	return strange, err
 }
 
-type logsVerify struct{ databaseFlags }
+type logsVerify struct {
+	databaseFlags
+	Archive []string `type:"existingfile" sep:"none" placeholder:"FILE" help:"An archive of the log, the oldest first; repeat it for each."`
+}
 
 // Run walks the log's chain of hashes.
 func (c *logsVerify) Run(ctx context.Context, a *app) error {
@@ -136,6 +139,19 @@ func (c *logsVerify) Run(ctx context.Context, a *app) error {
 	n, err := db.VerifyLog(ctx)
 	if err != nil {
 		return err
+	}
+	cuts, err := db.Cuts(ctx)
+	if err != nil {
+		return err
+	}
+	if len(c.Archive) > 0 {
+		archived, err := verifyArchives(c.Archive, cuts)
+		if err != nil {
+			return err
+		}
+		n += archived
+	} else if len(cuts) > 0 {
+		fmt.Fprintf(a.Out, "events 1 to %d are in archives: name them with --archive to check them, too\n", cuts[len(cuts)-1].To)
 	}
 	_, err = fmt.Fprintf(a.Out, "%d events, each as it was written\n", n)
 	return err

@@ -16,6 +16,8 @@ import (
 type logsCmd struct {
 	Show   logsShow   `cmd:"" default:"withargs" help:"Show the log, newest first."`
 	Verify logsVerify `cmd:"" help:"Check in a database file that nobody changed the log."`
+
+	Archive logsArchive `cmd:"" help:"Move the oldest events out of a database into a file."`
 }
 
 func (logsCmd) Help() string {

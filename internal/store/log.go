@@ -256,12 +256,35 @@ func (g *group) countTypes(ctx context.Context) error {
 // chainPage is how many events VerifyLog reads on one snapshot.
 const chainPage = 10_000
 
-// VerifyLog walks the hash chain of the whole log and counts the events. An error wraps ErrChain and names the first Seq that is wrong. It
-// finds what was changed, removed or put in by one who did not compute every later hash anew. It reads page by page, each on a snapshot of
-// its own, so that it holds up neither the write-ahead log nor PostgreSQL's clean-up; the end is looked at together with the last page.
+// VerifyLog walks the hash chain of the log, from where an archive ends, and counts the events. An error wraps ErrChain and names the first
+// Seq that is wrong. It finds what was changed, removed or put in by one who did not compute every later hash anew. It reads page by page,
+// each on a snapshot of its own, so that it holds up neither the write-ahead log nor PostgreSQL's clean-up; the end is looked at together
+// with the last page.
 func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
-	at := head{seq: 0}
+	for {
+		cut, err := db.LastCut(ctx)
+		if err != nil {
+			return 0, err
+		}
+		events, err := db.verifyFrom(ctx, cut)
+		if err == nil {
+			return events, nil
+		}
+		if now, err2 := db.LastCut(ctx); err2 != nil || now == cut { // else the log was cut meanwhile
+			return events, err
+		}
+	}
+}
+
+func (db *DB) verifyFrom(ctx context.Context, cut audit.Cut) (events int64, err error) {
+	at, err := cutEnd(cut)
+	if err != nil {
+		return 0, err
+	}
 	last := int64(math.MinInt64)
+	if cut.To > 0 {
+		last = cut.To // what is below waits to be removed
+	}
 	check := func(e audit.Event) error {
 		switch {
 		case e.Seq != at.seq+1:

@@ -76,8 +76,9 @@ func (g *group) sameHistory(v *View) error {
 	return err
 }
 
-// holds tells whether the log has an event.
+// holds tells whether the log has an event, or had it when it was cut: only what every node has passed is cut.
 func (v *View) holds(at head) (bool, error) {
-	found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq = ? AND hash = ?`, at.seq, at.hash[:])
-	return len(found) == 1, err
+	found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq = ? AND hash = ?
+		UNION ALL SELECT 1 FROM (SELECT min(seq) AS first FROM events) AS f WHERE f.first > ?`, at.seq, at.hash[:], at.seq)
+	return len(found) > 0, err
 }

@@ -60,6 +60,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"a stretch of the log is so many events":                          testLogStretch,
 		"events are counted and their types listed":                       testLogCount,
 		"T84 a log that was changed from outside is found out":            testChain,
+		"T84 a log goes on where an archive ends":                         testCutLog,
 		"T83 a change without an event is refused":                        testNoEvent,
 		"a failed transaction leaves nothing":                             testRollback,
 		"T83 a failing transaction in a group spoils none of the others":  testGroup,
