@@ -80,6 +80,7 @@ var keyward = archtest.House{
 		{Path: "internal/auditreplay", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/perm", "internal/store", "internal/text",
 		}},
+		{Path: "internal/logarchive", Level: archtest.Engines, May: []string{"internal/audit", "internal/id", "internal/store"}},
 		{Path: "internal/storecopy", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
@@ -165,7 +166,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/cataloguefile",
-			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// What nothing inside imports.

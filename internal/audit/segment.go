@@ -112,6 +112,15 @@ func readEvent(line []byte) (e Event, err error) {
 	return e, nil
 }
 
+// SegmentHeader reads a line that begins an archive; ok is false for any other.
+func SegmentHeader(line []byte) (c Cut, ok bool) {
+	var h segmentHeader
+	if !bytes.Contains(line, []byte(segmentFormat)) || json.Unmarshal(line, &h) != nil {
+		return c, false
+	}
+	return h.Cut, h.Format == segmentFormat && h.From >= 1 && h.To >= h.From
+}
+
 // longestLine bounds a line of an archive.
 const longestLine = 16 << 20
 
@@ -119,8 +128,9 @@ const longestLine = 16 << 20
 func ReadSegment(r io.Reader, each func(*Event) error) (Cut, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
-	var h segmentHeader
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &h) != nil || h.Format != segmentFormat || h.To < h.From || h.From < 1 {
+	lines.Scan()
+	h, ok := SegmentHeader(lines.Bytes())
+	if !ok {
 		return Cut{}, errors.Join(fmt.Errorf("%w: the first line is no header of an archive", ErrSegment), lines.Err())
 	}
 	first, err := hex.DecodeString(h.Before)
@@ -154,7 +164,7 @@ func ReadSegment(r io.Reader, each func(*Event) error) (Cut, error) {
 	if next != h.To+1 || Hex(before) != h.Last {
 		return Cut{}, fmt.Errorf("%w: it does not end with event %d", ErrSegment, h.To)
 	}
-	return h.Cut, nil
+	return h, nil
 }
 
 // CutOf reads the cut that an event of the type LogArchived tells of.

@@ -4,12 +4,11 @@ package auditreplay
 
 import (
 	"bufio"
-	"cmp"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/keyward/keyward/internal/audit"
@@ -19,6 +18,7 @@ import (
 
 // Entry is a line of the log's export.
 type Entry struct {
+	Seq         int64      `json:"seq"` // in an archive alone
 	ID          id.Event   `json:"id"`
 	WorkspaceID *string    `json:"workspaceId"`
 	EventType   audit.Type `json:"eventType"`
@@ -43,37 +43,49 @@ func (e *Entry) workspace() id.Workspace {
 // longest is how many bytes a line may have: a change of a hundred keys is a hundred lines, each with a key's metadata.
 const longest = 4 << 20
 
-// Read reads an export in NDJSON, which is newest first unless it was asked for otherwise, and gives it oldest first. Several exports in
-// one file, each in either order, are one.
+// Read reads exports in NDJSON, which are newest first unless they were asked for otherwise, and archives of the log, and gives their events
+// oldest first and each once. Several in one file, each in either order, are one.
 func Read(r io.Reader) ([]Entry, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longest)
-	var all []Entry
+	var exported, archived []Entry
+	left := segment{}
 	for n := 1; lines.Scan(); n++ {
-		var e Entry
-		if err := json.Unmarshal(text.WithoutBOM(lines.Bytes()), &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
-			return nil, fmt.Errorf("line %d is no event: want what keyward logs --format ndjson --limit 0 writes", n)
+		line := bytes.TrimSpace(text.WithoutBOM(lines.Bytes()))
+		if len(line) == 0 {
+			continue
 		}
-		all = append(all, e)
+		if cut, ok := audit.SegmentHeader(line); ok && left.whole() {
+			left = segment{cut.From, cut.To}
+			continue
+		}
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
+			return nil, fmt.Errorf("line %d is no event: want what keyward logs --format ndjson --limit 0 writes, or an archive", n)
+		}
+		if left.whole() {
+			exported = append(exported, e)
+			continue
+		}
+		if e.Seq != left.next {
+			return nil, fmt.Errorf("line %d: event %d of the archive is missing", n, left.next)
+		}
+		left.next++
+		archived = append(archived, e)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
 	}
-	return inOrder(all), nil
+	if !left.whole() {
+		return nil, fmt.Errorf("the archive ends before event %d: it is not whole", left.next)
+	}
+	return behindArchives(archived, inOrder(exported)), nil
 }
 
-// inOrder turns an export that is newest first. Times rise from most events to the next, and not from all: they fall where a wrong clock
-// was put right. Of two events of one instant the ids tell.
-func inOrder(all []Entry) []Entry {
-	falls := 0
-	for i := 1; i < len(all); i++ {
-		falls += cmp.Or(all[i-1].CreatedAt.Compare(all[i].CreatedAt), cmp.Compare(all[i-1].ID, all[i].ID))
-	}
-	if falls > 0 {
-		slices.Reverse(all)
-	}
-	return all
-}
+// segment is what is still to come of an archive.
+type segment struct{ next, last int64 }
+
+func (s segment) whole() bool { return s.next == 0 || s.next > s.last }
 
 // ErrGap says that events may lie between the backup and the journal.
 var ErrGap = errors.New("it does not reach back to the backup's last event, so that what happened in between is not known: " +

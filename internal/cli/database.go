@@ -9,6 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/logarchive"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/postgres"
@@ -145,7 +146,7 @@ func (c *logsVerify) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if len(c.Archive) > 0 {
-		archived, err := verifyArchives(c.Archive, cuts)
+		archived, err := logarchive.Verify(c.Archive, cuts)
 		if err != nil {
 			return err
 		}

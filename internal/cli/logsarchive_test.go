@@ -138,6 +138,32 @@ func TestT84StoppedArchivingIsRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, true, "910 events", "logs", "verify", url)
+
+	// So does a file that was harmed meanwhile: what it lacks would be lost.
+	whole, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(whole), "\n")
+	harmed := map[string]string{
+		"a line short": strings.Join(lines[:len(lines)-2], ""), "cut within a line": string(whole[:len(whole)-40]), "the header alone": lines[0],
+		"half": strings.Join(lines[:450], ""), "empty": "", "a line twice": strings.Join(lines[:9], "") + strings.Join(lines[8:], ""),
+	}
+	for at := 150; at < len(whole); at += len(whole) / 40 { // a byte here and there
+		harmed[fmt.Sprintf("byte %d", at)] = string(whole[:at]) + string(whole[at]^1) + string(whole[at+1:])
+	}
+	for name, harm := range harmed {
+		if err := os.WriteFile(to, []byte(harm), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, errs := run(t, "", archive...); code == 0 || !strings.Contains(out+errs, "not what was written") {
+			t.Errorf("%s: status %d, %s%s", name, code, out, errs)
+		}
+	}
+	says(t, true, "910 events", "logs", "verify", url)
+	if err := os.WriteFile(to, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	says(t, true, "events 1 to 900", archive...)
 	says(t, true, "911 events", "logs", "verify", url, "--archive="+to)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,10 +21,10 @@ import (
 
 type restoreCmd struct {
 	databaseFlags
-	File    string `arg:"" type:"existingfile" help:"The backup. It stays as it is, and so does its log of changes, FILE-wal, where there is one."`
-	Journal string `type:"existingfile" placeholder:"FILE" help:"An export of the log (keyward logs --format ndjson --limit 0): what came after the backup is repeated."`
-	Force   bool   `help:"Move a database that is there aside, instead of refusing."`
-	Confirm bool   `help:"Say that you know what happened after the backup. Without it nothing is changed."`
+	File    string   `arg:"" type:"existingfile" help:"The backup. It stays as it is, and so does its log of changes, FILE-wal, where there is one."`
+	Journal []string `type:"existingfile" sep:"none" placeholder:"FILE" help:"An export of the log (keyward logs --format ndjson --limit 0) or an archive: what came after the backup is repeated. Repeat it for each."`
+	Force   bool     `help:"Move a database that is there aside, instead of refusing."`
+	Confirm bool     `help:"Say that you know what happened after the backup. Without it nothing is changed."`
 }
 
 func (restoreCmd) Help() string {
@@ -77,7 +78,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s cannot be restored: %w", c.File, err)
 	}
-	if !c.Confirm && c.Journal != "" {
+	if !c.Confirm && len(c.Journal) > 0 {
 		return fmt.Errorf("nothing was changed: what happened after the end of the journal is not known; " +
 			"add --confirm if you know what happened since then")
 	}
@@ -128,7 +129,7 @@ func (c *restoreCmd) examine(ctx context.Context, a *app, place string, cfg conf
 	}
 	last = newest.CreatedAt.UTC().Format(time.RFC3339)
 	facts(a.Out, "backup", c.File, "events", fmt.Sprint(events), "last event", last)
-	if c.Journal == "" {
+	if len(c.Journal) == 0 {
 		return copied, last, nil
 	}
 	return copied, last, c.repeat(ctx, a, db, newest, cfg)
@@ -136,22 +137,18 @@ func (c *restoreCmd) examine(ctx context.Context, a *app, place string, cfg conf
 
 // repeat repeats the journal.
 func (c *restoreCmd) repeat(ctx context.Context, a *app, db *database, newest audit.Event, cfg config.Config) error {
-	f, err := os.Open(c.Journal)
+	all, err := readJournals(c.Journal)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	all, err := auditreplay.Read(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.Journal, err)
-	}
+	named := strings.Join(c.Journal, ", ")
 	known, err := db.eventIDs(ctx)
 	if err != nil {
 		return err
 	}
 	later, err := auditreplay.After(all, newest.ID, func(e id.Event) bool { return known[e] })
 	if err != nil {
-		return fmt.Errorf("the journal %s: %w", c.Journal, err)
+		return fmt.Errorf("the journal %s: %w", named, err)
 	}
 	catalogue, err := catalogueOf(cfg)
 	if err != nil {
@@ -159,9 +156,9 @@ func (c *restoreCmd) repeat(ctx context.Context, a *app, db *database, newest au
 	}
 	r, err := auditreplay.Repeat(ctx, db.DB, catalogue, later)
 	if err != nil {
-		return fmt.Errorf("the journal %s: %w", c.Journal, err)
+		return fmt.Errorf("the journal %s: %w", named, err)
 	}
-	facts(a.Out, "journal", c.Journal, "repeated", fmt.Sprint(r.Repeated), "left", fmt.Sprint(r.Left))
+	facts(a.Out, "journal", named, "repeated", fmt.Sprint(r.Repeated), "left", fmt.Sprint(r.Left))
 	if len(r.Owners) > 0 {
 		owners := make([]string, len(r.Owners))
 		for i, o := range r.Owners {
@@ -170,6 +167,24 @@ func (c *restoreCmd) repeat(ctx context.Context, a *app, db *database, newest au
 		facts(a.Out, "owners who left and are back", strings.Join(owners, " "))
 	}
 	return nil
+}
+
+// readJournals reads exports and archives of the log as one journal, oldest first.
+func readJournals(paths []string) ([]auditreplay.Entry, error) {
+	var parts []io.Reader
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		parts = append(parts, f, strings.NewReader("\n"))
+	}
+	all, err := auditreplay.Read(io.MultiReader(parts...))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
+	}
+	return all, nil
 }
 
 // eventIDs lists the events of a database.

@@ -83,11 +83,11 @@ func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err e
 		if last.To == 0 {
 			c.Before = audit.Hex([32]byte{})
 		}
-		c.To, err = one(v, scanInt, `SELECT coalesce((SELECT seq FROM events WHERE seq >= ? AND created_ms >= ? ORDER BY seq LIMIT 1), ?) - 1`,
-			c.From, ceilMillis(before), i.head.seq)
+		first, err := v.firstNotBefore(c.From, i.head.seq, ceilMillis(before))
 		if err != nil {
 			return err
 		}
+		c.To = first - 1
 		floor, err := v.passed(i.head.seq)
 		if c.To = min(c.To, floor-1); err != nil || c.To < c.From {
 			return errors.Join(err, ErrNoCut)
@@ -97,6 +97,23 @@ func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err e
 		return err
 	})
 	return c, err
+}
+
+// firstNotBefore is the first event from low on that is not older than a time, or high where all below are. Times rise between turns, so it
+// is sought by halving in one stretch after the other.
+func (v *View) firstNotBefore(low, high, ms int64) (int64, error) {
+	for low < high {
+		turn, err := one(v, scanInt, `SELECT coalesce(min(seq), ?) FROM event_turns WHERE seq > ? AND seq < ?`, high, low, high)
+		if err != nil {
+			return 0, err
+		}
+		first, err := v.firstBetween(low, turn, ms)
+		if err != nil || first < turn {
+			return first, err
+		}
+		low = turn
+	}
+	return high, nil
 }
 
 // passed is the event that every live node has reached.
@@ -151,20 +168,29 @@ func (tx *Tx) Cut(c audit.Cut, e audit.Event) error {
 	return tx.Record(e)
 }
 
-// dropBatch bounds the events that one DropArchived removes, and so how long a writer waits for it.
-const dropBatch = 200
+// A DropArchived removes dropBatch events at a time until dropFor has passed in its transaction, so that a writer waits for less than 20 ms
+// with the commit, whatever the machine.
+const (
+	dropBatch = 20
+	dropFor   = 3 * time.Millisecond
+)
 
-// DropArchived removes a batch of the events that an archive holds, with their counts and targets, and tells whether there is more.
-func (db *DB) DropArchived(ctx context.Context) (more bool, err error) {
-	return db.purge(ctx, func(p *purger) { p.err = p.dropArchived() })
+// DropArchived removes a chunk of the events that an archive holds, with their counts and targets, and tells whether there is more. elapsed is
+// a clock that rises, by which the chunk is measured.
+func (db *DB) DropArchived(ctx context.Context, elapsed func() time.Duration) (more bool, err error) {
+	return db.purge(ctx, func(p *purger) {
+		began := elapsed()
+		cut, err := p.LastCut()
+		p.more, p.err = cut.To > 0, err
+		for done := false; p.more && p.err == nil && !done; done = elapsed()-began >= dropFor {
+			p.err = p.dropArchived(cut)
+		}
+	})
 }
 
-func (p *purger) dropArchived() error {
-	cut, err := p.LastCut()
-	if err != nil || cut.To == 0 {
-		return err
-	}
+func (p *purger) dropArchived(cut audit.Cut) error {
 	events, err := all(p.View, scanEvent, selectEvents+` WHERE seq <= ? ORDER BY seq LIMIT ?`, cut.To, dropBatch)
+	p.more = len(events) == dropBatch
 	if err != nil || len(events) == 0 {
 		return err
 	}
@@ -190,8 +216,8 @@ func (p *purger) dropArchived() error {
 	if err := p.q.ExecDeferred(p.ctx, `DELETE FROM event_turns WHERE seq <= ?`, last); err != nil {
 		return err
 	}
-	p.removed, err = p.q.Exec(p.ctx, `DELETE FROM events WHERE seq <= ?`, last)
-	p.more = len(events) == dropBatch
+	n, err := p.q.Exec(p.ctx, `DELETE FROM events WHERE seq <= ?`, last)
+	p.removed += n
 	return err
 }
 
