@@ -160,7 +160,7 @@ var keyward = archtest.House{
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
-			"internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
+			"internal/logarchive", "internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
 		}},

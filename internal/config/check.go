@@ -30,10 +30,29 @@ func (c *Config) check(name func(env string) string) error {
 	if err := c.checkFiles(name); err != nil {
 		return err
 	}
+	if err := c.checkArchive(name); err != nil {
+		return err
+	}
 	if err := c.checkOIDC(name); err != nil {
 		return err
 	}
 	return c.checkDatabase(name)
+}
+
+func (c *Config) checkArchive(name func(string) string) error {
+	if c.EventsArchiveDir == "" {
+		return nil
+	}
+	if c.EventsKept == 0 {
+		return fmt.Errorf("%s: stands without KEYWARD_EVENTS_KEEP: say how long events stay in the log", name("KEYWARD_EVENTS_ARCHIVE_DIR"))
+	}
+	switch at, err := os.Stat(c.EventsArchiveDir); {
+	case err != nil:
+		return fmt.Errorf("%s: %w", name("KEYWARD_EVENTS_ARCHIVE_DIR"), err)
+	case !at.IsDir():
+		return fmt.Errorf("%s: %s is not a directory", name("KEYWARD_EVENTS_ARCHIVE_DIR"), c.EventsArchiveDir)
+	}
+	return nil
 }
 
 func (c *Config) checkRootKey(name func(string) string) error {

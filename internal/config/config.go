@@ -77,6 +77,10 @@ type Config struct {
 	UsageKept usage.Retention
 	// UsageWaiting is how many keys and minutes of usage are held in memory, at most, until they are written.
 	UsageWaiting int
+	// EventsKept is how long events stay in the log at least; 0 is for ever. EventsArchiveDir is where the server archives older ones; "" leaves
+	// that to the command.
+	EventsKept       time.Duration
+	EventsArchiveDir string
 	// BadCredentials is how many attempts a minute with credentials that are none one address may make; 0 is no limit.
 	BadCredentials int
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do.

@@ -292,3 +292,29 @@ func TestUsageIsKeptAsLongAsIsSaid(t *testing.T) {
 		refused(t, err, name+": ")
 	}
 }
+
+func TestEventsAreKeptAsLongAsIsSaid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for text, want := range map[string]time.Duration{"90d": 90 * 24 * time.Hour, "48h": 48 * time.Hour, "1d": 24 * time.Hour, "forever": 0} {
+		c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_EVENTS_KEEP="+text)})
+		if err != nil || c.EventsKept != want {
+			t.Errorf("%s: %v, %v", text, c.EventsKept, err)
+		}
+	}
+	c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_EVENTS_KEEP=90d", "KEYWARD_EVENTS_ARCHIVE_DIR="+dir)})
+	if err != nil || c.EventsArchiveDir != dir {
+		t.Errorf("%q, %v", c.EventsArchiveDir, err)
+	}
+	for _, wrong := range []string{"0", "23h", "-90d", "ever", "99999999999d"} {
+		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_EVENTS_KEEP="+wrong)})
+		refused(t, err, "KEYWARD_EVENTS_KEEP: ")
+	}
+	for _, wrong := range [][]string{
+		{"KEYWARD_EVENTS_ARCHIVE_DIR=" + dir}, {"KEYWARD_EVENTS_KEEP=1d", "KEYWARD_EVENTS_ARCHIVE_DIR=" + dir + "/none"},
+		{"KEYWARD_EVENTS_KEEP=1d", "KEYWARD_EVENTS_ARCHIVE_DIR=" + write(t, 0o600, "")},
+	} {
+		_, err := config.Load(config.Sources{Environ: env(t, wrong...)})
+		refused(t, err, "KEYWARD_EVENTS_ARCHIVE_DIR: ")
+	}
+}

@@ -148,6 +148,13 @@ var settings = []Setting{
 	{Env: "KEYWARD_USAGE_WAITING", Form: "N", Default: "1000000",
 		Help: "How many keys and minutes of usage wait in memory until they are written.",
 		set:  setUsageWaiting},
+	{Env: "KEYWARD_EVENTS_KEEP", Form: "DURATION", Unset: "for ever",
+		Help: "How long events stay in the log at least, from `1d`. Older ones go once an archive holds them: see [Keep the log of changes " +
+			"small](#keep-the-log-of-changes-small).",
+		set: setEventsKept},
+	{Env: "KEYWARD_EVENTS_ARCHIVE_DIR", Form: "DIR",
+		Help: "Where the server itself archives events that are older than `KEYWARD_EVENTS_KEEP`.",
+		set:  func(c *Config, v string) error { c.EventsArchiveDir = v; return nil }},
 	{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", Form: "N", Default: "300",
 		Help: "Attempts with a wrong credential from one address, or one IPv6 network of 64 bits, before " +
 			"they are answered 429. 0 is no limit.",

@@ -175,6 +175,25 @@ func setKept(c *Config, g usage.Grain, v string) error {
 	return nil
 }
 
+// setEventsKept takes a duration from one day on, since the quotas of a day count its events.
+func setEventsKept(c *Config, v string) error {
+	const day, most = 24 * time.Hour, 100 * 366 * 24 * time.Hour
+	text, unit := v, time.Duration(1)
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		text, unit = days+"h", 24
+	}
+	d, err := time.ParseDuration(text)
+	if v == "forever" {
+		c.EventsKept = 0
+		return nil
+	}
+	if err != nil || d > most/unit || d*unit < day {
+		return fmt.Errorf("%q: want a duration from 1d to a hundred years such as 400d, or forever", v)
+	}
+	c.EventsKept = d * unit
+	return nil
+}
+
 func setUsageWaiting(c *Config, v string) error {
 	const least, most = 1000, 100_000_000
 	n, err := strconv.Atoi(v)

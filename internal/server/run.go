@@ -42,6 +42,9 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, lostEvery, s.reportLost) })
 	tasks.Go(func() { s.writeUsage(background) })
 	tasks.Go(func() { s.rehash(background) })
+	if s.cfg.EventsKept > 0 {
+		tasks.Go(func() { s.keepLogSmall(background) })
+	}
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
 	if s.certificate != nil {
