@@ -1719,7 +1719,7 @@ export interface components {
          * @description What happened, `noun.verbed`.
          * @enum {string}
          */
-        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "time.reset";
+        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "time.reset" | "log.archived";
         /** @description One event. */
         Log: {
             id: components["schemas"]["Id"];
