@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestTypeScript(t *testing.T) {
 		}
 	}
 	program := binary(t)
-	run(t, program, dir, "npm", "run", "--silent", "build")
+	built.Do(func() { run(t, program, dir, "npm", "run", "--silent", "build") })
 	run(t, program, dir, "npm", "run", "--silent", "check") // after the build, because the examples import the package
 	output := run(t, program, dir, "npm", "run", "--silent", "test")
 	found := regexp.MustCompile(`Tests\s+(\d+) passed \((\d+)\)`).FindStringSubmatch(colour.ReplaceAllString(output, ""))
@@ -60,6 +61,9 @@ func TestTypeScript(t *testing.T) {
 	run(t, program, dir, "npm", "run", "--silent", "package")
 	run(t, program, dir, "npm", "run", "--silent", "size")
 }
+
+// built builds the TypeScript package once.
+var built sync.Once
 
 // colour matches the sequences that colour a terminal's text.
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
