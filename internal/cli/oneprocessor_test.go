@@ -7,12 +7,83 @@ import (
 	"time"
 )
 
+// scheduler stands in for Go's, which follows the processors of a container until the number of threads is set.
+type scheduler struct {
+	threads, processors atomic.Int64
+	byHand              atomic.Bool
+}
+
+func (m *scheduler) set(n int) int {
+	if n <= 0 {
+		return int(m.threads.Load())
+	}
+	m.byHand.Store(true)
+	return int(m.threads.Swap(int64(n)))
+}
+
+func (m *scheduler) byGo() {
+	m.byHand.Store(false)
+	m.threads.Store(m.processors.Load())
+}
+
+// resize gives the container so many processors.
+func (m *scheduler) resize(n int64) {
+	m.processors.Store(n)
+	if !m.byHand.Load() {
+		m.threads.Store(n)
+	}
+}
+
+// A container is given more processors, and may lose them again: the lent thread never takes one away for longer than a second.
+func TestASecondThreadTakesNoProcessorAway(t *testing.T) {
+	t.Parallel()
+	for name, busy := range map[string]bool{"while it is lent": true, "in a pause": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var m scheduler
+				m.resize(1)
+				s := secondThread{threads: m.set, byGo: m.byGo}
+				rush := func(span time.Duration) {
+					for range span / watchEvery {
+						for range 2 * many {
+							s.note()
+						}
+						time.Sleep(watchEvery)
+					}
+					synctest.Wait()
+				}
+				if busy {
+					rush(time.Second)
+				}
+				m.resize(4)
+				rush(2 * time.Second)
+				if n := m.threads.Load(); n != 4 {
+					t.Errorf("with 4 processors the process runs on %d threads", n)
+				}
+				m.resize(1)
+				rush(time.Second)
+				if n := m.threads.Load(); n != 2 {
+					t.Errorf("with 1 processor again it runs on %d threads, want the second one", n)
+				}
+				time.Sleep((calm + 2) * watchEvery)
+				synctest.Wait()
+				m.resize(4)
+				if n := m.threads.Load(); n != 4 {
+					t.Errorf("after a calm stretch, with 4 processors, it runs on %d threads", n)
+				}
+			})
+		})
+	}
+}
+
 func TestASecondThreadIsLentWhileManyRequestsCome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var threads atomic.Int64
-		threads.Store(1)
-		s := secondThread{threads: func(n int) int { return int(threads.Swap(int64(n))) }}
+		var m scheduler
+		m.processors.Store(1)
+		m.byGo()
+		s := secondThread{threads: m.set, byGo: m.byGo}
 		come := func(requests int, span time.Duration) {
 			for range span / watchEvery {
 				for range requests {
@@ -38,7 +109,7 @@ func TestASecondThreadIsLentWhileManyRequestsCome(t *testing.T) {
 			{"and taken back", 0, watchEvery * (calm + 2), 1},
 		} {
 			come(step.requests, step.span)
-			if got := threads.Load(); got != step.want {
+			if got := m.threads.Load(); got != step.want {
 				t.Errorf("%s: %d threads, want %d", step.what, got, step.want)
 			}
 		}
