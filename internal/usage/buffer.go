@@ -2,6 +2,7 @@ package usage
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -83,9 +84,9 @@ func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
 
 // AddUnknown counts an attempt with what is no key.
 func (s *Buffer) AddUnknown(code Code, at int64) {
-	// Cells of nobody are in every shard, so that a flood does not queue at one lock.
+	// Every shard has a cell of no key, and chance says which one counts: a flood comes within one millisecond, from all processors.
 	minute := uint32(max(at/millisOfMinute, 1))
-	sh := &s.shards[uint64(at)%shards]
+	sh := &s.shards[rand.Uint32()%shards]
 	h := hash(ID{}, minute)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

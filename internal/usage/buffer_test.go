@@ -245,6 +245,30 @@ func TestASeriesIsWholeAndBounded(t *testing.T) {
 	}
 }
 
+// A flood of guesses comes within few milliseconds, from all processors.
+func BenchmarkUnknown(b *testing.B) {
+	s := usage.NewBuffer(1 << 20)
+	b.ReportAllocs()
+	b.SetParallelism(8)
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			s.AddUnknown(usage.NotFound, noon)
+		}
+	})
+}
+
+// What is no key is counted in every shard, whatever the instant.
+func TestAFloodOfUnknownKeysDoesNotMeetAtOneLockT42(t *testing.T) {
+	t.Parallel()
+	s := usage.NewBuffer(1 << 20)
+	for range 2000 {
+		s.AddUnknown(usage.NotFound, noon)
+	}
+	if n := s.Waiting(); n < 60 {
+		t.Errorf("2000 attempts of one millisecond are counted in %d shards, want 64", n)
+	}
+}
+
 func BenchmarkNote(b *testing.B) {
 	_, ws := place(0)
 	for _, c := range []struct {
