@@ -54,6 +54,9 @@ type role struct {
 
 	// The writers'.
 	version
+	id      id.Role
+	place   *workspace // nil before the role itself is known
+	holders int        // members whose state points here
 }
 
 type roleState struct {
@@ -93,6 +96,7 @@ type member struct {
 
 	// The writers'.
 	version
+	keys int // records that name this member
 }
 
 type memberState struct{ role *role }
@@ -155,7 +159,7 @@ func (r *Replica) putRole(revision int64, a *account.Role) {
 	if !ro.admit(revision) {
 		return
 	}
-	w.roles[a.ID] = ro
+	w.roles[a.ID], ro.place = ro, w
 	ro.state.Store(&roleState{held: a.Permissions})
 }
 
@@ -165,13 +169,37 @@ func (r *Replica) putMember(revision int64, a *account.Member) {
 		return
 	}
 	if m := r.member(w, a.User); m.admit(revision) {
-		m.state.Store(&memberState{role: r.role(a.Role)})
+		r.give(m, r.role(a.Role))
 	}
 }
+
+// give puts a member into a role; nil is none, for one who has left.
+func (r *Replica) give(m *member, to *role) {
+	was := m.state.Load()
+	if to == nil {
+		m.state.Store(nil)
+	} else {
+		to.holders++
+		m.state.Store(&memberState{role: to})
+	}
+	if was == nil {
+		return
+	}
+	if was.role.holders--; was.role.holders == 0 && was.role.over() {
+		r.left = append(r.left, leaver{revision: was.role.revision, role: was.role})
+	}
+}
+
+// over tells whether the role was there, and is gone.
+func (ro *role) over() bool { return ro.known && ro.state.Load() == nil }
+
+// over tells whether the member was one, and has left.
+func (m *member) over() bool { return m.known && m.state.Load() == nil }
 
 func (r *Replica) endRole(revision int64, name id.Role) {
 	if ro := r.role(name); ro.admit(revision) {
 		ro.state.Store(nil)
+		r.left = append(r.left, leaver{revision: revision, role: ro})
 	}
 }
 
@@ -181,7 +209,8 @@ func (r *Replica) endMember(revision int64, name *feed.MemberID) {
 		return
 	}
 	if m := r.member(w, name.User); m.admit(revision) {
-		m.state.Store(nil)
+		r.give(m, nil)
+		r.left = append(r.left, leaver{revision: revision, member: m})
 	}
 }
 
@@ -211,7 +240,8 @@ func (r *Replica) member(w *workspace, name id.User) *member {
 func (r *Replica) role(name id.Role) *role {
 	ro := r.roles[name]
 	if ro == nil {
-		ro = &role{}
+		name = id.Role(strings.Clone(string(name)))
+		ro = &role{id: name}
 		r.roles[name] = ro
 	}
 	return ro

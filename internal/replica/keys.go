@@ -97,8 +97,8 @@ func (r *Replica) setKey(number uint32, was, now *fields, revision int64) {
 	if was.has(exists) && was[textWord] != now[textWord] {
 		r.arena.release(was)
 	}
-	r.count(was, -1)
 	r.count(now, +1)
+	r.count(was, -1)
 }
 
 // digests lists those of all values behind list; none for a key that is gone.
@@ -120,12 +120,16 @@ func (r *Replica) digests(list []keyfmt.Digest, f *fields) []keyfmt.Digest {
 	return list
 }
 
-// count counts a key in its workspace.
+// count counts a key in its workspace, and as one of its creator's. A creator who has left is kept in memory for the last of them.
 func (r *Replica) count(f *fields, by int64) {
 	if !f.has(exists) {
 		return
 	}
-	w := r.members.at(f.member()).workspace
+	m := r.members.at(f.member())
+	if m.keys += int(by); m.keys == 0 && m.over() {
+		r.left = append(r.left, leaver{revision: m.revision, member: m})
+	}
+	w := m.workspace
 	w.size += by
 	if !w.gone {
 		r.size.Add(by)

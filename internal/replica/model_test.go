@@ -223,3 +223,45 @@ func compare(t *rapid.T, m *model, r *replica.Replica) {
 		t.Fatalf("size %d, want %d", r.Size(), m.size())
 	}
 }
+
+// lives tells whether nothing in a change is in a workspace that is gone: its id is never used again.
+func (m *model) lives(c feed.Change) bool {
+	var w id.Workspace
+	switch {
+	case c.Workspace != nil:
+		w = c.Workspace.ID
+	case c.Role != nil:
+		w = c.Role.Workspace
+	case c.Member != nil:
+		w = c.Member.Workspace
+	case c.Key != nil:
+		w = c.Key.Workspace
+	}
+	return !m.ended[w]
+}
+
+// The same where changes come in order and everything is swept that is settled: members and roles that are gone are forgotten, and
+// come back as new ones, and their keys say so.
+func TestT27WhatASweepForgetsIsGoneAndMayComeBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m, r := newModel(), replica.New()
+		var earlier [][]feed.Change
+		for i := range rapid.IntRange(1, 40).Draw(t, "transactions") {
+			changes := at(int64(1+i), rapid.SliceOfN(rapid.Custom(drawChange), 1, 4).Draw(t, "changes")...)
+			changes = slices.DeleteFunc(changes, func(c feed.Change) bool { return !m.lives(c) })
+			if slices.ContainsFunc(changes, func(c feed.Change) bool { return c.WorkspaceGone != "" }) {
+				changes = slices.DeleteFunc(changes, func(c feed.Change) bool { return c.WorkspaceGone == "" })
+			}
+			m.apply(changes)
+			r.Apply(changes)
+			if rapid.IntRange(0, 2).Draw(t, "sweep") == 0 {
+				r.Sweep(r.Revision())
+			}
+			if earlier = append(earlier, changes); rapid.IntRange(0, 4).Draw(t, "again") == 0 {
+				r.Apply(rapid.SampledFrom(earlier).Draw(t, "late")) // which the model has
+			}
+			compare(t, m, r)
+		}
+	})
+}

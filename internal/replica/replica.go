@@ -79,6 +79,7 @@ type Replica struct {
 	operators  map[id.ServiceKey]*serviceNode
 	leaving    []*workspace // gone, and not swept yet
 	marks      []mark       // of what is gone, for Sweep to forget
+	left       []leaver     // likewise, of members and roles
 	floor      int64        // changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
 	scratch    []byte       // where texts are put together
 	kinds      kinds        // of the digests of foreign values

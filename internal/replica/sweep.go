@@ -90,7 +90,7 @@ func (r *Replica) empty(w *workspace) {
 }
 
 // mark says that a key or a workspace is gone as of a revision. Its record, or node, stays, so that an older change does not bring it
-// back, until the mark is forgotten. Nodes of roles, members and service keys stay without marks: they are few.
+// back, until the mark is forgotten. Nodes of service keys stay without marks: they are few.
 type mark struct {
 	revision  int64
 	key       uuid
@@ -116,7 +116,52 @@ func (r *Replica) sweepMarks(settled int64) int {
 	n := len(r.marks) - len(kept)
 	clear(r.marks[len(kept):])
 	r.marks = kept
+	return n + r.sweepLeavers(settled)
+}
+
+// leaver is a member or a role that is gone as of a revision. Its node stays as a mark does, and for as long as a key names the member, or
+// a member the role: then it is noted once more when the last of these goes.
+type leaver struct {
+	revision int64
+	member   *member
+	role     *role
+}
+
+func (r *Replica) sweepLeavers(settled int64) (n int) {
+	kept := r.left[:0]
+	for _, l := range r.left {
+		switch {
+		case l.revision > settled:
+			kept = append(kept, l)
+		case l.member != nil && r.forgetMember(l.member), l.role != nil && r.forgetRole(l.role):
+			n++
+		}
+	}
+	clear(r.left[len(kept):])
+	r.left = kept
 	return n
+}
+
+// forgetMember gives the node of a member back, unless they have come back or a record names them. It may have been given back already.
+func (r *Replica) forgetMember(m *member) bool {
+	if !m.over() || m.keys > 0 || m.workspace.members[m.user] != m {
+		return false
+	}
+	delete(m.workspace.members, m.user)
+	r.members.give(m)
+	return true
+}
+
+// forgetRole does the same for a role.
+func (r *Replica) forgetRole(ro *role) bool {
+	if !ro.over() || ro.holders > 0 || r.roles[ro.id] != ro {
+		return false
+	}
+	if ro.place != nil {
+		delete(ro.place.roles, ro.id)
+	}
+	delete(r.roles, ro.id)
+	return true
 }
 
 // forgetGone gives the record of a deleted key back, unless the key has come back since.
