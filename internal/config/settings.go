@@ -94,7 +94,7 @@ var settings = []Setting{
 		Help: "Open connections of a listener, gRPC and metrics among them. One above it is closed at once.",
 		set:  func(c *Config, v string) error { return setCount(&c.MaxConnections, v) }},
 	{Env: "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", Form: "N", Default: "2500",
-		Help: "Open connections from one address that is no trusted proxy.",
+		Help: "Open connections from one address, or one IPv6 network of 64 bits, that is no trusted proxy.",
 		set:  func(c *Config, v string) error { return setCount(&c.MaxConnectionsPerAddress, v) }},
 	{Env: "KEYWARD_DATABASE_URL", Form: "URL", Default: "sqlite:./keyward.db",
 		Help: "The database: `sqlite:FILE`, or `postgres://USER@HOST:PORT/DATABASE`.",

@@ -41,7 +41,7 @@ func (f *Failures) Failed(from netip.Addr) time.Duration {
 	if f == nil {
 		return 0
 	}
-	network, now := one(from), f.elapsed()
+	network, now := Network(from), f.elapsed()
 	wait := time.Duration(1<<63 - 1)
 	for i := range f.full {
 		slot := &f.full[i][maphash.Comparable(f.seeds[i], network)%slots]
@@ -56,7 +56,7 @@ func (f *Failures) Wait(from netip.Addr) time.Duration {
 	if f == nil {
 		return 0
 	}
-	network, now := one(from), f.elapsed()
+	network, now := Network(from), f.elapsed()
 	wait := time.Duration(1<<63 - 1)
 	for i := range f.full {
 		old := time.Duration(f.full[i][maphash.Comparable(f.seeds[i], network)%slots].Load())
@@ -79,8 +79,9 @@ func (f *Failures) charge(slot *atomic.Int64, now time.Duration) time.Duration {
 	}
 }
 
-// one is the network that counts as one address.
-func one(a netip.Addr) netip.Prefix {
+// Network is what counts as one address wherever callers are counted by it: an IPv6 network of 64 bits, which is what one customer gets,
+// and a single IPv4 address. What is no address counts as one, too.
+func Network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
 	if a.Is6() {
@@ -88,7 +89,7 @@ func one(a netip.Addr) netip.Prefix {
 	}
 	p, err := a.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // no address: all of these are one
+		return netip.Prefix{}
 	}
 	return p
 }

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/gateway"
+	"github.com/keyward/keyward/internal/httplimit"
 )
 
-// capped is a listener that closes at once what comes over its bounds: so many connections in all, and so many from one address that
-// is no trusted proxy. So nobody takes all descriptors, and nobody alone takes all connections.
+// capped is a listener that closes at once what comes over its bounds: so many connections in all, and so many from one address, or
+// one IPv6 network of 64 bits, that is no trusted proxy. So nobody takes all descriptors, and nobody alone takes all connections.
 type capped struct {
 	net.Listener
 	most, perAddress int // 0 for no bound
@@ -25,14 +26,14 @@ type capped struct {
 
 	mu    sync.Mutex
 	conns map[*admitted]struct{}
-	from  map[netip.Addr]int
+	from  map[netip.Prefix]int // by network
 
 	closed, stopped bool
 }
 
 func (s *Server) capped(l net.Listener) *capped {
 	return &capped{Listener: l, most: s.cfg.MaxConnections, perAddress: s.cfg.MaxConnectionsPerAddress, trusted: &s.proxies,
-		done: make(chan struct{}), conns: map[*admitted]struct{}{}, from: map[netip.Addr]int{}}
+		done: make(chan struct{}), conns: map[*admitted]struct{}{}, from: map[netip.Prefix]int{}}
 }
 
 // Accept waits for a connection that stays within the bounds.
@@ -57,13 +58,14 @@ func (l *capped) Accept() (net.Conn, error) {
 
 func (l *capped) admit(c *admitted) bool {
 	free := slices.ContainsFunc(l.trusted.List(), func(p netip.Prefix) bool { return p.Contains(c.peer) })
+	network := httplimit.Network(c.peer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.most > 0 && len(l.conns) >= l.most || !free && l.perAddress > 0 && l.from[c.peer] >= l.perAddress {
+	if l.most > 0 && len(l.conns) >= l.most || !free && l.perAddress > 0 && l.from[network] >= l.perAddress {
 		return false
 	}
 	l.conns[c] = struct{}{}
-	l.from[c.peer]++
+	l.from[network]++
 	return true
 }
 
@@ -71,8 +73,9 @@ func (l *capped) release(c *admitted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
-	if l.from[c.peer]--; l.from[c.peer] <= 0 {
-		delete(l.from, c.peer)
+	network := httplimit.Network(c.peer)
+	if l.from[network]--; l.from[network] <= 0 {
+		delete(l.from, network)
 	}
 	if len(l.conns) == 0 && l.closed {
 		l.stop()

@@ -204,6 +204,18 @@ func TestAKeyThatRedisCannotJudgeIsAloneWithThatT88(t *testing.T) {
 	}
 }
 
+// A Redis that evicts forgets single keys, which no epoch tells.
+func TestARedisThatEvictsIsToldAtTheStartT88(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[string]int{"noeviction": 0, "allkeys-lru": 1, "volatile-ttl": 1} {
+		redis, log := rig.StartRedis(t, "--maxmemory-policy", policy), &rig.Output{}
+		newCrowd(t, redis.Addr, func(o *redislimit.Options) { o.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+		if n := strings.Count(log.String(), "maxmemory-policy noeviction"); n != want {
+			t.Errorf("with %s it is told %d times, want %d: %s", policy, n, want, log)
+		}
+	}
+}
+
 // Where Redis takes no writes at all, a look finds it.
 func TestARedisThatTakesNoWritesIsDownT88(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,20 @@ func (l *Limiter) look(ctx context.Context) {
 	w.told.Store(true)
 	if w.down.Swap(false) {
 		l.log.Info("Redis answers: minute limits are shared", "nodes", l.nodes())
+		l.warnOfEviction(ctx)
+	}
+}
+
+// warnOfEviction says where a server may drop keys when its memory is full: then limits begin anew, and nothing tells.
+func (l *Limiter) warnOfEviction(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for addr, node := range l.client.Nodes() {
+		info, err := node.Do(ctx, node.B().Info().Section("memory").Build()).ToString()
+		if policy := infoField(info, "maxmemory_policy"); err == nil && policy != "" && policy != "noeviction" {
+			l.log.Warn("Redis is set to evict: minutes of keys that it drops begin anew, and nothing tells; set maxmemory-policy noeviction",
+				"server", addr, "policy", policy)
+		}
 	}
 }
 
