@@ -35,18 +35,36 @@ test-deps: ## Install the programs that tests call, where they are missing
 	@scripts/install-test-deps
 
 .PHONY: lint
-lint: ## Check the format, then go vet and staticcheck
+lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint, and the workflows
 	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted (make fmt):\n%s\n' "$$unformatted" >&2; exit 1; fi
 	go vet ./...
 	$(STATICCHECK) ./...
+	go build -C tools -o ../bin/lint ./lint
+	bin/lint ./...
+	go tool -modfile=tools/go.mod actionlint
+
+.PHONY: vuln
+vuln: ## Ask whether code with a known vulnerability is called (govulncheck, with the reports of golang.org/x/vulndb)
+	go build -C tools -o ../bin/vuln ./vuln
+	bin/vuln ./...
+
+.PHONY: platforms
+platforms: ## Check the Go client for platforms that it is not tested on
+	@for platform in js/wasm windows/amd64 darwin/arm64; do \
+	  export GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0; \
+	  for dir in . keyhttp; do \
+	    echo "go vet $$dir for $$platform"; \
+	    (cd $$dir && go vet $$(go list -f '{{join .GoFiles " "}}' .)); \
+	  done; \
+	done
 
 .PHONY: tidy-check
 tidy-check: ## Check that go.mod and go.sum say what the code imports, no more and no less
 	go mod tidy -diff
 
 .PHONY: check
-check: lint tidy-check build test ## All that CI runs
+check: lint vuln platforms tidy-check build test ## All that CI runs
 
 .PHONY: bench
 bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS="-quick" for a look)

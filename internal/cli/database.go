@@ -94,16 +94,16 @@ func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
 	return cataloguefile.Read(cfg.Catalogue)
 }
 
-// lastEvent is the newest event of the log; ok is false where there is none.
-func (d *database) lastEvent(ctx context.Context) (last audit.Event, ok bool, err error) {
+// lastEvent is the newest event of the log, and the zero value where there is none.
+func (d *database) lastEvent(ctx context.Context) (last audit.Event, err error) {
 	err = d.View(ctx, func(v *store.View) error {
 		events, err := v.Logs(store.LogFilter{All: true, Limit: 1})
 		if len(events) > 0 {
-			last, ok = events[0], true
+			last = events[0]
 		}
 		return err
 	})
-	return last, ok, err
+	return last, err
 }
 
 // strangePeppers lists the peppers in use that the settings do not have.

@@ -33,7 +33,7 @@ func (c *backupCmd) verify(ctx context.Context, a *app, cfg config.Config) (err 
 		return fmt.Errorf("%s is not whole: %w", c.File, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	newest, _, err := db.lastEvent(ctx)
+	newest, err := db.lastEvent(ctx)
 	if err != nil {
 		return err
 	}

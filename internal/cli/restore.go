@@ -123,7 +123,7 @@ func (c *restoreCmd) examine(ctx context.Context, a *app, place string, cfg conf
 			err = folded(copied)
 		}
 	}()
-	newest, _, err := db.lastEvent(ctx)
+	newest, err := db.lastEvent(ctx)
 	if err != nil {
 		return "", "", err
 	}

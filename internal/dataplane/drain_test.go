@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -102,7 +103,7 @@ func TestAServerThatIsStoppedBeforeItBeginsEnds(t *testing.T) {
 	must(t, err)
 	s := dataplane.New(nil, &http.Server{}, time.Now, slog.Default())
 	must(t, s.Shutdown(t.Context()))
-	if err := s.Serve(l); err != http.ErrServerClosed {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("%v", err)
 	}
 }

@@ -87,7 +87,7 @@ func (a *api) setCommon(h http.Header, requestID string) {
 // conclude turns a panic into an answer and writes the request's line. A deliberate abort goes on after it is logged.
 func (x *exchange) conclude() {
 	panicked := recover()
-	aborted := panicked == http.ErrAbortHandler
+	aborted := panicked == http.ErrAbortHandler //nolint:errorlint // the value of a panic
 	if panicked != nil && !aborted {
 		x.stack = debug.Stack()
 		aborted = x.answerPanic(panicked)

@@ -108,7 +108,7 @@ func TestAnAnswerUnderWayIsBrokenOff(t *testing.T) {
 		})
 	})
 	defer func() {
-		if recover() != http.ErrAbortHandler {
+		if recover() != http.ErrAbortHandler { //nolint:errorlint // the value of a panic
 			t.Error("the connection goes on as if the answer were whole")
 		}
 		if len(h.lines()) != 1 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -112,7 +113,7 @@ func (db *DB) PruneChanges(ctx context.Context) (more bool, err error) {
 		more, err = v.prune()
 		return err
 	})
-	if err == errNothing { //nolint:errorlint // it comes from the line above
+	if errors.Is(err, errNothing) {
 		return false, nil
 	}
 	if err != nil {

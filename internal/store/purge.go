@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -40,7 +41,7 @@ func (db *DB) purge(ctx context.Context, remove func(*purger)) (more bool, err e
 		}
 		return p.err
 	})
-	if err == errNothing { //nolint:errorlint // it comes from the line above
+	if errors.Is(err, errNothing) {
 		return false, nil
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package usage_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -227,7 +228,7 @@ func TestASeriesIsWholeAndBounded(t *testing.T) {
 	} {
 		span, err := usage.NewSpan(c.grain, at(c.from), at(c.to), now)
 		if c.wrong != "" {
-			wrong, ok := err.(*usage.SpanError)
+			wrong, ok := errors.AsType[*usage.SpanError](err)
 			if !ok || wrong.Field != c.wrong || !strings.Contains(wrong.Message, c.because) {
 				t.Errorf("%v: %v", c, err)
 			}

@@ -159,7 +159,7 @@ func apply(ctx context.Context, q store.SQL, s step, now time.Time, all []step) 
 		return errors.New("a migration needs a session")
 	}
 	wait := fmt.Sprintf("SET LOCAL lock_timeout = %d;\n", stepLock.Milliseconds())
-	if _, err := session.script(ctx, wait+s.script, time.Hour); err != nil {
+	if err := session.script(ctx, wait+s.script, time.Hour); err != nil {
 		return err
 	}
 	_, err = q.Exec(ctx, `INSERT INTO schema_migrations (version, name, oldest, applied_at) VALUES (?, ?, ?, ?)`,

@@ -113,7 +113,7 @@ func (d *Driver) Listen(ctx context.Context, ring func()) error {
 	if pid != fmt.Sprint(c.PID()) { // a pooler makes up a number of its own
 		return ErrPooled
 	}
-	if _, err := s.script(ctx, "LISTEN "+channel, d.opt.Statement); err != nil {
+	if err := s.script(ctx, "LISTEN "+channel, d.opt.Statement); err != nil {
 		return err
 	}
 	ring()

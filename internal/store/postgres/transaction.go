@@ -184,13 +184,13 @@ func (s *session) rollback() {
 	_, _ = s.run(context.Background(), "ROLLBACK", slack)
 }
 
-// script runs several statements in one message and answers the tag of the last.
-func (s *session) script(ctx context.Context, text string, limit time.Duration) (string, error) {
+// script runs several statements in one message.
+func (s *session) script(ctx context.Context, text string, limit time.Duration) error {
 	if err := s.flush(ctx); err != nil {
-		return "", err
+		return err
 	}
-	tag, err := s.run(ctx, text, limit)
-	return tag, s.failed(ctx, err)
+	_, err := s.run(ctx, text, limit)
+	return s.failed(ctx, err)
 }
 
 func (s *session) run(ctx context.Context, text string, limit time.Duration) (string, error) {

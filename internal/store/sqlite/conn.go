@@ -72,7 +72,7 @@ func (c *conn) failed(err error) error {
 
 // Exec runs a statement and answers the number of rows it touched.
 func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := c.prepare(ctx, query)
+	s, err := c.prepare(ctx, query) //nolint:sqlclosecheck // kept for the connection, and closed with it
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +91,7 @@ func (c *conn) ExecDeferred(ctx context.Context, query string, args ...any) erro
 
 // Query runs a statement that answers rows.
 func (c *conn) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
-	s, err := c.prepare(ctx, query)
+	s, err := c.prepare(ctx, query) //nolint:sqlclosecheck // kept for the connection, and closed with it
 	if err != nil {
 		return nil, err
 	}

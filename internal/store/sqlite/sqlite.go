@@ -198,7 +198,7 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 	if w.lost != nil {
 		return w.lost
 	}
-	commit, err := w.prepare(ctx, "COMMIT")
+	commit, err := w.prepare(ctx, "COMMIT") //nolint:sqlclosecheck // kept for the connection, and closed with it
 	if err != nil {
 		return err
 	}

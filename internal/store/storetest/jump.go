@@ -72,7 +72,7 @@ func testJump(t *testing.T, f *fixture) {
 		f.same(name+": now", f.now(), f.viewNow())
 		f.run(5 * time.Minute)
 		later := f.insert(func(k *apikey.Key) { k.Name = "written meanwhile" })
-		f.same(name+": the time of what is written meanwhile", f.now(), f.created(later))
+		f.same(name+": the time of what is written meanwhile", f.now(), f.created())
 		f.mustUpdate(func(tx *store.Tx) error {
 			found, err := tx.Key(k.ID)
 			if err != nil {
@@ -100,7 +100,7 @@ func testJump(t *testing.T, f *fixture) {
 	}
 }
 
-func (f *fixture) created(k apikey.Key) (at time.Time) {
+func (f *fixture) created() (at time.Time) {
 	f.Helper()
 	f.view(func(v *store.View) error {
 		found, err := v.Logs(store.LogFilter{All: true, Limit: 1})

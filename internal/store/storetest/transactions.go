@@ -65,7 +65,7 @@ func testRollback(t *testing.T, f *fixture) {
 		}
 		return errMine
 	})
-	if err != errMine {
+	if !errors.Is(err, errMine) {
 		t.Errorf("%v, want the function's own error", err)
 	}
 	f.unchanged(0)
@@ -89,7 +89,7 @@ func testRevision(t *testing.T, f *fixture) {
 		_, err := tx.Key(k.ID)
 		return err
 	}))
-	if revision, err := f.db.Update(ctx, func(*store.Tx) error { return errMine }); revision != 0 || err != errMine {
+	if revision, err := f.db.Update(ctx, func(*store.Tx) error { return errMine }); revision != 0 || !errors.Is(err, errMine) {
 		t.Errorf("revision %d of a transaction that failed: %v", revision, err)
 	}
 	const n = 20
@@ -242,7 +242,7 @@ func testSavepoint(t *testing.T, f *fixture) {
 				}
 				return errMine
 			})
-			if (k.ID == bad.ID) != (err == errMine) {
+			if (k.ID == bad.ID) != errors.Is(err, errMine) {
 				t.Errorf("savepoint: %v", err)
 			}
 		}
@@ -270,7 +270,7 @@ func testLiving(t *testing.T, f *fixture) {
 			}
 			return errMine
 		})
-		if err != errMine {
+		if !errors.Is(err, errMine) {
 			return err
 		}
 		if err := tx.PutRole(account.Role{ID: id.Role(f.ids.Next()), Workspace: made.ID, Name: "x"}, "x"); !errors.Is(err, store.ErrNotFound) {
