@@ -204,6 +204,14 @@ func (d *Dashboard) unmatched(r *http.Request) error {
 	return fault.New(fault.NotFound, "there is no such page")
 }
 
+// serve does what the route is for, or refuses a form that holds a credential.
+func (v *request) serve(rt route) error {
+	if fields := v.takeCredentials(); len(fields) > 0 {
+		return v.refuseCredentials(rt, fields)
+	}
+	return rt.serve(v)
+}
+
 // handler finds out who looks and what they may do, then serves the page.
 func (d *Dashboard) handler(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -213,7 +221,7 @@ func (d *Dashboard) handler(rt route) http.Handler {
 		v := &request{d: d, w: w, r: r, now: d.Now()}
 		err := v.enter(rt)
 		if err == nil {
-			err = rt.serve(v)
+			err = v.serve(rt)
 		}
 		if err != nil {
 			v.refuse(err)

@@ -51,13 +51,17 @@ func (v *request) showEdit(status int, k *control.Key, f editForm, wrong *proble
 	return v.answer(status, "editkey", page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Body: f})
 }
 
+func (v *request) editForm() editForm {
+	return editForm{Name: v.form("name"), Description: v.form("description"), Metadata: v.form("metadata"), AllowedIPs: v.form("ips"),
+		Expiry: v.form("expiry"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay")}
+}
+
 func (d *Dashboard) saveKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
 		return err
 	}
-	f := editForm{Name: v.form("name"), Description: v.form("description"), Metadata: v.form("metadata"), AllowedIPs: v.form("ips"),
-		Expiry: v.form("expiry"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay")}
+	f := v.editForm()
 	in, err := f.update(&k)
 	if err == nil {
 		var failed []control.ItemError

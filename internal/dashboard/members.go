@@ -100,9 +100,13 @@ func (v *request) givable() ([]control.Role, error) {
 	}
 }
 
+func (v *request) inviteForm() inviteForm {
+	return inviteForm{User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role")}
+}
+
 // invite adds a member.
 func (d *Dashboard) invite(v *request) error {
-	f := inviteForm{User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role")}
+	f := v.inviteForm()
 	in := control.PutMember{Email: f.Email, Role: f.Role}
 	if f.DisplayName != "" {
 		in.DisplayName = control.Some(f.DisplayName)

@@ -69,7 +69,7 @@ func (d *Dashboard) newKey(v *request) error {
 func (d *Dashboard) makeKey(v *request) error {
 	f := v.readForm()
 	preview := v.form("do") != "make"
-	if strings.Contains(v.r.Header.Get("Accept"), "application/json") {
+	if v.wantsJSON() {
 		return d.summary(v, &f)
 	}
 	in, err := v.request(&f)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
 )
 
 // refuse answers with a page that says why, and what can be done about it.
@@ -109,9 +110,13 @@ func problemOf(err error, rename map[string]string) (*problem, error) {
 	return p, nil
 }
 
-// localPath keeps a path of our own, and gives "/" for everything that a browser could take for another site's.
+// localPath keeps a path of our own, and gives "/" for everything that a browser could take for another site's, or
+// that holds a credential.
 func localPath(s string) string {
 	u, err := url.Parse(s)
+	if plain, bad := url.QueryUnescape(s); bad != nil || session.Leaks(plain) {
+		return "/"
+	}
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") ||
 		strings.ContainsAny(s, "\\\t\r\n") || strings.HasPrefix(u.Path, "//") {
 		return "/"

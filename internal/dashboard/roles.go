@@ -113,14 +113,22 @@ func (v *request) holders(f *roleForm) error {
 	return err
 }
 
+func (v *request) roleForm() (f roleForm, set perm.Set, err error) {
+	f = roleForm{ID: v.r.PathValue("id"), Name: v.form("name"), Description: v.form("description")}
+	names := v.r.PostForm["perm"]
+	set, at, ok := v.d.catalogue.Set(names)
+	if !ok {
+		err = fault.Invalid("permissions", "%q is not in the catalogue", clipped(names[at]))
+	}
+	return f, set, err
+}
+
 // saveRole shows first what would change for whom, and saves once that is confirmed. A new role concerns nobody yet.
 func (d *Dashboard) saveRole(v *request) error {
-	f := roleForm{ID: v.r.PathValue("id"), Name: v.form("name"), Description: v.form("description")}
-	set, at, ok := d.catalogue.Set(v.r.PostForm["perm"])
-	if !ok {
-		return fault.Invalid("permissions", "%q is not in the catalogue", clipped(v.r.PostForm["perm"][at]))
+	f, set, err := v.roleForm()
+	if err != nil {
+		return err
 	}
-	var err error
 	switch {
 	case f.ID == "":
 		_, err = d.Control.CreateRole(v.r.Context(), v.Caller, v.workspace(),

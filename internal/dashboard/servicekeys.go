@@ -67,10 +67,14 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 	return v.answer(status, "servicekeys", page{Title: "Service keys", Section: "service-keys", Wide: true, Fault: wrong, Body: b})
 }
 
+func (v *request) serviceKeyForm() serviceKeyForm {
+	return serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
+		Environment: v.form("environment"), Networks: v.form("networks")}
+}
+
 // makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent twice makes one.
 func (d *Dashboard) makeServiceKey(v *request) error {
-	f := serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
-		Environment: v.form("environment"), Networks: v.form("networks")}
+	f := v.serviceKeyForm()
 	made, err := d.createServiceKey(v, f)
 	if err == nil {
 		return v.answer(http.StatusCreated, "servicereveal", page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},

@@ -61,11 +61,15 @@ func (v *request) showSettings(status int, f settingsForm, wrong *problem) error
 	return v.answer(status, "settings", page{Title: "Settings", Section: "settings", Fault: wrong, Body: f})
 }
 
-// saveSettings changes name and rules. They hold for keys that are made from now on.
-func (d *Dashboard) saveSettings(v *request) error {
-	f := settingsForm{Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
+func (v *request) settingsForm() settingsForm {
+	return settingsForm{Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
 		LifetimeDays: v.form("lifetime"), RequireExpiry: v.form("requireExpiry") == "true",
 		SelfRotation: v.form("selfRotation") == account.SelfRotationAllowed}
+}
+
+// saveSettings changes name and rules. They hold for keys that are made from now on.
+func (d *Dashboard) saveSettings(v *request) error {
+	f := v.settingsForm()
 	in, err := f.update()
 	if err == nil {
 		_, err = d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), in)

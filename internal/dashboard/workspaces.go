@@ -51,9 +51,13 @@ func (v *request) showWorkspaces(status int, f workspaceForm, wrong *problem) er
 	return v.answer(status, "workspaces", page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b})
 }
 
+func (v *request) workspaceForm() workspaceForm {
+	return workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email")}
+}
+
 // makeWorkspace makes one; a person who does becomes its owner, an operator names somebody.
 func (d *Dashboard) makeWorkspace(v *request) error {
-	f := workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email")}
+	f := v.workspaceForm()
 	in := control.CreateWorkspace{Name: f.Name}
 	if v.may.Manages {
 		in.Owner = control.Some(control.OwnerInput{User: f.User, Email: f.Email})

@@ -22,6 +22,7 @@ type request struct {
 	on, body, by string
 	roams        bool // names no object, so that workspaceId alone says where
 	demands      bool // takes workspaceId as a demand on the object: another's is the verdict NOT_FOUND
+	bare         bool // without workspaceId
 }
 
 // ask does the request in a workspace of its own, under the name of another one where that is given. What is there
@@ -47,12 +48,16 @@ func (op request) ask(h *house, other string) answer {
 	if op.by == "key" {
 		caller = key
 	}
+	named += cmp.Or(other, n.ws)
+	if op.bare {
+		named = ""
+	}
 	before := h.shown(n)
 	kind := header("X-Nothing", "")
 	if strings.HasPrefix(op.body, "token=") {
 		kind = func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }
 	}
-	a := h.do(method, "/api/v2"+path+named+cmp.Or(other, n.ws), caller, fill(op.body), kind)
+	a := h.do(method, "/api/v2"+path+named, caller, fill(op.body), kind)
 	if other != "" && h.shown(n) != before {
 		h.t.Errorf("%s under another workspace's name changed something: %s", op.on, a.Body)
 	}

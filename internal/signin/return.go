@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/keyward/keyward/internal/session"
 )
 
 const home = "/"
@@ -19,6 +21,9 @@ func returnPath(s string) string {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '\\' {
 			return home
 		}
+	}
+	if plain, bad := url.QueryUnescape(s); bad != nil || session.Leaks(plain) { // no URL that we make holds a credential
+		return home
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") ||

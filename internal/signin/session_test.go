@@ -172,6 +172,14 @@ func TestT76AReturnPathStaysHere(t *testing.T) {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
 	}
+	// T17: no URL that the server makes holds a credential, whatever form its letters have.
+	for _, to := range []string{"/keys?q=kw_live_" + strings.Repeat("A", 43) + "2ImIO6", "/keyward_session_" + strings.Repeat("b", 43),
+		"/keys?q=keyward%5Flink%5F" + strings.Repeat("c", 43)} {
+		a := h.browser().post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
+		if a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/" {
+			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
+		}
+	}
 	for _, to := range []string{"/", "/keys", "/keys?active=true&search=a%20b", "/keys/019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21"} {
 		if a := h.signedIn(h.ws, "ada").get("/signin?return=" + url.QueryEscape(to)); a.Header().Get("Location") != to {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))

@@ -61,7 +61,7 @@ type CreateAPIKey struct {
 	ExpiresAt   strictjson.Nullable[string]            `json:"expiresAt"`
 	RateLimit   strictjson.Nullable[RateLimitInput]    `json:"rateLimit"`
 	Permissions strictjson.Optional[[]string]          `json:"permissions"`
-	WorkspaceID ID                                     `json:"workspaceId"`
+	WorkspaceID Place                                  `json:"workspaceId"`
 	Environment strictjson.Optional[string]            `json:"environment"`
 	Description strictjson.Nullable[string]            `json:"description"`
 	Metadata    strictjson.Optional[strictjson.Object] `json:"metadata"`

@@ -4,7 +4,7 @@ import "github.com/keyward/keyward/internal/strictjson"
 
 // ImportAPIKeys is the body of POST /api-keys/import.
 type ImportAPIKeys struct {
-	WorkspaceID ID             `json:"workspaceId"`
+	WorkspaceID Place          `json:"workspaceId"`
 	APIKeys     []ImportAPIKey `json:"apiKeys"`
 }
 

@@ -4,7 +4,7 @@ import "github.com/keyward/keyward/internal/strictjson"
 
 // CreateSignInLink is the body of POST /sign-in-links.
 type CreateSignInLink struct {
-	WorkspaceID strictjson.Optional[ID]     `json:"workspaceId"`
+	WorkspaceID strictjson.Optional[Place]  `json:"workspaceId"`
 	UserID      strictjson.Optional[string] `json:"userId"`
 	Root        strictjson.Optional[bool]   `json:"root"`
 }

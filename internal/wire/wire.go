@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/strictjson"
 )
 
 // Success is the envelope of an answer.
@@ -70,6 +71,23 @@ func (i *ID) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return err
 	}
 	*i = ID(id.Canonical(s))
+	return nil
+}
+
+// Place is the id of the workspace in which a request works. An empty one is refused: it would stand for one that
+// the caller did not name.
+type Place string
+
+// UnmarshalJSONFrom reads a string that is not empty.
+func (p *Place) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	var i ID
+	if err := i.UnmarshalJSONFrom(d); err != nil {
+		return err
+	}
+	if i == "" {
+		return strictjson.Mismatch("must not be empty")
+	}
+	*p = Place(i)
 	return nil
 }
 
