@@ -132,8 +132,8 @@ func idsOf(t *testing.T, path string, of reflect.Type) {
 		of = of.Elem()
 	}
 	if of.Kind() != reflect.Struct {
-		if _, name := filepath.Split(path); idName.MatchString(name) && name != "userId" && of != reflect.TypeFor[wire.ID]() {
-			t.Errorf("%s is of type %s: want wire.ID, which is read in either case", path, of)
+		if _, name := filepath.Split(path); idName.MatchString(name) && name != "userId" && of != reflect.TypeFor[wire.ID]() && of != reflect.TypeFor[wire.Place]() {
+			t.Errorf("%s is of type %s: want wire.ID or wire.Place, which are read in either case", path, of)
 		}
 		return
 	}
