@@ -1,5 +1,5 @@
-// Package account owns workspaces, members, roles and service keys, who is calling, and the grant rule: nobody passes on what
-// they do not hold. It does not own where the records are kept (store) nor the operations on them (control).
+// Package account owns workspaces, members, roles and service keys, the caller's identity, and the grant rule: a
+// caller passes on only permissions that they hold. It does not own storage (store) nor the operations (control).
 package account
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// PermissionMode says what a key's frozen set means once its creator's role has changed.
+// PermissionMode decides how a key's frozen set works after its creator's role has changed.
 type PermissionMode string
 
-// The modes: Frozen keeps the set as it was granted, Capped works with what the creator still holds of it.
+// The modes: Frozen keeps the set as it was granted, Capped intersects it with the creator's current permissions.
 const (
 	Frozen PermissionMode = "frozen"
 	Capped PermissionMode = "capped"
@@ -65,17 +65,18 @@ type Workspace struct {
 	UpdatedAt time.Time
 }
 
-// SwitchedOff says who switched a workspace off. By is "" where that is not known, as of one that was off before it was kept.
+// SwitchedOff records the caller that switched a workspace off. By is "" if the caller is unknown, as for a workspace
+// that was off before this was recorded.
 type SwitchedOff struct {
 	By       string // a user, or a service key: the actor of the event
 	At       time.Time
 	Operator bool // a service key, so that only one with the scope manage switches it on
 }
 
-// Strong tells whether only a service key switches the workspace on. What is not known counts as strong.
+// Strong reports whether only a service key may switch the workspace on again. An unknown caller counts as strong.
 func (o SwitchedOff) Strong() bool { return o.Operator || o.By == "" }
 
-// SwitchOff stops the workspace's keys: an operator takes over from a person who did before.
+// SwitchOff stops the workspace's keys. An operator's mark replaces the mark of a person.
 func (w *Workspace) SwitchOff(o SwitchedOff) {
 	known := w.Off.By != ""
 	if !w.IsActive && (!o.Operator || known && w.Off.Operator) {
@@ -99,7 +100,7 @@ type Member struct {
 	UpdatedAt   time.Time
 }
 
-// SystemRole names a role that every workspace has and nobody changes; "" for a workspace's own roles.
+// SystemRole names a role that every workspace has and that cannot be changed; "" for a workspace's own roles.
 type SystemRole string
 
 // The system roles.
@@ -114,7 +115,7 @@ const (
 // SystemRoles lists them from the most powerful.
 func SystemRoles() []SystemRole { return []SystemRole{Owner, Admin, MemberRole, Viewer} }
 
-// Permissions is what the system role holds in a catalogue.
+// Permissions returns the system role's set in a catalogue.
 func (s SystemRole) Permissions(c *perm.Catalogue) perm.Set {
 	switch s {
 	case Owner:
@@ -129,7 +130,7 @@ func (s SystemRole) Permissions(c *perm.Catalogue) perm.Set {
 	return perm.Set{}
 }
 
-// Describe says in a sentence what the system role is for.
+// Describe returns one sentence about the purpose of the system role.
 func (s SystemRole) Describe() string {
 	switch s {
 	case Owner:
@@ -157,7 +158,7 @@ type Role struct {
 	UpdatedAt   time.Time
 }
 
-// Scope is what a service key may do.
+// Scope is a permission of a service key.
 type Scope string
 
 // The scopes. ScopeManage holds those before it, ScopeRoot holds all.

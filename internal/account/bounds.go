@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Bounds confine a service key, and what is made by it. The zero value confines nothing.
+// Bounds confine a service key and the objects made by it. The zero value confines nothing.
 type Bounds struct {
 	Reach
 	AllowedIPs []netip.Prefix // from where it may call; nil is from everywhere

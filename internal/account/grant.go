@@ -9,14 +9,16 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// Grant is the grant rule: what is wanted must lie within what the caller holds and within what the receiving creator holds. It
-// answers what has to be refused; the empty set means that all of it may be granted. Every door through which permissions flow
-// (creation, import, rotation, roles, members, transfers) asks here, inside its write transaction, on authority read there.
+// Grant is the grant rule: the wanted set must lie within the caller's set and within the receiving creator's set. It
+// returns the permissions to refuse; the empty set means that all of them may be granted. Every door through which
+// permissions flow (creation, import, rotation, roles, members, transfers) calls Grant inside its write transaction,
+// on authority read there.
 func Grant(wanted, caller, creator perm.Set) (refused perm.Set) {
 	return wanted.Without(caller.And(creator))
 }
 
-// Bound is what a calling API key cannot pass on more of: its own expiry, limits and addresses. Zero fields bound nothing.
+// Bound holds the limits that a calling API key cannot exceed in the keys it makes: its own expiry, limits and
+// addresses. Zero fields bound nothing.
 type Bound struct {
 	ExpiresAt  time.Time
 	Limits     ratelimit.Limits

@@ -23,7 +23,8 @@ func set(t *rapid.T, label string) perm.Set {
 	return s
 }
 
-// T1: what is not refused lies within the caller and within the creator, and nothing is refused without need.
+// T1: the granted permissions lie within the caller's set and within the creator's, and Grant refuses no permission
+// without need.
 func TestT1TheGrantRule(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,6 +1,7 @@
 package account
 
-// Plan is what an operator allows a workspace. A quota of 0 is none. A quota refuses what is new, and never what takes something away.
+// Plan holds the quotas that an operator sets for a workspace. A quota of 0 is none. A quota refuses new objects, and
+// never a change that takes something away.
 type Plan struct {
 	MaxKeys         int64 // that are there, whether they work or not
 	MaxMembers      int64

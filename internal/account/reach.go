@@ -35,7 +35,7 @@ func (r *Reach) Covers(ws id.Workspace, e keyfmt.Environment) bool {
 	return r.Workspace(ws) && r.Environment(e)
 }
 
-// And is what lies within both.
+// And returns the intersection of both.
 func (r Reach) And(other Reach) Reach {
 	return Reach{both(r.Workspaces, other.Workspaces), both(r.Environments, other.Environments)}
 }

@@ -27,7 +27,7 @@ func reach(t *rapid.T, label string) account.Reach {
 	return r
 }
 
-// T107: what lies within two reaches lies within each of them, also where nothing does.
+// T107: the intersection of two reaches lies within each of them, also if it is empty.
 func TestT107AReachAndAnotherCoverWhatBothCover(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,5 +1,5 @@
-// Package apikey owns the record of an API key and what follows from it alone: its status at an instant and the values it
-// answers to. It does not own who may make or change one (account) nor where it is kept (store).
+// Package apikey owns the record of an API key and the facts that follow from it alone: its status at an instant and
+// the values it answers to. It does not own the right to make or change one (account) nor storage (store).
 package apikey
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// Bounds of what a key can carry.
+// Bounds of a key's fields.
 const (
 	MaxMetadata   = 4 << 10 // bytes of JSON
 	MaxAllowedIPs = 64
@@ -49,14 +49,16 @@ type Key struct {
 	Previous []Value // earlier values that still work, each until its Until
 }
 
-// Mark says who disabled a key. By is "" where that is not known: of a key that was disabled before it was kept, by a restore.
+// Mark records the caller that disabled a key. By is "" if the caller is unknown: for a key that was disabled before
+// this was recorded, or by a restore.
 type Mark struct {
 	By    string // a user, or a service key: the actor of the event
 	At    time.Time
 	Right bool // by right of api-keys:manage-others: it takes that right to enable the key
 }
 
-// Strong tells whether only the right of api-keys:manage-others enables the key. What is not known counts as strong.
+// Strong reports whether only the right of api-keys:manage-others enables the key. An unknown caller counts as
+// strong.
 func (m Mark) Strong() bool { return m.Right || m.By == "" }
 
 // Disable stops the key and tells whether that changed it: the mark of the greater right takes over from that of a lesser one.
@@ -72,7 +74,7 @@ func (k *Key) Disable(m Mark) (changed bool) {
 // Enable lets the key work again.
 func (k *Key) Enable() { k.IsActive, k.Disabled = true, Mark{} }
 
-// Value is what is kept of one value of a key.
+// Value is the stored form of one value of a key.
 type Value struct {
 	Digest keyfmt.Stored
 	Masked string
@@ -124,8 +126,8 @@ func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {
 	k.RotateSince(v, now, now, overlap)
 }
 
-// RotateSince is Rotate that also keeps what now has ended and floor has not, a time that is known to have come: a jump of the clock can
-// be taken back.
+// RotateSince is Rotate that also keeps values that have ended by now but not by floor, a time known to have come: a
+// jump of the clock can be taken back.
 func (k *Key) RotateSince(v Value, now, floor time.Time, overlap time.Duration) {
 	end := now.Add(overlap)
 	var kept []Value

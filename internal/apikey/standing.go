@@ -15,7 +15,7 @@ const (
 	Orphaned    Standing = "orphaned"
 )
 
-// What is soon, and what is long.
+// The bounds of "soon" and of "long".
 const (
 	ExpiringSoon = 14 * 24 * time.Hour
 	UnusedFor    = 90 * 24 * time.Hour

@@ -21,8 +21,8 @@ const (
 	Outside // public packages, commands and measurements: nothing inside imports them
 )
 
-// Room is one package's row in the table: what it may import, exactly. A leave that is not used is as wrong as an import
-// without leave, so that the table stays a picture of the house.
+// Room is one package's row in the table: exactly the imports it may have. An unused permission is as wrong as an
+// import without one, so that the table stays a picture of the house.
 type Room struct {
 	Path    string // relative to the module's root
 	Level   Level
@@ -30,7 +30,7 @@ type Room struct {
 	ForTest bool     // a suite for tests to call: it may stand anywhere, but only tests and other such rooms import it
 }
 
-// Ban says what a room never imports, whatever its row allows. A banned path covers what lies below it.
+// Ban lists paths that a room never imports, even if its row allows them. A banned path covers the paths below it.
 type Ban struct {
 	Room  string
 	Never []string
@@ -81,7 +81,7 @@ func (h House) room(name string) (Room, bool) {
 	return h.Rooms[i], true
 }
 
-// imports lists what the non-test files of a package import, sorted, each once.
+// imports lists the imports of a package's non-test files, sorted, each once.
 func imports(p Package) []string {
 	var all []string
 	for _, f := range p.Files {
@@ -98,8 +98,8 @@ func onlyTests(p Package) bool {
 	return !slices.ContainsFunc(p.Files, func(f File) bool { return !f.Test })
 }
 
-// Leaning checks the table by itself: one row for each room, which may only allow what stands on its own level or below, and
-// never a room for tests.
+// Leaning checks the table by itself: one row for each room, which may allow only rooms of its own level or below,
+// and never a room for tests.
 func (h House) Leaning() []string {
 	var wrong []string
 	for i, r := range h.Rooms {
@@ -127,7 +127,7 @@ func (h House) isInside(name string) bool {
 	return name == "." || !strings.Contains(first, ".")
 }
 
-// Imports compares what each package imports with its row. A row whose package does not exist says nothing yet.
+// Imports compares each package's imports with its row. A row without a package is ignored.
 func (h House) Imports(t Tree) []string {
 	var wrong []string
 	for _, p := range t.Packages {

@@ -99,7 +99,7 @@ var keyward = archtest.House{
 			"internal/text", "internal/usage",
 		}},
 
-		// Transports, and the document of what they say.
+		// Transports, and the document of the API.
 		{Path: "api", Level: archtest.Transports, May: []string{"go.yaml.in/yaml/v3"}},
 		{Path: "api/apitest", Level: archtest.Transports, ForTest: true, May: []string{
 			"api", "github.com/santhosh-tekuri/jsonschema/v6",
@@ -169,7 +169,7 @@ var keyward = archtest.House{
 			"internal/apikey", "internal/auditreplay", "internal/config", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
-		// What nothing inside imports.
+		// Rooms that no inner room imports.
 		{Path: "keywardtest", Level: archtest.Outside, May: []string{
 			".", "internal/config", "internal/keyfmt", "internal/server",
 		}},
@@ -213,7 +213,7 @@ var keyward = archtest.House{
 		// Drivers do not know each other.
 		{Room: "internal/store/sqlite", Never: []string{"internal/store/postgres"}},
 		{Room: "internal/store/postgres", Never: []string{"internal/store/sqlite"}},
-		// What users import shows them nothing of the inside, and brings them no dependency.
+		// Packages for users show nothing of the inside, and bring no dependency.
 		{Room: ".", Never: []string{"internal"}},
 		{Room: "keyhttp", Never: []string{"internal"}},
 	},
@@ -224,5 +224,5 @@ var keyward = archtest.House{
 	LinesOfFunction: 100,
 }
 
-// impure is what a value never needs.
+// impure lists packages that a value never needs.
 var impure = []string{"context", "database/sql", "net/http", "os", "syscall"}

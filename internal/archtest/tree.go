@@ -1,6 +1,6 @@
-// Package archtest owns the rules about how this tree is built, as code: which room may import which, who may read the clock,
-// how long a file and a function may be, which dependencies there are. It reads source only, with go/parser, so that it costs
-// a fraction of a second and needs nothing built. It does not own the table itself: that is data, in the tests beside it.
+// Package archtest owns the rules about the structure of this tree, as code: the imports of each room, the use of the
+// clock, the length of files and functions, the dependencies. It reads source only, with go/parser, so that it costs
+// a fraction of a second and needs no build. It does not own the table itself: that is data, in the tests beside it.
 package archtest
 
 import (

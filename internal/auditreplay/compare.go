@@ -11,7 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// Standings is what the log says of keys, by which their rows are checked: a way to the same facts that shares nothing with the other.
+// Standings holds the state of keys according to the log, to check their rows: a second way to the same facts that
+// shares no code with the first.
 type Standings struct {
 	r    replay
 	keys map[id.Key]*told
@@ -60,7 +61,8 @@ func (s *Standings) Add(e *audit.Event) error {
 	return nil
 }
 
-// Compare lists the fields in which a row differs from what the log says; known is false for a key of which it says nothing.
+// Compare lists the fields in which a row differs from the log; known is false for a key that the log does not
+// mention.
 func (s *Standings) Compare(k *apikey.Key) (differ []string, known bool) {
 	t, known := s.keys[k.ID]
 	if !known {

@@ -13,9 +13,9 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// setters say, for each field of an object that the log shows, how it is repeated; nil is for what the restored database cannot have or
-// what is no right of anybody. A field that is not listed is of a newer program: nothing is repeated then, since it could be what
-// narrowed a key.
+// setters hold, for each field of an object that the log shows, the function that repeats it; nil marks a field that
+// the restored database cannot have, or that grants no right. An unlisted field is from a newer program: then nothing
+// is repeated, because the field might have narrowed a key.
 type setters[T any] map[string]func(r *replay, t *T, raw json.RawMessage) error
 
 // set makes a setter of one that reads a value.
@@ -123,7 +123,7 @@ var workspaceSetters = setters[account.Workspace]{
 	"defaultRequestsPerDay":    set(func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerDay }),
 }
 
-// apply repeats what the log says about an object.
+// apply repeats the log's state of an object.
 func (s setters[T]) apply(r *replay, t *T, after members) error {
 	for name, raw := range after {
 		to, known := s[name]

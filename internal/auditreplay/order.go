@@ -8,9 +8,10 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// inOrder gives the events of exports oldest first, each once. Times rise from most events to the next, and not from all: they fall where a
-// wrong clock was put right. So one export is turned as a whole, and of several the times tell. Where these say different things, the order
-// counts in which each change finds what the one before it left.
+// inOrder returns the events of exports oldest first, each once. Times rise from most events to the next, but not
+// from all: they fall where a wrong clock was put right. So one export is reversed as a whole, and the times order
+// several exports. Where the times contradict each other, the order counts in which each change finds the state that
+// the one before it left.
 func inOrder(all []Entry) []Entry {
 	byTime := slices.Clone(all)
 	slices.SortStableFunc(byTime, earlier)
@@ -38,7 +39,7 @@ func earlier(a, b Entry) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID)) // of two events of one instant the ids tell
 }
 
-// turned reverses what is newest first for the most part.
+// turned reverses a list that is mostly newest first.
 func turned(all []Entry) []Entry {
 	falls := 0
 	for i := 1; i < len(all); i++ {

@@ -16,7 +16,8 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// history makes lines of an export, oldest first, a minute apart, each a change of one of three keys that finds what the one before left.
+// history makes lines of an export, oldest first, a minute apart, each a change of one of three keys that finds the
+// state left by the one before.
 func history(t interface{ Fatal(...any) }, n int, at func(i int) time.Time) (lines []string) {
 	left := map[string]int{}
 	for i := range n {
@@ -94,7 +95,7 @@ func perKey(ids []string) (out []string) {
 	return out
 }
 
-// Two exports of one log whose clock was put right in between: what each change found says how they follow on each other.
+// Two exports of one log whose clock was put right in between: the state that each change found gives their order.
 func TestT103TwoExportsWhoseTimesFallAreOneJournal(t *testing.T) {
 	t.Parallel()
 	lines := history(t, 24, func(i int) time.Time {
@@ -164,7 +165,7 @@ func TestArchivesAndExportsAreOneJournal(t *testing.T) {
 	}
 }
 
-// BenchmarkRead is about what a restore waits for.
+// BenchmarkRead measures the reading that a restore waits for.
 func BenchmarkRead(b *testing.B) {
 	lines := history(b, 20_000, minutes)
 	slices.Reverse(lines)

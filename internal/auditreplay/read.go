@@ -82,7 +82,7 @@ func Read(r io.Reader) ([]Entry, error) {
 	return behindArchives(archived, inOrder(exported)), nil
 }
 
-// segment is what is still to come of an archive.
+// segment counts the remaining events of an archive.
 type segment struct{ next, last int64 }
 
 func (s segment) whole() bool { return s.next == 0 || s.next > s.last }

@@ -16,10 +16,11 @@ import (
 	"github.com/keyward/keyward/internal/text"
 )
 
-// ErrNewer says that an event is of a newer program, and that nothing was repeated: it could be what took something away.
+// ErrNewer says that an event is of a newer program, and that nothing was repeated: the event might have taken
+// something away.
 var ErrNewer = errors.New("the journal is of a newer program than this: restore with that one")
 
-// Result counts what became of the entries.
+// Result counts the entries by outcome.
 type Result struct {
 	Repeated int
 	Left     int       // of what is younger than the backup, and what gives nothing and takes nothing
@@ -38,8 +39,8 @@ type replay struct {
 	Result
 }
 
-// Repeat brings a restored database to the state after the entries, in one transaction, but for what no log holds: the values of keys.
-// Afterwards no key may do more than it could after the last entry.
+// Repeat brings a restored database to the state after the entries, in one transaction, except for the values of
+// keys, which no log holds. Afterwards no key may do more than it could after the last entry.
 func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entry) (Result, error) {
 	var out Result
 	if len(entries) == 0 {
@@ -59,7 +60,8 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 	return out, err
 }
 
-// verbs say how each type of event is repeated; nil is for what takes nothing away and cannot be given back.
+// verbs hold the function that repeats each type of event; nil marks an event that takes nothing away and cannot be
+// given back.
 var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.WorkspaceCreated:  nil, // its keys are younger than the backup, and unknown
 	audit.WorkspaceUpdated:  (*replay).updateWorkspace,
@@ -116,8 +118,9 @@ func (r *replay) repeat(e *Entry) error {
 	return nil
 }
 
-// updateKey brings a key to the fields that it had after the event. What the backup has disabled stays so: to enable is a grant, and a
-// journal gives none. What the journal has disabled is enabled as it was, but for a key that was rotated meanwhile.
+// updateKey brings a key to the fields that it had after the event. A key that is disabled in the backup stays
+// disabled: enabling is a grant, and a journal gives none. A key that the journal has disabled is enabled again as
+// the journal says, unless it was rotated meanwhile.
 func (r *replay) updateKey(e *Entry) error {
 	was, err := r.tx.Key(id.Key(e.Metadata.Target))
 	if err != nil {
@@ -159,7 +162,7 @@ func (r *replay) endKey(e *Entry) error {
 	return r.tx.UpdateKey(k)
 }
 
-// updateWorkspace does for a workspace what updateKey does for a key.
+// updateWorkspace is updateKey for a workspace.
 func (r *replay) updateWorkspace(e *Entry) error {
 	was, err := r.tx.Workspace(id.Workspace(e.Metadata.Target))
 	if err != nil {
@@ -236,7 +239,7 @@ func (r *replay) removeMember(e *Entry) error {
 	return r.passOwnership(ws, user)
 }
 
-// passOwnership has a workspace name somebody as its owner who is one.
+// passOwnership makes an owner the named owner of a workspace.
 func (r *replay) passOwnership(ws id.Workspace, user id.User) error {
 	w, err := r.tx.Workspace(ws)
 	if err != nil || w.OwnerID != user {

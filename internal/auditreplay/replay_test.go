@@ -133,7 +133,7 @@ func (h *house) pick(of []string, what string) string {
 	return rapid.SampledFrom(of).Draw(h.draw, what)
 }
 
-// step does something that may be refused: what counts is what the log says of what was not.
+// step makes a change that may be refused: the test goes by the log of the accepted ones.
 func (h *house) step() {
 	ctx, ws, user := h.t.Context(), h.pick(h.workspaces, "workspace"), h.pick(h.users, "user")
 	steps := map[string]func(){
@@ -275,7 +275,7 @@ func (h *house) journal() []byte {
 	return out.Bytes()
 }
 
-// powers are what each value may do, from two networks, by the engine that answers verifications.
+// powers are the rights of each value, from two networks, by the engine that answers verifications.
 type power struct {
 	code        verify.Code
 	permissions perm.Set

@@ -1,5 +1,6 @@
-// Package canonpath owns which spelling of a URL's path is taken. A path that two readers could resolve to two places is refused
-// everywhere: the one who decides and the one who serves must not see two different things. It does not own routes.
+// Package canonpath owns the accepted spelling of a URL's path. A path that two readers could resolve to two places
+// is refused everywhere: the gateway that decides and the server behind it must see the same path. It does not own
+// routes.
 package canonpath
 
 import (
@@ -7,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Strict tells whether an escaped path is one of our own API's: / alone, or segments that are not empty, no dot segments, only
-// visible ASCII, without what separates elsewhere (/ \ ;), and nothing escaped that needs no escape (RFC 3986, section 6.2.2.2) or that
-// hides another escape. It allocates nothing.
+// Strict reports whether an escaped path is one of our own API's: / alone, or segments that are not empty, no dot
+// segments, only visible ASCII, without characters that separate elsewhere (/ \ ;), and no escape that is not needed
+// (RFC 3986, section 6.2.2.2) or that hides another escape. It allocates nothing.
 func Strict(path string) bool {
 	if path == "/" {
 		return true
@@ -85,7 +86,7 @@ func readable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r <= 0x9f })
 }
 
-// Decode takes the escapes out of a segment; what is no escape stays as it stands. It allocates only where there is one.
+// Decode decodes the escapes of a segment; other text stays unchanged. It allocates only if there is an escape.
 func Decode(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
@@ -115,7 +116,7 @@ func unreserved(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-._~", c) >= 0
 }
 
-// unhex reads a digit; 255 for what is none.
+// unhex reads a hexadecimal digit; 255 for any other byte.
 func unhex(c byte) byte {
 	switch {
 	case c >= '0' && c <= '9':

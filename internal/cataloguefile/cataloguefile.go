@@ -1,8 +1,9 @@
-// Package cataloguefile owns the catalogue's file: YAML that lists the permissions of a platform, read strictly, so that what is wrong
-// is said with its line and column. It does not own what a catalogue is (perm).
+// Package cataloguefile owns the catalogue's file: YAML that lists the permissions of a platform, read strictly, so
+// that errors name line and column. It does not own catalogues (perm).
 //
-// The file is a list of {resource, action, description}, or a mapping whose one member `permissions` is that list. A description
-// may be left out. Anchors, aliases and further documents are refused: a catalogue is read by people first.
+// The file is a list of {resource, action, description}, or a mapping whose one member `permissions` is that list. A
+// description may be left out. Anchors, aliases and further documents are refused: a catalogue is read by people
+// first.
 package cataloguefile
 
 import (
@@ -38,8 +39,8 @@ func Read(path string) (*perm.Catalogue, error) {
 	return Parse(path, data)
 }
 
-// Missing lists the permissions that Keyward's own operations ask for and the catalogue lacks: only service keys can do what they
-// stand for.
+// Missing lists the permissions that Keyward's own operations require and the catalogue lacks: without them, only
+// service keys can perform those operations.
 func Missing(c *perm.Catalogue) []string {
 	var missing []string
 	for _, name := range account.OwnPermissions() {
@@ -144,7 +145,7 @@ func (p parser) entry(item *yaml.Node) (perm.Entry, place, error) {
 	return e, at, nil
 }
 
-// locate puts the place of a wrong entry before what is wrong with it.
+// locate puts the place of a wrong entry before its error.
 func (p parser) locate(err error, list *yaml.Node, places []place) error {
 	var wrong *perm.EntryError
 	if !errors.As(err, &wrong) || wrong.Index >= len(places) {

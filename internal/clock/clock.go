@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// Tolerance is how far ahead of what the monotonic clock explains a reading may be without being a jump.
+	// Tolerance is the largest lead of a reading over the monotonic clock that does not count as a jump.
 	Tolerance = time.Minute
 	// near is how far behind a reading may be while time stands still and waits for it. Beyond that, time goes on by the monotonic clock.
 	near = 30 * time.Second
@@ -31,7 +31,7 @@ type Clock struct {
 	stepped time.Duration // when Step was last taken over
 }
 
-// State is what is kept of a clock between starts. Times are Unix milliseconds.
+// State is the part of a clock that is stored between starts. Times are Unix milliseconds.
 type State struct {
 	Mark   int64 // a time that is known to have come
 	Ahead  int64 // the latest time that was told, while that is provisional; else 0
@@ -58,7 +58,8 @@ func NewWith(read func() (wall time.Time, elapsed time.Duration)) *Clock {
 	return c
 }
 
-// FollowRemote makes the clock go by what Learn is told instead of the machine's wall clock. Call it before the clock is shared.
+// FollowRemote makes the clock go by the times given to Learn instead of the machine's wall clock. Call it before the
+// clock is shared.
 func (c *Clock) FollowRemote() {
 	t, elapsed := c.read()
 	c.remote = true
@@ -110,7 +111,7 @@ func (c *Clock) Floor() time.Time {
 	return time.UnixMilli(min(ms, c.floor.Load()+elapsed.Milliseconds())).UTC()
 }
 
-// Reference reads the clock that can be set, whatever the floor is.
+// Reference reads the settable clock, regardless of the floor.
 func (c *Clock) Reference() time.Time {
 	t, elapsed := c.read()
 	if c.remote {

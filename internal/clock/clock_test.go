@@ -12,7 +12,7 @@ var noon = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 
 const year = 365 * 24 * time.Hour
 
-// machine is a wall clock and a monotonic clock that a test moves, and what is kept between starts.
+// machine is a wall clock and a monotonic clock that a test moves, and the state stored between starts.
 type machine struct {
 	*testing.T
 	wall time.Time

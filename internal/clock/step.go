@@ -28,7 +28,7 @@ func (c *Clock) adopt(s State) {
 	highest(&c.mark, latest)
 }
 
-// Step gives the state to keep with a time that was told, where s is what was kept before. It changes nothing: Took does.
+// Step returns the state to store with a given time, if s is the state stored before. It changes nothing: Took does.
 func (c *Clock) Step(s State, told time.Time) State {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Alone is the one node of a database that nobody shares. Its changes are in its copy before they are answered.
+// Alone is the only node of a database that is not shared. Its changes are in its copy before they are answered.
 type Alone struct {
 	ID, Address, Version string
 	Started              time.Time

@@ -1,16 +1,17 @@
-// Package cluster owns a node's life among others that serve the same database: how it learns of their changes, how it knows that
-// its copy is fresh, when it has to load everything anew, what it tells the others of itself, and how one waits until all of them
-// have applied a change. It does not own the change log (store), the copy (replica), nor what a verification does with it (verify).
+// Package cluster owns a node's life among others that serve the same database: learning of their changes, proving
+// that its copy is fresh, loading everything anew when needed, announcing itself, and waiting until all nodes have
+// applied a change. It does not own the change log (store), the copy (replica), nor verification (verify).
 //
 // # Why a revocation holds within the bound
 //
-// A change is committed under one lock, so revisions become visible in their order, and a look at the primary that begins after a
-// commit sees it. A node counts as fresh from the beginning of its last look that it has applied whole: what was committed before is in
-// its copy. Once that is longer ago than the limit, Replica.Ready is no, by the node's own clocks and at the moment of asking. So
-// whoever answers has looked after the commit, or the commit is younger than the limit.
+// A change is committed under one lock, so revisions become visible in their order, and a look at the primary that
+// begins after a commit sees it. A node counts as fresh from the beginning of its last look that it has applied
+// whole: every earlier commit is in its copy. Once that is longer ago than the limit, Replica.Ready is false, by the
+// node's own clocks and at the moment of asking. So a node that answers has looked after the commit, or the commit is
+// younger than the limit.
 //
-// A node that others cannot hear of does not count for wait=all. So it fences itself before the others give it up: within the limit
-// after twice the limit of silence, of which they wait for three.
+// A node that others cannot hear of does not count for wait=all. So it fences itself before the others give it up:
+// within the limit after twice the limit of silence, while the others wait for three times the limit.
 package cluster
 
 import (
@@ -25,7 +26,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Config is what a node is made of.
+// Config holds the parts of a node.
 type Config struct {
 	DB      *store.DB
 	ID      string // of this process; another one at every start
@@ -59,7 +60,7 @@ type Node struct {
 	news   bool // that the others have not been told
 }
 
-// stats are what metrics look at.
+// stats are the counters for metrics.
 type stats struct {
 	revision, errors, reloads, rings atomic.Int64
 	skew                             atomic.Int64 // nanoseconds

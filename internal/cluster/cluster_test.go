@@ -150,7 +150,7 @@ func TestT28TransactionsThatCommitOutOfOrderLoseNothing(t *testing.T) {
 	reader.says(k2, verify.NotFound, "the revocation that came after it")
 }
 
-// TestT28TheNaiveCursor shows what the lock is for: the same with a sequence and a cursor alone.
+// TestT28TheNaiveCursor shows the purpose of the lock: the same with a sequence and a cursor alone.
 func TestT28TheNaiveCursorLosesWhatCommitsLate(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -218,7 +218,7 @@ func TestT33ARestoredBackupIsNoticedAndEverythingIsLoadedAnew(t *testing.T) {
 	}
 	eventually(t, "the restored state", func() bool { return b.ask(late) == verify.NotFound && b.ask(kept) == verify.Valid })
 	b.says(early, verify.Valid, "revoked after the backup: the backup does not know that, and the operator is told so")
-	// The node that wrote what is lost notices before it answers the next change.
+	// The node that wrote the lost change notices before it answers the next change.
 	if err := a.revoke(kept); err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func (n *node) look() {
 	}
 }
 
-// eventually waits for what takes a while, and gives up late.
+// eventually waits for a slow condition, and gives up late.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {

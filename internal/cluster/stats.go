@@ -2,7 +2,7 @@ package cluster
 
 import "time"
 
-// Stats are what a node says of itself in numbers, counted since its start.
+// Stats are a node's counters since its start.
 type Stats struct {
 	Revision int64         // up to which it has everything
 	Age      time.Duration // of the copy

@@ -47,8 +47,8 @@ func (n *Node) Effect(ctx context.Context, revision int64, wait bool) Effect {
 	return e
 }
 
-// count asks the database who is there and how far they are. Where it does not answer, nothing is confirmed but this node's own copy;
-// the deadline holds all the same.
+// count asks the database for the live nodes and their revisions. If it does not answer, only this node's own copy is
+// confirmed; the deadline still holds.
 func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) Effect {
 	e := Effect{Confirmed: 1, Deadline: n.Now().Add(limit)}
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)

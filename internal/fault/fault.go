@@ -1,5 +1,5 @@
-// Package fault owns what can go wrong in front of a caller: a stable code, a sentence for people, the fields it is about, and,
-// kept apart from all of these, a cause for the log. It does not own how a fault is written to the wire.
+// Package fault owns the errors that a caller sees: a stable code, a sentence for people, the fields it is about,
+// and, kept apart from all of these, a cause for the log. It does not own their form on the wire.
 package fault
 
 import (
@@ -59,7 +59,7 @@ func (c Code) Status() int {
 	return 500
 }
 
-// Detail names one field of the request and what is wrong with it.
+// Detail names one field of the request and its error.
 type Detail struct {
 	Field   string
 	Message string
@@ -109,7 +109,7 @@ func Invalid(field, format string, args ...any) *Error {
 // Missing is the one answer for everything that is not there, or not there for this caller: the same bytes for both.
 func Missing() *Error { return New(NotFound, "there is no such object") }
 
-// From gives the declared fault inside err. What is not declared becomes an internal error whose cause is err.
+// From returns the declared fault inside err. Any other error becomes an internal error whose cause is err.
 func From(err error) *Error {
 	var f *Error
 	if errors.As(err, &f) {

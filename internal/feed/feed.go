@@ -1,5 +1,5 @@
-// Package feed owns the change: what a reader of the one log is told when a transaction has committed. It does not own
-// who reads (replica) nor who writes (store).
+// Package feed owns the change: the message to a reader of the one log after a transaction has committed. It does not
+// own the readers (replica) nor the writer (store).
 package feed
 
 import (

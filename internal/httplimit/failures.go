@@ -7,15 +7,17 @@ import (
 	"time"
 )
 
-// rows and slots bound the memory whatever comes in: half a megabyte. An address has a slot in each row, which it may share; it is
-// refused only where both say so, so that a neighbour who guesses rarely matters, and only to those who guess as well.
+// rows and slots bound the memory, whatever arrives: half a megabyte. An address has a slot in each row, which it may
+// share; it is refused only if both slots are full, so a neighbour's rare failures matter only to an address that
+// fails as well.
 const (
 	rows  = 2
 	slots = 1 << 15
 )
 
-// Failures limits attempts with credentials that are none, by the address they come from: an IPv6 network of 64 bits is one address,
-// since that is what one customer gets. Good credentials are none of its business. It is safe for concurrent use, and takes no lock.
+// Failures limits attempts with invalid credentials, by the address they come from: an IPv6 network of 64 bits is one
+// address, because that is the network of one customer. It does not concern good credentials. It is safe for
+// concurrent use, and takes no lock.
 type Failures struct {
 	elapsed func() time.Duration
 	each    time.Duration // what an attempt costs of a minute
@@ -23,8 +25,8 @@ type Failures struct {
 	full    [rows][slots]atomic.Int64 // until when the slot is in use, in nanoseconds of elapsed
 }
 
-// NewFailures admits so many failed attempts a minute from one address, all at once or one after the other; nil, which refuses
-// nobody, for 0. elapsed is a clock that nobody sets.
+// NewFailures admits so many failed attempts a minute from one address, all at once or one after the other; for 0 it
+// returns nil, which refuses no attempt. elapsed is a clock that cannot be set.
 func NewFailures(perMinute int, elapsed func() time.Duration) *Failures {
 	if perMinute == 0 {
 		return nil

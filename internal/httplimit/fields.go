@@ -1,5 +1,5 @@
-// Package httplimit owns how limits are told over HTTP, to whoever calls our own API as to whoever is checked at a gateway; and the
-// limit on attempts with credentials that are none. It does not own how keys' limits are counted (ratelimit).
+// Package httplimit owns the form of limits over HTTP, for our own API and for gateways; and the limit on attempts
+// with invalid credentials. It does not own the counting of keys' limits (ratelimit).
 package httplimit
 
 import (
@@ -42,7 +42,7 @@ func param(b []byte, name string, n int64) []byte {
 	return strconv.AppendInt(append(b, name...), n, 10)
 }
 
-// until is the number of seconds to an instant in Unix milliseconds, rounded up: nobody comes too early.
+// until is the number of seconds to an instant in Unix milliseconds, rounded up, so that no caller returns too early.
 func until(at int64, now time.Time) int64 { return max(0, (at-now.UnixMilli()+999)/1000) }
 
 // SetRetryAfter says after a refusal in how many seconds to ask again (RFC 9110, section 10.2.3): 1 at least. Where no time helps, it

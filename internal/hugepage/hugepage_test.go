@@ -60,7 +60,7 @@ func TestWhatMayHoldAPointerIsRefused(t *testing.T) {
 	}
 }
 
-// Where the kernel gives large pages to those who ask, they are asked for under a large piece, and not under a small one.
+// Where the kernel gives large pages on request, they are requested under a large slice, and not under a small one.
 func TestLargePagesAreAskedForUnderALargePieceAlone(t *testing.T) {
 	if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage/enabled"); err != nil {
 		t.Skip("this system has no large pages to ask for: ", err)

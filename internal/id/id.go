@@ -1,5 +1,5 @@
-// Package id owns the names of things: a string type for each noun, and version 7 UUIDs (RFC 9562) that never run backwards.
-// It does not own what the names stand for.
+// Package id owns the names of things: a string type for each noun, and version 7 UUIDs (RFC 9562) that never run
+// backwards. It does not own the named objects.
 package id
 
 import (
@@ -100,8 +100,8 @@ func Append(b []byte, u [16]byte) []byte {
 	return hex.AppendEncode(b, u[10:])
 }
 
-// Canonical gives a UUID from outside in its canonical form: RFC 9562 (section 4) has capitals read and small letters written. What is no
-// UUID stays as it is. It allocates only where there are capitals.
+// Canonical returns a UUID from outside in its canonical form: RFC 9562 (section 4) has capitals read and small
+// letters written. Any other text stays as it is. It allocates only if there are capitals.
 func Canonical[T ~string](s T) T {
 	if len(s) != 36 || !strings.ContainsAny(string(s), "ABCDEF") {
 		return s
@@ -113,8 +113,8 @@ func Canonical[T ~string](s T) T {
 	return T(small)
 }
 
-// Parse reads the canonical form and nothing else: no capitals, braces or urn prefix, so that one object has one name. Canonical makes
-// that form of what comes from outside.
+// Parse reads the canonical form and nothing else: no capitals, braces or urn prefix, so that one object has one
+// name. Canonical makes that form of text from outside.
 func Parse(s string) (u [16]byte, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return u, false
@@ -147,8 +147,8 @@ func nibble(c byte) byte {
 // MaxUser is the longest user id in bytes.
 const MaxUser = 255
 
-// CheckUser says what is wrong with a platform's user id: 1–255 characters out of letters, digits and . _ - @ : | + =,
-// and neither "." nor "..", which no URL path can carry.
+// CheckUser returns an error for a text that is not a platform's user id: 1–255 characters out of letters, digits and
+// . _ - @ : | + =, and neither "." nor "..", which no URL path can carry.
 func CheckUser(s string) error {
 	switch {
 	case s == "":

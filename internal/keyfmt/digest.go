@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Digest is what is kept of a key at rest: SHA-256, or HMAC-SHA-256 under a pepper, of its whole text.
+// Digest is the stored form of a key: SHA-256, or HMAC-SHA-256 under a pepper, of its whole text.
 type Digest [32]byte
 
 // PepperID names the pepper that a digest was made under, without telling it; NoPepper is plain SHA-256. That of a foreign value
@@ -30,7 +30,7 @@ type pepper struct {
 	macs *sync.Pool // of *mac; nil for plain SHA-256
 }
 
-// mac is an HMAC with the pepper taken in, and room for what it makes.
+// mac is a reusable HMAC keyed with the pepper, and a buffer for its output.
 type mac struct {
 	hash.Hash
 	sum [sha256.Size]byte
@@ -45,7 +45,7 @@ func newPepper(value string) pepper {
 	return pepper{id: PepperID(hex.EncodeToString(sum[:8])), macs: &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}
 }
 
-// digest is the digest of a text. An HMAC that is used again remembers what the pepper alone makes of it: that takes a quarter of
+// digest returns the digest of a text. A reused HMAC keeps the state derived from the pepper: that takes a quarter of
 // the time of a new one, and no memory.
 func (p pepper) digest(s string) (d Digest) {
 	if p.macs == nil {

@@ -42,7 +42,7 @@ func TestT21APepperedDigestIsTheHMACOfTheWholeTextWhoeverElseAsks(t *testing.T) 
 	wg.Wait()
 }
 
-// An HMAC that is made anew takes seven allocations. The race detector has a pool forget a quarter of what it is given.
+// A new HMAC takes seven allocations. Under the race detector a pool drops a quarter of its values.
 func TestAPepperedDigestAllocatesNothingOnceTheHMACIsThere(t *testing.T) {
 	d, s := peppered(t, "a pepper", "an earlier one"), mint(t, keyfmt.Live).Reveal()
 	never := func(keyfmt.Digest) bool { return false }

@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Finder finds in texts what is a key of the installation, or the beginning of one. It follows the prefixes that its format admits.
+// Finder finds keys of the installation, or the beginnings of such keys, in texts. It uses the prefixes that its
+// format admits.
 type Finder struct {
 	format Format
 	least  int // characters of a key's secret part
@@ -21,7 +22,8 @@ type patterns struct {
 	pattern  *regexp.Regexp
 }
 
-// Finder makes one that finds a prefix, an environment and at least so many characters after them, whatever comes before.
+// Finder returns a finder for a prefix, an environment and at least `least` characters after them, regardless of the
+// text before.
 func (f Format) Finder(least int) *Finder { return &Finder{format: f, least: least} }
 
 func (x *Finder) patterns() *patterns {
@@ -47,7 +49,7 @@ func (x *Finder) In(s string) bool {
 	return p.may(s) && p.pattern.MatchString(s)
 }
 
-// Cut leaves of each what may be shown: the mask of a whole key, else the prefix and the environment.
+// Cut replaces each key by the part that may be shown: the mask of a whole key, else the prefix and the environment.
 func (x *Finder) Cut(s string) string {
 	p := x.patterns()
 	if !p.may(s) {

@@ -99,14 +99,15 @@ func (p PepperID) Secret() string {
 	return name
 }
 
-// kind is what the digest is made by: the algorithm and where it needs one the secret's name and identifier, or "own:" and a pepper.
+// kind names the way the digest is made: the algorithm and, if it needs one, the secret's name and identifier, or
+// "own:" and a pepper.
 func (p PepperID) kind() string {
 	kind, _ := strings.CutPrefix(string(p), foreignHead)
 	kind, _ = strings.CutPrefix(kind, "rehash:")
 	return kind
 }
 
-// maker makes the digests of one kind: SHA-512, or whatever a pepper makes.
+// maker makes the digests of one kind: SHA-512, or any kind under a pepper.
 type maker struct {
 	kind   string
 	sha512 bool
@@ -148,13 +149,14 @@ func (d *Digester) ImportSecrets() (names []string) {
 	return names
 }
 
-// plain and long are what needs no secret.
+// plain and long are the kinds that need no secret.
 var (
 	plain = maker{kind: SHA256, pepper: newPepper("")}
 	long  = maker{kind: SHA512, sha512: true}
 )
 
-// maker finds what makes digests under the PepperID of a foreign value; nil where that is not known here.
+// maker returns the maker of digests under the PepperID of a foreign value; nil if this installation does not know
+// the PepperID.
 func (d *Digester) maker(p PepperID) *maker {
 	kind := p.kind()
 	switch kind {
@@ -180,8 +182,9 @@ func (d *Digester) maker(p PepperID) *maker {
 	return nil
 }
 
-// Imported gives what is kept of a foreign value whose digest was made elsewhere, by an algorithm and for HMACSHA256 under the
-// import secret of that name. It fails for an unknown algorithm or secret, and for a digest of another size.
+// Imported returns the stored form of a foreign value's digest, made elsewhere by an algorithm and, for HMACSHA256,
+// under the import secret of that name. It fails for an unknown algorithm or secret, and for a digest of another
+// size.
 func (d *Digester) Imported(algorithm, secret string, digest []byte) (Stored, error) {
 	m := d.algorithm(algorithm, secret)
 	if m == nil {
@@ -223,7 +226,7 @@ func (d *Digester) Of(p PepperID, value string) (sum Digest, ok bool) {
 	return m.digest(value), true
 }
 
-// StoreForeign gives what our own digest of a foreign value is kept as.
+// StoreForeign returns the stored form of our own digest of a foreign value.
 func (d *Digester) StoreForeign(value string) Stored {
 	return Stored{Pepper: PepperID(ownHead) + d.current.id, Sum: d.current.digest(value)}
 }
@@ -231,12 +234,13 @@ func (d *Digester) StoreForeign(value string) Stored {
 // Kinds are the sorts of digest that foreign values have in an installation.
 type Kinds struct {
 	makers []*maker
-	// Strange tells that one of them cannot be made here, since its secret is missing: what is not found may be there.
+	// Strange reports that a digest of one kind cannot be made here because its secret is missing: a value that was
+	// not found may exist.
 	Strange bool
 }
 
-// Kinds finds what makes the digests of the PepperIDs in use. Our own digest comes last and is there as soon as one waits to be
-// rehashed: a reader who misses the old digest then finds the new one.
+// Kinds returns the makers of the digests of the PepperIDs in use. Our own digest comes last, and is included as soon
+// as one value waits to be rehashed: a reader that misses the old digest then finds the new one.
 func (d *Digester) Kinds(used []PepperID) Kinds {
 	var k Kinds
 	rehash := false

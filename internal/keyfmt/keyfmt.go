@@ -65,7 +65,7 @@ func NewFormat(prefix string) (Format, error) {
 	return Format{prefix: prefix, others: &atomic.Pointer[[]string]{}}, nil
 }
 
-// Admit has keys with these prefixes read, too, by every copy of the format. What is no prefix is left out.
+// Admit adds prefixes to read, for every copy of the format. Invalid prefixes are ignored.
 func (f Format) Admit(prefixes ...string) {
 	all := f.Prefixes()[1:]
 	for _, p := range prefixes {
@@ -85,7 +85,7 @@ func (f Format) Prefixes() []string {
 	return all
 }
 
-// PrefixOf is what stands before the first "_" of a key, or of its mask; "" where that is no prefix.
+// PrefixOf returns the text before the first "_" of a key or of its mask; "" if that is not a prefix.
 func PrefixOf(key string) string {
 	prefix, _, found := strings.Cut(key, "_")
 	if !found || !prefixForm.MatchString(prefix) {
@@ -165,7 +165,7 @@ func (f Format) parseOther(s string) (Environment, bool) {
 	return "", false
 }
 
-// parseAfter reads what follows a prefix of p bytes.
+// parseAfter reads the text after a prefix of p bytes.
 func parseAfter(s string, p int) (Environment, bool) {
 	env := environment(s[p+1:])
 	head := p + 1 + len(env) + 1
@@ -178,8 +178,8 @@ func parseAfter(s string, p int) (Environment, bool) {
 	return env, true
 }
 
-// Find finds the first whole, well-formed key in a text, of whatever prefix, and gives its place; from is -1 where there is none. A key is told
-// by its checksum, so one of another installation is found as well, and a look-alike in four billion.
+// Find returns the place of the first whole, well-formed key in a text, with any prefix; from is -1 if there is none.
+// The checksum identifies a key, so Find also finds keys of other installations, and one look-alike in four billion.
 func Find(s string) (from, to int) {
 	for at := range len(s) {
 		if s[at] != '_' {
@@ -210,7 +210,8 @@ func environment(s string) Environment {
 	return ""
 }
 
-// allDigits looks at every byte, whatever it finds: no value of a digit has the highest bit, and that of no digit has it.
+// allDigits reads every byte without a branch: the value of a digit does not have the highest bit set, the value of
+// any other byte has.
 func allDigits(s string) bool {
 	all := byte(0)
 	for i := range len(s) {
@@ -228,7 +229,7 @@ func sumMatches(s string) bool {
 	return told == uint64(crc32.ChecksumIEEE(bytesOf(s[:split])))
 }
 
-// bytesOf looks at a string's bytes without copying them; nobody may write to what it gives.
+// bytesOf returns a string's bytes without copying them. The result must not be written to.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // Mask shows enough of a key to recognise it: the prefix, the first four characters after it and the last four of the whole.

@@ -184,7 +184,7 @@ func TestT18ASecretNeverPrintsItself(t *testing.T) {
 	}
 }
 
-// T21: without the pepper nobody can make a digest that is recognised.
+// T21: without the pepper a recognised digest cannot be made.
 func TestT21APeppersDigestCannotBeMadeWithoutIt(t *testing.T) {
 	t.Parallel()
 	s := mint(t, keyfmt.Live)

@@ -8,8 +8,8 @@ import (
 	"log/slog"
 )
 
-// Material is key material derived from a credential that was presented. It seals what only the holder of that credential may read
-// again. Like a Secret it does not print itself. The zero Material is none.
+// Material is key material derived from the presented credential. It seals data that only the holder of that
+// credential may read again. Like a Secret it does not print itself. The zero Material is none.
 type Material struct{ bytes [32]byte }
 
 // MaterialOf derives the material of a credential: HKDF-SHA-256 (RFC 5869), so that it tells nothing about the credential's digest.
@@ -20,7 +20,7 @@ func MaterialOf(credential string) Material {
 // IsZero tells whether there is none.
 func (m Material) IsZero() bool { return m == Material{} }
 
-// Key derives an AES-256 key from the material and a salt of the caller's. It is good for what info names alone.
+// Key derives an AES-256 key from the material and a salt of the caller's, for the purpose that info names alone.
 func (m Material) Key(salt, info string) []byte { return derive(m.bytes[:], []byte(salt), info) }
 
 func derive(secret, salt []byte, info string) []byte {

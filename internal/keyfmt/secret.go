@@ -9,8 +9,9 @@ import (
 
 const redacted = "[secret]"
 
-// Secret is a key's whole value. It prints, marshals and logs as "[secret]" by whatever road; Reveal alone gives the value. The
-// value stands behind a pointer because fmt calls no methods on unexported fields: of those it prints an address.
+// Secret is a key's whole value. It prints, marshals and logs as "[secret]" everywhere; only Reveal returns the
+// value. The value is behind a pointer because fmt calls no methods on unexported fields: of those it prints an
+// address.
 type Secret struct{ value *string }
 
 // NewSecret wraps a value.

@@ -24,7 +24,7 @@ import (
 
 const client = "keyward"
 
-// forger is a provider that makes whatever token it is told to, as no honest one would.
+// forger is a provider that signs any token a test asks for.
 type forger struct {
 	*testing.T
 	*httptest.Server
@@ -137,7 +137,7 @@ func merged(all ...object) object {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// sign makes a token with the provider's key, or with what else the header says.
+// sign makes a token with the provider's key, or with the key that the header names.
 func (f *forger) sign(header, claims object) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,8 +14,8 @@ const (
 	keysEvery = 10 * time.Second
 )
 
-// guard stands between us and the provider: an answer without end is cut off, and its keys are asked for once in a while only,
-// however many tokens with unknown keys somebody invents.
+// guard limits the traffic with the provider: it cuts off an endless answer, and asks for keys only now and then,
+// however many tokens with unknown keys arrive.
 type guard struct {
 	base http.RoundTripper
 	now  func() time.Time

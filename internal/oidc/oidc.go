@@ -1,5 +1,6 @@
-// Package oidc owns the trust in one OpenID provider: finding it, the authorization code flow with PKCE, and whether a token is one
-// that it made for us, now, for one of our users. It does not own who is a member (control), nor cookies and pages (signin).
+// Package oidc owns the trust in one OpenID provider: discovery, the authorization code flow with PKCE, and the check
+// that a token was made by the provider, for us, now, for one of our users. It does not own membership (control), nor
+// cookies and pages (signin).
 package oidc
 
 import (
@@ -54,7 +55,7 @@ type Provider struct {
 	cause    error
 }
 
-// found is what discovery told (OpenID Connect Discovery 1.0).
+// found holds the result of discovery (OpenID Connect Discovery 1.0).
 type found struct {
 	at       time.Time
 	endpoint oauth2.Endpoint
@@ -62,7 +63,7 @@ type found struct {
 	tellsISS bool                  // answers carry the issuer (RFC 9207)
 }
 
-// New makes a provider, and asks nobody yet.
+// New makes a provider. It sends no request.
 func New(c Config) *Provider {
 	if c.Transport == nil {
 		c.Transport = http.DefaultTransport
@@ -71,9 +72,10 @@ func New(c Config) *Provider {
 	return &Provider{Config: c, guard: g, client: &http.Client{Transport: g, Timeout: codeTimeout}}
 }
 
-// find gives the provider as it is known, and has it looked for anew where that was long ago. Callers wait together for the one look
-// that is under way: as long as it takes where nothing is known yet, and patience where what is known is old, so that a provider that
-// answers has a withdrawn key forgotten in time, and one that hangs stops nobody. After a look in vain there is none for a while.
+// find returns the known provider, and refreshes it if it is old. Callers share the one request under way: they wait
+// for it if nothing is known yet, and for at most `patience` if the known provider is old. So a provider that answers
+// has a withdrawn key forgotten in time, and one that hangs blocks no caller. After a failed request there is none
+// for a while.
 func (p *Provider) find(ctx context.Context) (*found, error) {
 	p.mu.Lock()
 	now := p.Now()
@@ -110,7 +112,7 @@ func (p *Provider) find(ctx context.Context) (*found, error) {
 	return p.found, nil
 }
 
-// look asks the provider and notes what it says; the lock is not held meanwhile.
+// look asks the provider and stores the answer; the lock is not held meanwhile.
 func (p *Provider) look(ctx context.Context, now time.Time) {
 	f, err := p.discover(ctx, now)
 	p.mu.Lock()
@@ -150,21 +152,21 @@ func (p *Provider) discover(ctx context.Context, now time.Time) (*found, error) 
 	return &found{at: now, endpoint: provider.Endpoint(), verifier: verifier, tellsISS: more.TellsISS}, nil
 }
 
-// Flow is one attempt to sign in, for its browser to keep and nobody else to know.
+// Flow is one attempt to sign in. Its browser keeps it, and it is secret to others.
 type Flow struct {
 	State    string `json:"s"`
 	Nonce    string `json:"n"`
 	Verifier string `json:"v"`
 }
 
-// Begin gives the address at which the provider asks its user, and what Finish wants to know again. redirect is where it sends the
-// browser back to.
+// Begin returns the address at which the provider asks its user, and the values that Finish needs. redirect is the
+// address to which the provider sends the browser back.
 func (p *Provider) Begin(ctx context.Context, redirect string) (address string, f Flow, err error) {
 	at, err := p.find(ctx)
 	if err != nil {
 		return "", f, err
 	}
-	// A verifier of PKCE is 256 random bits in 43 letters: what a state and a nonce want to be, too.
+	// A verifier of PKCE is 256 random bits in 43 letters, which suits a state and a nonce, too.
 	f = Flow{State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier()}
 	address = p.oauth(at, redirect).AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier))
 	return address, f, nil
@@ -175,7 +177,7 @@ func (p *Provider) oauth(at *found, redirect string) *oauth2.Config {
 		Scopes: []string{oidc.ScopeOpenID, "profile", "email"}}
 }
 
-// Answer is what the provider sends the browser back with.
+// Answer holds the parameters with which the provider sends the browser back.
 type Answer struct {
 	Code   string
 	State  string
@@ -215,7 +217,7 @@ func (p *Provider) Finish(ctx context.Context, redirect string, f Flow, a Answer
 	return p.person(claims)
 }
 
-// exchangeError tells a code that was refused from a provider that did not answer. What the provider writes is not repeated.
+// exchangeError tells a refused code from a provider that did not answer. The provider's text is not repeated.
 func exchangeError(err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < http.StatusInternalServerError {

@@ -19,7 +19,7 @@ func TestAnHonestAnswerGivesThePerson(t *testing.T) {
 	}
 }
 
-// T70: no forged answer signs anybody in.
+// T70: a forged answer signs no user in.
 func TestT70AForgedAnswerIsRefused(t *testing.T) {
 	t.Parallel()
 	f := forge(t)
@@ -52,7 +52,7 @@ func TestT70AForgedAnswerIsRefused(t *testing.T) {
 	}
 }
 
-// T70: with a provider that tells who it is, an answer that does not is one of another (RFC 9207).
+// T70: if the provider sends its issuer, an answer without one is from another provider (RFC 9207).
 func TestT70MixUp(t *testing.T) {
 	t.Parallel()
 	f := forge(t)
@@ -65,7 +65,7 @@ func TestT70MixUp(t *testing.T) {
 	}
 }
 
-// T70: what is presented as a credential has to be the provider's, for us, and of now.
+// T70: a token presented as a credential has to be the provider's, for us, and current.
 func TestT70AForgedTokenIsNoCredential(t *testing.T) {
 	t.Parallel()
 	f := forge(t)
@@ -205,7 +205,7 @@ func TestADocumentOfAnotherIssuerIsNotBelievedT70(t *testing.T) {
 	}
 }
 
-// T70: an address that nobody has verified is nobody's; and a claim has to fit.
+// T70: an unverified address identifies no user, and a claim has to fit.
 func TestT70WhatAClaimHasToBeForAUser(t *testing.T) {
 	t.Parallel()
 	f := forge(t)

@@ -19,23 +19,23 @@ import (
 // algorithms are those with a public key. "none" and those with a shared secret are not among them.
 var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
 
-// maxToken bounds what is looked at at all.
+// maxToken bounds the size of a token that is parsed at all.
 const maxToken = 8 << 10
 
-// Person is somebody whom the provider vouches for.
+// Person is a user whom the provider vouches for.
 type Person struct {
 	User    string    // fits a user's id
 	TokenID string    // the provider's name for the token, "" for none
 	Until   time.Time // when the token ends
 }
 
-// Refusal is a sentence for the person who wanted to sign in.
+// Refusal is a sentence for the person after a failed sign-in.
 type Refusal string
 
 // Error is the sentence.
 func (r Refusal) Error() string { return string(r) }
 
-// claims are what is read of a token, registered names first (RFC 7519, OpenID Connect Core 1.0).
+// claims are the members read from a token, registered names first (RFC 7519, OpenID Connect Core 1.0).
 type claims struct {
 	Issuer     string          `json:"iss"`
 	Expires    float64         `json:"exp"`
@@ -54,8 +54,9 @@ func LooksLikeToken(s string) bool {
 	return len(s) <= maxToken && keyfmt.LooksLikeJWT(s)
 }
 
-// Verify gives the person for whom the provider made a token that is presented as a credential: an ID token for us, or an access
-// token (RFC 9068) whose audience we are. ErrDown is the provider's failure; every other error says that the token is not good.
+// Verify returns the person for whom the provider made the presented token: an ID token for us, or an access token
+// (RFC 9068) whose audience we are. ErrDown is the provider's failure; every other error says that the token is not
+// good.
 func (p *Provider) Verify(ctx context.Context, raw string) (Person, error) {
 	if err := p.plausible(raw); err != nil {
 		return Person{}, err
@@ -80,8 +81,8 @@ func (p *Provider) audiences() []string {
 	return []string{p.ClientID, p.Audience}
 }
 
-// plausible refuses, without asking anybody, what does not even say that it is good: another issuer's, an old one, one of another
-// kind. So nobody can have us ask the provider by inventing tokens of other people's.
+// plausible refuses, without a request, a token that does not even claim to be good: another issuer's, an expired
+// one, one of another kind. So invented tokens cannot make us send requests to the provider.
 func (p *Provider) plausible(raw string) error {
 	parts := strings.Split(raw, ".")
 	if len(raw) > maxToken || len(parts) != 3 {

@@ -1,5 +1,5 @@
-// Package perm owns permissions: their names, the catalogue that says which exist and in what order, sets of them, and demands.
-// It does not own who holds what.
+// Package perm owns permissions: their names, the catalogue with their order, sets of them, and demands. It does not
+// own their holders.
 package perm
 
 import (
@@ -162,7 +162,7 @@ func (c *Catalogue) Names(s Set) []string {
 	return out
 }
 
-// Holds tells whether the set has the named permission; a name outside the catalogue is held by nobody.
+// Holds reports whether the set has the named permission. A name outside the catalogue is in no set.
 func (c *Catalogue) Holds(s Set, name string) bool {
 	i, ok := c.index[name]
 	return ok && s.has(i)

@@ -15,7 +15,7 @@ func (c *Catalogue) Gatherer() *Gatherer {
 	return &Gatherer{c: c, bits: make([]byte, (len(c.entries)+7)/8)}
 }
 
-// Reset forgets what was added.
+// Reset forgets the added permissions.
 func (g *Gatherer) Reset() {
 	if g.any {
 		clear(g.bits)
@@ -33,7 +33,7 @@ func (g *Gatherer) Add(name []byte) bool {
 	return known
 }
 
-// Set is what was added.
+// Set returns the added permissions.
 func (g *Gatherer) Set() Set {
 	if !g.any {
 		return Set{}
@@ -45,7 +45,7 @@ func (g *Gatherer) Set() Set {
 	return g.c.intern(g.bits[:n])
 }
 
-// maxInterned bounds what is kept of sets that were asked for.
+// maxInterned bounds the number of remembered sets.
 const maxInterned = 1024
 
 // intern gives the set of these bits, the same string for the same bits while there is room to remember them.

@@ -80,7 +80,7 @@ func (s Set) Or(o Set) Set {
 	return fromBytes(b)
 }
 
-// Without is what s has and o has not.
+// Without returns the permissions of s that o does not have.
 func (s Set) Without(o Set) Set {
 	b := []byte(s.bits)
 	for i := range min(len(b), len(o.bits)) {
@@ -89,7 +89,7 @@ func (s Set) Without(o Set) Set {
 	return fromBytes(b)
 }
 
-// Demand is what a verification asks of a key: all of one set, and at least one of another unless that is empty.
+// Demand is the requirement of a verification: all of one set, and at least one of another unless that is empty.
 type Demand struct {
 	All Set
 	Any Set
@@ -100,7 +100,8 @@ func (d Demand) Met(held Set) bool {
 	return d.All.Within(held) && (d.Any.IsEmpty() || d.Any.Meets(held))
 }
 
-// Missing is what the held set lacks: the rest of All, and the whole of Any where none of it is held.
+// Missing returns the permissions that the held set lacks: the rest of All, and the whole of Any if none of it is
+// held.
 func (d Demand) Missing(held Set) Set {
 	m := d.All.Without(held)
 	if !d.Any.IsEmpty() && !d.Any.Meets(held) {

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 )
 
-// Build builds the command as it is released, but for its version, into a directory of its own, and returns its path and what removes
-// the directory. It is for TestMain: the test binary must run inside the module. more are arguments of go build.
+// Build builds the command as it is released, except for its version, into a directory of its own, and returns its
+// path and a function that removes the directory. It is for TestMain: the test binary must run inside the module.
+// more are arguments of go build.
 func Build(more ...string) (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "keyward-test-")
 	if err != nil {

@@ -41,7 +41,7 @@ func NewLink(t testing.TB, to string) *Link {
 // Cut lets nothing through any more: connections stay open and silent, as behind a firewall that drops.
 func (l *Link) Cut() { l.set(func() { l.cut = true }) }
 
-// Mend undoes Cut. What was sent meanwhile is lost with its connection.
+// Mend undoes Cut. Bytes sent meanwhile are lost with their connection.
 func (l *Link) Mend() {
 	l.set(func() { l.cut = false })
 	l.Break()

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Output is what a program or a server writes, to be read while it is still writing.
+// Output collects the output of a program or a server, readable while it is still being written.
 type Output struct {
 	mu sync.Mutex
 	b  bytes.Buffer

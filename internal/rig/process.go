@@ -53,7 +53,7 @@ func (p *Process) Kill() {
 // Done is closed once it has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Log is what it has printed.
+// Log returns the printed output.
 func (p *Process) Log() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {
@@ -62,7 +62,7 @@ func (p *Process) Log() string {
 	return string(b)
 }
 
-// FreePort finds a port of the loopback address that nobody listens on.
+// FreePort finds a free port of the loopback address.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,7 +73,7 @@ func FreePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// patience is how long a server may take to do what a test waits for, on a machine that does much else.
+// patience bounds the wait for a server on a busy machine.
 const patience = 60 * time.Second
 
 // WaitFor asks again and again until there is no error.

@@ -1,5 +1,5 @@
-// Package rig owns the real servers that tests run against: it starts them on free ports with data of their own, and stops them. It
-// does not own what is tested. A program that is missing fails the test.
+// Package rig owns the real servers that tests run against: it starts them on free ports with data of their own, and
+// stops them. It does not own the tests. A missing program fails the test.
 package rig
 
 import (
@@ -43,7 +43,7 @@ func StartFastRedis(t testing.TB, speed int, args ...string) *Redis {
 	return r
 }
 
-// StartRedisBy starts a server that goes by a clock in somebody's hand.
+// StartRedisBy starts a server that goes by a clock that the test sets.
 func StartRedisBy(t testing.TB, clock *HandClock, args ...string) *Redis {
 	t.Helper()
 	r := newRedis(t, FreePort(t), args)
@@ -70,7 +70,7 @@ func (r *Redis) Start() {
 // Process gives access to signals: to stop, freeze and go on.
 func (r *Redis) Process() *Process { return r.process }
 
-// CLI runs one command with redis-cli and answers what it prints.
+// CLI runs one command with redis-cli and returns its output.
 func (r *Redis) CLI(args ...string) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -83,7 +83,7 @@ func Parse(name string, data []byte, catalogue *perm.Catalogue) (*Table, error) 
 	return t, nil
 }
 
-// reader carries what a file is read with.
+// reader carries the parameters of reading a file.
 type reader struct {
 	strictyaml.File
 	catalogue *perm.Catalogue
@@ -200,7 +200,7 @@ func (p reader) path(item, n *yaml.Node) (string, error) {
 	return n.Value, nil
 }
 
-// checkPattern says what is wrong with a pattern, "" for nothing.
+// checkPattern returns the error of a pattern, "" for none.
 func checkPattern(path string) string {
 	if len(path) > maxPath {
 		return fmt.Sprintf("is longer than %d bytes", maxPath)
@@ -277,7 +277,7 @@ func (p reader) demand(r *Route, n *yaml.Node) (err error) {
 	return err
 }
 
-// reach reads environment and workspaceId, each one name or a list; what is left out is as it was before.
+// reach reads environment and workspaceId, each one name or a list; a missing one keeps its former value.
 func (p reader) reach(m map[string]*yaml.Node, before account.Reach) (account.Reach, error) {
 	r := before
 	if n := m["environment"]; n != nil {

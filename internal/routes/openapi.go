@@ -12,9 +12,10 @@ import (
 	"github.com/keyward/keyward/internal/strictyaml"
 )
 
-// FromOpenAPI writes the file of a first table from the security requirements of an OpenAPI 3 document; name stands for it in errors. What
-// the document leaves open, and what a rule cannot say, becomes a comment, so that it is denied. The text is a good table, unless
-// everything in it is a comment. Every rule allows pages of the given origins, if there are any; the API answers their preflight requests.
+// FromOpenAPI writes the file of a first table from the security requirements of an OpenAPI 3 document; name stands
+// for it in errors. Operations that the document leaves open, and requirements that a rule cannot express, become
+// comments, so that they are denied. The text is a good table, unless all of it is comments. Every rule allows pages
+// of the given origins, if there are any; the API answers their preflight requests.
 func FromOpenAPI(name string, data []byte, catalogue *perm.Catalogue, origins ...string) (string, error) {
 	const most = 16 << 20
 	for _, origin := range origins {

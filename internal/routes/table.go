@@ -1,6 +1,6 @@
-// Package routes owns the route table of an API that stands behind a gateway: which method and path demand which permissions, which
-// are public, what each costs. It reads the table's file, matches, and writes a first table from an OpenAPI document. It does not
-// own whether a request is let through (gateway) nor what a canonical path is (canonpath).
+// Package routes owns the route table of an API behind a gateway: the permissions and the cost of each method and
+// path, and the public ones. It reads the table's file, matches, and writes a first table from an OpenAPI document.
+// It does not own the decision about a request (gateway) nor canonical paths (canonpath).
 package routes
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// Route is one rule: what requests of its methods and path demand.
+// Route is one rule: the demand on requests of its methods and path.
 type Route struct {
 	Methods []string // AnyMethod alone for all of them
 	Path    string   // as it is written: /v1/calls/{id}, or /v1/** for everything below
@@ -29,7 +29,8 @@ type Route struct {
 // AnyMethod stands for every method.
 const AnyMethod = "*"
 
-// Table finds the rule of a request. What no rule matches is denied. It never changes, and is safe for concurrent use.
+// Table finds the rule of a request. A request without a rule is denied. It never changes, and is safe for concurrent
+// use.
 type Table struct {
 	name   string
 	routes []*Route
@@ -68,9 +69,9 @@ func (t *Table) Routes() []*Route { return t.routes }
 // Name is the table's file.
 func (t *Table) Name() string { return t.name }
 
-// Match finds the rule for a method and an escaped path, which must be canonical (canonpath.Open); nil where there is none. The more
-// specific rule wins, whatever their order: from the left, a written segment comes before {any}, {any} before **, and a written
-// method before any method. It allocates only where the path holds escapes.
+// Match finds the rule for a method and an escaped path, which must be canonical (canonpath.Open); nil if there is
+// none. The more specific rule wins, in any order: from the left, a written segment comes before {any}, {any} before
+// **, and a written method before any method. It allocates only if the path holds escapes.
 func (t *Table) Match(method, path string) *Route {
 	return t.root.match(method, strings.TrimPrefix(path, "/"))
 }
@@ -159,7 +160,7 @@ func (t *Table) add(r *Route) (before *Route, method string) {
 // Signature is a rule's methods and path as one line.
 func (r *Route) Signature() string { return strings.Join(r.Methods, ",") + " " + r.Path }
 
-// Says tells for people what a rule demands.
+// Says describes a rule's demand for people.
 func (r *Route) Says() string {
 	if r.Public {
 		return "public: no key is asked for"

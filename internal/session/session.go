@@ -1,5 +1,5 @@
-// Package session owns people who are signed in: the session, the one-time link that starts one, their tokens and when they end. It
-// does not own where they are kept (store), what a person may do (account, control), nor cookies and pages (signin).
+// Package session owns signed-in people: the session, the one-time link that starts one, their tokens and their ends.
+// It does not own storage (store), the permissions of a person (account, control), nor cookies and pages (signin).
 package session
 
 import (
@@ -17,7 +17,7 @@ import (
 
 // How long things hold.
 const (
-	// IdleLife ends a session that nobody uses.
+	// IdleLife ends an unused session.
 	IdleLife = 8 * time.Hour
 	// Life ends a session that is used without a break; a switch of the workspace does not prolong it.
 	Life = 7 * 24 * time.Hour
@@ -27,7 +27,7 @@ const (
 	SeenEvery = 5 * time.Minute
 )
 
-// Method is how somebody signed in.
+// Method is the way of signing in.
 type Method string
 
 // The methods.
@@ -36,8 +36,9 @@ const (
 	ByOIDC Method = "oidc"
 )
 
-// Session is one browser, or one program, in which somebody is signed in. Times are UTC in whole milliseconds. It acts as a member
-// (User in Workspace) or, where ServiceKey is set, as that service key; Workspace is then the one that is looked at, "" for none.
+// Session is one browser, or one program, in which a person is signed in. Times are UTC in whole milliseconds. It
+// acts as a member (User in Workspace) or, if ServiceKey is set, as that service key; Workspace is then the one on
+// display, "" for none.
 type Session struct {
 	ID         id.Session
 	ServiceKey id.ServiceKey
@@ -67,7 +68,8 @@ func (s *Session) Stale(now time.Time) bool {
 	return !now.Before(s.SeenAt.Add(SeenEvery)) || s.SeenAt.Sub(now) > SeenEvery
 }
 
-// Link is a one-time link: whoever follows it is signed in as the member, or as the service key. It works once and until ExpiresAt.
+// Link is a one-time link: following it signs in as the member, or as the service key. It works once and until
+// ExpiresAt.
 type Link struct {
 	Digest     keyfmt.Digest
 	ServiceKey id.ServiceKey

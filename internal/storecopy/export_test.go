@@ -1,4 +1,4 @@
 package storecopy
 
-// Unique is what move knows of unique columns.
+// Unique exposes the list of unique columns.
 var Unique = unique

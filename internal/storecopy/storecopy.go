@@ -1,11 +1,11 @@
-// Package storecopy owns the move of an installation from one database to another while a server works on the first: the order of its
-// steps, and how the rows of both are made equal and compared. It does not own what rows mean (store), nor how a database is closed to
-// writers or opened to servers (its drivers).
+// Package storecopy owns the move of an installation from one database to another while a server works on the first:
+// the order of its steps, and the way in which the rows of both are made equal and compared. It does not own the
+// meaning of rows (store), nor closing a database to writers or opening it to servers (its drivers).
 //
-// The move knows one operation: go through both databases in the order of their keys and make the second what the first is. The first
-// time it copies everything, while the server goes on writing. Then the first database is frozen, and what was written meanwhile is all
-// that is left to do: the second time every row is compared, and what had to be written is read again. A move that was broken off is
-// resumed by doing the same again.
+// The move knows one operation: go through both databases in the order of their keys and make the second equal to the
+// first. The first time it copies everything, while the server goes on writing. Then the first database is frozen,
+// and only the rows written meanwhile are left: the second time every row is compared, and every written row is read
+// again. A move that was broken off is resumed by doing the same again.
 package storecopy
 
 import (
@@ -41,7 +41,7 @@ type Target interface {
 	Holds(ctx context.Context, secret []byte) (bool, error)
 }
 
-// Options are what a move needs beside its two databases. To and Now must be given.
+// Options are the parameters of a move beside its two databases. To and Now must be given.
 type Options struct {
 	To       string           // the target as people may read it
 	Now      func() time.Time // the wall clock
@@ -59,7 +59,7 @@ type Progress struct {
 	Difference int64 // rows that were written so far
 }
 
-// Report is what the last walk has seen.
+// Report is the result of the last walk.
 type Report struct {
 	Tables  []Count
 	Resumed bool          // the move had been completed before; nothing was compared now
@@ -73,7 +73,7 @@ type Count struct {
 	Digest [sha256.Size]byte
 }
 
-// ErrUnclear says that nobody knows whether the target has been opened: the source stays frozen.
+// ErrUnclear says that it is unknown whether the target has been opened: the source stays frozen.
 var ErrUnclear = errors.New("it is not known whether the move is complete: run it again")
 
 // Run moves everything. An error leaves the source working, also one that an earlier Run died over and left frozen, wherever the target has
@@ -139,7 +139,7 @@ type mover struct {
 	opened bool // the target is
 }
 
-// finish freezes the source, writes what is left, compares, and opens the target.
+// finish freezes the source, writes the rest, compares, and opens the target.
 func (m *mover) finish(ctx context.Context) (r Report, err error) {
 	if err := m.from.Freeze(ctx, m.opt.To); err != nil {
 		return r, fmt.Errorf("freeze the source: %w", err)
@@ -176,7 +176,7 @@ func (m *mover) open(ctx context.Context) error {
 	return m.from.Leave(ctx)
 }
 
-// secret reads who the source is.
+// secret reads the identity of the source.
 func secret(ctx context.Context, from Source) (s []byte, err error) {
 	err = from.Read(ctx, func(q store.SQL) error {
 		rows, err := q.Query(ctx, `SELECT secret FROM installation`)

@@ -73,7 +73,8 @@ func (h *house) exec(query string, args ...any) {
 
 func blob(s string) string { return fmt.Sprintf("x'%x'", sha256.Sum256([]byte(s))) }
 
-// furniture fills every table, with what is easily lost: NULL, empty texts and bytes, letters beyond ASCII, and more rows than a batch.
+// furniture fills every table with values that are easily lost: NULL, empty texts and bytes, letters beyond ASCII,
+// and more rows than a batch.
 func furniture() []string {
 	many := func(n int, format string) string {
 		rows := make([]string, n)
@@ -153,7 +154,7 @@ func (h *house) dump(d store.Driver, layout []store.Table) map[string][]string {
 	return out
 }
 
-// same compares both databases and answers what is in them.
+// same compares both databases and returns their content.
 func (h *house) same() map[string][]string {
 	h.Helper()
 	layout, err := h.source.Layout(context.Background())
@@ -238,8 +239,8 @@ func TestEveryFieldOfEveryRecordIsMoved(t *testing.T) {
 	check(t, moved)
 }
 
-// What another process does to the file while it is copied, at the worst places: names and digests that go from one row to another, and
-// rows that are referred to.
+// Changes by another process to the file while it is copied, at the worst places: names and digests that go from one
+// row to another, and rows that are referred to.
 func TestWhatIsWrittenMeanwhileIsMovedToo(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -362,7 +363,8 @@ func TestAKilledMoveIsAbortedOrDoneAgain(t *testing.T) {
 	h.same()
 }
 
-// A move that was begun over what a killed one has left, and fails in its turn, opens the file; one that cannot ask the target does not.
+// A move that begins after a killed one, and fails in its turn, opens the file; one that cannot ask the target does
+// not.
 func TestAFailureAfterAKilledMoveOpensTheFile(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -382,7 +384,7 @@ func TestAFailureAfterAKilledMoveOpensTheFile(t *testing.T) {
 	h.must(h.target.Servable(t.Context()))
 }
 
-// A file that is put back from a backup after its move is not taken for what the target holds.
+// A file that is restored from a backup after its move is not taken for the target's content.
 func TestAFileThatWasPutBackIsNotMovedAgain(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -491,7 +493,7 @@ func TestATargetThatIsNotEmptyIsRefused(t *testing.T) {
 	})
 }
 
-// stubborn is a target of which somebody changes a row behind the mover's back.
+// stubborn is a target in which a row changes behind the mover's back.
 type stubborn struct{ *postgres.Driver }
 
 func (s *stubborn) Read(ctx context.Context, fn func(store.SQL) error) error {

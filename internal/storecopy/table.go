@@ -138,7 +138,7 @@ func (t table) write(ctx context.Context, q store.SQL, rows []row) error {
 	return nil
 }
 
-// release has rows give up what is unique about them.
+// release clears the unique columns of rows.
 func (t table) release(ctx context.Context, q store.SQL, rows []row) error {
 	if t.unique < 0 {
 		return nil

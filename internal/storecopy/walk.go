@@ -17,8 +17,8 @@ import (
 // batch is how many rows are compared, and written, at once.
 const batch = 1000
 
-// walk makes the target what the source is at one moment. Over a frozen source it reads again what it has written: at its end each row is
-// known to be the same.
+// walk makes the target equal to the source at one moment. Over a frozen source it reads its own writes again: at its
+// end each row is known to be the same.
 func (m *mover) walk(ctx context.Context) (counts []Count, err error) {
 	m.walks++
 	err = m.from.Read(ctx, func(q store.SQL) error {
@@ -53,7 +53,7 @@ func (m *mover) walk(ctx context.Context) (counts []Count, err error) {
 	return counts, err
 }
 
-// counted holds the target against what was counted in the source, at the end of a walk over a frozen one.
+// counted compares the target with the counts of the source, at the end of a walk over a frozen one.
 func (m *mover) counted(ctx context.Context, counts []Count) error {
 	if !m.frozen {
 		return nil
@@ -84,7 +84,7 @@ func count(ctx context.Context, q store.SQL, t table) (n int64, err error) {
 	return n, err
 }
 
-// clear removes what the source has no more.
+// clear removes rows that the source no longer has.
 func (m *mover) clear(ctx context.Context, t table, keys []row) error {
 	for part := range slices.Chunk(keys, batch) {
 		err := m.to.Write(ctx, func(q store.SQL) error { return t.remove(ctx, q, part) })
@@ -128,7 +128,7 @@ func (w *walker) run(ctx context.Context) error {
 	}
 }
 
-// errOthers says that the target is not what was written to it.
+// errOthers says that the target differs from the rows written to it.
 var errOthers = errors.New("it does not keep what is written to it: somebody else writes there")
 
 // bring makes a stretch of the target equal to the source's.
@@ -185,7 +185,7 @@ func (w *walker) tell(page int, d difference) {
 	}
 }
 
-// difference is what makes two stretches of the same keys unequal.
+// difference describes two unequal stretches of the same keys.
 type difference struct {
 	missing, changed, gone []row  // as the source has them; gone as the target has
 	same                   []byte // the digests of the other rows, as the target has them

@@ -24,8 +24,8 @@ type plain struct {
 	Any   any     `json:"any"`
 }
 
-// FuzzStrictJSON holds that what the gate accepts, the standard decoder reads in the same way, a case-sensitive reader finds under
-// the same names, and comes back the same after it is written and read again.
+// FuzzStrictJSON holds that an accepted text is read in the same way by the standard decoder, has the same names for
+// a case-sensitive reader, and is the same after it is written and read again.
 func FuzzStrictJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"name":"a","count":1}`, `{"Name":"a"}`, `{"name":"a","name":"b"}`, `{"inner":{"on":true,"names":["x"]},"list":[{}]}`,

@@ -13,7 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// inspect walks the whole text, also what will be kept as it is, and refuses what the grammar allows and we do not.
+// inspect walks the whole text, including parts that are stored as they are, and refuses parts that the grammar
+// allows and Keyward does not.
 func inspect(data []byte, screens []Screen) error {
 	d := jsontext.NewDecoder(bytes.NewBuffer(data))
 	for {
@@ -57,7 +58,7 @@ func inspectToken(d *jsontext.Decoder, token jsontext.Token, screens []Screen) e
 	return nil
 }
 
-// exact tells whether a number's text stays within what a double holds exactly. Every double beyond 2^53 is an integer.
+// exact reports whether a double holds a number's text exactly. Every double beyond 2^53 is an integer.
 func exact(text string) bool {
 	if strings.ContainsAny(text, ".eE") {
 		f, err := strconv.ParseFloat(text, 64)
@@ -81,7 +82,7 @@ func syntactic(d *jsontext.Decoder, err error) error {
 	return fault.Invalid(Body, "is not valid JSON").Because(err)
 }
 
-// wording says in our words what is wrong with the text, since the decoder's own echo parts of it.
+// wording describes a syntax error in our words, because the decoder's own message repeats parts of the text.
 func wording(s *jsontext.SyntacticError) string {
 	at := " at byte " + strconv.FormatInt(s.ByteOffset, 10)
 	if errors.Is(s.Err, io.ErrUnexpectedEOF) {

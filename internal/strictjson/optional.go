@@ -67,7 +67,7 @@ func Plain(raw []byte) ([]byte, error) {
 	return v, err
 }
 
-// Given notes that a member was there, whatever its value.
+// Given records that a member was present, with any value.
 type Given bool
 
 // UnmarshalJSONFrom passes over the value.
@@ -76,5 +76,5 @@ func (g *Given) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return d.SkipValue()
 }
 
-// Mismatch is what an own UnmarshalJSONFrom answers for a value of the wrong JSON type: message says what it must be.
+// Mismatch is the error of an own UnmarshalJSONFrom for a value of the wrong JSON type: message names the right one.
 func Mismatch(message string) error { return mismatch(message) }

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxName bounds what an answer repeats of a member's name.
+// maxName bounds the part of a member's name that an answer repeats.
 const maxName = 64
 
 // here is the path of the token that the decoder has just read.

@@ -1,9 +1,10 @@
-// Package strictjson owns how a request's JSON is read: to the letter. What a lenient decoder would guess at (a member in the
-// wrong case or given twice, 1.0 for an integer, null for a list) is refused, and the field is named. It does not own what the
-// fields mean.
+// Package strictjson owns the reading of a request's JSON: to the letter. Input that a lenient decoder would guess at
+// (a member in the wrong case or given twice, 1.0 for an integer, null for a list) is refused, and the field is
+// named. It does not own the meaning of fields.
 //
-// A document that it accepts means the same to every reader: it is valid UTF-8 without NUL, no member stands twice, it nests at
-// most MaxDepth deep, and every number fits a double exactly where it is an integer (RFC 8259, section 6; RFC 7493).
+// A document that it accepts means the same to every reader: it is valid UTF-8 without NUL, no member stands twice,
+// it nests at most MaxDepth deep, and every number fits a double exactly if it is an integer (RFC 8259, section 6;
+// RFC 7493).
 package strictjson
 
 import (

@@ -1,6 +1,6 @@
-// Package strictyaml owns how files that people write are read: one YAML document, walked node by node, so that what is wrong is said
-// with its line and column. Anchors, aliases, merges, unknown and repeated members are refused: what stands there is what is meant. It
-// does not own what any file means.
+// Package strictyaml owns the reading of files that people write: one YAML document, walked node by node, so that
+// errors name line and column. Anchors, aliases, merges, unknown and repeated members are refused: the text means
+// exactly itself. It does not own the meaning of any file.
 package strictyaml
 
 import (
@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// line finds the place in what the YAML parser says: it knows the line alone.
+// line finds the place in an error of the YAML parser, which knows only the line.
 var line = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // Document reads exactly one YAML document and answers its root.
@@ -50,7 +50,7 @@ func syntax(name string, err error) error {
 	return fmt.Errorf("%s:%s:1: %s", name, at, why)
 }
 
-// Kind says in a reader's words what a node is.
+// Kind names the kind of a node for people.
 func Kind(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -76,7 +76,7 @@ func Kind(n *yaml.Node) string {
 // File stands for the file in errors: its name.
 type File string
 
-// At puts a node's place before what is wrong with it.
+// At puts a node's place before an error.
 func (f File) At(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s", string(f), max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...))
 }
@@ -103,7 +103,7 @@ func (f File) Members(m *yaml.Node, known ...string) (map[string]*yaml.Node, err
 	return found, nil
 }
 
-// Plain refuses what makes a node mean something that does not stand there.
+// Plain refuses features that give a node a meaning other than its text.
 func (f File) Plain(n *yaml.Node) error {
 	switch {
 	case n.Kind == yaml.AliasNode:

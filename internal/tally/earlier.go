@@ -8,8 +8,9 @@ import (
 	"github.com/keyward/keyward/internal/usage"
 )
 
-// earlier notes when earlier values of keys were last good. There are few of them: those whose overlap has not ended and that somebody
-// still has. A note stays for one Flush longer than it takes to write it, so that who reads the store first and memory then misses none.
+// earlier records the last use of earlier values of keys. There are few of them: those whose overlap has not ended
+// and that are still in use. An entry stays for one Flush longer than it takes to write it, so that a reader of first
+// the store and then memory misses none.
 type earlier struct {
 	mu    sync.Mutex
 	notes map[value]note
@@ -24,7 +25,8 @@ type value struct {
 	until int64
 }
 
-// mostEarlier bounds what waits; what finds no room is not noted, and found again with the next use after a Flush.
+// mostEarlier bounds the waiting entries. An entry without room is dropped, and recorded again with the next use
+// after a Flush.
 const mostEarlier = 100_000
 
 func (e *earlier) note(v value, at int64) {
@@ -45,7 +47,7 @@ func (e *earlier) used(v value) int64 {
 	return e.notes[v].at
 }
 
-// turn drops what was written before and not used since, and gives what is to be written.
+// turn drops entries that were written and not used since, and returns the entries to write.
 func (e *earlier) turn() map[value]int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -60,7 +62,7 @@ func (e *earlier) turn() map[value]int64 {
 	return out
 }
 
-// wrote notes what the store knows now.
+// wrote records the times that the store has now.
 func (e *earlier) wrote(notes map[value]int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

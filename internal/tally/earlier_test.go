@@ -13,8 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// Whether somebody still uses the value from before a rotation is known at once, and after it was written; uses of the new value, and
-// refusals, say nothing of it.
+// The use of a value from before a rotation is known at once, and after it was written; uses of the new value, and
+// refusals, do not count as such.
 func TestTheUseOfAnEarlierValueIsNoted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 100)

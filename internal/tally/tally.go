@@ -1,6 +1,6 @@
-// Package tally owns the way of a use from the decision to the database: it notes what verify decides in memory, writes that down in
-// batches, and answers what is not written yet. It does not own how uses are counted (usage), the rows (store), who may see them
-// (control), nor when something is written (server).
+// Package tally owns the way of a use from the decision to the database: it records the decisions of verify in
+// memory, writes them in batches, and answers for those not written yet. It does not own the counting (usage), the
+// rows (store), access to the figures (control), nor the time of writing (server).
 package tally
 
 import (
@@ -32,14 +32,14 @@ type Tally struct {
 	written, failed atomic.Int64
 }
 
-// row is whose counts of which time; the zero ID is everybody's.
+// row holds the counts of one key or workspace at one time; the zero ID stands for the installation.
 type row struct {
 	grain usage.Grain
 	start int64
 	of    usage.ID
 }
 
-// Config is what a Tally is made of.
+// Config holds the parts of a Tally.
 type Config struct {
 	DB    *store.DB
 	Keep  usage.Retention // what is not kept at all is not written
@@ -75,7 +75,7 @@ func (t *Tally) Record(at int64, v *verify.Verdict) {
 	}
 }
 
-// Flush writes down what was noted until now. What an error leaves is kept, and written by the next Flush.
+// Flush writes the uses recorded until now. After an error the rest is kept, and written by the next Flush.
 func (t *Tally) Flush(ctx context.Context) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
@@ -116,7 +116,7 @@ func (t *Tally) drain(ctx context.Context) error {
 	return nil
 }
 
-// move writes a batch and forgets it, so that a reader who is Settled sees only one of the two.
+// move writes a batch and forgets it, so that a reader inside Settled sees each use in only one of the two places.
 func (t *Tally) move(ctx context.Context, batch []usage.Entry) error {
 	t.settling.Lock()
 	defer t.settling.Unlock()
@@ -164,7 +164,7 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// add counts an entry for somebody, in each grain that is kept.
+// add counts an entry for a key, a workspace or the installation, in each stored grain.
 func (t *Tally) add(of usage.ID, e *usage.Entry) {
 	for g := range usage.Grains {
 		if t.keep[g] > 0 {
@@ -205,17 +205,17 @@ func (a row) compare(b row) int {
 	return slices.Compare(a.of[:], b.of[:])
 }
 
-// Settled runs read while nothing moves from memory to the store: what is read in both is each use once.
+// Settled runs read while no use moves from memory to the store: reading both then counts each use once.
 func (t *Tally) Settled(read func() error) error {
 	t.settling.RLock()
 	defer t.settling.RUnlock()
 	return read()
 }
 
-// Key adds what is not written yet of a key.
+// Key adds the unwritten uses of a key.
 func (t *Tally) Key(key usage.ID, s *usage.Series) { t.sheet.Key(key, s) }
 
-// Workspace adds what is not written yet of a workspace. It looks at everything that waits.
+// Workspace adds the unwritten uses of a workspace. It reads all waiting entries.
 func (t *Tally) Workspace(ws usage.ID, s *usage.Series) { t.sheet.Workspace(ws, s) }
 
 // All adds everything that is not written yet.

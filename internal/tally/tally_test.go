@@ -114,7 +114,7 @@ func (b *bench) use(key usage.ID, code verify.Code, at time.Time) {
 	b.Record(at.UnixMilli(), &v)
 }
 
-// count is what is known of somebody in the hour from noon on, in memory and in the store.
+// count returns the counts of an object in the hour from noon on, in memory and in the store.
 func (b *bench) count(of store.UsageOf) (n usage.Counts) {
 	b.t.Helper()
 	span, err := usage.NewSpan(usage.Hour, noon, noon.Add(time.Hour), noon)

@@ -2,7 +2,8 @@ package text
 
 import "strings"
 
-// Record is one line of CSV (RFC 4180): every cell is quoted, and what a spreadsheet would calculate has an apostrophe in front.
+// Record is one line of CSV (RFC 4180): every cell is quoted, and a cell that a spreadsheet would calculate starts
+// with an apostrophe.
 func Record(cells ...string) string {
 	var b strings.Builder
 	for i, c := range cells {

@@ -1,5 +1,5 @@
-// Package text owns what a line of text from outside may hold before it is kept or shown: names, descriptions, e-mail addresses.
-// It does not own which fields there are.
+// Package text owns the accepted content of a line of text from outside: names, descriptions, e-mail addresses. It
+// does not own the fields.
 package text
 
 import (
@@ -16,8 +16,9 @@ import (
 // maxMarks is how many combining marks may follow one another: more than any script needs.
 const maxMarks = 8
 
-// Line normalises s to NFC and says what is wrong with it as one line of at most max runes (and 4·max bytes): control and format
-// characters (line breaks, escapes, direction overrides, zero-width ones), private and unassigned ones, piles of marks.
+// Line normalises s to NFC and returns an error if it is not one line of at most max runes (and 4·max bytes): control
+// and format characters (line breaks, escapes, direction overrides, zero-width ones), private and unassigned ones,
+// and piles of marks are refused.
 func Line(s string, max int) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", fmt.Errorf("is not valid UTF-8")
@@ -57,7 +58,7 @@ func joins(r, before rune) bool {
 	return r == 0x200D && (unicode.Is(unicode.So, before) || unicode.Is(unicode.Sk, before) || before == 0xFE0F)
 }
 
-// printable refuses what is invisible or steers a terminal.
+// printable refuses characters that are invisible or steer a terminal.
 func printable(r rune) bool {
 	switch {
 	case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
@@ -66,7 +67,8 @@ func printable(r rune) bool {
 	return r != utf8.RuneError
 }
 
-// Email checks no more than that the text is a line with one @ inside and no blanks: who receives mail there is not ours to know.
+// Email checks only that the text is a line with one @ inside and no blanks: the receiver of mail there is not ours
+// to know.
 func Email(s string) (string, error) {
 	s, err := Name(s, 320)
 	if err != nil {

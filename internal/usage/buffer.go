@@ -12,20 +12,22 @@ import (
 // ID is a key or a workspace: the bytes of its UUID. The zero ID stands for no key, and for no workspace.
 type ID [16]byte
 
-// Buffer notes uses in memory: one cell of 64 bytes for each key and minute in which it was used. It is safe for concurrent use.
+// Buffer records uses in memory: one cell of 64 bytes for each key and minute in which it was used. It is safe for
+// concurrent use.
 //
-// There are two generations of cells. New uses go to the front; Turn makes the front the back, whose cells are then taken with Take,
-// written down, and settled. What is on either side can be read at any time. The tables are reused and hold no pointer: noting a use
-// of a key that was used in the same minute allocates nothing, and the garbage collector has nothing to follow, however many there are.
+// There are two generations of cells. New uses go to the front; Turn makes the front the back, whose cells are then
+// taken with Take, written, and settled. Both sides can be read at any time. The tables are reused and hold no
+// pointer: recording a use of a key that was used in the same minute allocates nothing, and the garbage collector
+// scans nothing, however many there are.
 //
-// A sheet never holds more cells on either side than its limit. What does not fit is lost, and counted.
+// A buffer never holds more cells on either side than its limit. Uses without room are lost, and counted.
 type Buffer struct {
 	shards [shards]shard
 	limit  int // cells of a shard's side
 	lost   atomic.Int64
 	places places
 
-	// Of the one who writes down: which cells of the back were taken and are not settled, and where to go on.
+	// For the writer: the cells of the back that were taken and are not settled, and the place to go on.
 	taken []position
 	next  position
 }
@@ -82,9 +84,9 @@ func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
 	sh.mu.Unlock()
 }
 
-// AddUnknown counts an attempt with what is no key.
+// AddUnknown counts an attempt with a text that is not a key.
 func (s *Buffer) AddUnknown(code Code, at int64) {
-	// Every shard has a cell of no key, and chance says which one counts: a flood comes within one millisecond, from all processors.
+	// Every shard has a cell without a key, and chance picks one: a flood arrives within one millisecond, from all processors.
 	minute := uint32(max(at/millisOfMinute, 1))
 	sh := &s.shards[rand.Uint32()%shards]
 	h := hash(ID{}, minute)

@@ -1,6 +1,6 @@
 package usage
 
-// Entry is what was noted of a key in a minute. Without a key it is of nobody.
+// Entry holds the uses of a key in a minute. Without a key it belongs to the installation.
 type Entry struct {
 	Key       ID
 	Workspace ID
@@ -51,15 +51,15 @@ func (s *Buffer) Turn() {
 	s.next, s.taken = position{}, s.taken[:0]
 }
 
-// Take fills a batch with entries of the back and tells how many there were; 0 means that all are settled. What is taken and not
-// settled is taken again.
+// Take fills a batch with entries of the back and returns their number; 0 means that all are settled. Entries that
+// were taken and not settled are taken again.
 func (s *Buffer) Take(batch []Entry) (n int) {
 	places := s.places.all()
 	if len(s.taken) > 0 {
 		s.next, s.taken = s.taken[0], s.taken[:0]
 	}
 	for ; s.next.shard < shards; s.next = (position{shard: s.next.shard + 1}) {
-		// Nobody else writes to the back, and whoever reads it changes nothing.
+		// Only this goroutine writes to the back, and readers change nothing.
 		back := &s.shards[s.next.shard].back
 		for ; s.next.cell < len(back.cells); s.next.cell++ {
 			c := &back.cells[s.next.cell]
@@ -77,8 +77,8 @@ func (s *Buffer) Take(batch []Entry) (n int) {
 	return n
 }
 
-// Settle says that what was taken is written down. It is not counted any more from then on; when a key was last used stays to be
-// read for a while.
+// Settle says that the taken entries are written. They are not counted any more from then on; the time of last use
+// stays readable for a while.
 func (s *Buffer) Settle() {
 	for _, p := range s.taken {
 		sh := &s.shards[p.shard]
@@ -90,7 +90,7 @@ func (s *Buffer) Settle() {
 	s.taken = s.taken[:0]
 }
 
-// Key adds to a series what is noted of a key.
+// Key adds the recorded uses of a key to a series.
 func (s *Buffer) Key(key ID, series *Series) {
 	sh := s.shard(key)
 	sh.mu.Lock()
@@ -105,7 +105,7 @@ func (s *Buffer) Key(key ID, series *Series) {
 	}
 }
 
-// Workspace adds to a series what is noted of the keys of a workspace. It looks at every cell.
+// Workspace adds the recorded uses of a workspace's keys to a series. It reads every cell.
 func (s *Buffer) Workspace(ws ID, series *Series) {
 	s.each(func(e *Entry) {
 		if e.Workspace == ws {
@@ -114,7 +114,7 @@ func (s *Buffer) Workspace(ws ID, series *Series) {
 	})
 }
 
-// All adds to a series everything that is noted, attempts with what is no key too. It looks at every cell.
+// All adds all recorded uses to a series, including attempts with texts that are not keys. It reads every cell.
 func (s *Buffer) All(series *Series) {
 	s.each(func(e *Entry) { series.Add(e.Minute, &e.Counts) })
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Bucket is what happened in one grain of time.
+// Bucket holds the counts of one grain of time.
 type Bucket struct {
 	Start  int64 // Unix milliseconds
 	Counts Counts
@@ -57,7 +57,7 @@ func coarser(g Grain) string {
 	return ""
 }
 
-// SpanError says what is wrong with a span.
+// SpanError names the field of a span that is wrong, and the reason.
 type SpanError struct{ Field, Message string }
 
 func (e *SpanError) Error() string { return e.Field + ": " + e.Message }
@@ -83,14 +83,14 @@ func NewSeries(s Span) *Series {
 	return out
 }
 
-// Add adds what happened at an instant; outside of the span it counts for nothing.
+// Add adds counts at an instant; an instant outside of the span is ignored.
 func (s *Series) Add(at int64, c *Counts) {
 	if s.Holds(at) {
 		s.Buckets[(at-s.From)/s.Grain.Length().Milliseconds()].Counts.Add(c)
 	}
 }
 
-// Total is what happened in the whole span.
+// Total returns the counts of the whole span.
 func (s *Series) Total() (c Counts) {
 	for i := range s.Buckets {
 		c.Add(&s.Buckets[i].Counts)

@@ -1,6 +1,6 @@
-// Package usage owns how uses of keys are counted: the codes that are told apart, the three lengths of time they are counted in, the
-// series that is drawn of them, and the sheet in memory on which they are noted until they are written down. It does not own where
-// they are kept (store), when they are written there (tally), nor who may see them (control).
+// Package usage owns the counting of uses of keys: the codes, the three grains of time, the series drawn of them, and
+// the buffer that holds uses in memory until they are written. It does not own storage (store), the time of writing
+// (tally), nor access to the figures (control).
 package usage
 
 import (

@@ -40,7 +40,7 @@ type failer interface {
 	Fatalf(string, ...any)
 }
 
-// agree holds that what the plain reader takes, the strict one takes with the same values.
+// agree holds that the strict reader takes every text of the plain reader, with the same values.
 func agree(t failer, body []byte) (plain bool) {
 	t.Helper()
 	var q verify.Question
@@ -108,7 +108,7 @@ func TestWhatIsUnusualIsLeftToTheStrictReader(t *testing.T) {
 	}
 }
 
-// space is what JSON admits between tokens.
+// space generates the blanks that JSON admits between tokens.
 func space() *rapid.Generator[string] {
 	return rapid.StringMatching(`[ \t\r\n]{0,2}`)
 }

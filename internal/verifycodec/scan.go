@@ -2,8 +2,9 @@ package verifycodec
 
 import "unsafe"
 
-// scanner walks over JSON text that is plain: strings of visible ASCII and blanks without an escape, and whole numbers of at most
-// four digits. Whatever is not plain it refuses, also where it is right: then the strict reader looks at it.
+// scanner walks over JSON text that is plain: strings of visible ASCII and blanks without an escape, and whole
+// numbers of at most four digits. It refuses any other text, including valid JSON: then the strict reader looks at
+// it.
 type scanner struct {
 	b  []byte
 	at int
@@ -42,7 +43,7 @@ func (s *scanner) skip(c byte) bool {
 // ended tells whether nothing but space is left.
 func (s *scanner) ended() bool { return s.peek() == 0 && s.at == len(s.b) }
 
-// text reads a plain string. What it gives is a part of the body.
+// text reads a plain string. The result is a part of the body.
 func (s *scanner) text() ([]byte, bool) {
 	if !s.skip('"') {
 		return nil, false

@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// Verdict is a verdict in the shape in which wire writes it: what AppendVerdict writes is defined by it.
+// Verdict is a verdict in the shape in which wire writes it. It defines the output of AppendVerdict.
 func (c *Codec) Verdict(v *verify.Verdict) wire.Verdict {
 	out := wire.Verdict{Valid: v.Code == verify.Valid, Code: string(v.Code)}
 	if !v.Known() {

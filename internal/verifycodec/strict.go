@@ -13,7 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// Question is what a decoded question asks, or a fault that names its field; under is its path in the body, with a dot at its end.
+// Question converts a decoded question, or returns a fault that names its field; under is its path in the body, with
+// a dot at its end.
 func (c *Codec) Question(in *wire.Verify, under string) (q verify.Question, err error) {
 	if !in.Key.Set {
 		return q, fault.Invalid(under+"key", "must be given")

@@ -1,10 +1,11 @@
-// Package verifycodec owns the bytes of verify and verify-batch: how a question is read and how a verdict is written, on the way that
-// every request of a platform takes. It does not own what a question means to the engine (verify), nor how it travels (httpapi).
+// Package verifycodec owns the bytes of verify and verify-batch: reading a question and writing a verdict, on the
+// path of every request of a platform. It does not own the meaning of a question to the engine (verify), nor its
+// transport (httpapi).
 //
-// There are two readers and two writers, and each pair is one. The plain reader takes, without allocating, the text that nearly
-// every client sends; on anything unusual, right or wrong, it gives up, and the strict one (strictjson, over the shapes of wire)
-// reads the same bytes and gives the values or the error. A fuzz test holds that what the plain reader takes the strict one takes,
-// with the same values; a property test holds that both writers write the same bytes.
+// There are two readers and two writers. The plain reader takes, without allocating, the text that nearly every
+// client sends; on unusual text, right or wrong, it gives up, and the strict reader (strictjson, over the shapes of
+// wire) reads the same bytes and returns the values or the error. A fuzz test holds that the strict reader takes
+// every text of the plain one, with the same values; a property test holds that both writers write the same bytes.
 package verifycodec
 
 import (

@@ -72,7 +72,7 @@ func appendWindow(b []byte, w *ratelimit.Window) []byte {
 	return append(appendTime(append(b, `,"resetAt":`...), w.ResetAt), '}')
 }
 
-// The times of four-digit years, in milliseconds since 1970: what appendTime writes itself.
+// The times of four-digit years, in milliseconds since 1970, that appendTime writes itself.
 const (
 	yearZero    = -62_167_219_200_000
 	year10000   = 253_402_300_800_000
