@@ -96,6 +96,7 @@ type Member struct {
 	DisplayName string // "" for none
 	Role        id.Role
 	KeyCount    int64 // kept by the store
+	Period      int64 // counts the user's memberships in the workspace; the store's own
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }

@@ -42,6 +42,11 @@ type Key struct {
 	LastUsedAt  time.Time
 	ExpiresAt   time.Time
 
+	// Period is the membership of its creator that the key belongs to, and Unsettled says that a settlement of the creator's keys is not
+	// written to the key's row yet: the key is already as the settlement has it. Both are the store's own.
+	Period    int64
+	Unsettled bool
+
 	// ValueMadeAt is when the current value was made by a rotation; zero where it was made with the key. See Made.
 	ValueMadeAt time.Time
 

@@ -41,7 +41,7 @@ var keyward = archtest.House{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/apikey", Level: archtest.Records, May: []string{
-			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			"internal/account", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/audit", Level: archtest.Records, May: []string{"internal/id"}},
 		{Path: "internal/session", Level: archtest.Records, May: []string{"internal/account", "internal/id", "internal/keyfmt"}},

@@ -11,6 +11,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/text"
@@ -27,7 +28,17 @@ type Entry struct {
 		Target string  `json:"target"`
 		Before members `json:"before"`
 		After  members `json:"after"`
+		Note   note    `json:"note"`
 	} `json:"metadata"`
+}
+
+// note is what the log says of a removal: what became of the member's keys. Settlement is "" in the log of an earlier version.
+type note struct {
+	Settlement  apikey.SettlementKind `json:"settlement,omitempty"`
+	Heir        id.User               `json:"heir,omitempty"`
+	Permissions []string              `json:"permissions,omitempty"`
+	Bounded     bool                  `json:"bounded,omitempty"`
+	Event       id.Event              `json:"event,omitempty"` // that was repeated
 }
 
 // members are the fields of an object as the log shows them.

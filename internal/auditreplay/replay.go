@@ -122,7 +122,7 @@ func (r *replay) repeat(e *Entry) error {
 // disabled: enabling is a grant, and a journal gives none. A key that the journal has disabled is enabled again as
 // the journal says, unless it was rotated meanwhile.
 func (r *replay) updateKey(e *Entry) error {
-	was, err := r.tx.Key(id.Key(e.Metadata.Target))
+	was, err := r.tx.WrittenKey(id.Key(e.Metadata.Target)) // what a settlement made of it is an event of its own
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (r *replay) updateKey(e *Entry) error {
 
 // endKey ends a key of which the backup has an old value alone.
 func (r *replay) endKey(e *Entry) error {
-	k, err := r.tx.Key(id.Key(e.Metadata.Target))
+	k, err := r.tx.WrittenKey(id.Key(e.Metadata.Target))
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,8 @@ func (r *replay) putMember(e *Entry) error {
 // errStays says that a member stays because the workspace would have no owner.
 var errStays = errors.New("the last owner stays")
 
-// removeMember takes a member out. The events of their keys are events of their own.
+// removeMember takes a member out. The events of their keys are events of their own; a key whose event the journal does not reach any more is
+// as the removal decided all the same.
 func (r *replay) removeMember(e *Entry) error {
 	ws, user := e.workspace(), id.User(e.Metadata.Target)
 	m, err := r.tx.Member(ws, user)
@@ -233,10 +234,34 @@ func (r *replay) removeMember(e *Entry) error {
 		r.Owners = append(r.Owners, user)
 		return errStays
 	}
+	if err := r.settle(e, ws, user); err != nil {
+		return err
+	}
 	if err := r.tx.RemoveMember(ws, user); err != nil {
 		return err
 	}
 	return r.passOwnership(ws, user)
+}
+
+// settle decides about the keys of a member who leaves as the removal did. The rows are written when a server runs.
+func (r *replay) settle(e *Entry, ws id.Workspace, user id.User) error {
+	n := &e.Metadata.Note
+	d := apikey.Settlement{ID: id.Settlement(r.ids.Next()), Workspace: ws, User: user, Kind: n.Settlement, At: e.CreatedAt}
+	switch n.Settlement {
+	case "":
+		return nil
+	case apikey.Stop, apikey.Keep:
+	case apikey.Transfer:
+		if !n.Bounded { // by what the log does not hold: what has not gone over before the journal ends stops
+			d.Heir, d.Ceiling = n.Heir, r.catalogue.Known(n.Permissions)
+		}
+	default:
+		return fmt.Errorf("%w: what became of the keys, %q, is not known", ErrNewer, n.Settlement)
+	}
+	if err := r.tx.Settle(&d, `{"actor":"restore","credential":{"type":"restore"}}`); err != nil {
+		return err
+	}
+	return r.tx.NarrowHeirs(ws)
 }
 
 // passOwnership makes an owner the named owner of a workspace.
@@ -279,8 +304,9 @@ func (r *replay) putRole(e *Entry) error {
 
 // record writes the event of a repeated one, with the same fields: a later restore has the same to repeat.
 func (r *replay) record(e *Entry) error {
-	metadata := map[string]any{"credential": map[string]string{"type": "restore"}, "target": e.Metadata.Target,
-		"note": map[string]string{"event": string(e.ID)}}
+	told := e.Metadata.Note
+	told.Event = e.ID
+	metadata := map[string]any{"credential": map[string]string{"type": "restore"}, "target": e.Metadata.Target, "note": told}
 	if len(e.Metadata.Before) > 0 {
 		metadata["before"] = e.Metadata.Before
 	}

@@ -6,6 +6,7 @@ package control
 import (
 	"context"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,9 @@ type Service struct {
 	reveal   time.Duration
 	cursors  sealer
 	searches *searches
+	now      func() time.Time // paces what goes on after a request
+	settling sync.Mutex       // one chunk at a time
+	pace     pace
 	anyone   bool                          // may make workspaces
 	declared atomic.Pointer[keyfmt.Secret] // the root key that the environment sets; zero for none
 }
@@ -43,6 +47,9 @@ type Config struct {
 	Recent    Recent // nil where nothing is counted
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the scope manage.
 	AnyoneCreatesWorkspaces bool
+	// Now has a monotonic reading, by which the writing of what was settled is paced. Without it a request writes all rows before it is
+	// answered. No time that is kept comes from it.
+	Now func() time.Time
 	// Reveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
 	Reveal time.Duration
 }
@@ -52,9 +59,12 @@ func New(c Config) *Service {
 	if c.Recent == nil {
 		c.Recent = nothingRecent{}
 	}
+	if c.Now == nil {
+		c.Now = func() (stands time.Time) { return stands }
+	}
 	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
-		reveal: c.Reveal}
+		now: c.Now, pace: usualPace, reveal: c.Reveal}
 }
 
 // Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so

@@ -45,14 +45,33 @@ type eventMetadata struct {
 	Note       fields     `json:"note,omitempty"`
 }
 
+// origin is what events say of a caller. It is kept with a settlement, whose events go on after the request has been answered.
+type origin struct {
+	Actor      string     `json:"actor"`
+	Email      string     `json:"email,omitempty"`
+	Credential credential `json:"credential"`
+	Address    string     `json:"address,omitempty"`
+	UserAgent  string     `json:"userAgent,omitempty"`
+	RequestID  string     `json:"requestId,omitempty"`
+}
+
+func (a *actor) origin() origin {
+	return origin{Actor: a.id(), Email: a.email, Credential: a.credential(), Address: a.Address,
+		UserAgent: printableOnly(clip(a.UserAgent, 300)), RequestID: a.RequestID}
+}
+
 // record writes the event of a change, in the change's own transaction.
 func (s *Service) record(tx *store.Tx, a *actor, c change) error {
+	return s.recordFor(tx, a.origin(), c)
+}
+
+func (s *Service) recordFor(tx *store.Tx, o origin, c change) error {
 	if err := s.withinPlan(tx, c); err != nil {
 		return err
 	}
 	before, after := differences(c.before, c.after)
 	raw, err := jsonText(eventMetadata{
-		Credential: a.credential(), Address: a.Address, UserAgent: printableOnly(clip(a.UserAgent, 300)), RequestID: a.RequestID,
+		Credential: o.Credential, Address: o.Address, UserAgent: o.UserAgent, RequestID: o.RequestID,
 		Target: c.target, Before: before, After: after, Note: c.note,
 	})
 	if err != nil {
@@ -60,7 +79,7 @@ func (s *Service) record(tx *store.Tx, a *actor, c change) error {
 	}
 	return tx.Record(audit.Event{
 		ID: id.Event(s.ids.Next()), Workspace: c.workspace, Type: c.kind, Description: c.sentence,
-		ActorID: a.id(), ActorEmail: a.email, Metadata: string(raw), Target: c.target,
+		ActorID: o.Actor, ActorEmail: o.Email, Metadata: string(raw), Target: c.target,
 	})
 }
 

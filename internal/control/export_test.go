@@ -1,8 +1,12 @@
 package control
 
 import (
+	"context"
+	"errors"
+
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/store"
 )
 
 // KeyFields, WorkspaceFields and RoleFields are what events show.
@@ -22,3 +26,20 @@ func Classified() (names []string) {
 
 // Widened is widened.
 func Widened(was, now *apikey.Key) []string { return widened(was, now) }
+
+// PaceSettlements says how many keys are written in the transaction that decides, and in a chunk.
+func (s *Service) PaceSettlements(atOnce int64, inChunk int) {
+	s.pace.atOnce, s.pace.inChunk = atOnce, inChunk
+}
+
+// WriteChunk writes one chunk of the settlement that is next, and tells whether there was one.
+func (s *Service) WriteChunk(ctx context.Context) (bool, error) {
+	open, err := s.db.NextUnsettled(ctx, 0)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		_, err = s.writeChunk(open)
+	}
+	return true, err
+}

@@ -189,6 +189,9 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.settleFirst(tx, &k); err != nil {
+		return err
+	}
 	if err := tx.DeleteKey(k.ID); err != nil {
 		return err
 	}

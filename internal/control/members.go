@@ -67,8 +67,10 @@ func (s *Service) GetMember(ctx context.Context, c Caller, workspace, user strin
 
 // PutMember adds a member, or sets the data of one. It answers whether the member is new.
 func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user string, in PutMember) (Member, bool, error) {
+	began := s.now()
 	var out Member
 	var created bool
+	var returned id.Settlement
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.MembersInvite)
 		if err != nil {
@@ -91,7 +93,7 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			created = true
-			out, err = s.addMember(tx, a, m, in.Role)
+			out, returned, err = s.addMember(tx, a, m, in.Role)
 			return err
 		case err != nil:
 			return err
@@ -104,27 +106,31 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 		out, err = s.changeMember(tx, a, ws, was, m)
 		return err
 	})
+	if err == nil {
+		s.writeOn(ctx, returned, began)
+	}
 	return out, created, err
 }
 
-func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role string) (Member, error) {
+// addMember also settles what was kept of the keys of one who comes back; the settlement is "" where its rows are written.
+func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role string) (out Member, returned id.Settlement, err error) {
 	r, err := s.givableRole(tx.View, a, m.Workspace, id.Role(role))
 	if err != nil {
-		return Member{}, err
+		return out, "", err
 	}
 	m.Role = r.ID
 	if err := tx.PutMember(m); err != nil {
-		return Member{}, err
+		return out, "", err
 	}
 	if m, err = tx.Member(m.Workspace, m.User); err != nil { // one who comes back has the keys of before
-		return Member{}, err
+		return out, "", err
 	}
 	if err := s.record(tx, a, change{kind: audit.MemberAdded, workspace: m.Workspace, target: string(m.User),
 		sentence: fmt.Sprintf("%s added as %s", m.User, r.Name), after: memberFields(m, r.Name)}); err != nil {
-		return Member{}, err
+		return out, "", err
 	}
-	err = s.welcomeBack(tx, a, m)
-	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
+	returned, err = s.welcomeBack(tx, a, m)
+	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, returned, err
 }
 
 // givableRole finds a role of the workspace, and refuses one that holds what the caller does not.

@@ -14,8 +14,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// RemoveMember takes a member out of the workspace. Their keys stop in the same transaction, unless they are kept or transferred. A dry run is
-// a look: it takes no turn of the writer.
+// RemoveMember takes a member out of the workspace. What becomes of their keys is decided in the same transaction, and holds from then on; the
+// rows of many keys follow in chunks. The answer comes when they are written, or after two seconds, with the same counts. A dry run is a look:
+// it takes no turn of the writer.
 func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user string, in RemoveMember) (Removed, error) {
 	var out Removed
 	if in.DryRun {
@@ -25,15 +26,126 @@ func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user st
 		})
 		return out, storageFault(err)
 	}
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		d, err := s.departure(tx.View, a, workspace, user, in.Keys)
+	began := s.now()
+	r := removal{Service: s, ctx: ctx, caller: c, workspace: workspace, user: user, keys: in.Keys}
+	open, err := r.run(&out)
+	if err == nil {
+		s.writeOn(ctx, open, began)
+	}
+	return out, err
+}
+
+// removal is a removal that counts the keys beforehand, where they are too many to be counted in the turn of the writer.
+type removal struct {
+	*Service
+	ctx                   context.Context
+	caller                Caller
+	workspace, user, keys string
+
+	tally *tally
+	tries int
+}
+
+// tally is what a look found of a member's keys. It holds as long as nothing happens in the workspace.
+type tally struct {
+	kinds []store.KeyKind
+	head  int64 // where the log ended
+}
+
+// maxTallies is how often keys are counted beforehand. Where something happens in the workspace each time, they are counted in the turn.
+const maxTallies = 5
+
+// run decides the removal, and gives the settlement whose rows are to be written; "" where they are.
+func (r *removal) run(out *Removed) (open id.Settlement, err error) {
+	for again := true; again; r.tries++ {
+		again = false
+		err = r.update(r.ctx, r.caller, func(tx *store.Tx, a *actor) error {
+			d, err := r.departure(tx.View, a, r.workspace, r.user, r.keys)
+			if err != nil {
+				return err
+			}
+			counts, ok, err := r.count(tx.View, a, &d)
+			if err != nil {
+				return err
+			}
+			if again = !ok; again {
+				return nil // and nothing has been changed
+			}
+			*out = counts
+			open, err = r.removeMember(tx, a, &d, counts)
+			return err
+		})
+		if err == nil && again {
+			err = r.look()
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return open, nil
+}
+
+// look counts the keys without a turn of the writer.
+func (r *removal) look() error {
+	return storageFault(r.view(r.ctx, r.caller, func(v *store.View, a *actor) error {
+		d, err := r.departure(v, a, r.workspace, r.user, r.keys)
 		if err != nil {
 			return err
 		}
-		out, err = s.removeMember(tx, a, d)
+		t := &tally{}
+		if t.head, err = v.LogHead(); err != nil {
+			return err
+		}
+		t.kinds, err = v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil)
+		r.tally = t
 		return err
-	})
-	return out, err
+	}))
+}
+
+// count says what becomes of the keys, and false where that has to be looked at beforehand.
+func (r *removal) count(v *store.View, a *actor, d *departure) (out Removed, ok bool, err error) {
+	out.User = d.member.User
+	open, err := v.OpenSettlements(d.workspace.ID, d.member.User)
+	if err != nil {
+		return out, false, err
+	}
+	if len(open) == 0 && d.settle.Kind != apikey.Transfer { // all keys alike
+		out.add(d.settle.Outcome(&apikey.Key{User: d.member.User}), int(d.member.KeyCount))
+		return out, true, nil
+	}
+	var kinds []store.KeyKind
+	switch {
+	case r.tally != nil:
+		changed, err := v.ChangedSince(d.workspace.ID, r.tally.head)
+		if err != nil {
+			return out, false, err
+		}
+		if !changed || r.tries < maxTallies {
+			kinds, ok = r.tally.kinds, !changed
+			break
+		}
+		fallthrough
+	case d.member.KeyCount <= r.pace.atOnce:
+		if kinds, err = v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil); err != nil {
+			return out, false, err
+		}
+		ok = true
+	}
+	for i := range kinds {
+		out.add(d.settle.Outcome(&kinds[i].Key), kinds[i].Count)
+	}
+	return out, ok, nil
+}
+
+func (r *Removed) add(o apikey.Outcome, n int) {
+	switch o {
+	case apikey.Stopped:
+		r.Stopped += n
+	case apikey.Kept:
+		r.Kept += n
+	case apikey.Transferred:
+		r.Transferred += n
+	}
 }
 
 // departure is a removal that may take place.
@@ -41,7 +153,7 @@ type departure struct {
 	workspace account.Workspace
 	member    account.Member
 	role      account.Role
-	settle    settlement
+	settle    apikey.Settlement
 }
 
 // departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal decide alike.
@@ -71,188 +183,80 @@ func (s *Service) departure(v *store.View, a *actor, workspace, user, keys strin
 	return d, err
 }
 
-// previewRemoval counts what a removal would do, and names the newest keys. Keys that differ in nothing that is asked are settled alike, so
-// they are counted together, but for a caller whose own bounds are held against each key.
+// previewRemoval counts what a removal would do, and names the newest keys.
 func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string, in RemoveMember) (Removed, error) {
 	out := Removed{User: id.User(user)}
 	d, err := s.departure(v, a, workspace, user, in.Keys)
 	if err != nil {
 		return out, err
 	}
-	f := store.KeyFilter{Workspace: d.workspace.ID, User: d.member.User, Page: store.Page{Limit: MaxSettled}}
-	if a.bound != nil && strings.HasPrefix(in.Keys, "transfer:") {
-		f.Limit = 0
-	}
-	keys, err := v.Keys(f)
+	keys, err := v.Keys(store.KeyFilter{Workspace: d.workspace.ID, User: d.member.User, Page: store.Page{Limit: MaxSettled}})
 	if err != nil {
 		return out, err
 	}
-	for i := range keys[:min(len(keys), MaxSettled)] {
-		out.Keys = append(out.Keys, preview(keys[i], d.settle, v.Now()))
+	for i := range keys {
+		k := &keys[i]
+		out.Keys = append(out.Keys, SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(v.Now()),
+			Outcome: string(d.settle.Outcome(k))})
 	}
-	if f.Limit == 0 {
-		for i := range keys {
-			if err := s.foreseeKey(a, keys[i], d.settle, &out); err != nil {
-				return out, err
-			}
-		}
-		return out, nil
+	kinds, err := v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil)
+	for i := range kinds {
+		out.add(d.settle.Outcome(&kinds[i].Key), kinds[i].Count)
 	}
-	kinds, err := v.KeyKinds(f.Workspace, f.User)
-	if err != nil {
-		return out, err
-	}
-	for _, kind := range kinds {
-		var one Removed
-		k := apikey.Key{Workspace: f.Workspace, User: f.User, Permissions: kind.Permissions, Revoked: kind.Revoked, Orphan: kind.Orphan,
-			IsActive: kind.IsActive}
-		if err := s.foreseeKey(a, k, d.settle, &one); err != nil {
-			return out, err
-		}
-		out.Stopped += one.Stopped * kind.Count
-		out.Kept += one.Kept * kind.Count
-		out.Transferred += one.Transferred * kind.Count
-	}
-	return out, nil
+	return out, err
 }
 
-func (s *Service) removeMember(tx *store.Tx, a *actor, d departure) (Removed, error) {
+func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, counts Removed) (open id.Settlement, err error) {
 	ws, m := d.workspace, d.member
-	keys, err := tx.KeysOf(ws.ID, m.User)
-	if err != nil {
-		return Removed{}, err
-	}
-	out := Removed{User: m.User}
-	for i := range keys {
-		if err := s.settleKey(tx, a, &keys[i], d.settle, &out); err != nil {
-			return out, err
-		}
+	if open, err = s.settle(tx, a, &d.settle, m.KeyCount); err != nil {
+		return "", err
 	}
 	if err := s.endMembership(tx, a, ws.ID, m.User); err != nil {
-		return out, err
+		return "", err
 	}
 	if err := tx.RemoveMember(ws.ID, m.User); err != nil {
-		return out, err
+		return "", err
 	}
 	if d.role.System == account.Owner {
 		if err := s.passOwnership(tx, ws, d.role.ID, m.User); err != nil {
-			return out, err
+			return "", err
 		}
 	}
-	return out, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
-		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, d.role.Name),
-		note: fields{"keys": fields{"stopped": out.Stopped, "kept": out.Kept, "transferred": out.Transferred}}})
+	note := s.settlementFields(&d.settle)
+	note["keys"] = fields{"stopped": counts.Stopped, "kept": counts.Kept, "transferred": counts.Transferred}
+	return open, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
+		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, d.role.Name), note: note})
 }
 
-// foreseeKey counts what becomes of a key, on a copy of it, and gives the refusal that the removal would meet.
-func (s *Service) foreseeKey(a *actor, k apikey.Key, settle settlement, out *Removed) error {
-	was := k
-	if !settle(&k, out) {
-		return nil
-	}
-	return s.mayWiden(a, &was, &k)
-}
-
-// preview says what becomes of a key, on a copy of it.
-func preview(k apikey.Key, settle settlement, now time.Time) SettledKey {
-	var count Removed
-	out := SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(now), Outcome: "stopped"}
-	settle(&k, &count)
-	switch {
-	case count.Kept > 0:
-		out.Outcome = "kept"
-	case count.Transferred > 0:
-		out.Outcome = "transferred"
-	}
-	return out
-}
-
-// settlement decides what becomes of one key of a member who leaves: it changes the key and answers which count it falls under.
-type settlement func(k *apikey.Key, out *Removed) (changed bool)
-
-// stopKey disables a key by the right by which members are removed: it takes the right over others' keys to enable it. It also takes away
-// the mark of a key that was kept before: the key of a member who has left, and which nobody kept, stays off.
-func stopKey(a *actor, at time.Time) settlement {
-	return func(k *apikey.Key, out *Removed) bool {
-		kept := k.Orphan
-		k.Orphan = false
-		out.Stopped++
-		return k.Disable(apikey.Mark{By: a.id(), At: at, Right: true}) || kept
-	}
-}
-
-func keepKey(k *apikey.Key, out *Removed) bool {
-	k.Orphan = true
-	out.Kept++
-	return true
-}
-
-func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m account.Member, keys string) (settlement, error) {
+// settlement decides what becomes of the keys of a member who leaves. To whom they may go, and with what, is decided by what the caller and the
+// heir hold now.
+func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m account.Member, keys string) (out apikey.Settlement, err error) {
+	out = apikey.Settlement{Workspace: ws.ID, User: m.User, Kind: apikey.Stop, By: a.id(), At: v.Now().Truncate(time.Millisecond)}
 	to, transfer := strings.CutPrefix(keys, "transfer:")
 	switch {
 	case keys == "" || keys == "stop":
-		return stopKey(a, v.Now()), nil
+		return out, nil
 	case keys == "keep":
-		return keepKey, nil
+		out.Kind = apikey.Keep
+		return out, nil
 	case !transfer:
-		return nil, fault.Invalid("keys", "must be stop, keep or transfer:<userId>")
+		return out, fault.Invalid("keys", "must be stop, keep or transfer:<userId>")
 	}
-	heir, err := userInput("keys", to)
+	out.Kind = apikey.Transfer
+	if out.Heir, err = userInput("keys", to); err != nil {
+		return out, err
+	}
+	if out.Heir == m.User {
+		return out, fault.Invalid("keys", "cannot be transferred to the member who leaves")
+	}
+	if err := s.needFor(a, out.Heir, account.APIKeysWrite); err != nil {
+		return out, err
+	}
+	heir, err := v.Member(ws.ID, out.Heir)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	if heir == m.User {
-		return nil, fault.Invalid("keys", "cannot be transferred to the member who leaves")
-	}
-	if err := s.needFor(a, heir, account.APIKeysWrite); err != nil {
-		return nil, err
-	}
-	next, err := v.Member(ws.ID, heir)
-	if err != nil {
-		return nil, err
-	}
-	role, err := v.Role(ws.ID, next.Role)
-	if err != nil {
-		return nil, err
-	}
-	stop := stopKey(a, v.Now())
-	return func(k *apikey.Key, out *Removed) bool {
-		given := *k
-		given.User = heir
-		if k.Revoked || !k.Permissions.Within(role.Permissions) || s.mayWiden(a, k, &given) != nil {
-			return stop(k, out)
-		}
-		k.User, k.Orphan = heir, false
-		out.Transferred++
-		return true
-	}, nil
-}
-
-func (s *Service) settleKey(tx *store.Tx, a *actor, k *apikey.Key, settle settlement, out *Removed) error {
-	was := *k
-	if !settle(k, out) {
-		return nil
-	}
-	return s.changeKey(tx, a, &was, k, change{kind: audit.APIKeyUpdated,
-		sentence: fmt.Sprintf("API key %s: its creator %s was removed", quoted(k.Name), was.User),
-		before:   s.keyFields(&was), after: s.keyFields(k), note: fields{"reason": "member.removed"}})
-}
-
-// welcomeBack takes the mark from keys that were kept when their creator left, now that the creator is a member again: they are
-// ordinary keys, and stop when the creator leaves again.
-func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) error {
-	keys, err := tx.KeptKeys(m.Workspace, m.User)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		was := k
-		k.Orphan = false
-		if err := s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,
-			sentence: fmt.Sprintf("API key %s: its creator %s is a member again", quoted(k.Name), k.User),
-			before:   s.keyFields(&was), after: s.keyFields(&k), note: fields{"reason": "member.added"}}); err != nil {
-			return err
-		}
-	}
-	return nil
+	role, err := v.Role(ws.ID, heir.Role)
+	out.Ceiling, out.Bound = role.Permissions.And(a.holds), a.bound
+	return out, err
 }

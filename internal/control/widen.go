@@ -39,6 +39,8 @@ var keyReach = []keyField{
 	{"Description", nil},
 	{"Metadata", nil}, // the platform's own words, of which nothing here depends
 	{"CreatedAt", nil},
+	{"Period", nil}, // the store's own, as the next
+	{"Unsettled", nil},
 	{"ValueMadeAt", nil}, // bounds what an expiry may be; the expiry says how long the key works
 	{"UpdatedAt", nil},
 	{"LastUsedAt", nil},
@@ -103,6 +105,9 @@ func (s *Service) changeKey(tx *store.Tx, a *actor, was, now *apikey.Key, told c
 		return err
 	}
 	if err := s.mayWiden(a, was, now); err != nil {
+		return err
+	}
+	if err := s.settleFirst(tx, was); err != nil {
 		return err
 	}
 	now.UpdatedAt = tx.Now()

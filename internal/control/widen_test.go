@@ -36,7 +36,7 @@ var guarded = map[reflect.Type]map[string]string{
 		"Settings": "its fields", "Plan": "an operator's", "CreatedAt": "says", "UpdatedAt": "says"},
 	reflect.TypeFor[account.SwitchedOff](): {"By": "says", "At": "says", "Operator": "switchWorkspace"},
 	reflect.TypeFor[account.Member](): {"Workspace": "fixed", "User": "fixed", "Email": "says", "DisplayName": "says", "Role": "givableRole",
-		"KeyCount": "counted", "CreatedAt": "says", "UpdatedAt": "says"},
+		"KeyCount": "counted", "Period": "counted", "CreatedAt": "says", "UpdatedAt": "says"},
 	reflect.TypeFor[account.Role](): {"ID": "fixed", "Workspace": "fixed", "Name": "says", "Description": "says", "Permissions": "mayGrant",
 		"System": "systemRole", "MemberCount": "counted", "CreatedAt": "says", "UpdatedAt": "says"},
 	reflect.TypeFor[account.Bound](): {"ExpiresAt": "withinBound", "Limits": "withinBound", "AllowedIPs": "withinBound"},

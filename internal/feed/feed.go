@@ -18,12 +18,15 @@ type Change struct {
 	Member     *account.Member
 	Key        *apikey.Key
 	ServiceKey *account.ServiceKey
+	// Settlement covers keys whose Key does not say it yet. Key itself is told as its row is.
+	Settlement *apikey.Settlement
 
 	WorkspaceGone  id.Workspace // with everything in it
 	RoleGone       id.Role
 	MemberGone     *MemberID
 	KeyGone        id.Key
 	ServiceKeyGone id.ServiceKey
+	SettlementGone id.Settlement // it was done long ago
 }
 
 // MemberID names a member.

@@ -20,6 +20,7 @@ type (
 	ServiceKey string
 	Event      string
 	Session    string
+	Settlement string
 	// User is the platform's own name for a person: opaque, see CheckUser.
 	User string
 )

@@ -41,6 +41,7 @@ func (r *Replica) applyTransaction(changes []feed.Change) {
 const (
 	rooms = iota // workspaces and roles
 	people
+	decisions // settlements: they stand when the membership ends, and when the first of the keys follows
 	credentials
 	gone
 )
@@ -53,6 +54,8 @@ func (r *Replica) applyOne(phase int, c *feed.Change) {
 		r.putRole(c.Revision, c.Role)
 	case phase == people && c.Member != nil:
 		r.putMember(c.Revision, c.Member)
+	case phase == decisions && c.Settlement != nil:
+		r.putSettlement(c.Revision, c.Settlement)
 	case phase == credentials && c.Key != nil:
 		r.putKey(c.Revision, c.Key)
 	case phase == credentials && c.ServiceKey != nil:
@@ -101,6 +104,10 @@ func about(c *feed.Change) object {
 		return object{kind: 'k', name: string(c.Key.ID)}
 	case c.KeyGone != "":
 		return object{kind: 'k', name: string(c.KeyGone)}
+	case c.Settlement != nil:
+		return object{kind: 'd', name: string(c.Settlement.ID)}
+	case c.SettlementGone != "":
+		return object{kind: 'd', name: string(c.SettlementGone)}
 	case c.ServiceKey != nil:
 		return object{kind: 's', name: string(c.ServiceKey.ID)}
 	case c.ServiceKeyGone != "":

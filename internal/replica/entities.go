@@ -87,16 +87,21 @@ func (s *roleState) narrow(number uint32, set perm.Set) perm.Set {
 	return part
 }
 
-// member is shared by the keys that the user made in the workspace.
+// member is shared by the keys that the user made in the workspace in one period of membership.
 type member struct {
 	number    uint32
 	user      id.User
 	workspace *workspace
 	state     atomic.Pointer[memberState] // nil: no member
+	settled   atomic.Pointer[verdicts]    // nil: no settlement covers these keys
 
-	// The writers'.
+	// The writers'. All but the first two are the first node's, for all those of the user.
+	period int64
+	first  *member // nil at the first
 	version
-	keys int // records that name this member
+	keys        int // records that name a node of the user
+	others      []*member
+	settlements []*settlement
 }
 
 type memberState struct{ role *role }
@@ -177,10 +182,10 @@ func (r *Replica) putMember(revision int64, a *account.Member) {
 func (r *Replica) give(m *member, to *role) {
 	was := m.state.Load()
 	if to == nil {
-		m.state.Store(nil)
+		m.change(nil)
 	} else {
 		to.holders++
-		m.state.Store(&memberState{role: to})
+		m.change(&memberState{role: to})
 	}
 	if was == nil {
 		return

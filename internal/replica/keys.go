@@ -19,7 +19,7 @@ func (r *Replica) putKey(revision int64, a *apikey.Key) {
 	var was fields
 	r.records.at(number).peek(&was)
 	if was.version().admits(revision) {
-		now := r.pack(a, r.member(w, a.User), &was)
+		now := r.pack(a, r.memberAt(w, a.User, a.Period), &was)
 		r.setKey(number, &was, &now, revision)
 	}
 }
@@ -62,6 +62,9 @@ func (r *Replica) pack(a *apikey.Key, creator *member, was *fields) (f fields) {
 	}
 	if a.IsActive && !a.Revoked {
 		f[shapeWord] |= active
+	}
+	if a.Revoked {
+		f[shapeWord] |= revoked
 	}
 	if a.Orphan {
 		f[shapeWord] |= orphan
@@ -125,7 +128,7 @@ func (r *Replica) count(f *fields, by int64) {
 	if !f.has(exists) {
 		return
 	}
-	m := r.members.at(f.member())
+	m := r.members.at(f.member()).head()
 	if m.keys += int(by); m.keys == 0 && m.over() {
 		r.left = append(r.left, leaver{revision: m.revision, member: m})
 	}

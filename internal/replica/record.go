@@ -44,6 +44,7 @@ const (
 	orphan
 	environmentShift = iota
 	rehash           = 1 << 6 // our own digest shall take the place of the current one
+	revoked          = 1 << 7 // and so not active
 )
 
 var environments = [...]keyfmt.Environment{"", keyfmt.Live, keyfmt.Test, keyfmt.Service}

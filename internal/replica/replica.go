@@ -22,6 +22,7 @@
 //     What a reader does wait for, once in a long while, is a dozen stores of a writer in the midst of them.
 //   - member.state, role.state: each points to a struct that is never written again. A change stores a pointer to a new one, so an
 //     old pointer that is still there means that nothing has changed in between. workspace.state is flags and a number that rises.
+//   - member.settled is the same, for the settlements that cover the keys of a node (settled.go).
 //   - Bytes of the arena are written once, before the record that leads to them, and never again. A chunk that is dropped stays for
 //     whoever holds a string of it, as everything does in Go. The list of chunks is new with each change of it: a reader loads it before the
 //     record, and where it is still the same afterwards, every text that the record leads to is in it.
@@ -71,19 +72,20 @@ type Replica struct {
 	ready    atomic.Bool
 	fresh    *freshness // nil: nothing limits its age
 
-	sweeping   sync.Mutex // one sweep at a time; taken before mu
-	mu         sync.Mutex // writers only
-	ids        index      // id → record
-	workspaces map[id.Workspace]*workspace
-	roles      map[id.Role]*role
-	operators  map[id.ServiceKey]*serviceNode
-	leaving    []*workspace // gone, and not swept yet
-	marks      []mark       // of what is gone, for Sweep to forget
-	left       []leaver     // likewise, of members and roles
-	floor      int64        // changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
-	scratch    []byte       // where texts are put together
-	kinds      kinds        // of the digests of foreign values
-	had, has   []keyfmt.Digest
+	sweeping    sync.Mutex // one sweep at a time; taken before mu
+	mu          sync.Mutex // writers only
+	ids         index      // id → record
+	workspaces  map[id.Workspace]*workspace
+	roles       map[id.Role]*role
+	operators   map[id.ServiceKey]*serviceNode
+	settlements map[id.Settlement]*settlement
+	leaving     []*workspace // gone, and not swept yet
+	marks       []mark       // of what is gone, for Sweep to forget
+	left        []leaver     // likewise, of members and roles
+	floor       int64        // changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
+	scratch     []byte       // where texts are put together
+	kinds       kinds        // of the digests of foreign values
+	had, has    []keyfmt.Digest
 }
 
 // nobody is the number of a record that is looked at in place of a key that is not there. It is whole, and has a value of no text:
@@ -93,10 +95,11 @@ const nobody uint32 = 0
 // New makes an empty replica that is not ready.
 func New() *Replica {
 	r := &Replica{
-		sets:       sets{numbers: map[perm.Set]uint32{}},
-		workspaces: map[id.Workspace]*workspace{},
-		roles:      map[id.Role]*role{},
-		operators:  map[id.ServiceKey]*serviceNode{},
+		sets:        sets{numbers: map[perm.Set]uint32{}},
+		workspaces:  map[id.Workspace]*workspace{},
+		roles:       map[id.Role]*role{},
+		operators:   map[id.ServiceKey]*serviceNode{},
+		settlements: map[id.Settlement]*settlement{},
 	}
 	r.values.init()
 	r.ids.init()

@@ -85,6 +85,9 @@ func (r *Replica) empty(w *workspace) {
 	}
 	for _, m := range w.members {
 		r.members.give(m)
+		for _, other := range m.others {
+			r.members.give(other)
+		}
 	}
 	w.roles, w.members = nil, nil
 }
@@ -116,6 +119,7 @@ func (r *Replica) sweepMarks(settled int64) int {
 	n := len(r.marks) - len(kept)
 	clear(r.marks[len(kept):])
 	r.marks = kept
+	n += r.sweepSettlements(settled)
 	return n + r.sweepLeavers(settled)
 }
 
@@ -142,13 +146,16 @@ func (r *Replica) sweepLeavers(settled int64) (n int) {
 	return n
 }
 
-// forgetMember gives the node of a member back, unless they have come back or a record names them. It may have been given back already.
+// forgetMember gives the node of a member back, unless they have come back, a record names them, or a settlement covers their keys. It may have been given back already.
 func (r *Replica) forgetMember(m *member) bool {
-	if !m.over() || m.keys > 0 || m.workspace.members[m.user] != m {
+	if !m.over() || m.keys > 0 || len(m.settlements) > 0 || m.workspace.members[m.user] != m {
 		return false
 	}
 	delete(m.workspace.members, m.user)
 	r.members.give(m)
+	for _, other := range m.others {
+		r.members.give(other)
+	}
 	return true
 }
 

@@ -99,7 +99,9 @@ type snapshot struct {
 	key       fields
 	texts     *[][]byte
 	text      []byte
-	creator   *member
+	owner     *member   // that the record names
+	settled   *verdicts // of the owner
+	creator   *member   // the owner, or the heir of a settlement
 	member    *memberState
 	workspace workspaceState
 }
@@ -116,8 +118,12 @@ func (r *Replica) read(number uint32, s *snapshot) (ok bool) {
 	if s.text, ok = text(s.texts, &s.key); !ok {
 		return false
 	}
-	if s.creator = r.members.at(s.key.member()); s.creator == nil {
+	if s.owner = r.members.at(s.key.member()); s.owner == nil {
 		return false
+	}
+	s.creator = s.owner
+	if s.settled = s.owner.settled.Load(); s.settled != nil {
+		s.creator = s.settled.apply(r, &s.key, s.text, s.owner)
 	}
 	s.member, s.workspace = s.creator.state.Load(), workspaceState(s.creator.workspace.state.Load())
 	return true
@@ -125,7 +131,7 @@ func (r *Replica) read(number uint32, s *snapshot) (ok bool) {
 
 // unchanged tells whether nothing has changed of what was looked at. What the creator's role holds is read in between, once.
 func (r *Replica) unchanged(s *snapshot) bool {
-	return s.record.unchanged(&s.key) && r.arena.texts() == s.texts &&
+	return s.record.unchanged(&s.key) && r.arena.texts() == s.texts && s.owner.settled.Load() == s.settled &&
 		workspaceState(s.creator.workspace.state.Load()) == s.workspace && s.creator.state.Load() == s.member
 }
 

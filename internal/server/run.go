@@ -41,6 +41,7 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, measureEvery, s.db.Measure) })
 	tasks.Go(func() { s.every(background, lostEvery, s.reportLost) })
 	tasks.Go(func() { s.writeUsage(background) })
+	tasks.Go(func() { s.writeSettled(background) })
 	tasks.Go(func() { s.rehash(background) })
 	if s.cfg.EventsKept > 0 {
 		tasks.Go(func() { s.keepLogSmall(background) })

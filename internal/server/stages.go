@@ -149,6 +149,7 @@ func (s *Server) makeEngines(context.Context) error {
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces, Reveal: s.cfg.IdempotencyReveal,
+		Now: s.opt.Now,
 	})
 	s.metrics.Observe(s.gauges())
 	return nil

@@ -26,6 +26,7 @@ const (
 	kindMember     = "member"
 	kindKey        = "key"
 	kindServiceKey = "service_key"
+	kindSettlement = "settlement"
 )
 
 func refOf(c *feed.Change) ref {
@@ -46,6 +47,10 @@ func refOf(c *feed.Change) ref {
 		return ref{kind: kindKey, object: string(c.Key.ID)}
 	case c.KeyGone != "":
 		return ref{kind: kindKey, object: string(c.KeyGone)}
+	case c.Settlement != nil:
+		return ref{kind: kindSettlement, object: string(c.Settlement.ID)}
+	case c.SettlementGone != "":
+		return ref{kind: kindSettlement, object: string(c.SettlementGone)}
 	case c.ServiceKey != nil:
 		return ref{kind: kindServiceKey, object: string(c.ServiceKey.ID)}
 	}

@@ -63,6 +63,8 @@ var keyTable = newTable("api_keys", "k",
 	plain("disabled_by", func(k *keyRow) *string { return &k.Disabled.By }),
 	instant("disabled_ms", func(k *keyRow) *time.Time { return &k.Disabled.At }),
 	plain("disabled_by_right", func(k *keyRow) *bool { return &k.Disabled.Right }),
+	plain("period", func(k *keyRow) *int64 { return &k.Period }),
+	plain("unsettled", func(k *keyRow) *bool { return &k.Unsettled }).computed(unsettled),
 )
 
 var selectKeys = keyTable.selects
@@ -144,6 +146,15 @@ func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
 
 // Key reads a key with those of its earlier values that still work.
 func (v *View) Key(k id.Key) (apikey.Key, error) {
+	key, err := v.WrittenKey(k)
+	if err != nil {
+		return key, err
+	}
+	return key, v.settle(&key)
+}
+
+// WrittenKey is Key as its row has it: no settlement that is not written yet has touched it.
+func (v *View) WrittenKey(k id.Key) (apikey.Key, error) {
 	row, err := one(v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
 	if err != nil {
 		return apikey.Key{}, err
@@ -158,6 +169,12 @@ func (v *View) Key(k id.Key) (apikey.Key, error) {
 // Keys lists keys, the newest first unless another order is asked for. A page costs the same whatever the number of keys, but for
 // Search, which reads them all.
 func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
+	switch open, err := v.settling(f.Workspace); {
+	case err != nil:
+		return nil, err
+	case open:
+		return v.settledKeys(f)
+	}
 	w := v.keyWhere(f)
 	order, err := f.follow(&w)
 	if err != nil {
@@ -172,11 +189,14 @@ func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
 
 // keyWhere holds all conditions but those of paging.
 func (v *View) keyWhere(f KeyFilter) where {
-	var w where
+	w := f.fixed()
+	v.movable(&w, f)
+	return w
+}
+
+// fixed are the conditions on what no settlement changes.
+func (f KeyFilter) fixed() (w where) {
 	w.and("k.workspace_id = ?", f.Workspace)
-	if f.User != "" {
-		w.and("k.user_id = ?", f.User)
-	}
 	switch len(f.Of) {
 	case 0:
 		if f.Of != nil {
@@ -185,16 +205,23 @@ func (v *View) keyWhere(f KeyFilter) where {
 	case 1:
 		w.and("k.environment = ?", f.Of[0])
 	}
+	return w
+}
+
+// movable are the conditions on what a settlement may change.
+func (v *View) movable(w *where, f KeyFilter) {
+	if f.User != "" {
+		w.and("k.user_id = ?", f.User)
+	}
 	if f.Active != nil {
 		w.and(map[bool]string{true: f.active() + " = 1", false: f.active() + " = 0"}[*f.Active])
 	}
-	v.standing(&w, f)
+	v.standing(w, f)
 	if f.Search != "" {
 		wanted := strings.ToLower(f.Search)
 		condition, args := v.db.driver.Contains(wanted, "k.name", "k.description", "k.user_id", v.beyondHead(wanted), "k.id")
 		w.and(condition, args...)
 	}
-	return w
 }
 
 // beyondHead is the part of a masked value in which a text is sought: a match that lies within its head (kw_live_) would tell no key from
@@ -205,25 +232,9 @@ func (v *View) beyondHead(wanted string) string {
 	return "substr(k.masked, CASE WHEN " + at + " > 0 AND " + first + " > 1 THEN " + first + " ELSE 1 END)"
 }
 
-// KeysOf lists all keys that the user created, the newest first.
-func (v *View) KeysOf(ws id.Workspace, u id.User) ([]apikey.Key, error) {
-	if u == "" {
-		return nil, nil
-	}
-	return v.Keys(KeyFilter{Workspace: ws, User: u})
-}
-
-// KeptKeys lists the keys of a user that were kept when the user left.
-func (v *View) KeptKeys(ws id.Workspace, u id.User) ([]apikey.Key, error) {
-	rows, err := inLive(v, ws, v.scanKey, selectKeys+` WHERE k.workspace_id = ? AND k.user_id = ? AND k.is_orphan = 1 ORDER BY k.id`, ws, u)
-	if err != nil {
-		return nil, err
-	}
-	return v.complete(rows)
-}
-
 // normal is the key as it will be read again, and shares nothing with the caller's.
 func normal(k apikey.Key, now time.Time) apikey.Key {
+	k.Unsettled = false
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt), whole(k.ExpiresAt)
 	k.ValueMadeAt = whole(k.ValueMadeAt)
 	k.Value.Until = time.Time{}
@@ -255,14 +266,14 @@ func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
 // InsertKey adds a key. ErrDuplicate says that its digest or id is there already.
 func (tx *Tx) InsertKey(k apikey.Key) error {
 	k = normal(k, tx.Floor())
-	if err := tx.insertKey(k); err != nil {
+	if err := tx.insertKey(&k); err != nil {
 		return fmt.Errorf("insert key: %w", err)
 	}
 	tx.changed(feed.Change{Key: &k})
 	return nil
 }
 
-func (tx *Tx) insertKey(k apikey.Key) error {
+func (tx *Tx) insertKey(k *apikey.Key) error {
 	if err := tx.alive(k.Workspace); err != nil {
 		return err
 	}
@@ -270,12 +281,15 @@ func (tx *Tx) insertKey(k apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	row := keyRow{Key: k, set: set, hasPrevious: len(k.Previous) > 0}
+	if k.Period, err = tx.period(k.Workspace, k.User); err != nil {
+		return err
+	}
+	row := keyRow{Key: *k, set: set, hasPrevious: len(k.Previous) > 0}
 	err = tx.execBeside(keyTable.insert, keyTable.inserted(&row)...)
 	if err != nil {
 		return err
 	}
-	if err := tx.insertPrevious(k); err != nil {
+	if err := tx.insertPrevious(*k); err != nil {
 		return err
 	}
 	return tx.countKeys(k.Workspace, k.User, +1)
@@ -309,17 +323,18 @@ func (tx *Tx) keyBefore(k id.Key) (keyBefore, error) {
 		JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
 }
 
-// UpdateKey replaces the whole row and the earlier values. A key stays in its workspace: another one is ErrNotFound.
+// UpdateKey replaces the whole row and the earlier values. A key stays in its workspace: another one is ErrNotFound. No settlement of before
+// touches the key any more: Key gives it as all of them have it.
 func (tx *Tx) UpdateKey(k apikey.Key) error {
 	k = normal(k, tx.Floor())
-	if err := tx.updateKey(k); err != nil {
+	if err := tx.updateKey(&k); err != nil {
 		return fmt.Errorf("update key: %w", err)
 	}
 	tx.changed(feed.Change{Key: &k})
 	return nil
 }
 
-func (tx *Tx) updateKey(k apikey.Key) error {
+func (tx *Tx) updateKey(k *apikey.Key) error {
 	before, err := tx.keyBefore(k.ID)
 	if err != nil {
 		return err
@@ -327,11 +342,14 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 	if before.workspace != k.Workspace {
 		return ErrNotFound
 	}
+	if k.Period, err = tx.period(k.Workspace, k.User); err != nil {
+		return err
+	}
 	set, err := tx.intern(k.Permissions, before.set)
 	if err != nil {
 		return err
 	}
-	row := keyRow{Key: k, set: set, hasPrevious: len(k.Previous) > 0}
+	row := keyRow{Key: *k, set: set, hasPrevious: len(k.Previous) > 0}
 	err = tx.execBeside(keyTable.update+` WHERE id = ?`, keyTable.changed(&row, k.ID)...)
 	if err == nil && set != before.set {
 		// Apart from the rest: SQLite keeps a journal of a statement that changes a foreign key, and lets go of it in a time that grows with
@@ -351,7 +369,7 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 			return err
 		}
 	}
-	if err := tx.insertPrevious(k); err != nil || before.user == k.User {
+	if err := tx.insertPrevious(*k); err != nil || before.user == k.User {
 		return err
 	}
 	if err := tx.countKeys(k.Workspace, before.user, -1); err != nil {
@@ -363,7 +381,7 @@ func (tx *Tx) updateKey(k apikey.Key) error {
 // ReplaceDigest puts another digest of the same value in the place of a key's current one, and changes nothing else of the key. Where the
 // current digest is not from, it is ErrNotFound.
 func (tx *Tx) ReplaceDigest(key id.Key, from keyfmt.Digest, to keyfmt.Stored) error {
-	k, err := tx.Key(key)
+	k, err := tx.WrittenKey(key) // whose settlement stays to be written
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
-	"github.com/keyward/keyward/internal/perm"
 )
 
 // standing adds the conditions of a standing. Each has an index, so that a page or a bounded count of it costs the same whatever
@@ -40,6 +39,19 @@ func (f KeyFilter) active() string {
 
 // follow adds where a page begins, and answers how it is ordered.
 func (f KeyFilter) follow(w *where) (order string, err error) {
+	if f.enabledAlone() {
+		w.and(f.active() + " = 1")
+	}
+	return f.page(w)
+}
+
+// enabledAlone tells whether the order is one of enabled keys alone.
+func (f KeyFilter) enabledAlone() bool {
+	return f.Order != apikey.NewestFirst && f.Order != apikey.OldestFirst
+}
+
+// page adds where a page begins, but for whether a key is enabled.
+func (f KeyFilter) page(w *where) (order string, err error) {
 	column, compare, order := "", "<", ""
 	switch f.Order {
 	case apikey.NewestFirst:
@@ -47,13 +59,11 @@ func (f KeyFilter) follow(w *where) (order string, err error) {
 	case apikey.OldestFirst:
 		compare, order = ">", " ORDER BY k.id"
 	case apikey.ByExpiry:
-		w.and(f.active() + " = 1 AND k.expires_ms > 0")
+		w.and("k.expires_ms > 0")
 		column, compare, order = "k.expires_ms", ">", " ORDER BY k.expires_ms, k.id"
 	case apikey.ByLastUse:
-		w.and(f.active() + " = 1")
 		column, order = "k.last_used_ms", " ORDER BY k.last_used_ms DESC, k.id DESC"
 	case apikey.ByLeastUse:
-		w.and(f.active() + " = 1")
 		column, compare, order = "k.last_used_ms", ">", " ORDER BY k.last_used_ms, k.id"
 	}
 	back := map[string]string{"<": ">=", ">": "<="}[compare]
@@ -87,8 +97,11 @@ func (f KeyFilter) bound(w *where, column, compare, position string) error {
 // are fewer. So a search can be made over so many keys and no more.
 func (v *View) KeyStretch(f KeyFilter, n int) (string, error) {
 	base := KeyFilter{Workspace: f.Workspace, User: f.User, Order: f.Order, Page: Page{After: f.After}}
-	w := v.keyWhere(base)
-	order, err := base.follow(&w)
+	var order string
+	w, err := v.candidates(base)
+	if err == nil {
+		order, err = base.page(&w)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -107,27 +120,6 @@ func (f KeyFilter) Position(k *apikey.Key) string {
 	return string(k.ID)
 }
 
-// KeyKind is what keys have in common that are settled alike when their creator leaves, and how many they are.
-type KeyKind struct {
-	Permissions perm.Set
-	IsActive    bool
-	Revoked     bool
-	Orphan      bool
-	Count       int
-}
-
-// KeyKinds counts a user's keys by kind. It reads a few columns of each, and no key as a whole.
-func (v *View) KeyKinds(ws id.Workspace, u id.User) ([]KeyKind, error) {
-	return all(v, func(r Rows) (k KeyKind, err error) {
-		var set int64
-		if err = r.Scan(&set, &k.IsActive, &k.Revoked, &k.Orphan, &k.Count); err == nil {
-			k.Permissions, err = v.set(set)
-		}
-		return k, err
-	}, `SELECT set_id, is_active, is_revoked, is_orphan, count(*) FROM api_keys WHERE workspace_id = ? AND user_id = ?
-		GROUP BY set_id, is_active, is_revoked, is_orphan`, ws, u)
-}
-
 // KeyTotal is the number of a workspace's keys, or of those of one user. It reads what members count, never the keys.
 func (v *View) KeyTotal(ws id.Workspace, u id.User) (int64, error) {
 	var w where
@@ -140,6 +132,12 @@ func (v *View) KeyTotal(ws id.Workspace, u id.User) (int64, error) {
 
 // KeyCount counts the keys that a filter selects, without its paging, and stops at most: what is counted costs no more than that.
 func (v *View) KeyCount(f KeyFilter, most int) (int64, error) {
+	switch open, err := v.settling(f.Workspace); {
+	case err != nil:
+		return 0, err
+	case open:
+		return v.settledCount(f, most)
+	}
 	w := v.keyWhere(f)
 	return one(v, scanInt, `SELECT count(*) FROM (SELECT 1 AS one FROM api_keys k`+w.String()+` LIMIT ?) AS bounded`, append(w.args, most)...)
 }

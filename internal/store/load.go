@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, then keys with those of their
+// LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, settlements that are not done, then keys with those of their
 // earlier values that still work. Of a key it tells what a verification needs, and leaves out the description, the masked value, the
 // pepper of native values, and all times but the expiry. It streams; the first error of f ends it.
 func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
@@ -46,7 +46,7 @@ func (db *DB) LoadShared(ctx context.Context, places int, f func(feed.Change) er
 
 func (v *View) load(f func(feed.Change) error) error {
 	l := loader{View: v, tell: f, live: make(map[id.Workspace]bool)}
-	for _, load := range []func() error{l.workspaces, l.roles, l.members, l.serviceKeys, l.keys} {
+	for _, load := range []func() error{l.workspaces, l.roles, l.members, l.serviceKeys, l.settlements, l.keys} {
 		if err := load(); err != nil {
 			return err
 		}
@@ -121,6 +121,16 @@ func (l *loader) serviceKeys() error {
 	}, selectServiceKeys+` ORDER BY id`)
 }
 
+// settlements are told before the keys that they cover.
+func (l *loader) settlements() error {
+	return each(l.View, l.scanSettlement, func(s apikey.Settlement) error {
+		if !l.live[s.Workspace] {
+			return nil
+		}
+		return l.tell(feed.Change{Settlement: &s})
+	}, selectSettlements+` WHERE done_ms = 0 ORDER BY workspace_id, user_id, period`)
+}
+
 // keys reads the earlier values first: they are few, and live for a week at most.
 func (l *loader) keys() error {
 	earlier := make(map[id.Key][]apikey.Value)
@@ -147,7 +157,7 @@ const foreignPepper = `CASE WHEN pepper LIKE 'foreign:%' THEN pepper ELSE '' END
 // Reading a column costs more than reading the row, so that a start reads five of what are sixteen: what is short goes into one number,
 // and the texts into one, behind each other.
 var selectLoaded = `SELECT ` + together("id", "workspace_id", "user_id", "environment", "allowed_ips", foreignPepper, "name", "metadata") + `,
-	(((set_id * 2 + is_active) * 2 + is_revoked) * 2) + is_orphan, per_minute * 4294967296 + per_day, expires_ms, digest FROM api_keys`
+	((((period * 4294967296 + set_id) * 2 + is_active) * 2 + is_revoked) * 2) + is_orphan, per_minute * 4294967296 + per_day, expires_ms, digest FROM api_keys`
 
 func (l *loader) scanLoaded(r Rows) (k apikey.Key, err error) {
 	var texts string
@@ -171,6 +181,7 @@ func (l *loader) scanLoaded(r Rows) (k apikey.Key, err error) {
 	k.Limits.PerMinute, k.Limits.PerDay = limits>>32, limits&(1<<32-1)
 	k.ExpiresAt = fromMillis(expires)
 	copy(k.Value.Digest.Sum[:], digest)
-	k.Permissions, err = l.set(flags >> 3)
+	k.Period = flags >> 35
+	k.Permissions, err = l.set(flags >> 3 & (1<<32 - 1))
 	return k, err
 }

@@ -18,6 +18,7 @@ var memberTable = newTable("members", "",
 	plain("key_count", func(m *account.Member) *int64 { return &m.KeyCount }).fixed(),
 	instant("created_ms", func(m *account.Member) *time.Time { return &m.CreatedAt }),
 	instant("updated_ms", func(m *account.Member) *time.Time { return &m.UpdatedAt }),
+	plain("period", func(m *account.Member) *int64 { return &m.Period }).counted(),
 )
 
 var selectMembers = memberTable.selects
@@ -87,7 +88,7 @@ func (tx *Tx) PutMember(m account.Member) error {
 		return fmt.Errorf("put member: %w", err)
 	}
 	tx.changed(feed.Change{Member: &now})
-	return nil
+	return tx.NarrowHeirs(m.Workspace)
 }
 
 func (tx *Tx) putMember(m account.Member) error {
@@ -123,6 +124,9 @@ func (tx *Tx) putMember(m account.Member) error {
 func (tx *Tx) RemoveMember(ws id.Workspace, u id.User) error {
 	if err := tx.removeMember(ws, u); err != nil {
 		return fmt.Errorf("remove member: %w", err)
+	}
+	if err := tx.NarrowHeirs(ws); err != nil {
+		return err
 	}
 	tx.changed(feed.Change{MemberGone: &feed.MemberID{Workspace: ws, User: u}})
 	return nil

@@ -19,6 +19,8 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
 			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
 		p.pastSealed()
+		p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms > 0 AND done_ms <= ? LIMIT ?)`,
+			millis(p.now.Add(-settlementsKept)))
 		p.sessions()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.remove(`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
@@ -98,6 +100,7 @@ func (p *purger) workspace() {
 	if p.err = p.forget(`SELECT id FROM workspaces WHERE id = ?`, ws); p.err != nil {
 		return
 	}
+	p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws)
 	gone := p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&

@@ -86,7 +86,7 @@ func (tx *Tx) PutRole(r account.Role, folded string) error {
 		return fmt.Errorf("put role: %w", err)
 	}
 	tx.changed(feed.Change{Role: &now})
-	return nil
+	return tx.NarrowHeirs(r.Workspace)
 }
 
 func (tx *Tx) putRole(r account.Role, folded string) error {

@@ -76,6 +76,12 @@ func (c column[R]) counted() column[R] {
 	return c
 }
 
+// computed is a column that is not kept: it is read by an expression.
+func (c column[R]) computed(read string) column[R] {
+	c.read = read
+	return c.counted()
+}
+
 // or0 reads 0 where the column is NULL, and writes NULL for 0.
 func (c column[R]) or0() column[R] {
 	c.read = "coalesce(" + c.name + ", 0)"

@@ -27,6 +27,10 @@ func (v *View) touched(refs []ref) ([]feed.Change, error) {
 			func(r *account.Role) feed.Change { return feed.Change{Role: r} }), err
 	case kindMember:
 		return v.touchedMembers(refs)
+	case kindSettlement:
+		found, err := all(v, v.scanSettlement, selectSettlements+` WHERE id IN (`+list+`)`, args...)
+		return merge(refs, found, func(s *apikey.Settlement) ref { return ref{kind: kindSettlement, object: string(s.ID)} },
+			func(s *apikey.Settlement) feed.Change { return feed.Change{Settlement: s} }), err
 	case kindKey:
 		rows, err := all(v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0
 			WHERE k.id IN (`+list+`)`, args...)
@@ -81,6 +85,8 @@ func (r ref) gone() feed.Change {
 		return feed.Change{MemberGone: &feed.MemberID{Workspace: r.workspace, User: id.User(r.object)}}
 	case kindKey:
 		return feed.Change{KeyGone: id.Key(r.object)}
+	case kindSettlement:
+		return feed.Change{SettlementGone: id.Settlement(r.object)}
 	}
 	return feed.Change{ServiceKeyGone: id.ServiceKey(r.object)}
 }

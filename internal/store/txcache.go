@@ -15,7 +15,8 @@ type (
 		workspace id.Workspace
 		user      id.User
 	}
-	roleID struct {
+	periodID memberID
+	roleID   struct {
 		workspace id.Workspace
 		role      id.Role
 	}

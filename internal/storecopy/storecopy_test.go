@@ -92,7 +92,10 @@ func furniture() []string {
 		`INSERT INTO permission_sets VALUES (1, ''), (7, 'calls:read calls:write'), (8, 'a:b')`,
 		`INSERT INTO roles VALUES ('r1', 'w1', 'Owner', 'owner', '', 'owner', NULL, 1, 1, 1), ('r2', 'w1', 'Ops', 'ops', 'd', '', 7, 1, 1, 1),
 			('r3', 'w1', 'Dev', 'dev', 'd', '', 8, 0, 1, 1), ('r4', 'w1', 'Old', 'old', 'd', '', 1, 0, 1, 1)`,
-		`INSERT INTO members VALUES ('w1', 'u1', 'e', 'd', 'r1', 3, 1, 1, 0), ('w1', 'u2', 'e', 'd', NULL, 0, 1, 1, 9), ('w1', 'ü|3', '', '', 'r2', 0, 1, 1, 0)`,
+		`INSERT INTO members VALUES ('w1', 'u1', 'e', 'd', 'r1', 3, 1, 1, 0, 2), ('w1', 'u2', 'e', 'd', NULL, 0, 1, 1, 9, 0),
+			('w1', 'ü|3', '', '', 'r2', 0, 1, 1, 0, 1)`,
+		`INSERT INTO settlements VALUES ('s1', 'w1', 'u1', 1, 'transfer', 'ü|3', 'calls:read', '{"perDay":5}', 'u2', 7, '{"actor":"u2"}', 'k1', 8, 0),
+			('s2', 'w1', 'ü|3', 0, 'stop', '', '', '', 'u2', 7, '{}', '', 8, 9)`,
 		`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 			allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous,
 			value_ms, disabled_by, disabled_ms, disabled_by_right) VALUES ` +

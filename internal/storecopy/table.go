@@ -11,7 +11,7 @@ import (
 
 // order lists the tables so that none refers to a later one.
 var order = []string{
-	"installation", "workspaces", "permission_sets", "roles", "members", "api_keys", "key_values", "service_keys", "idempotency",
+	"installation", "workspaces", "permission_sets", "roles", "members", "settlements", "api_keys", "key_values", "service_keys", "idempotency",
 	"events", "event_types", "event_targets", "event_turns", "day_quotas", "past_quotas", "saved_windows", "key_prefixes", "usage_counts", "usage_gone", "sessions", "sign_in_links",
 }
 

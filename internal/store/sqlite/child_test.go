@@ -181,7 +181,7 @@ func audited(t *testing.T, path string, keys []id.Key) {
 				t.Errorf("key %s was acknowledged: %v", k, err)
 			}
 		}
-		all, err := v.KeysOf(workspace, user)
+		all, err := v.Keys(store.KeyFilter{Workspace: workspace, User: user})
 		if err != nil {
 			return err
 		}

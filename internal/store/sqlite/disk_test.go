@@ -217,7 +217,7 @@ func fillAndHeal(t *testing.T, path string, on disk) {
 func holds(t *testing.T, db *store.DB, want int) {
 	t.Helper()
 	err := db.View(context.Background(), func(v *store.View) error {
-		got, err := v.KeysOf(workspace, user)
+		got, err := v.Keys(store.KeyFilter{Workspace: workspace, User: user})
 		if len(got) != want {
 			t.Errorf("%d keys are there, %d were acknowledged", len(got), want)
 		}

@@ -257,7 +257,7 @@ func testMemberLeft(_ *testing.T, f *fixture) {
 		if err != nil {
 			return err
 		}
-		keys, err := v.KeysOf(f.ws, f.member)
+		keys, err := v.Keys(store.KeyFilter{Workspace: f.ws, User: f.member})
 		f.same("keys", 1, len(keys))
 		return err
 	})

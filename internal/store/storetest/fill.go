@@ -39,6 +39,9 @@ func (w *whole) fillValue(v reflect.Value, path string, step int) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		w.fillValue(v.Elem(), path, step)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			w.fillValue(v.Field(i), v.Type().Field(i).Name, step)

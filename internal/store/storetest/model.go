@@ -189,7 +189,7 @@ func (f *fixture) agreeOn(r *rapid.T, v *store.View, m model, u id.User) {
 			want++
 		}
 	}
-	mine, err := v.KeysOf(f.ws, u)
+	mine, err := v.Keys(store.KeyFilter{Workspace: f.ws, User: u})
 	if err != nil || int64(len(mine)) != want {
 		r.Fatalf("user %s has %d keys, the model has %d (%v)", u, len(mine), want, err)
 	}

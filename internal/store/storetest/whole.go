@@ -32,7 +32,7 @@ func EveryRecord(t *testing.T, db *store.DB, now time.Time) (check func(*testing
 	w := &whole{t: t, now: now.UTC().Truncate(time.Millisecond), db: db}
 	w.ids = id.NewGenerator(func() time.Time { return w.now }, rand.Reader)
 	w.ws = id.Workspace(w.ids.Next())
-	kinds := []*kind{w.workspace(), w.role(), w.member(), w.key(), w.serviceKey(), w.session(), w.link(), w.event(), w.replay()}
+	kinds := []*kind{w.workspace(), w.role(), w.member(), w.settlement(), w.key(), w.serviceKey(), w.session(), w.link(), w.event(), w.replay()}
 	for _, k := range kinds {
 		for step := range k.steps {
 			k.next(step)
@@ -152,7 +152,7 @@ func (w *whole) role() *kind {
 func (w *whole) member() *kind {
 	roles := []id.Role{id.Role(w.ids.Next()), id.Role(w.ids.Next())}
 	return kindOf(w, updated, func(m *account.Member, step int) {
-		m.Workspace, m.User, m.Role, m.KeyCount = w.ws, "whole", roles[step%2], 0
+		m.Workspace, m.User, m.Role, m.KeyCount, m.Period = w.ws, "whole", roles[step%2], 0, 0
 	}, func(m account.Member, step int) error {
 		return w.update(func(tx *store.Tx) error {
 			if step < len(roles) {
@@ -164,13 +164,13 @@ func (w *whole) member() *kind {
 			return tx.PutMember(m)
 		})
 	}, func(v *store.View, m account.Member) (account.Member, error) { return v.Member(m.Workspace, m.User) },
-		"Workspace", "User", "KeyCount")
+		"Workspace", "User", "KeyCount", "Period")
 }
 
 func (w *whole) key() *kind {
 	own := id.Key(w.ids.Next())
 	return kindOf(w, updated, func(k *apikey.Key, step int) {
-		k.ID, k.Workspace, k.IsActive = own, w.ws, step == 1
+		k.ID, k.Workspace, k.IsActive, k.Period, k.Unsettled = own, w.ws, step == 1, 0, false
 		if k.IsActive {
 			k.Disabled = apikey.Mark{}
 		}
@@ -183,7 +183,26 @@ func (w *whole) key() *kind {
 			return tx.UpdateKey(k)
 		})
 	}, func(v *store.View, k apikey.Key) (apikey.Key, error) { return v.Key(k.ID) },
-		"ID", "Workspace", "Value.Until", "Value.LastUsedAt")
+		"ID", "Workspace", "Value.Until", "Value.LastUsedAt", "Period", "Unsettled")
+}
+
+func (w *whole) settlement() *kind {
+	const leaver = id.User("leaver")
+	r := account.Role{ID: id.Role(w.ids.Next()), Workspace: w.ws, Name: "leaver's"}
+	return kindOf(w, 1, func(u *store.Unsettled, _ int) {
+		u.Workspace, u.User, u.Period, u.Done, u.After = w.ws, leaver, 0, false, ""
+	}, func(u store.Unsettled, _ int) error {
+		return w.update(func(tx *store.Tx) error {
+			if err := tx.PutRole(r, r.Name); err != nil {
+				return err
+			}
+			if err := tx.PutMember(account.Member{Workspace: w.ws, User: leaver, Role: r.ID}); err != nil {
+				return err
+			}
+			return tx.Settle(&u.Settlement, u.Origin)
+		})
+	}, func(v *store.View, u store.Unsettled) (store.Unsettled, error) { return v.Unsettled(u.ID) },
+		"Workspace", "User", "Period", "Done", "After")
 }
 
 func (w *whole) serviceKey() *kind {

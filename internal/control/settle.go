@@ -1,0 +1,217 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// A settlement is decided in one transaction, at a cost that does not grow with the keys. Their rows, and one event for each, are written
+// afterwards in chunks, in the name of the caller who decided: by the request itself for as long as it waits, then by any node that finds the
+// settlement unfinished. Readers judge by the settlement meanwhile (apikey.Settlement), so it makes no difference to them how far that is.
+
+// pace bounds what one transaction writes.
+type pace struct {
+	atOnce  int64         // keys that are written in the transaction that decides
+	inChunk int           // keys
+	chunk   time.Duration // for which others wait
+}
+
+var usualPace = pace{atOnce: 100, inChunk: 200, chunk: 12 * time.Millisecond}
+
+const (
+	readAtOnce = 32                      // keys
+	patience   = 1800 * time.Millisecond // of a request, from its beginning
+)
+
+// settle decides what becomes of a user's keys, and writes the rows where they are few. Otherwise it gives the settlement.
+func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, keys int64) (open id.Settlement, err error) {
+	decided.ID = id.Settlement(s.ids.Next())
+	raw, err := json.Marshal(a.origin())
+	if err != nil {
+		return "", fmt.Errorf("keep who settles: %w", err)
+	}
+	if err := tx.Settle(decided, string(raw)); err != nil || keys > s.pace.atOnce {
+		return decided.ID, err
+	}
+	u, err := tx.Unsettled(decided.ID)
+	if err != nil {
+		return "", err
+	}
+	w := writing{Service: s, tx: tx, u: &u, enough: func(int) bool { return false }}
+	if _, err := w.run(); err != nil {
+		return "", err
+	}
+	return "", tx.Settled(&u)
+}
+
+// welcomeBack takes the mark from keys that were kept when their creator left, now that the creator is a member again: they are
+// ordinary keys, and stop when the creator leaves again.
+func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) (open id.Settlement, err error) {
+	kept, err := tx.HasKept(m.Workspace, m.User)
+	if err != nil || !kept {
+		return "", err
+	}
+	return s.settle(tx, a, &apikey.Settlement{Workspace: m.Workspace, User: m.User, Kind: apikey.Return, By: a.id(), At: tx.Now()}, m.KeyCount)
+}
+
+// writeOn writes the rows of a settlement, chunk by chunk, for as long as a request waits. What is left then is for SettleNext.
+func (s *Service) writeOn(ctx context.Context, open id.Settlement, began time.Time) {
+	for open != "" && ctx.Err() == nil && s.now().Sub(began) < patience {
+		if done, err := s.writeChunk(open); done || err != nil {
+			return
+		}
+	}
+}
+
+// SettleNext writes the rows of the oldest settlement on which no node has worked for so long, and tells whether there was one. It goes on
+// until all are written, or ctx ends.
+func (s *Service) SettleNext(ctx context.Context, idle time.Duration) (found bool, err error) {
+	open, err := s.db.NextUnsettled(ctx, idle)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	for done := false; err == nil && !done && ctx.Err() == nil; {
+		done, err = s.writeChunk(open)
+	}
+	return err == nil, err
+}
+
+// writeChunk writes rows for a moment, in a transaction of its own, and tells whether all are written. A process writes one chunk at a time,
+// so that the changes of others come in between.
+func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	_, err = s.db.Update(context.Background(), func(tx *store.Tx) error {
+		u, err := tx.Unsettled(open)
+		if errors.Is(err, store.ErrNotFound) {
+			done = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.NarrowHeirs(u.Workspace); err != nil { // by a catalogue that became another one meanwhile
+			return err
+		}
+		began := s.now()
+		w := writing{Service: s, tx: tx, u: &u, enough: func(keys int) bool {
+			return keys >= s.pace.inChunk || s.now().Sub(began) >= s.pace.chunk
+		}}
+		if done, err = w.run(); err != nil {
+			return err
+		}
+		if done {
+			return tx.Settled(&u)
+		}
+		return tx.Advance(&u)
+	})
+	return done, err
+}
+
+// writing writes the rows that a settlement covers, in the order of their ids.
+type writing struct {
+	*Service
+	tx     *store.Tx
+	u      *store.Unsettled
+	enough func(keys int) bool
+}
+
+// run goes on until it has written enough, or all.
+func (w *writing) run() (done bool, err error) {
+	chain, err := w.tx.UnsettledOf(w.u.Workspace, w.u.User)
+	if err != nil {
+		return false, err
+	}
+	for n := 0; ; {
+		keys, err := w.tx.UnsettledKeys(w.u, readAtOnce)
+		if err != nil {
+			return false, err
+		}
+		for i := range keys {
+			if err := w.settleRow(w.tx, chain, &keys[i]); err != nil {
+				return false, err
+			}
+			w.u.After = string(keys[i].ID)
+			if n++; w.enough(n) {
+				return false, nil
+			}
+		}
+		if len(keys) < readAtOnce {
+			return true, nil
+		}
+	}
+}
+
+// settleRow writes a key's row as the open settlements of its creator have it, with an event for each that changes it. was is the key as
+// its row has it.
+func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.Key) error {
+	k, touched := *was, false
+	for i := range chain {
+		u := &chain[i]
+		if u.Period < k.Period {
+			continue
+		}
+		before := k
+		outcome, changed := u.Apply(&k)
+		if !changed {
+			continue
+		}
+		touched = true
+		if err := s.recordSettled(tx, u, outcome, &before, &k); err != nil {
+			return err
+		}
+	}
+	if !touched {
+		return nil
+	}
+	return tx.WriteSettled(was, k)
+}
+
+func (s *Service) recordSettled(tx *store.Tx, u *store.Unsettled, outcome apikey.Outcome, was, k *apikey.Key) error {
+	var by origin
+	if err := json.Unmarshal([]byte(u.Origin), &by); err != nil {
+		return fmt.Errorf("read who settled: %w", err)
+	}
+	told := change{kind: audit.APIKeyUpdated, workspace: k.Workspace, target: string(k.ID), free: true,
+		sentence: fmt.Sprintf("API key %s: its creator %s was removed", quoted(k.Name), was.User),
+		before:   s.keyFields(was), after: s.keyFields(k), note: fields{"reason": "member.removed"}}
+	if outcome == apikey.Returned {
+		told.sentence = fmt.Sprintf("API key %s: its creator %s is a member again", quoted(k.Name), k.User)
+		told.note = fields{"reason": "member.added"}
+	}
+	return s.recordFor(tx, by, told)
+}
+
+// settleFirst writes the row of a key that is about to change, where a settlement covers it still.
+func (s *Service) settleFirst(tx *store.Tx, k *apikey.Key) error {
+	if !k.Unsettled {
+		return nil
+	}
+	was, err := tx.WrittenKey(k.ID)
+	if err != nil {
+		return err
+	}
+	chain, err := tx.UnsettledOf(was.Workspace, was.User)
+	if err != nil {
+		return err
+	}
+	return s.settleRow(tx, chain, &was)
+}
+
+// settlementFields say of a settlement what repeats it.
+func (s *Service) settlementFields(d *apikey.Settlement) fields {
+	out := fields{"settlement": string(d.Kind)}
+	if d.Kind == apikey.Transfer {
+		out["heir"], out["permissions"], out["bounded"] = string(d.Heir), s.cat.Names(d.Ceiling), d.Bound != nil
+	}
+	return out
+}
