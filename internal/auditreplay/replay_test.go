@@ -76,15 +76,19 @@ func openStore(t tester, path string) *store.DB {
 	return db
 }
 
-func newHouse(t tester, dir string) *house {
+func newHouse(t tester, dir string, change ...func(*control.Config)) *house {
 	h := &house{t: t, db: openStore(t, filepath.Join(dir, "keyward.db")), users: []string{"ada", "bob", "eve", "joe"}, roles: map[string][]string{}}
 	var err error
 	h.format, err = keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	check(t, err)
 	h.digester, err = keyfmt.NewDigester("")
 	check(t, err)
-	h.Service = control.New(control.Config{DB: h.db, Catalogue: perm.Builtin(), Format: h.format, Digester: h.digester,
-		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader})
+	config := control.Config{DB: h.db, Catalogue: perm.Builtin(), Format: h.format, Digester: h.digester,
+		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader}
+	for _, c := range change {
+		c(&config)
+	}
+	h.Service = control.New(config)
 	_, err = h.EnsureRoot(t.Context(), keyfmt.Secret{})
 	check(t, err)
 	check(t, h.db.View(t.Context(), func(v *store.View) error {
@@ -96,6 +100,21 @@ func newHouse(t tester, dir string) *house {
 		h.found()
 	}
 	return h
+}
+
+// lagging has no row of a removal written with it, so that the journal ends before the events of the keys.
+func lagging(yes bool) func(*control.Config) {
+	return func(c *control.Config) {
+		if !yes {
+			return
+		}
+		at := time.Now()
+		c.AtOnce = -1
+		c.Now = func() time.Time {
+			at = at.Add(time.Hour)
+			return at
+		}
+	}
 }
 
 func (h *house) found() {
@@ -320,7 +339,7 @@ func TestT33AfterARestoreWithTheJournalNoKeyMayDoMoreThanBefore(t *testing.T) {
 		n++
 		dir := filepath.Join(base, strconv.Itoa(n))
 		check(t, os.Mkdir(dir, 0o700))
-		h := newHouse(t, dir)
+		h := newHouse(t, dir, lagging(rapid.Bool().Draw(t, "rows of removals are written later")))
 		h.draw = t
 		defer h.db.Close()
 		for range rapid.IntRange(3, 25).Draw(t, "before") {
@@ -374,6 +393,23 @@ var takings = map[string]func(h *house, ws, key string) error{
 	"a key gets a limit per day":    change(control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerDay: control.Some(int64(1))})}),
 	"a key is bound to a network":   change(control.UpdateKey{AllowedIPs: control.Some([]string{"203.0.113.0/24"})}),
 	"its creator leaves":            leave(""),
+	"its creator leaves, and comes back": func(h *house, ws, key string) error {
+		err := leave("")(h, ws, key)
+		h.admit(ws, "bob", "all")
+		return err
+	},
+	"its creator leaves, comes back, and leaves again": func(h *house, ws, key string) error {
+		err := leave("keep")(h, ws, key)
+		h.admit(ws, "bob", "all")
+		return errors.Join(err, leave("")(h, ws, key))
+	},
+	"its creator leaves, and its heir leaves": func(h *house, ws, key string) error {
+		_, err := h.RemoveMember(h.t.Context(), h.root, ws, "joe", control.RemoveMember{})
+		h.admit(ws, "joe", "all")
+		err = errors.Join(err, leave("transfer:joe")(h, ws, key))
+		_, left := h.RemoveMember(h.t.Context(), h.root, ws, "joe", control.RemoveMember{})
+		return errors.Join(err, left)
+	},
 	"its creator is demoted": func(h *house, ws, _ string) error {
 		_, err := h.UpdateWorkspace(h.t.Context(), h.root, ws, capped)
 		return errors.Join(err, h.demote(ws, "bob", "Viewer"))
@@ -439,6 +475,11 @@ func leave(keys string) func(h *house, ws, key string) error {
 	}
 }
 
+func (h *house) admit(ws, user, role string) {
+	_, _, err := h.PutMember(h.t.Context(), h.root, ws, user, control.PutMember{Role: h.role(ws, role), Email: user + "@example.org"})
+	check(h.t, err)
+}
+
 func (h *house) demote(ws, user, role string) error {
 	_, err := h.UpdateMember(h.t.Context(), h.root, ws, user, control.UpdateMember{Role: control.Some(h.role(ws, role))})
 	return err
@@ -459,44 +500,92 @@ func (h *house) role(ws, name string) string {
 func TestT33EachWayToTakeSomethingAwayIsRepeated(t *testing.T) {
 	t.Parallel()
 	for what, take := range takings {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			h := newHouse(t, t.TempDir())
-			defer h.db.Close()
-			ws := h.workspaces[0]
-			_, err := h.CreateRole(t.Context(), h.root, ws, control.CreateRole{Name: "all", Permissions: names})
-			check(t, err)
-			check(t, h.demote(ws, "bob", "all"))
-			k, err := h.CreateKey(t.Context(), h.root, control.CreateKey{Workspace: ws, User: "bob", Name: "k", Permissions: control.Some(names)})
-			check(t, err)
-			s, err := h.CreateServiceKey(t.Context(), h.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}})
-			check(t, err)
-			next, err := h.RotateKey(t.Context(), h.root, string(k.Key.ID), 3600)
-			check(t, err)
-			h.values = []string{k.Secret.Reveal(), next.Secret.Reveal(), s.Secret.Reveal()}
-			h.services = []string{string(s.ServiceKey.ID)}
-			backup := filepath.Join(t.TempDir(), "backup.db")
-			check(t, h.db.Backup(t.Context(), backup))
-			check(t, take(h, ws, string(k.Key.ID)))
-			was := h.powers(h.db)
-			restored := openStore(t, backup)
-			defer restored.Close()
-			without := 0
-			for value, p := range h.powers(restored) {
-				if p.more(was[value]) {
-					without++
-				}
+		for _, later := range []bool{false, true} {
+			if later {
+				what += ", and rows of removals are written later"
 			}
-			repeat(t, restored, h.journal())
-			for value, p := range h.powers(restored) {
-				if w := was[value]; p != w && (p.code == verify.Valid || w.code == verify.Valid) {
-					t.Errorf("%s: %+v after the restore, and %+v before", value, p, was[value])
-				}
+			t.Run(what, func(t *testing.T) { repeatTaking(t, take, later) })
+		}
+	}
+}
+
+func repeatTaking(t *testing.T, take func(h *house, ws, key string) error, later bool) {
+	t.Parallel()
+	h := newHouse(t, t.TempDir(), lagging(later))
+	defer h.db.Close()
+	ws := h.workspaces[0]
+	_, err := h.CreateRole(t.Context(), h.root, ws, control.CreateRole{Name: "all", Permissions: names})
+	check(t, err)
+	check(t, h.demote(ws, "bob", "all"))
+	k, err := h.CreateKey(t.Context(), h.root, control.CreateKey{Workspace: ws, User: "bob", Name: "k", Permissions: control.Some(names)})
+	check(t, err)
+	s, err := h.CreateServiceKey(t.Context(), h.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}})
+	check(t, err)
+	next, err := h.RotateKey(t.Context(), h.root, string(k.Key.ID), 3600)
+	check(t, err)
+	h.values = []string{k.Secret.Reveal(), next.Secret.Reveal(), s.Secret.Reveal()}
+	h.services = []string{string(s.ServiceKey.ID)}
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	check(t, h.db.Backup(t.Context(), backup))
+	check(t, take(h, ws, string(k.Key.ID)))
+	was := h.powers(h.db)
+	restored := openStore(t, backup)
+	defer restored.Close()
+	without := 0
+	for value, p := range h.powers(restored) {
+		if p.more(was[value]) {
+			without++
+		}
+	}
+	repeat(t, restored, h.journal())
+	for value, p := range h.powers(restored) {
+		if w := was[value]; p != w && (p.code == verify.Valid || w.code == verify.Valid) {
+			t.Errorf("%s: %+v after the restore, and %+v before", value, p, was[value])
+		}
+	}
+	if without == 0 {
+		t.Error("it takes nothing away: the test could not fail")
+	}
+}
+
+// The bound of a caller that is a key is not in the log: a key that such a caller handed over, and whose own event the journal does not
+// reach, stops.
+func TestABoundedTransferIsRepeatedAsFarAsTheJournalGoesT104(t *testing.T) {
+	t.Parallel()
+	for _, later := range []bool{false, true} {
+		h := newHouse(t, t.TempDir(), lagging(later))
+		defer h.db.Close()
+		ws := h.workspaces[0]
+		check(t, h.demote(ws, "bob", "Admin"))
+		check(t, h.demote(ws, "joe", "Admin"))
+		make := func(user string) control.Revealed {
+			k, err := h.CreateKey(t.Context(), h.root, control.CreateKey{Workspace: ws, User: user, Name: "k",
+				RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(9))})})
+			check(t, err)
+			return k
+		}
+		k, caller := make("bob"), make("ada")
+		h.values = []string{k.Secret.Reveal()}
+		backup := filepath.Join(t.TempDir(), "backup.db")
+		check(t, h.db.Backup(t.Context(), backup))
+		out, err := h.RemoveMember(t.Context(), control.Caller{APIKey: caller.Key.ID, Presented: caller.Key.Value.Digest.Sum}, ws, "bob",
+			control.RemoveMember{Keys: "transfer:joe"})
+		check(t, err)
+		if out.Transferred != 1 {
+			t.Fatalf("nothing was handed over: %+v", out)
+		}
+		restored := openStore(t, backup)
+		defer restored.Close()
+		repeat(t, restored, h.journal())
+		want := verify.Valid
+		if later {
+			want = verify.Disabled
+		}
+		for value, p := range h.powers(restored) {
+			if p.code != want && !strings.HasSuffix(value, "as a caller") {
+				t.Errorf("rows later: %v: %s is %s after the restore", later, value, p.code)
 			}
-			if without == 0 {
-				t.Error("it takes nothing away: the test could not fail")
-			}
-		})
+		}
 	}
 }
 

@@ -50,6 +50,8 @@ type Config struct {
 	// Now has a monotonic reading, by which the writing of what was settled is paced. Without it a request writes all rows before it is
 	// answered. No time that is kept comes from it.
 	Now func() time.Time
+	// AtOnce is how many keys of a member are written in the transaction that removes the member or brings the member back; 0 is 100, and less is none.
+	AtOnce int64
 	// Reveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
 	Reveal time.Duration
 }
@@ -64,7 +66,7 @@ func New(c Config) *Service {
 	}
 	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
-		now: c.Now, pace: usualPace, reveal: c.Reveal}
+		now: c.Now, pace: paceOf(&c), reveal: c.Reveal}
 }
 
 // Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so

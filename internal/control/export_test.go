@@ -27,11 +27,6 @@ func Classified() (names []string) {
 // Widened is widened.
 func Widened(was, now *apikey.Key) []string { return widened(was, now) }
 
-// PaceSettlements says how many keys are written in the transaction that decides, and in a chunk.
-func (s *Service) PaceSettlements(atOnce int64, inChunk int) {
-	s.pace.atOnce, s.pace.inChunk = atOnce, inChunk
-}
-
 // WriteChunk writes one chunk of the settlement that is next, and tells whether there was one.
 func (s *Service) WriteChunk(ctx context.Context) (bool, error) {
 	open, err := s.db.NextUnsettled(ctx, 0)

@@ -25,7 +25,13 @@ type pace struct {
 	chunk   time.Duration // for which others wait
 }
 
-var usualPace = pace{atOnce: 100, inChunk: 200, chunk: 12 * time.Millisecond}
+func paceOf(c *Config) pace {
+	p := pace{atOnce: 100, inChunk: 200, chunk: 12 * time.Millisecond}
+	if c.AtOnce != 0 {
+		p.atOnce = max(0, c.AtOnce)
+	}
+	return p
+}
 
 const (
 	readAtOnce = 32                      // keys

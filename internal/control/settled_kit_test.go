@@ -50,8 +50,7 @@ func leap() func() time.Time {
 }
 
 func (n *settledNode) on(t failer, db *store.DB) {
-	n.kit = newKitOn(t, db, func(c *control.Config) { c.Now = leap() })
-	n.PaceSettlements(0, 1)
+	n.kit = newKitOn(t, db, func(c *control.Config) { c.Now, c.AtOnce = leap(), -1 })
 }
 
 // openSole opens a node over a file.
@@ -66,7 +65,7 @@ func openSole(t failer, dir string) *settledNode {
 	head := db.Stats().LogHead
 	must(t, r.Load(func(tell func(feed.Change) error) error { return db.LoadAll(context.Background(), tell) }))
 	r.SetRevision(head)
-	n := &settledNode{replica: func() *replica.Replica { return r }, look: func() {}, every: 1, close: func() { must(t, db.Close()) }}
+	n := &settledNode{replica: func() *replica.Replica { return r }, look: func() {}, every: 3, close: func() { must(t, db.Close()) }}
 	n.on(t, db)
 	return n
 }
@@ -102,6 +101,9 @@ func standingOf(k *apikey.Key) standing { return standing{k.User, k.IsActive && 
 func (n *settledNode) readers(t failer, ws string, users []string, keys []id.Key) map[id.Key]apikey.Key {
 	t.Helper()
 	n.look()
+	if n.looks%3 == 2 {
+		n.replica().Sweep(n.replica().Revision())
+	}
 	out := map[id.Key]apikey.Key{}
 	var all []apikey.Key
 	for _, name := range keys {

@@ -175,6 +175,11 @@ func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
 	case open:
 		return v.settledKeys(f)
 	}
+	return v.writtenKeys(f)
+}
+
+// writtenKeys is Keys as the rows have them.
+func (v *View) writtenKeys(f KeyFilter) ([]apikey.Key, error) {
 	w := v.keyWhere(f)
 	order, err := f.follow(&w)
 	if err != nil {
