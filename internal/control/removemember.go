@@ -105,13 +105,8 @@ func (r *removal) look() error {
 // count says what becomes of the keys, and false where that has to be looked at beforehand.
 func (r *removal) count(v *store.View, a *actor, d *departure) (out Removed, ok bool, err error) {
 	out.User = d.member.User
-	open, err := v.OpenSettlements(d.workspace.ID, d.member.User)
-	if err != nil {
-		return out, false, err
-	}
-	if len(open) == 0 && d.settle.Kind != apikey.Transfer { // all keys alike
-		out.add(d.settle.Outcome(&apikey.Key{User: d.member.User}), int(d.member.KeyCount))
-		return out, true, nil
+	if ok, err = d.countAlike(v, &out); ok || err != nil {
+		return out, ok, err
 	}
 	var kinds []store.KeyKind
 	switch {
@@ -135,6 +130,19 @@ func (r *removal) count(v *store.View, a *actor, d *departure) (out Removed, ok 
 		out.add(d.settle.Outcome(&kinds[i].Key), kinds[i].Count)
 	}
 	return out, ok, nil
+}
+
+// countAlike counts without a look at the keys, and tells whether it could: where all of them are settled alike.
+func (d *departure) countAlike(v *store.View, out *Removed) (ok bool, err error) {
+	if d.settle.Kind == apikey.Transfer {
+		return false, nil
+	}
+	open, err := v.OpenSettlements(d.workspace.ID, d.member.User)
+	if err != nil || len(open) > 0 {
+		return false, err
+	}
+	out.add(d.settle.Outcome(&apikey.Key{User: d.member.User}), int(d.member.KeyCount))
+	return true, nil
 }
 
 func (r *Removed) add(o apikey.Outcome, n int) {
@@ -198,6 +206,9 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 		k := &keys[i]
 		out.Keys = append(out.Keys, SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(v.Now()),
 			Outcome: string(d.settle.Outcome(k))})
+	}
+	if counted, err := d.countAlike(v, &out); counted || err != nil {
+		return out, err
 	}
 	kinds, err := v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil)
 	for i := range kinds {
