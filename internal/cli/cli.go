@@ -112,7 +112,7 @@ func Main(ctx context.Context, args []string, s Streams, version string) int {
 func parser(ctx context.Context, a *app) (*kong.Kong, error) {
 	words := new(root)
 	words.Serve.serverFlags = newServerFlags()
-	words.Doctor.serverFlags = newServerFlags()
+	words.Doctor.Look.serverFlags = newServerFlags()
 	k, err := kong.New(words,
 		kong.Name("keyward"), kong.Description(description), kong.Writers(a.Out, a.Err),
 		kong.Exit(func(code int) { panic(status(code)) }),

@@ -2,66 +2,85 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"net/http"
 	"time"
 
-	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
-	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/doctor"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/routes"
 )
 
-type doctorCmd struct{ serverFlags }
-
-func (doctorCmd) Help() string {
-	return `Changes nothing, and works beside a running server. Each line says ok, warn or fail, and what to do. Ends with status 1 where
-something fails.
-
-Example:
-  keyward doctor --config /etc/keyward.yaml`
+type doctorCmd struct {
+	Look    doctorLook    `cmd:"" default:"withargs" hidden:"" help:"Check settings, database, clock, files and neighbours, and say what to do."`
+	Gateway doctorGateway `cmd:"" help:"Ask through the proxy in front of an API whether it asks Keyward as it should."`
 }
 
-// doctor counts what it finds.
-type doctor struct {
+func (doctorCmd) Help() string {
+	return `Changes nothing, and works beside a running server. Each line says ok, warn or fail, what is so, why it matters, and what to do. Ends with
+status 1 where something fails. It looks at the settings, the catalogue, files, descriptors, the disk, the database and its log, the clock,
+certificates, Redis, the OpenID provider, and whether the nodes of the installation are alike.
+
+Examples:
+  keyward doctor --config /etc/keyward.yaml
+  keyward doctor --json
+  keyward doctor gateway https://api.example.com/v1/calls --key-file key`
+}
+
+type doctorLook struct {
+	serverFlags
+	JSON bool `name:"json" help:"Print JSON, for programs."`
+}
+
+// examination gathers what is found.
+type examination struct {
 	out    io.Writer
+	json   bool
+	found  []doctor.Finding
 	failed int
 }
 
-func (d *doctor) report(how, mark, what, format string, args ...any) {
-	fmt.Fprintf(d.out, "%s  %-11s %s\n", paint(d.out, how, mark), what, visible(fmt.Sprintf(format, args...)))
-}
-
-func (d *doctor) ok(what, format string, args ...any) { d.report(green, "ok  ", what, format, args...) }
-
-func (d *doctor) warn(what, format string, args ...any) {
-	d.report(yellow, "warn", what, format, args...)
-}
-
-func (d *doctor) fail(what, format string, args ...any) {
-	d.failed++
-	d.report(red, "fail", what, format, args...)
-}
-
-// Run examines an installation.
-func (c *doctorCmd) Run(ctx context.Context, a *app) error {
-	d := &doctor{out: a.Out}
-	cfg, err := c.load()
-	if err != nil {
-		d.fail("settings", "%s", oneLine(err))
-		return status(exitFailure)
+func (d *examination) tell(all ...doctor.Finding) {
+	for _, f := range all {
+		d.found = append(d.found, f)
+		if f.Level == doctor.Fail {
+			d.failed++
+		}
+		if d.json {
+			continue
+		}
+		text := f.What
+		if f.Why != "" {
+			text += "; " + f.Why
+		}
+		if f.Do != "" {
+			text += ": " + f.Do
+		}
+		how := map[doctor.Level]string{doctor.OK: green, doctor.Warn: yellow, doctor.Fail: red}[f.Level]
+		fmt.Fprintf(d.out, "%s  %-11s %s\n", paint(d.out, how, fmt.Sprintf("%-4s", f.Level)), f.Subject, visible(text))
 	}
-	d.settings(cfg)
-	d.catalogue(cfg)
-	d.clock(time.Now())
-	if cfg.Postgres.IsZero() {
-		d.files(cfg)
-		d.database(ctx, cfg)
-	} else {
-		d.postgres(ctx, cfg)
+}
+
+func (d *examination) ok(subject, format string, args ...any) {
+	d.tell(doctor.Finding{Level: doctor.OK, Subject: subject, What: fmt.Sprintf(format, args...)})
+}
+
+func (d *examination) warn(subject, what, why, do string) {
+	d.tell(doctor.Finding{Level: doctor.Warn, Subject: subject, What: what, Why: why, Do: do})
+}
+
+func (d *examination) fail(subject, what, why, do string) {
+	d.tell(doctor.Finding{Level: doctor.Fail, Subject: subject, What: what, Why: why, Do: do})
+}
+
+// end prints JSON where it is wanted, and gives the status.
+func (d *examination) end() error {
+	if d.json {
+		if err := printJSON(d.out, d.found); err != nil {
+			return err
+		}
 	}
 	if d.failed > 0 {
 		return status(exitFailure)
@@ -69,145 +88,79 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-func (d *doctor) settings(cfg config.Config) {
-	d.ok("settings", "every value can be used")
-	for _, name := range cfg.Unknown {
-		d.warn("settings", "%s looks like a setting and is none: correct its name or take it out", name)
-	}
-	if cfg.Pepper.IsZero() {
-		d.warn("settings", "there is no KEYWARD_PEPPER: somebody who can write to the database could plant a key; "+
-			"make one with `openssl rand -base64 32`, and put the word none into KEYWARD_PEPPER_PREVIOUS")
-	}
-	if cfg.Insecure && !cfg.TLS() {
-		d.warn("settings", "plain HTTP is admitted at %s: see to it that a proxy in front speaks TLS", cfg.Addr)
-	}
-}
+const noStart = "the server does not start"
 
-func (d *doctor) catalogue(cfg config.Config) {
-	c, err := catalogueOf(cfg)
+// Run examines an installation.
+func (c *doctorLook) Run(ctx context.Context, a *app) error {
+	d := &examination{out: a.Out, json: c.JSON}
+	cfg, err := c.load()
 	if err != nil {
-		d.fail("catalogue", "%s", err)
-		return
+		d.fail("settings", oneLine(err), "", "")
+		return d.end()
 	}
-	if missing := cataloguefile.Missing(c); len(missing) > 0 {
-		d.warn("catalogue", "lacks permissions of Keyward's own operations, which only service keys can do then: %v", missing)
-		return
-	}
-	d.ok("catalogue", "%d permissions", c.Len())
-}
-
-func (d *doctor) clock(now time.Time) {
-	if now.Year() < 2026 {
-		d.fail("clock", "it is %s: set the clock, keys expire by it", now.UTC().Format(time.RFC3339))
-		return
-	}
-	d.ok("clock", "%s", now.UTC().Format(time.RFC3339))
-}
-
-// files looks at who may read what. Settings that nobody should see are refused by config already.
-func (d *doctor) files(cfg config.Config) {
-	dir := filepath.Dir(cfg.Database)
-	if info, err := os.Stat(dir); err != nil {
-		d.fail("files", "%s: make the directory", err)
-	} else if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		d.fail("files", "everybody can replace files in %s: chmod o-w %s", dir, dir)
-	}
-	info, err := os.Stat(cfg.Database)
-	switch {
-	case err != nil:
-		return
-	case info.Mode().Perm()&0o077 != 0:
-		d.warn("files", "%s has mode %04o: chmod 600 %s, unless the group is meant to read it", cfg.Database, info.Mode().Perm(), cfg.Database)
-	default:
-		d.ok("files", "%s is for its owner alone", cfg.Database)
-	}
-}
-
-func (d *doctor) database(ctx context.Context, cfg config.Config) {
-	if err := sqlite.Startable(cfg.Database); err != nil {
-		d.fail("database", "%s", err)
-		return
-	}
-	if _, err := os.Stat(cfg.Database); errors.Is(err, fs.ErrNotExist) {
-		d.ok("database", "%s is not there yet: the first start makes it", cfg.Database)
-		return
-	}
-	d.serving(cfg.Database)
-	driver, err := sqlite.Open(cfg.Database, sqlite.Options{})
-	if err != nil {
-		d.fail("database", "%s", err)
-		return
-	}
-	err = driver.Check(ctx)
-	at, newest, versionErr := driver.Version(ctx)
-	moving, movingErr := driver.Moving(ctx)
-	if err := errors.Join(err, versionErr, movingErr, driver.Close()); err != nil {
-		d.fail("database", "%s: restore a backup, see keyward restore --help", err)
-		return
-	}
-	d.ok("database", "%s is sound", cfg.Database)
-	switch {
-	case moving.Gone:
-		d.fail("database", "it was moved to %s: serve that one", moving.To)
-	case moving.To != "":
-		d.fail("database", "it takes no changes while it is moved to %s: if nobody is doing that, run keyward migrate-store again, "+
-			"or with --abort", moving.To)
-	}
-	d.version(ctx, cfg, at, newest)
-}
-
-// version compares what the database has with what this program knows.
-func (d *doctor) version(ctx context.Context, cfg config.Config, at, newest int) {
-	switch {
-	case at > newest:
-		d.fail("database", "has version %d, and this program knows only up to %d: use a newer program", at, newest)
-	case at < newest:
-		d.warn("database", "has version %d, and the next start brings it to %d: make a backup before", at, newest)
-	default:
-		d.contents(ctx, cfg)
-	}
-}
-
-func (d *doctor) serving(path string) {
-	held, err := sqlite.Lock(path)
-	switch {
-	case errors.Is(err, sqlite.ErrLocked):
-		d.ok("server", "a process serves %s", path)
-	case err != nil:
-		d.fail("server", "%s", err)
-	default:
-		_ = held.Close()
-		d.ok("server", "no process serves %s", path)
-	}
-}
-
-// contents looks into a database of this version.
-func (d *doctor) contents(ctx context.Context, cfg config.Config) {
-	db, err := open(ctx, cfg.Database, cfg)
-	if err != nil {
-		d.fail("database", "%s", err)
-		return
-	}
-	defer db.Close()
-	if events, err := db.VerifyLog(ctx); err != nil {
-		d.fail("log", "%s: somebody or something changed it; compare it with a backup", err)
+	d.settings(cfg)
+	d.tell(doctor.Cheap(&cfg)...)
+	d.catalogue(cfg)
+	d.clock(time.Now())
+	d.tell(doctor.Certificates(&cfg, time.Now())...)
+	if cfg.Postgres.IsZero() {
+		d.files(cfg)
+		d.database(ctx, cfg)
 	} else {
-		d.ok("log", "%d events, each as it was written", events)
+		d.postgres(ctx, cfg)
 	}
-	switch strange, err := db.strangePeppers(ctx, cfg); {
-	case err != nil:
-		d.fail("peppers", "%s", err)
-	case len(strange) > 0:
-		d.fail("peppers", "keys were made under %v, which are not configured: set KEYWARD_PEPPER and KEYWARD_PEPPER_PREVIOUS", strange)
-	default:
-		d.ok("peppers", "every one in use is configured")
+	d.tell(doctor.Redis(ctx, &cfg, time.Now)...)
+	d.tell(doctor.Issuer(ctx, &cfg, time.Now)...)
+	return d.end()
+}
+
+type doctorGateway struct {
+	URL     string  `arg:"" help:"A URL of the API, as its clients ask for it."`
+	KeyFile string  `type:"path" placeholder:"FILE" help:"A file with an API key that may get the URL."`
+	Routes  *string `placeholder:"FILE" help:"The server's route table. [KEYWARD_ROUTES]"`
+	Config  *string `placeholder:"FILE" help:"The server's file of settings. [KEYWARD_CONFIG]"`
+	JSON    bool    `name:"json" help:"Print JSON, for programs."`
+}
+
+func (doctorGateway) Help() string {
+	return `Asks for the URL four times, with GET, as a client of the API does: without a key, with headers that only a proxy may set, with a key that is
+none, and with the key. It says whether the proxy asks /check and heeds the answer, and, with the server's route table, whether it says for which
+request it asks. What the API answers counts as passed, also 404.
+
+Example:
+  keyward doctor gateway https://api.example.com/v1/calls --key-file key --routes /etc/keyward/routes.yaml`
+}
+
+// Run asks through the gateway.
+func (c *doctorGateway) Run(ctx context.Context, a *app) error {
+	given := map[string]string{}
+	for name, v := range map[string]*string{"routes": c.Routes, config.ConfigFlag: c.Config} {
+		if v != nil {
+			given[name] = *v
+		}
 	}
-	switch t := db.Time(); {
-	case t.Behind > 0:
-		d.fail("clock", "says %s, and the database has seen a time %s later, by which keys stay expired: if the clock is wrong, set it; "+
-			"if it is right, `keyward time reset` releases what a wrong clock left behind", instantOf(db.Reference()), t.Behind.Round(time.Second))
-	case t.Ahead > 0:
-		d.ok("clock", "is %s ahead of the time that the database has seen, as after a pause; nothing is removed until it has been run with "+
-			"for another %s", t.Ahead.Round(time.Second), t.Left.Round(time.Second))
+	cfg, err := loadWith(given)
+	if err != nil {
+		return err
 	}
+	p := doctor.Probe{URL: c.URL, Client: http.DefaultClient}
+	if cfg.Routes != "" {
+		catalogue, err := catalogueOf(cfg)
+		if err != nil {
+			return err
+		}
+		if p.Table, err = routes.Read(cfg.Routes, catalogue); err != nil {
+			return err
+		}
+	}
+	if c.KeyFile != "" {
+		key, err := readSecret(c.KeyFile)
+		if err != nil {
+			return fmt.Errorf("--key-file: %w", err)
+		}
+		p.Key = keyfmt.NewSecret(key)
+	}
+	d := &examination{out: a.Out, json: c.JSON}
+	d.tell(doctor.Gateway(ctx, p)...)
+	return d.end()
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
@@ -11,19 +13,19 @@ import (
 )
 
 // postgres looks at a database that several nodes may share.
-func (d *doctor) postgres(ctx context.Context, cfg config.Config) {
+func (d *examination) postgres(ctx context.Context, cfg config.Config) {
 	driver, err := postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: cfg.DatabasePasswordFile})
 	if err != nil {
-		d.fail("database", "%s: %s", cfg.Database, oneLine(err))
+		d.fail("database", cfg.Database+": "+oneLine(err), "nothing can be read or changed", "see to it that this machine reaches it with this user and password")
 		return
 	}
 	defer driver.Close()
 	d.primary(ctx, cfg, driver)
 	for _, f := range driver.Findings(ctx) {
 		if f.Fails {
-			d.fail("database", "%s", f.Text)
+			d.fail("database", f.Text, "what was acknowledged may be lost", "set it on")
 		} else {
-			d.warn("database", "%s", f.Text)
+			d.warn("database", f.Text, "", "")
 		}
 	}
 	d.bell(ctx, driver)
@@ -31,22 +33,22 @@ func (d *doctor) postgres(ctx context.Context, cfg config.Config) {
 	at, newest, err := driver.Version(ctx)
 	switch {
 	case err != nil:
-		d.fail("database", "%s", err)
+		d.fail("database", err.Error(), noStart, "see the error")
 	case at == 0:
 		d.ok("database", "there is nothing in it yet: the first start fills it")
 	case at > newest: // the driver itself knows whether it can work beside that
-		d.warn("database", "has version %d, and this program knows up to %d: it was upgraded, so replace this program soon", at, newest)
+		d.warn("database", fmt.Sprintf("has version %d, and this program knows up to %d", at, newest), "it was upgraded", "replace this program soon")
 		d.contents(ctx, cfg)
 	default:
 		d.version(ctx, cfg, at, newest)
 	}
 	if err := driver.Servable(ctx); err != nil {
-		d.fail("database", "%s", err)
+		d.fail("database", err.Error(), noStart, "see the error")
 	}
 }
 
 // primary asks who answers and what time it is there.
-func (d *doctor) primary(ctx context.Context, cfg config.Config, driver *postgres.Driver) {
+func (d *examination) primary(ctx context.Context, cfg config.Config, driver *postgres.Driver) {
 	start := time.Now()
 	var server store.Server
 	err := driver.Read(ctx, func(q store.SQL) (err error) {
@@ -54,18 +56,19 @@ func (d *doctor) primary(ctx context.Context, cfg config.Config, driver *postgre
 		return err
 	})
 	if err != nil {
-		d.fail("database", "%s: %s", cfg.Database, err)
+		d.fail("database", cfg.Database+": "+err.Error(), "nothing can be read or changed", "see the error")
 		return
 	}
 	took := time.Since(start)
 	d.ok("database", "%s is the primary, and answers within %s", cfg.Database, took.Round(time.Millisecond))
 	if skew := start.Add(took / 2).Sub(server.Now).Abs(); skew > 2*time.Second {
-		d.fail("clock", "this machine's and the database's differ by %s: set them right, keys expire by them", skew.Round(time.Second))
+		d.fail("clock", fmt.Sprintf("this machine's and the database's differ by %s", skew.Round(time.Second)), "keys expire by them",
+			"set them right, with chrony or systemd-timesyncd")
 	}
 }
 
 // bell tells whether changes of other nodes are told of at once.
-func (d *doctor) bell(ctx context.Context, driver *postgres.Driver) {
+func (d *examination) bell(ctx context.Context, driver *postgres.Driver) {
 	listening, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	heard := false
@@ -76,6 +79,39 @@ func (d *doctor) bell(ctx context.Context, driver *postgres.Driver) {
 	case errors.Is(err, postgres.ErrPooled):
 		d.ok("feed", "%s", err)
 	default:
-		d.warn("feed", "nobody can listen for changes, which are looked for at intervals then: %s", err)
+		d.warn("feed", "nobody can listen for changes: "+err.Error(), "a revocation is known at other nodes within 500 ms instead of at once",
+			"with a pooler in between that is so; else look at the error")
+	}
+}
+
+// nodes compares what all nodes must have alike with what the settings here say.
+func (d *examination) nodes(ctx context.Context, cfg config.Config, db *database) {
+	digester, err := cfg.Digester()
+	if err != nil {
+		return // the settings were looked at before
+	}
+	nodes, now, _, err := db.Nodes(ctx)
+	if err != nil {
+		d.fail("nodes", err.Error(), "whether the nodes are alike is not known", "see the error")
+		return
+	}
+	own, live := db.Describe(cfg.RootKey, digester), 0
+	before := d.failed
+	for _, n := range nodes {
+		if now.Sub(n.Seen) > n.Silence() {
+			continue
+		}
+		live++
+		if differs := own.Differs(&n.Alike); len(differs) > 0 {
+			d.fail("nodes", fmt.Sprintf("the node at %s has another %s than the settings here", n.Address, strings.Join(differs, ", ")),
+				"a key that one node takes may be unknown to the other, or may do something else there",
+				"give all nodes the same KEYWARD_ROOT_KEY, KEYWARD_CATALOGUE and KEYWARD_PEPPER, and restart those that had others")
+		}
+		if n.Lacks != "" {
+			d.fail("nodes", fmt.Sprintf("the node at %s lacks a pepper: %s", n.Address, n.Lacks), "it answers that it is not ready", "add it there and restart the node")
+		}
+	}
+	if d.failed == before && live > 0 {
+		d.ok("nodes", "%d are alive, and have the same root key, catalogue and pepper as the settings here", live)
 	}
 }

@@ -32,6 +32,19 @@ func trustworthy(set []byte) (kept []byte, refused []string, err error) {
 	return kept, refused, err
 }
 
+// CountKeys tells how many keys of a set (RFC 7517) may check signatures, and why each of the others may not.
+func CountKeys(set []byte) (good int, refused []string, err error) {
+	kept, refused, err := trustworthy(set)
+	if err != nil {
+		return 0, nil, err
+	}
+	var left struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	err = json.Unmarshal(kept, &left)
+	return len(left.Keys), refused, err
+}
+
 // unfit says why a key must not check signatures, or "".
 func unfit(raw json.RawMessage) string {
 	var key struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/clock"
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/doctor"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
@@ -35,8 +36,10 @@ func (s *Server) openLog(context.Context) error {
 	for _, name := range s.cfg.Unknown {
 		s.log.Warn("a name in the environment looks like a setting and is none", "name", name)
 	}
-	for _, odd := range s.cfg.Odd {
-		s.log.Warn("a setting is most likely not what was meant", "why", odd)
+	for _, f := range doctor.Cheap(&s.cfg) {
+		if f.Level != doctor.OK {
+			s.log.Warn(f.What, "why", f.Why, "do", f.Do)
+		}
 	}
 	if s.cfg.Insecure && !s.cfg.TLS() {
 		s.log.Warn("plain HTTP is admitted on every address: see to it that a proxy in front speaks TLS", "address", s.cfg.Addr)
