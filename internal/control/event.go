@@ -127,8 +127,34 @@ func differences(before, after fields) (fields, fields) {
 	return b, a
 }
 
-// unchanged tells whether an update left everything as it was. Such an update writes no row and no event.
-func unchanged(before, after fields) bool { return reflect.DeepEqual(before, after) }
+// unchanged tells whether an update left everything as it was. Such an update writes no row and no event. The members of an object have no
+// order (RFC 8259, section 4).
+func unchanged(before, after fields) bool {
+	if reflect.DeepEqual(before, after) {
+		return true
+	}
+	return reflect.DeepEqual(withoutOrder(before), withoutOrder(after))
+}
+
+// withoutOrder reads the objects among the fields. A number keeps its digits: 1 and 1.0 are not the same text to whoever gets them back.
+func withoutOrder(f fields) fields {
+	out := make(fields, len(f))
+	for name, value := range f {
+		raw, ok := value.(json.RawMessage)
+		if !ok {
+			out[name] = value
+			continue
+		}
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		var object any
+		if d.Decode(&object) != nil {
+			object = string(raw)
+		}
+		out[name] = object
+	}
+	return out
+}
 
 func printableOnly(s string) string {
 	return strings.Map(func(r rune) rune {

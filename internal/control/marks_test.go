@@ -111,7 +111,7 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 	k.join(t, ws, "ada", "Member")
 	in := control.CreateKey{Workspace: ws, User: "ada", Name: "key", ExpiresAt: control.Some("2100-01-01"), Description: control.Some("d"),
 		RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some[int64](5)}), AllowedIPs: control.Some([]string{"203.0.113.0/24"}),
-		Metadata: control.Some(json.RawMessage(`{"a": 1}`)), Permissions: control.Some([]string{"calls:read"})}
+		Metadata: control.Some(json.RawMessage(`{"a": 1, "b": {"x": 1, "y": [2, 3]}}`)), Permissions: control.Some([]string{"calls:read"})}
 	made, err := k.CreateKey(ctx, k.root, in)
 	must(t, err)
 	role, err := k.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "r", Description: control.Some("d"), Permissions: few})
@@ -120,7 +120,7 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 	time.Sleep(2 * time.Millisecond)
 
 	same := control.UpdateKey{ID: string(made.Key.ID), Name: control.Some("key"), IsActive: control.Some(true), ExpiresAt: in.ExpiresAt,
-		RateLimit: in.RateLimit, Description: in.Description, Metadata: control.Some(json.RawMessage(`{ "a" : 1 }`)), AllowedIPs: in.AllowedIPs}
+		RateLimit: in.RateLimit, Description: in.Description, Metadata: control.Some(json.RawMessage(`{ "b" : {"y":[2,3],"x":1}, "a" : 1 }`)), AllowedIPs: in.AllowedIPs}
 	updated, failed, err := k.UpdateKeys(ctx, k.root, []control.UpdateKey{same, {ID: same.ID}, {ID: same.ID, ExpiresAt: in.ExpiresAt}})
 	must(t, err)
 	if len(failed) > 0 || len(updated) != 3 {

@@ -35,6 +35,9 @@ func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in Pl
 		if a.service == nil {
 			return scopeDenied(account.ScopeManage)
 		}
+		if err := a.wholly(account.WorkspaceSettingsWrite); err != nil {
+			return err
+		}
 		ws := was
 		if ws.Plan, err = planInput(in); err != nil {
 			return err
