@@ -13,8 +13,8 @@ const (
 	pauseFailed = 50 * time.Millisecond // after an error, before the ledger is asked again
 )
 
-// claimQueue brings claims to the ledger, those that come while it is busy together, one batch at a time and in order: what was given
-// back is there before it is claimed again.
+// claimQueue brings claims to the ledger in order, one batch at a time; claims that arrive while it is busy form the
+// next batch. Returned units are there before they are claimed again.
 type claimQueue struct {
 	ledger  Ledger
 	settled func(*Claim, error)
@@ -109,7 +109,8 @@ func pause(ctx context.Context, t time.Duration) {
 	}
 }
 
-// settle does one batch. After an error nobody knows what the ledger did: what it may have reserved is forfeited.
+// settle does one batch. After an error the ledger's state is unknown: the units that it may have reserved are
+// forfeited.
 func (d *claimQueue) settle(b *batch) {
 	if d.ledger == nil {
 		b.err = errNoLedger
@@ -131,7 +132,7 @@ func (d *claimQueue) settle(b *batch) {
 	close(b.done)
 }
 
-// close ends the desk once what waits was settled.
+// close ends the queue once the waiting claims are settled.
 func (d *claimQueue) close() {
 	d.stop()
 	<-d.ended

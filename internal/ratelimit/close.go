@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Close ends the limiter: what is asked from now on is Unavailable, and every unspent block of the day is given back. An error says
-// that some were not, and are lost for the day. Windows can be read afterwards.
+// Close ends the limiter: later questions are Unavailable, and every unspent block of the day is given back. An error
+// says that some were not, and are lost for the day. Windows can be read afterwards.
 func (l *Limiter) Close(ctx context.Context) error {
 	for i := range l.shards {
 		sh := &l.shards[i]
@@ -88,7 +88,7 @@ func header(t *instant) []byte {
 	return binary.BigEndian.AppendUint64([]byte{windowsVersion}, uint64(t.wall))
 }
 
-// WrittenAt is when a part that Windows wrote was written, of which the first bytes are enough; zero for what is none.
+// WrittenAt returns the time stored in the header of a snapshot chunk, or the zero time if the chunk is invalid.
 func WrittenAt(part []byte) time.Time {
 	if len(part) < 9 || part[0] != windowsVersion {
 		return time.Time{}

@@ -1,7 +1,8 @@
 package ratelimit
 
-// A day's limit is spent in memory out of blocks that were reserved in a Ledger before. What is reserved never exceeds the limit, so
-// neither does what is admitted, whatever ends the process; what a process held when it was killed is lost for the day.
+// A day's limit is spent in memory out of blocks that were reserved in a Ledger before. The reserved total never
+// exceeds the limit, so neither does the admitted total, however the process ends; units that a killed process held
+// are lost for the day.
 const (
 	dayMillis   = 86_400_000
 	firstBlock  = 5   // as a power of two: 32
@@ -12,7 +13,7 @@ const (
 	stale       = 10  // seconds after which a refusal asks the ledger again
 )
 
-// quota is the day of a key: what this process knows is reserved, and which part of that it holds.
+// quota is the day of a key: the reserved total as this process knows it, and the part of it that this process holds.
 type quota struct {
 	unspent  uint32 // reserved here and not spent
 	reserved uint32 // in the ledger, by everybody, as of the last look
@@ -30,13 +31,14 @@ func (q *quota) turn(today uint16) {
 	}
 }
 
-// left is how much the day still admits: what others have reserved counts as used.
+// left is the rest of the day: units that others have reserved count as used.
 func (q *quota) left(limit int64) int64 { return max(0, limit-int64(q.reserved)+int64(q.unspent)) }
 
 // free is how much can still be reserved.
 func (q *quota) free(limit int64) int64 { return max(0, limit-int64(q.reserved)) }
 
-// block is how much is held at most: some minutes of the key's traffic, a twentieth of the limit, a quarter of what is free.
+// block bounds the units to hold: some minutes of the key's traffic, a twentieth of the limit, a quarter of the free
+// units.
 func (q *quota) block(limit int64) int64 {
 	b := min(int64(1)<<q.exp, limit/blockShare, (q.free(limit)+3)/4)
 	return max(1, b)
@@ -77,7 +79,7 @@ func (q *quota) retry(limit, need int64) int64 {
 	return q.ends()
 }
 
-// told takes in what the ledger did. It answers how much of the grant is lost.
+// told applies the ledger's answer. It returns the lost part of the grant.
 func (q *quota) told(c *Claim) (lost int64) {
 	q.pending = false
 	if uint16(c.Day) != q.day {

@@ -9,7 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit/limittest"
 )
 
-// A caller may read the clock, be held up, and be overtaken: then its time has passed, and what counted then may be forgotten.
+// A caller may read the clock, be held up, and be overtaken: then its time has passed, and units that counted then
+// may be forgotten.
 func TestAQuestionThatWasOvertakenIsDecidedAtTheLaterTimeT36(t *testing.T) {
 	t.Parallel()
 	clock := limittest.NewClock()
@@ -51,7 +52,7 @@ func TestASweepIsNotOvertakenByAnEarlierQuestionT36(t *testing.T) {
 	}
 }
 
-// Any callers with any delays: what is admitted keeps to the limit at the times at which it is decided.
+// Callers with any delays: the admitted units keep to the limit at the times at which they are decided.
 func TestQuestionsInAnyOrderKeepToTheLimitT36(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int64{1, 7, 300, 2000} {

@@ -2,7 +2,7 @@ package ratelimit
 
 import "context"
 
-// Ledger is where blocks of a day are reserved. What it grants is durable before it says so.
+// Ledger reserves blocks of a day. A grant is durable before it is answered.
 type Ledger interface {
 	// Settle does all claims in their order, in one transaction, and fills in their results. After an error nothing of it may be
 	// taken for granted.
@@ -22,8 +22,8 @@ type Claim struct {
 	Stands   int64 // Day, or a later day that somebody has begun: then nothing is granted
 }
 
-// Grant is the rule of every ledger: what becomes of a claim where reserved requests stand on a day. A later claim's day begins at
-// nothing, an earlier one is over. It fills the results in, and tells whether the row has to be written.
+// Grant is the rule of every ledger: the outcome of a claim, given the reserved units of a day. A later claim's day
+// begins at nothing, an earlier one is over. It fills the results in, and reports whether the row has to be written.
 func (c *Claim) Grant(day, reserved int64) (write bool) {
 	if c.Day < day {
 		c.Granted, c.Reserved, c.Stands = 0, reserved, day

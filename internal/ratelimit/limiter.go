@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Config is what a Limiter stands on. Elapsed and Wall are needed, and a Ledger where keys have limits per day.
+// Config holds the parts of a Limiter. Elapsed and Wall are needed, and a Ledger if keys have limits per day.
 type Config struct {
 	Elapsed func() time.Duration // since some moment, by a clock that is never set
 	Wall    func() time.Time     // by which days are told; it must not run backwards
@@ -17,12 +17,12 @@ type Config struct {
 	Shut time.Duration
 }
 
-// Limiter counts what keys use. It has state only for keys that have a limit and were used within the last minute, or, where they
-// have a limit per day, within the last ten; Sweep gives back the rest. It is safe for concurrent use, and in the steady state
-// a decision allocates nothing, takes the lock of one of 1,024 parts and reads the clock once.
+// Limiter counts the use of keys. It has state only for keys that have a limit and were used within the last minute,
+// or, with a limit per day, within the last ten; Sweep frees the rest. It is safe for concurrent use, and in the
+// steady state a decision allocates nothing, takes the lock of one of 1,024 parts and reads the clock once.
 //
-// What a decision on the minute says is true at the instant of the decision, which lies within the call. Callers wait for nothing
-// but the ledger: when the day's block of their key has run out before the next one was there.
+// A decision about the minute is true at the instant of the decision, which lies within the call. Callers wait only
+// for the ledger: if the day's block of their key has run out before the next one arrived.
 type Limiter struct {
 	timer    *timer
 	minutes  Minutes
@@ -62,12 +62,12 @@ func (l *Limiter) Take(who Subject, limits Limits, cost int64, s *Status) Outcom
 	return l.ask(&question{who: who, limits: limits, need: max(cost, 1), spend: cost}, s)
 }
 
-// Peek is Take that spends nothing, whatever the cost.
+// Peek is Take that spends nothing, for any cost.
 func (l *Limiter) Peek(who Subject, limits Limits, cost int64, s *Status) Outcome {
 	return l.ask(&question{who: who, limits: limits, need: max(cost, 1)}, s)
 }
 
-// question is what is asked: need has to fit, spend is taken.
+// question holds two amounts: need has to fit, spend is taken.
 type question struct {
 	who         Subject
 	limits      Limits
@@ -142,9 +142,9 @@ func (l *Limiter) decide(q *question, s *Status) (Outcome, *batch) {
 	return l.decideOn(sh, e, q, &t, s)
 }
 
-// now is the instant of a decision: when the question came, or else now, but never before what was decided in this part already.
-// That lies within the call, too, since this call holds the lock after that other one; so a window that has let go of what is a
-// minute old is never asked about a time at which that still counted.
+// now is the instant of a decision: the time of the question, or else now, but never before an earlier decision in
+// this part. That lies within the call, because this call holds the lock after the earlier one; so a window that has
+// dropped units older than a minute is never asked about a time at which they still counted.
 func (l *Limiter) now(sh *shard, at time.Duration) instant {
 	m := int64(at)
 	if m == 0 {
@@ -268,7 +268,7 @@ func (l *Limiter) claim(e *entry, q *question, t *instant) *batch {
 	return l.desk.add(c)
 }
 
-// lookAgain asks the ledger, where it was not asked lately, whether somebody has given back: another node, for instance.
+// lookAgain asks the ledger, at most now and then, whether units were given back, by another node for instance.
 func (l *Limiter) lookAgain(e *entry, q *question, t *instant) {
 	if !e.pending && t.seconds-e.asked >= stale {
 		e.look(t.seconds)
@@ -276,7 +276,7 @@ func (l *Limiter) lookAgain(e *entry, q *question, t *instant) {
 	}
 }
 
-// settled takes in what became of a claim.
+// settled applies the outcome of a claim.
 func (l *Limiter) settled(c *Claim, err error) {
 	h := spread(&c.ID)
 	sh := &l.shards[h>>(64-shardBits)]

@@ -24,7 +24,7 @@ func local(t testing.TB, clock *limittest.Clock, ledger ratelimit.Ledger, change
 	return l
 }
 
-// slack is what docs/limits.md says: nothing up to 1,024 a minute but the fraction of a millisecond, a cell above.
+// slack is the tolerance of docs/limits.md: the fraction of a millisecond up to 1,024 a minute, a cell above.
 func slack(limit int64) time.Duration {
 	if limit <= 1024 {
 		return 2 * time.Millisecond

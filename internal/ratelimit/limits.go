@@ -1,4 +1,4 @@
-// Package ratelimit owns what a limit is, and what is said of one once it was asked.
+// Package ratelimit owns limits, and the status of a limit after a question.
 package ratelimit
 
 import "fmt"

@@ -71,7 +71,7 @@ func (p *pool) begin(size int) *block {
 	return b
 }
 
-// give takes a table back: nobody looks at it any more.
+// give takes a table back that has no reader any more.
 func (p *pool) give(t table) {
 	b := t.from
 	if b == nil {
@@ -95,7 +95,7 @@ func (b *block) bytes() int64 { return entryBytes * int64(len(b.entries)) }
 
 const entryBytes = int64(unsafe.Sizeof(entry{}))
 
-// held is what all blocks take.
+// held is the memory of all blocks.
 func (p *pool) held() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

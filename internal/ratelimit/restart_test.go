@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit/limittest"
 )
 
-// parts are what a limiter keeps at its end.
+// parts are the chunks that a limiter stores at its end.
 func parts(t *testing.T, l *ratelimit.Limiter) (out [][]byte) {
 	t.Helper()
 	if err := l.Close(context.Background()); err != nil {
@@ -229,7 +229,7 @@ func TestWaitingCallersOfOneKeyShareAClaim(t *testing.T) {
 	}
 }
 
-// elsewhere is a minute that is kept by somebody else.
+// elsewhere is a minute kept in another store.
 type elsewhere struct {
 	answer ratelimit.Outcome
 	taken  int64

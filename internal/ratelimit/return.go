@@ -1,7 +1,7 @@
 package ratelimit
 
-// Return takes up an earlier day again where the wall clock was put right after a jump ahead that was taken back: what the jump began of
-// a later day is given back, and how the earlier one stands is asked of the ledger. Call it every few seconds.
+// Return resumes an earlier day after the wall clock was put right: the units of the later day that the jump began
+// are given back, and the ledger is asked about the earlier day. Call it every few seconds.
 func (l *Limiter) Return() {
 	t := l.timer.instant()
 	if last := l.day.Swap(uint32(t.today)); uint32(t.today) >= last {

@@ -32,7 +32,7 @@ func (l *Limiter) askShared(q *question, s *Status) Outcome {
 	return MinuteSpent
 }
 
-// undo puts back what the day was charged with, unless that day has ended.
+// undo puts back the units charged to the day, unless that day has ended.
 func (l *Limiter) undo(q *question, s *Status) {
 	h := spread(&q.who.ID)
 	sh := &l.shards[h>>(64-shardBits)]

@@ -12,17 +12,17 @@ type Subject struct {
 	ID        [16]byte
 	Workspace id.Workspace
 
-	// At is when the question came, on the clock that the limiter goes by, where the one who asks has just read it; 0 has the limiter
-	// read it. An earlier time than another question's is taken for that one's.
+	// At is the time of the question, on the limiter's clock, if the caller has just read it; 0 has the limiter read
+	// it. A time before another question's is replaced by that one's.
 	At time.Duration
 
-	// Wait is how long the answer may take where it depends on another store: 0 as long as the limiter is set to wait, and NoWait not at
-	// all. A question of several keys asks with NoWait first, so that what they need is fetched together.
+	// Wait bounds the time of the answer if it depends on another store: 0 is the limiter's own bound, and NoWait is
+	// no wait at all. A question of several keys asks with NoWait first, so that their claims are fetched together.
 	Wait time.Duration
 }
 
-// NoWait is the Wait of a question that is answered WouldWait where the answer is not in memory. What it needs is asked for all the same,
-// as far as that costs nothing.
+// NoWait is the Wait of a question that is answered WouldWait if the answer is not in memory. The missing part is
+// requested all the same, as far as that costs nothing.
 const NoWait = time.Duration(-1)
 
 // Outcome says which limit refused, if one did. The minute is looked at before the day.

@@ -8,8 +8,8 @@ const (
 	worth   = 8   // a part is made anew when one in so many of its entries is idle
 )
 
-// Sweep frees what is idle in a sixteenth of the parts, and gives back what their keys hold of the day. Call it about once a second.
-// It holds the lock of one part at a time.
+// Sweep frees idle entries in a sixteenth of the parts, and gives back their units of the day. Call it about once a
+// second. It holds the lock of one part at a time.
 func (l *Limiter) Sweep() {
 	for range len(l.shards) / sweeps {
 		l.sweep(&l.shards[l.next.Add(1)%uint32(len(l.shards))])
@@ -43,7 +43,7 @@ func (l *Limiter) sweep(sh *shard) {
 	sh.renew(idle, &t)
 }
 
-// idle tells whether a key's state says nothing that is not known without it. Its window has been cleared of what does not count.
+// idle reports whether a key's state holds no information. Its window has been cleared of units that do not count.
 func (e *entry) idle(t *instant) bool {
 	if e.n > 0 || e.pending {
 		return false
@@ -52,14 +52,14 @@ func (e *entry) idle(t *instant) bool {
 	return !today || t.seconds-e.touched >= dayIdle
 }
 
-// giveBack returns what is unspent of the day to the ledger: from here on the entry does not have it any more.
+// giveBack returns the unspent units of the day to the ledger: from here on the entry does not have them any more.
 func (l *Limiter) giveBack(e *entry, t *instant) {
 	if e.loaded && e.day >= t.today && e.unspent > 0 {
 		l.desk.add(Claim{ID: e.id, Day: int64(e.day), Give: int64(e.unspent)})
 	}
 }
 
-// renew makes table and rings anew, as small as what is left needs.
+// renew makes table and rings anew, as small as the remaining entries need.
 func (s *shard) renew(idle int, t *instant) {
 	arenas, left := s.arenas, int(s.live)-idle
 	s.arenas, s.live = nil, int32(left)

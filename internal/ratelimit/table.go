@@ -43,7 +43,7 @@ const (
 	sizeMask  = 63 // tables lie at multiples of 512
 )
 
-// Slot is where in a Limiter the state of a key lies, roughly and by its id alone, in 28 bits. It stays what it is for good.
+// Slot is the place of a key's state in a Limiter, roughly and by its id alone, in 28 bits. It never changes.
 type Slot uint32
 
 // SlotOf tells the place of a key.
@@ -76,7 +76,7 @@ func (s *shard) use(t table) {
 	s.place.Store(uintptr(unsafe.Pointer(&t.entries[0]))&^sizeMask | uintptr(bits.TrailingZeros(uint(len(t.entries)))))
 }
 
-// spread mixes a UUID. Its random half is random already; nobody chooses it.
+// spread mixes a UUID. Its random half is random already, and callers cannot choose it.
 func spread(id *[16]byte) uint64 {
 	hi, lo := bits.Mul64(binary.BigEndian.Uint64(id[:8])^0x9e3779b97f4a7c15, binary.BigEndian.Uint64(id[8:])^0xd6e8feb86659fd93)
 	return hi ^ lo
@@ -164,7 +164,7 @@ func (s *shard) enlarge(e *entry, runs []run) []run {
 	return larger
 }
 
-// bytes is what the part takes beside the pool's blocks.
+// bytes is the memory of the part beside the pool's blocks.
 func (s *shard) bytes() (n int64) {
 	if s.from == nil {
 		n = entryBytes * int64(len(s.entries))

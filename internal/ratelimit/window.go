@@ -1,9 +1,9 @@
 package ratelimit
 
-// The limit per minute is held by a log of what was admitted: a ring of runs, each so many admissions up to one instant. A run
-// counts until 60 seconds after the latest admission in it, so no interval of 60 seconds ever holds more than the limit. Up to
-// fine admissions a minute a run is a millisecond, and nothing legal is refused; above that it is a cell of 100 milliseconds, and
-// the earlier ones of a cell count up to 100 milliseconds too long.
+// The limit per minute is held by a log of admissions: a ring of runs, each the number of admissions up to one
+// instant. A run counts until 60 seconds after the latest admission in it, so no interval of 60 seconds ever holds
+// more than the limit. Up to fine admissions a minute a run is a millisecond, and no legal request is refused; above
+// that it is a cell of 100 milliseconds, and the earlier admissions of a cell count up to 100 milliseconds too long.
 const (
 	minute     = 60_000 // milliseconds
 	fine       = 1024   // the highest limit that is kept by the millisecond
@@ -25,7 +25,7 @@ type window struct {
 // since is the time from a run to now. It is right for ages up to 24 days; idle state is swept long before.
 func since(at, now uint32) int32 { return int32(now - at) }
 
-// expire drops what has stopped counting.
+// expire drops runs that no longer count.
 func (w *window) expire(runs []run, now uint32) {
 	for w.n > 0 {
 		r := runs[w.head]

@@ -16,10 +16,10 @@ const (
 	batchWorkers  = 64              // questions of a batch that wait at the same time
 )
 
-// Batch answers several questions in their order. Each stands alone: one that cannot be judged is Unavailable and has cost nothing.
-// What is in memory is answered as Check answers it. From the first question on whose limits are in another store, all that are left are
-// asked without waiting, which has their claims settled together; then those that lack something wait at the same time.
-// The zero Batch is ready, and may be used again.
+// Batch answers several questions in their order. Each stands alone: one that cannot be judged is Unavailable and has
+// cost nothing. Answers from memory are those of Check. From the first question on whose limits are in another store,
+// the rest is asked without waiting, which has their claims settled together; then the incomplete ones wait at the
+// same time. The zero Batch is ready, and may be used again.
 type Batch struct {
 	engine    *Engine
 	questions []Question

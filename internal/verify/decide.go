@@ -61,7 +61,7 @@ func (e *Engine) judge(q *Question, v *Verdict, now Instant) {
 	}
 }
 
-// limit asks the limits, last of all: whatever else refuses a key costs it nothing.
+// limit asks the limits, last of all: a key that is refused for another reason spends nothing.
 func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	if e.limiter == nil || q.free {
 		return Valid
@@ -84,8 +84,8 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	return Valid
 }
 
-// find looks for the key under the current pepper, and where it is not there under the earlier ones. What the text led to before is
-// on its way from memory while the digest is made. by is the digest under which the key has the presented value.
+// find looks for the key under the current pepper, then under the earlier ones. The record that the text led to
+// before is prefetched while the digest is computed. by is the digest under which the key has the presented value.
 func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, ok bool) {
 	if place, ok := facts.Prefetch(t); ok && e.nearer != nil {
 		e.nearer.Prefetch(place)
@@ -127,7 +127,8 @@ func past(until, now int64) bool {
 // over tells whether an instant in Unix milliseconds has come; 0 never does.
 func over(until, now int64) bool { return until != 0 && now >= until }
 
-// disabled: the key itself, its workspace, or its creator, who must be a member unless the key was kept when they left.
+// disabled: the key itself, its workspace, or its creator, who must be a member unless the key was kept when they
+// left.
 func disabled(k *replica.View) bool {
 	return !k.IsActive || !k.WorkspaceActive || !k.CreatorPresent && !k.Orphan
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/keyward/keyward/internal/verdict"
 )
 
-// Simulate answers q for a key that is known by its digest instead of its value, as if it were presented now. It spends and records
-// nothing, whatever q says.
+// Simulate answers q for a key that is known by its digest instead of its value, as if it were presented now. It
+// spends and records nothing.
 func (e *Engine) Simulate(d keyfmt.Digest, q Question, v *Verdict) {
 	*v = Verdict{}
 	q.DryRun = true

@@ -21,7 +21,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// What happens to a key in a history; each key has a workspace and a creator of its own.
+// Events of a key in a history; each key has a workspace and a creator of its own.
 type deed string
 
 const (
@@ -169,8 +169,8 @@ func (w *world) do(in step) bool {
 	return true
 }
 
-// draw picks a step: mostly questions, about the current value or one next to it. What stops a key is undone soon, and keys are
-// deleted late.
+// draw picks a step: mostly questions, about the current value or one next to it. A stop of a key is undone soon, and
+// keys are deleted late.
 func (w *world) draw(r *rand.Rand, late bool) step {
 	n := r.IntN(subjects)
 	in := step{subject: n, deed: asks, value: min(max(int(w.hints[n].Load())+r.IntN(3)-1, 0), values-1)}
@@ -205,7 +205,7 @@ func TestT25NoVerificationThatStartsAfterAnAnswerContradictsIt(t *testing.T) {
 	soak(t, 1, replicaHistory)
 }
 
-// replicaHistory is a round of clients who change a replica, and ask it.
+// replicaHistory is a round of clients that change a replica, and ask it.
 func replicaHistory(t *testing.T, seed uint64) int {
 	w := newWorld(t)
 	var clock, done atomic.Int64

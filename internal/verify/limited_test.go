@@ -9,7 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// heard is a limiter that notes what it is told, and admits all.
+// heard is a limiter that records its calls, and admits all.
 type heard struct {
 	near []ratelimit.Slot
 	at   []time.Duration

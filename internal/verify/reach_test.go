@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// reaches lists what can be demanded, and to what a service key can be bound, in a world of two workspaces.
+// reaches lists the possible demands and bounds in a world of two workspaces.
 func reaches() []account.Reach {
 	var out []account.Reach
 	for _, ws := range [][]id.Workspace{nil, {"w"}, {"w2"}, {"w2", "w"}, {}} {
@@ -32,8 +32,8 @@ func has[T comparable](list []T, one T) bool {
 	return list == nil
 }
 
-// T107: every key, in whatever state, against every demand and every bound: outside one of them the answer is the answer to an unknown
-// key, whole; within both it is what it was without.
+// T107: every key, in any state, against every demand and every bound: outside one of them the answer is the answer
+// to an unknown key, whole; within both it is the answer without them.
 func TestT107AKeyOutsideADemandOrABoundIsNotFoundAndNothingMoreIsTold(t *testing.T) {
 	t.Parallel()
 	states := map[string]func(*apikey.Key){

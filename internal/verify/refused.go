@@ -10,8 +10,8 @@ import (
 // Refusals is told of each refusal of a key that there is. It must not block.
 type Refusals interface{ Refused(refusal.Record) }
 
-// concealed is a key that was found and is none for the question. It stands beside the question and not in the verdict, which is that on
-// an unknown key, whole; the people who may see the key can read that it was refused.
+// concealed is a key that was found and does not match the question. It stands beside the question and not in the
+// verdict, which is that on an unknown key, whole; people with access to the key can read that it was refused.
 type concealed struct {
 	key       [16]byte
 	workspace id.Workspace
@@ -49,7 +49,7 @@ func (e *Engine) tell(now int64, q *Question, v *Verdict) {
 	}
 }
 
-// refusal is what is kept of a verdict, where it is the refusal of a key that there is.
+// refusal is the record of a verdict that refuses an existing key.
 func (q *Question) refusal(v *Verdict) (r refusal.Record, ok bool) {
 	r = refusal.Record{Code: v.Code, IP: q.IP.Unmap().WithZone(""), Cost: q.Cost,
 		Key: v.Key.UUID, Workspace: v.Key.Workspace, Earlier: v.Key.Until != 0, Demand: q.Demand}

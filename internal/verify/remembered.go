@@ -11,9 +11,9 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 )
 
-// Remembered is the text of a service key and its digest, so that a connection which presents the same text again need not have it
-// checked and digested anew. It holds nothing of what the key may do: whether it stands, its end and its bounds are asked each time.
-// The zero value remembers nothing. It is not safe for concurrent use.
+// Remembered is the text of a service key and its digest, so that a connection which presents the same text again
+// need not have it checked and digested anew. It holds no rights of the key: its standing, its end and its bounds are
+// asked each time. The zero value remembers nothing. It is not safe for concurrent use.
 type Remembered struct {
 	text   []byte
 	digest keyfmt.Digest
@@ -30,7 +30,7 @@ func (r *Remembered) remember(token string, d keyfmt.Digest) {
 	}
 }
 
-// Forget wipes what is remembered.
+// Forget wipes the remembered text.
 func (r *Remembered) Forget() {
 	clear(r.text)
 	*r = Remembered{text: r.text[:0]}
@@ -51,7 +51,7 @@ func (e *Engine) Look() (t Instant) {
 // UnixMilli is the wall clock's.
 func (t Instant) UnixMilli() int64 { return t.ms }
 
-// Since is the time from u to t by the clock that nobody sets.
+// Since is the time from u to t by the monotonic clock.
 func (t Instant) Since(u Instant) time.Duration { return t.elapsed - u.elapsed }
 
 // AuthenticateService is Authenticate for a caller that has to be a service key: the code is Valid or the text is none that may call

@@ -17,7 +17,7 @@ type connection struct {
 	caller verify.Remembered
 }
 
-// presents authenticates twice, so that the second time goes by what the first one left, and once without a memory.
+// presents authenticates twice, so that the second time uses the state left by the first, and once without a memory.
 func (c *connection) presents(token string, from netip.Addr, want verify.Code) {
 	c.t.Helper()
 	var k account.ServiceKey

@@ -29,7 +29,7 @@ const (
 	widens  deed = "give calls:read to the role"
 )
 
-// stored is an installation with a disk: what is done goes through the control plane, and several clients do it at once.
+// stored is an installation with a disk: changes go through the control plane, by several clients at once.
 type stored struct {
 	control *control.Service
 	engine  *verify.Engine
@@ -52,13 +52,13 @@ const (
 	storedSteps    = 150 // of each client
 )
 
-// storedLaw is what is true of a place: a plain state that a sequence of steps goes through.
+// storedLaw is the model of a place: a plain state that a sequence of steps goes through.
 type storedLaw struct {
 	disabled, deleted, closed, narrowed bool
 	value                               int
 }
 
-// storedStep is the input; its output is a code, or the value that a rotation revealed, or nil for what was refused.
+// storedStep is the input; its output is a code, or the value that a rotation revealed, or nil for a refused step.
 type storedStep struct {
 	place, value int
 	deed         deed
@@ -149,7 +149,7 @@ func newStored(t *testing.T) *stored {
 	return w
 }
 
-// settle makes a place: its workspace caps keys by what their creators hold.
+// settle makes a place: its workspace caps keys by the permissions of their creators.
 func (w *stored) settle(t *testing.T, n int) {
 	ctx, p := t.Context(), &w.places[n]
 	ws, err := w.control.CreateWorkspace(ctx, w.root, control.CreateWorkspace{Name: fmt.Sprint("place ", n),
@@ -223,7 +223,7 @@ func (w *stored) do(ctx context.Context, in storedStep) (output any) {
 	return true
 }
 
-// draw picks a step: mostly questions. What stops a key is undone soon, and keys are deleted at the very end.
+// draw picks a step: mostly questions. A stop of a key is undone soon, and keys are deleted at the very end.
 func (w *stored) draw(r *rand.Rand, last bool) storedStep {
 	n := r.IntN(storedSubjects)
 	in := storedStep{place: n, deed: asks, value: int(w.places[n].hints[r.IntN(2)].Load())}

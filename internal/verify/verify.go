@@ -33,7 +33,7 @@ const (
 	Valid                   = verdict.Valid
 )
 
-// Question is what somebody wants to know of a presented key.
+// Question is one question about a presented key.
 type Question struct {
 	Key    string // as presented; nothing keeps it
 	Demand perm.Demand
@@ -46,7 +46,8 @@ type Question struct {
 
 	// Where is demanded: a key of another workspace or environment is NotFound, and nothing more is told of it.
 	Where account.Reach
-	// Within is the reach of the service key that asks; nil for one that is not bound. What lies outside is NotFound to it.
+	// Within is the reach of the service key that asks; nil for one that is not bound. A key outside is NotFound to
+	// it.
 	Within *account.Reach
 
 	wait      time.Duration // as in ratelimit.Subject
@@ -81,7 +82,7 @@ type Limiter interface {
 	// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends nothing, and is
 	// refused where not even 1 would be admitted.
 	Take(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
-	// Peek is Take that spends nothing, whatever the cost.
+	// Peek is Take that spends nothing, for any cost.
 	Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 }
 
@@ -93,7 +94,7 @@ type Recorder interface {
 	Record(at int64, v *Verdict) // at is Unix milliseconds
 }
 
-// Config is what an engine stands on. Without a Limiter nothing is limited; without a Recorder nobody is told.
+// Config holds the parts of an engine. Without a Limiter no key is limited; without a Recorder no use is recorded.
 type Config struct {
 	Replica *replica.Replica
 	Format  keyfmt.Format
@@ -107,7 +108,8 @@ type Config struct {
 	Refusals Refusals // nil: nobody is told of refusals
 	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must not block.
 	Rehash func(Rehash)
-	// Doubt tells whether the clock may be wrong: what has an end is then judged by nobody. nil never doubts. It must be quick.
+	// Doubt reports whether the clock may be wrong: a key with an end is then Unavailable. nil never doubts. It must
+	// be quick.
 	Doubt func() bool
 }
 
@@ -142,8 +144,8 @@ func New(c Config) *Engine {
 // another.
 func (e *Engine) Use(r *replica.Replica) { e.replica.Store(r) }
 
-// Check answers q in v, all of which it sets. It allocates nothing but the set of missing permissions, and, where a capped workspace
-// narrows a set by a role for the first time, what is left of it; with a pepper, now and then, an HMAC.
+// Check answers q in v, all of which it sets. It allocates only the set of missing permissions, and, if a capped
+// workspace narrows a set by a role for the first time, the narrowed set; with a pepper, now and then, an HMAC.
 func (e *Engine) Check(q *Question, v *Verdict) {
 	e.CheckAt(q, v, e.Look())
 }
@@ -182,7 +184,7 @@ func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v 
 	}
 }
 
-// Principal is who presents a credential to our own API: a service key, or else an API key.
+// Principal is the caller that a credential for our own API stands for: a service key, or else an API key.
 type Principal struct {
 	IsService bool
 	Service   account.ServiceKey // its Scopes are shared: not to be written to
@@ -191,8 +193,9 @@ type Principal struct {
 	Verdict                      // on an API key: what it may do now, and how its limits stand
 }
 
-// Authenticate says in p who presents the token, by the same decision as Check without a demand. The principal is whole where the
-// code is Valid, and also, so that a refusal can be told apart, where a key is known and refused. It costs an API key 1 of its limits.
+// Authenticate sets p to the holder of the token, by the same decision as Check without a demand. The principal is
+// whole if the code is Valid, and also, so that a refusal can be told apart, if a key is known and refused. It costs
+// an API key 1 of its limits.
 func (e *Engine) Authenticate(token string, ip netip.Addr, p *Principal) Code {
 	return e.authenticate(token, ip, false, p)
 }
@@ -235,8 +238,9 @@ func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Princip
 	return p.Code
 }
 
-// Holder fills v with the key that has the presented value, in whatever state, and gives the digest by which it does. It judges nothing,
-// spends nothing and records nothing. The code is Malformed, NotFound, Unavailable, or Valid for a key that is there.
+// Holder fills v with the key that has the presented value, in any state, and returns the matching digest. It judges
+// nothing, spends nothing and records nothing. The code is Malformed, NotFound, Unavailable, or Valid for an existing
+// key.
 func (e *Engine) Holder(presented string, v *Verdict) (by keyfmt.Digest) {
 	*v = Verdict{}
 	facts := e.replica.Load()

@@ -413,7 +413,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// Not parallel: what other tests allocate would count.
+// Not parallel: allocations of other tests would count.
 func TestT29InventedKeysLeaveNothingBehind(t *testing.T) {
 	b := newBench(t)
 	b.key()

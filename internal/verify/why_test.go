@@ -26,7 +26,7 @@ type kept struct{ all []refusal.Record }
 
 func (k *kept) Refused(r refusal.Record) { k.all = append(k.all, r) }
 
-// judged is a bench with real limits, and with who is told of refusals.
+// judged is a bench with real limits, and with the receiver of refusals.
 func judged(t testing.TB) (*bench, *kept) {
 	b, told := newBench(t), &kept{}
 	limits := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return b.now.Sub(noon) + time.Hour },
@@ -177,7 +177,7 @@ func TestTheWordsOfAnExplanationNameTheValues(t *testing.T) {
 	}
 }
 
-// A good key, and what is no key at all, tell nobody anything and allocate nothing.
+// A good key, and a text that is no key at all, record no refusal and allocate nothing.
 func TestARefusalIsToldOfKeysThatAreThereAlone(t *testing.T) {
 	b, told := judged(t)
 	good := verify.Question{Key: b.key(), Cost: 1}

@@ -1,5 +1,6 @@
-// Package limittest owns what every limiter must do, as one suite, and the tools to judge one: a clock that is moved by hand, a ledger
-// in memory, the checker of windows. It does not own what only one limiter does: its memory, its restart, its wire.
+// Package limittest owns the duties of every limiter, as one suite, and the tools to judge one: a clock that is moved
+// by hand, a ledger in memory, the checker of windows. It does not own the specifics of one limiter: its memory, its
+// restart, its wire.
 package limittest
 
 import (
@@ -37,7 +38,7 @@ func Most(history []Admission, length time.Duration) (most int64, from time.Dura
 	return most, from
 }
 
-// Check says what is wrong where more than limit was admitted in some minute.
+// Check returns an error if more than limit was admitted in some minute.
 func Check(history []Admission, limit int64) error {
 	if most, from := Most(history, Minute); most > limit {
 		return fmt.Errorf("%d were admitted in the minute from %v on, and the limit is %d", most, from, limit)
@@ -53,7 +54,7 @@ type Witness struct {
 	perhaps tail // and what may
 }
 
-// tail is the end of a history: what is younger than some age.
+// tail is the end of a history: the admissions younger than some age.
 type tail struct {
 	from int
 	sum  int64
@@ -66,7 +67,8 @@ func (t *tail) age(h []Admission, at, age time.Duration) {
 	}
 }
 
-// Saw takes in a decision under a limit, and says what is wrong with it: an admission that was too many, or a refusal of what is legal.
+// Saw records a decision under a limit, and returns an error for a wrong one: an admission too many, or a refusal of
+// a legal request.
 func (w *Witness) Saw(at time.Duration, limit, cost int64, admitted bool) error {
 	w.sure.age(w.history, at, Minute)
 	w.perhaps.age(w.history, at, Minute+w.Slack)

@@ -40,7 +40,7 @@ func (l *Ledger) Settle(_ context.Context, claims []ratelimit.Claim) error {
 	return nil
 }
 
-// Reserved is what stands reserved for a key, and on which day.
+// Reserved returns the reserved units of a key, and their day.
 func (l *Ledger) Reserved(who ratelimit.Subject) (day, reserved int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,13 +10,13 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// Limiter is what is judged.
+// Limiter is the limiter under test.
 type Limiter interface {
 	Take(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 	Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 }
 
-// Promise is what a limiter gives.
+// Promise holds the guarantees of a limiter.
 type Promise struct {
 	// Slack is by how much longer than a minute an admission may count under a limit.
 	Slack func(limit int64) time.Duration
@@ -70,7 +70,7 @@ func newFixture(t testing.TB, p Promise, open Open) *fixture {
 
 var subjects atomic.Uint64
 
-// Someone is a key that nobody has asked about.
+// Someone is a key without any earlier question.
 func Someone() ratelimit.Subject {
 	var s ratelimit.Subject
 	binary.BigEndian.PutUint64(s.ID[8:], subjects.Add(1)*0x9e3779b97f4a7c15)

@@ -2,7 +2,7 @@ package redislimit
 
 import "github.com/keyward/keyward/internal/ratelimit"
 
-// alone decides by the policy. What is admitted is owed to Redis.
+// alone decides by the policy. The admitted units are owed to Redis.
 func (t *turn) alone(now int64) (ratelimit.Outcome, int64) {
 	s := t.s
 	switch {
@@ -18,7 +18,7 @@ func (t *turn) alone(now int64) (ratelimit.Outcome, int64) {
 	return ratelimit.Admitted, 0
 }
 
-// share is what this node may admit of the limit by itself: of fewer units than nodes, nothing.
+// share is this node's part of the limit: 0 if there are fewer units than nodes.
 func (t *turn) share() int64 { return t.limit / t.l.nodes() }
 
 func (t *turn) tellShare(now int64) {

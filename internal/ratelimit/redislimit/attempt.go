@@ -9,7 +9,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// errAlone says that a key goes on by the policy this time, whatever Redis does for other keys.
+// errAlone says that a key goes on by the policy this time, although Redis may work for other keys.
 var errAlone = errors.New("this key is decided without Redis")
 
 var errPatience = errors.New("others are answered, and this question is not")

@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// machine is what the two clocks of a node's machine say.
+// machine holds the readings of the two clocks of a node's machine.
 type machine struct {
 	mu  sync.Mutex
 	now time.Time
@@ -71,7 +71,7 @@ func (c *clocks) setRedis(d time.Duration) {
 	c.hand.Set(c.start.Add(c.elapsed))
 }
 
-// pass lets time go by, in strides below what a node takes for a step.
+// pass lets time go by, in strides below the size that a node takes for a step.
 func (c *clocks) pass(d time.Duration) {
 	const stride = 200 * time.Millisecond
 	for ; d > 0; d -= stride {
@@ -132,7 +132,7 @@ func TestT30ALeaseEndsThoughTheWallClockWasSetBack(t *testing.T) {
 	}
 }
 
-// The minutes that nodes share are seconds of Redis's wall clock. Somebody sets it.
+// The minutes that nodes share are seconds of Redis's wall clock, which can be set.
 func TestT31SettingRedissClockAdmitsNothingTwice(t *testing.T) {
 	t.Parallel()
 	const limit = 5
@@ -164,7 +164,8 @@ func TestT31SettingRedissClockAdmitsNothingTwice(t *testing.T) {
 	}
 }
 
-// Of several nodes each knows what it admitted itself, and together they admit less than twice the limit, as after every loss.
+// With several nodes each knows its own admissions, and together they admit less than twice the limit, as after every
+// loss.
 func TestT31SettingRedissClockIsALossForSeveralNodes(t *testing.T) {
 	t.Parallel()
 	const limit = 40

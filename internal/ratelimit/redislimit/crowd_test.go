@@ -105,7 +105,7 @@ func looks(t testing.TB, r *rig.Redis) int {
 	return n
 }
 
-// All the keys of a node find another epoch at once: one of them looks what Redis has become, and the others wait for that.
+// All the keys of a node find another epoch at once: one of them looks at Redis, and the others wait for it.
 func TestManyKeysMeetANewEpochAndOneOfThemLooksT88(t *testing.T) {
 	const keys = 2500
 	redis := rig.StartRedis(t)
@@ -190,7 +190,7 @@ func TestASlowMomentIsNoLossT88(t *testing.T) {
 	}
 }
 
-// What Redis says of one key's data is of that key alone.
+// An error of Redis about one key's data concerns that key alone.
 func TestAKeyThatRedisCannotJudgeIsAloneWithThatT88(t *testing.T) {
 	t.Parallel()
 	redis := rig.StartRedis(t)

@@ -20,8 +20,8 @@ func (in *installation) during(total, at time.Duration, limits map[byte]int64, f
 	both.Wait()
 }
 
-// overshoot checks what docs/limits.md says of a loss: what one node had admitted counts against its share alone, so less than twice
-// the limit passes in the minute around it, and the limit holds again after that.
+// overshoot checks the statement of docs/limits.md about a loss: the admissions of one node count against its share
+// alone, so less than twice the limit passes in the minute around it, and the limit holds again after that.
 func (in *installation) overshoot(limits map[byte]int64, settledAt time.Time) {
 	in.t.Helper()
 	for key, limit := range limits {
@@ -254,7 +254,7 @@ func TestAfterALossANodeAdmitsNoMoreThanItsShareT88(t *testing.T) {
 	}
 }
 
-// since counts what was admitted after an instant.
+// since counts the admissions after an instant.
 func (h history) since(at time.Time) (n int64) {
 	for _, a := range h {
 		if a.start.After(at) {
@@ -307,7 +307,8 @@ func TestAfterALossNoNodeTakesItsShareForTheWholeT88(t *testing.T) {
 	}
 }
 
-// A node that dies has admitted its share of the minute; what the others may admit does not grow by it before that minute is over.
+// A node that dies has admitted its share of the minute; the share of the others does not grow by it before that
+// minute is over.
 func TestANodeThatIsGoneCountsUntilItsMinuteIsOverT88(t *testing.T) {
 	t.Parallel()
 	const limit = 40

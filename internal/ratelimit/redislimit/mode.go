@@ -25,7 +25,7 @@ func ParseMode(s string) (Mode, error) {
 	return 0, fmt.Errorf("%q: want leased, exact or local", s)
 }
 
-// Policy says what happens to a key with a minute limit while Redis cannot be asked, once the last lease is spent or over.
+// Policy decides about a key with a minute limit while Redis cannot be asked, once the last lease is spent or over.
 type Policy uint8
 
 // The policies.

@@ -83,7 +83,7 @@ func connect(o rueidis.ClientOption) func() (rueidis.Client, error) {
 	return func() (rueidis.Client, error) { return rueidis.NewClient(o) }
 }
 
-// take asks one node and writes down what it admitted, and between which instants.
+// take asks one node and records its admissions, and the instants before and after.
 func (in *installation) take(node int, key byte, limit, cost int64) bool {
 	var w ratelimit.Window
 	start := in.now()

@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What a node knows of its own admissions is held against a list of them: also where a debt is put back, since Redis did not take it,
-// after other requests were admitted.
+// A node's knowledge of its own admissions is compared with a list of them: also if a debt is put back, because Redis
+// did not take it, after other requests were admitted.
 func TestWhatANodeAdmittedAndOwesIsKnownWhateverFailsT88(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -32,10 +32,11 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// leaseTime is how long a share may be spent: long enough for few questions, short enough to give back soon what is not needed.
+// leaseTime is the time in which a share may be spent: long enough for few questions, short enough to return unneeded
+// units soon.
 const leaseTime = 2 * time.Second
 
-// Options are what a limiter stands on.
+// Options are the parts of a limiter.
 type Options struct {
 	// Connect makes the client. It is called again and again until it succeeds once: verification does not wait for Redis.
 	Connect func() (rueidis.Client, error)
@@ -116,7 +117,8 @@ func New(o Options) *Limiter {
 	return l
 }
 
-// Close gives back what is left of the leases, as far as Redis answers within a second, and ends the watch and the client.
+// Close gives back the rest of the leases, as far as Redis answers within a second, and ends the watch and the
+// client.
 func (l *Limiter) Close() {
 	l.end()
 	l.tasks.Wait()

@@ -38,7 +38,7 @@ type asked struct {
 	settle            []grant // leases whose rest is given back
 }
 
-// answered is what it says. Instants are Unix milliseconds.
+// answered is the script's answer. Instants are Unix milliseconds.
 type answered struct {
 	granted int64
 	charged int64
@@ -61,7 +61,7 @@ var (
 	errStepped    = fmt.Errorf("%w to come: its clock was set", errOtherEpoch)
 )
 
-// ask runs take.lua. Where it answers an error, what it was asked for may have been charged all the same.
+// ask runs take.lua. After an error the requested units may have been charged all the same.
 func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, err error) {
 	keys := []string{l.key(key)}
 	epoch := ""
@@ -106,7 +106,7 @@ func (l *Limiter) told(r []int64) answered {
 	return a
 }
 
-// restore charges what was admitted unasked.
+// restore charges units that were admitted without Redis.
 func (l *Limiter) restore(ctx context.Context, key [16]byte, owed []owing) error {
 	args := make([]string, 0, 2*len(owed))
 	for _, o := range owed {

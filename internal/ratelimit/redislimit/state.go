@@ -15,8 +15,8 @@ type grant struct {
 	second int64   // of Redis's clock, to which it is charged
 }
 
-// instant is one reading of both clocks of this node, in milliseconds. The monotonic one does not see a machine that was suspended, and
-// the other one may be set back: what ends at an instant has ended once either of them is there.
+// instant is one reading of both clocks of this node, in milliseconds. The monotonic clock does not see a suspended
+// machine, and the wall clock may be set back: an end has passed once either of them is there.
 type instant struct{ mono, wall int64 }
 
 func (i instant) before(end instant) bool { return i.mono < end.mono && i.wall < end.wall }
@@ -25,7 +25,7 @@ func (i instant) add(d time.Duration) instant {
 	return instant{i.mono + d.Milliseconds(), i.wall + d.Milliseconds()}
 }
 
-// state is what a node knows of one key that was used in the last minute.
+// state is a node's knowledge of one key that was used in the last minute.
 type state struct {
 	mu     sync.Mutex
 	dead   bool          // swept: look the key up again
@@ -55,8 +55,8 @@ type refusal struct {
 	retry int64 // Unix milliseconds, or Never
 }
 
-// recent counts this node's own admissions by the second, on its monotonic clock: what it may admit without Redis, and what it
-// has to charge there afterwards.
+// recent counts this node's own admissions by the second, on its monotonic clock: they bound its admissions without
+// Redis, and are charged there afterwards.
 type recent struct{ cells [window]cell }
 
 type cell struct {
@@ -81,7 +81,7 @@ func (r *recent) add(second, units, owed int64) {
 	c.owed += owed
 }
 
-// sum is what counts now.
+// sum is the number of units that count now.
 func (r *recent) sum(now int64) (n int64) {
 	for i := range r.cells {
 		if c := &r.cells[i]; now-c.second < window {
@@ -103,7 +103,8 @@ func (r *recent) fits(now, limit, cost int64) int64 {
 	}
 }
 
-// forgotten marks as owed what a clock that was set forward has made too old to count in Redis, and that counts all the same.
+// forgotten marks units as owed that a forward step of the clock has made too old to count in Redis, and that still
+// count.
 func (r *recent) forgotten(now, step int64) {
 	for i := range r.cells {
 		if c := &r.cells[i]; now-c.second < window && now-c.second+step/1000 >= window-1 {
@@ -112,7 +113,7 @@ func (r *recent) forgotten(now, step int64) {
 	}
 }
 
-// owing lists what is to be charged, and takes it as charged.
+// owing lists the units to charge, and marks them as charged.
 func (r *recent) owing(now int64) (all []owing) {
 	for i := range r.cells {
 		if c := &r.cells[i]; c.owed > 0 && now-c.second < window {
@@ -123,7 +124,7 @@ func (r *recent) owing(now int64) (all []owing) {
 	return all
 }
 
-// usable moves the next lease up where the present one is over or too small, and tells whether the cost fits into what is left.
+// usable replaces a lease that is over or too small by the next one, and reports whether the cost fits into the rest.
 func (s *state) usable(now instant, cost int64) bool {
 	if s.lease.left >= cost && now.before(s.lease.until) {
 		return true
@@ -140,8 +141,8 @@ func (s *state) usable(now instant, cost int64) bool {
 // start begins to spend a lease.
 func (s *state) start(g grant, now int64) { s.lease, s.taken, s.grantedAt = g, g.left, now }
 
-// maxBack is how many leases wait to be given back. What is too many stays charged until its time is over, which refuses too much for
-// a moment and never admits too much.
+// maxBack is the number of leases that wait to be given back. Further ones stay charged until their time is over,
+// which refuses too much for a moment and never admits too much.
 const maxBack = 4
 
 func (s *state) giveBack(g grant) {

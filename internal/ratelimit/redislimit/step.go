@@ -6,8 +6,9 @@ import "sync"
 // slewed stay far below it; a machine that is suspended for longer looks like a step, and is treated as one.
 const stepSlack = 500
 
-// pace is how Redis's wall clock goes beside this node's monotonic clock. Redis's minutes are seconds of the former, which somebody may
-// set: forward, what was admitted a moment ago looks a minute old; back, it counts until the clock is there again.
+// pace compares Redis's wall clock with this node's monotonic clock. Redis's minutes are seconds of the former, which
+// can be set: after a forward step, recent admissions look a minute old; after a step back, they count until the
+// clock is there again.
 type pace struct {
 	mu     sync.Mutex
 	known  bool

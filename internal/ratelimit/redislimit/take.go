@@ -100,10 +100,10 @@ func (t *turn) inMemory(at instant) bool {
 	return true
 }
 
-// cold tells whether Redis's memory is younger than what may still count.
+// cold reports whether Redis's memory is younger than units that may still count.
 func (t *turn) cold(now int64) bool { return now < t.l.watch.cold.Load() }
 
-// question asks Redis. It answers not ok where that has changed what to do.
+// question asks Redis. ok is false if the answer has changed the way to decide.
 func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) {
 	s, now := t.s, at.mono
 	cold := t.cold(now)
@@ -137,7 +137,7 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 	return t.take(at, q, a)
 }
 
-// ask sizes the question: Exact asks for the cost alone, Leased for what will be needed until the lease ends.
+// ask sizes the question: Exact asks for the cost alone, Leased for the units needed until the lease ends.
 func (t *turn) ask(now int64, cold bool) asked {
 	s := t.s
 	q := asked{limit: t.limit, cost: t.cost, want: t.cost}
@@ -239,8 +239,8 @@ func (t *turn) failed(err error) (o ratelimit.Outcome, retry int64, decided bool
 	return o, retry, true
 }
 
-// pay charges in Redis what was admitted of this key without it, and drops leases of an earlier epoch. What Redis has lost needs no
-// charging again: by the time that an epoch is no longer cold it has run out.
+// pay charges units in Redis that were admitted for this key without it, and drops leases of an earlier epoch. Units
+// that Redis has lost need no charge: by the time that an epoch is no longer cold they have run out.
 func (t *turn) pay(now int64) error {
 	s := t.s
 	if e := t.l.watch.epoch.Load(); s.epoch != e.count {

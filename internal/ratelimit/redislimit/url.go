@@ -24,13 +24,14 @@ type Server struct {
 	current *atomic.Pointer[Credentials] // nil where the URL's own always hold
 }
 
-// Credentials are what new connections prove themselves by, and check the server by.
+// Credentials authenticate new connections, and check the server.
 type Credentials struct {
 	Password    string         // "" for the URL's
 	Authorities *x509.CertPool // nil for the system's
 }
 
-// Follow has new connections take the credentials of that moment, with SetCredentials, instead of what the URL says.
+// Follow has new connections take the credentials current at that time, with SetCredentials, instead of those in the
+// URL.
 func (s *Server) Follow(c Credentials) {
 	s.current = new(atomic.Pointer[Credentials])
 	s.current.Store(&c)

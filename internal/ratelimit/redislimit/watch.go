@@ -23,7 +23,7 @@ const (
 	aliveFor = 5 * time.Second
 )
 
-// watch is what is known of Redis as a whole.
+// watch holds the state of Redis as a whole.
 type watch struct {
 	down  atomic.Bool
 	told  atomic.Bool // it was said once how Redis is
