@@ -25,7 +25,7 @@ const schemas = "/components/schemas/"
 // result leads to the result inside an answer's envelope.
 func result(answer string) string { return schemas + answer + "/properties/data/properties/result" }
 
-// item leads to what a list in a schema holds.
+// item is the pointer to the items of a list in a schema.
 func item(at, list string) string { return at + "/properties/" + list + "/items" }
 
 // spoken pairs each type that speaks JSON with its schema in openapi.yaml. A type inside another one is found by its member's name.
@@ -152,7 +152,7 @@ func speaks(typ reflect.Type) bool {
 	return slices.ContainsFunc(reflect.VisibleFields(typ), func(f reflect.StructField) bool { return f.Tag.Get("json") != "" })
 }
 
-// inner is what a member holds, whether it is optional or a list.
+// inner is the element type of a member, whether it is optional or a list.
 func inner(typ reflect.Type) reflect.Type {
 	for {
 		switch {
@@ -225,7 +225,7 @@ func clientFiles(t *testing.T) (files []*ast.File) {
 	return files
 }
 
-// The words of a verdict stand in the product once, and in three places for people who ask from outside.
+// The words of a verdict stand in the product once, and in three places for callers outside.
 func TestTheCodesOfVerdictsAreThoseOfTheProduct(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t)

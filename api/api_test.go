@@ -198,7 +198,7 @@ func contents(t *testing.T, doc map[string]any, schemas *apitest.Schemas, visit 
 	}
 }
 
-// raw gives what a pointer leads to without following references.
+// raw returns the value at a pointer without following references.
 func raw(v any, at string) any {
 	for part := range strings.SplitSeq(strings.TrimPrefix(at, "/"), "/") {
 		v = object(v)[strings.NewReplacer("~1", "/", "~0", "~").Replace(part)]
@@ -307,8 +307,8 @@ func TestTheCodesOfErrorsAreThoseOfTheProductWithTheirStatus(t *testing.T) {
 
 func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 
-// widening are the members of bodies by which somebody, or a key, may come to do more than before: an operation whose body has one is a
-// door for the grant rule. harmless are the others. A new member must be put into one of the two.
+// widening are the members of bodies by which a person, or a key, may come to do more than before: an operation whose
+// body has one is a door for the grant rule. harmless are the others. A new member must be put into one of the two.
 var (
 	widening = []string{"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute", "requestsPerDay",
 		"allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds", "sha256", "digest", "generate",

@@ -55,7 +55,7 @@ func (w *writer) fields(schema tree, prefix string, linked bool) []field {
 	return all
 }
 
-// element gives what a list holds, through lists of lists, and the brackets that lead there.
+// element returns the items of a list, through lists of lists, and the brackets that lead there.
 func element(schema tree) (tree, string) {
 	suffix := ""
 	for schema.get("items").exists() {
@@ -69,7 +69,7 @@ func (w *writer) field(name string, schema tree, required bool) field {
 	return field{Name: name, Type: typeOf(schema), Required: required, Description: schema.get("description").text(), Limits: limits(schema)}
 }
 
-// typeOf says in words what a schema admits.
+// typeOf describes the type of a schema in words.
 func typeOf(schema tree) string {
 	if value := schema.get("const"); value.exists() {
 		return "always " + value.text()
@@ -87,7 +87,7 @@ func typeOf(schema tree) string {
 	return strings.Join(names, " or ")
 }
 
-// limits says in words what else must hold.
+// limits describes the other constraints of a schema in words.
 func limits(schema tree) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// appendJSON writes a tree of YAML as JSON: members keep their order, and what JSON cannot say (a key that is no text, a number
-// that is not finite) is an error that names the line.
+// appendJSON writes a tree of YAML as JSON: members keep their order, and values that JSON cannot express (a key that
+// is no text, a number that is not finite) are an error that names the line.
 func appendJSON(b []byte, n *yaml.Node) ([]byte, error) {
 	switch n.Kind {
 	case yaml.AliasNode:

@@ -154,7 +154,7 @@ func (w *writer) operation(path, m member) (operation, error) {
 	return o, nil
 }
 
-// caller says in words who may call.
+// caller describes the permitted callers in words.
 func caller(t tree) string {
 	kind := ""
 	for _, s := range t.get("security").items() {

@@ -7,15 +7,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// tree walks the document in the order in which it is written. The zero tree stands for what is not there: looking further into
-// it finds nothing again.
+// tree walks the document in the order in which it is written. The zero tree stands for a missing value: looking
+// further into it finds nothing again.
 type tree struct {
 	root *yaml.Node
 	node *yaml.Node
 	ref  string // the last part of the $ref that led here, "" for none
 }
 
-// member is one name with what it stands for.
+// member is one name and its value.
 type member struct {
 	name string
 	tree tree
@@ -87,7 +87,7 @@ func (t tree) texts() []string {
 	return all
 }
 
-// resolve follows a reference. What stands beside it (another description, a default) comes before what it leads to.
+// resolve follows a reference. Members beside it (another description, a default) override those of its target.
 func (t tree) resolve(n *yaml.Node) tree {
 	at := tree{root: t.root, node: n}
 	if n.Kind != yaml.MappingNode {
@@ -107,7 +107,7 @@ func (t tree) resolve(n *yaml.Node) tree {
 	return at
 }
 
-// follow finds what #/a/b/c points to, and the c.
+// follow returns the target of #/a/b/c, and the c.
 func (t tree) follow(ref string) (tree, string) {
 	path, ok := strings.CutPrefix(ref, "#/")
 	if !ok {

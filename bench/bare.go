@@ -10,7 +10,8 @@ import (
 
 func init() { children["bare"] = bareChild }
 
-// bareChild is what a server is held against: net/http that reads the body and writes as many bytes as it is told, looking at neither.
+// bareChild is the baseline of a server: net/http that reads the body and writes a given number of bytes, looking at
+// neither.
 func bareChild(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("want an address and a number of bytes, got %q", args)

@@ -12,8 +12,8 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// busy compares the 99th percentile of a verification's time while 32 callers make keys as fast as they can with that while
-// nobody does anything else.
+// busy compares the 99th percentile of a verification's time while 32 callers make keys as fast as they can with the
+// percentile on an idle server.
 func busy(ctx context.Context, l *lab) (r result, err error) {
 	dir, err := l.folder("busy")
 	if err != nil {

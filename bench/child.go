@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// childWord as the first argument makes this program one of its own helpers: another process, so that a server and what asks it do
-// not share a scheduler or a heap.
+// childWord as the first argument makes this program one of its own helpers: another process, so that a server and
+// its clients do not share a scheduler or a heap.
 const childWord = "child"
 
 // children are the helpers by name.

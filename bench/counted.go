@@ -13,8 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// counted measures what it costs that uses are counted: of a verification, and of a garbage collection with as many keys in use as
-// there are. Nothing is written meanwhile.
+// counted measures the cost of counting uses: of a verification, and of a garbage collection with as many keys in use
+// as there are. Nothing is written meanwhile.
 func counted(_ context.Context, l *lab) (r result, err error) {
 	digester, err := keyfmt.NewDigester("")
 	if err != nil {

@@ -30,8 +30,8 @@ type asker struct {
 
 const handful = 256
 
-// ask is the time that one question takes, in nanoseconds: the median of handfuls, so that it does not count what else the machine
-// does now and then.
+// ask is the time of one question, in nanoseconds: the median of handfuls, so that occasional work of the machine
+// does not count.
 func (a *asker) ask(span time.Duration, q *question) (float64, error) {
 	var each []time.Duration
 	for begin := time.Now(); time.Since(begin) < span || len(each) == 0; {
@@ -68,7 +68,7 @@ func (a *asker) digest(span time.Duration) float64 {
 	return float64(median(each).Nanoseconds()) / handful
 }
 
-// freeLedger grants what is asked for: the disk is not what is measured here.
+// freeLedger grants every claim: the disk is not measured here.
 type freeLedger struct{}
 
 func (freeLedger) Settle(_ context.Context, claims []ratelimit.Claim) error {
@@ -93,7 +93,8 @@ func newEngine(c *crowd, d *keyfmt.Digester, limited bool) (*verify.Engine, erro
 	return verify.New(config), err
 }
 
-// use verifies every key once, as a node that has run for a while has: what it keeps of that counts as memory of the keys.
+// use verifies every key once, as on a node that has run for a while: the memory of that counts as memory of the
+// keys.
 func (c *crowd) use(d *keyfmt.Digester) error {
 	e, err := newEngine(c, d, false)
 	if err == nil {
@@ -150,7 +151,8 @@ func questions(c *crowd) []question {
 	}
 }
 
-// inProcess measures a verification without a network, beside the SHA-256 of the key that it includes, and what the keys take.
+// inProcess measures a verification without a network, beside the SHA-256 of the key that it includes, and the memory
+// of the keys.
 func inProcess(_ context.Context, l *lab) (r result, err error) {
 	digester, err := keyfmt.NewDigester("")
 	if err != nil {
@@ -259,7 +261,7 @@ func (l *lab) inParallel(e *verify.Engine, q question) (float64, error) {
 	return median(times), errors.Join(errs...)
 }
 
-// held is what the process holds at a time.
+// held is the memory of the process at a time.
 type held struct {
 	heap, resident float64
 	collection     time.Duration // of a full garbage collection

@@ -23,7 +23,8 @@ type load struct {
 	P50, P99 float64 // microseconds
 }
 
-// order tells the load generator what to do; it comes as JSON, so that no key stands among a command's arguments.
+// order holds the instructions for the load generator; it comes as JSON, so that no key stands among a command's
+// arguments.
 type order struct {
 	Addr    string
 	Conns   int
@@ -141,7 +142,7 @@ func (l *line) send(request []byte, now time.Time) error {
 	return nil
 }
 
-// receive reads what is there; true where the answer is whole.
+// receive reads the available bytes; true if the answer is whole.
 func (l *line) receive(want []byte) (bool, error) {
 	n, err := syscall.Read(l.fd, l.in[l.have:])
 	if errors.Is(err, syscall.EAGAIN) {
@@ -175,7 +176,7 @@ func answered(b []byte) (bool, error) {
 	return len(b) >= head+4+n, err
 }
 
-// freePort is one that nobody listens on.
+// freePort returns a free port.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,8 +1,8 @@
-// Command bench measures what the documentation claims. Every figure stands beside what it is held against, measured in turns in
-// the same run, since machines are shared: a ratio says more than a number, and a second run more than one.
+// Command bench measures the figures of the documentation. Every figure stands beside its baseline, measured in turns
+// in the same run, because machines are shared: a ratio says more than a number, and a second run more than one.
 //
-// It prints a table, and writes summary.md and a plot for each series into a folder. A new measurement is a function in a file of
-// its own and a row in the list of all of them (registry.go).
+// It prints a table, and writes summary.md and a plot for each series into a folder. A new measurement is a function
+// in a file of its own and a row in the list of all of them (registry.go).
 package main
 
 import (
@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// run measures what is chosen, one after the other, and reports also what came before a failure.
+// run measures the chosen benchmarks, one after the other, and also reports the results before a failure.
 func run(ctx context.Context, l *lab, only, dir, out string) error {
 	chosen, err := regexp.Compile(only)
 	if err != nil {

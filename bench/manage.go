@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// manage holds what people and their tools do against the same bare server: each change is durable before it is answered, and a list is
-// read from the database.
+// manage compares the operations of people and their tools with the same bare server: each change is durable before
+// it is answered, and a list is read from the database.
 func manage(_ context.Context, l *lab) (result, error) {
 	s, err := l.openSite()
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// nodes measures what it costs to be several: verifications under leases from Redis, limits that ask Redis each time, and keys made in
-// PostgreSQL. The servers are real, and on this machine: what a network adds is not in it.
+// nodes measures the cost of several nodes: verifications under leases from Redis, limits that ask Redis each time,
+// and keys made in PostgreSQL. The servers are real, and on this machine: the network's part is not in it.
 func nodes(ctx context.Context, l *lab) (r result, err error) {
 	database, err := pgtest.Start("synchronous_commit=on")
 	if err != nil {
@@ -134,8 +134,8 @@ func (t *trio) ask(l *lab) (float64, error) {
 	return rates[0] + rates[1] + rates[2], errors.Join(errs...)
 }
 
-// leased holds three nodes, which share their limits by leases, against three that do not and against one alone, all of them on one
-// processor: what three do together is what one would do, but for what it costs to be three, and to share.
+// leased compares three nodes, which share their limits by leases, with three that do not and with one alone, all of
+// them on one processor: the difference is the cost of being three, and of sharing.
 func (l *lab) leased(ctx context.Context, database *pgtest.Server, redis string, r *result) error {
 	single, err := l.openSite()
 	if err != nil {

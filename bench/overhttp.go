@@ -23,7 +23,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// pinned is a command that runs on one processor, where there are two: servers on the first, what asks them on the second.
+// pinned is a command that runs on one processor, if there are two: servers on the first, clients on the second.
 func pinned(cpu int, name string, args ...string) *exec.Cmd {
 	if runtime.NumCPU() < 2 {
 		return exec.Command(name, args...)
@@ -77,7 +77,7 @@ func begin(cmd *exec.Cmd, addr string) (*process, error) {
 	return nil, fmt.Errorf("%s does not answer", addr)
 }
 
-// site is the product in a process of its own, and what is asked of it.
+// site is the product in a process of its own, and the requests to it.
 type site struct {
 	*process
 	data    string // the data plane's address
@@ -251,13 +251,14 @@ func overHTTP(_ context.Context, l *lab) (result, error) {
 	return r, err
 }
 
-// door is where a request is sent, and what is in every answer.
+// door is the address of a request, and the text in every answer.
 type door struct {
 	server     *process
 	addr, want string
 }
 
-// knock has the load generator ask at a door, and answers also what processor time a request took there, in microseconds.
+// knock has the load generator ask at a door, and also returns the processor time of a request there, in
+// microseconds.
 func (l *lab) knock(d door, request string) (load, float64, error) {
 	before, err := d.server.cpu()
 	if err != nil {

@@ -22,15 +22,15 @@ const (
 	pageTimes = 15
 )
 
-// everybody lets every request in as one person.
+// everybody admits every request as one person.
 type everybody struct{ visitor dashboard.Visitor }
 
 func (e everybody) Visitor(*http.Request) (dashboard.Visitor, bool, error) {
 	return e.visitor, true, nil
 }
 
-// pages takes the server's time for each page of the dashboard in a workspace with very many keys, and its size: as the owner, who has
-// made them all, as a member, who sees a few of their own among them, and as an operator.
+// pages measures the server's time for each page of the dashboard in a workspace with very many keys, and its size:
+// as the owner, who has made them all, as a member, who sees a few of their own among them, and as an operator.
 func pages(ctx context.Context, l *lab) (out result, err error) {
 	dir, err := l.folder("pages")
 	if err != nil {
@@ -86,7 +86,7 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	return out, nil
 }
 
-// employ makes somebody a member with a role of few permissions, who has made n keys, and answers the role.
+// employ adds a member with a role of few permissions, with n keys, and returns the role.
 func (k *kit) employ(ctx context.Context, ws, user string, n int) (role string, err error) {
 	made, err := k.control.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "Caller", Permissions: []string{"calls:read", "api-keys:read", "api-keys:write"}})
 	if err != nil {

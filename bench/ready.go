@@ -16,8 +16,8 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// rowsOfKeys writes keys into a database of which nobody else knows, faster than the control plane would: what is read at a start is
-// the same. They have the workspace, the user and the permissions of the key that is there.
+// rowsOfKeys writes keys into a database without servers, faster than the control plane would: a start reads the
+// same. They have the workspace, the user and the permissions of the existing key.
 const rowsOfKeys = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 	INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 		allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous)
@@ -80,8 +80,8 @@ func residentBytes() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// ready measures a start, from the opening of the database to where verifications are answered, and what a process takes then: each
-// in a process of its own, beside one of an installation with a single key.
+// ready measures a start, from the opening of the database to the first answered verification, and the memory of the
+// process then: each in a process of its own, beside one of an installation with a single key.
 func ready(ctx context.Context, l *lab) (r result, err error) {
 	n := l.most(l.keys, 500)
 	few, err := l.rows(ctx, "few", 1)
@@ -113,7 +113,7 @@ func ready(ctx context.Context, l *lab) (r result, err error) {
 	return r, nil
 }
 
-// perKey shares a difference out; in a quick run it can be lost in what else goes on in the process.
+// perKey shares a difference out; in a quick run it can be lost in other work of the process.
 func perKey(bytes float64, keys int) float64 { return max(bytes, 1) / float64(keys) }
 
 // rows makes a folder with a database of n keys.
@@ -125,7 +125,7 @@ func (l *lab) rows(ctx context.Context, name string, n int) (string, error) {
 	return dir, manyRows(ctx, dir, n)
 }
 
-// started is what a process says of its start: seconds and bytes.
+// started is a process's report of its start: seconds and bytes.
 type started struct{ took, resident, collection, replica float64 }
 
 func start(ctx context.Context, dir string) (s started, err error) {

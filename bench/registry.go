@@ -35,13 +35,13 @@ type bench struct {
 	run  func(context.Context, *lab) (result, error)
 }
 
-// result is what a bench found.
+// result is the result of a bench.
 type result struct {
 	figures []figure
 	plots   []plot
 }
 
-// figure is a number and what it is held against.
+// figure is a number and its baseline.
 type figure struct {
 	what     string
 	unit     string
@@ -53,7 +53,7 @@ type figure struct {
 	aim      bound
 }
 
-// bound is what a figure should keep to: its ratio, or, where there is no baseline, its value. The zero bound asks nothing.
+// bound is the target of a figure: of its ratio, or, without a baseline, of its value. The zero bound asks nothing.
 type bound struct {
 	least bool
 	n     float64
@@ -75,7 +75,7 @@ func (b bound) String() string {
 	return fmt.Sprintf("≤ %.4g", b.n)
 }
 
-// measure is what the bounds are about.
+// measure is the number that the bounds apply to.
 func (f figure) measure() float64 {
 	if f.baseline == 0 {
 		return f.value
@@ -86,7 +86,7 @@ func (f figure) measure() float64 {
 	return f.ratio
 }
 
-// lab is what a bench has to work with.
+// lab holds the tools of a bench.
 type lab struct {
 	base   string // a folder of this run
 	log    io.Writer

@@ -11,7 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// sample is what one workspace's keys cost to look at.
+// sample is the cost of looking at one workspace's keys.
 type sample struct{ first, deep, look, check time.Duration }
 
 const (

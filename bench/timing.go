@@ -19,9 +19,9 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// timing looks for what the time of a refusal tells: whether a value that nobody has takes longer where it is close to one that somebody
-// has. It is Welch's t over two classes of values in a random order, as dudect does it (Reparaz, Balasch, Verbauwhede, "Dude, is my code
-// constant time?", 2017), and beyond ±4.5 there is something to see.
+// timing looks for information in the time of a refusal: whether an unknown value takes longer if it is close to a
+// known one. It is Welch's t over two classes of values in a random order, as dudect does it (Reparaz, Balasch,
+// Verbauwhede, "Dude, is my code constant time?", 2017), and beyond ±4.5 there is a difference.
 func timing(ctx context.Context, l *lab) (r result, err error) {
 	dir, err := l.folder("timing")
 	if err != nil {
@@ -82,7 +82,8 @@ func (k *kit) acquaint(ctx context.Context, ws string, n int) (keys [][32]byte, 
 	return keys, nil
 }
 
-// strangers are values that nobody has: far ones that are random, and near ones of which all but the last characters are those of a key.
+// strangers are unknown values: far ones that are random, and near ones of which all but the last characters are
+// those of a key.
 func strangers(keys [][32]byte, n int) (far, near []string) {
 	for i := range n {
 		b := keys[i%len(keys)]

@@ -1,6 +1,6 @@
-// Package apitest owns the check of real answers against the contract: is the status declared, are the headers and the content
-// type there, does the body match its schema? It is for tests to call, on every answer they get. It does not own the contract
-// (api), nor what a test expects beyond it.
+// Package apitest owns the check of real answers against the contract: the status is declared, the headers and the
+// content type are there, the body matches its schema. Tests call it on every answer. It does not own the contract
+// (api), nor a test's further expectations.
 package apitest
 
 import (
@@ -25,20 +25,20 @@ type Checker struct {
 	failure  *jsonschema.Schema
 }
 
-// answer is what the document declares for one status of one operation.
+// answer is the document's declaration of one status of one operation.
 type answer struct {
 	headers  map[string]*jsonschema.Schema // those that must be there
 	contents map[string]body
 }
 
-// body is what the document declares for one content type: a schema of the whole, or of each line.
+// body is the document's declaration of one content type: a schema of the whole, or of each line.
 type body struct {
 	isJSON bool
 	whole  *jsonschema.Schema
 	line   *jsonschema.Schema // nil but for NDJSON
 }
 
-// New compiles every schema of the contract, in some tens of milliseconds. The error says what is wrong with the document.
+// New compiles every schema of the contract, in some tens of milliseconds. The error names the fault of the document.
 func New() (*Checker, error) {
 	source, err := api.JSON()
 	if err != nil {

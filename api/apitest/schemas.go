@@ -46,10 +46,10 @@ func (s *Schemas) At(at string) (*jsonschema.Schema, error) {
 	return schema, nil
 }
 
-// Value gives what a JSON pointer leads to, references followed on the way; nil for nothing.
+// Value returns the value at a JSON pointer, following references on the way; nil for none.
 func (s *Schemas) Value(at string) any { return s.value(s.follow(at)) }
 
-// value gives what a pointer leads to, nil for nothing.
+// value returns the value at a pointer, nil for none.
 func (s *Schemas) value(at string) any {
 	var v any = s.document
 	for part := range strings.SplitSeq(strings.TrimPrefix(at, "/"), "/") {

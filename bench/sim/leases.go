@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// leasing is what sharing limits asks of Redis.
+// leasing is the load that sharing limits puts on Redis.
 type leasing struct {
 	perSecond       float64 // questions
 	perVerification float64
@@ -19,8 +19,8 @@ const (
 	window    = 61 * time.Second
 )
 
-// leases plays two minutes of one key after another, each with a rate of its own: a few keys make most of the calls. Each key's limit is a
-// quarter above what it needs, so that what is refused is the price of sharing.
+// leases plays two minutes of one key after another, each with a rate of its own: a few keys make most of the calls.
+// Each key's limit is a quarter above its need, so that the refusals are the price of sharing.
 func leases(r *rand.Rand, nodes int, rate float64, keys int, skew float64) (out leasing) {
 	const span = 130 * time.Second
 	total := rate * float64(nodes)

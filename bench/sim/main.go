@@ -1,6 +1,7 @@
-// Command sim answers what cannot be measured on one machine: what 10, 100 and 1,000 nodes ask of one database and one Redis, and how
-// long a revocation takes to reach the last of them. It simulates the rules of the product, event by event, with a seed; the costs
-// of one poll and one question are arguments, to be taken from `make bench` and the real machines.
+// Command sim answers questions that cannot be measured on one machine: the load of 10, 100 and 1,000 nodes on one
+// database and one Redis, and the time until a revocation reaches the last of them. It simulates the rules of the
+// product, event by event, with a seed; the costs of one poll and one question are arguments, to be taken from `make
+// bench` and the real machines.
 package main
 
 import (
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-// costs are what one of a thing takes of the one core that serves it.
+// costs are the costs of one poll and one question for the one core that serves them.
 type costs struct{ poll, question time.Duration }
 
 func main() {

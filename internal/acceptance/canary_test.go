@@ -79,7 +79,7 @@ func (h *house) canaries(t *testing.T) {
 	t.Logf("%d keys, %d places", len(h.keys), len(places))
 }
 
-// files adds what lies in the database's directory: the database, its write-ahead log, and whatever else was left there.
+// files adds the files in the database's directory: the database, its write-ahead log, and any other file left there.
 func (h *house) files(t *testing.T, places map[string][]byte, when string) {
 	t.Helper()
 	entries, err := os.ReadDir(h.dir)
@@ -94,7 +94,7 @@ func (h *house) files(t *testing.T, places map[string][]byte, when string) {
 	}
 }
 
-// dump looks for pieces of keys in everything that PostgreSQL has been given, and in what the server said.
+// dump looks for pieces of keys in the whole content of PostgreSQL, and in the output of the server.
 func (h *house) dump(t *testing.T) {
 	dump, err := pgtest.Shared(t).Command("pg_dump", h.database).Output()
 	if err != nil || !bytes.Contains(dump, []byte("COPY keyward.events")) {

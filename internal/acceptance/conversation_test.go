@@ -19,7 +19,7 @@ import (
 
 const conversations = "../../api/conversations"
 
-// house is a running server and what was seen of it.
+// house is a running server and the answers seen from it.
 type house struct {
 	*process
 	document *document
@@ -241,7 +241,7 @@ var plain = &http.Client{
 	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32},
 }
 
-// check holds an answer against the laws and the document, and keeps what was seen.
+// check compares an answer with the laws and the document, and records the answer.
 func (h *house) check(e exchange) []string {
 	code, wrong := laws(e)
 	operation, more := h.document.check(e)
@@ -331,7 +331,7 @@ func (c *talk) compareHeaders(want []header, got http.Header) []string {
 	return wrong
 }
 
-// anonymous is an answer without what differs in every answer: the request's id and the time.
+// anonymous is an answer without the parts that differ in every answer: the request's id and the time.
 func anonymous(e exchange) string {
 	id := e.response.Header.Get("X-Request-Id")
 	var b strings.Builder
@@ -347,8 +347,9 @@ func anonymous(e exchange) string {
 // alike (429), and those that the generated tests demand of every operation.
 var elsewhere = []string{"500", "503", "429", "400", "401", "413", "415"}
 
-// elsewhereOnly are statuses of single operations that need another set-up: metrics that have an address of their own, limits,
-// which this server does not count, a browser in which somebody is signed in, and a route table that answers preflight requests.
+// elsewhereOnly are statuses of single operations that need another set-up: metrics that have an address of their
+// own, limits, which this server does not count, a browser with a session, and a route table that answers preflight
+// requests.
 var elsewhereOnly = []string{"getMetrics 404", "getFrontPage 200", "checkRequest 204"}
 
 func (h *house) coverage(t *testing.T) {

@@ -95,7 +95,7 @@ func (d *document) operation(method, path string, o map[string]any, shared []any
 	return op
 }
 
-// resolve follows a reference; what stands beside it counts, too.
+// resolve follows a reference; members beside it count, too.
 func (d *document) resolve(v any) map[string]any {
 	m := object(v)
 	ref, ok := m["$ref"].(string)

@@ -300,7 +300,8 @@ func (f *foreigners) lives(form foreignForm, id string) {
 	f.api("DELETE", "/api-keys/"+id, "")
 }
 
-// TestT99AnImportedValueIsRevokedByItself: the standard's revocation takes a foreign value, and what is known twice is refused.
+// TestT99AnImportedValueIsRevokedByItself: the standard's revocation takes a foreign value, and a value that is known
+// twice is refused.
 func TestT99AnImportedValueIsRevokedByItselfAndKnownOnce(t *testing.T) {
 	t.Parallel()
 	f := foreigners{T: t, p: start(t)}

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A runner that accepts everything proves nothing: here it is shown what it must refuse.
+// A runner that accepts everything proves nothing: here it is shown texts that it must refuse.
 
 func TestAPatternFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// metered is a key with a limit per day, and the account of what was admitted.
+// metered is a key with a limit per day, and the account of its admissions.
 type metered struct {
 	value    string
 	limit    int64
@@ -50,7 +50,7 @@ func (m *metered) ask(p *process, cost int64) string {
 	return string(answer)
 }
 
-// drain spends what is left.
+// drain spends the rest.
 func (m *metered) drain(t *testing.T, p *process) {
 	for _, cost := range []int64{1000, 100, 10, 1} {
 		for m.ask(p, cost) == "VALID" {
@@ -61,8 +61,8 @@ func (m *metered) drain(t *testing.T, p *process) {
 	}
 }
 
-// TestT38KilledAgainAndAgainADayNeverAdmitsMore kills a server under load, with the account of what it admitted kept outside. The
-// number of rounds is KEYWARD_SOAK_KILLS; `make soak` sets hundreds.
+// TestT38KilledAgainAndAgainADayNeverAdmitsMore kills a server under load, with the account of its admissions kept
+// outside. The number of rounds is KEYWARD_SOAK_KILLS; `make soak` sets hundreds.
 func TestT38KilledAgainAndAgainADayNeverAdmitsMore(t *testing.T) {
 	t.Parallel()
 	rounds, _ := strconv.Atoi(os.Getenv("KEYWARD_SOAK_KILLS"))

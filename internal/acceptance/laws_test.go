@@ -35,7 +35,7 @@ var codes = map[int][]string{
 	503: {"unavailable", "outcome_unknown"},
 }
 
-// laws hold for every answer to whatever was asked. They give the code of a failure, "" for a success.
+// laws hold for every answer to every request. They return the code of a failure, "" for a success.
 func laws(e exchange) (code string, wrong []string) {
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	status, head := e.response.StatusCode, e.response.Header
@@ -68,7 +68,8 @@ var (
 	likeAKey  = regexp.MustCompile(`kw_(?:live|test|svc)_[0-9A-Za-z]{49}`)
 )
 
-// wholeKeys are the keys in a text. What only looks like one, such as the examples in the document, has a wrong checksum.
+// wholeKeys are the keys in a text. A text that only looks like one, such as the examples in the document, has a
+// wrong checksum.
 func wholeKeys(text string) []string {
 	var keys []string
 	for _, like := range likeAKey.FindAllString(text, -1) {

@@ -17,9 +17,10 @@ import (
 	"github.com/keyward/keyward"
 )
 
-// TestT92UnderLoadNothingGrows has clients do everything that leaves something behind where it is forgotten: keys made and deleted,
-// connections that come and go, that say nothing, half a request, or nonsense, bodies that are too large, answers that nobody reads. The
-// server's goroutines, descriptors and heap are at the end what they were once it was warm. KEYWARD_SOAK_MINUTES has it take longer.
+// TestT92UnderLoadNothingGrows has clients do everything that leaves traces if it is forgotten: keys made and
+// deleted, connections that come and go, that say nothing, half a request, or nonsense, bodies that are too large,
+// answers that are not read. The server's goroutines, descriptors and heap are at the end as they were once it was
+// warm. KEYWARD_SOAK_MINUTES has it take longer.
 func TestT92UnderLoadNothingGrows(t *testing.T) {
 	t.Parallel()
 	length := 6 * time.Second
@@ -135,7 +136,8 @@ func (l *leaky) connection(r *rand.Rand) {
 	}
 }
 
-// resting is what the server holds when nobody asks for anything: the least of some looks, since it collects its garbage when it likes.
+// resting is the state of the idle server: the least of some looks, because the garbage collector runs at its own
+// times.
 func (l *leaky) resting() map[string]float64 {
 	least := map[string]float64{}
 	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(250 * time.Millisecond) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// values are what a conversation knows by name.
+// values are the named values of a conversation.
 type values map[string]string
 
 var reference = regexp.MustCompile(`\{[a-z][A-Za-z0-9]*\}`)
@@ -52,7 +52,7 @@ var forms = map[string]string{
 	"has":    `%s`,
 }
 
-// match compares what came with a pattern, keeps captures in v, and says what is wrong.
+// match compares an answer with a pattern, keeps captures in v, and returns the differences.
 func (v values) match(at string, want, got any) []string {
 	switch w := want.(type) {
 	case map[string]any:

@@ -73,7 +73,7 @@ func (p *process) again(t *testing.T, settings ...string) *process {
 	return p
 }
 
-// environment is a clean one: a setting of whoever runs the tests must not reach the server.
+// environment is a clean one: a setting of the tests' caller must not reach the server.
 func (p *process) environment(settings ...string) []string {
 	env := []string{"KEYWARD_DATABASE_URL=" + p.database}
 	for _, e := range os.Environ() {
@@ -141,7 +141,7 @@ func (p *process) kill(t *testing.T) {
 	<-p.ended
 }
 
-// keyward runs another command of the binary on the server's database and gives what it printed.
+// keyward runs another command of the binary on the server's database and returns its output.
 func (p *process) keyward(ctx context.Context, args ...string) ([]byte, error) {
 	c := exec.CommandContext(ctx, binary, args...)
 	c.Env = p.environment()

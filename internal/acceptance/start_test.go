@@ -106,7 +106,8 @@ func TestAStartThatWaitsCanBeStopped(t *testing.T) {
 	}
 }
 
-// What waiting cannot mend ends the start at once, with a status that keeps a service manager from trying again.
+// A fault that waiting cannot mend ends the start at once, with a status that keeps a service manager from trying
+// again.
 func TestAStartThatCannotSucceedEndsWithTheStatusOfAWrongConfiguration(t *testing.T) {
 	t.Parallel()
 	good, err := url.Parse(pgtest.Database(t))

@@ -14,7 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// What is written into this pipe is not read. A pipe of Linux holds 64 KiB.
+// This pipe is not read. A pipe of Linux holds 64 KiB.
 func TestAServerWhoseOutputNothingReadsAnswersEveryVerification(t *testing.T) {
 	t.Parallel()
 	p, _ := startUnread(t)

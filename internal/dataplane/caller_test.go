@@ -9,7 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
-// A connection remembers the digest of its caller's credential and nothing of what that may do.
+// A connection remembers the digest of its caller's credential and none of its rights.
 func TestAServiceKeyThatIsDeletedIsRefusedOnTheConnectionThatUsesIt(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -37,8 +37,8 @@ type conn struct {
 	until  time.Time // the deadline that is set; zero while a request has to be complete promptly
 }
 
-// answer is what a door puts its reply into. Connections share them, so that the memory of the last answer, which is near, is that of the
-// next one, and those that wait have none.
+// answer is the buffer for a door's reply. Connections share them, so that the memory of the last answer, which is
+// near, is that of the next one, and waiting connections have none.
 type answer struct {
 	httpapi.Reply
 	out  []byte // head and body: a part of Body, where there was room
@@ -101,7 +101,8 @@ func (c *conn) serve() {
 	}
 }
 
-// greet brings TLS up, where it is spoken. Who speaks HTTP/1 without it is told so, as net/http does.
+// greet starts TLS, if the listener speaks it. A client that speaks HTTP/1 without it gets an answer that says so, as
+// from net/http.
 func (c *conn) greet() step {
 	t, ok := c.Conn.(*tls.Conn)
 	if !ok {
@@ -122,7 +123,7 @@ func (c *conn) greet() step {
 	return plain
 }
 
-// isMethod tells whether the first bytes of what should be TLS are a request of HTTP/1.
+// isMethod reports whether the first bytes of an expected TLS handshake are a request of HTTP/1.
 func isMethod(start [5]byte) bool {
 	switch string(start[:]) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO":
@@ -131,7 +132,7 @@ func isMethod(start [5]byte) bool {
 	return false
 }
 
-// step is what is to be done about what came.
+// step is the next action for the received bytes.
 type step int
 
 const (
@@ -174,7 +175,7 @@ func (c *conn) admit() bool {
 	return c.admitted
 }
 
-// read waits for more; where it does not come, the step says what is to be done.
+// read waits for more bytes; if none arrive, the step is the action to take.
 func (c *conn) read() (step, bool) {
 	if len(c.in) == cap(c.in) {
 		if cap(c.in) >= maxHead+maxBody {
@@ -219,8 +220,8 @@ func (c *conn) wake() {
 	}
 }
 
-// extend moves the deadline of what comes next, the answer and the wait for another request, but only where that is due: it costs
-// more than a look at the clock.
+// extend moves the deadline of the answer and of the wait for another request, but only if that is due: it costs more
+// than a look at the clock.
 func (c *conn) extend(now time.Time) {
 	if c.until.Sub(now) < idle {
 		c.until = now.Add(idle + idle/2)
@@ -257,7 +258,7 @@ func (c *conn) answer() step {
 
 var emptyRoom [room]byte
 
-// client is who asks, as far as trusted proxies tell.
+// client is the caller's address, as far as trusted proxies tell.
 func (s *Server) client(peer netip.Addr, lines [][]byte) netip.Addr {
 	if len(lines) == 0 {
 		return peer
@@ -286,7 +287,7 @@ func (c *conn) write() bool {
 	return true
 }
 
-// shrink gives back what a large request needed.
+// shrink frees the memory of a large request.
 func (c *conn) shrink() {
 	const keep = 64 << 10
 	if cap(c.in) > keep {

@@ -1,11 +1,11 @@
-// Package dataplane owns the short way of what a platform asks with each of its own requests, on whichever listener: HTTP/1.1 with
-// keep-alive, and nothing in a request that is not needed for that. It does not own any answer (httpapi), nor addresses and certificates
-// (server).
+// Package dataplane owns the short path of a platform's verification requests, on any listener: HTTP/1.1 with
+// keep-alive, and only the features that such a request needs. It does not own any answer (httpapi), nor addresses
+// and certificates (server).
 //
-// A request that is plain to the letter (head.go says what that is) is read and answered on its connection by a few hundred lines.
-// Whatever is not, right or wrong, goes to net/http: the connection is handed over, with the bytes that were read of the request,
-// and stays there. So there is no second opinion on what HTTP is: what this package does not understand completely it does not
-// answer, and what it answers net/http would answer with the same bytes.
+// A plain request (head.go defines plain) is read and answered on its connection by a few hundred lines. Any other
+// request, right or wrong, goes to net/http: the connection is handed over, with the bytes that were read of the
+// request, and stays there. So there is no second opinion on HTTP: this package answers only requests that it
+// understands completely, and net/http would answer them with the same bytes.
 package dataplane
 
 import (
@@ -22,14 +22,14 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
-// Door answers: at once what is plain, in its own time anything.
+// Door answers requests: plain ones at once, any other in its own time.
 type Door interface {
 	http.Handler
 	Quick(*httpapi.Plain, *httpapi.Reply) bool
-	// Admits tells whether a token may ask, before what it asks is read.
+	// Admits reports whether a token may ask, before the question is read.
 	Admits(token string, client netip.Addr, caller *httpapi.Remembered) bool
 	QuickCheck(*httpapi.PlainCheck, *httpapi.Reply) bool
-	// Client is who asks, by the peer's address and the X-Forwarded-For that it sent.
+	// Client is the caller's address, by the peer's address and the X-Forwarded-For that it sent.
 	Client(peer netip.Addr, forwarded []string) netip.Addr
 }
 
@@ -67,7 +67,7 @@ func New(door Door, others *http.Server, now func() time.Time, log *slog.Logger)
 		failed: func(err error) { log.Error("the listener of the data plane", "error", err.Error()) }}
 }
 
-// Serve answers what comes in until Shutdown or Close, and then gives http.ErrServerClosed.
+// Serve answers requests until Shutdown or Close, and then returns http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.closed { // before it began

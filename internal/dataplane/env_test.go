@@ -147,5 +147,5 @@ func raw(t testing.TB, addr string, parts ...string) string {
 
 var differs = regexp.MustCompile(`Date: [^\r]*|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// masked is an answer without what no two answers have in common.
+// masked is an answer without the parts that differ in every answer.
 func masked(s string) string { return differs.ReplaceAllString(s, "…") }

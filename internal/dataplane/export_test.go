@@ -1,6 +1,6 @@
 package dataplane
 
-// Head is what was read of a plain head.
+// Head is the content of a plain head.
 type Head struct {
 	Size, Body       int
 	Batch, Check     bool
@@ -9,7 +9,7 @@ type Head struct {
 	Fields           [][2]string // of a check, but for Host, Connection and X-Request-Id
 }
 
-// Read tells of bytes at the front of a connection whether they are a plain head, and what is in it.
+// Read reports whether the bytes at the front of a connection are a plain head, and its content.
 func Read(b []byte) (whole bool, odd bool, read Head) {
 	var h head
 	s := parse(b, &h)

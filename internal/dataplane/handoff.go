@@ -76,7 +76,7 @@ func (h withTLS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Handler.ServeHTTP(w, r)
 }
 
-// Read gives what was read first.
+// Read returns the bytes that were read before first.
 func (b *replayConn) Read(p []byte) (int, error) {
 	if len(b.read) == 0 {
 		return b.Conn.Read(p)

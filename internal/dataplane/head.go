@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
-// state says what the bytes at the front of a connection are.
+// state classifies the bytes at the front of a connection.
 type state int
 
 const (
@@ -17,7 +17,7 @@ const (
 	odd                // anything else: net/http's
 )
 
-// head is the head of a plain request. Its parts are parts of what was read.
+// head is the head of a plain request. Its parts are slices of the received bytes.
 type head struct {
 	size      int // with the empty line
 	body      int // bytes behind it
@@ -37,7 +37,7 @@ var (
 	lineMany = []byte("POST " + httpapi.VerifyBatchPath + " HTTP/1.1\r\n")
 )
 
-// Bounds of a plain head; what is longer goes to net/http and its own bounds.
+// Bounds of a plain head; a longer one goes to net/http and its own bounds.
 const (
 	maxHead  = 4 << 10
 	maxLines = 64
@@ -222,7 +222,8 @@ func length(value []byte) (n int, ok bool) {
 	return n, n <= maxBody
 }
 
-// isHost: letters, digits and what stands between them in a name, an address or a port. The port is not checked; it is used for nothing.
+// isHost: letters, digits and the characters between them in a name, an address or a port. The port is not checked,
+// because it is not used.
 func isHost(value []byte) bool {
 	for _, c := range value {
 		if class[c]&inHost == 0 {
@@ -251,7 +252,7 @@ func is(name []byte, want string) bool {
 // trim takes blanks off both ends; a tab is no blank here, and makes the line an odd one.
 func trim(b []byte) []byte { return bytes.Trim(b, " ") }
 
-// What a byte may stand in.
+// The places in which a byte may stand.
 const (
 	inName = 1 << iota
 	inValue

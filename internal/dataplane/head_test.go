@@ -52,8 +52,8 @@ var oddChecks = map[string]string{
 	"an endless query":      "GET /check?" + strings.Repeat("a", 5000),
 }
 
-// oddHeads are heads that must not be taken as plain: what another reader might read in another way, what asks for more, and what is
-// refused.
+// oddHeads are heads that must not be taken as plain: heads that another reader might read in another way, heads that
+// ask for more, and heads that are refused.
 var oddHeads = map[string]string{
 	"another method":           strings.Replace(usual, "POST", "GET", 1),
 	"lower-case method":        strings.Replace(usual, "POST", "post", 1),
@@ -148,7 +148,8 @@ func TestAPlainHeadIsReadWhateverItsCaseAndOrder(t *testing.T) {
 	}
 }
 
-// reads holds that a head which is taken as plain is what net/http reads out of the same bytes; it tells whether it was taken.
+// reads holds that net/http reads a head that is taken as plain in the same way; it reports whether the head was
+// taken.
 func reads(t *testing.T, b []byte) bool {
 	t.Helper()
 	whole, _, head := dataplane.Read(b)

@@ -18,7 +18,7 @@ const (
 	many = "/api/v2/api-keys/verify-batch"
 )
 
-// corpus is what clients send, good and bad, by what is remarkable about it.
+// corpus holds requests of clients, good and bad, by their special feature.
 func (h *house) corpus() map[string][]string {
 	good := `{"key":"` + h.value + `","permissions":["calls:read"]}`
 	c := map[string][]string{
@@ -136,8 +136,8 @@ func TestTheDataPlaneHasNothingButItsOwnOperations(t *testing.T) {
 	}
 }
 
-// What the comparison above would let pass if nothing were answered plainly: the two ways leave the same line in the log, and here it
-// is counted that each request leaves one.
+// The comparison above would pass if no request were answered plainly: the two ways leave the same line in the log,
+// and here it is counted that each request leaves one.
 func TestEveryRequestOfTheDataPlaneLeavesOneLine(t *testing.T) {
 	t.Parallel()
 	h := open(t)

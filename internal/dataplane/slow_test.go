@@ -60,7 +60,7 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// attacked has somebody attack, and a client from elsewhere be answered all the while.
+// attacked runs an attack, while a client from elsewhere is answered all the time.
 func (h *house) attacked(t *testing.T, addr string, attack []string) {
 	t.Helper()
 	over := make(chan struct{})
@@ -116,8 +116,8 @@ func TestT56ConnectionsOverTheBoundsAreClosedAtOnce(t *testing.T) {
 			return c, err == nil && answer.StatusCode == 200
 		}
 		var kept []*client
-		// fill asks from an address until as many as may be are served, since what another has just closed may still count, and then
-		// some more, of which none may be.
+		// fill asks from an address until the bound is reached, because a connection that was just closed may still
+		// count, and then some more, of which none may be served.
 		fill := func(from string, bound int) {
 			for end := time.Now().Add(patience); bound > 0; {
 				if c, ok := served(from); ok {

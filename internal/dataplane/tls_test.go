@@ -28,7 +28,7 @@ func (seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s over TLS %t", r.Proto, r.TLS != nil && r.TLS.HandshakeComplete)
 }
 
-// What is handed over is as encrypted there as it was here: cookies depend on it.
+// A connection that is handed over is known to be encrypted there, too: cookies depend on it.
 func TestARequestThatIsHandedOverIsKnownToBeEncrypted(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, pool := rig.Certificate(t)

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ClientAddress is who asks: the peer, or, where the peer is a trusted proxy, the rightmost address of X-Forwarded-For (its lines, in
-// order) that is not one. What stands further left is the client's own word. Where an entry is no address, the last proxy that is
-// known is answered.
+// ClientAddress is the caller's address: the peer, or, if the peer is a trusted proxy, the rightmost address of
+// X-Forwarded-For (its lines, in order) that is not one. Entries further left are the client's own word. If an entry
+// is no address, the last known proxy is returned.
 func ClientAddress(peer netip.Addr, trusted []netip.Prefix, forwardedFor []string) netip.Addr {
 	if !contains(trusted, peer) {
 		return peer

@@ -8,8 +8,8 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// Asked is one question of a proxy, as a door has seen it. The zero value is empty; it may be used again after Reset. Header is
-// called once for every line of the header, in any order; what it is given is kept until Reset.
+// Asked is one question of a proxy, as a door has seen it. The zero value is empty; it may be used again after Reset.
+// Header is called once for every line of the header, in any order; its arguments are kept until Reset.
 type Asked struct {
 	Peer  netip.Addr // who is connected, or, where a proxy itself says for whom it asks (gRPC), who is connected to that
 	Query string     // of the check itself, as it was sent
@@ -141,12 +141,13 @@ func (a *Asked) token() (string, *fault.Error) {
 	return token, nil
 }
 
-// target is the request for which a proxy asks, as far as it was told by somebody whose word is believed.
+// target is the request that a proxy asks about, as far as trusted headers describe it.
 type target struct{ method, path string }
 
 func (t target) whole() bool { return t.method != "" && t.path != "" }
 
-// target reads the forwarded request. What is not told is left empty; what is told in two ways, or cannot be read in one, is refused.
+// target reads the forwarded request. Missing parts are left empty; a part that is given in two ways, or cannot be
+// read in one, is refused.
 func (g *Gate) target(a *Asked, trusted bool) (t target, f *fault.Error) {
 	method, uri := a.Method, a.Target
 	if !a.Direct {
@@ -208,8 +209,9 @@ func validMethod(m string) bool {
 	return len(m) <= 32
 }
 
-// client is who presented the key; zero where that is not known. A trusted proxy that does not say for whom it asks is not taken for
-// the client: a header can be stripped on the way (CVE-2024-45410), and the proxy's own address may be one that a key allows.
+// client is the address that presented the key; zero if it is not known. A trusted proxy that does not name its
+// client is not taken for the client: a header can be stripped on the way (CVE-2024-45410), and the proxy's own
+// address may be one that a key allows.
 func (a *Asked) client(networks []netip.Prefix, trusted bool) netip.Addr {
 	if trusted && len(a.forwardedFor) == 0 {
 		return netip.Addr{}

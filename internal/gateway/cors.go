@@ -11,7 +11,7 @@ import (
 // exposed are the headers of a refusal that a page may read beside those that every page may.
 const exposed = "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 
-// crossOrigin is what a decision tells a browser about the page that asks. The zero value tells nothing.
+// crossOrigin holds the CORS answer to a browser about the page that asks. The zero value adds nothing.
 type crossOrigin struct {
 	rule   *routes.CORS
 	allow  string // of Access-Control-Allow-Origin; "" where the origin is not allowed
@@ -24,8 +24,8 @@ func (a *Asked) isPreflight(to target) bool {
 	return to.method == http.MethodOptions && a.requestMethod.times == 1 && validMethod(a.requestMethod.value) && !a.override
 }
 
-// crossOrigin notes what the route says of the page that asks, for refusals. It reports whether that settles a preflight request,
-// which never carries a key: the API behind answers it, or d does.
+// crossOrigin records the route's CORS rule for the asking page, for refusals. It reports whether that settles a
+// preflight request, which never carries a key: the API behind answers it, or d does.
 func (g *Gate) crossOrigin(a *Asked, to target, d *Decision) (settled bool) {
 	table := g.table.Load()
 	if table == nil || !to.whole() || a.origin.times != 1 {

@@ -29,8 +29,8 @@ type Decision struct {
 	cross     crossOrigin
 }
 
-// The headers that say who it is. Every answer has all of them, empty where there is nothing to say, so that a proxy which copies them
-// never leaves what the client has written in their place (CVE-2026-30851).
+// The headers that describe the key. Every answer has all of them, empty if there is no value, so that a proxy which
+// copies them never leaves the client's own values in their place (CVE-2026-30851).
 const (
 	HeaderKeyID       = "X-Keyward-Key-Id"
 	HeaderWorkspaceID = "X-Keyward-Workspace-Id"
@@ -62,7 +62,8 @@ func (d *Decision) settle() {
 	}
 }
 
-// Permissions are what the key may do now, in catalogue order, with commas between; "" unless the request passes.
+// Permissions are the key's current permissions, in catalogue order, with commas between; "" unless the request
+// passes.
 func (d *Decision) Permissions() string {
 	if !d.identified() {
 		return ""
@@ -96,8 +97,8 @@ func (d *Decision) Limits(tell func(name, value string)) {
 	}
 }
 
-// Challenge tells what a refusal asks of the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3), and, with deny_status, the
-// status that it stands for.
+// Challenge adds the fields of a refusal for the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3), and, with
+// deny_status, the status that it stands for.
 func (d *Decision) Challenge(tell func(name, value string)) {
 	if d.denied && !d.Passes() {
 		tell(HeaderStatus, strconv.Itoa(d.Reason))
@@ -133,7 +134,7 @@ func (d *Decision) Headers(tell func(name, value string)) {
 	d.CrossOrigin(tell)
 }
 
-// Body is what a refusal says, JSON in the one envelope; nil where the request passes.
+// Body is the body of a refusal, JSON in the one envelope; nil if the request passes.
 func (d *Decision) Body(requestID string) []byte {
 	if d.Fault == nil {
 		return nil

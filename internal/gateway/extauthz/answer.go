@@ -26,14 +26,15 @@ func set(name, value string) *corev3.HeaderValueOption {
 	}
 }
 
-// collect gathers what a decision tells.
+// collect gathers the headers of a decision.
 func collect(tell func(func(name, value string))) []*corev3.HeaderValueOption {
 	all := make([]*corev3.HeaderValueOption, 0, 6)
 	tell(func(name, value string) { all = append(all, set(name, value)) })
 	return all
 }
 
-// pass lets a request go on: it says whose it is, and takes off the key and whatever else looks like a word of ours.
+// pass lets a request go on: it names the key's owner, and removes the key and every header that looks like one of
+// ours.
 func pass(r *authv3.CheckRequest, d *gateway.Decision) *authv3.CheckResponse {
 	return &authv3.CheckResponse{
 		Status: &rpc.Status{Code: int32(codes.OK)},
