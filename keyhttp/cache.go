@@ -79,7 +79,7 @@ func (c *cache) put(req keyward.VerifyRequest, v keyward.Verdict, asked time.Tim
 	c.entries[d] = entry{v, until}
 }
 
-// makeRoom drops what has ended among a few entries, or else any of them.
+// makeRoom drops an ended entry among a few, or else any of them.
 func (c *cache) makeRoom(now time.Time) {
 	looked := 0
 	for d, e := range c.entries {

@@ -46,9 +46,9 @@ type Option func(*Guard)
 // WithTimeout bounds how long a request waits for the server's answer, retries included; the default is two seconds.
 func WithTimeout(d time.Duration) Option { return func(g *Guard) { g.timeout = d } }
 
-// WithClientIP says from which address a request comes, for keys that are bound to addresses. The default is the address of the
-// connection. Behind a proxy that is the proxy's, and every such key is refused: read what your own proxy has set, and nothing that
-// a client can set. The empty string is an address that is not known.
+// WithClientIP sets the function that returns a request's address, for keys that are bound to addresses. The default
+// is the address of the connection. Behind a proxy that is the proxy's, and every such key is refused: read the field
+// that your own proxy sets, and none that a client can set. The empty string is an unknown address.
 func WithClientIP(address func(*http.Request) string) Option {
 	return func(g *Guard) { g.address = address }
 }
@@ -74,7 +74,7 @@ func WithWorkspaces(ids ...string) Option {
 	return func(g *Guard) { g.workspaces = slices.Clone(ids) }
 }
 
-// longestCache bounds what WithCache gives away.
+// longestCache bounds the age of cached answers.
 const longestCache = time.Minute
 
 // WithCache takes the answer VALID for the same key, demand and address as still true for maxAge, a minute at most, for as many
@@ -112,12 +112,12 @@ func peer(r *http.Request) string {
 	return host
 }
 
-// Rule is what a request needs.
+// Rule is the requirement of a request.
 type Rule struct {
 	// All has to be held, and, where Any is not nil, one of Any. Without either a key that is good is enough. An Any that is empty but
 	// not nil cannot be met; Check panics.
 	All, Any []string
-	// Cost is what the request takes from the key's limits, 0 to 1000; nil is 1.
+	// Cost is the number of units that the request takes from the key's limits, 0 to 1000; nil is 1.
 	Cost *int
 }
 
@@ -165,8 +165,8 @@ func (g *Guard) Check(rule Rule) func(http.Handler) http.Handler {
 
 type contextKey struct{}
 
-// From tells whose request it is: the verdict on its key, which is VALID. It is false where no guard let the request through.
-// What it holds is shared and must not be changed.
+// From returns the verdict on the request's key, which is VALID. It is false if no guard let the request through. The
+// verdict is shared and must not be changed.
 func From(ctx context.Context) (keyward.Verdict, bool) {
 	v, ok := ctx.Value(contextKey{}).(keyward.Verdict)
 	return v, ok

@@ -51,7 +51,7 @@ func client(t *testing.T, url, token string, opts ...keyward.Option) *keyward.Cl
 	return c
 }
 
-// answer is what a request got; the handler behind the guard answers the user's id.
+// answer is the answer to a request; the handler behind the guard answers the user's id.
 type answer struct {
 	*httptest.ResponseRecorder
 	t *testing.T

@@ -101,7 +101,7 @@ func limitFields(h http.Header, limits *keyward.VerdictLimits, now time.Time) {
 	}
 }
 
-// seconds rounds up, so that nobody comes back too early.
+// seconds rounds up, so that no client returns too early.
 func seconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 0) }
 
 // refuse answers in the form that all refusals of Keyward have.

@@ -1,6 +1,7 @@
-// Package gateway owns what is decided for a proxy that asks whether a request may pass: which of its headers are believed, what the
-// request demands, what is refused before a key is looked at, and what is told of the answer. It is the same for every door (HTTP,
-// the lean listener, gRPC): each fills an Asked, and writes a Decision in its own form. Whether a key is good is decided by verify.
+// Package gateway owns the decision for a proxy that asks whether a request may pass: the trusted headers, the
+// request's demand, the refusals before a key is looked up, and the content of the answer. It is the same for every
+// door (HTTP, the lean listener, gRPC): each fills an Asked, and writes a Decision in its own form. The decision
+// about a key is verify's.
 package gateway
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// Config is what a gate stands on. Now is the clock for Retry-After.
+// Config holds the parts of a gate. Now is the clock for Retry-After.
 type Config struct {
 	Engine    *verify.Engine
 	Catalogue *perm.Catalogue
@@ -101,8 +102,8 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 		return err
 	}
 	q := verify.Question{Key: token, Demand: demand, Where: where, Cost: 1}
-	// With permission= the table need not be asked. It is asked all the same where the request is known: a proxy that sends its client's
-	// query along must not let the client choose what is demanded.
+	// With permission= the table is not needed. It is used all the same if the request is known: a proxy that sends
+	// its client's query along must not let the client choose the demand.
 	if !a.permissions || target.whole() {
 		open, err := g.demandOf(target, &q)
 		if err != nil || open && !a.permissions {
@@ -119,7 +120,8 @@ func (g *Gate) decide(a *Asked, d *Decision) *fault.Error {
 	return g.refusal(d)
 }
 
-// demandOf asks the table what a request demands; open tells that it is public. Without a table any key that is good will do.
+// demandOf reads a request's demand from the table; open reports that it is public. Without a table every good key
+// will do.
 func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Error) {
 	table := g.table.Load()
 	if table == nil {
@@ -142,7 +144,8 @@ func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Er
 	return false, nil
 }
 
-// refusal says why a verdict lets nobody pass; nil for one that does. It tells a stranger nothing of a key but that it is not good.
+// refusal is the fault of a verdict that does not pass; nil for one that does. It tells a stranger only that the key
+// is not good.
 func (g *Gate) refusal(d *Decision) *fault.Error {
 	f := d.Verdict.Code.Refusal()
 	if f == nil {

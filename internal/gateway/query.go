@@ -21,7 +21,7 @@ const denyStatus = "403"
 
 const maxDemanded = 256 // permissions in one query
 
-// inQuery is what the URL of a check demands.
+// inQuery holds the demands in the URL of a check.
 type inQuery struct {
 	permissions, environments, workspaces []string
 
@@ -35,9 +35,9 @@ func (q *inQuery) note(f *fault.Error) {
 	}
 }
 
-// readQuery reads what stands in the URL of the check itself: permission= and workspaceId=, as often as one likes, environment= and
-// deny_status=403. Anything else is refused, a mistyped permision= above all. It looks at all of it before it refuses, since
-// deny_status says how.
+// readQuery reads the query of the check itself: permission= and workspaceId=, repeatable, environment= and
+// deny_status=403. Any other parameter is refused, a mistyped permision= above all. It reads all of it before it
+// refuses, because deny_status says how.
 func (g *Gate) readQuery(a *Asked, d *Decision) (demand perm.Demand, where account.Reach, f *fault.Error) {
 	if a.Query == "" {
 		return demand, where, nil
@@ -161,7 +161,7 @@ func (l lookalike) like(s string) bool {
 
 func (l lookalike) inPath(path string) bool { return l.like(canonpath.Decode(path)) }
 
-// inQuery looks at a query whose grammar is somebody else's: as it stands, and with the escapes taken out.
+// inQuery looks at a query with an unknown grammar: as it stands, and with the escapes decoded.
 func (l lookalike) inQuery(query string) bool {
 	return query != "" && (l.like(query) || strings.IndexByte(query, '%') >= 0 && l.like(canonpath.Decode(query)))
 }

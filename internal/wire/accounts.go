@@ -14,7 +14,8 @@ type Workspace struct {
 	Plan      Plan     `json:"plan"`
 }
 
-// Plan is what an operator allows a workspace; null is no quota. The limits that all keys share are always null for now.
+// Plan holds the quotas that an operator sets for a workspace; null is no quota. The limits that all keys share are
+// always null for now.
 type Plan struct {
 	RequestsPerMinute *int64 `json:"requestsPerMinute"`
 	RequestsPerDay    *int64 `json:"requestsPerDay"`
@@ -130,14 +131,14 @@ type MemberList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// RemovedMember answers a removal, or says what it would do.
+// RemovedMember answers a removal, or its preview.
 type RemovedMember struct {
 	Removed    string      `json:"removed"`
 	Keys       RemovedKeys `json:"keys"`
 	Revocation Revocation  `json:"revocation"`
 }
 
-// RemovedKeys counts what became of the member's keys.
+// RemovedKeys counts the member's keys by their outcome.
 type RemovedKeys struct {
 	Stopped     int `json:"stopped"`
 	Kept        int `json:"kept"`
@@ -193,7 +194,7 @@ type ServiceKey struct {
 	CreatedAt Time     `json:"createdAt"`
 	ExpiresAt *Time    `json:"expiresAt"`
 
-	// What it is bound to; null where it is not.
+	// The bound; null if the key is not bound.
 	WorkspaceIDs *[]string `json:"workspaceIds"`
 	Environments *[]string `json:"environments"`
 	AllowedIPs   *[]string `json:"allowedIps"`

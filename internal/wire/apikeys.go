@@ -73,7 +73,7 @@ type UpdateAPIKeys struct {
 	APIKeys []UpdateAPIKey `json:"apiKeys"`
 }
 
-// UpdateAPIKey is one item: what is left out stays, null clears.
+// UpdateAPIKey is one item: a missing member stays unchanged, null clears.
 type UpdateAPIKey struct {
 	ID          ID                                     `json:"id"`
 	Name        strictjson.Optional[string]            `json:"name"`

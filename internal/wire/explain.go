@@ -1,6 +1,6 @@
 package wire
 
-// Explanation says what a verification would say, step by step in the order of the decision.
+// Explanation is the course of a verification, step by step in the order of the decision.
 type Explanation struct {
 	Verdict string          `json:"verdict"`
 	Steps   []ExplainedStep `json:"steps"`

@@ -21,7 +21,8 @@ type MyWorkspace struct {
 	IsOwner   bool    `json:"isOwner"`
 }
 
-// Credential describes the value that was presented. Null is what a credential of the type does not have, or is not bound to.
+// Credential describes the presented value. A member is null if credentials of the type do not have it, or if it is
+// not bound.
 type Credential struct {
 	Type         string    `json:"type"`
 	ID           *string   `json:"id"`

@@ -28,7 +28,7 @@ type StartSession struct {
 	Code string `json:"code"`
 }
 
-// Session is a browser or a program in which somebody is signed in.
+// Session is a browser or a program in which a person is signed in.
 type Session struct {
 	ID          string  `json:"id"`
 	WorkspaceID *string `json:"workspaceId"`

@@ -6,7 +6,7 @@ type Usage struct {
 	Total  int64         `json:"total"`
 }
 
-// UsageBucket is what happened in one minute, hour or day.
+// UsageBucket holds the counts of one minute, hour or day.
 type UsageBucket struct {
 	Start    Time             `json:"start"`
 	Verified int64            `json:"verified"`

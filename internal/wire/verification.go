@@ -38,7 +38,7 @@ func (o *OneOf) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return strictjson.Mismatch("must be a string, or a list of strings")
 }
 
-// Demand is what a verification asks of a key. A plain list stands for All.
+// Demand is the requirement of a verification. A plain list stands for All.
 type Demand struct {
 	List bool     // it was given as a list
 	All  []string // empty demands nothing

@@ -1,5 +1,5 @@
-// Package wire owns the shapes of requests and answers: the members' names, their order, and how times and nulls are written.
-// It does not own what they mean (control, verify) nor how they travel (httpapi).
+// Package wire owns the shapes of requests and answers: the members' names, their order, and the form of times and
+// nulls. It does not own their meaning (control, verify) nor their transport (httpapi).
 package wire
 
 import (
@@ -30,7 +30,7 @@ type Failure struct {
 	Error   Error `json:"error"`
 }
 
-// Error says what went wrong: Code is stable, Message is for people.
+// Error describes a failure: Code is stable, Message is for people.
 type Error struct {
 	Code      string   `json:"code"`
 	Message   string   `json:"message"`
@@ -38,7 +38,7 @@ type Error struct {
 	RequestID string   `json:"requestId"`
 }
 
-// Detail names one field of the request and what is wrong with it.
+// Detail names one field of the request and its error.
 type Detail struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
@@ -51,7 +51,7 @@ type Pagination struct {
 	HasNext    bool    `json:"hasNext"`
 }
 
-// ItemError is what went wrong with one item of a bulk operation; Error is a code of the contract.
+// ItemError is the failure of one item of a bulk operation; Error is a code of the contract.
 type ItemError struct {
 	ID      string   `json:"id"`
 	Error   string   `json:"error"`

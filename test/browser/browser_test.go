@@ -1,5 +1,5 @@
-// Package browser_test tells the stories of the dashboard in a real Chromium, against a real server: from signing in to what the
-// engine then says of a key. The stories are told by test/browser/*.mjs; each is a test here.
+// Package browser_test tells the stories of the dashboard in a real Chromium, against a real server: from signing in
+// to the engine's answer for a key. The stories are told by test/browser/*.mjs; each is a test here.
 package browser_test
 
 import (

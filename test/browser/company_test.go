@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/keywardtest"
 )
 
-// setup is what the tellers are told.
+// setup holds the parameters of the stories.
 type setup struct {
 	URL      string            `json:"url"`
 	Root     string            `json:"root"`
@@ -39,7 +39,8 @@ type company struct {
 	ids    map[string]string
 }
 
-// found makes the company: its people and keys a hundred days ago, what they did since then, and how they sign in today.
+// found makes the company: its people and keys a hundred days ago, their activity since then, and their ways to sign
+// in today.
 func found(t *testing.T) setup {
 	t.Helper()
 	c := &company{T: t, roles: map[string]string{}, values: map[string]string{}, ids: map[string]string{}}
@@ -181,7 +182,7 @@ func (c *company) traffic() {
 	}
 }
 
-// today is what was done last: it stands on top of the log.
+// today makes the latest changes: they stand on top of the log.
 func (c *company) today() {
 	limits := func(minute, day int) keyward.Field[keyward.Limits] {
 		return keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(minute), RequestsPerDay: keyward.Set(day)})

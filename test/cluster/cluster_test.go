@@ -1,5 +1,6 @@
-// Package cluster_test runs several nodes of the real binary over a real PostgreSQL with a standby and a real Redis, lets a seeded
-// schedule of faults loose on them while clients work, writes down every call, and holds the history against what is promised.
+// Package cluster_test runs several nodes of the real binary over a real PostgreSQL with a standby and a real Redis,
+// injects a seeded schedule of faults while clients work, records every call, and compares the history with the
+// promises.
 package cluster_test
 
 import (
@@ -108,7 +109,7 @@ func (c *cluster) failover() {
 	}
 }
 
-// workspace makes a workspace with one member who may do everything.
+// workspace makes a workspace with one member who holds all permissions.
 func (c *cluster) workspace(name string) string {
 	c.t.Helper()
 	w, err := c.nodes[0].client.CreateWorkspace(c.t.Context(), keyward.CreateWorkspaceRequest{

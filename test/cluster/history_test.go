@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// change is what a client did to one key, and what it was told.
+// change is a client's change of one key, and its answer.
 type change struct {
 	key        int // of the tracked ones
 	to         bool
@@ -95,7 +95,7 @@ func (h *history) enabled(key int, from, to time.Time) bool {
 	})
 }
 
-// last says what a key must be at the end: its last acknowledged change, unless another may have happened after that.
+// last is the state of a key at the end: its last acknowledged change, unless another may have happened after that.
 func (h *history) last(key int) (to, sure bool) {
 	var newest change
 	for _, c := range h.changes {

@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward"
 )
 
-// load is what clients do while faults happen.
+// load is the work of clients while faults happen.
 type load struct {
 	c       *cluster
 	h       *history
@@ -172,7 +172,7 @@ func (l *load) acknowledged() []made {
 	return slices.Clone(l.created)
 }
 
-// finally is what a node says once it has had the time that it may take to hear of the last change.
+// finally is a node's answer after the time that it may take to hear of the last change.
 func (l *load) finally(node int, value, want string) (code string) {
 	for end := time.Now().Add(2 * staleness); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if code, _, _ = l.ask(node, value); code == want {

@@ -98,7 +98,7 @@ func (m *moving) work(seed uint64) {
 
 func (m *moving) end() { close(m.stop); m.tasks.Wait() }
 
-// verify: a good key is good, whatever happens to the database.
+// verify: a good key is good, whatever state the database is in.
 func (m *moving) verify(n *node, value string) {
 	v, err := n.client.Verify(context.Background(), keyward.VerifyRequest{Key: value})
 	if err != nil || !v.Valid {
@@ -114,7 +114,7 @@ func (m *moving) spend(n *node) {
 	}
 }
 
-// change makes a key, and half of the time disables it again. What was acknowledged is noted.
+// change makes a key, and half of the time disables it again. Acknowledged changes are recorded.
 func (m *moving) change(r *rand.Rand) {
 	k, err := m.old.client.CreateKey(context.Background(), request(m.ws, 0, 0))
 	m.acknowledged(err, k.APIKey.ID, state{k.Key.Reveal(), "VALID"})

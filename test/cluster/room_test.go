@@ -11,8 +11,9 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// PostgreSQL's disk runs full while clients work: at first it refuses what needs another page, and falls once its write-ahead log needs
-// room. What was acknowledged is there afterwards, and nothing is said to be good for longer than the bound.
+// PostgreSQL's disk runs full while clients work: at first it refuses statements that need another page, and falls
+// once its write-ahead log needs room. Acknowledged changes are there afterwards, and no key is said to be good for
+// longer than the bound.
 func TestAFullDiskOfPostgresLosesNothing(t *testing.T) {
 	n := seed(t)
 	c := on(t, pgtest.OnSmallDisk(t, 160))
@@ -68,7 +69,7 @@ func TestNodesWithManyKeysRestartAtOnceT89(t *testing.T) {
 	for _, node := range c.nodes {
 		node.kill()
 	}
-	// As many more as the one, under digests that nobody has a value for.
+	// As many more as the one, under digests without known values.
 	const part = 50_000 // as many as one statement has the time for
 	for first := 1; first <= keys; first += part {
 		c.postgres.Run(t, c.database, fmt.Sprintf(`INSERT INTO api_keys SELECT (jsonb_populate_record(k, jsonb_build_object(

@@ -142,7 +142,7 @@ func codeOf(status int) codes.Code {
 	return codes.PermissionDenied
 }
 
-// broken and unreadable refuse what no decision was made on: an error of ours, and extensions that are not known.
+// broken and unreadable refuse without a decision: after an error of ours, and for unknown extensions.
 func broken() *authv3.CheckResponse { return denial(500, nil, "") }
 
 func unreadable() *authv3.CheckResponse {

@@ -23,7 +23,7 @@ type answerOf struct{ key, workspace, user, environment, permissions, remove str
 
 const maxEncoded = 16_384 // answers; then they are gathered anew
 
-// pass gives the answer out of what was written before, where it can.
+// pass returns the answer from parts that were encoded before, if it can.
 func (e *encoded) pass(r *authv3.CheckRequest, d *gateway.Decision) *authv3.CheckResponse {
 	if s := &d.Verdict.Limits; s.Minute.Limit != 0 || s.Day.Limit != 0 {
 		return pass(r, d) // it says how the limits stand, and is never the same twice
@@ -67,8 +67,8 @@ func (e *encoded) pass(r *authv3.CheckRequest, d *gateway.Decision) *authv3.Chec
 
 const maxRemove = 64 // bytes
 
-// wrapped is a message that is written as these bytes: fields that the program does not know are written as they were read, and to
-// whoever reads them they are fields like others.
+// wrapped is a message with these bytes as its encoding: a program writes unknown fields as it read them, and the
+// reader sees them as ordinary fields.
 func wrapped(written []byte) *authv3.CheckResponse {
 	r := &authv3.CheckResponse{}
 	r.ProtoReflect().SetUnknown(written)

@@ -27,7 +27,7 @@ import (
 	"github.com/keyward/keyward/internal/gateway"
 )
 
-// Config is what the door is made of. TLS is nil for plain HTTP/2.
+// Config holds the parts of the door. TLS is nil for plain HTTP/2.
 type Config struct {
 	Gate      *gateway.Gate
 	Logger    *slog.Logger
@@ -38,7 +38,7 @@ type Config struct {
 	TLS       *tls.Config
 }
 
-// Observer is told what happened, for metrics.
+// Observer receives events for metrics.
 type Observer interface {
 	ObserveRequest(operation, method string, status int, seconds float64)
 	ObserveVerdict(code string)
@@ -53,7 +53,7 @@ type Server struct {
 	authv3.UnimplementedAuthorizationServer
 }
 
-// The bounds of what a peer may take up. Envoy opens one connection for each of its threads and asks on many streams of it.
+// The bounds of a peer's use. Envoy opens one connection for each of its threads and asks on many streams of it.
 const (
 	maxMessage    = 16 << 20 // bytes: a larger question fails as a call, without an answer
 	maxHeaderList = 16 << 10
@@ -137,7 +137,7 @@ func (s *Server) guard(ctx context.Context, in any, _ *grpc.UnaryServerInfo, han
 	return handle(ctx, in)
 }
 
-// Check answers Envoy. It never fails as a call: what cannot be answered is a denial too.
+// Check answers Envoy. It never fails as a call: a request that cannot be judged is denied.
 func (s *Server) Check(_ context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	start := s.Now()
 	var asked gateway.Asked
@@ -195,8 +195,8 @@ func (s *Server) report(d *gateway.Decision, asked *gateway.Asked, id string, fa
 
 const operation = "checkEnvoy"
 
-// ask puts the request into the gateway's words. The request's method and path are Envoy's own, and no header is looked at for them;
-// whoever is connected to Envoy is the peer, whose X-Forwarded-For counts where it is a trusted proxy itself.
+// ask translates the request for the gateway. Method and path are Envoy's own, and no header is read for them; the
+// client of Envoy is the peer, whose X-Forwarded-For counts if it is a trusted proxy itself.
 func ask(r *authv3.CheckRequest, a *gateway.Asked) bool {
 	attributes := r.GetAttributes()
 	asked := attributes.GetRequest().GetHttp()
@@ -224,8 +224,9 @@ func tell(a *gateway.Asked, name, value string) {
 	}
 }
 
-// extend reads what Envoy's configuration says of a route: context_extensions: {permission: "calls:read,calls:write"}, all of them;
-// {environment: live}; {workspaceId: "…,…"}, one of them. A name that is not known is refused, since it may be a misspelt demand.
+// extend reads the demands of a route in Envoy's configuration: context_extensions: {permission:
+// "calls:read,calls:write"}, all of them; {environment: live}; {workspaceId: "…,…"}, one of them. An unknown name is
+// refused, because it may be a misspelt demand.
 func extend(extensions map[string]string, a *gateway.Asked) bool {
 	for name, value := range extensions {
 		if name != "permission" && name != "environment" && name != "workspaceId" || value == "" || strings.ContainsAny(value, "&%+;= ") {

@@ -60,7 +60,7 @@ func open(t *testing.T, options ...keywardtest.Option) *house {
 	return h
 }
 
-// question is what Envoy would ask; each change alters it.
+// question is a question as Envoy asks it; each change alters it.
 func (h *house) question(method, path string, headers map[string]string, changes ...func(*authv3.AttributeContext)) *authv3.CheckRequest {
 	a := &authv3.AttributeContext{
 		Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
@@ -347,7 +347,7 @@ func TestHealthAndReflectionAreThere(t *testing.T) {
 	_ = stream.CloseSend()
 }
 
-// An answer is a decision, whatever the size of the question; a call that fails is decided by Envoy's failure_mode_allow.
+// Every answer is a decision, for questions of any size; a failed call is decided by Envoy's failure_mode_allow.
 func TestABigQuestionIsJudgedUpToTheHardLimitAndTheDoorStaysOpen(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -74,7 +74,7 @@ func (h *house) spent() string {
 	return value
 }
 
-// Some servers take the method from a header: the API must not do other than what was judged.
+// Some servers take the method from a header: the API must act on the method that was judged.
 func TestNoHeaderReplacesTheMethod(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house, _ string) {

@@ -69,7 +69,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// await waits until something holds, and fails with what the process has said.
+// await waits until a condition holds, and fails with the output of the process.
 func (p *process) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -91,7 +91,7 @@ type seen struct {
 	header      http.Header
 }
 
-// api is the server behind: it keeps what comes and says yes to everything.
+// api is the server behind: it records requests and accepts all of them.
 type api struct {
 	mu  sync.Mutex
 	all []seen
@@ -126,7 +126,7 @@ func newAPI(t *testing.T) *api {
 	return a
 }
 
-// echo accepts the upgrade to a WebSocket (RFC 6455, section 4.2.2), and gives back what comes.
+// echo accepts the upgrade to a WebSocket (RFC 6455, section 4.2.2), and sends every message back.
 func echo(w http.ResponseWriter, key string) {
 	accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	w.Header().Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(accept[:]))
@@ -141,7 +141,7 @@ func echo(w http.ResponseWriter, key string) {
 	_, _ = io.Copy(c, rest)
 }
 
-// take answers what has come since the last time.
+// take returns the requests since the last call.
 func (a *api) take() []seen {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -150,7 +150,7 @@ func (a *api) take() []seen {
 	return all
 }
 
-// quiet is take for requests that nobody waits for: it goes on until nothing has come for a while.
+// quiet is take for requests without a waiting client: it goes on until none has arrived for a while.
 func (a *api) quiet() (all []seen) {
 	for still := 0; still < 5; still++ {
 		time.Sleep(10 * time.Millisecond)
@@ -272,7 +272,7 @@ func (h *house) mint(change func(*keyward.CreateKeyRequest)) (value, id string) 
 	return k.Key.Reveal(), k.APIKey.ID
 }
 
-// answer is what the proxy said.
+// answer is the proxy's answer.
 type answer struct {
 	status int
 	header http.Header

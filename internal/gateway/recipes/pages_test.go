@@ -40,7 +40,7 @@ func TestThePagesShowTheRecipesAsTheyAre(t *testing.T) {
 	}
 }
 
-// T65: nothing in a recipe lets a request pass where nobody said so.
+// T65: no part of a recipe lets a request pass without a decision.
 func TestT65NoRecipeFailsOpen(t *testing.T) {
 	t.Parallel()
 	for _, r := range recipes.All() {

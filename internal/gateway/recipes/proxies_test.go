@@ -239,7 +239,7 @@ func TestT64APathWithOneReadingPassesUnchanged(t *testing.T) {
 	})
 }
 
-// What a smuggled request would look like to the API: /smuggled, for which there is no rule.
+// A smuggled request reaches the API as /smuggled, for which there is no rule.
 func TestT54NoSmuggledRequestReachesTheAPI(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house, _ string) {

@@ -48,7 +48,7 @@ func Named(name string) (Recipe, bool) {
 	return all[i], true
 }
 
-// Values are what a recipe is filled in with. All addresses are host:port.
+// Values are the parameters of a recipe. All addresses are host:port.
 type Values struct {
 	Keyward     string   // where Keyward answers HTTP
 	GRPC        string   // where it answers Envoy
@@ -59,13 +59,14 @@ type Values struct {
 	Dir         string   // where the recipe's files are put
 }
 
-// Default is what the pages show.
+// Default holds the values of the documentation's pages.
 func Default() Values {
 	return Values{Keyward: "127.0.0.1:8080", GRPC: "127.0.0.1:9001", Listen: "0.0.0.0:8000", Backend: "127.0.0.1:9000", Environment: "live",
 		Dir: "/etc/haproxy"}
 }
 
-// Fill gives one file of a recipe. It refuses what is no address: the text goes into another program's configuration.
+// Fill returns one file of a recipe. It refuses a value that is not an address: the text goes into another program's
+// configuration.
 func Fill(file string, v Values) (string, error) {
 	for name, at := range map[string]string{"Keyward": v.Keyward, "gRPC": v.GRPC, "listen": v.Listen, "backend": v.Backend} {
 		if err := checkAddress(at); err != nil {
@@ -100,7 +101,7 @@ func checkAddress(at string) error {
 	return nil
 }
 
-// filling is what the templates see.
+// filling is the data of the templates.
 type filling struct{ Values }
 
 // Query is the query of /check. nginx passes on 401 and 403 alone, so that it asks for deny_status.
