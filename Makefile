@@ -7,7 +7,7 @@ SHELL := /usr/bin/env bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # The product is built without C. Only the race detector needs a C compiler, and it is used in tests alone.
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 GO_TEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m
 
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
@@ -23,7 +23,9 @@ build: ## Build bin/keyward
 	$(GO_BUILD) -o bin/keyward ./cmd/keyward
 
 .PHONY: run
-run: build ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
+run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
+	@echo 'Building bin/keyward. The first build compiles everything, which takes one to three minutes; later ones take seconds.'
+	@$(MAKE) --no-print-directory build
 	bin/keyward serve
 
 .PHONY: test
@@ -50,7 +52,7 @@ vuln: ## Ask whether code with a known vulnerability is called (govulncheck, wit
 	bin/vuln ./...
 
 .PHONY: platforms
-platforms: ## Check the Go client for platforms that it is not tested on
+platforms: ## Vet the Go client for platforms that it is not tested on, and build the command for Windows
 	@for platform in js/wasm windows/amd64 darwin/arm64; do \
 	  export GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0; \
 	  for dir in . keyhttp; do \
@@ -58,13 +60,14 @@ platforms: ## Check the Go client for platforms that it is not tested on
 	    (cd $$dir && go vet $$(go list -f '{{join .GoFiles " "}}' .)); \
 	  done; \
 	done
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -o /dev/null ./cmd/keyward
 
 .PHONY: tidy-check
 tidy-check: ## Check that go.mod and go.sum say what the code imports, no more and no less
 	go mod tidy -diff
 
 .PHONY: check
-check: lint vuln platforms tidy-check build test ## All that CI runs
+check: lint vuln platforms tidy-check build release-check test ## All that CI runs
 
 .PHONY: bench
 bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS="-quick" for a look)
@@ -83,6 +86,14 @@ soak: ## Check over hours what CI checks in seconds: revocations over a million 
 image: ## Build a container image without a container engine: bin/keyward-image.tar, for docker load
 	@mkdir -p bin
 	go run -C tools/image . -context ../.. -dockerfile ../../deploy/Dockerfile -build-arg VERSION='$(VERSION)' -tag 'keyward:$(VERSION)' -out ../../bin/keyward-image.tar
+
+.PHONY: release
+release: ## Build all of a release into bin/release: archives, packages, image, SBOM, checksums (VERSION=v0.1.0)
+	go run -C tools/release . -version '$(VERSION)'
+
+.PHONY: release-check
+release-check: ## Build one platform of a release twice, at two paths, and compare the bytes
+	go run -C tools/release . -version '$(VERSION)' -twice linux/amd64
 
 .PHONY: mutants
 mutants: ## Break promises of the code one at a time, and name every break that no test notices (ARGS="-part 3/20", ARGS="-only lease")

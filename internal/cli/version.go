@@ -1,14 +1,31 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 )
 
-type versionCmd struct{}
+type versionCmd struct {
+	JSON bool `help:"Print it as a JSON object, for a program."`
+}
+
+func (versionCmd) Help() string {
+	return `Examples:
+  keyward version
+  keyward version --json`
+}
 
 // Run prints the version.
-func (versionCmd) Run(a *app) error {
+func (c *versionCmd) Run(a *app) error {
+	if c.JSON {
+		return json.NewEncoder(a.Out).Encode(struct {
+			Version   string `json:"version"`
+			GoVersion string `json:"goVersion"`
+			OS        string `json:"os"`
+			Arch      string `json:"arch"`
+		}{a.version, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+	}
 	_, err := fmt.Fprintf(a.Out, "keyward %s %s %s/%s\n", a.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }

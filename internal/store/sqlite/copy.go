@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // CopyWhole copies a database that no server has open, with its log of changes, into a folder of its own; the index, -shm, is made anew
@@ -40,21 +39,6 @@ func CopyWhole(from, folder string) (path string, err error) {
 		return "", errors.New("it was changed while it was read: copy it with keyward backup")
 	}
 	return path, whole(path)
-}
-
-// unserved refuses a database that a server has open, whose files cannot be copied one after the other.
-func unserved(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errors.New("a server is using it: make a copy with keyward backup")
-	} else {
-		err = nil // a file system without locks has no server on it
-	}
-	return errors.Join(err, f.Close())
 }
 
 // lookAt tells by which sizes and times a database and its log are known again.

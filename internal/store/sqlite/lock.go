@@ -125,3 +125,18 @@ func (h *held) release() error {
 	*h = held{}
 	return errors.Join(errs...)
 }
+
+// unserved refuses a database that a server has open, whose files cannot be copied one after the other.
+func unserved(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = errors.New("a server is using it: make a copy with keyward backup")
+	} else {
+		err = nil // a file system without locks has no server on it
+	}
+	return errors.Join(err, f.Close())
+}
