@@ -1,6 +1,7 @@
 package keyward
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,16 @@ const (
 type Demand struct {
 	All []string `json:"all,omitzero"`
 	Any []string `json:"any,omitzero"`
+}
+
+// UnmarshalJSON reads either form in which the server writes a demand: a list of which all are wanted, or all and any.
+func (d *Demand) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		*d = Demand{}
+		return json.Unmarshal(data, &d.All)
+	}
+	type members Demand
+	return json.Unmarshal(data, (*members)(d))
 }
 
 func (d Demand) check() error {

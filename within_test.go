@@ -39,6 +39,8 @@ var calls = []calling{
 	{"ExplainKey of several", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{WorkspaceIDs: []string{"w2", "w1"}}))
 	}},
+	{"KeyRefusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyRefusals(ctx, "k", 0)) }},
+	{"WorkspaceRefusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.WorkspaceRefusals(ctx, "w1", 0)) }},
 	{"KeyUsage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyUsage(ctx, "k", keyward.UsageOptions{})) }},
 	{"ListPermissions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListPermissions(ctx)) }},
 	{"Verify", "body", func(ctx ctx, c *keyward.Client) error { return last(c.Verify(ctx, keyward.VerifyRequest{Key: "x"})) }},

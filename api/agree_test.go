@@ -39,6 +39,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.ImportKeysRequest]():       schemas + "ImportApiKeys",
 		of[keyward.ImportedKeys]():            result("ImportedApiKeysAnswer"),
 		of[keyward.Explanation]():             result("ExplanationAnswer"),
+		of[keyward.Refusal]():                 schemas + "Refusal",
 		of[keyward.KeyPage]():                 result("ApiKeysAnswer"),
 		of[keyward.Permission]():              schemas + "PermissionEntry",
 		of[keyward.LogEntry]():                schemas + "Log",

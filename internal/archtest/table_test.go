@@ -88,7 +88,7 @@ var keyward = archtest.House{
 			"internal/refusal", "internal/replica", "internal/verdict",
 		}},
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
-			"internal/id", "internal/store", "internal/usage", "internal/verify",
+			"internal/id", "internal/perm", "internal/refusal", "internal/store", "internal/usage", "internal/verify",
 		}},
 		{Path: "internal/oidc", Level: archtest.Engines, May: []string{
 			"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2", "internal/id", "internal/keyfmt",

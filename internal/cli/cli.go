@@ -46,6 +46,7 @@ type root struct {
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`
 	Explain     explainCmd     `cmd:"" group:"objects" help:"Say step by step what a verification of a key would say, and why."`
+	Refusals    refusalsCmd    `cmd:"" group:"objects" help:"The latest refusals of a key or a workspace, and why."`
 	Usage       usageCmd       `cmd:"" group:"objects" help:"How often keys were verified and refused, drawn in the terminal."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
 

@@ -26,6 +26,9 @@ type Recent interface {
 	LastUsed(usage.ID) int64
 	// EarlierUsed is the same of the key's earlier value that ends at an instant.
 	EarlierUsed(key usage.ID, until int64) int64
+	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys, that wait.
+	RefusalsOf(key [16]byte) []store.Refusal
+	RefusalsIn(id.Workspace) []store.Refusal
 }
 
 // nothingRecent stands where nothing is counted.
@@ -37,6 +40,9 @@ func (nothingRecent) Workspace(usage.ID, *usage.Series) {}
 func (nothingRecent) All(*usage.Series)                 {}
 func (nothingRecent) LastUsed(usage.ID) int64           { return 0 }
 func (nothingRecent) EarlierUsed(usage.ID, int64) int64 { return 0 }
+
+func (nothingRecent) RefusalsOf([16]byte) []store.Refusal     { return nil }
+func (nothingRecent) RefusalsIn(id.Workspace) []store.Refusal { return nil }
 
 // AskUsage asks for a series. A zero To is now; a zero From is an hour of minutes, a day of hours, or thirty days.
 type AskUsage struct {

@@ -37,6 +37,9 @@ func (w waiting) LastUsed(k usage.ID) int64 {
 
 func (w waiting) EarlierUsed(usage.ID, int64) int64 { return 0 }
 
+func (w waiting) RefusalsOf([16]byte) []store.Refusal     { return nil }
+func (w waiting) RefusalsIn(id.Workspace) []store.Refusal { return nil }
+
 func TestUsageOfAPageOfKeysIsWhatTheCallerSeesOfIt(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

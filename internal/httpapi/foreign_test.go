@@ -57,6 +57,8 @@ var foreign = []struct{ on, query, body string }{
 	{on: "POST /api-keys/{key}/rotate", body: `{}`},
 	{on: "GET /api-keys/{key}/usage"},
 	{on: "GET /api-keys/{key}/explain"},
+	{on: "GET /api-keys/{key}/refusals"},
+	{on: "GET /workspaces/{ws}/refusals"},
 	{on: "GET /workspaces/{ws}"},
 	{on: "PATCH /workspaces/{ws}", body: `{"name":"mine now"}`},
 	{on: "PUT /workspaces/{ws}/plan", body: `{"maxKeys":1}`},

@@ -77,6 +77,7 @@ func (a *api) keyRoutes() []route {
 		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
 		{on: "GET " + keys + "/{id}/explain", name: "explainApiKey", query: []string{"ip", "environment", "cost"}, repeat: []string{"permission", "any", "workspaceId"},
 			message: "What a verification would say, and why", serve: show(a.explainKey)},
+		{on: "GET " + keys + "/{id}/refusals", name: "listApiKeyRefusals", query: []string{"limit"}, message: "Latest refusals of the API key", serve: show(a.keyRefusals)},
 		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
 		{on: "GET " + base + "/me", name: "getMe", message: "Who calls, and what they may do", serve: show(a.me)},
 		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},
@@ -110,6 +111,7 @@ func (a *api) workspaceRoutes() []route {
 		{on: "PUT " + workspaces + "/{workspaceId}/plan", name: "putPlan", body: jsonBody, message: "Plan set", serve: handle(a.putPlan)},
 		{on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted", serve: show(a.deleteWorkspace)},
 		{on: "GET " + workspaces + "/{workspaceId}/usage", name: "getWorkspaceUsage", query: usageParameters, message: "Usage of the workspace", serve: show(a.workspaceUsage)},
+		{on: "GET " + workspaces + "/{workspaceId}/refusals", name: "listRefusals", query: []string{"limit"}, message: "Latest refusals in the workspace", serve: show(a.workspaceRefusals)},
 		{on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation", serve: show(a.usage)},
 		{on: "GET " + workspaces + "/logs", name: "listLogs", query: logs, message: "Logs", serve: a.logs},
 	}

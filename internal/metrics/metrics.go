@@ -30,6 +30,7 @@ type Gauges struct {
 	DatabaseBytes   func() float64
 	StorageFull     func() bool
 	UsageLost       func() float64
+	RefusalsLost    func() float64
 	UsageWaiting    func() float64
 	UsageWritten    func() float64
 	UsageFailed     func() float64
@@ -186,6 +187,7 @@ func (m *Metrics) Observe(g Gauges) {
 		gauge("keyward_storage_full", "1 after a write that found no room on the disk, until one succeeds.",
 			func() float64 { return one(g.StorageFull()) })
 	}
+	counter("keyward_refusals_lost_total", "Refusals that are in no list, since too many waited to be written.", g.RefusalsLost)
 	counter("keyward_usage_lost_total", "Verifications that were answered and not counted in the usage, since too much waited to be written.", g.UsageLost)
 	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)
 	counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)

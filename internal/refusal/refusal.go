@@ -41,11 +41,12 @@ type Record struct {
 	IP        netip.Addr // zero where it was not told
 	Cost      int
 	Number    int64 // the expiry or the end of the overlap in Unix milliseconds, or the limit that was used up
-	Networks  []netip.Prefix
+	Seq       int64 // tells records of one millisecond apart; a Ring sets it
 }
 
-// Why says in plain words why the key was refused. names gives the names of permissions in the catalogue's order.
-func (r *Record) Why(names func(perm.Set) []string) string {
+// Why says in plain words why the key was refused. names gives the names of permissions in the catalogue's order; networks are those of
+// the key where they are known.
+func (r *Record) Why(names func(perm.Set) []string, networks ...netip.Prefix) string {
 	switch r.Code {
 	case verdict.NotFound:
 		return r.notFound()
@@ -60,7 +61,7 @@ func (r *Record) Why(names func(perm.Set) []string) string {
 	case verdict.Expired:
 		return "the key expired at " + Instant(r.Number)
 	case verdict.IPForbidden:
-		return r.address()
+		return r.address(networks)
 	case verdict.InsufficientPermissions:
 		return r.lacking(names)
 	case verdict.RateLimited:
@@ -88,22 +89,20 @@ func (r *Record) notFound() string {
 // mostNetworks bounds how many networks a sentence names.
 const mostNetworks = 5
 
-func (r *Record) address() string {
-	where := "IP not allowed: " + r.IP.String()
-	if !r.IP.IsValid() {
-		where = "IP not allowed: none was given, and the key is bound to networks"
+func (r *Record) address(networks []netip.Prefix) string {
+	switch {
+	case !r.IP.IsValid() && len(networks) == 0:
+		return "IP not allowed: none was given, and the key is bound to networks"
+	case !r.IP.IsValid():
+		return "IP not allowed: none was given, and the key is bound to " + describe(networks)
+	case len(networks) == 0:
+		return "IP not allowed: " + r.IP.String()
 	}
-	if len(r.Networks) == 0 {
-		return where
-	}
-	if !r.IP.IsValid() {
-		return "IP not allowed: none was given, and the key is bound to " + Networks(r.Networks)
-	}
-	return where + " is not in " + Networks(r.Networks)
+	return "IP not allowed: " + r.IP.String() + " is not in " + describe(networks)
 }
 
-// Networks names the first few of some networks.
-func Networks(list []netip.Prefix) string {
+// describe names the first few of some networks.
+func describe(list []netip.Prefix) string {
 	var names []string
 	for _, p := range list[:min(len(list), mostNetworks)] {
 		names = append(names, p.String())

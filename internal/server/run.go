@@ -42,6 +42,7 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, lostEvery, s.reportLost) })
 	tasks.Go(func() { s.writeUsage(background) })
 	tasks.Go(func() { s.writeSettled(background) })
+	tasks.Go(func() { s.every(background, usageEvery, s.writeRefusals) })
 	tasks.Go(func() { s.rehash(background) })
 	if s.cfg.EventsKept > 0 {
 		tasks.Go(func() { s.keepLogSmall(background) })
@@ -266,6 +267,7 @@ func (s *Server) gauges() metrics.Gauges {
 		ClockBehind:     func() time.Duration { return s.db.Time().Behind },
 		ClockAhead:      func() time.Duration { return s.db.Time().Ahead },
 		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },
+		RefusalsLost:    func() float64 { return float64(s.tally.Stats().RefusalsLost) },
 		UsageWaiting:    func() float64 { return float64(s.tally.Stats().Waiting) },
 		UsageWritten:    func() float64 { return float64(s.tally.Stats().Written) },
 		UsageFailed:     func() float64 { return float64(s.tally.Stats().Failed) },

@@ -146,9 +146,10 @@ func (s *Server) loadReplica(ctx context.Context) error {
 }
 
 func (s *Server) makeEngines(context.Context) error {
-	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting})
+	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting,
+		Names: s.catalogue.Names})
 	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
-		Limiter: s.limiter, Recorder: s.tally, Rehash: s.rehashing.offer, Doubt: s.doubt()})
+		Limiter: s.limiter, Recorder: s.tally, Refusals: s.tally, Rehash: s.rehashing.offer, Doubt: s.doubt()})
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces, Reveal: s.cfg.IdempotencyReveal,

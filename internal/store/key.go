@@ -427,6 +427,9 @@ func (tx *Tx) deleteKey(k id.Key) error {
 	if err := tx.wipeSealed(k); err != nil {
 		return err
 	}
+	if err := tx.deleteRefusals(k); err != nil {
+		return err
+	}
 	if err := tx.forget(`SELECT id FROM api_keys WHERE id = ?`, k); err != nil {
 		return err
 	}

@@ -116,6 +116,8 @@ func furniture() []string {
 		`INSERT INTO key_prefixes VALUES ('kw', 1), ('acme', 2)`,
 		`INSERT INTO usage_counts VALUES (0, 60000, 'k00001', 1, 2, 3, 4, 5, 6, 7, 8, 9), (0, 60000, '', 0, 0, 0, 0, 0, 0, 0, 0, 1)`,
 		`INSERT INTO usage_gone VALUES ('k99999')`,
+		`INSERT INTO refusals VALUES ('k00001', 5, -1, 'w1', 'EXPIRED', 'ü', 'a:b c:d', '', '::1', 1), ('k00001', 5, 2, 'w1', 'EXPIRED', '', '', '', '', 0)`,
+		`UPDATE refusal_total SET refusals = 2`,
 		`INSERT INTO sessions VALUES ('x', '', 'w1', 'u1', 'link', 'a', 'b', ` + zero + `, 1, 2, 3, '')`,
 		`INSERT INTO sign_in_links VALUES (` + zero + `, '', 'w1', 'u1', 9, '')`,
 		`UPDATE installation SET head_seq = 1000, head_hash = ` + zero,

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/refusal"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/usage"
 	"github.com/keyward/keyward/internal/verify"
@@ -28,6 +30,9 @@ type Tally struct {
 	batch    []usage.Entry
 	rows     map[row]usage.Counts
 	earlier  earlier
+	refusals *refusal.Ring
+	refusing sync.Mutex // one FlushRefusals at a time
+	names    func(perm.Set) []string
 
 	written, failed atomic.Int64
 }
@@ -44,6 +49,8 @@ type Config struct {
 	DB    *store.DB
 	Keep  usage.Retention // what is not kept at all is not written
 	Limit int             // how many keys and minutes may wait, beyond which uses are lost
+	// Names gives the names of permissions, in which refusals are written down.
+	Names func(perm.Set) []string
 }
 
 // batchSize is how many keys share a transaction: so few that a change waits for some milliseconds at most.
@@ -51,8 +58,11 @@ const batchSize = 256
 
 // New makes a tally.
 func New(c Config) *Tally {
+	if c.Names == nil {
+		c.Names = func(perm.Set) []string { return nil }
+	}
 	return &Tally{sheet: usage.NewBuffer(c.Limit), db: c.DB, keep: c.Keep,
-		batch: make([]usage.Entry, batchSize), rows: make(map[row]usage.Counts)}
+		batch: make([]usage.Entry, batchSize), rows: make(map[row]usage.Counts), refusals: refusal.NewRing(), names: c.Names}
 }
 
 // Record notes a decision. It allocates nothing for a key that was noted in the same minute, and waits for no database.
@@ -230,9 +240,12 @@ type Stats struct {
 	Waiting int   // keys and minutes that are noted and not written
 	Written int64 // keys and minutes that were written
 	Failed  int64 // attempts to write
+
+	RefusalsLost int64 // refusals that found no room
 }
 
 // Stats costs a look at each part of the sheet.
 func (t *Tally) Stats() Stats {
-	return Stats{Lost: t.sheet.Lost(), Waiting: t.sheet.Waiting(), Written: t.written.Load(), Failed: t.failed.Load()}
+	return Stats{Lost: t.sheet.Lost(), Waiting: t.sheet.Waiting(), Written: t.written.Load(), Failed: t.failed.Load(),
+		RefusalsLost: t.refusals.Lost()}
 }

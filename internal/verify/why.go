@@ -54,8 +54,7 @@ func (x *explained) why(s Step, v *Verdict) string {
 	if !ok {
 		return "there is no such key"
 	}
-	r.Networks = listed(x.key.AllowedIPs)
-	return r.Why(x.names)
+	return r.Why(x.names, listed(x.key.AllowedIPs)...)
 }
 
 func (x *explained) passed(c Code, v *Verdict) string {

@@ -66,6 +66,12 @@ def test_a_refusal_is_explained(client, server):
     told = client.keys.explain(made.api_key.id, ["calls:read"], ip="203.0.113.7", workspace_id=[server.workspace], cost=0)
     assert told.verdict == "IP_FORBIDDEN" and [s.code for s in told.steps if s.reached and not s.passed] == ["IP_FORBIDDEN"]
     assert told.steps[3].why == "IP not allowed: 203.0.113.7 is not in 10.0.0.0/8"
+    client.verify(made.key, ["calls:read"], ip="203.0.113.7")
+    told = client.keys.refusals(made.api_key.id)
+    assert [(r.code, r.why, r.demanded, r.value) for r in told] == [
+        ("IP_FORBIDDEN", "IP not allowed: 203.0.113.7", ["calls:read"], "current")
+    ]
+    assert client.workspaces.refusals(server.workspace, limit=1)[0].key_id == made.api_key.id
     assert client.keys.explain(made.api_key.id, {"any": ["calls:write", "calls:read"]}, ip="10.1.2.3").verdict == "VALID"
 
 

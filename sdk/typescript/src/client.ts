@@ -21,6 +21,8 @@ export type ItemError = Schemas["ItemError"];
 export type Pagination = Schemas["Pagination"];
 export type Permission = Schemas["PermissionEntry"];
 export type Me = Result<"MeAnswer">;
+export type KeyRefusal = Schemas["ApiKeyRefusal"];
+export type Refusal = Schemas["Refusal"];
 
 /** The code of a verdict. A later release may answer further ones. */
 export type VerdictCode = Schemas["Verdict"]["code"] | (string & {});
@@ -239,6 +241,12 @@ export class Keys extends Resource {
     return this.get("explainApiKey", ["api-keys", id, "explain"], query, only(signal));
   }
 
+  /** Lists the latest refusals of a key, the newest first. */
+  async refusals(id: string, o: CallOptions & { limit?: number; workspaceId?: string } = {}): Promise<KeyRefusal[]> {
+    const { signal, ...query } = o;
+    return (await this.get<{ refusals: KeyRefusal[] }>("listApiKeyRefusals", ["api-keys", id, "refusals"], query, only(signal))).refusals;
+  }
+
   /** Counts the verifications of a key. */
   usage(id: string, o: UsageOptions = {}): Promise<Usage> {
     const { signal, ...query } = o;
@@ -281,6 +289,12 @@ export class Workspaces extends Resource {
   async putPlan(id: string, plan: Schemas["PutPlan"], o?: CallOptions): Promise<Workspace> {
     const path = ["workspaces", id, "plan"];
     return (await this.send<{ workspace: Workspace }>("putPlan", "PUT", path, "always", { body: plan }, o)).workspace;
+  }
+
+  /** Lists the latest refusals of all keys of a workspace, each with its key. */
+  async refusals(id: string, o: CallOptions & { limit?: number } = {}): Promise<Refusal[]> {
+    const { signal, ...query } = o;
+    return (await this.get<{ refusals: Refusal[] }>("listRefusals", ["workspaces", id, "refusals"], query, only(signal))).refusals;
   }
 
   usage(id: string, o: UsageOptions = {}): Promise<Usage> {

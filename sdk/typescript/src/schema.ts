@@ -280,6 +280,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/api-keys/{id}/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List latest refusals of a key
+         * @description Gives the latest refusals of one key, the newest first: at most 200, of the last 7 days. Every door is in it: verification, gateways and
+         *     the key's own calls of this API. Others' keys need `api-keys:manage-others`. Refusals on another node are listed within 10 seconds.
+         *
+         *     A refusal with the code `NOT_FOUND` presented a value of this key where another environment or workspace was demanded, or an earlier value
+         *     after its overlap. No value of a key and no request is kept.
+         */
+        get: operations["listApiKeyRefusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/api-keys/{id}/usage": {
         parameters: {
             query?: never;
@@ -641,6 +671,33 @@ export interface paths {
          *     value for them is a 400.
          */
         put: operations["putPlan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/workspaces/{workspaceId}/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List latest refusals in a workspace
+         * @description Gives the latest refusals of all keys of a workspace, the newest first, as for one key and with the key's id and name: at most 200 in one
+         *     answer, and at most 200 of each key are kept. Those of a deleted key are gone.
+         */
+        get: operations["listRefusals"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1872,6 +1929,71 @@ export interface components {
                 };
             };
         };
+        /** @description The permissions that were demanded: a list of which all were, or `all` and `any` where one of some was enough. */
+        Demanded: string[] | {
+            all: string[];
+            any: string[];
+        };
+        /** @description A verification that refused the key. */
+        ApiKeyRefusal: {
+            at: components["schemas"]["Time"];
+            /**
+             * @description The verdict.
+             * @enum {string}
+             */
+            code: "NOT_FOUND" | "DISABLED" | "EXPIRED" | "IP_FORBIDDEN" | "INSUFFICIENT_PERMISSIONS" | "RATE_LIMITED" | "QUOTA_EXCEEDED";
+            /** @description A sentence for people, with the values. */
+            why: string;
+            demanded: components["schemas"]["Demanded"];
+            /** @description Where the key was presented from; `null` where that was not told. */
+            ip: string | null;
+            /**
+             * @description Which value of the key was presented.
+             * @enum {string}
+             */
+            value: "current" | "previous";
+        };
+        /** @description A verification that refused a key of the workspace. */
+        Refusal: {
+            at: components["schemas"]["Time"];
+            keyId: components["schemas"]["Id"];
+            name: components["schemas"]["Name"];
+            /**
+             * @description The verdict.
+             * @enum {string}
+             */
+            code: "NOT_FOUND" | "DISABLED" | "EXPIRED" | "IP_FORBIDDEN" | "INSUFFICIENT_PERMISSIONS" | "RATE_LIMITED" | "QUOTA_EXCEEDED";
+            /** @description A sentence for people, with the values. */
+            why: string;
+            demanded: components["schemas"]["Demanded"];
+            /** @description Where the key was presented from; `null` where that was not told. */
+            ip: string | null;
+            /**
+             * @description Which value of the key was presented.
+             * @enum {string}
+             */
+            value: "current" | "previous";
+        };
+        ApiKeyRefusalsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    refusals: components["schemas"]["ApiKeyRefusal"][];
+                };
+            };
+        };
+        RefusalsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    refusals: components["schemas"]["Refusal"][];
+                };
+            };
+        };
         ApiKeysAnswer: {
             /** @constant */
             success: true;
@@ -2536,6 +2658,8 @@ export interface components {
          * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
          */
         WorkspaceId: components["schemas"]["GivenId"];
+        /** @description How many refusals to give. */
+        RefusalLimit: number;
         /**
          * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
          *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
@@ -3253,6 +3377,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExplanationAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listApiKeyRefusals: {
+        parameters: {
+            query?: {
+                /** @description How many refusals to give. */
+                limit?: components["parameters"]["RefusalLimit"];
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The refusals. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyRefusalsAnswer"];
                 };
             };
             400: components["responses"]["BadRequestQuery"];
@@ -4243,6 +4413,52 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listRefusals: {
+        parameters: {
+            query?: {
+                /** @description How many refusals to give. */
+                limit?: components["parameters"]["RefusalLimit"];
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The refusals. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

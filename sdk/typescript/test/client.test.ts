@@ -31,6 +31,8 @@ test("a key from creation to its end", async () => {
   expect((await keyward.verify({ key, permissions: { any: ["calls:write"] } })).code).toBe("INSUFFICIENT_PERMISSIONS");
   expect((await keyward.verify({ key, environment: "test" })).code).toBe("NOT_FOUND");
   expect((await keyward.keys.explain(apiKey.id, { permission: ["calls:write"] })).verdict).toBe("INSUFFICIENT_PERMISSIONS");
+  expect((await keyward.keys.refusals(apiKey.id)).map((r) => [r.code, r.value])).toContainEqual(["INSUFFICIENT_PERMISSIONS", "current"]);
+  expect((await keyward.workspaces.refusals(apiKey.workspaceId, { limit: 200 })).map((r) => r.keyId)).toContain(apiKey.id);
   const rotated = await keyward.keys.rotate(apiKey.id, { overlapSeconds: 60 });
   expect(rotated.key.equals(key)).toBe(false);
   expect((await keyward.verifyBatch([{ key }, { key: rotated.key }, { key: "nothing" }])).map((v) => v.code)).toEqual(["VALID", "VALID", "MALFORMED"]);

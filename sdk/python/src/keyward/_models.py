@@ -119,6 +119,30 @@ class ApiKey:
 
 
 @dataclass(frozen=True)
+class ApiKeyRefusal:
+    """A verification that refused the key."""
+
+    at: datetime
+    code: str
+    why: str
+    demanded: Any
+    ip: Optional[str]
+    value: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ApiKeyRefusal:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            at=value(data, "at", time),
+            code=value(data, "code", string),
+            why=value(data, "why", string),
+            demanded=value(data, "demanded", mapping),
+            ip=value(data, "ip", optional(string)),
+            value=value(data, "value", string),
+        )
+
+
+@dataclass(frozen=True)
 class Pagination:
     """Pagination of an answer."""
 
@@ -721,6 +745,34 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A verification that refused a key of the workspace."""
+
+    at: datetime
+    key_id: str
+    name: str
+    code: str
+    why: str
+    demanded: Any
+    ip: Optional[str]
+    value: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Refusal:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            at=value(data, "at", time),
+            key_id=value(data, "keyId", string),
+            name=value(data, "name", string),
+            code=value(data, "code", string),
+            why=value(data, "why", string),
+            demanded=value(data, "demanded", mapping),
+            ip=value(data, "ip", optional(string)),
+            value=value(data, "value", string),
+        )
+
+
+@dataclass(frozen=True)
 class RemovedMemberKeys:
     """What became of the member's keys, or would."""
 
@@ -1143,12 +1195,13 @@ class Workspaces:
 
 
 __all__ = [
-    "ApiKey", "ApiKeyPreviousKeys", "ApiKeys", "Creator", "Credential", "DeletedApiKeys", "Explanation",
-    "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails",
-    "ImportedApiKeysImported", "ItemError", "ItemErrorDetails", "LimitState", "LimitStates", "Log", "Logs",
-    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Pagination", "PermissionEntry",
-    "Plan", "RateLimit", "Readiness", "RemovedMember", "RemovedMemberKeys", "RevealedApiKey",
-    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
-    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "StartedSession", "Stopped",
-    "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Creator", "Credential", "DeletedApiKeys",
+    "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
+    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "ItemError", "ItemErrorDetails", "LimitState",
+    "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node",
+    "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember",
+    "RemovedMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
+    "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
+    "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
+    "Workspace", "Workspaces",
 ]

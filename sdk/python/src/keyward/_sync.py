@@ -230,6 +230,13 @@ class Keys(_Resource):
             Call("explainApiKey", "GET", path, _object(m.Explanation), query=query, repeat=Repeat.ALWAYS)
         )
 
+    def refusals(self, id: str, *, limit: Optional[int] = None, workspace_id: Optional[str] = None) -> List[m.ApiKeyRefusal]:
+        """refusals lists the latest refusals of a key, the newest first: at most 200, of the last 7 days."""
+        query = [("limit", limit), ("workspaceId", workspace_id)]
+        read = _member("refusals", _objects(m.ApiKeyRefusal))
+        path = ("api-keys", id, "refusals")
+        return self._client.call(Call("listApiKeyRefusals", "GET", path, read, query=query, repeat=Repeat.ALWAYS))
+
     def usage(
         self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
     ) -> m.Usage:
@@ -295,6 +302,12 @@ class Workspaces(_Resource):
         return self._client.call(
             Call("putPlan", "PUT", ("workspaces", id, "plan"), read, body=dict(plan), repeat=Repeat.ALWAYS)
         )
+
+    def refusals(self, id: str, *, limit: Optional[int] = None) -> List[m.Refusal]:
+        """refusals lists the latest refusals of all keys of a workspace, each with its key."""
+        read = _member("refusals", _objects(m.Refusal))
+        path = ("workspaces", id, "refusals")
+        return self._client.call(Call("listRefusals", "GET", path, read, query=[("limit", limit)], repeat=Repeat.ALWAYS))
 
     def usage(
         self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
