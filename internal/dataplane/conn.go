@@ -28,6 +28,7 @@ type conn struct {
 	last   bool                 // the answer is the connection's last
 
 	admitted bool // the request's credential was looked at before its body
+	blank    int  // so many more CR and LF are passed over before the next request
 
 	in     []byte  // what was read and not yet answered
 	reply  *answer // from when a request is answered to when that is written
@@ -144,7 +145,7 @@ const (
 // next reads until there is a request to answer or a reason not to.
 func (c *conn) next() step {
 	for {
-		if len(c.in) > 0 {
+		if c.skipBlank(); len(c.in) > 0 {
 			switch parse(c.in, &c.head) {
 			case odd:
 				return handOver
@@ -161,6 +162,23 @@ func (c *conn) next() step {
 			return s
 		}
 	}
+}
+
+// skipBlank passes over what some clients send behind the body of a POST (RFC 9112, section 2.2), as much of it as net/http does.
+func (c *conn) skipBlank() {
+	if c.blank == 0 || len(c.in) == 0 {
+		return
+	}
+	n := 0
+	for n < min(c.blank, len(c.in)) && (c.in[n] == '\r' || c.in[n] == '\n') {
+		n++
+	}
+	c.blank -= n
+	if c.in = c.in[:copy(c.in, c.in[n:])]; len(c.in) > 0 {
+		c.blank = 0
+		return
+	}
+	c.busy.Store(false)
 }
 
 // admits tells whether the rest of a body is to be read here: a large one only for a credential that is good. net/http, where the others
@@ -277,7 +295,10 @@ func (c *conn) write() bool {
 	if err != nil || c.last {
 		return false
 	}
-	c.admitted = false
+	c.admitted, c.blank = false, 0
+	if !c.head.check {
+		c.blank = mostBlank
+	}
 	left := copy(c.in, c.in[c.head.size+c.head.body:])
 	c.in = c.in[:left]
 	if left == 0 {

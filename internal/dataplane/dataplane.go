@@ -37,6 +37,7 @@ type Door interface {
 const (
 	firstBuffer = 4 << 10
 	maxBody     = 1 << 20
+	mostBlank   = 4 // CR and LF behind the body of a POST
 	prompt      = time.Second
 	greeting    = 5 * time.Second       // for TLS, and then for a request to begin
 	lastWait    = 20 * time.Millisecond // for a request that is on its way while an idle connection is ended

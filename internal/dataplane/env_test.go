@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -31,13 +32,24 @@ const patience = 20 * time.Second
 // house is a whole server with both of its listeners.
 type house struct {
 	t           testing.TB
+	scheme      string // http or https
 	main, data  string // addresses
 	root, value string // the root key; a key with calls:read
 	log         *rig.Output
+	client      *http.Client // over TLS; nil where that is not spoken
 	stop        func() error
 }
 
 func open(t testing.TB, change ...func(*config.Config)) *house {
+	t.Helper()
+	h := start(t, server.Options{}, change...)
+	if h.scheme == "http" {
+		h.furnish()
+	}
+	return h
+}
+
+func start(t testing.TB, options server.Options, change ...func(*config.Config)) *house {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Addr, cfg.DataAddr, cfg.Database = "127.0.0.1:0", "127.0.0.1:0", filepath.Join(t.TempDir(), "keyward.db")
@@ -50,7 +62,8 @@ func open(t testing.TB, change ...func(*config.Config)) *house {
 		c(&cfg)
 	}
 	h := &house{t: t, root: cfg.RootKey.Reveal(), log: &rig.Output{}}
-	s, err := server.New(t.Context(), cfg, server.Options{Log: h.log})
+	options.Log = h.log
+	s, err := server.New(t.Context(), cfg, options)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -62,11 +75,8 @@ func open(t testing.TB, change ...func(*config.Config)) *house {
 		return err
 	})
 	t.Cleanup(func() { must(t, h.stop()) })
-	_, h.main, _ = strings.Cut(s.URL(), "://")
+	h.scheme, h.main, _ = strings.Cut(s.URL(), "://")
 	_, h.data, _ = strings.Cut(s.DataURL(), "://")
-	if !cfg.TLS() {
-		h.furnish()
-	}
 	return h
 }
 
@@ -87,16 +97,7 @@ func (h *house) furnish() {
 // post asks the main listener for something and digs a text out of the result.
 func (h *house) post(path, body string, at ...string) string {
 	h.t.Helper()
-	r, err := http.NewRequest("POST", "http://"+h.main+path, strings.NewReader(body))
-	must(h.t, err)
-	r.Header.Set("Authorization", "Bearer "+h.root)
-	r.Header.Set("Content-Type", "application/json")
-	r.Close = true
-	answer, err := http.DefaultTransport.RoundTrip(r)
-	must(h.t, err)
-	defer answer.Body.Close()
-	var found any
-	must(h.t, json.NewDecoder(answer.Body).Decode(&found))
+	found := h.ask(path, body)
 	for _, name := range append([]string{"data", "result"}, at...) {
 		in, _ := found.(map[string]any)
 		found = in[name]
@@ -106,6 +107,35 @@ func (h *house) post(path, body string, at ...string) string {
 		h.t.Fatalf("%s: %v", path, found)
 	}
 	return text
+}
+
+// ask asks the main listener, and reads the answer.
+func (h *house) ask(path, body string) (found any) {
+	h.t.Helper()
+	r, err := http.NewRequest("POST", h.scheme+"://"+h.main+path, strings.NewReader(body))
+	must(h.t, err)
+	r.Header.Set("Authorization", "Bearer "+h.root)
+	r.Header.Set("Content-Type", "application/json")
+	r.Close = true
+	transport := http.DefaultTransport
+	if h.client != nil {
+		transport = h.client.Transport
+	}
+	answer, err := transport.RoundTrip(r)
+	must(h.t, err)
+	defer answer.Body.Close()
+	must(h.t, json.NewDecoder(answer.Body).Decode(&found))
+	return found
+}
+
+// imports takes in a key by its digest, so that two servers have the same one.
+func (h *house) imports(ws, digest string) {
+	h.t.Helper()
+	const form = `{"workspaceId":%q,"apiKeys":[{"userId":"u-1","name":"a key","permissions":["calls:read"],"metadata":{"plan":"<pro>"},"sha256":%q}]}`
+	found := fmt.Sprint(h.ask("/api/v2/api-keys/import", fmt.Sprintf(form, ws, digest)))
+	if !strings.Contains(found, "errors:[]") {
+		h.t.Fatal(found)
+	}
 }
 
 // verify is a request that asks, with more lines in its head.
@@ -122,12 +152,23 @@ func (h *house) verify(path, body string, lines ...string) string {
 // last is a request that ends the connection, so that all answers can be read to the end.
 const last = "GET /nowhere HTTP/1.1\r\nHost: h\r\nX-Request-Id: last\r\nConnection: close\r\n\r\n"
 
-// raw sends bytes, in parts, and reads all that comes back.
-func raw(t testing.TB, addr string, parts ...string) string {
+func dialTCP(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	must(t, err)
+	return c.(*net.TCPConn)
+}
+
+// raw sends bytes, in parts, and reads all that comes back.
+func raw(t testing.TB, addr string, parts ...string) string {
+	t.Helper()
+	c := dialTCP(t, addr)
 	defer c.Close()
+	return exchange(t, c, parts)
+}
+
+func exchange(t testing.TB, c rawConn, parts []string) string {
+	t.Helper()
 	must(t, c.SetDeadline(time.Now().Add(patience)))
 	for i, p := range parts {
 		if i > 0 {
@@ -137,7 +178,7 @@ func raw(t testing.TB, addr string, parts ...string) string {
 			break // it was refused before it was read
 		}
 	}
-	_ = c.(*net.TCPConn).CloseWrite()
+	_ = c.CloseWrite()
 	all, err := io.ReadAll(c)
 	if err != nil && len(all) == 0 {
 		return "no answer"

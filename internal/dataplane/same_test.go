@@ -1,14 +1,9 @@
 package dataplane_test
 
 import (
-	"bufio"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -41,6 +36,20 @@ func (h *house) corpus() map[string][]string {
 		"a wrong method":                   {"GET " + one + " HTTP/1.1\r\nHost: h\r\n\r\n"},
 		"a query":                          {h.verify(one+"?a=b", good)},
 		"a key in the URL":                 {h.verify(one+"?key="+h.value, good)},
+		"CR LF behind a body":              {h.verify(one, good) + "\r\n" + h.verify(one, good)},
+		"CR LF behind two bodies":          {h.verify(one, good) + "\r\n" + h.verify(many, `{"items":[`+good+`]}`) + "\r\n", "GET /check HTTP/1.1\r\nHost: h\r\n\r\n"},
+		"CR, then LF behind a body":        {h.verify(one, good) + "\r", "\n" + h.verify(one, good)},
+		"two lines behind a body":          {h.verify(one, good) + "\r\n\r\n" + h.verify(one, good)},
+		"three lines behind a body":        {h.verify(one, good) + "\r\n\r\n\r\n" + h.verify(one, good)},
+		"LF alone behind a body":           {h.verify(one, good) + "\n\n\n\n" + h.verify(one, good)},
+		"CR LF behind a body and no more":  {h.verify(one, good) + "\r\n"},
+		"a line before all":                {"\r\n" + h.verify(one, good)},
+		"a line behind a check":            {"GET /check HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n\r\n" + h.verify(one, good)},
+		"a blank behind a body":            {h.verify(one, good) + " " + h.verify(one, good)},
+		"CR LF before what is not plain":   {h.verify(one, good) + "\r\n" + h.verify(one, good, "Expect: nothing")},
+		"Expect by a wrong key":            {strings.Replace(h.verify(one, good, "Expect: 100-continue"), h.root, h.root[:len(h.root)-1]+"!", 1)},
+		"Expect":                           {h.verify(one, good, "Expect: 100-continue")},
+		"a wrong key, and a body cut off":  {strings.TrimSuffix(strings.Replace(h.verify(one, good), h.root, h.root[:len(h.root)-1]+"!", 1), `"]}`)},
 		"a proxy's check":                  {"GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
 		"a check of an environment":        {"GET /check?environment=live&workspaceId=00000000-0000-7000-8000-00000000000c HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
 		"a check of live keys":             {"GET /check?environment=live HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.value + "\r\n\r\n"},
@@ -80,49 +89,6 @@ func (h *house) corpus() map[string][]string {
 		c["odd check: "+about] = []string{strings.Replace(text, "kw_live_x", h.value, 1)}
 	}
 	return c
-}
-
-// byNetHTTP is raw on a connection that is net/http's, since something else was asked on it before.
-func byNetHTTP(t *testing.T, addr string, parts ...string) string {
-	t.Helper()
-	all := raw(t, addr, append([]string{"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" + parts[0]}, parts[1:]...)...)
-	rest := bufio.NewReader(strings.NewReader(all))
-	first, err := http.ReadResponse(rest, nil)
-	must(t, err)
-	body, err := io.ReadAll(first.Body)
-	must(t, err)
-	if first.StatusCode != 200 || !strings.Contains(string(body), "ok") {
-		t.Fatalf("/healthz: %d %s", first.StatusCode, body)
-	}
-	answers, err := io.ReadAll(rest)
-	must(t, err)
-	return string(answers)
-}
-
-func TestT52T53T54BothListenersAnswerWithTheSameBytes(t *testing.T) {
-	t.Parallel()
-	h := open(t)
-	corpus := h.corpus()
-	delete(corpus, "odd: another path") // which is one of the main listener's own
-	for about, parts := range corpus {
-		t.Run(about, func(t *testing.T) {
-			t.Parallel()
-			parts := append(parts[:len(parts)-1:len(parts)-1], parts[len(parts)-1]+last)
-			if strings.Contains(about, "cut off") || about == "nothing" {
-				parts[len(parts)-1] = strings.TrimSuffix(parts[len(parts)-1], last)
-			}
-			want, got := masked(byNetHTTP(t, h.main, parts...)), masked(raw(t, h.data, parts...))
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("net/http and the data plane differ: %s", diff)
-			}
-			if diff := cmp.Diff(want, masked(raw(t, h.main, parts...))); diff != "" {
-				t.Errorf("net/http and the main listener differ: %s", diff)
-			}
-			if strings.Contains(got, "smuggled") {
-				t.Error("a request within a body was answered")
-			}
-		})
-	}
 }
 
 func TestTheDataPlaneHasNothingButItsOwnOperations(t *testing.T) {

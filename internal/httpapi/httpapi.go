@@ -57,6 +57,8 @@ type Config struct {
 	Persons *oidc.Provider
 	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
 	Pages *http.ServeMux
+	// LongWay answers nothing on a shorter way.
+	LongWay bool
 	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and verify-batch.
 	DataPlane bool
 	// Refuse shows a person why a request was refused; without it they read JSON.

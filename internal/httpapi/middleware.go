@@ -45,7 +45,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // ServeHTTP takes every request in and sees every answer out: headers that all answers have, the refusal of what no route may
 // see, panics, one line of log, metrics.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.quickly(w, r) || a.quicklyCheck(w, r) {
+	if !a.LongWay && (a.quickly(w, r) || a.quicklyCheck(w, r)) {
 		return
 	}
 	x := &exchange{api: a, w: &recorder{ResponseWriter: w}, start: a.Now(), id: a.requestID(r), client: a.client(r)}

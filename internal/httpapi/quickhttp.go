@@ -36,7 +36,14 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	p.Body = d.body[:n]
 	reply := Reply{Body: d.out[:0]}
 	if err != nil || !a.quick(d, &p, &reply) {
-		r.Body = again{io.MultiReader(bytes.NewReader(bytes.Clone(p.Body)), r.Body), r.Body}
+		rest := io.Reader(r.Body)
+		if err != nil { // the body says it once
+			rest = broken{err}
+			if !a.mayVerify(d, &p, a.Engine.Look()) { // a refusal that reads no body ends the connection where that has broken off
+				w.Header().Set("Connection", "close")
+			}
+		}
+		r.Body = again{io.MultiReader(bytes.NewReader(bytes.Clone(p.Body)), rest), r.Body}
 		return false
 	}
 	if cap(reply.Body) <= maxBody { // what a large batch needed is not kept
@@ -97,6 +104,11 @@ func (a *api) quicklyCheck(w http.ResponseWriter, r *http.Request) bool {
 
 var jsonTypes = []string{jsonType}
 
+// broken is a body that cannot be read on.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
 // again is a body of which a part was read, from its beginning.
 type again struct {
 	io.Reader
@@ -107,6 +119,9 @@ type again struct {
 func (p *Plain) heads(h http.Header) bool {
 	given, media := h["Authorization"], h["Content-Type"]
 	if len(given) != 1 || len(media) != 1 || media[0] != "application/json" && media[0] != jsonType || h["X-Api-Key"] != nil || h["Content-Encoding"] != nil {
+		return false
+	}
+	if h["Expect"] != nil { // the body is asked for where somebody reads it, and that is after the credential
 		return false
 	}
 	token, ok := strings.CutPrefix(given[0], "Bearer ")

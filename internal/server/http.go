@@ -42,7 +42,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
-		Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
+		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
 		Pages: pages, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),
@@ -109,6 +109,10 @@ func (s *Server) add(l net.Listener, h http.Handler) {
 func (s *Server) addLean(l net.Listener, door dataplane.Door, protocols ...string) error {
 	if s.cfg.TLS() {
 		l = tls.NewListener(l, s.certificate.config(protocols...))
+	}
+	if s.opt.LongWay {
+		s.add(l, door)
+		return nil
 	}
 	s.servers = append(s.servers, &serving{listener: l, by: dataplane.New(door, s.bounded(nil), time.Now, s.log)})
 	return nil

@@ -46,6 +46,8 @@ type Options struct {
 	// Slow is told of every request that may take its time, which is any but a verification, before it is answered. It must be quick.
 	// nil is told nothing.
 	Slow func()
+	// LongWay has net/http read every request, and nothing answered on a shorter way: what the short ways are compared with.
+	LongWay bool
 	// Tell is told what the server begins to do; nil is told nothing. It must be quick.
 	Tell func(State)
 	// Fatal is told that the disk lost a write, after it was logged; nil ends the process with status 1.
