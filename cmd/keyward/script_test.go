@@ -13,11 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// withPostgres runs the tests beside a PostgreSQL server for those that want one.
+type withPostgres struct{ *testing.M }
+
+func (w withPostgres) Run() int { return pgtest.Main(w.M) }
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"keyward": main})
+	testscript.Main(withPostgres{m}, map[string]func(){"keyward": main})
 }
 
 // TestScripts runs the command as people do. Beside testscript's own words there are:
