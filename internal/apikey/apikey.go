@@ -32,6 +32,7 @@ type Key struct {
 	Revoked     bool // by the standard's revocation: it stays disabled for good
 	Disabled    Mark // by whom, where it is not active
 	Orphan      bool // its creator left and it was kept
+	Confined    bool // as a caller it manages the keys of its own environment alone: one who is bound to that has had its value
 	Permissions perm.Set
 	Limits      ratelimit.Limits
 	AllowedIPs  []netip.Prefix

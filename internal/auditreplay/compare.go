@@ -74,6 +74,7 @@ func (s *Standings) Compare(k *apikey.Key) (differ []string, known bool) {
 		"isActive":          is.IsActive == k.IsActive,
 		"revoked":           is.Revoked == k.Revoked,
 		"kept":              is.Orphan == k.Orphan,
+		"confined":          is.Confined == k.Confined,
 		"expiresAt":         is.ExpiresAt.Equal(k.ExpiresAt),
 		"requestsPerMinute": is.Limits.PerMinute == k.Limits.PerMinute,
 		"requestsPerDay":    is.Limits.PerDay == k.Limits.PerDay,

@@ -63,6 +63,7 @@ var keySetters = setters[apikey.Key]{
 	"isActive":          set(func(k *apikey.Key) *bool { return &k.IsActive }),
 	"revoked":           set(func(k *apikey.Key) *bool { return &k.Revoked }),
 	"kept":              set(func(k *apikey.Key) *bool { return &k.Orphan }),
+	"confined":          set(func(k *apikey.Key) *bool { return &k.Confined }),
 	"expiresAt":         set(func(k *apikey.Key) *time.Time { return &k.ExpiresAt }),
 	"requestsPerMinute": set(func(k *apikey.Key) *int64 { return &k.Limits.PerMinute }),
 	"requestsPerDay":    set(func(k *apikey.Key) *int64 { return &k.Limits.PerDay }),

@@ -54,7 +54,7 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errCredentialRevoked()
 	}
-	if err == nil && a.service == nil {
+	if err == nil && a.service == nil && a.key == nil {
 		a.reach = bounds.Reach
 	}
 	if err != nil || c.Within == "" {
@@ -133,6 +133,9 @@ func (s *Service) keyActor(v *store.View, c Caller) (*actor, error) {
 	a.bound = &account.Bound{ExpiresAt: k.ExpiresAt, Limits: k.Limits, AllowedIPs: k.AllowedIPs}
 	if a.earlier {
 		a.bound.EndBy(until)
+	}
+	if k.Confined {
+		a.reach.Environments = []keyfmt.Environment{k.Environment}
 	}
 	return a, nil
 }

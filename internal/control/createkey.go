@@ -77,6 +77,7 @@ func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
 	if !a.reach.Environment(d.Environment) {
 		return draft{}, outside("environment")
 	}
+	d.Confined = a.confined()
 	if err := s.bind(&d, in, ws.Settings, a.bound, v.Now()); err != nil {
 		return draft{}, err
 	}
@@ -238,7 +239,7 @@ func (s *Service) keyFields(k *apikey.Key) fields {
 	return fields{
 		"name": k.Name, "userId": string(k.User), "isActive": k.IsActive, "environment": string(k.Environment),
 		"expiresAt": stamp(k.ExpiresAt), "requestsPerMinute": bounded(k.Limits.PerMinute),
-		"requestsPerDay": bounded(k.Limits.PerDay), "revoked": k.Revoked, "kept": k.Orphan,
+		"requestsPerDay": bounded(k.Limits.PerDay), "revoked": k.Revoked, "kept": k.Orphan, "confined": k.Confined,
 		"description": k.Description, "metadata": json.RawMessage(orEmpty(k.Metadata)), "allowedIps": prefixes(k.AllowedIPs),
 		"permissions": s.cat.Names(k.Permissions), "key": k.Value.Masked, "disabledBy": orNull(k.Disabled.By),
 		"disabledAt": stamp(k.Disabled.At), "disabledByManageOthers": k.Disabled.Right,

@@ -290,6 +290,7 @@ func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds i
 		return Revealed{}, fmt.Errorf("mint: %w", err)
 	}
 	was := *k
+	k.Confined = k.Confined || a.confined()
 	if err := s.replaceValue(tx.View, k, secret, time.Duration(overlapSeconds)*time.Second); err != nil {
 		return Revealed{}, err
 	}
@@ -325,8 +326,8 @@ func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secre
 
 func rotation(was, k *apikey.Key, overlapSeconds int64) change {
 	return change{kind: audit.APIKeyRotated, sentence: fmt.Sprintf("API key %s of %s rotated", quoted(k.Name), k.User),
-		before: fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt)},
-		after:  fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt)}, note: fields{"overlapSeconds": overlapSeconds}}
+		before: fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt), "confined": was.Confined},
+		after:  fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt), "confined": k.Confined}, note: fields{"overlapSeconds": overlapSeconds}}
 }
 
 // RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good, and an earlier one

@@ -8,6 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -35,12 +36,17 @@ var ofOneKind = []string{account.APIKeysRead, account.APIKeysWrite, account.APIK
 // wholly refuses a caller who is bound to an environment where an operation concerns a workspace as a whole, with the keys of the other
 // environment in it: members, roles, settings, the log and usage.
 func (a *actor) wholly(permission string) error {
-	if a.reach.Environments == nil || slices.Contains(ofOneKind, permission) ||
-		a.reach.Environment("live") && a.reach.Environment("test") {
+	if !a.confined() || slices.Contains(ofOneKind, permission) {
 		return nil
 	}
 	return fault.New(fault.PermissionDenied, "this concerns the keys of both environments",
 		fault.Detail{Field: "environments", Message: "the caller is bound to one"})
+}
+
+// confined tells whether the caller manages keys of one environment alone. A key whose value such a caller has is confined likewise: by it, they
+// would be out of their bounds.
+func (a *actor) confined() bool {
+	return a.reach.Environments != nil && !(a.reach.Environment(keyfmt.Live) && a.reach.Environment(keyfmt.Test))
 }
 
 // within lists the workspaces that lie within the caller's reach, the newest first.

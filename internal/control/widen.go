@@ -31,6 +31,7 @@ var keyReach = []keyField{
 		return !was.IsActive && !now.IsActive && was.Disabled.Strong() && !now.Disabled.Strong()
 	}},
 	{"Orphan", nil}, // a key that is kept worked while its creator was a member, and does no more than that
+	{"Confined", func(was, now *apikey.Key) bool { return was.Confined && !now.Confined }},
 	{"Permissions", func(was, now *apikey.Key) bool { return !now.Permissions.Within(was.Permissions) }},
 	{"Limits", func(was, now *apikey.Key) bool {
 		return !ratelimit.Within(now.Limits.PerMinute, was.Limits.PerMinute) || !ratelimit.Within(now.Limits.PerDay, was.Limits.PerDay)

@@ -112,6 +112,58 @@ func TestT107AServiceKeyOfOneEnvironmentManagesNoKeyOfTheOther(t *testing.T) {
 	}
 }
 
+// T107: one who is bound to an environment does not get out of it by a key: not by one that they make, nor by one that they rotate, nor by a
+// key that such a key makes or a member's session. What these manage is the keys of that environment.
+func TestT107NoKeyOfABoundServiceKeyLeavesItsEnvironment(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	n, _ := h.settle("u-ann", "u-alan")
+	made := func(by, environment string) (id, value string) {
+		a := h.do("POST", "/api/v2/api-keys", by, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"k","environment":"`+environment+`"}`).want(201)
+		return a.text("data.result.apiKey.id"), a.text("data.result.key")
+	}
+	rotated := func(by, id string) string {
+		return h.do("POST", "/api/v2/api-keys/"+id+"/rotate", by, `{}`).want(200).text("data.result.key")
+	}
+	bound, _ := h.bind(h.root, `"manage"`, `,"environments":["test"]`)
+	code := h.do("POST", "/api/v2/sign-in-links", bound, `{"workspaceId":"`+n.ws+`","userId":"u-ann"}`).want(201).text("data.result.signInLink.code")
+	session := h.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201).text("data.result.token")
+	old, _ := made(h.root, "test")
+	_, byBound := made(bound, "test")
+	_, bySession := made(session, "test")
+	_, byDerived := made(byBound, "test")
+	another, _ := made(byBound, "test")
+	imported := h.do("POST", "/api/v2/api-keys/import", bound, `{"workspaceId":"`+n.ws+`","apiKeys":[{"userId":"u-ann","name":"i","environment":"test","generate":true}]}`).
+		want(201).text("data.result.imported.0.key")
+	keys := map[string]string{"made": byBound, "made by a session": bySession, "rotated": rotated(bound, old), "derived": byDerived,
+		"imported": imported, "derived and rotated by the root": rotated(h.root, another)}
+	live, _ := made(h.root, "live")
+	test, _ := made(h.root, "test")
+	before := h.shown(n)
+	for what, key := range keys {
+		for _, op := range foreign {
+			method, path, _ := strings.Cut(op.on, " ")
+			if method == "GET" && !strings.HasSuffix(path, "/usage") && !strings.Contains(path, "{key}") || path == "/workspaces/logs" {
+				continue
+			}
+			other := n
+			other.key = live
+			a := h.do(method, "/api/v2"+other.in(path+op.query), key, other.in(op.body))
+			if text := a.Body.String(); !strings.Contains(text, "not_found") && !strings.Contains(text, "permission_denied") {
+				t.Errorf("%s: %s: %d %s", what, op.on, a.Code, text)
+			}
+		}
+		h.do("GET", "/api/v2/api-keys/"+test, key, "").want(200)
+		h.do("GET", "/api/v2/api-keys/self", key, "").want(200)
+		if got := h.code(key, `,"permissions":["members:invite"]`); got != "VALID" {
+			t.Errorf("%s: what the platform asks of the key is another matter: %s", what, got)
+		}
+	}
+	if after := h.shown(n); after != before {
+		t.Errorf("something changed from\n%s\nto\n%s", before, after)
+	}
+}
+
 // T107: every key against every verifier, at every door that asks for one: outside its bounds it is an unknown key.
 func TestT107ATableOfKeysAndVerifiers(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,7 @@ var keyTable = newTable("api_keys", "k",
 	plain("disabled_by", func(k *keyRow) *string { return &k.Disabled.By }),
 	instant("disabled_ms", func(k *keyRow) *time.Time { return &k.Disabled.At }),
 	plain("disabled_by_right", func(k *keyRow) *bool { return &k.Disabled.Right }),
+	plain("is_confined", func(k *keyRow) *bool { return &k.Confined }),
 	plain("period", func(k *keyRow) *int64 { return &k.Period }),
 	plain("unsettled", func(k *keyRow) *bool { return &k.Unsettled }).computed(unsettled),
 )

@@ -36,6 +36,7 @@ func (o follower) apply(c feed.Change) {
 		k.Description, k.CreatedAt, k.UpdatedAt, k.LastUsedAt = "", time.Time{}, time.Time{}, time.Time{}
 		k.ValueMadeAt = time.Time{}
 		k.Disabled = apikey.Mark{}
+		k.Confined = false // asked of the row itself
 		k.Value.Masked = ""
 		if !k.Value.Digest.Pepper.IsForeign() {
 			k.Value.Digest.Pepper = ""

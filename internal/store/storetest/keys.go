@@ -24,6 +24,7 @@ import (
 func (f *fixture) fullKey() apikey.Key {
 	k := f.aKey()
 	k.Environment, k.IsActive, k.Revoked, k.Orphan = keyfmt.Test, false, true, true
+	k.Confined = true
 	k.ValueMadeAt = k.CreatedAt.Add(time.Hour)
 	k.Disabled = apikey.Mark{By: "ann", At: f.now(), Right: true}
 	k.Permissions = f.set("calls:read", "agents:write")
