@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -37,4 +38,10 @@ func (s *Service) WriteChunk(ctx context.Context) (bool, error) {
 		_, err = s.writeChunk(open)
 	}
 	return true, err
+}
+
+// Planned tells whether a plan says something of a kind of event, and whether it may refuse one.
+func Planned(t audit.Type) (said, refused bool) {
+	h, said := planned[t]
+	return said, h.refused
 }

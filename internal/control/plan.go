@@ -96,33 +96,49 @@ func overQuota(field, allows string) error {
 		fault.Detail{Field: field, Message: "allows " + allows})
 }
 
-// planned says of each kind of event what the plan holds it to. A kind that is not here takes something away, or is of the installation
-// or of signing in: no quota refuses it.
-var planned = map[audit.Type]func(*store.Tx, account.Workspace) error{
-	audit.APIKeyCreated: func(tx *store.Tx, ws account.Workspace) error {
+// hold is what the plan of a workspace holds a kind of event to.
+type hold struct {
+	refused bool // where the day's events are spent, unless the change takes something away (change.free)
+	things  func(*store.Tx, account.Workspace) error
+}
+
+var (
+	changes   = hold{refused: true} // may give something
+	takes     = hold{}              // takes something away: no quota refuses it
+	unplanned = hold{}              // is of the installation or of signing in, and of no workspace's plan
+)
+
+// planned says of every kind of event what the plan holds it to; a test holds that none is missing.
+var planned = map[audit.Type]hold{
+	audit.APIKeyCreated: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxKeys, "maxKeys", "API keys", func() (int64, error) { return tx.KeyTotal(ws.ID, "") })
-	},
-	audit.MemberAdded: func(tx *store.Tx, ws account.Workspace) error {
+	}},
+	audit.MemberAdded: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxMembers, "maxMembers", "members", func() (int64, error) { return tx.MemberTotal(ws.ID) })
-	},
-	audit.RoleCreated: func(tx *store.Tx, ws account.Workspace) error {
+	}},
+	audit.RoleCreated: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxRoles, "maxRoles", "roles of its own", func() (int64, error) { return tx.RoleTotal(ws.ID) })
-	},
-	audit.APIKeyUpdated: nil, audit.APIKeyRotated: nil, audit.MemberUpdated: nil, audit.RoleUpdated: nil, audit.WorkspaceUpdated: nil,
+	}},
+	audit.APIKeyUpdated: changes, audit.APIKeyRotated: changes, audit.MemberUpdated: changes, audit.RoleUpdated: changes, audit.WorkspaceUpdated: changes,
+
+	audit.APIKeyDeleted: takes, audit.APIKeyRevoked: takes, audit.MemberRemoved: takes, audit.RoleDeleted: takes, audit.WorkspaceDeleted: takes,
+
+	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
+	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
 }
 
 // withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no room for.
 func (s *Service) withinPlan(tx *store.Tx, c change) error {
-	things, ok := planned[c.kind]
-	if !ok || c.free || c.workspace == "" {
+	held := planned[c.kind]
+	if !held.refused || c.free || c.workspace == "" {
 		return nil
 	}
 	ws, err := tx.Workspace(c.workspace)
 	if err != nil || ws.Plan == (account.Plan{}) {
 		return err
 	}
-	if things != nil {
-		if err := things(tx, ws); err != nil {
+	if held.things != nil {
+		if err := held.things(tx, ws); err != nil {
 			return err
 		}
 	}
