@@ -78,6 +78,20 @@ func (n *Node) Lacks(pepper string) {
 	}
 }
 
+// First tells whether no live node has run for longer, by the last heartbeat: what one node does for all is its work.
+func (n *Node) First() bool {
+	heard := n.heard.Load()
+	if heard == nil {
+		return false
+	}
+	for i := range *heard {
+		if (*heard)[i].ID < n.ID { // ids rise with the time of the start
+			return false
+		}
+	}
+	return true
+}
+
 // Steady is for how long this node has been heard of without a break that is longer than its limit: long enough, and a node that is silent
 // is so by itself. 0 where the last heartbeat is too long ago.
 func (n *Node) Steady() time.Duration {

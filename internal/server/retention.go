@@ -16,6 +16,8 @@ import (
 const (
 	retentionEvery = 10 * time.Minute      // old events are looked for
 	retentionPause = 20 * time.Millisecond // left to writers between two chunks of what is removed
+	setsFirst      = 15 * time.Minute      // after the start, unused sets of permissions are looked for
+	setsEvery      = 6 * time.Hour
 )
 
 // keepLogSmall archives events that are older than they are to be kept, a day at a time at least, and removes what archives hold.
@@ -82,4 +84,24 @@ func (s *Server) archiveFile(ctx context.Context, before time.Time) (string, err
 		return begun[0], nil
 	}
 	return filepath.Join(s.cfg.EventsArchiveDir, fmt.Sprintf("keyward-log-%012d-%012d.ndjson", cut.From, cut.To)), nil
+}
+
+// collectSets collects sets of permissions that no row has: two looks, six hours apart, take one away. One node does it for all.
+func (s *Server) collectSets(ctx context.Context) {
+	for pause := setsFirst; ; pause = setsEvery {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		if s.node != nil && !s.node.First() {
+			continue
+		}
+		switch c, err := s.db.CollectSets(ctx); {
+		case err != nil && ctx.Err() == nil:
+			s.log.Warn("unused sets of permissions were not collected", "error", err.Error())
+		case c.Dropped > 0:
+			s.log.Info("unused sets of permissions were collected", "sets", c.Dropped)
+		}
+	}
 }

@@ -183,6 +183,11 @@ func (g *group) begin() error {
 		return err
 	}
 	g.db.adopt(&i)
+	if i.sets != g.db.sets.changes {
+		if err := g.db.sets.read(v, g.db.catalogue, i.sets); err != nil {
+			return fmt.Errorf("read the permission sets: %w", err)
+		}
+	}
 	return nil
 }
 

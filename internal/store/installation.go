@@ -16,6 +16,7 @@ type installation struct {
 	head    head
 	ended   int64 // when the log's last event was written, in Unix milliseconds
 	time    clock.State
+	sets    int64 // how often it changed which sets of permissions are in use
 	reading int64 // of the database's clock, in Unix milliseconds, where several nodes go by it
 }
 
@@ -31,14 +32,14 @@ func (v *View) installation() (installation, error) {
 	if v.db.shared != nil {
 		reading = v.db.shared.Clock()
 	}
-	return one(v, scanInstallation, `SELECT secret, head_seq, head_hash, head_ms, time_mark_ms, time_ahead_ms, time_ran_ms, time_resets, `+
+	return one(v, scanInstallation, `SELECT secret, head_seq, head_hash, head_ms, time_mark_ms, time_ahead_ms, time_ran_ms, time_resets, sets_changes, `+
 		reading+` FROM installation WHERE one = 1`)
 }
 
 func scanInstallation(r Rows) (i installation, err error) {
 	var hash []byte
 	t := &i.time
-	err = r.Scan(&i.secret, &i.head.seq, &hash, &i.ended, &t.Mark, &t.Ahead, &t.Ran, &t.Resets, &i.reading)
+	err = r.Scan(&i.secret, &i.head.seq, &hash, &i.ended, &t.Mark, &t.Ahead, &t.Ran, &t.Resets, &i.sets, &i.reading)
 	copy(i.head.hash[:], hash)
 	return i, err
 }

@@ -15,34 +15,53 @@ import (
 type internedSet struct {
 	id        int64
 	set       perm.Set
-	canonical bool // its names are those of the catalogue: the number can be given to another row with this set
+	canonical bool // its names are those of the catalogue and it is in use: the number can be given to another row with this set
 }
 
 // sets holds what is committed, and nothing else.
 type sets struct {
-	mu   sync.RWMutex
-	byID map[int64]perm.Set
-	ids  map[perm.Set]int64
+	mu      sync.RWMutex
+	byID    map[int64]perm.Set
+	ids     map[perm.Set]int64
+	changes int64 // of the installation's row, when they were read; the writer's
 }
 
-const selectSets = `SELECT id, names FROM permission_sets`
+const selectSets = `SELECT id, names, unused_at FROM permission_sets`
 
 func loadSets(ctx context.Context, d Driver, c *perm.Catalogue) (*sets, error) {
-	s := &sets{byID: make(map[int64]perm.Set), ids: make(map[perm.Set]int64)}
+	s := &sets{}
 	err := d.Read(ctx, func(q SQL) error {
-		found, err := all(&View{ctx: ctx, q: q}, scanSet(c), selectSets)
-		s.add(found)
-		return err
+		v := &View{ctx: ctx, q: q}
+		changes, err := one(v, scanInt, `SELECT sets_changes FROM installation WHERE one = 1`)
+		if err != nil {
+			return err
+		}
+		return s.read(v, c, changes)
 	})
 	return s, err
+}
+
+// read reads all sets anew. A number in memory that is no longer given to rows is read from the database by who needs it.
+func (s *sets) read(v *View, c *perm.Catalogue, changes int64) error {
+	found, err := all(v, scanSet(c), selectSets+` WHERE unused_at >= 0`)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.byID, s.ids = make(map[int64]perm.Set), make(map[perm.Set]int64)
+	s.mu.Unlock()
+	s.add(found)
+	s.changes = changes
+	return nil
 }
 
 func scanSet(c *perm.Catalogue) func(Rows) (internedSet, error) {
 	return func(r Rows) (s internedSet, err error) {
 		var names string
-		err = r.Scan(&s.id, &names)
+		var unused int64
+		err = r.Scan(&s.id, &names, &unused)
 		s.set = c.Known(strings.Fields(names))
-		s.canonical = joinNames(c, s.set) == names
+		s.canonical = unused == 0 && joinNames(c, s.set) == names
 		return s, err
 	}
 }
@@ -108,6 +127,9 @@ func (tx *Tx) intern(set perm.Set, old int64) (int64, error) {
 	}
 	names := joinNames(tx.db.catalogue, set)
 	found, err := all(tx.View, scanInt, `SELECT id FROM permission_sets WHERE names = ?`, names)
+	if err == nil && len(found) > 0 { // which may wait for its end
+		_, err = tx.q.Exec(tx.ctx, `UPDATE permission_sets SET unused_at = 0 WHERE id = ? AND unused_at <> 0`, found[0])
+	}
 	if err == nil && len(found) == 0 {
 		found, err = all(tx.View, scanInt, `INSERT INTO permission_sets (names) VALUES (?) RETURNING id`, names)
 	}

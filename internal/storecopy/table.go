@@ -18,7 +18,8 @@ var order = []string{
 
 // unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or removed give theirs
 // up first, since another row may have taken it over.
-var unique = map[string]string{"roles": "name_folded", "api_keys": "digest", "service_keys": "digest", "sessions": "digest"}
+var unique = map[string]string{"roles": "name_folded", "api_keys": "digest", "service_keys": "digest", "sessions": "digest",
+	"permission_sets": "names"}
 
 // table is one that both databases have.
 type table struct {

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/postgres"
@@ -245,4 +248,91 @@ func TestOnlyADirectConnectionListens(t *testing.T) {
 		t.Errorf("%v, want Canceled", err)
 	}
 	_ = d.Close()
+}
+
+// A set of permissions goes once each live node has passed its mark and knows of it; a node that had its number in memory gives the number to
+// no row afterwards.
+func TestASetIsCollectedOnceEveryNodeHasPassedItsMark(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	url := migrated(t)
+	one, other := start(t, open(t, url)), start(t, open(t, url))
+	rare := perm.Builtin().Known([]string{"agents:read", "agents:write"})
+	withRare := func(db *store.DB) id.Key {
+		k := newKey()
+		_, err := db.Update(ctx, func(tx *store.Tx) error {
+			err := tx.InsertKey(apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
+				Permissions: rare, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
+				Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}})
+			if err != nil {
+				return err
+			}
+			return tx.Record(event(audit.APIKeyCreated))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	remove := func(k id.Key) {
+		_, err := one.Update(ctx, func(tx *store.Tx) error {
+			if err := tx.DeleteKey(k); err != nil {
+				return err
+			}
+			return tx.Record(event(audit.APIKeyDeleted))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	collected := func(want store.Collected) {
+		t.Helper()
+		if got, err := one.CollectSets(ctx); err != nil || got != want {
+			t.Errorf("collected %+v, %v, want %+v", got, err, want)
+		}
+	}
+	node := func(applied int64, alike store.Alike) {
+		t.Helper()
+		n := store.Node{ID: "other", State: store.NodeReady, Applied: applied, Limit: time.Minute, Alike: alike}
+		if _, err := other.PutNode(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove(withRare(other)) // which has the number in memory from here on
+	told := store.Alike{Catalogue: "x"}
+	node(0, told)
+	collected(store.Collected{Marked: 1})
+	collected(store.Collected{}) // not passed
+	node(one.Stats().LogHead, store.Alike{})
+	collected(store.Collected{}) // of an older release
+	node(one.Stats().LogHead, told)
+	collected(store.Collected{Dropped: 1})
+	k := withRare(other)
+	for name, db := range map[string]*store.DB{"the node that collected": one, "the other": other, "a new one": start(t, open(t, url))} {
+		err := db.View(ctx, func(v *store.View) error {
+			found, err := v.Key(k)
+			if err == nil && found.Permissions != rare {
+				t.Errorf("%s reads other permissions", name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	remove(k)
+	collected(store.Collected{Marked: 1})
+	k = withRare(other) // after the mark, with a number that was in memory before it
+	node(one.Stats().LogHead, told)
+	collected(store.Collected{})
+	err := start(t, open(t, url)).View(ctx, func(v *store.View) error {
+		found, err := v.Key(k)
+		if err == nil && found.Permissions != rare {
+			t.Error("a key lost its permissions")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

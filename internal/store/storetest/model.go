@@ -51,6 +51,10 @@ func testModel(t *testing.T, f *fixture) {
 			case !fail:
 				m = next
 			}
+			if rapid.IntRange(0, 2).Draw(r, "collect") == 0 { // rows keep their sets, whatever is collected between two transactions
+				_, err := f.db.CollectSets(context.Background())
+				f.must(err)
+			}
 			f.agree(r, m)
 		}
 	})

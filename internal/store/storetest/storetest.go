@@ -38,6 +38,8 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"T23 the peppers in use are listed":                               testPeppers,
 		"prefixes are remembered, and found where they were not":          testKeyPrefixes,
 		"T99 the kind of a foreign digest is kept, loaded and replaced":   testForeignDigest,
+		"a set that no row has goes, and its number stays":                testUnusedSets,
+		"every table with sets is looked at before one goes":              testSetUsers,
 		"a set keeps the names that a smaller catalogue does not know":    testSetsOutliveCatalogue,
 		"a service key is read as it was put":                             testServiceKey,
 		"a session is read as it was put and ends once":                   testSession,
