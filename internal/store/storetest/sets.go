@@ -53,7 +53,9 @@ func testUnusedSets(_ *testing.T, f *fixture) {
 	var keys []apikey.Key
 	all := catalogue.Names(catalogue.All())
 	for i := range 120 {
-		keys = append(keys, f.insert(func(k *apikey.Key) { k.Permissions = f.set(all[i%len(all)], all[(i*7+3)%len(all)], all[(i*i+5)%len(all)]) }))
+		keys = append(keys, f.insert(func(k *apikey.Key) {
+			k.Permissions = f.set(all[i%len(all)], all[(i*7+3)%len(all)], all[(i*i+5)%len(all)])
+		}))
 	}
 	role := account.Role{Workspace: f.ws, Name: "Rare", Permissions: f.set(all[0], all[1], all[2], all[3])}
 	role.ID = f.role(role)
