@@ -26,7 +26,7 @@ type pace struct {
 }
 
 func paceOf(c *Config) pace {
-	p := pace{atOnce: 100, inChunk: 200, chunk: 12 * time.Millisecond}
+	p := pace{atOnce: 100, inChunk: 100, chunk: 12 * time.Millisecond}
 	if c.AtOnce != 0 {
 		p.atOnce = max(0, c.AtOnce)
 	}
@@ -129,10 +129,24 @@ type writing struct {
 	tx     *store.Tx
 	u      *store.Unsettled
 	enough func(keys int) bool
+	moved  map[id.User]int // keys, to whom they belong now
 }
 
 // run goes on until it has written enough, or all.
 func (w *writing) run() (done bool, err error) {
+	w.moved = make(map[id.User]int)
+	if done, err = w.write(); err != nil {
+		return false, err
+	}
+	for to, n := range w.moved {
+		if err := w.tx.MoveKeys(w.u.Workspace, w.u.User, to, n); err != nil {
+			return false, err
+		}
+	}
+	return done, nil
+}
+
+func (w *writing) write() (done bool, err error) {
 	chain, err := w.tx.UnsettledOf(w.u.Workspace, w.u.User)
 	if err != nil {
 		return false, err
@@ -143,9 +157,11 @@ func (w *writing) run() (done bool, err error) {
 			return false, err
 		}
 		for i := range keys {
-			if err := w.settleRow(w.tx, chain, &keys[i]); err != nil {
+			to, err := w.settleRow(w.tx, chain, &keys[i])
+			if err != nil {
 				return false, err
 			}
+			w.moved[to]++
 			w.u.After = string(keys[i].ID)
 			if n++; w.enough(n) {
 				return false, nil
@@ -157,9 +173,9 @@ func (w *writing) run() (done bool, err error) {
 	}
 }
 
-// settleRow writes a key's row as the open settlements of its creator have it, with an event for each that changes it. was is the key as
-// its row has it.
-func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.Key) error {
+// settleRow writes a key's row as the open settlements of its creator have it, with an event for each that changes it, and gives to whom it
+// belongs then. was is the key as its row has it.
+func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.Key) (to id.User, err error) {
 	k, touched := *was, false
 	for i := range chain {
 		u := &chain[i]
@@ -173,13 +189,13 @@ func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.K
 		}
 		touched = true
 		if err := s.recordSettled(tx, u, outcome, &before, &k); err != nil {
-			return err
+			return k.User, err
 		}
 	}
-	if !touched {
-		return nil
+	if touched {
+		err = tx.WriteSettled(k)
 	}
-	return tx.WriteSettled(was, k)
+	return k.User, err
 }
 
 func (s *Service) recordSettled(tx *store.Tx, u *store.Unsettled, outcome apikey.Outcome, was, k *apikey.Key) error {
@@ -210,7 +226,11 @@ func (s *Service) settleFirst(tx *store.Tx, k *apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	return s.settleRow(tx, chain, &was)
+	to, err := s.settleRow(tx, chain, &was)
+	if err != nil {
+		return err
+	}
+	return tx.MoveKeys(was.Workspace, was.User, to, 1)
 }
 
 // settlementFields say of a settlement what repeats it.

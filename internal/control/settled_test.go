@@ -315,11 +315,33 @@ func (h *history) end() {
 			h.Fatalf("key %s is not written: %+v", name, k)
 		}
 	}
+	h.counts()
 	for _, n := range h.nodes {
 		n.replica().Sweep(n.replica().Revision())
 	}
 	if diff := same(h.now, h.look()); diff != "" {
 		h.Fatalf("after a sweep (-before +after):\n%s", diff)
+	}
+}
+
+// counts wants each member to have as many keys as there are.
+func (h *history) counts() {
+	h.Helper()
+	for _, user := range h.users {
+		m, err := h.nodes[0].GetMember(context.Background(), h.nodes[0].root, h.ws, user)
+		if codeOf(err) == "not_found" {
+			continue
+		}
+		must(h, err)
+		n := int64(0)
+		for _, k := range h.now {
+			if string(k.User) == user {
+				n++
+			}
+		}
+		if m.KeyCount != n {
+			h.Fatalf("%s has %d keys, and %d are counted", user, n, m.KeyCount)
+		}
 	}
 }
 

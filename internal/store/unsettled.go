@@ -44,29 +44,36 @@ func (v *View) UnsettledKeys(u *Unsettled, n int) ([]apikey.Key, error) {
 	return v.complete(rows)
 }
 
-// WriteSettled writes into a key's row what settlements have made of the key.
-func (tx *Tx) WriteSettled(was *apikey.Key, k apikey.Key) error {
+// WriteSettled writes into a key's row what settlements have made of the key. Whose it is then is counted by MoveKeys.
+func (tx *Tx) WriteSettled(k apikey.Key) error {
 	k = normal(k, tx.Floor())
 	var err error
-	if k.Period, err = tx.period(k.Workspace, k.User); err != nil {
-		return fmt.Errorf("write what was settled: %w", err)
+	if k.Period, err = tx.period(k.Workspace, k.User); err == nil {
+		err = tx.q.ExecDeferred(tx.ctx, `UPDATE api_keys SET user_id = ?, is_active = ?, is_orphan = ?, updated_ms = ?, disabled_by = ?,
+			disabled_ms = ?, disabled_by_right = ?, period = ? WHERE id = ?`, k.User, toInt(k.IsActive), toInt(k.Orphan), millis(k.UpdatedAt),
+			k.Disabled.By, millis(k.Disabled.At), toInt(k.Disabled.Right), k.Period, k.ID)
 	}
-	err = tx.execBeside(`UPDATE api_keys SET user_id = ?, is_active = ?, is_orphan = ?, updated_ms = ?, disabled_by = ?, disabled_ms = ?,
-		disabled_by_right = ?, period = ? WHERE id = ?`, k.User, toInt(k.IsActive), toInt(k.Orphan), millis(k.UpdatedAt), k.Disabled.By,
-		millis(k.Disabled.At), toInt(k.Disabled.Right), k.Period, k.ID)
 	if err == nil && !k.IsActive {
 		err = tx.wipeSealed(k.ID)
-	}
-	if err == nil && was.User != k.User {
-		if err = tx.countKeys(k.Workspace, was.User, -1); err == nil {
-			err = tx.countKeys(k.Workspace, k.User, +1)
-		}
 	}
 	if err != nil {
 		return fmt.Errorf("write what was settled: %w", err)
 	}
+	tx.touched = true
 	tx.changed(feed.Change{Key: &k})
 	return nil
+}
+
+// MoveKeys counts keys as another user's.
+func (tx *Tx) MoveKeys(ws id.Workspace, from, to id.User, n int) error {
+	if n == 0 || from == to {
+		return nil
+	}
+	err := tx.countKeys(ws, from, -n)
+	if err == nil {
+		err = tx.countKeys(ws, to, +n)
+	}
+	return err
 }
 
 // Advance notes how far the writing of a settlement's rows has come. It records no event: the keys' are the settlement's.
