@@ -50,15 +50,23 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	if err != nil {
 		return out, err
 	}
+	owner, err := k.ownerRole(ctx, f.ws)
+	if err != nil {
+		return out, err
+	}
+	// So that the page that removes u-1, who has all keys, is there.
+	if _, _, err := k.control.PutMember(ctx, k.root, f.ws, "u-3", control.PutMember{Email: "u-3@example.org", Role: owner}); err != nil {
+		return out, err
+	}
 	key := "/keys/" + f.ids[0]
 	names := map[string]string{key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested", key + "/edit": "/keys/{id}/edit",
-		"/members/u-2/remove": "/members/{user}/remove", "/roles/" + role: "/roles/{id}"}
+		"/members/u-1/remove": "/members/{user}/remove, who has all keys", "/roles/" + role: "/roles/{id}"}
 	for _, visit := range []struct {
 		user, as string
 		paths    []string
 	}{
 		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
-			key + "?permission=calls:read&ip=203.0.113.7", key + "/edit", "/usage", "/members", "/members/u-2/remove", "/roles", "/roles/" + role, "/log",
+			key + "?permission=calls:read&ip=203.0.113.7", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/roles", "/roles/" + role, "/log",
 			"/log?q=key", "/log?q=nowhere", "/settings", "/catalogue"}},
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
 		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes"}},

@@ -95,7 +95,7 @@ func (r *removals) run(t *testing.T, after func() *process) {
 		if r.written(t, p) >= len(ways)*r.keys {
 			break
 		}
-		if time.Since(before) > 4*patience {
+		if time.Since(before) > 4*patience+time.Duration(r.keys)*10*time.Millisecond {
 			t.Fatalf("%d of %d rows are written", r.written(t, p), len(ways)*r.keys)
 		}
 	}

@@ -26,7 +26,7 @@ type pace struct {
 }
 
 func paceOf(c *Config) pace {
-	p := pace{atOnce: 100, inChunk: 100, chunk: 12 * time.Millisecond}
+	p := pace{atOnce: 100, inChunk: 100, chunk: 8 * time.Millisecond}
 	if c.AtOnce != 0 {
 		p.atOnce = max(0, c.AtOnce)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -385,6 +387,9 @@ func (h *history) run(steps, nodes int) {
 
 func histories(t *testing.T, seeds int, run func(t *testing.T, h *history)) {
 	tries := map[string]int{}
+	if n, err := strconv.Atoi(os.Getenv("KEYWARD_SOAK_SETTLEMENTS")); err == nil {
+		seeds = n
+	}
 	for seed := range seeds {
 		h := &history{failer: t, random: rand.New(rand.NewPCG(uint64(seed), 12)), tries: tries}
 		h.told = append(h.told, fmt.Sprint("seed ", seed))
