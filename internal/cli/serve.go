@@ -25,7 +25,7 @@ type initFlag struct {
 func (serveCmd) Help() string {
 	return `A whole installation in one process: it makes ./keyward.db where there is none, loads every key into memory, and answers on
 127.0.0.1:8080. The first start prints the root key, once. SIGTERM and Ctrl-C stop it in order; SIGHUP reads
-the route table and the certificate again.
+the certificate, the route table, the trusted proxies, and the passwords and authorities of Redis and PostgreSQL again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
 a machine can see those: ` + strings.Join(secretSettings(), ", ") + `.

@@ -82,6 +82,17 @@ func TestAReplicaOfRedisIsFound(t *testing.T) {
 	says(t, "a replica", redis("redis://"+replica.Addr), doctor.Fail, "is a replica", "name the primary")
 }
 
+func TestANodeOfAClusterIsFound(t *testing.T) {
+	t.Parallel()
+	nodes := rig.StartRedisCluster(t, 3, 1)
+	says(t, "the URL of one server", redis("redis://"+nodes[0].Addr), doctor.Fail, "is a node of a cluster", "redis+cluster://")
+	whole := redis("redis+cluster://" + nodes[0].Addr + "," + nodes[1].Addr)
+	says(t, "the URL of the cluster", whole, doctor.OK, "answers within")
+	if len(whole) != 1 {
+		t.Errorf("the URL of the cluster: %v", whole)
+	}
+}
+
 // provider answers as an OpenID provider does, with a clock of its own.
 func provider(t *testing.T, bits int, ahead time.Duration) *httptest.Server {
 	t.Helper()
