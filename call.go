@@ -27,14 +27,16 @@ type call struct {
 	body   any        // sent as JSON
 	form   url.Values // sent as a form, for the /oauth2 operations
 	header http.Header
-	// repeatable says that doing it twice does no harm, whatever became of the first time.
+	// repeatable says that it can be sent again where the answer says that nothing was done.
 	repeatable bool
+	// harmless says that doing it twice is as good as once, so that it is sent again where no answer came.
+	harmless bool
 	// demands says that the body names the workspaces.
 	demands bool
 }
 
 func get(query url.Values, path ...string) call {
-	return call{method: http.MethodGet, path: path, query: query, repeatable: true}
+	return call{method: http.MethodGet, path: path, query: query, repeatable: true, harmless: true}
 }
 
 func post(body any, path ...string) call {
@@ -117,6 +119,9 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 		c.dress(req, k, contentType)
 		resp, err := c.http.Do(req)
 		if err != nil {
+			if attempt < c.retries && ctx.Err() == nil && k.again(err) && wait(ctx, pause(attempt, 0)) {
+				continue
+			}
 			return nil, fmt.Errorf("keyward: %w", err)
 		}
 		if resp.StatusCode >= 200 && resp.StatusCode < 300 {

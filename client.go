@@ -5,14 +5,30 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 )
 
-const (
-	apiBase          = "/api/v2"
-	defaultUserAgent = "keyward-go"
-)
+const apiBase = "/api/v2"
+
+// modulePath is by what a program that imports the client knows it.
+const modulePath = "github.com/keyward/keyward"
+
+// defaultUserAgent names the client and its version, where the program's own build information has it.
+var defaultUserAgent = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "keyward-go"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if version := strings.TrimPrefix(m.Version, "v"); m.Path == modulePath && version != "" && version != "(devel)" {
+			return "keyward-go/" + version
+		}
+	}
+	return "keyward-go"
+})
 
 // Client calls one Keyward server. It is safe for concurrent use and never changes after New.
 type Client struct {
@@ -22,6 +38,15 @@ type Client struct {
 	retries   int
 	within    *string // the workspace that every call is about; nil for none
 	http      *http.Client
+	own       http.RoundTripper // nil with WithHTTPClient
+}
+
+// Close closes the connections that are idle. Calls under way end by themselves, and a later call opens a connection again. The
+// connections of WithHTTPClient stay as they are: they are its owner's.
+func (c *Client) Close() {
+	if t, ok := c.own.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // Option sets something about a client.
@@ -52,7 +77,8 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithUserAgent names the program in the User-Agent field; the default is "keyward-go".
+// WithUserAgent names the program in the User-Agent field; the default is "keyward-go/" and the version of
+// the module.
 func WithUserAgent(name string) Option {
 	return func(c *Client) error {
 		if name == "" || !visible(strings.ReplaceAll(name, " ", "")) {
@@ -63,7 +89,8 @@ func WithUserAgent(name string) Option {
 	}
 }
 
-// WithRetry sets how often a call is sent again, at most, after a 429 or 503; the default is 3, and 0 never does. A wait that
+// WithRetry sets how often a call is sent again, at most, after a 429 or 503, or where the connection failed; the default is 3, and 0
+// never does. What is sent again is what package documentation says under Retries. A wait that
 // would outlive the call's context, or that the server wants longer than a minute, is not begun: the refusal is returned, with
 // its RetryAfter.
 func WithRetry(maxRetries int) Option {
@@ -83,14 +110,15 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyward: %w", err)
 	}
-	c := &Client{base: base, userAgent: defaultUserAgent, retries: defaultRetries}
+	c := &Client{base: base, userAgent: defaultUserAgent(), retries: defaultRetries}
 	for _, opt := range opts {
 		if err := opt(c); err != nil {
 			return nil, fmt.Errorf("keyward: %w", err)
 		}
 	}
 	if c.http == nil {
-		c.http = &http.Client{Transport: newTransport()}
+		c.own = newTransport()
+		c.http = &http.Client{Transport: c.own}
 	}
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil

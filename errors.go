@@ -2,7 +2,6 @@ package keyward
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -27,7 +26,8 @@ const (
 	CodeOutcomeUnknown       = "outcome_unknown"
 )
 
-// Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or with the functions below.
+// Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or for its kind with errors.Is and one of the
+// Err values.
 type Error struct {
 	// Status is the HTTP status.
 	Status int
@@ -68,37 +68,49 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// IsInvalid tells whether the request itself was refused as wrong (400).
-func IsInvalid(err error) bool { return hasCode(err, CodeInvalidRequest) }
+// The kinds of refusal, for errors.Is: errors.Is(err, keyward.ErrNotFound).
+var (
+	// ErrInvalid says that the request itself was refused as wrong (400).
+	ErrInvalid error = kind(CodeInvalidRequest)
+	// ErrUnauthenticated says that the token is missing, unknown, expired or revoked (401).
+	ErrUnauthenticated error = kind(CodeUnauthenticated)
+	// ErrPermissionDenied says that the caller lacks a permission that the operation needs (403).
+	ErrPermissionDenied error = kind(CodePermissionDenied)
+	// ErrEscalation says that more was to be granted than caller and creator hold (403); Details name it.
+	ErrEscalation error = kind(CodePermissionEscalation)
+	// ErrNotFound says that the server knows no such object in the caller's workspace. A 404 of anything else, a wrong base URL for
+	// one, is not meant.
+	ErrNotFound error = kind(CodeNotFound)
+	// ErrConflict says that the change does not fit the present state (409).
+	ErrConflict error = kind(CodeConflict)
+	// ErrLimitReached says that a quota of the workspace's plan has no room left (409); Details name it.
+	ErrLimitReached error = kind(CodeLimitReached)
+	// ErrRateLimited says that the caller sent too much: every answer 429, of a proxy in front as well.
+	ErrRateLimited error = kind(CodeRateLimited)
+	// ErrUnavailable says that the server cannot answer at present: every answer 503, of a proxy in front as well.
+	ErrUnavailable error = kind(CodeUnavailable)
+	// ErrOutcomeUnknown says that the change may have taken place or not (503): look before asking again. The client does not send such
+	// a call again by itself. A creation or rotation with an idempotency key can be sent again as it was.
+	ErrOutcomeUnknown error = kind(CodeOutcomeUnknown)
+)
 
-// IsUnauthenticated tells whether the token is missing, unknown, expired or revoked (401).
-func IsUnauthenticated(err error) bool { return hasCode(err, CodeUnauthenticated) }
+// kind is what refusals with one code have in common.
+type kind string
 
-// IsPermissionDenied tells whether the caller lacks a permission that the operation needs (403).
-func IsPermissionDenied(err error) bool { return hasCode(err, CodePermissionDenied) }
+// Error names the code.
+func (k kind) Error() string { return "keyward: " + string(k) }
 
-// IsEscalation tells whether more was to be granted than caller and creator hold (403); Details name it.
-func IsEscalation(err error) bool { return hasCode(err, CodePermissionEscalation) }
-
-// IsNotFound tells whether the server knows no such object in the caller's workspace. A 404 of anything else, a wrong base URL
-// for one, is not meant.
-func IsNotFound(err error) bool { return hasCode(err, CodeNotFound) }
-
-// IsConflict tells whether the change does not fit the present state (409).
-func IsConflict(err error) bool { return hasCode(err, CodeConflict) }
-
-// IsLimitReached tells whether a quota of the workspace's plan has no room left (409); Details name it.
-func IsLimitReached(err error) bool { return hasCode(err, CodeLimitReached) }
-
-// IsRateLimited tells whether the caller sent too much (429), whoever answered.
-func IsRateLimited(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }
-
-// IsUnavailable tells whether the server cannot answer at present (503), whoever said so.
-func IsUnavailable(err error) bool { return hasStatus(err, http.StatusServiceUnavailable) }
-
-// IsOutcomeUnknown tells whether the change may have taken place or not (503): look before asking again. The client does not send such
-// a call again by itself. A creation or rotation with an idempotency key can be sent again as it was.
-func IsOutcomeUnknown(err error) bool { return hasCode(err, CodeOutcomeUnknown) }
+// Is tells whether the refusal is of a kind: one of the Err values.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrRateLimited:
+		return e.Status == http.StatusTooManyRequests
+	case ErrUnavailable:
+		return e.Status == http.StatusServiceUnavailable
+	}
+	k, ok := target.(kind)
+	return ok && e.Code == string(k)
+}
 
 // ReplayError says that an earlier call with the same idempotency key made or rotated the key, and that its value is not told again:
 // the time for that is over, the value was replaced or taken back since, or another credential asked first. Rotate the key for a new
@@ -111,16 +123,6 @@ type ReplayError struct {
 // Error names the key, and not its value.
 func (e *ReplayError) Error() string {
 	return fmt.Sprintf("keyward: an earlier call with this idempotency key did this to key %s, whose value is not told again", e.APIKey.ID)
-}
-
-func hasCode(err error, code string) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Code == code
-}
-
-func hasStatus(err error, status int) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Status == status
 }
 
 // refusal makes an Error out of an answer and what was read of its body. A body that is not ours is not repeated: it may hold

@@ -45,22 +45,22 @@ func TestEachKindOfRefusalIsKnown(t *testing.T) {
 	tests := []struct {
 		status int
 		code   string
-		is     func(error) bool
+		is     error
 	}{
-		{400, "invalid_request", keyward.IsInvalid},
-		{401, "unauthenticated", keyward.IsUnauthenticated},
-		{403, "permission_denied", keyward.IsPermissionDenied},
-		{403, "permission_escalation", keyward.IsEscalation},
-		{404, "not_found", keyward.IsNotFound},
-		{409, "conflict", keyward.IsConflict},
-		{429, "rate_limited", keyward.IsRateLimited},
-		{503, "unavailable", keyward.IsUnavailable},
+		{400, "invalid_request", keyward.ErrInvalid},
+		{401, "unauthenticated", keyward.ErrUnauthenticated},
+		{403, "permission_denied", keyward.ErrPermissionDenied},
+		{403, "permission_escalation", keyward.ErrEscalation},
+		{404, "not_found", keyward.ErrNotFound},
+		{409, "conflict", keyward.ErrConflict},
+		{429, "rate_limited", keyward.ErrRateLimited},
+		{503, "unavailable", keyward.ErrUnavailable},
 	}
 	for _, test := range tests {
 		client, _ := answering(t, test.status, `{"error":{"code":"`+test.code+`"}}`, keyward.WithRetry(0))
 		_, err := client.GetKey(t.Context(), "k")
 		for _, other := range tests {
-			if got := other.is(err); got != (other.code == test.code) {
+			if got := errors.Is(err, other.is); got != (other.code == test.code) {
 				t.Errorf("%s is taken for %s: %v", test.code, other.code, got)
 			}
 		}
@@ -72,7 +72,7 @@ func TestARefusalByTheStandardsIsAnErrorToo(t *testing.T) {
 	client, _ := answering(t, 400, `{"error":"invalid_request","error_description":"no token"}`)
 	_, err := client.Introspect(t.Context(), "")
 	e, ok := errors.AsType[*keyward.Error](err)
-	if !ok || !keyward.IsInvalid(err) || e.Message != "no token" || e.RequestID != "req-1" {
+	if !ok || !errors.Is(err, keyward.ErrInvalid) || e.Message != "no token" || e.RequestID != "req-1" {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -87,7 +87,7 @@ func TestAnAnswerThatIsNotOursIsNotTakenForOne(t *testing.T) {
 	}
 	client, _ := answering(t, 404, `<html>Authorization: Bearer `+token)
 	_, err := client.GetKey(t.Context(), "k")
-	if keyward.IsNotFound(err) || err.Error() != "keyward: status 404: Not Found (request req-1)" {
+	if errors.Is(err, keyward.ErrNotFound) || err.Error() != "keyward: status 404: Not Found (request req-1)" {
 		t.Errorf("a stranger's 404 became %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestProbesAskTheRootWithoutAToken(t *testing.T) {
 		}
 	}
 	client, _ = answering(t, 503, `{"error":{"code":"unavailable"}}`)
-	if err := client.Ready(t.Context()); !keyward.IsUnavailable(err) {
+	if err := client.Ready(t.Context()); !errors.Is(err, keyward.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func ExampleClient_CreateKey() {
 		ExpiresAt:   new(time.Now().AddDate(0, 3, 0)),
 		RateLimit:   keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(60)}),
 	})
-	if refused, ok := errors.AsType[*keyward.Error](err); ok && keyward.IsEscalation(err) {
+	if refused, ok := errors.AsType[*keyward.Error](err); ok && errors.Is(err, keyward.ErrEscalation) {
 		for _, detail := range refused.Details {
 			fmt.Println("ada does not hold", detail.Message)
 		}

@@ -150,7 +150,7 @@ func revealed(ctx context.Context, c *Client, k call) (CreatedKey, error) {
 func (k call) once(idempotencyKey string) call {
 	if idempotencyKey != "" {
 		k.header = http.Header{"Idempotency-Key": {idempotencyKey}}
-		k.repeatable = true
+		k.repeatable, k.harmless = true, true
 	}
 	return k
 }

@@ -2,7 +2,10 @@ package keyward
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 )
@@ -23,6 +26,24 @@ func (e *Error) again() bool {
 		return false
 	}
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+}
+
+// again tells whether a call to which no answer came is worth sending once more. One that never left this machine, because no connection
+// could be made, always is; another one where doing it twice is as good as once. A verification is not, since it takes from limits, nor a
+// deletion, whose second answer would be another. A wrong name, a certificate that is not good and an answer that takes too long are
+// no better the next time.
+func (k call) again(err error) bool {
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var slow interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &name) && name.IsNotFound, errors.As(err, &certificate), errors.As(err, &slow) && slow.Timeout():
+		return false
+	case k.harmless:
+		return true
+	}
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
 // pause is what the server asks for and, on top, a random part of a span that doubles with each attempt ("full jitter":

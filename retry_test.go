@@ -184,7 +184,7 @@ func TestAWaitEndsWithItsContextAndIsNotBegunInVain(t *testing.T) {
 		defer cancel()
 		before := time.Now()
 		_, err := s.client(t).GetKey(ctx, "k")
-		if !keyward.IsRateLimited(err) || time.Since(before) != 0 {
+		if !errors.Is(err, keyward.ErrRateLimited) || time.Since(before) != 0 {
 			t.Errorf("with a deadline before the next attempt: %v after %v", err, time.Since(before))
 		}
 		e, _ := errors.AsType[*keyward.Error](err)
@@ -198,7 +198,7 @@ func TestAWaitEndsWithItsContextAndIsNotBegunInVain(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		before := time.Now()
 		_, err := s.client(t).GetKey(ctx, "k")
-		if !keyward.IsUnavailable(err) || !errors.Is(err, context.Canceled) || time.Since(before) != time.Second {
+		if !errors.Is(err, keyward.ErrUnavailable) || !errors.Is(err, context.Canceled) || time.Since(before) != time.Second {
 			t.Errorf("cancelled while it waited: %v after %v", err, time.Since(before))
 		}
 	})

@@ -71,8 +71,8 @@ func (c *Client) StartSession(ctx context.Context, code string) (StartedSession,
 	}{code}, "sessions"))
 }
 
-// SessionFilter picks sessions; what is empty picks all that the caller may see.
-type SessionFilter struct {
+// ListSessionsOptions picks sessions; what is empty picks all that the caller may see.
+type ListSessionsOptions struct {
 	WorkspaceID string
 	UserID      string
 	ListOptions
@@ -85,13 +85,13 @@ type SessionPage struct {
 }
 
 // ListSessions gives a page of sessions, newest first.
-func (c *Client) ListSessions(ctx context.Context, f SessionFilter) (SessionPage, error) {
+func (c *Client) ListSessions(ctx context.Context, f ListSessionsOptions) (SessionPage, error) {
 	q := f.query().text("workspaceId", f.WorkspaceID).text("userId", f.UserID)
 	return invoke[SessionPage](ctx, c, get(url.Values(q), "sessions"))
 }
 
 // AllSessions yields every session from f.Cursor on, page after page, and ends with the first error.
-func (c *Client) AllSessions(ctx context.Context, f SessionFilter) iter.Seq2[Session, error] {
+func (c *Client) AllSessions(ctx context.Context, f ListSessionsOptions) iter.Seq2[Session, error] {
 	return walkList(f.ListOptions, func(at ListOptions) ([]Session, Pagination, error) {
 		f.ListOptions = at
 		page, err := c.ListSessions(ctx, f)

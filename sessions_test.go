@@ -29,7 +29,7 @@ func TestEverySessionOperationSaysWhatTheContractSays(t *testing.T) {
 		{
 			name: "list",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
-				return c.ListSessions(ctx, keyward.SessionFilter{WorkspaceID: "w1", UserID: "ada"})
+				return c.ListSessions(ctx, keyward.ListSessionsOptions{WorkspaceID: "w1", UserID: "ada"})
 			},
 			method: "GET", uri: "/api/v2/sessions?userId=ada&workspaceId=w1", answer: `{"sessions":[` + sessionJSON + `],"pagination":{}}`,
 			want: keyward.SessionPage{Sessions: []keyward.Session{session}},

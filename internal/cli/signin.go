@@ -76,7 +76,7 @@ func (c *sessionsList) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return show(a, &c.remote, c.listing, client.AllSessions(ctx, keyward.SessionFilter{WorkspaceID: c.Workspace, UserID: c.User}),
+	return show(a, &c.remote, c.listing, client.AllSessions(ctx, keyward.ListSessionsOptions{WorkspaceID: c.Workspace, UserID: c.User}),
 		[]string{"ID", "USER", "WORKSPACE", "BY", "FROM", "LAST SEEN", "EXPIRES"}, func(s keyward.Session) []string {
 			user := s.UserID
 			if s.IsRoot {

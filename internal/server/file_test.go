@@ -97,7 +97,7 @@ func TestT101AnIdleServerNoticesWithinSecondsThatItsFileWasReplaced(t *testing.T
 	}
 	until(t, "verifications end", func() bool {
 		_, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: key})
-		return keyward.IsUnavailable(err)
+		return errors.Is(err, keyward.ErrUnavailable)
 	})
 }
 

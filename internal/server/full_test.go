@@ -89,7 +89,7 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 		_, err = create()
 	}
 	var refused *keyward.Error
-	if !keyward.IsUnavailable(err) || !errors.As(err, &refused) || refused.Message != "storage is full: nothing was changed" {
+	if !errors.Is(err, keyward.ErrUnavailable) || !errors.As(err, &refused) || refused.Message != "storage is full: nothing was changed" {
 		t.Errorf("a change on a full disk: %v", err)
 	}
 	if status, state := readiness(t, s); status != 200 || state != "degraded" {

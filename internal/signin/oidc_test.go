@@ -1,6 +1,7 @@
 package signin_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -128,11 +129,11 @@ func TestTokensOfTheProviderActAsTheMember(t *testing.T) {
 	if err != nil || len(logs.Logs) != 2 || !strings.Contains(fmt.Sprint(logs.Logs[0].Metadata), "oidc_token") || logs.Logs[0].ActorID != "ada" {
 		t.Errorf("the log: %+v, %v", logs.Logs, err)
 	}
-	if _, err := r.sessions(other); !keyward.IsUnauthenticated(err) {
+	if _, err := r.sessions(other); !errors.Is(err, keyward.ErrUnauthenticated) {
 		t.Errorf("an access token for another: %v", err)
 	}
 	stranger, _ := r.tokens("stranger", "")
-	if _, err := r.sessions(stranger); !keyward.IsPermissionDenied(err) {
+	if _, err := r.sessions(stranger); !errors.Is(err, keyward.ErrPermissionDenied) {
 		t.Errorf("one who is no member: %v", err)
 	}
 
@@ -152,7 +153,7 @@ func TestTokensOfTheProviderActAsTheMember(t *testing.T) {
 	if _, err := r.sessions(fresh); err != nil {
 		t.Errorf("signed with the provider's new key: %v", err)
 	}
-	if _, err := r.sessions(id); !keyward.IsUnauthenticated(err) {
+	if _, err := r.sessions(id); !errors.Is(err, keyward.ErrUnauthenticated) {
 		t.Errorf("signed with a key that it has withdrawn: %v", err)
 	}
 	if _, err := r.root.DeleteWorkspace(t.Context(), r.ws); err != nil {
@@ -160,7 +161,7 @@ func TestTokensOfTheProviderActAsTheMember(t *testing.T) {
 	}
 	again, err := keyward.New(r.url, keyward.WithToken(fresh), keyward.WithRetry(0))
 	r.must(err)
-	if _, err := again.ListKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: r.ws}); !keyward.IsNotFound(err) {
+	if _, err := again.ListKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: r.ws}); !errors.Is(err, keyward.ErrNotFound) {
 		t.Errorf("a workspace that is gone: %v", err)
 	}
 	if _, err := again.ListKeys(t.Context(), keyward.ListKeysOptions{}); err != nil {

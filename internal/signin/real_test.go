@@ -196,7 +196,7 @@ func (r *real) sessions(token string) ([]keyward.Session, error) {
 	r.Helper()
 	c, err := keyward.New(r.url, keyward.WithToken(token), keyward.WithRetry(0))
 	r.must(err)
-	page, err := c.ListSessions(r.Context(), keyward.SessionFilter{})
+	page, err := c.ListSessions(r.Context(), keyward.ListSessionsOptions{})
 	return page.Sessions, err
 }
 

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ func TestAFullDiskOfPostgresLosesNothing(t *testing.T) {
 	c.postgres.Fill(t)
 	refused := func() error {
 		_, err := c.nodes[0].client.CreateKey(t.Context(), request(ws, 0, 0))
-		if !keyward.IsUnavailable(err) {
+		if !errors.Is(err, keyward.ErrUnavailable) {
 			return fmt.Errorf("a creation: %v", err)
 		}
 		return nil
