@@ -45,7 +45,7 @@ type Session struct {
 	// UserID is "" for a session that acts as a root.
 	UserID string `json:"userId"`
 	IsRoot bool   `json:"isRoot"`
-	// Method is link or oidc.
+	// Method is link, oidc or passkey.
 	Method    string    `json:"method"`
 	Address   string    `json:"address"`
 	UserAgent string    `json:"userAgent"`

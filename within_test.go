@@ -74,6 +74,8 @@ var calls = []calling{
 	{"RemoveMember", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.RemoveMember(ctx, "w1", "u", keyward.RemoveMemberOptions{}))
 	}},
+	{"InviteMember", "query", func(ctx ctx, c *keyward.Client) error { return last(c.InviteMember(ctx, "w1", "u")) }},
+	{"ResetSignIn", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ResetSignIn(ctx, "w1", "u")) }},
 	{"CreateRole", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.CreateRole(ctx, "w1", keyward.CreateRoleRequest{}))
 	}},

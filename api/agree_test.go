@@ -60,6 +60,9 @@ func spoken() map[reflect.Type]string {
 		of[keyward.ServiceKeyPage]():          result("ServiceKeysAnswer"),
 		of[keyward.SignInLinkRequest]():       schemas + "CreateSignInLink",
 		of[keyward.SignInLink]():              schemas + "SignInLink",
+		of[keyward.Invitation]():              schemas + "Invitation",
+		of[keyward.SignInReset]():             result("SignInResetAnswer"),
+		of[keyward.EndedSignIn]():             result("SignInResetAnswer") + "/properties/ended",
 		of[keyward.Session]():                 schemas + "Session",
 		of[keyward.SessionPage]():             result("SessionsAnswer"),
 		of[keyward.Usage]():                   schemas + "Usage",
@@ -95,6 +98,7 @@ var apart = map[string]string{
 	"keyward.Plan requestsPerMinute": "always null in this release",
 	"keyward.Plan requestsPerDay":    "always null in this release",
 	"keyward.SignInLink path":        "it holds the code: the client gives the whole URL as a Secret",
+	"keyward.Invitation path":        "it holds the code: the client gives the whole URL as a Secret",
 	"wire.UpdateAPIKey permissions":  "read to be refused item by item",
 }
 

@@ -83,7 +83,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	doc, _ := document(t)
 	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
-		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember createRole listRoles getRole updateRole deleteRole
+		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		listNodes getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string

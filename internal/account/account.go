@@ -213,6 +213,7 @@ const (
 	APIKeysManageOthers    = "api-keys:manage-others"
 	MembersRead            = "members:read"
 	MembersInvite          = "members:invite"
+	MembersMFAReset        = "members:mfa-reset" // a catalogue without it leaves the reset of a sign-in to service keys
 	MembersRemove          = "members:remove"
 	MembersRoleChange      = "members:role-change"
 	RolesRead              = "roles:read"

@@ -93,6 +93,9 @@ var keyward = archtest.House{
 		{Path: "internal/oidc", Level: archtest.Engines, May: []string{
 			"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2", "internal/id", "internal/keyfmt",
 		}},
+		{Path: "internal/passkey", Level: archtest.Engines, May: []string{
+			"github.com/go-webauthn/webauthn/protocol", "github.com/go-webauthn/webauthn/webauthn", "internal/keyfmt", "internal/session",
+		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
 			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store", "internal/strictjson",
@@ -132,12 +135,12 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id",
-			"internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
+			"internal/passkey", "internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
 			"internal/verify",
 		}},
 		{Path: "internal/signin", Level: archtest.Transports, May: []string{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
-			"internal/session",
+			"internal/passkey", "internal/session",
 		}},
 		{Path: "internal/dataplane", Level: archtest.Transports, May: []string{"internal/httpapi"}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
@@ -164,7 +167,7 @@ var keyward = archtest.House{
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
-			"internal/logarchive", "internal/oidc", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
+			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
 		}},

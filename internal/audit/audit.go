@@ -38,6 +38,15 @@ const (
 // SignInLinkCreated is a type of our own: who lets somebody in is worth a line.
 const SignInLinkCreated Type = "sign_in_link.created"
 
+// The types of passkeys, and of those who are let in to register one.
+const (
+	PasskeyAdded      Type = "passkey.added"
+	PasskeyRemoved    Type = "passkey.removed"
+	PasskeyRefused    Type = "passkey.refused" // its counter went back: somebody may have a copy of it
+	MemberInvited     Type = "member.invited"
+	MemberSignInReset Type = "member.sign_in_reset"
+)
+
 // TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
 const TimeReset Type = "time.reset"
 

@@ -49,6 +49,9 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 	_, err := db.Update(ctx, func(tx *store.Tx) error {
 		r := &replay{tx: tx, catalogue: c, ids: id.NewGenerator(tx.Now, rand.Reader), stopped: make(map[id.Key]bool),
 			paused: make(map[id.Key]bool), off: make(map[id.Workspace]bool)}
+		if err := tx.DeleteInvitations(); err != nil { // which of them were followed since stands in no event
+			return err
+		}
 		for i := range entries {
 			if err := r.repeat(&entries[i]); err != nil {
 				return fmt.Errorf("repeat event %s (%s): %w", entries[i].ID, entries[i].EventType, err)
@@ -83,6 +86,11 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.SessionEnded:      func(r *replay, e *Entry) error { return r.tx.DeleteSession(id.Session(e.Metadata.Target)) },
 	audit.SignInLinkCreated: nil,
 	audit.LogArchived:       nil, // what it took out of the log is in an archive
+	audit.PasskeyAdded:      nil, // its public key is in no log
+	audit.PasskeyRemoved:    func(r *replay, e *Entry) error { return r.tx.DeletePasskey(id.Passkey(e.Metadata.Target)) },
+	audit.PasskeyRefused:    nil,
+	audit.MemberInvited:     nil, // invitations do not outlive a restore
+	audit.MemberSignInReset: nil, // what ended has events of its own
 	audit.TimeReset:         nil, // it is about the clock of a machine, not about what anybody may do
 }
 

@@ -19,6 +19,8 @@ type membersCmd struct {
 	Add    membersAdd    `cmd:"" help:"Add a member, or make one that is there so."`
 	Update membersUpdate `cmd:"" help:"Change a member's role, address or name."`
 	Remove membersRemove `cmd:"" help:"Remove a member. Their keys stop, unless --keys says otherwise."`
+	Invite membersInvite `cmd:"" help:"Print a link by which a member creates a passkey and signs in to the dashboard."`
+	Reset  membersReset  `cmd:"" name:"reset-sign-in" help:"End a member's passkeys and sessions in the workspace, and print a new invitation."`
 }
 
 func (membersCmd) Help() string {
@@ -26,7 +28,9 @@ func (membersCmd) Help() string {
   keyward members add bob -w WORKSPACE --email bob@example.com --role Member
   keyward members update bob -w WORKSPACE --role Admin
   keyward members remove bob -w WORKSPACE --dry-run
-  keyward members remove bob -w WORKSPACE --keys transfer:ada`
+  keyward members remove bob -w WORKSPACE --keys transfer:ada
+  keyward members invite bob -w WORKSPACE
+  keyward members reset-sign-in bob -w WORKSPACE`
 }
 
 type membersList struct {

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -19,6 +20,7 @@ type actor struct {
 	Caller
 	service   *account.ServiceKey // set for a service key
 	key       *apikey.Key         // set for an API key
+	passkey   id.Passkey          // presented by a person who is not let in
 	workspace id.Workspace        // "" for a service key
 	user      id.User             // "" for a service key
 	email     string
@@ -28,8 +30,9 @@ type actor struct {
 	holds     perm.Set // what may be done, and the most that may be passed on
 	creator   perm.Set // for an API key: what its creator holds now
 	bound     *account.Bound
-	reach     account.Reach // where a bound service key works, and a session that one made
-	earlier   bool          // presented an earlier value of the key, in its overlap
+	reach     account.Reach  // where a bound service key works, and a session that one made
+	networks  []netip.Prefix // those from which a bound service key, or a session that one made, may call; nil is all
+	earlier   bool           // presented an earlier value of the key, in its overlap
 }
 
 func errCredentialRevoked() error {
@@ -55,7 +58,7 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 		return nil, errCredentialRevoked()
 	}
 	if err == nil && a.service == nil && a.key == nil {
-		a.reach = bounds.Reach
+		a.reach, a.networks = bounds.Reach, bounds.AllowedIPs
 	}
 	if err != nil || c.Within == "" {
 		return a, err
@@ -90,7 +93,7 @@ func (s *Service) serviceActor(v *store.View, c Caller) (*actor, error) {
 	if k.Expired(v.Now()) || !k.Bounds.Admits(c.Address) || c.Session == "" && k.Digest.Sum != c.Presented {
 		return nil, errCredentialRevoked()
 	}
-	a := &actor{Caller: c, service: &k, reach: k.Bounds.Reach}
+	a := &actor{Caller: c, service: &k, reach: k.Bounds.Reach, networks: k.Bounds.AllowedIPs}
 	if k.Has(account.ScopeManage) {
 		a.owner, a.holds = true, s.cat.All()
 	}

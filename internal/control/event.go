@@ -89,6 +89,7 @@ const (
 	TypeServiceKey = "service_key"
 	TypeAPIKey     = "api_key"
 	TypeOIDCToken  = "oidc_token"
+	TypePasskey    = "passkey" // of a person who is not let in
 )
 
 // jsonText writes JSON without escapes that only HTML needs, so that people find what they see.
@@ -108,6 +109,8 @@ func (a *actor) credential() credential {
 		return credential{TypeServiceKey, string(a.ServiceKey)}
 	case a.APIKey != "":
 		return credential{TypeAPIKey, string(a.APIKey)}
+	case a.passkey != "":
+		return credential{TypePasskey, string(a.passkey)}
 	}
 	return credential{TypeOIDCToken, clip(printableOnly(a.Token), 100)}
 }

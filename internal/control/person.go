@@ -72,7 +72,7 @@ func (s *Service) switchWorkspace(v *store.View, a *actor, ws id.Workspace) erro
 	if err != nil {
 		return err
 	}
-	m.reach = a.reach
+	m.reach, m.networks = a.reach, a.networks
 	*a = *m
 	return nil
 }

@@ -311,19 +311,35 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user string) ([]id.
 	return ended, err
 }
 
-// endMembership ends what lets a member in who leaves a workspace: their sessions there and their links.
+// endMembership ends what lets a member in who leaves a workspace.
 func (s *Service) endMembership(tx *store.Tx, a *actor, ws id.Workspace, u id.User) error {
-	if err := tx.DeleteSignInLinksOf(ws, u); err != nil {
-		return err
+	_, err := s.endSignIn(tx, a, ws, u, "was signed out, being no member any more")
+	return err
+}
+
+// endSignIn ends all that lets a member in to a workspace: sessions there, passkeys, links and invitations. What the person has elsewhere
+// stays.
+func (s *Service) endSignIn(tx *store.Tx, a *actor, ws id.Workspace, u id.User, why string) (n EndedSignIn, err error) {
+	if err := errors.Join(tx.DeleteSignInLinksOf(ws, u), tx.DeleteInvitationsOf(ws, u), tx.ForgetSignIn(ws, u)); err != nil {
+		return n, err
+	}
+	keys, err := tx.Passkeys(ws, u)
+	if err != nil {
+		return n, err
+	}
+	for i := range keys {
+		if err := s.endPasskey(tx, a, &keys[i]); err != nil {
+			return n, err
+		}
 	}
 	all, err := tx.Sessions(store.SessionFilter{Workspace: ws, User: u})
 	if err != nil {
-		return err
+		return n, err
 	}
 	for _, in := range all {
-		if err := s.end(tx, a, in, "was signed out, being no member any more"); err != nil {
-			return err
+		if err := s.end(tx, a, in, why); err != nil {
+			return n, err
 		}
 	}
-	return nil
+	return EndedSignIn{Passkeys: len(keys), Sessions: len(all)}, nil
 }

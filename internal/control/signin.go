@@ -224,6 +224,11 @@ func (s *Service) begin(tx *store.Tx, c Caller, in session.Session) (Started, er
 	if err := tx.PutSession(in); err != nil {
 		return Started{}, err
 	}
+	if in.User != "" { // who has signed in needs no invitation
+		if err := errors.Join(tx.NoteSignIn(in.Workspace, in.User), tx.DeleteInvitationsOf(in.Workspace, in.User)); err != nil {
+			return Started{}, err
+		}
+	}
 	a, err := s.actor(tx.View, Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID, Presented: in.Digest,
 		Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID})
 	if err != nil {

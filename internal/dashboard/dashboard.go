@@ -26,6 +26,10 @@ type Config struct {
 	Nodes   Nodes
 	Now     func() time.Time
 	Logger  *slog.Logger
+	// Base is the address under which people are to open links, without a path.
+	Base func(*http.Request) string
+	// NoPasskeys says why browsers make no passkey at this address; "" where they do.
+	NoPasskeys func(*http.Request) string
 }
 
 // Gate says who looks. It is asked once for every request that shows or changes data.
@@ -124,6 +128,10 @@ func (d *Dashboard) routes() []route {
 		{"POST /members/{user}/role", d.giveRole, true},
 		{"GET /members/{user}/remove", d.leavePage, true},
 		{"POST /members/{user}/remove", d.leave, true},
+		{"GET /members/{user}/invitation", d.invitationPage, true},
+		{"POST /members/{user}/invitation", d.inviteMember, true},
+		{"POST /members/{user}/sign-in-reset", d.resetSignIn, true},
+		{"POST /passkeys/{id}/remove", d.removePasskey, false},
 		{"GET /roles", d.roles, true},
 		{"POST /roles", d.saveRole, true},
 		{"GET /roles/new", d.newRole, true},

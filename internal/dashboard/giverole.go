@@ -113,7 +113,7 @@ func (d *Dashboard) reviewed(v *request, f inviteForm) (bool, error) {
 		return true, nil // control says what is wrong with the role, if anything is
 	}
 	b := grantBody{Name: f.User, User: f.User, Email: f.Email, Role: will.Role, Path: "/members", Fields: [][]string{{"user", f.User},
-		{"email", f.Email}, {"displayName", f.DisplayName}, {"role", f.Role}}}
+		{"email", f.Email}, {"displayName", f.DisplayName}, {"role", f.Role}, {"invite", v.form("invite")}}}
 	if f.DisplayName != "" {
 		b.Name = f.DisplayName
 	}

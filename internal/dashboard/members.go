@@ -7,6 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
 )
 
 type memberRow struct {
@@ -15,6 +16,8 @@ type memberRow struct {
 	Since     moment
 	MayChange bool // the role
 	MayRemove bool
+	MayInvite bool // to sign in, for the first time or after a reset
+	SignedIn  bool // has ever signed in to the workspace
 	Me        bool
 }
 
@@ -48,10 +51,19 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 			return err
 		}
 	}
+	signedIn := map[id.User]bool{}
+	if len(found) > 0 {
+		if signedIn, err = v.d.Control.SignedIn(ctx, v.Caller, v.workspace(), found[0].User, found[len(found)-1].User); err != nil {
+			return err
+		}
+	}
 	for _, m := range found {
 		row := memberRow{Member: m, Since: v.moment(m.CreatedAt), Me: m.User == v.may.User}
 		row.MayChange = v.may.May(account.MembersRoleChange) && (v.may.Owner || v.may.Manages || !m.IsOwner)
 		row.MayRemove = v.may.May(account.MembersRemove) && (v.may.Owner || v.may.Manages || !m.IsOwner)
+		row.SignedIn = signedIn[m.User]
+		row.MayInvite = (v.may.Owner || v.may.Manages || !m.IsOwner) &&
+			(!row.SignedIn && v.may.May(account.MembersInvite) || row.SignedIn && v.may.May(account.MembersMFAReset))
 		if b.SeesSeen {
 			if row.Seen, err = v.seen(string(m.User)); err != nil {
 				return err
@@ -121,6 +133,9 @@ func (d *Dashboard) invite(v *request) error {
 		_, _, err = d.Control.PutMember(v.r.Context(), v.Caller, v.workspace(), f.User, in)
 	}
 	if err == nil {
+		if v.form("invite") == "yes" {
+			return v.showInvitation(f.User, false)
+		}
 		return v.tell("/members", cmp.Or(f.DisplayName, f.User)+" was added to the workspace.", nil)
 	}
 	wrong, err := problemOf(err, map[string]string{"userId": "user", "roleId": "role", "email": "email", "displayName": "displayName"})

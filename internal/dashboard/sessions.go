@@ -18,6 +18,41 @@ type sessionsBody struct {
 	Others   bool // those of the workspace's members are shown
 	MayAll   bool
 	Next     string
+
+	Passkeys   []passkeyRow
+	Member     bool   // who can have passkeys
+	NoPasskeys string // why none can be added here
+	Welcome    bool   // right after the first one
+}
+
+type passkeyRow struct {
+	session.Passkey
+	Created, Used moment
+}
+
+// ownPasskeys lists what a member signs in with.
+func (v *request) ownPasskeys(b *sessionsBody) error {
+	if b.Member = v.may.User != "" && v.Session != ""; !b.Member || b.Others {
+		return nil
+	}
+	keys, err := v.d.Control.ListPasskeys(v.r.Context(), v.Caller)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		b.Passkeys = append(b.Passkeys, passkeyRow{k, v.moment(k.CreatedAt), v.moment(k.UsedAt)})
+	}
+	b.NoPasskeys, b.Welcome = v.d.NoPasskeys(v.r), v.query("welcome") != ""
+	return nil
+}
+
+// removePasskey takes one of the visitor's own passkeys away.
+func (d *Dashboard) removePasskey(v *request) error {
+	p, err := d.Control.RemovePasskey(v.r.Context(), v.Caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return v.tell("/sessions", "Passkey “"+p.Name+"” is removed. It signs in nobody from now on.", nil)
 }
 
 // sessions lists where the visitor is signed in; or, for those who may remove members, where the members are.
@@ -38,7 +73,10 @@ func (d *Dashboard) sessions(v *request) error {
 	if next.NextCursor != "" {
 		b.Next = v.link("cursor", next.NextCursor)
 	}
-	return v.show("sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Body: b})
+	if err := v.ownPasskeys(&b); err != nil {
+		return err
+	}
+	return v.show("sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Scripts: []string{"passkey.js"}, Body: b})
 }
 
 func (d *Dashboard) endSession(v *request) error {

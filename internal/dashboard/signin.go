@@ -26,10 +26,16 @@ func (Sessions) Visitor(r *http.Request) (Visitor, bool, error) {
 func (d *Dashboard) SignIn(w http.ResponseWriter, r *http.Request, p signin.Page) {
 	protect(w.Header())
 	title := "Sign in"
-	if p.Kind == signin.Refusal {
+	var scripts []string
+	switch p.Kind {
+	case signin.Refusal:
 		title = p.Title
+	case signin.Invite:
+		title, scripts = "You are invited", []string{"passkey.js"}
+	case signin.SignIn:
+		scripts = []string{"passkey.js"}
 	}
-	if err := d.write(w, p.Status, "signin", page{Title: title, theme: themeOf(r), Body: p}); err != nil {
+	if err := d.write(w, p.Status, "signin", page{Title: title, theme: themeOf(r), Scripts: scripts, Body: p}); err != nil {
 		d.Logger.ErrorContext(r.Context(), "a page of signing in", "error", err.Error())
 	}
 }

@@ -62,7 +62,10 @@ func (d *Dashboard) makeWorkspace(v *request) error {
 	if v.may.Manages {
 		in.Owner = control.Some(control.OwnerInput{User: f.User, Email: f.Email})
 	}
-	_, err := d.Control.CreateWorkspace(v.r.Context(), v.Caller, in)
+	made, err := d.Control.CreateWorkspace(v.r.Context(), v.Caller, in)
+	if err == nil && v.may.Manages {
+		return v.showOwnersInvitation(&made)
+	}
 	if err == nil {
 		return v.tell("/workspaces", "Workspace “"+f.Name+"” is created.", nil)
 	}

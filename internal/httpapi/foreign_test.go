@@ -70,6 +70,8 @@ var foreign = []struct{ on, query, body string }{
 	{on: "PATCH /workspaces/{ws}/members/{user}", body: `{"roleId":"{role}"}`},
 	{on: "DELETE /workspaces/{ws}/members/{user}"},
 	{on: "DELETE /workspaces/{ws}/members/{user}", query: "?keys=transfer:{user}"},
+	{on: "POST /workspaces/{ws}/members/{user}/invitation"},
+	{on: "POST /workspaces/{ws}/members/{user}/sign-in-reset"},
 	{on: "POST /workspaces/{ws}/roles", body: `{"name":"Mine","permissions":[]}`},
 	{on: "GET /workspaces/{ws}/roles"},
 	{on: "GET /workspaces/{ws}/roles/{role}"},

@@ -55,6 +55,8 @@ type Config struct {
 	Metrics http.Handler
 	// Persons knows the tokens that an OpenID provider makes for people; nil knows none.
 	Persons *oidc.Provider
+	// Base is the address under which people are to open links, without a path; nil takes it from each request.
+	Base func(*http.Request) string
 	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
 	Pages *http.ServeMux
 	// LongWay answers nothing on a shorter way.
@@ -110,6 +112,9 @@ func New(c Config) *API {
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) (bool, any) { return true, map[string]string{"status": "ready"} }
+	}
+	if c.Base == nil {
+		c.Base = func(r *http.Request) string { return "http://" + r.Host }
 	}
 	if c.Pages == nil {
 		c.Pages = http.NewServeMux()

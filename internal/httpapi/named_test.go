@@ -96,6 +96,8 @@ var naming = map[string]request{
 	"putMember":          {on: "PUT /workspaces/{ws}/members/new", body: `{"email":"n@example.com","roleId":"{role}"}`},
 	"updateMember":       {on: "PATCH /workspaces/{ws}/members/{user}", body: `{"email":"n@example.com"}`},
 	"removeMember":       {on: "DELETE /workspaces/{ws}/members/{user}"},
+	"inviteMember":       {on: "POST /workspaces/{ws}/members/u-ann/invitation"},
+	"resetSignIn":        {on: "POST /workspaces/{ws}/members/{user}/sign-in-reset"},
 	"createRole":         {on: "POST /workspaces/{ws}/roles", body: `{"name":"R","permissions":[]}`},
 	"listRoles":          {on: "GET /workspaces/{ws}/roles"},
 	"getRole":            {on: "GET /workspaces/{ws}/roles/{role}"},

@@ -40,7 +40,7 @@ func (a *api) routes() []route {
 	if a.DataPlane {
 		return a.hotRoutes()
 	}
-	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
+	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
 	for i := range all {
 		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") && !slices.Contains(rt.repeat, "workspaceId") {
 			rt.query = append(slices.Clip(rt.query), "workspaceId")

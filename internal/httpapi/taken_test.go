@@ -230,6 +230,12 @@ var late = map[string]func(s *stage) (path, body string){
 		return s.at("/members/mia"), `{"email":"late@example.com"}`
 	},
 	"DELETE /api/v2/workspaces/{workspaceId}/members/{userId}": func(s *stage) (string, string) { return s.at("/members/mia"), `{}   ` },
+	"POST /api/v2/workspaces/{workspaceId}/members/{userId}/invitation": func(s *stage) (string, string) {
+		return s.at("/members/u-owner/invitation"), `{}   `
+	},
+	"POST /api/v2/workspaces/{workspaceId}/members/{userId}/sign-in-reset": func(s *stage) (string, string) {
+		return s.at("/members/mia/sign-in-reset"), `{}   `
+	},
 	"POST /api/v2/workspaces/{workspaceId}/roles": func(s *stage) (string, string) {
 		return s.at("/roles"), `{"name":"Late","permissions":[]}`
 	},

@@ -21,6 +21,7 @@ type (
 	Event      string
 	Session    string
 	Settlement string
+	Passkey    string
 	// User is the platform's own name for a person: opaque, see CheckUser.
 	User string
 )

@@ -43,7 +43,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
-		Pages: pages, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
+		Pages: pages, Base: s.gate.Base, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),
 		Stopping: s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
@@ -74,7 +74,9 @@ func (s *Server) provider() *oidc.Provider {
 // pages are what people see in a browser: how they sign in, and what lies behind the gate.
 func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.ServeMux, error) {
 	var err error
-	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Logger: s.log})
+	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Logger: s.log,
+		Base:       func(r *http.Request) string { return s.gate.Base(r) },
+		NoPasskeys: func(r *http.Request) string { return s.gate.NoPasskeys(r) }})
 	s.gate, err = signin.New(signin.Config{
 		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Wait: httpapi.Wait, Render: s.dashboard.SignIn,
 		PublicURL: s.cfg.PublicURL, OIDC: provider, Secret: s.db.Secret(), Now: s.clock.Now,

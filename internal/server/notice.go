@@ -8,8 +8,11 @@ import (
 )
 
 // notice is what somebody reads who has just started a server.
-func notice(w io.Writer, url, database string, minted, link keyfmt.Secret) {
+func notice(w io.Writer, url, listens, database string, minted, link keyfmt.Secret) {
 	fmt.Fprintf(w, "Keyward is at %s\n", url)
+	if listens != url {
+		fmt.Fprintf(w, "  listens at %s\n", listens)
+	}
 	fmt.Fprintf(w, "  reference  %s/docs\n", url)
 	fmt.Fprintf(w, "  database   %s\n\n", database)
 	token := "<a service key>"

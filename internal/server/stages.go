@@ -17,6 +17,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
+	"github.com/keyward/keyward/internal/passkey"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/tally"
@@ -172,12 +173,25 @@ func (s *Server) doubt() func() bool {
 func (s *Server) announce(context.Context) error {
 	s.log.Info("listening", "url", s.URL(), "data_url", s.DataURL(), "version", s.opt.Version, "database", s.cfg.Database)
 	var b strings.Builder
-	notice(&b, s.URL(), s.cfg.Database, s.minted, s.rootLink)
+	notice(&b, s.address(), s.URL(), s.cfg.Database, s.minted, s.rootLink)
 	if err := s.tell(b.String()); err != nil && !s.minted.IsZero() {
 		return fmt.Errorf("the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
 			"which `keyward rootkey` makes", err)
 	}
 	return nil
+}
+
+// address is where a person opens the dashboard: KEYWARD_PUBLIC_URL, else localhost by its name, because browsers make no passkey for an
+// IP address.
+func (s *Server) address() string {
+	if s.cfg.PublicURL != "" {
+		return s.cfg.PublicURL
+	}
+	_, host, _ := strings.Cut(s.URL(), "://")
+	if local, ok := passkey.Localhost(host); ok && !s.cfg.TLS() {
+		return "http://" + local
+	}
+	return s.URL()
 }
 
 // tell prints the notice. It waits without end only where the root key is in it: an output that nothing reads must not keep a server from

@@ -1,5 +1,6 @@
-// Package session owns signed-in people: the session, the one-time link that starts one, their tokens and their ends.
-// It does not own storage (store), the permissions of a person (account, control), nor cookies and pages (signin).
+// Package session owns signed-in people: the session, the one-time link that starts one, the invitation and the passkey
+// of a member, their tokens and their ends. It does not own storage (store), the permissions of a person (account,
+// control), nor cookies and pages (signin).
 package session
 
 import (
@@ -32,8 +33,9 @@ type Method string
 
 // The methods.
 const (
-	ByLink Method = "link"
-	ByOIDC Method = "oidc"
+	ByLink    Method = "link"
+	ByOIDC    Method = "oidc"
+	ByPasskey Method = "passkey" // reaches the passkey's workspace alone
 )
 
 // Session is one browser, or one program, in which a person is signed in. Times are UTC in whole milliseconds. It
@@ -85,23 +87,24 @@ func (l *Link) Expired(now time.Time) bool {
 }
 
 const (
-	tokenHead = "keyward_session_"
-	linkHead  = "keyward_link_"
-	bodySize  = 43 // 256 bits in base64url, without padding
+	tokenHead  = "keyward_session_"
+	linkHead   = "keyward_link_"
+	inviteHead = "keyward_invite_"
+	bodySize   = 43 // 256 bits in base64url, without padding
 )
 
-// Pattern is a regular expression (RE2) that finds tokens and links in text, whole or cut short.
-const Pattern = `(keyward_(?:session|link)_)[0-9A-Za-z_-]{9,}`
+// Pattern is a regular expression (RE2) that finds tokens, links and invitations in text, whole or cut short.
+const Pattern = `(keyward_(?:session|link|invite)_)[0-9A-Za-z_-]{9,}`
 
 // Begin is how every match of Pattern begins.
 const Begin = keyfmt.Reserved
 
-var form = regexp.MustCompile(`^keyward_(session|link)_[0-9A-Za-z_-]{43}$`)
+var form = regexp.MustCompile(`^keyward_(session|link|invite)_[0-9A-Za-z_-]{43}$`)
 
-var within = regexp.MustCompile(`keyward_(session|link)_[0-9A-Za-z_-]{43}`)
+var within = regexp.MustCompile(`keyward_(session|link|invite)_[0-9A-Za-z_-]{43}`)
 
-// Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token or a link's code. Such a text is neither
-// kept nor repeated. A value that was made elsewhere cannot be told by its form.
+// Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token, the code of a link
+// or of an invitation. Such a text is neither kept nor repeated. A value that was made elsewhere cannot be told by its form.
 func Leaks(text string) bool {
 	if from, _ := keyfmt.Find(text); from >= 0 {
 		return true

@@ -60,7 +60,7 @@ func open(t *testing.T, change ...func(*signin.Config)) *house {
 	}))
 	h.ws = h.found("Acme", "ada")
 
-	c := signin.Config{Control: h.control, Logger: slog.New(slog.DiscardHandler)}
+	c := signin.Config{Control: h.control, Logger: slog.New(slog.DiscardHandler), Now: now}
 	for _, f := range change {
 		f(&c)
 	}

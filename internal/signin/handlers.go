@@ -91,13 +91,18 @@ func (g *Gate) redeem(w http.ResponseWriter, r *http.Request) {
 
 // enter gives the browser its new session; the one that it had before, if any, is ended.
 func (g *Gate) enter(w http.ResponseWriter, r *http.Request, started control.Started, back string) {
+	g.replace(w, r, started)
+	http.Redirect(w, r, returnPath(back), http.StatusSeeOther)
+}
+
+// replace gives the browser its new session in the place of the one before.
+func (g *Gate) replace(w http.ResponseWriter, r *http.Request, started control.Started) {
 	if before, err := g.identify(r); err == nil {
 		if err := g.Control.EndSession(r.Context(), before.Caller, string(before.ID)); err != nil {
 			g.Logger.Warn("the session before was not ended", "session", before.ID, "error", err.Error())
 		}
 	}
 	giveCookie(w, started.Token)
-	http.Redirect(w, r, returnPath(back), http.StatusSeeOther)
 }
 
 // switchWorkspace takes the session to another workspace, with a new token.

@@ -35,9 +35,9 @@ type attempt struct {
 // sealer keeps attempts in the browser, where nobody can read or make one.
 type sealer struct{ aead cipher.AEAD }
 
-func newSealer(secret []byte) (sealer, error) {
+func newSealer(secret []byte, purpose string) (sealer, error) {
 	m := hmac.New(sha256.New, secret)
-	m.Write([]byte("keyward sign-in flow"))
+	m.Write([]byte(purpose))
 	block, err := aes.NewCipher(m.Sum(nil))
 	if err != nil {
 		return sealer{}, err
@@ -46,7 +46,7 @@ func newSealer(secret []byte) (sealer, error) {
 	return sealer{aead}, err
 }
 
-func (s sealer) seal(a attempt) (string, error) {
+func (s sealer) seal(a any) (string, error) {
 	raw, err := json.Marshal(a)
 	if err != nil {
 		return "", err
@@ -54,21 +54,15 @@ func (s sealer) seal(a attempt) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, raw, nil)), nil
 }
 
-func (s sealer) open(text string, now time.Time) (a attempt, err error) {
+func (s sealer) open(text string, into any) error {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
-		return a, err
+		return err
 	}
 	if raw, err = s.aead.Open(nil, nil, raw, nil); err != nil {
-		return a, err
+		return err
 	}
-	if err := json.Unmarshal(raw, &a); err != nil {
-		return a, err
-	}
-	if now.Unix() >= a.Until {
-		return a, errors.New("too old")
-	}
-	return a, nil
+	return json.Unmarshal(raw, into)
 }
 
 // freshSecret is for a gate that was given none: attempts then end with the process.
@@ -151,7 +145,14 @@ func (g *Gate) attempt(r *http.Request) (attempt, error) {
 	if err != nil {
 		return attempt{}, err
 	}
-	return g.flows.open(c.Value, g.Now())
+	var a attempt
+	if err := g.flows.open(c.Value, &a); err != nil {
+		return a, err
+	}
+	if g.Now().Unix() >= a.Until {
+		return a, errors.New("too old")
+	}
+	return a, nil
 }
 
 // distrust refuses an answer that is not to be believed; why is for the log alone.

@@ -18,6 +18,7 @@ const (
 	SignIn  Kind = "signin"  // how to sign in
 	Confirm Kind = "confirm" // a button that follows a one-time link
 	Refusal Kind = "refusal" // what went wrong
+	Invite  Kind = "invite"  // registers a passkey by an invitation, whose code stands behind the # of the address
 )
 
 // Page is what a page of signing in says. Forms post to /signin/link: code and return.
@@ -31,6 +32,8 @@ type Page struct {
 	Code   string        // of the link to confirm
 	Guest  control.Guest // whom it lets in
 	Return string        // where to go afterwards
+	// NoPasskeys says why browsers make no passkey here and what to do about it; "" where they do.
+	NoPasskeys string
 	// NoCookies says that the browser reaches us in a way in which it will not keep a session.
 	NoCookies bool
 }
@@ -49,6 +52,7 @@ func (g *Gate) show(w http.ResponseWriter, r *http.Request, p Page) {
 			p.OIDC += "?return=" + url.QueryEscape(p.Return)
 		}
 	}
+	p.NoPasskeys = g.noPasskeys(r)
 	p.NoCookies = !keepsCookies(r, g.overTLS(r))
 	g.Render(w, r, p)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// Config is what a Gate is made of. Control and Logger are needed, and Now with a provider.
+// Config is what a Gate is made of. Control, Logger and Now are needed.
 type Config struct {
 	Control *control.Service
 	Logger  *slog.Logger
@@ -34,8 +34,8 @@ type Config struct {
 	PublicURL string
 	// OverTLS tells whether the browser speaks TLS, to us or to a proxy that is trusted; nil asks the connection alone.
 	OverTLS func(*http.Request) bool
-	// OIDC is the provider at which people sign in; nil is none. Secret seals attempts to sign in there: the same on every node. Now
-	// is the clock by which they end.
+	// OIDC is the provider at which people sign in; nil is none. Secret seals attempts to sign in there and by passkeys: the same on
+	// every node. Now is the clock by which they end.
 	OIDC   *oidc.Provider
 	Secret []byte
 	Now    func() time.Time
@@ -46,6 +46,7 @@ type Gate struct {
 	Config
 	cross *http.CrossOriginProtection
 	flows sealer
+	tries sealer // of passkeys
 }
 
 // New makes a gate.
@@ -73,7 +74,10 @@ func New(c Config) (*Gate, error) {
 	}
 	g := &Gate{Config: c, cross: http.NewCrossOriginProtection()}
 	var err error
-	if g.flows, err = newSealer(c.Secret); err != nil {
+	if g.flows, err = newSealer(c.Secret, "keyward sign-in flow"); err != nil {
+		return nil, err
+	}
+	if g.tries, err = newSealer(c.Secret, "keyward passkey ceremony"); err != nil {
 		return nil, err
 	}
 	if c.PublicURL != "" {
@@ -173,9 +177,20 @@ func (g *Gate) Routes(mux *http.ServeMux) {
 		"POST /signin/link":        g.redeem,
 		"POST /signin/workspace":   g.switchWorkspace,
 		"POST /signout":            g.signOut,
+		"GET /signin/invitation":   g.invitation,
 		"POST /signout-everywhere": g.signOutEverywhere,
 	} {
 		mux.Handle(pattern, g.Protect(h))
+	}
+	for pattern, h := range map[string]scripted{
+		"POST /signin/invitation/begin": g.beginInvitation,
+		"POST /signin/invitation":       g.followInvitation,
+		"POST /signin/passkey/begin":    g.beginPasskey,
+		"POST /signin/passkey":          g.signInByPasskey,
+		"POST /signin/passkeys/begin":   g.beginAnother,
+		"POST /signin/passkeys":         g.addAnother,
+	} {
+		mux.Handle(pattern, g.Protect(g.script(h)))
 	}
 	if g.OIDC != nil {
 		mux.Handle("GET /signin/oidc", g.Protect(http.HandlerFunc(g.begin)))

@@ -10,7 +10,7 @@ import (
 const purgeBatch = 1000
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps, expired
-// idempotency keys, sessions and links that are past their ends, quotas of days that are over, old refusals. It tells whether there is more. It
+// idempotency keys, sessions, links and invitations that are past their ends, quotas of days that are over, old refusals. It tells whether there is more. It
 // records no event: what it removes was gone for everybody before. The log stays. It goes by a time that is known to have come: while
 // a jump of the clock is provisional, nothing is removed that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
@@ -22,6 +22,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 		p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms > 0 AND done_ms <= ? LIMIT ?)`,
 			millis(p.now.Add(-settlementsKept)))
 		p.sessions()
+		p.passkeys()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.remove(`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.refusals("at_ms <= ?", millis(p.now.Add(-RefusalsKept)))

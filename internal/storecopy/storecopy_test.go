@@ -120,6 +120,10 @@ func furniture() []string {
 		`UPDATE refusal_total SET refusals = 2`,
 		`INSERT INTO sessions VALUES ('x', '', 'w1', 'u1', 'link', 'a', 'b', ` + zero + `, 1, 2, 3, '')`,
 		`INSERT INTO sign_in_links VALUES (` + zero + `, '', 'w1', 'u1', 9, '')`,
+		`INSERT INTO passkeys VALUES ('p1', 'w1', 'u1', 1, 'laptop', x'01', x'02', x'03', 4, 1, '', 5, 6), ('p2', 'w1', 'u1', 1, 'key', x'04', x'', x'', 0, 0, '', 5, 6)`,
+		`INSERT INTO invitations VALUES (` + zero + `, 'w1', 'u2', 1, '', '', 'u1', '', 9)`,
+		`INSERT INTO answered_challenges VALUES (` + zero + `, 9)`,
+		`INSERT INTO signed_in VALUES ('w1', 'u1', 3)`,
 		`UPDATE installation SET head_seq = 1000, head_hash = ` + zero,
 	}
 }
@@ -270,6 +274,7 @@ func TestWhatIsWrittenMeanwhileIsMovedToo(t *testing.T) {
 		`INSERT INTO events SELECT seq + 1000, id || 'x', workspace_id, type, '', '', '', 2, '', hash FROM events`,
 		`UPDATE installation SET head_seq = 2000`,
 		`UPDATE day_quotas SET reserved = reserved + 100`,
+		`DELETE FROM passkeys WHERE id = 'p1'`, `INSERT INTO passkeys VALUES ('p0', 'w1', 'u1', 1, 'new', x'01', x'02', x'03', 4, 1, '', 5, 6)`,
 		`DELETE FROM sessions`, `INSERT INTO sessions VALUES ('y', '', 'w1', 'u1', 'link', 'a', 'b', ` + blob("") + `, 1, 2, 3, '')`,
 	}
 	done := false

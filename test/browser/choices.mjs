@@ -1,17 +1,6 @@
 // What is chosen on a page is what is done: nothing else, and nothing that the page did not show.
-import { looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
 import { verdict } from './keys.mjs';
-
-const api = async (method, path, body) => {
-  const answer = await fetch(`${setup.url}/api/v2${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${setup.root}`, 'Content-Type': 'application/json' },
-    body: body && JSON.stringify(body),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-  return text ? JSON.parse(text).data.result : undefined;
-};
 
 const workspaceId = setup.ids.workspace;
 

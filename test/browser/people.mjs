@@ -115,6 +115,8 @@ story('the root makes a workspace and a service key that is shown once', async (
   await page.getByLabel("Owner's user id").fill('hank');
   await page.getByLabel("Owner's e-mail").fill('hank@example.com');
   await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByText('Workspace “Globex” is created.').waitFor();
+  await page.getByRole('link', { name: 'Done' }).click();
   await page.getByText('Globex').first().waitFor();
   await page.getByRole('button', { name: /Look at it.*Globex/ }).click();
   await page.waitForURL(setup.url + '/');

@@ -3,6 +3,7 @@ import './pages.mjs';
 import './keys.mjs';
 import './people.mjs';
 import './choices.mjs';
+import './passkeys.mjs';
 import './attacks.mjs';
 
 story('nothing was forbidden, broke, or was asked of another place in any story', async () => {

@@ -352,6 +352,17 @@ class Members(_Resource):
         read = _member("member", _object(m.Member))
         return await self._client.call(Call("putMember", "PUT", path, read, body=body, repeat=Repeat.ALWAYS))
 
+    async def invite(self, workspace_id: str, user_id: str) -> m.Invitation:
+        """invite makes a one-time link by which a member registers a passkey. Raises Conflict, PermissionEscalation."""
+        path = ("workspaces", workspace_id, "members", user_id, "invitation")
+        read = _member("invitation", _object(m.Invitation))
+        return await self._client.call(Call("inviteMember", "POST", path, read, body={}))
+
+    async def reset_sign_in(self, workspace_id: str, user_id: str) -> m.SignInReset:
+        """reset_sign_in ends the passkeys and sessions that a member has in the workspace, and makes an invitation."""
+        path = ("workspaces", workspace_id, "members", user_id, "sign-in-reset")
+        return await self._client.call(Call("resetSignIn", "POST", path, _object(m.SignInReset), body={}))
+
     async def update(
         self, workspace_id: str, user_id: str, *, role_id: Maybe[str] = UNSET, email: Maybe[str] = UNSET,
         display_name: Maybe[Optional[str]] = UNSET,

@@ -403,6 +403,30 @@ class ImportedApiKeys:
 
 
 @dataclass(frozen=True)
+class Invitation:
+    """A one-time link by which a member registers a passkey."""
+
+    workspace_id: str
+    user_id: str
+    url: Secret
+    path: Secret
+    code: Secret
+    expires_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Invitation:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            workspace_id=value(data, "workspaceId", string),
+            user_id=value(data, "userId", string),
+            url=value(data, "url", secret),
+            path=value(data, "path", secret),
+            code=value(data, "code", secret),
+            expires_at=value(data, "expiresAt", time),
+        )
+
+
+@dataclass(frozen=True)
 class LimitState:
     """Any 60 seconds."""
 
@@ -1015,6 +1039,38 @@ class SignInLink:
 
 
 @dataclass(frozen=True)
+class SignInResetEnded:
+    """How much ended in this workspace."""
+
+    passkeys: int
+    sessions: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SignInResetEnded:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            passkeys=value(data, "passkeys", integer),
+            sessions=value(data, "sessions", integer),
+        )
+
+
+@dataclass(frozen=True)
+class SignInReset:
+    """SignInReset of an answer."""
+
+    invitation: Invitation
+    ended: SignInResetEnded
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SignInReset:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            invitation=value(data, "invitation", obj(Invitation)),
+            ended=value(data, "ended", obj(SignInResetEnded)),
+        )
+
+
+@dataclass(frozen=True)
 class StartedSession:
     """StartedSession of an answer."""
 
@@ -1197,11 +1253,11 @@ class Workspaces:
 __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Creator", "Credential", "DeletedApiKeys",
     "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
-    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "ItemError", "ItemErrorDetails", "LimitState",
-    "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node",
-    "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember",
+    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Invitation", "ItemError", "ItemErrorDetails",
+    "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace",
+    "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember",
     "RemovedMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
     "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
-    "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
-    "Workspace", "Workspaces",
+    "SignInReset", "SignInResetEnded", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace",
+    "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]
