@@ -163,7 +163,7 @@ func (c *Client) dress(req *http.Request, k call, contentType string) {
 
 func readRefusal(resp *http.Response) *Error {
 	defer resp.Body.Close()
-	// What cannot be read is a refusal all the same: the status has said so.
+	// An unreadable body is a refusal all the same, because the status says so.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	return refusal(resp, body)
 }

@@ -52,8 +52,8 @@ func (c *Client) Close() {
 // Option sets something about a client.
 type Option func(*Client) error
 
-// WithToken sends a Bearer token with every call: a service key, an API key, or a person's token. It refuses what cannot stand
-// in a header.
+// WithToken sends a Bearer token with every call: a service key, an API key, or a person's token. It refuses a text
+// that a header cannot carry.
 func WithToken(token string) Option {
 	return func(c *Client) error {
 		if token == "" || !visible(token) {
@@ -124,7 +124,7 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// cleanBase does not repeat what it refuses: a URL can hold a password.
+// cleanBase does not repeat a refused URL: it can hold a password.
 func cleanBase(baseURL string) (string, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil {

@@ -43,7 +43,7 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Detail is one field of a request and what is wrong with it.
+// Detail names one field of a request and its error.
 type Detail struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
@@ -125,7 +125,7 @@ func (e *ReplayError) Error() string {
 	return fmt.Sprintf("keyward: an earlier call with this idempotency key did this to key %s, whose value is not told again", e.APIKey.ID)
 }
 
-// refusal makes an Error out of an answer and what was read of its body. A body that is not ours is not repeated: it may hold
+// refusal makes an Error out of an answer and its body. A body that is not Keyward's is not repeated: it may hold
 // anything, the request's own headers included.
 func refusal(resp *http.Response, body []byte) *Error {
 	e := &Error{

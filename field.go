@@ -43,7 +43,7 @@ func (f Field[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(f.value)
 }
 
-// UnmarshalJSON reads null or a value; what is not in the document stays absent.
+// UnmarshalJSON reads null or a value; a missing member stays absent.
 func (f *Field[T]) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(data, []byte("null")) {
 		*f = Null[T]()

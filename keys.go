@@ -42,11 +42,12 @@ type APIKey struct {
 	AllowedIPs []string `json:"allowedIps"`
 	// PreviousKeys are the values from before a rotation that still work.
 	PreviousKeys []PreviousKey `json:"previousKeys"`
-	// DisabledBy is who disabled the key, a user or a service key's id, and DisabledAt when. Empty and nil for a key that is not
-	// disabled, and where it is not known, as of keys that were disabled before it was kept.
+	// DisabledBy is the user, or the id of the service key, that disabled the key, and DisabledAt the time. Empty and
+	// nil for a key that is not disabled, and if they are unknown, as for keys that were disabled before this was
+	// recorded.
 	DisabledBy string     `json:"disabledBy"`
 	DisabledAt *time.Time `json:"disabledAt"`
-	// WorkspaceName is what people call its workspace. It is set by SelfKey alone.
+	// WorkspaceName is the name of its workspace. Only SelfKey sets it.
 	WorkspaceName string `json:"workspaceName,omitzero"`
 }
 
@@ -57,22 +58,22 @@ type Creator struct {
 	DisplayName string `json:"displayName"`
 }
 
-// PreviousKey is a value that a rotation replaced, masked, and the end of its overlap. LastUsedAt is when it was last good since then;
-// nil where nobody has used it, as far as the seconds go that usage waits to be written.
+// PreviousKey is a value that a rotation replaced, masked, and the end of its overlap. LastUsedAt is its last use
+// since then; nil if it was not used, except for the last seconds, because usage is written with a delay.
 type PreviousKey struct {
 	Key        string     `json:"key"`
 	ExpiresAt  time.Time  `json:"expiresAt"`
 	LastUsedAt *time.Time `json:"lastUsedAt"`
 }
 
-// RateLimit is what a key may do per minute and per UTC day; nil is unlimited.
+// RateLimit holds a key's limits per minute and per UTC day; nil is unlimited.
 type RateLimit struct {
 	RequestsPerMinute *int `json:"requestsPerMinute"`
 	RequestsPerDay    *int `json:"requestsPerDay"`
 }
 
-// Limits is a wanted RateLimit: each member 1 to 1,000,000,000, null for unlimited, or absent for the default (at creation) or
-// for what it is (in a change).
+// Limits is a wanted RateLimit: each member 1 to 1,000,000,000, null for unlimited, or absent for the default (at
+// creation) or for no change (in an update).
 type Limits struct {
 	RequestsPerMinute Field[int] `json:"requestsPerMinute,omitzero"`
 	RequestsPerDay    Field[int] `json:"requestsPerDay,omitzero"`
@@ -95,12 +96,12 @@ func present(set *[]string) *[]string {
 type CreateKeyRequest struct {
 	// WorkspaceID is for a service key, which has no workspace of its own.
 	WorkspaceID string `json:"workspaceId,omitzero"`
-	// UserID is whose key it will be, the creator. Required; somebody else's needs api-keys:manage-others.
+	// UserID is the owner of the new key, its creator. Required; another user's needs api-keys:manage-others.
 	UserID string `json:"userId"`
-	// Name is what people call it. Required.
+	// Name is the key's name for people. Required.
 	Name string `json:"name"`
-	// Permissions are what the key may do, within what creator and caller hold. nil asks for all that the creator holds; a
-	// pointer to an empty slice for nothing. See the function Permissions.
+	// Permissions are the key's permissions, within those of creator and caller. nil asks for all of the creator's; a
+	// pointer to an empty slice for none. See the function Permissions.
 	Permissions *[]string `json:"permissions,omitzero"`
 	// ExpiresAt lies in the future; nil takes the workspace's, or the calling key's, default.
 	ExpiresAt *time.Time `json:"expiresAt,omitzero"`
@@ -155,8 +156,8 @@ func (k call) once(idempotencyKey string) call {
 	return k
 }
 
-// CreateKey makes a key. 403 permission_escalation names what caller or creator do not hold themselves. A ReplayError comes together
-// with the key.
+// CreateKey makes a key. 403 permission_escalation names the permissions that caller or creator do not hold. A
+// ReplayError comes together with the key.
 func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (CreatedKey, error) {
 	req.Permissions = present(req.Permissions)
 	return revealed(ctx, c, post(req, "api-keys").once(req.IdempotencyKey))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// LogEntry is one event: who changed what, and when.
+// LogEntry is one event: the actor, the change, and the time.
 type LogEntry struct {
 	ID string `json:"id"`
 	// WorkspaceID is empty for an event of the installation itself.
@@ -22,7 +22,7 @@ type LogEntry struct {
 	// ActorEmail is empty when there is none.
 	ActorEmail string    `json:"actorEmail"`
 	CreatedAt  time.Time `json:"createdAt"`
-	// Metadata holds, as "credential", which key or session it was, and what belongs to the event.
+	// Metadata holds, as "credential", the key or session of the actor, and the data of the event.
 	Metadata map[string]any `json:"metadata"`
 }
 

@@ -23,7 +23,7 @@ type Member struct {
 	UpdatedAt   time.Time `json:"updatedAt"`
 }
 
-// PutMemberRequest says what a member is to be.
+// PutMemberRequest is the wanted state of a member.
 type PutMemberRequest struct {
 	Email       string        `json:"email"`
 	DisplayName Field[string] `json:"displayName,omitzero"`
@@ -67,8 +67,8 @@ func (c *Client) GetMember(ctx context.Context, workspaceID, userID string) (Mem
 	return answer.Member, err
 }
 
-// PutMember adds a member, or makes one that is there so; added tells which. Changing the role of one who is there also needs
-// members:role-change.
+// PutMember adds a member, or changes a present one; added reports which. Changing the role of a present member also
+// needs members:role-change.
 func (c *Client) PutMember(
 	ctx context.Context, workspaceID, userID string, req PutMemberRequest,
 ) (member Member, added bool, err error) {
@@ -77,7 +77,7 @@ func (c *Client) PutMember(
 	return answer.Member, status == http.StatusCreated, err
 }
 
-// UpdateMember changes what the update names. It is never retried.
+// UpdateMember changes the given fields. It is never retried.
 func (c *Client) UpdateMember(
 	ctx context.Context, workspaceID, userID string, update MemberUpdate,
 ) (Member, error) {
@@ -86,7 +86,7 @@ func (c *Client) UpdateMember(
 	return answer.Member, err
 }
 
-// KeysMode says what becomes of a removed member's keys.
+// KeysMode decides about a removed member's keys.
 type KeysMode string
 
 // The modes without an argument: the keys stop, which is the default, or go on.
@@ -95,24 +95,24 @@ const (
 	KeepKeys KeysMode = "keep"
 )
 
-// TransferKeys gives the keys to another member: those that lie within what that member holds; the others stop.
+// TransferKeys gives the keys to another member: those that lie within that member's permissions; the others stop.
 func TransferKeys(userID string) KeysMode { return KeysMode("transfer:" + userID) }
 
 // RemoveMemberOptions set how a member is removed. The zero value stops the keys.
 type RemoveMemberOptions struct {
 	Keys KeysMode
-	// DryRun says what would be and changes nothing.
+	// DryRun reports the effect and changes nothing.
 	DryRun bool
 }
 
-// Removal is who was removed and what became of the keys.
+// Removal is the removed member and the outcome for the keys.
 type Removal struct {
 	UserID     string      `json:"removed"`
 	Keys       RemovedKeys `json:"keys"`
 	Revocation *Revocation `json:"revocation"`
 }
 
-// RemovedKeys counts a removed member's keys by what became of them.
+// RemovedKeys counts a removed member's keys by their outcome.
 type RemovedKeys struct {
 	Stopped     int `json:"stopped"`
 	Kept        int `json:"kept"`

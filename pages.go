@@ -28,7 +28,7 @@ type ListOptions struct {
 
 func (o ListOptions) query() query { return query{}.number("limit", o.Limit).text("cursor", o.Cursor) }
 
-// query is the URL's, built of what is not zero.
+// query is the URL's, built of the values that are not zero.
 type query url.Values
 
 func (q query) text(name, value string) query {

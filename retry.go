@@ -19,8 +19,8 @@ const (
 	longestRetryAfter = time.Minute
 )
 
-// again tells whether a refusal is worth sending the same call once more: those two say that nothing was done, unless it is not known
-// what was.
+// again reports whether a refusal is worth sending the same call once more: 429 and 503 say that nothing was done,
+// unless the outcome is unknown.
 func (e *Error) again() bool {
 	if e.Code == CodeOutcomeUnknown {
 		return false
@@ -46,8 +46,8 @@ func (k call) again(err error) bool {
 	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
-// pause is what the server asks for and, on top, a random part of a span that doubles with each attempt ("full jitter":
-// callers that were refused together do not come back together).
+// pause is the time that the server asks for and, on top, a random part of a span that doubles with each attempt
+// ("full jitter": callers that were refused together do not come back together).
 func pause(attempt int, asked time.Duration) time.Duration {
 	span := min(longestPause, firstPause<<min(attempt, 10))
 	return asked + rand.N(span)

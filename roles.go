@@ -25,7 +25,7 @@ type Role struct {
 	UpdatedAt  time.Time `json:"updatedAt"`
 }
 
-// CreateRoleRequest asks for a role. Nobody grants by it what they do not hold; nil permissions are none.
+// CreateRoleRequest asks for a role. A role can hold only permissions of the caller; nil permissions are none.
 type CreateRoleRequest struct {
 	Name        string   `json:"name"`
 	Description string   `json:"description,omitzero"`
@@ -76,7 +76,7 @@ func (c *Client) GetRole(ctx context.Context, workspaceID, roleID string) (Role,
 	return answer.Role, err
 }
 
-// UpdateRole changes what the update names. It is never retried. Keys that exist keep what they were granted.
+// UpdateRole changes the given fields. It is never retried. Existing keys keep their permissions.
 func (c *Client) UpdateRole(ctx context.Context, workspaceID, roleID string, update RoleUpdate) (Role, error) {
 	if names, ok := update.Permissions.Get(); ok {
 		update.Permissions = Set(list(names))

@@ -96,7 +96,7 @@ func mask(s string) string {
 	return s[:head+4] + "…" + s[len(s)-4:]
 }
 
-// masked is what an object shows as its key, where the server has put the value itself there.
+// masked is the masked form of an object's key, if the server has put the value itself there.
 func masked(shown string, value Secret) string {
 	if keyHead(shown) > 0 || shown != "" && shown == value.Reveal() {
 		return mask(shown)

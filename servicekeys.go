@@ -29,8 +29,8 @@ type ServiceKey struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// ExpiresAt is nil for a key that never expires.
 	ExpiresAt *time.Time `json:"expiresAt"`
-	// WorkspaceIDs, Environments and AllowedIPs are what it is bound to, each nil where it is not. What lies outside is VerdictNotFound to it,
-	// or a NotFound error; from other networks it is an unknown token.
+	// WorkspaceIDs, Environments and AllowedIPs are its bounds, each nil if there is none. A key outside is
+	// VerdictNotFound to it, or a NotFound error; from other networks it is an unknown token.
 	WorkspaceIDs []string `json:"workspaceIds"`
 	Environments []string `json:"environments"`
 	AllowedIPs   []string `json:"allowedIps"`

@@ -14,14 +14,14 @@ type SignInLinkRequest struct {
 	Root        bool   `json:"root,omitzero"`
 }
 
-// SignInLink signs somebody in once, until ExpiresAt.
+// SignInLink signs a person in once, until ExpiresAt.
 type SignInLink struct {
 	// WorkspaceID and UserID are "" for the root.
 	WorkspaceID string    `json:"workspaceId"`
 	UserID      string    `json:"userId"`
 	Code        Secret    `json:"code"`
 	ExpiresAt   time.Time `json:"expiresAt"`
-	// URL is the link under the address by which the client reaches the server. Whoever follows it is signed in.
+	// URL is the link under the client's address of the server. Following it signs in.
 	URL Secret `json:"-"`
 }
 
@@ -37,7 +37,7 @@ func (c *Client) CreateSignInLink(ctx context.Context, req SignInLinkRequest) (S
 	return r.SignInLink, err
 }
 
-// Session is a browser or a program in which somebody is signed in.
+// Session is a browser or a program in which a person is signed in.
 type Session struct {
 	ID string `json:"id"`
 	// WorkspaceID is where they work; "" for a root that looks at none.
@@ -105,8 +105,8 @@ func (c *Client) EndSession(ctx context.Context, id string) error {
 	return err
 }
 
-// EndSessions signs out everywhere: the person who calls, or for a service key the user that it names, "" being those that are
-// signed in as the key itself. It gives the ids of the sessions that ended.
+// EndSessions signs out everywhere: the calling person, or for a service key the named user, "" being the sessions of
+// the key itself. It returns the ids of the ended sessions.
 func (c *Client) EndSessions(ctx context.Context, userID string) ([]string, error) {
 	call := del("sessions")
 	call.query = url.Values(query{}.text("userId", userID))

@@ -28,11 +28,11 @@ func (o UsageOptions) query() url.Values {
 type Usage struct {
 	// Series has a bucket for each minute, hour or day, the earliest first, also where nothing happened.
 	Series []UsageBucket `json:"series"`
-	// Total is all of it, whatever came of it.
+	// Total is the number of all of them, with any outcome.
 	Total int64 `json:"total"`
 }
 
-// UsageBucket is what happened in one minute, hour or day.
+// UsageBucket holds the counts of one minute, hour or day.
 type UsageBucket struct {
 	Start    time.Time `json:"start"`
 	Verified int64     `json:"verified"`

@@ -31,8 +31,9 @@ const (
 	VerdictUnavailable VerdictCode = "UNAVAILABLE"
 )
 
-// Demand is what a key has to hold: all of All and, where Any is not nil, at least one of Any. The zero value demands nothing.
-// An Any that is empty but not nil cannot be met; it is refused before it is sent, because it is a list that went wrong.
+// Demand is the requirement on a key: all of All and, if Any is not nil, at least one of Any. The zero value demands
+// nothing. An Any that is empty but not nil cannot be met; it is refused before it is sent, because it is a list that
+// went wrong.
 type Demand struct {
 	All []string `json:"all,omitzero"`
 	Any []string `json:"any,omitzero"`
@@ -58,7 +59,7 @@ func (d Demand) check() error {
 // VerifyRequest asks whether a key is good. It hides the key when it is printed or logged by itself, in a slice or in an
 // exported field; package fmt looks into unexported fields without asking, so do not print a struct that keeps one there.
 type VerifyRequest struct {
-	// Key is the value that somebody presented.
+	// Key is the presented value.
 	Key         string `json:"key"`
 	Permissions Demand `json:"permissions,omitzero"`
 	// Cost is how much of the limits a valid answer takes, 0 to 1000; nil is 1.
@@ -107,19 +108,19 @@ type Verdict struct {
 	// ExpiresAt is nil for a key that never expires.
 	ExpiresAt *time.Time     `json:"expiresAt"`
 	Metadata  map[string]any `json:"metadata"`
-	// MissingPermissions comes with INSUFFICIENT_PERMISSIONS: what is missing of All, or the whole of Any.
+	// MissingPermissions comes with INSUFFICIENT_PERMISSIONS: the missing ones of All, or the whole of Any.
 	MissingPermissions []string `json:"missingPermissions"`
 	// RateLimit is nil when the server does not say.
 	RateLimit *VerdictLimits `json:"rateLimit"`
 }
 
-// VerdictLimits is what is left of a key's limits; nil where there is no limit.
+// VerdictLimits is the rest of a key's limits; nil if there is no limit.
 type VerdictLimits struct {
 	Minute *Window `json:"minute"`
 	Day    *Window `json:"day"`
 }
 
-// Window is one limit and what is left of it until it resets.
+// Window is one limit and its rest until it resets.
 type Window struct {
 	Limit     int       `json:"limit"`
 	Remaining int       `json:"remaining"`
@@ -128,7 +129,7 @@ type Window struct {
 
 var errContradiction = errors.New("keyward: a verdict without a code, or one that contradicts it")
 
-// sound refuses a verdict whose two words differ: whoever looks at one of them must not be misled.
+// sound refuses a verdict whose two words differ, because a reader of one of them must not be misled.
 func (v Verdict) sound() error {
 	if v.Code == "" || v.Valid != (v.Code == VerdictValid) {
 		return errContradiction

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The permission modes of a workspace: frozen keys keep what they were granted, capped ones work with what of it their creator
-// still holds.
+// The permission modes of a workspace: frozen keys keep their permissions, capped ones work with those that their
+// creator still holds.
 const (
 	PermissionModeFrozen = "frozen"
 	PermissionModeCapped = "capped"
@@ -33,7 +33,8 @@ type Workspace struct {
 	Plan      Plan      `json:"plan"`
 }
 
-// Plan is what an operator allows a workspace. nil is no quota. What takes something away is never refused by one.
+// Plan holds the quotas that an operator sets for a workspace. nil is no quota. A change that takes something away is
+// never refused by one.
 type Plan struct {
 	// MaxKeys counts keys that are there, whether they work or not.
 	MaxKeys    *int64 `json:"maxKeys"`
@@ -77,7 +78,7 @@ type Owner struct {
 // CreateWorkspaceRequest asks for a workspace.
 type CreateWorkspaceRequest struct {
 	Name string `json:"name"`
-	// Owner is required of a service key; a person who calls becomes the owner.
+	// Owner is required of a service key; a calling person becomes the owner.
 	Owner    *Owner         `json:"owner,omitzero"`
 	Settings SettingsUpdate `json:"settings,omitzero"`
 }
@@ -136,7 +137,7 @@ type UpdatedWorkspace struct {
 	Revocation *Revocation `json:"revocation"`
 }
 
-// UpdateWorkspace changes what the update names. It is never retried.
+// UpdateWorkspace changes the given fields. It is never retried.
 func (c *Client) UpdateWorkspace(
 	ctx context.Context, id string, update WorkspaceUpdate, opts ...ChangeOption,
 ) (UpdatedWorkspace, error) {

@@ -37,7 +37,7 @@ type Server struct {
 	client *keyward.Client
 }
 
-// options are what an Option sets.
+// options hold the settings of an Option.
 type options struct {
 	cfg config.Config
 	opt server.Options
@@ -54,7 +54,7 @@ func WithPepper(pepper string) Option {
 	return func(o *options) { o.cfg.Pepper = keyfmt.NewSecret(pepper) }
 }
 
-// WithKeyPrefix sets what every key begins with; the default is kw.
+// WithKeyPrefix sets the prefix of every key; the default is kw.
 func WithKeyPrefix(prefix string) Option { return func(o *options) { o.cfg.KeyPrefix = prefix } }
 
 // WithDatabase keeps the database in a file of one's own, to start a second server on it later, for instance.
@@ -78,7 +78,7 @@ func WithEnvoy() Option { return func(o *options) { o.cfg.GRPCAddr = "127.0.0.1:
 // WithLog writes the server's log; the default is to throw it away.
 func WithLog(w io.Writer) Option { return func(o *options) { o.opt.Log = w } }
 
-// New starts a server and stops it when the test ends. What goes wrong ends the test.
+// New starts a server and stops it when the test ends. An error ends the test.
 func New(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
 	o := options{cfg: config.Default()}
@@ -150,7 +150,8 @@ func (s *Server) Workspace(tb testing.TB, name, owner string) string {
 	return w.ID
 }
 
-// Key makes a key of a member with the permissions and answers its value; without any permission the key only says who it is.
+// Key makes a key of a member with the permissions and returns its value; without any permission the key only
+// identifies.
 func (s *Server) Key(tb testing.TB, workspace, user string, permissions ...string) string {
 	tb.Helper()
 	k, err := s.client.CreateKey(tb.Context(), keyward.CreateKeyRequest{

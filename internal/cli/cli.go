@@ -1,4 +1,4 @@
-// Package cli owns the command: its words, what they print, and the status it ends with. Commands about a server's objects call it
+// Package cli owns the command: its words, its output, and its exit status. Commands about a server's objects call it
 // over HTTP through the public client; commands about a database file open that. It owns no rule of the product.
 package cli
 
@@ -21,7 +21,7 @@ const (
 	exitConfig  = 78 // serve: a setting or the database is wrong, and starting again would not help (EX_CONFIG of sysexits.h)
 )
 
-// Streams are what the command reads and writes.
+// Streams are the command's input and outputs.
 type Streams struct {
 	In  io.Reader
 	Out io.Writer
@@ -78,7 +78,7 @@ Examples:
   keyward keys create -w WORKSPACE --user ada --name "CI" --permission calls:read
   printf %s "$KEY" | keyward verify --permission calls:read`
 
-// app is what every command is given beside its own flags.
+// app holds the data that every command gets beside its own flags.
 type app struct {
 	Streams
 	version string

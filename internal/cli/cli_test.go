@@ -17,7 +17,7 @@ import (
 	"github.com/keyward/keyward/keywardtest"
 )
 
-// run runs the command and answers its status and what it wrote.
+// run runs the command and returns its status and its output.
 func run(t *testing.T, in string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e rig.Output

@@ -43,7 +43,7 @@ func (c *completionCmd) Run(a *app) error {
 	return err
 }
 
-// completeCmd answers what may stand after words, one candidate on each line. Shells ask it.
+// completeCmd answers the possible next words, one on each line. Shells ask it.
 type completeCmd struct {
 	Words []string `arg:"" optional:"" passthrough:""`
 }

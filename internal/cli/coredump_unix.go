@@ -4,5 +4,5 @@ package cli
 
 import "syscall"
 
-// noCoreDumps keeps the keys that are in memory from a file, should the process crash. It does what it can.
+// noCoreDumps keeps keys in memory from being written to a file if the process crashes. It does its best.
 func noCoreDumps() { _ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) }

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// demoClient sends the demo's requests and prints them with their answers. The first error ends the story: what comes after it does
-// nothing.
+// demoClient sends the demo's requests and prints them with their answers. The first error ends the story: later
+// calls do nothing.
 type demoClient struct {
 	out   io.Writer
 	url   string
@@ -23,7 +23,7 @@ type demoClient struct {
 	err   error
 }
 
-// answer is what a request brought, as far as the story goes on with it.
+// answer is the part of an answer that the story goes on with.
 type answer struct {
 	t    *demoClient
 	told json.RawMessage
@@ -45,7 +45,7 @@ func (t *demoClient) verify(key, permission, want string) {
 	}
 }
 
-// call sends one request and prints it, its status, and what the answer says.
+// call sends one request and prints it, its status, and its answer.
 func (t *demoClient) call(method, path string, want int, body string) answer {
 	return t.exchange(method, path, want, body, pretty)
 }
@@ -94,7 +94,7 @@ func (t *demoClient) exchange(method, path string, want int, body string, show f
 	return got
 }
 
-// told takes what is said out of the envelope that every answer has.
+// told takes the result out of the envelope that every answer has.
 func told(body []byte) (json.RawMessage, error) {
 	var envelope struct {
 		Data struct {
@@ -160,7 +160,7 @@ func statusColour(status int) string {
 	return red
 }
 
-// whole finds keys in text; what it finds is shown as its first and last letters.
+// whole finds keys in text; a found key is shown as its first and last letters.
 var whole = regexp.MustCompile(`\b([a-z][a-z0-9]*_(?:live|test|svc)_[0-9A-Za-z]{4})[0-9A-Za-z]{41}([0-9A-Za-z]{4})\b`)
 
 func shorten(s string) string { return whole.ReplaceAllString(s, "$1…$2") }

@@ -34,7 +34,7 @@ type doctorLook struct {
 	JSON bool `name:"json" help:"Print JSON, for programs."`
 }
 
-// examination gathers what is found.
+// examination gathers the findings.
 type examination struct {
 	out    io.Writer
 	json   bool

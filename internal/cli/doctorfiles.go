@@ -49,7 +49,7 @@ func (d *examination) clock(now time.Time) {
 	d.ok("clock", "%s", now.UTC().Format(time.RFC3339))
 }
 
-// files looks at who may read what. Settings that nobody should see are refused by config already.
+// files checks who may read the files. Settings that must be private are refused by config already.
 func (d *examination) files(cfg config.Config) {
 	dir := filepath.Dir(cfg.Database)
 	if info, err := os.Stat(dir); err != nil {
@@ -102,7 +102,7 @@ func (d *examination) database(ctx context.Context, cfg config.Config) {
 	d.version(ctx, cfg, at, newest)
 }
 
-// version compares what the database has with what this program knows.
+// version compares the database's version with this program's.
 func (d *examination) version(ctx context.Context, cfg config.Config, at, newest int) {
 	switch {
 	case at > newest:

@@ -47,7 +47,7 @@ func (d *examination) postgres(ctx context.Context, cfg config.Config) {
 	}
 }
 
-// primary asks who answers and what time it is there.
+// primary identifies the server and reads its time.
 func (d *examination) primary(ctx context.Context, cfg config.Config, driver *postgres.Driver) {
 	start := time.Now()
 	var server store.Server
@@ -84,7 +84,7 @@ func (d *examination) bell(ctx context.Context, driver *postgres.Driver) {
 	}
 }
 
-// nodes compares what all nodes must have alike with what the settings here say.
+// nodes compares the settings here with those that all nodes must have alike.
 func (d *examination) nodes(ctx context.Context, cfg config.Config, db *database) {
 	digester, err := cfg.Digester()
 	if err != nil {

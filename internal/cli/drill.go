@@ -20,8 +20,8 @@ import (
 // shownDiffering is how many keys a drill names; it counts all.
 const shownDiffering = 10
 
-// verify restores a backup into a temporary place and looks at every key: whether its row is what the log says of it, and how it differs
-// from the database that is configured, where there is one.
+// verify restores a backup into a temporary place and looks at every key: whether its row agrees with the log, and
+// its difference from the configured database, if there is one.
 func (c *backupCmd) verify(ctx context.Context, a *app, cfg config.Config) (err error) {
 	place, err := os.MkdirTemp("", "keyward-drill-")
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *backupCmd) compareWithLog(ctx context.Context, a *app, db *database, ke
 	return nil
 }
 
-// compareWithNow says what a restore would change. That is no fault of the backup: it is older.
+// compareWithNow lists the changes that a restore would make. They are no fault of the backup: it is older.
 func (c *backupCmd) compareWithNow(ctx context.Context, a *app, keys map[id.Key]apikey.Key, cfg config.Config) (err error) {
 	if _, err := os.Stat(cfg.Database); err != nil {
 		return nil

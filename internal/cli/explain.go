@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward"
 )
 
-// question is what can be asked of a key, beside the key.
+// question holds the parameters of a question about a key, beside the key.
 type question struct {
 	Permission  []string `short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
 	Any         []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
@@ -18,7 +18,7 @@ type question struct {
 	Cost        *int     `placeholder:"N" help:"What the request takes of the limits; 0 asks and takes nothing. Default: 1."`
 }
 
-// check refuses what came out empty: as in --permission "$NEEDED" where the variable is empty.
+// check refuses an empty value: as in --permission "$NEEDED" with an empty variable.
 func (q *question) check() error {
 	switch {
 	case q.Permission != nil && len(q.Permission) == 0:

@@ -106,7 +106,7 @@ func (c *gatewayCmd) write(a *app, recipe recipes.Recipe, v recipes.Values) erro
 	return nil
 }
 
-// advise says on the side what the recipe relies on and the settings do not give.
+// advise prints the requirements of the recipe that the settings do not meet.
 func (c *gatewayCmd) advise(a *app, cfg config.Config, recipe recipes.Recipe) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(a.Err, paint(a.Err, yellow, "note:")+" "+format+"\n", args...)

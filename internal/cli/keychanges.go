@@ -22,7 +22,7 @@ type keysUpdate struct {
 	Anywhere    bool     `xor:"addresses" help:"It works from everywhere, from now on."`
 }
 
-// Run changes what was given.
+// Run changes the given fields.
 func (c *keysUpdate) Run(ctx context.Context, a *app) error {
 	client, err := c.client(a)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *keysUpdate) wanted(now time.Time) (u keyward.KeyUpdate, err error) {
 	return u, err
 }
 
-// changed sends updates and prints what became of them.
+// changed sends updates and prints their outcomes.
 func (r *remote) changed(ctx context.Context, a *app, client *keyward.Client, updates []keyward.KeyUpdate) error {
 	done, err := client.UpdateKeys(ctx, updates)
 	if err != nil {

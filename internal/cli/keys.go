@@ -117,7 +117,7 @@ func keyFacts(k keyward.APIKey) []string {
 	return pairs
 }
 
-// revealed prints a value, this once: alone on standard output, with what it belongs to on standard error.
+// revealed prints a value, this once: alone on standard output, with its object on standard error.
 func (r *remote) revealed(a *app, k keyward.CreatedKey) error {
 	if r.JSON {
 		return printJSON(a.Out, struct {
@@ -197,7 +197,7 @@ func object(s string) (map[string]any, error) {
 	return m, nil
 }
 
-// wantedLimits reads limits from flags: a number, none, or nothing for what it is.
+// wantedLimits reads limits from flags: a number, none, or nothing for no change.
 func wantedLimits(minute, day string) (keyward.Field[keyward.Limits], error) {
 	var l keyward.Limits
 	for _, one := range []struct {

@@ -104,7 +104,7 @@ func (c *logsShow) export(ctx context.Context, a *app, client *keyward.Client, o
 // followEvery is how often the server is asked for news.
 const followEvery = time.Second
 
-// follow shows the newest events, oldest first, and then what comes.
+// follow shows the newest events, oldest first, and then new ones.
 func (c *logsShow) follow(ctx context.Context, a *app, client *keyward.Client, opts keyward.ListLogsOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

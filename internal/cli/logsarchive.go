@@ -31,7 +31,7 @@ Example:
   keyward logs archive --before 90d --to /var/backups/keyward-log-0001.ndjson`
 }
 
-// Run writes the archive, records it, and removes what it holds.
+// Run writes the archive, records it, and removes its events.
 func (c *logsArchive) Run(ctx context.Context, a *app) error {
 	before, err := past(c.Before, time.Now())
 	if err != nil {
@@ -82,5 +82,5 @@ func (c *logsArchive) archive(ctx context.Context, a *app, db *database, before 
 	return err
 }
 
-// archivePause is left to the server's writers between two chunks of what is removed.
+// archivePause is the time for the server's writers between two chunks of the removal.
 const archivePause = 10 * time.Millisecond

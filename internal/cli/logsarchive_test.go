@@ -139,7 +139,7 @@ func TestT84StoppedArchivingIsRepeated(t *testing.T) {
 	}
 	says(t, true, "910 events", "logs", "verify", url)
 
-	// So does a file that was harmed meanwhile: what it lacks would be lost.
+	// So does a file that was damaged meanwhile: its missing part would be lost.
 	whole, err := os.ReadFile(to)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestT84StoppedArchivingIsRepeated(t *testing.T) {
 	says(t, true, "events 1 to 900", archive...)
 	says(t, true, "911 events", "logs", "verify", url, "--archive="+to)
 
-	// A crash between two batches: some of what is archived is still there.
+	// A crash between two batches: some of the archived events are still there.
 	second := filepath.Join(dir, "2.ndjson")
 	inLog(t, file, time.Now(), func(db *store.DB) error {
 		cut, err := db.LastCut(t.Context())

@@ -24,7 +24,7 @@ func newManager() manager {
 	return manager{notify: func(state string) { _, _ = daemon.SdNotify(false, state) }, watchdog: interval}
 }
 
-// tell says what the server begins to do.
+// tell reports the server's state.
 func (m manager) tell(s server.State) {
 	switch s {
 	case server.Serving:

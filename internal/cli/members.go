@@ -144,7 +144,7 @@ type membersUpdate struct {
 	DisplayName *string `help:"Another name."`
 }
 
-// Run changes what was given.
+// Run changes the given fields.
 func (c *membersUpdate) Run(ctx context.Context, a *app) error {
 	client, err := c.client(a)
 	if err != nil {

@@ -159,7 +159,7 @@ func moved(r storecopy.Report, to string) movedJSON {
 	return out
 }
 
-// bar shows how far a move is: to somebody who watches as a bar, else a line for each walk through the tables.
+// bar shows the progress of a move: on a terminal as a bar, else a line for each walk through the tables.
 type bar struct {
 	out     io.Writer
 	watched bool

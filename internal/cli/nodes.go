@@ -52,7 +52,7 @@ func nodeAddress(n keyward.Node) string {
 	return n.Address
 }
 
-// nodeNotes says what an operator has to put right.
+// nodeNotes lists the points that an operator has to put right.
 func nodeNotes(n *keyward.Node) string {
 	var notes []string
 	if n.Lacks != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/text"
 )
 
-// remote is what every command has that calls a server.
+// remote holds the flags of every command that calls a server.
 type remote struct {
 	URL       string `env:"KEYWARD_URL" default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server."`
 	TokenFile string `type:"path" placeholder:"FILE" help:"Read the token from a file instead of KEYWARD_TOKEN. It is never an argument."`
@@ -56,7 +56,7 @@ func readSecret(path string) (string, error) {
 	return oneSecret(f)
 }
 
-// oneSecret reads one line; what comes after it is an error, never a part of the secret.
+// oneSecret reads one line; further input is an error, never a part of the secret.
 func oneSecret(r io.Reader) (string, error) {
 	const most = 4 << 10
 	data, err := io.ReadAll(io.LimitReader(r, most+1))

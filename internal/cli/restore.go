@@ -112,7 +112,8 @@ func (c *restoreCmd) vacant(target string) (real string, err error) {
 	return real, nil
 }
 
-// examine makes the copy and checks it, brings it up to this version, says what is in it, and repeats the journal on it.
+// examine makes the copy and checks it, brings it up to this version, describes its content, and repeats the journal
+// on it.
 func (c *restoreCmd) examine(ctx context.Context, a *app, place string, cfg config.Config) (copied, last string, err error) {
 	db, copied, events, err := unpack(ctx, c.File, place, cfg)
 	if err != nil {
@@ -254,7 +255,7 @@ func folded(path string) error {
 	return nil
 }
 
-// place moves what is there aside, the log before the database, and the copy in.
+// place moves the present files aside, the log before the database, and the copy in.
 func (c *restoreCmd) place(a *app, copied, target, shown string) error {
 	aside := target + ".replaced-" + time.Now().UTC().Format("20060102T150405Z")
 	moved := false

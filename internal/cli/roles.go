@@ -107,7 +107,7 @@ type rolesUpdate struct {
 	NoPermissions bool     `xor:"permissions" help:"It holds nothing from now on."`
 }
 
-// Run changes what was given.
+// Run changes the given fields.
 func (c *rolesUpdate) Run(ctx context.Context, a *app) error {
 	client, err := c.client(a)
 	if err != nil {

@@ -44,7 +44,7 @@ func (c *serviceKeysList) Run(ctx context.Context, a *app) error {
 		})
 }
 
-// boundTo says in short what a service key is bound to.
+// boundTo describes the bounds of a service key in short.
 func boundTo(k keyward.ServiceKey) string {
 	return or(strings.Join(slices.Concat(k.WorkspaceIDs, k.Environments, k.AllowedIPs), " "))
 }

@@ -40,7 +40,7 @@ Example:
 // shownKeys is how many keys that would come back are listed.
 const shownKeys = 20
 
-// Run shows what a reset would bring back, asks, and does it.
+// Run shows the effects of a reset, asks, and does it.
 func (c *timeReset) Run(ctx context.Context, a *app) error {
 	cfg, err := c.load()
 	if err != nil {
@@ -114,7 +114,7 @@ func (c *timeReset) show(a *app, n store.Ended, keys []apikey.Key) {
 
 func instantOf(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// agreed asks on the terminal, or reads the answer from whatever standard input is. No answer is no.
+// agreed asks on the terminal, or reads the answer from standard input. No answer is no.
 func agreed(a *app) bool {
 	fmt.Fprint(a.Out, "Reset? Type yes: ")
 	line, _ := bufio.NewReader(a.In).ReadString('\n')

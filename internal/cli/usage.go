@@ -97,7 +97,7 @@ func refused(b keyward.UsageBucket) (n int64) {
 	return n
 }
 
-// drawBars draws a line for each bucket: what was verified, then what was refused.
+// drawBars draws a line for each bucket: the verified requests, then the refused ones.
 func drawBars(w io.Writer, by string, series []keyward.UsageBucket, highest int64) {
 	for _, b := range series {
 		denied := refused(b)
@@ -114,7 +114,7 @@ func drawBars(w io.Writer, by string, series []keyward.UsageBucket, highest int6
 	}
 }
 
-// barOf is a bar's length; what is not nothing is seen.
+// barOf is a bar's length; a number above zero is visible.
 func barOf(n, highest int64) int {
 	if n == 0 {
 		return 0
@@ -127,7 +127,7 @@ var rowOf = map[string]int{keyward.GranularityMinute: 60, keyward.GranularityHou
 
 var columns = []rune(" ▁▂▃▄▅▆▇█")
 
-// drawColumns draws rows of small columns, as high as what happened.
+// drawColumns draws rows of small columns, as high as the counts.
 func drawColumns(w io.Writer, by string, series []keyward.UsageBucket, highest int64) {
 	for row := range slices.Chunk(series, rowOf[by]) {
 		var drawn strings.Builder

@@ -147,7 +147,7 @@ type workspacesUpdate struct {
 	Active *bool   `help:"Whether its keys work."`
 }
 
-// Run changes what was given.
+// Run changes the given fields.
 func (c *workspacesUpdate) Run(ctx context.Context, a *app) error {
 	client, err := c.client(a)
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *workspacesDelete) Run(ctx context.Context, a *app) error {
 	return c.deleted(a, d)
 }
 
-// deleted prints what is gone.
+// deleted prints the deleted objects.
 func (r *remote) deleted(a *app, d keyward.Deletion) error {
 	if r.JSON {
 		return printJSON(a.Out, d)
@@ -234,7 +234,7 @@ func (r *remote) deleted(a *app, d keyward.Deletion) error {
 	return itemErrors(a, d.Errors)
 }
 
-// itemErrors prints what was refused of a request with several items, and makes the command end with a failure.
+// itemErrors prints the refused items of a request with several, and makes the command end with a failure.
 func itemErrors(a *app, all []keyward.ItemError) error {
 	for _, e := range all {
 		fmt.Fprintf(a.Err, "%s: %s%s\n", visible(e.ID), visible(e.Code), details(e.Details))

@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// check looks at what settings mean together. name gives the name under which a setting was given.
+// check checks settings together. name gives the name under which a setting was given.
 func (c *Config) check(name func(env string) string) error {
 	if err := c.checkRootKey(name); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (c *Config) checkTLS(name func(string) string) error {
 	return nil
 }
 
-// checkDatabase refuses a database that everybody can read: names, e-mail addresses and the log stand in it.
+// checkDatabase refuses a database that other users can read: names, e-mail addresses and the log are in it.
 func (c *Config) checkDatabase(name func(string) string) error {
 	if !c.Postgres.IsZero() {
 		return nil

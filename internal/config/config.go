@@ -1,6 +1,6 @@
-// Package config owns the settings of a server: their names, their sources and what each value may be. It reads flags, then the
-// environment, then a file, and answers either a whole Config or one line that names the setting that is wrong. It does not own
-// what is done with them (server).
+// Package config owns the settings of a server: their names, their sources and their permitted values. It reads
+// flags, then the environment, then a file, and returns either a whole Config or one line that names the wrong
+// setting. It does not own their use (server).
 package config
 
 import (
@@ -33,7 +33,7 @@ type Config struct {
 	// TLSCert and TLSKey are the files of a certificate and its key, in PEM; both or neither.
 	TLSCert string
 	TLSKey  string
-	// TrustedProxies are believed when they say for whom they forward.
+	// TrustedProxies are believed about the clients that they forward for.
 	TrustedProxies []netip.Prefix
 	// TrustedProxiesFile is a file with further ones, which is read again while the server runs; "" is none.
 	TrustedProxiesFile string
@@ -43,7 +43,7 @@ type Config struct {
 	// OIDC is the provider at which people sign in.
 	OIDC OIDC
 
-	// Database is the path of the SQLite file; or, where Postgres is set, what may be shown of that.
+	// Database is the path of the SQLite file; or, if Postgres is set, the part of that which may be shown.
 	Database string
 	// Init lets a new file be made where something says that there was one before. No setting has it: it is for one start.
 	Init bool
@@ -87,14 +87,15 @@ type Config struct {
 	AnyoneCreatesWorkspaces bool
 	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice the limit once.
 	StrictRestart bool
-	// Redis is the URL of what nodes share their minute limits over; zero has each node count for itself.
+	// Redis is the URL of the store of shared minute limits; zero has each node count for itself.
 	Redis keyfmt.Secret
 	// RedisCAFile has the certificates of the authorities that Redis's own is checked by, RedisPasswordFile its password, and
 	// DatabasePasswordFile that of PostgreSQL; "" is none. They are read again while the server runs.
 	RedisCAFile          string
 	RedisPasswordFile    string
 	DatabasePasswordFile string
-	// LimitMode says how they share, and LimitModes how those of one workspace do. LimitPolicy says what holds without Redis.
+	// LimitMode is the way in which nodes share, and LimitModes that of single workspaces. LimitPolicy holds without
+	// Redis.
 	LimitMode   redislimit.Mode
 	LimitModes  map[id.Workspace]redislimit.Mode
 	LimitPolicy redislimit.Policy
@@ -111,7 +112,7 @@ type Config struct {
 	Unknown []string
 }
 
-// Default is what holds where nothing is said: the defaults of the table of settings.
+// Default holds the defaults of the table of settings.
 func Default() Config {
 	var c Config
 	for _, s := range Settings() {
@@ -128,7 +129,7 @@ func Default() Config {
 // Format gives the keys' format.
 func (c *Config) Format() (keyfmt.Format, error) { return keyfmt.NewFormat(c.KeyPrefix) }
 
-// Digester gives what digests keys.
+// Digester returns the digester of keys.
 func (c *Config) Digester() (*keyfmt.Digester, error) {
 	previous := make([]string, len(c.PepperPrevious))
 	for i, p := range c.PepperPrevious {

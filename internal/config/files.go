@@ -91,7 +91,7 @@ func openable(path string) error {
 	return f.Close()
 }
 
-// explained adds to a refusal of the system whose the file is and who asked.
+// explained adds the file's owner and the asking user to a refusal of the system.
 func explained(path string, err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

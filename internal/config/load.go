@@ -49,7 +49,8 @@ func Load(s Sources) (Config, error) {
 	})
 }
 
-// lineBreak says where a value has a line break at an edge, which few who set it meant; "" for nowhere. Lists of a file may have some.
+// lineBreak names the edge at which a value has a line break, which is rarely meant; "" for none. Lists of a file may
+// have some.
 func lineBreak(v string) string {
 	switch {
 	case strings.Trim(v, "\r\n") == v:
@@ -85,8 +86,8 @@ func environment(environ []string) map[string]string {
 	return env
 }
 
-// unknown lists what looks like a setting and is none. KEYWARD_URL and KEYWARD_TOKEN are the client's; Kubernetes sets names
-// that begin with KEYWARD_PORT and KEYWARD_SERVICE for a service called keyward.
+// unknown lists names that look like a setting and are none. KEYWARD_URL and KEYWARD_TOKEN are the client's;
+// Kubernetes sets names that begin with KEYWARD_PORT and KEYWARD_SERVICE for a service called keyward.
 func unknown(env map[string]string) []string {
 	known := []string{configEnv, "KEYWARD_URL", "KEYWARD_TOKEN"}
 	for _, s := range Settings() {
@@ -102,7 +103,7 @@ func unknown(env map[string]string) []string {
 	return names
 }
 
-// readable tells whether everybody on the machine may read a file.
+// readable reports whether all users of the machine may read a file.
 func readable(path string) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -4,5 +4,5 @@ package config
 
 import "os"
 
-// owner names the user to whom a file belongs, as far as it is known.
+// owner names the user who owns a file, as far as it is known.
 func owner(os.FileInfo) string { return "?" }

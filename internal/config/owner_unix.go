@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// owner names the user to whom a file belongs.
+// owner names the user who owns a file.
 func owner(info os.FileInfo) string {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return strconv.FormatUint(uint64(s.Uid), 10)

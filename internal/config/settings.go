@@ -36,7 +36,7 @@ func (s Setting) Key() string { return strings.ToLower(strings.TrimPrefix(s.Env,
 // IsSwitch tells whether the setting is true or false, so that its flag needs no value.
 func (s Setting) IsSwitch() bool { return s.Form == "" && !s.Secret }
 
-// markup matches what Markdown adds to a text: quotes of code, and links.
+// markup matches the additions of Markdown to a text: quotes of code, and links.
 var markup = regexp.MustCompile("`([^`]*)`|\\[([^]]*)\\]\\([^)]*\\)")
 
 // Usage is the help on one line without Markdown, with the default and the name in the environment.

@@ -85,7 +85,8 @@ func setKeyPrefix(c *Config, v string) error {
 	return nil
 }
 
-// checkPepper refuses what KEYWARD_PEPPER_PREVIOUS could not name later. How long a pepper is, is the operator's choice.
+// checkPepper refuses a pepper that KEYWARD_PEPPER_PREVIOUS could not name later. The length of a pepper is the
+// operator's choice.
 func checkPepper(v string) error {
 	if v == string(keyfmt.NoPepper) {
 		return fmt.Errorf("%q stands for no pepper in KEYWARD_PEPPER_PREVIOUS: want a random one, such as `openssl rand -base64 32` makes", v)

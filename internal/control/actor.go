@@ -177,7 +177,7 @@ func scopeDenied(s account.Scope) error {
 		fault.Detail{Field: "scope", Message: string(s)})
 }
 
-// root refuses everybody but a service key with the scope root.
+// root refuses every caller but a service key with the scope root.
 func (a *actor) root() error {
 	if a.service == nil || !a.service.Has(account.ScopeRoot) {
 		return scopeDenied(account.ScopeRoot)
@@ -185,7 +185,7 @@ func (a *actor) root() error {
 	return nil
 }
 
-// need refuses an actor who lacks one of the permissions, and names each that is lacking.
+// need refuses an actor that lacks one of the permissions, and names each missing one.
 func (s *Service) need(a *actor, permissions ...string) error {
 	if a.service != nil {
 		return a.manages()
@@ -202,7 +202,7 @@ func (s *Service) need(a *actor, permissions ...string) error {
 	return fault.New(fault.PermissionDenied, "this needs the permission "+lacking[0].Message, lacking...)
 }
 
-// needFor is need, and more for what belongs to somebody else.
+// needFor is need, and asks for one permission more if the object belongs to another user.
 func (s *Service) needFor(a *actor, owner id.User, permission string) error {
 	if a.service == nil && a.user != owner {
 		return s.need(a, permission, account.APIKeysManageOthers)
@@ -210,7 +210,8 @@ func (s *Service) needFor(a *actor, owner id.User, permission string) error {
 	return s.need(a, permission)
 }
 
-// resolveWorkspace finds the workspace that an operation works in: the named one, or the caller's own. What the caller is not in is not there.
+// resolveWorkspace finds the workspace of an operation: the named one, or the caller's own. A workspace that the
+// caller is not in is not found.
 func (s *Service) resolveWorkspace(v *store.View, a *actor, named string) (account.Workspace, error) {
 	if err := a.manages(); err != nil {
 		return account.Workspace{}, err
@@ -234,8 +235,8 @@ func (s *Service) resolveWorkspace(v *store.View, a *actor, named string) (accou
 	return v.Workspace(ws)
 }
 
-// mayGrant asks the grant rule, for what would end up with somebody whose authority is creator. field says how to name the
-// i-th refused permission.
+// mayGrant applies the grant rule to permissions for a user whose authority is creator. field names the i-th refused
+// permission.
 func (s *Service) mayGrant(a *actor, wanted, creator perm.Set, field func(name string) string) error {
 	refused := account.Grant(wanted, a.holds, creator)
 	if refused.IsEmpty() {
@@ -248,7 +249,7 @@ func (s *Service) mayGrant(a *actor, wanted, creator perm.Set, field func(name s
 	return f
 }
 
-// mayLast refuses an earlier value of a key what would go on after the end of its overlap, as a role does.
+// mayLast refuses to an earlier value of a key a change that lasts beyond the end of its overlap, such as a role.
 func (a *actor) mayLast() error {
 	if !a.earlier {
 		return nil
@@ -270,7 +271,7 @@ func answers(k *apikey.Key, now time.Time, presented ...keyfmt.Digest) (by keyfm
 	return by, until, false
 }
 
-// itself is Keyward as the actor of what it does on its own.
+// itself is Keyward as the actor of its own changes.
 func itself() *actor {
 	return &actor{Caller: Caller{ServiceKey: "keyward"}, service: &account.ServiceKey{ID: "keyward"}}
 }

@@ -19,15 +19,15 @@ type Key struct {
 	WorkspaceName string // of SelfKey alone
 }
 
-// Creator is who a key belongs to; Email and DisplayName are "" where nothing is known.
+// Creator is the owner of a key; Email and DisplayName are "" if they are unknown.
 type Creator struct {
 	ID          id.User
 	Email       string
 	DisplayName string
 }
 
-// Revealed is an answer that shows a key's value. Replayed says that an earlier request did what was asked; Secret is zero then,
-// unless the same credential may have the value once more.
+// Revealed is an answer that shows a key's value. Replayed says that an earlier request made the change; Secret is
+// zero then, unless the same credential may have the value once more.
 type Revealed struct {
 	Key      Key
 	Secret   keyfmt.Secret
@@ -129,7 +129,7 @@ type CreateWorkspace struct {
 	Settings Optional[SettingsInput]
 }
 
-// UpdateWorkspace changes what is given.
+// UpdateWorkspace changes the given fields.
 type UpdateWorkspace struct {
 	Name     Optional[string]
 	IsActive Optional[bool]
@@ -150,33 +150,33 @@ type PutMember struct {
 	Role        string
 }
 
-// UpdateMember changes what is given.
+// UpdateMember changes the given fields.
 type UpdateMember struct {
 	Role        Optional[string]
 	Email       Optional[string]
 	DisplayName Optional[string]
 }
 
-// RemoveMember says what becomes of the member's keys: Keys is "", "stop", "keep" or "transfer:<userId>".
+// RemoveMember decides about the member's keys: Keys is "", "stop", "keep" or "transfer:<userId>".
 type RemoveMember struct {
 	Keys   string
 	DryRun bool
 }
 
-// Removed says what became of them.
+// Removed counts the keys by their outcome.
 type Removed struct {
 	User        id.User
 	Stopped     int
 	Kept        int
 	Transferred int
-	// Keys are the first of them, each with what becomes of it; a dry run alone fills it.
+	// Keys are the first of them, each with its outcome; a dry run alone fills it.
 	Keys []SettledKey
 }
 
 // MaxSettled is how many keys a dry run names.
 const MaxSettled = 200
 
-// SettledKey says what becomes of one key of a member who leaves.
+// SettledKey is the outcome for one key of a leaving member.
 type SettledKey struct {
 	ID      id.Key
 	Name    string
@@ -185,8 +185,8 @@ type SettledKey struct {
 	Outcome string // stopped, kept or transferred
 }
 
-// Authority is what a caller may do in a workspace, for doors that offer operations to people. It decides nothing: every operation
-// reads the caller's authority itself.
+// Authority holds a caller's permissions in a workspace, for doors that offer operations to people. It decides
+// nothing: every operation reads the caller's authority itself.
 type Authority struct {
 	Workspace   account.Workspace // zero where none was named
 	User        id.User           // "" for a service key
@@ -206,15 +206,15 @@ func (a Authority) May(permission string) bool {
 	return a.Manages || a.catalogue.Holds(a.Holds, permission)
 }
 
-// Granting is what may flow into a new key: what its creator holds and what the caller holds.
+// Granting holds the permissions that may flow into a new key: the creator's and the caller's.
 type Granting struct{ Creator, Caller perm.Set }
 
 // Standings count a workspace's keys. Each stops at Most.
 type Standings struct {
 	Total                                        int64
 	Disabled, Expiring, Expired, Unused, Orphans int64
-	// Others is the number of keys that the caller does not see, as the members' counts tell it; -1 where the caller does not see members.
-	// It is 0 for a caller who sees all keys.
+	// Others is the number of keys that the caller does not see, by the members' counts; -1 if the caller does not
+	// see members. It is 0 for a caller that sees all keys.
 	Others int64
 }
 
@@ -234,7 +234,7 @@ type CreateRole struct {
 	Permissions []string
 }
 
-// UpdateRole changes what is given.
+// UpdateRole changes the given fields.
 type UpdateRole struct {
 	Name        Optional[string]
 	Description Optional[string]
@@ -247,7 +247,7 @@ type CreateServiceKey struct {
 	Scopes    []string
 	ExpiresAt Optional[string]
 
-	// What it is confined to; what is absent confines nothing, and an empty list is refused.
+	// The bounds; an absent one confines nothing, and an empty list is refused.
 	Workspaces   Optional[[]string]
 	Environments Optional[[]string]
 	AllowedIPs   Optional[[]string]
@@ -271,7 +271,7 @@ type ListLogs struct {
 	Target    string // the id of what changed
 	Ascending bool
 	From, To  time.Time
-	// Stretch bounds what a page looks at: so many events of the log, whether they match or not. 0 is the most that any page may.
+	// Stretch bounds the number of events that a page looks at, whether they match or not. 0 is the largest bound.
 	Stretch int
 }
 

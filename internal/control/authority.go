@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Authority tells what the caller may do in a workspace; "" is the caller's own, and for a service key none. A workspace that the
-// caller is not in is not_found.
+// Authority returns the caller's permissions in a workspace; "" is the caller's own, and for a service key none. A
+// workspace that the caller is not in is not_found.
 func (s *Service) Authority(ctx context.Context, c Caller, workspace string) (Authority, error) {
 	out := Authority{catalogue: s.cat}
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -37,7 +37,8 @@ func (s *Service) Authority(ctx context.Context, c Caller, workspace string) (Au
 	return out, storageFault(err)
 }
 
-// DraftKey says what CreateKey would make of the same request, or refuse, and makes nothing. The key has no id and no value.
+// DraftKey returns the key that CreateKey would make of the same request, or its refusal, and makes nothing. The key
+// has no id and no value.
 func (s *Service) DraftKey(ctx context.Context, c Caller, in CreateKey) (Key, error) {
 	var out Key
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -48,7 +49,7 @@ func (s *Service) DraftKey(ctx context.Context, c Caller, in CreateKey) (Key, er
 	return out, storageFault(err)
 }
 
-// Granting tells what may flow into a key that the caller makes for a member.
+// Granting returns the permissions that may flow into a key that the caller makes for a member.
 func (s *Service) Granting(ctx context.Context, c Caller, workspace, user string) (Granting, error) {
 	var out Granting
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -74,7 +75,7 @@ func (s *Service) Granting(ctx context.Context, c Caller, workspace, user string
 	return out, storageFault(err)
 }
 
-// KeyStandings counts the keys that the caller sees, by how they stand. It costs the same whatever the number of keys.
+// KeyStandings counts the keys that the caller sees, by their standing. It costs the same for any number of keys.
 func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) (Standings, error) {
 	var out Standings
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -113,7 +114,7 @@ func (s *Service) KeyStandings(ctx context.Context, c Caller, workspace string) 
 	return out, storageFault(err)
 }
 
-// unseenKeys is Standings.Others of a caller who sees the keys of user alone; "" is everybody.
+// unseenKeys is Standings.Others of a caller that sees the keys of user alone; "" is all users.
 func (s *Service) unseenKeys(v *store.View, a *actor, ws id.Workspace, user id.User, own int64) (int64, error) {
 	if user == "" {
 		return 0, nil
@@ -133,7 +134,7 @@ func keyTotal(v *store.View, a *actor, ws id.Workspace, user id.User) (int64, er
 	return v.KeyCount(store.KeyFilter{Workspace: ws, User: user, Of: a.reach.Environments}, MostCounted)
 }
 
-// RoleHolders lists up to n members who hold a role, those who came first in front.
+// RoleHolders lists up to n members with a role, the earliest first.
 func (s *Service) RoleHolders(ctx context.Context, c Caller, workspace, role string, n int) ([]account.Member, error) {
 	var out []account.Member
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {

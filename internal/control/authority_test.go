@@ -15,8 +15,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// T9: authority is read in the transaction that uses it. Whoever loses it while they mint has minted nothing after the moment at which
-// it was taken, as the log has it: by whatever it is taken, and whoever else works in the same commit.
+// T9: authority is read in the transaction that uses it. A caller that loses it during a creation has made no key
+// after the moment of the loss, as the log has it: for every way of losing it, and with any other work in the same
+// commit.
 func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 	t.Parallel()
 	const right = "calls:write"
@@ -122,7 +123,7 @@ func mintWhile(t *testing.T, k *kit, minter control.Caller, ws, right string, ta
 	wg.Wait()
 }
 
-// noMintAfter reads the newest events: after the one by which the right was taken, nothing was minted by whoever had it.
+// noMintAfter reads the newest events: after the one that took the right away, its former holder made no key.
 func noMintAfter(t *testing.T, k *kit, told audit.Type) {
 	t.Helper()
 	must(t, k.db.View(context.Background(), func(v *store.View) error {
@@ -168,7 +169,7 @@ func TestT5AStoppedKeyStaysStoppedWhenItsCreatorIsBack(t *testing.T) {
 	must(t, enable())
 }
 
-// A dry run answers what would be and leaves no trace.
+// A dry run answers the outcome and leaves no trace.
 func TestADryRunChangesNothing(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

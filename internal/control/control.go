@@ -36,7 +36,7 @@ type Service struct {
 	declared atomic.Pointer[keyfmt.Secret] // the root key that the environment sets; zero for none
 }
 
-// Config is what a Service is made of.
+// Config holds the parts of a Service.
 type Config struct {
 	DB        *store.DB
 	Catalogue *perm.Catalogue
@@ -47,8 +47,8 @@ type Config struct {
 	Recent    Recent // nil where nothing is counted
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the scope manage.
 	AnyoneCreatesWorkspaces bool
-	// Now has a monotonic reading, by which the writing of what was settled is paced. Without it a request writes all rows before it is
-	// answered. No time that is kept comes from it.
+	// Now has a monotonic reading, which paces the writing of settled rows. Without it a request writes all rows
+	// before it is answered. No stored time comes from it.
 	Now func() time.Time
 	// AtOnce is how many keys of a member are written in the transaction that removes the member or brings the member back; 0 is 100, and less is none.
 	AtOnce int64
@@ -69,8 +69,8 @@ func New(c Config) *Service {
 		now: c.Now, pace: paceOf(&c), reveal: c.Reveal}
 }
 
-// Caller is who asks, as authentication found them. Only identities stand here: what they may do is read in each transaction, and so
-// is whether the credential that was presented is still one of theirs. Exactly one of ServiceKey, APIKey and Person is set.
+// Caller is the result of authentication. It holds only identities: permissions are read in each transaction, and so
+// is the standing of the presented credential. Exactly one of ServiceKey, APIKey and Person is set.
 type Caller struct {
 	ServiceKey id.ServiceKey
 	APIKey     id.Key
@@ -86,7 +86,8 @@ type Caller struct {
 	// Until is when a token of the provider ends, by its own words. A person without a session has one.
 	Until time.Time
 
-	// Within is the workspace that the request names beside an object's id, as it was given; "" for none. What is elsewhere is not there.
+	// Within is the workspace that the request names beside an object's id, as it was given; "" for none. An object
+	// of another workspace is not found.
 	Within string
 
 	Address   string // where the request came from, without the port
@@ -115,8 +116,8 @@ func (c Caller) From(origin Caller) Caller {
 	return c
 }
 
-// Person is a member who calls as themselves. Workspace is where they work unless they name another of theirs; "" is the one that they
-// joined first.
+// Person is a member who calls as themselves. Workspace is where they work unless they name another of theirs; "" is
+// the one that they joined first.
 type Person struct {
 	Workspace id.Workspace
 	User      id.User
@@ -147,7 +148,7 @@ type Page struct {
 	NextCursor string
 }
 
-// ItemError is what went wrong with one item of a bulk operation.
+// ItemError is the failure of one item of a bulk operation.
 type ItemError struct {
 	Index int
 	ID    string

@@ -19,8 +19,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// CreateKey makes a key whose permissions are a frozen subset of what its creator and the caller hold now. The value is in this
-// answer alone. Faults: invalid_request, permission_denied, permission_escalation, not_found, conflict.
+// CreateKey makes a key whose permissions are a frozen subset of the current permissions of its creator and of the
+// caller. The value is in this answer alone. Faults: invalid_request, permission_denied, permission_escalation,
+// not_found, conflict.
 func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Revealed, error) {
 	var out Revealed
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -93,7 +94,7 @@ type draft struct {
 	creator Creator
 }
 
-// fill reads what does not depend on anybody else.
+// fill reads the fields that depend on no other object.
 func (s *Service) fill(d *draft, in CreateKey, creator perm.Set) error {
 	var err error
 	if d.Name, err = nameInput("name", in.Name, maxKeyName); err != nil {
@@ -119,7 +120,7 @@ func (s *Service) fill(d *draft, in CreateKey, creator perm.Set) error {
 	return err
 }
 
-// bind reads expiry, limits and addresses: what is given, else the calling key's own, else the workspace's defaults.
+// bind reads expiry, limits and addresses: the given ones, else the calling key's own, else the workspace's defaults.
 func (s *Service) bind(d *draft, in CreateKey, set account.Settings, b *account.Bound, now time.Time) error {
 	var err error
 	if d.ExpiresAt, err = expiryInput("expiresAt", in.ExpiresAt, now); err != nil {

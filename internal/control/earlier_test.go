@@ -72,7 +72,7 @@ func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	}
 }
 
-// T9: a caller says what it presents; one who does not is nobody.
+// T9: a caller names its presented credential; one without it is refused.
 func TestT9WhoPresentsNothingIsNobody(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

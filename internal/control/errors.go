@@ -7,7 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// storageFault turns the store's own errors into what a caller is told; every other error goes through as it is.
+// storageFault turns the store's own errors into faults for the caller; every other error goes through as it is.
 func storageFault(err error) error {
 	switch {
 	case err == nil:
@@ -32,7 +32,7 @@ func outcomeUnknown(why string) *fault.Error {
 	return fault.New(fault.OutcomeUnknown, why+", and it is not known whether it took place: look before you ask again")
 }
 
-// readFault does so for what only looked.
+// readFault is storageFault for reads.
 func readFault(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return fault.New(fault.Unavailable, "the database is not available").Because(err)

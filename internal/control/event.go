@@ -17,7 +17,7 @@ import (
 // fields are the members of an object as the log shows them.
 type fields map[string]any
 
-// change is what an event says beyond who and when.
+// change is the content of an event beyond actor and time.
 type change struct {
 	kind      audit.Type
 	workspace id.Workspace
@@ -45,7 +45,8 @@ type eventMetadata struct {
 	Note       fields     `json:"note,omitempty"`
 }
 
-// origin is what events say of a caller. It is kept with a settlement, whose events go on after the request has been answered.
+// origin is the part of events that describes the caller. It is stored with a settlement, whose events go on after
+// the request has been answered.
 type origin struct {
 	Actor      string     `json:"actor"`
 	Email      string     `json:"email,omitempty"`
@@ -92,7 +93,7 @@ const (
 	TypePasskey    = "passkey" // of a person who is not let in
 )
 
-// jsonText writes JSON without escapes that only HTML needs, so that people find what they see.
+// jsonText writes JSON without escapes that only HTML needs, so that people find the text they see.
 func jsonText(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -115,7 +116,7 @@ func (a *actor) credential() credential {
 	return credential{TypeOIDCToken, clip(printableOnly(a.Token), 100)}
 }
 
-// differences leaves out what an update did not change. Of something new or gone everything is said.
+// differences leaves out the fields that an update did not change. A new or deleted object is shown whole.
 func differences(before, after fields) (fields, fields) {
 	if before == nil || after == nil {
 		return before, after
@@ -139,7 +140,8 @@ func unchanged(before, after fields) bool {
 	return reflect.DeepEqual(withoutOrder(before), withoutOrder(after))
 }
 
-// withoutOrder reads the objects among the fields. A number keeps its digits: 1 and 1.0 are not the same text to whoever gets them back.
+// withoutOrder reads the objects among the fields. A number keeps its digits: 1 and 1.0 are not the same text to
+// their owner.
 func withoutOrder(f fields) fields {
 	out := make(fields, len(f))
 	for name, value := range f {

@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// KeyFields, WorkspaceFields and RoleFields are what events show.
+// KeyFields, WorkspaceFields and RoleFields are the fields that events show.
 func (s *Service) KeyFields(k apikey.Key) map[string]any { return s.keyFields(&k) }
 
 func (s *Service) WorkspaceFields(w account.Workspace) map[string]any { return workspaceFields(w) }

@@ -39,7 +39,7 @@ func setOf(list []string) names {
 var few = []string{"api-keys:write", "api-keys:manage-others", "api-keys:delete", "members:invite", "members:role-change",
 	"members:remove", "roles:write", "workspace:read", "workspace:settings-write", "calls:read", "calls:write"}
 
-// modelKey is what the walk knows of a key.
+// modelKey is the walk's model of a key.
 type modelKey struct {
 	id, user string
 	holds    names
@@ -63,7 +63,7 @@ type walk struct {
 	revive    string // the key that the step is to enable
 }
 
-// someone is a caller and what it holds; key is nil for a person, and for the root, which holds everything.
+// someone is a caller and their permissions; key is nil for a person, and for the root, which holds everything.
 type someone struct {
 	control.Caller
 	holds   names
@@ -75,8 +75,9 @@ type someone struct {
 
 var users = []string{"owner", "u1", "u2", "u3"}
 
-// T1, T2, T3, T5, T6, T10: over random roles, members, keys and operations nobody ever gets, or gives, what they do not hold; what
-// was granted is frozen; a derived key's limit lies within its parent's; there is always an owner.
+// T1, T2, T3, T5, T6, T10: over random roles, members, keys and operations no caller ever gets, or gives, permissions
+// that they do not hold; granted sets are frozen; a derived key's limit lies within its parent's; there is always an
+// owner.
 func TestT1T3NobodyObtainsThroughAnyDoorWhatTheyDoNotHold(t *testing.T) {
 	t.Parallel()
 	var steps, changed atomic.Int64
@@ -164,7 +165,7 @@ func (w *walk) some() []string {
 	return rapid.SliceOfDistinct(rapid.SampledFrom(few), rapid.ID).Draw(w.T, "permissions")
 }
 
-// step draws one operation, holds what it did against the rules, and tells whether it went through.
+// step draws one operation, checks its effect against the rules, and reports whether it went through.
 func (w *walk) step() bool {
 	c := w.caller()
 	dead := w.dead(c)
@@ -334,7 +335,7 @@ func (w *walk) leave(c someone) bool {
 	return true
 }
 
-// check holds what must be true at any time.
+// check holds the invariants.
 func (w *walk) check() {
 	for key, now := range w.before.keys {
 		if k := w.keys[key]; !maps.Equal(now.granted, k.holds) {

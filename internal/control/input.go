@@ -90,7 +90,7 @@ func parseInstant(s string) (time.Time, error) {
 	return t.Truncate(time.Millisecond), err
 }
 
-// limitInput reads one limit; what is absent stays as it was, null is no limit.
+// limitInput reads one limit; an absent one stays as it was, null is no limit.
 func limitInput(field string, o Optional[int64], was int64) (int64, error) {
 	if !o.Set {
 		return was, nil
@@ -202,7 +202,7 @@ func (s *Service) permissionsInput(field string, names []string) (perm.Set, erro
 	return set, nil
 }
 
-// settingsInput applies what is given to the settings as they were.
+// settingsInput applies the given fields to the settings as they were.
 func settingsInput(o Optional[SettingsInput], was account.Settings) (account.Settings, error) {
 	if !o.Set || o.Null {
 		return was, nil

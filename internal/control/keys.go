@@ -20,7 +20,7 @@ import (
 // Catalogue is the installation's permissions.
 func (s *Service) Catalogue() *perm.Catalogue { return s.cat }
 
-// show adds a key's creator, also one who has left, and its latest use.
+// show adds a key's creator, also one that has left, and its latest use.
 func (s *Service) show(v *store.View, k apikey.Key) (Key, error) {
 	s.lately(&k)
 	email, name, err := v.Creator(k.Workspace, k.User)
@@ -30,7 +30,7 @@ func (s *Service) show(v *store.View, k apikey.Key) (Key, error) {
 	return Key{Key: k, Creator: Creator{ID: k.User, Email: email, DisplayName: name}}, nil
 }
 
-// ListKeys gives a page of keys, newest first: the caller's own, or with manage-others everybody's.
+// ListKeys gives a page of keys, newest first: the caller's own, or with manage-others all of them.
 func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, Page, error) {
 	var out []Key
 	var page Page
@@ -96,7 +96,7 @@ func (s *Service) showAll(v *store.View, keys []apikey.Key) ([]Key, error) {
 	return out, nil
 }
 
-// whoseKeys decides whose keys a list shows; "" is everybody's.
+// whoseKeys decides whose keys a list shows; "" is all users.
 func (s *Service) whoseKeys(a *actor, user string) (id.User, error) {
 	if user != "" {
 		u, err := userInput("userId", user)
@@ -121,8 +121,8 @@ func activeName(b *bool) string {
 	return fmt.Sprint(*b)
 }
 
-// loadKeyFor finds a key that the caller may do something to: 403 without the permission, 404 for what is not there or elsewhere, 403
-// again for somebody else's without manage-others.
+// loadKeyFor finds a key that the caller may act on: 403 without the permission, 404 for an unknown key or one of
+// another workspace, 403 again for another user's key without manage-others.
 func (s *Service) loadKeyFor(v *store.View, a *actor, key, permission string) (apikey.Key, error) {
 	if err := s.requireAnywhere(v, a, permission); err != nil {
 		return apikey.Key{}, err
@@ -160,7 +160,7 @@ func (s *Service) GetKey(ctx context.Context, c Caller, key string) (Key, error)
 	return out, storageFault(err)
 }
 
-// SelfKey shows the key that calls, whatever it may do.
+// SelfKey shows the key that calls, with any permissions.
 func (s *Service) SelfKey(ctx context.Context, c Caller) (Key, error) {
 	var out Key
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -270,8 +270,8 @@ func mayRotateItself(v *store.View, k *apikey.Key) error {
 		fault.Detail{Field: "Authorization", Message: "settings.selfRotation of the workspace is forbidden"})
 }
 
-// rotateOnce rotates a key that the caller may rotate, or answers what the same request came to before. That comes first: a key that
-// has rotated itself repeats its request by the value before.
+// rotateOnce rotates a key that the caller may rotate, or answers the outcome of the same request before. That comes
+// first: a key that has rotated itself repeats its request by the value before.
 func (s *Service) rotateOnce(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64, i Idempotency) (Revealed, error) {
 	o := once{Idempotency: i, workspace: k.Workspace, operation: "rotate " + string(k.ID), asked: overlapSeconds}
 	return s.once(tx, a, o, func() (Revealed, error) { return s.rotate(tx, a, k, overlapSeconds) })
@@ -365,7 +365,7 @@ func (s *Service) RevokeNothing(ctx context.Context, c Caller) error {
 	return storageFault(s.view(ctx, c, func(_ *store.View, a *actor) error { return mayRevoke(a, "") }))
 }
 
-// mayRevoke refuses a service key without the scope, and everybody else but the key itself.
+// mayRevoke refuses a service key without the scope, and every other caller but the key itself.
 func mayRevoke(a *actor, key id.Key) error {
 	switch {
 	case a.service != nil && !a.service.Has(account.ScopeRevoke):

@@ -131,7 +131,7 @@ func operator(k control.RevealedServiceKey) control.Caller {
 	return control.Caller{ServiceKey: k.ServiceKey.ID, Presented: k.ServiceKey.Digest.Sum}
 }
 
-// secret is the value of a service key that nobody has yet.
+// secret is the value of a new service key.
 func (k *kit) secret(t failer) keyfmt.Secret {
 	t.Helper()
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)

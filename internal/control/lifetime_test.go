@@ -17,9 +17,9 @@ var (
 	switchOff = control.UpdateKey{IsActive: control.Some(false)}
 )
 
-// A workspace that wants an end, or an earlier one, holds it against whatever lets a value work again: enabling is
-// refused with the field that is wrong, unless the same item brings a legal end. By everybody, in bulk, beside
-// other items.
+// A workspace that wants an end, or an earlier one, applies that to every change that lets a value work again:
+// enabling is refused with the wrong field, unless the same item brings a legal end. For every caller, in bulk,
+// beside other items.
 func TestT97EnablingIsHeldAgainstTheLongestLifetimeOfTheWorkspace(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]control.SettingsInput{
@@ -79,7 +79,7 @@ func TestAKeyThatIsTooOldIsEnabledAfterARotation(t *testing.T) {
 	must(t, k.one(k.root, of(key, switchOn)))
 }
 
-// lives says what is wrong with the end of a key's value by the settings; "" for nothing.
+// lives returns the fault of a key value's end by the settings; "" for none.
 func lives(key *control.Key, set account.Settings) string {
 	switch last := key.Made().Add(set.MaxKeyLifetime); {
 	case key.ExpiresAt.IsZero() && (set.RequireExpiry || set.MaxKeyLifetime > 0):

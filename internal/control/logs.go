@@ -18,7 +18,8 @@ import (
 // exportPage is how many events an export reads at a time.
 const exportPage = 500
 
-// logFilter decides what of the log the caller sees: a workspace, or for a service key that names none the whole installation.
+// logFilter decides which part of the log the caller sees: a workspace, or for a service key that names none the
+// whole installation.
 func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilter, error) {
 	f := store.LogFilter{Search: text.Search(in.Search), Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To, Ascending: in.Ascending}
 	if a.service != nil && in.Workspace == "" {
@@ -143,8 +144,8 @@ func readLogs(v *store.View, f store.LogFilter, last int64, out *Logs) error {
 	return err
 }
 
-// ExportLogs calls emit with every event that matches, or with the first Limit of them. It reads in pages, each in a snapshot of
-// its own, so that a slow reader holds nothing up; what happens meanwhile may be in it.
+// ExportLogs calls emit with every event that matches, or with the first Limit of them. It reads in pages, each in a
+// snapshot of its own, so that a slow reader holds nothing up; events recorded meanwhile may be included.
 func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit func(audit.Event) error) error {
 	if in.Offset > maxOffset {
 		return fault.Invalid("offset", "must be between 0 and %d", maxOffset)

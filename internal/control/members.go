@@ -42,7 +42,7 @@ func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {
 	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, err
 }
 
-// GetMember shows one member. A person sees themselves whatever their role is.
+// GetMember shows one member. A person sees themselves with any role.
 func (s *Service) GetMember(ctx context.Context, c Caller, workspace, user string) (Member, error) {
 	var out Member
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -112,7 +112,7 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 	return out, created, err
 }
 
-// addMember also settles what was kept of the keys of one who comes back; the settlement is "" where its rows are written.
+// addMember also settles the kept keys of a returning member; the settlement is "" if its rows are written.
 func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role string) (out Member, returned id.Settlement, err error) {
 	r, err := s.givableRole(tx.View, a, m.Workspace, id.Role(role))
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role strin
 	return Member{Member: m, RoleName: r.Name, IsOwner: r.System == account.Owner}, returned, err
 }
 
-// givableRole finds a role of the workspace, and refuses one that holds what the caller does not.
+// givableRole finds a role of the workspace, and refuses one with permissions that the caller does not hold.
 func (s *Service) givableRole(v *store.View, a *actor, ws id.Workspace, role id.Role) (account.Role, error) {
 	if _, ok := id.Parse(string(role)); !ok {
 		return account.Role{}, fault.Missing()
@@ -194,8 +194,8 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 		sentence: fmt.Sprintf("%s updated", m.User), before: memberFields(was, old.Name), after: memberFields(m, role.Name)})
 }
 
-// passOwnership runs after an owner has gone or stepped down: it refuses where nobody is left, and names another as the
-// workspace's owner where the one who left was it.
+// passOwnership runs after an owner has gone or stepped down: it refuses if no owner is left, and names another as
+// the workspace's owner if the named one has left.
 func (s *Service) passOwnership(tx *store.Tx, ws account.Workspace, owner id.Role, left id.User) error {
 	rest, err := tx.MembersWithRole(ws.ID, owner, 1)
 	if err != nil {
@@ -215,7 +215,7 @@ func lastOwner() error {
 	return fault.New(fault.Conflict, "a workspace keeps at least one owner", fault.Detail{Field: "userId", Message: "is the last owner"})
 }
 
-// UpdateMember changes what is given.
+// UpdateMember changes the given fields.
 func (s *Service) UpdateMember(ctx context.Context, c Caller, workspace, user string, in UpdateMember) (Member, error) {
 	var out Member
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {

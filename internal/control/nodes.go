@@ -7,7 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Operates refuses everybody but a service key that may manage: for what concerns the installation as a whole.
+// Operates refuses every caller but a service key that may manage: for operations on the installation as a whole.
 func (s *Service) Operates(ctx context.Context, c Caller) error {
 	return s.view(ctx, c, func(_ *store.View, a *actor) error {
 		if a.service == nil {
@@ -17,5 +17,5 @@ func (s *Service) Operates(ctx context.Context, c Caller) error {
 	})
 }
 
-// Unavailable turns the store's own errors into what a caller is told.
+// Unavailable turns the store's own errors into faults for the caller.
 func (s *Service) Unavailable(err error) error { return readFault(err) }

@@ -17,7 +17,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Idempotency is by what a repeated request is recognised. The zero value recognises none.
+// Idempotency identifies a repeated request. The zero value identifies none.
 type Idempotency struct {
 	// Key is the client's Idempotency-Key; "" for none.
 	Key string
@@ -51,9 +51,10 @@ func (o once) hash() [32]byte {
 
 var idempotencyForm = regexp.MustCompile(`^[!-~]{1,255}$`)
 
-// once runs do, or answers what an earlier request under the same Idempotency-Key came to. Whether the caller may ask at all has been
-// checked. The value is told again for a while to the credential that asked first: it is kept sealed under that credential and the
-// client's key, of which only a hash is stored. Every other credential of the same actor gets the key without its value.
+// once runs do, or answers the outcome of an earlier request under the same Idempotency-Key. The caller's right to
+// ask has been checked. For a while the value is told again to the credential that asked first: it is stored sealed
+// under that credential and the client's key, of which only a hash is stored. Every other credential of the same
+// actor gets the key without its value.
 func (s *Service) once(tx *store.Tx, a *actor, o once, do func() (Revealed, error)) (Revealed, error) {
 	if o.Key == "" {
 		return do()

@@ -149,7 +149,7 @@ func revoke(k *kit, t failer, key string) {
 	must(t, k.RevokeByValue(context.Background(), k.root, shown.ID, shown.Value.Digest.Sum))
 }
 
-// T19: who may no longer have the key by rotating it is not told its value.
+// T19: a caller that may no longer rotate the key is not told its value.
 func TestT19AValueIsNotToldAgainToWhoMayHaveItNoMore(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

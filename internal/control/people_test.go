@@ -9,7 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// as is a person who calls.
+// as is a calling person.
 func as(ws, user string) control.Caller {
 	return person(ws, user)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// person tells whether somebody calls as themselves, and so may work in each of the workspaces that they are in.
+// person reports whether the caller is a person, and so may work in each of their workspaces.
 func (a *actor) person() bool { return a.service == nil && a.key == nil }
 
 // signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has ended. It tells the
@@ -54,8 +54,8 @@ func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 	return s.memberActor(v, c, first.Workspace, c.Person.User)
 }
 
-// switchWorkspace takes a caller to a workspace: an API key is in its own alone, a person in each that they are a member of, with what their
-// role holds there. For everybody else the workspace is not there.
+// switchWorkspace takes a caller to a workspace: an API key is in its own alone, a person in each that they are a
+// member of, with their role's permissions there. For every other caller the workspace does not exist.
 func (s *Service) switchWorkspace(v *store.View, a *actor, ws id.Workspace) error {
 	switch {
 	case a.elsewhere(ws), !a.reach.Workspace(ws):
@@ -96,7 +96,7 @@ func (s *Service) requireAnywhere(v *store.View, a *actor, permission string) er
 	return err
 }
 
-// place is a workspace that a person is in, and what they hold there.
+// place is a workspace that a person is in, and their permissions there.
 type place struct {
 	account.Member
 	role  account.Role

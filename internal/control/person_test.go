@@ -9,12 +9,12 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// in is a user who calls as themselves, working in a workspace; "" leaves that to the request.
+// in is a calling user who works in a workspace; "" leaves that to the request.
 func in(ws, user string) control.Caller {
 	return person(ws, user)
 }
 
-// T5: what somebody may do in one of their workspaces says nothing of the others.
+// T5: a person's rights in one of their workspaces do not affect the others.
 func TestT5APersonHoldsInEachWorkspaceWhatTheirRoleThereHolds(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -83,7 +83,7 @@ func TestAReplayStaysInItsWorkspace(t *testing.T) {
 	}
 }
 
-// T69: a caller whose session is not theirs, or has ended, is nobody, also in the transaction itself.
+// T69: a caller whose session is another's, or has ended, is refused, also in the transaction itself.
 func TestT69ASessionIsReadInEachTransaction(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -144,7 +144,8 @@ func TestOnlyAnOwnerEndsAnOwnersSession(t *testing.T) {
 	}
 }
 
-// A call that names no workspace works in the one that the person joined first, whoever adds them to how many others.
+// A call that names no workspace works in the one that the person joined first, also after they were added to any
+// number of others.
 func TestBeingAddedElsewhereChangesNothingForAPerson(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -23,8 +23,8 @@ type PlanInput struct {
 	Shared []string
 }
 
-// PutPlan replaces the plan of a workspace. It needs a service key that may manage: a workspace does not choose its own quotas. A quota
-// below what exists refuses only what is new.
+// PutPlan replaces the plan of a workspace. It needs a service key that may manage: a workspace does not choose its
+// own quotas. A quota below the existing number refuses only new objects.
 func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in PlanInput) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -79,7 +79,7 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 	return p, nil
 }
 
-// room refuses what would be one more than the plan allows. It is asked once the change is made, by count.
+// room refuses one object more than the plan allows. It runs once the change is made, by count.
 func room(quota int64, field, things string, count func() (int64, error)) error {
 	if quota == 0 {
 		return nil

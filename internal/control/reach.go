@@ -17,7 +17,7 @@ func outside(field string) error {
 	return fault.New(fault.NotFound, "there is no such thing", fault.Detail{Field: field, Message: "lies outside the bounds of the caller"})
 }
 
-// unbound refuses a caller who is bound to workspaces or environments: for what concerns the whole installation.
+// unbound refuses a caller that is bound to workspaces or environments: for operations on the whole installation.
 func (a *actor) unbound(why string) error {
 	if a.reach.All() {
 		return nil
@@ -29,12 +29,13 @@ func (a *actor) unbound(why string) error {
 	return fault.New(fault.PermissionDenied, why, fault.Detail{Field: field, Message: "the caller is bound"})
 }
 
-// ofOneKind are the permissions of operations that concern API keys one by one, or read what is the same in both environments.
+// ofOneKind are the permissions of operations on single API keys, and of reads that are the same in both
+// environments.
 var ofOneKind = []string{account.APIKeysRead, account.APIKeysWrite, account.APIKeysDelete, account.MembersRead, account.RolesRead,
 	account.WorkspaceRead}
 
-// wholly refuses a caller who is bound to an environment where an operation concerns a workspace as a whole, with the keys of the other
-// environment in it: members, roles, settings, the log and usage.
+// wholly refuses a caller that is bound to an environment if an operation concerns a workspace as a whole, with the
+// keys of the other environment in it: members, roles, settings, the log and usage.
 func (a *actor) wholly(permission string) error {
 	if !a.confined() || slices.Contains(ofOneKind, permission) {
 		return nil

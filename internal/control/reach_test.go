@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// reach is what a key can do, as the walk's own model sees it: nothing of the product's classification takes part.
+// reach is the power of a key in the walk's own model: the product's classification takes no part.
 type reach struct {
 	user    string
 	granted names
@@ -87,7 +87,8 @@ func (r reach) grown(was reach) (how []string) {
 	return how
 }
 
-// judge holds what a step has done to every key against the one who did it: no key's reach grows without a grant by somebody who held it.
+// judge compares the effect of a step on every key with the caller's rights: no key's reach grows without a grant by
+// a holder of it.
 func (w *walk) judge(c someone, step string, before, after place) {
 	for key, now := range after.keys {
 		was, old := before.keys[key]
@@ -211,7 +212,7 @@ func (w *walk) mode(c someone) bool {
 	return err == nil
 }
 
-// turn switches the workspace off or on. What the root has switched off, nobody else switches on.
+// turn switches the workspace off or on. After the root has switched it off, only the root switches it on.
 func (w *walk) turn(c someone) bool {
 	on := !w.before.on || rapid.IntRange(0, 3).Draw(w.T, "on") > 0
 	_, err := w.k.UpdateWorkspace(context.Background(), c.Caller, w.ws, control.UpdateWorkspace{IsActive: control.Some(on)})
@@ -229,7 +230,7 @@ func (w *walk) turn(c someone) bool {
 	return true
 }
 
-// root and user tell who somebody is.
+// root and user identify a caller.
 func (c someone) root() bool { return c.ServiceKey != "" }
 
 func (c someone) user() string {

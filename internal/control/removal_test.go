@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// overheard is a driver that keeps what is written, each statement with the number of times and one set of arguments.
+// overheard is a driver that records statements, each with its number of runs and one set of arguments.
 type overheard struct {
 	*sqlite.Driver
 	times map[string]int

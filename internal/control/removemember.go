@@ -14,9 +14,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// RemoveMember takes a member out of the workspace. What becomes of their keys is decided in the same transaction, and holds from then on; the
-// rows of many keys follow in chunks. The answer comes when they are written, or after two seconds, with the same counts. A dry run is a look:
-// it takes no turn of the writer.
+// RemoveMember takes a member out of the workspace. The outcome for their keys is decided in the same transaction,
+// and holds from then on; the rows of many keys follow in chunks. The answer comes when they are written, or after
+// two seconds, with the same counts. A dry run is a read: it takes no turn of the writer.
 func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user string, in RemoveMember) (Removed, error) {
 	var out Removed
 	if in.DryRun {
@@ -46,7 +46,7 @@ type removal struct {
 	tries int
 }
 
-// tally is what a look found of a member's keys. It holds as long as nothing happens in the workspace.
+// tally is the result of reading a member's keys. It holds as long as the workspace does not change.
 type tally struct {
 	kinds []store.KeyKind
 	head  int64 // where the log ended
@@ -102,7 +102,7 @@ func (r *removal) look() error {
 	}))
 }
 
-// count says what becomes of the keys, and false where that has to be looked at beforehand.
+// count decides the outcome for the keys; ok is false if that has to be read beforehand.
 func (r *removal) count(v *store.View, a *actor, d *departure) (out Removed, ok bool, err error) {
 	out.User = d.member.User
 	if ok, err = d.countAlike(v, &out); ok || err != nil {
@@ -191,7 +191,7 @@ func (s *Service) departure(v *store.View, a *actor, workspace, user, keys strin
 	return d, err
 }
 
-// previewRemoval counts what a removal would do, and names the newest keys.
+// previewRemoval counts the effect of a removal, and names the newest keys.
 func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string, in RemoveMember) (Removed, error) {
 	out := Removed{User: id.User(user)}
 	d, err := s.departure(v, a, workspace, user, in.Keys)
@@ -239,8 +239,8 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, counts Remo
 		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, d.role.Name), note: note})
 }
 
-// settlement decides what becomes of the keys of a member who leaves. To whom they may go, and with what, is decided by what the caller and the
-// heir hold now.
+// settlement decides the outcome for the keys of a leaving member. The heir, and the permissions that may go over,
+// follow from the current permissions of the caller and of the heir.
 func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m account.Member, keys string) (out apikey.Settlement, err error) {
 	out = apikey.Settlement{Workspace: ws.ID, User: m.User, Kind: apikey.Stop, By: a.id(), At: v.Now().Truncate(time.Millisecond)}
 	to, transfer := strings.CutPrefix(keys, "transfer:")

@@ -16,8 +16,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// The log is the order in which things happened. So whatever many people do to a workspace at once, the log played from its beginning shows
-// nobody who granted, by a key, a role or a membership, what they did not hold at that moment.
+// The log is the order of the changes. So after any concurrent changes to a workspace, the log played from its
+// beginning shows no caller that granted, by a key, a role or a membership, permissions that they did not hold at
+// that moment.
 func TestT9TheLogShowsNobodyWhoGrantedWhatTheyDidNotHold(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -50,7 +51,7 @@ func TestT9TheLogShowsNobodyWhoGrantedWhatTheyDidNotHold(t *testing.T) {
 	}
 }
 
-// crowd is people who all work in one workspace.
+// crowd is a number of people who all work in one workspace.
 type crowd struct {
 	k            *kit
 	ws           string
@@ -69,7 +70,7 @@ func (c *crowd) joins(who control.Caller, user, role string) error {
 	return err
 }
 
-// act has somebody, now and then the root, do something.
+// act has a random person, now and then the root, make a change.
 func (c *crowd) act(r *rand.Rand) (err error) {
 	ctx := context.Background()
 	who, user, role := person(c.ws, oneOf(r, c.users)), oneOf(r, c.users), oneOf(r, c.roles)
@@ -151,14 +152,14 @@ func (c *crowd) replay(t *testing.T, seed uint64) {
 	}))
 }
 
-// after is what an event says of how things are now.
+// after is the part of an event about the new state.
 type after struct {
 	UserID      string
 	RoleID      string
 	Permissions []string
 }
 
-// beyond says what its actor granted without holding it, "" for nothing.
+// beyond returns the permissions that the actor granted without holding them, "" for none.
 func (p *played) beyond(e audit.Event, now after) string {
 	var granted names
 	switch e.Type {

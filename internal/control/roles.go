@@ -39,7 +39,7 @@ func (s *Service) ListRoles(ctx context.Context, c Caller, workspace string, in 
 	return out, page, storageFault(err)
 }
 
-// GetRole shows one role. A person sees the one that they hold whatever it is.
+// GetRole shows one role. A person sees their own role in any case.
 func (s *Service) GetRole(ctx context.Context, c Caller, workspace, role string) (Role, error) {
 	var out Role
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
@@ -93,7 +93,8 @@ func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in
 	return out, err
 }
 
-// applyRole reads what is given. The grant rule holds for the whole new set: who edits a role passes on what it then holds.
+// applyRole reads the given fields. The grant rule holds for the whole new set: editing a role passes on all that it
+// then holds.
 func (s *Service) applyRole(v *store.View, a *actor, r *account.Role, in UpdateRole) error {
 	var err error
 	if in.Name.Set {
@@ -132,7 +133,7 @@ func systemRole(r account.Role) error {
 	return fault.New(fault.Conflict, "a system role cannot be changed or deleted", fault.Detail{Field: "roleId", Message: "is a system role"})
 }
 
-// UpdateRole changes what is given. Keys that were made before keep what they were granted.
+// UpdateRole changes the given fields. Existing keys keep their permissions.
 func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role string, in UpdateRole) (Role, error) {
 	var out Role
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -161,7 +162,7 @@ func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role stri
 	return out, err
 }
 
-// DeleteRole takes away a role that nobody holds.
+// DeleteRole removes a role without members.
 func (s *Service) DeleteRole(ctx context.Context, c Caller, workspace, role string) error {
 	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		r, err := s.findRole(tx.View, a, workspace, role, account.RolesDelete)

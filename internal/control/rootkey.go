@@ -24,7 +24,7 @@ func (s *Service) EnsureRoot(ctx context.Context, given keyfmt.Secret) (minted k
 	return minted, err
 }
 
-// Roots is what was done about root keys. Each value is shown once.
+// Roots holds the changes of root keys. Each value is shown once.
 type Roots struct {
 	Minted keyfmt.Secret // zero where a root key was there
 	Link   keyfmt.Secret // the code of a one-time link by which an operator signs in as the root, in a new installation
@@ -32,8 +32,8 @@ type Roots struct {
 	Ended  []string      // ids of root keys that no KEYWARD_ROOT_KEY sets any more
 }
 
-// SetUp is EnsureRoot for the start of a node, which has told the others what it sets; steady is that of store.DeclaredRoots. There is no line in
-// the log for the link but that of the key, which is made with it.
+// SetUp is EnsureRoot for the start of a node, which has told the others its root key; steady is that of
+// store.DeclaredRoots. The link has no event of its own beside that of the key, which is made with it.
 func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret, steady time.Duration) (out Roots, err error) {
 	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
 		before, err := tx.ServiceKeys(store.Page{Limit: 1})
@@ -94,7 +94,7 @@ func (s *Service) ensureRoot(tx *store.Tx, given keyfmt.Secret, steady time.Dura
 	return s.endRoots(tx, steady)
 }
 
-// allScopes are what a root key holds; the others lie within these.
+// allScopes are the scopes of a root key; every other key lies within these.
 func allScopes() []account.Scope {
 	return []account.Scope{account.ScopeVerify, account.ScopeManage, account.ScopeRoot}
 }
@@ -175,13 +175,14 @@ func (s *Service) isSet(tx *store.Tx, k account.ServiceKey) (bool, error) {
 	return err == nil && nodes.Has(k.Digest), err
 }
 
-// sets tells whether a root key is what this node's environment sets, as this node would keep it.
+// sets reports whether a root key is the one in this node's environment, in the form in which this node would store
+// it.
 func (s *Service) sets(k account.ServiceKey) bool {
 	set := s.declared.Load()
 	return set != nil && !set.IsZero() && s.digester.Store(*set) == k.Digest
 }
 
-// declares is sets also of what was kept under an earlier pepper.
+// declares is sets, and also accepts a form stored under an earlier pepper.
 func (s *Service) declares(k account.ServiceKey) bool {
 	set := s.declared.Load()
 	return set != nil && !set.IsZero() && s.digester.Made(k.Digest, set.Reveal())

@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Bounds of a search: what it looks at on one page, how long that may take, and how many of one workspace run at once.
+// Bounds of a search: the events of one page, its time, and the number of searches of one workspace at once.
 const (
 	maxSearched       = 10_000
 	searchTime        = 2 * time.Second
@@ -72,8 +72,8 @@ func (s *searches) enter(ctx context.Context, workspace string) (leave func(), e
 	}, nil
 }
 
-// search is view for what may look at many rows: it has its turn, and ends after a while with Unavailable. Its turn is that of the
-// workspace in which it looks.
+// search is view for reads that may look at many rows: it has its turn, and ends after a while with Unavailable. Its
+// turn is that of the workspace in which it looks.
 func (s *Service) search(ctx context.Context, c Caller, named string, look func(*store.View, *actor) error) error {
 	limited, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()

@@ -54,8 +54,8 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 	return out, err
 }
 
-// boundsInput reads what a new service key is confined to. A workspace that is not there, or outside the caller's reach, is refused
-// alike: it is not told which.
+// boundsInput reads the bounds of a new service key. An unknown workspace, and one outside the caller's reach, are
+// refused alike.
 func boundsInput(v *store.View, a *actor, in CreateServiceKey) (b account.Bounds, err error) {
 	for _, list := range []struct {
 		field string
@@ -212,7 +212,7 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 	})
 }
 
-// rootKeys lists the service keys with the scope root that have not expired and are not bound: what may do everything.
+// rootKeys lists the service keys with the scope root that have not expired and are not bound: those with all rights.
 func rootKeys(v *store.View) ([]account.ServiceKey, error) {
 	var roots []account.ServiceKey
 	for after := ""; ; {

@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Identity is who a session's token speaks for.
+// Identity is the holder of a session's token.
 type Identity struct {
 	session.Session
 	Caller     Caller // without where the request comes from
@@ -26,17 +26,17 @@ type Identity struct {
 	Workspaces []Place
 }
 
-// Place is a workspace between which one who is signed in can switch.
+// Place is a workspace that a signed-in person can switch to.
 type Place struct {
 	ID   id.Workspace
 	Name string
 }
 
-// maxPlaces bounds what a switcher offers to the root, who is everywhere.
+// maxPlaces bounds the switcher's list for the root, who is in every workspace.
 const maxPlaces = 100
 
-// Identify finds out for whom a session's token speaks, and notes that it is used. Unauthenticated is the one answer for a token
-// that speaks for nobody: unknown, ended, or of one who has left the workspace.
+// Identify finds the holder of a session's token, and records its use. Unauthenticated is the one answer for a token
+// without a holder: unknown, ended, or of a person who has left the workspace.
 func (s *Service) Identify(ctx context.Context, token string) (Identity, error) {
 	var out Identity
 	stale := false
@@ -140,8 +140,8 @@ type ListSessions struct {
 	Paging
 }
 
-// sessionFilter decides whose sessions the caller sees: a person their own, in every workspace; with members:remove also those that
-// others have in the workspace that is named; a service key that may manage those of all members, and the root everybody's.
+// sessionFilter decides whose sessions the caller sees: a person their own, in every workspace; with members:remove
+// also those of others in the named workspace; a service key that may manage those of all members, and the root all.
 func (s *Service) sessionFilter(v *store.View, a *actor, in ListSessions) (store.SessionFilter, error) {
 	f := store.SessionFilter{Workspace: id.Workspace(in.Workspace), User: id.User(in.User)}
 	if in.User != "" {

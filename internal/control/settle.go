@@ -14,11 +14,12 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// A settlement is decided in one transaction, at a cost that does not grow with the keys. Their rows, and one event for each, are written
-// afterwards in chunks, in the name of the caller who decided: by the request itself for as long as it waits, then by any node that finds the
-// settlement unfinished. Readers judge by the settlement meanwhile (apikey.Settlement), so it makes no difference to them how far that is.
+// A settlement is decided in one transaction, at a cost that does not grow with the keys. Their rows, and one event
+// for each, are written afterwards in chunks, in the name of the caller who decided: by the request itself for as
+// long as it waits, then by any node that finds the settlement unfinished. Readers judge by the settlement meanwhile
+// (apikey.Settlement), so its progress makes no difference to them.
 
-// pace bounds what one transaction writes.
+// pace bounds the work of one transaction.
 type pace struct {
 	atOnce  int64         // keys that are written in the transaction that decides
 	inChunk int           // keys
@@ -38,7 +39,8 @@ const (
 	patience   = 1800 * time.Millisecond // of a request, from its beginning
 )
 
-// settle decides what becomes of a user's keys, and writes the rows where they are few. Otherwise it gives the settlement.
+// settle decides the outcome for a user's keys, and writes the rows if they are few. Otherwise it returns the
+// settlement.
 func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, keys int64) (open id.Settlement, err error) {
 	decided.ID = id.Settlement(s.ids.Next())
 	raw, err := json.Marshal(a.origin())
@@ -69,7 +71,8 @@ func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) (open id
 	return s.settle(tx, a, &apikey.Settlement{Workspace: m.Workspace, User: m.User, Kind: apikey.Return, By: a.id(), At: tx.Now()}, m.KeyCount)
 }
 
-// writeOn writes the rows of a settlement, chunk by chunk, for as long as a request waits. What is left then is for SettleNext.
+// writeOn writes the rows of a settlement, chunk by chunk, for as long as a request waits. The rest is for
+// SettleNext.
 func (s *Service) writeOn(ctx context.Context, open id.Settlement, began time.Time) {
 	for open != "" && ctx.Err() == nil && s.now().Sub(began) < patience {
 		if done, err := s.writeChunk(open); done || err != nil {
@@ -233,7 +236,7 @@ func (s *Service) settleFirst(tx *store.Tx, k *apikey.Key) error {
 	return tx.MoveKeys(was.Workspace, was.User, to, 1)
 }
 
-// settlementFields say of a settlement what repeats it.
+// settlementFields are the fields that repeat a settlement.
 func (s *Service) settlementFields(d *apikey.Settlement) fields {
 	out := fields{"settlement": string(d.Kind)}
 	if d.Kind == apikey.Transfer {

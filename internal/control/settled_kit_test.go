@@ -89,7 +89,7 @@ func openShared(t failer, url string) *settledNode {
 	return n
 }
 
-// standing is what the readers say of a key, in one form.
+// standing is the readers' view of a key, in one form.
 type standing struct {
 	User           id.User
 	Active, Orphan bool

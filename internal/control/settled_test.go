@@ -20,8 +20,9 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// history is a random one of members who leave, come back and inherit, with rows that are written now and then, and nodes that end in between.
-// Every key is asked of every reader after each step, and compared with what the step alone would have made of it.
+// history is a random one of members who leave, come back and inherit, with rows that are written now and then, and
+// nodes that end in between. Every key is asked of every reader after each step, and compared with the effect of the
+// step alone.
 type history struct {
 	failer
 	random *rand.Rand
@@ -48,7 +49,7 @@ func (h *history) Fatalf(format string, args ...any) {
 	h.failer.Fatalf("%s\nafter:\n%s", fmt.Sprintf(format, args...), strings.Join(h.told, "\n"))
 }
 
-// look asks every node, and gives what they agree on.
+// look asks every node, and returns their common answer.
 func (h *history) look() map[id.Key]apikey.Key {
 	h.Helper()
 	var first map[id.Key]apikey.Key

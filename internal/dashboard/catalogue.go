@@ -11,7 +11,7 @@ type catalogueBody struct {
 	Ask   bool // whether the visitor holds each is shown
 }
 
-// catalogue says what each permission means.
+// cataloguePage explains each permission.
 func (d *Dashboard) cataloguePage(v *request) error {
 	b := catalogueBody{Total: d.catalogue.Len(), Ask: v.may.User != ""}
 	var held perm.Set

@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/usage"
 )
 
-// chart is a series as bars: what was verified, and on it what was refused. It is drawn in percent of its width, so that it fits
-// every screen without a script, and told as a table to those who do not see it.
+// chart is a series as bars: the verified requests, and on them the refused ones. It is drawn in percent of its
+// width, so that it fits every screen without a script, and given as a table to readers who do not see it.
 type chart struct {
 	About    string
 	Slots    []slot

@@ -1,6 +1,6 @@
-// Package dashboard owns the pages for people: what they show, how a form is read, and the headers under which a browser may run
-// them. Every page is made on the server and works without scripts. It does not own who is signed in (its Gate says that), what
-// may be done (control decides, each time), nor whether a key is good (verify).
+// Package dashboard owns the pages for people: their content, the reading of forms, and the headers under which a
+// browser may run them. Every page is made on the server and works without scripts. It does not own sign-in (its
+// Gate), rights (control decides, each time), nor the decision about a key (verify).
 package dashboard
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// Config is what the dashboard is made of. All of it is needed.
+// Config holds the parts of the dashboard. All of them are needed.
 type Config struct {
 	Control *control.Service
 	Engine  *verify.Engine
@@ -32,13 +32,13 @@ type Config struct {
 	NoPasskeys func(*http.Request) string
 }
 
-// Gate says who looks. It is asked once for every request that shows or changes data.
+// Gate identifies the visitor. It is asked once for every request that shows or changes data.
 type Gate interface {
-	// Visitor is who sent the request; ok is false for one who is not signed in.
+	// Visitor is the sender of the request; ok is false if they are not signed in.
 	Visitor(r *http.Request) (v Visitor, ok bool, err error)
 }
 
-// Visitor is somebody who is signed in, at one workspace.
+// Visitor is a signed-in person, at one workspace.
 type Visitor struct {
 	Caller    control.Caller
 	Workspace string // the one that is looked at; "" for an operator who has chosen none
@@ -72,7 +72,8 @@ func New(c Config) *Dashboard {
 	return d
 }
 
-// Routes hangs the pages on a mux: behind require, which sees to it that somebody is signed in, all but what every page loads.
+// Routes adds the pages to a mux: behind require, which lets only signed-in visitors through, except the files that
+// every page loads.
 func (d *Dashboard) Routes(mux *http.ServeMux, require func(http.Handler) http.Handler) {
 	inside := require(d)
 	for _, pattern := range d.patterns() {
@@ -157,7 +158,7 @@ func (d *Dashboard) routes() []route {
 	}
 }
 
-// ServeHTTP sets what every answer carries and refuses what another site made the browser send.
+// ServeHTTP sets the fields of every answer and refuses requests that another site made the browser send.
 func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	if err := d.sameOrigin(r); err != nil {
@@ -212,7 +213,7 @@ func (d *Dashboard) unmatched(r *http.Request) error {
 	return fault.New(fault.NotFound, "there is no such page")
 }
 
-// serve does what the route is for, or refuses a form that holds a credential.
+// serve runs the route, or refuses a form that holds a credential.
 func (v *request) serve(rt route) error {
 	if fields := v.takeCredentials(); len(fields) > 0 {
 		return v.refuseCredentials(rt, fields)
@@ -220,7 +221,7 @@ func (v *request) serve(rt route) error {
 	return rt.serve(v)
 }
 
-// handler finds out who looks and what they may do, then serves the page.
+// handler identifies the visitor and reads their rights, then serves the page.
 func (d *Dashboard) handler(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name := r.PathValue("id"); name != "" {
@@ -237,7 +238,7 @@ func (d *Dashboard) handler(rt route) http.Handler {
 	})
 }
 
-// authority asks what the visitor may do where they are.
+// authority reads the visitor's rights in their workspace.
 func (d *Dashboard) authority(ctx context.Context, v Visitor) (control.Authority, error) {
 	a, err := d.Control.Authority(ctx, v.Caller, v.Workspace)
 	if err != nil {

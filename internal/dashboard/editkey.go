@@ -19,7 +19,7 @@ type editForm struct {
 	Longest                                         string
 }
 
-// editKey shows what can be changed of a key; its permissions cannot.
+// editKey shows the changeable fields of a key; its permissions cannot change.
 func (d *Dashboard) editKey(v *request) error {
 	k, err := v.find()
 	if err != nil {
@@ -79,7 +79,8 @@ func (d *Dashboard) saveKey(v *request) error {
 	return v.showEdit(http.StatusUnprocessableEntity, &k, f, wrong)
 }
 
-// update is what the form asks to change: nothing that it left as it was, so that an expiry in the past does not stand in the way.
+// update is the change that the form asks for: no field that it left as it was, so that an expiry in the past does
+// not stand in the way.
 func (f editForm) update(k *control.Key) (control.UpdateKey, error) {
 	in := control.UpdateKey{ID: string(k.ID), Name: control.Some(f.Name), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
 	var bad wrongs

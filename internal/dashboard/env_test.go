@@ -28,7 +28,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// house is a dashboard over a database of its own, behind the same door as in production. Who looks is said by a header.
+// house is a dashboard over a database of its own, behind the same door as in production. A header names the visitor.
 type house struct {
 	testing.TB
 	handler http.Handler
@@ -134,7 +134,7 @@ func (g headerGate) Visitor(r *http.Request) (dashboard.Visitor, bool, error) {
 		Places: []dashboard.Place{{ID: g.h.ws, Name: "Acme"}}}, true, nil
 }
 
-// answer is what came back.
+// answer is the answer of the server.
 type answer struct {
 	*httptest.ResponseRecorder
 	t testing.TB

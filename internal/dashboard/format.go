@@ -127,7 +127,7 @@ func short(n int64) string {
 	return fmt.Sprintf("%dM", n/1_000_000)
 }
 
-// browserName is a browser as its owner calls it, from what it says of itself.
+// browserName is a browser's common name, from its User-Agent.
 func browserName(userAgent string) string {
 	has := func(s string) bool { return strings.Contains(userAgent, s) }
 	name, on := "", ""

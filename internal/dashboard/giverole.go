@@ -32,7 +32,7 @@ type grantBody struct {
 	Preview string
 }
 
-// differ says what changes for a person between two sets of permissions.
+// differ describes the difference for a person between two sets of permissions.
 func (d *Dashboard) differ(b *grantBody, was, will perm.Set) {
 	added, removed := will.Without(was), was.Without(will)
 	b.Added, b.Removed = d.held(added), d.held(removed)
@@ -52,7 +52,7 @@ func (d *Dashboard) differ(b *grantBody, was, will perm.Set) {
 	b.Change = strings.Join(parts, ", ")
 }
 
-// seal binds a review to what it showed: the person, both roles, and what each of them holds.
+// seal binds a review to the facts it showed: the person, both roles, and the permissions of each.
 func (d *Dashboard) seal(b *grantBody, was, will perm.Set) {
 	shown := fmt.Sprint(b.User, "\x00", b.From, "\x00", b.Role.ID, "\x00", d.catalogue.Names(was), "\x00", d.catalogue.Names(will))
 	sum := sha256.Sum256([]byte(shown))

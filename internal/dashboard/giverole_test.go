@@ -94,7 +94,7 @@ func TestAnAdminIsAddedAfterAReview(t *testing.T) {
 	h.post("ada", "/members", url.Values{"user": {"max"}, "email": {"max@example.com"}, "role": {h.roles["Viewer"]}}).want(303)
 }
 
-// A figure says of whose keys it is, and a list says what it leaves out.
+// A figure names the keys it is about, and a list says what it leaves out.
 func TestAViewerIsToldWhatTheyDoNotSee(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -130,7 +130,7 @@ func TestAFormSaysAllThatIsWrongBesideItsFields(t *testing.T) {
 	}
 }
 
-// What was just done is said once, on the next page, by the server alone.
+// The result of a change is shown once, on the next page, by the server alone.
 func TestWhatWasDoneIsSaidOnceAndByTheServerAlone(t *testing.T) {
 	t.Parallel()
 	h := open(t)

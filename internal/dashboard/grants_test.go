@@ -9,7 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/control"
 )
 
-// T97: the buttons offer what would be done and no more, and what is posted all the same is refused by the same rule as in the API.
+// T97: the buttons offer only changes that would be accepted, and a form posted all the same is refused by the same
+// rule as in the API.
 func TestT97TheButtonsOfferNoMoreThanTheRule(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -44,7 +45,7 @@ func TestT97TheButtonsOfferNoMoreThanTheRule(t *testing.T) {
 	h.post("ada", path+"/state", on).want(303)
 }
 
-// T97: a workspace is switched on, and freed, by those who may.
+// T97: only callers with the right switch a workspace on, or free it.
 func TestT97TheWorkspacesSwitchesAreOfferedToThoseWhoMay(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -85,7 +86,7 @@ func TestSelfRotationIsASettingOfTheWorkspace(t *testing.T) {
 	h.get("ada", "/settings").want(200).says(ticked)
 }
 
-// T97: the buttons, the bulk page and the undo of either enable no key beyond what the workspace allows its values.
+// T97: the buttons, the bulk page and the undo of either enable no key beyond the workspace's rules for its values.
 func TestT97NoButtonEnablesAKeyThatTheWorkspaceWouldNotHaveNow(t *testing.T) {
 	t.Parallel()
 	h := open(t)

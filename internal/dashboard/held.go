@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// holdsCredential is what a form says of a field that holds a credential.
+// holdsCredential is a form's message for a field that holds a credential.
 const holdsCredential = "holds a credential: it must not be kept in plain text"
 
 // takeCredentials empties every field of the form that holds a whole credential, so that no page shows it again,
@@ -44,8 +44,8 @@ func (v *request) refuseCredentials(rt route, fields []string) error {
 	return show(v, wrong)
 }
 
-// formAgain gives what shows the form that is sent to a route, as it was filled in; nil for a form without a field
-// for text.
+// formAgain returns the function that shows the form of a route again, as it was filled in; nil for a form without a
+// field for text.
 func (d *Dashboard) formAgain(on string) func(*request, *problem) error {
 	const status = http.StatusUnprocessableEntity
 	switch on {

@@ -60,7 +60,7 @@ func formsOf(page, body string) (all []filledForm) {
 	return all
 }
 
-// everything is what the root sees of the house.
+// everything is the root's view of the house.
 func (h *house) everything() string {
 	h.Helper()
 	ctx := context.Background()
@@ -97,8 +97,8 @@ func (h *house) pagesWithForms() []string {
 		"/roles/" + string(role.ID), "/usage", "/log", "/settings", "/catalogue", "/sessions", "/workspaces", "/nodes", "/service-keys"}
 }
 
-// T17, T18: a whole credential in any field of any form of the dashboard is refused. What somebody typed is said
-// beside its field; the page does not show it again, and nothing of the form is done.
+// T17, T18: a whole credential in any field of any form of the dashboard is refused. The message stands beside the
+// field; the page does not show the credential again, and nothing of the form is done.
 func TestT17T18NoFormOfTheDashboardTakesACredential(t *testing.T) {
 	t.Parallel()
 	h := open(t)

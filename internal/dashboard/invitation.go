@@ -22,7 +22,7 @@ type invitationBody struct {
 	NoPasskeys        string
 }
 
-// invitationPage says what an invitation does, or a reset of the sign-in.
+// invitationPage explains an invitation, or a reset of the sign-in.
 func (d *Dashboard) invitationPage(v *request) error {
 	b, err := v.invitee(v.r.PathValue("user"))
 	if err != nil {
@@ -56,7 +56,8 @@ func (d *Dashboard) resetSignIn(v *request) error {
 	return v.showInvitation(v.r.PathValue("user"), true)
 }
 
-// showInvitation makes an invitation and shows its link, in this one answer. With reset what let the member in before ends.
+// showInvitation makes an invitation and shows its link, in this one answer. With reset the member's earlier ways to
+// sign in end.
 func (v *request) showInvitation(user string, reset bool) error {
 	b, err := v.invitee(user)
 	if err != nil {

@@ -37,7 +37,7 @@ type previous struct {
 // keyActions are those that control would admit on this key.
 type keyActions struct{ Edit, Disable, Enable, Delete, Rotate, Log bool }
 
-// actions asks what the visitor may do with a key. It only decides what is shown: control decides what is done.
+// actions reads the visitor's rights over a key. It only decides about buttons: control decides about changes.
 func (v *request) actions(k *control.Key) keyActions {
 	others := k.User == v.may.User || v.may.May(account.APIKeysManageOthers)
 	write := others && v.may.May(account.APIKeysWrite)
@@ -101,7 +101,7 @@ func indented(metadata string) string {
 	return string(raw)
 }
 
-// tried is what a verification of the key would say.
+// tried is the result of a verification of the key.
 type tried struct {
 	Asked      bool
 	Permission string
@@ -255,7 +255,7 @@ type confirmBody struct {
 	OldInUse string // what is known of the present value's use
 }
 
-// deletePage asks first, and says what stops.
+// deletePage asks first, and lists the effects.
 func (d *Dashboard) deletePage(v *request) error {
 	k, err := v.find()
 	if err != nil {
@@ -275,7 +275,7 @@ func (d *Dashboard) deleteKey(v *request) error {
 	return v.tell("/keys", "“"+k.Name+"” is deleted. Its value is refused from now on.", nil)
 }
 
-// rotatePage says what rotating does, and whether the present value is still in use.
+// rotatePage explains rotation, and says whether the present value is still in use.
 func (d *Dashboard) rotatePage(v *request) error {
 	k, err := v.find()
 	if err != nil {

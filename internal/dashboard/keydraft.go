@@ -4,7 +4,8 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// keyDraft is what a page's script shows while a key is being filled in: the tree for the key's owner, and the key in plain words.
+// keyDraft is the data for the page's script while a key is being filled in: the tree for the key's owner, and the
+// key in plain words.
 type keyDraft struct {
 	Summary []string          `json:"summary"`
 	Curl    string            `json:"curl"`
@@ -38,7 +39,7 @@ func (d *Dashboard) summary(v *request, f *newKeyForm) error {
 	return v.writeJSON(out)
 }
 
-// draftTree says what the owner of the key can get.
+// draftTree lists the permissions that the key's owner can get.
 func (v *request) draftTree(f *newKeyForm, out *keyDraft) error {
 	if f.grant.Creator.Len() == 0 {
 		return nil

@@ -16,7 +16,7 @@ type choice struct {
 	On         bool
 }
 
-// seesAll tells whether the visitor sees the keys of everybody.
+// seesAll reports whether the visitor sees the keys of all users.
 func (v *request) seesAll() bool { return v.may.May(account.APIKeysManageOthers) }
 
 // keyRow is a key in a table.
@@ -89,7 +89,7 @@ type keysBody struct {
 	Bulk          bool
 }
 
-// unseen says what a visitor who sees their own keys alone does not see. n is Standings.Others.
+// unseen says how many keys a visitor does not see who sees only their own. n is Standings.Others.
 func (v *request) unseen(n int64) string {
 	const takes = "; you need " + account.APIKeysManageOthers + " to see them."
 	switch {
@@ -187,7 +187,7 @@ type bulkBody struct {
 
 const maxBulk = 100
 
-// bulk shows what would stop, and does it once that is confirmed.
+// bulk shows the effects, and makes the change once it is confirmed.
 func (d *Dashboard) bulk(v *request) error {
 	ids := v.r.PostForm["id"]
 	action := v.form("action")
@@ -248,7 +248,7 @@ func (d *Dashboard) bulkDo(v *request, action string, ids []string, back string)
 	return v.show("bulk", page{Title: bulkTitle(action, len(ids)), Section: "keys", Body: b})
 }
 
-// changing are those of the keys that the action changes: what is undone later is what was done now.
+// changing are those of the keys that the action changes: an undo takes back only these.
 func (v *request) changing(action string, ids []string) ([]string, error) {
 	if action == "delete" {
 		return ids, nil

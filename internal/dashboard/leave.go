@@ -11,7 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// leaveBody is the form that removes a member: a choice and what follows from exactly this choice.
+// leaveBody is the form that removes a member: a choice and the consequences of exactly this choice.
 type leaveBody struct {
 	Member control.Member
 	Name   string
@@ -22,7 +22,7 @@ type leaveBody struct {
 	Mine   bool
 }
 
-// fate is what a removal would do now. The form sends Preview back, and a removal that would do anything else is refused.
+// fate is the effect of a removal now. The form sends Preview back, and a removal with any other effect is refused.
 type fate struct {
 	Preview string    `json:"preview"` // "" where nothing can be done
 	Button  string    `json:"button"`
@@ -33,7 +33,7 @@ type fate struct {
 	Heir    string    `json:"heir"` // what is wrong with the new owner
 }
 
-// fateRow is what becomes of one key.
+// fateRow is the outcome for one key.
 type fateRow struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
@@ -43,7 +43,7 @@ type fateRow struct {
 	Tone    string `json:"tone"`
 }
 
-// leavePage shows exactly which keys stop when somebody leaves, for the way to settle them that the URL names, by trying it out.
+// leavePage shows exactly which keys stop when a member leaves, for the choice in the URL, by a dry run.
 func (d *Dashboard) leavePage(v *request) error {
 	b := leaveBody{Way: v.query("keys"), Heir: v.query("heir")}
 	if err := v.leaving(&b); err != nil {
@@ -59,7 +59,7 @@ func (d *Dashboard) leavePage(v *request) error {
 	return v.showLeave(http.StatusOK, &b, wrong)
 }
 
-// leave removes the member, if what is chosen is what the page showed.
+// leave removes the member, if the choice is the one that the page showed.
 func (d *Dashboard) leave(v *request) error {
 	b := leaveBody{Way: v.form("keys"), Heir: v.form("heir")}
 	if err := v.leaving(&b); err != nil {
@@ -89,7 +89,7 @@ func (v *request) showLeave(status int, b *leaveBody, wrong *problem) error {
 	return v.answer(status, "leave", page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Scripts: []string{"leave.js"}, Body: b})
 }
 
-// leaving reads who leaves, and who could take over their keys.
+// leaving reads the leaving member, and the members who could take over their keys.
 func (v *request) leaving(b *leaveBody) (err error) {
 	ctx := v.r.Context()
 	if b.Member, err = v.d.Control.GetMember(ctx, v.Caller, v.workspace(), v.r.PathValue("user")); err != nil {
@@ -111,7 +111,7 @@ func (v *request) leaving(b *leaveBody) (err error) {
 	return nil
 }
 
-// previewRemoval tries the removal out, and says what it would do.
+// previewRemoval makes a dry run of the removal, and describes its effect.
 func (v *request) previewRemoval(b *leaveBody) (*problem, error) {
 	keys := settle(b.Way, b.Heir)
 	b.Fate = fate{Button: "Remove " + b.Name, Keys: []fateRow{}}
@@ -184,7 +184,7 @@ func settle(way, heir string) string {
 	return way
 }
 
-// nameOf is what people call a member.
+// nameOf is a member's common name.
 func nameOf(m account.Member) string {
 	if m.DisplayName != "" {
 		return m.DisplayName

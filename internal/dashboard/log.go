@@ -80,7 +80,7 @@ func changes(m eventMetadata) []changed {
 	return out
 }
 
-// shown is a JSON value without its quotes; what says nothing is "".
+// shown is a JSON value without its quotes; "" for an empty one.
 func shown(raw json.RawMessage) string {
 	var v any
 	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil {

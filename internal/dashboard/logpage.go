@@ -27,7 +27,7 @@ type logBody struct {
 // searched is how many events a page searches: the log grows without end, and a page is not to.
 const searched = 10_000
 
-// log shows who did what. All of its state stands in the URL.
+// log shows the events. All of its state stands in the URL.
 func (d *Dashboard) log(v *request) error {
 	in, b, err := v.askLog()
 	var wrong *problem

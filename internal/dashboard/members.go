@@ -31,7 +31,7 @@ type membersBody struct {
 
 type inviteForm struct{ User, Email, DisplayName, Role string }
 
-// members lists who is in the workspace.
+// members lists the members of the workspace.
 func (d *Dashboard) members(v *request) error {
 	return v.showMembers(http.StatusOK, inviteForm{}, nil)
 }
@@ -74,7 +74,7 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 	return v.answer(status, "members", page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Body: b})
 }
 
-// seen is when somebody last used the dashboard or the API as themselves, as far as their present sessions tell.
+// seen is the last use of the dashboard or the API by a person, as far as their present sessions tell.
 func (v *request) seen(user string) (moment, error) {
 	sessions, _, err := v.d.Control.ListSessions(v.r.Context(), v.Caller,
 		control.ListSessions{Workspace: v.workspace(), User: user, Paging: control.Paging{Limit: 10}})

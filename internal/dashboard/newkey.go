@@ -16,7 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// newKeyForm is the form for a key as somebody fills it in, and all that the page needs around it.
+// newKeyForm is the form for a key as the visitor filled it in, and the other data of the page.
 type newKeyForm struct {
 	Name, User, Environment, Description, Metadata, AllowedIPs string
 	Preset, Like                                               string
@@ -65,7 +65,7 @@ func (d *Dashboard) newKey(v *request) error {
 	return v.showForm(http.StatusOK, &f, nil, nil)
 }
 
-// makeKey makes the key and shows its value, once; or it shows the form again, with a summary or with what is wrong.
+// makeKey makes the key and shows its value, once; or it shows the form again, with a summary or with the errors.
 func (d *Dashboard) makeKey(v *request) error {
 	f := v.readForm()
 	preview := v.form("do") != "make"
@@ -89,7 +89,7 @@ func (d *Dashboard) makeKey(v *request) error {
 	return v.showForm(http.StatusUnprocessableEntity, &f, nil, wrong)
 }
 
-// formFields are the names that the form has for what the API calls otherwise.
+// formFields maps names of the API to names of the form's fields.
 var formFields = map[string]string{"name": "name", "userId": "user", "expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
 	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips", "description": "description", "metadata": "metadata", "like": "like",
 	"environment": "environment", "permissions": "permissions"}
@@ -100,7 +100,7 @@ func (v *request) readForm() newKeyForm {
 		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once"), Was: v.form("was")}
 }
 
-// creator is who the key is for: the visitor, unless somebody else was chosen.
+// creator is the user that the key is for: the visitor, unless another was chosen.
 func (f *newKeyForm) creator(v *request) string {
 	if f.User == "" {
 		return string(v.may.User)
@@ -151,7 +151,7 @@ func clipped(s string) string {
 	return s
 }
 
-// request is what the form asks of control.
+// request converts the form for control.
 func (v *request) request(f *newKeyForm) (control.CreateKey, error) {
 	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once}}
 	if in.User == "" {
@@ -319,7 +319,7 @@ func (v *request) offerCreators(f *newKeyForm) error {
 	return err
 }
 
-// offerExpiries lists what the workspace's rules admit.
+// offerExpiries lists the expiries that the workspace's rules admit.
 func (f *newKeyForm) offerExpiries(set account.Settings) {
 	longest := set.MaxKeyLifetime
 	for _, e := range []struct {

@@ -13,8 +13,8 @@ type Nodes interface {
 	Members(ctx context.Context) ([]cluster.Member, error)
 }
 
-// clocksDiffer is from where on a clock that differs from the database's is worth a word: half of what makes a node unready is long past
-// what happens on machines whose clocks are set.
+// clocksDiffer is the smallest reported difference between a node's clock and the database's: half of the difference
+// that makes a node unready is far beyond normal machines with synchronised clocks.
 const clocksDiffer = 2 * time.Second
 
 type nodeRow struct {
@@ -34,7 +34,7 @@ type nodesBody struct {
 	Bound  string // after how long without news a node fences itself
 }
 
-// nodes shows the operator who serves this installation, how far each is, and who has fallen silent.
+// nodes shows the operator the nodes of this installation, the revision of each, and the silent ones.
 func (d *Dashboard) nodes(v *request) error {
 	if err := d.Control.Operates(v.r.Context(), v.Caller); err != nil {
 		return err
@@ -73,7 +73,7 @@ func stateOf(m *cluster.Member) (word, tone string) {
 	return "Ready", "good"
 }
 
-// notesOf says what an operator has to put right.
+// notesOf lists the points that an operator has to put right.
 func notesOf(m *cluster.Member) (notes []string) {
 	if m.Lacks != "" {
 		notes = append(notes, "lacks the pepper "+m.Lacks)

@@ -22,7 +22,7 @@ type overviewBody struct {
 	Active    bool // the workspace
 }
 
-// stats are figures of the same things: one's own keys and everybody's traffic never stand in one row.
+// stats are figures of the same things: one's own keys and the whole traffic never stand in one row.
 type stats struct {
 	Title string // "" where there is one row
 	Stats []stat
@@ -31,7 +31,7 @@ type stats struct {
 // stat is one figure at a glance, and where its list is.
 type stat struct{ Name, Value, Text, Link, Tone string }
 
-// attention is a key that somebody should look at, and why.
+// attention is a key that needs a look, and the reason.
 type attention struct {
 	keyRow
 	Why  string
@@ -118,7 +118,8 @@ func percentWord(n, of int64) string {
 
 const attendEach = 4 // keys of each kind
 
-// attention gathers what somebody should look at: what expires, what nobody uses, what is about to run out, whose creator has gone.
+// attention gathers the keys that need a look: those that expire, unused ones, those about to run out, those of a
+// creator who has gone.
 func (v *request) attention(s control.Standings, busiest []busy) ([]attention, error) {
 	var out []attention
 	for _, one := range []struct {

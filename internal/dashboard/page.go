@@ -37,7 +37,7 @@ func parseTemplates() map[string]*template.Template {
 	return all
 }
 
-// words are what templates can say.
+// words are the functions of templates.
 var words = template.FuncMap{
 	"asset": assetURL,
 	"num":   anyNumber,
@@ -64,7 +64,7 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// page is what a template is given.
+// page is the data of a template.
 type page struct {
 	*request
 	Title   string
@@ -84,7 +84,7 @@ type problem struct {
 	Details []string
 }
 
-// Of is what is wrong with a field, "" for nothing.
+// Of is the error of a field, "" for none.
 func (p *problem) Of(field string) string {
 	if p == nil {
 		return ""
@@ -172,7 +172,7 @@ func (p *page) Initial() string {
 	return string(r)
 }
 
-// Theme is what the visitor chose, "" for what the system prefers.
+// Theme is the visitor's choice, "" for the system's preference.
 func (p *page) Theme() string {
 	if p.request == nil {
 		return p.theme
@@ -222,7 +222,8 @@ func (p *page) RoleName() string {
 	return p.may.Role
 }
 
-// May tells whether what needs the permission would be admitted: a button that would be refused is not shown.
+// May reports whether an operation with the permission would be admitted: a button that would be refused is not
+// shown.
 func (p *page) May(permission string) bool { return p.request != nil && p.may.May(permission) }
 
 // Here is the page's own path and query, to come back to.

@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// resource is what the catalogue has of one resource.
+// resource is one resource of the catalogue.
 type resource struct {
 	Name    string
 	Entries []perm.Entry
@@ -36,7 +36,7 @@ type risk struct {
 	Word  string
 }
 
-// administers is the level of what decides about other people's access.
+// administers is the level of permissions that decide about other people's access.
 const administers = 4
 
 var risks = []string{"Identifies only", "Reads", "Writes", "Deletes", "Administers"}
@@ -64,7 +64,7 @@ func (d *Dashboard) risk(s perm.Set) risk {
 	return risk{most, risks[most]}
 }
 
-// branch is one resource of a tree of permissions, with what is chosen in it.
+// branch is one resource of a tree of permissions, with the chosen ones.
 type branch struct {
 	Name   string
 	Leaves []leaf
@@ -102,7 +102,7 @@ func (d *Dashboard) tree(chosen perm.Set, why func(perm.Entry) string) []branch 
 	return out
 }
 
-// held is a tree of what a set holds and nothing else.
+// held is a tree of the permissions in a set and no others.
 func (d *Dashboard) held(s perm.Set) []branch {
 	var out []branch
 	for _, b := range d.tree(s, nil) {

@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// refuse answers with a page that says why, and what can be done about it.
+// refuse answers with a page that gives the reason, and the remedy.
 func (v *request) refuse(err error) {
 	switch {
 	case errors.Is(err, errNoPlace):
@@ -41,7 +41,7 @@ var headings = map[int]string{
 	405: "Not like that", 409: "That does not fit", 413: "That is too long", 429: "Too many at once", 503: "Not now",
 }
 
-// refusal writes the page. What is not declared is told as what it is, an error of ours, and logged.
+// refusal writes the page. An undeclared error is reported as an error of ours, and logged.
 func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, err error) {
 	f := fault.From(err)
 	status := f.Code.Status()
@@ -76,8 +76,9 @@ func sentence(s string) string {
 	return s
 }
 
-// problemOf gives what a form shows of a refusal, or the error itself where no form could mend it. The map has the fields of the form by
-// the names that the API has for them: what is wrong with one of these stands beside it, in the page's words, and not above the form.
+// problemOf converts a refusal for a form, or returns the error itself if no form could mend it. The map has the
+// fields of the form by their names in the API: an error of one of these stands beside it, in the page's words, and
+// not above the form.
 func problemOf(err error, rename map[string]string) (*problem, error) {
 	f := fault.From(err)
 	switch f.Code {

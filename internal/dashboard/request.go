@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// request is one request by somebody who is signed in.
+// request is one request by a signed-in visitor.
 type request struct {
 	d   *Dashboard
 	w   http.ResponseWriter
@@ -25,7 +25,7 @@ type request struct {
 
 const maxForm = 256 << 10
 
-// enter finds out who it is. One who is not signed in is sent to do so, and comes back.
+// enter identifies the visitor. A visitor who is not signed in is sent to do so, and comes back.
 func (v *request) enter(rt route) error {
 	var ok bool
 	var err error
@@ -53,7 +53,7 @@ func (v *request) enter(rt route) error {
 	return nil
 }
 
-// errNoPlace sends an operator who has chosen no workspace to where one is chosen.
+// errNoPlace sends an operator who has chosen no workspace to the choice of one.
 var errNoPlace = fault.New(fault.NotFound, "choose a workspace first")
 
 func (v *request) workspace() string { return string(v.may.Workspace.ID) }

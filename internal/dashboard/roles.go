@@ -36,7 +36,7 @@ func (d *Dashboard) roles(v *request) error {
 	return v.show("roles", page{Title: "Roles", Section: "roles", Wide: true, Body: b})
 }
 
-// roleForm is a role as it is, or as somebody would have it.
+// roleForm is a role as it is, or as the visitor would have it.
 type roleForm struct {
 	ID, Name, Description string
 	System                string
@@ -47,7 +47,7 @@ type roleForm struct {
 	Holders               []account.Member
 	HolderCount           int64
 
-	// Of a review: what would change.
+	// Of a review: the changes.
 	Added, Removed []branch
 	Names          []string // of the wanted permissions
 	Renamed        string   // the name before, where it changes
@@ -100,7 +100,7 @@ func (v *request) showRole(status int, f *roleForm, set perm.Set, wrong *problem
 	return v.answer(status, "role", page{Title: title, Section: "roles", Wide: true, Fault: wrong, Scripts: []string{"role.js"}, Body: f})
 }
 
-// holders names who has the role, as far as the visitor sees members.
+// holders names the members with the role, as far as the visitor sees members.
 func (v *request) holders(f *roleForm) error {
 	r, err := v.d.Control.GetRole(v.r.Context(), v.Caller, v.workspace(), f.ID)
 	if err != nil {
@@ -123,7 +123,8 @@ func (v *request) roleForm() (f roleForm, set perm.Set, err error) {
 	return f, set, err
 }
 
-// saveRole shows first what would change for whom, and saves once that is confirmed. A new role concerns nobody yet.
+// saveRole shows the changes and the affected people first, and saves once that is confirmed. A new role affects no
+// member yet.
 func (d *Dashboard) saveRole(v *request) error {
 	f, set, err := v.roleForm()
 	if err != nil {
@@ -153,7 +154,7 @@ func (d *Dashboard) saveRole(v *request) error {
 	return v.showRole(http.StatusUnprocessableEntity, &f, set, wrong)
 }
 
-// review shows the difference, and whom it concerns.
+// review shows the difference, and the affected people.
 func (v *request) review(f *roleForm, set perm.Set) error {
 	was, err := v.d.Control.GetRole(v.r.Context(), v.Caller, v.workspace(), f.ID)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// saidCookie carries the sentence on what was just done to the next page. No script reads it and no other host sets it, so no link puts
-// words into a page.
+// saidCookie carries the sentence about the last change to the next page. No script reads it and no other host sets
+// it, so no link puts words into a page.
 const saidCookie = "__Host-keyward-said"
 
 const (
@@ -17,19 +17,19 @@ const (
 	maxUndo  = 60   // ids that fit into it
 )
 
-// said is a sentence on what was just done, and the form that takes it back.
+// said is a sentence about the last change, and the form that takes it back.
 type said struct {
 	Text string `json:"t"`
 	Undo *undo  `json:"u,omitempty"`
 }
 
-// undo is a form that takes back what was just done. Control decides when it is sent, as for every other form.
+// undo is a form that takes the last change back. Control decides when it is sent, as for every other form.
 type undo struct {
 	Path   string     `json:"p"`
 	Fields [][]string `json:"f"` // name and value
 }
 
-// tell sends the browser to another page after a change, with a sentence on what was done.
+// tell sends the browser to another page after a change, with a sentence about it.
 func (v *request) tell(path, text string, back *undo) error {
 	raw, err := json.Marshal(said{clipped(text), back})
 	if err != nil {

@@ -27,7 +27,7 @@ type serviceKeysBody struct {
 
 type serviceKeyForm struct{ Name, Scope, Expiry, Workspaces, Environment, Networks string }
 
-// boundTo says what a service key is bound to; "" for nothing.
+// boundTo lists the bounds of a service key; "" for none.
 func boundTo(b *account.Bounds) string {
 	var parts []string
 	for _, e := range b.Environments {

@@ -30,7 +30,7 @@ type passkeyRow struct {
 	Created, Used moment
 }
 
-// ownPasskeys lists what a member signs in with.
+// ownPasskeys lists a member's passkeys.
 func (v *request) ownPasskeys(b *sessionsBody) error {
 	if b.Member = v.may.User != "" && v.Session != ""; !b.Member || b.Others {
 		return nil
@@ -55,7 +55,7 @@ func (d *Dashboard) removePasskey(v *request) error {
 	return v.tell("/sessions", "Passkey “"+p.Name+"” is removed. It signs in nobody from now on.", nil)
 }
 
-// sessions lists where the visitor is signed in; or, for those who may remove members, where the members are.
+// sessions lists the visitor's sessions; or, for visitors who may remove members, those of the members.
 func (d *Dashboard) sessions(v *request) error {
 	b := sessionsBody{Others: v.query("of") == "members", MayAll: v.may.May(account.MembersRemove) && v.may.Workspace.ID != ""}
 	in := control.ListSessions{Paging: control.Paging{Cursor: v.query("cursor")}}

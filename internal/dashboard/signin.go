@@ -6,10 +6,10 @@ import (
 	"github.com/keyward/keyward/internal/signin"
 )
 
-// Sessions is the Gate of those whom a signin.Gate has let through.
+// Sessions is the Gate of visitors that a signin.Gate has let through.
 type Sessions struct{}
 
-// Visitor is who is signed in.
+// Visitor is the signed-in visitor.
 func (Sessions) Visitor(r *http.Request) (Visitor, bool, error) {
 	s, ok := signin.From(r.Context())
 	if !ok {

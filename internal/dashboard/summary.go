@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// summarise says in plain words what a request would make, by asking control for exactly that, and how to ask for it with curl.
+// summarise describes the result of a request in plain words, by asking control for exactly that, and gives the same
+// request with curl.
 func (v *request) summarise(in control.CreateKey) (said []string, curl string, err error) {
 	k, err := v.d.Control.DraftKey(v.r.Context(), v.Caller, in)
 	if err != nil {

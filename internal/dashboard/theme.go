@@ -4,10 +4,10 @@ import (
 	"net/http"
 )
 
-// themeCookie keeps which theme somebody chose: nothing else is in it, and nothing is decided by it.
+// themeCookie keeps the chosen theme: nothing else is in it, and no decision depends on it.
 const themeCookie = "kw_theme"
 
-// theme keeps the choice and goes back to where it was made. Whoever has not signed in yet can choose, too.
+// theme stores the choice and goes back to its page. A visitor who has not signed in yet can choose, too.
 func (d *Dashboard) theme(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
 	chosen := r.PostFormValue("theme")

@@ -36,7 +36,7 @@ type traffic struct {
 	Seen   bool   // whether the visitor may see it at all
 }
 
-// workspaceTraffic draws what all keys of the workspace did.
+// workspaceTraffic draws the use of all keys of the workspace.
 func (v *request) workspaceTraffic() (traffic, error) {
 	granularity, name, choices, err := v.seriesRange()
 	if err != nil {
@@ -54,7 +54,7 @@ func (v *request) workspaceTraffic() (traffic, error) {
 	return t, nil
 }
 
-// keyTraffic draws what one key did.
+// keyTraffic draws the use of one key.
 func (v *request) keyTraffic(k *control.Key) (traffic, error) {
 	granularity, name, choices, err := v.seriesRange()
 	if err != nil {
@@ -68,7 +68,7 @@ func (v *request) keyTraffic(k *control.Key) (traffic, error) {
 	return t, err
 }
 
-// busy is a key with what it did lately.
+// busy is a key with its recent use.
 type busy struct {
 	keyRow
 	Verified, Refused int64

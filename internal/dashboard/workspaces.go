@@ -55,7 +55,7 @@ func (v *request) workspaceForm() workspaceForm {
 	return workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email")}
 }
 
-// makeWorkspace makes one; a person who does becomes its owner, an operator names somebody.
+// makeWorkspace makes one; a calling person becomes its owner, an operator names one.
 func (d *Dashboard) makeWorkspace(v *request) error {
 	f := v.workspaceForm()
 	in := control.CreateWorkspace{Name: f.Name}

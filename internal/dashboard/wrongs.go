@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// wrongs gathers what is wrong with the fields of a form, so that the page says all of it at once.
+// wrongs gathers the errors of a form's fields, so that the page shows all of them at once.
 type wrongs []fault.Detail
 
 // note keeps an error that names fields, and gives back any other.

@@ -23,7 +23,7 @@ func (x *exchange) writeJSON(status int, v any) error {
 	return nil
 }
 
-// send is where every answer is written that is known as a whole. An error of the connection has nobody left to be told to.
+// send writes every answer that is known as a whole. An error of the connection has no receiver any more.
 func (x *exchange) send(status int, contentType string, body []byte) {
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
@@ -60,7 +60,7 @@ func (a *api) refusal(f *fault.Error, requestID string) []byte {
 	return body
 }
 
-// refusalHeaders says for machines what the code asks of the client: RFC 6750 (section 3), RFC 9110 (section 10.2.3).
+// refusalHeaders sets the header fields for a code: RFC 6750 (section 3), RFC 9110 (section 10.2.3).
 func (x *exchange) refusalHeaders(code fault.Code) {
 	h := x.w.Header()
 	switch code {

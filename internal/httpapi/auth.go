@@ -18,7 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// authenticate finds out who calls, by the same decision that answers verifications.
+// authenticate identifies the caller, by the same decision that answers verifications.
 func (x *exchange) authenticate() error {
 	token, err := bearer(x.r.Header)
 	if err != nil {
@@ -50,7 +50,7 @@ func (x *exchange) authenticate() error {
 	return code.Refusal()
 }
 
-// identify notes who calls.
+// identify records the caller.
 func (x *exchange) identify(p *verify.Principal) {
 	x.caller = x.origin()
 	x.caller.Presented, x.caller.Rehashed = p.Presented, p.Rehashed
@@ -61,7 +61,8 @@ func (x *exchange) identify(p *verify.Principal) {
 	x.caller.APIKey, x.home = p.Key.ID(), string(p.Key.Workspace)
 }
 
-// meter tells an API key how its limits stand, whatever the answer will be, and refuses where one is used up. Service keys have none.
+// meter tells an API key the state of its limits, for every answer, and refuses if one is used up. Service keys have
+// none.
 func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
 	if x.route.free {
 		return x.bounded()
@@ -75,7 +76,7 @@ func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
 	return nil
 }
 
-// bounded refuses an address that asks too often for what costs no limit.
+// bounded refuses an address that asks too often for answers that cost no limit.
 func (x *exchange) bounded() error {
 	wait := x.api.Free.Failed(x.client)
 	if wait == 0 {
@@ -85,8 +86,8 @@ func (x *exchange) bounded() error {
 	return fault.New(fault.RateLimited, "too many requests from this address")
 }
 
-// authenticateSession takes the token of a session: a person, or whoever acts as the root. What the scope of a service key opens is
-// read afresh like everything else.
+// authenticateSession takes the token of a session: a person, or a session that acts as the root. The scope of its
+// service key is read afresh like everything else.
 func (x *exchange) authenticateSession(token string) error {
 	who, err := x.api.Control.Identify(x.ctx(), token)
 	if fault.Is(err, fault.Unauthenticated) {
@@ -157,8 +158,9 @@ func bearer(h http.Header) (string, error) {
 	return token, nil
 }
 
-// needScope refuses everybody but a service key with the scope. It is for operations that ask the engine and not the control plane,
-// which reads the credential in its own transaction: here that is looked at once more, since the body may have taken its time.
+// needScope refuses every caller but a service key with the scope. It is for operations that ask the engine and not
+// the control plane, which reads the credential in its own transaction: here the credential is checked once more,
+// because the body may have taken its time.
 func (x *exchange) needScope(s account.Scope) error {
 	if x.service != nil && x.service.Has(s) {
 		return x.stands()
@@ -180,7 +182,7 @@ func (x *exchange) stands() error {
 
 const maxUserAgent = 255
 
-// userAgent is what the client calls itself, for the log of events: clipped, and valid UTF-8.
+// userAgent is the client's name for the log of events: clipped, and valid UTF-8.
 func userAgent(ua string) string {
 	return strings.ToValidUTF8(ua[:min(len(ua), maxUserAgent)], "")
 }

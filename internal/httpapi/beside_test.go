@@ -8,8 +8,8 @@ import (
 	"github.com/keyward/keyward/api"
 )
 
-// workspaceId beside an id may be left out, and must be the object's workspace where it is given: otherwise nothing is there, for a service key
-// as for everybody, and nothing changes.
+// workspaceId beside an id may be left out, and must be the object's workspace if it is given: otherwise the object
+// is not found, for every caller, and nothing changes.
 func TestT7AWorkspaceBesideAnIDMustBeTheObjects(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/keyward/keyward/internal/strictjson"
 )
 
-// maxBody bounds what is taken of a request. Of a larger one another maxSpill is read and thrown away, so that a client which writes the
-// whole before it reads gets to see the refusal and not a broken connection.
+// maxBody bounds the body of a request. Of a larger one another maxSpill is read and thrown away, so that a client
+// which writes the whole before it reads sees the refusal and not a broken connection.
 const (
 	maxBody  = 1 << 20
 	maxSpill = 4 << 20
@@ -61,8 +61,8 @@ func (rt *route) screen(text string, path func() string) error {
 	return fault.Invalid(at, "holds a credential: it must not be kept in plain text")
 }
 
-// form reads the form that a standard's operation takes. Unknown members are passed over and doubled ones refused, as RFC 6749
-// (section 3.2) has it, but for those that may be repeated; the second result says in words what is wrong with it.
+// form reads the form of a standard's operation. Unknown members are passed over and doubled ones refused, as RFC
+// 6749 (section 3.2) has it, except those that may be repeated; the second result is the error in words.
 func (x *exchange) form(repeatable ...string) (form url.Values, wrong string, err error) {
 	data, err := x.readBody("application/x-www-form-urlencoded", true)
 	if err != nil {

@@ -16,8 +16,9 @@ func (h *house) bind(by, scopes, bounds string) (value, name string) {
 	return a.text("data.result.key"), a.text("data.result.serviceKey.id")
 }
 
-// T107: every operation that names something of a workspace, by a service key that manages another one: the answer is that to a name
-// nobody has, and over there nothing changes. The list is held against the document by TestT7NoOperationIsForgotten.
+// T107: every operation on an object of a workspace, by a service key that manages another one: the answer is that to
+// an unknown name, and over there nothing changes. The list is compared with the document by
+// TestT7NoOperationIsForgotten.
 func TestT107ABoundServiceKeyManagesNothingOutsideItsWorkspaces(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -215,7 +216,8 @@ func TestT107ATableOfKeysAndVerifiers(t *testing.T) {
 	}
 }
 
-// T107: bounds only narrow from the key that makes another, and a bound root sees and deletes only what lies within its own.
+// T107: bounds only narrow from the key that makes another, and a bound root sees and deletes only keys within its
+// own.
 func TestT107AServiceKeyMakesNoneThatReachesFurther(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -259,7 +261,7 @@ func TestT107FromOutsideItsNetworksAServiceKeyIsAnUnknownToken(t *testing.T) {
 	n, value := h.settle("u-ann", "u-alan")
 	root, _ := h.bind(h.root, `"root"`, `,"allowedIps":["10.0.0.0/8"]`)
 	inside, outside := from("10.1.2.3:99"), from("11.1.2.3:99")
-	// What the root signs in to from inside is bound to its networks, too.
+	// The root's session from inside is bound to its networks, too.
 	code := h.do("POST", "/api/v2/sign-in-links", root, `{"root":true}`, inside).want(201).text("data.result.signInLink.code")
 	if _, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "11.1.2.3"}, code); !fault.Is(err, fault.Unauthenticated) {
 		t.Fatalf("redeemed from outside: %v", err)
@@ -289,7 +291,8 @@ func TestT107FromOutsideItsNetworksAServiceKeyIsAnUnknownToken(t *testing.T) {
 	h.do("GET", "/api/v2/workspaces/"+n.ws, root, "", inside).want(200)
 }
 
-// T107: what a bound service key lets in is bound as it is: to its workspaces, and to its networks, also after a switch.
+// T107: sessions and links made by a bound service key have its bounds: its workspaces, and its networks, also after
+// a switch.
 func TestT107ASessionByABoundServiceKeyIsBoundAsItIs(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -86,7 +86,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// answer is what came back.
+// answer is the answer of the server.
 type answer struct {
 	*httptest.ResponseRecorder
 	t testing.TB

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// screen refuses, before any route is looked for, what no route may see: a path that could be read in two ways, and a credential
-// in the URL, which proxies and browsers write down. Neither is looked up, repeated or logged.
+// screen refuses requests before a route is chosen: a path that could be read in two ways, and a credential in the
+// URL, which proxies and browsers write down. Neither is looked up, repeated or logged.
 func (a *api) screen(r *http.Request) error {
 	if !canonpath.Strict(r.URL.EscapedPath()) {
 		return fault.Invalid("path", "is not in canonical form")

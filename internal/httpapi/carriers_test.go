@@ -9,7 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// carried are the forms of credential that somebody may put into the URL of a request, and what no answer and no log may show of each.
+// carried are the forms of credential that may be in the URL of a request, and the part of each that no answer and no
+// log may show.
 func carried(h *house, key string) map[string]string {
 	return map[string]string{
 		"an API key":          key,
@@ -44,8 +45,8 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// T17, T18: whatever credential stands in the URL of a request for which a proxy asks, the answer is 400, no key is looked up and nothing of
-// it is shown or written down. The same holds for the check's own query.
+// T17, T18: for every credential in the URL of a request that a proxy asks about, the answer is 400, no key is looked
+// up and no part of it is shown or written down. The same holds for the check's own query.
 func TestT17T18ACredentialInAForwardedURLIsRefusedAndNotShown(t *testing.T) {
 	t.Parallel()
 	h, key, _ := proxied(t, shopRoutes)
@@ -99,8 +100,8 @@ func showsAny(text, credential string) bool {
 	return strings.Contains(text, body[:16]) || strings.Contains(plain, body[:16]) || strings.Contains(text, escaped(body[:16]))
 }
 
-// T17, T18: headers that people put credentials into without being asked to are neither shown nor written down, by any listener's answer and
-// for whatever request.
+// T17, T18: headers that wrongly hold credentials are neither shown nor written down, by any listener's answer and
+// for any request.
 func TestT17T18ACredentialInAnyHeaderIsNotShown(t *testing.T) {
 	t.Parallel()
 	h, key, _ := proxied(t, shopRoutes)

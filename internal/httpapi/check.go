@@ -9,7 +9,7 @@ import (
 
 var checkRoute = &route{name: "checkRequest", public: true, data: true}
 
-// check is the door for forward authentication. What is refused, and how it is told, is the gateway's; a body is not read.
+// check is the door for forward authentication. The refusals and their form are the gateway's; a body is not read.
 func (x *exchange) check() {
 	x.route, x.on = checkRoute, CheckPath
 	var asked gateway.Asked

@@ -36,7 +36,7 @@ func proxied(t *testing.T, table string) (h *house, key, id string) {
 
 const proxy = "10.1.1.1:4711"
 
-// ask is what a proxy sends for a request.
+// ask is a proxy's request.
 func (h *house) ask(key, method, uri string, edits ...edit) answer {
 	h.t.Helper()
 	all := append([]edit{from(proxy), header("X-Forwarded-For", "203.0.113.9")}, edits...)

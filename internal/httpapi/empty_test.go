@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// nothing are the members of requests of which an empty value says what it looks like: no text, no list, no change.
-// Everything else that came out empty is refused, since it is more likely a mistake than a wish, and absence means
-// more there. By the operation, or * for all.
+// nothing are the members of requests whose empty value means itself: no text, no list, no change. Every other empty
+// value is refused, because it is more likely a mistake than a wish, and absence means more there. By the operation,
+// or * for all.
 var nothing = map[string]string{
 	"* description \"\"":               "none",
 	"* displayName \"\"":               "none",
@@ -86,7 +86,7 @@ func (d document) types(schema any) (all []string) {
 	return all
 }
 
-// set puts a value at a path into a JSON value, and makes what is missing on the way.
+// set puts a value at a path into a JSON value, and makes missing parts on the way.
 func set(in any, path []string, value any) any {
 	if len(path) == 0 {
 		return value
@@ -107,9 +107,9 @@ func set(in any, path []string, value any) any {
 	return object
 }
 
-// T100: what came out empty is not what was left out. Every member of every request's body is sent empty, and as
-// null where the document admits none; it is refused and named, or it stands in the list of those that say nothing
-// by being empty.
+// T100: an empty member is not an absent one. Every member of every request's body is sent empty, and as null if the
+// document does not admit null; it is refused and named, or it stands in the list of those that mean nothing by being
+// empty.
 func TestT100NoMemberThatIsEmptyIsTakenForAbsent(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// faultOf is the one way from any error to what the caller is told. A request that ran out of its own time is no error of ours.
+// faultOf is the one way from any error to the caller's fault. A request that ran out of its own time is no error of
+// ours.
 func faultOf(err error) *fault.Error {
 	f := fault.From(err)
 	if f.Code == fault.Internal && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
@@ -24,7 +25,7 @@ func unavailable() *fault.Error {
 	return verify.Unavailable.Refusal()
 }
 
-// itemErrors shows what went wrong with single items of a bulk operation.
+// itemErrors shows the failures of single items of a bulk operation.
 func (a *api) itemErrors(errs []control.ItemError) []wire.ItemError {
 	out := make([]wire.ItemError, len(errs))
 	for i, e := range errs {

@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// explainKey says what a verification of the key's current value would say now, step by step. It spends nothing and is no use of the key.
+// explainKey returns the course of a verification of the key's current value, step by step. It spends nothing and is
+// no use of the key.
 func (a *api) explainKey(x *exchange) (wire.Explanation, error) {
 	q, err := a.demanded(x.query)
 	if err != nil {

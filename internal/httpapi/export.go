@@ -24,8 +24,8 @@ type exporter interface {
 	row(wire.Log) (string, error)
 }
 
-// export streams what matches. Nothing is written before the first event is there, so that a refusal is still told as one; after
-// that, an error breaks the answer off.
+// export streams the matching events. Nothing is written before the first event is there, so that a refusal is still
+// an error answer; after that, an error breaks the answer off.
 func (a *api) export(x *exchange, in control.ListLogs, e exporter) error {
 	out := bufio.NewWriterSize(pieces{x}, pieceSize)
 	started := false

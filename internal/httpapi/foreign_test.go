@@ -9,7 +9,7 @@ import (
 	"github.com/keyward/keyward/api"
 )
 
-// names are what requests speak of: objects of one workspace.
+// names are the objects of one workspace in requests.
 type names struct{ ws, key, role, user string }
 
 func (n names) in(text string) string {
@@ -80,11 +80,11 @@ var foreign = []struct{ on, query, body string }{
 	{on: "GET /workspaces/logs", query: "?workspaceId={ws}&actorId={user}"},
 }
 
-// passing is what differs between two answers to the same.
+// passing matches the parts that differ between two answers to the same request.
 var passing = regexp.MustCompile(`"(requestId|deadline)":"[^"]*"`)
 
-// Every operation with every name of its in turn put in for another workspace's: the answer is that to a name nobody has, and over
-// there nothing changes.
+// Every operation with each of its names replaced by another workspace's: the answer is that to an unknown name, and
+// over there nothing changes.
 func TestT7WhatIsAnotherWorkspacesIsAsIfItWereNot(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -103,7 +103,7 @@ func TestT7WhatIsAnotherWorkspacesIsAsIfItWereNot(t *testing.T) {
 			ask := func(name string) string {
 				put := func(text string) string { return ours.in(strings.ReplaceAll(text, swap, name)) }
 				a := h.do(method, "/api/v2"+put(path+op.query), value, put(op.body))
-				// The name itself stands in the answers to many: it is what the caller knows anyhow.
+				// The name itself stands in many answers: the caller knows it anyhow.
 				return passing.ReplaceAllString(strings.ReplaceAll(a.Body.String(), name, swap), "") + " " + a.Result().Status
 			}
 			name := theirs.in(swap)
@@ -138,7 +138,8 @@ func TestT7NoOperationIsForgotten(t *testing.T) {
 	for _, op := range foreign {
 		tested[shape(op.on)] = true
 	}
-	// Of service keys with manage, which are in every workspace, or of the installation; who ends whose session is in sessions_test.go of package control.
+	// Of service keys with manage, which are in every workspace, or of the installation; the right to end sessions is
+	// tested in sessions_test.go of package control.
 	for _, on := range []string{"POST /api-keys/import", "DELETE /service-keys/{id}", "DELETE /sessions/{id}", "POST /sign-in-links", "DELETE /sessions"} {
 		tested[shape(on)] = true
 	}

@@ -45,7 +45,7 @@ func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKe
 
 func (x *exchange) ctx() context.Context { return x.r.Context() }
 
-// endpoint answers one operation, or says what is wrong.
+// endpoint answers one operation, or returns its error.
 type endpoint func(*exchange) error
 
 // handle is every JSON operation: read the body to the letter, do it, answer in the envelope.
@@ -76,7 +76,7 @@ func show[Out any](do func(*exchange) (Out, error)) endpoint {
 	return handle(func(x *exchange, _ wire.Nothing) (Out, error) { return do(x) })
 }
 
-// dispatch takes the request through what every operation has in common, in the contract's order.
+// dispatch takes the request through the steps that every operation has in common, in the contract's order.
 func (x *exchange) dispatch(r *http.Request, res *resource) {
 	x.r, x.on = r, res.pattern
 	for _, name := range res.ids {

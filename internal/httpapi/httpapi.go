@@ -1,6 +1,6 @@
-// Package httpapi owns the HTTP door: routes, how a request is read to the letter, how an answer and a refusal are written, who
-// calls and from which address. It does not own what the operations do (control), whether a key is good (verify), the shapes on
-// the wire (wire), nor listeners and deadlines of connections (server).
+// Package httpapi owns the HTTP door: routes, strict reading of requests, writing of answers and refusals, the
+// caller's identity and address. It does not own the operations (control), the decision about a key (verify), the
+// shapes on the wire (wire), nor listeners and deadlines of connections (server).
 package httpapi
 
 import (
@@ -25,7 +25,8 @@ import (
 	"github.com/keyward/keyward/internal/verifycodec"
 )
 
-// Config is what the door is made of. Control, Engine, Catalogue, Format, Logger and Now are needed; the rest may be left out.
+// Config holds the parts of the door. Control, Engine, Catalogue, Format, Logger and Now are needed; the rest may be
+// left out.
 type Config struct {
 	Control   *control.Service
 	Engine    *verify.Engine
@@ -41,7 +42,7 @@ type Config struct {
 
 	// Nodes tells of the other nodes.
 	Nodes Nodes
-	// Ready tells whether verifications can be answered, and what /readyz says about it: a map of text where they cannot.
+	// Ready reports whether verifications can be answered, and the body of /readyz: a map of text if they cannot.
 	Ready func(context.Context) (ok bool, body any)
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; nil for none.
 	TrustedProxies *gateway.Proxies
@@ -57,7 +58,8 @@ type Config struct {
 	Persons *oidc.Provider
 	// Base is the address under which people are to open links, without a path; nil takes it from each request.
 	Base func(*http.Request) string
-	// Pages are what browsers see: its patterns answer where no operation does, outside of /api/. The front page is theirs to take.
+	// Pages are the browser's pages: its patterns answer paths without an operation, outside of /api/. The front page
+	// is theirs to take.
 	Pages *http.ServeMux
 	// LongWay answers nothing on a shorter way.
 	LongWay bool
@@ -74,7 +76,7 @@ type Config struct {
 	Stopping func() bool
 }
 
-// Observer is told what happened, for metrics. It must be safe for concurrent use and quick.
+// Observer receives events for metrics. It must be safe for concurrent use and quick.
 type Observer interface {
 	// ObserveRequest is told of every request once it is answered. The operation is one of a fixed set, "other" where no route
 	// matched, and so is the method.

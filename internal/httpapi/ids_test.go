@@ -94,7 +94,7 @@ func TestAUserIDKeepsItsCapitals(t *testing.T) {
 	h.do("GET", at+"/members/"+strings.ToLower(user), h.root, "").refused(404, "not_found", "")
 }
 
-// bodies are what the operations read.
+// bodies are the bodies of the operations.
 var bodies = []any{
 	wire.Nothing{}, wire.CreateAPIKey{}, wire.UpdateAPIKeys{}, wire.DeleteAPIKeys{}, wire.RotateAPIKey{}, wire.ImportAPIKeys{}, wire.Verify{}, wire.VerifyBatch{},
 	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{}, wire.CreateRole{}, wire.UpdateRole{},

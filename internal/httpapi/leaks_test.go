@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// credentials are whole and well formed, and belong to nobody.
+// credentials are whole and well formed, and unknown to the server.
 var credentials = map[string]string{
 	"a key":            wellFormedKey,
 	"a session token":  "keyward_session_" + strings.Repeat("b", 43),
@@ -121,7 +121,7 @@ func TestT17NoFieldOfAnyRequestTakesACredential(t *testing.T) {
 	}
 }
 
-// T17: an item of a bulk operation is refused alone, and what it holds is masked.
+// T17: an item of a bulk operation is refused alone, and its credential is masked.
 func TestT17AnItemWithACredentialIsRefusedAloneAndMasked(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// line is what the log says of one request: all of it bounded, none of it a query string or a credential.
+// line is the log's line of one request: all of it bounded, none of it a query string or a credential.
 type line struct {
 	level                    slog.Level
 	standsFor                int    // as many requests; more than 1 where this one was drawn
@@ -68,7 +68,7 @@ func (a *api) writeQuickly(l *line, at time.Time, into []byte) []byte {
 	return b
 }
 
-// appendJSON writes the line as slog's JSON does, without what it has for texts that need an escape.
+// appendJSON writes the line as slog's JSON does, without its handling of texts that need an escape.
 func (l *line) appendJSON(b []byte, at time.Time) []byte {
 	b = at.AppendFormat(append(b, `{"time":"`...), time.RFC3339Nano)
 	b = append(append(b, `","level":"INFO","msg":"request","method":"`...), l.method...)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// self is what /me answers, as far as a test looks at it.
+// self is the part of /me that a test looks at.
 func (s *stage) self(query string) map[string]any {
 	s.t.Helper()
 	return s.do("GET", "/api/v2/me"+query, s.credential, "").want(200).at("data.result").(map[string]any)
@@ -23,7 +23,7 @@ func inside(v any, path ...string) any {
 	return v
 }
 
-// Callers of every kind are told who they are by the credential that they present.
+// Callers of every kind learn their identity by the credential that they present.
 func TestMeTellsCallersOfEveryKindWhoTheyAre(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)
@@ -102,7 +102,7 @@ func (s *stage) signed(user string) string {
 	return token
 }
 
-// A key is no person: without the permissions it reads nothing of the workspace but what /me and /api-keys/self say.
+// A key is no person: without the permissions it reads only /me and /api-keys/self of the workspace.
 func TestALeanKeyReadsItselfAlone(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)
@@ -118,7 +118,7 @@ func TestALeanKeyReadsItselfAlone(t *testing.T) {
 	}
 }
 
-// What may be granted is what the doors let through: a probe at each door agrees with the list.
+// The grantable permissions are those that the doors let through: a probe at each door agrees with the list.
 func TestWhatIsGrantableIsWhatTheDoorsLetThrough(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)

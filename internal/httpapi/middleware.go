@@ -14,7 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// recorder notes what is answered.
+// recorder records the answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -42,8 +42,8 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// ServeHTTP takes every request in and sees every answer out: headers that all answers have, the refusal of what no route may
-// see, panics, one line of log, metrics.
+// ServeHTTP takes every request in and sees every answer out: headers that all answers have, the refusals before
+// routing, panics, one line of log, metrics.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !a.LongWay && (a.quickly(w, r) || a.quicklyCheck(w, r)) {
 		return
@@ -63,12 +63,12 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(x.w, x.r)
 }
 
-// client is who asks, as far as trusted proxies tell.
+// client is the caller's address, as far as trusted proxies tell.
 func (a *api) client(r *http.Request) netip.Addr {
 	return gateway.ClientAddress(gateway.Address(r.RemoteAddr), a.TrustedProxies.List(), r.Header.Values("X-Forwarded-For"))
 }
 
-// The headers that every answer has, beside its X-Request-Id. The values are shared: nobody writes to them.
+// The headers that every answer has, beside its X-Request-Id. The values are shared and must not be written to.
 var (
 	noStore    = []string{"no-store"}
 	noSniff    = []string{"nosniff"}

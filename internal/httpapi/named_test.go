@@ -17,7 +17,7 @@ import (
 var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listNodes",
 	"createServiceKey", "listServiceKeys", "startSession"}
 
-// request is one that the root can do, or by says who.
+// request is one that the root can do, or the caller in by.
 type request struct {
 	on, body, by string
 	roams        bool // names no object, so that workspaceId alone says where
@@ -25,8 +25,8 @@ type request struct {
 	bare         bool // without workspaceId
 }
 
-// ask does the request in a workspace of its own, under the name of another one where that is given. What is there
-// may change only under its own name.
+// ask does the request in a workspace of its own, under the name of another one if that is given. The state may
+// change only under its own name.
 func (op request) ask(h *house, other string) answer {
 	h.t.Helper()
 	n, key := h.settle("u-ann", "u-alan")

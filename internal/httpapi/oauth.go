@@ -15,8 +15,8 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// introspect answers RFC 7662. A member ip beside the standard's ones says who presented the key; without it a key that is bound
-// to addresses is not active.
+// introspect answers RFC 7662. A member ip beside the standard's ones is the address that presented the key; without
+// it a key that is bound to addresses is not active.
 func (a *api) introspect(x *exchange) error {
 	form, wrong, err := x.form("workspaceId")
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *api) introspect(x *exchange) error {
 	return x.writeJSON(http.StatusOK, a.introspection(&v))
 }
 
-// formWhere reads the demand for an environment and for one of several workspaces; wrong says in words what is wrong with it.
+// formWhere reads the demand for an environment and for one of several workspaces; wrong is the error in words.
 func formWhere(form url.Values) (r account.Reach, wrong string) {
 	if names := form["environment"]; names != nil {
 		var ok bool

@@ -17,8 +17,8 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// oracle asks the engine, which knows nothing of grants, what a key may do: from several places, at several times,
-// and once or many times at once. It spends nothing.
+// oracle asks the engine, which knows nothing of grants, about the rights of a key: from several places, at several
+// times, and once or many times at once. It spends nothing.
 type oracle map[time.Duration]*verify.Engine
 
 func (h *house) oracle() oracle {
@@ -56,9 +56,9 @@ func (o oracle) yes(value string) map[string]bool {
 	return all
 }
 
-// T106, T97: the table that says which changes are a grant is held against the engine that judges keys, which does
-// not know it. Whatever a caller changes of a key that they may write and may not pass on, no question gets a yes
-// that got none before.
+// T106, T97: the table of changes that are a grant is compared with the engine that judges keys, which does not know
+// it. For every change by a caller that may write the key and may not pass it on, no question gets a yes that got
+// none before.
 func TestT106T97NoChangeByOneWhoMayNotPassAKeyOnLetsItDoMore(t *testing.T) {
 	t.Parallel()
 	h := open(t)

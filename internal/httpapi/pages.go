@@ -14,14 +14,15 @@ import (
 // pageRoute stands for every page in the log and the metrics; the pattern says which it was.
 var pageRoute = &route{name: "page", public: true}
 
-// elsewhere answers what is no operation: a page, where there is one.
+// elsewhere answers paths without an operation: with a page, if there is one.
 func (a *api) elsewhere(_ http.ResponseWriter, r *http.Request) {
 	if x := exchangeOf(r); !x.servePage(r) {
 		x.fail(noRoute())
 	}
 }
 
-// servePage answers with a page, and tells whether there is one. Under /api/ there is none: who calls there reads JSON.
+// servePage answers with a page, and reports whether there is one. Under /api/ there is none: clients there read
+// JSON.
 func (x *exchange) servePage(r *http.Request) bool {
 	if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
 		return false
@@ -48,12 +49,12 @@ func (x *exchange) strictTransport() {
 	}
 }
 
-// forPeople tells whether a person reads a refusal: a browser asks for HTML, and nobody asks the API for that.
+// forPeople reports whether a person reads a refusal: a browser asks for HTML, and API clients do not.
 func (x *exchange) forPeople() bool {
 	return x.api.Refuse != nil && strings.Contains(x.r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(x.r.URL.Path, "/api/")
 }
 
-// Origin tells pages where a request comes from, as a Caller that is nobody yet.
+// Origin tells pages the address of a request, as a Caller without an identity.
 func Origin(r *http.Request) control.Caller {
 	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
@@ -62,7 +63,7 @@ func Origin(r *http.Request) control.Caller {
 	return x.origin()
 }
 
-// Known has the log say who makes a page's request.
+// Known has the log name the caller of a page's request.
 func Known(r *http.Request, c control.Caller) {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		x.caller, x.home = c, string(c.Person.Workspace)

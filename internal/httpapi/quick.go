@@ -19,7 +19,8 @@ const (
 	VerifyBatchPath = base + "/api-keys/verify-batch"
 )
 
-// hot is what is fixed about an operation of the data plane. head and tail are what its answer holds around the result.
+// hot holds the fixed parts of an operation of the data plane. head and tail are the parts of its answer around the
+// result.
 type hot struct{ route, operation, message, head, tail string }
 
 var (
@@ -43,7 +44,7 @@ type Plain struct {
 	Caller *Remembered
 }
 
-// Remembered is what a connection remembers of its caller.
+// Remembered is a connection's memory of its caller.
 type Remembered = verify.Remembered
 
 // Reply is the answer to a Plain.
@@ -55,28 +56,28 @@ type Reply struct {
 	Headers    []Header // of a check alone; the memory too
 }
 
-// Quick answers a request of the data plane on the shortest way, with its line of log and its metrics, and appends the body to
-// reply.Body. Where it answers false it has done nothing, and the request is one for ServeHTTP: whatever is not as usual, right or
-// wrong, is decided there, so that there is one place for each refusal.
+// Quick answers a request of the data plane on the shortest way, with its line of log and its metrics, and appends
+// the body to reply.Body. If it returns false it has done nothing, and the request is one for ServeHTTP: every
+// unusual request, right or wrong, is decided there, so that there is one place for each refusal.
 func (d *API) Quick(p *Plain, reply *Reply) bool {
 	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.quick(desk, p, reply)
 }
 
-// Admits tells whether a service key calls that may ask, before anything large is read of what it asks. It counts nothing.
+// Admits reports whether the caller is a service key that may ask, before a large body is read. It counts nothing.
 func (d *API) Admits(token string, client netip.Addr, caller *Remembered) bool {
 	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.mayVerify(desk, &Plain{Token: token, Client: client, Caller: caller}, d.a.Engine.Look())
 }
 
-// Client is who asks, by the peer's address and the lines of X-Forwarded-For.
+// Client is the caller's address, by the peer's address and the lines of X-Forwarded-For.
 func (d *API) Client(peer netip.Addr, forwarded []string) netip.Addr {
 	return gateway.ClientAddress(peer, d.a.TrustedProxies.List(), forwarded)
 }
 
-// scratch is what one quick answer needs beside the request. Desks are used again.
+// scratch is the working memory of one quick answer beside the request. It is used again.
 type scratch struct {
 	reader    *verifycodec.Reader
 	caller    account.ServiceKey

@@ -152,7 +152,7 @@ func TestTheQuickWayCostsFewAllocations(t *testing.T) {
 	}
 }
 
-// sink is an answer that nobody reads.
+// sink is an answer without a reader.
 type sink struct {
 	h      http.Header
 	status int

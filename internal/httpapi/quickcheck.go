@@ -68,7 +68,7 @@ func (a *api) quickCheck(d *scratch, p *PlainCheck, reply *Reply) (ok bool) {
 	return true
 }
 
-// reportCheck leaves what exchange.report does.
+// reportCheck records the same as exchange.report.
 func (a *api) reportCheck(d *gateway.Decision, p *PlainCheck, reply *Reply, start time.Time) {
 	took := a.Now().Sub(start)
 	if d.Asked {

@@ -14,7 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
-// spent is what each check takes from a limit.
+// spent matches the part of a limit that each check takes.
 var spent = regexp.MustCompile(`;r=\d+`)
 
 func TestACheckIsAnsweredTheSameOnTheQuickWayAndOnTheLong(t *testing.T) {

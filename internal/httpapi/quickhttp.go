@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/gateway"
 )
 
-// quickBody bounds what is read on the quick way of a single question; a batch is read up to maxBody.
+// quickBody bounds the body of a single question on the quick way; a batch is read up to maxBody.
 const quickBody = 8 << 10
 
 // quickly answers the requests of the data plane that hold nothing unusual. Where it answers false the request is as it was.
@@ -115,7 +115,8 @@ type again struct {
 	io.Closer
 }
 
-// heads reads what the quick way needs of the header, and answers false where anything is in it that would change the answer.
+// heads reads the fields that the quick way needs of the header, and returns false if any field would change the
+// answer.
 func (p *Plain) heads(h http.Header) bool {
 	given, media := h["Authorization"], h["Content-Type"]
 	if len(given) != 1 || len(media) != 1 || media[0] != "application/json" && media[0] != jsonType || h["X-Api-Key"] != nil || h["Content-Encoding"] != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// redactor takes keys out of texts that repeat what a client sent: somebody may have put one where a name belongs, and neither an
-// error nor the log must show it. What begins like a key and goes on long enough to give part of one away is cut, too.
+// redactor removes keys from texts that repeat a client's input: a key may be in the place of a name, and neither an
+// error nor the log must show it. A text that begins like a key and is long enough to give part of one away is cut,
+// too.
 type redactor struct {
 	keys     *keyfmt.Finder
 	signedIn *regexp.Regexp

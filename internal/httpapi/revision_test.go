@@ -42,7 +42,8 @@ func revoking(s *stage) map[string]func() answer {
 	}
 }
 
-// An answer says how far its own change has got: the revision is that of its transaction, whatever the copy in memory is doing.
+// An answer says how far its own change has got: the revision is that of its transaction, in any state of the copy in
+// memory.
 func TestEveryAnswerWithARevocationAsksForTheRevisionOfItsOwnTransaction(t *testing.T) {
 	t.Parallel()
 	nodes := &asked{}

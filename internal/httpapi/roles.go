@@ -42,7 +42,7 @@ func (a *api) deleteRole(x *exchange) (wire.Deleted, error) {
 	return wire.Deleted{Deleted: []string{r}}, err
 }
 
-// role shows a role. New members get the Member role where nobody chooses another.
+// role shows a role. New members get the Member role by default.
 func (a *api) role(r control.Role) wire.Role {
 	return wire.Role{
 		ID: string(r.ID), WorkspaceID: string(r.Workspace), Name: r.Name, Description: wire.TextOrNull(r.Description),

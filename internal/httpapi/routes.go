@@ -24,7 +24,7 @@ type route struct {
 	serve   endpoint
 }
 
-// body says what an operation reads.
+// body is the kind of body that an operation reads.
 type body int
 
 const (
@@ -49,9 +49,8 @@ func (a *api) routes() []route {
 	return all
 }
 
-// installations are the operations on what belongs to no workspace, and those that take workspaceId as a demand in
-// their body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the
-// object's.
+// installations are the operations on objects of no workspace, and those that take workspaceId as a demand in their
+// body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the object's.
 var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listNodes",
 	"createServiceKey", "listServiceKeys"}
 

@@ -57,7 +57,7 @@ const frontPage = `<!doctype html>
 </html>
 `
 
-// file answers with what was built in; there may be nothing.
+// file answers with a built-in file, which may be empty.
 func (x *exchange) file(contentType string, content []byte) error {
 	if len(content) == 0 {
 		return noRoute()

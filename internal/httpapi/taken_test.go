@@ -18,7 +18,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// stage is a workspace with everything in it that an operation may be about, and somebody with a credential of one kind.
+// stage is a workspace with an object of every kind that an operation may be about, and a caller with a credential of
+// one kind.
 type stage struct {
 	*house
 	issuer *issuer
@@ -120,9 +121,9 @@ func (s *stage) rotate(seconds int) {
 
 func (s *stage) later(d time.Duration) { s.ahead.Add(int64(d)) }
 
-// takings are the ways in which a credential is taken back: before what goes before the request, take what happens while its body is
-// open. The answer is 401, or with lesser, where the credential stays and its authority is taken, nothing happens but what everybody
-// may do for themselves.
+// takings are the ways in which a credential is taken back: before runs ahead of the request, take runs while its
+// body is open. The answer is 401, or with lesser, where the credential stays and its authority is taken, only
+// changes happen that every caller may make for themselves.
 var takings = map[string]map[string]struct {
 	before, take func(s *stage)
 	lesser       bool
@@ -188,10 +189,10 @@ var takings = map[string]map[string]struct {
 	},
 }
 
-// everybodys are the operations that a caller may do in their own name, whatever their role is.
+// everybodys are the operations that a caller may do in their own name, with any role.
 var everybodys = []string{"POST /api/v2/api-keys/self/rotate", "POST /api/v2/workspaces", "DELETE /api/v2/sessions"}
 
-// late are the requests of the operations, each one that goes through for whoever may.
+// late are the requests of the operations, each one that goes through for a caller with the right.
 var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/api-keys": func(s *stage) (string, string) {
 		return "/api/v2/api-keys", `{"workspaceId":"` + s.ws + `","userId":"boss","name":"late","expiresAt":"` +
@@ -287,7 +288,7 @@ func (s *stage) held(on string, take func()) (status int, body string) {
 	return a.StatusCode, string(text)
 }
 
-// events counts what the log holds of the whole installation.
+// events counts the events of the whole installation.
 func (s *stage) events() float64 {
 	return s.call("GET", "/api/v2/workspaces/logs?limit=1", "").at("data.result.pagination.total").(float64)
 }
@@ -322,8 +323,8 @@ func onStage(t *testing.T) *stage {
 	return s
 }
 
-// T9, T96: whatever takes a credential back while the body of a request is open, the request does nothing, and is told that the credential
-// is not valid any more; for every operation that changes something.
+// T9, T96: whatever takes a credential back while the body of a request is open, the request does nothing, and its
+// answer says that the credential is not valid any more; for every operation that changes something.
 func TestT9T96WhatWasTakenBackWhileTheBodyWasOpenDoesNothing(t *testing.T) {
 	t.Parallel()
 	writes := httpapi.Writes()

@@ -23,9 +23,9 @@ func (v *version) admit(revision int64) bool {
 	return true
 }
 
-// applyTransaction applies changes of one revision. What keys hang on comes first and what is gone last, so that a key that is
-// handed to another creator, or kept, has been so before the old creator goes: a lookup that sees the creator gone has then either
-// seen the key's change or sees now that the key has changed.
+// applyTransaction applies changes of one revision. Objects that keys depend on come first and deletions last, so
+// that a key that goes to another creator, or is kept, has changed before the old creator goes: a lookup that sees
+// the creator gone has then either seen the key's change or sees now that the key has changed.
 func (r *Replica) applyTransaction(changes []feed.Change) {
 	last := lastOfEach(changes)
 	for phase := rooms; phase <= gone; phase++ {
@@ -80,7 +80,8 @@ func (r *Replica) applyGone(c *feed.Change) {
 	}
 }
 
-// object names what a change is about. The end of a workspace is an object of its own: nothing else in the transaction undoes it.
+// object names the subject of a change. The end of a workspace is an object of its own: nothing else in the
+// transaction undoes it.
 type object struct {
 	kind      byte
 	name, sub string
@@ -116,7 +117,8 @@ func about(c *feed.Change) object {
 	return object{}
 }
 
-// lastOfEach marks each object's last change, so that nobody sees a state from the midst of a transaction; nil means all.
+// lastOfEach marks each object's last change, so that no reader sees a state from the midst of a transaction; nil
+// means all.
 func lastOfEach(changes []feed.Change) []bool {
 	if len(changes) == 1 || changes[0].Revision == 0 {
 		return nil

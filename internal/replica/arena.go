@@ -9,8 +9,9 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// arena holds the texts of keys in chunks without a pointer. A byte is written once, before the record that leads to it, and never
-// again: a chunk is dropped when nothing in it is in use, and lives on for as long as somebody holds a string of it.
+// arena holds the texts of keys in chunks without a pointer. A byte is written once, before the record that leads to
+// it, and never again: a chunk is dropped when nothing in it is in use, and lives on for as long as a string of it is
+// referenced.
 type arena struct {
 	chunks atomic.Pointer[[][]byte] // a new list for every chunk that comes or is dropped
 
@@ -44,7 +45,7 @@ const (
 	maxPart     = 1<<16 - 1
 )
 
-// shape is what a shapeWord says of a text.
+// shape holds the lengths that a shapeWord encodes.
 type shape struct{ previous, networks, name, metadata int } // the first two are counts
 
 func (f *fields) text() shape {
@@ -73,10 +74,11 @@ func text(list *[][]byte, f *fields) ([]byte, bool) {
 	return (*list)[chunk][offset : offset+n : offset+n], true
 }
 
-// stringOf looks at bytes of the arena, which nobody writes to again, as a string.
+// stringOf converts bytes of the arena, which are never written again, to a string.
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// appendText writes the text of a key behind b, and gives its shape. What does not fit is cut: the bounds of keys are far below.
+// appendText writes the text of a key behind b, and returns its shape. Text that does not fit is cut: the bounds of
+// keys are far below.
 func (r *Replica) appendText(b []byte, k *apikey.Key) ([]byte, shape) {
 	s := shape{previous: min(len(k.Previous), maxPrevious), networks: min(len(k.AllowedIPs), maxNetworks),
 		name: min(len(k.Name), maxPart), metadata: min(len(k.Metadata), maxPart)}

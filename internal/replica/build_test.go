@@ -27,7 +27,7 @@ func workspace(name id.Workspace) feed.Change {
 	return feed.Change{Workspace: &account.Workspace{ID: name, IsActive: true}}
 }
 
-// capped is a workspace that narrows keys to what their creators hold.
+// capped is a workspace that narrows keys to the permissions of their creators.
 func capped(name id.Workspace) feed.Change {
 	return feed.Change{Workspace: &account.Workspace{ID: name, IsActive: true, Settings: account.Settings{PermissionMode: account.Capped}}}
 }
@@ -88,7 +88,8 @@ func at(revision int64, changes ...feed.Change) []feed.Change {
 	return changes
 }
 
-// house is a replica of one workspace w with the role r, which holds calls:read and calls:write, ann who has it, and her key k.
+// house is a replica of one workspace w with the role r, which holds calls:read and calls:write, ann with that role,
+// and her key k.
 func house() *replica.Replica {
 	r := replica.New()
 	r.Apply(at(1, workspace("w"), role("w", "r", "calls:read", "calls:write"), member("w", "ann", "r"), key("w", "ann", "k")))

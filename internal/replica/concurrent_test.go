@@ -139,7 +139,7 @@ func TestACreatorIsNeverSeenWithTheLaterPermissionsOfARoleTheyHadBefore(t *testi
 	})
 }
 
-// Without an overlap a key has one value at every instant: who misses one knows that the next has come.
+// Without an overlap a key has one value at every instant: a reader that misses one knows that the next has come.
 func TestARotationLeavesNoInstantWithoutAValueAndNoneWithTwo(t *testing.T) {
 	t.Parallel()
 	r := house()

@@ -2,11 +2,12 @@ package replica
 
 import "sync/atomic"
 
-// directory is a list of pointers that readers use without a lock while a writer adds to it. What an entry points to is the
-// reader's to judge: it may have been replaced since.
+// directory is a list of pointers that readers use without a lock while a writer adds to it. The reader judges the
+// target of an entry: it may have been replaced since.
 type directory[T any] struct{ entries atomic.Pointer[[]*T] }
 
-// at gives an entry. Whoever has read a number from where the writer put it after add finds the entry.
+// at returns an entry. A reader that has read a number from the place where the writer put it after add finds the
+// entry.
 func (d *directory[T]) at(i uint32) *T { return (*d.entries.Load())[i] }
 
 // len is the number of entries.

@@ -64,7 +64,7 @@ type roleState struct {
 	narrowed atomic.Pointer[map[uint32]perm.Set] // of sets, by number, what is also held; copied on write, by readers
 }
 
-// maxNarrowed bounds what a role remembers, and with it the cost of one more.
+// maxNarrowed bounds the memory of a role, and with it the cost of one more.
 const maxNarrowed = 1024
 
 // narrow is the part of a set that the role holds, too. It allocates where the set is met for the first time.
@@ -106,8 +106,8 @@ type member struct {
 
 type memberState struct{ role *role }
 
-// fill says whether the member is one, and, where the workspace is capped, what they hold and what of it narrows the set with this
-// number. Elsewhere nobody asks, and the role is not looked at.
+// fill sets whether the member is one, and, if the workspace is capped, their permissions and the part of them that
+// narrows the set with this number. Elsewhere the role is not looked at.
 func (m *memberState) fill(v *View, number uint32) {
 	v.CreatorPresent, v.CreatorHolds, v.Effective = m != nil, perm.Set{}, v.Permissions
 	if !v.Capped {
@@ -178,7 +178,7 @@ func (r *Replica) putMember(revision int64, a *account.Member) {
 	}
 }
 
-// give puts a member into a role; nil is none, for one who has left.
+// give puts a member into a role; nil is none, for a member who has left.
 func (r *Replica) give(m *member, to *role) {
 	was := m.state.Load()
 	if to == nil {

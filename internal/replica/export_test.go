@@ -2,7 +2,7 @@ package replica
 
 import "github.com/keyward/keyward/internal/keyfmt"
 
-// Sight lets a test do what a lookup does, step by step, and change something in between.
+// Sight lets a test do the steps of a lookup one by one, and change something in between.
 type Sight struct {
 	r *Replica
 	s snapshot
@@ -24,5 +24,5 @@ func (s *Sight) Look(d keyfmt.Digest) bool {
 // Tell is the third, and Stands the fourth.
 func (s *Sight) Tell(d keyfmt.Digest, v *View) bool { return s.r.fill(&s.s, &d, v) }
 
-// Stands tells whether what was told holds.
+// Stands reports whether the result holds.
 func (s *Sight) Stands() bool { return s.r.unchanged(&s.s) }

@@ -14,7 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 )
 
-// long makes a text that says what it belongs to, and is long enough for a few keys to fill a chunk.
+// long makes a text that names its owner, and is long enough for a few keys to fill a chunk.
 func long(word string, n int) string { return strings.Repeat(word+" ", n) }
 
 func TestTextsThatAreReplacedGiveTheirMemoryBackAndOthersStay(t *testing.T) {
@@ -115,7 +115,8 @@ func TestReadersSeeWholeTextsWhileTheyAreMoved(t *testing.T) {
 	})
 }
 
-// Records are given to other keys, and members' numbers to other members: nobody sees one in the place of the other.
+// Records are given to other keys, and members' numbers to other members: no reader sees one in the place of the
+// other.
 func TestReadersNeverTakeOneKeyForAnotherWhileRecordsAreGivenAgain(t *testing.T) {
 	t.Parallel()
 	r := house()

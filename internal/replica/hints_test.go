@@ -45,7 +45,7 @@ func TestATextThatIsNobodysLeavesNoHint(t *testing.T) {
 	}
 }
 
-// Whatever a hint says, the answer is that of the digest.
+// With any hint, the answer is that of the digest.
 func TestAWrongHintChangesNoAnswer(t *testing.T) {
 	t.Parallel()
 	r := house()

@@ -40,7 +40,7 @@ func (r *Replica) endKey(revision int64, name id.Key) {
 
 func (f *fields) version() version { return version{known: f.has(known), revision: f.revision()} }
 
-// goneKey is what is left of a key that is gone: its id.
+// goneKey is the rest of a deleted key: its id.
 func goneKey(u uuid) *fields {
 	return &fields{idWord: u.hi, idWord + 1: u.lo, shapeWord: known}
 }
@@ -80,8 +80,8 @@ func (r *Replica) pack(a *apikey.Key, creator *member, was *fields) (f fields) {
 // limit is a limit in 32 bits; the highest that can be set takes 30.
 func limit(n int64) uint64 { return uint64(min(max(n, 0), math.MaxUint32)) }
 
-// setKey changes what a key is. The store into the record is the instant of the change: new digests are named before it and old
-// ones forgotten after.
+// setKey changes a key. The store into the record is the instant of the change: new digests are named before it and
+// old ones forgotten after.
 func (r *Replica) setKey(number uint32, was, now *fields, revision int64) {
 	r.had, r.has = r.digests(r.had[:0], was), r.digests(r.has[:0], now)
 	for i := range r.has {
@@ -123,7 +123,8 @@ func (r *Replica) digests(list []keyfmt.Digest, f *fields) []keyfmt.Digest {
 	return list
 }
 
-// count counts a key in its workspace, and as one of its creator's. A creator who has left is kept in memory for the last of them.
+// count counts a key in its workspace, and as one of its creator's. A creator who has left is kept in memory for the
+// last of them.
 func (r *Replica) count(f *fields, by int64) {
 	if !f.has(exists) {
 		return

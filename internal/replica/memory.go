@@ -2,7 +2,7 @@ package replica
 
 import "unsafe"
 
-// Memory is what a replica holds, in bytes, but for the nodes of workspaces, roles, members and service keys.
+// Memory is the memory of a replica, in bytes, without the nodes of workspaces, roles, members and service keys.
 type Memory struct {
 	Records int64
 	Tables  int64
@@ -13,7 +13,7 @@ type Memory struct {
 // Total is the sum.
 func (m Memory) Total() int64 { return m.Records + m.Tables + m.Texts + m.Hints }
 
-// Memory tells what the replica holds.
+// Memory returns the memory of the replica.
 func (r *Replica) Memory() Memory {
 	r.mu.Lock()
 	defer r.mu.Unlock()

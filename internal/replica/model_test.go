@@ -16,7 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 )
 
-// model is what a replica must be: for each object the newest change, in plain maps.
+// model is the expected state of a replica: for each object the newest change, in plain maps.
 type model struct {
 	newest map[string]feed.Change
 	ended  map[id.Workspace]bool
@@ -44,7 +44,7 @@ func subject(c feed.Change) string {
 	return "k/" + string(c.KeyGone)
 }
 
-// apply takes a transaction: the last of each object's changes, where it is newer than what is known.
+// apply takes a transaction: the last of each object's changes, if it is newer than the known one.
 func (m *model) apply(changes []feed.Change) {
 	last := map[string]feed.Change{}
 	for _, c := range changes {

@@ -5,8 +5,9 @@ import "net/netip"
 // Networks is a list of address prefixes in as few bytes as it takes. It is immutable, and the zero value is the empty list.
 type Networks struct{ packed string }
 
-// networkSize is what one takes: the address as IPv6, and the bits of the prefix; IPv4 is marked by ipv4 bits more. A prefix that is
-// not valid keeps its place, so that a list of such is not taken for an empty one: it holds no address.
+// networkSize is the size of one network: the address as IPv6, and the bits of the prefix; IPv4 is marked by ipv4
+// bits more. A prefix that is not valid keeps its place, so that a list of such is not taken for an empty one: it
+// holds no address.
 const (
 	networkSize = 17
 	ipv4        = 129

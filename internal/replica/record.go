@@ -98,7 +98,7 @@ func (f *fields) digest() (d keyfmt.Digest) {
 	return d
 }
 
-// differs is 0 where the digest is that of the current value. It takes the same time whatever the difference.
+// differs is 0 if the digest is that of the current value. It takes the same time for any difference.
 func (f *fields) differs(d *keyfmt.Digest) uint64 {
 	return f[digestWord] ^ binary.LittleEndian.Uint64(d[:]) | f[digestWord+1] ^ binary.LittleEndian.Uint64(d[8:]) |
 		f[digestWord+2] ^ binary.LittleEndian.Uint64(d[16:]) | f[digestWord+3] ^ binary.LittleEndian.Uint64(d[24:])
@@ -114,7 +114,7 @@ func (r *record) load(f *fields) bool {
 	return v&1 == 0 && r[versionWord].Load() == v
 }
 
-// peek reads the words for a writer, whom nobody disturbs.
+// peek reads the words for a writer, which runs alone.
 func (r *record) peek(f *fields) {
 	for i := range r {
 		f[i] = r[i].Load()
@@ -145,7 +145,7 @@ func pause(tries int) {
 	}
 }
 
-// records holds them in chunks that are never moved. A number that was given back is given again; 0 is nobody's.
+// records holds them in chunks that are never moved. A number that was given back is given again; 0 is no record's.
 type records struct {
 	chunks directory[[recordsInChunk]record]
 
@@ -164,7 +164,7 @@ func (r *records) at(number uint32) *record {
 	return &r.chunks.at(number >> chunkShift)[number%recordsInChunk]
 }
 
-// take gives the number of a record that is nobody's. For writers.
+// take returns the number of a free record. For writers.
 func (r *records) take() uint32 {
 	if n := len(r.free); n > 0 {
 		number := r.free[n-1]
@@ -178,8 +178,8 @@ func (r *records) take() uint32 {
 	return r.next - 1
 }
 
-// addChunk makes the chunks of a large copy some at a time, so that they lie in large pages: a sixteenth of what there is, and no more
-// than 24 MiB.
+// addChunk makes the chunks of a large copy some at a time, so that they lie in large pages: a sixteenth of the
+// present ones, and no more than 24 MiB.
 func (r *records) addChunk() {
 	const most = 64
 	if len(r.spare) == 0 {

@@ -96,7 +96,8 @@ func (d *dataPlane) check(key string, extensions map[string]string) {
 	}
 }
 
-// asks are one request of each kind at each door, by what comes of it. Each name is an operation and, after a slash, a remark.
+// asks are one request of each kind at each door, by their outcome. Each name is an operation and, after a slash, a
+// remark.
 func (d *dataPlane) asks() (good, refused, failed map[string]func()) {
 	const media = "application/json"
 	post := func(url, path, token, media, body string) func() {

@@ -97,7 +97,7 @@ func (l *bufferedLog) signal() {
 	}
 }
 
-// run writes what waits until the log is closed. The goroutine ends with the last line.
+// run writes waiting lines until the log is closed. The goroutine ends with the last line.
 func (l *bufferedLog) run() {
 	defer close(l.done)
 	for l.take() {
@@ -173,7 +173,7 @@ func (l *bufferedLog) full() bool {
 	return len(l.waiting) > logRoom+logReserve/2
 }
 
-// Close writes what waits, as far as the output takes it within logClose, and counts the rest as lost.
+// Close writes waiting lines, as far as the output takes them within logClose, and counts the rest as lost.
 func (l *bufferedLog) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -249,7 +249,7 @@ func (s *Server) reportLost(context.Context) {
 	s.lines.told = lost
 }
 
-// closeLog reports what was lost, and closes the log.
+// closeLog reports the lost lines, and closes the log.
 func (s *Server) closeLog() error {
 	s.reportLost(context.Background())
 	return s.lines.Close()

@@ -13,8 +13,9 @@ import (
 	"github.com/keyward/keyward/internal/httplimit"
 )
 
-// capped is a listener that closes at once what comes over its bounds: so many connections in all, and so many from one address, or
-// one IPv6 network of 64 bits, that is no trusted proxy. So nobody takes all descriptors, and nobody alone takes all connections.
+// capped is a listener that closes connections over its bounds at once: so many in all, and so many from one address,
+// or one IPv6 network of 64 bits, that is no trusted proxy. So no client takes all descriptors, and no single client
+// takes all connections.
 type capped struct {
 	net.Listener
 	most, perAddress int // 0 for no bound
@@ -130,7 +131,7 @@ func (l *capped) open() int {
 	return len(l.conns)
 }
 
-// refusals counts what was closed at once.
+// refusals counts the connections closed at once.
 func (l *capped) refusals() int64 {
 	if l == nil {
 		return 0

@@ -80,7 +80,7 @@ func (c *certificate) read() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// config is what a listener speaks TLS by; each handshake takes the pair of that moment.
+// config is a listener's TLS configuration; each handshake takes the current pair.
 func (c *certificate) config(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: protocols,

@@ -7,11 +7,12 @@ import (
 )
 
 const (
-	// slack is what the heap may grow by between two collections, beside what it may in any Go program.
+	// slack is the growth of the heap between two collections beyond that of any Go program.
 	slack = 24 << 20
 	// fewKeys take so little that they change nothing.
 	fewKeys = 16 << 20
-	// paceEvery is after how many objects of a load the pace is set again, so that a load does not take twice what it leaves.
+	// paceEvery is the number of loaded objects after which the pace is set again, so that a load does not take twice
+	// the memory that it leaves.
 	paceEvery = 1 << 16
 )
 

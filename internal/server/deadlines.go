@@ -12,8 +12,8 @@ const watchEvery = 500 * time.Millisecond
 // far is a time that has long passed: the deadline by which a blocked call is told to give up.
 var far = time.Unix(1, 0)
 
-// deadlines are a connection's, as a note that somebody looks at now and then. net/http moves them several times within each request,
-// and a timer of the runtime for each move costs more than reading the request does.
+// deadlines are a connection's, as a note that is checked now and then. net/http moves them several times within each
+// request, and a timer of the runtime for each move costs more than reading the request does.
 type deadlines struct {
 	conn net.Conn
 
@@ -60,7 +60,7 @@ func (d *deadlines) setWrite(t, now time.Time) error {
 	return d.write.set(t, now, d.conn.SetWriteDeadline)
 }
 
-// look fires what is over.
+// look fires the deadlines that are over.
 func (d *deadlines) look(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

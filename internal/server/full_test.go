@@ -15,7 +15,7 @@ import (
 	"github.com/keyward/keyward/internal/server"
 )
 
-// readiness is what /readyz answers.
+// readiness is the answer of /readyz.
 func readiness(t *testing.T, s *server.Server) (status int, state string) {
 	t.Helper()
 	r, err := http.Get(s.URL() + "/readyz")

@@ -8,7 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/routes"
 )
 
-// makeGateway makes what decides for proxies, with the route table where one is configured.
+// makeGateway makes the gate for proxies, with the route table if one is configured.
 func (s *Server) makeGateway(context.Context) error {
 	s.gateway = gateway.New(gateway.Config{
 		Engine: s.engine, Catalogue: s.catalogue, Format: s.format, Now: s.clock.Now, TrustedProxies: &s.proxies,
@@ -29,8 +29,9 @@ func (s *Server) makeGateway(context.Context) error {
 	return nil
 }
 
-// Reload reads the certificate, the route table, the trusted proxies and the files of Redis and PostgreSQL again. Requests under way keep what they began with; a broken file leaves the one
-// before in place, and the log says what is wrong.
+// Reload reads the certificate, the route table, the trusted proxies and the files of Redis and PostgreSQL again.
+// Requests under way keep the state they began with; a broken file leaves the one before in place, and the log names
+// its fault.
 func (s *Server) Reload() {
 	if s.certificate != nil {
 		s.certificate.reload()

@@ -19,7 +19,7 @@ import (
 	"github.com/keyward/keyward/internal/signin"
 )
 
-// freePerMinute is how often an address may ask in a minute for what costs no limit.
+// freePerMinute is the number of requests without a limit's cost that an address may make in a minute.
 const freePerMinute = 120
 
 // makeHTTP makes the handlers and the servers around them; they are begun by Run.
@@ -59,7 +59,8 @@ func (s *Server) makeHTTP(context.Context) error {
 	return s.addData(c)
 }
 
-// provider is who vouches for people, nil where nobody does. It is asked when it is first needed: a start does not wait for it.
+// provider is the OpenID provider, nil if there is none. It is asked when it is first needed: a start does not wait
+// for it.
 func (s *Server) provider() *oidc.Provider {
 	o := s.cfg.OIDC
 	if o.Issuer == "" {
@@ -71,7 +72,7 @@ func (s *Server) provider() *oidc.Provider {
 		Audience: o.Audience, Now: s.opt.Now, Transport: transport})
 }
 
-// pages are what people see in a browser: how they sign in, and what lies behind the gate.
+// pages are the browser's pages: signing in, and the pages behind the gate.
 func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.ServeMux, error) {
 	var err error
 	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Logger: s.log,
@@ -101,13 +102,13 @@ func (t telling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.API.ServeHTTP(w, r)
 }
 
-// add makes a server that lets nobody hold a connection without end.
+// add makes a server that no client can hold a connection of without end.
 func (s *Server) add(l net.Listener, h http.Handler) {
 	s.servers = append(s.servers, &serving{listener: l, by: s.bounded(h)})
 }
 
-// addLean makes a server that answers the data plane's requests itself, and leaves the others to net/http. protocols are what TLS offers,
-// where it is spoken.
+// addLean makes a server that answers the data plane's requests itself, and leaves the others to net/http. protocols
+// are the protocols that TLS offers, if it is spoken.
 func (s *Server) addLean(l net.Listener, door dataplane.Door, protocols ...string) error {
 	if s.cfg.TLS() {
 		l = tls.NewListener(l, s.certificate.config(protocols...))
@@ -139,8 +140,8 @@ func (s *Server) metricsAlone() http.Handler {
 	return mux
 }
 
-// readiness is what /readyz says: whether this node should be asked. A database that is away does not change that as long as the copy
-// is fresh enough, or one database would take every node out at once.
+// readiness is the answer of /readyz: whether this node should be asked. A database that is away does not change that
+// as long as the copy is fresh enough, or one database would take every node out at once.
 func (s *Server) readiness(ctx context.Context) (bool, any) {
 	state := "ready"
 	switch {

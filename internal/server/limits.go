@@ -59,9 +59,9 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 	return nil
 }
 
-// keptWindows takes what the last stop kept, so that nobody takes it twice, and tells whether there was anything. Where a database takes
-// no change now, what is there is left, and may be of an earlier stop than the last: it is told apart as not fresh. To count too much is
-// better than to forget.
+// keptWindows takes the windows of the last stop, so that they are not taken twice, and reports whether there were
+// any. If a database takes no change now, the stored ones are left, and may be of an earlier stop than the last: they
+// are marked as not fresh. Counting too much is better than forgetting.
 func (s *Server) keptWindows(ctx context.Context) (parts [][]byte, fresh bool, err error) {
 	err = s.db.Count(ctx, func(c *store.Counting) (err error) {
 		if parts, err = c.TakeWindows(s.windowsName()); err != nil || s.node == nil {
@@ -87,7 +87,8 @@ func (s *Server) windowsName() string {
 	return host + " " + s.cfg.Addr
 }
 
-// closeLimiter gives back what is reserved of the day and keeps the windows, so that a restart in order changes no limit.
+// closeLimiter gives back the reserved units of the day and stores the windows, so that an orderly restart changes no
+// limit.
 func (s *Server) closeLimiter() error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
@@ -99,7 +100,7 @@ func (s *Server) closeLimiter() error {
 	return errors.Join(s.unlessMoving(s.limiter.Close(ctx)), s.unlessMoving(s.limiter.Windows(keep)))
 }
 
-// unlessMoving passes over that a database which is being moved takes nothing more: whoever goes on does so at another.
+// unlessMoving ignores the error of a database that is being moved: its users go on at another.
 func (s *Server) unlessMoving(err error) error {
 	if !errors.Is(err, store.ErrMoving) {
 		return err

@@ -35,7 +35,7 @@ func limited(t *testing.T, c *keyward.Client, perMinute, perDay int) string {
 	return k.Key.Reveal()
 }
 
-// codes verifies so often and tells what came out.
+// codes verifies a number of times and returns the outcomes.
 func codes(t *testing.T, c *keyward.Client, key string, times int) string {
 	t.Helper()
 	var out []string
@@ -71,7 +71,8 @@ func TestARestartInOrderForgetsNoLimitT38(t *testing.T) {
 	}
 }
 
-// crash starts a server on a copy of the files of one that still runs: what a machine finds after it lost its power.
+// crash starts a server on a copy of the files of one that still runs: the files that a machine finds after a loss of
+// power.
 func crash(t *testing.T, cfg config.Config) (s *server.Server) {
 	t.Helper()
 	copied := settings(t)

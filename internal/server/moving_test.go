@@ -11,7 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// moving opens the file as a mover does, beside whoever serves it.
+// moving opens the file as a mover does, beside its server.
 func moving(t *testing.T, cfg config.Config, do func(context.Context, *sqlite.Driver) error) {
 	t.Helper()
 	d, err := sqlite.Open(cfg.Database, sqlite.Options{})

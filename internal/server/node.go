@@ -74,7 +74,7 @@ func (s *Server) settled() int64 {
 	return s.replica.Revision()
 }
 
-// nodes is what the transports ask about other nodes.
+// nodes answers the transports' questions about other nodes.
 func (s *Server) nodes() httpapi.Nodes {
 	if s.node != nil {
 		return s.node

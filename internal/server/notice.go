@@ -7,7 +7,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// notice is what somebody reads who has just started a server.
+// notice is the text for an operator who has just started a server.
 func notice(w io.Writer, url, listens, database string, minted, link keyfmt.Secret) {
 	fmt.Fprintf(w, "Keyward is at %s\n", url)
 	if listens != url {

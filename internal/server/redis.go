@@ -9,7 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
 )
 
-// shareLimits puts the minute limits over Redis, where one is named. Nobody waits for it: while it cannot be reached, the policy holds.
+// shareLimits puts the minute limits over Redis, if one is named. The start does not wait for it: while it cannot be
+// reached, the policy holds.
 func (s *Server) shareLimits(context.Context) error {
 	if s.cfg.Redis.IsZero() {
 		if note := s.limitsNote(); note != "" {
@@ -57,7 +58,7 @@ func (s *Server) followRedis(where *redislimit.Server) error {
 	return nil
 }
 
-// limitsNote is what an operator should know of the minute limits; "" where there is nothing to say.
+// limitsNote is the operator's note about the minute limits; "" if there is none.
 func (s *Server) limitsNote() string {
 	switch {
 	case s.shared != nil && s.shared.Stats().Down:
@@ -68,7 +69,7 @@ func (s *Server) limitsNote() string {
 	return ""
 }
 
-// sharedGauges adds what is known of Redis.
+// sharedGauges adds the figures of Redis.
 func (s *Server) sharedGauges(g *metrics.Gauges) {
 	if s.shared == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/server"
 )
 
-// Two installations with one Redis and one key stand for two nodes: the key's id is what they share.
+// Two installations with one Redis and one key stand for two nodes: they share the key's id.
 func TestAServerSharesItsMinutesOverRedisT37(t *testing.T) {
 	t.Parallel()
 	r := rig.StartRedis(t)

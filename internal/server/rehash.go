@@ -26,7 +26,7 @@ func (r rehashing) offer(one verify.Rehash) {
 	}
 }
 
-// batch takes what waits, each key once.
+// batch takes the waiting keys, each once.
 func (r rehashing) batch() (list []control.Rehash) {
 	seen := make(map[[16]byte]bool)
 	for len(list) < rehashBatch {
@@ -43,7 +43,8 @@ func (r rehashing) batch() (list []control.Rehash) {
 	return list
 }
 
-// rehash writes them down, a batch after the other. What an error or the end of the process leaves comes again with the next use.
+// rehash writes them, one batch after the other. Keys left by an error or the end of the process come again with the
+// next use.
 func (s *Server) rehash(ctx context.Context) {
 	for {
 		select {

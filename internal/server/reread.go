@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres"
 )
 
-// reread is a setting whose files are read again when one of them changes, and at SIGHUP. What cannot be read leaves the one before in
-// place. It is safe for concurrent use.
+// reread is a setting whose files are read again when one of them changes, and at SIGHUP. An unreadable file leaves
+// the value before in place. It is safe for concurrent use.
 type reread struct {
 	what  string          // for the log
 	files func() []string // that count now

@@ -20,7 +20,8 @@ const (
 	setsEvery      = 6 * time.Hour
 )
 
-// keepLogSmall archives events that are older than they are to be kept, a day at a time at least, and removes what archives hold.
+// keepLogSmall archives events that are older than the retention, a day at a time at least, and removes archived
+// ones.
 func (s *Server) keepLogSmall(ctx context.Context) {
 	if s.cfg.EventsArchiveDir == "" {
 		s.log.Info("KEYWARD_EVENTS_KEEP removes what `keyward logs archive` has written and nothing else: KEYWARD_EVENTS_ARCHIVE_DIR has the server archive")

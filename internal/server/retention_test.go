@@ -96,7 +96,8 @@ func lived(t *testing.T, cfg config.Config, driver, source string) (last int64, 
 	return age(t, driver, source, 40*24*time.Hour), w.ID, key
 }
 
-// T84: the log is archived while nodes run and write. What a live node or the kept journal has not passed stays.
+// T84: the log is archived while nodes run and write. Events that a live node or the kept journal has not passed
+// stay.
 func TestT84TheLogIsArchivedWhileNodesRun(t *testing.T) {
 	t.Parallel()
 	url, root, dir := pgtest.Database(t), rootKey(t), t.TempDir()

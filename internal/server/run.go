@@ -115,8 +115,8 @@ func (s *Server) drain() error {
 	return errors.Join(all...)
 }
 
-// settle gives clients the time to notice: for a moment everything is still answered, but each answer is the last of its connection,
-// so that nobody who keeps asking is in the middle of a request when the idle connections are closed.
+// settle gives clients the time to notice: for a moment every request is still answered, but each answer is the last
+// of its connection, so that no active client is in the middle of a request when the idle connections are closed.
 func (s *Server) settle() {
 	open := func() (n int) {
 		for _, one := range s.servers {
@@ -163,7 +163,7 @@ func (s *Server) markTime(ctx context.Context) {
 	}
 }
 
-// clean removes dead rows and old figures, and then gives back the memory of what is gone.
+// clean removes dead rows and old figures, and then frees the memory of deleted objects.
 func (s *Server) clean(ctx context.Context) {
 	if !s.purge(ctx, s.db.Purge) {
 		return
@@ -246,12 +246,12 @@ func ignoreClosed(closeIt func() error) func() error {
 	}
 }
 
-// overListeners adds up what each listener counts.
+// overListeners adds up the counts of the listeners.
 func (s *Server) overListeners(count func(*capped) int) float64 {
 	return float64(count(s.listener) + count(s.dataListener) + count(s.envoyListener) + count(s.metricsListener))
 }
 
-// gauges are read when somebody asks for the metrics.
+// gauges are read at each request for the metrics.
 func (s *Server) gauges() metrics.Gauges {
 	g := metrics.Gauges{
 		ReplicaKeys:     func() float64 { return float64(s.replica.Size()) },

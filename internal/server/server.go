@@ -1,5 +1,6 @@
-// Package server owns the composition: it plugs the store, the copy in memory, the engines and the transports together, in stages
-// that each leave behind how to undo them, runs them, and stops them in order. It does not own what any of them does.
+// Package server owns the composition: it plugs the store, the copy in memory, the engines and the transports
+// together, in stages that each register their undoing, runs them, and stops them in order. It does not own the work
+// of any of them.
 package server
 
 import (
@@ -33,13 +34,14 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// Options are what a server needs beside its settings. The zero value serves: it logs nowhere and tells nobody anything.
+// Options are the parameters of a server beside its settings. The zero value serves: it logs nowhere and reports
+// nothing.
 type Options struct {
 	Version string
 	Log     io.Writer // lines for machines, or for people where Terminal is set
-	// Terminal says that somebody reads the log as it is written.
+	// Terminal says that the log is read as it is written.
 	Terminal bool
-	// Notice is told, once, where the server is, the root key where one was minted, and what to do next.
+	// Notice receives, once, the server's address, the root key if one was minted, and the next steps.
 	Notice io.Writer
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
@@ -48,13 +50,13 @@ type Options struct {
 	Slow func()
 	// LongWay has net/http read every request, and nothing answered on a shorter way: what the short ways are compared with.
 	LongWay bool
-	// Tell is told what the server begins to do; nil is told nothing. It must be quick.
+	// Tell receives the server's state; nil receives nothing. It must be quick.
 	Tell func(State)
 	// Fatal is told that the disk lost a write, after it was logged; nil ends the process with status 1.
 	Fatal func(error)
 }
 
-// State is what a server is doing.
+// State is a server's present activity.
 type State string
 
 // The states, in the order in which a server goes through them.
@@ -128,15 +130,15 @@ type serving struct {
 	listener net.Listener
 }
 
-// transport is what *http.Server is, and the data plane's.
+// transport is the common interface of *http.Server and the data plane's server.
 type transport interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
 	Close() error
 }
 
-// New goes through the stages: afterwards everything is loaded, the address is taken and the root key is there. Where a stage
-// fails, what stood before it is undone.
+// New goes through the stages: afterwards everything is loaded, the address is taken and the root key is there. If a
+// stage fails, the ones before it are undone.
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
 	s := &Server{cfg: cfg, opt: opt.withDefaults(), rehashing: make(rehashing, rehashWaiting), elapsed: func() time.Duration { return time.Since(began) }}

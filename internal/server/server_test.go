@@ -35,7 +35,7 @@ func settings(t *testing.T) config.Config {
 	return cfg
 }
 
-// start runs a server; stop ends it and answers what Run answered.
+// start runs a server; stop ends it and returns Run's result.
 func start(t *testing.T, cfg config.Config, opt server.Options) (s *server.Server, stop func() error) {
 	t.Helper()
 	s, err := server.New(t.Context(), cfg, opt)

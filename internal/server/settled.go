@@ -10,8 +10,8 @@ const (
 	settleIdle  = 2500 * time.Millisecond // a request writes on for less than that before it is answered
 )
 
-// writeSettled writes the rows of keys whose creators left or came back, where that was not done within the request that decided it: at the
-// start what a crash has left, and later also what another node has left.
+// writeSettled writes the rows of keys whose creators left or came back, if the deciding request did not: at the
+// start those left by a crash, and later also those left by another node.
 func (s *Server) writeSettled(ctx context.Context) {
 	failing := false
 	look := func(idle time.Duration) {

@@ -132,7 +132,8 @@ func (s *Server) tellTime() {
 	s.told = s.stood != clock.Standing{}
 }
 
-// fatal ends the process at once. Nobody knows what is on the disk after a failed fsync, and every further answer would be a guess.
+// fatal ends the process at once. The state of the disk is unknown after a failed fsync, and every further answer
+// would be a guess.
 func (s *Server) fatal(err error) {
 	s.log.Error("the disk lost a write: this process ends, so that nothing is answered that may not be true", "error", err.Error())
 	s.opt.Fatal(err)
@@ -160,8 +161,8 @@ func (s *Server) makeEngines(context.Context) error {
 	return nil
 }
 
-// doubt tells whether this node's clock differs so much from the database's that it must not judge what has an end; nil where there is
-// no other clock.
+// doubt reports whether this node's clock differs so much from the database's that it must not judge keys with an
+// end; nil if there is no other clock.
 func (s *Server) doubt() func() bool {
 	if s.node == nil {
 		return nil
@@ -169,7 +170,7 @@ func (s *Server) doubt() func() bool {
 	return func() bool { return s.node.Skew().Abs() > cluster.SkewToStop }
 }
 
-// announce tells people what they need now. A root key that could not be told is lost, and that is said.
+// announce tells operators the first facts. A root key that could not be printed is lost, and that is reported.
 func (s *Server) announce(context.Context) error {
 	s.log.Info("listening", "url", s.URL(), "data_url", s.DataURL(), "version", s.opt.Version, "database", s.cfg.Database)
 	var b strings.Builder

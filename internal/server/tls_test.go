@@ -100,7 +100,7 @@ func denied(ctx context.Context, c *grpc.ClientConn) error {
 	return nil
 }
 
-// A stop tells those who watch, and answers what has begun.
+// A stop tells watching clients, and answers requests that have begun.
 func TestGRPCIsEncryptedAndStopsInOrder(t *testing.T) {
 	t.Parallel()
 	s, stop, trusted := encrypted(t)
@@ -132,7 +132,7 @@ func TestGRPCIsEncryptedAndStopsInOrder(t *testing.T) {
 	}
 }
 
-// attack opens an HTTP/2 connection, says what every client says, and gives the framer.
+// attack opens an HTTP/2 connection, sends a client's preface, and returns the framer.
 func attack(t *testing.T, addr string, trusted *tls.Config) (*http2.Framer, net.Conn) {
 	t.Helper()
 	config := trusted.Clone()

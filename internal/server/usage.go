@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// writeUsage writes down what was counted, every two seconds. Where that takes long, since very many keys are used, it pauses for
+// writeUsage writes the counts, every two seconds. If that takes long, because very many keys are used, it pauses for
 // longer, so that changes find the database free most of the time.
 func (s *Server) writeUsage(ctx context.Context) {
 	pause := usageEvery
@@ -30,7 +30,7 @@ func (s *Server) writeRefusals(ctx context.Context) {
 	}
 }
 
-// writeLastUsage leaves nothing behind: nobody is answered any more.
+// writeLastUsage leaves no count behind: no request is answered any more.
 func (s *Server) writeLastUsage() {
 	if err := s.tally.Flush(context.Background()); err != nil {
 		s.log.Warn("the last usage was not written and is lost", "error", err.Error(), "keys", s.tally.Stats().Waiting)

@@ -129,7 +129,7 @@ func (l *interruptible) Close() error {
 	return l.tcp.SetDeadline(time.Unix(1, 0))
 }
 
-// Lasting reports that an error of New comes again at every start until somebody changes a setting or the database.
+// Lasting reports that an error of New comes again at every start until a setting or the database is changed.
 func Lasting(err error) bool {
 	var l lasting
 	return errors.As(err, &l)
@@ -151,8 +151,8 @@ func lastingStage(stage func(context.Context) error) func(context.Context) error
 	}
 }
 
-// patiently opens the database, and waits for a PostgreSQL that cannot be reached yet: after a power cut machines start in any order. What
-// waiting cannot mend, such as a wrong password, ends the start.
+// patiently opens the database, and waits for a PostgreSQL that cannot be reached yet: after a power cut machines
+// start in any order. An error that waiting cannot mend, such as a wrong password, ends the start.
 func (s *Server) patiently(ctx context.Context, open func(context.Context) error) error {
 	pause := waitFirst
 	var said time.Time

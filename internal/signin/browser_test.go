@@ -13,7 +13,7 @@ import (
 	"github.com/keyward/keyward"
 )
 
-// seen is what a browser shows in the end.
+// seen is the page that a browser shows in the end.
 type seen struct {
 	Path    string
 	Cookies []cookie
@@ -27,8 +27,8 @@ type cookie struct {
 	Expires                      float64
 }
 
-// T69, T67: what Chromium makes of our cookie: over plain HTTP it keeps it from its own machine and from no other, no script reads it,
-// and no other site has somebody signed in.
+// T69, T67: Chromium's treatment of our cookie: over plain HTTP it keeps it from its own machine and from no other,
+// no script reads it, and no other site signs a visitor in.
 func TestChromiumKeepsTheCookieWhereItShouldT69T67(t *testing.T) {
 	t.Parallel()
 	chromium, err := exec.LookPath("chromium")

@@ -24,7 +24,7 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// house is a gate over a real database with a clock of its own, and one page behind it that tells who looks at it.
+// house is a gate over a real database with a clock of its own, and one page behind it that names its visitor.
 type house struct {
 	*testing.T
 	control *control.Service

@@ -129,7 +129,7 @@ func (g *Gate) switchWorkspace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// signOut ends the session and takes the cookie away, whether or not it still spoke for somebody.
+// signOut ends the session and takes the cookie away, whether or not it was still valid.
 func (g *Gate) signOut(w http.ResponseWriter, r *http.Request) {
 	g.leave(w, r, func(s Session) error { return g.Control.EndSession(r.Context(), s.Caller, string(s.ID)) })
 }

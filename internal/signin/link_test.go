@@ -43,7 +43,7 @@ func TestALinkForTheRootActsAsItsKey(t *testing.T) {
 	b.sees("root=true email= role= in=Acme of=1")
 }
 
-// T77, T12: whatever is wrong with a link, the answer is the same.
+// T77, T12: for every fault of a link, the answer is the same.
 func TestEveryDeadLinkGetsTheSameAnswerT77T12(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -32,7 +32,7 @@ type attempt struct {
 	Until  int64  `json:"u"` // Unix seconds
 }
 
-// sealer keeps attempts in the browser, where nobody can read or make one.
+// sealer keeps attempts in the browser, where they can be neither read nor made.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(secret []byte, purpose string) (sealer, error) {
@@ -165,7 +165,7 @@ func (g *Gate) distrust(w http.ResponseWriter, r *http.Request, err error) {
 		"This answer does not belong to an attempt to sign in that this browser began in the last ten minutes. Begin anew.")
 }
 
-// welcome starts the session of one whom the provider vouches for.
+// welcome starts the session of a person whom the provider vouches for.
 func (g *Gate) welcome(w http.ResponseWriter, r *http.Request, person oidc.Person, back string) {
 	started, err := g.Control.StartSession(r.Context(), g.Origin(r), person.User)
 	switch {

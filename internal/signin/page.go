@@ -21,7 +21,7 @@ const (
 	Invite  Kind = "invite"  // registers a passkey by an invitation, whose code stands behind the # of the address
 )
 
-// Page is what a page of signing in says. Forms post to /signin/link: code and return.
+// Page is the content of a page of signing in. Forms post to /signin/link: code and return.
 type Page struct {
 	Status int // 200 where it is 0
 	Kind   Kind
@@ -32,13 +32,13 @@ type Page struct {
 	Code   string        // of the link to confirm
 	Guest  control.Guest // whom it lets in
 	Return string        // where to go afterwards
-	// NoPasskeys says why browsers make no passkey here and what to do about it; "" where they do.
+	// NoPasskeys is the reason why browsers make no passkey here, and the remedy; "" if they do.
 	NoPasskeys string
 	// NoCookies says that the browser reaches us in a way in which it will not keep a session.
 	NoCookies bool
 }
 
-// show fills in what all pages have, and renders.
+// show fills in the parts that all pages have, and renders.
 func (g *Gate) show(w http.ResponseWriter, r *http.Request, p Page) {
 	if p.Status == 0 {
 		p.Status = http.StatusOK
@@ -61,7 +61,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, status int, title,
 	g.show(w, r, Page{Status: status, Kind: Refusal, Title: title, Note: note})
 }
 
-// broken answers what is not the visitor's doing.
+// broken answers an error that is not the visitor's.
 func (g *Gate) broken(w http.ResponseWriter, r *http.Request, err error) {
 	g.Logger.Error("a page of signing in failed", "path", r.URL.Path, "error", err.Error())
 	status := fault.From(err).Code.Status()
@@ -72,12 +72,12 @@ func (g *Gate) broken(w http.ResponseWriter, r *http.Request, err error) {
 	g.refuse(w, r, status, "This was refused", fault.From(err).Message)
 }
 
-// overTLS tells whether the browser speaks TLS, to us or to what stands in front of us.
+// overTLS reports whether the browser speaks TLS, to us or to a proxy in front of us.
 func (g *Gate) overTLS(r *http.Request) bool {
 	return strings.HasPrefix(g.PublicURL, "https://") || g.OverTLS(r)
 }
 
-// codeOf takes a code, or a whole link that somebody has pasted.
+// codeOf takes a code, or a whole link that was pasted.
 func codeOf(s string) string {
 	s = strings.TrimSpace(s)
 	if u, err := url.Parse(s); err == nil && u.Query().Has("code") {

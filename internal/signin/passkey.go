@@ -21,7 +21,7 @@ import (
 // once all the same: control keeps those that were.
 const ceremonyCookie = "__Host-keyward-passkey"
 
-// maxAnswer bounds what an authenticator answers: attestations are not asked for, so that a few kilobytes are plenty.
+// maxAnswer bounds an authenticator's answer: attestations are not asked for, so that a few kilobytes are plenty.
 const maxAnswer = 64 << 10
 
 // ceremony is an attempt to register a passkey or to sign in with one.
@@ -38,15 +38,15 @@ const (
 	bySignIn     = "signin"
 )
 
-// scripted answers a page's script; what it returns is written as JSON.
+// scripted answers a page's script; its result is written as JSON.
 type scripted func(w http.ResponseWriter, r *http.Request) (any, error)
 
-// refusal is what a script is told of an error.
+// refusal is an error in the form for a script.
 type refusal struct {
 	Error string `json:"error"`
 }
 
-// script runs what a page's script asks for. An attempt that fails counts for its address, as one by a form does.
+// script runs the request of a page's script. An attempt that fails counts for its address, as one by a form does.
 func (g *Gate) script(do scripted) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -88,7 +88,7 @@ func tooManyAttempts(w http.ResponseWriter, wait time.Duration) error {
 	return fault.New(fault.RateLimited, "too many attempts: wait a moment, and try again")
 }
 
-// party is who the browser is to trust: by KEYWARD_PUBLIC_URL, else the localhost of the request.
+// party is the relying party for the browser: by KEYWARD_PUBLIC_URL, else the localhost of the request.
 func (g *Gate) party(r *http.Request) (*passkey.Party, error) {
 	if why := g.noPasskeys(r); why != "" {
 		return nil, fault.New(fault.Conflict, why)
@@ -109,7 +109,7 @@ func (g *Gate) Base(r *http.Request) string { return passkey.Base(g.PublicURL, g
 // NoPasskeys says why browsers make no passkey here; "" where they do.
 func (g *Gate) NoPasskeys(r *http.Request) string { return g.noPasskeys(r) }
 
-// noPasskeys says why browsers make no passkey here, and what to do about it; "" where they do.
+// noPasskeys is the reason why browsers make no passkey here, and the remedy; "" if they do.
 func (g *Gate) noPasskeys(r *http.Request) string {
 	if g.PublicURL != "" {
 		if _, err := passkey.New(g.PublicURL); err != nil {
@@ -169,7 +169,7 @@ func (g *Gate) handle(ws id.Workspace, u id.User) []byte {
 // there. Nothing is used up by looking.
 func (g *Gate) invitation(w http.ResponseWriter, r *http.Request) { g.show(w, r, Page{Kind: Invite}) }
 
-// begun is what a script needs to ask the authenticator.
+// begun is the data with which a script asks the authenticator.
 type begun struct {
 	Options   json.RawMessage `json:"options"`
 	Workspace string          `json:"workspace,omitempty"`
@@ -199,7 +199,7 @@ func (g *Gate) beginInvitation(w http.ResponseWriter, r *http.Request) (any, err
 	return begun{Options: options, Workspace: who.Name, User: string(who.User), Name: who.DisplayName}, g.keep(w, a, byInvitation)
 }
 
-// inviteOf takes a code, or a whole link that somebody has pasted.
+// inviteOf takes a code, or a whole link that was pasted.
 func inviteOf(r *http.Request) string {
 	s := strings.TrimSpace(r.PostForm.Get("code"))
 	if _, code, ok := strings.Cut(s, "#"); ok {
@@ -281,7 +281,7 @@ func (g *Gate) signInByPasskey(w http.ResponseWriter, r *http.Request) (any, err
 	return done{returnPath(r.PostForm.Get("return"))}, nil
 }
 
-// member is a person who is signed in, in whose name a passkey is added.
+// member is the signed-in person in whose name a passkey is added.
 func (g *Gate) member(r *http.Request) (Session, error) {
 	s, err := g.identify(r)
 	if err == nil && (s.Root || s.User == "") {

@@ -139,7 +139,7 @@ func (j jar) Cookies(u *url.URL) (out []*http.Cookie) {
 	return out
 }
 
-// person is somebody in a browser of their own.
+// person is a visitor in a browser of their own.
 type person struct {
 	*real
 	jar  jar
@@ -152,7 +152,7 @@ func (r *real) person() *person {
 	return p
 }
 
-// page is what they see in the end.
+// page is the page that they see in the end.
 type page struct {
 	status int
 	url    *url.URL
@@ -191,7 +191,7 @@ func (p *person) signIn(from, as string) page {
 	return at
 }
 
-// sessions lists the sessions of whoever a token speaks for, as the API gives them.
+// sessions lists the sessions of a token's holder, as the API gives them.
 func (r *real) sessions(token string) ([]keyward.Session, error) {
 	r.Helper()
 	c, err := keyward.New(r.url, keyward.WithToken(token), keyward.WithRetry(0))

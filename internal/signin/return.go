@@ -11,8 +11,9 @@ import (
 
 const home = "/"
 
-// returnPath is where to go after signing in: a path on this server, as it was asked for, or the front page. Whatever a browser could
-// take for another place is not followed: a scheme, a host, two slashes in front, a backslash, a control character.
+// returnPath is the target after signing in: a path on this server, as it was asked for, or the front page. A text
+// that a browser could take for another place is not followed: a scheme, a host, two slashes in front, a backslash, a
+// control character.
 func returnPath(s string) string {
 	if len(s) > 1024 || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
 		return home
@@ -33,15 +34,15 @@ func returnPath(s string) string {
 	return u.RequestURI()
 }
 
-// unsafeRune is what a path has no use for, also where it is escaped.
+// unsafeRune reports a character that no path needs, also if it is escaped.
 func unsafeRune(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
 
-// inSignIn tells whether a path belongs to signing in or out: nobody is sent back there.
+// inSignIn reports whether a path belongs to signing in or out: these are no targets.
 func inSignIn(path string) bool {
 	return path == "/signin" || strings.HasPrefix(path, "/signin/") || strings.HasPrefix(path, "/signout")
 }
 
-// signInURL is the page to sign in on, which leads back to where somebody wanted to go.
+// signInURL is the page to sign in on, which leads back to the wanted page.
 func signInURL(to *url.URL) string {
 	if back := returnPath(to.RequestURI()); back != home {
 		return "/signin?return=" + url.QueryEscape(back)

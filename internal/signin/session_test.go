@@ -22,7 +22,7 @@ func (h *house) with(token string) *browser {
 	return b
 }
 
-// T69: signing in makes a token of its own, whatever the browser brought, and ends the session that it had.
+// T69: signing in makes a token of its own, whatever the browser sent, and ends the session that it had.
 func TestT69SigningInTakesOverNoTokenAndLeavesNone(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -42,7 +42,7 @@ func TestT69SigningInTakesOverNoTokenAndLeavesNone(t *testing.T) {
 	b.sees("user=ada")
 }
 
-// T69: a change of the workspace is a change of what may be done, and so of the token; the absolute end stays.
+// T69: a change of the workspace is a change of rights, and so of the token; the absolute end stays.
 func TestT69SwitchingTheWorkspaceChangesTheToken(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -70,7 +70,7 @@ func TestT69SwitchingTheWorkspaceChangesTheToken(t *testing.T) {
 	}
 }
 
-// T69: what is taken back is gone at once, on whichever side.
+// T69: a session that is taken back is gone at once, on either side.
 func TestT69ASessionThatIsTakenBackIsOver(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -127,7 +127,7 @@ func TestARootsSessionEndsWithItsKey(t *testing.T) {
 	b.outside()
 }
 
-// T67: what another site sends in somebody's name is not done.
+// T67: a request that another site sends in a visitor's name is refused.
 func TestT67WhatAnotherSiteSendsIsRefused(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -172,7 +172,7 @@ func TestT76AReturnPathStaysHere(t *testing.T) {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
 	}
-	// T17: no URL that the server makes holds a credential, whatever form its letters have.
+	// T17: no URL that the server makes holds a credential, in any spelling of its letters.
 	for _, to := range []string{"/keys?q=kw_live_" + strings.Repeat("A", 43) + "2ImIO6", "/keyward_session_" + strings.Repeat("b", 43),
 		"/keys?q=keyward%5Flink%5F" + strings.Repeat("c", 43)} {
 		a := h.browser().post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
@@ -187,7 +187,7 @@ func TestT76AReturnPathStaysHere(t *testing.T) {
 	}
 }
 
-// T68, T20: nobody frames these pages or keeps them, and they load nothing of others.
+// T68, T20: these pages cannot be framed, are not stored, and load nothing from other sites.
 func TestT68T20ThePagesAreNotFramedNorKept(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -216,7 +216,7 @@ func TestT66AHostileNameIsText(t *testing.T) {
 	}
 }
 
-// T77: failed attempts are counted by whoever is told of them, and then refused.
+// T77: failed attempts are counted by address, and then refused.
 func TestFailedAttemptsAreCountedByAddress(t *testing.T) {
 	t.Parallel()
 	var failed int

@@ -1,6 +1,6 @@
-// Package signin owns the door for people: the pages and cookies by which they sign in, the gate that knows them on every page behind
-// it, and the refusal of what another site sends in their name. It does not own sessions (session, control), what the pages behind
-// the gate show, nor what people may do.
+// Package signin owns the door for people: the pages and cookies of signing in, the gate that identifies visitors on
+// every page behind it, and the refusal of requests that another site sends in their name. It does not own sessions
+// (session, control), the pages behind the gate, nor the rights of people.
 package signin
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// Config is what a Gate is made of. Control, Logger and Now are needed.
+// Config holds the parts of a Gate. Control, Logger and Now are needed.
 type Config struct {
 	Control *control.Service
 	Logger  *slog.Logger
-	// Origin tells where a request comes from, as a Caller that is nobody yet.
+	// Origin returns the address of a request, as a Caller without an identity.
 	Origin func(*http.Request) control.Caller
-	// Known is told who makes a request, for the log.
+	// Known receives the caller of a request, for the log.
 	Known func(*http.Request, control.Caller)
 	// Failed counts a failed attempt, and answers how long its address has to wait where there are too many; nil lets all try.
 	Failed func(*http.Request) time.Duration
@@ -91,11 +91,11 @@ func New(c Config) (*Gate, error) {
 	return g, nil
 }
 
-// Session is who is signed in, as the pages behind the gate see them.
+// Session is the signed-in visitor, as the pages behind the gate see them.
 type Session struct {
 	ID id.Session
-	// Caller is what to hand to the control plane: a member who calls as themselves, or for the root its service key, with where the
-	// request comes from.
+	// Caller is the caller for the control plane: a member who calls as themselves, or for the root its service key,
+	// with the address of the request.
 	Caller control.Caller
 	Root   bool // acts as the root service key: everything, in every workspace
 
@@ -117,7 +117,7 @@ type Session struct {
 
 type contextKey struct{}
 
-// From gives who is signed in, on pages behind Require.
+// From returns the signed-in visitor, on pages behind Require.
 func From(ctx context.Context) (Session, bool) {
 	s, ok := ctx.Value(contextKey{}).(Session)
 	return s, ok
@@ -127,8 +127,8 @@ func From(ctx context.Context) (Session, bool) {
 // stands behind it; forms need no token of their own, and must not change anything on GET.
 func (g *Gate) Protect(next http.Handler) http.Handler { return g.cross.Handler(next) }
 
-// Require lets through who is signed in, for From to tell. Others are sent to sign in, and back afterwards; what they have posted is
-// not done. It protects, too.
+// Require lets signed-in visitors through, for From to return. Others are sent to sign in, and back afterwards; their
+// posted form is not done. It protects, too.
 func (g *Gate) Require(next http.Handler) http.Handler {
 	return g.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := g.identify(r)
@@ -146,7 +146,7 @@ func (g *Gate) Require(next http.Handler) http.Handler {
 	}))
 }
 
-// identify finds who the cookie speaks for. Unauthenticated is nobody.
+// identify finds the holder of the cookie. Unauthenticated says that there is none.
 func (g *Gate) identify(r *http.Request) (Session, error) {
 	token := cookieToken(r)
 	if token == "" {

@@ -10,8 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// Alike is what all nodes of an installation are to have alike. Each is a fingerprint under the installation's secret, which tells whether two
-// values are the same and nothing else of them. "" is what a node of an older release says.
+// Alike holds the settings that all nodes of an installation must have alike. Each is a fingerprint under the
+// installation's secret, which tells only whether two values are the same. "" is from a node of an older release.
 type Alike struct {
 	RootKey    string // of the value of KEYWARD_ROOT_KEY; NoRootKey without
 	RootStored string // of the digest that the node keeps of it, into which its pepper goes; NoRootKey without
@@ -19,7 +19,7 @@ type Alike struct {
 	Pepper     string // NoPepper for digests without one
 }
 
-// NoRootKey is what a node says of itself that has no KEYWARD_ROOT_KEY.
+// NoRootKey is the report of a node without KEYWARD_ROOT_KEY.
 const NoRootKey = "none"
 
 // The settings that Differs names.
@@ -88,8 +88,9 @@ func (d *DeclaredRoots) MayHave(s keyfmt.Stored) bool {
 	return d.untold || d.perhaps[d.db.storedFingerprint(s)]
 }
 
-// DeclaredRoots reads what the nodes set. steady is how long this node has been heard of without a break: a node that has been silent for
-// longer than it may is gone only if this one could have heard of it meanwhile. Without other nodes there is nothing.
+// DeclaredRoots reads the root keys that the nodes declare. steady is the time for which this node has been heard of
+// without a break: a node that has been silent for longer than it may is gone only if this one could have heard of it
+// meanwhile. Without other nodes there is nothing.
 func (v *View) DeclaredRoots(steady time.Duration) (*DeclaredRoots, error) {
 	d := &DeclaredRoots{db: v.db, live: map[string]bool{}, perhaps: map[string]bool{}}
 	if v.db.shared == nil {

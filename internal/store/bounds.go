@@ -25,7 +25,7 @@ func encodeBounds(b account.Bounds) (string, error) {
 	return string(text), err
 }
 
-// decodeBounds fails for what it cannot read: bounds that are lost would open everything.
+// decodeBounds fails for a text that it cannot read: lost bounds would open everything.
 func decodeBounds(text string) (account.Bounds, error) {
 	var kept keptBounds
 	if text != "" {

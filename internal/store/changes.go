@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// The change log says which objects a transaction has touched, not what they are now: a reader looks at the rows themselves. Only
-// a database that several nodes share has one; elsewhere the feed within the process is enough.
+// The change log names the objects that a transaction has touched, not their state: a reader looks at the rows
+// themselves. Only a database that several nodes share has one; elsewhere the feed within the process is enough.
 
 // ref names an object in the change log.
 type ref struct {

@@ -2,9 +2,9 @@ package store
 
 import "context"
 
-// Counting is a View that can also count: what is used of a quota, how often a key was asked about, and when it was last used.
-// Nothing of that is a change of state that somebody made, so it leaves no event and is not in the feed; and nothing but that can
-// be written through it. It is valid within its function only, and not safe for concurrent use.
+// Counting is a View that can also count: the use of quotas, the number of questions about a key, and its last use.
+// These are no changes of state, so they leave no event and are not in the feed; and no other row can be written
+// through it. It is valid within its function only, and not safe for concurrent use.
 type Counting struct {
 	*View
 	tx *Tx

@@ -64,8 +64,9 @@ func cutEnd(c audit.Cut) (head, error) {
 	return head{c.To, [32]byte(hash)}, nil
 }
 
-// NextCut is what an archive of the events before a time would hold: what follows on the last one, up to the first event that is not
-// older. The last event stays, and so does what a live node has not passed, and everything of the present day.
+// NextCut is the content of an archive of the events before a time: the events after the last archive, up to the
+// first event that is not older. The last event stays, and so do events that a live node has not passed, and all
+// events of the present day.
 func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err error) {
 	err = db.View(ctx, func(v *View) error {
 		if day := v.Now().UTC().Truncate(24 * time.Hour); before.After(day) { // a day's quota counts its events
@@ -168,8 +169,8 @@ func (tx *Tx) Cut(c audit.Cut, e audit.Event) error {
 	return tx.Record(e)
 }
 
-// A DropArchived removes dropBatch events at a time until dropFor has passed in its transaction, so that a writer waits for less than 20 ms
-// with the commit, whatever the machine.
+// A DropArchived removes dropBatch events at a time until dropFor has passed in its transaction, so that a writer
+// waits for less than 20 ms with the commit, on any machine.
 const (
 	dropBatch = 20
 	dropFor   = 3 * time.Millisecond

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// What callers can tell apart. All are wrapped: use errors.Is.
+// The errors that callers can tell apart. All are wrapped: use errors.Is.
 var (
 	// ErrNotFound: there is no such row, or it lies in a deleted workspace.
 	ErrNotFound = errors.New("not found")
@@ -17,8 +17,8 @@ var (
 	ErrNoEvent = errors.New("a change without an event")
 	// ErrClosed: the database was closed.
 	ErrClosed = errors.New("database closed")
-	// ErrDurability: the disk did not keep what it was told to keep. Options.Fatal is called, and nothing is written any more:
-	// after a failed fsync nobody knows what is on the disk, and trying again would report a success that is none.
+	// ErrDurability: the disk lost a write. Options.Fatal is called, and nothing is written any more: after a failed
+	// fsync the state of the disk is unknown, and trying again would report a false success.
 	ErrDurability = errors.New("the disk lost a write")
 	// ErrUnavailable: the database cannot be reached, or is not the one that takes writes. Nothing was changed.
 	ErrUnavailable = errors.New("the database is not available")
@@ -27,7 +27,7 @@ var (
 	// ErrDetached is an ErrUnavailable: the path of the database does not lead to the open file any more, or that was written over. It
 	// is final. Nothing was changed, unless it comes with ErrUnknown.
 	ErrDetached = fmt.Errorf("%w: its file was moved, removed, replaced or written over", ErrUnavailable)
-	// ErrUnknown: the connection was lost at the commit, and nobody could be asked since whether it took place. The change may be
+	// ErrUnknown: the connection was lost at the commit, and the outcome could not be read since. The change may be
 	// there or not: it must be reported neither as done nor as refused, nor be made again without a look.
 	ErrUnknown = errors.New("it is not known whether the change was committed")
 	// ErrChain: the log was changed from outside.

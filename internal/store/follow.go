@@ -10,8 +10,9 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 )
 
-// ErrHistory says that the database is not the one that the cursor comes from, or no longer holds what came after it: a restored
-// backup, a failover that lost commits, or a reader that was away for too long. Everything has to be loaded anew.
+// ErrHistory says that the database is not the one that the cursor comes from, or no longer holds the changes after
+// it: a restored backup, a failover that lost commits, or a reader that was away for too long. Everything has to be
+// loaded anew.
 var ErrHistory = errors.New("the database has another history than what was read before")
 
 // Cursor is how far a reader of the change log has come. The hash of the event there says in which history: a database that has
@@ -22,7 +23,7 @@ type Cursor struct {
 	Hash     [32]byte
 }
 
-// Catchup is what has happened after a cursor.
+// Catchup holds the changes after a cursor.
 type Catchup struct {
 	Changes []feed.Change // what was touched, as it is now; all of the one revision Cursor.Revision
 	Cursor  Cursor
@@ -30,7 +31,7 @@ type Catchup struct {
 	Now     time.Time
 }
 
-// cluster is what a reader has to know of the database before it believes in its own cursor.
+// cluster holds the facts of the database that a reader checks before it believes its own cursor.
 type cluster struct {
 	Cursor
 	prunedTo int64
@@ -78,8 +79,9 @@ func (c *cluster) follows(at Cursor) error {
 	return nil
 }
 
-// Follow reads what has happened after a cursor, about limit changes at most, and answers whole rows, each object once. Their state
-// may be later than their revision, never earlier. It asks the primary alone. ErrHistory says to load everything anew.
+// Follow reads the changes after a cursor, about limit at most, and returns whole rows, each object once. Their state
+// may be later than their revision, never earlier. It asks the primary alone. ErrHistory says to load everything
+// anew.
 func (db *DB) Follow(ctx context.Context, at Cursor, limit int) (Catchup, error) {
 	var out Catchup
 	own := db.written.Load() // before the snapshot, which has it then
@@ -104,7 +106,8 @@ func (db *DB) Follow(ctx context.Context, at Cursor, limit int) (Catchup, error)
 	return out, err
 }
 
-// keeps tells whether the database still has what this process wrote after the cursor, which its reader knows already.
+// keeps reports whether the database still has this process's own writes after the cursor, which its reader knows
+// already.
 func (v *View) keeps(own *head, at Cursor) error {
 	if own == nil || own.seq <= at.Revision {
 		return nil
@@ -136,7 +139,7 @@ func (v *View) page(out *Catchup, at Cursor, limit int) error {
 	return err
 }
 
-// objects reads what the changes between two revisions have touched.
+// objects reads the objects touched by the changes between two revisions.
 func (v *View) objects(out *Catchup, after int64) error {
 	refs, err := all(v, func(r Rows) (o ref, err error) {
 		err = r.Scan(&o.kind, &o.workspace, &o.object)

@@ -25,13 +25,13 @@ type job struct {
 	revision int64 // where the log ended when fn had returned
 }
 
-// Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen it. The revision
-// is where the log ends for the transaction: all that it wrote and all that it read lies at or before it, also where it changed
-// nothing. What fn answers is answered, and rolls everything back. fn must have no effect but on tx, must not call the DB, and must return the
-// error of a failed mutation unless that was made within a Savepoint. A ctx that is done before its turn is answered its error;
-// later it changes nothing.
+// Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen
+// it. The revision is the end of the log for the transaction: all that it wrote and all that it read lies at or
+// before it, also if it changed nothing. An error of fn is returned, and rolls everything back. fn must have no
+// effect but on tx, must not call the DB, and must return the error of a failed mutation unless that was made within
+// a Savepoint. If ctx is done before its turn, Update returns its error; later ctx changes nothing.
 //
-// Transactions that come while another is being committed share the next commit; each stands alone all the same.
+// Transactions that arrive while another is being committed share the next commit; each stands alone all the same.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
 	j := &job{ctx: ctx, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
 	if err := db.enqueue(j); err != nil {
@@ -128,7 +128,7 @@ func (db *DB) commit(first *job) {
 	g.answer(err)
 }
 
-// write is Driver.Write, but for what the disk lost: that is fatal, and nothing is written after it.
+// write is Driver.Write, except for a lost write of the disk: that is fatal, and nothing is written after it.
 func (db *DB) write(fn func(SQL) error) error {
 	if lost := db.lost.Load(); lost != nil {
 		return *lost
@@ -148,7 +148,7 @@ func (db *DB) write(fn func(SQL) error) error {
 	return err
 }
 
-// group is the state of one commit, and what is known of it in memory: all of that is dropped where the commit fails.
+// group is the state of one commit, and its cache in memory: all of that is dropped if the commit fails.
 type group struct {
 	db    *DB
 	q     SQL
@@ -161,7 +161,7 @@ type group struct {
 	progress
 }
 
-// progress is what a savepoint takes back.
+// progress is the part of the group's state that a savepoint takes back.
 type progress struct {
 	head    head
 	ended   int64 // when the log's last event was written, in Unix milliseconds
@@ -171,7 +171,7 @@ type progress struct {
 	types   []eventType // of the events
 }
 
-// begin reads where the log ends: what is in memory could be older than the file.
+// begin reads the end of the log: the state in memory could be older than the file.
 func (g *group) begin() error {
 	v := &View{ctx: context.Background(), q: g.q, db: g.db}
 	i, err := v.installation()
@@ -243,7 +243,7 @@ func (g *group) end() error {
 		g.head.seq, g.head.hash[:], g.ended, g.time.Mark, g.time.Ahead, g.time.Ran, g.time.Resets)
 }
 
-// publish makes what was committed known, before anybody is told that it was.
+// publish makes the committed changes known, before any caller is told of the commit.
 func (g *group) publish() {
 	g.db.sets.add(g.sets)
 	g.db.took(g.time)

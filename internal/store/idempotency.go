@@ -12,7 +12,8 @@ import (
 // IdempotencyLife is how long a request can be replayed.
 const IdempotencyLife = 24 * time.Hour
 
-// Replay is what is kept of a request that carried an Idempotency-Key: what it asked, as a hash, and which key it made or rotated.
+// Replay is the record of a request that carried an Idempotency-Key: a hash of the request, and the key that it made
+// or rotated.
 type Replay struct {
 	RequestHash [32]byte
 	Key         id.Key
@@ -22,7 +23,7 @@ type Replay struct {
 	SealedUntil time.Time
 }
 
-// hashedName is what is stored instead of a client's Idempotency-Key. The blank in it makes it no Idempotency-Key itself.
+// hashedName is stored instead of a client's Idempotency-Key. The blank in it makes it no Idempotency-Key itself.
 func hashedName(scope, key string) string {
 	sum := sha256.Sum256([]byte("keyward idempotency key\x00" + scope + "\x00" + key))
 	return "sha256 " + hex.EncodeToString(sum[:])

@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/clock"
 )
 
-// installation is the one row that says who this database is, where its log ends and how late it has been.
+// installation is the one row with the identity of the database, the end of its log and its latest time.
 type installation struct {
 	secret  []byte
 	head    head
@@ -44,7 +44,7 @@ func scanInstallation(r Rows) (i installation, err error) {
 	return i, err
 }
 
-// adopt has the clock take in what the row says.
+// adopt applies the row to the clock.
 func (db *DB) adopt(i *installation) {
 	if db.shared != nil {
 		db.clock.Learn(time.UnixMilli(i.reading))
@@ -126,15 +126,16 @@ func (db *DB) took(s clock.State) {
 // TimeMark is the mark as it was read at Open or last moved; zero in a database in which nothing has happened.
 func (db *DB) TimeMark() time.Time { return fromMillis(db.mark.Load()) }
 
-// Reference is the clock that can be set, whatever the time of the database is.
+// Reference is the settable clock, whatever the time of the database is.
 func (db *DB) Reference() time.Time { return db.clock.Reference() }
 
 // Time tells how the time of the database stands to the clock that it goes by: the machine's, or that of a database that several
 // nodes share.
 func (db *DB) Time() clock.Standing { return db.clock.Standing() }
 
-// ResetTime has time go by the clock again from this transaction's commit on, where the mark is far ahead of it: what had ended by the
-// mark alone is not over any more. It answers the time by the clock, which is the transaction's from here on.
+// ResetTime has time go by the clock again from this transaction's commit on, if the mark is far ahead of it: objects
+// that had ended by the mark alone are valid again. It returns the time by the clock, which is the transaction's from
+// here on.
 func (tx *Tx) ResetTime() time.Time {
 	tx.now = tx.db.clock.Reference()
 	tx.group.reset = true
@@ -145,8 +146,8 @@ func (tx *Tx) ResetTime() time.Time {
 // Ended counts what had ended by one time and not yet by an earlier one. Links are sign-in links and invitations.
 type Ended struct{ Keys, ServiceKeys, Values, Sessions, Links int64 }
 
-// EndedBetween counts what a reset of time from one instant back to an earlier one brings back, and gives the first keys of it, ordered by
-// their expiry.
+// EndedBetween counts the objects that a reset of time from one instant back to an earlier one brings back, and
+// returns the first keys of them, ordered by their expiry.
 func (v *View) EndedBetween(back, from time.Time, most int) (n Ended, keys []apikey.Key, err error) {
 	for _, c := range []struct {
 		into  *int64

@@ -167,8 +167,8 @@ func (v *View) WrittenKey(k id.Key) (apikey.Key, error) {
 	return keys[0], nil
 }
 
-// Keys lists keys, the newest first unless another order is asked for. A page costs the same whatever the number of keys, but for
-// Search, which reads them all.
+// Keys lists keys, the newest first unless another order is asked for. A page costs the same for any number of keys,
+// except with Search, which reads them all.
 func (v *View) Keys(f KeyFilter) ([]apikey.Key, error) {
 	switch open, err := v.settling(f.Workspace); {
 	case err != nil:
@@ -200,7 +200,7 @@ func (v *View) keyWhere(f KeyFilter) where {
 	return w
 }
 
-// fixed are the conditions on what no settlement changes.
+// fixed are the conditions on columns that no settlement changes.
 func (f KeyFilter) fixed() (w where) {
 	w.and("k.workspace_id = ?", f.Workspace)
 	switch len(f.Of) {
@@ -214,7 +214,7 @@ func (f KeyFilter) fixed() (w where) {
 	return w
 }
 
-// movable are the conditions on what a settlement may change.
+// movable are the conditions on columns that a settlement may change.
 func (v *View) movable(w *where, f KeyFilter) {
 	if f.User != "" {
 		w.and("k.user_id = ?", f.User)
@@ -260,7 +260,7 @@ func normal(k apikey.Key, now time.Time) apikey.Key {
 	return k
 }
 
-// countKeys moves the number of keys of a member, or of one who has left.
+// countKeys changes the number of keys of a member, or of a user who has left.
 func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
 	if m, found := cachedValue[account.Member](tx.View, memberID{ws, u}); found {
 		m.KeyCount += int64(by)
@@ -312,7 +312,7 @@ func (tx *Tx) insertPrevious(k apikey.Key) error {
 	return nil
 }
 
-// keyBefore is what an update must know of the row it replaces.
+// keyBefore is the part of the replaced row that an update needs.
 type keyBefore struct {
 	user        id.User
 	workspace   id.Workspace

@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// standing adds the conditions of a standing. Each has an index, so that a page or a bounded count of it costs the same whatever
-// the number of keys.
+// standing adds the conditions of a standing. Each has an index, so that a page or a bounded count costs the same for
+// any number of keys.
 func (v *View) standing(w *where, f KeyFilter) {
 	now, active := millis(v.now), f.active()+" = 1"
 	switch f.Standing {
@@ -28,8 +28,8 @@ func (v *View) standing(w *where, f KeyFilter) {
 	}
 }
 
-// active names the column. Of one person's keys the walk is to be through those alone: the '+' keeps SQLite away from the indexes of the
-// standings, which hold everybody's.
+// active names the column. For one person's keys the walk is to be through those alone: the '+' keeps SQLite away
+// from the indexes of the standings, which hold all keys.
 func (f KeyFilter) active() string {
 	if f.User != "" {
 		return "+k.is_active"
@@ -120,7 +120,8 @@ func (f KeyFilter) Position(k *apikey.Key) string {
 	return string(k.ID)
 }
 
-// KeyTotal is the number of a workspace's keys, or of those of one user. It reads what members count, never the keys.
+// KeyTotal is the number of a workspace's keys, or of those of one user. It reads the counters of members, never the
+// keys.
 func (v *View) KeyTotal(ws id.Workspace, u id.User) (int64, error) {
 	var w where
 	w.and("workspace_id = ?", ws)
@@ -130,7 +131,8 @@ func (v *View) KeyTotal(ws id.Workspace, u id.User) (int64, error) {
 	return one(v, scanInt, `SELECT CAST(coalesce(sum(key_count), 0) AS BIGINT) FROM members`+w.String(), w.args...)
 }
 
-// KeyCount counts the keys that a filter selects, without its paging, and stops at most: what is counted costs no more than that.
+// KeyCount counts the keys that a filter selects, without its paging, and stops at most: the cost is in proportion to
+// the count.
 func (v *View) KeyCount(f KeyFilter, most int) (int64, error) {
 	switch open, err := v.settling(f.Workspace); {
 	case err != nil:

@@ -1,6 +1,6 @@
 package store
 
-// Table is what a driver knows of one of its tables, for what treats rows alike whatever they mean.
+// Table is a driver's description of one of its tables, for code that treats rows alike whatever they mean.
 type Table struct {
 	Name    string
 	Columns []string // in the order of their names

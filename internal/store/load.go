@@ -12,9 +12,10 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, settlements that are not done, then keys with those of their
-// earlier values that still work. Of a key it tells what a verification needs, and leaves out the description, the masked value, the
-// pepper of native values, and all times but the expiry. It streams; the first error of f ends it.
+// LoadAll tells f every live object on one snapshot: workspaces, roles, members, service keys, settlements that are
+// not done, then keys with those of their earlier values that still work. Of a key it tells the fields that a
+// verification needs, and leaves out the description, the masked value, the pepper of native values, and all times
+// but the expiry. It streams; the first error of f ends it.
 func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
 	return db.View(ctx, func(v *View) error { return v.load(f) })
 }
@@ -154,8 +155,8 @@ func (l *loader) keys() error {
 // foreignPepper is the pepper of a key with a foreign value, by which it is to be looked for.
 const foreignPepper = `CASE WHEN pepper LIKE 'foreign:%' THEN pepper ELSE '' END`
 
-// Reading a column costs more than reading the row, so that a start reads five of what are sixteen: what is short goes into one number,
-// and the texts into one, behind each other.
+// Reading a column costs more than reading the row, so a start reads five columns instead of sixteen: short values go
+// into one number, and the texts into one, behind each other.
 var selectLoaded = `SELECT ` + together("id", "workspace_id", "user_id", "environment", "allowed_ips", foreignPepper, "name", "metadata") + `,
 	((((period * 4294967296 + set_id) * 2 + is_active) * 2 + is_revoked) * 2) + is_orphan, per_minute * 4294967296 + per_day, expires_ms, digest FROM api_keys`
 

@@ -98,13 +98,14 @@ func (v *View) Logs(f LogFilter) ([]audit.Event, error) {
 	return all(v, scanEvent, selectEvents+w.String()+order+" LIMIT ? OFFSET ?", append(w.args, limit(f.Limit), f.Offset)...)
 }
 
-// LogCount counts what the filter selects, without its paging.
+// LogCount counts the events that the filter selects, without its paging.
 func (v *View) LogCount(f LogFilter) (int64, error) {
 	w := v.logWhere(f)
 	return one(v, scanInt, `SELECT count(*) FROM events`+w.String(), w.args...)
 }
 
-// LogCounter is LogCount for what is counted as it is written: a workspace, or everything, and of that one type or all.
+// LogCounter is LogCount for the counts that are kept at each write: of a workspace, or of everything, and of one
+// type or all.
 func (v *View) LogCounter(ws id.Workspace, everywhere bool, kind string) (int64, error) {
 	var w where
 	if !everywhere {
@@ -181,8 +182,8 @@ func (v *View) firstBetween(low, high, ms int64) (int64, error) {
 	return low, nil
 }
 
-// Turned tells whether the log's times fall somewhere up to an event, or, ascending, after it: then what lies beyond it in that direction
-// may have times from before and after.
+// Turned reports whether the log's times fall somewhere up to an event, or, ascending, after it: then events beyond
+// it in that direction may have times from before and after.
 func (v *View) Turned(seq int64, ascending bool) (bool, error) {
 	query := `SELECT count(*) FROM event_turns WHERE seq <= ?`
 	if ascending {
@@ -256,10 +257,10 @@ func (g *group) countTypes(ctx context.Context) error {
 // chainPage is how many events VerifyLog reads on one snapshot.
 const chainPage = 10_000
 
-// VerifyLog walks the hash chain of the log, from where an archive ends, and counts the events. An error wraps ErrChain and names the first
-// Seq that is wrong. It finds what was changed, removed or put in by one who did not compute every later hash anew. It reads page by page,
-// each on a snapshot of its own, so that it holds up neither the write-ahead log nor PostgreSQL's clean-up; the end is looked at together
-// with the last page.
+// VerifyLog walks the hash chain of the log, from the end of the last archive, and counts the events. An error wraps
+// ErrChain and names the first Seq that is wrong. It finds events that were changed, removed or inserted without
+// computing every later hash anew. It reads page by page, each on a snapshot of its own, so that it holds up neither
+// the write-ahead log nor PostgreSQL's clean-up; the end is looked at together with the last page.
 func (db *DB) VerifyLog(ctx context.Context) (events int64, err error) {
 	for {
 		cut, err := db.LastCut(ctx)

@@ -25,7 +25,7 @@ var selectMembers = memberTable.selects
 
 func scanMember(r Rows) (account.Member, error) { return memberTable.scan(r) }
 
-// Member reads one who is a member now.
+// Member reads a current member.
 func (v *View) Member(ws id.Workspace, u id.User) (account.Member, error) {
 	return cachedOrRead(v, memberID{ws, u}, func() (account.Member, error) {
 		if err := v.alive(ws); err != nil {
@@ -41,13 +41,13 @@ func (v *View) Members(ws id.Workspace, p Page) ([]account.Member, error) {
 		ws, p.After, limit(p.Limit))
 }
 
-// MembersWithRole lists up to n holders of a role, those who came first in front; 0 lists all.
+// MembersWithRole lists up to n holders of a role, the earliest first; 0 lists all.
 func (v *View) MembersWithRole(ws id.Workspace, r id.Role, n int) ([]account.Member, error) {
 	return inLive(v, ws, scanMember, selectMembers+` WHERE workspace_id = ? AND role_id = ? AND left_ms = 0
 		ORDER BY created_ms, user_id LIMIT ?`, ws, r, limit(n))
 }
 
-// Creator tells the e-mail and name under which keys of the user are shown, also of one who has left.
+// Creator returns the e-mail and name under which keys of the user are shown, also for a user who has left.
 func (v *View) Creator(ws id.Workspace, u id.User) (email, displayName string, err error) {
 	if err := v.alive(ws); err != nil {
 		return "", "", err
@@ -60,7 +60,7 @@ func (v *View) Creator(ws id.Workspace, u id.User) (email, displayName string, e
 	return n.email, n.display, err
 }
 
-// roleOf is the role of a member, "" for one who has left; found tells whether there is a row at all.
+// roleOf is the role of a member, "" for a user who has left; found reports whether there is a row at all.
 func (tx *Tx) roleOf(ws id.Workspace, u id.User) (role id.Role, found bool, err error) {
 	rows, err := all(tx.View, func(r Rows) (role id.Role, err error) {
 		err = r.Scan(&role)
@@ -77,8 +77,8 @@ func (tx *Tx) countRole(ws id.Workspace, r id.Role, by int) error {
 	return tx.exec(`UPDATE roles SET member_count = member_count + ? WHERE workspace_id = ? AND id = ?`, by, ws, r)
 }
 
-// PutMember inserts or replaces, and brings back one who had left. KeyCount is the store's own. ErrNotFound says that the
-// workspace, or the role in it, is not there.
+// PutMember inserts or replaces, and brings back a user who had left. KeyCount is the store's own. ErrNotFound says
+// that the workspace, or the role in it, is not there.
 func (tx *Tx) PutMember(m account.Member) error {
 	if err := tx.putMember(m); err != nil {
 		return fmt.Errorf("put member: %w", err)

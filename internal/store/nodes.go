@@ -23,7 +23,7 @@ type Node struct {
 	Lacks   string // the pepper that stored digests need and this node does not have; "" for none
 }
 
-// NodeState is what a node says of itself.
+// NodeState is a node's own state.
 type NodeState string
 
 // The states.

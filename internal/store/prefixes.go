@@ -29,9 +29,9 @@ func scanText(r Rows) (s string, err error) {
 	return s, err
 }
 
-// RememberKeyPrefix keeps a prefix that keys are given from now on, and lists all. A database of before this was remembered is searched for
-// the prefixes of its keys, once. One that takes no change now (ErrFull, ErrUnavailable) answers what it has; the prefix is kept at
-// a later start.
+// RememberKeyPrefix stores the prefix for new keys, and lists all. A database from before this was recorded is
+// searched for the prefixes of its keys, once. If it takes no change now (ErrFull, ErrUnavailable), the stored ones
+// are returned; the prefix is stored at a later start.
 func (db *DB) RememberKeyPrefix(ctx context.Context, prefix string) (known []string, err error) {
 	if known, err = db.KeyPrefixes(ctx); err != nil || slices.Contains(known, prefix) {
 		return known, err

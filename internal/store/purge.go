@@ -111,7 +111,7 @@ func (p *purger) workspace() {
 	p.more = p.more || !gone || len(dead) > 1
 }
 
-// forget lists what a query finds among what no counts are kept of any more.
+// forget lists the rows of a query for the removal of their counts.
 func (v *View) forget(query string, args ...any) error {
 	_, err := v.q.Exec(v.ctx, `INSERT INTO usage_gone (subject) `+query+` ON CONFLICT (subject) DO NOTHING`, args...)
 	return err

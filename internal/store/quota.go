@@ -32,8 +32,8 @@ func (c *Counting) Reserve(claim *ratelimit.Claim) error {
 const keepPast = `INSERT INTO past_quotas (key_id, day, reserved) VALUES (?, ?, ?)
 	ON CONFLICT (key_id, day) DO UPDATE SET reserved = excluded.reserved`
 
-// reservePast does a claim on a day that a later one has followed. Where the later one is today, that day is over. Where it has not
-// come yet, a wrong clock has begun it, and what was kept of the earlier day counts.
+// reservePast does a claim on a day that a later one has followed. If the later one is today, that day is over. If it
+// has not come yet, a wrong clock has begun it, and the stored row of the earlier day counts.
 func (c *Counting) reservePast(claim *ratelimit.Claim, row quota) error {
 	if millis(c.now) >= row.day*dayMillis-leeway.Milliseconds() {
 		claim.Grant(row.day, row.reserved)
@@ -81,7 +81,7 @@ func (c *Counting) TakeWindows(node string) (parts [][]byte, err error) {
 	return parts, err
 }
 
-// DropWindows removes the parts, of whatever node, whose first sixteen bytes are old.
+// DropWindows removes the parts, of any node, whose first sixteen bytes are old.
 func (c *Counting) DropWindows(old func(head []byte) bool) error {
 	parts, err := all(c.View, scanWindow, `SELECT node, part, substr(body, 1, 16) FROM saved_windows`)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// roleRow is a role as its row has it. set is 0 for a system role, which holds what the catalogue says.
+// roleRow is a role as stored. set is 0 for a system role, whose permissions come from the catalogue.
 type roleRow struct {
 	account.Role
 	folded string

@@ -51,7 +51,7 @@ func (v *View) SessionOf(token keyfmt.Digest) (session.Session, error) {
 	return one(v, scanSession, selectSessions+` WHERE digest = ?`, token[:])
 }
 
-// SessionFilter picks sessions; what is empty picks all.
+// SessionFilter picks sessions; an empty field picks all.
 type SessionFilter struct {
 	Workspace  id.Workspace
 	User       id.User
@@ -141,7 +141,7 @@ func scanLink(r Rows) (session.Link, error) {
 	return row.Link, err
 }
 
-// SignInLink reads a link that nobody has followed yet, also one that is too old.
+// SignInLink reads an unused link, also one that is too old.
 func (v *View) SignInLink(code keyfmt.Digest) (session.Link, error) {
 	return one(v, scanLink, linkTable.selects+` WHERE digest = ?`, code[:])
 }
@@ -181,7 +181,7 @@ func (v *View) Memberships(u id.User) ([]account.Member, error) {
 		AND workspace_id IN (SELECT id FROM workspaces WHERE deleted_ms = 0) ORDER BY workspace_id`, u)
 }
 
-// sessions removes what is past its end.
+// sessions removes sessions that are past their end.
 func (p *purger) sessions() {
 	now := millis(p.now)
 	p.remove(`DELETE FROM sign_in_links WHERE digest IN (SELECT digest FROM sign_in_links WHERE expires_ms <= ? LIMIT ?)`, now)

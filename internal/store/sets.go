@@ -18,7 +18,7 @@ type internedSet struct {
 	canonical bool // its names are those of the catalogue and it is in use: the number can be given to another row with this set
 }
 
-// sets holds what is committed, and nothing else.
+// sets holds the committed sets only.
 type sets struct {
 	mu      sync.RWMutex
 	byID    map[int64]perm.Set

@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// candidates are the conditions of a list while settlements are open: every key that a filter may select. What a settlement changes of a key is
-// asked of the key afterwards, by admits.
+// candidates are the conditions of a list while settlements are open: every key that a filter may select. Fields that
+// a settlement changes are checked on the key afterwards, by admits.
 func (v *View) candidates(f KeyFilter) (where, error) {
 	open, err := v.settling(f.Workspace)
 	if err != nil || !open {
@@ -166,14 +166,16 @@ func (v *View) settledCount(f KeyFilter, most int) (n int64, err error) {
 	}
 }
 
-// KeyKind is what keys have in common that are settled alike, and how many they are. Of the key it holds what a settlement looks at and changes.
+// KeyKind holds the fields that keys settled alike have in common, and their number: the fields that a settlement
+// reads and changes.
 type KeyKind struct {
 	apikey.Key
 	Count int
 }
 
-// KeyKinds counts a user's keys by kind, as open settlements have them: a key that goes to an heir is the heir's already. It reads a few
-// columns of each, and no key as a whole. bounded tells apart also what a caller's own bounds are held against.
+// KeyKinds counts a user's keys by kind, as open settlements have them: a key that goes to an heir is the heir's
+// already. It reads a few columns of each, and no key as a whole. With bounded, kinds also differ by the fields that
+// a caller's own bounds apply to.
 func (v *View) KeyKinds(ws id.Workspace, u id.User, bounded bool) ([]KeyKind, error) {
 	open, err := v.OpenSettlements(ws, u)
 	if err != nil {

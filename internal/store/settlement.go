@@ -16,8 +16,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// A settlement is open until every row says what it says. Meanwhile each reader of keys judges those that it covers by it: Key, Keys and the
-// counts here, and the replica by the feed, which tells settlements beside the rows.
+// A settlement is open until every row agrees with it. Meanwhile each reader of keys judges the covered ones by it:
+// Key, Keys and the counts here, and the replica by the feed, which tells settlements beside the rows.
 
 // settlementsKept is for how long a settlement that is done is kept: a node that reads the change log may meet it for that long.
 const settlementsKept = 24 * time.Hour
@@ -26,7 +26,7 @@ const settlementsKept = 24 * time.Hour
 const unsettled = `CASE WHEN EXISTS (SELECT 1 FROM settlements s WHERE s.workspace_id = k.workspace_id AND s.user_id = k.user_id
 	AND s.period >= k.period AND s.done_ms = 0) THEN 1 ELSE 0 END`
 
-// Unsettled is a settlement with what the writing of rows needs.
+// Unsettled is a settlement with the data for writing its rows.
 type Unsettled struct {
 	apikey.Settlement
 	Origin string // as it was given to Settle
@@ -89,7 +89,7 @@ func encodeBound(b *account.Bound) string {
 	return string(text)
 }
 
-// decodeBound fails for what it cannot read: a bound that is lost would let every key go over.
+// decodeBound fails for a text that it cannot read: a lost bound would let every key go over.
 func decodeBound(text string) (*account.Bound, error) {
 	if text == "" {
 		return nil, nil
@@ -149,8 +149,9 @@ func (tx *Tx) period(ws id.Workspace, u id.User) (int64, error) {
 	})
 }
 
-// Settle decides what becomes of the keys of a user, all of them, and begins another period of the user's membership: no key that is made or
-// changed from now on is covered. It sets the settlement's Period. origin is the caller's, for those who write the rows.
+// Settle decides the outcome for all keys of a user, and begins another period of the user's membership: no key that
+// is made or changed from now on is covered. It sets the settlement's Period. origin is the caller's, for the writer
+// of the rows.
 func (tx *Tx) Settle(s *apikey.Settlement, origin string) error {
 	if err := tx.settleUser(s, origin); err != nil {
 		return fmt.Errorf("settle the keys of a member: %w", err)
@@ -184,8 +185,8 @@ func (v *View) HasKept(ws id.Workspace, u id.User) (bool, error) {
 	return len(found) > 0, err
 }
 
-// NarrowHeirs takes from open transfers in a workspace what their heirs hold no more. It is never given back: a key that has stopped by this
-// stays so, whatever the heir holds later.
+// NarrowHeirs removes permissions from open transfers in a workspace that their heirs no longer hold. They are never
+// given back: a key that has stopped by this stays stopped, whatever the heir holds later.
 func (tx *Tx) NarrowHeirs(ws id.Workspace) error {
 	open, err := all(tx.View, tx.scanSettlement, selectSettlements+` WHERE workspace_id = ? AND done_ms = 0 AND kind = ? ORDER BY id`,
 		ws, apikey.Transfer)
@@ -213,7 +214,7 @@ func (tx *Tx) narrowHeir(s *apikey.Settlement) error {
 	return err
 }
 
-// heirHolds tells what the heir of a transfer holds now; no heir is left where it is no member any more.
+// heirHolds returns the current permissions of a transfer's heir; heir is empty if they are no member any more.
 func (tx *Tx) heirHolds(s *apikey.Settlement) (heir id.User, holds perm.Set, err error) {
 	m, err := tx.Member(s.Workspace, s.Heir)
 	if errors.Is(err, ErrNotFound) {

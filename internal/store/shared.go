@@ -10,9 +10,10 @@ type Shared interface {
 	Driver
 	// Follow is Read on connections that are kept for following the feed.
 	Follow(ctx context.Context, fn func(SQL) error) error
-	// Note runs fn in a transaction that waits for no writer and not for the disk: for what is worth nothing after a crash.
+	// Note runs fn in a transaction that waits for no writer and not for the disk: for rows that are worth nothing
+	// after a crash.
 	Note(ctx context.Context, fn func(SQL) error) error
-	// Server tells who answers within this transaction. A server that may be behind is ErrUnavailable.
+	// Server identifies the server of this transaction. A server that may be behind is ErrUnavailable.
 	Server(ctx context.Context, q SQL) (Server, error)
 	// Clock is an SQL expression for the time now, not that of the transaction's begin, in Unix milliseconds.
 	Clock() string
@@ -28,13 +29,14 @@ type Shared interface {
 	Pool() Pool
 }
 
-// Server is who answers a transaction.
+// Server is the identity of the server that answers a transaction.
 type Server struct {
 	Identity string    // of the server's data and of its timeline; "" where it does not tell
 	Now      time.Time // its clock
 }
 
-// Pool tells how busy a driver's connections are. Waited counts those who found none free, and WaitedFor is their time together.
+// Pool counts the use of a driver's connections. Waited counts the callers that found none free, and WaitedFor is
+// their time together.
 type Pool struct {
 	Most, Open, Busy int
 	Waited           int64

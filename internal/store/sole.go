@@ -12,11 +12,11 @@ type Sole interface {
 	// OnStranger has f called within a Write, before its function, where another process has committed since the last one. frozen says
 	// that this can have been a move of the database, which changes none of the rows.
 	OnStranger(f func(ctx context.Context, q SQL, frozen bool) error)
-	// Look finds what the next Write would find, and tells how many names the file has.
+	// Look does the checks of the next Write, and returns the number of the file's names.
 	Look(ctx context.Context) (names int, err error)
 }
 
-// attend has the DB told of what a Sole finds.
+// attend subscribes the DB to the findings of a Sole.
 func (db *DB) attend() {
 	if db.sole, _ = db.driver.(Sole); db.sole != nil {
 		db.sole.OnStranger(db.stranger)
@@ -61,7 +61,8 @@ func (db *DB) Look(ctx context.Context) (names int, err error) {
 	return names, err
 }
 
-// refuseQueue answers those who wait with the error of one who waited before them and got no transaction: each would wait as long again.
+// refuseQueue answers waiting callers with the error of one that waited before them and got no transaction: each
+// would wait as long again.
 func (g *group) refuseQueue() {
 	for range maxGroup {
 		j := g.db.next()

@@ -17,7 +17,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// Options are what a DB needs beside its driver.
+// Options are the parameters of a DB beside its driver.
 type Options struct {
 	Now       func() time.Time // the wall clock; with Clock it is not asked
 	Clock     *clock.Clock     // nil makes one of Now
@@ -107,12 +107,13 @@ func (db *DB) Close() error {
 	return db.driver.Close()
 }
 
-// Subscribe adds a reader of the feed. It is called with the changes of a group in commit order, after the commit and before any
-// Update of the group returns; it must not block, call the DB, or change what it is given. Subscribe before the first Update.
+// Subscribe adds a reader of the feed. It is called with the changes of a group in commit order, after the commit and
+// before any Update of the group returns; it must not block, call the DB, or change its argument. Subscribe before
+// the first Update.
 func (db *DB) Subscribe(f func([]feed.Change)) { db.subscribers = append(db.subscribers, f) }
 
-// OnAnotherHistory has f called before anything is written to a database that has lost what this process wrote before. Call it before
-// the first Update.
+// OnAnotherHistory has f called before anything is written to a database that has lost this process's earlier writes.
+// Call it before the first Update.
 func (db *DB) OnAnotherHistory(f func()) { db.another = f }
 
 // Secret is 32 random bytes of this installation, the same at every start.
@@ -131,7 +132,8 @@ func (db *DB) Backup(ctx context.Context, path string) error { return db.driver.
 // Full tells whether the last write found no room on the disk. Each write tries anew, so it heals by itself.
 func (db *DB) Full() bool { return db.full.Load() }
 
-// Glance is View on connections that no other reader takes: for what everybody waits for, and what is quick. Lists do not belong here.
+// Glance is View on connections that no other reader takes: for quick reads that many callers wait for. Lists do not
+// belong here.
 func (db *DB) Glance(ctx context.Context, fn func(*View) error) error {
 	return db.driver.Glance(ctx, func(q SQL) error {
 		return fn(&View{ctx: ctx, q: q, db: db, now: db.clock.Now()})
@@ -165,7 +167,7 @@ func (db *DB) Measure(ctx context.Context) {
 	}
 }
 
-// Stats asks nobody.
+// Stats sends no query.
 func (db *DB) Stats() Stats {
 	return Stats{
 		Groups:   db.stats.groups.Load(),

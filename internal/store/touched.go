@@ -10,7 +10,7 @@ import (
 // inLiveWorkspace is a condition: the row's workspace is there.
 const inLiveWorkspace = ` AND workspace_id IN (SELECT id FROM workspaces WHERE deleted_ms = 0)`
 
-// touched reads objects of one kind as they are now. What is not found is gone.
+// touched reads the current state of objects of one kind. An object that is not found is gone.
 func (v *View) touched(refs []ref) ([]feed.Change, error) {
 	list, args := places("?", len(refs)), make([]any, len(refs))
 	for i, r := range refs {
@@ -58,7 +58,7 @@ func (v *View) touchedMembers(refs []ref) ([]feed.Change, error) {
 	}, func(m *account.Member) feed.Change { return feed.Change{Member: m} }), err
 }
 
-// merge tells of each object either what it is or that it is gone.
+// merge returns for each object either its state or that it is gone.
 func merge[T any](refs []ref, found []T, name func(*T) ref, is func(*T) feed.Change) []feed.Change {
 	there := make(map[ref]*T, len(found))
 	for i := range found {

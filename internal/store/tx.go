@@ -7,8 +7,8 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 )
 
-// Tx is a View that can write. What it wrote, it reads. Every mutation adds the whole row to the feed; a Tx that changed
-// something must Record an event too. It is valid within its function only, and not safe for concurrent use.
+// Tx is a View that can write. It reads its own writes. Every mutation adds the whole row to the feed; a Tx that
+// changed something must Record an event too. It is valid within its function only, and not safe for concurrent use.
 type Tx struct {
 	*View
 	touched bool
@@ -17,8 +17,8 @@ type Tx struct {
 	depth   int
 }
 
-// Savepoint runs fn so that its error takes back what fn changed and recorded, and nothing else: for items of which each stands
-// alone. It answers fn's error. Savepoints nest.
+// Savepoint runs fn so that its error takes back the changes and events of fn, and nothing else: for items of which
+// each stands alone. It returns fn's error. Savepoints nest.
 func (tx *Tx) Savepoint(fn func() error) error {
 	broken, err := tx.savepoint(fn)
 	if broken != nil {
@@ -31,7 +31,7 @@ func (tx *Tx) Savepoint(fn func() error) error {
 func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	name := fmt.Sprintf("level_%d", tx.depth)
 	before, touched, events := tx.group.progress, tx.touched, tx.events
-	// Clipped, an append copies: what is taken back can't be overwritten by what comes after.
+	// Clipped, an append copies: later changes cannot overwrite those to take back.
 	before.changes, before.sets = slices.Clip(before.changes), slices.Clip(before.sets)
 	before.types = slices.Clip(before.types)
 	if err := tx.q.ExecDeferred(tx.ctx, "SAVEPOINT "+name); err != nil {

@@ -4,12 +4,13 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// txCache is what a group has read of workspaces, roles, members and service keys, by their ids. While a group holds the writers' lock
-// nobody else changes any of them, so what it has read stays true until it changes something itself: exec drops all of it, and so does
-// whatever is taken back. Most of a group asks for the same few.
+// txCache holds the workspaces, roles, members and service keys that a group has read, by their ids. While a group
+// holds the writers' lock no other writer changes them, so they stay true until the group changes something itself:
+// exec drops all of it, and so does a rollback. Most of a group asks for the same few.
 type txCache map[any]any
 
-// memberID and roleID name what has no id of its own without its workspace; the others are known by theirs.
+// memberID and roleID name objects without an id of their own outside their workspace; the others are known by
+// theirs.
 type (
 	memberID struct {
 		workspace id.Workspace
@@ -22,7 +23,7 @@ type (
 	}
 )
 
-// cachedValue is what the group knows under an id. Outside of an Update nothing is.
+// cachedValue is the group's value for an id. Outside of an Update there is none.
 func cachedValue[T any](v *View, of any) (t T, found bool) {
 	if v.group == nil {
 		return t, false
@@ -31,7 +32,7 @@ func cachedValue[T any](v *View, of any) (t T, found bool) {
 	return t, found
 }
 
-// cachedOrRead reads what is not known yet.
+// cachedOrRead reads a value that is not cached yet.
 func cachedOrRead[T any](v *View, of any, read func() (T, error)) (T, error) {
 	if t, found := cachedValue[T](v, of); found {
 		return t, nil

@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// settleTime is how long the writer tries to learn what became of a commit, and settlePause how long it waits between.
+// settleTime bounds the time in which the writer tries to learn the outcome of a commit, and settlePause is the wait
+// between attempts.
 const (
 	settleTime  = 5 * time.Second
 	settlePause = 200 * time.Millisecond
 )
 
-// settle answers what became of a group whose connection was lost at the commit. The group's last event, with its hash, is in the
-// log if and only if the group was committed; and whoever holds the writers' lock knows that the lost transaction has ended, since it
-// held that lock until its end. So the answer is certain, also after a failover. Where nobody answers in time it stays unknown, and so
-// does a group that only counted, which leaves no event.
+// settle returns the outcome of a group whose connection was lost at the commit. The group's last event, with its
+// hash, is in the log if and only if the group was committed; and a holder of the writers' lock knows that the lost
+// transaction has ended, because that transaction held the lock until its end. So the answer is certain, also after a
+// failover. Without an answer in time it stays unknown, and so does a group that only counted, which leaves no event.
 func (g *group) settle(lost error) error {
 	if g.head == g.began {
 		return lost
@@ -54,13 +55,14 @@ func (g *group) committed(ctx context.Context) (there bool, err error) {
 	return there, err
 }
 
-// withoutKind keeps an error's words and takes away what it stood for.
+// withoutKind keeps an error's words and removes its kind.
 type withoutKind struct{ err error }
 
 func (w withoutKind) Error() string { return w.err.Error() }
 
-// sameHistory looks whether what this process wrote last is still there. After a failover that lost commits, or under a restored
-// backup, it is not: sequence numbers are given out a second time then, and what was made of the first ones holds no longer.
+// sameHistory checks whether this process's last write is still there. After a failover that lost commits, or under a
+// restored backup, it is not: sequence numbers are given out a second time then, and objects made with the first ones
+// are void.
 func (g *group) sameHistory(v *View) error {
 	known := g.db.written.Load()
 	if g.db.shared == nil || known == nil || *known == g.began {
@@ -76,7 +78,8 @@ func (g *group) sameHistory(v *View) error {
 	return err
 }
 
-// holds tells whether the log has an event, or had it when it was cut: only what every node has passed is cut.
+// holds reports whether the log has an event, or had it when it was cut: a cut removes only events that every node
+// has passed.
 func (v *View) holds(at head) (bool, error) {
 	found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq = ? AND hash = ?
 		UNION ALL SELECT 1 FROM (SELECT min(seq) AS first FROM events) AS f WHERE f.first > ?`, at.seq, at.hash[:], at.seq)

@@ -28,7 +28,7 @@ func (v *View) Unsettled(s id.Settlement) (Unsettled, error) {
 	return one(v, v.scanUnsettled, selectSettlements+` WHERE id = ? AND done_ms = 0`, s)
 }
 
-// UnsettledOf is OpenSettlements with what the writing of rows needs.
+// UnsettledOf is OpenSettlements with the data for writing rows.
 func (v *View) UnsettledOf(ws id.Workspace, u id.User) ([]Unsettled, error) {
 	return all(v, v.scanUnsettled, selectSettlements+` WHERE workspace_id = ? AND user_id = ? AND done_ms = 0 ORDER BY period`, ws, u)
 }
@@ -83,7 +83,7 @@ func (tx *Tx) Advance(u *Unsettled) error {
 	return err
 }
 
-// Settled says that every row says what the settlement says.
+// Settled records that every row agrees with the settlement.
 func (tx *Tx) Settled(u *Unsettled) error {
 	u.Done = true
 	_, err := tx.q.Exec(tx.ctx, `UPDATE settlements SET done_ms = ?, worked_ms = ? WHERE id = ?`, millis(tx.now), millis(tx.now), u.ID)

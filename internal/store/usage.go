@@ -16,7 +16,7 @@ type UsageOf string
 // AllUsage is the installation as a whole, with attempts whose key is not known.
 const AllUsage UsageOf = ""
 
-// UsageRow is what happened in one grain of time.
+// UsageRow holds the counts of one grain of time.
 type UsageRow struct {
 	Grain  usage.Grain
 	Start  int64 // Unix milliseconds
@@ -24,7 +24,7 @@ type UsageRow struct {
 	Counts usage.Counts
 }
 
-// usageColumns are those of the codes, in their order. Each has a column that adds to what is there.
+// usageColumns are those of the codes, in their order. addUsage adds to each of them.
 var usageColumns, addUsage = func() (string, string) {
 	var columns, added []string
 	for c := range usage.Codes {
@@ -48,8 +48,8 @@ func (c *Counting) AddUsage(r *UsageRow) error {
 	return nil
 }
 
-// UseKey notes when a key was last used, unless a later use is noted already; a zero time notes nothing. It tells whether there is
-// such a key: what is counted of one that is gone has nowhere to go.
+// UseKey records the last use of a key, unless a later use is recorded already; a zero time records nothing. It
+// reports whether there is such a key: counts of a deleted one have no place.
 func (c *Counting) UseKey(k id.Key, at time.Time) (there bool, err error) {
 	if !at.IsZero() {
 		n, err := c.exec(`UPDATE api_keys SET last_used_ms = ? WHERE id = ? AND last_used_ms < ?`, millis(at), k, millis(at))
@@ -74,7 +74,7 @@ func (v *View) HasWorkspace(ws id.Workspace) (bool, error) {
 	return len(found) > 0, err
 }
 
-// Usage adds what is written down to a series. It costs a seek, and the rows in the span.
+// Usage adds the stored counts to a series. It costs a seek, and the rows in the span.
 func (v *View) Usage(of UsageOf, s *usage.Series) error {
 	err := each(v, scanUsage, func(b usage.Bucket) error {
 		s.Add(b.Start, &b.Counts)
@@ -110,7 +110,7 @@ func (db *DB) PurgeUsage(ctx context.Context, keep usage.Retention) (more bool, 
 // goneBatch is how many deleted keys and workspaces are looked after at a time.
 const goneBatch = 100
 
-// usage removes counts of what was deleted.
+// usage removes counts of deleted objects.
 func (p *purger) usage() {
 	const gone = `SELECT subject FROM usage_gone ORDER BY subject LIMIT ?`
 	if p.remove(`DELETE FROM usage_counts WHERE (grain, start_ms, subject) IN

@@ -25,8 +25,8 @@ type View struct {
 // Now is the transaction's one time: UTC, in whole milliseconds, never before that of an earlier transaction.
 func (v *View) Now() time.Time { return v.now }
 
-// Floor is a time that is known to have come. It is earlier than Now while a jump of the clock is provisional: what the jump alone has
-// ended is refused, and kept.
+// Floor is a time that is known to have come. It is earlier than Now while a jump of the clock is provisional:
+// objects that the jump alone has ended are refused, and kept.
 func (v *View) Floor() time.Time {
 	if floor := v.db.clock.Floor(); floor.Before(v.now) {
 		return floor

@@ -91,8 +91,8 @@ func (e oneLine) Unwrap() error { return e.error }
 // mentions tells whether a connection string sets a parameter of its own.
 func mentions(url, parameter string) bool { return strings.Contains(url, parameter+"=") }
 
-// Refused reports that the server answered and that asking again changes nothing: the user or the password is wrong, the database or the
-// schema does not exist, or the user may not do what is needed.
+// Refused reports that the server answered and that asking again changes nothing: the user or the password is wrong,
+// the database or the schema does not exist, or the user lacks a right.
 func Refused(err error) bool {
 	code := sqlstate(err)
 	for _, class := range []string{

@@ -62,7 +62,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// unparsed says what is wrong with the URL, or with what it names, and shows nothing of it but the path of a file.
+// unparsed describes the fault of the URL, or of a file that it names, and shows nothing of it but the path of a
+// file.
 func unparsed(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {

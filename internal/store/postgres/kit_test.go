@@ -167,7 +167,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// pass carries what the client says, and looks for a commit in it.
+// pass carries the client's bytes, and looks for a commit in them.
 func (p *proxy) pass(client, server net.Conn) {
 	defer server.Close()
 	buf := make([]byte, 64<<10)

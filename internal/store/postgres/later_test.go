@@ -73,8 +73,9 @@ func TestAStatementThatWaitsIsDoneInItsPlace(t *testing.T) {
 	}
 }
 
-// Whoever asked for a statement that waited has been told that all is well. So when it fails nothing goes on in its transaction: a return
-// to a savepoint, which might be that of somebody before, would take back what nobody has to know of.
+// The caller of a deferred statement has been told that all is well. So after its failure nothing goes on in its
+// transaction: a return to a savepoint, which might be an earlier caller's, would take back changes that were
+// acknowledged to it.
 func TestAfterAStatementThatWaitedAndFailedNothingGoesOn(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

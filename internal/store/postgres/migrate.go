@@ -84,9 +84,9 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 	return compatible(done, all)
 }
 
-// A step wants tables for itself that the nodes of the release before read all the time, and whoever asks for a table after it stands behind
-// it. So it waits for one only shortly, less long than the server takes until it looks for deadlocks and breaks somebody off (deadlock_timeout,
-// a second), gives everything up, and comes again.
+// A step wants tables for itself that the nodes of the release before read all the time, and later requests for a
+// table queue behind it. So it waits for one only shortly, less long than the server takes until it looks for
+// deadlocks and breaks a session off (deadlock_timeout, a second), gives everything up, and comes again.
 const (
 	stepLock     = 500 * time.Millisecond
 	stepPause    = 300 * time.Millisecond
@@ -133,7 +133,7 @@ func (d *Driver) patiently(ctx context.Context, fn func(store.SQL) error) error 
 	}
 }
 
-// hindered tells an error of which somebody else's lock is the cause.
+// hindered reports an error caused by another session's lock.
 func hindered(err error) bool {
 	switch sqlstate(err) {
 	case "40P01", "55P03": // deadlock_detected, lock_not_available

@@ -28,8 +28,8 @@ func TestT91ANewerSchemaIsTakenWhereItSaysSoAndElseRefused(t *testing.T) {
 	}
 }
 
-// A step asks for tables in one order while somebody reads them in the other, as the nodes of the release before do: it gives way, and
-// is done when they are.
+// A step asks for tables in one order while another session reads them in the other, as the nodes of the release
+// before do: it gives way, and is done when they are.
 func TestT91AStepGivesWayToThoseWhoRead(t *testing.T) {
 	t.Parallel()
 	ctx, url := context.Background(), migrated(t)

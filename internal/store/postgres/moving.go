@@ -56,7 +56,7 @@ func claimed(ctx context.Context, q store.SQL, secret []byte) (bool, error) {
 	return n == "1", err
 }
 
-// Complete opens the database to servers, with a history of its own: what nodes remember of it holds no more.
+// Complete opens the database to servers, with a history of its own: the cursors of nodes hold no more.
 func (d *Driver) Complete(ctx context.Context) error {
 	return d.Write(ctx, func(q store.SQL) error {
 		if err := d.Unhurried(ctx, q); err != nil {
@@ -89,7 +89,8 @@ func (d *Driver) Servable(ctx context.Context) error {
 	})
 }
 
-// Layout tells the tables that hold the installation's state, in the order of their names. What nodes tell each other is not part of it.
+// Layout returns the tables that hold the installation's state, in the order of their names. Messages between nodes
+// are not part of it.
 func (d *Driver) Layout(ctx context.Context) (all []store.Table, err error) {
 	err = d.Read(ctx, func(q store.SQL) error {
 		columns, err := pairs(ctx, q, `SELECT table_name, column_name FROM information_schema.columns

@@ -1,9 +1,9 @@
-// Package postgres owns PostgreSQL as the database: its connections, its transactions and the lock that puts writers in a row, its
-// migrations and its error codes, and what several nodes need of a server that they share. It does not own what is kept in it
-// (store), nor what a node does with the changes of the others (cluster).
+// Package postgres owns PostgreSQL as the database: its connections, its transactions and the lock that serialises
+// writers, its migrations and its error codes, and the parts of a server that several nodes share. It does not own
+// the stored objects (store), nor a node's use of the others' changes (cluster).
 //
-// No session state is used on pooled connections: no prepared statement, no SET that outlives its transaction, no lock of a
-// session. So a pooler in transaction mode may stand between.
+// No session state is used on pooled connections: no prepared statement, no SET that outlives its transaction, no
+// lock of a session. So a pooler in transaction mode may stand between.
 package postgres
 
 import (
@@ -28,7 +28,7 @@ import (
 type Options struct {
 	// PasswordFile holds the password on its one line; "" takes the URL's, PGPASSWORD's or a PGPASSFILE's.
 	PasswordFile string
-	// Connections is how many the pool holds at most: 0 is what the URL says by pool_max_conns, else 10.
+	// Connections bounds the pool: 0 is the URL's pool_max_conns, else 10.
 	Connections int32
 	// Statement is how long one statement may run: 0 is 15 s.
 	Statement time.Duration
@@ -54,7 +54,7 @@ func (o Options) withDefaults() Options {
 
 const (
 	defaultConnections = 10
-	// feedConnections are kept apart, so that readers who use up the pool do not make the node blind.
+	// feedConnections are kept apart, so that readers that use up the pool do not make the node blind.
 	feedConnections = 3
 	lookConnections = 2
 	connectTimeout  = 5 * time.Second
@@ -179,8 +179,8 @@ func (d *Driver) inspect(ctx context.Context) error {
 	})
 }
 
-// selectFold prefers what maps one character to one, as Go does: PostgreSQL's own collation (17 and later), then the C library's,
-// then ICU's; at last what folds ASCII alone.
+// selectFold prefers a collation that maps one character to one, as Go does: PostgreSQL's own (17 and later), then
+// the C library's, then ICU's; at last one that folds ASCII alone.
 const selectFold = `
 	SELECT name FROM (VALUES (1, 'pg_c_utf8'), (2, 'C.utf8'), (3, 'C.UTF-8'), (4, 'und-x-icu'), (5, 'C')) AS wanted (place, name)
 	WHERE EXISTS (SELECT 1 FROM pg_collation c WHERE c.collname = wanted.name AND c.collnamespace = 'pg_catalog'::regnamespace
@@ -225,11 +225,11 @@ func (d *Driver) Position(text, column string) string { return "strpos(" + colum
 // Backup is PostgreSQL's own affair.
 func (d *Driver) Backup(context.Context, string) error { return ErrBackup }
 
-// ErrBackup says what to use instead.
+// ErrBackup names the tool to use instead.
 var ErrBackup = errors.New("a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump --format=custom for one consistent " +
 	"copy, or pg_basebackup and the archive of the write-ahead log to go back to any moment")
 
-// Size is what PostgreSQL says the database takes.
+// Size is the size of the database by PostgreSQL's own account.
 func (d *Driver) Size(ctx context.Context) (size int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.opt.Statement)
 	defer cancel()
@@ -247,7 +247,7 @@ func (d *Driver) Size(ctx context.Context) (size int64, err error) {
 	return size, err
 }
 
-// Close waits for what runs and closes every connection.
+// Close waits for running work and closes every connection.
 func (d *Driver) Close() error {
 	d.work.Close()
 	d.feed.Close()

@@ -97,7 +97,7 @@ func (s *session) ExecDeferred(_ context.Context, query string, args ...any) err
 	return nil
 }
 
-// flush sends what waits.
+// flush sends the waiting statements.
 func (s *session) flush(ctx context.Context) error {
 	if s.later == nil || s.lost != nil {
 		return s.lost
@@ -108,9 +108,9 @@ func (s *session) flush(ctx context.Context) error {
 	return err
 }
 
-// send sends what waits in one piece and reads all answers; it gives the last. After the first error the server skips the rest. Where that
-// is of an earlier statement than the last, whoever asked for it has gone on, and its savepoint may be another's by now: nothing is done
-// any more in this transaction, not even a return to a savepoint.
+// send sends the waiting statements in one piece and reads all answers; it returns the last. After the first error
+// the server skips the rest. If that is of an earlier statement than the last, its caller has gone on, and its
+// savepoint may be another's by now: nothing is done any more in this transaction, not even a return to a savepoint.
 func (s *session) send(ctx, limited context.Context) (last *pgconn.Result, err error) {
 	all, waiting := s.pg.ExecBatch(limited, s.later), s.waiting
 	s.later, s.waiting = nil, 0
@@ -189,8 +189,8 @@ func encode(a any) (value []byte, oid uint32, format int16, err error) {
 	}
 }
 
-// storable is a text as PostgreSQL can hold it. What is kept has been checked long before; this is for what somebody asks after,
-// which is not there whether it is asked in this form or in its own.
+// Stored text is validated elsewhere. storable is for search terms: PostgreSQL rejects NUL and invalid UTF-8, and
+// such a term matches nothing anyway.
 func storable(s string) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	if strings.IndexByte(s, 0) < 0 {
@@ -306,7 +306,7 @@ func decode(cell []byte, oid uint32, dest any) (err error) {
 	return nil
 }
 
-// value is a cell as what it is: nil, an int64, bytes or a string.
+// value converts a cell by its type: nil, an int64, bytes or a string.
 func value(cell []byte, oid uint32) (any, error) {
 	switch {
 	case cell == nil:

@@ -11,7 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// channel is what nodes listen on.
+// channel is the channel on which nodes listen.
 const channel = "keyward"
 
 // loadSlots is the first of the advisory locks that stand for places at a load: "kw-load" in ASCII.
@@ -23,8 +23,9 @@ const clockNow = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
 // Clock is clockNow.
 func (d *Driver) Clock() string { return clockNow }
 
-// selectServer says who answers: the cluster's identity and timeline, the time, and whether this is a standby. The timeline comes
-// from the write-ahead log, since the control file tells of a promotion only at its next checkpoint.
+// selectServer identifies the server: the cluster's identity and timeline, the time, and whether this is a standby.
+// The timeline comes from the write-ahead log, because the control file tells of a promotion only at its next
+// checkpoint.
 const selectServer = `SELECT (SELECT system_identifier::text FROM pg_control_system()) ||
 		CASE WHEN pg_is_in_recovery() THEN '' ELSE '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
 	` + clockNow + `, pg_is_in_recovery()::int::bigint`
@@ -32,7 +33,8 @@ const selectServer = `SELECT (SELECT system_identifier::text FROM pg_control_sys
 // selectSimpleServer is for servers that do not tell that much.
 const selectSimpleServer = `SELECT '', ` + clockNow + `, 0::bigint`
 
-// Server tells who answers within this transaction. A standby is refused: it may be behind, and would hide a revocation.
+// Server identifies the server of this transaction. A standby is refused: it may be behind, and would hide a
+// revocation.
 func (d *Driver) Server(ctx context.Context, q store.SQL) (store.Server, error) {
 	query := selectServer
 	if d.simple.Load() {
@@ -87,7 +89,8 @@ func (d *Driver) Unhurried(ctx context.Context, q store.SQL) error {
 	return err
 }
 
-// ErrPooled says that something stands between, which hands the connection on after each transaction: nobody can listen there.
+// ErrPooled says that a pooler stands between, which hands the connection on after each transaction: listening is
+// impossible there.
 var ErrPooled = errors.New("a pooler stands before the database: changes are looked for at intervals only")
 
 // Listen calls ring when a node has changed something, and at once, until ctx ends or the connection does. It has a connection of

@@ -23,8 +23,9 @@ const (
 		"SET LOCAL idle_in_transaction_session_timeout = %[3]d; SET LOCAL synchronous_commit = off"
 )
 
-// beginWrite locks before the first look, and under READ COMMITTED: what is read afterwards is what the writer before has left. An
-// acknowledged commit is on the disk: a server that is told to acknowledge earlier is overruled, one that waits for standbys is not.
+// beginWrite locks before the first read, and under READ COMMITTED: later reads see the state that the writer before
+// has left. An acknowledged commit is on the disk: a server that is told to acknowledge earlier is overruled, one
+// that waits for standbys is not.
 func beginWrite() string {
 	return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %[2]d; " +
 		"SET LOCAL idle_in_transaction_session_timeout = %[3]d; " +
@@ -32,8 +33,8 @@ func beginWrite() string {
 		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d); ", writerLock) + "SET LOCAL statement_timeout = %[1]d"
 }
 
-// Write runs fn in a transaction that holds the writers' lock. There is never more than one at a time, on all nodes together. An
-// error at the commit after which nobody knows whether it took place wraps store.ErrUnknown.
+// Write runs fn in a transaction that holds the writers' lock. There is never more than one at a time, on all nodes
+// together. An error at the commit with an unknown outcome wraps store.ErrUnknown.
 func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 	return d.in(ctx, d.work, beginWrite(), fn)
 }
@@ -56,7 +57,8 @@ func (d *Driver) Follow(ctx context.Context, fn func(store.SQL) error) error {
 	return d.in(ctx, d.feed, beginRead, fn)
 }
 
-// Note runs fn in a transaction that waits for no other writer and not for the disk: for what is worth nothing after a crash.
+// Note runs fn in a transaction that waits for no other writer and not for the disk: for rows that are worth nothing
+// after a crash.
 func (d *Driver) Note(ctx context.Context, fn func(store.SQL) error) error {
 	return d.in(ctx, d.feed, beginNote, fn)
 }
@@ -151,8 +153,8 @@ const (
 	lastPause          = 50 * time.Millisecond
 )
 
-// commit knows three ends: it took place, it did not, and nobody knows. No timeout of the server's holds at a commit, which may wait
-// for standbys: one that is broken off there would be reported as a success.
+// commit knows three ends: it took place, it did not, or the outcome is unknown. No timeout of the server's holds at
+// a commit, which may wait for standbys: one that is broken off there would be reported as a success.
 func (s *session) commit(ctx context.Context) error {
 	if s.pg.IsClosed() { // nobody was asked
 		return fmt.Errorf("commit: %w: the connection was lost before", store.ErrUnavailable)

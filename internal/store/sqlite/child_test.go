@@ -25,8 +25,8 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// This test program runs itself as a child, which writes keys to a file until it is stopped, so that it can be killed, traced,
-// and given a broken disk. What it shall do is in its environment.
+// This test program runs itself as a child, which writes keys to a file until it is stopped, so that it can be
+// killed, traced, and given a broken disk. Its instructions are in its environment.
 const (
 	childFile    = "KEYWARD_TEST_CHILD_FILE"
 	childWriters = "KEYWARD_TEST_CHILD_WRITERS"
@@ -152,8 +152,8 @@ func command(t *testing.T, path string, writers, keys int, before ...string) *ex
 	return cmd
 }
 
-// acknowledged reads ids from a child's output to its end, and calls after with their number. A line that was cut short was
-// nevertheless acknowledged, but nobody knows what.
+// acknowledged reads ids from a child's output to its end, and calls after with their number. A line that was cut
+// short was nevertheless acknowledged, but its content is unknown.
 func acknowledged(out *bufio.Reader, after func(int)) (keys []id.Key) {
 	for {
 		line, err := out.ReadString('\n')

@@ -44,7 +44,7 @@ func kindOf(code int) error {
 	return nil
 }
 
-// translateCommit also tells the errors after which nobody knows what is on the disk.
+// translateCommit also recognises the errors after which the state of the disk is unknown.
 func translateCommit(err error) error {
 	if c := code(err); c&0xff == codes.SQLITE_IOERR && c != codes.SQLITE_IOERR_SHMSIZE {
 		return fmt.Errorf("%w: %w", store.ErrDurability, err)

@@ -108,7 +108,7 @@ func (c *conn) script(ctx context.Context, text string) error {
 	return c.failed(err)
 }
 
-// rollback ends the transaction whatever its state: one that SQLite has ended already has nothing to roll back.
+// rollback ends the transaction in any state: one that SQLite has ended already has nothing to roll back.
 func (c *conn) rollback() {
 	c.lost = nil
 	_, _ = c.c.ExecContext(context.Background(), "ROLLBACK")
@@ -121,7 +121,7 @@ func (c *conn) close() error {
 	return c.c.Close()
 }
 
-// rows translates what goes wrong while rows are read.
+// rows translates errors of reading rows.
 type rows struct {
 	*sql.Rows
 	c *conn

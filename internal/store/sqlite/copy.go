@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 )
 
-// CopyWhole copies a database that no server has open, with its log of changes, into a folder of its own; the index, -shm, is made anew
-// by SQLite. The source is read and nothing else: opening it would fold the log into what may be the only backup. What cannot be read whole
-// is refused, and so is a source that changes meanwhile.
+// CopyWhole copies a database that no server has open, with its log of changes, into a folder of its own; the index,
+// -shm, is made anew by SQLite. The source is only read: opening it would fold the log into a file that may be the
+// only backup. A source that cannot be read whole is refused, and so is one that changes meanwhile.
 func CopyWhole(from, folder string) (path string, err error) {
 	real, err := filepath.EvalSymlinks(from) // the log lies beside the file
 	if err != nil {
@@ -156,7 +156,7 @@ func (s *walSum) add(part []byte) {
 	}
 }
 
-// is compares with the sum that is written down, which is big-endian whatever the words are.
+// is compares with the stored sum, which is big-endian in every case.
 func (s *walSum) is(written []byte) bool {
 	return binary.BigEndian.Uint32(written) == s.a && binary.BigEndian.Uint32(written[4:]) == s.b
 }

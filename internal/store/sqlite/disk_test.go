@@ -228,7 +228,7 @@ func holds(t *testing.T, db *store.DB, want int) {
 	}
 }
 
-// fill inserts until the disk is full, and gives what was acknowledged.
+// fill inserts keys until the disk is full, and returns the acknowledged ones.
 func fill(t *testing.T, db *store.DB) (keys []id.Key) {
 	t.Helper()
 	for range 1000 {

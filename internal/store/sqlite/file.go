@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// mode of every file that is made: a database of digests is still nobody else's business. SQLite gives the files beside the
-// database the mode of the database.
+// mode is the mode of every new file: a database of digests is private all the same. SQLite gives the files beside
+// the database the mode of the database.
 const mode fs.FileMode = 0o600
 
 // create makes an empty file, which SQLite takes for an empty database, or checks the one that is there.
@@ -33,7 +33,7 @@ func create(path string, init bool) error {
 	return check(path)
 }
 
-// check refuses what is no file, and what everybody may read or write.
+// check refuses a path that is not a file, and a file that other users may read or write.
 func check(path string) error {
 	info, err := os.Stat(path)
 	switch {

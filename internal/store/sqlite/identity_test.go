@@ -20,7 +20,7 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// serving starts a child that has written a key to path and goes on, and gives what ends it.
+// serving starts a child that has written a key to path and goes on, and returns a function that ends it.
 func serving(t *testing.T, path string) (kill func()) {
 	t.Helper()
 	cmd := command(t, path, 1, 1<<30)
@@ -138,7 +138,7 @@ func TestT101ASecondNameIsRefusedAtTheStartAndNamedLater(t *testing.T) {
 	refused(t, "a second name", path, "2 names (hard links)")
 }
 
-// detachments are what people do to files beneath a server.
+// detachments are operators' actions on files beneath a server.
 var detachments = map[string]func(t *testing.T, path string) error{
 	"moved":             func(_ *testing.T, path string) error { return os.Rename(path, path+".moved") },
 	"removed":           func(_ *testing.T, path string) error { return os.Remove(path) },
@@ -328,7 +328,8 @@ func TestALockOfAnotherProgramIsAnAnswerWithinTwoSeconds(t *testing.T) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
 	}
-	// Those who came while the first waited are answered with it; one that came a moment later waits once more.
+	// Callers that arrived while the first waited are answered with it; one that arrived a moment later waits once
+	// more.
 	if took := time.Since(began); took > 2*1500*time.Millisecond+time.Second {
 		t.Errorf("the answers took %s", took)
 	}

@@ -56,8 +56,8 @@ func Place(path string) (string, error) {
 	return path, place(path)
 }
 
-// Startable is nil where a server could begin with the file, as far as can be told without changing or locking anything; else it says
-// what to do.
+// Startable is nil if a server could begin with the file, as far as can be told without changing or locking anything;
+// else the error names the remedy.
 func Startable(path string) error {
 	path, err := resolve(path)
 	if err != nil {

@@ -19,8 +19,8 @@ const applicationID = 0x4b575244
 // ourTables are in every database of ours, since the first migration.
 var ourTables = []string{"api_keys", "events", "installation", "members", "schema_migrations", "workspaces"}
 
-// known refuses the database of another program, on a connection that cannot write: what comes afterwards does, beginning with
-// journal_mode. A file without the mark is ours by its tables, or new where it has none.
+// known refuses the database of another program, on a connection that cannot write, because later statements do,
+// beginning with journal_mode. A file without the mark is ours by its tables, or new if it has none.
 func known(path string) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return err

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// fileID names a file by what it is: a path, a link and a mount can all lead to the same one.
+// fileID identifies a file itself: a path, a link and a mount can all lead to the same one.
 type fileID struct{ device, inode uint64 }
 
 // identify tells which file a look has found, and how many names it has. A file that is not there is the zero fileID.

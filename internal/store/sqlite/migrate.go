@@ -44,8 +44,9 @@ func steps(fsys fs.FS) ([]step, error) {
 	return out, nil
 }
 
-// Migrate brings the schema to this program's version, all steps in one transaction: a database has the schema of one version or of
-// another, and nothing in between. A database of a newer program is refused, since this one cannot know what its rows mean.
+// Migrate brings the schema to this program's version, all steps in one transaction: a database has the schema of one
+// version or of another, and nothing in between. A database of a newer program is refused, because this one cannot
+// know the meaning of its rows.
 func (d *Driver) Migrate(ctx context.Context, now time.Time) error {
 	all, err := steps(migrations)
 	if err != nil {
@@ -75,8 +76,8 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 	return nil
 }
 
-// apply runs one step unless the database has it. Steps do not build on those that lie between them and their numbers: what was
-// merged late is made up for.
+// apply runs one step unless the database has it. Steps do not build on those that lie between them and their
+// numbers: a step that was merged late is applied late.
 func (d *Driver) apply(ctx context.Context, q store.SQL, s step, now time.Time, newest int) error {
 	at, err := version(ctx, q)
 	if err != nil {

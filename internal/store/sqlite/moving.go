@@ -45,7 +45,7 @@ func moving(ctx context.Context, q store.SQL) (m Moving, err error) {
 	return m, err
 }
 
-// Servable refuses a file that was moved: what a server did with it would be known to nobody else.
+// Servable refuses a file that was moved: a server's changes to it would be unknown to the new database.
 func (d *Driver) Servable(ctx context.Context) error {
 	m, err := d.Moving(ctx)
 	if err == nil && m.Gone {
@@ -54,8 +54,8 @@ func (d *Driver) Servable(ctx context.Context) error {
 	return err
 }
 
-// Freeze refuses every change from its commit on, in whichever process, with store.ErrMoving; what was committed before is seen by
-// whoever reads afterwards. Reading goes on. A file that is frozen already is left as it is.
+// Freeze refuses every change from its commit on, in any process, with store.ErrMoving; later readers see every
+// earlier commit. Reading goes on. A file that is frozen already is left as it is.
 func (d *Driver) Freeze(ctx context.Context, to string) error {
 	return d.Write(ctx, func(q store.SQL) error {
 		if m, err := moving(ctx, q); err != nil || m.To != "" {

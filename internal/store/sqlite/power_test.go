@@ -19,14 +19,15 @@ const (
 	walFrame = 24 + 4096
 )
 
-// crash is what the disk has when the power fails: the file as it was, and of the log what was synced and some of what was not.
+// crash is the content of the disk when the power fails: the file as it was, and of the log the synced part and some
+// of the rest.
 type crash struct {
 	name string
 	wal  []byte
 }
 
-// crashes are ways in which a disk can lose what was written after the first synced bytes of a log, up to the next sync: it has a
-// part of it, to a frame's edge or not, or has lost one write in the middle and kept those that came later.
+// crashes are ways in which a disk can lose writes after the first synced bytes of a log, up to the next sync: it has
+// a part of them, to a frame's edge or not, or has lost one write in the middle and kept later ones.
 func crashes(wal []byte, synced, next int) (all []crash) {
 	for at := synced; at < next; at += walFrame {
 		all = append(all,
@@ -96,7 +97,7 @@ func TestT80APowerFailureLosesNothingThatWasAcknowledged(t *testing.T) {
 	if tried < 4*(1+3*4) {
 		t.Errorf("only %d crashes were tried", tried)
 	}
-	// A disk that loses what it said was synced is found out by this test.
+	// A disk that loses synced writes is found out by this test.
 	lost := filepath.Join(t.TempDir(), "keyward.db")
 	for name, b := range map[string][]byte{lost: base, lost + "-wal": wal[:synced[1]-walFrame]} {
 		if err := os.WriteFile(name, b, 0o600); err != nil {

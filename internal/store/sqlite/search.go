@@ -35,7 +35,7 @@ func (d *Driver) Contains(wanted string, columns ...string) (condition string, a
 	return "(" + strings.Join(likes, " OR ") + ")", args
 }
 
-// literal takes the meaning from what LIKE knows.
+// literal escapes the special characters of LIKE.
 var literal = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 func ascii(s string) bool {
@@ -63,7 +63,7 @@ func (d *Driver) Position(text, column string) string { return "instr(" + column
 // tells is the function that looks into an event.
 const tells = "keyward_tells"
 
-// tellsText is what it does: it tells whether an event's JSON tells of a text that is in lower case.
+// tellsText reports whether an event's JSON holds a text in lower case.
 func tellsText(event, wanted string) bool {
 	d := json.NewDecoder(strings.NewReader(event))
 	d.UseNumber()

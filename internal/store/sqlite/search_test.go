@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Whichever way a text is sought, what is found is what Unicode's lower case holds.
+// Every way of searching finds the texts that contain the term in Unicode's lower case.
 func TestASearchFindsWhatTheLowerCaseHolds(t *testing.T) {
 	t.Parallel()
 	d := open(t, filepath.Join(t.TempDir(), "keyward.db"))

@@ -1,5 +1,5 @@
-// Package sqlite owns the embedded database: its file, its connections, its migrations and its error codes. It does not own what
-// is kept in it (store).
+// Package sqlite owns the embedded database: its file, its connections, its migrations and its error codes. It does
+// not own the stored objects (store).
 package sqlite
 
 import (
@@ -22,8 +22,9 @@ import (
 
 // Options say how a file is opened.
 type Options struct {
-	// Lock makes this process the file's only server: the file is made where there is none, and ErrLocked says that another
-	// process is there already. Without it an existing file is opened beside whoever uses it: to copy it, for instance.
+	// Lock makes this process the file's only server: the file is created if it is missing, and ErrLocked says that
+	// another process is there already. Without it an existing file is opened beside its user: to copy it, for
+	// instance.
 	Lock bool
 	// Init lets a new file be made where something says that there was one before.
 	Init bool
@@ -63,8 +64,8 @@ var registerFunctions = sync.OnceValue(func() error {
 	return errors.Join(folds, looks)
 })
 
-// Open opens the file at path. A new one can be read by its owner only; one that everybody can read is refused, and so is the database
-// of another program, to which nothing was written then.
+// Open opens the file at path. A new one can be read by its owner only; a file that other users can read is refused,
+// and so is the database of another program, to which nothing was written then.
 func Open(path string, o Options) (*Driver, error) {
 	if err := registerFunctions(); err != nil {
 		return nil, err
@@ -170,8 +171,8 @@ func (d *Driver) connect() error {
 // glances is how many connections are kept for Glance: two, so that one which the disk holds up does not hold up the other.
 const glances = 2
 
-// Write runs fn within BEGIN IMMEDIATE and COMMIT. An error of the commit that leaves in doubt what is on the disk wraps
-// store.ErrDurability.
+// Write runs fn within BEGIN IMMEDIATE and COMMIT. An error of the commit that leaves the state of the disk in doubt
+// wraps store.ErrDurability.
 func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// resolve follows the links of a path to the file itself, since what belongs to a database lies beside the file. Of a file that is not
-// there yet it follows those of the directory.
+// resolve follows the links of a path to the file itself, because the files of a database lie beside the file. For a
+// file that is not there yet it follows those of the directory.
 func resolve(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -32,8 +32,8 @@ func resolve(path string) (string, error) {
 	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
-// siblings lists what lies beside the database under its name with something after it: its log and its lock, a database that was moved
-// aside, a backup.
+// siblings lists the files beside the database whose names begin with its own: its log and its lock, a database that
+// was moved aside, a backup.
 func siblings(path string) (names []string, log bool, err error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -134,9 +134,10 @@ func pagesIn(path string, page int64) (map[uint32]bool, error) {
 	}
 }
 
-// belongs refuses a log of changes that belongs to another file than the one beside it: a backup was put in place and the log of the
-// database before stayed, and SQLite would apply it. The lock remembers both by what they are. Where both are others, they came together.
-// Another log beside the same database is one that a program without the lock has begun, such as sqlite3 or a move.
+// belongs refuses a log of changes that belongs to another file than the one beside it: a backup was put in place and
+// the log of the database before stayed, and SQLite would apply it. The lock remembers both by their inodes. If both
+// are others, they came together. Another log beside the same database was begun by a program without the lock, such
+// as sqlite3 or a move.
 func belongs(h *held, path string) error {
 	log, err := os.Stat(path + "-wal")
 	if err != nil || log.Size() == 0 {
@@ -156,7 +157,7 @@ func belongs(h *held, path string) error {
 	return nil
 }
 
-// remembered is what the lock holds: device and inode of the database and of its log.
+// remembered is the format of the lock: device and inode of the database and of its log.
 const remembered = "database %d:%d log %d:%d\n"
 
 // remember writes down which files were served together. On a full disk the former line stays or none is there, which belongs takes.

@@ -11,8 +11,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// watch finds out that the open file is no longer the one at the path, or that another program has written to it. A nil watch, of a file
-// that is used beside its server, finds nothing. Its own fields belong to the one who holds Driver.writing, but for detached.
+// watch detects that the open file is no longer the one at the path, or that another program has written to it. A nil
+// watch, of a file that is used beside its server, finds nothing. Its own fields belong to the holder of
+// Driver.writing, except detached.
 type watch struct {
 	path     string
 	given    string    // the path by which it was named, which may be a link
@@ -29,7 +30,7 @@ type watch struct {
 
 var parts = [3]string{"", "-wal", "-shm"}
 
-// beginWatch remembers what was opened. The log and its index are there once something has been read.
+// beginWatch remembers the opened files. The log and its index are there after the first read.
 func (d *Driver) beginWatch(given string) error {
 	if err := d.Read(context.Background(), func(q store.SQL) error { _, err := dataVersion(q); return err }); err != nil {
 		return fmt.Errorf("open the database %s: %w", d.path, err)
@@ -175,8 +176,8 @@ func (w *watch) untouched() error {
 	return w.detach(fmt.Errorf("%s was written over by another program, which is no commit of SQLite", w.path))
 }
 
-// committed makes sure that what was committed is where the path leads to. Where it is not, it is in a file that was moved: the change
-// must not be told as done, and may be found when that file is put back.
+// committed makes sure that the commit is in the file that the path leads to. If not, it is in a file that was moved:
+// the change must not be reported as done, and may be found when that file is put back.
 func (w *watch) committed() error {
 	if w == nil {
 		return nil
@@ -219,8 +220,8 @@ func (d *Driver) OnStranger(f func(ctx context.Context, q store.SQL, frozen bool
 	}
 }
 
-// Look is for quiet times: it finds what the next Write would find. names is how many names the file has; more than one is a copy that a
-// backup by hard links has made, or the beginning of a mistake.
+// Look is for quiet times: it does the checks of the next Write. names is the number of the file's names; more than
+// one is a copy that a backup by hard links has made, or the beginning of a mistake.
 func (d *Driver) Look(ctx context.Context) (names int, err error) {
 	w := d.watch
 	if w == nil {

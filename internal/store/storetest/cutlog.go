@@ -10,7 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// counters are what the log's counters and targets say, and whether rows say the same.
+// countersAgree compares the log's counters and targets with its rows.
 func (f *fixture) countersAgree() {
 	f.Helper()
 	f.view(func(v *store.View) error {

@@ -203,7 +203,7 @@ func (f *fixture) keyCount(u id.User) int64 {
 	return n
 }
 
-// load gathers what LoadAll tells.
+// load gathers the output of LoadAll.
 func (f *fixture) load() []feed.Change {
 	f.Helper()
 	var all []feed.Change
@@ -226,7 +226,7 @@ func diff(want, got any) string {
 	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(perm.Set{}, netip.Prefix{}))
 }
 
-// names turns a list into what tells its items apart, in its order.
+// names turns a list into the names of its items, in its order.
 func names[T any](items []T, name func(T) string) string {
 	s := ""
 	for _, i := range items {

@@ -15,7 +15,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// follower keeps what a feed tells, by object.
+// follower keeps the state from a feed, by object.
 type follower map[any]feed.Change
 
 func (o follower) apply(c feed.Change) {

@@ -34,7 +34,7 @@ func (f *fixture) purge() {
 	}
 }
 
-// ends counts what has an end and is there: earlier values, sessions, links.
+// ends counts rows with an end: earlier values, sessions, links.
 func (f *fixture) ends() (rows [3]int64) {
 	return [3]int64{f.count("key_values"), f.count("sessions"), f.count("sign_in_links")}
 }

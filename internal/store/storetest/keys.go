@@ -343,8 +343,8 @@ func (f *fixture) replay(scope, key string) (p store.Replay, err error) {
 	return p, err
 }
 
-// A sealed copy ends with its time, and with whatever replaces the value or takes the key away. The request itself stays known, and
-// the client's word for it is stored as a hash.
+// A sealed copy ends with its time, and with every change that replaces the value or takes the key away. The request
+// itself stays known, and the client's word for it is stored as a hash.
 func testSealed(t *testing.T, f *fixture) {
 	ends := map[string]func(*store.Tx, apikey.Key) error{
 		"nothing":  func(tx *store.Tx, k apikey.Key) error { k.Name = "renamed"; return tx.UpdateKey(k) },

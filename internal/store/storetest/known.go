@@ -11,9 +11,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// What a group has read once it does not read again. So transactions that share a group do everything that changes a workspace, a
-// role, a member or a service key, some of them in vain, and after each step what is read by id is what the lists say, which are
-// always read afresh.
+// A group does not read again objects that it has read once. So transactions that share a group do everything that
+// changes a workspace, a role, a member or a service key, some of them in vain, and after each step the objects read
+// by id are those of the lists, which are always read afresh.
 func testKnown(t *testing.T, f *fixture) {
 	const transactions, steps = 60, 5
 	service := id.ServiceKey(f.ids.Next())
@@ -138,7 +138,7 @@ func (f *fixture) sameByID(tx *store.Tx, service id.ServiceKey) {
 	}
 }
 
-// listed is what a list says of one.
+// listed is the item of a list that matches.
 func listed[T any](f *fixture, list func(store.Page) ([]T, error), is func(T) bool) []T {
 	f.Helper()
 	all, err := list(store.Page{})

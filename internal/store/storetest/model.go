@@ -16,7 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// model is what the store should hold of one workspace.
+// model is the expected content of one workspace.
 type model struct {
 	keys    map[id.Key]apikey.Key
 	members map[id.User]bool

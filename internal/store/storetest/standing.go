@@ -67,7 +67,7 @@ func testStandings(_ *testing.T, f *fixture) {
 	})
 }
 
-// pages reads a list page by page, and names what is on them.
+// pages reads a list page by page, and names its items.
 func (f *fixture) pages(filter store.KeyFilter, size int) (all string) {
 	f.Helper()
 	filter.Limit = size

@@ -1,5 +1,5 @@
-// Package storetest owns what every driver of the store must do, as one suite. It does not own what only one of them does: the
-// file, its mode, what the disk does to it (sqlite).
+// Package storetest owns the duties of every driver of the store, as one suite. It does not own the specifics of one
+// of them: the file, its mode, the effects of the disk on it (sqlite).
 package storetest
 
 import (

@@ -71,7 +71,8 @@ func testRollback(t *testing.T, f *fixture) {
 	f.unchanged(0)
 }
 
-// testRevision: whoever waits for another node to have the revision waits for all that the transaction wrote and read, and for no more.
+// testRevision: a caller that waits for another node to have the revision waits for all that the transaction wrote
+// and read, and for no more.
 func testRevision(t *testing.T, f *fixture) {
 	k := f.insert(nil)
 	ctx := context.Background()

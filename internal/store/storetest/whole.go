@@ -24,9 +24,10 @@ func testWhole(t *testing.T, f *fixture) {
 	check(t, f.db)
 }
 
-// EveryRecord inserts a record of each kind with something in every field, updates it until every field has had another content, and
-// reads it after each step. check tells whether another database, or the same one opened again, holds what was written last. The fields
-// are filled by reflection: one that is added to a record, and left out of a column list, fails here.
+// EveryRecord inserts a record of each kind with content in every field, updates it until every field has had another
+// content, and reads it after each step. check reports whether another database, or the same one opened again, holds
+// the last written record. The fields are filled by reflection: one that is added to a record, and left out of a
+// column list, fails here.
 func EveryRecord(t *testing.T, db *store.DB, now time.Time) (check func(*testing.T, *store.DB)) {
 	t.Helper()
 	w := &whole{t: t, now: now.UTC().Truncate(time.Millisecond), db: db}
@@ -47,7 +48,7 @@ func EveryRecord(t *testing.T, db *store.DB, now time.Time) (check func(*testing
 	}
 }
 
-// whole is what the records have in common.
+// whole is the common part of the records.
 type whole struct {
 	t   *testing.T
 	db  *store.DB
@@ -77,8 +78,8 @@ type kind struct {
 	covered func()
 }
 
-// updated has a record written four times: a boolean is true, false, true and false. What is kept of a thing that is off is zero in the
-// second step, where the thing is on, and so a boolean in it is true, true and false.
+// updated has a record written four times: a boolean is true, false, true and false. The record of a switched-off
+// thing is zero in the second step, where the thing is on, and so a boolean in it is true, true and false.
 const updated = 4
 
 // kindOf makes a kind. adjust sets the fields that have rules of their own, put writes the record, and get reads it again. The fields
@@ -225,7 +226,7 @@ func (w *whole) link() *kind {
 	}, func(v *store.View, l session.Link) (session.Link, error) { return v.SignInLink(l.Digest) })
 }
 
-// event reads what the store gives to an event, its number, time and hash, as it is.
+// event reads the fields that the store gives to an event, its number, time and hash, as they are.
 func (w *whole) event() *kind {
 	return kindOf(w, 1, func(*audit.Event, int) {}, func(e audit.Event, _ int) error {
 		_, err := w.db.Update(context.Background(), func(tx *store.Tx) error {

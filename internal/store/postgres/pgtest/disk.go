@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// disk is a file system of a server's own. It is mounted in a namespace of processes that nobody else is in, and goes with them.
+// disk is a file system of a server's own. It is mounted in a namespace of its own processes, and goes with them.
 type disk struct {
 	holder *exec.Cmd // keeps the namespace
 	filler string    // a path that leads into it

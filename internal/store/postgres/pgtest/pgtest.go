@@ -80,7 +80,7 @@ func Database(t testing.TB) string {
 	return Shared(t).Database(t)
 }
 
-// Prepared is Database with what prepare has put into the first one that was asked for: the others are copies of that.
+// Prepared is Database with the content that prepare has put into the first one: the others are copies of that.
 func Prepared(t testing.TB, prepare func(url string) error) string {
 	t.Helper()
 	s := Shared(t)
@@ -171,7 +171,7 @@ func account() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
 }
 
-// FreePort is one that nobody listened on a moment ago.
+// FreePort is a port that was free a moment ago.
 func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -255,7 +255,7 @@ func (s *Server) log() []byte {
 	return bytes.TrimSpace(text)
 }
 
-// Down stops the server: with SIGINT it ends what runs, with SIGQUIT it falls as in a crash.
+// Down stops the server: with SIGINT it ends running work, with SIGQUIT it falls as in a crash.
 func (s *Server) Down(how syscall.Signal) {
 	_ = s.process.Process.Signal(how)
 	<-s.ended
@@ -265,7 +265,7 @@ func (s *Server) Down(how syscall.Signal) {
 // Signal sends one to the server's first process alone.
 func (s *Server) Signal(signal syscall.Signal) error { return s.process.Process.Signal(signal) }
 
-// Remove stops the server and removes what it has left.
+// Remove stops the server and removes its files.
 func (s *Server) Remove() {
 	if s.process != nil && s.ended != nil {
 		select {
@@ -308,7 +308,7 @@ func (s *Server) Run(t testing.TB, database, sql string) {
 	Run(t, s.URL(database), sql)
 }
 
-// Run executes SQL in the database of a URL and answers the first column of what it brings, as text.
+// Run executes SQL in the database of a URL and returns the first column of the result, as text.
 func Run(t testing.TB, url, sql string) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

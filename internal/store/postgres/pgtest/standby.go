@@ -40,7 +40,7 @@ func (s *Server) CatchUp(t testing.TB, primary *Server) {
 	t.Fatal("the standby does not catch up")
 }
 
-// Pause cuts a standby off: what its primary writes from now on never reaches it.
+// Pause cuts a standby off: later writes of its primary never reach it.
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
 	s.Run(t, "postgres", "ALTER SYSTEM SET primary_conninfo = ''")
