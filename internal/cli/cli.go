@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -70,6 +72,7 @@ type root struct {
 const description = `API keys that are minted within their creator's permissions, verified on every call, and revoked at once.
 
 Commands about objects call the server at KEYWARD_URL (default http://127.0.0.1:8080) with the token in KEYWARD_TOKEN or --token-file.
+KEYWARD_WORKSPACE stands for -w. Workspaces, roles, members and keys are named by their ids or their names.
 
 Examples:
   keyward serve
@@ -148,7 +151,7 @@ func parse(k *kong.Kong, args []string, code *int, done *bool) (parsed *kong.Con
 }
 
 func usage(w io.Writer, err error) int {
-	fmt.Fprintf(w, "keyward: %s\n", err)
+	fmt.Fprintf(w, "keyward: %s\n", inASentence(err.Error()))
 	where := "keyward"
 	var wrong *kong.ParseError
 	if errors.As(err, &wrong) && wrong.Context != nil {
@@ -158,6 +161,26 @@ func usage(w io.Writer, err error) int {
 	}
 	fmt.Fprintf(w, "See %s --help\n", where)
 	return exitUsage
+}
+
+// inASentence turns the parser's list of missing flags into a sentence that names each as it is typed.
+func inASentence(message string) string {
+	list, ok := strings.CutPrefix(message, "missing flags: ")
+	if !ok {
+		return message
+	}
+	var flags []string
+	for flag := range strings.SplitSeq(list, ", ") {
+		name, value, _ := strings.Cut(flag, "=")
+		if value == "STRING" { // the parser's word where we have none
+			value = strings.ToUpper(strings.TrimPrefix(name, "--"))
+		}
+		flags = append(flags, name+" "+strings.Trim(value, `"`))
+	}
+	if len(flags) == 1 {
+		return flags[0] + " is missing"
+	}
+	return strings.Join(flags[:len(flags)-1], ", ") + " and " + flags[len(flags)-1] + " are missing"
 }
 
 // path is how a command is called.
@@ -183,8 +206,25 @@ func ended(w io.Writer, err error) int {
 		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
 		return exitConfig
 	}
+	if url, ok := unanswered(err); ok {
+		fmt.Fprintf(w, "keyward: nothing answers there: is `keyward serve` running at %s?\n", url)
+		return exitFailure
+	}
 	fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
 	return exitFailure
+}
+
+// unanswered tells where a server was asked that does not listen.
+func unanswered(err error) (base string, ok bool) {
+	var asked *url.Error
+	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &asked) {
+		return "", false
+	}
+	u, err := url.Parse(asked.URL)
+	if err != nil {
+		return "", false
+	}
+	return visible(u.Scheme + "://" + u.Host), true
 }
 
 // usageError is a wrong use that only the command itself can see.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/keyward/keyward"
 )
@@ -14,7 +15,7 @@ type question struct {
 	Any         []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
 	IP          string   `name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
 	Environment *string  `placeholder:"NAME" help:"The environment of which it must be: live or test."`
-	Workspace   []string `short:"w" sep:"," placeholder:"ID" help:"The workspace of which it must be; repeated, one of them."`
+	Workspace   []string `short:"w" sep:"," placeholder:"WORKSPACE" help:"The workspace of which it must be; repeated, one of them."`
 	Cost        *int     `placeholder:"N" help:"What the request takes of the limits; 0 asks and takes nothing. Default: 1."`
 }
 
@@ -31,6 +32,16 @@ func (q *question) check() error {
 	return nil
 }
 
+// resolve turns the names of demanded workspaces into ids.
+func (q *question) resolve(ctx context.Context, client *keyward.Client) (err error) {
+	for i, name := range q.Workspace {
+		if q.Workspace[i], err = workspaceID(ctx, client, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (q *question) request() keyward.ExplainRequest {
 	req := keyward.ExplainRequest{Permissions: keyward.Demand{All: q.Permission, Any: q.Any}, IP: q.IP, Cost: q.Cost, WorkspaceIDs: q.Workspace}
 	if q.Environment != nil {
@@ -42,7 +53,7 @@ func (q *question) request() keyward.ExplainRequest {
 type explainCmd struct {
 	remote
 	question
-	ID string `arg:"" name:"key-id" help:"The key's id."`
+	ID string `arg:"" name:"key-id" help:"The key, by id or name."`
 }
 
 func (explainCmd) Help() string {
@@ -63,6 +74,9 @@ func (c *explainCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := c.find(ctx, client); err != nil {
+		return err
+	}
 	x, err := client.ExplainKey(ctx, c.ID, c.request())
 	if err != nil {
 		return err
@@ -76,6 +90,25 @@ func (c *explainCmd) Run(ctx context.Context, a *app) error {
 	if err == nil && x.Verdict != keyward.VerdictValid {
 		return status(exitInvalid)
 	}
+	return err
+}
+
+// find turns names into ids. A key is looked for in the one workspace that is demanded, or that of the environment.
+func (c *explainCmd) find(ctx context.Context, client *keyward.Client) error {
+	if err := c.resolve(ctx, client); err != nil {
+		return err
+	}
+	in := inWorkspace{Workspace: os.Getenv(workspaceEnv)}
+	if len(c.Workspace) == 1 {
+		in.Workspace = c.Workspace[0]
+	}
+	var err error
+	if in.Workspace != "" && !isID(c.ID) {
+		if in.Workspace, err = workspaceID(ctx, client, in.Workspace); err != nil {
+			return err
+		}
+	}
+	c.ID, err = keyID(ctx, client, in.Workspace, c.ID)
 	return err
 }
 

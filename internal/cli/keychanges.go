@@ -10,7 +10,9 @@ import (
 
 type keysUpdate struct {
 	remote
-	ID          string   `arg:"" help:"The key's id."`
+	inWorkspace
+	waiting
+	ID          string   `arg:"" help:"The key, by id or name."`
 	Name        *string  `help:"Another name."`
 	Active      *bool    `help:"Whether it works."`
 	Expires     string   `placeholder:"WHEN" help:"A date, a time, a span from now such as 90d, or none."`
@@ -24,15 +26,18 @@ type keysUpdate struct {
 
 // Run changes the given fields.
 func (c *keysUpdate) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
+		return err
+	}
+	if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
 		return err
 	}
 	u, err := c.wanted(time.Now())
 	if err != nil {
 		return err
 	}
-	return c.changed(ctx, a, client, []keyward.KeyUpdate{u})
+	return c.changed(ctx, a, client, []keyward.KeyUpdate{u}, c.options()...)
 }
 
 func (c *keysUpdate) wanted(now time.Time) (u keyward.KeyUpdate, err error) {
@@ -62,8 +67,9 @@ func (c *keysUpdate) wanted(now time.Time) (u keyward.KeyUpdate, err error) {
 }
 
 // changed sends updates and prints their outcomes.
-func (r *remote) changed(ctx context.Context, a *app, client *keyward.Client, updates []keyward.KeyUpdate) error {
-	done, err := client.UpdateKeys(ctx, updates)
+func (r *remote) changed(ctx context.Context, a *app, client *keyward.Client, updates []keyward.KeyUpdate,
+	opts ...keyward.ChangeOption) error {
+	done, err := client.UpdateKeys(ctx, updates, opts...)
 	if err != nil {
 		return err
 	}
@@ -80,27 +86,42 @@ func (r *remote) changed(ctx context.Context, a *app, client *keyward.Client, up
 		}
 		fmt.Fprintf(a.Out, "%s  %s  %s\n", k.ID, state, visible(k.Name))
 	}
+	if takes(updates) && len(done.Updated) > 0 {
+		tellPending(a, done.Revocation)
+	}
 	return itemErrors(a, done.Errors)
 }
 
 type keysEnable struct {
 	remote
-	IDs []string `arg:"" name:"id" help:"Ids of keys."`
+	inWorkspace
+	waiting
+	IDs []string `arg:"" name:"id" help:"Keys, by id or name."`
 }
 
 // Run enables keys.
-func (c *keysEnable) Run(ctx context.Context, a *app) error { return c.switched(ctx, a, c.IDs, true) }
+func (c *keysEnable) Run(ctx context.Context, a *app) error {
+	return c.switched(ctx, a, &c.inWorkspace, &c.waiting, c.IDs, true)
+}
 
 type keysDisable struct {
 	remote
-	IDs []string `arg:"" name:"id" help:"Ids of keys."`
+	inWorkspace
+	waiting
+	IDs []string `arg:"" name:"id" help:"Keys, by id or name."`
 }
 
 // Run disables keys.
-func (c *keysDisable) Run(ctx context.Context, a *app) error { return c.switched(ctx, a, c.IDs, false) }
+func (c *keysDisable) Run(ctx context.Context, a *app) error {
+	return c.switched(ctx, a, &c.inWorkspace, &c.waiting, c.IDs, false)
+}
 
-func (r *remote) switched(ctx context.Context, a *app, ids []string, active bool) error {
-	client, err := r.client(a)
+func (r *remote) switched(ctx context.Context, a *app, in *inWorkspace, w *waiting, names []string, active bool) error {
+	client, err := in.mayEnter(ctx, a, r)
+	if err != nil {
+		return err
+	}
+	ids, err := keyIDs(ctx, client, in.Workspace, names)
 	if err != nil {
 		return err
 	}
@@ -108,19 +129,21 @@ func (r *remote) switched(ctx context.Context, a *app, ids []string, active bool
 	for i, id := range ids {
 		updates[i] = keyward.KeyUpdate{ID: id, IsActive: keyward.Set(active)}
 	}
-	return r.changed(ctx, a, client, updates)
+	return r.changed(ctx, a, client, updates, w.options()...)
 }
 
 type keysRotate struct {
 	remote
-	ID      string `arg:"" help:"The key's id."`
+	inWorkspace
+	waiting
+	ID      string `arg:"" help:"The key, by id or name; self is the key that calls."`
 	Overlap string `default:"0s" placeholder:"SPAN" help:"How long the old value works on: up to 7d. Default: not at all."`
 	Once    string `name:"idempotency-key" placeholder:"TEXT" help:"Makes a repetition answer the same value instead of another one."`
 }
 
 // Run gives a key a new value.
 func (c *keysRotate) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -128,25 +151,35 @@ func (c *keysRotate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	rotated, err := client.RotateKeyOnce(ctx, c.ID, overlap, c.Once)
+	if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
+		return err
+	}
+	rotated, err := client.RotateKeyOnce(ctx, c.ID, overlap, c.Once, c.options()...)
 	if err != nil {
 		return err
 	}
+	tellPending(a, rotated.Revocation)
 	return c.revealed(a, rotated)
 }
 
 type keysDelete struct {
 	remote
-	IDs []string `arg:"" name:"id" help:"Ids of keys."`
+	inWorkspace
+	waiting
+	IDs []string `arg:"" name:"id" help:"Keys, by id or name."`
 }
 
 // Run deletes keys.
 func (c *keysDelete) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
-	d, err := client.DeleteKeys(ctx, c.IDs)
+	ids, err := keyIDs(ctx, client, c.Workspace, c.IDs)
+	if err != nil {
+		return err
+	}
+	d, err := client.DeleteKeys(ctx, ids, c.options()...)
 	if err != nil {
 		return err
 	}

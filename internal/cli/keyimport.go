@@ -22,8 +22,8 @@ const (
 
 type keysImport struct {
 	remote
-	File      string `arg:"" placeholder:"FILE" help:"NDJSON, one key on each line; - is standard input."`
-	Workspace string `short:"w" required:"" placeholder:"ID" help:"The workspace."`
+	File string `arg:"" placeholder:"FILE" help:"NDJSON, one key on each line; - is standard input."`
+	inWorkspace
 }
 
 func (keysImport) Help() string {
@@ -43,7 +43,7 @@ error with its line; the rest stands.`
 
 // Run imports keys, a request for as many as fit.
 func (c *keysImport) Run(ctx context.Context, a *app) (err error) {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}

@@ -39,15 +39,15 @@ func (keysCmd) Help() string {
 type keysList struct {
 	remote
 	listing
-	Workspace string `short:"w" placeholder:"ID" help:"The workspace; an API key has its own."`
-	User      string `help:"Only keys of this creator."`
-	Active    *bool  `help:"Only keys that are enabled, or with =false that are not."`
-	Search    string `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
+	inWorkspace
+	User   string `help:"Only keys of this creator."`
+	Active *bool  `help:"Only keys that are enabled, or with =false that are not."`
+	Search string `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
 }
 
 // Run lists keys.
 func (c *keysList) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -60,13 +60,17 @@ func (c *keysList) Run(ctx context.Context, a *app) error {
 
 type keysGet struct {
 	remote
-	ID string `arg:"" help:"The key's id."`
+	inWorkspace
+	ID string `arg:"" help:"The key, by id or name."`
 }
 
 // Run shows a key.
 func (c *keysGet) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
+		return err
+	}
+	if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
 		return err
 	}
 	k, err := client.GetKey(ctx, c.ID)
@@ -133,7 +137,7 @@ func (r *remote) revealed(a *app, k keyward.CreatedKey) error {
 
 type keysCreate struct {
 	remote
-	Workspace      string   `short:"w" placeholder:"ID" help:"The workspace; an API key has its own."`
+	inWorkspace
 	User           string   `required:"" help:"Whose key it will be: its creator."`
 	Name           string   `required:"" help:"What people call it."`
 	Permission     []string `short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"What it may do; repeat it, or use commas. Default: all that the creator holds."`
@@ -156,7 +160,7 @@ func (keysCreate) Help() string {
 
 // Run makes a key.
 func (c *keysCreate) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}

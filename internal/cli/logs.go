@@ -30,20 +30,20 @@ func (logsCmd) Help() string {
 
 type logsShow struct {
 	remote
-	Workspace string `short:"w" placeholder:"ID" help:"The workspace; a service key without it sees the whole installation."`
-	Type      string `placeholder:"NOUN.VERBED" help:"Only this kind of event, such as api_key.created."`
-	Actor     string `placeholder:"ID" help:"Only what this user or service key did."`
-	Search    string `placeholder:"TEXT" help:"Only events with this in them."`
-	From      string `placeholder:"WHEN" help:"Not before: a date, a time, or a span that lies back, such as 7d."`
-	To        string `placeholder:"WHEN" help:"Before: the same."`
-	Limit     int    `default:"100" placeholder:"N" help:"Show at most so many; 0 shows all."`
-	Format    string `enum:"table,json,ndjson,csv" default:"table" placeholder:"FORMAT" help:"table, json, ndjson or csv."`
-	Follow    bool   `short:"f" help:"Go on showing what happens, oldest first, until Ctrl-C. With the formats table and ndjson."`
+	inWorkspace
+	Type   string `placeholder:"NOUN.VERBED" help:"Only this kind of event, such as api_key.created."`
+	Actor  string `placeholder:"ID" help:"Only what this user or service key did."`
+	Search string `placeholder:"TEXT" help:"Only events with this in them."`
+	From   string `placeholder:"WHEN" help:"Not before: a date, a time, or a span that lies back, such as 7d."`
+	To     string `placeholder:"WHEN" help:"Before: the same."`
+	Limit  int    `default:"100" placeholder:"N" help:"Show at most so many; 0 shows all."`
+	Format string `enum:"table,json,ndjson,csv" default:"table" placeholder:"FORMAT" help:"table, json, ndjson or csv."`
+	Follow bool   `short:"f" help:"Go on showing what happens, oldest first, until Ctrl-C. With the formats table and ndjson."`
 }
 
 // Run shows the log.
 func (c *logsShow) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}

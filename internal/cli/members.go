@@ -8,11 +8,6 @@ import (
 	"github.com/keyward/keyward"
 )
 
-// inWorkspace names the workspace that a command works in.
-type inWorkspace struct {
-	Workspace string `short:"w" required:"" placeholder:"ID" help:"The workspace."`
-}
-
 type membersCmd struct {
 	List   membersList   `cmd:"" help:"List members."`
 	Get    membersGet    `cmd:"" help:"Show a member."`
@@ -41,7 +36,7 @@ type membersList struct {
 
 // Run lists members.
 func (c *membersList) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -54,13 +49,16 @@ func (c *membersList) Run(ctx context.Context, a *app) error {
 type membersGet struct {
 	remote
 	inWorkspace
-	User string `arg:"" help:"The platform's name for them."`
+	User string `arg:"" help:"The platform's name for them; or their address, or their display name."`
 }
 
 // Run shows a member.
 func (c *membersGet) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
+		return err
+	}
+	if c.User, err = memberID(ctx, client, c.Workspace, c.User); err != nil {
 		return err
 	}
 	m, err := client.GetMember(ctx, c.Workspace, c.User)
@@ -119,7 +117,7 @@ type membersAdd struct {
 
 // Run adds a member.
 func (c *membersAdd) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -146,8 +144,11 @@ type membersUpdate struct {
 
 // Run changes the given fields.
 func (c *membersUpdate) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
+		return err
+	}
+	if c.User, err = memberID(ctx, client, c.Workspace, c.User); err != nil {
 		return err
 	}
 	u := keyward.MemberUpdate{Email: given(c.Email), DisplayName: given(c.DisplayName)}
@@ -171,15 +172,20 @@ type membersRemove struct {
 	User   string `arg:"" help:"The platform's name for them."`
 	Keys   string `default:"stop" placeholder:"WHAT" help:"What becomes of their keys: stop, keep, or transfer:USER."`
 	DryRun bool   `help:"Say what would be, and change nothing."`
+	waiting
 }
 
 // Run removes a member.
 func (c *membersRemove) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
-	removed, err := client.RemoveMember(ctx, c.Workspace, c.User, keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys), DryRun: c.DryRun})
+	if c.User, err = memberID(ctx, client, c.Workspace, c.User); err != nil {
+		return err
+	}
+	removed, err := client.RemoveMember(ctx, c.Workspace, c.User, keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys), DryRun: c.DryRun},
+		c.options()...)
 	if err != nil {
 		return err
 	}
@@ -192,5 +198,8 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	}
 	fmt.Fprintf(a.Out, "%s %s; keys: %d stopped, %d kept, %d transferred\n", verb, visible(removed.UserID),
 		removed.Keys.Stopped, removed.Keys.Kept, removed.Keys.Transferred)
+	if !c.DryRun {
+		tellPending(a, removed.Revocation)
+	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 
 type refusalsCmd struct {
 	remote
-	ID        string `arg:"" optional:"" name:"key-id" help:"The key. Without one, those of the workspace."`
-	Workspace string `short:"w" placeholder:"ID" help:"The workspace; needed where no key is named."`
-	Limit     int    `default:"50" placeholder:"N" help:"Show at most so many, up to 200."`
+	inWorkspace
+	ID    string `arg:"" optional:"" name:"key-id" help:"The key, by id or name. Without one, those of the workspace."`
+	Limit int    `default:"50" placeholder:"N" help:"Show at most so many, up to 200."`
 }
 
 func (refusalsCmd) Help() string {
@@ -25,13 +25,16 @@ Examples:
 
 // Run asks the server.
 func (c *refusalsCmd) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
 	var all []keyward.Refusal
 	switch {
 	case c.ID != "":
+		if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
+			return err
+		}
 		all, err = client.KeyRefusals(ctx, c.ID, c.Limit)
 	case c.Workspace != "":
 		all, err = client.WorkspaceRefusals(ctx, c.Workspace, c.Limit)

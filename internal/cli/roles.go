@@ -33,7 +33,7 @@ type rolesList struct {
 
 // Run lists roles.
 func (c *rolesList) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ type rolesGet struct {
 
 // Run shows a role.
 func (c *rolesGet) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ type rolesCreate struct {
 
 // Run makes a role.
 func (c *rolesCreate) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ type rolesUpdate struct {
 
 // Run changes the given fields.
 func (c *rolesUpdate) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ type rolesDelete struct {
 
 // Run deletes a role.
 func (c *rolesDelete) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}

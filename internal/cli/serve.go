@@ -62,6 +62,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	context.AfterFunc(ctx, stop)
 	manager := newManager()
 	s, err := server.New(ctx, cfg, server.Options{
+		Program: program(),
 		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out, Slow: onOneProcessor(), Tell: manager.tell,
 	})
 	switch {
@@ -97,4 +98,12 @@ func onHangup(do func()) (stop func()) {
 		close(hangups)
 		<-done
 	}
+}
+
+// program is how a shell calls this command again: by its path where it was called by one.
+func program() string {
+	if strings.ContainsRune(os.Args[0], os.PathSeparator) && !strings.ContainsAny(os.Args[0], " '\"$`\\") {
+		return os.Args[0]
+	}
+	return "keyward"
 }

@@ -92,6 +92,7 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 
 type serviceKeysDelete struct {
 	remote
+	waiting
 	ID string `arg:"" help:"The service key's id."`
 }
 
@@ -101,7 +102,7 @@ func (c *serviceKeysDelete) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := client.DeleteServiceKey(ctx, c.ID)
+	d, err := client.DeleteServiceKey(ctx, c.ID, c.options()...)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,11 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Workspace != "" {
+		if c.Workspace, err = workspaceID(ctx, client, c.Workspace); err != nil {
+			return err
+		}
+	}
 	opts := keyward.UsageOptions{Granularity: c.By}
 	now := time.Now()
 	if opts.From, err = past(c.From, now); err != nil {

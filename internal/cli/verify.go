@@ -34,6 +34,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := c.resolve(ctx, client); err != nil {
+		return err
+	}
 	key, err := c.key(a)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 type whoamiCmd struct {
 	remote
-	Workspace string `short:"w" placeholder:"ID" help:"The workspace to tell of; default: the caller's own."`
+	inWorkspace
 }
 
 func (whoamiCmd) Help() string {
@@ -22,7 +22,7 @@ Examples:
 
 // Run asks the server.
 func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
-	client, err := c.client(a)
+	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,16 @@ func (c *workspacesList) Run(ctx context.Context, a *app) error {
 
 type workspacesGet struct {
 	remote
-	ID string `arg:"" help:"The workspace."`
+	ID string `arg:"" help:"The workspace, by id or name."`
 }
 
 // Run shows a workspace.
 func (c *workspacesGet) Run(ctx context.Context, a *app) error {
 	client, err := c.client(a)
 	if err != nil {
+		return err
+	}
+	if c.ID, err = workspaceID(ctx, client, c.ID); err != nil {
 		return err
 	}
 	w, err := client.GetWorkspace(ctx, c.ID)
@@ -142,7 +145,8 @@ func (c *workspacesCreate) Run(ctx context.Context, a *app) error {
 type workspacesUpdate struct {
 	remote
 	workspaceSettings
-	ID     string  `arg:"" help:"The workspace."`
+	waiting
+	ID     string  `arg:"" help:"The workspace, by id or name."`
 	Name   *string `help:"Another name."`
 	Active *bool   `help:"Whether its keys work."`
 }
@@ -157,7 +161,11 @@ func (c *workspacesUpdate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	u, err := client.UpdateWorkspace(ctx, c.ID, keyward.WorkspaceUpdate{Name: given(c.Name), IsActive: given(c.Active), Settings: settings})
+	if c.ID, err = workspaceID(ctx, client, c.ID); err != nil {
+		return err
+	}
+	u, err := client.UpdateWorkspace(ctx, c.ID,
+		keyward.WorkspaceUpdate{Name: given(c.Name), IsActive: given(c.Active), Settings: settings}, c.options()...)
 	if err != nil {
 		return err
 	}
@@ -203,7 +211,8 @@ func quotas(p keyward.Plan) string {
 
 type workspacesDelete struct {
 	remote
-	ID  string `arg:"" help:"The workspace."`
+	waiting
+	ID  string `arg:"" help:"The workspace, by id or name."`
 	Yes bool   `help:"Say that you mean it: nothing brings it back."`
 }
 
@@ -216,7 +225,10 @@ func (c *workspacesDelete) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := client.DeleteWorkspace(ctx, c.ID)
+	if c.ID, err = workspaceID(ctx, client, c.ID); err != nil {
+		return err
+	}
+	d, err := client.DeleteWorkspace(ctx, c.ID, c.options()...)
 	if err != nil {
 		return err
 	}
@@ -231,6 +243,7 @@ func (r *remote) deleted(a *app, d keyward.Deletion) error {
 	for _, id := range d.Deleted {
 		fmt.Fprintf(a.Out, "deleted %s\n", visible(id))
 	}
+	tellPending(a, d.Revocation)
 	return itemErrors(a, d.Errors)
 }
 

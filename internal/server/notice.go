@@ -7,8 +7,9 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// notice is the text for an operator who has just started a server.
-func notice(w io.Writer, url, listens, database string, minted, link keyfmt.Secret) {
+// notice is the text for an operator who has just started a server. program is the way in which the command was called, so that
+// its commands work as pasted.
+func notice(w io.Writer, program, url, listens, database string, minted, link keyfmt.Secret) {
 	fmt.Fprintf(w, "Keyward is at %s\n", url)
 	if listens != url {
 		fmt.Fprintf(w, "  listens at %s\n", listens)
@@ -17,7 +18,7 @@ func notice(w io.Writer, url, listens, database string, minted, link keyfmt.Secr
 	fmt.Fprintf(w, "  database   %s\n\n", database)
 	token := "<a service key>"
 	if !minted.IsZero() {
-		token = "<the root key>"
+		token = minted.Reveal()
 		fmt.Fprintf(w, "The root key, shown this once; keep it where you keep private keys:\n\n  %s\n\n", minted.Reveal())
 	}
 	if !link.IsZero() {
@@ -27,12 +28,12 @@ func notice(w io.Writer, url, listens, database string, minted, link keyfmt.Secr
 
   export KEYWARD_URL=%s KEYWARD_TOKEN='%s'
 
-  keyward workspaces create Acme --owner ada --email ada@example.com
+  %s workspaces create Acme --owner ada --email ada@example.com
 
 or without the command:
 
   curl -sS $KEYWARD_URL/api/v2/workspaces -H "Authorization: Bearer $KEYWARD_TOKEN" -H 'Content-Type: application/json' \
     -d '{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}'
 
-`, url, token)
+`, url, token, program)
 }

@@ -38,6 +38,7 @@ import (
 // nothing.
 type Options struct {
 	Version string
+	Program string    // how the command is called, for what the notice says to do next; "" is keyward
 	Log     io.Writer // lines for machines, or for people where Terminal is set
 	// Terminal says that the log is read as it is written.
 	Terminal bool

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -174,7 +175,7 @@ func (s *Server) doubt() func() bool {
 func (s *Server) announce(context.Context) error {
 	s.log.Info("listening", "url", s.URL(), "data_url", s.DataURL(), "version", s.opt.Version, "database", s.cfg.Database)
 	var b strings.Builder
-	notice(&b, s.address(), s.URL(), s.cfg.Database, s.minted, s.rootLink)
+	notice(&b, cmp.Or(s.opt.Program, "keyward"), s.address(), s.URL(), s.cfg.Database, s.minted, s.rootLink)
 	if err := s.tell(b.String()); err != nil && !s.minted.IsZero() {
 		return fmt.Errorf("the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
 			"which `keyward rootkey` makes", err)
