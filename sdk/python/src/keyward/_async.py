@@ -220,7 +220,7 @@ class Keys(_Resource):
 
         The arguments are those of verify, with the key's id in the place of its value.
         """
-        demand = permissions if isinstance(permissions, Mapping) else {"all": permissions}
+        demand = permissions if isinstance(permissions, Mapping) else {"all": permissions or []}
         query = [
             ("permission", demand.get("all")), ("any", demand.get("any")), ("environment", environment), ("workspaceId", workspace_id),
             ("ip", ip), ("cost", cost),
