@@ -119,6 +119,8 @@ def test_members_and_roles(client, server):
     assert client.roles.update(server.workspace, role.id, description="reads").description == "reads"
     with pytest.raises(keyward.Conflict):
         client.roles.delete(server.workspace, role.id)
+    assert "/signin/invitation#keyward_invite_" in client.members.invite(server.workspace, "bob").url.reveal()
+    assert client.members.reset_sign_in(server.workspace, "bob").ended.passkeys == 0
     preview = client.members.remove(server.workspace, "bob", dry_run=True)
     assert preview.removed == "bob" and client.members.get(server.workspace, "bob")
     client.members.remove(server.workspace, "bob", keys="stop", wait=True)

@@ -332,6 +332,23 @@ export class Members extends Resource {
     return (await this.send<{ member: Member }>("updateMember", "PATCH", path, "refused", { body: member }, o)).member;
   }
 
+  /** Makes a one-time link by which a member who has never signed in registers a passkey. */
+  async invite(workspaceId: string, userId: string, o?: CallOptions): Promise<Invitation> {
+    const path = ["workspaces", workspaceId, "members", userId, "invitation"];
+    return invited((await this.send<Result<"InvitationAnswer">>("inviteMember", "POST", path, "never", { body: {} }, o)).invitation);
+  }
+
+  /** Ends the passkeys and sessions that a member has in the workspace, and makes an invitation. */
+  async resetSignIn(
+    workspaceId: string,
+    userId: string,
+    o?: CallOptions,
+  ): Promise<Omit<Result<"SignInResetAnswer">, "invitation"> & { invitation: Invitation }> {
+    const path = ["workspaces", workspaceId, "members", userId, "sign-in-reset"];
+    const answer = await this.send<Result<"SignInResetAnswer">>("resetSignIn", "POST", path, "never", { body: {} }, o);
+    return { ...answer, invitation: invited(answer.invitation) };
+  }
+
   /** Removes a member. keys is "stop" (the default), "keep" or "transfer:USER". With dryRun nothing changes. */
   remove(
     workspaceId: string,
@@ -341,6 +358,14 @@ export class Members extends Resource {
     const query = { keys: o?.keys, dryRun: o?.dryRun, wait: o?.wait ? "all" : undefined };
     return this.send("removeMember", "DELETE", ["workspaces", workspaceId, "members", userId], "always", { query }, o);
   }
+}
+
+/** A link by which a member registers a passkey. It is shown once. */
+export type Invitation = Omit<Schemas["Invitation"], "code" | "path" | "url"> & { code: Secret; path: Secret; url: Secret };
+
+function invited(i: Schemas["Invitation"]): Invitation {
+  const { code, path, url, ...rest } = i;
+  return { ...rest, code: new Secret(code), path: new Secret(path), url: new Secret(url) };
 }
 
 /** Roles of workspaces. */

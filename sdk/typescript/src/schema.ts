@@ -578,6 +578,75 @@ export interface paths {
         patch: operations["updateMember"];
         trace?: never;
     };
+    "/api/v2/workspaces/{workspaceId}/members/{userId}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+                /**
+                 * @description The platform's id of the user, percent-encoded where need be.
+                 * @example u-1842
+                 */
+                userId: components["parameters"]["UserIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a member to sign in
+         * @description Makes a one-time link for a member who has never signed in to the workspace: following it registers a passkey, with which the
+         *     member signs in from then on. The link holds for seven days, ends with the membership and with the inviter's right to let this
+         *     member in, and is used up by the registration. Its code stands behind the `#`, which browsers send nowhere. An earlier invitation
+         *     of the member ends. Passkey and sessions reach this workspace alone, although the same user may be a member elsewhere.
+         *
+         *     `permission_escalation` says that the member holds what the caller does not, or is an owner and the caller is none: the caller
+         *     could follow the link and act as the member. `conflict` says that the member has signed in before: a reset makes a new link.
+         */
+        post: operations["inviteMember"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/workspaces/{workspaceId}/members/{userId}/sign-in-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+                /**
+                 * @description The platform's id of the user, percent-encoded where need be.
+                 * @example u-1842
+                 */
+                userId: components["parameters"]["UserIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset a member's sign-in
+         * @description Ends every passkey and session that the member has in this workspace, and makes a new invitation, which is answered as by
+         *     `inviteMember`. What the same user has in other workspaces stays. It is refused as an invitation is.
+         */
+        post: operations["resetSignIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/workspaces/{workspaceId}/roles": {
         parameters: {
             query?: never;
@@ -1776,7 +1845,7 @@ export interface components {
          * @description What happened, `noun.verbed`.
          * @enum {string}
          */
-        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "time.reset" | "log.archived";
+        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.sign_in_reset" | "time.reset" | "log.archived";
         /** @description One event. */
         Log: {
             id: components["schemas"]["Id"];
@@ -1838,6 +1907,16 @@ export interface components {
             code: string;
             expiresAt: components["schemas"]["Time"];
         };
+        /** @description A one-time link by which a member registers a passkey. */
+        Invitation: {
+            workspaceId: components["schemas"]["Id"];
+            userId: string;
+            /** @description The link to send. Its address is `KEYWARD_PUBLIC_URL`, else that of the request. */
+            url: string;
+            path: string;
+            code: string;
+            expiresAt: components["schemas"]["Time"];
+        };
         StartSession: {
             code: string;
         };
@@ -1851,10 +1930,10 @@ export interface components {
             /** @description Acts as a root service key. */
             isRoot: boolean;
             /**
-             * @description How they signed in.
+             * @description How they signed in. A session by a passkey reaches its own workspace alone.
              * @enum {string}
              */
-            method: "link" | "oidc";
+            method: "link" | "oidc" | "passkey";
             /** @description From where they signed in. */
             address: string | null;
             /** @description With what they signed in. */
@@ -2285,6 +2364,31 @@ export interface components {
                 };
             };
         };
+        InvitationAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    invitation: components["schemas"]["Invitation"];
+                };
+            };
+        };
+        SignInResetAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    invitation: components["schemas"]["Invitation"];
+                    /** @description How much ended in this workspace. */
+                    ended: {
+                        passkeys: number;
+                        sessions: number;
+                    };
+                };
+            };
+        };
         StartedSessionAnswer: {
             /** @constant */
             success: true;
@@ -2540,6 +2644,16 @@ export interface components {
         };
         /** @description A workspace can't be without an owner. Or a quota of the plan has no room left (`limit_reached`). */
         LastOwnerConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The member has signed in before: `conflict`. A reset of the sign-in makes a new invitation. */
+        SignedInConflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4109,6 +4223,111 @@ export interface operations {
             403: components["responses"]["ForbiddenGrant"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["LastOwnerConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    inviteMember: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+                /**
+                 * @description The platform's id of the user, percent-encoded where need be.
+                 * @example u-1842
+                 */
+                userId: components["parameters"]["UserIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link works from now on. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenGrant"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["SignedInConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resetSignIn: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+                /**
+                 * @description The platform's id of the user, percent-encoded where need be.
+                 * @example u-1842
+                 */
+                userId: components["parameters"]["UserIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Passkeys and sessions have ended. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInResetAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenGrant"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];

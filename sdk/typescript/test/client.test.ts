@@ -101,6 +101,8 @@ test("members and roles", async () => {
   expect((await keyward.members.retrieve(workspaceId, "bo")).email).toBe("bo@example.com");
   expect((await keyward.roles.update(workspaceId, role.id, { description: "reads" })).description).toBe("reads");
   expect((await refused(keyward.roles.delete(workspaceId, role.id))).code).toBe("conflict");
+  expect((await keyward.members.invite(workspaceId, "bo")).url.reveal()).toContain("/signin/invitation#keyward_invite_");
+  expect((await keyward.members.resetSignIn(workspaceId, "bo")).ended).toEqual({ passkeys: 0, sessions: 0 });
   expect((await keyward.members.remove(workspaceId, "bo", { dryRun: true })).removed).toBe("bo");
   await keyward.members.remove(workspaceId, "bo", { keys: "stop", wait: true });
   const names = [];
