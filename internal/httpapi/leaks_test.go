@@ -174,3 +174,20 @@ func TestT17ACredentialInAHeaderOrAURLIsNotKept(t *testing.T) {
 		t.Errorf("a credential was kept: %s", kept)
 	}
 }
+
+// The id of a request is repeated in the answer and in the log: one of another form, or a credential, has one of ours in its place.
+func TestARequestIdIsAWordOfOursT72(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, value := h.key(h.workspace(), "")
+	for given, kept := range map[string]bool{"mine-1": true, "a b": false, "<b>": false, `x"y`: false, strings.Repeat("x", 500): false, h.root: false, value: false,
+		"x." + value: false} {
+		a := h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+value+`"}`, header("X-Request-Id", given)).want(200)
+		if got := a.Header().Get("X-Request-Id"); (got == given) != kept || got == "" {
+			t.Errorf("%q is answered %q", given, got)
+		}
+		if !kept && strings.Contains(h.log.String(), given) {
+			t.Errorf("%q is in the log", given)
+		}
+	}
+}

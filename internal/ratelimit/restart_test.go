@@ -64,6 +64,28 @@ func TestWindowsGoOnAfterARestartInOrderT38(t *testing.T) {
 	}
 }
 
+// The wall clock is set back between a stop and the next start: how long that took is not known, and nothing has aged.
+func TestWindowsAreWholeThoughTheClockWasSetBackT38(t *testing.T) {
+	t.Parallel()
+	clock := limittest.NewClock()
+	l, who, limits := local(t, clock, nil), limittest.Someone(), ratelimit.Limits{PerMinute: 5}
+	var s ratelimit.Status
+	for range 5 {
+		l.Take(who, limits, 1, &s)
+	}
+	kept := parts(t, l)
+	clock.Set(-time.Hour)
+	l = local(t, clock, nil)
+	for _, p := range kept {
+		if err := l.Restore(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o := l.Take(who, limits, 1, &s); o != ratelimit.MinuteSpent {
+		t.Errorf("after a start with the clock an hour back: %v, want the minute spent", o)
+	}
+}
+
 func TestWindowsThatCannotBeReadAreRefused(t *testing.T) {
 	t.Parallel()
 	clock := limittest.NewClock()

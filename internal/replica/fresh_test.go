@@ -76,3 +76,18 @@ func TestT30AWallClockThatWasAheadOnceHidesNothingLater(t *testing.T) {
 		t.Errorf("ten minutes after the last confirmation by the wall clock, its age is %v and it is ready: %v", r.Age(), r.Ready())
 	}
 }
+
+// The wall clock is set back by an hour: the copy ages by the other one.
+func TestT30AWallClockThatIsSetBackByAnHourMakesACopyNoYounger(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	now := start
+	r := replica.New()
+	r.LimitAge(5*time.Second, func() time.Time { return now })
+	r.MarkReady()
+	r.ConfirmFresh(start)
+	now = wallSet(start.Add(6*time.Second), -3600)
+	if r.Ready() || r.Age() < 6*time.Second {
+		t.Errorf("six seconds by the monotonic clock, and its age is %s and it is ready: %v", r.Age(), r.Ready())
+	}
+}

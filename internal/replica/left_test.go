@@ -3,8 +3,11 @@ package replica_test
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/replica"
@@ -73,5 +76,52 @@ func TestAMemberWhoLeftIsKnownWhileAKeyNamesThemT44(t *testing.T) {
 	}
 	if v := find(t, r, "0 of 1"); v.User != "ann" || !v.CreatorPresent {
 		t.Errorf("%+v", v)
+	}
+}
+
+// A key that changes and keeps its text shares that with the version before: nothing of it is given back.
+func TestATextThatStaysTheSameStays(t *testing.T) {
+	t.Parallel()
+	r := house()
+	long := strings.Repeat("x", 1000)
+	named := func(k *apikey.Key) { k.Name = long }
+	r.Apply(at(2, key("w", "ann", "k", named)))
+	for i := range int64(3000) { // more than the arena has room for in a few chunks
+		r.Apply(at(3+2*i, key("w", "ann", "k", named, func(k *apikey.Key) { k.IsActive = i%2 == 0 })))
+		r.Apply(at(4+2*i, key("w", "ann", fmt.Sprint("other ", i), named)))
+	}
+	found := make(chan int)
+	go func() { // a lookup waits for a text that is not there
+		n := 0
+		for i := range 3000 {
+			var v replica.View
+			if r.Lookup(sum(fmt.Sprint("other ", i)), &v) && v.Name == long {
+				n++
+			}
+		}
+		found <- n
+	}()
+	select {
+	case n := <-found:
+		if n != 3000 {
+			t.Errorf("%d of 3000 keys have their names", n)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the text of a key beside one that was switched on and off is gone")
+	}
+}
+
+// The mark of an earlier deletion does not stand for the later one.
+func TestT27AKeyThatWasDeletedTwiceIsForgottenByItsLastMark(t *testing.T) {
+	t.Parallel()
+	r := house()
+	r.Apply(at(13, key("w", "ann", "k")))
+	r.Apply(at(15, keyGone("k")))
+	r.Apply(at(17, key("w", "ann", "k")))
+	r.Apply(at(19, keyGone("k")))
+	r.Sweep(16)
+	r.Apply(at(18, key("w", "ann", "k")))
+	if finds(r, "k") {
+		t.Error("a change from before the second deletion brought the key back")
 	}
 }

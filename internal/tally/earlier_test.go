@@ -67,6 +67,13 @@ func TestTheUseOfAnEarlierValueIsNoted(t *testing.T) {
 	if memory() != at.UnixMilli() || !stored().Equal(at) {
 		t.Errorf("after a flush memory says %d, the store %v", memory(), stored())
 	}
+	// A use that comes after the one that was written is written, too.
+	again := at.Add(time.Minute)
+	use(verify.Valid, until, again)
+	b.flush()
+	if memory() != again.UnixMilli() || !stored().Equal(again) {
+		t.Errorf("after another use memory says %d, the store %v, want %v", memory(), stored(), again)
+	}
 	b.flush()
 	if memory() != 0 {
 		t.Error("what is written is kept for ever")

@@ -246,6 +246,28 @@ func TestASeriesIsWholeAndBounded(t *testing.T) {
 	}
 }
 
+// A write that failed is tried again: what was taken and not settled stays in its place, whatever is turned over meanwhile.
+func TestWhatIsNotSettledIsTakenAgainAfterATurn(t *testing.T) {
+	t.Parallel()
+	s, batch := usage.NewBuffer(1<<16), make([]usage.Entry, 10)
+	_, ws := place(0)
+	s.Add(key(1), ws, usage.Verified, noon)
+	s.Turn()
+	if n := s.Take(batch); n != 1 {
+		t.Fatalf("%d entries", n)
+	}
+	s.Add(key(1), ws, usage.Verified, noon+60_000)
+	s.Turn()
+	if n := s.Take(batch); n != 1 || batch[0].Minute != noon {
+		t.Errorf("after a write that failed, %d entries: %+v", n, batch[0])
+	}
+	s.Settle()
+	s.Turn()
+	if n := s.Take(batch); n != 1 || batch[0].Minute != noon+60_000 {
+		t.Errorf("then %d entries: %+v", n, batch[0])
+	}
+}
+
 // A flood of guesses comes within few milliseconds, from all processors.
 func BenchmarkUnknown(b *testing.B) {
 	s := usage.NewBuffer(1 << 20)

@@ -205,3 +205,22 @@ func TestAClockThatIsSlewedIsNoLoss(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A share is charged to the last second in which it may be spent.
+func TestT30ALeaseIsSpentForTwoSecondsAndNoLonger(t *testing.T) {
+	t.Parallel()
+	const limit = 80
+	c := newClocks(t, 1, redislimit.Leased)
+	for range 32 {
+		c.take(0, 9, limit, 1)
+	}
+	time.Sleep(50 * time.Millisecond) // a lease that was asked for ahead of its time arrives
+	for range 4 {
+		c.pass(2 * time.Second)
+		before := c.nodes[0].Stats().Questions
+		c.take(0, 9, limit, 1) // nothing of what was granted two seconds ago
+		if c.nodes[0].Stats().Questions == before {
+			t.Error("a lease was spent two seconds after it was granted")
+		}
+	}
+}

@@ -231,3 +231,28 @@ func TestARedisThatTakesNoWritesIsDownT88(t *testing.T) {
 	redis.CLI("CONFIG", "SET", "maxmemory", "0")
 	rig.WaitFor(t, "the recovery", func() error { return c.up(0) })
 }
+
+// What a node admitted alone stays owed until Redis has taken it, however often it does not.
+func TestADebtThatRedisDidNotTakeIsPaidLaterT88(t *testing.T) {
+	t.Parallel()
+	redis := rig.StartRedis(t)
+	c := newCrowd(t, redis.Addr)
+	name := "keyward:{" + strings.Repeat("00", 16) + "}"
+	redis.CLI("SET", name, "no hash")
+	for range 3 {
+		c.ask(1)
+	}
+	redis.CLI("DEL", name)
+	c.ask(1)
+	total := 0
+	for field := range strings.FieldsSeq(redis.CLI("HVALS", name)) {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += n
+	}
+	if total != 4 {
+		t.Errorf("Redis has charged %d, and 4 were admitted: %+v", total, c.l.Stats())
+	}
+}

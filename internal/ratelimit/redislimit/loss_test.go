@@ -331,6 +331,9 @@ func TestANodeThatIsGoneCountsUntilItsMinuteIsOverT88(t *testing.T) {
 		for in.take(0, 1, limit, 1) {
 		}
 		time.Sleep(time.Second / speed)
+		if n := in.nodes[0].Stats().Nodes; n != 2 {
+			t.Fatalf("%d nodes are counted %v after one of two has gone, and its admissions count", n, in.now().Sub(start))
+		}
 	}
 	if most := in.got.most(1); most > limit {
 		t.Errorf("%d admitted within a minute, over %d", most, limit)

@@ -16,6 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
@@ -221,6 +222,27 @@ func TestAPoolerInTransactionModeMayStandBetween(t *testing.T) {
 	wg.Wait()
 	if events, err := nodes[0].VerifyLog(context.Background()); err != nil || events != 81 {
 		t.Errorf("%d events, want 81 (%v)", events, err)
+	}
+}
+
+// A database that goes on at the same revision with another event has lost something, and its later revisions mean other changes.
+func TestT33AnotherEventAtTheCursorIsAnotherHistory(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := start(t, open(t, migrated(t)))
+	if err := settle(db); err != nil {
+		t.Fatal(err)
+	}
+	at, ok, err := db.LoadShared(ctx, 1, func(feed.Change) error { return nil })
+	if err != nil || !ok || at.Revision == 0 {
+		t.Fatal(at, ok, err)
+	}
+	if _, err := db.Follow(ctx, at, 10); err != nil {
+		t.Errorf("the cursor as it is: %v", err)
+	}
+	at.Hash[31] ^= 1
+	if _, err := db.Follow(ctx, at, 10); !errors.Is(err, store.ErrHistory) {
+		t.Errorf("a cursor of another event: %v, want ErrHistory", err)
 	}
 }
 
