@@ -198,7 +198,7 @@ func (s *Service) RemovePasskey(ctx context.Context, c Caller, name string) (ses
 	return out, err
 }
 
-func deadPasskey() error {
+func deadPasskey() *fault.Error {
 	return fault.New(fault.Unauthenticated, "this passkey does not sign in here: it was removed, or was never registered")
 }
 
@@ -229,7 +229,7 @@ func (s *Service) SignInByPasskey(ctx context.Context, c Caller, credential []by
 	}
 	counter, err := prove(&known)
 	if err != nil {
-		return Started{}, deadPasskey().(*fault.Error).Because(err)
+		return Started{}, deadPasskey().Because(err)
 	}
 	var out Started
 	var copied bool
@@ -254,7 +254,7 @@ func (s *Service) SignInByPasskey(ctx context.Context, c Caller, credential []by
 		return err
 	})
 	if err == nil && copied {
-		err = deadPasskey().(*fault.Error).Because(fmt.Errorf("the counter of passkey %s went back to %d", known.ID, counter))
+		err = deadPasskey().Because(fmt.Errorf("the counter of passkey %s went back to %d", known.ID, counter))
 	}
 	return out, storageFault(err)
 }

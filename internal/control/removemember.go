@@ -64,7 +64,7 @@ func (r *removal) run(out *Removed) (open id.Settlement, err error) {
 			if err != nil {
 				return err
 			}
-			counts, ok, err := r.count(tx.View, a, &d)
+			counts, ok, err := r.count(tx.View, &d)
 			if err != nil {
 				return err
 			}
@@ -103,7 +103,7 @@ func (r *removal) look() error {
 }
 
 // count decides the outcome for the keys; ok is false if that has to be read beforehand.
-func (r *removal) count(v *store.View, a *actor, d *departure) (out Removed, ok bool, err error) {
+func (r *removal) count(v *store.View, d *departure) (out Removed, ok bool, err error) {
 	out.User = d.member.User
 	if ok, err = d.countAlike(v, &out); ok || err != nil {
 		return out, ok, err

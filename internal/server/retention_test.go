@@ -47,6 +47,7 @@ func age(t *testing.T, driver, source string, by time.Duration) (last int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	var all []audit.Event
 	for rows.Next() {
 		var e audit.Event
@@ -57,7 +58,7 @@ func age(t *testing.T, driver, source string, by time.Duration) (last int64) {
 		e.CreatedAt = time.UnixMilli(ms).UTC().Add(-by)
 		all = append(all, e)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
 	var before [32]byte

@@ -103,7 +103,8 @@ func (p *purger) workspace() {
 		return
 	}
 	p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws)
-	gone := p.refusals("workspace_id = ?", ws) && p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
+	gone := p.refusals("workspace_id = ?", ws) && p.signIns(ws) &&
+		p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&
 		p.remove(`DELETE FROM roles WHERE id IN (SELECT id FROM roles WHERE workspace_id = ? LIMIT ?)`, ws) &&
