@@ -3,6 +3,7 @@ package keyward
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -40,6 +41,13 @@ type Client struct {
 	http      *http.Client
 	own       http.RoundTripper // nil with WithHTTPClient
 }
+
+// Format prints the server's address alone, with every verb: neither the token nor the state of connections, which other goroutines
+// change.
+func (c Client) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "keyward.Client(%s)", c.base) }
+
+// LogValue gives log/slog the same.
+func (c Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // Close closes the connections that are idle. Calls under way end by themselves, and a later call opens a connection again. The
 // connections of WithHTTPClient stay as they are: they are its owner's.
