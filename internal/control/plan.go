@@ -120,11 +120,14 @@ var planned = map[audit.Type]hold{
 		return room(ws.Plan.MaxRoles, "maxRoles", "roles of its own", func() (int64, error) { return tx.RoleTotal(ws.ID) })
 	}},
 	audit.APIKeyUpdated: changes, audit.APIKeyRotated: changes, audit.MemberUpdated: changes, audit.RoleUpdated: changes, audit.WorkspaceUpdated: changes,
+	audit.MemberInvited: changes,
 
 	audit.APIKeyDeleted: takes, audit.APIKeyRevoked: takes, audit.MemberRemoved: takes, audit.RoleDeleted: takes, audit.WorkspaceDeleted: takes,
+	audit.MemberSignInReset: takes,
 
 	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
 	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
+	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
 }
 
 // withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no room for.

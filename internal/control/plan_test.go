@@ -119,6 +119,14 @@ var spentCases = map[audit.Type][]struct {
 		_, err := s.RemoveMember(context.Background(), s.root, s.ws, "mia", control.RemoveMember{})
 		return err
 	}}},
+	audit.MemberInvited: {{"invited", true, func(s *spent) error {
+		_, err := s.InviteMember(context.Background(), s.root, s.ws, "mia")
+		return err
+	}}},
+	audit.MemberSignInReset: {{"reset", false, func(s *spent) error {
+		_, _, err := s.ResetSignIn(context.Background(), s.root, s.ws, "mia")
+		return err
+	}}},
 	audit.RoleCreated: {{"created", true, func(s *spent) error {
 		_, err := s.CreateRole(context.Background(), s.root, s.ws, control.CreateRole{Name: "Other", Permissions: []string{account.APIKeysWrite}})
 		return err
@@ -160,7 +168,7 @@ var spentCases = map[audit.Type][]struct {
 
 // outsidePlans are the kinds of event that belong to no workspace's plan.
 var outsidePlans = []audit.Type{audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
-	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived}
+	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved, audit.PasskeyRefused}
 
 // What takes something away is never refused by maxEventsPerDay and always leaves its event. Each kind of event is classified.
 func TestMaxEventsPerDayNeverRefusesWhatTakesAway(t *testing.T) {
