@@ -15,9 +15,9 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// inStep is a limiter over a Redis whose clock is that of the suite.
-type inStep struct {
-	*ratelimit.Limiter
+// steps sets the clock of Redis to the suite's at each reading, so that a question which the limiter asks by itself does not find the
+// two apart.
+type steps struct {
 	clock *limittest.Clock
 	redis *rig.HandClock
 
@@ -25,25 +25,33 @@ type inStep struct {
 	told time.Duration
 }
 
-// at is the time of Redis's machine: people set the node's wall, not this one.
+// at is the time of Redis's machine: a test sets the node's wall clock, not this one.
 func at(elapsed time.Duration) time.Time { return limittest.Noon.Add(elapsed - time.Hour) }
 
-func (l *inStep) tell() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now := l.clock.Elapsed(); now != l.told {
-		l.told = now
-		l.redis.Set(at(now))
+func (s *steps) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Elapsed()
+	if now != s.told {
+		s.told = now
+		s.redis.Set(at(now))
 	}
+	return at(now)
+}
+
+// inStep is a limiter over a Redis whose clock is that of the suite.
+type inStep struct {
+	*ratelimit.Limiter
+	steps *steps
 }
 
 func (l *inStep) Take(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome {
-	l.tell()
+	l.steps.now()
 	return l.Limiter.Take(who, limits, cost, s)
 }
 
 func (l *inStep) Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome {
-	l.tell()
+	l.steps.now()
 	return l.Limiter.Peek(who, limits, cost, s)
 }
 
@@ -64,8 +72,9 @@ func promised(t *testing.T, mode redislimit.Mode, slack time.Duration) {
 		func(t testing.TB, clock *limittest.Clock) limittest.Limiter {
 			hand := rig.NewHandClock(t, at(clock.Elapsed()))
 			redis := rig.StartRedisBy(t, hand)
+			both := &steps{clock: clock, redis: hand}
 			minutes := redislimit.New(redislimit.Options{
-				Mode: mode, Node: "one", Now: func() time.Time { return at(clock.Elapsed()) }, Timeout: 20 * time.Second,
+				Mode: mode, Node: "one", Now: both.now, Timeout: 20 * time.Second,
 				Watch:  time.Hour, // a look in the midst of setting two clocks would find them apart
 				Logger: slog.New(slog.DiscardHandler),
 				Connect: func() (rueidis.Client, error) {
@@ -88,6 +97,6 @@ func promised(t *testing.T, mode redislimit.Mode, slack time.Duration) {
 					t.Errorf("Redis was not asked each time: %+v", s)
 				}
 			})
-			return &inStep{Limiter: l, clock: clock, redis: hand}
+			return &inStep{Limiter: l, steps: both}
 		})
 }
