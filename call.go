@@ -55,8 +55,8 @@ func del(path ...string) call {
 	return call{method: http.MethodDelete, path: path, repeatable: true}
 }
 
-// url joins the escaped segments and the query. It refuses segments that would name another resource ("", "." and ".."), and
-// keys anywhere: URLs are logged.
+// url joins the escaped segments and the query. It refuses segments that would name another resource ("", "." and
+// ".."), and keys anywhere: URLs are logged.
 func (c *Client) url(k call) (string, error) {
 	var b strings.Builder
 	b.WriteString(c.base + apiBase)
@@ -96,8 +96,8 @@ func (k call) payload() (data []byte, contentType string, err error) {
 	return nil, "", nil
 }
 
-// send gives the answer to a call that was not refused, its body open. A refusal is an *Error, after as many further attempts
-// as the client makes.
+// send gives the answer to a call that was not refused, its body open. A refusal is an *Error, after as many further
+// attempts as the client makes.
 func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 	k, err := c.confine(k)
 	if err != nil {

@@ -42,15 +42,15 @@ type Client struct {
 	own       http.RoundTripper // nil with WithHTTPClient
 }
 
-// Format prints the server's address alone, with every verb: neither the token nor the state of connections, which other goroutines
-// change.
+// Format prints the server's address alone, with every verb: neither the token nor the state of connections, which
+// other goroutines change.
 func (c Client) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "keyward.Client(%s)", c.base) }
 
 // LogValue gives log/slog the same.
 func (c Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// Close closes the connections that are idle. Calls under way end by themselves, and a later call opens a connection again. The
-// connections of WithHTTPClient stay as they are: they are its owner's.
+// Close closes the connections that are idle. Calls under way end by themselves, and a later call opens a connection
+// again. The connections of WithHTTPClient stay as they are: they are its owner's.
 func (c *Client) Close() {
 	if t, ok := c.own.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
@@ -72,8 +72,8 @@ func WithToken(token string) Option {
 	}
 }
 
-// WithHTTPClient sends through a client of one's own: its transport, jar and timeout hold. Redirects stay refused. A timeout
-// there also ends the stream of ExportLogs.
+// WithHTTPClient sends through a client of one's own: its transport, jar and timeout hold. Redirects stay refused. A
+// timeout there also ends the stream of ExportLogs.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *Client) error {
 		if hc == nil {
@@ -97,10 +97,10 @@ func WithUserAgent(name string) Option {
 	}
 }
 
-// WithRetry sets how often a call is sent again, at most, after a 429 or 503, or where the connection failed; the default is 3, and 0
-// never does. What is sent again is what package documentation says under Retries. A wait that
-// would outlive the call's context, or that the server wants longer than a minute, is not begun: the refusal is returned, with
-// its RetryAfter.
+// WithRetry sets how often a call is sent again, at most, after a 429 or 503, or where the connection failed; the
+// default is 3, and 0 never does. What is sent again is what package documentation says under Retries. A wait that
+// would outlive the call's context, or that the server wants longer than a minute, is not begun: the refusal is
+// returned, with its RetryAfter.
 func WithRetry(maxRetries int) Option {
 	return func(c *Client) error {
 		if maxRetries < 0 {
@@ -111,8 +111,9 @@ func WithRetry(maxRetries int) Option {
 	}
 }
 
-// New makes a client of the server at baseURL, "https://keys.example.com" for instance; a path in it is put before every
-// operation's own. It refuses a URL that is not http or https, or that holds a user, a query or a fragment. It does not call.
+// New makes a client of the server at baseURL, "https://keys.example.com" for instance; a path in it is put before
+// every operation's own. It refuses a URL that is not http or https, or that holds a user, a query or a fragment. It
+// does not call.
 func New(baseURL string, opts ...Option) (*Client, error) {
 	base, err := cleanBase(baseURL)
 	if err != nil {
@@ -149,8 +150,9 @@ func cleanBase(baseURL string) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// newTransport is the standard one with two changes. Idle connections close before a server's own idle limit of a minute
-// would, so that a POST, which cannot be resent, does not meet a closing one; and a server that never answers is given up.
+// newTransport is the standard one with two changes. Idle connections close before a server's own idle limit of a
+// minute would, so that a POST, which cannot be resent, does not meet a closing one; and a server that never answers is
+// given up.
 func newTransport() http.RoundTripper {
 	standard, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {

@@ -1,8 +1,9 @@
-// Package keyward is the Go client of a Keyward server: API keys that are minted within their creator's permissions, verified
-// on every call of the platform that issued them, limited, and revoked at once.
+// Package keyward is the Go client of a Keyward server: API keys that are minted within their creator's permissions,
+// verified on every call of the platform that issued them, limited, and revoked at once.
 //
-// The package owns the wire's types in Go, the transport of a call (authentication, retries, size limits) and the errors. It
-// decides nothing: whether a key is good, and who may do what, the server says. It needs the standard library alone.
+// The package owns the wire's types in Go, the transport of a call (authentication, retries, size limits) and the
+// errors. It decides nothing: whether a key is good, and who may do what, the server says. It needs the standard
+// library alone.
 //
 //	client, err := keyward.New("https://keys.example.com", keyward.WithToken(os.Getenv("KEYWARD_TOKEN")))
 //	verdict, err := client.Verify(ctx, keyward.VerifyRequest{

@@ -26,8 +26,8 @@ const (
 	CodeOutcomeUnknown       = "outcome_unknown"
 )
 
-// Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or for its kind with errors.Is and one of the
-// Err values.
+// Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or for its kind with
+// errors.Is and one of the Err values.
 type Error struct {
 	// Status is the HTTP status.
 	Status int
@@ -78,8 +78,8 @@ var (
 	ErrPermissionDenied error = kind(CodePermissionDenied)
 	// ErrEscalation says that more was to be granted than caller and creator hold (403); Details name it.
 	ErrEscalation error = kind(CodePermissionEscalation)
-	// ErrNotFound says that the server knows no such object in the caller's workspace. A 404 of anything else, a wrong base URL for
-	// one, is not meant.
+	// ErrNotFound says that the server knows no such object in the caller's workspace. A 404 of anything else, a wrong
+	// base URL for one, is not meant.
 	ErrNotFound error = kind(CodeNotFound)
 	// ErrConflict says that the change does not fit the present state (409).
 	ErrConflict error = kind(CodeConflict)
@@ -89,8 +89,9 @@ var (
 	ErrRateLimited error = kind(CodeRateLimited)
 	// ErrUnavailable says that the server cannot answer at present: every answer 503, of a proxy in front as well.
 	ErrUnavailable error = kind(CodeUnavailable)
-	// ErrOutcomeUnknown says that the change may have taken place or not (503): look before asking again. The client does not send such
-	// a call again by itself. A creation or rotation with an idempotency key can be sent again as it was.
+	// ErrOutcomeUnknown says that the change may have taken place or not (503): look before asking again. The client
+	// does not send such a call again by itself. A creation or rotation with an idempotency key can be sent again as it
+	// was.
 	ErrOutcomeUnknown error = kind(CodeOutcomeUnknown)
 )
 
@@ -112,9 +113,9 @@ func (e *Error) Is(target error) bool {
 	return ok && e.Code == string(k)
 }
 
-// ReplayError says that an earlier call with the same idempotency key made or rotated the key, and that its value is not told again:
-// the time for that is over, the value was replaced or taken back since, or another credential asked first. Rotate the key for a new
-// value.
+// ReplayError says that an earlier call with the same idempotency key made or rotated the key, and that its value is
+// not told again: the time for that is over, the value was replaced or taken back since, or another credential asked
+// first. Rotate the key for a new value.
 type ReplayError struct {
 	// APIKey is the key as it is now.
 	APIKey APIKey
@@ -171,8 +172,8 @@ func (e *Error) fill(raw json.RawMessage, description string) {
 	}
 }
 
-// retryAfter reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date, so that the two
-// clocks need not agree.
+// retryAfter reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date, so that
+// the two clocks need not agree.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

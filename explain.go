@@ -19,7 +19,8 @@ type ExplainRequest struct {
 // Explanation says what a verification would say, and why.
 type Explanation struct {
 	Verdict VerdictCode `json:"verdict"`
-	// Steps are in the order of the decision. The first that is reached and not passed gives the verdict; with VerdictValid all are passed.
+	// Steps are in the order of the decision. The first that is reached and not passed gives the verdict; with
+	// VerdictValid all are passed.
 	Steps []ExplainedStep `json:"steps"`
 }
 
@@ -32,7 +33,8 @@ type ExplainedStep struct {
 	Why string `json:"why"`
 }
 
-// ExplainKey asks what a verification of a key's current value would say now, and why. It spends nothing and is no use of the key.
+// ExplainKey asks what a verification of a key's current value would say now, and why. It spends nothing and is no use
+// of the key.
 func (c *Client) ExplainKey(ctx context.Context, keyID string, req ExplainRequest) (Explanation, error) {
 	if err := (VerifyRequest{Permissions: req.Permissions, WorkspaceIDs: req.WorkspaceIDs}).check(); err != nil {
 		return Explanation{}, err

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// Field is a member of a request that may be absent, null or a value, each of which the server understands differently. The
-// zero value is absent. A struct that holds a Field tags it `omitzero`.
+// Field is a member of a request that may be absent, null or a value, each of which the server understands differently.
+// The zero value is absent. A struct that holds a Field tags it `omitzero`.
 type Field[T any] struct {
 	value T
 	state fieldState

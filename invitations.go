@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Invitation lets a member register a passkey, once, until ExpiresAt. It reaches the workspace that invites and no other one.
+// Invitation lets a member register a passkey, once, until ExpiresAt. It reaches the workspace that invites and no
+// other one.
 type Invitation struct {
 	WorkspaceID string `json:"workspaceId"`
 	UserID      string `json:"userId"`
@@ -27,8 +28,9 @@ type EndedSignIn struct {
 	Sessions int `json:"sessions"`
 }
 
-// InviteMember makes an invitation for a member who has never signed in to the workspace; an earlier one ends. 409 conflict says that the
-// member has signed in, and 403 permission_escalation that the member can do what the caller cannot. It is never retried.
+// InviteMember makes an invitation for a member who has never signed in to the workspace; an earlier one ends. 409
+// conflict says that the member has signed in, and 403 permission_escalation that the member can do what the caller
+// cannot. It is never retried.
 func (c *Client) InviteMember(ctx context.Context, workspaceID, userID string) (Invitation, error) {
 	type result struct {
 		Invitation Invitation `json:"invitation"`
@@ -37,7 +39,8 @@ func (c *Client) InviteMember(ctx context.Context, workspaceID, userID string) (
 	return r.Invitation, err
 }
 
-// ResetSignIn ends the passkeys and sessions that a member has in the workspace, and makes an invitation. It is never retried.
+// ResetSignIn ends the passkeys and sessions that a member has in the workspace, and makes an invitation. It is never
+// retried.
 func (c *Client) ResetSignIn(ctx context.Context, workspaceID, userID string) (SignInReset, error) {
 	return invoke[SignInReset](ctx, c, post(struct{}{}, "workspaces", workspaceID, "members", userID, "sign-in-reset"))
 }

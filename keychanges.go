@@ -95,16 +95,17 @@ func (c *Client) DeleteKey(ctx context.Context, id string, opts ...ChangeOption)
 	return invoke[Deletion](ctx, c, del("api-keys", id).with(opts))
 }
 
-// RotateKey gives a key a new value; everything else of it stays. The value before works for overlap more, in whole seconds up
-// to seven days; 0 ends it, and all earlier ones, now. It is never retried: see RotateKeyOnce.
+// RotateKey gives a key a new value; everything else of it stays. The value before works for overlap more, in whole
+// seconds up to seven days; 0 ends it, and all earlier ones, now. It is never retried: see RotateKeyOnce.
 func (c *Client) RotateKey(
 	ctx context.Context, id string, overlap time.Duration, opts ...ChangeOption,
 ) (CreatedKey, error) {
 	return c.RotateKeyOnce(ctx, id, overlap, "", opts...)
 }
 
-// RotateKeyOnce is RotateKey under an idempotency key, as CreateKeyRequest has one, with which it is retried. A key that rotates itself
-// needs an overlap, of 60 seconds at least: otherwise the first call ends the token with which the second would be made.
+// RotateKeyOnce is RotateKey under an idempotency key, as CreateKeyRequest has one, with which it is retried. A key
+// that rotates itself needs an overlap, of 60 seconds at least: otherwise the first call ends the token with which the
+// second would be made.
 func (c *Client) RotateKeyOnce(
 	ctx context.Context, id string, overlap time.Duration, idempotencyKey string, opts ...ChangeOption,
 ) (CreatedKey, error) {
@@ -114,8 +115,9 @@ func (c *Client) RotateKeyOnce(
 	return revealed(ctx, c, post(body, "api-keys", id, "rotate").once(idempotencyKey).with(opts))
 }
 
-// RotateSelf gives the API key with which the client calls a new value, by its current one. It needs no permission. The overlap is 60
-// seconds at least, and the call is retried where there is an idempotency key; the client goes on with the value before.
+// RotateSelf gives the API key with which the client calls a new value, by its current one. It needs no permission. The
+// overlap is 60 seconds at least, and the call is retried where there is an idempotency key; the client goes on with
+// the value before.
 func (c *Client) RotateSelf(ctx context.Context, overlap time.Duration, idempotencyKey string, opts ...ChangeOption) (CreatedKey, error) {
 	return c.RotateKeyOnce(ctx, "self", max(overlap, time.Minute), idempotencyKey, opts...)
 }

@@ -19,8 +19,8 @@ type ImportKey struct {
 	AllowedIPs  []string       `json:"allowedIps,omitzero"`
 	// IsActive nil is true.
 	IsActive *bool `json:"isActive,omitzero"`
-	// SHA256 is the digest, in hexadecimal, of the value that people already hold, which goes on working. It is the short form
-	// of Digest.
+	// SHA256 is the digest, in hexadecimal, of the value that people already hold, which goes on working. It is the
+	// short form of Digest.
 	SHA256 string `json:"sha256,omitzero"`
 	// Digest is the digest of that value as another system keeps it. Digests need a service key with manage.
 	Digest *ImportDigest `json:"digest,omitzero"`

@@ -114,9 +114,10 @@ type CreateKeyRequest struct {
 	// AllowedIPs are CIDRs from which the key works, at most 64.
 	AllowedIPs []string `json:"allowedIps,omitzero"`
 
-	// IdempotencyKey, 1 to 255 visible ASCII characters that the caller chose for this one creation, makes a repetition within
-	// 24 hours answer the first one's key instead of making a second. The same token gets the same value again for 10 minutes,
-	// unless the server says otherwise; everything else is a ReplayError. Only with it is a creation retried.
+	// IdempotencyKey, 1 to 255 visible ASCII characters that the caller chose for this one creation, makes a repetition
+	// within 24 hours answer the first one's key instead of making a second. The same token gets the same value again
+	// for 10 minutes, unless the server says otherwise; everything else is a ReplayError. Only with it is a creation
+	// retried.
 	IdempotencyKey string `json:"-"`
 }
 

@@ -98,8 +98,8 @@ const (
 	ExportNDJSON ExportFormat = "ndjson"
 )
 
-// ExportLogs streams every event that matches, without holding it in memory and without bound: the caller closes the reader,
-// and ctx bounds the whole reading. A stream that the server broke off ends with an error, never with io.EOF.
+// ExportLogs streams every event that matches, without holding it in memory and without bound: the caller closes the
+// reader, and ctx bounds the whole reading. A stream that the server broke off ends with an error, never with io.EOF.
 func (c *Client) ExportLogs(
 	ctx context.Context, opts ListLogsOptions, format ExportFormat,
 ) (io.ReadCloser, error) {

@@ -41,8 +41,8 @@ const (
 	CredentialOIDCToken  = "oidc_token"
 )
 
-// Credential describes the value that was presented. What a credential of the type does not have is "" or nil; a nil list confines
-// nothing.
+// Credential describes the value that was presented. What a credential of the type does not have is "" or nil; a nil
+// list confines nothing.
 type Credential struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`

@@ -27,15 +27,17 @@ type Node struct {
 	ClockSkewMS int64     `json:"clockSkewMs"`
 	StartedAt   time.Time `json:"startedAt"`
 	LastSeenAt  time.Time `json:"lastSeenAt"`
-	// RootKey, Catalogue and Pepper are fingerprints of the node's settings, which tell whether two nodes have the same and nothing else;
-	// "none" without a KEYWARD_ROOT_KEY or a pepper. They are nil where a node of an older release does not say.
+	// RootKey, Catalogue and Pepper are fingerprints of the node's settings, which tell whether two nodes have the same
+	// and nothing else; "none" without a KEYWARD_ROOT_KEY or a pepper. They are nil where a node of an older release
+	// does not say.
 	RootKey   *string `json:"rootKey"`
 	Catalogue *string `json:"catalogue"`
 	Pepper    *string `json:"pepper"`
-	// Differs names those of them that this node has otherwise than the one that answered (of which: otherwise than another live node).
+	// Differs names those of them that this node has otherwise than the one that answered (of which: otherwise than
+	// another live node).
 	Differs []string `json:"differs"`
-	// Lacks names the pepper, or secret of an import, that stored keys need and the node does not have: it is not ready, and does not
-	// recognise those keys. It is nil where all is well.
+	// Lacks names the pepper, or secret of an import, that stored keys need and the node does not have: it is not
+	// ready, and does not recognise those keys. It is nil where all is well.
 	Lacks *string `json:"lacks"`
 }
 

@@ -59,8 +59,8 @@ func (q query) time(name string, value time.Time) query {
 	return q
 }
 
-// walk yields every item from the page at cursor on, page after page, and ends with the first error. A page is asked for when
-// the one before is used up, so that breaking off costs nothing more.
+// walk yields every item from the page at cursor on, page after page, and ends with the first error. A page is asked
+// for when the one before is used up, so that breaking off costs nothing more.
 func walk[T any](cursor string, page func(cursor string) ([]T, Pagination, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T

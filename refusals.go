@@ -23,7 +23,8 @@ type Refusal struct {
 	Value string `json:"value"`
 }
 
-// KeyRefusals lists the latest refusals of a key, the newest first: limit of them, at most 200; 0 is as many as there are.
+// KeyRefusals lists the latest refusals of a key, the newest first: limit of them, at most 200; 0 is as many as there
+// are.
 func (c *Client) KeyRefusals(ctx context.Context, keyID string, limit int) ([]Refusal, error) {
 	return c.refusals(ctx, limit, "api-keys", keyID, "refusals")
 }

@@ -15,7 +15,8 @@ const (
 	firstPause     = 100 * time.Millisecond
 	longestPause   = 5 * time.Second
 
-	// longestRetryAfter is the longest wait that a call takes upon itself. A daily quota asks for hours: the caller decides then.
+	// longestRetryAfter is the longest wait that a call takes upon itself. A daily quota asks for hours: the caller
+	// decides then.
 	longestRetryAfter = time.Minute
 )
 
@@ -28,10 +29,10 @@ func (e *Error) again() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
-// again tells whether a call to which no answer came is worth sending once more. One that never left this machine, because no connection
-// could be made, always is; another one where doing it twice is as good as once. A verification is not, since it takes from limits, nor a
-// deletion, whose second answer would be another. A wrong name, a certificate that is not good and an answer that takes too long are
-// no better the next time.
+// again tells whether a call to which no answer came is worth sending once more. One that never left this machine,
+// because no connection could be made, always is; another one where doing it twice is as good as once. A verification
+// is not, since it takes from limits, nor a deletion, whose second answer would be another. A wrong name, a certificate
+// that is not good and an answer that takes too long are no better the next time.
 func (k call) again(err error) bool {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError

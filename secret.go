@@ -11,11 +11,11 @@ import (
 
 const redacted = "[secret]"
 
-// Secret is the whole value of a key. It prints, marshals and logs as "[secret]"; Reveal alone gives the value. Storing it is
-// the caller's decision, and has to say Reveal.
+// Secret is the whole value of a key. It prints, marshals and logs as "[secret]"; Reveal alone gives the value. Storing
+// it is the caller's decision, and has to say Reveal.
 //
-// The value sits behind a pointer, because package fmt prints the unexported fields of other people's structs without asking
-// their methods: what it finds there is an address.
+// The value sits behind a pointer, because package fmt prints the unexported fields of other people's structs without
+// asking their methods: what it finds there is an address.
 type Secret struct{ value *string }
 
 // NewSecret wraps a value; the empty string is no secret.

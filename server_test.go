@@ -25,7 +25,8 @@ type seen struct {
 	Header            http.Header
 }
 
-// answering starts a server that gives every request one answer, and a client of it. The returned function tells the last request.
+// answering starts a server that gives every request one answer, and a client of it. The returned function tells the
+// last request.
 func answering(t *testing.T, status int, body string, opts ...keyward.Option) (*keyward.Client, func() seen) {
 	t.Helper()
 	requests := make(chan seen, 64)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// The scopes of a service key. ScopeVerify asks whether keys are good, and nothing else. ScopeRevoke takes a key away by its value
-// (RFC 7009). ScopeFollow reads the feed of changes. ScopePortal makes portal sessions. ScopeManage does all of that and everything
-// else in every workspace. ScopeRoot does all of it and makes service keys.
+// The scopes of a service key. ScopeVerify asks whether keys are good, and nothing else. ScopeRevoke takes a key away
+// by its value (RFC 7009). ScopeFollow reads the feed of changes. ScopePortal makes portal sessions. ScopeManage does
+// all of that and everything else in every workspace. ScopeRoot does all of it and makes service keys.
 const (
 	ScopeVerify = "verify"
 	ScopeRevoke = "revoke"
@@ -36,8 +36,8 @@ type ServiceKey struct {
 	AllowedIPs   []string `json:"allowedIps"`
 }
 
-// CreateServiceKeyRequest asks for a service key; nil expiry is none, and a nil list binds it to nothing. A list that is empty but not nil is
-// refused by the server: it is a list that went wrong.
+// CreateServiceKeyRequest asks for a service key; nil expiry is none, and a nil list binds it to nothing. A list that
+// is empty but not nil is refused by the server: it is a list that went wrong.
 type CreateServiceKeyRequest struct {
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes"`

@@ -56,8 +56,9 @@ func (d Demand) check() error {
 	return nil
 }
 
-// VerifyRequest asks whether a key is good. It hides the key when it is printed or logged by itself, in a slice or in an
-// exported field; package fmt looks into unexported fields without asking, so do not print a struct that keeps one there.
+// VerifyRequest asks whether a key is good. It hides the key when it is printed or logged by itself, in a slice or in
+// an exported field; package fmt looks into unexported fields without asking, so do not print a struct that keeps one
+// there.
 type VerifyRequest struct {
 	// Key is the presented value.
 	Key         string `json:"key"`
@@ -66,11 +67,12 @@ type VerifyRequest struct {
 	Cost *int `json:"cost,omitzero"`
 	// IP is the address that the key was presented from. A key that is bound to addresses is refused without.
 	IP string `json:"ip,omitzero"`
-	// Environment is "live" or "test": a key of the other is VerdictNotFound. Demand "live" in production, where a test key opens
-	// everything otherwise.
+	// Environment is "live" or "test": a key of the other is VerdictNotFound. Demand "live" in production, where a test
+	// key opens everything otherwise.
 	Environment string `json:"environment,omitzero"`
-	// WorkspaceIDs are the workspaces of which the key must be in one; any other key is VerdictNotFound. Nil demands none. A list that is
-	// empty but not nil cannot be met; it is refused before it is sent, because it is a list that went wrong.
+	// WorkspaceIDs are the workspaces of which the key must be in one; any other key is VerdictNotFound. Nil demands
+	// none. A list that is empty but not nil cannot be met; it is refused before it is sent, because it is a list that
+	// went wrong.
 	WorkspaceIDs []string `json:"workspaceId,omitzero"`
 }
 
@@ -137,8 +139,8 @@ func (v Verdict) sound() error {
 	return nil
 }
 
-// Verify asks whether a key is good, by a service key with the scope verify. A refused key is a Verdict, not an error; an error
-// says that there is no answer, which must never be taken for a yes.
+// Verify asks whether a key is good, by a service key with the scope verify. A refused key is a Verdict, not an error;
+// an error says that there is no answer, which must never be taken for a yes.
 func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error) {
 	req, err := c.question(req)
 	if err != nil {
@@ -157,8 +159,8 @@ func (c *Client) Verify(ctx context.Context, req VerifyRequest) (Verdict, error)
 	return verdict, nil
 }
 
-// VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot be judged now is
-// VerdictUnavailable and has cost nothing, so it may be asked again without the others.
+// VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot
+// be judged now is VerdictUnavailable and has cost nothing, so it may be asked again without the others.
 func (c *Client) VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error) {
 	questions := make([]VerifyRequest, len(items))
 	for i, item := range items {
@@ -223,7 +225,8 @@ func FromWorkspace(ids ...string) IntrospectOption {
 	}
 }
 
-// PresentedFrom says from which address the token was presented. A key that is bound to addresses is not active without it.
+// PresentedFrom says from which address the token was presented. A key that is bound to addresses is not active without
+// it.
 func PresentedFrom(ip string) IntrospectOption {
 	return func(form url.Values) { form.Set("ip", ip) }
 }
@@ -262,9 +265,9 @@ func (c *Client) Introspect(ctx context.Context, token string, opts ...Introspec
 	}, nil
 }
 
-// RevokeToken ends a key by its value (RFC 7009), for good: by a service key with the scope revoke, or by the key itself. An earlier
-// value, within its overlap, ends alone. A token that is unknown is
-// no error: it does not work, which was wanted.
+// RevokeToken ends a key by its value (RFC 7009), for good: by a service key with the scope revoke, or by the key
+// itself. An earlier value, within its overlap, ends alone. A token that is unknown is no error: it does not work,
+// which was wanted.
 func (c *Client) RevokeToken(ctx context.Context, token string) error {
 	resp, err := c.send(ctx, oauth("revoke", token))
 	if err != nil {

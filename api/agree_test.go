@@ -28,7 +28,8 @@ func result(answer string) string { return schemas + answer + "/properties/data/
 // item is the pointer to the items of a list in a schema.
 func item(at, list string) string { return at + "/properties/" + list + "/items" }
 
-// spoken pairs each type that speaks JSON with its schema in openapi.yaml. A type inside another one is found by its member's name.
+// spoken pairs each type that speaks JSON with its schema in openapi.yaml. A type inside another one is found by its
+// member's name.
 func spoken() map[reflect.Type]string {
 	return map[reflect.Type]string{
 		of[keyward.APIKey]():                  schemas + "ApiKey",
@@ -178,7 +179,8 @@ func inner(typ reflect.Type) reflect.Type {
 // optional matches the types that say whether there is a value, and hold it.
 var optional = regexp.MustCompile(`^(Field|Optional|Nullable)\[`)
 
-// properties lists where the members of an object's schema are, through references, lists and unions; nil where there is no object.
+// properties lists where the members of an object's schema are, through references, lists and unions; nil where there
+// is no object.
 func properties(doc *apitest.Schemas, at string) map[string]string {
 	at = doc.Resolve(at)
 	schema := object(doc.Value(at))

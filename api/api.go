@@ -1,6 +1,6 @@
-// Package api owns the contract as a document: openapi.yaml, written by hand, and the two forms in which a server gives it away,
-// JSON for programs and one page for people. It does not own the operations themselves, nor the check of answers against the
-// document (apitest).
+// Package api owns the contract as a document: openapi.yaml, written by hand, and the two forms in which a server gives
+// it away, JSON for programs and one page for people. It does not own the operations themselves, nor the check of
+// answers against the document (apitest).
 package api
 
 import (
@@ -31,8 +31,9 @@ var (
 // YAML gives the document as it is written, comments included. The bytes are shared and must not be changed.
 func YAML() []byte { return source }
 
-// JSON gives the document as JSON, its members in the order of the source. The first call converts it, in some milliseconds;
-// the bytes are shared and must not be changed. An error means that the document is broken, which a test rules out.
+// JSON gives the document as JSON, its members in the order of the source. The first call converts it, in some
+// milliseconds; the bytes are shared and must not be changed. An error means that the document is broken, which a test
+// rules out.
 func JSON() ([]byte, error) { return asJSON() }
 
 // Reference gives the document as one page of HTML without scripts. It asks for nothing but /docs/style.css, which is

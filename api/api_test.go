@@ -319,7 +319,8 @@ var (
 		"maxKeys", "maxMembers", "maxRoles", "maxEventsPerDay", "ceilingPerKey"}
 )
 
-// T3, T97: every door through which permissions can flow, or by which a key may do more, is marked, so that the suite of doors finds it.
+// T3, T97: every door through which permissions can flow, or by which a key may do more, is marked, so that the suite
+// of doors finds it.
 func TestT3T97EveryOperationWhoseBodyCarriesAuthorityIsMarked(t *testing.T) {
 	t.Parallel()
 	doc, schemas := document(t)

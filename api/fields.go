@@ -31,8 +31,8 @@ func (w *writer) link(name string) string {
 	return name
 }
 
-// fields lists the members of an object, those of inner objects behind a dot and those of list items behind []. With linked,
-// objects that have a name are not told here but linked.
+// fields lists the members of an object, those of inner objects behind a dot and those of list items behind []. With
+// linked, objects that have a name are not told here but linked.
 func (w *writer) fields(schema tree, prefix string, linked bool) []field {
 	var all []field
 	required := schema.get("required").texts()

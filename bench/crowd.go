@@ -16,8 +16,8 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 )
 
-// crowd is many keys whose values follow from their numbers, so that the values need no memory that would be looked at, too: a key
-// arrives in a request, where it is at hand.
+// crowd is many keys whose values follow from their numbers, so that the values need no memory that would be looked at,
+// too: a key arrives in a request, where it is at hand.
 type crowd struct {
 	replica *replica.Replica
 	size    int

@@ -42,8 +42,8 @@ const gatewayRoutes = "routes:\n  - {method: GET, path: '/v1/calls/{id}', permis
 // askers is how many connections ask at once.
 const askers = 32
 
-// gatewayBench holds the check through a real nginx against the same nginx that asks a server which says yes to everything, and the
-// gRPC check against a gRPC server that does.
+// gatewayBench holds the check through a real nginx against the same nginx that asks a server which says yes to
+// everything, and the gRPC check against a gRPC server that does.
 func gatewayBench(ctx context.Context, l *lab) (r result, err error) {
 	dir, err := l.folder("gateway")
 	if err != nil {
@@ -237,7 +237,8 @@ func askGRPC(ctx context.Context, at, key string, span time.Duration) (float64, 
 	})
 }
 
-// asBytes keeps the asking side from reading and writing messages: both servers share the machine with it, and Envoy is no Go program.
+// asBytes keeps the asking side from reading and writing messages: both servers share the machine with it, and Envoy is
+// no Go program.
 type asBytes struct{}
 
 func (asBytes) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }

@@ -19,8 +19,8 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// asker puts questions to an engine and takes the time. The values of the keys are written a handful at a time, and the clock stands
-// still meanwhile.
+// asker puts questions to an engine and takes the time. The values of the keys are written a handful at a time, and the
+// clock stands still meanwhile.
 type asker struct {
 	engine  *verify.Engine
 	rand    *rand.Rand

@@ -55,8 +55,8 @@ type line struct {
 	sent time.Time
 }
 
-// drive keeps one request under way on each connection. It speaks with the kernel directly, because a client that costs more than the
-// server would measure itself.
+// drive keeps one request under way on each connection. It speaks with the kernel directly, because a client that costs
+// more than the server would measure itself.
 func drive(o order) (load, error) {
 	runtime.LockOSThread()
 	poll, err := syscall.EpollCreate1(0)

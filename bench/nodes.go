@@ -270,7 +270,8 @@ func newDatabase(ctx context.Context, s *pgtest.Server, name string) (url string
 	return s.URL(name), err
 }
 
-// bareInserts is PostgreSQL without the product: connections that insert a row of about a key's size, each in a transaction of its own.
+// bareInserts is PostgreSQL without the product: connections that insert a row of about a key's size, each in a
+// transaction of its own.
 type bareInserts struct{ conns []*pgx.Conn }
 
 func newBare(ctx context.Context, url string, n int) (*bareInserts, error) {

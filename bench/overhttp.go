@@ -135,7 +135,8 @@ func (l *lab) openSite(more ...string) (*site, error) {
 	return s, nil
 }
 
-// furnish makes the keys that are asked about: one to verify, with a demand met and both limits, and one that looks at itself.
+// furnish makes the keys that are asked about: one to verify, with a demand met and both limits, and one that looks at
+// itself.
 func (s *site) furnish() error {
 	var err error
 	if s.ws, err = s.post("/api/v2/workspaces", `{"name":"bench","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id"); err != nil {
@@ -222,7 +223,8 @@ func (l *lab) fire(addr, request, want string, conns int) (load, error) {
 
 const conns = 32
 
-// overHTTP holds the product's answers against a bare net/http server that reads the same body and writes as many bytes.
+// overHTTP holds the product's answers against a bare net/http server that reads the same body and writes as many
+// bytes.
 func overHTTP(_ context.Context, l *lab) (result, error) {
 	s, err := l.openSite()
 	if err != nil {
@@ -272,7 +274,8 @@ func (l *lab) knock(d door, request string) (load, float64, error) {
 	return found, 1e6 * max(after-before, 0.001) / (found.Rate * l.span.Seconds()), err
 }
 
-// against measures one request on the bare server, the default listener and the data plane, in turns, and answers the three rates.
+// against measures one request on the bare server, the default listener and the data plane, in turns, and answers the
+// three rates.
 func (l *lab) against(s *site, what, request, want string, r *result) ([]float64, error) {
 	n, err := s.answerSize(request)
 	if err != nil {

@@ -113,8 +113,8 @@ func (l *lab) folder(name string) (string, error) {
 	return dir, os.Mkdir(dir, 0o700)
 }
 
-// rivals measures several things in turns, the first of which is the baseline, and answers the median of each, and the median of
-// each one's ratios to the baseline of its own round.
+// rivals measures several things in turns, the first of which is the baseline, and answers the median of each, and the
+// median of each one's ratios to the baseline of its own round.
 func (l *lab) rivals(one ...func() (float64, error)) (medians, ratios []float64, err error) {
 	values, shares := make([][]float64, len(one)), make([][]float64, len(one))
 	for range l.rounds {

@@ -17,8 +17,8 @@ const (
 	removalTime = 2000 // milliseconds after which a removal is answered
 )
 
-// removal takes a member out who has very many keys, and looks at what a tenant beside it waits for meanwhile: while all keys go to an heir,
-// are kept, are ordinary again since the heir is back, and stop.
+// removal takes a member out who has very many keys, and looks at what a tenant beside it waits for meanwhile: while
+// all keys go to an heir, are kept, are ordinary again since the heir is back, and stop.
 func removal(ctx context.Context, l *lab) (out result, err error) {
 	dir, err := l.folder("removal")
 	if err != nil {
@@ -84,7 +84,8 @@ func (k *kit) ownerRole(ctx context.Context, ws string) (string, error) {
 	return "", fmt.Errorf("there is no owner's role: %w", err)
 }
 
-// besideRows does something whose rows follow, and makes keys in another workspace one after the other until all of them are written.
+// besideRows does something whose rows follow, and makes keys in another workspace one after the other until all of
+// them are written.
 func (k *kit) besideRows(ctx context.Context, ws string, do func() error) ([]figure, error) {
 	var written atomic.Bool
 	var answered, all time.Duration

@@ -21,7 +21,8 @@ const (
 	keep      = 200_000 // keys whose values are kept for looking up, from all over the workspace
 )
 
-// scale compares a page, a look-up and a verification in a workspace of 1,000 keys with those in one of many, in one database.
+// scale compares a page, a look-up and a verification in a workspace of 1,000 keys with those in one of many, in one
+// database.
 func scale(ctx context.Context, l *lab) (result, error) {
 	dir, err := l.folder("scale")
 	if err != nil {

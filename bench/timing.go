@@ -40,7 +40,8 @@ func timing(ctx context.Context, l *lab) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	// No value is asked about twice: each lies somewhere in the index, for better or worse, and a few would be compared by their luck.
+	// No value is asked about twice: each lies somewhere in the index, for better or worse, and a few would be compared
+	// by their luck.
 	looks, n := 4, l.most(125_000, 1000)
 	var worst, sum float64
 	for range looks {
@@ -112,8 +113,8 @@ func minted(b [32]byte) string {
 	return s.Reveal()
 }
 
-// welch is t over the times of two classes of values, each asked about once, in a random order. Times that something else stretched are
-// left out: those beyond the 95th percentile of all.
+// welch is t over the times of two classes of values, each asked about once, in a random order. Times that something
+// else stretched are left out: those beyond the 95th percentile of all.
 func (k *kit) welch(far, near []string) (float64, error) {
 	type sample struct {
 		value string

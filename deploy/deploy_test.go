@@ -1,4 +1,5 @@
-// Package deploy_test checks that the example deployments speak of what there is: they themselves need machines that tests do not have.
+// Package deploy_test checks that the example deployments speak of what there is: they themselves need machines that
+// tests do not have.
 package deploy_test
 
 import (

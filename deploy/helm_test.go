@@ -178,8 +178,8 @@ func fit(t *testing.T, all []object) {
 	}
 }
 
-// start starts a server with the environment of the rendered pod, its folders and ports replaced by some of this machine, and waits
-// until it can verify.
+// start starts a server with the environment of the rendered pod, its folders and ports replaced by some of this
+// machine, and waits until it can verify.
 func start(t *testing.T, all []object) {
 	t.Helper()
 	dir := t.TempDir()

@@ -21,8 +21,8 @@ type settings struct {
 	Healthcheck          struct{ Test []string }
 }
 
-// container runs an unpacked image as an engine would: the image's files read-only, its volumes writable, its user without rights, its
-// own network, and nothing of this machine's environment.
+// container runs an unpacked image as an engine would: the image's files read-only, its volumes writable, its user
+// without rights, its own network, and nothing of this machine's environment.
 type container struct {
 	t      *testing.T
 	dir    string

@@ -97,7 +97,8 @@ func metrics(t *testing.T) map[string]bool {
 	return names
 }
 
-// A real Prometheus scrapes a real server: it takes every expression, and every name in them is one that the product gives out.
+// A real Prometheus scrapes a real server: it takes every expression, and every name in them is one that the product
+// gives out.
 func TestPrometheusUnderstandsTheServerTheRulesAndTheDashboard(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// credential reads the one key of a request, from Authorization: Bearer (RFC 6750, section 2.1) or X-API-Key. Two that differ are
-// refused, since another reader could take the other one; so is a key in the URL, which is logged everywhere.
+// credential reads the one key of a request, from Authorization: Bearer (RFC 6750, section 2.1) or X-API-Key. Two that
+// differ are refused, since another reader could take the other one; so is a key in the URL, which is logged
+// everywhere.
 func credential(r *http.Request) (key string, wrong *refusal) {
 	if keyInQuery(r.URL.RawQuery) {
 		return "", invalid("query", "must not hold a key: send it in Authorization: Bearer")

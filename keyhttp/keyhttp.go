@@ -1,5 +1,5 @@
-// Package keyhttp guards the handlers of a Go service with a Keyward server: a request gets through with a key that is good for what
-// the handler does, and with nothing else.
+// Package keyhttp guards the handlers of a Go service with a Keyward server: a request gets through with a key that is
+// good for what the handler does, and with nothing else.
 //
 //	client, err := keyward.New("https://keys.example.com", keyward.WithToken(os.Getenv("KEYWARD_TOKEN")))
 //	guard := keyhttp.New(client, keyhttp.WithEnvironment("live"))
@@ -10,9 +10,9 @@
 //		… caller.UserID, caller.WorkspaceID …
 //	}
 //
-// The package owns how a key is read from a request, and how a refusal is told. Whether a key is good the server says, for every
-// request anew: a revocation is true for the next request, and limits are exact, over all services that ask the same server. The
-// client's token is a service key with the scope verify.
+// The package owns how a key is read from a request, and how a refusal is told. Whether a key is good the server says,
+// for every request anew: a revocation is true for the next request, and limits are exact, over all services that ask
+// the same server. The client's token is a service key with the scope verify.
 //
 // Where the server cannot be asked, or answers what is no verdict, nobody gets through: 503.
 package keyhttp
@@ -61,12 +61,12 @@ func WithOnError(failed func(*http.Request, error)) Option {
 // WithNow sets the clock of Retry-After and of the cache; the default is time.Now.
 func WithNow(now func() time.Time) Option { return func(g *Guard) { g.now = now } }
 
-// WithEnvironment demands keys of one environment, "live" or "test": a key of the other is refused as an unknown one is. Give it
-// always: without it a test key opens production.
+// WithEnvironment demands keys of one environment, "live" or "test": a key of the other is refused as an unknown one
+// is. Give it always: without it a test key opens production.
 func WithEnvironment(name string) Option { return func(g *Guard) { g.environment = name } }
 
-// WithWorkspaces demands keys of one of the workspaces, by their ids: any other key is refused as an unknown one is. It panics where
-// none is named, which is a list that went wrong.
+// WithWorkspaces demands keys of one of the workspaces, by their ids: any other key is refused as an unknown one is. It
+// panics where none is named, which is a list that went wrong.
 func WithWorkspaces(ids ...string) Option {
 	if len(ids) == 0 {
 		panic("keyhttp: a workspace is demanded, and none is named")
@@ -114,8 +114,8 @@ func peer(r *http.Request) string {
 
 // Rule is the requirement of a request.
 type Rule struct {
-	// All has to be held, and, where Any is not nil, one of Any. Without either a key that is good is enough. An Any that is empty but
-	// not nil cannot be met; Check panics.
+	// All has to be held, and, where Any is not nil, one of Any. Without either a key that is good is enough. An Any
+	// that is empty but not nil cannot be met; Check panics.
 	All, Any []string
 	// Cost is the number of units that the request takes from the key's limits, 0 to 1000; nil is 1.
 	Cost *int
@@ -126,8 +126,8 @@ func (g *Guard) Require(permissions ...string) func(http.Handler) http.Handler {
 	return g.Check(Rule{All: permissions})
 }
 
-// RequireAny lets requests through whose key holds at least one of the permissions. It panics where none is named: a key holds none
-// of none, so that is a list which went wrong, and the service should not start with it.
+// RequireAny lets requests through whose key holds at least one of the permissions. It panics where none is named: a
+// key holds none of none, so that is a list which went wrong, and the service should not start with it.
 func (g *Guard) RequireAny(permissions ...string) func(http.Handler) http.Handler {
 	return g.Check(Rule{Any: append([]string{}, permissions...)})
 }

@@ -36,7 +36,8 @@ func invalid(field, message string) *refusal {
 		details: []keyward.Detail{{Field: field, Message: message}}}
 }
 
-// refusalOf tells why a key is not good. An unknown key, one that was disabled and one that is past its expiry get the same answer.
+// refusalOf tells why a key is not good. An unknown key, one that was disabled and one that is past its expiry get the
+// same answer.
 func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
 	switch v.Code {
 	case keyward.VerdictIPForbidden:
@@ -63,7 +64,8 @@ func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
 	return unavailable // a code of a later release
 }
 
-// untilReset is when the limit that refused is whole again: before, the same request may get through, and then it certainly does.
+// untilReset is when the limit that refused is whole again: before, the same request may get through, and then it
+// certainly does.
 func untilReset(v keyward.Verdict, now time.Time) time.Duration {
 	if v.RateLimit == nil {
 		return time.Second

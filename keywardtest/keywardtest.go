@@ -1,5 +1,6 @@
-// Package keywardtest gives a program's tests a real Keyward server: in the same process, over a database in a temporary directory,
-// on a free port of this machine, gone when the test ends. It owns no fake: what holds here holds in production.
+// Package keywardtest gives a program's tests a real Keyward server: in the same process, over a database in a
+// temporary directory, on a free port of this machine, gone when the test ends. It owns no fake: what holds here holds
+// in production.
 //
 //	func TestOrders(t *testing.T) {
 //		kw := keywardtest.New(t)

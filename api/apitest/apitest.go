@@ -117,10 +117,10 @@ func content(schemas *Schemas, mediaType, at string) (b body, err error) {
 	return b, err
 }
 
-// Check says how an answer to method and path (the URL's path as it was sent, without the query) departs from the contract: a
-// status that is not declared, a header that is missing, another content type, a body that its schema refuses. A path that
-// the contract does not know may answer 404 alone, a method that a path does not know 405 (with Allow) alone, both with the
-// envelope of errors. An answer to HEAD is that to GET without a body.
+// Check says how an answer to method and path (the URL's path as it was sent, without the query) departs from the
+// contract: a status that is not declared, a header that is missing, another content type, a body that its schema
+// refuses. A path that the contract does not know may answer 404 alone, a method that a path does not know 405 (with
+// Allow) alone, both with the envelope of errors. An answer to HEAD is that to GET without a body.
 func (c *Checker) Check(method, path string, status int, header http.Header, body []byte) error {
 	if err := c.check(method, path, status, header, body); err != nil {
 		return fmt.Errorf("%s %s: %d: %w", method, path, status, err)

@@ -27,8 +27,8 @@ func (r route) match(path []string) bool {
 	return true
 }
 
-// before tells which of two routes that fit is meant: the first segment in which one is a literal and the other a parameter
-// decides for the literal.
+// before tells which of two routes that fit is meant: the first segment in which one is a literal and the other a
+// parameter decides for the literal.
 func (r route) before(other route) bool {
 	for i, s := range r.segments {
 		if a, b := isParameter(s), isParameter(other.segments[i]); a != b {

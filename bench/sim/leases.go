@@ -28,7 +28,8 @@ func leases(r *rand.Rand, nodes int, rate float64, keys int, skew float64) (out 
 	for k := range keys {
 		weights += math.Pow(float64(k+1), -skew)
 	}
-	// The keys with the most calls are played one by one; of the rest each step-th stands for its neighbours, and steps grow.
+	// The keys with the most calls are played one by one; of the rest each step-th stands for its neighbours, and steps
+	// grow.
 	var calls, questions, refused float64
 	for k, step := 0, 1.0; k < keys; k += int(step) {
 		step = math.Max(1, float64(k)/20)

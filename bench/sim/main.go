@@ -59,8 +59,8 @@ type polling struct {
 // interval is how often a node polls without a doorbell.
 const interval = 500 * time.Millisecond
 
-// polls lets changes happen at random instants. A node polls after its interval, and when it hears a doorbell; one that polls when a
-// doorbell rings polls once more, so rings close together cost one.
+// polls lets changes happen at random instants. A node polls after its interval, and when it hears a doorbell; one that
+// polls when a doorbell rings polls once more, so rings close together cost one.
 func polls(r *rand.Rand, nodes int, changes, lost float64) polling {
 	const span = 60 * time.Second
 	var out polling

@@ -56,7 +56,8 @@ func build(t *testing.T) string {
 	return bin
 }
 
-// serve starts the binary on a free port over a database of its own and reads its address and its root key off what it prints.
+// serve starts the binary on a free port over a database of its own and reads its address and its root key off what it
+// prints.
 func serve(t *testing.T, bin string) (url, root string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

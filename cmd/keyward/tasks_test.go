@@ -31,7 +31,8 @@ var elsewhere = map[string]string{
 	"KEYWARD_ROOT_KEY=":    "is a file of settings, not a command",
 }
 
-// The tasks of the page for operators do what they say, one after the other in one shell, against the binary that is built.
+// The tasks of the page for operators do what they say, one after the other in one shell, against the binary that is
+// built.
 func TestTheTasksOfOperatorsWorkAsTheyStand(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/operations.md")

@@ -36,7 +36,8 @@ func findPiece(all map[string]string, in []byte) (piece string, at int, found bo
 	return "", 0, false
 }
 
-// canaries looks for pieces of keys wherever the server leaves something, after everything that the conversations did with them.
+// canaries looks for pieces of keys wherever the server leaves something, after everything that the conversations did
+// with them.
 func (h *house) canaries(t *testing.T) {
 	all := pieces(h.keys)
 	if len(h.keys) < 50 {

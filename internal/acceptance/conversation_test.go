@@ -343,8 +343,8 @@ func anonymous(e exchange) string {
 	return b.String() + strings.ReplaceAll(string(e.body), id, "<id>")
 }
 
-// elsewhere are statuses that a sound server cannot be brought to by asking (the first two), one that comes before every operation
-// alike (429), and those that the generated tests demand of every operation.
+// elsewhere are statuses that a sound server cannot be brought to by asking (the first two), one that comes before
+// every operation alike (429), and those that the generated tests demand of every operation.
 var elsewhere = []string{"500", "503", "429", "400", "401", "413", "415"}
 
 // elsewhereOnly are statuses of single operations that need another set-up: metrics that have an address of their

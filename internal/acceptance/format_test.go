@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A conversation is what a client says to a server, and what the server answers: a txtar file in api/conversations. A line
-// `-- name --` begins a section; what stands before the first one is a remark.
+// A conversation is what a client says to a server, and what the server answers: a txtar file in api/conversations. A
+// line `-- name --` begins a section; what stands before the first one is a remark.
 //
 //	-- make a key --                        a request: method and path, headers, an empty line, the body
 //	POST /api/v2/api-keys
@@ -23,22 +23,23 @@ import (
 //	-- include company --                   the sections of include/company.txtar stand here
 //	-- wait 1100ms --                       nothing is said for so long
 //
-// Headers may be left out together with the empty line. A body without a Content-Type is sent as application/json; a Content-Type
-// of <none> sends none. In place of the body a line `@body "text" * 3` sends a Go string, repeated.
+// Headers may be left out together with the empty line. A body without a Content-Type is sent as application/json; a
+// Content-Type of <none> sends none. In place of the body a line `@body "text" * 3` sends a Go string, repeated.
 //
-// Anywhere in a request and in an expectation {name} stands for a value: {root}, {manager} and {verifier} are service keys,
-// {tomorrow}, {nextYear} and {in2s} are times, and everything else was captured from an earlier answer.
+// Anywhere in a request and in an expectation {name} stands for a value: {root}, {manager} and {verifier} are service
+// keys, {tomorrow}, {nextYear} and {in2s} are times, and everything else was captured from an earlier answer.
 //
-// An expected JSON body is a pattern. An object matches one that has at least these members, or with the member "<only>": true
-// exactly these; a list matches one of the same length; and a text can be a placeholder, a capture, or both with a blank between:
+// An expected JSON body is a pattern. An object matches one that has at least these members, or with the member
+// "<only>": true exactly these; a list matches one of the same length; and a text can be a placeholder, a capture, or
+// both with a blank between:
 //
 //	<any>      whatever is there        <uuid>       an id             <time>          RFC 3339, UTC, milliseconds
 //	<absent>   no such member           <key live>   a whole key       <masked live>   one that was masked (also: test, svc)
 //	<text>     a text that is not empty <has word>   a text with word  $name           keeps the value as {name}
 //
-// Any other expected body is text, line by line, in which <any> stands for anything within the line; for application/x-ndjson each
-// line is a pattern. A status can go on with `like` and the name of an earlier request: `-- > 404 like unknown id --` demands the
-// same bytes as that one's answer had, but for the request id.
+// Any other expected body is text, line by line, in which <any> stands for anything within the line; for
+// application/x-ndjson each line is a pattern. A status can go on with `like` and the name of an earlier request: `-- >
+// 404 like unknown id --` demands the same bytes as that one's answer had, but for the request id.
 
 // step is one section together with its expectation.
 type step struct {

@@ -117,7 +117,8 @@ type envelope struct {
 	} `json:"error"`
 }
 
-// envelopeOf checks the form that answers of the API have, but for those of the OAuth standards, and of failures everywhere.
+// envelopeOf checks the form that answers of the API have, but for those of the OAuth standards, and of failures
+// everywhere.
 func envelopeOf(e exchange) (code string, wrong []string) {
 	path, status := e.request.URL.Path, e.response.StatusCode
 	media, _, _ := strings.Cut(e.response.Header.Get("Content-Type"), ";")

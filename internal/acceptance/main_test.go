@@ -1,5 +1,5 @@
-// Package acceptance owns the tests that know the product only from outside: they start the command and speak HTTP with it, or
-// walk the grant rule through every door of the control plane. It holds no code of the product.
+// Package acceptance owns the tests that know the product only from outside: they start the command and speak HTTP with
+// it, or walk the grant rule through every door of the control plane. It holds no code of the product.
 package acceptance_test
 
 import (

@@ -13,8 +13,9 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// T104: a removal is decided in one transaction. A node that is killed while it writes the rows leaves keys that are what was decided, on every
-// node, also when the member is added again meanwhile; and the rows are written by the next start, or by another node.
+// T104: a removal is decided in one transaction. A node that is killed while it writes the rows leaves keys that are
+// what was decided, on every node, also when the member is added again meanwhile; and the rows are written by the next
+// start, or by another node.
 func TestT104ARemovalGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
 	t.Run("one node, restarted", func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// T19: a server is killed after it committed a creation or a rotation and before the client read the answer. The repetition has the
-// value, and there is one key.
+// T19: a server is killed after it committed a creation or a rotation and before the client read the answer. The
+// repetition has the value, and there is one key.
 func TestT19AnAnswerThatAKillTookAwayIsGivenAgain(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { t.Parallel(); killedBeforeTheAnswer(t, start(t)) })

@@ -15,8 +15,8 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// A table that is read again while requests are decided drops none of them: each gets the answer of the table before or of the one
-// after. A broken one changes nothing, and the log says where it is broken.
+// A table that is read again while requests are decided drops none of them: each gets the answer of the table before or
+// of the one after. A broken one changes nothing, and the log says where it is broken.
 func TestARouteTableIsReadAgainUnderLoad(t *testing.T) {
 	t.Parallel()
 	const open, shut = "routes:\n- {method: GET, path: /v1/calls, public: true}\n", "routes:\n- {method: GET, path: /v1/other, public: true}\n"

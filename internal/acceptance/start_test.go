@@ -58,7 +58,8 @@ func answers(t *testing.T, at, path string, want int, word string) {
 	})
 }
 
-// After a power cut the database may come up last: the server says that it lives and is not ready, and goes on by itself.
+// After a power cut the database may come up last: the server says that it lives and is not ready, and goes on by
+// itself.
 func TestAStartWaitsForADatabaseThatIsNotThereYet(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(pgtest.Database(t))

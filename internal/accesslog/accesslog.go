@@ -1,5 +1,5 @@
-// Package accesslog owns which requests of the data plane have a line in the log. It does not own the line (httpapi, extauthz), nor the
-// counting of requests (metrics), which all of them go through.
+// Package accesslog owns which requests of the data plane have a line in the log. It does not own the line (httpapi,
+// extauthz), nor the counting of requests (metrics), which all of them go through.
 package accesslog
 
 import (
@@ -35,8 +35,9 @@ func Parse(s string) (Mode, error) {
 	return "", fmt.Errorf("%q: want off, errors, sampled or all", s)
 }
 
-// Lines tells for how many requests a line stands: 0 where the request has none, 1 where it stands for itself, and OneIn for one that was
-// drawn. A request has failed where it was refused for what is wrong with it, and not for what is wrong with the key that it asks about.
+// Lines tells for how many requests a line stands: 0 where the request has none, 1 where it stands for itself, and
+// OneIn for one that was drawn. A request has failed where it was refused for what is wrong with it, and not for what
+// is wrong with the key that it asks about.
 func (m Mode) Lines(failed bool, took time.Duration) int {
 	switch {
 	case m == All:

@@ -43,7 +43,8 @@ func (b *Bound) PerMinute(n int64) bool { return b == nil || ratelimit.Within(n,
 // PerDay tells whether a limit per day lies within the bound.
 func (b *Bound) PerDay(n int64) bool { return b == nil || ratelimit.Within(n, b.Limits.PerDay) }
 
-// Addresses tells whether every address that the prefixes allow is allowed by the bound; no prefixes allow every address.
+// Addresses tells whether every address that the prefixes allow is allowed by the bound; no prefixes allow every
+// address.
 func (b *Bound) Addresses(prefixes []netip.Prefix) bool {
 	return b == nil || AddressesWithin(prefixes, b.AllowedIPs)
 }
@@ -61,8 +62,8 @@ func AddressesWithin(inner, outer []netip.Prefix) bool {
 	return len(inner) > 0
 }
 
-// AddressWithin tells whether an address, as text, lies in one of the networks. An empty list allows every address; "" lies in no
-// network. A zone says nothing of the network.
+// AddressWithin tells whether an address, as text, lies in one of the networks. An empty list allows every address; ""
+// lies in no network. A zone says nothing of the network.
 func AddressWithin(address string, networks []netip.Prefix) bool {
 	if len(networks) == 0 {
 		return true

@@ -10,8 +10,9 @@ import (
 // MaxReach bounds the workspaces that one reach names.
 const MaxReach = 100
 
-// Reach names the API keys that a demand or a service key is for: those in one of the workspaces and one of the environments. A nil
-// list stands for all of them; a list that is empty but not nil stands for none, so that a list which came out empty opens nothing.
+// Reach names the API keys that a demand or a service key is for: those in one of the workspaces and one of the
+// environments. A nil list stands for all of them; a list that is empty but not nil stands for none, so that a list
+// which came out empty opens nothing.
 type Reach struct {
 	Workspaces   []id.Workspace
 	Environments []keyfmt.Environment
@@ -70,8 +71,8 @@ var (
 	testOnly = []keyfmt.Environment{keyfmt.Test}
 )
 
-// OnlyEnvironment is the list that holds the one environment of this name; ok is false where there is none. It allocates nothing,
-// and the list is shared: it must not be written to.
+// OnlyEnvironment is the list that holds the one environment of this name; ok is false where there is none. It
+// allocates nothing, and the list is shared: it must not be written to.
 func OnlyEnvironment(name string) (list []keyfmt.Environment, ok bool) {
 	switch keyfmt.Environment(name) {
 	case keyfmt.Live:

@@ -21,7 +21,8 @@ const (
 	MaxPrevious   = 10 // earlier values that work at once: each costs every change of the key, and every verification of it
 )
 
-// Key is everything that is known of a key but its value. Times are UTC in whole milliseconds; a zero time means "never".
+// Key is everything that is known of a key but its value. Times are UTC in whole milliseconds; a zero time means
+// "never".
 type Key struct {
 	ID          id.Key
 	Workspace   id.Workspace
@@ -43,8 +44,9 @@ type Key struct {
 	LastUsedAt  time.Time
 	ExpiresAt   time.Time
 
-	// Period is the membership of its creator that the key belongs to, and Unsettled says that a settlement of the creator's keys is not
-	// written to the key's row yet: the key is already as the settlement has it. Both are the store's own.
+	// Period is the membership of its creator that the key belongs to, and Unsettled says that a settlement of the
+	// creator's keys is not written to the key's row yet: the key is already as the settlement has it. Both are the
+	// store's own.
 	Period    int64
 	Unsettled bool
 
@@ -67,7 +69,8 @@ type Mark struct {
 // strong.
 func (m Mark) Strong() bool { return m.Right || m.By == "" }
 
-// Disable stops the key and tells whether that changed it: the mark of the greater right takes over from that of a lesser one.
+// Disable stops the key and tells whether that changed it: the mark of the greater right takes over from that of a
+// lesser one.
 func (k *Key) Disable(m Mark) (changed bool) {
 	known := k.Disabled.By != ""
 	if !k.IsActive && (!m.Right || known && k.Disabled.Right) {
@@ -85,8 +88,8 @@ type Value struct {
 	Digest keyfmt.Stored
 	Masked string
 	Until  time.Time // end of the overlap; zero for the current value
-	// LastUsedAt is when an earlier value was last verified since another replaced it; zero for never, and for the current value, whose
-	// last use is the key's.
+	// LastUsedAt is when an earlier value was last verified since another replaced it; zero for never, and for the
+	// current value, whose last use is the key's.
 	LastUsedAt time.Time
 }
 
@@ -96,8 +99,9 @@ func (k *Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now
 // leeway is how far the times of two transactions may lie apart where their nodes' clocks do.
 const leeway = time.Minute
 
-// Answers tells whether the digest is that of a value that works: the current one, for which until is zero, or an earlier one, and
-// until when that works. An end that is further away than any overlap lasts was set by a clock that was wrong, and does not count.
+// Answers tells whether the digest is that of a value that works: the current one, for which until is zero, or an
+// earlier one, and until when that works. An end that is further away than any overlap lasts was set by a clock that
+// was wrong, and does not count.
 func (k *Key) Answers(d keyfmt.Digest, now time.Time) (until time.Time, ok bool) {
 	if k.Value.Digest.Sum == d {
 		return time.Time{}, true
@@ -125,9 +129,9 @@ func (k *Key) End(d keyfmt.Digest) bool {
 	return len(k.Previous) < n
 }
 
-// Rotate puts a new value in place. The one it replaces works until now+overlap or the key's expiry, whichever comes first, and no
-// earlier value longer than now+overlap; without an overlap all of them end at once. A later expiry of the key carries no earlier value
-// along.
+// Rotate puts a new value in place. The one it replaces works until now+overlap or the key's expiry, whichever comes
+// first, and no earlier value longer than now+overlap; without an overlap all of them end at once. A later expiry of
+// the key carries no earlier value along.
 func (k *Key) Rotate(v Value, now time.Time, overlap time.Duration) {
 	k.RotateSince(v, now, now, overlap)
 }

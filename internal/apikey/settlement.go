@@ -8,8 +8,9 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// Settlement says what becomes of all the keys of a user whose membership ended, or began again. It is decided in one transaction and holds
-// from that commit on: a key that it covers is judged by it until the key's row has been written to say the same.
+// Settlement says what becomes of all the keys of a user whose membership ended, or began again. It is decided in one
+// transaction and holds from that commit on: a key that it covers is judged by it until the key's row has been written
+// to say the same.
 type Settlement struct {
 	ID        id.Settlement
 	Workspace id.Workspace
@@ -69,8 +70,9 @@ func (s *Settlement) gives(k *Key) bool {
 		s.Bound.PerDay(k.Limits.PerDay) && s.Bound.Addresses(k.AllowedIPs)
 }
 
-// Apply makes the key what the settlement says, and tells whether that changed it. A key that stops is enabled again by right of
-// api-keys:manage-others, and loses the mark of a key that was kept before: the key of a member who has left, and which was not kept, stays off.
+// Apply makes the key what the settlement says, and tells whether that changed it. A key that stops is enabled again by
+// right of api-keys:manage-others, and loses the mark of a key that was kept before: the key of a member who has left,
+// and which was not kept, stays off.
 func (s *Settlement) Apply(k *Key) (out Outcome, changed bool) {
 	switch out = s.Outcome(k); out {
 	case Untouched:

@@ -32,7 +32,8 @@ func Requirements(gomod string) []string {
 	return modules
 }
 
-// Described lists the modules that have a row in a table of dependencies: rows begin with the module's path in backquotes.
+// Described lists the modules that have a row in a table of dependencies: rows begin with the module's path in
+// backquotes.
 func Described(document string) []string {
 	var modules []string
 	for line := range strings.Lines(document) {

@@ -15,7 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// levels are, in the order of archtest.Level, the rows of the table in CONTRIBUTING.md, and of the drawing in docs/design.md.
+// levels are, in the order of archtest.Level, the rows of the table in CONTRIBUTING.md, and of the drawing in
+// docs/design.md.
 var levels = []string{"values", "records and rules", "port", "drivers and engines", "transports", "composition", "outside"}
 
 // drawn are the names of rooms by their level: of those inside, without internal/.

@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/archtest"
 )
 
-// A rule that cannot fail proves nothing: each is shown a small house here with one thing wrong in it, and one with nothing wrong.
+// A rule that cannot fail proves nothing: each is shown a small house here with one thing wrong in it, and one with
+// nothing wrong.
 
 // cottage is a house of four rooms.
 func cottage() archtest.House {

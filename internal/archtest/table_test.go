@@ -2,8 +2,8 @@ package archtest_test
 
 import "github.com/keyward/keyward/internal/archtest"
 
-// keyward is the house as it is meant to be. A row says all that its room imports beyond the standard library; where a failure
-// prints a row "as it is", the question is which of the two is right.
+// keyward is the house as it is meant to be. A row says all that its room imports beyond the standard library; where a
+// failure prints a row "as it is", the question is which of the two is right.
 var keyward = archtest.House{
 	Module: "github.com/keyward/keyward",
 

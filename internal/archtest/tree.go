@@ -44,8 +44,8 @@ type Function struct {
 	Lines int
 }
 
-// Load reads every Go file under root. Like the go command it passes over testdata, vendor, names that begin with a dot or an
-// underscore, and directories that are modules of their own.
+// Load reads every Go file under root. Like the go command it passes over testdata, vendor, names that begin with a dot
+// or an underscore, and directories that are modules of their own.
 func Load(root fs.FS) (Tree, error) {
 	packages := map[string]*Package{}
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -149,7 +149,8 @@ func localName(spec *ast.ImportSpec, usual string) string {
 	return usual
 }
 
-// clockReads finds where a file reads the clock, whether it calls the function or passes it on. Since and Until read it too.
+// clockReads finds where a file reads the clock, whether it calls the function or passes it on. Since and Until read it
+// too.
 func clockReads(syntax *ast.File, clock string) []token.Pos {
 	var found []token.Pos
 	ast.Inspect(syntax, func(n ast.Node) bool {

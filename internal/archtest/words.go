@@ -17,7 +17,8 @@ type Sentence struct {
 	Text string
 }
 
-// Indefinite reports whether the sentence has an indefinite pronoun: a reader has to find out first which thing is meant.
+// Indefinite reports whether the sentence has an indefinite pronoun: a reader has to find out first which thing is
+// meant.
 func (s Sentence) Indefinite() bool { return indefinite.MatchString(s.Text) }
 
 var (
@@ -29,7 +30,8 @@ var (
 // fewestWords is the length from which on a text counts as a sentence.
 const fewestWords = 3
 
-// Sentences reads the comments of every Go file under root. Directives and indented lines, which are code or tables, do not count.
+// Sentences reads the comments of every Go file under root. Directives and indented lines, which are code or tables, do
+// not count.
 func Sentences(root fs.FS) ([]Sentence, error) {
 	var all []Sentence
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {

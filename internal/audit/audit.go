@@ -1,5 +1,5 @@
-// Package audit owns the event: who did what, as which credential, from where, and what changed. It does not own how events are
-// kept (store) or asked for (control). An event never holds a secret.
+// Package audit owns the event: who did what, as which credential, from where, and what changed. It does not own how
+// events are kept (store) or asked for (control). An event never holds a secret.
 package audit
 
 import (
@@ -68,8 +68,8 @@ type Event struct {
 	Hash        [32]byte
 }
 
-// Chain is the hash of an event after another: SHA-256 over the hash before it and every field, each with its length in front.
-// Changing, dropping or inserting an event breaks every hash that follows.
+// Chain is the hash of an event after another: SHA-256 over the hash before it and every field, each with its length in
+// front. Changing, dropping or inserting an event breaks every hash that follows.
 func (e *Event) Chain(before [32]byte) [32]byte {
 	h := sha256.New()
 	h.Write(before[:])

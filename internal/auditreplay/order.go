@@ -52,7 +52,8 @@ func turned(all []Entry) []Entry {
 	return out
 }
 
-// single tells whether a file may be one export: no event comes twice, and times never go against the rest for two steps in a row.
+// single tells whether a file may be one export: no event comes twice, and times never go against the rest for two
+// steps in a row.
 func single(all []Entry) bool {
 	whole := turned(all)
 	against := 0
@@ -135,7 +136,8 @@ func contradictions(order []Entry) (n int) {
 	return n
 }
 
-// behindArchives puts the events of exports after those of archives, but for those that an export has before the first that both have.
+// behindArchives puts the events of exports after those of archives, but for those that an export has before the first
+// that both have.
 func behindArchives(archived, exported []Entry) []Entry {
 	slices.SortStableFunc(archived, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
 	in := make(map[id.Event]bool, len(archived))

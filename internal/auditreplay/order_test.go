@@ -48,7 +48,8 @@ func readIDs(t interface{ Fatal(...any) }, text string) (ids []string) {
 	return ids
 }
 
-// Exports are put one behind the other by people, each in its own order, overlapping or not, the newer ones first or last.
+// Exports are put one behind the other by people, each in its own order, overlapping or not, the newer ones first or
+// last.
 func TestT103ExportsOfMixedOrderInOneFileAreOneJournal(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,5 +1,5 @@
-// Package auditreplay owns how an export of the log is repeated on a database that was restored from an older backup. It does not own the
-// log, nor the rules by which something was allowed at its time (control).
+// Package auditreplay owns how an export of the log is repeated on a database that was restored from an older backup.
+// It does not own the log, nor the rules by which something was allowed at its time (control).
 package auditreplay
 
 import (
@@ -32,7 +32,8 @@ type Entry struct {
 	} `json:"metadata"`
 }
 
-// note is what the log says of a removal: what became of the member's keys. Settlement is "" in the log of an earlier version.
+// note is what the log says of a removal: what became of the member's keys. Settlement is "" in the log of an earlier
+// version.
 type note struct {
 	Settlement  apikey.SettlementKind `json:"settlement,omitempty"`
 	Heir        id.User               `json:"heir,omitempty"`
@@ -54,8 +55,8 @@ func (e *Entry) workspace() id.Workspace {
 // longest is how many bytes a line may have: a change of a hundred keys is a hundred lines, each with a key's metadata.
 const longest = 4 << 20
 
-// Read reads exports in NDJSON, which are newest first unless they were asked for otherwise, and archives of the log, and gives their events
-// oldest first and each once. Several in one file, each in either order, are one.
+// Read reads exports in NDJSON, which are newest first unless they were asked for otherwise, and archives of the log,
+// and gives their events oldest first and each once. Several in one file, each in either order, are one.
 func Read(r io.Reader) ([]Entry, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longest)
@@ -102,8 +103,8 @@ func (s segment) whole() bool { return s.next == 0 || s.next > s.last }
 var ErrGap = errors.New("it does not reach back to the backup's last event, so that what happened in between is not known: " +
 	"export the whole log (keyward logs --format ndjson --limit 0)")
 
-// After gives the entries that a log does not have, in their order and each once. last is the newest event of that log, "" for an empty
-// one, and has tells whether an event is in it.
+// After gives the entries that a log does not have, in their order and each once. last is the newest event of that log,
+// "" for an empty one, and has tells whether an event is in it.
 func After(all []Entry, last id.Event, has func(id.Event) bool) ([]Entry, error) {
 	seen := make(map[id.Event]bool)
 	var later []Entry

@@ -27,8 +27,8 @@ type Result struct {
 	Owners   []id.User // who left as the last owner that the restored database has, and stay
 }
 
-// replay repeats events on a restored database. Its keys have the values that they had when the backup was made; so a key that was
-// rotated afterwards stops for good, because the backup holds an old value of it alone.
+// replay repeats events on a restored database. Its keys have the values that they had when the backup was made; so a
+// key that was rotated afterwards stops for good, because the backup holds an old value of it alone.
 type replay struct {
 	tx        *store.Tx
 	catalogue *perm.Catalogue
@@ -226,8 +226,8 @@ func (r *replay) putMember(e *Entry) error {
 // errStays says that a member stays because the workspace would have no owner.
 var errStays = errors.New("the last owner stays")
 
-// removeMember takes a member out. The events of their keys are events of their own; a key whose event the journal does not reach any more is
-// as the removal decided all the same.
+// removeMember takes a member out. The events of their keys are events of their own; a key whose event the journal does
+// not reach any more is as the removal decided all the same.
 func (r *replay) removeMember(e *Entry) error {
 	ws, user := e.workspace(), id.User(e.Metadata.Target)
 	m, err := r.tx.Member(ws, user)

@@ -548,8 +548,8 @@ func repeatTaking(t *testing.T, take func(h *house, ws, key string) error, later
 	}
 }
 
-// The bound of a caller that is a key is not in the log: a key that such a caller handed over, and whose own event the journal does not
-// reach, stops.
+// The bound of a caller that is a key is not in the log: a key that such a caller handed over, and whose own event the
+// journal does not reach, stops.
 func TestABoundedTransferIsRepeatedAsFarAsTheJournalGoesT104(t *testing.T) {
 	t.Parallel()
 	for _, later := range []bool{false, true} {

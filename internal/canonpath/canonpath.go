@@ -18,10 +18,11 @@ func Strict(path string) bool {
 	return segments(path, false)
 }
 
-// Open reports whether an escaped path of an API behind a gateway has one reading. Beside the paths that Strict accepts, it accepts a
-// trailing slash, escaped UTF-8 and the escaped blank (%20), which has no other spelling (RFC 3986, section 2.1). It refuses %3F and
-// %23, because a second decoder would read a query or a fragment there, and a dot segment padded with blanks, because some file
-// systems drop the blanks. It allocates nothing unless the path holds an escape.
+// Open reports whether an escaped path of an API behind a gateway has one reading. Beside the paths that Strict
+// accepts, it accepts a trailing slash, escaped UTF-8 and the escaped blank (%20), which has no other spelling (RFC
+// 3986, section 2.1). It refuses %3F and %23, because a second decoder would read a query or a fragment there, and a
+// dot segment padded with blanks, because some file systems drop the blanks. It allocates nothing unless the path holds
+// an escape.
 func Open(path string) bool {
 	if path == "/" {
 		return true

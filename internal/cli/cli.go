@@ -93,8 +93,8 @@ type status int
 
 func (s status) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
-// Main runs the command with its arguments, without its own name, and answers the status to end with. Errors are one line each on
-// Streams.Err.
+// Main runs the command with its arguments, without its own name, and answers the status to end with. Errors are one
+// line each on Streams.Err.
 func Main(ctx context.Context, args []string, s Streams, version string) int {
 	a := &app{Streams: s, version: version}
 	k, err := parser(ctx, a)
@@ -238,7 +238,8 @@ type misconfigured struct{ error }
 // Unwrap gives the error itself.
 func (m misconfigured) Unwrap() error { return m.error }
 
-// oneLine keeps an error on the one line it has and from steering the terminal, and leaves out the name that stands before it anyway.
+// oneLine keeps an error on the one line it has and from steering the terminal, and leaves out the name that stands
+// before it anyway.
 func oneLine(err error) string {
 	return visible(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), "keyward: "))
 }

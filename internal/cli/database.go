@@ -58,8 +58,8 @@ func fileOnly(cfg config.Config, instead string) error {
 	return usageError(cfg.Database + " is a PostgreSQL database: " + instead)
 }
 
-// open opens a database of this program's version; one of an earlier version is brought up to date only by a server, by migrate,
-// and by restore.
+// open opens a database of this program's version; one of an earlier version is brought up to date only by a server, by
+// migrate, and by restore.
 func open(ctx context.Context, path string, cfg config.Config) (*database, error) {
 	d, err := connect(ctx, path, cfg, sqlite.Options{})
 	if err != nil {

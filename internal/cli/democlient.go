@@ -50,7 +50,8 @@ func (t *demoClient) call(method, path string, want int, body string) answer {
 	return t.exchange(method, path, want, body, pretty)
 }
 
-// log asks for a workspace's log and prints the gist of it: each event also holds before, after, address and credential.
+// log asks for a workspace's log and prints the gist of it: each event also holds before, after, address and
+// credential.
 func (t *demoClient) log(workspace string) {
 	t.exchange("GET", "/workspaces/logs?sortOrder=asc&workspaceId="+workspace, 200, "", func(told json.RawMessage) string {
 		var page struct {

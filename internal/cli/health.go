@@ -56,8 +56,8 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// server finds the server to ask. One that is found by its settings is on this machine: its certificate is made for another name, and
-// nothing secret is sent, so the certificate is not checked there.
+// server finds the server to ask. One that is found by its settings is on this machine: its certificate is made for
+// another name, and nothing secret is sent, so the certificate is not checked there.
 func (c *healthCmd) server() (string, *http.Transport, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if c.URL != "" {

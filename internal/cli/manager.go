@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/server"
 )
 
-// manager is the service manager that has started this process, told by the protocol of systemd (sd_notify(3)). Where there is none,
-// nothing is told.
+// manager is the service manager that has started this process, told by the protocol of systemd (sd_notify(3)). Where
+// there is none, nothing is told.
 type manager struct {
 	notify   func(state string)
 	watchdog time.Duration // how often the manager wants to hear that this process works; 0 for never

@@ -7,14 +7,17 @@ import (
 	"time"
 )
 
-// secondThread lends the runtime a second thread on a machine of one processor, while requests come that take their time.
+// secondThread lends the runtime a second thread on a machine of one processor, while requests come that take their
+// time.
 //
-// On one thread Go runs goroutines that wake each other, as those do that take turns at the database, before it looks at the network
-// again: a verification beside 32 callers who make keys had a slowest hundredth of 42 to 64 ms. On two the kernel shares the processor out,
-// that is 4 to 5 ms, and twice as many keys are made. Verifications alone are better off on one: 0.2 to 0.8 ms, and 0.4 to 1.8 on two.
+// On one thread Go runs goroutines that wake each other, as those do that take turns at the database, before it looks
+// at the network again: a verification beside 32 callers who make keys had a slowest hundredth of 42 to 64 ms. On two
+// the kernel shares the processor out, that is 4 to 5 ms, and twice as many keys are made. Verifications alone are
+// better off on one: 0.2 to 0.8 ms, and 0.4 to 1.8 on two.
 //
-// Go follows a container that is given more processors, but not while the number of threads is set by hand. So the thread is lent only
-// where there is one, is taken back by returning to Go's own choice, and while it is lent that choice is asked once a second.
+// Go follows a container that is given more processors, but not while the number of threads is set by hand. So the
+// thread is lent only where there is one, is taken back by returning to Go's own choice, and while it is lent that
+// choice is asked once a second.
 type secondThread struct {
 	threads  func(int) int // runtime.GOMAXPROCS
 	byGo     func()        // runtime.SetDefaultGOMAXPROCS
@@ -29,8 +32,8 @@ const (
 	askGo      = 50  // looks between two questions how many threads Go would have
 )
 
-// onOneProcessor is the callback to run for each request that takes its time; nil where there is more than one processor, or GOMAXPROCS
-// is set.
+// onOneProcessor is the callback to run for each request that takes its time; nil where there is more than one
+// processor, or GOMAXPROCS is set.
 func onOneProcessor() func() {
 	if runtime.GOMAXPROCS(0) != 1 || os.Getenv("GOMAXPROCS") != "" {
 		return nil

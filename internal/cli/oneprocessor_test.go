@@ -34,7 +34,8 @@ func (m *scheduler) resize(n int64) {
 	}
 }
 
-// A container is given more processors, and may lose them again: the lent thread never takes one away for longer than a second.
+// A container is given more processors, and may lose them again: the lent thread never takes one away for longer than a
+// second.
 func TestASecondThreadTakesNoProcessorAway(t *testing.T) {
 	t.Parallel()
 	for name, busy := range map[string]bool{"while it is lent": true, "in a pause": false} {

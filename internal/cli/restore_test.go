@@ -21,8 +21,8 @@ import (
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
-// copied makes an installation with n events and gives a copy of its database and its log, made as a server that was killed leaves them:
-// the last events are in the log alone.
+// copied makes an installation with n events and gives a copy of its database and its log, made as a server that was
+// killed leaves them: the last events are in the log alone.
 func copied(t *testing.T, n int) (file string) {
 	t.Helper()
 	dir := t.TempDir()

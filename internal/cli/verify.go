@@ -62,8 +62,8 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// explain asks for the steps of the verdict; nil where there is no key to ask of. Where the verdict took something of the limits, the
-// steps are those of the next request.
+// explain asks for the steps of the verdict; nil where there is no key to ask of. Where the verdict took something of
+// the limits, the steps are those of the next request.
 func (c *verifyCmd) explain(ctx context.Context, a *app, client *keyward.Client, v keyward.Verdict, asked keyward.ExplainRequest) (*keyward.Explanation, error) {
 	if v.KeyID == "" {
 		why := "No key has this value, or the key is not of the environment or workspace asked for, or it is outside what the token reaches."

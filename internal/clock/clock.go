@@ -1,5 +1,5 @@
-// Package clock owns the time that expiry is judged by. Time never runs backwards, except that a jump ahead that did not last is taken
-// back. It does not own where the state is kept between starts (store).
+// Package clock owns the time that expiry is judged by. Time never runs backwards, except that a jump ahead that did
+// not last is taken back. It does not own where the state is kept between starts (store).
 package clock
 
 import (
@@ -11,14 +11,15 @@ import (
 const (
 	// Tolerance is the largest lead of a reading over the monotonic clock that does not count as a jump.
 	Tolerance = time.Minute
-	// near is how far behind a reading may be while time stands still and waits for it. Beyond that, time goes on by the monotonic clock.
+	// near is how far behind a reading may be while time stands still and waits for it. Beyond that, time goes on by
+	// the monotonic clock.
 	near = 30 * time.Second
 	// Trial is how long a jump is provisional: so long has to be run with it, all starts together.
 	Trial = time.Hour
 )
 
-// Clock tells the time from a reference clock, which can be set, and from a monotonic one. It has a floor, which is a time that is
-// known to have come plus the monotonic time since. It is safe for concurrent use.
+// Clock tells the time from a reference clock, which can be set, and from a monotonic one. It has a floor, which is a
+// time that is known to have come plus the monotonic time since. It is safe for concurrent use.
 type Clock struct {
 	read   func() (wall time.Time, elapsed time.Duration)
 	mark   atomic.Int64 // Unix milliseconds of the latest time that was told
@@ -39,8 +40,8 @@ type State struct {
 	Resets int64 // how often the mark was moved back by command
 }
 
-// New reads both clocks through wall. Where its readings have no monotonic part, as in a test, every step ahead counts as time that
-// has passed.
+// New reads both clocks through wall. Where its readings have no monotonic part, as in a test, every step ahead counts
+// as time that has passed.
 func New(wall func() time.Time) *Clock {
 	began := wall()
 	var most atomic.Int64
@@ -91,8 +92,8 @@ func (c *Clock) Look() (ms int64, elapsed time.Duration) {
 	return c.raise(ms), elapsed
 }
 
-// raise lifts the mark to ms where that is later, and answers where the mark stands. A mark that is far ahead of ms was told by a jump
-// that is over: it comes down.
+// raise lifts the mark to ms where that is later, and answers where the mark stands. A mark that is far ahead of ms was
+// told by a jump that is over: it comes down.
 func (c *Clock) raise(ms int64) int64 {
 	for {
 		mark := c.mark.Load()

@@ -63,7 +63,8 @@ func (c *Clock) Reset(s State) State {
 
 // Standing says how time stands.
 type Standing struct {
-	// Behind is how far the reference is behind a floor that it does not wait for: time goes on by the monotonic clock. 0 for none.
+	// Behind is how far the reference is behind a floor that it does not wait for: time goes on by the monotonic clock.
+	// 0 for none.
 	Behind time.Duration
 	// Ahead is how far a provisional jump is ahead of the floor, 0 for none, and Left how long it stays provisional.
 	Ahead, Left time.Duration

@@ -23,7 +23,8 @@ type Disagreement struct {
 	Others, Among int    // so many of so many other live nodes
 }
 
-// Disagreements compares this node's settings with those of the live nodes, as they were at the last heartbeat, in the order of store.Settings.
+// Disagreements compares this node's settings with those of the live nodes, as they were at the last heartbeat, in the
+// order of store.Settings.
 func (n *Node) Disagreements() (list []Disagreement) {
 	heard := n.heard.Load()
 	if heard == nil {
@@ -92,8 +93,8 @@ func (n *Node) First() bool {
 	return true
 }
 
-// Steady is for how long this node has been heard of without a break that is longer than its limit: long enough, and a node that is silent
-// is so by itself. 0 where the last heartbeat is too long ago.
+// Steady is for how long this node has been heard of without a break that is longer than its limit: long enough, and a
+// node that is silent is so by itself. 0 where the last heartbeat is too long ago.
 func (n *Node) Steady() time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()

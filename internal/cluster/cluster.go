@@ -37,7 +37,8 @@ type Config struct {
 	Now     func() time.Time // with a monotonic reading, which the age of the copy is judged by
 	OnSwap  func(*replica.Replica)
 	Log     *slog.Logger
-	// Interval is how often the feed is looked at without a ring; 0 is 500 ms, or a quarter of Limit where that is less.
+	// Interval is how often the feed is looked at without a ring; 0 is 500 ms, or a quarter of Limit where that is
+	// less.
 	Interval time.Duration
 	// MaxConcurrentLoads is how many nodes load everything at once; 0 is 2.
 	MaxConcurrentLoads int
@@ -73,8 +74,8 @@ const (
 	retryLoading = 300 * time.Millisecond
 )
 
-// New makes a node. It has the changes of this process applied before their callers are answered, so call it before the first
-// Update. Then Start it.
+// New makes a node. It has the changes of this process applied before their callers are answered, so call it before the
+// first Update. Then Start it.
 func New(c Config) *Node {
 	if c.Interval == 0 {
 		c.Interval = min(500*time.Millisecond, c.Limit/4)
@@ -129,7 +130,8 @@ func (n *Node) Listens(address string) {
 	n.news = true
 }
 
-// Start makes the node known, loads everything, and catches up: afterwards the copy is ready. Other nodes that load may make it wait.
+// Start makes the node known, loads everything, and catches up: afterwards the copy is ready. Other nodes that load may
+// make it wait.
 func (n *Node) Start(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -161,7 +163,8 @@ func (n *Node) Run(ctx context.Context) {
 	}
 }
 
-// Look follows the feed once, to its end. Its errors are logged when they begin and when they end; the copy grows old meanwhile.
+// Look follows the feed once, to its end. Its errors are logged when they begin and when they end; the copy grows old
+// meanwhile.
 func (n *Node) Look(ctx context.Context) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -55,7 +55,8 @@ func (n *Node) follow(ctx context.Context) (store.Catchup, error) {
 	return n.DB.Follow(limited, n.cursor, pageOfFeed)
 }
 
-// confirm makes the copy as fresh as the look, and no fresher than the others can know: without a heartbeat it ends earlier.
+// confirm makes the copy as fresh as the look, and no fresher than the others can know: without a heartbeat it ends
+// earlier.
 func (n *Node) confirm(ctx context.Context, start time.Time, moved bool) error {
 	var err error
 	if moved || n.news || start.Sub(n.beaten) >= n.Limit/4 || n.told.State != store.NodeReady {
@@ -164,7 +165,8 @@ func (n *Node) beatWhileLoading(ctx context.Context, told store.Node) {
 	}
 }
 
-// listen waits for rings on a connection of its own, and tries again when that is lost. Without it changes are found at intervals.
+// listen waits for rings on a connection of its own, and tries again when that is lost. Without it changes are found at
+// intervals.
 func (n *Node) listen(ctx context.Context) {
 	const pause = 2 * time.Second
 	told := ""

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// A node commits a key and stands still before it tells its own copy. Another node deletes the key, the first one's follower sees both,
-// and a sweep forgets the deletion. Then the node goes on.
+// A node commits a key and stands still before it tells its own copy. Another node deletes the key, the first one's
+// follower sees both, and a sweep forgets the deletion. Then the node goes on.
 func TestT27ADeletedKeyStaysDeletedThoughItsOwnNodeTellsOfItLate(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)

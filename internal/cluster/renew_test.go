@@ -34,7 +34,8 @@ func (s *stopAtRenewal) config(c *cluster.Config) {
 	}
 }
 
-// loadAnew has the node load everything, and answers once it stands still in the midst of it. The channel tells when it has ended.
+// loadAnew has the node load everything, and answers once it stands still in the midst of it. The channel tells when it
+// has ended.
 func (s *stopAtRenewal) loadAnew(t *testing.T, n *node, url string) chan struct{} {
 	t.Helper()
 	pgtest.Run(t, url, "UPDATE cluster SET epoch = epoch || 'x'")
@@ -48,7 +49,8 @@ func (s *stopAtRenewal) loadAnew(t *testing.T, n *node, url string) chan struct{
 	return ended
 }
 
-// A copy is renewed between the commit of a revocation and its answer: the copy has come nowhere then, and the change was made.
+// A copy is renewed between the commit of a revocation and its answer: the copy has come nowhere then, and the change
+// was made.
 func TestT26WaitAllWaitsForTheRevisionOfTheChangeThoughTheCopyIsLoadedAnew(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -90,8 +92,8 @@ func TestAnEffectWithoutARevisionIsOfAllThatThereIs(t *testing.T) {
 	}
 }
 
-// A node commits a key and stands still before it tells its own copy. Another node deletes the key. The first one loads everything anew,
-// and then goes on: before the load has begun, and after it has ended.
+// A node commits a key and stands still before it tells its own copy. Another node deletes the key. The first one loads
+// everything anew, and then goes on: before the load has begun, and after it has ended.
 func TestT27ALoadIsNotOverriddenByAnEarlierChangeThatIsToldLate(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]bool{"told during the load": false, "told after the load": true} {

@@ -35,6 +35,7 @@ func (n *Node) Skew() time.Duration { return time.Duration(n.stats.skew.Load()) 
 const (
 	// SkewToTell is worth a warning.
 	SkewToTell = 2 * time.Second
-	// SkewToStop is so much that the node is not ready and judges no key that has an end. It takes changes, whose time is the database's.
+	// SkewToStop is so much that the node is not ready and judges no key that has an end. It takes changes, whose time
+	// is the database's.
 	SkewToStop = 15 * time.Second
 )

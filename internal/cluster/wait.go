@@ -7,8 +7,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Effect says how far a change of this node has got. Confirmed counts the nodes that have applied it, this one among them, and
-// Pending the others. After Deadline no node says otherwise: it has applied the change, or has fenced itself.
+// Effect says how far a change of this node has got. Confirmed counts the nodes that have applied it, this one among
+// them, and Pending the others. After Deadline no node says otherwise: it has applied the change, or has fenced itself.
 type Effect struct {
 	Everywhere bool
 	Confirmed  int
@@ -21,9 +21,10 @@ const (
 	longestPause = 100 * time.Millisecond
 )
 
-// Effect is asked after a change of this node was committed at a revision. With wait it answers once every live node has applied the
-// change, or else at the deadline, when those that have not are fenced. Revision 0 stands for the newest one that there is. The copy
-// is not asked how far it is: one that is being loaded has come nowhere yet, and the change was committed all the same.
+// Effect is asked after a change of this node was committed at a revision. With wait it answers once every live node
+// has applied the change, or else at the deadline, when those that have not are fenced. Revision 0 stands for the
+// newest one that there is. The copy is not asked how far it is: one that is being loaded has come nowhere yet, and the
+// change was committed all the same.
 func (n *Node) Effect(ctx context.Context, revision int64, wait bool) Effect {
 	began := n.Now()
 	e := n.count(ctx, revision, n.Limit)

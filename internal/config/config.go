@@ -21,7 +21,8 @@ type Config struct {
 	Addr string
 	// DataAddr, where given, is a further listener for verify, verify-batch and /check alone.
 	DataAddr string
-	// MaxConnections bounds the open connections of a listener; MaxConnectionsPerAddress those from one address that is no trusted proxy.
+	// MaxConnections bounds the open connections of a listener; MaxConnectionsPerAddress those from one address that is
+	// no trusted proxy.
 	MaxConnections           int
 	MaxConnectionsPerAddress int
 	// MetricsAddr, where given, moves /metrics away from Addr to a listener of its own.
@@ -45,7 +46,8 @@ type Config struct {
 
 	// Database is the path of the SQLite file; or, if Postgres is set, the part of that which may be shown.
 	Database string
-	// Init lets a new file be made where something says that there was one before. No setting has it: it is for one start.
+	// Init lets a new file be made where something says that there was one before. No setting has it: it is for one
+	// start.
 	Init bool
 	// Postgres is the URL of a PostgreSQL database; zero for SQLite.
 	Postgres keyfmt.Secret
@@ -69,28 +71,29 @@ type Config struct {
 	MaxStaleness time.Duration
 	// IdempotencyReveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
 	IdempotencyReveal time.Duration
-	// DrainDelay is how long a node that was told to stop says at /readyz that it is not ready, and still answers everything, before it
-	// closes connections.
+	// DrainDelay is how long a node that was told to stop says at /readyz that it is not ready, and still answers
+	// everything, before it closes connections.
 	DrainDelay time.Duration
 
 	// UsageKept says how long figures of usage are kept, in each length of time; 0 keeps none of it.
 	UsageKept usage.Retention
 	// UsageWaiting is how many keys and minutes of usage are held in memory, at most, until they are written.
 	UsageWaiting int
-	// EventsKept is how long events stay in the log at least; 0 is for ever. EventsArchiveDir is where the server archives older ones; "" leaves
-	// that to the command.
+	// EventsKept is how long events stay in the log at least; 0 is for ever. EventsArchiveDir is where the server
+	// archives older ones; "" leaves that to the command.
 	EventsKept       time.Duration
 	EventsArchiveDir string
 	// BadCredentials is how many attempts a minute with credentials that are none one address may make; 0 is no limit.
 	BadCredentials int
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do.
 	AnyoneCreatesWorkspaces bool
-	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice the limit once.
+	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice
+	// the limit once.
 	StrictRestart bool
 	// Redis is the URL of the store of shared minute limits; zero has each node count for itself.
 	Redis keyfmt.Secret
-	// RedisCAFile has the certificates of the authorities that Redis's own is checked by, RedisPasswordFile its password, and
-	// DatabasePasswordFile that of PostgreSQL; "" is none. They are read again while the server runs.
+	// RedisCAFile has the certificates of the authorities that Redis's own is checked by, RedisPasswordFile its
+	// password, and DatabasePasswordFile that of PostgreSQL; "" is none. They are read again while the server runs.
 	RedisCAFile          string
 	RedisPasswordFile    string
 	DatabasePasswordFile string
@@ -100,13 +103,15 @@ type Config struct {
 	LimitModes  map[id.Workspace]redislimit.Mode
 	LimitPolicy redislimit.Policy
 
-	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON elsewhere.
+	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON
+	// elsewhere.
 	LogLevel  slog.Level
 	LogFormat string
 	// AccessLog says which requests of the data plane have a line in it.
 	AccessLog accesslog.Mode
 
-	// Odd are sentences on values that are taken and most likely not meant, for a warning; each begins with the setting's name.
+	// Odd are sentences on values that are taken and most likely not meant, for a warning; each begins with the
+	// setting's name.
 	Odd []string
 	// Unknown lists names in the environment that look like settings and are none, for a warning.
 	Unknown []string

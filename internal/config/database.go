@@ -12,8 +12,8 @@ import (
 
 const wantDatabase = "want sqlite:PATH, such as sqlite:./keyward.db, or postgres://USER@HOST:PORT/DATABASE"
 
-// setDatabase takes sqlite:PATH, sqlite://PATH and the URL of a PostgreSQL database. It never repeats the latter, which may hold a
-// password.
+// setDatabase takes sqlite:PATH, sqlite://PATH and the URL of a PostgreSQL database. It never repeats the latter, which
+// may hold a password.
 func setDatabase(c *Config, v string) error {
 	scheme, path, ok := strings.Cut(v, ":")
 	switch scheme {
@@ -44,7 +44,8 @@ var (
 	wholeNumber = []string{"connect_timeout", "pool_max_conns", "pool_min_conns"}
 )
 
-// checkParameters looks at those of PostgreSQL's parameters that people mistype, since its own words name neither the setting nor the value.
+// checkParameters looks at those of PostgreSQL's parameters that people mistype, since its own words name neither the
+// setting nor the value.
 func checkParameters(q url.Values) error {
 	if mode := q.Get("sslmode"); mode != "" && !slices.Contains(sslModes, mode) {
 		return fmt.Errorf("sslmode=%s: want %s", mode, strings.Join(sslModes, ", "))

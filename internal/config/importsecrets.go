@@ -22,8 +22,8 @@ var secretName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
 const maxSecretsFile = 64 << 10
 
-// setImportSecrets reads name=value,name=value, or with @/path a file of lines name=value. A name with :hex or :base64 behind it has
-// a value that is not text. A value in a list holds no comma.
+// setImportSecrets reads name=value,name=value, or with @/path a file of lines name=value. A name with :hex or :base64
+// behind it has a value that is not text. A value in a list holds no comma.
 func setImportSecrets(c *Config, v string) error {
 	parts := list(v)
 	if path, ok := strings.CutPrefix(v, "@"); ok {

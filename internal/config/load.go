@@ -64,7 +64,8 @@ func lineBreak(v string) string {
 // value is a setting as it was given, and the name under which.
 type value struct{ name, text string }
 
-// pick takes the first source that has the setting. An empty value in the environment counts as none, as with most programs.
+// pick takes the first source that has the setting. An empty value in the environment counts as none, as with most
+// programs.
 func pick(s Setting, flags, env map[string]string, file map[string]value) (value, bool) {
 	if v, ok := flags[s.Flag()]; ok && s.Flag() != "" {
 		return value{"--" + s.Flag(), v}, true

@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/usage"
 )
 
-// Setting is one thing that can be told to a server. The table of Settings is the only list of them: flags, environment, file, the help
-// of the command and the page for operators are made of it.
+// Setting is one thing that can be told to a server. The table of Settings is the only list of them: flags,
+// environment, file, the help of the command and the page for operators are made of it.
 type Setting struct {
 	Env      string // the name in the environment
 	Form     string // of the flag's value, for people; "" for a flag without a value

@@ -39,7 +39,8 @@ func errCredentialRevoked() error {
 	return fault.New(fault.Unauthenticated, "the credential is not valid any more")
 }
 
-// actor reads the caller's authority afresh: a credential that was taken back between authentication and this transaction ends here.
+// actor reads the caller's authority afresh: a credential that was taken back between authentication and this
+// transaction ends here.
 func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 	var a *actor
 	bounds, err := s.signedIn(v, c)

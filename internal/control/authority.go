@@ -126,7 +126,8 @@ func (s *Service) unseenKeys(v *store.View, a *actor, ws id.Workspace, user id.U
 	return all - own, err
 }
 
-// keyTotal is the number of keys that the caller sees. For one that is bound to an environment they are counted, up to MostCounted.
+// keyTotal is the number of keys that the caller sees. For one that is bound to an environment they are counted, up to
+// MostCounted.
 func keyTotal(v *store.View, a *actor, ws id.Workspace, user id.User) (int64, error) {
 	if a.reach.Environments == nil {
 		return v.KeyTotal(ws, user)

@@ -140,7 +140,8 @@ func noMintAfter(t *testing.T, k *kit, told audit.Type) {
 	}))
 }
 
-// T5, T7: a removed member's keys stop in the same transaction, stay stopped when the member is back, and can be enabled then.
+// T5, T7: a removed member's keys stop in the same transaction, stay stopped when the member is back, and can be
+// enabled then.
 func TestT5AStoppedKeyStaysStoppedWhenItsCreatorIsBack(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

@@ -5,7 +5,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// bulk is an operation on many items, each of which stands for itself: one that is refused changes nothing and stops no other.
+// bulk is an operation on many items, each of which stands for itself: one that is refused changes nothing and stops no
+// other.
 type bulk[T, R any] struct {
 	tx    *store.Tx
 	items []T
@@ -16,7 +17,8 @@ type bulk[T, R any] struct {
 	refused map[int]*fault.Error
 }
 
-// run does all of it, and answers the results and the refusals in the order of the items. An error is the whole transaction's.
+// run does all of it, and answers the results and the refusals in the order of the items. An error is the whole
+// transaction's.
 func (b *bulk[T, R]) run() (done []R, failed []ItemError, err error) {
 	b.results, b.refused = make([]R, len(b.items)), map[int]*fault.Error{}
 	if err := b.between(0, len(b.items)); err != nil {
@@ -32,9 +34,10 @@ func (b *bulk[T, R]) run() (done []R, failed []ItemError, err error) {
 	return done, failed, nil
 }
 
-// between does the items of a range in as few savepoints as it can: one, where none is refused. A savepoint for each would make the
-// thousandth item of a transaction cost many times the first, since the database goes through its journal at the end of each. Where an
-// item is refused, those before it are taken back with it and done again by themselves.
+// between does the items of a range in as few savepoints as it can: one, where none is refused. A savepoint for each
+// would make the thousandth item of a transaction cost many times the first, since the database goes through its
+// journal at the end of each. Where an item is refused, those before it are taken back with it and done again by
+// themselves.
 func (b *bulk[T, R]) between(from, to int) error {
 	for from < to {
 		at := to

@@ -12,8 +12,8 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// Items of a bulk operation stand for themselves, whichever of them are refused: the good ones are done once, each with one event,
-// the others leave nothing, and both are told in the order of the items.
+// Items of a bulk operation stand for themselves, whichever of them are refused: the good ones are done once, each with
+// one event, the others leave nothing, and both are told in the order of the items.
 func TestItemsStandAloneWhicheverAreRefused(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

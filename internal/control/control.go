@@ -1,6 +1,6 @@
-// Package control owns the control plane: every operation that looks at or changes workspaces, members, roles, keys, service keys
-// and the log. Each one authorizes, validates, changes and records in one transaction, on authority that is read inside it. It
-// does not own the wire (httpapi), nor whether a presented key is good (verify).
+// Package control owns the control plane: every operation that looks at or changes workspaces, members, roles, keys,
+// service keys and the log. Each one authorizes, validates, changes and records in one transaction, on authority that
+// is read inside it. It does not own the wire (httpapi), nor whether a presented key is good (verify).
 package control
 
 import (
@@ -45,12 +45,14 @@ type Config struct {
 	IDs       *id.Generator
 	Rand      io.Reader
 	Recent    Recent // nil where nothing is counted
-	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the scope manage.
+	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the
+	// scope manage.
 	AnyoneCreatesWorkspaces bool
 	// Now has a monotonic reading, which paces the writing of settled rows. Without it a request writes all rows
 	// before it is answered. No stored time comes from it.
 	Now func() time.Time
-	// AtOnce is how many keys of a member are written in the transaction that removes the member or brings the member back; 0 is 100, and less is none.
+	// AtOnce is how many keys of a member are written in the transaction that removes the member or brings the member
+	// back; 0 is 100, and less is none.
 	AtOnce int64
 	// Reveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
 	Reveal time.Duration
@@ -78,10 +80,11 @@ type Caller struct {
 	Session    id.Session // in which a person, or whoever acts as a service key, is signed in; "" for none
 	Token      string     // the name that the provider gave to a person's token, for the log
 
-	// Presented is the digest of the value that was presented: one of the API key's, the service key's, the session token's. Of a
-	// token of the provider it only tells one from another.
+	// Presented is the digest of the value that was presented: one of the API key's, the service key's, the session
+	// token's. Of a token of the provider it only tells one from another.
 	Presented keyfmt.Digest
-	// Rehashed is our own digest of an API key's foreign value, which may take the place of Presented at any time; zero for others.
+	// Rehashed is our own digest of an API key's foreign value, which may take the place of Presented at any time; zero
+	// for others.
 	Rehashed keyfmt.Digest
 	// Until is when a token of the provider ends, by its own words. A person without a session has one.
 	Until time.Time
@@ -97,10 +100,12 @@ type Caller struct {
 	Receipt *Receipt // is told where in the log the operation stands; nil where that is not asked
 }
 
-// Receipt says where in the log a request's operations were committed. It belongs to one request: it is not safe for concurrent use.
+// Receipt says where in the log a request's operations were committed. It belongs to one request: it is not safe for
+// concurrent use.
 type Receipt struct{ revision int64 }
 
-// Revision is the newest at which one of the operations was committed, or was found to have changed nothing; 0 before any.
+// Revision is the newest at which one of the operations was committed, or was found to have changed nothing; 0 before
+// any.
 func (r *Receipt) Revision() int64 { return r.revision }
 
 func (r *Receipt) note(revision int64) {
@@ -171,8 +176,8 @@ func (s *Service) Stands(ctx context.Context, c Caller) error {
 	return storageFault(s.view(ctx, c, func(*store.View, *actor) error { return nil }))
 }
 
-// update runs a change in a write transaction, with the caller's authority as it is inside it, and notes in the caller's receipt where
-// that was committed.
+// update runs a change in a write transaction, with the caller's authority as it is inside it, and notes in the
+// caller's receipt where that was committed.
 func (s *Service) update(ctx context.Context, c Caller, change func(*store.Tx, *actor) error) error {
 	revision, err := s.db.Update(ctx, func(tx *store.Tx) error {
 		a, err := s.actor(tx.View, c)

@@ -234,8 +234,8 @@ func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
 	})
 }
 
-// keyFields shows a key in an event: each field that an operation can change, so that an update which changes none of them has changed
-// nothing. A rotation shows its own.
+// keyFields shows a key in an event: each field that an operation can change, so that an update which changes none of
+// them has changed nothing. A rotation shows its own.
 func (s *Service) keyFields(k *apikey.Key) fields {
 	return fields{
 		"name": k.Name, "userId": string(k.User), "isActive": k.IsActive, "environment": string(k.Environment),

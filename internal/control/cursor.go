@@ -9,7 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// sealer makes cursors that cannot be altered or carried over to another list: the position, and a MAC over it and the list's name.
+// sealer makes cursors that cannot be altered or carried over to another list: the position, and a MAC over it and the
+// list's name.
 type sealer struct{ key []byte }
 
 const macSize = 16

@@ -33,7 +33,8 @@ func (k *kit) one(c control.Caller, in control.UpdateKey) error {
 	return err
 }
 
-// T9, T2: an earlier value works until its end, rotates nothing, and makes and changes nothing that reaches beyond that end.
+// T9, T2: an earlier value works until its end, rotates nothing, and makes and changes nothing that reaches beyond that
+// end.
 func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

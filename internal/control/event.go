@@ -131,8 +131,8 @@ func differences(before, after fields) (fields, fields) {
 	return b, a
 }
 
-// unchanged tells whether an update left everything as it was. Such an update writes no row and no event. The members of an object have no
-// order (RFC 8259, section 4).
+// unchanged tells whether an update left everything as it was. Such an update writes no row and no event. The members
+// of an object have no order (RFC 8259, section 4).
 func unchanged(before, after fields) bool {
 	if reflect.DeepEqual(before, after) {
 		return true

@@ -15,9 +15,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// ImportKeys makes many keys of one workspace in one transaction, each for itself: with new values, or under digests of values that
-// exist. The rules of creation hold for each. Digests come from a service key that may manage, and from no other caller: the answer
-// that one is taken would tell of keys in other workspaces.
+// ImportKeys makes many keys of one workspace in one transaction, each for itself: with new values, or under digests of
+// values that exist. The rules of creation hold for each. Digests come from a service key that may manage, and from no
+// other caller: the answer that one is taken would tell of keys in other workspaces.
 func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, items []ImportKey) (done []Imported, failed []ItemError, err error) {
 	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
 		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.APIKeysWrite)
@@ -112,10 +112,12 @@ func (in *ImportKey) taken() error {
 		fault.Detail{Field: in.Digest.field("value"), Message: "is taken"})
 }
 
-// maxKinds is how many kinds of digest a presented foreign value is looked for by: each costs every such value a digest.
+// maxKinds is how many kinds of digest a presented foreign value is looked for by: each costs every such value a
+// digest.
 const maxKinds = 4
 
-// admit refuses a kind of digest beyond those that may be in use at once. Our own digest, which a rehash leads to, is a kind.
+// admit refuses a kind of digest beyond those that may be in use at once. Our own digest, which a rehash leads to, is a
+// kind.
 func (im *importing) admit(p keyfmt.PepperID, in ImportKey) error {
 	if im.kinds == nil {
 		used, err := im.tx.Peppers()
@@ -147,8 +149,8 @@ func (im *importing) note(p keyfmt.PepperID) {
 	im.kinds[p.WithRehash(false)] = true
 }
 
-// Rehash puts our own digests in the place of imported ones, for values that were used. One that meanwhile was rotated away, or is
-// gone, is left alone. The event says that Keyward itself did it.
+// Rehash puts our own digests in the place of imported ones, for values that were used. One that meanwhile was rotated
+// away, or is gone, is left alone. The event says that Keyward itself did it.
 func (s *Service) Rehash(ctx context.Context, list []Rehash) error {
 	_, err := s.db.Update(ctx, func(tx *store.Tx) error {
 		for _, r := range list {

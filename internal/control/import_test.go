@@ -86,7 +86,8 @@ func TestT99ARehashTakesTheImportedDigestsPlaceAndLosesToARotation(t *testing.T)
 	must(t, k.Rehash(ctx, []control.Rehash{{Key: "01900000-0000-7000-8000-000000000000"}}))
 }
 
-// Two keys may have one value under two kinds, which only a rehash finds out: the later one keeps its digest, and is not tried again.
+// Two keys may have one value under two kinds, which only a rehash finds out: the later one keeps its digest, and is
+// not tried again.
 func TestT99ARehashTakesNoDigestThatIsThere(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/text"
 )
 
-// check refuses an item that does not say, in one way, where its value comes from. Empty is not absent: a line that was to hold a
-// digest does not mint a key.
+// check refuses an item that does not say, in one way, where its value comes from. Empty is not absent: a line that was
+// to hold a digest does not mint a key.
 func (in *ImportKey) check() error {
 	switch {
 	case in.TwoDigests:
@@ -112,8 +112,8 @@ const (
 	foreignMasked = "imported…"
 )
 
-// masked reads how an imported key is shown. It must not give the value away: it is at most 8 characters, an ellipsis, and at most 4
-// more; or the mask that a key of our own has; or, without an ellipsis, a label of at most 12 characters.
+// masked reads how an imported key is shown. It must not give the value away: it is at most 8 characters, an ellipsis,
+// and at most 4 more; or the mask that a key of our own has; or, without an ellipsis, a label of at most 12 characters.
 func (im *importing) masked(in Optional[string], stored keyfmt.Stored) (string, error) {
 	if !in.Set {
 		return foreignMasked, nil
@@ -140,8 +140,8 @@ func (im *importing) masked(in Optional[string], stored keyfmt.Stored) (string, 
 	return masked, nil
 }
 
-// thinMask tells whether a mask shows at most 8 characters, and at most 4 behind the ellipsis. Three dots and more, asterisks
-// and bullets are ellipses.
+// thinMask tells whether a mask shows at most 8 characters, and at most 4 behind the ellipsis. Three dots and more,
+// asterisks and bullets are ellipses.
 func thinMask(s string) bool {
 	mask := []rune(ellipses(s))
 	isMask := func(r rune) bool { return r == '…' }

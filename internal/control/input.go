@@ -27,7 +27,8 @@ const (
 	maxYear          = 2261 // the last whole year that 64 bits of nanoseconds can hold
 )
 
-// noCredential refuses a text that holds a whole credential: it would be kept, shown and exported for as long as the object is.
+// noCredential refuses a text that holds a whole credential: it would be kept, shown and exported for as long as the
+// object is.
 func noCredential(field, s string) error {
 	if session.Leaks(s) {
 		return fault.Invalid(field, "holds a credential: it must not be kept in plain text")
@@ -69,8 +70,8 @@ func userInput(field, s string) (id.User, error) {
 
 var ()
 
-// expiryInput reads an instant in the future: ISO 8601 with an offset, or a date alone for its midnight in UTC. Fractions of a
-// millisecond are cut off, so that a key never lives longer than was asked for.
+// expiryInput reads an instant in the future: ISO 8601 with an offset, or a date alone for its midnight in UTC.
+// Fractions of a millisecond are cut off, so that a key never lives longer than was asked for.
 func expiryInput(field string, o Optional[string], now time.Time) (time.Time, error) {
 	if !o.Set || o.Null {
 		return time.Time{}, nil

@@ -27,7 +27,8 @@ type Invited struct {
 // EndedSignIn counts what a reset of a member's sign-in ended.
 type EndedSignIn struct{ Passkeys, Sessions int }
 
-// InviteMember makes an invitation for a member who has never signed in to the workspace. An earlier one of the member ends.
+// InviteMember makes an invitation for a member who has never signed in to the workspace. An earlier one of the member
+// ends.
 func (s *Service) InviteMember(ctx context.Context, c Caller, workspace, user string) (Invited, error) {
 	var out Invited
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -52,8 +53,8 @@ func (s *Service) InviteMember(ctx context.Context, c Caller, workspace, user st
 	return out, err
 }
 
-// ResetSignIn ends the passkeys and sessions that a member has in the workspace, and makes an invitation. What the same person has in
-// other workspaces stays.
+// ResetSignIn ends the passkeys and sessions that a member has in the workspace, and makes an invitation. What the same
+// person has in other workspaces stays.
 func (s *Service) ResetSignIn(ctx context.Context, c Caller, workspace, user string) (Invited, EndedSignIn, error) {
 	var out Invited
 	var ended EndedSignIn
@@ -75,8 +76,8 @@ func (s *Service) ResetSignIn(ctx context.Context, c Caller, workspace, user str
 	return out, ended, err
 }
 
-// mayLetIn finds a member whom the caller may let in: by the permission, and only where the member can do nothing that the caller cannot.
-// The caller could follow the invitation and act as the member.
+// mayLetIn finds a member whom the caller may let in: by the permission, and only where the member can do nothing that
+// the caller cannot. The caller could follow the invitation and act as the member.
 func (s *Service) mayLetIn(v *store.View, a *actor, workspace, user, permission string) (account.Member, error) {
 	ws, err := s.authorizeWorkspace(v, a, workspace, permission)
 	if err != nil {
@@ -130,7 +131,8 @@ func (s *Service) putInvitation(tx *store.Tx, a *actor, m account.Member) (Invit
 	return Invited{Code: code, Workspace: m.Workspace, User: m.User, ExpiresAt: i.ExpiresAt}, tx.PutInvitation(i)
 }
 
-// signInBounds confines who signs in by a passkey to the workspace that let them in, and to the networks of the caller who did.
+// signInBounds confines who signs in by a passkey to the workspace that let them in, and to the networks of the caller
+// who did.
 func (s *Service) signInBounds(a *actor, ws id.Workspace) account.Bounds {
 	return account.Bounds{Reach: account.Reach{Workspaces: []id.Workspace{ws}}, AllowedIPs: slices.Clone(a.networks)}
 }
@@ -179,8 +181,8 @@ func (s *Service) LookAtInvitation(ctx context.Context, code string) (Invitee, e
 	return out, storageFault(err)
 }
 
-// liveInvitation finds an invitation that works. It ends with the membership, and with the inviter's right to let the member in. The
-// answer is the same for every one that does not work.
+// liveInvitation finds an invitation that works. It ends with the membership, and with the inviter's right to let the
+// member in. The answer is the same for every one that does not work.
 func (s *Service) liveInvitation(v *store.View, code string) (i session.Invitation, m account.Member, err error) {
 	i, err = v.Invitation(s.digester.Current(code))
 	if err == nil && (!session.IsInvitation(code) || i.Expired(v.Now())) {

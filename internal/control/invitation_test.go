@@ -47,8 +47,8 @@ func inside(s control.Started) control.Caller {
 	return control.Caller{Person: control.Person{Workspace: s.Workspace, User: s.User}, Session: s.ID, Presented: s.Digest}
 }
 
-// T109: whoever may invite or reset lets in those alone who hold nothing beyond the caller, whatever the roles are; the same is asked again
-// when the invitation is followed.
+// T109: whoever may invite or reset lets in those alone who hold nothing beyond the caller, whatever the roles are; the
+// same is asked again when the invitation is followed.
 func TestT109NobodyIsLetInByOneWhoHoldsLess(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -81,7 +81,8 @@ func TestT109NobodyIsLetInByOneWhoHoldsLess(t *testing.T) {
 	})
 }
 
-// T109: an invitation ends with the membership of the invited, with the inviter's right to let them in, and with its time.
+// T109: an invitation ends with the membership of the invited, with the inviter's right to let them in, and with its
+// time.
 func TestT109AnInvitationEndsWithWhatItStandsOn(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

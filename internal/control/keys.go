@@ -213,8 +213,8 @@ func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done
 	return done, failed, err
 }
 
-// RotateKey gives a key a new value; the old one works for overlapSeconds more. Rotating reveals a value, so the grant rule holds:
-// the key must lie within the caller.
+// RotateKey gives a key a new value; the old one works for overlapSeconds more. Rotating reveals a value, so the grant
+// rule holds: the key must lie within the caller.
 func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSeconds int64) (Revealed, error) {
 	return s.RotateKeyOnce(ctx, c, key, overlapSeconds, Idempotency{})
 }
@@ -236,8 +236,8 @@ func (s *Service) RotateKeyOnce(ctx context.Context, c Caller, key string, overl
 	return out, err
 }
 
-// RotateSelf gives the API key that calls a new value. It needs no permission: by its current value a key may replace that value, and
-// nothing else of it changes.
+// RotateSelf gives the API key that calls a new value. It needs no permission: by its current value a key may replace
+// that value, and nothing else of it changes.
 func (s *Service) RotateSelf(ctx context.Context, c Caller, overlapSeconds int64, i Idempotency) (Revealed, error) {
 	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
 		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
@@ -260,7 +260,8 @@ func (s *Service) RotateSelf(ctx context.Context, c Caller, overlapSeconds int64
 	return out, err
 }
 
-// mayRotateItself asks the settings of the key's workspace. Where they forbid it, the right to write keys is needed, by the key's id.
+// mayRotateItself asks the settings of the key's workspace. Where they forbid it, the right to write keys is needed, by
+// the key's id.
 func mayRotateItself(v *store.View, k *apikey.Key) error {
 	ws, err := v.Workspace(k.Workspace)
 	if err != nil || !ws.Settings.NoSelfRotation {
@@ -301,8 +302,8 @@ func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds i
 	return Revealed{Key: shown, Secret: secret}, err
 }
 
-// replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings say, and no later than the key's expiry
-// already said: a later end is an update of its own.
+// replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings say, and no later
+// than the key's expiry already said: a later end is an update of its own.
 func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secret, overlap time.Duration) error {
 	ws, err := v.Workspace(k.Workspace)
 	if err != nil {
@@ -330,9 +331,10 @@ func rotation(was, k *apikey.Key, overlapSeconds int64) change {
 		after:  fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt), "confined": k.Confined}, note: fields{"overlapSeconds": overlapSeconds}}
 }
 
-// RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good, and an earlier one
-// alone. A value that was rotated away meanwhile ends nothing. presented is the digest by which the engine found the key, and
-// the one that may have taken its place. It needs the scope revoke; an API key can revoke itself alone.
+// RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good,
+// and an earlier one alone. A value that was rotated away meanwhile ends nothing. presented is the digest by which the
+// engine found the key, and the one that may have taken its place. It needs the scope revoke; an API key can revoke
+// itself alone.
 func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, presented ...keyfmt.Digest) error {
 	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		if err := mayRevoke(a, key); err != nil {

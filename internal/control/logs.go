@@ -41,8 +41,8 @@ func (f ListLogs) list(ws string) string {
 // maxOffset bounds the events that a page by offset passes over; a cursor goes further.
 const maxOffset = 10_000
 
-// ListLogs gives a page of the log, by offset or by cursor. A page looks at maxSearched events at most: it may be empty where more of the log
-// is left, and then has a cursor all the same.
+// ListLogs gives a page of the log, by offset or by cursor. A page looks at maxSearched events at most: it may be empty
+// where more of the log is left, and then has a cursor all the same.
 func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, error) {
 	var out Logs
 	err := s.search(ctx, c, in.Workspace, func(v *store.View, a *actor) error {
@@ -121,7 +121,8 @@ func logPage(v *store.View, f *store.LogFilter, n int, out *Logs) (last int64, e
 	return 0, nil
 }
 
-// readLogs reads one event more than the page holds, the count over all pages where it costs little, and the types that occur.
+// readLogs reads one event more than the page holds, the count over all pages where it costs little, and the types that
+// occur.
 func readLogs(v *store.View, f store.LogFilter, last int64, out *Logs) error {
 	var err error
 	out.Total = -1

@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/control"
 )
 
-// A search that goes back stretch by stretch finds what one over the whole log finds, in the same order, and says how far it has come.
+// A search that goes back stretch by stretch finds what one over the whole log finds, in the same order, and says how
+// far it has come.
 func TestASearchInStretchesFindsWhatOneSearchFinds(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

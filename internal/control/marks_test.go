@@ -47,7 +47,8 @@ func (k *kit) events(t failer) []audit.Event {
 	return found.Events
 }
 
-// T98: a key that was kept is an ordinary one again once its creator is back: it stops when they leave again, and nobody enables it.
+// T98: a key that was kept is an ordinary one again once its creator is back: it stops when they leave again, and
+// nobody enables it.
 func TestT98AKeptKeyIsAnOrdinaryOneAgainOnceItsCreatorIsBack(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -155,7 +156,8 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// An event shows every field that an operation can change; a field that is left out would make its change look like none.
+// An event shows every field that an operation can change; a field that is left out would make its change look like
+// none.
 func TestAnEventShowsEveryFieldThatCanChange(t *testing.T) {
 	t.Parallel()
 	k, _ := inWorkspace(t)

@@ -108,7 +108,8 @@ func (s *Service) me(v *store.View, a *actor) (Me, error) {
 	return out, err
 }
 
-// boundTo lists the workspaces that a service key is bound to. One that is not bound reaches all of them and is in none.
+// boundTo lists the workspaces that a service key is bound to. One that is not bound reaches all of them and is in
+// none.
 func (s *Service) boundTo(v *store.View, a *actor) ([]MyWorkspace, error) {
 	if a.Within != "" {
 		if _, err := s.resolveWorkspace(v, a, ""); err != nil {
@@ -158,8 +159,8 @@ func (s *Service) ofPerson(v *store.View, a *actor) (all []MyWorkspace, role *Ro
 	return all, role, nil
 }
 
-// grantable is what the caller may pass on by any door: as a role or in a key of somebody else all that they hold, in a key of
-// their own what they hold there, else nothing.
+// grantable is what the caller may pass on by any door: as a role or in a key of somebody else all that they hold, in a
+// key of their own what they hold there, else nothing.
 func (s *Service) grantable(a *actor) perm.Set {
 	may := func(permission string) bool { return s.cat.Holds(a.holds, permission) }
 	if a.service != nil {

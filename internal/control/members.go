@@ -158,8 +158,8 @@ func ownersOnly(why string) error {
 	return fault.New(fault.PermissionDenied, why, fault.Detail{Field: "permissions", Message: "the role " + string(account.Owner)})
 }
 
-// changeMember writes a member's new data. A change of role asks for members:role-change too, and never leaves a workspace
-// without an owner.
+// changeMember writes a member's new data. A change of role asks for members:role-change too, and never leaves a
+// workspace without an owner.
 func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was, m account.Member) (Member, error) {
 	old, err := tx.Role(ws.ID, was.Role)
 	if err != nil {

@@ -33,7 +33,8 @@ type once struct {
 	asked     any    // all that was asked
 }
 
-// scope is where the client's key is unique: the same person has others in another workspace, and for another operation or object.
+// scope is where the client's key is unique: the same person has others in another workspace, and for another operation
+// or object.
 func (o once) scope(a *actor) string {
 	if o.operation == "" {
 		return string(o.workspace) + " " + a.id()
@@ -116,8 +117,8 @@ func (s *Service) replay(tx *store.Tx, a *actor, o once, was store.Replay) (Reve
 	return out, err
 }
 
-// mayTellAgain tells whether a value may still be shown to the caller: it works, and they could have it by rotating. A key that asks
-// for its own new value once more, by the value before, is not held to the end of that one.
+// mayTellAgain tells whether a value may still be shown to the caller: it works, and they could have it by rotating. A
+// key that asks for its own new value once more, by the value before, is not held to the end of that one.
 func (s *Service) mayTellAgain(a *actor, k *apikey.Key, now time.Time) bool {
 	if !k.IsActive || k.Revoked || k.Expired(now) || s.mayGrant(a, k.Permissions, k.Permissions, whole) != nil {
 		return false
@@ -126,7 +127,8 @@ func (s *Service) mayTellAgain(a *actor, k *apikey.Key, now time.Time) bool {
 	return own || withinBound(k, a.bound) == nil
 }
 
-// open unseals a value. It is zero where there is none, where another credential sealed it, or where the key has another value now.
+// open unseals a value. It is zero where there is none, where another credential sealed it, or where the key has
+// another value now.
 func (o once) open(a *actor, k *apikey.Key, sealed []byte) (keyfmt.Secret, error) {
 	if len(sealed) == 0 || o.Material.IsZero() {
 		return keyfmt.Secret{}, nil
@@ -155,7 +157,8 @@ func (o once) box() (cipher.AEAD, error) {
 	return box, nil
 }
 
-// bound ties a sealed value to its place, its key and its digest: it opens nowhere else, and not after the key got another value.
+// bound ties a sealed value to its place, its key and its digest: it opens nowhere else, and not after the key got
+// another value.
 func (o once) bound(a *actor, k *apikey.Key) []byte {
 	return append([]byte(o.scope(a)+"\x00"+string(k.ID)+"\x00"), k.Value.Digest.Sum[:]...)
 }

@@ -167,7 +167,8 @@ func TestT19AValueIsNotToldAgainToWhoMayHaveItNoMore(t *testing.T) {
 	}
 }
 
-// T19: a key that rotates itself with an overlap repeats its request by the value before; without one, that value is none any more.
+// T19: a key that rotates itself with an overlap repeats its request by the value before; without one, that value is
+// none any more.
 func TestT19AKeyThatRotatedItselfAsksOnceMore(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

@@ -32,7 +32,8 @@ func (l *losing) Write(ctx context.Context, fn func(store.SQL) error) error {
 	return errors.Join(l.as, l.Driver.Write(ctx, fn))
 }
 
-// T86: a change of which it is not known whether it took place has a code of its own: unavailable promises that nothing was changed.
+// T86: a change of which it is not known whether it took place has a code of its own: unavailable promises that nothing
+// was changed.
 func TestT86AnOutcomeThatIsNotKnownHasItsOwnCode(t *testing.T) {
 	t.Parallel()
 	for _, as := range []error{store.ErrUnknown, store.ErrDurability} {

@@ -47,8 +47,8 @@ func (s *Service) spend(tx *store.Tx, c Challenge) error {
 	return err
 }
 
-// Register follows an invitation: the member gets the passkey and is signed in, and the invitation is used up. Of c only the place from
-// which the request comes counts.
+// Register follows an invitation: the member gets the passkey and is signed in, and the invitation is used up. Of c
+// only the place from which the request comes counts.
 func (s *Service) Register(ctx context.Context, c Caller, code string, in NewPasskey) (Started, error) {
 	var out Started
 	err := s.db.Glance(ctx, func(v *store.View) error { // a stranger takes no turn of the writer
@@ -160,8 +160,8 @@ func (s *Service) ListPasskeys(ctx context.Context, c Caller) ([]session.Passkey
 	return out, storageFault(err)
 }
 
-// RemovePasskey takes away a passkey of the person who is signed in, and ends the sessions that passkeys began in this workspace, but for
-// the one that calls: one of them may be that of a thief.
+// RemovePasskey takes away a passkey of the person who is signed in, and ends the sessions that passkeys began in this
+// workspace, but for the one that calls: one of them may be that of a thief.
 func (s *Service) RemovePasskey(ctx context.Context, c Caller, name string) (session.Passkey, error) {
 	var out session.Passkey
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -214,9 +214,9 @@ func (s *Service) livePasskey(v *store.View, credential []byte) (session.Passkey
 	return p, err
 }
 
-// SignInByPasskey starts a session in the passkey's workspace. prove checks that its owner has signed the challenge, and gives the counter
-// that was signed with it. A counter that goes back is refused, and stands in the log. Of c only the place from which the request
-// comes counts.
+// SignInByPasskey starts a session in the passkey's workspace. prove checks that its owner has signed the challenge,
+// and gives the counter that was signed with it. A counter that goes back is refused, and stands in the log. Of c only
+// the place from which the request comes counts.
 func (s *Service) SignInByPasskey(ctx context.Context, c Caller, credential []byte, answered Challenge,
 	prove func(*session.Passkey) (counter uint32, err error)) (Started, error) {
 	var known session.Passkey

@@ -16,8 +16,8 @@ import (
 // person reports whether the caller is a person, and so may work in each of their workspaces.
 func (a *actor) person() bool { return a.service == nil && a.key == nil }
 
-// signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has ended. It tells the
-// bounds of the session.
+// signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has
+// ended. It tells the bounds of the session.
 func (s *Service) signedIn(v *store.View, c Caller) (bounds account.Bounds, err error) {
 	if c.Session == "" {
 		if c.Person.User != "" && !v.Now().Before(c.Until) {
@@ -35,8 +35,8 @@ func (s *Service) signedIn(v *store.View, c Caller) (bounds account.Bounds, err 
 	return in.Bounds, nil
 }
 
-// personActor finds a person in the workspace that they work in: the session's, else the one that they joined first. Being added elsewhere
-// changes nothing for them.
+// personActor finds a person in the workspace that they work in: the session's, else the one that they joined first.
+// Being added elsewhere changes nothing for them.
 func (s *Service) personActor(v *store.View, c Caller) (*actor, error) {
 	if c.Person.Workspace != "" {
 		return s.memberActor(v, c, c.Person.Workspace, c.Person.User)
@@ -77,8 +77,8 @@ func (s *Service) switchWorkspace(v *store.View, a *actor, ws id.Workspace) erro
 	return nil
 }
 
-// requireAnywhere is need for operations that say only later in which workspace they work: a person needs the permission in one of
-// theirs.
+// requireAnywhere is need for operations that say only later in which workspace they work: a person needs the
+// permission in one of theirs.
 func (s *Service) requireAnywhere(v *store.View, a *actor, permission string) error {
 	err := s.need(a, permission)
 	if err == nil || !a.person() {

@@ -130,7 +130,8 @@ var planned = map[audit.Type]hold{
 	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
 }
 
-// withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no room for.
+// withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no
+// room for.
 func (s *Service) withinPlan(tx *store.Tx, c change) error {
 	held := planned[c.kind]
 	if !held.refused || c.free || c.workspace == "" {

@@ -39,7 +39,8 @@ func eventTypes(t *testing.T) (all []audit.Type) {
 	return all
 }
 
-// spent is a workspace whose day has no events left, with a key, a member, a role of its own that nobody holds, and ways to change them.
+// spent is a workspace whose day has no events left, with a key, a member, a role of its own that nobody holds, and
+// ways to change them.
 type spent struct {
 	*kit
 	t    *testing.T
@@ -95,8 +96,8 @@ func (s *spent) setWorkspace(in control.UpdateWorkspace) error {
 	return err
 }
 
-// spentCases say of each kind of event of a workspace what is refused where the day's events are spent, and what is not because it takes
-// something away.
+// spentCases say of each kind of event of a workspace what is refused where the day's events are spent, and what is not
+// because it takes something away.
 var spentCases = map[audit.Type][]struct {
 	name    string
 	refused bool
@@ -170,7 +171,8 @@ var spentCases = map[audit.Type][]struct {
 var outsidePlans = []audit.Type{audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
 	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved, audit.PasskeyRefused}
 
-// What takes something away is never refused by maxEventsPerDay and always leaves its event. Each kind of event is classified.
+// What takes something away is never refused by maxEventsPerDay and always leaves its event. Each kind of event is
+// classified.
 func TestMaxEventsPerDayNeverRefusesWhatTakesAway(t *testing.T) {
 	t.Parallel()
 	outside := map[audit.Type]bool{}

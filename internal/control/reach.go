@@ -44,8 +44,8 @@ func (a *actor) wholly(permission string) error {
 		fault.Detail{Field: "environments", Message: "the caller is bound to one"})
 }
 
-// confined tells whether the caller manages keys of one environment alone. A key whose value such a caller has is confined likewise: by it, they
-// would be out of their bounds.
+// confined tells whether the caller manages keys of one environment alone. A key whose value such a caller has is
+// confined likewise: by it, they would be out of their bounds.
 func (a *actor) confined() bool {
 	return a.reach.Environments != nil && !(a.reach.Environment(keyfmt.Live) && a.reach.Environment(keyfmt.Test))
 }

@@ -43,7 +43,8 @@ func (e ear) ExecDeferred(ctx context.Context, query string, args ...any) error 
 	return e.SQL.ExecDeferred(ctx, query, args...)
 }
 
-// journals tells whether SQLite keeps a journal of the statement, to take it back alone: it does where foreign keys are counted.
+// journals tells whether SQLite keeps a journal of the statement, to take it back alone: it does where foreign keys are
+// counted.
 func (o *overheard) journals(t *testing.T, query string) (found bool) {
 	t.Helper()
 	must(t, o.Read(t.Context(), func(q store.SQL) error {
@@ -66,8 +67,8 @@ func (o *overheard) journals(t *testing.T, query string) (found bool) {
 	return found
 }
 
-// Within a transaction, SQLite lets go of a statement's journal in a time that grows with all that the transaction has written: 10,000 keys
-// took 15 seconds, and 3,000 less than one.
+// Within a transaction, SQLite lets go of a statement's journal in a time that grows with all that the transaction has
+// written: 10,000 keys took 15 seconds, and 3,000 less than one.
 func TestTheCostOfAKeyInARemovalDoesNotGrowWithTheOthersT104(t *testing.T) {
 	t.Parallel()
 	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})

@@ -35,7 +35,8 @@ func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user st
 	return out, err
 }
 
-// removal is a removal that counts the keys beforehand, where they are too many to be counted in the turn of the writer.
+// removal is a removal that counts the keys beforehand, where they are too many to be counted in the turn of the
+// writer.
 type removal struct {
 	*Service
 	ctx                   context.Context
@@ -52,7 +53,8 @@ type tally struct {
 	head  int64 // where the log ended
 }
 
-// maxTallies is how often keys are counted beforehand. Where something happens in the workspace each time, they are counted in the turn.
+// maxTallies is how often keys are counted beforehand. Where something happens in the workspace each time, they are
+// counted in the turn.
 const maxTallies = 5
 
 // run decides the removal, and gives the settlement whose rows are to be written; "" where they are.
@@ -164,7 +166,8 @@ type departure struct {
 	settle    apikey.Settlement
 }
 
-// departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal decide alike.
+// departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal
+// decide alike.
 func (s *Service) departure(v *store.View, a *actor, workspace, user, keys string) (d departure, err error) {
 	if d.workspace, err = s.authorizeWorkspace(v, a, workspace, account.MembersRemove); err != nil {
 		return d, err

@@ -13,8 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// EnsureRoot sees to it that there is a root key: the one of the environment where it is given. One that the environment set before ends. Where
-// none is left, one is minted, and answered for the one time it is shown.
+// EnsureRoot sees to it that there is a root key: the one of the environment where it is given. One that the
+// environment set before ends. Where none is left, one is minted, and answered for the one time it is shown.
 func (s *Service) EnsureRoot(ctx context.Context, given keyfmt.Secret) (minted keyfmt.Secret, err error) {
 	_, err = s.db.Update(ctx, func(tx *store.Tx) error {
 		out, err := s.ensureRoot(tx, given, 0)
@@ -53,8 +53,8 @@ func (s *Service) SetUp(ctx context.Context, given keyfmt.Secret, steady time.Du
 	return out, err
 }
 
-// EndRoots ends the root keys of an environment that no node sets any more, while this one runs. Of several nodes that see it at once, the first
-// one does it. Where there is nothing to end, nothing is written.
+// EndRoots ends the root keys of an environment that no node sets any more, while this one runs. Of several nodes that
+// see it at once, the first one does it. Where there is nothing to end, nothing is written.
 func (s *Service) EndRoots(ctx context.Context, steady time.Duration) (out Roots, err error) {
 	due := false
 	err = s.db.View(ctx, func(v *store.View) error {
@@ -144,7 +144,8 @@ func (s *Service) endRoots(tx *store.Tx, steady time.Duration) (out Roots, err e
 	return out, s.putServiceKey(tx, itself(), s.serviceKey(tx, out.Minted, "root", allScopes()))
 }
 
-// unset lists the root keys of an environment that no node sets any more, and counts those of another value that stay because a node may.
+// unset lists the root keys of an environment that no node sets any more, and counts those of another value that stay
+// because a node may.
 func (s *Service) unset(v *store.View, steady time.Duration) (ending []account.ServiceKey, kept int, err error) {
 	roots, err := v.EnvironmentRoots()
 	if err != nil || !slices.ContainsFunc(roots, func(r account.ServiceKey) bool { return !s.sets(r) }) {

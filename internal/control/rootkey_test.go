@@ -22,7 +22,8 @@ func (k *kit) rootKeys(t failer) (all []account.ServiceKey) {
 	return all
 }
 
-// The root key of the environment ends when the variable is gone or changed, and where none would be left, one is minted.
+// The root key of the environment ends when the variable is gone or changed, and where none would be left, one is
+// minted.
 func TestTheRootKeyOfTheEnvironmentEndsWithIt(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -18,7 +18,8 @@ const (
 	readersForTheRest = 2 // at least so many are left to what is no search
 )
 
-// searches bounds how many searches run at once: of one workspace, and of all, so that there are always readers for the rest.
+// searches bounds how many searches run at once: of one workspace, and of all, so that there are always readers for the
+// rest.
 type searches struct {
 	mu    sync.Mutex
 	all   chan struct{}

@@ -95,8 +95,8 @@ func (s *Service) identity(v *store.View, in session.Session) (Identity, error) 
 	return out, nil
 }
 
-// SwitchWorkspace ends the session that calls and starts one in another workspace of the same person, with a token of its own and
-// the same absolute end.
+// SwitchWorkspace ends the session that calls and starts one in another workspace of the same person, with a token of
+// its own and the same absolute end.
 func (s *Service) SwitchWorkspace(ctx context.Context, c Caller, workspace string) (Started, error) {
 	var out Started
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -205,8 +205,8 @@ func (s *Service) ListSessions(ctx context.Context, c Caller, in ListSessions) (
 	return out, page, storageFault(err)
 }
 
-// EndSession ends one session: one's own, or that of a member of a workspace in which the caller holds members:remove. An owner's
-// is ended by an owner only.
+// EndSession ends one session: one's own, or that of a member of a workspace in which the caller holds members:remove.
+// An owner's is ended by an owner only.
 func (s *Service) EndSession(ctx context.Context, c Caller, name string) error {
 	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		if _, ok := id.Parse(name); !ok {
@@ -317,8 +317,8 @@ func (s *Service) endMembership(tx *store.Tx, a *actor, ws id.Workspace, u id.Us
 	return err
 }
 
-// endSignIn ends all that lets a member in to a workspace: sessions there, passkeys, links and invitations. What the person has elsewhere
-// stays.
+// endSignIn ends all that lets a member in to a workspace: sessions there, passkeys, links and invitations. What the
+// person has elsewhere stays.
 func (s *Service) endSignIn(tx *store.Tx, a *actor, ws id.Workspace, u id.User, why string) (n EndedSignIn, err error) {
 	if err := errors.Join(tx.DeleteSignInLinksOf(ws, u), tx.DeleteInvitationsOf(ws, u), tx.ForgetSignIn(ws, u)); err != nil {
 		return n, err

@@ -61,8 +61,8 @@ func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, key
 	return "", tx.Settled(&u)
 }
 
-// welcomeBack takes the mark from keys that were kept when their creator left, now that the creator is a member again: they are
-// ordinary keys, and stop when the creator leaves again.
+// welcomeBack takes the mark from keys that were kept when their creator left, now that the creator is a member again:
+// they are ordinary keys, and stop when the creator leaves again.
 func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) (open id.Settlement, err error) {
 	kept, err := tx.HasKept(m.Workspace, m.User)
 	if err != nil || !kept {
@@ -81,8 +81,8 @@ func (s *Service) writeOn(ctx context.Context, open id.Settlement, began time.Ti
 	}
 }
 
-// SettleNext writes the rows of the oldest settlement on which no node has worked for so long, and tells whether there was one. It goes on
-// until all are written, or ctx ends.
+// SettleNext writes the rows of the oldest settlement on which no node has worked for so long, and tells whether there
+// was one. It goes on until all are written, or ctx ends.
 func (s *Service) SettleNext(ctx context.Context, idle time.Duration) (found bool, err error) {
 	open, err := s.db.NextUnsettled(ctx, idle)
 	if errors.Is(err, store.ErrNotFound) {
@@ -94,8 +94,8 @@ func (s *Service) SettleNext(ctx context.Context, idle time.Duration) (found boo
 	return err == nil, err
 }
 
-// writeChunk writes rows for a moment, in a transaction of its own, and tells whether all are written. A process writes one chunk at a time,
-// so that the changes of others come in between.
+// writeChunk writes rows for a moment, in a transaction of its own, and tells whether all are written. A process writes
+// one chunk at a time, so that the changes of others come in between.
 func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
 	s.settling.Lock()
 	defer s.settling.Unlock()
@@ -176,8 +176,8 @@ func (w *writing) write() (done bool, err error) {
 	}
 }
 
-// settleRow writes a key's row as the open settlements of its creator have it, with an event for each that changes it, and gives to whom it
-// belongs then. was is the key as its row has it.
+// settleRow writes a key's row as the open settlements of its creator have it, with an event for each that changes it,
+// and gives to whom it belongs then. was is the key as its row has it.
 func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.Key) (to id.User, err error) {
 	k, touched := *was, false
 	for i := range chain {

@@ -30,7 +30,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// settledNode is one node: a control plane over a store, and a copy. No request of it writes more than the first key after its transaction.
+// settledNode is one node: a control plane over a store, and a copy. No request of it writes more than the first key
+// after its transaction.
 type settledNode struct {
 	*kit
 	replica func() *replica.Replica

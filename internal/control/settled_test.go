@@ -200,7 +200,8 @@ func (h *history) lost(n *settledNode, k *apikey.Key) bool {
 	return !member || !k.Permissions.Within(holds)
 }
 
-// narrow stops the keys that an heir was to get and holds no more. Whose they are then follows from the settlements after.
+// narrow stops the keys that an heir was to get and holds no more. Whose they are then follows from the settlements
+// after.
 func (h *history) narrow(n *settledNode, want, at map[id.Key]apikey.Key, heir string) {
 	h.Helper()
 	for name, k := range want {

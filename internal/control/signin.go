@@ -30,8 +30,8 @@ type SignInLink struct {
 	ExpiresAt time.Time
 }
 
-// CreateSignInLink makes a one-time link. A service key that may manage makes it for any member; only the root key makes one for
-// itself.
+// CreateSignInLink makes a one-time link. A service key that may manage makes it for any member; only the root key
+// makes one for itself.
 func (s *Service) CreateSignInLink(ctx context.Context, c Caller, in CreateSignInLink) (SignInLink, error) {
 	var out SignInLink
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -135,7 +135,8 @@ func (s *Service) liveLink(v *store.View, code string) (session.Link, error) {
 	return l, err
 }
 
-// answersFor is ErrNotFound unless there is a service key with the scope root, or a member, in whose name somebody is to be let in.
+// answersFor is ErrNotFound unless there is a service key with the scope root, or a member, in whose name somebody is
+// to be let in.
 func (s *Service) answersFor(v *store.View, k id.ServiceKey, ws id.Workspace, u id.User) error {
 	if k == "" {
 		_, err := v.Member(ws, u)
@@ -154,8 +155,8 @@ type Started struct {
 	Token keyfmt.Secret
 }
 
-// RedeemSignInLink starts a session by a one-time link, which is used up. Of c only where the request comes from counts. A code
-// that lets nobody in is refused by a look: it takes no turn of the writer.
+// RedeemSignInLink starts a session by a one-time link, which is used up. Of c only where the request comes from
+// counts. A code that lets nobody in is refused by a look: it takes no turn of the writer.
 func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (Started, error) {
 	var out Started
 	if !session.IsLink(code) {
@@ -183,8 +184,8 @@ func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (
 	return out, storageFault(err)
 }
 
-// StartSession starts a session of a person whom a provider vouches for, in the oldest of their workspaces. Of c only where the
-// request comes from counts. PermissionDenied says that the person is a member of no workspace.
+// StartSession starts a session of a person whom a provider vouches for, in the oldest of their workspaces. Of c only
+// where the request comes from counts. PermissionDenied says that the person is a member of no workspace.
 func (s *Service) StartSession(ctx context.Context, c Caller, user string) (Started, error) {
 	var out Started
 	u, err := userInput("userId", user)

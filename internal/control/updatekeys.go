@@ -109,8 +109,9 @@ func (s *Service) switchKey(v *store.View, a *actor, k *apikey.Key, active Optio
 	return nil
 }
 
-// mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept, and without the right of
-// api-keys:manage-others one that was disabled by that right. The grant rule comes first: it names what the caller lacks for good.
+// mayEnable refuses to bring back a key that was revoked, or whose creator has left without its being kept, and without
+// the right of api-keys:manage-others one that was disabled by that right. The grant rule comes first: it names what
+// the caller lacks for good.
 func (s *Service) mayEnable(v *store.View, a *actor, k *apikey.Key) error {
 	enabled := *k
 	enabled.Enable()

@@ -82,7 +82,8 @@ func (s *Service) WorkspaceUsage(ctx context.Context, c Caller, workspace string
 	})
 }
 
-// Usage says the same of the whole installation, with attempts whose key is not known. It is for service keys that may manage.
+// Usage says the same of the whole installation, with attempts whose key is not known. It is for service keys that may
+// manage.
 func (s *Service) Usage(ctx context.Context, c Caller, in AskUsage) (*usage.Series, error) {
 	return s.series(ctx, c, in, func(_ *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
 		if a.service == nil {
@@ -120,8 +121,8 @@ func (s *Service) series(ctx context.Context, c Caller, in AskUsage,
 // maxUsageKeys is how many keys KeysUsage answers for at once.
 const maxUsageKeys = 100
 
-// KeysUsage gives series of many keys, such as a page of them shows, over the same span, by their ids. A key that the caller may
-// not see, or that is not there, is left out.
+// KeysUsage gives series of many keys, such as a page of them shows, over the same span, by their ids. A key that the
+// caller may not see, or that is not there, is left out.
 func (s *Service) KeysUsage(ctx context.Context, c Caller, keys []string, in AskUsage) (map[string]*usage.Series, error) {
 	if len(keys) > maxUsageKeys {
 		return nil, fault.Invalid("ids", "are more than %d", maxUsageKeys)

@@ -39,7 +39,8 @@ func instant(t time.Time) control.Optional[string] {
 	return control.Some(t.UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
-// The longest lifetime counts from the making of the value, so no update carries a value beyond it, however often it is repeated.
+// The longest lifetime counts from the making of the value, so no update carries a value beyond it, however often it is
+// repeated.
 func TestNoUpdateCarriesAValueBeyondTheLongestLifetime(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -140,8 +141,8 @@ func TestAKeyHasAtMostTenEarlierValues(t *testing.T) {
 	}
 }
 
-// What is revoked is the value that was shown: the current one with its key, an earlier one alone, and one that was rotated away since the
-// engine found it ends nothing.
+// What is revoked is the value that was shown: the current one with its key, an earlier one alone, and one that was
+// rotated away since the engine found it ends nothing.
 func TestARevocationEndsTheValueThatWasShown(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// keyField says of a field of a key whether a change of it lets the key do more than a moment ago. widens is nil for a field that
-// says nothing of what a key may do.
+// keyField says of a field of a key whether a change of it lets the key do more than a moment ago. widens is nil for a
+// field that says nothing of what a key may do.
 type keyField struct {
 	name   string // in apikey.Key
 	widens func(was, now *apikey.Key) bool
@@ -73,8 +73,9 @@ func widened(was, now *apikey.Key) (names []string) {
 	return names
 }
 
-// mayWiden is the one rule for every change after which a key may do more than a moment ago: it is a grant. All that the key holds must
-// then lie within the caller, and where that is an API key, all that it reaches within the caller's own bounds. Narrowing is free.
+// mayWiden is the one rule for every change after which a key may do more than a moment ago: it is a grant. All that
+// the key holds must then lie within the caller, and where that is an API key, all that it reaches within the caller's
+// own bounds. Narrowing is free.
 func (s *Service) mayWiden(a *actor, was, now *apikey.Key) error {
 	if len(widened(was, now)) == 0 {
 		return nil
@@ -100,7 +101,8 @@ func mayLive(v *store.View, was, now *apikey.Key) error {
 	return lifetime(now.ExpiresAt, ws.Settings, now.Made())
 }
 
-// changeKey is the one way in which a key that there is changes: what was allowed by mayWiden, with the event that tells of it.
+// changeKey is the one way in which a key that there is changes: what was allowed by mayWiden, with the event that
+// tells of it.
 func (s *Service) changeKey(tx *store.Tx, a *actor, was, now *apikey.Key, told change) error {
 	if err := mayLive(tx.View, was, now); err != nil {
 		return err
@@ -120,7 +122,8 @@ func (s *Service) changeKey(tx *store.Tx, a *actor, was, now *apikey.Key, told c
 	return s.record(tx, a, told)
 }
 
-// takesAway tells whether a key may do less than a moment ago in any way. A rotation does where no earlier value goes on working.
+// takesAway tells whether a key may do less than a moment ago in any way. A rotation does where no earlier value goes
+// on working.
 func takesAway(was, now *apikey.Key, kind audit.Type) bool {
 	if kind == audit.APIKeyRotated {
 		return len(now.Previous) == 0

@@ -23,8 +23,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// guarded says of each field of what can let keys or people do more where its widening is asked for. The fields of a key are
-// classified in the product itself.
+// guarded says of each field of what can let keys or people do more where its widening is asked for. The fields of a
+// key are classified in the product itself.
 var guarded = map[reflect.Type]map[string]string{
 	reflect.TypeFor[ratelimit.Limits](): {"PerMinute": "Limits of a key", "PerDay": "Limits of a key"},
 	reflect.TypeFor[apikey.Mark]():      {"By": "says", "At": "says", "Right": "Disabled of a key"},
@@ -184,7 +184,8 @@ func TestT97KeysChangeThroughOneDoor(t *testing.T) {
 	}
 }
 
-// widenings are the changes after which a key may do more, each with what narrows the key before, so that there is something to widen.
+// widenings are the changes after which a key may do more, each with what narrows the key before, so that there is
+// something to widen.
 var widenings = map[string]struct{ before, change control.UpdateKey }{
 	"enabled":         {control.UpdateKey{IsActive: control.Some(false)}, control.UpdateKey{IsActive: control.Some(true)}},
 	"a later expiry":  {control.UpdateKey{ExpiresAt: control.Some("2100-01-01")}, control.UpdateKey{ExpiresAt: control.Some("2100-01-02")}},
@@ -207,7 +208,8 @@ func of(k control.Revealed, in control.UpdateKey) control.UpdateKey {
 	return in
 }
 
-// T97: every widening of a key, by people and keys that hold less than it, is refused, and names what they lack. Who holds it may.
+// T97: every widening of a key, by people and keys that hold less than it, is refused, and names what they lack. Who
+// holds it may.
 func TestT97WideningIsAGrant(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -243,8 +245,8 @@ func details(err error) string {
 	return strings.Join(out, " ")
 }
 
-// T97, T2: a caller that is an API key widens no key, itself included, beyond its own bounds, whatever permissions it holds; and a key that
-// reaches beyond them in one way is not widened in another.
+// T97, T2: a caller that is an API key widens no key, itself included, beyond its own bounds, whatever permissions it
+// holds; and a key that reaches beyond them in one way is not widened in another.
 func TestT97AKeyWidensWithinItsOwnBounds(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -279,7 +281,8 @@ func TestT97AKeyWidensWithinItsOwnBounds(t *testing.T) {
 	refusedWith(t, err, fault.PermissionEscalation, "expiresAt", "allowedIps")
 }
 
-// T97, T98: what was disabled by right of manage-others is enabled by that right, whoever did it and by whatever it was done.
+// T97, T98: what was disabled by right of manage-others is enabled by that right, whoever did it and by whatever it was
+// done.
 func TestT97T98OnlyTheRightByWhichAKeyWasDisabledEnablesIt(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -378,8 +381,8 @@ func TestT97WhoHoldsLessDoesNotReviveWhatTheyHad(t *testing.T) {
 	}
 }
 
-// T97: a capped workspace is freed by an owner or an operator, and never by an API key; so is one that is off, by an owner only where
-// a person switched it off.
+// T97: a capped workspace is freed by an owner or an operator, and never by an API key; so is one that is off, by an
+// owner only where a person switched it off.
 func TestT97TheWorkspacesOwnSwitchesAreDoors(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
@@ -417,7 +420,8 @@ func TestT97TheWorkspacesOwnSwitchesAreDoors(t *testing.T) {
 	must(t, do(k.root, on))
 }
 
-// T97: a transfer is a grant: a key that does not lie within the caller, or beyond the calling key's bounds, stops instead.
+// T97: a transfer is a grant: a key that does not lie within the caller, or beyond the calling key's bounds, stops
+// instead.
 func TestT97ATransferIsAGrant(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)

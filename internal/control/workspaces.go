@@ -170,7 +170,8 @@ func (s *Service) GetWorkspace(ctx context.Context, c Caller, workspace string) 
 	return out, storageFault(err)
 }
 
-// authorizeWorkspace finds the workspace of a path, and then asks for the permission: who is not in it learns nothing of it.
+// authorizeWorkspace finds the workspace of a path, and then asks for the permission: who is not in it learns nothing
+// of it.
 func (s *Service) authorizeWorkspace(v *store.View, a *actor, workspace, permission string) (account.Workspace, error) {
 	ws, err := s.resolveWorkspace(v, a, workspace)
 	if err != nil {
@@ -224,8 +225,8 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 	return out, err
 }
 
-// switchWorkspace switches a workspace off or on, where that is given. All of its keys do more once it is on again: that is for an owner,
-// and where a service key switched it off, for one that may manage.
+// switchWorkspace switches a workspace off or on, where that is given. All of its keys do more once it is on again:
+// that is for an owner, and where a service key switched it off, for one that may manage.
 func switchWorkspace(a *actor, ws *account.Workspace, active Optional[bool], now time.Time) error {
 	switch {
 	case !active.Set || active.Value && ws.IsActive:
@@ -243,7 +244,8 @@ func switchWorkspace(a *actor, ws *account.Workspace, active Optional[bool], now
 	return nil
 }
 
-// mayUnfreeze guards the way from capped to frozen, after which every key of the workspace may do more: all that it was once granted.
+// mayUnfreeze guards the way from capped to frozen, after which every key of the workspace may do more: all that it was
+// once granted.
 func mayUnfreeze(a *actor, was, ws *account.Workspace) error {
 	if was.Settings.PermissionMode != account.Capped || ws.Settings.PermissionMode == account.Capped || a.owner && a.key == nil {
 		return nil

@@ -172,8 +172,8 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mux.ServeHTTP(w, r)
 }
 
-// policy lets a page load its own styles, scripts and images, send forms to its own origin, and nothing else; no text becomes a
-// script or markup (Trusted Types), and no other page frames it.
+// policy lets a page load its own styles, scripts and images, send forms to its own origin, and nothing else; no text
+// becomes a script or markup (Trusted Types), and no other page frames it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
@@ -188,8 +188,8 @@ func protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// sameOrigin refuses a change that did not come from our own pages. A browser says where a form came from; a request that changes
-// something and says nothing comes from no browser, and has no business with a session.
+// sameOrigin refuses a change that did not come from our own pages. A browser says where a form came from; a request
+// that changes something and says nothing comes from no browser, and has no business with a session.
 func (d *Dashboard) sameOrigin(r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:

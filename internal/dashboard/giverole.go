@@ -106,7 +106,8 @@ func (v *request) showGrant(status int, title string, b *grantBody, wrong *probl
 	return v.answer(status, "grant", page{Title: title, Section: "members", Fault: wrong, Body: b})
 }
 
-// reviewed tells whether a new member may be added now. A role that administers is reviewed first; then the answer has been given.
+// reviewed tells whether a new member may be added now. A role that administers is reviewed first; then the answer has
+// been given.
 func (d *Dashboard) reviewed(v *request, f inviteForm) (bool, error) {
 	will, err := d.Control.GetRole(v.r.Context(), v.Caller, v.workspace(), f.Role)
 	if err != nil || d.risk(will.Permissions).Level < administers {

@@ -284,8 +284,8 @@ func (d *Dashboard) rotatePage(v *request) error {
 	return v.show("rotate", page{Title: "Rotate " + k.Name, Section: "keys", Body: confirmBody{keyRow: v.row(k)}})
 }
 
-// rotateKey gives the key a new value and shows it once. The form names the value that it replaces, so that a form that is sent
-// twice rotates once.
+// rotateKey gives the key a new value and shows it once. The form names the value that it replaces, so that a form that
+// is sent twice rotates once.
 func (d *Dashboard) rotateKey(v *request) error {
 	k, err := v.find()
 	if err != nil {

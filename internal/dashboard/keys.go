@@ -271,7 +271,8 @@ func (v *request) changing(action string, ids []string) ([]string, error) {
 
 var bulkDone = map[string]string{"disable": "disabled", "enable": "enabled", "delete": "deleted"}
 
-// undoBulk is the form that takes a bulk operation back; nil where there is none, or where the keys are too many for a cookie.
+// undoBulk is the form that takes a bulk operation back; nil where there is none, or where the keys are too many for a
+// cookie.
 func undoBulk(action string, ids []string, back string) *undo {
 	other := map[string]string{"disable": "enable", "enable": "disable"}[action]
 	if other == "" || len(ids) == 0 || len(ids) > maxUndo {

@@ -72,7 +72,8 @@ func (v *request) serviceKeyForm() serviceKeyForm {
 		Environment: v.form("environment"), Networks: v.form("networks")}
 }
 
-// makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent twice makes one.
+// makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent
+// twice makes one.
 func (d *Dashboard) makeServiceKey(v *request) error {
 	f := v.serviceKeyForm()
 	made, err := d.createServiceKey(v, f)
@@ -114,8 +115,8 @@ func (d *Dashboard) createServiceKey(v *request, f serviceKeyForm) (control.Reve
 	return d.Control.CreateServiceKey(v.r.Context(), v.Caller, in)
 }
 
-// names reads a list with blanks or commas between its names. A field that is left alone is no list; one without a name is an empty list, which
-// is refused.
+// names reads a list with blanks or commas between its names. A field that is left alone is no list; one without a name
+// is an empty list, which is refused.
 func names(field string) control.Optional[[]string] {
 	if field == "" {
 		return control.Optional[[]string]{}

@@ -33,8 +33,8 @@ func (w *wrongs) err() error {
 	return fault.New(fault.InvalidRequest, all[0].Field+": "+all[0].Message, all...)
 }
 
-// allWrong says everything that is wrong with a request for a key, of which first is known. It asks control for the same key without the
-// fields that are wrong, until nothing new comes up.
+// allWrong says everything that is wrong with a request for a key, of which first is known. It asks control for the
+// same key without the fields that are wrong, until nothing new comes up.
 func (v *request) allWrong(in control.CreateKey, first error) error {
 	var all wrongs
 	if err := all.note(first); err != nil {
@@ -59,7 +59,8 @@ func (v *request) allWrong(in control.CreateKey, first error) error {
 	return all.err()
 }
 
-// without puts a value that is allowed in the place of a field. It answers false for a field that a key cannot do without.
+// without puts a value that is allowed in the place of a field. It answers false for a field that a key cannot do
+// without.
 func without(in *control.CreateKey, field string) bool {
 	switch field {
 	case "name":

@@ -164,7 +164,8 @@ func (c *conn) next() step {
 	}
 }
 
-// skipBlank passes over what some clients send behind the body of a POST (RFC 9112, section 2.2), as much of it as net/http does.
+// skipBlank passes over what some clients send behind the body of a POST (RFC 9112, section 2.2), as much of it as
+// net/http does.
 func (c *conn) skipBlank() {
 	if c.blank == 0 || len(c.in) == 0 {
 		return
@@ -181,8 +182,8 @@ func (c *conn) skipBlank() {
 	c.busy.Store(false)
 }
 
-// admits tells whether the rest of a body is to be read here: a large one only for a credential that is good. net/http, where the others
-// go, reads nothing before it has looked at theirs.
+// admits tells whether the rest of a body is to be read here: a large one only for a credential that is good. net/http,
+// where the others go, reads nothing before it has looked at theirs.
 func (c *conn) admits() bool {
 	h := &c.head
 	return h.body <= firstBuffer || c.admitted || c.admit()

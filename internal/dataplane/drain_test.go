@@ -14,8 +14,8 @@ import (
 	"github.com/keyward/keyward/internal/dataplane"
 )
 
-// Clients that keep their connections, and give one up when its answer says so, lose nothing when the server stops under load: each
-// request on a connection that was in use is answered whole.
+// Clients that keep their connections, and give one up when its answer says so, lose nothing when the server stops
+// under load: each request on a connection that was in use is answered whole.
 func TestStoppingUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	h := open(t)

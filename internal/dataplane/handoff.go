@@ -58,7 +58,8 @@ type replayConn struct {
 
 type tlsKey struct{}
 
-// contextWithConn notes how a connection is encrypted: net/http sees that by itself only where it was handed the connection as it was.
+// contextWithConn notes how a connection is encrypted: net/http sees that by itself only where it was handed the
+// connection as it was.
 func contextWithConn(ctx context.Context, c net.Conn) context.Context {
 	if b, ok := c.(*replayConn); ok && b.tls != nil {
 		return context.WithValue(ctx, tlsKey{}, b.tls)

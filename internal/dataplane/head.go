@@ -159,7 +159,8 @@ func (h *head) field(line []byte, seen *int) bool {
 	return ok
 }
 
-// known reads the fields that matter, by their names' lengths first. The bit is set for those that may stand there once.
+// known reads the fields that matter, by their names' lengths first. The bit is set for those that may stand there
+// once.
 func (h *head) known(name, value []byte) (bit int, ok bool) {
 	switch len(name) {
 	case len("TE"):

@@ -24,8 +24,8 @@ import (
 	"github.com/keyward/keyward/internal/server"
 )
 
-// pair is two servers with the same root key and the same API key: one answers on the shortest way that there is, the other has net/http
-// read everything and answers nothing before its time.
+// pair is two servers with the same root key and the same API key: one answers on the shortest way that there is, the
+// other has net/http read everything and answers nothing before its time.
 type pair struct {
 	*house        // the quick one
 	long   *house // whose listeners are the measure
@@ -85,14 +85,15 @@ func (p *pair) say(t testing.TB, addr string, parts ...string) string {
 	return exchange(t, c, parts)
 }
 
-// comparably is masked, but for where in the head the end of the connection is told: net/http tells its own decision last.
+// comparably is masked, but for where in the head the end of the connection is told: net/http tells its own decision
+// last.
 func comparably(s string) string {
 	const closes = "Connection: close\r\n"
 	return fmt.Sprintf("%s[ends: %d]", strings.ReplaceAll(masked(s), closes, ""), strings.Count(s, closes))
 }
 
-// same holds what the listeners of the quick server answer against what net/http answers on the long way. A connection that a server ends
-// with bytes of the client unread may lose its last answer on the way: what differs is asked again.
+// same holds what the listeners of the quick server answer against what net/http answers on the long way. A connection
+// that a server ends with bytes of the client unread may lose its last answer on the way: what differs is asked again.
 func (p *pair) same(t testing.TB, parts ...string) {
 	t.Helper()
 	var diff string

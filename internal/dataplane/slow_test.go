@@ -82,8 +82,8 @@ func (h *house) attacked(t *testing.T, addr string, attack []string) {
 	}
 }
 
-// Attackers hold as many connections as one address may have, on either listener; a client from elsewhere is answered all the while,
-// and afterwards everything is given back.
+// Attackers hold as many connections as one address may have, on either listener; a client from elsewhere is answered
+// all the while, and afterwards everything is given back.
 func TestT56SlowClientsTakeNothingFromOthers(t *testing.T) {
 	h := open(t, func(c *config.Config) { c.MaxConnections, c.MaxConnectionsPerAddress = 500, 300 })
 	before := descriptors(t)

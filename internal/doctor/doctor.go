@@ -1,6 +1,6 @@
-// Package doctor owns how an installation's neighbours and its machine are looked at: Redis, the OpenID issuer, certificates, descriptors,
-// the disk, and the gateway in front. It changes nothing. It does not own the database, which the drivers look at, nor how findings are shown
-// (cli).
+// Package doctor owns how an installation's neighbours and its machine are looked at: Redis, the OpenID issuer,
+// certificates, descriptors, the disk, and the gateway in front. It changes nothing. It does not own the database,
+// which the drivers look at, nor how findings are shown (cli).
 package doctor
 
 import "fmt"

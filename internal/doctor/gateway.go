@@ -13,7 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/routes"
 )
 
-// Probe is a question through the gateway: a URL of the API behind it and a key that may get it. Table is the server's, where it has one.
+// Probe is a question through the gateway: a URL of the API behind it and a key that may get it. Table is the server's,
+// where it has one.
 type Probe struct {
 	URL    string
 	Key    keyfmt.Secret
@@ -25,8 +26,8 @@ type Probe struct {
 const headersOf = "have the proxy send X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-For (nginx: X-Original-Method, X-Original-URI) with its question, " +
 	"and name its address in KEYWARD_TRUSTED_PROXIES; `keyward gateway` prints the configuration"
 
-// Gateway asks for the URL through the proxy that stands in front of it, as its clients do: without a key, with words that only a proxy may say,
-// with a key that is none, and with the key.
+// Gateway asks for the URL through the proxy that stands in front of it, as its clients do: without a key, with words
+// that only a proxy may say, with a key that is none, and with the key.
 func Gateway(ctx context.Context, p Probe) (all []Finding) {
 	u, err := url.Parse(p.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -33,7 +33,8 @@ func ClientAddress(peer netip.Addr, trusted []netip.Prefix, forwardedFor []strin
 	return peer
 }
 
-// Address reads an address with or without a port; the zero value where it is none. An IPv4 address in IPv6 clothes is one of IPv4.
+// Address reads an address with or without a port; the zero value where it is none. An IPv4 address in IPv6 clothes is
+// one of IPv4.
 func Address(s string) netip.Addr {
 	if withPort, err := netip.ParseAddrPort(s); err == nil { // as every peer comes
 		return withPort.Addr().Unmap().WithZone("")

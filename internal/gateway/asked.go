@@ -13,8 +13,8 @@ import (
 type Asked struct {
 	Peer  netip.Addr // who is connected, or, where a proxy itself says for whom it asks (gRPC), who is connected to that
 	Query string     // of the check itself, as it was sent
-	// Method and Target, where Direct is set, are the request's own words as the protocol carries them (gRPC), and no headers
-	// are looked at for them.
+	// Method and Target, where Direct is set, are the request's own words as the protocol carries them (gRPC), and no
+	// headers are looked at for them.
 	Direct bool
 	Method string
 	Target string
@@ -102,8 +102,8 @@ func plainName(name string) bool {
 // guarded are names, or beginnings of names that end in a hyphen, that a proxy or a server behind it trusts.
 var guarded = []string{"x-forwarded-", "x-original-", "x-keyward-", "authorization", "x-api-key", "x-real-ip", "forwarded"}
 
-// isAlias tells whether a name becomes a guarded one where a server takes every other character for a hyphen, as CGI, WSGI and PHP
-// do: X_Forwarded_Proto reads as X-Forwarded-Proto there.
+// isAlias tells whether a name becomes a guarded one where a server takes every other character for a hyphen, as CGI,
+// WSGI and PHP do: X_Forwarded_Proto reads as X-Forwarded-Proto there.
 func isAlias(name string) bool {
 	b := []byte(strings.ToLower(name))
 	for i, c := range b {
@@ -119,7 +119,8 @@ func isAlias(name string) bool {
 	return false
 }
 
-// token reads the one key of a request, "" for none. Two that differ are refused, since the server behind could take the other one.
+// token reads the one key of a request, "" for none. Two that differ are refused, since the server behind could take
+// the other one.
 func (a *Asked) token() (string, *fault.Error) {
 	switch {
 	case a.authorization.times > 1:
@@ -182,8 +183,8 @@ func (g *Gate) target(a *Asked, trusted bool) (t target, f *fault.Error) {
 	return t, nil
 }
 
-// agreed reads one value that may come under two names. Where both stand they must say the same: the one that the proxy sets is
-// believed, and which that is, is not known here.
+// agreed reads one value that may come under two names. Where both stand they must say the same: the one that the proxy
+// sets is believed, and which that is, is not known here.
 func agreed(name string, s slot, other string, o slot) (string, *fault.Error) {
 	switch {
 	case s.times > 1:
@@ -198,8 +199,8 @@ func agreed(name string, s slot, other string, o slot) (string, *fault.Error) {
 	return s.value, nil
 }
 
-// validMethod: a token in upper case, or nothing where none was told. Methods know upper and lower case (RFC 9110, section 9.1), and a
-// server that does not would take get for GET.
+// validMethod: a token in upper case, or nothing where none was told. Methods know upper and lower case (RFC 9110,
+// section 9.1), and a server that does not would take get for GET.
 func validMethod(m string) bool {
 	for i := 0; i < len(m); i++ {
 		if c := m[i]; c != '-' && (c < 'A' || c > 'Z') {

@@ -18,8 +18,8 @@ type crossOrigin struct {
 	method string // of a preflight that the gateway answers; "" for every other request
 }
 
-// isPreflight reports whether the request is a browser's question before a request to another origin (Fetch standard, "CORS-preflight
-// request"). A request with a header that some servers take for another method is none.
+// isPreflight reports whether the request is a browser's question before a request to another origin (Fetch standard,
+// "CORS-preflight request"). A request with a header that some servers take for another method is none.
 func (a *Asked) isPreflight(to target) bool {
 	return to.method == http.MethodOptions && a.requestMethod.times == 1 && validMethod(a.requestMethod.value) && !a.override
 }
@@ -50,8 +50,8 @@ func (g *Gate) crossOrigin(a *Asked, to target, d *Decision) (settled bool) {
 	return true
 }
 
-// CrossOrigin tells the fields for browsers: of a preflight answer, and of a refusal where the route allows the page's origin. An
-// answer that lets a request pass has none, since the API behind sets its own.
+// CrossOrigin tells the fields for browsers: of a preflight answer, and of a refusal where the route allows the page's
+// origin. An answer that lets a request pass has none, since the API behind sets its own.
 func (d *Decision) CrossOrigin(tell func(name, value string)) {
 	if d.cross.rule == nil || d.Passes() {
 		return

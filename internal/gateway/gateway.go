@@ -26,7 +26,8 @@ type Config struct {
 	TrustedProxies *Proxies
 }
 
-// Proxies is a list of networks that may be changed while it is used. Nil and the zero value hold none. It is safe for concurrent use.
+// Proxies is a list of networks that may be changed while it is used. Nil and the zero value hold none. It is safe for
+// concurrent use.
 type Proxies struct {
 	list atomic.Pointer[[]netip.Prefix]
 }

@@ -146,8 +146,8 @@ func KeyInURL(field string) *fault.Error {
 	return fault.Invalid(field, "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header")
 }
 
-// lookalike finds one of this installation's credentials (a key, a service key, a session's token, a sign-in code), whole or cut short, in
-// the URL of a request that is not ours.
+// lookalike finds one of this installation's credentials (a key, a service key, a session's token, a sign-in code),
+// whole or cut short, in the URL of a request that is not ours.
 type lookalike struct{ keys *keyfmt.Finder }
 
 var signedIn = regexp.MustCompile(session.Pattern)

@@ -101,7 +101,8 @@ func (x *exchange) authenticateSession(token string) error {
 	return nil
 }
 
-// guessed counts an attempt with a credential that is none, and answers the refusal, or another one where the address makes too many.
+// guessed counts an attempt with a credential that is none, and answers the refusal, or another one where the address
+// makes too many.
 func (x *exchange) guessed(refusal error) error {
 	if wait := x.api.Failures.Failed(x.client); wait > 0 {
 		return x.tooMany(wait)
@@ -119,8 +120,8 @@ func (x *exchange) retryAfter(wait time.Duration) {
 	x.w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 }
 
-// authenticatePerson takes a token of the OpenID provider: a person, in whichever of their workspaces the request works. Of a token
-// that is not good, nothing more is told.
+// authenticatePerson takes a token of the OpenID provider: a person, in whichever of their workspaces the request
+// works. Of a token that is not good, nothing more is told.
 func (x *exchange) authenticatePerson(token string) error {
 	person, err := x.api.Persons.Verify(x.ctx(), token)
 	switch {
@@ -136,8 +137,8 @@ func (x *exchange) authenticatePerson(token string) error {
 	return nil
 }
 
-// bearer reads the one credential of a request (RFC 6750, section 2.1); "" where there is none. Two that differ are refused, since
-// two readers could take one each. X-API-Key alone is none here.
+// bearer reads the one credential of a request (RFC 6750, section 2.1); "" where there is none. Two that differ are
+// refused, since two readers could take one each. X-API-Key alone is none here.
 func bearer(h http.Header) (string, error) {
 	given := h.Values("Authorization")
 	if len(given) > 1 {

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
-// BenchmarkVerify costs one verification from request to answer, without a network: as it is, without its line of log, and on the
-// long way.
+// BenchmarkVerify costs one verification from request to answer, without a network: as it is, without its line of log,
+// and on the long way.
 func BenchmarkVerify(b *testing.B) {
 	quiet := func(c *httpapi.Config) { c.Logger, c.Lines = slog.New(slog.DiscardHandler), nil }
 	loud := func(c *httpapi.Config) {

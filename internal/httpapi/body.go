@@ -45,8 +45,8 @@ func (x *exchange) decode(into any) error {
 
 var places = regexp.MustCompile(`\[\d+\]`)
 
-// screen refuses a body that holds a whole credential where the operation takes none. The items of a bulk operation stand for themselves: there
-// the control plane refuses the item.
+// screen refuses a body that holds a whole credential where the operation takes none. The items of a bulk operation
+// stand for themselves: there the control plane refuses the item.
 func (rt *route) screen(text string, path func() string) error {
 	if !session.Leaks(text) {
 		return nil
@@ -108,7 +108,8 @@ func (x *exchange) readBody(media string, needed bool) ([]byte, error) {
 	return data, nil
 }
 
-// tooLarge refuses. A client that waits to be asked for its body is not asked, and one that announces far too much not listened to.
+// tooLarge refuses. A client that waits to be asked for its body is not asked, and one that announces far too much not
+// listened to.
 func (x *exchange) tooLarge(most int64) error {
 	if x.r.Header.Get("Expect") == "" && x.r.ContentLength <= maxBody+maxSpill {
 		_, _ = io.CopyN(io.Discard, x.r.Body, maxSpill) // the refusal is the same, however much of it came
@@ -120,8 +121,8 @@ func (x *exchange) tooLarge(most int64) error {
 	return fault.New(fault.BodyTooLarge, "the body is larger than "+bound, fault.Detail{Field: strictjson.Body, Message: "is larger than " + bound})
 }
 
-// checkMedia demands the media type by name. Browsers cannot send one of ours across sites without asking first, so that this is a
-// fence against forged requests too. Packed bodies are not unpacked.
+// checkMedia demands the media type by name. Browsers cannot send one of ours across sites without asking first, so
+// that this is a fence against forged requests too. Packed bodies are not unpacked.
 func checkMedia(h http.Header, media string) error {
 	for _, coding := range h.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {

@@ -96,7 +96,8 @@ func TestT107AServiceKeyOfOneEnvironmentManagesNoKeyOfTheOther(t *testing.T) {
 	if create("live") != 201 || create("test") != 404 {
 		t.Error("a live key is not made, or a test key is")
 	}
-	// All that changes a workspace, its members and its roles, or sums up its keys, concerns those of both environments.
+	// All that changes a workspace, its members and its roles, or sums up its keys, concerns those of both
+	// environments.
 	before, whole := h.shown(n), 0
 	for _, op := range foreign {
 		method, path, _ := strings.Cut(op.on, " ")
@@ -113,8 +114,9 @@ func TestT107AServiceKeyOfOneEnvironmentManagesNoKeyOfTheOther(t *testing.T) {
 	}
 }
 
-// T107: one who is bound to an environment does not get out of it by a key: not by one that they make, nor by one that they rotate, nor by a
-// key that such a key makes or a member's session. What these manage is the keys of that environment.
+// T107: one who is bound to an environment does not get out of it by a key: not by one that they make, nor by one that
+// they rotate, nor by a key that such a key makes or a member's session. What these manage is the keys of that
+// environment.
 func TestT107NoKeyOfABoundServiceKeyLeavesItsEnvironment(t *testing.T) {
 	t.Parallel()
 	h := open(t)

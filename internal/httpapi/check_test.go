@@ -75,7 +75,8 @@ func TestTheRouteTableSaysWhatARequestDemands(t *testing.T) {
 	}
 }
 
-// A preflight request that the gateway answers is neither a yes nor a refusal; the identity headers are there and empty.
+// A preflight request that the gateway answers is neither a yes nor a refusal; the identity headers are there and
+// empty.
 func TestAPreflightRequestIsAnsweredWithoutAKey(t *testing.T) {
 	t.Parallel()
 	h, key, _ := proxied(t, `routes:

@@ -16,7 +16,8 @@ func (n names) in(text string) string {
 	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user).Replace(text)
 }
 
-// settle makes a workspace with an owner, a member, a role and a key; value is a key of the owner's that holds everything.
+// settle makes a workspace with an owner, a member, a role and a key; value is a key of the owner's that holds
+// everything.
 func (h *house) settle(owner, member string) (n names, value string) {
 	h.t.Helper()
 	n.user = member

@@ -63,12 +63,13 @@ type Config struct {
 	Pages *http.ServeMux
 	// LongWay answers nothing on a shorter way.
 	LongWay bool
-	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and verify-batch.
+	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and
+	// verify-batch.
 	DataPlane bool
 	// Refuse shows a person why a request was refused; without it they read JSON.
 	Refuse func(http.ResponseWriter, *http.Request, error)
-	// Lines is where Logger writes, where that is slog's JSON and nothing but a time, a level and a message is added to it. Then the
-	// line of a quick answer is written there, as slog would write it.
+	// Lines is where Logger writes, where that is slog's JSON and nothing but a time, a level and a message is added to
+	// it. Then the line of a quick answer is written there, as slog would write it.
 	Lines io.Writer
 	// AccessLog says which requests of the data plane have a line.
 	AccessLog accesslog.Mode
@@ -78,8 +79,8 @@ type Config struct {
 
 // Observer receives events for metrics. It must be safe for concurrent use and quick.
 type Observer interface {
-	// ObserveRequest is told of every request once it is answered. The operation is one of a fixed set, "other" where no route
-	// matched, and so is the method.
+	// ObserveRequest is told of every request once it is answered. The operation is one of a fixed set, "other" where
+	// no route matched, and so is the method.
 	ObserveRequest(operation, method string, status int, seconds float64)
 	// ObserveVerdict is told of every verification.
 	ObserveVerdict(code string)
@@ -87,7 +88,8 @@ type Observer interface {
 
 // Nodes are the processes that serve the same database, this one among them.
 type Nodes interface {
-	// Effect tells how far the change that was committed here at a revision has got; with wait it answers once that is everywhere.
+	// Effect tells how far the change that was committed here at a revision has got; with wait it answers once that is
+	// everywhere.
 	Effect(ctx context.Context, revision int64, wait bool) cluster.Effect
 	Members(ctx context.Context) ([]cluster.Member, error)
 }

@@ -40,8 +40,8 @@ func createInput(in wire.CreateAPIKey) control.CreateKey {
 	}
 }
 
-// idempotency reads the header and derives key material from the credential of the request. The header's form is checked here where it
-// is empty or doubled, which the control plane cannot see.
+// idempotency reads the header and derives key material from the credential of the request. The header's form is
+// checked here where it is empty or doubled, which the control plane cannot see.
 func (x *exchange) idempotency() (none control.Idempotency, err error) {
 	values := x.r.Header.Values("Idempotency-Key")
 	switch {
@@ -162,8 +162,8 @@ func (a *api) listPermissions(x *exchange) (wire.PermissionList, error) {
 	})}, nil
 }
 
-// revealed shows a new value: together with apiKey.key, this is the only place where one leaves the house. A repeated request may
-// have none to show.
+// revealed shows a new value: together with apiKey.key, this is the only place where one leaves the house. A repeated
+// request may have none to show.
 func (a *api) revealed(x *exchange, made control.Revealed) (wire.APIKey, *string) {
 	shown := a.apiKey(made.Key)
 	if made.Replayed {

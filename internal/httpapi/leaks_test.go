@@ -80,7 +80,8 @@ var own = map[string][]string{
 
 var bulk = []string{"PUT /api/v2/api-keys", "DELETE /api/v2/api-keys", "POST /api/v2/api-keys/import"}
 
-// T17: no place of any request takes a whole credential, but those that are for one. It is refused with its place, and not repeated.
+// T17: no place of any request takes a whole credential, but those that are for one. It is refused with its place, and
+// not repeated.
 func TestT17NoFieldOfAnyRequestTakesACredential(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -152,8 +153,8 @@ func TestT17AnItemWithACredentialIsRefusedAloneAndMasked(t *testing.T) {
 	}
 }
 
-// T17: in paths and parameters a credential is refused; a 400 for a header would break requests through proxies, so there it is replaced or
-// masked.
+// T17: in paths and parameters a credential is refused; a 400 for a header would break requests through proxies, so
+// there it is replaced or masked.
 func TestT17ACredentialInAHeaderOrAURLIsNotKept(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -175,7 +176,8 @@ func TestT17ACredentialInAHeaderOrAURLIsNotKept(t *testing.T) {
 	}
 }
 
-// The id of a request is repeated in the answer and in the log: one of another form, or a credential, has one of ours in its place.
+// The id of a request is repeated in the answer and in the log: one of another form, or a credential, has one of ours
+// in its place.
 func TestARequestIdIsAWordOfOursT72(t *testing.T) {
 	t.Parallel()
 	h := open(t)

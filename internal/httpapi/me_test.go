@@ -65,7 +65,8 @@ func TestMeTellsCallersOfEveryKindWhoTheyAre(t *testing.T) {
 	}
 }
 
-// A role that holds nothing of Keyward's own still lets a person read themselves, their role and their workspace, and nothing of others.
+// A role that holds nothing of Keyward's own still lets a person read themselves, their role and their workspace, and
+// nothing of others.
 func TestALeanRoleReadsItselfItsRoleAndItsWorkspace(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)

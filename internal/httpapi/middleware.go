@@ -114,7 +114,8 @@ var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }
 
-// report counts this request and writes its line, where it has one: all of it bounded, none of it a query string or a credential.
+// report counts this request and writes its line, where it has one: all of it bounded, none of it a query string or a
+// credential.
 func (x *exchange) report() {
 	took := x.api.Now().Sub(x.start)
 	operation, method := "other", "other"

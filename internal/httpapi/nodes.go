@@ -5,7 +5,8 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// revocation says how far a change has got, once it is known to have taken place. With wait=all it waits for the other nodes.
+// revocation says how far a change has got, once it is known to have taken place. With wait=all it waits for the other
+// nodes.
 func (x *exchange) revocation(err error) wire.Revocation {
 	if err != nil {
 		return wire.Revocation{}

@@ -41,8 +41,8 @@ func (x *exchange) servePage(r *http.Request) bool {
 	return true
 }
 
-// strictTransport has browsers come by TLS alone for a year (RFC 6797), where this process itself speaks TLS. A proxy that ends TLS
-// decides for itself.
+// strictTransport has browsers come by TLS alone for a year (RFC 6797), where this process itself speaks TLS. A proxy
+// that ends TLS decides for itself.
 func (x *exchange) strictTransport() {
 	if x.r.TLS != nil {
 		x.w.Header().Set("Strict-Transport-Security", "max-age=31536000")
@@ -70,8 +70,8 @@ func Known(r *http.Request, c control.Caller) {
 	}
 }
 
-// Failed counts a failed attempt to sign in, together with failed credentials of the same address, and answers how long to wait where
-// there are too many.
+// Failed counts a failed attempt to sign in, together with failed credentials of the same address, and answers how long
+// to wait where there are too many.
 func Failed(r *http.Request) time.Duration {
 	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {

@@ -20,8 +20,8 @@ type query struct {
 	repeated map[string][]string
 }
 
-// parseQuery reads the parameters to the letter: an unknown or doubled one is refused, since a filter that is passed over in
-// silence answers with more than was asked for.
+// parseQuery reads the parameters to the letter: an unknown or doubled one is refused, since a filter that is passed
+// over in silence answers with more than was asked for.
 func parseQuery(raw string, known, repeatable []string) (query, error) {
 	q := query{}
 	if raw == "" {
@@ -85,7 +85,8 @@ func (q query) search() (string, error) {
 	return v, nil
 }
 
-// word is a parameter that is not empty where it is given: an empty filter is more likely a mistake than a wish for everything.
+// word is a parameter that is not empty where it is given: an empty filter is more likely a mistake than a wish for
+// everything.
 func (q query) word(name string) (string, error) {
 	v, given := q.values[name]
 	switch {

@@ -32,8 +32,8 @@ func makeHot(route, operation, message, before, after string) *hot {
 	return &hot{route, operation, message, `{"success":true,"data":{"message":"` + message + `","result":` + before, after + `}}`}
 }
 
-// Plain is a request of the data plane that holds nothing unusual, as its listener hands it over: a POST to VerifyPath or
-// VerifyBatchPath without a query, with one bearer token, of JSON as it is. All of it stays the listener's.
+// Plain is a request of the data plane that holds nothing unusual, as its listener hands it over: a POST to VerifyPath
+// or VerifyBatchPath without a query, with one bearer token, of JSON as it is. All of it stays the listener's.
 type Plain struct {
 	Batch     bool       // to VerifyBatchPath
 	Token     string     // not empty
@@ -131,8 +131,8 @@ func (a *api) quick(d *scratch, p *Plain, reply *Reply) (ok bool) {
 	return true
 }
 
-// mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would cost, is not
-// looked up.
+// mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would
+// cost, is not looked up.
 func (a *api) mayVerify(d *scratch, p *Plain, now verify.Instant) bool {
 	return a.Engine.AuthenticateService(p.Token, p.Client, now, p.Caller, &d.caller) == verify.Valid && d.caller.Has(account.ScopeVerify)
 }

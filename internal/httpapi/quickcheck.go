@@ -18,7 +18,8 @@ import (
 // CheckPath is where proxies ask. It takes every method, since some ask with the method of the request they ask for.
 const CheckPath = "/check"
 
-// PlainCheck is a GET of CheckPath that holds nothing unusual, as its listener hands it over. All of it stays the listener's.
+// PlainCheck is a GET of CheckPath that holds nothing unusual, as its listener hands it over. All of it stays the
+// listener's.
 type PlainCheck struct {
 	Asked     gateway.Asked // but for its Peer, which is told here
 	RequestID string        // as the client gave it, "" where it gave none
@@ -29,8 +30,9 @@ type PlainCheck struct {
 // Header is one field of an answer, its name as net/http spells it.
 type Header struct{ Name, Value string }
 
-// QuickCheck is Quick for a proxy's check: the same decision, headers and bytes as ServeHTTP gives. reply.Headers are all of the answer's
-// but Cache-Control, Connection, Content-Length, Content-Type and Date, in the order of their names.
+// QuickCheck is Quick for a proxy's check: the same decision, headers and bytes as ServeHTTP gives. reply.Headers are
+// all of the answer's but Cache-Control, Connection, Content-Length, Content-Type and Date, in the order of their
+// names.
 func (d *API) QuickCheck(p *PlainCheck, reply *Reply) bool {
 	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)

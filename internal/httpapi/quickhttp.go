@@ -13,7 +13,8 @@ import (
 // quickBody bounds the body of a single question on the quick way; a batch is read up to maxBody.
 const quickBody = 8 << 10
 
-// quickly answers the requests of the data plane that hold nothing unusual. Where it answers false the request is as it was.
+// quickly answers the requests of the data plane that hold nothing unusual. Where it answers false the request is as it
+// was.
 func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	p := Plain{Batch: r.RequestURI == VerifyBatchPath}
 	most := int64(quickBody)

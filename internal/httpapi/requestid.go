@@ -8,8 +8,8 @@ import (
 
 const maxRequestID = 128
 
-// requestID takes over the client's id, so that one name runs through all logs, where it can stand in ours unharmed: 1–128 of
-// letters, digits, '.', '_' and '-', and without a credential in it.
+// requestID takes over the client's id, so that one name runs through all logs, where it can stand in ours unharmed:
+// 1–128 of letters, digits, '.', '_' and '-', and without a credential in it.
 func (a *api) requestID(r *http.Request) string {
 	given := r.Header.Values("X-Request-Id")
 	if len(given) == 1 && plainID(given[0]) && !session.Leaks(given[0]) {

@@ -175,7 +175,8 @@ func idsIn(pattern string) (ids []string) {
 	return ids
 }
 
-// router hangs each path's operations on one pattern without a method, so that a wrong method is refused in our own words.
+// router hangs each path's operations on one pattern without a method, so that a wrong method is refused in our own
+// words.
 func (a *api) router() *http.ServeMux {
 	resources := map[string]*resource{}
 	for _, rt := range a.routes() {

@@ -256,7 +256,8 @@ func (s *stage) unheld() string {
 	return s.call("POST", s.at("/roles"), `{"name":"Unheld","permissions":[]}`).text("data.result.role.id")
 }
 
-// held sends the head of a request and three bytes of its body, has take done once the server reads the body, and then sends the rest.
+// held sends the head of a request and three bytes of its body, has take done once the server reads the body, and then
+// sends the rest.
 func (s *stage) held(on string, take func()) (status int, body string) {
 	s.t.Helper()
 	make, ok := late[on]

@@ -18,8 +18,9 @@ func (a *api) verify(x *exchange, in wire.Verify) (wire.Verdict, error) {
 	return a.answer(&q)
 }
 
-// verifyBatch reads every question before it answers the first, so that a wrong one costs the others nothing. An item that cannot be
-// judged says so in its own place: an answer that left the others out would have charged them for nothing.
+// verifyBatch reads every question before it answers the first, so that a wrong one costs the others nothing. An item
+// that cannot be judged says so in its own place: an answer that left the others out would have charged them for
+// nothing.
 func (a *api) verifyBatch(x *exchange, in wire.VerifyBatch) (wire.Verdicts, error) {
 	if err := x.needScope(account.ScopeVerify); err != nil {
 		return wire.Verdicts{}, err

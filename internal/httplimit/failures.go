@@ -52,8 +52,8 @@ func (f *Failures) Failed(from netip.Addr) time.Duration {
 	return wait
 }
 
-// Wait answers how long an address that has made too many failed attempts has to wait, else 0. It counts nothing, so that an attempt that
-// is dear to judge is refused before it is judged.
+// Wait answers how long an address that has made too many failed attempts has to wait, else 0. It counts nothing, so
+// that an attempt that is dear to judge is refused before it is judged.
 func (f *Failures) Wait(from netip.Addr) time.Duration {
 	if f == nil {
 		return 0
@@ -81,8 +81,8 @@ func (f *Failures) charge(slot *atomic.Int64, now time.Duration) time.Duration {
 	}
 }
 
-// Network is what counts as one address wherever callers are counted by it: an IPv6 network of 64 bits, which is what one customer gets,
-// and a single IPv4 address. What is no address counts as one, too.
+// Network is what counts as one address wherever callers are counted by it: an IPv6 network of 64 bits, which is what
+// one customer gets, and a single IPv4 address. What is no address counts as one, too.
 func Network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()

@@ -15,9 +15,9 @@ const (
 	day    = 86_400
 )
 
-// SetFields says in RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) which limits a key has and how they stand:
-// policies "minute" and "day", with the quota q in windows of w seconds, of which r remain, and t seconds until all of it is there
-// again. A key without limits has neither field.
+// SetFields says in RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) which limits a key has and
+// how they stand: policies "minute" and "day", with the quota q in windows of w seconds, of which r remain, and t
+// seconds until all of it is there again. A key without limits has neither field.
 func SetFields(h http.Header, s *ratelimit.Status, now time.Time) {
 	var policy, state []byte
 	add := func(name string, w *ratelimit.Window, seconds int64) {
@@ -45,8 +45,8 @@ func param(b []byte, name string, n int64) []byte {
 // until is the number of seconds to an instant in Unix milliseconds, rounded up, so that no caller returns too early.
 func until(at int64, now time.Time) int64 { return max(0, (at-now.UnixMilli()+999)/1000) }
 
-// SetRetryAfter says after a refusal in how many seconds to ask again (RFC 9110, section 10.2.3): 1 at least. Where no time helps, it
-// says a day.
+// SetRetryAfter says after a refusal in how many seconds to ask again (RFC 9110, section 10.2.3): 1 at least. Where no
+// time helps, it says a day.
 func SetRetryAfter(h http.Header, s *ratelimit.Status, now time.Time) {
 	at := s.RetryAt
 	if at == ratelimit.Never {

@@ -1,12 +1,14 @@
-// Package hugepage allocates large slices without pointers in large pages, where the system has them. It does not own their content.
+// Package hugepage allocates large slices without pointers in large pages, where the system has them. It does not own
+// their content.
 //
-// Random reads over a gigabyte miss the processor's table of 4-KiB pages nearly every time, and each miss walks page tables that are
-// not cached either. Where Linux gives transparent huge pages on request (madvise, the usual setting), Make requests them; elsewhere
-// it is make.
+// Random reads over a gigabyte miss the processor's table of 4-KiB pages nearly every time, and each miss walks page
+// tables that are not cached either. Where Linux gives transparent huge pages on request (madvise, the usual setting),
+// Make requests them; elsewhere it is make.
 //
-// The slices are ordinary memory of Go: the garbage collector frees them, and does not scan them, because they hold no pointers.
-// The request names addresses and changes no byte. It covers up to 2 MiB of neighbouring memory at the edges, which is harmless.
-// Memory becomes resident in steps of 2 MiB, so Make requests large pages for large slices only: a small installation has none.
+// The slices are ordinary memory of Go: the garbage collector frees them, and does not scan them, because they hold no
+// pointers. The request names addresses and changes no byte. It covers up to 2 MiB of neighbouring memory at the edges,
+// which is harmless. Memory becomes resident in steps of 2 MiB, so Make requests large pages for large slices only: a
+// small installation has none.
 package hugepage
 
 import (

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// One type for each noun, so that a role's id can't be taken for a key's. All but User are UUIDs in their canonical text form.
+// One type for each noun, so that a role's id can't be taken for a key's. All but User are UUIDs in their canonical
+// text form.
 type (
 	Workspace  string
 	Role       string
@@ -26,8 +27,8 @@ type (
 	User string
 )
 
-// Generator makes version 7 UUIDs that sort in the order in which they were made, also within one millisecond and when the clock
-// is set back. It is safe for concurrent use.
+// Generator makes version 7 UUIDs that sort in the order in which they were made, also within one millisecond and when
+// the clock is set back. It is safe for concurrent use.
 type Generator struct {
 	now  func() time.Time
 	rand io.Reader
@@ -44,8 +45,9 @@ func NewGenerator(now func() time.Time, rand io.Reader) *Generator {
 	return &Generator{now: now, rand: rand, most: size}
 }
 
-// InBatches has the generator read the randomness of 64 ids at once, where each reading is a call of the system. It is for ids that name
-// nothing that is kept, such as those of requests: a machine that is copied while it runs may give the same chance to two ids.
+// InBatches has the generator read the randomness of 64 ids at once, where each reading is a call of the system. It is
+// for ids that name nothing that is kept, such as those of requests: a machine that is copied while it runs may give
+// the same chance to two ids.
 func (g *Generator) InBatches() *Generator {
 	g.most = len(g.pool)
 	return g
@@ -66,8 +68,8 @@ func (g *Generator) NextAt(ms int64) string {
 	return Format(b)
 }
 
-// take fills chance with randomness that is used for nothing else, and advances the 48-bit millisecond clock with its 12-bit counter
-// (RFC 9562, section 6.2, method 1 with a borrowed tick).
+// take fills chance with randomness that is used for nothing else, and advances the 48-bit millisecond clock with its
+// 12-bit counter (RFC 9562, section 6.2, method 1 with a borrowed tick).
 func (g *Generator) take(t uint64, chance []byte) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 // Digest is the stored form of a key: SHA-256, or HMAC-SHA-256 under a pepper, of its whole text.
 type Digest [32]byte
 
-// PepperID names the pepper that a digest was made under, without telling it; NoPepper is plain SHA-256. That of a foreign value
-// says by which algorithm and secret its digest was made (IsForeign).
+// PepperID names the pepper that a digest was made under, without telling it; NoPepper is plain SHA-256. That of a
+// foreign value says by which algorithm and secret its digest was made (IsForeign).
 type PepperID string
 
 // NoPepper marks plain SHA-256 digests.
@@ -67,8 +67,8 @@ type Digester struct {
 	secrets  []*maker // of imported digests
 }
 
-// NewDigester takes the current pepper ("" for plain SHA-256) and the earlier ones that are still admitted, where the word
-// "none" admits plain digests.
+// NewDigester takes the current pepper ("" for plain SHA-256) and the earlier ones that are still admitted, where the
+// word "none" admits plain digests.
 func NewDigester(current string, previous ...string) (*Digester, error) {
 	d := &Digester{current: newPepper(current)}
 	for _, v := range previous {
@@ -90,7 +90,8 @@ func (d *Digester) Store(s Secret) Stored {
 	return Stored{Pepper: d.current.id, Sum: d.current.digest(s.Reveal())}
 }
 
-// Current gives the digest of a presented key under the current pepper. It allocates nothing but, now and then, a pepper's HMAC.
+// Current gives the digest of a presented key under the current pepper. It allocates nothing but, now and then, a
+// pepper's HMAC.
 func (d *Digester) Current(presented string) Digest { return d.current.digest(presented) }
 
 // Previous calls try with the digest under each earlier pepper until try says true.

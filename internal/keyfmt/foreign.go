@@ -17,11 +17,12 @@ const (
 // Reserved is how all other credentials of Keyward begin, such as session tokens and sign-in codes.
 const Reserved = "keyward_"
 
-// LooksLikeJWT tells whether a text has the form of a signed JSON Web Token (RFC 7519): "ey" begins every JSON object in base64url.
+// LooksLikeJWT tells whether a text has the form of a signed JSON Web Token (RFC 7519): "ey" begins every JSON object
+// in base64url.
 func LooksLikeJWT(s string) bool { return strings.HasPrefix(s, "ey") && strings.Count(s, ".") == 2 }
 
-// MayBeForeign tells whether a text can be a foreign value: 16 to 512 visible ASCII characters, without our prefix, and not of the
-// form of a session token, a sign-in code or a JWT. It allocates nothing and looks nothing up.
+// MayBeForeign tells whether a text can be a foreign value: 16 to 512 visible ASCII characters, without our prefix, and
+// not of the form of a session token, a sign-in code or a JWT. It allocates nothing and looks nothing up.
 func (f Format) MayBeForeign(s string) bool {
 	if len(s) < LeastForeign || len(s) > MostForeign {
 		return false
@@ -60,8 +61,8 @@ const (
 	HMACSHA256 = "hmac-sha256"
 )
 
-// The forms of the PepperID of a foreign value. It says how the digest is made and, after "rehash:", that our own digest
-// takes its place once the value is used; "own:" is then followed by the pepper of that digest.
+// The forms of the PepperID of a foreign value. It says how the digest is made and, after "rehash:", that our own
+// digest takes its place once the value is used; "own:" is then followed by the pepper of that digest.
 const (
 	foreignHead = "foreign:"
 	rehashHead  = foreignHead + "rehash:"
@@ -124,8 +125,8 @@ func (m *maker) digest(s string) Digest {
 
 const foldHead = "keyward imported digest\x00" + SHA512 + "\x00\x00"
 
-// fold makes 32 bytes of a longer digest: the SHA-256 of a label, the algorithm, the secret's identifier (SHA-512 has none), each
-// ended by a zero byte, and the digest.
+// fold makes 32 bytes of a longer digest: the SHA-256 of a label, the algorithm, the secret's identifier (SHA-512 has
+// none), each ended by a zero byte, and the digest.
 func fold(sum *[sha512.Size]byte) Digest {
 	var b [len(foldHead) + sha512.Size]byte
 	copy(b[:], foldHead)

@@ -1,8 +1,8 @@
-// Package keyfmt owns the text of a key: minting, parsing, checksum, digest and mask, and the type Secret that never prints
-// itself. It does not own whether a key is good.
+// Package keyfmt owns the text of a key: minting, parsing, checksum, digest and mask, and the type Secret that never
+// prints itself. It does not own whether a key is good.
 //
-// A key is <prefix>_<live|test|svc>_ + 43 base62 digits (256 random bits) + 6 base62 digits of a CRC-32 (IEEE) over all bytes
-// before them. The checksum lets a mistyped or invented value be refused without a look-up; it proves nothing.
+// A key is <prefix>_<live|test|svc>_ + 43 base62 digits (256 random bits) + 6 base62 digits of a CRC-32 (IEEE) over all
+// bytes before them. The checksum lets a mistyped or invented value be refused without a look-up; it proves nothing.
 package keyfmt
 
 import (
@@ -232,8 +232,8 @@ func sumMatches(s string) bool {
 // bytesOf returns a string's bytes without copying them. The result must not be written to.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// Mask shows enough of a key to recognise it: the prefix, the first four characters after it and the last four of the whole.
-// A string that is not a key is masked whole.
+// Mask shows enough of a key to recognise it: the prefix, the first four characters after it and the last four of the
+// whole. A string that is not a key is masked whole.
 func (f Format) Mask(s Secret) string {
 	value := s.Reveal()
 	env, ok := f.Parse(value)

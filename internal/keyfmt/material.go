@@ -12,7 +12,8 @@ import (
 // credential may read again. Like a Secret it does not print itself. The zero Material is none.
 type Material struct{ bytes [32]byte }
 
-// MaterialOf derives the material of a credential: HKDF-SHA-256 (RFC 5869), so that it tells nothing about the credential's digest.
+// MaterialOf derives the material of a credential: HKDF-SHA-256 (RFC 5869), so that it tells nothing about the
+// credential's digest.
 func MaterialOf(credential string) Material {
 	return Material{[32]byte(derive([]byte(credential), nil, "keyward credential material v1"))}
 }

@@ -1,5 +1,6 @@
-// Package logarchive owns the files that hold what was taken out of the log: how one is written whole, checked and recorded before its events
-// are removed, and how the files are checked together with the log. It does not own the form of a file (audit), nor what may be cut (store).
+// Package logarchive owns the files that hold what was taken out of the log: how one is written whole, checked and
+// recorded before its events are removed, and how the files are checked together with the log. It does not own the form
+// of a file (audit), nor what may be cut (store).
 package logarchive
 
 import (
@@ -26,8 +27,8 @@ type Job struct {
 	To     string    // the file; one that an earlier run wrote is used as it is
 	Event  id.Event  // of the event that records it
 	Actor  string
-	// Holds tells whether the journal that is kept for restores holds an event; events from the first that it does not hold on stay. nil
-	// is for no such journal.
+	// Holds tells whether the journal that is kept for restores holds an event; events from the first that it does not
+	// hold on stay. nil is for no such journal.
 	Holds func(id.Event) bool
 	// Elapsed is a clock that rises, by which the removal is measured.
 	Elapsed func() time.Duration
@@ -35,8 +36,8 @@ type Job struct {
 	Pause time.Duration
 }
 
-// Run writes the file, records it, and removes what it holds. It may be run again with the same file where it was stopped. store.ErrNoCut says
-// that there is nothing to archive, or that another process archived it meanwhile.
+// Run writes the file, records it, and removes what it holds. It may be run again with the same file where it was
+// stopped. store.ErrNoCut says that there is nothing to archive, or that another process archived it meanwhile.
 func (j *Job) Run(ctx context.Context) (audit.Cut, error) {
 	cut, err := Read(j.To, nil)
 	wrote := errors.Is(err, os.ErrNotExist)
@@ -198,7 +199,8 @@ func writeEvents(ctx context.Context, db *store.DB, w io.Writer, cut audit.Cut) 
 	})
 }
 
-// Read checks a file by itself and gives its range with the SHA-256 of all its bytes; each is called with every event and may be nil.
+// Read checks a file by itself and gives its range with the SHA-256 of all its bytes; each is called with every event
+// and may be nil.
 func Read(path string, each func(*audit.Event) error) (audit.Cut, error) {
 	f, err := os.Open(path)
 	if err != nil {

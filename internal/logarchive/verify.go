@@ -9,8 +9,9 @@ import (
 // none is the end of no archive.
 var none = audit.Cut{Last: audit.Hex([32]byte{})}
 
-// Verify checks that archives follow on each other, from the first event to where the log begins, each as an event tells of it: in the log, or in
-// an archive. told are the cuts that the log tells of, oldest first. It counts the events.
+// Verify checks that archives follow on each other, from the first event to where the log begins, each as an event
+// tells of it: in the log, or in an archive. told are the cuts that the log tells of, oldest first. It counts the
+// events.
 func Verify(paths []string, told []audit.Cut) (events int64, err error) {
 	known := make(map[audit.Cut]bool)
 	last := none

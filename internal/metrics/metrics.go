@@ -1,6 +1,6 @@
-// Package metrics owns what a server says about itself in numbers, in Prometheus's form: requests, verdicts, the copy in memory,
-// the database, the build and the process. No label holds a key, an id, a name or an address: labels come from small, fixed sets.
-// It does not own what is counted, nor where it is served (server).
+// Package metrics owns what a server says about itself in numbers, in Prometheus's form: requests, verdicts, the copy
+// in memory, the database, the build and the process. No label holds a key, an id, a name or an address: labels come
+// from small, fixed sets. It does not own what is counted, nor where it is served (server).
 package metrics
 
 import (
@@ -248,8 +248,8 @@ func one(b bool) float64 {
 // Gatherer gives the numbers to a test.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
-// maxScrapes bounds the scrapes that are answered at once: a Prometheus, its twin and a person. More are answered 503, since a look at every
-// number costs memory and no credential is asked for.
+// maxScrapes bounds the scrapes that are answered at once: a Prometheus, its twin and a person. More are answered 503,
+// since a look at every number costs memory and no credential is asked for.
 const maxScrapes = 3
 
 // Handler answers the numbers over HTTP.

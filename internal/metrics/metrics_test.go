@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/metrics"
 )
 
-// allowed are all labels there may be, and they come from small sets: nothing that a caller names. "quantile" and "le" are
-// Prometheus's own.
+// allowed are all labels there may be, and they come from small sets: nothing that a caller names. "quantile" and "le"
+// are Prometheus's own.
 var allowed = []string{"operation", "method", "status", "code", "version", "goversion"}
 
 func full() *metrics.Metrics {

@@ -171,8 +171,8 @@ func withSecret(secret []byte) func([]byte) []byte {
 	}
 }
 
-// finish goes through a flow at the end of which the provider gives a token with these claims and the right nonce, unless they say
-// another one.
+// finish goes through a flow at the end of which the provider gives a token with these claims and the right nonce,
+// unless they say another one.
 func (f *forger) finish(p *oidc.Provider, header, claims object, change func(*oidc.Answer)) (oidc.Person, error) {
 	f.Helper()
 	address, flow, err := p.Begin(f.Context(), "http://127.0.0.1/back")

@@ -11,8 +11,8 @@ import (
 // minRSA is the shortest modulus in bits: RFC 7518 (section 3.3) asks for 2048 or more.
 const minRSA = 2048
 
-// trustworthy gives a set of keys (RFC 7517) without those that no signature may be checked with, and why each of the others was
-// left out.
+// trustworthy gives a set of keys (RFC 7517) without those that no signature may be checked with, and why each of the
+// others was left out.
 func trustworthy(set []byte) (kept []byte, refused []string, err error) {
 	var all struct {
 		Keys []json.RawMessage `json:"keys"`

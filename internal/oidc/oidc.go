@@ -40,8 +40,8 @@ const (
 // ErrDown says that the provider did not answer, or not as one.
 var ErrDown = errors.New("the OpenID provider does not answer")
 
-// Provider is an OpenID provider. It is looked for when it is first needed, so that a start does not depend on it. It is safe for
-// concurrent use.
+// Provider is an OpenID provider. It is looked for when it is first needed, so that a start does not depend on it. It
+// is safe for concurrent use.
 type Provider struct {
 	Config
 	client *http.Client
@@ -184,8 +184,8 @@ type Answer struct {
 	Issuer string // RFC 9207; "" where it does not tell
 }
 
-// Finish redeems the code of an answer to the flow, and gives the person that the provider vouches for. ErrDown is the provider's
-// failure; a *Refusal is for the person to read; every other error is an answer that is not to be trusted.
+// Finish redeems the code of an answer to the flow, and gives the person that the provider vouches for. ErrDown is the
+// provider's failure; a *Refusal is for the person to read; every other error is an answer that is not to be trusted.
 func (p *Provider) Finish(ctx context.Context, redirect string, f Flow, a Answer) (Person, error) {
 	at, err := p.find(ctx)
 	if err != nil {

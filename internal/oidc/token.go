@@ -49,7 +49,8 @@ type claims struct {
 	everything map[string]any  `json:"-"`
 }
 
-// LooksLikeToken tells whether a credential has the form of a JWT in compact form, of which no key and no session's token has it.
+// LooksLikeToken tells whether a credential has the form of a JWT in compact form, of which no key and no session's
+// token has it.
 func LooksLikeToken(s string) bool {
 	return len(s) <= maxToken && keyfmt.LooksLikeJWT(s)
 }

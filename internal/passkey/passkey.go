@@ -1,6 +1,6 @@
-// Package passkey owns the ceremonies of WebAuthn (Level 3): what a browser is asked for when a member registers a passkey or signs in
-// with one, and whether its answer is to be believed. It does not own where passkeys are kept (store), who may register one (control),
-// nor pages and cookies (signin).
+// Package passkey owns the ceremonies of WebAuthn (Level 3): what a browser is asked for when a member registers a
+// passkey or signs in with one, and whether its answer is to be believed. It does not own where passkeys are kept
+// (store), who may register one (control), nor pages and cookies (signin).
 package passkey
 
 import (
@@ -20,14 +20,15 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// ErrNoName says that browsers make no passkey for the address by which they reach this server: WebAuthn takes a domain name over
-// HTTPS, or localhost.
+// ErrNoName says that browsers make no passkey for the address by which they reach this server: WebAuthn takes a domain
+// name over HTTPS, or localhost.
 var ErrNoName = errors.New("passkeys need a name over HTTPS, or localhost")
 
 // Party is the relying party as a browser sees it. It is safe for concurrent use.
 type Party struct{ config webauthn.Config }
 
-// New makes the relying party of an origin such as https://keys.example.com. ErrNoName says that the origin can have none.
+// New makes the relying party of an origin such as https://keys.example.com. ErrNoName says that the origin can have
+// none.
 func New(origin string) (*Party, error) {
 	u, err := url.Parse(origin)
 	if err != nil {
@@ -62,8 +63,8 @@ func Localhost(hostPort string) (string, bool) {
 	return net.JoinHostPort("localhost", port), true
 }
 
-// Base is the address under which people are to open links: publicURL where it is set, else that of the request, with the name of a
-// loopback address, for which browsers make passkeys.
+// Base is the address under which people are to open links: publicURL where it is set, else that of the request, with
+// the name of a loopback address, for which browsers make passkeys.
 func Base(publicURL string, https bool, host string) string {
 	if publicURL != "" {
 		return publicURL
@@ -182,8 +183,8 @@ func Read(answer []byte) (*Answer, error) {
 // Credential is the id of the credential that the answer is said to be by.
 func (a *Answer) Credential() []byte { return a.parsed.RawID }
 
-// Proves checks that the passkey has signed the challenge, for this origin, with the user verified, and gives the counter that it signed.
-// Whether the counter fits the passkey's history is not asked here.
+// Proves checks that the passkey has signed the challenge, for this origin, with the user verified, and gives the
+// counter that it signed. Whether the counter fits the passkey's history is not asked here.
 func (p *Party) Proves(a Attempt, in *Answer, key *session.Passkey) (counter uint32, err error) {
 	w, err := webauthn.New(&p.config)
 	if err != nil {

@@ -26,8 +26,8 @@ func (e Entry) Name() string { return e.Resource + ":" + e.Action }
 // IsRead tells whether the action only looks: "read", or something that ends in "-read".
 func (e Entry) IsRead() bool { return e.Action == "read" || strings.HasSuffix(e.Action, "-read") }
 
-// Catalogue says which permissions exist, in the order in which they are shown. It never changes once it is made, and is safe for
-// concurrent use.
+// Catalogue says which permissions exist, in the order in which they are shown. It never changes once it is made, and
+// is safe for concurrent use.
 type Catalogue struct {
 	entries []Entry
 	names   []string // of the entries
@@ -140,7 +140,8 @@ func (c *Catalogue) Set(names []string) (s Set, unknown int, ok bool) {
 	return b.set(), -1, true
 }
 
-// Known gathers the names that the catalogue knows and passes over the rest: for sets that were kept while the catalogue changed.
+// Known gathers the names that the catalogue knows and passes over the rest: for sets that were kept while the
+// catalogue changed.
 func (c *Catalogue) Known(names []string) Set {
 	b := newBuilder(len(c.entries))
 	for _, n := range names {

@@ -2,8 +2,9 @@ package perm
 
 import "maps"
 
-// Gatherer makes sets out of names that come one by one, as bytes. It allocates only for a set that was not made before, so that a
-// door can read the same few demands again and again for nothing. It is not safe for concurrent use; Reset makes it ready again.
+// Gatherer makes sets out of names that come one by one, as bytes. It allocates only for a set that was not made
+// before, so that a door can read the same few demands again and again for nothing. It is not safe for concurrent use;
+// Reset makes it ready again.
 type Gatherer struct {
 	c    *Catalogue
 	bits []byte

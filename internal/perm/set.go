@@ -2,8 +2,8 @@ package perm
 
 import "math/bits"
 
-// Set is an immutable set of permissions of one catalogue: a bit for each, eight to a byte, without trailing zero bytes. Equal
-// sets compare equal with ==, and a Set can be a map's key. The zero value is the empty set.
+// Set is an immutable set of permissions of one catalogue: a bit for each, eight to a byte, without trailing zero
+// bytes. Equal sets compare equal with ==, and a Set can be a map's key. The zero value is the empty set.
 type Set struct{ bits string }
 
 type builder struct{ b []byte }

@@ -1,7 +1,7 @@
 package ratelimit
 
-// arena holds rings that have outgrown their entries, in chunks without a pointer inside, so that the garbage collector has nothing to
-// look at however many there are. Class k holds rings of 2<<k runs, for k from 1 on.
+// arena holds rings that have outgrown their entries, in chunks without a pointer inside, so that the garbage collector
+// has nothing to look at however many there are. Class k holds rings of 2<<k runs, for k from 1 on.
 type arena struct {
 	chunks [][]run
 	used   uint32 // rings that were ever given out

@@ -12,7 +12,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit/limittest"
 )
 
-// BenchmarkTake is one decision on keys that are chosen at random, with both limits, each of which has been used before.
+// BenchmarkTake is one decision on keys that are chosen at random, with both limits, each of which has been used
+// before.
 func BenchmarkTake(b *testing.B) {
 	for _, keys := range []int{1, 1000, 1_000_000} {
 		b.Run(fmt.Sprint(keys), func(b *testing.B) {

@@ -58,8 +58,8 @@ const (
 	partBytes      = 256 << 10
 )
 
-// Windows writes the windows per minute as they stand, in parts of some hundred kilobytes that Restore reads, each of its own. There is
-// at least one.
+// Windows writes the windows per minute as they stand, in parts of some hundred kilobytes that Restore reads, each of
+// its own. There is at least one.
 func (l *Limiter) Windows(write func(part []byte) error) error {
 	t := l.timer.instant()
 	part := header(&t)
@@ -115,8 +115,8 @@ func (s *shard) encode(part []byte, e *entry, t *instant) []byte {
 
 var errWindows = errors.New("not the windows of a limiter")
 
-// Restore takes in a part that Windows wrote, aged by the time that has passed on the wall clock. Where that was set back, the
-// windows are as they were. It is for a limiter that was not asked yet.
+// Restore takes in a part that Windows wrote, aged by the time that has passed on the wall clock. Where that was set
+// back, the windows are as they were. It is for a limiter that was not asked yet.
 func (l *Limiter) Restore(part []byte) error {
 	if len(part) < 9 || part[0] != windowsVersion {
 		return errWindows

@@ -4,8 +4,8 @@ import "context"
 
 // Ledger reserves blocks of a day. A grant is durable before it is answered.
 type Ledger interface {
-	// Settle does all claims in their order, in one transaction, and fills in their results. After an error nothing of it may be
-	// taken for granted.
+	// Settle does all claims in their order, in one transaction, and fills in their results. After an error nothing of
+	// it may be taken for granted.
 	Settle(ctx context.Context, claims []Claim) error
 }
 

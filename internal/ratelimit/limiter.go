@@ -12,8 +12,8 @@ type Config struct {
 	Ledger  Ledger
 	Minutes Minutes       // nil: the limiter keeps the windows itself
 	Wait    time.Duration // how long a request waits for a block of its day at most; 0 is 2 seconds
-	// Shut is how long no key with a limit per minute is admitted after New, for an installation that would rather refuse than
-	// admit twice the limit after a crash.
+	// Shut is how long no key with a limit per minute is admitted after New, for an installation that would rather
+	// refuse than admit twice the limit after a crash.
 	Shut time.Duration
 }
 
@@ -56,8 +56,8 @@ func New(c Config) *Limiter {
 	return l
 }
 
-// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends nothing, and is
-// refused where not even 1 would be admitted; a cost above a limit is always refused, with Never.
+// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends
+// nothing, and is refused where not even 1 would be admitted; a cost above a limit is always refused, with Never.
 func (l *Limiter) Take(who Subject, limits Limits, cost int64, s *Status) Outcome {
 	return l.ask(&question{who: who, limits: limits, need: max(cost, 1), spend: cost}, s)
 }
@@ -254,7 +254,8 @@ func after(t *instant, wait int64) int64 {
 	return t.wall + wait
 }
 
-// claim asks the ledger for the key's next block, unless that is under way. A question that spends nothing reserves nothing.
+// claim asks the ledger for the key's next block, unless that is under way. A question that spends nothing reserves
+// nothing.
 func (l *Limiter) claim(e *entry, q *question, t *instant) *batch {
 	if e.pending {
 		return l.desk.last()

@@ -87,7 +87,8 @@ func TestGuessesLeaveNoStateT44(t *testing.T) {
 	}
 }
 
-// TestASweepChangesNoDecision goes through every size of a ring, and sweeps between, with other keys around that come and go.
+// TestASweepChangesNoDecision goes through every size of a ring, and sweeps between, with other keys around that come
+// and go.
 func TestASweepChangesNoDecision(t *testing.T) {
 	t.Parallel()
 	clock := limittest.NewClock()

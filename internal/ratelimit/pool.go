@@ -9,9 +9,10 @@ import (
 	"github.com/keyward/keyward/internal/hugepage"
 )
 
-// pool gives the parts their tables. Small ones are made one by one. Larger ones are pieces of blocks, so that they lie in large pages
-// (see hugepage): the parts grow at about the same time, so a block is soon full of pieces of one size, and soon empty again when they
-// have grown on. An empty block is let go. Its lock is taken when a table grows or shrinks, with the lock of the part held.
+// pool gives the parts their tables. Small ones are made one by one. Larger ones are pieces of blocks, so that they lie
+// in large pages (see hugepage): the parts grow at about the same time, so a block is soon full of pieces of one size,
+// and soon empty again when they have grown on. An empty block is let go. Its lock is taken when a table grows or
+// shrinks, with the lock of the part held.
 type pool struct {
 	mu    sync.Mutex
 	open  [bits.UintSize][]*block // with pieces to give, by the size of these as a power of two

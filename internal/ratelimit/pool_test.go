@@ -6,7 +6,8 @@ import (
 	"unsafe"
 )
 
-// TestNoTwoTablesShareAnEntry takes and gives back tables of all sizes at random, and marks each all over while it is out.
+// TestNoTwoTablesShareAnEntry takes and gives back tables of all sizes at random, and marks each all over while it is
+// out.
 func TestNoTwoTablesShareAnEntryAndABlockThatIsEmptyIsLetGo(t *testing.T) {
 	t.Parallel()
 	var p pool

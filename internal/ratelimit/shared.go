@@ -1,7 +1,8 @@
 package ratelimit
 
-// askShared decides where the minute is kept elsewhere. The day is charged first, in memory, since that can be undone without a
-// trace; then the minute, which is asked even when the day has refused, so that the contract's order of the two holds.
+// askShared decides where the minute is kept elsewhere. The day is charged first, in memory, since that can be undone
+// without a trace; then the minute, which is asked even when the day has refused, so that the contract's order of the
+// two holds.
 func (l *Limiter) askShared(q *question, s *Status) Outcome {
 	o := Admitted
 	if q.limits.PerDay > 0 {

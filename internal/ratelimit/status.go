@@ -47,7 +47,8 @@ type Window struct {
 // Status is both limits of a key as they stand after a decision.
 type Status struct {
 	Minute, Day Window
-	// RetryAt is set after a refusal: Unix milliseconds before which the same cost cannot be admitted, Never where it never can. Else 0.
+	// RetryAt is set after a refusal: Unix milliseconds before which the same cost cannot be admitted, Never where it
+	// never can. Else 0.
 	RetryAt int64
 }
 

@@ -52,8 +52,8 @@ func SlotOf(id [16]byte) Slot {
 	return Slot(h>>(64-shardBits)<<placeBits | h&(1<<placeBits-1))
 }
 
-// Prefetch has the processor bring the state that lies at a place near, for a Take that follows soon. It waits for nothing, decides
-// nothing and makes nothing; a wrong place costs a line of the cache.
+// Prefetch has the processor bring the state that lies at a place near, for a Take that follows soon. It waits for
+// nothing, decides nothing and makes nothing; a wrong place costs a line of the cache.
 func (l *Limiter) Prefetch(p Slot) {
 	t := l.shards[p>>placeBits%(1<<shardBits)].place.Load()
 	if t == 0 {

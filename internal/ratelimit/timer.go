@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// timer reads both clocks: the monotonic one by which windows are measured, which no step of the wall clock touches, and the wall
-// clock by which days are told. The latter is looked at every few milliseconds only, and carried on by the former in between.
+// timer reads both clocks: the monotonic one by which windows are measured, which no step of the wall clock touches,
+// and the wall clock by which days are told. The latter is looked at every few milliseconds only, and carried on by the
+// former in between.
 type timer struct {
 	elapsed func() time.Duration
 	wall    func() time.Time

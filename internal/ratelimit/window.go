@@ -11,12 +11,15 @@ const (
 	inlineRuns = 2
 )
 
-// A ring never holds more than 1,626 runs, since at most 1,024 are of the fine kind and 602 cells lie within 60 seconds.
+// A ring never holds more than 1,626 runs, since at most 1,024 are of the fine kind and 602 cells lie within 60
+// seconds.
 
-// run is a number of admissions; the latest was no later than at, in milliseconds of the limiter's own time, modulo 2^32.
+// run is a number of admissions; the latest was no later than at, in milliseconds of the limiter's own time, modulo
+// 2^32.
 type run struct{ at, n uint32 }
 
-// window is where the ring of a key begins and how much it holds. The runs themselves lie in a slice that is passed along.
+// window is where the ring of a key begins and how much it holds. The runs themselves lie in a slice that is passed
+// along.
 type window struct {
 	used    uint32 // the sum of all runs
 	head, n uint16
@@ -87,7 +90,8 @@ func (w *window) join(runs []run, stamp uint32, n uint32) {
 	w.used += n
 }
 
-// wait is how many milliseconds pass until need fits, -1 where it never does. It costs a step for each run that has to go first.
+// wait is how many milliseconds pass until need fits, -1 where it never does. It costs a step for each run that has to
+// go first.
 func (w *window) wait(runs []run, now uint32, limit, need int64) int64 {
 	if need > limit {
 		return -1

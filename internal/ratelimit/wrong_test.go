@@ -93,7 +93,8 @@ func TestTheCheckerFindsOutWhatOthersAdmitT36(t *testing.T) {
 	} {
 		var history []limittest.Admission
 		witness, found := limittest.Witness{}, 0
-		// A burst late in a minute, another early in the next: and then a steady stream at twice the limit, minute after minute.
+		// A burst late in a minute, another early in the next: and then a steady stream at twice the limit, minute
+		// after minute.
 		for ms := 50_000; ms < 600_000; ms += 25 {
 			burst := ms < 60_000 || ms >= 61_000 && ms < 70_000 || ms > 119_000
 			if !burst {

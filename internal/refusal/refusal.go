@@ -1,5 +1,5 @@
-// Package refusal owns what is kept of a verification that refused a key: when, why in plain words, and what was asked. It does not
-// own the decision (verify), where refusals are kept (store), nor who may read them (control).
+// Package refusal owns what is kept of a verification that refused a key: when, why in plain words, and what was asked.
+// It does not own the decision (verify), where refusals are kept (store), nor who may read them (control).
 package refusal
 
 import (
@@ -44,8 +44,8 @@ type Record struct {
 	Seq       int64 // tells records of one millisecond apart; a Ring sets it
 }
 
-// Why says in plain words why the key was refused. names gives the names of permissions in the catalogue's order; networks are those of
-// the key where they are known.
+// Why says in plain words why the key was refused. names gives the names of permissions in the catalogue's order;
+// networks are those of the key where they are known.
 func (r *Record) Why(names func(perm.Set) []string, networks ...netip.Prefix) string {
 	switch r.Code {
 	case verdict.NotFound:

@@ -15,12 +15,13 @@ const (
 	RingOfKey = 200    // records of one key
 )
 
-// Ring holds the latest records of each key until they are written down. It is safe for concurrent use, and waits for nothing but the
-// lock of one of 64 parts of the keys.
+// Ring holds the latest records of each key until they are written down. It is safe for concurrent use, and waits for
+// nothing but the lock of one of 64 parts of the keys.
 //
-// A key holds RingOfKey records at most; further ones take the place of its oldest. A workspace holds no more than what is left
-// for all others together, so that half of the ring is the most for one, and a flood of refusals in one workspace leaves room for those
-// of every other. Beyond its share a workspace replaces records of its own, and a key that has none there is passed over.
+// A key holds RingOfKey records at most; further ones take the place of its oldest. A workspace holds no more than what
+// is left for all others together, so that half of the ring is the most for one, and a flood of refusals in one
+// workspace leaves room for those of every other. Beyond its share a workspace replaces records of its own, and a key
+// that has none there is passed over.
 type Ring struct {
 	shards [shards]shard
 	used   atomic.Int64
@@ -112,7 +113,8 @@ func (r *Ring) reserve(p *place) bool {
 	return true
 }
 
-// Turn readies what was added for writing down. What is not settled of an earlier turn stays ready, and what was added meanwhile waits.
+// Turn readies what was added for writing down. What is not settled of an earlier turn stays ready, and what was added
+// meanwhile waits.
 func (r *Ring) Turn() {
 	for i := range r.shards {
 		sh := &r.shards[i]
@@ -124,8 +126,8 @@ func (r *Ring) Turn() {
 	}
 }
 
-// Take gives keys' records that are ready until they are n or more, each key's in the order of time. They stay until they are settled. Turn,
-// Take and Settle are for one goroutine.
+// Take gives keys' records that are ready until they are n or more, each key's in the order of time. They stay until
+// they are settled. Turn, Take and Settle are for one goroutine.
 func (r *Ring) Take(n int) [][]Record {
 	var out [][]Record
 	for i := range r.shards {

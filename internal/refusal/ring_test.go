@@ -46,7 +46,8 @@ func TestOfEachKeyTheLatestAreKept(t *testing.T) {
 	}
 }
 
-// T105: however many keys of one workspace are refused however often, the refusals of other workspaces have room, each up to its share.
+// T105: however many keys of one workspace are refused however often, the refusals of other workspaces have room, each
+// up to its share.
 func TestT105AFloodInOneWorkspaceLeavesRoomForOthers(t *testing.T) {
 	t.Parallel()
 	r := refusal.NewRing()
@@ -93,7 +94,8 @@ func TestTheRingNeverHoldsMoreThanItsSize(t *testing.T) {
 	}
 }
 
-// What is taken is there until it is settled, is taken again where it is not, and what comes meanwhile waits for the next turn.
+// What is taken is there until it is settled, is taken again where it is not, and what comes meanwhile waits for the
+// next turn.
 func TestWhatIsTakenStaysUntilItIsSettled(t *testing.T) {
 	t.Parallel()
 	r := refusal.NewRing()

@@ -2,8 +2,8 @@ package replica
 
 import "github.com/keyward/keyward/internal/feed"
 
-// A node, or a record, stands for one object for as long as anything is known of it, and also for one that is only referred to yet, or
-// that is gone. Its version says which.
+// A node, or a record, stands for one object for as long as anything is known of it, and also for one that is only
+// referred to yet, or that is gone. Its version says which.
 type version struct {
 	known    bool
 	revision int64

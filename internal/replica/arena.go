@@ -31,7 +31,8 @@ const (
 	textChunk  = 1 << offsetBits
 )
 
-// A text is the earlier values, the networks, the name and the metadata, one after the other. The shapeWord says how long each is.
+// A text is the earlier values, the networks, the name and the metadata, one after the other. The shapeWord says how
+// long each is.
 const (
 	networksShift = 8
 	nameShift     = 16
@@ -170,7 +171,8 @@ func (a *arena) release(f *fields) {
 	}
 }
 
-// thin tells whether moving texts together gives back enough to be worth it: the unused bytes are more than half of the used ones.
+// thin tells whether moving texts together gives back enough to be worth it: the unused bytes are more than half of the
+// used ones.
 func (a *arena) thin() bool { return a.size-a.used > a.used/2+4*textChunk }
 
 // markThin marks the chunks from which the texts are to be moved away.

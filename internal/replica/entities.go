@@ -24,7 +24,8 @@ type workspace struct {
 	size    int64 // keys
 }
 
-// workspaceState is flags, and above them a number that rises with every change, so that no state comes back. 0 is not known yet.
+// workspaceState is flags, and above them a number that rises with every change, so that no state comes back. 0 is not
+// known yet.
 type workspaceState uint64
 
 const (

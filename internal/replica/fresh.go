@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// freshness says since when the copy is known to be complete, where it is told of changes by a feed that can be cut off. Both clocks
-// of the machine are asked and the less favourable one counts: the monotonic one does not see that the wall clock was set back, and
-// stands still while a virtual machine is suspended.
+// freshness says since when the copy is known to be complete, where it is told of changes by a feed that can be cut
+// off. Both clocks of the machine are asked and the less favourable one counts: the monotonic one does not see that the
+// wall clock was set back, and stands still while a virtual machine is suspended.
 type freshness struct {
 	limit time.Duration
 	now   func() time.Time
@@ -15,23 +15,24 @@ type freshness struct {
 	last  atomic.Pointer[confirmation]
 }
 
-// confirmation is one reading of both clocks. They stay together: the latest of each would let a wall clock that was ahead once hide that
-// of every later confirmation.
+// confirmation is one reading of both clocks. They stay together: the latest of each would let a wall clock that was
+// ahead once hide that of every later confirmation.
 type confirmation struct {
 	monotonic int64 // nanoseconds after base
 	wall      int64 // Unix nanoseconds
 }
 
-// LimitAge makes Ready depend on the last confirmation: older than the limit, it is no, until ConfirmFresh comes again. So a process
-// that was stopped and goes on is fenced before it can answer. now is read at each Ready. Call it before the replica is used.
+// LimitAge makes Ready depend on the last confirmation: older than the limit, it is no, until ConfirmFresh comes again.
+// So a process that was stopped and goes on is fenced before it can answer. now is read at each Ready. Call it before
+// the replica is used.
 func (r *Replica) LimitAge(limit time.Duration, now func() time.Time) {
 	f := &freshness{limit: limit, now: now, base: now()}
 	f.last.Store(&confirmation{monotonic: -int64(limit) - 1})
 	r.fresh = f
 }
 
-// ConfirmFresh says that the copy has everything that was committed before an instant: the start of the look at the feed, not its
-// end. An earlier instant, by the monotonic clock, than one that was told changes nothing.
+// ConfirmFresh says that the copy has everything that was committed before an instant: the start of the look at the
+// feed, not its end. An earlier instant, by the monotonic clock, than one that was told changes nothing.
 func (r *Replica) ConfirmFresh(at time.Time) {
 	f := r.fresh
 	if f == nil {

@@ -45,7 +45,8 @@ func TestT30AWallClockThatIsSetBackDoesNotKeepAReplicaFresh(t *testing.T) {
 	r.LimitAge(5*time.Second, func() time.Time { return now })
 	r.MarkReady()
 	r.ConfirmFresh(start)
-	// The wall clock jumps ahead of the monotonic one, as after a suspended machine: Round strips the monotonic reading.
+	// The wall clock jumps ahead of the monotonic one, as after a suspended machine: Round strips the monotonic
+	// reading.
 	now = start.Round(0).Add(6 * time.Second)
 	if r.Ready() {
 		t.Error("six seconds by the wall clock, and it is ready")
@@ -55,8 +56,8 @@ func TestT30AWallClockThatIsSetBackDoesNotKeepAReplicaFresh(t *testing.T) {
 	}
 }
 
-// wallSet is an instant at which the wall clock was set by so many seconds and the monotonic one went on: the seconds of the wall clock
-// begin at bit 30 of the first word of a time that has a monotonic reading.
+// wallSet is an instant at which the wall clock was set by so many seconds and the monotonic one went on: the seconds
+// of the wall clock begin at bit 30 of the first word of a time that has a monotonic reading.
 func wallSet(t time.Time, seconds int64) time.Time {
 	*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30
 	return t

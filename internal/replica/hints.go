@@ -12,20 +12,21 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// hints remember of texts that were found before which record they led to, so that the record and the state of its limits are on their
-// way to the processor while the digest is still being made: else the digest is waited for, then the index, then the record, then the
-// state, each of them a miss of the cache where the keys are many.
+// hints remember of texts that were found before which record they led to, so that the record and the state of its
+// limits are on their way to the processor while the digest is still being made: else the digest is waited for, then
+// the index, then the record, then the state, each of them a miss of the cache where the keys are many.
 //
-// A hint decides nothing. It may be wrong, old, another text's or lost: only the record says whether it has the digest, and where
-// it has not, the index is asked as if there were no hint. Only texts that were found leave one, under a hash that is seeded anew for
-// each copy and of which eight bits and a place are kept: the time that a guess takes says nothing of how close it came.
+// A hint decides nothing. It may be wrong, old, another text's or lost: only the record says whether it has the digest,
+// and where it has not, the index is asked as if there were no hint. Only texts that were found leave one, under a hash
+// that is seeded anew for each copy and of which eight bits and a place are kept: the time that a guess takes says
+// nothing of how close it came.
 type hints struct {
 	seed maphash.Seed
 	sets atomic.Pointer[[]hintSet] // replaced, empty, when the keys have become more
 }
 
-// hintSet is a line of the processor's cache. A hint is the number of a record, the place of its state at the limiter, and in the lowest
-// eight bits a part of the hash, which is odd, so that 0 is none. Any reader may write it.
+// hintSet is a line of the processor's cache. A hint is the number of a record, the place of its state at the limiter,
+// and in the lowest eight bits a part of the hash, which is odd, so that 0 is none. Any reader may write it.
 type hintSet [8]atomic.Uint64
 
 const (
@@ -39,7 +40,8 @@ func (h *hints) init() {
 	h.sets.Store(&[]hintSet{{}})
 }
 
-// fit makes room for hints to so many records: sets are between half and three quarters full where every key is in use. For writers.
+// fit makes room for hints to so many records: sets are between half and three quarters full where every key is in use.
+// For writers.
 func (h *hints) fit(records uint32) {
 	const size = len(hintSet{})
 	if have := len(*h.sets.Load()) * size; 4*int(records) > 3*have {
@@ -70,8 +72,9 @@ func (r *Replica) Begin(presented string) Trace {
 	return t
 }
 
-// Prefetch goes on when some time has passed, and before the digest is made: it has the record brought near that the text led to
-// before, and tells the place of its limits' state, for the caller to do the same with. It tells false where the text leads nowhere yet.
+// Prefetch goes on when some time has passed, and before the digest is made: it has the record brought near that the
+// text led to before, and tells the place of its limits' state, for the caller to do the same with. It tells false
+// where the text leads nowhere yet.
 func (r *Replica) Prefetch(t *Trace) (ratelimit.Slot, bool) {
 	found := uint64(0)
 	for i := range t.set { // all of it, without a jump that nobody can foresee

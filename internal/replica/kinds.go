@@ -73,8 +73,8 @@ func (k *kinds) publish() {
 	k.used.Store(&list)
 }
 
-// Foreign lists the kinds of digest that foreign values have here, nil where there are none. The list is never written to again:
-// the same pointer is the same list.
+// Foreign lists the kinds of digest that foreign values have here, nil where there are none. The list is never written
+// to again: the same pointer is the same list.
 func (r *Replica) Foreign() *[]keyfmt.PepperID { return r.kinds.used.Load() }
 
 // use counts the values of a key by their kinds.

@@ -2,9 +2,9 @@ package replica
 
 import "github.com/keyward/keyward/internal/feed"
 
-// Load applies the changes that read tells, in batches, while it reads on: reading and applying take a processor each. It answers
-// read's error when all that was told before has been applied. It does not hold up Apply for longer than a batch, so the feed can be
-// followed meanwhile.
+// Load applies the changes that read tells, in batches, while it reads on: reading and applying take a processor each.
+// It answers read's error when all that was told before has been applied. It does not hold up Apply for longer than a
+// batch, so the feed can be followed meanwhile.
 func (r *Replica) Load(read func(tell func(feed.Change) error) error) error {
 	const batches, batch = 4, 512
 	full, empty := make(chan []feed.Change, batches), make(chan []feed.Change, batches)

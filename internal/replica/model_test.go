@@ -240,8 +240,8 @@ func (m *model) lives(c feed.Change) bool {
 	return !m.ended[w]
 }
 
-// The same where changes come in order and everything is swept that is settled: members and roles that are gone are forgotten, and
-// come back as new ones, and their keys say so.
+// The same where changes come in order and everything is swept that is settled: members and roles that are gone are
+// forgotten, and come back as new ones, and their keys say so.
 func TestT27WhatASweepForgetsIsGoneAndMayComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

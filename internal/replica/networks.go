@@ -2,7 +2,8 @@ package replica
 
 import "net/netip"
 
-// Networks is a list of address prefixes in as few bytes as it takes. It is immutable, and the zero value is the empty list.
+// Networks is a list of address prefixes in as few bytes as it takes. It is immutable, and the zero value is the empty
+// list.
 type Networks struct{ packed string }
 
 // networkSize is the size of one network: the address as IPv6, and the bits of the prefix; IPv4 is marked by ipv4

@@ -136,7 +136,8 @@ func (r *record) store(f *fields, revision int64) {
 	r[versionWord].Store(uint64(revision)<<revisionShift | uint64(uint16(v)+2))
 }
 
-// spins is how often a reader looks again at a record that changes before it lets others run: a change is a dozen stores.
+// spins is how often a reader looks again at a record that changes before it lets others run: a change is a dozen
+// stores.
 const spins = 64
 
 func pause(tries int) {

@@ -88,8 +88,8 @@ type Replica struct {
 	had, has    []keyfmt.Digest
 }
 
-// nobody is the number of a record that is looked at in place of a key that is not there. It is whole, and has a value of no text:
-// no input is known whose SHA-256 is all zero.
+// nobody is the number of a record that is looked at in place of a key that is not there. It is whole, and has a value
+// of no text: no input is known whose SHA-256 is all zero.
 const nobody uint32 = 0
 
 // New makes an empty replica that is not ready.
@@ -124,8 +124,8 @@ func (r *Replica) Size() int { return int(r.size.Load()) }
 // Revision is the newest that was applied or set. Where changes come in order, the replica has everything up to it.
 func (r *Replica) Revision() int64 { return r.revision.Load() }
 
-// SetRevision says that the replica has everything up to a revision: after a load, or where a transaction changed nothing that
-// is kept here. It never goes back.
+// SetRevision says that the replica has everything up to a revision: after a load, or where a transaction changed
+// nothing that is kept here. It never goes back.
 func (r *Replica) SetRevision(revision int64) {
 	for {
 		old := r.revision.Load()
@@ -135,16 +135,18 @@ func (r *Replica) SetRevision(revision int64) {
 	}
 }
 
-// AwaitLoad has Apply drop every change until Loaded. It is for a copy that is loaded from a snapshot of a database that others change
-// too: a change that was committed before the snapshot and is told during the load would win over the newer row of the snapshot, or
-// bring back what the snapshot has no more. What was committed after the snapshot comes by the feed. Call it before the copy is used.
+// AwaitLoad has Apply drop every change until Loaded. It is for a copy that is loaded from a snapshot of a database
+// that others change too: a change that was committed before the snapshot and is told during the load would win over
+// the newer row of the snapshot, or bring back what the snapshot has no more. What was committed after the snapshot
+// comes by the feed. Call it before the copy is used.
 func (r *Replica) AwaitLoad() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.floor = math.MaxInt64
 }
 
-// Loaded ends the wait: the snapshot was of this revision, and changes up to it are dropped from then on, however late they come.
+// Loaded ends the wait: the snapshot was of this revision, and changes up to it are dropped from then on, however late
+// they come.
 func (r *Replica) Loaded(revision int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -163,13 +165,14 @@ func (r *Replica) Ready() bool {
 	return r.ready.Load() && (r.fresh == nil || r.fresh.age() <= r.fresh.limit)
 }
 
-// Apply takes over committed changes, all those of one transaction in one call. Of each object only a newer revision wins,
-// so changes may come twice or late; revision 0, the initial load, wins over nothing but itself. An object that is gone stays so
-// against older revisions: until Sweep forgets it by its mark, and from then on because Sweep has everything up to there dropped. The replica keeps the
-// service keys that the changes point to: the caller must not write to them again.
+// Apply takes over committed changes, all those of one transaction in one call. Of each object only a newer revision
+// wins, so changes may come twice or late; revision 0, the initial load, wins over nothing but itself. An object that
+// is gone stays so against older revisions: until Sweep forgets it by its mark, and from then on because Sweep has
+// everything up to there dropped. The replica keeps the service keys that the changes point to: the caller must not
+// write to them again.
 //
-// When Apply returns, every verification that starts sees the changes. One that runs meanwhile sees each object either as it was
-// or as it has become, and all the objects that it looks at as they were together at one instant.
+// When Apply returns, every verification that starts sees the changes. One that runs meanwhile sees each object either
+// as it was or as it has become, and all the objects that it looks at as they were together at one instant.
 func (r *Replica) Apply(changes []feed.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

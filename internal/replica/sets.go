@@ -2,8 +2,8 @@ package replica
 
 import "github.com/keyward/keyward/internal/perm"
 
-// sets keeps each set of permissions once, under a number: a million keys share a handful. As in the store, a set stays when the
-// last key with it has gone.
+// sets keeps each set of permissions once, under a number: a million keys share a handful. As in the store, a set stays
+// when the last key with it has gone.
 type sets struct {
 	blocks  directory[[setsInBlock]perm.Set]
 	numbers map[perm.Set]uint32 // the writers'

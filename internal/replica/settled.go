@@ -10,13 +10,15 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// A settlement says in one change what becomes of all the keys of a user, and their records follow one by one. Until then a lookup judges a
-// key by it. Which settlements cover a key is said by its period: records of the same user and period share a node, and the node leads to the
-// settlements. So a settlement is one store for each node, however many keys hang on it; a key whose record has followed hangs on the node of
-// a later period. A key that hangs on a node without a settlement, as nearly all do, costs a lookup one load more, in a line of the cache that
-// it has read already.
+// A settlement says in one change what becomes of all the keys of a user, and their records follow one by one. Until
+// then a lookup judges a key by it. Which settlements cover a key is said by its period: records of the same user and
+// period share a node, and the node leads to the settlements. So a settlement is one store for each node, however many
+// keys hang on it; a key whose record has followed hangs on the node of a later period. A key that hangs on a node
+// without a settlement, as nearly all do, costs a lookup one load more, in a line of the cache that it has read
+// already.
 
-// verdicts are the settlements that cover the keys of a node, in the order in which they apply. They are never written again.
+// verdicts are the settlements that cover the keys of a node, in the order in which they apply. They are never written
+// again.
 type verdicts []verdict
 
 type verdict struct {
@@ -31,7 +33,8 @@ type settlement struct {
 	of *member // the first node of the user
 }
 
-// apply changes what was read of a key to what the settlements make of it, and gives the node of the key's creator then.
+// apply changes what was read of a key to what the settlements make of it, and gives the node of the key's creator
+// then.
 func (l verdicts) apply(r *Replica, f *fields, text []byte, creator *member) *member {
 	k := apikey.Key{User: creator.user, Permissions: r.sets.at(f.set()), Revoked: f.has(revoked), IsActive: f.has(active), Orphan: f.has(orphan)}
 	for i := range l {
@@ -71,7 +74,8 @@ func (f *fields) networks(text []byte) (list []netip.Prefix) {
 	return list
 }
 
-// memberAt gives the node of a user's keys of one period, a new one where nothing is known of it yet. All nodes of a user have the same state.
+// memberAt gives the node of a user's keys of one period, a new one where nothing is known of it yet. All nodes of a
+// user have the same state.
 func (r *Replica) memberAt(w *workspace, name id.User, period int64) *member {
 	first := r.member(w, name)
 	if period == first.period {
@@ -156,8 +160,8 @@ func (m *member) resettle() {
 	}
 }
 
-// sweepSettlements forgets settlements that were done as of a revision up to which every change has been applied: every key that they
-// covered has followed.
+// sweepSettlements forgets settlements that were done as of a revision up to which every change has been applied: every
+// key that they covered has followed.
 func (r *Replica) sweepSettlements(settled int64) (n int) {
 	for name, s := range r.settlements {
 		if !s.of.workspace.gone && (!s.Done || s.revision > settled) {

@@ -13,7 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 )
 
-// disturbances are all that can befall a key while it is looked up; each leaves a lookup that had looked before it in the wrong.
+// disturbances are all that can befall a key while it is looked up; each leaves a lookup that had looked before it in
+// the wrong.
 func disturbances() map[string]func(*replica.Replica) {
 	one := func(c ...feed.Change) func(*replica.Replica) {
 		return func(r *replica.Replica) { r.Apply(at(2, slices.Clone(c)...)) } // many do so at once
@@ -94,7 +95,8 @@ func TestT27ARoleIsSeenAsItIsAtTheInstantOfTheLookup(t *testing.T) {
 	}
 }
 
-// Texts move and numbers of chunks are given again between the first step and the second: what is told is the key's own text, or it is read again.
+// Texts move and numbers of chunks are given again between the first step and the second: what is told is the key's own
+// text, or it is read again.
 func TestT27ATextIsTheKeysOwnOrIsReadAgain(t *testing.T) {
 	t.Parallel()
 	r := house()
@@ -180,7 +182,8 @@ func interleave[T any](done []T, rows [][]T, f func([]T)) {
 	}
 }
 
-// A key that is changed without end, or looked up without end, is nobody else's trouble: no lookup of another is in the wrong for it.
+// A key that is changed without end, or looked up without end, is nobody else's trouble: no lookup of another is in the
+// wrong for it.
 func TestT42AChangeToOneKeyLeavesLookupsOfOthersStanding(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"disabled", "renamed", "expiring", "rotated", "narrowed", "gone"} {

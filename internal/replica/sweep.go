@@ -2,18 +2,19 @@ package replica
 
 import "github.com/keyward/keyward/internal/id"
 
-// Sweep gives back the memory of workspaces that are gone, of texts that are not in use, and of the marks that deleted objects leave.
-// Marks are forgotten up to the revision settled: the caller knows that every change up to it has been applied, and that no initial load
-// from before it can still come. A change up to it that comes once more, such as a node's own that it publishes late, is dropped from
-// then on: without its mark a deleted key would come back to life. It answers how many keys and marks it let go. Readers do not notice it, and writers wait for a batch at most.
+// Sweep gives back the memory of workspaces that are gone, of texts that are not in use, and of the marks that deleted
+// objects leave. Marks are forgotten up to the revision settled: the caller knows that every change up to it has been
+// applied, and that no initial load from before it can still come. A change up to it that comes once more, such as a
+// node's own that it publishes late, is dropped from then on: without its mark a deleted key would come back to life.
+// It answers how many keys and marks it let go. Readers do not notice it, and writers wait for a batch at most.
 func (r *Replica) Sweep(settled int64) int {
 	r.sweeping.Lock()
 	defer r.sweeping.Unlock()
 	return r.sweepRecords() + r.sweepMarks(settled)
 }
 
-// sweepRecords takes the keys of workspaces that are gone out, and moves texts together, if there is any of this to do: one pass
-// through all records does both.
+// sweepRecords takes the keys of workspaces that are gone out, and moves texts together, if there is any of this to do:
+// one pass through all records does both.
 func (r *Replica) sweepRecords() (total int) {
 	leaving, needed := r.beginSweep()
 	if !needed {
@@ -92,8 +93,8 @@ func (r *Replica) empty(w *workspace) {
 	w.roles, w.members = nil, nil
 }
 
-// mark says that a key or a workspace is gone as of a revision. Its record, or node, stays, so that an older change does not bring it
-// back, until the mark is forgotten. Nodes of service keys stay without marks: they are few.
+// mark says that a key or a workspace is gone as of a revision. Its record, or node, stays, so that an older change
+// does not bring it back, until the mark is forgotten. Nodes of service keys stay without marks: they are few.
 type mark struct {
 	revision  int64
 	key       uuid
@@ -123,8 +124,8 @@ func (r *Replica) sweepMarks(settled int64) int {
 	return n + r.sweepLeavers(settled)
 }
 
-// leaver is a member or a role that is gone as of a revision. Its node stays as a mark does, and for as long as a key names the member, or
-// a member the role: then it is noted once more when the last of these goes.
+// leaver is a member or a role that is gone as of a revision. Its node stays as a mark does, and for as long as a key
+// names the member, or a member the role: then it is noted once more when the last of these goes.
 type leaver struct {
 	revision int64
 	member   *member
@@ -146,7 +147,8 @@ func (r *Replica) sweepLeavers(settled int64) (n int) {
 	return n
 }
 
-// forgetMember gives the node of a member back, unless they have come back, a record names them, or a settlement covers their keys. It may have been given back already.
+// forgetMember gives the node of a member back, unless they have come back, a record names them, or a settlement covers
+// their keys. It may have been given back already.
 func (r *Replica) forgetMember(m *member) bool {
 	if !m.over() || m.keys > 0 || len(m.settlements) > 0 || m.workspace.members[m.user] != m {
 		return false

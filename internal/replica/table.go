@@ -7,7 +7,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// index leads from names, which are digests or ids, to numbers of records. It is cut into shards so that growing one is short.
+// index leads from names, which are digests or ids, to numbers of records. It is cut into shards so that growing one is
+// short.
 type index struct{ shards [256]shard }
 
 type shard struct {
@@ -18,13 +19,13 @@ type shard struct {
 	used int // these and the graves
 }
 
-// table is open addressing with linear probing, without a pointer in it. The reader's rule: probe from the name's place to the first
-// empty slot. A slot is written once and may become a grave; it is never used again, and when three quarters are used the shard
-// gets a new table, of which three fifths are.
+// table is open addressing with linear probing, without a pointer in it. The reader's rule: probe from the name's place
+// to the first empty slot. A slot is written once and may become a grave; it is never used again, and when three
+// quarters are used the shard gets a new table, of which three fifths are.
 type table struct{ slots []atomic.Uint64 }
 
-// A slot is a tag in its upper half, 32 bits of the name, and in its lower half the number of a record, which has the whole name.
-// The tag also says where the name belongs, so that a table grows without a look at the records.
+// A slot is a tag in its upper half, 32 bits of the name, and in its lower half the number of a record, which has the
+// whole name. The tag also says where the name belongs, so that a table grows without a look at the records.
 const (
 	empty = uint64(0) // no record that is named has the number 0
 	grave = ^uint64(0)

@@ -11,8 +11,9 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// View is what is known of a key at the instant of a lookup: a copy. Instants are Unix milliseconds, 0 for "never". Name, Metadata and
-// AllowedIPs look into larger pieces of memory, which live for as long as somebody holds them: who keeps them for long clones them.
+// View is what is known of a key at the instant of a lookup: a copy. Instants are Unix milliseconds, 0 for "never".
+// Name, Metadata and AllowedIPs look into larger pieces of memory, which live for as long as somebody holds them: who
+// keeps them for long clones them.
 type View struct {
 	UUID        [16]byte // its id; ID is the text
 	Workspace   id.Workspace
@@ -39,12 +40,12 @@ type View struct {
 // ID is the key's id as text. It allocates.
 func (v *View) ID() id.Key { return id.Key(id.Format(v.UUID)) }
 
-// Lookup fills v with the key that has a value of this digest, and tells whether there is one; v is zero where there is none.
-// It allocates nothing.
+// Lookup fills v with the key that has a value of this digest, and tells whether there is one; v is zero where there is
+// none. It allocates nothing.
 //
-// An unknown digest takes the same way as a known one, against a key that nobody has, and digests are compared in constant
-// time over their whole length. So the time taken says nothing of how close a guess came; and whoever guesses keys does not
-// choose their digests.
+// An unknown digest takes the same way as a known one, against a key that nobody has, and digests are compared in
+// constant time over their whole length. So the time taken says nothing of how close a guess came; and whoever guesses
+// keys does not choose their digests.
 func (r *Replica) Lookup(d keyfmt.Digest, v *View) bool { return r.lookup(&d, v) != nobody }
 
 // lookup is Lookup that gives the number of the record.
@@ -61,8 +62,8 @@ func (r *Replica) lookup(d *keyfmt.Digest, v *View) uint32 {
 	}
 }
 
-// LookupService finds a service key by the digest of its value. Its Scopes are shared and must not be written to. It allocates
-// nothing.
+// LookupService finds a service key by the digest of its value. Its Scopes are shared and must not be written to. It
+// allocates nothing.
 func (r *Replica) LookupService(d keyfmt.Digest) (account.ServiceKey, bool) {
 	k := (*r.services.Load())[d]
 	if k == nil {
@@ -74,8 +75,8 @@ func (r *Replica) LookupService(d keyfmt.Digest) (account.ServiceKey, bool) {
 	return *k, true
 }
 
-// lookupAt fills v with a key as it is at one instant, and tells whether it has a value of this digest: where something that it looked at
-// has changed by the end, it looks again.
+// lookupAt fills v with a key as it is at one instant, and tells whether it has a value of this digest: where something
+// that it looked at has changed by the end, it looks again.
 func (r *Replica) lookupAt(number uint32, d *keyfmt.Digest, v *View) bool {
 	var s snapshot
 	for tries := 0; ; tries++ {
@@ -129,7 +130,8 @@ func (r *Replica) read(number uint32, s *snapshot) (ok bool) {
 	return true
 }
 
-// unchanged tells whether nothing has changed of what was looked at. What the creator's role holds is read in between, once.
+// unchanged tells whether nothing has changed of what was looked at. What the creator's role holds is read in between,
+// once.
 func (r *Replica) unchanged(s *snapshot) bool {
 	return s.record.unchanged(&s.key) && r.arena.texts() == s.texts && s.owner.settled.Load() == s.settled &&
 		workspaceState(s.creator.workspace.state.Load()) == s.workspace && s.creator.state.Load() == s.member
@@ -178,8 +180,8 @@ func millis(t time.Time) int64 {
 	return endOf(t)
 }
 
-// endOf is an instant in Unix milliseconds that does not read as "never": 1970 itself becomes a millisecond before. An earlier
-// value of a key always ends, so one without an instant has ended long ago.
+// endOf is an instant in Unix milliseconds that does not read as "never": 1970 itself becomes a millisecond before. An
+// earlier value of a key always ends, so one without an instant has ended long ago.
 func endOf(t time.Time) int64 {
 	if ms := t.UnixMilli(); ms != 0 {
 		return ms

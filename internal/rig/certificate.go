@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// Certificate makes one for the loopback address, in two files that their owner alone can read, and the pool that trusts it.
+// Certificate makes one for the loopback address, in two files that their owner alone can read, and the pool that
+// trusts it.
 func Certificate(t testing.TB) (cert, key string, pool *x509.CertPool) {
 	t.Helper()
 	check := func(err error) {

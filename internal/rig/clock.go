@@ -56,8 +56,8 @@ func (c *HandClock) Set(at time.Time) {
 	_, _ = c.file.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(at.UnixMicro())), 0)
 }
 
-// FastClock gives the environment in which a program written in C has a wall clock that runs speed times as fast from now on, as far
-// as it reads gettimeofday. It is compiled here, by the compiler that the race detector needs anyway.
+// FastClock gives the environment in which a program written in C has a wall clock that runs speed times as fast from
+// now on, as far as it reads gettimeofday. It is compiled here, by the compiler that the race detector needs anyway.
 func FastClock(t testing.TB, speed int) []string {
 	t.Helper()
 	return []string{

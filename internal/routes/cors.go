@@ -14,7 +14,8 @@ import (
 // CORS says which web pages of other origins may use a route (Fetch standard, section 3.2, "CORS protocol").
 type CORS struct {
 	Origins []string // as browsers send them, such as https://app.example.com; AnyOrigin alone for every origin
-	// Gateway reports that the gateway answers preflight requests. Otherwise the API behind it answers them, without a key.
+	// Gateway reports that the gateway answers preflight requests. Otherwise the API behind it answers them, without a
+	// key.
 	Gateway bool
 	Headers []string // request headers that a preflight answer allows; used with Gateway
 	MaxAge  int      // seconds for which browsers may keep a preflight answer; used with Gateway
@@ -125,8 +126,8 @@ func (p reader) origins(n *yaml.Node) ([]string, error) {
 	return origins, nil
 }
 
-// IsOrigin reports whether s is the serialisation of an http or https origin (HTML standard, "origin"): lower case, without a default
-// port, a path or a slash at the end.
+// IsOrigin reports whether s is the serialisation of an http or https origin (HTML standard, "origin"): lower case,
+// without a default port, a path or a slash at the end.
 func IsOrigin(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Hostname() == "" {

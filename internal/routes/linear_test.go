@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/routes"
 )
 
-// T58: neither a file nor a path makes matching slow. A matcher that tried every way again from its beginning would take
-// 2¹² times 2¹² steps for each of these paths; going through the tree once takes 2¹².
+// T58: neither a file nor a path makes matching slow. A matcher that tried every way again from its beginning would
+// take 2¹² times 2¹² steps for each of these paths; going through the tree once takes 2¹².
 func TestT58APathIsMatchedInOneWalk(t *testing.T) {
 	t.Parallel()
 	const depth = 12

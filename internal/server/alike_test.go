@@ -70,8 +70,8 @@ func endings(t *testing.T, url string) (n int) {
 	return n
 }
 
-// A root key is changed across nodes that are replaced one by one: both work until the last node that sets the old one is gone, then it ends
-// by itself, once.
+// A root key is changed across nodes that are replaced one by one: both work until the last node that sets the old one
+// is gone, then it ends by itself, once.
 func TestARootKeyIsChangedAcrossNodes(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -150,8 +150,8 @@ func TestARootKeyIsMintedWhereTheLastVariableIsGone(t *testing.T) {
 	}
 }
 
-// A node that died may be alive behind a network that is down: its root key stays until this one has been heard of for so long that the other
-// would have been, too.
+// A node that died may be alive behind a network that is down: its root key stays until this one has been heard of for
+// so long that the other would have been, too.
 func TestARootKeyOfANodeThatDiedEndsOnceItCountsAsGone(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)

@@ -21,8 +21,9 @@ const (
 	lostEvery  = 5 * time.Second        // lost lines are reported
 )
 
-// bufferedLog writes log lines from one goroutine, so that an output which nothing reads stops no caller: verification must go on when
-// a pipe is full or a disk hangs. A line that finds no room in the buffer is dropped and counted. Buffered lines are lost on SIGKILL.
+// bufferedLog writes log lines from one goroutine, so that an output which nothing reads stops no caller: verification
+// must go on when a pipe is full or a disk hangs. A line that finds no room in the buffer is dropped and counted.
+// Buffered lines are lost on SIGKILL.
 type bufferedLog struct {
 	out  io.Writer
 	wake chan struct{} // holds one token
@@ -139,8 +140,8 @@ func (l *bufferedLog) take() bool {
 	}
 }
 
-// settle waits until every line so far is written, but not longer than limit. After a wait in vain it does not wait again before
-// something is written: callers pay for a stuck output once, not with each line.
+// settle waits until every line so far is written, but not longer than limit. After a wait in vain it does not wait
+// again before something is written: callers pay for a stuck output once, not with each line.
 func (l *bufferedLog) settle(limit time.Duration) {
 	l.signal()
 	var timer *time.Timer
@@ -196,8 +197,8 @@ func (l *bufferedLog) Close() error {
 	return nil
 }
 
-// levelHandler sends warnings and errors, which are written before the caller goes on, another way than the lines that may be lost.
-// Lines of requests wait for others; all other lines are written at once.
+// levelHandler sends warnings and errors, which are written before the caller goes on, another way than the lines that
+// may be lost. Lines of requests wait for others; all other lines are written at once.
 type levelHandler struct {
 	ordinary, urgent slog.Handler
 	log              *bufferedLog

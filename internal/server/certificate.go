@@ -18,8 +18,8 @@ const (
 	warnAgain        = 24 * time.Hour
 )
 
-// certificate is the pair of files with which every listener speaks TLS. It is read again when a file changes; a pair that is broken,
-// or half written, leaves the one before in place. It is safe for concurrent use.
+// certificate is the pair of files with which every listener speaks TLS. It is read again when a file changes; a pair
+// that is broken, or half written, leaves the one before in place. It is safe for concurrent use.
 type certificate struct {
 	cert, key string // files
 	log       *slog.Logger
@@ -31,7 +31,8 @@ type certificate struct {
 	warned time.Time
 }
 
-// fileState tells one content of a file from another. A file that a link leads to counts, so a link that is turned is a change.
+// fileState tells one content of a file from another. A file that a link leads to counts, so a link that is turned is a
+// change.
 type fileState struct {
 	modified time.Time
 	size     int64

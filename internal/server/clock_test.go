@@ -24,8 +24,8 @@ type steppable struct{ by atomic.Int64 }
 func (s *steppable) now() time.Time       { return time.Now().Add(time.Duration(s.by.Load())) }
 func (s *steppable) step(d time.Duration) { s.by.Add(int64(d)) }
 
-// expiring makes a workspace with a key for three months, a key without an end, and one that was rotated with an overlap of an hour, and
-// answers their values; of the last one the earlier value.
+// expiring makes a workspace with a key for three months, a key without an end, and one that was rotated with an
+// overlap of an hour, and answers their values; of the last one the earlier value.
 func expiring(t *testing.T, c *keyward.Client) (workspace string, three, endless, earlier keyward.Secret) {
 	t.Helper()
 	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})

@@ -16,9 +16,10 @@ const (
 	paceEvery = 1 << 16
 )
 
-// paceCollector tells the garbage collector how far the heap may grow: as far as one that holds no keys, and a sixteenth of the
-// keys more. The keys' memory has no pointers and costs a collection nothing, but at the default pace each byte of it would be
-// allowed another byte of garbage. Few keys change nothing, and nor does anything where the operator has set GOGC.
+// paceCollector tells the garbage collector how far the heap may grow: as far as one that holds no keys, and a
+// sixteenth of the keys more. The keys' memory has no pointers and costs a collection nothing, but at the default pace
+// each byte of it would be allowed another byte of garbage. Few keys change nothing, and nor does anything where the
+// operator has set GOGC.
 func (s *Server) paceCollector() {
 	keys := s.replica.Load().Memory().Total()
 	if keys < fewKeys || os.Getenv("GOGC") != "" {

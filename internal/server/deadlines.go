@@ -27,7 +27,8 @@ type due struct {
 	fired bool      // the connection itself has been told
 }
 
-// set notes a deadline. One that has passed is told to the connection at once, as a call that is blocked has to hear of it.
+// set notes a deadline. One that has passed is told to the connection at once, as a call that is blocked has to hear of
+// it.
 func (d *due) set(t, now time.Time, tell func(time.Time) error) error {
 	d.at = t
 	if !t.IsZero() && !t.After(now) {

@@ -77,8 +77,8 @@ func (s *Server) keptWindows(ctx context.Context) (parts [][]byte, fresh bool, e
 	return parts, len(parts) > 0, err
 }
 
-// windowsName is whose the kept windows are: of the one process of a SQLite file, or, among several nodes, of the one that listens on this
-// machine at this address.
+// windowsName is whose the kept windows are: of the one process of a SQLite file, or, among several nodes, of the one
+// that listens on this machine at this address.
 func (s *Server) windowsName() string {
 	if s.node == nil {
 		return ""

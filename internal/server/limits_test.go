@@ -262,7 +262,8 @@ func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
 	refused(keyward.VerdictExpired, write)
 }
 
-// T43: asking for itself costs a key nothing and is refused by no spent limit, but each address is bounded; all else costs.
+// T43: asking for itself costs a key nothing and is refused by no spent limit, but each address is bounded; all else
+// costs.
 func TestAKeyAsksForItselfWithoutCost(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, settings(t), server.Options{})

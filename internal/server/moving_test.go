@@ -23,7 +23,8 @@ func moving(t *testing.T, cfg config.Config, do func(context.Context, *sqlite.Dr
 	}
 }
 
-// A server that is restarted while its file is being moved verifies by the limits as they stood, and takes changes again once it may.
+// A server that is restarted while its file is being moved verifies by the limits as they stood, and takes changes
+// again once it may.
 func TestAServerStartsOnAFileThatIsBeingMoved(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)

@@ -34,13 +34,15 @@ func (s *Server) connect(ctx context.Context) (d driver, err error) {
 	return d, nil
 }
 
-// driver is a database that knows whether a server may work on it: not while it is filled by a move, nor once it was left by one.
+// driver is a database that knows whether a server may work on it: not while it is filled by a move, nor once it was
+// left by one.
 type driver interface {
 	store.Driver
 	Servable(ctx context.Context) error
 }
 
-// join makes this process one of the nodes that share the database: it loads everything and follows the others' changes.
+// join makes this process one of the nodes that share the database: it loads everything and follows the others'
+// changes.
 func (s *Server) join(ctx context.Context) error {
 	s.node = cluster.New(cluster.Config{
 		DB: s.db, ID: s.ids.Next(), Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,

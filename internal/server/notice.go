@@ -7,8 +7,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// notice is the text for an operator who has just started a server. program is the way in which the command was called, so that
-// its commands work as pasted. The root key is there once, on a line of its own.
+// notice is the text for an operator who has just started a server. program is the way in which the command was called,
+// so that its commands work as pasted. The root key is there once, on a line of its own.
 func notice(w io.Writer, program, url, listens, database string, minted, link keyfmt.Secret) {
 	fmt.Fprintf(w, "Keyward is at %s\n", url)
 	if listens != url {

@@ -54,8 +54,9 @@ func (s *Server) lackingPepper(used []keyfmt.PepperID) keyfmt.PepperID {
 	return ""
 }
 
-// watchPeppers notices that another node has made keys under a pepper that this one does not have. It would answer that there are no
-// such keys, so it says that it is not ready, and why, until it was started with that pepper or the last such key is gone.
+// watchPeppers notices that another node has made keys under a pepper that this one does not have. It would answer that
+// there are no such keys, so it says that it is not ready, and why, until it was started with that pepper or the last
+// such key is gone.
 func (s *Server) watchPeppers(ctx context.Context) {
 	used, err := s.db.Peppers(ctx)
 	if err != nil {

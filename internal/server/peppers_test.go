@@ -12,8 +12,9 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// T23: the pepper is changed across two nodes. One that has the new pepper among its previous ones goes on; one that was left out says
-// that it is not ready and which setting is wrong, instead of answering that keys of the other node are not there.
+// T23: the pepper is changed across two nodes. One that has the new pepper among its previous ones goes on; one that
+// was left out says that it is not ready and which setting is wrong, instead of answering that keys of the other node
+// are not there.
 func TestT23APepperIsChangedAcrossTwoNodes(t *testing.T) {
 	t.Parallel()
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)

@@ -37,7 +37,8 @@ func (s *Server) shareLimits(context.Context) error {
 	return nil
 }
 
-// followRedis has connections take Redis's password and authorities out of their files, as they stand when a connection is made.
+// followRedis has connections take Redis's password and authorities out of their files, as they stand when a connection
+// is made.
 func (s *Server) followRedis(where *redislimit.Server) error {
 	files := without(s.cfg.RedisPasswordFile, s.cfg.RedisCAFile)
 	if len(files) == 0 {

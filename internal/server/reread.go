@@ -89,7 +89,8 @@ func (s *Server) readProxies(context.Context) error {
 	return nil
 }
 
-// followDatabase has new connections to PostgreSQL take the password and the certificates that stand in their files then.
+// followDatabase has new connections to PostgreSQL take the password and the certificates that stand in their files
+// then.
 func (s *Server) followDatabase(d driver) {
 	if p, ok := d.(*postgres.Driver); ok && len(p.Files()) > 0 {
 		s.rereads("what the database is reached with", p.Files, p.Reread)

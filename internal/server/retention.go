@@ -70,8 +70,8 @@ func (s *Server) archiveOld(ctx context.Context) error {
 	return logarchive.Drop(ctx, s.db, s.elapsed, retentionPause) // what an archive that was stopped has left
 }
 
-// archiveFile names the file of the next archive by its range, with zeros before the numbers, so that names rise with them. A file that a run
-// wrote before it was stopped is taken up again.
+// archiveFile names the file of the next archive by its range, with zeros before the numbers, so that names rise with
+// them. A file that a run wrote before it was stopped is taken up again.
 func (s *Server) archiveFile(ctx context.Context, before time.Time) (string, error) {
 	cut, err := s.db.NextCut(ctx, before)
 	if err != nil {
@@ -87,7 +87,8 @@ func (s *Server) archiveFile(ctx context.Context, before time.Time) (string, err
 	return filepath.Join(s.cfg.EventsArchiveDir, fmt.Sprintf("keyward-log-%012d-%012d.ndjson", cut.From, cut.To)), nil
 }
 
-// collectSets collects sets of permissions that no row has: two looks, six hours apart, take one away. One node does it for all.
+// collectSets collects sets of permissions that no row has: two looks, six hours apart, take one away. One node does it
+// for all.
 func (s *Server) collectSets(ctx context.Context) {
 	for pause := setsFirst; ; pause = setsEvery {
 		select {

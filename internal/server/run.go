@@ -31,8 +31,8 @@ const (
 	maxPurgeRuns = 1000
 )
 
-// Run serves until ctx ends or something fails, then stops in order: it says that it is not ready, takes no more requests, and
-// answers those that have begun. It does not Close.
+// Run serves until ctx ends or something fails, then stops in order: it says that it is not ready, takes no more
+// requests, and answers those that have begun. It does not Close.
 func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup

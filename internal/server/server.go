@@ -46,10 +46,11 @@ type Options struct {
 	Notice io.Writer
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
-	// Slow is told of every request that may take its time, which is any but a verification, before it is answered. It must be quick.
-	// nil is told nothing.
+	// Slow is told of every request that may take its time, which is any but a verification, before it is answered. It
+	// must be quick. nil is told nothing.
 	Slow func()
-	// LongWay has net/http read every request, and nothing answered on a shorter way: what the short ways are compared with.
+	// LongWay has net/http read every request, and nothing answered on a shorter way: what the short ways are compared
+	// with.
 	LongWay bool
 	// Tell receives the server's state; nil receives nothing. It must be quick.
 	Tell func(State)

@@ -183,8 +183,8 @@ func (s *Server) announce(context.Context) error {
 	return nil
 }
 
-// address is where a person opens the dashboard: KEYWARD_PUBLIC_URL, else localhost by its name, because browsers make no passkey for an
-// IP address.
+// address is where a person opens the dashboard: KEYWARD_PUBLIC_URL, else localhost by its name, because browsers make
+// no passkey for an IP address.
 func (s *Server) address() string {
 	if s.cfg.PublicURL != "" {
 		return s.cfg.PublicURL
@@ -196,8 +196,8 @@ func (s *Server) address() string {
 	return s.URL()
 }
 
-// tell prints the notice. It waits without end only where the root key is in it: an output that nothing reads must not keep a server from
-// its work.
+// tell prints the notice. It waits without end only where the root key is in it: an output that nothing reads must not
+// keep a server from its work.
 func (s *Server) tell(text string) error {
 	written := make(chan error, 1)
 	go func() {

@@ -165,8 +165,9 @@ func headers(path string) []byte {
 	return b.Bytes()
 }
 
-// The two attacks on HTTP/2 that cost a server more than its client, on both listeners that speak it: streams that are opened and taken
-// back at once (CVE-2023-44487), and a head that never ends (CVE-2023-45288). Others are answered meanwhile, and the second is cut off.
+// The two attacks on HTTP/2 that cost a server more than its client, on both listeners that speak it: streams that are
+// opened and taken back at once (CVE-2023-44487), and a head that never ends (CVE-2023-45288). Others are answered
+// meanwhile, and the second is cut off.
 func TestT55AnHTTP2ClientThatAbusesItsConnectionHarmsNobodyElse(t *testing.T) {
 	t.Parallel()
 	s, _, trusted := encrypted(t)

@@ -23,7 +23,8 @@ func (s *Server) writeUsage(ctx context.Context) {
 	}
 }
 
-// writeRefusals writes down what was refused. It does not wait for the usage, so that the lists of other nodes are at most seconds behind.
+// writeRefusals writes down what was refused. It does not wait for the usage, so that the lists of other nodes are at
+// most seconds behind.
 func (s *Server) writeRefusals(ctx context.Context) {
 	if err := s.tally.FlushRefusals(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("the refusals were not written, and will be with the next", "error", err.Error())

@@ -27,8 +27,8 @@ const (
 	waitLine  = 5 * time.Second // between two lines of the log
 )
 
-// waitingRoom answers on the main listener until the server can: it is alive, it is not ready, and it says why. So a load balancer sees
-// a process that starts, not one that is gone.
+// waitingRoom answers on the main listener until the server can: it is alive, it is not ready, and it says why. So a
+// load balancer sees a process that starts, not one that is gone.
 type waitingRoom struct {
 	server   *http.Server
 	listener *interruptible

@@ -18,8 +18,9 @@ const (
 	MaxPasskeys = 10
 )
 
-// Passkey is a WebAuthn credential of a member. It signs in to the member's workspace and to no other one, although the same person may
-// be a member elsewhere: a user id is the platform's, and the workspace alone vouches for the one who registered.
+// Passkey is a WebAuthn credential of a member. It signs in to the member's workspace and to no other one, although the
+// same person may be a member elsewhere: a user id is the platform's, and the workspace alone vouches for the one who
+// registered.
 type Passkey struct {
 	ID         id.Passkey
 	Workspace  id.Workspace
@@ -36,14 +37,14 @@ type Passkey struct {
 	UsedAt     time.Time
 }
 
-// GoesBack tells whether a counter stands in contradiction to the history of the passkey: another device signs with a copy of its key.
-// Authenticators that do not count say 0 each time (WebAuthn Level 3, section 7.2, step 22).
+// GoesBack tells whether a counter stands in contradiction to the history of the passkey: another device signs with a
+// copy of its key. Authenticators that do not count say 0 each time (WebAuthn Level 3, section 7.2, step 22).
 func (p *Passkey) GoesBack(counter uint32) bool {
 	return (counter != 0 || p.Counter != 0) && counter <= p.Counter
 }
 
-// Invitation lets a member register a passkey, once and until ExpiresAt. The inviter is asked again when it is followed: an inviter who
-// has left, or who may not invite this member any more, lets nobody in.
+// Invitation lets a member register a passkey, once and until ExpiresAt. The inviter is asked again when it is
+// followed: an inviter who has left, or who may not invite this member any more, lets nobody in.
 type Invitation struct {
 	Digest    keyfmt.Digest
 	Workspace id.Workspace
@@ -61,8 +62,8 @@ type Inviter struct {
 	User       id.User
 }
 
-// Expired tells whether the invitation is too old. One whose end is further away than an invitation lasts was made by a clock that was
-// wrong.
+// Expired tells whether the invitation is too old. One whose end is further away than an invitation lasts was made by a
+// clock that was wrong.
 func (i *Invitation) Expired(now time.Time) bool {
 	return !now.Before(i.ExpiresAt) || i.ExpiresAt.Sub(now) > InvitationLife+leeway
 }

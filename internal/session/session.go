@@ -59,8 +59,8 @@ type Session struct {
 // leeway is how far the times of two transactions may lie apart where their nodes' clocks do.
 const leeway = time.Minute
 
-// Ended tells whether the session is past one of its ends. An end that is further away than a session lasts was set by a clock that
-// was wrong: that session has ended, too.
+// Ended tells whether the session is past one of its ends. An end that is further away than a session lasts was set by
+// a clock that was wrong: that session has ended, too.
 func (s *Session) Ended(now time.Time) bool {
 	return !now.Before(s.ExpiresAt) || !now.Before(s.SeenAt.Add(IdleLife)) || s.ExpiresAt.Sub(now) > Life+leeway
 }
@@ -81,7 +81,8 @@ type Link struct {
 	ExpiresAt  time.Time
 }
 
-// Expired tells whether the link is too old. One whose end is further away than a link lasts was made by a clock that was wrong.
+// Expired tells whether the link is too old. One whose end is further away than a link lasts was made by a clock that
+// was wrong.
 func (l *Link) Expired(now time.Time) bool {
 	return !now.Before(l.ExpiresAt) || l.ExpiresAt.Sub(now) > LinkLife+leeway
 }
@@ -103,8 +104,9 @@ var form = regexp.MustCompile(`^keyward_(session|link|invite)_[0-9A-Za-z_-]{43}$
 
 var within = regexp.MustCompile(`keyward_(session|link|invite)_[0-9A-Za-z_-]{43}`)
 
-// Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token, the code of a link
-// or of an invitation. Such a text is neither kept nor repeated. A value that was made elsewhere cannot be told by its form.
+// Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token, the code of a
+// link or of an invitation. Such a text is neither kept nor repeated. A value that was made elsewhere cannot be told by
+// its form.
 func Leaks(text string) bool {
 	if from, _ := keyfmt.Find(text); from >= 0 {
 		return true

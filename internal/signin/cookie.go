@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// cookieName has the prefix with which browsers take a cookie only over TLS (or from this machine), for this host alone and for all
-// of it: no other host and no page in plain text can set it (RFC 6265bis, section 4.1.3.2).
+// cookieName has the prefix with which browsers take a cookie only over TLS (or from this machine), for this host alone
+// and for all of it: no other host and no page in plain text can set it (RFC 6265bis, section 4.1.3.2).
 const cookieName = "__Host-keyward"
 
 // cookieToken reads the session's token; "" where there is none, or more than one to choose from.
@@ -22,8 +22,8 @@ func cookieToken(r *http.Request) string {
 	return all[0].Value
 }
 
-// giveCookie hands the token to the browser until that is closed; the server knows the session's other ends. Scripts cannot read
-// it, and other sites' forms and frames do not send it.
+// giveCookie hands the token to the browser until that is closed; the server knows the session's other ends. Scripts
+// cannot read it, and other sites' forms and frames do not send it.
 func giveCookie(w http.ResponseWriter, token keyfmt.Secret) {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
@@ -33,7 +33,8 @@ func takeCookie(w http.ResponseWriter, name string) {
 		MaxAge: -1, Expires: time.Unix(1, 0)})
 }
 
-// keepsCookies tells whether a browser would keep our cookie: it came over TLS, as far as can be told, or from its own machine.
+// keepsCookies tells whether a browser would keep our cookie: it came over TLS, as far as can be told, or from its own
+// machine.
 func keepsCookies(r *http.Request, https bool) bool {
 	if https {
 		return true

@@ -33,7 +33,8 @@ func (g *Gate) signIn(w http.ResponseWriter, r *http.Request) {
 	g.show(w, r, Page{Kind: SignIn, Return: back})
 }
 
-// link asks whether to follow a one-time link. Programs that look at links ahead of people do not press buttons, so it survives them.
+// link asks whether to follow a one-time link. Programs that look at links ahead of people do not press buttons, so it
+// survives them.
 func (g *Gate) link(w http.ResponseWriter, r *http.Request) {
 	if g.refused(w, r, g.Wait(r)) {
 		return

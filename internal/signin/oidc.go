@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// flowCookie holds an attempt to sign in while the browser is at the provider: it binds the answer to the browser that asked.
+	// flowCookie holds an attempt to sign in while the browser is at the provider: it binds the answer to the browser
+	// that asked.
 	flowCookie   = "__Host-keyward-oidc"
 	flowLife     = 10 * time.Minute
 	callbackPath = "/signin/oidc/callback"

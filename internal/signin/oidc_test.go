@@ -14,7 +14,8 @@ import (
 
 const sessionCookie, attemptCookie = "__Host-keyward", "__Host-keyward-oidc"
 
-// T70: the whole way through a real provider, which is down at first: keys are verified all the same, and people get in once it is up.
+// T70: the whole way through a real provider, which is down at first: keys are verified all the same, and people get in
+// once it is up.
 func TestSigningInAtARealProviderT70(t *testing.T) {
 	t.Parallel()
 	r := openReal(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/keyward/keyward/internal/session"
 )
 
-// ceremonyCookie holds a ceremony while the authenticator is asked: it binds the answer to the browser that asked. A challenge is answered
-// once all the same: control keeps those that were.
+// ceremonyCookie holds a ceremony while the authenticator is asked: it binds the answer to the browser that asked. A
+// challenge is answered once all the same: control keeps those that were.
 const ceremonyCookie = "__Host-keyward-passkey"
 
 // maxAnswer bounds an authenticator's answer: attestations are not asked for, so that a few kilobytes are plenty.
@@ -165,8 +165,8 @@ func (g *Gate) handle(ws id.Workspace, u id.User) []byte {
 	return m.Sum(nil)
 }
 
-// invitation is the page that registers a passkey. The code stands behind the # of its address, which no browser sends: a script reads it
-// there. Nothing is used up by looking.
+// invitation is the page that registers a passkey. The code stands behind the # of its address, which no browser sends:
+// a script reads it there. Nothing is used up by looking.
 func (g *Gate) invitation(w http.ResponseWriter, r *http.Request) { g.show(w, r, Page{Kind: Invite}) }
 
 // begun is the data with which a script asks the authenticator.

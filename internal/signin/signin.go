@@ -24,7 +24,8 @@ type Config struct {
 	Origin func(*http.Request) control.Caller
 	// Known receives the caller of a request, for the log.
 	Known func(*http.Request, control.Caller)
-	// Failed counts a failed attempt, and answers how long its address has to wait where there are too many; nil lets all try.
+	// Failed counts a failed attempt, and answers how long its address has to wait where there are too many; nil lets
+	// all try.
 	Failed func(*http.Request) time.Duration
 	// Wait answers the same, and counts nothing; nil lets all try.
 	Wait func(*http.Request) time.Duration
@@ -34,8 +35,8 @@ type Config struct {
 	PublicURL string
 	// OverTLS tells whether the browser speaks TLS, to us or to a proxy that is trusted; nil asks the connection alone.
 	OverTLS func(*http.Request) bool
-	// OIDC is the provider at which people sign in; nil is none. Secret seals attempts to sign in there and by passkeys: the same on
-	// every node. Now is the clock by which they end.
+	// OIDC is the provider at which people sign in; nil is none. Secret seals attempts to sign in there and by
+	// passkeys: the same on every node. Now is the clock by which they end.
 	OIDC   *oidc.Provider
 	Secret []byte
 	Now    func() time.Time
@@ -105,8 +106,8 @@ type Session struct {
 	Role  string // the role's name; "" for the root
 	Owner bool
 
-	// Workspace is where they work; "" for a root that has chosen none. Workspaces are those to switch between, by a POST of
-	// workspaceId and return to /signin/workspace.
+	// Workspace is where they work; "" for a root that has chosen none. Workspaces are those to switch between, by a
+	// POST of workspaceId and return to /signin/workspace.
 	Workspace  control.Place
 	Workspaces []control.Place
 
@@ -123,8 +124,8 @@ func From(ctx context.Context) (Session, bool) {
 	return s, ok
 }
 
-// Protect refuses requests that change something and come from another site (Fetch metadata, Origin). Everything that browsers reach
-// stands behind it; forms need no token of their own, and must not change anything on GET.
+// Protect refuses requests that change something and come from another site (Fetch metadata, Origin). Everything that
+// browsers reach stands behind it; forms need no token of their own, and must not change anything on GET.
 func (g *Gate) Protect(next http.Handler) http.Handler { return g.cross.Handler(next) }
 
 // Require lets signed-in visitors through, for From to return. Others are sent to sign in, and back afterwards; their

@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// keptBounds is how bounds are written: JSON in which a list that confines nothing is left out, and one that admits nothing is empty.
+// keptBounds is how bounds are written: JSON in which a list that confines nothing is left out, and one that admits
+// nothing is empty.
 type keptBounds struct {
 	Workspaces   []id.Workspace       `json:"workspaces,omitzero"`
 	Environments []keyfmt.Environment `json:"environments,omitzero"`

@@ -100,8 +100,8 @@ func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err e
 	return c, err
 }
 
-// firstNotBefore is the first event from low on that is not older than a time, or high where all below are. Times rise between turns, so it
-// is sought by halving in one stretch after the other.
+// firstNotBefore is the first event from low on that is not older than a time, or high where all below are. Times rise
+// between turns, so it is sought by halving in one stretch after the other.
 func (v *View) firstNotBefore(low, high, ms int64) (int64, error) {
 	for low < high {
 		turn, err := one(v, scanInt, `SELECT coalesce(min(seq), ?) FROM event_turns WHERE seq > ? AND seq < ?`, high, low, high)
@@ -140,8 +140,8 @@ func (v *View) RangeOf(c audit.Cut, after int64, n int) ([]audit.Event, error) {
 	return all(v, scanEvent, selectEvents+` WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, max(after, c.From-1), c.To, n)
 }
 
-// Cut records that an archive holds a range, which must follow on the last one and end with an event that is there. The rows go by
-// DropArchived.
+// Cut records that an archive holds a range, which must follow on the last one and end with an event that is there. The
+// rows go by DropArchived.
 func (tx *Tx) Cut(c audit.Cut, e audit.Event) error {
 	last, err := tx.LastCut()
 	if err != nil {
@@ -176,8 +176,8 @@ const (
 	dropFor   = 3 * time.Millisecond
 )
 
-// DropArchived removes a chunk of the events that an archive holds, with their counts and targets, and tells whether there is more. elapsed is
-// a clock that rises, by which the chunk is measured.
+// DropArchived removes a chunk of the events that an archive holds, with their counts and targets, and tells whether
+// there is more. elapsed is a clock that rises, by which the chunk is measured.
 func (db *DB) DropArchived(ctx context.Context, elapsed func() time.Duration) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
 		began := elapsed()

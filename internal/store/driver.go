@@ -11,8 +11,8 @@ import (
 type Driver interface {
 	// Migrate brings the schema to this program's version, and refuses a newer one. now is noted beside each step.
 	Migrate(ctx context.Context, now time.Time) error
-	// Write runs fn in a write transaction, and commits durably if fn answers nil. There is never more than one at a time, on
-	// all nodes together.
+	// Write runs fn in a write transaction, and commits durably if fn answers nil. There is never more than one at a
+	// time, on all nodes together.
 	Write(ctx context.Context, fn func(SQL) error) error
 	// Read runs fn on a snapshot that no write disturbs. Many run at once.
 	Read(ctx context.Context, fn func(SQL) error) error
@@ -20,15 +20,16 @@ type Driver interface {
 	Glance(ctx context.Context, fn func(SQL) error) error
 	// Readers is how many Reads run at once; more wait.
 	Readers() int
-	// Contains is an SQL condition with its arguments: the lower-case form of one of the columns holds the text, which is in lower
-	// case already, to the letter. No character of the text is special.
+	// Contains is an SQL condition with its arguments: the lower-case form of one of the columns holds the text, which
+	// is in lower case already, to the letter. No character of the text is special.
 	Contains(text string, columns ...string) (condition string, args []any)
 	// Tells is Contains for a column with the metadata of an event: a JSON object, or "". The text is searched for in
 	// its strings and numbers and in the names of the members of its objects, each as people read it and not as JSON
 	// writes it. The environment of a key does not count, nor does a match within the head of a masked value
 	// (kw_live_), which nearly every event has.
 	Tells(text, column string) (condition string, args []any)
-	// Position is an SQL expression: at which character of the column the text, an expression too, begins, from 1; 0 where it is not there.
+	// Position is an SQL expression: at which character of the column the text, an expression too, begins, from 1; 0
+	// where it is not there.
 	Position(text, column string) string
 	// Backup writes a consistent copy to a new file that only its owner can read.
 	Backup(ctx context.Context, path string) error

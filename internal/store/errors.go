@@ -22,10 +22,11 @@ var (
 	ErrDurability = errors.New("the disk lost a write")
 	// ErrUnavailable: the database cannot be reached, or is not the one that takes writes. Nothing was changed.
 	ErrUnavailable = errors.New("the database is not available")
-	// ErrMoving is an ErrUnavailable: the database is being moved to another server, or was. Nothing was changed; reading goes on.
+	// ErrMoving is an ErrUnavailable: the database is being moved to another server, or was. Nothing was changed;
+	// reading goes on.
 	ErrMoving = fmt.Errorf("%w: it is being moved to another server", ErrUnavailable)
-	// ErrDetached is an ErrUnavailable: the path of the database does not lead to the open file any more, or that was written over. It
-	// is final. Nothing was changed, unless it comes with ErrUnknown.
+	// ErrDetached is an ErrUnavailable: the path of the database does not lead to the open file any more, or that was
+	// written over. It is final. Nothing was changed, unless it comes with ErrUnknown.
 	ErrDetached = fmt.Errorf("%w: its file was moved, removed, replaced or written over", ErrUnavailable)
 	// ErrUnknown: the connection was lost at the commit, and the outcome could not be read since. The change may be
 	// there or not: it must be reported neither as done nor as refused, nor be made again without a look.

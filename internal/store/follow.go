@@ -15,8 +15,8 @@ import (
 // loaded anew.
 var ErrHistory = errors.New("the database has another history than what was read before")
 
-// Cursor is how far a reader of the change log has come. The hash of the event there says in which history: a database that has
-// another event at this place has lost something, and its later revisions mean other changes.
+// Cursor is how far a reader of the change log has come. The hash of the event there says in which history: a database
+// that has another event at this place has lost something, and its later revisions mean other changes.
 type Cursor struct {
 	Epoch    string
 	Revision int64

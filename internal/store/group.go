@@ -11,10 +11,12 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 )
 
-// maxGroup is how many transactions share a commit at most: enough to hide the disk, few enough that none waits for long.
+// maxGroup is how many transactions share a commit at most: enough to hide the disk, few enough that none waits for
+// long.
 const maxGroup = 128
 
-// job is a transaction that waits for its turn. Its function runs in the goroutine of its caller, while the writer waits.
+// job is a transaction that waits for its turn. Its function runs in the goroutine of its caller, while the writer
+// waits.
 type job struct {
 	ctx  context.Context
 	turn chan *Tx
@@ -59,7 +61,8 @@ func (db *DB) enqueue(j *job) error {
 	return nil
 }
 
-// play runs fn and tells the writer how it ended, by a panic or the end of its goroutine too: then the writer goes on all the same.
+// play runs fn and tells the writer how it ended, by a panic or the end of its goroutine too: then the writer goes on
+// all the same.
 func (j *job) play(tx *Tx, fn func(*Tx) error) {
 	err := errors.New("the transaction's function did not return")
 	defer func() {

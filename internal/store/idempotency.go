@@ -18,7 +18,8 @@ type Replay struct {
 	RequestHash [32]byte
 	Key         id.Key
 	CreatedAt   time.Time
-	// Sealed is the value that was answered, encrypted; nil once SealedUntil has passed or the value was replaced or taken back.
+	// Sealed is the value that was answered, encrypted; nil once SealedUntil has passed or the value was replaced or
+	// taken back.
 	Sealed      []byte
 	SealedUntil time.Time
 }
@@ -29,8 +30,8 @@ func hashedName(scope, key string) string {
 	return "sha256 " + hex.EncodeToString(sum[:])
 }
 
-// Idempotent reads the request that was made in the scope under the client's key; ErrNotFound says none, or too long ago. Requests
-// from before schema 11 stand there by the key itself.
+// Idempotent reads the request that was made in the scope under the client's key; ErrNotFound says none, or too long
+// ago. Requests from before schema 11 stand there by the key itself.
 func (v *View) Idempotent(scope, key string) (Replay, error) {
 	return one(v, func(r Rows) (p Replay, err error) {
 		var hash []byte

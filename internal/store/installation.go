@@ -87,8 +87,8 @@ func (db *DB) install(ctx context.Context) error {
 	return nil
 }
 
-// MarkTime keeps the present time as the mark below which the clock never falls again, also after a restart, or how long was run
-// with a jump that is provisional. Every Update does the same; this is for the quiet hours.
+// MarkTime keeps the present time as the mark below which the clock never falls again, also after a restart, or how
+// long was run with a jump that is provisional. Every Update does the same; this is for the quiet hours.
 func (db *DB) MarkTime(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (db *DB) TimeMark() time.Time { return fromMillis(db.mark.Load()) }
 // Reference is the settable clock, whatever the time of the database is.
 func (db *DB) Reference() time.Time { return db.clock.Reference() }
 
-// Time tells how the time of the database stands to the clock that it goes by: the machine's, or that of a database that several
-// nodes share.
+// Time tells how the time of the database stands to the clock that it goes by: the machine's, or that of a database
+// that several nodes share.
 func (db *DB) Time() clock.Standing { return db.clock.Standing() }
 
 // ResetTime has time go by the clock again from this transaction's commit on, if the mark is far ahead of it: objects

@@ -126,7 +126,8 @@ var selectPrevious = previousTable.selects
 
 func scanPrevious(r Rows) (previous, error) { return previousTable.scan(r) }
 
-// complete adds to keys those of their earlier values that still work, or would if a provisional jump of the clock were taken back.
+// complete adds to keys those of their earlier values that still work, or would if a provisional jump of the clock were
+// taken back.
 func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
 	keys := make([]apikey.Key, len(rows))
 	for i, row := range rows {
@@ -230,8 +231,8 @@ func (v *View) movable(w *where, f KeyFilter) {
 	}
 }
 
-// beyondHead is the part of a masked value in which a text is sought: a match that lies within its head (kw_live_) would tell no key from
-// any other.
+// beyondHead is the part of a masked value in which a text is sought: a match that lies within its head (kw_live_)
+// would tell no key from any other.
 func (v *View) beyondHead(wanted string) string {
 	at := v.db.driver.Position("'_' || k.environment || '_'", "k.masked")
 	first := fmt.Sprintf("%s + length(k.environment) + %d", at, 3-utf8.RuneCountInString(wanted))
@@ -329,8 +330,8 @@ func (tx *Tx) keyBefore(k id.Key) (keyBefore, error) {
 		JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
 }
 
-// UpdateKey replaces the whole row and the earlier values. A key stays in its workspace: another one is ErrNotFound. No settlement of before
-// touches the key any more: Key gives it as all of them have it.
+// UpdateKey replaces the whole row and the earlier values. A key stays in its workspace: another one is ErrNotFound. No
+// settlement of before touches the key any more: Key gives it as all of them have it.
 func (tx *Tx) UpdateKey(k apikey.Key) error {
 	k = normal(k, tx.Floor())
 	if err := tx.updateKey(&k); err != nil {
@@ -358,8 +359,8 @@ func (tx *Tx) updateKey(k *apikey.Key) error {
 	row := keyRow{Key: *k, set: set, hasPrevious: len(k.Previous) > 0}
 	err = tx.execBeside(keyTable.update+` WHERE id = ?`, keyTable.changed(&row, k.ID)...)
 	if err == nil && set != before.set {
-		// Apart from the rest: SQLite keeps a journal of a statement that changes a foreign key, and lets go of it in a time that grows with
-		// all that the transaction has written.
+		// Apart from the rest: SQLite keeps a journal of a statement that changes a foreign key, and lets go of it in a
+		// time that grows with all that the transaction has written.
 		err = tx.execBeside(`UPDATE api_keys SET set_id = ? WHERE id = ?`, set, k.ID)
 	}
 	if err != nil {
@@ -384,8 +385,8 @@ func (tx *Tx) updateKey(k *apikey.Key) error {
 	return tx.countKeys(k.Workspace, k.User, +1)
 }
 
-// ReplaceDigest puts another digest of the same value in the place of a key's current one, and changes nothing else of the key. Where the
-// current digest is not from, it is ErrNotFound.
+// ReplaceDigest puts another digest of the same value in the place of a key's current one, and changes nothing else of
+// the key. Where the current digest is not from, it is ErrNotFound.
 func (tx *Tx) ReplaceDigest(key id.Key, from keyfmt.Digest, to keyfmt.Stored) error {
 	k, err := tx.WrittenKey(key) // whose settlement stays to be written
 	if err != nil {

@@ -93,8 +93,8 @@ func (f KeyFilter) bound(w *where, column, compare, position string) error {
 	return nil
 }
 
-// KeyStretch is the Position of the last of n keys from f.After on, of those among which a search with f looks, or ErrNotFound where there
-// are fewer. So a search can be made over so many keys and no more.
+// KeyStretch is the Position of the last of n keys from f.After on, of those among which a search with f looks, or
+// ErrNotFound where there are fewer. So a search can be made over so many keys and no more.
 func (v *View) KeyStretch(f KeyFilter, n int) (string, error) {
 	base := KeyFilter{Workspace: f.Workspace, User: f.User, Order: f.Order, Page: Page{After: f.After}}
 	var order string

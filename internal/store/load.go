@@ -20,8 +20,9 @@ func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
 	return db.View(ctx, func(v *View) error { return v.load(f) })
 }
 
-// LoadShared is LoadAll on the primary of a database that several nodes share, with the cursor at which the snapshot stands. It takes
-// one of so many places, and answers false where all are taken: nodes that start together do not read everything at once.
+// LoadShared is LoadAll on the primary of a database that several nodes share, with the cursor at which the snapshot
+// stands. It takes one of so many places, and answers false where all are taken: nodes that start together do not read
+// everything at once.
 func (db *DB) LoadShared(ctx context.Context, places int, f func(feed.Change) error) (at Cursor, ok bool, err error) {
 	own := db.written.Load()
 	err = db.shared.Follow(ctx, func(q SQL) error {
@@ -64,8 +65,8 @@ type loader struct {
 // loadPage is how many rows a driver that keeps whole answers is asked for at once.
 const loadPage = 5000
 
-// paged reads a big table. A driver that streams is asked once; one that does not, page by page in the order of the key, which is
-// one column or two. The query ends with its conditions.
+// paged reads a big table. A driver that streams is asked once; one that does not, page by page in the order of the
+// key, which is one column or two. The query ends with its conditions.
 func paged[T any](l *loader, scan func(Rows) (T, error), query, joiner string, key []string, last func(*T) []any, f func(T) error) error {
 	columns := strings.Join(key, ", ")
 	if l.db.shared == nil {

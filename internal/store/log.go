@@ -85,8 +85,8 @@ func (v *View) logWhere(f LogFilter) where {
 // ceilMillis rounds up, so that a bound between two milliseconds falls on the right side of both.
 func ceilMillis(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
-// Logs lists events in the order in which they were committed, or the newest first. Pages by AfterSeq cost the same however far
-// one has come; pages by Offset do not.
+// Logs lists events in the order in which they were committed, or the newest first. Pages by AfterSeq cost the same
+// however far one has come; pages by Offset do not.
 func (v *View) Logs(f LogFilter) ([]audit.Event, error) {
 	w, after, order := v.logWhere(f), "seq < ?", " ORDER BY seq DESC"
 	if f.Ascending {
@@ -117,8 +117,9 @@ func (v *View) LogCounter(ws id.Workspace, everywhere bool, kind string) (int64,
 	return one(v, scanInt, `SELECT CAST(coalesce(sum(events), 0) AS BIGINT) FROM event_types`+w.String(), w.args...)
 }
 
-// LogStretch is the last of n events from f.AfterSeq on, in the order of f, of those that f.Workspace, f.All and one of f.Type and f.Actor
-// select, or ErrNotFound where there are fewer. It walks along an index, so that a search can be made over so many events and no more.
+// LogStretch is the last of n events from f.AfterSeq on, in the order of f, of those that f.Workspace, f.All and one of
+// f.Type and f.Actor select, or ErrNotFound where there are fewer. It walks along an index, so that a search can be
+// made over so many events and no more.
 func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err error) {
 	base := LogFilter{Workspace: f.Workspace, All: f.All}
 	if !f.All { // else there is no index to walk along
@@ -148,8 +149,8 @@ func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err erro
 	return seq, fromMillis(ms), err
 }
 
-// firstAt is the Seq after the last event that is older than a time. Times rise along the log but at turns, where a wrong clock was put
-// right: it is sought by halving between them, the newest stretch first.
+// firstAt is the Seq after the last event that is older than a time. Times rise along the log but at turns, where a
+// wrong clock was put right: it is sought by halving between them, the newest stretch first.
 func (v *View) firstAt(ms int64) (int64, error) {
 	end, err := one(v, scanInt, `SELECT coalesce(max(seq), 0) + 1 FROM events`)
 	for err == nil {
@@ -234,7 +235,8 @@ type eventType struct {
 	kind      audit.Type
 }
 
-// countTypes adds the group's events to the counters, each once however many there are: a row that changes often in one transaction is dear.
+// countTypes adds the group's events to the counters, each once however many there are: a row that changes often in one
+// transaction is dear.
 func (g *group) countTypes(ctx context.Context) error {
 	counts := map[eventType]int{}
 	for _, t := range g.types {

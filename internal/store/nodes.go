@@ -32,8 +32,8 @@ const (
 	NodeReady   NodeState = "ready"
 )
 
-// Silence is how long a node may say nothing before it counts as gone. By then it has fenced itself: it may answer for Limit after
-// its last look, and for twice that after it has last been heard.
+// Silence is how long a node may say nothing before it counts as gone. By then it has fenced itself: it may answer for
+// Limit after its last look, and for twice that after it has last been heard.
 func (n *Node) Silence() time.Duration { return 3 * n.Limit }
 
 // Live tells whether a node has to be reckoned with.
@@ -105,8 +105,8 @@ const (
 	pruneBatch  = 5000             // changes
 )
 
-// PruneChanges removes a batch of the change log that every live node has behind it, and nodes that have long been silent. It tells
-// whether there is more.
+// PruneChanges removes a batch of the change log that every live node has behind it, and nodes that have long been
+// silent. It tells whether there is more.
 func (db *DB) PruneChanges(ctx context.Context) (more bool, err error) {
 	err = db.write(func(q SQL) error {
 		v := &View{ctx: context.WithoutCancel(ctx), q: q, db: db}

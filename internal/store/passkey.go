@@ -145,7 +145,8 @@ func (tx *Tx) DeleteInvitations() error {
 	return nil
 }
 
-// AnswerChallenge keeps that a challenge was answered, until it is too old to be answered again. ErrDuplicate says that it was before.
+// AnswerChallenge keeps that a challenge was answered, until it is too old to be answered again. ErrDuplicate says that
+// it was before.
 func (tx *Tx) AnswerChallenge(challenge keyfmt.Digest, until time.Time) error {
 	if err := tx.exec(`INSERT INTO answered_challenges (digest, expires_ms) VALUES (?, ?)`, challenge[:], millis(until)); err != nil {
 		return fmt.Errorf("answer a challenge: %w", err)

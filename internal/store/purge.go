@@ -9,10 +9,11 @@ import (
 // purgeBatch bounds the rows of each table that one Purge removes, and so how long a writer waits for it.
 const purgeBatch = 1000
 
-// Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps, expired
-// idempotency keys, sessions, links and invitations that are past their ends, quotas of days that are over, old refusals. It tells whether there is more. It
-// records no event: what it removes was gone for everybody before. The log stays. It goes by a time that is known to have come: while
-// a jump of the clock is provisional, nothing is removed that the jump alone has ended.
+// Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps,
+// expired idempotency keys, sessions, links and invitations that are past their ends, quotas of days that are over, old
+// refusals. It tells whether there is more. It records no event: what it removes was gone for everybody before. The log
+// stays. It goes by a time that is known to have come: while a jump of the clock is provisional, nothing is removed
+// that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
 		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))

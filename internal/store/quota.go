@@ -6,8 +6,8 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// Reserve does a claim on a key's day: see ratelimit.Claim. A row never stands above the claim's limit by it, and never goes back to an
-// earlier day, unless a jump of the clock has begun the later one.
+// Reserve does a claim on a key's day: see ratelimit.Claim. A row never stands above the claim's limit by it, and never
+// goes back to an earlier day, unless a jump of the clock has begun the later one.
 func (c *Counting) Reserve(claim *ratelimit.Claim) error {
 	row, err := one(c.View, scanQuota, `SELECT day, reserved FROM day_quotas WHERE key_id = ?`, claim.ID[:])
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -71,8 +71,8 @@ func (c *Counting) SaveWindows(node string, part int, body []byte) error {
 	return err
 }
 
-// TakeWindows gives the parts that a node kept, none where it was not stopped in order, and removes them: they are good once. Where they
-// cannot be removed it gives them beside the error.
+// TakeWindows gives the parts that a node kept, none where it was not stopped in order, and removes them: they are good
+// once. Where they cannot be removed it gives them beside the error.
 func (c *Counting) TakeWindows(node string) (parts [][]byte, err error) {
 	parts, err = all(c.View, scanBody, `SELECT body FROM saved_windows WHERE node = ? ORDER BY part`, node)
 	if err == nil && len(parts) > 0 {

@@ -33,7 +33,8 @@ type Refusal struct {
 
 const refusalColumns = `key_id, at_ms, seq, workspace_id, code, why, all_of, any_of, ip, is_previous`
 
-// AddRefusals keeps refusals of one key, no more than RefusalsOfKey of them. Those of a key that is gone are passed over.
+// AddRefusals keeps refusals of one key, no more than RefusalsOfKey of them. Those of a key that is gone are passed
+// over.
 func (c *Counting) AddRefusals(key id.Key, refusals []Refusal) error {
 	there, err := all(c.View, scanInt, `SELECT 1 FROM api_keys k JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, key)
 	if err != nil || len(there) == 0 {

@@ -75,8 +75,8 @@ func (v *View) Roles(ws id.Workspace, p Page) ([]account.Role, error) {
 	return inLive(v, ws, v.scanRole, selectRoles+` WHERE workspace_id = ? AND id > ? ORDER BY id LIMIT ?`, ws, p.After, limit(p.Limit))
 }
 
-// PutRole inserts or replaces by id. ErrDuplicate says that another role of the workspace has this folded name. MemberCount is the
-// store's own.
+// PutRole inserts or replaces by id. ErrDuplicate says that another role of the workspace has this folded name.
+// MemberCount is the store's own.
 func (tx *Tx) PutRole(r account.Role, folded string) error {
 	if err := tx.putRole(r, folded); err != nil {
 		return fmt.Errorf("put role: %w", err)

@@ -8,8 +8,9 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// Permission sets are kept once each, by their names, and rows refer to them by number: a million keys share a handful. A set
-// keeps names that the catalogue has no more; they are passed over when it is read, and come back with the catalogue.
+// Permission sets are kept once each, by their names, and rows refer to them by number: a million keys share a handful.
+// A set keeps names that the catalogue has no more; they are passed over when it is read, and come back with the
+// catalogue.
 
 // internedSet is a set and its number.
 type internedSet struct {
@@ -41,7 +42,8 @@ func loadSets(ctx context.Context, d Driver, c *perm.Catalogue) (*sets, error) {
 	return s, err
 }
 
-// read reads all sets anew. A number in memory that is no longer given to rows is read from the database by who needs it.
+// read reads all sets anew. A number in memory that is no longer given to rows is read from the database by who needs
+// it.
 func (s *sets) read(v *View, c *perm.Catalogue, changes int64) error {
 	found, err := all(v, scanSet(c), selectSets+` WHERE unused_at >= 0`)
 	if err != nil {
@@ -109,8 +111,8 @@ func (v *View) set(number int64) (perm.Set, error) {
 	return s.set, err
 }
 
-// intern gives the number of a set, and keeps the set where it is new. A row that has this set already, by the number old, stays
-// with it: that may hold names which only another catalogue knows.
+// intern gives the number of a set, and keeps the set where it is new. A row that has this set already, by the number
+// old, stays with it: that may hold names which only another catalogue knows.
 func (tx *Tx) intern(set perm.Set, old int64) (int64, error) {
 	if old != 0 {
 		if has, err := tx.set(old); err == nil && has == set {

@@ -37,8 +37,8 @@ func (v *View) candidates(f KeyFilter) (where, error) {
 	return w, nil
 }
 
-// covered is the condition that an open settlement covers the row, and that the key may be one of the filter's user. A key that is
-// stopped is enabled in no case, unless it went to an heir before.
+// covered is the condition that an open settlement covers the row, and that the key may be one of the filter's user. A
+// key that is stopped is enabled in no case, unless it went to an heir before.
 func covered(f KeyFilter) string {
 	one := `EXISTS (SELECT 1 FROM settlements s WHERE s.workspace_id = k.workspace_id AND s.user_id = k.user_id AND s.period >= k.period
 		AND s.done_ms = 0`

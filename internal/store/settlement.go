@@ -19,7 +19,8 @@ import (
 // A settlement is open until every row agrees with it. Meanwhile each reader of keys judges the covered ones by it:
 // Key, Keys and the counts here, and the replica by the feed, which tells settlements beside the rows.
 
-// settlementsKept is for how long a settlement that is done is kept: a node that reads the change log may meet it for that long.
+// settlementsKept is for how long a settlement that is done is kept: a node that reads the change log may meet it for
+// that long.
 const settlementsKept = 24 * time.Hour
 
 // unsettled tells of the row k whether an open settlement covers it.

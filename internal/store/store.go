@@ -1,6 +1,7 @@
-// Package store owns the state: one transaction is rows, an audit event and a change in the feed, and nothing is committed
-// without all three. It owns the transaction, its one time, the group commit, the hash chain of the log and the order of the
-// feed. It does not own the rules by which something may be changed (control), nor the database itself (its drivers).
+// Package store owns the state: one transaction is rows, an audit event and a change in the feed, and nothing is
+// committed without all three. It owns the transaction, its one time, the group commit, the hash chain of the log and
+// the order of the feed. It does not own the rules by which something may be changed (control), nor the database itself
+// (its drivers).
 package store
 
 import (
@@ -22,8 +23,8 @@ type Options struct {
 	Now       func() time.Time // the wall clock; with Clock it is not asked
 	Clock     *clock.Clock     // nil makes one of Now
 	Catalogue *perm.Catalogue
-	// Fatal is told that the disk lost a write (ErrDurability). It must end the process; in a test it may return, and the DB then
-	// refuses every further write. Without it the process panics.
+	// Fatal is told that the disk lost a write (ErrDurability). It must end the process; in a test it may return, and
+	// the DB then refuses every further write. Without it the process panics.
 	Fatal func(error)
 }
 
@@ -58,8 +59,8 @@ type DB struct {
 
 type counters struct{ groups, updates, rejected, head atomic.Int64 }
 
-// Open migrates the database, makes the installation's secret at the first time, and starts the writer. The DB closes the driver;
-// where Open fails the caller does.
+// Open migrates the database, makes the installation's secret at the first time, and starts the writer. The DB closes
+// the driver; where Open fails the caller does.
 func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 	db := &DB{
 		driver:    d,
@@ -178,7 +179,8 @@ func (db *DB) Stats() Stats {
 	}
 }
 
-// Peppers lists the peppers that digests in the database were made under. Its cost does not grow with the number of keys.
+// Peppers lists the peppers that digests in the database were made under. Its cost does not grow with the number of
+// keys.
 func (db *DB) Peppers(ctx context.Context) (found []keyfmt.PepperID, err error) {
 	err = db.View(ctx, func(v *View) error {
 		found, err = v.Peppers()

@@ -8,8 +8,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// table lists the columns of a database table once: SELECT, INSERT and UPDATE are made of that list, so a column that is read is
-// also written. R is the record of one row.
+// table lists the columns of a database table once: SELECT, INSERT and UPDATE are made of that list, so a column that
+// is read is also written. R is the record of one row.
 type table[R any] struct {
 	columns []column[R]
 

@@ -50,7 +50,8 @@ func (tx *Tx) savepoint(fn func() error) (broken, failed error) {
 	return tx.q.ExecDeferred(tx.ctx, "RELEASE "+name), failed
 }
 
-// exec runs a mutation, and ErrNotFound says that it touched no row. Nothing that the group knew is taken for known any more.
+// exec runs a mutation, and ErrNotFound says that it touched no row. Nothing that the group knew is taken for known any
+// more.
 func (tx *Tx) exec(query string, args ...any) error {
 	tx.group.invalidate()
 	return tx.execBeside(query, args...)

@@ -10,7 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// NextUnsettled gives the oldest settlement whose rows are not written, and at which no node has worked for so long, or ErrNotFound.
+// NextUnsettled gives the oldest settlement whose rows are not written, and at which no node has worked for so long, or
+// ErrNotFound.
 func (db *DB) NextUnsettled(ctx context.Context, idle time.Duration) (id.Settlement, error) {
 	var found id.Settlement
 	err := db.Glance(ctx, func(v *View) (err error) {
@@ -33,8 +34,8 @@ func (v *View) UnsettledOf(ws id.Workspace, u id.User) ([]Unsettled, error) {
 	return all(v, v.scanUnsettled, selectSettlements+` WHERE workspace_id = ? AND user_id = ? AND done_ms = 0 ORDER BY period`, ws, u)
 }
 
-// UnsettledKeys reads keys of the settlement's user, n at most, from where the writing has come on, as their rows have them. Keys among them
-// may be settled, and fewer than n are the last.
+// UnsettledKeys reads keys of the settlement's user, n at most, from where the writing has come on, as their rows have
+// them. Keys among them may be settled, and fewer than n are the last.
 func (v *View) UnsettledKeys(u *Unsettled, n int) ([]apikey.Key, error) {
 	rows, err := inLive(v, u.Workspace, v.scanKey, selectKeys+` WHERE k.workspace_id = ? AND k.user_id = ? AND k.id > ? ORDER BY k.id LIMIT ?`,
 		u.Workspace, u.User, u.After, n)
@@ -76,7 +77,8 @@ func (tx *Tx) MoveKeys(ws id.Workspace, from, to id.User, n int) error {
 	return err
 }
 
-// Advance notes how far the writing of a settlement's rows has come. It records no event: the keys' are the settlement's.
+// Advance notes how far the writing of a settlement's rows has come. It records no event: the keys' are the
+// settlement's.
 func (tx *Tx) Advance(u *Unsettled) error {
 	_, err := tx.q.Exec(tx.ctx, `UPDATE settlements SET after_id = ?, worked_ms = ? WHERE id = ?`, u.After, millis(tx.now), u.ID)
 	tx.counted = true

@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// A set of permissions that no row has any more is collected in two steps. It is marked first: from that commit on, every program gives its
-// number to no row without taking the mark off, since the change of the installation's row makes it look. When all rows have been looked at
-// after the mark, and every live node has passed it, the names go. The number stays, so that it is never another set's.
+// A set of permissions that no row has any more is collected in two steps. It is marked first: from that commit on,
+// every program gives its number to no row without taking the mark off, since the change of the installation's row
+// makes it look. When all rows have been looked at after the mark, and every live node has passed it, the names go. The
+// number stays, so that it is never another set's.
 
 const (
 	setRows    = 5000 // rows whose sets are looked at in one snapshot
@@ -21,8 +22,9 @@ var setUsers = []struct{ table, key string }{{"api_keys", "id"}, {"roles", "id"}
 // Collected counts what CollectSets has done.
 type Collected struct{ Marked, Dropped, Kept int }
 
-// CollectSets marks the permission sets that no row has, and drops the names of those that were marked before, that no row has since, and whose
-// mark every live node has passed. It reads all rows with sets, in pages on snapshots of their own, and writes in small transactions.
+// CollectSets marks the permission sets that no row has, and drops the names of those that were marked before, that no
+// row has since, and whose mark every live node has passed. It reads all rows with sets, in pages on snapshots of their
+// own, and writes in small transactions.
 func (db *DB) CollectSets(ctx context.Context) (c Collected, err error) {
 	found := map[int64]int64{} // the marks, before any row is looked at
 	err = db.View(ctx, func(v *View) error {
@@ -133,7 +135,8 @@ func (p *purger) inSets(sets []int64, do func(p *purger, set, head, floor int64)
 	return err
 }
 
-// passedSets is the event that every live node has passed, or 0 while a node of a release lives that does not look at sets again.
+// passedSets is the event that every live node has passed, or 0 while a node of a release lives that does not look at
+// sets again.
 func (v *View) passedSets(head int64) (int64, error) {
 	if v.db.shared == nil {
 		return head, nil

@@ -61,8 +61,8 @@ func (c *Counting) UseKey(k id.Key, at time.Time) (there bool, err error) {
 	return len(found) > 0, err
 }
 
-// UseEarlier notes when an earlier value of a key was last used, unless a later use is noted already. The value is known by its Until; one
-// that is gone is passed over.
+// UseEarlier notes when an earlier value of a key was last used, unless a later use is noted already. The value is
+// known by its Until; one that is gone is passed over.
 func (c *Counting) UseEarlier(k id.Key, until, at time.Time) error {
 	_, err := c.exec(`UPDATE key_values SET used_ms = ? WHERE key_id = ? AND until_ms = ? AND used_ms < ?`, millis(at), k, millis(until), millis(at))
 	return err

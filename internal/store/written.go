@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Written gives the forms in which a part of a string, in lower case, may stand in the JSON of an event: as it is escaped now, and as it was
-// while <, > and & were escaped, too.
+// Written gives the forms in which a part of a string, in lower case, may stand in the JSON of an event: as it is
+// escaped now, and as it was while <, > and & were escaped, too.
 func Written(text string) []string {
 	form := func(forHTML bool) string {
 		var b bytes.Buffer

@@ -66,7 +66,8 @@ type Report struct {
 	Frozen  time.Duration // how long no change was taken
 }
 
-// Count is one table: how many rows, and a SHA-256 over all of them in the order of their keys, which was computed on either side.
+// Count is one table: how many rows, and a SHA-256 over all of them in the order of their keys, which was computed on
+// either side.
 type Count struct {
 	Table  string
 	Rows   int64
@@ -76,8 +77,9 @@ type Count struct {
 // ErrUnclear says that it is unknown whether the target has been opened: the source stays frozen.
 var ErrUnclear = errors.New("it is not known whether the move is complete: run it again")
 
-// Run moves everything. An error leaves the source working, also one that an earlier Run died over and left frozen, wherever the target has
-// said that it is not complete. ErrUnclear and the death of the process leave it frozen, until another Run or Abort.
+// Run moves everything. An error leaves the source working, also one that an earlier Run died over and left frozen,
+// wherever the target has said that it is not complete. ErrUnclear and the death of the process leave it frozen, until
+// another Run or Abort.
 func Run(ctx context.Context, from Source, to Target, o Options) (r Report, err error) {
 	m := &mover{from: from, to: to, opt: o}
 	if m.secret, err = secret(ctx, from); err != nil {

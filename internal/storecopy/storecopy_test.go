@@ -222,7 +222,8 @@ func TestEverythingIsMovedAndComparedRowByRow(t *testing.T) {
 	if err := storecopy.Abort(t.Context(), h.source, h.target); err == nil {
 		t.Error("a complete move was aborted")
 	}
-	// Everything goes on where it was: a new set of permissions has a number of its own, and nodes take the log as it is.
+	// Everything goes on where it was: a new set of permissions has a number of its own, and nodes take the log as it
+	// is.
 	got := pgtest.Run(t, h.url, `INSERT INTO permission_sets (names) VALUES ('new') RETURNING id`)
 	if len(got) == 0 || strings.TrimSpace(got[0]) != "9" {
 		t.Errorf("the next set has the number %v, want 9", got)

@@ -17,8 +17,8 @@ var order = []string{
 	"passkeys", "invitations", "answered_challenges", "signed_in",
 }
 
-// unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or removed give theirs
-// up first, since another row may have taken it over.
+// unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or
+// removed give theirs up first, since another row may have taken it over.
 var unique = map[string]string{"roles": "name_folded", "api_keys": "digest", "service_keys": "digest", "sessions": "digest",
 	"permission_sets": "names", "passkeys": "credential"}
 
@@ -77,8 +77,8 @@ func (t table) keyOf(r row) row {
 	return k
 }
 
-// read reads rows in the order of their keys: those after one key, up to and with another, nil for no bound, and no more than limit where
-// that is not 0.
+// read reads rows in the order of their keys: those after one key, up to and with another, nil for no bound, and no
+// more than limit where that is not 0.
 func (t table) read(ctx context.Context, q store.SQL, after, upTo row, limit int) (out []row, err error) {
 	query := "SELECT " + strings.Join(t.Columns, ", ") + " FROM " + t.Name + " WHERE 1 = 1"
 	tuple := "(" + strings.Join(t.Key, ", ") + ")"

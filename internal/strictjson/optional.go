@@ -59,8 +59,8 @@ func (o *Object) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// Plain writes a JSON value without space between its tokens and without escapes that are not needed, so that a text in it is found as
-// people see it. Numbers and the order of members stay as they are.
+// Plain writes a JSON value without space between its tokens and without escapes that are not needed, so that a text in
+// it is found as people see it. Numbers and the order of members stay as they are.
 func Plain(raw []byte) ([]byte, error) {
 	v := jsontext.Value(raw).Clone()
 	err := v.Compact(jsontext.PreserveRawStrings(false))

@@ -26,11 +26,11 @@ const (
 // Body is the field that a fault names when the document as a whole is wrong.
 const Body = "body"
 
-// Decode reads one JSON document into a pointer to a struct. The error is a *fault.Error with the code invalid_request that names
-// the field as a path (apiKeys[0].rateLimit.requestsPerMinute), or "body" where the text is not JSON at all.
+// Decode reads one JSON document into a pointer to a struct. The error is a *fault.Error with the code invalid_request
+// that names the field as a path (apiKeys[0].rateLimit.requestsPerMinute), or "body" where the text is not JSON at all.
 //
-// null is taken by Nullable and Given alone. It costs two passes over the text. Each screen is shown every string, names of members too,
-// and refuses the document by an error; path says where the string stands.
+// null is taken by Nullable and Given alone. It costs two passes over the text. Each screen is shown every string,
+// names of members too, and refuses the document by an error; path says where the string stands.
 func Decode(data []byte, into any, screens ...Screen) error {
 	if err := inspect(data, screens); err != nil {
 		return err
@@ -54,8 +54,8 @@ type mismatch string
 
 func (m mismatch) Error() string { return string(m) }
 
-// matchKind stands in front of every value: it lets through the JSON type that belongs to the Go type and nothing else, where
-// the decoder itself would take null for anything.
+// matchKind stands in front of every value: it lets through the JSON type that belongs to the Go type and nothing else,
+// where the decoder itself would take null for anything.
 func matchKind(d *jsontext.Decoder, into any) error {
 	if _, own := into.(json.UnmarshalerFrom); own {
 		return errors.ErrUnsupported

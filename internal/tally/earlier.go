@@ -19,7 +19,8 @@ type earlier struct {
 // note is when a value was used last, and which use the store knows of, in Unix milliseconds.
 type note struct{ at, written int64 }
 
-// value is an earlier value of a key, known by the end of its overlap in Unix milliseconds. Two that end together are not told apart.
+// value is an earlier value of a key, known by the end of its overlap in Unix milliseconds. Two that end together are
+// not told apart.
 type value struct {
 	key   usage.ID
 	until int64
@@ -83,8 +84,8 @@ func (t *Tally) writeEarlier(c *store.Counting, notes map[value]int64) error {
 	return nil
 }
 
-// EarlierUsed is when an earlier value of a key, which ends at an instant, was last verified, both in Unix milliseconds; 0 where memory
-// knows nothing.
+// EarlierUsed is when an earlier value of a key, which ends at an instant, was last verified, both in Unix
+// milliseconds; 0 where memory knows nothing.
 func (t *Tally) EarlierUsed(key usage.ID, until int64) int64 {
 	return t.earlier.used(value{key, until})
 }

@@ -16,8 +16,8 @@ const refusalsOfBatch = 100
 // Refused keeps a refusal, to be written down with the next FlushRefusals. It waits for no database.
 func (t *Tally) Refused(r refusal.Record) { t.refusals.Add(r) }
 
-// FlushRefusals writes down what was refused until now. What an error leaves is kept, and written by the next one. It does not wait for a
-// Flush, which takes long where very many keys are used.
+// FlushRefusals writes down what was refused until now. What an error leaves is kept, and written by the next one. It
+// does not wait for a Flush, which takes long where very many keys are used.
 func (t *Tally) FlushRefusals(ctx context.Context) error {
 	t.refusing.Lock()
 	defer t.refusing.Unlock()

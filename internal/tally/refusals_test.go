@@ -17,7 +17,8 @@ import (
 	"github.com/keyward/keyward/internal/verdict"
 )
 
-// A refusal is readable at once, once and not twice while it is written, and as often as it happened after the writing failed.
+// A refusal is readable at once, once and not twice while it is written, and as often as it happened after the writing
+// failed.
 func TestARefusalIsReadAtOnceAndOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 100)

@@ -11,8 +11,9 @@ var (
 	timeForm = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(?:Z|([+-]\d{2})(?::?(\d{2}))?)$`)
 )
 
-// Instant reads a time of ISO 8601 in its extended form, or a date alone for its midnight in UTC. Seconds may be left out, and the
-// offset from UTC is Z, +03, +0300 or +03:00. A time without an offset is refused, because it is another one in each place.
+// Instant reads a time of ISO 8601 in its extended form, or a date alone for its midnight in UTC. Seconds may be left
+// out, and the offset from UTC is Z, +03, +0300 or +03:00. A time without an offset is refused, because it is another
+// one in each place.
 func Instant(s string) (time.Time, error) {
 	if dateForm.MatchString(s) {
 		return time.Parse(time.DateOnly, s)

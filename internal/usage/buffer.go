@@ -86,7 +86,8 @@ func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
 
 // AddUnknown counts an attempt with a text that is not a key.
 func (s *Buffer) AddUnknown(code Code, at int64) {
-	// Every shard has a cell without a key, and chance picks one: a flood arrives within one millisecond, from all processors.
+	// Every shard has a cell without a key, and chance picks one: a flood arrives within one millisecond, from all
+	// processors.
 	minute := uint32(max(at/millisOfMinute, 1))
 	sh := &s.shards[rand.Uint32()%shards]
 	h := hash(ID{}, minute)

@@ -246,7 +246,8 @@ func TestASeriesIsWholeAndBounded(t *testing.T) {
 	}
 }
 
-// A write that failed is tried again: what was taken and not settled stays in its place, whatever is turned over meanwhile.
+// A write that failed is tried again: what was taken and not settled stays in its place, whatever is turned over
+// meanwhile.
 func TestWhatIsNotSettledIsTakenAgainAfterATurn(t *testing.T) {
 	t.Parallel()
 	s, batch := usage.NewBuffer(1<<16), make([]usage.Entry, 10)

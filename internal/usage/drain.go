@@ -24,8 +24,8 @@ func (c *cell) sum() (n Counts) {
 	return n
 }
 
-// Turn makes the front the back, so that it can be written down. A back that is not settled yet stays, and its front waits for the
-// next turn. Turn, Take and Settle are for one goroutine.
+// Turn makes the front the back, so that it can be written down. A back that is not settled yet stays, and its front
+// waits for the next turn. Turn, Take and Settle are for one goroutine.
 func (s *Buffer) Turn() {
 	for i := range s.shards {
 		sh := &s.shards[i]
@@ -136,7 +136,8 @@ func (s *Buffer) each(f func(*Entry)) {
 	}
 }
 
-// LastUsed is when a key was last verified as far as the sheet still knows, in Unix milliseconds; 0 where it knows nothing.
+// LastUsed is when a key was last verified as far as the sheet still knows, in Unix milliseconds; 0 where it knows
+// nothing.
 func (s *Buffer) LastUsed(key ID) int64 {
 	sh := s.shard(key)
 	sh.mu.Lock()

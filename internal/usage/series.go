@@ -11,7 +11,8 @@ type Bucket struct {
 	Counts Counts
 }
 
-// Span is the part of time that a series shows: whole grains from From on, the last one ending at To; Unix milliseconds.
+// Span is the part of time that a series shows: whole grains from From on, the last one ending at To; Unix
+// milliseconds.
 type Span struct {
 	Grain    Grain
 	From, To int64
@@ -23,8 +24,8 @@ var most = [Grains]int64{24 * 60, 31 * 24, 732}
 // usual is how much is shown where nothing is said of a beginning.
 var usual = [Grains]int64{60, 24, 30}
 
-// NewSpan rounds from down and to up to whole grains. A zero to is now; a zero from is an hour of minutes, a day of hours or thirty
-// days before the end. An error names the parameter that is wrong: "from" or "to".
+// NewSpan rounds from down and to up to whole grains. A zero to is now; a zero from is an hour of minutes, a day of
+// hours or thirty days before the end. An error names the parameter that is wrong: "from" or "to".
 func NewSpan(g Grain, from, to, now time.Time) (Span, error) {
 	length := g.Length().Milliseconds()
 	end := now.UnixMilli() + 1

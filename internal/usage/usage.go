@@ -15,8 +15,8 @@ type Code uint8
 // Codes is how many outcomes are counted.
 const Codes = Code(len(verdict.Counted))
 
-// The outcomes that are counted in a way of their own. NotFound and Malformed have no key, and so no workspace: they are counted for the
-// installation alone.
+// The outcomes that are counted in a way of their own. NotFound and Malformed have no key, and so no workspace: they
+// are counted for the installation alone.
 const (
 	Verified  Code = 0
 	NotFound       = Codes - 2

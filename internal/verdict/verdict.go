@@ -1,5 +1,5 @@
-// Package verdict owns the codes of a verification's outcome: their words, their order, the refusal that a door answers, and the
-// column in which each is counted. It does not own the decision itself (verify).
+// Package verdict owns the codes of a verification's outcome: their words, their order, the refusal that a door
+// answers, and the column in which each is counted. It does not own the decision itself (verify).
 package verdict
 
 import (
@@ -71,8 +71,8 @@ func Refusals() []Code {
 	return all
 }
 
-// Refusal is what a door answers instead of letting the request pass, and nil for Valid. It tells a stranger no more of a key than
-// that it is not good. A code that is not in the list is refused, too.
+// Refusal is what a door answers instead of letting the request pass, and nil for Valid. It tells a stranger no more of
+// a key than that it is not good. A code that is not in the list is refused, too.
 func (c Code) Refusal() *fault.Error {
 	i := slices.IndexFunc(outcomes[:], func(o outcome) bool { return o.code == c })
 	if i < 0 {
@@ -95,7 +95,8 @@ type Counter struct {
 	Column string
 }
 
-// Counted lists the codes that are counted: Valid first, and last the two of which no key is known. Unavailable says nothing of a key.
+// Counted lists the codes that are counted: Valid first, and last the two of which no key is known. Unavailable says
+// nothing of a key.
 var Counted = [...]Counter{
 	{Valid, "verified"},
 	{Disabled, "disabled"},

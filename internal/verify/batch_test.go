@@ -67,7 +67,8 @@ func TestTheDaysOfABatchAreClaimedTogether(t *testing.T) {
 	}
 }
 
-// Keys without a limit per day, with one that is in memory and with one that must be asked stand in all orders, and twice.
+// Keys without a limit per day, with one that is in memory and with one that must be asked stand in all orders, and
+// twice.
 func TestAnItemThatCannotBeJudgedSaysSoInItsPlaceAndCostsNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

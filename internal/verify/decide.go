@@ -119,7 +119,8 @@ func (e *Engine) findService(facts *replica.Replica, presented string) (k accoun
 	return k, ok
 }
 
-// past tells whether an earlier value is over. An end that is further away than any overlap lasts was set by a clock that was wrong.
+// past tells whether an earlier value is over. An end that is further away than any overlap lasts was set by a clock
+// that was wrong.
 func past(until, now int64) bool {
 	return until != 0 && (now >= until || until-now > (apikey.MaxOverlap+clock.Tolerance).Milliseconds())
 }
@@ -133,8 +134,8 @@ func disabled(k *replica.View) bool {
 	return !k.IsActive || !k.WorkspaceActive || !k.CreatorPresent && !k.Orphan
 }
 
-// admits tells whether a key may be presented from an address. An address that is not told is admitted by no list; an IPv4 address
-// in IPv6 clothes is the IPv4 address (RFC 4291, section 2.5.5.2), and a zone says nothing of the network.
+// admits tells whether a key may be presented from an address. An address that is not told is admitted by no list; an
+// IPv4 address in IPv6 clothes is the IPv4 address (RFC 4291, section 2.5.5.2), and a zone says nothing of the network.
 func admits(allowed replica.Networks, ip netip.Addr) bool {
 	return allowed.Len() == 0 || allowed.Contain(ip.Unmap().WithZone(""))
 }

@@ -43,8 +43,8 @@ type Step struct {
 // order is the one in which decide asks of a well-formed key.
 var order = append([]Code{NotFound}, verdict.Refusals()...)
 
-// Steps says how a verdict about a well-formed key came about: the questions up to the one that refused it, and those that were
-// not asked any more.
+// Steps says how a verdict about a well-formed key came about: the questions up to the one that refused it, and those
+// that were not asked any more.
 func (v *Verdict) Steps() []Step {
 	steps := make([]Step, len(order))
 	refused := false

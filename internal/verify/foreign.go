@@ -11,7 +11,8 @@ type kindsInUse struct {
 	keyfmt.Kinds
 }
 
-// foreign gives the kinds in use, nil where there are no foreign keys. The list of a replica changes when a kind comes or goes.
+// foreign gives the kinds in use, nil where there are no foreign keys. The list of a replica changes when a kind comes
+// or goes.
 func (e *Engine) foreign(facts *replica.Replica) *kindsInUse {
 	list := facts.Foreign()
 	if list == nil {
@@ -34,8 +35,8 @@ func (e *Engine) strange(facts *replica.Replica, t *replica.Trace, q *Question, 
 	return by
 }
 
-// findStrange looks for a text that is not of our form: a foreign value where there are some, else malformed, without a look-up. The
-// code is Valid where a key has the value.
+// findStrange looks for a text that is not of our form: a foreign value where there are some, else malformed, without a
+// look-up. The code is Valid where a key has the value.
 func (e *Engine) findStrange(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, code Code) {
 	kinds := e.foreign(facts)
 	if kinds == nil || !e.format.MayBeForeign(presented) {
@@ -57,7 +58,8 @@ func (e *Engine) findStrange(facts *replica.Replica, t *replica.Trace, presented
 	return by, NotFound
 }
 
-// Rehashed gives our own digest of a foreign value, which may take the place of the imported one at any time; zero for others.
+// Rehashed gives our own digest of a foreign value, which may take the place of the imported one at any time; zero for
+// others.
 func (e *Engine) Rehashed(presented string, k *replica.View) keyfmt.Digest {
 	if !k.Rehash || k.Until != 0 {
 		return keyfmt.Digest{}
@@ -65,8 +67,8 @@ func (e *Engine) Rehashed(presented string, k *replica.View) keyfmt.Digest {
 	return e.digests.StoreForeign(presented).Sum
 }
 
-// findForeign makes the digest of each kind and looks for all of them, whether one is found or not: the time taken says nothing.
-// Where keys of several kinds have the same value, the first kind wins.
+// findForeign makes the digest of each kind and looks for all of them, whether one is found or not: the time taken says
+// nothing. Where keys of several kinds have the same value, the first kind wins.
 func findForeign(facts *replica.Replica, kinds *kindsInUse, presented string, k *replica.View) (by keyfmt.Digest, ok bool) {
 	var other replica.View
 	for i := range kinds.Len() {

@@ -89,7 +89,8 @@ func TestT99AForeignValueCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// A value whose digest is replaced by our own is valid at every instant, though the engine looks for the one and then for the other.
+// A value whose digest is replaced by our own is valid at every instant, though the engine looks for the one and then
+// for the other.
 func TestT99ARehashIsSeenByNoReader(t *testing.T) {
 	t.Parallel()
 	for range 50 {

@@ -184,7 +184,8 @@ func (w *world) draw(r *rand.Rand, late bool) step {
 	return in
 }
 
-// soak is how many operations a history test is about: a few, or as many as make soak says, in rounds that can be checked.
+// soak is how many operations a history test is about: a few, or as many as make soak says, in rounds that can be
+// checked.
 func soak(t *testing.T, few int, round func(t *testing.T, seed uint64) int) {
 	t.Helper()
 	want := few

@@ -54,8 +54,8 @@ func (t Instant) UnixMilli() int64 { return t.ms }
 // Since is the time from u to t by the monotonic clock.
 func (t Instant) Since(u Instant) time.Duration { return t.elapsed - u.elapsed }
 
-// AuthenticateService is Authenticate for a caller that has to be a service key: the code is Valid or the text is none that may call
-// from this address now. It has no effect and costs an API key nothing. known may be nil.
+// AuthenticateService is Authenticate for a caller that has to be a service key: the code is Valid or the text is none
+// that may call from this address now. It has no effect and costs an API key nothing. known may be nil.
 func (e *Engine) AuthenticateService(token string, ip netip.Addr, now Instant, known *Remembered, k *account.ServiceKey) Code {
 	facts := e.replica.Load()
 	repeated := known.is(token)

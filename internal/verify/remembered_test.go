@@ -109,7 +109,8 @@ func TestARepeatedCredentialAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkAuthenticateService costs the caller's credential, as a connection presents it again and as it is presented once.
+// BenchmarkAuthenticateService costs the caller's credential, as a connection presents it again and as it is presented
+// once.
 func BenchmarkAuthenticateService(b *testing.B) {
 	for name, caller := range map[string]*verify.Remembered{"again": {}, "once": nil} {
 		b.Run(name, func(b *testing.B) {

@@ -1,5 +1,6 @@
-// Package verify owns the decision: key in, verdict out. Every door asks here, the verification routes and the gateways' as well as
-// our own API for its callers. It does not own the facts (replica), the text of keys (keyfmt), limits, nor how a verdict is told.
+// Package verify owns the decision: key in, verdict out. Every door asks here, the verification routes and the
+// gateways' as well as our own API for its callers. It does not own the facts (replica), the text of keys (keyfmt),
+// limits, nor how a verdict is told.
 package verify
 
 import (
@@ -79,8 +80,8 @@ func (v *Verdict) Known() bool {
 
 // Limiter counts. It is safe for concurrent use and allocates nothing for a key that it has seen lately.
 type Limiter interface {
-	// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends nothing, and is
-	// refused where not even 1 would be admitted.
+	// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends
+	// nothing, and is refused where not even 1 would be admitted.
 	Take(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
 	// Peek is Take that spends nothing, for any cost.
 	Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome
@@ -89,7 +90,8 @@ type Limiter interface {
 // prefetcher is a Limiter that can have a key's state brought near before it is asked.
 type prefetcher interface{ Prefetch(ratelimit.Slot) }
 
-// Recorder is told of every decision, those on malformed and unknown keys included. It must not block, nor keep the verdict.
+// Recorder is told of every decision, those on malformed and unknown keys included. It must not block, nor keep the
+// verdict.
 type Recorder interface {
 	Record(at int64, v *Verdict) // at is Unix milliseconds
 }
@@ -100,20 +102,22 @@ type Config struct {
 	Format  keyfmt.Format
 	Digests *keyfmt.Digester
 	Now     func() time.Time
-	// Clocks, where it is set, takes the place of Now, and reads by one look also the clock that the Limiter goes by: a decision then
-	// costs one look instead of two. ms is Unix milliseconds.
+	// Clocks, where it is set, takes the place of Now, and reads by one look also the clock that the Limiter goes by: a
+	// decision then costs one look instead of two. ms is Unix milliseconds.
 	Clocks   func() (ms int64, elapsed time.Duration)
 	Limiter  Limiter
 	Recorder Recorder
 	Refusals Refusals // nil: nobody is told of refusals
-	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must not block.
+	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must
+	// not block.
 	Rehash func(Rehash)
 	// Doubt reports whether the clock may be wrong: a key with an end is then Unavailable. nil never doubts. It must
 	// be quick.
 	Doubt func() bool
 }
 
-// Engine decides. It is safe for concurrent use and has no state of its own. A decision looks at one replica from beginning to end.
+// Engine decides. It is safe for concurrent use and has no state of its own. A decision looks at one replica from
+// beginning to end.
 type Engine struct {
 	replica  atomic.Pointer[replica.Replica]
 	format   keyfmt.Format
@@ -140,8 +144,8 @@ func New(c Config) *Engine {
 	return e
 }
 
-// Use has every decision that starts from now on look at another replica: one that is loaded anew, since the database has become
-// another.
+// Use has every decision that starts from now on look at another replica: one that is loaded anew, since the database
+// has become another.
 func (e *Engine) Use(r *replica.Replica) { e.replica.Store(r) }
 
 // Check answers q in v, all of which it sets. It allocates only the set of missing permissions, and, if a capped

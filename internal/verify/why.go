@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/replica"
 )
 
-// Explain is Simulate that also says of each step, in the order of the decision, whether it was reached and passed, and why. names gives
-// the names of permissions. Without a judgement (Unavailable) there are no steps.
+// Explain is Simulate that also says of each step, in the order of the decision, whether it was reached and passed, and
+// why. names gives the names of permissions. Without a judgement (Unavailable) there are no steps.
 func (e *Engine) Explain(d keyfmt.Digest, q Question, names func(perm.Set) []string) (Code, []Step) {
 	q.DryRun = true
 	facts := e.replica.Load()

@@ -78,8 +78,8 @@ func anyQuestion(r *rapid.T) (q verify.Question) {
 	return q
 }
 
-// In every state, and for every question, the explanation comes to the code that a verification then gives, any number of times; its steps
-// agree with it and say why; and a refusal is told with the same words, but for the networks.
+// In every state, and for every question, the explanation comes to the code that a verification then gives, any number
+// of times; its steps agree with it and say why; and a refusal is told with the same words, but for the networks.
 func TestAnExplanationIsWhatAVerificationThenSays(t *testing.T) {
 	t.Parallel()
 	codes := map[verify.Code]int{}

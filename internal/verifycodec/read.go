@@ -26,8 +26,9 @@ func (r *Reader) begin(body []byte) {
 	r.scanner, r.workspaces = scanner{b: body}, r.workspaces[:0]
 }
 
-// Question reads the body of verify into q, and allocates nothing but for a demand that was never made before. It answers false
-// where the body is not plain or not right; q is then undefined. q.Key and q.Where are parts of the body and of the reader: q must outlive neither, nor the next question.
+// Question reads the body of verify into q, and allocates nothing but for a demand that was never made before. It
+// answers false where the body is not plain or not right; q is then undefined. q.Key and q.Where are parts of the body
+// and of the reader: q must outlive neither, nor the next question.
 func (r *Reader) Question(body []byte, q *verify.Question) bool {
 	r.begin(body)
 	return r.question(q) && r.ended()

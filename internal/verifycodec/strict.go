@@ -59,7 +59,8 @@ func Environment(name, field string) ([]keyfmt.Environment, error) {
 	return list, nil
 }
 
-// Workspaces reads a demand for one of several workspaces, or gives a fault that names the field; indexed says that the field is a list.
+// Workspaces reads a demand for one of several workspaces, or gives a fault that names the field; indexed says that the
+// field is a list.
 func Workspaces[T ~string](names []T, field string, indexed bool) ([]id.Workspace, error) {
 	if n := len(names); n < 1 || n > account.MaxReach {
 		return nil, fault.Invalid(field, "must name 1 to %d workspaces; leave it out for no demand", account.MaxReach)

@@ -12,7 +12,8 @@ import (
 	"github.com/keyward/keyward/internal/wire"
 )
 
-// AppendVerdict writes a verdict as wire writes it, byte for byte. It allocates nothing where the texts in it are plain ASCII.
+// AppendVerdict writes a verdict as wire writes it, byte for byte. It allocates nothing where the texts in it are plain
+// ASCII.
 func (c *Codec) AppendVerdict(b []byte, v *verify.Verdict) ([]byte, error) {
 	b = append(b, `{"valid":`...)
 	b = strconv.AppendBool(b, v.Code == verify.Valid)
@@ -80,9 +81,9 @@ const (
 	daysToMarch = 719_468 // from 0000-03-01 to 1970-01-01
 )
 
-// appendTime writes a time in wire.TimeForm: an answer with two of them spent a fifth of its processor time in time.AppendFormat. Days
-// become a date as in C++'s std::chrono: years begin in March, so that the leap day is the last of them, and lie in eras of 400
-// (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
+// appendTime writes a time in wire.TimeForm: an answer with two of them spent a fifth of its processor time in
+// time.AppendFormat. Days become a date as in C++'s std::chrono: years begin in March, so that the leap day is the last
+// of them, and lie in eras of 400 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
 func appendTime(b []byte, ms int64) []byte {
 	if ms < yearZero || ms >= year10000 {
 		return append(time.UnixMilli(ms).UTC().AppendFormat(append(b, '"'), wire.TimeForm), '"')

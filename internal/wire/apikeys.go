@@ -145,7 +145,8 @@ type Deleted struct {
 	Deleted []string `json:"deleted"`
 }
 
-// Revocation says how far a change has got: Effective is "everywhere" or "pending", and after Deadline no node says otherwise.
+// Revocation says how far a change has got: Effective is "everywhere" or "pending", and after Deadline no node says
+// otherwise.
 type Revocation struct {
 	Effective string `json:"effective"`
 	Nodes     Nodes  `json:"nodes"`

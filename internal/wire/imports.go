@@ -8,7 +8,8 @@ type ImportAPIKeys struct {
 	APIKeys     []ImportAPIKey `json:"apiKeys"`
 }
 
-// ImportAPIKey is one key to take in: as in a creation, and where SHA256 or Digest is given, under the value that people hold already.
+// ImportAPIKey is one key to take in: as in a creation, and where SHA256 or Digest is given, under the value that
+// people hold already.
 type ImportAPIKey struct {
 	CreateAPIKey
 	IsActive  strictjson.Optional[bool]         `json:"isActive"`
@@ -33,8 +34,8 @@ type ImportedAPIKeys struct {
 	Errors   []ImportError    `json:"errors"`
 }
 
-// ImportedAPIKey is one key that came in, by its place in the request. Key is the minted value, null for one that was known by
-// its digest.
+// ImportedAPIKey is one key that came in, by its place in the request. Key is the minted value, null for one that was
+// known by its digest.
 type ImportedAPIKey struct {
 	Index int     `json:"index"`
 	ID    string  `json:"id"`

@@ -22,7 +22,8 @@ type Refusal struct {
 	Value    string   `json:"value"`
 }
 
-// Demanded is a demand as a verification takes it: a list of which all are wanted, or all and any where one of some is enough.
+// Demanded is a demand as a verification takes it: a list of which all are wanted, or all and any where one of some is
+// enough.
 type Demanded struct{ All, Any []string }
 
 // MarshalJSONTo writes either form.

@@ -88,7 +88,8 @@ type Verdict struct {
 	RateLimit          *Limits  `json:"rateLimit,omitzero"`
 }
 
-// Limits says how the limits of a key stand after a verification that reached them. A limit that the key does not have is left out.
+// Limits says how the limits of a key stand after a verification that reached them. A limit that the key does not have
+// is left out.
 type Limits struct {
 	Minute *Window `json:"minute,omitzero"`
 	Day    *Window `json:"day,omitzero"`

@@ -141,8 +141,8 @@ func (o Object) MarshalJSONTo(e *jsontext.Encoder) error {
 	return e.WriteValue(jsontext.Value(o))
 }
 
-// Marshal writes an answer: members in the order of the types, lists never null, no HTML escapes, and U+FFFD where kept text
-// should not be valid UTF-8.
+// Marshal writes an answer: members in the order of the types, lists never null, no HTML escapes, and U+FFFD where kept
+// text should not be valid UTF-8.
 func Marshal(v any) ([]byte, error) {
 	return json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 }

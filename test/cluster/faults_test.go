@@ -166,7 +166,8 @@ func redisFaults() []fault {
 	}
 }
 
-// Authentication never depends on Redis; of a limit per minute less than twice passes around a loss; a day is not in Redis at all.
+// Authentication never depends on Redis; of a limit per minute less than twice passes around a loss; a day is not in
+// Redis at all.
 func TestWithoutRedisKeysAreVerifiedAllTheSameT88(t *testing.T) {
 	n := seed(t)
 	c := start(t, 3)

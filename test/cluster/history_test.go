@@ -61,9 +61,9 @@ func (h *history) spent(l look) {
 	}
 }
 
-// stale finds verifications that said VALID of a key when they no longer could: they began later than the answer to its disabling plus
-// the bound (at once where the answer said "everywhere", or where the same node had answered), and no enabling had been asked for
-// before they ended.
+// stale finds verifications that said VALID of a key when they no longer could: they began later than the answer to its
+// disabling plus the bound (at once where the answer said "everywhere", or where the same node had answered), and no
+// enabling had been asked for before they ended.
 func (h *history) stale(bound time.Duration) (wrong []string) {
 	for _, off := range h.changes {
 		if off.to || !off.known {
@@ -87,8 +87,8 @@ func (h *history) stale(bound time.Duration) (wrong []string) {
 	return wrong
 }
 
-// enabled tells whether an enabling of the key may lie between two instants: it was asked for before the second, and had not surely
-// ended before the first.
+// enabled tells whether an enabling of the key may lie between two instants: it was asked for before the second, and
+// had not surely ended before the first.
 func (h *history) enabled(key int, from, to time.Time) bool {
 	return slices.ContainsFunc(h.changes, func(c change) bool {
 		return c.key == key && c.to && c.start.Before(to) && !(c.known && c.end.Before(from))

@@ -13,7 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres"
 )
 
-// nextRelease builds the program as its next release may be: it knows one step of the schema more, beside which this one can work.
+// nextRelease builds the program as its next release may be: it knows one step of the schema more, beside which this
+// one can work.
 func nextRelease(t *testing.T, url string) string {
 	t.Helper()
 	d, err := postgres.Open(t.Context(), url, postgres.Options{})

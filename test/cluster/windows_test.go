@@ -10,8 +10,8 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// Without Redis each node has a minute of its own. Nodes that are stopped in order and started again go on with their own, not with
-// each other's.
+// Without Redis each node has a minute of its own. Nodes that are stopped in order and started again go on with their
+// own, not with each other's.
 func TestEachNodeGoesOnWithItsOwnMinutesT38(t *testing.T) {
 	t.Parallel()
 	c := start(t, 2)

@@ -17,8 +17,8 @@ import (
 //	-	if now >= lease.end {
 //	+	if false {
 //
-// The lines with - must stand in the file exactly once, in a row; those with + take their place, and there may be none. Empty lines, and
-// lines that begin with #, are for people.
+// The lines with - must stand in the file exactly once, in a row; those with + take their place, and there may be none.
+// Empty lines, and lines that begin with #, are for people.
 type mutant struct {
 	name string
 	file string // below the module's root

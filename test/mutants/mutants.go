@@ -1,7 +1,8 @@
 // Command mutants breaks promises of the code one at a time, and reports every break that no test notices.
 //
-// A mutant is a replacement in one file together with the test that must fail for it. The list lies in lists/*.txt; format.go describes
-// its form. The tree itself stays as it is: the replacement reaches the compiler by an overlay (go help build, -overlay).
+// A mutant is a replacement in one file together with the test that must fail for it. The list lies in lists/*.txt;
+// format.go describes its form. The tree itself stays as it is: the replacement reaches the compiler by an overlay (go
+// help build, -overlay).
 //
 //	go run ./test/mutants                 all of them
 //	go run ./test/mutants -part 3/20      a twentieth, as CI does

@@ -16,8 +16,8 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// TestQuickstarts does what the pages under docs/quickstart say, against a real server: the route of each page answers a good key, and
-// no other request.
+// TestQuickstarts does what the pages under docs/quickstart say, against a real server: the route of each page answers
+// a good key, and no other request.
 func TestQuickstarts(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
@@ -177,7 +177,8 @@ func withNodePackage(t *testing.T, dir string) []string {
 	return nil
 }
 
-// withNextHandler has the route handler of the page answer over node:http. Next itself is not started: it is some 300 MB.
+// withNextHandler has the route handler of the page answer over node:http. Next itself is not started: it is some 300
+// MB.
 func withNextHandler(t *testing.T, dir string) []string {
 	t.Helper()
 	withNodePackage(t, dir)

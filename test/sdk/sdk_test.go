@@ -1,5 +1,5 @@
-// Package sdk_test runs the tests of the clients in other languages against the real binary. The tests themselves stand beside each
-// client, under sdk.
+// Package sdk_test runs the tests of the clients in other languages against the real binary. The tests themselves stand
+// beside each client, under sdk.
 package sdk_test
 
 import (
@@ -18,7 +18,8 @@ import (
 
 const patience = 10 * time.Minute
 
-// fewestPython is the least number of tests that a run of the Python client's suite must show, so that an empty run fails.
+// fewestPython is the least number of tests that a run of the Python client's suite must show, so that an empty run
+// fails.
 const fewestPython = 100
 
 func TestPython(t *testing.T) {

@@ -1,5 +1,5 @@
-// Command chart renders a Helm chart as helm template does, and checks that Kubernetes would understand the result: every object is
-// decoded strictly into the types of its API, so that a misspelt or misplaced field is an error.
+// Command chart renders a Helm chart as helm template does, and checks that Kubernetes would understand the result:
+// every object is decoded strictly into the types of its API, so that a misspelt or misplaced field is an error.
 //
 //	go run -C tools/chart . -chart ../../deploy/helm/keyward -values my-values.yaml
 package main

@@ -1,8 +1,8 @@
 // Command image builds a container image from a Dockerfile without a container engine, and unpacks one to be run.
 //
-// It takes the Dockerfiles of static binaries: stages before the last one run their commands with this machine's tools, in a sandbox
-// that has the build context as the working directory; the last stage begins with FROM scratch and copies what they made. Every other
-// instruction is refused, so that nothing in the file is passed over.
+// It takes the Dockerfiles of static binaries: stages before the last one run their commands with this machine's tools,
+// in a sandbox that has the build context as the working directory; the last stage begins with FROM scratch and copies
+// what they made. Every other instruction is refused, so that nothing in the file is passed over.
 //
 //	go run -C tools/image . -context ../.. -dockerfile ../../deploy/Dockerfile -tag keyward:dev -out ../../bin/keyward-image.tar
 //	go run -C tools/image . -in ../../bin/keyward-image.tar -unpack DIR
@@ -111,7 +111,8 @@ func (b *build) stages() ([]instructions.Stage, error) {
 	return stages, nil
 }
 
-// created is the time of everything in the image: SOURCE_DATE_EPOCH, else 1970, so that the same source makes the same bytes.
+// created is the time of everything in the image: SOURCE_DATE_EPOCH, else 1970, so that the same source makes the same
+// bytes.
 func created() (time.Time, error) {
 	text := os.Getenv("SOURCE_DATE_EPOCH")
 	if text == "" {

@@ -18,8 +18,8 @@ type built struct {
 	outside map[string]string
 }
 
-// runStage runs the commands of one stage in a sandbox: this machine's programs, read-only, the context at the working directory, and an
-// empty folder at each of outputs, which later stages copy from.
+// runStage runs the commands of one stage in a sandbox: this machine's programs, read-only, the context at the working
+// directory, and an empty folder at each of outputs, which later stages copy from.
 func (b *build) runStage(stage instructions.Stage, outputs []string, scratch string) (*built, error) {
 	context, err := filepath.Abs(b.context)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Command lint runs the analyzers that CI asks for beside go vet and staticcheck: errors are compared and wrapped as errors, rows and
-// statements are closed, and no parameter or result is there for nothing.
+// Command lint runs the analyzers that CI asks for beside go vet and staticcheck: errors are compared and wrapped as
+// errors, rows and statements are closed, and no parameter or result is there for nothing.
 //
 //	go build -C tools -o ../bin/lint ./lint && bin/lint ./...
 //
-// golangci-lint has all of these and a hundred more, most of which staticcheck.conf and internal/archtest cover already. This
-// command takes a fraction of the time to build.
+// golangci-lint has all of these and a hundred more, most of which staticcheck.conf and internal/archtest cover
+// already. This command takes a fraction of the time to build.
 package main
 
 import (

@@ -78,8 +78,8 @@ func create(path string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// packages writes the packages of one architecture. They bring the command, the unit of systemd and the file of its settings, which
-// an update leaves as it is. Nothing is started: the settings come first.
+// packages writes the packages of one architecture. They bring the command, the unit of systemd and the file of its
+// settings, which an update leaves as it is. Nothing is started: the settings come first.
 func (r *release) packages(dir, arch, binary string) error {
 	unit, err := r.unit(filepath.Dir(binary))
 	if err != nil {

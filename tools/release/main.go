@@ -1,6 +1,6 @@
-// Command release builds what a release is made of, from the tree that is checked out: binaries with what they need in an archive for
-// each platform, packages for Debian and Red Hat, a container image, a list of what is inside of each binary (SPDX), and the checksums
-// of them all. From the same commit, with the same Go, it makes the same bytes.
+// Command release builds what a release is made of, from the tree that is checked out: binaries with what they need in
+// an archive for each platform, packages for Debian and Red Hat, a container image, a list of what is inside of each
+// binary (SPDX), and the checksums of them all. From the same commit, with the same Go, it makes the same bytes.
 //
 //	go run -C tools/release . -version v0.1.0                    everything, into bin/release
 //	go run -C tools/release . -version v0.1.0 -twice linux/amd64 one platform, built twice and compared

@@ -2,8 +2,9 @@
 //
 //	go build -C tools -o ../bin/vuln ./vuln && bin/vuln ./...
 //
-// The reports are those of the module golang.org/x/vulndb, which comes from the module proxy like every other module, so no other host
-// is asked. Where that module cannot be had, the command says so on one line and ends well: nothing was asked then.
+// The reports are those of the module golang.org/x/vulndb, which comes from the module proxy like every other module,
+// so no other host is asked. Where that module cannot be had, the command says so on one line and ends well: nothing
+// was asked then.
 package main
 
 import (
@@ -72,8 +73,8 @@ type message struct {
 // standard is how govulncheck names the standard library.
 const standard = "stdlib"
 
-// tell prints each vulnerability that the product reaches. One of a module fails; one of the standard library is named, since it is
-// mended by a newer Go and not by this tree.
+// tell prints each vulnerability that the product reaches. One of a module fails; one of the standard library is named,
+// since it is mended by a newer Go and not by this tree.
 func tell(d *json.Decoder) (code int, err error) {
 	told := map[string]bool{}
 	for {

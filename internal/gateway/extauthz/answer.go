@@ -47,7 +47,8 @@ func pass(r *authv3.CheckRequest, d *gateway.Decision) *authv3.CheckResponse {
 	}
 }
 
-// remove names the headers that must not reach the server behind: the key, once it was looked at, and words of ours that are not set.
+// remove names the headers that must not reach the server behind: the key, once it was looked at, and words of ours
+// that are not set.
 func remove(r *authv3.CheckRequest, d *gateway.Decision) []string {
 	var names []string
 	note := func(given string) {

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/gateway"
 )
 
-// encoded keeps answers as they go over the wire. An answer that lets a request pass says nothing but whose key it is and which headers
-// to take off, so that the same is written again and again; writing it takes longer than deciding.
+// encoded keeps answers as they go over the wire. An answer that lets a request pass says nothing but whose key it is
+// and which headers to take off, so that the same is written again and again; writing it takes longer than deciding.
 type encoded struct {
 	answers atomic.Pointer[sync.Map] // answerOf -> []byte
 	size    atomic.Int64

@@ -1,5 +1,5 @@
-// Package extauthz owns the gRPC door: envoy.service.auth.v3.Authorization/Check, with health and reflection beside it. It puts
-// Envoy's words into the gateway's and back, and owns the listener's bounds. It decides nothing (gateway).
+// Package extauthz owns the gRPC door: envoy.service.auth.v3.Authorization/Check, with health and reflection beside it.
+// It puts Envoy's words into the gateway's and back, and owns the listener's bounds. It decides nothing (gateway).
 package extauthz
 
 import (
@@ -102,7 +102,8 @@ func (s *Server) SetReady(ready bool) {
 	s.health.SetServingStatus(service, state)
 }
 
-// Stop takes no more requests and waits for those that have begun; when ctx ends they are cut off, and that is the error.
+// Stop takes no more requests and waits for those that have begun; when ctx ends they are cut off, and that is the
+// error.
 func (s *Server) Stop(ctx context.Context) error {
 	s.health.Shutdown()
 	done := make(chan struct{})
@@ -120,7 +121,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 }
 
-// guard turns a panic into a denial: an error of the call could be taken for a reason to let the request pass (failure_mode_allow).
+// guard turns a panic into a denial: an error of the call could be taken for a reason to let the request pass
+// (failure_mode_allow).
 func (s *Server) guard(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (out any, err error) {
 	defer func() {
 		p := recover()

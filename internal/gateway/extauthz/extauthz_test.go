@@ -275,7 +275,8 @@ func TestT62TheAddressIsThatOfWhoeverCameToEnvoy(t *testing.T) {
 	}
 }
 
-// T17, T18: Envoy tells the path with its query, and its configuration the demand. A credential in either is refused, and not repeated.
+// T17, T18: Envoy tells the path with its query, and its configuration the demand. A credential in either is refused,
+// and not repeated.
 func TestT17T18ACredentialInThePathThatEnvoyTellsIsRefused(t *testing.T) {
 	t.Parallel()
 	h := open(t)

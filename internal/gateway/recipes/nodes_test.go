@@ -10,7 +10,8 @@ import (
 
 var nodeLine = regexp.MustCompile(`(upstream keyward \{\n(?: *#[^\n]*\n)*) *server [^ ;]*([^;]*;)\n`)
 
-// Two nodes behind nginx, of which one stays down and the other one restarts: nginx asks it again with the first request afterwards.
+// Two nodes behind nginx, of which one stays down and the other one restarts: nginx asks it again with the first
+// request afterwards.
 func TestNginxAsksANodeAgainAsSoonAsItIsBack(t *testing.T) {
 	t.Parallel()
 	h := open(t, "nginx", func(t *testing.T, dir, listen string) *process {

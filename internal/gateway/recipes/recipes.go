@@ -1,5 +1,5 @@
-// Package recipes owns the configurations with which proxies ask Keyward: one template for each, from which the command prints and the
-// pages in docs/gateways are made. It does not own how Keyward answers (gateway).
+// Package recipes owns the configurations with which proxies ask Keyward: one template for each, from which the command
+// prints and the pages in docs/gateways are made. It does not own how Keyward answers (gateway).
 package recipes
 
 import (

@@ -18,8 +18,8 @@ type Admission struct {
 	Cost int64
 }
 
-// Most is the largest sum of costs in any interval of the length, the first instant included and the last not, and where that
-// interval begins. The order of the history does not matter.
+// Most is the largest sum of costs in any interval of the length, the first instant included and the last not, and
+// where that interval begins. The order of the history does not matter.
 func Most(history []Admission, length time.Duration) (most int64, from time.Duration) {
 	h := slices.Clone(history)
 	slices.SortFunc(h, func(a, b Admission) int { return int(a.At - b.At) })

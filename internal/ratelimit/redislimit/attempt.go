@@ -14,11 +14,11 @@ var errAlone = errors.New("this key is decided without Redis")
 
 var errPatience = errors.New("others are answered, and this question is not")
 
-// attempt asks Redis something in an epoch of this count. On an error Redis is another one now, or down, or worth one more question; or
-// the error wraps errAlone.
+// attempt asks Redis something in an epoch of this count. On an error Redis is another one now, or down, or worth one
+// more question; or the error wraps errAlone.
 //
-// Redis is down for all keys once a look at it as a whole has failed, or once two questions one after the other were met by silence. A
-// single slow question is no loss, and neither is an error that Redis answers about one key.
+// Redis is down for all keys once a look at it as a whole has failed, or once two questions one after the other were
+// met by silence. A single slow question is no loss, and neither is an error that Redis answers about one key.
 func (l *Limiter) attempt(count uint64, ask func(context.Context) error) error {
 	heard, doubted := l.watch.heard.Load(), l.watch.doubt.Load()
 	err := l.patiently(context.Background(), l.timeout, ask)
@@ -60,8 +60,9 @@ func (l *Limiter) hear() {
 // mostPeriods is for how many times its timeout a question is waited for while others are answered.
 const mostPeriods = 8
 
-// patiently runs ask, and gives it up when Redis has answered nothing at all for as long as silence: an answer that stands behind many
-// others comes late, and says nothing of Redis but that there is much to do. The servers of a cluster answer for themselves alone.
+// patiently runs ask, and gives it up when Redis has answered nothing at all for as long as silence: an answer that
+// stands behind many others comes late, and says nothing of Redis but that there is much to do. The servers of a
+// cluster answer for themselves alone.
 func (l *Limiter) patiently(ctx context.Context, silence time.Duration, ask func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

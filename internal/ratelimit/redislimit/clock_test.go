@@ -32,7 +32,8 @@ func (m *machine) pass(d time.Duration) {
 	m.now = m.now.Add(d)
 }
 
-// set moves the wall clock alone, by whole seconds, which begin at bit 30 of the first word of a time with a monotonic reading.
+// set moves the wall clock alone, by whole seconds, which begin at bit 30 of the first word of a time with a monotonic
+// reading.
 func (m *machine) set(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +91,8 @@ func (c *clocks) all(node int, key byte, limit int64) (n int64) {
 	return n
 }
 
-// A virtual machine is suspended with a lease in hand. Its monotonic clock stands still meanwhile, its wall clock does not.
+// A virtual machine is suspended with a lease in hand. Its monotonic clock stands still meanwhile, its wall clock does
+// not.
 func TestT30ALeaseEndsThoughTheMonotonicClockStoodStill(t *testing.T) {
 	t.Parallel()
 	const limit, slept = 80, 70 * time.Second

@@ -129,7 +129,8 @@ func TestManyKeysMeetANewEpochAndOneOfThemLooksT88(t *testing.T) {
 	}
 }
 
-// A replica takes the primary's place behind the same address while all keys are in use: Redis is away once, not again and again.
+// A replica takes the primary's place behind the same address while all keys are in use: Redis is away once, not again
+// and again.
 func TestManyKeysMeetAFailoverAndRedisIsAwayOnceT88(t *testing.T) {
 	const keys = 2500
 	primary := rig.StartRedis(t)
@@ -170,8 +171,8 @@ func TestManyKeysMeetAFailoverAndRedisIsAwayOnceT88(t *testing.T) {
 	}
 }
 
-// A moment in which Redis does nothing is longer than the timeout: the questions that are under way are asked once more, and no key
-// follows the policy.
+// A moment in which Redis does nothing is longer than the timeout: the questions that are under way are asked once
+// more, and no key follows the policy.
 func TestASlowMomentIsNoLossT88(t *testing.T) {
 	t.Parallel()
 	for _, keys := range []int{1, 500} {

@@ -111,8 +111,8 @@ func up(l *redislimit.Limiter) error {
 	return nil
 }
 
-// A lease is taken early and spent at the last moment; the minute that begins there holds it and all that comes 60 seconds after its
-// grant. Charged at the grant alone, twice the limit would pass.
+// A lease is taken early and spent at the last moment; the minute that begins there holds it and all that comes 60
+// seconds after its grant. Charged at the grant alone, twice the limit would pass.
 func TestALeaseCountsUntilAMinuteAfterItsLastMomentT37(t *testing.T) {
 	t.Parallel()
 	const limit = 80

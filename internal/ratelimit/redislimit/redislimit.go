@@ -38,15 +38,17 @@ const leaseTime = 2 * time.Second
 
 // Options are the parts of a limiter.
 type Options struct {
-	// Connect makes the client. It is called again and again until it succeeds once: verification does not wait for Redis.
+	// Connect makes the client. It is called again and again until it succeeds once: verification does not wait for
+	// Redis.
 	Connect func() (rueidis.Client, error)
 	Cluster bool                  // the client's keys lie on several servers
 	Mode    Mode                  // Leased or Exact; what is Local comes to another limiter
 	ModeOf  map[id.Workspace]Mode // where a workspace has another one
 	Policy  Policy
 	Node    string // a name that no other node has
-	// Known is how many nodes there are by another word than Redis's, such as the database's; nil where there is none. The larger of the
-	// two numbers counts: a node that starts while Redis is away must not take its share for the whole.
+	// Known is how many nodes there are by another word than Redis's, such as the database's; nil where there is none.
+	// The larger of the two numbers counts: a node that starts while Redis is away must not take its share for the
+	// whole.
 	Known   func() int64
 	Now     func() time.Time // with a monotonic part, as time.Now has
 	Timeout time.Duration    // for a question, while nothing else is answered either; 0 is 250 ms

@@ -47,7 +47,8 @@ type answered struct {
 	retry   int64 // 0: now; -1: never
 }
 
-// known is how long a refusal holds without another question, in milliseconds: a moment, and no longer than until the cost fits again.
+// known is how long a refusal holds without another question, in milliseconds: a moment, and no longer than until the
+// cost fits again.
 func (a *answered) known() int64 {
 	const moment = 100
 	if a.retry < 0 {

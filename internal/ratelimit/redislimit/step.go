@@ -2,8 +2,9 @@ package redislimit
 
 import "sync"
 
-// stepSlack is by how many milliseconds Redis's clock may run away from this node's monotonic clock between two answers. Clocks that are
-// slewed stay far below it; a machine that is suspended for longer looks like a step, and is treated as one.
+// stepSlack is by how many milliseconds Redis's clock may run away from this node's monotonic clock between two
+// answers. Clocks that are slewed stay far below it; a machine that is suspended for longer looks like a step, and is
+// treated as one.
 const stepSlack = 500
 
 // pace compares Redis's wall clock with this node's monotonic clock. Redis's minutes are seconds of the former, which
@@ -15,8 +16,8 @@ type pace struct {
 	lo, hi int64 // bounds of the difference between the two, in milliseconds
 }
 
-// step tells by how much Redis's clock was set since the last answer, where that is certain; 0 for not at all. Redis read its clock at some
-// instant between sent and got of this node's.
+// step tells by how much Redis's clock was set since the last answer, where that is certain; 0 for not at all. Redis
+// read its clock at some instant between sent and got of this node's.
 func (p *pace) step(redis, sent, got int64) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
-// steps sets the clock of Redis to the suite's at each reading, so that a question which the limiter asks by itself does not find the
-// two apart.
+// steps sets the clock of Redis to the suite's at each reading, so that a question which the limiter asks by itself
+// does not find the two apart.
 type steps struct {
 	clock *limittest.Clock
 	redis *rig.HandClock

@@ -43,8 +43,8 @@ func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w 
 	return t.run()
 }
 
-// run decides. It asks at most 8 times, where Redis has become another or did not answer. If a question about the same key is under way,
-// it waits for that answer: deciding without one while Redis gives answers would admit too much.
+// run decides. It asks at most 8 times, where Redis has become another or did not answer. If a question about the same
+// key is under way, it waits for that answer: deciding without one while Redis gives answers would admit too much.
 func (t *turn) run() (ratelimit.Outcome, int64) {
 	const most = 8
 	for tries := 0; tries < most; {
@@ -153,8 +153,8 @@ func (t *turn) ask(now int64, cold bool) asked {
 	return q
 }
 
-// lease adapts the size of leases: doubled where the last was spent within half of its time, halved where more than half was left.
-// No node takes more than a fourth of its share of the limit at once.
+// lease adapts the size of leases: doubled where the last was spent within half of its time, halved where more than
+// half was left. No node takes more than a fourth of its share of the limit at once.
 func (t *turn) lease(now int64) int64 {
 	s := t.s
 	most := t.limit / (4 * t.l.nodes())
@@ -226,8 +226,8 @@ func (t *turn) ahead(at instant) {
 	})
 }
 
-// failed has run try again: by then Redis is another, or down, or was silent for a moment. Where a question was answered with an error, or
-// a second one had no answer, this key goes on without Redis.
+// failed has run try again: by then Redis is another, or down, or was silent for a moment. Where a question was
+// answered with an error, or a second one had no answer, this key goes on without Redis.
 func (t *turn) failed(err error) (o ratelimit.Outcome, retry int64, decided bool) {
 	if !errors.Is(err, errOtherEpoch) {
 		t.unanswered++

@@ -37,7 +37,8 @@ func (s *Server) Follow(c Credentials) {
 	s.current.Store(&c)
 }
 
-// SetCredentials puts others in the place of those before, for connections that are made from now on. It must follow Follow.
+// SetCredentials puts others in the place of those before, for connections that are made from now on. It must follow
+// Follow.
 func (s *Server) SetCredentials(c Credentials) { s.current.Store(&c) }
 
 // ParseURL reads

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// coldTime is how long after the loss of Redis's memory something that it forgot could count: a lease and the window.
+	// coldTime is how long after the loss of Redis's memory something that it forgot could count: a lease and the
+	// window.
 	coldTime = leaseTime + (window+1)*time.Second
 	// aliveFor is how long Redis lists a node that says nothing more.
 	aliveFor = 5 * time.Second
@@ -160,8 +161,8 @@ func (l *Limiter) clock(ctx context.Context) (now, step int64, err error) {
 	return now, step, nil
 }
 
-// server names the memory that answers: the replication ids of all primaries. An id changes when a server starts without its data
-// and when a replica takes a primary's place.
+// server names the memory that answers: the replication ids of all primaries. An id changes when a server starts
+// without its data and when a replica takes a primary's place.
 func (l *Limiter) server(ctx context.Context) (string, error) {
 	var ids []string
 	nodes := l.client.Nodes()
@@ -183,8 +184,8 @@ func (l *Limiter) server(ctx context.Context) (string, error) {
 	return joined(ids), nil
 }
 
-// count says at a second of Redis's clock that this node is alive, and counts those that are. A node from the future was there before
-// the clock was set back.
+// count says at a second of Redis's clock that this node is alive, and counts those that are. A node from the future
+// was there before the clock was set back.
 func (l *Limiter) count(ctx context.Context, now int64) error {
 	key, b := l.prefix+"nodes", l.client.B()
 	oldest, youngest := number(now-seconds(aliveFor)), number(now+seconds(aliveFor))
@@ -207,9 +208,10 @@ func (l *Limiter) count(ctx context.Context, now int64) error {
 	return nil
 }
 
-// counted believes in more nodes at once, and in fewer only once nothing that a missing one has admitted counts any more: it may have
-// spent its share a moment before it was gone, or may still be spending it, as one that was only slow. A Redis that has lost its
-// memory counts the nodes one by one again, and the first would take its share for the whole.
+// counted believes in more nodes at once, and in fewer only once nothing that a missing one has admitted counts any
+// more: it may have spent its share a moment before it was gone, or may still be spending it, as one that was only
+// slow. A Redis that has lost its memory counts the nodes one by one again, and the first would take its share for the
+// whole.
 func (l *Limiter) counted(n int64) {
 	w, now := &l.watch, l.mono()
 	switch {
@@ -246,7 +248,8 @@ func (l *Limiter) enter(text string, now, step int64) {
 	l.counts.epochs.Add(1)
 }
 
-// began is when the epoch began, in Unix seconds; 0 for the first one of an installation, before which nothing was charged.
+// began is when the epoch began, in Unix seconds; 0 for the first one of an installation, before which nothing was
+// charged.
 func began(text string) int64 {
 	if parts := strings.Fields(text); len(parts) == 3 {
 		if n, err := strconv.ParseInt(parts[1], 10, 64); err == nil {

@@ -18,8 +18,8 @@ func (d *Driver) asOfNow(_ context.Context, c *pgx.ConnConfig) error {
 	return nil
 }
 
-// Reread reads the password and the certificates again, for connections that are made from now on. Where one of them cannot be read, those
-// before go on to hold.
+// Reread reads the password and the certificates again, for connections that are made from now on. Where one of them
+// cannot be read, those before go on to hold.
 func (d *Driver) Reread() error {
 	cfg, err := d.configure()
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// step is one migration. oldest is the newest step that a program must know to be able to work beside it: while nodes are replaced
-// one by one, those of the release before meet a schema that is newer than they are.
+// step is one migration. oldest is the newest step that a program must know to be able to work beside it: while nodes
+// are replaced one by one, those of the release before meet a schema that is newer than they are.
 type step struct {
 	version int
 	oldest  int
@@ -27,8 +27,8 @@ type step struct {
 	script  string
 }
 
-// steps lists the migrations in order. Their files are called 0001_name.sql, and numbers may be left out. The first line is
-// "-- oldest: N".
+// steps lists the migrations in order. Their files are called 0001_name.sql, and numbers may be left out. The first
+// line is "-- oldest: N".
 func steps(fsys fs.FS) ([]step, error) {
 	names, err := fs.Glob(fsys, "migrations/*.sql") // sorted
 	if err != nil {
@@ -52,8 +52,9 @@ func steps(fsys fs.FS) ([]step, error) {
 	return out, nil
 }
 
-// Migrate brings the schema to this program's version, each step in a transaction of its own and under the writers' lock, so that
-// several nodes can start at once. A newer schema is taken where its steps say that this program can work beside them, else refused.
+// Migrate brings the schema to this program's version, each step in a transaction of its own and under the writers'
+// lock, so that several nodes can start at once. A newer schema is taken where its steps say that this program can work
+// beside them, else refused.
 func (d *Driver) Migrate(ctx context.Context, now time.Time) error {
 	all, err := steps(migrations)
 	if err != nil {
@@ -211,7 +212,8 @@ func applied(ctx context.Context, q store.SQL) ([]step, error) {
 	return done, rows.Err()
 }
 
-// Version tells the newest step that the database has, 0 for none, and the newest that this program knows. It changes nothing.
+// Version tells the newest step that the database has, 0 for none, and the newest that this program knows. It changes
+// nothing.
 func (d *Driver) Version(ctx context.Context) (at, newest int, err error) {
 	all, err := steps(migrations)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Claim makes this database the one that a move fills, or finds that it is so already: no server starts on it until Complete. A database
-// with anything of another origin in it is refused. move names the move, and secret is that of the installation that is moved; complete
-// tells that the database holds that installation and is in use.
+// Claim makes this database the one that a move fills, or finds that it is so already: no server starts on it until
+// Complete. A database with anything of another origin in it is refused. move names the move, and secret is that of the
+// installation that is moved; complete tells that the database holds that installation and is in use.
 func (d *Driver) Claim(ctx context.Context, move string, secret []byte) (complete bool, err error) {
 	err = d.Write(ctx, func(q store.SQL) error {
 		complete, err = claimed(ctx, q, secret)

@@ -225,7 +225,8 @@ func TestAPoolerInTransactionModeMayStandBetween(t *testing.T) {
 	}
 }
 
-// A database that goes on at the same revision with another event has lost something, and its later revisions mean other changes.
+// A database that goes on at the same revision with another event has lost something, and its later revisions mean
+// other changes.
 func TestT33AnotherEventAtTheCursorIsAnotherHistory(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -272,8 +273,8 @@ func TestOnlyADirectConnectionListens(t *testing.T) {
 	_ = d.Close()
 }
 
-// A set of permissions goes once each live node has passed its mark and knows of it; a node that had its number in memory gives the number to
-// no row afterwards.
+// A set of permissions goes once each live node has passed its mark and knows of it; a node that had its number in
+// memory gives the number to no row afterwards.
 func TestASetIsCollectedOnceEveryNodeHasPassedItsMark(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

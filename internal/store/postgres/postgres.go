@@ -34,8 +34,8 @@ type Options struct {
 	Statement time.Duration
 	// Lock is how long a writer waits for its turn behind the writers of other nodes: 0 is 10 s.
 	Lock time.Duration
-	// Idle is how long the server bears with a transaction that says nothing: 0 is 10 s. A node that stands still within a write
-	// keeps every other node from writing for so long.
+	// Idle is how long the server bears with a transaction that says nothing: 0 is 10 s. A node that stands still
+	// within a write keeps every other node from writing for so long.
 	Idle time.Duration
 }
 
@@ -79,7 +79,8 @@ type Driver struct {
 
 var _ store.Shared = (*Driver)(nil)
 
-// Open connects to the primary that the URL names, and fails where there is none. An error never holds the URL's password.
+// Open connects to the primary that the URL names, and fails where there is none. An error never holds the URL's
+// password.
 func Open(ctx context.Context, url string, o Options) (*Driver, error) {
 	d := &Driver{opt: o.withDefaults()}
 	url, schema, err := withoutSchema(url)
@@ -123,7 +124,8 @@ func Open(ctx context.Context, url string, o Options) (*Driver, error) {
 	return d, nil
 }
 
-// configure reads the URL, and the files that it or the environment names. Of several hosts the one that takes writes is used.
+// configure reads the URL, and the files that it or the environment names. Of several hosts the one that takes writes
+// is used.
 func (d *Driver) configure() (*pgxpool.Config, error) {
 	url := d.url
 	cfg, err := pgxpool.ParseConfig(url)
@@ -187,7 +189,8 @@ const selectFold = `
 		AND c.collencoding IN (-1, pg_char_to_encoding('UTF8')))
 	ORDER BY place LIMIT 1`
 
-// folded is the lower-case form of an expression, in normal form C where the text that is sought in it has more than ASCII.
+// folded is the lower-case form of an expression, in normal form C where the text that is sought in it has more than
+// ASCII.
 func (d *Driver) folded(expression, text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		expression = "normalize(" + expression + ", NFC)"

@@ -34,7 +34,8 @@ func withoutSchema(given string) (rest, schema string, err error) {
 	return u.String(), schema, nil
 }
 
-// searchPath follows the beginning of each transaction, which alone it holds for. Without a schema the database's own path is left.
+// searchPath follows the beginning of each transaction, which alone it holds for. Without a schema the database's own
+// path is left.
 func (d *Driver) searchPath() string {
 	if d.schema == "" {
 		return ""
@@ -42,7 +43,8 @@ func (d *Driver) searchPath() string {
 	return `; SET LOCAL search_path = "` + d.schema + `"`
 }
 
-// chooseSchema leaves an installation of before where it is, in the database's own path. A new one gets a schema of its own.
+// chooseSchema leaves an installation of before where it is, in the database's own path. A new one gets a schema of its
+// own.
 func (d *Driver) chooseSchema(ctx context.Context, q store.SQL) error {
 	if d.schema != "" {
 		return nil

@@ -240,7 +240,8 @@ func (r *rows) Next() bool {
 func (r *rows) Err() error   { return nil }
 func (r *rows) Close() error { return nil }
 
-// Scan reads a row as database/sql does: into texts, numbers, bytes and booleans, into types that stand on these, and into any.
+// Scan reads a row as database/sql does: into texts, numbers, bytes and booleans, into types that stand on these, and
+// into any.
 func (r *rows) Scan(dest ...any) error {
 	row, fields := r.result.Rows[r.at], r.result.FieldDescriptions
 	if len(dest) != len(row) {

@@ -93,8 +93,8 @@ func (d *Driver) Unhurried(ctx context.Context, q store.SQL) error {
 // impossible there.
 var ErrPooled = errors.New("a pooler stands before the database: changes are looked for at intervals only")
 
-// Listen calls ring when a node has changed something, and at once, until ctx ends or the connection does. It has a connection of
-// its own. ErrPooled says that there is none to be had.
+// Listen calls ring when a node has changed something, and at once, until ctx ends or the connection does. It has a
+// connection of its own. ErrPooled says that there is none to be had.
 func (d *Driver) Listen(ctx context.Context, ring func()) error {
 	cfg := d.feed.Config().ConnConfig.Config.Copy()
 	rung := false

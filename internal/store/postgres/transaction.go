@@ -85,8 +85,8 @@ func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn fu
 	return s.commit(ctx)
 }
 
-// begin takes a connection and begins a transaction on it. After a restart or a failover the pool holds connections that have ended:
-// nothing has been done on them yet, so the next one is taken.
+// begin takes a connection and begins a transaction on it. After a restart or a failover the pool holds connections
+// that have ended: nothing has been done on them yet, so the next one is taken.
 func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*pgxpool.Conn, *session, error) {
 	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds()) + d.searchPath()
 	for tries := pool.Config().MaxConns; ; tries-- {
@@ -109,8 +109,8 @@ func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*
 	}
 }
 
-// acquire takes a connection. Where the role or the database may open no more of them, it waits for one that is open already: a server that
-// is full of our own connections is no server that is away.
+// acquire takes a connection. Where the role or the database may open no more of them, it waits for one that is open
+// already: a server that is full of our own connections is no server that is away.
 func (d *Driver) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.opt.Lock)
 	defer cancel()
@@ -171,8 +171,8 @@ func (s *session) commit(ctx context.Context) error {
 	return fmt.Errorf("commit: %w: %w", store.ErrUnknown, err)
 }
 
-// refusedCommit tells an error of which the server itself says that it rolled back. One that ends the connection may come after the
-// commit, and so may silence.
+// refusedCommit tells an error of which the server itself says that it rolled back. One that ends the connection may
+// come after the commit, and so may silence.
 func refusedCommit(err error) bool {
 	var said *pgconn.PgError
 	return errors.As(err, &said) && (said.SeverityUnlocalized == "ERROR" || said.SeverityUnlocalized == "" && said.Severity == "ERROR")

@@ -165,7 +165,8 @@ func acknowledged(out *bufio.Reader, after func(int)) (keys []id.Key) {
 	}
 }
 
-// audited opens the database as the next start does, and checks that all keys are there and that everything fits together.
+// audited opens the database as the next start does, and checks that all keys are there and that everything fits
+// together.
 func audited(t *testing.T, path string, keys []id.Key) {
 	t.Helper()
 	d := open(t, path)

@@ -52,8 +52,9 @@ func translateCommit(err error) error {
 	return translate(err)
 }
 
-// endsTransaction names the errors at which SQLite may roll back by itself (https://www.sqlite.org/lang_transaction.html,
-// "Response To Errors Within A Transaction"), and those after which nothing is certain.
+// endsTransaction names the errors at which SQLite may roll back by itself
+// (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction"), and those after which
+// nothing is certain.
 func endsTransaction(err error) bool {
 	switch code(err) & 0xff {
 	case codes.SQLITE_FULL, codes.SQLITE_IOERR, codes.SQLITE_NOMEM, codes.SQLITE_BUSY, codes.SQLITE_INTERRUPT,

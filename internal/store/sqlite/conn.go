@@ -13,12 +13,13 @@ import (
 type conn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
-	// lost is the error after which SQLite may have rolled the transaction back by itself. A statement that came after it would
-	// run, and be committed, alone: so none does until the transaction has been ended.
+	// lost is the error after which SQLite may have rolled the transaction back by itself. A statement that came after
+	// it would run, and be committed, alone: so none does until the transaction has been ended.
 	lost error
 }
 
-// pragmas of every connection, after those of its own. A commit is on the disk when COMMIT returns: WAL with synchronous=FULL.
+// pragmas of every connection, after those of its own. A commit is on the disk when COMMIT returns: WAL with
+// synchronous=FULL.
 var pragmas = []string{
 	"journal_mode = WAL",
 	"synchronous = FULL",

@@ -96,8 +96,8 @@ func whole(path string) error {
 	return wholeLog(log)
 }
 
-// wholeLog reads a write-ahead log as SQLite does (https://www.sqlite.org/fileformat2.html#walformat), up to the last commit whose sums are
-// right. Frames of this log behind it are a change that was cut off or damaged.
+// wholeLog reads a write-ahead log as SQLite does (https://www.sqlite.org/fileformat2.html#walformat), up to the last
+// commit whose sums are right. Frames of this log behind it are a change that was cut off or damaged.
 func wholeLog(log []byte) error {
 	const headSize, frameHead = 32, 24
 	damaged := errors.New("its log of changes (-wal) is damaged at its beginning")

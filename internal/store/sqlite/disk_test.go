@@ -161,7 +161,8 @@ func fewPages(*testing.T, string) disk {
 	return disk{shrink: limit(200), grow: limit(1000)}
 }
 
-// smallFileSystem puts one of 2 MiB on the directory, with a file in it that can be removed: the commit fails, not a statement.
+// smallFileSystem puts one of 2 MiB on the directory, with a file in it that can be removed: the commit fails, not a
+// statement.
 func smallFileSystem(t *testing.T, dir string) disk {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m,mode=700"); err != nil {
 		t.Fatalf("mount a small tmpfs: %v", err)

@@ -11,8 +11,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// Lock takes the place of the file's one server without opening the file as a database, since it may be damaged or not there: to
-// replace it, for instance. ErrLocked says that another process is there.
+// Lock takes the place of the file's one server without opening the file as a database, since it may be damaged or not
+// there: to replace it, for instance. ErrLocked says that another process is there.
 func Lock(path string) (io.Closer, error) {
 	path, err := resolve(path)
 	if err != nil {
@@ -37,7 +37,8 @@ type standIn struct {
 	path string
 }
 
-// Close lets go of the place. Where there is no database still, a lock that was made goes, too, which would say that there was one.
+// Close lets go of the place. Where there is no database still, a lock that was made goes, too, which would say that
+// there was one.
 func (s *standIn) Close() error {
 	if _, err := os.Lstat(s.path); errors.Is(err, fs.ErrNotExist) {
 		for _, name := range s.made {
@@ -81,7 +82,8 @@ func Startable(path string) error {
 	return check(path)
 }
 
-// Version tells the version of the schema, 0 for a file without one, and the newest that this program knows. It changes nothing.
+// Version tells the version of the schema, 0 for a file without one, and the newest that this program knows. It changes
+// nothing.
 func (d *Driver) Version(ctx context.Context) (at, newest int, err error) {
 	all, err := steps(migrations)
 	if err != nil {

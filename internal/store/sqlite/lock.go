@@ -23,14 +23,15 @@ func identify(info fs.FileInfo) (id fileID, names uint64) {
 	return fileID{uint64(s.Dev), uint64(s.Ino)}, uint64(s.Nlink)
 }
 
-// served are the files that this process serves. SQLite loses its locks on a file when the process closes any descriptor of it, so a
-// second opening within the process is refused by this list, before it gets a descriptor.
+// served are the files that this process serves. SQLite loses its locks on a file when the process closes any
+// descriptor of it, so a second opening within the process is refused by this list, before it gets a descriptor.
 var served = struct {
 	sync.Mutex
 	files map[fileID]bool
 }{files: make(map[fileID]bool)}
 
-// held is a database that this process has for itself: by the file, and by the name of its lock, which programs before this one take.
+// held is a database that this process has for itself: by the file, and by the name of its lock, which programs before
+// this one take.
 type held struct {
 	id    fileID
 	file  *os.File // nil where there is no database
@@ -79,7 +80,8 @@ func (h *held) same(path string) error {
 	return nil
 }
 
-// take adds the lock beside a name. Nothing removes it afterwards: that would let two processes hold two files of one name.
+// take adds the lock beside a name. Nothing removes it afterwards: that would let two processes hold two files of one
+// name.
 func (h *held) take(path string) error {
 	name := path + ".lock"
 	_, err := os.Lstat(name)
@@ -109,7 +111,8 @@ func lockFile(f *os.File, path string) error {
 	return fmt.Errorf("lock the database: %w", err)
 }
 
-// release lets go of everything, also where a process that is just being started holds a copy of a descriptor for a moment.
+// release lets go of everything, also where a process that is just being started holds a copy of a descriptor for a
+// moment.
 func (h *held) release() error {
 	var errs []error
 	for _, f := range append(h.locks, h.file) {

@@ -22,7 +22,8 @@ type step struct {
 	script  string
 }
 
-// steps lists the migrations in order. Their files are called 0001_name.sql; numbers may be left out, and none stands twice.
+// steps lists the migrations in order. Their files are called 0001_name.sql; numbers may be left out, and none stands
+// twice.
 func steps(fsys fs.FS) ([]step, error) {
 	names, err := fs.Glob(fsys, "migrations/*.sql") // sorted
 	if err != nil {

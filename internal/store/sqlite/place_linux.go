@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// remote are file systems whose locks do not hold between machines, or do not hold at all; by the name that the kernel's table of
-// mounts has, where FUSE adds the name of the program behind it.
+// remote are file systems whose locks do not hold between machines, or do not hold at all; by the name that the
+// kernel's table of mounts has, where FUSE adds the name of the program behind it.
 var remote = []string{
 	"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre", "gfs2", "ocfs2", "glusterfs", "beegfs",
 	"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.davfs", "fuse.davfs2", "fuse.curlftpfs", "fuse.ceph",
@@ -41,8 +41,8 @@ func kindOfPlace(dir string) string {
 	return magics[uint32(s.Type)]
 }
 
-// placeBy judges by a table of mounts (proc_pid_mountinfo(5)): the fifth word of a line is where, the first after " - " is the kind. Of
-// several mounts at one place the last one counts.
+// placeBy judges by a table of mounts (proc_pid_mountinfo(5)): the fifth word of a line is where, the first after " - "
+// is the kind. Of several mounts at one place the last one counts.
 func placeBy(path, table string, kindOf func(dir string) string) error {
 	dir, kind, nearest := filepath.Dir(path), "", ""
 	for line := range strings.Lines(table) {

@@ -7,8 +7,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// readers lends connections. The one that came back last goes first: each has a cache of its own, and in a large file a page that is
-// not in it costs as much as everything else about a look-up.
+// readers lends connections. The one that came back last goes first: each has a cache of its own, and in a large file a
+// page that is not in it costs as much as everything else about a look-up.
 type readers struct {
 	free chan struct{} // one for each that lies in idle
 	mu   sync.Mutex

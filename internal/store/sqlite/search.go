@@ -14,10 +14,10 @@ import (
 // separator stands between texts that are searched together; no text that is kept holds it.
 const separator = "char(31)"
 
-// Contains folds the columns as Unicode has it, and seeks with instr, which knows no pattern. That calls out of SQLite for every row, so
-// a text of ASCII is sought with LIKE, which takes a third of the time: it folds ASCII by itself, and no other letter becomes one of
-// ASCII when it is folded but two. The Kelvin sign is not kept, since texts are normalised (NFC); the capital I with a dot is, and is
-// looked for where the text has an i.
+// Contains folds the columns as Unicode has it, and seeks with instr, which knows no pattern. That calls out of SQLite
+// for every row, so a text of ASCII is sought with LIKE, which takes a third of the time: it folds ASCII by itself, and
+// no other letter becomes one of ASCII when it is folded but two. The Kelvin sign is not kept, since texts are
+// normalised (NFC); the capital I with a dot is, and is looked for where the text has an i.
 func (d *Driver) Contains(wanted string, columns ...string) (condition string, args []any) {
 	all := strings.Join(columns, " || "+separator+" || ")
 	folded := "instr(" + fold + "(" + all + "), ?) > 0"
@@ -47,7 +47,8 @@ func ascii(s string) bool {
 	return true
 }
 
-// Tells looks for the text as JSON writes it first, which is cheap, and has Go look at those events in which that is there.
+// Tells looks for the text as JSON writes it first, which is cheap, and has Go look at those events in which that is
+// there.
 func (d *Driver) Tells(wanted, column string) (condition string, args []any) {
 	var written []string
 	for _, w := range store.Written(wanted) {
@@ -101,7 +102,8 @@ func saysText(v any, wanted string) bool {
 	return false
 }
 
-// contains folds s as PostgreSQL's driver does: normal form C matters only where the text that is sought has more than ASCII.
+// contains folds s as PostgreSQL's driver does: normal form C matters only where the text that is sought has more than
+// ASCII.
 func contains(s, wanted string) bool {
 	if ascii(wanted) {
 		return strings.Contains(strings.ToLower(s), wanted)

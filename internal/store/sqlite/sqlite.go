@@ -95,7 +95,8 @@ func Open(path string, o Options) (*Driver, error) {
 	return d, nil
 }
 
-// own makes this process the one that serves the file: it finds out that the file is one that can be served, and locks it.
+// own makes this process the one that serves the file: it finds out that the file is one that can be served, and locks
+// it.
 func (d *Driver) own(given string, init bool) (err error) {
 	if err := place(d.path); err != nil {
 		return err
@@ -168,7 +169,8 @@ func (d *Driver) connect() error {
 	return nil
 }
 
-// glances is how many connections are kept for Glance: two, so that one which the disk holds up does not hold up the other.
+// glances is how many connections are kept for Glance: two, so that one which the disk holds up does not hold up the
+// other.
 const glances = 2
 
 // Write runs fn within BEGIN IMMEDIATE and COMMIT. An error of the commit that leaves the state of the disk in doubt
@@ -265,8 +267,9 @@ func (d *Driver) Size(context.Context) (int64, error) {
 	return size, nil
 }
 
-// Close waits for readers, folds the write-ahead log into the file and lets go of the lock. Where another log lies in the place of the
-// one that is open, the connections stay open until the process ends: SQLite would remove the other one.
+// Close waits for readers, folds the write-ahead log into the file and lets go of the lock. Where another log lies in
+// the place of the one that is open, the connections stay open until the process ends: SQLite would remove the other
+// one.
 func (d *Driver) Close() error {
 	if d.watch.strangeLog() {
 		return nil

@@ -53,8 +53,8 @@ func siblings(path string) (names []string, log bool, err error) {
 	return names, log, nil
 }
 
-// vacant tells whether a new database may be made at path. "Not there" is not yet "never was": a volume that is not mounted, or a file
-// that was moved, would otherwise become an empty installation that knows no key.
+// vacant tells whether a new database may be made at path. "Not there" is not yet "never was": a volume that is not
+// mounted, or a file that was moved, would otherwise become an empty installation that knows no key.
 func vacant(path, what string, init bool) error {
 	names, log, err := siblings(path)
 	switch {
@@ -100,7 +100,8 @@ func sound(f io.ReaderAt, size int64, path string) error {
 	return nil
 }
 
-// pagesIn lists the pages in a write-ahead log (https://www.sqlite.org/fileformat2.html#walformat): those whose salt is the log's.
+// pagesIn lists the pages in a write-ahead log (https://www.sqlite.org/fileformat2.html#walformat): those whose salt is
+// the log's.
 func pagesIn(path string, page int64) (map[uint32]bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -160,7 +161,8 @@ func belongs(h *held, path string) error {
 // remembered is the format of the lock: device and inode of the database and of its log.
 const remembered = "database %d:%d log %d:%d\n"
 
-// remember writes down which files were served together. On a full disk the former line stays or none is there, which belongs takes.
+// remember writes down which files were served together. On a full disk the former line stays or none is there, which
+// belongs takes.
 func remember(h *held, log fileID) {
 	line := fmt.Sprintf(remembered, h.id.device, h.id.inode, log.device, log.inode)
 	for _, f := range h.locks {

@@ -68,8 +68,8 @@ func dataVersion(q store.SQL) (n int64, err error) {
 	return n, errors.Join(err, rows.Err())
 }
 
-// attached is store.ErrDetached once the path does not lead to the open file any more, or the file was written over. That is final:
-// a file that comes back may have been changed meanwhile.
+// attached is store.ErrDetached once the path does not lead to the open file any more, or the file was written over.
+// That is final: a file that comes back may have been changed meanwhile.
 func (w *watch) attached() error {
 	if w == nil {
 		return nil
@@ -121,7 +121,8 @@ func (w *watch) detach(err error) error {
 	return *w.detached.Load()
 }
 
-// commits is asked within a transaction that writes, before anything is written: has another connection committed since the last one?
+// commits is asked within a transaction that writes, before anything is written: has another connection committed since
+// the last one?
 func (w *watch) commits(ctx context.Context, q store.SQL) error {
 	if w == nil {
 		return nil
@@ -212,8 +213,9 @@ func (w *watch) strangeLog() bool {
 	return id != w.files[1]
 }
 
-// OnStranger has f called within a transaction that writes, before anything else is done in it, where another process has committed since
-// the last one. frozen says that this can have been a move (Freeze, Thaw, Leave). Call it before the first Write.
+// OnStranger has f called within a transaction that writes, before anything else is done in it, where another process
+// has committed since the last one. frozen says that this can have been a move (Freeze, Thaw, Leave). Call it before
+// the first Write.
 func (d *Driver) OnStranger(f func(ctx context.Context, q store.SQL, frozen bool) error) {
 	if d.watch != nil {
 		d.watch.stranger = f

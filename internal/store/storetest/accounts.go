@@ -282,7 +282,8 @@ func (f *fixture) count(table string) (n int64) {
 	return n
 }
 
-// raw runs SQL past the store, on a second driver where the place allows it, which every place does once the first is closed.
+// raw runs SQL past the store, on a second driver where the place allows it, which every place does once the first is
+// closed.
 func (f *fixture) raw(fn func(store.SQL) error) {
 	f.Helper()
 	f.must(f.db.Close())

@@ -8,7 +8,8 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// bounds gives the n-th of several that differ in which lists are there; one of the lists is empty, and confines to nothing.
+// bounds gives the n-th of several that differ in which lists are there; one of the lists is empty, and confines to
+// nothing.
 func bounds(n int) account.Bounds {
 	return []account.Bounds{
 		{},

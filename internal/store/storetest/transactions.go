@@ -258,7 +258,8 @@ func testSavepoint(t *testing.T, f *fixture) {
 	f.unchanged(1)
 }
 
-// A transaction that has found a workspace alive does not take that for granted once it has deleted it, or taken back that it made it.
+// A transaction that has found a workspace alive does not take that for granted once it has deleted it, or taken back
+// that it made it.
 func testLiving(t *testing.T, f *fixture) {
 	made := account.Workspace{ID: id.Workspace(f.ids.Next()), Name: "M", IsActive: true}
 	f.must(f.update(func(tx *store.Tx) error {

@@ -82,8 +82,8 @@ type kind struct {
 // thing is zero in the second step, where the thing is on, and so a boolean in it is true, true and false.
 const updated = 4
 
-// kindOf makes a kind. adjust sets the fields that have rules of their own, put writes the record, and get reads it again. The fields
-// in constant keep their content, since an update does not change them.
+// kindOf makes a kind. adjust sets the fields that have rules of their own, put writes the record, and get reads it
+// again. The fields in constant keep their content, since an update does not change them.
 func kindOf[T any](w *whole, steps int, adjust func(*T, int), put func(T, int) error, get func(*store.View, T) (T, error),
 	constant ...string) *kind {
 	k := &kind{name: fmt.Sprintf("%T", *new(T)), steps: steps}

@@ -1,5 +1,6 @@
-// Package pgtest owns a real PostgreSQL for tests: a private server of Debian's package, on a free port and a directory of its own,
-// shared by all tests of a program, with a database for each test. Where PostgreSQL is not installed a test fails.
+// Package pgtest owns a real PostgreSQL for tests: a private server of Debian's package, on a free port and a directory
+// of its own, shared by all tests of a program, with a database for each test. Where PostgreSQL is not installed a test
+// fails.
 package pgtest
 
 import (
@@ -62,7 +63,8 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Shared is the server that all tests of the program use. It does not wait for the disk. The program's TestMain must call Main.
+// Shared is the server that all tests of the program use. It does not wait for the disk. The program's TestMain must
+// call Main.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	sharedOnce.Do(func() {
