@@ -129,7 +129,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
-			"internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
+			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
 			"internal/wire",
 		}},
@@ -142,7 +142,8 @@ var keyward = archtest.House{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
 			"internal/passkey", "internal/session",
 		}},
-		{Path: "internal/dataplane", Level: archtest.Transports, May: []string{"internal/httpapi"}},
+		{Path: "internal/dataplane", Level: archtest.Transports, May: []string{"internal/fastpath", "internal/verify"}},
+		{Path: "internal/fastpath", Level: archtest.Transports, May: []string{"internal/gateway", "internal/verify"}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
 			"github.com/prometheus/client_golang/prometheus",
 			"github.com/prometheus/client_golang/prometheus/collectors",
@@ -212,7 +213,8 @@ var keyward = archtest.House{
 		// The control plane is told of requests in its own words, and reads the store, never a copy.
 		{Room: "internal/control", Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"}},
 		// Doors talk to the engines.
-		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql"}},
+		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql", "internal/dataplane"}},
+		{Room: "internal/dataplane", Never: []string{"internal/httpapi", "internal/control"}},
 		{Room: "internal/dashboard", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		{Room: "internal/signin", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		// The port knows no driver.

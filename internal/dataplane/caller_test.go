@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/fastpath"
 )
 
 // A connection remembers the digest of its caller's credential and none of its rights.
@@ -20,7 +20,7 @@ func TestAServiceKeyThatIsDeletedIsRefusedOnTheConnectionThatUsesIt(t *testing.T
 		defer c.Close()
 		ask := func(token string, want int) {
 			t.Helper()
-			answer, body, err := c.ask(strings.ReplaceAll(h.verify(httpapi.VerifyPath, `{"key":"`+h.value+`"}`), h.root, token))
+			answer, body, err := c.ask(strings.ReplaceAll(h.verify(fastpath.VerifyPath, `{"key":"`+h.value+`"}`), h.root, token))
 			must(t, err)
 			if answer.StatusCode != want {
 				t.Errorf("%s: %d, want %d: %s", addr, answer.StatusCode, want, body)

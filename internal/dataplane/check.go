@@ -6,12 +6,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/fastpath"
 )
 
 // A check has a request line of its own: a GET of the one path, without a query or with one of plain characters.
 var (
-	lineCheck = []byte("GET " + httpapi.CheckPath)
+	lineCheck = []byte("GET " + fastpath.CheckPath)
 	lineEnd   = []byte(" HTTP/1.1\r\n")
 )
 
@@ -120,7 +120,7 @@ func (c *conn) answerCheck() step {
 }
 
 // appendCheckHead writes the head of an answer to a check as net/http writes it: by name, and the date last.
-func (s *Server) appendCheckHead(b []byte, r *httpapi.Reply, now time.Time, last bool) []byte {
+func (s *Server) appendCheckHead(b []byte, r *fastpath.Reply, now time.Time, last bool) []byte {
 	b = append(strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(r.Status), 10), ' ')
 	b = append(append(b, http.StatusText(r.Status)...), "\r\nCache-Control: no-store\r\n"...)
 	if last {

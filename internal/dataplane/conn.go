@@ -15,7 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/fastpath"
+	"github.com/keyward/keyward/internal/verify"
 )
 
 // conn is one connection while it is plain. One goroutine reads, answers and writes.
@@ -33,15 +34,15 @@ type conn struct {
 	in     []byte  // what was read and not yet answered
 	reply  *answer // from when a request is answered to when that is written
 	head   head
-	caller httpapi.Remembered
-	check  httpapi.PlainCheck
+	caller verify.Remembered
+	check  fastpath.Check
 	until  time.Time // the deadline that is set; zero while a request has to be complete promptly
 }
 
 // answer is the buffer for a door's reply. Connections share them, so that the memory of the last answer, which is
 // near, is that of the next one, and waiting connections have none.
 type answer struct {
-	httpapi.Reply
+	fastpath.Reply
 	out  []byte // head and body: a part of Body, where there was room
 	head []byte // alone, but for a check, which is short
 }
@@ -255,7 +256,7 @@ func (c *conn) answer() step {
 		return c.answerCheck()
 	}
 	body := c.in[h.size : h.size+h.body]
-	p := httpapi.Plain{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body, Caller: &c.caller}
+	p := fastpath.Request{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body, Caller: &c.caller}
 	r := answers.Get().(*answer)
 	c.reply = r
 	r.Body = append(r.Body[:0], emptyRoom[:]...)
@@ -318,7 +319,7 @@ func (c *conn) shrink() {
 }
 
 // appendHead writes the head of an answer as net/http writes it; last where it is the connection's last.
-func (s *Server) appendHead(b []byte, r *httpapi.Reply, body int, now time.Time, last bool) []byte {
+func (s *Server) appendHead(b []byte, r *fastpath.Reply, body int, now time.Time, last bool) []byte {
 	b = append(strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(r.Status), 10), ' ')
 	b = append(append(b, http.StatusText(r.Status)...), "\r\nCache-Control: no-store\r\n"...)
 	if last {

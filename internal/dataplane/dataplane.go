@@ -19,16 +19,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/fastpath"
+	"github.com/keyward/keyward/internal/verify"
 )
 
 // Door answers requests: plain ones at once, any other in its own time.
 type Door interface {
 	http.Handler
-	Quick(*httpapi.Plain, *httpapi.Reply) bool
+	Quick(*fastpath.Request, *fastpath.Reply) bool
 	// Admits reports whether a token may ask, before the question is read.
-	Admits(token string, client netip.Addr, caller *httpapi.Remembered) bool
-	QuickCheck(*httpapi.PlainCheck, *httpapi.Reply) bool
+	Admits(token string, client netip.Addr, caller *verify.Remembered) bool
+	QuickCheck(*fastpath.Check, *fastpath.Reply) bool
 	// Client is the caller's address, by the peer's address and the X-Forwarded-For that it sent.
 	Client(peer netip.Addr, forwarded []string) netip.Addr
 }

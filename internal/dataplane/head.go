@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/fastpath"
 )
 
 // state classifies the bytes at the front of a connection.
@@ -33,8 +33,8 @@ type head struct {
 
 // The request lines, all of each: one spelling, one version.
 var (
-	lineOne  = []byte("POST " + httpapi.VerifyPath + " HTTP/1.1\r\n")
-	lineMany = []byte("POST " + httpapi.VerifyBatchPath + " HTTP/1.1\r\n")
+	lineOne  = []byte("POST " + fastpath.VerifyPath + " HTTP/1.1\r\n")
+	lineMany = []byte("POST " + fastpath.VerifyBatchPath + " HTTP/1.1\r\n")
 )
 
 // Bounds of a plain head; a longer one goes to net/http and its own bounds.

@@ -13,17 +13,18 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/dataplane"
-	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/rig"
+	"github.com/keyward/keyward/internal/verify"
 )
 
 // seen is a door that answers nothing at once, and tells how it was asked.
 type seen struct{}
 
-func (seen) Quick(*httpapi.Plain, *httpapi.Reply) bool           { return false }
-func (seen) Admits(string, netip.Addr, *httpapi.Remembered) bool { return true }
-func (seen) QuickCheck(*httpapi.PlainCheck, *httpapi.Reply) bool { return false }
-func (seen) Client(peer netip.Addr, _ []string) netip.Addr       { return peer }
+func (seen) Quick(*fastpath.Request, *fastpath.Reply) bool      { return false }
+func (seen) Admits(string, netip.Addr, *verify.Remembered) bool { return true }
+func (seen) QuickCheck(*fastpath.Check, *fastpath.Reply) bool   { return false }
+func (seen) Client(peer netip.Addr, _ []string) netip.Addr      { return peer }
 func (seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s over TLS %t", r.Proto, r.TLS != nil && r.TLS.HandshakeComplete)
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -11,7 +12,7 @@ var checkRoute = &route{name: "checkRequest", public: true, data: true}
 
 // check is the door for forward authentication. The refusals and their form are the gateway's; a body is not read.
 func (x *exchange) check() {
-	x.route, x.on = checkRoute, CheckPath
+	x.route, x.on = checkRoute, fastpath.CheckPath
 	var asked gateway.Asked
 	asked.Peer, asked.Query = gateway.Address(x.r.RemoteAddr), x.r.URL.RawQuery
 	for name, lines := range x.r.Header {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/id"
 )
@@ -52,7 +53,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	a.setCommon(w.Header(), x.id)
 	defer x.conclude()
-	if r.URL.EscapedPath() == CheckPath { // before the screen: what that refuses is refused in the gateway's form there
+	if r.URL.EscapedPath() == fastpath.CheckPath { // before the screen: what that refuses is refused in the gateway's form there
 		x.check()
 		return
 	}

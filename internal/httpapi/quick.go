@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/session"
@@ -13,63 +14,33 @@ import (
 	"github.com/keyward/keyward/internal/verifycodec"
 )
 
-// The paths of the data plane.
-const (
-	VerifyPath      = base + "/api-keys/verify"
-	VerifyBatchPath = base + "/api-keys/verify-batch"
-)
-
 // hot holds the fixed parts of an operation of the data plane. head and tail are the parts of its answer around the
 // result.
 type hot struct{ route, operation, message, head, tail string }
 
 var (
-	verifyOne  = makeHot(VerifyPath, "verifyApiKey", "API key verified", "", "")
-	verifyMany = makeHot(VerifyBatchPath, "verifyApiKeys", "API keys verified", `{"results":[`, `]}`)
+	verifyOne  = makeHot(fastpath.VerifyPath, "verifyApiKey", "API key verified", "", "")
+	verifyMany = makeHot(fastpath.VerifyBatchPath, "verifyApiKeys", "API keys verified", `{"results":[`, `]}`)
 )
 
 func makeHot(route, operation, message, before, after string) *hot {
 	return &hot{route, operation, message, `{"success":true,"data":{"message":"` + message + `","result":` + before, after + `}}`}
 }
 
-// Plain is a request of the data plane that holds nothing unusual, as its listener hands it over: a POST to VerifyPath
-// or VerifyBatchPath without a query, with one bearer token, of JSON as it is. All of it stays the listener's.
-type Plain struct {
-	Batch     bool       // to VerifyBatchPath
-	Token     string     // not empty
-	RequestID string     // as the client gave it, "" where it gave none
-	Client    netip.Addr // who asks, as far as the trusted proxies tell
-	Body      []byte
-	// Caller remembers the credential between the requests of a connection; nil does not.
-	Caller *Remembered
-}
-
-// Remembered is a connection's memory of its caller.
-type Remembered = verify.Remembered
-
-// Reply is the answer to a Plain.
-type Reply struct {
-	Status     int
-	RequestID  string
-	RetryAfter string   // "" where there is none
-	Body       []byte   // JSON; the memory that was given is taken again
-	Headers    []Header // of a check alone; the memory too
-}
-
 // Quick answers a request of the data plane on the shortest way, with its line of log and its metrics, and appends
 // the body to reply.Body. If it returns false it has done nothing, and the request is one for ServeHTTP: every
 // unusual request, right or wrong, is decided there, so that there is one place for each refusal.
-func (d *API) Quick(p *Plain, reply *Reply) bool {
+func (d *API) Quick(p *fastpath.Request, reply *fastpath.Reply) bool {
 	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.quick(desk, p, reply)
 }
 
 // Admits reports whether the caller is a service key that may ask, before a large body is read. It counts nothing.
-func (d *API) Admits(token string, client netip.Addr, caller *Remembered) bool {
+func (d *API) Admits(token string, client netip.Addr, caller *verify.Remembered) bool {
 	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
-	return d.a.mayVerify(desk, &Plain{Token: token, Client: client, Caller: caller}, d.a.Engine.Look())
+	return d.a.mayVerify(desk, &fastpath.Request{Token: token, Client: client, Caller: caller}, d.a.Engine.Look())
 }
 
 // Client is the caller's address, by the peer's address and the lines of X-Forwarded-For.
@@ -85,13 +56,13 @@ type scratch struct {
 	batch     verify.Batch
 	verdict   verify.Verdict
 	decision  gateway.Decision
-	check     PlainCheck
-	checked   Reply
+	check     fastpath.Check
+	checked   fastpath.Reply
 	body, out []byte
 	line      []byte
 }
 
-func (a *api) quick(d *scratch, p *Plain, reply *Reply) (ok bool) {
+func (a *api) quick(d *scratch, p *fastpath.Request, reply *fastpath.Reply) (ok bool) {
 	start := a.Engine.Look()
 	defer func() {
 		if p := recover(); p != nil { // it goes the long way, where a panic is answered
@@ -133,12 +104,12 @@ func (a *api) quick(d *scratch, p *Plain, reply *Reply) (ok bool) {
 
 // mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would
 // cost, is not looked up.
-func (a *api) mayVerify(d *scratch, p *Plain, now verify.Instant) bool {
+func (a *api) mayVerify(d *scratch, p *fastpath.Request, now verify.Instant) bool {
 	return a.Engine.AuthenticateService(p.Token, p.Client, now, p.Caller, &d.caller) == verify.Valid && d.caller.Has(account.ScopeVerify)
 }
 
 // read reads all that is asked.
-func (d *scratch) read(p *Plain) (ok bool) {
+func (d *scratch) read(p *fastpath.Request) (ok bool) {
 	if p.Batch {
 		d.questions, ok = d.reader.Questions(p.Body, d.questions[:0])
 		return ok
@@ -150,7 +121,7 @@ func (d *scratch) read(p *Plain) (ok bool) {
 	return d.reader.Question(p.Body, &d.questions[0])
 }
 
-func (a *api) quickAnswers(d *scratch, on *hot, reply *Reply, now verify.Instant) (err error) {
+func (a *api) quickAnswers(d *scratch, on *hot, reply *fastpath.Reply, now verify.Instant) (err error) {
 	b := append(reply.Body, on.head...)
 	var within *account.Reach
 	if s := &d.caller; !s.Bounds.All() {

@@ -4,42 +4,27 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// CheckPath is where proxies ask. It takes every method, since some ask with the method of the request they ask for.
-const CheckPath = "/check"
-
-// PlainCheck is a GET of CheckPath that holds nothing unusual, as its listener hands it over. All of it stays the
-// listener's.
-type PlainCheck struct {
-	Asked     gateway.Asked // but for its Peer, which is told here
-	RequestID string        // as the client gave it, "" where it gave none
-	Peer      netip.Addr
-	Client    netip.Addr // who asks, as far as the trusted proxies tell
-}
-
-// Header is one field of an answer, its name as net/http spells it.
-type Header struct{ Name, Value string }
-
 // QuickCheck is Quick for a proxy's check: the same decision, headers and bytes as ServeHTTP gives. reply.Headers are
 // all of the answer's but Cache-Control, Connection, Content-Length, Content-Type and Date, in the order of their
 // names.
-func (d *API) QuickCheck(p *PlainCheck, reply *Reply) bool {
+func (d *API) QuickCheck(p *fastpath.Check, reply *fastpath.Reply) bool {
 	desk := d.a.desks.Get().(*scratch)
 	defer d.a.desks.Put(desk)
 	return d.a.quickCheck(desk, p, reply)
 }
 
-func (a *api) quickCheck(d *scratch, p *PlainCheck, reply *Reply) (ok bool) {
+func (a *api) quickCheck(d *scratch, p *fastpath.Check, reply *fastpath.Reply) (ok bool) {
 	start := a.Now()
 	defer func() {
 		if broken := recover(); broken != nil { // it goes the long way, where a panic is answered
@@ -60,18 +45,19 @@ func (a *api) quickCheck(d *scratch, p *PlainCheck, reply *Reply) (ok bool) {
 		return false
 	}
 	reply.Status, reply.Body = decided.Status, append(reply.Body[:0], decided.Body(reply.RequestID)...)
-	reply.Headers = append(reply.Headers[:0], Header{"Referrer-Policy", "no-referrer"}, Header{"X-Content-Type-Options", "nosniff"},
-		Header{"X-Request-Id", reply.RequestID})
+	reply.Headers = append(reply.Headers[:0], fastpath.Header{Name: "Referrer-Policy", Value: "no-referrer"},
+		fastpath.Header{Name: "X-Content-Type-Options", Value: "nosniff"},
+		fastpath.Header{Name: "X-Request-Id", Value: reply.RequestID})
 	decided.Headers(func(name, value string) {
-		reply.Headers = append(reply.Headers, Header{http.CanonicalHeaderKey(name), value})
+		reply.Headers = append(reply.Headers, fastpath.Header{Name: http.CanonicalHeaderKey(name), Value: value})
 	})
-	slices.SortFunc(reply.Headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(reply.Headers, func(a, b fastpath.Header) int { return strings.Compare(a.Name, b.Name) })
 	a.reportCheck(decided, p, reply, start)
 	return true
 }
 
 // reportCheck records the same as exchange.report.
-func (a *api) reportCheck(d *gateway.Decision, p *PlainCheck, reply *Reply, start time.Time) {
+func (a *api) reportCheck(d *gateway.Decision, p *fastpath.Check, reply *fastpath.Reply, start time.Time) {
 	took := a.Now().Sub(start)
 	if d.Asked {
 		a.Observer.ObserveVerdict(string(d.Verdict.Code))
@@ -85,7 +71,7 @@ func (a *api) reportCheck(d *gateway.Decision, p *PlainCheck, reply *Reply, star
 	if standsFor == 0 && cause == nil {
 		return
 	}
-	l := line{standsFor: standsFor, method: http.MethodGet, route: CheckPath, operation: checkRoute.name, status: d.Status, took: took,
+	l := line{standsFor: standsFor, method: http.MethodGet, route: fastpath.CheckPath, operation: checkRoute.name, status: d.Status, took: took,
 		bytes: int64(len(reply.Body)), caller: "none", requestID: reply.RequestID, client: p.Client, cause: cause}
 	if cause != nil {
 		l.level = slog.LevelError

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/gateway"
 )
 
@@ -16,12 +17,12 @@ const quickBody = 8 << 10
 // quickly answers the requests of the data plane that hold nothing unusual. Where it answers false the request is as it
 // was.
 func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
-	p := Plain{Batch: r.RequestURI == VerifyBatchPath}
+	p := fastpath.Request{Batch: r.RequestURI == fastpath.VerifyBatchPath}
 	most := int64(quickBody)
 	if p.Batch {
 		most = maxBody
 	}
-	if !p.Batch && r.RequestURI != VerifyPath || r.Method != http.MethodPost || r.ContentLength < 1 || r.ContentLength > most || !p.heads(r.Header) {
+	if !p.Batch && r.RequestURI != fastpath.VerifyPath || r.Method != http.MethodPost || r.ContentLength < 1 || r.ContentLength > most || !heads(&p, r.Header) {
 		return false
 	}
 	d := a.desks.Get().(*scratch)
@@ -35,7 +36,7 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	}
 	n, err := io.ReadFull(r.Body, d.body[:r.ContentLength])
 	p.Body = d.body[:n]
-	reply := Reply{Body: d.out[:0]}
+	reply := fastpath.Reply{Body: d.out[:0]}
 	if err != nil || !a.quick(d, &p, &reply) {
 		rest := io.Reader(r.Body)
 		if err != nil { // the body says it once
@@ -64,7 +65,7 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 // quicklyCheck answers a proxy's check that holds nothing unusual. Where it answers false nothing was done.
 func (a *api) quicklyCheck(w http.ResponseWriter, r *http.Request) bool {
 	ids := r.Header["X-Request-Id"]
-	if r.RequestURI != CheckPath && !strings.HasPrefix(r.RequestURI, CheckPath+"?") || r.Method != http.MethodGet || r.ContentLength != 0 || len(ids) > 1 {
+	if r.RequestURI != fastpath.CheckPath && !strings.HasPrefix(r.RequestURI, fastpath.CheckPath+"?") || r.Method != http.MethodGet || r.ContentLength != 0 || len(ids) > 1 {
 		return false
 	}
 	d := a.desks.Get().(*scratch)
@@ -118,7 +119,7 @@ type again struct {
 
 // heads reads the fields that the quick way needs of the header, and returns false if any field would change the
 // answer.
-func (p *Plain) heads(h http.Header) bool {
+func heads(p *fastpath.Request, h http.Header) bool {
 	given, media := h["Authorization"], h["Content-Type"]
 	if len(given) != 1 || len(media) != 1 || media[0] != "application/json" && media[0] != jsonType || h["X-Api-Key"] != nil || h["Content-Encoding"] != nil {
 		return false

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/keyward/keyward/internal/fastpath"
 )
 
 // route declares one operation. Everything that is the same for all of them hangs on these words.
@@ -86,8 +88,8 @@ func (a *api) keyRoutes() []route {
 // hotRoutes are those of the data plane.
 func (a *api) hotRoutes() []route {
 	return []route{
-		{on: "POST " + VerifyPath, name: verifyOne.operation, data: true, body: jsonBody, secrets: []string{"key"}, message: verifyOne.message, serve: handle(a.verify)},
-		{on: "POST " + VerifyBatchPath, name: verifyMany.operation, data: true, body: jsonBody, secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch)},
+		{on: "POST " + fastpath.VerifyPath, name: verifyOne.operation, data: true, body: jsonBody, secrets: []string{"key"}, message: verifyOne.message, serve: handle(a.verify)},
+		{on: "POST " + fastpath.VerifyBatchPath, name: verifyMany.operation, data: true, body: jsonBody, secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch)},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/keyfmt"
 )
@@ -212,9 +213,9 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/api-keys/{id}/rotate": func(s *stage) (string, string) {
 		return "/api/v2/api-keys/" + s.target + "/rotate", `{"overlapSeconds":0}`
 	},
-	"POST /api/v2/api-keys/verify": func(s *stage) (string, string) { return httpapi.VerifyPath, `{"key":"` + s.value + `"}` },
+	"POST /api/v2/api-keys/verify": func(s *stage) (string, string) { return fastpath.VerifyPath, `{"key":"` + s.value + `"}` },
 	"POST /api/v2/api-keys/verify-batch": func(s *stage) (string, string) {
-		return httpapi.VerifyBatchPath, `{"items":[{"key":"` + s.value + `"}]}`
+		return fastpath.VerifyBatchPath, `{"items":[{"key":"` + s.value + `"}]}`
 	},
 	"POST /api/v2/oauth2/introspect": func(s *stage) (string, string) { return "/api/v2/oauth2/introspect", "token=" + s.value },
 	"POST /api/v2/oauth2/revoke":     func(s *stage) (string, string) { return "/api/v2/oauth2/revoke", "token=" + s.value },
