@@ -22,6 +22,10 @@ var keyward = archtest.House{
 			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext", "internal/fault",
 		}},
 
+		{Path: "internal/dpop", Level: archtest.Values, May: []string{
+			"github.com/go-json-experiment/json", "github.com/go-json-experiment/json/jsontext",
+		}},
+		{Path: "internal/dpop/dpoptest", Level: archtest.Values, ForTest: true},
 		{Path: "internal/hugepage", Level: archtest.Values},
 		{Path: "internal/prefetch", Level: archtest.Values},
 		{Path: "internal/canonpath", Level: archtest.Values},
