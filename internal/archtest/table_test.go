@@ -167,18 +167,22 @@ var keyward = archtest.House{
 		{Path: "internal/doctor", Level: archtest.Composition, May: []string{
 			"internal/canonpath", "internal/config", "internal/keyfmt", "internal/oidc", "internal/ratelimit/redislimit", "internal/routes",
 		}},
+		{Path: "internal/database", Level: archtest.Composition, May: []string{
+			"internal/config", "internal/store", "internal/store/postgres", "internal/store/sqlite",
+		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
+			"internal/database",
 			"internal/doctor",
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
-			"internal/store/postgres", "internal/store/sqlite", "internal/tally", "internal/verify",
+			"internal/store/postgres", "internal/tally", "internal/verify",
 		}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/cataloguefile",
-			"internal/apikey", "internal/auditreplay", "internal/config", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			"internal/apikey", "internal/auditreplay", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// Rooms that no inner room imports.

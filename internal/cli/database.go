@@ -9,11 +9,10 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/logarchive"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
-	"github.com/keyward/keyward/internal/store/postgres"
-	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 // databaseFlags say which database file a command is about, in the words of serve.
@@ -33,49 +32,30 @@ func (f *databaseFlags) load() (config.Config, error) {
 	return loadWith(given)
 }
 
-// driver is a database that tells its version, whichever kind it is.
-type driver interface {
-	store.Driver
-	Version(context.Context) (at, newest int, err error)
-}
-
-// database is one that is open for a command.
-type database struct{ *store.DB }
-
-// connect opens the database that the settings name; a file, where wanted, as its only server.
-func connect(ctx context.Context, path string, cfg config.Config, o sqlite.Options) (driver, error) {
-	if !cfg.Postgres.IsZero() {
-		return postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: cfg.DatabasePasswordFile})
-	}
-	return sqlite.Open(path, o)
-}
+// opened is a database that is open for a command.
+type opened struct{ *store.DB }
 
 // fileOnly refuses a command that is about a file.
 func fileOnly(cfg config.Config, instead string) error {
-	if cfg.Postgres.IsZero() {
+	if !database.OnServer(&cfg) {
 		return nil
 	}
 	return usageError(cfg.Database + " is a PostgreSQL database: " + instead)
 }
 
-// open opens a database of this program's version; one of an earlier version is brought up to date only by a server, by
-// migrate, and by restore.
-func open(ctx context.Context, path string, cfg config.Config) (*database, error) {
-	d, err := connect(ctx, path, cfg, sqlite.Options{})
+// few is how many connections to PostgreSQL a command needs.
+const few = 2
+
+// open opens a database of this program's version. Only a server, migrate and restore bring one up to date.
+func open(ctx context.Context, cfg config.Config, lock bool) (*opened, error) {
+	d, err := database.OpenCurrent(ctx, &cfg, database.Options{Lock: lock, Connections: few})
 	if err != nil {
 		return nil, err
-	}
-	at, newest, err := d.Version(ctx)
-	if err == nil && at < newest {
-		err = fmt.Errorf("the database %s has version %d and this program wants %d: keyward migrate, or start a server", path, at, newest)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
 	}
 	return openStore(ctx, d, cfg)
 }
 
-func openStore(ctx context.Context, d store.Driver, cfg config.Config) (*database, error) {
+func openStore(ctx context.Context, d store.Driver, cfg config.Config) (*opened, error) {
 	catalogue, err := catalogueOf(cfg)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -84,7 +64,7 @@ func openStore(ctx context.Context, d store.Driver, cfg config.Config) (*databas
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &database{db}, nil
+	return &opened{db}, nil
 }
 
 func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
@@ -95,7 +75,7 @@ func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
 }
 
 // lastEvent is the newest event of the log, and the zero value where there is none.
-func (d *database) lastEvent(ctx context.Context) (last audit.Event, err error) {
+func (d *opened) lastEvent(ctx context.Context) (last audit.Event, err error) {
 	err = d.View(ctx, func(v *store.View) error {
 		events, err := v.Logs(store.LogFilter{All: true, Limit: 1})
 		if len(events) > 0 {
@@ -107,7 +87,7 @@ func (d *database) lastEvent(ctx context.Context) (last audit.Event, err error) 
 }
 
 // strangePeppers lists the peppers in use that the settings do not have.
-func (d *database) strangePeppers(ctx context.Context, cfg config.Config) (strange []string, err error) {
+func (d *opened) strangePeppers(ctx context.Context, cfg config.Config) (strange []string, err error) {
 	digester, err := cfg.Digester()
 	if err != nil {
 		return nil, err
@@ -132,7 +112,7 @@ func (c *logsVerify) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	db, err := open(ctx, cfg.Database, cfg)
+	db, err := open(ctx, cfg, false)
 	if err != nil {
 		return err
 	}
@@ -176,7 +156,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := connect(ctx, cfg.Database, cfg, sqlite.Options{Lock: true, Init: c.Init})
+	d, err := database.Open(ctx, &cfg, database.Options{Lock: true, Init: c.Init, Connections: few})
 	if err != nil {
 		return err
 	}

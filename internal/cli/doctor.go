@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/doctor"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/routes"
@@ -103,7 +104,7 @@ func (c *doctorLook) Run(ctx context.Context, a *app) error {
 	d.catalogue(cfg)
 	d.clock(time.Now())
 	d.tell(doctor.Certificates(&cfg, time.Now())...)
-	if cfg.Postgres.IsZero() {
+	if !database.OnServer(&cfg) {
 		d.files(cfg)
 		d.database(ctx, cfg)
 	} else {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyward/keyward/internal/cataloguefile"
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
@@ -130,7 +131,7 @@ func (d *examination) serving(path string) {
 
 // contents looks into a database of this version.
 func (d *examination) contents(ctx context.Context, cfg config.Config) {
-	db, err := open(ctx, cfg.Database, cfg)
+	db, err := open(ctx, cfg, false)
 	if err != nil {
 		d.fail("database", err.Error(), "it cannot be looked into", "see the error")
 		return
@@ -150,7 +151,7 @@ func (d *examination) contents(ctx context.Context, cfg config.Config) {
 	default:
 		d.ok("peppers", "every one in use is configured")
 	}
-	if !cfg.Postgres.IsZero() {
+	if database.OnServer(&cfg) {
 		d.nodes(ctx, cfg, db)
 	}
 	switch t := db.Time(); {

@@ -85,7 +85,7 @@ func (d *examination) bell(ctx context.Context, driver *postgres.Driver) {
 }
 
 // nodes compares the settings here with those that all nodes must have alike.
-func (d *examination) nodes(ctx context.Context, cfg config.Config, db *database) {
+func (d *examination) nodes(ctx context.Context, cfg config.Config, db *opened) {
 	digester, err := cfg.Digester()
 	if err != nil {
 		return // the settings were looked at before

@@ -49,7 +49,7 @@ func (c *backupCmd) verify(ctx context.Context, a *app, cfg config.Config) (err 
 }
 
 // keys are those of workspaces that are there, by id.
-func (d *database) keys(ctx context.Context) (map[id.Key]apikey.Key, error) {
+func (d *opened) keys(ctx context.Context) (map[id.Key]apikey.Key, error) {
 	all := make(map[id.Key]apikey.Key)
 	err := d.LoadAll(ctx, func(c feed.Change) error {
 		if c.Key != nil {
@@ -60,7 +60,7 @@ func (d *database) keys(ctx context.Context) (map[id.Key]apikey.Key, error) {
 	return all, err
 }
 
-func (c *backupCmd) compareWithLog(ctx context.Context, a *app, db *database, keys map[id.Key]apikey.Key, cfg config.Config) error {
+func (c *backupCmd) compareWithLog(ctx context.Context, a *app, db *opened, keys map[id.Key]apikey.Key, cfg config.Config) error {
 	catalogue, err := catalogueOf(cfg)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (c *backupCmd) compareWithNow(ctx context.Context, a *app, keys map[id.Key]
 	if _, err := os.Stat(cfg.Database); err != nil {
 		return nil
 	}
-	live, err := open(ctx, cfg.Database, cfg)
+	live, err := open(ctx, cfg, false)
 	if err != nil {
 		return fmt.Errorf("compare with %s: %w", cfg.Database, err)
 	}

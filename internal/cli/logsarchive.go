@@ -9,7 +9,6 @@ import (
 
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/logarchive"
-	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 type logsArchive struct {
@@ -41,24 +40,14 @@ func (c *logsArchive) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := connect(ctx, cfg.Database, cfg, sqlite.Options{Lock: true})
-	if err != nil {
-		return err
-	}
-	if at, newest, err := d.Version(ctx); err != nil || at < newest {
-		if err == nil {
-			err = fmt.Errorf("the database has version %d and this program wants %d: keyward migrate, or start a server", at, newest)
-		}
-		return errors.Join(err, d.Close())
-	}
-	db, err := openStore(ctx, d, cfg)
+	db, err := open(ctx, cfg, true)
 	if err != nil {
 		return err
 	}
 	return errors.Join(c.archive(ctx, a, db, before), db.Close())
 }
 
-func (c *logsArchive) archive(ctx context.Context, a *app, db *database, before time.Time) error {
+func (c *logsArchive) archive(ctx context.Context, a *app, db *opened, before time.Time) error {
 	job := logarchive.Job{DB: db.DB, Before: before, To: c.To, Actor: "keyward logs archive", Pause: archivePause,
 		Event: id.Event(id.NewGenerator(time.Now, rand.Reader).Next())}
 	began := time.Now()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/store/postgres"
 	"github.com/keyward/keyward/internal/store/sqlite"
 	"github.com/keyward/keyward/internal/storecopy"
@@ -82,9 +83,9 @@ func (c *migrateStoreCmd) settings() (from, to config.Config, err error) {
 		return from, to, err
 	}
 	switch {
-	case !from.Postgres.IsZero():
+	case database.OnServer(&from):
 		err = usageError("--from: want sqlite:FILE: only a file is moved, between PostgreSQL servers use pg_dump and pg_restore")
-	case to.Postgres.IsZero():
+	case !database.OnServer(&to):
 		err = usageError("--to: want postgres://USER@HOST/DATABASE: a file is moved by copying it, see keyward backup")
 	}
 	return from, to, err

@@ -137,7 +137,7 @@ func (c *restoreCmd) examine(ctx context.Context, a *app, place string, cfg conf
 }
 
 // repeat repeats the journal.
-func (c *restoreCmd) repeat(ctx context.Context, a *app, db *database, newest audit.Event, cfg config.Config) error {
+func (c *restoreCmd) repeat(ctx context.Context, a *app, db *opened, newest audit.Event, cfg config.Config) error {
 	all, err := readJournals(c.Journal)
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func readJournals(paths []string) ([]auditreplay.Entry, error) {
 }
 
 // eventIDs lists the events of a database.
-func (d *database) eventIDs(ctx context.Context) (map[id.Event]bool, error) {
+func (d *opened) eventIDs(ctx context.Context) (map[id.Event]bool, error) {
 	const page = 5000
 	known := make(map[id.Event]bool)
 	err := d.View(ctx, func(v *store.View) error {
@@ -208,7 +208,7 @@ func (d *database) eventIDs(ctx context.Context) (map[id.Event]bool, error) {
 }
 
 // unpack copies a backup into a private place, and opens and checks it there.
-func unpack(ctx context.Context, file, place string, cfg config.Config) (db *database, copied string, events int64, err error) {
+func unpack(ctx context.Context, file, place string, cfg config.Config) (db *opened, copied string, events int64, err error) {
 	if copied, err = sqlite.CopyWhole(file, place); err != nil {
 		return nil, "", 0, err
 	}
@@ -239,7 +239,7 @@ func unpack(ctx context.Context, file, place string, cfg config.Config) (db *dat
 }
 
 // knowsPeppers refuses a database with keys that would never be recognised.
-func (d *database) knowsPeppers(ctx context.Context, cfg config.Config) error {
+func (d *opened) knowsPeppers(ctx context.Context, cfg config.Config) error {
 	strange, err := d.strangePeppers(ctx, cfg)
 	if err == nil && len(strange) > 0 {
 		err = fmt.Errorf("it holds keys under peppers that are not configured (%v): set KEYWARD_PEPPER and KEYWARD_PEPPER_PREVIOUS", strange)

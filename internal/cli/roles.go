@@ -43,19 +43,28 @@ func (c *rolesList) Run(ctx context.Context, a *app) error {
 		})
 }
 
-type rolesGet struct {
+// oneRole is a command about a role of a workspace.
+type oneRole struct {
 	remote
 	inWorkspace
 	Role string `arg:"" help:"Name or id."`
 }
 
-// Run shows a role.
-func (c *rolesGet) Run(ctx context.Context, a *app) error {
+// find gives a client, and the role's id.
+func (c *oneRole) find(ctx context.Context, a *app) (*keyward.Client, string, error) {
 	client, err := c.enter(ctx, a, &c.remote)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	id, err := roleID(ctx, client, c.Workspace, c.Role)
+	return client, id, err
+}
+
+type rolesGet struct{ oneRole }
+
+// Run shows a role.
+func (c *rolesGet) Run(ctx context.Context, a *app) error {
+	client, id, err := c.find(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -98,9 +107,7 @@ func (c *rolesCreate) Run(ctx context.Context, a *app) error {
 }
 
 type rolesUpdate struct {
-	remote
-	inWorkspace
-	Role          string   `arg:"" help:"Name or id."`
+	oneRole
 	Name          *string  `help:"Another name."`
 	Description   *string  `help:"Another description."`
 	Permission    []string `short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"All that it holds from now on."`
@@ -109,11 +116,7 @@ type rolesUpdate struct {
 
 // Run changes the given fields.
 func (c *rolesUpdate) Run(ctx context.Context, a *app) error {
-	client, err := c.enter(ctx, a, &c.remote)
-	if err != nil {
-		return err
-	}
-	id, err := roleID(ctx, client, c.Workspace, c.Role)
+	client, id, err := c.find(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -128,19 +131,11 @@ func (c *rolesUpdate) Run(ctx context.Context, a *app) error {
 	return c.printRole(a, role)
 }
 
-type rolesDelete struct {
-	remote
-	inWorkspace
-	Role string `arg:"" help:"Name or id."`
-}
+type rolesDelete struct{ oneRole }
 
 // Run deletes a role.
 func (c *rolesDelete) Run(ctx context.Context, a *app) error {
-	client, err := c.enter(ctx, a, &c.remote)
-	if err != nil {
-		return err
-	}
-	id, err := roleID(ctx, client, c.Workspace, c.Role)
+	client, id, err := c.find(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
-	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 type timeCmd struct {
@@ -46,24 +45,14 @@ func (c *timeReset) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := connect(ctx, cfg.Database, cfg, sqlite.Options{Lock: true})
-	if err != nil {
-		return err
-	}
-	if at, newest, err := d.Version(ctx); err != nil || at < newest {
-		if err == nil {
-			err = fmt.Errorf("the database has version %d and this program wants %d: keyward migrate, or start a server", at, newest)
-		}
-		return errors.Join(err, d.Close())
-	}
-	db, err := openStore(ctx, d, cfg)
+	db, err := open(ctx, cfg, true)
 	if err != nil {
 		return err
 	}
 	return errors.Join(c.reset(ctx, a, db), db.Close())
 }
 
-func (c *timeReset) reset(ctx context.Context, a *app, db *database) error {
+func (c *timeReset) reset(ctx context.Context, a *app, db *opened) error {
 	behind := db.Time().Behind
 	if behind == 0 {
 		fmt.Fprintln(a.Out, "Time goes by the clock already: nothing is changed.")

@@ -8,6 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/signin"
 )
 
 // choice is one of several, as a link.
@@ -191,7 +192,7 @@ const maxBulk = 100
 func (d *Dashboard) bulk(v *request) error {
 	ids := v.r.PostForm["id"]
 	action := v.form("action")
-	back := localPath(v.form("back"))
+	back := signin.LocalPath(v.form("back"))
 	if action != "disable" && action != "enable" && action != "delete" {
 		return fault.Invalid("action", "choose what to do with the keys")
 	}

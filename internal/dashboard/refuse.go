@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/session"
+	"github.com/keyward/keyward/internal/signin"
 )
 
 // refuse answers with a page that gives the reason, and the remedy.
@@ -16,7 +16,7 @@ func (v *request) refuse(err error) {
 	case errors.Is(err, errNoPlace):
 		_ = v.see("/workspaces")
 	case fault.Is(err, fault.Unauthenticated) && v.r.Method == http.MethodGet:
-		_ = v.see("/signin?return=" + url.QueryEscape(localPath(v.r.URL.RequestURI())))
+		_ = v.see("/signin?return=" + url.QueryEscape(signin.LocalPath(v.r.URL.RequestURI())))
 	default:
 		v.d.refusal(v.w, v.r, v, err)
 	}
@@ -109,18 +109,4 @@ func problemOf(err error, rename map[string]string) (*problem, error) {
 			" another look."
 	}
 	return p, nil
-}
-
-// localPath keeps a path of our own, and gives "/" for everything that a browser could take for another site's, or
-// that holds a credential.
-func localPath(s string) string {
-	u, err := url.Parse(s)
-	if plain, bad := url.QueryUnescape(s); bad != nil || session.Leaks(plain) {
-		return "/"
-	}
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") ||
-		strings.ContainsAny(s, "\\\t\r\n") || strings.HasPrefix(u.Path, "//") {
-		return "/"
-	}
-	return u.RequestURI()
 }

@@ -2,6 +2,8 @@ package dashboard
 
 import (
 	"net/http"
+
+	"github.com/keyward/keyward/internal/signin"
 )
 
 // themeCookie keeps the chosen theme: nothing else is in it, and no decision depends on it.
@@ -16,5 +18,5 @@ func (d *Dashboard) theme(w http.ResponseWriter, r *http.Request) {
 		c.Value, c.MaxAge = "", -1
 	}
 	http.SetCookie(w, c)
-	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther)
+	http.Redirect(w, r, signin.LocalPath(r.PostFormValue("back")), http.StatusSeeOther)
 }

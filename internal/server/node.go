@@ -7,24 +7,18 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/cluster"
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/replica"
-	"github.com/keyward/keyward/internal/store"
-	"github.com/keyward/keyward/internal/store/postgres"
-	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 // leaving is how long a node takes to tell the others that it goes.
 const leaving = 3 * time.Second
 
 // connect opens the database that the settings name.
-func (s *Server) connect(ctx context.Context) (d driver, err error) {
-	if s.cfg.Postgres.IsZero() {
-		d, err = sqlite.Open(s.cfg.Database, sqlite.Options{Lock: true, Init: s.cfg.Init})
-	} else {
-		d, err = postgres.Open(ctx, s.cfg.Postgres.Reveal(), postgres.Options{PasswordFile: s.cfg.DatabasePasswordFile})
-	}
+func (s *Server) connect(ctx context.Context) (database.Driver, error) {
+	d, err := database.Open(ctx, &s.cfg, database.Options{Lock: true, Init: s.cfg.Init})
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +26,6 @@ func (s *Server) connect(ctx context.Context) (d driver, err error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
-}
-
-// driver is a database that knows whether a server may work on it: not while it is filled by a move, nor once it was
-// left by one.
-type driver interface {
-	store.Driver
-	Servable(ctx context.Context) error
 }
 
 // join makes this process one of the nodes that share the database: it loads everything and follows the others'

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/store/postgres"
 )
 
@@ -91,7 +92,7 @@ func (s *Server) readProxies(context.Context) error {
 
 // followDatabase has new connections to PostgreSQL take the password and the certificates that stand in their files
 // then.
-func (s *Server) followDatabase(d driver) {
+func (s *Server) followDatabase(d database.Driver) {
 	if p, ok := d.(*postgres.Driver); ok && len(p.Files()) > 0 {
 		s.rereads("what the database is reached with", p.Files, p.Reread)
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
@@ -159,7 +160,7 @@ func (s *Server) patiently(ctx context.Context, open func(context.Context) error
 	for {
 		err := open(ctx)
 		switch {
-		case err == nil || s.cfg.Postgres.IsZero() || ctx.Err() != nil:
+		case err == nil || !database.OnServer(&s.cfg) || ctx.Err() != nil:
 			return err
 		case postgres.Refused(err) || !errors.Is(err, store.ErrUnavailable):
 			return lasting{err}

@@ -11,10 +11,19 @@ import (
 
 const home = "/"
 
-// returnPath is the target after signing in: a path on this server, as it was asked for, or the front page. A text
-// that a browser could take for another place is not followed: a scheme, a host, two slashes in front, a backslash, a
-// control character.
+// returnPath is the target after signing in: a local path that does not belong to signing in or out itself.
 func returnPath(s string) string {
+	to := LocalPath(s)
+	if u, err := url.Parse(to); err != nil || inSignIn(u.Path) {
+		return home
+	}
+	return to
+}
+
+// LocalPath is s where it is a path on this server, as it was asked for, and else the front page. A text that a browser
+// could take for another place is not followed: a scheme, a host, two slashes in front, a backslash, a control
+// character. A path that holds a credential is not followed either.
+func LocalPath(s string) string {
 	if len(s) > 1024 || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
 		return home
 	}
@@ -23,12 +32,14 @@ func returnPath(s string) string {
 			return home
 		}
 	}
-	if plain, bad := url.QueryUnescape(s); bad != nil || session.Leaks(plain) { // no URL that we make holds a credential
+	if plain, bad := url.QueryUnescape(s); bad != nil || session.Leaks(plain) {
 		return home
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") ||
-		strings.HasPrefix(u.Path, "//") || strings.ContainsFunc(u.Path, unsafeRune) || inSignIn(u.Path) {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return home
+	}
+	if !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsFunc(u.Path, unsafeRune) {
 		return home
 	}
 	return u.RequestURI()
