@@ -2,12 +2,14 @@ package httplimit
 
 import (
 	"hash/maphash"
+	"math"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// rows and slots bound the memory, whatever arrives: half a megabyte. An address has a slot in each row, which it may
+// rows and slots bound the memory, however many addresses there are. An address has a slot in each row, which it may
 // share; it is refused only if both slots are full, so a neighbour's rare failures matter only to an address that
 // fails as well.
 const (
@@ -15,23 +17,41 @@ const (
 	slots = 1 << 15
 )
 
+// span is how many whole seconds count at an instant: the one that runs and the 60 before it. With 60 of them, twice
+// the number could pass within a minute: at the end of one second and at the beginning of the 61st.
+const span = 61
+
 // Failures limits attempts with invalid credentials, by the address they come from: an IPv6 network of 64 bits is one
-// address, because that is the network of one customer. It does not concern good credentials. It is safe for
-// concurrent use, and takes no lock.
+// address, because that is the network of one customer. It does not concern good credentials.
+//
+// At most perMinute attempts of one address pass in any 60 seconds. An attempt counts for 60 to 61 seconds. Each one
+// that passes is counted in both slots of its address, also in one that is full: so neither slot ever counts less
+// than the address has made, whichever neighbours come and go.
+//
+// A slot takes 160 bytes from its first attempt on: half a megabyte at the start, 11 MB at most. It is safe for
+// concurrent use; attempts wait for each other only where they share a slot.
 type Failures struct {
-	elapsed func() time.Duration
-	each    time.Duration // what an attempt costs of a minute
-	seeds   [rows]maphash.Seed
-	full    [rows][slots]atomic.Int64 // until when the slot is in use, in nanoseconds of elapsed
+	elapsed   func() time.Duration
+	perMinute int64
+	seeds     [rows]maphash.Seed
+	slots     [rows][slots]atomic.Pointer[slot]
 }
 
-// NewFailures admits so many failed attempts a minute from one address, all at once or one after the other; for 0 it
-// returns nil, which refuses no attempt. elapsed is a clock that cannot be set.
+// slot counts attempts by the second. The mutex owns the rest.
+type slot struct {
+	mu     sync.Mutex
+	newest int64 // the latest second that was counted in
+	sum    int64 // of units
+	units  [span]uint16
+}
+
+// NewFailures admits so many failed attempts from one address in any minute, 65,535 at most; for 0 it returns nil,
+// which refuses no attempt. elapsed is a clock that cannot be set.
 func NewFailures(perMinute int, elapsed func() time.Duration) *Failures {
 	if perMinute == 0 {
 		return nil
 	}
-	f := &Failures{elapsed: elapsed, each: time.Minute / time.Duration(perMinute)}
+	f := &Failures{elapsed: elapsed, perMinute: min(int64(perMinute), math.MaxUint16)}
 	for i := range f.seeds {
 		f.seeds[i] = maphash.MakeSeed()
 	}
@@ -43,13 +63,15 @@ func (f *Failures) Failed(from netip.Addr) time.Duration {
 	if f == nil {
 		return 0
 	}
-	network, now := Network(from), f.elapsed()
-	wait := time.Duration(1<<63 - 1)
-	for i := range f.full {
-		slot := &f.full[i][maphash.Comparable(f.seeds[i], network)%slots]
-		wait = min(wait, f.charge(slot, now))
+	wait, all := f.lock(from)
+	defer unlock(all)
+	if wait > 0 {
+		return wait
 	}
-	return wait
+	for _, s := range all {
+		s.add()
+	}
+	return 0
 }
 
 // Wait answers how long an address that has made too many failed attempts has to wait, else 0. It counts nothing, so
@@ -58,26 +80,68 @@ func (f *Failures) Wait(from netip.Addr) time.Duration {
 	if f == nil {
 		return 0
 	}
-	network, now := Network(from), f.elapsed()
-	wait := time.Duration(1<<63 - 1)
-	for i := range f.full {
-		old := time.Duration(f.full[i][maphash.Comparable(f.seeds[i], network)%slots].Load())
-		wait = min(wait, max(max(old, now)+f.each-now-time.Minute, 0))
-	}
+	wait, all := f.lock(from)
+	unlock(all)
 	return wait
 }
 
-// charge takes one attempt from a slot, or says when it has room again.
-func (f *Failures) charge(slot *atomic.Int64, now time.Duration) time.Duration {
-	for {
-		old := slot.Load()
-		next := max(time.Duration(old), now) + f.each
-		if over := next - now - time.Minute; over > 0 {
-			return over
+// lock locks the slots of an address, in the order of the rows, and tells how long it has to wait.
+func (f *Failures) lock(from netip.Addr) (wait time.Duration, all [rows]*slot) {
+	network := Network(from)
+	for i := range all {
+		all[i] = f.slot(i, maphash.Comparable(f.seeds[i], network)%slots)
+		all[i].mu.Lock()
+	}
+	now := f.elapsed()
+	wait = math.MaxInt64
+	for _, s := range all {
+		wait = min(wait, s.wait(now, f.perMinute))
+	}
+	return wait, all
+}
+
+func unlock(all [rows]*slot) {
+	for _, s := range all {
+		s.mu.Unlock()
+	}
+}
+
+// slot gives the slot at a place, and makes it where it is the first time.
+func (f *Failures) slot(row int, place uint64) *slot {
+	at := &f.slots[row][place]
+	if s := at.Load(); s != nil {
+		return s
+	}
+	at.CompareAndSwap(nil, new(slot))
+	return at.Load()
+}
+
+// wait takes out the seconds that no longer count, and tells how long it takes until one more attempt has room.
+func (s *slot) wait(now time.Duration, perMinute int64) time.Duration {
+	second := int64(now / time.Second)
+	for gone := max(s.newest, second-span); gone < second; {
+		gone++
+		s.sum -= int64(s.units[gone%span])
+		s.units[gone%span] = 0
+	}
+	s.newest = max(s.newest, second)
+	if s.sum < perMinute {
+		return 0
+	}
+	left := s.sum
+	for oldest := s.newest - span + 1; ; oldest++ {
+		left -= int64(s.units[(oldest+span)%span])
+		if left < perMinute {
+			return time.Duration(oldest+span)*time.Second - now
 		}
-		if slot.CompareAndSwap(old, int64(next)) {
-			return 0
-		}
+	}
+}
+
+// add counts an attempt in the latest second. A second that is full fills the slot for as long as it counts.
+func (s *slot) add() {
+	if at := &s.units[s.newest%span]; *at < math.MaxUint16 {
+		*at++
+		s.sum++
 	}
 }
 

@@ -2,8 +2,10 @@ package httplimit_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,22 +75,94 @@ func TestGuessesFromOneAddressAreSlowT14(t *testing.T) {
 		}
 	}
 	for range 1000 {
-		if wait := f.Failed(bad); wait <= 0 || wait > 2*time.Second {
+		if wait := f.Failed(bad); wait <= time.Minute || wait > 61*time.Second {
 			t.Fatalf("too many: wait %v", wait)
 		}
 	}
 	if wait := f.Failed(other); wait != 0 {
 		t.Errorf("another address: wait %v", wait)
 	}
-	admitted := 0
-	for range 600 { // ten minutes of one a second
-		clock.Add(int64(time.Second))
-		if f.Failed(bad) == 0 {
-			admitted++
+	clock.Add(int64(time.Minute))
+	if wait := f.Wait(bad); wait <= 0 || wait > time.Second {
+		t.Errorf("a minute later: wait %v", wait)
+	}
+	clock.Add(int64(f.Wait(bad)))
+	if wait := f.Failed(bad); wait != 0 {
+		t.Errorf("after the wait that was told: wait %v", wait)
+	}
+}
+
+// In any 60 seconds no more pass than the number says, however they are timed and whichever neighbours share a place,
+// and an attempt that comes a second after its turn is not refused.
+func TestNoMinuteHasMoreAttemptsThanTheNumberT14(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 14))
+		var clock stopwatch
+		perMinute := 1 + random.IntN(400)
+		f := httplimit.NewFailures(perMinute, clock.elapsed)
+		bad := netip.MustParseAddr("2001:db8::1")
+		var passed []time.Duration
+		within := func(span time.Duration) (n int) {
+			for i := len(passed) - 1; i >= 0 && clock.elapsed()-passed[i] < span; i-- {
+				n++
+			}
+			return n
+		}
+		for clock.elapsed() < 5*time.Minute {
+			for range random.IntN(2 * perMinute) { // a burst
+				told := f.Wait(bad)
+				if wait := f.Failed(bad); wait != told {
+					t.Fatalf("seed %d: told to wait %v, then %v", seed, told, wait)
+				} else if wait > 0 {
+					if within(61*time.Second) < perMinute {
+						t.Fatalf("seed %d: refused after %d of %d", seed, within(61*time.Second), perMinute)
+					}
+					break
+				}
+				passed = append(passed, clock.elapsed())
+				if n := within(time.Minute); n > perMinute {
+					t.Fatalf("seed %d: %d attempts passed in a minute, of %d", seed, n, perMinute)
+				}
+			}
+			pause := []time.Duration{time.Millisecond, time.Second, 59 * time.Second, time.Minute}[random.IntN(4)]
+			clock.Add(1 + random.Int64N(int64(pause)))
 		}
 	}
-	if admitted != 300 {
-		t.Errorf("in ten minutes %d attempts passed, want 300", admitted)
+}
+
+// Neighbours that fill a place and leave it again give no address more than its number: each row counts all of it.
+func TestNeighboursThatComeAndGoGiveNoAddressMoreT14(t *testing.T) {
+	t.Parallel()
+	var clock stopwatch
+	const perMinute, neighbours = 2, 1 << 17 // so that both places of every address are shared
+	f := httplimit.NewFailures(perMinute, clock.elapsed)
+	for i := range neighbours {
+		f.Failed(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	}
+	passed := make([]int, 3000)
+	attempts := func() {
+		for i := range passed {
+			for range 2 * perMinute {
+				if f.Failed(netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)})) == 0 {
+					passed[i]++
+				}
+			}
+		}
+	}
+	clock.Add(int64(30 * time.Second))
+	attempts()
+	clock.Add(int64(40 * time.Second)) // the neighbours' attempts are over, those of the addresses are not
+	attempts()
+	whole := 0
+	for _, n := range passed {
+		if n == perMinute {
+			whole++
+		}
+	}
+	if most := slices.Max(passed); most > perMinute || whole < len(passed)*9/10 {
+		t.Errorf("in 41 seconds up to %d attempts passed from one address, of %d; %d of %d addresses had all of theirs",
+			most, perMinute, whole, len(passed))
 	}
 }
 
