@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -107,11 +108,45 @@ func (r *Redis) ping() error {
 // StartRedisCluster starts n primaries that share the slots between them, with clocks that run speed times as fast.
 func StartRedisCluster(t testing.TB, n, speed int) []*Redis {
 	t.Helper()
+	return startCluster(t, slices.Repeat([][]string{FastClock(t, speed)}, n))
+}
+
+// StartRedisClusterBy starts a primary for each clock. The clocks go from an instant on until the cluster works, and
+// stand at the instant that is answered.
+func StartRedisClusterBy(t testing.TB, from time.Time, clocks ...*HandClock) ([]*Redis, time.Time) {
+	t.Helper()
+	stop, stopped := make(chan struct{}), make(chan time.Time)
+	go func() {
+		at := from
+		for {
+			select {
+			case <-stop:
+				stopped <- at
+				return
+			case <-time.After(10 * time.Millisecond):
+				at = at.Add(10 * time.Millisecond)
+				for _, c := range clocks {
+					c.Set(at)
+				}
+			}
+		}
+	}()
+	var env [][]string
+	for _, c := range clocks {
+		env = append(env, c.env)
+	}
+	all := startCluster(t, env)
+	close(stop)
+	return all, <-stopped
+}
+
+// startCluster starts a primary for each clock.
+func startCluster(t testing.TB, clocks [][]string) []*Redis {
+	t.Helper()
 	var all []*Redis
 	args := []string{"-h", "127.0.0.1", "--cluster", "create"}
-	clock := FastClock(t, speed)
-	for range n {
-		r := newRedis(t, clusterPort(t), []string{"--cluster-enabled", "yes", "--cluster-node-timeout", "60000"})
+	for _, clock := range clocks {
+		r := newRedis(t, clusterPort(t), []string{"--cluster-enabled", "yes", "--cluster-node-timeout", "600000"})
 		r.clock = clock
 		r.Start()
 		all = append(all, r)

@@ -40,36 +40,72 @@ func (m *machine) set(d time.Duration) {
 	*(*uint64)(unsafe.Pointer(&m.now)) += uint64(d/time.Second) << 30
 }
 
-// clocks is an installation in which every clock stands until the test moves it: each node's two, and Redis's.
+// clocks is an installation in which every clock stands until the test moves it: each node's two, and those of Redis.
 type clocks struct {
 	*installation
 	start    time.Time
-	elapsed  time.Duration // by Redis's clock
-	hand     *rig.HandClock
+	elapsed  []time.Duration // by the clock of each server
+	hands    []*rig.HandClock
 	machines []*machine
 }
 
 func newClocks(t testing.TB, nodes int, mode redislimit.Mode) *clocks {
 	t.Helper()
-	c := &clocks{start: time.Now()}
-	c.hand = rig.NewHandClock(t, c.start)
-	c.installation = &installation{t: t, now: time.Now, redis: rig.StartRedisBy(t, c.hand)}
+	c := &clocks{start: time.Now(), elapsed: make([]time.Duration, 1)}
+	c.hands = []*rig.HandClock{rig.NewHandClock(t, c.start)}
+	c.installation = &installation{t: t, now: time.Now, redis: rig.StartRedisBy(t, c.hands[0])}
+	c.begin(nodes, func(o *redislimit.Options) {
+		o.Mode = mode
+		o.Connect = connect(rueidis.ClientOption{InitAddress: []string{c.redis.Addr}, ForceSingleClient: true})
+	})
+	return c
+}
+
+// newClusterClocks is the same over a cluster of three servers.
+func newClusterClocks(t testing.TB, nodes int, mode redislimit.Mode) *clocks {
+	t.Helper()
+	c := &clocks{elapsed: make([]time.Duration, 3)}
+	for range c.elapsed {
+		c.hands = append(c.hands, rig.NewHandClock(t, time.Now()))
+	}
+	servers, at := rig.StartRedisClusterBy(t, time.Now(), c.hands...)
+	c.start = at
+	c.installation = &installation{t: t, now: time.Now}
+	var addresses []string
+	for _, s := range servers {
+		addresses = append(addresses, s.Addr)
+	}
+	c.begin(nodes, func(o *redislimit.Options) {
+		o.Mode, o.Cluster = mode, true
+		o.Connect = connect(rueidis.ClientOption{InitAddress: addresses})
+	})
+	return c
+}
+
+func (c *clocks) begin(nodes int, change func(*redislimit.Options)) {
+	c.t.Helper()
 	for i := range nodes {
 		m := &machine{now: c.start}
 		c.machines = append(c.machines, m)
 		c.installation.nodes = append(c.installation.nodes, c.node(fmt.Sprintf("node-%d", i), func(o *redislimit.Options) {
-			o.Mode, o.Now, o.Watch = mode, m.read, 50*time.Millisecond
-			o.Connect = connect(rueidis.ClientOption{InitAddress: []string{c.redis.Addr}, ForceSingleClient: true})
+			o.Now, o.Watch = m.read, 50*time.Millisecond
+			change(o)
 		}))
 	}
 	c.settled(nodes)
-	return c
 }
 
-// setRedis moves Redis's clock alone.
+// setRedis moves the clock of each server alone.
 func (c *clocks) setRedis(d time.Duration) {
-	c.elapsed += d
-	c.hand.Set(c.start.Add(c.elapsed))
+	for i := range c.hands {
+		c.setServer(i, d)
+	}
+}
+
+// setServer moves the clock of one server alone.
+func (c *clocks) setServer(i int, d time.Duration) {
+	c.elapsed[i] += d
+	c.hands[i].Set(c.start.Add(c.elapsed[i]))
 }
 
 // pass lets time go by, in strides below the size that a node takes for a step.
@@ -191,6 +227,69 @@ func TestT31SettingRedissClockIsALossForSeveralNodes(t *testing.T) {
 				t.Errorf("%d admitted at one instant, of %d", n, limit)
 			}
 		})
+	}
+}
+
+// In a cluster each server has a clock of its own. Where one of them is set, keys of all servers stay within their
+// limit, and it is noticed once.
+func TestT31SettingTheClockOfOneServerOfAClusterAdmitsNothingTwice(t *testing.T) {
+	t.Parallel()
+	const limit, keys = 5, 12 // keys enough for each server to have some
+	for _, by := range []time.Duration{62 * time.Second, -62 * time.Second} {
+		t.Run(by.String(), func(t *testing.T) {
+			t.Parallel()
+			c := newClusterClocks(t, 1, redislimit.Exact)
+			c.pass(time.Second)
+			for key := range byte(keys) {
+				if n := c.all(0, key, limit); n != limit {
+					t.Fatalf("key %d: %d admitted of %d", key, n, limit)
+				}
+			}
+			c.pass(10 * time.Second)
+			c.setServer(1, by)
+			var more [keys]int64
+			for key := range byte(keys) {
+				more[key] = c.all(0, key, limit)
+			}
+			c.pass(45 * time.Second)
+			for key := range byte(keys) {
+				more[key] += c.all(0, key, limit)
+			}
+			if more != [keys]int64{} {
+				t.Errorf("of each key so many more within the same minute: %v", more)
+			}
+			if s := c.nodes[0].Stats(); s.Epochs != 1 || s.Down {
+				t.Errorf("%+v", s)
+			}
+			c.pass(130*time.Second - 55*time.Second)
+			for key := range byte(keys) {
+				if n := c.all(0, key, limit); n != limit {
+					t.Errorf("two minutes later %d of key %d are admitted, of %d", n, key, limit)
+				}
+			}
+		})
+	}
+}
+
+// A server whose clock differs from those of the others, and goes as they do, is no loss.
+func TestAServerOfAClusterWhoseClockIsWrongIsNoLoss(t *testing.T) {
+	t.Parallel()
+	const limit = 5
+	c := newClusterClocks(t, 1, redislimit.Exact)
+	c.setServer(2, 20*time.Second)
+	time.Sleep(200 * time.Millisecond) // a few looks
+	before := c.nodes[0].Stats().Epochs
+	c.pass(130 * time.Second)
+	for range 3 {
+		for key := range byte(6) {
+			if n := c.all(0, key, limit); n != limit {
+				t.Errorf("%d of key %d are admitted of %d", n, key, limit)
+			}
+		}
+		c.pass(62 * time.Second)
+	}
+	if s := c.nodes[0].Stats(); s.Epochs != before || s.Failures > 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -75,7 +75,7 @@ type Limiter struct {
 	scripts  scripts
 	start    time.Time
 	watch    watch
-	pace     pace // of Redis's clock; not asked in a cluster, where each server has its own
+	paces    paces // of Redis's clocks
 	shards   [shards]shard
 	counts   counts
 	end      context.CancelFunc
@@ -111,6 +111,7 @@ func New(o Options) *Limiter {
 		l.shards[i].states = map[[16]byte]*state{}
 	}
 	l.watch.init()
+	l.paces.of = map[string]pace{}
 	ctx, end := context.WithCancel(context.Background())
 	l.end = end
 	l.look(ctx)

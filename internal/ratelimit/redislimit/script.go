@@ -21,13 +21,14 @@ var (
 )
 
 // scripts are never sent twice by the client itself: one whose answer was lost may have charged.
-type scripts struct{ take, restore, renew *rueidis.Lua }
+type scripts struct{ take, restore, renew, clock *rueidis.Lua }
 
 func newScripts() scripts {
 	return scripts{
 		take:    rueidis.NewLuaScript(takeText),
 		restore: rueidis.NewLuaScript(restoreText),
 		renew:   rueidis.NewLuaScript(renewText),
+		clock:   rueidis.NewLuaScript("return redis.call('TIME')"),
 	}
 }
 
@@ -85,11 +86,8 @@ func (l *Limiter) ask(ctx context.Context, key [16]byte, q asked) (a answered, e
 	if r[0] < 0 {
 		return a, errOtherEpoch
 	}
-	if got := l.mono(); !l.cluster {
-		if l.pace.step(r[2], sent, got) != 0 {
-			return a, errStepped
-		}
-		l.pace.learn(r[2], sent, got)
+	if l.paces.strange(paceOf(r[2], sent, l.mono())) {
+		return a, errStepped
 	}
 	return l.told(r), nil
 }

@@ -114,11 +114,11 @@ func (l *Limiter) inspect(ctx context.Context) error {
 		}
 		l.client = c
 	}
-	server, err := l.server(ctx)
+	server, primaries, err := l.server(ctx)
 	if err != nil {
 		return err
 	}
-	now, step, err := l.clock(ctx)
+	now, step, err := l.clock(ctx, primaries)
 	if err != nil {
 		return err
 	}
@@ -144,44 +144,64 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	return nil
 }
 
-// clock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last.
-func (l *Limiter) clock(ctx context.Context) (now, step int64, err error) {
+// clock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last. In a cluster
+// it reads those of all primaries: now is that of the server on which the epoch lies, and step the largest one forward,
+// else one back.
+func (l *Limiter) clock(ctx context.Context, primaries map[string]rueidis.Client) (now, step int64, err error) {
+	if !l.cluster {
+		return l.reading(ctx, "", l.client)
+	}
+	for addr, node := range primaries {
+		_, by, err := l.reading(ctx, addr, node)
+		if err != nil {
+			return 0, 0, err
+		}
+		if by != 0 && (step == 0 || by > step) {
+			step = by
+		}
+	}
+	l.paces.keep(primaries)
+	t, err := l.scripts.clock.Exec(ctx, l.client, []string{l.epochKey}, nil).AsIntSlice()
+	if err != nil || len(t) != 2 {
+		return 0, 0, fmt.Errorf("read the clock of the epoch's server: %w", err)
+	}
+	return t[0]*1000 + t[1]/1000, step, nil
+}
+
+// reading reads one server's clock.
+func (l *Limiter) reading(ctx context.Context, server string, node rueidis.Client) (now, step int64, err error) {
 	sent := l.mono()
-	t, err := l.client.Do(ctx, l.client.B().Time().Build()).AsIntSlice()
+	t, err := node.Do(ctx, node.B().Time().Build()).AsIntSlice()
 	if err != nil || len(t) != 2 {
 		return 0, 0, fmt.Errorf("read Redis's clock: %w", err)
 	}
 	now = t[0]*1000 + t[1]/1000
-	if l.cluster {
-		return now, 0, nil
-	}
-	got := l.mono()
-	step = l.pace.step(now, sent, got)
-	l.pace.learn(now, sent, got)
-	return now, step, nil
+	return now, l.paces.step(server, paceOf(now, sent, l.mono())), nil
 }
 
 // server names the memory that answers: the replication ids of all primaries. An id changes when a server starts
 // without its data and when a replica takes a primary's place.
-func (l *Limiter) server(ctx context.Context) (string, error) {
+func (l *Limiter) server(ctx context.Context) (name string, primaries map[string]rueidis.Client, err error) {
 	var ids []string
 	nodes := l.client.Nodes()
+	primaries = map[string]rueidis.Client{}
 	for addr, node := range nodes {
 		info, err := node.Do(ctx, node.B().Info().Section("replication").Build()).ToString()
 		if err != nil {
 			if len(nodes) > 1 && ctx.Err() == nil {
 				continue // a server that is gone counts by its absence
 			}
-			return "", fmt.Errorf("ask %s about itself: %w", addr, err)
+			return "", nil, fmt.Errorf("ask %s about itself: %w", addr, err)
 		}
 		if infoField(info, "role") == "master" {
+			primaries[addr] = node
 			ids = append(ids, infoField(info, "master_replid"))
 		}
 	}
 	if len(ids) == 0 {
-		return "", fmt.Errorf("no primary answers")
+		return "", nil, fmt.Errorf("no primary answers")
 	}
-	return joined(ids), nil
+	return joined(ids), primaries, nil
 }
 
 // count says at a second of Redis's clock that this node is alive, and counts those that are. A node from the future
@@ -234,7 +254,8 @@ func (l *Limiter) enter(text string, now, step int64) {
 		return
 	}
 	left := coldTime - time.Duration(now-began(text))*time.Second
-	l.watch.cold.Store(l.mono() + max(left, 0).Milliseconds())
+	left = min(max(left, 0), coldTime) // the clock may have been set back since
+	l.watch.cold.Store(l.mono() + left.Milliseconds())
 	l.watch.epoch.Store(&epoch{text: text, count: before.count + 1, step: max(step, 0)})
 	switch {
 	case before.text == "":
