@@ -17,16 +17,19 @@ import (
 //	-	if now >= lease.end {
 //	+	if false {
 //
+// A line "keeps R4" or "keeps README: Frozen" says which promise the mutant breaks: see promises.go.
+//
 // The lines with - must stand in the file exactly once, in a row; those with + take their place, and there may be none.
 // Empty lines, and lines that begin with #, are for people.
 type mutant struct {
-	name string
-	file string // below the module's root
-	pkg  string // of the test
-	run  string // as go test -run takes it
-	old  []string
-	new  []string
-	at   string // place in the list, for errors
+	name  string
+	keeps []string // the promises that it breaks
+	file  string   // below the module's root
+	pkg   string   // of the test
+	run   string   // as go test -run takes it
+	old   []string
+	new   []string
+	at    string // place in the list, for errors
 }
 
 // readLists reads every list in a folder, in the order of their names.
@@ -92,6 +95,8 @@ func (m *mutant) line(line string) error {
 		m.old = append(m.old, line[1:])
 	case line[0] == '+':
 		m.new = append(m.new, line[1:])
+	case word == "keeps":
+		m.keeps = append(m.keeps, strings.TrimSpace(rest))
 	case word == "file":
 		m.file = strings.TrimSpace(rest)
 	case word == "test":
@@ -102,7 +107,7 @@ func (m *mutant) line(line string) error {
 		m.pkg = pkg
 		m.run = strings.TrimSpace(run)
 	default:
-		return fmt.Errorf("want file, test, - or +, not %q", line)
+		return fmt.Errorf("want keeps, file, test, - or +, not %q", line)
 	}
 	return nil
 }

@@ -98,6 +98,9 @@ const (
 	unsound  = "UNSOUND" // it does not apply, does not compile, or its test does not exist
 )
 
+// hang is how long a test may run: a break that has it hang is noticed all the same.
+const hang = "30s"
+
 // try runs one mutant's test with the replacement in place.
 func try(ctx context.Context, root string, m mutant, patience time.Duration) (fate, detail string) {
 	changed, err := m.apply(root)
@@ -115,7 +118,7 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-overlay="+overlay, "-run="+m.run, m.pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout="+hang, "-overlay="+overlay, "-run="+m.run, m.pkg)
 	cmd.Dir = root
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -127,10 +130,12 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 		return unsound, output
 	case strings.Contains(output, "[no tests to run]"):
 		return unsound, "the test " + m.run + " does not exist in " + m.pkg
+	case ctx.Err() != nil:
+		return unsound, "no answer within " + patience.String()
 	case err == nil:
 		return survived, m.pkg + " " + m.run + " passes"
 	}
-	return killed, output // a failure, a panic, or a test that hangs
+	return killed, output // a failure, a panic, or a test that hung
 }
 
 func indent(s string) string {

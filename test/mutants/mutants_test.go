@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -96,10 +97,65 @@ func TestTheListIsReadStrictly(t *testing.T) {
 		"== a\ntest ./a TestA\n-x\n":                "want file, test",
 		"== a\nfile a.go\ntest ./a TestA\n":         "want file, test",
 		"== a\nfile a.go\ntest ./a\n-x\n":           "want test PACKAGE PATTERN",
-		"== a\nfile a.go\ntest ./a TestA\n-x\nxy\n": "want file, test, - or +",
+		"== a\nfile a.go\ntest ./a TestA\n-x\nxy\n": "want keeps, file, test, - or +",
 	} {
 		if _, err := parse("l.txt", text); err == nil || !strings.Contains(err.Error(), word) || !strings.HasPrefix(err.Error(), "l.txt:") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// Each promise has a mutant that breaks it, and so a test that notices.
+func TestEveryPromiseHasAMutant(t *testing.T) {
+	t.Parallel()
+	promised, err := promises("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(promised) < 17 {
+		t.Errorf("only %d promises are found: %q", len(promised), promised)
+	}
+	all, err := readLists("lists")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range unkept(promised, all) {
+		t.Error(wrong)
+	}
+}
+
+func TestAPromiseWithoutAMutantIsNamed(t *testing.T) {
+	t.Parallel()
+	list := []mutant{{name: "a", keeps: []string{"R1"}}, {name: "b", keeps: []string{"R3", "README: Strict"}}}
+	got := strings.Join(unkept([]string{"R1", "R2", "README: Strict"}, list), "; ")
+	if want := `no mutant keeps "R2"; b keeps "R3", which is no promise`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A hundred mutants at least break the packages that promise something, and each of these packages has some.
+func TestEveryPackageThatPromisesHasMutants(t *testing.T) {
+	t.Parallel()
+	all, err := readLists("lists")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := map[string]int{"account": 0, "control": 0, "verify": 0, "replica": 0, "ratelimit": 0, "redislimit": 0,
+		"cluster": 0, "store": 0, "strictjson": 0, "dataplane": 0}
+	sum := 0
+	for _, m := range all {
+		room := path.Base(path.Dir(m.file))
+		if _, named := rooms[room]; named {
+			rooms[room]++
+			sum++
+		}
+	}
+	for room, n := range rooms {
+		if n < 5 {
+			t.Errorf("%s has %d mutants, want 5 or more", room, n)
+		}
+	}
+	if sum < 100 {
+		t.Errorf("%d mutants, want 100 or more: %v", sum, rooms)
 	}
 }
