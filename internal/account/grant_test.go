@@ -89,4 +89,17 @@ func TestT2Bounds(t *testing.T) {
 			t.Errorf("%s: %v", c.what, c.got)
 		}
 	}
+	for what, end := range map[string]time.Time{"a later end": at.Add(1), "the same end": at} {
+		if b.EndBy(end); !b.ExpiresAt.Equal(at) {
+			t.Errorf("%s moves the expiry to %v", what, b.ExpiresAt)
+		}
+	}
+	if b.EndBy(at.Add(-1)); !b.ExpiresAt.Equal(at.Add(-1)) {
+		t.Errorf("an end that comes sooner leaves the expiry at %v", b.ExpiresAt)
+	}
+	if b = (&account.Bound{}); b.Expiry(time.Time{}) {
+		if b.EndBy(at); b.Expiry(time.Time{}) || b.Expiry(at.Add(1)) {
+			t.Error("an end leaves who had none without one")
+		}
+	}
 }
