@@ -101,9 +101,6 @@ func span(d time.Duration) string {
 	return many(int((d+182*day)/(365*day)), "year")
 }
 
-// date is a day as a sentence has it.
-func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
-
 // counted is a number that was not counted beyond a bound.
 func counted(n, most int64) string {
 	if n >= most {

@@ -120,7 +120,7 @@ func TestAViewerIsToldWhatTheyDoNotSee(t *testing.T) {
 func TestAFormSaysAllThatIsWrongBesideItsFields(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	form := url.Values{"do": {"make"}, "name": {""}, "environment": {"live"}, "preset": {"chosen"}, "expiry": {"on"}, "expiresOn": {"2001-01-01"},
+	form := url.Values{"do": {"make"}, "name": {""}, "environment": {"live"}, "expiry": {"on"}, "expiresOn": {"2001-01-01"},
 		"perMinute": {"many"}, "perDay": {"0"}, "ips": {"300.1.1.1"}, "metadata": {"{"}, "description": {strings.Repeat("x", 501)}}
 	page := h.post("ada", "/keys/new", form).want(422).says("7 fields need another look").silent("rateLimit", "allowedIps", "expiresAt", "requestsPer")
 	for _, field := range []string{"name", "expiry", "perMinute", "perDay", "ips", "metadata", "description"} {

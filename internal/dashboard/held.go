@@ -93,9 +93,9 @@ func (d *Dashboard) draftAgain(v *request, wrong *problem) error {
 		wrong.Fields["expiry"] = day
 	}
 	if !v.wantsJSON() {
-		return v.showForm(http.StatusUnprocessableEntity, &f, nil, wrong)
+		return v.showForm(http.StatusUnprocessableEntity, &f, wrong)
 	}
-	return v.writeJSON(keyDraft{Summary: []string{}, Errors: wrong.Fields, Problem: wrong.Message, Why: map[string]string{}, Preset: []string{}})
+	return v.writeJSON(keyDraft{Errors: wrong.Fields, Problem: wrong.Message, Lacks: []lacking{}})
 }
 
 func (v *request) wantsJSON() bool {

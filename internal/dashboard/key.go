@@ -307,9 +307,9 @@ func (d *Dashboard) rotateKey(v *request) error {
 
 type revealBody struct {
 	keyRow
-	Value string
-	Env   string // the line for a .env file
-	How   string // made, or rotated
+	Value    string
+	Snippets []snippet
+	How      string // made, or rotated
 }
 
 // reveal shows a value, in this one answer. Nothing keeps it: sent again, the same form finds the key and no value.
@@ -319,9 +319,9 @@ func (v *request) reveal(status int, k control.Key, value, how string) error {
 	if value == "" {
 		title, status = "This value was shown already", http.StatusOK
 	} else {
-		b.Env = envName(k.Name) + "=" + value
+		b.Snippets = snippets(v.d.Base(v.r), envName(k.Name), value)
 	}
-	return v.answer(status, "reveal", page{Title: title, Section: "keys", Scripts: []string{"reveal.js"}, Body: b})
+	return v.answer(status, "reveal", page{Title: title, Section: "keys", Styles: []string{"create.css"}, Scripts: []string{"reveal.js"}, Body: b})
 }
 
 // envName makes a name for the environment out of a key's.

@@ -14,12 +14,14 @@ import (
 
 var noAddress netip.Addr
 
+var keyPathIn = regexp.MustCompile(`/keys/[0-9a-f-]{36}`)
+
 var keyValue = regexp.MustCompile(`kw_(live|test)_[0-9A-Za-z]{49}`)
 
 // make makes a key by the form, and gives its page's path and its value.
 func (h *house) make(user, name string, more ...string) (path, value string) {
 	h.Helper()
-	form := url.Values{"do": {"make"}, "name": {name}, "environment": {"live"}, "preset": {"chosen"}, "perm": {"calls:read", "calls:write"},
+	form := url.Values{"do": {"make"}, "name": {name}, "environment": {"live"}, "perm": {"calls:read", "calls:write"},
 		"expiry": {"90"}, "once": {"once-" + url.QueryEscape(name)}}
 	if user != "root" {
 		form.Set("user", user)
@@ -29,7 +31,7 @@ func (h *house) make(user, name string, more ...string) (path, value string) {
 	}
 	a := h.post(user, "/keys/new", form).want(201)
 	value = keyValue.FindString(a.Body.String())
-	path = regexp.MustCompile(`/keys/[0-9a-f-]{36}`).FindString(a.Body.String())
+	path = keyPathIn.FindString(a.Body.String())
 	if value == "" || path == "" {
 		h.Fatalf("no value is shown:\n%s", a.Body)
 	}
@@ -39,7 +41,7 @@ func (h *house) make(user, name string, more ...string) (path, value string) {
 func TestT29AValueIsShownOnceAndAFormThatIsSentAgainShowsNone(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	form := url.Values{"do": {"make"}, "name": {"report"}, "environment": {"live"}, "preset": {"read"}, "expiry": {"30"}, "once": {"n-1"}, "user": {"ada"}}
+	form := url.Values{"do": {"make"}, "name": {"report"}, "environment": {"live"}, "seg.calls": {"read"}, "expiry": {"30"}, "once": {"n-1"}, "user": {"ada"}}
 	first := h.post("ada", "/keys/new", form).want(201)
 	value := keyValue.FindString(first.Body.String())
 	if value == "" || first.Header().Get("Cache-Control") != "no-store" {

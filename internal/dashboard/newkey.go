@@ -19,39 +19,54 @@ import (
 // newKeyForm is the form for a key as the visitor filled it in, and the other data of the page.
 type newKeyForm struct {
 	Name, User, Environment, Description, Metadata, AllowedIPs string
-	Preset, Like                                               string
-	Was                                                        string // the preset whose ticks the page shows
+	Like                                                       string // the key to copy permissions from
+	Before                                                     string // what a template replaced, for Undo
 	Expiry, ExpiresOn                                          string
 	PerMinute, PerDay                                          string
 	Once                                                       string
+	Shown                                                      string // the owner whose permissions the page shows
 
-	Tree     []branch
-	Chosen   int
-	Creators []control.Member // who can be chosen, nil where nobody but oneself can
+	Picks    []pick
+	Lacks    []lacking
+	Filled   string // what a template did
+	CanUndo  bool
+	Mine     bool             // the owner is the visitor
+	Owner    string           // the owner's name
+	Creators []control.Member // people to choose from, nil where only the visitor can be the owner
 	TooMany  bool             // creators: then a name is typed
-	Others   []control.Key    // whose permissions can be taken over
+	Others   []control.Key    // keys to copy permissions from
 	Expiries []choice
 	Policy   []string
-	Summary  []string
+	Power    string // "1 permission, read only"
+	Ends     string // "expires 27 Feb 2027"
+	Terms    string // limits and expiry as a sentence
+	Edit     bool   // the terms are open
 	Curl     string
 
 	grant control.Granting
+	start *perm.Set // what is chosen on a page that nothing was posted to
 }
 
-// presets of the permissions.
+// Values of the form's buttons. A template's is doFill and its name.
 const (
-	presetAll    = "all"
-	presetRead   = "read"
-	presetLike   = "like"
-	presetChosen = "chosen"
+	doMake = "make"
+	doUndo = "undo"
+	doFill = "fill:"
 )
 
-// newKey shows the form.
+// Templates of permissions.
+const (
+	fillRead = "read"
+	fillAll  = "all"
+	fillLike = "like"
+)
+
+// fills tells whether a template was asked for.
+func (v *request) fills() bool { return strings.HasPrefix(v.form("do"), doFill) }
+
+// newKey shows the form. The address may name an owner, a key to copy permissions from, and permissions.
 func (d *Dashboard) newKey(v *request) error {
-	f := newKeyForm{Environment: "live", Preset: presetChosen, User: v.query("user"), Expiry: "90", Once: rand.Text()}
-	if like := v.query("like"); like != "" {
-		f.Preset, f.Like = presetLike, like
-	}
+	f := newKeyForm{Environment: "live", User: v.query("user"), Like: v.query("like"), Expiry: "90", Once: rand.Text()}
 	set := v.may.Workspace.Settings
 	if set.MaxKeyLifetime > 0 && set.MaxKeyLifetime < 90*24*time.Hour {
 		f.Expiry = "longest"
@@ -62,31 +77,51 @@ func (d *Dashboard) newKey(v *request) error {
 	if n := set.DefaultRateLimit.PerDay; n > 0 {
 		f.PerDay = strconv.FormatInt(n, 10)
 	}
-	return v.showForm(http.StatusOK, &f, nil, nil)
+	start := d.catalogue.Known(v.r.URL.Query()["perm"])
+	f.start = &start
+	return v.showForm(http.StatusOK, &f, nil)
 }
 
-// makeKey makes the key and shows its value, once; or it shows the form again, with a summary or with the errors.
+// makeKey makes the key and shows its value, once; or it shows the form again, with a template filled in or with the
+// errors.
 func (d *Dashboard) makeKey(v *request) error {
 	f := v.readForm()
-	preview := v.form("do") != "make"
 	if v.wantsJSON() {
-		return d.summary(v, &f)
+		return d.answerDraft(v, &f)
 	}
 	in, err := v.request(&f)
-	if err == nil && !preview {
+	if v.form("do") != doMake {
+		return v.showForm(http.StatusOK, &f, nil)
+	}
+	if err == nil && v.movedOwner(&f) {
+		return v.showForm(http.StatusUnprocessableEntity, &f, &problem{
+			Message: "Nothing is done yet: the permissions are those that " + v.ownerName(&f) + " can have. Look at them, then create the key."})
+	}
+	if err == nil {
 		var made control.Revealed
 		if made, err = d.Control.CreateKey(v.r.Context(), v.Caller, in); err == nil {
 			return v.reveal(http.StatusCreated, made.Key, made.Secret.Reveal(), "made")
 		}
 	}
-	if err == nil {
-		return v.showForm(http.StatusOK, &f, &in, nil)
-	}
 	wrong, err := problemOf(v.allWrong(in, err), formFields)
 	if err != nil {
 		return err
 	}
-	return v.showForm(http.StatusUnprocessableEntity, &f, nil, wrong)
+	return v.showForm(http.StatusUnprocessableEntity, &f, wrong)
+}
+
+// movedOwner tells whether the page showed the permissions of another owner than the one that was chosen, and a
+// segment stands for some of them: that would create a key that nobody has seen.
+func (v *request) movedOwner(f *newKeyForm) bool {
+	if !v.r.PostForm.Has("shown") || f.Shown == f.creator(v) {
+		return false
+	}
+	for _, g := range v.d.groups {
+		if s := v.form("seg." + g.Name); s == segmentRead || s == segmentWrite {
+			return true
+		}
+	}
+	return false
 }
 
 // formFields maps names of the API to names of the form's fields.
@@ -96,8 +131,8 @@ var formFields = map[string]string{"name": "name", "userId": "user", "expiresAt"
 
 func (v *request) readForm() newKeyForm {
 	return newKeyForm{Name: v.form("name"), User: v.form("user"), Environment: v.form("environment"), Description: v.form("description"),
-		Metadata: v.form("metadata"), AllowedIPs: v.form("ips"), Preset: v.form("preset"), Like: v.form("like"), Expiry: v.form("expiry"),
-		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once"), Was: v.form("was")}
+		Metadata: v.form("metadata"), AllowedIPs: v.form("ips"), Like: v.form("like"), Before: v.form("before"), Expiry: v.form("expiry"),
+		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once"), Shown: v.form("shown")}
 }
 
 // creator is the user that the key is for: the visitor, unless another was chosen.
@@ -108,40 +143,54 @@ func (f *newKeyForm) creator(v *request) string {
 	return f.User
 }
 
-// chosen is the set that the form asks for.
+// chosen is the set that the form asks for: the posted choice, a template, or the choice before one.
 func (v *request) chosen(f *newKeyForm) (perm.Set, error) {
-	if f.Preset == presetAll || f.Preset == presetRead || f.Preset == presetLike {
-		return v.preset(f, f.Preset)
+	grantable := f.grantable()
+	switch do := v.form("do"); {
+	case f.start != nil && f.Like != "":
+		return v.template(f, fillLike)
+	case f.start != nil:
+		return f.start.And(grantable), nil
+	case do == doUndo:
+		return v.d.catalogue.Known(strings.Fields(f.Before)).And(grantable), nil
+	case v.fills():
+		return v.template(f, strings.TrimPrefix(do, doFill))
 	}
-	names := v.r.PostForm["perm"]
-	set, at, ok := v.d.catalogue.Set(names)
-	if !ok {
-		return perm.Set{}, fault.Invalid("permissions", "%q is not in the catalogue", clipped(names[at]))
-	}
-	if f.Was == "" || f.Was == presetChosen {
-		return set, nil
-	}
-	ticked, err := v.preset(f, f.Was) // by the preset, on a page without scripts, and by no person
-	return set.Without(ticked), err
+	return v.picked(grantable)
 }
 
-// preset is the set of a preset, as far as it can flow into the key.
-func (v *request) preset(f *newKeyForm, name string) (perm.Set, error) {
-	grantable := f.grant.Creator.And(f.grant.Caller)
+// grantable are the permissions that the key can get.
+func (f *newKeyForm) grantable() perm.Set { return f.grant.Creator.And(f.grant.Caller) }
+
+// template is the set of a template, as far as it can flow into the key. It says so on the page.
+func (v *request) template(f *newKeyForm, name string) (perm.Set, error) {
+	set, said := f.grantable(), ""
 	switch name {
-	case presetAll:
-		return grantable, nil
-	case presetRead:
-		return v.d.catalogue.Reads().And(grantable), nil
+	case fillAll:
+		said = "Everything " + v.ownerHas(f)
+	case fillRead:
+		set, said = v.d.catalogue.Reads().And(set), "Read everything"
+	case fillLike:
+		if f.Like == "" {
+			return perm.Set{}, fault.Invalid("like", "choose a key")
+		}
+		k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, f.Like)
+		if err != nil {
+			return perm.Set{}, fault.Invalid("like", "there is no such key")
+		}
+		set, said = k.Permissions.And(set), "Copied from “"+k.Name+"”"
+	default:
+		return perm.Set{}, fault.Invalid("like", "there is no such template")
 	}
-	if f.Like == "" {
-		return perm.Set{}, nil
+	f.Filled = said + ": " + many(set.Len(), "permission") + "."
+	return set, nil
+}
+
+func (v *request) ownerHas(f *newKeyForm) string {
+	if f.creator(v) == string(v.may.User) {
+		return "I have"
 	}
-	k, err := v.d.Control.GetKey(v.r.Context(), v.Caller, f.Like)
-	if err != nil {
-		return perm.Set{}, fault.Invalid("like", "there is no such key")
-	}
-	return k.Permissions.And(grantable), nil
+	return v.ownerName(f) + " has"
 }
 
 func clipped(s string) string {
@@ -151,34 +200,37 @@ func clipped(s string) string {
 	return s
 }
 
-// request converts the form for control.
+// request converts the form for control. It reads every field, so that all errors come up at once.
 func (v *request) request(f *newKeyForm) (control.CreateKey, error) {
-	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once}}
+	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once},
+		Environment: control.Some(f.Environment), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
+	var bad wrongs
+	var metadata, expiry, limits error
+	in.Metadata, metadata = metadataOf(f.Metadata)
+	in.ExpiresAt, expiry = expiresAt(f.Expiry, f.ExpiresOn, v.now)
+	in.RateLimit, limits = limitsOf(f.PerMinute, f.PerDay)
+	err := cmp.Or(bad.note(metadata), bad.note(expiry), bad.note(limits))
+	return in, cmp.Or(err, bad.note(v.grantTo(f, &in)), bad.err())
+}
+
+// grantTo sets the permissions of the key within those of its owner.
+func (v *request) grantTo(f *newKeyForm, in *control.CreateKey) error {
 	if in.User == "" {
-		return in, fault.Invalid("userId", "say whose key it is")
+		return fault.Invalid("userId", "say whose key it is")
+	}
+	if err := v.offerCreators(f); err != nil {
+		return err
 	}
 	var err error
 	if f.grant, err = v.d.Control.Granting(v.r.Context(), v.Caller, in.Workspace, in.User); err != nil {
 		if fault.Is(err, fault.NotFound) {
-			return in, fault.Invalid("userId", "is not a member of this workspace")
+			return fault.Invalid("userId", "is not a member of this workspace")
 		}
-		return in, err
+		return err
 	}
 	set, err := v.chosen(f)
-	if err != nil {
-		return in, err
-	}
 	in.Permissions = control.Some(v.d.catalogue.Names(set))
-	in.Environment, in.Description = control.Some(f.Environment), control.Some(f.Description)
-	in.AllowedIPs = control.Some(lines(f.AllowedIPs))
-	var bad wrongs
-	in.Metadata, err = metadataOf(f.Metadata)
-	err = bad.note(err)
-	var other error
-	in.ExpiresAt, other = f.expires(v.now)
-	err = cmp.Or(err, bad.note(other))
-	in.RateLimit, other = limitsOf(f.PerMinute, f.PerDay)
-	return in, cmp.Or(err, bad.note(other), bad.err())
+	return err
 }
 
 // metadataOf reads a JSON object; nothing is none.
@@ -218,45 +270,51 @@ func limitOf(field, s string) (control.Optional[int64], error) {
 	return control.Some(n), nil
 }
 
-// expires is the expiry that was chosen.
-func (f *newKeyForm) expires(now time.Time) (control.Optional[string], error) {
-	switch f.Expiry {
+// expiresAt is the expiry that was chosen: a number of days, a day, none, or the longest that the workspace allows.
+func expiresAt(pill, day string, now time.Time) (control.Optional[string], error) {
+	switch pill {
 	case "never":
 		return control.Null[string](), nil
 	case "longest": // the workspace's own
 		return control.Optional[string]{}, nil
 	case "on":
-		if f.ExpiresOn == "" {
+		if day == "" {
 			return control.Optional[string]{}, fault.Invalid("expiresAt", "choose a day")
 		}
-		return control.Some(f.ExpiresOn), nil
+		return control.Some(day), nil
 	}
-	days, err := strconv.Atoi(f.Expiry)
+	days, err := strconv.Atoi(pill)
 	if err != nil || days < 1 || days > 36500 {
-		return control.Optional[string]{}, fault.Invalid("expiresAt", "choose when the key stops")
+		return control.Optional[string]{}, fault.Invalid("expiresAt", "choose when the key expires")
 	}
 	// On the hour: a form that is sent twice asks for the same instant twice, and is the same request.
 	return control.Some(now.AddDate(0, 0, days).UTC().Truncate(time.Hour).Format(time.RFC3339)), nil
 }
 
-// showForm makes the page around the form. in is set where a summary is wanted.
-func (v *request) showForm(status int, f *newKeyForm, in *control.CreateKey, wrong *problem) error {
+// showForm makes the page around the form.
+func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
+	draft, err := v.draftOf(f)
+	if err != nil {
+		return err
+	}
+	switch { // a template, and a look at the form without scripts, show errors of what they asked for
+	case wrong == nil && draft.Errors["like"] != "":
+		wrong = &problem{Fields: map[string]string{"like": draft.Errors["like"]}}
+	case wrong == nil && v.r.Method == http.MethodPost && !v.fills() && v.form("do") != doUndo:
+		wrong = &problem{Message: draft.Problem, Fields: draft.Errors}
+	}
+	v.offerOthers(f)
+	f.Expiries, f.Policy = expiries(v.may.Workspace.Settings, f.Expiry)
+	for _, field := range []string{"expiry", "perMinute", "perDay", "ips", "description", "metadata"} {
+		f.Edit = f.Edit || wrong.Of(field) != ""
+	}
+	return v.answer(status, "newkey", page{Title: "Create key", Section: "keys", Fault: wrong, Styles: []string{"create.css"},
+		Scripts: []string{"newkey.js"}, Body: f})
+}
+
+// offerOthers lists the keys to copy permissions from.
+func (v *request) offerOthers(f *newKeyForm) {
 	ctx := v.r.Context()
-	if err := v.offerCreators(f); err != nil {
-		return err
-	}
-	if user := f.creator(v); user != "" && f.grant == (control.Granting{}) {
-		grant, err := v.d.Control.Granting(ctx, v.Caller, v.workspace(), user)
-		if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.InvalidRequest) {
-			return err
-		}
-		f.grant = grant
-	}
-	set, err := v.chosen(f)
-	if err != nil && wrong == nil {
-		return err
-	}
-	f.Tree, f.Chosen = v.d.tree(set, v.reason(f)), set.Len()
 	keys, _, err := v.d.Control.ListKeys(ctx, v.Caller, control.ListKeys{Workspace: v.workspace(), Paging: control.Paging{Limit: 50}})
 	if err == nil {
 		f.Others = keys
@@ -266,45 +324,11 @@ func (v *request) showForm(status int, f *newKeyForm, in *control.CreateKey, wro
 			f.Others = append(f.Others, k)
 		}
 	}
-	f.offerExpiries(v.may.Workspace.Settings)
-	if in != nil {
-		if f.Summary, f.Curl, err = v.summarise(*in); err != nil {
-			if wrong, err = problemOf(err, formFields); err != nil {
-				return err
-			}
-			status = http.StatusUnprocessableEntity
-		}
-	}
-	return v.answer(status, "newkey", page{Title: "Create key", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"newkey.js"}, Body: f})
-}
-
-// reason says why a permission cannot go into the key.
-func (v *request) reason(f *newKeyForm) func(perm.Entry) string {
-	cat, user := v.d.catalogue, f.creator(v)
-	name := user
-	for _, m := range f.Creators {
-		if string(m.User) == user {
-			name = nameOf(m.Member)
-		}
-	}
-	return func(e perm.Entry) string {
-		switch {
-		case !cat.Holds(f.grant.Creator, e.Name()) && user == string(v.may.User):
-			return "You do not hold this."
-		case !cat.Holds(f.grant.Creator, e.Name()) && user == "":
-			return "Say first whose key it is."
-		case !cat.Holds(f.grant.Creator, e.Name()):
-			return name + " does not hold this."
-		case !cat.Holds(f.grant.Caller, e.Name()):
-			return "You do not hold this, so you cannot pass it on."
-		}
-		return ""
-	}
 }
 
 // offerCreators lists whose key it can be.
 func (v *request) offerCreators(f *newKeyForm) error {
-	if !v.may.May(account.APIKeysManageOthers) {
+	if !v.mayOwn() || f.Creators != nil {
 		return nil
 	}
 	members, page, err := v.d.Control.ListMembers(v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100})
@@ -319,26 +343,27 @@ func (v *request) offerCreators(f *newKeyForm) error {
 	return err
 }
 
-// offerExpiries lists the expiries that the workspace's rules admit.
-func (f *newKeyForm) offerExpiries(set account.Settings) {
+// expiries lists the pills that the workspace's rules admit, and the rules.
+func expiries(set account.Settings, on string) (pills []choice, policy []string) {
 	longest := set.MaxKeyLifetime
 	for _, e := range []struct {
 		id, name string
 		days     int
 	}{{"7", "7 days", 7}, {"30", "30 days", 30}, {"90", "90 days", 90}, {"365", "1 year", 365}} {
 		if longest == 0 || time.Duration(e.days)*24*time.Hour <= longest {
-			f.Expiries = append(f.Expiries, choice{e.name, e.id, f.Expiry == e.id})
+			pills = append(pills, choice{e.name, e.id, on == e.id})
 		}
 	}
 	if longest > 0 {
-		f.Expiries = append(f.Expiries, choice{"As long as allowed (" + span(longest) + ")", "longest", f.Expiry == "longest"})
-		f.Policy = append(f.Policy, "This workspace allows keys to live for at most "+span(longest)+".")
+		pills = append(pills, choice{"As long as allowed (" + span(longest) + ")", "longest", on == "longest"})
+		policy = append(policy, "This workspace allows keys to live for at most "+span(longest)+".")
 	}
-	f.Expiries = append(f.Expiries, choice{"On a day…", "on", f.Expiry == "on"})
+	pills = append(pills, choice{"On a day…", "on", on == "on"})
 	if longest == 0 && !set.RequireExpiry {
-		f.Expiries = append(f.Expiries, choice{"Never", "never", f.Expiry == "never"})
+		pills = append(pills, choice{"Never", "never", on == "never"})
 	}
 	if set.RequireExpiry {
-		f.Policy = append(f.Policy, "This workspace requires every key to expire.")
+		policy = append(policy, "This workspace requires every key to expire.")
 	}
+	return pills, policy
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,14 +22,14 @@ var templateFiles embed.FS
 var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(words).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	shared := template.Must(template.New("").Funcs(words).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/keyparts.html"))
 	all := map[string]*template.Template{}
 	entries, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		panic(err)
 	}
 	for _, e := range entries {
-		if e.Name() == "layout.html" || e.Name() == "parts.html" {
+		if slices.Contains([]string{"layout.html", "parts.html", "keyparts.html"}, e.Name()) {
 			continue
 		}
 		t := template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, path.Join("templates", e.Name())))
@@ -74,6 +75,7 @@ type page struct {
 	Wide    bool
 	theme   string   // of a page without a visit
 	Scripts []string // beside the one that every page has
+	Styles  []string // likewise
 	Body    any
 }
 

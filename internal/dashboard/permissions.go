@@ -75,7 +75,7 @@ type branch struct {
 // leaf is one permission: chosen or not, and why it cannot be.
 type leaf struct {
 	Name, Action, Text string
-	Read               bool
+	Read, Write        bool
 	Risk               int
 	On                 bool
 	Why                string // why it cannot be chosen, "" where it can
@@ -87,7 +87,7 @@ func (d *Dashboard) tree(chosen perm.Set, why func(perm.Entry) string) []branch 
 	for _, g := range d.groups {
 		b := branch{Name: g.Name}
 		for _, e := range g.Entries {
-			l := leaf{Name: e.Name(), Action: e.Action, Text: e.Description, Read: e.IsRead(), Risk: riskOf(e)}
+			l := leaf{Name: e.Name(), Action: e.Action, Text: e.Description, Read: e.IsRead(), Write: writes(e), Risk: riskOf(e)}
 			l.On = d.catalogue.Holds(chosen, l.Name)
 			if why != nil {
 				l.Why = why(e)
@@ -112,38 +112,6 @@ func (d *Dashboard) held(s perm.Set) []branch {
 		}
 	}
 	return out
-}
-
-// describePermissions is a set as a sentence has it.
-func (d *Dashboard) describePermissions(s perm.Set) string {
-	n := s.Len()
-	switch {
-	case n == 0:
-		return "It may do nothing: it only says who it is."
-	case n == d.catalogue.Len():
-		return "It may do everything there is: all " + many(n, "permission") + "."
-	case n <= 4:
-		return "It may do " + strings.Join(d.catalogue.Names(s), ", ") + ", and nothing else."
-	}
-	var names []string
-	for _, b := range d.held(s) {
-		names = append(names, b.Name)
-	}
-	if len(names) > 6 {
-		names = append(names[:5], many(len(names)-5, "other resource"))
-	}
-	kind := "reads, writes and more"
-	switch d.risk(s).Level {
-	case 1:
-		kind = "all of them only look"
-	case 2:
-		kind = "some of them change things"
-	case 3:
-		kind = "some of them delete things"
-	case 4:
-		kind = "some of them decide about other people's access"
-	}
-	return "It has " + many(n, "permission") + " on " + listed(names) + ": " + kind + "."
 }
 
 // listed joins words as a sentence does.

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -33,30 +34,42 @@ func (w *wrongs) err() error {
 	return fault.New(fault.InvalidRequest, all[0].Field+": "+all[0].Message, all...)
 }
 
-// allWrong says everything that is wrong with a request for a key, of which first is known. It asks control for the
-// same key without the fields that are wrong, until nothing new comes up.
+// allWrong says everything that is wrong with a request for a key, of which first is known.
 func (v *request) allWrong(in control.CreateKey, first error) error {
+	_, _, err := v.draft(in, first)
+	return err
+}
+
+// draft asks control for the key without the fields that are wrong, of which first is known, until nothing new comes
+// up. It returns that key, whether there is one, and everything that is wrong.
+func (v *request) draft(in control.CreateKey, first error) (k control.Key, known bool, err error) {
 	var all wrongs
 	if err := all.note(first); err != nil {
-		return err
+		return k, false, err
 	}
-	for done := 0; done < len(all); {
+	for done := 0; ; {
 		for ; done < len(all); done++ {
 			if !without(&in, all[done].Field) {
-				return all.err()
+				return k, false, all.err()
 			}
 		}
+		k, err = v.d.Control.DraftKey(v.r.Context(), v.Caller, in)
+		if err == nil {
+			return k, true, all.err()
+		}
 		var more wrongs
-		if _, err := v.d.Control.DraftKey(v.r.Context(), v.Caller, in); more.note(err) != nil {
-			return all.err()
+		if other := more.note(err); other != nil {
+			return k, false, cmp.Or(all.err(), other)
 		}
 		for _, d := range more {
 			if !slices.ContainsFunc(all, func(one fault.Detail) bool { return one.Field == d.Field }) {
 				all = append(all, d)
 			}
 		}
+		if done == len(all) {
+			return k, false, all.err()
+		}
 	}
-	return all.err()
 }
 
 // without puts a value that is allowed in the place of a field. It answers false for a field that a key cannot do
@@ -64,7 +77,10 @@ func (v *request) allWrong(in control.CreateKey, first error) error {
 func without(in *control.CreateKey, field string) bool {
 	switch field {
 	case "name":
-		in.Name = "x"
+		in.Name = "key"
+	case "like": // where a template comes from, and no field of a key
+	case "permissions":
+		in.Permissions = control.Optional[[]string]{}
 	case "description":
 		in.Description = control.Optional[string]{}
 	case "metadata":

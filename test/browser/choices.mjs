@@ -78,7 +78,9 @@ story('a removal that differs from what the page showed is refused, without scri
   }
 });
 
-const chosen = (page) => page.locator('[data-tree] input:checked').evaluateAll((all) => all.map((box) => box.value));
+const chosen = (page) => page.locator('[data-picks] input[name="perm"]:checked').evaluateAll((all) => all.map((box) => box.value));
+const footer = async (page) => (await page.locator('.foot p').first().textContent()).trim();
+const segment = (page, resource, word) => page.getByRole('group', { name: resource, exact: true }).getByLabel(word, { exact: true });
 
 for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
   story(`a key with one permission takes six clicks at most, and has no other, ${theme}, ${width} px`, async () => {
@@ -88,14 +90,14 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     const click = async (what) => { clicks++; await what.click(); };
     await click(page.getByRole('link', { name: 'Create key' }));
     await page.waitForURL(/keys\/new/);
-    same([await chosen(page), await page.locator('[data-chosen]').textContent()], [[], '0 permissions chosen'], 'at the start');
+    same([await chosen(page), (await footer(page)).split(' · ')[0]], [[], 'No permissions yet'], 'at the start');
     want(await page.evaluate(() => document.activeElement.id === 'name'), 'the name is not where one types first');
     await page.keyboard.type(`one permission ${width}`);
     await click(page.getByLabel('Search permissions'));
-    await page.keyboard.type('read chat'); // words in any order
+    await page.keyboard.type('chats see'); // of the meaning, in any order
     await click(page.locator('input[value="chat:read"]'));
-    same(await page.locator('[data-chosen]').textContent(), '1 permission chosen');
-    await page.locator('[data-summary]', { hasText: 'It may do chat:read, and nothing else.' }).waitFor();
+    same(await page.getByRole('button', { name: 'Remove chat:read' }).count(), 1, 'chips');
+    want(/^1 permission, read only · expires \d+ \w{3} \d{4}$/.test(await footer(page)), await footer(page));
     await page.screenshot({ path: `${shots}/new-key-one-${theme}-${width}.png`, fullPage: true });
     const wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
@@ -103,57 +105,110 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     const value = (await page.locator('#value').textContent()).trim();
     want(clicks <= 6, `${clicks} clicks`);
     same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+    await page.screenshot({ path: `${shots}/reveal-${theme}-${width}.png`, fullPage: true });
+    want((await looks(page)).length === 0, (await looks(page)).join('\n'));
   });
 }
 
-story('ticks of a preset do not stay in a choice of one\'s own, with and without scripts', async () => {
+story('a key is created from the keyboard: name, search, Enter, Enter', async () => {
   const page = await visit({ as: 'developer' });
   await page.goto('/keys/new');
-  await page.getByLabel('Read only').check();
-  want((await chosen(page)).length > 3, 'the preset ticks nothing');
-  await page.getByLabel('As chosen below').check();
-  same(await chosen(page), [], 'after the preset');
-  await page.getByLabel('Everything I hold').check();
-  await page.getByLabel('As chosen below').check();
-  same(await page.locator('[data-chosen]').textContent(), '0 permissions chosen');
+  await page.keyboard.type('from the keyboard');
+  await page.getByLabel('Search permissions').focus();
+  await page.keyboard.type('chat see');
+  await page.getByText('1 match.').waitFor();
+  await page.keyboard.press('Enter');
+  same(await chosen(page), ['chat:read']);
+  await page.getByLabel('Name', { exact: true }).focus();
+  await page.keyboard.press('Enter');
+  const value = (await page.locator('#value').textContent()).trim();
+  same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+});
+
+story('segments, chips, templates and Undo choose what they say', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/keys/new');
+  await segment(page, 'calls', 'Write').check();
+  same(await chosen(page), ['calls:read', 'calls:write', 'calls:metrics-read', 'calls:logs-read', 'calls:cdr-read'], 'calls: Write');
+  await segment(page, 'calls', 'Read').check();
+  same(await chosen(page), ['calls:read', 'calls:metrics-read', 'calls:logs-read', 'calls:cdr-read'], 'calls: Read');
+  await page.getByRole('button', { name: 'Remove calls:logs-read' }).click();
+  want(await segment(page, 'calls', 'Custom').isChecked(), 'a part of Read is not Custom');
+  const mine = await chosen(page);
+  for (const template of ['Read everything', 'Everything I have']) {
+    await page.getByText('Templates', { exact: true }).click();
+    await page.getByRole('button', { name: template }).click();
+    await page.locator('[data-filled]', { hasText: template }).waitFor();
+    want((await chosen(page)).length > 20, template);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    same(await chosen(page), mine, `after ${template} and Undo`);
+  }
+  await page.getByText('Templates', { exact: true }).click();
+  await page.getByLabel('Copy from a key').selectOption({ label: await page.locator('#like option', { hasText: 'Quality dashboard' }).textContent() });
+  await page.getByRole('button', { name: 'Copy', exact: true }).click();
+  await page.getByText('Copied from “Quality dashboard”: 2 permissions.').waitFor();
+  same(await chosen(page), ['reviews:read', 'insights:read'], 'copied');
+  await segment(page, 'insights', 'None').check();
+  same([await chosen(page), (await footer(page)).split(' · ')[0]], [['reviews:read'], '1 permission, read only']);
 
   const plain = await page.context().browser().newContext({ javaScriptEnabled: false, baseURL: setup.url });
   await plain.addCookies(await page.context().cookies());
   const bare = await plain.newPage();
   await bare.goto('/keys/new');
-  same(await chosen(bare), [], 'without scripts, at the start');
   await bare.getByLabel('Name', { exact: true }).fill('plain one');
-  await bare.getByLabel('Read only').check();
-  await bare.getByRole('button', { name: 'Update summary' }).click();
-  want((await chosen(bare)).length > 3, 'the preset ticks nothing without scripts');
-  await bare.getByLabel('As chosen below').check();
-  await bare.getByRole('button', { name: 'Update summary' }).click();
-  same(await chosen(bare), [], 'without scripts, after the preset');
-  await bare.locator('summary', { hasText: /^\s*chat/ }).click();
-  await bare.locator('input[value="chat:read"]').check();
-  await bare.getByRole('button', { name: 'Create key' }).click();
+  await segment(bare, 'chat', 'Read').check();
+  await bare.getByText('Templates', { exact: true }).click();
+  await bare.getByRole('button', { name: 'Read everything' }).click();
+  await bare.locator('[data-filled]', { hasText: 'Read everything' }).waitFor();
+  want((await chosen(bare)).length > 20, 'the template ticks nothing without scripts');
+  await bare.getByRole('button', { name: 'Undo' }).click();
+  same(await chosen(bare), ['chat:read'], 'without scripts, after Undo');
+  await segment(bare, 'calls', 'Custom').check();
+  await bare.locator('input[value="calls:export"]').check();
+  await bare.getByRole('button', { name: 'Create key' }).last().click();
   const value = (await bare.locator('#value').textContent()).trim();
-  same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+  same([await verdict(value, ['chat:read', 'calls:export']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
 });
 
-story('another owner of a key brings another tree', async () => {
+story('another owner of a key brings other permissions', async () => {
   await hire('pia', 'Pia Sundhage', setup.ids.support);
   const page = await visit({ as: 'owner' });
   await page.goto('/keys/new');
-  await page.getByLabel('Search permissions').fill('write calls');
+  await segment(page, 'agents', 'Write').check();
+  await segment(page, 'calls', 'Custom').check();
   await page.locator('input[value="calls:write"]').check();
-  await page.getByLabel('Search permissions').fill('agents write');
-  await page.locator('input[value="agents:write"]').check();
-  await page.getByLabel('Whose key').selectOption('pia');
-  await page.locator('label', { has: page.locator('input[value="agents:write"]') }).getByText('Pia Sundhage does not hold this.').waitFor({ state: 'attached' });
-  same([await chosen(page), await page.locator('[data-chosen]').textContent()], [['calls:write'], '1 permission chosen']);
-  want(await page.locator('input[value="agents:write"]').isDisabled(), 'what she does not hold can be chosen');
-  await page.getByLabel('Read only').check();
+  await page.getByLabel('Owner').selectOption('pia');
+  await page.locator('.lacks summary', { hasText: /^\d+ hidden: Pia Sundhage doesn't have them$/ }).waitFor();
+  same([await chosen(page), (await footer(page)).split(' · ')[0]], [['calls:write'], '1 permission, can change things']);
+  await page.getByText(/Taken out, because Pia Sundhage doesn't have them: agents:read, agents:write/).waitFor();
+  want(await page.getByRole('group', { name: 'agents', exact: true }).count() === 0, 'what she does not hold can be chosen');
+  await page.getByText('Templates', { exact: true }).click();
+  await page.getByRole('button', { name: 'Everything Pia Sundhage has' }).click();
+  await page.getByText('Everything Pia Sundhage has: 7 permissions.').waitFor();
   const pias = await chosen(page);
-  await page.getByLabel('Whose key').selectOption('ada');
-  await page.waitForFunction((n) => document.querySelectorAll('[data-tree] input:checked').length > n, pias.length);
-  want(!(await page.locator('input[value="agents:write"]').isDisabled()), 'what the owner holds cannot be chosen');
-  await page.getByLabel('Whose key').selectOption('pia');
-  await page.waitForFunction((n) => document.querySelectorAll('[data-tree] input:checked').length === n, pias.length);
-  same(await chosen(page), pias, 'read only, back at the first owner');
+  await page.getByLabel('Owner').selectOption('ada');
+  await page.getByRole('group', { name: 'agents', exact: true }).waitFor();
+  same(await chosen(page), pias, 'back at the first owner');
+  await page.getByLabel('Name', { exact: true }).fill('for pia');
+  await page.getByLabel('Owner').selectOption('pia');
+  await page.getByRole('group', { name: 'agents', exact: true }).waitFor({ state: 'detached' }).catch(() => {});
+  await page.getByRole('button', { name: 'Create key' }).click();
+  const value = (await page.locator('#value').textContent()).trim();
+  same([await verdict(value, ['calls:write', 'workspace:read']), await verdict(value, ['agents:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+});
+
+story('a page that shows another owner\'s permissions creates nothing, without scripts', async () => {
+  const page = await visit({ as: 'owner' });
+  const plain = await page.context().browser().newContext({ javaScriptEnabled: false, baseURL: setup.url });
+  await plain.addCookies(await page.context().cookies());
+  const bare = await plain.newPage();
+  await bare.goto('/keys/new');
+  await bare.getByLabel('Name', { exact: true }).fill('for eve');
+  await segment(bare, 'calls', 'Write').check();
+  await bare.getByLabel('Owner').selectOption('dora');
+  await bare.getByRole('button', { name: 'Create key' }).last().click();
+  await bare.getByText('Nothing is done yet: the permissions are those that Dora Marsden can have.').waitFor();
+  await bare.getByRole('button', { name: 'Create key' }).last().click();
+  const value = (await bare.locator('#value').textContent()).trim();
+  same(await verdict(value, ['calls:read']), 'VALID');
 });

@@ -3,6 +3,7 @@ import './pages.mjs';
 import './keys.mjs';
 import './people.mjs';
 import './choices.mjs';
+import './snippets.mjs';
 import './passkeys.mjs';
 import './attacks.mjs';
 

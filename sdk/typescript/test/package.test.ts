@@ -29,6 +29,15 @@ test("the first minute of the README", () => {
   expect(lines.slice(1)).toEqual(["VALID", "NOT_FOUND"]);
 });
 
+test("the program that the dashboard shows beside a new key", async () => {
+  const folder = installed();
+  const keyward = new Keyward({ url: inject("url"), token: inject("root") });
+  const { key } = await keyward.keys.create({ name: "pasted", userId: "ada", workspaceId: inject("workspace"), permissions: ["calls:read"] });
+  const shown = readFileSync(here("../../../internal/dashboard/snippets/main.ts"), "utf8");
+  writeFileSync(join(folder, "main.mjs"), shown.replace("https://keyward.example", inject("url")).replace("kw_live_value", key.reveal()));
+  expect(execFileSync(process.execPath, ["main.mjs"], { cwd: folder, encoding: "utf8" }).trim()).toBe("pasted [ 'calls:read' ]");
+});
+
 test("CommonJS", () => {
   const folder = installed();
   const program = 'const { Keyward } = require("keyward"); require("keyward/express"); console.log(typeof Keyward)';

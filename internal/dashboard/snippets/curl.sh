@@ -1,0 +1,2 @@
+curl -sS 'https://keyward.example/api/v2/me' \
+  -H 'Authorization: Bearer kw_live_value'
