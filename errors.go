@@ -9,21 +9,24 @@ import (
 	"time"
 )
 
+// ErrorCode is the code of an error answer.
+type ErrorCode string
+
 // The stable codes of refusals.
 const (
-	CodeInvalidRequest       = "invalid_request"
-	CodeUnauthenticated      = "unauthenticated"
-	CodePermissionDenied     = "permission_denied"
-	CodePermissionEscalation = "permission_escalation"
-	CodeNotFound             = "not_found"
-	CodeMethodNotAllowed     = "method_not_allowed"
-	CodeConflict             = "conflict"
-	CodeLimitReached         = "limit_reached"
-	CodeBodyTooLarge         = "body_too_large"
-	CodeUnsupportedMediaType = "unsupported_media_type"
-	CodeRateLimited          = "rate_limited"
-	CodeUnavailable          = "unavailable"
-	CodeOutcomeUnknown       = "outcome_unknown"
+	CodeInvalidRequest       ErrorCode = "invalid_request"
+	CodeUnauthenticated      ErrorCode = "unauthenticated"
+	CodePermissionDenied     ErrorCode = "permission_denied"
+	CodePermissionEscalation ErrorCode = "permission_escalation"
+	CodeNotFound             ErrorCode = "not_found"
+	CodeMethodNotAllowed     ErrorCode = "method_not_allowed"
+	CodeConflict             ErrorCode = "conflict"
+	CodeLimitReached         ErrorCode = "limit_reached"
+	CodeBodyTooLarge         ErrorCode = "body_too_large"
+	CodeUnsupportedMediaType ErrorCode = "unsupported_media_type"
+	CodeRateLimited          ErrorCode = "rate_limited"
+	CodeUnavailable          ErrorCode = "unavailable"
+	CodeOutcomeUnknown       ErrorCode = "outcome_unknown"
 )
 
 // Error is a refusal by the server, or by something in front of it. Ask for it with errors.As, or for its kind with
@@ -32,7 +35,7 @@ type Error struct {
 	// Status is the HTTP status.
 	Status int
 	// Code is the stable word for a program; empty when the answer was not a Keyward server's.
-	Code string
+	Code ErrorCode
 	// Message is the sentence for people.
 	Message string
 	// Details name the fields, or the permissions, that were refused.
@@ -54,7 +57,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "keyward: status %d", e.Status)
 	if e.Code != "" {
-		b.WriteString(" " + e.Code)
+		b.WriteString(" " + string(e.Code))
 	}
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)
@@ -96,7 +99,7 @@ var (
 )
 
 // kind is what refusals with one code have in common.
-type kind string
+type kind ErrorCode
 
 // Error names the code.
 func (k kind) Error() string { return "keyward: " + string(k) }
@@ -110,7 +113,7 @@ func (e *Error) Is(target error) bool {
 		return e.Status == http.StatusServiceUnavailable
 	}
 	k, ok := target.(kind)
-	return ok && e.Code == string(k)
+	return ok && e.Code == ErrorCode(k)
 }
 
 // ReplayError says that an earlier call with the same idempotency key made or rotated the key, and that its value is
@@ -154,14 +157,14 @@ func refusal(resp *http.Response, body []byte) *Error {
 func (e *Error) fill(raw json.RawMessage, description string) {
 	var word string
 	if json.Unmarshal(raw, &word) == nil && word != "" {
-		e.Code, e.Message = word, description
+		e.Code, e.Message = ErrorCode(word), description
 		return
 	}
 	var own struct {
-		Code      string   `json:"code"`
-		Message   string   `json:"message"`
-		Details   []Detail `json:"details"`
-		RequestID string   `json:"requestId"`
+		Code      ErrorCode `json:"code"`
+		Message   string    `json:"message"`
+		Details   []Detail  `json:"details"`
+		RequestID string    `json:"requestId"`
 	}
 	if json.Unmarshal(raw, &own) != nil || own.Code == "" {
 		return

@@ -12,7 +12,7 @@ type ExplainRequest struct {
 	// Cost is how much of the limits the request would take, 0 to 1000; nil is 1. Nothing is taken.
 	Cost         *int
 	IP           string
-	Environment  string
+	Environment  Environment
 	WorkspaceIDs []string
 }
 
@@ -47,7 +47,7 @@ func (c *Client) ExplainKey(ctx context.Context, keyID string, req ExplainReques
 			query[name] = values
 		}
 	}
-	for name, value := range map[string]string{"ip": req.IP, "environment": req.Environment} {
+	for name, value := range map[string]string{"ip": req.IP, "environment": string(req.Environment)} {
 		if value != "" {
 			query.Set(name, value)
 		}

@@ -55,8 +55,8 @@ type KeyUpdate struct {
 type ItemError struct {
 	ID string `json:"id"`
 	// Code is one of the Code constants.
-	Code    string   `json:"error"`
-	Details []Detail `json:"details"`
+	Code    ErrorCode `json:"error"`
+	Details []Detail  `json:"details"`
 }
 
 // UpdatedKeys is the outcome of a change of several keys.

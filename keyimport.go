@@ -11,7 +11,7 @@ type ImportKey struct {
 	Name   string `json:"name"`
 	// Permissions are as in CreateKeyRequest: nil is all that the creator holds.
 	Permissions *[]string      `json:"permissions,omitzero"`
-	Environment string         `json:"environment,omitzero"`
+	Environment Environment    `json:"environment,omitzero"`
 	ExpiresAt   *time.Time     `json:"expiresAt,omitzero"`
 	RateLimit   Field[Limits]  `json:"rateLimit,omitzero"`
 	Description string         `json:"description,omitzero"`
@@ -63,8 +63,8 @@ type ImportedKey struct {
 type ImportError struct {
 	Index int `json:"index"`
 	// Code is one of the Code constants.
-	Code    string   `json:"error"`
-	Details []Detail `json:"details"`
+	Code    ErrorCode `json:"error"`
+	Details []Detail  `json:"details"`
 }
 
 // ImportedKeys is the outcome of an import.

@@ -8,10 +8,13 @@ import (
 	"time"
 )
 
+// Environment is the environment of a key.
+type Environment string
+
 // The environments of a key.
 const (
-	EnvironmentLive = "live"
-	EnvironmentTest = "test"
+	EnvironmentLive Environment = "live"
+	EnvironmentTest Environment = "test"
 )
 
 // APIKey is a key as the server shows it: never its value, which is in CreatedKey alone.
@@ -32,9 +35,9 @@ type APIKey struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 	RateLimit RateLimit  `json:"rateLimit"`
 	// Permissions are frozen since creation, in the catalogue's order.
-	Permissions []string `json:"permissions"`
-	Creator     Creator  `json:"creator"`
-	Environment string   `json:"environment"`
+	Permissions []string    `json:"permissions"`
+	Creator     Creator     `json:"creator"`
+	Environment Environment `json:"environment"`
 	// Description is empty when there is none.
 	Description string         `json:"description"`
 	Metadata    map[string]any `json:"metadata"`
@@ -108,7 +111,7 @@ type CreateKeyRequest struct {
 	// RateLimit absent takes the default; null is unlimited.
 	RateLimit Field[Limits] `json:"rateLimit,omitzero"`
 	// Environment is live, the default, or test.
-	Environment string         `json:"environment,omitzero"`
+	Environment Environment    `json:"environment,omitzero"`
 	Description string         `json:"description,omitzero"`
 	Metadata    map[string]any `json:"metadata,omitzero"`
 	// AllowedIPs are CIDRs from which the key works, at most 64.

@@ -42,10 +42,13 @@ type LogPage struct {
 	UniqueEventTypes []string      `json:"uniqueEventTypes"`
 }
 
+// SortOrder is the order of a list.
+type SortOrder string
+
 // The orders of the log by time; the server's default is Descending.
 const (
-	Ascending  = "asc"
-	Descending = "desc"
+	Ascending  SortOrder = "asc"
+	Descending SortOrder = "desc"
 )
 
 // ListLogsOptions choose events and a page of them. The zero value is the first page of all, newest first.
@@ -55,7 +58,7 @@ type ListLogsOptions struct {
 	Search      string
 	EventType   string
 	ActorID     string
-	SortOrder   string
+	SortOrder   SortOrder
 	// From and To bound the time; a zero time leaves that side open.
 	From, To time.Time
 	// Limit is 1 to 100; 0 leaves it to the server for a page, and is no limit for an export.
@@ -67,7 +70,7 @@ type ListLogsOptions struct {
 
 func (o ListLogsOptions) query() query {
 	q := query{}.text("workspaceId", o.WorkspaceID).text("search", o.Search).text("eventType", o.EventType)
-	q = q.text("actorId", o.ActorID).text("sortOrder", o.SortOrder).time("from", o.From).time("to", o.To)
+	q = q.text("actorId", o.ActorID).text("sortOrder", string(o.SortOrder)).time("from", o.From).time("to", o.To)
 	return q.number("limit", o.Limit).number("offset", o.Offset).text("cursor", o.Cursor)
 }
 

@@ -33,39 +33,45 @@ type MyWorkspace struct {
 	IsOwner  bool   `json:"isOwner"`
 }
 
+// CredentialType is the type of a credential.
+type CredentialType string
+
 // The types of credentials.
 const (
-	CredentialAPIKey     = "api_key"
-	CredentialServiceKey = "service_key"
-	CredentialSession    = "session"
-	CredentialOIDCToken  = "oidc_token"
+	CredentialAPIKey     CredentialType = "api_key"
+	CredentialServiceKey CredentialType = "service_key"
+	CredentialSession    CredentialType = "session"
+	CredentialOIDCToken  CredentialType = "oidc_token"
 )
 
 // Credential describes the value that was presented. What a credential of the type does not have is "" or nil; a nil
 // list confines nothing.
 type Credential struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
+	Type CredentialType `json:"type"`
+	ID   string         `json:"id"`
 	// Name and Key, masked, are a key's.
 	Name string `json:"name"`
 	Key  string `json:"key"`
 	// Value tells which value of an API key was presented: ValueCurrent or ValuePrevious.
-	Value string `json:"value"`
+	Value PresentedValue `json:"value"`
 	// Method says how a session was started, and ServiceKeyID as which service key it acts.
-	Method       string   `json:"method"`
-	ServiceKeyID string   `json:"serviceKeyId"`
-	Scopes       []string `json:"scopes"`
-	WorkspaceIDs []string `json:"workspaceIds"`
-	Environments []string `json:"environments"`
-	AllowedIPs   []string `json:"allowedIps"`
+	Method       string        `json:"method"`
+	ServiceKeyID string        `json:"serviceKeyId"`
+	Scopes       []Scope       `json:"scopes"`
+	WorkspaceIDs []string      `json:"workspaceIds"`
+	Environments []Environment `json:"environments"`
+	AllowedIPs   []string      `json:"allowedIps"`
 	// ExpiresAt is nil for what never expires; for an earlier value of a key it is the end of the overlap.
 	ExpiresAt *time.Time `json:"expiresAt"`
 }
 
+// PresentedValue tells which value of an API key was presented.
+type PresentedValue string
+
 // The values of an API key that work: the current one, and those from before a rotation until their overlap ends.
 const (
-	ValueCurrent  = "current"
-	ValuePrevious = "previous"
+	ValueCurrent  PresentedValue = "current"
+	ValuePrevious PresentedValue = "previous"
 )
 
 // Me tells who calls. workspaceID is the workspace to tell of; "" is the caller's own.

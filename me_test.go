@@ -36,7 +36,7 @@ func TestMeSaysWhatTheContractSays(t *testing.T) {
 			want: keyward.Me{
 				Workspaces: []keyward.MyWorkspace{}, Permissions: []string{}, Grantable: []string{},
 				Credential: keyward.Credential{Type: keyward.CredentialServiceKey, ID: "k1", Name: "Gateway", Key: "kw_svc_AbCd…wxyz",
-					Scopes: []string{"verify"}, WorkspaceIDs: []string{"w1"}, Environments: []string{"live"},
+					Scopes: []keyward.Scope{"verify"}, WorkspaceIDs: []string{"w1"}, Environments: []keyward.Environment{"live"},
 					AllowedIPs: []string{"10.0.0.0/8"}},
 			},
 		},

@@ -5,19 +5,22 @@ import (
 	"time"
 )
 
+// NodeState is the state of a node.
+type NodeState string
+
 // The states of a node. A fenced one has not been heard for so long that it answers no verification any more.
 const (
-	NodeReady   = "ready"
-	NodeLoading = "loading"
-	NodeFenced  = "fenced"
+	NodeReady   NodeState = "ready"
+	NodeLoading NodeState = "loading"
+	NodeFenced  NodeState = "fenced"
 )
 
 // Node is a process that serves the installation, as it last said of itself.
 type Node struct {
-	ID      string `json:"id"`
-	Address string `json:"address"`
-	Version string `json:"version"`
-	State   string `json:"state"`
+	ID      string    `json:"id"`
+	Address string    `json:"address"`
+	Version string    `json:"version"`
+	State   NodeState `json:"state"`
 	// IsSelf marks the node that answered.
 	IsSelf bool `json:"isSelf"`
 	// Revision is the one up to which it has every change, and Behind counts those that are newer.

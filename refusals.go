@@ -20,7 +20,7 @@ type Refusal struct {
 	// IP is where the key was presented from, "" where that was not told.
 	IP string `json:"ip"`
 	// Value tells which value was presented: ValueCurrent or ValuePrevious.
-	Value string `json:"value"`
+	Value PresentedValue `json:"value"`
 }
 
 // KeyRefusals lists the latest refusals of a key, the newest first: limit of them, at most 200; 0 is as many as there

@@ -7,16 +7,19 @@ import (
 	"time"
 )
 
+// Scope is a right of a service key.
+type Scope string
+
 // The scopes of a service key. ScopeVerify asks whether keys are good, and nothing else. ScopeRevoke takes a key away
 // by its value (RFC 7009). ScopeFollow reads the feed of changes. ScopePortal makes portal sessions. ScopeManage does
 // all of that and everything else in every workspace. ScopeRoot does all of it and makes service keys.
 const (
-	ScopeVerify = "verify"
-	ScopeRevoke = "revoke"
-	ScopeFollow = "follow"
-	ScopePortal = "portal"
-	ScopeManage = "manage"
-	ScopeRoot   = "root"
+	ScopeVerify Scope = "verify"
+	ScopeRevoke Scope = "revoke"
+	ScopeFollow Scope = "follow"
+	ScopePortal Scope = "portal"
+	ScopeManage Scope = "manage"
+	ScopeRoot   Scope = "root"
 )
 
 // ServiceKey is an operator's credential. It reaches everything unless it is bound.
@@ -25,27 +28,27 @@ type ServiceKey struct {
 	// Key is masked.
 	Key       string    `json:"key"`
 	Name      string    `json:"name"`
-	Scopes    []string  `json:"scopes"`
+	Scopes    []Scope   `json:"scopes"`
 	CreatedAt time.Time `json:"createdAt"`
 	// ExpiresAt is nil for a key that never expires.
 	ExpiresAt *time.Time `json:"expiresAt"`
 	// WorkspaceIDs, Environments and AllowedIPs are its bounds, each nil if there is none. A key outside is
 	// VerdictNotFound to it, or a NotFound error; from other networks it is an unknown token.
-	WorkspaceIDs []string `json:"workspaceIds"`
-	Environments []string `json:"environments"`
-	AllowedIPs   []string `json:"allowedIps"`
+	WorkspaceIDs []string      `json:"workspaceIds"`
+	Environments []Environment `json:"environments"`
+	AllowedIPs   []string      `json:"allowedIps"`
 }
 
 // CreateServiceKeyRequest asks for a service key; nil expiry is none, and a nil list binds it to nothing. A list that
 // is empty but not nil is refused by the server: it is a list that went wrong.
 type CreateServiceKeyRequest struct {
 	Name      string     `json:"name"`
-	Scopes    []string   `json:"scopes"`
+	Scopes    []Scope    `json:"scopes"`
 	ExpiresAt *time.Time `json:"expiresAt,omitzero"`
 
-	WorkspaceIDs []string `json:"workspaceIds,omitzero"`
-	Environments []string `json:"environments,omitzero"`
-	AllowedIPs   []string `json:"allowedIps,omitzero"`
+	WorkspaceIDs []string      `json:"workspaceIds,omitzero"`
+	Environments []Environment `json:"environments,omitzero"`
+	AllowedIPs   []string      `json:"allowedIps,omitzero"`
 }
 
 // CreatedServiceKey is a service key and, this once, its value.

@@ -10,8 +10,8 @@ const serviceKeyJSON = `{"id":"s1","key":"kw_svc_0000…cdef","name":"gate","sco
 	"createdAt":"2026-11-23T12:00:00.000Z","expiresAt":null,"workspaceIds":["w1"],"environments":["live"],"allowedIps":null}`
 
 var serviceKey = keyward.ServiceKey{
-	ID: "s1", Key: "kw_svc_0000…cdef", Name: "gate", Scopes: []string{keyward.ScopeVerify}, CreatedAt: noon,
-	WorkspaceIDs: []string{"w1"}, Environments: []string{"live"},
+	ID: "s1", Key: "kw_svc_0000…cdef", Name: "gate", Scopes: []keyward.Scope{keyward.ScopeVerify}, CreatedAt: noon,
+	WorkspaceIDs: []string{"w1"}, Environments: []keyward.Environment{"live"},
 }
 
 func TestEveryServiceKeyOperationSaysWhatTheContractSays(t *testing.T) {
@@ -21,7 +21,7 @@ func TestEveryServiceKeyOperationSaysWhatTheContractSays(t *testing.T) {
 			name: "create",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.CreateServiceKey(ctx, keyward.CreateServiceKeyRequest{
-					Name: "gate", Scopes: []string{keyward.ScopeVerify}, ExpiresAt: &noon, WorkspaceIDs: []string{"w1"}, Environments: []string{"live"},
+					Name: "gate", Scopes: []keyward.Scope{keyward.ScopeVerify}, ExpiresAt: &noon, WorkspaceIDs: []string{"w1"}, Environments: []keyward.Environment{"live"},
 					AllowedIPs: []string{"10.0.0.0/8"},
 				})
 			},

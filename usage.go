@@ -6,22 +6,25 @@ import (
 	"time"
 )
 
+// Granularity is a length of time in which usage is counted.
+type Granularity string
+
 // The lengths of time in which usage is counted; days are those of UTC. The server's default is GranularityHour.
 const (
-	GranularityMinute = "minute"
-	GranularityHour   = "hour"
-	GranularityDay    = "day"
+	GranularityMinute Granularity = "minute"
+	GranularityHour   Granularity = "hour"
+	GranularityDay    Granularity = "day"
 )
 
 // UsageOptions choose a part of time. The zero value is the last 24 hours.
 type UsageOptions struct {
-	Granularity string
+	Granularity Granularity
 	// From and To bound the time; a zero To is now, and a zero From is 60 minutes, 24 hours or 30 days before the end.
 	From, To time.Time
 }
 
 func (o UsageOptions) query() url.Values {
-	return url.Values(query{}.text("granularity", o.Granularity).time("from", o.From).time("to", o.To))
+	return url.Values(query{}.text("granularity", string(o.Granularity)).time("from", o.From).time("to", o.To))
 }
 
 // Usage is how often was verified and refused.

@@ -69,7 +69,7 @@ type VerifyRequest struct {
 	IP string `json:"ip,omitzero"`
 	// Environment is "live" or "test": a key of the other is VerdictNotFound. Demand "live" in production, where a test
 	// key opens everything otherwise.
-	Environment string `json:"environment,omitzero"`
+	Environment Environment `json:"environment,omitzero"`
 	// WorkspaceIDs are the workspaces of which the key must be in one; any other key is VerdictNotFound. Nil demands
 	// none. A list that is empty but not nil cannot be met; it is refused before it is sent, because it is a list that
 	// went wrong.
@@ -93,7 +93,7 @@ func (r VerifyRequest) Format(f fmt.State, _ rune) {
 func (r VerifyRequest) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("key", redacted), slog.Any("permissions", r.Permissions), slog.String("ip", r.IP),
-		slog.String("environment", r.Environment), slog.Any("workspace_ids", r.WorkspaceIDs))
+		slog.String("environment", string(r.Environment)), slog.Any("workspace_ids", r.WorkspaceIDs))
 }
 
 // Verdict is the answer. Of a malformed or unknown key it says nothing but the code.
@@ -105,7 +105,7 @@ type Verdict struct {
 	WorkspaceID string      `json:"workspaceId"`
 	UserID      string      `json:"userId"`
 	Name        string      `json:"name"`
-	Environment string      `json:"environment"`
+	Environment Environment `json:"environment"`
 	Permissions []string    `json:"permissions"`
 	// ExpiresAt is nil for a key that never expires.
 	ExpiresAt *time.Time     `json:"expiresAt"`
@@ -205,7 +205,7 @@ type Introspection struct {
 	IssuedAt    time.Time
 	TokenType   string
 	WorkspaceID string
-	Environment string
+	Environment Environment
 }
 
 // IntrospectOption demands more of a token than that it is active.
@@ -242,15 +242,15 @@ func (c *Client) Introspect(ctx context.Context, token string, opts ...Introspec
 		return Introspection{}, err
 	}
 	var answer struct {
-		Active      *bool  `json:"active"`
-		Scope       string `json:"scope"`
-		ClientID    string `json:"client_id"`
-		Subject     string `json:"sub"`
-		Expires     int64  `json:"exp"`
-		Issued      int64  `json:"iat"`
-		TokenType   string `json:"token_type"`
-		WorkspaceID string `json:"workspace_id"`
-		Environment string `json:"environment"`
+		Active      *bool       `json:"active"`
+		Scope       string      `json:"scope"`
+		ClientID    string      `json:"client_id"`
+		Subject     string      `json:"sub"`
+		Expires     int64       `json:"exp"`
+		Issued      int64       `json:"iat"`
+		TokenType   string      `json:"token_type"`
+		WorkspaceID string      `json:"workspace_id"`
+		Environment Environment `json:"environment"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return Introspection{}, fmt.Errorf("keyward: decode answer: %w", err)

@@ -7,17 +7,23 @@ import (
 	"time"
 )
 
+// PermissionMode says which permissions the keys of a workspace have.
+type PermissionMode string
+
 // The permission modes of a workspace: frozen keys keep their permissions, capped ones work with those that their
 // creator still holds.
 const (
-	PermissionModeFrozen = "frozen"
-	PermissionModeCapped = "capped"
+	PermissionModeFrozen PermissionMode = "frozen"
+	PermissionModeCapped PermissionMode = "capped"
 )
+
+// SelfRotation says whether a key may rotate itself.
+type SelfRotation string
 
 // The words of selfRotation: whether a key may rotate itself without api-keys:write.
 const (
-	SelfRotationAllowed   = "allowed"
-	SelfRotationForbidden = "forbidden"
+	SelfRotationAllowed   SelfRotation = "allowed"
+	SelfRotationForbidden SelfRotation = "forbidden"
 )
 
 // Workspace is a tenant: its members, roles and keys are its own.
@@ -47,25 +53,25 @@ type Plan struct {
 
 // Settings are a workspace's rules for its keys.
 type Settings struct {
-	PermissionMode string `json:"permissionMode"`
+	PermissionMode PermissionMode `json:"permissionMode"`
 	// DefaultRateLimit is copied into a key whose creation names no limit.
 	DefaultRateLimit RateLimit `json:"defaultRateLimit"`
 	// MaxKeyLifetimeSeconds is nil when keys may last for ever.
 	MaxKeyLifetimeSeconds *int64 `json:"maxKeyLifetimeSeconds"`
 	RequireExpiry         bool   `json:"requireExpiry"`
 	// SelfRotation says whether a key may rotate itself without api-keys:write.
-	SelfRotation string `json:"selfRotation"`
+	SelfRotation SelfRotation `json:"selfRotation"`
 }
 
 // SettingsUpdate sets or changes settings; an absent field takes the default, or stays.
 type SettingsUpdate struct {
-	PermissionMode   Field[string] `json:"permissionMode,omitzero"`
-	DefaultRateLimit Field[Limits] `json:"defaultRateLimit,omitzero"`
+	PermissionMode   Field[PermissionMode] `json:"permissionMode,omitzero"`
+	DefaultRateLimit Field[Limits]         `json:"defaultRateLimit,omitzero"`
 	// MaxKeyLifetimeSeconds null lets keys last for ever.
 	MaxKeyLifetimeSeconds Field[int64] `json:"maxKeyLifetimeSeconds,omitzero"`
 	RequireExpiry         Field[bool]  `json:"requireExpiry,omitzero"`
 	// SelfRotation is SelfRotationAllowed or SelfRotationForbidden.
-	SelfRotation Field[string] `json:"selfRotation,omitzero"`
+	SelfRotation Field[SelfRotation] `json:"selfRotation,omitzero"`
 }
 
 // Owner is the first member of a new workspace.

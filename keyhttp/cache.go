@@ -43,7 +43,7 @@ func digest(req keyward.VerifyRequest) (d [sha256.Size]byte) {
 	add(req.Key, req.IP)
 	add(req.Permissions.All...)
 	add(req.Permissions.Any...)
-	add(req.Environment)
+	add(string(req.Environment))
 	add(req.WorkspaceIDs...)
 	h.Sum(d[:0])
 	return d

@@ -36,7 +36,7 @@ type Guard struct {
 	now     func() time.Time
 	cache   *cache
 
-	environment string
+	environment keyward.Environment
 	workspaces  []string
 }
 
@@ -63,7 +63,7 @@ func WithNow(now func() time.Time) Option { return func(g *Guard) { g.now = now 
 
 // WithEnvironment demands keys of one environment, "live" or "test": a key of the other is refused as an unknown one
 // is. Give it always: without it a test key opens production.
-func WithEnvironment(name string) Option { return func(g *Guard) { g.environment = name } }
+func WithEnvironment(name keyward.Environment) Option { return func(g *Guard) { g.environment = name } }
 
 // WithWorkspaces demands keys of one of the workspaces, by their ids: any other key is refused as an unknown one is. It
 // panics where none is named, which is a list that went wrong.

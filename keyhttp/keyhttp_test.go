@@ -32,7 +32,7 @@ func newHouse(t *testing.T, opts ...keywardtest.Option) *house {
 	t.Helper()
 	h := &house{Server: keywardtest.New(t, opts...)}
 	h.workspace = h.Workspace(t, "Acme", "ada")
-	made, err := h.Client().CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{Name: "guard", Scopes: []string{"verify"}})
+	made, err := h.Client().CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{Name: "guard", Scopes: []keyward.Scope{"verify"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ const (
 // refusal is an answer to a request that does not get through, as Keyward itself would give it.
 type refusal struct {
 	status     int
-	code       string
+	code       keyward.ErrorCode
 	message    string
 	details    []keyward.Detail
 	challenge  string // WWW-Authenticate
@@ -135,7 +135,7 @@ func refuse(w http.ResponseWriter, r *http.Request, f refusal) {
 	body, err := json.Marshal(struct {
 		Success bool    `json:"success"`
 		Error   failure `json:"error"`
-	}{Error: failure{f.code, f.message, f.details, id}})
+	}{Error: failure{string(f.code), f.message, f.details, id}})
 	if err != nil { // it is made of text alone
 		panic(err)
 	}

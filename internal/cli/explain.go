@@ -45,7 +45,7 @@ func (q *question) resolve(ctx context.Context, client *keyward.Client) (err err
 func (q *question) request() keyward.ExplainRequest {
 	req := keyward.ExplainRequest{Permissions: keyward.Demand{All: q.Permission, Any: q.Any}, IP: q.IP, Cost: q.Cost, WorkspaceIDs: q.Workspace}
 	if q.Environment != nil {
-		req.Environment = *q.Environment
+		req.Environment = keyward.Environment(*q.Environment)
 	}
 	return req
 }

@@ -146,7 +146,7 @@ func (i *importer) send(ctx context.Context) error {
 		}
 	}
 	for _, e := range done.Errors {
-		i.refuse(i.line(e.Index), visible(e.Code)+details(e.Details))
+		i.refuse(i.line(e.Index), visible(string(e.Code))+details(e.Details))
 	}
 	i.progress()
 	i.keys, i.lines, i.size = i.keys[:0], i.lines[:0], 0

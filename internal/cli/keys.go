@@ -109,7 +109,7 @@ func keyFacts(k keyward.APIKey) []string {
 		metadata = nil
 	}
 	pairs := []string{"id", k.ID, "key", k.Key, "name", k.Name, "creator", k.UserID, "workspace", k.WorkspaceID,
-		"environment", k.Environment, "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits", limits(k.RateLimit),
+		"environment", string(k.Environment), "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits", limits(k.RateLimit),
 		"addresses", or(strings.Join(k.AllowedIPs, " ")), "description", or(k.Description), "metadata", or(string(metadata)),
 		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used", moment(k.LastUsedAt)}
 	if k.DisabledBy != "" {
@@ -164,7 +164,7 @@ func (c *keysCreate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	req := keyward.CreateKeyRequest{WorkspaceID: c.Workspace, UserID: c.User, Name: c.Name, Environment: c.Environment,
+	req := keyward.CreateKeyRequest{WorkspaceID: c.Workspace, UserID: c.User, Name: c.Name, Environment: keyward.Environment(c.Environment),
 		Description: c.Description, AllowedIPs: c.AllowIP, IdempotencyKey: c.IdempotencyKey}
 	if len(c.Permission) > 0 || c.NoPermissions {
 		req.Permissions = keyward.Permissions(c.Permission...)

@@ -37,7 +37,7 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 	}
 	t := newTable("ADDRESS", "STATE", "REVISION", "BEHIND", "CLOCK", "VERSION", "LAST SEEN", "ID", "NOTES")
 	for _, n := range nodes {
-		t.row(nodeAddress(n), n.State, strconv.FormatInt(n.Revision, 10), strconv.FormatInt(n.Behind, 10),
+		t.row(nodeAddress(n), string(n.State), strconv.FormatInt(n.Revision, 10), strconv.FormatInt(n.Behind, 10),
 			fmt.Sprintf("%+d ms", n.ClockSkewMS), n.Version, moment(&n.LastSeenAt), n.ID, nodeNotes(&n))
 	}
 	t.print(a.Out)

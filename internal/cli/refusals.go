@@ -53,7 +53,7 @@ func (c *refusalsCmd) Run(ctx context.Context, a *app) error {
 		if r.Name != "" {
 			key = r.Name
 		}
-		t.row(moment(&r.At), key, string(r.Code), or(r.IP), r.Value, or(demandText(r.Demanded)), r.Why)
+		t.row(moment(&r.At), key, string(r.Code), or(r.IP), string(r.Value), or(demandText(r.Demanded)), r.Why)
 	}
 	t.print(a.Out)
 	return nil

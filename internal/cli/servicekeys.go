@@ -40,23 +40,33 @@ func (c *serviceKeysList) Run(ctx context.Context, a *app) error {
 	}
 	return show(a, &c.remote, c.listing, client.AllServiceKeys(ctx, keyward.ListOptions{}),
 		[]string{"ID", "KEY", "NAME", "SCOPES", "BOUND TO", "EXPIRES", "CREATED"}, func(k keyward.ServiceKey) []string {
-			return []string{k.ID, k.Key, k.Name, strings.Join(k.Scopes, " "), boundTo(k), moment(k.ExpiresAt), moment(&k.CreatedAt)}
+			return []string{k.ID, k.Key, k.Name, words(k.Scopes), boundTo(k), moment(k.ExpiresAt), moment(&k.CreatedAt)}
 		})
+}
+
+// words lists enum values with a blank between them.
+func words[T ~string](list []T) string {
+	texts := make([]string, len(list))
+	for i, w := range list {
+		texts[i] = string(w)
+	}
+	return strings.Join(texts, " ")
 }
 
 // boundTo describes the bounds of a service key in short.
 func boundTo(k keyward.ServiceKey) string {
-	return or(strings.Join(slices.Concat(k.WorkspaceIDs, k.Environments, k.AllowedIPs), " "))
+	return or(strings.Join(slices.DeleteFunc(slices.Concat(k.WorkspaceIDs, []string{words(k.Environments)}, k.AllowedIPs),
+		func(s string) bool { return s == "" }), " "))
 }
 
 type serviceKeysCreate struct {
 	remote
-	Name        string   `arg:"" help:"What people call it."`
-	Scope       []string `required:"" sep:"," enum:"verify,revoke,follow,portal,manage,root" placeholder:"SCOPE" help:"${enum}; repeat it, or use commas."`
-	Expires     string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
-	Workspace   []string `sep:"," placeholder:"ID" help:"Bind it to these workspaces."`
-	Environment []string `sep:"," placeholder:"NAME" help:"Bind it to keys of these environments: live, test."`
-	AllowedIP   []string `name:"allowed-ip" sep:"," placeholder:"CIDR" help:"Have it work from these networks alone."`
+	Name        string                `arg:"" help:"What people call it."`
+	Scope       []keyward.Scope       `required:"" sep:"," enum:"verify,revoke,follow,portal,manage,root" placeholder:"SCOPE" help:"${enum}; repeat it, or use commas."`
+	Expires     string                `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+	Workspace   []string              `sep:"," placeholder:"ID" help:"Bind it to these workspaces."`
+	Environment []keyward.Environment `sep:"," placeholder:"NAME" help:"Bind it to keys of these environments: live, test."`
+	AllowedIP   []string              `name:"allowed-ip" sep:"," placeholder:"CIDR" help:"Have it work from these networks alone."`
 }
 
 // Run makes a service key.
@@ -84,7 +94,7 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 		}{created.ServiceKey, created.Key.Reveal()})
 	}
 	k := created.ServiceKey
-	facts(a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", strings.Join(k.Scopes, " "), "bound to", boundTo(k), "expires", moment(k.ExpiresAt))
+	facts(a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", words(k.Scopes), "bound to", boundTo(k), "expires", moment(k.ExpiresAt))
 	fmt.Fprintln(a.Err, "\nThe value, shown this once:")
 	_, err = fmt.Fprintln(a.Out, created.Key.Reveal())
 	return err

@@ -42,7 +42,7 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	opts := keyward.UsageOptions{Granularity: c.By}
+	opts := keyward.UsageOptions{Granularity: keyward.Granularity(c.By)}
 	now := time.Now()
 	if opts.From, err = past(c.From, now); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return printJSON(a.Out, u)
 	}
-	drawUsage(a.Out, of, c.By, u)
+	drawUsage(a.Out, of, keyward.Granularity(c.By), u)
 	return nil
 }
 
@@ -81,7 +81,7 @@ const (
 	mostBars = 60 // more are drawn as rows of small columns
 )
 
-func drawUsage(w io.Writer, of, by string, u keyward.Usage) {
+func drawUsage(w io.Writer, of string, by keyward.Granularity, u keyward.Usage) {
 	fmt.Fprintf(w, "%s\n", paint(w, bold, fmt.Sprintf("Usage of %s by %s", visible(of), by)))
 	highest := int64(1)
 	for _, b := range u.Series {
@@ -103,7 +103,7 @@ func refused(b keyward.UsageBucket) (n int64) {
 }
 
 // drawBars draws a line for each bucket: the verified requests, then the refused ones.
-func drawBars(w io.Writer, by string, series []keyward.UsageBucket, highest int64) {
+func drawBars(w io.Writer, by keyward.Granularity, series []keyward.UsageBucket, highest int64) {
 	for _, b := range series {
 		denied := refused(b)
 		good, bad := barOf(b.Verified, highest), barOf(denied, highest)
@@ -128,12 +128,12 @@ func barOf(n, highest int64) int {
 }
 
 // rowOf is how many columns stand in a row: an hour of minutes, a day of hours, a month of days.
-var rowOf = map[string]int{keyward.GranularityMinute: 60, keyward.GranularityHour: 24, keyward.GranularityDay: 30}
+var rowOf = map[keyward.Granularity]int{keyward.GranularityMinute: 60, keyward.GranularityHour: 24, keyward.GranularityDay: 30}
 
 var columns = []rune(" ▁▂▃▄▅▆▇█")
 
 // drawColumns draws rows of small columns, as high as the counts.
-func drawColumns(w io.Writer, by string, series []keyward.UsageBucket, highest int64) {
+func drawColumns(w io.Writer, by keyward.Granularity, series []keyward.UsageBucket, highest int64) {
 	for row := range slices.Chunk(series, rowOf[by]) {
 		var drawn strings.Builder
 		var sum int64
@@ -150,7 +150,7 @@ func drawColumns(w io.Writer, by string, series []keyward.UsageBucket, highest i
 	}
 }
 
-func startOf(by string, t time.Time) string {
+func startOf(by keyward.Granularity, t time.Time) string {
 	if by == keyward.GranularityDay {
 		return t.UTC().Format(time.DateOnly)
 	}

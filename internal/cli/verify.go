@@ -110,7 +110,7 @@ func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict, x *keyward.Explanati
 	if v.KeyID == "" {
 		return nil
 	}
-	pairs := []string{"key", v.KeyID, "name", v.Name, "creator", v.UserID, "workspace", v.WorkspaceID, "environment", v.Environment,
+	pairs := []string{"key", v.KeyID, "name", v.Name, "creator", v.UserID, "workspace", v.WorkspaceID, "environment", string(v.Environment),
 		"expires", moment(v.ExpiresAt), "permissions", or(strings.Join(v.Permissions, " "))}
 	if len(v.MissingPermissions) > 0 {
 		pairs = append(pairs, "missing", strings.Join(v.MissingPermissions, " "))

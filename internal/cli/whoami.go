@@ -38,13 +38,13 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 }
 
 func meFacts(me keyward.Me) []string {
-	kind := strings.ReplaceAll(me.Credential.Type, "_", " ")
+	kind := strings.ReplaceAll(string(me.Credential.Type), "_", " ")
 	pairs := []string{"credential", strings.Join(strings.Fields(kind+" "+me.Credential.Name+" "+me.Credential.ID), " ")}
 	if me.User != nil {
 		pairs = append(pairs, "person", strings.Join(strings.Fields(me.User.ID+" "+me.User.Email), " "))
 	}
 	if len(me.Credential.Scopes) > 0 {
-		pairs = append(pairs, "scopes", strings.Join(me.Credential.Scopes, " "))
+		pairs = append(pairs, "scopes", words(me.Credential.Scopes))
 	}
 	for _, w := range me.Workspaces {
 		name := "workspace"

@@ -72,21 +72,21 @@ func (r *remote) printWorkspace(a *app, w keyward.Workspace) error {
 		life = fmt.Sprintf("%d s", *s)
 	}
 	facts(a.Out, "id", w.ID, "name", w.Name, "active", yesNo(w.IsActive), "owner", w.OwnerID,
-		"permission mode", w.Settings.PermissionMode, "default limits", limits(w.Settings.DefaultRateLimit),
+		"permission mode", string(w.Settings.PermissionMode), "default limits", limits(w.Settings.DefaultRateLimit),
 		"longest key lifetime", life, "expiry required", yesNo(w.Settings.RequireExpiry),
-		"self-rotation", w.Settings.SelfRotation,
+		"self-rotation", string(w.Settings.SelfRotation),
 		"plan", quotas(w.Plan), "created", moment(&w.CreatedAt))
 	return nil
 }
 
 // workspaceSettings are the flags of a workspace's rules.
 type workspaceSettings struct {
-	PermissionMode string `enum:"frozen,capped," default:"" placeholder:"MODE" help:"frozen: keys keep what they were granted; capped: they lose what their creator loses."`
-	MaxKeyLifetime string `placeholder:"SPAN" help:"The longest that a key may live, such as 90d; none takes the bound away."`
-	RequireExpiry  *bool  `help:"Whether every key must expire."`
-	SelfRotation   string `enum:"allowed,forbidden," default:"" placeholder:"WORD" help:"Whether a key may rotate itself without api-keys:write: allowed or forbidden."`
-	PerMinute      string `placeholder:"N" help:"Requests per minute of keys that name no limit; none for unlimited."`
-	PerDay         string `placeholder:"N" help:"Requests per day of keys that name no limit; none for unlimited."`
+	PermissionMode keyward.PermissionMode `enum:"frozen,capped," default:"" placeholder:"MODE" help:"frozen: keys keep what they were granted; capped: they lose what their creator loses."`
+	MaxKeyLifetime string                 `placeholder:"SPAN" help:"The longest that a key may live, such as 90d; none takes the bound away."`
+	RequireExpiry  *bool                  `help:"Whether every key must expire."`
+	SelfRotation   keyward.SelfRotation   `enum:"allowed,forbidden," default:"" placeholder:"WORD" help:"Whether a key may rotate itself without api-keys:write: allowed or forbidden."`
+	PerMinute      string                 `placeholder:"N" help:"Requests per minute of keys that name no limit; none for unlimited."`
+	PerDay         string                 `placeholder:"N" help:"Requests per day of keys that name no limit; none for unlimited."`
 }
 
 func (s *workspaceSettings) update() (u keyward.SettingsUpdate, err error) {
@@ -250,7 +250,7 @@ func (r *remote) deleted(a *app, d keyward.Deletion) error {
 // itemErrors prints the refused items of a request with several, and makes the command end with a failure.
 func itemErrors(a *app, all []keyward.ItemError) error {
 	for _, e := range all {
-		fmt.Fprintf(a.Err, "%s: %s%s\n", visible(e.ID), visible(e.Code), details(e.Details))
+		fmt.Fprintf(a.Err, "%s: %s%s\n", visible(e.ID), visible(string(e.Code)), details(e.Details))
 	}
 	if len(all) > 0 {
 		return status(exitFailure)

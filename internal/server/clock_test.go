@@ -52,7 +52,7 @@ func verdictOf(t *testing.T, c *keyward.Client, value keyward.Secret) string {
 	v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: value.Reveal()})
 	var failed *keyward.Error
 	if errors.As(err, &failed) {
-		return failed.Code
+		return string(failed.Code)
 	}
 	if err != nil {
 		t.Fatal(err)
