@@ -52,6 +52,9 @@ var keyward = archtest.House{
 		{Path: "internal/feed", Level: archtest.Records, May: []string{
 			"internal/account", "internal/apikey", "internal/id",
 		}},
+		{Path: "internal/feed/feedtest", Level: archtest.Records, ForTest: true, May: []string{
+			"internal/apikey", "internal/feed", "internal/id",
+		}},
 
 		// The port.
 		{Path: "internal/clock", Level: archtest.Port},
@@ -62,7 +65,7 @@ var keyward = archtest.House{
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey", "internal/clock",
 			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
-			"internal/store", "internal/text", "pgregory.net/rapid",
+			"internal/feed/feedtest", "internal/store", "internal/text", "pgregory.net/rapid",
 			"internal/usage",
 		}},
 
@@ -86,7 +89,10 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/logarchive", Level: archtest.Engines, May: []string{"internal/audit", "internal/id", "internal/store"}},
 		{Path: "internal/storecopy", Level: archtest.Engines, May: []string{"internal/store"}},
-		{Path: "internal/cluster", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica", "internal/store"}},
+		{Path: "internal/follow", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica"}},
+		{Path: "internal/cluster", Level: archtest.Engines, May: []string{
+			"internal/feed", "internal/follow", "internal/replica", "internal/store",
+		}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/clock", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 			"internal/refusal", "internal/replica", "internal/verdict",
@@ -218,6 +224,11 @@ var keyward = archtest.House{
 		{Room: "internal/verify", Never: []string{
 			"internal/store", "net/http", "encoding/json", "github.com/go-json-experiment/json", "log", "fmt",
 		}},
+		// A copy in a customer's process is followed without a store, a transport or a log.
+		{Room: "internal/follow", Never: []string{
+			"internal/store", "net/http", "encoding/json", "github.com/go-json-experiment/json", "log", "log/slog",
+		}},
+		{Room: "internal/feed", Never: []string{"internal/store", "net/http", "encoding/json", "log/slog"}},
 		// The control plane is told of requests in its own words, and reads the store, never a copy.
 		{Room: "internal/control", Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"}},
 		// Doors talk to the engines.

@@ -1,6 +1,6 @@
-// Package cluster owns a node's life among others that serve the same database: learning of their changes, proving
-// that its copy is fresh, loading everything anew when needed, announcing itself, and waiting until all nodes have
-// applied a change. It does not own the change log (store), the copy (replica), nor verification (verify).
+// Package cluster owns a node's life among others that serve the same database: announcing itself, hearing of them, and
+// waiting until all nodes have applied a change. It does not own the change log (store), the copy (replica), how that is
+// kept in step (follow), nor verification (verify).
 //
 // # Why a revocation holds within the bound
 //
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/follow"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 )
@@ -47,31 +48,28 @@ type Config struct {
 // Node is one of several. It is safe for concurrent use.
 type Node struct {
 	Config
-	replica atomic.Pointer[replica.Replica]
-	reload  atomic.Bool // the database is another one
-	wakeup  chan struct{}
-	stats   stats
-	heard   atomic.Pointer[[]store.Node] // the live nodes at the last heartbeat
+	follower *follow.Follower
+	wakeup   chan struct{}
+	stats    stats
+	heard    atomic.Pointer[[]store.Node] // the live nodes at the last heartbeat
 
-	mu     sync.Mutex // the follower's, which is one at a time
-	cursor store.Cursor
-	beaten time.Time // the start of the last heartbeat that was heard
-	steady time.Time // since when none was missing for longer than the limit
+	mu     sync.Mutex // one heartbeat at a time
+	beaten time.Time  // the start of the last heartbeat that was heard
+	steady time.Time  // since when none was missing for longer than the limit
 	told   store.Node
 	news   bool // that the others have not been told
 }
 
 // stats are the counters for metrics.
 type stats struct {
-	revision, errors, reloads, rings atomic.Int64
-	skew                             atomic.Int64 // nanoseconds
-	failing                          atomic.Bool
+	errors, rings atomic.Int64
+	skew          atomic.Int64 // nanoseconds
+	failing       atomic.Bool
 }
 
 const (
-	pageOfFeed   = 5000
-	lookTimeout  = 2 * time.Second
-	retryLoading = 300 * time.Millisecond
+	pageOfFeed  = 5000
+	lookTimeout = 2 * time.Second
 )
 
 // New makes a node. It has the changes of this process applied before their callers are answered, so call it before the
@@ -86,33 +84,29 @@ func New(c Config) *Node {
 	n := &Node{Config: c, wakeup: make(chan struct{}, 1)}
 	n.told = store.Node{ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1,
 		Alike: c.Alike}
-	n.renew()
+	n.follower = follow.New(follow.Config{
+		Source: store.Source{DB: c.DB, Places: c.MaxConcurrentLoads, Page: pageOfFeed, Own: true},
+		Limit:  c.Limit, Now: c.Now, Timeout: lookTimeout, OnSwap: c.OnSwap,
+		OnPage: func(p *feed.Page, start time.Time) { n.compare(p.Now, start) },
+		OnHistory: func(err error) {
+			n.Log.Warn("everything is loaded anew", "because", err.Error())
+		},
+		OnBusy: func() { n.Log.Info("other nodes are loading: waiting for a place") },
+		OnLoad: func(r *replica.Replica, at feed.Cursor) {
+			n.Log.Info("loaded", "keys", r.Size(), "revision", at.Revision)
+		},
+		Loading: n.loading, Reached: n.reached,
+	})
 	c.DB.Subscribe(func(changes []feed.Change) { n.Replica().Apply(changes) })
 	c.DB.OnAnotherHistory(func() {
-		n.reload.Store(true)
-		n.Replica().Fence()
+		n.follower.Distrust()
 		n.notify()
 	})
 	return n
 }
 
 // Replica is the copy that is in use now.
-func (n *Node) Replica() *replica.Replica { return n.replica.Load() }
-
-// renew puts an empty copy in the place of the one in use, which is fenced first.
-func (n *Node) renew() *replica.Replica {
-	if old := n.replica.Load(); old != nil {
-		old.Fence()
-	}
-	r := replica.New()
-	r.LimitAge(n.Limit, n.Now)
-	r.AwaitLoad()
-	n.replica.Store(r)
-	if n.OnSwap != nil {
-		n.OnSwap(r)
-	}
-	return r
-}
+func (n *Node) Replica() *replica.Replica { return n.follower.Replica() }
 
 // notify has the follower look at once.
 func (n *Node) notify() {
@@ -134,14 +128,12 @@ func (n *Node) Listens(address string) {
 // make it wait.
 func (n *Node) Start(ctx context.Context) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.beat(ctx); err != nil {
+	err := n.beat(ctx)
+	n.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	if err := n.load(ctx); err != nil {
-		return err
-	}
-	return n.look(ctx)
+	return n.follower.Start(ctx)
 }
 
 // Run follows the feed until ctx ends, and listens for rings where the database lets it.
@@ -166,9 +158,7 @@ func (n *Node) Run(ctx context.Context) {
 // Look follows the feed once, to its end. Its errors are logged when they begin and when they end; the copy grows old
 // meanwhile.
 func (n *Node) Look(ctx context.Context) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	err := n.look(ctx)
+	err := n.follower.Look(ctx)
 	if ctx.Err() != nil {
 		return
 	}
@@ -179,7 +169,7 @@ func (n *Node) Look(ctx context.Context) {
 	case err != nil && !was:
 		n.Log.Warn("the feed cannot be followed: verifications go on until the copy is too old", "error", err.Error(), "limit", n.Limit.String())
 	case err == nil && was:
-		n.Log.Info("the feed is followed again", "revision", n.cursor.Revision)
+		n.Log.Info("the feed is followed again", "revision", n.follower.Revision())
 	}
 }
 

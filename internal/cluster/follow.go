@@ -2,76 +2,26 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
-	"github.com/keyward/keyward/internal/feed"
-	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 )
 
-// look reads the feed to its end, applies it, and confirms that the copy was fresh when it began.
-func (n *Node) look(ctx context.Context) error {
-	if n.reload.Load() {
-		if err := n.load(ctx); err != nil {
-			return err
-		}
-	}
-	for again := false; ; {
-		start := n.Now()
-		c, err := n.follow(ctx)
-		switch {
-		case errors.Is(err, store.ErrHistory) && !again:
-			again = true
-			n.Log.Warn("everything is loaded anew", "because", err.Error())
-			n.reload.Store(true)
-			if err := n.load(ctx); err != nil {
-				return err
-			}
-			continue
-		case err != nil:
-			return err
-		}
-		n.compare(c.Now, start)
-		if len(c.Changes) > 0 {
-			n.Replica().Apply(c.Changes)
-		}
-		moved := c.Cursor != n.cursor
-		n.cursor = c.Cursor
-		n.Replica().SetRevision(c.Cursor.Revision)
-		n.stats.revision.Store(c.Cursor.Revision)
-		if c.More {
-			continue
-		}
-		return n.confirm(ctx, start, moved)
-	}
-}
-
-func (n *Node) follow(ctx context.Context) (store.Catchup, error) {
-	limited, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	return n.DB.Follow(limited, n.cursor, pageOfFeed)
-}
-
-// confirm makes the copy as fresh as the look, and no fresher than the others can know: without a heartbeat it ends
-// earlier.
-func (n *Node) confirm(ctx context.Context, start time.Time, moved bool) error {
-	var err error
+// reached tells the others how far this node has come, where that is news or they have not been told for a while. The
+// copy is no fresher than the others can know: without a heartbeat it ends earlier.
+func (n *Node) reached(ctx context.Context, start time.Time, moved bool) (bound time.Time, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if moved || n.news || start.Sub(n.beaten) >= n.Limit/4 || n.told.State != store.NodeReady {
-		n.told.Applied, n.told.State = n.cursor.Revision, store.NodeReady
+		n.told.Applied, n.told.State = n.follower.Revision(), store.NodeReady
 		err = n.beat(ctx)
 	}
-	at := start
-	if bound := n.beaten.Add(n.Limit); bound.Before(at) {
-		at = bound
-	}
-	n.Replica().ConfirmFresh(at)
-	return err
+	return n.beaten.Add(n.Limit), err
 }
 
-// beat tells the others that this node is there and how far it has come.
+// beat tells the others that this node is there and how far it has come. The caller holds mu.
 func (n *Node) beat(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -105,48 +55,18 @@ func (n *Node) compare(theirs, start time.Time) {
 	}
 }
 
-// load empties the copy and fills it anew. It waits for a place, as long as other nodes are loading.
-func (n *Node) load(ctx context.Context) error {
+// loading tells the others that this node may lack every change, before the snapshot is taken, and goes on telling them
+// while it loads.
+func (n *Node) loading(ctx context.Context) (ended func(), err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.told.Applied, n.told.State = -1, store.NodeLoading
-	if err := n.beat(ctx); err != nil { // before the snapshot: whoever commits after it knows that we may lack the change
-		return err
+	if err := n.beat(ctx); err != nil {
+		return nil, err
 	}
-	n.stats.revision.Store(0) // nothing is settled in the new copy
-	r := n.renew()
-	n.reload.Store(false)
-	err := n.fill(ctx, r)
-	if err != nil {
-		n.reload.Store(true)
-		return fmt.Errorf("load the keys: %w", err)
-	}
-	r.Loaded(n.cursor.Revision)
-	r.MarkReady() // and not fresh before it has caught up
-	n.stats.reloads.Add(1)
-	n.stats.revision.Store(n.cursor.Revision)
-	n.Log.Info("loaded", "keys", r.Size(), "revision", n.cursor.Revision)
-	return nil
-}
-
-func (n *Node) fill(ctx context.Context, r *replica.Replica) error {
 	beating, stop := context.WithCancel(ctx)
-	defer stop()
 	go n.beatWhileLoading(beating, n.told)
-	for {
-		var ok bool
-		err := r.Load(func(tell func(feed.Change) error) (err error) {
-			n.cursor, ok, err = n.DB.LoadShared(ctx, n.MaxConcurrentLoads, tell)
-			return err
-		})
-		if err != nil || ok {
-			return err
-		}
-		n.Log.Info("other nodes are loading: waiting for a place")
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(retryLoading + rand.N(retryLoading)):
-		}
-	}
+	return stop, nil
 }
 
 // beatWhileLoading keeps the change log from being pruned under a node that loads for long.

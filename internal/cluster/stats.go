@@ -16,8 +16,8 @@ type Stats struct {
 // Stats costs no look at the database.
 func (n *Node) Stats() Stats {
 	return Stats{
-		Revision: n.stats.revision.Load(), Age: n.Replica().Age(), Fenced: !n.Replica().Ready(), Errors: n.stats.errors.Load(),
-		Loads: n.stats.reloads.Load(), Rings: n.stats.rings.Load(), Skew: n.Skew(),
+		Revision: n.follower.Revision(), Age: n.Replica().Age(), Fenced: !n.Replica().Ready(), Errors: n.stats.errors.Load(),
+		Loads: n.follower.Loads(), Rings: n.stats.rings.Load(), Skew: n.Skew(),
 	}
 }
 

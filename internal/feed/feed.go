@@ -1,5 +1,5 @@
-// Package feed owns the change: the message to a reader of the one log after a transaction has committed. It does not
-// own the readers (replica) nor the writer (store).
+// Package feed owns the change: the message to a reader of the one log after a transaction has committed, and the port
+// by which a reader follows that log (Source). It does not own the readers (replica, follow) nor the writer (store).
 package feed
 
 import (
@@ -27,6 +27,10 @@ type Change struct {
 	KeyGone        id.Key
 	ServiceKeyGone id.ServiceKey
 	SettlementGone id.Settlement // it was done long ago
+
+	// In is where a role, a key or a settlement that is gone was, and the first workspace of the bounds of a service key that is gone.
+	// It is "" where that is not known, and where a service key was bound to no workspace.
+	In id.Workspace
 }
 
 // MemberID names a member.

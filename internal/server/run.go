@@ -22,6 +22,7 @@ const (
 	usageShare   = 4                // of the time is left to others, between two writings of usage
 	lookEvery    = time.Second      // the database's file is looked at
 	sweepEvery   = time.Second      // limits that nobody uses are looked for
+	changesKept  = 10 * time.Minute // in the change log, for followers that are away for a while
 	cleanPause   = 50 * time.Millisecond
 	readHeader   = 5 * time.Second
 	readBody     = 30 * time.Second
@@ -170,7 +171,7 @@ func (s *Server) clean(ctx context.Context) {
 	}
 	s.replica.Sweep(s.settled())
 	s.paceCollector()
-	if s.node != nil && !s.purge(ctx, s.db.PruneChanges) {
+	if !s.purge(ctx, s.db.PruneChanges) {
 		return
 	}
 	s.purge(ctx, func(ctx context.Context) (bool, error) { return s.db.PurgeUsage(ctx, s.cfg.UsageKept) })

@@ -81,7 +81,7 @@ func (s *Server) openStore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, Fatal: s.fatal})
+		s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, ChangesKept: changesKept, Fatal: s.fatal})
 		if err != nil {
 			_ = driver.Close()
 			return err

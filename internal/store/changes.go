@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 )
 
 // The change log names the objects that a transaction has touched, not their state: a reader looks at the rows
-// themselves. Only a database that several nodes share has one; elsewhere the feed within the process is enough.
+// themselves.
 
 // ref names an object in the change log.
 type ref struct {
 	kind      string
-	workspace id.Workspace // of a member
+	workspace id.Workspace // it is in; of a service key the first that it is bound to
 	object    string
 }
 
@@ -36,25 +37,33 @@ func refOf(c *feed.Change) ref {
 	case c.WorkspaceGone != "":
 		return ref{kind: kindWorkspace, object: string(c.WorkspaceGone)}
 	case c.Role != nil:
-		return ref{kind: kindRole, object: string(c.Role.ID)}
+		return ref{kind: kindRole, workspace: c.Role.Workspace, object: string(c.Role.ID)}
 	case c.RoleGone != "":
-		return ref{kind: kindRole, object: string(c.RoleGone)}
+		return ref{kind: kindRole, workspace: c.In, object: string(c.RoleGone)}
 	case c.Member != nil:
 		return ref{kind: kindMember, workspace: c.Member.Workspace, object: string(c.Member.User)}
 	case c.MemberGone != nil:
 		return ref{kind: kindMember, workspace: c.MemberGone.Workspace, object: string(c.MemberGone.User)}
 	case c.Key != nil:
-		return ref{kind: kindKey, object: string(c.Key.ID)}
+		return ref{kind: kindKey, workspace: c.Key.Workspace, object: string(c.Key.ID)}
 	case c.KeyGone != "":
-		return ref{kind: kindKey, object: string(c.KeyGone)}
+		return ref{kind: kindKey, workspace: c.In, object: string(c.KeyGone)}
 	case c.Settlement != nil:
-		return ref{kind: kindSettlement, object: string(c.Settlement.ID)}
+		return ref{kind: kindSettlement, workspace: c.Settlement.Workspace, object: string(c.Settlement.ID)}
 	case c.SettlementGone != "":
 		return ref{kind: kindSettlement, object: string(c.SettlementGone)}
 	case c.ServiceKey != nil:
-		return ref{kind: kindServiceKey, object: string(c.ServiceKey.ID)}
+		return ref{kind: kindServiceKey, workspace: boundTo(c.ServiceKey), object: string(c.ServiceKey.ID)}
 	}
-	return ref{kind: kindServiceKey, object: string(c.ServiceKeyGone)}
+	return ref{kind: kindServiceKey, workspace: c.In, object: string(c.ServiceKeyGone)}
+}
+
+// boundTo is the first workspace that a service key is bound to, "" for one that is bound to none.
+func boundTo(k *account.ServiceKey) id.Workspace {
+	if len(k.Bounds.Workspaces) == 0 {
+		return ""
+	}
+	return k.Bounds.Workspaces[0]
 }
 
 // rowsAtOnce bounds the rows of one INSERT and the ids of one SELECT.
@@ -62,8 +71,7 @@ const rowsAtOnce = 100
 
 // appendChanges writes the group's changes into the change log, under the writers' lock, and rings for the other nodes.
 func (g *group) appendChanges(ctx context.Context) error {
-	shared := g.db.shared
-	if shared == nil || len(g.changes) == 0 {
+	if len(g.changes) == 0 {
 		return nil
 	}
 	at := millis(g.now)
@@ -80,7 +88,10 @@ func (g *group) appendChanges(ctx context.Context) error {
 			return fmt.Errorf("append to the change log: %w", err)
 		}
 	}
-	return shared.Notify(ctx, g.q)
+	if g.db.shared == nil {
+		return nil
+	}
+	return g.db.shared.Notify(ctx, g.q)
 }
 
 // places repeats placeholders, with commas between.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,26 +9,14 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 )
 
-// ErrHistory says that the database is not the one that the cursor comes from, or no longer holds the changes after
-// it: a restored backup, a failover that lost commits, or a reader that was away for too long. Everything has to be
-// loaded anew.
-var ErrHistory = errors.New("the database has another history than what was read before")
+// ErrHistory is feed.ErrHistory.
+var ErrHistory = feed.ErrHistory
 
-// Cursor is how far a reader of the change log has come. The hash of the event there says in which history: a database
-// that has another event at this place has lost something, and its later revisions mean other changes.
-type Cursor struct {
-	Epoch    string
-	Revision int64
-	Hash     [32]byte
-}
+// Cursor is feed.Cursor.
+type Cursor = feed.Cursor
 
-// Catchup holds the changes after a cursor.
-type Catchup struct {
-	Changes []feed.Change // what was touched, as it is now; all of the one revision Cursor.Revision
-	Cursor  Cursor
-	More    bool // there is more after Cursor
-	Now     time.Time
-}
+// Catchup is feed.Page. Its Held and Age are 0: the changes are read from the primary itself.
+type Catchup = feed.Page
 
 // cluster holds the facts of the database that a reader checks before it believes its own cursor.
 type cluster struct {
@@ -42,11 +29,13 @@ type cluster struct {
 
 // state reads it, on the primary only.
 func (v *View) state(at Cursor) (c cluster, err error) {
-	server, err := v.db.shared.Server(v.ctx, v.q)
-	if err != nil {
-		return c, err
+	server := Server{Now: v.now}
+	if v.db.shared != nil {
+		if server, err = v.db.shared.Server(v.ctx, v.q); err != nil {
+			return c, err
+		}
+		v.db.clock.Learn(server.Now)
 	}
-	v.db.clock.Learn(server.Now)
 	c, err = one(v, func(r Rows) (c cluster, err error) {
 		var hash []byte
 		t := &c.time
@@ -56,9 +45,11 @@ func (v *View) state(at Cursor) (c cluster, err error) {
 	}, `SELECT i.head_seq, i.head_hash, c.epoch, c.pruned_to, (SELECT e.hash FROM events e WHERE e.seq = ?),
 			i.time_mark_ms, i.time_ahead_ms, i.time_ran_ms, i.time_resets
 		FROM installation i, cluster c`, at.Revision)
-	c.Epoch += " " + server.Identity
+	if server.Identity != "" {
+		c.Epoch += " " + server.Identity
+	}
 	c.now = server.Now
-	if err == nil {
+	if err == nil && v.db.shared != nil {
 		v.db.clock.Adopt(c.time)
 	}
 	return c, err
@@ -85,8 +76,7 @@ func (c *cluster) follows(at Cursor) error {
 func (db *DB) Follow(ctx context.Context, at Cursor, limit int) (Catchup, error) {
 	var out Catchup
 	own := db.written.Load() // before the snapshot, which has it then
-	err := db.shared.Follow(ctx, func(q SQL) error {
-		v := &View{ctx: ctx, q: q, db: db, now: db.clock.Now()}
+	err := db.follow(ctx, func(v *View) error {
 		c, err := v.state(at)
 		if err != nil {
 			return err
@@ -104,6 +94,15 @@ func (db *DB) Follow(ctx context.Context, at Cursor, limit int) (Catchup, error)
 		return v.objects(&out, at.Revision)
 	})
 	return out, err
+}
+
+// follow runs fn on a snapshot of the primary.
+func (db *DB) follow(ctx context.Context, fn func(*View) error) error {
+	read := db.driver.Read
+	if db.shared != nil {
+		read = db.shared.Follow
+	}
+	return read(ctx, func(q SQL) error { return fn(&View{ctx: ctx, q: q, db: db, now: db.clock.Now()}) })
 }
 
 // keeps reports whether the database still has this process's own writes after the cursor, which its reader knows

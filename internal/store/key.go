@@ -411,18 +411,18 @@ func (tx *Tx) deletePrevious(k id.Key) error {
 
 // DeleteKey removes the key and its earlier values.
 func (tx *Tx) DeleteKey(k id.Key) error {
-	if err := tx.deleteKey(k); err != nil {
+	before, err := tx.keyBefore(k)
+	if err == nil {
+		err = tx.deleteKey(k, &before)
+	}
+	if err != nil {
 		return fmt.Errorf("delete key: %w", err)
 	}
-	tx.changed(feed.Change{KeyGone: k})
+	tx.changed(feed.Change{KeyGone: k, In: before.workspace})
 	return nil
 }
 
-func (tx *Tx) deleteKey(k id.Key) error {
-	before, err := tx.keyBefore(k)
-	if err != nil {
-		return err
-	}
+func (tx *Tx) deleteKey(k id.Key, before *keyBefore) error {
 	if err := tx.deletePrevious(k); err != nil {
 		return err
 	}

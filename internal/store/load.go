@@ -20,17 +20,21 @@ func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
 	return db.View(ctx, func(v *View) error { return v.load(f) })
 }
 
-// LoadShared is LoadAll on the primary of a database that several nodes share, with the cursor at which the snapshot
-// stands. It takes one of so many places, and answers false where all are taken: nodes that start together do not read
-// everything at once.
+// LoadShared is LoadAll on the primary, with the cursor at which the snapshot stands, for the reader that is told of
+// this process's own changes. On a database that several nodes share it takes one of so many places, and answers false
+// where all are taken: nodes that start together do not read everything at once.
 func (db *DB) LoadShared(ctx context.Context, places int, f func(feed.Change) error) (at Cursor, ok bool, err error) {
 	own := db.written.Load()
-	err = db.shared.Follow(ctx, func(q SQL) error {
-		v := &View{ctx: ctx, q: q, db: db, now: db.clock.Now()}
-		if ok, err = db.shared.TakeSlot(ctx, q, places); err != nil || !ok {
-			return err
-		}
-		if err := db.shared.Unhurried(ctx, q); err != nil {
+	at, ok, err = db.loadAt(ctx, places, f)
+	if err == nil && ok {
+		db.written.CompareAndSwap(own, nil) // whatever became of it, the reader has the present state now
+	}
+	return at, ok, err
+}
+
+func (db *DB) loadAt(ctx context.Context, places int, f func(feed.Change) error) (at Cursor, ok bool, err error) {
+	err = db.follow(ctx, func(v *View) error {
+		if ok, err = v.takeSlot(places); err != nil || !ok {
 			return err
 		}
 		c, err := v.state(Cursor{})
@@ -40,10 +44,20 @@ func (db *DB) LoadShared(ctx context.Context, places int, f func(feed.Change) er
 		at = c.Cursor
 		return v.load(f)
 	})
-	if err == nil && ok {
-		db.written.CompareAndSwap(own, nil) // whatever became of it, the reader has the present state now
-	}
 	return at, ok, err
+}
+
+// takeSlot takes one of so many places of a shared database, and has its statements take the time that they need.
+func (v *View) takeSlot(places int) (bool, error) {
+	shared := v.db.shared
+	if shared == nil {
+		return true, nil
+	}
+	ok, err := shared.TakeSlot(v.ctx, v.q, places)
+	if err != nil || !ok {
+		return ok, err
+	}
+	return true, shared.Unhurried(v.ctx, v.q)
 }
 
 func (v *View) load(f func(feed.Change) error) error {

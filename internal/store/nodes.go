@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -100,65 +98,4 @@ func scanNode(r Rows) (n Node, err error) {
 	return n, err
 }
 
-const (
-	forgetNodes = 10 * time.Minute // after which nobody asks any more what became of a node
-	pruneBatch  = 5000             // changes
-)
-
-// PruneChanges removes a batch of the change log that every live node has behind it, and nodes that have long been
-// silent. It tells whether there is more.
-func (db *DB) PruneChanges(ctx context.Context) (more bool, err error) {
-	err = db.write(func(q SQL) error {
-		v := &View{ctx: context.WithoutCancel(ctx), q: q, db: db}
-		more, err = v.prune()
-		return err
-	})
-	if errors.Is(err, errNothing) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("prune the change log: %w", err)
-	}
-	return more, nil
-}
-
-func (v *View) prune() (more bool, err error) {
-	c, err := v.state(Cursor{})
-	if err != nil {
-		return false, err
-	}
-	nodes, err := all(v, scanNode, selectNodes)
-	if err != nil {
-		return false, err
-	}
-	floor, live := c.Revision, 0
-	for _, n := range nodes {
-		if n.Live(c.now) {
-			floor = min(floor, n.Applied)
-			live++
-		}
-	}
-	forgotten, err := v.q.Exec(v.ctx, `DELETE FROM nodes WHERE seen_ms < ?`, millis(c.now.Add(-forgetNodes)))
-	if err != nil {
-		return false, err
-	}
-	if live == 0 {
-		floor = 0
-	}
-	upTo, err := one(v, scanInt, `SELECT coalesce(max(revision), 0)
-		FROM (SELECT revision FROM changes WHERE revision <= ? ORDER BY revision LIMIT ?) AS batch`, floor, pruneBatch)
-	if err != nil {
-		return false, err
-	}
-	if upTo == 0 {
-		if forgotten == 0 {
-			return false, errNothing
-		}
-		return false, nil
-	}
-	n, err := v.q.Exec(v.ctx, `DELETE FROM changes WHERE revision <= ?`, upTo)
-	if err == nil {
-		_, err = v.q.Exec(v.ctx, `UPDATE cluster SET pruned_to = ? WHERE pruned_to < ?`, upTo, upTo)
-	}
-	return n >= pruneBatch, err
-}
+const forgetNodes = 10 * time.Minute // after which nobody asks any more what became of a node

@@ -123,6 +123,6 @@ func (tx *Tx) DeleteRole(ws id.Workspace, r id.Role) error {
 	if err != nil {
 		return fmt.Errorf("delete role: %w", err)
 	}
-	tx.changed(feed.Change{RoleGone: r})
+	tx.changed(feed.Change{RoleGone: r, In: ws})
 	return nil
 }

@@ -97,9 +97,13 @@ func (tx *Tx) PutServiceKey(k account.ServiceKey) error {
 
 // DeleteServiceKey removes a service key.
 func (tx *Tx) DeleteServiceKey(k id.ServiceKey) error {
-	if err := tx.exec(`DELETE FROM service_keys WHERE id = ?`, k); err != nil {
+	before, err := tx.ServiceKey(k)
+	if err == nil {
+		err = tx.exec(`DELETE FROM service_keys WHERE id = ?`, k)
+	}
+	if err != nil {
 		return fmt.Errorf("delete service key: %w", err)
 	}
-	tx.changed(feed.Change{ServiceKeyGone: k})
+	tx.changed(feed.Change{ServiceKeyGone: k, In: boundTo(&before)})
 	return nil
 }

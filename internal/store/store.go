@@ -23,6 +23,8 @@ type Options struct {
 	Now       func() time.Time // the wall clock; with Clock it is not asked
 	Clock     *clock.Clock     // nil makes one of Now
 	Catalogue *perm.Catalogue
+	// ChangesKept is how long changes stay in the change log at least, for followers that are away for a while.
+	ChangesKept time.Duration
 	// Fatal is told that the disk lost a write (ErrDurability). It must end the process; in a test it may return, and
 	// the DB then refuses every further write. Without it the process panics.
 	Fatal func(error)
@@ -39,6 +41,7 @@ type DB struct {
 	secret    []byte
 	sets      *sets
 
+	changesKept  time.Duration
 	subscribers  []func([]feed.Change)
 	another      func() // is told that the database has another history
 	whenDetached func(error)
@@ -67,8 +70,10 @@ func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 		clock:     o.Clock,
 		catalogue: o.Catalogue,
 		fatal:     o.Fatal,
-		queue:     make(chan *job, maxGroup),
-		stopped:   make(chan struct{}),
+
+		changesKept: o.ChangesKept,
+		queue:       make(chan *job, maxGroup),
+		stopped:     make(chan struct{}),
 	}
 	if db.clock == nil {
 		db.clock = clock.New(o.Now)

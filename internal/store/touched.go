@@ -66,7 +66,7 @@ func merge[T any](refs []ref, found []T, name func(*T) ref, is func(*T) feed.Cha
 	}
 	out := make([]feed.Change, len(refs))
 	for i, r := range refs {
-		if t := there[r]; t != nil {
+		if t := there[r.named()]; t != nil {
 			out[i] = is(t)
 		} else {
 			out[i] = r.gone()
@@ -75,18 +75,26 @@ func merge[T any](refs []ref, found []T, name func(*T) ref, is func(*T) feed.Cha
 	return out
 }
 
+// named is the reference by which an object is told from others of its kind: only a member is named by its workspace.
+func (r ref) named() ref {
+	if r.kind != kindMember {
+		r.workspace = ""
+	}
+	return r
+}
+
 func (r ref) gone() feed.Change {
 	switch r.kind {
 	case kindWorkspace:
 		return feed.Change{WorkspaceGone: id.Workspace(r.object)}
 	case kindRole:
-		return feed.Change{RoleGone: id.Role(r.object)}
+		return feed.Change{RoleGone: id.Role(r.object), In: r.workspace}
 	case kindMember:
 		return feed.Change{MemberGone: &feed.MemberID{Workspace: r.workspace, User: id.User(r.object)}}
 	case kindKey:
-		return feed.Change{KeyGone: id.Key(r.object)}
+		return feed.Change{KeyGone: id.Key(r.object), In: r.workspace}
 	case kindSettlement:
-		return feed.Change{SettlementGone: id.Settlement(r.object)}
+		return feed.Change{SettlementGone: id.Settlement(r.object), In: r.workspace}
 	}
-	return feed.Change{ServiceKeyGone: id.ServiceKey(r.object)}
+	return feed.Change{ServiceKeyGone: id.ServiceKey(r.object), In: r.workspace}
 }

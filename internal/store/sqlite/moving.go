@@ -131,6 +131,9 @@ func tables(ctx context.Context, q store.SQL) ([]string, error) {
 		AND name NOT IN ('schema_migrations', 'moving') ORDER BY name`)
 }
 
+// own are the tables of this database as one that is followed: another one has its own.
+var own = []string{"changes", "cluster", "followers"}
+
 // Layout tells the tables that hold the installation's state, in the order of their names.
 func (d *Driver) Layout(ctx context.Context) (all []store.Table, err error) {
 	err = d.Read(ctx, func(q store.SQL) error {
@@ -139,6 +142,9 @@ func (d *Driver) Layout(ctx context.Context) (all []store.Table, err error) {
 			return err
 		}
 		for _, name := range names {
+			if slices.Contains(own, name) {
+				continue
+			}
 			t := store.Table{Name: name}
 			if t.Columns, err = texts(ctx, q, `SELECT name FROM pragma_table_info(?) ORDER BY name`, name); err != nil {
 				return err

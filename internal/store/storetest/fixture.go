@@ -49,6 +49,7 @@ type fixture struct {
 	ids   *id.Generator
 	told  []feed.Change // by the feed; read it when no Update runs
 	fatal []error
+	kept  time.Duration // store.Options.ChangesKept of the next start
 
 	ws     id.Workspace
 	owner  id.Role // a system role
@@ -82,9 +83,10 @@ func (f *fixture) start(d store.Driver, c *perm.Catalogue) {
 		d = clocked{shared, f.now}
 	}
 	db, err := store.Open(context.Background(), d, store.Options{
-		Clock:     clock.NewWith(func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Load()) }),
-		Catalogue: c,
-		Fatal:     func(err error) { f.fatal = append(f.fatal, err) },
+		Clock:       clock.NewWith(func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Load()) }),
+		Catalogue:   c,
+		ChangesKept: f.kept,
+		Fatal:       func(err error) { f.fatal = append(f.fatal, err) },
 	})
 	if err != nil {
 		_ = d.Close()

@@ -1,0 +1,30 @@
+package store
+
+import (
+	"context"
+
+	"github.com/keyward/keyward/internal/feed"
+)
+
+// Source is the database's change log as a feed.Source. It answers at once, whatever wait is asked for.
+type Source struct {
+	DB     *DB
+	Places int // how many readers load at once, on a database that several nodes share
+	Page   int // about how many changes a page has at most
+	// Own says that this is the reader that is told of this process's own changes: what was written here before a load
+	// is known to it afterwards.
+	Own bool
+}
+
+// Load is feed.Source.
+func (s Source) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
+	if s.Own {
+		return s.DB.LoadShared(ctx, s.Places, f)
+	}
+	return s.DB.loadAt(ctx, s.Places, f)
+}
+
+// Next is feed.Source.
+func (s Source) Next(ctx context.Context, p feed.Presence) (feed.Page, error) {
+	return s.DB.Follow(ctx, p.At, s.Page)
+}
