@@ -2,11 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
+	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/database"
 	"github.com/keyward/keyward/internal/doctor"
@@ -116,20 +120,26 @@ func (c *doctorLook) Run(ctx context.Context, a *app) error {
 }
 
 type doctorGateway struct {
-	URL     string  `arg:"" help:"A URL of the API, as its clients ask for it."`
-	KeyFile string  `type:"path" placeholder:"FILE" help:"A file with an API key that may get the URL."`
-	Routes  *string `placeholder:"FILE" help:"The server's route table. [KEYWARD_ROUTES]"`
-	Config  *string `placeholder:"FILE" help:"The server's file of settings. [KEYWARD_CONFIG]"`
-	JSON    bool    `name:"json" help:"Print JSON, for programs."`
+	Target       string  `arg:"" name:"url" help:"A URL of the API, as its clients ask for it."`
+	KeyFile      string  `type:"path" placeholder:"FILE" help:"A file with an API key that may get the URL."`
+	BoundKeyFile string  `type:"path" placeholder:"FILE" help:"A file with such a key that is bound to an address of no client, such as 192.0.2.1: asks whether the proxy says the client's address."`
+	From         string  `placeholder:"ADDRESS" help:"The address of this machine to ask from. Default: the system's choice."`
+	Routes       *string `placeholder:"FILE" help:"The server's route table. [KEYWARD_ROUTES]"`
+	Config       *string `placeholder:"FILE" help:"The server's file of settings. [KEYWARD_CONFIG]"`
+	remote
 }
 
 func (doctorGateway) Help() string {
-	return `Asks for the URL four times, with GET, as a client of the API does: without a key, with headers that only a proxy may set, with a key that is
-none, and with the key. It says whether the proxy asks /check and heeds the answer, and, with the server's route table, whether it says for which
-request it asks. What the API answers counts as passed, also 404.
+	return `Asks for the URL, with GET, as a client of the API does: without a key, with headers that only a proxy may set, with a key that is none, and with
+the key. It says whether the proxy asks /check and heeds the answer, and, with the server's route table, whether it says for which request it asks.
+What the API answers counts as passed, also 404.
 
-Example:
-  keyward doctor gateway https://api.example.com/v1/calls --key-file key --routes /etc/keyward/routes.yaml`
+With --bound-key-file it also asks twice with a key that only an address of no client may present, once with a forged X-Forwarded-For, and reads from
+the server at KEYWARD_URL, with a token of the scope manage, which address it saw: whether the proxy says the client's address, and a client cannot.
+
+Examples:
+  keyward doctor gateway https://api.example.com/v1/calls --key-file key --routes /etc/keyward/routes.yaml
+  keyward doctor gateway https://api.example.com/v1/calls --key-file key --bound-key-file bound --token-file root`
 }
 
 // Run asks through the gateway.
@@ -144,7 +154,10 @@ func (c *doctorGateway) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p := doctor.Probe{URL: c.URL, Client: http.DefaultClient}
+	p := doctor.Probe{URL: c.Target}
+	if p.Client, err = clientFrom(c.From); err != nil {
+		return err
+	}
 	if cfg.Routes != "" {
 		catalogue, err := catalogueOf(cfg)
 		if err != nil {
@@ -161,7 +174,69 @@ func (c *doctorGateway) Run(ctx context.Context, a *app) error {
 		}
 		p.Key = keyfmt.NewSecret(key)
 	}
+	if c.BoundKeyFile != "" {
+		if p.Bound, err = c.bound(ctx, a); err != nil {
+			return err
+		}
+	}
 	d := &examination{out: a.Out, json: c.JSON}
 	d.tell(doctor.Gateway(ctx, p)...)
 	return d.end()
+}
+
+// bound reads the key that is bound to an address of no client, and asks the server about it.
+func (c *doctorGateway) bound(ctx context.Context, a *app) (b doctor.Bound, err error) {
+	value, err := readSecret(c.BoundKeyFile)
+	if err != nil {
+		return b, fmt.Errorf("--bound-key-file: %w", err)
+	}
+	server, err := c.client(a)
+	if err != nil {
+		return b, err
+	}
+	verdict, err := server.Verify(ctx, keyward.VerifyRequest{Key: value, Cost: new(int)})
+	if err != nil {
+		return b, err
+	}
+	if verdict.KeyID == "" {
+		return b, fmt.Errorf("--bound-key-file: the server says %s of the key", verdict.Code)
+	}
+	key, err := server.GetKey(ctx, verdict.KeyID)
+	if err != nil {
+		return b, err
+	}
+	b.Key = keyfmt.NewSecret(value)
+	for _, text := range key.AllowedIPs {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return b, fmt.Errorf("the key's allowedIps: %w", err)
+		}
+		b.Networks = append(b.Networks, network)
+	}
+	if len(b.Networks) == 0 {
+		return b, errors.New("--bound-key-file: the key is bound to no address")
+	}
+	b.Refused = func(ctx context.Context) (all []doctor.Refused, err error) {
+		refusals, err := server.KeyRefusals(ctx, verdict.KeyID, 0)
+		for _, r := range refusals {
+			ip, _ := netip.ParseAddr(r.IP) // "" where no address was told
+			all = append(all, doctor.Refused{At: r.At, IP: ip})
+		}
+		return all, err
+	}
+	return b, nil
+}
+
+// clientFrom asks from an address of this machine; "" leaves the choice to the system.
+func clientFrom(address string) (*http.Client, error) {
+	if address == "" {
+		return http.DefaultClient, nil
+	}
+	from, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil, usageError(fmt.Sprintf("--from: %q is no address", address))
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}).DialContext
+	return &http.Client{Transport: transport}, nil
 }

@@ -60,7 +60,7 @@ func settingsTable() string {
 			meaning += " A secret: it has no flag."
 		}
 		if s.Reloaded {
-			meaning += " SIGHUP reads the file again."
+			meaning += " The file is read again when it changes, and at SIGHUP."
 		}
 		b.WriteString("| `" + s.Env + "` | " + standard + " | " + strings.ReplaceAll(meaning, "|", "\\|") + " |\n")
 	}

@@ -64,11 +64,14 @@ func TestRedisIsExamined(t *testing.T) {
 	r.CLI("CONFIG", "SET", "maxmemory-policy", "noeviction")
 	says(t, "another database", redis(at+"/99"), doctor.Fail, "cannot be asked", "name a database that there is")
 	says(t, "a cluster's URL", redis("redis+cluster://"+r.Addr), doctor.Fail, "redis")
-	r.CLI("ACL", "SETUSER", "narrow", "on", ">hush", "~keyward:*", "+@read", "+@write", "+ping", "+info", "+client", "+hello")
-	says(t, "a user without EVAL and TIME", redis("redis://narrow:hush@"+r.Addr), doctor.Fail, "TIME", "EVAL", "ACL SETUSER")
+	r.CLI("ACL", "SETUSER", "narrow", "on", ">hush", "~keyward:*", "+@read", "+@write", "+ping", "+info", "+client",
+		"+hello")
+	says(t, "a user without EVAL and TIME", redis("redis://narrow:hush@"+r.Addr), doctor.Fail, "TIME", "EVAL",
+		"ACL SETUSER")
 	r.CLI("ACL", "SETUSER", "blind", "on", ">hush", "~*", "+@all", "-info")
 	says(t, "a user without INFO", redis("redis://blind:hush@"+r.Addr), doctor.Warn, "does not tell about itself")
-	says(t, "a wrong password", redis("redis://narrow:hush2@"+r.Addr), doctor.Fail, "WRONGPASS", "correct the user or the password")
+	says(t, "a wrong password", redis("redis://narrow:hush2@"+r.Addr), doctor.Fail, "WRONGPASS",
+		"correct the user or the password")
 	r.CLI("CONFIG", "SET", "requirepass", "hush")
 	says(t, "no password", redis(at), doctor.Fail, "NOAUTH", "KEYWARD_REDIS_PASSWORD_FILE")
 	says(t, "nobody there", redis("redis://127.0.0.1:1"), doctor.Fail, "cannot be asked", "start Redis")
@@ -85,7 +88,8 @@ func TestAReplicaOfRedisIsFound(t *testing.T) {
 func TestANodeOfAClusterIsFound(t *testing.T) {
 	t.Parallel()
 	nodes := rig.StartRedisCluster(t, 3, 1)
-	says(t, "the URL of one server", redis("redis://"+nodes[0].Addr), doctor.Fail, "is a node of a cluster", "redis+cluster://")
+	says(t, "the URL of one server", redis("redis://"+nodes[0].Addr), doctor.Fail, "is a node of a cluster",
+		"redis+cluster://")
 	whole := redis("redis+cluster://" + nodes[0].Addr + "," + nodes[1].Addr)
 	says(t, "the URL of the cluster", whole, doctor.OK, "answers within")
 	if len(whole) != 1 {
@@ -110,7 +114,8 @@ func provider(t *testing.T, bits int, ahead time.Duration) *httptest.Server {
 		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, s.URL, s.URL+"/keys")
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"keys":[{"kty":"RSA","kid":"k","use":"sig","e":"AQAB","n":%q}]}`, base64.RawURLEncoding.EncodeToString(key.N.Bytes()))
+		n := base64.RawURLEncoding.EncodeToString(key.N.Bytes())
+		fmt.Fprintf(w, `{"keys":[{"kty":"RSA","kid":"k","use":"sig","e":"AQAB","n":%q}]}`, n)
 	})
 	return s
 }

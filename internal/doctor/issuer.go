@@ -41,21 +41,25 @@ func Issuer(ctx context.Context, cfg *config.Config, now func() time.Time) []Fin
 			"see to it that this machine reaches the provider, and that KEYWARD_OIDC_ISSUER is as the provider writes it"}}
 	}
 	if document.Issuer != cfg.OIDC.Issuer {
-		return []Finding{{Fail, "issuer", fmt.Sprintf("calls itself %.200q, and KEYWARD_OIDC_ISSUER says %q", document.Issuer, cfg.OIDC.Issuer), nobodyGetsIn,
+		return []Finding{{Fail, "issuer", fmt.Sprintf("calls itself %.200q, and KEYWARD_OIDC_ISSUER says %q",
+			document.Issuer, cfg.OIDC.Issuer), nobodyGetsIn,
 			"write KEYWARD_OIDC_ISSUER to the letter, with or without the last slash"}}
 	}
 	all := []Finding{clockBeside("the issuer's", skew)}
 	raw, _, err = fetch(ctx, document.JWKS, now)
 	if err != nil {
-		return append(all, Finding{Fail, "issuer", fmt.Sprintf("its keys at %.200s: %v", document.JWKS, err), nobodyGetsIn, "see to it that this machine reaches that address"})
+		return append(all, Finding{Fail, "issuer", fmt.Sprintf("its keys at %.200s: %v", document.JWKS, err), nobodyGetsIn,
+			"see to it that this machine reaches that address"})
 	}
 	good, refused, err := oidc.CountKeys(raw)
 	switch {
 	case err != nil || good == 0:
-		all = append(all, Finding{Fail, "issuer", fmt.Sprintf("has no key that may check a signature (%s)", strings.Join(refused, "; ")), nobodyGetsIn,
+		all = append(all, Finding{Fail, "issuer", fmt.Sprintf("has no key that may check a signature (%s)",
+			strings.Join(refused, "; ")), nobodyGetsIn,
 			"have the provider sign with an RSA key of 2048 bits or more, or with ES256 or EdDSA"})
 	case len(refused) > 0:
-		all = append(all, Finding{Warn, "issuer", strings.Join(refused, "; "), "tokens that are signed with them are refused", "have the provider take them out"})
+		all = append(all, Finding{Warn, "issuer", strings.Join(refused, "; "),
+			"tokens that are signed with them are refused", "have the provider take them out"})
 	default:
 		all = append(all, ok("issuer", "%s answers, with %d keys", cfg.OIDC.Issuer, good))
 	}
@@ -86,7 +90,8 @@ func fetch(ctx context.Context, at string, now func() time.Time) (body []byte, s
 
 func clockBeside(whose string, skew time.Duration) Finding {
 	f := Finding{Warn, "clock", fmt.Sprintf("this machine's and %s differ by %s", whose, skew.Abs().Round(time.Second)),
-		"tokens begin and end by the issuer's clock, and keys by this machine's", "set both clocks, with chrony or systemd-timesyncd"}
+		"tokens begin and end by the issuer's clock, and keys by this machine's",
+		"set both clocks, with chrony or systemd-timesyncd"}
 	switch skew = skew.Abs(); {
 	case skew > tooMuchSkew:
 		f.Level = Fail

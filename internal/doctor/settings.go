@@ -28,8 +28,10 @@ func proxies(cfg *config.Config) (all []Finding) {
 	}
 	for _, n := range networks {
 		if n.Bits() == 0 {
-			all = append(all, Finding{Warn, "proxies", fmt.Sprintf("KEYWARD_TRUSTED_PROXIES holds %s: every address is a trusted proxy", n),
-				"each client can say that it has any address, and any route it likes at /check", "name the addresses of your proxies alone"})
+			all = append(all, Finding{Warn, "proxies",
+				fmt.Sprintf("KEYWARD_TRUSTED_PROXIES holds %s: every address is a trusted proxy", n),
+				"each client can say that it has any address, and any route it likes at /check",
+				"name the addresses of your proxies alone"})
 		}
 	}
 	return all
@@ -55,19 +57,23 @@ func Certificates(cfg *config.Config, now time.Time) []Finding {
 	case now.After(leaf.NotAfter):
 		all = append(all, Finding{Fail, "certificate", cfg.TLSCert + " has ended at " + end, "clients refuse it", renew})
 	case now.Before(leaf.NotBefore):
-		all = append(all, Finding{Fail, "certificate", cfg.TLSCert + " begins at " + leaf.NotBefore.UTC().Format(time.RFC3339), "clients refuse it until then",
+		all = append(all, Finding{Fail, "certificate",
+			cfg.TLSCert + " begins at " + leaf.NotBefore.UTC().Format(time.RFC3339), "clients refuse it until then",
 			"look at the clock, or put one there that holds"})
 	case leaf.NotAfter.Sub(now) < soon:
-		all = append(all, Finding{Warn, "certificate", cfg.TLSCert + " ends at " + end, "clients refuse it from then on", renew})
+		all = append(all, Finding{Warn, "certificate", cfg.TLSCert + " ends at " + end, "clients refuse it from then on",
+			renew})
 	default:
 		all = append(all, ok("certificate", "%s ends at %s", cfg.TLSCert, end))
 	}
 	if len(pair.Certificate) == 1 && leaf.Issuer.String() != leaf.Subject.String() && !isRoot(leaf) {
 		all = append(all, Finding{Warn, "certificate", cfg.TLSCert + " holds no certificate of its issuer",
-			"clients that do not know the intermediate refuse the connection", "put the whole chain there, such as fullchain.pem"})
+			"clients that do not know the intermediate refuse the connection",
+			"put the whole chain there, such as fullchain.pem"})
 	}
 	if u, err := url.Parse(cfg.PublicURL); err == nil && u.Hostname() != "" && leaf.VerifyHostname(u.Hostname()) != nil {
-		all = append(all, Finding{Warn, "certificate", fmt.Sprintf("%s is not for %s, which KEYWARD_PUBLIC_URL names", cfg.TLSCert, u.Hostname()),
+		all = append(all, Finding{Warn, "certificate", fmt.Sprintf("%s is not for %s, which KEYWARD_PUBLIC_URL names",
+			cfg.TLSCert, u.Hostname()),
 			"browsers refuse it, unless a proxy ends TLS in front", "ask for a certificate with that name"})
 	}
 	return all
@@ -89,7 +95,8 @@ func disk(cfg *config.Config) []Finding {
 	if !known {
 		return nil
 	}
-	f := Finding{Warn, "disk", fmt.Sprintf("%d MiB are free in %s", free>>20, dir), "a full disk refuses every change; a backup needs as much as the database",
+	f := Finding{Warn, "disk", fmt.Sprintf("%d MiB are free in %s", free>>20, dir),
+		"a full disk refuses every change; a backup needs as much as the database",
 		"make room, or use a larger volume"}
 	switch {
 	case free < noSpace:
@@ -114,8 +121,11 @@ func descriptors(cfg *config.Config) []Finding {
 	}
 	needed := listeners*uint64(cfg.MaxConnections) + 200
 	if most >= needed {
-		return []Finding{ok("descriptors", "%d files may be open, and %d connections need %d", most, cfg.MaxConnections, needed)}
+		return []Finding{ok("descriptors", "%d files may be open, and %d connections need %d", most, cfg.MaxConnections,
+			needed)}
 	}
-	return []Finding{{Warn, "descriptors", fmt.Sprintf("%d files may be open, and KEYWARD_MAX_CONNECTIONS needs %d", most, needed),
-		"connections beyond it are refused by the system, and the database cannot open files", "set LimitNOFILE= in the unit (ulimit -n), or a lower KEYWARD_MAX_CONNECTIONS"}}
+	return []Finding{{Warn, "descriptors", fmt.Sprintf("%d files may be open, and KEYWARD_MAX_CONNECTIONS needs %d", most,
+		needed),
+		"connections beyond it are refused by the system, and the database cannot open files",
+		"set LimitNOFILE= in the unit (ulimit -n), or a lower KEYWARD_MAX_CONNECTIONS"}}
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,54 @@ func TestTheTrustedProxiesOfAFileAreReadAgain(t *testing.T) {
 	s.Reload()
 	want("with a broken file", true)
 	if said := log.String(); !strings.Contains(said, "the list of trusted proxies was read again") || !strings.Contains(said, file+`:2: \"lan\"`) {
+		t.Error(said)
+	}
+}
+
+// The route table is read again when its file changes, without a signal; a broken one changes nothing.
+func TestTheRouteTableIsReadAgainWhenItChanges(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "routes.yaml")
+	public := func(path string) string { return "routes:\n  - {method: GET, path: " + path + ", public: true}\n" }
+	write(t, file, public("/first"))
+	cfg := settings(t)
+	cfg.Routes, cfg.TrustedProxies = file, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	log := &rig.Output{}
+	s, _ := start(t, cfg, server.Options{Log: log})
+	passes := func(path string) bool {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/check", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Forwarded-Method", "GET")
+		r.Header.Set("X-Forwarded-Uri", path)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	}
+	for _, step := range []struct{ when, table, open, shut string }{
+		{"at first", public("/first"), "/first", "/later"},
+		{"when it has changed", public("/later"), "/later", "/first"},
+		{"when it is broken", "routes: 7\n", "/later", "/first"},
+		{"when it is gone", "", "/later", "/first"},
+		{"when it is whole again", public("/first") + "# again\n", "/first", "/later"},
+	} {
+		if write(t, file, step.table); step.table == "" {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.LookAtFiles()
+		if !passes(step.open) || passes(step.shut) {
+			t.Errorf("%s: %s passes: %v, %s: %v", step.when, step.open, passes(step.open), step.shut, passes(step.shut))
+		}
+	}
+	said := log.String()
+	if strings.Count(said, "the route table was read again") != 3 || strings.Count(said, "the route table was not read again") != 2 {
 		t.Error(said)
 	}
 }

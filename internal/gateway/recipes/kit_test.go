@@ -173,6 +173,7 @@ type house struct {
 	proxy     string // host:port
 	workspace string
 	key, id   string // it may read calls
+	root      string
 }
 
 var listening = regexp.MustCompile(`http://127\.0\.0\.1:[1-9][0-9]*`)
@@ -235,6 +236,7 @@ func (h *house) startKeyward() {
 		h.t.Fatal(err)
 	}
 	h.data = freeAddress(h.t)
+	h.root = root.Reveal()
 	h.env = []string{"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_DATA_ADDR=" + h.data, "KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json",
 		"KEYWARD_TRUSTED_PROXIES=127.0.0.1/32", "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db")}
 	h.keyward = spawn(h.t, h.env, binary, "serve")
