@@ -65,6 +65,18 @@ func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	must(t, k.one(early, control.UpdateKey{ID: key, ExpiresAt: text(end)}))
 	refusedWith(t, k.one(early, control.UpdateKey{ID: key, ExpiresAt: text(end.Add(time.Minute))}), fault.PermissionEscalation, "expiresAt")
 	must(t, k.one(early, control.UpdateKey{ID: string(other.Key.ID), Name: control.Some("renamed")}))
+	role, err := k.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "Before", Permissions: []string{"calls:read"}})
+	must(t, err)
+	_, err = k.CreateRole(ctx, early, ws, control.CreateRole{Name: "Lasting", Permissions: []string{"calls:read"}})
+	refusedWith(t, err, fault.PermissionDenied, "Authorization")
+	wider := control.UpdateRole{Permissions: control.Some([]string{"calls:read", "calls:write"})}
+	_, err = k.UpdateRole(ctx, early, ws, string(role.ID), wider)
+	refusedWith(t, err, fault.PermissionDenied, "Authorization")
+	member := control.PutMember{Email: "bob@example.org", Role: string(role.ID)}
+	_, _, err = k.PutMember(ctx, early, ws, "bob", member)
+	refusedWith(t, err, fault.PermissionDenied, "Authorization")
+	_, _, err = k.PutMember(ctx, by(second), ws, "bob", member)
+	must(t, err)
 	if _, err := k.RotateKey(ctx, by(second), string(first.Key.ID), 0); err != nil {
 		t.Errorf("the current value rotates its key: %v", err)
 	}
