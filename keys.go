@@ -2,9 +2,7 @@ package keyward
 
 import (
 	"context"
-	"iter"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -31,6 +29,8 @@ type APIKey struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 	// LastUsedAt is nil for a key that was never used.
 	LastUsedAt *time.Time `json:"lastUsedAt"`
+	// LastTriedAt is when it was last asked about, whatever the outcome; nil for never.
+	LastTriedAt *time.Time `json:"lastTriedAt,omitzero"`
 	// ExpiresAt is nil for a key that never expires.
 	ExpiresAt *time.Time `json:"expiresAt"`
 	RateLimit RateLimit  `json:"rateLimit"`
@@ -165,44 +165,6 @@ func (k call) once(idempotencyKey string) call {
 func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (CreatedKey, error) {
 	req.Permissions = present(req.Permissions)
 	return revealed(ctx, c, post(req, "api-keys").once(req.IdempotencyKey))
-}
-
-// ListKeysOptions choose keys and a page of them. The zero value is the first page of all that the caller may see.
-type ListKeysOptions struct {
-	// WorkspaceID is for a service key, which has no workspace of its own.
-	WorkspaceID string
-	UserID      string
-	IsActive    *bool
-	Search      string
-	// Limit is 1 to 100; 0 leaves it to the server, which takes 50.
-	Limit  int
-	Cursor string
-}
-
-func (o ListKeysOptions) query() url.Values {
-	q := query{}.text("workspaceId", o.WorkspaceID).text("userId", o.UserID).flag("isActive", o.IsActive)
-	return url.Values(q.text("search", o.Search).number("limit", o.Limit).text("cursor", o.Cursor))
-}
-
-// KeyPage is a page of keys, newest first.
-type KeyPage struct {
-	APIKeys    []APIKey   `json:"apiKeys"`
-	Pagination Pagination `json:"pagination"`
-}
-
-// ListKeys gives one page of keys.
-func (c *Client) ListKeys(ctx context.Context, opts ListKeysOptions) (KeyPage, error) {
-	return invoke[KeyPage](ctx, c, get(opts.query(), "api-keys"))
-}
-
-// AllKeys yields every key from opts.Cursor on, page after page, and ends with the first error.
-func (c *Client) AllKeys(ctx context.Context, opts ListKeysOptions) iter.Seq2[APIKey, error] {
-	return walk(opts.Cursor, func(cursor string) ([]APIKey, Pagination, error) {
-		at := opts
-		at.Cursor = cursor
-		page, err := c.ListKeys(ctx, at)
-		return page.APIKeys, page.Pagination, err
-	})
 }
 
 type keyAnswer struct {

@@ -42,6 +42,7 @@ type Key struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	LastUsedAt  time.Time
+	LastTriedAt time.Time // when it was last asked about, whatever the outcome
 	ExpiresAt   time.Time
 
 	// Period is the membership of its creator that the key belongs to, and Unsettled says that a settlement of the

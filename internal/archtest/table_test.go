@@ -144,7 +144,7 @@ var keyward = archtest.House{
 			"internal/wire",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id",
+			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id", "internal/keyfmt",
 			"internal/passkey", "internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
 			"internal/verify",
 		}},

@@ -31,6 +31,8 @@ func (keysCmd) Help() string {
 	return `Examples:
   KEY=$(keyward keys create -w WORKSPACE --user ada --name CI --permission calls:read --expires 90d)
   keyward keys list -w WORKSPACE --search ci
+  keyward keys list -w WORKSPACE --unused-since 90d --sort used --asc
+  keyward keys list -w WORKSPACE --status disabled --tried-since 24h
   keyward keys rotate ID --overlap 24h
   keyward keys disable ID
   keyward keys import keys.ndjson -w WORKSPACE`
@@ -40,9 +42,18 @@ type keysList struct {
 	remote
 	listing
 	inWorkspace
-	User   string `help:"Only keys of this creator."`
-	Active *bool  `help:"Only keys that are enabled, or with =false that are not."`
-	Search string `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
+	User           string `help:"Only keys of this creator."`
+	Active         *bool  `help:"Only keys that are enabled, or with =false that are not."`
+	Status         string `enum:",active,expiring,expired,disabled" default:"" help:"Only keys with this status: active, expiring (within 14 days), expired or disabled."`
+	Environment    string `enum:",live,test" default:"" help:"Only keys of this environment: live or test."`
+	Permission     string `placeholder:"NAME" help:"Only keys that hold this permission."`
+	ExpiringBefore string `placeholder:"TIME" help:"Only keys that expire before this: a date, a time, or a duration from now such as 30d."`
+	UnusedSince    string `placeholder:"TIME" help:"Only keys that were not used from then on: a date, a time, or how long ago, such as 90d."`
+	TriedSince     string `placeholder:"TIME" help:"Only keys that were asked about from then on, with any outcome."`
+	Search         string `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
+	Sort           string `enum:"created,expires,used,tried" default:"created" help:"Sort by the time of creation, expiry, last use or last try: created, expires, used or tried."`
+	Asc            bool   `help:"The earliest first."`
+	Count          bool   `help:"Print how many keys there are of each status, and no keys."`
 }
 
 // Run lists keys.
@@ -51,11 +62,66 @@ func (c *keysList) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	opts := keyward.ListKeysOptions{WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Search: c.Search}
+	opts, err := c.options(time.Now())
+	if err != nil {
+		return err
+	}
+	if c.Count {
+		return c.count(ctx, a, client, opts)
+	}
 	return show(a, &c.remote, c.listing, client.AllKeys(ctx, opts),
 		[]string{"ID", "KEY", "NAME", "USER", "ACTIVE", "LAST USED", "EXPIRES", "PERMISSIONS"}, func(k keyward.APIKey) []string {
 			return []string{k.ID, k.Key, k.Name, k.UserID, yesNo(k.IsActive), moment(k.LastUsedAt), moment(k.ExpiresAt), strconv.Itoa(len(k.Permissions))}
 		})
+}
+
+// keySorts are the fields of the values of --sort.
+var keySorts = map[string]keyward.KeySort{"created": keyward.ByCreation, "expires": keyward.ByExpiry, "used": keyward.ByLastUse, "tried": keyward.ByLastTry}
+
+func (c *keysList) options(now time.Time) (o keyward.ListKeysOptions, err error) {
+	o = keyward.ListKeysOptions{WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Status: keyward.KeyStatus(c.Status), Environment: keyward.Environment(c.Environment),
+		Permission: c.Permission, Search: c.Search}
+	if c.Sort != "created" {
+		o.SortBy = keySorts[c.Sort]
+	}
+	if c.Asc {
+		o.SortOrder = keyward.Ascending
+	}
+	if c.ExpiringBefore != "" {
+		if o.ExpiringBefore, err = when(c.ExpiringBefore, now); err != nil {
+			return o, fmt.Errorf("--expiring-before: %w", err)
+		}
+	}
+	if o.UnusedSince, err = past(c.UnusedSince, now); err != nil {
+		return o, fmt.Errorf("--unused-since: %w", err)
+	}
+	if o.TriedSince, err = past(c.TriedSince, now); err != nil {
+		return o, fmt.Errorf("--tried-since: %w", err)
+	}
+	return o, nil
+}
+
+// count prints the numbers of keys; one that the server did not count is more than it counts to.
+func (c *keysList) count(ctx context.Context, a *app, client *keyward.Client, opts keyward.ListKeysOptions) error {
+	opts.Counts, opts.Limit = true, 1
+	page, err := client.ListKeys(ctx, opts)
+	if err != nil || page.Counts == nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, page.Counts)
+	}
+	n := page.Counts
+	facts(a.Out, "total", counted(n.Total), "active", counted(n.Active), "expiring", counted(n.Expiring), "expired", counted(n.Expired),
+		"disabled", counted(n.Disabled))
+	return nil
+}
+
+func counted(n *int) string {
+	if n == nil {
+		return "not counted: too many"
+	}
+	return strconv.Itoa(*n)
 }
 
 type keysGet struct {
@@ -111,7 +177,8 @@ func keyFacts(k keyward.APIKey) []string {
 	pairs := []string{"id", k.ID, "key", k.Key, "name", k.Name, "creator", k.UserID, "workspace", k.WorkspaceID,
 		"environment", string(k.Environment), "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits", limits(k.RateLimit),
 		"addresses", or(strings.Join(k.AllowedIPs, " ")), "description", or(k.Description), "metadata", or(string(metadata)),
-		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used", moment(k.LastUsedAt)}
+		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used", moment(k.LastUsedAt),
+		"last tried", moment(k.LastTriedAt)}
 	if k.DisabledBy != "" {
 		pairs = append(pairs, "disabled", "by "+k.DisabledBy+", "+moment(k.DisabledAt))
 	}

@@ -63,6 +63,14 @@ type ListKeys struct {
 	Search    string
 	Standing  apikey.Standing // "" for any
 	Order     apikey.Order    // "" for the newest first
+
+	Environment    keyfmt.Environment // "" for both
+	Permission     string             // that the keys hold; "" for any
+	ExpiringBefore time.Time          // the keys expire, and do before it; zero for any, as for the next two
+	UnusedSince    time.Time          // the keys were neither used nor made at it or later
+	TriedSince     time.Time          // the keys were asked about at it or later
+	Disabled       bool               // the keys are disabled: Active false, beside whatever Active says
+	Along          bool               // a standing is listed in the given order, which no index of its own has
 	Paging
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
-	"github.com/keyward/keyward/internal/text"
 )
 
 // Catalogue is the installation's permissions.
@@ -28,72 +27,6 @@ func (s *Service) show(v *store.View, k apikey.Key) (Key, error) {
 		return Key{}, err
 	}
 	return Key{Key: k, Creator: Creator{ID: k.User, Email: email, DisplayName: name}}, nil
-}
-
-// ListKeys gives a page of keys, newest first: the caller's own, or with manage-others all of them.
-func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, Page, error) {
-	var out []Key
-	var page Page
-	look := s.view
-	if in.Search != "" {
-		look = func(ctx context.Context, c Caller, look func(*store.View, *actor) error) error {
-			return s.search(ctx, c, in.Workspace, look)
-		}
-	}
-	err := look(ctx, c, func(v *store.View, a *actor) error {
-		ws, err := s.resolveWorkspace(v, a, in.Workspace)
-		if err != nil {
-			return err
-		}
-		f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search), Standing: in.Standing, Order: in.Order,
-			Of: a.reach.Environments}
-		if f.User, err = s.whoseKeys(a, in.User); err != nil {
-			return err
-		}
-		list := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v\x00%s\x00%s", ws.ID, in.User, f.Search, activeName(in.Active), f.Standing, f.Order)
-		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return f.Position(&k) }, func(p store.Page) ([]apikey.Key, error) {
-			f.Page = p
-			if f.Search == "" {
-				return v.Keys(f)
-			}
-			f.UpTo, err = v.KeyStretch(f, maxSearched)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, err
-			}
-			if err != nil {
-				f.UpTo = ""
-			}
-			return v.Keys(f)
-		})
-		if err != nil {
-			return err
-		}
-		if page = p; page.NextCursor == "" && f.UpTo != "" { // more keys are left to be searched
-			page.NextCursor = s.cursors.seal(list, f.UpTo)
-		}
-		out, err = s.showAll(v, keys)
-		return err
-	})
-	return out, page, storageFault(err)
-}
-
-// showAll is show for a page: each creator is read once.
-func (s *Service) showAll(v *store.View, keys []apikey.Key) ([]Key, error) {
-	out, seen := make([]Key, len(keys)), map[id.User]Creator{}
-	for i, k := range keys {
-		c, ok := seen[k.User]
-		if !ok {
-			shown, err := s.show(v, k)
-			if err != nil {
-				return nil, err
-			}
-			c = shown.Creator
-			seen[k.User] = c
-		}
-		s.lately(&k)
-		out[i] = Key{Key: k, Creator: c}
-	}
-	return out, nil
 }
 
 // whoseKeys decides whose keys a list shows; "" is all users.
@@ -112,13 +45,6 @@ func (s *Service) whoseKeys(a *actor, user string) (id.User, error) {
 		return a.user, nil
 	}
 	return "", nil
-}
-
-func activeName(b *bool) string {
-	if b == nil {
-		return ""
-	}
-	return fmt.Sprint(*b)
 }
 
 // loadKeyFor finds a key that the caller may act on: 403 without the permission, 404 for an unknown key or one of

@@ -161,7 +161,7 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 func TestAnEventShowsEveryFieldThatCanChange(t *testing.T) {
 	t.Parallel()
 	k, _ := inWorkspace(t)
-	kept := []string{"ID", "Workspace", "Environment", "CreatedAt", "UpdatedAt", "LastUsedAt", "KeyCount", "MemberCount", "System",
+	kept := []string{"ID", "Workspace", "Environment", "CreatedAt", "UpdatedAt", "LastUsedAt", "LastTriedAt", "KeyCount", "MemberCount", "System",
 		"Period", "Unsettled"}
 	own := []string{"Value", "Previous", "ValueMadeAt"} // shown by the events of rotation and revocation
 	everyField(t, apikey.Key{}, append(kept, own...), k.KeyFields)

@@ -22,8 +22,9 @@ type Recent interface {
 	Key(usage.ID, *usage.Series)
 	Workspace(usage.ID, *usage.Series)
 	All(*usage.Series)
-	// LastUsed is when a key was last verified, in Unix milliseconds; 0 where memory knows nothing.
-	LastUsed(usage.ID) int64
+	// Latest is when a key was last verified, and last asked about whatever the outcome, in Unix milliseconds; 0 where
+	// memory knows nothing.
+	Latest(usage.ID) (used, tried int64)
 	// EarlierUsed is the same of the key's earlier value that ends at an instant.
 	EarlierUsed(key usage.ID, until int64) int64
 	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys, that wait.
@@ -38,7 +39,7 @@ func (nothingRecent) Settled(read func() error) error   { return read() }
 func (nothingRecent) Key(usage.ID, *usage.Series)       {}
 func (nothingRecent) Workspace(usage.ID, *usage.Series) {}
 func (nothingRecent) All(*usage.Series)                 {}
-func (nothingRecent) LastUsed(usage.ID) int64           { return 0 }
+func (nothingRecent) Latest(usage.ID) (int64, int64)    { return 0, 0 }
 func (nothingRecent) EarlierUsed(usage.ID, int64) int64 { return 0 }
 
 func (nothingRecent) RefusalsOf([16]byte) []store.Refusal     { return nil }
@@ -163,15 +164,20 @@ func bytesOf(uuid string) usage.ID {
 	return u
 }
 
-// lately sets when a key was last used to what memory knows.
+// lately sets when a key was last used, and asked about, to what memory knows.
 func (s *Service) lately(k *apikey.Key) {
-	if ms := s.recent.LastUsed(bytesOf(string(k.ID))); ms > 0 && ms > k.LastUsedAt.UnixMilli() {
-		k.LastUsedAt = time.UnixMilli(ms).UTC()
-	}
+	used, tried := s.recent.Latest(bytesOf(string(k.ID)))
+	later(&k.LastUsedAt, used)
+	later(&k.LastTriedAt, max(tried, k.LastUsedAt.UnixMilli()))
 	for i := range k.Previous {
 		p := &k.Previous[i]
-		if ms := s.recent.EarlierUsed(bytesOf(string(k.ID)), p.Until.UnixMilli()); ms > 0 && ms > p.LastUsedAt.UnixMilli() {
-			p.LastUsedAt = time.UnixMilli(ms).UTC()
-		}
+		later(&p.LastUsedAt, s.recent.EarlierUsed(bytesOf(string(k.ID)), p.Until.UnixMilli()))
+	}
+}
+
+// later moves an instant on to one in Unix milliseconds; 0 is none.
+func later(at *time.Time, ms int64) {
+	if ms > 0 && ms > at.UnixMilli() {
+		*at = time.UnixMilli(ms).UTC()
 	}
 }

@@ -28,11 +28,11 @@ func (w waiting) Workspace(_ usage.ID, s *usage.Series) {
 	s.Add(w.at, &usage.Counts{usage.Verified: 1})
 }
 func (w waiting) All(s *usage.Series) { s.Add(w.at, &usage.Counts{usage.Verified: 1}) }
-func (w waiting) LastUsed(k usage.ID) int64 {
+func (w waiting) Latest(k usage.ID) (used, tried int64) {
 	if k == w.key {
-		return w.at
+		return w.at, w.at
 	}
-	return 0
+	return 0, 0
 }
 
 func (w waiting) EarlierUsed(usage.ID, int64) int64 { return 0 }

@@ -45,6 +45,7 @@ var keyReach = []keyField{
 	{"ValueMadeAt", nil}, // bounds what an expiry may be; the expiry says how long the key works
 	{"UpdatedAt", nil},
 	{"LastUsedAt", nil},
+	{"LastTriedAt", nil},
 	{"ExpiresAt", func(was, now *apikey.Key) bool { return outlives(now.ExpiresAt, was.ExpiresAt) }},
 	{"Value", func(was, now *apikey.Key) bool { return was.Value.Digest != now.Value.Digest }}, // rotating reveals a value
 	{"Previous", func(was, now *apikey.Key) bool {

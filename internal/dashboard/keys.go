@@ -75,6 +75,7 @@ var views = []struct {
 
 var orders = []struct{ id, name string }{
 	{"", "Newest first"}, {"oldest", "Oldest first"}, {"used", "Last used first"}, {"idle", "Longest idle first"}, {"expiry", "Expiring first"},
+	{string(apikey.TriedDown), "Last tried first"},
 }
 
 type keysBody struct {
@@ -84,6 +85,7 @@ type keysBody struct {
 	Search, User  string
 	Next          string
 	First         string // the first page, where this is not it
+	More          keyConditions
 	Others        bool   // keys of others are seen, too
 	Unseen        string // what there is to say of keys that are not seen
 	Filtered      bool
@@ -107,6 +109,9 @@ func (d *Dashboard) keys(v *request) error {
 	in := control.ListKeys{Workspace: v.workspace(), User: v.query("user"), Search: v.query("q"), Paging: control.Paging{Limit: 50, Cursor: v.query("cursor")}}
 	b := keysBody{View: v.query("view"), Order: v.query("sort"), Search: in.Search, User: in.User}
 	if err := v.selectKeys(&b, &in); err != nil {
+		return err
+	}
+	if err := v.conditions(&b.More, &in); err != nil {
 		return err
 	}
 	found, next, err := d.Control.ListKeys(v.r.Context(), v.Caller, in)
@@ -136,7 +141,7 @@ func (d *Dashboard) keys(v *request) error {
 		b.Unseen = v.unseen(s.Others)
 	}
 	b.Bulk = v.may.May(account.APIKeysWrite) || v.may.May(account.APIKeysDelete)
-	b.Filtered = b.Search != "" || b.User != "" || b.View != ""
+	b.Filtered = b.Search != "" || b.User != "" || b.View != "" || b.More.Any()
 	return v.show("keys", page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b})
 }
 

@@ -59,27 +59,6 @@ func (x *exchange) idempotency() (none control.Idempotency, err error) {
 	return control.Idempotency{Key: values[0], Material: keyfmt.MaterialOf(credential)}, nil
 }
 
-func (a *api) listKeys(x *exchange) (out wire.APIKeyList, err error) {
-	var in control.ListKeys
-	if in.Workspace, err = x.query.word("workspaceId"); err != nil {
-		return out, err
-	}
-	if in.User, err = x.query.word("userId"); err != nil {
-		return out, err
-	}
-	if in.Active, err = x.query.flag("isActive"); err != nil {
-		return out, err
-	}
-	if in.Search, err = x.query.search(); err != nil {
-		return out, err
-	}
-	if in.Paging, err = x.query.paging(); err != nil {
-		return out, err
-	}
-	keys, page, err := a.Control.ListKeys(x.ctx(), x.caller, in)
-	return wire.APIKeyList{APIKeys: mapped(keys, a.apiKey), Pagination: pagination(page)}, err
-}
-
 func (a *api) getKey(x *exchange) (wire.APIKeyResult, error) {
 	k, err := a.Control.GetKey(x.ctx(), x.caller, x.r.PathValue("id"))
 	return wire.APIKeyResult{APIKey: a.apiKey(k)}, err
@@ -191,7 +170,7 @@ func (a *api) apiKey(k control.Key) wire.APIKey {
 		Environment: string(k.Environment), Description: wire.TextOrNull(k.Description), Metadata: wire.Object(k.Metadata),
 		AllowedIPs: mapped(k.AllowedIPs, netip.Prefix.String), PreviousKeys: a.previousKeys(k.Previous),
 		DisabledBy: wire.TextOrNull(k.Disabled.By), DisabledAt: wire.TimeOrNull(k.Disabled.At),
-		WorkspaceName: k.WorkspaceName,
+		LastTriedAt: wire.TimeOrNull(k.LastTriedAt), WorkspaceName: k.WorkspaceName,
 	}
 }
 

@@ -63,11 +63,10 @@ var (
 
 func (a *api) keyRoutes() []route {
 	const keys = base + "/api-keys"
-	list := append([]string{"workspaceId", "userId", "isActive", "search"}, paging...)
 	wait := []string{"wait"}
 	return []route{
 		{on: "POST " + keys, name: "createApiKey", status: http.StatusCreated, body: jsonBody, message: "API key created", serve: handle(a.createKey)},
-		{on: "GET " + keys, name: "listApiKeys", query: list, message: "API keys", serve: show(a.listKeys)},
+		{on: "GET " + keys, name: "listApiKeys", query: listParameters, message: "API keys", serve: show(a.listKeys)},
 		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys)},
 		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys)},
 		{on: "GET " + keys + "/self", name: "getSelf", free: true, message: "The API key that calls", serve: show(a.selfKey)},

@@ -25,6 +25,17 @@ type KeyFilter struct {
 	Standing  apikey.Standing
 	Order     apikey.Order
 	UpTo      string // no key beyond this Position; "" for no bound
+
+	Permission     string    // that the keys hold; "" for any
+	ExpiringBefore time.Time // the keys expire, and do before it; zero for any, as for the next two
+	UnusedSince    time.Time // the keys were neither used nor made at it or later
+	TriedSince     time.Time // the keys were asked about at it or later
+
+	// Along walks the index of the order alone, whatever the other conditions select. Its cost is that of the walk, which
+	// UpTo bounds.
+	Along bool
+
+	usedBefore time.Time // UnusedSince of the uses alone
 	Page
 }
 
@@ -54,6 +65,7 @@ var keyTable = newTable("api_keys", "k",
 	instant("created_ms", func(k *keyRow) *time.Time { return &k.CreatedAt }),
 	instant("updated_ms", func(k *keyRow) *time.Time { return &k.UpdatedAt }),
 	instant("last_used_ms", func(k *keyRow) *time.Time { return &k.LastUsedAt }),
+	instant("last_tried_ms", func(k *keyRow) *time.Time { return &k.LastTriedAt }),
 	instant("expires_ms", func(k *keyRow) *time.Time { return &k.ExpiresAt }),
 	plain("masked", func(k *keyRow) *string { return &k.Value.Masked }),
 	plain("pepper", func(k *keyRow) *keyfmt.PepperID { return &k.Value.Digest.Pepper }),
@@ -196,29 +208,15 @@ func (v *View) writtenKeys(f KeyFilter) ([]apikey.Key, error) {
 
 // keyWhere holds all conditions but those of paging.
 func (v *View) keyWhere(f KeyFilter) where {
-	w := f.fixed()
+	w := v.fixed(f)
 	v.movable(&w, f)
-	return w
-}
-
-// fixed are the conditions on columns that no settlement changes.
-func (f KeyFilter) fixed() (w where) {
-	w.and("k.workspace_id = ?", f.Workspace)
-	switch len(f.Of) {
-	case 0:
-		if f.Of != nil {
-			w.and("1 = 0")
-		}
-	case 1:
-		w.and("k.environment = ?", f.Of[0])
-	}
 	return w
 }
 
 // movable are the conditions on columns that a settlement may change.
 func (v *View) movable(w *where, f KeyFilter) {
 	if f.User != "" {
-		w.and("k.user_id = ?", f.User)
+		w.and(f.userColumn()+" = ?", f.User)
 	}
 	if f.Active != nil {
 		w.and(map[bool]string{true: f.active() + " = 1", false: f.active() + " = 0"}[*f.Active])
@@ -243,6 +241,7 @@ func (v *View) beyondHead(wanted string) string {
 func normal(k apikey.Key, now time.Time) apikey.Key {
 	k.Unsettled = false
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt), whole(k.ExpiresAt)
+	k.LastTriedAt = whole(k.LastTriedAt)
 	k.ValueMadeAt = whole(k.ValueMadeAt)
 	k.Value.Until = time.Time{}
 	k.Disabled.At = whole(k.Disabled.At)

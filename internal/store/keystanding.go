@@ -29,9 +29,9 @@ func (v *View) standing(w *where, f KeyFilter) {
 }
 
 // active names the column. For one person's keys the walk is to be through those alone: the '+' keeps SQLite away
-// from the indexes of the standings, which hold all keys.
+// from the indexes of the standings, which hold all keys. So it is for a walk along the order alone.
 func (f KeyFilter) active() string {
-	if f.User != "" {
+	if f.User != "" || f.Along {
 		return "+k.is_active"
 	}
 	return "k.is_active"
@@ -47,22 +47,26 @@ func (f KeyFilter) follow(w *where) (order string, err error) {
 
 // enabledAlone tells whether the order is one of enabled keys alone.
 func (f KeyFilter) enabledAlone() bool {
-	return f.Order != apikey.NewestFirst && f.Order != apikey.OldestFirst
+	_, all := walks[f.Order]
+	return !all
 }
 
 // page adds where a page begins, but for whether a key is enabled.
 func (f KeyFilter) page(w *where) (order string, err error) {
-	column, compare, order := "", "<", ""
+	column, compare, down := walks[f.Order].column, ">", ""
+	if walks[f.Order].down {
+		compare, down = "<", " DESC"
+	}
+	order = " ORDER BY k.id" + down
+	if column != "" {
+		order = " ORDER BY " + column + down + ", k.id" + down
+	}
 	switch f.Order {
-	case apikey.NewestFirst:
-		order = " ORDER BY k.id DESC"
-	case apikey.OldestFirst:
-		compare, order = ">", " ORDER BY k.id"
 	case apikey.ByExpiry:
 		w.and("k.expires_ms > 0")
 		column, compare, order = "k.expires_ms", ">", " ORDER BY k.expires_ms, k.id"
 	case apikey.ByLastUse:
-		column, order = "k.last_used_ms", " ORDER BY k.last_used_ms DESC, k.id DESC"
+		column, compare, order = "k.last_used_ms", "<", " ORDER BY k.last_used_ms DESC, k.id DESC"
 	case apikey.ByLeastUse:
 		column, compare, order = "k.last_used_ms", ">", " ORDER BY k.last_used_ms, k.id"
 	}
@@ -96,7 +100,7 @@ func (f KeyFilter) bound(w *where, column, compare, position string) error {
 // KeyStretch is the Position of the last of n keys from f.After on, of those among which a search with f looks, or
 // ErrNotFound where there are fewer. So a search can be made over so many keys and no more.
 func (v *View) KeyStretch(f KeyFilter, n int) (string, error) {
-	base := KeyFilter{Workspace: f.Workspace, User: f.User, Order: f.Order, Page: Page{After: f.After}}
+	base := f.way()
 	var order string
 	w, err := v.candidates(base)
 	if err == nil {
@@ -114,7 +118,11 @@ func (f KeyFilter) Position(k *apikey.Key) string {
 	switch f.Order {
 	case apikey.ByExpiry:
 		return fmt.Sprintf("%d %s", millis(k.ExpiresAt), k.ID)
-	case apikey.ByLastUse, apikey.ByLeastUse:
+	case apikey.ExpiresUp, apikey.ExpiresDown:
+		return fmt.Sprintf("%d %s", expiryOf(k), k.ID)
+	case apikey.TriedUp, apikey.TriedDown:
+		return fmt.Sprintf("%d %s", millis(k.LastTriedAt), k.ID)
+	case apikey.ByLastUse, apikey.ByLeastUse, apikey.UsedUp, apikey.UsedDown:
 		return fmt.Sprintf("%d %s", millis(k.LastUsedAt), k.ID)
 	}
 	return string(k.ID)

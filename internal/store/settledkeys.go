@@ -20,7 +20,7 @@ func (v *View) candidates(f KeyFilter) (where, error) {
 		}
 		return w, err
 	}
-	w, moving := f.fixed(), where{}
+	w, moving := v.fixed(f), where{}
 	v.movable(&moving, f)
 	if f.enabledAlone() {
 		moving.and("k.is_active = 1")

@@ -48,11 +48,17 @@ func (c *Counting) AddUsage(r *UsageRow) error {
 	return nil
 }
 
-// UseKey records the last use of a key, unless a later use is recorded already; a zero time records nothing. It
-// reports whether there is such a key: counts of a deleted one have no place.
-func (c *Counting) UseKey(k id.Key, at time.Time) (there bool, err error) {
-	if !at.IsZero() {
-		n, err := c.exec(`UPDATE api_keys SET last_used_ms = ? WHERE id = ? AND last_used_ms < ?`, millis(at), k, millis(at))
+// UseKey records when a key was last used, and last asked about whatever the outcome, unless later times are recorded
+// already; a zero time records nothing. It reports whether there is such a key: counts of a deleted one have no place.
+func (c *Counting) UseKey(k id.Key, used, tried time.Time) (there bool, err error) {
+	if tried.Before(used) {
+		tried = used
+	}
+	if !tried.IsZero() {
+		u, t := millis(used), millis(tried)
+		n, err := c.exec(`UPDATE api_keys SET last_used_ms = CASE WHEN last_used_ms < ? THEN ? ELSE last_used_ms END,
+			last_tried_ms = CASE WHEN last_tried_ms < ? THEN ? ELSE last_tried_ms END WHERE id = ? AND (last_used_ms < ? OR last_tried_ms < ?)`,
+			u, u, t, t, k, u, t)
 		if err != nil || n > 0 {
 			return n > 0, err
 		}

@@ -146,7 +146,7 @@ func (t *Tally) write(c *store.Counting, batch []usage.Entry) error {
 		if e.Key == (usage.ID{}) {
 			continue
 		}
-		there, err := c.UseKey(id.Key(id.Format(e.Key)), instant(e.Last))
+		there, err := c.UseKey(id.Key(id.Format(e.Key)), instant(e.Used), instant(e.Tried))
 		if err != nil {
 			return err
 		}
@@ -231,8 +231,9 @@ func (t *Tally) Workspace(ws usage.ID, s *usage.Series) { t.sheet.Workspace(ws, 
 // All adds everything that is not written yet.
 func (t *Tally) All(s *usage.Series) { t.sheet.All(s) }
 
-// LastUsed is when a key was last verified, in Unix milliseconds, as far as memory knows; the store knows older uses.
-func (t *Tally) LastUsed(key usage.ID) int64 { return t.sheet.LastUsed(key) }
+// Latest is when a key was last verified, and last asked about whatever the outcome, in Unix milliseconds, as far as
+// memory knows; the store knows older uses.
+func (t *Tally) Latest(key usage.ID) (used, tried int64) { return t.sheet.Latest(key) }
 
 // Stats are counted since the start.
 type Stats struct {

@@ -46,7 +46,8 @@ type cell struct {
 	key    ID
 	place  uint32 // the workspace, by its number in places
 	minute uint32 // since 1970; 0 is an empty cell
-	last   uint32 // milliseconds into the minute of the last use that was verified, plus 1; 0 for none
+	used   uint16 // milliseconds into the minute of the last use that was verified, plus 1; 0 for none
+	tried  uint16 // the same of the last use with any outcome
 	counts [Codes]uint32
 }
 
@@ -78,8 +79,10 @@ func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
 		}
 	}
 	c.counts[code]++
+	within := uint16(at%millisOfMinute) + 1
+	c.tried = max(c.tried, within)
 	if code == Verified {
-		c.last = max(c.last, uint32(at%millisOfMinute)+1)
+		c.used = max(c.used, within)
 	}
 	sh.mu.Unlock()
 }

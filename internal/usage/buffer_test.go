@@ -84,8 +84,8 @@ func TestWhatWasNotedIsThereAtOnceAndUntilItIsSettled(t *testing.T) {
 		if within.Total() != min(left, 4) || all.Total() != left {
 			t.Errorf("%s: the workspace has %d, all is %d, want %d and %d", when, within.Total(), all.Total(), min(left, 4), left)
 		}
-		if got := s.LastUsed(key(1)); got != noon+61_000 {
-			t.Errorf("%s: last used %d", when, got)
+		if used, tried := s.Latest(key(1)); used != noon+61_000 || tried != noon+61_000 {
+			t.Errorf("%s: last used %d, tried %d", when, used, tried)
 		}
 	}
 	look("in front", 6)
@@ -99,8 +99,8 @@ func TestWhatWasNotedIsThereAtOnceAndUntilItIsSettled(t *testing.T) {
 	}
 	s.Settle()
 	look("settled", 0)
-	if s.Take(batch) != 0 || s.Waiting() != 0 || s.LastUsed(key(2)) != 0 {
-		t.Errorf("%d wait; a refused key was last used %d", s.Waiting(), s.LastUsed(key(2)))
+	if used, tried := s.Latest(key(2)); s.Take(batch) != 0 || s.Waiting() != 0 || used != 0 || tried != noon {
+		t.Errorf("%d wait; a refused key was last used %d, tried %d", s.Waiting(), used, tried)
 	}
 }
 

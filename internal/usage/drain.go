@@ -5,16 +5,23 @@ type Entry struct {
 	Key       ID
 	Workspace ID
 	Minute    int64 // its start, in Unix milliseconds
-	Last      int64 // when it was last verified in this minute, in Unix milliseconds; 0 for never
+	Used      int64 // when it was last verified in this minute, in Unix milliseconds; 0 for never
+	Tried     int64 // when it was last asked about in this minute, whatever the outcome; 0 without a key
 	Counts    Counts
 }
 
 func (s *Buffer) entry(c *cell, places []ID) Entry {
 	e := Entry{Key: c.key, Workspace: places[c.place], Minute: int64(c.minute) * millisOfMinute, Counts: c.sum()}
-	if c.last != 0 {
-		e.Last = e.Minute + int64(c.last-1)
-	}
+	e.Used, e.Tried = at(c.minute, c.used), at(c.minute, c.tried)
 	return e
+}
+
+// at is an instant that a cell has noted, in Unix milliseconds; 0 for none.
+func at(minute uint32, within uint16) int64 {
+	if within == 0 {
+		return 0
+	}
+	return int64(minute)*millisOfMinute + int64(within-1)
 }
 
 func (c *cell) sum() (n Counts) {
@@ -136,20 +143,24 @@ func (s *Buffer) each(f func(*Entry)) {
 	}
 }
 
-// LastUsed is when a key was last verified as far as the sheet still knows, in Unix milliseconds; 0 where it knows
-// nothing.
-func (s *Buffer) LastUsed(key ID) int64 {
+// Latest is when a key was last verified, and last asked about whatever the outcome, as far as the buffer still knows,
+// in Unix milliseconds; 0 where it knows nothing.
+func (s *Buffer) Latest(key ID) (used, tried int64) {
 	sh := s.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return max(sh.front.lastUsed(key), sh.back.lastUsed(key))
+	for _, t := range []*table{&sh.front, &sh.back} {
+		u, a := t.latest(key)
+		used, tried = max(used, u), max(tried, a)
+	}
+	return used, tried
 }
 
-func (t *table) lastUsed(key ID) int64 {
-	for minute := t.to; t.used > 0 && minute >= t.from; minute-- {
-		if c := t.find(key, minute, hash(key, minute)); c != nil && c.last != 0 {
-			return int64(minute)*millisOfMinute + int64(c.last-1)
+func (t *table) latest(key ID) (used, tried int64) {
+	for minute := t.to; t.used > 0 && minute >= t.from && used == 0; minute-- {
+		if c := t.find(key, minute, hash(key, minute)); c != nil {
+			used, tried = at(minute, c.used), max(tried, at(minute, c.tried))
 		}
 	}
-	return 0
+	return used, tried
 }

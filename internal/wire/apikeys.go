@@ -24,6 +24,7 @@ type APIKey struct {
 	PreviousKeys []PreviousKey `json:"previousKeys"`
 	DisabledBy   *string       `json:"disabledBy"`
 	DisabledAt   *Time         `json:"disabledAt"`
+	LastTriedAt  *Time         `json:"lastTriedAt,omitempty"` // absent for never
 
 	WorkspaceName string `json:"workspaceName,omitempty"` // of the key that calls for itself alone
 }
@@ -116,8 +117,18 @@ type RotatedAPIKey struct {
 
 // APIKeyList answers a listing.
 type APIKeyList struct {
-	APIKeys    []APIKey   `json:"apiKeys"`
-	Pagination Pagination `json:"pagination"`
+	APIKeys    []APIKey    `json:"apiKeys"`
+	Pagination Pagination  `json:"pagination"`
+	Counts     *KeysCounts `json:"counts,omitempty"` // where they were asked for
+}
+
+// KeysCounts says how many keys of a list have each status; null is a number that was not counted.
+type KeysCounts struct {
+	Total    *int64 `json:"total"`
+	Active   *int64 `json:"active"`
+	Expiring *int64 `json:"expiring"`
+	Expired  *int64 `json:"expired"`
+	Disabled *int64 `json:"disabled"`
 }
 
 // UpdatedAPIKeys answers PUT /api-keys.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -137,6 +138,65 @@ func TestAPageCostsTheSameHoweverManyKeysThereAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	spy.explain(t)
+}
+
+// TestAListOfKeysGoesAlongTheIndexOfItsOrder: where a walk is bounded, no condition leads the database away from it.
+func TestAListOfKeysGoesAlongTheIndexOfItsOrder(t *testing.T) {
+	t.Parallel()
+	spy := &spy{Driver: open(t, filepath.Join(t.TempDir(), "keyward.db"))}
+	db := start(t, spy)
+	defer db.Close()
+	at, off := time.Unix(1_800_000_000, 0), false
+	indexes := map[apikey.Order]string{
+		apikey.NewestFirst: "api_keys_page", apikey.OldestFirst: "api_keys_page", apikey.ExpiresUp: "api_keys_by_expiry",
+		apikey.ExpiresDown: "api_keys_by_expiry", apikey.UsedUp: "api_keys_by_use", apikey.UsedDown: "api_keys_by_use",
+		apikey.TriedUp: "api_keys_by_try", apikey.TriedDown: "api_keys_by_try",
+	}
+	for order, index := range indexes {
+		for _, f := range []store.KeyFilter{{}, {User: "u"}, {Active: &off}, {Standing: apikey.Expired}, {Of: []keyfmt.Environment{keyfmt.Test}},
+			{Permission: "calls:read"}, {ExpiringBefore: at}, {UnusedSince: at}, {TriedSince: at}, {Search: "x"}} {
+			if index == "api_keys_page" && f.User != "" {
+				continue // which has an index of that user's keys by id
+			}
+			f.Workspace, f.Order, f.Along, f.Page = "w", order, true, store.Page{Limit: 50, After: "7 k"}
+			if index == "api_keys_page" {
+				f.After = "k"
+			}
+			f.UpTo = f.After
+			spy.queries, spy.args = nil, nil
+			if err := db.View(t.Context(), func(v *store.View) error {
+				_, _ = v.Keys(f)
+				_, _ = v.KeyStretch(f, 100)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			spy.along(t, index)
+		}
+	}
+}
+
+// along wants each query on keys to seek in the index, and to sort nothing.
+func (s *spy) along(t *testing.T, index string) {
+	t.Helper()
+	seen := 0
+	err := s.Driver.Read(context.Background(), func(q store.SQL) error {
+		for i, query := range s.queries {
+			if !strings.Contains(query, "ORDER BY") {
+				continue
+			}
+			seen++
+			plan := strings.Join(texts(t, q, 4, "EXPLAIN QUERY PLAN "+query, s.args[i]...), "; ")
+			if !strings.Contains(plan, "SEARCH k USING INDEX "+index+" (workspace_id=?") || !strings.Contains(plan, "<") && !strings.Contains(plan, ">") ||
+				strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("%s\n%v does: %s, want the index %s", query, s.args[i], plan, index)
+			}
+		}
+		return nil
+	})
+	if err != nil || seen < 2 {
+		t.Fatalf("%d queries with an order: %v", seen, err)
+	}
 }
 
 // spy remembers the queries, and lets every workspace be found so that the queries behind it are asked too.

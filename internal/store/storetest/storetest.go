@@ -32,6 +32,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"a member's keys are counted wherever they go":                    testKeyCount,
 		"keys are paged from the newest and filtered":                     testKeyPages,
 		"keys are listed and counted by how they stand":                   testStandings,
+		"a filtered list of keys is the whole list, filtered by hand":     testFilters,
 		"the events of one thing are found":                               testTargets,
 		"T57 every character of a search stands for itself":               testSearch,
 		"an earlier value is there until its overlap ends":                testPrevious,

@@ -52,7 +52,7 @@ func testCounting(t *testing.T, f *fixture) {
 	at := start.Add(time.Hour)
 	used := func(k id.Key, at time.Time) (there bool) {
 		f.must(f.db.Count(context.Background(), func(c *store.Counting) (err error) {
-			there, err = c.UseKey(k, at)
+			there, err = c.UseKey(k, at, at)
 			return err
 		}))
 		return there
@@ -60,19 +60,26 @@ func testCounting(t *testing.T, f *fixture) {
 	f.same("the key is there", true, used(k.ID, at) && used(k.ID, at.Add(-time.Minute)) && used(k.ID, time.Time{}))
 	f.same("one that is gone", false, used(f.newKey(), at) || used(f.newKey(), time.Time{}))
 	f.same("last use", at, f.key(k.ID).LastUsedAt)
+	f.same("last try", at, f.key(k.ID).LastTriedAt)
 	f.same("events", before, f.count("events"))
 	f.same("the end of the log", head, f.db.Stats().LogHead)
 	f.same("the feed", 0, len(f.told))
 
 	k.Name = "another name"
-	k.LastUsedAt = at
+	tried := at.Add(time.Minute)
+	f.must(f.db.Count(context.Background(), func(c *store.Counting) error {
+		_, err := c.UseKey(k.ID, time.Time{}, tried)
+		return err
+	}))
+	f.same("a try that was refused is no use", []time.Time{at, tried}, []time.Time{f.key(k.ID).LastUsedAt, f.key(k.ID).LastTriedAt})
+	k.LastUsedAt, k.LastTriedAt = at, tried
 	f.mustUpdate(func(tx *store.Tx) error { return tx.UpdateKey(k) })
 	f.restart(catalogue)
-	f.same("last use after a restart", at, f.key(k.ID).LastUsedAt)
+	f.same("last use after a restart", []time.Time{at, tried}, []time.Time{f.key(k.ID).LastUsedAt, f.key(k.ID).LastTriedAt})
 
 	wrong := errors.New("wrong")
 	err := f.db.Count(context.Background(), func(c *store.Counting) error {
-		if _, err := c.UseKey(k.ID, at.Add(time.Hour)); err != nil {
+		if _, err := c.UseKey(k.ID, at.Add(time.Hour), at); err != nil {
 			return err
 		}
 		return wrong

@@ -67,7 +67,18 @@ export interface ListKeys extends PageOptions {
   workspaceId?: string;
   userId?: string;
   isActive?: boolean;
+  status?: "active" | "expiring" | "expired" | "disabled";
+  environment?: "live" | "test";
+  /** One that the keys hold. */
+  permission?: string;
+  expiringBefore?: Time;
+  unusedSince?: Time;
+  triedSince?: Time;
   search?: string;
+  sortBy?: "createdAt" | "expiresAt" | "lastUsedAt" | "lastTriedAt";
+  sortOrder?: "asc" | "desc";
+  /** Asks for the number of keys of each status. */
+  counts?: boolean;
   /** Further query parameters of the operation, by their names there. */
   filters?: Record<string, unknown>;
 }
@@ -144,7 +155,7 @@ export class Keys extends Resource {
     return revealed(await this.send("createApiKey", "POST", ["api-keys"], "always", { body: key, headers }, o));
   }
 
-  /** Gives one page, newest first. */
+  /** Gives one page of the keys that meet every condition, newest first unless sortBy says otherwise. */
   list(o: ListKeys = {}): Promise<Result<"ApiKeysAnswer">> {
     const { signal, filters, ...query } = o;
     return this.get("listApiKeys", ["api-keys"], { ...query, ...filters }, only(signal));

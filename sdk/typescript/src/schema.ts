@@ -13,8 +13,13 @@ export interface paths {
         };
         /**
          * List keys
-         * @description Gives a page of keys, newest first. Without `userId` a caller who lacks `api-keys:manage-others` sees only their own
-         *     keys; with it, asking for somebody else's is refused. A service key must name the workspace.
+         * @description Gives a page of keys, newest first unless `sortBy` and `sortOrder` say otherwise. Without `userId` a caller who lacks
+         *     `api-keys:manage-others` sees only their own keys; with it, asking for somebody else's is refused. A service key must name
+         *     the workspace. A key is listed if it meets every condition that is given.
+         *
+         *     Each page of a list with `search`, `status`, `environment`, `permission`, `expiringBefore`, `unusedSince`, `triedSince` or
+         *     `sortBy` looks at 10,000 keys at most: it may hold fewer keys than `limit`, and none, while `hasNext` is true. A cursor holds for
+         *     the same conditions and order. Conditions on uses, and orders by them, know the uses of the last seconds only in part.
          */
         get: operations["listApiKeys"];
         /**
@@ -1465,6 +1470,8 @@ export interface components {
             disabledBy: string | null;
             /** @description When it was disabled. */
             disabledAt: components["schemas"]["TimeOrNull"];
+            /** @description When it was last asked about, whatever the outcome; absent for never. Uses on other nodes are shown within seconds. */
+            lastTriedAt?: components["schemas"]["Time"];
             /** @description What people call its workspace: of the key that calls alone (`GET /api-keys/self`). */
             workspaceName?: components["schemas"]["WorkspaceName"];
         };
@@ -2081,8 +2088,25 @@ export interface components {
                 result: {
                     apiKeys: components["schemas"]["ApiKey"][];
                     pagination: components["schemas"]["Pagination"];
+                    counts?: components["schemas"]["KeyCounts"];
                 };
             };
+        };
+        /**
+         * @description How many keys meet the conditions of the list, of each status; `isActive` and `status` are left aside. `null` is a number that was not
+         *     counted: counting ends at 10,000 keys.
+         */
+        KeyCounts: {
+            /** @description All of them. */
+            total: number | null;
+            /** @description Enabled and not expired, with the expiring ones. */
+            active: number | null;
+            /** @description Of the active ones, those that expire within 14 days. */
+            expiring: number | null;
+            /** @description Enabled and expired. */
+            expired: number | null;
+            /** @description Disabled ones. */
+            disabled: number | null;
         };
         UpdatedApiKeysAnswer: {
             /** @constant */
@@ -2904,11 +2928,35 @@ export interface operations {
                 /** @description Only keys that are enabled (`true`) or disabled (`false`). */
                 isActive?: boolean;
                 /**
+                 * @description Only keys that are enabled and not expired (`active`), those of them that expire within 14 days (`expiring`), keys that are enabled
+                 *     and expired (`expired`), or disabled ones (`disabled`).
+                 */
+                status?: "active" | "expiring" | "expired" | "disabled";
+                /** @description Only keys of this environment. */
+                environment?: components["schemas"]["Environment"];
+                /** @description Only keys that hold this permission of the catalogue. */
+                permission?: components["schemas"]["Permission"];
+                /** @description Only keys that expire, and do before this time, ISO 8601; a date alone is its midnight, UTC. Those that have expired are among them. */
+                expiringBefore?: components["schemas"]["TimeInput"];
+                /** @description Only keys that were made before this time and have not been used since then. */
+                unusedSince?: components["schemas"]["TimeInput"];
+                /** @description Only keys that were asked about at this time or later, whatever the outcome (`lastTriedAt`). */
+                triedSince?: components["schemas"]["TimeInput"];
+                /**
                  * @description Only what holds this text, whatever the case and however accents are composed. It is sought in what people see: of a key in its name,
                  *     description, user, id and masked value, of an event in its type, description, actor and what it says changed, quotes and backslashes
                  *     as they are. What most masked values begin with, such as `kw_live_`, tells none from another and matches nothing by itself.
                  */
                 search?: components["parameters"]["Search"];
+                /**
+                 * @description The time by which the list is sorted. A key that never expires comes after those that do, and one that was never used, or never tried,
+                 *     before those that were; with `sortOrder=desc` it is the other way round.
+                 */
+                sortBy?: "createdAt" | "expiresAt" | "lastUsedAt" | "lastTriedAt";
+                /** @description The earliest first (`asc`) or the latest first. */
+                sortOrder?: "asc" | "desc";
+                /** @description With `true` the answer says how many keys there are of each status (`counts`). */
+                counts?: boolean;
                 /** @description How many to give at most. */
                 limit?: components["parameters"]["Limit"];
                 /** @description Where to go on, as `nextCursor` of the page before said. */

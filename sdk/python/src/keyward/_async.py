@@ -92,15 +92,31 @@ class Keys(_Resource):
         workspace_id: Optional[str] = None,
         user_id: Optional[str] = None,
         is_active: Optional[bool] = None,
+        status: Optional[str] = None,
+        environment: Optional[str] = None,
+        permission: Optional[str] = None,
+        expiring_before: Optional[Union[datetime, str]] = None,
+        unused_since: Optional[Union[datetime, str]] = None,
+        tried_since: Optional[Union[datetime, str]] = None,
         search: Optional[str] = None,
+        sort_by: Optional[str] = None,
+        sort_order: Optional[str] = None,
+        counts: Optional[bool] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
         filters: Optional[Mapping[str, Any]] = None,
     ) -> m.ApiKeys:
-        """list gives one page, newest first. filters holds further query parameters of listApiKeys by their names there."""
+        """list gives one page of the keys that meet every condition, newest first unless sort_by says otherwise.
+
+        status is active, expiring, expired or disabled; sort_by is createdAt, expiresAt, lastUsedAt or lastTriedAt; sort_order is asc or
+        desc. With counts the page says how many keys there are of each status. filters holds further query parameters of listApiKeys by
+        their names there.
+        """
         query = [
-            ("workspaceId", workspace_id), ("userId", user_id), ("isActive", is_active), ("search", search), ("limit", limit),
-            ("cursor", cursor), *(filters or {}).items(),
+            ("workspaceId", workspace_id), ("userId", user_id), ("isActive", is_active), ("status", status), ("environment", environment),
+            ("permission", permission), ("expiringBefore", expiring_before), ("unusedSince", unused_since), ("triedSince", tried_since),
+            ("search", search), ("sortBy", sort_by), ("sortOrder", sort_order), ("counts", counts), ("limit", limit), ("cursor", cursor),
+            *(filters or {}).items(),
         ]
         return await self._client.call(
             Call("listApiKeys", "GET", ("api-keys",), _object(m.ApiKeys), query=query, repeat=Repeat.ALWAYS)

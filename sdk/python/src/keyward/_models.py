@@ -88,6 +88,7 @@ class ApiKey:
     previous_keys: List[ApiKeyPreviousKeys]
     disabled_by: Optional[str]
     disabled_at: Optional[datetime]
+    last_tried_at: Optional[datetime]
     workspace_name: Optional[str]
 
     @classmethod
@@ -114,6 +115,7 @@ class ApiKey:
             previous_keys=value(data, "previousKeys", each(obj(ApiKeyPreviousKeys))),
             disabled_by=value(data, "disabledBy", optional(string)),
             disabled_at=value(data, "disabledAt", optional(time)),
+            last_tried_at=value(data, "lastTriedAt", optional(time)),
             workspace_name=value(data, "workspaceName", optional(string)),
         )
 
@@ -161,11 +163,36 @@ class Pagination:
 
 
 @dataclass(frozen=True)
+class KeyCounts:
+    """How many keys meet the conditions of the list, of each status; `isActive` and `status` are left aside.
+    `null` is a number that was not counted: counting ends at 10,000 keys.
+    """
+
+    total: Optional[int]
+    active: Optional[int]
+    expiring: Optional[int]
+    expired: Optional[int]
+    disabled: Optional[int]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyCounts:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            total=value(data, "total", optional(integer)),
+            active=value(data, "active", optional(integer)),
+            expiring=value(data, "expiring", optional(integer)),
+            expired=value(data, "expired", optional(integer)),
+            disabled=value(data, "disabled", optional(integer)),
+        )
+
+
+@dataclass(frozen=True)
 class ApiKeys:
     """ApiKeys of an answer."""
 
     api_keys: List[ApiKey]
     pagination: Pagination
+    counts: Optional[KeyCounts]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ApiKeys:
@@ -173,6 +200,7 @@ class ApiKeys:
         return cls(
             api_keys=value(data, "apiKeys", each(obj(ApiKey))),
             pagination=value(data, "pagination", obj(Pagination)),
+            counts=value(data, "counts", optional(obj(KeyCounts))),
         )
 
 
@@ -1254,10 +1282,10 @@ __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Creator", "Credential", "DeletedApiKeys",
     "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
     "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Invitation", "ItemError", "ItemErrorDetails",
-    "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace",
-    "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember",
-    "RemovedMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
-    "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
-    "SignInReset", "SignInResetEnded", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace",
-    "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "KeyCounts", "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
+    "MyWorkspace", "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal",
+    "RemovedMember", "RemovedMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
+    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
+    "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedSession", "Stopped",
+    "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]
