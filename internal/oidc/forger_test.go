@@ -37,6 +37,12 @@ type forger struct {
 	asked    atomic.Int64   // for keys
 	down     atomic.Bool
 	offset   atomic.Int64
+	diverted atomic.Pointer[func(http.ResponseWriter, *http.Request) bool] // see divert
+}
+
+// divert has answer take every request first; it reports whether it has answered.
+func (f *forger) divert(answer func(http.ResponseWriter, *http.Request) bool) {
+	f.diverted.Store(&answer)
 }
 
 // keys are made once: they take their time.
@@ -82,6 +88,9 @@ func forge(t *testing.T) *forger {
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		if d := f.diverted.Load(); d != nil && (*d)(w, r) {
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -28,14 +27,8 @@ type Config struct {
 	Transport    http.RoundTripper // nil is http.DefaultTransport
 }
 
-const (
-	findTimeout = 5 * time.Second  // for the provider to say where everything is
-	codeTimeout = 10 * time.Second // for it to redeem a code
-	findAgain   = time.Hour        // keys that it has withdrawn are forgotten then, at the latest
-	patience    = time.Second      // for it to say anew what is known, but old
-	retryAfter  = 5 * time.Second  // after it did not answer
-	retryAtMost = 5 * time.Minute  // after it did not answer again and again
-)
+// codeTimeout is how long the provider may take to redeem a code.
+const codeTimeout = 10 * time.Second
 
 // ErrDown says that the provider did not answer, or not as one.
 var ErrDown = errors.New("the OpenID provider does not answer")
@@ -44,23 +37,16 @@ var ErrDown = errors.New("the OpenID provider does not answer")
 // is safe for concurrent use.
 type Provider struct {
 	Config
-	client *http.Client
-	guard  *guard
-
-	mu       sync.Mutex
-	found    *found
-	looking  chan struct{} // closed when the look that is under way ends; nil where none is
-	failed   time.Time     // when it was last looked for in vain
-	failures int           // looks in vain, one after the other
-	cause    error
+	client    *http.Client
+	discovery *lookup[*found]
+	keys      *lookup[keySet]
 }
 
 // found holds the result of discovery (OpenID Connect Discovery 1.0).
 type found struct {
-	at       time.Time
 	endpoint oauth2.Endpoint
-	verifier *oidc.IDTokenVerifier // knows the keys, and asks for them anew when it meets one that it does not know
-	tellsISS bool                  // answers carry the issuer (RFC 9207)
+	jwks     string
+	tellsISS bool // answers carry the issuer (RFC 9207)
 }
 
 // New makes a provider. It sends no request.
@@ -68,72 +54,24 @@ func New(c Config) *Provider {
 	if c.Transport == nil {
 		c.Transport = http.DefaultTransport
 	}
-	g := &guard{base: c.Transport, now: c.Now}
-	return &Provider{Config: c, guard: g, client: &http.Client{Transport: g, Timeout: codeTimeout}}
+	p := &Provider{Config: c, client: &http.Client{Transport: guard{c.Transport}, Timeout: codeTimeout}}
+	p.discovery = &lookup[*found]{ask: p.discover, now: c.Now}
+	p.keys = &lookup[keySet]{ask: p.fetchKeys, now: c.Now}
+	return p
 }
 
-// find returns the known provider, and refreshes it if it is old. Callers share the one request under way: they wait
-// for it if nothing is known yet, and for at most `patience` if the known provider is old. So a provider that answers
-// has a withdrawn key forgotten in time, and one that hangs blocks no caller. After a failed request there is none
-// for a while.
+// find returns where the provider's endpoints are.
 func (p *Provider) find(ctx context.Context) (*found, error) {
-	p.mu.Lock()
-	now := p.Now()
-	known, cause := p.found, p.cause
-	old := known != nil && now.Sub(known.at) >= findAgain
-	if (known == nil || old) && p.looking == nil && now.Sub(p.failed) >= p.pause() {
-		p.looking = make(chan struct{})
-		go p.look(ctx, now)
+	at, err := p.discovery.get(ctx)
+	if err != nil {
+		return nil, err
 	}
-	looking := p.looking
-	p.mu.Unlock()
-	switch {
-	case known != nil && (!old || looking == nil):
-		return known, nil
-	case looking == nil:
-		return nil, fmt.Errorf("%w: %w", ErrDown, cause)
-	}
-	var enough <-chan time.Time
-	if old {
-		enough = time.After(patience)
-	}
-	select {
-	case <-looking:
-	case <-enough:
-		return known, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.found == nil {
-		return nil, fmt.Errorf("%w: %w", ErrDown, p.cause)
-	}
-	return p.found, nil
+	return at.value, nil
 }
 
-// look asks the provider and stores the answer; the lock is not held meanwhile.
-func (p *Provider) look(ctx context.Context, now time.Time) {
-	f, err := p.discover(ctx, now)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err == nil {
-		p.found, p.cause, p.failures, p.failed = f, nil, 0, time.Time{}
-	} else {
-		p.failed, p.cause = p.Now(), err
-		p.failures++
-	}
-	close(p.looking)
-	p.looking = nil
-}
-
-// pause is how long the provider is left alone after it has not answered: twice as long each time, up to a bound.
-func (p *Provider) pause() time.Duration {
-	return min(retryAfter<<max(min(p.failures, 10)-1, 0), retryAtMost)
-}
-
-func (p *Provider) discover(ctx context.Context, now time.Time) (*found, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout) // who waits longest may not be who asked first
+// discover asks the provider for its endpoints.
+func (p *Provider) discover(ctx context.Context) (*found, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer)
 	if err != nil {
@@ -146,10 +84,7 @@ func (p *Provider) discover(ctx context.Context, now time.Time) (*found, error) 
 	if err := provider.Claims(&more); err != nil {
 		return nil, err
 	}
-	p.guard.watch(more.JWKS)
-	verifier := provider.VerifierContext(oidc.ClientContext(context.Background(), p.client),
-		&oidc.Config{SkipClientIDCheck: true, SupportedSigningAlgs: algorithms, Now: p.Now}) // whose audience counts is for verify to say
-	return &found{at: now, endpoint: provider.Endpoint(), verifier: verifier, tellsISS: more.TellsISS}, nil
+	return &found{endpoint: provider.Endpoint(), jwks: more.JWKS, tellsISS: more.TellsISS}, nil
 }
 
 // Flow is one attempt to sign in. Its browser keeps it, and it is secret to others.
@@ -207,7 +142,7 @@ func (p *Provider) Finish(ctx context.Context, redirect string, f Flow, a Answer
 	if !ok {
 		return Person{}, errors.New("the provider gave no ID token")
 	}
-	claims, err := p.verify(ctx, at, raw, p.ClientID)
+	claims, err := p.verify(ctx, raw, p.ClientID)
 	if err != nil {
 		return Person{}, err
 	}

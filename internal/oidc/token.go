@@ -62,13 +62,10 @@ func (p *Provider) Verify(ctx context.Context, raw string) (Person, error) {
 	if err := p.plausible(raw); err != nil {
 		return Person{}, err
 	}
-	at, err := p.find(ctx)
-	if err != nil {
-		return Person{}, err
-	}
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.client), findTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	c, err := p.verify(ctx, at, raw, p.audiences()...)
+	p.discovery.refresh(ctx)
+	c, err := p.verify(ctx, raw, p.audiences()...)
 	if err != nil {
 		return Person{}, err
 	}
@@ -122,16 +119,24 @@ func decode(part string, into any) error {
 func instant(seconds float64) time.Time { return time.Unix(int64(min(max(seconds, 0), 1<<40)), 0) }
 
 // verify checks signature, issuer, times and audience.
-func (p *Provider) verify(ctx context.Context, at *found, raw string, audiences ...string) (claims, error) {
+func (p *Provider) verify(ctx context.Context, raw string, audiences ...string) (claims, error) {
 	var c claims
 	if err := p.plausible(raw); err != nil {
 		return c, err
 	}
-	token, err := at.verifier.Verify(ctx, raw)
-	if err != nil {
-		if ctx.Err() != nil || strings.Contains(err.Error(), "fetching keys") {
-			return c, fmt.Errorf("%w: %w", ErrDown, err)
-		}
+	signature := &check{p: p}
+	verifier := oidc.NewVerifier(p.Issuer, signature, &oidc.Config{
+		SkipClientIDCheck:    true, // the audiences are checked below
+		SupportedSigningAlgs: algorithms,
+		Now:                  p.Now,
+	})
+	token, err := verifier.Verify(ctx, raw)
+	switch {
+	case signature.down != nil:
+		return c, signature.down
+	case err != nil && ctx.Err() != nil:
+		return c, fmt.Errorf("%w: %w", ErrDown, err)
+	case err != nil:
 		return c, fmt.Errorf("the token is not good: %w", err)
 	}
 	if err := errors.Join(token.Claims(&c), token.Claims(&c.everything)); err != nil {
