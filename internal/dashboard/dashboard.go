@@ -24,7 +24,8 @@ type Config struct {
 	Engine  *verify.Engine
 	Gate    Gate
 	Nodes   Nodes
-	Now     func() time.Time
+	Now     func() time.Time // by which expiry is judged
+	Wall    func() time.Time // the machine's clock, for deadlines of connections
 	Logger  *slog.Logger
 	// Base is the address under which people are to open links, without a path.
 	Base func(*http.Request) string

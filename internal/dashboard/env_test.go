@@ -77,7 +77,7 @@ func open(t testing.TB) *house {
 	h.root = control.Caller{ServiceKey: p.Service.ID, Presented: p.Presented}
 
 	logger := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
-	pages := dashboard.New(dashboard.Config{Control: h.control, Engine: h.engine, Now: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h,
+	pages := dashboard.New(dashboard.Config{Control: h.control, Engine: h.engine, Now: time.Now, Wall: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h,
 		Base: func(*http.Request) string { return "https://keys.example.com" }, NoPasskeys: func(*http.Request) string { return "" }})
 	mux := http.NewServeMux()
 	pages.Routes(mux, func(next http.Handler) http.Handler { return next })

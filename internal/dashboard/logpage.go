@@ -110,7 +110,7 @@ func (d *Dashboard) exportLog(v *request) error {
 		if out == nil {
 			start()
 		}
-		_ = http.NewResponseController(v.w).SetWriteDeadline(d.Now().Add(30 * time.Second)) // a connection that knows no deadline has none to extend
+		_ = http.NewResponseController(v.w).SetWriteDeadline(d.Wall().Add(30 * time.Second)) // a connection that knows no deadline has none to extend
 		_, err := out.WriteString(exported(format, e))
 		return err
 	})

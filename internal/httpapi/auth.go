@@ -67,7 +67,7 @@ func (x *exchange) meter(code verify.Code, p *verify.Principal) error {
 	if x.route.free {
 		return x.bounded()
 	}
-	h, now := x.w.Header(), x.api.Now()
+	h, now := x.w.Header(), x.api.Clock()
 	httplimit.SetFields(h, &p.Limits, now)
 	if f := code.Refusal(); f != nil {
 		httplimit.SetRetryAfter(h, &p.Limits, now)

@@ -33,7 +33,8 @@ type Config struct {
 	Catalogue *perm.Catalogue
 	Format    keyfmt.Format
 	Logger    *slog.Logger
-	Now       func() time.Time
+	Now       func() time.Time // the machine's clock, with a monotonic part: for durations and deadlines
+	Clock     func() time.Time // by which expiry and limits are judged; nil is Now
 	Observer  Observer
 
 	OpenAPI    []byte // the contract, for /openapi.json
@@ -126,6 +127,9 @@ func New(c Config) *API {
 	if c.Stopping == nil {
 		c.Stopping = func() bool { return false }
 	}
+	if c.Clock == nil {
+		c.Clock = c.Now
+	}
 	if c.Nodes == nil {
 		c.Nodes = &cluster.Alone{Now: c.Now}
 	}
@@ -133,7 +137,7 @@ func New(c Config) *API {
 		c.Metrics = http.NotFoundHandler()
 	}
 	if c.Gateway == nil {
-		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Now, TrustedProxies: c.TrustedProxies})
+		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Clock, TrustedProxies: c.TrustedProxies})
 	}
 	a := &api{Config: c, redact: newRedactor(c.Format), codec: verifycodec.New(c.Catalogue)}
 	a.desks.New = func() any { return &scratch{reader: a.codec.Reader()} }

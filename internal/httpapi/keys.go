@@ -184,7 +184,7 @@ func rateLimit(l ratelimit.Limits) wire.RateLimit {
 
 // previousKeys shows the earlier values that still work.
 func (a *api) previousKeys(values []apikey.Value) []wire.PreviousKey {
-	out, now := []wire.PreviousKey{}, a.Now()
+	out, now := []wire.PreviousKey{}, a.Clock()
 	for _, v := range values {
 		if v.Until.After(now) {
 			out = append(out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until), LastUsedAt: wire.TimeOrNull(v.LastUsedAt)})

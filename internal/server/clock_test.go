@@ -3,6 +3,7 @@ package server_test
 import (
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,9 +12,12 @@ import (
 	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/server"
+	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
+	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 const years = 3 * 365 * 24 * time.Hour
@@ -142,6 +146,9 @@ func TestT103TheClockOfANodeMovesNothing(t *testing.T) {
 				t.Errorf("%v off: a key %s is %s", by, name, got)
 			}
 		}
+		if listed := earlierValues(t, cb, ws); listed["k"] != 1 {
+			t.Errorf("%v off: the node lists the earlier values %v, and one works", by, listed)
+		}
 		soon := time.Now().AddDate(0, 1, 0)
 		if _, err := cb.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new", ExpiresAt: &soon}); err != nil {
 			t.Errorf("%v off: the node takes no change: %v", by, err)
@@ -162,5 +169,78 @@ func TestT103TheClockOfANodeMovesNothing(t *testing.T) {
 	b, _ := start(t, cfg, server.Options{Now: func() time.Time { return time.Now().Add(4 * time.Second) }})
 	if err := client(t, b, root).Ready(t.Context()); err != nil {
 		t.Error("4 s off:", err)
+	}
+}
+
+// What is told of a key goes by the time by which it is verified, which here is years ahead of the machine's clock.
+func TestT103AnswersGoByTheTimeOfVerification(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	s, stop := start(t, cfg, server.Options{})
+	root := s.Minted().Reveal()
+	ws, _, _, before := expiring(t, client(t, s, root))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	leaveBehind(t, cfg.Database, years)
+	s, _ = start(t, cfg, server.Options{})
+	c := client(t, s, root)
+	created, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new",
+		RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(2)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.RotateKey(t.Context(), created.APIKey.ID, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := earlierValues(t, c, ws)
+	if listed["k"] != 0 || listed["new"] != 1 {
+		t.Errorf("earlier values that are listed: %v, want that of the new key alone", listed)
+	}
+	if got := verdictOf(t, c, before); got != "NOT_FOUND" {
+		t.Errorf("the earlier value of before is %s", got)
+	}
+	own, err := keyward.New(s.URL(), keyward.WithToken(second.Key.Reveal()), keyward.WithRetry(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, err = own.ListKeys(t.Context(), keyward.ListKeysOptions{Limit: 1})
+	}
+	var refused *keyward.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests || refused.RetryAfter > time.Minute {
+		t.Errorf("over the limit: %+v, want a wait within the minute", refused)
+	}
+}
+
+// earlierValues counts the previousKeys of a workspace's keys by their names.
+func earlierValues(t *testing.T, c *keyward.Client, workspace string) map[string]int {
+	t.Helper()
+	listed := map[string]int{}
+	for k, err := range c.AllKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: workspace}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed[k.Name] += len(k.PreviousKeys)
+	}
+	return listed
+}
+
+// leaveBehind has a database believe that it is later than it is, as after hours with a wrong clock.
+func leaveBehind(t *testing.T, file string, ahead time.Duration) {
+	t.Helper()
+	now := time.Now().UTC()
+	d, err := sqlite.Open(file, sqlite.Options{Lock: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), d, store.Options{Now: func() time.Time { return now.Round(0) }, Catalogue: perm.Builtin()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(ahead)
+	if err := errors.Join(db.MarkTime(t.Context()), db.Close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -40,7 +40,7 @@ func (s *Server) makeHTTP(context.Context) error {
 	}
 	c := httpapi.Config{
 		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
-		Logger: s.log, Now: s.opt.Now, Observer: s.metrics,
+		Logger: s.log, Now: s.opt.Now, Clock: s.clock.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
 		Pages: pages, Base: s.gate.Base, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
@@ -75,9 +75,11 @@ func (s *Server) provider() *oidc.Provider {
 // pages are the browser's pages: signing in, and the pages behind the gate.
 func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.ServeMux, error) {
 	var err error
-	s.dashboard = dashboard.New(dashboard.Config{Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Logger: s.log,
+	s.dashboard = dashboard.New(dashboard.Config{
+		Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Wall: s.opt.Now, Logger: s.log,
 		Base:       func(r *http.Request) string { return s.gate.Base(r) },
-		NoPasskeys: func(r *http.Request) string { return s.gate.NoPasskeys(r) }})
+		NoPasskeys: func(r *http.Request) string { return s.gate.NoPasskeys(r) },
+	})
 	s.gate, err = signin.New(signin.Config{
 		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Wait: httpapi.Wait, Render: s.dashboard.SignIn,
 		PublicURL: s.cfg.PublicURL, OIDC: provider, Secret: s.db.Secret(), Now: s.clock.Now,
