@@ -73,7 +73,7 @@ func (s *Server) steady() time.Duration {
 // ensureRoot comes late, so that a key that was minted is also told.
 func (s *Server) ensureRoot(ctx context.Context) (err error) {
 	roots, err := s.control.SetUp(ctx, s.cfg.RootKey, s.steady())
-	if err != nil {
+	if err := s.postpone(err, &s.late.root, "the root key is set up"); err != nil {
 		return fmt.Errorf("set up the root key: %w", err)
 	}
 	s.minted, s.rootLink = roots.Minted, roots.Link

@@ -1,18 +1,24 @@
 package server_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/server"
+	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/store/sqlite"
 )
 
 // readiness is the answer of /readyz.
@@ -77,14 +83,7 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 	}
 
 	ballast := filepath.Join(dir, "ballast")
-	f, err := os.Create(ballast)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	_ = f.Close()
+	fillUp(t, ballast)
 	for err = error(nil); err == nil; {
 		_, err = create()
 	}
@@ -101,8 +100,20 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 	if err := stop(); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Errorf("a stop that can keep nothing: %v", err)
 	}
+	fillUp(t, ballast) // what the stop has left
+	cfg.KeyPrefix = "other"
+	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.RootKey, err = format.Mint(rand.Reader, keyfmt.Service); err != nil {
+		t.Fatal(err)
+	}
 	s, stop = start(t, cfg, server.Options{})
 	c = connect()
+	if _, err := create(); !errors.Is(err, keyward.ErrUnavailable) {
+		t.Errorf("a change after a start on a full disk: %v", err)
+	}
 	if v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: k.Key.Reveal()}); err != nil || !v.Valid {
 		t.Errorf("a verification after a start on a full disk: %s, %v", v.Code, err)
 	}
@@ -117,7 +128,56 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if _, err := create(); err != nil {
+	if made, err := create(); err != nil || !strings.HasPrefix(made.Key.Reveal(), "other_") {
 		t.Errorf("after there was room: %v", err)
 	}
+	root = cfg.RootKey.Reveal()
+	for c = connect(); ; time.Sleep(50 * time.Millisecond) {
+		if _, err = c.Me(t.Context(), ""); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("there is room, and the root key of the environment is not good: %v", err)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	known := prefixes(t, cfg.Database)
+	if !slices.Contains(known, "other") {
+		t.Errorf("the prefixes that are remembered are %v", known)
+	}
+}
+
+// fillUp takes the last byte of the file system that a file lies on.
+func fillUp(t *testing.T, ballast string) {
+	t.Helper()
+	f, err := os.OpenFile(ballast, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+	_ = f.Close()
+}
+
+// prefixes reads the remembered ones from a database that is not served.
+func prefixes(t *testing.T, file string) []string {
+	t.Helper()
+	d, err := sqlite.Open(file, sqlite.Options{Lock: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), d, store.Options{Now: time.Now, Catalogue: perm.Builtin()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := db.KeyPrefixes(t.Context())
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return known
 }

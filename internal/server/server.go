@@ -100,6 +100,7 @@ type Server struct {
 	control     *control.Service
 	gateway     *gateway.Gate
 	minted      keyfmt.Secret
+	late        late
 	rootLink    keyfmt.Secret // a one-time sign-in for the root, at the first start
 	gate        *signin.Gate
 	dashboard   *dashboard.Dashboard

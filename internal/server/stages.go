@@ -102,7 +102,7 @@ func (s *Server) openStore(ctx context.Context) error {
 // admitPrefixes has keys of earlier prefixes work on: the installation remembers those that it has given to keys.
 func (s *Server) admitPrefixes(ctx context.Context) error {
 	known, err := s.db.RememberKeyPrefix(ctx, s.cfg.KeyPrefix)
-	if err != nil {
+	if err := s.postpone(err, &s.late.prefix, "the prefix for new keys is remembered"); err != nil {
 		return fmt.Errorf("look at the prefixes of keys: %w", err)
 	}
 	s.format.Admit(known...)

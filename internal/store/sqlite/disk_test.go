@@ -164,14 +164,7 @@ func fewPages(*testing.T, string) disk {
 // smallFileSystem puts one of 2 MiB on the directory, with a file in it that can be removed: the commit fails, not a
 // statement.
 func smallFileSystem(t *testing.T, dir string) disk {
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m,mode=700"); err != nil {
-		t.Fatalf("mount a small tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	mountSmall(t, dir, "2m")
 	ballast := filepath.Join(dir, "ballast")
 	return disk{
 		shrink: func(t *testing.T, _ *sqlite.Driver) {
@@ -185,6 +178,120 @@ func smallFileSystem(t *testing.T, dir string) disk {
 			}
 		},
 	}
+}
+
+func mountSmall(t *testing.T, dir, size string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=700,size="+size); err != nil {
+		t.Fatalf("mount a small tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fillUp takes the last byte of the file system that dir lies on.
+func fillUp(t *testing.T, dir string) (ballast string) {
+	t.Helper()
+	ballast = filepath.Join(dir, "ballast")
+	f, err := os.OpenFile(ballast, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+	_ = f.Close() // some file systems say here that there was no room
+	return ballast
+}
+
+// A start needs an index of the log of changes, which takes room: also after a stop that has removed the last one, and
+// time after time.
+func TestT82AStartOnADiskThatIsFullToTheLastByteReads(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Log("not root, who alone may mount a small file system")
+		return
+	}
+	for name, killed := range map[string]bool{"after a stop": false, "after a kill": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			mountSmall(t, dir, "8m")
+			path := filepath.Join(dir, "keyward.db")
+			keys := live(t, path)
+			if !killed {
+				if err := start(t, open(t, path)).Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ballast := ""
+			for range 3 {
+				ballast = fillUp(t, dir)
+				db := start(t, open(t, path))
+				finds(t, db, keys)
+				if err := insert(db, id.Key(ids.Next()), strings.Repeat("x", 20_000)); !errors.Is(err, store.ErrFull) {
+					t.Errorf("a change on a full disk: %v", err)
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			fillUp(t, dir)
+			db := start(t, open(t, path))
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			k := id.Key(ids.Next())
+			if err := insert(db, k, ""); err != nil {
+				t.Errorf("once there is room: %v", err)
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+			audited(t, path, append(keys, k))
+		})
+	}
+}
+
+// finds checks that every key is there.
+func finds(t *testing.T, db *store.DB, keys []id.Key) {
+	t.Helper()
+	err := db.View(t.Context(), func(v *store.View) error {
+		for _, k := range keys {
+			if _, err := v.Key(k); err != nil {
+				t.Errorf("key %s was acknowledged: %v", k, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("reading: %v", err)
+	}
+}
+
+// live has another process write keys until it is killed.
+func live(t *testing.T, path string) []id.Key {
+	t.Helper()
+	cmd := command(t, path, 2, 1<<30)
+	pipe, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := acknowledged(bufio.NewReader(pipe), func(n int) {
+		if n == 20 {
+			_ = cmd.Process.Kill()
+		}
+	})
+	_ = cmd.Wait()
+	return keys
 }
 
 func fillAndHeal(t *testing.T, path string, on disk) {

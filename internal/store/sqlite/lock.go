@@ -83,7 +83,7 @@ func (h *held) same(path string) error {
 // take adds the lock beside a name. Nothing removes it afterwards: that would let two processes hold two files of one
 // name.
 func (h *held) take(path string) error {
-	name := path + ".lock"
+	name := path + lockSuffix
 	_, err := os.Lstat(name)
 	made := errors.Is(err, fs.ErrNotExist)
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, mode)

@@ -84,7 +84,7 @@ func Open(path string, o Options) (*Driver, error) {
 		err = known(path)
 	}
 	if err == nil {
-		err = d.connect()
+		err = d.withReserve(d.connect)
 	}
 	if err == nil && d.hold != nil {
 		err = d.beginWatch(given)
@@ -117,7 +117,7 @@ func (d *Driver) own(given string, init bool) (err error) {
 	if err := sound(d.hold.file, info.Size(), d.path); err != nil {
 		return err
 	}
-	if err := known(d.path); err != nil {
+	if err := d.withReserve(func() error { return known(d.path) }); err != nil {
 		return err
 	}
 	if err := d.hold.take(d.path); err != nil {
@@ -136,7 +136,12 @@ func manyNames(path string, names uint64) error {
 		"remove the other names, or make them copies", path, names)
 }
 
-func (d *Driver) connect() error {
+func (d *Driver) connect() (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, errors.Join(d.disconnect()...))
+		}
+	}()
 	name := url.URL{Scheme: "file", Path: d.path, RawQuery: "mode=rw"}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
@@ -274,7 +279,17 @@ func (d *Driver) Close() error {
 	if d.watch.strangeLog() {
 		return nil
 	}
-	var errs []error
+	errs := d.disconnect()
+	if d.hold != nil {
+		d.hold.refill()
+		errs = append(errs, d.hold.release())
+		d.hold = nil
+	}
+	return errors.Join(errs...)
+}
+
+// disconnect closes the connections.
+func (d *Driver) disconnect() (errs []error) {
 	if d.readers != nil {
 		errs = d.readers.close()
 	}
@@ -283,13 +298,11 @@ func (d *Driver) Close() error {
 	}
 	if d.writer != nil {
 		errs = append(errs, d.writer.close())
+		d.writer = nil
 	}
 	if d.db != nil {
 		errs = append(errs, d.db.Close())
+		d.db = nil
 	}
-	if d.hold != nil {
-		errs = append(errs, d.hold.release())
-		d.hold = nil
-	}
-	return errors.Join(errs...)
+	return errs
 }

@@ -145,7 +145,7 @@ func belongs(h *held, path string) error {
 		return nil
 	}
 	var was, wasLog fileID
-	b := make([]byte, 200)
+	b := make([]byte, lineMost)
 	n, _ := h.locks[0].ReadAt(b, 0)
 	if _, err := fmt.Sscanf(string(b[:n]), remembered, &was.device, &was.inode, &wasLog.device, &wasLog.inode); err != nil {
 		return nil // a lock of a program that did not write it down
@@ -158,16 +158,22 @@ func belongs(h *held, path string) error {
 	return nil
 }
 
-// remembered is the format of the lock: device and inode of the database and of its log.
-const remembered = "database %d:%d log %d:%d\n"
+// lockSuffix names the lock beside a database.
+const lockSuffix = ".lock"
+
+// remembered is the format of the first line of a lock: device and inode of the database and of its log. It has no more
+// bytes than lineMost; the reserve follows.
+const (
+	remembered = "database %d:%d log %d:%d\n"
+	lineMost   = 200
+)
 
 // remember writes down which files were served together. On a full disk the former line stays or none is there, which
 // belongs takes.
 func remember(h *held, log fileID) {
 	line := fmt.Sprintf(remembered, h.id.device, h.id.inode, log.device, log.inode)
 	for _, f := range h.locks {
-		if _, err := f.WriteAt([]byte(line), 0); err == nil {
-			_ = f.Truncate(int64(len(line)))
-		}
+		_, _ = f.WriteAt([]byte(line), 0)
 	}
+	h.refill()
 }

@@ -23,7 +23,8 @@ type watch struct {
 	version  int64     // SQLite's data_version: another one says that another connection has committed
 	frozen   bool      // a move was under way at the last commit
 	names    uint64    // hard links
-	lenient  int       // so many looks on, another connection may be folding the log of its own commit
+	looks    int
+	lenient  int // so many looks on, another connection may be folding the log of its own commit
 	stranger func(ctx context.Context, q store.SQL, frozen bool) error
 	detached atomic.Pointer[error]
 }
@@ -237,6 +238,9 @@ func (d *Driver) Look(ctx context.Context) (names int, err error) {
 	}
 	defer d.writing.Unlock()
 	w.lenient = max(0, w.lenient-1)
+	if w.looks++; w.looks%refillEvery == 0 {
+		d.hold.refill()
+	}
 	if err := w.attached(); err != nil {
 		return 1, err
 	}
