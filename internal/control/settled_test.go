@@ -419,6 +419,6 @@ func TestASettlementHoldsOnEveryNodeT104(t *testing.T) {
 	histories(t, 3, func(t *testing.T, h *history) {
 		url := pgtest.Database(t)
 		h.open = func() *settledNode { return openShared(h, url) }
-		h.run(30, 2)
+		h.run(20, 2)
 	})
 }
