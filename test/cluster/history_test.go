@@ -52,6 +52,12 @@ func (h *history) looked(l look) {
 	h.looks = append(h.looks, l)
 }
 
+func (h *history) counts() (looks, changes int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.looks), len(h.changes)
+}
+
 func (h *history) spent(l look) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

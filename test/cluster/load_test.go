@@ -107,7 +107,18 @@ func (l *load) go_(seed, client uint64, work func(*rand.Rand)) {
 	})
 }
 
+// These many events say something.
+const (
+	fewCreated = 10
+	fewLooks   = 1000
+	fewChanges = 20
+)
+
+// end lets the clients work on until enough has happened, which takes a busy machine longer, and stops them.
 func (l *load) end() {
+	for limit := time.Now().Add(2 * time.Minute); !l.enough() && time.Now().Before(limit); {
+		time.Sleep(50 * time.Millisecond)
+	}
 	close(l.stop)
 	l.tasks.Wait()
 }
@@ -206,9 +217,17 @@ func (l *load) settled(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, %d looks, %d admissions, %d keys created", len(l.h.changes), len(l.h.looks), len(l.h.admitted), len(l.created))
-	if len(l.created) < 10 || len(l.h.looks) < 1000 || len(l.h.changes) < 20 {
+	if !l.enough() {
 		t.Error("too little happened for this to say anything")
 	}
+}
+
+func (l *load) enough() bool {
+	l.mu.Lock()
+	created := len(l.created)
+	l.mu.Unlock()
+	looks, changes := l.h.counts()
+	return created >= fewCreated && looks >= fewLooks && changes >= fewChanges
 }
 
 // within holds admissions against the limits; times says how often a limit may pass in a minute.
