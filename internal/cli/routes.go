@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/routes"
+	"github.com/keyward/keyward/internal/text"
 )
 
 type routesCmd struct {
@@ -167,10 +168,10 @@ func (c *routesFromOpenAPI) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	text, err := routes.FromOpenAPI(filepath.Base(c.File), data, catalogue, c.CORSOrigin...)
+	table, err := routes.FromOpenAPI(filepath.Base(c.File), text.WithoutBOM(data), catalogue, c.CORSOrigin...)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(a.Out, text)
+	_, err = fmt.Fprint(a.Out, table)
 	return err
 }

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -92,8 +92,12 @@ func (c *Config) checkTLS(name func(string) string) error {
 			return fmt.Errorf("%s: %w", name(env), err)
 		}
 	}
-	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
-		return fmt.Errorf("%s: %w", name("KEYWARD_TLS_CERT"), err)
+	if _, err := ReadCertificate(c.TLSCert, c.TLSKey); err != nil {
+		env := "KEYWARD_TLS_CERT"
+		if errors.Is(err, errKeyFile) {
+			env = "KEYWARD_TLS_KEY"
+		}
+		return fmt.Errorf("%s: %w", name(env), err)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/internal/usage"
 )
 
@@ -316,5 +317,45 @@ func TestEventsAreKeptAsLongAsIsSaid(t *testing.T) {
 	} {
 		_, err := config.Load(config.Sources{Environ: env(t, wrong...)})
 		refused(t, err, "KEYWARD_EVENTS_ARCHIVE_DIR: ")
+	}
+}
+
+// A certificate and a key that an editor saved with a byte order mark are read; a file at fault is named with its own
+// setting.
+func TestACertificateIsReadAsEditorsSaveItAndItsFaultNamesTheFile(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := rig.Certificate(t)
+	dir := t.TempDir()
+	write := func(name, from, before string) string {
+		raw, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, append([]byte(before), raw...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const mark = "\uFEFF"
+	marked := [2]string{write("marked.crt", cert, mark), write("marked.key", key, mark)}
+	if _, err := config.ReadCertificate(marked[0], marked[1]); err != nil {
+		t.Error(err)
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := write("long.crt", cert, strings.Repeat("# an authority\n", 20_000)) // a system's list is longer than 64 KiB
+	if _, err := config.ReadAuthorities(long); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []struct{ cert, key, setting, file string }{
+		{cert, empty, "KEYWARD_TLS_KEY", empty}, {empty, key, "KEYWARD_TLS_CERT", empty}, {cert, cert, "KEYWARD_TLS_CERT", cert},
+	} {
+		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_TLS_CERT="+c.cert, "KEYWARD_TLS_KEY="+c.key)})
+		if err == nil || !strings.Contains(err.Error(), c.setting) || !strings.Contains(err.Error(), c.file) {
+			t.Errorf("%v, want %s and %s", err, c.setting, c.file)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +17,9 @@ import (
 
 // maxSmallFile bounds a file with a password or with networks, in bytes.
 const maxSmallFile = 64 << 10
+
+// maxPEM bounds a file with certificates: a system's list of authorities has some hundred kilobytes.
+const maxPEM = 4 << 20
 
 // Proxies are the trusted proxies of the setting and of its file, which is read now.
 func (c *Config) Proxies() ([]netip.Prefix, error) {
@@ -60,7 +65,7 @@ func ReadPassword(path string) (keyfmt.Secret, error) {
 
 // ReadAuthorities reads the certificates of authorities, PEM.
 func ReadAuthorities(path string) (*x509.CertPool, error) {
-	raw, err := small(path)
+	raw, err := bounded(path, maxPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +76,39 @@ func ReadAuthorities(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func small(path string) ([]byte, error) {
+// errKeyFile marks a fault of the private key's file.
+var errKeyFile = errors.New("not a private key")
+
+// ReadCertificate reads the chain of a certificate, and its private key, PEM. The error names the file at fault.
+func ReadCertificate(cert, key string) (tls.Certificate, error) {
+	chain, err := bounded(cert, maxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	private, err := bounded(key, maxPEM)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("%w (%w)", err, errKeyFile)
+	}
+	if block, _ := pem.Decode(private); block == nil {
+		return tls.Certificate{}, fmt.Errorf("%s holds nothing in PEM (%w)", key, errKeyFile)
+	}
+	pair, err := tls.X509KeyPair(chain, private)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("%s with the key of %s: %w", cert, key, err)
+	}
+	return pair, nil
+}
+
+func small(path string) ([]byte, error) { return bounded(path, maxSmallFile) }
+
+// bounded reads a file of at most so many bytes.
+func bounded(path string, most int) ([]byte, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, explained(path, err)
 	}
-	if len(raw) > maxSmallFile {
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxSmallFile)
+	if len(raw) > most {
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, most)
 	}
 	return text.WithoutBOM(raw), nil
 }

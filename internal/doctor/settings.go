@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/url"
@@ -46,7 +45,7 @@ func Certificates(cfg *config.Config, now time.Time) []Finding {
 		return nil
 	}
 	const renew = "renew it; a running server reads it again by itself"
-	pair, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+	pair, err := config.ReadCertificate(cfg.TLSCert, cfg.TLSKey)
 	if err != nil {
 		return []Finding{{Fail, "certificate", err.Error(), "no client can connect", "put a certificate and its key there"}}
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/keyward/keyward/internal/config"
 )
 
 const (
@@ -69,7 +71,7 @@ func newCertificate(cert, key string, log *slog.Logger, now func() time.Time) (*
 func (c *certificate) states() [2]fileState { return [2]fileState{stateOf(c.cert), stateOf(c.key)} }
 
 func (c *certificate) read() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	pair, err := config.ReadCertificate(c.cert, c.key)
 	if err != nil {
 		return nil, err
 	}

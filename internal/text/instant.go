@@ -3,12 +3,13 @@ package text
 import (
 	"errors"
 	"regexp"
+	"strings"
 	"time"
 )
 
 var (
 	dateForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-	timeForm = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(?:Z|([+-]\d{2})(?::?(\d{2}))?)$`)
+	timeForm = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(?:[Zz]|([+-]\d{2})(?::?(\d{2}))?)$`)
 )
 
 // Instant reads a time of ISO 8601 in its extended form, or a date alone for its midnight in UTC. Seconds may be left
@@ -32,6 +33,6 @@ func Instant(s string) (time.Time, error) {
 			zone += "00"
 		}
 	}
-	t, err := time.Parse(time.RFC3339Nano, part[1]+seconds+zone)
+	t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(part[1])+seconds+zone)
 	return t.UTC(), err
 }

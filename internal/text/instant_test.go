@@ -22,6 +22,9 @@ func TestInstantReadsEveryOffsetAndPrecisionOfISO8601(t *testing.T) {
 			}
 		}
 	}
+	if got, err := Instant("2027-01-31t08:30:00z"); err != nil || !got.Equal(at) { // RFC 3339, section 5.6
+		t.Errorf("in lower case: %v, %v", got, err)
+	}
 	for _, s := range []string{"", "2027", "2027-02-30", "2027-01-31T08:30", "2027-01-31T08Z", "2027-01-31 08:30Z", "2027-01-31T25:00Z",
 		"2027-01-31T08:30:61Z", "2027-01-31T08:30+3", "2027-01-31T08:30+03:", "2027-01-31T08:30+99", "2027-01-31T08:30.5Z",
 		"2027-01-31T08:30:00.Z", "2027-01-31T08:30:00Z ", "1801299600"} {

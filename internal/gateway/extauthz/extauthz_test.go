@@ -247,6 +247,44 @@ func TestT64AndT60WhatHasASecondReadingIsRefusedHereToo(t *testing.T) {
 	h.refused(h.ask(h.question("POST", "/v1/calls", head)), codes.PermissionDenied, 403, "permission_denied")
 }
 
+// The paths of an ordinary API pass here as they do at /check, and the same ones are refused.
+func TestT64APathWithOneReadingPassesHereAsAtCheck(t *testing.T) {
+	t.Parallel()
+	h := open(t, keywardtest.WithTrustedProxies(netip.MustParsePrefix("127.0.0.0/8")))
+	atCheck := func(path string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.server.URL+"/check", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+h.key)
+		r.Header.Set("X-Forwarded-Method", "GET")
+		r.Header.Set("X-Forwarded-Uri", path)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	for id, passes := range map[string]bool{
+		"My%20Report.pdf": true, "%20": true, "a%20b%20c": true, "a@b": true, "a%40b": true, "a=b+c:d,e": true, "a%2Bb": true,
+		"%22%3C%3E%5B%5D%7B%7D%5E%60%7C": true, "caf%C3%A9%20noir": true, "%E6%9D%B1%E4%BA%AC": true, "a%26b%3Dc": true,
+		"~tilde_-.": true, "(x)!$&'*": true,
+		"a%2Fb": false, "a%5Cb": false, "a%25b": false, "a%23b": false, "a%3Fb": false, "a%3Bb": false, "a%0Ab": false,
+		"a%09b": false, "%2E": false, "%61": false, "%ff": false, "%C0%AF": false, "..%20": false, "%20..": false, "a;b": false,
+	} {
+		for _, path := range []string{"/v1/calls/" + id, "/v1/calls/" + id + "?q=a%20b+c&path=%2Fx%2F..%2Fy"} {
+			r := h.ask(h.question("GET", path, bearer(h.key)))
+			if got := r.GetOkResponse() != nil; got != passes {
+				t.Errorf("%s passes here: %v: %v", path, got, r)
+			}
+			if got := atCheck(path); (got == http.StatusOK) != passes {
+				t.Errorf("%s at /check: %d", path, got)
+			}
+		}
+	}
+}
+
 func TestT62TheAddressIsThatOfWhoeverCameToEnvoy(t *testing.T) {
 	t.Parallel()
 	h := open(t)
