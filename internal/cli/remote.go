@@ -25,6 +25,9 @@ func (r *remote) client(a *app) (*keyward.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.TrimSpace(r.URL) != r.URL {
+		return nil, usageError("KEYWARD_URL or --url: begins or ends with a blank or a line break: take it out")
+	}
 	c, err := keyward.New(r.URL, keyward.WithToken(token), keyward.WithUserAgent("keyward-cli/"+strings.ReplaceAll(a.version, " ", "")))
 	if err != nil {
 		return nil, usageError(oneLine(err))
@@ -34,7 +37,11 @@ func (r *remote) client(a *app) (*keyward.Client, error) {
 
 func (r *remote) token() (string, error) {
 	if r.TokenFile == "" {
-		if token := os.Getenv("KEYWARD_TOKEN"); token != "" {
+		token := os.Getenv("KEYWARD_TOKEN")
+		switch {
+		case strings.TrimSpace(token) != token:
+			return "", usageError("KEYWARD_TOKEN: begins or ends with a blank or a line break: take it out")
+		case token != "":
 			return token, nil
 		}
 		return "", usageError("there is no token: set KEYWARD_TOKEN, or name a file with --token-file")
