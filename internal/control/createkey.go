@@ -72,16 +72,14 @@ func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
 	}
 	d := draft{creator: Creator{ID: user, Email: m.Email, DisplayName: m.DisplayName}}
 	d.Workspace, d.User, d.IsActive = ws.ID, user, true
-	if err := s.fill(&d, in, role.Permissions); err != nil {
+	fields, terms := s.fill(&d, in, role.Permissions), s.bind(&d, in, ws.Settings, a.bound, v.Now())
+	if err := fault.All(fields, terms); err != nil {
 		return draft{}, err
 	}
 	if !a.reach.Environment(d.Environment) {
 		return draft{}, outside("environment")
 	}
 	d.Confined = a.confined()
-	if err := s.bind(&d, in, ws.Settings, a.bound, v.Now()); err != nil {
-		return draft{}, err
-	}
 	if err := s.mayGrant(a, d.Permissions, role.Permissions, wantedField(in.Permissions)); err != nil {
 		return draft{}, err
 	}
@@ -96,36 +94,28 @@ type draft struct {
 
 // fill reads the fields that depend on no other object.
 func (s *Service) fill(d *draft, in CreateKey, creator perm.Set) error {
-	var err error
-	if d.Name, err = nameInput("name", in.Name, maxKeyName); err != nil {
-		return err
-	}
+	var name, permissions, environment, description, metadata error
+	d.Name, name = nameInput("name", in.Name, maxKeyName)
 	d.Permissions = creator
 	if in.Permissions.Set {
-		if d.Permissions, err = s.permissionsInput("permissions", in.Permissions.Value); err != nil {
-			return err
-		}
+		d.Permissions, permissions = s.permissionsInput("permissions", in.Permissions.Value)
 	}
 	d.Environment = keyfmt.Live
 	if in.Environment.Set {
 		d.Environment = keyfmt.Environment(in.Environment.Value)
 	}
 	if d.Environment != keyfmt.Live && d.Environment != keyfmt.Test {
-		return fault.Invalid("environment", "must be live or test")
+		environment = fault.Invalid("environment", "must be live or test")
 	}
-	if d.Description, err = lineInput("description", in.Description, maxDescription); err != nil {
-		return err
-	}
-	d.Metadata, err = metadataInput("metadata", in.Metadata)
-	return err
+	d.Description, description = lineInput("description", in.Description, maxDescription)
+	d.Metadata, metadata = metadataInput("metadata", in.Metadata)
+	return fault.All(name, permissions, environment, description, metadata)
 }
 
 // bind reads expiry, limits and addresses: the given ones, else the calling key's own, else the workspace's defaults.
 func (s *Service) bind(d *draft, in CreateKey, set account.Settings, b *account.Bound, now time.Time) error {
-	var err error
-	if d.ExpiresAt, err = expiryInput("expiresAt", in.ExpiresAt, now); err != nil {
-		return err
-	}
+	var expiry, limits, addresses error
+	d.ExpiresAt, expiry = expiryInput("expiresAt", in.ExpiresAt, now)
 	if !in.ExpiresAt.Set {
 		if b != nil {
 			d.ExpiresAt = b.ExpiresAt
@@ -134,18 +124,16 @@ func (s *Service) bind(d *draft, in CreateKey, set account.Settings, b *account.
 			d.ExpiresAt = longest
 		}
 	}
-	if err := lifetime(d.ExpiresAt, set, now); err != nil {
-		return err
+	if expiry == nil {
+		expiry = lifetime(d.ExpiresAt, set, now)
 	}
-	if d.Limits, err = limitsInput("rateLimit", in.RateLimit, defaultLimits(set, b)); err != nil {
-		return err
-	}
+	d.Limits, limits = limitsInput("rateLimit", in.RateLimit, defaultLimits(set, b))
 	if !in.AllowedIPs.Set && b != nil {
 		d.AllowedIPs = b.AllowedIPs
-		return nil
+	} else {
+		d.AllowedIPs, addresses = addressesInput("allowedIps", in.AllowedIPs)
 	}
-	d.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs)
-	return err
+	return fault.All(expiry, limits, addresses)
 }
 
 func defaultLimits(set account.Settings, b *account.Bound) ratelimit.Limits {

@@ -113,12 +113,9 @@ func limitsInput(field string, o Optional[LimitsInput], was ratelimit.Limits) (r
 	if o.Null {
 		return ratelimit.Limits{}, nil
 	}
-	minute, err := limitInput(field+".requestsPerMinute", o.Value.PerMinute, was.PerMinute)
-	if err != nil {
-		return was, err
-	}
-	day, err := limitInput(field+".requestsPerDay", o.Value.PerDay, was.PerDay)
-	return ratelimit.Limits{PerMinute: minute, PerDay: day}, err
+	minute, badMinute := limitInput(field+".requestsPerMinute", o.Value.PerMinute, was.PerMinute)
+	day, badDay := limitInput(field+".requestsPerDay", o.Value.PerDay, was.PerDay)
+	return ratelimit.Limits{PerMinute: minute, PerDay: day}, fault.All(badMinute, badDay)
 }
 
 // metadataInput reads a JSON object of at most 4 KiB in compact form.
@@ -209,21 +206,19 @@ func settingsInput(o Optional[SettingsInput], was account.Settings) (account.Set
 		return was, nil
 	}
 	in, out := o.Value, was
+	var mode, limits, longest, rotation error
 	if in.PermissionMode.Set {
 		out.PermissionMode = account.PermissionMode(in.PermissionMode.Value)
 		if out.PermissionMode != account.Frozen && out.PermissionMode != account.Capped {
-			return was, fault.Invalid("settings.permissionMode", "must be frozen or capped")
+			mode = fault.Invalid("settings.permissionMode", "must be frozen or capped")
 		}
 	}
-	var err error
-	if out.DefaultRateLimit, err = limitsInput("settings.defaultRateLimit", in.DefaultRateLimit, was.DefaultRateLimit); err != nil {
-		return was, err
-	}
+	out.DefaultRateLimit, limits = limitsInput("settings.defaultRateLimit", in.DefaultRateLimit, was.DefaultRateLimit)
 	if in.MaxKeyLifetimeSeconds.Set {
 		const most = 100 * 366 * 24 * 3600
 		n := in.MaxKeyLifetimeSeconds.Value
 		if !in.MaxKeyLifetimeSeconds.Null && (n < 1 || n > most) {
-			return was, fault.Invalid("settings.maxKeyLifetimeSeconds", "must be between 1 and %d", most)
+			longest = fault.Invalid("settings.maxKeyLifetimeSeconds", "must be between 1 and %d", most)
 		}
 		out.MaxKeyLifetime = time.Duration(n) * time.Second
 	}
@@ -231,7 +226,10 @@ func settingsInput(o Optional[SettingsInput], was account.Settings) (account.Set
 		out.RequireExpiry = in.RequireExpiry.Value
 	}
 	if in.SelfRotation.Set && !out.SetSelfRotation(in.SelfRotation.Value) {
-		return was, fault.Invalid("settings.selfRotation", "must be allowed or forbidden")
+		rotation = fault.Invalid("settings.selfRotation", "must be allowed or forbidden")
+	}
+	if err := fault.All(mode, limits, longest, rotation); err != nil {
+		return was, err
 	}
 	return out, nil
 }

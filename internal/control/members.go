@@ -77,17 +77,8 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 			return err
 		}
 		m := account.Member{Workspace: ws.ID, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-		if m.User, err = userInput("userId", user); err != nil {
+		if err := memberInput(&m, user, in); err != nil {
 			return err
-		}
-		if m.Email, err = emailInput("email", in.Email); err != nil {
-			return err
-		}
-		if m.DisplayName, err = lineInput("displayName", in.DisplayName, maxDisplayName); err != nil {
-			return err
-		}
-		if in.Role == "" {
-			return fault.Invalid("roleId", "must be given")
 		}
 		was, err := tx.Member(ws.ID, m.User)
 		switch {
@@ -110,6 +101,18 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 		s.writeOn(ctx, returned, began)
 	}
 	return out, created, err
+}
+
+// memberInput reads the fields of a member.
+func memberInput(m *account.Member, user string, in PutMember) error {
+	var name, email, display, role error
+	m.User, name = userInput("userId", user)
+	m.Email, email = emailInput("email", in.Email)
+	m.DisplayName, display = lineInput("displayName", in.DisplayName, maxDisplayName)
+	if in.Role == "" {
+		role = fault.Invalid("roleId", "must be given")
+	}
+	return fault.All(name, email, display, role)
 }
 
 // addMember also settles the kept keys of a returning member; the settlement is "" if its rows are written.

@@ -96,34 +96,39 @@ func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in
 // applyRole reads the given fields. The grant rule holds for the whole new set: editing a role passes on all that it
 // then holds.
 func (s *Service) applyRole(v *store.View, a *actor, r *account.Role, in UpdateRole) error {
-	var err error
+	var name, description, permissions error
 	if in.Name.Set {
-		if r.Name, err = nameInput("name", in.Name.Value, maxRoleName); err != nil {
-			return err
-		}
-		taken, err := v.RoleNamed(r.Workspace, text.Fold(r.Name))
-		if err == nil && taken.ID != r.ID {
-			return fault.New(fault.Conflict, "the workspace has a role of this name", fault.Detail{Field: "name", Message: "is taken"})
-		}
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
+		name = renameRole(v, r, in.Name.Value)
 	}
 	if in.Description.Set {
-		if r.Description, err = lineInput("description", in.Description, maxDescription); err != nil {
-			return err
-		}
+		r.Description, description = lineInput("description", in.Description, maxDescription)
 	}
-	if !in.Permissions.Set {
-		return nil
+	if in.Permissions.Set {
+		r.Permissions, permissions = s.permissionsInput("permissions", in.Permissions.Value)
 	}
-	if r.Permissions, err = s.permissionsInput("permissions", in.Permissions.Value); err != nil {
+	if err := fault.All(name, description, permissions); err != nil || !in.Permissions.Set {
 		return err
 	}
 	if err := s.mayGrant(a, r.Permissions, r.Permissions, wantedField(in.Permissions)); err != nil {
 		return err
 	}
 	return a.mayLast()
+}
+
+// renameRole sets a name that no other role of the workspace has.
+func renameRole(v *store.View, r *account.Role, name string) error {
+	var err error
+	if r.Name, err = nameInput("name", name, maxRoleName); err != nil {
+		return err
+	}
+	taken, err := v.RoleNamed(r.Workspace, text.Fold(r.Name))
+	if err == nil && taken.ID != r.ID {
+		return fault.New(fault.Conflict, "the workspace has a role of this name", fault.Detail{Field: "name", Message: "is taken"})
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func systemRole(r account.Role) error {
@@ -160,6 +165,21 @@ func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role stri
 			sentence: fmt.Sprintf("role %s updated", quoted(r.Name)), before: s.roleFields(was), after: s.roleFields(r)})
 	})
 	return out, err
+}
+
+// DraftRole tells what UpdateRole would refuse, and changes nothing.
+func (s *Service) DraftRole(ctx context.Context, c Caller, workspace, role string, in UpdateRole) error {
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		r, err := s.findRole(v, a, workspace, role, account.RolesWrite)
+		if err != nil {
+			return err
+		}
+		if err := systemRole(r); err != nil {
+			return err
+		}
+		return s.applyRole(v, a, &r, in)
+	})
+	return storageFault(err)
 }
 
 // DeleteRole removes a role without members.

@@ -22,24 +22,18 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 		if err := a.root(); err != nil {
 			return err
 		}
-		name, err := nameInput("name", in.Name, maxKeyName)
-		if err != nil {
-			return err
-		}
-		scopes, err := scopesInput(in.Scopes)
-		if err != nil {
-			return err
-		}
-		expires, err := expiryInput("expiresAt", in.ExpiresAt, tx.Now())
-		if err != nil {
+		name, badName := nameInput("name", in.Name, maxKeyName)
+		scopes, badScopes := scopesInput(in.Scopes)
+		expires, badExpiry := expiryInput("expiresAt", in.ExpiresAt, tx.Now())
+		bounds, badBounds := boundsInput(in)
+		if err := fault.All(badName, badScopes, badExpiry, badBounds); err != nil {
 			return err
 		}
 		if !a.service.ExpiresAt.IsZero() && (expires.IsZero() || expires.After(a.service.ExpiresAt)) {
 			return fault.New(fault.PermissionEscalation, "a service key cannot make one that outlives it",
 				fault.Detail{Field: "expiresAt", Message: "lies beyond the calling key's expiry"})
 		}
-		bounds, err := boundsInput(tx.View, a, in)
-		if err != nil {
+		if err := mayBind(tx.View, a, &bounds); err != nil {
 			return err
 		}
 		secret, err := s.format.Mint(s.rand, keyfmt.Service)
@@ -54,44 +48,48 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 	return out, err
 }
 
-// boundsInput reads the bounds of a new service key. An unknown workspace, and one outside the caller's reach, are
-// refused alike.
-func boundsInput(v *store.View, a *actor, in CreateServiceKey) (b account.Bounds, err error) {
+// boundsInput reads the bounds of a new service key.
+func boundsInput(in CreateServiceKey) (b account.Bounds, err error) {
+	var bad []error
 	for _, list := range []struct {
 		field string
 		Optional[[]string]
 	}{{"workspaceIds", in.Workspaces}, {"environments", in.Environments}, {"allowedIps", in.AllowedIPs}} {
 		if list.Set && !list.Null && (len(list.Value) == 0 || len(list.Value) > account.MaxReach) {
-			return b, fault.Invalid(list.field, "must name 1 to %d; leave it out for a key that is not bound", account.MaxReach)
+			bad = append(bad, fault.Invalid(list.field, "must name 1 to %d; leave it out for a key that is not bound", account.MaxReach))
 		}
 	}
 	for i, name := range in.Workspaces.Value {
 		if _, ok := id.Parse(name); !ok {
-			return b, fault.Invalid(indexed("workspaceIds", i), "must be the id of a workspace")
+			bad = append(bad, fault.Invalid(indexed("workspaceIds", i), "must be the id of a workspace"))
 		}
 		b.Workspaces = append(b.Workspaces, id.Workspace(name))
 	}
 	for i, name := range in.Environments.Value {
 		list, ok := account.OnlyEnvironment(name)
 		if !ok {
-			return b, fault.Invalid(indexed("environments", i), "must be live or test")
+			bad = append(bad, fault.Invalid(indexed("environments", i), "must be live or test"))
 		}
 		b.Environments = append(b.Environments, list...)
 	}
-	if b.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs); err != nil {
-		return b, err
-	}
-	if err := a.mayReach(&b); err != nil {
-		return b, err
+	b.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs)
+	return b, fault.All(append(bad, err)...)
+}
+
+// mayBind refuses bounds beyond those of the caller. An unknown workspace, and one outside the caller's reach, are
+// refused alike.
+func mayBind(v *store.View, a *actor, b *account.Bounds) error {
+	if err := a.mayReach(b); err != nil {
+		return err
 	}
 	for i, ws := range b.Workspaces {
 		if _, err := v.Workspace(ws); errors.Is(err, store.ErrNotFound) {
-			return b, fault.New(fault.NotFound, "there is no such workspace", fault.Detail{Field: indexed("workspaceIds", i), Message: "is not there"})
+			return fault.New(fault.NotFound, "there is no such workspace", fault.Detail{Field: indexed("workspaceIds", i), Message: "is not there"})
 		} else if err != nil {
-			return b, err
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
 func scopesInput(names []string) ([]account.Scope, error) {

@@ -51,35 +51,23 @@ func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 }
 
 func (s *Service) applyUpdate(v *store.View, a *actor, k *apikey.Key, in UpdateKey) error {
-	var err error
+	var name, limits, description, metadata, addresses error
 	if in.Name.Set {
-		if k.Name, err = nameInput("name", in.Name.Value, maxKeyName); err != nil {
-			return err
-		}
+		k.Name, name = nameInput("name", in.Name.Value, maxKeyName)
 	}
-	if err := s.switchKey(v, a, k, in.IsActive); err != nil {
-		return err
-	}
-	if err := applyExpiry(v, k, in); err != nil {
-		return err
-	}
-	if k.Limits, err = limitsInput("rateLimit", in.RateLimit, k.Limits); err != nil {
-		return err
-	}
+	state := s.switchKey(v, a, k, in.IsActive)
+	expiry := applyExpiry(v, k, in)
+	k.Limits, limits = limitsInput("rateLimit", in.RateLimit, k.Limits)
 	if in.Description.Set {
-		if k.Description, err = lineInput("description", in.Description, maxDescription); err != nil {
-			return err
-		}
+		k.Description, description = lineInput("description", in.Description, maxDescription)
 	}
 	if in.Metadata.Set {
-		if k.Metadata, err = metadataInput("metadata", in.Metadata); err != nil {
-			return err
-		}
+		k.Metadata, metadata = metadataInput("metadata", in.Metadata)
 	}
 	if in.AllowedIPs.Set {
-		k.AllowedIPs, err = addressesInput("allowedIps", in.AllowedIPs)
+		k.AllowedIPs, addresses = addressesInput("allowedIps", in.AllowedIPs)
 	}
-	return err
+	return fault.All(name, state, expiry, limits, description, metadata, addresses)
 }
 
 func applyExpiry(v *store.View, k *apikey.Key, in UpdateKey) error {

@@ -21,16 +21,10 @@ func (s *Service) CreateWorkspace(ctx context.Context, c Caller, in CreateWorksp
 		if err := s.mayCreateWorkspace(a); err != nil {
 			return err
 		}
-		name, err := nameInput("name", in.Name, maxWorkspaceName)
-		if err != nil {
-			return err
-		}
-		settings, err := settingsInput(in.Settings, account.Settings{PermissionMode: account.Frozen})
-		if err != nil {
-			return err
-		}
-		owner, err := s.firstMember(tx.View, a, in.Owner)
-		if err != nil {
+		name, badName := nameInput("name", in.Name, maxWorkspaceName)
+		settings, badSettings := settingsInput(in.Settings, account.Settings{PermissionMode: account.Frozen})
+		owner, badOwner := s.firstMember(tx.View, a, in.Owner)
+		if err := fault.All(badName, badSettings, badOwner); err != nil {
 			return err
 		}
 		out = account.Workspace{ID: id.Workspace(s.ids.Next()), Name: name, IsActive: true, OwnerID: owner.User,
@@ -76,19 +70,15 @@ func (s *Service) firstMember(v *store.View, a *actor, in Optional[OwnerInput]) 
 		}
 		return account.Member{User: a.user, Email: m.Email, DisplayName: m.DisplayName}, nil
 	}
-	user, err := userInput("owner.userId", in.Value.User)
-	if err != nil {
-		return account.Member{}, err
+	var m account.Member
+	var user, email, display error
+	m.User, user = userInput("owner.userId", in.Value.User)
+	if user == nil && a.service == nil && m.User != a.user {
+		user = fault.Invalid("owner.userId", "must be the person who calls")
 	}
-	if a.service == nil && user != a.user {
-		return account.Member{}, fault.Invalid("owner.userId", "must be the person who calls")
-	}
-	m := account.Member{User: user}
-	if m.Email, err = emailInput("owner.email", in.Value.Email); err != nil {
-		return m, err
-	}
-	m.DisplayName, err = lineInput("owner.displayName", in.Value.DisplayName, maxDisplayName)
-	return m, err
+	m.Email, email = emailInput("owner.email", in.Value.Email)
+	m.DisplayName, display = lineInput("owner.displayName", in.Value.DisplayName, maxDisplayName)
+	return m, fault.All(user, email, display)
 }
 
 // foundWorkspace writes the workspace, its roles and its owner, with one event each for the workspace and the member.
@@ -197,15 +187,13 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 			return err
 		}
 		ws := was
+		var name, settings error
 		if in.Name.Set {
-			if ws.Name, err = nameInput("name", in.Name.Value, maxWorkspaceName); err != nil {
-				return err
-			}
+			ws.Name, name = nameInput("name", in.Name.Value, maxWorkspaceName)
 		}
-		if err := switchWorkspace(a, &ws, in.IsActive, tx.Now()); err != nil {
-			return err
-		}
-		if ws.Settings, err = settingsInput(in.Settings, was.Settings); err != nil {
+		state := switchWorkspace(a, &ws, in.IsActive, tx.Now())
+		ws.Settings, settings = settingsInput(in.Settings, was.Settings)
+		if err := fault.All(name, state, settings); err != nil {
 			return err
 		}
 		if err := mayUnfreeze(a, &was, &ws); err != nil {

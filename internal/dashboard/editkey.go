@@ -1,23 +1,26 @@
 package dashboard
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
 )
 
 type editForm struct {
-	ID                                              string
-	Name, Description, Metadata, AllowedIPs, Expiry string
-	PerMinute, PerDay                               string
-	MayNever                                        bool
-	Longest                                         string
+	ID                                      string
+	Name, Description, Metadata, AllowedIPs string
+	Expiry, ExpiresOn                       string
+	PerMinute, PerDay                       string
+	Expiries                                []choice
+	Policy                                  []string
 }
+
+// keepExpiry is the pill that leaves the expiry as it is.
+const keepExpiry = "keep"
 
 // editKey shows the changeable fields of a key; its permissions cannot change.
 func (d *Dashboard) editKey(v *request) error {
@@ -29,9 +32,7 @@ func (d *Dashboard) editKey(v *request) error {
 	for _, p := range k.AllowedIPs {
 		f.AllowedIPs += p.String() + "\n"
 	}
-	if !k.ExpiresAt.IsZero() {
-		f.Expiry = k.ExpiresAt.UTC().Format("2006-01-02T15:04:05Z")
-	}
+	f.Expiry = keepExpiry
 	return v.showEdit(http.StatusOK, &k, f, nil)
 }
 
@@ -43,17 +44,21 @@ func plain(n int64) string {
 }
 
 func (v *request) showEdit(status int, k *control.Key, f editForm, wrong *problem) error {
-	set := v.may.Workspace.Settings
-	f.ID, f.MayNever = string(k.ID), set.MaxKeyLifetime == 0 && !set.RequireExpiry
-	if set.MaxKeyLifetime > 0 {
-		f.Longest = span(set.MaxKeyLifetime)
+	f.ID = string(k.ID)
+	pills, policy := expiries(v.may.Workspace.Settings, f.Expiry)
+	keep := choice{"Keep (" + ends(k) + ")", keepExpiry, f.Expiry == keepExpiry || f.Expiry == ""}
+	f.Expiries, f.Policy = []choice{keep}, policy
+	for _, p := range pills {
+		if p.Link != "longest" { // an edit counts from now, and the rule from the making of the value
+			f.Expiries = append(f.Expiries, p)
+		}
 	}
-	return v.answer(status, "editkey", page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Body: f})
+	return v.answer(status, "editkey", page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Styles: []string{"create.css"}, Body: f})
 }
 
 func (v *request) editForm() editForm {
 	return editForm{Name: v.form("name"), Description: v.form("description"), Metadata: v.form("metadata"), AllowedIPs: v.form("ips"),
-		Expiry: v.form("expiry"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay")}
+		Expiry: v.form("expiry"), ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay")}
 }
 
 func (d *Dashboard) saveKey(v *request) error {
@@ -62,14 +67,13 @@ func (d *Dashboard) saveKey(v *request) error {
 		return err
 	}
 	f := v.editForm()
-	in, err := f.update(&k)
-	if err == nil {
-		var failed []control.ItemError
-		if _, failed, err = d.Control.UpdateKeys(v.r.Context(), v.Caller, []control.UpdateKey{in}); err == nil && len(failed) > 0 {
-			err = failed[0].Fault
-		}
+	f.ID = string(k.ID)
+	in, unreadable := f.update(v.now)
+	_, failed, err := d.Control.UpdateKeys(v.r.Context(), v.Caller, []control.UpdateKey{in})
+	if err == nil && len(failed) > 0 {
+		err = failed[0].Fault
 	}
-	if err == nil {
+	if err = fault.All(unreadable, err); err == nil {
 		return v.tell(keyPath(&k), "“"+in.Name.Value+"” is changed. Verifications go by it from now on.", nil)
 	}
 	wrong, err := problemOf(err, formFields)
@@ -80,26 +84,16 @@ func (d *Dashboard) saveKey(v *request) error {
 }
 
 // update is the change that the form asks for: no field that it left as it was, so that an expiry in the past does
-// not stand in the way.
-func (f editForm) update(k *control.Key) (control.UpdateKey, error) {
-	in := control.UpdateKey{ID: string(k.ID), Name: control.Some(f.Name), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
-	var bad wrongs
-	var err error
-	if in.Metadata, err = metadataOf(f.Metadata); err == nil && !in.Metadata.Set {
+// not stand in the way. A field that cannot be read has a value that control refuses, beside everything else.
+func (f editForm) update(now time.Time) (control.UpdateKey, error) {
+	in := control.UpdateKey{ID: f.ID, Name: control.Some(f.Name), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
+	var metadata, expiry, limits error
+	if in.Metadata, metadata = metadataOf(f.Metadata); !in.Metadata.Set {
 		in.Metadata = control.Null[json.RawMessage]()
 	}
-	metadata := bad.note(err)
-	was := ""
-	if !k.ExpiresAt.IsZero() {
-		was = k.ExpiresAt.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05Z")
+	if f.Expiry != "" && f.Expiry != keepExpiry {
+		in.ExpiresAt, expiry = expiresAt(f.Expiry, f.ExpiresOn, now)
 	}
-	switch given := strings.TrimSpace(f.Expiry); {
-	case given == was:
-	case given == "":
-		in.ExpiresAt = control.Null[string]()
-	default:
-		in.ExpiresAt = control.Some(given)
-	}
-	in.RateLimit, err = limitsOf(f.PerMinute, f.PerDay)
-	return in, cmp.Or(metadata, bad.note(err), bad.err())
+	in.RateLimit, limits = limitsOf(f.PerMinute, f.PerDay)
+	return in, fault.All(metadata, expiry, limits)
 }

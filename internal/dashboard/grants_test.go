@@ -96,7 +96,7 @@ func TestT97NoButtonEnablesAKeyThatTheWorkspaceWouldNotHaveNow(t *testing.T) {
 	id := string(made.Key.ID)
 	h.post("ada", "/settings", url.Values{"name": {"Acme"}, "mode": {"frozen"}, "lifetime": {"30"}}).want(303)
 	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"false"}}).want(303)
-	const why = "the workspace requires an expiry"
+	const why = "he workspace requires an expiry"
 	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"true"}}).says(why)
 	h.post("amy", "/keys/bulk", url.Values{"action": {"enable"}, "confirm": {"enable"}, "back": {"/keys"}, "id": {id}}).says(why)
 	got, err := h.control.GetKey(ctx, h.root, id)

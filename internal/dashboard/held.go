@@ -57,6 +57,7 @@ func (d *Dashboard) formAgain(on string) func(*request, *problem) error {
 			if err != nil {
 				return err
 			}
+			besidePills(wrong)
 			return v.showEdit(status, &k, v.editForm(), wrong)
 		}
 	case "POST /members":
@@ -89,13 +90,18 @@ func (d *Dashboard) formAgain(on string) func(*request, *problem) error {
 // draftAgain answers the page's script in its own form.
 func (d *Dashboard) draftAgain(v *request, wrong *problem) error {
 	f := v.readForm()
-	if day := wrong.Fields["expiresOn"]; day != "" {
-		wrong.Fields["expiry"] = day
-	}
+	besidePills(wrong)
 	if !v.wantsJSON() {
 		return v.showForm(http.StatusUnprocessableEntity, &f, wrong)
 	}
 	return v.writeJSON(keyDraft{Errors: wrong.Fields, Problem: wrong.Message, Lacks: []lacking{}})
+}
+
+// besidePills puts an error of the day beside the pills of the expiry, which hold it.
+func besidePills(wrong *problem) {
+	if day := wrong.Fields["expiresOn"]; day != "" {
+		wrong.Fields["expiry"] = day
+	}
 }
 
 func (v *request) wantsJSON() bool {

@@ -126,7 +126,7 @@ func (d *Dashboard) invite(v *request) error {
 	_, err := d.Control.GetMember(v.r.Context(), v.Caller, v.workspace(), f.User)
 	if err == nil {
 		err = fault.New(fault.Conflict, f.User+" is a member already", fault.Detail{Field: "userId", Message: "is a member already"})
-	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) {
+	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) || fault.Is(err, fault.InvalidRequest) {
 		if ok, shown := d.reviewed(v, f); !ok {
 			return shown
 		}

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -204,13 +203,11 @@ func clipped(s string) string {
 func (v *request) request(f *newKeyForm) (control.CreateKey, error) {
 	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once},
 		Environment: control.Some(f.Environment), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
-	var bad wrongs
 	var metadata, expiry, limits error
 	in.Metadata, metadata = metadataOf(f.Metadata)
 	in.ExpiresAt, expiry = expiresAt(f.Expiry, f.ExpiresOn, v.now)
 	in.RateLimit, limits = limitsOf(f.PerMinute, f.PerDay)
-	err := cmp.Or(bad.note(metadata), bad.note(expiry), bad.note(limits))
-	return in, cmp.Or(err, bad.note(v.grantTo(f, &in)), bad.err())
+	return in, fault.All(v.grantTo(f, &in), metadata, expiry, limits)
 }
 
 // grantTo sets the permissions of the key within those of its owner.
@@ -233,13 +230,14 @@ func (v *request) grantTo(f *newKeyForm, in *control.CreateKey) error {
 	return err
 }
 
-// metadataOf reads a JSON object; nothing is none.
+// metadataOf reads a JSON object; nothing is none. It and its like give a value that control refuses with an error, so
+// that a form asks control about all of its fields and nothing comes of it.
 func metadataOf(s string) (control.Optional[json.RawMessage], error) {
 	if s == "" {
 		return control.Optional[json.RawMessage]{}, nil
 	}
 	if !json.Valid([]byte(s)) {
-		return control.Optional[json.RawMessage]{}, fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
+		return control.Some(json.RawMessage("[]")), fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
 	}
 	return control.Some(json.RawMessage(s)), nil
 }
@@ -251,11 +249,10 @@ func lines(s string) []string {
 
 func limitsOf(perMinute, perDay string) (control.Optional[control.LimitsInput], error) {
 	var in control.LimitsInput
-	var bad wrongs
 	var minute, day error
 	in.PerMinute, minute = limitOf("rateLimit.requestsPerMinute", perMinute)
 	in.PerDay, day = limitOf("rateLimit.requestsPerDay", perDay)
-	return control.Some(in), cmp.Or(bad.note(minute), bad.note(day), bad.err())
+	return control.Some(in), fault.All(minute, day)
 }
 
 // limitOf reads a number; nothing is no limit.
@@ -265,7 +262,7 @@ func limitOf(field, s string) (control.Optional[int64], error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return control.Optional[int64]{}, fault.Invalid(field, "want a whole number, or nothing for no limit")
+		return control.Some[int64](-1), fault.Invalid(field, "want a whole number, or nothing for no limit")
 	}
 	return control.Some(n), nil
 }
@@ -279,13 +276,13 @@ func expiresAt(pill, day string, now time.Time) (control.Optional[string], error
 		return control.Optional[string]{}, nil
 	case "on":
 		if day == "" {
-			return control.Optional[string]{}, fault.Invalid("expiresAt", "choose a day")
+			return control.Some("unread"), fault.Invalid("expiresAt", "choose a day")
 		}
 		return control.Some(day), nil
 	}
 	days, err := strconv.Atoi(pill)
 	if err != nil || days < 1 || days > 36500 {
-		return control.Optional[string]{}, fault.Invalid("expiresAt", "choose when the key expires")
+		return control.Some("unread"), fault.Invalid("expiresAt", "choose when the key expires")
 	}
 	// On the hour: a form that is sent twice asks for the same instant twice, and is the same request.
 	return control.Some(now.AddDate(0, 0, days).UTC().Truncate(time.Hour).Format(time.RFC3339)), nil

@@ -53,7 +53,10 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, 
 		body.Heading = "Something broke"
 	}
 	for _, detail := range f.Details {
-		body.Details = append(body.Details, detail.Field+": "+detail.Message)
+		body.Details = append(body.Details, sentence(detail.Message))
+	}
+	if f.Code == fault.InvalidRequest && len(f.Details) > 0 { // whose message names a field of the API
+		body.Message, body.Details = body.Details[0], body.Details[1:]
 	}
 	if v != nil && v.may.Workspace.ID == "" && !v.may.Manages {
 		v = nil // nobody, as far as the page's frame is concerned

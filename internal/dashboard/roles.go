@@ -135,10 +135,11 @@ func (d *Dashboard) saveRole(v *request) error {
 		_, err = d.Control.CreateRole(v.r.Context(), v.Caller, v.workspace(),
 			control.CreateRole{Name: f.Name, Description: control.Some(f.Description), Permissions: d.catalogue.Names(set)})
 	case v.form("confirm") == "":
-		return v.review(&f, set)
+		if err = d.Control.DraftRole(v.r.Context(), v.Caller, v.workspace(), f.ID, f.update(d.catalogue.Names(set))); !beside(err) {
+			return v.review(&f, set)
+		}
 	default:
-		_, err = d.Control.UpdateRole(v.r.Context(), v.Caller, v.workspace(), f.ID, control.UpdateRole{Name: control.Some(f.Name),
-			Description: control.Some(f.Description), Permissions: control.Some(d.catalogue.Names(set))})
+		_, err = d.Control.UpdateRole(v.r.Context(), v.Caller, v.workspace(), f.ID, f.update(d.catalogue.Names(set)))
 	}
 	if err == nil {
 		text := "Role “" + f.Name + "” is created with " + many(set.Len(), "permission") + "."
@@ -152,6 +153,15 @@ func (d *Dashboard) saveRole(v *request) error {
 		return err
 	}
 	return v.showRole(http.StatusUnprocessableEntity, &f, set, wrong)
+}
+
+func (f *roleForm) update(permissions []string) control.UpdateRole {
+	return control.UpdateRole{Name: control.Some(f.Name), Description: control.Some(f.Description), Permissions: control.Some(permissions)}
+}
+
+// beside tells whether an error belongs beside fields of the form. Others stand in the review.
+func beside(err error) bool {
+	return (fault.Is(err, fault.InvalidRequest) || fault.Is(err, fault.Conflict)) && len(fault.From(err).Details) > 0
 }
 
 // review shows the difference, and the affected people.

@@ -70,11 +70,9 @@ func (v *request) settingsForm() settingsForm {
 // saveSettings changes name and rules. They hold for keys that are made from now on.
 func (d *Dashboard) saveSettings(v *request) error {
 	f := v.settingsForm()
-	in, err := f.update()
-	if err == nil {
-		_, err = d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), in)
-	}
-	if err == nil {
+	in, unreadable := f.update()
+	_, err := d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), in)
+	if err = fault.All(unreadable, err); err == nil {
 		return v.tell("/settings", "Settings of “"+f.Name+"” are changed.", nil)
 	}
 	wrong, err := problemOf(err, map[string]string{"name": "name", "settings.permissionMode": "mode", "settings.maxKeyLifetimeSeconds": "lifetime",
@@ -87,11 +85,8 @@ func (d *Dashboard) saveSettings(v *request) error {
 }
 
 func (f settingsForm) update() (control.UpdateWorkspace, error) {
-	var bad wrongs
-	limits, err := limitsOf(f.PerMinute, f.PerDay)
-	if err := bad.note(err); err != nil {
-		return control.UpdateWorkspace{}, err
-	}
+	limits, unreadable := limitsOf(f.PerMinute, f.PerDay)
+	var longest error
 	s := control.SettingsInput{PermissionMode: control.Some(f.Mode), DefaultRateLimit: limits, RequireExpiry: control.Some(f.RequireExpiry),
 		MaxKeyLifetimeSeconds: control.Null[int64](), SelfRotation: control.Some(account.SelfRotationForbidden)}
 	if f.SelfRotation {
@@ -101,11 +96,13 @@ func (f settingsForm) update() (control.UpdateWorkspace, error) {
 		days, err := strconv.ParseFloat(strings.Replace(f.LifetimeDays, ",", ".", 1), 64)
 		seconds := int64(days * 24 * float64(time.Hour/time.Second))
 		if err != nil || days <= 0 || days > 36600 {
-			_ = bad.note(fault.Invalid("settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime"))
+			longest = fault.Invalid("settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime")
+			s.MaxKeyLifetimeSeconds = control.Some[int64](-1)
+		} else {
+			s.MaxKeyLifetimeSeconds = control.Some(max(seconds, 1))
 		}
-		s.MaxKeyLifetimeSeconds = control.Some(max(seconds, 1))
 	}
-	return control.UpdateWorkspace{Name: control.Some(f.Name), Settings: control.Some(s)}, bad.err()
+	return control.UpdateWorkspace{Name: control.Some(f.Name), Settings: control.Some(s)}, fault.All(unreadable, longest)
 }
 
 // switchWorkspace stops every key of the workspace at once, or lets them work again. Both are asked for with its name.

@@ -106,6 +106,45 @@ func Invalid(field, format string, args ...any) *Error {
 	return New(InvalidRequest, field+": "+msg, Detail{Field: field, Message: msg})
 }
 
+// All joins the errors of an input's fields, so that the caller learns of all of them at once. The first error decides
+// code and message. The fields of later ones are added where both blame the input; any other error ends the list. A
+// field is blamed once.
+func All(errs ...error) error {
+	var first *Error
+	for _, err := range errs {
+		switch f := (*Error)(nil); {
+		case err == nil:
+		case !errors.As(err, &f) || !blamesInput(f):
+			if first == nil {
+				return err
+			}
+			return first
+		case first == nil:
+			c := *f
+			first = &c
+			first.Details = slices.Clone(f.Details)
+		default:
+			first.add(f.Details)
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return first
+}
+
+func blamesInput(f *Error) bool {
+	return (f.Code == InvalidRequest || f.Code == Conflict) && len(f.Details) > 0
+}
+
+func (e *Error) add(details []Detail) {
+	for _, d := range details {
+		if !slices.ContainsFunc(e.Details, func(one Detail) bool { return one.Field == d.Field }) {
+			e.Details = append(e.Details, d)
+		}
+	}
+}
+
 // Missing is the one answer for everything that is not there, or not there for this caller: the same bytes for both.
 func Missing() *Error { return New(NotFound, "there is no such object") }
 
