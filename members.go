@@ -98,18 +98,33 @@ const (
 // TransferKeys gives the keys to another member: those that lie within that member's permissions; the others stop.
 func TransferKeys(userID string) KeysMode { return KeysMode("transfer:" + userID) }
 
+// RemovalReason says why a member is removed.
+type RemovalReason string
+
+// The reasons.
+const (
+	ReasonLeft   RemovalReason = "left" // the default
+	ReasonLeaked RemovalReason = "leaked"
+)
+
 // RemoveMemberOptions set how a member is removed. The zero value stops the keys.
 type RemoveMemberOptions struct {
 	Keys KeysMode
+	// Reason is written into the log. After ReasonLeaked the removal cannot be undone.
+	Reason RemovalReason
 	// DryRun reports the effect and changes nothing.
 	DryRun bool
 }
 
 // Removal is the removed member and the outcome for the keys.
 type Removal struct {
-	UserID     string      `json:"removed"`
-	Keys       RemovedKeys `json:"keys"`
-	Revocation *Revocation `json:"revocation"`
+	UserID string      `json:"removed"`
+	Keys   RemovedKeys `json:"keys"`
+	// RemovalID is by which RestoreMember undoes the removal, until RestorableUntil. It is empty, and the time nil, where
+	// the removal cannot be undone.
+	RemovalID       string      `json:"removalId"`
+	RestorableUntil *time.Time  `json:"restorableUntil"`
+	Revocation      *Revocation `json:"revocation"`
 }
 
 // RemovedKeys counts a removed member's keys by their outcome.
@@ -123,11 +138,34 @@ type RemovedKeys struct {
 func (c *Client) RemoveMember(
 	ctx context.Context, workspaceID, userID string, removal RemoveMemberOptions, opts ...ChangeOption,
 ) (Removal, error) {
-	q := query{}.text("keys", string(removal.Keys))
+	q := query{}.text("keys", string(removal.Keys)).text("reason", string(removal.Reason))
 	if removal.DryRun {
 		q.flag("dryRun", &removal.DryRun)
 	}
 	k := del("workspaces", workspaceID, "members", userID)
 	k.query = url.Values(q)
 	return invoke[Removal](ctx, c, k.with(opts))
+}
+
+// Restoration is a member who is back, and the outcome for the keys.
+type Restoration struct {
+	Member Member       `json:"member"`
+	Keys   RestoredKeys `json:"keys"`
+}
+
+// RestoredKeys counts the keys of a member who is back by their outcome.
+type RestoredKeys struct {
+	// Enabled work again.
+	Enabled int `json:"enabled"`
+	// Returned had been kept or transferred, and are the member's again.
+	Returned int `json:"returned"`
+	// Unchanged had been disabled before the removal.
+	Unchanged int `json:"unchanged"`
+}
+
+// RestoreMember undoes a removal within ten minutes, as a whole or not at all: 409 conflict says why not. It is for the
+// caller that removed the member and for owners, and never retried.
+func (c *Client) RestoreMember(ctx context.Context, workspaceID, userID, removalID string) (Restoration, error) {
+	k := post(map[string]string{"removalId": removalID}, "workspaces", workspaceID, "members", userID, "restore")
+	return invoke[Restoration](ctx, c, k)
 }

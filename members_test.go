@@ -81,6 +81,20 @@ func TestEveryMemberOperationSaysWhatTheContractSays(t *testing.T) {
 			method: "DELETE", uri: uri + "/u1?dryRun=true&keys=transfer%3Au2", answer: removed, want: removal,
 		},
 	}
+	at := noon
+	operations = append(operations, operation{
+		name: "remove after a leak", call: removing(keyward.RemoveMemberOptions{Reason: keyward.ReasonLeaked}),
+		method: "DELETE", uri: uri + "/u1?reason=leaked", answer: removed, want: removal,
+	}, operation{
+		name: "remove, to be undone", call: removing(keyward.RemoveMemberOptions{}), method: "DELETE", uri: uri + "/u1",
+		answer: `{"removed":"u1","keys":{"stopped":1,"kept":0,"transferred":0},"removalId":"m1","restorableUntil":"2026-11-23T12:00:00.000Z"}`,
+		want:   keyward.Removal{UserID: "u1", Keys: keyward.RemovedKeys{Stopped: 1}, RemovalID: "m1", RestorableUntil: &at},
+	}, operation{
+		name: "restore", call: func(ctx ctx, c *keyward.Client) (any, error) { return c.RestoreMember(ctx, "w1", "u1", "m1") },
+		method: "POST", uri: uri + "/u1/restore", body: `{"removalId":"m1"}`,
+		answer: `{"member":` + memberJSON + `,"keys":{"enabled":1,"returned":2,"unchanged":3}}`,
+		want:   keyward.Restoration{Member: member, Keys: keyward.RestoredKeys{Enabled: 1, Returned: 2, Unchanged: 3}},
+	})
 	for _, o := range operations {
 		t.Run(o.name, o.run)
 	}

@@ -51,6 +51,8 @@ func spoken() map[reflect.Type]string {
 		of[keyward.MemberUpdate]():            schemas + "UpdateMember",
 		of[keyward.MemberPage]():              result("MembersAnswer"),
 		of[keyward.Removal]():                 result("RemovedMemberAnswer"),
+		of[keyward.Restoration]():             result("RestoredMemberAnswer"),
+		of[keyward.RestoredKeys]():            result("RestoredMemberAnswer") + "/properties/keys",
 		of[keyward.Node]():                    schemas + "Node",
 		of[keyward.Role]():                    schemas + "Role",
 		of[keyward.CreateRoleRequest]():       schemas + "CreateRole",

@@ -83,7 +83,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	doc, _ := document(t)
 	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
-		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
+		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		listNodes getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string
@@ -312,7 +312,7 @@ func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 var (
 	widening = []string{"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute", "requestsPerDay",
 		"allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds", "sha256", "digest", "generate",
-		"workspaceIds", "environments"}
+		"workspaceIds", "environments", "removalId"}
 	harmless = []string{"name", "description", "metadata", "email", "displayName", "workspaceId", "userId", "apiKeys", "id", "ids", "maskedKey",
 		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint",
 		"rehash", "algorithm", "value", "encoding", "secret",

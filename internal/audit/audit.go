@@ -47,6 +47,9 @@ const (
 	MemberSignInReset Type = "member.sign_in_reset"
 )
 
+// MemberRestored says that the removal of a member was undone.
+const MemberRestored Type = "member.restored"
+
 // TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
 const TimeReset Type = "time.reset"
 

@@ -52,6 +52,9 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 		if err := tx.DeleteInvitations(); err != nil { // which of them were followed since stands in no event
 			return err
 		}
+		if err := tx.DeleteRemovals(); err != nil { // a key that was disabled once more since stands in no event
+			return err
+		}
 		for i := range entries {
 			if err := r.repeat(&entries[i]); err != nil {
 				return fmt.Errorf("repeat event %s (%s): %w", entries[i].ID, entries[i].EventType, err)
@@ -72,6 +75,7 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.MemberAdded:       (*replay).putMember,
 	audit.MemberUpdated:     (*replay).putMember,
 	audit.MemberRemoved:     (*replay).removeMember,
+	audit.MemberRestored:    (*replay).putMember, // the events of the keys are events of their own
 	audit.RoleCreated:       (*replay).putRole,
 	audit.RoleUpdated:       (*replay).putRole,
 	audit.RoleDeleted:       func(r *replay, e *Entry) error { return r.tx.DeleteRole(e.workspace(), id.Role(e.Metadata.Target)) },
@@ -204,7 +208,7 @@ func (r *replay) putMember(e *Entry) error {
 		return err
 	}
 	m, err := r.tx.Member(ws, user)
-	if errors.Is(err, store.ErrNotFound) && e.EventType == audit.MemberAdded {
+	if errors.Is(err, store.ErrNotFound) && e.EventType != audit.MemberUpdated {
 		m, err = account.Member{Workspace: ws, User: user, CreatedAt: r.tx.Now()}, nil
 	}
 	if err != nil {

@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/keyward/keyward"
 )
 
 type membersCmd struct {
-	List   membersList   `cmd:"" help:"List members."`
-	Get    membersGet    `cmd:"" help:"Show a member."`
-	Add    membersAdd    `cmd:"" help:"Add a member, or make one that is there so."`
-	Update membersUpdate `cmd:"" help:"Change a member's role, address or name."`
-	Remove membersRemove `cmd:"" help:"Remove a member. Their keys stop, unless --keys says otherwise."`
-	Invite membersInvite `cmd:"" help:"Print a link by which a member creates a passkey and signs in to the dashboard."`
-	Reset  membersReset  `cmd:"" name:"reset-sign-in" help:"End a member's passkeys and sessions in the workspace, and print a new invitation."`
+	List    membersList    `cmd:"" help:"List members."`
+	Get     membersGet     `cmd:"" help:"Show a member."`
+	Add     membersAdd     `cmd:"" help:"Add a member, or make one that is there so."`
+	Update  membersUpdate  `cmd:"" help:"Change a member's role, address or name."`
+	Remove  membersRemove  `cmd:"" help:"Remove a member. Their keys stop, unless --keys says otherwise."`
+	Restore membersRestore `cmd:"" help:"Undo a removal within ten minutes, with all of the member's keys."`
+	Invite  membersInvite  `cmd:"" help:"Print a link by which a member creates a passkey and signs in to the dashboard."`
+	Reset   membersReset   `cmd:"" name:"reset-sign-in" help:"End a member's passkeys and sessions in the workspace, and print a new invitation."`
 }
 
 func (membersCmd) Help() string {
@@ -24,6 +26,7 @@ func (membersCmd) Help() string {
   keyward members update bob -w WORKSPACE --role Admin
   keyward members remove bob -w WORKSPACE --dry-run
   keyward members remove bob -w WORKSPACE --keys transfer:ada
+  keyward members restore bob REMOVAL_ID -w WORKSPACE
   keyward members invite bob -w WORKSPACE
   keyward members reset-sign-in bob -w WORKSPACE`
 }
@@ -171,6 +174,7 @@ type membersRemove struct {
 	inWorkspace
 	User   string `arg:"" help:"The platform's name for them."`
 	Keys   string `default:"stop" placeholder:"WHAT" help:"What becomes of their keys: stop, keep, or transfer:USER."`
+	Reason string `enum:"left,leaked" default:"left" help:"Why: left, or leaked, after which the removal cannot be undone."`
 	DryRun bool   `help:"Say what would be, and change nothing."`
 	waiting
 }
@@ -184,8 +188,8 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	if c.User, err = memberID(ctx, client, c.Workspace, c.User); err != nil {
 		return err
 	}
-	removed, err := client.RemoveMember(ctx, c.Workspace, c.User, keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys), DryRun: c.DryRun},
-		c.options()...)
+	removed, err := client.RemoveMember(ctx, c.Workspace, c.User, keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys),
+		Reason: keyward.RemovalReason(c.Reason), DryRun: c.DryRun}, c.options()...)
 	if err != nil {
 		return err
 	}
@@ -198,8 +202,45 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	}
 	fmt.Fprintf(a.Out, "%s %s; keys: %d stopped, %d kept, %d transferred\n", verb, visible(removed.UserID),
 		removed.Keys.Stopped, removed.Keys.Kept, removed.Keys.Transferred)
+	if removed.RemovalID != "" {
+		fmt.Fprintf(a.Out, "until %s it can be undone: keyward members restore %s %s -w %s\n", moment(removed.RestorableUntil),
+			inShell(removed.UserID), removed.RemovalID, c.Workspace)
+	}
 	if !c.DryRun {
 		tellPending(a, removed.Revocation)
 	}
+	return nil
+}
+
+// inShell writes a user's id as a word of a command.
+func inShell(user string) string {
+	if strings.ContainsRune(user, '|') { // the one character of an id that has a meaning in shells
+		return "'" + user + "'"
+	}
+	return visible(user)
+}
+
+type membersRestore struct {
+	remote
+	inWorkspace
+	User    string `arg:"" help:"The platform's name for them."`
+	Removal string `arg:"" name:"removal-id" help:"The removal, as the command that removed them printed it."`
+}
+
+// Run undoes a removal.
+func (c *membersRestore) Run(ctx context.Context, a *app) error {
+	client, err := c.enter(ctx, a, &c.remote)
+	if err != nil {
+		return err
+	}
+	back, err := client.RestoreMember(ctx, c.Workspace, c.User, c.Removal)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, back)
+	}
+	fmt.Fprintf(a.Out, "%s is a member again, as %s; keys: %d enabled, %d returned, %d unchanged\n", visible(back.Member.UserID),
+		visible(back.Member.RoleName), back.Keys.Enabled, back.Keys.Returned, back.Keys.Unchanged)
 	return nil
 }

@@ -165,9 +165,11 @@ type UpdateMember struct {
 	DisplayName Optional[string]
 }
 
-// RemoveMember decides about the member's keys: Keys is "", "stop", "keep" or "transfer:<userId>".
+// RemoveMember decides about the member's keys: Keys is "", "stop", "keep" or "transfer:<userId>". Reason is "", "left"
+// or "leaked".
 type RemoveMember struct {
 	Keys   string
+	Reason string
 	DryRun bool
 }
 
@@ -179,6 +181,18 @@ type Removed struct {
 	Transferred int
 	// Keys are the first of them, each with its outcome; a dry run alone fills it.
 	Keys []SettledKey
+	// Removal is by which the removal can be undone until Until; "" where it cannot.
+	Removal id.Settlement
+	Until   time.Time
+}
+
+// Restored is a member who is back, and the keys by their outcome: enabled again, returned from another member or as
+// an ordinary key, and those that had been disabled before the removal.
+type Restored struct {
+	Member    Member
+	Enabled   int
+	Returned  int
+	Unchanged int
 }
 
 // MaxSettled is how many keys a dry run names.

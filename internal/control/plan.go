@@ -116,6 +116,9 @@ var planned = map[audit.Type]hold{
 	audit.MemberAdded: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxMembers, "maxMembers", "members", func() (int64, error) { return tx.MemberTotal(ws.ID) })
 	}},
+	audit.MemberRestored: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
+		return room(ws.Plan.MaxMembers, "maxMembers", "members", func() (int64, error) { return tx.MemberTotal(ws.ID) })
+	}},
 	audit.RoleCreated: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxRoles, "maxRoles", "roles of its own", func() (int64, error) { return tx.RoleTotal(ws.ID) })
 	}},

@@ -120,6 +120,13 @@ var spentCases = map[audit.Type][]struct {
 		_, err := s.RemoveMember(context.Background(), s.root, s.ws, "mia", control.RemoveMember{})
 		return err
 	}}},
+	audit.MemberRestored: {{"restored", true, func(s *spent) error {
+		out, err := s.RemoveMember(context.Background(), s.root, s.ws, "mia", control.RemoveMember{})
+		if err == nil {
+			_, err = s.RestoreMember(context.Background(), s.root, s.ws, "mia", string(out.Removal))
+		}
+		return err
+	}}},
 	audit.MemberInvited: {{"invited", true, func(s *spent) error {
 		_, err := s.InviteMember(context.Background(), s.root, s.ws, "mia")
 		return err

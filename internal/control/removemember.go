@@ -27,7 +27,7 @@ func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user st
 		return out, storageFault(err)
 	}
 	began := s.now()
-	r := removal{Service: s, ctx: ctx, caller: c, workspace: workspace, user: user, keys: in.Keys}
+	r := removal{Service: s, ctx: ctx, caller: c, workspace: workspace, user: user, in: in}
 	open, err := r.run(&out)
 	if err == nil {
 		s.writeOn(ctx, open, began)
@@ -39,9 +39,10 @@ func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user st
 // writer.
 type removal struct {
 	*Service
-	ctx                   context.Context
-	caller                Caller
-	workspace, user, keys string
+	ctx             context.Context
+	caller          Caller
+	workspace, user string
+	in              RemoveMember
 
 	tally *tally
 	tries int
@@ -62,7 +63,7 @@ func (r *removal) run(out *Removed) (open id.Settlement, err error) {
 	for again := true; again; r.tries++ {
 		again = false
 		err = r.update(r.ctx, r.caller, func(tx *store.Tx, a *actor) error {
-			d, err := r.departure(tx.View, a, r.workspace, r.user, r.keys)
+			d, err := r.departure(tx.View, a, r.workspace, r.user, r.in)
 			if err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ func (r *removal) run(out *Removed) (open id.Settlement, err error) {
 				return nil // and nothing has been changed
 			}
 			*out = counts
-			open, err = r.removeMember(tx, a, &d, counts)
+			open, err = r.removeMember(tx, a, &d, out)
 			return err
 		})
 		if err == nil && again {
@@ -90,7 +91,7 @@ func (r *removal) run(out *Removed) (open id.Settlement, err error) {
 // look counts the keys without a turn of the writer.
 func (r *removal) look() error {
 	return storageFault(r.view(r.ctx, r.caller, func(v *store.View, a *actor) error {
-		d, err := r.departure(v, a, r.workspace, r.user, r.keys)
+		d, err := r.departure(v, a, r.workspace, r.user, r.in)
 		if err != nil {
 			return err
 		}
@@ -164,11 +165,12 @@ type departure struct {
 	member    account.Member
 	role      account.Role
 	settle    apikey.Settlement
+	reason    string
 }
 
 // departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal
 // decide alike.
-func (s *Service) departure(v *store.View, a *actor, workspace, user, keys string) (d departure, err error) {
+func (s *Service) departure(v *store.View, a *actor, workspace, user string, in RemoveMember) (d departure, err error) {
 	if d.workspace, err = s.authorizeWorkspace(v, a, workspace, account.MembersRemove); err != nil {
 		return d, err
 	}
@@ -181,11 +183,11 @@ func (s *Service) departure(v *store.View, a *actor, workspace, user, keys strin
 	if d.role.System == account.Owner && !a.owner {
 		return d, ownersOnly("only an owner can remove an owner")
 	}
-	if d.settle, err = s.settlement(v, a, d.workspace, d.member, keys); err != nil {
+	if d.settle, err = s.settlement(v, a, d.workspace, d.member, in.Keys); err != nil {
 		return d, err
 	}
-	if d.role.System != account.Owner {
-		return d, nil
+	if d.reason, err = removalReason(in.Reason); err != nil || d.role.System != account.Owner {
+		return d, err
 	}
 	owners, err := v.MembersWithRole(d.workspace.ID, d.role.ID, 2)
 	if err == nil && len(owners) < 2 {
@@ -197,7 +199,7 @@ func (s *Service) departure(v *store.View, a *actor, workspace, user, keys strin
 // previewRemoval counts the effect of a removal, and names the newest keys.
 func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string, in RemoveMember) (Removed, error) {
 	out := Removed{User: id.User(user)}
-	d, err := s.departure(v, a, workspace, user, in.Keys)
+	d, err := s.departure(v, a, workspace, user, in)
 	if err != nil {
 		return out, err
 	}
@@ -220,10 +222,17 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 	return out, err
 }
 
-func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, counts Removed) (open id.Settlement, err error) {
+func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, out *Removed) (open id.Settlement, err error) {
 	ws, m := d.workspace, d.member
-	if open, err = s.settle(tx, a, &d.settle, m.KeyCount); err != nil {
+	undo, err := s.restorable(tx, a, d)
+	if err != nil {
 		return "", err
+	}
+	if open, err = s.settle(tx, a, &d.settle, m.KeyCount, undo); err != nil {
+		return "", err
+	}
+	if undo != nil {
+		out.Removal, out.Until = undo.ID, undo.Until
 	}
 	if err := s.endMembership(tx, a, ws.ID, m.User); err != nil {
 		return "", err
@@ -237,7 +246,8 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, counts Remo
 		}
 	}
 	note := s.settlementFields(&d.settle)
-	note["keys"] = fields{"stopped": counts.Stopped, "kept": counts.Kept, "transferred": counts.Transferred}
+	note["keys"] = fields{"stopped": out.Stopped, "kept": out.Kept, "transferred": out.Transferred}
+	note["reason"], note["removalId"] = d.reason, orNull(string(out.Removal))
 	return open, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
 		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, d.role.Name), note: note})
 }

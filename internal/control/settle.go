@@ -40,15 +40,25 @@ const (
 )
 
 // settle decides the outcome for a user's keys, and writes the rows if they are few. Otherwise it returns the
-// settlement.
-func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, keys int64) (open id.Settlement, err error) {
+// settlement. undo is kept with the keys as they were; nil keeps nothing.
+func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, keys int64, undo *store.Removal,
+) (open id.Settlement, err error) {
 	decided.ID = id.Settlement(s.ids.Next())
 	raw, err := json.Marshal(a.origin())
 	if err != nil {
 		return "", fmt.Errorf("keep who settles: %w", err)
 	}
-	if err := tx.Settle(decided, string(raw)); err != nil || keys > s.pace.atOnce {
-		return decided.ID, err
+	if err := tx.Settle(decided, string(raw)); err != nil {
+		return "", err
+	}
+	if undo != nil {
+		undo.ID = decided.ID
+		if err := tx.KeepRemoval(*undo); err != nil {
+			return "", err
+		}
+	}
+	if keys > s.pace.atOnce {
+		return decided.ID, nil
 	}
 	u, err := tx.Unsettled(decided.ID)
 	if err != nil {
@@ -68,7 +78,7 @@ func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) (open id
 	if err != nil || !kept {
 		return "", err
 	}
-	return s.settle(tx, a, &apikey.Settlement{Workspace: m.Workspace, User: m.User, Kind: apikey.Return, By: a.id(), At: tx.Now()}, m.KeyCount)
+	return s.settle(tx, a, &apikey.Settlement{Workspace: m.Workspace, User: m.User, Kind: apikey.Return, By: a.id(), At: tx.Now()}, m.KeyCount, nil)
 }
 
 // writeOn writes the rows of a settlement, chunk by chunk, for as long as a request waits. The rest is for

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/auditreplay"
@@ -35,6 +36,7 @@ type history struct {
 	told   []string
 	heir   string // of the latest transfer
 	tries  map[string]int
+	gone   []*undoable
 }
 
 var permissionsOfKeys = [][]string{{}, {"calls:read"}, {"calls:read", "calls:write"}, {"api-keys:read", "api-keys:write"}, {"members:invite"}}
@@ -68,7 +70,7 @@ func (h *history) look() map[id.Key]apikey.Key {
 func (h *history) step() {
 	h.Helper()
 	want := maps.Clone(h.now)
-	what := h.random.IntN(12)
+	what := h.random.IntN(14)
 	if h.heir != "" && h.random.IntN(3) == 0 {
 		what = 5 // before the rows of the transfer are written
 	}
@@ -82,6 +84,8 @@ func (h *history) step() {
 		h.add(n, want)
 	case 8:
 		h.change(n, want)
+	case 12, 13:
+		h.undo(n, want)
 	case 9:
 		i := h.random.IntN(len(h.nodes))
 		h.told = append(h.told, fmt.Sprintf("node %d ends and begins again", i))
@@ -149,6 +153,8 @@ func (h *history) remove(n *settledNode, want map[id.Key]apikey.Key) {
 		h.heir = heir
 	}
 	preview.Keys = nil
+	h.leaves(user, heir, in.Keys, out.Removal)
+	out.Removal, out.Until = "", time.Time{}
 	var count control.Removed
 	count.User = id.User(user)
 	at := h.written(n)
@@ -246,6 +252,7 @@ func (h *history) add(n *settledNode, want map[id.Key]apikey.Key) {
 		h.Fatalf("%s was a member: %v, and was added: %v", user, there, created)
 	}
 	h.told = append(h.told, fmt.Sprintf("%s is %s", user, role))
+	h.comes(user)
 	if before := h.tries["lost"]; there {
 		h.narrow(n, want, at, user)
 		h.tries["demoted"] += h.tries["lost"] - before
@@ -281,17 +288,20 @@ func (h *history) change(n *settledNode, want map[id.Key]apikey.Key) {
 			return
 		}
 		h.told = append(h.told, fmt.Sprintf("%s is switched: %v", name, on))
+		h.touches(name, !on || !k.IsActive)
 		k.IsActive, k.Disabled = on, done[0].Disabled
 		want[name] = k
 	case "revoke":
 		must(h, n.RevokeByValue(context.Background(), n.root, name, k.Value.Digest.Sum))
 		h.told = append(h.told, fmt.Sprintf("%s is revoked", name))
+		h.touches(name, true)
 		k.Disable(apikey.Mark{By: string(n.root.ServiceKey), Right: true})
 		k.Revoked = true
 		want[name] = k
 	default:
 		must(h, n.DeleteKey(context.Background(), n.root, string(name)))
 		h.told = append(h.told, fmt.Sprintf("%s is deleted", name))
+		h.touches(name, true)
 		delete(want, name)
 	}
 	h.adoptTimes(want)
@@ -397,8 +407,8 @@ func histories(t *testing.T, seeds int, run func(t *testing.T, h *history)) {
 		h.told = append(h.told, fmt.Sprint("seed ", seed))
 		run(t, h)
 	}
-	for _, what := range []string{"stop", "keep", "tran", "back", "lost", "demoted"} {
-		if tries[what] == 0 && (seeds > 5 || what != "lost" && what != "demoted") {
+	for _, what := range []string{"stop", "keep", "tran", "back", "lost", "demoted", "undone", "past undoing"} {
+		if tries[what] == 0 && (seeds > 5 || what != "lost" && what != "demoted" && what != "undone") {
 			t.Errorf("%q never happened: too little to tell anything; there was %v", what, tries)
 		}
 	}

@@ -40,6 +40,11 @@ func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 	}
 	before, after := s.keyFields(&was), s.keyFields(&k)
 	if unchanged(before, after) {
+		if in.IsActive.Set && !k.IsActive { // it was said of a key that a removal has stopped, too
+			if err := tx.TakeKeyBack(k.ID); err != nil {
+				return Key{}, err
+			}
+		}
 		return s.show(tx.View, was)
 	}
 	err = s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyUpdated,

@@ -10,13 +10,13 @@ import (
 )
 
 // names are the objects of one workspace in requests.
-type names struct{ ws, key, role, user string }
+type names struct{ ws, key, role, user, removal string }
 
 func (n names) in(text string) string {
-	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user).Replace(text)
+	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal).Replace(text)
 }
 
-// settle makes a workspace with an owner, a member, a role and a key; value is a key of the owner's that holds
+// settle makes a workspace with an owner, a member, one who was removed, a role and a key; value is a key of the owner's that holds
 // everything.
 func (h *house) settle(owner, member string) (n names, value string) {
 	h.t.Helper()
@@ -26,6 +26,9 @@ func (h *house) settle(owner, member string) (n names, value string) {
 	n.role = h.do("POST", "/api/v2/workspaces/"+n.ws+"/roles", h.root, `{"name":"Reader","permissions":["calls:read"]}`).
 		want(201).text("data.result.role.id")
 	h.do("PUT", "/api/v2/workspaces/"+n.ws+"/members/"+member, h.root, `{"email":"m@example.com","roleId":"`+n.role+`"}`).want(201)
+	left := "/api/v2/workspaces/" + n.ws + "/members/u-gone"
+	h.do("PUT", left, h.root, `{"email":"g@example.com","roleId":"`+n.role+`"}`).want(201)
+	n.removal = h.do("DELETE", left, h.root, "").want(200).text("data.result.removalId")
 	for _, user := range []string{owner, member} {
 		a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"`+user+`","name":"a key"}`).want(201)
 		if user == owner {
@@ -73,6 +76,7 @@ var foreign = []struct{ on, query, body string }{
 	{on: "DELETE /workspaces/{ws}/members/{user}", query: "?keys=transfer:{user}"},
 	{on: "POST /workspaces/{ws}/members/{user}/invitation"},
 	{on: "POST /workspaces/{ws}/members/{user}/sign-in-reset"},
+	{on: "POST /workspaces/{ws}/members/{gone}/restore", body: `{"removalId":"{removal}"}`},
 	{on: "POST /workspaces/{ws}/roles", body: `{"name":"Mine","permissions":[]}`},
 	{on: "GET /workspaces/{ws}/roles"},
 	{on: "GET /workspaces/{ws}/roles/{role}"},
@@ -94,7 +98,7 @@ func TestT7WhatIsAnotherWorkspacesIsAsIfItWereNot(t *testing.T) {
 	before := h.shown(theirs)
 	swaps := 0
 	for _, op := range foreign {
-		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}"} {
+		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}", "{removal}"} {
 			method, path, _ := strings.Cut(op.on, " ")
 			if !strings.Contains(path+op.query+op.body, swap) {
 				continue

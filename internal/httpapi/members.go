@@ -41,6 +41,9 @@ func (a *api) removeMember(x *exchange) (out wire.RemovedMember, err error) {
 	if in.Keys, err = x.query.word("keys"); err != nil {
 		return out, err
 	}
+	if in.Reason, err = x.query.word("reason"); err != nil {
+		return out, err
+	}
 	dryRun, err := x.query.flag("dryRun")
 	if err != nil {
 		return out, err
@@ -51,10 +54,18 @@ func (a *api) removeMember(x *exchange) (out wire.RemovedMember, err error) {
 		return out, err
 	}
 	return wire.RemovedMember{
-		Removed:    string(r.User),
-		Keys:       wire.RemovedKeys{Stopped: r.Stopped, Kept: r.Kept, Transferred: r.Transferred},
-		Revocation: x.revocation(nil),
+		Removed:         string(r.User),
+		Keys:            wire.RemovedKeys{Stopped: r.Stopped, Kept: r.Kept, Transferred: r.Transferred},
+		RemovalID:       wire.TextOrNull(string(r.Removal)),
+		RestorableUntil: wire.TimeOrNull(r.Until),
+		Revocation:      x.revocation(nil),
 	}, nil
+}
+
+func (a *api) restoreMember(x *exchange, in wire.RestoreMember) (wire.RestoredMember, error) {
+	r, err := a.Control.RestoreMember(x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"), string(in.RemovalID))
+	return wire.RestoredMember{Member: member(r.Member),
+		Keys: wire.RestoredKeys{Enabled: r.Enabled, Returned: r.Returned, Unchanged: r.Unchanged}}, err
 }
 
 func member(m control.Member) wire.Member {

@@ -124,7 +124,8 @@ func (a *api) memberRoutes() []route {
 		{on: "GET " + members + "/{userId}", name: "getMember", message: "Member", serve: show(a.getMember)},
 		{on: "PUT " + members + "/{userId}", name: "putMember", body: jsonBody, message: "Member set", serve: handle(a.putMember)},
 		{on: "PATCH " + members + "/{userId}", name: "updateMember", body: jsonBody, message: "Member updated", serve: handle(a.updateMember)},
-		{on: "DELETE " + members + "/{userId}", name: "removeMember", query: []string{"keys", "dryRun", "wait"}, message: "Member removed", serve: show(a.removeMember)},
+		{on: "DELETE " + members + "/{userId}", name: "removeMember", query: []string{"keys", "reason", "dryRun", "wait"}, message: "Member removed", serve: show(a.removeMember)},
+		{on: "POST " + members + "/{userId}/restore", name: "restoreMember", body: jsonBody, message: "Removal undone", serve: handle(a.restoreMember)},
 	}
 }
 

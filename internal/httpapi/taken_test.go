@@ -238,6 +238,9 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/workspaces/{workspaceId}/members/{userId}/sign-in-reset": func(s *stage) (string, string) {
 		return s.at("/members/mia/sign-in-reset"), `{}   `
 	},
+	"POST /api/v2/workspaces/{workspaceId}/members/{userId}/restore": func(s *stage) (string, string) {
+		return s.at("/members/left/restore"), `{"removalId":"` + s.removed() + `"}`
+	},
 	"POST /api/v2/workspaces/{workspaceId}/roles": func(s *stage) (string, string) {
 		return s.at("/roles"), `{"name":"Late","permissions":[]}`
 	},
@@ -250,6 +253,12 @@ var late = map[string]func(s *stage) (path, body string){
 	},
 	"DELETE /api/v2/sessions":      func(*stage) (string, string) { return "/api/v2/sessions", `{}   ` },
 	"DELETE /api/v2/sessions/{id}": func(s *stage) (string, string) { return "/api/v2/sessions/" + s.session, `{}   ` },
+}
+
+// removed makes a member and removes them.
+func (s *stage) removed() (removal string) {
+	s.call("PUT", s.at("/members/left"), `{"email":"left@example.com","roleId":"`+s.role+`"}`)
+	return s.call("DELETE", s.at("/members/left"), "").text("data.result.removalId")
 }
 
 // unheld makes a role that no member holds.

@@ -370,6 +370,9 @@ func (tx *Tx) updateKey(k *apikey.Key) error {
 			return err
 		}
 	}
+	if err := tx.keyChanged(k.ID, KeyChanged); err != nil {
+		return err
+	}
 	if before.hasPrevious {
 		if err := tx.deletePrevious(k.ID); err != nil {
 			return err
@@ -426,6 +429,9 @@ func (tx *Tx) deleteKey(k id.Key, before *keyBefore) error {
 		return err
 	}
 	if err := tx.wipeSealed(k); err != nil {
+		return err
+	}
+	if err := tx.keyChanged(k, KeyDeleted); err != nil {
 		return err
 	}
 	if err := tx.deleteRefusals(k); err != nil {

@@ -109,6 +109,11 @@ func (tx *Tx) putMember(m account.Member) error {
 			}
 		}
 	}
+	if found && old == "" {
+		if err := tx.endRemovals(m.Workspace, m.User); err != nil {
+			return err
+		}
+	}
 	if found {
 		return tx.exec(memberTable.update+`, left_ms = 0 WHERE workspace_id = ? AND user_id = ?`,
 			memberTable.changed(&m, m.Workspace, m.User)...)

@@ -169,6 +169,9 @@ func (tx *Tx) settleUser(s *apikey.Settlement, origin string) (err error) {
 	if s.Period, err = tx.period(s.Workspace, s.User); err != nil {
 		return err
 	}
+	if err := tx.userSettled(s.Workspace, s.User); err != nil {
+		return err
+	}
 	s.At = whole(s.At)
 	err = tx.exec(`UPDATE members SET period = period + 1 WHERE workspace_id = ? AND user_id = ?`, s.Workspace, s.User)
 	if err != nil {
@@ -209,10 +212,11 @@ func (tx *Tx) narrowHeir(s *apikey.Settlement) error {
 	}
 	s.Heir, s.Ceiling = heir, s.Ceiling.And(holds)
 	err = tx.execBeside(`UPDATE settlements SET ceiling = ?, heir = ? WHERE id = ?`, joinNames(tx.db.catalogue, s.Ceiling), s.Heir, s.ID)
-	if err == nil {
-		tx.changed(feed.Change{Settlement: s})
+	if err != nil {
+		return err
 	}
-	return err
+	tx.changed(feed.Change{Settlement: s})
+	return tx.EndRemoval(s.ID, RemovalNarrowed)
 }
 
 // heirHolds returns the current permissions of a transfer's heir; heir is empty if they are no member any more.

@@ -118,6 +118,8 @@ func furniture() []string {
 		`INSERT INTO usage_gone VALUES ('k99999')`,
 		`INSERT INTO refusals VALUES ('k00001', 5, -1, 'w1', 'EXPIRED', 'ü', 'a:b c:d', '', '::1', 1), ('k00001', 5, 2, 'w1', 'EXPIRED', '', '', '', '', 0)`,
 		`UPDATE refusal_total SET refusals = 2`,
+		`INSERT INTO removals VALUES ('r1', 'w1', 'u1', 'ro', 'a:b c:d', 'frozen', 'user u2', 5, 600005, '')`,
+		`INSERT INTO removal_keys VALUES ('r1', 'k00001', 1, '', 0, 0, 0), ('r1', 'k00002', 0, 'ü', 7, 1, 2)`,
 		`INSERT INTO sessions VALUES ('x', '', 'w1', 'u1', 'link', 'a', 'b', ` + zero + `, 1, 2, 3, '')`,
 		`INSERT INTO sign_in_links VALUES (` + zero + `, '', 'w1', 'u1', 9, '')`,
 		`INSERT INTO passkeys VALUES ('p1', 'w1', 'u1', 1, 'laptop', x'01', x'02', x'03', 4, 1, '', 5, 6), ('p2', 'w1', 'u1', 1, 'key', x'04', x'', x'', 0, 0, '', 5, 6)`,

@@ -133,9 +133,29 @@ type MemberList struct {
 
 // RemovedMember answers a removal, or its preview.
 type RemovedMember struct {
-	Removed    string      `json:"removed"`
-	Keys       RemovedKeys `json:"keys"`
-	Revocation Revocation  `json:"revocation"`
+	Removed         string      `json:"removed"`
+	Keys            RemovedKeys `json:"keys"`
+	RemovalID       *string     `json:"removalId"`
+	RestorableUntil *Time       `json:"restorableUntil"`
+	Revocation      Revocation  `json:"revocation"`
+}
+
+// RestoreMember undoes a removal.
+type RestoreMember struct {
+	RemovalID ID `json:"removalId"`
+}
+
+// RestoredMember answers the undoing of a removal.
+type RestoredMember struct {
+	Member Member       `json:"member"`
+	Keys   RestoredKeys `json:"keys"`
+}
+
+// RestoredKeys counts the member's keys by their outcome.
+type RestoredKeys struct {
+	Enabled   int `json:"enabled"`
+	Returned  int `json:"returned"`
+	Unchanged int `json:"unchanged"`
 }
 
 // RemovedKeys counts the member's keys by their outcome.

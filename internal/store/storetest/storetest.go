@@ -100,6 +100,8 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		"refusals go with their key and their workspace":                  testRefusalsGone,
 		"old refusals are purged":                                         testRefusalsOld,
 		"T105 a full table of refusals takes from the loudest workspace":  testRefusalsFull,
+		"T97 a removal knows what happened to its keys since":             testRemoval,
+		"T97 a removal ends where its heir loses something":               testRemovalOfHeirs,
 		"old counts are purged, each grain at its time":                   testUsageOld,
 		"random operations agree with a model":                            testModel,
 		"every field of every record is written, changed and read":        testWhole,

@@ -135,7 +135,10 @@ def test_members_and_roles(client, server):
     assert client.members.reset_sign_in(server.workspace, "bob").ended.passkeys == 0
     preview = client.members.remove(server.workspace, "bob", dry_run=True)
     assert preview.removed == "bob" and client.members.get(server.workspace, "bob")
-    client.members.remove(server.workspace, "bob", keys="stop", wait=True)
+    removed = client.members.remove(server.workspace, "bob", keys="stop", wait=True)
+    assert removed.removal_id and removed.restorable_until
+    assert client.members.restore(server.workspace, "bob", removed.removal_id).member.role_name == "Reader"
+    assert client.members.remove(server.workspace, "bob", reason="leaked").removal_id is None
     assert client.roles.delete(server.workspace, role.id) == [role.id]
 
 

@@ -364,10 +364,16 @@ export class Members extends Resource {
   remove(
     workspaceId: string,
     userId: string,
-    o?: ChangeOptions & { keys?: string; dryRun?: boolean },
+    o?: ChangeOptions & { keys?: string; reason?: "left" | "leaked"; dryRun?: boolean },
   ): Promise<Result<"RemovedMemberAnswer">> {
-    const query = { keys: o?.keys, dryRun: o?.dryRun, wait: o?.wait ? "all" : undefined };
+    const query = { keys: o?.keys, reason: o?.reason, dryRun: o?.dryRun, wait: o?.wait ? "all" : undefined };
     return this.send("removeMember", "DELETE", ["workspaces", workspaceId, "members", userId], "always", { query }, o);
+  }
+
+  /** Undoes a removal within ten minutes, as a whole or not at all. */
+  restore(workspaceId: string, userId: string, removalId: string, o?: CallOptions): Promise<Result<"RestoredMemberAnswer">> {
+    const path = ["workspaces", workspaceId, "members", userId, "restore"];
+    return this.send("restoreMember", "POST", path, "never", { body: { removalId } }, o);
   }
 }
 

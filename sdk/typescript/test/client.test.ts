@@ -104,7 +104,9 @@ test("members and roles", async () => {
   expect((await keyward.members.invite(workspaceId, "bo")).url.reveal()).toContain("/signin/invitation#keyward_invite_");
   expect((await keyward.members.resetSignIn(workspaceId, "bo")).ended).toEqual({ passkeys: 0, sessions: 0 });
   expect((await keyward.members.remove(workspaceId, "bo", { dryRun: true })).removed).toBe("bo");
-  await keyward.members.remove(workspaceId, "bo", { keys: "stop", wait: true });
+  const { removalId } = await keyward.members.remove(workspaceId, "bo", { keys: "stop", wait: true });
+  expect((await keyward.members.restore(workspaceId, "bo", removalId ?? "")).member.userId).toBe("bo");
+  expect((await keyward.members.remove(workspaceId, "bo", { reason: "leaked" })).removalId).toBeNull();
   const names = [];
   for await (const r of keyward.roles.all(workspaceId)) names.push(r.name);
   expect(names).toContain("JS reader");

@@ -846,6 +846,8 @@ class RemovedMemberKeys:
 class RemovedMember:
     """RemovedMember of an answer."""
 
+    removal_id: Optional[str]
+    restorable_until: Optional[datetime]
     removed: str
     keys: RemovedMemberKeys
     revocation: Revocation
@@ -854,9 +856,45 @@ class RemovedMember:
     def from_json(cls, data: Mapping[str, Any]) -> RemovedMember:
         """from_json reads the object from an answer. Members that it does not know are ignored."""
         return cls(
+            removal_id=value(data, "removalId", optional(string)),
+            restorable_until=value(data, "restorableUntil", optional(time)),
             removed=value(data, "removed", string),
             keys=value(data, "keys", obj(RemovedMemberKeys)),
             revocation=value(data, "revocation", obj(Revocation)),
+        )
+
+
+@dataclass(frozen=True)
+class RestoredMemberKeys:
+    """What became of the member's keys."""
+
+    enabled: int
+    returned: int
+    unchanged: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RestoredMemberKeys:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            enabled=value(data, "enabled", integer),
+            returned=value(data, "returned", integer),
+            unchanged=value(data, "unchanged", integer),
+        )
+
+
+@dataclass(frozen=True)
+class RestoredMember:
+    """RestoredMember of an answer."""
+
+    member: Member
+    keys: RestoredMemberKeys
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RestoredMember:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            member=value(data, "member", obj(Member)),
+            keys=value(data, "keys", obj(RestoredMemberKeys)),
         )
 
 
@@ -1284,8 +1322,9 @@ __all__ = [
     "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Invitation", "ItemError", "ItemErrorDetails",
     "KeyCounts", "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
     "MyWorkspace", "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal",
-    "RemovedMember", "RemovedMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
-    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
-    "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedSession", "Stopped",
-    "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey",
+    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
+    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
+    "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
+    "Workspace", "Workspaces",
 ]

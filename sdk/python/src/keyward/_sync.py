@@ -390,15 +390,22 @@ class Members(_Resource):
         return self._client.call(Call("updateMember", "PATCH", path, read, body=body, repeat=Repeat.REFUSED))
 
     def remove(
-        self, workspace_id: str, user_id: str, *, keys: Optional[str] = None, dry_run: bool = False, wait: bool = False
+        self, workspace_id: str, user_id: str, *, keys: Optional[str] = None, reason: Optional[str] = None,
+        dry_run: bool = False, wait: bool = False,
     ) -> m.RemovedMember:
-        """remove removes a member. keys is "stop" (the default), "keep" or "transfer:USER". dry_run changes nothing and says what
-        would happen to the keys."""
+        """remove removes a member. keys is "stop" (the default), "keep" or "transfer:USER". After the reason "leaked" it cannot be
+        undone. dry_run changes nothing and says what would happen to the keys."""
         path = ("workspaces", workspace_id, "members", user_id)
-        query = [("keys", keys), ("dryRun", True if dry_run else None), ("wait", "all" if wait else None)]
+        query = [("keys", keys), ("reason", reason), ("dryRun", True if dry_run else None), ("wait", "all" if wait else None)]
         return self._client.call(
             Call("removeMember", "DELETE", path, _object(m.RemovedMember), query=query, repeat=Repeat.ALWAYS)
         )
+
+    def restore(self, workspace_id: str, user_id: str, removal_id: str) -> m.RestoredMember:
+        """restore undoes a removal within ten minutes, as a whole or not at all."""
+        path = ("workspaces", workspace_id, "members", user_id, "restore")
+        body = {"removalId": removal_id}
+        return self._client.call(Call("restoreMember", "POST", path, _object(m.RestoredMember), body=body))
 
 
 class Roles(_Resource):
