@@ -570,7 +570,9 @@ export interface paths {
          * Remove a member
          * @description Removes a member and says what becomes of their keys, in one step. An owner is removed by an owner or a service key with
          *     `manage` only, and the last owner stays. A transfer moves only keys that lie within what the new creator holds; the
-         *     others stop.
+         *     others stop. The answer holds what `restoreMember` needs to undo it within ten minutes: `removalId` is `null` where it cannot be
+         *     undone, which is so after `reason=leaked`, for a member with more than 1,000 keys, for a dry run, and for a member who was removed
+         *     before and whose keys are still being written. Sessions and passkeys end for good.
          */
         delete: operations["removeMember"];
         options?: never;
@@ -581,6 +583,43 @@ export interface paths {
          *     service key with `manage` only, and the last owner stays one.
          */
         patch: operations["updateMember"];
+        trace?: never;
+    };
+    "/api/v2/workspaces/{workspaceId}/members/{userId}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+                /**
+                 * @description The platform's id of the user, percent-encoded where need be.
+                 * @example u-1842
+                 */
+                userId: components["parameters"]["UserIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo a removal
+         * @description Undoes a removal within ten minutes, as a whole or not at all: the member is back with the role of then, keys that the removal
+         *     stopped work again, keys that it kept or transferred belong to the member again, and keys that had been disabled before stay so.
+         *     Sessions and passkeys stay ended. It is for the caller who removed the member and for owners, and it is a grant: the caller needs
+         *     what inviting the member with that role and enabling each key need (`api-keys:write` and `api-keys:manage-others`; the keys'
+         *     permissions lie within the caller's). It is refused with the reasons where the role is gone or was changed since, where a key was
+         *     changed, disabled again or deleted since, where the user became a member again, and where the workspace's rules or plan have no
+         *     room. After a workspace that was named after the member got another `ownerId`, it keeps that one.
+         */
+        post: operations["restoreMember"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v2/workspaces/{workspaceId}/members/{userId}/invitation": {
@@ -1852,7 +1891,7 @@ export interface components {
          * @description What happened, `noun.verbed`.
          * @enum {string}
          */
-        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.sign_in_reset" | "time.reset" | "log.archived";
+        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
         /** @description One event. */
         Log: {
             id: components["schemas"]["Id"];
@@ -2267,6 +2306,10 @@ export interface components {
             data: {
                 message: components["schemas"]["Message"];
                 result: {
+                    /** @description The removal, by which `restoreMember` undoes it; `null` where it cannot be undone. */
+                    removalId: string | null;
+                    /** @description Until when it can be undone; `null` where it cannot. */
+                    restorableUntil: components["schemas"]["TimeOrNull"];
                     removed: components["schemas"]["UserId"];
                     /** @description What became of the member's keys, or would. */
                     keys: {
@@ -2275,6 +2318,30 @@ export interface components {
                         transferred: number;
                     };
                     revocation: components["schemas"]["Revocation"];
+                };
+            };
+        };
+        /** @description A removal to undo. */
+        RestoreMember: {
+            /** @description As the removal's answer gave it. */
+            removalId: components["schemas"]["GivenId"];
+        };
+        RestoredMemberAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    member: components["schemas"]["Member"];
+                    /** @description What became of the member's keys. */
+                    keys: {
+                        /** @description They had been stopped, and work again. */
+                        enabled: number;
+                        /** @description They had been kept or transferred, and belong to the member again. */
+                        returned: number;
+                        /** @description They had been disabled before the removal, and stay so. */
+                        unchanged: number;
+                    };
                 };
             };
         };
@@ -2668,6 +2735,16 @@ export interface components {
         };
         /** @description A workspace can't be without an owner. Or a quota of the plan has no room left (`limit_reached`). */
         LastOwnerConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The removal cannot be undone; `details` holds the reasons. Or a quota of the plan has no room left (`limit_reached`). */
+        RemovalFinalConflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4173,6 +4250,8 @@ export interface operations {
                  *     take it, and refuse it by name.
                  */
                 workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+                /** @description Why the member is removed; the log holds it. After `leaked` the removal cannot be undone. */
+                reason?: "left" | "leaked";
                 /**
                  * @description What becomes of the member's keys: `stop` disables them, `keep` lets them go on, `transfer:<userId>` gives them to
                  *     another member.
@@ -4271,6 +4350,62 @@ export interface operations {
             403: components["responses"]["ForbiddenGrant"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["LastOwnerConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    restoreMember: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+                /**
+                 * @description The platform's id of the user, percent-encoded where need be.
+                 * @example u-1842
+                 */
+                userId: components["parameters"]["UserIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreMember"];
+            };
+        };
+        responses: {
+            /** @description The member is back. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoredMemberAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenGrant"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RemovalFinalConflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
