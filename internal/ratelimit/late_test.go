@@ -76,3 +76,28 @@ func TestQuestionsInAnyOrderKeepToTheLimitT36(t *testing.T) {
 		}
 	}
 }
+
+// Above 1,024 a minute admissions share a cell, and all of them count until the latest is a minute old, wherever the
+// cell begins.
+func TestACellCountsUntilItsLatestAdmissionIsAMinuteOldT36(t *testing.T) {
+	t.Parallel()
+	clock := limittest.NewClock()
+	l := local(t, clock, nil)
+	const limit = 2000
+	for range 20 {
+		who, limits := limittest.Someone(), ratelimit.Limits{PerMinute: limit}
+		var s ratelimit.Status
+		if o := l.Take(who, limits, 1, &s); o != ratelimit.Admitted {
+			t.Fatal(o)
+		}
+		clock.Pass(50 * time.Millisecond)
+		if o := l.Take(who, limits, limit-1, &s); o != ratelimit.Admitted {
+			t.Fatal(o)
+		}
+		clock.Pass(time.Minute - 50*time.Millisecond) // the first is a minute old, the others are not
+		if l.Peek(who, limits, 0, &s); s.Minute.Remaining > 1 {
+			t.Fatalf("%d more are admitted within a minute of %d", s.Minute.Remaining, limit-1)
+		}
+		clock.Pass(7 * time.Millisecond) // another phase of the cells
+	}
+}

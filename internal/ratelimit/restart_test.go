@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -97,6 +98,11 @@ func TestWindowsThatCannotBeReadAreRefused(t *testing.T) {
 	good := parts(t, l)[0]
 	for cut := range good {
 		_ = local(t, clock, nil).Restore(good[:cut]) // whatever it answers, it ends
+	}
+	long := append(bytes.Clone(good[:9+16]), binary.AppendUvarint(nil, 3000)...) // runs, and no ring holds as many
+	long = append(long, bytes.Repeat([]byte{1, 1}, 3000)...)
+	if local(t, clock, nil).Restore(long) == nil {
+		t.Error("a window longer than any ring was taken")
 	}
 	for _, bad := range [][]byte{nil, {}, {9}, append([]byte{2}, good[1:]...), good[:len(good)-1], append(bytes.Clone(good), 1)} {
 		if local(t, clock, nil).Restore(bad) == nil {

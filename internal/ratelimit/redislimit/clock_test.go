@@ -307,6 +307,32 @@ func TestAClockThatIsSlewedIsNoLoss(t *testing.T) {
 	}
 }
 
+// What is spent of a share at its end counts for a minute from then on, not from the grant.
+func TestWhatIsSpentLateOfALeaseCountsForAMinuteT37(t *testing.T) {
+	t.Parallel()
+	const limit = 80
+	c := newClocks(t, 1, redislimit.Leased)
+	for range 32 {
+		c.take(0, 9, limit, 1)
+	}
+	time.Sleep(50 * time.Millisecond) // a lease that was asked for ahead of its time arrives
+	c.pass(1800 * time.Millisecond)
+	const late = 3
+	questions := c.nodes[0].Stats().Questions
+	for range late {
+		if !c.take(0, 9, limit, 1) {
+			t.Fatal("refused")
+		}
+	}
+	if c.nodes[0].Stats().Questions != questions {
+		t.Fatal("the node has no lease in hand")
+	}
+	c.pass(59_400 * time.Millisecond)
+	if n := c.all(0, 9, limit); n+late > limit {
+		t.Errorf("within 59.4 s %d and %d are admitted, of %d", late, n, limit)
+	}
+}
+
 // A share is charged to the last second in which it may be spent.
 func TestT30ALeaseIsSpentForTwoSecondsAndNoLonger(t *testing.T) {
 	t.Parallel()
