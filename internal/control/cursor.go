@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -51,6 +52,16 @@ func limit(n int) (int, error) {
 		return 0, fault.Invalid("limit", "must be between 1 and %d", maxLimit)
 	}
 	return n, nil
+}
+
+// listed reads a page for the caller within one look at the database.
+func listed[T any](ctx context.Context, s *Service, c Caller,
+	read func(v *store.View, a *actor) ([]T, Page, error)) (out []T, page Page, err error) {
+	err = s.view(ctx, c, func(v *store.View, a *actor) error {
+		out, page, err = read(v, a)
+		return err
+	})
+	return out, page, storageFault(err)
 }
 
 // paged reads one page: it asks fetch for one item more than the page holds, to know whether another page follows.

@@ -14,27 +14,24 @@ import (
 
 // ListMembers gives a page of a workspace's members by user id.
 func (s *Service) ListMembers(ctx context.Context, c Caller, workspace string, in Paging) ([]Member, Page, error) {
-	var out []Member
-	var page Page
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	return listed(ctx, s, c, func(v *store.View, a *actor) ([]Member, Page, error) {
 		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
 		if err != nil {
-			return err
+			return nil, Page{}, err
 		}
-		ms, p, err := paged(s, "members\x00"+string(ws.ID), in, func(m account.Member) string { return string(m.User) },
+		ms, page, err := paged(s, "members\x00"+string(ws.ID), in, func(m account.Member) string { return string(m.User) },
 			func(p store.Page) ([]account.Member, error) { return v.Members(ws.ID, p) })
 		if err != nil {
-			return err
+			return nil, Page{}, err
 		}
-		page, out = p, make([]Member, len(ms))
+		out := make([]Member, len(ms))
 		for i, m := range ms {
 			if out[i], err = s.withRole(v, m); err != nil {
-				return err
+				return nil, Page{}, err
 			}
 		}
-		return nil
+		return out, page, nil
 	})
-	return out, page, storageFault(err)
 }
 
 func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {

@@ -21,22 +21,19 @@ func (s *Service) assignable(a *actor, r account.Role) Role {
 
 // ListRoles gives a page of a workspace's roles, the system roles first.
 func (s *Service) ListRoles(ctx context.Context, c Caller, workspace string, in Paging) ([]Role, Page, error) {
-	var out []Role
-	var page Page
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	return listed(ctx, s, c, func(v *store.View, a *actor) ([]Role, Page, error) {
 		ws, err := s.authorizeWorkspace(v, a, workspace, account.RolesRead)
 		if err != nil {
-			return err
+			return nil, Page{}, err
 		}
-		roles, p, err := paged(s, "roles\x00"+string(ws.ID), in, func(r account.Role) string { return string(r.ID) },
+		roles, page, err := paged(s, "roles\x00"+string(ws.ID), in, func(r account.Role) string { return string(r.ID) },
 			func(p store.Page) ([]account.Role, error) { return v.Roles(ws.ID, p) })
-		page, out = p, make([]Role, len(roles))
+		out := make([]Role, len(roles))
 		for i, r := range roles {
 			out[i] = s.assignable(a, r)
 		}
-		return err
+		return out, page, err
 	})
-	return out, page, storageFault(err)
 }
 
 // GetRole shows one role. A person sees their own role in any case.

@@ -138,18 +138,13 @@ func serviceKeyFields(k account.ServiceKey) fields {
 
 // ListServiceKeys gives a page of service keys, newest first.
 func (s *Service) ListServiceKeys(ctx context.Context, c Caller, in Paging) ([]account.ServiceKey, Page, error) {
-	var out []account.ServiceKey
-	var page Page
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	return listed(ctx, s, c, func(v *store.View, a *actor) ([]account.ServiceKey, Page, error) {
 		if err := a.root(); err != nil {
-			return err
+			return nil, Page{}, err
 		}
-		var err error
-		out, page, err = paged(s, "service-keys", in, func(k account.ServiceKey) string { return string(k.ID) },
+		return paged(s, "service-keys", in, func(k account.ServiceKey) string { return string(k.ID) },
 			func(p store.Page) ([]account.ServiceKey, error) { return serviceKeysWithin(v, a, p) })
-		return err
 	})
-	return out, page, storageFault(err)
 }
 
 // serviceKeysWithin lists the service keys that reach no further than the caller, the newest first.

@@ -187,22 +187,18 @@ func keysHaveNone() error {
 
 // ListSessions gives a page of sessions, newest first.
 func (s *Service) ListSessions(ctx context.Context, c Caller, in ListSessions) ([]session.Session, Page, error) {
-	var out []session.Session
-	var page Page
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	return listed(ctx, s, c, func(v *store.View, a *actor) ([]session.Session, Page, error) {
 		f, err := s.sessionFilter(v, a, in)
 		if err != nil {
-			return err
+			return nil, Page{}, err
 		}
 		list := fmt.Sprintf("sessions\x00%s\x00%s", f.Workspace, f.User)
-		out, page, err = paged(s, list, in.Paging, func(x session.Session) string { return string(x.ID) },
+		return paged(s, list, in.Paging, func(x session.Session) string { return string(x.ID) },
 			func(p store.Page) ([]session.Session, error) {
 				f.Page = p
 				return v.Sessions(f)
 			})
-		return err
 	})
-	return out, page, storageFault(err)
 }
 
 // EndSession ends one session: one's own, or that of a member of a workspace in which the caller holds members:remove.

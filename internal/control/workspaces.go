@@ -110,15 +110,13 @@ func (s *Service) foundWorkspace(tx *store.Tx, a *actor, ws account.Workspace, o
 
 // ListWorkspaces gives a page of the workspaces that the caller is in; all for a service key.
 func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]account.Workspace, Page, error) {
-	var out []account.Workspace
-	var page Page
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	return listed(ctx, s, c, func(v *store.View, a *actor) ([]account.Workspace, Page, error) {
 		needed := s.requireAnywhere(v, a, account.WorkspaceRead)
 		if a.Within != "" {
 			needed = s.allowed(a, account.WorkspaceRead)
 		}
 		if needed != nil {
-			return needed
+			return nil, Page{}, needed
 		}
 		fetch := v.Workspaces
 		switch {
@@ -131,11 +129,8 @@ func (s *Service) ListWorkspaces(ctx context.Context, c Caller, in Paging) ([]ac
 		case a.service == nil:
 			fetch = func(store.Page) ([]account.Workspace, error) { return oneWorkspace(v, a.workspace) }
 		}
-		var err error
-		out, page, err = paged(s, "workspaces", in, func(w account.Workspace) string { return string(w.ID) }, fetch)
-		return err
+		return paged(s, "workspaces", in, func(w account.Workspace) string { return string(w.ID) }, fetch)
 	})
-	return out, page, storageFault(err)
 }
 
 func oneWorkspace(v *store.View, name id.Workspace) ([]account.Workspace, error) {
