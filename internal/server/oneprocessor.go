@@ -1,4 +1,4 @@
-package cli
+package server
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 //
 // On one thread Go runs goroutines that wake each other, as those do that take turns at the database, before it looks
 // at the network again: a verification beside 32 callers who make keys had a slowest hundredth of 42 to 64 ms. On two
-// the kernel shares the processor out, that is 4 to 5 ms, and twice as many keys are made. Verifications alone are
+// the kernel shares the processor out, that is 4 to 5 ms, and twice as rushMany keys are made. Verifications alone are
 // better off on one: 0.2 to 0.8 ms, and 0.4 to 1.8 on two.
 //
 // Go follows a container that is given more processors, but not while the number of threads is set by hand. So the
@@ -26,15 +26,15 @@ type secondThread struct {
 }
 
 const (
-	watchEvery = 20 * time.Millisecond
-	many       = 4   // requests in that time, and one thread is not enough
-	calm       = 100 // looks without as many, and it is again
-	askGo      = 50  // looks between two questions how many threads Go would have
+	rushEvery = 20 * time.Millisecond
+	rushMany  = 4   // requests in that time, and one thread is not enough
+	rushCalm  = 100 // looks without as many, and it is again
+	askGo     = 50  // looks between two questions how many threads Go would have
 )
 
-// onOneProcessor is the callback to run for each request that takes its time; nil where there is more than one
+// OnOneProcessor is the callback for Options.Slow, run for each request that takes its time; nil where there is more than one
 // processor, or GOMAXPROCS is set.
-func onOneProcessor() func() {
+func OnOneProcessor() func() {
 	if runtime.GOMAXPROCS(0) != 1 || os.Getenv("GOMAXPROCS") != "" {
 		return nil
 	}
@@ -53,12 +53,12 @@ func (s *secondThread) note() {
 // watch lends the thread, and takes it back when it has been calm.
 func (s *secondThread) watch() {
 	defer s.watching.Store(false)
-	look := time.NewTicker(watchEvery)
+	look := time.NewTicker(rushEvery)
 	defer look.Stop()
 	lent := 0 // looks since the thread was lent; 0 where it is not
-	for calmly := 0; calmly < calm; calmly++ {
+	for calmly := 0; calmly < rushCalm; calmly++ {
 		<-look.C
-		rush := s.came.Swap(0) >= many
+		rush := s.came.Swap(0) >= rushMany
 		if rush {
 			calmly = 0
 		}

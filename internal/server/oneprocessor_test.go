@@ -1,4 +1,4 @@
-package cli
+package server
 
 import (
 	"sync/atomic"
@@ -46,11 +46,11 @@ func TestASecondThreadTakesNoProcessorAway(t *testing.T) {
 				m.resize(1)
 				s := secondThread{threads: m.set, byGo: m.byGo}
 				rush := func(span time.Duration) {
-					for range span / watchEvery {
-						for range 2 * many {
+					for range span / rushEvery {
+						for range 2 * rushMany {
 							s.note()
 						}
-						time.Sleep(watchEvery)
+						time.Sleep(rushEvery)
 					}
 					synctest.Wait()
 				}
@@ -67,11 +67,11 @@ func TestASecondThreadTakesNoProcessorAway(t *testing.T) {
 				if n := m.threads.Load(); n != 2 {
 					t.Errorf("with 1 processor again it runs on %d threads, want the second one", n)
 				}
-				time.Sleep((calm + 2) * watchEvery)
+				time.Sleep((rushCalm + 2) * rushEvery)
 				synctest.Wait()
 				m.resize(4)
 				if n := m.threads.Load(); n != 4 {
-					t.Errorf("after a calm stretch, with 4 processors, it runs on %d threads", n)
+					t.Errorf("after a rushCalm stretch, with 4 processors, it runs on %d threads", n)
 				}
 			})
 		})
@@ -86,28 +86,28 @@ func TestASecondThreadIsLentWhileManyRequestsCome(t *testing.T) {
 		m.byGo()
 		s := secondThread{threads: m.set, byGo: m.byGo}
 		come := func(requests int, span time.Duration) {
-			for range span / watchEvery {
+			for range span / rushEvery {
 				for range requests {
 					s.note()
 				}
-				time.Sleep(watchEvery)
+				time.Sleep(rushEvery)
 			}
 			synctest.Wait()
 		}
 		for _, step := range []struct {
 			what     string
-			requests int // in each stretch of watchEvery
+			requests int // in each stretch of rushEvery
 			span     time.Duration
 			want     int64
 		}{
 			{"a few are none of its business", 1, time.Second, 1},
-			{"many are", 2 * many, 3 * watchEvery, 2},
-			{"it is kept in a pause", 0, watchEvery * calm / 2, 2},
-			{"and through the next rush", 2 * many, time.Second, 2},
-			{"calm has to last", 1, watchEvery * calm / 2, 2},
-			{"then it is taken back", 0, watchEvery * (calm + 2), 1},
-			{"and lent again", 10 * many, 3 * watchEvery, 2},
-			{"and taken back", 0, watchEvery * (calm + 2), 1},
+			{"rushMany are", 2 * rushMany, 3 * rushEvery, 2},
+			{"it is kept in a pause", 0, rushEvery * rushCalm / 2, 2},
+			{"and through the next rush", 2 * rushMany, time.Second, 2},
+			{"rushCalm has to last", 1, rushEvery * rushCalm / 2, 2},
+			{"then it is taken back", 0, rushEvery * (rushCalm + 2), 1},
+			{"and lent again", 10 * rushMany, 3 * rushEvery, 2},
+			{"and taken back", 0, rushEvery * (rushCalm + 2), 1},
 		} {
 			come(step.requests, step.span)
 			if got := m.threads.Load(); got != step.want {
