@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +46,36 @@ func BenchmarkTake(b *testing.B) {
 				i++
 			}
 			b.ReportMetric(float64(threadTime()-before)/float64(b.N), "cpu-ns/op") // which says more on a machine that others use
+		})
+	}
+}
+
+// BenchmarkTakeWithAPlan is a decision on a key with both limits, of a workspace whose plan has both, and the same without
+// the plan.
+func BenchmarkTakeWithAPlan(b *testing.B) {
+	limits := ratelimit.Limits{PerMinute: 1_000_000_000, PerDay: 1_000_000_000}
+	_, customer := limittest.Customer(1000, limits)
+	for _, planned := range []bool{false, true} {
+		b.Run(fmt.Sprint(planned), func(b *testing.B) {
+			began := time.Now()
+			l := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(began) }, Wall: time.Now, Ledger: &limittest.Ledger{}})
+			defer l.Close(b.Context())
+			who := slices.Clone(customer)
+			var s ratelimit.Status
+			for i := range who {
+				if !planned {
+					who[i].Plan = nil
+				}
+				l.Take(who[i], limits, 1, &s)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if o := l.Take(who[i%len(who)], limits, 1, &s); o != ratelimit.Admitted {
+					b.Fatal(o, s)
+				}
+				i++
+			}
 		})
 	}
 }

@@ -56,8 +56,9 @@ func New(c Config) *Limiter {
 	return l
 }
 
-// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends
-// nothing, and is refused where not even 1 would be admitted; a cost above a limit is always refused, with Never.
+// Take admits a cost under all limits, the key's and those of its workspace's plan, or under none, and says in s how
+// they stand afterwards. A cost of 0 spends nothing, and is refused where not even 1 would be admitted; a cost above a
+// limit is always refused, with Never.
 func (l *Limiter) Take(who Subject, limits Limits, cost int64, s *Status) Outcome {
 	return l.ask(&question{who: who, limits: limits, need: max(cost, 1), spend: cost}, s)
 }
@@ -70,19 +71,29 @@ func (l *Limiter) Peek(who Subject, limits Limits, cost int64, s *Status) Outcom
 // question holds two amounts: need has to fit, spend is taken.
 type question struct {
 	who         Subject
-	limits      Limits
+	limits      Limits // the key's
 	need, spend int64
+	daysOnly    bool // the plan's minute is kept elsewhere
+}
+
+// plan is the limits of the workspace that are counted here.
+func (q *question) plan() Limits {
+	p := q.who.Plan.Limits
+	if q.daysOnly {
+		p.PerMinute = 0
+	}
+	return p
 }
 
 func (l *Limiter) ask(q *question, s *Status) Outcome {
-	*s = Status{}
-	if l.minutes != nil && q.limits.PerMinute > 0 && l.minutes.Shares(q.who) {
+	s.reset()
+	if l.minutes != nil && (q.limits.PerMinute > 0 || q.who.Plan != nil && q.who.Plan.Limits.PerMinute > 0) && l.minutes.Shares(q.who) {
 		return l.askShared(q, s)
 	}
 	return l.askOwn(q, s)
 }
 
-// askOwn decides on both limits under one lock, again and again until the day is known.
+// askOwn decides on all limits at one instant, again and again until the days are known.
 func (l *Limiter) askOwn(q *question, s *Status) Outcome {
 	o, batch := l.decide(q, s)
 	if batch == nil {
@@ -118,6 +129,9 @@ func (l *Limiter) askOwn(q *question, s *Status) Outcome {
 
 // decide is one look at the state. Where the day's block is lacking it answers the batch that brings it.
 func (l *Limiter) decide(q *question, s *Status) (Outcome, *batch) {
+	if q.who.Plan != nil && q.plan() != (Limits{}) {
+		return l.decideBoth(q, s)
+	}
 	h := spread(&q.who.ID)
 	sh := &l.shards[h>>(64-shardBits)]
 	sh.mu.Lock()

@@ -151,8 +151,13 @@ func TestADecisionAllocatesNothing(t *testing.T) {
 	clock := limittest.NewClock()
 	l := local(t, clock, &limittest.Ledger{})
 	var s ratelimit.Status
-	for _, limits := range []ratelimit.Limits{{PerMinute: 500}, {PerMinute: 100_000}, {PerMinute: 500, PerDay: 1_000_000}, {PerDay: 10}} {
+	_, customer := limittest.Customer(1, ratelimit.Limits{PerMinute: 400, PerDay: 1_000_000})
+	for i, limits := range []ratelimit.Limits{{PerMinute: 500}, {PerMinute: 100_000}, {PerMinute: 500, PerDay: 1_000_000}, {PerDay: 10},
+		{}, {PerMinute: 500, PerDay: 1_000_000}} {
 		who := limittest.Someone()
+		if i >= 4 {
+			who = customer[0]
+		}
 		for range 1000 {
 			clock.Pass(50 * time.Millisecond)
 			l.Take(who, limits, 1, &s)

@@ -265,17 +265,19 @@ type elsewhere struct {
 
 func (e *elsewhere) Shares(ratelimit.Subject) bool { return true }
 
-func (e *elsewhere) Take(_ ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+func (e *elsewhere) Take(who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status) ratelimit.Outcome {
 	if e.answer == ratelimit.Admitted {
 		e.taken += cost
 	}
-	*w = ratelimit.Window{Limit: limit}
-	return e.answer, 77
+	return e.Peek(who, limits, cost, s)
 }
 
-func (e *elsewhere) Peek(_ ratelimit.Subject, limit, _ int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
-	*w = ratelimit.Window{Limit: limit}
-	return e.answer, 77
+func (e *elsewhere) Peek(_ ratelimit.Subject, limits ratelimit.PerMinute, _ int64, s *ratelimit.Status) ratelimit.Outcome {
+	s.Minute, s.WorkspaceMinute = ratelimit.Window{Limit: limits.Key}, ratelimit.Window{Limit: limits.Workspace}
+	if e.answer == ratelimit.MinuteSpent {
+		s.RetryAt = max(s.RetryAt, 77)
+	}
+	return e.answer
 }
 
 func TestAMinuteKeptElsewhereAndADayKeptHereAreTakenTogether(t *testing.T) {

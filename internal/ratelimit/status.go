@@ -12,6 +12,9 @@ type Subject struct {
 	ID        [16]byte
 	Workspace id.Workspace
 
+	// Plan holds the limits that the keys of the workspace share, nil for none. It must not change.
+	Plan *Plan
+
 	// At is the time of the question, on the limiter's clock, if the caller has just read it; 0 has the limiter read
 	// it. A time before another question's is replaced by that one's.
 	At time.Duration
@@ -21,11 +24,20 @@ type Subject struct {
 	Wait time.Duration
 }
 
+// shared is the plan's limits.
+func (s *Subject) shared() Limits {
+	if s.Plan == nil {
+		return Limits{}
+	}
+	return s.Plan.Limits
+}
+
 // NoWait is the Wait of a question that is answered WouldWait if the answer is not in memory. The missing part is
 // requested all the same, as far as that costs nothing.
 const NoWait = time.Duration(-1)
 
-// Outcome says which limit refused, if one did. The minute is looked at before the day.
+// Outcome says which limit refused, if one did. The minutes, the key's and the workspace's, are looked at before the
+// days.
 type Outcome uint8
 
 // The outcomes. Only Admitted spends anything.
@@ -44,12 +56,38 @@ type Window struct {
 	ResetAt   int64 // Unix milliseconds at which nothing of what is used now counts any more
 }
 
-// Status is both limits of a key as they stand after a decision.
+// Status is the limits of a key, and those of its workspace's plan, as they stand after a decision.
 type Status struct {
-	Minute, Day Window
+	Minute, Day                   Window
+	WorkspaceMinute, WorkspaceDay Window
 	// RetryAt is set after a refusal: Unix milliseconds before which the same cost cannot be admitted, Never where it
 	// never can. Else 0.
 	RetryAt int64
+	// ByPlan tells after a refusal that the key's own limit of that span had room, and the workspace's did not.
+	ByPlan bool
+}
+
+// reset clears what an earlier question left. Without a plan its windows are clear already.
+func (s *Status) reset() {
+	s.Minute = Window{}
+	s.Day = Window{}
+	s.RetryAt = 0
+	if s.WorkspaceMinute.Limit|s.WorkspaceDay.Limit != 0 || s.ByPlan {
+		*s = Status{}
+	}
+}
+
+// Refused is the limit that refused, after an outcome that is a refusal.
+func (s *Status) Refused(o Outcome) *Window {
+	switch {
+	case o == MinuteSpent && s.ByPlan:
+		return &s.WorkspaceMinute
+	case o == MinuteSpent:
+		return &s.Minute
+	case s.ByPlan:
+		return &s.WorkspaceDay
+	}
+	return &s.Day
 }
 
 // Never is the RetryAt of a cost that is higher than the limit itself: only another limit or a lower cost admits it.

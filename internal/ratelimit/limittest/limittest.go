@@ -40,6 +40,9 @@ func Run(t *testing.T, p Promise, open Open) {
 		"a cost of 0 and a look spend nothing":                            testPeek,
 		"a refusal says when to come back, to the millisecond":            testRetry,
 		"keys do not disturb each other":                                  testKeys,
+		"a plan is taken together with the key or not at all":             testPlanTogether,
+		"random lives of a workspace keep to its plan":                    testPlanRandom,
+		"keys of one plan ask at once":                                    testPlanConcurrent,
 	}
 	if p.Days {
 		tests["a day holds so many and not one more"] = testDay
