@@ -204,11 +204,11 @@ func (l *lab) exact(ctx context.Context, _ *pgtest.Server, redis string, r *resu
 	}
 	var who ratelimit.Subject
 	who.ID[0] = 1
-	var w ratelimit.Window
+	var s ratelimit.Status
 	medians, ratios, err := l.rivals(
 		each(func() error { return client.Do(ctx, client.B().Ping().Build()).Error() }),
 		each(func() error {
-			if o, _ := limiter.Take(who, 1_000_000_000, 1, &w); o != ratelimit.Admitted {
+			if o := limiter.Take(who, ratelimit.PerMinute{Key: ratelimit.Max}, 1, &s); o != ratelimit.Admitted {
 				return fmt.Errorf("outcome %d", o)
 			}
 			return nil

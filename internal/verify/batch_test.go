@@ -122,21 +122,21 @@ type slowMinutes struct {
 
 func (m *slowMinutes) Shares(ratelimit.Subject) bool { return true }
 
-func (m *slowMinutes) Take(who ratelimit.Subject, limit, _ int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+func (m *slowMinutes) Take(who ratelimit.Subject, limits ratelimit.PerMinute, _ int64, s *ratelimit.Status) ratelimit.Outcome {
 	if who.Wait < 0 {
-		return ratelimit.WouldWait, 0
+		return ratelimit.WouldWait
 	}
 	time.Sleep(2 * time.Millisecond)
 	if m.fail.Load() {
-		return ratelimit.Unavailable, 0
+		return ratelimit.Unavailable
 	}
 	m.admit.Add(1)
-	*w = ratelimit.Window{Limit: limit, Remaining: limit - 1}
-	return ratelimit.Admitted, 0
+	s.Minute = ratelimit.Window{Limit: limits.Key, Remaining: limits.Key - 1}
+	return ratelimit.Admitted
 }
 
-func (m *slowMinutes) Peek(who ratelimit.Subject, limit, n int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
-	return m.Take(who, limit, n, w)
+func (m *slowMinutes) Peek(who ratelimit.Subject, limits ratelimit.PerMinute, n int64, s *ratelimit.Status) ratelimit.Outcome {
+	return m.Take(who, limits, n, s)
 }
 
 func TestTheMinutesOfABatchAreAskedAtTheSameTime(t *testing.T) {

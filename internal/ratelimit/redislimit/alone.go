@@ -10,7 +10,7 @@ func (t *turn) alone(now int64) (ratelimit.Outcome, int64) {
 		t.l.counts.refusedAlone.Add(1)
 		o, retry, _ := t.aloneRefused(now)
 		return o, retry
-	case !t.peek && t.cost > 0:
+	case t.spends():
 		t.l.counts.admittedAlone.Add(t.cost)
 		s.recent.add(now/1000, t.cost, t.cost)
 	}

@@ -76,9 +76,9 @@ func (c *crowd) ask(n int) []time.Duration {
 		all.Go(func() {
 			who := ratelimit.Subject{ID: [16]byte{15: byte(i)}}
 			binary.BigEndian.PutUint32(who.ID[:], uint32(i))
-			var w ratelimit.Window
+			var s ratelimit.Status
 			start := time.Now()
-			if o, _ := c.l.Take(who, 1_000_000, 1, &w); o != ratelimit.Admitted {
+			if o := c.l.Take(who, ratelimit.PerMinute{Key: 1_000_000}, 1, &s); o != ratelimit.Admitted {
 				c.t.Errorf("key %d: %v", i, o)
 			}
 			took[i] = time.Since(start)
@@ -196,7 +196,7 @@ func TestAKeyThatRedisCannotJudgeIsAloneWithThatT88(t *testing.T) {
 	t.Parallel()
 	redis := rig.StartRedis(t)
 	c := newCrowd(t, redis.Addr)
-	redis.CLI("SET", "keyward:{"+strings.Repeat("00", 16)+"}", "no hash")
+	redis.CLI("SET", "keyward:2:{}"+strings.Repeat("00", 16), "no hash")
 	for range 20 {
 		c.ask(2) // the first of them is key 0
 	}
@@ -238,7 +238,7 @@ func TestADebtThatRedisDidNotTakeIsPaidLaterT88(t *testing.T) {
 	t.Parallel()
 	redis := rig.StartRedis(t)
 	c := newCrowd(t, redis.Addr)
-	name := "keyward:{" + strings.Repeat("00", 16) + "}"
+	name := "keyward:2:{}" + strings.Repeat("00", 16)
 	redis.CLI("SET", name, "no hash")
 	for range 3 {
 		c.ask(1)

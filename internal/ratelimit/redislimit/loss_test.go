@@ -169,29 +169,32 @@ func TestNothingIsSpentByPeekingOrByARefusalT40(t *testing.T) {
 	t.Parallel()
 	in := install(t, 1, nil)
 	who := ratelimit.Subject{ID: [16]byte{1}}
-	var w ratelimit.Window
+	ten := ratelimit.PerMinute{Key: 10}
+	var s ratelimit.Status
 	for range 20 {
-		if o, _ := in.nodes[0].Peek(who, 10, 10, &w); o != ratelimit.Admitted {
+		if o := in.nodes[0].Peek(who, ten, 10, &s); o != ratelimit.Admitted {
 			t.Fatal(o)
 		}
-		if o, _ := in.nodes[0].Take(who, 10, 0, &w); o != ratelimit.Admitted || w.Remaining != 10 {
-			t.Fatal(o, w)
+		if o := in.nodes[0].Take(who, ten, 0, &s); o != ratelimit.Admitted || s.Minute.Remaining != 10 {
+			t.Fatal(o, s)
 		}
-		if o, retry := in.nodes[0].Take(who, 10, 11, &w); o != ratelimit.MinuteSpent || retry != ratelimit.Never {
-			t.Fatal(o, retry)
+		if o := in.nodes[0].Take(who, ten, 11, &s); o != ratelimit.MinuteSpent || s.RetryAt != ratelimit.Never {
+			t.Fatal(o, s)
 		}
+		s = ratelimit.Status{}
 	}
 	before := in.now().UnixMilli()
-	if o, _ := in.nodes[0].Take(who, 10, 10, &w); o != ratelimit.Admitted || w.Remaining != 0 || w.ResetAt == 0 {
-		t.Error(o, w)
+	if o := in.nodes[0].Take(who, ten, 10, &s); o != ratelimit.Admitted || s.Minute.Remaining != 0 || s.Minute.ResetAt == 0 {
+		t.Error(o, s)
 	}
-	o, retry := in.nodes[0].Take(who, 10, 1, &w)
+	o := in.nodes[0].Take(who, ten, 1, &s)
+	retry := s.RetryAt
 	after := in.now().UnixMilli()
 	const second = 1000 // Redis counts in whole ones, and its answer takes a while
 	if o != ratelimit.MinuteSpent || retry < before+60*second || retry > after+65*second {
 		t.Errorf("%v, again in %d to %d ms", o, retry-after, retry-before)
 	}
-	if o, _ = in.nodes[0].Peek(who, 10, 0, &w); o != ratelimit.MinuteSpent {
+	if o = in.nodes[0].Peek(who, ten, 0, &s); o != ratelimit.MinuteSpent {
 		t.Error(o)
 	}
 }

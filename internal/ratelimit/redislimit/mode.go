@@ -47,3 +47,8 @@ func ParsePolicy(s string) (Policy, error) {
 	}
 	return 0, fmt.Errorf("%q: want share, open or closed", s)
 }
+
+// String is what ParsePolicy reads.
+func (p Policy) String() string {
+	return [...]string{Share: "share", Open: "open", Closed: "closed"}[p]
+}

@@ -85,15 +85,24 @@ func connect(o rueidis.ClientOption) func() (rueidis.Client, error) {
 
 // take asks one node and records its admissions, and the instants before and after.
 func (in *installation) take(node int, key byte, limit, cost int64) bool {
-	var w ratelimit.Window
+	return in.takeOf(node, ratelimit.Subject{ID: [16]byte{0: key, 15: key}}, ratelimit.PerMinute{Key: limit}, cost)
+}
+
+// takeOf is take for any key: an admission under a plan counts for the workspace, too.
+func (in *installation) takeOf(node int, who ratelimit.Subject, limits ratelimit.PerMinute, cost int64) bool {
+	var s ratelimit.Status
 	start := in.now()
-	o, _ := in.nodes[node].Take(ratelimit.Subject{ID: [16]byte{0: key, 15: key}}, limit, cost, &w)
-	if o != ratelimit.Admitted {
+	if in.nodes[node].Take(who, limits, cost, &s) != ratelimit.Admitted {
 		return false
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.got = append(in.got, admission{key: key, start: start, end: in.now(), units: cost})
+	one := admission{key: who.ID[15], start: start, end: in.now(), units: cost}
+	in.got = append(in.got, one)
+	if who.Plan != nil {
+		one.key = who.Plan.ID[15]
+		in.got = append(in.got, one)
+	}
 	return true
 }
 

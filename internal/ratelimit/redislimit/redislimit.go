@@ -8,6 +8,10 @@
 // memory on its monotonic clock, counted from before the question was sent: a lease stays charged for 60 seconds after its end.
 // What is left of it is given back with the next question.
 //
+// A key and its workspace, where that has a plan, are asked about together: both states are locked, and in Redis both
+// names share a slot, so one script decides on both. A side that has a lease in memory is held meanwhile, and put back
+// before a refusal by the other is answered (pair.go).
+//
 // # When Redis is away
 //
 // Verification goes on. A lease is spent until its end, then the Policy holds. What a node admits on its own is charged in Redis
@@ -23,6 +27,8 @@ package redislimit
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +75,8 @@ type Limiter struct {
 	known    func() int64
 	now      func() time.Time
 	timeout  time.Duration
-	prefix   string
+	prefix   string // of names, with their version
+	earlier  string // the nodes of a release with another version of names
 	epochKey string
 	log      *slog.Logger
 	scripts  scripts
@@ -106,6 +113,8 @@ func New(o Options) *Limiter {
 	if l.prefix == "" {
 		l.prefix = "keyward:"
 	}
+	l.earlier = l.prefix + "nodes"
+	l.prefix += namesVersion
 	l.epochKey = l.prefix + "epoch"
 	for i := range l.shards {
 		l.shards[i].states = map[[16]byte]*state{}
@@ -127,9 +136,9 @@ func (l *Limiter) Close() {
 	l.tasks.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	l.each(func(key [16]byte, s *state) {
+	l.each(func(s *state) {
 		if rest := s.settle(); len(rest) > 0 && ctx.Err() == nil && !l.watch.down.Load() {
-			_, _ = l.ask(ctx, key, asked{settle: rest}) // what stays charged runs out by itself
+			_, _ = l.ask(ctx, 0, asked{name: s.name, settle: rest}) // what stays charged runs out by itself
 		}
 	})
 	if l.client != nil {
@@ -208,14 +217,14 @@ func (l *Limiter) clocks() instant {
 // mono is the monotonic one alone.
 func (l *Limiter) mono() int64 { return l.clocks().mono }
 
-// state gives the key's, locked.
-func (l *Limiter) state(key [16]byte) *state {
+// state gives the state of a key or of a workspace, locked.
+func (l *Limiter) state(who *ratelimit.Subject, key [16]byte) *state {
 	sh := &l.shards[key[15]%shards]
 	for {
 		sh.mu.Lock()
 		s := sh.states[key]
 		if s == nil {
-			s = &state{epoch: l.watch.epoch.Load().count}
+			s = &state{name: l.name(who, key), epoch: l.watch.epoch.Load().count}
 			sh.states[key] = s
 		}
 		sh.mu.Unlock()
@@ -228,18 +237,15 @@ func (l *Limiter) state(key [16]byte) *state {
 }
 
 // each calls f with every state, locked.
-func (l *Limiter) each(f func([16]byte, *state)) {
+func (l *Limiter) each(f func(*state)) {
 	for i := range l.shards {
 		sh := &l.shards[i]
 		sh.mu.Lock()
-		all := make(map[[16]byte]*state, len(sh.states))
-		for k, s := range sh.states {
-			all[k] = s
-		}
+		all := slices.Collect(maps.Values(sh.states))
 		sh.mu.Unlock()
-		for k, s := range all {
+		for _, s := range all {
 			s.mu.Lock()
-			f(k, s)
+			f(s)
 			s.mu.Unlock()
 		}
 	}

@@ -25,8 +25,9 @@ func (i instant) add(d time.Duration) instant {
 	return instant{i.mono + d.Milliseconds(), i.wall + d.Milliseconds()}
 }
 
-// state is a node's knowledge of one key that was used in the last minute.
+// state is a node's knowledge of one key, or of one workspace with a plan, that was used in the last minute.
 type state struct {
+	name   string // in Redis
 	mu     sync.Mutex
 	dead   bool          // swept: look the key up again
 	flight chan struct{} // closed when the question that is under way has been answered; nil where none is
@@ -158,4 +159,11 @@ func (s *state) settle() []grant {
 	all := s.back
 	s.lease, s.next, s.back = grant{}, grant{}, nil
 	return all
+}
+
+// owe puts a debt back that Redis may not have taken: charged twice rather than not at all.
+func (s *state) owe(owed []owing, now int64) {
+	for _, o := range owed {
+		s.recent.add(now/1000-o.ago, 0, o.units)
+	}
 }

@@ -11,20 +11,19 @@ import (
 func (l *Limiter) Shares(who ratelimit.Subject) bool { return l.ModeOf(who.Workspace) != Local }
 
 // Take is ratelimit.Minutes.
-func (l *Limiter) Take(who ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
-	return l.decide(who, limit, cost, false, w)
+func (l *Limiter) Take(who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+	return l.decide(&who, limits, turn{cost: cost}, s)
 }
 
 // Peek is ratelimit.Minutes.
-func (l *Limiter) Peek(who ratelimit.Subject, limit, cost int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
-	return l.decide(who, limit, cost, true, w)
+func (l *Limiter) Peek(who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+	return l.decide(&who, limits, turn{cost: cost, peek: true}, s)
 }
 
-// turn is one verification on its way through a key's state, which is locked.
+// turn is one verification on its way through the state of a key or of a workspace, which is locked.
 type turn struct {
 	l     *Limiter
 	s     *state
-	key   [16]byte
 	mode  Mode
 	limit int64
 	cost  int64
@@ -35,12 +34,42 @@ type turn struct {
 	unanswered int // questions
 }
 
-func (l *Limiter) decide(who ratelimit.Subject, limit, cost int64, peek bool, w *ratelimit.Window) (ratelimit.Outcome, int64) {
-	s := l.state(who.ID)
-	defer s.mu.Unlock()
-	*w = ratelimit.Window{Limit: limit}
-	t := turn{l: l, s: s, key: who.ID, mode: l.ModeOf(who.Workspace), limit: limit, cost: cost, peek: peek, quick: who.Wait < 0, w: w}
+func (l *Limiter) decide(who *ratelimit.Subject, limits ratelimit.PerMinute, t turn, s *ratelimit.Status) (o ratelimit.Outcome) {
+	t.l = l
+	t.mode = l.ModeOf(who.Workspace)
+	t.quick = who.Wait < 0
+	var retry int64
+	switch {
+	case limits.Workspace == 0:
+		o, retry = t.only(who, who.ID, limits.Key, &s.Minute)
+	case limits.Key == 0:
+		o, retry = t.only(who, who.Plan.ID, limits.Workspace, &s.WorkspaceMinute)
+		s.ByPlan = o == ratelimit.MinuteSpent
+	default:
+		p := pair{own: t, all: t}
+		p.own.enter(who, who.ID, limits.Key, &s.Minute)
+		p.all.enter(who, who.Plan.ID, limits.Workspace, &s.WorkspaceMinute)
+		o, retry = p.run()
+		p.unlock()
+		s.ByPlan = o == ratelimit.MinuteSpent && p.byPlan
+	}
+	s.RetryAt = max(s.RetryAt, retry)
+	return o
+}
+
+// only decides on one limit.
+func (t *turn) only(who *ratelimit.Subject, id [16]byte, limit int64, w *ratelimit.Window) (ratelimit.Outcome, int64) {
+	t.enter(who, id, limit, w)
+	defer t.s.mu.Unlock()
 	return t.run()
+}
+
+// enter locks the state.
+func (t *turn) enter(who *ratelimit.Subject, id [16]byte, limit int64, w *ratelimit.Window) {
+	t.s = t.l.state(who, id)
+	t.limit = limit
+	t.w = w
+	*w = ratelimit.Window{Limit: limit}
 }
 
 // run decides. It asks at most 8 times, where Redis has become another or did not answer. If a question about the same
@@ -51,11 +80,16 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		at := t.l.clocks()
 		now := at.mono
 		t.s.used = now
-		if t.mode == Leased && t.inMemory(at) {
+		if until, yes := t.l.foreign(now); yes {
+			t.w.ResetAt = until
+			return ratelimit.MinuteSpent, until
+		}
+		if t.ready(at) {
+			t.spend(at)
 			return t.admitted()
 		}
-		if r := t.s.refused; now < r.until && r.limit == t.limit && r.cost <= max(t.cost, 1) {
-			return t.refused(r.retry)
+		if retry, known := t.remembered(now); known {
+			return t.refused(retry)
 		}
 		if t.l.watch.down.Load() {
 			return t.alone(now)
@@ -83,21 +117,33 @@ func (t *turn) wait() {
 	t.s.mu.Lock()
 }
 
-// inMemory spends from the lease, and asks for the next one before this one is empty.
-func (t *turn) inMemory(at instant) bool {
+// remembered tells whether Redis has refused this a moment ago.
+func (t *turn) remembered(now int64) (retry int64, known bool) {
+	r := &t.s.refused
+	return r.retry, now < r.until && r.limit == t.limit && r.cost <= max(t.cost, 1)
+}
+
+// ready tells whether the cost fits into a lease.
+func (t *turn) ready(at instant) bool {
+	s := t.s
+	return t.mode == Leased && !t.cold(at.mono) && s.epoch == t.l.watch.epoch.Load().count && s.limit == t.limit &&
+		s.usable(at, max(t.cost, 1))
+}
+
+// spends tells whether an admission takes anything.
+func (t *turn) spends() bool { return !t.peek && t.cost > 0 }
+
+// spend takes the cost from the lease, and asks for the next one before this one is empty.
+func (t *turn) spend(at instant) {
 	s, now := t.s, at.mono
-	if t.cold(now) || s.epoch != t.l.watch.epoch.Load().count || s.limit != t.limit || !s.usable(at, max(t.cost, 1)) {
-		return false
-	}
-	if t.peek || t.cost == 0 {
-		return true
+	if !t.spends() {
+		return
 	}
 	s.lease.left -= t.cost
 	s.recent.add(now/1000, t.cost, 0)
 	if s.flight == nil && s.next.left == 0 && s.size > 4 && s.lease.left < s.taken/4 {
 		t.ahead(at)
 	}
-	return true
 }
 
 // cold reports whether Redis's memory is younger than units that may still count.
@@ -114,7 +160,7 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 	case cold && t.recentOver(now):
 		t.l.counts.refusedAlone.Add(1)
 		return t.aloneRefused(now)
-	case cold && (t.peek || t.cost == 0):
+	case cold && !t.spends():
 		t.tellShare(now)
 		return ratelimit.Admitted, 0, true
 	}
@@ -123,9 +169,9 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 	s.flight = done
 	s.mu.Unlock()
 	t.l.counts.questions.Add(1)
-	var a answered
+	var a [2]answered
 	err := t.l.attempt(s.epoch, func(ctx context.Context) (err error) {
-		a, err = t.l.ask(ctx, t.key, q)
+		a, err = t.l.ask(ctx, t.cost, q)
 		return err
 	})
 	s.mu.Lock()
@@ -134,15 +180,15 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 	if err != nil {
 		return t.failed(err)
 	}
-	return t.take(at, q, a)
+	return t.take(at, q, a[0])
 }
 
 // ask sizes the question: Exact asks for the cost alone, Leased for the units needed until the lease ends.
 func (t *turn) ask(now int64, cold bool) asked {
 	s := t.s
-	q := asked{limit: t.limit, cost: t.cost, want: t.cost}
+	q := asked{name: s.name, limit: t.limit, want: t.cost}
 	switch {
-	case t.peek || t.cost == 0:
+	case !t.spends():
 		q.want = 0
 	case cold: // no share in advance; what others may admit in the meantime by Redis's word alone is what Redis says
 	case t.mode == Leased:
@@ -172,7 +218,7 @@ func (t *turn) lease(now int64) int64 {
 
 // take makes a lease of the answer, and spends the cost.
 func (t *turn) take(at instant, q asked, a answered) (ratelimit.Outcome, int64, bool) {
-	s, now := t.s, at.mono
+	s := t.s
 	s.charged, s.reset = a.charged, a.reset
 	if q.want == 0 {
 		if a.charged+max(t.cost, 1) > t.limit {
@@ -183,35 +229,47 @@ func (t *turn) take(at instant, q asked, a answered) (ratelimit.Outcome, int64, 
 		return o, retry, true
 	}
 	if a.granted < t.cost {
-		s.refused = refusal{until: t.l.mono() + a.known(), limit: t.limit, cost: t.cost, retry: again(a.retry)}
+		t.remember(&a)
 		o, retry := t.refused(again(a.retry))
 		return o, retry, true
 	}
+	t.begin(at, q, &a)
+	o, retry := t.admitted()
+	return o, retry, true
+}
+
+// remember keeps a refusal for a moment.
+func (t *turn) remember(a *answered) {
+	t.s.refused = refusal{until: t.l.mono() + a.known(), limit: t.limit, cost: t.cost, retry: again(a.retry)}
+}
+
+// begin counts the cost that Redis has granted, and makes a lease of the rest.
+func (t *turn) begin(at instant, q asked, a *answered) {
+	s, now := t.s, at.mono
 	s.recent.add(now/1000, t.cost, 0)
 	if q.ahead > 0 {
 		s.start(grant{left: a.granted, until: at.add(leaseTime), second: a.now/1000 + q.ahead}, now)
 		s.lease.left -= t.cost
 	}
-	o, retry := t.admitted()
-	return o, retry, true
 }
 
 // ahead asks for the next lease in the background.
 func (t *turn) ahead(at instant) {
-	s, l, key := t.s, t.l, t.key
+	s, l := t.s, t.l
 	s.size = max(min(2*s.size, t.limit/(4*l.nodes())), 1)
-	q := asked{limit: t.limit, cost: 1, want: s.size, ahead: seconds(leaseTime), settle: s.back}
+	q := asked{name: s.name, limit: t.limit, want: s.size, ahead: seconds(leaseTime), settle: s.back}
 	s.back = nil
 	count := s.epoch
 	done := make(chan struct{})
 	s.flight = done
 	l.tasks.Go(func() {
 		l.counts.questions.Add(1)
-		var a answered
+		var both [2]answered
 		err := l.attempt(count, func(ctx context.Context) (err error) {
-			a, err = l.ask(ctx, key, q)
+			both, err = l.ask(ctx, 1, q)
 			return err
 		})
+		a := &both[0]
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.flight = nil
@@ -243,29 +301,33 @@ func (t *turn) failed(err error) (o ratelimit.Outcome, retry int64, decided bool
 // that Redis has lost need no charge: by the time that an epoch is no longer cold they have run out.
 func (t *turn) pay(now int64) error {
 	s := t.s
-	if e := t.l.watch.epoch.Load(); s.epoch != e.count {
-		s.epoch, s.lease, s.next, s.back = e.count, grant{}, grant{}, nil
-		if e.step > 0 {
-			s.recent.forgotten(now/1000, e.step)
-		}
-	}
-	owed := s.recent.owing(now / 1000)
+	owed := t.owed(now)
 	if len(owed) == 0 {
 		return nil
 	}
 	done := make(chan struct{})
 	s.flight = done
 	s.mu.Unlock()
-	err := t.l.attempt(s.epoch, func(ctx context.Context) error { return t.l.restore(ctx, t.key, owed) })
+	err := t.l.attempt(s.epoch, func(ctx context.Context) error { return t.l.restore(ctx, s.name, owed) })
 	s.mu.Lock()
 	s.flight = nil
 	close(done)
 	if err != nil {
-		for _, o := range owed { // charged twice rather than not at all
-			s.recent.add(now/1000-o.ago, 0, o.units)
-		}
+		s.owe(owed, now)
 	}
 	return err
+}
+
+// owed lists the units to charge, in the present epoch.
+func (t *turn) owed(now int64) []owing {
+	s := t.s
+	if e := t.l.watch.epoch.Load(); s.epoch != e.count {
+		s.epoch, s.lease, s.next, s.back = e.count, grant{}, grant{}, nil
+		if e.step > 0 {
+			s.recent.forgotten(now/1000, e.step)
+		}
+	}
+	return s.recent.owing(now / 1000)
 }
 
 func (t *turn) admitted() (ratelimit.Outcome, int64) {

@@ -35,6 +35,8 @@ type watch struct {
 	doubt atomic.Bool   // a question has failed, and nothing was answered since
 	ring  chan struct{} // has Redis looked at before its time
 
+	foreign atomic.Int64 // monotonic milliseconds until which units may count under names of another version
+
 	mu      sync.Mutex
 	looking chan struct{} // closed when the look that is under way has ended; nil where none is; owned by mu
 
@@ -138,6 +140,9 @@ func (l *Limiter) inspect(ctx context.Context) error {
 		}
 	}
 	if err := l.count(ctx, now/1000); err != nil {
+		return err
+	}
+	if err := l.lookForOthers(ctx, now/1000); err != nil {
 		return err
 	}
 	l.enter(text, now/1000, step)
