@@ -116,10 +116,13 @@ type Verdict struct {
 	RateLimit *VerdictLimits `json:"rateLimit"`
 }
 
-// VerdictLimits is the rest of a key's limits; nil if there is no limit.
+// VerdictLimits is the rest of a key's limits, and of those that all keys of its workspace share; nil if there is no
+// limit.
 type VerdictLimits struct {
-	Minute *Window `json:"minute"`
-	Day    *Window `json:"day"`
+	Minute          *Window `json:"minute"`
+	Day             *Window `json:"day"`
+	WorkspaceMinute *Window `json:"workspaceMinute"`
+	WorkspaceDay    *Window `json:"workspaceDay"`
 }
 
 // Window is one limit and its rest until it resets.

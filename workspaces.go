@@ -39,9 +39,14 @@ type Workspace struct {
 	Plan      Plan      `json:"plan"`
 }
 
-// Plan holds the quotas that an operator sets for a workspace. nil is no quota. A change that takes something away is
+// Plan is what an operator allows a workspace. nil is no limit and no quota. A change that takes something away is
 // never refused by one.
 type Plan struct {
+	// RequestsPerMinute and RequestsPerDay are shared by all keys of the workspace, and taken together with the key's own.
+	RequestsPerMinute *int64 `json:"requestsPerMinute"`
+	RequestsPerDay    *int64 `json:"requestsPerDay"`
+	// CeilingPerKey bounds each new key; nil is no ceiling.
+	CeilingPerKey *Ceiling `json:"ceilingPerKey,omitzero"`
 	// MaxKeys counts keys that are there, whether they work or not.
 	MaxKeys    *int64 `json:"maxKeys"`
 	MaxMembers *int64 `json:"maxMembers"`
@@ -49,6 +54,13 @@ type Plan struct {
 	MaxRoles *int64 `json:"maxRoles"`
 	// MaxEventsPerDay bounds the changes in a UTC day.
 	MaxEventsPerDay *int64 `json:"maxEventsPerDay"`
+}
+
+// Ceiling is the most that one key may have; nil is no ceiling.
+type Ceiling struct {
+	RequestsPerMinute  *int64 `json:"requestsPerMinute"`
+	RequestsPerDay     *int64 `json:"requestsPerDay"`
+	MaxLifetimeSeconds *int64 `json:"maxLifetimeSeconds"`
 }
 
 // Settings are a workspace's rules for its keys.

@@ -73,6 +73,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.Verdict]():                 schemas + "Verdict",
 		of[keyward.Workspace]():               schemas + "Workspace",
 		of[keyward.Plan]():                    schemas + "Plan",
+		of[keyward.Ceiling]():                 schemas + "Ceiling",
 		of[keyward.SettingsUpdate]():          schemas + "SettingsInput",
 		of[keyward.CreateWorkspaceRequest]():  schemas + "CreateWorkspace",
 		of[keyward.WorkspaceUpdate]():         schemas + "UpdateWorkspace",
@@ -98,8 +99,6 @@ var elsewhere = map[string]string{
 
 // apart are the members that stand on one side alone, and why.
 var apart = map[string]string{
-	"keyward.Plan requestsPerMinute": "always null in this release",
-	"keyward.Plan requestsPerDay":    "always null in this release",
 	"keyward.SignInLink path":        "it holds the code: the client gives the whole URL as a Secret",
 	"keyward.Invitation path":        "it holds the code: the client gives the whole URL as a Secret",
 	"wire.UpdateAPIKey permissions":  "read to be refused item by item",

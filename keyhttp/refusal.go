@@ -52,10 +52,10 @@ func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
 		}
 		return out
 	case keyward.VerdictRateLimited:
-		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the key's limit per minute is used up",
+		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per minute is used up",
 			retryAfter: untilReset(v, now)}
 	case keyward.VerdictQuotaExceeded:
-		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the key's limit per day is used up",
+		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per day is used up",
 			retryAfter: untilReset(v, now)}
 	case keyward.VerdictMalformed, keyward.VerdictNotFound, keyward.VerdictDisabled, keyward.VerdictExpired:
 		return refusal{status: http.StatusUnauthorized, code: codeUnauthenticated, challenge: `Bearer error="invalid_token"`,
@@ -70,17 +70,20 @@ func untilReset(v keyward.Verdict, now time.Time) time.Duration {
 	if v.RateLimit == nil {
 		return time.Second
 	}
-	w := v.RateLimit.Minute
+	windows := []*keyward.Window{v.RateLimit.Minute, v.RateLimit.WorkspaceMinute}
 	if v.Code == keyward.VerdictQuotaExceeded {
-		w = v.RateLimit.Day
+		windows = []*keyward.Window{v.RateLimit.Day, v.RateLimit.WorkspaceDay}
 	}
-	if w == nil {
-		return time.Second
+	wait := time.Second
+	for _, w := range windows {
+		if w != nil {
+			wait = max(wait, w.ResetAt.Sub(now))
+		}
 	}
-	return max(w.ResetAt.Sub(now), time.Second)
+	return wait
 }
 
-// limitFields says how the key's limits stand (draft-ietf-httpapi-ratelimit-headers).
+// limitFields says how the key's limits and its workspace's stand (draft-ietf-httpapi-ratelimit-headers).
 func limitFields(h http.Header, limits *keyward.VerdictLimits, now time.Time) {
 	if limits == nil {
 		return
@@ -90,7 +93,8 @@ func limitFields(h http.Header, limits *keyward.VerdictLimits, now time.Time) {
 		name    string
 		seconds int
 		*keyward.Window
-	}{{"minute", 60, limits.Minute}, {"day", 86400, limits.Day}} {
+	}{{"minute", 60, limits.Minute}, {"day", 86400, limits.Day},
+		{"workspace-minute", 60, limits.WorkspaceMinute}, {"workspace-day", 86400, limits.WorkspaceDay}} {
 		if w.Window == nil {
 			continue
 		}

@@ -119,6 +119,13 @@ var workspaceSetters = setters[account.Workspace]{
 	"maxMembers":               set(func(w *account.Workspace) *int64 { return &w.Plan.MaxMembers }),
 	"maxRoles":                 set(func(w *account.Workspace) *int64 { return &w.Plan.MaxRoles }),
 	"maxEventsPerDay":          set(func(w *account.Workspace) *int64 { return &w.Plan.MaxEventsPerDay }),
+	"requestsPerMinute":        set(func(w *account.Workspace) *int64 { return &w.Plan.Shared.PerMinute }),
+	"requestsPerDay":           set(func(w *account.Workspace) *int64 { return &w.Plan.Shared.PerDay }),
+	"ceilingRequestsPerMinute": set(func(w *account.Workspace) *int64 { return &w.Plan.Ceiling.Limits.PerMinute }),
+	"ceilingRequestsPerDay":    set(func(w *account.Workspace) *int64 { return &w.Plan.Ceiling.Limits.PerDay }),
+	"ceilingMaxLifetimeSeconds": duration(func(w *account.Workspace) *time.Duration {
+		return &w.Plan.Ceiling.MaxLifetime
+	}),
 	"maxKeyLifetimeSeconds":    duration(func(w *account.Workspace) *time.Duration { return &w.Settings.MaxKeyLifetime }),
 	"defaultRequestsPerMinute": set(func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerMinute }),
 	"defaultRequestsPerDay":    set(func(w *account.Workspace) *int64 { return &w.Settings.DefaultRateLimit.PerDay }),

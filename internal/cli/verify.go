@@ -118,6 +118,8 @@ func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict, x *keyward.Explanati
 	if v.RateLimit != nil {
 		pairs = append(pairs, remains("per minute", v.RateLimit.Minute)...)
 		pairs = append(pairs, remains("per day", v.RateLimit.Day)...)
+		pairs = append(pairs, remains("workspace per minute", v.RateLimit.WorkspaceMinute)...)
+		pairs = append(pairs, remains("workspace per day", v.RateLimit.WorkspaceDay)...)
 	}
 	facts(a.Out, pairs...)
 	if x != nil {

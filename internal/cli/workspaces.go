@@ -179,6 +179,12 @@ type workspacesPlan struct {
 	MaxMembers      *int64 `placeholder:"N" help:"Members."`
 	MaxRoles        *int64 `placeholder:"N" help:"Roles beside the system roles."`
 	MaxEventsPerDay *int64 `placeholder:"N" help:"Changes in a day, UTC."`
+
+	PerMinute          *int64 `placeholder:"N" help:"Requests of all keys together, in any 60 seconds."`
+	PerDay             *int64 `placeholder:"N" help:"Requests of all keys together, in a day, UTC."`
+	KeyPerMinute       *int64 `placeholder:"N" help:"The most requests a minute that one key may have."`
+	KeyPerDay          *int64 `placeholder:"N" help:"The most requests a day that one key may have."`
+	KeyLifetimeSeconds *int64 `placeholder:"N" help:"The longest lifetime that one key may have, in seconds."`
 }
 
 // Run replaces the plan.
@@ -187,8 +193,13 @@ func (c *workspacesPlan) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	w, err := client.PutPlan(ctx, c.ID, keyward.Plan{MaxKeys: c.MaxKeys, MaxMembers: c.MaxMembers, MaxRoles: c.MaxRoles,
-		MaxEventsPerDay: c.MaxEventsPerDay})
+	plan := keyward.Plan{MaxKeys: c.MaxKeys, MaxMembers: c.MaxMembers, MaxRoles: c.MaxRoles, MaxEventsPerDay: c.MaxEventsPerDay,
+		RequestsPerMinute: c.PerMinute, RequestsPerDay: c.PerDay}
+	if c.KeyPerMinute != nil || c.KeyPerDay != nil || c.KeyLifetimeSeconds != nil {
+		plan.CeilingPerKey = &keyward.Ceiling{RequestsPerMinute: c.KeyPerMinute, RequestsPerDay: c.KeyPerDay,
+			MaxLifetimeSeconds: c.KeyLifetimeSeconds}
+	}
+	w, err := client.PutPlan(ctx, c.ID, plan)
 	if err != nil {
 		return err
 	}
@@ -198,10 +209,16 @@ func (c *workspacesPlan) Run(ctx context.Context, a *app) error {
 // quotas shows a plan to people.
 func quotas(p keyward.Plan) string {
 	var parts []string
+	var ceiling keyward.Ceiling
+	if p.CeilingPerKey != nil {
+		ceiling = *p.CeilingPerKey
+	}
 	for _, one := range []struct {
 		n    *int64
 		what string
-	}{{p.MaxKeys, "keys"}, {p.MaxMembers, "members"}, {p.MaxRoles, "roles"}, {p.MaxEventsPerDay, "changes a day"}} {
+	}{{p.RequestsPerMinute, "requests a minute of all keys"}, {p.RequestsPerDay, "requests a day of all keys"},
+		{ceiling.RequestsPerMinute, "a minute of one key"}, {ceiling.RequestsPerDay, "a day of one key"},
+		{ceiling.MaxLifetimeSeconds, "s of one key's lifetime"}, {p.MaxKeys, "keys"}, {p.MaxMembers, "members"}, {p.MaxRoles, "roles"}, {p.MaxEventsPerDay, "changes a day"}} {
 		if one.n != nil {
 			parts = append(parts, fmt.Sprintf("%d %s", *one.n, one.what))
 		}

@@ -72,7 +72,7 @@ func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
 	}
 	d := draft{creator: Creator{ID: user, Email: m.Email, DisplayName: m.DisplayName}}
 	d.Workspace, d.User, d.IsActive = ws.ID, user, true
-	fields, terms := s.fill(&d, in, role.Permissions), s.bind(&d, in, ws.Settings, a.bound, v.Now())
+	fields, terms := s.fill(&d, in, role.Permissions), s.bind(&d, in, ws, a.bound, v.Now())
 	if err := fault.All(fields, terms); err != nil {
 		return draft{}, err
 	}
@@ -112,8 +112,10 @@ func (s *Service) fill(d *draft, in CreateKey, creator perm.Set) error {
 	return fault.All(name, permissions, environment, description, metadata)
 }
 
-// bind reads expiry, limits and addresses: the given ones, else the calling key's own, else the workspace's defaults.
-func (s *Service) bind(d *draft, in CreateKey, set account.Settings, b *account.Bound, now time.Time) error {
+// bind reads expiry, limits and addresses: the given ones, else the calling key's own, else the workspace's defaults as
+// far as its plan allows them to a key.
+func (s *Service) bind(d *draft, in CreateKey, ws account.Workspace, b *account.Bound, now time.Time) error {
+	set, ceiling := ws.Settings, ws.Plan.Ceiling
 	var expiry, limits, addresses error
 	d.ExpiresAt, expiry = expiryInput("expiresAt", in.ExpiresAt, now)
 	if !in.ExpiresAt.Set {
@@ -123,11 +125,14 @@ func (s *Service) bind(d *draft, in CreateKey, set account.Settings, b *account.
 		if longest := latest(set, now); !longest.IsZero() && (d.ExpiresAt.IsZero() || d.ExpiresAt.After(longest)) {
 			d.ExpiresAt = longest
 		}
+		if !ceiling.Allows(d.ExpiresAt, now) {
+			d.ExpiresAt = now.Add(ceiling.MaxLifetime)
+		}
 	}
 	if expiry == nil {
 		expiry = lifetime(d.ExpiresAt, set, now)
 	}
-	d.Limits, limits = limitsInput("rateLimit", in.RateLimit, defaultLimits(set, b))
+	d.Limits, limits = limitsInput("rateLimit", in.RateLimit, ceiling.Lower(defaultLimits(set, b)))
 	if !in.AllowedIPs.Set && b != nil {
 		d.AllowedIPs = b.AllowedIPs
 	} else {
@@ -213,6 +218,9 @@ func (s *Service) mint(tx *store.Tx, a *actor, d draft) (Revealed, error) {
 func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
 	d.ID = id.Key(s.ids.Next())
 	d.CreatedAt, d.UpdatedAt = tx.Now(), tx.Now()
+	if err := underCeiling(tx.View, nil, &d.Key); err != nil {
+		return err
+	}
 	if err := tx.InsertKey(d.Key); err != nil {
 		return err
 	}

@@ -181,7 +181,7 @@ func everyField[T any](t *testing.T, zero T, except []string, show func(T) map[s
 			case len(path) == 0 && slices.Contains(except, f.Name):
 				continue
 			case f.Type == reflect.TypeFor[ratelimit.Limits]() || f.Type == reflect.TypeFor[account.Settings](),
-				f.Type == reflect.TypeFor[account.Plan]() || f.Type == reflect.TypeFor[apikey.Mark]() || f.Type == reflect.TypeFor[account.SwitchedOff]():
+				f.Type == reflect.TypeFor[account.Plan]() || f.Type == reflect.TypeFor[account.Ceiling]() || f.Type == reflect.TypeFor[apikey.Mark]() || f.Type == reflect.TypeFor[account.SwitchedOff]():
 				walk(full, f.Type)
 				continue
 			}

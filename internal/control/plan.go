@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
@@ -19,8 +20,16 @@ type PlanInput struct {
 	MaxMembers      Optional[int64]
 	MaxRoles        Optional[int64]
 	MaxEventsPerDay Optional[int64]
-	// Shared names the fields of limits that all keys share, which are not there yet.
-	Shared []string
+	PerMinute       Optional[int64] // of all keys together, as the next
+	PerDay          Optional[int64]
+	Ceiling         Optional[CeilingInput]
+}
+
+// CeilingInput is what a single key may have at most, as given; null, or nothing, is no ceiling.
+type CeilingInput struct {
+	PerMinute          Optional[int64]
+	PerDay             Optional[int64]
+	MaxLifetimeSeconds Optional[int64]
 }
 
 // PutPlan replaces the plan of a workspace. It needs a service key that may manage: a workspace does not choose its
@@ -57,9 +66,8 @@ func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in Pl
 }
 
 func planInput(in PlanInput) (p account.Plan, err error) {
-	for _, field := range in.Shared {
-		return p, fault.Invalid(field, "shared limits are not there yet: leave it out, or give null")
-	}
+	ceiling := in.Ceiling.Value
+	var lifetime int64
 	for _, one := range []struct {
 		field string
 		given Optional[int64]
@@ -67,6 +75,10 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 	}{
 		{"maxKeys", in.MaxKeys, &p.MaxKeys}, {"maxMembers", in.MaxMembers, &p.MaxMembers}, {"maxRoles", in.MaxRoles, &p.MaxRoles},
 		{"maxEventsPerDay", in.MaxEventsPerDay, &p.MaxEventsPerDay},
+		{"requestsPerMinute", in.PerMinute, &p.Shared.PerMinute}, {"requestsPerDay", in.PerDay, &p.Shared.PerDay},
+		{"ceilingPerKey.requestsPerMinute", ceiling.PerMinute, &p.Ceiling.Limits.PerMinute},
+		{"ceilingPerKey.requestsPerDay", ceiling.PerDay, &p.Ceiling.Limits.PerDay},
+		{"ceilingPerKey.maxLifetimeSeconds", ceiling.MaxLifetimeSeconds, &lifetime},
 	} {
 		if !one.given.Set || one.given.Null {
 			continue
@@ -76,7 +88,36 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 		}
 		*one.to = one.given.Value
 	}
+	p.Ceiling.MaxLifetime = time.Duration(lifetime) * time.Second
 	return p, nil
+}
+
+// underCeiling refuses a key that is new, or has become wider, where the plan allows a single key less: in the fields
+// that have become wider. was is nil for a new key. What a key has already it keeps.
+func underCeiling(v *store.View, was, now *apikey.Key) error {
+	ws, err := v.Workspace(now.Workspace)
+	if err != nil || ws.Plan.Ceiling == (account.Ceiling{}) {
+		return err
+	}
+	c, made := ws.Plan.Ceiling, now.Made()
+	for _, one := range []struct {
+		field, allows string
+		within, wider bool
+	}{
+		{"requestsPerMinute", fmt.Sprintf("at most %d requests a minute of one key", c.Limits.PerMinute),
+			ratelimit.Within(now.Limits.PerMinute, c.Limits.PerMinute),
+			was == nil || !ratelimit.Within(now.Limits.PerMinute, was.Limits.PerMinute)},
+		{"requestsPerDay", fmt.Sprintf("at most %d requests a day of one key", c.Limits.PerDay),
+			ratelimit.Within(now.Limits.PerDay, c.Limits.PerDay),
+			was == nil || !ratelimit.Within(now.Limits.PerDay, was.Limits.PerDay)},
+		{"maxLifetimeSeconds", fmt.Sprintf("keys that last at most %d seconds", int64(c.MaxLifetime/time.Second)),
+			c.Allows(now.ExpiresAt, made), was == nil || outlives(now.ExpiresAt, was.ExpiresAt)},
+	} {
+		if one.wider && !one.within {
+			return overQuota("ceilingPerKey."+one.field, one.allows)
+		}
+	}
+	return nil
 }
 
 // room refuses one object more than the plan allows. It runs once the change is made, by count.

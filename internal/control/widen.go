@@ -111,6 +111,9 @@ func (s *Service) changeKey(tx *store.Tx, a *actor, was, now *apikey.Key, told c
 	if err := s.mayWiden(a, was, now); err != nil {
 		return err
 	}
+	if err := underCeiling(tx.View, was, now); err != nil {
+		return err
+	}
 	if err := s.settleFirst(tx, was); err != nil {
 		return err
 	}

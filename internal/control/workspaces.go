@@ -261,5 +261,9 @@ func workspaceFields(w account.Workspace) fields {
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
 		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay),
 		"maxKeys":                  bounded(w.Plan.MaxKeys), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
-		"maxEventsPerDay": bounded(w.Plan.MaxEventsPerDay)}
+		"maxEventsPerDay": bounded(w.Plan.MaxEventsPerDay), "requestsPerMinute": bounded(w.Plan.Shared.PerMinute),
+		"requestsPerDay":            bounded(w.Plan.Shared.PerDay),
+		"ceilingRequestsPerMinute":  bounded(w.Plan.Ceiling.Limits.PerMinute),
+		"ceilingRequestsPerDay":     bounded(w.Plan.Ceiling.Limits.PerDay),
+		"ceilingMaxLifetimeSeconds": bounded(int64(w.Plan.Ceiling.MaxLifetime.Seconds()))}
 }

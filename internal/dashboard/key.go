@@ -161,8 +161,8 @@ func (v *request) say(s verify.Step, k *control.Key, verdict *verify.Verdict, t 
 		verify.IPForbidden: {"May it be used from there?", addressWord(k, t.IP), addressRefused(k, t.IP)},
 		verify.InsufficientPermissions: {"Does it hold what is asked?", demandWord(t.Permission),
 			"it lacks " + strings.Join(v.d.catalogue.Names(verdict.Missing), ", ")},
-		verify.RateLimited:   {"Is there room in this minute?", limitWord(k.Limits.PerMinute), "the minute is spent"},
-		verify.QuotaExceeded: {"Is there room in this day?", limitWord(k.Limits.PerDay), "the day is spent"},
+		verify.RateLimited:   {"Is there room in this minute?", limitWord(k.Limits.PerMinute, v.may.Workspace.Plan.Shared.PerMinute), minuteSpent(verdict)},
+		verify.QuotaExceeded: {"Is there room in this day?", limitWord(k.Limits.PerDay, v.may.Workspace.Plan.Shared.PerDay), daySpent(verdict)},
 	}
 	w := words[s.Code]
 	switch {
@@ -217,11 +217,31 @@ func demandWord(permission string) string {
 	return "it holds " + permission
 }
 
-func limitWord(n int64) string {
-	if n == 0 {
+// limitWord says of a key's limit, and of the one that all keys of its workspace share, that both have room.
+func limitWord(own, shared int64) string {
+	switch {
+	case own == 0 && shared == 0:
 		return "there is no limit"
+	case own == 0:
+		return "yes, of the workspace's " + number(shared)
+	case shared == 0:
+		return "yes, of " + number(own)
 	}
-	return "yes, of " + number(n)
+	return "yes, of " + number(own) + ", and of the workspace's " + number(shared)
+}
+
+func minuteSpent(v *verify.Verdict) string {
+	if v.Limits.ByPlan {
+		return "the workspace's minute is spent"
+	}
+	return "the minute is spent"
+}
+
+func daySpent(v *verify.Verdict) string {
+	if v.Limits.ByPlan {
+		return "the workspace's day is spent"
+	}
+	return "the day is spent"
 }
 
 // switchKey enables or disables a key.

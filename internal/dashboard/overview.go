@@ -169,12 +169,15 @@ func (v *request) nearQuota(k *control.Key) string {
 	if w := s.Day; w.Limit > 0 && w.Remaining*10 <= w.Limit {
 		return "Only " + number(w.Remaining) + " of " + number(w.Limit) + " requests are left today"
 	}
+	if w := s.WorkspaceDay; w.Limit > 0 && w.Remaining*10 <= w.Limit {
+		return "Only " + number(w.Remaining) + " of the workspace's " + number(w.Limit) + " requests are left today"
+	}
 	return ""
 }
 
 // limitsNow asks how a key's limits stand, and spends nothing.
 func (v *request) limitsNow(k *control.Key) (ratelimit.Status, bool) {
-	if k.Limits.PerMinute == 0 && k.Limits.PerDay == 0 {
+	if k.Limits == (ratelimit.Limits{}) && v.may.Workspace.Plan.Shared == (ratelimit.Limits{}) {
 		return ratelimit.Status{}, false
 	}
 	var verdict verify.Verdict
@@ -188,17 +191,31 @@ type meter struct {
 	Hot               bool
 }
 
-// meters are the limits of a key that are counted.
+// meters are the limits of a key, and of its workspace's plan, that are counted.
 func (v *request) meters(k *control.Key) []meter {
 	s, ok := v.limitsNow(k)
 	if !ok {
 		return nil
 	}
-	var out []meter
+	return v.metersOf(&s)
+}
+
+// planMeters are the limits that all keys of the workspace share.
+func (v *request) planMeters() []meter {
+	ws := v.may.Workspace
+	s, ok := v.d.Engine.PlanStatus(ws.ID, ws.Plan.Shared)
+	if !ok {
+		return nil
+	}
+	return v.metersOf(&s)
+}
+
+func (v *request) metersOf(s *ratelimit.Status) (out []meter) {
 	for _, one := range []struct {
 		name string
 		w    ratelimit.Window
-	}{{"This minute", s.Minute}, {"Today (UTC)", s.Day}} {
+	}{{"This minute", s.Minute}, {"Today (UTC)", s.Day},
+		{"All keys, this minute", s.WorkspaceMinute}, {"All keys, today (UTC)", s.WorkspaceDay}} {
 		if one.w.Limit == 0 {
 			continue
 		}

@@ -27,6 +27,8 @@ type settingsForm struct {
 	MayDelete         bool
 	Keys              int64
 	Plan              account.Plan
+	PlanMeters        []meter
+	CeilingLifetime   string // of one key, by the plan; "" for none
 	Members           bool
 }
 
@@ -51,6 +53,10 @@ func (v *request) showSettings(status int, f settingsForm, wrong *problem) error
 		return fault.New(fault.PermissionDenied, "this needs the permission "+account.WorkspaceRead)
 	}
 	f.ID, f.Active, f.Plan = v.workspace(), v.may.Workspace.IsActive, v.may.Workspace.Plan
+	f.PlanMeters = v.planMeters()
+	if most := f.Plan.Ceiling.MaxLifetime; most > 0 {
+		f.CeilingLifetime = span(most)
+	}
 	off := v.may.Workspace.Off
 	f.MayActivate, f.Operator, f.OffBy = v.may.Owner && (v.may.Manages || !off.Strong()), off.Strong(), off.By
 	f.MayUnfreeze = v.may.Owner || v.may.Workspace.Settings.PermissionMode != account.Capped

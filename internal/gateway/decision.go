@@ -87,9 +87,9 @@ func (d *Decision) Identity(tell func(name, value string)) {
 	tell(HeaderPermissions, d.Permissions())
 }
 
-// Limits tells the fields about limits (RateLimit, RateLimit-Policy), where the key has some and they were asked.
+// Limits tells the fields about limits (RateLimit, RateLimit-Policy), where some hold for the key and were asked.
 func (d *Decision) Limits(tell func(name, value string)) {
-	if s := &d.Verdict.Limits; s.Minute.Limit != 0 || s.Day.Limit != 0 {
+	if s := &d.Verdict.Limits; s.Any() {
 		h := make(http.Header, 2)
 		httplimit.SetFields(h, s, d.gate.Now())
 		tell("RateLimit", h.Get("RateLimit"))

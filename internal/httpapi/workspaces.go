@@ -42,19 +42,11 @@ func (a *api) updateWorkspace(x *exchange, in wire.UpdateWorkspace) (wire.Update
 
 func (a *api) putPlan(x *exchange, in wire.PutPlan) (wire.WorkspaceResult, error) {
 	plan := control.PlanInput{MaxKeys: clearable(in.MaxKeys), MaxMembers: clearable(in.MaxMembers), MaxRoles: clearable(in.MaxRoles),
-		MaxEventsPerDay: clearable(in.MaxEventsPerDay)}
-	for _, shared := range []struct {
-		field string
-		given bool
-	}{
-		{"requestsPerMinute", in.RequestsPerMinute.Set && !in.RequestsPerMinute.Null},
-		{"requestsPerDay", in.RequestsPerDay.Set && !in.RequestsPerDay.Null},
-		{"ceilingPerKey", in.CeilingPerKey.Set && !in.CeilingPerKey.Null},
-	} {
-		if shared.given {
-			plan.Shared = append(plan.Shared, shared.field)
-		}
-	}
+		MaxEventsPerDay: clearable(in.MaxEventsPerDay), PerMinute: clearable(in.RequestsPerMinute), PerDay: clearable(in.RequestsPerDay),
+		Ceiling: control.Optional[control.CeilingInput]{Set: in.CeilingPerKey.Set, Null: in.CeilingPerKey.Null, Value: control.CeilingInput{
+			PerMinute: clearable(in.CeilingPerKey.Value.RequestsPerMinute), PerDay: clearable(in.CeilingPerKey.Value.RequestsPerDay),
+			MaxLifetimeSeconds: clearable(in.CeilingPerKey.Value.MaxLifetimeSeconds),
+		}}}
 	w, err := a.Control.PutPlan(x.ctx(), x.caller, x.r.PathValue("workspaceId"), plan)
 	return wire.WorkspaceResult{Workspace: workspace(w)}, err
 }
@@ -79,6 +71,19 @@ func workspace(w account.Workspace) wire.Workspace {
 		Plan: wire.Plan{
 			MaxKeys: wire.LimitOrNull(w.Plan.MaxKeys), MaxMembers: wire.LimitOrNull(w.Plan.MaxMembers),
 			MaxRoles: wire.LimitOrNull(w.Plan.MaxRoles), MaxEventsPerDay: wire.LimitOrNull(w.Plan.MaxEventsPerDay),
+			RequestsPerMinute: wire.LimitOrNull(w.Plan.Shared.PerMinute), RequestsPerDay: wire.LimitOrNull(w.Plan.Shared.PerDay),
+			CeilingPerKey: ceiling(w.Plan.Ceiling),
 		},
+	}
+}
+
+// ceiling is nil where a plan has none.
+func ceiling(c account.Ceiling) *wire.Ceiling {
+	if c == (account.Ceiling{}) {
+		return nil
+	}
+	return &wire.Ceiling{
+		RequestsPerMinute: wire.LimitOrNull(c.Limits.PerMinute), RequestsPerDay: wire.LimitOrNull(c.Limits.PerDay),
+		MaxLifetimeSeconds: wire.LimitOrNull(int64(c.MaxLifetime / time.Second)),
 	}
 }

@@ -77,6 +77,11 @@ func (s *Status) reset() {
 	}
 }
 
+// Any tells whether there is any limit, of the key or of its workspace.
+func (s *Status) Any() bool {
+	return s.Minute.Limit|s.Day.Limit|s.WorkspaceMinute.Limit|s.WorkspaceDay.Limit != 0
+}
+
 // Refused is the limit that refused, after an outcome that is a refusal.
 func (s *Status) Refused(o Outcome) *Window {
 	switch {

@@ -26,6 +26,7 @@ const (
 	OtherEnvironment        // NOT_FOUND: another environment was demanded
 	OtherWorkspace          // NOT_FOUND: another workspace was demanded
 	OutOfReach              // NOT_FOUND: the service key that asked is bound, and does not reach the key
+	PlanSpent               // RATE_LIMITED, QUOTA_EXCEEDED: not the key's own limit, but that of its workspace's plan
 )
 
 // Record is one refusal of a key that there is. It holds nothing of the value.
@@ -130,12 +131,23 @@ const (
 	Day    = "a day"
 )
 
+// ofPlan tells a limit of a plan from one of a key.
+const ofPlan = "that all keys of the workspace share"
+
+// SharedRoom says how much of a limit is left that all keys of the workspace share.
+func SharedRoom(remaining, limit int64, span string) string {
+	return fmt.Sprintf("of %d %s %s, %d are left", limit, span, ofPlan, remaining)
+}
+
 // Room says how much of a limit is left.
 func Room(remaining, limit int64, span string, cost int) string {
 	return fmt.Sprintf("%d of %d %s are left, and the request costs %d", remaining, limit, span, cost)
 }
 
 func (r *Record) spent(span string) string {
+	if r.Reason == PlanSpent {
+		span += " " + ofPlan
+	}
 	if int64(r.Cost) > r.Number {
 		return fmt.Sprintf("the request costs %d, more than the limit of %d %s", r.Cost, r.Number, span)
 	}

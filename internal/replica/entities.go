@@ -9,12 +9,14 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
 )
 
 // workspace is shared by all that is in it.
 type workspace struct {
 	id    id.Workspace
-	state atomic.Uint64 // a workspaceState
+	state atomic.Uint64                  // a workspaceState
+	plan  atomic.Pointer[ratelimit.Plan] // where the state is planned: what all keys share
 
 	// The writers'.
 	version
@@ -33,6 +35,7 @@ const (
 	workspaceGone
 	workspaceActive
 	workspaceCapped
+	workspacePlanned
 	workspaceChange
 )
 
@@ -138,6 +141,10 @@ func (r *Replica) putWorkspace(revision int64, a *account.Workspace) {
 	}
 	if a.Settings.PermissionMode == account.Capped {
 		flags |= workspaceCapped
+	}
+	if uuid, ok := id.Parse(string(a.ID)); ok && a.Plan.Shared != (ratelimit.Limits{}) {
+		flags |= workspacePlanned
+		w.plan.Store(&ratelimit.Plan{ID: uuid, Limits: a.Plan.Shared})
 	}
 	w.change(flags)
 }

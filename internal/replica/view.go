@@ -26,6 +26,7 @@ type View struct {
 	ExpiresAt   int64
 	Permissions perm.Set // as they were granted
 	Limits      ratelimit.Limits
+	Plan        *ratelimit.Plan // what all keys of the workspace share, nil for nothing; not to be written to
 	AllowedIPs  Networks
 	Metadata    string // a JSON object; "" for {}
 
@@ -143,6 +144,9 @@ func (r *Replica) fill(s *snapshot, d *keyfmt.Digest, v *View) bool {
 	r.fillRecord(v, &s.key, s.text)
 	v.Until, v.Workspace, v.User = until, s.creator.workspace.id, s.creator.user
 	s.workspace.fill(v)
+	if v.Plan = nil; s.workspace&workspacePlanned != 0 {
+		v.Plan = s.creator.workspace.plan.Load()
+	}
 	s.member.fill(v, s.key.set())
 	return matches && s.workspace.exists()
 }

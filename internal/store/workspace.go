@@ -29,6 +29,11 @@ var workspaceTable = newTable("workspaces", "",
 	plain("max_members", func(w *account.Workspace) *int64 { return &w.Plan.MaxMembers }),
 	plain("max_roles", func(w *account.Workspace) *int64 { return &w.Plan.MaxRoles }),
 	plain("max_events_per_day", func(w *account.Workspace) *int64 { return &w.Plan.MaxEventsPerDay }),
+	plain("plan_per_minute", func(w *account.Workspace) *int64 { return &w.Plan.Shared.PerMinute }),
+	plain("plan_per_day", func(w *account.Workspace) *int64 { return &w.Plan.Shared.PerDay }),
+	plain("ceiling_per_minute", func(w *account.Workspace) *int64 { return &w.Plan.Ceiling.Limits.PerMinute }),
+	plain("ceiling_per_day", func(w *account.Workspace) *int64 { return &w.Plan.Ceiling.Limits.PerDay }),
+	span("ceiling_lifetime_ms", func(w *account.Workspace) *time.Duration { return &w.Plan.Ceiling.MaxLifetime }),
 	plain("no_self_rotation", func(w *account.Workspace) *bool { return &w.Settings.NoSelfRotation }),
 )
 

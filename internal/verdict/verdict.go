@@ -45,8 +45,8 @@ var outcomes = [...]outcome{
 	{code: IPForbidden, fault: fault.PermissionDenied, message: "this key may not be used from this address",
 		detail: fault.Detail{Field: "allowedIps", Message: "do not hold the address of the request"}, known: true},
 	{code: InsufficientPermissions, fault: fault.PermissionDenied, message: "the key lacks a permission", known: true},
-	{code: RateLimited, fault: fault.RateLimited, message: "the key's limit per minute is used up", known: true},
-	{code: QuotaExceeded, fault: fault.RateLimited, message: "the key's limit per day is used up", known: true},
+	{code: RateLimited, fault: fault.RateLimited, message: "the limit per minute is used up", known: true},
+	{code: QuotaExceeded, fault: fault.RateLimited, message: "the limit per day is used up", known: true},
 	{code: Valid, known: true},
 	{code: Unavailable, fault: fault.Unavailable, message: "this cannot be answered now; ask again shortly"},
 }

@@ -66,7 +66,7 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	if e.limiter == nil || q.free {
 		return Valid
 	}
-	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, At: at, Wait: q.wait}
+	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, Plan: v.Key.Plan, At: at, Wait: q.wait}
 	ask := e.limiter.Take
 	if q.DryRun {
 		ask = e.limiter.Peek

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/verdict"
@@ -28,8 +29,20 @@ func (e *Engine) LimitStatus(v *Verdict) (s ratelimit.Status, ok bool) {
 	if e.limiter == nil || !v.Known() {
 		return s, false
 	}
-	e.limiter.Peek(ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace}, v.Key.Limits, 0, &s)
+	e.limiter.Peek(ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, Plan: v.Key.Plan}, v.Key.Limits, 0, &s)
 	return s, true
+}
+
+// PlanStatus asks how limits stand that all keys of a workspace share, and spends nothing. ok is false where there are
+// none, or nothing is counted.
+func (e *Engine) PlanStatus(ws id.Workspace, shared ratelimit.Limits) (s ratelimit.Status, ok bool) {
+	uuid, known := id.Parse(string(ws))
+	if e.limiter == nil || !known || shared == (ratelimit.Limits{}) {
+		return s, false
+	}
+	plan := &ratelimit.Plan{ID: uuid, Limits: shared}
+	e.limiter.Peek(ratelimit.Subject{Workspace: ws, Plan: plan}, ratelimit.Limits{}, 0, &s)
+	return s, s.Any()
 }
 
 // Step is one question of the decision.

@@ -3,6 +3,7 @@ package verify
 import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/refusal"
 	"github.com/keyward/keyward/internal/replica"
 )
@@ -67,13 +68,21 @@ func (q *Question) refusal(v *Verdict) (r refusal.Record, ok bool) {
 	case InsufficientPermissions:
 		r.Missing = v.Missing
 	case RateLimited:
-		r.Number = v.Limits.Minute.Limit
+		r.Number, r.Reason = spent(&v.Limits, ratelimit.MinuteSpent)
 	case QuotaExceeded:
-		r.Number = v.Limits.Day.Limit
+		r.Number, r.Reason = spent(&v.Limits, ratelimit.DaySpent)
 	default:
 		return r, false
 	}
 	return r, true
+}
+
+// spent is the limit that refused, and whose it is.
+func spent(s *ratelimit.Status, o ratelimit.Outcome) (int64, refusal.Reason) {
+	if s.ByPlan {
+		return s.Refused(o).Limit, refusal.PlanSpent
+	}
+	return s.Refused(o).Limit, refusal.NoReason
 }
 
 // whyDisabled says which of the three switches is off; the one that only an operator turns comes first.

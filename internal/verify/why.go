@@ -74,9 +74,9 @@ func (x *explained) passed(c Code, v *Verdict) string {
 	case InsufficientPermissions:
 		return x.held()
 	case RateLimited:
-		return x.room(k.Limits.PerMinute, &v.Limits.Minute, refusal.Minute)
+		return x.room(k.Limits.PerMinute, &v.Limits.Minute, &v.Limits.WorkspaceMinute, refusal.Minute)
 	case QuotaExceeded:
-		return x.room(k.Limits.PerDay, &v.Limits.Day, refusal.Day)
+		return x.room(k.Limits.PerDay, &v.Limits.Day, &v.Limits.WorkspaceDay, refusal.Day)
 	}
 	return ""
 }
@@ -106,11 +106,18 @@ func (x *explained) held() string {
 	return strings.Join(parts, "; ")
 }
 
-func (x *explained) room(limit int64, w *ratelimit.Window, span string) string {
-	if limit == 0 || !x.limited || w.Limit == 0 {
+func (x *explained) room(limit int64, own, shared *ratelimit.Window, span string) string {
+	var parts []string
+	if limit != 0 && x.limited && own.Limit != 0 {
+		parts = append(parts, refusal.Room(own.Remaining, own.Limit, span, x.question.Cost))
+	}
+	if x.limited && shared.Limit != 0 {
+		parts = append(parts, refusal.SharedRoom(shared.Remaining, shared.Limit, span))
+	}
+	if parts == nil {
 		return "there is no such limit"
 	}
-	return refusal.Room(w.Remaining, w.Limit, span, x.question.Cost)
+	return strings.Join(parts, "; ")
 }
 
 func listed(n replica.Networks) []netip.Prefix {

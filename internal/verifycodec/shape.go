@@ -29,12 +29,13 @@ func (c *Codec) Verdict(v *verify.Verdict) wire.Verdict {
 	return out
 }
 
-// limits is nil where the decision did not reach the limits, and where the key has none.
+// limits is nil where the decision did not reach the limits, and where neither the key nor its workspace has any.
 func limits(s *ratelimit.Status) *wire.Limits {
-	if s.Minute.Limit == 0 && s.Day.Limit == 0 {
+	if !s.Any() {
 		return nil
 	}
-	return &wire.Limits{Minute: window(&s.Minute), Day: window(&s.Day)}
+	return &wire.Limits{Minute: window(&s.Minute), Day: window(&s.Day),
+		WorkspaceMinute: window(&s.WorkspaceMinute), WorkspaceDay: window(&s.WorkspaceDay)}
 }
 
 func window(w *ratelimit.Window) *wire.Window {

@@ -51,18 +51,21 @@ func (c *Codec) AppendVerdict(b []byte, v *verify.Verdict) ([]byte, error) {
 }
 
 func appendLimits(b []byte, s *ratelimit.Status) []byte {
-	if s.Minute.Limit == 0 && s.Day.Limit == 0 {
+	if !s.Any() {
 		return b
 	}
 	b = append(b, `,"rateLimit":{`...)
-	if s.Minute.Limit != 0 {
-		b = appendWindow(append(b, `"minute":`...), &s.Minute)
-	}
-	if s.Minute.Limit != 0 && s.Day.Limit != 0 {
-		b = append(b, ',')
-	}
-	if s.Day.Limit != 0 {
-		b = appendWindow(append(b, `"day":`...), &s.Day)
+	for _, one := range [...]struct {
+		name string
+		w    *ratelimit.Window
+	}{{`"minute":`, &s.Minute}, {`"day":`, &s.Day}, {`"workspaceMinute":`, &s.WorkspaceMinute}, {`"workspaceDay":`, &s.WorkspaceDay}} {
+		if one.w.Limit == 0 {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = appendWindow(append(b, one.name...), one.w)
 	}
 	return append(b, '}')
 }

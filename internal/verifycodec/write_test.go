@@ -38,7 +38,8 @@ func verdicts(t *rapid.T) *verify.Verdict {
 			Environment: rapid.SampledFrom([]keyfmt.Environment{keyfmt.Live, keyfmt.Test}).Draw(t, "environment"),
 			ExpiresAt:   instants.Draw(t, "expires"), Metadata: objects.Draw(t, "metadata")},
 		Permissions: sets.Draw(t, "permissions"), Missing: sets.Draw(t, "missing"),
-		Limits: ratelimit.Status{Minute: windows.Draw(t, "minute"), Day: windows.Draw(t, "day")},
+		Limits: ratelimit.Status{Minute: windows.Draw(t, "minute"), Day: windows.Draw(t, "day"),
+			WorkspaceMinute: windows.Draw(t, "workspaceMinute"), WorkspaceDay: windows.Draw(t, "workspaceDay")},
 	}
 }
 

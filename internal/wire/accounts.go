@@ -14,8 +14,8 @@ type Workspace struct {
 	Plan      Plan     `json:"plan"`
 }
 
-// Plan holds the quotas that an operator sets for a workspace; null is no quota. The limits that all keys share are
-// always null for now.
+// Plan is what an operator allows a workspace: limits that all keys share, quotas, and the most that one key may have.
+// null is none.
 type Plan struct {
 	RequestsPerMinute *int64 `json:"requestsPerMinute"`
 	RequestsPerDay    *int64 `json:"requestsPerDay"`
@@ -23,17 +23,33 @@ type Plan struct {
 	MaxMembers        *int64 `json:"maxMembers"`
 	MaxRoles          *int64 `json:"maxRoles"`
 	MaxEventsPerDay   *int64 `json:"maxEventsPerDay"`
+
+	CeilingPerKey *Ceiling `json:"ceilingPerKey,omitzero"`
+}
+
+// Ceiling is the most that one key of a workspace may have; null is no ceiling.
+type Ceiling struct {
+	RequestsPerMinute  *int64 `json:"requestsPerMinute"`
+	RequestsPerDay     *int64 `json:"requestsPerDay"`
+	MaxLifetimeSeconds *int64 `json:"maxLifetimeSeconds"`
+}
+
+// CeilingInput is a ceiling as given; null, or nothing, is none.
+type CeilingInput struct {
+	RequestsPerMinute  strictjson.Nullable[int64] `json:"requestsPerMinute"`
+	RequestsPerDay     strictjson.Nullable[int64] `json:"requestsPerDay"`
+	MaxLifetimeSeconds strictjson.Nullable[int64] `json:"maxLifetimeSeconds"`
 }
 
 // PutPlan replaces a plan; null, or nothing, is no quota.
 type PutPlan struct {
-	RequestsPerMinute strictjson.Nullable[int64]             `json:"requestsPerMinute"`
-	RequestsPerDay    strictjson.Nullable[int64]             `json:"requestsPerDay"`
-	MaxKeys           strictjson.Nullable[int64]             `json:"maxKeys"`
-	MaxMembers        strictjson.Nullable[int64]             `json:"maxMembers"`
-	MaxRoles          strictjson.Nullable[int64]             `json:"maxRoles"`
-	MaxEventsPerDay   strictjson.Nullable[int64]             `json:"maxEventsPerDay"`
-	CeilingPerKey     strictjson.Nullable[strictjson.Object] `json:"ceilingPerKey"`
+	RequestsPerMinute strictjson.Nullable[int64]        `json:"requestsPerMinute"`
+	RequestsPerDay    strictjson.Nullable[int64]        `json:"requestsPerDay"`
+	MaxKeys           strictjson.Nullable[int64]        `json:"maxKeys"`
+	MaxMembers        strictjson.Nullable[int64]        `json:"maxMembers"`
+	MaxRoles          strictjson.Nullable[int64]        `json:"maxRoles"`
+	MaxEventsPerDay   strictjson.Nullable[int64]        `json:"maxEventsPerDay"`
+	CeilingPerKey     strictjson.Nullable[CeilingInput] `json:"ceilingPerKey"`
 }
 
 // Settings are a workspace's rules for keys.

@@ -88,11 +88,13 @@ type Verdict struct {
 	RateLimit          *Limits  `json:"rateLimit,omitzero"`
 }
 
-// Limits says how the limits of a key stand after a verification that reached them. A limit that the key does not have
-// is left out.
+// Limits says how the limits of a key, and those that it shares with all keys of its workspace, stand after a
+// verification that reached them. A limit that there is not is left out.
 type Limits struct {
-	Minute *Window `json:"minute,omitzero"`
-	Day    *Window `json:"day,omitzero"`
+	Minute          *Window `json:"minute,omitzero"`
+	Day             *Window `json:"day,omitzero"`
+	WorkspaceMinute *Window `json:"workspaceMinute,omitzero"`
+	WorkspaceDay    *Window `json:"workspaceDay,omitzero"`
 }
 
 // Window is one limit.

@@ -25,7 +25,7 @@ const maxEncoded = 16_384 // answers; then they are gathered anew
 
 // pass returns the answer from parts that were encoded before, if it can.
 func (e *encoded) pass(r *authv3.CheckRequest, d *gateway.Decision) *authv3.CheckResponse {
-	if s := &d.Verdict.Limits; s.Minute.Limit != 0 || s.Day.Limit != 0 {
+	if d.Verdict.Limits.Any() {
 		return pass(r, d) // it says how the limits stand, and is never the same twice
 	}
 	var of answerOf

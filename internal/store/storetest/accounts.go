@@ -25,7 +25,9 @@ func testWorkspace(_ *testing.T, f *fixture) {
 			f.same("workspace", w, got)
 			return err
 		})
-		w.Plan = account.Plan{MaxKeys: 1, MaxMembers: 2, MaxRoles: 3, MaxEventsPerDay: ratelimit.Max}
+		w.Plan = account.Plan{MaxKeys: 1, MaxMembers: 2, MaxRoles: 3, MaxEventsPerDay: ratelimit.Max,
+			Shared:  ratelimit.Limits{PerMinute: 4, PerDay: 5},
+			Ceiling: account.Ceiling{Limits: ratelimit.Limits{PerMinute: 6, PerDay: ratelimit.Max}, MaxLifetime: 7 * time.Hour}}
 		w.Off = account.SwitchedOff{By: "ann", At: f.now(), Operator: true}
 		w.Name, w.IsActive, w.UpdatedAt, w.Settings = "Bern", false, f.now().Add(time.Second), account.Settings{PermissionMode: account.Frozen}
 	}

@@ -196,9 +196,11 @@ function reasonOf(verdict: Verdict, rule: Rule, now: number): Reason {
       };
     case "RATE_LIMITED":
     case "QUOTA_EXCEEDED": {
-      const state = verdict.code === "QUOTA_EXCEEDED" ? verdict.rateLimit?.day : verdict.rateLimit?.minute;
-      const retryAfter = state ? Math.max(1, Math.ceil((Date.parse(state.resetAt) - now) / 1000)) : 1;
-      return { status: 429, code: "rate_limited", message: "the key has used up its limit", retryAfter };
+      const l = verdict.rateLimit;
+      const states = verdict.code === "QUOTA_EXCEEDED" ? [l?.day, l?.workspaceDay] : [l?.minute, l?.workspaceMinute];
+      const waits = states.map((s) => (s ? Math.ceil((Date.parse(s.resetAt) - now) / 1000) : 1));
+      const retryAfter = Math.max(1, ...waits);
+      return { status: 429, code: "rate_limited", message: "the limit is used up", retryAfter };
     }
     case "MALFORMED":
     case "NOT_FOUND":
@@ -229,8 +231,13 @@ async function refusalOf(reason: Reason, requestId: string | undefined, limits: 
 function limitHeaders(verdict: Verdict, now: number): Record<string, string> {
   const policies: string[] = [];
   const states: string[] = [];
-  for (const [name, seconds] of [["minute", 60], ["day", 86_400]] as const) {
-    const state = verdict.rateLimit?.[name];
+  const limits = verdict.rateLimit;
+  for (const [name, seconds, state] of [
+    ["minute", 60, limits?.minute],
+    ["day", 86_400, limits?.day],
+    ["workspace-minute", 60, limits?.workspaceMinute],
+    ["workspace-day", 86_400, limits?.workspaceDay],
+  ] as const) {
     if (!state) continue;
     policies.push(`"${name}";q=${state.limit};w=${seconds}`);
     states.push(`"${name}";r=${state.remaining};t=${Math.max(0, Math.ceil((Date.parse(state.resetAt) - now) / 1000))}`);

@@ -778,10 +778,16 @@ export interface paths {
         get?: never;
         /**
          * Set the plan of a workspace
-         * @description Replaces the quotas of a workspace. What would go beyond one is refused with 409 `limit_reached`, which names it. A quota below
-         *     what exists refuses only what is new. What takes something away (disabling, deleting, revoking, narrowing, a rotation without an
-         *     overlap, a removal, a demotion) is never refused by a quota. Limits that all keys of a workspace share are not there yet: a
-         *     value for them is a 400.
+         * @description Replaces what an operator allows a workspace.
+         *
+         *     `requestsPerMinute` and `requestsPerDay` are limits that all keys of the workspace share. They hold as a key's own do, in any 60
+         *     seconds and in a day of UTC, over all nodes, and are taken together with them: a request takes from all of them or from none. Set
+         *     them once every node runs a release that knows them.
+         *
+         *     What would go beyond a quota is refused with 409 `limit_reached`, which names it. A quota below what exists refuses only what is
+         *     new. `ceilingPerKey` is the most that one key may have: a new key, or one that is widened, beyond it is refused in the same way,
+         *     and a key that is created without a limit or an expiry gets the ceiling's. What takes something away (disabling, deleting,
+         *     revoking, narrowing, a rotation without an overlap, a removal, a demotion) is never refused by a plan.
          */
         put: operations["putPlan"];
         post?: never;
@@ -1673,12 +1679,16 @@ export interface components {
             missingPermissions?: components["schemas"]["Permissions"];
             rateLimit?: components["schemas"]["LimitStates"];
         } & (unknown & unknown & unknown & unknown & unknown);
-        /** @description How the key's limits stand after this decision; a limit that the key does not have is left out. */
+        /** @description How the key's limits, and those of its workspace's plan, stand after this decision; a limit that there is not is left out. */
         LimitStates: {
             /** @description Any 60 seconds. */
             minute?: components["schemas"]["LimitState"];
             /** @description The day in UTC. */
             day?: components["schemas"]["LimitState"];
+            /** @description Any 60 seconds, of all keys of the workspace together. */
+            workspaceMinute?: components["schemas"]["LimitState"];
+            /** @description The day in UTC, of all keys of the workspace together. */
+            workspaceDay?: components["schemas"]["LimitState"];
         };
         LimitState: {
             limit: number;
@@ -1793,23 +1803,38 @@ export interface components {
             settings: components["schemas"]["Settings"];
             plan: components["schemas"]["Plan"];
         };
-        /** @description What an operator allows the workspace; `null` is no quota. */
+        /** @description What an operator allows the workspace; `null` is no limit and no quota. */
         Plan: {
-            /** @description A limit that all keys share; not there yet. */
-            requestsPerMinute: null;
-            /** @description A limit that all keys share; not there yet. */
-            requestsPerDay: null;
+            /** @description Of all keys together, in any 60 seconds. */
+            requestsPerMinute: components["schemas"]["Quota"];
+            /** @description Of all keys together, in a day of UTC. */
+            requestsPerDay: components["schemas"]["Quota"];
             maxKeys: components["schemas"]["Quota"];
             maxMembers: components["schemas"]["Quota"];
             maxRoles: components["schemas"]["Quota"];
             maxEventsPerDay: components["schemas"]["Quota"];
+            ceilingPerKey?: components["schemas"]["Ceiling"];
         };
-        /** @description A whole plan; `null`, or nothing, is no quota. */
+        /** @description The most that one key may have; `null` is no ceiling. Left out where there is none at all. */
+        Ceiling: {
+            requestsPerMinute: components["schemas"]["Quota"];
+            requestsPerDay: components["schemas"]["Quota"];
+            /** @description From the making of the value. */
+            maxLifetimeSeconds: components["schemas"]["Quota"];
+        };
+        /** @description The most that one key may have; `null`, or nothing, is no ceiling. */
+        CeilingInput: {
+            requestsPerMinute?: components["schemas"]["Quota"];
+            requestsPerDay?: components["schemas"]["Quota"];
+            /** @description From the making of the value. */
+            maxLifetimeSeconds?: components["schemas"]["Quota"];
+        } | null;
+        /** @description A whole plan; `null`, or nothing, is no limit and no quota. */
         PutPlan: {
-            /** @description A limit that all keys share; not there yet. */
-            requestsPerMinute?: null;
-            /** @description A limit that all keys share; not there yet. */
-            requestsPerDay?: null;
+            /** @description Of all keys together, in any 60 seconds. */
+            requestsPerMinute?: components["schemas"]["Quota"];
+            /** @description Of all keys together, in a day of UTC. */
+            requestsPerDay?: components["schemas"]["Quota"];
             /** @description Keys that are there, whether they work or not. */
             maxKeys?: components["schemas"]["Quota"];
             maxMembers?: components["schemas"]["Quota"];
@@ -1817,8 +1842,7 @@ export interface components {
             maxRoles?: components["schemas"]["Quota"];
             /** @description Changes in a UTC day. */
             maxEventsPerDay?: components["schemas"]["Quota"];
-            /** @description Not there yet. */
-            ceilingPerKey?: null;
+            ceilingPerKey?: components["schemas"]["CeilingInput"];
         };
         Quota: number | null;
         CreateWorkspace: {
@@ -2971,7 +2995,7 @@ export interface components {
          */
         "X-Keyward-Status": string;
         /**
-         * @description The limits of the API key that calls, `q` in `w` seconds. Left out for other callers, and for a key without limits.
+         * @description The limits of the API key that calls, and those of its workspace's plan, `q` in `w` seconds. Left out for other callers, and for a key without either.
          * @example "minute";q=60;w=60, "day";q=10000;w=86400
          */
         "RateLimit-Policy": string;

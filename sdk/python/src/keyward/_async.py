@@ -312,8 +312,8 @@ class Workspaces(_Resource):
             Call("deleteWorkspace", "DELETE", ("workspaces", id), _object(m.Stopped), query=_change(None, wait), repeat=Repeat.ALWAYS)
         )
 
-    async def put_plan(self, id: str, plan: Mapping[str, Optional[int]]) -> m.Workspace:
-        """put_plan replaces the plan (maxKeys, maxMembers, …); None or an absent member is no quota."""
+    async def put_plan(self, id: str, plan: Mapping[str, Any]) -> m.Workspace:
+        """put_plan replaces the plan (requestsPerMinute, maxKeys, …); None or an absent member is no limit and no quota."""
         read = _member("workspace", _object(m.Workspace))
         return await self._client.call(
             Call("putPlan", "PUT", ("workspaces", id, "plan"), read, body=dict(plan), repeat=Repeat.ALWAYS)

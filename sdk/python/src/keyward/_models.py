@@ -205,6 +205,24 @@ class ApiKeys:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """The most that one key may have; `null` is no ceiling. Left out where there is none at all."""
+
+    requests_per_minute: Optional[int]
+    requests_per_day: Optional[int]
+    max_lifetime_seconds: Optional[int]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Ceiling:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            requests_per_minute=value(data, "requestsPerMinute", optional(integer)),
+            requests_per_day=value(data, "requestsPerDay", optional(integer)),
+            max_lifetime_seconds=value(data, "maxLifetimeSeconds", optional(integer)),
+        )
+
+
+@dataclass(frozen=True)
 class Credential:
     """The value that was presented. `null` is what a credential of this type does not have, or is not bound to."""
 
@@ -474,10 +492,14 @@ class LimitState:
 
 @dataclass(frozen=True)
 class LimitStates:
-    """How the key's limits stand after this decision; a limit that the key does not have is left out."""
+    """How the key's limits, and those of its workspace's plan, stand after this decision; a limit that there is
+    not is left out.
+    """
 
     minute: Optional[LimitState]
     day: Optional[LimitState]
+    workspace_minute: Optional[LimitState]
+    workspace_day: Optional[LimitState]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LimitStates:
@@ -485,6 +507,8 @@ class LimitStates:
         return cls(
             minute=value(data, "minute", optional(obj(LimitState))),
             day=value(data, "day", optional(obj(LimitState))),
+            workspace_minute=value(data, "workspaceMinute", optional(obj(LimitState))),
+            workspace_day=value(data, "workspaceDay", optional(obj(LimitState))),
         )
 
 
@@ -754,25 +778,27 @@ class PermissionEntry:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an operator allows the workspace; `null` is no quota."""
+    """What an operator allows the workspace; `null` is no limit and no quota."""
 
-    requests_per_minute: Optional[Any]
-    requests_per_day: Optional[Any]
+    requests_per_minute: Optional[int]
+    requests_per_day: Optional[int]
     max_keys: Optional[int]
     max_members: Optional[int]
     max_roles: Optional[int]
     max_events_per_day: Optional[int]
+    ceiling_per_key: Optional[Ceiling]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         """from_json reads the object from an answer. Members that it does not know are ignored."""
         return cls(
-            requests_per_minute=value(data, "requestsPerMinute", optional(mapping)),
-            requests_per_day=value(data, "requestsPerDay", optional(mapping)),
+            requests_per_minute=value(data, "requestsPerMinute", optional(integer)),
+            requests_per_day=value(data, "requestsPerDay", optional(integer)),
             max_keys=value(data, "maxKeys", optional(integer)),
             max_members=value(data, "maxMembers", optional(integer)),
             max_roles=value(data, "maxRoles", optional(integer)),
             max_events_per_day=value(data, "maxEventsPerDay", optional(integer)),
+            ceiling_per_key=value(data, "ceilingPerKey", optional(obj(Ceiling))),
         )
 
 
@@ -1317,8 +1343,8 @@ class Workspaces:
 
 
 __all__ = [
-    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Creator", "Credential", "DeletedApiKeys",
-    "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
+    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "Creator", "Credential",
+    "DeletedApiKeys", "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
     "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Invitation", "ItemError", "ItemErrorDetails",
     "KeyCounts", "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
     "MyWorkspace", "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal",

@@ -216,7 +216,7 @@ def refusal_of(verdict: Verdict, demand: Demand, now: float) -> Refusal:
         return Refusal(403, "permission_denied", message, details, challenge=f'Bearer error="insufficient_scope", scope="{scope}"')
     if code in ("RATE_LIMITED", "QUOTA_EXCEEDED"):
         wait = _until_reset(verdict, now)
-        return Refusal(429, "rate_limited", "the key has used up its limit", retry_after=wait)
+        return Refusal(429, "rate_limited", "the limit is used up", retry_after=wait)
     if code in ("MALFORMED", "NOT_FOUND", "DISABLED", "EXPIRED"):
         return Refusal(401, "unauthenticated", "the key is not valid", challenge='Bearer error="invalid_token"')
     return UNAVAILABLE  # a code of a later release
@@ -227,7 +227,11 @@ def limit_headers(verdict: Verdict, now: float) -> List[Tuple[str, str]]:
     if verdict.rate_limit is None:
         return []
     policies, states = [], []
-    for name, seconds, state in (("minute", 60, verdict.rate_limit.minute), ("day", 86400, verdict.rate_limit.day)):
+    limits = verdict.rate_limit
+    for name, seconds, state in (
+        ("minute", 60, limits.minute), ("day", 86400, limits.day),
+        ("workspace-minute", 60, limits.workspace_minute), ("workspace-day", 86400, limits.workspace_day),
+    ):
         if state is not None:
             left = max(0, math.ceil(state.reset_at.timestamp() - now))
             policies.append(f'"{name}";q={state.limit};w={seconds}')
@@ -236,10 +240,12 @@ def limit_headers(verdict: Verdict, now: float) -> List[Tuple[str, str]]:
 
 
 def _until_reset(verdict: Verdict, now: float) -> int:
-    state: Optional[LimitState] = None
-    if verdict.rate_limit is not None:
-        state = verdict.rate_limit.day if verdict.code == "QUOTA_EXCEEDED" else verdict.rate_limit.minute
-    return 1 if state is None else max(1, math.ceil(state.reset_at.timestamp() - now))
+    states: Tuple[Optional[LimitState], ...] = ()
+    limits = verdict.rate_limit
+    if limits is not None:
+        day = verdict.code == "QUOTA_EXCEEDED"
+        states = (limits.day, limits.workspace_day) if day else (limits.minute, limits.workspace_minute)
+    return max([1, *(math.ceil(s.reset_at.timestamp() - now) for s in states if s is not None)])
 
 
 def _digest(question: Mapping[str, Any]) -> bytes:
