@@ -47,6 +47,7 @@ func (c *ceiled) draw(label string) amount { return amounts.Draw(c.t, label) }
 
 func (c *ceiled) plan() {
 	minute, day, life := c.draw("ceiling per minute"), c.draw("ceiling per day"), c.draw("ceiling of life")
+	life.given = true // an empty object is refused
 	seconds := life.input()
 	seconds.Value = int64(lifetime[life.n].Seconds())
 	_, err := c.PutPlan(context.Background(), c.root, c.ws, control.PlanInput{Ceiling: control.Some(control.CeilingInput{

@@ -67,6 +67,9 @@ func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in Pl
 
 func planInput(in PlanInput) (p account.Plan, err error) {
 	ceiling := in.Ceiling.Value
+	if in.Ceiling.Set && !in.Ceiling.Null && ceiling == (CeilingInput{}) {
+		return p, fault.Invalid("ceilingPerKey", "names no ceiling: give one, or null")
+	}
 	var lifetime int64
 	for _, one := range []struct {
 		field string
