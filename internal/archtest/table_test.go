@@ -37,7 +37,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/hugepage", "internal/id", "internal/prefetch"}},
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
-			"internal/ratelimit", "pgregory.net/rapid",
+			"internal/id", "internal/ratelimit", "pgregory.net/rapid",
 		}},
 		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id", "internal/verdict"}},
 		{Path: "internal/refusal", Level: archtest.Records, May: []string{"internal/id", "internal/perm", "internal/verdict"}},

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/ratelimit/limittest"
 )
@@ -63,6 +65,47 @@ func TestWindowsGoOnAfterARestartInOrderT38(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Random lives of a workspace over restarts: nothing is forgotten, but minutes where their windows are lost.
+func TestAPlanGoesOnAfterRestarts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		clock, ledger := limittest.NewClock(), &limittest.Ledger{}
+		open := func() *ratelimit.Limiter {
+			return ratelimit.New(ratelimit.Config{Elapsed: clock.Elapsed, Wall: clock.Wall, Ledger: ledger})
+		}
+		l := open()
+		h := limittest.NewHistory(rt, func(int64) time.Duration { return 200 * time.Millisecond }, true)
+		for range rapid.IntRange(2, 5).Draw(rt, "runs") {
+			for range rapid.IntRange(1, 15).Draw(rt, "steps") {
+				if err := h.Step(rt, clock, l); err != nil {
+					rt.Fatal(err)
+				}
+				for range 16 {
+					l.Sweep()
+				}
+			}
+			var kept [][]byte
+			if err := l.Close(context.Background()); err != nil {
+				rt.Fatal(err)
+			}
+			_ = l.Windows(func(p []byte) error { kept = append(kept, bytes.Clone(p)); return nil })
+			l = open()
+			if rapid.Bool().Draw(rt, "windows are lost") {
+				h.Model.Forget()
+				continue
+			}
+			for _, p := range kept {
+				if err := l.Restore(p); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		if err := l.Close(context.Background()); err != nil {
+			rt.Fatal(err)
+		}
+	})
 }
 
 // The wall clock is set back between a stop and the next start: how long that took is not known, and nothing has aged.
@@ -305,6 +348,39 @@ func TestAMinuteKeptElsewhereAndADayKeptHereAreTakenTogether(t *testing.T) {
 	want(ratelimit.Admitted, ratelimit.Admitted, 0, 3)
 	want(ratelimit.Admitted, ratelimit.DaySpent, 0, 3)
 	want(ratelimit.MinuteSpent, ratelimit.MinuteSpent, 0, 3)
+}
+
+// The days of a key and of its workspace are charged before the minutes are asked elsewhere, and put back where these
+// refuse or cannot tell.
+func TestMinutesKeptElsewhereAndThePlansDayAreTakenTogether(t *testing.T) {
+	t.Parallel()
+	clock, ledger, minutes := limittest.NewClock(), &limittest.Ledger{}, &elsewhere{}
+	l := local(t, clock, ledger, func(c *ratelimit.Config) { c.Minutes = minutes })
+	_, customer := limittest.Customer(2, ratelimit.Limits{PerMinute: 50, PerDay: 4})
+	var s ratelimit.Status
+	want := func(key int, answer, out ratelimit.Outcome, day, shared, taken int64) {
+		t.Helper()
+		minutes.answer = answer
+		o := l.Take(customer[key], ratelimit.Limits{PerMinute: 100, PerDay: 3}, 1, &s)
+		if o != out || s.Day.Remaining != day || s.WorkspaceDay.Remaining != shared || minutes.taken != taken {
+			t.Errorf("outcome %d, want %d; %+v; %d taken of the minutes", o, out, s, minutes.taken)
+		}
+	}
+	want(0, ratelimit.Admitted, ratelimit.Admitted, 2, 3, 1)
+	for range 9 {
+		want(0, ratelimit.MinuteSpent, ratelimit.MinuteSpent, 2, 3, 1)
+		want(1, ratelimit.Unavailable, ratelimit.Unavailable, 0, 0, 1)
+	}
+	want(0, ratelimit.Admitted, ratelimit.Admitted, 1, 2, 2)
+	want(0, ratelimit.Admitted, ratelimit.Admitted, 0, 1, 3)
+	want(1, ratelimit.Admitted, ratelimit.Admitted, 2, 0, 4)
+	want(1, ratelimit.Admitted, ratelimit.DaySpent, 2, 0, 4)
+	if !s.ByPlan {
+		t.Errorf("%+v: the plan's day refused", s)
+	}
+	if want, got := (ratelimit.Window{Limit: 50}), s.WorkspaceMinute; got != want {
+		t.Errorf("the workspace's minute %+v, want %+v", got, want)
+	}
 }
 
 func TestAKeyThatWaitsHoldsUpNoOtherT42(t *testing.T) {
