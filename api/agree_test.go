@@ -99,9 +99,9 @@ var elsewhere = map[string]string{
 
 // apart are the members that stand on one side alone, and why.
 var apart = map[string]string{
-	"keyward.SignInLink path":        "it holds the code: the client gives the whole URL as a Secret",
-	"keyward.Invitation path":        "it holds the code: the client gives the whole URL as a Secret",
-	"wire.UpdateAPIKey permissions":  "read to be refused item by item",
+	"keyward.SignInLink path":       "it holds the code: the client gives the whole URL as a Secret",
+	"keyward.Invitation path":       "it holds the code: the client gives the whole URL as a Secret",
+	"wire.UpdateAPIKey permissions": "read to be refused item by item",
 }
 
 func of[T any]() reflect.Type { return reflect.TypeFor[T]() }

@@ -118,7 +118,7 @@ func (c *ceiled) make() {
 func (c *ceiled) refused(err error, limits control.Optional[control.LimitsInput], expires control.Optional[string]) {
 	c.t.Helper()
 	f := fault.From(err)
-	if f.Code != fault.LimitReached || len(f.Details) != 1 {
+	if f.Code != fault.LimitReached || len(f.Details) == 0 {
 		c.t.Fatalf("refused with %v", err)
 	}
 	given := map[string]bool{
@@ -126,8 +126,10 @@ func (c *ceiled) refused(err error, limits control.Optional[control.LimitsInput]
 		"ceilingPerKey.requestsPerDay":     limits.Value.PerDay.Set,
 		"ceilingPerKey.maxLifetimeSeconds": expires.Set,
 	}
-	if !given[f.Details[0].Field] {
-		c.t.Fatalf("%v, and the field was left out", err)
+	for _, d := range f.Details {
+		if !given[d.Field] {
+			c.t.Fatalf("%v, and the field was left out", err)
+		}
 	}
 }
 

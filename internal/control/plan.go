@@ -71,6 +71,7 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 		return p, fault.Invalid("ceilingPerKey", "names no ceiling: give one, or null")
 	}
 	var lifetime int64
+	var wrong []error
 	for _, one := range []struct {
 		field string
 		given Optional[int64]
@@ -87,12 +88,12 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 			continue
 		}
 		if n := one.given.Value; n < 1 || n > ratelimit.Max {
-			return p, fault.Invalid(one.field, "must be between 1 and %d, or null for no quota", int64(ratelimit.Max))
+			wrong = append(wrong, fault.Invalid(one.field, "must be between 1 and %d, or null for no quota", int64(ratelimit.Max)))
 		}
 		*one.to = one.given.Value
 	}
 	p.Ceiling.MaxLifetime = time.Duration(lifetime) * time.Second
-	return p, nil
+	return p, fault.All(wrong...)
 }
 
 // underCeiling refuses a key that is new, or has become wider, where the plan allows a single key less: in the fields
@@ -103,6 +104,7 @@ func underCeiling(v *store.View, was, now *apikey.Key) error {
 		return err
 	}
 	c, made := ws.Plan.Ceiling, now.Made()
+	var wrong []error
 	for _, one := range []struct {
 		field, allows string
 		within, wider bool
@@ -117,10 +119,10 @@ func underCeiling(v *store.View, was, now *apikey.Key) error {
 			c.Allows(now.ExpiresAt, made), was == nil || outlives(now.ExpiresAt, was.ExpiresAt)},
 	} {
 		if one.wider && !one.within {
-			return overQuota("ceilingPerKey."+one.field, one.allows)
+			wrong = append(wrong, overQuota("ceilingPerKey."+one.field, one.allows))
 		}
 	}
-	return nil
+	return fault.All(wrong...)
 }
 
 // room refuses one object more than the plan allows. It runs once the change is made, by count.
