@@ -195,6 +195,14 @@ type Restored struct {
 	Unchanged int
 }
 
+// RestorableMember is a user whose removal can be undone.
+type RestorableMember struct {
+	Removal     id.Settlement
+	User        id.User
+	DisplayName string
+	At, Until   time.Time
+}
+
 // MaxSettled is how many keys a dry run names.
 const MaxSettled = 200
 
@@ -203,7 +211,8 @@ type SettledKey struct {
 	ID      id.Key
 	Name    string
 	Masked  string
-	Working bool   // it was enabled, and had not expired
+	Working bool // it was enabled, and had not expired
+	Used    time.Time
 	Outcome string // stopped, kept or transferred
 }
 

@@ -209,8 +209,9 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 	}
 	for i := range keys {
 		k := &keys[i]
+		s.lately(k)
 		out.Keys = append(out.Keys, SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(v.Now()),
-			Outcome: string(d.settle.Outcome(k))})
+			Used: k.LastUsedAt, Outcome: string(d.settle.Outcome(k))})
 	}
 	if counted, err := d.countAlike(v, &out); counted || err != nil {
 		return out, err

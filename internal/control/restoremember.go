@@ -329,3 +329,31 @@ func (r *restoration) writeKey(k *store.RemovedKey) error {
 		sentence: fmt.Sprintf("API key %s: the removal of %s was undone", quoted(now.Name), now.User),
 		before:   r.keyFields(&was), after: r.keyFields(&now), note: fields{"reason": string(audit.MemberRestored)}})
 }
+
+// Restorable lists the removals in a workspace that the caller may undo, the latest first, each with the user's name.
+// It is empty for a caller that may not let anybody in.
+func (s *Service) Restorable(ctx context.Context, c Caller, workspace string) ([]RestorableMember, error) {
+	var out []RestorableMember
+	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.resolveWorkspace(v, a, workspace)
+		if err != nil || s.need(a, account.MembersInvite) != nil || a.wholly(account.MembersInvite) != nil {
+			return err
+		}
+		open, err := v.OpenRemovals(ws.ID)
+		if err != nil {
+			return err
+		}
+		for _, r := range open {
+			if !a.owner && a.remover() != r.By {
+				continue
+			}
+			m, err := v.LeftMember(ws.ID, r.User)
+			if err != nil {
+				return err
+			}
+			out = append(out, RestorableMember{Removal: r.ID, User: r.User, DisplayName: m.DisplayName, At: r.At, Until: r.Until})
+		}
+		return nil
+	})
+	return out, storageFault(err)
+}

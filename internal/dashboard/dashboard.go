@@ -130,6 +130,7 @@ func (d *Dashboard) routes() []route {
 		{"POST /members/{user}/role", d.giveRole, true},
 		{"GET /members/{user}/remove", d.leavePage, true},
 		{"POST /members/{user}/remove", d.leave, true},
+		{"POST /members/{user}/restore", d.restore, true},
 		{"GET /members/{user}/invitation", d.invitationPage, true},
 		{"POST /members/{user}/invitation", d.inviteMember, true},
 		{"POST /members/{user}/sign-in-reset", d.resetSignIn, true},

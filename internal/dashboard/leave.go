@@ -1,10 +1,14 @@
 package dashboard
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
@@ -20,6 +24,16 @@ type leaveBody struct {
 	Heirs  []control.Member
 	Fate   fate
 	Mine   bool
+	Leaked bool // the reason: the removal is final
+}
+
+// asked is the removal as the form has it.
+func (b *leaveBody) asked() control.RemoveMember {
+	in := control.RemoveMember{Keys: settle(b.Way, b.Heir)}
+	if b.Leaked {
+		in.Reason = control.ReasonLeaked
+	}
+	return in
 }
 
 // fate is the effect of a removal now. The form sends Preview back, and a removal with any other effect is refused.
@@ -30,7 +44,8 @@ type fate struct {
 	Keys    []fateRow `json:"keys"`
 	More    string    `json:"more"` // keys that are not named
 	Problem string    `json:"problem"`
-	Heir    string    `json:"heir"` // what is wrong with the new owner
+	Heir    string    `json:"heir"`  // what is wrong with the new owner
+	Final   string    `json:"final"` // why it could not be undone
 }
 
 // fateRow is the outcome for one key.
@@ -41,11 +56,17 @@ type fateRow struct {
 	Working bool   `json:"working"`
 	Then    string `json:"then"`
 	Tone    string `json:"tone"`
+	Uses    string `json:"uses"` // of the last 24 hours
+	Bar     string `json:"bar"`
+	Last    string `json:"last"`
+
+	uses int64
+	used time.Time
 }
 
 // leavePage shows exactly which keys stop when a member leaves, for the choice in the URL, by a dry run.
 func (d *Dashboard) leavePage(v *request) error {
-	b := leaveBody{Way: v.query("keys"), Heir: v.query("heir")}
+	b := leaveBody{Way: v.query("keys"), Heir: v.query("heir"), Leaked: v.query("reason") == control.ReasonLeaked}
 	if err := v.leaving(&b); err != nil {
 		return err
 	}
@@ -61,7 +82,7 @@ func (d *Dashboard) leavePage(v *request) error {
 
 // leave removes the member, if the choice is the one that the page showed.
 func (d *Dashboard) leave(v *request) error {
-	b := leaveBody{Way: v.form("keys"), Heir: v.form("heir")}
+	b := leaveBody{Way: v.form("keys"), Heir: v.form("heir"), Leaked: v.form("reason") == control.ReasonLeaked}
 	if err := v.leaving(&b); err != nil {
 		return err
 	}
@@ -72,11 +93,15 @@ func (d *Dashboard) leave(v *request) error {
 	switch shown := v.form("preview"); {
 	case wrong != nil:
 	case shown == b.Fate.Preview:
-		in := control.RemoveMember{Keys: settle(b.Way, b.Heir)}
-		if _, err := d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), in); err != nil {
+		out, err := d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), b.asked())
+		if err != nil {
 			return err
 		}
-		return v.tell("/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), nil)
+		var back *undo
+		if out.Removal != "" && v.may.May(account.MembersInvite) {
+			back = &undo{Path: "/members/" + url.PathEscape(string(b.Member.User)) + "/restore", Fields: [][]string{{"removal", string(out.Removal)}}}
+		}
+		return v.tell("/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), back)
 	case strings.HasPrefix(shown, settle(b.Way, b.Heir)+" "):
 		wrong = &problem{Message: "Nothing is done yet: the keys have changed since this page was shown. This is what happens now."}
 	default:
@@ -86,7 +111,8 @@ func (d *Dashboard) leave(v *request) error {
 }
 
 func (v *request) showLeave(status int, b *leaveBody, wrong *problem) error {
-	return v.answer(status, "leave", page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Scripts: []string{"leave.js"}, Body: b})
+	return v.answer(status, "leave", page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Wide: true, Scripts: []string{"leave.js"},
+		Styles: []string{"people.css"}, Body: b})
 }
 
 // leaving reads the leaving member, and the members who could take over their keys.
@@ -132,8 +158,51 @@ func (v *request) previewRemoval(b *leaveBody) (*problem, error) {
 		return wrong, nil
 	}
 	b.Fate.say(b, &out)
+	if err := v.measure(b.Fate.Keys, &out); err != nil {
+		return nil, err
+	}
+	switch {
+	case b.Leaked:
+		b.Fate.Final = "After a leak this cannot be undone."
+	case b.Member.KeyCount > control.MaxRestorable:
+		b.Fate.Final = "With more than " + number(control.MaxRestorable) + " keys this cannot be undone."
+	}
 	b.Fate.Preview = fmt.Sprintf("%s %d %d %d", keys, out.Stopped, out.Kept, out.Transferred)
 	return nil, nil
+}
+
+// measure adds the traffic of the last 24 hours, and puts the busiest keys first.
+func (v *request) measure(rows []fateRow, out *control.Removed) error {
+	const atOnce = 100
+	for from := 0; from < len(rows) && v.may.May(account.APIKeysRead); from += atOnce {
+		part := rows[from:min(len(rows), from+atOnce)]
+		ids := make([]string, len(part))
+		for i := range part {
+			ids[i] = part[i].ID
+		}
+		all, err := v.d.Control.KeysUsage(v.r.Context(), v.Caller, ids, control.AskUsage{Granularity: "hour"})
+		if err != nil {
+			return err
+		}
+		for i := range part {
+			if s := all[part[i].ID]; s != nil {
+				total := s.Total()
+				part[i].uses = total.Total()
+			}
+		}
+	}
+	most := int64(1)
+	for i := range rows {
+		rows[i].used = out.Keys[i].Used
+		rows[i].Last = v.moment(rows[i].used).Rel
+		rows[i].Uses = number(rows[i].uses)
+		most = max(most, rows[i].uses)
+	}
+	for i := range rows {
+		rows[i].Bar = percent(100 * float64(rows[i].uses) / float64(most))
+	}
+	slices.SortStableFunc(rows, func(a, b fateRow) int { return cmp.Or(cmp.Compare(b.uses, a.uses), b.used.Compare(a.used)) })
+	return nil
 }
 
 // say puts the result of a dry run into words.
@@ -166,7 +235,7 @@ func (f *fate) say(b *leaveBody, out *control.Removed) {
 		row := fateRow{ID: string(k.ID), Name: k.Name, Masked: k.Masked, Working: k.Working, Then: "goes to " + heir, Tone: "good"}
 		switch k.Outcome {
 		case "stopped":
-			row.Then, row.Tone = "stops", "bad"
+			row.Then, row.Tone = "stops", "off"
 		case "kept":
 			row.Then = "stays"
 		}
@@ -175,6 +244,34 @@ func (f *fate) say(b *leaveBody, out *control.Removed) {
 	if more := out.Stopped + out.Kept + out.Transferred - len(out.Keys); more > 0 {
 		f.More = "and " + number(more) + " more."
 	}
+}
+
+// restore undoes a removal.
+func (d *Dashboard) restore(v *request) error {
+	user := v.r.PathValue("user")
+	back, err := d.Control.RestoreMember(v.r.Context(), v.Caller, v.workspace(), user, v.form("removal"))
+	if err == nil {
+		var parts []string
+		for _, one := range []struct {
+			n    int
+			word string
+		}{{back.Enabled, "key works again|keys work again"}, {back.Returned, "key is theirs again|keys are theirs again"},
+			{back.Unchanged, "key stays disabled|keys stay disabled"}} {
+			if one.n > 0 {
+				parts = append(parts, many(one.n, one.word))
+			}
+		}
+		return v.tell("/members", strings.TrimSpace(nameOf(back.Member.Member)+" is a member again, as "+back.Member.RoleName+". "+
+			sentence(listed(parts))), nil)
+	}
+	if f := fault.From(err); f.Code.Status() < 500 && f.Code != fault.NotFound {
+		wrong := &problem{Message: sentence(f.Message)}
+		for _, detail := range f.Details {
+			wrong.Details = append(wrong.Details, sentence(detail.Message))
+		}
+		return v.showMembers(f.Code.Status(), inviteForm{}, wrong)
+	}
+	return err
 }
 
 func settle(way, heir string) string {

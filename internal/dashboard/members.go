@@ -27,6 +27,14 @@ type membersBody struct {
 	Next     string
 	SeesSeen bool
 	Invite   inviteForm
+	Removed  []removedRow
+}
+
+// removedRow is a user whose removal can still be undone.
+type removedRow struct {
+	control.RestorableMember
+	When      moment
+	UntilTime string
 }
 
 type inviteForm struct{ User, Email, DisplayName, Role string }
@@ -51,6 +59,13 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 			return err
 		}
 	}
+	removed, err := v.d.Control.Restorable(ctx, v.Caller, v.workspace())
+	if err != nil {
+		return err
+	}
+	for _, r := range removed {
+		b.Removed = append(b.Removed, removedRow{r, v.moment(r.At), r.Until.UTC().Format("15:04 UTC")})
+	}
 	signedIn := map[id.User]bool{}
 	if len(found) > 0 {
 		if signedIn, err = v.d.Control.SignedIn(ctx, v.Caller, v.workspace(), found[0].User, found[len(found)-1].User); err != nil {
@@ -71,7 +86,7 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 		}
 		b.Members = append(b.Members, row)
 	}
-	return v.answer(status, "members", page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Body: b})
+	return v.answer(status, "members", page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
 }
 
 // seen is the last use of the dashboard or the API by a person, as far as their present sessions tell.

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/id"
 )
 
 //go:embed templates/*.html
@@ -51,6 +52,7 @@ var words = template.FuncMap{
 	"esc":   url.PathEscape,
 	"len64": func(s any) int64 { return int64(reflect.ValueOf(s).Len()) },
 	"sub64": func(a, b int64) int64 { return a - b },
+	"user":  func(user any, display string) person { return member(id.User(fmt.Sprint(user)), display) },
 }
 
 // dict gives a part more than one thing.

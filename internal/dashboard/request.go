@@ -21,6 +21,8 @@ type request struct {
 
 	Visitor
 	may control.Authority
+
+	known map[string]person // actors that the page has looked up
 }
 
 const maxForm = 256 << 10

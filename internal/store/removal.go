@@ -105,6 +105,17 @@ func (v *View) Removal(ws id.Workspace, u id.User, r id.Settlement) (Removal, er
 	return row.Removal, nil
 }
 
+// OpenRemovals lists those of a workspace that can still be undone, the latest first.
+func (v *View) OpenRemovals(ws id.Workspace) ([]Removal, error) {
+	rows, err := all(v, removalTable.scan, removalTable.selects+` WHERE workspace_id = ? AND state = '' AND until_ms > ?
+		ORDER BY removed_ms DESC, id DESC LIMIT 20`, ws, millis(v.now))
+	out := make([]Removal, len(rows))
+	for i := range rows {
+		out[i] = rows[i].Removal
+	}
+	return out, err
+}
+
 // RemovedKeys lists the keys of a removal by their ids.
 func (v *View) RemovedKeys(r id.Settlement) ([]RemovedKey, error) {
 	list, err := all(v, func(rows Rows) (k RemovedKey, err error) {

@@ -4,6 +4,7 @@ import './keys.mjs';
 import './people.mjs';
 import './choices.mjs';
 import './snippets.mjs';
+import './undo.mjs';
 import './passkeys.mjs';
 import './attacks.mjs';
 

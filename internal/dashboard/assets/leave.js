@@ -14,24 +14,37 @@ const element = (tag, className, text) => {
   return e;
 };
 
+const meter = (width) => {
+  const [svg, rect] = ['svg', 'rect'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag));
+  svg.setAttribute('class', 'meter');
+  svg.setAttribute('height', '6');
+  svg.setAttribute('aria-hidden', 'true');
+  rect.setAttribute('height', '6');
+  rect.setAttribute('width', width);
+  svg.append(rect);
+  return svg;
+};
+
 const row = (key) => {
   const name = element('th', 'key');
   name.scope = 'row';
   const link = element('a', '', key.name);
   link.href = `/keys/${encodeURIComponent(key.id)}`;
   name.append(link, element('span', 'mono', key.masked));
-  const works = element('td', 'w1');
-  works.append(key.working ? 'yes' : element('span', 'quiet', 'no'));
+  const uses = element('td', 'uses');
+  uses.append(element('span', '', key.uses), meter(key.bar));
   const then = element('td');
   then.append(element('span', `tag ${key.tone}`, key.then));
+  if (!key.working) then.append(element('span', 'sub quiet small', 'does not work now'));
   const line = element('tr');
-  line.append(name, works, then);
+  line.append(name, uses, element('td', 'w1 quiet', key.last), then);
   return line;
 };
 
 const tell = (fate) => {
   document.getElementById('problem')?.remove();
   find('fate-summary').textContent = fate.summary;
+  find('fate-final').textContent = fate.final;
   find('fate-said').textContent = fate.summary || fate.problem;
   box.hidden = fate.keys.length === 0;
   box.querySelector('tbody').replaceChildren(...fate.keys.map(row));
@@ -53,6 +66,7 @@ const ask = async () => {
   const mine = ++asked;
   button.disabled = true;
   const given = new URLSearchParams({ keys: form.elements.keys.value, heir: form.elements.heir?.value ?? '' });
+  if (form.elements.reason.checked) given.set('reason', 'leaked');
   const answer = await fetch(`${form.getAttribute('action')}?${given}`, { headers: { Accept: 'application/json' } }).catch(() => undefined);
   if (mine !== asked) return;
   if (!answer?.ok) { // the page that says why

@@ -1,0 +1,64 @@
+// A removal that is undone: from the sentence after it, and from the list of members for ten minutes.
+import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { verdict } from './keys.mjs';
+
+const workspaceId = setup.ids.workspace;
+
+const hire = async (userId, displayName, keys = 2) => {
+  await api('PUT', `/workspaces/${workspaceId}/members/${userId}`, { email: `${userId}@acme.example`, displayName, roleId: setup.ids.member });
+  const values = [];
+  for (let n = 1; n <= keys; n++) values.push((await api('POST', '/api-keys', { workspaceId, userId, name: `${userId} ${n}`, permissions: ['calls:read'] })).key);
+  return values;
+};
+
+for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
+  story(`a removal is undone at once and from the list, ${theme}, ${width} px`, async () => {
+    const user = `rosa${width}`;
+    const [first, second] = await hire(user, 'Rosa Parks');
+    for (let n = 0; n < 3; n++) await verdict(second);
+    const page = await visit({ as: 'owner', theme, width });
+    await page.goto('/members');
+    let wrong = await looks(page);
+    want(wrong.length === 0, wrong.join('\n'));
+    await page.screenshot({ path: `${shots}/people-${theme}-${width}.png`, fullPage: true });
+    want(await page.locator('.people .danger, .people .bad').count() === 0, 'red in the table');
+    await page.locator(`summary[aria-label="Actions for ${user}"]`).click();
+    await page.getByRole('link', { name: `Remove… ${user}` }).click();
+    const rows = await page.locator('[data-fate] tbody tr').allTextContents();
+    want(rows[0].includes(`${user} 2`) && rows[0].includes('3'), `the busiest key is not the first: ${rows}`);
+    await page.screenshot({ path: `${shots}/leave-${theme}-${width}.png`, fullPage: true });
+    wrong = await looks(page);
+    want(wrong.length === 0, wrong.join('\n'));
+    await page.getByRole('button', { name: 'Remove Rosa Parks and stop 2 keys' }).click();
+    await page.getByText('Rosa Parks was removed from the workspace. 2 keys stop.').waitFor();
+    same([await verdict(first), await verdict(second)], ['DISABLED', 'DISABLED'], 'after the removal');
+    await page.screenshot({ path: `${shots}/undo-${theme}-${width}.png`, fullPage: true });
+    await page.locator('.said').getByRole('button', { name: 'Undo' }).click();
+    await page.getByText('Rosa Parks is a member again, as Member. 2 keys work again.').waitFor();
+    same([await verdict(first), await verdict(second)], ['VALID', 'VALID'], 'after the undoing');
+
+    await page.goto(`/members/${user}/remove`);
+    await page.getByRole('button', { name: 'Remove Rosa Parks and stop 2 keys' }).click();
+    await page.getByText('Rosa Parks was removed').waitFor();
+    const key = (await api('GET', `/api-keys?workspaceId=${workspaceId}&userId=${user}`)).apiKeys[0];
+    await api('PUT', '/api-keys', { apiKeys: [{ id: key.id, description: 'seen' }] });
+    await page.goto('/members');
+    await page.getByRole('button', { name: `Undo the removal of ${user}` }).click();
+    await page.getByText('was changed since').waitFor();
+    wrong = await looks(page);
+    want(wrong.length === 0, wrong.join('\n'));
+    same(await verdict(first), 'DISABLED', 'past a change');
+  });
+}
+
+story('a removal after a leak offers no undoing', async () => {
+  await hire('sven', 'Sven Olsen', 1);
+  const page = await visit({ as: 'owner' });
+  await page.goto('/members/sven/remove');
+  await page.getByLabel('Their credentials may have leaked').check();
+  await page.getByText('After a leak this cannot be undone.').waitFor();
+  await page.getByRole('button', { name: 'Remove Sven Olsen and stop 1 key' }).click();
+  await page.getByText('Sven Olsen was removed').waitFor();
+  same(await page.getByRole('button', { name: /Undo/ }).filter({ hasText: 'sven' }).count(), 0, 'an undoing');
+  same(await page.locator('.said button').count(), 0, 'an undoing beside the sentence');
+});
