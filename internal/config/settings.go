@@ -156,8 +156,8 @@ var settings = []Setting{
 		Help: "Where the server itself archives events that are older than `KEYWARD_EVENTS_KEEP`.",
 		set:  func(c *Config, v string) error { c.EventsArchiveDir = v; return nil }},
 	{Env: "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", Form: "N", Default: "300",
-		Help: "Attempts with a wrong credential from one address, or one IPv6 network of 64 bits, before " +
-			"they are answered 429. 0 is no limit.",
+		Help: "Attempts with a wrong credential from one address, or one IPv6 network of 64 bits, in any 60 seconds on a node; " +
+			"those beyond are answered 429. 0 is no limit.",
 		set: setBadCredentials},
 	{Env: "KEYWARD_WORKSPACE_CREATION", Form: "WHO", Default: "operators",
 		Help: "The callers that may create workspaces: `operators`, which are service keys with the " +
