@@ -60,7 +60,7 @@ func run(ctx context.Context, root string, o options, out interface{ Write([]byt
 			return ctx.Err()
 		}
 		fmt.Fprintf(out, "%3d/%d %-8s %5.1f s  %s\n", i+1, len(chosen), fate, time.Since(begin).Seconds(), m.name)
-		if fate != killed {
+		if fate != killed && fate != hung {
 			fmt.Fprintf(out, "%s\n", indent(detail))
 			survivors = append(survivors, m.name)
 		}
@@ -94,12 +94,13 @@ func choose(all []mutant, o options) ([]mutant, error) {
 // The fates of a mutant.
 const (
 	killed   = "killed"
+	hung     = "hung" // killed by the time that a test may take; on a busy machine that may be the machine's fault
 	survived = "SURVIVED"
 	unsound  = "UNSOUND" // it does not apply, does not compile, or its test does not exist
 )
 
-// hang is how long a test may run: a break that has it hang is noticed all the same.
-const hang = "30s"
+// longest is how long a test may run: a break that has it hang is noticed all the same.
+const longest = "30s"
 
 // try runs one mutant's test with the replacement in place.
 func try(ctx context.Context, root string, m mutant, patience time.Duration) (fate, detail string) {
@@ -118,7 +119,7 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+hang, "-overlay="+overlay, "-run="+m.run,
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+longest, "-overlay="+overlay, "-run="+m.run,
 		m.pkg)
 	cmd.Dir = root
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -133,10 +134,12 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 		return unsound, "the test " + m.run + " does not exist in " + m.pkg
 	case ctx.Err() != nil:
 		return unsound, "no answer within " + patience.String()
+	case strings.Contains(output, "panic: test timed out"):
+		return hung, output
 	case err == nil:
 		return survived, m.pkg + " " + m.run + " passes"
 	}
-	return killed, output // a failure, a panic, or a test that hung
+	return killed, output // a failure or a panic
 }
 
 func indent(s string) string {
