@@ -113,6 +113,7 @@ type route struct {
 func (d *Dashboard) routes() []route {
 	return []route{
 		{"GET /{$}", d.overview, true},
+		{"GET /find", d.find, true},
 		{"GET /keys", d.keys, true},
 		{"POST /keys/bulk", d.bulk, true},
 		{"GET /keys/new", d.newKey, true},

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 
@@ -20,6 +21,7 @@ type invitationBody struct {
 	Ended             string // what a reset ended
 	Workspace         string
 	NoPasskeys        string
+	NextID            string // the workspace that was just created; the page says what comes next
 }
 
 // invitationPage explains an invitation, or a reset of the sign-in.
@@ -100,7 +102,7 @@ func (v *request) showOwnersInvitation(ws *account.Workspace) error {
 	if err != nil {
 		return err
 	}
-	b := invitationBody{Name: string(ws.OwnerID), User: string(ws.OwnerID), Workspace: ws.Name, NoPasskeys: v.d.NoPasskeys(v.r), Path: "/workspaces",
+	b := invitationBody{Name: cmp.Or(v.form("displayName"), string(ws.OwnerID)), NextID: string(ws.ID), User: string(ws.OwnerID), Workspace: ws.Name, NoPasskeys: v.d.NoPasskeys(v.r), Path: "/workspaces",
 		Ended: "Workspace “" + ws.Name + "” is created."}
 	v.showLink(&b, &made)
 	return v.answer(http.StatusCreated, "invitation", page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b})

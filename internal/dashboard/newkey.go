@@ -146,7 +146,7 @@ func (f *newKeyForm) creator(v *request) string {
 func (v *request) chosen(f *newKeyForm) (perm.Set, error) {
 	grantable := f.grantable()
 	switch do := v.form("do"); {
-	case f.start != nil && f.Like != "":
+	case f.start != nil && f.Like != "" && f.start.IsEmpty():
 		return v.template(f, fillLike)
 	case f.start != nil:
 		return f.start.And(grantable), nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/signin"
 )
 
 //go:embed templates/*.html
@@ -125,6 +126,7 @@ func (p *page) Nav() [][]entry {
 	add(&house, p.may.Manages, "nodes", "Nodes", "/nodes")
 	add(&house, p.may.Root, "service-keys", "Service keys", "/service-keys")
 	add(&house, true, "catalogue", "Catalogue", "/catalogue")
+	add(&house, true, "docs", "API reference", "/docs")
 	add(&house, p.Session != "", "sessions", "Sessions", "/sessions")
 	return filled(here, people, house)
 }
@@ -230,10 +232,15 @@ func (p *page) RoleName() string {
 // shown.
 func (p *page) May(permission string) bool { return p.request != nil && p.may.May(permission) }
 
-// Here is the page's own path and query, to come back to.
+// Finds tells whether the palette can look for keys.
+func (p *page) Finds() bool {
+	return p.request != nil && p.may.Workspace.ID != "" && p.may.May(account.APIKeysRead)
+}
+
+// Here is the page's own path and query, to come back to; "/" where it holds a credential.
 func (p *page) Here() string {
 	if p.request == nil {
 		return "/"
 	}
-	return p.r.URL.RequestURI()
+	return signin.LocalPath(p.r.URL.RequestURI())
 }

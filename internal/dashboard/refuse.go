@@ -25,7 +25,21 @@ func (v *request) refuse(err error) {
 // Refuse shows a person why a request was refused.
 func (d *Dashboard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	protect(w.Header())
-	d.refusal(w, r, nil, err)
+	d.refusal(w, r, d.visitorOf(w, r), err)
+}
+
+// visitorOf identifies the visitor of a page that there is not, so that it keeps their navigation; nil for nobody.
+func (d *Dashboard) visitorOf(w http.ResponseWriter, r *http.Request) *request {
+	v := &request{d: d, w: w, r: r, now: d.Now()}
+	var ok bool
+	var err error
+	if v.Visitor, ok, err = d.Gate.Visitor(r); err != nil || !ok {
+		return nil
+	}
+	if v.may, err = d.authority(r.Context(), v.Visitor); err != nil {
+		return nil
+	}
+	return v
 }
 
 type refusal struct {
@@ -37,8 +51,9 @@ type refusal struct {
 }
 
 var headings = map[int]string{
-	400: "That cannot be read", 401: "You are not signed in", 403: "That is not yours to do", 404: "Nothing is here",
-	405: "Not like that", 409: "That does not fit", 413: "That is too long", 429: "Too many at once", 503: "Not now",
+	400: "That cannot be read", 401: "You are not signed in", 403: "You don't have permission", 404: "Page not found",
+	405: "This page takes no such request", 409: "That conflicts with something else", 413: "That is too long", 429: "Too many requests",
+	503: "Try again in a moment",
 }
 
 // refusal writes the page. An undeclared error is reported as an error of ours, and logged.
@@ -50,7 +65,7 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, 
 	}
 	body := refusal{Status: status, Heading: headings[status], Message: sentence(f.Message), RequestID: w.Header().Get("X-Request-Id")}
 	if body.Heading == "" {
-		body.Heading = "Something broke"
+		body.Heading = "Something went wrong"
 	}
 	for _, detail := range f.Details {
 		body.Details = append(body.Details, sentence(detail.Message))

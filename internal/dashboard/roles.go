@@ -89,7 +89,7 @@ func (v *request) showRole(status int, f *roleForm, set perm.Set, wrong *problem
 		return ""
 	}), set.Len(), v.d.risk(set)
 	f.MayWrite = v.may.May(account.RolesWrite) && f.System == ""
-	title := "New role"
+	title := "Create role"
 	if f.ID != "" {
 		title = f.Name
 		if err := v.holders(f); err != nil {

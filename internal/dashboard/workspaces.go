@@ -14,6 +14,7 @@ type workspacesBody struct {
 	Form       workspaceForm
 	Operator   bool
 	Creates    bool
+	First      bool // there is none yet
 }
 
 type workspaceRow struct {
@@ -22,7 +23,7 @@ type workspaceRow struct {
 	On      bool
 }
 
-type workspaceForm struct{ Name, User, Email string }
+type workspaceForm struct{ Name, User, Email, DisplayName string }
 
 // workspaces lists those between which the visitor can switch, and makes new ones.
 func (d *Dashboard) workspaces(v *request) error {
@@ -48,11 +49,12 @@ func (v *request) showWorkspaces(status int, f workspaceForm, wrong *problem) er
 			b.Workspaces = append(b.Workspaces, workspaceRow{Workspace: w, On: p.ID == v.workspace()})
 		}
 	}
+	b.First = len(b.Workspaces) == 0
 	return v.answer(status, "workspaces", page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b})
 }
 
 func (v *request) workspaceForm() workspaceForm {
-	return workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email")}
+	return workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName")}
 }
 
 // makeWorkspace makes one; a calling person becomes its owner, an operator names one.
@@ -60,7 +62,7 @@ func (d *Dashboard) makeWorkspace(v *request) error {
 	f := v.workspaceForm()
 	in := control.CreateWorkspace{Name: f.Name}
 	if v.may.Manages {
-		in.Owner = control.Some(control.OwnerInput{User: f.User, Email: f.Email})
+		in.Owner = control.Some(control.OwnerInput{User: f.User, Email: f.Email, DisplayName: control.Some(f.DisplayName)})
 	}
 	made, err := d.Control.CreateWorkspace(v.r.Context(), v.Caller, in)
 	if err == nil && v.may.Manages {
@@ -69,7 +71,7 @@ func (d *Dashboard) makeWorkspace(v *request) error {
 	if err == nil {
 		return v.tell("/workspaces", "Workspace “"+f.Name+"” is created.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"owner.userId": "user", "owner.email": "email", "name": "name"})
+	wrong, err := problemOf(err, map[string]string{"owner.userId": "user", "owner.email": "email", "owner.displayName": "displayName", "name": "name"})
 	if err != nil {
 		return err
 	}

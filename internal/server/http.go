@@ -23,6 +23,11 @@ import (
 const freePerMinute = 120
 
 // makeHTTP makes the handlers and the servers around them; they are begun by Run.
+// refusePage shows a person why a request was refused, within the navigation if they are signed in.
+func (s *Server) refusePage(w http.ResponseWriter, r *http.Request, err error) {
+	s.dashboard.Refuse(w, s.gate.WithSession(r), err)
+}
+
 func (s *Server) makeHTTP(context.Context) error {
 	document, err := api.JSON()
 	if err != nil {
@@ -43,7 +48,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Clock: s.clock.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
-		Pages: pages, Base: s.gate.Base, Nodes: nodes, Refuse: s.dashboard.Refuse, Persons: provider,
+		Pages: pages, Base: s.gate.Base, Nodes: nodes, Refuse: s.refusePage, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),
 		Stopping: s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,

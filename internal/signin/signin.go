@@ -147,6 +147,15 @@ func (g *Gate) Require(next http.Handler) http.Handler {
 	}))
 }
 
+// WithSession puts the session into the context of a request that needs none, if there is one.
+func (g *Gate) WithSession(r *http.Request) *http.Request {
+	s, err := g.identify(r)
+	if err != nil {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), contextKey{}, s))
+}
+
 // identify finds the holder of the cookie. Unauthenticated says that there is none.
 func (g *Gate) identify(r *http.Request) (Session, error) {
 	token := cookieToken(r)

@@ -281,7 +281,7 @@ story('the owner of a new workspace is invited right away', async () => {
   await root.getByLabel('Name', { exact: true }).fill('Umbrella');
   await root.getByLabel("Owner's user id").fill('uma');
   await root.getByLabel("Owner's e-mail").fill('uma@example.com');
-  await root.getByRole('button', { name: 'Make it' }).click();
+  await root.getByRole('button', { name: 'Create workspace' }).click();
   const url = (await root.locator('#value').textContent()).trim();
   const uma = await person();
   await register(uma, url.replace('127.0.0.1', 'localhost'));

@@ -27,7 +27,7 @@ story('an admin makes a role, sees whom a change concerns, and gives it to a mem
   await page.getByLabel('Name', { exact: true }).fill('Listener');
   await page.locator('input[value="calls:read"]').check();
   want(await page.locator('input[value="workspace:delete"]').isDisabled(), 'an admin can pass on what they do not hold');
-  await page.getByRole('button', { name: 'Make the role' }).click();
+  await page.getByRole('button', { name: 'Create role' }).click();
   await page.getByRole('link', { name: 'Listener' }).waitFor();
   await page.goto('/members');
   await page.getByLabel('Role of dan').selectOption({ label: 'Listener' });
@@ -86,6 +86,7 @@ story('settings bind the keys that are made from then on', async () => {
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('Settings of “Acme” are changed.').waitFor();
   await page.goto('/keys/new');
+  await page.getByText('Edit', { exact: true }).click();
   await page.getByText('This workspace allows keys to live for at most 30 days.').waitFor();
   same(await page.locator('input[name="expiry"][value="never"]').count(), 0, 'never');
   await page.goto('/settings');
@@ -114,16 +115,16 @@ story('the root makes a workspace and a service key that is shown once', async (
   await page.getByLabel('Name', { exact: true }).fill('Globex');
   await page.getByLabel("Owner's user id").fill('hank');
   await page.getByLabel("Owner's e-mail").fill('hank@example.com');
-  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('button', { name: 'Create workspace' }).click();
   await page.getByText('Workspace “Globex” is created.').waitFor();
   await page.getByRole('link', { name: 'Done' }).click();
   await page.getByText('Globex').first().waitFor();
-  await page.getByRole('button', { name: /Look at it.*Globex/ }).click();
+  await page.getByRole('button', { name: /Open.*Globex/ }).click();
   await page.waitForURL(setup.url + '/');
   await page.getByRole('heading', { name: 'Globex' }).waitFor();
   await page.goto('/service-keys');
   await page.getByLabel('Name', { exact: true }).fill('gateway');
-  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('button', { name: 'Create service key' }).click();
   const value = (await page.locator('#value').textContent()).trim();
   want(/^kw_svc_[0-9A-Za-z]{49}$/.test(value), 'no value');
   await page.reload();

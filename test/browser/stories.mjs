@@ -5,8 +5,10 @@ import './people.mjs';
 import './choices.mjs';
 import './snippets.mjs';
 import './undo.mjs';
+import './frame.mjs';
 import './passkeys.mjs';
 import './attacks.mjs';
+import './tasks.mjs';
 
 story('nothing was forbidden, broke, or was asked of another place in any story', async () => {
   want(violations.length === 0, violations.slice(0, 10).join('\n'));

@@ -191,7 +191,7 @@ const draft = async () => {
   const mine = ++asked;
   const said = await ask();
   if (!said || mine !== asked) return;
-  if (said.shown !== form.elements.shown.value) refill(said);
+  if (said.shown && said.shown !== form.elements.shown.value) refill(said);
   show(said);
 };
 const later = (wait) => {

@@ -1,0 +1,88 @@
+// Five tasks of the people who use the dashboard, each with its clicks counted. A click more than the bound is a failure; the seconds are
+// said alone, because they measure the machine. The figures stand in shots/tasks.json.
+import { writeFileSync } from 'node:fs';
+import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { verdict } from './keys.mjs';
+
+const workspaceId = setup.ids.workspace;
+const figures = {};
+
+// task runs a person's way through the pages, from the overview on. click counts, and so does each choice in a list.
+const task = (name, bound, as, way) => {
+  story(`task: ${name}, in ${bound} clicks at most`, async () => {
+    const page = await visit({ as, width: 1440, height: 900 });
+    await page.goto('/');
+    let clicks = 0;
+    const began = Date.now();
+    const click = async (what) => { clicks++; await what.click(); };
+    const choose = async (what, option) => { clicks++; await what.selectOption(option); };
+    await way({ page, click, choose, type: (text) => page.keyboard.type(text) });
+    figures[name] = { clicks, bound, seconds: (Date.now() - began) / 1000 };
+    writeFileSync(`${shots}/tasks.json`, JSON.stringify(figures, null, 2));
+    want(clicks <= bound, `${clicks} clicks`);
+  });
+};
+
+task('create a key with one permission', 6, 'developer', async ({ page, click, type }) => {
+  await click(page.getByRole('link', { name: 'Create key' }).first());
+  await page.locator('#name:focus').waitFor();
+  await type('task');
+  await click(page.getByLabel('Search permissions'));
+  await type('read chat');
+  await click(page.locator('input[value="chat:read"]'));
+  await click(page.getByRole('button', { name: 'Create key' }));
+  const value = (await page.locator('#value').textContent()).trim();
+  same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+});
+
+task('create a key from the keyboard alone', 0, 'developer', async ({ page, type }) => {
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Go to a page or a key' }).waitFor();
+  await type('create');
+  await page.keyboard.press('Enter');
+  await page.locator('#name:focus').waitFor();
+  await type('keyboard task');
+  await page.keyboard.press('Enter');
+  same(await verdict((await page.locator('#value').textContent()).trim(), ['calls:read']), 'INSUFFICIENT_PERMISSIONS');
+});
+
+task('narrow a key', 6, 'owner', async ({ page, click, type }) => {
+  await click(page.getByRole('link', { name: 'Keys', exact: true }));
+  await click(page.getByRole('link', { name: 'Nightly report' }));
+  await click(page.getByRole('link', { name: 'Edit', exact: true }));
+  await click(page.getByRole('link', { name: 'create a key like this one' }));
+  await page.locator('#name:focus').waitFor();
+  await type('Nightly report, narrower');
+  await click(page.getByRole('button', { name: 'Remove calls:read' }));
+  await click(page.getByRole('button', { name: 'Create key' }));
+  const value = (await page.locator('#value').textContent()).trim();
+  same([await verdict(value, ['analytics:read', 'insights:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
+});
+
+// Text is clipped where it is wider than its box and the box hides what is over; a text that can be scrolled or ends in dots of its own will
+// is not.
+const clipped = (page) => page.evaluate(() => [...document.querySelectorAll('main *, header *')].filter((e) => {
+  if (!e.checkVisibility() || e.closest('.sr, .skip, svg, select, datalist, [popover]:not(:popover-open)') || !e.textContent.trim()) return false;
+  const style = getComputedStyle(e);
+  return style.overflowX === 'hidden' && style.textOverflow !== 'ellipsis' && e.scrollWidth > e.clientWidth + 1;
+}).map((e) => `${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 40)}`));
+
+story('no text is clipped at 360, 1440 and 2560 px with the longest names', async () => {
+  const long = 'Bartholomew-Maximilian Featherstonehaugh-Cholmondeley von und zu Hohenstein-Waldenburg'.repeat(3);
+  await api('PUT', `/workspaces/${workspaceId}/members/${'u'.repeat(200)}`, { email: 'long@acme.example', displayName: long.slice(0, 200), roleId: setup.ids.support });
+  const made = await api('POST', '/api-keys', { workspaceId, userId: 'ada', name: long.slice(0, 255), permissions: ['calls:read'], description: long.slice(0, 240) });
+  const role = await api('POST', `/workspaces/${workspaceId}/roles`, { name: long.slice(0, 50), permissions: ['calls:read'] });
+  const wrong = [];
+  for (const [width, theme] of [[360, 'light'], [1440, 'dark'], [2560, 'light']]) {
+    const page = await visit({ as: 'owner', width, height: 900, theme });
+    for (const [name, path] of Object.entries({ overview: '/', keys: '/keys', new: '/keys/new', key: `/keys/${made.apiKey.id}`, edit: `/keys/${made.apiKey.id}/edit`,
+      roles: '/roles', role: `/roles/${role.id}`, settings: '/settings', nowhere: '/nowhere' })) {
+      await page.goto(path);
+      await page.screenshot({ path: `${shots}/long-${name}-${width}.png` });
+      wrong.push(...(await clipped(page)).map((w) => `${name} at ${width}: ${w}`), ...(await looks(page, { axeToo: false })).map((w) => `${name} at ${width}: ${w}`));
+    }
+    await page.context().close();
+  }
+  await api('DELETE', `/workspaces/${workspaceId}/members/${'u'.repeat(200)}`);
+  want(wrong.length === 0, wrong.join('\n'));
+});
