@@ -36,6 +36,9 @@ type root struct {
 	Demo   demoCmd   `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
 	Health healthCmd `cmd:"" group:"server" help:"Ask whether a server can verify keys: the status is 0 or 1."`
 
+	Login       loginCmd       `cmd:"" group:"objects" help:"Keep a server and a token for it, so that commands need neither."`
+	Logout      logoutCmd      `cmd:"" group:"objects" help:"Take a kept token away from this machine."`
+	Profiles    profilesCmd    `cmd:"" group:"objects" help:"The servers that login has kept, and which one is used."`
 	Whoami      whoamiCmd      `cmd:"" group:"objects" help:"As whom the token works, and what that may do."`
 	Workspaces  workspacesCmd  `cmd:"" group:"objects" help:"Tenants: list, make, change, delete."`
 	Members     membersCmd     `cmd:"" group:"objects" help:"Who is in a workspace, and with which role."`
@@ -71,7 +74,8 @@ type root struct {
 
 const description = `API keys that are minted within their creator's permissions, verified on every call, and revoked at once.
 
-Commands about objects call the server at KEYWARD_URL (default http://127.0.0.1:8080) with the token in KEYWARD_TOKEN or --token-file.
+Commands about objects call the server at KEYWARD_URL (default http://127.0.0.1:8080) with the token in KEYWARD_TOKEN or --token-file,
+or a server and a token that keyward login has kept (--profile, KEYWARD_PROFILE).
 KEYWARD_WORKSPACE stands for -w. Workspaces, roles, members and keys are named by their ids or their names.
 
 Examples:

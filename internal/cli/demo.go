@@ -14,15 +14,21 @@ import (
 	"github.com/keyward/keyward/internal/server"
 )
 
-type demoCmd struct{}
+type demoCmd struct {
+	Short bool `help:"Print one line for each step, and no requests."`
+}
 
 func (demoCmd) Help() string {
 	return `Starts a server on a free port with a database in a temporary directory, tells the story of a key request by request, and takes
-everything away again. Nothing else is touched. Keys are shown shortened.`
+everything away again. Nothing else is touched. Keys are shown shortened.
+
+Examples:
+  keyward demo
+  keyward demo --short`
 }
 
 // Run tells the story.
-func (demoCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	dir, err := os.MkdirTemp("", "keyward-demo-")
@@ -39,7 +45,7 @@ func (demoCmd) Run(ctx context.Context, a *app) (err error) {
 	running, halt := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(running) }()
-	t := demoClient{out: a.Out, url: s.URL(), http: &http.Client{}}
+	t := demoClient{out: a.Out, url: s.URL(), http: &http.Client{}, short: c.Short}
 	fmt.Fprintf(a.Out, "A server with an empty database runs at %s until the end of this story.\n", t.url)
 	err = t.tell(ctx, s.Minted().Reveal())
 	t.http.CloseIdleConnections()

@@ -19,6 +19,7 @@ type demoClient struct {
 	http  *http.Client
 	ctx   context.Context // the story's
 	token string
+	short bool // one line for each request, with no bodies
 	step  int
 	err   error
 }
@@ -34,7 +35,11 @@ func (t *demoClient) title(what string) {
 		return
 	}
 	t.step++
-	fmt.Fprintf(t.out, "\n%s\n", paint(t.out, bold, fmt.Sprintf("%d. %s", t.step, what)))
+	before := "\n"
+	if t.short {
+		before = ""
+	}
+	fmt.Fprintf(t.out, "%s%s\n", before, paint(t.out, bold, fmt.Sprintf("%d. %s", t.step, what)))
 }
 
 // verify asks for a verdict and makes sure that it is the one of the story.
@@ -75,9 +80,8 @@ func (t *demoClient) exchange(method, path string, want int, body string, show f
 	if t.err != nil {
 		return answer{t: t}
 	}
-	fmt.Fprintf(t.out, "\n$ curl -X %s '%s/api/v2%s' -H 'Authorization: Bearer %s'", method, t.url, path, shorten(t.token))
-	if body != "" {
-		fmt.Fprintf(t.out, " \\\n    -H 'Content-Type: application/json' -d '%s'", shorten(body))
+	if !t.short {
+		t.showRequest(method, path, body)
 	}
 	status, data, err := t.send(method, path, body)
 	if err != nil {
@@ -88,12 +92,42 @@ func (t *demoClient) exchange(method, path string, want int, body string, show f
 	if got.told, t.err = told(data); t.err != nil {
 		return got
 	}
-	fmt.Fprintf(t.out, "\n%s %s\n", paint(t.out, statusColour(status), fmt.Sprint(status)), show(got.told))
+	word := paint(t.out, statusColour(status), fmt.Sprint(status))
+	if t.short {
+		fmt.Fprintf(t.out, "   %s %s\n", word, outcome(method, path, got.told))
+	} else {
+		fmt.Fprintf(t.out, "\n%s %s\n", word, show(got.told))
+	}
 	if status != want {
 		t.err = fmt.Errorf("%s %s was answered %d, and should be %d", method, path, status, want)
 	}
 	return got
 }
+
+func (t *demoClient) showRequest(method, path, body string) {
+	fmt.Fprintf(t.out, "\n$ curl -X %s '%s/api/v2%s' -H 'Authorization: Bearer %s'", method, t.url, path, shorten(t.token))
+	if body != "" {
+		fmt.Fprintf(t.out, " \\\n    -H 'Content-Type: application/json' -d '%s'", shorten(body))
+	}
+}
+
+// outcome says in a few words what was asked and what came of it: the code of a verdict or of a refusal, or how many
+// events a log has.
+func outcome(method, path string, told json.RawMessage) string {
+	var answer struct {
+		Code string            `json:"code"`
+		Logs []json.RawMessage `json:"logs"`
+	}
+	_ = json.Unmarshal(told, &answer) // what it does not hold is not said
+	said := answer.Code
+	if len(answer.Logs) > 0 {
+		said = fmt.Sprintf("%d events", len(answer.Logs))
+	}
+	path, _, _ = strings.Cut(path, "?")
+	return strings.TrimSpace(method + " " + idInPath.ReplaceAllString(path, "/…") + "  " + said)
+}
+
+var idInPath = regexp.MustCompile(`/[0-9a-f]{8}-[0-9a-f-]{27}`)
 
 // told takes the result out of the envelope that every answer has.
 func told(body []byte) (json.RawMessage, error) {

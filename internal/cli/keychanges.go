@@ -87,7 +87,7 @@ func (r *remote) changed(ctx context.Context, a *app, client *keyward.Client, up
 		fmt.Fprintf(a.Out, "%s  %s  %s\n", k.ID, state, visible(k.Name))
 	}
 	if takes(updates) && len(done.Updated) > 0 {
-		tellPending(a, done.Revocation)
+		tellPending(ctx, a, client, done.Revocation)
 	}
 	return itemErrors(a, done.Errors)
 }
@@ -158,7 +158,7 @@ func (c *keysRotate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	tellPending(a, rotated.Revocation)
+	tellPending(ctx, a, client, rotated.Revocation)
 	return c.revealed(a, rotated)
 }
 
@@ -183,5 +183,5 @@ func (c *keysDelete) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.deleted(a, d)
+	return c.deleted(ctx, a, client, d)
 }

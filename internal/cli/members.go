@@ -207,7 +207,7 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 			inShell(removed.UserID), removed.RemovalID, c.Workspace)
 	}
 	if !c.DryRun {
-		tellPending(a, removed.Revocation)
+		tellPending(ctx, a, client, removed.Revocation)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (w *inWorkspace) mayEnter(ctx context.Context, a *app, r *remote) (*keyward
 		return nil, err
 	}
 	if w.Workspace == "" {
-		w.Workspace = os.Getenv(workspaceEnv)
+		w.Workspace = cmp.Or(os.Getenv(workspaceEnv), r.workspace)
 	}
 	if w.Workspace != "" {
 		w.Workspace, err = workspaceID(ctx, client, w.Workspace)

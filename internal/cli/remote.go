@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,20 +16,60 @@ import (
 
 // remote holds the flags of every command that calls a server.
 type remote struct {
-	URL       string `env:"KEYWARD_URL" default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server."`
+	URL       string `env:"KEYWARD_URL" placeholder:"URL" help:"The server. Default: that of the profile, else http://127.0.0.1:8080."`
+	Profile   string `placeholder:"NAME" help:"Use the server and the token of this profile of keyward login. [KEYWARD_PROFILE]"`
 	TokenFile string `type:"path" placeholder:"FILE" help:"Read the token from a file instead of KEYWARD_TOKEN. It is never an argument."`
 	JSON      bool   `name:"json" help:"Print JSON, for programs."`
+
+	workspace string // of the profile, where one is used
 }
 
+// defaultURL is where a server listens by itself.
+const defaultURL = "http://127.0.0.1:8080"
+
 func (r *remote) client(a *app) (*keyward.Client, error) {
-	token, err := r.token()
+	with, err := r.caller()
 	if err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(r.URL) != r.URL {
+	return r.dial(a, with)
+}
+
+// caller finds the server and the token of a command. A profile's token goes to the profile's server alone.
+func (r *remote) caller() (profile, error) {
+	named := cmp.Or(r.Profile, os.Getenv(profileEnv))
+	if r.Profile == "" && (r.TokenFile != "" || named == "" && os.Getenv("KEYWARD_TOKEN") != "") {
+		token, err := r.token()
+		return profile{URL: cmp.Or(r.URL, defaultURL), Token: token}, err
+	}
+	if r.TokenFile != "" {
+		return profile{}, usageError("--profile and --token-file each name a token: give one of them")
+	}
+	all, err := openProfiles()
+	name := named
+	if err == nil && name == "" {
+		name = all.current()
+	}
+	if err != nil || name == "" { // a machine without a home has no profile
+		return profile{}, usageError("there is no token: keyward login keeps one, or set KEYWARD_TOKEN, or name a file with --token-file")
+	}
+	with, err := all.load(name)
+	if err != nil {
+		return profile{}, err
+	}
+	if r.URL != "" && strings.TrimRight(r.URL, "/") != strings.TrimRight(with.URL, "/") {
+		return profile{}, usageError(fmt.Sprintf("the token of the profile %s is for %s alone, and not for %s: leave --url and KEYWARD_URL out, or give "+
+			"a token for that server", name, with.URL, visible(r.URL)))
+	}
+	r.workspace = with.Workspace
+	return with, nil
+}
+
+func (r *remote) dial(a *app, with profile) (*keyward.Client, error) {
+	if strings.TrimSpace(with.URL) != with.URL {
 		return nil, usageError("KEYWARD_URL or --url: begins or ends with a blank or a line break: take it out")
 	}
-	c, err := keyward.New(r.URL, keyward.WithToken(token), keyward.WithUserAgent("keyward-cli/"+strings.ReplaceAll(a.version, " ", "")))
+	c, err := keyward.New(with.URL, keyward.WithToken(with.Token), keyward.WithUserAgent("keyward-cli/"+strings.ReplaceAll(a.version, " ", "")))
 	if err != nil {
 		return nil, usageError(oneLine(err))
 	}

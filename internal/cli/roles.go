@@ -143,7 +143,7 @@ func (c *rolesDelete) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.deleted(a, d)
+	return c.deleted(ctx, a, client, d)
 }
 
 type permissionsCmd struct {

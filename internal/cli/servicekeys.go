@@ -116,7 +116,7 @@ func (c *serviceKeysDelete) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.deleted(a, d)
+	return c.deleted(ctx, a, client, d)
 }
 
 type rootkeyCmd struct {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/keyward/keyward"
@@ -29,11 +30,21 @@ func takes(updates []keyward.KeyUpdate) bool {
 	return false
 }
 
-// tellPending says on standard error how many nodes have not applied a change yet, and by when they do.
-func tellPending(a *app, r *keyward.Revocation) {
+// tellPending says on standard error how many nodes have not applied a change yet, by when they do, and which they are
+// where the caller may list them.
+func tellPending(ctx context.Context, a *app, client *keyward.Client, r *keyward.Revocation) {
 	if r == nil || r.Nodes.Pending == 0 {
 		return
 	}
 	fmt.Fprintf(a.Err, "In effect on %d of %d nodes. The others apply it or refuse everything by %s; --wait waits for them.\n",
 		r.Nodes.Confirmed, r.Nodes.Confirmed+r.Nodes.Pending, moment(&r.Deadline))
+	nodes, err := client.ListNodes(ctx)
+	if err != nil {
+		return // only a service key with manage may list them
+	}
+	for i := range nodes {
+		if n := &nodes[i]; n.Behind > 0 || n.State != keyward.NodeReady {
+			fmt.Fprintf(a.Err, "  %s  %s, %d behind, last seen %s\n", visible(n.Address), n.State, n.Behind, moment(&n.LastSeenAt))
+		}
+	}
 }

@@ -249,18 +249,18 @@ func (c *workspacesDelete) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.deleted(a, d)
+	return c.deleted(ctx, a, client, d)
 }
 
 // deleted prints the deleted objects.
-func (r *remote) deleted(a *app, d keyward.Deletion) error {
+func (r *remote) deleted(ctx context.Context, a *app, client *keyward.Client, d keyward.Deletion) error {
 	if r.JSON {
 		return printJSON(a.Out, d)
 	}
 	for _, id := range d.Deleted {
 		fmt.Fprintf(a.Out, "deleted %s\n", visible(id))
 	}
-	tellPending(a, d.Revocation)
+	tellPending(ctx, a, client, d.Revocation)
 	return itemErrors(a, d.Errors)
 }
 
