@@ -27,6 +27,15 @@ func TestRefusalsAreWhatTheContractSays(t *testing.T) {
 			want: []keyward.Refusal{{At: noon, KeyID: "k1", Name: "CI", Code: keyward.VerdictDisabled, Why: "the key is disabled",
 				Demanded: keyward.Demand{All: []string{}, Any: []string{"calls:read"}}, Value: keyward.ValueCurrent}},
 		},
+		{
+			name:   "of the installation",
+			call:   func(ctx ctx, c *keyward.Client) (any, error) { return c.Refusals(ctx, 5) },
+			method: "GET", uri: "/api/v2/refusals?limit=5",
+			answer: `{"refusals":[{"at":"2026-11-23T12:00:00.000Z","workspaceId":"w1","keyId":"k1","name":"CI","code":"DISABLED","why":"w",
+				"demanded":[],"ip":null,"value":"current"}]}`,
+			want: []keyward.InstallationRefusal{{WorkspaceID: "w1", Refusal: keyward.Refusal{At: noon, KeyID: "k1", Name: "CI",
+				Code: keyward.VerdictDisabled, Why: "w", Demanded: keyward.Demand{All: []string{}}, Value: keyward.ValueCurrent}}},
+		},
 	}
 	for _, o := range operations {
 		t.Run(o.name, o.run)

@@ -110,6 +110,7 @@ var calls = []calling{
 	{"Usage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Usage(ctx, keyward.UsageOptions{})) }},
 	{"ListServiceKeys", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListServiceKeys(ctx, keyward.ListOptions{})) }},
 	{"Me", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Me(ctx, "")) }},
+	{"Refusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Refusals(ctx, 0)) }},
 	{"ListNodes", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListNodes(ctx)) }},
 }
 

@@ -41,6 +41,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.ImportedKeys]():            result("ImportedApiKeysAnswer"),
 		of[keyward.Explanation]():             result("ExplanationAnswer"),
 		of[keyward.Refusal]():                 schemas + "Refusal",
+		of[keyward.InstallationRefusal]():     schemas + "InstallationRefusal",
 		of[keyward.KeyPage]():                 result("ApiKeysAnswer"),
 		of[keyward.Permission]():              schemas + "PermissionEntry",
 		of[keyward.LogEntry]():                schemas + "Log",

@@ -81,7 +81,7 @@ func walk(at string, v any, visit func(at string, v any)) {
 func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	t.Parallel()
 	doc, _ := document(t)
-	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals importApiKeys
+	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals listInstallationRefusals importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession

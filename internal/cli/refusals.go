@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/keyward/keyward"
@@ -10,7 +11,7 @@ import (
 type refusalsCmd struct {
 	remote
 	inWorkspace
-	ID    string `arg:"" optional:"" name:"key-id" help:"The key, by id or name. Without one, those of the workspace."`
+	ID    string `arg:"" optional:"" name:"key-id" help:"The key, by id or name. Without one, those of the workspace, or without that of the installation."`
 	Limit int    `default:"50" placeholder:"N" help:"Show at most so many, up to 200."`
 }
 
@@ -20,7 +21,8 @@ keyward explain, asked the same.
 
 Examples:
   keyward refusals KEY_ID
-  keyward refusals -w WORKSPACE --limit 200 --json`
+  keyward refusals -w WORKSPACE --limit 200 --json
+  keyward refusals                                    of the installation, for a service key with manage`
 }
 
 // Run asks the server.
@@ -29,17 +31,17 @@ func (c *refusalsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.ID == "" && c.Workspace == "" {
+		return c.ofInstallation(ctx, a, client)
+	}
 	var all []keyward.Refusal
-	switch {
-	case c.ID != "":
+	if c.ID != "" {
 		if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
 			return err
 		}
 		all, err = client.KeyRefusals(ctx, c.ID, c.Limit)
-	case c.Workspace != "":
+	} else {
 		all, err = client.WorkspaceRefusals(ctx, c.Workspace, c.Limit)
-	default:
-		return usageError("want a key's id, or -w WORKSPACE for those of a workspace")
 	}
 	if err != nil {
 		return err
@@ -54,6 +56,26 @@ func (c *refusalsCmd) Run(ctx context.Context, a *app) error {
 			key = r.Name
 		}
 		t.row(moment(&r.At), key, string(r.Code), or(r.IP), string(r.Value), or(demandText(r.Demanded)), r.Why)
+	}
+	t.print(a.Out)
+	return nil
+}
+
+// ofInstallation prints those of all workspaces, each with its workspace and the key's id, because names repeat.
+func (c *refusalsCmd) ofInstallation(ctx context.Context, a *app, client *keyward.Client) error {
+	all, err := client.Refusals(ctx, c.Limit)
+	if errors.Is(err, keyward.ErrPermissionDenied) {
+		return usageError("want a key's id, or -w WORKSPACE for those of a workspace: all of them are for a service key with manage alone")
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.Out, all)
+	}
+	t := newTable("TIME", "WORKSPACE", "KEY", "NAME", "CODE", "FROM", "WHY")
+	for _, r := range all {
+		t.row(moment(&r.At), r.WorkspaceID, r.KeyID, r.Name, string(r.Code), or(r.IP), r.Why)
 	}
 	t.print(a.Out)
 	return nil

@@ -27,7 +27,7 @@ type Recent interface {
 	Latest(usage.ID) (used, tried int64)
 	// EarlierUsed is the same of the key's earlier value that ends at an instant.
 	EarlierUsed(key usage.ID, until int64) int64
-	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys, that wait.
+	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys or all (""), that wait.
 	RefusalsOf(key [16]byte) []store.Refusal
 	RefusalsIn(id.Workspace) []store.Refusal
 }

@@ -14,7 +14,7 @@ import (
 
 // nowhere are the operations that belong to no workspace, or take the demand for one in their body: in the query
 // they refuse it by name.
-var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listNodes",
+var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
 	"createServiceKey", "listServiceKeys", "startSession"}
 
 // request is one that the root can do, or the caller in by.
@@ -108,15 +108,17 @@ var naming = map[string]request{
 	"getWorkspaceUsage":  {on: "GET /workspaces/{ws}/usage"},
 	"listLogs":           {on: "GET /workspaces/logs", by: "key"},
 	"getUsage":           {on: "GET /usage"},
-	"createServiceKey":   {on: "POST /service-keys", body: `{"name":"s","scopes":["verify"]}`},
-	"listServiceKeys":    {on: "GET /service-keys"},
-	"deleteServiceKey":   {on: "DELETE /service-keys/{bound}"},
-	"listNodes":          {on: "GET /nodes"},
-	"createSignInLink":   {on: "POST /sign-in-links", body: `{"userId":"{user}"}`},
-	"startSession":       {on: "POST /sessions", body: `{"code":"x"}`},
-	"listSessions":       {on: "GET /sessions", roams: true},
-	"endSessions":        {on: "DELETE /sessions?userId={user}", roams: true},
-	"endSession":         {on: "DELETE /sessions/{session}"},
+
+	"listInstallationRefusals": {on: "GET /refusals"},
+	"createServiceKey":         {on: "POST /service-keys", body: `{"name":"s","scopes":["verify"]}`},
+	"listServiceKeys":          {on: "GET /service-keys"},
+	"deleteServiceKey":         {on: "DELETE /service-keys/{bound}"},
+	"listNodes":                {on: "GET /nodes"},
+	"createSignInLink":         {on: "POST /sign-in-links", body: `{"userId":"{user}"}`},
+	"startSession":             {on: "POST /sessions", body: `{"code":"x"}`},
+	"listSessions":             {on: "GET /sessions", roams: true},
+	"endSessions":              {on: "DELETE /sessions?userId={user}", roams: true},
+	"endSession":               {on: "DELETE /sessions/{session}"},
 }
 
 var queryNamed = regexp.MustCompile(`components/parameters/WorkspaceIdQuery|"in":"query","name":"workspaceId"|"name":"workspaceId","in":"query"`)

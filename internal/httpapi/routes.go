@@ -53,7 +53,7 @@ func (a *api) routes() []route {
 
 // installations are the operations on objects of no workspace, and those that take workspaceId as a demand in their
 // body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the object's.
-var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listNodes",
+var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
 	"createServiceKey", "listServiceKeys"}
 
 var (
@@ -112,6 +112,8 @@ func (a *api) workspaceRoutes() []route {
 		{on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted", serve: show(a.deleteWorkspace)},
 		{on: "GET " + workspaces + "/{workspaceId}/usage", name: "getWorkspaceUsage", query: usageParameters, message: "Usage of the workspace", serve: show(a.workspaceUsage)},
 		{on: "GET " + workspaces + "/{workspaceId}/refusals", name: "listRefusals", query: []string{"limit"}, message: "Latest refusals in the workspace", serve: show(a.workspaceRefusals)},
+		{on: "GET " + base + "/refusals", name: "listInstallationRefusals", query: []string{"limit"}, message: "Latest refusals of the installation",
+			serve: show(a.allRefusals)},
 		{on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation", serve: show(a.usage)},
 		{on: "GET " + workspaces + "/logs", name: "listLogs", query: logs, message: "Logs", serve: a.logs},
 	}

@@ -177,7 +177,7 @@ func (r *Ring) Of(key [16]byte) []Record {
 	return out
 }
 
-// In gives the records of a workspace that are not settled. It looks at every key that has some.
+// In gives the records of a workspace, or of all where it is "", that are not settled. It looks at every key that has some.
 func (r *Ring) In(ws id.Workspace) []Record {
 	var out []Record
 	for i := range r.shards {
@@ -185,7 +185,7 @@ func (r *Ring) In(ws id.Workspace) []Record {
 		sh.mu.Lock()
 		for _, side := range []map[[16]byte]*held{sh.back, sh.front} {
 			for _, h := range side {
-				if h.records[0].Workspace == ws {
+				if ws == "" || h.records[0].Workspace == ws {
 					out = append(out, h.records...)
 				}
 			}

@@ -101,6 +101,12 @@ func (v *View) RefusalsOf(key id.Key, limit int) ([]Refusal, error) {
 		ORDER BY at_ms DESC, seq DESC LIMIT ?`, key, millis(v.now.Add(-RefusalsKept)), limit)
 }
 
+// RefusalsInAllWorkspaces lists the latest refusals of the installation, the newest first.
+func (v *View) RefusalsInAllWorkspaces(limit int) ([]Refusal, error) {
+	return all(v, scanRefusal, `SELECT `+refusalColumns+` FROM refusals WHERE at_ms > ? ORDER BY at_ms DESC, seq DESC LIMIT ?`,
+		millis(v.now.Add(-RefusalsKept)), limit)
+}
+
 // RefusalsIn lists the latest refusals of the keys of a workspace, the newest first.
 func (v *View) RefusalsIn(ws id.Workspace, limit int) ([]Refusal, error) {
 	return all(v, scanRefusal, `SELECT `+refusalColumns+` FROM refusals WHERE workspace_id = ? AND at_ms > ?

@@ -77,5 +77,5 @@ func (t *Tally) inWords(records []refusal.Record) []store.Refusal {
 // RefusalsOf are those of a key that are not written down yet.
 func (t *Tally) RefusalsOf(key [16]byte) []store.Refusal { return t.inWords(t.refusals.Of(key)) }
 
-// RefusalsIn are those of a workspace. It looks at every key that has some.
+// RefusalsIn are those of a workspace, or of all where it is "". It looks at every key that has some.
 func (t *Tally) RefusalsIn(ws id.Workspace) []store.Refusal { return t.inWords(t.refusals.In(ws)) }

@@ -12,14 +12,15 @@ type Refusals struct {
 
 // Refusal is a verification that refused a key. KeyID and Name stand in the list of a workspace.
 type Refusal struct {
-	At       Time     `json:"at"`
-	KeyID    string   `json:"keyId,omitzero"`
-	Name     string   `json:"name,omitzero"`
-	Code     string   `json:"code"`
-	Why      string   `json:"why"`
-	Demanded Demanded `json:"demanded"`
-	IP       *string  `json:"ip"`
-	Value    string   `json:"value"`
+	At          Time     `json:"at"`
+	WorkspaceID string   `json:"workspaceId,omitempty"` // in the list of the installation
+	KeyID       string   `json:"keyId,omitzero"`
+	Name        string   `json:"name,omitzero"`
+	Code        string   `json:"code"`
+	Why         string   `json:"why"`
+	Demanded    Demanded `json:"demanded"`
+	IP          *string  `json:"ip"`
+	Value       string   `json:"value"`
 }
 
 // Demanded is a demand as a verification takes it: a list of which all are wanted, or all and any where one of some is

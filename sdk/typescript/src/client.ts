@@ -23,6 +23,7 @@ export type Permission = Schemas["PermissionEntry"];
 export type Me = Result<"MeAnswer">;
 export type KeyRefusal = Schemas["ApiKeyRefusal"];
 export type Refusal = Schemas["Refusal"];
+export type InstallationRefusal = Schemas["InstallationRefusal"];
 
 /** The code of a verdict. A later release may answer further ones. */
 export type VerdictCode = Schemas["Verdict"]["code"] | (string & {});
@@ -581,6 +582,12 @@ export class Keyward extends Resource {
   /** Gives the processes that serve the installation. */
   async nodes(o?: CallOptions): Promise<Node[]> {
     return (await this.get<{ nodes: Node[] }>("listNodes", ["nodes"], {}, o)).nodes;
+  }
+
+  /** Lists the latest refusals of all keys of the installation, the newest first. */
+  async refusals(o: CallOptions & { limit?: number } = {}): Promise<InstallationRefusal[]> {
+    const { signal, ...query } = o;
+    return (await this.get<{ refusals: InstallationRefusal[] }>("listInstallationRefusals", ["refusals"], query, only(signal))).refusals;
   }
 
   /** Counts the verifications of the whole installation. */

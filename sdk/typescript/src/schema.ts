@@ -872,6 +872,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List latest refusals of the installation
+         * @description Gives the latest refusals of all keys of all workspaces, the newest first: at most 200 in one answer. It is for service keys with the scope
+         *     `manage` that are bound to nothing; one that is bound reads those of a workspace.
+         */
+        get: operations["listInstallationRefusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/usage": {
         parameters: {
             query?: never;
@@ -2123,6 +2144,28 @@ export interface components {
              */
             value: "current" | "previous";
         };
+        /** @description A verification that refused a key. */
+        InstallationRefusal: {
+            at: components["schemas"]["Time"];
+            workspaceId: components["schemas"]["Id"];
+            keyId: components["schemas"]["Id"];
+            name: components["schemas"]["Name"];
+            /**
+             * @description The verdict.
+             * @enum {string}
+             */
+            code: "NOT_FOUND" | "DISABLED" | "EXPIRED" | "IP_FORBIDDEN" | "INSUFFICIENT_PERMISSIONS" | "RATE_LIMITED" | "QUOTA_EXCEEDED";
+            /** @description A sentence for people, with the values. */
+            why: string;
+            demanded: components["schemas"]["Demanded"];
+            /** @description Where the key was presented from; `null` where that was not told. */
+            ip: string | null;
+            /**
+             * @description Which value of the key was presented.
+             * @enum {string}
+             */
+            value: "current" | "previous";
+        };
         ApiKeyRefusalsAnswer: {
             /** @constant */
             success: true;
@@ -2140,6 +2183,16 @@ export interface components {
                 message: components["schemas"]["Message"];
                 result: {
                     refusals: components["schemas"]["Refusal"][];
+                };
+            };
+        };
+        InstallationRefusalsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    refusals: components["schemas"]["InstallationRefusal"][];
                 };
             };
         };
@@ -4997,6 +5050,36 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listInstallationRefusals: {
+        parameters: {
+            query?: {
+                /** @description How many refusals to give. */
+                limit?: components["parameters"]["RefusalLimit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The refusals. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstallationRefusalsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -449,6 +449,36 @@ class ImportedApiKeys:
 
 
 @dataclass(frozen=True)
+class InstallationRefusal:
+    """A verification that refused a key."""
+
+    at: datetime
+    workspace_id: str
+    key_id: str
+    name: str
+    code: str
+    why: str
+    demanded: Any
+    ip: Optional[str]
+    value: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> InstallationRefusal:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            at=value(data, "at", time),
+            workspace_id=value(data, "workspaceId", string),
+            key_id=value(data, "keyId", string),
+            name=value(data, "name", string),
+            code=value(data, "code", string),
+            why=value(data, "why", string),
+            demanded=value(data, "demanded", mapping),
+            ip=value(data, "ip", optional(string)),
+            value=value(data, "value", string),
+        )
+
+
+@dataclass(frozen=True)
 class Invitation:
     """A one-time link by which a member registers a passkey."""
 
@@ -1345,12 +1375,12 @@ class Workspaces:
 __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "Creator", "Credential",
     "DeletedApiKeys", "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
-    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Invitation", "ItemError", "ItemErrorDetails",
-    "KeyCounts", "LimitState", "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
-    "MyWorkspace", "Node", "Pagination", "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal",
-    "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey",
-    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
-    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
-    "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
-    "Workspace", "Workspaces",
+    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "InstallationRefusal", "Invitation",
+    "ItemError", "ItemErrorDetails", "KeyCounts", "LimitState", "LimitStates", "Log", "Logs",
+    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Pagination", "PermissionEntry",
+    "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember",
+    "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
+    "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
+    "SignInReset", "SignInResetEnded", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace",
+    "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]

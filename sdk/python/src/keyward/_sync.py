@@ -288,28 +288,30 @@ class Workspaces(_Resource):
                 return
             options["cursor"] = page.pagination.next_cursor
 
-    def get(self, id: str) -> m.Workspace:
-        """get gives a workspace. Raises NotFound."""
+    def get(self, id: str, *, workspace_id: Optional[str] = None) -> m.Workspace:
+        """get gives a workspace. Raises NotFound, also where workspace_id is another one."""
         read = _member("workspace", _object(m.Workspace))
-        return self._client.call(Call("getWorkspace", "GET", ("workspaces", id), read, repeat=Repeat.ALWAYS))
+        query = [("workspaceId", workspace_id)]
+        return self._client.call(Call("getWorkspace", "GET", ("workspaces", id), read, query=query, repeat=Repeat.ALWAYS))
 
     def update(
         self, id: str, *, name: Maybe[str] = UNSET, is_active: Maybe[bool] = UNSET, settings: Maybe[Mapping[str, Any]] = UNSET,
-        wait: bool = False,
+        workspace_id: Optional[str] = None, wait: bool = False,
     ) -> m.UpdatedWorkspace:
         """update changes a workspace. One that is not active verifies no key."""
         body = {"name": name, "isActive": is_active, "settings": settings}
         return self._client.call(
             Call(
-                "updateWorkspace", "PATCH", ("workspaces", id), _object(m.UpdatedWorkspace), query=_change(None, wait), body=body,
-                repeat=Repeat.REFUSED,
+                "updateWorkspace", "PATCH", ("workspaces", id), _object(m.UpdatedWorkspace), query=_change(workspace_id, wait),
+                body=body, repeat=Repeat.REFUSED,
             )
         )
 
-    def delete(self, id: str, *, wait: bool = False) -> m.Stopped:
+    def delete(self, id: str, *, workspace_id: Optional[str] = None, wait: bool = False) -> m.Stopped:
         """delete removes a workspace and everything in it."""
+        query = _change(workspace_id, wait)
         return self._client.call(
-            Call("deleteWorkspace", "DELETE", ("workspaces", id), _object(m.Stopped), query=_change(None, wait), repeat=Repeat.ALWAYS)
+            Call("deleteWorkspace", "DELETE", ("workspaces", id), _object(m.Stopped), query=query, repeat=Repeat.ALWAYS)
         )
 
     def put_plan(self, id: str, plan: Mapping[str, Any]) -> m.Workspace:
@@ -674,6 +676,13 @@ class Keyward:
         """nodes gives the processes that serve the installation."""
         read = _member("nodes", _objects(m.Node))
         return self.call(Call("listNodes", "GET", ("nodes",), read, repeat=Repeat.ALWAYS))
+
+    def refusals(self, *, limit: Optional[int] = None) -> List[m.InstallationRefusal]:
+        """refusals lists the latest refusals of all keys of the installation, each with its workspace and its key."""
+        read = _member("refusals", _objects(m.InstallationRefusal))
+        return self.call(
+            Call("listInstallationRefusals", "GET", ("refusals",), read, query=[("limit", limit)], repeat=Repeat.ALWAYS)
+        )
 
     def usage(
         self, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
