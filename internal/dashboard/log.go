@@ -1,11 +1,11 @@
 package dashboard
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/audit"
 )
@@ -14,7 +14,12 @@ import (
 type happening struct {
 	audit.Event
 	When    moment
-	Actor   string
+	Clock   string // the time of the day
+	Day     string // a heading where another day begins
+	Who     person
+	Words   []word // what was done, in verbs
+	Link    string // to the difference
+	Open    bool   // it is shown beside the list
 	Address string
 	Through string // the credential
 	Tone    string
@@ -33,17 +38,73 @@ type eventMetadata struct {
 	Note       map[string]json.RawMessage
 }
 
+// eventDetails reads the metadata of an event, which says who did what without it, too.
+func eventDetails(e *audit.Event) *eventMetadata {
+	var m eventMetadata
+	_ = json.Unmarshal([]byte(e.Metadata), &m) // what cannot be read is left out
+	return &m
+}
+
 func (v *request) happenings(events []audit.Event) []happening {
 	out := make([]happening, len(events))
 	for i, e := range events {
-		var m eventMetadata
-		_ = json.Unmarshal([]byte(e.Metadata), &m) // an event without it still says who did what
-		h := happening{Event: e, When: v.moment(e.CreatedAt), Actor: cmp.Or(e.ActorEmail, e.ActorID), Address: m.Address, Tone: tone(e.Type)}
+		m := eventDetails(&events[i])
+		h := happening{Event: e, When: v.moment(e.CreatedAt), Clock: e.CreatedAt.UTC().Format("15:04:05"), Address: m.Address, Tone: tone(e.Type),
+			Who: v.actor(e.ActorID, m.Credential.Type)}
+		h.Words = v.words(&events[i], m)
+		if day := v.day(e.CreatedAt); i == 0 || day != v.day(events[i-1].CreatedAt) {
+			h.Day = day
+		}
+		if h.Open = v.query("event") == string(e.ID); !h.Open {
+			h.Link = v.beside(string(e.ID))
+		} else {
+			h.Link = v.beside("")
+		}
 		h.Through = strings.ReplaceAll(m.Credential.Type, "_", " ")
-		h.Changes = changes(m)
+		h.Changes = changes(*m)
 		out[i] = h
 	}
 	return out
+}
+
+// words tells an event in verbs, or as its description does.
+func (v *request) words(e *audit.Event, m *eventMetadata) []word {
+	tell, known := tellings[e.Type]
+	if !known {
+		return []word{{Text: e.Description}}
+	}
+	t := telling{v: v, event: e, m: m}
+	tell(&t)
+	return t.words
+}
+
+// day is the heading of a day.
+func (v *request) day(at time.Time) string {
+	const day = 24 * time.Hour
+	switch at := at.UTC().Truncate(day); v.now.UTC().Truncate(day).Sub(at) {
+	case 0:
+		return "Today"
+	case day:
+		return "Yesterday"
+	default:
+		return at.Format("2 January 2006")
+	}
+}
+
+// beside is the address of this page with an event beside the list; "" for none.
+func (v *request) beside(event string) string {
+	q := v.r.URL.Query()
+	q.Del("event")
+	if event != "" {
+		q.Set("event", event)
+	}
+	return "?" + q.Encode()
+}
+
+// typeLabel is a type of event in words: "Key created".
+func typeLabel(t audit.Type) string {
+	text := strings.NewReplacer("api_key.", "key ", ".", " ", "_", " ").Replace(string(t))
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func tone(t audit.Type) string {

@@ -22,6 +22,9 @@ type logBody struct {
 	More                                  bool   // of the log lies before that
 	Export                                string
 	Filtered                              bool
+	Chips                                 []choice // the kinds of event
+	Only                                  []choice // the other filters, each with the address without it
+	Open                                  *happening
 }
 
 // searched is how many events a page searches: the log grows without end, and a page is not to.
@@ -36,6 +39,7 @@ func (d *Dashboard) log(v *request) error {
 		var found control.Logs
 		if found, err = d.Control.ListLogs(v.r.Context(), v.Caller, in); err == nil {
 			b.Events, b.Types, b.Total = v.happenings(found.Events), found.Types, found.Total
+			b.narrow(v)
 			if found.NextCursor != "" {
 				b.Next = v.link("cursor", found.NextCursor)
 			}
@@ -57,9 +61,43 @@ func (d *Dashboard) log(v *request) error {
 	}
 	q := v.r.URL.Query()
 	q.Del("cursor")
-	q.Del("done")
+	q.Del("event")
 	b.Export = q.Encode()
-	return v.show("log", page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Body: b})
+	return v.show("log", page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
+}
+
+// narrow lists the filters, and finds the event that stands beside the list.
+func (b *logBody) narrow(v *request) {
+	without := func(name, value string) string {
+		q := v.r.URL.Query()
+		for _, old := range []string{"cursor", "event", name} {
+			q.Del(old)
+		}
+		if value != "" {
+			q.Set(name, value)
+		}
+		return "/log?" + q.Encode()
+	}
+	b.Chips = append(b.Chips, choice{"Everything", without("type", ""), b.Type == ""})
+	for _, t := range b.Types {
+		b.Chips = append(b.Chips, choice{typeLabel(t), without("type", string(t)), string(t) == b.Type})
+	}
+	for _, one := range []struct{ name, word, value string }{
+		{"actor", "by ", b.Actor}, {"about", "about ", b.Target}, {"q", "with ", b.Search}, {"from", "from ", b.From}, {"to", "to ", b.To},
+	} {
+		if one.value == "" {
+			continue
+		}
+		if one.name == "actor" || one.name == "about" {
+			one.value = v.actor(one.value, "").Name
+		}
+		b.Only = append(b.Only, choice{Name: one.word + one.value, Link: without(one.name, "")})
+	}
+	for i := range b.Events {
+		if b.Events[i].Open {
+			b.Open = &b.Events[i]
+		}
+	}
 }
 
 func (v *request) askLog() (control.ListLogs, logBody, error) {

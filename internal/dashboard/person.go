@@ -3,8 +3,8 @@ package dashboard
 import (
 	"unicode/utf8"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
-	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 )
 
@@ -62,8 +62,11 @@ func (v *request) lookUp(name, kind string) person {
 		}
 		return person{ID: name, Name: "Service key", Kind: "service key"}
 	}
+	if !v.may.May(account.MembersRead) && name != string(v.may.User) {
+		return member(id.User(name), "")
+	}
 	m, err := v.d.Control.GetMember(v.r.Context(), v.Caller, v.workspace(), name)
-	if err != nil && !fault.Is(err, fault.NotFound) {
+	if err != nil { // a user who has left
 		return member(id.User(name), "")
 	}
 	return member(id.User(name), m.DisplayName)

@@ -74,8 +74,13 @@ story('an owner removes a member after seeing exactly which keys stop', async ()
   await page.getByText('Removed from the workspace.').waitFor();
   same(await verdict(setup.leos), 'VALID', 'a key that was handed over');
   await page.goto('/log?type=member.removed');
-  await page.getByText('leo removed').waitFor();
-  await page.getByText('Before and after').first().click();
+  await page.locator('.events', { hasText: /removed leo: 1 key transferred/ }).waitFor();
+  await page.screenshot({ path: `${shots}/log-removed.png`, fullPage: true });
+  await page.getByRole('link', { name: /^Details/ }).first().click();
+  await page.locator('aside.beside del').first().waitFor();
+  const odd = await looks(page);
+  want(odd.length === 0, odd.join('\n'));
+  await page.screenshot({ path: `${shots}/log-details.png`, fullPage: true });
 });
 
 story('settings bind the keys that are made from then on', async () => {

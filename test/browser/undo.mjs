@@ -62,3 +62,30 @@ story('a removal after a leak offers no undoing', async () => {
   same(await page.getByRole('button', { name: /Undo/ }).filter({ hasText: 'sven' }).count(), 0, 'an undoing');
   same(await page.locator('.said button').count(), 0, 'an undoing beside the sentence');
 });
+
+for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
+  story(`the log tells in verbs, with the difference beside it, ${theme}, ${width} px`, async () => {
+    const user = `tove${width}`;
+    await hire(user, 'Tove Jansson', 1);
+    await api('PATCH', `/workspaces/${workspaceId}/members/${user}`, { roleId: setup.ids.viewer });
+    const key = (await api('GET', `/api-keys?workspaceId=${workspaceId}&userId=${user}`)).apiKeys[0];
+    await api('PUT', '/api-keys', { apiKeys: [{ id: key.id, rateLimit: { requestsPerMinute: 60 } }] });
+    await api('PUT', '/api-keys', { apiKeys: [{ id: key.id, rateLimit: { requestsPerMinute: 30 } }] });
+    await api('PUT', '/api-keys', { apiKeys: [{ id: key.id, isActive: false }] });
+    const page = await visit({ as: 'owner', theme, width });
+    await page.goto('/log');
+    const told = await page.locator('.events li').allTextContents();
+    for (const sentence of [`disabled the key ${user} 1`, `changed the key ${user} 1: limit per minute 60 → 30`, 'made Tove Jansson Viewer (was Member)',
+      'added Tove Jansson as Member']) want(told.some((one) => one.includes(sentence)), `no line says “${sentence}”: ${told.slice(0, 8)}`);
+    await page.locator('h2.day', { hasText: 'Today' }).waitFor();
+    await page.locator('.events li', { hasText: '60 → 30' }).first().getByRole('link', { name: /^Details/ }).click();
+    await page.locator('aside.beside ins', { hasText: '30' }).waitFor();
+    await page.screenshot({ path: `${shots}/log-${theme}-${width}.png`, fullPage: width === 360 ? false : true });
+    const wrong = await looks(page);
+    want(wrong.length === 0, wrong.join('\n'));
+    await page.getByRole('link', { name: 'Key updated' }).click();
+    want((await page.locator('.events li').allTextContents()).every((one) => !one.includes('signed in')), 'the chip filters nothing');
+    await page.locator('.events li', { hasText: `disabled the key ${user}` }).first().getByRole('link', { name: `${user} 1`, exact: true }).click();
+    await page.waitForURL(new RegExp(`/keys/${key.id}`));
+  });
+}
