@@ -4,7 +4,6 @@ const form = document.querySelector('[data-leave]');
 const find = (name) => form.querySelector(`[data-${name}]`);
 const button = find('fate-button');
 const box = find('fate');
-const heir = find('heir');
 let asked = 0;
 
 const element = (tag, className, text) => {
@@ -58,8 +57,9 @@ const tell = (fate) => {
   button.disabled = !fate.preview;
 };
 
-const arrange = () => {
-  if (heir) heir.hidden = form.elements.keys.value !== 'transfer';
+// arrange ticks the choice that a new owner means. The list of members is there from the start.
+const arrange = (field) => {
+  if (field?.name === 'heir' && field.value) form.elements.keys.value = 'transfer';
 };
 
 const ask = async () => {
@@ -78,16 +78,14 @@ const ask = async () => {
 };
 
 if (box) {
-  arrange();
-  form.addEventListener('change', () => {
-    arrange();
+  form.addEventListener('change', (event) => {
+    arrange(event.target);
     ask();
   });
   // A browser that comes back may have kept another choice than the page was made with.
   addEventListener('pageshow', (event) => {
     const chosen = form.elements.keys.value === 'transfer' ? `transfer:${form.elements.heir.value}` : form.elements.keys.value;
     if (event.persisted || !button.value.startsWith(`${chosen} `)) {
-      arrange();
       ask();
     }
   });
