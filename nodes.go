@@ -51,6 +51,32 @@ const (
 	NodePepper    = "pepper"
 )
 
+// Follower is a process without a database that follows the node that answered, as it was heard last.
+type Follower struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// ServiceKeyID is the service key by which it asks, and Incarnation its process: another one after each start.
+	ServiceKeyID string `json:"serviceKeyId"`
+	Incarnation  string `json:"incarnation"`
+	// State is one of a node's. A fenced follower answers no verification.
+	State    string `json:"state"`
+	Revision int64  `json:"revision"`
+	Behind   int64  `json:"behind"`
+	// AgeMS is how old its copy is, and MaxStalenessMS the age at which it fences itself.
+	AgeMS          int64 `json:"ageMs"`
+	MaxStalenessMS int64 `json:"maxStalenessMs"`
+	// LastSeenAt is nil where it was not heard since the node's start.
+	LastSeenAt *time.Time `json:"lastSeenAt"`
+}
+
+// ListFollowers gives the followers of the node that answers, to a service key that may manage.
+func (c *Client) ListFollowers(ctx context.Context) ([]Follower, error) {
+	listed, err := invoke[struct {
+		Followers []Follower `json:"followers"`
+	}](ctx, c, get(nil, "nodes"))
+	return listed.Followers, err
+}
+
 // ListNodes gives the nodes that were heard of lately, the oldest first, to a service key that may manage.
 func (c *Client) ListNodes(ctx context.Context) ([]Node, error) {
 	listed, err := invoke[struct {

@@ -55,6 +55,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.Restoration]():             result("RestoredMemberAnswer"),
 		of[keyward.RestoredKeys]():            result("RestoredMemberAnswer") + "/properties/keys",
 		of[keyward.Node]():                    schemas + "Node",
+		of[keyward.Follower]():                schemas + "Follower",
 		of[keyward.Role]():                    schemas + "Role",
 		of[keyward.CreateRoleRequest]():       schemas + "CreateRole",
 		of[keyward.RoleUpdate]():              schemas + "UpdateRole",

@@ -91,7 +91,7 @@ var keyward = archtest.House{
 		{Path: "internal/storecopy", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/follow", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{
-			"internal/feed", "internal/follow", "internal/replica", "internal/store",
+			"internal/feed", "internal/follow", "internal/id", "internal/replica", "internal/store",
 		}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/clock", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
@@ -137,7 +137,11 @@ var keyward = archtest.House{
 			"google.golang.org/grpc/health/grpc_health_v1", "google.golang.org/grpc/keepalive", "google.golang.org/grpc/reflection",
 			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/accesslog", "internal/gateway",
 		}},
+		{Path: "internal/feedhttp", Level: archtest.Transports, May: []string{
+			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
+			"internal/feed", "internal/feedhttp",
 			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
 			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
@@ -180,7 +184,7 @@ var keyward = archtest.House{
 			"internal/database",
 			"internal/doctor",
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
-			"internal/fault", "internal/feed", "internal/wire",
+			"internal/fault", "internal/feed", "internal/feedhttp", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",

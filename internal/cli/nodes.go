@@ -16,7 +16,7 @@ type nodesCmd struct {
 func (nodesCmd) Help() string {
 	return `Shows how far each process that serves the installation has come, and which have fallen silent: a fenced node answers no
 verification. Under NOTES stand settings that a node has otherwise than the one that answered, and a pepper that it lacks. Needs a
-service key with the scope manage. With SQLite there is one node.
+service key with the scope manage. With SQLite there is one node. Below stand the followers of the node that answered.
 
 Example:
   keyward nodes`
@@ -35,10 +35,24 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return printJSON(a.Out, nodes)
 	}
+	followers, err := client.ListFollowers(ctx)
+	if err != nil {
+		return err
+	}
 	t := newTable("ADDRESS", "STATE", "REVISION", "BEHIND", "CLOCK", "VERSION", "LAST SEEN", "ID", "NOTES")
 	for _, n := range nodes {
 		t.row(nodeAddress(n), string(n.State), strconv.FormatInt(n.Revision, 10), strconv.FormatInt(n.Behind, 10),
 			fmt.Sprintf("%+d ms", n.ClockSkewMS), n.Version, moment(&n.LastSeenAt), n.ID, nodeNotes(&n))
+	}
+	t.print(a.Out)
+	if len(followers) == 0 {
+		return nil
+	}
+	fmt.Fprintln(a.Out)
+	t = newTable("FOLLOWER", "STATE", "REVISION", "BEHIND", "AGE", "VERSION", "LAST SEEN", "SERVICE KEY")
+	for _, f := range followers {
+		t.row(f.Name, f.State, strconv.FormatInt(f.Revision, 10), strconv.FormatInt(f.Behind, 10),
+			fmt.Sprintf("%d ms", f.AgeMS), f.Version, moment(f.LastSeenAt), f.ServiceKeyID)
 	}
 	t.print(a.Out)
 	return nil

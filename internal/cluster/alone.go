@@ -16,11 +16,22 @@ type Alone struct {
 	Alike                store.Alike
 	Now                  func() time.Time
 	Replica              func() *replica.Replica
+	Followers            *Followers // nil is none
 }
 
-// Effect is complete at once.
-func (a *Alone) Effect(context.Context, int64, bool) Effect {
-	return Effect{Everywhere: true, Confirmed: 1, Deadline: a.Now()}
+// Effect is complete at once, but for followers.
+func (a *Alone) Effect(ctx context.Context, revision int64, wait bool) Effect {
+	if revision == 0 && a.Replica != nil {
+		revision = a.Replica().Revision()
+	}
+	return await(ctx, a.Now, wait, func(time.Duration) Effect {
+		e := Effect{Confirmed: 1, Deadline: a.Now()}
+		a.Followers.count(&e, revision)
+		if e.Everywhere = e.Pending == 0; !e.Everywhere {
+			e.Deadline = e.Deadline.Add(a.Limit) // no follower has a longer one
+		}
+		return e
+	})
 }
 
 // Members lists the one.

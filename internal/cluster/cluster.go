@@ -17,6 +17,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,11 @@ type Config struct {
 	Limit   time.Duration    // how old the copy may be before it is fenced
 	Now     func() time.Time // with a monotonic reading, which the age of the copy is judged by
 	OnSwap  func(*replica.Replica)
-	Log     *slog.Logger
+	// OnChange is told when the log has more than this node knew; nil is not.
+	OnChange func()
+	// Followers are those of this node; nil is none.
+	Followers *Followers
+	Log       *slog.Logger
 	// Interval is how often the feed is looked at without a ring; 0 is 500 ms, or a quarter of Limit where that is
 	// less.
 	Interval time.Duration
@@ -87,7 +92,7 @@ func New(c Config) *Node {
 	n.follower = follow.New(follow.Config{
 		Source: store.Source{DB: c.DB, Places: c.MaxConcurrentLoads, Page: pageOfFeed, Own: true},
 		Limit:  c.Limit, Now: c.Now, Timeout: lookTimeout, OnSwap: c.OnSwap,
-		OnPage: func(p *feed.Page, start time.Time) { n.compare(p.Now, start) },
+		OnPage: n.page,
 		OnHistory: func(err error) {
 			n.Log.Warn("everything is loaded anew", "because", err.Error())
 		},
@@ -103,6 +108,22 @@ func New(c Config) *Node {
 		n.notify()
 	})
 	return n
+}
+
+// page notes how far the clocks differ, and tells of news.
+func (n *Node) page(p *feed.Page, start time.Time) {
+	n.compare(p.Now, start)
+	if len(p.Changes) > 0 && n.OnChange != nil {
+		n.OnChange()
+	}
+}
+
+// FollowersMoved has the others told soon how far this node's followers have come.
+func (n *Node) FollowersMoved() {
+	n.mu.Lock()
+	n.news = true
+	n.mu.Unlock()
+	n.notify()
 }
 
 // Replica is the copy that is in use now.
@@ -173,8 +194,12 @@ func (n *Node) Look(ctx context.Context) {
 	}
 }
 
-// Close tells the others that this node answers no more. Call it once that is true.
+// Close tells the others that this node answers no more. Call it once that is true. A node that has followers leaves
+// without a word: the others wait until its followers must have fenced themselves.
 func (n *Node) Close(ctx context.Context) error {
 	n.Replica().Fence()
+	if n.Followers.Least() != math.MaxInt64 {
+		return nil
+	}
 	return n.DB.DropNode(ctx, n.ID)
 }

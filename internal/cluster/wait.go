@@ -26,12 +26,23 @@ const (
 // newest one that there is. The copy is not asked how far it is: one that is being loaded has come nowhere yet, and the
 // change was committed all the same.
 func (n *Node) Effect(ctx context.Context, revision int64, wait bool) Effect {
-	began := n.Now()
-	e := n.count(ctx, revision, n.Limit)
+	return await(ctx, n.Now, wait, func(limit time.Duration) Effect {
+		if limit == 0 {
+			limit = n.Limit
+		}
+		return n.count(ctx, revision, limit)
+	})
+}
+
+// await asks how far a change has got, and with wait again until it is everywhere or the deadline has come. The limit
+// is the rest of the first answer's, 0 at first.
+func await(ctx context.Context, now func() time.Time, wait bool, count func(limit time.Duration) Effect) Effect {
+	began := now()
+	e := count(0)
 	left := e.Deadline.Sub(began)
 	e.Deadline = began.Add(left)
 	for pause := firstPause; wait && !e.Everywhere; pause = min(2*pause, longestPause) {
-		rest := left - n.Now().Sub(began)
+		rest := left - now().Sub(began)
 		if rest <= 0 {
 			e.Everywhere = true
 			return e
@@ -42,7 +53,7 @@ func (n *Node) Effect(ctx context.Context, revision int64, wait bool) Effect {
 		case <-time.After(min(pause, rest)):
 		}
 		deadline := e.Deadline
-		e = n.count(ctx, revision, left)
+		e = count(left)
 		e.Deadline = deadline
 	}
 	return e
@@ -66,13 +77,14 @@ func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) E
 		if o.ID == n.ID || !o.Live(now) {
 			continue
 		}
-		if o.Applied >= revision {
+		if min(o.Applied, o.Below) >= revision {
 			e.Confirmed++
 			continue
 		}
 		e.Pending++
 		limit = max(limit, o.Limit)
 	}
+	n.Followers.count(&e, revision)
 	e.Deadline = n.Now().Add(limit)
 	e.Everywhere = e.Pending == 0
 	return e

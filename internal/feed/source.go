@@ -19,7 +19,7 @@ type Cursor struct {
 	Hash     [32]byte
 }
 
-// Presence is a reader's question, and what it says of itself with it.
+// Presence is a reader's question, with the state of the reader.
 type Presence struct {
 	At     Cursor        // it has applied everything up to here
 	Wait   time.Duration // how long the source may hold the question while there is nothing new
@@ -29,7 +29,7 @@ type Presence struct {
 
 // Page holds the changes after a cursor.
 type Page struct {
-	Changes []Change // what was touched, as it is now; all of the one revision Cursor.Revision
+	Changes []Change // the touched objects in their present state; all of the one revision Cursor.Revision
 	Cursor  Cursor
 	More    bool      // there is more after Cursor
 	Now     time.Time // the source's clock

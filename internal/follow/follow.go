@@ -1,6 +1,6 @@
-// Package follow owns the following of a change log: looking at it, applying what it says to a copy in memory, loading
+// Package follow owns the following of a change log: looking at it, applying its changes to a copy in memory, loading
 // everything anew when its history is another one, and confirming how fresh the copy is. It does not own the log (a
-// feed.Source), the copy (replica), nor what others are told of this reader (cluster, feedhttp).
+// feed.Source), the copy (replica), nor the reports about this reader (cluster, feedhttp).
 //
 // # Why a revocation holds within the bound
 //

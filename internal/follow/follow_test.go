@@ -16,7 +16,7 @@ import (
 
 const limit = 5 * time.Second
 
-// slow is a source that takes its time, and says what it likes of that.
+// slow is a source that takes its time, and claims any time.
 type slow struct {
 	*feedtest.Model
 	clock     *time.Time
@@ -67,8 +67,8 @@ func TestOneLookComesToTheEndPageByPage(t *testing.T) {
 	}
 }
 
-// An answer proves what was committed when the source read it, whatever time it took to arrive, and less by the age of
-// what the source knew.
+// An answer proves the state at which the source read it, less the age of that state. The time of its arrival does not
+// count.
 func TestT110AnAnswerIsAsFreshAsTheMomentWhenItWasRead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ takes, late, held, age, want time.Duration }{

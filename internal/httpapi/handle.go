@@ -106,8 +106,10 @@ func (x *exchange) perform(res *resource) error {
 	if x.query, err = parseQuery(x.r.URL.RawQuery, rt.query, rt.repeat); err != nil {
 		return err
 	}
-	if err := x.query.wait(); err != nil {
-		return err
+	if !rt.holds {
+		if err := x.query.wait(); err != nil {
+			return err
+		}
 	}
 	if x.caller.Within, err = x.query.word("workspaceId"); err != nil {
 		return err

@@ -41,6 +41,8 @@ type Config struct {
 	Reference  []byte // the same for people, HTML, for /docs
 	Stylesheet []byte // CSS, for /docs/style.css
 
+	// Feed serves followers; nil serves none.
+	Feed *Feed
 	// Nodes tells of the other nodes.
 	Nodes Nodes
 	// Ready reports whether verifications can be answered, and the body of /readyz: a map of text if they cannot.

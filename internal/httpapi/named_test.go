@@ -15,7 +15,7 @@ import (
 // nowhere are the operations that belong to no workspace, or take the demand for one in their body: in the query
 // they refuse it by name.
 var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
-	"createServiceKey", "listServiceKeys", "startSession"}
+	"createServiceKey", "listServiceKeys", "startSession", "readFeed", "readFeedSnapshot"}
 
 // request is one that the root can do, or the caller in by.
 type request struct {
@@ -114,6 +114,8 @@ var naming = map[string]request{
 	"listServiceKeys":          {on: "GET /service-keys"},
 	"deleteServiceKey":         {on: "DELETE /service-keys/{bound}"},
 	"listNodes":                {on: "GET /nodes"},
+	"readFeed":                 {on: "GET /feed?leaving=true"},
+	"readFeedSnapshot":         {on: "GET /feed/snapshot"},
 	"createSignInLink":         {on: "POST /sign-in-links", body: `{"userId":"{user}"}`},
 	"startSession":             {on: "POST /sessions", body: `{"code":"x"}`},
 	"listSessions":             {on: "GET /sessions", roams: true},

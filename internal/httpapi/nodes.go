@@ -27,7 +27,37 @@ func (a *api) listNodes(x *exchange) (wire.NodeList, error) {
 	if err != nil {
 		return wire.NodeList{}, a.Control.Unavailable(err)
 	}
-	return wire.NodeList{Nodes: mapped(members, node)}, nil
+	var head int64
+	for i := range members {
+		if m := &members[i]; m.Self {
+			head = max(0, m.Applied) + m.Behind
+		}
+	}
+	var children []cluster.Child
+	if a.Feed != nil {
+		children = a.Feed.Followers.List()
+	}
+	return wire.NodeList{Nodes: mapped(members, node),
+		Followers: mapped(children, func(c cluster.Child) wire.Follower { return follower(&c, head) })}, nil
+}
+
+// follower tells of a follower, and how far it is behind the newest revision.
+func follower(c *cluster.Child, head int64) wire.Follower {
+	f := wire.Follower{
+		Name: c.Name, Version: c.Version, ServiceKeyID: string(c.Key), Incarnation: c.Incarnation, State: "ready",
+		Revision: max(0, c.Applied), Behind: max(0, head-max(0, c.Applied)), AgeMS: c.Age.Milliseconds(), MaxStaleMS: c.Limit.Milliseconds(),
+	}
+	switch {
+	case c.Applied < 0 && !c.Seen.IsZero():
+		f.State = "loading"
+	case c.Fenced:
+		f.State = "fenced"
+	}
+	if !c.Seen.IsZero() {
+		seen := wire.Time(c.Seen)
+		f.LastSeenAt = &seen
+	}
+	return f
 }
 
 func node(m cluster.Member) wire.Node {

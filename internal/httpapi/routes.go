@@ -22,6 +22,7 @@ type route struct {
 	open    bool     // what stands in the query is the page's own
 	free    bool     // costs an API key nothing of its limits, and is bounded for each address
 	quiet   bool     // asked for by machines every few seconds: logged for debugging only
+	holds   bool     // wait is for how long the question may be held
 	data    bool     // asked for with each request of a platform: AccessLog says which have a line
 	serve   endpoint
 }
@@ -42,7 +43,7 @@ func (a *api) routes() []route {
 	if a.DataPlane {
 		return a.hotRoutes()
 	}
-	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes())
+	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes())
 	for i := range all {
 		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") && !slices.Contains(rt.repeat, "workspaceId") {
 			rt.query = append(slices.Clip(rt.query), "workspaceId")
@@ -54,7 +55,7 @@ func (a *api) routes() []route {
 // installations are the operations on objects of no workspace, and those that take workspaceId as a demand in their
 // body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the object's.
 var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
-	"createServiceKey", "listServiceKeys"}
+	"createServiceKey", "listServiceKeys", "readFeed", "readFeedSnapshot"}
 
 var (
 	paging          = []string{"limit", "cursor"}

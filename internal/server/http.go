@@ -48,7 +48,7 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Clock: s.clock.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
-		Pages: pages, Base: s.gate.Base, Nodes: nodes, Refuse: s.refusePage, Persons: provider,
+		Pages: pages, Base: s.gate.Base, Nodes: nodes, Feed: s.feed, Refuse: s.refusePage, Persons: provider,
 		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),
 		Stopping: s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,

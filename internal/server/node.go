@@ -33,7 +33,7 @@ func (s *Server) connect(ctx context.Context) (database.Driver, error) {
 func (s *Server) join(ctx context.Context) error {
 	s.node = cluster.New(cluster.Config{
 		DB: s.db, ID: s.ids.Next(), Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
-		Alike: s.db.Describe(s.cfg.RootKey, s.digester),
+		Alike: s.db.Describe(s.cfg.RootKey, s.digester), Followers: s.feed.Followers, OnChange: s.feed.Source.Ring,
 		OnSwap: func(r *replica.Replica) {
 			s.replica.Store(r)
 			if s.engine != nil {
@@ -69,7 +69,7 @@ func (s *Server) nodes() httpapi.Nodes {
 		return s.node
 	}
 	return &cluster.Alone{Alike: s.db.Describe(s.cfg.RootKey, s.digester), ID: s.ids.Next(), Address: s.URL(), Version: s.opt.Version, Started: s.opt.Now(), Limit: s.cfg.MaxStaleness,
-		Now: s.opt.Now, Replica: s.replica.Load}
+		Now: s.opt.Now, Replica: s.replica.Load, Followers: s.feed.Followers}
 }
 
 // feedGauges are those of a database that several nodes share.

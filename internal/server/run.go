@@ -52,6 +52,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer s.writeLastUsage()
 	tasks.Go(func() { s.every(background, sweepEvery, func(context.Context) { s.limiter.Sweep() }) })
+	tasks.Go(func() { s.every(background, lookEvery, s.feed.Followers.Sweep) })
 	if s.certificate != nil {
 		tasks.Go(func() { s.every(background, certificateEvery, s.certificate.look) })
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/gateway/extauthz"
+	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/metrics"
@@ -86,6 +87,7 @@ type Server struct {
 	db          *store.DB
 	replica     current
 	sole        sole
+	feed        *httpapi.Feed
 	node        *cluster.Node // nil where nobody shares the database
 	tally       *tally.Tally
 	limiter     *ratelimit.Limiter
@@ -157,7 +159,7 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	}
 	for _, stage := range []func(context.Context) error{
 		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.readProxies), lastingStage(s.makeKeys), s.listen, s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
-		s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
+		s.makeFeed, s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
 		s.ensureRoot, s.endWaitingRoom, s.announce,
 	} {
 		if err := stage(ctx); err != nil {

@@ -18,7 +18,9 @@ type Node struct {
 	Started time.Time
 	Seen    time.Time
 	Alike   Alike
-	Lacks   string // the pepper that stored digests need and this node does not have; "" for none
+	// Below is the least revision that a follower of the node has applied; the highest number where it has none.
+	Below int64
+	Lacks string // the pepper that stored digests need and this node does not have; "" for none
 }
 
 // NodeState is a node's own state.
@@ -46,13 +48,13 @@ func (db *DB) PutNode(ctx context.Context, n Node) (live []Node, err error) {
 		}
 		now := server.Now
 		_, err = q.Exec(ctx, `INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
-				root_key, root_stored, catalogue, pepper, lacks)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				root_key, root_stored, catalogue, pepper, lacks, below)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET address = excluded.address, state = excluded.state, applied = excluded.applied, skew_ms = excluded.skew_ms,
 				seen_ms = excluded.seen_ms, root_key = excluded.root_key, root_stored = excluded.root_stored,
-				catalogue = excluded.catalogue, pepper = excluded.pepper, lacks = excluded.lacks`,
+				catalogue = excluded.catalogue, pepper = excluded.pepper, lacks = excluded.lacks, below = excluded.below`,
 			n.ID, n.Address, n.Version, n.State, n.Applied, n.Limit.Milliseconds(), n.Skew.Milliseconds(), millis(now), millis(now),
-			n.Alike.RootKey, n.Alike.RootStored, n.Alike.Catalogue, n.Alike.Pepper, n.Lacks)
+			n.Alike.RootKey, n.Alike.RootStored, n.Alike.Catalogue, n.Alike.Pepper, n.Lacks, n.Below)
 		if err != nil {
 			return err
 		}
@@ -87,12 +89,12 @@ func (db *DB) Nodes(ctx context.Context) (nodes []Node, now time.Time, head int6
 }
 
 const selectNodes = `SELECT id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
-	root_key, root_stored, catalogue, pepper, lacks FROM nodes`
+	root_key, root_stored, catalogue, pepper, lacks, below FROM nodes`
 
 func scanNode(r Rows) (n Node, err error) {
 	var limit, skew, started, seen int64
 	err = r.Scan(&n.ID, &n.Address, &n.Version, &n.State, &n.Applied, &limit, &skew, &started, &seen,
-		&n.Alike.RootKey, &n.Alike.RootStored, &n.Alike.Catalogue, &n.Alike.Pepper, &n.Lacks)
+		&n.Alike.RootKey, &n.Alike.RootStored, &n.Alike.Catalogue, &n.Alike.Pepper, &n.Lacks, &n.Below)
 	n.Limit, n.Skew = time.Duration(limit)*time.Millisecond, time.Duration(skew)*time.Millisecond
 	n.Started, n.Seen = fromMillis(started), fromMillis(seen)
 	return n, err

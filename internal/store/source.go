@@ -6,12 +6,12 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 )
 
-// Source is the database's change log as a feed.Source. It answers at once, whatever wait is asked for.
+// Source is the database's change log as a feed.Source. It answers at once and ignores the wait.
 type Source struct {
 	DB     *DB
 	Places int // how many readers load at once, on a database that several nodes share
 	Page   int // about how many changes a page has at most
-	// Own says that this is the reader that is told of this process's own changes: what was written here before a load
+	// Own says that this is the reader that is told of this process's own changes: each write of this process before a load
 	// is known to it afterwards.
 	Own bool
 }

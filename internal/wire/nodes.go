@@ -23,4 +23,20 @@ type Node struct {
 // NodeList answers a listing.
 type NodeList struct {
 	Nodes []Node `json:"nodes"`
+	// Followers are those of the node that answers.
+	Followers []Follower `json:"followers"`
+}
+
+// Follower is a process without a database that follows a node, as it was heard last.
+type Follower struct {
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+	ServiceKeyID string `json:"serviceKeyId"`
+	Incarnation  string `json:"incarnation"`
+	State        string `json:"state"` // ready, loading or fenced
+	Revision     int64  `json:"revision"`
+	Behind       int64  `json:"behind"`
+	AgeMS        int64  `json:"ageMs"`
+	MaxStaleMS   int64  `json:"maxStalenessMs"`
+	LastSeenAt   *Time  `json:"lastSeenAt"` // null where it was not heard since the node's start
 }

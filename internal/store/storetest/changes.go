@@ -62,7 +62,7 @@ func testChangeLog(t *testing.T, f *fixture) {
 	})
 }
 
-// testChangeLogIsLoad follows the log through a change of every kind: what it tells is what is loaded.
+// testChangeLogIsLoad follows the log through a change of every kind: its state then equals a load.
 func testChangeLogIsLoad(t *testing.T, f *fixture) {
 	at, ok, err := f.source().Load(context.Background(), func(feed.Change) error { return nil })
 	if err != nil || !ok {

@@ -8,7 +8,7 @@ import generate
 PACKAGE = Path(generate.PACKAGE)
 
 # Operations for browsers, gateways and machines that no program calls through a client.
-NOT_CALLED = {"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle"}
+NOT_CALLED = {"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle", "readFeed", "readFeedSnapshot"}
 
 
 def called():

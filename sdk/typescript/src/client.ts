@@ -14,6 +14,20 @@ export type Role = Schemas["Role"];
 export type ServiceKey = Schemas["ServiceKey"];
 export type LogEntry = Schemas["Log"];
 export type Session = Schemas["Session"];
+/** What a follower says of itself with each question, and what it wants to be told. */
+export interface FollowerOptions extends CallOptions {
+  nonce?: string;
+  fields?: "name" | "metadata" | "name,metadata" | "metadata,name";
+  name?: string;
+  version?: string;
+  incarnation?: string;
+  count?: number;
+  maxStalenessMs?: number;
+  ageMs?: number;
+  fenced?: boolean;
+  leaving?: boolean;
+}
+
 export type Node = Schemas["Node"];
 export type Usage = Schemas["Usage"];
 export type Revocation = Schemas["Revocation"];
@@ -588,6 +602,24 @@ export class Keyward extends Resource {
   async refusals(o: CallOptions & { limit?: number } = {}): Promise<InstallationRefusal[]> {
     const { signal, ...query } = o;
     return (await this.get<{ refusals: InstallationRefusal[] }>("listInstallationRefusals", ["refusals"], query, only(signal))).refusals;
+  }
+
+  /** Streams everything that a follower needs, as JSON lines. */
+  feedSnapshot(o: FollowerOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    return this.#send("readFeedSnapshot", ["feed", "snapshot"], o);
+  }
+
+  /** Streams the changes after a cursor, as JSON lines: they count once the last line is there. */
+  feed(o: FollowerOptions & { after?: string; wait?: number }): Promise<ReadableStream<Uint8Array>> {
+    return this.#send("readFeed", ["feed"], o);
+  }
+
+  async #send(_operation: string, path: string[], o: FollowerOptions): Promise<ReadableStream<Uint8Array>> {
+    const { signal, ...query } = o;
+    const call: Call = { method: "GET", path, query: query as Call["query"], headers: { accept: "*/*" }, repeat: "never" };
+    const response = await this.t.response(call, only(signal));
+    if (!response.body) throw new KeywardError("the answer has no body");
+    return response.body;
   }
 
   /** Counts the verifications of the whole installation. */

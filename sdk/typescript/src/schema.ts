@@ -972,6 +972,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the feed
+         * @description Gives the changes after a cursor, for a follower: a process that keeps a copy and answers verifications from it. Each line is a
+         *     JSON object; the last one has the `cursor` for the next question. A page counts only when its last line is there: apply all of it,
+         *     and then ask again at once. While there is nothing new the question is held, for `wait` seconds at most, and never for longer than
+         *     a sixth of the smaller of both sides' limits.
+         *
+         *     **How fresh a copy is.** Send another `nonce` with each question, and drop a page that does not repeat it, or that says that it was
+         *     held for longer than the question took. A copy that has applied a page without `more` has everything that was committed before the
+         *     start of its question, plus `heldMs`, minus `ageMs`. When that is longer ago than the follower's limit, it must say that a key is
+         *     good no more. The arrival of an answer proves nothing.
+         *
+         *     **Who is waited for.** A follower that names its `incarnation` (another text at every start), its `maxStalenessMs` and a `count` that
+         *     rises with each question is waited for by `wait=all`, and listed under `GET /nodes`: its `after` says what it has applied. A count
+         *     that is not higher than one before says nothing. A reader that names no incarnation is not waited for.
+         *
+         *     A service key that is bound to workspaces or environments is told of those alone, and of the service keys within them that have the
+         *     scope `verify` or `follow`. Keys with imported values of another form are not told of. 409 says that the feed does not go on after
+         *     this cursor: load a snapshot. 503 says that this node is itself not fresh.
+         */
+        get: operations["readFeed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feed/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Load everything that a follower needs
+         * @description Gives everything that a verification needs, as it was at one moment, for a follower that begins or that the feed has left behind.
+         *     The first line has the `settings` that a follower must have as its source has them, the last one the `cursor` from which the feed
+         *     goes on. A snapshot says nothing of its freshness: ask for the feed after it. Few are answered at once, and 503 says when to ask
+         *     again.
+         */
+        get: operations["readFeedSnapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/nodes": {
         parameters: {
             query?: never;
@@ -1373,6 +1432,99 @@ export interface components {
             /** @description `cursor` of the next page; `null` on the last one. */
             nextCursor: string | null;
             hasNext: boolean;
+        };
+        /**
+         * @description A line of the feed has one of these members, and the last line of an answer `cursor` with those that belong to it. An object is told
+         *     whole: it takes the place of what was told of it before. A set of permissions is told once in an answer, before lines that name it
+         *     by its number; 0 is the empty set. A list of a service key or a bound that is left out stands for everything, and an empty one for
+         *     nothing.
+         */
+        FeedLine: {
+            /** @description The catalogue, the prefixes of keys (that of new ones first), and the name of the pepper of new digests. */
+            settings?: {
+                [key: string]: unknown;
+            };
+            /** @description The permissions of a number, by name. */
+            permissionSet?: {
+                [key: string]: unknown;
+            };
+            workspace?: {
+                [key: string]: unknown;
+            };
+            role?: {
+                [key: string]: unknown;
+            };
+            member?: {
+                [key: string]: unknown;
+            };
+            /** @description A key, with the SHA-256 (with a pepper, the HMAC-SHA-256) of its value in base64. */
+            key?: {
+                [key: string]: unknown;
+            };
+            /** @description A service key that may ask a follower, with the digest of its value. */
+            serviceKey?: {
+                [key: string]: unknown;
+            };
+            /** @description What becomes of the keys of a user who has left or come back, until each of them says so itself. */
+            settlement?: {
+                [key: string]: unknown;
+            };
+            /** @description With everything in it. */
+            workspaceGone?: {
+                [key: string]: unknown;
+            };
+            roleGone?: {
+                [key: string]: unknown;
+            };
+            memberGone?: {
+                [key: string]: unknown;
+            };
+            keyGone?: {
+                [key: string]: unknown;
+            };
+            serviceKeyGone?: {
+                [key: string]: unknown;
+            };
+            settlementGone?: {
+                [key: string]: unknown;
+            };
+            /** @description What to ask for the next page with. It means something to the server alone. */
+            cursor?: string;
+            /** @description That of the question. */
+            nonce?: string;
+            /** @description There is more after this page. */
+            more?: boolean;
+            /** @description For how long the question had been held when the cursor was taken. */
+            heldMs?: number;
+            /** @description How old the server's own knowledge was at that moment. */
+            ageMs?: number;
+            now?: components["schemas"]["Time"];
+            /** @description There are keys with imported values of another form, which the feed does not tell of: only the server knows them. */
+            hasForeignKeys?: boolean;
+        };
+        /** @description A process without a database that follows the node that answers, as it was heard last. */
+        Follower: {
+            name: string;
+            version: string;
+            /** @description The service key by which it asks. */
+            serviceKeyId: string;
+            /** @description Another one at every start. */
+            incarnation: string;
+            /**
+             * @description `fenced`: its copy is so old that it answers no verification.
+             * @enum {string}
+             */
+            state: "ready" | "loading" | "fenced";
+            /** @description Up to which it has every change. */
+            revision: number;
+            /** @description How many revisions are newer than that. */
+            behind: number;
+            /** @description How old its copy is, by what it said last. */
+            ageMs: number;
+            /** @description The age at which it fences itself. */
+            maxStalenessMs: number;
+            /** @description `null` where it was not heard since the node's start. */
+            lastSeenAt: components["schemas"]["Time"] | null;
         };
         /** @description A process that serves this installation, as it last said of itself. */
         Node: {
@@ -2519,6 +2671,8 @@ export interface components {
                 message: components["schemas"]["Message"];
                 result: {
                     nodes: components["schemas"]["Node"][];
+                    /** @description Those of the node that answers, by name. */
+                    followers: components["schemas"]["Follower"][];
                 };
             };
         };
@@ -2800,6 +2954,16 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
+        /** @description The feed does not go on after this cursor: another history, settings or bounds, or too long ago. */
+        FeedConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description A quota of the workspace's plan has no room left (`limit_reached`); it is named. */
         PlanConflict: {
             headers: {
@@ -2940,6 +3104,26 @@ export interface components {
         };
     };
     parameters: {
+        /** @description A random text, which the last line of the answer repeats. */
+        FeedNonce: string;
+        /** @description What is told of keys beside what a decision needs, with commas between. */
+        FeedFields: "name" | "metadata" | "name,metadata" | "metadata,name";
+        /** @description What people call the follower. */
+        FollowerName: string;
+        /** @description The follower's release. */
+        FollowerVersion: string;
+        /** @description Names the follower's process. Without it the follower is not waited for. */
+        FollowerIncarnation: string;
+        /** @description Rises with each question of this incarnation. */
+        FollowerCount: number;
+        /** @description How old the follower's copy may be before it fences itself. Left out it is this node's own limit; above that it is refused. */
+        FollowerMaxStaleness: number;
+        /** @description How old the follower's copy is. */
+        FollowerAge: number;
+        /** @description The follower answers no verification now. */
+        FollowerFenced: boolean;
+        /** @description The follower answers nothing from now on, and asks no more. */
+        FollowerLeaving: boolean;
         /**
          * @description The id of a key.
          * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
@@ -5228,6 +5412,109 @@ export interface operations {
             403: components["responses"]["ForbiddenScope"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["LastRootConflict"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    readFeed: {
+        parameters: {
+            query?: {
+                /** @description The cursor of a snapshot, or of the page before. Needed, but where `leaving` is true. */
+                after?: string;
+                /** @description For how many seconds the question may be held while there is nothing new. */
+                wait?: number;
+                /** @description A random text, which the last line of the answer repeats. */
+                nonce?: components["parameters"]["FeedNonce"];
+                /** @description What is told of keys beside what a decision needs, with commas between. */
+                fields?: components["parameters"]["FeedFields"];
+                /** @description What people call the follower. */
+                name?: components["parameters"]["FollowerName"];
+                /** @description The follower's release. */
+                version?: components["parameters"]["FollowerVersion"];
+                /** @description Names the follower's process. Without it the follower is not waited for. */
+                incarnation?: components["parameters"]["FollowerIncarnation"];
+                /** @description Rises with each question of this incarnation. */
+                count?: components["parameters"]["FollowerCount"];
+                /** @description How old the follower's copy may be before it fences itself. Left out it is this node's own limit; above that it is refused. */
+                maxStalenessMs?: components["parameters"]["FollowerMaxStaleness"];
+                /** @description How old the follower's copy is. */
+                ageMs?: components["parameters"]["FollowerAge"];
+                /** @description The follower answers no verification now. */
+                fenced?: components["parameters"]["FollowerFenced"];
+                /** @description The follower answers nothing from now on, and asks no more. */
+                leaving?: components["parameters"]["FollowerLeaving"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes, and the cursor. To a follower that leaves, a last line with an empty cursor. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["FeedConflict"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    readFeedSnapshot: {
+        parameters: {
+            query?: {
+                /** @description A random text, which the last line of the answer repeats. */
+                nonce?: components["parameters"]["FeedNonce"];
+                /** @description What is told of keys beside what a decision needs, with commas between. */
+                fields?: components["parameters"]["FeedFields"];
+                /** @description What people call the follower. */
+                name?: components["parameters"]["FollowerName"];
+                /** @description The follower's release. */
+                version?: components["parameters"]["FollowerVersion"];
+                /** @description Names the follower's process. Without it the follower is not waited for. */
+                incarnation?: components["parameters"]["FollowerIncarnation"];
+                /** @description Rises with each question of this incarnation. */
+                count?: components["parameters"]["FollowerCount"];
+                /** @description How old the follower's copy may be before it fences itself. Left out it is this node's own limit; above that it is refused. */
+                maxStalenessMs?: components["parameters"]["FollowerMaxStaleness"];
+                /** @description How old the follower's copy is. */
+                ageMs?: components["parameters"]["FollowerAge"];
+                /** @description The follower answers no verification now. */
+                fenced?: components["parameters"]["FollowerFenced"];
+                /** @description The follower answers nothing from now on, and asks no more. */
+                leaving?: components["parameters"]["FollowerLeaving"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything, and the cursor. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -131,6 +131,10 @@ test("service keys, workspaces, sessions, the log and the installation", async (
   expect((await keyward.workspaces.delete(extra.id, { wait: true })).deleted).toEqual([extra.id]);
   expect((await keyward.permissions()).length).toBe(101);
   expect((await keyward.nodes())[0]?.isSelf).toBe(true);
+  const lines = (await new Response(await keyward.feedSnapshot({ nonce: "n" })).text()).trim().split("\n");
+  const last = JSON.parse(lines.at(-1)!) as { cursor: string; nonce: string };
+  expect(last.nonce).toBe("n");
+  expect(await new Response(await keyward.feed({ after: last.cursor, nonce: "m" })).text()).toContain('"nonce":"m"');
   expect((await keyward.usage({ granularity: "day" })).series.length).toBeGreaterThan(0);
   expect((await keyward.workspaces.usage(workspaceId)).total).toBeGreaterThanOrEqual(0);
   await make();

@@ -381,6 +381,38 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Follower:
+    """A process without a database that follows the node that answers, as it was heard last."""
+
+    name: str
+    version: str
+    service_key_id: str
+    incarnation: str
+    state: str
+    revision: int
+    behind: int
+    age_ms: int
+    max_staleness_ms: int
+    last_seen_at: Optional[datetime]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Follower:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            name=value(data, "name", string),
+            version=value(data, "version", string),
+            service_key_id=value(data, "serviceKeyId", string),
+            incarnation=value(data, "incarnation", string),
+            state=value(data, "state", string),
+            revision=value(data, "revision", integer),
+            behind=value(data, "behind", integer),
+            age_ms=value(data, "ageMs", integer),
+            max_staleness_ms=value(data, "maxStalenessMs", integer),
+            last_seen_at=value(data, "lastSeenAt", optional(time)),
+        )
+
+
+@dataclass(frozen=True)
 class ImportedApiKeysImported:
     """ImportedApiKeysImported of an answer."""
 
@@ -783,6 +815,22 @@ class Node:
             pepper=value(data, "pepper", optional(string)),
             differs=value(data, "differs", strings),
             lacks=value(data, "lacks", optional(string)),
+        )
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of an answer."""
+
+    nodes: List[Node]
+    followers: List[Follower]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Nodes:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            nodes=value(data, "nodes", each(obj(Node))),
+            followers=value(data, "followers", each(obj(Follower))),
         )
 
 
@@ -1374,13 +1422,13 @@ class Workspaces:
 
 __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "Creator", "Credential",
-    "DeletedApiKeys", "Explanation", "ExplanationSteps", "ImportedApiKeys", "ImportedApiKeysErrors",
-    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "InstallationRefusal", "Invitation",
-    "ItemError", "ItemErrorDetails", "KeyCounts", "LimitState", "LimitStates", "Log", "Logs",
-    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Pagination", "PermissionEntry",
-    "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember",
-    "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
-    "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
-    "SignInReset", "SignInResetEnded", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace",
-    "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "DeletedApiKeys", "Explanation", "ExplanationSteps", "Follower", "ImportedApiKeys",
+    "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "InstallationRefusal",
+    "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "LimitState", "LimitStates", "Log", "Logs",
+    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Nodes", "Pagination",
+    "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys",
+    "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
+    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
+    "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedSession", "Stopped",
+    "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]

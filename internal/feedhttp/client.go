@@ -1,0 +1,351 @@
+package feedhttp
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/perm"
+)
+
+// ClientConfig holds the parts of a follower's end. HTTP, URL, Token, Limit and Random are needed.
+type ClientConfig struct {
+	HTTP  *http.Client
+	URL   string // of the source, without a path
+	Token func() string
+	Limit time.Duration
+	// Random gives a text that cannot be guessed, for each question another one.
+	Random func() string
+
+	Name, Version, Incarnation string
+	// OnSettings is told of the source's settings, at the beginning of each load. An error of it ends the load.
+	OnSettings func(*Settings, *perm.Catalogue) error
+}
+
+// Client asks a source over HTTP. It is a feed.Source, and safe for concurrent use.
+type Client struct {
+	ClientConfig
+	count    atomic.Uint64
+	foreign  atomic.Bool
+	kind     atomic.Pointer[reading]
+	rejected atomic.Bool
+}
+
+// reading is the state of the last answer, by which the lines of the next one are read.
+type reading struct {
+	catalogue *perm.Catalogue
+	cursor    string // as text, of the cursor below
+	at        feed.Cursor
+}
+
+// The bounds of an answer.
+const (
+	maxLine       = 1 << 20
+	maxSettings   = 16 << 20
+	loadTime      = 10 * time.Minute
+	answerTime    = 2 * time.Second // beside the time for which a question is held
+	fieldsWanted  = "name,metadata"
+	maxRefusal    = 64 << 10
+	retryNoSooner = time.Second
+)
+
+var (
+	// ErrUnanswered says that an answer is not whole, or is that of another question.
+	ErrUnanswered = errors.New("the source's answer is not one to this question")
+	// ErrRefused says that the source refuses this follower: its token is not good (any more), or its limit is above the
+	// source's.
+	ErrRefused = errors.New("the source refuses")
+)
+
+// NewClient makes a follower's end.
+func NewClient(c ClientConfig) *Client {
+	if c.OnSettings == nil {
+		c.OnSettings = func(*Settings, *perm.Catalogue) error { return nil }
+	}
+	return &Client{ClientConfig: c}
+}
+
+// Foreign tells whether the source has keys that the feed does not tell of.
+func (c *Client) Foreign() bool { return c.foreign.Load() }
+
+// Rejected tells whether the source refused this follower when it was asked last.
+func (c *Client) Rejected() bool { return c.rejected.Load() }
+
+// question gives the parameters of every question.
+func (c *Client) question() (url.Values, string) {
+	nonce := c.Random()
+	q := url.Values{
+		"nonce": {nonce}, "fields": {fieldsWanted}, "count": {strconv.FormatUint(c.count.Add(1), 10)},
+		"maxStalenessMs": {strconv.FormatInt(c.Limit.Milliseconds(), 10)},
+	}
+	for name, value := range map[string]string{"name": c.Name, "version": c.Version, "incarnation": c.Incarnation} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q, nonce
+}
+
+// Load is feed.Source.
+func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
+	q, nonce := c.question()
+	body, err := c.get(ctx, "/api/v2/feed/snapshot", q)
+	var busy *busyError
+	if errors.As(err, &busy) {
+		return at, false, sleep(ctx, busy.after)
+	}
+	if err != nil {
+		return at, false, err
+	}
+	defer func() { _ = body.Close() }()
+	lines := newLines(body)
+	first, err := lines.next(maxSettings)
+	if err != nil || first.Settings == nil {
+		return at, false, errors.Join(ErrUnanswered, err)
+	}
+	catalogue, err := first.Settings.catalogue()
+	if err == nil {
+		err = c.OnSettings(first.Settings, catalogue)
+	}
+	if err != nil {
+		return at, false, err
+	}
+	last, err := lines.all(newReader(catalogue), f)
+	if err != nil {
+		return at, false, err
+	}
+	if last.Nonce != nonce {
+		return at, false, ErrUnanswered
+	}
+	at, err = c.position(last.Cursor)
+	if err != nil {
+		return at, false, err
+	}
+	c.foreign.Store(last.HasForeignKeys)
+	c.kind.Store(&reading{catalogue, last.Cursor, at})
+	return at, true, nil
+}
+
+// position reads a cursor of any kind: it is the source that judges the kind.
+func (c *Client) position(text string) (at feed.Cursor, err error) {
+	raw, err := base64url.DecodeString(text)
+	if parts := strings.SplitN(string(raw), "|", 5); err == nil && len(parts) == 5 {
+		at, err = readCursor(text, parts[3])
+	}
+	if err != nil || at.Epoch == "" {
+		return at, fmt.Errorf("%w: its cursor is none", ErrUnanswered)
+	}
+	return at, nil
+}
+
+// Next is feed.Source. The answer counts only if it repeats the number of this question: a proxy that answers with an
+// earlier page, or holds one back, cannot make a copy look fresh.
+func (c *Client) Next(ctx context.Context, p feed.Presence) (page feed.Page, err error) {
+	was := c.kind.Load()
+	if was == nil || was.at != p.At {
+		return page, fmt.Errorf("%w: it was read by nobody here", feed.ErrHistory)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Wait+max(answerTime, c.Limit/2))
+	defer cancel()
+	q, nonce := c.question()
+	q.Set("after", was.cursor)
+	q.Set("wait", strconv.FormatFloat(p.Wait.Seconds(), 'f', 3, 64))
+	q.Set("ageMs", strconv.FormatInt(min(p.Age.Milliseconds(), 1<<30), 10))
+	q.Set("fenced", strconv.FormatBool(p.Fenced))
+	body, err := c.get(ctx, "/api/v2/feed", q)
+	if err != nil {
+		return page, err
+	}
+	defer func() { _ = body.Close() }()
+	last, err := newLines(body).all(newReader(was.catalogue), func(ch feed.Change) error {
+		page.Changes = append(page.Changes, ch)
+		return nil
+	})
+	if err != nil {
+		return feed.Page{}, err
+	}
+	if last.Nonce != nonce {
+		return feed.Page{}, ErrUnanswered
+	}
+	if page.Cursor, err = c.position(last.Cursor); err != nil {
+		return feed.Page{}, err
+	}
+	for i := range page.Changes {
+		page.Changes[i].Revision = page.Cursor.Revision
+	}
+	page.More, page.Now = last.More, last.Now.Time
+	page.Held, page.Age = time.Duration(last.HeldMS)*time.Millisecond, time.Duration(last.AgeMS)*time.Millisecond
+	if page.Held < 0 || page.Age < 0 {
+		return feed.Page{}, ErrUnanswered
+	}
+	c.foreign.Store(last.HasForeignKeys)
+	c.kind.Store(&reading{was.catalogue, last.Cursor, page.Cursor})
+	return page, nil
+}
+
+// Leave tells the source that this follower answers nothing any more.
+func (c *Client) Leave(ctx context.Context) error {
+	q, _ := c.question()
+	q.Set("leaving", "true")
+	body, err := c.get(ctx, "/api/v2/feed", q)
+	if err == nil {
+		err = body.Close()
+	}
+	return err
+}
+
+// busyError says to ask again later.
+type busyError struct {
+	after  time.Duration
+	status int
+	text   string
+}
+
+func (e *busyError) Error() string {
+	return fmt.Sprintf("the source answers %d: %s", e.status, e.text)
+}
+
+// RetryAfter is how long to wait before the next question.
+func (e *busyError) RetryAfter() time.Duration { return e.after }
+
+func (c *Client) get(ctx context.Context, path string, q url.Values) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+path+"?"+q.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the source: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token())
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err // without the URL, which is long and tells nothing
+		}
+		return nil, fmt.Errorf("ask the source: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		c.rejected.Store(false)
+		return resp.Body, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return nil, c.refusal(resp)
+}
+
+// refusal reads why the source does not answer.
+func (c *Client) refusal(resp *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	var failure struct {
+		Error struct {
+			Message string `json:"message"`
+			Details []struct{ Field, Message string }
+		} `json:"error"`
+	}
+	_ = json.Unmarshal(text, &failure) // a proxy's own answer is none
+	message := failure.Error.Message
+	for _, d := range failure.Error.Details {
+		message += "; " + d.Field + " " + d.Message
+	}
+	switch resp.StatusCode {
+	case http.StatusConflict:
+		return fmt.Errorf("%w: %s", feed.ErrHistory, message)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return &busyError{max(retryNoSooner, time.Duration(seconds)*time.Second), resp.StatusCode, message}
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest, http.StatusNotFound:
+		c.rejected.Store(true)
+		return fmt.Errorf("%w: %d %s", ErrRefused, resp.StatusCode, message)
+	}
+	return fmt.Errorf("the source answers %d: %s", resp.StatusCode, message)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// catalogue makes the catalogue that the settings tell of.
+func (s *Settings) catalogue() (*perm.Catalogue, error) {
+	entries := make([]perm.Entry, len(s.Catalogue))
+	for i, p := range s.Catalogue {
+		entries[i] = perm.Entry{Resource: p.Resource, Action: p.Action, Description: p.Description}
+	}
+	c, err := perm.New(entries)
+	if err != nil {
+		return nil, fmt.Errorf("the source's catalogue: %w", err)
+	}
+	return c, nil
+}
+
+// lines reads an answer line by line.
+type lines struct{ in *bufio.Reader }
+
+func newLines(r io.Reader) *lines { return &lines{bufio.NewReaderSize(r, 64<<10)} }
+
+// next reads one line of so many bytes at most. An answer that ends without a last line is not whole.
+func (l *lines) next(most int) (*line, error) {
+	var text []byte
+	for {
+		part, err := l.in.ReadSlice('\n')
+		text = append(text, part...)
+		switch {
+		case len(text) > most:
+			return nil, fmt.Errorf("%w: a line is longer than %d bytes", ErrUnanswered, most)
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("%w: it is cut off", ErrUnanswered)
+		case err != nil:
+			return nil, fmt.Errorf("read the source's answer: %w", err)
+		}
+		var one line
+		if err := json.Unmarshal(text, &one); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
+		}
+		return &one, nil
+	}
+}
+
+// all tells f every change, and gives the end. A line of a kind that is not known is refused: passing it over could pass
+// over a revocation.
+func (l *lines) all(r *reader, f func(feed.Change) error) (*End, error) {
+	for {
+		one, err := l.next(maxLine)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case one.End != nil:
+			return one.End, nil
+		case one.PermissionSet != nil:
+			if err := r.learn(one.PermissionSet); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		change, ok, err := r.change(one)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
+		}
+		if !ok {
+			return nil, fmt.Errorf("%w: a line is of a kind that this release does not know", ErrUnanswered)
+		}
+		if err := f(change); err != nil {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package feedhttp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/id"
+)
+
+// Question holds the wishes of a reader, beside its cursor.
+type Question struct {
+	Reach    account.Reach // of the service key that asks: nothing outside is told
+	Name     bool          // the names of keys are wanted
+	Metadata bool          // and their metadata
+	Nonce    string        // is repeated at the end of the answer
+}
+
+// mayAsk tells whether a scope lets its holder ask a follower. A service key that also holds manage or root asks the
+// server itself: its digest is in no feed.
+func mayAsk(s account.Scope) bool { return s == account.ScopeVerify || s == account.ScopeFollow }
+
+// concerns tells whether a change may be told. The end of an object is told if its former place is not known.
+func (q *Question) concerns(c *feed.Change) bool {
+	in := func(ws id.Workspace) bool { return ws == "" || q.Reach.Workspace(ws) }
+	switch {
+	case c.Workspace != nil:
+		return in(c.Workspace.ID)
+	case c.Role != nil:
+		return in(c.Role.Workspace)
+	case c.Member != nil:
+		return in(c.Member.Workspace)
+	case c.Key != nil:
+		return q.Reach.Covers(c.Key.Workspace, c.Key.Environment)
+	case c.Settlement != nil:
+		return in(c.Settlement.Workspace)
+	case c.ServiceKey != nil:
+		k := c.ServiceKey
+		outer := account.Bounds{Reach: q.Reach}
+		inner := account.Bounds{Reach: k.Bounds.Reach}
+		greater := func(s account.Scope) bool { return s == account.ScopeManage || s == account.ScopeRoot }
+		return slices.ContainsFunc(k.Scopes, mayAsk) && !slices.ContainsFunc(k.Scopes, greater) && len(inner.Beyond(&outer)) == 0
+	case c.WorkspaceGone != "":
+		return in(c.WorkspaceGone)
+	case c.MemberGone != nil:
+		return in(c.MemberGone.Workspace)
+	case c.ServiceKeyGone != "":
+		return q.Reach.Workspaces == nil || c.In != "" && in(c.In)
+	}
+	return in(c.In)
+}
+
+// kind is a short digest of all that decides about the lines of an answer: a cursor of another kind is of another history.
+func (q *Question) kind(settings [32]byte) string {
+	text, err := json.Marshal(struct {
+		Settings     [32]byte
+		Workspaces   []string
+		Environments []string
+		Name         bool
+		Metadata     bool
+	}{settings, renamed[string](q.Reach.Workspaces), renamed[string](q.Reach.Environments), q.Name, q.Metadata})
+	if err != nil { // it is made of text alone
+		panic(err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// digest is the same for settings that are the same.
+func (s *Settings) digest() [32]byte {
+	text, err := json.Marshal(s)
+	if err != nil { // it is made of text alone
+		panic(err)
+	}
+	return sha256.Sum256(text)
+}
+
+const cursorForm = "1"
+
+// writeCursor gives a cursor as text.
+func writeCursor(c feed.Cursor, kind string) string {
+	text := strings.Join([]string{cursorForm, strconv.FormatInt(c.Revision, 10), hex.EncodeToString(c.Hash[:]), kind, c.Epoch}, "|")
+	return base64url.EncodeToString([]byte(text))
+}
+
+// readCursor reads the text of writeCursor. An error of a text that is no cursor is not feed.ErrHistory.
+func readCursor(text, kind string) (c feed.Cursor, err error) {
+	raw, err := base64url.DecodeString(text)
+	parts := strings.SplitN(string(raw), "|", 5)
+	if err != nil || len(parts) != 5 || parts[0] != cursorForm {
+		return c, ErrNoCursor
+	}
+	c.Revision, err = strconv.ParseInt(parts[1], 10, 64)
+	hash, hashErr := hex.DecodeString(parts[2])
+	if err != nil || c.Revision < 0 || hashErr != nil || len(hash) != len(c.Hash) {
+		return c, ErrNoCursor
+	}
+	c.Hash, c.Epoch = [32]byte(hash), parts[4]
+	if parts[3] != kind {
+		return c, fmt.Errorf("%w: the settings of the source, or what is asked for, are others than before", feed.ErrHistory)
+	}
+	return c, nil
+}
+
+// ErrNoCursor says that a text is no cursor.
+var ErrNoCursor = errors.New("no cursor of the feed")
+
+// milliseconds is a duration that is never told as longer than it is.
+func milliseconds(d time.Duration) int64 { return max(0, d.Milliseconds()) }
+
+// wholeMilliseconds is a duration that is never told as shorter than it is.
+func wholeMilliseconds(d time.Duration) int64 {
+	return max(0, (d + time.Millisecond - 1).Milliseconds())
+}

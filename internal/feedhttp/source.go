@@ -1,0 +1,223 @@
+package feedhttp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/perm"
+)
+
+// SourceConfig holds the parts of a source's end. All of them are needed.
+type SourceConfig struct {
+	Feed      feed.Source // answers at once
+	Catalogue *perm.Catalogue
+	Settings  func() *Settings // the same pointer for the same settings
+	Foreign   func() bool      // there are keys with values of other forms
+	// Now is the wall clock, and Elapsed a monotonic one.
+	Now     func() time.Time
+	Elapsed func() time.Duration
+}
+
+// Source answers readers of the feed. It holds their questions until there is something new, and asks the log once for
+// all readers that stand at one place. It is a feed.Source itself, and safe for concurrent use.
+type Source struct {
+	SourceConfig
+	loading chan struct{} // a place for each load
+
+	mu    sync.Mutex
+	rung  chan struct{} // closed when something has changed
+	rings int
+	reads map[feed.Cursor]*read
+	told  *Settings // whose digest is kept
+	sum   [32]byte
+}
+
+// read is a look at the log, which several questions share.
+type read struct {
+	began time.Duration
+	rings int // how often it had rung before
+	done  chan struct{}
+	page  feed.Page
+	err   error
+}
+
+const (
+	loadsAtOnce = 2
+	sharedFor   = 50 * time.Millisecond // a look at the log serves later questions for so long, with the age that it has by then
+	mostReads   = 256
+)
+
+// NewSource makes a source's end.
+func NewSource(c SourceConfig) *Source {
+	return &Source{SourceConfig: c, loading: make(chan struct{}, loadsAtOnce), rung: make(chan struct{}), reads: map[feed.Cursor]*read{}}
+}
+
+// Ring says that something has changed: questions that are held are answered. It does not block.
+func (s *Source) Ring() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.rung)
+	s.rung = make(chan struct{})
+	s.rings++
+	clear(s.reads)
+}
+
+// Load is feed.Source. It takes one of few places.
+func (s *Source) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
+	select {
+	case s.loading <- struct{}{}:
+		defer func() { <-s.loading }()
+		return s.Feed.Load(ctx, f)
+	default:
+		return at, false, nil
+	}
+}
+
+// Next is feed.Source. It holds the question for as long as p.Wait while there is nothing new.
+func (s *Source) Next(ctx context.Context, p feed.Presence) (feed.Page, error) {
+	asked := s.Elapsed()
+	var over <-chan time.Time
+	if p.Wait > 0 {
+		timer := time.NewTimer(p.Wait)
+		defer timer.Stop()
+		over = timer.C
+	}
+	for last := p.Wait <= 0; ; {
+		r, rung := s.read(ctx, p.At)
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return feed.Page{}, ctx.Err()
+		}
+		if r.err != nil || r.page.Cursor != p.At || r.page.More || last {
+			page := r.page
+			page.Held, page.Age = max(0, r.began-asked), page.Age+max(0, asked-r.began)
+			return page, r.err
+		}
+		select {
+		case <-rung:
+		case <-over:
+			last = true
+		case <-ctx.Done():
+			return feed.Page{}, ctx.Err()
+		}
+	}
+}
+
+// read joins a look at the log that is young enough, or begins one. The channel is closed at the next change after it
+// began.
+func (s *Source) read(ctx context.Context, at feed.Cursor) (*read, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Elapsed()
+	if r := s.reads[at]; r != nil && r.rings == s.rings && now-r.began < sharedFor {
+		return r, s.rung
+	}
+	if len(s.reads) >= mostReads {
+		clear(s.reads)
+	}
+	r := &read{began: now, rings: s.rings, done: make(chan struct{})}
+	s.reads[at] = r
+	go func() {
+		defer close(r.done)
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout) // others may wait for it
+		defer cancel()
+		r.page, r.err = s.Feed.Next(limited, feed.Presence{At: at})
+		if r.err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.reads[at] == r {
+				delete(s.reads, at)
+			}
+		}
+	}()
+	return r, s.rung
+}
+
+const readTimeout = 2 * time.Second
+
+// ErrBusy says that as many readers load as may at once.
+var ErrBusy = errors.New("as many readers load everything as may at once")
+
+// WriteSnapshot writes everything that the question is about. Nothing is written where the error is ErrBusy.
+func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, q *Question) error {
+	emit := emitter(out)
+	w := newWriter(s.Catalogue, q, emit)
+	settings, kind := s.kind(q)
+	started := false
+	start := func() error {
+		if started {
+			return nil
+		}
+		started = true
+		return emit(&line{Settings: settings})
+	}
+	at, ok, err := s.Load(ctx, func(c feed.Change) error {
+		if err := start(); err != nil {
+			return err
+		}
+		return w.write(c)
+	})
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return ErrBusy
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	return emit(&line{End: &End{Cursor: writeCursor(at, kind), Nonce: q.Nonce, Now: instant{s.Now()}, HasForeignKeys: s.Foreign()}})
+}
+
+// Position reads the cursor of a question, whose error is feed.ErrHistory where everything has to be loaded, or else
+// the sentence on a text that is no cursor.
+func (s *Source) Position(after string, q *Question) (feed.Cursor, error) {
+	_, kind := s.kind(q)
+	return readCursor(after, kind)
+}
+
+// WritePage writes a page's changes and its end.
+func (s *Source) WritePage(out io.Writer, p *feed.Page, q *Question) error {
+	emit := emitter(out)
+	w := newWriter(s.Catalogue, q, emit)
+	_, kind := s.kind(q)
+	for _, c := range p.Changes {
+		if err := w.write(c); err != nil {
+			return err
+		}
+	}
+	return emit(&line{End: &End{
+		Cursor: writeCursor(p.Cursor, kind), Nonce: q.Nonce, More: p.More,
+		HeldMS: milliseconds(p.Held), AgeMS: wholeMilliseconds(p.Age), Now: instant{s.Now()}, HasForeignKeys: s.Foreign(),
+	}})
+}
+
+// WriteEnd answers a reader that asks no more.
+func (s *Source) WriteEnd(out io.Writer, q *Question) error {
+	return emitter(out)(&line{End: &End{Nonce: q.Nonce, Now: instant{s.Now()}, HasForeignKeys: s.Foreign()}})
+}
+
+// kind gives the settings and the kind of a question's cursors.
+func (s *Source) kind(q *Question) (*Settings, string) {
+	settings := s.Settings()
+	s.mu.Lock()
+	if s.told != settings {
+		s.told, s.sum = settings, settings.digest()
+	}
+	sum := s.sum
+	s.mu.Unlock()
+	return settings, q.kind(sum)
+}
+
+// emitter writes lines of JSON.
+func emitter(out io.Writer) func(*line) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return func(l *line) error { return e.Encode(l) }
+}
