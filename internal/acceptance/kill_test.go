@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,12 +69,14 @@ func TestT38KilledAgainAndAgainADayNeverAdmitsMore(t *testing.T) {
 	rounds, _ := strconv.Atoi(os.Getenv("KEYWARD_SOAK_KILLS"))
 	rounds = max(rounds, 5)
 	p := start(t)
-	keys := meteredKeys(t, p, 300, 2000, int64(20_000*rounds))
+	keys := meteredKeys(t, p, "null", 300, 2000, int64(20_000*rounds))
+	plan := int64(400 * rounds)
+	shared := meteredKeys(t, p, fmt.Sprint(plan), 10*plan, 10*plan, 10*plan)
 	for round := range rounds {
 		if round > 0 {
 			p = p.again(t, "KEYWARD_LOG_LEVEL=error")
 		}
-		load(p, keys, time.Duration(50+37*(round%7))*time.Millisecond, func() { p.kill(t) })
+		load(p, append(slices.Clone(keys), shared...), time.Duration(50+37*(round%7))*time.Millisecond, func() { p.kill(t) })
 	}
 	p = p.again(t)
 	midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
@@ -91,6 +94,29 @@ func TestT38KilledAgainAndAgainADayNeverAdmitsMore(t *testing.T) {
 		if most := int64(rounds) * max(1, k.limit/20); lost > most {
 			t.Errorf("%d of %d were lost by %d kills, at most %d were to be", lost, k.limit, rounds, most)
 		}
+	}
+	keptPlan(t, p, shared, plan, rounds, midnight)
+}
+
+// keptPlan holds the admissions of keys that share a day against its limit.
+func keptPlan(t *testing.T, p *process, keys []*metered, limit int64, kills int, midnight time.Time) {
+	t.Helper()
+	var admitted, unknown int64
+	for _, k := range keys {
+		k.drain(t, p)
+		admitted += k.admitted.Load()
+		unknown += k.unknown.Load()
+	}
+	lost := limit - admitted - unknown
+	t.Logf("a plan of %d: %d admitted of three keys, %d without an answer, %d forfeited by %d kills", limit, admitted, unknown, max(0, lost), kills)
+	if time.Now().After(midnight) {
+		return
+	}
+	if admitted > limit {
+		t.Errorf("%d were admitted, and the plan's limit is %d", admitted, limit)
+	}
+	if most := int64(kills) * max(1, limit/20); lost > most {
+		t.Errorf("%d of a plan of %d were lost by %d kills, at most %d were to be", lost, limit, kills, most)
 	}
 }
 
@@ -113,7 +139,8 @@ func load(p *process, keys []*metered, length time.Duration, end func()) {
 	callers.Wait()
 }
 
-func meteredKeys(t *testing.T, p *process, limits ...int64) (keys []*metered) {
+// meteredKeys makes keys of a workspace of their own, whose plan allows so many requests a day, or "null".
+func meteredKeys(t *testing.T, p *process, plan string, limits ...int64) (keys []*metered) {
 	t.Helper()
 	text := `-- make a workspace --
 POST /api/v2/workspaces
@@ -122,6 +149,12 @@ Authorization: Bearer {root}
 {"name": "W", "owner": {"userId": "ana", "email": "ana@acme.test"}}
 -- > 201 --
 {"data": {"result": {"workspace": {"id": "$ws"}}}}
+-- with a plan --
+PUT /api/v2/workspaces/{ws}/plan
+Authorization: Bearer {root}
+
+{"requestsPerDay": ` + plan + `}
+-- > 200 --
 `
 	for i, limit := range limits {
 		text += fmt.Sprintf(`-- make key %d --

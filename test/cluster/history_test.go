@@ -120,11 +120,11 @@ func (h *history) last(key int) (to, sure bool) {
 	return newest.to, true
 }
 
-// most is the largest number of admissions of a key that lie, with certainty, within one interval.
-func (h *history) most(key int, interval time.Duration) (most int) {
+// most is the largest number of admissions of some keys together that lie, with certainty, within one interval.
+func (h *history) most(interval time.Duration, keys ...int) (most int) {
 	var of []admission
 	for _, a := range h.admitted {
-		if a.key == key {
+		if slices.Contains(keys, a.key) {
 			of = append(of, a)
 		}
 	}

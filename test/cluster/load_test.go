@@ -19,6 +19,7 @@ type load struct {
 	h       *history
 	tracked []made // enabled and disabled, each by one client at a time
 	limited []limited
+	plan    plan
 
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -32,6 +33,27 @@ type made struct{ id, value string }
 type limited struct {
 	value          string
 	minute, perDay int
+}
+
+// plan is the limits that some of the limited keys share: those of a workspace of their own.
+type plan struct {
+	keys           []int
+	minute, perDay int64
+}
+
+// planned makes a workspace with a plan, and keys with a limit per minute, one per day, and none.
+func (l *load) planned() {
+	l.c.t.Helper()
+	l.plan.minute, l.plan.perDay = 60, 150
+	ws := l.c.workspace("Planned")
+	if _, err := l.c.nodes[0].client.PutPlan(l.c.t.Context(), ws, keyward.Plan{RequestsPerMinute: &l.plan.minute, RequestsPerDay: &l.plan.perDay}); err != nil {
+		l.c.t.Fatal(err)
+	}
+	for _, limit := range []limited{{minute: 50}, {perDay: 120}, {}} {
+		limit.value = l.c.key(ws, limit.minute, limit.perDay).value
+		l.plan.keys = append(l.plan.keys, len(l.limited))
+		l.limited = append(l.limited, limit)
+	}
 }
 
 func (c *cluster) key(ws string, minute, day int) made {
@@ -69,6 +91,7 @@ func (c *cluster) begin(seed uint64, ws string, keys int) *load {
 		limit.value = c.key(ws, limit.minute, limit.perDay).value
 		l.limited = append(l.limited, limit)
 	}
+	l.planned()
 	for i := range c.nodes {
 		for w := range 2 {
 			l.go_(seed, uint64(10*i+w), func(r *rand.Rand) { l.look(i, r.IntN(len(l.tracked))); pause(r, 8) })
@@ -235,18 +258,23 @@ func (l *load) within(t *testing.T, times int) {
 	t.Helper()
 	for i, limit := range l.limited {
 		if limit.minute > 0 {
-			most := l.h.most(i, time.Minute)
+			most := l.h.most(time.Minute, i)
 			t.Logf("limit %d per minute: at most %d", limit.minute, most)
 			if most > times*limit.minute {
 				t.Errorf("limit %d per minute: %d admitted within one", limit.minute, most)
 			}
 		}
 		if limit.perDay > 0 {
-			most := l.h.most(i, 24*time.Hour)
+			most := l.h.most(24*time.Hour, i)
 			t.Logf("limit %d per day: %d", limit.perDay, most)
 			if most > limit.perDay {
 				t.Errorf("limit %d per day: %d admitted", limit.perDay, most)
 			}
 		}
+	}
+	minute, day := int64(l.h.most(time.Minute, l.plan.keys...)), int64(l.h.most(24*time.Hour, l.plan.keys...))
+	t.Logf("a plan of %d per minute and %d per day: at most %d and %d", l.plan.minute, l.plan.perDay, minute, day)
+	if minute > int64(times)*l.plan.minute || day > l.plan.perDay || minute == 0 {
+		t.Errorf("a plan of %d per minute and %d per day: %d and %d were admitted", l.plan.minute, l.plan.perDay, minute, day)
 	}
 }
