@@ -144,11 +144,21 @@ func (r *Replica) fill(s *snapshot, d *keyfmt.Digest, v *View) bool {
 	r.fillRecord(v, &s.key, s.text)
 	v.Until, v.Workspace, v.User = until, s.creator.workspace.id, s.creator.user
 	s.workspace.fill(v)
-	if v.Plan = nil; s.workspace&workspacePlanned != 0 {
-		v.Plan = s.creator.workspace.plan.Load()
+	if s.workspace&workspacePlanned != 0 || v.Plan != nil { // seldom, and nil is not written over nil
+		s.fillPlan(v)
 	}
 	s.member.fill(v, s.key.set())
 	return matches && s.workspace.exists()
+}
+
+// fillPlan is kept out of the way of keys without a plan.
+//
+//go:noinline
+func (s *snapshot) fillPlan(v *View) {
+	v.Plan = nil
+	if s.workspace&workspacePlanned != 0 {
+		v.Plan = s.creator.workspace.plan.Load()
+	}
 }
 
 // value tells whether a key has a value of this digest, and until when.

@@ -125,3 +125,27 @@ func TestADecisionUnderAPlanAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations, %s", n, v.Code)
 	}
 }
+
+// BenchmarkCheckUnderAPlan is a decision on a key with both limits, alone and in a workspace whose plan has both.
+func BenchmarkCheckUnderAPlan(b *testing.B) {
+	lots := ratelimit.Limits{PerMinute: ratelimit.Max, PerDay: ratelimit.Max}
+	for name, shared := range map[string]ratelimit.Limits{"alone": {}, "planned": lots} {
+		b.Run(name, func(b *testing.B) {
+			k := newBench(b)
+			k.limited(&limittest.Ledger{}, nil)
+			questions := k.planned(shared, 1000, lots)
+			var v verify.Verdict
+			for i := range 3 * len(questions) {
+				k.engine.Check(&questions[i%len(questions)], &v)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if k.engine.Check(&questions[i%len(questions)], &v); v.Code != verify.Valid {
+					b.Fatal(v.Code)
+				}
+				i++
+			}
+		})
+	}
+}

@@ -20,7 +20,7 @@
 //
 // # What it costs
 //
-// About 1.7 KB for each key that was used in the last minute and has a limit per minute, and nothing for the others. In mode Leased
+// About 1.9 KB for each key that was used in the last minute and has a limit per minute, and nothing for the others. In mode Leased
 // a hot key asks Redis about once in half a second, a key used now and then once for each verification.
 package redislimit
 
