@@ -19,7 +19,7 @@ type load struct {
 	h       *history
 	tracked []made // enabled and disabled, each by one client at a time
 	limited []limited
-	plan    plan
+	plans   []plan
 
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -41,19 +41,20 @@ type plan struct {
 	minute, perDay int64
 }
 
-// planned makes a workspace with a plan, and keys with a limit per minute, one per day, and none.
-func (l *load) planned() {
+// planned makes a workspace with a plan, and keys of it.
+func (l *load) planned(p plan, keys ...limited) {
 	l.c.t.Helper()
-	l.plan.minute, l.plan.perDay = 60, 150
 	ws := l.c.workspace("Planned")
-	if _, err := l.c.nodes[0].client.PutPlan(l.c.t.Context(), ws, keyward.Plan{RequestsPerMinute: &l.plan.minute, RequestsPerDay: &l.plan.perDay}); err != nil {
+	put := keyward.Plan{RequestsPerMinute: &p.minute, RequestsPerDay: &p.perDay}
+	if _, err := l.c.nodes[0].client.PutPlan(l.c.t.Context(), ws, put); err != nil {
 		l.c.t.Fatal(err)
 	}
-	for _, limit := range []limited{{minute: 50}, {perDay: 120}, {}} {
+	for _, limit := range keys {
 		limit.value = l.c.key(ws, limit.minute, limit.perDay).value
-		l.plan.keys = append(l.plan.keys, len(l.limited))
+		p.keys = append(p.keys, len(l.limited))
 		l.limited = append(l.limited, limit)
 	}
+	l.plans = append(l.plans, p)
 }
 
 func (c *cluster) key(ws string, minute, day int) made {
@@ -91,7 +92,8 @@ func (c *cluster) begin(seed uint64, ws string, keys int) *load {
 		limit.value = c.key(ws, limit.minute, limit.perDay).value
 		l.limited = append(l.limited, limit)
 	}
-	l.planned()
+	l.planned(plan{minute: 60, perDay: 400}, limited{minute: 50}, limited{perDay: 120}, limited{})
+	l.planned(plan{minute: 400, perDay: 50}, limited{minute: 30}, limited{perDay: 40})
 	for i := range c.nodes {
 		for w := range 2 {
 			l.go_(seed, uint64(10*i+w), func(r *rand.Rand) { l.look(i, r.IntN(len(l.tracked))); pause(r, 8) })
@@ -272,9 +274,11 @@ func (l *load) within(t *testing.T, times int) {
 			}
 		}
 	}
-	minute, day := int64(l.h.most(time.Minute, l.plan.keys...)), int64(l.h.most(24*time.Hour, l.plan.keys...))
-	t.Logf("a plan of %d per minute and %d per day: at most %d and %d", l.plan.minute, l.plan.perDay, minute, day)
-	if minute > int64(times)*l.plan.minute || day > l.plan.perDay || minute == 0 {
-		t.Errorf("a plan of %d per minute and %d per day: %d and %d were admitted", l.plan.minute, l.plan.perDay, minute, day)
+	for _, p := range l.plans {
+		minute, day := int64(l.h.most(time.Minute, p.keys...)), int64(l.h.most(24*time.Hour, p.keys...))
+		t.Logf("a plan of %d per minute and %d per day: at most %d and %d", p.minute, p.perDay, minute, day)
+		if minute > int64(times)*p.minute || day > p.perDay || minute == 0 {
+			t.Errorf("a plan of %d per minute and %d per day: %d and %d were admitted", p.minute, p.perDay, minute, day)
+		}
 	}
 }
