@@ -106,6 +106,17 @@ var calls = []calling{
 		return last(c.CreateServiceKey(ctx, keyward.CreateServiceKeyRequest{}))
 	}},
 	{"DeleteServiceKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeleteServiceKey(ctx, "s")) }},
+	{"CreatePortalSession", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.CreatePortalSession(ctx, keyward.CreatePortalSessionRequest{}))
+	}},
+	{"GetPortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetPortalSession(ctx, "p")) }},
+	{"ListPortalSessions", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ListPortalSessions(ctx, keyward.ListPortalSessionsOptions{}))
+	}},
+	{"EndPortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.EndPortalSession(ctx, "p")) }},
+	{"EndPortalSessions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.EndPortalSessions(ctx, "ada")) }},
+	{"ExchangePortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ExchangePortalSession(ctx, "x", "y")) }},
+	{"RenewPortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RenewPortalSession(ctx, "p", "y")) }},
 	{"StartSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.StartSession(ctx, "x")) }},
 	{"Usage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Usage(ctx, keyward.UsageOptions{})) }},
 	{"ListServiceKeys", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListServiceKeys(ctx, keyward.ListOptions{})) }},

@@ -81,6 +81,14 @@ func spoken() map[reflect.Type]string {
 		of[keyward.WorkspaceUpdate]():         schemas + "UpdateWorkspace",
 		of[keyward.WorkspacePage]():           result("WorkspacesAnswer"),
 
+		of[keyward.PortalSession]():              schemas + "PortalSession",
+		of[keyward.CreatePortalSessionRequest](): schemas + "CreatePortalSession",
+		of[keyward.PortalSessionPage]():          result("PortalSessionsAnswer"),
+		of[keyward.CreatedPortalSession]():       result("CreatedPortalSessionAnswer"),
+		of[keyward.StartedPortalSession]():       result("StartedPortalSessionAnswer"),
+		of[keyward.EndedPortalSessions]():        result("EndedPortalSessionsAnswer"),
+		of[wire.CreatePortalSession]():           schemas + "CreatePortalSession",
+
 		of[wire.CreateAPIKey]():  schemas + "CreateApiKey",
 		of[wire.ImportAPIKeys](): schemas + "ImportApiKeys",
 		of[wire.UpdateAPIKeys](): schemas + "UpdateApiKeys",

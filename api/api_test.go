@@ -85,6 +85,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
+		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
 		listNodes readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
 	var got []string
 	for _, o := range operations(doc) {
@@ -312,11 +313,13 @@ func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 var (
 	widening = []string{"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute", "requestsPerDay",
 		"allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds", "sha256", "digest", "generate",
-		"workspaceIds", "environments", "removalId"}
+		"workspaceIds", "environments", "removalId", "createMember", "capabilities", "ceiling", "expiresInSeconds"}
 	harmless = []string{"name", "description", "metadata", "email", "displayName", "workspaceId", "userId", "apiKeys", "id", "ids", "maskedKey",
 		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint",
 		"rehash", "algorithm", "value", "encoding", "secret",
-		"maxKeys", "maxMembers", "maxRoles", "maxEventsPerDay", "ceilingPerKey"}
+		"maxKeys", "maxMembers", "maxRoles", "maxEventsPerDay", "ceilingPerKey",
+		// Of a portal session: the first two bound what it grants, and the others say where it is shown, and how.
+		"maxLifetimeSeconds", "requireAllowedIps", "allowedOrigins", "reveal", "locale", "theme", "returnUrl", "label", "clientSecret"}
 )
 
 // T3, T97: every door through which permissions can flow, or by which a key may do more, is marked, so that the suite

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/dpop/dpoptest"
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
@@ -65,6 +66,7 @@ type talk struct {
 	*house
 	known  values
 	bodies map[string]string // what the answers were, by the request's name
+	page   dpoptest.Key      // of the page that <proof> speaks of
 }
 
 func TestConversations(t *testing.T) {
@@ -209,6 +211,9 @@ func (c *talk) send(r request) (exchange, error) {
 		}
 		head.Add(h.name, value)
 	}
+	if head.Get("DPoP") == "<proof>" {
+		head.Set("DPoP", c.proof(r.method, target, head.Get("Authorization")))
+	}
 	if body != "" && head.Get("Content-Type") == "" {
 		head.Set("Content-Type", "application/json")
 	}
@@ -216,6 +221,16 @@ func (c *talk) send(r request) (exchange, error) {
 		head.Del("Content-Type")
 	}
 	return c.ask(context.Background(), r.method, target, head, []byte(body))
+}
+
+// proof proves for one request that the page has its key.
+func (c *talk) proof(method, target, authorization string) string {
+	if c.page.PrivateKey == nil {
+		c.page = dpoptest.NewKey()
+	}
+	_, token, _ := strings.Cut(authorization, " ")
+	path, _, _ := strings.Cut(target, "?")
+	return c.page.Proof(method, publicURL+path, token, time.Now())
 }
 
 // ask sends one request as it is.

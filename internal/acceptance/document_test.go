@@ -133,13 +133,17 @@ func (d *document) find(r *http.Request) (operation, bool) {
 // checker compiles the document's schemas once.
 var checker = sync.OnceValues(apitest.New)
 
+// belowPortal matches the path of a call through a portal session; what follows is the operation's own.
+var belowPortal = regexp.MustCompile(`^/portal/[0-9a-f-]{36}/api/`)
+
 // check holds an answer against the document, and names the operation that gave it.
 func (d *document) check(e exchange) (operation string, wrong []string) {
 	c, err := checker()
 	if err != nil {
 		return "", []string{err.Error()}
 	}
-	if err := c.Check(e.request.Method, e.request.URL.EscapedPath(), e.response.StatusCode, e.response.Header, e.body); err != nil {
+	path := belowPortal.ReplaceAllString(e.request.URL.EscapedPath(), "/api/")
+	if err := c.Check(e.request.Method, path, e.response.StatusCode, e.response.Header, e.body); err != nil {
 		wrong = append(wrong, "the document: "+err.Error())
 	}
 	o, _ := d.find(e.request)

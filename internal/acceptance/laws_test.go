@@ -81,7 +81,7 @@ func wholeKeys(text string) []string {
 }
 
 // reveals are the operations whose answers hold a whole key.
-var reveals = regexp.MustCompile(`^POST /api/v2/(api-keys|api-keys/[^/]+/rotate|api-keys/import|service-keys)$`)
+var reveals = regexp.MustCompile(`^POST (/portal/[0-9a-f-]{36})?/api/v2/(api-keys|api-keys/[^/]+/rotate|api-keys/import|service-keys)$`)
 
 // secrecy: a whole key stands in the answers that reveal one and nowhere else, and those are not to be kept.
 func secrecy(e exchange) []string {

@@ -18,6 +18,9 @@ import (
 	"github.com/keyward/keyward/internal/rig"
 )
 
+// publicURL is where browsers would reach the servers.
+const publicURL = "https://keys.example.com"
+
 // patience is how long a server may take to start or to stop.
 const patience = 30 * time.Second
 
@@ -45,7 +48,7 @@ func start(t *testing.T) *process {
 func startOn(t *testing.T, database, dir string) *process {
 	t.Helper()
 	p := &process{root: mintedRoot(t), dir: dir, database: database}
-	return p.again(t, "KEYWARD_LOG_LEVEL=debug", "KEYWARD_ACCESS_LOG=all")
+	return p.again(t, "KEYWARD_LOG_LEVEL=debug", "KEYWARD_ACCESS_LOG=all", "KEYWARD_PUBLIC_URL="+publicURL)
 }
 
 func mintedRoot(t *testing.T) string {

@@ -48,7 +48,9 @@ var keyward = archtest.House{
 			"internal/account", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/audit", Level: archtest.Records, May: []string{"internal/id"}},
-		{Path: "internal/session", Level: archtest.Records, May: []string{"internal/account", "internal/id", "internal/keyfmt"}},
+		{Path: "internal/session", Level: archtest.Records, May: []string{
+			"internal/account", "internal/id", "internal/keyfmt", "internal/ratelimit",
+		}},
 		{Path: "internal/feed", Level: archtest.Records, May: []string{
 			"internal/account", "internal/apikey", "internal/id",
 		}},
@@ -141,6 +143,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
+			"internal/dpop",
 			"internal/feed", "internal/feedhttp",
 			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
 			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",

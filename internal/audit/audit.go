@@ -50,6 +50,14 @@ const (
 // MemberRestored says that the removal of a member was undone.
 const MemberRestored Type = "member.restored"
 
+// The types of portal sessions. PortalSessionStarted is a type of our own: the client secret was exchanged, and from
+// then on a page acts as the member.
+const (
+	PortalSessionCreated Type = "portal_session.created"
+	PortalSessionStarted Type = "portal_session.started"
+	PortalSessionEnded   Type = "portal_session.ended"
+)
+
 // TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
 const TimeReset Type = "time.reset"
 

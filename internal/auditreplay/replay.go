@@ -55,6 +55,9 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 		if err := tx.DeleteRemovals(); err != nil { // a key that was disabled once more since stands in no event
 			return err
 		}
+		if err := tx.ForgetPortals(); err != nil { // one that ended as its time came has no event
+			return err
+		}
 		for i := range entries {
 			if err := r.repeat(&entries[i]); err != nil {
 				return fmt.Errorf("repeat event %s (%s): %w", entries[i].ID, entries[i].EventType, err)
@@ -95,7 +98,12 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.PasskeyRefused:    nil,
 	audit.MemberInvited:     nil, // invitations do not outlive a restore
 	audit.MemberSignInReset: nil, // what ended has events of its own
-	audit.TimeReset:         nil, // it is about the clock of a machine, not about what anybody may do
+
+	audit.PortalSessionCreated: nil, // portal sessions do not outlive a restore
+	audit.PortalSessionStarted: nil,
+	audit.PortalSessionEnded:   nil,
+
+	audit.TimeReset: nil, // it is about the clock of a machine, not about what anybody may do
 }
 
 // Knows tells whether events of a type can be repeated, or take nothing away.

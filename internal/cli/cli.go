@@ -46,6 +46,7 @@ type root struct {
 	Keys        keysCmd        `cmd:"" group:"objects" help:"API keys: make, look at, change, rotate, delete, import."`
 	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" help:"Operators' credentials."`
 	Sessions    sessionsCmd    `cmd:"" group:"objects" help:"Who is signed in to the dashboard."`
+	Portal      portalCmd      `cmd:"" group:"objects" help:"Pages of your product in which a member keeps their own keys."`
 	Signin      signinCmd      `cmd:"" group:"objects" help:"Print a one-time link that signs a member in to the dashboard."`
 	Nodes       nodesCmd       `cmd:"" group:"objects" help:"The processes that serve the installation, and how far each is."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`

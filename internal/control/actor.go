@@ -12,6 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -33,6 +34,16 @@ type actor struct {
 	reach     account.Reach  // where a bound service key works, and a session that one made
 	networks  []netip.Prefix // those from which a bound service key, or a session that one made, may call; nil is all
 	earlier   bool           // presented an earlier value of the key, in its overlap
+	portal    *session.Portal
+	may       perm.Set // of a portal session: what its capabilities open of what the member may do
+}
+
+// does is the set of permissions by which the actor may act. What may be passed on is holds.
+func (a *actor) does() perm.Set {
+	if a.portal != nil {
+		return a.may
+	}
+	return a.holds
 }
 
 func errCredentialRevoked() error {
@@ -52,13 +63,15 @@ func (s *Service) actor(v *store.View, c Caller) (*actor, error) {
 		a, err = s.keyActor(v, c)
 	case c.Person.User != "":
 		a, err = s.personActor(v, c)
+	case c.Portal != "":
+		a, err = s.portalActor(v, c)
 	default:
 		return nil, fault.New(fault.Unauthenticated, "a credential is needed")
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errCredentialRevoked()
 	}
-	if err == nil && a.service == nil && a.key == nil {
+	if err == nil && a.person() {
 		a.reach, a.networks = bounds.Reach, bounds.AllowedIPs
 	}
 	if err != nil || c.Within == "" {
@@ -193,7 +206,7 @@ func (s *Service) need(a *actor, permissions ...string) error {
 	}
 	var lacking []fault.Detail
 	for _, p := range permissions {
-		if !s.cat.Holds(a.holds, p) {
+		if !s.cat.Holds(a.does(), p) {
 			lacking = append(lacking, fault.Detail{Field: "permissions", Message: p})
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -72,13 +73,15 @@ func New(c Config) *Service {
 }
 
 // Caller is the result of authentication. It holds only identities: permissions are read in each transaction, and so
-// is the standing of the presented credential. Exactly one of ServiceKey, APIKey and Person is set.
+// is the standing of the presented credential. Exactly one of ServiceKey, APIKey, Person and Portal is set.
 type Caller struct {
 	ServiceKey id.ServiceKey
 	APIKey     id.Key
 	Person     Person
 	Session    id.Session // in which a person, or whoever acts as a service key, is signed in; "" for none
 	Token      string     // the name that the provider gave to a person's token, for the log
+	Portal     id.Portal  // by its token: a member who acts through a portal session
+	Thumbprint string     // of the key that proved to have the token of Portal
 
 	// Presented is the digest of the value that was presented: one of the API key's, the service key's, the session
 	// token's. Of a token of the provider it only tells one from another.
@@ -86,8 +89,11 @@ type Caller struct {
 	// Rehashed is our own digest of an API key's foreign value, which may take the place of Presented at any time; zero
 	// for others.
 	Rehashed keyfmt.Digest
-	// Until is when a token of the provider ends, by its own words. A person without a session has one.
+	// Until is when a token of the provider, or of a portal session, ends, by its own words. A person without a session
+	// has one.
 	Until time.Time
+
+	opens [2]session.Capability // the running operation is open to portal sessions that have one of these
 
 	// Within is the workspace that the request names beside an object's id, as it was given; "" for none. An object
 	// of another workspace is not found.
@@ -173,7 +179,7 @@ func (s *Service) view(ctx context.Context, c Caller, look func(*store.View, *ac
 
 // Stands refuses a caller whose credential was taken back since it was authenticated.
 func (s *Service) Stands(ctx context.Context, c Caller) error {
-	return storageFault(s.view(ctx, c, func(*store.View, *actor) error { return nil }))
+	return storageFault(s.view(ctx, c.through(anyCapability), func(*store.View, *actor) error { return nil }))
 }
 
 // update runs a change in a write transaction, with the caller's authority as it is inside it, and notes in the

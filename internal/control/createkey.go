@@ -16,6 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -24,7 +25,7 @@ import (
 // not_found, conflict.
 func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Revealed, error) {
 	var out Revealed
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.through(session.KeysCreate), func(tx *store.Tx, a *actor) error {
 		ws, _, err := s.mayCreate(tx.View, a, in)
 		if err != nil {
 			return err
@@ -33,6 +34,9 @@ func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Reveal
 		out, err = s.once(tx, a, once{Idempotency: in.Once, workspace: ws.ID, asked: in}, func() (Revealed, error) {
 			d, err := s.draft(tx.View, a, in)
 			if err != nil {
+				return Revealed{}, err
+			}
+			if err := roomBelow(tx.View, a, ws.ID, d.User); err != nil {
 				return Revealed{}, err
 			}
 			return s.mint(tx, a, d)
@@ -49,6 +53,9 @@ func (s *Service) mayCreate(v *store.View, a *actor, in CreateKey) (ws account.W
 	}
 	if err := s.need(a, account.APIKeysWrite); err != nil {
 		return ws, user, err
+	}
+	if a.portal != nil {
+		return ws, a.user, a.ownKey(in.User)
 	}
 	if user, err = userInput("userId", in.User); err != nil {
 		return ws, user, err
@@ -72,18 +79,18 @@ func (s *Service) draft(v *store.View, a *actor, in CreateKey) (draft, error) {
 	}
 	d := draft{creator: Creator{ID: user, Email: m.Email, DisplayName: m.DisplayName}}
 	d.Workspace, d.User, d.IsActive = ws.ID, user, true
-	fields, terms := s.fill(&d, in, role.Permissions), s.bind(&d, in, ws, a.bound, v.Now())
+	fields, terms := s.fill(&d, in, role.Permissions), s.bind(&d, in, ws, a, v.Now())
 	if err := fault.All(fields, terms); err != nil {
 		return draft{}, err
 	}
 	if !a.reach.Environment(d.Environment) {
 		return draft{}, outside("environment")
 	}
-	d.Confined = a.confined()
+	d.Confined = a.confines()
 	if err := s.mayGrant(a, d.Permissions, role.Permissions, wantedField(in.Permissions)); err != nil {
 		return draft{}, err
 	}
-	return d, withinBound(&d.Key, a.bound)
+	return d, a.reaches(&d.Key, v.Now())
 }
 
 // draft is a key to be made.
@@ -113,16 +120,17 @@ func (s *Service) fill(d *draft, in CreateKey, creator perm.Set) error {
 }
 
 // bind reads expiry, limits and addresses: the given ones, else the calling key's own, else the workspace's defaults as
-// far as its plan allows them to a key.
-func (s *Service) bind(d *draft, in CreateKey, ws account.Workspace, b *account.Bound, now time.Time) error {
+// far as its plan allows them to a key, within the ceiling of a portal session.
+func (s *Service) bind(d *draft, in CreateKey, ws account.Workspace, a *actor, now time.Time) error {
 	set, ceiling := ws.Settings, ws.Plan.Ceiling
 	var expiry, limits, addresses error
+	b := a.bound
 	d.ExpiresAt, expiry = expiryInput("expiresAt", in.ExpiresAt, now)
 	if !in.ExpiresAt.Set {
 		if b != nil {
 			d.ExpiresAt = b.ExpiresAt
 		}
-		if longest := latest(set, now); !longest.IsZero() && (d.ExpiresAt.IsZero() || d.ExpiresAt.After(longest)) {
+		if longest := a.latest(set, now); !longest.IsZero() && (d.ExpiresAt.IsZero() || d.ExpiresAt.After(longest)) {
 			d.ExpiresAt = longest
 		}
 		if !ceiling.Allows(d.ExpiresAt, now) {
@@ -132,7 +140,7 @@ func (s *Service) bind(d *draft, in CreateKey, ws account.Workspace, b *account.
 	if expiry == nil {
 		expiry = lifetime(d.ExpiresAt, set, now)
 	}
-	d.Limits, limits = limitsInput("rateLimit", in.RateLimit, ceiling.Lower(defaultLimits(set, b)))
+	d.Limits, limits = limitsInput("rateLimit", in.RateLimit, ceiling.Lower(a.defaultLimits(set)))
 	if !in.AllowedIPs.Set && b != nil {
 		d.AllowedIPs = b.AllowedIPs
 	} else {

@@ -91,6 +91,7 @@ const (
 	TypeAPIKey     = "api_key"
 	TypeOIDCToken  = "oidc_token"
 	TypePasskey    = "passkey" // of a person who is not let in
+	TypePortal     = "portal_session"
 )
 
 // jsonText writes JSON without escapes that only HTML needs, so that people find the text they see.
@@ -110,6 +111,8 @@ func (a *actor) credential() credential {
 		return credential{TypeServiceKey, string(a.ServiceKey)}
 	case a.APIKey != "":
 		return credential{TypeAPIKey, string(a.APIKey)}
+	case a.Portal != "":
+		return credential{TypePortal, string(a.Portal)}
 	case a.passkey != "":
 		return credential{TypePasskey, string(a.passkey)}
 	}

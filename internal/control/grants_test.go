@@ -70,6 +70,8 @@ type someone struct {
 	key     *modelKey
 	reach   reach // of key, by the value that is presented
 	owner   bool  // an owner in person, or the root
+	portal  bool  // acts through a portal session: holds and reach are its ceiling
+	may     names // of a portal session: its member's permissions
 	earlier bool  // presents an earlier value
 }
 
@@ -141,6 +143,11 @@ func (w *walk) caller() someone {
 		}
 		return someone{Caller: w.k.root, holds: all, owner: true}
 	}
+	if rapid.IntRange(0, 5).Draw(w.T, "portal") == 0 {
+		if c, ok := w.throughPortal(); ok {
+			return c
+		}
+	}
 	if rapid.IntRange(0, 2).Draw(w.T, "person") == 0 { // in a session of their own, in one of another workspace, or by a token
 		user := pick(w.T, w.members, "who")
 		c := person(w.ws, user)
@@ -180,6 +187,9 @@ func (w *walk) step() bool {
 	}
 	w.enabled = false
 	done := steps[name](c)
+	if done && c.portal && !slices.Contains([]string{"create", "rotate", "update", "revive", "delete"}, name) {
+		w.Fatalf("%s through a portal session", name)
+	}
 	after := w.look()
 	if done && dead {
 		w.Fatalf("%s by a key that does not work", name)
@@ -221,7 +231,7 @@ func (w *walk) create(c someone) bool {
 	if !member || !k.holds.within(c.holds) || !k.holds.within(w.roles[creator]) {
 		w.Fatalf("minted %v for %s (member %v), by one who holds %v", k.holds, user, member, c.holds)
 	}
-	if c.key != nil {
+	if c.key != nil || c.portal {
 		w.within(c, "create", w.look().keys[k.id])
 	}
 	return true

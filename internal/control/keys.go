@@ -13,6 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -41,7 +42,7 @@ func (s *Service) whoseKeys(a *actor, user string) (id.User, error) {
 	if err := s.need(a, account.APIKeysRead); err != nil {
 		return "", err
 	}
-	if a.service == nil && !s.cat.Holds(a.holds, account.APIKeysManageOthers) {
+	if a.service == nil && !s.cat.Holds(a.does(), account.APIKeysManageOthers) {
 		return a.user, nil
 	}
 	return "", nil
@@ -75,7 +76,7 @@ func (s *Service) loadKeyFor(v *store.View, a *actor, key, permission string) (a
 // GetKey shows one key.
 func (s *Service) GetKey(ctx context.Context, c Caller, key string) (Key, error) {
 	var out Key
-	err := s.view(ctx, c, func(v *store.View, a *actor) error {
+	err := s.view(ctx, c.through(session.KeysRead), func(v *store.View, a *actor) error {
 		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 		if err != nil {
 			return err
@@ -107,7 +108,7 @@ func (s *Service) SelfKey(ctx context.Context, c Caller) (Key, error) {
 
 // DeleteKey takes a key away for good.
 func (s *Service) DeleteKey(ctx context.Context, c Caller, key string) error {
-	return s.update(ctx, c, func(tx *store.Tx, a *actor) error { return s.deleteKey(tx, a, key) })
+	return s.update(ctx, c.through(session.KeysDelete), func(tx *store.Tx, a *actor) error { return s.deleteKey(tx, a, key) })
 }
 
 func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
@@ -127,7 +128,7 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 
 // DeleteKeys takes away many, each for itself, all in one transaction.
 func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done []string, failed []ItemError, err error) {
-	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
+	err = s.update(ctx, c.through(session.KeysDelete), func(tx *store.Tx, a *actor) (err error) {
 		if err := s.requireAnywhere(tx.View, a, account.APIKeysDelete); err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (s *Service) RotateKeyOnce(ctx context.Context, c Caller, key string, overl
 		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
 	}
 	var out Revealed
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.through(session.KeysRotate), func(tx *store.Tx, a *actor) error {
 		k, err := s.loadKeyFor(tx.View, a, key, account.APIKeysWrite)
 		if err != nil {
 			return err
@@ -217,8 +218,8 @@ func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds i
 		return Revealed{}, fmt.Errorf("mint: %w", err)
 	}
 	was := *k
-	k.Confined = k.Confined || a.confined()
-	if err := s.replaceValue(tx.View, k, secret, time.Duration(overlapSeconds)*time.Second); err != nil {
+	k.Confined = k.Confined || a.confines()
+	if err := s.replaceValue(tx.View, a, k, secret, time.Duration(overlapSeconds)*time.Second); err != nil {
 		return Revealed{}, err
 	}
 	if err := s.changeKey(tx, a, &was, k, rotation(&was, k, overlapSeconds)); err != nil {
@@ -228,9 +229,10 @@ func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds i
 	return Revealed{Key: shown, Secret: secret}, err
 }
 
-// replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings say, and no later
+// replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings, and a portal
+// session's ceiling, say, and no later
 // than the key's expiry already said: a later end is an update of its own.
-func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secret, overlap time.Duration) error {
+func (s *Service) replaceValue(v *store.View, a *actor, k *apikey.Key, secret keyfmt.Secret, overlap time.Duration) error {
 	ws, err := v.Workspace(k.Workspace)
 	if err != nil {
 		return err
@@ -240,7 +242,7 @@ func (s *Service) replaceValue(v *store.View, k *apikey.Key, secret keyfmt.Secre
 		return fault.New(fault.Conflict, fmt.Sprintf("a key has at most %d earlier values at once; rotate without an overlap to end them all",
 			apikey.MaxPrevious), fault.Detail{Field: "overlapSeconds", Message: "would leave too many earlier values"})
 	}
-	longest := latest(ws.Settings, k.Made())
+	longest := a.latest(ws.Settings, k.Made())
 	switch {
 	case !longest.IsZero() && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(longest)):
 		k.ExpiresAt = longest

@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/text"
 )
@@ -44,6 +45,7 @@ func (in *ListKeys) ofEnabled() bool {
 func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, Page, error) {
 	var out []Key
 	var page Page
+	c = c.through(session.KeysRead)
 	look := s.view
 	if in.filtered() {
 		look = func(ctx context.Context, c Caller, look func(*store.View, *actor) error) error {
@@ -139,7 +141,7 @@ func (s *Service) CountKeys(ctx context.Context, c Caller, in ListKeys) (KeyCoun
 	all := in
 	all.Active, all.Disabled, all.Standing, all.Along = nil, false, apikey.AnyStanding, false
 	all.Order, all.Paging = apikey.NewestFirst, Paging{}
-	err := s.search(ctx, c, in.Workspace, func(v *store.View, a *actor) error {
+	err := s.search(ctx, c.through(session.KeysRead), in.Workspace, func(v *store.View, a *actor) error {
 		f, err := s.keyFilter(v, a, &all)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/text"
 )
@@ -45,7 +46,7 @@ const maxOffset = 10_000
 // where more of the log is left, and then has a cursor all the same.
 func (s *Service) ListLogs(ctx context.Context, c Caller, in ListLogs) (Logs, error) {
 	var out Logs
-	err := s.search(ctx, c, in.Workspace, func(v *store.View, a *actor) error {
+	err := s.search(ctx, c.through(session.LogRead), in.Workspace, func(v *store.View, a *actor) error {
 		f, err := s.logFilter(v, a, in)
 		if err != nil {
 			return err

@@ -51,6 +51,7 @@ type Credential struct {
 // Me tells callers of every kind about themselves, whatever they may do.
 func (s *Service) Me(ctx context.Context, c Caller) (Me, error) {
 	var out Me
+	c = c.through(anyCapability)
 	err := readFault(s.db.View(ctx, func(v *store.View) error {
 		var err error
 		if c.Person.User != "" && c.Session == "" {
@@ -101,6 +102,10 @@ func (s *Service) me(v *store.View, a *actor) (Me, error) {
 		out.Workspaces, err = s.boundTo(v, a)
 	case a.key != nil:
 		out.User, out.Workspaces, err = s.ofKey(v, a)
+	case a.portal != nil:
+		out.User = &Creator{ID: a.user, Email: a.email, DisplayName: a.name}
+		out.Permissions = a.may
+		out.Workspaces, err = s.ofPortal(v, a)
 	default:
 		out.User = &Creator{ID: a.user, Email: a.email, DisplayName: a.name}
 		out.Workspaces, out.Role, err = s.ofPerson(v, a)
@@ -163,8 +168,13 @@ func (s *Service) ofPerson(v *store.View, a *actor) (all []MyWorkspace, role *Ro
 // key of their own what they hold there, else nothing.
 func (s *Service) grantable(a *actor) perm.Set {
 	may := func(permission string) bool { return s.cat.Holds(a.holds, permission) }
-	if a.service != nil {
+	switch {
+	case a.service != nil:
 		return a.holds
+	case a.portal != nil && a.portal.May(session.KeysCreate):
+		return a.holds
+	case a.portal != nil:
+		return perm.Set{}
 	}
 	roles := !a.earlier && a.wholly(account.RolesWrite) == nil &&
 		(may(account.RolesWrite) || may(account.MembersInvite) || may(account.MembersRoleChange))
@@ -198,6 +208,8 @@ func (s *Service) described(v *store.View, a *actor) (Credential, error) {
 		k := a.service
 		out.Name, out.Masked, out.Scopes = k.Name, k.Masked, k.Scopes
 		out.Bounds, out.ExpiresAt = k.Bounds, k.ExpiresAt
+	case a.portal != nil:
+		out.Name, out.Bounds, out.ExpiresAt = a.portal.Label, account.Bounds{Reach: a.reach}, a.portal.ExpiresAt
 	case a.key != nil:
 		k := a.key
 		out.Name, out.Masked, out.Earlier = k.Name, s.presentedMask(a), a.earlier

@@ -185,6 +185,11 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 	if err := tx.PutMember(m); err != nil {
 		return out, err
 	}
+	if m.Role != was.Role {
+		if err := s.endPortalsOf(tx, a, ws.ID, m.User, "the role of the member changed"); err != nil {
+			return out, err
+		}
+	}
 	if old.System == account.Owner && role.System != account.Owner {
 		if err := s.passOwnership(tx, ws, old.ID, m.User); err != nil {
 			return out, err

@@ -124,7 +124,7 @@ func (s *Service) mayTellAgain(a *actor, k *apikey.Key, now time.Time) bool {
 		return false
 	}
 	own := a.key != nil && a.key.ID == k.ID
-	return own || withinBound(k, a.bound) == nil
+	return own || a.reaches(k, k.Made()) == nil
 }
 
 // open unseals a value. It is zero where there is none, where another credential sealed it, or where the key has

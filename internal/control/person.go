@@ -13,8 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// person reports whether the caller is a person, and so may work in each of their workspaces.
-func (a *actor) person() bool { return a.service == nil && a.key == nil }
+// person reports whether the caller is a person in their own name, and so may work in each of their workspaces.
+func (a *actor) person() bool { return a.service == nil && a.key == nil && a.portal == nil }
 
 // signedIn refuses a caller whose session has ended, or is not theirs, and a person whose token of the provider has
 // ended. It tells the bounds of the session.

@@ -177,6 +177,7 @@ var planned = map[audit.Type]hold{
 	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
 	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
 	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
+	audit.PortalSessionCreated: unplanned, audit.PortalSessionStarted: unplanned, audit.PortalSessionEnded: unplanned,
 }
 
 // withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no

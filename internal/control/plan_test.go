@@ -176,7 +176,8 @@ var spentCases = map[audit.Type][]struct {
 
 // outsidePlans are the kinds of event that belong to no workspace's plan.
 var outsidePlans = []audit.Type{audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
-	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved, audit.PasskeyRefused}
+	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved, audit.PasskeyRefused,
+	audit.PortalSessionCreated, audit.PortalSessionStarted, audit.PortalSessionEnded}
 
 // What takes something away is never refused by maxEventsPerDay and always leaves its event. Each kind of event is
 // classified.

@@ -50,6 +50,11 @@ func (a *actor) confined() bool {
 	return a.reach.Environments != nil && !(a.reach.Environment(keyfmt.Live) && a.reach.Environment(keyfmt.Test))
 }
 
+// confines tells whether a key whose value the caller gets is confined to its environment.
+func (a *actor) confines() bool {
+	return a.confined() || a.portal != nil && len(a.portal.Ceiling.Environments) == 1
+}
+
 // within lists the workspaces that lie within the caller's reach, the newest first.
 func within(v *store.View, a *actor, p store.Page) ([]account.Workspace, error) {
 	if a.reach.Workspaces == nil {

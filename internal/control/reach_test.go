@@ -113,10 +113,10 @@ func (w *walk) judge(c someone, step string, before, after place) {
 		if !w.keys[key].holds.within(c.holds) {
 			w.Fatalf("%s: a key with %v has grown (%v) by one who holds %v", step, w.keys[key].holds, how, c.holds)
 		}
-		if slices.Contains(how, "enabled") && w.marks[key] && !c.holds["api-keys:manage-others"] {
+		if slices.Contains(how, "enabled") && w.marks[key] && !c.does()["api-keys:manage-others"] {
 			w.Fatalf("%s: what was disabled by right of manage-others is enabled by one who holds %v", step, c.holds)
 		}
-		if c.key != nil {
+		if c.key != nil || c.portal {
 			w.within(c, step, now)
 		}
 	}
@@ -236,6 +236,9 @@ func (c someone) root() bool { return c.ServiceKey != "" }
 func (c someone) user() string {
 	if c.key != nil {
 		return c.key.user
+	}
+	if c.portal {
+		return c.reach.user
 	}
 	return string(c.Person.User)
 }

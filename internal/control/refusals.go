@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -21,7 +22,7 @@ const MostRefusals = store.RefusalsOfKey
 
 // KeyRefusals lists the latest refusals of a key, the newest first; 0 is MostRefusals. Who sees the key sees them.
 func (s *Service) KeyRefusals(ctx context.Context, c Caller, key string, limit int) ([]Refusal, error) {
-	return s.refusals(ctx, c, limit, func(v *store.View, a *actor, n int) (kept, waiting []store.Refusal, err error) {
+	return s.refusals(ctx, c.through(session.UsageRead), limit, func(v *store.View, a *actor, n int) (kept, waiting []store.Refusal, err error) {
 		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 		if err != nil {
 			return nil, nil, err

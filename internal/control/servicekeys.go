@@ -193,6 +193,9 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if err := tx.DeleteServiceKey(k.ID); err != nil {
 			return err
 		}
+		if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{ServiceKey: k.ID}, string(k.ID), "the service key that made them was deleted"); err != nil {
+			return err
+		}
 		roots, err := rootKeys(tx.View)
 		if err != nil {
 			return err

@@ -313,7 +313,8 @@ func (s *Service) endMembership(tx *store.Tx, a *actor, ws id.Workspace, u id.Us
 	return err
 }
 
-// endSignIn ends all that lets a member in to a workspace: sessions there, passkeys, links and invitations. What the
+// endSignIn ends all that lets a member in to a workspace: sessions there, portal sessions, passkeys, links and
+// invitations. What the
 // person has elsewhere stays.
 func (s *Service) endSignIn(tx *store.Tx, a *actor, ws id.Workspace, u id.User, why string) (n EndedSignIn, err error) {
 	if err := errors.Join(tx.DeleteSignInLinksOf(ws, u), tx.DeleteInvitationsOf(ws, u), tx.ForgetSignIn(ws, u)); err != nil {
@@ -327,6 +328,9 @@ func (s *Service) endSignIn(tx *store.Tx, a *actor, ws id.Workspace, u id.User, 
 		if err := s.endPasskey(tx, a, &keys[i]); err != nil {
 			return n, err
 		}
+	}
+	if err := s.endPortalsOf(tx, a, ws, u, why); err != nil {
+		return n, err
 	}
 	all, err := tx.Sessions(store.SessionFilter{Workspace: ws, User: u})
 	if err != nil {

@@ -9,12 +9,13 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 )
 
 // UpdateKeys changes many keys, each for itself, all in one transaction. Permissions are frozen and never change.
 func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (done []Key, failed []ItemError, err error) {
-	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
+	err = s.update(ctx, c.through(session.KeysUpdate, session.KeysDisable), func(tx *store.Tx, a *actor) (err error) {
 		if err := s.requireAnywhere(tx.View, a, account.APIKeysWrite); err != nil {
 			return err
 		}
@@ -29,6 +30,9 @@ func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (
 func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {
 	was, err := s.loadKeyFor(tx.View, a, in.ID, account.APIKeysWrite)
 	if err != nil {
+		return Key{}, err
+	}
+	if err := a.mayUpdate(in); err != nil {
 		return Key{}, err
 	}
 	if in.Permissions {

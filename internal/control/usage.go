@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/usage"
 )
@@ -69,7 +70,7 @@ func (in AskUsage) span(now time.Time) (usage.Span, error) {
 
 // KeyUsage says how often a key was verified and refused. Who sees the key sees that.
 func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsage) (*usage.Series, error) {
-	return s.series(ctx, c, in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
+	return s.series(ctx, c.through(session.UsageRead), in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
 		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 		return store.UsageOf(k.ID), func(x *usage.Series) { s.recent.Key(bytesOf(string(k.ID)), x) }, err
 	})

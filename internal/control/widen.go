@@ -75,8 +75,8 @@ func widened(was, now *apikey.Key) (names []string) {
 }
 
 // mayWiden is the one rule for every change after which a key may do more than a moment ago: it is a grant. All that
-// the key holds must then lie within the caller, and where that is an API key, all that it reaches within the caller's
-// own bounds. Narrowing is free.
+// the key holds must then lie within the caller, and where that is an API key or a portal session, all that it reaches
+// within the caller's own bounds or the session's ceiling. Narrowing is free.
 func (s *Service) mayWiden(a *actor, was, now *apikey.Key) error {
 	if len(widened(was, now)) == 0 {
 		return nil
@@ -84,7 +84,7 @@ func (s *Service) mayWiden(a *actor, was, now *apikey.Key) error {
 	if err := s.mayGrant(a, now.Permissions, now.Permissions, whole); err != nil {
 		return err
 	}
-	return withinBound(now, a.bound)
+	return a.reaches(now, now.Made())
 }
 
 // mayLive holds the expiry of a key against its workspace's settings wherever a value begins to work, works again

@@ -202,6 +202,11 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 		if err := tx.PutWorkspace(ws); err != nil {
 			return err
 		}
+		if was.IsActive && !ws.IsActive {
+			if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{Workspace: ws.ID}, string(ws.ID), "the workspace was switched off"); err != nil {
+				return err
+			}
+		}
 		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: narrowed(was, ws),
 			sentence: fmt.Sprintf("workspace %s updated", quoted(ws.Name)), before: workspaceFields(was), after: workspaceFields(ws)})
 	})

@@ -60,18 +60,27 @@ func (a *api) refusal(f *fault.Error, requestID string) []byte {
 	return body
 }
 
+// scheme is how the operation is authenticated: for a portal session by DPoP (RFC 9449,
+// section 7.1).
+func (x *exchange) scheme() string {
+	if x.through != "" || x.route != nil && x.route.portal == portalProof {
+		return dpopScheme
+	}
+	return "Bearer"
+}
+
 // refusalHeaders sets the header fields for a code: RFC 6750 (section 3), RFC 9110 (section 10.2.3).
 func (x *exchange) refusalHeaders(code fault.Code) {
 	h := x.w.Header()
 	switch code {
 	case fault.Unauthenticated:
-		h.Set("WWW-Authenticate", "Bearer")
+		h.Set("WWW-Authenticate", x.scheme())
 		if x.tokenSent {
-			h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			h.Set("WWW-Authenticate", x.scheme()+` error="invalid_token"`)
 		}
 	case fault.PermissionDenied, fault.PermissionEscalation:
 		if x.tokenSent {
-			h.Set("WWW-Authenticate", `Bearer error="insufficient_scope"`)
+			h.Set("WWW-Authenticate", x.scheme()+` error="insufficient_scope"`)
 		}
 	case fault.RateLimited, fault.Unavailable:
 		if h.Get("Retry-After") == "" {

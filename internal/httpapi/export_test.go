@@ -12,3 +12,12 @@ func Writes() []string {
 	}
 	return out
 }
+
+// Operations lists all operations: method and pattern.
+func Operations() []string {
+	var out []string
+	for _, rt := range (&api{}).routes() {
+		out = append(out, rt.on)
+	}
+	return out
+}

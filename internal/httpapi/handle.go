@@ -31,8 +31,12 @@ type exchange struct {
 	service   *account.ServiceKey // set where a service key calls
 	home      string              // the workspace of an API key that calls
 	tokenSent bool
-	status    int    // of success, where the route's own does not fit
-	message   string // likewise
+	through   id.Portal // the call came below the path of this portal session; "" for none
+	address   string    // of such a call, under the public URL
+	token     string    // of the portal session, once it is found good
+	frameOnly bool      // the portal session reveals values to this server's own page alone
+	status    int       // of success, where the route's own does not fit
+	message   string    // likewise
 
 	decided bool   // a refusal is a decision about a key, and no failure of the request
 	cause   error  // for the log
@@ -93,9 +97,12 @@ func (x *exchange) perform(res *resource) error {
 		x.w.Header().Set("Allow", res.allow)
 		return fault.New(fault.MethodNotAllowed, "this path takes "+res.allow)
 	}
+	if x.through != "" && rt.portal == portalClosed {
+		return noRoute()
+	}
 	x.route = rt
 	if !rt.public {
-		if err := x.authenticate(); err != nil {
+		if err := x.admit(); err != nil {
 			return err
 		}
 	}
@@ -115,6 +122,20 @@ func (x *exchange) perform(res *resource) error {
 		return err
 	}
 	return rt.serve(x)
+}
+
+// admit authenticates the caller: below the path of a portal session by its token alone.
+func (x *exchange) admit() error {
+	if x.through == "" {
+		return x.authenticate()
+	}
+	if err := x.authenticatePortal(); err != nil {
+		return err
+	}
+	if x.route.revealing && x.frameOnly && !x.ownOrigin() {
+		return control.FramesAlone()
+	}
+	return nil
 }
 
 func noRoute() error { return fault.New(fault.NotFound, "there is nothing at this path") }

@@ -61,6 +61,8 @@ type Config struct {
 	Persons *oidc.Provider
 	// Base is the address under which people are to open links, without a path; nil takes it from each request.
 	Base func(*http.Request) string
+	// PublicURL is the same address as it is configured, without a path; "" has no portal sessions.
+	PublicURL string
 	// Pages are the browser's pages: its patterns answer paths without an operation, outside of /api/. The front page
 	// is theirs to take.
 	Pages *http.ServeMux

@@ -98,7 +98,7 @@ func TestAUserIDKeepsItsCapitals(t *testing.T) {
 var bodies = []any{
 	wire.Nothing{}, wire.CreateAPIKey{}, wire.UpdateAPIKeys{}, wire.DeleteAPIKeys{}, wire.RotateAPIKey{}, wire.ImportAPIKeys{}, wire.Verify{}, wire.VerifyBatch{},
 	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{}, wire.RestoreMember{}, wire.CreateRole{}, wire.UpdateRole{},
-	wire.CreateServiceKey{}, wire.CreateSignInLink{}, wire.StartSession{},
+	wire.CreateServiceKey{}, wire.CreateSignInLink{}, wire.StartSession{}, wire.CreatePortalSession{}, wire.ExchangePortalSession{},
 }
 
 var idName = regexp.MustCompile(`^(id|ids|.*I(d|ds))$`)

@@ -56,6 +56,9 @@ func (x *exchange) idempotency() (none control.Idempotency, err error) {
 	if err != nil {
 		return none, err
 	}
+	if x.through != "" {
+		credential = x.token
+	}
 	return control.Idempotency{Key: values[0], Material: keyfmt.MaterialOf(credential)}, nil
 }
 

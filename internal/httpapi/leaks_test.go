@@ -76,6 +76,8 @@ var own = map[string][]string{
 	"POST /api/v2/api-keys/verify":       {"key"},
 	"POST /api/v2/api-keys/verify-batch": {"items[0].key"},
 	"POST /api/v2/sessions":              {"code"},
+
+	"POST /api/v2/portal-sessions/exchange": {"clientSecret"},
 }
 
 var bulk = []string{"PUT /api/v2/api-keys", "DELETE /api/v2/api-keys", "POST /api/v2/api-keys/import"}

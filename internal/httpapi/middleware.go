@@ -61,6 +61,16 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(err)
 		return
 	}
+	if portal, operation, ok := portalCall(r.URL.EscapedPath()); ok {
+		inner, err := x.enterPortal(x.r, portal, operation)
+		if err != nil {
+			x.fail(err)
+		}
+		if inner == nil {
+			return
+		}
+		x.r = inner
+	}
 	a.mux.ServeHTTP(x.w, x.r)
 }
 
@@ -161,6 +171,8 @@ func (x *exchange) callerName() (kind, name string) {
 	switch {
 	case x.caller.Session != "":
 		return "session", string(x.caller.Session)
+	case x.caller.Portal != "":
+		return "portal_session", string(x.caller.Portal)
 	case x.caller.Person.User != "":
 		return "person", string(x.caller.Person.User)
 	case x.caller.ServiceKey != "":

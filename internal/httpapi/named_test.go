@@ -15,7 +15,8 @@ import (
 // nowhere are the operations that belong to no workspace, or take the demand for one in their body: in the query
 // they refuse it by name.
 var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
-	"createServiceKey", "listServiceKeys", "startSession", "readFeed", "readFeedSnapshot"}
+	"createServiceKey", "listServiceKeys", "startSession", "readFeed", "readFeedSnapshot",
+	"exchangePortalSession", "renewPortalSession"}
 
 // request is one that the root can do, or the caller in by.
 type request struct {
@@ -36,8 +37,10 @@ func (op request) ask(h *house, other string) answer {
 	code := h.do("POST", "/api/v2/sign-in-links", h.root, `{"workspaceId":"`+n.ws+`","userId":"`+n.user+`"}`).
 		want(201).text("data.result.signInLink.code")
 	session := h.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201).text("data.result.session.id")
+	portal := h.do("POST", "/api/v2/portal-sessions", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`).
+		want(201).text("data.result.portalSession.id")
 	fill := func(text string) string {
-		return strings.NewReplacer("{free}", free, "{bound}", bound, "{session}", session).Replace(n.in(text))
+		return strings.NewReplacer("{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).Replace(n.in(text))
 	}
 	method, path, _ := strings.Cut(fill(op.on), " ")
 	named := "?workspaceId="
@@ -121,6 +124,14 @@ var naming = map[string]request{
 	"listSessions":             {on: "GET /sessions", roams: true},
 	"endSessions":              {on: "DELETE /sessions?userId={user}", roams: true},
 	"endSession":               {on: "DELETE /sessions/{session}"},
+
+	"createPortalSession":   {on: "POST /portal-sessions", body: `{"userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`},
+	"listPortalSessions":    {on: "GET /portal-sessions", roams: true},
+	"endPortalSessions":     {on: "DELETE /portal-sessions?userId=u-ann", roams: true},
+	"getPortalSession":      {on: "GET /portal-sessions/{portal}"},
+	"endPortalSession":      {on: "DELETE /portal-sessions/{portal}"},
+	"exchangePortalSession": {on: "POST /portal-sessions/exchange", body: `{"clientSecret":"x"}`},
+	"renewPortalSession":    {on: "POST /portal-sessions/{portal}/renew"},
 }
 
 var queryNamed = regexp.MustCompile(`components/parameters/WorkspaceIdQuery|"in":"query","name":"workspaceId"|"name":"workspaceId","in":"query"`)

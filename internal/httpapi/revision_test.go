@@ -38,6 +38,11 @@ func revoking(s *stage) map[string]func() answer {
 		"updateWorkspace":  func() answer { return s.call("PATCH", s.at(""), `{"name":"other"}`) },
 		"deleteWorkspace":  func() answer { return s.call("DELETE", "/api/v2/workspaces/"+s.workspace(), "") },
 		"removeMember":     func() answer { return s.call("DELETE", s.at("/members/"+s.member), "") },
+		"endPortalSession": func() answer { return s.call("DELETE", "/api/v2/portal-sessions/"+s.portal(), "") },
+		"endPortalSessions": func() answer {
+			s.portal()
+			return s.call("DELETE", "/api/v2/portal-sessions?userId=boss", "")
+		},
 		"deleteServiceKey": func() answer { return s.call("DELETE", "/api/v2/service-keys/"+s.serviceKey("verify"), "") },
 	}
 }

@@ -24,7 +24,10 @@ type route struct {
 	quiet   bool     // asked for by machines every few seconds: logged for debugging only
 	holds   bool     // wait is for how long the question may be held
 	data    bool     // asked for with each request of a platform: AccessLog says which have a line
-	serve   endpoint
+	portal  portalDoor
+	// revealing operations answer with a value: a portal session may keep those to the server's own page.
+	revealing bool
+	serve     endpoint
 }
 
 // body is the kind of body that an operation reads.
@@ -43,7 +46,8 @@ func (a *api) routes() []route {
 	if a.DataPlane {
 		return a.hotRoutes()
 	}
-	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes())
+	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(),
+		a.portalRoutes())
 	for i := range all {
 		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") && !slices.Contains(rt.repeat, "workspaceId") {
 			rt.query = append(slices.Clip(rt.query), "workspaceId")
@@ -66,22 +70,22 @@ func (a *api) keyRoutes() []route {
 	const keys = base + "/api-keys"
 	wait := []string{"wait"}
 	return []route{
-		{on: "POST " + keys, name: "createApiKey", status: http.StatusCreated, body: jsonBody, message: "API key created", serve: handle(a.createKey)},
-		{on: "GET " + keys, name: "listApiKeys", query: listParameters, message: "API keys", serve: show(a.listKeys)},
-		{on: "PUT " + keys, name: "updateApiKeys", query: wait, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys)},
-		{on: "DELETE " + keys, name: "deleteApiKeys", query: wait, body: jsonBody, secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys)},
+		{on: "POST " + keys, name: "createApiKey", portal: portalToken, revealing: true, status: http.StatusCreated, body: jsonBody, message: "API key created", serve: handle(a.createKey)},
+		{on: "GET " + keys, name: "listApiKeys", portal: portalToken, query: listParameters, message: "API keys", serve: show(a.listKeys)},
+		{on: "PUT " + keys, name: "updateApiKeys", portal: portalToken, query: wait, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys)},
+		{on: "DELETE " + keys, name: "deleteApiKeys", portal: portalToken, query: wait, body: jsonBody, secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys)},
 		{on: "GET " + keys + "/self", name: "getSelf", free: true, message: "The API key that calls", serve: show(a.selfKey)},
 		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys imported", serve: handle(a.importKeys)},
-		{on: "GET " + keys + "/{id}", name: "getApiKey", message: "API key", serve: show(a.getKey)},
-		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", query: wait, message: "API key deleted", serve: show(a.deleteKey)},
+		{on: "GET " + keys + "/{id}", name: "getApiKey", portal: portalToken, message: "API key", serve: show(a.getKey)},
+		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", portal: portalToken, query: wait, message: "API key deleted", serve: show(a.deleteKey)},
 		{on: "POST " + keys + "/self/rotate", name: "rotateSelf", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateSelf)},
-		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
+		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", portal: portalToken, revealing: true, query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
 		{on: "GET " + keys + "/{id}/explain", name: "explainApiKey", query: []string{"ip", "environment", "cost"}, repeat: []string{"permission", "any", "workspaceId"},
 			message: "What a verification would say, and why", serve: show(a.explainKey)},
-		{on: "GET " + keys + "/{id}/refusals", name: "listApiKeyRefusals", query: []string{"limit"}, message: "Latest refusals of the API key", serve: show(a.keyRefusals)},
-		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
-		{on: "GET " + base + "/me", name: "getMe", message: "Who calls, and what they may do", serve: show(a.me)},
-		{on: "GET " + base + "/permissions", name: "listPermissions", message: "Permissions", serve: show(a.listPermissions)},
+		{on: "GET " + keys + "/{id}/refusals", name: "listApiKeyRefusals", portal: portalToken, query: []string{"limit"}, message: "Latest refusals of the API key", serve: show(a.keyRefusals)},
+		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", portal: portalToken, query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
+		{on: "GET " + base + "/me", name: "getMe", portal: portalToken, message: "Who calls, and what they may do", serve: show(a.me)},
+		{on: "GET " + base + "/permissions", name: "listPermissions", portal: portalToken, message: "Permissions", serve: show(a.listPermissions)},
 	}
 }
 
@@ -116,7 +120,7 @@ func (a *api) workspaceRoutes() []route {
 		{on: "GET " + base + "/refusals", name: "listInstallationRefusals", query: []string{"limit"}, message: "Latest refusals of the installation",
 			serve: show(a.allRefusals)},
 		{on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation", serve: show(a.usage)},
-		{on: "GET " + workspaces + "/logs", name: "listLogs", query: logs, message: "Logs", serve: a.logs},
+		{on: "GET " + workspaces + "/logs", name: "listLogs", portal: portalToken, query: logs, message: "Logs", serve: a.logs},
 	}
 }
 

@@ -191,7 +191,8 @@ var takings = map[string]map[string]struct {
 }
 
 // everybodys are the operations that a caller may do in their own name, with any role.
-var everybodys = []string{"POST /api/v2/api-keys/self/rotate", "POST /api/v2/workspaces", "DELETE /api/v2/sessions"}
+var everybodys = []string{"POST /api/v2/api-keys/self/rotate", "POST /api/v2/workspaces", "DELETE /api/v2/sessions",
+	"DELETE /api/v2/portal-sessions", "DELETE /api/v2/portal-sessions/{id}"}
 
 // late are the requests of the operations, each one that goes through for a caller with the right.
 var late = map[string]func(s *stage) (path, body string){
@@ -251,6 +252,12 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/sign-in-links": func(s *stage) (string, string) {
 		return "/api/v2/sign-in-links", `{"workspaceId":"` + s.ws + `","userId":"mia"}`
 	},
+	"POST /api/v2/portal-sessions": func(s *stage) (string, string) {
+		return "/api/v2/portal-sessions", `{"workspaceId":"` + s.ws + `","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`
+	},
+	"DELETE /api/v2/portal-sessions":      func(*stage) (string, string) { return "/api/v2/portal-sessions?userId=boss", `{}   ` },
+	"DELETE /api/v2/portal-sessions/{id}": func(s *stage) (string, string) { return "/api/v2/portal-sessions/" + s.portal(), `{}   ` },
+
 	"DELETE /api/v2/sessions":      func(*stage) (string, string) { return "/api/v2/sessions", `{}   ` },
 	"DELETE /api/v2/sessions/{id}": func(s *stage) (string, string) { return "/api/v2/sessions/" + s.session, `{}   ` },
 }
@@ -259,6 +266,12 @@ var late = map[string]func(s *stage) (path, body string){
 func (s *stage) removed() (removal string) {
 	s.call("PUT", s.at("/members/left"), `{"email":"left@example.com","roleId":"`+s.role+`"}`)
 	return s.call("DELETE", s.at("/members/left"), "").text("data.result.removalId")
+}
+
+// portal makes a portal session of a member.
+func (s *stage) portal() string {
+	return s.call("POST", "/api/v2/portal-sessions", `{"workspaceId":"`+s.ws+`","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`).
+		text("data.result.portalSession.id")
 }
 
 // unheld makes a role that no member holds.

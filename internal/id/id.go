@@ -23,6 +23,7 @@ type (
 	Session    string
 	Settlement string
 	Passkey    string
+	Portal     string // a portal session
 	// User is the platform's own name for a person: opaque, see CheckUser.
 	User string
 )

@@ -49,9 +49,10 @@ func (s *Server) makeHTTP(context.Context) error {
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
 		Pages: pages, Base: s.gate.Base, Nodes: nodes, Feed: s.feed, Refuse: s.refusePage, Persons: provider,
-		Failures: httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
-		Free:     httplimit.NewFailures(freePerMinute, s.elapsed),
-		Stopping: s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
+		PublicURL: s.cfg.PublicURL,
+		Failures:  httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
+		Free:      httplimit.NewFailures(freePerMinute, s.elapsed),
+		Stopping:  s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()

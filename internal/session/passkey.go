@@ -72,6 +72,4 @@ func (i *Invitation) Expired(now time.Time) bool {
 func NewInvitation(rand io.Reader) (keyfmt.Secret, error) { return mint(rand, inviteHead) }
 
 // IsInvitation tells whether a text has the form of an invitation's code.
-func IsInvitation(s string) bool {
-	return len(s) == len(inviteHead)+bodySize && s[:len(inviteHead)] == inviteHead && form.MatchString(s)
-}
+func IsInvitation(s string) bool { return has(s, inviteHead) }

@@ -1,5 +1,5 @@
 // Package session owns signed-in people: the session, the one-time link that starts one, the invitation and the passkey
-// of a member, their tokens and their ends. It does not own storage (store), the permissions of a person (account,
+// of a member, the portal session through which a member acts in a page of the platform, their tokens and their ends. It does not own storage (store), the permissions of a person (account,
 // control), nor cookies and pages (signin).
 package session
 
@@ -91,21 +91,26 @@ const (
 	tokenHead  = "keyward_session_"
 	linkHead   = "keyward_link_"
 	inviteHead = "keyward_invite_"
-	bodySize   = 43 // 256 bits in base64url, without padding
+
+	portalHead      = "keyward_portal_"
+	portalTokenHead = "keyward_portaltoken_"
+
+	bodySize = 43 // 256 bits in base64url, without padding
 )
 
-// Pattern is a regular expression (RE2) that finds tokens, links and invitations in text, whole or cut short.
-const Pattern = `(keyward_(?:session|link|invite)_)[0-9A-Za-z_-]{9,}`
+// Pattern is a regular expression (RE2) that finds tokens, links, invitations and client secrets in text, whole or
+// cut short.
+const Pattern = `(keyward_(?:session|link|invite|portal|portaltoken)_)[0-9A-Za-z_-]{9,}`
 
 // Begin is how every match of Pattern begins.
 const Begin = keyfmt.Reserved
 
-var form = regexp.MustCompile(`^keyward_(session|link|invite)_[0-9A-Za-z_-]{43}$`)
+var form = regexp.MustCompile(`^keyward_(session|link|invite|portal|portaltoken)_[0-9A-Za-z_-]{43}$`)
 
-var within = regexp.MustCompile(`keyward_(session|link|invite)_[0-9A-Za-z_-]{43}`)
+var within = regexp.MustCompile(`keyward_(session|link|invite|portal|portaltoken)_[0-9A-Za-z_-]{43}`)
 
 // Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token, the code of a
-// link or of an invitation. Such a text is neither kept nor repeated. A value that was made elsewhere cannot be told by
+// link or of an invitation, the secret or the token of a portal session. Such a text is neither kept nor repeated. A value that was made elsewhere cannot be told by
 // its form.
 func Leaks(text string) bool {
 	if from, _ := keyfmt.Find(text); from >= 0 {
@@ -128,12 +133,13 @@ func mint(rand io.Reader, head string) (keyfmt.Secret, error) {
 	return keyfmt.NewSecret(head + base64.RawURLEncoding.EncodeToString(b[:])), nil
 }
 
-// IsToken tells whether a text has the form of a session's token.
-func IsToken(s string) bool {
-	return len(s) == len(tokenHead)+bodySize && s[:len(tokenHead)] == tokenHead && form.MatchString(s)
+// has tells whether a text is a head and a body in base64url.
+func has(s, head string) bool {
+	return len(s) == len(head)+bodySize && s[:len(head)] == head && form.MatchString(s)
 }
 
+// IsToken tells whether a text has the form of a session's token.
+func IsToken(s string) bool { return has(s, tokenHead) }
+
 // IsLink tells whether a text has the form of a link's code.
-func IsLink(s string) bool {
-	return len(s) == len(linkHead)+bodySize && s[:len(linkHead)] == linkHead && form.MatchString(s)
-}
+func IsLink(s string) bool { return has(s, linkHead) }

@@ -143,7 +143,8 @@ func (tx *Tx) ResetTime() time.Time {
 	return tx.now
 }
 
-// Ended counts what had ended by one time and not yet by an earlier one. Links are sign-in links and invitations.
+// Ended counts what had ended by one time and not yet by an earlier one. Sessions are those of people and of
+// portals, links are sign-in links and invitations.
 type Ended struct{ Keys, ServiceKeys, Values, Sessions, Links int64 }
 
 // EndedBetween counts the objects that a reset of time from one instant back to an earlier one brings back, and
@@ -169,6 +170,12 @@ func (v *View) EndedBetween(back, from time.Time, most int) (n Ended, keys []api
 		return n, nil, err
 	}
 	n.Links += invitations
+	portals, err := one(v, scanInt, `SELECT count(*) FROM portal_sessions WHERE ended_ms = 0 AND expires_ms > ? AND expires_ms <= ?`,
+		millis(back), millis(from))
+	if err != nil {
+		return n, nil, err
+	}
+	n.Sessions += portals
 	rows, err := all(v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0
 		WHERE k.expires_ms > ? AND k.expires_ms <= ? ORDER BY k.expires_ms, k.id LIMIT ?`, millis(back), millis(from), most)
 	for i := range rows {

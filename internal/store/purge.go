@@ -24,6 +24,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 			millis(p.now.Add(-settlementsKept)))
 		p.sessions()
 		p.passkeys()
+		p.portals()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.remove(`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.removals("r.until_ms <= ?", millis(p.now.Add(-removalsKept)))
@@ -105,7 +106,7 @@ func (p *purger) workspace() {
 		return
 	}
 	p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws)
-	gone := p.refusals("workspace_id = ?", ws) && p.removals("r.workspace_id = ?", ws) && p.signIns(ws) &&
+	gone := p.refusals("workspace_id = ?", ws) && p.removals("r.workspace_id = ?", ws) && p.signIns(ws) && p.portalsOf(ws) &&
 		p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&

@@ -126,6 +126,8 @@ func furniture() []string {
 		`INSERT INTO invitations VALUES (` + zero + `, 'w1', 'u2', 1, '', '', 'u1', '', 9)`,
 		`INSERT INTO answered_challenges VALUES (` + zero + `, 9)`,
 		`INSERT INTO signed_in VALUES ('w1', 'u1', 3)`,
+		`INSERT INTO portal_sessions VALUES ('p1', 'w1', 'u1', 'r1', 1, 's1', '', '', '', '{}', ` + zero + `, '', 2, 3, 0)`,
+		`INSERT INTO portal_proofs VALUES (` + zero + `, 9)`,
 		`UPDATE installation SET head_seq = 1000, head_hash = ` + zero,
 	}
 }

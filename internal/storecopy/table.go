@@ -15,12 +15,14 @@ var order = []string{
 	"events", "event_types", "event_targets", "event_turns", "day_quotas", "past_quotas", "saved_windows", "key_prefixes", "usage_counts", "usage_gone", "sessions", "sign_in_links",
 	"refusals", "refusal_total", "removals", "removal_keys",
 	"passkeys", "invitations", "answered_challenges", "signed_in",
+	"portal_sessions", "portal_proofs",
 }
 
 // unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or
 // removed give theirs up first, since another row may have taken it over.
 var unique = map[string]string{"roles": "name_folded", "api_keys": "digest", "service_keys": "digest", "sessions": "digest",
-	"permission_sets": "names", "passkeys": "credential"}
+	"permission_sets": "names", "passkeys": "credential",
+	"portal_sessions": "digest"}
 
 // table is one that both databases have.
 type table struct {

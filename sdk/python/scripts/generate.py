@@ -24,6 +24,7 @@ PACKAGE = ROOT / "src" / "keyward"
 SECRETS = {
     ("RevealedApiKey", "key"), ("RotatedApiKey", "key"), ("ImportedApiKeysImported", "key"),
     ("RevealedServiceKey", "key"), ("StartedSession", "token"), ("SignInLink", "code"), ("SignInLink", "path"),
+    ("CreatedPortalSession", "clientSecret"), ("CreatedPortalSession", "url"), ("StartedPortalSession", "token"),
     ("Invitation", "code"), ("Invitation", "path"), ("Invitation", "url"),
 }
 

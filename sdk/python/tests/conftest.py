@@ -36,6 +36,7 @@ def server(tmp_path_factory):
     env = {
         "PATH": os.environ["PATH"], "HOME": str(folder), "KEYWARD_ADDR": f"127.0.0.1:{port}",
         "KEYWARD_DATABASE_URL": f"sqlite:{folder}/keyward.db", "KEYWARD_ROOT_KEY": root,
+        "KEYWARD_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen([binary, "serve"], env=env, stdout=log, stderr=log, cwd=folder)

@@ -122,6 +122,23 @@ def test_pages_are_walked(client, server):
     assert found == made
 
 
+def test_portal_sessions(client, server):
+    made = client.portal_sessions.create(
+        workspace_id=server.workspace, user_id="ada", capabilities=["keys:read", "keys:create"],
+        ceiling={"permissions": ["calls:read"], "maxKeys": 5}, allowed_origins=["https://app.example.com"],
+    )
+    assert made.url.reveal().endswith("#" + made.client_secret.reveal())
+    id = made.portal_session.id
+    assert client.portal_sessions.get(id).ceiling.max_keys == 5
+    assert id in [p.id for p in client.portal_sessions.list(workspace_id=server.workspace, user_id="ada").portal_sessions]
+    with pytest.raises(keyward.Unauthenticated):
+        client.portal_sessions.exchange(made.client_secret, "no proof")
+    with pytest.raises(keyward.Unauthenticated):
+        client.portal_sessions.renew(id, "no proof")
+    assert client.portal_sessions.end(id, wait=True).deleted == [id]
+    assert client.portal_sessions.end_all("ada").deleted == []
+
+
 def test_members_and_roles(client, server):
     role = client.roles.create(server.workspace, name="Reader", permissions=["calls:read"])
     member = client.members.put(server.workspace, "bob", email="bob@example.com", role_id=role.id)

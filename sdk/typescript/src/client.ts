@@ -485,6 +485,58 @@ export class Sessions extends Resource {
   }
 }
 
+/** A token of a portal session. It is presented as `Authorization: DPoP`, with a proof for each request. */
+export type StartedPortalSession = Omit<Result<"StartedPortalSessionAnswer">, "token"> & { token: Secret };
+
+/** Sessions through which a page of the platform acts as a member for a while. */
+export class PortalSessions extends Resource {
+  /** Makes a portal session. Its clientSecret is for the user's browser, once and within five minutes. */
+  async create(
+    session: Schemas["CreatePortalSession"],
+    o?: CallOptions,
+  ): Promise<{ portalSession: Schemas["PortalSession"]; clientSecret: Secret; url: Secret }> {
+    const body = { body: session };
+    const answer = await this.send<Result<"CreatedPortalSessionAnswer">>("createPortalSession", "POST", ["portal-sessions"], "never", body, o);
+    return { ...answer, clientSecret: new Secret(answer.clientSecret), url: new Secret(answer.url) };
+  }
+
+  async retrieve(id: string, o?: CallOptions): Promise<Schemas["PortalSession"]> {
+    return (await this.get<Result<"PortalSessionAnswer">>("getPortalSession", ["portal-sessions", id], {}, o)).portalSession;
+  }
+
+  list(o: PageOptions & { workspaceId?: string; userId?: string } = {}): Promise<Result<"PortalSessionsAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listPortalSessions", ["portal-sessions"], query, only(signal));
+  }
+
+  /** Ends a portal session with its token at once. */
+  end(id: string, o?: ChangeOptions): Promise<Result<"EndedPortalSessionsAnswer">> {
+    return this.send("endPortalSession", "DELETE", ["portal-sessions", id], "always", { query: change(o) }, o);
+  }
+
+  /** Ends those of a user, or the caller's own: a platform calls it as the user signs out. */
+  endAll(o?: ChangeOptions & { userId?: string }): Promise<Result<"EndedPortalSessionsAnswer">> {
+    const query = { ...change(o), userId: o?.userId };
+    return this.send("endPortalSessions", "DELETE", ["portal-sessions"], "always", { query }, o);
+  }
+
+  /** Gives a token for a client secret, once. proof is a proof of possession (RFC 9449). Browsers do this by themselves. */
+  async exchange(clientSecret: Value, proof: string, o?: CallOptions): Promise<StartedPortalSession> {
+    const path = ["portal-sessions", "exchange"];
+    const more = { body: { clientSecret: reveal(clientSecret) }, headers: { DPoP: proof } };
+    const answer = await this.send<Result<"StartedPortalSessionAnswer">>("exchangePortalSession", "POST", path, "never", more, o);
+    return { ...answer, token: new Secret(answer.token) };
+  }
+
+  /** Gives another token to the key that the session is bound to. */
+  async renew(id: string, proof: string, o?: CallOptions): Promise<StartedPortalSession> {
+    const path = ["portal-sessions", id, "renew"];
+    const more = { body: {}, headers: { DPoP: proof } };
+    const answer = await this.send<Result<"StartedPortalSessionAnswer">>("renewPortalSession", "POST", path, "never", more, o);
+    return { ...answer, token: new Secret(answer.token) };
+  }
+}
+
 /** Events: who changed what, and when. */
 export class Logs extends Resource {
   /** Gives one page. A page of a search may be empty with hasNext true: go on with its cursor. */
@@ -555,6 +607,7 @@ export class Keyward extends Resource {
   readonly roles: Roles;
   readonly serviceKeys: ServiceKeys;
   readonly sessions: Sessions;
+  readonly portalSessions: PortalSessions;
   readonly logs: Logs;
   readonly oauth: OAuth;
 
@@ -567,6 +620,7 @@ export class Keyward extends Resource {
     this.roles = new Roles(t);
     this.serviceKeys = new ServiceKeys(t);
     this.sessions = new Sessions(t);
+    this.portalSessions = new PortalSessions(t);
     this.logs = new Logs(t);
     this.oauth = new OAuth(t);
   }

@@ -1134,6 +1134,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/portal-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List portal sessions
+         * @description Gives the portal sessions that go on, newest first: to a service key with `portal` those within its reach, to a person their own,
+         *     and with `members:remove` those of the others in the workspace. A page may hold fewer than asked for and have another one behind it.
+         */
+        get: operations["listPortalSessions"];
+        put?: never;
+        /**
+         * Make a portal session
+         * @description Lets a page of the platform act as a member for a while, as far as `capabilities` and `ceiling` say. A service key with
+         *     `portal` makes it for a member of a workspace within its reach, a person for themselves. A capability that the member has no
+         *     permission for is refused with the whole request (403 `permission_escalation`, each one named). The ceiling narrows what may be
+         *     granted and never widens it.
+         *
+         *     With `createMember` a user who is no member is added; one who is there stays as they are. A service key without `manage` gives no
+         *     role that holds a permission which governs the workspace.
+         *
+         *     `clientSecret` stands in this answer alone. It can be exchanged once, within five minutes. `url` is the hosted page. The session
+         *     ends with the membership and the role that it began with, with the right to what it is for, with the service key or the
+         *     sign-in that made it, and while the workspace is switched off. It needs `KEYWARD_PUBLIC_URL` (409 without it).
+         */
+        post: operations["createPortalSession"];
+        /**
+         * End a user's portal sessions
+         * @description Ends the portal sessions of `userId` wherever the service key reaches: a platform calls it as the user signs out. A person ends
+         *     their own.
+         */
+        delete: operations["endPortalSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/portal-sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a portal session.
+                 * @example 019a5c62-4d10-7b3e-9a27-0f6c8e1d5b42
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get a portal session
+         * @description Gives a portal session that goes on. One that has ended is a 404.
+         */
+        get: operations["getPortalSession"];
+        put?: never;
+        post?: never;
+        /**
+         * End a portal session
+         * @description Ends a portal session with its token at once.
+         */
+        delete: operations["endPortalSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/portal-sessions/exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange a client secret
+         * @description Gives a page a token for its client secret: once, within five minutes of the making. The token is bound to the key of the proof,
+         *     lasts 15 minutes at most and no longer than the session, and is good below `/portal/{portalSessionId}/api/v2` alone. A secret
+         *     that is unknown, spent or too old gets one and the same 401. A session with `reveal: frame` answers the server's own page alone.
+         */
+        post: operations["exchangePortalSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/portal-sessions/{id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a portal session.
+                 * @example 019a5c62-4d10-7b3e-9a27-0f6c8e1d5b42
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew a token
+         * @description Gives the hosted page another token by the key that the session is bound to, until the session ends. It answers the server's own
+         *     page alone: an element, and a frame, ask their platform for a new session instead.
+         */
+        post: operations["renewPortalSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/": {
         parameters: {
             query?: never;
@@ -1607,10 +1726,10 @@ export interface components {
         /** @description The value that was presented. `null` is what a credential of this type does not have, or is not bound to. */
         Credential: {
             /** @enum {string} */
-            type: "api_key" | "service_key" | "session" | "oidc_token";
+            type: "api_key" | "service_key" | "session" | "oidc_token" | "portal_session";
             /** @description Of the key or the session. Of a token the name that its provider gave to it. */
             id: string | null;
-            /** @description Of a key. */
+            /** @description Of a key; of a portal session its label. */
             name: string | null;
             /** @description The presented value of a key, masked. */
             key: string | null;
@@ -2088,7 +2207,7 @@ export interface components {
          * @description What happened, `noun.verbed`.
          * @enum {string}
          */
-        EventType: "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
+        EventType: "portal_session.created" | "portal_session.started" | "portal_session.ended" | "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
         /** @description One event. */
         Log: {
             id: components["schemas"]["Id"];
@@ -2159,6 +2278,90 @@ export interface components {
             path: string;
             code: string;
             expiresAt: components["schemas"]["Time"];
+        };
+        /**
+         * @description What a portal session is for. `keys:update` changes name, description, metadata, expiry, limits and networks; `keys:disable` switches a key off and on; `usage:read` shows usage and the latest refusals; `log:read` the log of the workspace.
+         * @enum {string}
+         */
+        Capability: "keys:read" | "keys:create" | "keys:update" | "keys:rotate" | "keys:disable" | "keys:delete" | "usage:read" | "log:read";
+        CreatePortalSession: {
+            workspaceId?: components["schemas"]["GivenId"];
+            /** @description The member. A person who calls is the member themselves. */
+            userId?: components["schemas"]["UserId"];
+            createMember?: components["schemas"]["NewPortalMember"];
+            capabilities: components["schemas"]["Capability"][];
+            ceiling?: components["schemas"]["PortalCeilingInput"];
+            /** @description The origins of the pages that may call and frame, as browsers write them; `https`, or `http` on this machine. There is no wildcard. An empty list leaves the hosted page alone. */
+            allowedOrigins: string[];
+            /**
+             * @description `frame`: exchange, creation and rotation answer the server's own page alone, so that no script of the host page reads a value.
+             * @default anywhere
+             * @enum {string}
+             */
+            reveal?: "anywhere" | "frame";
+            /** @description A language tag, such as `pt-BR`. */
+            locale?: string | null;
+            /** @enum {string|null} */
+            theme?: "auto" | "light" | "dark" | null;
+            /** @description Where the hosted page goes at its end; on one of the origins. */
+            returnUrl?: string | null;
+            /** @description What people call it. */
+            label?: string | null;
+            /** @default 900 */
+            expiresInSeconds?: number;
+        };
+        /** @description The member to add where the user is none. */
+        NewPortalMember: {
+            email: components["schemas"]["Email"];
+            displayName?: components["schemas"]["DisplayName"];
+            roleId: components["schemas"]["GivenId"];
+        } | null;
+        /** @description Bounds the keys of the session; what is left out, or `null`, bounds nothing. */
+        PortalCeilingInput: {
+            /** @description That may flow into a key; an empty list is none. */
+            permissions?: components["schemas"]["Permission"][] | null;
+            /** @description From the making of the value. */
+            maxLifetimeSeconds?: number | null;
+            rateLimit?: components["schemas"]["RateLimitInput"];
+            environments?: components["schemas"]["Environment"][] | null;
+            /** @description That the member has, whether they work or not. */
+            maxKeys?: number | null;
+            /** @description A key must name its networks. */
+            requireAllowedIps?: boolean;
+        } | null;
+        /** @description What bounds the keys of the session; `null` bounds nothing. */
+        PortalCeiling: {
+            permissions: components["schemas"]["Permission"][] | null;
+            maxLifetimeSeconds: number | null;
+            rateLimit: components["schemas"]["RateLimit"];
+            environments: components["schemas"]["Environment"][] | null;
+            maxKeys: number | null;
+            requireAllowedIps: boolean;
+        };
+        /** @description A session through which a member acts in a page of the platform. */
+        PortalSession: {
+            id: components["schemas"]["Id"];
+            workspaceId: components["schemas"]["Id"];
+            userId: string;
+            capabilities: components["schemas"]["Capability"][];
+            ceiling: components["schemas"]["PortalCeiling"];
+            allowedOrigins: string[];
+            /** @enum {string} */
+            reveal: "anywhere" | "frame";
+            locale: string | null;
+            /** @enum {string|null} */
+            theme: "auto" | "light" | "dark" | null;
+            returnUrl: string | null;
+            label: string | null;
+            /** @description The client secret was exchanged. */
+            isStarted: boolean;
+            /** @description The service key that made it, or the user. */
+            createdBy: string;
+            createdAt: components["schemas"]["Time"];
+            expiresAt: components["schemas"]["Time"];
+        };
+        ExchangePortalSession: {
+            clientSecret: string;
         };
         StartSession: {
             code: string;
@@ -2734,6 +2937,66 @@ export interface components {
                 };
             };
         };
+        CreatedPortalSessionAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    portalSession: components["schemas"]["PortalSession"];
+                    clientSecret: string;
+                    /** @description The hosted page. */
+                    url: string;
+                };
+            };
+        };
+        PortalSessionAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    portalSession: components["schemas"]["PortalSession"];
+                };
+            };
+        };
+        PortalSessionsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    portalSessions: components["schemas"]["PortalSession"][];
+                    pagination: components["schemas"]["Pagination"];
+                };
+            };
+        };
+        StartedPortalSessionAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    portalSession: components["schemas"]["PortalSession"];
+                    token: string;
+                    /** @constant */
+                    tokenType: "DPoP";
+                    /** @description Of the token. */
+                    expiresAt: components["schemas"]["Time"];
+                };
+            };
+        };
+        EndedPortalSessionsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    deleted: components["schemas"]["Id"][];
+                    revocation: components["schemas"]["Revocation"];
+                };
+            };
+        };
         EndedSessionsAnswer: {
             /** @constant */
             success: true;
@@ -2994,6 +3257,51 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
+        /** @description `conflict`: `KEYWARD_PUBLIC_URL` is not set, or the workspace is not active. `limit_reached`: the plan has no room for another member. */
+        PortalConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The caller makes no portal sessions, or this one would open more than its member may do: `details` says what. */
+        ForbiddenPortal: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The page that calls is of an origin to which this is not answered. */
+        ForbiddenOrigin: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The secret or the session is not good any more, or the proof is not. */
+        UnauthenticatedProof: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                /**
+                 * @description RFC 9449.
+                 * @example DPoP
+                 */
+                "WWW-Authenticate": string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description The member has signed in before: `conflict`. A reset of the sign-in makes a new invitation. */
         SignedInConflict: {
             headers: {
@@ -3192,7 +3500,7 @@ export interface components {
          */
         "X-Request-Id": string;
         /**
-         * @description RFC 6750; with `error="invalid_token"` when a key was sent.
+         * @description RFC 6750; with `error="invalid_token"` when a key was sent. Below the path of a portal session `DPoP` (RFC 9449).
          * @example Bearer error="invalid_token"
          */
         "WWW-Authenticate": string;
@@ -5738,6 +6046,299 @@ export interface operations {
             400: components["responses"]["BadRequestQuery"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listPortalSessions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+                /** @description Only those of this user. */
+                userId?: components["schemas"]["UserId"];
+                /** @description How many to give at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where to go on, as `nextCursor` of the page before said. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of portal sessions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortalSessionsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createPortalSession: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePortalSession"];
+            };
+        };
+        responses: {
+            /** @description The session can be started from now on. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedPortalSessionAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenPortal"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["PortalConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    endPortalSessions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+                /** @description Whose; a service key must name one. */
+                userId?: components["schemas"]["UserId"];
+                /** @description With `all` the answer is sent once every live node has applied the change, at the latest at `revocation.deadline`. */
+                wait?: components["parameters"]["Wait"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They have ended. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedPortalSessionsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getPortalSession: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a portal session.
+                 * @example 019a5c62-4d10-7b3e-9a27-0f6c8e1d5b42
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The portal session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortalSessionAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    endPortalSession: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+                /** @description With `all` the answer is sent once every live node has applied the change, at the latest at `revocation.deadline`. */
+                wait?: components["parameters"]["Wait"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a portal session.
+                 * @example 019a5c62-4d10-7b3e-9a27-0f6c8e1d5b42
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedPortalSessionsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exchangePortalSession: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A proof of possession (RFC 9449, ES256): `typ` is `dpop+jwt`, `jwk` the public key; `htm` and `htu` name this request by
+                 *     `KEYWARD_PUBLIC_URL`, `iat` is within 60 seconds, `jti` is new. With a token its `ath`, too.
+                 */
+                DPoP: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangePortalSession"];
+            };
+        };
+        responses: {
+            /** @description The session has started. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedPortalSessionAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UnauthenticatedProof"];
+            403: components["responses"]["ForbiddenOrigin"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    renewPortalSession: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A proof of possession (RFC 9449, ES256): `typ` is `dpop+jwt`, `jwk` the public key; `htm` and `htu` name this request by
+                 *     `KEYWARD_PUBLIC_URL`, `iat` is within 60 seconds, `jti` is new. With a token its `ath`, too.
+                 */
+                DPoP: string;
+            };
+            path: {
+                /**
+                 * @description The id of a portal session.
+                 * @example 019a5c62-4d10-7b3e-9a27-0f6c8e1d5b42
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A new token. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedPortalSessionAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["UnauthenticatedProof"];
+            403: components["responses"]["ForbiddenOrigin"];
             404: components["responses"]["NotFound"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];

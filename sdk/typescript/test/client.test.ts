@@ -94,6 +94,24 @@ test("pages are walked, and left early", async () => {
   }
 });
 
+test("portal sessions", async () => {
+  const made = await keyward.portalSessions.create({
+    workspaceId,
+    userId: "ada",
+    capabilities: ["keys:read", "keys:create"],
+    ceiling: { permissions: ["calls:read"], maxKeys: 5 },
+    allowedOrigins: ["https://app.example.com"],
+  });
+  expect(made.url.reveal()).toContain("#" + made.clientSecret.reveal());
+  const id = made.portalSession.id;
+  expect((await keyward.portalSessions.retrieve(id)).ceiling.maxKeys).toBe(5);
+  expect((await keyward.portalSessions.list({ workspaceId, userId: "ada" })).portalSessions.map((p) => p.id)).toContain(id);
+  expect((await refused(keyward.portalSessions.exchange(made.clientSecret, "no proof"))).code).toBe("unauthenticated");
+  expect((await refused(keyward.portalSessions.renew(id, "no proof"))).code).toBe("unauthenticated");
+  expect((await keyward.portalSessions.end(id, { wait: true })).deleted).toEqual([id]);
+  expect((await keyward.portalSessions.endAll({ userId: "ada" })).deleted).toEqual([]);
+});
+
 test("members and roles", async () => {
   const role = await keyward.roles.create(workspaceId, { name: "JS reader", permissions: ["calls:read"] });
   expect((await keyward.members.put(workspaceId, "bo", { email: "bo@example.com", roleId: role.id })).roleName).toBe("JS reader");

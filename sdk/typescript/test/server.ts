@@ -37,6 +37,7 @@ export default async function setup({ provide }: { provide: (name: "url" | "root
       KEYWARD_ADDR: url.slice("http://".length),
       KEYWARD_DATABASE_URL: `sqlite:${folder}/keyward.db`,
       KEYWARD_ROOT_KEY: root,
+      KEYWARD_PUBLIC_URL: url,
     },
   });
   const keyward = new Keyward({ url, token: root });

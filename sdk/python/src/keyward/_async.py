@@ -531,6 +531,69 @@ class Sessions(_Resource):
         )
 
 
+class PortalSessions(_Resource):
+    """PortalSessions let a page of the platform act as a member for a while."""
+
+    async def create(
+        self, *, workspace_id: Maybe[str] = UNSET, user_id: Maybe[str] = UNSET, capabilities: Sequence[str],
+        allowed_origins: Sequence[str], create_member: Maybe[Mapping[str, Any]] = UNSET,
+        ceiling: Maybe[Mapping[str, Any]] = UNSET, reveal: Maybe[str] = UNSET, locale: Maybe[str] = UNSET,
+        theme: Maybe[str] = UNSET, return_url: Maybe[str] = UNSET, label: Maybe[str] = UNSET,
+        expires_in_seconds: Maybe[int] = UNSET,
+    ) -> m.CreatedPortalSession:
+        """create makes a portal session. Its client_secret is for the user's browser, once and within five minutes.
+
+        create_member and ceiling are mappings with the names of the API: {"email": ..., "roleId": ...} and {"maxKeys": 5}.
+        """
+        body = {
+            "workspaceId": workspace_id, "userId": user_id, "capabilities": list(capabilities), "allowedOrigins": list(allowed_origins),
+            "createMember": create_member, "ceiling": ceiling, "reveal": reveal, "locale": locale, "theme": theme,
+            "returnUrl": return_url, "label": label, "expiresInSeconds": expires_in_seconds,
+        }
+        read = _object(m.CreatedPortalSession)
+        return await self._client.call(Call("createPortalSession", "POST", ("portal-sessions",), read, body=body))
+
+    async def get(self, id: str) -> m.PortalSession:
+        """get gives a portal session that goes on."""
+        read = _member("portalSession", _object(m.PortalSession))
+        return await self._client.call(Call("getPortalSession", "GET", ("portal-sessions", id), read, repeat=Repeat.ALWAYS))
+
+    async def list(
+        self, *, workspace_id: Optional[str] = None, user_id: Optional[str] = None, limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> m.PortalSessions:
+        """list gives one page of the portal sessions that go on."""
+        query = [("workspaceId", workspace_id), ("userId", user_id), ("limit", limit), ("cursor", cursor)]
+        return await self._client.call(
+            Call("listPortalSessions", "GET", ("portal-sessions",), _object(m.PortalSessions), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def end(self, id: str, *, wait: bool = False) -> m.EndedPortalSessions:
+        """end ends a portal session with its token at once."""
+        read, query = _object(m.EndedPortalSessions), [("wait", "all" if wait else None)]
+        return await self._client.call(
+            Call("endPortalSession", "DELETE", ("portal-sessions", id), read, query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def end_all(self, user_id: Optional[str] = None, *, wait: bool = False) -> m.EndedPortalSessions:
+        """end_all ends those of a user, or the caller's own: a platform calls it as the user signs out."""
+        read, query = _object(m.EndedPortalSessions), [("userId", user_id), ("wait", "all" if wait else None)]
+        return await self._client.call(
+            Call("endPortalSessions", "DELETE", ("portal-sessions",), read, query=query, repeat=Repeat.ALWAYS)
+        )
+
+    async def exchange(self, client_secret: Token, proof: str) -> m.StartedPortalSession:
+        """exchange gives a token for a client secret, once. proof is a proof of possession (RFC 9449). Browsers do this themselves."""
+        body = {"clientSecret": client_secret.reveal() if isinstance(client_secret, Secret) else client_secret}
+        path, read = ("portal-sessions", "exchange"), _object(m.StartedPortalSession)
+        return await self._client.call(Call("exchangePortalSession", "POST", path, read, body=body, headers={"DPoP": proof}))
+
+    async def renew(self, id: str, proof: str) -> m.StartedPortalSession:
+        """renew gives another token to the key that the session is bound to."""
+        path, read = ("portal-sessions", id, "renew"), _object(m.StartedPortalSession)
+        return await self._client.call(Call("renewPortalSession", "POST", path, read, body={}, headers={"DPoP": proof}))
+
+
 class Logs(_Resource):
     """Logs are the events of a workspace: who changed what, and when."""
 
@@ -618,6 +681,7 @@ class AsyncKeyward:
         self.roles = Roles(self)
         self.service_keys = ServiceKeys(self)
         self.sessions = Sessions(self)
+        self.portal_sessions = PortalSessions(self)
         self.logs = Logs(self)
         self.oauth = OAuth(self)
 

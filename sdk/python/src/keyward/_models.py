@@ -223,6 +223,90 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
+class PortalCeiling:
+    """What bounds the keys of the session; `null` bounds nothing."""
+
+    permissions: Optional[List[str]]
+    max_lifetime_seconds: Optional[int]
+    rate_limit: RateLimit
+    environments: Optional[List[str]]
+    max_keys: Optional[int]
+    require_allowed_ips: bool
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PortalCeiling:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            permissions=value(data, "permissions", optional(strings)),
+            max_lifetime_seconds=value(data, "maxLifetimeSeconds", optional(integer)),
+            rate_limit=value(data, "rateLimit", obj(RateLimit)),
+            environments=value(data, "environments", optional(strings)),
+            max_keys=value(data, "maxKeys", optional(integer)),
+            require_allowed_ips=value(data, "requireAllowedIps", boolean),
+        )
+
+
+@dataclass(frozen=True)
+class PortalSession:
+    """A session through which a member acts in a page of the platform."""
+
+    id: str
+    workspace_id: str
+    user_id: str
+    capabilities: List[str]
+    ceiling: PortalCeiling
+    allowed_origins: List[str]
+    reveal: str
+    locale: Optional[str]
+    theme: Optional[str]
+    return_url: Optional[str]
+    label: Optional[str]
+    is_started: bool
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PortalSession:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            id=value(data, "id", string),
+            workspace_id=value(data, "workspaceId", string),
+            user_id=value(data, "userId", string),
+            capabilities=value(data, "capabilities", strings),
+            ceiling=value(data, "ceiling", obj(PortalCeiling)),
+            allowed_origins=value(data, "allowedOrigins", strings),
+            reveal=value(data, "reveal", string),
+            locale=value(data, "locale", optional(string)),
+            theme=value(data, "theme", optional(string)),
+            return_url=value(data, "returnUrl", optional(string)),
+            label=value(data, "label", optional(string)),
+            is_started=value(data, "isStarted", boolean),
+            created_by=value(data, "createdBy", string),
+            created_at=value(data, "createdAt", time),
+            expires_at=value(data, "expiresAt", time),
+        )
+
+
+@dataclass(frozen=True)
+class CreatedPortalSession:
+    """CreatedPortalSession of an answer."""
+
+    portal_session: PortalSession
+    client_secret: Secret
+    url: Secret
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CreatedPortalSession:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            portal_session=value(data, "portalSession", obj(PortalSession)),
+            client_secret=value(data, "clientSecret", secret),
+            url=value(data, "url", secret),
+        )
+
+
+@dataclass(frozen=True)
 class Credential:
     """The value that was presented. `null` is what a credential of this type does not have, or is not bound to."""
 
@@ -340,6 +424,22 @@ class DeletedApiKeys:
         return cls(
             deleted=value(data, "deleted", strings),
             errors=value(data, "errors", each(obj(ItemError))),
+            revocation=value(data, "revocation", obj(Revocation)),
+        )
+
+
+@dataclass(frozen=True)
+class EndedPortalSessions:
+    """EndedPortalSessions of an answer."""
+
+    deleted: List[str]
+    revocation: Revocation
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EndedPortalSessions:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            deleted=value(data, "deleted", strings),
             revocation=value(data, "revocation", obj(Revocation)),
         )
 
@@ -881,6 +981,22 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class PortalSessions:
+    """PortalSessions of an answer."""
+
+    portal_sessions: List[PortalSession]
+    pagination: Pagination
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PortalSessions:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            portal_sessions=value(data, "portalSessions", each(obj(PortalSession))),
+            pagination=value(data, "pagination", obj(Pagination)),
+        )
+
+
+@dataclass(frozen=True)
 class Readiness:
     """Readiness of an answer."""
 
@@ -1241,6 +1357,26 @@ class SignInReset:
 
 
 @dataclass(frozen=True)
+class StartedPortalSession:
+    """StartedPortalSession of an answer."""
+
+    portal_session: PortalSession
+    token: Secret
+    token_type: Any
+    expires_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StartedPortalSession:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            portal_session=value(data, "portalSession", obj(PortalSession)),
+            token=value(data, "token", secret),
+            token_type=value(data, "tokenType", mapping),
+            expires_at=value(data, "expiresAt", time),
+        )
+
+
+@dataclass(frozen=True)
 class StartedSession:
     """StartedSession of an answer."""
 
@@ -1421,14 +1557,15 @@ class Workspaces:
 
 
 __all__ = [
-    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "Creator", "Credential",
-    "DeletedApiKeys", "Explanation", "ExplanationSteps", "Follower", "ImportedApiKeys",
-    "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "InstallationRefusal",
-    "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "LimitState", "LimitStates", "Log", "Logs",
-    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Nodes", "Pagination",
-    "PermissionEntry", "Plan", "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys",
-    "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
-    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
-    "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedSession", "Stopped",
-    "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "CreatedPortalSession", "Creator",
+    "Credential", "DeletedApiKeys", "EndedPortalSessions", "Explanation", "ExplanationSteps", "Follower",
+    "ImportedApiKeys", "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported",
+    "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "LimitState",
+    "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Nodes",
+    "Pagination", "PermissionEntry", "Plan", "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit",
+    "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys",
+    "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey",
+    "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset",
+    "SignInResetEnded", "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys",
+    "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]
