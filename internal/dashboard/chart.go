@@ -19,7 +19,9 @@ type chart struct {
 	Verified int64
 	Refused  int64
 	Codes    []codeCount
-	Base     int // where the bars stand, in pixels from the top
+	Legend   []outcome
+	Only     string // the one outcome that is drawn, "" for all
+	Base     int    // where the bars stand, in pixels from the top
 	Height   int
 }
 
@@ -28,11 +30,21 @@ type slot struct {
 	X, W       string // of the whole slot, in percent
 	BarX, BarW string
 	OKY, OKH   string // in pixels
-	NoY, NoH   string
+	Parts      []part
 	Label      string
 	Tip        string
 	Verified   int64
 	Refused    int64
+}
+
+// part is what one reason for refusals has of a bar.
+type part struct{ Y, H, Class string }
+
+// outcome is an entry of the legend, and where only it is drawn.
+type outcome struct {
+	Name, Class, Link string
+	N                 int64
+	On                bool
 }
 
 type gridline struct {
@@ -55,12 +67,21 @@ const (
 	chartBottom = 22
 )
 
-// ranges are the lengths of time that can be looked at.
-var ranges = []struct{ id, name, granularity string }{{"hour", "Hour", "minute"}, {"day", "Day", "hour"}, {"month", "Month", "day"}}
-
-// draw makes a chart of a series.
-func draw(about string, s *usage.Series) chart {
-	c := chart{About: about, Base: chartTop + chartBars, Height: chartTop + chartBars + chartBottom}
+// draw makes a chart of a series. only is an outcome to draw alone, "" for all; every other one is taken out of the
+// series.
+func draw(about, only string, s *usage.Series) chart {
+	c := chart{About: about, Base: chartTop + chartBars, Height: chartTop + chartBars + chartBottom, Only: only}
+	whole := s.Total()
+	for code := range usage.Codes {
+		if n := whole[code]; n > 0 || code == usage.Verified {
+			c.Legend = append(c.Legend, outcome{Name: outcomeWord(code), Class: outcomeClass(code), N: n, Link: code.String(), On: only == code.String()})
+		}
+		if only != "" && only != code.String() {
+			for i := range s.Buckets {
+				s.Buckets[i].Counts[code] = 0
+			}
+		}
+	}
 	most := int64(1)
 	for i := range s.Buckets {
 		most = max(most, s.Buckets[i].Counts.Total())
@@ -94,17 +115,45 @@ func drawSlot(b *usage.Bucket, g usage.Grain, x, width float64, ceiling int64, b
 		}
 		return max(1.5, float64(n)*chartBars/float64(ceiling)) // something that happened is seen
 	}
-	okHigh, noHigh := high(ok), high(no)
+	okHigh := high(ok)
 	s := slot{X: percent(x), W: percent(width), BarX: percent(x + width*.16), BarW: percent(width * .68), Verified: ok, Refused: no,
-		OKY: pixels(float64(base) - okHigh), OKH: pixels(okHigh), NoY: pixels(float64(base) - okHigh - noHigh), NoH: pixels(noHigh)}
+		OKY: pixels(float64(base) - okHigh), OKH: pixels(okHigh)}
+	top := float64(base) - okHigh
 	s.Label = bucketLabel(b.Start, g, true)
 	s.Tip = s.Label + "\n" + number(ok) + " verified, " + number(no) + " refused"
 	for code := usage.Verified + 1; code < usage.Codes; code++ {
 		if n := b.Counts[code]; n > 0 {
-			s.Tip += fmt.Sprintf("\n%s %s", number(n), code)
+			s.Tip += fmt.Sprintf("\n%s %s", number(n), outcomeWord(code))
+			top -= high(n)
+			s.Parts = append(s.Parts, part{pixels(top), pixels(high(n)), outcomeClass(code)})
 		}
 	}
 	return s
+}
+
+// outcomeWord is an outcome in words.
+func outcomeWord(c usage.Code) string {
+	if c == usage.Verified {
+		return "verified"
+	}
+	return inWords(c.String())
+}
+
+// inWords is a code of the API in words: "IP forbidden".
+func inWords(code string) string {
+	text := strings.ToLower(strings.ReplaceAll(code, "_", " "))
+	if rest, found := strings.CutPrefix(text, "ip "); found {
+		return "IP " + rest
+	}
+	return text
+}
+
+// outcomeClass is the colour of an outcome.
+func outcomeClass(c usage.Code) string {
+	if c == usage.Verified {
+		return "ok"
+	}
+	return fmt.Sprintf("no n%d", int(c)%6)
 }
 
 func percent(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) + "%" }

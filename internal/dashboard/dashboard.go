@@ -143,6 +143,7 @@ func (d *Dashboard) routes() []route {
 		{"POST /roles/{id}", d.saveRole, true},
 		{"POST /roles/{id}/delete", d.deleteRole, true},
 		{"GET /usage", d.usagePage, true},
+		{"GET /usage/export", d.exportUsage, true},
 		{"GET /log", d.log, true},
 		{"GET /log/export", d.exportLog, true},
 		{"GET /settings", d.settings, true},

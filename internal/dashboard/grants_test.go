@@ -32,7 +32,7 @@ func TestT97TheButtonsOfferNoMoreThanTheRule(t *testing.T) {
 
 	h.post("ada", path+"/state", off).want(303) // takes it over
 	h.member("amy", "Admin")
-	h.get("amy", path).want(200).says(enable, "by ada")
+	h.get("amy", path).want(200).says(enable, "by Ada Lovelace")
 
 	small, err := h.control.CreateKey(ctx, h.root, control.CreateKey{Workspace: h.ws, User: "bob", Name: "bobs", Permissions: control.Some([]string{"calls:read"})})
 	must[any](t)(nil, err)
@@ -40,7 +40,7 @@ func TestT97TheButtonsOfferNoMoreThanTheRule(t *testing.T) {
 	h.post("bob", path+"/state", off).want(303)
 	h.get("bob", path).want(200).says(enable)
 	h.post("ada", path+"/state", off).want(303)
-	h.get("bob", path).want(200).says("by ada").silent(enable)
+	h.get("bob", path).want(200).says("by Ada Lovelace").silent(enable)
 	h.post("bob", path+"/state", on).want(403).says("api-keys:manage-others")
 	h.post("ada", path+"/state", on).want(303)
 }

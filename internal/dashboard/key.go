@@ -11,7 +11,6 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
-	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
 )
 
@@ -25,6 +24,33 @@ type keyBody struct {
 	Can      keyActions
 	Traffic  traffic
 	Meters   []meter
+	Tab      string
+	Tabs     []choice
+	Refusals refusals
+	By       person // who disabled it
+}
+
+// keyTabs are the parts of a key's page.
+var keyTabs = []struct{ id, name string }{{"activity", "Activity"}, {"permissions", "Permissions"}, {"settings", "Settings"}, {"history", "History"}}
+
+// tabs reads which part is looked at.
+func (v *request) tabs(k *keyBody) {
+	k.Tab = "activity"
+	for _, t := range keyTabs {
+		if t.id == v.query("tab") && (t.id != "history" || k.Can.Log) {
+			k.Tab = t.id
+		}
+	}
+	for _, t := range keyTabs {
+		if t.id == "history" && !k.Can.Log {
+			continue
+		}
+		link := "/keys/" + string(k.ID)
+		if t.id != "activity" {
+			link += "?tab=" + t.id
+		}
+		k.Tabs = append(k.Tabs, choice{t.name, link, t.id == k.Tab})
+	}
 }
 
 // previous is an earlier value that still works.
@@ -71,19 +97,38 @@ func (d *Dashboard) key(v *request) error {
 	for _, p := range k.Previous {
 		b.Previous = append(b.Previous, previous{p.Masked, v.moment(p.Until), v.moment(p.LastUsedAt)})
 	}
-	if b.Can.Log {
-		logs, err := d.Control.ListLogs(v.r.Context(), v.Caller, control.ListLogs{Workspace: v.workspace(), Target: string(k.ID), Limit: 20})
+	v.tabs(&b)
+	if k.Disabled.By != "" {
+		b.By = v.actor(k.Disabled.By, "")
+	}
+	var wrong *problem
+	switch b.Tab {
+	case "history":
+		logs, err := d.Control.ListLogs(v.r.Context(), v.Caller, control.ListLogs{Workspace: v.workspace(), Target: string(k.ID), Limit: 50})
 		if err != nil {
 			return err
 		}
 		b.Life = v.happenings(logs.Events)
+	case "activity":
+		if wrong, err = v.activity(&k, &b); err != nil {
+			return err
+		}
 	}
-	if b.Traffic, err = v.keyTraffic(&k); err != nil {
-		return err
+	return v.show("key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
+}
+
+// activity is the use of a key: the chart, the latest refusals, and the test.
+func (v *request) activity(k *control.Key, b *keyBody) (wrong *problem, err error) {
+	if b.Traffic, err = v.keyTraffic(k); err != nil {
+		return nil, err
 	}
-	b.Meters = v.meters(&k)
-	wrong := v.try(&k, &b.Try)
-	return v.show("key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Body: b})
+	b.Meters = v.meters(k)
+	all, err := v.d.Control.KeyRefusals(v.r.Context(), v.Caller, string(k.ID), 0)
+	if err != nil {
+		return nil, err
+	}
+	b.Refusals = v.refusals(all, false)
+	return v.try(k, &b.Try), nil
 }
 
 func indented(metadata string) string {
@@ -105,6 +150,7 @@ func indented(metadata string) string {
 type tried struct {
 	Asked      bool
 	Permission string
+	Any        string // of which one is enough
 	IP         string
 	Code       string
 	Valid      bool
@@ -119,7 +165,7 @@ type step struct {
 // try answers the test on the key's page: the engine decides, and nothing is spent.
 func (v *request) try(k *control.Key, t *tried) *problem {
 	q := v.r.URL.Query()
-	t.Permission, t.IP = v.query("permission"), v.query("ip")
+	t.Permission, t.Any, t.IP = v.query("permission"), v.query("any"), v.query("ip")
 	if t.Asked = q.Has("permission") || q.Has("ip"); !t.Asked {
 		return nil
 	}
@@ -130,7 +176,15 @@ func (v *request) try(k *control.Key, t *tried) *problem {
 			t.Asked = false
 			return &problem{Fields: map[string]string{"permission": "There is no such permission in the catalogue."}}
 		}
-		question.Demand = perm.Demand{All: set}
+		question.Demand.All = set
+	}
+	if t.Any != "" {
+		set, _, ok := v.d.catalogue.Set(strings.Fields(t.Any))
+		if !ok {
+			t.Asked = false
+			return &problem{Fields: map[string]string{"permission": "There is no such permission in the catalogue."}}
+		}
+		question.Demand.Any = set
 	}
 	if t.IP != "" {
 		var err error

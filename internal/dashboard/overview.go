@@ -51,9 +51,10 @@ func (d *Dashboard) overview(v *request) error {
 		if b.Standings, err = d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace()); err != nil {
 			return err
 		}
-		if b.Busiest, err = v.busiest("hour"); err != nil {
+		if b.Busiest, err = v.busiest(control.AskUsage{Granularity: "hour"}); err != nil {
 			return err
 		}
+		b.Busiest = b.Busiest[:min(len(b.Busiest), busyShown)]
 		if b.Attention, err = v.attention(b.Standings, b.Busiest); err != nil {
 			return err
 		}

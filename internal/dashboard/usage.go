@@ -3,30 +3,72 @@ package dashboard
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/text"
 	"github.com/keyward/keyward/internal/usage"
 )
 
-// seriesRange reads which length of time is looked at, and offers the others.
-func (v *request) seriesRange() (granularity, name string, choices []choice, err error) {
-	by := cmp.Or(v.query("by"), "day")
-	for _, r := range ranges {
-		if r.id == by {
-			granularity, name = r.granularity, r.name
-		}
-		choices = append(choices, choice{r.name, v.link("by", r.id), r.id == by})
-	}
-	if granularity == "" {
-		err = fault.Invalid("by", "must be hour, day or month")
-	}
-	return granularity, name, choices, err
+// ranges are the lengths of time that can be looked at; "own" is from one day to another.
+var ranges = []struct {
+	id, name, word, granularity string
+	length                      time.Duration // 0 is the usual one of the granularity
+}{
+	{"hour", "1 h", "the last hour", "minute", 0},
+	{"day", "24 h", "the last 24 hours", "hour", 0},
+	{"week", "7 d", "the last 7 days", "hour", 7 * 24 * time.Hour},
+	{"month", "30 d", "the last 30 days", "day", 0},
+	{"own", "Own", "these days", "", 0},
 }
 
-var rangeWords = map[string]string{"Hour": "the last hour", "Day": "the last 24 hours", "Month": "the last 30 days"}
+// seriesRange reads which length of time is looked at, and offers the others.
+func (v *request) seriesRange() (t traffic, ask control.AskUsage, err error) {
+	by, known := cmp.Or(v.query("by"), "day"), false
+	for _, r := range ranges {
+		if r.id == by {
+			known = true
+			t.Word, ask.Granularity = r.word, r.granularity
+			if r.length > 0 {
+				ask.From = v.now.Add(-r.length)
+			}
+		}
+		t.Ranges = append(t.Ranges, choice{r.name, v.link("by", r.id), r.id == by})
+	}
+	if !known {
+		return t, ask, fault.Invalid("by", "must be hour, day, week, month or own")
+	}
+	if by == "own" {
+		err = v.ownRange(&t, &ask)
+	}
+	return t, ask, err
+}
+
+// ownRange reads the two days; without them it is the last week.
+func (v *request) ownRange(t *traffic, ask *control.AskUsage) error {
+	today := v.now.UTC()
+	t.Own, t.From, t.To = true, cmp.Or(v.query("from"), today.AddDate(0, 0, -6).Format(time.DateOnly)), cmp.Or(v.query("to"), today.Format(time.DateOnly))
+	var err error
+	if ask.From, err = day("from", t.From, 0); err != nil {
+		return err
+	}
+	if ask.To, err = day("to", t.To, 1); err != nil {
+		return err
+	}
+	if ask.To.After(v.now) {
+		ask.To = time.Time{}
+	}
+	ask.Granularity = "hour"
+	if v.now.Sub(ask.From) > 8*24*time.Hour {
+		ask.Granularity = "day"
+	}
+	return nil
+}
 
 // traffic is a chart with the lengths of time to choose from.
 type traffic struct {
@@ -34,38 +76,83 @@ type traffic struct {
 	Ranges []choice
 	Word   string // the length of time, as a sentence has it
 	Seen   bool   // whether the visitor may see it at all
+
+	Own      bool // from one day to another
+	From, To string
+	Hidden   [][]string // what else the address says
 }
 
 // workspaceTraffic draws the use of all keys of the workspace.
 func (v *request) workspaceTraffic() (traffic, error) {
-	granularity, name, choices, err := v.seriesRange()
+	t, ask, err := v.seriesRange()
 	if err != nil {
 		return traffic{}, err
 	}
-	t := traffic{Ranges: choices, Word: rangeWords[name]}
 	if !v.may.May(account.AnalyticsRead) {
 		return t, nil
 	}
-	s, err := v.d.Control.WorkspaceUsage(v.r.Context(), v.Caller, v.workspace(), control.AskUsage{Granularity: granularity})
+	s, err := v.d.Control.WorkspaceUsage(v.r.Context(), v.Caller, v.workspace(), ask)
 	if err != nil {
 		return t, err
 	}
-	t.Seen, t.Chart = true, draw("Verifications of all keys in "+t.Word, s)
+	t.Seen = true
+	v.draw(&t, "Verifications of all keys in ", s)
 	return t, nil
 }
 
 // keyTraffic draws the use of one key.
 func (v *request) keyTraffic(k *control.Key) (traffic, error) {
-	granularity, name, choices, err := v.seriesRange()
+	t, ask, err := v.seriesRange()
 	if err != nil {
 		return traffic{}, err
 	}
-	t := traffic{Ranges: choices, Word: rangeWords[name], Seen: true}
-	s, err := v.d.Control.KeyUsage(v.r.Context(), v.Caller, string(k.ID), control.AskUsage{Granularity: granularity})
+	t.Seen = true
+	s, err := v.d.Control.KeyUsage(v.r.Context(), v.Caller, string(k.ID), ask)
 	if err == nil {
-		t.Chart = draw("Verifications of this key in "+t.Word, s)
+		v.draw(&t, "Verifications of this key in ", s)
 	}
 	return t, err
+}
+
+// draw draws a series with a legend that filters it.
+func (v *request) draw(t *traffic, about string, s *usage.Series) {
+	only := v.query("show")
+	known := false
+	for code := range usage.Codes {
+		known = known || code.String() == only
+	}
+	if !known {
+		only = ""
+	}
+	t.Chart = draw(about+t.Word, only, s)
+	for i := range t.Chart.Legend {
+		one := &t.Chart.Legend[i]
+		if one.On {
+			one.Link = v.keep("show", "")
+		} else {
+			one.Link = v.keep("show", one.Link)
+		}
+	}
+	for i := range t.Ranges {
+		t.Ranges[i].Link = v.keep("by", ranges[i].id)
+	}
+	for _, name := range []string{"tab", "show"} {
+		if value := v.query(name); value != "" {
+			t.Hidden = append(t.Hidden, []string{name, value})
+		}
+	}
+}
+
+// keep is the address of this page with one thing of it changed, "" for left out.
+func (v *request) keep(name, value string) string {
+	q := v.r.URL.Query()
+	for _, gone := range []string{name, "permission", "any", "ip"} {
+		q.Del(gone)
+	}
+	if value != "" {
+		q.Set(name, value)
+	}
+	return "?" + q.Encode()
 }
 
 // busy is a key with its recent use.
@@ -81,7 +168,7 @@ const (
 )
 
 // busiest finds the keys with the most verifications in a span, among those that were used last.
-func (v *request) busiest(granularity string) ([]busy, error) {
+func (v *request) busiest(ask control.AskUsage) ([]busy, error) {
 	keys, _, err := v.d.Control.ListKeys(v.r.Context(), v.Caller, control.ListKeys{Workspace: v.workspace(), Order: apikey.ByLastUse,
 		Paging: control.Paging{Limit: busyAmong}})
 	if err != nil {
@@ -92,7 +179,7 @@ func (v *request) busiest(granularity string) ([]busy, error) {
 	for i, k := range keys {
 		ids[i] = string(k.ID)
 	}
-	all, err := v.d.Control.KeysUsage(v.r.Context(), v.Caller, ids, control.AskUsage{Granularity: granularity})
+	all, err := v.d.Control.KeysUsage(v.r.Context(), v.Caller, ids, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +193,6 @@ func (v *request) busiest(granularity string) ([]busy, error) {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b busy) int { return cmp.Compare(b.Verified+b.Refused, a.Verified+a.Refused) })
-	out = out[:min(len(out), busyShown)]
 	for i := range out {
 		out[i].Bar = percent(100 * float64(out[i].Verified+out[i].Refused) / float64(out[0].Verified+out[0].Refused))
 	}
@@ -117,6 +203,68 @@ type usageBody struct {
 	Traffic traffic
 	Busiest []busy
 	Own     bool // the busiest are among the visitor's own keys
+
+	Refusals refusals
+	Demanded []codeCount // permissions that were lacking, by the latest refusals
+	People   []usedBy
+	Export   string
+}
+
+// usedBy is the use of one person's keys, among those that were used last.
+type usedBy struct {
+	person
+	Verified, Refused int64
+	Bar               string
+}
+
+// byPerson sums the use of keys by their owners, the most first.
+func byPerson(keys []busy) (out []usedBy) {
+	at := map[id.User]int{}
+	for i := range keys {
+		k := &keys[i]
+		n, known := at[k.User]
+		if !known {
+			n = len(out)
+			at[k.User] = n
+			out = append(out, usedBy{person: member(k.User, k.Creator.DisplayName)})
+		}
+		out[n].Verified += k.Verified
+		out[n].Refused += k.Refused
+	}
+	slices.SortStableFunc(out, func(a, b usedBy) int { return cmp.Compare(b.Verified+b.Refused, a.Verified+a.Refused) })
+	for i := range out {
+		out[i].Bar = percent(100 * float64(out[i].Verified+out[i].Refused) / float64(out[0].Verified+out[0].Refused))
+	}
+	return out[:min(len(out), busyShown)]
+}
+
+// exportUsage gives the use of all keys as a file.
+func (d *Dashboard) exportUsage(v *request) error {
+	_, ask, err := v.seriesRange()
+	if err != nil {
+		return err
+	}
+	s, err := d.Control.WorkspaceUsage(v.r.Context(), v.Caller, v.workspace(), ask)
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	h.Set("Content-Disposition", `attachment; filename="keyward-usage.csv"`)
+	head := []string{"start"}
+	for code := range usage.Codes {
+		head = append(head, code.String())
+	}
+	out := text.Record(head...)
+	for i := range s.Buckets {
+		line := []string{time.UnixMilli(s.Buckets[i].Start).UTC().Format(time.RFC3339)}
+		for code := range usage.Codes {
+			line = append(line, strconv.FormatInt(s.Buckets[i].Counts[code], 10))
+		}
+		out += text.Record(line...)
+	}
+	_, _ = v.w.Write([]byte(out)) // a visitor who has gone needs no answer
+	return nil
 }
 
 // usagePage is how often keys are used.
@@ -125,17 +273,27 @@ func (d *Dashboard) usagePage(v *request) error {
 	if err != nil {
 		return err
 	}
-	b := usageBody{Traffic: t, Own: !v.seesAll()}
+	b := usageBody{Traffic: t, Own: !v.seesAll(), Export: v.keep("show", "")}
 	if v.may.May(account.APIKeysRead) {
-		granularity, _, _, err := v.seriesRange()
+		_, ask, err := v.seriesRange()
 		if err != nil {
 			return err
 		}
-		if b.Busiest, err = v.busiest(granularity); err != nil {
+		if b.Busiest, err = v.busiest(ask); err != nil {
 			return err
 		}
+		b.People = byPerson(b.Busiest)
+		b.Busiest = b.Busiest[:min(len(b.Busiest), busyShown)]
 	}
-	return v.show("usage", page{Title: "Usage", Section: "usage", Wide: true, Body: b})
+	if v.may.May(account.WorkspaceLogsRead) {
+		all, err := d.Control.WorkspaceRefusals(v.r.Context(), v.Caller, v.workspace(), 0)
+		if err != nil {
+			return err
+		}
+		b.Demanded = demanded(all)
+		b.Refusals = v.refusals(all, true)
+	}
+	return v.show("usage", page{Title: "Usage", Section: "usage", Wide: true, Styles: []string{"people.css"}, Body: b})
 }
 
 // sparks draws the last thirty days of each key of a page.

@@ -120,3 +120,41 @@ story('no text is clipped at 360, 1440 and 2560 px with the longest names', asyn
   await api('DELETE', `/workspaces/${workspaceId}/members/${'u'.repeat(200)}`);
   want(wrong.length === 0, wrong.join('\n'));
 });
+
+task('find the reason of a refusal', 4, 'owner', async ({ page, click }) => {
+  await api('POST', '/api-keys/verify', { key: setup.value, permissions: ['members:invite'] });
+  await click(page.getByRole('link', { name: 'Usage', exact: true }));
+  const line = page.locator('.refusals li', { hasText: 'members:invite' }).first();
+  want((await line.textContent()).includes('insufficient permissions'), 'the reason is not said in words');
+  await page.screenshot({ path: `${shots}/usage-refusals.png`, fullPage: true });
+  await click(line.getByRole('link', { name: /Explain/ }));
+  same(await page.locator('.verdict').textContent(), 'INSUFFICIENT_PERMISSIONS');
+  want((await page.locator('.steps').textContent()).includes('it lacks members:invite'), 'the step that refused is not explained');
+  const odd = await looks(page);
+  want(odd.length === 0, odd.join('\n'));
+  await page.screenshot({ path: `${shots}/key-explained.png`, fullPage: true });
+});
+
+for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
+  story(`a key is looked into by tabs, ranges and outcomes, ${theme}, ${width} px`, async () => {
+    await api('POST', '/api-keys/verify', { key: setup.value, permissions: ['members:invite'] });
+    const page = await visit({ as: 'owner', theme, width });
+    const odd = [];
+    for (const path of ['', '?by=hour', '?by=week', '?by=own', '?by=own&from=2026-01-01&to=2026-01-31', '?show=INSUFFICIENT_PERMISSIONS', '?tab=permissions', '?tab=settings', '?tab=history']) {
+      const answer = await page.goto(`/keys/${setup.ids.key}${path}`);
+      if (answer.status() !== 200) odd.push(`${path}: ${answer.status()}`);
+      if ((await answer.body()).length > 100_000) odd.push(`${path}: ${(await answer.body()).length} bytes`);
+      odd.push(...(await looks(page)).map((w) => `${path}: ${w}`));
+      await page.screenshot({ path: `${shots}/look-${path.replace(/[^a-z]+/g, '-')}-${theme}-${width}.png`, fullPage: true });
+    }
+    want(odd.length === 0, odd.join('\n'));
+    await page.goto(`/keys/${setup.ids.key}`);
+    await page.locator('.legend a', { hasText: 'insufficient permissions' }).click();
+    await page.waitForURL(/show=INSUFFICIENT_PERMISSIONS/);
+    want((await page.locator('.refusals li').allTextContents()).every((one) => one.includes('insufficient permissions')), 'the legend does not filter the list');
+    await page.getByRole('link', { name: '7 d' }).click();
+    await page.waitForURL((u) => u.search.includes('by=week') && u.search.includes('show='));
+    await page.getByRole('link', { name: 'History' }).click();
+    await page.getByRole('heading', { name: 'History' }).waitFor();
+  });
+}
