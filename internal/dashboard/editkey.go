@@ -45,7 +45,7 @@ func plain(n int64) string {
 
 func (v *request) showEdit(status int, k *control.Key, f editForm, wrong *problem) error {
 	f.ID = string(k.ID)
-	pills, policy := expiries(v.may.Workspace.Settings, f.Expiry)
+	pills, policy := expiries(v.longest(), v.may.Workspace.Settings.RequireExpiry, f.Expiry)
 	keep := choice{"Keep (" + ends(k) + ")", keepExpiry, f.Expiry == keepExpiry || f.Expiry == ""}
 	f.Expiries, f.Policy = []choice{keep}, policy
 	for _, p := range pills {

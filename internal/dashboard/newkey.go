@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/perm"
@@ -67,7 +66,7 @@ func (v *request) fills() bool { return strings.HasPrefix(v.form("do"), doFill) 
 func (d *Dashboard) newKey(v *request) error {
 	f := newKeyForm{Environment: "live", User: v.query("user"), Like: v.query("like"), Expiry: "90", Once: rand.Text()}
 	set := v.may.Workspace.Settings
-	if set.MaxKeyLifetime > 0 && set.MaxKeyLifetime < 90*24*time.Hour {
+	if longest := v.longest(); longest > 0 && longest < 90*24*time.Hour {
 		f.Expiry = "longest"
 	}
 	if n := set.DefaultRateLimit.PerMinute; n > 0 {
@@ -126,7 +125,8 @@ func (v *request) movedOwner(f *newKeyForm) bool {
 // formFields maps names of the API to names of the form's fields.
 var formFields = map[string]string{"name": "name", "userId": "user", "expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
 	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips", "description": "description", "metadata": "metadata", "like": "like",
-	"environment": "environment", "permissions": "permissions"}
+	"environment": "environment", "permissions": "permissions", "ceilingPerKey.requestsPerMinute": "perMinute",
+	"ceilingPerKey.requestsPerDay": "perDay", "ceilingPerKey.maxLifetimeSeconds": "expiry"}
 
 func (v *request) readForm() newKeyForm {
 	return newKeyForm{Name: v.form("name"), User: v.form("user"), Environment: v.form("environment"), Description: v.form("description"),
@@ -301,7 +301,7 @@ func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
 		wrong = &problem{Message: draft.Problem, Fields: draft.Errors}
 	}
 	v.offerOthers(f)
-	f.Expiries, f.Policy = expiries(v.may.Workspace.Settings, f.Expiry)
+	f.Expiries, f.Policy = expiries(v.longest(), v.may.Workspace.Settings.RequireExpiry, f.Expiry)
 	for _, field := range []string{"expiry", "perMinute", "perDay", "ips", "description", "metadata"} {
 		f.Edit = f.Edit || wrong.Of(field) != ""
 	}
@@ -340,9 +340,17 @@ func (v *request) offerCreators(f *newKeyForm) error {
 	return err
 }
 
+// longest is how long a key can live by the workspace's rules and its plan, 0 for any time.
+func (v *request) longest() time.Duration {
+	rule, plan := v.may.Workspace.Settings.MaxKeyLifetime, v.may.Workspace.Plan.Ceiling.MaxLifetime
+	if rule == 0 || plan > 0 && plan < rule {
+		return plan
+	}
+	return rule
+}
+
 // expiries lists the pills that the workspace's rules admit, and the rules.
-func expiries(set account.Settings, on string) (pills []choice, policy []string) {
-	longest := set.MaxKeyLifetime
+func expiries(longest time.Duration, required bool, on string) (pills []choice, policy []string) {
 	for _, e := range []struct {
 		id, name string
 		days     int
@@ -356,10 +364,10 @@ func expiries(set account.Settings, on string) (pills []choice, policy []string)
 		policy = append(policy, "This workspace allows keys to live for at most "+span(longest)+".")
 	}
 	pills = append(pills, choice{"On a day…", "on", on == "on"})
-	if longest == 0 && !set.RequireExpiry {
+	if longest == 0 && !required {
 		pills = append(pills, choice{"Never", "never", on == "never"})
 	}
-	if set.RequireExpiry {
+	if required {
 		policy = append(policy, "This workspace requires every key to expire.")
 	}
 	return pills, policy

@@ -100,7 +100,7 @@ func sentence(s string) string {
 func problemOf(err error, rename map[string]string) (*problem, error) {
 	f := fault.From(err)
 	switch f.Code {
-	case fault.InvalidRequest, fault.PermissionDenied, fault.PermissionEscalation, fault.Conflict, fault.NotFound:
+	case fault.InvalidRequest, fault.PermissionDenied, fault.PermissionEscalation, fault.Conflict, fault.NotFound, fault.LimitReached:
 	default:
 		return nil, err
 	}

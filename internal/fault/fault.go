@@ -134,7 +134,7 @@ func All(errs ...error) error {
 }
 
 func blamesInput(f *Error) bool {
-	return (f.Code == InvalidRequest || f.Code == Conflict) && len(f.Details) > 0
+	return (f.Code == InvalidRequest || f.Code == Conflict || f.Code == LimitReached) && len(f.Details) > 0
 }
 
 func (e *Error) add(details []Detail) {
