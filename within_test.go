@@ -122,6 +122,8 @@ var calls = []calling{
 	{"ListServiceKeys", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListServiceKeys(ctx, keyward.ListOptions{})) }},
 	{"Me", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Me(ctx, "")) }},
 	{"Refusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Refusals(ctx, 0)) }},
+	{"RestoreMember", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RestoreMember(ctx, "w1", "u", "x")) }},
+	{"ListFollowers", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListFollowers(ctx)) }},
 	{"ListNodes", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListNodes(ctx)) }},
 }
 

@@ -13,7 +13,7 @@ type workspacesCmd struct {
 	Get    workspacesGet    `cmd:"" help:"Show a workspace."`
 	Create workspacesCreate `cmd:"" help:"Make a workspace with its owner."`
 	Update workspacesUpdate `cmd:"" help:"Change a workspace."`
-	Plan   workspacesPlan   `cmd:"" help:"Set the quotas of a workspace; those that are left out end."`
+	Plan   workspacesPlan   `cmd:"" help:"Set the plan of a workspace: limits and quotas; those that are left out end."`
 	Delete workspacesDelete `cmd:"" help:"Delete a workspace and everything in it. Its keys stop at once."`
 }
 
