@@ -297,3 +297,32 @@ func TestAnOwnerOrAKeyOfTheAuthorUndoesWithinTheirBoundsT97(t *testing.T) {
 		t.Errorf("by an owner: %v", err)
 	}
 }
+
+func TestRemovalsAreListedForThoseWhoMayUndoThemT97(t *testing.T) {
+	t.Parallel()
+	r := newRestorable(t)
+	listed := func(user string) int {
+		t.Helper()
+		all, err := r.Restorable(t.Context(), r.person(user), r.ws)
+		must(t, err)
+		for _, one := range all {
+			if one.User != "bob" || one.Until.Sub(one.At) != control.RestorableFor {
+				t.Errorf("listed as %+v", one)
+			}
+		}
+		return len(all)
+	}
+	out := r.remove(t, r.person("adam"), control.RemoveMember{})
+	for user, want := range map[string]int{"adam": 1, "owner": 1, "eve": 0, "vic": 0} {
+		if got := listed(user); got != want {
+			t.Errorf("%s sees %d, want %d", user, got, want)
+		}
+	}
+	r.now = r.now.Add(control.RestorableFor - time.Millisecond)
+	if _, err := r.undo(r.person("adam"), out); err != nil {
+		t.Errorf("in the last moment: %v", err)
+	}
+	if got := listed("owner"); got != 0 {
+		t.Errorf("%d are listed after the undoing", got)
+	}
+}

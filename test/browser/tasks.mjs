@@ -158,3 +158,14 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
     await page.getByRole('heading', { name: 'History' }).waitFor();
   });
 }
+
+task('offboard a colleague', 5, 'owner', async ({ page, click }) => {
+  await api('PUT', `/workspaces/${workspaceId}/members/una`, { email: 'una@acme.example', displayName: 'Una Marson', roleId: setup.ids.member });
+  const { key } = await api('POST', '/api-keys', { workspaceId, userId: 'una', name: 'una 1', permissions: ['calls:read'] });
+  await click(page.getByRole('link', { name: 'Members', exact: true }));
+  await click(page.locator('summary[aria-label="Actions for una"]'));
+  await click(page.getByRole('link', { name: 'Remove… una' }));
+  await click(page.getByRole('button', { name: 'Remove Una Marson and stop 1 key' }));
+  await page.getByText('Una Marson was removed').waitFor();
+  same(await verdict(key), 'DISABLED');
+});
