@@ -15,6 +15,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -75,6 +76,18 @@ func WithTrustedProxies(networks ...netip.Prefix) Option {
 
 // WithEnvoy answers Envoy's gRPC on Server.GRPCAddr.
 func WithEnvoy() Option { return func(o *options) { o.cfg.GRPCAddr = "127.0.0.1:0" } }
+
+// WithPublicURL has browsers reach the server at its own address, as portal sessions need it.
+func WithPublicURL(tb testing.TB) Option {
+	tb.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("keyward: find a free port: %v", err)
+	}
+	defer free.Close()
+	at := free.Addr().String()
+	return func(o *options) { o.cfg.Addr, o.cfg.PublicURL = at, "http://"+at }
+}
 
 // WithLog writes the server's log; the default is to throw it away.
 func WithLog(w io.Writer) Option { return func(o *options) { o.opt.Log = w } }

@@ -159,6 +159,7 @@ var keyward = archtest.House{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
 			"internal/passkey", "internal/session",
 		}},
+		{Path: "internal/portal", Level: archtest.Transports, May: []string{"internal/control", "internal/id"}},
 		{Path: "internal/dataplane", Level: archtest.Transports, May: []string{"internal/fastpath", "internal/verify"}},
 		{Path: "internal/fastpath", Level: archtest.Transports, May: []string{"internal/gateway", "internal/verify"}},
 		{Path: "internal/metrics", Level: archtest.Transports, May: []string{
@@ -189,7 +190,7 @@ var keyward = archtest.House{
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
-			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
+			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
 		}},

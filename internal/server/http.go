@@ -16,6 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/oidc"
+	"github.com/keyward/keyward/internal/portal"
 	"github.com/keyward/keyward/internal/signin"
 )
 
@@ -96,6 +97,11 @@ func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.Serv
 	mux := http.NewServeMux()
 	s.gate.Routes(mux)
 	s.dashboard.Routes(mux, s.gate.Require)
+	hosted, err := portal.New(portal.Config{Sessions: s.control, Logger: s.log})
+	if err != nil {
+		return nil, fmt.Errorf("the page of portal sessions: %w", err)
+	}
+	hosted.Routes(mux)
 	return mux, nil
 }
 

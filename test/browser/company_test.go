@@ -45,7 +45,7 @@ func found(t *testing.T) setup {
 	t.Helper()
 	c := &company{T: t, roles: map[string]string{}, values: map[string]string{}, ids: map[string]string{}}
 	c.ago(100 * 24 * time.Hour)
-	c.kw = keywardtest.New(t, keywardtest.WithNow(func() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }))
+	c.kw = keywardtest.New(t, keywardtest.WithPublicURL(t), keywardtest.WithNow(func() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }))
 	c.client = c.kw.Client()
 	c.people()
 	c.keys()

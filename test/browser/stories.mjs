@@ -7,6 +7,7 @@ import './snippets.mjs';
 import './undo.mjs';
 import './frame.mjs';
 import './passkeys.mjs';
+import './portal.mjs';
 import './attacks.mjs';
 import './tasks.mjs';
 

@@ -1,0 +1,125 @@
+// Package portal owns the hosted page of portal sessions: its document, which the session's origins may frame, and its
+// scripts and style. It does not own the operations that the page calls (httpapi, control).
+package portal
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/id"
+)
+
+// Sessions tells which pages may frame a portal session.
+type Sessions interface {
+	LookAtPortal(ctx context.Context, portal id.Portal) (control.PortalPage, error)
+}
+
+// Config holds the parts of the page.
+type Config struct {
+	Sessions Sessions
+	Logger   *slog.Logger
+}
+
+//go:embed assets/*
+var files embed.FS
+
+// page is the document of every portal session, also of one that there is not: the script finds out.
+var page = template.Must(template.ParseFS(files, "assets/page.html"))
+
+// Handler answers for the page and its parts.
+type Handler struct {
+	Config
+	document []byte
+	version  string // of all parts: it stands in their addresses
+}
+
+// New makes the page.
+func New(c Config) (*Handler, error) {
+	h := &Handler{Config: c}
+	sum := sha256.New()
+	err := fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := files.ReadFile(name)
+		sum.Write(content)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.version = hex.EncodeToString(sum.Sum(nil)[:8])
+	var document strings.Builder
+	if err := page.Execute(&document, struct{ At string }{partsPath + h.version}); err != nil {
+		return nil, err
+	}
+	h.document = []byte(document.String())
+	return h, nil
+}
+
+const partsPath = "/portal/parts/"
+
+// Routes adds the page and its parts.
+func (h *Handler) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /portal/{portalSessionId}", h.page)
+	mux.HandleFunc("GET "+partsPath+"{version}/{name}", h.part)
+}
+
+// policy is the page's own (CSP Level 3): nothing from elsewhere, and no script or style in the document.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; frame-ancestors "
+
+// page answers with the same document for every session. The origins of one that goes on may frame it.
+func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
+	frames := "'none'"
+	if portal := id.Canonical(r.PathValue("portalSessionId")); isID(portal) {
+		seen, err := h.Sessions.LookAtPortal(r.Context(), id.Portal(portal))
+		switch {
+		case err != nil: // the page says so itself, once its first call fails
+			h.Logger.Warn("the origins of a portal session could not be read", "error", err.Error())
+		case seen.Live && len(seen.Origins) > 0:
+			frames = strings.Join(seen.Origins, " ")
+		}
+	}
+	head := w.Header()
+	head.Set("Content-Security-Policy", policy+frames)
+	head.Set("Cross-Origin-Opener-Policy", "same-origin")
+	head.Set("Cross-Origin-Resource-Policy", "cross-origin") // a page with COEP frames it; the policy above says which
+	head.Set("Cross-Origin-Embedder-Policy", "require-corp")
+	head.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	send(w, "text/html; charset=utf-8", h.document)
+}
+
+func isID(s string) bool {
+	_, ok := id.Parse(s)
+	return ok
+}
+
+// part answers with a script or a style. Its address changes with every release, so it is kept for ever.
+func (h *Handler) part(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	content, err := files.ReadFile("assets/" + name)
+	kind := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}[path.Ext(name)]
+	if err != nil || kind == "" || r.PathValue("version") != h.version {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	send(w, kind, content)
+}
+
+func send(w http.ResponseWriter, kind string, content []byte) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	_, _ = w.Write(content)
+}
