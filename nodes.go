@@ -59,9 +59,9 @@ type Follower struct {
 	ServiceKeyID string `json:"serviceKeyId"`
 	Incarnation  string `json:"incarnation"`
 	// State is one of a node's. A fenced follower answers no verification.
-	State    string `json:"state"`
-	Revision int64  `json:"revision"`
-	Behind   int64  `json:"behind"`
+	State    NodeState `json:"state"`
+	Revision int64     `json:"revision"`
+	Behind   int64     `json:"behind"`
 	// AgeMS is how old its copy is, and MaxStalenessMS the age at which it fences itself.
 	AgeMS          int64 `json:"ageMs"`
 	MaxStalenessMS int64 `json:"maxStalenessMs"`

@@ -140,7 +140,8 @@ var keyward = archtest.House{
 			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/accesslog", "internal/gateway",
 		}},
 		{Path: "internal/feedhttp", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			".", "internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm",
+			"internal/ratelimit", "internal/replica", "internal/verify",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/dpop",
@@ -188,7 +189,7 @@ var keyward = archtest.House{
 			"internal/database",
 			"internal/doctor",
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
-			"internal/fault", "internal/feed", "internal/feedhttp", "internal/wire",
+			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follow", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",

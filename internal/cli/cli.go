@@ -33,6 +33,7 @@ type Streams struct {
 // root is the command with its words, in the order in which help shows them.
 type root struct {
 	Serve  serveCmd  `cmd:"" group:"server" help:"Run a server."`
+	Follow followCmd `cmd:"" group:"server" help:"Run a follower: verifications beside a service, without a database."`
 	Demo   demoCmd   `cmd:"" group:"server" help:"Show the whole story on a throw-away database."`
 	Health healthCmd `cmd:"" group:"server" help:"Ask whether a server can verify keys: the status is 0 or 1."`
 
@@ -121,6 +122,7 @@ func Main(ctx context.Context, args []string, s Streams, version string) int {
 func parser(ctx context.Context, a *app) (*kong.Kong, error) {
 	words := new(root)
 	words.Serve.serverFlags = newServerFlags()
+	words.Follow.serverFlags = newFollowFlags()
 	words.Doctor.Look.serverFlags = newServerFlags()
 	k, err := kong.New(words,
 		kong.Name("keyward"), kong.Description(description), kong.Writers(a.Out, a.Err),

@@ -51,7 +51,7 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 	fmt.Fprintln(a.Out)
 	t = newTable("FOLLOWER", "STATE", "REVISION", "BEHIND", "AGE", "VERSION", "LAST SEEN", "SERVICE KEY")
 	for _, f := range followers {
-		t.row(f.Name, f.State, strconv.FormatInt(f.Revision, 10), strconv.FormatInt(f.Behind, 10),
+		t.row(f.Name, string(f.State), strconv.FormatInt(f.Revision, 10), strconv.FormatInt(f.Behind, 10),
 			fmt.Sprintf("%d ms", f.AgeMS), f.Version, moment(f.LastSeenAt), f.ServiceKeyID)
 	}
 	t.print(a.Out)

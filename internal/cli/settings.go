@@ -20,6 +20,11 @@ const configHelp = "A YAML file with settings, named as the flags with _ for -. 
 
 // newServerFlags makes a flag of each setting that is no secret, and one for the file.
 func newServerFlags() serverFlags {
+	return serverFlags{kong.Plugins{flagsOf(config.Settings(), true)}}
+}
+
+// flagsOf makes a struct with a flag for each setting that is no secret, and one for the file.
+func flagsOf(list []config.Setting, file bool) any {
 	var fields []reflect.StructField
 	add := func(of reflect.Type, name, form, help string) {
 		tag := "name:" + strconv.Quote(name) + " help:" + strconv.Quote(help)
@@ -28,7 +33,7 @@ func newServerFlags() serverFlags {
 		}
 		fields = append(fields, reflect.StructField{Name: "F" + strconv.Itoa(len(fields)), Type: of, Tag: reflect.StructTag(tag)})
 	}
-	for _, s := range config.Settings() {
+	for _, s := range list {
 		switch {
 		case s.Secret:
 		case s.IsSwitch():
@@ -37,12 +42,17 @@ func newServerFlags() serverFlags {
 			add(reflect.TypeFor[*string](), s.Flag(), s.Form, s.Usage())
 		}
 	}
-	add(reflect.TypeFor[*string](), config.ConfigFlag, "FILE", configHelp)
-	return serverFlags{kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}}
+	if file {
+		add(reflect.TypeFor[*string](), config.ConfigFlag, "FILE", configHelp)
+	}
+	return reflect.New(reflect.StructOf(fields)).Interface()
 }
 
 // load reads flags, environment and file.
-func (f *serverFlags) load() (config.Config, error) {
+func (f *serverFlags) load() (config.Config, error) { return loadWith(f.given()) }
+
+// given are the flags that stand in the command, by their names.
+func (f *serverFlags) given() map[string]string {
 	given := map[string]string{}
 	for _, p := range f.Plugins {
 		v := reflect.ValueOf(p).Elem()
@@ -60,7 +70,7 @@ func (f *serverFlags) load() (config.Config, error) {
 			}
 		}
 	}
-	return loadWith(given)
+	return given
 }
 
 // loadWith reads some flags, by their names, environment and file.

@@ -28,6 +28,9 @@ func (x *exchange) authenticate() error {
 		return fault.New(fault.Unauthenticated, "this needs a credential: Authorization: Bearer <key>")
 	}
 	x.tokenSent = true
+	if x.api.Follower {
+		return x.authenticateHere(token)
+	}
 	if session.IsToken(token) {
 		return x.authenticateSession(token)
 	}
@@ -48,6 +51,19 @@ func (x *exchange) authenticate() error {
 		return x.guessed(code.Refusal())
 	}
 	return code.Refusal()
+}
+
+// authenticateHere takes the service keys of a follower's copy, and no other caller.
+func (x *exchange) authenticateHere(token string) error {
+	var p verify.Principal
+	switch code := x.api.Engine.AuthenticateFree(token, x.client, &p); {
+	case code == verify.Valid && p.IsService:
+		x.identify(&p)
+		return nil
+	case code == verify.Unavailable || code == verify.IPForbidden:
+		return code.Refusal()
+	}
+	return x.guessed(fault.New(fault.Unauthenticated, "the credential is none of a service key that may ask this follower"))
 }
 
 // identify records the caller.
@@ -163,7 +179,7 @@ func bearer(h http.Header) (string, error) {
 // the control plane, which reads the credential in its own transaction: here the credential is checked once more,
 // because the body may have taken its time.
 func (x *exchange) needScope(s account.Scope) error {
-	if x.service != nil && x.service.Has(s) {
+	if x.service != nil && (x.service.Has(s) || x.api.Follower && x.service.Has(account.ScopeFollow)) {
 		return x.stands()
 	}
 	return fault.New(fault.PermissionDenied, "this needs a service key with the scope "+string(s),

@@ -43,8 +43,11 @@ const (
 const base = "/api/v2"
 
 func (a *api) routes() []route {
-	if a.DataPlane {
+	switch {
+	case a.DataPlane:
 		return a.hotRoutes()
+	case a.Follower:
+		return a.followerRoutes()
 	}
 	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(),
 		a.portalRoutes())
@@ -87,6 +90,15 @@ func (a *api) keyRoutes() []route {
 		{on: "GET " + base + "/me", name: "getMe", portal: portalToken, message: "Who calls, and what they may do", serve: show(a.me)},
 		{on: "GET " + base + "/permissions", name: "listPermissions", portal: portalToken, message: "Permissions", serve: show(a.listPermissions)},
 	}
+}
+
+// followerRoutes are those of a follower.
+func (a *api) followerRoutes() []route {
+	list := append(a.hotRoutes(), a.verifyRoutes()...)
+	list = append(list, a.systemRoutes()...)
+	return slices.DeleteFunc(list, func(rt route) bool {
+		return !rt.data && rt.name != "getHealth" && rt.name != "getReadiness" && rt.name != "getMetrics"
+	})
 }
 
 // hotRoutes are those of the data plane.

@@ -64,6 +64,9 @@ func (e *Engine) judge(q *Question, v *Verdict, now Instant) {
 // limit asks the limits, last of all: a key that is refused for another reason spends nothing.
 func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 	if e.limiter == nil || q.free {
+		if e.source != nil && !q.free {
+			return e.atSource(q, v)
+		}
 		return Valid
 	}
 	who := ratelimit.Subject{ID: v.Key.UUID, Workspace: v.Key.Workspace, Plan: v.Key.Plan, At: at, Wait: q.wait}

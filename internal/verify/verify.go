@@ -111,6 +111,8 @@ type Config struct {
 	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must
 	// not block.
 	Rehash func(Rehash)
+	// Source is asked about limits in place of a Limiter, and about values that are not in the copy; nil is not.
+	Source Source
 	// Doubt reports whether the clock may be wrong: a key with an end is then Unavailable. nil never doubts. It must
 	// be quick.
 	Doubt func() bool
@@ -130,12 +132,13 @@ type Engine struct {
 	rehash   func(Rehash)
 	kinds    atomic.Pointer[kindsInUse]
 	doubt    func() bool
+	source   Source
 }
 
 // New makes an engine.
 func New(c Config) *Engine {
 	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, refusals: c.Refusals,
-		rehash: c.Rehash, doubt: c.Doubt}
+		rehash: c.Rehash, doubt: c.Doubt, source: c.Source}
 	e.nearer, _ = c.Limiter.(prefetcher)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
@@ -185,6 +188,9 @@ func (e *Engine) check(facts *replica.Replica, t *replica.Trace, q *Question, v 
 		v.Code = NotFound // an operator's credential is none of the keys that are asked about
 	default:
 		e.decide(facts, t, q, v, now)
+	}
+	if e.source != nil {
+		e.unknown(facts, env, q, v)
 	}
 }
 
