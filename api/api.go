@@ -1,5 +1,5 @@
 // Package api owns the contract as a document: openapi.yaml, written by hand, and the two forms in which a server gives
-// it away, JSON for programs and one page for people. It does not own the operations themselves, nor the check of
+// it away, JSON for programs and pages for people. It does not own the operations themselves, nor the check of
 // answers against the document (apitest).
 package api
 
@@ -17,6 +17,9 @@ var source []byte
 //go:embed style.css
 var stylesheet []byte
 
+//go:embed docs.js
+var script []byte
+
 var (
 	asJSON = sync.OnceValues(func() ([]byte, error) {
 		root, err := parse()
@@ -25,7 +28,7 @@ var (
 		}
 		return appendJSON(nil, root)
 	})
-	asPage = sync.OnceValues(render)
+	asPages = sync.OnceValues(render)
 )
 
 // YAML gives the document as it is written, comments included. The bytes are shared and must not be changed.
@@ -36,9 +39,14 @@ func YAML() []byte { return source }
 // rules out.
 func JSON() ([]byte, error) { return asJSON() }
 
-// Reference gives the document as one page of HTML without scripts. It asks for nothing but /docs/style.css, which is
-// Stylesheet. The first call renders it; the bytes are shared and must not be changed.
-func Reference() ([]byte, error) { return asPage() }
+// Reference gives the document as pages of HTML, by their names: "" for the first one, one for each tag, and ObjectsPage.
+// They can be read without scripts, and ask for nothing but /docs/style.css and /docs/docs.js, which are Stylesheet and
+// Script. The first call renders them; map and bytes are shared and must not be changed.
+func Reference() (map[string][]byte, error) { return asPages() }
+
+// Script gives the script of the reference: search, and questions to this server. The bytes are shared and must not be
+// changed.
+func Script() []byte { return script }
 
 // Stylesheet gives the style of the reference page. The bytes are shared and must not be changed.
 func Stylesheet() []byte { return stylesheet }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -403,48 +402,5 @@ func TestTheJSONKeepsTheOrderOfTheSource(t *testing.T) {
 	}
 	if !json.Valid(source) {
 		t.Error("not JSON")
-	}
-}
-
-func TestTheReferenceTellsEveryOperationAndLinksOnlyToWhatIsThere(t *testing.T) {
-	t.Parallel()
-	html, err := api.Reference()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := string(html)
-	doc, _ := document(t)
-	for _, o := range operations(doc) {
-		if !strings.Contains(page, `<article id="`+o.id()+`">`) {
-			t.Errorf("%s is not on the page", o.id())
-		}
-	}
-	ids := map[string]int{}
-	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page, -1) {
-		ids[m[1]]++
-	}
-	for id, n := range ids {
-		if n > 1 {
-			t.Errorf("the id %s stands %d times", id, n)
-		}
-	}
-	for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		target, err := url.Parse(m[1])
-		switch {
-		case err != nil || target.IsAbs() || target.Host != "":
-			t.Errorf("the page asks for %s", m[1])
-		case target.Path == "" && ids[target.Fragment] == 0:
-			t.Errorf("the link %s leads nowhere", m[1])
-		case target.Path != "" && object(doc["paths"])[target.Path] == nil:
-			t.Errorf("the page asks for %s, which is no path of the contract", target.Path)
-		}
-	}
-	for _, forbidden := range []string{"<script", "style=", "onclick", "<no value>", "ZgotmplZ"} {
-		if strings.Contains(page, forbidden) {
-			t.Errorf("the page holds %q", forbidden)
-		}
-	}
-	if strings.Contains(string(api.Stylesheet()), "url(") || strings.Contains(string(api.Stylesheet()), "@import") {
-		t.Error("the style sheet asks for something else")
 	}
 }

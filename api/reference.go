@@ -16,13 +16,17 @@ import (
 //go:embed reference.html
 var layout string
 
-// The page, as the template sees it.
+// ObjectsPage is the page of the objects that answers hold.
+const ObjectsPage = "objects"
+
+// A page, as the template sees it.
 type (
 	page struct {
 		Title, Version, Summary string
 		Description             string
-		Groups                  []group
-		Objects                 []object
+		Groups                  []group  // all of them, for the contents
+		Group                   *group   // the one that the page tells; nil on the first page and on that of the objects
+		Objects                 []object // of the page of the objects alone
 	}
 	group struct {
 		Name, Description string
@@ -35,6 +39,7 @@ type (
 		Parameters                             []field
 		Body                                   *content
 		Answers, Errors                        []answer
+		Samples                                []sample
 	}
 	answer struct {
 		Status, Title, Description string
@@ -56,30 +61,55 @@ type (
 	}
 )
 
-func render() ([]byte, error) {
+// render makes every page, by its name; the first page has none.
+func render() (map[string][]byte, error) {
+	pages, err := renderPages()
+	if err != nil {
+		return nil, fmt.Errorf("reference: %w", err)
+	}
+	return pages, nil
+}
+
+func renderPages() (map[string][]byte, error) {
 	root, err := parse()
 	if err != nil {
 		return nil, err
 	}
 	w := writer{document: tree{root: root, node: root}}
-	p, err := w.page()
+	if w.samples, err = readSamples(samplesText); err != nil {
+		return nil, err
+	}
+	all, err := w.page()
 	if err != nil {
-		return nil, fmt.Errorf("reference: %w", err)
+		return nil, err
 	}
 	t, err := template.New("reference").Funcs(template.FuncMap{"prose": prose, "line": inline, "anchor": anchor}).Parse(layout)
 	if err != nil {
-		return nil, fmt.Errorf("reference: %w", err)
+		return nil, err
 	}
-	var out bytes.Buffer
-	if err := t.Execute(&out, p); err != nil {
-		return nil, fmt.Errorf("reference: %w", err)
+	first, objects := all, all
+	first.Objects = nil
+	pages := map[string]page{"": first, ObjectsPage: objects}
+	for i := range all.Groups {
+		one := first
+		one.Group = &all.Groups[i]
+		pages[anchor(one.Group.Name)] = one
 	}
-	return out.Bytes(), nil
+	out := make(map[string][]byte, len(pages))
+	for name, p := range pages {
+		var html bytes.Buffer
+		if err := t.Execute(&html, p); err != nil {
+			return nil, err
+		}
+		out[name] = html.Bytes()
+	}
+	return out, nil
 }
 
-// writer makes the page out of the document, and remembers which objects the answers speak of.
+// writer makes the pages out of the document, and remembers which objects the answers speak of.
 type writer struct {
 	document tree
+	samples  map[string]map[string]string
 	objects  []string
 }
 
@@ -151,6 +181,7 @@ func (w *writer) operation(path, m member) (operation, error) {
 			o.Errors = append(o.Errors, a)
 		}
 	}
+	o.Samples = w.samplesOf(&o, len(t.get("security").items()) > 0)
 	return o, nil
 }
 

@@ -37,9 +37,10 @@ type Config struct {
 	Clock     func() time.Time // by which expiry and limits are judged; nil is Now
 	Observer  Observer
 
-	OpenAPI    []byte // the contract, for /openapi.json
-	Reference  []byte // the same for people, HTML, for /docs
-	Stylesheet []byte // CSS, for /docs/style.css
+	OpenAPI    []byte            // the contract, for /openapi.json
+	Reference  map[string][]byte // the same for people, HTML: "" for /docs, and others by their names below it
+	Stylesheet []byte            // CSS, for /docs/style.css
+	Script     []byte            // for /docs/docs.js
 
 	// Feed serves followers; nil serves none.
 	Feed *Feed

@@ -18,6 +18,7 @@ func TestEveryAnswerCarriesTheHeadersThatAllHave(t *testing.T) {
 	h := open(t)
 	for on, status := range map[string]int{
 		"GET /": 200, "GET /healthz": 200, "GET /readyz": 200, "GET /metrics": 404, "GET /openapi.json": 200, "GET /docs": 200, "GET /docs/style.css": 200,
+		"GET /docs/docs.js": 200, "GET /docs/roles": 200, "GET /docs/nothing": 404,
 		"GET /nowhere": 404, "GET //": 400, "POST /healthz": 405, "GET /api/v2/permissions": 401, "GET /?token=x": 400, "HEAD /healthz": 200,
 	} {
 		method, path, _ := strings.Cut(on, " ")

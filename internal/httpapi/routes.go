@@ -170,7 +170,7 @@ func (a *api) systemRoutes() []route {
 		{on: "GET /metrics", name: "getMetrics", public: true, quiet: true, serve: a.metrics},
 		{on: "GET /openapi.json", name: "getOpenapi", public: true, serve: a.openapi},
 		{on: "GET /docs", name: "getReference", public: true, serve: a.docs},
-		{on: "GET /docs/style.css", name: "getReferenceStyle", public: true, serve: a.docsStyle},
+		{on: "GET /docs/{file}", name: "getReferenceStyle", public: true, serve: a.docsFile},
 		{on: "GET /{$}", name: "getFrontPage", public: true, open: true, serve: a.front},
 	}
 }

@@ -32,9 +32,21 @@ func (a *api) metrics(x *exchange) error {
 
 func (a *api) openapi(x *exchange) error { return x.file(jsonType, a.OpenAPI) }
 
-func (a *api) docs(x *exchange) error { return x.page(a.Reference) }
+func (a *api) docs(x *exchange) error { return x.reference(a.Reference[""]) }
 
-func (a *api) docsStyle(x *exchange) error { return x.file("text/css; charset=utf-8", a.Stylesheet) }
+// docsFile gives a page of the reference, its style or its script.
+func (a *api) docsFile(x *exchange) error {
+	switch name := x.r.PathValue("file"); name {
+	case "":
+		return noRoute()
+	case "style.css":
+		return x.file("text/css; charset=utf-8", a.Stylesheet)
+	case "docs.js":
+		return x.file("text/javascript; charset=utf-8", a.Script)
+	default:
+		return x.reference(a.Reference[name])
+	}
+}
 
 func (a *api) front(x *exchange) error {
 	if x.servePage(x.r) {
@@ -67,9 +79,19 @@ func (x *exchange) file(contentType string, content []byte) error {
 }
 
 // page answers with HTML that may load our own style and images, and nothing else.
-func (x *exchange) page(html []byte) error {
+func (x *exchange) page(html []byte) error { return x.html(html, "") }
+
+// reference is page for HTML that may also load our own script, which may ask this server alone.
+func (x *exchange) reference(html []byte) error {
+	return x.html(html, "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; ")
+}
+
+func (x *exchange) html(html []byte, more string) error {
+	if len(html) == 0 {
+		return noRoute()
+	}
 	x.strictTransport()
-	x.w.Header().Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	x.w.Header().Set("Content-Security-Policy", "default-src 'none'; "+more+
+		"style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	return x.file("text/html; charset=utf-8", html)
 }

@@ -47,7 +47,7 @@ func (s *Server) makeHTTP(context.Context) error {
 	c := httpapi.Config{
 		Control: s.control, Engine: s.engine, Catalogue: s.catalogue, Format: s.format,
 		Logger: s.log, Now: s.opt.Now, Clock: s.clock.Now, Observer: s.metrics,
-		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(),
+		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(), Script: api.Script(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
 		Pages: pages, Base: s.gate.Base, Nodes: nodes, Feed: s.feed, Refuse: s.refusePage, Persons: provider,
 		PublicURL: s.cfg.PublicURL,

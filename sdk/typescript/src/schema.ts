@@ -1401,7 +1401,7 @@ export interface paths {
         };
         /**
          * The reference for people
-         * @description This document as one page to read, without scripts.
+         * @description The first page of this document for people. It leads to one page for each tag, which can be read without scripts.
          */
         get: operations["getReference"];
         put?: never;
@@ -1412,16 +1412,19 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/docs/style.css": {
+    "/docs/{file}": {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description The page of a tag (`api-keys`), of the objects (`objects`), the style sheet (`style.css`) or the script (`docs.js`). */
+                file: string;
+            };
             cookie?: never;
         };
         /**
-         * The style of the reference
-         * @description The style sheet of `/docs`.
+         * A page of the reference
+         * @description A page of the reference, its style sheet, or its script, which adds a search and lets one ask this server.
          */
         get: operations["getReferenceStyle"];
         put?: never;
@@ -6591,22 +6594,28 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description The page of a tag (`api-keys`), of the objects (`objects`), the style sheet (`style.css`) or the script (`docs.js`). */
+                file: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The style sheet. */
+            /** @description The page or the file. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    "text/html": string;
+                    "text/javascript": string;
                     "text/css": string;
                 };
             };
             400: components["responses"]["BadRequestQuery"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
         };
     };
