@@ -52,7 +52,7 @@ func patch(body any, path ...string) call {
 }
 
 func del(path ...string) call {
-	return call{method: http.MethodDelete, path: path, repeatable: true}
+	return call{method: http.MethodDelete, path: path, repeatable: true, harmless: true}
 }
 
 // url joins the escaped segments and the query. It refuses segments that would name another resource ("", "." and
@@ -168,19 +168,30 @@ func readRefusal(resp *http.Response) *Error {
 	return refusal(resp, body)
 }
 
-// read sends a call and gives its answer's status and bounded body.
+var errTooLarge = fmt.Errorf("keyward: the answer is larger than %d bytes", maxAnswer)
+
+// read sends a call and gives its answer's status and bounded body. An answer that breaks off is as one that never came.
 func (c *Client) read(ctx context.Context, k call) (int, []byte, error) {
-	resp, err := c.send(ctx, k)
-	if err != nil {
-		return 0, nil, err
+	for attempt := 0; ; attempt++ {
+		resp, err := c.send(ctx, k)
+		if err != nil {
+			return 0, nil, err
+		}
+		status, body, err := readAnswer(resp)
+		if err == nil || attempt >= c.retries || !k.again(err) || !wait(ctx, pause(attempt, 0)) {
+			return status, body, err
+		}
 	}
+}
+
+func readAnswer(resp *http.Response) (int, []byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return 0, nil, fmt.Errorf("keyward: read answer: %w", err)
 	}
 	if len(body) > maxAnswer {
-		return 0, nil, fmt.Errorf("keyward: the answer is larger than %d bytes", maxAnswer)
+		return 0, nil, errTooLarge
 	}
 	return resp.StatusCode, body, nil
 }

@@ -56,8 +56,8 @@ func TestAFailedConnectionIsTriedAgainWhereThatDoesNoHarm(t *testing.T) {
 			want int
 		}{
 			{refused, 3},
-			{broken, map[string]int{"list": 3, "create once": 3}[name]},
-			{io.ErrUnexpectedEOF, map[string]int{"list": 3, "create once": 3}[name]},
+			{broken, map[string]int{"list": 3, "create": 3, "create once": 3, "delete": 3}[name]},
+			{io.ErrUnexpectedEOF, map[string]int{"list": 3, "create": 3, "create once": 3, "delete": 3}[name]},
 			{&net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}, 1},
 			{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, 1},
 			{&net.OpError{Op: "read", Err: context.DeadlineExceeded}, 1},

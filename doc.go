@@ -27,7 +27,7 @@
 // # Retries
 //
 // A call that was answered 429 or 503 is sent again, after what Retry-After asks and a random pause, where a repetition can do
-// no harm: every GET, verifications, introspection, PUT, DELETE, and a creation that carries an idempotency key. A call for which
-// no connection could be made is sent again, whichever it is; where a connection broke before the answer, a GET and a creation or
-// rotation that carries an idempotency key alone are. See [WithRetry].
+// no harm: every GET, verifications, introspection, PUT, DELETE, and the creation and rotation of a key, which carry an idempotency
+// key. A call for which no connection could be made is sent again, whichever it is; where a connection broke before the whole answer
+// was there, a GET, a DELETE, and the creation and rotation of a key alone are. See [WithRetry].
 package keyward

@@ -96,16 +96,15 @@ func (c *Client) DeleteKey(ctx context.Context, id string, opts ...ChangeOption)
 }
 
 // RotateKey gives a key a new value; everything else of it stays. The value before works for overlap more, in whole
-// seconds up to seven days; 0 ends it, and all earlier ones, now. It is never retried: see RotateKeyOnce.
+// seconds up to seven days; 0 ends it, and all earlier ones, now. A retry does not rotate twice.
 func (c *Client) RotateKey(
 	ctx context.Context, id string, overlap time.Duration, opts ...ChangeOption,
 ) (CreatedKey, error) {
 	return c.RotateKeyOnce(ctx, id, overlap, "", opts...)
 }
 
-// RotateKeyOnce is RotateKey under an idempotency key, as CreateKeyRequest has one, with which it is retried. A key
-// that rotates itself needs an overlap, of 60 seconds at least: otherwise the first call ends the token with which the
-// second would be made.
+// RotateKeyOnce is RotateKey under an idempotency key of the caller's, as CreateKeyRequest has one. A key that rotates
+// itself needs an overlap, of 60 seconds at least: otherwise the first call ends the token with which a retry is made.
 func (c *Client) RotateKeyOnce(
 	ctx context.Context, id string, overlap time.Duration, idempotencyKey string, opts ...ChangeOption,
 ) (CreatedKey, error) {
@@ -116,8 +115,7 @@ func (c *Client) RotateKeyOnce(
 }
 
 // RotateSelf gives the API key with which the client calls a new value, by its current one. It needs no permission. The
-// overlap is 60 seconds at least, and the call is retried where there is an idempotency key; the client goes on with
-// the value before.
+// overlap is 60 seconds at least; the client goes on with the value before.
 func (c *Client) RotateSelf(ctx context.Context, overlap time.Duration, idempotencyKey string, opts ...ChangeOption) (CreatedKey, error) {
 	return c.RotateKeyOnce(ctx, "self", max(overlap, time.Minute), idempotencyKey, opts...)
 }

@@ -2,6 +2,7 @@ package keyward
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"time"
 )
@@ -119,8 +120,8 @@ type CreateKeyRequest struct {
 
 	// IdempotencyKey, 1 to 255 visible ASCII characters that the caller chose for this one creation, makes a repetition
 	// within 24 hours answer the first one's key instead of making a second. The same token gets the same value again
-	// for 10 minutes, unless the server says otherwise; everything else is a ReplayError. Only with it is a creation
-	// retried.
+	// for 10 minutes, unless the server says otherwise; everything else is a ReplayError. Where it is empty each call
+	// makes one of its own, so that its retries make no second key.
 	IdempotencyKey string `json:"-"`
 }
 
@@ -151,12 +152,13 @@ func revealed(ctx context.Context, c *Client, k call) (CreatedKey, error) {
 	return created, nil
 }
 
-// once makes a call repeatable under an idempotency key; "" leaves it as it is.
+// once makes a call repeatable under an idempotency key; for "" it makes one.
 func (k call) once(idempotencyKey string) call {
-	if idempotencyKey != "" {
-		k.header = http.Header{"Idempotency-Key": {idempotencyKey}}
-		k.repeatable, k.harmless = true, true
+	if idempotencyKey == "" {
+		idempotencyKey = rand.Text()
 	}
+	k.header = http.Header{"Idempotency-Key": {idempotencyKey}}
+	k.repeatable, k.harmless = true, true
 	return k
 }
 

@@ -30,14 +30,15 @@ func (e *Error) again() bool {
 }
 
 // again tells whether a call to which no answer came is worth sending once more. One that never left this machine,
-// because no connection could be made, always is; another one where doing it twice is as good as once. A verification
-// is not, since it takes from limits, nor a deletion, whose second answer would be another. A wrong name, a certificate
-// that is not good and an answer that takes too long are no better the next time.
+// because no connection could be made, always is; another one where doing it twice is as good as once. A deletion is:
+// the second one may answer 404. A verification is not, since it takes from limits. A wrong name, a certificate that is not good and an answer that takes too long are no better the next time.
 func (k call) again(err error) bool {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var slow interface{ Timeout() bool }
 	switch {
+	case errors.Is(err, errTooLarge):
+		return false
 	case errors.As(err, &name) && name.IsNotFound, errors.As(err, &certificate), errors.As(err, &slow) && slow.Timeout():
 		return false
 	case k.harmless:
