@@ -259,7 +259,7 @@ func TestTheCallsInGoCompile(t *testing.T) {
 	b.WriteString("package samples\n\nimport (\n\t\"context\"\n\t\"time\"\n\n\t\"github.com/keyward/keyward\"\n)\n\nvar _ time.Duration\n")
 	for id, of := range samples(t) {
 		results, _, _ := strings.Cut(of["go"], " := ")
-		b.WriteString("\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID string) {\n\t" +
+		b.WriteString("\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, clientSecret, proof string) {\n\t" +
 			of["go"] + "\n\t_" + strings.Repeat(", _", strings.Count(results, ",")) + " = " + results + "\n}\n")
 	}
 	dir, err := filepath.Abs(".")
