@@ -156,6 +156,7 @@ story('a key is edited, and a list of keys is what its address says', async () =
   await page.getByLabel('Description').fill('for the nightly run');
   await page.getByLabel('Requests per minute').fill('120');
   await page.getByRole('button', { name: 'Save' }).click();
+  await page.goto(`/keys/${setup.ids.key}?tab=settings`);
   await page.getByText('120 per minute').waitFor();
   await page.goto('/keys?view=disabled&q=bulk');
   same(await page.locator('tbody tr').count(), 2, 'disabled keys');
