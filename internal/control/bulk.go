@@ -1,28 +1,54 @@
 package control
 
 import (
+	"context"
+	"time"
+
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/store"
 )
 
 // bulk is an operation on many items, each of which stands for itself: one that is refused changes nothing and stops no
-// other.
+// other. Many items are done in chunks, each a transaction of its own, so that the changes of others come in between.
 type bulk[T, R any] struct {
-	tx    *store.Tx
+	*Service
 	items []T
 	name  func(T) string // the id that a refusal shows
-	do    func(index int, item T) (R, error)
+	// begin checks, in each transaction, that the caller may do it at all, and gives the operation on one item.
+	begin func(tx *store.Tx, a *actor) (func(index int, item T) (R, error), error)
 
+	tx      *store.Tx
+	do      func(index int, item T) (R, error)
+	order   []int // of the items, as they are done
 	results []R
 	refused map[int]*fault.Error
 }
 
-// run does all of it, and answers the results and the refusals in the order of the items. An error is the whole
-// transaction's.
-func (b *bulk[T, R]) run() (done []R, failed []ItemError, err error) {
-	b.results, b.refused = make([]R, len(b.items)), map[int]*fault.Error{}
-	if err := b.between(0, len(b.items)); err != nil {
-		return nil, nil, err
+// run does all of it, and answers the results and the refusals in the order of the items. An error says that nothing was
+// done. Where a later chunk fails as a whole, its items and those after it are refused with that error: the results of
+// the earlier ones, which hold values that are shown once, are answered all the same.
+func (b *bulk[T, R]) run(ctx context.Context, c Caller) (done []R, failed []ItemError, err error) {
+	b.results = make([]R, len(b.items))
+	b.refused = map[int]*fault.Error{}
+	b.arrange(c)
+	size := fewest
+	for from := 0; from < len(b.items) || from == 0; {
+		to := min(from+size, len(b.items))
+		took, err := b.chunk(ctx, c, from, to)
+		ctx = context.WithoutCancel(ctx) // what has begun is done, as one transaction would be
+		switch {
+		case err != nil && from == 0:
+			return nil, nil, err
+		case err != nil:
+			for _, i := range b.order[from:] {
+				b.refused[i] = fault.From(err)
+			}
+			to = len(b.items)
+		}
+		size = b.pace.stride(size, took)
+		if from = to; to == 0 {
+			break
+		}
 	}
 	for i, item := range b.items {
 		if f := b.refused[i]; f != nil {
@@ -34,6 +60,41 @@ func (b *bulk[T, R]) run() (done []R, failed []ItemError, err error) {
 	return done, failed, nil
 }
 
+// arrange puts the item about the caller's own key last: it may end the caller's right to the others.
+func (b *bulk[T, R]) arrange(c Caller) {
+	b.order = make([]int, 0, len(b.items))
+	var own []int
+	for i, item := range b.items {
+		if c.APIKey != "" && b.name(item) == string(c.APIKey) {
+			own = append(own, i)
+		} else {
+			b.order = append(b.order, i)
+		}
+	}
+	b.order = append(b.order, own...)
+}
+
+// chunk does the items of a range in a transaction, and tells how long that took in the turn of the writer. A process
+// writes one chunk at a time.
+func (b *bulk[T, R]) chunk(ctx context.Context, c Caller, from, to int) (took time.Duration, err error) {
+	update := b.update
+	if len(b.items) > fewest {
+		b.chunks.Lock()
+		defer b.chunks.Unlock()
+		update = b.updateApart
+	}
+	began := b.now()
+	err = update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
+		began = b.now()
+		b.tx = tx
+		if b.do, err = b.begin(tx, a); err != nil {
+			return err
+		}
+		return b.between(from, to)
+	})
+	return b.now().Sub(began), err
+}
+
 // between does the items of a range in as few savepoints as it can: one, where none is refused. A savepoint for each
 // would make the thousandth item of a transaction cost many times the first, since the database goes through its
 // journal at the end of each. Where an item is refused, those before it are taken back with it and done again by
@@ -43,7 +104,8 @@ func (b *bulk[T, R]) between(from, to int) error {
 		at := to
 		err := storageFault(b.tx.Savepoint(func() (err error) {
 			for i := from; i < to; i++ {
-				if b.results[i], err = b.do(i, b.items[i]); err != nil {
+				item := b.order[i]
+				if b.results[item], err = b.do(item, b.items[item]); err != nil {
 					at = i
 					return err
 				}
@@ -60,7 +122,7 @@ func (b *bulk[T, R]) between(from, to int) error {
 		if err := b.between(from, at); err != nil {
 			return err
 		}
-		b.refused[at] = f
+		b.refused[b.order[at]] = f
 		from = at + 1
 	}
 	return nil

@@ -60,3 +60,68 @@ func TestItemsStandAloneWhicheverAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A key that deletes many keys and itself among them deletes all, though its right ends with its own.
+func TestAKeyThatDeletesItselfAmongManyDeletesAll(t *testing.T) {
+	t.Parallel()
+	k, ws := inWorkspace(t)
+	ctx := context.Background()
+	own := k.key(t, ws, "owner", "api-keys:delete")
+	ids := []string{string(own.Key.ID)}
+	for range 30 {
+		ids = append(ids, string(k.key(t, ws, "owner").Key.ID))
+	}
+	done, failed, err := k.DeleteKeys(ctx, by(own), ids)
+	must(t, err)
+	if d := cmp.Diff(ids, done); d != "" || len(failed) > 0 {
+		t.Errorf("%s, refused: %v", d, failed)
+	}
+}
+
+// Many items are several transactions, between which others come to their turn; where the caller's right ends in
+// between, the results of the items before that are answered.
+func TestManyItemsLetOthersComeInBetween(t *testing.T) {
+	t.Parallel()
+	k, ws := inWorkspace(t)
+	ctx := context.Background()
+	caller := k.key(t, ws, "owner")
+	items := make([]control.ImportKey, 1000)
+	for i := range items {
+		items[i].Generate = true
+		items[i].CreateKey = control.CreateKey{User: "owner", Name: fmt.Sprint("item ", i)}
+	}
+	imported := make(chan error, 1)
+	var done []control.Imported
+	var failed []control.ItemError
+	go func() {
+		var err error
+		done, failed, err = k.ImportKeys(ctx, by(caller), ws, items)
+		imported <- err
+	}()
+	seen := int64(0)
+	for seen == 0 { // until the first chunk can be seen
+		logs, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, EventType: "api_key.created", Limit: 1})
+		must(t, err)
+		seen = logs.Total - 1
+	}
+	must(t, k.DeleteKey(ctx, k.root, string(caller.Key.ID)))
+	must(t, <-imported)
+	if seen == 1000 || len(done) == 1000 || len(done)+len(failed) != 1000 {
+		t.Errorf("%d keys came in at once, %d in all; %d are refused", seen, len(done), len(failed))
+	}
+	for _, f := range failed {
+		if f.Fault.Code != fault.Unauthenticated {
+			t.Fatalf("item %d is refused with %v", f.Index, f.Fault)
+		}
+	}
+	for i, d := range done {
+		if d.Index != i || d.Secret.IsZero() {
+			t.Fatalf("item %d is answered as %d", i, d.Index)
+		}
+	}
+	logs, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, EventType: "api_key.created", Limit: 1})
+	must(t, err)
+	if logs.Total != int64(len(done))+1 {
+		t.Errorf("%d events for %d keys that are answered", logs.Total, len(done))
+	}
+}

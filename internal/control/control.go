@@ -31,7 +31,8 @@ type Service struct {
 	cursors  sealer
 	searches *searches
 	now      func() time.Time // paces what goes on after a request
-	settling sync.Mutex       // one chunk at a time
+	chunks   sync.Mutex       // one at a time
+	inChunk  int              // keys of the next chunk of a settlement; behind chunks
 	pace     pace
 	anyone   bool                          // may make workspaces
 	declared atomic.Pointer[keyfmt.Secret] // the root key that the environment sets; zero for none
@@ -69,7 +70,7 @@ func New(c Config) *Service {
 	}
 	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
-		now: c.Now, pace: paceOf(&c), reveal: c.Reveal}
+		now: c.Now, pace: paceOf(&c), inChunk: fewest, reveal: c.Reveal}
 }
 
 // Caller is the result of authentication. It holds only identities: permissions are read in each transaction, and so
@@ -185,7 +186,17 @@ func (s *Service) Stands(ctx context.Context, c Caller) error {
 // update runs a change in a write transaction, with the caller's authority as it is inside it, and notes in the
 // caller's receipt where that was committed.
 func (s *Service) update(ctx context.Context, c Caller, change func(*store.Tx, *actor) error) error {
-	revision, err := s.db.Update(ctx, func(tx *store.Tx) error {
+	return s.updateBy(ctx, s.db.Update, c, change)
+}
+
+// updateApart is update with a commit of its own.
+func (s *Service) updateApart(ctx context.Context, c Caller, change func(*store.Tx, *actor) error) error {
+	return s.updateBy(ctx, s.db.UpdateApart, c, change)
+}
+
+func (s *Service) updateBy(ctx context.Context, update func(context.Context, func(*store.Tx) error) (int64, error), c Caller,
+	change func(*store.Tx, *actor) error) error {
+	revision, err := update(ctx, func(tx *store.Tx) error {
 		a, err := s.actor(tx.View, c)
 		if err != nil {
 			return err

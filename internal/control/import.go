@@ -15,21 +15,22 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// ImportKeys makes many keys of one workspace in one transaction, each for itself: with new values, or under digests of
+// ImportKeys makes many keys of one workspace, each for itself: with new values, or under digests of
 // values that exist. The rules of creation hold for each. Digests come from a service key that may manage, and from no
 // other caller: the answer that one is taken would tell of keys in other workspaces.
 func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, items []ImportKey) (done []Imported, failed []ItemError, err error) {
-	err = s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
-		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.APIKeysWrite)
-		if err != nil {
-			return err
-		}
-		if a.service == nil && !slices.ContainsFunc(items, func(in ImportKey) bool { return in.Generate }) {
-			return scopeDenied(account.ScopeManage)
-		}
-		im := importing{Service: s, tx: tx, actor: a}
-		all := bulk[ImportKey, Imported]{tx: tx, items: items, name: func(ImportKey) string { return "" },
-			do: func(index int, in ImportKey) (Imported, error) {
+	generates := slices.ContainsFunc(items, func(in ImportKey) bool { return in.Generate })
+	all := bulk[ImportKey, Imported]{Service: s, items: items, name: func(ImportKey) string { return "" },
+		begin: func(tx *store.Tx, a *actor) (func(int, ImportKey) (Imported, error), error) {
+			ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.APIKeysWrite)
+			if err != nil {
+				return nil, err
+			}
+			if a.service == nil && !generates {
+				return nil, scopeDenied(account.ScopeManage)
+			}
+			im := importing{Service: s, tx: tx, actor: a}
+			return func(index int, in ImportKey) (Imported, error) {
 				if in.Workspace != "" && in.Workspace != string(ws.ID) {
 					return Imported{}, fault.Missing()
 				}
@@ -37,11 +38,9 @@ func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, it
 				one, err := im.key(in)
 				one.Index = index
 				return one, err
-			}}
-		done, failed, err = all.run()
-		return err
-	})
-	return done, failed, err
+			}, nil
+		}}
+	return all.run(ctx, c)
 }
 
 // importing is one import.

@@ -126,18 +126,14 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 		sentence: fmt.Sprintf("API key %s of %s deleted", quoted(k.Name), k.User), before: s.keyFields(&k)})
 }
 
-// DeleteKeys takes away many, each for itself, all in one transaction.
+// DeleteKeys takes away many, each for itself.
 func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done []string, failed []ItemError, err error) {
-	err = s.update(ctx, c.through(session.KeysDelete), func(tx *store.Tx, a *actor) (err error) {
-		if err := s.requireAnywhere(tx.View, a, account.APIKeysDelete); err != nil {
-			return err
-		}
-		all := bulk[string, string]{tx: tx, items: keys, name: func(key string) string { return key },
-			do: func(_ int, key string) (string, error) { return key, s.deleteKey(tx, a, key) }}
-		done, failed, err = all.run()
-		return err
-	})
-	return done, failed, err
+	all := bulk[string, string]{Service: s, items: keys, name: func(key string) string { return key },
+		begin: func(tx *store.Tx, a *actor) (func(int, string) (string, error), error) {
+			return func(_ int, key string) (string, error) { return key, s.deleteKey(tx, a, key) },
+				s.requireAnywhere(tx.View, a, account.APIKeysDelete)
+		}}
+	return all.run(ctx, c.through(session.KeysDelete))
 }
 
 // RotateKey gives a key a new value; the old one works for overlapSeconds more. Rotating reveals a value, so the grant

@@ -22,12 +22,13 @@ import (
 // pace bounds the work of one transaction.
 type pace struct {
 	atOnce  int64         // keys that are written in the transaction that decides
-	inChunk int           // keys
-	chunk   time.Duration // for which others wait
+	inChunk int           // keys at most
+	chunk   time.Duration // for which rows are written; the commit comes on top
+	aim     time.Duration // for a chunk with its commit
 }
 
 func paceOf(c *Config) pace {
-	p := pace{atOnce: 100, inChunk: 100, chunk: 8 * time.Millisecond}
+	p := pace{atOnce: 100, inChunk: 100, chunk: 8 * time.Millisecond, aim: 15 * time.Millisecond}
 	if c.AtOnce != 0 {
 		p.atOnce = max(0, c.AtOnce)
 	}
@@ -104,12 +105,29 @@ func (s *Service) SettleNext(ctx context.Context, idle time.Duration) (found boo
 	return err == nil, err
 }
 
-// writeChunk writes rows for a moment, in a transaction of its own, and tells whether all are written. A process writes
-// one chunk at a time, so that the changes of others come in between.
+// stride is how many keys a chunk has: fewer after one that took too long with its commit, more after a quick one.
+func (p *pace) stride(last int, took time.Duration) int {
+	switch {
+	case took > p.aim:
+		return max(fewest, last/2)
+	case took < p.aim/2:
+		return min(p.inChunk, last+last/2)
+	}
+	return last
+}
+
+// fewest is how many keys a chunk has at least, and the first one.
+const fewest = 10
+
+// writeChunk writes rows for a moment, in a transaction of its own that no other joins, and tells whether all are
+// written. A process writes one chunk at a time, so that the changes of others come in between.
 func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	_, err = s.db.Update(context.Background(), func(tx *store.Tx) error {
+	s.chunks.Lock()
+	defer s.chunks.Unlock()
+	var began time.Time
+	defer func() { s.inChunk = s.pace.stride(s.inChunk, s.now().Sub(began)) }()
+	_, err = s.db.UpdateApart(context.Background(), func(tx *store.Tx) error {
+		began = s.now()
 		u, err := tx.Unsettled(open)
 		if errors.Is(err, store.ErrNotFound) {
 			done = true
@@ -121,9 +139,8 @@ func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
 		if err := tx.NarrowHeirs(u.Workspace); err != nil { // by a catalogue that became another one meanwhile
 			return err
 		}
-		began := s.now()
 		w := writing{Service: s, tx: tx, u: &u, enough: func(keys int) bool {
-			return keys >= s.pace.inChunk || s.now().Sub(began) >= s.pace.chunk
+			return keys >= s.inChunk || s.now().Sub(began) >= s.pace.chunk
 		}}
 		if done, err = w.run(); err != nil {
 			return err

@@ -13,18 +13,14 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// UpdateKeys changes many keys, each for itself, all in one transaction. Permissions are frozen and never change.
+// UpdateKeys changes many keys, each for itself. Permissions are frozen and never change.
 func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (done []Key, failed []ItemError, err error) {
-	err = s.update(ctx, c.through(session.KeysUpdate, session.KeysDisable), func(tx *store.Tx, a *actor) (err error) {
-		if err := s.requireAnywhere(tx.View, a, account.APIKeysWrite); err != nil {
-			return err
-		}
-		all := bulk[UpdateKey, Key]{tx: tx, items: items, name: func(i UpdateKey) string { return i.ID },
-			do: func(_ int, item UpdateKey) (Key, error) { return s.updateKey(tx, a, item) }}
-		done, failed, err = all.run()
-		return err
-	})
-	return done, failed, err
+	all := bulk[UpdateKey, Key]{Service: s, items: items, name: func(i UpdateKey) string { return i.ID },
+		begin: func(tx *store.Tx, a *actor) (func(int, UpdateKey) (Key, error), error) {
+			return func(_ int, item UpdateKey) (Key, error) { return s.updateKey(tx, a, item) },
+				s.requireAnywhere(tx.View, a, account.APIKeysWrite)
+		}}
+	return all.run(ctx, c.through(session.KeysUpdate, session.KeysDisable))
 }
 
 func (s *Service) updateKey(tx *store.Tx, a *actor, in UpdateKey) (Key, error) {

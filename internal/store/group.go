@@ -18,11 +18,12 @@ const maxGroup = 128
 // job is a transaction that waits for its turn. Its function runs in the goroutine of its caller, while the writer
 // waits.
 type job struct {
-	ctx  context.Context
-	turn chan *Tx
-	ran  chan error
-	done chan error
-	err  error // its own, before the commit
+	ctx   context.Context
+	apart bool // no other transaction shares its commit
+	turn  chan *Tx
+	ran   chan error
+	done  chan error
+	err   error // its own, before the commit
 
 	revision int64 // where the log ended when fn had returned
 }
@@ -35,7 +36,19 @@ type job struct {
 //
 // Transactions that arrive while another is being committed share the next commit; each stands alone all the same.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
-	j := &job{ctx: ctx, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
+	return db.run(&job{ctx: ctx}, fn)
+}
+
+// UpdateApart is Update with a commit of its own: for a transaction that lasts long, so that the commits of others do not
+// wait for it as well.
+func (db *DB) UpdateApart(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
+	return db.run(&job{ctx: ctx, apart: true}, fn)
+}
+
+func (db *DB) run(j *job, fn func(*Tx) error) (revision int64, err error) {
+	j.turn = make(chan *Tx)
+	j.ran = make(chan error)
+	j.done = make(chan error, 1)
 	if err := db.enqueue(j); err != nil {
 		return 0, err
 	}
@@ -78,7 +91,9 @@ func (j *job) play(tx *Tx, fn func(*Tx) error) {
 func (db *DB) serve() {
 	defer close(db.stopped)
 	for j := range db.queue {
-		db.commit(j)
+		for j != nil {
+			j = db.commit(j)
+		}
 	}
 }
 
@@ -95,8 +110,8 @@ func (db *DB) next() *job {
 // errNothing rolls back a group that changed nothing, which saves the commit.
 var errNothing = errors.New("nothing to commit")
 
-// commit runs a group: the job, and those that wait.
-func (db *DB) commit(first *job) {
+// commit runs a group: the job, and those that wait. It returns a job that came to its turn and does not join the group.
+func (db *DB) commit(first *job) (left *job) {
 	g := &group{db: db}
 	err := db.write(func(q SQL) error {
 		g.q = q
@@ -108,8 +123,12 @@ func (db *DB) commit(first *job) {
 			if err := g.run(j); err != nil {
 				return err
 			}
-			if j = nil; len(g.jobs) < maxGroup {
+			if j = nil; len(g.jobs) < maxGroup && !first.apart {
 				j = db.next()
+			}
+			if j != nil && j.apart {
+				left = j
+				j = nil
 			}
 		}
 		return g.end()
@@ -129,6 +148,7 @@ func (db *DB) commit(first *job) {
 		g.publish()
 	}
 	g.answer(err)
+	return left
 }
 
 // write is Driver.Write, except for a lost write of the disk: that is fatal, and nothing is written after it.

@@ -4,10 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
 )
 
-// purgeBatch bounds the rows of each table that one Purge removes, and so how long a writer waits for it.
-const purgeBatch = 1000
+// A Purge removes purgeStep rows at a time until purgeFor has passed in its transaction, so that a writer waits for less
+// than 20 ms with the commit, on any machine; and no more than purgeBatch of a table.
+const (
+	purgeBatch = 1000
+	purgeStep  = 20
+	purgeFor   = 8 * time.Millisecond
+)
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps,
 // expired idempotency keys, sessions, links and invitations that are past their ends, quotas of days that are over, old
@@ -40,7 +48,8 @@ func (db *DB) purge(ctx context.Context, remove func(*purger)) (more bool, err e
 		return false, err
 	}
 	err = db.write(func(q SQL) error {
-		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Floor()}}
+		_, began := db.clock.Look()
+		p := &purger{View: &View{ctx: context.Background(), q: q, db: db, now: db.clock.Floor()}, began: began}
 		remove(p)
 		more = p.more
 		if p.err == nil && p.removed == 0 {
@@ -60,6 +69,7 @@ func (db *DB) purge(ctx context.Context, remove func(*purger)) (more bool, err e
 // purger runs deletions until one fails.
 type purger struct {
 	*View
+	began   time.Duration // of the transaction, by the monotonic clock
 	removed int64
 	more    bool
 	err     error
@@ -68,20 +78,33 @@ type purger struct {
 // pastDay is the first day whose quotas may still be asked about: yesterday, for a node whose clock is a little behind.
 func (p *purger) pastDay() int64 { return p.now.Unix()/86_400 - 1 }
 
-// remove runs a deletion whose last argument is the size of the batch, and tells whether that was enough.
-func (p *purger) remove(query string, args ...any) (empty bool) {
-	return p.removeAtMost(purgeBatch, query, args...)
+// late tells whether the transaction has lasted long enough. One that has removed nothing yet goes on, because the next
+// one would come no further.
+func (p *purger) late() bool {
+	_, now := p.db.clock.Look()
+	return p.removed > 0 && now-p.began >= purgeFor
 }
 
-func (p *purger) removeAtMost(batch int64, query string, args ...any) (empty bool) {
-	if p.err != nil {
-		return false
+// remove runs a deletion whose last argument is the number of rows, step by step, and tells whether no row is left.
+func (p *purger) remove(query string, args ...any) (empty bool) {
+	return p.steps(purgeBatch, func(step int64) (int64, error) { return p.q.Exec(p.ctx, query, append(args, step)...) })
+}
+
+// steps repeats a step that removes rows until one finds fewer, or there is no time left, or the batch is done.
+func (p *purger) steps(batch int64, step func(rows int64) (int64, error)) (empty bool) {
+	for left := batch; p.err == nil && left > 0; left -= purgeStep {
+		if p.late() {
+			break
+		}
+		var n int64
+		n, p.err = step(min(purgeStep, left))
+		p.removed += n
+		if n < min(purgeStep, left) {
+			return p.err == nil
+		}
 	}
-	n, err := p.q.Exec(p.ctx, query, append(args, batch)...)
-	p.removed, p.err = p.removed+n, err
-	full := n == batch
-	p.more = p.more || full
-	return err == nil && !full
+	p.more = true
+	return false
 }
 
 // workspace removes rows of one deleted workspace, from the leaves inwards, and at last its own.
@@ -95,24 +118,32 @@ func (p *purger) workspace() {
 		return
 	}
 	ws := dead[0].ID
-	const keys = `SELECT id FROM api_keys WHERE workspace_id = ? ORDER BY id LIMIT ?`
-	if _, p.err = p.q.Exec(p.ctx, `DELETE FROM key_values WHERE key_id IN (`+keys+`)`, ws, purgeBatch); p.err != nil {
-		return
-	}
-	if p.err = p.forget(`SELECT id FROM (`+keys+`) k WHERE true`, ws, purgeBatch); p.err != nil {
-		return
-	}
 	if p.err = p.forget(`SELECT id FROM workspaces WHERE id = ?`, ws); p.err != nil {
 		return
 	}
 	p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws)
 	gone := p.refusals("workspace_id = ?", ws) && p.removals("r.workspace_id = ?", ws) && p.signIns(ws) && p.portalsOf(ws) &&
-		p.remove(`DELETE FROM api_keys WHERE id IN (`+keys+`)`, ws) &&
+		p.keys(ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&
 		p.remove(`DELETE FROM roles WHERE id IN (SELECT id FROM roles WHERE workspace_id = ? LIMIT ?)`, ws) &&
 		p.remove(`DELETE FROM workspaces WHERE id IN (SELECT id FROM workspaces WHERE id = ? LIMIT ?)`, ws)
 	p.more = p.more || !gone || len(dead) > 1
+}
+
+// keys removes the keys of a deleted workspace, with their earlier values, and lists them for the removal of their
+// counts.
+func (p *purger) keys(ws id.Workspace) (empty bool) {
+	const some = `SELECT id FROM api_keys WHERE workspace_id = ? ORDER BY id LIMIT ?`
+	return p.steps(purgeBatch, func(step int64) (int64, error) {
+		if _, err := p.q.Exec(p.ctx, `DELETE FROM key_values WHERE key_id IN (`+some+`)`, ws, step); err != nil {
+			return 0, err
+		}
+		if err := p.forget(`SELECT id FROM (`+some+`) k WHERE true`, ws, step); err != nil {
+			return 0, err
+		}
+		return p.q.Exec(p.ctx, `DELETE FROM api_keys WHERE id IN (`+some+`)`, ws, step)
+	})
 }
 
 // forget lists the rows of a query for the removal of their counts.

@@ -121,6 +121,8 @@ func (p *purger) usage() {
 	const gone = `SELECT subject FROM usage_gone ORDER BY subject LIMIT ?`
 	if p.remove(`DELETE FROM usage_counts WHERE (grain, start_ms, subject) IN
 			(SELECT grain, start_ms, subject FROM usage_counts WHERE subject IN (`+gone+`) LIMIT ?)`, goneBatch) {
-		p.removeAtMost(goneBatch, `DELETE FROM usage_gone WHERE subject IN (`+gone+`)`)
+		p.steps(goneBatch, func(step int64) (int64, error) {
+			return p.q.Exec(p.ctx, `DELETE FROM usage_gone WHERE subject IN (`+gone+`)`, step)
+		})
 	}
 }

@@ -127,6 +127,44 @@ func testPurge(t *testing.T, f *fixture) {
 	}
 }
 
+// On a machine on which a step takes a millisecond, a purge ends after a few.
+func testPurgeInChunks(t *testing.T, f *fixture) {
+	f.ws = f.workspace("Dead")
+	role := f.role(account.Role{Workspace: f.ws, Name: "R"})
+	f.join(f.ws, f.member, role)
+	f.mustUpdate(func(tx *store.Tx) error {
+		for range 600 {
+			k := f.aKey()
+			k.Previous = []apikey.Value{value("old " + string(k.ID))}
+			k.Previous[0].Until = f.now().Add(time.Hour)
+			if err := tx.InsertKey(k); err != nil {
+				return err
+			}
+		}
+		return tx.DeleteWorkspace(f.ws)
+	})
+	f.perLook.Store(int64(time.Millisecond))
+	defer f.perLook.Store(0)
+	runs := 0
+	for more := true; more; runs++ {
+		before := f.count("api_keys") + f.count("key_values") + f.count("usage_gone")
+		var err error
+		more, err = f.db.Purge(context.Background())
+		f.must(err)
+		if after := f.count("api_keys") + f.count("key_values") + f.count("usage_gone"); before-after > 500 {
+			t.Errorf("one transaction has removed %d rows", before-after)
+		}
+		if runs > 200 {
+			t.Fatal("purging does not end")
+		}
+	}
+	if runs < 3 {
+		t.Errorf("%d transactions have removed 600 keys, with a millisecond for each step", runs)
+	}
+	f.same("keys that are left", int64(0), f.count("key_values"))
+	f.same("workspaces that are left", int64(1), f.count("workspaces"))
+}
+
 func testRole(_ *testing.T, f *fixture) {
 	r := account.Role{ID: id.Role(f.ids.Next()), Workspace: f.ws, Name: "Ops", Description: "Runs it",
 		Permissions: f.set("calls:read", "calls:write"), CreatedAt: f.now(), UpdatedAt: f.now()}

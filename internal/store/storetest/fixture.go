@@ -42,14 +42,15 @@ func (c clocked) Server(ctx context.Context, q store.SQL) (store.Server, error) 
 // fixture is an open database with a clock that stands still, and a workspace with one member.
 type fixture struct {
 	*testing.T
-	open  Open
-	db    *store.DB
-	clock atomic.Int64 // Unix milliseconds
-	ran   atomic.Int64 // nanoseconds of the monotonic clock
-	ids   *id.Generator
-	told  []feed.Change // by the feed; read it when no Update runs
-	fatal []error
-	kept  time.Duration // store.Options.ChangesKept of the next start
+	open    Open
+	db      *store.DB
+	clock   atomic.Int64 // Unix milliseconds
+	ran     atomic.Int64 // nanoseconds of the monotonic clock
+	perLook atomic.Int64 // nanoseconds that each look at the clock takes
+	ids     *id.Generator
+	told    []feed.Change // by the feed; read it when no Update runs
+	fatal   []error
+	kept    time.Duration // store.Options.ChangesKept of the next start
 
 	ws     id.Workspace
 	owner  id.Role // a system role
@@ -83,7 +84,7 @@ func (f *fixture) start(d store.Driver, c *perm.Catalogue) {
 		d = clocked{shared, f.now}
 	}
 	db, err := store.Open(context.Background(), d, store.Options{
-		Clock:       clock.NewWith(func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Load()) }),
+		Clock:       clock.NewWith(func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Add(f.perLook.Load())) }),
 		Catalogue:   c,
 		ChangesKept: f.kept,
 		Fatal:       func(err error) { f.fatal = append(f.fatal, err) },

@@ -105,6 +105,8 @@ var tests = map[string]func(*testing.T, *fixture){
 	"T97 a removal knows what happened to its keys since":             testRemoval,
 	"T97 a removal ends where its heir loses something":               testRemovalOfHeirs,
 	"old counts are purged, each grain at its time":                   testUsageOld,
+	"a long transaction has a commit of its own":                      testApart,
+	"purging takes the writer for a moment at a time":                 testPurgeInChunks,
 	"random operations agree with a model":                            testModel,
 	"every field of every record is written, changed and read":        testWhole,
 }
