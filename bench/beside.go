@@ -56,7 +56,7 @@ func quietTenants(ctx context.Context, l *lab) (out result, err error) {
 		return out, err
 	}
 	defer s.stop()
-	b := &beside{site: s, l: l, n: l.most(besideKeys, 200), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: besideCallers}}}
+	b := &beside{site: s, l: l, n: min(l.most(besideKeys, 200), l.keys), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: besideCallers}}}
 	defer b.client.CloseIdleConnections()
 	if err := b.settle(); err != nil {
 		return out, fmt.Errorf("make the large tenant: %w", err)
@@ -81,6 +81,7 @@ func quietTenants(ctx context.Context, l *lab) (out result, err error) {
 			failed = append(failed, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
+		fmt.Fprintf(l.log, "  %s: %s\n", name, strings.Join(f.cells(), " "))
 		out.figures = append(out.figures, f)
 	}
 	return out, errors.Join(failed...)
