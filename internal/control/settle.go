@@ -116,8 +116,9 @@ func (p *pace) stride(last int, took time.Duration) int {
 	return last
 }
 
-// fewest is how many keys a chunk has at least, and the first one.
-const fewest = 10
+// fewest is how many keys a chunk has at least, and the first one: on a machine that is slow or busy a smaller one would
+// be little but its commit.
+const fewest = 25
 
 // writeChunk writes rows for a moment, in a transaction of its own that no other joins, and tells whether all are
 // written. A process writes one chunk at a time, so that the changes of others come in between.
@@ -140,7 +141,7 @@ func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
 			return err
 		}
 		w := writing{Service: s, tx: tx, u: &u, enough: func(keys int) bool {
-			return keys >= s.inChunk || s.now().Sub(began) >= s.pace.chunk
+			return keys >= s.inChunk || keys >= fewest && s.now().Sub(began) >= s.pace.chunk
 		}}
 		if done, err = w.run(); err != nil {
 			return err
