@@ -79,6 +79,9 @@ soak: ## Check over hours what CI checks in seconds: revocations over a million 
 	KEYWARD_SOAK_KILLS=$${KEYWARD_SOAK_KILLS:-300} CGO_ENABLED=1 go test -race -count=1 -timeout 6h -run 'T38Killed' -v ./internal/acceptance
 	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} CGO_ENABLED=1 go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
 	go test -count=$${KEYWARD_SOAK_FILE:-30} -timeout 6h -run 'T79|T80|T101|T102' ./internal/store/sqlite ./internal/cli
+	KEYWARD_SOAK_CLOCK=$${KEYWARD_SOAK_CLOCK:-300} go test -count=1 -timeout 6h -run 'T103' -v ./internal/server
+	go test -count=1 -timeout 6h -run 'T103AClockThat' ./internal/clock -rapid.checks=$${KEYWARD_SOAK_CLOCKS:-100000}
+	go test -count=$${KEYWARD_SOAK_FILE:-30} -timeout 6h -run 'T31|T103' ./internal/clock ./internal/cli
 	KEYWARD_SOAK_SETTLEMENTS=$${KEYWARD_SOAK_SETTLEMENTS:-300} go test -count=1 -timeout 6h -run 'SettlementHolds' ./internal/control
 	KEYWARD_SOAK_KEYS=$${KEYWARD_SOAK_KEYS:-20000} go test -count=$${KEYWARD_SOAK_REMOVALS:-10} -timeout 6h -run 'T104' -v ./internal/acceptance
 	go test -count=1 -timeout 6h -run 'T33' ./internal/auditreplay -rapid.checks=$${KEYWARD_SOAK_HISTORIES:-5000}
