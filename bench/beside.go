@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/api"
-	"github.com/keyward/keyward/internal/perm"
 )
 
 const (
@@ -28,8 +27,6 @@ const (
 	besideCallers = 4 // of the tenant that asks for the largest
 	besideMost    = 5 // times the quiet tenant's own p99
 )
-
-func catalogueNames() []string { c := perm.Builtin(); return c.Names(c.All()) }
 
 // beside is a server with a tenant that has very many of everything and a quiet one, for which each operation of the
 // former is measured.

@@ -90,6 +90,9 @@ func (k *kit) findRoot(ctx context.Context, format keyfmt.Format) error {
 	return nil
 }
 
+// catalogueNames lists every permission.
+func catalogueNames() []string { c := perm.Builtin(); return c.Names(c.All()) }
+
 // workspace makes a workspace owned by u-1.
 func (k *kit) workspace(ctx context.Context, name string) (string, error) {
 	ws, err := k.control.CreateWorkspace(ctx, k.root, control.CreateWorkspace{Name: name,

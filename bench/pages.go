@@ -20,6 +20,7 @@ const (
 	slowest   = 100 // milliseconds that a page may take
 	heaviest  = 100 // kilobytes that it may have
 	pageTimes = 15
+	pageCrowd = 300 // members, roles, workspaces and service keys
 )
 
 // everybody admits every request as one person.
@@ -30,7 +31,7 @@ func (e everybody) Visitor(*http.Request) (dashboard.Visitor, bool, error) {
 }
 
 // pages measures the server's time for each page of the dashboard in a workspace with very many keys, and its size:
-// as the owner, who has made them all, as a member, who sees a few of their own among them, and as an operator.
+// among many members, roles and workspaces: as the owner, who has made them all, as a member, who sees a few of their own among them, and as an operator.
 func pages(ctx context.Context, l *lab) (out result, err error) {
 	dir, err := l.folder("pages")
 	if err != nil {
@@ -58,16 +59,23 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	if _, _, err := k.control.PutMember(ctx, k.root, f.ws, "u-3", control.PutMember{Email: "u-3@example.org", Role: owner}); err != nil {
 		return out, err
 	}
+	if err := k.crowdPages(ctx, f.ws, role, l.most(pageCrowd, 5)); err != nil {
+		return out, err
+	}
+	unvisited := map[string]bool{}
+	matched := http.NewServeMux()
 	key := "/keys/" + f.ids[0]
 	names := map[string]string{key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested", key + "/edit": "/keys/{id}/edit",
-		"/members/u-1/remove": "/members/{user}/remove, who has all keys", "/roles/" + role: "/roles/{id}"}
+		key + "/rotate": "/keys/{id}/rotate", key + "/delete": "/keys/{id}/delete", "/members/u-1/remove": "/members/{user}/remove, who has all keys",
+		"/roles/" + role: "/roles/{id}"}
 	for _, visit := range []struct {
 		user, as string
 		paths    []string
 	}{
 		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
-			key + "?permission=calls:read&ip=203.0.113.7", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/roles", "/roles/" + role, "/log",
-			"/log?q=key", "/log?q=nowhere", "/settings", "/catalogue"}},
+			key + "?permission=calls:read&ip=203.0.113.7", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/roles", "/roles/new",
+			"/roles/" + role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log", "/log?q=key", "/log?q=nowhere",
+			"/log/export?format=csv&q=nowhere", "/settings", "/catalogue", "/sessions"}},
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
 		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes"}},
 	} {
@@ -75,9 +83,18 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		if visit.user == "" {
 			who.visitor.Caller, who.visitor.All = k.root, true
 		}
-		d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Wall: time.Now, Logger: slog.New(slog.DiscardHandler),
+			Base: func(*http.Request) string { return "https://keyward.example" }, NoPasskeys: func(*http.Request) string { return "" },
 			Nodes: &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}})
+		for _, pattern := range d.Pages() {
+			if _, seen := unvisited[pattern]; !seen {
+				unvisited[pattern] = true
+				matched.Handle(pattern, http.NotFoundHandler())
+			}
+		}
 		for _, path := range visit.paths {
+			_, pattern := matched.Handler(httptest.NewRequest(http.MethodGet, path, http.NoBody))
+			unvisited[pattern] = false
 			took, size, err := page(d, path)
 			if err != nil {
 				return out, err
@@ -91,7 +108,32 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 				figure{what: "its size", unit: "kB", value: float64(size) / 1000, must: atMost(heaviest)})
 		}
 	}
+	for pattern, left := range unvisited {
+		if left {
+			return out, fmt.Errorf("the page %s is measured nowhere", pattern)
+		}
+	}
 	return out, nil
+}
+
+// crowdPages makes many of everything that pages list beside keys.
+func (k *kit) crowdPages(ctx context.Context, ws, role string, n int) error {
+	for i := range n {
+		user := fmt.Sprintf("m-%d", i)
+		if _, _, err := k.control.PutMember(ctx, k.root, ws, user, control.PutMember{Email: user + "@example.org", Role: role}); err != nil {
+			return err
+		}
+		if _, err := k.control.CreateRole(ctx, k.root, ws, control.CreateRole{Name: fmt.Sprintf("Role %d", i), Permissions: catalogueNames()}); err != nil {
+			return err
+		}
+		if _, err := k.workspace(ctx, fmt.Sprintf("workspace %d", i)); err != nil {
+			return err
+		}
+		if _, err := k.control.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: user, Scopes: []string{"verify"}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // employ adds a member with a role of few permissions, with n keys, and returns the role.

@@ -14,6 +14,7 @@ import (
 const (
 	removalKeys = 100_000
 	removalWait = 50   // milliseconds that a change of another tenant may take, at the 99th percentile
+	previewTime = 100  // milliseconds that the preview of the largest removal may take
 	removalTime = 2000 // milliseconds after which a removal is answered
 )
 
@@ -51,6 +52,16 @@ func removal(ctx context.Context, l *lab) (out result, err error) {
 			return out, err
 		}
 	}
+	var previews []time.Duration
+	for range pageTimes {
+		start := time.Now()
+		if _, err := k.control.RemoveMember(ctx, k.root, f.ws, "u-1", control.RemoveMember{Keys: "transfer:u-2", DryRun: true}); err != nil {
+			return out, err
+		}
+		previews = append(previews, time.Since(start))
+	}
+	out.figures = append(out.figures, figure{what: fmt.Sprintf("preview of a transfer of %d keys", n), unit: "ms",
+		value: float64(median(previews).Microseconds()) / 1000, must: atMost(previewTime)})
 	remove := func(user, keys string) func() error {
 		return func() error {
 			_, err := k.control.RemoveMember(ctx, k.root, f.ws, user, control.RemoveMember{Keys: keys})

@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/verify"
 )
 
 // sample is the cost of looking at one workspace's keys.
-type sample struct{ first, deep, look, check time.Duration }
+type sample struct{ first, deep, byUse, ofMember, none, look, check time.Duration }
 
 const (
 	smallKeys = 1000
@@ -62,6 +63,9 @@ func scale(ctx context.Context, l *lab) (result, error) {
 	return result{figures: []figure{
 		row("first page of 50", func(s sample) time.Duration { return s.first }),
 		row("second page of 50", func(s sample) time.Duration { return s.deep }),
+		row("first page of 50 by last use", func(s sample) time.Duration { return s.byUse }),
+		row("first page of the member who has all, by expiry", func(s sample) time.Duration { return s.ofMember }),
+		row("page of expiring keys, of which there are none", func(s sample) time.Duration { return s.none }),
 		row("look-up by id", func(s sample) time.Duration { return s.look }),
 		row("verification in process", func(s sample) time.Duration { return s.check }),
 		{what: "import", unit: "keys/s", value: float64(l.keys) / took.Seconds()},
@@ -96,6 +100,8 @@ func middle(all []sample) sample {
 	}
 	return sample{
 		first: of(func(s sample) time.Duration { return s.first }), deep: of(func(s sample) time.Duration { return s.deep }),
+		byUse: of(func(s sample) time.Duration { return s.byUse }), ofMember: of(func(s sample) time.Duration { return s.ofMember }),
+		none: of(func(s sample) time.Duration { return s.none }),
 		look: of(func(s sample) time.Duration { return s.look }), check: of(func(s sample) time.Duration { return s.check }),
 	}
 }
@@ -138,22 +144,39 @@ func (k *kit) fill(ctx context.Context, name string, n int) (filled, error) {
 }
 
 func (k *kit) measure(ctx context.Context, l *lab, f filled) (s sample, err error) {
-	page := func(cursor string) (next string, d time.Duration, err error) {
+	page := func(in control.ListKeys) (next string, d time.Duration, err error) {
+		in.Workspace = f.ws
+		in.Limit = 50
 		start := time.Now()
-		_, p, err := k.control.ListKeys(ctx, k.root, control.ListKeys{Workspace: f.ws, Paging: control.Paging{Limit: 50, Cursor: cursor}})
+		_, p, err := k.control.ListKeys(ctx, k.root, in)
 		return p.NextCursor, time.Since(start), err
 	}
 	var first, deep, look []time.Duration
+	others := []struct {
+		in   control.ListKeys
+		took []time.Duration
+		into *time.Duration
+	}{
+		{in: control.ListKeys{Order: apikey.ByLastUse}, into: &s.byUse},
+		{in: control.ListKeys{User: "u-1", Order: apikey.ByExpiry}, into: &s.ofMember},
+		{in: control.ListKeys{Standing: apikey.Expiring, Order: apikey.ByExpiry}, into: &s.none},
+	}
 	for range l.most(200, 20) {
-		next, d, err := page("")
+		next, d, err := page(control.ListKeys{})
 		if err != nil {
 			return s, err
 		}
 		first = append(first, d)
-		if _, d, err = page(next); err != nil {
+		if _, d, err = page(control.ListKeys{Paging: control.Paging{Cursor: next}}); err != nil {
 			return s, err
 		}
 		deep = append(deep, d)
+		for i := range others {
+			if _, d, err = page(others[i].in); err != nil {
+				return s, err
+			}
+			others[i].took = append(others[i].took, d)
+		}
 	}
 	warm := l.most(2000, 20) // after that the upper pages of the tables lie in the cache of the connection
 	for i := range warm + l.most(1000, 20) {
@@ -165,7 +188,12 @@ func (k *kit) measure(ctx context.Context, l *lab, f filled) (s sample, err erro
 			look = append(look, time.Since(start))
 		}
 	}
-	s = sample{first: median(first), deep: median(deep), look: median(look)}
+	s.first = median(first)
+	s.deep = median(deep)
+	s.look = median(look)
+	for i := range others {
+		*others[i].into = median(others[i].took)
+	}
 	s.check, err = k.checks(f.values, l.most(200_000, 2000))
 	return s, err
 }

@@ -103,6 +103,17 @@ func (d *Dashboard) patterns() []string {
 	return out
 }
 
+// Pages lists the patterns of the pages' paths, for tests and measurements that are to leave out none.
+func (d *Dashboard) Pages() []string {
+	var all []string
+	for _, r := range d.routes() {
+		if path, ok := strings.CutPrefix(r.on, http.MethodGet+" "); ok {
+			all = append(all, path)
+		}
+	}
+	return all
+}
+
 // route is one page, or one thing that a page's form does.
 type route struct {
 	on    string // method and path pattern
