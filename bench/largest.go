@@ -154,8 +154,9 @@ func (b *beside) largestWorkspaces() map[string]func(n int) ask {
 		"putPlan": func(n int) ask {
 			return ask{method: http.MethodPut, path: at + "/plan", body: fmt.Sprintf(`{"maxKeys":%d,"maxMembers":1000000000,"maxRoles":1000000000,"maxEventsPerDay":1000000000}`, 1_000_000_000-n)}
 		},
-		"listRefusals":      get(at + "/refusals?limit=200"),
-		"getWorkspaceUsage": get(at + "/usage?" + longSpan()),
+		"listInstallationRefusals": get("/api/v2/refusals?limit=200"),
+		"listRefusals":             get(at + "/refusals?limit=200"),
+		"getWorkspaceUsage":        get(at + "/usage?" + longSpan()),
 		// A text that no event has: every event is looked at, up to the bound.
 		"listLogs": func(n int) ask {
 			path := "/api/v2/workspaces/logs?limit=100&search=nowhere&workspaceId=" + b.ws
@@ -186,6 +187,10 @@ func (b *beside) largestMembers() map[string]func(n int) ask {
 				return ask{method: http.MethodDelete, path: at + "/members/u-2?dryRun=true&keys=transfer:u-1"}
 			}
 			return ask{method: http.MethodDelete, path: at + "/members/" + b.doomed("member") + "?keys=transfer:u-1"}
+		},
+		"restoreMember": func(int) ask {
+			user, removal := b.removed()
+			return ask{method: http.MethodPost, path: at + "/members/" + user + "/restore", body: `{"removalId":"` + removal + `"}`}
 		},
 		"inviteMember": func(int) ask {
 			return ask{method: http.MethodPost, path: at + "/members/u-2/invitation"}

@@ -138,6 +138,11 @@ func (b *beside) doomed(kind string) string {
 		for i := 0; i < 5 && err == nil; i++ {
 			_, err = b.fill(made, "u-1", b.l.most(1000, 50))
 		}
+	case "member of few keys":
+		made = name
+		if err = b.member(b.ws, name, b.role); err == nil {
+			_, err = b.fill(b.ws, name, b.l.most(1000, 50))
+		}
 	case "member":
 		made = name
 		err = b.member(b.ws, name, b.role)
@@ -150,7 +155,7 @@ func (b *beside) doomed(kind string) string {
 		made, err = b.post("/api/v2/service-keys", `{"name":"`+name+`","scopes":["verify"]}`, "serviceKey", "id")
 	case "session":
 		var code string
-		code, err = b.post("/api/v2/sign-in-links", `{"workspaceId":"`+b.ws+`","userId":"u-1"}`, "code")
+		code, err = b.post("/api/v2/sign-in-links", `{"workspaceId":"`+b.ws+`","userId":"u-1"}`, "signInLink", "code")
 		if err == nil {
 			made, err = b.post("/api/v2/sessions", `{"code":"`+code+`"}`, "session", "id")
 		}
@@ -159,4 +164,14 @@ func (b *beside) doomed(kind string) string {
 		return "01000000-0000-7000-8000-000000000000" // the answer says what is wrong
 	}
 	return made
+}
+
+// removed removes a member with as many keys as a removal that can be undone may settle, and returns what undoes it.
+func (b *beside) removed() (user, removal string) {
+	user = b.doomed("member of few keys")
+	removal, err := b.ask(http.MethodDelete, "/api/v2/workspaces/"+b.ws+"/members/"+user+"?keys=transfer:u-1", "", "removalId")
+	if err != nil {
+		return user, "none" // the answer says what is wrong
+	}
+	return user, removal
 }

@@ -157,7 +157,12 @@ func (s *site) furnish() error {
 
 // post asks the product for something and digs a text out of the result.
 func (s *site) post(path, body string, at ...string) (string, error) {
-	r, err := http.NewRequest("POST", "http://"+s.addr+path, strings.NewReader(body))
+	return s.ask(http.MethodPost, path, body, at...)
+}
+
+// ask is post with any method.
+func (s *site) ask(method, path, body string, at ...string) (string, error) {
+	r, err := http.NewRequest(method, "http://"+s.addr+path, strings.NewReader(body))
 	if err != nil {
 		return "", err
 	}
