@@ -77,7 +77,7 @@ func WithTrustedProxies(networks ...netip.Prefix) Option {
 // WithEnvoy answers Envoy's gRPC on Server.GRPCAddr.
 func WithEnvoy() Option { return func(o *options) { o.cfg.GRPCAddr = "127.0.0.1:0" } }
 
-// WithPublicURL has browsers reach the server at its own address, as portal sessions need it.
+// WithPublicURL has browsers reach the server at localhost and its own port, as portal sessions and passkeys need it.
 func WithPublicURL(tb testing.TB) Option {
 	tb.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,7 +86,8 @@ func WithPublicURL(tb testing.TB) Option {
 	}
 	defer free.Close()
 	at := free.Addr().String()
-	return func(o *options) { o.cfg.Addr, o.cfg.PublicURL = at, "http://"+at }
+	_, port, _ := net.SplitHostPort(at)
+	return func(o *options) { o.cfg.Addr, o.cfg.PublicURL = at, "http://localhost:"+port }
 }
 
 // WithLog writes the server's log; the default is to throw it away.
