@@ -317,7 +317,6 @@ func (w *writer) settlement(s *apikey.Settlement) error {
 type reader struct {
 	catalogue *perm.Catalogue
 	sets      map[int]perm.Set
-	bound     map[string][]netip.Prefix
 }
 
 func newReader(c *perm.Catalogue) *reader {

@@ -26,7 +26,8 @@ func (e *Engine) atSource(q *Question, v *Verdict) Code {
 	case q.wait == ratelimit.NoWait:
 		return wouldWait
 	}
-	return e.source.Limits(q, v)
+	asked := *q // a copy, so that questions that are answered here stay on the stack
+	return e.source.Limits(&asked, v)
 }
 
 // unknown asks the source about a value that this copy does not have.
@@ -43,6 +44,7 @@ func (e *Engine) unknown(facts *replica.Replica, env keyfmt.Environment, q *Ques
 		*v = Verdict{Code: wouldWait}
 	default:
 		*v = Verdict{}
-		e.source.Unknown(q, v)
+		asked := *q
+		e.source.Unknown(&asked, v)
 	}
 }
