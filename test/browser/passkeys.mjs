@@ -267,7 +267,7 @@ story('T109 an admin of one workspace invites, resets and re-adds an owner of an
 story('where browsers make no passkey, the page says what to do', async () => {
   const page = await visit({});
   await page.goto('/signin'); // by 127.0.0.1
-  await page.getByText(`Browsers make no passkey for an IP address: open ${here}.`).waitFor();
+  await page.getByText(`Passkeys are for ${here}: open it there.`).waitFor();
   same(await page.getByRole('button', { name: 'Sign in with a passkey' }).count(), 0, 'buttons that would fail');
   await page.goto(`${here}/signin`);
   await page.getByRole('button', { name: 'Sign in with a passkey' }).waitFor();
