@@ -27,11 +27,15 @@ export const choice = (options, value) => {
   return select;
 };
 
-// dialog opens a modal dialog with a title. It goes from the page as it closes.
+// dialog opens a modal dialog with a title. It is gone from the page when close returns: it may hold a value.
 export const dialog = (root, title, ...children) => {
   const heading = el('h2', { id: `d${++made}` }, title);
   const box = el('dialog', { 'aria-labelledby': heading.id }, heading, ...children);
-  box.addEventListener('close', () => box.remove());
+  box.addEventListener('close', () => box.remove()); // by the Escape key
+  box.close = () => {
+    HTMLDialogElement.prototype.close.call(box);
+    box.remove();
+  };
   root.append(box);
   box.showModal();
   return box;
