@@ -101,7 +101,7 @@ func TestASecondThreadIsLentWhileManyRequestsCome(t *testing.T) {
 			want     int64
 		}{
 			{"a few are none of its business", 1, time.Second, 1},
-			{"rushMany are", 2 * rushMany, 3 * rushEvery, 2},
+			{"many are", 2 * rushMany, 3 * rushEvery, 2},
 			{"it is kept in a pause", 0, rushEvery * rushCalm / 2, 2},
 			{"and through the next rush", 2 * rushMany, time.Second, 2},
 			{"rushCalm has to last", 1, rushEvery * rushCalm / 2, 2},
