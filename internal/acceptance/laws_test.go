@@ -42,7 +42,8 @@ func laws(e exchange) (code string, wrong []string) {
 	if head.Get("X-Request-Id") == "" {
 		complain("no X-Request-Id")
 	}
-	if status == 401 && !strings.HasPrefix(head.Get("WWW-Authenticate"), "Bearer") {
+	challenge, _, _ := strings.Cut(head.Get("WWW-Authenticate"), " ")
+	if status == 401 && challenge != "Bearer" && challenge != "DPoP" { // DPoP: a portal's (RFC 9449)
 		complain("401 with WWW-Authenticate %q", head.Get("WWW-Authenticate"))
 	}
 	if status == 405 && head.Get("Allow") == "" {
