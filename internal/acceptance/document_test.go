@@ -118,12 +118,14 @@ func (d *document) resolve(v any) map[string]any {
 	return out
 }
 
-// find gives the operation of a request. A path without a parameter comes before one with.
+// find gives the operation of a request, also of one through a portal session. A path without a parameter comes before
+// one with.
 func (d *document) find(r *http.Request) (operation, bool) {
 	var found operation
 	ok := false
+	path := belowPortal.ReplaceAllString(r.URL.EscapedPath(), "/api/")
 	for _, o := range d.operations {
-		if (o.method == r.Method || o.anyMethod) && o.pattern.MatchString(r.URL.EscapedPath()) && (!ok || strings.Count(o.path, "{") < strings.Count(found.path, "{")) {
+		if (o.method == r.Method || o.anyMethod) && o.pattern.MatchString(path) && (!ok || strings.Count(o.path, "{") < strings.Count(found.path, "{")) {
 			found, ok = o, true
 		}
 	}
