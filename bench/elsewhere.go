@@ -18,3 +18,7 @@ func nodes(context.Context, *lab) (result, error) {
 func manage(context.Context, *lab) (result, error) {
 	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
 }
+
+func quietTenants(context.Context, *lab) (result, error) {
+	return result{}, errors.New("its server and its callers have a processor each by Linux's means: measure on Linux, or with -only")
+}

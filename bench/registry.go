@@ -24,6 +24,7 @@ func benches() []bench {
 		{"gateway", "checks through a real nginx and over gRPC", gatewayBench},
 		{"nodes", "what it costs to be several: leases, exact limits, and keys in PostgreSQL", nodes},
 		{"pages", "the dashboard's pages in a workspace of very many keys", pages},
+		{"tenants", "a quiet tenant beside every operation with its largest input", quietTenants},
 		{"removal", "a member with very many keys is removed, beside another tenant", removal},
 		{"scale", "pages, look-ups and verifications among few keys and among many", scale},
 	}

@@ -210,7 +210,7 @@ var keyward = archtest.House{
 			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",
 			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
-			"internal/config", "internal/gateway/recipes", "internal/server",
+			"api", "internal/config", "internal/gateway/recipes", "internal/server",
 			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
 			"internal/usage", "internal/verify",
