@@ -23,7 +23,7 @@ type ask struct {
 // another object. An operation of the document that is missing here fails the measurement.
 func (b *beside) largest() map[string]func(n int) ask {
 	all := map[string]func(n int) ask{}
-	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(), b.largestMembers(), b.largestOthers()} {
+	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(), b.largestMembers(), b.largestPortals(), b.largestOthers()} {
 		for name, one := range some {
 			all[name] = one
 		}
@@ -247,4 +247,31 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		"getReference":      get("/docs"),
 		"getReferenceStyle": get("/docs/style.css"),
 	}
+}
+
+func (b *beside) largestPortals() map[string]func(n int) ask {
+	const at = "/api/v2/portal-sessions"
+	session := func() string { return at + "/" + b.doomed("portal session") }
+	return map[string]func(n int) ask{
+		"createPortalSession": func(int) ask { return ask{method: http.MethodPost, path: at, body: b.portal()} },
+		"listPortalSessions":  get(at + "?limit=100&workspaceId=" + b.ws),
+		"getPortalSession":    func(int) ask { return ask{method: http.MethodGet, path: session()} },
+		"endPortalSession":    func(int) ask { return ask{method: http.MethodDelete, path: session()} },
+		"endPortalSessions":   func(int) ask { return ask{method: http.MethodDelete, path: at + "?userId=u-1&workspaceId=" + b.ws} },
+		// Without a proof of a browser's key: what anybody may send.
+		"exchangePortalSession": func(int) ask {
+			return ask{method: http.MethodPost, path: at + "/exchange", body: `{"clientSecret":"` + strings.Repeat("c", 64) + `"}`, want: http.StatusUnauthorized}
+		},
+		"renewPortalSession": func(int) ask {
+			return ask{method: http.MethodPost, path: session() + "/renew", want: http.StatusUnauthorized}
+		},
+		"readFeedSnapshot": get("/api/v2/feed/snapshot?fields=name,metadata"),
+		"readFeed":         get("/api/v2/feed?leaving=true&name=bench"),
+	}
+}
+
+// portal is the body of the largest portal session.
+func (b *beside) portal() string {
+	origins := items(20, func(i int) string { return fmt.Sprintf(`"https://%d.example"`, i) })
+	return `{"workspaceId":"` + b.ws + `","userId":"u-1","capabilities":["keys:read","keys:create"],"allowedOrigins":` + origins + `,"label":"` + longName[:100] + `"}`
 }

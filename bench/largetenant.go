@@ -153,6 +153,8 @@ func (b *beside) doomed(kind string) string {
 		made, err = b.post("/api/v2/workspaces/"+b.ws+"/roles", `{"name":"`+name+`","permissions":`+longSet+`}`, "role", "id")
 	case "service key":
 		made, err = b.post("/api/v2/service-keys", `{"name":"`+name+`","scopes":["verify"]}`, "serviceKey", "id")
+	case "portal session":
+		made, err = b.post("/api/v2/portal-sessions", b.portal(), "portalSession", "id")
 	case "session":
 		var code string
 		code, err = b.post("/api/v2/sign-in-links", `{"workspaceId":"`+b.ws+`","userId":"u-1"}`, "signInLink", "code")
