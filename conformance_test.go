@@ -155,7 +155,8 @@ func (f *fault) run(t *testing.T) {
 	if len(s.seen) != f.Want.Requests {
 		t.Errorf("%d requests, want %d: %v", len(s.seen), f.Want.Requests, err)
 	}
-	if h := f.Want.SameHeader; h != "" && len(s.seen) > 1 && (s.seen[0].Get(h) == "" || s.seen[0].Get(h) != s.seen[1].Get(h)) {
+	if h := f.Want.SameHeader; h != "" && len(s.seen) > 1 &&
+		(s.seen[0].Get(h) == "" || s.seen[0].Get(h) != s.seen[1].Get(h)) {
 		t.Errorf("%s is %q and then %q", h, s.seen[0].Get(h), s.seen[1].Get(h))
 	}
 	if f.Want.Error != nil {

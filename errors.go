@@ -126,7 +126,9 @@ type ReplayError struct {
 
 // Error names the key, and not its value.
 func (e *ReplayError) Error() string {
-	return fmt.Sprintf("keyward: an earlier call with this idempotency key did this to key %s, whose value is not told again", e.APIKey.ID)
+	return fmt.Sprintf(
+		"keyward: an earlier call with this idempotency key did this to key %s, whose value is not told again", e.APIKey.ID,
+	)
 }
 
 // refusal makes an Error out of an answer and its body. A body that is not Keyward's is not repeated: it may hold

@@ -11,8 +11,10 @@ func TestEveryInvitationSaysWhatTheContractSays(t *testing.T) {
 	const code = "keyward_invite_0000000000000000000000000000000000000000000"
 	const shown = `{"workspaceId":"w1","userId":"ada","url":"https://keys.example.com/signin/invitation#` + code + `",
 		"path":"/signin/invitation#` + code + `","code":"` + code + `","expiresAt":"2026-11-23T12:00:00.000Z"}`
-	want := keyward.Invitation{WorkspaceID: "w1", UserID: "ada", URL: keyward.NewSecret("https://keys.example.com/signin/invitation#" + code),
-		Code: keyward.NewSecret(code), ExpiresAt: noon}
+	want := keyward.Invitation{
+		WorkspaceID: "w1", UserID: "ada", URL: keyward.NewSecret("https://keys.example.com/signin/invitation#" + code),
+		Code: keyward.NewSecret(code), ExpiresAt: noon,
+	}
 	operations := []operation{
 		{
 			name:   "invite",

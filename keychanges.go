@@ -116,7 +116,9 @@ func (c *Client) RotateKeyOnce(
 
 // RotateSelf gives the API key with which the client calls a new value, by its current one. It needs no permission. The
 // overlap is 60 seconds at least; the client goes on with the value before.
-func (c *Client) RotateSelf(ctx context.Context, overlap time.Duration, idempotencyKey string, opts ...ChangeOption) (CreatedKey, error) {
+func (c *Client) RotateSelf(
+	ctx context.Context, overlap time.Duration, idempotencyKey string, opts ...ChangeOption,
+) (CreatedKey, error) {
 	return c.RotateKeyOnce(ctx, "self", max(overlap, time.Minute), idempotencyKey, opts...)
 }
 

@@ -78,15 +78,23 @@ func TestEveryKeyOperationSaysWhatTheContractSays(t *testing.T) {
 		{
 			name: "list, by conditions",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
-				return c.ListKeys(ctx, keyward.ListKeysOptions{Status: keyward.StatusExpired, Environment: keyward.EnvironmentTest, Permission: "calls:read",
-					ExpiringBefore: noon, UnusedSince: noon, TriedSince: noon, SortBy: keyward.ByLastTry, SortOrder: keyward.Ascending, Counts: true})
+				return c.ListKeys(
+					ctx,
+					keyward.ListKeysOptions{
+						Status: keyward.StatusExpired, Environment: keyward.EnvironmentTest, Permission: "calls:read",
+						ExpiringBefore: noon, UnusedSince: noon, TriedSince: noon, SortBy: keyward.ByLastTry,
+						SortOrder: keyward.Ascending, Counts: true,
+					},
+				)
 			},
 			method: "GET", uri: "/api/v2/api-keys?counts=true&environment=test&expiringBefore=2026-11-23T12%3A00%3A00Z&permission=calls%3Aread&sortBy=lastTriedAt" +
 				"&sortOrder=asc&status=expired&triedSince=2026-11-23T12%3A00%3A00Z&unusedSince=2026-11-23T12%3A00%3A00Z",
 			answer: `{"apiKeys":[],"pagination":{"limit":50,"nextCursor":"c","hasNext":true},
 				"counts":{"total":null,"active":0,"expiring":0,"expired":3,"disabled":0}}`,
-			want: keyward.KeyPage{APIKeys: []keyward.APIKey{}, Pagination: keyward.Pagination{Limit: 50, NextCursor: "c", HasNext: true},
-				Counts: &keyward.KeyCounts{Active: new(0), Expiring: new(0), Expired: new(3), Disabled: new(0)}},
+			want: keyward.KeyPage{
+				APIKeys: []keyward.APIKey{}, Pagination: keyward.Pagination{Limit: 50, NextCursor: "c", HasNext: true},
+				Counts: &keyward.KeyCounts{Active: new(0), Expiring: new(0), Expired: new(3), Disabled: new(0)},
+			},
 		},
 		{
 			name:   "get, the id escaped",

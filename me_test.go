@@ -35,9 +35,11 @@ func TestMeSaysWhatTheContractSays(t *testing.T) {
 				"workspaceIds":["w1"],"environments":["live"],"allowedIps":["10.0.0.0/8"],"expiresAt":null}}`,
 			want: keyward.Me{
 				Workspaces: []keyward.MyWorkspace{}, Permissions: []string{}, Grantable: []string{},
-				Credential: keyward.Credential{Type: keyward.CredentialServiceKey, ID: "k1", Name: "Gateway", Key: "kw_svc_AbCd…wxyz",
+				Credential: keyward.Credential{
+					Type: keyward.CredentialServiceKey, ID: "k1", Name: "Gateway", Key: "kw_svc_AbCd…wxyz",
 					Scopes: []keyward.Scope{"verify"}, WorkspaceIDs: []string{"w1"}, Environments: []keyward.Environment{"live"},
-					AllowedIPs: []string{"10.0.0.0/8"}},
+					AllowedIPs: []string{"10.0.0.0/8"},
+				},
 			},
 		},
 	}

@@ -53,16 +53,22 @@ func TestEveryListWalksItsPages(t *testing.T) {
 	client, _ := paging(t, map[string]string{"": page("a", "c1"), "c1": page("b", "c2"), "c2": page("c", "")})
 	lists := map[string]func() (string, error){
 		"workspaces": func() (string, error) {
-			return ids(client.AllWorkspaces(t.Context(), keyward.ListOptions{}), func(w keyward.Workspace) string { return w.ID })
+			return ids(
+				client.AllWorkspaces(t.Context(), keyward.ListOptions{}), func(w keyward.Workspace) string { return w.ID },
+			)
 		},
 		"members": func() (string, error) {
-			return ids(client.AllMembers(t.Context(), "w", keyward.ListOptions{}), func(m keyward.Member) string { return m.UserID })
+			return ids(
+				client.AllMembers(t.Context(), "w", keyward.ListOptions{}), func(m keyward.Member) string { return m.UserID },
+			)
 		},
 		"roles": func() (string, error) {
 			return ids(client.AllRoles(t.Context(), "w", keyward.ListOptions{}), func(r keyward.Role) string { return r.ID })
 		},
 		"service keys": func() (string, error) {
-			return ids(client.AllServiceKeys(t.Context(), keyward.ListOptions{}), func(k keyward.ServiceKey) string { return k.ID })
+			return ids(
+				client.AllServiceKeys(t.Context(), keyward.ListOptions{}), func(k keyward.ServiceKey) string { return k.ID },
+			)
 		},
 		"logs": func() (string, error) {
 			return ids(client.AllLogs(t.Context(), keyward.ListLogsOptions{}), func(l keyward.LogEntry) string { return l.ID })

@@ -100,7 +100,9 @@ type CreatedPortalSession struct {
 
 // CreatePortalSession makes a portal session, by a service key with ScopePortal or a person. 403 permission_escalation
 // names each capability that the member has no permission for. It is never retried.
-func (c *Client) CreatePortalSession(ctx context.Context, req CreatePortalSessionRequest) (CreatedPortalSession, error) {
+func (c *Client) CreatePortalSession(
+	ctx context.Context, req CreatePortalSessionRequest,
+) (CreatedPortalSession, error) {
 	req.Capabilities, req.AllowedOrigins = list(req.Capabilities), list(req.AllowedOrigins)
 	return invoke[CreatedPortalSession](ctx, c, post(req, "portal-sessions"))
 }
@@ -155,7 +157,9 @@ func (c *Client) EndPortalSession(ctx context.Context, id string, opts ...Change
 
 // EndPortalSessions ends those of a user wherever the caller reaches: a platform calls it as the user signs out. A
 // person ends their own, with "".
-func (c *Client) EndPortalSessions(ctx context.Context, userID string, opts ...ChangeOption) (EndedPortalSessions, error) {
+func (c *Client) EndPortalSessions(
+	ctx context.Context, userID string, opts ...ChangeOption,
+) (EndedPortalSessions, error) {
 	call := del("portal-sessions").with(opts)
 	if call.query == nil {
 		call.query = url.Values{}

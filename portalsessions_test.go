@@ -17,22 +17,44 @@ func TestEveryPortalSessionOperationSaysWhatTheContractSays(t *testing.T) {
 		ended = `{"deleted":["p1"],"revocation":{"effective":"everywhere","nodes":{"confirmed":1,"pending":0},"deadline":"2026-11-23T12:00:00.000Z"}}`
 	)
 	minute, lifetime, keys := 5, 60, 3
-	want := keyward.PortalSession{ID: "p1", WorkspaceID: "w1", UserID: "ada", Capabilities: []string{keyward.CapabilityKeysRead},
-		Ceiling: keyward.PortalCeiling{Permissions: []string{}, MaxLifetimeSeconds: &lifetime, RateLimit: &keyward.RateLimit{RequestsPerMinute: &minute},
-			Environments: []string{"test"}, MaxKeys: &keys, RequireAllowedIPs: true},
-		AllowedOrigins: []string{"https://app.example.com"}, Reveal: keyward.RevealFrame, Locale: "de", Theme: "dark", Label: "page", IsStarted: true,
-		CreatedBy: "s1", CreatedAt: noon, ExpiresAt: noon}
+	want := keyward.PortalSession{
+		ID:           "p1",
+		WorkspaceID:  "w1",
+		UserID:       "ada",
+		Capabilities: []string{keyward.CapabilityKeysRead},
+		Ceiling: keyward.PortalCeiling{
+			Permissions: []string{}, MaxLifetimeSeconds: &lifetime, RateLimit: &keyward.RateLimit{RequestsPerMinute: &minute},
+			Environments: []string{"test"}, MaxKeys: &keys, RequireAllowedIPs: true,
+		},
+		AllowedOrigins: []string{
+			"https://app.example.com",
+		},
+		Reveal:    keyward.RevealFrame,
+		Locale:    "de",
+		Theme:     "dark",
+		Label:     "page",
+		IsStarted: true,
+		CreatedBy: "s1",
+		CreatedAt: noon,
+		ExpiresAt: noon,
+	}
 	gone := keyward.EndedPortalSessions{Deleted: []string{"p1"},
 		Revocation: keyward.Revocation{Effective: "everywhere", Nodes: keyward.RevocationNodes{Confirmed: 1}, Deadline: noon}}
-	started := keyward.StartedPortalSession{PortalSession: want, Token: keyward.NewSecret("keyward_portaltoken_x"), TokenType: "DPoP", ExpiresAt: noon}
+	started := keyward.StartedPortalSession{
+		PortalSession: want, Token: keyward.NewSecret("keyward_portaltoken_x"), TokenType: "DPoP", ExpiresAt: noon,
+	}
 	const token = `{"portalSession":` + shown + `,"token":"keyward_portaltoken_x","tokenType":"DPoP","expiresAt":"2026-11-23T12:00:00.000Z"}`
 	operations := []operation{
 		{
 			name: "create",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.CreatePortalSession(ctx, keyward.CreatePortalSessionRequest{WorkspaceID: "w1", UserID: "ada",
-					CreateMember: &keyward.PortalMember{Email: "a@example.com", RoleID: "r1"}, Capabilities: []string{keyward.CapabilityKeysRead},
-					Ceiling: &keyward.PortalCeiling{Permissions: []string{}, MaxKeys: &keys}, Reveal: keyward.RevealFrame, ExpiresInSeconds: 60})
+					CreateMember: &keyward.PortalMember{
+						Email: "a@example.com", RoleID: "r1",
+					}, Capabilities: []string{keyward.CapabilityKeysRead},
+					Ceiling: &keyward.PortalCeiling{
+						Permissions: []string{}, MaxKeys: &keys,
+					}, Reveal: keyward.RevealFrame, ExpiresInSeconds: 60})
 			},
 			method: "POST", uri: "/api/v2/portal-sessions", status: 201,
 			body: `{"workspaceId":"w1","userId":"ada","createMember":{"email":"a@example.com","roleId":"r1"},"capabilities":["keys:read"],` +

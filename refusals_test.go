@@ -24,8 +24,10 @@ func TestRefusalsAreWhatTheContractSays(t *testing.T) {
 			method: "GET", uri: "/api/v2/workspaces/w1/refusals",
 			answer: `{"refusals":[{"at":"2026-11-23T12:00:00.000Z","keyId":"k1","name":"CI","code":"DISABLED","why":"the key is disabled",
 				"demanded":{"all":[],"any":["calls:read"]},"ip":null,"value":"current"}]}`,
-			want: []keyward.Refusal{{At: noon, KeyID: "k1", Name: "CI", Code: keyward.VerdictDisabled, Why: "the key is disabled",
-				Demanded: keyward.Demand{All: []string{}, Any: []string{"calls:read"}}, Value: keyward.ValueCurrent}},
+			want: []keyward.Refusal{
+				{At: noon, KeyID: "k1", Name: "CI", Code: keyward.VerdictDisabled, Why: "the key is disabled",
+					Demanded: keyward.Demand{All: []string{}, Any: []string{"calls:read"}}, Value: keyward.ValueCurrent},
+			},
 		},
 		{
 			name:   "of the installation",

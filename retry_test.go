@@ -59,7 +59,9 @@ func busy(status int, after string) scripted {
 	return scripted{status: status, header: http.Header{"Retry-After": {after}}}
 }
 
-var done = scripted{status: 200, body: result(`{"valid":true,"code":"VALID","apiKeys":[],"deleted":[],"results":[],"key":"kw_live_x"}`)}
+var done = scripted{
+	status: 200, body: result(`{"valid":true,"code":"VALID","apiKeys":[],"deleted":[],"results":[],"key":"kw_live_x"}`),
+}
 
 func TestWhatCanBeRepeatedIsSentAgainAndNothingElse(t *testing.T) {
 	t.Parallel()

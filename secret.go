@@ -76,7 +76,8 @@ const keyTail = 49
 // keyHead gives the length of <prefix>_<environment>_ where s has the form of a key, else 0.
 func keyHead(s string) int {
 	head := len(s) - keyTail
-	if head < len("k_svc_") || strings.Trim(s[head:], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != "" {
+	if head < len("k_svc_") ||
+		strings.Trim(s[head:], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != "" {
 		return 0
 	}
 	for _, env := range []string{"_live_", "_test_", "_svc_"} {

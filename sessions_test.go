@@ -13,8 +13,10 @@ const (
 		"startedAt":"2026-11-23T12:00:00.000Z","lastSeenAt":"2026-11-23T12:00:00.000Z","expiresAt":"2026-11-23T12:00:00.000Z","current":true}`
 )
 
-var session = keyward.Session{ID: "n1", WorkspaceID: "w1", UserID: "ada", Method: "link", Address: "203.0.113.7", StartedAt: noon,
-	LastSeenAt: noon, ExpiresAt: noon, Current: true}
+var session = keyward.Session{
+	ID: "n1", WorkspaceID: "w1", UserID: "ada", Method: "link", Address: "203.0.113.7", StartedAt: noon, LastSeenAt: noon,
+	ExpiresAt: noon, Current: true,
+}
 
 func TestEverySessionOperationSaysWhatTheContractSays(t *testing.T) {
 	t.Parallel()
@@ -52,13 +54,18 @@ func TestEverySessionOperationSaysWhatTheContractSays(t *testing.T) {
 
 func TestALinkStandsUnderTheAddressOfTheServer(t *testing.T) {
 	t.Parallel()
-	client, last := answering(t, 201, result(`{"signInLink":{"workspaceId":"w1","userId":"ada","path":"/x","code":"`+linkCode+`",
-		"expiresAt":"2026-11-23T12:00:00.000Z"}}`))
+	client, last := answering(
+		t,
+		201,
+		result(`{"signInLink":{"workspaceId":"w1","userId":"ada","path":"/x","code":"`+linkCode+`",
+		"expiresAt":"2026-11-23T12:00:00.000Z"}}`),
+	)
 	l, err := client.CreateSignInLink(t.Context(), keyward.SignInLinkRequest{WorkspaceID: "w1", UserID: "ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if link := l.URL.Reveal(); !strings.HasPrefix(link, "http://127.0.0.1:") || !strings.HasSuffix(link, "/signin/link?code="+linkCode) {
+	if link := l.URL.Reveal(); !strings.HasPrefix(link, "http://127.0.0.1:") ||
+		!strings.HasSuffix(link, "/signin/link?code="+linkCode) {
 		t.Errorf("the link is %s", link)
 	}
 	if l.WorkspaceID != "w1" || l.UserID != "ada" || l.Code.Reveal() != linkCode || l.ExpiresAt != noon {

@@ -123,7 +123,8 @@ func TestADemandForOneOutOfNoneIsNotSent(t *testing.T) {
 	if verdict, err := s.client(t).Verify(t.Context(), request); err == nil {
 		t.Errorf("verdict %v", verdict)
 	}
-	if verdicts, err := s.client(t).VerifyBatch(t.Context(), []keyward.VerifyRequest{request}); err == nil || len(s.at) != 0 {
+	if verdicts, err := s.client(t).VerifyBatch(t.Context(), []keyward.VerifyRequest{request}); err == nil ||
+		len(s.at) != 0 {
 		t.Errorf("verdicts %v after %d requests", verdicts, len(s.at))
 	}
 }

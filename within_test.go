@@ -22,7 +22,10 @@ var calls = []calling{
 	{"CreateKey", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.CreateKey(ctx, keyward.CreateKeyRequest{UserID: "u", Name: "n"}))
 	}},
-	{"ListKeys", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListKeys(ctx, keyward.ListKeysOptions{})) }},
+	{
+		"ListKeys", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ListKeys(ctx, keyward.ListKeysOptions{})) },
+	},
 	{"ListKeys of it", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.ListKeys(ctx, keyward.ListKeysOptions{WorkspaceID: "w1"}))
 	}},
@@ -35,15 +38,27 @@ var calls = []calling{
 	{"SelfKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.SelfKey(ctx)) }},
 	{"RotateKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RotateKey(ctx, "k", time.Minute)) }},
 	{"RotateSelf", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RotateSelf(ctx, time.Minute, "")) }},
-	{"ExplainKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{})) }},
+	{
+		"ExplainKey", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{})) },
+	},
 	{"ExplainKey of several", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{WorkspaceIDs: []string{"w2", "w1"}}))
 	}},
 	{"KeyRefusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyRefusals(ctx, "k", 0)) }},
-	{"WorkspaceRefusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.WorkspaceRefusals(ctx, "w1", 0)) }},
-	{"KeyUsage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyUsage(ctx, "k", keyward.UsageOptions{})) }},
+	{
+		"WorkspaceRefusals", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.WorkspaceRefusals(ctx, "w1", 0)) },
+	},
+	{
+		"KeyUsage", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.KeyUsage(ctx, "k", keyward.UsageOptions{})) },
+	},
 	{"ListPermissions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListPermissions(ctx)) }},
-	{"Verify", "body", func(ctx ctx, c *keyward.Client) error { return last(c.Verify(ctx, keyward.VerifyRequest{Key: "x"})) }},
+	{
+		"Verify", "body",
+		func(ctx ctx, c *keyward.Client) error { return last(c.Verify(ctx, keyward.VerifyRequest{Key: "x"})) },
+	},
 	{"Verify of several", "body", func(ctx ctx, c *keyward.Client) error {
 		return last(c.Verify(ctx, keyward.VerifyRequest{Key: "x", WorkspaceIDs: []string{"w2", "w1"}}))
 	}},
@@ -52,7 +67,10 @@ var calls = []calling{
 	}},
 	{"Introspect", "form", func(ctx ctx, c *keyward.Client) error { return last(c.Introspect(ctx, "x")) }},
 	{"RevokeToken", "form", func(ctx ctx, c *keyward.Client) error { return c.RevokeToken(ctx, "x") }},
-	{"ListWorkspaces", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListWorkspaces(ctx, keyward.ListOptions{})) }},
+	{
+		"ListWorkspaces", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ListWorkspaces(ctx, keyward.ListOptions{})) },
+	},
 	{"GetWorkspace", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetWorkspace(ctx, "w1")) }},
 	{"UpdateWorkspace", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.UpdateWorkspace(ctx, "w1", keyward.WorkspaceUpdate{}))
@@ -62,7 +80,10 @@ var calls = []calling{
 	{"WorkspaceUsage", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.WorkspaceUsage(ctx, "w1", keyward.UsageOptions{}))
 	}},
-	{"ListMembers", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListMembers(ctx, "w1", keyward.ListOptions{})) }},
+	{
+		"ListMembers", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ListMembers(ctx, "w1", keyward.ListOptions{})) },
+	},
 	{"GetMember", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetMember(ctx, "w1", "u")) }},
 	{"PutMember", "query", func(ctx ctx, c *keyward.Client) error {
 		_, _, err := c.PutMember(ctx, "w1", "u", keyward.PutMemberRequest{})
@@ -79,13 +100,19 @@ var calls = []calling{
 	{"CreateRole", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.CreateRole(ctx, "w1", keyward.CreateRoleRequest{}))
 	}},
-	{"ListRoles", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListRoles(ctx, "w1", keyward.ListOptions{})) }},
+	{
+		"ListRoles", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ListRoles(ctx, "w1", keyward.ListOptions{})) },
+	},
 	{"GetRole", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetRole(ctx, "w1", "r")) }},
 	{"UpdateRole", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.UpdateRole(ctx, "w1", "r", keyward.RoleUpdate{}))
 	}},
 	{"DeleteRole", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeleteRole(ctx, "w1", "r")) }},
-	{"ListLogs", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListLogs(ctx, keyward.ListLogsOptions{})) }},
+	{
+		"ListLogs", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ListLogs(ctx, keyward.ListLogsOptions{})) },
+	},
 	{"CreateSignInLink", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.CreateSignInLink(ctx, keyward.SignInLinkRequest{UserID: "u"}))
 	}},
@@ -94,8 +121,14 @@ var calls = []calling{
 	}},
 	{"EndSession", "query", func(ctx ctx, c *keyward.Client) error { return c.EndSession(ctx, "s") }},
 	{"EndSessions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.EndSessions(ctx, "u")) }},
-	{"RotateKeyOnce", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RotateKeyOnce(ctx, "k", 0, "once")) }},
-	{"ImportKeys", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ImportKeys(ctx, keyward.ImportKeysRequest{})) }},
+	{
+		"RotateKeyOnce", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.RotateKeyOnce(ctx, "k", 0, "once")) },
+	},
+	{
+		"ImportKeys", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ImportKeys(ctx, keyward.ImportKeysRequest{})) },
+	},
 	{"ExportLogs", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.ExportLogs(ctx, keyward.ListLogsOptions{}, keyward.ExportCSV))
 	}},
@@ -114,15 +147,29 @@ var calls = []calling{
 		return last(c.ListPortalSessions(ctx, keyward.ListPortalSessionsOptions{}))
 	}},
 	{"EndPortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.EndPortalSession(ctx, "p")) }},
-	{"EndPortalSessions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.EndPortalSessions(ctx, "ada")) }},
-	{"ExchangePortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ExchangePortalSession(ctx, "x", "y")) }},
-	{"RenewPortalSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RenewPortalSession(ctx, "p", "y")) }},
+	{
+		"EndPortalSessions", "query", func(ctx ctx, c *keyward.Client) error { return last(c.EndPortalSessions(ctx, "ada")) },
+	},
+	{
+		"ExchangePortalSession", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ExchangePortalSession(ctx, "x", "y")) },
+	},
+	{
+		"RenewPortalSession", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.RenewPortalSession(ctx, "p", "y")) },
+	},
 	{"StartSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.StartSession(ctx, "x")) }},
 	{"Usage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Usage(ctx, keyward.UsageOptions{})) }},
-	{"ListServiceKeys", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListServiceKeys(ctx, keyward.ListOptions{})) }},
+	{
+		"ListServiceKeys", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.ListServiceKeys(ctx, keyward.ListOptions{})) },
+	},
 	{"Me", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Me(ctx, "")) }},
 	{"Refusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Refusals(ctx, 0)) }},
-	{"RestoreMember", "query", func(ctx ctx, c *keyward.Client) error { return last(c.RestoreMember(ctx, "w1", "u", "x")) }},
+	{
+		"RestoreMember", "query",
+		func(ctx ctx, c *keyward.Client) error { return last(c.RestoreMember(ctx, "w1", "u", "x")) },
+	},
 	{"ListFollowers", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListFollowers(ctx)) }},
 	{"ListNodes", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListNodes(ctx)) }},
 }
@@ -134,7 +181,8 @@ func TestNoMethodOfTheClientIsForgotten(t *testing.T) {
 	methods := reflect.TypeFor[*keyward.Client]()
 	for i := range methods.NumMethod() {
 		name := methods.Method(i).Name
-		if strings.HasPrefix(name, "All") || slices.Contains([]string{"Health", "Ready", "Within", "Close", "Format", "LogValue"}, name) {
+		if strings.HasPrefix(name, "All") ||
+			slices.Contains([]string{"Health", "Ready", "Within", "Close", "Format", "LogValue"}, name) {
 			continue
 		}
 		if !slices.ContainsFunc(calls, func(o calling) bool { return o.name == name }) {

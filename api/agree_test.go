@@ -166,7 +166,9 @@ func compareMembers(t *testing.T, doc *apitest.Schemas, typ reflect.Type, at str
 
 // speaks tells whether a struct has members with names.
 func speaks(typ reflect.Type) bool {
-	return slices.ContainsFunc(reflect.VisibleFields(typ), func(f reflect.StructField) bool { return f.Tag.Get("json") != "" })
+	return slices.ContainsFunc(
+		reflect.VisibleFields(typ), func(f reflect.StructField) bool { return f.Tag.Get("json") != "" },
+	)
 }
 
 // inner is the element type of a member, whether it is optional or a list.

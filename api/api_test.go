@@ -80,12 +80,14 @@ func walk(at string, v any, visit func(at string, v any)) {
 func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 	t.Parallel()
 	doc, _ := document(t)
-	want := strings.Fields(`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals listInstallationRefusals importApiKeys
+	want := strings.Fields(
+		`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals listInstallationRefusals importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
-		listNodes readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`)
+		listNodes readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
+	)
 	var got []string
 	for _, o := range operations(doc) {
 		got = append(got, o.id())
@@ -175,7 +177,10 @@ func TestEveryReferenceLeadsSomewhereAndEveryComponentIsUsed(t *testing.T) {
 }
 
 // contents calls visit for every content of a request or an answer, references followed.
-func contents(t *testing.T, doc map[string]any, schemas *apitest.Schemas, visit func(name, mediaType, at string, content map[string]any)) {
+func contents(
+	t *testing.T, doc map[string]any, schemas *apitest.Schemas,
+	visit func(name, mediaType, at string, content map[string]any),
+) {
 	t.Helper()
 	each := func(name, at string) {
 		for mediaType, c := range object(schemas.Value(at + "/content")) {
@@ -310,15 +315,52 @@ func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 // widening are the members of bodies by which a person, or a key, may come to do more than before: an operation whose
 // body has one is a door for the grant rule. harmless are the others. A new member must be put into one of the two.
 var (
-	widening = []string{"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute", "requestsPerDay",
-		"allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds", "sha256", "digest", "generate",
-		"workspaceIds", "environments", "removalId", "createMember", "capabilities", "ceiling", "expiresInSeconds"}
-	harmless = []string{"name", "description", "metadata", "email", "displayName", "workspaceId", "userId", "apiKeys", "id", "ids", "maskedKey",
-		"defaultRateLimit", "maxKeyLifetimeSeconds", "requireExpiry", "code", "root", "token", "token_type_hint",
-		"rehash", "algorithm", "value", "encoding", "secret",
-		"maxKeys", "maxMembers", "maxRoles", "maxEventsPerDay", "ceilingPerKey",
+	widening = []string{
+		"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute",
+		"requestsPerDay", "allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds",
+		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities",
+		"ceiling", "expiresInSeconds",
+	}
+	harmless = []string{
+		"name",
+		"description",
+		"metadata",
+		"email",
+		"displayName",
+		"workspaceId",
+		"userId",
+		"apiKeys",
+		"id",
+		"ids",
+		"maskedKey",
+		"defaultRateLimit",
+		"maxKeyLifetimeSeconds",
+		"requireExpiry",
+		"code",
+		"root",
+		"token",
+		"token_type_hint",
+		"rehash",
+		"algorithm",
+		"value",
+		"encoding",
+		"secret",
+		"maxKeys",
+		"maxMembers",
+		"maxRoles",
+		"maxEventsPerDay",
+		"ceilingPerKey",
 		// Of a portal session: the first two bound what it grants, and the others say where it is shown, and how.
-		"maxLifetimeSeconds", "requireAllowedIps", "allowedOrigins", "reveal", "locale", "theme", "returnUrl", "label", "clientSecret"}
+		"maxLifetimeSeconds",
+		"requireAllowedIps",
+		"allowedOrigins",
+		"reveal",
+		"locale",
+		"theme",
+		"returnUrl",
+		"label",
+		"clientSecret",
+	}
 )
 
 // T3, T97: every door through which permissions can flow, or by which a key may do more, is marked, so that the suite

@@ -66,7 +66,10 @@ func element(schema tree) (tree, string) {
 }
 
 func (w *writer) field(name string, schema tree, required bool) field {
-	return field{Name: name, Type: typeOf(schema), Required: required, Description: schema.get("description").text(), Limits: limits(schema)}
+	return field{
+		Name: name, Type: typeOf(schema), Required: required, Description: schema.get("description").text(),
+		Limits: limits(schema),
+	}
 }
 
 // typeOf describes the type of a schema in words.

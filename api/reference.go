@@ -83,7 +83,9 @@ func renderPages() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New("reference").Funcs(template.FuncMap{"prose": prose, "line": inline, "anchor": anchor}).Parse(layout)
+	t, err := template.New("reference").
+		Funcs(template.FuncMap{"prose": prose, "line": inline, "anchor": anchor}).
+		Parse(layout)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +130,10 @@ func (w *writer) page() (page, error) {
 	}
 	for i := 0; i < len(w.objects); i++ { // describing an object may find further ones
 		schema, _ := w.document.follow("#/components/schemas/" + w.objects[i])
-		p.Objects = append(p.Objects, object{Name: w.objects[i], Description: schema.get("description").text(), Fields: w.fields(schema, "", true)})
+		p.Objects = append(
+			p.Objects,
+			object{Name: w.objects[i], Description: schema.get("description").text(), Fields: w.fields(schema, "", true)},
+		)
 	}
 	slices.SortFunc(p.Objects, func(a, b object) int { return strings.Compare(a.Name, b.Name) })
 	return p, nil
@@ -155,8 +160,10 @@ func (w *writer) operations(tag string) ([]operation, error) {
 
 func (w *writer) operation(path, m member) (operation, error) {
 	t := m.tree
-	o := operation{ID: t.get("operationId").text(), Method: strings.ToUpper(m.name), Path: path.name, Summary: t.get("summary").text(),
-		Description: t.get("description").text(), Caller: caller(t), Grants: t.get("x-grants").text() == "true"}
+	o := operation{
+		ID: t.get("operationId").text(), Method: strings.ToUpper(m.name), Path: path.name, Summary: t.get("summary").text(),
+		Description: t.get("description").text(), Caller: caller(t), Grants: t.get("x-grants").text() == "true",
+	}
 	for _, p := range slices.Concat(path.tree.get("parameters").items(), t.get("parameters").items()) {
 		f := w.field(p.get("name").text(), p.get("schema"), p.get("required").text() == "true")
 		f.In, f.Description = p.get("in").text(), p.get("description").text()
@@ -255,7 +262,8 @@ func (w *writer) contents(t tree, linked bool) ([]content, error) {
 			schema = result
 		}
 		c := content{Type: m.name}
-		if linked && schema.ref != "" && isObject(schema) && !schema.get("additionalProperties").is("true") && schema.get("properties").size() > 0 {
+		if linked && schema.ref != "" && isObject(schema) && !schema.get("additionalProperties").is("true") &&
+			schema.get("properties").size() > 0 {
 			c.Object = w.link(schema.ref)
 		} else {
 			c.Fields = w.fields(schema, "", linked)

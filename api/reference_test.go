@@ -41,7 +41,8 @@ func TestTheReferenceTellsEveryOperationAndLinksOnlyToWhatIsThere(t *testing.T) 
 	for _, o := range operations(doc) {
 		tag, _ := o.object["tags"].([]any)[0].(string)
 		on := strings.ReplaceAll(strings.ToLower(tag), " ", "-")
-		if !strings.Contains(pages[on], `<article id="`+o.id()+`"`) || !strings.Contains(pages[""], `<li id="`+o.id()+`"><a href="/docs/`+on+`#`+o.id()+`"`) {
+		if !strings.Contains(pages[on], `<article id="`+o.id()+`"`) ||
+			!strings.Contains(pages[""], `<li id="`+o.id()+`"><a href="/docs/`+on+`#`+o.id()+`"`) {
 			t.Errorf("%s is not on the page %q, or the first page does not lead to it", o.id(), on)
 		}
 	}
@@ -110,7 +111,10 @@ func TestTheScriptOfTheReferenceKeepsNoToken(t *testing.T) {
 }
 
 // noClient are the operations that no client calls: those of browsers, gateways and machines.
-var noClient = []string{"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle", "readFeed", "readFeedSnapshot"}
+var noClient = []string{
+	"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle", "readFeed",
+	"readFeedSnapshot",
+}
 
 // samples reads the written calls, by operation and language.
 func samples(t *testing.T) map[string]map[string]string {
@@ -155,7 +159,8 @@ func TestEveryOperationIsShownInFourLanguagesAsTheClientsHaveIt(t *testing.T) {
 		if slices.Contains(noClient, id) {
 			continue
 		}
-		if of := typescriptMethod(typescript, written[id]["ts"]); !strings.Contains(of, `"`+id+`"`) && !reaches(typescript, of, id) {
+		if of := typescriptMethod(typescript, written[id]["ts"]); !strings.Contains(of, `"`+id+`"`) &&
+			!reaches(typescript, of, id) {
 			t.Errorf("%s: in TypeScript %q is no call of it", id, written[id]["ts"])
 		}
 		if of := pythonMethod(python, written[id]["py"]); !strings.Contains(of, `"`+id+`"`) {
@@ -256,11 +261,18 @@ func pythonMethod(source, sample string) string {
 func TestTheCallsInGoCompile(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("package samples\n\nimport (\n\t\"context\"\n\t\"time\"\n\n\t\"github.com/keyward/keyward\"\n)\n\nvar _ time.Duration\n")
+	b.WriteString(
+		"package samples\n\nimport (\n\t\"context\"\n\t\"time\"\n\n\t\"github.com/keyward/keyward\"\n)\n\nvar _ time.Duration\n",
+	)
 	for id, of := range samples(t) {
 		results, _, _ := strings.Cut(of["go"], " := ")
-		b.WriteString("\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, clientSecret, proof string) {\n\t" +
-			of["go"] + "\n\t_" + strings.Repeat(", _", strings.Count(results, ",")) + " = " + results + "\n}\n")
+		b.WriteString(
+			"\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, clientSecret, proof string) {\n\t" +
+				of["go"] + "\n\t_" + strings.Repeat(
+				", _",
+				strings.Count(results, ","),
+			) + " = " + results + "\n}\n",
+		)
 	}
 	dir, err := filepath.Abs(".")
 	if err != nil {
@@ -268,7 +280,9 @@ func TestTheCallsInGoCompile(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "samples.go")
 	overlay := file + ".json"
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "samples", "samples.go"): file}})
+	replace, err := json.Marshal(
+		map[string]any{"Replace": map[string]string{filepath.Join(dir, "samples", "samples.go"): file}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

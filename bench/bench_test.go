@@ -25,7 +25,8 @@ func TestEveryFigureIsProducedInAQuickRun(t *testing.T) {
 				t.Error("no figure")
 			}
 			for _, f := range r.figures {
-				if m := f.measure(); f.what == "" || f.value <= 0 || math.IsNaN(m) || math.IsInf(m, 0) || f.baseline != 0 && f.against == "" {
+				if m := f.measure(); f.what == "" || f.value <= 0 || math.IsNaN(m) || math.IsInf(m, 0) ||
+					f.baseline != 0 && f.against == "" {
 					t.Errorf("no figure: %+v", f)
 				}
 			}

@@ -53,7 +53,10 @@ func quietTenants(ctx context.Context, l *lab) (out result, err error) {
 		return out, err
 	}
 	defer s.stop()
-	b := &beside{site: s, l: l, n: min(l.most(besideKeys, 200), l.keys), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: besideCallers}}}
+	b := &beside{
+		site: s, l: l, n: min(l.most(besideKeys, 200), l.keys),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: besideCallers}},
+	}
 	defer b.client.CloseIdleConnections()
 	if err := b.settle(); err != nil {
 		return out, fmt.Errorf("make the large tenant: %w", err)
@@ -116,7 +119,9 @@ func documented() (names []string, err error) {
 // besideOne compares the quiet tenant's p99 beside an operation with that of a moment before, and where it is out of
 // bounds twice more: then the median of the three counts.
 func (b *beside) besideOne(ctx context.Context, name string, call func(n int) ask) (figure, error) {
-	f := figure{what: "p99 of a quiet tenant beside " + name, unit: "µs", against: "alone, a moment before", must: atMost(besideMost)}
+	f := figure{
+		what: "p99 of a quiet tenant beside " + name, unit: "µs", against: "alone, a moment before", must: atMost(besideMost),
+	}
 	n := 0
 	if a := call(n); a.want != 0 || a.method != "" {
 		if err := b.send(a, true); err != nil { // the input is legal
@@ -194,7 +199,8 @@ func (b *beside) send(a ask, strict bool) error {
 	}
 	defer answer.Body.Close()
 	if !strict {
-		if _, err = io.Copy(io.Discard, answer.Body); answer.StatusCode >= http.StatusInternalServerError && answer.StatusCode != http.StatusServiceUnavailable {
+		if _, err = io.Copy(io.Discard, answer.Body); answer.StatusCode >= http.StatusInternalServerError &&
+			answer.StatusCode != http.StatusServiceUnavailable {
 			err = fmt.Errorf("%s %s: %s", a.method, a.path, answer.Status)
 		}
 		return err
@@ -212,7 +218,9 @@ func (b *beside) quiet() ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := json.Marshal(quietOrder{Addr: b.addr, Root: b.root, Key: b.live, Reader: b.reader, Workspace: b.site.ws, Span: b.l.span})
+	words, err := json.Marshal(
+		quietOrder{Addr: b.addr, Root: b.root, Key: b.live, Reader: b.reader, Workspace: b.site.ws, Span: b.l.span},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +250,10 @@ func quietChild([]string) error {
 	calls := []struct{ method, path, token, body string }{
 		{http.MethodPost, "/api/v2/api-keys/verify", o.Root, `{"key":"` + o.Key + `","permissions":["calls:read"]}`},
 		{http.MethodGet, "/api/v2/api-keys?limit=20", o.Reader, ""},
-		{http.MethodPost, "/api/v2/api-keys", o.Root, `{"workspaceId":"` + o.Workspace + `","userId":"u-1","name":"quiet","permissions":["calls:read"]}`},
+		{
+			http.MethodPost, "/api/v2/api-keys", o.Root,
+			`{"workspaceId":"` + o.Workspace + `","userId":"u-1","name":"quiet","permissions":["calls:read"]}`,
+		},
 	}
 	took := make([][]time.Duration, len(calls))
 	for start := time.Now(); time.Since(start) < o.Span || len(took[0]) < 5; {

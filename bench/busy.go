@@ -41,8 +41,10 @@ func busy(ctx context.Context, l *lab) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.figures = []figure{{what: fmt.Sprintf("99th percentile of a verification while keys are made (%d)", made), unit: "ns", value: times[1],
-		baseline: times[0], ratio: ratios[1], against: "while nothing else is done", must: atMost(2)}}
+	r.figures = []figure{
+		{what: fmt.Sprintf("99th percentile of a verification while keys are made (%d)", made), unit: "ns", value: times[1],
+			baseline: times[0], ratio: ratios[1], against: "while nothing else is done", must: atMost(2)},
+	}
 	return r, nil
 }
 
@@ -71,7 +73,9 @@ func (k *kit) makers(ctx context.Context, ws string, n int) (stop func() (int, e
 	for i := range n {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				_, err := k.control.CreateKey(context.WithoutCancel(ctx), k.root, control.CreateKey{Workspace: ws, User: "u-1", Name: "busy"})
+				_, err := k.control.CreateKey(
+					context.WithoutCancel(ctx), k.root, control.CreateKey{Workspace: ws, User: "u-1", Name: "busy"},
+				)
 				if err != nil {
 					errs[i] = err
 					return

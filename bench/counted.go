@@ -31,7 +31,9 @@ func counted(_ context.Context, l *lab) (r result, err error) {
 	}
 	before := collection()
 	record := tally.New(tally.Config{Keep: usage.DefaultRetention(), Limit: 4 * c.size})
-	with := verify.New(verify.Config{Replica: c.replica, Format: format, Digests: digester, Now: clock.New(time.Now).Now, Recorder: record})
+	with := verify.New(
+		verify.Config{Replica: c.replica, Format: format, Digests: digester, Now: clock.New(time.Now).Now, Recorder: record},
+	)
 	c.warm(with)
 	after := collection()
 	a, b := newAsker(without, 1), newAsker(with, 1)
@@ -42,14 +44,20 @@ func counted(_ context.Context, l *lab) (r result, err error) {
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", q.what, err)
 		}
-		r.figures = append(r.figures, figure{what: q.what + ", counted", unit: "ns", value: times[1], baseline: times[0], ratio: ratios[1],
-			against: "not counted"})
+		r.figures = append(
+			r.figures,
+			figure{what: q.what + ", counted", unit: "ns", value: times[1], baseline: times[0], ratio: ratios[1],
+				against: "not counted"},
+		)
 	}
 	if lost := record.Stats().Lost; lost > 0 {
 		return r, fmt.Errorf("%d uses found no room", lost)
 	}
-	r.figures = append(r.figures, figure{what: "a garbage collection, " + thousands(fmt.Sprint(record.Stats().Waiting)) + " uses waiting", unit: "ms",
-		value: after, baseline: before, against: "none waiting"})
+	r.figures = append(
+		r.figures,
+		figure{what: "a garbage collection, " + thousands(fmt.Sprint(record.Stats().Waiting)) + " uses waiting", unit: "ms",
+			value: after, baseline: before, against: "none waiting"},
+	)
 	runtime.KeepAlive(c)
 	return r, nil
 }

@@ -20,5 +20,7 @@ func manage(context.Context, *lab) (result, error) {
 }
 
 func quietTenants(context.Context, *lab) (result, error) {
-	return result{}, errors.New("its server and its callers have a processor each by Linux's means: measure on Linux, or with -only")
+	return result{}, errors.New(
+		"its server and its callers have a processor each by Linux's means: measure on Linux, or with -only",
+	)
 }

@@ -61,19 +61,26 @@ func gatewayBench(ctx context.Context, l *lab) (r result, err error) {
 	if err != nil {
 		return r, fmt.Errorf("nginx: %w", err)
 	}
-	r.figures = append(r.figures,
+	r.figures = append(
+		r.figures,
 		figure{what: "requests through nginx that asks Keyward", unit: "req/s", value: medians[1], baseline: medians[0],
 			against: "nginx that asks a bare 204 server", ratio: ratios[1], must: atLeast(0.80)},
-		figure{what: "requests through nginx that asks Keyward's data listener", unit: "req/s", value: medians[2], baseline: medians[0],
-			against: "nginx that asks a bare 204 server", ratio: ratios[2], must: atLeast(0.80)})
+		figure{
+			what: "requests through nginx that asks Keyward's data listener", unit: "req/s", value: medians[2],
+			baseline: medians[0], against: "nginx that asks a bare 204 server", ratio: ratios[2], must: atLeast(0.80),
+		},
+	)
 	call := func(at string) func() (float64, error) {
 		return func() (float64, error) { return askGRPC(ctx, at, house.key, l.span) }
 	}
 	if medians, ratios, err = l.rivals(call(house.bareGRPC), call(house.grpc)); err != nil {
 		return r, fmt.Errorf("gRPC: %w", err)
 	}
-	r.figures = append(r.figures, figure{what: "checks for Envoy over gRPC", unit: "calls/s", value: medians[1], baseline: medians[0],
-		against: "a gRPC server that says yes", ratio: ratios[1], must: atLeast(0.80)})
+	r.figures = append(
+		r.figures,
+		figure{what: "checks for Envoy over gRPC", unit: "calls/s", value: medians[1], baseline: medians[0],
+			against: "a gRPC server that says yes", ratio: ratios[1], must: atLeast(0.80)},
+	)
 	return r, nil
 }
 
@@ -151,7 +158,9 @@ func (h *gatewayHouse) nginxFor(ctx context.Context, base, asked, api string) (s
 	if err != nil {
 		return "", err
 	}
-	text, err := recipes.Fill("nginx.conf", recipes.Values{Keyward: asked, GRPC: "127.0.0.1:1", Listen: listen, Backend: api, Dir: dir})
+	text, err := recipes.Fill(
+		"nginx.conf", recipes.Values{Keyward: asked, GRPC: "127.0.0.1:1", Listen: listen, Backend: api, Dir: dir},
+	)
 	if err != nil {
 		return "", err
 	}
@@ -220,9 +229,11 @@ func askGRPC(ctx context.Context, at, key string, span time.Duration) (float64, 
 	question := &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
 		Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
 			SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9"}}}},
-		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/v1/calls/42",
-			Host: "api.example", Scheme: "https", Protocol: "HTTP/2", Headers: map[string]string{":path": "/v1/calls/42", ":method": "GET",
-				":authority": "api.example", "authorization": "Bearer " + key, "user-agent": "bench", "accept": "*/*", "x-request-id": "1"}}},
+		Request: &authv3.AttributeContext_Request{
+			Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/v1/calls/42",
+				Host: "api.example", Scheme: "https", Protocol: "HTTP/2", Headers: map[string]string{":path": "/v1/calls/42", ":method": "GET",
+					":authority": "api.example", "authorization": "Bearer " + key, "user-agent": "bench", "accept": "*/*", "x-request-id": "1"}},
+		},
 	}}
 	if r, err := authv3.NewAuthorizationClient(wire).Check(ctx, question); err != nil || r.GetDeniedResponse() != nil {
 		return 0, fmt.Errorf("denied: %v, %w", r, err)
@@ -294,7 +305,9 @@ func keywardChild(args []string) error {
 		return err
 	}
 	cfg := config.Default()
-	cfg.Addr, cfg.DataAddr, cfg.GRPCAddr, cfg.Database, cfg.Routes, cfg.RootKey = "127.0.0.1:0", data, "127.0.0.1:0", filepath.Join(args[0], "keyward.db"), table, root
+	cfg.Addr, cfg.DataAddr, cfg.GRPCAddr, cfg.Database, cfg.Routes, cfg.RootKey = "127.0.0.1:0", data, "127.0.0.1:0", filepath.Join(
+		args[0], "keyward.db",
+	), table, root
 	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	s, err := server.New(ctx, cfg, server.Options{})
 	if err != nil {
@@ -315,11 +328,18 @@ func gatewayKey(ctx context.Context, url, root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w, err := c.CreateWorkspace(ctx, keyward.CreateWorkspaceRequest{Name: "bench", Owner: &keyward.Owner{UserID: "u-1", Email: "u-1@example.org"}})
+	w, err := c.CreateWorkspace(
+		ctx, keyward.CreateWorkspaceRequest{Name: "bench", Owner: &keyward.Owner{UserID: "u-1", Email: "u-1@example.org"}},
+	)
 	if err != nil {
 		return "", err
 	}
-	k, err := c.CreateKey(ctx, keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "u-1", Name: "bench", Permissions: keyward.Permissions("calls:read")})
+	k, err := c.CreateKey(
+		ctx,
+		keyward.CreateKeyRequest{
+			WorkspaceID: w.ID, UserID: "u-1", Name: "bench", Permissions: keyward.Permissions("calls:read"),
+		},
+	)
 	return k.Key.Reveal(), err
 }
 
@@ -330,7 +350,9 @@ func bareHTTP([]string) error {
 		return err
 	}
 	fmt.Println(l.Addr())
-	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	return http.Serve(
+		l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
+	)
 }
 
 type yes struct {

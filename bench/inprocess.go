@@ -88,7 +88,9 @@ func newEngine(c *crowd, d *keyfmt.Digester, limited bool) (*verify.Engine, erro
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	config := verify.Config{Replica: c.replica, Format: format, Digests: d, Clocks: wall.Look}
 	if limited {
-		config.Limiter = ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) }, Wall: wall.Now, Ledger: freeLedger{}})
+		config.Limiter = ratelimit.New(
+			ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) }, Wall: wall.Now, Ledger: freeLedger{}},
+		)
 	}
 	return verify.New(config), err
 }
@@ -183,8 +185,17 @@ func inProcess(_ context.Context, l *lab) (r result, err error) {
 		runtime.KeepAlive(c)
 	}
 	line.name = "valid, uniform"
-	r.plots = append(r.plots, plot{name: "growth", title: "A verification in process", x: "keys", y: "ns", logX: true, series: []series{line}})
-	r.figures = append(r.figures, figure{what: "valid, uniform, the most keys", unit: "ns", value: last, baseline: first, against: "the fewest", must: atMost(3), aim: atMost(2)})
+	r.plots = append(
+		r.plots,
+		plot{name: "growth", title: "A verification in process", x: "keys", y: "ns", logX: true, series: []series{line}},
+	)
+	r.figures = append(
+		r.figures,
+		figure{
+			what: "valid, uniform, the most keys", unit: "ns", value: last, baseline: first, against: "the fewest",
+			must: atMost(3), aim: atMost(2),
+		},
+	)
 	return r, nil
 }
 
@@ -207,8 +218,13 @@ func (l *lab) crowdFigures(c *crowd, d *keyfmt.Digester) (figures []figure, err 
 		figures = append(figures, f)
 	}
 	together, err := l.inParallel(engine, questions(c)[0])
-	figures = append(figures, figure{what: "valid, uniform, each of " + fmt.Sprint(runtime.GOMAXPROCS(0)) + " at once" + keys, unit: "ns", value: together,
-		baseline: figures[0].value, against: "one alone"})
+	figures = append(
+		figures,
+		figure{
+			what: "valid, uniform, each of " + fmt.Sprint(runtime.GOMAXPROCS(0)) + " at once" + keys, unit: "ns",
+			value: together, baseline: figures[0].value, against: "one alone",
+		},
+	)
 	if err != nil || c.size > 1_000_000 {
 		return figures, err
 	}
@@ -224,7 +240,9 @@ func (l *lab) beside(a *asker, q *question, what string) (figure, error) {
 	if err != nil {
 		return figure{}, fmt.Errorf("%s: %w", what, err)
 	}
-	return figure{what: what, unit: "ns", value: times[1], baseline: times[0], ratio: ratios[1], against: "SHA-256 of the key"}, nil
+	return figure{
+		what: what, unit: "ns", value: times[1], baseline: times[0], ratio: ratios[1], against: "SHA-256 of the key",
+	}, nil
 }
 
 // limitedFigures asks with both limits, of keys that the limiter knows already.
@@ -281,7 +299,13 @@ func (h held) against(before held, n int) []figure {
 	keys := ", " + thousands(fmt.Sprint(n)) + " keys"
 	return []figure{
 		{what: "heap per key" + keys, unit: "B", value: perKey(h.heap-before.heap, n), must: atMost(200)},
-		{what: "resident memory per key" + keys, unit: "B", value: perKey(h.resident-before.resident, n), must: atMost(200), aim: atMost(110)},
-		{what: "full garbage collection" + keys, unit: "ms", value: float64(h.collection.Microseconds()) / 1000, must: atMost(50)},
+		{
+			what: "resident memory per key" + keys, unit: "B", value: perKey(h.resident-before.resident, n), must: atMost(200),
+			aim: atMost(110),
+		},
+		{
+			what: "full garbage collection" + keys, unit: "ms", value: float64(h.collection.Microseconds()) / 1000,
+			must: atMost(50),
+		},
 	}
 }

@@ -66,7 +66,9 @@ func openOn(ctx context.Context, driver store.Driver) (*kit, error) {
 		return nil, err
 	}
 	r.MarkReady()
-	k := &kit{db: db, replica: r, engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digester, Now: clk.Now})}
+	k := &kit{
+		db: db, replica: r, engine: verify.New(verify.Config{Replica: r, Format: format, Digests: digester, Now: clk.Now}),
+	}
 	k.control = control.New(control.Config{DB: db, Catalogue: catalogue, Format: format, Digester: digester,
 		IDs: id.NewGenerator(clk.Now, rand.Reader), Rand: rand.Reader, Now: time.Now})
 	return k, k.findRoot(ctx, format)

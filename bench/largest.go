@@ -64,18 +64,28 @@ func (b *beside) largestKeys() map[string]func(n int) ask {
 	oneKey := "/api/v2/api-keys/" + b.first
 	return map[string]func(n int) ask{
 		"createApiKey": func(n int) ask {
-			return ask{method: http.MethodPost, path: "/api/v2/api-keys", body: fmt.Sprintf(`{"workspaceId":"%s","userId":"u-1","name":"%s %d","permissions":%s,%s}`,
-				b.ws, longName, n, longSet, rich)}
+			return ask{
+				method: http.MethodPost,
+				path:   "/api/v2/api-keys",
+				body: fmt.Sprintf(`{"workspaceId":"%s","userId":"u-1","name":"%s %d","permissions":%s,%s}`,
+					b.ws, longName, n, longSet, rich),
+			}
 		},
 		"listApiKeys": get(search),
 		"updateApiKeys": func(n int) ask {
 			ids := b.take(100)
-			return ask{method: http.MethodPut, path: "/api/v2/api-keys", body: `{"apiKeys":` + items(len(ids), func(i int) string {
-				return fmt.Sprintf(`{"id":"%s","name":"%s %d","isActive":%t,%s}`, ids[i], longName, n, n%2 == 0, rich)
-			}) + `}`}
+			return ask{
+				method: http.MethodPut,
+				path:   "/api/v2/api-keys",
+				body: `{"apiKeys":` + items(len(ids), func(i int) string {
+					return fmt.Sprintf(`{"id":"%s","name":"%s %d","isActive":%t,%s}`, ids[i], longName, n, n%2 == 0, rich)
+				}) + `}`,
+			}
 		},
 		"deleteApiKeys": func(int) ask {
-			return ask{method: http.MethodDelete, path: "/api/v2/api-keys", body: `{"ids":["` + strings.Join(b.take(100), `","`) + `"]}`}
+			return ask{
+				method: http.MethodDelete, path: "/api/v2/api-keys", body: `{"ids":["` + strings.Join(b.take(100), `","`) + `"]}`,
+			}
 		},
 		"getSelf": func(int) ask {
 			return ask{method: http.MethodGet, path: "/api/v2/api-keys/self", token: b.large}
@@ -86,12 +96,21 @@ func (b *beside) largestKeys() map[string]func(n int) ask {
 			return ask{method: http.MethodDelete, path: "/api/v2/api-keys/" + b.take(1)[0]}
 		},
 		"rotateSelf": func(n int) ask {
-			return ask{method: http.MethodPost, path: "/api/v2/api-keys/self/rotate", token: b.spinning, body: `{"overlapSeconds":604800}`, want: statusOf(n < 5, 200, 0)}
+			return ask{
+				method: http.MethodPost, path: "/api/v2/api-keys/self/rotate", token: b.spinning, body: `{"overlapSeconds":604800}`,
+				want: statusOf(n < 5, 200, 0),
+			}
 		},
 		"rotateApiKey": func(int) ask {
-			return ask{method: http.MethodPost, path: "/api/v2/api-keys/" + b.take(1)[0] + "/rotate", body: `{"overlapSeconds":604800}`}
+			return ask{
+				method: http.MethodPost, path: "/api/v2/api-keys/" + b.take(1)[0] + "/rotate", body: `{"overlapSeconds":604800}`,
+			}
 		},
-		"explainApiKey":      get(oneKey + "/explain?cost=1000&ip=2001:db8::1&environment=live&permission=" + strings.Join(catalogueNames(), "&permission=")),
+		"explainApiKey": get(
+			oneKey + "/explain?cost=1000&ip=2001:db8::1&environment=live&permission=" + strings.Join(
+				catalogueNames(), "&permission=",
+			),
+		),
 		"listApiKeyRefusals": get(oneKey + "/refusals?limit=200"),
 		"getApiKeyUsage":     get(oneKey + "/usage?" + longSpan()),
 	}
@@ -108,7 +127,10 @@ func statusOf(is bool, first, others int) int {
 // longSpan asks for the longest time that an answer about usage covers.
 func longSpan() string {
 	to := time.Now().UTC().Truncate(24 * time.Hour)
-	return url.Values{"granularity": {"day"}, "from": {to.AddDate(0, 0, -364).Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}}.Encode()
+	return url.Values{
+		"granularity": {"day"}, "from": {to.AddDate(0, 0, -364).Format(time.RFC3339)},
+		"to": {to.Format(time.RFC3339)},
+	}.Encode()
 }
 
 func (b *beside) largestVerifications() map[string]func(n int) ask {
@@ -120,16 +142,24 @@ func (b *beside) largestVerifications() map[string]func(n int) ask {
 			return ask{method: http.MethodPost, path: "/api/v2/api-keys/verify", body: question(0)}
 		},
 		"verifyApiKeys": func(int) ask {
-			return ask{method: http.MethodPost, path: "/api/v2/api-keys/verify-batch", body: `{"items":` + items(1000, question) + `}`}
+			return ask{
+				method: http.MethodPost, path: "/api/v2/api-keys/verify-batch", body: `{"items":` + items(1000, question) + `}`,
+			}
 		},
 		"introspectToken": func(int) ask {
-			return ask{method: http.MethodPost, path: "/api/v2/oauth2/introspect", form: true, body: "token=" + b.large + "&workspaceId=" + strings.Join(b.many, "&workspaceId=") + "&workspaceId=" + b.ws}
+			return ask{
+				method: http.MethodPost, path: "/api/v2/oauth2/introspect", form: true,
+				body: "token=" + b.large + "&workspaceId=" + strings.Join(b.many, "&workspaceId=") + "&workspaceId=" + b.ws,
+			}
 		},
 		"revokeToken": func(int) ask {
 			return ask{method: http.MethodPost, path: "/api/v2/oauth2/revoke", form: true, body: "token=" + b.newValue()}
 		},
 		"checkRequest": func(int) ask {
-			return ask{method: http.MethodGet, path: "/check?environment=live&permission=calls:read&permission=calls:write", token: b.large}
+			return ask{
+				method: http.MethodGet, path: "/check?environment=live&permission=calls:read&permission=calls:write",
+				token: b.large,
+			}
 		},
 	}
 }
@@ -140,19 +170,34 @@ func (b *beside) largestWorkspaces() map[string]func(n int) ask {
 	return map[string]func(n int) ask{
 		"createWorkspace": func(n int) ask {
 			return ask{method: http.MethodPost, path: "/api/v2/workspaces", body: fmt.Sprintf(
-				`{"name":"%s %d","owner":{"userId":"owner-%d","email":"o@example.org","displayName":"%s"},%s}`, longName[:80], n, n, longName[:200], settings)}
+				`{"name":"%s %d","owner":{"userId":"owner-%d","email":"o@example.org","displayName":"%s"},%s}`,
+				longName[:80],
+				n,
+				n,
+				longName[:200],
+				settings,
+			)}
 		},
 		"listWorkspaces": get("/api/v2/workspaces?limit=100"),
 		"getWorkspace":   get(at),
 		// Every key of the workspace is judged by its mode.
 		"updateWorkspace": func(n int) ask {
-			return ask{method: http.MethodPatch, path: at, body: `{"settings":{"permissionMode":"` + []string{"capped", "frozen"}[n%2] + `"}}`}
+			return ask{
+				method: http.MethodPatch, path: at,
+				body: `{"settings":{"permissionMode":"` + []string{"capped", "frozen"}[n%2] + `"}}`,
+			}
 		},
 		"deleteWorkspace": func(int) ask {
 			return ask{method: http.MethodDelete, path: "/api/v2/workspaces/" + b.doomed("workspace")}
 		},
 		"putPlan": func(n int) ask {
-			return ask{method: http.MethodPut, path: at + "/plan", body: fmt.Sprintf(`{"maxKeys":%d,"maxMembers":1000000000,"maxRoles":1000000000,"maxEventsPerDay":1000000000}`, 1_000_000_000-n)}
+			return ask{
+				method: http.MethodPut,
+				path:   at + "/plan",
+				body: fmt.Sprintf(
+					`{"maxKeys":%d,"maxMembers":1000000000,"maxRoles":1000000000,"maxEventsPerDay":1000000000}`, 1_000_000_000-n,
+				),
+			}
 		},
 		"listInstallationRefusals": get("/api/v2/refusals?limit=200"),
 		"listRefusals":             get(at + "/refusals?limit=200"),
@@ -176,11 +221,16 @@ func (b *beside) largestMembers() map[string]func(n int) ask {
 		"listMembers": get(at + "/members?limit=100"),
 		"getMember":   get(at + "/members/u-1"),
 		"putMember": func(n int) ask {
-			return ask{method: http.MethodPut, path: member(n), body: `{"email":"m@example.org","displayName":"` + longName[:200] + `","roleId":"` + b.role + `"}`}
+			return ask{
+				method: http.MethodPut, path: member(n),
+				body: `{"email":"m@example.org","displayName":"` + longName[:200] + `","roleId":"` + b.role + `"}`,
+			}
 		},
 		// The member with the most keys, whose role bounds what they may do.
 		"updateMember": func(n int) ask {
-			return ask{method: http.MethodPatch, path: at + "/members/u-2", body: `{"roleId":"` + []string{b.role, b.owner}[n%2] + `"}`}
+			return ask{
+				method: http.MethodPatch, path: at + "/members/u-2", body: `{"roleId":"` + []string{b.role, b.owner}[n%2] + `"}`,
+			}
 		},
 		"removeMember": func(n int) ask {
 			if n%2 == 1 {
@@ -190,7 +240,9 @@ func (b *beside) largestMembers() map[string]func(n int) ask {
 		},
 		"restoreMember": func(int) ask {
 			user, removal := b.removed()
-			return ask{method: http.MethodPost, path: at + "/members/" + user + "/restore", body: `{"removalId":"` + removal + `"}`}
+			return ask{
+				method: http.MethodPost, path: at + "/members/" + user + "/restore", body: `{"removalId":"` + removal + `"}`,
+			}
 		},
 		"inviteMember": func(int) ask {
 			return ask{method: http.MethodPost, path: at + "/members/u-2/invitation"}
@@ -199,14 +251,20 @@ func (b *beside) largestMembers() map[string]func(n int) ask {
 			return ask{method: http.MethodPost, path: at + "/members/u-2/sign-in-reset"}
 		},
 		"createRole": func(n int) ask {
-			return ask{method: http.MethodPost, path: at + "/roles", body: fmt.Sprintf(`{"name":"%s %d","description":"%s","permissions":%s}`, longName[:40], n, longText, longSet)}
+			return ask{
+				method: http.MethodPost, path: at + "/roles",
+				body: fmt.Sprintf(`{"name":"%s %d","description":"%s","permissions":%s}`, longName[:40], n, longText, longSet),
+			}
 		},
 		"listRoles": get(at + "/roles?limit=100"),
 		"getRole":   get(at + "/roles/" + b.role),
 		// The role of the member with the most keys.
 		"updateRole": func(n int) ask {
 			set := []string{longSet, `["calls:read","calls:write"]`}[n%2]
-			return ask{method: http.MethodPatch, path: at + "/roles/" + b.role, body: `{"description":"` + longText + `","permissions":` + set + `}`}
+			return ask{
+				method: http.MethodPatch, path: at + "/roles/" + b.role,
+				body: `{"description":"` + longText + `","permissions":` + set + `}`,
+			}
 		},
 		"deleteRole": func(int) ask {
 			return ask{method: http.MethodDelete, path: at + "/roles/" + b.doomed("role")}
@@ -221,7 +279,11 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		"createServiceKey": func(n int) ask {
 			return ask{method: http.MethodPost, path: "/api/v2/service-keys", body: fmt.Sprintf(
 				`{"name":"%s %d","scopes":["verify","manage"],"workspaceIds":["%s"],"environments":["live","test"],"allowedIps":%s}`,
-				longName, n, strings.Join(b.many, `","`), networks)}
+				longName,
+				n,
+				strings.Join(b.many, `","`),
+				networks,
+			)}
 		},
 		"listServiceKeys": get("/api/v2/service-keys?limit=100"),
 		"deleteServiceKey": func(int) ask {
@@ -229,10 +291,15 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		},
 		"listNodes": get("/api/v2/nodes"),
 		"createSignInLink": func(int) ask {
-			return ask{method: http.MethodPost, path: "/api/v2/sign-in-links", body: `{"workspaceId":"` + b.ws + `","userId":"u-1"}`}
+			return ask{
+				method: http.MethodPost, path: "/api/v2/sign-in-links", body: `{"workspaceId":"` + b.ws + `","userId":"u-1"}`,
+			}
 		},
 		"startSession": func(n int) ask { // a code that nobody has, of the greatest length
-			return ask{method: http.MethodPost, path: "/api/v2/sessions", body: `{"code":"` + strings.Repeat("c", 255) + `"}`, want: http.StatusUnauthorized}
+			return ask{
+				method: http.MethodPost, path: "/api/v2/sessions", body: `{"code":"` + strings.Repeat("c", 255) + `"}`,
+				want: http.StatusUnauthorized,
+			}
 		},
 		"listSessions": get("/api/v2/sessions?limit=100&userId=u-1&workspaceId=" + b.ws),
 		"endSessions": func(int) ask {
@@ -260,7 +327,10 @@ func (b *beside) largestPortals() map[string]func(n int) ask {
 		"endPortalSessions":   func(int) ask { return ask{method: http.MethodDelete, path: at + "?userId=u-1&workspaceId=" + b.ws} },
 		// Without a proof of a browser's key: what anybody may send.
 		"exchangePortalSession": func(int) ask {
-			return ask{method: http.MethodPost, path: at + "/exchange", body: `{"clientSecret":"` + strings.Repeat("c", 64) + `"}`, want: http.StatusUnauthorized}
+			return ask{
+				method: http.MethodPost, path: at + "/exchange", body: `{"clientSecret":"` + strings.Repeat("c", 64) + `"}`,
+				want: http.StatusUnauthorized,
+			}
 		},
 		"renewPortalSession": func(int) ask {
 			return ask{method: http.MethodPost, path: session() + "/renew", want: http.StatusUnauthorized}

@@ -34,7 +34,9 @@ func (b *beside) settle() (err error) {
 		return err
 	}
 	for range b.l.most(99, 3) {
-		ws, err := b.post("/api/v2/workspaces", `{"name":"one of many","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id")
+		ws, err := b.post(
+			"/api/v2/workspaces", `{"name":"one of many","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id",
+		)
 		if err != nil {
 			return err
 		}
@@ -51,14 +53,27 @@ func (b *beside) settle() (err error) {
 }
 
 func (b *beside) member(ws, user, role string) error {
-	return b.send(ask{method: http.MethodPut, path: "/api/v2/workspaces/" + ws + "/members/" + user, body: `{"email":"` + user + `@example.org","roleId":"` + role + `"}`}, true)
+	return b.send(
+		ask{
+			method: http.MethodPut, path: "/api/v2/workspaces/" + ws + "/members/" + user,
+			body: `{"email":"` + user + `@example.org","roleId":"` + role + `"}`,
+		},
+		true,
+	)
 }
 
 // importing is an import of n keys of a member of the large workspace.
 func (b *beside) importing(user string, n int, text string) ask {
-	return ask{method: http.MethodPost, path: "/api/v2/api-keys/import", body: `{"workspaceId":"` + b.ws + `","apiKeys":` + items(n, func(i int) string {
-		return fmt.Sprintf(`{"userId":"%s","name":"%s %d","generate":true,"permissions":["calls:read"],"description":"%s"}`, user, longName, i, text)
-	}) + `}`}
+	return ask{
+		method: http.MethodPost,
+		path:   "/api/v2/api-keys/import",
+		body: `{"workspaceId":"` + b.ws + `","apiKeys":` + items(n, func(i int) string {
+			return fmt.Sprintf(
+				`{"userId":"%s","name":"%s %d","generate":true,"permissions":["calls:read"],"description":"%s"}`, user, longName, i,
+				text,
+			)
+		}) + `}`,
+	}
 }
 
 // fill makes keys of a member, and returns their ids.
@@ -134,7 +149,9 @@ func (b *beside) doomed(kind string) string {
 	var err error
 	switch kind {
 	case "workspace":
-		made, err = b.post("/api/v2/workspaces", `{"name":"`+name+`","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id")
+		made, err = b.post(
+			"/api/v2/workspaces", `{"name":"`+name+`","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id",
+		)
 		for i := 0; i < 5 && err == nil; i++ {
 			_, err = b.fill(made, "u-1", b.l.most(1000, 50))
 		}
@@ -171,7 +188,9 @@ func (b *beside) doomed(kind string) string {
 // removed removes a member with as many keys as a removal that can be undone may settle, and returns what undoes it.
 func (b *beside) removed() (user, removal string) {
 	user = b.doomed("member of few keys")
-	removal, err := b.ask(http.MethodDelete, "/api/v2/workspaces/"+b.ws+"/members/"+user+"?keys=transfer:u-1", "", "removalId")
+	removal, err := b.ask(
+		http.MethodDelete, "/api/v2/workspaces/"+b.ws+"/members/"+user+"?keys=transfer:u-1", "", "removalId",
+	)
 	if err != nil {
 		return user, "none" // the answer says what is wrong
 	}

@@ -17,7 +17,10 @@ func manage(_ context.Context, l *lab) (result, error) {
 	}
 	defer s.stop()
 	var r result
-	create := request("POST", "/api/v2/api-keys", s.root, `{"workspaceId":"`+s.ws+`","userId":"u-1","name":"bench","permissions":["calls:read"]}`)
+	create := request(
+		"POST", "/api/v2/api-keys", s.root,
+		`{"workspaceId":"`+s.ws+`","userId":"u-1","name":"bench","permissions":["calls:read"]}`,
+	)
 	for _, do := range []struct{ what, request string }{
 		{"create", create},
 		{"list of 50", request("GET", "/api/v2/api-keys?workspaceId="+s.ws, s.root, "")},
@@ -62,8 +65,11 @@ func (l *lab) between(s *site, create string, r *result) error {
 	if err != nil {
 		return err
 	}
-	r.figures = append(r.figures, figure{what: "verify by 4 callers, p99, while keys are made", unit: "µs", value: times[1], baseline: times[0],
-		ratio: ratios[1], against: "while nobody makes any"},
-		figure{what: "keys made meanwhile", unit: "keys/s", value: median(made)})
+	r.figures = append(
+		r.figures,
+		figure{what: "verify by 4 callers, p99, while keys are made", unit: "µs", value: times[1], baseline: times[0],
+			ratio: ratios[1], against: "while nobody makes any"},
+		figure{what: "keys made meanwhile", unit: "keys/s", value: median(made)},
+	)
 	return nil
 }

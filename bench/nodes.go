@@ -58,7 +58,9 @@ func (l *lab) redis() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	cmd := exec.Command(
+		"redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
+	)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("Redis: %w", err)
 	}
@@ -102,7 +104,9 @@ func (l *lab) openTrio(ctx context.Context, database *pgtest.Server, redis, mode
 		addr, err := freePort()
 		if err == nil {
 			cmd := pinned(0, first.cmd.Args[len(first.cmd.Args)-2], "serve")
-			cmd.Env = append(os.Environ(), append(settings, "KEYWARD_ADDR="+addr, "KEYWARD_ROOT_KEY="+first.root, "KEYWARD_LOG_FORMAT=json")...)
+			cmd.Env = append(
+				os.Environ(),
+				append(settings, "KEYWARD_ADDR="+addr, "KEYWARD_ROOT_KEY="+first.root, "KEYWARD_LOG_FORMAT=json")...)
 			var p *process
 			if p, err = begin(cmd, addr); err == nil {
 				t.others = append(t.others, p)
@@ -182,7 +186,11 @@ func (l *lab) exact(ctx context.Context, _ *pgtest.Server, redis string, r *resu
 		return err
 	}
 	defer client.Close()
-	limiter := redislimit.New(redislimit.Options{Connect: where.Connect, Mode: redislimit.Exact, Node: "bench", Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	limiter := redislimit.New(
+		redislimit.Options{
+			Connect: where.Connect, Mode: redislimit.Exact, Node: "bench", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		},
+	)
 	defer limiter.Close()
 	for range 500 {
 		if !limiter.Stats().Down {
@@ -219,7 +227,13 @@ func (l *lab) exact(ctx context.Context, _ *pgtest.Server, redis string, r *resu
 	if s := limiter.Stats(); s.Failures > 0 || s.AdmittedAlone > 0 {
 		return fmt.Errorf("Redis was not asked each time: %+v", s)
 	}
-	r.figures = append(r.figures, figure{what: "a limit in mode exact", unit: "µs", value: medians[1], baseline: medians[0], against: "PING to the same Redis", ratio: ratios[1]})
+	r.figures = append(
+		r.figures,
+		figure{
+			what: "a limit in mode exact", unit: "µs", value: medians[1], baseline: medians[0],
+			against: "PING to the same Redis", ratio: ratios[1],
+		},
+	)
 	return nil
 }
 
@@ -254,8 +268,11 @@ func (l *lab) created(ctx context.Context, database *pgtest.Server, _ string, r 
 		if err != nil {
 			return err
 		}
-		r.figures = append(r.figures, figure{what: "keys made in PostgreSQL, callers: " + strconv.Itoa(callers), unit: "keys/s", value: medians[1],
-			baseline: medians[0], against: "bare INSERT … COMMIT by as many", ratio: ratios[1]})
+		r.figures = append(
+			r.figures,
+			figure{what: "keys made in PostgreSQL, callers: " + strconv.Itoa(callers), unit: "keys/s", value: medians[1],
+				baseline: medians[0], against: "bare INSERT … COMMIT by as many", ratio: ratios[1]},
+		)
 	}
 	return nil
 }
@@ -283,7 +300,9 @@ func newBare(ctx context.Context, url string, n int) (*bareInserts, error) {
 		}
 		b.conns = append(b.conns, c)
 	}
-	_, err := b.conns[0].Exec(ctx, `CREATE TABLE bare (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body TEXT NOT NULL)`)
+	_, err := b.conns[0].Exec(
+		ctx, `CREATE TABLE bare (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body TEXT NOT NULL)`,
+	)
 	return b, err
 }
 

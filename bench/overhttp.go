@@ -116,8 +116,10 @@ func (l *lab) openSite(more ...string) (*site, error) {
 		return nil, err
 	}
 	cmd := pinned(0, binary, "serve")
-	cmd.Env = append(os.Environ(), "KEYWARD_ADDR="+main, "KEYWARD_DATA_ADDR="+s.data, "KEYWARD_ROOT_KEY="+s.root, "KEYWARD_LOG_FORMAT=json",
-		"KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(dir, "keyward.db"))
+	cmd.Env = append(
+		os.Environ(), "KEYWARD_ADDR="+main, "KEYWARD_DATA_ADDR="+s.data, "KEYWARD_ROOT_KEY="+s.root,
+		"KEYWARD_LOG_FORMAT=json", "KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(dir, "keyward.db"),
+	)
 	cmd.Env = append(cmd.Env, more...)
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -143,7 +145,10 @@ func (s *site) furnish() error {
 		return err
 	}
 	make := func(more string, at ...string) (string, error) {
-		return s.post("/api/v2/api-keys", `{"workspaceId":"`+s.ws+`","userId":"u-1","name":"bench","permissions":["calls:read","calls:write"]`+more+`}`, at...)
+		return s.post(
+			"/api/v2/api-keys",
+			`{"workspaceId":"`+s.ws+`","userId":"u-1","name":"bench","permissions":["calls:read","calls:write"]`+more+`}`,
+			at...)
 	}
 	if s.key, err = make("", "apiKey", "id"); err != nil {
 		return err
@@ -151,7 +156,10 @@ func (s *site) furnish() error {
 	if s.live, err = make(`,"rateLimit":{"requestsPerMinute":1000000000,"requestsPerDay":1000000000}`, "key"); err != nil {
 		return err
 	}
-	s.reader, err = s.post("/api/v2/api-keys", `{"workspaceId":"`+s.ws+`","userId":"u-1","name":"reader","permissions":["api-keys:read"]}`, "key")
+	s.reader, err = s.post(
+		"/api/v2/api-keys", `{"workspaceId":"`+s.ws+`","userId":"u-1","name":"reader","permissions":["api-keys:read"]}`,
+		"key",
+	)
 	return err
 }
 
@@ -244,13 +252,20 @@ func overHTTP(_ context.Context, l *lab) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	b, err := l.against(s, "verify-batch of 100", request("POST", "/api/v2/api-keys/verify-batch", s.root, many), `"code":"VALID"`, &r)
+	b, err := l.against(
+		s, "verify-batch of 100", request("POST", "/api/v2/api-keys/verify-batch", s.root, many), `"code":"VALID"`, &r,
+	)
 	if err != nil {
 		return r, err
 	}
 	for i, door := range []string{"default listener", "data plane"} {
-		r.figures = append(r.figures, figure{what: "verify-batch of 100, per key, " + door, unit: "µs", value: 1e6 / (b[i+1] * batch), baseline: 1e6 / a[i+1],
-			against: "a single verify", must: atMost(0.1)})
+		r.figures = append(
+			r.figures,
+			figure{
+				what: "verify-batch of 100, per key, " + door, unit: "µs", value: 1e6 / (b[i+1] * batch), baseline: 1e6 / a[i+1],
+				against: "a single verify", must: atMost(0.1),
+			},
+		)
 	}
 	_, err = l.against(s, "read one key", request("GET", "/api/v2/api-keys/"+s.key, s.reader, ""), `"success":true`, &r)
 	r.plots = []plot{bars("verify", "Verifications per second over HTTP, the server on one core", "requests/s",
@@ -322,9 +337,18 @@ func (l *lab) against(s *site, what, request, want string, r *result) ([]float64
 		if i == 0 {
 			continue
 		}
-		f := figure{what: what + ", " + door, unit: "requests/s", value: rates[i], baseline: rates[0], against: "bare net/http", ratio: ratios[i]}
-		cost := figure{what: what + ", processor time, " + door, unit: "µs", value: median(costs[i]), baseline: median(costs[0]), against: "bare net/http"}
-		tail := figure{what: what + ", p99, " + door, unit: "µs", value: median(tails[i]), baseline: median(tails[0]), against: "bare net/http"}
+		f := figure{
+			what: what + ", " + door, unit: "requests/s", value: rates[i], baseline: rates[0], against: "bare net/http",
+			ratio: ratios[i],
+		}
+		cost := figure{
+			what: what + ", processor time, " + door, unit: "µs", value: median(costs[i]), baseline: median(costs[0]),
+			against: "bare net/http",
+		}
+		tail := figure{
+			what: what + ", p99, " + door, unit: "µs", value: median(tails[i]), baseline: median(tails[0]),
+			against: "bare net/http",
+		}
 		if what == "verify" {
 			f.must, f.aim, tail.must = musts[i], aims[i], atMost(1.5)
 		}

@@ -31,7 +31,8 @@ func (e everybody) Visitor(*http.Request) (dashboard.Visitor, bool, error) {
 }
 
 // pages measures the server's time for each page of the dashboard in a workspace with very many keys, and its size:
-// among many members, roles and workspaces: as the owner, who has made them all, as a member, who sees a few of their own among them, and as an operator.
+// among many members, roles and workspaces: as the owner, who has made them all, as a member, who sees a few of their
+// own among them, and as an operator.
 func pages(ctx context.Context, l *lab) (out result, err error) {
 	dir, err := l.folder("pages")
 	if err != nil {
@@ -65,9 +66,12 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	unvisited := map[string]bool{}
 	matched := http.NewServeMux()
 	key := "/keys/" + f.ids[0]
-	names := map[string]string{key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested", key + "/edit": "/keys/{id}/edit",
-		key + "/rotate": "/keys/{id}/rotate", key + "/delete": "/keys/{id}/delete", "/members/u-1/remove": "/members/{user}/remove, who has all keys",
-		"/roles/" + role: "/roles/{id}"}
+	names := map[string]string{
+		key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested",
+		key + "/edit": "/keys/{id}/edit", key + "/rotate": "/keys/{id}/rotate",
+		key + "/delete": "/keys/{id}/delete", "/members/u-1/remove": "/members/{user}/remove, who has all keys",
+		"/roles/" + role: "/roles/{id}",
+	}
 	for _, visit := range []struct {
 		user, as string
 		paths    []string
@@ -79,13 +83,7 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
 		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes"}},
 	} {
-		who := everybody{dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(f.ws), User: id.User(visit.user)}, Until: time.Now().Add(time.Hour)}, Workspace: f.ws}}
-		if visit.user == "" {
-			who.visitor.Caller, who.visitor.All = k.root, true
-		}
-		d := dashboard.New(dashboard.Config{Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Wall: time.Now, Logger: slog.New(slog.DiscardHandler),
-			Base: func(*http.Request) string { return "https://keyward.example" }, NoPasskeys: func(*http.Request) string { return "" },
-			Nodes: &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}})
+		d := k.dashboard(f.ws, visit.user)
 		for _, pattern := range d.Pages() {
 			if _, seen := unvisited[pattern]; !seen {
 				unvisited[pattern] = true
@@ -103,9 +101,14 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 			if names[path] != "" {
 				name = names[path]
 			}
-			out.figures = append(out.figures,
-				figure{what: fmt.Sprintf("page %s%s, %d keys", name, visit.as, n), unit: "ms", value: float64(took.Microseconds()) / 1000, must: atMost(slowest)},
-				figure{what: "its size", unit: "kB", value: float64(size) / 1000, must: atMost(heaviest)})
+			out.figures = append(
+				out.figures,
+				figure{
+					what: fmt.Sprintf("page %s%s, %d keys", name, visit.as, n), unit: "ms", value: float64(took.Microseconds()) / 1000,
+					must: atMost(slowest),
+				},
+				figure{what: "its size", unit: "kB", value: float64(size) / 1000, must: atMost(heaviest)},
+			)
 		}
 	}
 	for pattern, left := range unvisited {
@@ -114,6 +117,23 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		}
 	}
 	return out, nil
+}
+
+// dashboard is that of a workspace for a user, or for an operator where there is none.
+func (k *kit) dashboard(ws, user string) *dashboard.Dashboard {
+	person := control.Person{Workspace: id.Workspace(ws), User: id.User(user)}
+	who := everybody{dashboard.Visitor{
+		Caller: control.Caller{Person: person, Until: time.Now().Add(time.Hour)}, Workspace: ws,
+	}}
+	if user == "" {
+		who.visitor.Caller, who.visitor.All = k.root, true
+	}
+	return dashboard.New(dashboard.Config{
+		Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Wall: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Base: func(*http.Request) string { return "https://keyward.example" },
+		NoPasskeys: func(*http.Request) string { return "" },
+		Nodes:      &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }},
+	})
 }
 
 // crowdPages makes many of everything that pages list beside keys.
@@ -138,7 +158,10 @@ func (k *kit) crowdPages(ctx context.Context, ws, role string, n int) error {
 
 // employ adds a member with a role of few permissions, with n keys, and returns the role.
 func (k *kit) employ(ctx context.Context, ws, user string, n int) (role string, err error) {
-	made, err := k.control.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "Caller", Permissions: []string{"calls:read", "api-keys:read", "api-keys:write"}})
+	made, err := k.control.CreateRole(
+		ctx, k.root, ws,
+		control.CreateRole{Name: "Caller", Permissions: []string{"calls:read", "api-keys:read", "api-keys:write"}},
+	)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +170,9 @@ func (k *kit) employ(ctx context.Context, ws, user string, n int) (role string, 
 		return "", err
 	}
 	for i := range n {
-		_, err := k.control.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: user, Name: fmt.Sprintf("own %d", i)})
+		_, err := k.control.CreateKey(
+			ctx, k.root, control.CreateKey{Workspace: ws, User: user, Name: fmt.Sprintf("own %d", i)},
+		)
 		if err != nil {
 			return "", err
 		}

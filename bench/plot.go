@@ -49,8 +49,14 @@ var colours = []string{"#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#
 // svg draws it.
 func (p plot) svg() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12">`+"\n", plotWidth, plotHeight)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="%.0f" y="22" font-size="15">%s</text>`+"\n", plotLeft, html.EscapeString(p.title))
+	fmt.Fprintf(
+		&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12">`+"\n",
+		plotWidth, plotHeight,
+	)
+	fmt.Fprintf(
+		&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="%.0f" y="22" font-size="15">%s</text>`+"\n", plotLeft,
+		html.EscapeString(p.title),
+	)
 	top := p.ticks(&b)
 	if p.isBars() {
 		p.drawBars(&b, top)
@@ -106,9 +112,15 @@ func (p plot) drawBars(b *bytes.Buffer, top float64) {
 	for i, s := range p.series {
 		v, x := s.points[0].y, plotLeft+slot*(float64(i)+0.5)
 		y := height(v, top)
-		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, x-slot*0.35, y, slot*0.7, plotHeight-plotBottom-y, colours[i%len(colours)])
+		fmt.Fprintf(
+			b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, x-slot*0.35, y, slot*0.7,
+			plotHeight-plotBottom-y, colours[i%len(colours)],
+		)
 		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, x, y-5, amount(v, ""))
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" font-size="11">%s</text>`+"\n", x, plotHeight-plotBottom+18, html.EscapeString(s.name))
+		fmt.Fprintf(
+			b, `<text x="%.1f" y="%.1f" text-anchor="middle" font-size="11">%s</text>`+"\n", x, plotHeight-plotBottom+18,
+			html.EscapeString(s.name),
+		)
 	}
 }
 
@@ -139,10 +151,19 @@ func (p plot) drawLines(b *bytes.Buffer, top float64) {
 		for _, at := range s.points {
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`, place(at.x), height(at.y, top), colour)
 			if i == 0 {
-				fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, place(at.x), plotHeight-plotBottom+16, amount(at.x, ""))
+				fmt.Fprintf(
+					b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, place(at.x), plotHeight-plotBottom+16,
+					amount(at.x, ""),
+				)
 			}
 		}
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" fill="%s">%s</text>`+"\n", plotLeft+float64(i%4)*135, plotHeight-10-float64(i/4)*14, colour, html.EscapeString(s.name))
+		fmt.Fprintf(
+			b, `<text x="%.1f" y="%.1f" fill="%s">%s</text>`+"\n", plotLeft+float64(i%4)*135, plotHeight-10-float64(i/4)*14,
+			colour, html.EscapeString(s.name),
+		)
 	}
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n", plotWidth-plotRight, plotHeight-26, html.EscapeString(p.x))
+	fmt.Fprintf(
+		b, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n", plotWidth-plotRight, plotHeight-26,
+		html.EscapeString(p.x),
+	)
 }

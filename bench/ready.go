@@ -104,12 +104,17 @@ func ready(ctx context.Context, l *lab) (r result, err error) {
 		took, baseTook = append(took, full.took), append(baseTook, base.took)
 	}
 	keys := thousands(strconv.Itoa(n)) + " keys"
-	r.figures = append(r.figures,
+	r.figures = append(
+		r.figures,
 		figure{what: "start to ready, " + keys, unit: "s", value: median(took), must: atMost(5), aim: atMost(2)},
 		figure{what: "start to ready, 1 key", unit: "s", value: median(baseTook)},
-		figure{what: "resident memory per key, started with " + keys, unit: "B", value: perKey(full.resident-base.resident, n), must: atMost(200), aim: atMost(110)},
+		figure{
+			what: "resident memory per key, started with " + keys, unit: "B", value: perKey(full.resident-base.resident, n),
+			must: atMost(200), aim: atMost(110),
+		},
 		figure{what: "of it records, tables and texts", unit: "B", value: perKey(full.replica-base.replica, n)},
-		figure{what: "full garbage collection, " + keys, unit: "ms", value: full.collection * 1000, must: atMost(50)})
+		figure{what: "full garbage collection, " + keys, unit: "ms", value: full.collection * 1000, must: atMost(50)},
+	)
 	return r, nil
 }
 

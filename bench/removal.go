@@ -44,7 +44,9 @@ func removal(ctx context.Context, l *lab) (out result, err error) {
 		return out, err
 	}
 	join := func(user string) error {
-		_, _, err := k.control.PutMember(ctx, k.root, f.ws, user, control.PutMember{Email: user + "@example.org", Role: owner})
+		_, _, err := k.control.PutMember(
+			ctx, k.root, f.ws, user, control.PutMember{Email: user + "@example.org", Role: owner},
+		)
 		return err
 	}
 	for _, user := range []string{"u-2", "u-3"} {
@@ -127,7 +129,10 @@ func (k *kit) besideRows(ctx context.Context, ws string, do func() error) ([]fig
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return []figure{
 		{unit: "ms", value: ms(answered), must: atMost(removalTime)},
-		{what: "a change of another workspace meanwhile, p99", unit: "ms", value: ms(waits[len(waits)*99/100]), must: atMost(removalWait)},
+		{
+			what: "a change of another workspace meanwhile, p99", unit: "ms", value: ms(waits[len(waits)*99/100]),
+			must: atMost(removalWait),
+		},
 		{what: "the same, median", unit: "ms", value: ms(median(waits))},
 		{what: "until every row is written", unit: "s", value: all.Seconds()},
 	}, failed

@@ -71,7 +71,10 @@ func writeReport(dir string, all []outcome) error {
 		return err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# What was measured\n\n%s\n\nHow to repeat and read it: [docs/benchmarks.md](../../docs/benchmarks.md).\n", machine())
+	fmt.Fprintf(
+		&b, "# What was measured\n\n%s\n\nHow to repeat and read it: [docs/benchmarks.md](../../docs/benchmarks.md).\n",
+		machine(),
+	)
 	for _, o := range all {
 		fmt.Fprintf(&b, "\n## %s: %s\n\n", o.name, o.what)
 		row := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
@@ -103,6 +106,8 @@ func machine() string {
 		}
 	}
 	command := "bench " + strings.Join(os.Args[1:], " ")
-	return fmt.Sprintf("%s%d CPUs, %s/%s, %s, %s. Command: `%s`.", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(),
-		time.Now().UTC().Format("2006-01-02"), strings.TrimSpace(command))
+	return fmt.Sprintf(
+		"%s%d CPUs, %s/%s, %s, %s. Command: `%s`.", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(),
+		time.Now().UTC().Format("2006-01-02"), strings.TrimSpace(command),
+	)
 }

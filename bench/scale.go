@@ -69,7 +69,10 @@ func scale(ctx context.Context, l *lab) (result, error) {
 		row("look-up by id", func(s sample) time.Duration { return s.look }),
 		row("verification in process", func(s sample) time.Duration { return s.check }),
 		{what: "import", unit: "keys/s", value: float64(l.keys) / took.Seconds()},
-		{what: "start to ready with " + thousands(strconv.Itoa(l.keys+few)) + " keys", unit: "s", value: again.open.Seconds(), must: atMost(5), aim: atMost(2)},
+		{
+			what: "start to ready with " + thousands(strconv.Itoa(l.keys+few)) + " keys", unit: "s", value: again.open.Seconds(),
+			must: atMost(5), aim: atMost(2),
+		},
 	}}, again.db.Close()
 }
 
@@ -100,7 +103,9 @@ func middle(all []sample) sample {
 	}
 	return sample{
 		first: of(func(s sample) time.Duration { return s.first }), deep: of(func(s sample) time.Duration { return s.deep }),
-		byUse: of(func(s sample) time.Duration { return s.byUse }), ofMember: of(func(s sample) time.Duration { return s.ofMember }),
+		byUse: of(
+			func(s sample) time.Duration { return s.byUse },
+		), ofMember: of(func(s sample) time.Duration { return s.ofMember }),
 		none: of(func(s sample) time.Duration { return s.none }),
 		look: of(func(s sample) time.Duration { return s.look }), check: of(func(s sample) time.Duration { return s.check }),
 	}
@@ -127,7 +132,9 @@ func (k *kit) fill(ctx context.Context, name string, n int) (filled, error) {
 		items := make([]control.ImportKey, min(batch, n-made))
 		for i := range items {
 			items[i].Generate = true
-			items[i].CreateKey = control.CreateKey{User: "u-1", Name: fmt.Sprintf("key %d", made+i), Permissions: control.Some([]string{"calls:read", "calls:write"})}
+			items[i].CreateKey = control.CreateKey{
+				User: "u-1", Name: fmt.Sprintf("key %d", made+i), Permissions: control.Some([]string{"calls:read", "calls:write"}),
+			}
 		}
 		done, failed, err := k.control.ImportKeys(ctx, k.root, ws, items)
 		if err != nil || len(failed) > 0 {

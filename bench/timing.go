@@ -58,8 +58,14 @@ func timing(ctx context.Context, l *lab) (r result, err error) {
 		must = bound{}
 	}
 	r.figures = []figure{
-		{what: fmt.Sprintf("Welch's t of the times of far and of near strangers, %d looks at %s of each", looks, thousands(fmt.Sprint(n))), unit: "",
-			value: worst, must: must},
+		{
+			what: fmt.Sprintf(
+				"Welch's t of the times of far and of near strangers, %d looks at %s of each", looks, thousands(fmt.Sprint(n)),
+			),
+			unit:  "",
+			value: worst,
+			must:  must,
+		},
 		{what: "the size of their mean", unit: "", value: math.Abs(sum / float64(looks))}}
 	return r, nil
 }
@@ -72,7 +78,9 @@ func (k *kit) acquaint(ctx context.Context, ws string, n int) (keys [][32]byte, 
 		_, _ = rand.Read(b[:])
 		keys = append(keys, b)
 		sum := sha256.Sum256([]byte(minted(b)))
-		digest := control.ImportDigest{Algorithm: keyfmt.SHA256, Value: hex.EncodeToString(sum[:]), Encoding: "hex", Short: true}
+		digest := control.ImportDigest{
+			Algorithm: keyfmt.SHA256, Value: hex.EncodeToString(sum[:]), Encoding: "hex", Short: true,
+		}
 		items = append(items, control.ImportKey{Digest: &digest, CreateKey: control.CreateKey{User: "u-1", Name: "timing"}})
 	}
 	for part := range slices.Chunk(items, 1000) {

@@ -78,7 +78,10 @@ func TestNginxTakesTheLoadBalancersConfiguration(t *testing.T) {
 	}
 	b = regexp.MustCompile(`node(\d):`).ReplaceAll(b, []byte("127.0.0.$1:"))
 	dir := t.TempDir()
-	b = bytes.Join([][]byte{[]byte("error_log stderr;\npid " + dir + "/pid;\nevents {}\nhttp { access_log off;\n"), b, []byte("}\n")}, nil)
+	b = bytes.Join(
+		[][]byte{[]byte("error_log stderr;\npid " + dir + "/pid;\nevents {}\nhttp { access_log off;\n"), b, []byte("}\n")},
+		nil,
+	)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		t.Fatal(err)

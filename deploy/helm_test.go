@@ -60,7 +60,9 @@ func render(t *testing.T, values string) ([]object, error) {
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "run", "-C", "../tools/chart", ".", "-chart", "../../deploy/helm/keyward", "-values", file, "-release", "prod")
+	cmd := exec.Command(
+		"go", "run", "-C", "../tools/chart", ".", "-chart", "../../deploy/helm/keyward", "-values", file, "-release", "prod",
+	)
 	var said strings.Builder
 	cmd.Stderr = &said
 	text, err := cmd.Output()
@@ -188,7 +190,10 @@ func start(t *testing.T, all []object) {
 	if err := os.WriteFile(routes, []byte("routes: [{method: GET, path: /status, public: true}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	here := strings.NewReplacer("/data/", dir+"/", "/etc/keyward/routes.yaml", routes, "/etc/keyward-tls/tls.crt", cert, "/etc/keyward-tls/tls.key", key)
+	here := strings.NewReplacer(
+		"/data/", dir+"/", "/etc/keyward/routes.yaml", routes, "/etc/keyward-tls/tls.crt", cert, "/etc/keyward-tls/tls.key",
+		key,
+	)
 	env := []string{"PATH=" + os.Getenv("PATH"), "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db")}
 	for _, e := range deployment(all).Spec.Template.Spec.Containers[0].Env {
 		value := here.Replace(e.Value)

@@ -70,8 +70,11 @@ type running struct {
 func (c *container) start(network *running, args ...string) *running {
 	c.t.Helper()
 	uid, gid, _ := strings.Cut(c.config.User, ":")
-	box := []string{"bwrap", "--die-with-parent", "--unshare-user", "--uid", uid, "--gid", gid, "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--cap-drop", "ALL",
-		"--ro-bind", filepath.Join(c.dir, "rootfs"), "/", "--proc", "/proc", "--dev", "/dev", "--clearenv", "--chdir", c.config.WorkingDir}
+	box := []string{
+		"bwrap", "--die-with-parent", "--unshare-user", "--uid", uid, "--gid", gid, "--unshare-pid", "--as-pid-1",
+		"--unshare-ipc", "--cap-drop", "ALL", "--ro-bind", filepath.Join(c.dir, "rootfs"), "/", "--proc", "/proc", "--dev",
+		"/dev", "--clearenv", "--chdir", c.config.WorkingDir,
+	}
 	for volume := range c.config.Volumes {
 		box = append(box, "--bind", c.volume, volume)
 	}

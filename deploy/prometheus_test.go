@@ -104,7 +104,9 @@ func TestPrometheusUnderstandsTheServerTheRulesAndTheDashboard(t *testing.T) {
 	dir := t.TempDir()
 	server := fmt.Sprintf("127.0.0.1:%d", rig.FreePort(t))
 	keyward := exec.Command(binary, "serve")
-	keyward.Env = append(os.Environ(), "KEYWARD_ADDR="+server, "KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(dir, "keyward.db"))
+	keyward.Env = append(
+		os.Environ(), "KEYWARD_ADDR="+server, "KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(dir, "keyward.db"),
+	)
 	rig.StartProcess(t, keyward, filepath.Join(dir, "keyward.log"))
 
 	rules, err := filepath.Abs("prometheus/alerts.yaml")
@@ -118,7 +120,9 @@ func TestPrometheusUnderstandsTheServerTheRulesAndTheDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := fmt.Sprintf("127.0.0.1:%d", rig.FreePort(t))
-	prometheus := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"), "--web.listen-address="+at)
+	prometheus := exec.Command(
+		"prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"), "--web.listen-address="+at,
+	)
 	rig.StartProcess(t, prometheus, filepath.Join(dir, "prometheus.log"))
 	ask := func(expr string) (samples int, err error) {
 		res, err := http.Get("http://" + at + "/api/v1/query?query=" + url.QueryEscape(expr))

@@ -173,8 +173,10 @@ func From(ctx context.Context) (keyward.Verdict, bool) {
 }
 
 func (g *Guard) ask(r *http.Request, key string, rule Rule) (keyward.Verdict, error) {
-	req := keyward.VerifyRequest{Key: key, Permissions: keyward.Demand{All: rule.All, Any: rule.Any}, Cost: rule.Cost, IP: g.address(r),
-		Environment: g.environment, WorkspaceIDs: g.workspaces}
+	req := keyward.VerifyRequest{
+		Key: key, Permissions: keyward.Demand{All: rule.All, Any: rule.Any}, Cost: rule.Cost, IP: g.address(r),
+		Environment: g.environment, WorkspaceIDs: g.workspaces,
+	}
 	if g.cache != nil {
 		if v, ok := g.cache.get(req, g.now()); ok {
 			return v, nil

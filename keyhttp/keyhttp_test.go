@@ -32,7 +32,8 @@ func newHouse(t *testing.T, opts ...keywardtest.Option) *house {
 	t.Helper()
 	h := &house{Server: keywardtest.New(t, opts...)}
 	h.workspace = h.Workspace(t, "Acme", "ada")
-	made, err := h.Client().CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{Name: "guard", Scopes: []keyward.Scope{"verify"}})
+	made, err := h.Client().
+		CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{Name: "guard", Scopes: []keyward.Scope{"verify"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,9 @@ func client(t *testing.T, url, token string, opts ...keyward.Option) *keyward.Cl
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	c, err := keyward.New(url, append(opts, keyward.WithToken(token), keyward.WithHTTPClient(&http.Client{Transport: transport}))...)
+	c, err := keyward.New(
+		url,
+		append(opts, keyward.WithToken(token), keyward.WithHTTPClient(&http.Client{Transport: transport}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,8 @@ func (a answer) error() (e struct {
 		Success *bool
 		Error   *json.RawMessage
 	}
-	if err := json.Unmarshal(a.Body.Bytes(), &body); err != nil || body.Success == nil || *body.Success || body.Error == nil {
+	if err := json.Unmarshal(a.Body.Bytes(), &body); err != nil || body.Success == nil || *body.Success ||
+		body.Error == nil {
 		a.t.Fatalf("no refusal: %d %s", a.Code, a.Body)
 	}
 	if err := json.Unmarshal(*body.Error, &e); err != nil {
@@ -127,8 +131,9 @@ func TestEveryReasonToRefuseIsToldAsKeywardTellsIt(t *testing.T) {
 	guard := keyhttp.New(h.client)
 	good := h.Key(t, h.workspace, "ada", "calls:read")
 	disabled := h.Key(t, h.workspace, "ada", "calls:read")
-	bound, err := h.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "bound",
-		Permissions: keyward.Permissions("calls:read"), AllowedIPs: []string{"203.0.113.0/24"}})
+	bound, err := h.Client().
+		CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "bound",
+			Permissions: keyward.Permissions("calls:read"), AllowedIPs: []string{"203.0.113.0/24"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +251,9 @@ func TestNobodyGetsThroughWhereTheServerCannotBeAsked(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(hangs.Close)
-	clients := map[string]*keyward.Client{"not there": client(t, gone.URL, "token"), "silent": client(t, hangs.URL, "token")}
+	clients := map[string]*keyward.Client{
+		"not there": client(t, gone.URL, "token"), "silent": client(t, hangs.URL, "token"),
+	}
 	for name, s := range map[string]struct {
 		status int
 		body   string
@@ -256,7 +263,9 @@ func TestNobodyGetsThroughWhereTheServerCannotBeAsked(t *testing.T) {
 	}
 	for name, c := range clients {
 		var told error
-		guard := keyhttp.New(c, keyhttp.WithTimeout(50*time.Millisecond), keyhttp.WithOnError(func(_ *http.Request, err error) { told = err }))
+		guard := keyhttp.New(
+			c, keyhttp.WithTimeout(50*time.Millisecond), keyhttp.WithOnError(func(_ *http.Request, err error) { told = err }),
+		)
 		a := get(t, guard.Require("calls:read"), "/", "X-API-Key", "kw_live_secret")
 		if a.Code != 503 || a.error().Code != "unavailable" || a.Header().Get("Retry-After") != "1" {
 			t.Errorf("%s: %d %v %s", name, a.Code, a.Header(), a.Body)
@@ -317,7 +326,8 @@ func TestARevocationIsTrueForTheNextRequestUnlessThereIsACache(t *testing.T) {
 	key := h.Key(t, h.workspace, "ada", "calls:read")
 	now := time.Now()
 	plain := keyhttp.New(h.client).Require("calls:read")
-	cached := keyhttp.New(h.client, keyhttp.WithCache(30*time.Second, 10), keyhttp.WithNow(func() time.Time { return now })).Require("calls:read")
+	cached := keyhttp.New(h.client, keyhttp.WithCache(30*time.Second, 10), keyhttp.WithNow(func() time.Time { return now })).
+		Require("calls:read")
 	for _, guarded := range []func(http.Handler) http.Handler{plain, cached} {
 		if a := get(t, guarded, "/", "X-API-Key", key); a.Code != 200 {
 			t.Fatalf("before: %d", a.Code)
@@ -344,8 +354,10 @@ func TestLimitsAreExactWithACacheToo(t *testing.T) {
 	for name, guard := range map[string]*keyhttp.Guard{
 		"without a cache": keyhttp.New(h.client), "with one": keyhttp.New(h.client, keyhttp.WithCache(time.Minute, 100)),
 	} {
-		made, err := h.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: name,
-			Permissions: keyward.Permissions("calls:read"), RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5)})})
+		made, err := h.Client().
+			CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: name,
+				Permissions: keyward.Permissions("calls:read"),
+				RateLimit:   keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5)})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -358,8 +370,10 @@ func TestLimitsAreExactWithACacheToo(t *testing.T) {
 			t.Errorf("%s: of five, three and three and one and one and one: %v", name, got)
 		}
 		a := get(t, guard.Require(), "/", "X-API-Key", made.Key.Reveal())
-		if !strings.HasPrefix(a.Header().Get("RateLimit"), `"minute";r=0;t=`) || a.Header().Get("RateLimit-Policy") != `"minute";q=5;w=60` ||
-			a.Header().Get("Retry-After") == "" || a.error().Code != "rate_limited" {
+		if !strings.HasPrefix(a.Header().Get("RateLimit"), `"minute";r=0;t=`) ||
+			a.Header().Get("RateLimit-Policy") != `"minute";q=5;w=60` ||
+			a.Header().Get("Retry-After") == "" ||
+			a.error().Code != "rate_limited" {
 			t.Errorf("%s: %v %s", name, a.Header(), a.Body)
 		}
 	}

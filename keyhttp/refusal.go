@@ -52,11 +52,15 @@ func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
 		}
 		return out
 	case keyward.VerdictRateLimited:
-		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per minute is used up",
-			retryAfter: untilReset(v, now)}
+		return refusal{
+			status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per minute is used up",
+			retryAfter: untilReset(v, now),
+		}
 	case keyward.VerdictQuotaExceeded:
-		return refusal{status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per day is used up",
-			retryAfter: untilReset(v, now)}
+		return refusal{
+			status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per day is used up",
+			retryAfter: untilReset(v, now),
+		}
 	case keyward.VerdictMalformed, keyward.VerdictNotFound, keyward.VerdictDisabled, keyward.VerdictExpired:
 		return refusal{status: http.StatusUnauthorized, code: codeUnauthenticated, challenge: `Bearer error="invalid_token"`,
 			message: "the credential is not valid"}

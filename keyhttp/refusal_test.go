@@ -33,7 +33,9 @@ func TestARefusalIsThatOfTheServer(t *testing.T) {
 		}
 		got := a.error()
 		if a.Code != want.Code.Status() || got.Code != string(want.Code) || got.Message != want.Message {
-			t.Errorf("%s: %d %s %q, want %d %s %q", code, a.Code, got.Code, got.Message, want.Code.Status(), want.Code, want.Message)
+			t.Errorf(
+				"%s: %d %s %q, want %d %s %q", code, a.Code, got.Code, got.Message, want.Code.Status(), want.Code, want.Message,
+			)
 		}
 		if d := cmp.Diff(append([]keyward.Detail{}, details...), got.Details); d != "" {
 			t.Errorf("%s: %s", code, d)

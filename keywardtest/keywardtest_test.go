@@ -14,7 +14,8 @@ import (
 
 func verdict(t *testing.T, s *keywardtest.Server, key string, permissions ...string) keyward.VerdictCode {
 	t.Helper()
-	v, err := s.Client().Verify(t.Context(), keyward.VerifyRequest{Key: key, Permissions: keyward.Demand{All: permissions}})
+	v, err := s.Client().
+		Verify(t.Context(), keyward.VerifyRequest{Key: key, Permissions: keyward.Demand{All: permissions}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,8 @@ func TestAKeyExpiresByTheTestsClock(t *testing.T) {
 	s := keywardtest.New(t, keywardtest.WithNow(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))
 	workspace := s.Workspace(t, "Acme", "ada")
 	at := time.Now().Add(time.Hour)
-	created, err := s.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: workspace, UserID: "ada", Name: "k", ExpiresAt: &at})
+	created, err := s.Client().
+		CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: workspace, UserID: "ada", Name: "k", ExpiresAt: &at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,8 @@ func TestEveryOptionIsTaken(t *testing.T) {
 			keywardtest.WithKeyPrefix("shop"), keywardtest.WithDatabase(database), keywardtest.WithLog(&log))
 		key = s.Key(t, s.Workspace(t, "Acme", "ada"), "ada", "orders:read")
 	})
-	if !strings.HasPrefix(key, "shop_live_") || !strings.Contains(log.String(), "listening") || strings.Contains(log.String(), key[10:22]) {
+	if !strings.HasPrefix(key, "shop_live_") || !strings.Contains(log.String(), "listening") ||
+		strings.Contains(log.String(), key[10:22]) {
 		t.Errorf("the options were not taken: %s", log.String())
 	}
 	again := keywardtest.New(t, keywardtest.WithCatalogue(catalogue), keywardtest.WithPepper("sixteen characters"),

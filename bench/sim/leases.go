@@ -34,7 +34,10 @@ func leases(r *rand.Rand, nodes int, rate float64, keys int, skew float64) (out 
 	for k, step := 0, 1.0; k < keys; k += int(step) {
 		step = math.Max(1, float64(k)/20)
 		per := total / weights * math.Pow(float64(k+1)+step/2, -skew) // calls per second on this key
-		s := play(r, nodes, per, int64(math.Ceil(per*60*1.25))+1, min(span, time.Duration(float64(span)*math.Min(1, 20000/(per*span.Seconds())+0.5))))
+		s := play(
+			r, nodes, per, int64(math.Ceil(per*60*1.25))+1,
+			min(span, time.Duration(float64(span)*math.Min(1, 20000/(per*span.Seconds())+0.5))),
+		)
 		calls += per * step
 		questions += s.questions * step
 		refused += per * s.refused * step

@@ -27,17 +27,24 @@ func main() {
 	question := flag.Duration("question", 12*time.Microsecond, "what one question costs Redis")
 	flag.Parse()
 
-	fmt.Printf("%g verifications/s and node, %d limited keys in use (skew %g), %g changes/s, %g of doorbells lost, seed %d\n\n", *rate, *keys, *skew, *changes, *lost, *seed)
-	fmt.Println("| nodes | polls/s | of one database core | questions/s | of one Redis core | questions per 1,000 verifications | refused with room left | last node knows: p50 | p99 | worst |")
+	fmt.Printf(
+		"%g verifications/s and node, %d limited keys in use (skew %g), %g changes/s, %g of doorbells lost, seed %d\n\n",
+		*rate, *keys, *skew, *changes, *lost, *seed,
+	)
+	fmt.Println(
+		"| nodes | polls/s | of one database core | questions/s | of one Redis core | questions per 1,000 verifications | refused with room left | last node knows: p50 | p99 | worst |",
+	)
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	for _, nodes := range []int{3, 10, 100, 1000} {
 		r := rand.New(rand.NewPCG(*seed, uint64(nodes)))
 		p := polls(r, nodes, *changes, *lost)
 		l := leases(r, nodes, *rate, *keys, *skew)
 		c := costs{*poll, *question}
-		fmt.Printf("| %d | %.0f | %s | %.0f | %s | %.1f | %.2f %% | %s | %s | %s |\n", nodes,
-			p.perSecond, share(p.perSecond, c.poll), l.perSecond, share(l.perSecond, c.question), 1000*l.perVerification, 100*l.refused,
-			at(p.last, 0.5), at(p.last, 0.99), at(p.last, 1))
+		fmt.Printf(
+			"| %d | %.0f | %s | %.0f | %s | %.1f | %.2f %% | %s | %s | %s |\n", nodes, p.perSecond, share(p.perSecond, c.poll),
+			l.perSecond, share(l.perSecond, c.question), 1000*l.perVerification, 100*l.refused, at(p.last, 0.5),
+			at(p.last, 0.99), at(p.last, 1),
+		)
 	}
 }
 

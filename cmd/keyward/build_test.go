@@ -82,7 +82,11 @@ func TestT93TwoBuildsInTwoPlacesAreTheSameAndListWhatIsInThem(t *testing.T) {
 			t.Errorf("the list has %s in version %q, the binary %q", m.Path, listed[m.Path], m.Version)
 		}
 	}
-	if document.SPDXVersion != "SPDX-2.3" || len(document.Packages) != len(info.Deps)+2 || len(document.Relationships) != len(document.Packages) {
-		t.Errorf("%s with %d packages and %d relations for %d modules", document.SPDXVersion, len(document.Packages), len(document.Relationships), len(info.Deps))
+	if document.SPDXVersion != "SPDX-2.3" || len(document.Packages) != len(info.Deps)+2 ||
+		len(document.Relationships) != len(document.Packages) {
+		t.Errorf(
+			"%s with %d packages and %d relations for %d modules", document.SPDXVersion, len(document.Packages),
+			len(document.Relationships), len(info.Deps),
+		)
 	}
 }

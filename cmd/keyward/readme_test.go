@@ -33,7 +33,9 @@ func TestTheReadmesQuickStartWorksAsItStands(t *testing.T) {
 	bin := build(t)
 	url, root := serve(t, bin)
 	cmd := exec.Command("bash", "-c", script)
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "KEYWARD_URL="+url, "KEYWARD_TOKEN="+root)
+	cmd.Env = append(
+		os.Environ(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "KEYWARD_URL="+url, "KEYWARD_TOKEN="+root,
+	)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

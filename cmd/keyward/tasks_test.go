@@ -72,7 +72,10 @@ func TestTheTasksOfOperatorsWorkAsTheyStand(t *testing.T) {
 	cmd := exec.Command("timeout", "300", "bash", "-c", script)
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Env = []string{"PATH=" + filepath.Dir(bin) + ":" + os.Getenv("PATH"), "HOME=" + dir, "KEYWARD_ADDR=" + first, "KEYWARD_URL=http://" + first}
+	cmd.Env = []string{
+		"PATH=" + filepath.Dir(bin) + ":" + os.Getenv("PATH"), "HOME=" + dir, "KEYWARD_ADDR=" + first,
+		"KEYWARD_URL=http://" + first,
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second

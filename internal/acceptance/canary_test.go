@@ -74,7 +74,9 @@ func (h *house) canaries(t *testing.T) {
 			t.Errorf("%s: there is nothing to look at", name)
 		}
 		if piece, at, found := findPiece(all, content); found {
-			t.Errorf("%s: a piece of a key (%s) at byte %d:\n%q", name, piece, at, content[max(0, at-200):min(len(content), at+100)])
+			t.Errorf(
+				"%s: a piece of a key (%s) at byte %d:\n%q", name, piece, at, content[max(0, at-200):min(len(content), at+100)],
+			)
 		}
 	}
 	t.Logf("%d keys, %d places", len(h.keys), len(places))

@@ -49,8 +49,10 @@ func enter(t *testing.T, p *process) *house {
 		"nextYear": now.AddDate(1, 0, 0).Format(time.RFC3339),
 	}
 	for name, scope := range map[string]string{"manager": "manage", "verifier": "verify"} {
-		steps, err := parseConversation(fmt.Sprintf("-- make %s --\nPOST /api/v2/service-keys\nAuthorization: Bearer {root}\n\n"+
-			`{"name": "%s", "scopes": ["%s"]}`+"\n-- > 201 --\n"+`{"data": {"result": {"key": "<key svc> $%s"}}}`, name, name, scope, name))
+		steps, err := parseConversation(
+			fmt.Sprintf("-- make %s --\nPOST /api/v2/service-keys\nAuthorization: Bearer {root}\n\n"+
+				`{"name": "%s", "scopes": ["%s"]}`+"\n-- > 201 --\n"+`{"data": {"result": {"key": "<key svc> $%s"}}}`, name, name, scope, name),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,8 +180,10 @@ func (c *talk) exchange(s step) error {
 	if wrong == nil {
 		return nil
 	}
-	return fmt.Errorf("%s\n%s %s %s\n%d %s", strings.Join(wrong, "\n"), e.request.Method, e.request.URL.RequestURI(), clipped(e.sent),
-		e.response.StatusCode, clipped(e.body))
+	return fmt.Errorf(
+		"%s\n%s %s %s\n%d %s", strings.Join(wrong, "\n"), e.request.Method, e.request.URL.RequestURI(), clipped(e.sent),
+		e.response.StatusCode, clipped(e.body),
+	)
 }
 
 func clipped(b []byte) string {

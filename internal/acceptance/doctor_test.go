@@ -42,11 +42,14 @@ func TestDoctorComparesItsSettingsWithTheNodes(t *testing.T) {
 	_, at, _ := begin(t, database, one, "KEYWARD_PEPPER=c2l4dGVlbi1ieXRlcy1vZi1wZXBwZXI")
 	answers(t, at, "/readyz", 200, "ready")
 	// The PostgreSQL of the tests runs without fsync, which fails by itself.
-	if status, said := examined(t, database, one, "KEYWARD_PEPPER=c2l4dGVlbi1ieXRlcy1vZi1wZXBwZXI"); status != 1 || strings.Contains(said, "fail nodes") || !strings.Contains(said, "ok nodes 1 are alive, and have the same") {
+	if status, said := examined(t, database, one, "KEYWARD_PEPPER=c2l4dGVlbi1ieXRlcy1vZi1wZXBwZXI"); status != 1 ||
+		strings.Contains(said, "fail nodes") ||
+		!strings.Contains(said, "ok nodes 1 are alive, and have the same") {
 		t.Errorf("alike: status %d:\n%s", status, said)
 	}
 	status, said := examined(t, database, other, "KEYWARD_PEPPER=YW5vdGhlci1wZXBwZXItb2YtdGhpcy10ZXN0")
-	if status != 1 || !strings.Contains(said, "has another rootKey, pepper than the settings here") || !strings.Contains(said, "fail peppers keys were made under") {
+	if status != 1 || !strings.Contains(said, "has another rootKey, pepper than the settings here") ||
+		!strings.Contains(said, "fail peppers keys were made under") {
 		t.Errorf("not alike: status %d:\n%s", status, said)
 	}
 	for _, subject := range []string{"ok database", "ok descriptors", "ok clock", "ok log"} {

@@ -125,7 +125,8 @@ func (d *document) find(r *http.Request) (operation, bool) {
 	ok := false
 	path := belowPortal.ReplaceAllString(r.URL.EscapedPath(), "/api/")
 	for _, o := range d.operations {
-		if (o.method == r.Method || o.anyMethod) && o.pattern.MatchString(path) && (!ok || strings.Count(o.path, "{") < strings.Count(found.path, "{")) {
+		if (o.method == r.Method || o.anyMethod) && o.pattern.MatchString(path) &&
+			(!ok || strings.Count(o.path, "{") < strings.Count(found.path, "{")) {
 			found, ok = o, true
 		}
 	}

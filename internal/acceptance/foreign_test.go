@@ -54,15 +54,29 @@ func foreignForms() []foreignForm {
 			base64.StdEncoding.EncodeToString(plain("SG.dots.and~punctuation!")), "")},
 		{"sha256 base64url", strings.Repeat("long", 128), digest("sha256", "base64",
 			base64.RawURLEncoding.EncodeToString(plain(strings.Repeat("long", 128))), "")},
-		{"sha512 hex", `quotes"and\slashes<&>`, digest("sha512", "hex", hex.EncodeToString(long(`quotes"and\slashes<&>`)), "")},
+		{
+			"sha512 hex", `quotes"and\slashes<&>`,
+			digest("sha512", "hex", hex.EncodeToString(long(`quotes"and\slashes<&>`)), ""),
+		},
 		{"sha512 base64", "ey-but-no-token-at-all", digest("sha512", "base64",
 			base64.StdEncoding.EncodeToString(long("ey-but-no-token-at-all")), "")},
-		{"hmac hex", "{acme}:key:0000001", digest("hmac-sha256", "hex", hex.EncodeToString(keyed("{acme}:key:0000001")), crm)},
+		{
+			"hmac hex", "{acme}:key:0000001", digest("hmac-sha256", "hex", hex.EncodeToString(keyed("{acme}:key:0000001")), crm),
+		},
 		{"hmac base64", "kw-live-with-hyphens", digest("hmac-sha256", "base64",
 			base64.StdEncoding.EncodeToString(keyed("kw-live-with-hyphens")), crm)},
-		{"sha256 rehashed", "rehash-me-plain-1", digest("sha256", "hex", hex.EncodeToString(plain("rehash-me-plain-1")), "") + `,"rehash":true`},
-		{"sha512 rehashed", "rehash-me-long-22", digest("sha512", "hex", hex.EncodeToString(long("rehash-me-long-22")), "") + `,"rehash":true`},
-		{"hmac rehashed", "rehash-me-keyed-3", digest("hmac-sha256", "hex", hex.EncodeToString(keyed("rehash-me-keyed-3")), crm) + `,"rehash":true`},
+		{
+			"sha256 rehashed", "rehash-me-plain-1",
+			digest("sha256", "hex", hex.EncodeToString(plain("rehash-me-plain-1")), "") + `,"rehash":true`,
+		},
+		{
+			"sha512 rehashed", "rehash-me-long-22",
+			digest("sha512", "hex", hex.EncodeToString(long("rehash-me-long-22")), "") + `,"rehash":true`,
+		},
+		{
+			"hmac rehashed", "rehash-me-keyed-3",
+			digest("hmac-sha256", "hex", hex.EncodeToString(keyed("rehash-me-keyed-3")), crm) + `,"rehash":true`,
+		},
 	}
 	ours := "kw_live_" + strings.Repeat("A", 43) + "2ImIO6" // made by another installation of ours
 	return append(all, foreignForm{"sha256 of our own form", ours, fmt.Sprintf(`"sha256":"%x"`, plain(ours))})
@@ -121,7 +135,9 @@ func (f *foreigners) restart(more ...string) {
 	}
 	dataAddr := fmt.Sprintf("127.0.0.1:%d", rig.FreePort(f.T))
 	grpcAddr := fmt.Sprintf("127.0.0.1:%d", rig.FreePort(f.T))
-	f.p = f.p.again(f.T, append(append(more, f.settings...), "KEYWARD_DATA_ADDR="+dataAddr, "KEYWARD_GRPC_ADDR="+grpcAddr)...)
+	f.p = f.p.again(
+		f.T,
+		append(append(more, f.settings...), "KEYWARD_DATA_ADDR="+dataAddr, "KEYWARD_GRPC_ADDR="+grpcAddr)...)
 	f.data = "http://" + dataAddr
 	conn, err := grpc.NewClient(grpcAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -134,7 +150,9 @@ func (f *foreigners) restart(more ...string) {
 // code verifies a value at one door.
 func (f *foreigners) code(base, value string) string {
 	f.Helper()
-	_, answer := f.call("POST", base+"/api/v2/api-keys/verify", f.p.root, "application/json", fmt.Sprintf(`{"key":%s}`, quoted(value)))
+	_, answer := f.call(
+		"POST", base+"/api/v2/api-keys/verify", f.p.root, "application/json", fmt.Sprintf(`{"key":%s}`, quoted(value)),
+	)
 	var got struct {
 		Data struct{ Result struct{ Code string } }
 	}
@@ -150,7 +168,10 @@ func (f *foreigners) doors(value string) map[string]bool {
 	in := map[string]bool{}
 	for name, base := range map[string]string{"": f.p.url, "data ": f.data} {
 		in[name+"verify"] = f.code(base, value) == "VALID"
-		_, batch := f.call("POST", base+"/api/v2/api-keys/verify-batch", f.p.root, "application/json", fmt.Sprintf(`{"items":[{"key":%s}]}`, quoted(value)))
+		_, batch := f.call(
+			"POST", base+"/api/v2/api-keys/verify-batch", f.p.root, "application/json",
+			fmt.Sprintf(`{"items":[{"key":%s}]}`, quoted(value)),
+		)
 		in[name+"batch"] = strings.Contains(batch, `"code":"VALID"`)
 		status, _ := f.call("GET", base+"/check", value, "", "")
 		in[name+"check"] = status == 200
@@ -161,8 +182,13 @@ func (f *foreigners) doors(value string) map[string]bool {
 	status, _ := f.call("GET", f.p.url+"/api/v2/api-keys/self", value, "", "")
 	in["self"] = status == 200
 	in["keyhttp"] = f.guarded(value) == 200
-	a, err := f.envoy.Check(f.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{
-		Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/", Headers: map[string]string{"authorization": "Bearer " + value}}}}})
+	a, err := f.envoy.Check(
+		f.Context(),
+		&authv3.CheckRequest{Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{
+			Http: &authv3.AttributeContext_HttpRequest{
+				Method: "GET", Path: "/", Headers: map[string]string{"authorization": "Bearer " + value},
+			}}}},
+	)
 	in["gRPC"] = err == nil && a.GetStatus().GetCode() == int32(grpccodes.OK)
 	return in
 }
@@ -200,7 +226,10 @@ func (f *foreigners) wantCode(when, what, value, code string) {
 // imports takes one value in, and answers the key's id.
 func (f *foreigners) imports(form foreignForm) string {
 	f.Helper()
-	r := f.api("POST", "/api-keys/import", fmt.Sprintf(`{"workspaceId":%q,"apiKeys":[{"userId":"ada","name":%q,%s}]}`, f.ws, form.name, form.digest))
+	r := f.api(
+		"POST", "/api-keys/import",
+		fmt.Sprintf(`{"workspaceId":%q,"apiKeys":[{"userId":"ada","name":%q,%s}]}`, f.ws, form.name, form.digest),
+	)
 	imported, _ := r["imported"].([]any)
 	if len(imported) != 1 {
 		f.Fatalf("%s: %v", form.name, r)
@@ -249,7 +278,10 @@ func (f *foreigners) run() {
 	}
 	f.restart(crm)
 	for _, form := range foreignForms() {
-		f.wantCode("deleted, after a restart", form.name, form.value, map[bool]string{true: "NOT_FOUND", false: "MALFORMED"}[strings.HasPrefix(form.value, "kw_")])
+		f.wantCode(
+			"deleted, after a restart", form.name, form.value,
+			map[bool]string{true: "NOT_FOUND", false: "MALFORMED"}[strings.HasPrefix(form.value, "kw_")],
+		)
 	}
 }
 
@@ -258,7 +290,12 @@ func (f *foreigners) leavesItsSecret(rest string) {
 	value := "moved-away-from-its-secret"
 	m := hmac.New(sha256.New, []byte("soon"))
 	m.Write([]byte(value))
-	id := f.imports(foreignForm{"leaving", value, fmt.Sprintf(`"rehash":true,"digest":{"algorithm":"hmac-sha256","value":"%x","secret":"gone"}`, m.Sum(nil))})
+	id := f.imports(
+		foreignForm{
+			"leaving", value,
+			fmt.Sprintf(`"rehash":true,"digest":{"algorithm":"hmac-sha256","value":"%x","secret":"gone"}`, m.Sum(nil)),
+		},
+	)
 	f.want("imported", "leaving", value, true)
 	time.Sleep(2500 * time.Millisecond)
 	f.want("rehashed", "leaving", value, true)
@@ -310,11 +347,17 @@ func TestT99AnImportedValueIsRevokedByItselfAndKnownOnce(t *testing.T) {
 	f.ws = ws["workspace"].(map[string]any)["id"].(string)
 	for _, form := range foreignForms() {
 		f.imports(form)
-		again := f.api("POST", "/api-keys/import", fmt.Sprintf(`{"workspaceId":%q,"apiKeys":[{"userId":"ada","name":"twice",%s}]}`, f.ws, form.digest))
+		again := f.api(
+			"POST", "/api-keys/import",
+			fmt.Sprintf(`{"workspaceId":%q,"apiKeys":[{"userId":"ada","name":"twice",%s}]}`, f.ws, form.digest),
+		)
 		if b, _ := json.Marshal(again); !bytes.Contains(b, []byte(`"error":"conflict"`)) {
 			t.Errorf("%s twice: %s", form.name, b)
 		}
-		status, answer := f.call("POST", f.p.url+"/api/v2/oauth2/revoke", form.value, "application/x-www-form-urlencoded", url.Values{"token": {form.value}}.Encode())
+		status, answer := f.call(
+			"POST", f.p.url+"/api/v2/oauth2/revoke", form.value, "application/x-www-form-urlencoded",
+			url.Values{"token": {form.value}}.Encode(),
+		)
 		if status != 200 {
 			t.Errorf("%s: revokes itself: %d %s", form.name, status, answer)
 		}

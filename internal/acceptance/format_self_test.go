@@ -44,7 +44,9 @@ func TestAPatternTakesWhatIsRightAndKeepsCaptures(t *testing.T) {
 	t.Parallel()
 	v := values{}
 	want := parsed(t, `{"id": "<uuid> $id", "n": "$n", "list": ["<any>", {"a": null}], "none": "<absent>"}`)
-	got := parsed(t, `{"id": "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21", "n": 7, "list": [null, {"a": null, "b": 1}], "more": true}`)
+	got := parsed(
+		t, `{"id": "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21", "n": 7, "list": [null, {"a": null, "b": 1}], "more": true}`,
+	)
 	if wrong := v.match("answer", want, got); wrong != nil {
 		t.Error(wrong)
 	}
@@ -55,8 +57,10 @@ func TestAPatternTakesWhatIsRightAndKeepsCaptures(t *testing.T) {
 
 func TestAConversationIsRead(t *testing.T) {
 	t.Parallel()
-	steps, err := parseConversation("A remark.\n\n-- include company --\n-- ask --\nPOST /path\nA: b\nA: c\n\n{\"x\": \"{id}\"}\n-- > 400 like other --\n" +
-		"X-Y: z\n\n{}\n-- wait 10ms --\n-- plain --\nPUT /p\n\n@body \"\\xff\" * 3\n-- > 200 --\n{}\n")
+	steps, err := parseConversation(
+		"A remark.\n\n-- include company --\n-- ask --\nPOST /path\nA: b\nA: c\n\n{\"x\": \"{id}\"}\n-- > 400 like other --\n" +
+			"X-Y: z\n\n{}\n-- wait 10ms --\n-- plain --\nPUT /p\n\n@body \"\\xff\" * 3\n-- > 200 --\n{}\n",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,10 @@ func TestT38KilledAgainAndAgainADayNeverAdmitsMore(t *testing.T) {
 		k.drain(t, p)
 		admitted, unknown := k.admitted.Load(), k.unknown.Load()
 		lost := k.limit - admitted - unknown
-		t.Logf("limit %d: %d admitted, %d without an answer, %d forfeited by %d kills", k.limit, admitted, unknown, max(0, lost), rounds)
+		t.Logf(
+			"limit %d: %d admitted, %d without an answer, %d forfeited by %d kills", k.limit, admitted, unknown, max(0, lost),
+			rounds,
+		)
 		if time.Now().After(midnight) {
 			return // another day's quota was spent as well
 		}
@@ -108,7 +111,10 @@ func keptPlan(t *testing.T, p *process, keys []*metered, limit int64, kills int,
 		unknown += k.unknown.Load()
 	}
 	lost := limit - admitted - unknown
-	t.Logf("a plan of %d: %d admitted of three keys, %d without an answer, %d forfeited by %d kills", limit, admitted, unknown, max(0, lost), kills)
+	t.Logf(
+		"a plan of %d: %d admitted of three keys, %d without an answer, %d forfeited by %d kills", limit, admitted, unknown,
+		max(0, lost), kills,
+	)
 	if time.Now().After(midnight) {
 		return
 	}
@@ -171,7 +177,10 @@ Authorization: Bearer {root}
 		t.Fatal(err)
 	}
 	known := values{"root": p.root}
-	h := &house{process: p, document: readDocument(t, p.url), keys: map[string]bool{}, seen: map[string]map[string]bool{}, code: map[string]bool{}}
+	h := &house{
+		process: p, document: readDocument(t, p.url), keys: map[string]bool{}, seen: map[string]map[string]bool{},
+		code: map[string]bool{},
+	}
 	if err := (&talk{house: h, known: known, bodies: map[string]string{}}).all(steps); err != nil {
 		t.Fatal(err)
 	}

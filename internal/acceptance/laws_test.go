@@ -82,7 +82,9 @@ func wholeKeys(text string) []string {
 }
 
 // reveals are the operations whose answers hold a whole key.
-var reveals = regexp.MustCompile(`^POST (/portal/[0-9a-f-]{36})?/api/v2/(api-keys|api-keys/[^/]+/rotate|api-keys/import|service-keys)$`)
+var reveals = regexp.MustCompile(
+	`^POST (/portal/[0-9a-f-]{36})?/api/v2/(api-keys|api-keys/[^/]+/rotate|api-keys/import|service-keys)$`,
+)
 
 // secrecy: a whole key stands in the answers that reveal one and nowhere else, and those are not to be kept.
 func secrecy(e exchange) []string {
@@ -198,7 +200,11 @@ func TestTheLawsFindWhatIsWrong(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, wrong := laws(exchange{request: request, response: &http.Response{StatusCode: test.status, Header: header}, body: []byte(test.body)})
+			_, wrong := laws(
+				exchange{
+					request: request, response: &http.Response{StatusCode: test.status, Header: header}, body: []byte(test.body),
+				},
+			)
 			if !strings.Contains(strings.Join(wrong, "\n"), test.complaint) {
 				t.Errorf("got %q, want a complaint with %q", wrong, test.complaint)
 			}

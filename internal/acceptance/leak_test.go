@@ -37,7 +37,9 @@ func TestT92UnderLoadNothingGrows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "W", Owner: &keyward.Owner{UserID: "ana", Email: "ana@acme.test"}})
+	w, err := c.CreateWorkspace(
+		t.Context(), keyward.CreateWorkspaceRequest{Name: "W", Owner: &keyward.Owner{UserID: "ana", Email: "ana@acme.test"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,10 @@ func (l *leaky) connection(r *rand.Rand) {
 	case 5: // asks and does not read
 		_, _ = io.WriteString(conn, strings.Repeat(head+"Content-Length: 11\r\n\r\n{\"key\":\"x\"}", 20))
 	case 6:
-		_, _ = io.WriteString(conn, "GET /api/v2/workspaces HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+l.p.root+"\r\nConnection: close\r\n\r\n")
+		_, _ = io.WriteString(
+			conn,
+			"GET /api/v2/workspaces HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+l.p.root+"\r\nConnection: close\r\n\r\n",
+		)
 		_, _ = io.ReadAll(conn)
 	}
 }

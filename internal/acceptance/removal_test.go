@@ -100,8 +100,10 @@ func (r *removals) run(t *testing.T, after func() *process) {
 			t.Fatalf("%d of %d rows are written", r.written(t, p), len(ways)*r.keys)
 		}
 	}
-	t.Logf("%d keys of each of %d members: written %s after the kill, %d rounds of verifications meanwhile", r.keys, len(ways),
-		time.Since(before).Round(time.Millisecond), rounds)
+	t.Logf(
+		"%d keys of each of %d members: written %s after the kill, %d rounds of verifications meanwhile", r.keys, len(ways),
+		time.Since(before).Round(time.Millisecond), rounds,
+	)
 	for _, w := range ways {
 		r.judged(t, p, w.user, w.code, values[w.user])
 	}
@@ -124,7 +126,9 @@ func (r *removals) fill(t *testing.T, p *process, user string) (some []string) {
 		for i := range items {
 			items[i] = fmt.Sprintf(`{"name":"k%d","userId":%q,"permissions":["calls:read"],"generate":true}`, left-i, user)
 		}
-		made := p.result(t, "POST", "/api/v2/api-keys/import", "", `{"workspaceId":"`+r.ws+`","apiKeys":[`+strings.Join(items, ",")+`]}`)
+		made := p.result(
+			t, "POST", "/api/v2/api-keys/import", "", `{"workspaceId":"`+r.ws+`","apiKeys":[`+strings.Join(items, ",")+`]}`,
+		)
 		imported := list(made["imported"])
 		some = append(some, text(object(imported[0])["key"]), text(object(imported[len(imported)-1])["key"]))
 	}

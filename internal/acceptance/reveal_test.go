@@ -43,7 +43,10 @@ func killedBeforeTheAnswer(t *testing.T, p *process) {
 	again := p.result(t, "POST", "/api/v2/api-keys", "word", create)
 	value, id := text(first["key"]), text(object(first["apiKey"])["id"])
 	if value == "" || again["key"] != first["key"] || len(listed()) != 1 || p.verdict(t, value) != "VALID" {
-		t.Fatalf("repeated after the kill: %d keys, the same value %v, verified %s", len(listed()), again["key"] == first["key"], p.verdict(t, value))
+		t.Fatalf(
+			"repeated after the kill: %d keys, the same value %v, verified %s", len(listed()), again["key"] == first["key"],
+			p.verdict(t, value),
+		)
 	}
 
 	rotate := "/api/v2/api-keys/" + id + "/rotate"
@@ -73,8 +76,17 @@ func (p *process) sendOnly(t *testing.T, path, word, body string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
-		"Idempotency-Key: %s\r\nContent-Length: %d\r\n\r\n%s", path, u.Host, p.root, word, len(body), body)
+	_, err = fmt.Fprintf(
+		conn,
+		"POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
+			"Idempotency-Key: %s\r\nContent-Length: %d\r\n\r\n%s",
+		path,
+		u.Host,
+		p.root,
+		word,
+		len(body),
+		body,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

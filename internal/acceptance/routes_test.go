@@ -45,7 +45,9 @@ func TestARouteTableIsReadAgainUnderLoad(t *testing.T) {
 		if err != nil {
 			return 0, err
 		}
-		r.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/v1/calls"}, "X-Forwarded-For": {"203.0.113.7"}}
+		r.Header = http.Header{
+			"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/v1/calls"}, "X-Forwarded-For": {"203.0.113.7"},
+		}
 		a, err := client.Do(r)
 		if err != nil {
 			return 0, err

@@ -65,7 +65,8 @@ func (p *process) again(t *testing.T, settings ...string) *process {
 	t.Helper()
 	p = &process{root: p.root, dir: p.dir, database: p.database, output: &rig.Output{}, ended: make(chan struct{})}
 	p.command = exec.Command(binary, "serve")
-	p.command.Env = p.environment(append(settings, "KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_FORMAT=json")...)
+	p.command.Env = p.environment(
+		append(settings, "KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_FORMAT=json")...)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)

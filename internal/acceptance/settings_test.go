@@ -31,7 +31,8 @@ func TestASettingThatCannotBeUsedIsNamedWithItsFault(t *testing.T) {
 		if err := <-done; !errors.As(err, &exit) || exit.ExitCode() != 78 {
 			t.Errorf("%q: %v", c.setting, err)
 		}
-		if said := p.output.String(); !strings.Contains(said, c.says) || strings.Contains(said, "hush") || strings.Contains(said, root[10:]) {
+		if said := p.output.String(); !strings.Contains(said, c.says) || strings.Contains(said, "hush") ||
+			strings.Contains(said, root[10:]) {
 			t.Errorf("%q: %s", c.setting, said)
 		}
 	}
@@ -75,7 +76,11 @@ func TestAFileOfAnotherUserIsNamedWithItsSettingAndOwner(t *testing.T) {
 		c.Env = append(settings, "PATH="+os.Getenv("PATH"), "KEYWARD_ADDR=127.0.0.1:0")
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		out, err := c.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), says+": permission denied: it belongs to user 0 and has mode 0400, and this process runs as user 65534") {
+		if err == nil ||
+			!strings.Contains(
+				string(out),
+				says+": permission denied: it belongs to user 0 and has mode 0400, and this process runs as user 65534",
+			) {
 			t.Errorf("%s: %v: %s", says, err, out)
 		}
 	}

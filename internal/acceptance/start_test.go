@@ -188,7 +188,10 @@ func TestTheServiceManagerIsToldWhatHappens(t *testing.T) {
 			}
 		}
 	}
-	p, at, done := begin(t, "KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "keyward.db"), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=300000")
+	p, at, done := begin(
+		t, "KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "keyward.db"), "NOTIFY_SOCKET="+socket,
+		"WATCHDOG_USEC=300000",
+	)
 	expect("READY=1")
 	if code, body, err := status(at, "/readyz"); code != 200 || err != nil {
 		t.Errorf("told to be ready, and answers %d %s %v", code, body, err)

@@ -229,7 +229,9 @@ const (
 
 // OwnPermissions lists the permissions that Keyward's operations ask for, to compare a custom catalogue with.
 func OwnPermissions() []string {
-	return []string{APIKeysRead, APIKeysWrite, APIKeysDelete, APIKeysManageOthers, MembersRead, MembersInvite, MembersRemove,
-		MembersRoleChange, RolesRead, RolesWrite, RolesDelete, WorkspaceRead, WorkspaceSettingsWrite, WorkspaceDelete, WorkspaceLogsRead,
-		AnalyticsRead}
+	return []string{
+		APIKeysRead, APIKeysWrite, APIKeysDelete, APIKeysManageOthers, MembersRead, MembersInvite, MembersRemove,
+		MembersRoleChange, RolesRead, RolesWrite, RolesDelete, WorkspaceRead, WorkspaceSettingsWrite, WorkspaceDelete,
+		WorkspaceLogsRead, AnalyticsRead,
+	}
 }

@@ -46,11 +46,14 @@ func TestSystemRoles(t *testing.T) {
 	if account.Owner.Permissions(catalogue) != catalogue.All() {
 		t.Error("the owner does not hold everything")
 	}
-	if holds(account.Admin, "workspace:delete") || holds(account.Admin, "billing:manage") || account.Admin.Permissions(catalogue).Len() != 99 {
+	if holds(account.Admin, "workspace:delete") || holds(account.Admin, "billing:manage") ||
+		account.Admin.Permissions(catalogue).Len() != 99 {
 		t.Error("the admin holds the wrong permissions")
 	}
 	if !holds(account.MemberRole, "api-keys:write") || !holds(account.MemberRole, "api-keys:delete") ||
-		holds(account.MemberRole, "api-keys:manage-others") || holds(account.MemberRole, "calls:write") || !holds(account.MemberRole, "calls:cdr-read") {
+		holds(
+			account.MemberRole, "api-keys:manage-others",
+		) || holds(account.MemberRole, "calls:write") || !holds(account.MemberRole, "calls:cdr-read") {
 		t.Error("the member holds the wrong permissions")
 	}
 	if account.Viewer.Permissions(catalogue) != catalogue.Reads() {
@@ -69,7 +72,9 @@ func nets(s ...string) (out []netip.Prefix) {
 func TestT2Bounds(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	b := &account.Bound{ExpiresAt: at, Limits: ratelimit.Limits{PerMinute: 10}, AllowedIPs: nets("10.0.0.0/8", "2001:db8::/32")}
+	b := &account.Bound{
+		ExpiresAt: at, Limits: ratelimit.Limits{PerMinute: 10}, AllowedIPs: nets("10.0.0.0/8", "2001:db8::/32"),
+	}
 	checks := []struct {
 		what string
 		got  bool
@@ -77,12 +82,21 @@ func TestT2Bounds(t *testing.T) {
 	}{
 		{"the same expiry", b.Expiry(at), true}, {"an earlier expiry", b.Expiry(at.Add(-1)), true},
 		{"a later expiry", b.Expiry(at.Add(1)), false}, {"no expiry", b.Expiry(time.Time{}), false},
-		{"the same limit", b.PerMinute(10), true}, {"a higher limit", b.PerMinute(11), false}, {"no limit", b.PerMinute(0), false},
+		{
+			"the same limit", b.PerMinute(10), true,
+		}, {"a higher limit", b.PerMinute(11), false}, {"no limit", b.PerMinute(0), false},
 		{"any limit where there is none", b.PerDay(0), true},
-		{"a network within", b.Addresses(nets("10.1.0.0/16")), true}, {"a wider network", b.Addresses(nets("0.0.0.0/0")), false},
-		{"one of two outside", b.Addresses(nets("10.1.0.0/16", "11.0.0.0/8")), false}, {"every address", b.Addresses(nil), false},
+		{
+			"a network within", b.Addresses(nets("10.1.0.0/16")), true,
+		}, {"a wider network", b.Addresses(nets("0.0.0.0/0")), false},
+		{
+			"one of two outside", b.Addresses(nets("10.1.0.0/16", "11.0.0.0/8")), false,
+		}, {"every address", b.Addresses(nil), false},
 		{"another family", b.Addresses(nets("2001:db9::/32")), false},
-		{"anything, for who is not bound", (*account.Bound)(nil).Addresses(nil) && (*account.Bound)(nil).Expiry(time.Time{}), true},
+		{
+			"anything, for who is not bound", (*account.Bound)(nil).Addresses(nil) && (*account.Bound)(nil).Expiry(time.Time{}),
+			true,
+		},
 	}
 	for _, c := range checks {
 		if c.got != c.want {

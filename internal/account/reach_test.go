@@ -22,7 +22,9 @@ func reach(t *rapid.T, label string) account.Reach {
 		r.Workspaces = append([]id.Workspace{}, rapid.SliceOf(rapid.SampledFrom(places)).Draw(t, label+" workspaces")...)
 	}
 	if rapid.Bool().Draw(t, label+" names environments") {
-		r.Environments = append([]keyfmt.Environment{}, rapid.SliceOf(rapid.SampledFrom(kinds)).Draw(t, label+" environments")...)
+		r.Environments = append(
+			[]keyfmt.Environment{},
+			rapid.SliceOf(rapid.SampledFrom(kinds)).Draw(t, label+" environments")...)
 	}
 	return r
 }

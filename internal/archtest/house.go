@@ -232,7 +232,9 @@ func (h House) Lengths(t Tree) []string {
 			}
 			for _, fn := range f.Functions {
 				if fn.Lines > h.LinesOfFunction {
-					wrong = append(wrong, fmt.Sprintf("%s:%d %s has %d lines, over %d", f.Path, fn.Line, fn.Name, fn.Lines, h.LinesOfFunction))
+					wrong = append(
+						wrong, fmt.Sprintf("%s:%d %s has %d lines, over %d", f.Path, fn.Line, fn.Name, fn.Lines, h.LinesOfFunction),
+					)
 				}
 			}
 		}

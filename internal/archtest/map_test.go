@@ -17,7 +17,9 @@ import (
 
 // levels are, in the order of archtest.Level, the rows of the table in CONTRIBUTING.md, and of the drawing in
 // docs/design.md.
-var levels = []string{"values", "records and rules", "port", "drivers and engines", "transports", "composition", "outside"}
+var levels = []string{
+	"values", "records and rules", "port", "drivers and engines", "transports", "composition", "outside",
+}
 
 // drawn are the names of rooms by their level: of those inside, without internal/.
 func drawn() map[string][]string {

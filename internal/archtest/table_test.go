@@ -35,12 +35,17 @@ var keyward = archtest.House{
 		{Path: "internal/routes", Level: archtest.Records, May: []string{
 			"go.yaml.in/yaml/v3", "internal/account", "internal/canonpath", "internal/id", "internal/perm", "internal/strictyaml",
 		}},
-		{Path: "internal/ratelimit", Level: archtest.Records, May: []string{"internal/hugepage", "internal/id", "internal/prefetch"}},
+		{
+			Path: "internal/ratelimit", Level: archtest.Records,
+			May: []string{"internal/hugepage", "internal/id", "internal/prefetch"},
+		},
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
 			"internal/id", "internal/ratelimit", "pgregory.net/rapid",
 		}},
 		{Path: "internal/usage", Level: archtest.Records, May: []string{"internal/id", "internal/verdict"}},
-		{Path: "internal/refusal", Level: archtest.Records, May: []string{"internal/id", "internal/perm", "internal/verdict"}},
+		{
+			Path: "internal/refusal", Level: archtest.Records, May: []string{"internal/id", "internal/perm", "internal/verdict"},
+		},
 		{Path: "internal/account", Level: archtest.Records, May: []string{
 			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
@@ -78,7 +83,10 @@ var keyward = archtest.House{
 		{Path: "internal/store/postgres", Level: archtest.Engines, May: []string{
 			"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store", "internal/text",
 		}},
-		{Path: "internal/store/postgres/pgtest", Level: archtest.Engines, ForTest: true, May: []string{"github.com/jackc/pgx/v5"}},
+		{
+			Path: "internal/store/postgres/pgtest", Level: archtest.Engines, ForTest: true,
+			May: []string{"github.com/jackc/pgx/v5"},
+		},
 		{Path: "internal/ratelimit/redislimit", Level: archtest.Engines, May: []string{
 			"github.com/redis/rueidis", "internal/id", "internal/ratelimit",
 		}},
@@ -89,7 +97,10 @@ var keyward = archtest.House{
 		{Path: "internal/auditreplay", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/perm", "internal/store", "internal/text",
 		}},
-		{Path: "internal/logarchive", Level: archtest.Engines, May: []string{"internal/audit", "internal/id", "internal/store"}},
+		{
+			Path: "internal/logarchive", Level: archtest.Engines,
+			May: []string{"internal/audit", "internal/id", "internal/store"},
+		},
 		{Path: "internal/storecopy", Level: archtest.Engines, May: []string{"internal/store"}},
 		{Path: "internal/follow", Level: archtest.Engines, May: []string{"internal/feed", "internal/replica"}},
 		{Path: "internal/cluster", Level: archtest.Engines, May: []string{
@@ -246,7 +257,10 @@ var keyward = archtest.House{
 		{Room: "internal/dashboard", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		{Room: "internal/signin", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		// The port knows no driver.
-		{Room: "internal/store", Never: []string{"internal/store/sqlite", "internal/store/postgres", "database/sql/driver", "modernc.org/sqlite"}},
+		{
+			Room:  "internal/store",
+			Never: []string{"internal/store/sqlite", "internal/store/postgres", "database/sql/driver", "modernc.org/sqlite"},
+		},
 		// Drivers do not know each other.
 		{Room: "internal/store/sqlite", Never: []string{"internal/store/postgres"}},
 		{Room: "internal/store/postgres", Never: []string{"internal/store/sqlite"}},
@@ -255,7 +269,9 @@ var keyward = archtest.House{
 		{Room: "keyhttp", Never: []string{"internal"}},
 	},
 
-	MayClock: []string{".", "bench", "cmd", "internal/cli", "internal/rig", "internal/server", "keyhttp", "keywardtest", "test/mutants"},
+	MayClock: []string{
+		".", "bench", "cmd", "internal/cli", "internal/rig", "internal/server", "keyhttp", "keywardtest", "test/mutants",
+	},
 
 	LinesOfFile:     600,
 	LinesOfFunction: 100,

@@ -24,7 +24,9 @@ func TestCommentsNameTheThing(t *testing.T) {
 	}
 	found := indefiniteOf(all)
 	if 100*len(found) > mostIndefinite*len(all) {
-		t.Errorf("%d of %d sentences of comments have an indefinite pronoun, more than %d %%", len(found), len(all), mostIndefinite)
+		t.Errorf(
+			"%d of %d sentences of comments have an indefinite pronoun, more than %d %%", len(found), len(all), mostIndefinite,
+		)
 		for _, s := range found {
 			t.Logf("%s:%d: %s", s.Path, s.Line, s.Text)
 		}

@@ -94,7 +94,9 @@ func readEvent(line []byte) (e Event, err error) {
 	if err := json.Unmarshal(line, &l); err != nil {
 		return e, fmt.Errorf("%w: %w", ErrSegment, err)
 	}
-	e = Event{Seq: l.Seq, ID: l.ID, Type: l.Type, Description: l.Description, ActorID: l.ActorID, Metadata: string(l.Metadata)}
+	e = Event{
+		Seq: l.Seq, ID: l.ID, Type: l.Type, Description: l.Description, ActorID: l.ActorID, Metadata: string(l.Metadata),
+	}
 	if l.Workspace != nil {
 		e.Workspace = *l.Workspace
 	}

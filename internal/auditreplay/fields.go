@@ -85,7 +85,9 @@ var keySetters = setters[apikey.Key]{
 	"previousKeys": func(_ *replay, k *apikey.Key, raw json.RawMessage) error { // the masks of the earlier values that are left
 		var left []string
 		err := json.Unmarshal(raw, &left)
-		k.Previous = slices.DeleteFunc(slices.Clone(k.Previous), func(v apikey.Value) bool { return !slices.Contains(left, v.Masked) })
+		k.Previous = slices.DeleteFunc(
+			slices.Clone(k.Previous), func(v apikey.Value) bool { return !slices.Contains(left, v.Masked) },
+		)
 		return err
 	},
 	"environment": nil, // never changes
@@ -106,13 +108,15 @@ var roleSetters = setters[account.Role]{
 }
 
 var workspaceSetters = setters[account.Workspace]{
-	"name":                     set(func(w *account.Workspace) *string { return &w.Name }),
-	"isActive":                 set(func(w *account.Workspace) *bool { return &w.IsActive }),
-	"ownerId":                  set(func(w *account.Workspace) *id.User { return &w.OwnerID }),
-	"switchedOffBy":            set(func(w *account.Workspace) *string { return &w.Off.By }),
-	"switchedOffAt":            set(func(w *account.Workspace) *time.Time { return &w.Off.At }),
-	"switchedOffByServiceKey":  set(func(w *account.Workspace) *bool { return &w.Off.Operator }),
-	"permissionMode":           set(func(w *account.Workspace) *account.PermissionMode { return &w.Settings.PermissionMode }),
+	"name":                    set(func(w *account.Workspace) *string { return &w.Name }),
+	"isActive":                set(func(w *account.Workspace) *bool { return &w.IsActive }),
+	"ownerId":                 set(func(w *account.Workspace) *id.User { return &w.OwnerID }),
+	"switchedOffBy":           set(func(w *account.Workspace) *string { return &w.Off.By }),
+	"switchedOffAt":           set(func(w *account.Workspace) *time.Time { return &w.Off.At }),
+	"switchedOffByServiceKey": set(func(w *account.Workspace) *bool { return &w.Off.Operator }),
+	"permissionMode": set(
+		func(w *account.Workspace) *account.PermissionMode { return &w.Settings.PermissionMode },
+	),
 	"requireExpiry":            set(func(w *account.Workspace) *bool { return &w.Settings.RequireExpiry }),
 	"selfRotation":             selfRotation,
 	"maxKeys":                  set(func(w *account.Workspace) *int64 { return &w.Plan.MaxKeys }),

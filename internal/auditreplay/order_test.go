@@ -22,9 +22,17 @@ func history(t interface{ Fatal(...any) }, n int, at func(i int) time.Time) (lin
 	left := map[string]int{}
 	for i := range n {
 		key := fmt.Sprintf("k%d", i%3)
-		metadata := map[string]any{"target": key, "before": map[string]int{"requestsPerDay": left[key]}, "after": map[string]int{"requestsPerDay": i + 1}}
+		metadata := map[string]any{
+			"target": key, "before": map[string]int{"requestsPerDay": left[key]},
+			"after": map[string]int{"requestsPerDay": i + 1},
+		}
 		left[key] = i + 1
-		line, err := json.Marshal(map[string]any{"id": fmt.Sprintf("e%03d", i), "workspaceId": "w", "eventType": "api_key.updated", "createdAt": at(i), "metadata": metadata})
+		line, err := json.Marshal(
+			map[string]any{
+				"id": fmt.Sprintf("e%03d", i), "workspaceId": "w", "eventType": "api_key.updated", "createdAt": at(i),
+				"metadata": metadata,
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +135,10 @@ func archived(t *testing.T, from, to int64) string {
 	var before [32]byte
 	var body strings.Builder
 	for seq := from; seq <= to; seq++ {
-		e := audit.Event{Seq: seq, ID: id.Event(fmt.Sprintf("e%03d", seq)), Type: audit.APIKeyUpdated, Workspace: "w", CreatedAt: minutes(int(seq)), Metadata: `{"target":"k"}`}
+		e := audit.Event{
+			Seq: seq, ID: id.Event(fmt.Sprintf("e%03d", seq)), Type: audit.APIKeyUpdated, Workspace: "w",
+			CreatedAt: minutes(int(seq)), Metadata: `{"target":"k"}`,
+		}
 		e.Hash = e.Chain(before)
 		if err := audit.WriteSegmentEvent(&body, &e, before); err != nil {
 			t.Fatal(err)

@@ -73,7 +73,9 @@ func Read(r io.Reader) ([]Entry, error) {
 		}
 		var e Entry
 		if err := json.Unmarshal(line, &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
-			return nil, fmt.Errorf("line %d is no event: want what keyward logs --format ndjson --limit 0 writes, or an archive", n)
+			return nil, fmt.Errorf(
+				"line %d is no event: want what keyward logs --format ndjson --limit 0 writes, or an archive", n,
+			)
 		}
 		if left.whole() {
 			exported = append(exported, e)
@@ -100,8 +102,10 @@ type segment struct{ next, last int64 }
 func (s segment) whole() bool { return s.next == 0 || s.next > s.last }
 
 // ErrGap says that events may lie between the backup and the journal.
-var ErrGap = errors.New("it does not reach back to the backup's last event, so that what happened in between is not known: " +
-	"export the whole log (keyward logs --format ndjson --limit 0)")
+var ErrGap = errors.New(
+	"it does not reach back to the backup's last event, so that what happened in between is not known: " +
+		"export the whole log (keyward logs --format ndjson --limit 0)",
+)
 
 // After gives the entries that a log does not have, in their order and each once. last is the newest event of that log,
 // "" for an empty one, and has tells whether an event is in it.

@@ -326,7 +326,9 @@ func (r *replay) putRole(e *Entry) error {
 func (r *replay) record(e *Entry) error {
 	told := e.Metadata.Note
 	told.Event = e.ID
-	metadata := map[string]any{"credential": map[string]string{"type": "restore"}, "target": e.Metadata.Target, "note": told}
+	metadata := map[string]any{
+		"credential": map[string]string{"type": "restore"}, "target": e.Metadata.Target, "note": told,
+	}
 	if len(e.Metadata.Before) > 0 {
 		metadata["before"] = e.Metadata.Before
 	}
@@ -337,6 +339,8 @@ func (r *replay) record(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	return r.tx.Record(audit.Event{ID: id.Event(r.ids.Next()), Workspace: e.workspace(), Type: e.EventType, Target: e.Metadata.Target,
-		Description: "repeated by a restore, from the journal", ActorID: "restore", Metadata: string(raw)})
+	return r.tx.Record(
+		audit.Event{ID: id.Event(r.ids.Next()), Workspace: e.workspace(), Type: e.EventType, Target: e.Metadata.Target,
+			Description: "repeated by a restore, from the journal", ActorID: "restore", Metadata: string(raw)},
+	)
 }

@@ -77,7 +77,10 @@ func openStore(t tester, path string) *store.DB {
 }
 
 func newHouse(t tester, dir string, change ...func(*control.Config)) *house {
-	h := &house{t: t, db: openStore(t, filepath.Join(dir, "keyward.db")), users: []string{"ada", "bob", "eve", "joe"}, roles: map[string][]string{}}
+	h := &house{
+		t: t, db: openStore(t, filepath.Join(dir, "keyward.db")), users: []string{"ada", "bob", "eve", "joe"},
+		roles: map[string][]string{},
+	}
 	var err error
 	h.format, err = keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	check(t, err)
@@ -125,7 +128,10 @@ func (h *house) found() {
 	h.workspaces = append(h.workspaces, name)
 	h.learnRoles(name)
 	for i, u := range h.users[1:] {
-		_, _, err := h.PutMember(h.t.Context(), h.root, name, u, control.PutMember{Role: h.roles[name][i%len(h.roles[name])], Email: u + "@example.org"})
+		_, _, err := h.PutMember(
+			h.t.Context(), h.root, name, u,
+			control.PutMember{Role: h.roles[name][i%len(h.roles[name])], Email: u + "@example.org"},
+		)
 		check(h.t, err)
 	}
 }
@@ -145,7 +151,9 @@ func (h *house) join(ws, user string) {
 	if len(h.roles[ws]) == 0 {
 		return
 	}
-	_, _, _ = h.PutMember(h.t.Context(), h.root, ws, user, control.PutMember{Role: h.pick(h.roles[ws], "role"), Email: user + "@example.org"})
+	_, _, _ = h.PutMember(
+		h.t.Context(), h.root, ws, user, control.PutMember{Role: h.pick(h.roles[ws], "role"), Email: user + "@example.org"},
+	)
 }
 
 func (h *house) pick(of []string, what string) string {
@@ -165,8 +173,13 @@ func (h *house) step() {
 		"role": func() { h.changeRole(ws) },
 		"workspace": func() {
 			mode := h.pick([]string{"frozen", "capped"}, "mode")
-			_, _ = h.UpdateWorkspace(ctx, h.root, ws, control.UpdateWorkspace{IsActive: control.Some(rapid.IntRange(0, 3).Draw(h.draw, "active") > 0),
-				Settings: control.Some(control.SettingsInput{PermissionMode: control.Some(mode)})})
+			_, _ = h.UpdateWorkspace(
+				ctx,
+				h.root,
+				ws,
+				control.UpdateWorkspace{IsActive: control.Some(rapid.IntRange(0, 3).Draw(h.draw, "active") > 0),
+					Settings: control.Some(control.SettingsInput{PermissionMode: control.Some(mode)})},
+			)
 		},
 		"delete workspace": func() {
 			if rapid.IntRange(0, 9).Draw(h.draw, "really") == 0 {
@@ -237,7 +250,10 @@ func (h *house) update(k string) {
 			days := rapid.IntRange(1, 9).Draw(h.draw, "days")
 			in.ExpiresAt = control.Some(time.Now().AddDate(0, 0, days).UTC().Format(time.RFC3339))
 		case "limits":
-			limit := control.LimitsInput{PerMinute: control.Some(rapid.Int64Range(1, 9).Draw(h.draw, "minute")), PerDay: control.Some(rapid.Int64Range(10, 19).Draw(h.draw, "day"))}
+			limit := control.LimitsInput{
+				PerMinute: control.Some(rapid.Int64Range(1, 9).Draw(h.draw, "minute")),
+				PerDay:    control.Some(rapid.Int64Range(10, 19).Draw(h.draw, "day")),
+			}
 			in.RateLimit = control.Some(limit)
 		case "networks":
 			in.AllowedIPs = control.Some(rapid.SampledFrom(networks).Draw(h.draw, "networks"))
@@ -284,7 +300,10 @@ func (h *house) journal() []byte {
 	check(h.t, h.db.View(h.t.Context(), func(v *store.View) error {
 		events, err := v.Logs(store.LogFilter{All: true})
 		for _, e := range events {
-			line := map[string]any{"id": e.ID, "workspaceId": e.Workspace, "eventType": e.Type, "createdAt": e.CreatedAt, "metadata": json.RawMessage(e.Metadata)}
+			line := map[string]any{
+				"id": e.ID, "workspaceId": e.Workspace, "eventType": e.Type, "createdAt": e.CreatedAt,
+				"metadata": json.RawMessage(e.Metadata),
+			}
 			raw, err := json.Marshal(line)
 			check(h.t, err)
 			out.Write(append(raw, '\n'))
@@ -372,7 +391,10 @@ func TestT33AfterARestoreWithTheJournalNoKeyMayDoMoreThanBefore(t *testing.T) {
 		}
 	})
 	if stronger == 0 || same == 0 {
-		t.Errorf("%d values would have been stronger without the journal, %d worked with it: the histories test nothing", stronger, same)
+		t.Errorf(
+			"%d values would have been stronger without the journal, %d worked with it: the histories test nothing", stronger,
+			same,
+		)
 	}
 }
 
@@ -387,12 +409,18 @@ var takings = map[string]func(h *house, ws, key string) error{
 		_, err := h.RotateKey(h.t.Context(), h.root, key, 0)
 		return err
 	},
-	"a key is disabled":             change(control.UpdateKey{IsActive: control.Some(false)}),
-	"a key expires":                 change(control.UpdateKey{ExpiresAt: control.Some(time.Now().AddDate(0, 0, 1).UTC().Format(time.RFC3339))}),
-	"a key gets a limit per minute": change(control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(1))})}),
-	"a key gets a limit per day":    change(control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerDay: control.Some(int64(1))})}),
-	"a key is bound to a network":   change(control.UpdateKey{AllowedIPs: control.Some([]string{"203.0.113.0/24"})}),
-	"its creator leaves":            leave(""),
+	"a key is disabled": change(control.UpdateKey{IsActive: control.Some(false)}),
+	"a key expires": change(
+		control.UpdateKey{ExpiresAt: control.Some(time.Now().AddDate(0, 0, 1).UTC().Format(time.RFC3339))},
+	),
+	"a key gets a limit per minute": change(
+		control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(1))})},
+	),
+	"a key gets a limit per day": change(
+		control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerDay: control.Some(int64(1))})},
+	),
+	"a key is bound to a network": change(control.UpdateKey{AllowedIPs: control.Some([]string{"203.0.113.0/24"})}),
+	"its creator leaves":          leave(""),
 	"its creator leaves, and comes back": func(h *house, ws, key string) error {
 		err := leave("")(h, ws, key)
 		h.admit(ws, "bob", "all")
@@ -436,14 +464,18 @@ var takings = map[string]func(h *house, ws, key string) error{
 		if _, err := h.UpdateWorkspace(h.t.Context(), h.root, ws, capped); err != nil {
 			return err
 		}
-		_, err := h.UpdateRole(h.t.Context(), h.root, ws, h.role(ws, "all"), control.UpdateRole{Permissions: control.Some(names[:1])})
+		_, err := h.UpdateRole(
+			h.t.Context(), h.root, ws, h.role(ws, "all"), control.UpdateRole{Permissions: control.Some(names[:1])},
+		)
 		return err
 	},
 	"it is kept, its creator comes back and leaves": func(h *house, ws, key string) error {
 		if err := leave("keep")(h, ws, key); err != nil {
 			return err
 		}
-		_, _, err := h.PutMember(h.t.Context(), h.root, ws, "bob", control.PutMember{Role: h.role(ws, "all"), Email: "bob@example.org"})
+		_, _, err := h.PutMember(
+			h.t.Context(), h.root, ws, "bob", control.PutMember{Role: h.role(ws, "all"), Email: "bob@example.org"},
+		)
 		return errors.Join(err, leave("")(h, ws, key))
 	},
 	"the workspace stops": func(h *house, ws, _ string) error {
@@ -454,7 +486,9 @@ var takings = map[string]func(h *house, ws, key string) error{
 	"a service key is deleted": func(h *house, _, _ string) error { return h.DeleteServiceKey(h.t.Context(), h.root, h.services[0]) },
 }
 
-var capped = control.UpdateWorkspace{Settings: control.Some(control.SettingsInput{PermissionMode: control.Some("capped")})}
+var capped = control.UpdateWorkspace{
+	Settings: control.Some(control.SettingsInput{PermissionMode: control.Some("capped")}),
+}
 
 func change(in control.UpdateKey) func(h *house, ws, key string) error {
 	return func(h *house, _, key string) error {
@@ -476,7 +510,9 @@ func leave(keys string) func(h *house, ws, key string) error {
 }
 
 func (h *house) admit(ws, user, role string) {
-	_, _, err := h.PutMember(h.t.Context(), h.root, ws, user, control.PutMember{Role: h.role(ws, role), Email: user + "@example.org"})
+	_, _, err := h.PutMember(
+		h.t.Context(), h.root, ws, user, control.PutMember{Role: h.role(ws, role), Email: user + "@example.org"},
+	)
 	check(h.t, err)
 }
 
@@ -517,7 +553,9 @@ func repeatTaking(t *testing.T, take func(h *house, ws, key string) error, later
 	_, err := h.CreateRole(t.Context(), h.root, ws, control.CreateRole{Name: "all", Permissions: names})
 	check(t, err)
 	check(t, h.demote(ws, "bob", "all"))
-	k, err := h.CreateKey(t.Context(), h.root, control.CreateKey{Workspace: ws, User: "bob", Name: "k", Permissions: control.Some(names)})
+	k, err := h.CreateKey(
+		t.Context(), h.root, control.CreateKey{Workspace: ws, User: "bob", Name: "k", Permissions: control.Some(names)},
+	)
 	check(t, err)
 	s, err := h.CreateServiceKey(t.Context(), h.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}})
 	check(t, err)
@@ -568,8 +606,10 @@ func TestABoundedTransferIsRepeatedAsFarAsTheJournalGoesT104(t *testing.T) {
 		h.values = []string{k.Secret.Reveal()}
 		backup := filepath.Join(t.TempDir(), "backup.db")
 		check(t, h.db.Backup(t.Context(), backup))
-		out, err := h.RemoveMember(t.Context(), control.Caller{APIKey: caller.Key.ID, Presented: caller.Key.Value.Digest.Sum}, ws, "bob",
-			control.RemoveMember{Keys: "transfer:joe"})
+		out, err := h.RemoveMember(
+			t.Context(), control.Caller{APIKey: caller.Key.ID, Presented: caller.Key.Value.Digest.Sum}, ws, "bob",
+			control.RemoveMember{Keys: "transfer:joe"},
+		)
 		check(t, err)
 		if out.Transferred != 1 {
 			t.Fatalf("nothing was handed over: %+v", out)
@@ -676,7 +716,10 @@ func TestAnEventOfANewerProgramRepeatsNothing(t *testing.T) {
 		defer h.db.Close()
 		h.create(h.workspaces[0], "ada")
 		line := `{"id": "x", "workspaceId": "` + h.workspaces[0] + `", "createdAt": "2026-11-24T12:00:00.000Z", "metadata": {"target": "` + h.keys[0] + `", ` +
-			`"after": {"newer": 1}}, "eventType": "` + h.pick([]string{"api_key.updated", "api_key.narrowed"}, "type") + `"}`
+			`"after": {"newer": 1}}, "eventType": "` + h.pick(
+			[]string{"api_key.updated", "api_key.narrowed"},
+			"type",
+		) + `"}`
 		all, err := auditreplay.Read(strings.NewReader(line))
 		check(t, err)
 		if _, err := auditreplay.Repeat(t.Context(), h.db, perm.Builtin(), all); !errors.Is(err, auditreplay.ErrNewer) {

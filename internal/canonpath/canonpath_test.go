@@ -40,7 +40,8 @@ func FuzzAnOpenPathHasOneReading(f *testing.F) {
 			return
 		}
 		decoded, err := url.PathUnescape(path)
-		if err != nil || !utf8.ValidString(decoded) || strings.ContainsAny(decoded, "%\\;?#\x00") || strings.Contains(decoded, "//") {
+		if err != nil || !utf8.ValidString(decoded) || strings.ContainsAny(decoded, "%\\;?#\x00") ||
+			strings.Contains(decoded, "//") {
 			t.Errorf("%q is taken and reads %q, %v", path, decoded, err)
 		}
 		if strings.Count(decoded, "/") != strings.Count(path, "/") {

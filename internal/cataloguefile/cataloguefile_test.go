@@ -19,7 +19,9 @@ const good = `# what the shop's keys may do
 
 func TestBothFormsGiveTheSameCatalogueInTheFilesOrder(t *testing.T) {
 	t.Parallel()
-	want := []perm.Entry{{Resource: "orders", Action: "read", Description: "See orders"}, {Resource: "orders", Action: "write"}}
+	want := []perm.Entry{
+		{Resource: "orders", Action: "read", Description: "See orders"}, {Resource: "orders", Action: "write"},
+	}
 	mapping := "permissions:\n" + strings.ReplaceAll("  "+strings.SplitN(good, "\n", 2)[1], "\n", "\n  ")
 	for name, data := range map[string]string{"list": good, "mapping": strings.TrimRight(mapping, " ")} {
 		c, err := cataloguefile.Parse("c.yaml", []byte(data))

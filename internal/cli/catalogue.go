@@ -32,7 +32,10 @@ func (c *catalogueCheck) Run(a *app) error {
 	}
 	fmt.Fprintf(a.Out, "%s: %d permissions\n", c.File, catalogue.Len())
 	if missing := cataloguefile.Missing(catalogue); len(missing) > 0 {
-		fmt.Fprintf(a.Err, "%s it lacks %s: only service keys can do what these stand for\n", paint(a.Err, yellow, "warning:"), strings.Join(missing, ", "))
+		fmt.Fprintf(
+			a.Err, "%s it lacks %s: only service keys can do what these stand for\n", paint(a.Err, yellow, "warning:"),
+			strings.Join(missing, ", "),
+		)
 	}
 	return nil
 }

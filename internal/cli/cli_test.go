@@ -56,14 +56,17 @@ func TestWhatAServerSaysDoesNotSteerTheTerminalT72(t *testing.T) {
 	t.Parallel()
 	const evil = `{"success": true, "data": {"message": "", "result": {"apiKeys": [{"id": "1", "name": "\u001b[2Jred\r\nfake row\u202e", "userId": "\u0007"}],
 		"pagination": {"limit": 50, "nextCursor": null, "hasNext": false}}}}`
-	hostile := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, evil) }))
+	hostile := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, evil) }),
+	)
 	defer hostile.Close()
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("t"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	code, out, errs := run(t, "", "keys", "list", "--url", hostile.URL, "--token-file", token)
-	if code != 0 || strings.ContainsAny(out, "\x1b\r\a\u202e") || strings.Count(out, "\n") != 2 || !strings.Contains(out, "red") {
+	if code != 0 || strings.ContainsAny(out, "\x1b\r\a\u202e") || strings.Count(out, "\n") != 2 ||
+		!strings.Contains(out, "red") {
 		t.Errorf("status %d: %q %q", code, out, errs)
 	}
 }
@@ -144,7 +147,12 @@ func TestTimesAreReadInTheFormsThatPeopleWrite(t *testing.T) {
 	workspace := s.Workspace(t, "Acme", "ada")
 	for expires, code := range map[string]int{"90d": 0, "12h": 0, "2030-01-31": 0, "2030-01-31T12:00:00Z": 0, "2030-01-31T12:00:00.5+02:00": 0,
 		"soon": 2, "-1h": 2, "2030-13-01": 2, "2001-01-01": 1} {
-		got, out, errs := run(t, "", append([]string{"keys", "create", "-w", workspace, "--user", "ada", "--name", "k", "--expires=" + expires}, at(t, s)...)...)
+		got, out, errs := run(
+			t,
+			"",
+			append(
+				[]string{"keys", "create", "-w", workspace, "--user", "ada", "--name", "k", "--expires=" + expires},
+				at(t, s)...)...)
 		if got != code {
 			t.Errorf("%s: status %d, %s%s", expires, got, out, errs)
 		}

@@ -58,20 +58,37 @@ func (t *demoClient) tell(ctx context.Context, root string) error {
 	t.ctx, t.token = ctx, root
 
 	t.title("A workspace, with Ada as its owner. The root key, which the first start printed, may do that.")
-	workspace := t.call("POST", "/workspaces", 201, `{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}`).at("workspace", "id")
+	workspace := t.call("POST", "/workspaces", 201, `{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}`).
+		at("workspace", "id")
 	in := "/workspaces/" + workspace
 
 	t.title("A role: what the support team may do.")
-	role := t.call("POST", in+"/roles", 201, `{"name": "Support", "permissions": ["calls:read", "agents:read"]}`).at("role", "id")
+	role := t.call("POST", in+"/roles", 201, `{"name": "Support", "permissions": ["calls:read", "agents:read"]}`).
+		at("role", "id")
 
 	t.title("Bob joins the team.")
 	t.call("PUT", in+"/members/bob", 201, fmt.Sprintf(`{"email": "bob@example.com", "roleId": %q}`, role))
 
 	t.title("A key for Bob's script. It may do no more than Bob may; asking for more is refused, and says what.")
-	t.call("POST", "/api-keys", 403, fmt.Sprintf(`{"workspaceId": %q, "userId": "bob", "name": "nightly report", "permissions": ["calls:read", "calls:write"]}`, workspace))
+	t.call(
+		"POST",
+		"/api-keys",
+		403,
+		fmt.Sprintf(
+			`{"workspaceId": %q, "userId": "bob", "name": "nightly report", "permissions": ["calls:read", "calls:write"]}`,
+			workspace,
+		),
+	)
 
 	t.title("So it asks for less. The value is in this one answer, and never again.")
-	made := t.call("POST", "/api-keys", 201, fmt.Sprintf(`{"workspaceId": %q, "userId": "bob", "name": "nightly report", "permissions": ["calls:read"]}`, workspace))
+	made := t.call(
+		"POST",
+		"/api-keys",
+		201,
+		fmt.Sprintf(
+			`{"workspaceId": %q, "userId": "bob", "name": "nightly report", "permissions": ["calls:read"]}`, workspace,
+		),
+	)
 	id, key := made.at("apiKey", "id"), made.at("key")
 
 	t.title("Somebody calls the platform with that key. The platform asks: may it read calls?")
@@ -85,7 +102,9 @@ func (t *demoClient) tell(ctx context.Context, root string) error {
 	t.call("PUT", "/api-keys", 200, fmt.Sprintf(`{"apiKeys": [{"id": %q, "isActive": false}]}`, id))
 	t.verify(key, "calls:read", "DISABLED")
 
-	t.title("It is enabled again, and gets a new value. The old one works for another hour, so that the script has time to change.")
+	t.title(
+		"It is enabled again, and gets a new value. The old one works for another hour, so that the script has time to change.",
+	)
 	t.call("PUT", "/api-keys", 200, fmt.Sprintf(`{"apiKeys": [{"id": %q, "isActive": true}]}`, id))
 	renewed := t.call("POST", "/api-keys/"+id+"/rotate", 200, `{"overlapSeconds": 3600}`).at("key")
 	t.verify(key, "calls:read", "VALID")

@@ -44,7 +44,8 @@ func (t *demoClient) title(what string) {
 
 // verify asks for a verdict and makes sure that it is the one of the story.
 func (t *demoClient) verify(key, permission, want string) {
-	got := t.call("POST", "/api-keys/verify", 200, fmt.Sprintf(`{"key": %q, "permissions": [%q]}`, key, permission)).at("code")
+	got := t.call("POST", "/api-keys/verify", 200, fmt.Sprintf(`{"key": %q, "permissions": [%q]}`, key, permission)).
+		at("code")
 	if t.err == nil && got != want {
 		t.err = fmt.Errorf("the verdict is %s, and should be %s", got, want)
 	}

@@ -25,7 +25,10 @@ func (d *examination) settings(cfg config.Config) {
 			"make one with `openssl rand -base64 32`, and put the word none into KEYWARD_PEPPER_PREVIOUS")
 	}
 	if cfg.Insecure && !cfg.TLS() {
-		d.warn("settings", "plain HTTP is admitted at "+cfg.Addr, "keys travel in requests", "see to it that a proxy in front speaks TLS")
+		d.warn(
+			"settings", "plain HTTP is admitted at "+cfg.Addr, "keys travel in requests",
+			"see to it that a proxy in front speaks TLS",
+		)
 	}
 }
 
@@ -36,7 +39,10 @@ func (d *examination) catalogue(cfg config.Config) {
 		return
 	}
 	if missing := cataloguefile.Missing(c); len(missing) > 0 {
-		d.warn("catalogue", fmt.Sprintf("lacks permissions of Keyward's own operations: %v", missing), "only service keys can do these", "add them")
+		d.warn(
+			"catalogue", fmt.Sprintf("lacks permissions of Keyward's own operations: %v", missing),
+			"only service keys can do these", "add them",
+		)
 		return
 	}
 	d.ok("catalogue", "%d permissions", c.Len())
@@ -63,8 +69,10 @@ func (d *examination) files(cfg config.Config) {
 	case err != nil:
 		return
 	case info.Mode().Perm()&0o077 != 0:
-		d.warn("files", fmt.Sprintf("%s has mode %04o", cfg.Database, info.Mode().Perm()), "digests, names and the log stand in it",
-			"chmod 600 "+cfg.Database+", unless the group is meant to read it")
+		d.warn(
+			"files", fmt.Sprintf("%s has mode %04o", cfg.Database, info.Mode().Perm()), "digests, names and the log stand in it",
+			"chmod 600 "+cfg.Database+", unless the group is meant to read it",
+		)
 	default:
 		d.ok("files", "%s is for its owner alone", cfg.Database)
 	}
@@ -107,10 +115,15 @@ func (d *examination) database(ctx context.Context, cfg config.Config) {
 func (d *examination) version(ctx context.Context, cfg config.Config, at, newest int) {
 	switch {
 	case at > newest:
-		d.fail("database", fmt.Sprintf("has version %d, and this program knows only up to %d", at, newest), noStart, "use a newer program")
+		d.fail(
+			"database", fmt.Sprintf("has version %d, and this program knows only up to %d", at, newest), noStart,
+			"use a newer program",
+		)
 	case at < newest:
-		d.warn("database", fmt.Sprintf("has version %d, and the next start brings it to %d", at, newest), "an older program does not serve it then",
-			"make a backup before")
+		d.warn(
+			"database", fmt.Sprintf("has version %d, and the next start brings it to %d", at, newest),
+			"an older program does not serve it then", "make a backup before",
+		)
 	default:
 		d.contents(ctx, cfg)
 	}
@@ -156,10 +169,21 @@ func (d *examination) contents(ctx context.Context, cfg config.Config) {
 	}
 	switch t := db.Time(); {
 	case t.Behind > 0:
-		d.fail("clock", fmt.Sprintf("says %s, and the database has seen a time %s later", instantOf(db.Reference()), t.Behind.Round(time.Second)),
-			"keys stay expired by that", "if the clock is wrong, set it; if it is right, `keyward time reset` releases what a wrong clock left behind")
+		d.fail(
+			"clock",
+			fmt.Sprintf(
+				"says %s, and the database has seen a time %s later", instantOf(db.Reference()), t.Behind.Round(time.Second),
+			),
+			"keys stay expired by that",
+			"if the clock is wrong, set it; if it is right, `keyward time reset` releases what a wrong clock left behind",
+		)
 	case t.Ahead > 0:
-		d.ok("clock", "is %s ahead of the time that the database has seen, as after a pause; nothing is removed until it has been run with "+
-			"for another %s", t.Ahead.Round(time.Second), t.Left.Round(time.Second))
+		d.ok(
+			"clock",
+			"is %s ahead of the time that the database has seen, as after a pause; nothing is removed until it has been run with "+
+				"for another %s",
+			t.Ahead.Round(time.Second),
+			t.Left.Round(time.Second),
+		)
 	}
 }

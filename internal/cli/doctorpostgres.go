@@ -14,9 +14,14 @@ import (
 
 // postgres looks at a database that several nodes may share.
 func (d *examination) postgres(ctx context.Context, cfg config.Config) {
-	driver, err := postgres.Open(ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: cfg.DatabasePasswordFile})
+	driver, err := postgres.Open(
+		ctx, cfg.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: cfg.DatabasePasswordFile},
+	)
 	if err != nil {
-		d.fail("database", cfg.Database+": "+oneLine(err), "nothing can be read or changed", "see to it that this machine reaches it with this user and password")
+		d.fail(
+			"database", cfg.Database+": "+oneLine(err), "nothing can be read or changed",
+			"see to it that this machine reaches it with this user and password",
+		)
 		return
 	}
 	defer driver.Close()
@@ -37,7 +42,10 @@ func (d *examination) postgres(ctx context.Context, cfg config.Config) {
 	case at == 0:
 		d.ok("database", "there is nothing in it yet: the first start fills it")
 	case at > newest: // the driver itself knows whether it can work beside that
-		d.warn("database", fmt.Sprintf("has version %d, and this program knows up to %d", at, newest), "it was upgraded", "replace this program soon")
+		d.warn(
+			"database", fmt.Sprintf("has version %d, and this program knows up to %d", at, newest), "it was upgraded",
+			"replace this program soon",
+		)
 		d.contents(ctx, cfg)
 	default:
 		d.version(ctx, cfg, at, newest)
@@ -62,8 +70,10 @@ func (d *examination) primary(ctx context.Context, cfg config.Config, driver *po
 	took := time.Since(start)
 	d.ok("database", "%s is the primary, and answers within %s", cfg.Database, took.Round(time.Millisecond))
 	if skew := start.Add(took / 2).Sub(server.Now).Abs(); skew > 2*time.Second {
-		d.fail("clock", fmt.Sprintf("this machine's and the database's differ by %s", skew.Round(time.Second)), "keys expire by them",
-			"set them right, with chrony or systemd-timesyncd")
+		d.fail(
+			"clock", fmt.Sprintf("this machine's and the database's differ by %s", skew.Round(time.Second)),
+			"keys expire by them", "set them right, with chrony or systemd-timesyncd",
+		)
 	}
 }
 
@@ -79,8 +89,11 @@ func (d *examination) bell(ctx context.Context, driver *postgres.Driver) {
 	case errors.Is(err, postgres.ErrPooled):
 		d.ok("feed", "%s", err)
 	default:
-		d.warn("feed", "nobody can listen for changes: "+err.Error(), "a revocation is known at other nodes within 500 ms instead of at once",
-			"with a pooler in between that is so; else look at the error")
+		d.warn(
+			"feed", "nobody can listen for changes: "+err.Error(),
+			"a revocation is known at other nodes within 500 ms instead of at once",
+			"with a pooler in between that is so; else look at the error",
+		)
 	}
 }
 
@@ -103,12 +116,18 @@ func (d *examination) nodes(ctx context.Context, cfg config.Config, db *opened) 
 		}
 		live++
 		if differs := own.Differs(&n.Alike); len(differs) > 0 {
-			d.fail("nodes", fmt.Sprintf("the node at %s has another %s than the settings here", n.Address, strings.Join(differs, ", ")),
+			d.fail(
+				"nodes",
+				fmt.Sprintf("the node at %s has another %s than the settings here", n.Address, strings.Join(differs, ", ")),
 				"a key that one node takes may be unknown to the other, or may do something else there",
-				"give all nodes the same KEYWARD_ROOT_KEY, KEYWARD_CATALOGUE and KEYWARD_PEPPER, and restart those that had others")
+				"give all nodes the same KEYWARD_ROOT_KEY, KEYWARD_CATALOGUE and KEYWARD_PEPPER, and restart those that had others",
+			)
 		}
 		if n.Lacks != "" {
-			d.fail("nodes", fmt.Sprintf("the node at %s lacks a pepper: %s", n.Address, n.Lacks), "it answers that it is not ready", "add it there and restart the node")
+			d.fail(
+				"nodes", fmt.Sprintf("the node at %s lacks a pepper: %s", n.Address, n.Lacks), "it answers that it is not ready",
+				"add it there and restart the node",
+			)
 		}
 	}
 	if d.failed == before && live > 0 {

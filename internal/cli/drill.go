@@ -60,7 +60,9 @@ func (d *opened) keys(ctx context.Context) (map[id.Key]apikey.Key, error) {
 	return all, err
 }
 
-func (c *backupCmd) compareWithLog(ctx context.Context, a *app, db *opened, keys map[id.Key]apikey.Key, cfg config.Config) error {
+func (c *backupCmd) compareWithLog(
+	ctx context.Context, a *app, db *opened, keys map[id.Key]apikey.Key, cfg config.Config,
+) error {
 	catalogue, err := catalogueOf(cfg)
 	if err != nil {
 		return err
@@ -100,14 +102,18 @@ func (c *backupCmd) compareWithLog(ctx context.Context, a *app, db *opened, keys
 	}
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
-		return fmt.Errorf("%s: %d keys are not what the log says of them, and were changed in another way than by Keyward: %s", c.File, len(wrong),
-			strings.Join(wrong[:min(len(wrong), shownDiffering)], "; "))
+		return fmt.Errorf(
+			"%s: %d keys are not what the log says of them, and were changed in another way than by Keyward: %s", c.File,
+			len(wrong), strings.Join(wrong[:min(len(wrong), shownDiffering)], "; "),
+		)
 	}
 	return nil
 }
 
 // compareWithNow lists the changes that a restore would make. They are no fault of the backup: it is older.
-func (c *backupCmd) compareWithNow(ctx context.Context, a *app, keys map[id.Key]apikey.Key, cfg config.Config) (err error) {
+func (c *backupCmd) compareWithNow(
+	ctx context.Context, a *app, keys map[id.Key]apikey.Key, cfg config.Config,
+) (err error) {
 	if _, err := os.Stat(cfg.Database); err != nil {
 		return nil
 	}
@@ -138,8 +144,10 @@ func (c *backupCmd) compareWithNow(ctx context.Context, a *app, keys map[id.Key]
 			fresh++
 		}
 	}
-	facts(a.Out, "compared with", cfg.Database, "no more than now", fmt.Sprint(same), "would work again", fmt.Sprint(again),
-		"would be wider", fmt.Sprint(wider), "would be unknown", fmt.Sprint(fresh))
+	facts(
+		a.Out, "compared with", cfg.Database, "no more than now", fmt.Sprint(same), "would work again", fmt.Sprint(again),
+		"would be wider", fmt.Sprint(wider), "would be unknown", fmt.Sprint(fresh),
+	)
 	return nil
 }
 
@@ -150,6 +158,8 @@ func within(k, now *apikey.Key) bool {
 	limit := func(was, is int64) bool { return is == 0 || was != 0 && was <= is }
 	expiry := now.ExpiresAt.IsZero() || !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now.ExpiresAt)
 	return expiry && limit(k.Limits.PerMinute, now.Limits.PerMinute) && limit(k.Limits.PerDay, now.Limits.PerDay) &&
-		k.Permissions.Without(now.Permissions).IsEmpty() && (len(now.AllowedIPs) == 0 || slices.Equal(k.AllowedIPs, now.AllowedIPs)) &&
+		k.Permissions.Without(now.Permissions).
+			IsEmpty() &&
+		(len(now.AllowedIPs) == 0 || slices.Equal(k.AllowedIPs, now.AllowedIPs)) &&
 		k.User == now.User
 }

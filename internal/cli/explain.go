@@ -43,7 +43,9 @@ func (q *question) resolve(ctx context.Context, client *keyward.Client) (err err
 }
 
 func (q *question) request() keyward.ExplainRequest {
-	req := keyward.ExplainRequest{Permissions: keyward.Demand{All: q.Permission, Any: q.Any}, IP: q.IP, Cost: q.Cost, WorkspaceIDs: q.Workspace}
+	req := keyward.ExplainRequest{
+		Permissions: keyward.Demand{All: q.Permission, Any: q.Any}, IP: q.IP, Cost: q.Cost, WorkspaceIDs: q.Workspace,
+	}
 	if q.Environment != nil {
 		req.Environment = keyward.Environment(*q.Environment)
 	}

@@ -38,7 +38,10 @@ func (r *remote) printInvitation(a *app, i *keyward.Invitation) error {
 		}{i.WorkspaceID, i.UserID, i.URL.Reveal(), i.ExpiresAt})
 	}
 	fmt.Fprintln(a.Out, i.URL.Reveal())
-	fmt.Fprintf(a.Err, "It works once, until %s, and signs in to this workspace alone. Send it to %s and to no one else.\n", moment(&i.ExpiresAt), i.UserID)
+	fmt.Fprintf(
+		a.Err, "It works once, until %s, and signs in to this workspace alone. Send it to %s and to no one else.\n",
+		moment(&i.ExpiresAt), i.UserID,
+	)
 	return nil
 }
 

@@ -120,7 +120,9 @@ func importedKey(line []byte) (k keyward.ImportKey, err error) {
 	}
 	for _, name := range []string{"sha256", "digest", "maskedKey"} {
 		if v := string(members[name]); v == `""` || v == "null" || v == "{}" {
-			return k, fmt.Errorf("%s: is empty", name) // what is left out and what is empty are two things, and the client sends neither
+			return k, fmt.Errorf(
+				"%s: is empty", name,
+			) // what is left out and what is empty are two things, and the client sends neither
 		}
 	}
 	return k, nil

@@ -69,18 +69,33 @@ func (c *keysList) Run(ctx context.Context, a *app) error {
 	if c.Count {
 		return c.count(ctx, a, client, opts)
 	}
-	return show(a, &c.remote, c.listing, client.AllKeys(ctx, opts),
-		[]string{"ID", "KEY", "NAME", "USER", "ACTIVE", "LAST USED", "EXPIRES", "PERMISSIONS"}, func(k keyward.APIKey) []string {
-			return []string{k.ID, k.Key, k.Name, k.UserID, yesNo(k.IsActive), moment(k.LastUsedAt), moment(k.ExpiresAt), strconv.Itoa(len(k.Permissions))}
-		})
+	return show(
+		a,
+		&c.remote,
+		c.listing,
+		client.AllKeys(ctx, opts),
+		[]string{
+			"ID", "KEY", "NAME", "USER", "ACTIVE", "LAST USED", "EXPIRES", "PERMISSIONS",
+		},
+		func(k keyward.APIKey) []string {
+			return []string{
+				k.ID, k.Key, k.Name, k.UserID, yesNo(k.IsActive), moment(k.LastUsedAt), moment(k.ExpiresAt),
+				strconv.Itoa(len(k.Permissions)),
+			}
+		},
+	)
 }
 
 // keySorts are the fields of the values of --sort.
-var keySorts = map[string]keyward.KeySort{"created": keyward.ByCreation, "expires": keyward.ByExpiry, "used": keyward.ByLastUse, "tried": keyward.ByLastTry}
+var keySorts = map[string]keyward.KeySort{
+	"created": keyward.ByCreation, "expires": keyward.ByExpiry, "used": keyward.ByLastUse, "tried": keyward.ByLastTry,
+}
 
 func (c *keysList) options(now time.Time) (o keyward.ListKeysOptions, err error) {
-	o = keyward.ListKeysOptions{WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Status: keyward.KeyStatus(c.Status), Environment: keyward.Environment(c.Environment),
-		Permission: c.Permission, Search: c.Search}
+	o = keyward.ListKeysOptions{
+		WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Status: keyward.KeyStatus(c.Status),
+		Environment: keyward.Environment(c.Environment), Permission: c.Permission, Search: c.Search,
+	}
 	if c.Sort != "created" {
 		o.SortBy = keySorts[c.Sort]
 	}
@@ -112,8 +127,10 @@ func (c *keysList) count(ctx context.Context, a *app, client *keyward.Client, op
 		return printJSON(a.Out, page.Counts)
 	}
 	n := page.Counts
-	facts(a.Out, "total", counted(n.Total), "active", counted(n.Active), "expiring", counted(n.Expiring), "expired", counted(n.Expired),
-		"disabled", counted(n.Disabled))
+	facts(
+		a.Out, "total", counted(n.Total), "active", counted(n.Active), "expiring", counted(n.Expiring), "expired",
+		counted(n.Expired), "disabled", counted(n.Disabled),
+	)
 	return nil
 }
 
@@ -231,8 +248,10 @@ func (c *keysCreate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	req := keyward.CreateKeyRequest{WorkspaceID: c.Workspace, UserID: c.User, Name: c.Name, Environment: keyward.Environment(c.Environment),
-		Description: c.Description, AllowedIPs: c.AllowIP, IdempotencyKey: c.IdempotencyKey}
+	req := keyward.CreateKeyRequest{
+		WorkspaceID: c.Workspace, UserID: c.User, Name: c.Name, Environment: keyward.Environment(c.Environment),
+		Description: c.Description, AllowedIPs: c.AllowIP, IdempotencyKey: c.IdempotencyKey,
+	}
 	if len(c.Permission) > 0 || c.NoPermissions {
 		req.Permissions = keyward.Permissions(c.Permission...)
 	}

@@ -67,7 +67,9 @@ func (c *loginCmd) Run(ctx context.Context, a *app) error {
 	if err := all.save(name, with); err != nil {
 		return fmt.Errorf("keep the profile: %w", err)
 	}
-	fmt.Fprintf(a.Out, "Signed in to %s as %s; the profile %s is used from now on.\n", visible(with.URL), visible(whoIs(&me)), name)
+	fmt.Fprintf(
+		a.Out, "Signed in to %s as %s; the profile %s is used from now on.\n", visible(with.URL), visible(whoIs(&me)), name,
+	)
 	return nil
 }
 

@@ -72,7 +72,9 @@ func (c *logsShow) Run(ctx context.Context, a *app) error {
 }
 
 func (c *logsShow) options(now time.Time) (o keyward.ListLogsOptions, err error) {
-	o = keyward.ListLogsOptions{WorkspaceID: c.Workspace, Search: c.Search, EventType: c.Type, ActorID: c.Actor, Limit: c.Limit}
+	o = keyward.ListLogsOptions{
+		WorkspaceID: c.Workspace, Search: c.Search, EventType: c.Type, ActorID: c.Actor, Limit: c.Limit,
+	}
 	if o.From, err = past(c.From, now); err != nil {
 		return o, err
 	}
@@ -171,6 +173,9 @@ func (c *logsShow) printEvent(w io.Writer, e keyward.LogEntry) error {
 	if c.Format == "ndjson" {
 		return json.NewEncoder(w).Encode(e)
 	}
-	_, err := fmt.Fprintf(w, "%s  %s  %s  %s\n", moment(&e.CreatedAt), paint(w, bold, visible(e.EventType)), visible(e.ActorID), visible(e.EventDescription))
+	_, err := fmt.Fprintf(
+		w, "%s  %s  %s  %s\n", moment(&e.CreatedAt), paint(w, bold, visible(e.EventType)), visible(e.ActorID),
+		visible(e.EventDescription),
+	)
 	return err
 }

@@ -26,7 +26,9 @@ func oldLog(t *testing.T, file string, n int, days int) {
 		_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 			for i := range n {
 				err := tx.Record(audit.Event{ID: id.Event(ids.Next()), Type: audit.SessionStarted, Workspace: "w", ActorID: "ada",
-					Description: fmt.Sprintf("event %d <of> \u2028 %d days", i, days), Metadata: `{"target":"<s&>","note":{"x":1.50}}`, Target: "<s&>"})
+					Description: fmt.Sprintf(
+						"event %d <of> \u2028 %d days", i, days,
+					), Metadata: `{"target":"<s&>","note":{"x":1.50}}`, Target: "<s&>"})
 				if err != nil {
 					return err
 				}
@@ -82,9 +84,13 @@ func TestT84LogIsVerifiedOverItsArchives(t *testing.T) {
 	both := []string{"logs", "verify", url, "--archive=" + first, "--archive=" + second}
 	says(t, true, "332 events, each as it was written", both...)
 	says(t, false, "nothing to archive", "logs", "archive", "--before=10d", "--to="+filepath.Join(dir, "3.ndjson"), url)
-	says(t, true, "events 301 to 320", "logs", "archive", "--before=10d", "--to="+second, url) // repeated, it changes nothing
+	says(
+		t, true, "events 301 to 320", "logs", "archive", "--before=10d", "--to="+second, url,
+	) // repeated, it changes nothing
 	says(t, true, "332 events", both...)
-	says(t, false, "nothing was removed", "logs", "archive", "--before=10d", "--to="+first, url) // an older archive is none of this range
+	says(
+		t, false, "nothing was removed", "logs", "archive", "--before=10d", "--to="+first, url,
+	) // an older archive is none of this range
 	says(t, false, "name all archives", "logs", "verify", url, "--archive="+first)
 	says(t, false, "name all archives", "logs", "verify", url, "--archive="+second)
 	says(t, false, "name all archives", "logs", "verify", url, "--archive="+second, "--archive="+first)
@@ -146,8 +152,12 @@ func TestT84StoppedArchivingIsRepeated(t *testing.T) {
 	}
 	lines := strings.SplitAfter(string(whole), "\n")
 	harmed := map[string]string{
-		"a line short": strings.Join(lines[:len(lines)-2], ""), "cut within a line": string(whole[:len(whole)-40]), "the header alone": lines[0],
-		"half": strings.Join(lines[:450], ""), "empty": "", "a line twice": strings.Join(lines[:9], "") + strings.Join(lines[8:], ""),
+		"a line short": strings.Join(
+			lines[:len(lines)-2], "",
+		), "cut within a line": string(whole[:len(whole)-40]), "the header alone": lines[0],
+		"half": strings.Join(
+			lines[:450], "",
+		), "empty": "", "a line twice": strings.Join(lines[:9], "") + strings.Join(lines[8:], ""),
 	}
 	for at := 150; at < len(whole); at += len(whole) / 40 { // a byte here and there
 		harmed[fmt.Sprintf("byte %d", at)] = string(whole[:at]) + string(whole[at]^1) + string(whole[at+1:])

@@ -75,8 +75,11 @@ func (r *remote) printMember(a *app, m keyward.Member) error {
 	if r.JSON {
 		return printJSON(a.Out, m)
 	}
-	facts(a.Out, "user", m.UserID, "e-mail", m.Email, "name", or(m.DisplayName), "role", fmt.Sprintf("%s (%s)", m.RoleName, m.RoleID),
-		"owner", yesNo(m.IsOwner), "keys", strconv.Itoa(m.KeyCount), "since", moment(&m.CreatedAt))
+	facts(
+		a.Out, "user", m.UserID, "e-mail", m.Email, "name", or(m.DisplayName), "role",
+		fmt.Sprintf("%s (%s)", m.RoleName, m.RoleID), "owner", yesNo(m.IsOwner), "keys", strconv.Itoa(m.KeyCount), "since",
+		moment(&m.CreatedAt),
+	)
 	return nil
 }
 
@@ -188,8 +191,13 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	if c.User, err = memberID(ctx, client, c.Workspace, c.User); err != nil {
 		return err
 	}
-	removed, err := client.RemoveMember(ctx, c.Workspace, c.User, keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys),
-		Reason: keyward.RemovalReason(c.Reason), DryRun: c.DryRun}, c.options()...)
+	removed, err := client.RemoveMember(
+		ctx,
+		c.Workspace,
+		c.User,
+		keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys),
+			Reason: keyward.RemovalReason(c.Reason), DryRun: c.DryRun},
+		c.options()...)
 	if err != nil {
 		return err
 	}
@@ -203,8 +211,10 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	fmt.Fprintf(a.Out, "%s %s; keys: %d stopped, %d kept, %d transferred\n", verb, visible(removed.UserID),
 		removed.Keys.Stopped, removed.Keys.Kept, removed.Keys.Transferred)
 	if removed.RemovalID != "" {
-		fmt.Fprintf(a.Out, "until %s it can be undone: keyward members restore %s %s -w %s\n", moment(removed.RestorableUntil),
-			inShell(removed.UserID), removed.RemovalID, c.Workspace)
+		fmt.Fprintf(
+			a.Out, "until %s it can be undone: keyward members restore %s %s -w %s\n", moment(removed.RestorableUntil),
+			inShell(removed.UserID), removed.RemovalID, c.Workspace,
+		)
 	}
 	if !c.DryRun {
 		tellPending(ctx, a, client, removed.Revocation)
@@ -240,7 +250,9 @@ func (c *membersRestore) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return printJSON(a.Out, back)
 	}
-	fmt.Fprintf(a.Out, "%s is a member again, as %s; keys: %d enabled, %d returned, %d unchanged\n", visible(back.Member.UserID),
-		visible(back.Member.RoleName), back.Keys.Enabled, back.Keys.Returned, back.Keys.Unchanged)
+	fmt.Fprintf(
+		a.Out, "%s is a member again, as %s; keys: %d enabled, %d returned, %d unchanged\n", visible(back.Member.UserID),
+		visible(back.Member.RoleName), back.Keys.Enabled, back.Keys.Returned, back.Keys.Unchanged,
+	)
 	return nil
 }

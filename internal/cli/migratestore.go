@@ -63,7 +63,9 @@ func (c *migrateStoreCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer source.Close()
-	target, err := postgres.Open(ctx, to.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: to.DatabasePasswordFile})
+	target, err := postgres.Open(
+		ctx, to.Postgres.Reveal(), postgres.Options{Connections: 2, PasswordFile: to.DatabasePasswordFile},
+	)
 	if err != nil {
 		return fmt.Errorf("%s: %w", to.Database, err)
 	}
@@ -84,7 +86,9 @@ func (c *migrateStoreCmd) settings() (from, to config.Config, err error) {
 	}
 	switch {
 	case database.OnServer(&from):
-		err = usageError("--from: want sqlite:FILE: only a file is moved, between PostgreSQL servers use pg_dump and pg_restore")
+		err = usageError(
+			"--from: want sqlite:FILE: only a file is moved, between PostgreSQL servers use pg_dump and pg_restore",
+		)
 	case !database.OnServer(&to):
 		err = usageError("--to: want postgres://USER@HOST/DATABASE: a file is moved by copying it, see keyward backup")
 	}
@@ -107,7 +111,9 @@ func (c *migrateStoreCmd) abort(ctx context.Context, a *app, source *sqlite.Driv
 	return err
 }
 
-func (c *migrateStoreCmd) move(ctx context.Context, a *app, source *sqlite.Driver, target *postgres.Driver, to string) error {
+func (c *migrateStoreCmd) move(
+	ctx context.Context, a *app, source *sqlite.Driver, target *postgres.Driver, to string,
+) error {
 	m, err := source.Moving(ctx)
 	if err == nil && m.Gone {
 		err = fmt.Errorf("%s was moved to %s already", c.From, m.To)
@@ -116,7 +122,9 @@ func (c *migrateStoreCmd) move(ctx context.Context, a *app, source *sqlite.Drive
 		return err
 	}
 	bar := &bar{out: a.Err, watched: isTerminal(a.Err)}
-	r, err := storecopy.Run(ctx, source, target, storecopy.Options{To: to, Now: time.Now, Progress: bar.show, Frozen: bar.frozen})
+	r, err := storecopy.Run(
+		ctx, source, target, storecopy.Options{To: to, Now: time.Now, Progress: bar.show, Frozen: bar.frozen},
+	)
 	bar.end()
 	if err != nil {
 		return err
@@ -132,9 +140,13 @@ func (c *migrateStoreCmd) move(ctx context.Context, a *app, source *sqlite.Drive
 			rows += n.Rows
 		}
 		t.print(a.Out)
-		fmt.Fprintf(a.Out, "\n%d rows are the same in both; no change was taken for %s\n", rows, r.Frozen.Round(time.Millisecond))
+		fmt.Fprintf(
+			a.Out, "\n%d rows are the same in both; no change was taken for %s\n", rows, r.Frozen.Round(time.Millisecond),
+		)
 	}
-	fmt.Fprintf(a.Out, "everything is in %s now: start nodes on it, lead the traffic there, and stop the server on the file\n", to)
+	fmt.Fprintf(
+		a.Out, "everything is in %s now: start nodes on it, lead the traffic there, and stop the server on the file\n", to,
+	)
 	return nil
 }
 
@@ -195,8 +207,10 @@ func (b *bar) show(p storecopy.Progress) {
 		share = min(1, float64(p.Done)/float64(p.All))
 	}
 	full := int(share * moveBarWidth)
-	fmt.Fprintf(b.out, "\r\x1b[K%-9s [%s%s] %3.0f %%  %s  %d written", what, strings.Repeat("=", full), strings.Repeat(" ", moveBarWidth-full),
-		share*100, p.Table, p.Difference)
+	fmt.Fprintf(
+		b.out, "\r\x1b[K%-9s [%s%s] %3.0f %%  %s  %d written", what, strings.Repeat("=", full),
+		strings.Repeat(" ", moveBarWidth-full), share*100, p.Table, p.Difference,
+	)
 }
 
 func (b *bar) frozen(now bool) {

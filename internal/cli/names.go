@@ -131,5 +131,7 @@ func theOne(kind, name string, ids []string) (string, error) {
 	case 1:
 		return ids[0], nil
 	}
-	return "", fmt.Errorf("%d %ss have the name %q, so give one of these ids: %s", len(ids), kind, name, strings.Join(ids, ", "))
+	return "", fmt.Errorf(
+		"%d %ss have the name %q, so give one of these ids: %s", len(ids), kind, name, strings.Join(ids, ", "),
+	)
 }

@@ -31,7 +31,8 @@ func TestANameThatSeveralHaveIsRefusedWithTheirIds(t *testing.T) {
 	}
 	for _, ids := range [][]string{nil, {"k1", "k2"}} {
 		id, err := theOne("key", "CI", ids)
-		if id != "" || err == nil || !strings.Contains(err.Error(), "CI") || !strings.Contains(err.Error(), strings.Join(ids, ", ")) {
+		if id != "" || err == nil || !strings.Contains(err.Error(), "CI") ||
+			!strings.Contains(err.Error(), strings.Join(ids, ", ")) {
 			t.Errorf("%v: %q %v", ids, id, err)
 		}
 	}

@@ -72,7 +72,9 @@ func nodeNotes(n *keyward.Node) string {
 	if n.Lacks != nil {
 		notes = append(notes, "lacks the pepper "+*n.Lacks)
 	}
-	names := map[string]string{keyward.NodeRootKey: "root key", keyward.NodeCatalogue: "catalogue", keyward.NodePepper: "pepper"}
+	names := map[string]string{
+		keyward.NodeRootKey: "root key", keyward.NodeCatalogue: "catalogue", keyward.NodePepper: "pepper",
+	}
 	for _, setting := range n.Differs {
 		notes = append(notes, "another "+names[setting])
 	}

@@ -41,8 +41,10 @@ type portalCreate struct {
 }
 
 func (c *portalCreate) request() keyward.CreatePortalSessionRequest {
-	r := keyward.CreatePortalSessionRequest{WorkspaceID: c.Workspace, UserID: c.User, Capabilities: c.Can, AllowedOrigins: c.Origin,
-		Locale: c.Locale, ReturnURL: c.ReturnURL, Label: c.Label, ExpiresInSeconds: c.Seconds}
+	r := keyward.CreatePortalSessionRequest{
+		WorkspaceID: c.Workspace, UserID: c.User, Capabilities: c.Can, AllowedOrigins: c.Origin, Locale: c.Locale,
+		ReturnURL: c.ReturnURL, Label: c.Label, ExpiresInSeconds: c.Seconds,
+	}
 	if c.Frame {
 		r.Reveal = keyward.RevealFrame
 	}
@@ -77,7 +79,9 @@ func (c *portalCreate) Run(ctx context.Context, a *app) error {
 			URL           string                `json:"url"`
 		}{made.PortalSession, made.ClientSecret.Reveal(), made.URL.Reveal()})
 	}
-	fmt.Fprintf(a.Err, "It can be opened once, within five minutes. The session ends at %s.\n", moment(&made.PortalSession.ExpiresAt))
+	fmt.Fprintf(
+		a.Err, "It can be opened once, within five minutes. The session ends at %s.\n", moment(&made.PortalSession.ExpiresAt),
+	)
 	_, err = fmt.Fprintln(a.Out, made.URL.Reveal())
 	return err
 }
@@ -96,11 +100,19 @@ func (c *portalList) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	all := client.AllPortalSessions(ctx, keyward.ListPortalSessionsOptions{WorkspaceID: c.Workspace, UserID: c.User})
-	return show(a, &c.remote, c.listing, all, []string{"ID", "USER", "STARTED", "CAPABILITIES", "ORIGINS", "CREATED", "ENDS"},
+	return show(
+		a,
+		&c.remote,
+		c.listing,
+		all,
+		[]string{"ID", "USER", "STARTED", "CAPABILITIES", "ORIGINS", "CREATED", "ENDS"},
 		func(p keyward.PortalSession) []string {
-			return []string{p.ID, p.UserID, yesNo(p.IsStarted), strings.Join(p.Capabilities, ","), or(strings.Join(p.AllowedOrigins, ",")),
-				moment(&p.CreatedAt), moment(&p.ExpiresAt)}
-		})
+			return []string{
+				p.ID, p.UserID, yesNo(p.IsStarted), strings.Join(p.Capabilities, ","), or(strings.Join(p.AllowedOrigins, ",")),
+				moment(&p.CreatedAt), moment(&p.ExpiresAt),
+			}
+		},
+	)
 }
 
 type portalEnd struct {

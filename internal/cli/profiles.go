@@ -35,7 +35,9 @@ const (
 type noProfile string
 
 func (n noProfile) Error() string {
-	return fmt.Sprintf("there is no profile %q: keyward profiles lists those that are there, and keyward login makes one", string(n))
+	return fmt.Sprintf(
+		"there is no profile %q: keyward profiles lists those that are there, and keyward login makes one", string(n),
+	)
 }
 
 func openProfiles() (profiles, error) {
@@ -50,7 +52,9 @@ var profileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func (p profiles) path(name string) (string, error) {
 	if !profileName.MatchString(name) {
-		return "", usageError(fmt.Sprintf("--profile %q: want letters, digits, dots, dashes and underscores, 64 at most", visible(name)))
+		return "", usageError(
+			fmt.Sprintf("--profile %q: want letters, digits, dots, dashes and underscores, 64 at most", visible(name)),
+		)
 	}
 	return filepath.Join(p.dir, name+profileSuffix), nil
 }
@@ -75,7 +79,9 @@ func (p profiles) load(name string) (out profile, err error) {
 		return out, err
 	}
 	if err := private(info); err != nil {
-		return out, fmt.Errorf("the profile %s is not used: %w; chmod 600 %s if no one else has read it, else keyward login again", name, err, path)
+		return out, fmt.Errorf(
+			"the profile %s is not used: %w; chmod 600 %s if no one else has read it, else keyward login again", name, err, path,
+		)
 	}
 	if err := json.NewDecoder(f).Decode(&out); err != nil {
 		return out, fmt.Errorf("the profile %s cannot be read (%s): keyward login makes it anew", name, path)

@@ -65,7 +65,9 @@ func (c *refusalsCmd) Run(ctx context.Context, a *app) error {
 func (c *refusalsCmd) ofInstallation(ctx context.Context, a *app, client *keyward.Client) error {
 	all, err := client.Refusals(ctx, c.Limit)
 	if errors.Is(err, keyward.ErrPermissionDenied) {
-		return usageError("want a key's id, or -w WORKSPACE for those of a workspace: all of them are for a service key with manage alone")
+		return usageError(
+			"want a key's id, or -w WORKSPACE for those of a workspace: all of them are for a service key with manage alone",
+		)
 	}
 	if err != nil {
 		return err

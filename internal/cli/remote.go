@@ -51,15 +51,19 @@ func (r *remote) caller() (profile, error) {
 		name = all.current()
 	}
 	if err != nil || name == "" { // a machine without a home has no profile
-		return profile{}, usageError("there is no token: keyward login keeps one, or set KEYWARD_TOKEN, or name a file with --token-file")
+		return profile{}, usageError(
+			"there is no token: keyward login keeps one, or set KEYWARD_TOKEN, or name a file with --token-file",
+		)
 	}
 	with, err := all.load(name)
 	if err != nil {
 		return profile{}, err
 	}
 	if r.URL != "" && strings.TrimRight(r.URL, "/") != strings.TrimRight(with.URL, "/") {
-		return profile{}, usageError(fmt.Sprintf("the token of the profile %s is for %s alone, and not for %s: leave --url and KEYWARD_URL out, or give "+
-			"a token for that server", name, with.URL, visible(r.URL)))
+		return profile{}, usageError(
+			fmt.Sprintf("the token of the profile %s is for %s alone, and not for %s: leave --url and KEYWARD_URL out, or give "+
+				"a token for that server", name, with.URL, visible(r.URL)),
+		)
 	}
 	r.workspace = with.Workspace
 	return with, nil
@@ -69,7 +73,9 @@ func (r *remote) dial(a *app, with profile) (*keyward.Client, error) {
 	if strings.TrimSpace(with.URL) != with.URL {
 		return nil, usageError("KEYWARD_URL or --url: begins or ends with a blank or a line break: take it out")
 	}
-	c, err := keyward.New(with.URL, keyward.WithToken(with.Token), keyward.WithUserAgent("keyward-cli/"+strings.ReplaceAll(a.version, " ", "")))
+	c, err := keyward.New(
+		with.URL, keyward.WithToken(with.Token), keyward.WithUserAgent("keyward-cli/"+strings.ReplaceAll(a.version, " ", "")),
+	)
 	if err != nil {
 		return nil, usageError(oneLine(err))
 	}
@@ -179,7 +185,9 @@ func when(s string, now time.Time) (time.Time, error) {
 	}
 	d, err := span(s)
 	if err != nil {
-		return time.Time{}, usageError(fmt.Sprintf("%q: want a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a span (12h, 30d)", s))
+		return time.Time{}, usageError(
+			fmt.Sprintf("%q: want a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a span (12h, 30d)", s),
+		)
 	}
 	return now.Add(d), nil
 }

@@ -53,7 +53,10 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	err = fileOnly(cfg, "restore it with pg_restore while no server runs; the copies of servers that run are loaded anew once they see it")
+	err = fileOnly(
+		cfg,
+		"restore it with pg_restore while no server runs; the copies of servers that run are loaded anew once they see it",
+	)
 	if err != nil {
 		return err
 	}
@@ -83,8 +86,11 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 			"add --confirm if you know what happened since then")
 	}
 	if !c.Confirm {
-		return fmt.Errorf("nothing was changed: keys revoked after %s are good again in this backup, and keys made since then unknown; "+
-			"add --confirm if you know what happened since then", last)
+		return fmt.Errorf(
+			"nothing was changed: keys revoked after %s are good again in this backup, and keys made since then unknown; "+
+				"add --confirm if you know what happened since then",
+			last,
+		)
 	}
 	return c.place(a, copied, target, cfg.Database)
 }
@@ -92,7 +98,9 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 // vacant refuses to replace a database unless told to, and a target that leads elsewhere in any case.
 func (c *restoreCmd) vacant(target string) (real string, err error) {
 	if info, err := os.Lstat(target); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return "", fmt.Errorf("%s is a link, which a restore does not follow: name the file itself, or remove the link", target)
+		return "", fmt.Errorf(
+			"%s is a link, which a restore does not follow: name the file itself, or remove the link", target,
+		)
 	}
 	if real, err = sqlite.Place(target); err != nil {
 		return "", err
@@ -114,7 +122,9 @@ func (c *restoreCmd) vacant(target string) (real string, err error) {
 
 // examine makes the copy and checks it, brings it up to this version, describes its content, and repeats the journal
 // on it.
-func (c *restoreCmd) examine(ctx context.Context, a *app, place string, cfg config.Config) (copied, last string, err error) {
+func (c *restoreCmd) examine(
+	ctx context.Context, a *app, place string, cfg config.Config,
+) (copied, last string, err error) {
 	db, copied, events, err := unpack(ctx, c.File, place, cfg)
 	if err != nil {
 		return "", "", err
@@ -208,7 +218,9 @@ func (d *opened) eventIDs(ctx context.Context) (map[id.Event]bool, error) {
 }
 
 // unpack copies a backup into a private place, and opens and checks it there.
-func unpack(ctx context.Context, file, place string, cfg config.Config) (db *opened, copied string, events int64, err error) {
+func unpack(
+	ctx context.Context, file, place string, cfg config.Config,
+) (db *opened, copied string, events int64, err error) {
 	if copied, err = sqlite.CopyWhole(file, place); err != nil {
 		return nil, "", 0, err
 	}
@@ -242,7 +254,9 @@ func unpack(ctx context.Context, file, place string, cfg config.Config) (db *ope
 func (d *opened) knowsPeppers(ctx context.Context, cfg config.Config) error {
 	strange, err := d.strangePeppers(ctx, cfg)
 	if err == nil && len(strange) > 0 {
-		err = fmt.Errorf("it holds keys under peppers that are not configured (%v): set KEYWARD_PEPPER and KEYWARD_PEPPER_PREVIOUS", strange)
+		err = fmt.Errorf(
+			"it holds keys under peppers that are not configured (%v): set KEYWARD_PEPPER and KEYWARD_PEPPER_PREVIOUS", strange,
+		)
 	}
 	return err
 }

@@ -39,7 +39,9 @@ func (c *rolesList) Run(ctx context.Context, a *app) error {
 	}
 	return show(a, &c.remote, c.listing, client.AllRoles(ctx, c.Workspace, keyward.ListOptions{}),
 		[]string{"ID", "NAME", "SYSTEM", "MEMBERS", "PERMISSIONS", "ASSIGNABLE"}, func(r keyward.Role) []string {
-			return []string{r.ID, r.Name, yesNo(r.IsSystem), strconv.Itoa(r.MemberCount), strconv.Itoa(len(r.Permissions)), yesNo(r.Assignable)}
+			return []string{
+				r.ID, r.Name, yesNo(r.IsSystem), strconv.Itoa(r.MemberCount), strconv.Itoa(len(r.Permissions)), yesNo(r.Assignable),
+			}
 		})
 }
 

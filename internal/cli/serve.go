@@ -28,7 +28,10 @@ func (serveCmd) Help() string {
 the certificate, the route table, the trusted proxies, and the passwords and authorities of Redis and PostgreSQL again.
 
 Settings come from flags, then the environment (in brackets), then the file of --config. Secrets have no flag, because everybody on
-a machine can see those: ` + strings.Join(secretSettings(), ", ") + `.
+a machine can see those: ` + strings.Join(
+		secretSettings(),
+		", ",
+	) + `.
 
 Examples:
   keyward serve

@@ -75,7 +75,9 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	req := keyward.CreateServiceKeyRequest{Name: c.Name, Scopes: c.Scope, WorkspaceIDs: c.Workspace, Environments: c.Environment, AllowedIPs: c.AllowedIP}
+	req := keyward.CreateServiceKeyRequest{
+		Name: c.Name, Scopes: c.Scope, WorkspaceIDs: c.Workspace, Environments: c.Environment, AllowedIPs: c.AllowedIP,
+	}
 	if c.Expires != "" {
 		at, err := when(c.Expires, time.Now())
 		if err != nil {
@@ -94,7 +96,10 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 		}{created.ServiceKey, created.Key.Reveal()})
 	}
 	k := created.ServiceKey
-	facts(a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", words(k.Scopes), "bound to", boundTo(k), "expires", moment(k.ExpiresAt))
+	facts(
+		a.Err, "id", k.ID, "key", k.Key, "name", k.Name, "scopes", words(k.Scopes), "bound to", boundTo(k), "expires",
+		moment(k.ExpiresAt),
+	)
 	fmt.Fprintln(a.Err, "\nThe value, shown this once:")
 	_, err = fmt.Fprintln(a.Out, created.Key.Reveal())
 	return err

@@ -31,7 +31,9 @@ func flagsOf(list []config.Setting, file bool) any {
 		if form != "" {
 			tag += " placeholder:" + strconv.Quote(form)
 		}
-		fields = append(fields, reflect.StructField{Name: "F" + strconv.Itoa(len(fields)), Type: of, Tag: reflect.StructTag(tag)})
+		fields = append(
+			fields, reflect.StructField{Name: "F" + strconv.Itoa(len(fields)), Type: of, Tag: reflect.StructTag(tag)},
+		)
 	}
 	for _, s := range list {
 		switch {

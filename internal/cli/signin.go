@@ -35,7 +35,9 @@ func (c *signinCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	l, err := client.CreateSignInLink(ctx, keyward.SignInLinkRequest{WorkspaceID: c.Workspace, UserID: c.User, Root: c.Root})
+	l, err := client.CreateSignInLink(
+		ctx, keyward.SignInLinkRequest{WorkspaceID: c.Workspace, UserID: c.User, Root: c.Root},
+	)
 	if err != nil {
 		return err
 	}
@@ -76,14 +78,20 @@ func (c *sessionsList) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return show(a, &c.remote, c.listing, client.AllSessions(ctx, keyward.ListSessionsOptions{WorkspaceID: c.Workspace, UserID: c.User}),
-		[]string{"ID", "USER", "WORKSPACE", "BY", "FROM", "LAST SEEN", "EXPIRES"}, func(s keyward.Session) []string {
+	return show(
+		a,
+		&c.remote,
+		c.listing,
+		client.AllSessions(ctx, keyward.ListSessionsOptions{WorkspaceID: c.Workspace, UserID: c.User}),
+		[]string{"ID", "USER", "WORKSPACE", "BY", "FROM", "LAST SEEN", "EXPIRES"},
+		func(s keyward.Session) []string {
 			user := s.UserID
 			if s.IsRoot {
 				user = "(root)"
 			}
 			return []string{s.ID, user, s.WorkspaceID, s.Method, s.Address, moment(&s.LastSeenAt), moment(&s.ExpiresAt)}
-		})
+		},
+	)
 }
 
 type sessionsEnd struct {

@@ -70,8 +70,13 @@ func (c *timeReset) reset(ctx context.Context, a *app, db *opened) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.Out, "The time of the database is %s, and the clock says %s: look that the clock is right.\n", instantOf(from), instantOf(to))
-	fmt.Fprintf(a.Out, "A reset brings back what had expired in between: %d API keys and %d service keys.\n", n.Keys, n.ServiceKeys)
+	fmt.Fprintf(
+		a.Out, "The time of the database is %s, and the clock says %s: look that the clock is right.\n", instantOf(from),
+		instantOf(to),
+	)
+	fmt.Fprintf(
+		a.Out, "A reset brings back what had expired in between: %d API keys and %d service keys.\n", n.Keys, n.ServiceKeys,
+	)
 	c.show(a, n, keys)
 	if !c.Yes && !agreed(a) {
 		fmt.Fprintln(a.Out, "Nothing was changed.")
@@ -127,5 +132,7 @@ func recordReset(tx *store.Tx, was, is time.Time, n store.Ended) error {
 	}
 	ids := id.NewGenerator(tx.Now, rand.Reader)
 	return tx.Record(audit.Event{ID: id.Event(ids.Next()), Type: audit.TimeReset, ActorID: "keyward time reset",
-		Description: fmt.Sprintf("time set back from %s to %s by command", instantOf(was), instantOf(is)), Metadata: string(metadata)})
+		Description: fmt.Sprintf(
+			"time set back from %s to %s by command", instantOf(was), instantOf(is),
+		), Metadata: string(metadata)})
 }

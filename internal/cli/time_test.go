@@ -22,7 +22,9 @@ func leftBehind(t *testing.T, file string, ahead time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), d, store.Options{Now: func() time.Time { return now.Round(0) }, Catalogue: perm.Builtin()})
+	db, err := store.Open(
+		t.Context(), d, store.Options{Now: func() time.Time { return now.Round(0) }, Catalogue: perm.Builtin()},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,8 +46,9 @@ func TestT103WhatAWrongClockLeftBehindIsReleasedByCommand(t *testing.T) {
 		s := keywardtest.New(t, keywardtest.WithDatabase(file))
 		soon := time.Now().AddDate(0, 3, 0)
 		var err error
-		created, err = s.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: s.Workspace(t, "Acme", "ada"), UserID: "ada",
-			Name: "comes back", ExpiresAt: &soon})
+		created, err = s.Client().
+			CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: s.Workspace(t, "Acme", "ada"), UserID: "ada",
+				Name: "comes back", ExpiresAt: &soon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +56,8 @@ func TestT103WhatAWrongClockLeftBehindIsReleasedByCommand(t *testing.T) {
 			t.Errorf("beside a server: status 0, %s", errs)
 		}
 	})
-	if code, out, errs := run(t, "", "time", "reset", "--database-url", url); code != 0 || !strings.Contains(out, "already") {
+	if code, out, errs := run(t, "", "time", "reset", "--database-url", url); code != 0 ||
+		!strings.Contains(out, "already") {
 		t.Errorf("with nothing to reset: %d, %s%s", code, out, errs)
 	}
 	leftBehind(t, file, 3*365*24*time.Hour)
@@ -73,11 +77,13 @@ func TestT103WhatAWrongClockLeftBehindIsReleasedByCommand(t *testing.T) {
 	}
 	for in, want := range map[string]int{"": 1, "no\n": 1} {
 		code, out, errs := run(t, in, "time", "reset", "--database-url", url)
-		if code != want || !strings.Contains(out, created.APIKey.ID) || !strings.Contains(out, "comes back") || !strings.Contains(out, "Nothing was changed") {
+		if code != want || !strings.Contains(out, created.APIKey.ID) || !strings.Contains(out, "comes back") ||
+			!strings.Contains(out, "Nothing was changed") {
 			t.Errorf("asked, and answered %q: status %d\n%s%s", in, code, out, errs)
 		}
 	}
-	if code, out, errs := run(t, "yes\n", "time", "reset", "--database-url", url); code != 0 || !strings.Contains(out, "1 API keys") {
+	if code, out, errs := run(t, "yes\n", "time", "reset", "--database-url", url); code != 0 ||
+		!strings.Contains(out, "1 API keys") {
 		t.Errorf("status %d\n%s%s", code, out, errs)
 	}
 	t.Run("after the reset", func(t *testing.T) {
@@ -86,11 +92,13 @@ func TestT103WhatAWrongClockLeftBehindIsReleasedByCommand(t *testing.T) {
 			t.Errorf("after the reset: %s", code)
 		}
 		logs, err := s.Client().ListLogs(t.Context(), keyward.ListLogsOptions{EventType: "time.reset"})
-		if err != nil || len(logs.Logs) != 1 || logs.Logs[0].WorkspaceID != "" || time.Since(logs.Logs[0].CreatedAt) > time.Hour {
+		if err != nil || len(logs.Logs) != 1 || logs.Logs[0].WorkspaceID != "" ||
+			time.Since(logs.Logs[0].CreatedAt) > time.Hour {
 			t.Errorf("%+v, %v", logs.Logs, err)
 		}
 	})
-	if _, out, _ := run(t, "", "doctor", "--database-url", url); strings.Contains(out, "time reset") || !strings.Contains(out, "each as it was written") {
+	if _, out, _ := run(t, "", "doctor", "--database-url", url); strings.Contains(out, "time reset") ||
+		!strings.Contains(out, "each as it was written") {
 		t.Errorf("doctor says afterwards:\n%s", out)
 	}
 }

@@ -61,7 +61,9 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-func (c *usageCmd) ask(ctx context.Context, client *keyward.Client, opts keyward.UsageOptions) (u keyward.Usage, of string, err error) {
+func (c *usageCmd) ask(
+	ctx context.Context, client *keyward.Client, opts keyward.UsageOptions,
+) (u keyward.Usage, of string, err error) {
 	switch {
 	case c.ID != "" && c.Workspace != "":
 		return u, "", usageError("a key is in one workspace: give its id, or --workspace, not both")
@@ -128,7 +130,9 @@ func barOf(n, highest int64) int {
 }
 
 // rowOf is how many columns stand in a row: an hour of minutes, a day of hours, a month of days.
-var rowOf = map[keyward.Granularity]int{keyward.GranularityMinute: 60, keyward.GranularityHour: 24, keyward.GranularityDay: 30}
+var rowOf = map[keyward.Granularity]int{
+	keyward.GranularityMinute: 60, keyward.GranularityHour: 24, keyward.GranularityDay: 30,
+}
 
 var columns = []rune(" ▁▂▃▄▅▆▇█")
 
@@ -146,7 +150,9 @@ func drawColumns(w io.Writer, by keyward.Granularity, series []keyward.UsageBuck
 			}
 			drawn.WriteString(c)
 		}
-		fmt.Fprintf(w, "%s  %s%s  %d\n", startOf(by, row[0].Start), drawn.String(), strings.Repeat(" ", rowOf[by]-len(row)), sum)
+		fmt.Fprintf(
+			w, "%s  %s%s  %d\n", startOf(by, row[0].Start), drawn.String(), strings.Repeat(" ", rowOf[by]-len(row)), sum,
+		)
 	}
 }
 

@@ -42,8 +42,11 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	asked := c.request()
-	v, err := client.Verify(ctx, keyward.VerifyRequest{Key: key, IP: asked.IP, Permissions: asked.Permissions, Cost: asked.Cost,
-		Environment: asked.Environment, WorkspaceIDs: asked.WorkspaceIDs})
+	v, err := client.Verify(
+		ctx,
+		keyward.VerifyRequest{Key: key, IP: asked.IP, Permissions: asked.Permissions, Cost: asked.Cost,
+			Environment: asked.Environment, WorkspaceIDs: asked.WorkspaceIDs},
+	)
 	if err != nil {
 		return err
 	}
@@ -64,7 +67,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 
 // explain asks for the steps of the verdict; nil where there is no key to ask of. Where the verdict took something of
 // the limits, the steps are those of the next request.
-func (c *verifyCmd) explain(ctx context.Context, a *app, client *keyward.Client, v keyward.Verdict, asked keyward.ExplainRequest) (*keyward.Explanation, error) {
+func (c *verifyCmd) explain(
+	ctx context.Context, a *app, client *keyward.Client, v keyward.Verdict, asked keyward.ExplainRequest,
+) (*keyward.Explanation, error) {
 	if v.KeyID == "" {
 		why := "No key has this value, or the key is not of the environment or workspace asked for, or it is outside what the token reaches."
 		if v.Code == keyward.VerdictMalformed {
@@ -90,7 +95,9 @@ func (c *verifyCmd) key(a *app) (string, error) {
 		return key, nil
 	}
 	if isTerminal(a.In) {
-		return "", usageError("standard input is a terminal, where a key stays to be read: pipe it in, or name a file with --file")
+		return "", usageError(
+			"standard input is a terminal, where a key stays to be read: pipe it in, or name a file with --file",
+		)
 	}
 	key, err := oneSecret(a.In)
 	if err != nil {
@@ -110,8 +117,10 @@ func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict, x *keyward.Explanati
 	if v.KeyID == "" {
 		return nil
 	}
-	pairs := []string{"key", v.KeyID, "name", v.Name, "creator", v.UserID, "workspace", v.WorkspaceID, "environment", string(v.Environment),
-		"expires", moment(v.ExpiresAt), "permissions", or(strings.Join(v.Permissions, " "))}
+	pairs := []string{
+		"key", v.KeyID, "name", v.Name, "creator", v.UserID, "workspace", v.WorkspaceID, "environment", string(v.Environment),
+		"expires", moment(v.ExpiresAt), "permissions", or(strings.Join(v.Permissions, " ")),
+	}
 	if len(v.MissingPermissions) > 0 {
 		pairs = append(pairs, "missing", strings.Join(v.MissingPermissions, " "))
 	}

@@ -23,7 +23,8 @@ func (w *waiting) options() []keyward.ChangeOption {
 func takes(updates []keyward.KeyUpdate) bool {
 	for i := range updates {
 		u := &updates[i]
-		if active, ok := u.IsActive.Get(); ok && !active || !u.ExpiresAt.IsZero() || !u.RateLimit.IsZero() || !u.AllowedIPs.IsZero() {
+		if active, ok := u.IsActive.Get(); ok && !active || !u.ExpiresAt.IsZero() || !u.RateLimit.IsZero() ||
+			!u.AllowedIPs.IsZero() {
 			return true
 		}
 	}
@@ -36,15 +37,19 @@ func tellPending(ctx context.Context, a *app, client *keyward.Client, r *keyward
 	if r == nil || r.Nodes.Pending == 0 {
 		return
 	}
-	fmt.Fprintf(a.Err, "In effect on %d of %d nodes. The others apply it or refuse everything by %s; --wait waits for them.\n",
-		r.Nodes.Confirmed, r.Nodes.Confirmed+r.Nodes.Pending, moment(&r.Deadline))
+	fmt.Fprintf(
+		a.Err, "In effect on %d of %d nodes. The others apply it or refuse everything by %s; --wait waits for them.\n",
+		r.Nodes.Confirmed, r.Nodes.Confirmed+r.Nodes.Pending, moment(&r.Deadline),
+	)
 	nodes, err := client.ListNodes(ctx)
 	if err != nil {
 		return // only a service key with manage may list them
 	}
 	for i := range nodes {
 		if n := &nodes[i]; n.Behind > 0 || n.State != keyward.NodeReady {
-			fmt.Fprintf(a.Err, "  %s  %s, %d behind, last seen %s\n", visible(n.Address), n.State, n.Behind, moment(&n.LastSeenAt))
+			fmt.Fprintf(
+				a.Err, "  %s  %s, %d behind, last seen %s\n", visible(n.Address), n.State, n.Behind, moment(&n.LastSeenAt),
+			)
 		}
 	}
 }

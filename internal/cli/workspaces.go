@@ -193,8 +193,10 @@ func (c *workspacesPlan) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	plan := keyward.Plan{MaxKeys: c.MaxKeys, MaxMembers: c.MaxMembers, MaxRoles: c.MaxRoles, MaxEventsPerDay: c.MaxEventsPerDay,
-		RequestsPerMinute: c.PerMinute, RequestsPerDay: c.PerDay}
+	plan := keyward.Plan{
+		MaxKeys: c.MaxKeys, MaxMembers: c.MaxMembers, MaxRoles: c.MaxRoles, MaxEventsPerDay: c.MaxEventsPerDay,
+		RequestsPerMinute: c.PerMinute, RequestsPerDay: c.PerDay,
+	}
 	if c.KeyPerMinute != nil || c.KeyPerDay != nil || c.KeyLifetimeSeconds != nil {
 		plan.CeilingPerKey = &keyward.Ceiling{RequestsPerMinute: c.KeyPerMinute, RequestsPerDay: c.KeyPerDay,
 			MaxLifetimeSeconds: c.KeyLifetimeSeconds}

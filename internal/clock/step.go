@@ -39,7 +39,8 @@ func (c *Clock) Step(s State, told time.Time) State {
 	}
 	next := State{Mark: floor, Ahead: now, Resets: s.Resets}
 	own := (elapsed - c.stepped).Milliseconds()
-	if passed := now - s.Ahead; s.Ahead != 0 && passed <= own+Tolerance.Milliseconds() && passed >= -Tolerance.Milliseconds() {
+	if passed := now - s.Ahead; s.Ahead != 0 && passed <= own+Tolerance.Milliseconds() &&
+		passed >= -Tolerance.Milliseconds() {
 		next.Ahead, next.Ran = max(now, s.Ahead), s.Ran+max(0, min(passed, own))
 	}
 	if next.Ran >= Trial.Milliseconds() {

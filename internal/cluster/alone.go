@@ -41,6 +41,8 @@ func (a *Alone) Members(context.Context) ([]Member, error) {
 	if !r.Ready() {
 		state = store.NodeLoading
 	}
-	return []Member{{Self: true, Node: store.Node{ID: a.ID, Address: a.Address, Version: a.Version, State: state, Limit: a.Limit,
-		Applied: r.Revision(), Started: a.Started, Seen: a.Now(), Alike: a.Alike}}}, nil
+	return []Member{
+		{Self: true, Node: store.Node{ID: a.ID, Address: a.Address, Version: a.Version, State: state, Limit: a.Limit,
+			Applied: r.Revision(), Started: a.Started, Seen: a.Now(), Alike: a.Alike}},
+	}, nil
 }

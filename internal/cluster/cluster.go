@@ -87,8 +87,10 @@ func New(c Config) *Node {
 		c.MaxConcurrentLoads = 2
 	}
 	n := &Node{Config: c, wakeup: make(chan struct{}, 1)}
-	n.told = store.Node{ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1,
-		Alike: c.Alike}
+	n.told = store.Node{
+		ID: c.ID, Address: c.Address, Version: c.Version, Limit: c.Limit, State: store.NodeLoading, Applied: -1,
+		Alike: c.Alike,
+	}
 	n.follower = follow.New(follow.Config{
 		Source: store.Source{DB: c.DB, Places: c.MaxConcurrentLoads, Page: pageOfFeed, Own: true},
 		Limit:  c.Limit, Now: c.Now, Timeout: lookTimeout, OnSwap: c.OnSwap,
@@ -188,7 +190,10 @@ func (n *Node) Look(ctx context.Context) {
 	}
 	switch was := n.stats.failing.Swap(err != nil); {
 	case err != nil && !was:
-		n.Log.Warn("the feed cannot be followed: verifications go on until the copy is too old", "error", err.Error(), "limit", n.Limit.String())
+		n.Log.Warn(
+			"the feed cannot be followed: verifications go on until the copy is too old", "error", err.Error(), "limit",
+			n.Limit.String(),
+		)
 	case err == nil && was:
 		n.Log.Info("the feed is followed again", "revision", n.follower.Revision())
 	}

@@ -216,7 +216,9 @@ func TestT33ARestoredBackupIsNoticedAndEverythingIsLoadedAnew(t *testing.T) {
 	if out, err := restore.CombinedOutput(); err != nil {
 		t.Fatalf("psql: %v: %s", err, out)
 	}
-	eventually(t, "the restored state", func() bool { return b.ask(late) == verify.NotFound && b.ask(kept) == verify.Valid })
+	eventually(
+		t, "the restored state", func() bool { return b.ask(late) == verify.NotFound && b.ask(kept) == verify.Valid },
+	)
 	b.says(early, verify.Valid, "revoked after the backup: the backup does not know that, and the operator is told so")
 	// The node that wrote the lost change notices before it answers the next change.
 	if err := a.revoke(kept); err != nil {
@@ -268,7 +270,9 @@ func TestAReaderThatWasAwayForTooLongLoadsAnewAndTheLogIsPrunedBehindTheSlowest(
 	}
 	k2 := a.mint()
 	a.look()
-	pgtest.Run(t, url, "UPDATE nodes SET seen_ms = seen_ms - 60000 WHERE id <> '"+a.ID+"'") // it has been silent for a minute
+	pgtest.Run(
+		t, url, "UPDATE nodes SET seen_ms = seen_ms - 60000 WHERE id <> '"+a.ID+"'",
+	) // it has been silent for a minute
 	if left := prune(); left != "0" {
 		t.Errorf("%s changes are kept for a node that is gone", left)
 	}

@@ -46,8 +46,12 @@ func (n *Node) compare(theirs, start time.Time) {
 	was := time.Duration(n.stats.skew.Swap(int64(skew)))
 	switch {
 	case skew.Abs() > SkewToStop && was.Abs() <= SkewToStop:
-		n.Log.Warn("this machine's clock differs from the database's: this node is not ready, and judges no key that has an expiry or is "+
-			"the earlier value of a rotation; set the clock", "skew", skew.Round(time.Millisecond).String())
+		n.Log.Warn(
+			"this machine's clock differs from the database's: this node is not ready, and judges no key that has an expiry or is "+
+				"the earlier value of a rotation; set the clock",
+			"skew",
+			skew.Round(time.Millisecond).String(),
+		)
 	case skew.Abs() > SkewToTell && was.Abs() <= SkewToTell:
 		n.Log.Warn("this machine's clock differs from the database's", "skew", skew.Round(time.Millisecond).String())
 	case skew.Abs() <= SkewToTell && was.Abs() > SkewToTell:
@@ -97,7 +101,10 @@ func (n *Node) listen(ctx context.Context) {
 		}
 		if err != nil && err.Error() != told {
 			told = err.Error()
-			n.Log.Info("nobody rings: changes of other nodes are looked for at intervals", "because", told, "interval", n.Interval.String())
+			n.Log.Info(
+				"nobody rings: changes of other nodes are looked for at intervals", "because", told, "interval",
+				n.Interval.String(),
+			)
 		}
 		select {
 		case <-ctx.Done():

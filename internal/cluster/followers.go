@@ -77,7 +77,9 @@ func NewFollowers(ctx context.Context, keep FollowerKeeper, now func() time.Time
 		return nil, err
 	}
 	for _, j := range joined {
-		f.list[childName{j.Key, j.Incarnation}] = &child{Child: Child{Heard: Heard{Follower: j, Applied: -1}}, silentSince: now()}
+		f.list[childName{j.Key, j.Incarnation}] = &child{
+			Child: Child{Heard: Heard{Follower: j, Applied: -1}}, silentSince: now(),
+		}
 	}
 	f.lowest = f.least()
 	return f, nil

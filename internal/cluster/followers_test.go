@@ -50,7 +50,10 @@ func newFamily(t *testing.T, k kept, clock *time.Time) family {
 	}
 	r := replica.New()
 	r.SetRevision(9)
-	return family{&cluster.Alone{Limit: followerLimit, Now: now, Followers: f, Replica: func() *replica.Replica { return r }}, t, k, clock}
+	return family{
+		&cluster.Alone{Limit: followerLimit, Now: now, Followers: f, Replica: func() *replica.Replica { return r }}, t, k,
+		clock,
+	}
 }
 
 func (f family) hear(incarnation string, count uint64, applied int64) {

@@ -154,8 +154,17 @@ func (n *node) mint() key {
 	secret, err := format.Mint(rand.Reader, keyfmt.Live)
 	n.must(err)
 	k := key{value: secret.Reveal()}
-	k.Key = apikey.Key{ID: id.Key(ids.Next()), Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
-		Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k.value))}}}
+	k.Key = apikey.Key{
+		ID:          id.Key(ids.Next()),
+		Workspace:   workspace,
+		User:        user,
+		Name:        "n",
+		Environment: keyfmt.Live,
+		IsActive:    true,
+		Value: apikey.Value{
+			Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k.value))},
+		},
+	}
 	n.must(n.change(audit.APIKeyCreated, func(tx *store.Tx) error {
 		k.CreatedAt, k.UpdatedAt = tx.Now(), tx.Now()
 		return tx.InsertKey(k.Key)

@@ -20,12 +20,18 @@ func (c *Config) check(name func(env string) string) error {
 	}
 	for _, at := range []struct{ env, addr string }{{"KEYWARD_ADDR", c.Addr}, {"KEYWARD_DATA_ADDR", c.DataAddr}, {"KEYWARD_GRPC_ADDR", c.GRPCAddr}} {
 		if !c.TLS() && !c.Insecure && at.addr != "" && !loopback(at.addr) {
-			return fmt.Errorf("%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
-				"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS", name(at.env), at.addr)
+			return fmt.Errorf(
+				"%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
+					"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS",
+				name(at.env),
+				at.addr,
+			)
 		}
 	}
 	if len(c.PepperPrevious) > 0 && c.Pepper.IsZero() {
-		return fmt.Errorf("%s: stands without KEYWARD_PEPPER: set the pepper that new keys take", name("KEYWARD_PEPPER_PREVIOUS"))
+		return fmt.Errorf(
+			"%s: stands without KEYWARD_PEPPER: set the pepper that new keys take", name("KEYWARD_PEPPER_PREVIOUS"),
+		)
 	}
 	if err := c.checkFiles(name); err != nil {
 		return err
@@ -44,7 +50,9 @@ func (c *Config) checkArchive(name func(string) string) error {
 		return nil
 	}
 	if c.EventsKept == 0 {
-		return fmt.Errorf("%s: stands without KEYWARD_EVENTS_KEEP: say how long events stay in the log", name("KEYWARD_EVENTS_ARCHIVE_DIR"))
+		return fmt.Errorf(
+			"%s: stands without KEYWARD_EVENTS_KEEP: say how long events stay in the log", name("KEYWARD_EVENTS_ARCHIVE_DIR"),
+		)
 	}
 	switch at, err := os.Stat(c.EventsArchiveDir); {
 	case err != nil:
@@ -65,8 +73,12 @@ func (c *Config) checkRootKey(name func(string) string) error {
 	}
 	format.Admit(keyfmt.PrefixOf(c.RootKey.Reveal())) // an earlier prefix, perhaps: the server knows those
 	if env, ok := format.Parse(c.RootKey.Reveal()); !ok || env != keyfmt.Service {
-		return fmt.Errorf("%s: is not a well-formed service key (%s_svc_ and 49 letters and digits, the last six a checksum): "+
-			"`keyward rootkey` makes one", name("KEYWARD_ROOT_KEY"), c.KeyPrefix)
+		return fmt.Errorf(
+			"%s: is not a well-formed service key (%s_svc_ and 49 letters and digits, the last six a checksum): "+
+				"`keyward rootkey` makes one",
+			name("KEYWARD_ROOT_KEY"),
+			c.KeyPrefix,
+		)
 	}
 	return nil
 }
@@ -85,7 +97,9 @@ func (c *Config) checkTLS(name func(string) string) error {
 		return fmt.Errorf("%s: %w", name("KEYWARD_TLS_KEY"), err)
 	}
 	if open {
-		return fmt.Errorf("%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_TLS_KEY"), c.TLSKey, c.TLSKey)
+		return fmt.Errorf(
+			"%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_TLS_KEY"), c.TLSKey, c.TLSKey,
+		)
 	}
 	for env, path := range map[string]string{"KEYWARD_TLS_KEY": c.TLSKey, "KEYWARD_TLS_CERT": c.TLSCert} {
 		if err := openable(path); err != nil {
@@ -116,7 +130,9 @@ func (c *Config) checkDatabase(name func(string) string) error {
 	case info.IsDir():
 		return fmt.Errorf("%s: %s is a directory: want a file", name("KEYWARD_DATABASE_URL"), c.Database)
 	case info.Mode().Perm()&0o004 != 0:
-		return fmt.Errorf("%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_DATABASE_URL"), c.Database, c.Database)
+		return fmt.Errorf(
+			"%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_DATABASE_URL"), c.Database, c.Database,
+		)
 	}
 	return nil
 }

@@ -59,7 +59,10 @@ func TestWithoutAnySettingTheDefaultsHold(t *testing.T) {
 
 func TestFlagsComeBeforeTheEnvironmentAndThatBeforeTheFile(t *testing.T) {
 	t.Parallel()
-	file := write(t, 0o600, "log_level: debug\nlog_format: json\nkey_prefix: filed\ntrusted_proxies: [10.0.0.0/8, '::1']\npepper: "+pepper+"\n")
+	file := write(
+		t, 0o600,
+		"log_level: debug\nlog_format: json\nkey_prefix: filed\ntrusted_proxies: [10.0.0.0/8, '::1']\npepper: "+pepper+"\n",
+	)
 	got, err := config.Load(config.Sources{
 		Flags:   map[string]string{"config": file, "log-level": "error"},
 		Environ: env(t, "KEYWARD_LOG_LEVEL=warn", "KEYWARD_KEY_PREFIX=shell", "KEYWARD_LOG_FORMAT="),
@@ -67,7 +70,8 @@ func TestFlagsComeBeforeTheEnvironmentAndThatBeforeTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.LogLevel != slog.LevelError || got.KeyPrefix != "shell" || got.LogFormat != "json" || got.Pepper.Reveal() != pepper {
+	if got.LogLevel != slog.LevelError || got.KeyPrefix != "shell" || got.LogFormat != "json" ||
+		got.Pepper.Reveal() != pepper {
 		t.Errorf("%+v", got)
 	}
 	if len(got.TrustedProxies) != 2 || got.TrustedProxies[1].String() != "::1/128" {
@@ -175,7 +179,8 @@ func TestARootKeyIsWellFormedAndNeverToldT18(t *testing.T) {
 	format, _ := keyfmt.NewFormat("kw")
 	root, _ := format.Mint(rand.Reader, keyfmt.Service)
 	live, _ := format.Mint(rand.Reader, keyfmt.Live)
-	if c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_ROOT_KEY="+root.Reveal())}); err != nil || !c.RootKey.Equal(root) {
+	if c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_ROOT_KEY="+root.Reveal())}); err != nil ||
+		!c.RootKey.Equal(root) {
 		t.Errorf("a good root key: %v", err)
 	}
 	damaged := root.Reveal()[:len(root.Reveal())-1] + "-"
@@ -263,7 +268,9 @@ func pair(t *testing.T) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour),
+	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +285,9 @@ func pair(t *testing.T) (cert, key string) {
 
 func TestUsageIsKeptAsLongAsIsSaid(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_USAGE_MINUTES=0", "KEYWARD_USAGE_DAYS=30d", "KEYWARD_USAGE_WAITING=5000")})
+	c, err := config.Load(
+		config.Sources{Environ: env(t, "KEYWARD_USAGE_MINUTES=0", "KEYWARD_USAGE_DAYS=30d", "KEYWARD_USAGE_WAITING=5000")},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

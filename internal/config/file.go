@@ -36,7 +36,9 @@ func fromFile(flag, env string) (map[string]value, error) {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
 	if open {
-		return nil, fmt.Errorf("%s: %s holds %s and everybody on this machine can read it: chmod 600 %s", from, path, secret, path)
+		return nil, fmt.Errorf(
+			"%s: %s holds %s and everybody on this machine can read it: chmod 600 %s", from, path, secret, path,
+		)
 	}
 	return given, nil
 }

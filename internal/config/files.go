@@ -51,7 +51,9 @@ func ReadPassword(path string) (keyfmt.Secret, error) {
 		return keyfmt.Secret{}, err
 	}
 	if open, err := readable(path); err != nil || open {
-		return keyfmt.Secret{}, errors.Join(err, fmt.Errorf("everybody on this machine can read %s: chmod 600 %s", path, path))
+		return keyfmt.Secret{}, errors.Join(
+			err, fmt.Errorf("everybody on this machine can read %s: chmod 600 %s", path, path),
+		)
 	}
 	line := strings.TrimRight(string(raw), "\r\n")
 	switch {
@@ -131,8 +133,10 @@ func explained(path string, err error) error {
 	if statErr != nil {
 		return fmt.Errorf("%w: this process runs as user %d, which may not look into its directory", err, os.Getuid())
 	}
-	return fmt.Errorf("%w: it belongs to user %s and has mode %04o, and this process runs as user %d: chown or chmod it", err, owner(info),
-		info.Mode().Perm(), os.Getuid())
+	return fmt.Errorf(
+		"%w: it belongs to user %s and has mode %04o, and this process runs as user %d: chown or chmod it", err, owner(info),
+		info.Mode().Perm(), os.Getuid(),
+	)
 }
 
 // checkFiles reads every file that a setting names once, so that a start ends with the name of the setting.
@@ -159,12 +163,16 @@ func (c *Config) checkFiles(name func(string) string) error {
 	case c.Redis.IsZero() && c.RedisPasswordFile != "":
 		return fmt.Errorf("%s: stands without KEYWARD_REDIS_URL", name("KEYWARD_REDIS_PASSWORD_FILE"))
 	case c.RedisPasswordFile != "" && strings.Contains(c.Redis.Reveal(), "+sentinel://"):
-		return fmt.Errorf("%s: a password in a file does not go with sentinels, which have another one: write it into KEYWARD_REDIS_URL",
-			name("KEYWARD_REDIS_PASSWORD_FILE"))
+		return fmt.Errorf(
+			"%s: a password in a file does not go with sentinels, which have another one: write it into KEYWARD_REDIS_URL",
+			name("KEYWARD_REDIS_PASSWORD_FILE"),
+		)
 	case !c.redisTLS() && c.RedisCAFile != "":
 		return fmt.Errorf("%s: stands without a KEYWARD_REDIS_URL that begins with rediss", name("KEYWARD_REDIS_CA_FILE"))
 	case c.Postgres.IsZero() && c.DatabasePasswordFile != "":
-		return fmt.Errorf("%s: stands without a KEYWARD_DATABASE_URL that begins with postgres://", name("KEYWARD_DATABASE_PASSWORD_FILE"))
+		return fmt.Errorf(
+			"%s: stands without a KEYWARD_DATABASE_URL that begins with postgres://", name("KEYWARD_DATABASE_PASSWORD_FILE"),
+		)
 	}
 	return nil
 }

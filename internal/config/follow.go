@@ -32,10 +32,12 @@ type FollowSetting struct {
 }
 
 // shared are the settings of a server that a follower has as well.
-var shared = []string{"KEYWARD_GRPC_ADDR", "KEYWARD_INSECURE", "KEYWARD_TLS_CERT", "KEYWARD_TLS_KEY", "KEYWARD_TRUSTED_PROXIES",
-	"KEYWARD_MAX_CONNECTIONS", "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", "KEYWARD_PEPPER", "KEYWARD_PEPPER_PREVIOUS", "KEYWARD_ROUTES",
-	"KEYWARD_MAX_STALENESS", "KEYWARD_DRAIN_DELAY", "KEYWARD_BAD_CREDENTIALS_PER_MINUTE", "KEYWARD_LIMIT_MODE", "KEYWARD_LIMIT_POLICY",
-	"KEYWARD_LOG_LEVEL", "KEYWARD_LOG_FORMAT", "KEYWARD_ACCESS_LOG"}
+var shared = []string{
+	"KEYWARD_GRPC_ADDR", "KEYWARD_INSECURE", "KEYWARD_TLS_CERT", "KEYWARD_TLS_KEY", "KEYWARD_TRUSTED_PROXIES",
+	"KEYWARD_MAX_CONNECTIONS", "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", "KEYWARD_PEPPER", "KEYWARD_PEPPER_PREVIOUS",
+	"KEYWARD_ROUTES", "KEYWARD_MAX_STALENESS", "KEYWARD_DRAIN_DELAY", "KEYWARD_BAD_CREDENTIALS_PER_MINUTE",
+	"KEYWARD_LIMIT_MODE", "KEYWARD_LIMIT_POLICY", "KEYWARD_LOG_LEVEL", "KEYWARD_LOG_FORMAT", "KEYWARD_ACCESS_LOG",
+}
 
 // FollowSettings lists every setting of a follower, in the order in which they are described to people.
 func FollowSettings() []FollowSetting {
@@ -63,11 +65,14 @@ func FollowSettings() []FollowSetting {
 
 func setSourceURL(f *Follow, v string) error {
 	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "" {
 		return errors.New("want https://host[:port], without a path, a user or a query")
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(withPort(u.Host))) {
-		return errors.New("want https://…: plain http would show the service key and every digest to others, and is for this machine alone")
+		return errors.New(
+			"want https://…: plain http would show the service key and every digest to others, and is for this machine alone",
+		)
 	}
 	f.SourceURL = u.Scheme + "://" + u.Host
 	return nil
@@ -123,7 +128,8 @@ func LoadFollow(s Sources) (Follow, error) {
 		names[setting.Env] = v.name
 	}
 	for name := range env {
-		if !slices.Contains(known, name) && !strings.HasPrefix(name, "KEYWARD_PORT") && !strings.HasPrefix(name, "KEYWARD_SERVICE") {
+		if !slices.Contains(known, name) && !strings.HasPrefix(name, "KEYWARD_PORT") &&
+			!strings.HasPrefix(name, "KEYWARD_SERVICE") {
 			f.Unknown = append(f.Unknown, name)
 		}
 	}
@@ -142,7 +148,9 @@ func (f *Follow) check(name func(env string) string) error {
 	case f.SourceURL == "":
 		return errors.New("KEYWARD_SOURCE_URL: is needed: the node to follow")
 	case f.SourceToken.IsZero() == (f.SourceTokenFile == ""):
-		return errors.New("KEYWARD_SOURCE_TOKEN: give either this or KEYWARD_SOURCE_TOKEN_FILE: a service key with the scope follow")
+		return errors.New(
+			"KEYWARD_SOURCE_TOKEN: give either this or KEYWARD_SOURCE_TOKEN_FILE: a service key with the scope follow",
+		)
 	}
 	if f.SourceTokenFile != "" {
 		if _, err := f.Token(); err != nil {
@@ -153,11 +161,17 @@ func (f *Follow) check(name func(env string) string) error {
 		return err
 	}
 	if f.Addr != "" && !f.TLS() && !f.Insecure && !loopback(f.Addr) {
-		return fmt.Errorf("%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
-			"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS", name("KEYWARD_ADDR"), f.Addr)
+		return fmt.Errorf(
+			"%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+
+				"KEYWARD_TLS_KEY, or --insecure (KEYWARD_INSECURE=true) where a proxy in front speaks TLS",
+			name("KEYWARD_ADDR"),
+			f.Addr,
+		)
 	}
 	if f.GRPCAddr != "" && !f.TLS() && !f.Insecure && !loopback(f.GRPCAddr) {
-		return fmt.Errorf("%s: %q can be reached by others, and plain text would show them every key", name("KEYWARD_GRPC_ADDR"), f.GRPCAddr)
+		return fmt.Errorf(
+			"%s: %q can be reached by others, and plain text would show them every key", name("KEYWARD_GRPC_ADDR"), f.GRPCAddr,
+		)
 	}
 	return nil
 }

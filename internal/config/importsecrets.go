@@ -66,7 +66,9 @@ func importSecret(s string) (ImportSecret, error) {
 	}
 	name, encoding, _ := strings.Cut(name, ":")
 	if !secretName.MatchString(name) {
-		return ImportSecret{}, fmt.Errorf("want a name of 1 to 32 lower-case letters, digits, _ and -, a letter first, before the =")
+		return ImportSecret{}, fmt.Errorf(
+			"want a name of 1 to 32 lower-case letters, digits, _ and -, a letter first, before the =",
+		)
 	}
 	raw, err := []byte(value), error(nil)
 	switch encoding {

@@ -30,10 +30,15 @@ func Load(s Sources) (Config, error) {
 		}
 		if broken := lineBreak(v.text); broken != "" {
 			if setting.Env != "KEYWARD_PEPPER" {
-				return Config{}, fmt.Errorf("%s: %s a line break: take it out; \"$(cat FILE)\" leaves it out, and printf writes none", v.name, broken)
+				return Config{}, fmt.Errorf(
+					"%s: %s a line break: take it out; \"$(cat FILE)\" leaves it out, and printf writes none", v.name, broken,
+				)
 			}
-			c.Odd = append(c.Odd, fmt.Sprintf("%s: %s a line break, which is a part of the pepper, as keys are digested with it: keep it for as "+
-				"long as there are such keys, and make the next pepper without one", v.name, broken))
+			c.Odd = append(
+				c.Odd,
+				fmt.Sprintf("%s: %s a line break, which is a part of the pepper, as keys are digested with it: keep it for as "+
+					"long as there are such keys, and make the next pepper without one", v.name, broken),
+			)
 		}
 		if err := setting.set(&c, v.text); err != nil {
 			return Config{}, fmt.Errorf("%s: %w", v.name, err)
@@ -96,7 +101,8 @@ func unknown(env map[string]string) []string {
 	}
 	var names []string
 	for name := range env {
-		if !slices.Contains(known, name) && !strings.HasPrefix(name, "KEYWARD_PORT") && !strings.HasPrefix(name, "KEYWARD_SERVICE") {
+		if !slices.Contains(known, name) && !strings.HasPrefix(name, "KEYWARD_PORT") &&
+			!strings.HasPrefix(name, "KEYWARD_SERVICE") {
 			names = append(names, name)
 		}
 	}

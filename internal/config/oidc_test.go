@@ -26,13 +26,18 @@ func TestT70AProviderIsNamedWholeAndOverTLS(t *testing.T) {
 		_, err := config.Load(config.Sources{Environ: env(t, c.pairs...)})
 		refused(t, err, c.want)
 	}
-	got, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_OIDC_ISSUER=https://t.auth0.com/", "KEYWARD_OIDC_CLIENT_ID=k",
-		"KEYWARD_OIDC_CLIENT_SECRET=hush-hush", "KEYWARD_OIDC_AUDIENCE=api", "KEYWARD_PUBLIC_URL=https://keyward.example.com/")})
+	got, err := config.Load(
+		config.Sources{Environ: env(
+			t, "KEYWARD_OIDC_ISSUER=https://t.auth0.com/", "KEYWARD_OIDC_CLIENT_ID=k", "KEYWARD_OIDC_CLIENT_SECRET=hush-hush",
+			"KEYWARD_OIDC_AUDIENCE=api", "KEYWARD_PUBLIC_URL=https://keyward.example.com/",
+		)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o := got.OIDC; o.Issuer != "https://t.auth0.com/" || o.ClientID != "k" || o.ClientSecret.Reveal() != "hush-hush" || o.UserClaim != "sub" ||
-		o.Audience != "api" || got.PublicURL != "https://keyward.example.com" {
+		o.Audience != "api" ||
+		got.PublicURL != "https://keyward.example.com" {
 		t.Errorf("%+v, %s", o, got.PublicURL)
 	}
 	if _, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_OIDC_ISSUER=http://127.0.0.1:9", "KEYWARD_OIDC_CLIENT_ID=k")}); err != nil {

@@ -89,7 +89,9 @@ func setKeyPrefix(c *Config, v string) error {
 // operator's choice.
 func checkPepper(v string) error {
 	if v == string(keyfmt.NoPepper) {
-		return fmt.Errorf("%q stands for no pepper in KEYWARD_PEPPER_PREVIOUS: want a random one, such as `openssl rand -base64 32` makes", v)
+		return fmt.Errorf(
+			"%q stands for no pepper in KEYWARD_PEPPER_PREVIOUS: want a random one, such as `openssl rand -base64 32` makes", v,
+		)
 	}
 	if strings.Contains(v, ",") {
 		return fmt.Errorf("holds a comma, which separates peppers in KEYWARD_PEPPER_PREVIOUS: want another one")
@@ -215,7 +217,9 @@ func setBadCredentials(c *Config, v string) error {
 }
 
 func setLogLevel(c *Config, v string) error {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
 	level, ok := levels[strings.ToLower(v)]
 	if !ok {
 		return fmt.Errorf("%q: want debug, info, warn or error", v)

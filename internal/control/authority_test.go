@@ -107,7 +107,10 @@ func mintWhile(t *testing.T, k *kit, minter control.Caller, ws, right string, ta
 	for _, who := range []control.Caller{minter, minter, minter, minter, k.root, k.root} {
 		wg.Go(func() {
 			for range 3 {
-				_, err := k.CreateKey(ctx, who, control.CreateKey{Workspace: ws, User: "admin", Name: "late", Permissions: control.Some([]string{right})})
+				_, err := k.CreateKey(
+					ctx, who,
+					control.CreateKey{Workspace: ws, User: "admin", Name: "late", Permissions: control.Some([]string{right})},
+				)
 				if err != nil && !fault.Is(err, fault.Unauthenticated) && !fault.Is(err, fault.PermissionDenied) &&
 					!fault.Is(err, fault.PermissionEscalation) && !fault.Is(err, fault.NotFound) {
 					t.Errorf("mint: %v", err)

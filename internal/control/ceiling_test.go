@@ -55,7 +55,9 @@ func (c *ceiled) plan() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.ceiling = account.Ceiling{Limits: ratelimit.Limits{PerMinute: minute.n, PerDay: day.n}, MaxLifetime: lifetime[life.n]}
+	c.ceiling = account.Ceiling{
+		Limits: ratelimit.Limits{PerMinute: minute.n, PerDay: day.n}, MaxLifetime: lifetime[life.n],
+	}
 }
 
 // asked draws what a key is asked for.
@@ -91,7 +93,9 @@ func (c *ceiled) make() {
 	var made id.Key
 	var err error
 	if rapid.Bool().Draw(c.t, "imported") {
-		done, failed, wrong := c.ImportKeys(context.Background(), c.root, c.ws, []control.ImportKey{{CreateKey: in, Generate: true}})
+		done, failed, wrong := c.ImportKeys(
+			context.Background(), c.root, c.ws, []control.ImportKey{{CreateKey: in, Generate: true}},
+		)
 		switch {
 		case wrong != nil:
 			c.t.Fatal(wrong)
@@ -169,7 +173,8 @@ func (c *ceiled) change() {
 	if n := now.Limits.PerDay; !ratelimit.Within(n, was.Limits.PerDay) && !ratelimit.Within(n, l.PerDay) {
 		c.t.Fatalf("from %d to %d a day, beyond %d", was.Limits.PerDay, n, l.PerDay)
 	}
-	longer := now.ExpiresAt.IsZero() && !was.ExpiresAt.IsZero() || !was.ExpiresAt.IsZero() && now.ExpiresAt.After(was.ExpiresAt)
+	longer := now.ExpiresAt.IsZero() && !was.ExpiresAt.IsZero() ||
+		!was.ExpiresAt.IsZero() && now.ExpiresAt.After(was.ExpiresAt)
 	if longer && !c.ceiling.Allows(now.ExpiresAt, now.Made()) {
 		c.t.Fatalf("from %v to %v, beyond %v", was.ExpiresAt, now.ExpiresAt, c.ceiling.MaxLifetime)
 	}
@@ -182,7 +187,8 @@ func (c *ceiled) narrow() {
 		soon := control.Some(time.Now().Add(time.Minute).UTC().Format(time.RFC3339))
 		for _, in := range []control.UpdateKey{{RateLimit: one}, {ExpiresAt: soon}, {IsActive: control.Some(false)}} {
 			in.ID = string(k.ID)
-			if _, failed, err := c.UpdateKeys(context.Background(), c.root, []control.UpdateKey{in}); err != nil || len(failed) > 0 {
+			if _, failed, err := c.UpdateKeys(context.Background(), c.root, []control.UpdateKey{in}); err != nil ||
+				len(failed) > 0 {
 				c.t.Fatalf("narrowing was refused: %v %v", failed, err)
 			}
 		}

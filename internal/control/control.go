@@ -68,9 +68,11 @@ func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = func() (stands time.Time) { return stands }
 	}
-	return &Service{db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
+	return &Service{
+		db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
-		now: c.Now, pace: paceOf(&c), inChunk: fewest, reveal: c.Reveal}
+		now: c.Now, pace: paceOf(&c), inChunk: fewest, reveal: c.Reveal,
+	}
 }
 
 // Caller is the result of authentication. It holds only identities: permissions are read in each transaction, and so
@@ -194,8 +196,10 @@ func (s *Service) updateApart(ctx context.Context, c Caller, change func(*store.
 	return s.updateBy(ctx, s.db.UpdateApart, c, change)
 }
 
-func (s *Service) updateBy(ctx context.Context, update func(context.Context, func(*store.Tx) error) (int64, error), c Caller,
-	change func(*store.Tx, *actor) error) error {
+func (s *Service) updateBy(
+	ctx context.Context, update func(context.Context, func(*store.Tx) error) (int64, error), c Caller,
+	change func(*store.Tx, *actor) error,
+) error {
 	revision, err := update(ctx, func(tx *store.Tx) error {
 		a, err := s.actor(tx.View, c)
 		if err != nil {

@@ -175,8 +175,10 @@ func lifetime(expires time.Time, set account.Settings, made time.Time) error {
 	case expires.IsZero() && (set.RequireExpiry || !longest.IsZero()):
 		return fault.Invalid("expiresAt", "the workspace requires an expiry")
 	case !longest.IsZero() && expires.After(longest):
-		return fault.Invalid("expiresAt", "the workspace allows a lifetime of at most %d seconds from the making of the value",
-			int64(set.MaxKeyLifetime/time.Second))
+		return fault.Invalid(
+			"expiresAt", "the workspace allows a lifetime of at most %d seconds from the making of the value",
+			int64(set.MaxKeyLifetime/time.Second),
+		)
 	}
 	return nil
 }

@@ -65,7 +65,9 @@ func listed[T any](ctx context.Context, s *Service, c Caller,
 }
 
 // paged reads one page: it asks fetch for one item more than the page holds, to know whether another page follows.
-func paged[T any](s *Service, list string, p Paging, position func(T) string, fetch func(store.Page) ([]T, error)) ([]T, Page, error) {
+func paged[T any](
+	s *Service, list string, p Paging, position func(T) string, fetch func(store.Page) ([]T, error),
+) ([]T, Page, error) {
 	n, err := limit(p.Limit)
 	if err != nil {
 		return nil, Page{}, err

@@ -44,7 +44,9 @@ func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	second, err := k.RotateKey(ctx, k.root, string(first.Key.ID), 3600)
 	must(t, err)
 	end := second.Key.Previous[0].Until
-	early, text := by(first), func(t time.Time) control.Optional[string] { return control.Some(t.Format(time.RFC3339Nano)) }
+	early, text := by(
+		first,
+	), func(t time.Time) control.Optional[string] { return control.Some(t.Format(time.RFC3339Nano)) }
 
 	for _, key := range []control.Revealed{first, other} {
 		_, err = k.RotateKey(ctx, early, string(key.Key.ID), 0)
@@ -55,7 +57,9 @@ func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	if !made.Key.ExpiresAt.Equal(end) {
 		t.Errorf("a key made by an earlier value expires %v, want the value's end %v", made.Key.ExpiresAt, end)
 	}
-	_, err = k.CreateKey(ctx, early, control.CreateKey{User: "owner", Name: "beyond", ExpiresAt: text(end.Add(time.Millisecond))})
+	_, err = k.CreateKey(
+		ctx, early, control.CreateKey{User: "owner", Name: "beyond", ExpiresAt: text(end.Add(time.Millisecond))},
+	)
 	refusedWith(t, err, fault.PermissionEscalation, "expiresAt")
 	_, err = k.CreateKey(ctx, early, control.CreateKey{User: "owner", Name: "for ever", ExpiresAt: control.Null[string]()})
 	refusedWith(t, err, fault.PermissionEscalation, "expiresAt")
@@ -63,7 +67,10 @@ func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	key := string(made.Key.ID)
 	must(t, k.one(k.root, control.UpdateKey{ID: key, ExpiresAt: text(end.Add(-time.Minute))}))
 	must(t, k.one(early, control.UpdateKey{ID: key, ExpiresAt: text(end)}))
-	refusedWith(t, k.one(early, control.UpdateKey{ID: key, ExpiresAt: text(end.Add(time.Minute))}), fault.PermissionEscalation, "expiresAt")
+	refusedWith(
+		t, k.one(early, control.UpdateKey{ID: key, ExpiresAt: text(end.Add(time.Minute))}), fault.PermissionEscalation,
+		"expiresAt",
+	)
 	must(t, k.one(early, control.UpdateKey{ID: string(other.Key.ID), Name: control.Some("renamed")}))
 	role, err := k.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "Before", Permissions: []string{"calls:read"}})
 	must(t, err)
@@ -100,7 +107,9 @@ func TestT9WhoPresentsNothingIsNobody(t *testing.T) {
 		"a person whose token has ended":         late,
 		"nobody":                                 {},
 	} {
-		if _, _, err := k.ListKeys(context.Background(), c, control.ListKeys{Workspace: ws}); !fault.Is(err, fault.Unauthenticated) {
+		if _, _, err := k.ListKeys(context.Background(), c, control.ListKeys{Workspace: ws}); !fault.Is(
+			err, fault.Unauthenticated,
+		) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

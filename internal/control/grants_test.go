@@ -36,8 +36,10 @@ func setOf(list []string) names {
 }
 
 // few are the permissions that the walk plays with: those that open doors, and two that are only held.
-var few = []string{"api-keys:write", "api-keys:manage-others", "api-keys:delete", "members:invite", "members:role-change",
-	"members:remove", "roles:write", "workspace:read", "workspace:settings-write", "calls:read", "calls:write"}
+var few = []string{
+	"api-keys:write", "api-keys:manage-others", "api-keys:delete", "members:invite", "members:role-change",
+	"members:remove", "roles:write", "workspace:read", "workspace:settings-write", "calls:read", "calls:write",
+}
 
 // modelKey is the walk's model of a key.
 type modelKey struct {
@@ -86,7 +88,10 @@ func TestT1T3NobodyObtainsThroughAnyDoorWhatTheyDoNotHold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "walk")
 		must(rt, err)
-		w := &walk{T: rt, k: newKit(rt, dir), members: map[string]string{}, roles: map[string]names{}, keys: map[string]*modelKey{}, system: map[string]string{}, marks: map[string]bool{}}
+		w := &walk{
+			T: rt, k: newKit(rt, dir), members: map[string]string{}, roles: map[string]names{}, keys: map[string]*modelKey{},
+			system: map[string]string{}, marks: map[string]bool{},
+		}
 		defer func() { must(t, w.k.db.Close()) }()
 		w.start()
 		for range 110 {
@@ -148,7 +153,9 @@ func (w *walk) caller() someone {
 			return c
 		}
 	}
-	if rapid.IntRange(0, 2).Draw(w.T, "person") == 0 { // in a session of their own, in one of another workspace, or by a token
+	if rapid.IntRange(0, 2).
+		Draw(w.T, "person") ==
+		0 { // in a session of their own, in one of another workspace, or by a token
 		user := pick(w.T, w.members, "who")
 		c := person(w.ws, user)
 		switch rapid.IntRange(0, 2).Draw(w.T, "how") {
@@ -176,10 +183,14 @@ func (w *walk) some() []string {
 func (w *walk) step() bool {
 	c := w.caller()
 	dead := w.dead(c)
-	steps := map[string]func(someone) bool{"create": w.create, "rotate": w.rotate, "update": w.update, "delete": w.remove, "role": w.role,
-		"edit": w.edit, "put": w.put, "role-change": w.change, "remove": w.leave, "mode": w.mode, "switch": w.turn, "revive": w.update}
+	steps := map[string]func(someone) bool{
+		"create": w.create, "rotate": w.rotate, "update": w.update, "delete": w.remove,
+		"role": w.role, "edit": w.edit, "put": w.put, "role-change": w.change, "remove": w.leave,
+		"mode": w.mode, "switch": w.turn, "revive": w.update,
+	}
 	name := rapid.SampledFrom([]string{"create", "create", "rotate", "rotate", "update", "update", "update", "update", "delete", "role", "edit",
-		"put", "put", "role-change", "remove", "mode", "switch", "revive", "revive"}).Draw(w.T, "operation")
+		"put", "put", "role-change", "remove", "mode", "switch", "revive", "revive"}).
+		Draw(w.T, "operation")
 	w.revive = ""
 	if name == "revive" {
 		c = w.reviver(c)
@@ -265,7 +276,9 @@ func (w *walk) remove(c someone) bool {
 
 func (w *walk) role(c someone) bool {
 	want := w.some()
-	r, err := w.k.CreateRole(context.Background(), c.Caller, w.ws, control.CreateRole{Name: fmt.Sprintf("r%d", len(w.roles)), Permissions: want})
+	r, err := w.k.CreateRole(
+		context.Background(), c.Caller, w.ws, control.CreateRole{Name: fmt.Sprintf("r%d", len(w.roles)), Permissions: want},
+	)
 	if err != nil {
 		return false
 	}
@@ -295,7 +308,9 @@ func (w *walk) edit(c someone) bool {
 
 func (w *walk) put(c someone) bool {
 	user, role := rapid.SampledFrom(users).Draw(w.T, "user"), pick(w.T, w.roles, "role")
-	_, _, err := w.k.PutMember(context.Background(), c.Caller, w.ws, user, control.PutMember{Email: user + "@example.org", Role: role})
+	_, _, err := w.k.PutMember(
+		context.Background(), c.Caller, w.ws, user, control.PutMember{Email: user + "@example.org", Role: role},
+	)
 	if err != nil {
 		return false
 	}

@@ -18,7 +18,9 @@ import (
 // ImportKeys makes many keys of one workspace, each for itself: with new values, or under digests of
 // values that exist. The rules of creation hold for each. Digests come from a service key that may manage, and from no
 // other caller: the answer that one is taken would tell of keys in other workspaces.
-func (s *Service) ImportKeys(ctx context.Context, c Caller, workspace string, items []ImportKey) (done []Imported, failed []ItemError, err error) {
+func (s *Service) ImportKeys(
+	ctx context.Context, c Caller, workspace string, items []ImportKey,
+) (done []Imported, failed []ItemError, err error) {
 	generates := slices.ContainsFunc(items, func(in ImportKey) bool { return in.Generate })
 	all := bulk[ImportKey, Imported]{Service: s, items: items, name: func(ImportKey) string { return "" },
 		begin: func(tx *store.Tx, a *actor) (func(int, ImportKey) (Imported, error), error) {
@@ -132,8 +134,14 @@ func (im *importing) admit(p keyfmt.PepperID, in ImportKey) error {
 	im.note(p.WithRehash(in.Rehash))
 	if after := len(im.kinds); after > before && after > maxKinds {
 		im.kinds = nil // read them anew: this one did not come in
-		return fault.New(fault.Conflict, "at most 4 kinds of foreign digests are in use at once",
-			fault.Detail{Field: in.Digest.field("algorithm"), Message: "would be one more than 4 kinds of digests: rotate or delete the keys of another kind"})
+		return fault.New(
+			fault.Conflict,
+			"at most 4 kinds of foreign digests are in use at once",
+			fault.Detail{
+				Field:   in.Digest.field("algorithm"),
+				Message: "would be one more than 4 kinds of digests: rotate or delete the keys of another kind",
+			},
+		)
 	}
 	return nil
 }

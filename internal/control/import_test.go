@@ -118,14 +118,17 @@ func TestT99AtMostFourKindsAreInUse(t *testing.T) {
 	ws := k.found(t)
 	keyed := func(secret string) control.ImportDigest {
 		sum := sha256.Sum256([]byte(secret)) // as good as any 32 bytes
-		return control.ImportDigest{Algorithm: keyfmt.HMACSHA256, Encoding: "hex", Value: hex.EncodeToString(sum[:]), Secret: control.Some(secret)}
+		return control.ImportDigest{
+			Algorithm: keyfmt.HMACSHA256, Encoding: "hex", Value: hex.EncodeToString(sum[:]), Secret: control.Some(secret),
+		}
 	}
 	for _, d := range []control.ImportDigest{keyed("a"), keyed("b"), shaOf("a-value-of-theirs")} {
 		if _, f := k.imports(t, ws, d, false); f != nil {
 			t.Fatal(f)
 		}
 	}
-	if _, f := k.imports(t, ws, keyed("c"), true); f == nil || f.Code != fault.Conflict || !strings.Contains(f.Error(), "4 kinds") {
+	if _, f := k.imports(t, ws, keyed("c"), true); f == nil || f.Code != fault.Conflict ||
+		!strings.Contains(f.Error(), "4 kinds") {
 		t.Errorf("the fourth and our own: %v", f)
 	}
 	last, f := k.imports(t, ws, keyed("c"), false)
@@ -152,7 +155,9 @@ func TestT99AMaskGivesNoValueAway(t *testing.T) {
 		"thirteen-char": false, "kw_live_AbCdE…wxyz": false, "": false, " ": false,
 	} {
 		d := shaOf(value)
-		in := control.ImportKey{CreateKey: control.CreateKey{User: "owner", Name: "imported"}, Digest: &d, Masked: control.Some(masked)}
+		in := control.ImportKey{
+			CreateKey: control.CreateKey{User: "owner", Name: "imported"}, Digest: &d, Masked: control.Some(masked),
+		}
 		done, failed, err := k.ImportKeys(context.Background(), k.root, ws, []control.ImportKey{in})
 		must(t, err)
 		if (len(done) == 1) != want {

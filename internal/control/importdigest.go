@@ -57,8 +57,12 @@ func slowHash(algorithm, value string) string {
 // stored reads a digest.
 func (im *importing) stored(in *ImportDigest) (keyfmt.Stored, error) {
 	if name := slowHash(in.Algorithm, in.Value); name != "" {
-		return keyfmt.Stored{}, fault.Invalid(in.field("algorithm"), "%s is a slow hash for passwords: it would have to be computed at each "+
-			"request, for each key. Import a SHA-256, SHA-512 or HMAC-SHA-256 of the value, or generate new values", name)
+		return keyfmt.Stored{}, fault.Invalid(
+			in.field("algorithm"),
+			"%s is a slow hash for passwords: it would have to be computed at each "+
+				"request, for each key. Import a SHA-256, SHA-512 or HMAC-SHA-256 of the value, or generate new values",
+			name,
+		)
 	}
 	size, known := map[string]int{keyfmt.SHA256: 32, keyfmt.SHA512: 64, keyfmt.HMACSHA256: 32}[in.Algorithm]
 	if !known {
@@ -93,14 +97,18 @@ func (d *ImportDigest) decode(size int) ([]byte, error) {
 		if sum, err := hex.DecodeString(d.Value); err == nil && len(sum) == size {
 			return sum, nil
 		}
-		return nil, fault.Invalid(d.field("value"), "want the %d hexadecimal digits of the whole key's %s", 2*size, d.Algorithm)
+		return nil, fault.Invalid(
+			d.field("value"), "want the %d hexadecimal digits of the whole key's %s", 2*size, d.Algorithm,
+		)
 	case "base64":
 		plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(d.Value, "="))
 		sum, err := base64.RawStdEncoding.Strict().DecodeString(plain)
 		if err == nil && len(sum) == size && len(d.Value)-len(plain) <= 2 && !strings.ContainsAny(d.Value, "\r\n") {
 			return sum, nil
 		}
-		return nil, fault.Invalid(d.field("value"), "want the base64 of the %d bytes of the whole key's %s", size, d.Algorithm)
+		return nil, fault.Invalid(
+			d.field("value"), "want the base64 of the %d bytes of the whole key's %s", size, d.Algorithm,
+		)
 	}
 	return nil, fault.Invalid("digest.encoding", "want hex or base64")
 }
@@ -134,8 +142,10 @@ func (im *importing) masked(in Optional[string], stored keyfmt.Stored) (string, 
 		return "", fault.Invalid("maskedKey", "must not be empty; leave it out for %s", foreignMasked)
 	}
 	if !im.format.IsMask(masked) && !thinMask(masked) {
-		return "", fault.Invalid("maskedKey", "shows too much of the value: want at most its first %d characters, … and its last %d",
-			maskedHead, maskedTail)
+		return "", fault.Invalid(
+			"maskedKey", "shows too much of the value: want at most its first %d characters, … and its last %d", maskedHead,
+			maskedTail,
+		)
 	}
 	return masked, nil
 }

@@ -78,7 +78,9 @@ func expiryInput(field string, o Optional[string], now time.Time) (time.Time, er
 	}
 	t, err := parseInstant(o.Value)
 	if err != nil || t.Year() > maxYear {
-		return time.Time{}, fault.Invalid(field, "want a time such as 2027-01-31T08:00:00Z, or a date such as 2027-01-31, up to the year %d", maxYear)
+		return time.Time{}, fault.Invalid(
+			field, "want a time such as 2027-01-31T08:00:00Z, or a date such as 2027-01-31, up to the year %d", maxYear,
+		)
 	}
 	if !t.After(now) {
 		return time.Time{}, fault.Invalid(field, "must lie in the future")

@@ -103,11 +103,17 @@ func (s *Service) covers(v *store.View, a *actor, m account.Member) error {
 	if r.System == account.Owner && !a.owner {
 		beyond = append(beyond, fault.Detail{Field: "permissions", Message: "the role " + string(account.Owner)})
 	}
-	if a.bound != nil && (!a.bound.ExpiresAt.IsZero() || a.bound.AllowedIPs != nil || a.bound.Limits.PerMinute != 0 || a.bound.Limits.PerDay != 0) {
-		beyond = append(beyond, fault.Detail{Field: "Authorization", Message: "the key that calls has bounds, and a member has none"})
+	if a.bound != nil &&
+		(!a.bound.ExpiresAt.IsZero() || a.bound.AllowedIPs != nil || a.bound.Limits.PerMinute != 0 || a.bound.Limits.PerDay != 0) {
+		beyond = append(
+			beyond, fault.Detail{Field: "Authorization", Message: "the key that calls has bounds, and a member has none"},
+		)
 	}
 	if beyond != nil {
-		return fault.New(fault.PermissionEscalation, "this member can do what you cannot, and an invitation lets its holder act as the member", beyond...)
+		return fault.New(
+			fault.PermissionEscalation,
+			"this member can do what you cannot, and an invitation lets its holder act as the member",
+			beyond...)
 	}
 	return a.mayLast()
 }
@@ -118,8 +124,10 @@ func (s *Service) putInvitation(tx *store.Tx, a *actor, m account.Member) (Invit
 	if err != nil {
 		return Invited{}, err
 	}
-	i := session.Invitation{Digest: s.digester.Current(code.Reveal()), Workspace: m.Workspace, User: m.User, Since: m.CreatedAt,
-		Bounds: s.signInBounds(a, m.Workspace), ExpiresAt: tx.Now().Add(session.InvitationLife)}
+	i := session.Invitation{
+		Digest: s.digester.Current(code.Reveal()), Workspace: m.Workspace, User: m.User, Since: m.CreatedAt,
+		Bounds: s.signInBounds(a, m.Workspace), ExpiresAt: tx.Now().Add(session.InvitationLife),
+	}
 	switch {
 	case a.service != nil:
 		i.Inviter.ServiceKey = a.service.ID
@@ -138,7 +146,9 @@ func (s *Service) signInBounds(a *actor, ws id.Workspace) account.Bounds {
 }
 
 // SignedIn tells which of a page of members, in the order of their ids, have ever signed in to the workspace.
-func (s *Service) SignedIn(ctx context.Context, c Caller, workspace string, first, last id.User) (map[id.User]bool, error) {
+func (s *Service) SignedIn(
+	ctx context.Context, c Caller, workspace string, first, last id.User,
+) (map[id.User]bool, error) {
 	out := map[id.User]bool{}
 	err := s.view(ctx, c, func(v *store.View, a *actor) error {
 		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
@@ -163,7 +173,10 @@ type Invitee struct {
 }
 
 func deadInvitation() error {
-	return fault.New(fault.Unauthenticated, "this invitation does not work: it was used before, is older than seven days, or was never one")
+	return fault.New(
+		fault.Unauthenticated,
+		"this invitation does not work: it was used before, is older than seven days, or was never one",
+	)
 }
 
 // LookAtInvitation tells whom an invitation would let in, and leaves it as it is.

@@ -28,8 +28,10 @@ func (k *kit) role(t failer, ws, name string, permissions ...string) {
 
 // made is a credential, as an authenticator would have made it and its registration been checked.
 func made(name string) control.NewPasskey {
-	return control.NewPasskey{Name: name, Credential: []byte("credential " + name), PublicKey: []byte("key " + name), Handle: []byte("handle"),
-		Answered: challenge(name)}
+	return control.NewPasskey{
+		Name: name, Credential: []byte("credential " + name), PublicKey: []byte("key " + name), Handle: []byte("handle"),
+		Answered: challenge(name),
+	}
 }
 
 func challenge(of string) control.Challenge {
@@ -250,7 +252,10 @@ func TestT109APasskeyReachesItsWorkspaceAlone(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	k, a := inWorkspace(t)
-	b, err := k.CreateWorkspace(ctx, k.root, control.CreateWorkspace{Name: "b", Owner: control.Some(control.OwnerInput{User: "olga", Email: "o@example.org"})})
+	b, err := k.CreateWorkspace(
+		ctx, k.root,
+		control.CreateWorkspace{Name: "b", Owner: control.Some(control.OwnerInput{User: "olga", Email: "o@example.org"})},
+	)
 	must(t, err)
 	k.join(t, a, "amy", "Admin")
 	k.join(t, a, "olga", "Viewer")
@@ -290,13 +295,18 @@ func TestT107AnInvitationHasTheBoundsOfTheInviter(t *testing.T) {
 	ctx := context.Background()
 	k, ws := inWorkspace(t)
 	k.join(t, ws, "mia", "Viewer")
-	made1, err := k.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: "m", Scopes: []string{"manage"}, AllowedIPs: control.Some([]string{"203.0.113.0/24"})})
+	made1, err := k.CreateServiceKey(
+		ctx, k.root,
+		control.CreateServiceKey{Name: "m", Scopes: []string{"manage"}, AllowedIPs: control.Some([]string{"203.0.113.0/24"})},
+	)
 	must(t, err)
 	office := operator(made1)
 	office.Address = "203.0.113.7"
 	i, err := k.InviteMember(ctx, office, ws, "mia")
 	must(t, err)
-	if _, err := k.Register(ctx, control.Caller{Address: "198.51.100.1"}, i.Code.Reveal(), made("one")); !fault.Is(err, fault.Unauthenticated) {
+	if _, err := k.Register(ctx, control.Caller{Address: "198.51.100.1"}, i.Code.Reveal(), made("one")); !fault.Is(
+		err, fault.Unauthenticated,
+	) {
 		t.Errorf("followed from elsewhere: %v", err)
 	}
 	in, err := k.Register(ctx, control.Caller{Address: "203.0.113.9"}, i.Code.Reveal(), made("one"))

@@ -108,7 +108,9 @@ func (s *Service) SelfKey(ctx context.Context, c Caller) (Key, error) {
 
 // DeleteKey takes a key away for good.
 func (s *Service) DeleteKey(ctx context.Context, c Caller, key string) error {
-	return s.update(ctx, c.through(session.KeysDelete), func(tx *store.Tx, a *actor) error { return s.deleteKey(tx, a, key) })
+	return s.update(
+		ctx, c.through(session.KeysDelete), func(tx *store.Tx, a *actor) error { return s.deleteKey(tx, a, key) },
+	)
 }
 
 func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
@@ -127,7 +129,9 @@ func (s *Service) deleteKey(tx *store.Tx, a *actor, key string) error {
 }
 
 // DeleteKeys takes away many, each for itself.
-func (s *Service) DeleteKeys(ctx context.Context, c Caller, keys []string) (done []string, failed []ItemError, err error) {
+func (s *Service) DeleteKeys(
+	ctx context.Context, c Caller, keys []string,
+) (done []string, failed []ItemError, err error) {
 	all := bulk[string, string]{Service: s, items: keys, name: func(key string) string { return key },
 		begin: func(tx *store.Tx, a *actor) (func(int, string) (string, error), error) {
 			return func(_ int, key string) (string, error) { return key, s.deleteKey(tx, a, key) },
@@ -143,7 +147,9 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 }
 
 // RotateKeyOnce is RotateKey for a request that may be repeated.
-func (s *Service) RotateKeyOnce(ctx context.Context, c Caller, key string, overlapSeconds int64, i Idempotency) (Revealed, error) {
+func (s *Service) RotateKeyOnce(
+	ctx context.Context, c Caller, key string, overlapSeconds int64, i Idempotency,
+) (Revealed, error) {
 	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
 		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
 	}
@@ -196,7 +202,9 @@ func mayRotateItself(v *store.View, k *apikey.Key) error {
 
 // rotateOnce rotates a key that the caller may rotate, or answers the outcome of the same request before. That comes
 // first: a key that has rotated itself repeats its request by the value before.
-func (s *Service) rotateOnce(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64, i Idempotency) (Revealed, error) {
+func (s *Service) rotateOnce(
+	tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64, i Idempotency,
+) (Revealed, error) {
 	o := once{Idempotency: i, workspace: k.Workspace, operation: "rotate " + string(k.ID), asked: overlapSeconds}
 	return s.once(tx, a, o, func() (Revealed, error) { return s.rotate(tx, a, k, overlapSeconds) })
 }
@@ -228,15 +236,23 @@ func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds i
 // replaceValue rotates the key, as it will be kept. The new value ends when the workspace's settings, and a portal
 // session's ceiling, say, and no later
 // than the key's expiry already said: a later end is an update of its own.
-func (s *Service) replaceValue(v *store.View, a *actor, k *apikey.Key, secret keyfmt.Secret, overlap time.Duration) error {
+func (s *Service) replaceValue(
+	v *store.View, a *actor, k *apikey.Key, secret keyfmt.Secret, overlap time.Duration,
+) error {
 	ws, err := v.Workspace(k.Workspace)
 	if err != nil {
 		return err
 	}
-	k.RotateSince(apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, v.Now(), v.Floor(), overlap)
+	k.RotateSince(
+		apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, v.Now(), v.Floor(), overlap,
+	)
 	if len(k.Previous) > apikey.MaxPrevious {
-		return fault.New(fault.Conflict, fmt.Sprintf("a key has at most %d earlier values at once; rotate without an overlap to end them all",
-			apikey.MaxPrevious), fault.Detail{Field: "overlapSeconds", Message: "would leave too many earlier values"})
+		return fault.New(
+			fault.Conflict,
+			fmt.Sprintf("a key has at most %d earlier values at once; rotate without an overlap to end them all",
+				apikey.MaxPrevious),
+			fault.Detail{Field: "overlapSeconds", Message: "would leave too many earlier values"},
+		)
 	}
 	longest := a.latest(ws.Settings, k.Made())
 	switch {
@@ -252,7 +268,9 @@ func (s *Service) replaceValue(v *store.View, a *actor, k *apikey.Key, secret ke
 func rotation(was, k *apikey.Key, overlapSeconds int64) change {
 	return change{kind: audit.APIKeyRotated, sentence: fmt.Sprintf("API key %s of %s rotated", quoted(k.Name), k.User),
 		before: fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt), "confined": was.Confined},
-		after:  fields{"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt), "confined": k.Confined}, note: fields{"overlapSeconds": overlapSeconds}}
+		after: fields{
+			"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt), "confined": k.Confined,
+		}, note: fields{"overlapSeconds": overlapSeconds}}
 }
 
 // RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good,
@@ -282,7 +300,9 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, prese
 		k.Disable(a.mark(&k, tx.Now()))
 		k.Revoked = true
 		return s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyRevoked,
-			sentence: fmt.Sprintf("API key %s of %s revoked", quoted(k.Name), k.User), before: s.keyFields(&was), after: s.keyFields(&k)})
+			sentence: fmt.Sprintf(
+				"API key %s of %s revoked", quoted(k.Name), k.User,
+			), before: s.keyFields(&was), after: s.keyFields(&k)})
 	})
 }
 

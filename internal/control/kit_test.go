@@ -93,7 +93,10 @@ func (k *kit) roles(t failer, ws string) map[string]control.Role {
 // join adds a member with a role of the given name.
 func (k *kit) join(t failer, ws, user, role string) {
 	t.Helper()
-	_, _, err := k.PutMember(context.Background(), k.root, ws, user, control.PutMember{Email: user + "@example.org", Role: string(k.roles(t, ws)[role].ID)})
+	_, _, err := k.PutMember(
+		context.Background(), k.root, ws, user,
+		control.PutMember{Email: user + "@example.org", Role: string(k.roles(t, ws)[role].ID)},
+	)
 	must(t, err)
 }
 
@@ -118,7 +121,9 @@ func must(t failer, err error) {
 
 // person calls as themselves, by a token of the provider that goes on for long.
 func person(ws, user string) control.Caller {
-	return control.Caller{Person: control.Person{Workspace: id.Workspace(ws), User: id.User(user)}, Until: time.Now().Add(24 * time.Hour)}
+	return control.Caller{
+		Person: control.Person{Workspace: id.Workspace(ws), User: id.User(user)}, Until: time.Now().Add(24 * time.Hour),
+	}
 }
 
 // by calls with the current value of a key.

@@ -32,8 +32,10 @@ func TestT97EnablingIsHeldAgainstTheLongestLifetimeOfTheWorkspace(t *testing.T) 
 		service, err := k.CreateServiceKey(context.Background(), k.root,
 			control.CreateServiceKey{Name: "s", Scopes: []string{"manage"}, Workspaces: control.Some([]string{ws})})
 		must(t, err)
-		callers := map[string]control.Caller{"the root": k.root, "a bound service key": operator(service), "the owner": person(ws, "owner"),
-			"a key": by(k.key(t, ws, "owner"))}
+		callers := map[string]control.Caller{
+			"the root": k.root, "a bound service key": operator(service), "the owner": person(ws, "owner"),
+			"a key": by(k.key(t, ws, "owner")),
+		}
 		old := map[string][]control.Revealed{}
 		for who := range callers {
 			endless, far := k.key(t, ws, "ada", "calls:read"), k.key(t, ws, "ada", "calls:read")
@@ -97,8 +99,10 @@ func TestT97NoDoorLetsAValueLiveLongerThanTheWorkspaceAllows(t *testing.T) {
 	k := newKit(t, t.TempDir())
 	t.Cleanup(func() { must(t, k.db.Close()) })
 	ctx := context.Background()
-	ends := []control.Optional[string]{{}, control.Null[string](), control.Some("2099-01-01"), instant(time.Now().Add(10 * time.Minute)),
-		instant(time.Now().Add(3 * time.Hour))}
+	ends := []control.Optional[string]{
+		{}, control.Null[string](), control.Some("2099-01-01"), instant(time.Now().Add(10 * time.Minute)),
+		instant(time.Now().Add(3 * time.Hour)),
+	}
 	refused := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		ws := k.found(rt)
@@ -135,8 +139,13 @@ func TestT97NoDoorLetsAValueLiveLongerThanTheWorkspaceAllows(t *testing.T) {
 				return err
 			},
 			"an import": func() error {
-				_, failed, err := k.ImportKeys(ctx, k.root, ws, []control.ImportKey{{CreateKey: control.CreateKey{User: "ada", Name: "n",
-					ExpiresAt: rapid.SampledFrom(ends).Draw(rt, "end")}, Generate: true}})
+				_, failed, err := k.ImportKeys(
+					ctx,
+					k.root,
+					ws,
+					[]control.ImportKey{{CreateKey: control.CreateKey{User: "ada", Name: "n",
+						ExpiresAt: rapid.SampledFrom(ends).Draw(rt, "end")}, Generate: true}},
+				)
 				if len(failed) > 0 {
 					return failed[0].Fault
 				}
@@ -155,20 +164,29 @@ func TestT97NoDoorLetsAValueLiveLongerThanTheWorkspaceAllows(t *testing.T) {
 			},
 			"other settings": func() error {
 				in := control.SettingsInput{RequireExpiry: control.Some(rapid.Bool().Draw(rt, "required"))}
-				in.MaxKeyLifetimeSeconds = rapid.SampledFrom([]control.Optional[int64]{{}, control.Null[int64](), control.Some[int64](3600)}).Draw(rt, "longest")
+				in.MaxKeyLifetimeSeconds = rapid.SampledFrom([]control.Optional[int64]{{}, control.Null[int64](), control.Some[int64](3600)}).
+					Draw(rt, "longest")
 				_, err := k.UpdateWorkspace(ctx, k.root, ws, control.UpdateWorkspace{Settings: control.Some(in)})
 				return err
 			},
 			"leaving": func() error {
-				_, err := k.RemoveMember(ctx, k.root, ws, "ada", control.RemoveMember{Keys: rapid.SampledFrom([]string{"stop", "keep", "transfer:owner"}).Draw(rt, "keys")})
+				_, err := k.RemoveMember(
+					ctx, k.root, ws, "ada",
+					control.RemoveMember{Keys: rapid.SampledFrom([]string{"stop", "keep", "transfer:owner"}).Draw(rt, "keys")},
+				)
 				return err
 			},
 			"coming back": func() error {
-				_, _, err := k.PutMember(ctx, k.root, ws, "ada", control.PutMember{Email: "a@example.org", Role: string(k.roles(rt, ws)["Admin"].ID)})
+				_, _, err := k.PutMember(
+					ctx, k.root, ws, "ada", control.PutMember{Email: "a@example.org", Role: string(k.roles(rt, ws)["Admin"].ID)},
+				)
 				return err
 			},
 		}
-		names := []string{"a key made", "an import", "an update", "an update", "an update", "a rotation", "other settings", "leaving", "coming back"}
+		names := []string{
+			"a key made", "an import", "an update", "an update", "an update", "a rotation", "other settings", "leaving",
+			"coming back",
+		}
 		for range rapid.IntRange(5, 25).Draw(rt, "steps") {
 			step := rapid.SampledFrom(names).Draw(rt, "step")
 			if steps[step]() != nil {

@@ -58,20 +58,26 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 			return err
 		}
 		list := listName(&f, in.User)
-		keys, p, err := paged(s, list, in.Paging, func(k apikey.Key) string { return f.Position(&k) }, func(p store.Page) ([]apikey.Key, error) {
-			f.Page = p
-			if !in.filtered() {
+		keys, p, err := paged(
+			s,
+			list,
+			in.Paging,
+			func(k apikey.Key) string { return f.Position(&k) },
+			func(p store.Page) ([]apikey.Key, error) {
+				f.Page = p
+				if !in.filtered() {
+					return v.Keys(f)
+				}
+				f.UpTo, err = v.KeyStretch(f, maxSearched)
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					return nil, err
+				}
+				if err != nil {
+					f.UpTo = ""
+				}
 				return v.Keys(f)
-			}
-			f.UpTo, err = v.KeyStretch(f, maxSearched)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, err
-			}
-			if err != nil {
-				f.UpTo = ""
-			}
-			return v.Keys(f)
-		})
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -94,9 +100,11 @@ func (s *Service) keyFilter(v *store.View, a *actor, in *ListKeys) (store.KeyFil
 	if in.Permission != "" && !s.cat.Has(in.Permission) {
 		return store.KeyFilter{}, fault.Invalid("permission", "is not in the catalogue")
 	}
-	f := store.KeyFilter{Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search), Standing: in.Standing, Order: in.Order,
+	f := store.KeyFilter{
+		Workspace: ws.ID, Active: in.Active, Search: text.Search(in.Search), Standing: in.Standing, Order: in.Order,
 		Of: a.reach.Environments, Permission: in.Permission, ExpiringBefore: in.ExpiringBefore, UnusedSince: in.UnusedSince,
-		TriedSince: in.TriedSince, Along: in.filtered() && !in.ofEnabled()}
+		TriedSince: in.TriedSince, Along: in.filtered() && !in.ofEnabled(),
+	}
 	if in.Environment != "" {
 		f.Of = []keyfmt.Environment{}
 		if a.reach.Environment(in.Environment) {
@@ -120,9 +128,14 @@ func listName(f *store.KeyFilter, user string) string {
 	if f.Active != nil {
 		active = fmt.Sprint(*f.Active)
 	}
-	name := fmt.Sprintf("keys\x00%s\x00%s\x00%s\x00%v\x00%s\x00%s", f.Workspace, user, f.Search, active, f.Standing, f.Order)
+	name := fmt.Sprintf(
+		"keys\x00%s\x00%s\x00%s\x00%v\x00%s\x00%s", f.Workspace, user, f.Search, active, f.Standing, f.Order,
+	)
 	if f.Along || f.Of != nil {
-		name += fmt.Sprintf("\x00%v\x00%s\x00%d\x00%d\x00%d", f.Of, f.Permission, unix(f.ExpiringBefore), unix(f.UnusedSince), unix(f.TriedSince))
+		name += fmt.Sprintf(
+			"\x00%v\x00%s\x00%d\x00%d\x00%d", f.Of, f.Permission, unix(f.ExpiringBefore), unix(f.UnusedSince),
+			unix(f.TriedSince),
+		)
 	}
 	return name
 }

@@ -29,7 +29,9 @@ func (k *kit) copies(t failer, of apikey.Key, n int, change func(i int, k *apike
 					return err
 				}
 			}
-			return tx.Record(audit.Event{ID: id.Event(fmt.Sprint("copies", done)), Workspace: of.Workspace, Type: audit.APIKeyCreated})
+			return tx.Record(
+				audit.Event{ID: id.Event(fmt.Sprint("copies", done)), Workspace: of.Workspace, Type: audit.APIKeyCreated},
+			)
 		})
 		must(t, err)
 		done += batch
@@ -83,8 +85,10 @@ func TestACursorHoldsForItsConditionsAlone(t *testing.T) {
 		k.key(t, ws, "owner", "calls:read")
 	}
 	at := time.Now().Add(time.Hour)
-	lists := []control.ListKeys{{}, {Environment: keyfmt.Live}, {Permission: "calls:read"}, {UnusedSince: at}, {UnusedSince: at.Add(time.Hour)},
-		{Order: apikey.UsedDown}, {Order: apikey.TriedDown}, {Standing: apikey.Working, Along: true}}
+	lists := []control.ListKeys{
+		{}, {Environment: keyfmt.Live}, {Permission: "calls:read"}, {UnusedSince: at}, {UnusedSince: at.Add(time.Hour)},
+		{Order: apikey.UsedDown}, {Order: apikey.TriedDown}, {Standing: apikey.Working, Along: true},
+	}
 	for i, in := range lists {
 		in.Workspace, in.Limit = ws, 1
 		keys, page, err := k.ListKeys(t.Context(), k.root, in)
@@ -111,7 +115,9 @@ func TestAKeyUsedJustNowIsNotUnused(t *testing.T) {
 	used, idle := k.key(t, ws, "owner"), k.key(t, ws, "owner")
 	w.key, _ = id.Parse(string(used.Key.ID))
 	w.at = time.Now().Add(time.Minute).UnixMilli()
-	keys, _, err := k.ListKeys(t.Context(), k.root, control.ListKeys{Workspace: ws, UnusedSince: time.Now().Add(30 * time.Second)})
+	keys, _, err := k.ListKeys(
+		t.Context(), k.root, control.ListKeys{Workspace: ws, UnusedSince: time.Now().Add(30 * time.Second)},
+	)
 	must(t, err)
 	if len(keys) != 1 || keys[0].ID != idle.Key.ID {
 		t.Errorf("unused: %v", keys)

@@ -22,7 +22,10 @@ const exportPage = 500
 // logFilter decides which part of the log the caller sees: a workspace, or for a service key that names none the
 // whole installation.
 func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilter, error) {
-	f := store.LogFilter{Search: text.Search(in.Search), Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To, Ascending: in.Ascending}
+	f := store.LogFilter{
+		Search: text.Search(in.Search), Type: in.EventType, Actor: in.ActorID, Target: in.Target, From: in.From, To: in.To,
+		Ascending: in.Ascending,
+	}
 	if a.service != nil && in.Workspace == "" {
 		f.All = true
 		if err := a.manages(); err != nil {
@@ -36,7 +39,10 @@ func (s *Service) logFilter(v *store.View, a *actor, in ListLogs) (store.LogFilt
 }
 
 func (f ListLogs) list(ws string) string {
-	return fmt.Sprintf("logs\x00%s\x00%s\x00%s\x00%s\x00%s\x00%v\x00%d\x00%d", ws, f.Search, f.EventType, f.ActorID, f.Target, f.Ascending, f.From.UnixMilli(), f.To.UnixMilli())
+	return fmt.Sprintf(
+		"logs\x00%s\x00%s\x00%s\x00%s\x00%s\x00%v\x00%d\x00%d", ws, f.Search, f.EventType, f.ActorID, f.Target, f.Ascending,
+		f.From.UnixMilli(), f.To.UnixMilli(),
+	)
 }
 
 // maxOffset bounds the events that a page by offset passes over; a cursor goes further.

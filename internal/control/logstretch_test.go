@@ -21,7 +21,9 @@ func TestASearchInStretchesFindsWhatOneSearchFinds(t *testing.T) {
 		if i%7 == 0 || i > 20 {
 			name = "needle"
 		}
-		_, err := k.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: "owner", Name: fmt.Sprintf("%s %d", name, i)})
+		_, err := k.CreateKey(
+			ctx, k.root, control.CreateKey{Workspace: ws, User: "owner", Name: fmt.Sprintf("%s %d", name, i)},
+		)
 		must(t, err)
 	}
 	whole, err := k.ListLogs(ctx, k.root, control.ListLogs{Workspace: ws, Search: "needle"})
@@ -69,7 +71,9 @@ func TestASearchInStretchesFindsWhatOneSearchFinds(t *testing.T) {
 		}
 	}
 	// What lies before the first day that is asked for is not promised.
-	page, err := k.ListLogs(ctx, k.root, control.ListLogs{Workspace: ws, Search: "needle", Stretch: 4, From: time.Now().Add(time.Hour)})
+	page, err := k.ListLogs(
+		ctx, k.root, control.ListLogs{Workspace: ws, Search: "needle", Stretch: 4, From: time.Now().Add(time.Hour)},
+	)
 	must(t, err)
 	if len(page.Events) != 0 || page.NextCursor != "" {
 		t.Errorf("%+v", page)

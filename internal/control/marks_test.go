@@ -26,7 +26,9 @@ func (k *kit) leave(t failer, ws, user, keys string) {
 }
 
 func (k *kit) enable(key control.Key) *fault.Error {
-	_, failed, err := k.UpdateKeys(context.Background(), k.root, []control.UpdateKey{{ID: string(key.ID), IsActive: control.Some(true)}})
+	_, failed, err := k.UpdateKeys(
+		context.Background(), k.root, []control.UpdateKey{{ID: string(key.ID), IsActive: control.Some(true)}},
+	)
 	if err != nil {
 		return fault.From(err)
 	}
@@ -54,7 +56,9 @@ func TestT98AKeptKeyIsAnOrdinaryOneAgainOnceItsCreatorIsBack(t *testing.T) {
 	k, ws := inWorkspace(t)
 	k.join(t, ws, "ada", "Admin")
 	working, off := k.key(t, ws, "ada"), k.key(t, ws, "ada")
-	_, _, err := k.UpdateKeys(context.Background(), k.root, []control.UpdateKey{{ID: string(off.Key.ID), IsActive: control.Some(false)}})
+	_, _, err := k.UpdateKeys(
+		context.Background(), k.root, []control.UpdateKey{{ID: string(off.Key.ID), IsActive: control.Some(false)}},
+	)
 	must(t, err)
 	k.leave(t, ws, "ada", "keep")
 	k.join(t, ws, "ada", "Viewer")
@@ -110,19 +114,38 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 	ctx := context.Background()
 	k, ws := inWorkspace(t)
 	k.join(t, ws, "ada", "Member")
-	in := control.CreateKey{Workspace: ws, User: "ada", Name: "key", ExpiresAt: control.Some("2100-01-01"), Description: control.Some("d"),
-		RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some[int64](5)}), AllowedIPs: control.Some([]string{"203.0.113.0/24"}),
-		Metadata: control.Some(json.RawMessage(`{"a": 1, "b": {"x": 1, "y": [2, 3]}}`)), Permissions: control.Some([]string{"calls:read"})}
+	in := control.CreateKey{
+		Workspace:   ws,
+		User:        "ada",
+		Name:        "key",
+		ExpiresAt:   control.Some("2100-01-01"),
+		Description: control.Some("d"),
+		RateLimit: control.Some(
+			control.LimitsInput{PerMinute: control.Some[int64](5)},
+		),
+		AllowedIPs: control.Some([]string{"203.0.113.0/24"}),
+		Metadata: control.Some(
+			json.RawMessage(`{"a": 1, "b": {"x": 1, "y": [2, 3]}}`),
+		),
+		Permissions: control.Some([]string{"calls:read"}),
+	}
 	made, err := k.CreateKey(ctx, k.root, in)
 	must(t, err)
-	role, err := k.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "r", Description: control.Some("d"), Permissions: few})
+	role, err := k.CreateRole(
+		ctx, k.root, ws, control.CreateRole{Name: "r", Description: control.Some("d"), Permissions: few},
+	)
 	must(t, err)
 	before := k.events(t)
 	time.Sleep(2 * time.Millisecond)
 
-	same := control.UpdateKey{ID: string(made.Key.ID), Name: control.Some("key"), IsActive: control.Some(true), ExpiresAt: in.ExpiresAt,
-		RateLimit: in.RateLimit, Description: in.Description, Metadata: control.Some(json.RawMessage(`{ "b" : {"y":[2,3],"x":1}, "a" : 1 }`)), AllowedIPs: in.AllowedIPs}
-	updated, failed, err := k.UpdateKeys(ctx, k.root, []control.UpdateKey{same, {ID: same.ID}, {ID: same.ID, ExpiresAt: in.ExpiresAt}})
+	same := control.UpdateKey{
+		ID: string(made.Key.ID), Name: control.Some("key"), IsActive: control.Some(true), ExpiresAt: in.ExpiresAt,
+		RateLimit: in.RateLimit, Description: in.Description,
+		Metadata: control.Some(json.RawMessage(`{ "b" : {"y":[2,3],"x":1}, "a" : 1 }`)), AllowedIPs: in.AllowedIPs,
+	}
+	updated, failed, err := k.UpdateKeys(
+		ctx, k.root, []control.UpdateKey{same, {ID: same.ID}, {ID: same.ID, ExpiresAt: in.ExpiresAt}},
+	)
 	must(t, err)
 	if len(failed) > 0 || len(updated) != 3 {
 		t.Fatalf("updated %v, refused %v", updated, failed)
@@ -134,22 +157,41 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 	}
 	place, err := k.GetWorkspace(ctx, k.root, ws)
 	must(t, err)
-	w, err := k.UpdateWorkspace(ctx, k.root, ws, control.UpdateWorkspace{Name: control.Some("w"), IsActive: control.Some(true),
-		Settings: control.Some(control.SettingsInput{PermissionMode: control.Some("frozen"), RequireExpiry: control.Some(false),
-			MaxKeyLifetimeSeconds: control.Null[int64](), DefaultRateLimit: control.Null[control.LimitsInput]()})})
+	w, err := k.UpdateWorkspace(
+		ctx,
+		k.root,
+		ws,
+		control.UpdateWorkspace{Name: control.Some("w"), IsActive: control.Some(true),
+			Settings: control.Some(
+				control.SettingsInput{PermissionMode: control.Some("frozen"), RequireExpiry: control.Some(false),
+					MaxKeyLifetimeSeconds: control.Null[int64](), DefaultRateLimit: control.Null[control.LimitsInput]()},
+			)},
+	)
 	must(t, err)
-	r, err := k.UpdateRole(ctx, k.root, ws, string(role.ID), control.UpdateRole{Name: control.Some("r"), Description: control.Some("d"),
-		Permissions: control.Some(few)})
+	r, err := k.UpdateRole(
+		ctx,
+		k.root,
+		ws,
+		string(role.ID),
+		control.UpdateRole{Name: control.Some("r"), Description: control.Some("d"),
+			Permissions: control.Some(few)},
+	)
 	must(t, err)
 	m, err := k.GetMember(ctx, k.root, ws, "ada")
 	must(t, err)
-	changed, err := k.UpdateMember(ctx, k.root, ws, "ada", control.UpdateMember{Role: control.Some(string(m.Role)), Email: control.Some(m.Email)})
+	changed, err := k.UpdateMember(
+		ctx, k.root, ws, "ada", control.UpdateMember{Role: control.Some(string(m.Role)), Email: control.Some(m.Email)},
+	)
 	must(t, err)
 	put, created, err := k.PutMember(ctx, k.root, ws, "ada", control.PutMember{Email: m.Email, Role: string(m.Role)})
 	must(t, err)
-	if created || !w.UpdatedAt.Equal(place.UpdatedAt) || !r.UpdatedAt.Equal(role.UpdatedAt) || !changed.UpdatedAt.Equal(m.UpdatedAt) ||
+	if created || !w.UpdatedAt.Equal(place.UpdatedAt) || !r.UpdatedAt.Equal(role.UpdatedAt) ||
+		!changed.UpdatedAt.Equal(m.UpdatedAt) ||
 		!put.UpdatedAt.Equal(m.UpdatedAt) {
-		t.Errorf("an updatedAt has moved: workspace %v, role %v, member %v %v", w.UpdatedAt, r.UpdatedAt, changed.UpdatedAt, put.UpdatedAt)
+		t.Errorf(
+			"an updatedAt has moved: workspace %v, role %v, member %v %v", w.UpdatedAt, r.UpdatedAt, changed.UpdatedAt,
+			put.UpdatedAt,
+		)
 	}
 	if after := k.events(t); len(after) != len(before) {
 		t.Errorf("%d events were written: %v", len(after)-len(before), after[len(before):])
@@ -161,8 +203,10 @@ func TestAnUpdateThatChangesNothingLeavesNoTrace(t *testing.T) {
 func TestAnEventShowsEveryFieldThatCanChange(t *testing.T) {
 	t.Parallel()
 	k, _ := inWorkspace(t)
-	kept := []string{"ID", "Workspace", "Environment", "CreatedAt", "UpdatedAt", "LastUsedAt", "LastTriedAt", "KeyCount", "MemberCount", "System",
-		"Period", "Unsettled"}
+	kept := []string{
+		"ID", "Workspace", "Environment", "CreatedAt", "UpdatedAt", "LastUsedAt", "LastTriedAt", "KeyCount", "MemberCount",
+		"System", "Period", "Unsettled",
+	}
 	own := []string{"Value", "Previous", "ValueMadeAt"} // shown by the events of rotation and revocation
 	everyField(t, apikey.Key{}, append(kept, own...), k.KeyFields)
 	everyField(t, account.Workspace{}, kept, k.WorkspaceFields)
@@ -225,7 +269,9 @@ func TestEventsSayNoLimitAsNull(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
 	made := k.key(t, ws, "owner", "calls:read")
-	_, err := k.CreateServiceKey(context.Background(), k.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}})
+	_, err := k.CreateServiceKey(
+		context.Background(), k.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}},
+	)
 	must(t, err)
 	seen := 0
 	for _, e := range k.events(t) {

@@ -113,7 +113,9 @@ func memberInput(m *account.Member, user string, in PutMember) error {
 }
 
 // addMember also settles the kept keys of a returning member; the settlement is "" if its rows are written.
-func (s *Service) addMember(tx *store.Tx, a *actor, m account.Member, role string) (out Member, returned id.Settlement, err error) {
+func (s *Service) addMember(
+	tx *store.Tx, a *actor, m account.Member, role string,
+) (out Member, returned id.Settlement, err error) {
 	r, err := s.givableRole(tx.View, a, m.Workspace, id.Role(role))
 	if err != nil {
 		return out, "", err
@@ -155,7 +157,9 @@ func (s *Service) givableRole(v *store.View, a *actor, ws id.Workspace, role id.
 }
 
 func ownersOnly(why string) error {
-	return fault.New(fault.PermissionDenied, why, fault.Detail{Field: "permissions", Message: "the role " + string(account.Owner)})
+	return fault.New(
+		fault.PermissionDenied, why, fault.Detail{Field: "permissions", Message: "the role " + string(account.Owner)},
+	)
 }
 
 // changeMember writes a member's new data. A change of role asks for members:role-change too, and never leaves a
@@ -195,8 +199,14 @@ func (s *Service) changeMember(tx *store.Tx, a *actor, ws account.Workspace, was
 			return out, err
 		}
 	}
-	return out, s.record(tx, a, change{kind: audit.MemberUpdated, workspace: ws.ID, target: string(m.User), free: !old.Permissions.Within(role.Permissions),
-		sentence: fmt.Sprintf("%s updated", m.User), before: memberFields(was, old.Name), after: memberFields(m, role.Name)})
+	return out, s.record(
+		tx,
+		a,
+		change{
+			kind: audit.MemberUpdated, workspace: ws.ID, target: string(m.User), free: !old.Permissions.Within(role.Permissions),
+			sentence: fmt.Sprintf("%s updated", m.User), before: memberFields(was, old.Name), after: memberFields(m, role.Name),
+		},
+	)
 }
 
 // passOwnership runs after an owner has gone or stepped down: it refuses if no owner is left, and names another as
@@ -217,7 +227,9 @@ func (s *Service) passOwnership(tx *store.Tx, ws account.Workspace, owner id.Rol
 }
 
 func lastOwner() error {
-	return fault.New(fault.Conflict, "a workspace keeps at least one owner", fault.Detail{Field: "userId", Message: "is the last owner"})
+	return fault.New(
+		fault.Conflict, "a workspace keeps at least one owner", fault.Detail{Field: "userId", Message: "is the last owner"},
+	)
 }
 
 // UpdateMember changes the given fields.

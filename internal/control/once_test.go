@@ -97,18 +97,26 @@ func TestT19AValueIsToldAgainToItsCredentialAloneAndWhileItWorks(t *testing.T) {
 		again control.Idempotency
 		shown bool
 	}{
-		"nothing":                            {nil, ours, true},
-		"a change that leaves the value":     {func(k *kit, t failer, _, key string) { change(k, t, key, control.UpdateKey{Name: control.Some("x")}) }, ours, true},
+		"nothing": {nil, ours, true},
+		"a change that leaves the value": {
+			func(k *kit, t failer, _, key string) { change(k, t, key, control.UpdateKey{Name: control.Some("x")}) }, ours, true,
+		},
 		"another credential":                 {nil, under("word", "theirs"), false},
 		"no credential, as in the dashboard": {nil, control.Idempotency{Key: "word"}, false},
-		"disabled":                           {func(k *kit, t failer, _, key string) { change(k, t, key, active(false)) }, ours, false},
+		"disabled": {
+			func(k *kit, t failer, _, key string) { change(k, t, key, active(false)) }, ours, false,
+		},
 		"disabled and enabled": {func(k *kit, t failer, _, key string) {
 			change(k, t, key, active(false))
 			change(k, t, key, active(true))
 		}, ours, false},
-		"rotated without overlap": {func(k *kit, t failer, _, key string) { _, err := k.RotateKey(ctx, k.root, key, 0); must(t, err) }, ours, false},
-		"rotated with overlap":    {func(k *kit, t failer, _, key string) { _, err := k.RotateKey(ctx, k.root, key, 600); must(t, err) }, ours, false},
-		"revoked":                 {func(k *kit, t failer, _, key string) { revoke(k, t, key) }, ours, false},
+		"rotated without overlap": {
+			func(k *kit, t failer, _, key string) { _, err := k.RotateKey(ctx, k.root, key, 0); must(t, err) }, ours, false,
+		},
+		"rotated with overlap": {
+			func(k *kit, t failer, _, key string) { _, err := k.RotateKey(ctx, k.root, key, 600); must(t, err) }, ours, false,
+		},
+		"revoked": {func(k *kit, t failer, _, key string) { revoke(k, t, key) }, ours, false},
 		"its creator removed": {func(k *kit, t failer, ws, _ string) {
 			_, err := k.RemoveMember(ctx, k.root, ws, "mia", control.RemoveMember{})
 			must(t, err)
@@ -134,8 +142,11 @@ func TestT19AValueIsToldAgainToItsCredentialAloneAndWhileItWorks(t *testing.T) {
 				}
 				got, err := ask(test.again)
 				must(t, err)
-				if got.Key.ID != first.Key.ID || !got.Replayed || got.Secret.IsZero() == test.shown || test.shown && !got.Secret.Equal(first.Secret) {
-					t.Errorf("again: key %s, replayed %v, value shown %v, want %v", got.Key.ID, got.Replayed, !got.Secret.IsZero(), test.shown)
+				if got.Key.ID != first.Key.ID || !got.Replayed || got.Secret.IsZero() == test.shown ||
+					test.shown && !got.Secret.Equal(first.Secret) {
+					t.Errorf(
+						"again: key %s, replayed %v, value shown %v, want %v", got.Key.ID, got.Replayed, !got.Secret.IsZero(), test.shown,
+					)
 				}
 			})
 		}
@@ -155,7 +166,10 @@ func TestT19AValueIsNotToldAgainToWhoMayHaveItNoMore(t *testing.T) {
 	k, ws := inWorkspace(t)
 	k.join(t, ws, "adam", "Admin")
 	ask := func() (control.Revealed, error) {
-		return k.CreateKey(context.Background(), person(ws, "adam"), control.CreateKey{Workspace: ws, User: "adam", Name: "n", Once: under("w", "adam")})
+		return k.CreateKey(
+			context.Background(), person(ws, "adam"),
+			control.CreateKey{Workspace: ws, User: "adam", Name: "n", Once: under("w", "adam")},
+		)
 	}
 	first, err := ask()
 	must(t, err)

@@ -42,7 +42,9 @@ func TestT86AnOutcomeThatIsNotKnownHasItsOwnCode(t *testing.T) {
 			file, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})
 			must(t, err)
 			driver := &losing{Driver: file}
-			db, err := store.Open(context.Background(), driver, store.Options{Now: time.Now, Catalogue: catalogue, Fatal: func(error) {}})
+			db, err := store.Open(
+				context.Background(), driver, store.Options{Now: time.Now, Catalogue: catalogue, Fatal: func(error) {}},
+			)
 			must(t, err)
 			defer db.Close()
 			k := newKitOn(t, db)

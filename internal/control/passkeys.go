@@ -69,7 +69,9 @@ func (s *Service) Register(ctx context.Context, c Caller, code string, in NewPas
 		if err := tx.DeleteInvitation(i.Digest); err != nil {
 			return err
 		}
-		out, err = s.begin(tx, c, session.Session{Workspace: i.Workspace, User: i.User, Method: session.ByPasskey, Bounds: i.Bounds})
+		out, err = s.begin(
+			tx, c, session.Session{Workspace: i.Workspace, User: i.User, Method: session.ByPasskey, Bounds: i.Bounds},
+		)
 		if err != nil {
 			return err
 		}
@@ -106,9 +108,14 @@ func (s *Service) ownMembership(v *store.View, a *actor) (account.Member, error)
 	return v.Member(a.workspace, a.user)
 }
 
-func (s *Service) putPasskey(tx *store.Tx, a *actor, m account.Member, in NewPasskey, b account.Bounds) (session.Passkey, error) {
-	out := session.Passkey{ID: id.Passkey(s.ids.Next()), Workspace: m.Workspace, User: m.User, Since: m.CreatedAt, Credential: in.Credential,
-		PublicKey: in.PublicKey, Handle: in.Handle, Counter: in.Counter, Backup: in.Backup, Bounds: b, CreatedAt: tx.Now(), UsedAt: tx.Now()}
+func (s *Service) putPasskey(
+	tx *store.Tx, a *actor, m account.Member, in NewPasskey, b account.Bounds,
+) (session.Passkey, error) {
+	out := session.Passkey{
+		ID: id.Passkey(s.ids.Next()), Workspace: m.Workspace, User: m.User, Since: m.CreatedAt, Credential: in.Credential,
+		PublicKey: in.PublicKey, Handle: in.Handle, Counter: in.Counter, Backup: in.Backup, Bounds: b, CreatedAt: tx.Now(),
+		UsedAt: tx.Now(),
+	}
 	var err error
 	if out.Name, err = nameInput("name", in.Name, maxPasskeyName); err != nil {
 		return out, err
@@ -250,7 +257,9 @@ func (s *Service) SignInByPasskey(ctx context.Context, c Caller, credential []by
 		if err := tx.UsePasskey(p.ID, counter); err != nil {
 			return err
 		}
-		out, err = s.begin(tx, c, session.Session{Workspace: p.Workspace, User: p.User, Method: session.ByPasskey, Bounds: p.Bounds})
+		out, err = s.begin(
+			tx, c, session.Session{Workspace: p.Workspace, User: p.User, Method: session.ByPasskey, Bounds: p.Bounds},
+		)
 		return err
 	})
 	if err == nil && copied {
@@ -267,6 +276,8 @@ func (s *Service) refusePasskey(tx *store.Tx, c Caller, p *session.Passkey, coun
 	}
 	a.passkey = p.ID
 	return s.record(tx, a, change{kind: audit.PasskeyRefused, workspace: p.Workspace, target: string(p.ID),
-		sentence: fmt.Sprintf("passkey %q of %s refused: its counter went back, so that somebody may have a copy", p.Name, p.User),
-		note:     fields{"counter": counter, "last": p.Counter, "userId": string(p.User)}})
+		sentence: fmt.Sprintf(
+			"passkey %q of %s refused: its counter went back, so that somebody may have a copy", p.Name, p.User,
+		),
+		note: fields{"counter": counter, "last": p.Counter, "userId": string(p.User)}})
 }

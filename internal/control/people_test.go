@@ -23,7 +23,10 @@ func TestAuthorityIsWhatTheOperationsThenAdmit(t *testing.T) {
 	for user, may := range map[string]bool{"owner": true, "dora": true, "eve": false} {
 		a, err := k.Authority(ctx, as(ws, user), ws)
 		must(t, err)
-		_, err = k.DraftKey(ctx, as(ws, user), control.CreateKey{Workspace: ws, User: user, Name: "n", Permissions: control.Some([]string{"calls:read"})})
+		_, err = k.DraftKey(
+			ctx, as(ws, user),
+			control.CreateKey{Workspace: ws, User: user, Name: "n", Permissions: control.Some([]string{"calls:read"})},
+		)
 		if a.May(account.APIKeysWrite) != may || (err == nil) != may {
 			t.Errorf("%s: may %v, a draft: %v", user, a.May(account.APIKeysWrite), err)
 		}
@@ -63,7 +66,13 @@ func TestADryRunNamesTheKeysThatStopAndStopsNone(t *testing.T) {
 	k.join(t, ws, "dora", "Member")
 	k.join(t, ws, "eve", "Viewer")
 	for _, name := range []string{"one", "two"} {
-		_, err := k.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: "dora", Name: name, Permissions: control.Some([]string{"calls:read", "api-keys:write"})})
+		_, err := k.CreateKey(
+			ctx,
+			k.root,
+			control.CreateKey{
+				Workspace: ws, User: "dora", Name: name, Permissions: control.Some([]string{"calls:read", "api-keys:write"}),
+			},
+		)
 		must(t, err)
 	}
 	for keys, want := range map[string]string{"stop": "stopped", "keep": "kept", "transfer:owner": "transferred", "transfer:eve": "stopped"} {

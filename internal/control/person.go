@@ -29,7 +29,8 @@ func (s *Service) signedIn(v *store.View, c Caller) (bounds account.Bounds, err 
 	if err != nil {
 		return bounds, err
 	}
-	if in.Ended(v.Now()) || in.Digest != c.Presented || in.ServiceKey != c.ServiceKey || in.User != c.Person.User || !in.Bounds.Admits(c.Address) {
+	if in.Ended(v.Now()) || in.Digest != c.Presented || in.ServiceKey != c.ServiceKey || in.User != c.Person.User ||
+		!in.Bounds.Admits(c.Address) {
 		return bounds, errCredentialRevoked()
 	}
 	return in.Bounds, nil

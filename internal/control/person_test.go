@@ -166,7 +166,9 @@ func TestBeingAddedElsewhereChangesNothingForAPerson(t *testing.T) {
 		}
 	}
 	k.join(t, home, "ada", "Viewer") // a change of role is no new membership
-	if _, err := k.CreateKey(ctx, in("", "ada"), control.CreateKey{User: "ada", Name: "k"}); !fault.Is(err, fault.PermissionDenied) {
+	if _, err := k.CreateKey(ctx, in("", "ada"), control.CreateKey{User: "ada", Name: "k"}); !fault.Is(
+		err, fault.PermissionDenied,
+	) {
 		t.Errorf("as a viewer at home: %v", err)
 	}
 }
@@ -181,7 +183,9 @@ func TestWhoMayMakeWorkspaces(t *testing.T) {
 		k.join(t, ws, "ada", "Viewer")
 		operators, err := k.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: "m", Scopes: []string{"manage"}})
 		must(t, err)
-		portal, err := k.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: "p", Scopes: []string{"portal", "verify"}})
+		portal, err := k.CreateServiceKey(
+			ctx, k.root, control.CreateServiceKey{Name: "p", Scopes: []string{"portal", "verify"}},
+		)
 		must(t, err)
 		owner := control.Some(control.OwnerInput{User: "eva", Email: "eva@example.org"})
 		for name, c := range map[string]struct {

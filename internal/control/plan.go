@@ -60,7 +60,9 @@ func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in Pl
 			return err
 		}
 		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: true,
-			sentence: fmt.Sprintf("plan of workspace %s set", quoted(ws.Name)), before: workspaceFields(was), after: workspaceFields(ws)})
+			sentence: fmt.Sprintf(
+				"plan of workspace %s set", quoted(ws.Name),
+			), before: workspaceFields(was), after: workspaceFields(ws)})
 	})
 	return out, err
 }
@@ -88,7 +90,9 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 			continue
 		}
 		if n := one.given.Value; n < 1 || n > ratelimit.Max {
-			wrong = append(wrong, fault.Invalid(one.field, "must be between 1 and %d, or null for no quota", int64(ratelimit.Max)))
+			wrong = append(
+				wrong, fault.Invalid(one.field, "must be between 1 and %d, or null for no quota", int64(ratelimit.Max)),
+			)
 		}
 		*one.to = one.given.Value
 	}

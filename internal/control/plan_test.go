@@ -58,7 +58,9 @@ func newSpent(t *testing.T) *spent {
 	s.key = made.Key
 	minute := control.LimitsInput{PerMinute: control.Some(int64(60))}
 	must(t, s.updateKey(control.UpdateKey{RateLimit: control.Some(minute)}))
-	role, err := k.CreateRole(context.Background(), k.root, ws, control.CreateRole{Name: "Own", Permissions: []string{account.APIKeysWrite}})
+	role, err := k.CreateRole(
+		context.Background(), k.root, ws, control.CreateRole{Name: "Own", Permissions: []string{account.APIKeysWrite}},
+	)
 	must(t, err)
 	s.role = string(role.ID)
 	_, err = k.PutPlan(context.Background(), k.root, ws, control.PlanInput{MaxEventsPerDay: control.Some(int64(1))})
@@ -87,7 +89,9 @@ func (s *spent) toRole(name string) error {
 }
 
 func (s *spent) setRole(permissions ...string) error {
-	_, err := s.UpdateRole(context.Background(), s.root, s.ws, s.role, control.UpdateRole{Permissions: control.Some(permissions)})
+	_, err := s.UpdateRole(
+		context.Background(), s.root, s.ws, s.role, control.UpdateRole{Permissions: control.Some(permissions)},
+	)
 	return err
 }
 
@@ -104,12 +108,22 @@ var spentCases = map[audit.Type][]struct {
 	do      func(*spent) error
 }{
 	audit.WorkspaceUpdated: {
-		{"another name", true, func(s *spent) error { return s.setWorkspace(control.UpdateWorkspace{Name: control.Some("other")}) }},
-		{"switched off", false, func(s *spent) error { return s.setWorkspace(control.UpdateWorkspace{IsActive: control.Some(false)}) }},
+		{
+			"another name", true,
+			func(s *spent) error { return s.setWorkspace(control.UpdateWorkspace{Name: control.Some("other")}) },
+		},
+		{
+			"switched off", false,
+			func(s *spent) error { return s.setWorkspace(control.UpdateWorkspace{IsActive: control.Some(false)}) },
+		},
 	},
-	audit.WorkspaceDeleted: {{"deleted", false, func(s *spent) error { return s.DeleteWorkspace(context.Background(), s.root, s.ws) }}},
+	audit.WorkspaceDeleted: {
+		{"deleted", false, func(s *spent) error { return s.DeleteWorkspace(context.Background(), s.root, s.ws) }},
+	},
 	audit.MemberAdded: {{"added", true, func(s *spent) error {
-		_, _, err := s.PutMember(context.Background(), s.root, s.ws, "eve", control.PutMember{Email: "eve@example.org", Role: s.role})
+		_, _, err := s.PutMember(
+			context.Background(), s.root, s.ws, "eve", control.PutMember{Email: "eve@example.org", Role: s.role},
+		)
 		return err
 	}}},
 	audit.MemberUpdated: {
@@ -136,14 +150,18 @@ var spentCases = map[audit.Type][]struct {
 		return err
 	}}},
 	audit.RoleCreated: {{"created", true, func(s *spent) error {
-		_, err := s.CreateRole(context.Background(), s.root, s.ws, control.CreateRole{Name: "Other", Permissions: []string{account.APIKeysWrite}})
+		_, err := s.CreateRole(
+			context.Background(), s.root, s.ws, control.CreateRole{Name: "Other", Permissions: []string{account.APIKeysWrite}},
+		)
 		return err
 	}}},
 	audit.RoleUpdated: {
 		{"more permissions", true, func(s *spent) error { return s.setRole(account.APIKeysWrite, account.APIKeysDelete) }},
 		{"fewer permissions", false, func(s *spent) error { return s.setRole() }},
 	},
-	audit.RoleDeleted: {{"deleted", false, func(s *spent) error { return s.DeleteRole(context.Background(), s.root, s.ws, s.role) }}},
+	audit.RoleDeleted: {
+		{"deleted", false, func(s *spent) error { return s.DeleteRole(context.Background(), s.root, s.ws, s.role) }},
+	},
 	audit.APIKeyCreated: {{"created", true, func(s *spent) error {
 		_, err := s.CreateKey(context.Background(), s.root, control.CreateKey{Workspace: s.ws, User: "owner", Name: "k"})
 		return err
@@ -151,10 +169,14 @@ var spentCases = map[audit.Type][]struct {
 	audit.APIKeyUpdated: {
 		{"another name", true, func(s *spent) error { return s.updateKey(control.UpdateKey{Name: control.Some("other")}) }},
 		{"a higher limit", true, func(s *spent) error {
-			return s.updateKey(control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(61))})})
+			return s.updateKey(
+				control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(61))})},
+			)
 		}},
 		{"a lower limit", false, func(s *spent) error {
-			return s.updateKey(control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(59))})})
+			return s.updateKey(
+				control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some(int64(59))})},
+			)
 		}},
 		{"an expiry", false, func(s *spent) error {
 			return s.updateKey(control.UpdateKey{ExpiresAt: control.Some(time.Now().Add(time.Hour).UTC().Format(time.RFC3339))})
@@ -168,16 +190,20 @@ var spentCases = map[audit.Type][]struct {
 		{"with overlap", true, func(s *spent) error { return s.rotateKey(60) }},
 		{"without overlap", false, func(s *spent) error { return s.rotateKey(0) }},
 	},
-	audit.APIKeyDeleted: {{"deleted", false, func(s *spent) error { return s.DeleteKey(context.Background(), s.root, string(s.key.ID)) }}},
+	audit.APIKeyDeleted: {
+		{"deleted", false, func(s *spent) error { return s.DeleteKey(context.Background(), s.root, string(s.key.ID)) }},
+	},
 	audit.APIKeyRevoked: {{"revoked by its value", false, func(s *spent) error {
 		return s.RevokeByValue(context.Background(), s.root, s.key.ID, s.key.Value.Digest.Sum)
 	}}},
 }
 
 // outsidePlans are the kinds of event that belong to no workspace's plan.
-var outsidePlans = []audit.Type{audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
-	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved, audit.PasskeyRefused,
-	audit.PortalSessionCreated, audit.PortalSessionStarted, audit.PortalSessionEnded}
+var outsidePlans = []audit.Type{
+	audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
+	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved,
+	audit.PasskeyRefused, audit.PortalSessionCreated, audit.PortalSessionStarted, audit.PortalSessionEnded,
+}
 
 // What takes something away is never refused by maxEventsPerDay and always leaves its event. Each kind of event is
 // classified.

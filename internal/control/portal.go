@@ -112,7 +112,9 @@ func (s *Service) portalMaker(v *store.View, a *actor, p *session.Portal, in Cre
 	}
 	p.Workspace = ws.ID
 	if !ws.IsActive {
-		return fault.New(fault.Conflict, "the workspace is not active", fault.Detail{Field: "workspaceId", Message: "is not active"})
+		return fault.New(
+			fault.Conflict, "the workspace is not active", fault.Detail{Field: "workspaceId", Message: "is not active"},
+		)
 	}
 	return nil
 }
@@ -146,7 +148,9 @@ func (s *Service) portalWorkspace(v *store.View, a *actor, named string) (accoun
 }
 
 // portalMember finds the member, or adds one where createMember says so. A member who is there stays as they are.
-func (s *Service) portalMember(tx *store.Tx, a *actor, p *session.Portal, in CreatePortal) (m account.Member, back id.Settlement, err error) {
+func (s *Service) portalMember(
+	tx *store.Tx, a *actor, p *session.Portal, in CreatePortal,
+) (m account.Member, back id.Settlement, err error) {
 	if a.service != nil {
 		if p.User, err = userInput("userId", in.User); err != nil {
 			return m, "", err
@@ -194,9 +198,11 @@ func newcomerInput(in PutMember) (m account.Member, err error) {
 
 // governing are the permissions of Keyward's own operations that reach beyond a member's own keys. A service key that
 // may not manage gives no role that holds one of them: a member with such a role signs in by other ways, too.
-var governing = []string{account.APIKeysManageOthers, account.MembersInvite, account.MembersMFAReset, account.MembersRemove,
-	account.MembersRoleChange, account.RolesWrite, account.RolesDelete, account.WorkspaceSettingsWrite, account.WorkspaceDelete,
-	account.BillingManage}
+var governing = []string{
+	account.APIKeysManageOthers, account.MembersInvite, account.MembersMFAReset, account.MembersRemove,
+	account.MembersRoleChange, account.RolesWrite, account.RolesDelete, account.WorkspaceSettingsWrite,
+	account.WorkspaceDelete, account.BillingManage,
+}
 
 // host is a service key with the scope portal as the giver of a role to a new member.
 func (s *Service) host(a *actor) *actor {
@@ -246,19 +252,32 @@ func (s *Service) putPortal(tx *store.Tx, a *actor, p session.Portal) (NewPortal
 	if err := tx.PutPortal(p); err != nil {
 		return NewPortal{}, err
 	}
-	return NewPortal{p, secret}, s.record(tx, a, change{kind: audit.PortalSessionCreated, workspace: p.Workspace, target: string(p.ID),
-		sentence: fmt.Sprintf("portal session made for %s", p.User), after: portalFields(&p)})
+	return NewPortal{
+			p,
+			secret,
+		}, s.record(
+			tx,
+			a,
+			change{kind: audit.PortalSessionCreated, workspace: p.Workspace, target: string(p.ID),
+				sentence: fmt.Sprintf("portal session made for %s", p.User), after: portalFields(&p)},
+		)
 }
 
 // portalFields shows a portal session in an event.
 func portalFields(p *session.Portal) fields {
-	return fields{"userId": string(p.User), "capabilities": p.Capabilities, "ceiling": portalCeilingFields(&p.Ceiling), "allowedOrigins": p.Origins,
-		"revealInFrameAlone": p.FrameOnly, "returnUrl": orNull(p.ReturnURL), "label": orNull(p.Label), "expiresAt": stamp(p.ExpiresAt)}
+	return fields{
+		"userId": string(p.User), "capabilities": p.Capabilities,
+		"ceiling": portalCeilingFields(&p.Ceiling), "allowedOrigins": p.Origins,
+		"revealInFrameAlone": p.FrameOnly, "returnUrl": orNull(p.ReturnURL), "label": orNull(p.Label),
+		"expiresAt": stamp(p.ExpiresAt),
+	}
 }
 
 func portalCeilingFields(c *session.Ceiling) fields {
 	return fields{"permissions": c.Permissions, "maxLifetimeSeconds": bounded(int64(c.MaxLifetime / time.Second)),
-		"requestsPerMinute": bounded(c.Limits.PerMinute), "requestsPerDay": bounded(c.Limits.PerDay), "environments": c.Environments,
+		"requestsPerMinute": bounded(
+			c.Limits.PerMinute,
+		), "requestsPerDay": bounded(c.Limits.PerDay), "environments": c.Environments,
 		"maxKeys": bounded(c.MaxKeys), "requireAllowedIps": c.RequireIPs}
 }
 

@@ -26,7 +26,9 @@ func (k *kit) portal(t failer, in control.CreatePortal) control.Caller {
 	t.Helper()
 	made, err := k.CreatePortal(context.Background(), k.root, in)
 	must(t, err)
-	started, err := k.ExchangePortal(context.Background(), control.Caller{}, made.Secret.Reveal(), aProof("page"), "", true)
+	started, err := k.ExchangePortal(
+		context.Background(), control.Caller{}, made.Secret.Reveal(), aProof("page"), "", true,
+	)
 	must(t, err)
 	c, err := k.IdentifyPortal(context.Background(), control.Caller{}, made.ID, started.Token.Reveal(), aProof("page"))
 	must(t, err)
@@ -67,7 +69,9 @@ func (w *walk) throughPortal() (c someone, ok bool) {
 	}
 	if rapid.Bool().Draw(w.T, "limited") {
 		c.reach.minute, c.reach.day = rapid.Int64Range(1, 20).Draw(w.T, "minute"), rapid.Int64Range(1, 20).Draw(w.T, "day")
-		ceiling.RateLimit = control.Some(control.LimitsInput{PerMinute: control.Some(c.reach.minute), PerDay: control.Some(c.reach.day)})
+		ceiling.RateLimit = control.Some(
+			control.LimitsInput{PerMinute: control.Some(c.reach.minute), PerDay: control.Some(c.reach.day)},
+		)
 	}
 	if ceiling.Permissions.Set || ceiling.RateLimit.Set {
 		in.Ceiling = control.Some(ceiling)
@@ -80,12 +84,16 @@ func (w *walk) throughPortal() (c someone, ok bool) {
 func TestT111ASecretIsExchangedByOneOfMany(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
-	made, err := k.CreatePortal(context.Background(), k.root, control.CreatePortal{Workspace: ws, User: "owner", Capabilities: []string{"keys:read"}})
+	made, err := k.CreatePortal(
+		context.Background(), k.root, control.CreatePortal{Workspace: ws, User: "owner", Capabilities: []string{"keys:read"}},
+	)
 	must(t, err)
 	answers := make(chan error)
 	for range 8 {
 		go func() {
-			_, err := k.ExchangePortal(context.Background(), control.Caller{}, made.Secret.Reveal(), aProof(rand.Text()), "", true)
+			_, err := k.ExchangePortal(
+				context.Background(), control.Caller{}, made.Secret.Reveal(), aProof(rand.Text()), "", true,
+			)
 			answers <- err
 		}()
 	}
@@ -128,7 +136,9 @@ func TestT111AProofIsSpentOnce(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	k, ws := inWorkspace(t)
-	made, err := k.CreatePortal(ctx, k.root, control.CreatePortal{Workspace: ws, User: "owner", Capabilities: []string{"keys:read"}})
+	made, err := k.CreatePortal(
+		ctx, k.root, control.CreatePortal{Workspace: ws, User: "owner", Capabilities: []string{"keys:read"}},
+	)
 	must(t, err)
 	proof := aProof("page")
 	started, err := k.ExchangePortal(ctx, control.Caller{}, made.Secret.Reveal(), proof, "", true)
@@ -145,12 +155,15 @@ func TestT111AProofIsSpentOnce(t *testing.T) {
 }
 
 // openToPortals are the operations that are open to portal sessions.
-var openToPortals = []string{"CountKeys", "CreateKey", "DeleteKey", "DeleteKeys", "GetKey", "KeyRefusals", "KeyUsage", "ListKeys", "ListLogs", "Me", "RotateKey",
-	"RotateKeyOnce", "Stands", "UpdateKeys"}
+var openToPortals = []string{
+	"CountKeys", "CreateKey", "DeleteKey", "DeleteKeys", "GetKey", "KeyRefusals", "KeyUsage", "ListKeys", "ListLogs", "Me",
+	"RotateKey", "RotateKeyOnce", "Stands", "UpdateKeys",
+}
 
 // callerless are those that take of the caller only the place from which the request comes.
-var callerless = []string{"ExchangePortal", "IdentifyPortal", "RedeemSignInLink", "Register", "RenewPortal", "SignInByPasskey",
-	"StartSession"}
+var callerless = []string{
+	"ExchangePortal", "IdentifyPortal", "RedeemSignInLink", "Register", "RenewPortal", "SignInByPasskey", "StartSession",
+}
 
 // T111: every operation of the control plane is closed to portal sessions, with all capabilities, but for those that
 // say by which they are opened.

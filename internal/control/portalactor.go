@@ -45,7 +45,9 @@ func (s *Service) livePortal(v *store.View, p *session.Portal) (*actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	beyond := slices.ContainsFunc(p.Capabilities, func(c session.Capability) bool { return !s.cat.Holds(a.holds, c.Needs()) })
+	beyond := slices.ContainsFunc(
+		p.Capabilities, func(c session.Capability) bool { return !s.cat.Holds(a.holds, c.Needs()) },
+	)
 	if !ws.IsActive || m.Role != p.Role || beyond {
 		return nil, store.ErrNotFound
 	}
@@ -150,7 +152,9 @@ func (a *actor) mayUpdate(in UpdateKey) error {
 		return capabilityDenied(session.KeysDisable)
 	}
 	in.ID, in.IsActive = "", Optional[bool]{}
-	others := in.Name.Set || in.ExpiresAt.Set || in.RateLimit.Set || in.Description.Set || in.Metadata.Set || in.AllowedIPs.Set || in.Permissions
+	others := in.Name.Set || in.ExpiresAt.Set || in.RateLimit.Set || in.Description.Set || in.Metadata.Set ||
+		in.AllowedIPs.Set ||
+		in.Permissions
 	if others && !a.portal.May(session.KeysUpdate) {
 		return capabilityDenied(session.KeysUpdate)
 	}
@@ -220,8 +224,10 @@ func roomBelow(v *store.View, a *actor, ws id.Workspace, user id.User) error {
 	if err != nil || n < a.portal.Ceiling.MaxKeys {
 		return err
 	}
-	return fault.New(fault.LimitReached, fmt.Sprintf("this portal session allows at most %d API keys", a.portal.Ceiling.MaxKeys),
-		fault.Detail{Field: "ceiling.maxKeys", Message: fmt.Sprintf("allows at most %d API keys", a.portal.Ceiling.MaxKeys)})
+	return fault.New(
+		fault.LimitReached, fmt.Sprintf("this portal session allows at most %d API keys", a.portal.Ceiling.MaxKeys),
+		fault.Detail{Field: "ceiling.maxKeys", Message: fmt.Sprintf("allows at most %d API keys", a.portal.Ceiling.MaxKeys)},
+	)
 }
 
 // ofPortal is the workspace of a portal session.

@@ -98,8 +98,10 @@ func originsInput(given []string) ([]string, error) {
 	out := make([]string, 0, len(given))
 	for i, text := range given {
 		if text == "" || text != originOf(text) {
-			return nil, fault.Invalid(indexed("allowedOrigins", i),
-				"want one origin as browsers write it, such as https://app.example.com; http is for localhost alone, and * for nothing")
+			return nil, fault.Invalid(
+				indexed("allowedOrigins", i),
+				"want one origin as browsers write it, such as https://app.example.com; http is for localhost alone, and * for nothing",
+			)
 		}
 		if !slices.Contains(out, text) {
 			out = append(out, text)
@@ -112,7 +114,8 @@ func originsInput(given []string) ([]string, error) {
 // no address of a page: plain HTTP is for this machine alone.
 func originOf(address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.User != nil || u.Opaque != "" || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
+	if err != nil || u.User != nil || u.Opaque != "" ||
+		strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return ""
 	}
 	host := u.Hostname()
@@ -126,7 +129,8 @@ func originOf(address string) string {
 		return ""
 	}
 	port := u.Port()
-	if port != "" && (strings.HasPrefix(port, "0") || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80") {
+	if port != "" &&
+		(strings.HasPrefix(port, "0") || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80") {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
@@ -166,7 +170,8 @@ func returnInput(p *session.Portal, in CreatePortal) error {
 
 // bounds tells whether any field was given.
 func (in *PortalCeilingInput) bounds() bool {
-	return in.Permissions.Set || in.MaxLifetimeSeconds.Set || in.RateLimit.Set || in.Environments.Set || in.MaxKeys.Set || in.RequireAllowedIPs.Set
+	return in.Permissions.Set || in.MaxLifetimeSeconds.Set || in.RateLimit.Set || in.Environments.Set || in.MaxKeys.Set ||
+		in.RequireAllowedIPs.Set
 }
 
 // portalCeilingInput reads a ceiling.

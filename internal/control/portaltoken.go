@@ -39,13 +39,17 @@ type StartedPortal struct {
 // deadSecret is the one answer for every client secret that starts nothing: unknown, spent, too old, of a session that
 // has ended or is another than the one that was named.
 func deadSecret() error {
-	return fault.New(fault.Unauthenticated, "this client secret does not work: it was used before, is too old, or was never one")
+	return fault.New(
+		fault.Unauthenticated, "this client secret does not work: it was used before, is too old, or was never one",
+	)
 }
 
 // ExchangePortal gives a page a token for its client secret, once. The token is bound to the key of the proof. only
 // names the one session that may come out, "" for any; own says that the server's own page asks. Of c only the place
 // from which the request comes counts.
-func (s *Service) ExchangePortal(ctx context.Context, c Caller, secret string, proof Proof, only id.Portal, own bool) (StartedPortal, error) {
+func (s *Service) ExchangePortal(
+	ctx context.Context, c Caller, secret string, proof Proof, only id.Portal, own bool,
+) (StartedPortal, error) {
 	var out StartedPortal
 	find := func(v *store.View) (session.Portal, *actor, error) {
 		p, err := v.PortalOf(s.digester.Current(secret))
@@ -105,7 +109,8 @@ func (s *Service) RenewPortal(ctx context.Context, c Caller, portal id.Portal, p
 		if err == nil {
 			_, err = s.livePortal(v, &p)
 		}
-		if errors.Is(err, store.ErrNotFound) || err == nil && (p.Thumbprint != proof.Thumbprint || !p.Bounds.Admits(c.Address)) {
+		if errors.Is(err, store.ErrNotFound) ||
+			err == nil && (p.Thumbprint != proof.Thumbprint || !p.Bounds.Admits(c.Address)) {
 			return errCredentialRevoked()
 		}
 		out = s.startedPortal(p, v.Now())
@@ -154,7 +159,9 @@ func (s *Service) portalMAC(p id.Portal, thumbprint string, end []byte) []byte {
 
 // IdentifyPortal finds the caller of a portal token that comes with a proof by its key. It does not spend the proof.
 // Unauthenticated is the one answer for a token that is none, has ended or belongs to another session or key.
-func (s *Service) IdentifyPortal(ctx context.Context, c Caller, portal id.Portal, token string, proof Proof) (Caller, error) {
+func (s *Service) IdentifyPortal(
+	ctx context.Context, c Caller, portal id.Portal, token string, proof Proof,
+) (Caller, error) {
 	body, ok := session.PortalTokenBody(token)
 	if !ok || !hmac.Equal(body[tokenTime:], s.portalMAC(portal, proof.Thumbprint, body[:tokenTime])) {
 		return c, errCredentialRevoked()

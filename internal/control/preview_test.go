@@ -42,7 +42,9 @@ func TestAPreviewOfARemovalCountsWhatTheRemovalDoesT104(t *testing.T) {
 			one := k.key(t, ws, user, permissions...)
 			switch random.IntN(4) {
 			case 0:
-				_, _, err := k.UpdateKeys(t.Context(), k.root, []control.UpdateKey{{ID: string(one.Key.ID), IsActive: control.Some(false)}})
+				_, _, err := k.UpdateKeys(
+					t.Context(), k.root, []control.UpdateKey{{ID: string(one.Key.ID), IsActive: control.Some(false)}},
+				)
 				must(t, err)
 			case 1:
 				must(t, k.RevokeByValue(t.Context(), k.root, one.Key.ID, one.Key.Value.Digest.Sum))

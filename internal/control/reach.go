@@ -14,7 +14,10 @@ import (
 
 // outside refuses to make something where the caller does not reach.
 func outside(field string) error {
-	return fault.New(fault.NotFound, "there is no such thing", fault.Detail{Field: field, Message: "lies outside the bounds of the caller"})
+	return fault.New(
+		fault.NotFound, "there is no such thing",
+		fault.Detail{Field: field, Message: "lies outside the bounds of the caller"},
+	)
 }
 
 // unbound refuses a caller that is bound to workspaces or environments: for operations on the whole installation.
@@ -31,8 +34,10 @@ func (a *actor) unbound(why string) error {
 
 // ofOneKind are the permissions of operations on single API keys, and of reads that are the same in both
 // environments.
-var ofOneKind = []string{account.APIKeysRead, account.APIKeysWrite, account.APIKeysDelete, account.MembersRead, account.RolesRead,
-	account.WorkspaceRead}
+var ofOneKind = []string{
+	account.APIKeysRead, account.APIKeysWrite, account.APIKeysDelete, account.MembersRead, account.RolesRead,
+	account.WorkspaceRead,
+}
 
 // wholly refuses a caller that is bound to an environment if an operation concerns a workspace as a whole, with the
 // keys of the other environment in it: members, roles, settings, the log and usage.
@@ -88,5 +93,8 @@ func (a *actor) mayReach(b *account.Bounds) error {
 	if details == nil {
 		return nil
 	}
-	return fault.New(fault.PermissionEscalation, "a service key cannot make one that reaches further than itself", details...)
+	return fault.New(
+		fault.PermissionEscalation,
+		"a service key cannot make one that reaches further than itself",
+		details...)
 }

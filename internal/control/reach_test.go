@@ -40,8 +40,11 @@ func (w *walk) look() place {
 	for _, k := range w.keys {
 		now := w.real(k.id)
 		role, here := w.members[string(now.User)]
-		r := reach{user: string(now.User), granted: setOf(catalogue.Names(now.Permissions)), on: now.IsActive, works: now.IsActive && out.on && (here || now.Orphan), can: k.holds,
-			minute: now.Limits.PerMinute, day: now.Limits.PerDay, end: now.ExpiresAt, from: now.AllowedIPs, value: now.Value.Digest.Sum}
+		r := reach{
+			user: string(now.User), granted: setOf(catalogue.Names(now.Permissions)), on: now.IsActive,
+			works: now.IsActive && out.on && (here || now.Orphan), can: k.holds, minute: now.Limits.PerMinute,
+			day: now.Limits.PerDay, end: now.ExpiresAt, from: now.AllowedIPs, value: now.Value.Digest.Sum,
+		}
 		if out.capped {
 			r.can = names{}
 			for p := range k.holds {
@@ -60,7 +63,10 @@ func higher(n, than int64) bool { return than != 0 && (n == 0 || n > than) }
 func later(t, than time.Time) bool { return !than.IsZero() && (t.IsZero() || t.After(than)) }
 
 // probes are addresses, one in each piece of the networks that the walk plays with.
-var probes = []netip.Addr{netip.MustParseAddr("10.1.1.1"), netip.MustParseAddr("10.1.9.1"), netip.MustParseAddr("10.9.9.9"), netip.MustParseAddr("192.0.2.1")}
+var probes = []netip.Addr{
+	netip.MustParseAddr("10.1.1.1"), netip.MustParseAddr("10.1.9.1"), netip.MustParseAddr("10.9.9.9"),
+	netip.MustParseAddr("192.0.2.1"),
+}
 
 func wider(nets, than []netip.Prefix) bool {
 	lets := func(nets []netip.Prefix, a netip.Addr) bool {
@@ -124,7 +130,8 @@ func (w *walk) judge(c someone, step string, before, after place) {
 
 // within holds all that a key reaches against the bounds of the key that calls.
 func (w *walk) within(c someone, step string, now reach) {
-	if own := c.reach; higher(now.minute, own.minute) || higher(now.day, own.day) || later(now.end, own.end) || wider(now.from, own.from) {
+	if own := c.reach; higher(now.minute, own.minute) || higher(now.day, own.day) || later(now.end, own.end) ||
+		wider(now.from, own.from) {
 		w.Fatalf("%s: a key reaches %+v, by one that reaches %+v", step, now, own)
 	}
 }
@@ -151,7 +158,8 @@ func (w *walk) update(c someone) bool {
 	k := w.keys[w.revive]
 	if k == nil {
 		k = w.keys[pick(w.T, w.keys, "key")]
-		field = rapid.SampledFrom([]string{"enable", "disable", "disable", "expiry", "minute", "day", "networks", "name"}).Draw(w.T, "field")
+		field = rapid.SampledFrom([]string{"enable", "disable", "disable", "expiry", "minute", "day", "networks", "name"}).
+			Draw(w.T, "field")
 	}
 	in := control.UpdateKey{ID: k.id}
 	switch field {
@@ -215,7 +223,9 @@ func (w *walk) mode(c someone) bool {
 // turn switches the workspace off or on. After the root has switched it off, only the root switches it on.
 func (w *walk) turn(c someone) bool {
 	on := !w.before.on || rapid.IntRange(0, 3).Draw(w.T, "on") > 0
-	_, err := w.k.UpdateWorkspace(context.Background(), c.Caller, w.ws, control.UpdateWorkspace{IsActive: control.Some(on)})
+	_, err := w.k.UpdateWorkspace(
+		context.Background(), c.Caller, w.ws, control.UpdateWorkspace{IsActive: control.Some(on)},
+	)
 	if err != nil {
 		return false
 	}
@@ -246,7 +256,9 @@ func (c someone) user() string {
 // withKey is a caller by a value of a key: the current one, or one from before a rotation that works on for a while.
 func (w *walk) withKey(k *modelKey) someone {
 	now := w.real(k.id)
-	c := someone{Caller: by(control.Revealed{Key: now}), holds: w.before.keys[k.id].can, key: k, reach: w.before.keys[k.id]}
+	c := someone{
+		Caller: by(control.Revealed{Key: now}), holds: w.before.keys[k.id].can, key: k, reach: w.before.keys[k.id],
+	}
 	if n := len(now.Previous); n > 0 && rapid.Bool().Draw(w.T, "earlier") {
 		p := now.Previous[rapid.IntRange(0, n-1).Draw(w.T, "which")]
 		c.Presented, c.earlier = p.Digest.Sum, true

@@ -22,14 +22,19 @@ const MostRefusals = store.RefusalsOfKey
 
 // KeyRefusals lists the latest refusals of a key, the newest first; 0 is MostRefusals. Who sees the key sees them.
 func (s *Service) KeyRefusals(ctx context.Context, c Caller, key string, limit int) ([]Refusal, error) {
-	return s.refusals(ctx, c.through(session.UsageRead), limit, func(v *store.View, a *actor, n int) (kept, waiting []store.Refusal, err error) {
-		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
-		if err != nil {
-			return nil, nil, err
-		}
-		kept, err = v.RefusalsOf(k.ID, n)
-		return kept, s.recent.RefusalsOf(bytesOf(string(k.ID))), err
-	})
+	return s.refusals(
+		ctx,
+		c.through(session.UsageRead),
+		limit,
+		func(v *store.View, a *actor, n int) (kept, waiting []store.Refusal, err error) {
+			k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
+			if err != nil {
+				return nil, nil, err
+			}
+			kept, err = v.RefusalsOf(k.ID, n)
+			return kept, s.recent.RefusalsOf(bytesOf(string(k.ID))), err
+		},
+	)
 }
 
 // WorkspaceRefusals lists the latest refusals of all keys of a workspace, for those who read its log.

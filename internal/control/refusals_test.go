@@ -21,19 +21,28 @@ func TestRefusalsOfTheInstallationAreOfEveryWorkspaceAndForItsOperatorsAlone(t *
 	first, second := k.key(t, one, "owner"), k.key(t, other, "owner")
 	now := time.Now()
 	must(t, k.db.Count(t.Context(), func(c *store.Counting) error {
-		return c.AddRefusals(first.Key.ID, []store.Refusal{{Key: first.Key.ID, Workspace: id.Workspace(one), At: now.Add(-time.Minute),
-			Code: string(verdict.Disabled), Why: "written"}})
+		return c.AddRefusals(
+			first.Key.ID,
+			[]store.Refusal{{Key: first.Key.ID, Workspace: id.Workspace(one), At: now.Add(-time.Minute),
+				Code: string(verdict.Disabled), Why: "written"}},
+		)
 	}))
-	w.all = []store.Refusal{{Key: second.Key.ID, Workspace: id.Workspace(other), At: now, Code: string(verdict.Expired), Why: "waits"}}
+	w.all = []store.Refusal{
+		{Key: second.Key.ID, Workspace: id.Workspace(other), At: now, Code: string(verdict.Expired), Why: "waits"},
+	}
 	all, err := k.Refusals(t.Context(), k.root, 0)
 	must(t, err)
-	if len(all) != 2 || all[0].Why != "waits" || all[0].Workspace != id.Workspace(other) || all[1].Why != "written" || all[1].KeyName != "key" {
+	if len(all) != 2 || all[0].Why != "waits" || all[0].Workspace != id.Workspace(other) || all[1].Why != "written" ||
+		all[1].KeyName != "key" {
 		t.Errorf("refusals: %+v", all)
 	}
 	if latest, err := k.Refusals(t.Context(), k.root, 1); err != nil || len(latest) != 1 || latest[0].Why != "waits" {
 		t.Errorf("the latest: %+v %v", latest, err)
 	}
-	bound, err := k.CreateServiceKey(t.Context(), k.root, control.CreateServiceKey{Name: "bound", Scopes: []string{"manage"}, Workspaces: control.Some([]string{one})})
+	bound, err := k.CreateServiceKey(
+		t.Context(), k.root,
+		control.CreateServiceKey{Name: "bound", Scopes: []string{"manage"}, Workspaces: control.Some([]string{one})},
+	)
 	must(t, err)
 	for name, c := range map[string]control.Caller{"an owner": person(one, "owner"),
 		"a bound key": {ServiceKey: bound.ServiceKey.ID, Presented: bound.ServiceKey.Digest.Sum}} {

@@ -17,7 +17,9 @@ import (
 // RemoveMember takes a member out of the workspace. The outcome for their keys is decided in the same transaction,
 // and holds from then on; the rows of many keys follow in chunks. The answer comes when they are written, or after
 // two seconds, with the same counts. A dry run is a read: it takes no turn of the writer.
-func (s *Service) RemoveMember(ctx context.Context, c Caller, workspace, user string, in RemoveMember) (Removed, error) {
+func (s *Service) RemoveMember(
+	ctx context.Context, c Caller, workspace, user string, in RemoveMember,
+) (Removed, error) {
 	var out Removed
 	if in.DryRun {
 		err := s.view(ctx, c, func(v *store.View, a *actor) (err error) {
@@ -203,15 +205,20 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 	if err != nil {
 		return out, err
 	}
-	keys, err := v.Keys(store.KeyFilter{Workspace: d.workspace.ID, User: d.member.User, Page: store.Page{Limit: MaxSettled}})
+	keys, err := v.Keys(
+		store.KeyFilter{Workspace: d.workspace.ID, User: d.member.User, Page: store.Page{Limit: MaxSettled}},
+	)
 	if err != nil {
 		return out, err
 	}
 	for i := range keys {
 		k := &keys[i]
 		s.lately(k)
-		out.Keys = append(out.Keys, SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(v.Now()),
-			Used: k.LastUsedAt, Outcome: string(d.settle.Outcome(k))})
+		out.Keys = append(
+			out.Keys,
+			SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(v.Now()),
+				Used: k.LastUsedAt, Outcome: string(d.settle.Outcome(k))},
+		)
 	}
 	if counted, err := d.countAlike(v, &out); counted || err != nil {
 		return out, err
@@ -255,8 +262,12 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, out *Remove
 
 // settlement decides the outcome for the keys of a leaving member. The heir, and the permissions that may go over,
 // follow from the current permissions of the caller and of the heir.
-func (s *Service) settlement(v *store.View, a *actor, ws account.Workspace, m account.Member, keys string) (out apikey.Settlement, err error) {
-	out = apikey.Settlement{Workspace: ws.ID, User: m.User, Kind: apikey.Stop, By: a.id(), At: v.Now().Truncate(time.Millisecond)}
+func (s *Service) settlement(
+	v *store.View, a *actor, ws account.Workspace, m account.Member, keys string,
+) (out apikey.Settlement, err error) {
+	out = apikey.Settlement{
+		Workspace: ws.ID, User: m.User, Kind: apikey.Stop, By: a.id(), At: v.Now().Truncate(time.Millisecond),
+	}
 	to, transfer := strings.CutPrefix(keys, "transfer:")
 	switch {
 	case keys == "" || keys == "stop":

@@ -25,7 +25,9 @@ func TestT9TheLogShowsNobodyWhoGrantedWhatTheyDidNotHold(t *testing.T) {
 	seed := rand.Uint64()
 	c := &crowd{k: k, ws: ws}
 	for i := range 4 {
-		r, err := k.CreateRole(context.Background(), k.root, ws, control.CreateRole{Name: fmt.Sprintf("Role %d", i), Permissions: few})
+		r, err := k.CreateRole(
+			context.Background(), k.root, ws, control.CreateRole{Name: fmt.Sprintf("Role %d", i), Permissions: few},
+		)
 		must(t, err)
 		c.roles = append(c.roles, string(r.ID))
 	}
@@ -47,7 +49,9 @@ func TestT9TheLogShowsNobodyWhoGrantedWhatTheyDidNotHold(t *testing.T) {
 	wg.Wait()
 	c.replay(t, seed)
 	if c.minted < 20 || c.refused.Load() < 20 {
-		t.Errorf("%d keys were made and %d times somebody was refused: too little to say anything", c.minted, c.refused.Load())
+		t.Errorf(
+			"%d keys were made and %d times somebody was refused: too little to say anything", c.minted, c.refused.Load(),
+		)
 	}
 }
 
@@ -66,7 +70,9 @@ func refusal(err error) bool {
 }
 
 func (c *crowd) joins(who control.Caller, user, role string) error {
-	_, _, err := c.k.PutMember(context.Background(), who, c.ws, user, control.PutMember{Email: user + "@example.org", Role: role})
+	_, _, err := c.k.PutMember(
+		context.Background(), who, c.ws, user, control.PutMember{Email: user + "@example.org", Role: role},
+	)
 	return err
 }
 

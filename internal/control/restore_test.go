@@ -92,8 +92,10 @@ func (r *restorable) undo(c control.Caller, out control.Removed) (control.Restor
 }
 
 func sameKeys(a, b map[id.Key]apikey.Key) string {
-	return gocmp.Diff(a, b, cmpopts.EquateComparable(perm.Set{}), cmpopts.IgnoreFields(apikey.Key{}, "Period", "Unsettled", "UpdatedAt"),
-		cmpopts.EquateEmpty())
+	return gocmp.Diff(
+		a, b, cmpopts.EquateComparable(perm.Set{}), cmpopts.IgnoreFields(apikey.Key{}, "Period", "Unsettled", "UpdatedAt"),
+		cmpopts.EquateEmpty(),
+	)
 }
 
 func TestARemovalIsUndoneWholeT97(t *testing.T) {
@@ -146,7 +148,9 @@ type refused struct {
 
 func (r *restorable) changeRole(t *testing.T, user, role string) {
 	t.Helper()
-	_, err := r.UpdateMember(t.Context(), r.root, r.ws, user, control.UpdateMember{Role: control.Some(string(r.roles(t, r.ws)[role].ID))})
+	_, err := r.UpdateMember(
+		t.Context(), r.root, r.ws, user, control.UpdateMember{Role: control.Some(string(r.roles(t, r.ws)[role].ID))},
+	)
 	must(t, err)
 }
 
@@ -212,7 +216,8 @@ func TestARemovalIsNotUndonePastWhatHappenedSinceT97(t *testing.T) {
 				by = c.by
 			}
 			_, err := r.undo(r.person(by), out)
-			if codeOf(err) != c.code && (c.code != "not_found" || codeOf(err) != "unauthenticated") || !strings.Contains(fmt.Sprint(err), c.says) {
+			if codeOf(err) != c.code && (c.code != "not_found" || codeOf(err) != "unauthenticated") ||
+				!strings.Contains(fmt.Sprint(err), c.says) {
 				t.Errorf("answered %v, want %s that says %q", err, c.code, c.says)
 			}
 			if diff := sameKeys(before, r.read(t)); diff != "" || r.db.Stats().LogHead != n {
@@ -240,7 +245,9 @@ func TestARoleOfAnotherShapeKeepsARemovalFinalT97(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRestorable(t)
-			role, err := r.CreateRole(t.Context(), r.root, r.ws, control.CreateRole{Name: "Ops", Permissions: []string{"calls:read", "calls:write"}})
+			role, err := r.CreateRole(
+				t.Context(), r.root, r.ws, control.CreateRole{Name: "Ops", Permissions: []string{"calls:read", "calls:write"}},
+			)
 			must(t, err)
 			_, err = r.UpdateMember(t.Context(), r.root, r.ws, "bob", control.UpdateMember{Role: control.Some(string(role.ID))})
 			must(t, err)
@@ -258,7 +265,8 @@ func TestARoleOfAnotherShapeKeepsARemovalFinalT97(t *testing.T) {
 func TestALeakIsFinalT97(t *testing.T) {
 	t.Parallel()
 	r := newRestorable(t)
-	if out := r.remove(t, r.person("adam"), control.RemoveMember{Reason: control.ReasonLeaked}); out.Removal != "" || !out.Until.IsZero() {
+	if out := r.remove(t, r.person("adam"), control.RemoveMember{Reason: control.ReasonLeaked}); out.Removal != "" ||
+		!out.Until.IsZero() {
 		t.Errorf("a removal after a leak can be undone: %+v", out)
 	}
 	_, err := r.RemoveMember(t.Context(), r.person("adam"), r.ws, "eve", control.RemoveMember{Reason: "Leaked"})
@@ -274,10 +282,14 @@ func TestAKeyBeyondTheCallerKeepsARemovalFinalT97(t *testing.T) {
 	r.changeRole(t, "bob", "Admin")
 	r.keys = append(r.keys, r.key(t, r.ws, "bob", "roles:write").Key.ID)
 	r.changeRole(t, "bob", "Viewer")
-	holds := append(catalogue.Names(r.roles(t, r.ws)["Viewer"].Permissions), "members:invite", "members:remove", "api-keys:write", "api-keys:manage-others")
+	holds := append(
+		catalogue.Names(r.roles(t, r.ws)["Viewer"].Permissions), "members:invite", "members:remove", "api-keys:write",
+		"api-keys:manage-others",
+	)
 	lean := by(r.key(t, r.ws, "adam", holds...))
 	out := r.remove(t, lean, control.RemoveMember{})
-	if _, err := r.undo(lean, out); codeOf(err) != "permission_escalation" || !strings.Contains(err.Error(), "roles:write") {
+	if _, err := r.undo(lean, out); codeOf(err) != "permission_escalation" ||
+		!strings.Contains(err.Error(), "roles:write") {
 		t.Errorf("answered %v", err)
 	}
 	if _, err := r.undo(r.person("adam"), out); err != nil {

@@ -277,8 +277,11 @@ func (r *restoration) write() (out Restored, err error) {
 		return out, err
 	}
 	counts, changed := r.count()
-	note := fields{"removalId": string(r.removal.ID), "keys": fields{"enabled": counts.Enabled, "returned": counts.Returned,
-		"unchanged": counts.Unchanged}}
+	note := fields{
+		"removalId": string(r.removal.ID),
+		"keys": fields{"enabled": counts.Enabled, "returned": counts.Returned,
+			"unchanged": counts.Unchanged},
+	}
 	if err := r.record(r.tx, r.a, change{kind: audit.MemberRestored, workspace: ws, target: string(user),
 		sentence: fmt.Sprintf("removal of %s undone", user), after: memberFields(r.member, r.role.Name), note: note}); err != nil {
 		return out, err
@@ -351,7 +354,9 @@ func (s *Service) Restorable(ctx context.Context, c Caller, workspace string) ([
 			if err != nil {
 				return err
 			}
-			out = append(out, RestorableMember{Removal: r.ID, User: r.User, DisplayName: m.DisplayName, At: r.At, Until: r.Until})
+			out = append(
+				out, RestorableMember{Removal: r.ID, User: r.User, DisplayName: m.DisplayName, At: r.At, Until: r.Until},
+			)
 		}
 		return nil
 	})

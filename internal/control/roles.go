@@ -76,7 +76,9 @@ func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in
 			return err
 		}
 		r := account.Role{ID: id.Role(s.ids.Next()), Workspace: ws.ID, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-		err = s.applyRole(tx.View, a, &r, UpdateRole{Name: Some(in.Name), Description: in.Description, Permissions: Some(in.Permissions)})
+		err = s.applyRole(
+			tx.View, a, &r, UpdateRole{Name: Some(in.Name), Description: in.Description, Permissions: Some(in.Permissions)},
+		)
 		if err != nil {
 			return err
 		}
@@ -120,7 +122,9 @@ func renameRole(v *store.View, r *account.Role, name string) error {
 	}
 	taken, err := v.RoleNamed(r.Workspace, text.Fold(r.Name))
 	if err == nil && taken.ID != r.ID {
-		return fault.New(fault.Conflict, "the workspace has a role of this name", fault.Detail{Field: "name", Message: "is taken"})
+		return fault.New(
+			fault.Conflict, "the workspace has a role of this name", fault.Detail{Field: "name", Message: "is taken"},
+		)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -132,7 +136,10 @@ func systemRole(r account.Role) error {
 	if r.System == account.NotASystem {
 		return nil
 	}
-	return fault.New(fault.Conflict, "a system role cannot be changed or deleted", fault.Detail{Field: "roleId", Message: "is a system role"})
+	return fault.New(
+		fault.Conflict, "a system role cannot be changed or deleted",
+		fault.Detail{Field: "roleId", Message: "is a system role"},
+	)
 }
 
 // UpdateRole changes the given fields. Existing keys keep their permissions.
@@ -158,8 +165,14 @@ func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role stri
 			return err
 		}
 		out = s.assignable(a, r)
-		return s.record(tx, a, change{kind: audit.RoleUpdated, workspace: r.Workspace, target: string(r.ID), free: !was.Permissions.Within(r.Permissions),
-			sentence: fmt.Sprintf("role %s updated", quoted(r.Name)), before: s.roleFields(was), after: s.roleFields(r)})
+		return s.record(
+			tx,
+			a,
+			change{
+				kind: audit.RoleUpdated, workspace: r.Workspace, target: string(r.ID), free: !was.Permissions.Within(r.Permissions),
+				sentence: fmt.Sprintf("role %s updated", quoted(r.Name)), before: s.roleFields(was), after: s.roleFields(r),
+			},
+		)
 	})
 	return out, err
 }
@@ -194,7 +207,10 @@ func (s *Service) DeleteRole(ctx context.Context, c Caller, workspace, role stri
 			return err
 		}
 		if len(holders) > 0 {
-			return fault.New(fault.Conflict, "members hold this role; give them another first", fault.Detail{Field: "roleId", Message: "is held by members"})
+			return fault.New(
+				fault.Conflict, "members hold this role; give them another first",
+				fault.Detail{Field: "roleId", Message: "is held by members"},
+			)
 		}
 		if err := tx.DeleteRole(r.Workspace, r.ID); err != nil {
 			return err

@@ -128,7 +128,10 @@ func (s *Service) endRoots(tx *store.Tx, steady time.Duration) (out Roots, err e
 		if s.declares(r) {
 			sentence = fmt.Sprintf("service key %s is kept under another pepper now", quoted(r.Name))
 		}
-		err := s.record(tx, itself(), change{kind: audit.ServiceKeyDeleted, target: string(r.ID), sentence: sentence, before: serviceKeyFields(r)})
+		err := s.record(
+			tx, itself(),
+			change{kind: audit.ServiceKeyDeleted, target: string(r.ID), sentence: sentence, before: serviceKeyFields(r)},
+		)
 		if err != nil {
 			return out, err
 		}

@@ -97,8 +97,9 @@ func (s *Service) search(ctx context.Context, c Caller, named string, look func(
 		leave()
 	}
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return fault.New(fault.Unavailable, "the search took too long, or too many run at once: ask for less, or again").Because(
-			errors.Join(err, limited.Err()))
+		return fault.New(fault.Unavailable, "the search took too long, or too many run at once: ask for less, or again").
+			Because(
+				errors.Join(err, limited.Err()))
 	}
 	return err
 }

@@ -21,7 +21,11 @@ func (k *kit) fill(t failer, ws string, n int) {
 		batch := min(n, 5000)
 		_, err := k.db.Update(context.Background(), func(tx *store.Tx) error {
 			for i := range batch {
-				err := tx.Record(audit.Event{ID: id.Event(fmt.Sprint(n, i)), Workspace: id.Workspace(ws), Type: audit.RoleUpdated, Description: "filler"})
+				err := tx.Record(
+					audit.Event{
+						ID: id.Event(fmt.Sprint(n, i)), Workspace: id.Workspace(ws), Type: audit.RoleUpdated, Description: "filler",
+					},
+				)
 				if err != nil {
 					return err
 				}
@@ -48,7 +52,10 @@ func TestAPageOfASearchLooksAtTenThousandEventsT105(t *testing.T) {
 		page, err := k.ListLogs(t.Context(), k.root, in)
 		must(t, err)
 		if len(page.Events) > 0 || page.NextCursor == "" || page.Total != -1 {
-			t.Errorf("%s: %d events, next %q, total %d: want an empty page that goes on", name, len(page.Events), page.NextCursor, page.Total)
+			t.Errorf(
+				"%s: %d events, next %q, total %d: want an empty page that goes on", name, len(page.Events), page.NextCursor,
+				page.Total,
+			)
 		}
 		in.Cursor = page.NextCursor
 		page, err = k.ListLogs(t.Context(), k.root, in)
@@ -65,7 +72,13 @@ func TestAPageOfASearchLooksAtTenThousandEventsT105(t *testing.T) {
 		}
 	}
 	found := 0
-	must(t, k.ExportLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "api_key.created"}, func(audit.Event) error { found++; return nil }))
+	must(
+		t,
+		k.ExportLogs(
+			t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "api_key.created"},
+			func(audit.Event) error { found++; return nil },
+		),
+	)
 	if found != 1 {
 		t.Errorf("the export has %d events, want 1", found)
 	}

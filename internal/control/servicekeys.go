@@ -56,7 +56,9 @@ func boundsInput(in CreateServiceKey) (b account.Bounds, err error) {
 		Optional[[]string]
 	}{{"workspaceIds", in.Workspaces}, {"environments", in.Environments}, {"allowedIps", in.AllowedIPs}} {
 		if list.Set && !list.Null && (len(list.Value) == 0 || len(list.Value) > account.MaxReach) {
-			bad = append(bad, fault.Invalid(list.field, "must name 1 to %d; leave it out for a key that is not bound", account.MaxReach))
+			bad = append(
+				bad, fault.Invalid(list.field, "must name 1 to %d; leave it out for a key that is not bound", account.MaxReach),
+			)
 		}
 	}
 	for i, name := range in.Workspaces.Value {
@@ -84,7 +86,10 @@ func mayBind(v *store.View, a *actor, b *account.Bounds) error {
 	}
 	for i, ws := range b.Workspaces {
 		if _, err := v.Workspace(ws); errors.Is(err, store.ErrNotFound) {
-			return fault.New(fault.NotFound, "there is no such workspace", fault.Detail{Field: indexed("workspaceIds", i), Message: "is not there"})
+			return fault.New(
+				fault.NotFound, "there is no such workspace",
+				fault.Detail{Field: indexed("workspaceIds", i), Message: "is not there"},
+			)
 		} else if err != nil {
 			return err
 		}
@@ -117,7 +122,9 @@ func scopeNames() string {
 	return strings.Join(names, ", ")
 }
 
-func (s *Service) serviceKey(tx *store.Tx, secret keyfmt.Secret, name string, scopes []account.Scope) account.ServiceKey {
+func (s *Service) serviceKey(
+	tx *store.Tx, secret keyfmt.Secret, name string, scopes []account.Scope,
+) account.ServiceKey {
 	return account.ServiceKey{ID: id.ServiceKey(s.ids.Next()), Name: name, Scopes: scopes, CreatedAt: tx.Now(),
 		Masked: s.format.Mask(secret), Digest: s.digester.Store(secret)}
 }
@@ -131,9 +138,11 @@ func (s *Service) putServiceKey(tx *store.Tx, a *actor, k account.ServiceKey) er
 }
 
 func serviceKeyFields(k account.ServiceKey) fields {
-	return fields{"name": k.Name, "scopes": k.Scopes, "workspaceIds": k.Bounds.Workspaces, "environments": k.Bounds.Environments,
-		"allowedIps": k.Bounds.AllowedIPs, "expiresAt": stamp(k.ExpiresAt), "key": k.Masked,
-		"fromEnvironment": k.FromEnv}
+	return fields{
+		"name": k.Name, "scopes": k.Scopes, "workspaceIds": k.Bounds.Workspaces,
+		"environments": k.Bounds.Environments, "allowedIps": k.Bounds.AllowedIPs,
+		"expiresAt": stamp(k.ExpiresAt), "key": k.Masked, "fromEnvironment": k.FromEnv,
+	}
 }
 
 // ListServiceKeys gives a page of service keys, newest first.
@@ -182,7 +191,8 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if err != nil {
 			return err
 		}
-		if len(k.Bounds.Beyond(&a.service.Bounds)) > 0 || a.Within != "" && !slices.Equal(k.Bounds.Workspaces, []id.Workspace{id.Workspace(a.Within)}) {
+		if len(k.Bounds.Beyond(&a.service.Bounds)) > 0 ||
+			a.Within != "" && !slices.Equal(k.Bounds.Workspaces, []id.Workspace{id.Workspace(a.Within)}) {
 			return fault.Missing()
 		}
 		if set, err := s.isSet(tx, k); err != nil {
@@ -201,7 +211,9 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 			return err
 		}
 		if k.Has(account.ScopeRoot) && len(roots) == 0 {
-			return fault.New(fault.Conflict, "the last root key cannot be deleted", fault.Detail{Field: "id", Message: "is the last root key"})
+			return fault.New(
+				fault.Conflict, "the last root key cannot be deleted", fault.Detail{Field: "id", Message: "is the last root key"},
+			)
 		}
 		return s.record(tx, a, change{kind: audit.ServiceKeyDeleted, target: string(k.ID),
 			sentence: fmt.Sprintf("service key %s deleted", quoted(k.Name)), before: serviceKeyFields(k)})

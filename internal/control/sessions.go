@@ -117,8 +117,12 @@ func (s *Service) SwitchWorkspace(ctx context.Context, c Caller, workspace strin
 		if err := s.end(tx, a, was, "switched to another workspace"); err != nil {
 			return err
 		}
-		out, err = s.begin(tx, c, session.Session{ServiceKey: was.ServiceKey, Workspace: ws.ID, User: was.User, Method: was.Method, Bounds: was.Bounds,
-			ExpiresAt: was.ExpiresAt})
+		out, err = s.begin(
+			tx,
+			c,
+			session.Session{ServiceKey: was.ServiceKey, Workspace: ws.ID, User: was.User, Method: was.Method, Bounds: was.Bounds,
+				ExpiresAt: was.ExpiresAt},
+		)
 		return err
 	})
 	return out, err

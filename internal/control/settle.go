@@ -79,7 +79,10 @@ func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) (open id
 	if err != nil || !kept {
 		return "", err
 	}
-	return s.settle(tx, a, &apikey.Settlement{Workspace: m.Workspace, User: m.User, Kind: apikey.Return, By: a.id(), At: tx.Now()}, m.KeyCount, nil)
+	return s.settle(
+		tx, a, &apikey.Settlement{Workspace: m.Workspace, User: m.User, Kind: apikey.Return, By: a.id(), At: tx.Now()},
+		m.KeyCount, nil,
+	)
 }
 
 // writeOn writes the rows of a settlement, chunk by chunk, for as long as a request waits. The rest is for

@@ -66,7 +66,9 @@ func openSole(t failer, dir string) *settledNode {
 	head := db.Stats().LogHead
 	must(t, r.Load(func(tell func(feed.Change) error) error { return db.LoadAll(context.Background(), tell) }))
 	r.SetRevision(head)
-	n := &settledNode{replica: func() *replica.Replica { return r }, look: func() {}, every: 3, close: func() { must(t, db.Close()) }}
+	n := &settledNode{
+		replica: func() *replica.Replica { return r }, look: func() {}, every: 3, close: func() { must(t, db.Close()) },
+	}
 	n.on(t, db)
 	return n
 }
@@ -79,8 +81,10 @@ func openShared(t failer, url string) *settledNode {
 	must(t, err)
 	db, err := store.Open(ctx, driver, store.Options{Now: time.Now, Catalogue: catalogue})
 	must(t, err)
-	one := cluster.New(cluster.Config{DB: db, ID: fmt.Sprintf("node-%d", time.Now().UnixNano()), Limit: time.Minute, Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	one := cluster.New(
+		cluster.Config{DB: db, ID: fmt.Sprintf("node-%d", time.Now().UnixNano()), Limit: time.Minute, Now: time.Now,
+			Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
+	)
 	must(t, one.Start(ctx))
 	n := &settledNode{replica: one.Replica, look: func() { one.Look(ctx) }, every: 7, close: func() {
 		must(t, one.Close(ctx))
@@ -124,7 +128,9 @@ func (n *settledNode) readers(t failer, ws string, users []string, keys []id.Key
 			t.Fatalf("key %s: the copy is not as the store (-store +copy):\n%s", name, diff)
 		}
 		if role := n.present(ws, string(k.User)); role != v.CreatorPresent {
-			t.Fatalf("key %s of %s: the copy has the creator as a member: %v, the store: %v", name, k.User, v.CreatorPresent, role)
+			t.Fatalf(
+				"key %s of %s: the copy has the creator as a member: %v, the store: %v", name, k.User, v.CreatorPresent, role,
+			)
 		}
 	}
 	slices.SortFunc(all, func(a, b apikey.Key) int { return cmp.Compare(b.ID, a.ID) })
@@ -155,7 +161,9 @@ func (n *settledNode) lists(t failer, ws string, users []string, all []apikey.Ke
 							want = append(want, k.ID)
 						}
 					}
-					f := store.KeyFilter{Workspace: id.Workspace(ws), User: id.User(user), Active: active, Standing: orphans, Search: search}
+					f := store.KeyFilter{
+						Workspace: id.Workspace(ws), User: id.User(user), Active: active, Standing: orphans, Search: search,
+					}
 					n.list(t, f, want)
 				}
 			}
@@ -195,5 +203,8 @@ func (n *settledNode) list(t failer, f store.KeyFilter, want []id.Key) {
 
 // same compares keys, but for how far a settlement is written.
 func same(a, b map[id.Key]apikey.Key) string {
-	return gocmp.Diff(a, b, cmpopts.EquateComparable(perm.Set{}), cmpopts.IgnoreFields(apikey.Key{}, "Period", "Unsettled"), cmpopts.EquateEmpty())
+	return gocmp.Diff(
+		a, b, cmpopts.EquateComparable(perm.Set{}), cmpopts.IgnoreFields(apikey.Key{}, "Period", "Unsettled"),
+		cmpopts.EquateEmpty(),
+	)
 }

@@ -39,7 +39,9 @@ type history struct {
 	gone   []*undoable
 }
 
-var permissionsOfKeys = [][]string{{}, {"calls:read"}, {"calls:read", "calls:write"}, {"api-keys:read", "api-keys:write"}, {"members:invite"}}
+var permissionsOfKeys = [][]string{
+	{}, {"calls:read"}, {"calls:read", "calls:write"}, {"api-keys:read", "api-keys:write"}, {"members:invite"},
+}
 
 func (h *history) pick(list []string) string { return list[h.random.IntN(len(list))] }
 
@@ -110,8 +112,12 @@ func (h *history) make(n *settledNode) {
 	if !n.present(h.ws, user) || len(h.now) > 14 {
 		return
 	}
-	made, err := n.CreateKey(context.Background(), n.root, control.CreateKey{Workspace: h.ws, User: user, Name: fmt.Sprint("k", len(h.keys)),
-		Permissions: control.Some(permissionsOfKeys[h.random.IntN(len(permissionsOfKeys))])})
+	made, err := n.CreateKey(
+		context.Background(),
+		n.root,
+		control.CreateKey{Workspace: h.ws, User: user, Name: fmt.Sprint("k", len(h.keys)),
+			Permissions: control.Some(permissionsOfKeys[h.random.IntN(len(permissionsOfKeys))])},
+	)
 	if codeOf(err) == "permission_escalation" {
 		return
 	}
@@ -245,8 +251,14 @@ func (h *history) add(n *settledNode, want map[id.Key]apikey.Key) {
 	}
 	_, there := n.holds(h, h.ws, user)
 	at := h.written(n)
-	_, created, err := n.PutMember(context.Background(), n.root, h.ws, user, control.PutMember{Email: user + "@example.org",
-		Role: string(n.roles(h, h.ws)[role].ID)})
+	_, created, err := n.PutMember(
+		context.Background(),
+		n.root,
+		h.ws,
+		user,
+		control.PutMember{Email: user + "@example.org",
+			Role: string(n.roles(h, h.ws)[role].ID)},
+	)
 	must(h, err)
 	if created == there {
 		h.Fatalf("%s was a member: %v, and was added: %v", user, there, created)
@@ -282,7 +294,9 @@ func (h *history) change(n *settledNode, want map[id.Key]apikey.Key) {
 	switch what := h.pick([]string{"enable", "disable", "revoke", "delete"}); what {
 	case "enable", "disable":
 		on := what == "enable"
-		done, failed, err := n.UpdateKeys(context.Background(), n.root, []control.UpdateKey{{ID: string(name), IsActive: control.Some(on)}})
+		done, failed, err := n.UpdateKeys(
+			context.Background(), n.root, []control.UpdateKey{{ID: string(name), IsActive: control.Some(on)}},
+		)
 		must(h, err)
 		if len(failed) > 0 {
 			return

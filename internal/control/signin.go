@@ -98,7 +98,9 @@ type Guest struct {
 
 // deadLink is the one answer for every link that lets nobody in: unknown, used, too old, of somebody who has left.
 func deadLink() error {
-	return fault.New(fault.Unauthenticated, "this link does not work: it was used before, is older than ten minutes, or was never one")
+	return fault.New(
+		fault.Unauthenticated, "this link does not work: it was used before, is older than ten minutes, or was never one",
+	)
 }
 
 // LookAtSignInLink tells whom a link would let in, and leaves it as it is.
@@ -177,8 +179,12 @@ func (s *Service) RedeemSignInLink(ctx context.Context, c Caller, code string) (
 		if err := tx.DeleteSignInLink(l.Digest); err != nil {
 			return err
 		}
-		out, err = s.begin(tx, c, session.Session{ServiceKey: l.ServiceKey, Workspace: l.Workspace, User: l.User, Method: session.ByLink,
-			Bounds: l.Bounds})
+		out, err = s.begin(
+			tx,
+			c,
+			session.Session{ServiceKey: l.ServiceKey, Workspace: l.Workspace, User: l.User, Method: session.ByLink,
+				Bounds: l.Bounds},
+		)
 		return err
 	})
 	return out, storageFault(err)
@@ -230,13 +236,23 @@ func (s *Service) begin(tx *store.Tx, c Caller, in session.Session) (Started, er
 			return Started{}, err
 		}
 	}
-	a, err := s.actor(tx.View, Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID, Presented: in.Digest,
-		Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID})
+	a, err := s.actor(
+		tx.View,
+		Caller{ServiceKey: in.ServiceKey, Person: personOf(in), Session: in.ID, Presented: in.Digest,
+			Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID},
+	)
 	if err != nil {
 		return Started{}, err
 	}
-	return Started{in, token}, s.record(tx, a, change{kind: audit.SessionStarted, workspace: in.Workspace, target: string(in.ID),
-		sentence: whoOf(in) + " signed in", after: sessionFields(in)})
+	return Started{
+			in,
+			token,
+		}, s.record(
+			tx,
+			a,
+			change{kind: audit.SessionStarted, workspace: in.Workspace, target: string(in.ID),
+				sentence: whoOf(in) + " signed in", after: sessionFields(in)},
+		)
 }
 
 func personOf(in session.Session) Person {

@@ -14,7 +14,9 @@ import (
 )
 
 // UpdateKeys changes many keys, each for itself. Permissions are frozen and never change.
-func (s *Service) UpdateKeys(ctx context.Context, c Caller, items []UpdateKey) (done []Key, failed []ItemError, err error) {
+func (s *Service) UpdateKeys(
+	ctx context.Context, c Caller, items []UpdateKey,
+) (done []Key, failed []ItemError, err error) {
 	all := bulk[UpdateKey, Key]{Service: s, items: items, name: func(i UpdateKey) string { return i.ID },
 		begin: func(tx *store.Tx, a *actor) (func(int, UpdateKey) (Key, error), error) {
 			return func(_ int, item UpdateKey) (Key, error) { return s.updateKey(tx, a, item) },
@@ -117,7 +119,9 @@ func (s *Service) mayEnable(v *store.View, a *actor, k *apikey.Key) error {
 		}
 	}
 	if k.Revoked {
-		return fault.New(fault.Conflict, "a revoked key stays disabled", fault.Detail{Field: "isActive", Message: "the key was revoked"})
+		return fault.New(
+			fault.Conflict, "a revoked key stays disabled", fault.Detail{Field: "isActive", Message: "the key was revoked"},
+		)
 	}
 	if k.Orphan {
 		return nil

@@ -70,10 +70,15 @@ func (in AskUsage) span(now time.Time) (usage.Span, error) {
 
 // KeyUsage says how often a key was verified and refused. Who sees the key sees that.
 func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsage) (*usage.Series, error) {
-	return s.series(ctx, c.through(session.UsageRead), in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
-		k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
-		return store.UsageOf(k.ID), func(x *usage.Series) { s.recent.Key(bytesOf(string(k.ID)), x) }, err
-	})
+	return s.series(
+		ctx,
+		c.through(session.UsageRead),
+		in,
+		func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
+			k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
+			return store.UsageOf(k.ID), func(x *usage.Series) { s.recent.Key(bytesOf(string(k.ID)), x) }, err
+		},
+	)
 }
 
 // WorkspaceUsage says the same of all keys of a workspace together, those that are deleted since then too.
@@ -125,7 +130,9 @@ const maxUsageKeys = 100
 
 // KeysUsage gives series of many keys, such as a page of them shows, over the same span, by their ids. A key that the
 // caller may not see, or that is not there, is left out.
-func (s *Service) KeysUsage(ctx context.Context, c Caller, keys []string, in AskUsage) (map[string]*usage.Series, error) {
+func (s *Service) KeysUsage(
+	ctx context.Context, c Caller, keys []string, in AskUsage,
+) (map[string]*usage.Series, error) {
 	if len(keys) > maxUsageKeys {
 		return nil, fault.Invalid("ids", "are more than %d", maxUsageKeys)
 	}

@@ -54,8 +54,10 @@ func TestUsageOfAPageOfKeysIsWhatTheCallerSeesOfIt(t *testing.T) {
 	w.key, _ = id.Parse(string(mine.Key.ID))
 	must(t, k.db.Count(ctx, func(c *store.Counting) error {
 		for _, key := range []control.Revealed{mine, others} {
-			err := c.AddUsage(&store.UsageRow{Grain: usage.Hour, Start: usage.Hour.Start(now.UnixMilli()), Of: store.UsageOf(key.Key.ID),
-				Counts: usage.Counts{2: 2} /* EXPIRED */})
+			err := c.AddUsage(
+				&store.UsageRow{Grain: usage.Hour, Start: usage.Hour.Start(now.UnixMilli()), Of: store.UsageOf(key.Key.ID),
+					Counts: usage.Counts{2: 2} /* EXPIRED */},
+			)
 			if err != nil {
 				return err
 			}
@@ -91,7 +93,8 @@ func TestUsageOfAPageOfKeysIsWhatTheCallerSeesOfIt(t *testing.T) {
 	page, _, err := k.ListKeys(ctx, k.root, control.ListKeys{Workspace: ws})
 	must(t, err)
 	for _, key := range page {
-		if used := key.ID == mine.Key.ID; used != key.LastUsedAt.Equal(time.UnixMilli(w.at)) || used == key.LastUsedAt.IsZero() {
+		if used := key.ID == mine.Key.ID; used != key.LastUsedAt.Equal(time.UnixMilli(w.at)) ||
+			used == key.LastUsedAt.IsZero() {
 			t.Errorf("key %s was last used %v", key.ID, key.LastUsedAt)
 		}
 	}

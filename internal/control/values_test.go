@@ -25,7 +25,9 @@ func (k *kit) rotate(t failer, key control.Key, overlap int64) control.Revealed 
 }
 
 func (k *kit) expire(key control.Key, at control.Optional[string]) (control.Key, *fault.Error) {
-	done, failed, err := k.UpdateKeys(context.Background(), k.root, []control.UpdateKey{{ID: string(key.ID), ExpiresAt: at}})
+	done, failed, err := k.UpdateKeys(
+		context.Background(), k.root, []control.UpdateKey{{ID: string(key.ID), ExpiresAt: at}},
+	)
 	switch {
 	case err != nil:
 		return control.Key{}, fault.From(err)
@@ -58,7 +60,8 @@ func TestNoUpdateCarriesAValueBeyondTheLongestLifetime(t *testing.T) {
 			t.Errorf("%s: %v", name, f)
 		}
 	}
-	if got, f := k.expire(made.Key, instant(end.Add(-time.Minute))); f != nil || !got.ExpiresAt.Equal(end.Add(-time.Minute)) {
+	if got, f := k.expire(made.Key, instant(end.Add(-time.Minute))); f != nil ||
+		!got.ExpiresAt.Equal(end.Add(-time.Minute)) {
 		t.Errorf("earlier: %v %v", got.ExpiresAt, f)
 	}
 	if _, f := k.expire(made.Key, instant(end)); f != nil {
@@ -114,7 +117,9 @@ func TestAnExpiryThatStaysAsItIsIsNotHeldAgainstTheSettings(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
 	open := k.key(t, ws, "owner")
-	k.settings(t, ws, control.SettingsInput{RequireExpiry: control.Some(true), MaxKeyLifetimeSeconds: control.Some[int64](60)})
+	k.settings(
+		t, ws, control.SettingsInput{RequireExpiry: control.Some(true), MaxKeyLifetimeSeconds: control.Some[int64](60)},
+	)
 	if _, f := k.expire(open.Key, control.Null[string]()); f != nil {
 		t.Error(f)
 	}
@@ -186,8 +191,10 @@ func TestARevocationWantsItsScope(t *testing.T) {
 		must(t, err)
 		return operator(out)
 	}
-	refused := map[string]control.Caller{"verify": scoped("verify"), "follow": scoped("follow"), "portal": scoped("portal"),
-		"a person": person(ws, "owner"), "another key": by(other)}
+	refused := map[string]control.Caller{
+		"verify": scoped("verify"), "follow": scoped("follow"), "portal": scoped("portal"),
+		"a person": person(ws, "owner"), "another key": by(other),
+	}
 	for name, c := range refused {
 		if err := k.RevokeByValue(ctx, c, made.Key.ID, made.Key.Value.Digest.Sum); !fault.Is(err, fault.PermissionDenied) {
 			t.Errorf("%s: %v", name, err)

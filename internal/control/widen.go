@@ -34,7 +34,8 @@ var keyReach = []keyField{
 	{"Confined", func(was, now *apikey.Key) bool { return was.Confined && !now.Confined }},
 	{"Permissions", func(was, now *apikey.Key) bool { return !now.Permissions.Within(was.Permissions) }},
 	{"Limits", func(was, now *apikey.Key) bool {
-		return !ratelimit.Within(now.Limits.PerMinute, was.Limits.PerMinute) || !ratelimit.Within(now.Limits.PerDay, was.Limits.PerDay)
+		return !ratelimit.Within(now.Limits.PerMinute, was.Limits.PerMinute) ||
+			!ratelimit.Within(now.Limits.PerDay, was.Limits.PerDay)
 	}},
 	{"AllowedIPs", func(was, now *apikey.Key) bool { return !account.AddressesWithin(now.AllowedIPs, was.AllowedIPs) }},
 	{"Description", nil},
@@ -61,7 +62,9 @@ func answered(was *apikey.Key, p apikey.Value) bool {
 	if was.Value.Digest == p.Digest {
 		return true
 	}
-	return slices.ContainsFunc(was.Previous, func(w apikey.Value) bool { return w.Digest == p.Digest && !p.Until.After(w.Until) })
+	return slices.ContainsFunc(
+		was.Previous, func(w apikey.Value) bool { return w.Digest == p.Digest && !p.Until.After(w.Until) },
+	)
 }
 
 // widened names the fields of a key by whose change it may do more than a moment ago.

@@ -30,15 +30,26 @@ var guarded = map[reflect.Type]map[string]string{
 	reflect.TypeFor[apikey.Mark]():      {"By": "says", "At": "says", "Right": "Disabled of a key"},
 	reflect.TypeFor[apikey.Value](): {"Digest": "Value of a key", "Masked": "says", "Until": "Previous of a key",
 		"LastUsedAt": "says"},
-	reflect.TypeFor[account.Settings](): {"PermissionMode": "mayUnfreeze", "DefaultRateLimit": "creation", "MaxKeyLifetime": "creation and change",
-		"RequireExpiry": "creation and change", "NoSelfRotation": "mayRotateItself"},
-	reflect.TypeFor[account.Workspace](): {"ID": "fixed", "Name": "says", "IsActive": "switchWorkspace", "Off": "switchWorkspace", "OwnerID": "passOwnership",
-		"Settings": "its fields", "Plan": "an operator's", "CreatedAt": "says", "UpdatedAt": "says"},
+	reflect.TypeFor[account.Settings](): {
+		"PermissionMode": "mayUnfreeze", "DefaultRateLimit": "creation", "MaxKeyLifetime": "creation and change",
+		"RequireExpiry": "creation and change", "NoSelfRotation": "mayRotateItself",
+	},
+	reflect.TypeFor[account.Workspace](): {
+		"ID": "fixed", "Name": "says", "IsActive": "switchWorkspace", "Off": "switchWorkspace",
+		"OwnerID": "passOwnership", "Settings": "its fields", "Plan": "an operator's", "CreatedAt": "says",
+		"UpdatedAt": "says",
+	},
 	reflect.TypeFor[account.SwitchedOff](): {"By": "says", "At": "says", "Operator": "switchWorkspace"},
-	reflect.TypeFor[account.Member](): {"Workspace": "fixed", "User": "fixed", "Email": "says", "DisplayName": "says", "Role": "givableRole",
-		"KeyCount": "counted", "Period": "counted", "CreatedAt": "says", "UpdatedAt": "says"},
-	reflect.TypeFor[account.Role](): {"ID": "fixed", "Workspace": "fixed", "Name": "says", "Description": "says", "Permissions": "mayGrant",
-		"System": "systemRole", "MemberCount": "counted", "CreatedAt": "says", "UpdatedAt": "says"},
+	reflect.TypeFor[account.Member](): {
+		"Workspace": "fixed", "User": "fixed", "Email": "says", "DisplayName": "says",
+		"Role": "givableRole", "KeyCount": "counted", "Period": "counted", "CreatedAt": "says",
+		"UpdatedAt": "says",
+	},
+	reflect.TypeFor[account.Role](): {
+		"ID": "fixed", "Workspace": "fixed", "Name": "says", "Description": "says",
+		"Permissions": "mayGrant", "System": "systemRole", "MemberCount": "counted", "CreatedAt": "says",
+		"UpdatedAt": "says",
+	},
 	reflect.TypeFor[account.Bound](): {"ExpiresAt": "withinBound", "Limits": "withinBound", "AllowedIPs": "withinBound"},
 }
 
@@ -85,9 +96,21 @@ func TestT97WhatWidensAKeyAndWhatDoesNot(t *testing.T) {
 	}
 	value := func(b byte) keyfmt.Stored { return keyfmt.Stored{Sum: keyfmt.Digest{b}} }
 	base := func() apikey.Key {
-		return apikey.Key{ID: "k", Workspace: "w", User: "u", Environment: keyfmt.Test, IsActive: true, Permissions: set("calls:read", "calls:write"),
-			Limits: ratelimit.Limits{PerMinute: 10, PerDay: 100}, AllowedIPs: nets("10.0.0.0/8"), ExpiresAt: at, Value: apikey.Value{Digest: value(1)},
-			Previous: []apikey.Value{{Digest: value(2), Until: at}}}
+		return apikey.Key{
+			ID:          "k",
+			Workspace:   "w",
+			User:        "u",
+			Environment: keyfmt.Test,
+			IsActive:    true,
+			Permissions: set("calls:read", "calls:write"),
+			Limits: ratelimit.Limits{
+				PerMinute: 10, PerDay: 100,
+			},
+			AllowedIPs: nets("10.0.0.0/8"),
+			ExpiresAt:  at,
+			Value:      apikey.Value{Digest: value(1)},
+			Previous:   []apikey.Value{{Digest: value(2), Until: at}},
+		}
 	}
 	off := func(m apikey.Mark) func(*apikey.Key) {
 		return func(k *apikey.Key) { k.IsActive, k.Disabled = false, m }
@@ -155,7 +178,8 @@ func TestT97KeysChangeThroughOneDoor(t *testing.T) {
 	t.Parallel()
 	found := map[string]int{}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "../store/") {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			strings.HasPrefix(path, "../store/") {
 			return err
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
@@ -187,9 +211,13 @@ func TestT97KeysChangeThroughOneDoor(t *testing.T) {
 // widenings are the changes after which a key may do more, each with what narrows the key before, so that there is
 // something to widen.
 var widenings = map[string]struct{ before, change control.UpdateKey }{
-	"enabled":         {control.UpdateKey{IsActive: control.Some(false)}, control.UpdateKey{IsActive: control.Some(true)}},
-	"a later expiry":  {control.UpdateKey{ExpiresAt: control.Some("2100-01-01")}, control.UpdateKey{ExpiresAt: control.Some("2100-01-02")}},
-	"no expiry":       {control.UpdateKey{ExpiresAt: control.Some("2100-01-01")}, control.UpdateKey{ExpiresAt: control.Null[string]()}},
+	"enabled": {control.UpdateKey{IsActive: control.Some(false)}, control.UpdateKey{IsActive: control.Some(true)}},
+	"a later expiry": {
+		control.UpdateKey{ExpiresAt: control.Some("2100-01-01")}, control.UpdateKey{ExpiresAt: control.Some("2100-01-02")},
+	},
+	"no expiry": {
+		control.UpdateKey{ExpiresAt: control.Some("2100-01-01")}, control.UpdateKey{ExpiresAt: control.Null[string]()},
+	},
 	"a higher limit":  {limited(5), limited(6)},
 	"no limit":        {limited(5), control.UpdateKey{RateLimit: control.Null[control.LimitsInput]()}},
 	"a wider network": {networks("10.0.0.0/16"), networks("10.0.0.0/8")},
@@ -214,7 +242,14 @@ func TestT97WideningIsAGrant(t *testing.T) {
 	t.Parallel()
 	k, ws := inWorkspace(t)
 	k.join(t, ws, "ada", "Admin")
-	role, err := k.CreateRole(context.Background(), k.root, ws, control.CreateRole{Name: "Writer", Permissions: []string{account.APIKeysWrite, account.APIKeysManageOthers, "calls:read"}})
+	role, err := k.CreateRole(
+		context.Background(),
+		k.root,
+		ws,
+		control.CreateRole{
+			Name: "Writer", Permissions: []string{account.APIKeysWrite, account.APIKeysManageOthers, "calls:read"},
+		},
+	)
 	must(t, err)
 	k.join(t, ws, "wim", role.Name)
 	poor := by(k.key(t, ws, "ada", account.APIKeysWrite))
@@ -224,7 +259,8 @@ func TestT97WideningIsAGrant(t *testing.T) {
 		for who, c := range map[string]control.Caller{"a key that may only write keys": poor, "a person of less": person(ws, "wim")} {
 			err := k.one(c, of(rich, w.change))
 			refusedWith(t, err, fault.PermissionEscalation, "permissions")
-			if !strings.Contains(details(err), "kb:write") || who == "a person of less" && strings.Contains(details(err), "calls:read") {
+			if !strings.Contains(details(err), "kb:write") ||
+				who == "a person of less" && strings.Contains(details(err), "calls:read") {
 				t.Errorf("%s, %s: %v", name, who, details(err))
 			}
 			must(t, k.one(c, of(rich, control.UpdateKey{Name: control.Some("renamed by " + who)})))
@@ -233,8 +269,12 @@ func TestT97WideningIsAGrant(t *testing.T) {
 		must(t, k.one(person(ws, "ada"), of(rich, w.change)))
 	}
 	rich := k.key(t, ws, "ada", "calls:read", "kb:write")
-	must(t, k.one(k.root, of(rich, control.UpdateKey{IsActive: control.Some(false)}))) // for two reasons it stays off: what it holds comes first
-	refusedWith(t, k.one(poor, of(rich, control.UpdateKey{IsActive: control.Some(true)})), fault.PermissionEscalation, "permissions")
+	must(
+		t, k.one(k.root, of(rich, control.UpdateKey{IsActive: control.Some(false)})),
+	) // for two reasons it stays off: what it holds comes first
+	refusedWith(
+		t, k.one(poor, of(rich, control.UpdateKey{IsActive: control.Some(true)})), fault.PermissionEscalation, "permissions",
+	)
 }
 
 func details(err error) string {
@@ -252,17 +292,30 @@ func TestT97AKeyWidensWithinItsOwnBounds(t *testing.T) {
 	k, ws := inWorkspace(t)
 	ctx := context.Background()
 	in := control.CreateKey{Workspace: ws, User: "owner", Name: "k", ExpiresAt: control.Some("2090-01-01"),
-		RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some[int64](50)}), AllowedIPs: control.Some([]string{"10.0.0.0/8"})}
+		RateLimit: control.Some(
+			control.LimitsInput{PerMinute: control.Some[int64](50)},
+		), AllowedIPs: control.Some([]string{"10.0.0.0/8"})}
 	bound, err := k.CreateKey(ctx, k.root, in)
 	must(t, err)
 	c := by(bound)
 	c.Address = "10.9.9.9"
-	inner, err := k.CreateKey(ctx, c, control.CreateKey{User: "owner", Name: "inner", ExpiresAt: control.Some("2080-01-01"),
-		RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some[int64](5)}), AllowedIPs: control.Some([]string{"10.1.0.0/16"})})
+	inner, err := k.CreateKey(
+		ctx,
+		c,
+		control.CreateKey{User: "owner", Name: "inner", ExpiresAt: control.Some("2080-01-01"),
+			RateLimit: control.Some(
+				control.LimitsInput{PerMinute: control.Some[int64](5)},
+			), AllowedIPs: control.Some([]string{"10.1.0.0/16"})},
+	)
 	must(t, err)
 	for _, key := range []control.Revealed{bound, inner} {
-		refusedWith(t, k.one(c, of(key, control.UpdateKey{ExpiresAt: control.Some("2090-01-02")})), fault.PermissionEscalation, "expiresAt")
-		refusedWith(t, k.one(c, of(key, control.UpdateKey{ExpiresAt: control.Null[string]()})), fault.PermissionEscalation, "expiresAt")
+		refusedWith(
+			t, k.one(c, of(key, control.UpdateKey{ExpiresAt: control.Some("2090-01-02")})), fault.PermissionEscalation,
+			"expiresAt",
+		)
+		refusedWith(
+			t, k.one(c, of(key, control.UpdateKey{ExpiresAt: control.Null[string]()})), fault.PermissionEscalation, "expiresAt",
+		)
 		refusedWith(t, k.one(c, of(key, limited(51))), fault.PermissionEscalation, "rateLimit.requestsPerMinute")
 		refusedWith(t, k.one(c, of(key, networks("10.0.0.0/7"))), fault.PermissionEscalation, "allowedIps")
 		refusedWith(t, k.one(c, of(key, networks())), fault.PermissionEscalation, "allowedIps")
@@ -276,7 +329,10 @@ func TestT97AKeyWidensWithinItsOwnBounds(t *testing.T) {
 	must(t, k.one(c, of(wide, limited(5))))
 	refusedWith(t, k.one(c, of(wide, limited(6))), fault.PermissionEscalation, "expiresAt", "allowedIps")
 	must(t, k.one(k.root, of(wide, control.UpdateKey{IsActive: control.Some(false)})))
-	refusedWith(t, k.one(c, of(wide, control.UpdateKey{IsActive: control.Some(true)})), fault.PermissionEscalation, "expiresAt", "allowedIps")
+	refusedWith(
+		t, k.one(c, of(wide, control.UpdateKey{IsActive: control.Some(true)})), fault.PermissionEscalation, "expiresAt",
+		"allowedIps",
+	)
 	_, err = k.RotateKey(ctx, c, string(wide.Key.ID), 0)
 	refusedWith(t, err, fault.PermissionEscalation, "expiresAt", "allowedIps")
 }
@@ -350,7 +406,10 @@ func TestT97T98OnlyTheRightByWhichAKeyWasDisabledEnablesIt(t *testing.T) {
 	if len(failed) > 0 {
 		t.Fatal(failed)
 	}
-	refusedWith(t, k.one(mia, control.UpdateKey{ID: string(imported[0].ID), IsActive: control.Some(true)}), fault.PermissionDenied, "permissions")
+	refusedWith(
+		t, k.one(mia, control.UpdateKey{ID: string(imported[0].ID), IsActive: control.Some(true)}), fault.PermissionDenied,
+		"permissions",
+	)
 }
 
 // T97: a member who was demoted, or was removed and is back with less, does not get back what they had by an old key.
@@ -369,7 +428,10 @@ func TestT97WhoHoldsLessDoesNotReviveWhatTheyHad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k, ws := inWorkspace(t)
-			_, err := k.CreateRole(ctx, k.root, ws, control.CreateRole{Name: "Keeper", Permissions: []string{account.APIKeysWrite, account.APIKeysManageOthers}})
+			_, err := k.CreateRole(
+				ctx, k.root, ws,
+				control.CreateRole{Name: "Keeper", Permissions: []string{account.APIKeysWrite, account.APIKeysManageOthers}},
+			)
 			must(t, err)
 			k.join(t, ws, "bob", "Admin")
 			old := k.key(t, ws, "bob")
@@ -404,7 +466,11 @@ func TestT97TheWorkspacesOwnSwitchesAreDoors(t *testing.T) {
 		must(t, do(may, mode(account.Frozen)))
 	}
 
-	off, on := control.UpdateWorkspace{IsActive: control.Some(false)}, control.UpdateWorkspace{IsActive: control.Some(true)}
+	off, on := control.UpdateWorkspace{
+		IsActive: control.Some(false),
+	}, control.UpdateWorkspace{
+		IsActive: control.Some(true),
+	}
 	must(t, do(ada, off))
 	refusedWith(t, do(ada, on), fault.PermissionDenied)
 	must(t, do(owner, on))
@@ -429,7 +495,9 @@ func TestT97ATransferIsAGrant(t *testing.T) {
 	k.join(t, ws, "bob", "Admin")
 	k.join(t, ws, "eve", "Admin")
 	key := k.key(t, ws, "bob")
-	caller, err := k.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: "owner", Name: "c", ExpiresAt: control.Some("2090-01-01")})
+	caller, err := k.CreateKey(
+		ctx, k.root, control.CreateKey{Workspace: ws, User: "owner", Name: "c", ExpiresAt: control.Some("2090-01-01")},
+	)
 	must(t, err)
 	out, err := k.RemoveMember(ctx, by(caller), ws, "bob", control.RemoveMember{Keys: "transfer:eve"})
 	must(t, err)

@@ -105,7 +105,9 @@ func (s *Service) foundWorkspace(tx *store.Tx, a *actor, ws account.Workspace, o
 		return err
 	}
 	return s.record(tx, a, change{kind: audit.MemberAdded, workspace: ws.ID, target: string(owner.User),
-		sentence: fmt.Sprintf("%s added as %s", owner.User, account.Owner), after: memberFields(owner, string(account.Owner))})
+		sentence: fmt.Sprintf(
+			"%s added as %s", owner.User, account.Owner,
+		), after: memberFields(owner, string(account.Owner))})
 }
 
 // ListWorkspaces gives a page of the workspaces that the caller is in; all for a service key.
@@ -174,7 +176,9 @@ func (s *Service) allowed(a *actor, permission string) error {
 }
 
 // UpdateWorkspace changes name, settings, or whether the workspace's keys are good at all.
-func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace string, in UpdateWorkspace) (account.Workspace, error) {
+func (s *Service) UpdateWorkspace(
+	ctx context.Context, c Caller, workspace string, in UpdateWorkspace,
+) (account.Workspace, error) {
 	var out account.Workspace
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		was, err := s.authorizeWorkspace(tx.View, a, workspace, account.WorkspaceSettingsWrite)
@@ -207,8 +211,14 @@ func (s *Service) UpdateWorkspace(ctx context.Context, c Caller, workspace strin
 				return err
 			}
 		}
-		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: narrowed(was, ws),
-			sentence: fmt.Sprintf("workspace %s updated", quoted(ws.Name)), before: workspaceFields(was), after: workspaceFields(ws)})
+		return s.record(
+			tx,
+			a,
+			change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: narrowed(was, ws),
+				sentence: fmt.Sprintf(
+					"workspace %s updated", quoted(ws.Name),
+				), before: workspaceFields(was), after: workspaceFields(ws)},
+		)
 	})
 	return out, err
 }
@@ -223,8 +233,11 @@ func switchWorkspace(a *actor, ws *account.Workspace, active Optional[bool], now
 		ws.SwitchOff(account.SwitchedOff{By: a.id(), At: now, Operator: a.service != nil})
 		return nil
 	case ws.Off.Strong() && a.service == nil:
-		return fault.New(fault.PermissionDenied, "a workspace that a service key switched off is switched on by a service key that may manage",
-			fault.Detail{Field: "isActive", Message: "was switched off by a service key"})
+		return fault.New(
+			fault.PermissionDenied,
+			"a workspace that a service key switched off is switched on by a service key that may manage",
+			fault.Detail{Field: "isActive", Message: "was switched off by a service key"},
+		)
 	case !a.owner:
 		return ownersOnly("only an owner, or a service key that may manage, can switch a workspace on")
 	}
@@ -235,11 +248,17 @@ func switchWorkspace(a *actor, ws *account.Workspace, active Optional[bool], now
 // mayUnfreeze guards the way from capped to frozen, after which every key of the workspace may do more: all that it was
 // once granted.
 func mayUnfreeze(a *actor, was, ws *account.Workspace) error {
-	if was.Settings.PermissionMode != account.Capped || ws.Settings.PermissionMode == account.Capped || a.owner && a.key == nil {
+	if was.Settings.PermissionMode != account.Capped || ws.Settings.PermissionMode == account.Capped ||
+		a.owner && a.key == nil {
 		return nil
 	}
-	return fault.New(fault.PermissionDenied, "only an owner, or a service key that may manage, can let keys do again what their creators lost",
-		fault.Detail{Field: "settings.permissionMode", Message: "goes from capped to frozen by an owner, and never by an API key"})
+	return fault.New(
+		fault.PermissionDenied,
+		"only an owner, or a service key that may manage, can let keys do again what their creators lost",
+		fault.Detail{
+			Field: "settings.permissionMode", Message: "goes from capped to frozen by an owner, and never by an API key",
+		},
+	)
 }
 
 // DeleteWorkspace takes away a workspace with everything in it; its keys stop at once.
@@ -265,7 +284,9 @@ func workspaceFields(w account.Workspace) fields {
 		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
 		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay),
-		"maxKeys":                  bounded(w.Plan.MaxKeys), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
+		"maxKeys": bounded(
+			w.Plan.MaxKeys,
+		), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
 		"maxEventsPerDay": bounded(w.Plan.MaxEventsPerDay), "requestsPerMinute": bounded(w.Plan.Shared.PerMinute),
 		"requestsPerDay":            bounded(w.Plan.Shared.PerDay),
 		"ceilingRequestsPerMinute":  bounded(w.Plan.Ceiling.Limits.PerMinute),

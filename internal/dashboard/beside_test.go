@@ -11,15 +11,21 @@ import (
 )
 
 // inAPIWords finds a name of the API or of the program where a page's words belong.
-var inAPIWords = regexp.MustCompile(`[a-z]+\.[a-z]+[A-Z][A-Za-z]*|RateLimit|requestsPer|maxKeyLifetime|permissionMode|allowedIps|expiresAt|workspaceIds|roleId|userId|displayName\b`)
+var inAPIWords = regexp.MustCompile(
+	`[a-z]+\.[a-z]+[A-Z][A-Za-z]*|RateLimit|requestsPer|maxKeyLifetime|permissionMode|allowedIps|expiresAt|workspaceIds|roleId|userId|displayName\b`,
+)
 
 // Each form says all that is wrong with it at once, each error beside its field, in the page's words.
 func TestEveryFormSaysAllThatIsWrongBesideItsFields(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	made, err := h.control.CreateKey(context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: "ada", Name: "adas"})
+	made, err := h.control.CreateKey(
+		context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: "ada", Name: "adas"},
+	)
 	must[any](t)(nil, err)
-	role, err := h.control.CreateRole(context.Background(), h.root, h.ws, control.CreateRole{Name: "Mine", Permissions: []string{"calls:read"}})
+	role, err := h.control.CreateRole(
+		context.Background(), h.root, h.ws, control.CreateRole{Name: "Mine", Permissions: []string{"calls:read"}},
+	)
 	must[any](t)(nil, err)
 	long := strings.Repeat("x", 600)
 	key := "/keys/" + string(made.Key.ID)

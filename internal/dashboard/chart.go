@@ -74,7 +74,10 @@ func draw(about, only string, s *usage.Series) chart {
 	whole := s.Total()
 	for code := range usage.Codes {
 		if n := whole[code]; n > 0 || code == usage.Verified {
-			c.Legend = append(c.Legend, outcome{Name: outcomeWord(code), Class: outcomeClass(code), N: n, Link: code.String(), On: only == code.String()})
+			c.Legend = append(
+				c.Legend,
+				outcome{Name: outcomeWord(code), Class: outcomeClass(code), N: n, Link: code.String(), On: only == code.String()},
+			)
 		}
 		if only != "" && only != code.String() {
 			for i := range s.Buckets {
@@ -116,8 +119,10 @@ func drawSlot(b *usage.Bucket, g usage.Grain, x, width float64, ceiling int64, b
 		return max(1.5, float64(n)*chartBars/float64(ceiling)) // something that happened is seen
 	}
 	okHigh := high(ok)
-	s := slot{X: percent(x), W: percent(width), BarX: percent(x + width*.16), BarW: percent(width * .68), Verified: ok, Refused: no,
-		OKY: pixels(float64(base) - okHigh), OKH: pixels(okHigh)}
+	s := slot{
+		X: percent(x), W: percent(width), BarX: percent(x + width*.16), BarW: percent(width * .68), Verified: ok, Refused: no,
+		OKY: pixels(float64(base) - okHigh), OKH: pixels(okHigh),
+	}
 	top := float64(base) - okHigh
 	s.Label = bucketLabel(b.Start, g, true)
 	s.Tip = s.Label + "\n" + number(ok) + " verified, " + number(no) + " refused"
@@ -190,7 +195,9 @@ func ticks(s *usage.Series) []tick {
 	every := max(1, (n+4)/5)
 	var out []tick
 	for i := 0; i < n; i += every {
-		out = append(out, tick{percent((float64(i) + .5) * 100 / float64(n)), "middle", bucketLabel(s.Buckets[i].Start, s.Grain, false)})
+		out = append(
+			out, tick{percent((float64(i) + .5) * 100 / float64(n)), "middle", bucketLabel(s.Buckets[i].Start, s.Grain, false)},
+		)
 	}
 	return out
 }

@@ -10,7 +10,9 @@ import (
 
 // curlOf is the same request to the API. Nothing secret is in it.
 func curlOf(in control.CreateKey, permissions int) string {
-	body := map[string]any{"workspaceId": in.Workspace, "userId": in.User, "name": in.Name, "permissions": in.Permissions.Value}
+	body := map[string]any{
+		"workspaceId": in.Workspace, "userId": in.User, "name": in.Name, "permissions": in.Permissions.Value,
+	}
 	if permissions == 0 {
 		body["permissions"] = []string{}
 	}

@@ -63,7 +63,9 @@ type Dashboard struct {
 
 // New makes the dashboard.
 func New(c Config) *Dashboard {
-	d := &Dashboard{Config: c, catalogue: c.Control.Catalogue(), mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
+	d := &Dashboard{
+		Config: c, catalogue: c.Control.Catalogue(), mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(),
+	}
 	d.groups = grouped(d.catalogue)
 	for _, r := range d.routes() {
 		d.mux.Handle(r.on, d.handler(r))
@@ -211,7 +213,10 @@ func (d *Dashboard) sameOrigin(r *http.Request) error {
 		return nil
 	}
 	if err := d.guard.Check(r); err != nil || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
-		return fault.New(fault.PermissionDenied, "this request did not come from a page of Keyward: open the page again and send the form from there")
+		return fault.New(
+			fault.PermissionDenied,
+			"this request did not come from a page of Keyward: open the page again and send the form from there",
+		)
 	}
 	return nil
 }

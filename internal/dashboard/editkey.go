@@ -28,7 +28,10 @@ func (d *Dashboard) editKey(v *request) error {
 	if err != nil {
 		return err
 	}
-	f := editForm{Name: k.Name, Description: k.Description, Metadata: indented(k.Metadata), PerMinute: plain(k.Limits.PerMinute), PerDay: plain(k.Limits.PerDay)}
+	f := editForm{
+		Name: k.Name, Description: k.Description, Metadata: indented(k.Metadata), PerMinute: plain(k.Limits.PerMinute),
+		PerDay: plain(k.Limits.PerDay),
+	}
 	for _, p := range k.AllowedIPs {
 		f.AllowedIPs += p.String() + "\n"
 	}
@@ -53,12 +56,17 @@ func (v *request) showEdit(status int, k *control.Key, f editForm, wrong *proble
 			f.Expiries = append(f.Expiries, p)
 		}
 	}
-	return v.answer(status, "editkey", page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Styles: []string{"create.css"}, Body: f})
+	return v.answer(
+		status, "editkey",
+		page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Styles: []string{"create.css"}, Body: f},
+	)
 }
 
 func (v *request) editForm() editForm {
-	return editForm{Name: v.form("name"), Description: v.form("description"), Metadata: v.form("metadata"), AllowedIPs: v.form("ips"),
-		Expiry: v.form("expiry"), ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay")}
+	return editForm{
+		Name: v.form("name"), Description: v.form("description"), Metadata: v.form("metadata"), AllowedIPs: v.form("ips"),
+		Expiry: v.form("expiry"), ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
+	}
 }
 
 func (d *Dashboard) saveKey(v *request) error {
@@ -86,7 +94,10 @@ func (d *Dashboard) saveKey(v *request) error {
 // update is the change that the form asks for: no field that it left as it was, so that an expiry in the past does
 // not stand in the way. A field that cannot be read has a value that control refuses, beside everything else.
 func (f editForm) update(now time.Time) (control.UpdateKey, error) {
-	in := control.UpdateKey{ID: f.ID, Name: control.Some(f.Name), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
+	in := control.UpdateKey{
+		ID: f.ID, Name: control.Some(f.Name), Description: control.Some(f.Description),
+		AllowedIPs: control.Some(lines(f.AllowedIPs)),
+	}
 	var metadata, expiry, limits error
 	if in.Metadata, metadata = metadataOf(f.Metadata); !in.Metadata.Set {
 		in.Metadata = control.Null[json.RawMessage]()

@@ -58,7 +58,13 @@ func open(t testing.TB) *house {
 	t.Helper()
 	ctx := context.Background()
 	driver := must[*sqlite.Driver](t)(sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true}))
-	db := must[*store.DB](t)(store.Open(ctx, driver, store.Options{Now: time.Now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }}))
+	db := must[*store.DB](
+		t,
+	)(
+		store.Open(
+			ctx, driver, store.Options{Now: time.Now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }},
+		),
+	)
 	t.Cleanup(func() { must[any](t)(nil, db.Close()) })
 	r := replica.New()
 	db.Subscribe(r.Apply)
@@ -77,12 +83,19 @@ func open(t testing.TB) *house {
 	h.root = control.Caller{ServiceKey: p.Service.ID, Presented: p.Presented}
 
 	logger := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
-	pages := dashboard.New(dashboard.Config{Control: h.control, Engine: h.engine, Now: time.Now, Wall: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h,
-		Base: func(*http.Request) string { return "https://keys.example.com" }, NoPasskeys: func(*http.Request) string { return "" }})
+	pages := dashboard.New(
+		dashboard.Config{
+			Control: h.control, Engine: h.engine, Now: time.Now, Wall: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h,
+			Base:       func(*http.Request) string { return "https://keys.example.com" },
+			NoPasskeys: func(*http.Request) string { return "" },
+		},
+	)
 	mux := http.NewServeMux()
 	pages.Routes(mux, func(next http.Handler) http.Handler { return next })
-	h.handler = httpapi.New(httpapi.Config{Control: h.control, Engine: h.engine, Catalogue: perm.Builtin(), Format: format, Now: time.Now,
-		Logger: logger, Pages: mux, Refuse: pages.Refuse})
+	h.handler = httpapi.New(
+		httpapi.Config{Control: h.control, Engine: h.engine, Catalogue: perm.Builtin(), Format: format, Now: time.Now,
+			Logger: logger, Pages: mux, Refuse: pages.Refuse},
+	)
 	h.found()
 	return h
 }
@@ -97,7 +110,9 @@ func (l testLog) Write(b []byte) (int, error) {
 func (h *house) found() {
 	ctx := context.Background()
 	ws, err := h.control.CreateWorkspace(ctx, h.root, control.CreateWorkspace{Name: "Acme",
-		Owner: control.Some(control.OwnerInput{User: "ada", Email: "ada@example.com", DisplayName: control.Some("Ada Lovelace")})})
+		Owner: control.Some(
+			control.OwnerInput{User: "ada", Email: "ada@example.com", DisplayName: control.Some("Ada Lovelace")},
+		)})
 	must[any](h)(nil, err)
 	h.ws = string(ws.ID)
 	roles, _, err := h.control.ListRoles(ctx, h.root, h.ws, control.Paging{})
@@ -112,7 +127,9 @@ func (h *house) found() {
 
 func (h *house) member(user, role string) {
 	h.Helper()
-	_, _, err := h.control.PutMember(context.Background(), h.root, h.ws, user, control.PutMember{Email: user + "@example.com", Role: h.roles[role]})
+	_, _, err := h.control.PutMember(
+		context.Background(), h.root, h.ws, user, control.PutMember{Email: user + "@example.com", Role: h.roles[role]},
+	)
 	must[any](h)(nil, err)
 }
 
@@ -128,10 +145,17 @@ func (g headerGate) Visitor(r *http.Request) (dashboard.Visitor, bool, error) {
 	case "":
 		return dashboard.Visitor{}, false, nil
 	case "root":
-		return dashboard.Visitor{Caller: g.h.root, Workspace: g.h.ws, Places: []dashboard.Place{{ID: g.h.ws, Name: "Acme"}}, All: true}, true, nil
+		return dashboard.Visitor{
+			Caller: g.h.root, Workspace: g.h.ws, Places: []dashboard.Place{{ID: g.h.ws, Name: "Acme"}}, All: true,
+		}, true, nil
 	}
-	return dashboard.Visitor{Caller: control.Caller{Person: control.Person{Workspace: id.Workspace(g.h.ws), User: id.User(user)}, Until: time.Now().Add(time.Hour)}, Workspace: g.h.ws,
-		Places: []dashboard.Place{{ID: g.h.ws, Name: "Acme"}}}, true, nil
+	return dashboard.Visitor{
+		Caller: control.Caller{
+			Person: control.Person{Workspace: id.Workspace(g.h.ws), User: id.User(user)}, Until: time.Now().Add(time.Hour),
+		},
+		Workspace: g.h.ws,
+		Places:    []dashboard.Place{{ID: g.h.ws, Name: "Acme"}},
+	}, true, nil
 }
 
 // answer is the answer of the server.

@@ -12,7 +12,9 @@ func TestThePaletteFindsTheKeysThatTheVisitorSees(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	for user, name := range map[string]string{"ada": "nightly of ada", "bob": "nightly of bob"} {
-		_, err := h.control.CreateKey(context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: user, Name: name})
+		_, err := h.control.CreateKey(
+			context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: user, Name: name},
+		)
 		must[any](t)(nil, err)
 	}
 	h.get("ada", "/find?q=nightly").want(200).says("nightly of ada", "nightly of bob", `"path":"/keys/`)

@@ -62,7 +62,9 @@ func momentAt(t, now time.Time) moment {
 	if t.IsZero() {
 		return moment{Rel: "never", Zero: true}
 	}
-	return moment{ISO: t.UTC().Format(time.RFC3339), Exact: t.UTC().Format("2 January 2006, 15:04:05 UTC"), Rel: relative(t.Sub(now))}
+	return moment{
+		ISO: t.UTC().Format(time.RFC3339), Exact: t.UTC().Format("2 January 2006, 15:04:05 UTC"), Rel: relative(t.Sub(now)),
+	}
 }
 
 func relative(d time.Duration) string {

@@ -54,7 +54,9 @@ func (d *Dashboard) differ(b *grantBody, was, will perm.Set) {
 
 // seal binds a review to the facts it showed: the person, both roles, and the permissions of each.
 func (d *Dashboard) seal(b *grantBody, was, will perm.Set) {
-	shown := fmt.Sprint(b.User, "\x00", b.From, "\x00", b.Role.ID, "\x00", d.catalogue.Names(was), "\x00", d.catalogue.Names(will))
+	shown := fmt.Sprint(
+		b.User, "\x00", b.From, "\x00", b.Role.ID, "\x00", d.catalogue.Names(was), "\x00", d.catalogue.Names(will),
+	)
 	sum := sha256.Sum256([]byte(shown))
 	b.Preview = hex.EncodeToString(sum[:16])
 }
@@ -74,14 +76,24 @@ func (d *Dashboard) giveRole(v *request) error {
 	}
 	will, err := d.Control.GetRole(ctx, v.Caller, v.workspace(), v.form("role"))
 	if fault.Is(err, fault.NotFound) {
-		return v.showMembers(http.StatusUnprocessableEntity, inviteForm{}, &problem{Message: "Choose a role for " + nameOf(m.Member) + "."})
+		return v.showMembers(
+			http.StatusUnprocessableEntity, inviteForm{}, &problem{Message: "Choose a role for " + nameOf(m.Member) + "."},
+		)
 	}
 	if err != nil {
 		return err
 	}
-	b := grantBody{Name: nameOf(m.Member), User: user, Email: m.Email, Role: will.Role, From: was.Name, Mine: m.User == v.may.User,
+	b := grantBody{
+		Name:   nameOf(m.Member),
+		User:   user,
+		Email:  m.Email,
+		Role:   will.Role,
+		From:   was.Name,
+		Mine:   m.User == v.may.User,
 		Capped: v.may.Workspace.Settings.PermissionMode == account.Capped,
-		Path:   "/members/" + url.PathEscape(user) + "/role", Fields: [][]string{{"role", string(will.ID)}}}
+		Path:   "/members/" + url.PathEscape(user) + "/role",
+		Fields: [][]string{{"role", string(will.ID)}},
+	}
 	d.differ(&b, was.Permissions, will.Permissions)
 	d.seal(&b, was.Permissions, will.Permissions)
 	title := "Make " + b.Name + " " + will.Name
@@ -91,7 +103,9 @@ func (d *Dashboard) giveRole(v *request) error {
 	case shown != b.Preview:
 		return v.showGrant(http.StatusUnprocessableEntity, title, &b, &problem{Message: changedMeanwhile})
 	}
-	_, err = d.Control.UpdateMember(ctx, v.Caller, v.workspace(), user, control.UpdateMember{Role: control.Some(string(will.ID))})
+	_, err = d.Control.UpdateMember(
+		ctx, v.Caller, v.workspace(), user, control.UpdateMember{Role: control.Some(string(will.ID))},
+	)
 	if err == nil {
 		return v.tell("/members", b.Name+" is "+will.Name+" now, and was "+was.Name+": "+b.Change+".", nil)
 	}
@@ -113,8 +127,15 @@ func (d *Dashboard) reviewed(v *request, f inviteForm) (bool, error) {
 	if err != nil || d.risk(will.Permissions).Level < administers {
 		return true, nil // control says what is wrong with the role, if anything is
 	}
-	b := grantBody{Name: f.User, User: f.User, Email: f.Email, Role: will.Role, Path: "/members", Fields: [][]string{{"user", f.User},
-		{"email", f.Email}, {"displayName", f.DisplayName}, {"role", f.Role}, {"invite", v.form("invite")}}}
+	b := grantBody{
+		Name:  f.User,
+		User:  f.User,
+		Email: f.Email,
+		Role:  will.Role,
+		Path:  "/members",
+		Fields: [][]string{{"user", f.User},
+			{"email", f.Email}, {"displayName", f.DisplayName}, {"role", f.Role}, {"invite", v.form("invite")}},
+	}
 	if f.DisplayName != "" {
 		b.Name = f.DisplayName
 	}

@@ -41,7 +41,10 @@ func TestT108ARoleIsGivenAsItsReviewShowedIt(t *testing.T) {
 		}
 		return form
 	}
-	admin := h.post("ada", "/members/eve/role", give("Admin")).want(200).says("Make eve Admin", "+", "can administer", "eve@example.com").preview()
+	admin := h.post("ada", "/members/eve/role", give("Admin")).
+		want(200).
+		says("Make eve Admin", "+", "can administer", "eve@example.com").
+		preview()
 	if got := h.roleOf("eve"); got != "Viewer" {
 		t.Fatalf("eve is %s after a look", got)
 	}
@@ -68,12 +71,19 @@ func TestT108AReviewEndsWithTheRoleThatItShowed(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	ctx := context.Background()
-	r, err := h.control.CreateRole(ctx, h.root, h.ws, control.CreateRole{Name: "Listener", Permissions: []string{"calls:read"}})
+	r, err := h.control.CreateRole(
+		ctx, h.root, h.ws, control.CreateRole{Name: "Listener", Permissions: []string{"calls:read"}},
+	)
 	must[any](t)(nil, err)
 	shown := h.post("ada", "/members/bob/role", url.Values{"role": {string(r.ID)}}).want(200).preview()
-	_, err = h.control.UpdateRole(ctx, h.root, h.ws, string(r.ID), control.UpdateRole{Permissions: control.Some([]string{"calls:read", "members:remove"})})
+	_, err = h.control.UpdateRole(
+		ctx, h.root, h.ws, string(r.ID),
+		control.UpdateRole{Permissions: control.Some([]string{"calls:read", "members:remove"})},
+	)
 	must[any](t)(nil, err)
-	h.post("ada", "/members/bob/role", url.Values{"role": {string(r.ID)}, "preview": {shown}}).want(422).says("Nothing is done yet", "can administer")
+	h.post("ada", "/members/bob/role", url.Values{"role": {string(r.ID)}, "preview": {shown}}).
+		want(422).
+		says("Nothing is done yet", "can administer")
 	if got := h.roleOf("bob"); got != "Member" {
 		t.Fatalf("bob is %s", got)
 	}
@@ -83,15 +93,21 @@ func TestT108AReviewEndsWithTheRoleThatItShowed(t *testing.T) {
 func TestAnAdminIsAddedAfterAReview(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	form := url.Values{"user": {"nia"}, "email": {"nia@example.com"}, "displayName": {"Nia Wills"}, "role": {h.roles["Admin"]}}
-	form.Set("preview", h.post("ada", "/members", form).want(200).says("Add Nia Wills as Admin", "can administer").preview())
+	form := url.Values{
+		"user": {"nia"}, "email": {"nia@example.com"}, "displayName": {"Nia Wills"},
+		"role": {h.roles["Admin"]},
+	}
+	form.Set(
+		"preview", h.post("ada", "/members", form).want(200).says("Add Nia Wills as Admin", "can administer").preview(),
+	)
 	h.get("ada", "/members").want(200).silent("Nia Wills")
 	form.Set("user", "mia")
 	h.post("ada", "/members", form).want(422).says("Nothing is done yet")
 	form.Set("user", "nia")
 	h.post("ada", "/members", form).want(303)
 	h.get("ada", "/members").want(200).says("Nia Wills")
-	h.post("ada", "/members", url.Values{"user": {"max"}, "email": {"max@example.com"}, "role": {h.roles["Viewer"]}}).want(303)
+	h.post("ada", "/members", url.Values{"user": {"max"}, "email": {"max@example.com"}, "role": {h.roles["Viewer"]}}).
+		want(303)
 }
 
 // A figure names the keys it is about, and a list says what it leaves out.
@@ -104,13 +120,18 @@ func TestAViewerIsToldWhatTheyDoNotSee(t *testing.T) {
 	const others = "You see your own keys. 3 keys of others exist in Acme; you need api-keys:manage-others to see them."
 	h.get("eve", "/keys").want(200).says(others, "You have no key of your own").silent("No keys yet")
 	h.get("eve", "/keys?q=zzz").want(200).says(others, "No key of yours matches")
-	h.get("eve", "/").want(200).says(others, "Your keys", "All keys of Acme", "You have no key of your own").silent("No keys yet")
+	h.get("eve", "/").
+		want(200).
+		says(others, "Your keys", "All keys of Acme", "You have no key of your own").
+		silent("No keys yet")
 	h.get("eve", "/usage").want(200).says("Your busiest keys")
 	h.get("eve", "/settings").want(200).says("<dt>Keys</dt><dd>3")
 	h.get("eve", "/members").want(200).silent(`href="/keys?user=ada"`)
 	h.get("ada", "/keys").want(200).says("Every key of Acme").silent("You see your own keys")
 	h.get("ada", "/").want(200).silent("Your keys", "All keys of Acme")
-	_, err := h.control.CreateKey(context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: "bob", Name: "bobs"})
+	_, err := h.control.CreateKey(
+		context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: "bob", Name: "bobs"},
+	)
 	must[any](t)(nil, err)
 	h.get("bob", "/keys").want(200).says("3 keys of others exist")
 	h.get("eve", "/keys").want(200).says("4 keys of others exist")
@@ -120,9 +141,24 @@ func TestAViewerIsToldWhatTheyDoNotSee(t *testing.T) {
 func TestAFormSaysAllThatIsWrongBesideItsFields(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	form := url.Values{"do": {"make"}, "name": {""}, "environment": {"live"}, "expiry": {"on"}, "expiresOn": {"2001-01-01"},
-		"perMinute": {"many"}, "perDay": {"0"}, "ips": {"300.1.1.1"}, "metadata": {"{"}, "description": {strings.Repeat("x", 501)}}
-	page := h.post("ada", "/keys/new", form).want(422).says("7 fields need another look").silent("rateLimit", "allowedIps", "expiresAt", "requestsPer")
+	form := url.Values{
+		"do":          {"make"},
+		"name":        {""},
+		"environment": {"live"},
+		"expiry":      {"on"},
+		"expiresOn":   {"2001-01-01"},
+		"perMinute": {
+			"many",
+		},
+		"perDay":      {"0"},
+		"ips":         {"300.1.1.1"},
+		"metadata":    {"{"},
+		"description": {strings.Repeat("x", 501)},
+	}
+	page := h.post("ada", "/keys/new", form).
+		want(422).
+		says("7 fields need another look").
+		silent("rateLimit", "allowedIps", "expiresAt", "requestsPer")
 	for _, field := range []string{"name", "expiry", "perMinute", "perDay", "ips", "metadata", "description"} {
 		if !regexp.MustCompile(`data-error="` + field + `">[^<]+<`).MatchString(page.Body.String()) {
 			t.Errorf("nothing stands beside %s", field)

@@ -34,7 +34,10 @@ func TestT97TheButtonsOfferNoMoreThanTheRule(t *testing.T) {
 	h.member("amy", "Admin")
 	h.get("amy", path).want(200).says(enable, "by Ada Lovelace")
 
-	small, err := h.control.CreateKey(ctx, h.root, control.CreateKey{Workspace: h.ws, User: "bob", Name: "bobs", Permissions: control.Some([]string{"calls:read"})})
+	small, err := h.control.CreateKey(
+		ctx, h.root,
+		control.CreateKey{Workspace: h.ws, User: "bob", Name: "bobs", Permissions: control.Some([]string{"calls:read"})},
+	)
 	must[any](t)(nil, err)
 	path = "/keys/" + string(small.Key.ID)
 	h.post("bob", path+"/state", off).want(303)
@@ -98,7 +101,8 @@ func TestT97NoButtonEnablesAKeyThatTheWorkspaceWouldNotHaveNow(t *testing.T) {
 	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"false"}}).want(303)
 	const why = "he workspace requires an expiry"
 	h.post("amy", "/keys/"+id+"/state", url.Values{"active": {"true"}}).says(why)
-	h.post("amy", "/keys/bulk", url.Values{"action": {"enable"}, "confirm": {"enable"}, "back": {"/keys"}, "id": {id}}).says(why)
+	h.post("amy", "/keys/bulk", url.Values{"action": {"enable"}, "confirm": {"enable"}, "back": {"/keys"}, "id": {id}}).
+		says(why)
 	got, err := h.control.GetKey(ctx, h.root, id)
 	must[any](t)(nil, err)
 	if got.IsActive {

@@ -48,7 +48,8 @@ func formsOf(page, body string) (all []filledForm) {
 			_, checked := a["checked"]
 			switch name := a["name"]; {
 			case name == "" || tag[1] == "button":
-			case tag[1] == "textarea", tag[1] == "input" && slices.Contains([]string{"", "text", "email", "search", "date"}, a["type"]):
+			case tag[1] == "textarea",
+				tag[1] == "input" && slices.Contains([]string{"", "text", "email", "search", "date"}, a["type"]):
 				f.values.Set(name, a["value"])
 				f.typed = append(f.typed, name)
 			case tag[1] == "select", a["type"] == "hidden", checked:
@@ -88,13 +89,39 @@ func (h *house) everything() string {
 
 // pagesWithForms are pages of the dashboard that have every form that there is.
 func (h *house) pagesWithForms() []string {
-	key, err := h.control.CreateKey(context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: "ada", Name: "adas"})
+	key, err := h.control.CreateKey(
+		context.Background(), h.root, control.CreateKey{Workspace: h.ws, User: "ada", Name: "adas"},
+	)
 	must[any](h)(nil, err)
-	role, err := h.control.CreateRole(context.Background(), h.root, h.ws, control.CreateRole{Name: "Mine", Permissions: []string{"calls:read"}})
+	role, err := h.control.CreateRole(
+		context.Background(), h.root, h.ws, control.CreateRole{Name: "Mine", Permissions: []string{"calls:read"}},
+	)
 	must[any](h)(nil, err)
 	k := "/keys/" + string(key.Key.ID)
-	return []string{"/", "/keys", "/keys/new", k, k + "/edit", k + "/rotate", k + "/delete", "/members", "/members/bob/remove", "/roles", "/roles/new",
-		"/roles/" + string(role.ID), "/usage", "/log", "/settings", "/catalogue", "/sessions", "/workspaces", "/nodes", "/service-keys"}
+	return []string{
+		"/",
+		"/keys",
+		"/keys/new",
+		k,
+		k + "/edit",
+		k + "/rotate",
+		k + "/delete",
+		"/members",
+		"/members/bob/remove",
+		"/roles",
+		"/roles/new",
+		"/roles/" + string(
+			role.ID,
+		),
+		"/usage",
+		"/log",
+		"/settings",
+		"/catalogue",
+		"/sessions",
+		"/workspaces",
+		"/nodes",
+		"/service-keys",
+	}
 }
 
 // T17, T18: a whole credential in any field of any form of the dashboard is refused. The message stands beside the

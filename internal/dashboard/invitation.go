@@ -46,8 +46,10 @@ func (v *request) invitee(user string) (invitationBody, error) {
 		return invitationBody{}, err
 	}
 	in, err := v.d.Control.SignedIn(v.r.Context(), v.Caller, v.workspace(), m.User, m.User)
-	return invitationBody{Name: nameOf(m.Member), User: string(m.User), Email: m.Email, SignedIn: in[m.User], Workspace: v.may.Workspace.Name,
-		Path: "/members/" + url.PathEscape(string(m.User)), NoPasskeys: v.d.NoPasskeys(v.r)}, err
+	return invitationBody{
+		Name: nameOf(m.Member), User: string(m.User), Email: m.Email, SignedIn: in[m.User], Workspace: v.may.Workspace.Name,
+		Path: "/members/" + url.PathEscape(string(m.User)), NoPasskeys: v.d.NoPasskeys(v.r),
+	}, err
 }
 
 func (d *Dashboard) inviteMember(v *request) error {
@@ -79,13 +81,19 @@ func (v *request) showInvitation(user string, reset bool) error {
 			return err
 		}
 		b.Ended = ""
-		return v.answer(http.StatusUnprocessableEntity, "invitation", page{Title: invitationTitle(&b), Section: "members", Fault: wrong, Body: b})
+		return v.answer(
+			http.StatusUnprocessableEntity, "invitation",
+			page{Title: invitationTitle(&b), Section: "members", Fault: wrong, Body: b},
+		)
 	}
 	if err != nil {
 		return err
 	}
 	v.showLink(&b, &made)
-	return v.answer(http.StatusCreated, "invitation", page{Title: "Invitation for " + b.Name, Section: "members", Scripts: []string{"reveal.js"}, Body: b})
+	return v.answer(
+		http.StatusCreated, "invitation",
+		page{Title: "Invitation for " + b.Name, Section: "members", Scripts: []string{"reveal.js"}, Body: b},
+	)
 }
 
 func (v *request) showLink(b *invitationBody, made *control.Invited) {
@@ -102,8 +110,14 @@ func (v *request) showOwnersInvitation(ws *account.Workspace) error {
 	if err != nil {
 		return err
 	}
-	b := invitationBody{Name: cmp.Or(v.form("displayName"), string(ws.OwnerID)), NextID: string(ws.ID), User: string(ws.OwnerID), Workspace: ws.Name, NoPasskeys: v.d.NoPasskeys(v.r), Path: "/workspaces",
-		Ended: "Workspace “" + ws.Name + "” is created."}
+	b := invitationBody{
+		Name: cmp.Or(v.form("displayName"), string(ws.OwnerID)), NextID: string(ws.ID), User: string(ws.OwnerID),
+		Workspace: ws.Name, NoPasskeys: v.d.NoPasskeys(v.r), Path: "/workspaces",
+		Ended: "Workspace “" + ws.Name + "” is created.",
+	}
 	v.showLink(&b, &made)
-	return v.answer(http.StatusCreated, "invitation", page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b})
+	return v.answer(
+		http.StatusCreated, "invitation",
+		page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b},
+	)
 }

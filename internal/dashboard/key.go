@@ -31,7 +31,9 @@ type keyBody struct {
 }
 
 // keyTabs are the parts of a key's page.
-var keyTabs = []struct{ id, name string }{{"activity", "Activity"}, {"permissions", "Permissions"}, {"settings", "Settings"}, {"history", "History"}}
+var keyTabs = []struct{ id, name string }{
+	{"activity", "Activity"}, {"permissions", "Permissions"}, {"settings", "Settings"}, {"history", "History"},
+}
 
 // tabs reads which part is looked at.
 func (v *request) tabs(k *keyBody) {
@@ -104,7 +106,9 @@ func (d *Dashboard) key(v *request) error {
 	var wrong *problem
 	switch b.Tab {
 	case "history":
-		logs, err := d.Control.ListLogs(v.r.Context(), v.Caller, control.ListLogs{Workspace: v.workspace(), Target: string(k.ID), Limit: 50})
+		logs, err := d.Control.ListLogs(
+			v.r.Context(), v.Caller, control.ListLogs{Workspace: v.workspace(), Target: string(k.ID), Limit: 50},
+		)
 		if err != nil {
 			return err
 		}
@@ -114,7 +118,9 @@ func (d *Dashboard) key(v *request) error {
 			return err
 		}
 	}
-	return v.show("key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
+	return v.show(
+		"key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
+	)
 }
 
 // activity is the use of a key: the chart, the latest refusals, and the test.
@@ -215,8 +221,13 @@ func (v *request) say(s verify.Step, k *control.Key, verdict *verify.Verdict, t 
 		verify.IPForbidden: {"May it be used from there?", addressWord(k, t.IP), addressRefused(k, t.IP)},
 		verify.InsufficientPermissions: {"Does it hold what is asked?", demandWord(t.Permission),
 			"it lacks " + strings.Join(v.d.catalogue.Names(verdict.Missing), ", ")},
-		verify.RateLimited:   {"Is there room in this minute?", limitWord(k.Limits.PerMinute, v.may.Workspace.Plan.Shared.PerMinute), minuteSpent(verdict)},
-		verify.QuotaExceeded: {"Is there room in this day?", limitWord(k.Limits.PerDay, v.may.Workspace.Plan.Shared.PerDay), daySpent(verdict)},
+		verify.RateLimited: {
+			"Is there room in this minute?", limitWord(k.Limits.PerMinute, v.may.Workspace.Plan.Shared.PerMinute),
+			minuteSpent(verdict),
+		},
+		verify.QuotaExceeded: {
+			"Is there room in this day?", limitWord(k.Limits.PerDay, v.may.Workspace.Plan.Shared.PerDay), daySpent(verdict),
+		},
 	}
 	w := words[s.Code]
 	switch {
@@ -305,7 +316,9 @@ func (d *Dashboard) switchKey(v *request) error {
 		return err
 	}
 	on := v.form("active") == "true"
-	_, failed, err := d.Control.UpdateKeys(v.r.Context(), v.Caller, []control.UpdateKey{{ID: string(k.ID), IsActive: control.Some(on)}})
+	_, failed, err := d.Control.UpdateKeys(
+		v.r.Context(), v.Caller, []control.UpdateKey{{ID: string(k.ID), IsActive: control.Some(on)}},
+	)
 	if err == nil && len(failed) > 0 {
 		err = failed[0].Fault
 	}
@@ -395,7 +408,10 @@ func (v *request) reveal(status int, k control.Key, value, how string) error {
 	} else {
 		b.Snippets = snippets(v.d.Base(v.r), envName(k.Name), value)
 	}
-	return v.answer(status, "reveal", page{Title: title, Section: "keys", Styles: []string{"create.css"}, Scripts: []string{"reveal.js"}, Body: b})
+	return v.answer(
+		status, "reveal",
+		page{Title: title, Section: "keys", Styles: []string{"create.css"}, Scripts: []string{"reveal.js"}, Body: b},
+	)
 }
 
 // envName makes a name for the environment out of a key's.

@@ -22,8 +22,10 @@ func (c keyConditions) Any() bool {
 
 // conditions reads them from the URL.
 func (v *request) conditions(c *keyConditions, in *control.ListKeys) (err error) {
-	*c = keyConditions{Environment: v.query("env"), Permission: v.query("permission"), Expiring: v.query("expiring"), Unused: v.query("unused"),
-		TriedFrom: v.query("tried"), Permissions: v.d.catalogue.Names(v.d.catalogue.All())}
+	*c = keyConditions{
+		Environment: v.query("env"), Permission: v.query("permission"), Expiring: v.query("expiring"),
+		Unused: v.query("unused"), TriedFrom: v.query("tried"), Permissions: v.d.catalogue.Names(v.d.catalogue.All()),
+	}
 	if c.Environment != "" && c.Environment != string(keyfmt.Live) && c.Environment != string(keyfmt.Test) {
 		return fault.Invalid("env", "there is no such environment")
 	}

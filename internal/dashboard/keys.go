@@ -52,9 +52,11 @@ func (v *request) status(k *control.Key) status {
 }
 
 func (v *request) row(k control.Key) keyRow {
-	return keyRow{Key: k, Status: v.status(&k), Permissions: k.Permissions.Len(), Risk: v.d.risk(k.Permissions), Created: v.moment(k.CreatedAt),
-		Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt), DisabledAt: v.moment(k.Disabled.At),
-		Mine: k.User == v.may.User}
+	return keyRow{
+		Key: k, Status: v.status(&k), Permissions: k.Permissions.Len(), Risk: v.d.risk(k.Permissions),
+		Created: v.moment(k.CreatedAt), Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt),
+		DisabledAt: v.moment(k.Disabled.At), Mine: k.User == v.may.User,
+	}
 }
 
 // views are the lists of keys, each with the order in which it can be paged exactly.
@@ -74,7 +76,9 @@ var views = []struct {
 }
 
 var orders = []struct{ id, name string }{
-	{"", "Newest first"}, {"oldest", "Oldest first"}, {"used", "Last used first"}, {"idle", "Longest idle first"}, {"expiry", "Expiring first"},
+	{
+		"", "Newest first",
+	}, {"oldest", "Oldest first"}, {"used", "Last used first"}, {"idle", "Longest idle first"}, {"expiry", "Expiring first"},
 	{string(apikey.TriedDown), "Last tried first"},
 }
 
@@ -101,12 +105,17 @@ func (v *request) unseen(n int64) string {
 	case n == 0:
 		return "You see your own keys. Nobody else has one."
 	}
-	return "You see your own keys. " + many(n, "key of others exists|keys of others exist") + " in " + v.may.Workspace.Name + takes
+	return "You see your own keys. " + many(
+		n, "key of others exists|keys of others exist",
+	) + " in " + v.may.Workspace.Name + takes
 }
 
 // keys is the list. All of its state stands in the URL.
 func (d *Dashboard) keys(v *request) error {
-	in := control.ListKeys{Workspace: v.workspace(), User: v.query("user"), Search: v.query("q"), Paging: control.Paging{Limit: 50, Cursor: v.query("cursor")}}
+	in := control.ListKeys{
+		Workspace: v.workspace(), User: v.query("user"), Search: v.query("q"),
+		Paging: control.Paging{Limit: 50, Cursor: v.query("cursor")},
+	}
 	b := keysBody{View: v.query("view"), Order: v.query("sort"), Search: in.Search, User: in.User}
 	if err := v.selectKeys(&b, &in); err != nil {
 		return err
@@ -142,7 +151,9 @@ func (d *Dashboard) keys(v *request) error {
 	}
 	b.Bulk = v.may.May(account.APIKeysWrite) || v.may.May(account.APIKeysDelete)
 	b.Filtered = b.Search != "" || b.User != "" || b.View != "" || b.More.Any()
-	return v.show("keys", page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b})
+	return v.show(
+		"keys", page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b},
+	)
 }
 
 // selectKeys reads view and order from the URL, and offers the others.

@@ -41,7 +41,10 @@ func (h *house) make(user, name string, more ...string) (path, value string) {
 func TestT29AValueIsShownOnceAndAFormThatIsSentAgainShowsNone(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	form := url.Values{"do": {"make"}, "name": {"report"}, "environment": {"live"}, "seg.calls": {"read"}, "expiry": {"30"}, "once": {"n-1"}, "user": {"ada"}}
+	form := url.Values{
+		"do": {"make"}, "name": {"report"}, "environment": {"live"}, "seg.calls": {"read"},
+		"expiry": {"30"}, "once": {"n-1"}, "user": {"ada"},
+	}
 	first := h.post("ada", "/keys/new", form).want(201)
 	value := keyValue.FindString(first.Body.String())
 	if value == "" || first.Header().Get("Cache-Control") != "no-store" {

@@ -99,20 +99,33 @@ func (d *Dashboard) leave(v *request) error {
 		}
 		var back *undo
 		if out.Removal != "" && v.may.May(account.MembersInvite) {
-			back = &undo{Path: "/members/" + url.PathEscape(string(b.Member.User)) + "/restore", Fields: [][]string{{"removal", string(out.Removal)}}}
+			back = &undo{
+				Path:   "/members/" + url.PathEscape(string(b.Member.User)) + "/restore",
+				Fields: [][]string{{"removal", string(out.Removal)}},
+			}
 		}
-		return v.tell("/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), back)
+		return v.tell(
+			"/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), back,
+		)
 	case strings.HasPrefix(shown, settle(b.Way, b.Heir)+" "):
-		wrong = &problem{Message: "Nothing is done yet: the keys have changed since this page was shown. This is what happens now."}
+		wrong = &problem{
+			Message: "Nothing is done yet: the keys have changed since this page was shown. This is what happens now.",
+		}
 	default:
-		wrong = &problem{Message: "Nothing is done yet: this page showed another choice. This is what happens with the one you made."}
+		wrong = &problem{
+			Message: "Nothing is done yet: this page showed another choice. This is what happens with the one you made.",
+		}
 	}
 	return v.showLeave(http.StatusUnprocessableEntity, &b, wrong)
 }
 
 func (v *request) showLeave(status int, b *leaveBody, wrong *problem) error {
-	return v.answer(status, "leave", page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Wide: true, Scripts: []string{"leave.js"},
-		Styles: []string{"people.css"}, Body: b})
+	return v.answer(
+		status,
+		"leave",
+		page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Wide: true, Scripts: []string{"leave.js"},
+			Styles: []string{"people.css"}, Body: b},
+	)
 }
 
 // leaving reads the leaving member, and the members who could take over their keys.
@@ -144,7 +157,9 @@ func (v *request) previewRemoval(b *leaveBody) (*problem, error) {
 	var out control.Removed
 	var err error = fault.Invalid("keys", "choose who takes them over")
 	if b.Way != "transfer" || b.Heir != "" {
-		out, err = v.d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), control.RemoveMember{Keys: keys, DryRun: true})
+		out, err = v.d.Control.RemoveMember(
+			v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), control.RemoveMember{Keys: keys, DryRun: true},
+		)
 	}
 	if fault.Is(err, fault.PermissionDenied) {
 		return nil, err
@@ -201,7 +216,9 @@ func (v *request) measure(rows []fateRow, out *control.Removed) error {
 	for i := range rows {
 		rows[i].Bar = percent(100 * float64(rows[i].uses) / float64(most))
 	}
-	slices.SortStableFunc(rows, func(a, b fateRow) int { return cmp.Or(cmp.Compare(b.uses, a.uses), b.used.Compare(a.used)) })
+	slices.SortStableFunc(
+		rows, func(a, b fateRow) int { return cmp.Or(cmp.Compare(b.uses, a.uses), b.used.Compare(a.used)) },
+	)
 	return nil
 }
 
@@ -232,7 +249,9 @@ func (f *fate) say(b *leaveBody, out *control.Removed) {
 	}
 	f.Summary = listed(parts)
 	for _, k := range out.Keys {
-		row := fateRow{ID: string(k.ID), Name: k.Name, Masked: k.Masked, Working: k.Working, Then: "goes to " + heir, Tone: "good"}
+		row := fateRow{
+			ID: string(k.ID), Name: k.Name, Masked: k.Masked, Working: k.Working, Then: "goes to " + heir, Tone: "good",
+		}
 		switch k.Outcome {
 		case "stopped":
 			row.Then, row.Tone = "stops", "off"
@@ -261,8 +280,12 @@ func (d *Dashboard) restore(v *request) error {
 				parts = append(parts, many(one.n, one.word))
 			}
 		}
-		return v.tell("/members", strings.TrimSpace(nameOf(back.Member.Member)+" is a member again, as "+back.Member.RoleName+". "+
-			sentence(listed(parts))), nil)
+		return v.tell(
+			"/members",
+			strings.TrimSpace(nameOf(back.Member.Member)+" is a member again, as "+back.Member.RoleName+". "+
+				sentence(listed(parts))),
+			nil,
+		)
 	}
 	if f := fault.From(err); f.Code.Status() < 500 && f.Code != fault.NotFound {
 		wrong := &problem{Message: sentence(f.Message)}

@@ -49,8 +49,10 @@ func (v *request) happenings(events []audit.Event) []happening {
 	out := make([]happening, len(events))
 	for i, e := range events {
 		m := eventDetails(&events[i])
-		h := happening{Event: e, When: v.moment(e.CreatedAt), Clock: e.CreatedAt.UTC().Format("15:04:05"), Address: m.Address, Tone: tone(e.Type),
-			Who: v.actor(e.ActorID, m.Credential.Type)}
+		h := happening{
+			Event: e, When: v.moment(e.CreatedAt), Clock: e.CreatedAt.UTC().Format("15:04:05"), Address: m.Address,
+			Tone: tone(e.Type), Who: v.actor(e.ActorID, m.Credential.Type),
+		}
 		h.Words = v.words(&events[i], m)
 		if day := v.day(e.CreatedAt); i == 0 || day != v.day(events[i-1].CreatedAt) {
 			h.Day = day

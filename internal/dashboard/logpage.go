@@ -63,7 +63,9 @@ func (d *Dashboard) log(v *request) error {
 	q.Del("cursor")
 	q.Del("event")
 	b.Export = q.Encode()
-	return v.show("log", page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
+	return v.show(
+		"log", page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
+	)
 }
 
 // narrow lists the filters, and finds the event that stands beside the list.
@@ -101,9 +103,14 @@ func (b *logBody) narrow(v *request) {
 }
 
 func (v *request) askLog() (control.ListLogs, logBody, error) {
-	b := logBody{Search: v.query("q"), Type: v.query("type"), Actor: v.query("actor"), From: v.query("from"), To: v.query("to"), Target: v.query("about")}
+	b := logBody{
+		Search: v.query("q"), Type: v.query("type"), Actor: v.query("actor"), From: v.query("from"), To: v.query("to"),
+		Target: v.query("about"),
+	}
 	b.Filtered = b.Search != "" || b.Type != "" || b.Actor != "" || b.From != "" || b.To != "" || b.Target != ""
-	in := control.ListLogs{Workspace: v.workspace(), Search: text.Search(b.Search), EventType: b.Type, ActorID: b.Actor, Target: b.Target}
+	in := control.ListLogs{
+		Workspace: v.workspace(), Search: text.Search(b.Search), EventType: b.Type, ActorID: b.Actor, Target: b.Target,
+	}
 	var err error
 	if in.From, err = day("from", b.From, 0); err != nil {
 		return in, b, err
@@ -137,18 +144,25 @@ func (d *Dashboard) exportLog(v *request) error {
 	var out *bufio.Writer
 	start := func() {
 		h := v.w.Header()
-		h.Set("Content-Type", map[string]string{"csv": "text/csv; charset=utf-8; header=present", "ndjson": "application/x-ndjson"}[format])
+		h.Set(
+			"Content-Type",
+			map[string]string{"csv": "text/csv; charset=utf-8; header=present", "ndjson": "application/x-ndjson"}[format],
+		)
 		h.Set("Content-Disposition", `attachment; filename="keyward-log.`+format+`"`)
 		out = bufio.NewWriterSize(v.w, 32<<10)
 		if format == "csv" {
-			_, _ = out.WriteString(text.Record("id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata"))
+			_, _ = out.WriteString(
+				text.Record("id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata"),
+			)
 		}
 	}
 	err = d.Control.ExportLogs(v.r.Context(), v.Caller, in, func(e audit.Event) error {
 		if out == nil {
 			start()
 		}
-		_ = http.NewResponseController(v.w).SetWriteDeadline(d.Wall().Add(30 * time.Second)) // a connection that knows no deadline has none to extend
+		_ = http.NewResponseController(v.w).
+			SetWriteDeadline(d.Wall().Add(30 * time.Second))
+			// a connection that knows no deadline has none to extend
 		_, err := out.WriteString(exported(format, e))
 		return err
 	})
@@ -171,7 +185,9 @@ func exported(format string, e audit.Event) string {
 	}
 	at := e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z")
 	if format == "csv" {
-		return text.Record(string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail, at, metadata)
+		return text.Record(
+			string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail, at, metadata,
+		)
 	}
 	line, err := json.Marshal(struct {
 		ID               string          `json:"id"`

@@ -86,7 +86,10 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 		}
 		b.Members = append(b.Members, row)
 	}
-	return v.answer(status, "members", page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
+	return v.answer(
+		status, "members",
+		page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
+	)
 }
 
 // seen is the last use of the dashboard or the API by a person, as far as their present sessions tell.
@@ -112,7 +115,9 @@ func (v *request) seen(user string) (moment, error) {
 func (v *request) givable() ([]control.Role, error) {
 	var out []control.Role
 	for cursor := ""; ; {
-		roles, next, err := v.d.Control.ListRoles(v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100, Cursor: cursor})
+		roles, next, err := v.d.Control.ListRoles(
+			v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100, Cursor: cursor},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +133,9 @@ func (v *request) givable() ([]control.Role, error) {
 }
 
 func (v *request) inviteForm() inviteForm {
-	return inviteForm{User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role")}
+	return inviteForm{
+		User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role"),
+	}
 }
 
 // invite adds a member.
@@ -140,7 +147,9 @@ func (d *Dashboard) invite(v *request) error {
 	}
 	_, err := d.Control.GetMember(v.r.Context(), v.Caller, v.workspace(), f.User)
 	if err == nil {
-		err = fault.New(fault.Conflict, f.User+" is a member already", fault.Detail{Field: "userId", Message: "is a member already"})
+		err = fault.New(
+			fault.Conflict, f.User+" is a member already", fault.Detail{Field: "userId", Message: "is a member already"},
+		)
 	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) || fault.Is(err, fault.InvalidRequest) {
 		if ok, shown := d.reviewed(v, f); !ok {
 			return shown
@@ -153,7 +162,9 @@ func (d *Dashboard) invite(v *request) error {
 		}
 		return v.tell("/members", cmp.Or(f.DisplayName, f.User)+" was added to the workspace.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"userId": "user", "roleId": "role", "email": "email", "displayName": "displayName"})
+	wrong, err := problemOf(
+		err, map[string]string{"userId": "user", "roleId": "role", "email": "email", "displayName": "displayName"},
+	)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,9 @@ func (d *Dashboard) makeKey(v *request) error {
 	}
 	if err == nil && v.movedOwner(&f) {
 		return v.showForm(http.StatusUnprocessableEntity, &f, &problem{
-			Message: "Nothing is done yet: the permissions are those that " + v.ownerName(&f) + " can have. Look at them, then create the key."})
+			Message: "Nothing is done yet: the permissions are those that " + v.ownerName(
+				&f,
+			) + " can have. Look at them, then create the key."})
 	}
 	if err == nil {
 		var made control.Revealed
@@ -123,15 +125,37 @@ func (v *request) movedOwner(f *newKeyForm) bool {
 }
 
 // formFields maps names of the API to names of the form's fields.
-var formFields = map[string]string{"name": "name", "userId": "user", "expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
-	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips", "description": "description", "metadata": "metadata", "like": "like",
-	"environment": "environment", "permissions": "permissions", "ceilingPerKey.requestsPerMinute": "perMinute",
-	"ceilingPerKey.requestsPerDay": "perDay", "ceilingPerKey.maxLifetimeSeconds": "expiry"}
+var formFields = map[string]string{
+	"name": "name", "userId": "user",
+	"expiresAt": "expiry", "rateLimit.requestsPerMinute": "perMinute",
+	"rateLimit.requestsPerDay": "perDay", "allowedIps": "ips",
+	"description": "description", "metadata": "metadata",
+	"like": "like", "environment": "environment",
+	"permissions": "permissions", "ceilingPerKey.requestsPerMinute": "perMinute",
+	"ceilingPerKey.requestsPerDay": "perDay", "ceilingPerKey.maxLifetimeSeconds": "expiry",
+}
 
 func (v *request) readForm() newKeyForm {
-	return newKeyForm{Name: v.form("name"), User: v.form("user"), Environment: v.form("environment"), Description: v.form("description"),
-		Metadata: v.form("metadata"), AllowedIPs: v.form("ips"), Like: v.form("like"), Before: v.form("before"), Expiry: v.form("expiry"),
-		ExpiresOn: v.form("expiresOn"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"), Once: v.form("once"), Shown: v.form("shown")}
+	return newKeyForm{
+		Name:        v.form("name"),
+		User:        v.form("user"),
+		Environment: v.form("environment"),
+		Description: v.form("description"),
+		Metadata: v.form(
+			"metadata",
+		),
+		AllowedIPs: v.form("ips"),
+		Like:       v.form("like"),
+		Before:     v.form("before"),
+		Expiry:     v.form("expiry"),
+		ExpiresOn: v.form(
+			"expiresOn",
+		),
+		PerMinute: v.form("perMinute"),
+		PerDay:    v.form("perDay"),
+		Once:      v.form("once"),
+		Shown:     v.form("shown"),
+	}
 }
 
 // creator is the user that the key is for: the visitor, unless another was chosen.
@@ -201,8 +225,17 @@ func clipped(s string) string {
 
 // request converts the form for control. It reads every field, so that all errors come up at once.
 func (v *request) request(f *newKeyForm) (control.CreateKey, error) {
-	in := control.CreateKey{Workspace: v.workspace(), User: f.creator(v), Name: f.Name, Once: control.Idempotency{Key: f.Once},
-		Environment: control.Some(f.Environment), Description: control.Some(f.Description), AllowedIPs: control.Some(lines(f.AllowedIPs))}
+	in := control.CreateKey{
+		Workspace: v.workspace(),
+		User:      f.creator(v),
+		Name:      f.Name,
+		Once:      control.Idempotency{Key: f.Once},
+		Environment: control.Some(
+			f.Environment,
+		),
+		Description: control.Some(f.Description),
+		AllowedIPs:  control.Some(lines(f.AllowedIPs)),
+	}
 	var metadata, expiry, limits error
 	in.Metadata, metadata = metadataOf(f.Metadata)
 	in.ExpiresAt, expiry = expiresAt(f.Expiry, f.ExpiresOn, v.now)
@@ -237,7 +270,11 @@ func metadataOf(s string) (control.Optional[json.RawMessage], error) {
 		return control.Optional[json.RawMessage]{}, nil
 	}
 	if !json.Valid([]byte(s)) {
-		return control.Some(json.RawMessage("[]")), fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
+		return control.Some(
+				json.RawMessage("[]"),
+			), fault.Invalid(
+				"metadata", "is not JSON: want an object such as {\"team\": \"data\"}",
+			)
 	}
 	return control.Some(json.RawMessage(s)), nil
 }
@@ -305,14 +342,20 @@ func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
 	for _, field := range []string{"expiry", "perMinute", "perDay", "ips", "description", "metadata"} {
 		f.Edit = f.Edit || wrong.Of(field) != ""
 	}
-	return v.answer(status, "newkey", page{Title: "Create key", Section: "keys", Fault: wrong, Styles: []string{"create.css"},
-		Scripts: []string{"newkey.js"}, Body: f})
+	return v.answer(
+		status,
+		"newkey",
+		page{Title: "Create key", Section: "keys", Fault: wrong, Styles: []string{"create.css"},
+			Scripts: []string{"newkey.js"}, Body: f},
+	)
 }
 
 // offerOthers lists the keys to copy permissions from.
 func (v *request) offerOthers(f *newKeyForm) {
 	ctx := v.r.Context()
-	keys, _, err := v.d.Control.ListKeys(ctx, v.Caller, control.ListKeys{Workspace: v.workspace(), Paging: control.Paging{Limit: 50}})
+	keys, _, err := v.d.Control.ListKeys(
+		ctx, v.Caller, control.ListKeys{Workspace: v.workspace(), Paging: control.Paging{Limit: 50}},
+	)
 	if err == nil {
 		f.Others = keys
 	}

@@ -45,7 +45,10 @@ func (d *Dashboard) nodes(v *request) error {
 	}
 	b := nodesBody{Alone: len(members) == 1}
 	for _, m := range members {
-		row := nodeRow{ID: m.ID, Address: m.Address, Version: m.Version, Self: m.Self, Behind: m.Behind, Started: v.moment(m.Started), Seen: v.moment(m.Seen)}
+		row := nodeRow{
+			ID: m.ID, Address: m.Address, Version: m.Version, Self: m.Self, Behind: m.Behind, Started: v.moment(m.Started),
+			Seen: v.moment(m.Seen),
+		}
 		if m.Skew.Abs() >= clocksDiffer {
 			row.Clock = span(m.Skew.Abs()) + " behind"
 			if m.Skew > 0 {

@@ -10,8 +10,10 @@ import (
 )
 
 func member(address string, applied int64, change func(*cluster.Member)) cluster.Member {
-	m := cluster.Member{Node: store.Node{ID: "id-of-" + address, Address: address, Version: "v1.2", State: store.NodeReady, Applied: applied,
-		Limit: 5 * time.Second, Started: time.Now().Add(-time.Hour), Seen: time.Now()}}
+	m := cluster.Member{
+		Node: store.Node{ID: "id-of-" + address, Address: address, Version: "v1.2", State: store.NodeReady, Applied: applied,
+			Limit: 5 * time.Second, Started: time.Now().Add(-time.Hour), Seen: time.Now()},
+	}
 	if change != nil {
 		change(&m)
 	}
@@ -48,7 +50,8 @@ func TestTheOperatorSeesHowFarEachNodeIs(t *testing.T) {
 		t.Error("what is wrong is not said")
 	}
 	h.nodes = h.nodes[:1]
-	if page := h.get("root", "/nodes").Body.String(); !strings.Contains(page, "One process serves this installation") || strings.Contains(page, "silent") {
+	if page := h.get("root", "/nodes").Body.String(); !strings.Contains(page, "One process serves this installation") ||
+		strings.Contains(page, "silent") {
 		t.Errorf("of one node: %s", page)
 	}
 }

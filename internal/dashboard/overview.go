@@ -137,8 +137,12 @@ func (v *request) attention(s control.Standings, busiest []busy) ([]attention, e
 		if one.n == 0 {
 			continue
 		}
-		keys, _, err := v.d.Control.ListKeys(v.r.Context(), v.Caller, control.ListKeys{Workspace: v.workspace(), Standing: one.standing,
-			Order: one.order, Paging: control.Paging{Limit: attendEach}})
+		keys, _, err := v.d.Control.ListKeys(
+			v.r.Context(),
+			v.Caller,
+			control.ListKeys{Workspace: v.workspace(), Standing: one.standing,
+				Order: one.order, Paging: control.Paging{Limit: attendEach}},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -221,8 +225,10 @@ func (v *request) metersOf(s *ratelimit.Status) (out []meter) {
 			continue
 		}
 		used := one.w.Limit - one.w.Remaining
-		m := meter{Name: one.name, Text: number(used) + " of " + number(one.w.Limit), Share: percent(100 * float64(used) / float64(one.w.Limit)),
-			Hot: one.w.Remaining*10 <= one.w.Limit}
+		m := meter{
+			Name: one.name, Text: number(used) + " of " + number(one.w.Limit),
+			Share: percent(100 * float64(used) / float64(one.w.Limit)), Hot: one.w.Remaining*10 <= one.w.Limit,
+		}
 		if used > 0 && one.w.ResetAt > 0 {
 			m.Text += ", free again " + relative(time.UnixMilli(one.w.ResetAt).Sub(v.now))
 		}

@@ -24,7 +24,11 @@ var templateFiles embed.FS
 var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(words).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/keyparts.html"))
+	shared := template.Must(
+		template.New("").
+			Funcs(words).
+			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/keyparts.html"),
+	)
 	all := map[string]*template.Template{}
 	entries, err := templateFiles.ReadDir("templates")
 	if err != nil {

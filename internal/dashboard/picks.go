@@ -80,7 +80,9 @@ func (v *request) picks(chosen, grantable perm.Set, why func(perm.Entry) string)
 		g := v.d.groups[i]
 		own := v.d.whole(g)
 		read, write := v.d.segmentOf(g, segmentRead, grantable), v.d.segmentOf(g, segmentWrite, grantable)
-		p := pick{Name: b.Name, Leaves: b.Leaves, Read: !read.IsEmpty(), Write: write != read, Hidden: own.And(grantable).IsEmpty()}
+		p := pick{
+			Name: b.Name, Leaves: b.Leaves, Read: !read.IsEmpty(), Write: write != read, Hidden: own.And(grantable).IsEmpty(),
+		}
 		switch on := own.And(chosen); {
 		case v.form("seg."+g.Name) == segmentCustom && v.form("do") != doUndo && !v.fills():
 			p.Segment = segmentCustom

@@ -16,19 +16,33 @@ func TestAKeyGetsWhatItsFormShows(t *testing.T) {
 		form        url.Values
 		want        []string
 	}{
-		"nothing":              {"ada", "ada", url.Values{}, nil},
-		"read":                 {"ada", "ada", url.Values{"seg.agents": {"read"}}, []string{"agents:read"}},
-		"write":                {"ada", "ada", url.Values{"seg.agents": {"write"}}, []string{"agents:read", "agents:write"}},
-		"custom":               {"ada", "ada", url.Values{"seg.agents": {"custom"}, "perm": {"agents:delete"}}, []string{"agents:delete"}},
-		"a tick out of sight":  {"ada", "ada", url.Values{"seg.agents": {"none"}, "perm": {"agents:delete"}}, nil},
-		"a tick beside a read": {"ada", "ada", url.Values{"seg.agents": {"read"}, "perm": {"agents:delete"}}, []string{"agents:read"}},
-		"ticks alone":          {"ada", "ada", url.Values{"perm": {"agents:read", "chat:read"}}, []string{"agents:read", "chat:read"}},
-		"what the owner has":   {"ada", "bob", url.Values{"seg.workspace": {"read"}, "seg.members": {"write"}}, []string{"members:read", "workspace:logs-read", "workspace:read"}},
-		"what oneself has":     {"bob", "bob", url.Values{"seg.workspace": {"write"}}, []string{"workspace:logs-read", "workspace:read"}},
-		"both are shown":       {"ada", "bob", url.Values{"seg.chat": {"read"}, "shown": {"bob"}}, []string{"chat:read"}},
+		"nothing": {"ada", "ada", url.Values{}, nil},
+		"read":    {"ada", "ada", url.Values{"seg.agents": {"read"}}, []string{"agents:read"}},
+		"write":   {"ada", "ada", url.Values{"seg.agents": {"write"}}, []string{"agents:read", "agents:write"}},
+		"custom": {
+			"ada", "ada", url.Values{"seg.agents": {"custom"}, "perm": {"agents:delete"}}, []string{"agents:delete"},
+		},
+		"a tick out of sight": {"ada", "ada", url.Values{"seg.agents": {"none"}, "perm": {"agents:delete"}}, nil},
+		"a tick beside a read": {
+			"ada", "ada", url.Values{"seg.agents": {"read"}, "perm": {"agents:delete"}}, []string{"agents:read"},
+		},
+		"ticks alone": {
+			"ada", "ada", url.Values{"perm": {"agents:read", "chat:read"}}, []string{"agents:read", "chat:read"},
+		},
+		"what the owner has": {
+			"ada", "bob", url.Values{"seg.workspace": {"read"}, "seg.members": {"write"}},
+			[]string{"members:read", "workspace:logs-read", "workspace:read"},
+		},
+		"what oneself has": {
+			"bob", "bob", url.Values{"seg.workspace": {"write"}}, []string{"workspace:logs-read", "workspace:read"},
+		},
+		"both are shown": {"ada", "bob", url.Values{"seg.chat": {"read"}, "shown": {"bob"}}, []string{"chat:read"}},
 	}
 	for name, c := range cases {
-		form := url.Values{"do": {"make"}, "name": {name}, "environment": {"live"}, "expiry": {"30"}, "once": {url.QueryEscape(name)}, "user": {c.owner}}
+		form := url.Values{
+			"do": {"make"}, "name": {name}, "environment": {"live"}, "expiry": {"30"},
+			"once": {url.QueryEscape(name)}, "user": {c.owner},
+		}
 		for field, values := range c.form {
 			form[field] = values
 		}
@@ -52,7 +66,10 @@ func TestAKeyGetsWhatItsFormShows(t *testing.T) {
 		"a template that there is not":    {"do": {"fill:more"}},
 		"a copy of a key that is nowhere": {"do": {"fill:like"}, "like": {"x"}},
 	} {
-		form := url.Values{"do": {"make"}, "name": {name}, "environment": {"live"}, "expiry": {"30"}, "once": {url.QueryEscape(name)}, "user": {"ada"}}
+		form := url.Values{
+			"do": {"make"}, "name": {name}, "environment": {"live"}, "expiry": {"30"},
+			"once": {url.QueryEscape(name)}, "user": {"ada"},
+		}
 		for field, values := range c {
 			form[field] = values
 		}
@@ -70,7 +87,10 @@ func TestOnlyThoseWhoManageOthersChooseAnOwner(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	h.get("bob", "/keys/new").want(200).silent(`name="user"`)
-	h.get("ada", "/keys/new").want(200).says(`name="user"`, `<option value="bob">bob · Member</option>`, ">Ada Lovelace · ada · Owner</option>")
+	h.get("ada", "/keys/new").
+		want(200).
+		says(`name="user"`, `<option value="bob">bob · Member</option>`, ">Ada Lovelace · ada · Owner</option>")
 	h.get("ada", "/keys/new?user=bob").want(200).says(`<option value="bob" selected>`, "hidden: bob doesn&#39;t have them")
-	h.post("bob", "/keys/new", url.Values{"do": {"make"}, "name": {"k"}, "environment": {"live"}, "expiry": {"30"}, "user": {"ada"}}).want(403)
+	h.post("bob", "/keys/new", url.Values{"do": {"make"}, "name": {"k"}, "environment": {"live"}, "expiry": {"30"}, "user": {"ada"}}).
+		want(403)
 }

@@ -72,6 +72,8 @@ func demanded(all []control.Refusal) []codeCount {
 	for name, count := range n {
 		out = append(out, codeCount{name, count, percent(100 * float64(count) / float64(total))})
 	}
-	slices.SortFunc(out, func(a, b codeCount) int { return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Code, b.Code)) })
+	slices.SortFunc(
+		out, func(a, b codeCount) int { return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Code, b.Code)) },
+	)
 	return out[:min(len(out), 10)]
 }

@@ -61,9 +61,13 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, 
 	f := fault.From(err)
 	status := f.Code.Status()
 	if status >= 500 {
-		d.Logger.ErrorContext(r.Context(), "page", "path", r.URL.Path, "request_id", w.Header().Get("X-Request-Id"), "error", err.Error())
+		d.Logger.ErrorContext(
+			r.Context(), "page", "path", r.URL.Path, "request_id", w.Header().Get("X-Request-Id"), "error", err.Error(),
+		)
 	}
-	body := refusal{Status: status, Heading: headings[status], Message: sentence(f.Message), RequestID: w.Header().Get("X-Request-Id")}
+	body := refusal{
+		Status: status, Heading: headings[status], Message: sentence(f.Message), RequestID: w.Header().Get("X-Request-Id"),
+	}
 	if body.Heading == "" {
 		body.Heading = "Something went wrong"
 	}
@@ -100,7 +104,12 @@ func sentence(s string) string {
 func problemOf(err error, rename map[string]string) (*problem, error) {
 	f := fault.From(err)
 	switch f.Code {
-	case fault.InvalidRequest, fault.PermissionDenied, fault.PermissionEscalation, fault.Conflict, fault.NotFound, fault.LimitReached:
+	case fault.InvalidRequest,
+		fault.PermissionDenied,
+		fault.PermissionEscalation,
+		fault.Conflict,
+		fault.NotFound,
+		fault.LimitReached:
 	default:
 		return nil, err
 	}

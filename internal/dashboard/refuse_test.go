@@ -61,7 +61,8 @@ func TestAViewerIsOfferedNothingAndRefusedEverything(t *testing.T) {
 	for _, target := range []string{path + "/state", path + "/rotate", path + "/delete"} {
 		h.post("eve", target, url.Values{"active": {"false"}, "overlap": {"0"}}).want(403)
 	}
-	h.post("eve", "/keys/new", url.Values{"do": {"make"}, "name": {"x"}, "user": {"eve"}, "seg.calls": {"read"}, "expiry": {"30"}, "environment": {"live"}}).want(403).
+	h.post("eve", "/keys/new", url.Values{"do": {"make"}, "name": {"x"}, "user": {"eve"}, "seg.calls": {"read"}, "expiry": {"30"}, "environment": {"live"}}).
+		want(403).
 		silent("Store it now")
 	h.post("eve", "/settings", url.Values{"name": {"Mine"}, "mode": {"frozen"}}).want(422)
 	h.post("eve", "/settings/delete", url.Values{"name": {"Acme"}}).want(403)
@@ -71,7 +72,9 @@ func TestAViewerIsOfferedNothingAndRefusedEverything(t *testing.T) {
 func TestPeopleAreRefusedInHTMLAndProgramsInJSON(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	h.get("ada", "/nowhere").want(404).says("<!doctype html>", "Page not found", `href="/keys"`, "Quote this ID to support")
+	h.get("ada", "/nowhere").
+		want(404).
+		says("<!doctype html>", "Page not found", `href="/keys"`, "Quote this ID to support")
 	h.get("ada", "/keys/00000000-0000-7000-8000-000000000000").want(404).says("Page not found", "Overview")
 	h.get("", "/keys").want(303)
 	r := httptest.NewRequest(http.MethodGet, "/nowhere", http.NoBody)

@@ -22,7 +22,9 @@ type rolesBody struct {
 
 // roles lists a workspace's roles, the system roles first.
 func (d *Dashboard) roles(v *request) error {
-	found, next, err := d.Control.ListRoles(v.r.Context(), v.Caller, v.workspace(), control.Paging{Cursor: v.query("cursor")})
+	found, next, err := d.Control.ListRoles(
+		v.r.Context(), v.Caller, v.workspace(), control.Paging{Cursor: v.query("cursor")},
+	)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,9 @@ func (v *request) showRole(status int, f *roleForm, set perm.Set, wrong *problem
 		}
 		f.MayDelete = v.may.May(account.RolesDelete) && f.System == "" && f.HolderCount == 0
 	}
-	return v.answer(status, "role", page{Title: title, Section: "roles", Wide: true, Fault: wrong, Scripts: []string{"role.js"}, Body: f})
+	return v.answer(
+		status, "role", page{Title: title, Section: "roles", Wide: true, Fault: wrong, Scripts: []string{"role.js"}, Body: f},
+	)
 }
 
 // holders names the members with the role, as far as the visitor sees members.
@@ -135,7 +139,9 @@ func (d *Dashboard) saveRole(v *request) error {
 		_, err = d.Control.CreateRole(v.r.Context(), v.Caller, v.workspace(),
 			control.CreateRole{Name: f.Name, Description: control.Some(f.Description), Permissions: d.catalogue.Names(set)})
 	case v.form("confirm") == "":
-		if err = d.Control.DraftRole(v.r.Context(), v.Caller, v.workspace(), f.ID, f.update(d.catalogue.Names(set))); !beside(err) {
+		if err = d.Control.DraftRole(v.r.Context(), v.Caller, v.workspace(), f.ID, f.update(d.catalogue.Names(set))); !beside(
+			err,
+		) {
 			return v.review(&f, set)
 		}
 	default:
@@ -148,7 +154,9 @@ func (d *Dashboard) saveRole(v *request) error {
 		}
 		return v.tell("/roles", text, nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"name": "name", "description": "description", "permissions": "permissions"})
+	wrong, err := problemOf(
+		err, map[string]string{"name": "name", "description": "description", "permissions": "permissions"},
+	)
 	if err != nil {
 		return err
 	}
@@ -156,7 +164,9 @@ func (d *Dashboard) saveRole(v *request) error {
 }
 
 func (f *roleForm) update(permissions []string) control.UpdateRole {
-	return control.UpdateRole{Name: control.Some(f.Name), Description: control.Some(f.Description), Permissions: control.Some(permissions)}
+	return control.UpdateRole{
+		Name: control.Some(f.Name), Description: control.Some(f.Description), Permissions: control.Some(permissions),
+	}
 }
 
 // beside tells whether an error belongs beside fields of the form. Others stand in the review.
@@ -173,7 +183,13 @@ func (v *request) review(f *roleForm, set perm.Set) error {
 	if err := v.holders(f); err != nil {
 		return err
 	}
-	f.Added, f.Removed, f.Names = v.d.held(set.Without(was.Permissions)), v.d.held(was.Permissions.Without(set)), v.d.catalogue.Names(set)
+	f.Added, f.Removed, f.Names = v.d.held(
+		set.Without(was.Permissions),
+	), v.d.held(
+		was.Permissions.Without(set),
+	), v.d.catalogue.Names(
+		set,
+	)
 	if was.Name != f.Name {
 		f.Renamed = was.Name
 	}

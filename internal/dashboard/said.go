@@ -39,8 +39,11 @@ func (v *request) tell(path, text string, back *undo) error {
 	if len(value) > maxSaid && back != nil {
 		return v.tell(path, text, nil)
 	}
-	http.SetCookie(v.w, &http.Cookie{Name: saidCookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		MaxAge: int(saidLife.Seconds())})
+	http.SetCookie(
+		v.w,
+		&http.Cookie{Name: saidCookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			MaxAge: int(saidLife.Seconds())},
+	)
 	return v.see(path)
 }
 
@@ -51,7 +54,10 @@ func (v *request) told() said {
 	if err != nil || v.r.Method != http.MethodGet {
 		return out
 	}
-	http.SetCookie(v.w, &http.Cookie{Name: saidCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	http.SetCookie(
+		v.w,
+		&http.Cookie{Name: saidCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1},
+	)
 	raw, err := base64.RawURLEncoding.DecodeString(c.Value)
 	if err != nil || json.Unmarshal(raw, &out) != nil {
 		return said{}

@@ -58,18 +58,25 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 		for i, s := range k.Scopes {
 			scopes[i] = string(s)
 		}
-		b.Keys = append(b.Keys, serviceKeyRow{k, strings.Join(scopes, ", "), boundTo(&k.Bounds), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
-			k.ID == v.Caller.ServiceKey, k.Expired(v.now)})
+		b.Keys = append(
+			b.Keys,
+			serviceKeyRow{k, strings.Join(scopes, ", "), boundTo(&k.Bounds), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
+				k.ID == v.Caller.ServiceKey, k.Expired(v.now)},
+		)
 	}
 	if next.NextCursor != "" {
 		b.Next = v.link("cursor", next.NextCursor)
 	}
-	return v.answer(status, "servicekeys", page{Title: "Service keys", Section: "service-keys", Wide: true, Fault: wrong, Body: b})
+	return v.answer(
+		status, "servicekeys", page{Title: "Service keys", Section: "service-keys", Wide: true, Fault: wrong, Body: b},
+	)
 }
 
 func (v *request) serviceKeyForm() serviceKeyForm {
-	return serviceKeyForm{Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
-		Environment: v.form("environment"), Networks: v.form("networks")}
+	return serviceKeyForm{
+		Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
+		Environment: v.form("environment"), Networks: v.form("networks"),
+	}
 }
 
 // makeServiceKey makes one and shows its value, once. A name that is taken is refused, so that a form that is sent
@@ -78,11 +85,18 @@ func (d *Dashboard) makeServiceKey(v *request) error {
 	f := v.serviceKeyForm()
 	made, err := d.createServiceKey(v, f)
 	if err == nil {
-		return v.answer(http.StatusCreated, "servicereveal", page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
-			Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}})
+		return v.answer(
+			http.StatusCreated,
+			"servicereveal",
+			page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
+				Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}},
+		)
 	}
-	wrong, err := problemOf(err, map[string]string{"name": "name", "scopes": "scope", "expiresAt": "expiry", "workspaceIds": "workspaces",
-		"environments": "environment", "allowedIps": "networks"})
+	wrong, err := problemOf(
+		err,
+		map[string]string{"name": "name", "scopes": "scope", "expiresAt": "expiry", "workspaceIds": "workspaces",
+			"environments": "environment", "allowedIps": "networks"},
+	)
 	if err != nil {
 		return err
 	}
@@ -99,8 +113,10 @@ func (d *Dashboard) createServiceKey(v *request, f serviceKeyForm) (control.Reve
 		}
 		for _, k := range found {
 			if k.Name == f.Name {
-				return control.RevealedServiceKey{}, fault.New(fault.Conflict, "there is a service key of this name, and its value was shown when it was made",
-					fault.Detail{Field: "name", Message: "is taken"})
+				return control.RevealedServiceKey{}, fault.New(
+					fault.Conflict, "there is a service key of this name, and its value was shown when it was made",
+					fault.Detail{Field: "name", Message: "is taken"},
+				)
 			}
 		}
 		if cursor = next.NextCursor; cursor == "" {

@@ -57,7 +57,9 @@ func (d *Dashboard) removePasskey(v *request) error {
 
 // sessions lists the visitor's sessions; or, for visitors who may remove members, those of the members.
 func (d *Dashboard) sessions(v *request) error {
-	b := sessionsBody{Others: v.query("of") == "members", MayAll: v.may.May(account.MembersRemove) && v.may.Workspace.ID != ""}
+	b := sessionsBody{
+		Others: v.query("of") == "members", MayAll: v.may.May(account.MembersRemove) && v.may.Workspace.ID != "",
+	}
 	in := control.ListSessions{Paging: control.Paging{Cursor: v.query("cursor")}}
 	if b.Others {
 		in.Workspace = v.workspace()
@@ -67,8 +69,11 @@ func (d *Dashboard) sessions(v *request) error {
 		return err
 	}
 	for _, s := range found {
-		b.Sessions = append(b.Sessions, sessionRow{Session: s, Started: v.moment(s.StartedAt), Seen: v.moment(s.SeenAt), Ends: v.moment(s.ExpiresAt),
-			This: s.ID == v.Session, Browser: browserName(s.UserAgent)})
+		b.Sessions = append(
+			b.Sessions,
+			sessionRow{Session: s, Started: v.moment(s.StartedAt), Seen: v.moment(s.SeenAt), Ends: v.moment(s.ExpiresAt),
+				This: s.ID == v.Session, Browser: browserName(s.UserAgent)},
+		)
 	}
 	if next.NextCursor != "" {
 		b.Next = v.link("cursor", next.NextCursor)
@@ -76,7 +81,9 @@ func (d *Dashboard) sessions(v *request) error {
 	if err := v.ownPasskeys(&b); err != nil {
 		return err
 	}
-	return v.show("sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Scripts: []string{"passkey.js"}, Body: b})
+	return v.show(
+		"sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Scripts: []string{"passkey.js"}, Body: b},
+	)
 }
 
 func (d *Dashboard) endSession(v *request) error {

@@ -34,9 +34,11 @@ type settingsForm struct {
 
 func (v *request) settingsNow() settingsForm {
 	ws := v.may.Workspace
-	f := settingsForm{ID: string(ws.ID), Name: ws.Name, Mode: string(ws.Settings.PermissionMode), RequireExpiry: ws.Settings.RequireExpiry,
-		SelfRotation: !ws.Settings.NoSelfRotation,
-		PerMinute:    plain(ws.Settings.DefaultRateLimit.PerMinute), PerDay: plain(ws.Settings.DefaultRateLimit.PerDay)}
+	f := settingsForm{
+		ID: string(ws.ID), Name: ws.Name, Mode: string(ws.Settings.PermissionMode), RequireExpiry: ws.Settings.RequireExpiry,
+		SelfRotation: !ws.Settings.NoSelfRotation, PerMinute: plain(ws.Settings.DefaultRateLimit.PerMinute),
+		PerDay: plain(ws.Settings.DefaultRateLimit.PerDay),
+	}
 	if n := ws.Settings.MaxKeyLifetime; n > 0 {
 		f.LifetimeDays = strconv.FormatFloat(n.Hours()/24, 'f', -1, 64)
 	}
@@ -68,9 +70,11 @@ func (v *request) showSettings(status int, f settingsForm, wrong *problem) error
 }
 
 func (v *request) settingsForm() settingsForm {
-	return settingsForm{Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
+	return settingsForm{
+		Name: v.form("name"), Mode: v.form("mode"), PerMinute: v.form("perMinute"), PerDay: v.form("perDay"),
 		LifetimeDays: v.form("lifetime"), RequireExpiry: v.form("requireExpiry") == "true",
-		SelfRotation: v.form("selfRotation") == account.SelfRotationAllowed}
+		SelfRotation: v.form("selfRotation") == account.SelfRotationAllowed,
+	}
 }
 
 // saveSettings changes name and rules. They hold for keys that are made from now on.
@@ -81,9 +85,12 @@ func (d *Dashboard) saveSettings(v *request) error {
 	if err = fault.All(unreadable, err); err == nil {
 		return v.tell("/settings", "Settings of “"+f.Name+"” are changed.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"name": "name", "settings.permissionMode": "mode", "settings.maxKeyLifetimeSeconds": "lifetime",
-		"settings.defaultRateLimit.requestsPerMinute": "perMinute", "settings.defaultRateLimit.requestsPerDay": "perDay",
-		"rateLimit.requestsPerMinute": "perMinute", "rateLimit.requestsPerDay": "perDay"})
+	wrong, err := problemOf(
+		err,
+		map[string]string{"name": "name", "settings.permissionMode": "mode", "settings.maxKeyLifetimeSeconds": "lifetime",
+			"settings.defaultRateLimit.requestsPerMinute": "perMinute", "settings.defaultRateLimit.requestsPerDay": "perDay",
+			"rateLimit.requestsPerMinute": "perMinute", "rateLimit.requestsPerDay": "perDay"},
+	)
 	if err != nil {
 		return err
 	}
@@ -93,8 +100,10 @@ func (d *Dashboard) saveSettings(v *request) error {
 func (f settingsForm) update() (control.UpdateWorkspace, error) {
 	limits, unreadable := limitsOf(f.PerMinute, f.PerDay)
 	var longest error
-	s := control.SettingsInput{PermissionMode: control.Some(f.Mode), DefaultRateLimit: limits, RequireExpiry: control.Some(f.RequireExpiry),
-		MaxKeyLifetimeSeconds: control.Null[int64](), SelfRotation: control.Some(account.SelfRotationForbidden)}
+	s := control.SettingsInput{
+		PermissionMode: control.Some(f.Mode), DefaultRateLimit: limits, RequireExpiry: control.Some(f.RequireExpiry),
+		MaxKeyLifetimeSeconds: control.Null[int64](), SelfRotation: control.Some(account.SelfRotationForbidden),
+	}
 	if f.SelfRotation {
 		s.SelfRotation = control.Some(account.SelfRotationAllowed)
 	}
@@ -102,7 +111,9 @@ func (f settingsForm) update() (control.UpdateWorkspace, error) {
 		days, err := strconv.ParseFloat(strings.Replace(f.LifetimeDays, ",", ".", 1), 64)
 		seconds := int64(days * 24 * float64(time.Hour/time.Second))
 		if err != nil || days <= 0 || days > 36600 {
-			longest = fault.Invalid("settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime")
+			longest = fault.Invalid(
+				"settings.maxKeyLifetimeSeconds", "want a number of days, or nothing for no longest lifetime",
+			)
 			s.MaxKeyLifetimeSeconds = control.Some[int64](-1)
 		} else {
 			s.MaxKeyLifetimeSeconds = control.Some(max(seconds, 1))

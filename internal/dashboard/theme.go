@@ -13,7 +13,9 @@ const themeCookie = "kw_theme"
 func (d *Dashboard) theme(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
 	chosen := r.PostFormValue("theme")
-	c := &http.Cookie{Name: themeCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600, SameSite: http.SameSiteStrictMode}
+	c := &http.Cookie{
+		Name: themeCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600, SameSite: http.SameSiteStrictMode,
+	}
 	if chosen != "light" && chosen != "dark" {
 		c.Value, c.MaxAge = "", -1
 	}

@@ -52,7 +52,11 @@ func (v *request) seriesRange() (t traffic, ask control.AskUsage, err error) {
 // ownRange reads the two days; without them it is the last week.
 func (v *request) ownRange(t *traffic, ask *control.AskUsage) error {
 	today := v.now.UTC()
-	t.Own, t.From, t.To = true, cmp.Or(v.query("from"), today.AddDate(0, 0, -6).Format(time.DateOnly)), cmp.Or(v.query("to"), today.Format(time.DateOnly))
+	t.Own, t.From, t.To = true, cmp.Or(
+		v.query("from"), today.AddDate(0, 0, -6).Format(time.DateOnly),
+	), cmp.Or(
+		v.query("to"), today.Format(time.DateOnly),
+	)
 	var err error
 	if ask.From, err = day("from", t.From, 0); err != nil {
 		return err
@@ -169,8 +173,12 @@ const (
 
 // busiest finds the keys with the most verifications in a span, among those that were used last.
 func (v *request) busiest(ask control.AskUsage) ([]busy, error) {
-	keys, _, err := v.d.Control.ListKeys(v.r.Context(), v.Caller, control.ListKeys{Workspace: v.workspace(), Order: apikey.ByLastUse,
-		Paging: control.Paging{Limit: busyAmong}})
+	keys, _, err := v.d.Control.ListKeys(
+		v.r.Context(),
+		v.Caller,
+		control.ListKeys{Workspace: v.workspace(), Order: apikey.ByLastUse,
+			Paging: control.Paging{Limit: busyAmong}},
+	)
 	if err != nil {
 		return nil, err
 	}

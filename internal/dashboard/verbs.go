@@ -122,16 +122,22 @@ var tellings = map[audit.Type]func(*telling){
 }
 
 // settingWords are the fields of a workspace and their words.
-var settingWords = []string{"name", "name", "permissionMode", "permission mode", "requireExpiry", "expiry required", "selfRotation", "self-rotation",
-	"maxKeyLifetimeSeconds", "longest lifetime (s)", "defaultRequestsPerMinute", "default limit per minute", "defaultRequestsPerDay",
-	"default limit per day", "maxKeys", "most keys", "maxMembers", "most members", "maxRoles", "most roles", "maxEventsPerDay", "most changes a day"}
+var settingWords = []string{
+	"name", "name", "permissionMode", "permission mode", "requireExpiry", "expiry required", "selfRotation",
+	"self-rotation", "maxKeyLifetimeSeconds", "longest lifetime (s)", "defaultRequestsPerMinute",
+	"default limit per minute", "defaultRequestsPerDay", "default limit per day", "maxKeys", "most keys", "maxMembers",
+	"most members", "maxRoles", "most roles", "maxEventsPerDay", "most changes a day",
+}
 
 // keyUpdate tells of a change of a key: one that switches it says so alone.
 func (t *telling) keyUpdate() {
 	why := shown(t.m.Note["reason"])
 	switch {
 	case why == "member.removed" && t.changed("userId"):
-		t.say("handed the key ").key().say(" to ").thing(t.v.actor(t.after("userId"), control.TypeSession).Name, "/keys?user="+url.QueryEscape(t.after("userId")))
+		t.say("handed the key ").
+			key().
+			say(" to ").
+			thing(t.v.actor(t.after("userId"), control.TypeSession).Name, "/keys?user="+url.QueryEscape(t.after("userId")))
 	case t.changed("isActive") && t.after("isActive") == "yes":
 		t.say("enabled the key ").key()
 	case t.changed("isActive"):
@@ -153,8 +159,13 @@ func (t *telling) keyUpdate() {
 	case "member.restored":
 		t.say(", since a removal was undone")
 	default:
-		t.say("%s", t.fields("name", "name", "requestsPerMinute", "limit per minute", "requestsPerDay", "limit per day", "expiresAt", "expires",
-			"allowedIps", "allowed IPs", "description", "description", "metadata", "metadata"))
+		t.say(
+			"%s",
+			t.fields(
+				"name", "name", "requestsPerMinute", "limit per minute", "requestsPerDay", "limit per day", "expiresAt", "expires",
+				"allowedIps", "allowed IPs", "description", "description", "metadata", "metadata",
+			),
+		)
 	}
 }
 

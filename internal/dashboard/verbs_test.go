@@ -9,7 +9,11 @@ import (
 
 // told is the sentence about an event as plain text.
 func told(kind audit.Type, description, metadata string) string {
-	v := &request{known: map[string]person{"mia": {ID: "mia", Name: "Mia", Kind: "user"}, "eve": {ID: "eve", Name: "Eve", Kind: "user"}}}
+	v := &request{
+		known: map[string]person{
+			"mia": {ID: "mia", Name: "Mia", Kind: "user"}, "eve": {ID: "eve", Name: "Eve", Kind: "user"},
+		},
+	}
 	e := &audit.Event{Type: kind, Description: description, ActorID: "ada", Metadata: metadata}
 	var b strings.Builder
 	for _, w := range v.words(e, eventDetails(e)) {

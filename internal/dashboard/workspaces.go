@@ -50,11 +50,15 @@ func (v *request) showWorkspaces(status int, f workspaceForm, wrong *problem) er
 		}
 	}
 	b.First = len(b.Workspaces) == 0
-	return v.answer(status, "workspaces", page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b})
+	return v.answer(
+		status, "workspaces", page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b},
+	)
 }
 
 func (v *request) workspaceForm() workspaceForm {
-	return workspaceForm{Name: v.form("name"), User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName")}
+	return workspaceForm{
+		Name: v.form("name"), User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"),
+	}
 }
 
 // makeWorkspace makes one; a calling person becomes its owner, an operator names one.
@@ -71,7 +75,10 @@ func (d *Dashboard) makeWorkspace(v *request) error {
 	if err == nil {
 		return v.tell("/workspaces", "Workspace “"+f.Name+"” is created.", nil)
 	}
-	wrong, err := problemOf(err, map[string]string{"owner.userId": "user", "owner.email": "email", "owner.displayName": "displayName", "name": "name"})
+	wrong, err := problemOf(
+		err,
+		map[string]string{"owner.userId": "user", "owner.email": "email", "owner.displayName": "displayName", "name": "name"},
+	)
 	if err != nil {
 		return err
 	}

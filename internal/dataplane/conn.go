@@ -114,7 +114,9 @@ func (c *conn) greet() step {
 	if err := t.Handshake(); err != nil {
 		var other tls.RecordHeaderError
 		if errors.As(err, &other) && other.Conn != nil && isMethod(other.RecordHeader) {
-			_, _ = io.WriteString(other.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+			_, _ = io.WriteString(
+				other.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+			)
 		}
 		return end
 	}
@@ -256,7 +258,10 @@ func (c *conn) answer() step {
 		return c.answerCheck()
 	}
 	body := c.in[h.size : h.size+h.body]
-	p := fastpath.Request{Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded), Body: body, Caller: &c.caller}
+	p := fastpath.Request{
+		Batch: h.batch, Token: textOf(h.token), RequestID: textOf(h.requestID), Client: s.client(c.peer, h.forwarded),
+		Body: body, Caller: &c.caller,
+	}
 	r := answers.Get().(*answer)
 	c.reply = r
 	r.Body = append(r.Body[:0], emptyRoom[:]...)

@@ -90,8 +90,14 @@ func must(t testing.TB, err error) {
 // furnish makes a workspace with a key.
 func (h *house) furnish() {
 	h.t.Helper()
-	ws := h.post("/api/v2/workspaces", `{"name":"Acme","owner":{"userId":"u-1","email":"u@example.com"}}`, "workspace", "id")
-	h.value = h.post("/api/v2/api-keys", `{"workspaceId":"`+ws+`","userId":"u-1","name":"a key","permissions":["calls:read"],"metadata":{"plan":"<pro>"}}`, "key")
+	ws := h.post(
+		"/api/v2/workspaces", `{"name":"Acme","owner":{"userId":"u-1","email":"u@example.com"}}`, "workspace", "id",
+	)
+	h.value = h.post(
+		"/api/v2/api-keys",
+		`{"workspaceId":"`+ws+`","userId":"u-1","name":"a key","permissions":["calls:read"],"metadata":{"plan":"<pro>"}}`,
+		"key",
+	)
 }
 
 // post asks the main listener for something and digs a text out of the result.
@@ -141,7 +147,9 @@ func (h *house) imports(ws, digest string) {
 // verify is a request that asks, with more lines in its head.
 func (h *house) verify(path, body string, lines ...string) string {
 	var b strings.Builder
-	b.WriteString("POST " + path + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root + "\r\nContent-Type: application/json\r\n")
+	b.WriteString(
+		"POST " + path + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root + "\r\nContent-Type: application/json\r\n",
+	)
 	for _, l := range lines {
 		b.WriteString(l + "\r\n")
 	}

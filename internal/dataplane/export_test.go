@@ -13,7 +13,10 @@ type Head struct {
 func Read(b []byte) (whole bool, odd bool, read Head) {
 	var h head
 	s := parse(b, &h)
-	read = Head{Size: h.size, Body: h.body, Batch: h.batch, Check: h.check, Token: string(h.token), RequestID: string(h.requestID), Query: string(h.query)}
+	read = Head{
+		Size: h.size, Body: h.body, Batch: h.batch, Check: h.check, Token: string(h.token), RequestID: string(h.requestID),
+		Query: string(h.query),
+	}
 	for _, f := range h.fields {
 		read.Fields = append(read.Fields, [2]string{string(f.name), string(f.value)})
 	}

@@ -172,7 +172,8 @@ func reads(t *testing.T, b []byte) bool {
 	got, err := io.ReadAll(r.Body)
 	if err != nil || len(got) != head.Body || r.ContentLength != int64(head.Body) || len(r.TransferEncoding) > 0 || r.Close ||
 		r.Method != "POST" || r.RequestURI != path || r.Header.Get("Authorization") != "Bearer "+head.Token || r.Header.Get("X-Request-Id") != head.RequestID || r.Host == "" ||
-		len(r.Header["Authorization"]) != 1 || len(r.Header["X-Api-Key"]) != 0 || len(r.Header["Content-Encoding"]) != 0 || len(r.Header["Content-Type"]) != 1 {
+		len(r.Header["Authorization"]) != 1 || len(r.Header["X-Api-Key"]) != 0 || len(r.Header["Content-Encoding"]) != 0 ||
+		len(r.Header["Content-Type"]) != 1 {
 		t.Fatalf("%q: net/http reads %+v (%v) and a body of %d, want %d", b, r, err, len(got), head.Body)
 	}
 	if size := head.Size; len(b) >= size+head.Body && !bytes.Equal(got, b[size:size+head.Body]) {
@@ -185,7 +186,8 @@ func reads(t *testing.T, b []byte) bool {
 func readsCheck(t *testing.T, b []byte, head *dataplane.Head, r *http.Request) {
 	t.Helper()
 	if r.Method != "GET" || r.URL.EscapedPath() != "/check" || r.URL.RawQuery != head.Query || r.URL.ForceQuery || r.ContentLength != 0 || len(r.TransferEncoding) > 0 ||
-		r.Close || r.Host == "" || r.Header.Get("X-Request-Id") != head.RequestID {
+		r.Close || r.Host == "" ||
+		r.Header.Get("X-Request-Id") != head.RequestID {
 		t.Fatalf("%q: net/http reads %+v", b, r)
 	}
 	read := http.Header{}

@@ -60,7 +60,9 @@ func openPair(t testing.TB, overTLS bool) *pair {
 		})
 		h.client = &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig.Clone(), DisableKeepAlives: true}}
 		h.value = value.Reveal()
-		ws := h.post("/api/v2/workspaces", `{"name":"Acme","owner":{"userId":"u-1","email":"u@example.com"}}`, "workspace", "id")
+		ws := h.post(
+			"/api/v2/workspaces", `{"name":"Acme","owner":{"userId":"u-1","email":"u@example.com"}}`, "workspace", "id",
+		)
 		sum := sha256.Sum256([]byte(h.value))
 		h.imports(ws, hex.EncodeToString(sum[:]))
 		return h
@@ -138,7 +140,8 @@ func TestT52T53T54TheShortWaysAnswerWithTheBytesOfTheLongOne(t *testing.T) {
 }
 
 // headers are what clients and proxies send, as far as they are registered or usual, and some of nobody.
-var headers = strings.Fields(`A-IM Accept Accept-Charset Accept-Datetime Accept-Encoding Accept-Language Access-Control-Request-Headers
+var headers = strings.Fields(
+	`A-IM Accept Accept-Charset Accept-Datetime Accept-Encoding Accept-Language Access-Control-Request-Headers
 	Access-Control-Request-Method Age Alt-Used Authorization Baggage Cache-Control CDN-Loop CF-Connecting-IP Connection Content-Digest
 	Content-Disposition Content-Encoding Content-Language Content-Length Content-Location Content-MD5 Content-Range Content-Type Cookie Date
 	Depth Destination DNT DPoP Early-Data ETag Expect Expires Forwarded From Front-End-Https Host HTTP2-Settings Idempotency-Key If If-Match
@@ -146,7 +149,8 @@ var headers = strings.Fields(`A-IM Accept Accept-Charset Accept-Datetime Accept-
 	Proxy-Authorization Proxy-Connection Range Referer Save-Data Sec-CH-UA Sec-Fetch-Mode Sec-Fetch-Site Sec-GPC Sec-WebSocket-Key TE Trailer
 	Traceparent Tracestate Transfer-Encoding Upgrade Upgrade-Insecure-Requests User-Agent Via Want-Digest Warning X-API-Key X-B3-TraceId
 	X-Correlation-ID X-Forwarded-For X-Forwarded-Host X-Forwarded-Method X-Forwarded-Proto X-Forwarded-Uri X-HTTP-Method-Override
-	X-Original-Method X-Original-URI X-Real-IP X-Request-Id X-Requested-With X-Keyward-Key-Id X_Forwarded_Uri`)
+	X-Original-Method X-Original-URI X-Real-IP X-Request-Id X-Requested-With X-Keyward-Key-Id X_Forwarded_Uri`,
+)
 
 func TestEveryUsualHeaderIsReadAsOnTheLongWay(t *testing.T) {
 	t.Parallel()
@@ -163,7 +167,10 @@ func TestEveryUsualHeaderIsReadAsOnTheLongWay(t *testing.T) {
 				for _, value := range []string{"x", "", "0", "close", "chunked", "100-continue", "application/json", "trailers, x", "203.0.113.7", "GET",
 					"/v1/calls?a=b", "\tx ", "a, b", p.value, "Bearer " + p.value, "Bearer " + p.root} {
 					p.same(t, p.verify(one, body, name+": "+value)+last)
-					p.same(t, "GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nX-API-Key: "+p.value+"\r\n"+name+": "+value+"\r\n\r\n"+last)
+					p.same(
+						t,
+						"GET /check?permission=calls:read HTTP/1.1\r\nHost: h\r\nX-API-Key: "+p.value+"\r\n"+name+": "+value+"\r\n\r\n"+last,
+					)
 				}
 			}
 		})
@@ -177,8 +184,10 @@ func TestEveryUsualHeaderIsReadAsOnTheLongWay(t *testing.T) {
 
 // edits change a few bytes of what is sent, with a taste for what framing is made of.
 func edits(r *mathrand.Rand, text string, corpus []string) string {
-	pieces := []string{"\r\n", "\n", "\r", " ", "\t", ":", "0", "\x00", "\xff", ",", "{", "\"", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n",
-		"Connection: close\r\n", "Host: h\r\n", "GET /check HTTP/1.1\r\nHost: h\r\n\r\n"}
+	pieces := []string{
+		"\r\n", "\n", "\r", " ", "\t", ":", "0", "\x00", "\xff", ",", "{", "\"", "Content-Length: 5\r\n",
+		"Transfer-Encoding: chunked\r\n", "Connection: close\r\n", "Host: h\r\n", "GET /check HTTP/1.1\r\nHost: h\r\n\r\n",
+	}
 	for range 1 + r.IntN(3) {
 		at := r.IntN(len(text) + 1)
 		switch r.IntN(4) {
@@ -257,7 +266,8 @@ func TestOverHTTP2TheAnswersAreThoseOfTheLongWay(t *testing.T) {
 	asked := 0
 	for about, parts := range p.corpus() {
 		q, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.Join(parts, ""))))
-		if err != nil || q.URL.Host != "" || !strings.HasPrefix(q.URL.Path, "/") || len(q.TransferEncoding) > 0 || q.Header.Get("Upgrade") != "" {
+		if err != nil || q.URL.Host != "" || !strings.HasPrefix(q.URL.Path, "/") || len(q.TransferEncoding) > 0 ||
+			q.Header.Get("Upgrade") != "" {
 			continue
 		}
 		body, err := io.ReadAll(q.Body)

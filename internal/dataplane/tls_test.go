@@ -54,13 +54,16 @@ func TestARequestThatIsHandedOverIsKnownToBeEncrypted(t *testing.T) {
 			body, err := io.ReadAll(a.Body)
 			must(t, err)
 			must(t, a.Body.Close())
-			if want := map[bool]string{false: "HTTP/1.1 over TLS true", true: "HTTP/2.0 over TLS true"}[two]; string(body) != want {
+			if want := map[bool]string{false: "HTTP/1.1 over TLS true", true: "HTTP/2.0 over TLS true"}[two]; string(
+				body,
+			) != want {
 				t.Errorf("%q, want %q", body, want)
 			}
 		}
 		c.CloseIdleConnections()
 	}
-	if got := raw(t, l.Addr().String(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.0 400 ") || !strings.Contains(got, "to an HTTPS server") {
+	if got := raw(t, l.Addr().String(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.0 400 ") ||
+		!strings.Contains(got, "to an HTTPS server") {
 		t.Errorf("in plain words: %q", got)
 	}
 }

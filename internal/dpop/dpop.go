@@ -150,7 +150,9 @@ func (m members) coordinate(name string) []byte {
 // thumbprint is the SHA-256 thumbprint of an EC key on P-256 (RFC 7638, section 3.2): the required members in the order
 // of their names, without white space.
 func thumbprint(x, y []byte) string {
-	text := fmt.Sprintf(`{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}`, encoding.EncodeToString(x), encoding.EncodeToString(y))
+	text := fmt.Sprintf(
+		`{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}`, encoding.EncodeToString(x), encoding.EncodeToString(y),
+	)
 	sum := sha256.Sum256([]byte(text))
 	return encoding.EncodeToString(sum[:])
 }

@@ -30,11 +30,15 @@ func TestT111TheProofOfTheStandardIsGood(t *testing.T) {
 		"dWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwi" +
 		"aHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMU" +
 		"vwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg"
-	got, err := dpop.Check(proof, dpop.Request{Method: "POST", URL: "https://server.example.com/token"}, time.Unix(1562262616, 0))
+	got, err := dpop.Check(
+		proof, dpop.Request{Method: "POST", URL: "https://server.example.com/token"}, time.Unix(1562262616, 0),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := dpop.Proof{Thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", ID: "-BwC3ESc6acc2lTc", IssuedAt: time.Unix(1562262616, 0)}
+	want := dpop.Proof{
+		Thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", ID: "-BwC3ESc6acc2lTc", IssuedAt: time.Unix(1562262616, 0),
+	}
 	if !got.IssuedAt.Equal(want.IssuedAt) || got.ID != want.ID || got.Thumbprint != want.Thumbprint {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -60,8 +60,10 @@ func newFixture(t *testing.T) *fixture {
 		answer(w)
 	}))
 	t.Cleanup(server.Close)
-	f.client = feedhttp.NewClient(feedhttp.ClientConfig{HTTP: server.Client(), URL: server.URL, Token: func() string { return "t" },
-		Limit: 5 * time.Second, Random: rand.Text, Incarnation: "i"})
+	f.client = feedhttp.NewClient(
+		feedhttp.ClientConfig{HTTP: server.Client(), URL: server.URL, Token: func() string { return "t" },
+			Limit: 5 * time.Second, Random: rand.Text, Incarnation: "i"},
+	)
 	return f
 }
 
@@ -127,7 +129,9 @@ func TestTheClientDoesWhatEverySourceMust(t *testing.T) {
 func whole(n byte) apikey.Key {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	return apikey.Key{
-		ID: id.Key("00000000-0000-7000-8000-00000000000" + string('0'+n)), Workspace: "w", User: "u", Name: "<n>", Environment: keyfmt.Live,
+		ID: id.Key(
+			"00000000-0000-7000-8000-00000000000" + string('0'+n),
+		), Workspace: "w", User: "u", Name: "<n>", Environment: keyfmt.Live,
 		IsActive: true, Revoked: true, Orphan: true, Permissions: catalogue.Known([]string{"calls:read", "api-keys:read"}),
 		Limits: ratelimit.Limits{PerMinute: 3, PerDay: 4}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Metadata: `{"a":1}`, ExpiresAt: at, Period: 5, Value: apikey.Value{Digest: keyfmt.Stored{Sum: keyfmt.Digest{n}}},
@@ -146,8 +150,10 @@ func TestAChangeOfEachKindCrossesTheWireWhole(t *testing.T) {
 		{Member: &account.Member{Workspace: "w", User: "u", Role: "r"}},
 		{Key: &key},
 		{ServiceKey: &account.ServiceKey{ID: "s", Scopes: []account.Scope{account.ScopeVerify}, ExpiresAt: at,
-			Bounds: account.Bounds{Reach: account.Reach{Workspaces: []id.Workspace{}, Environments: []keyfmt.Environment{keyfmt.Test}},
-				AllowedIPs: []netip.Prefix{}}}},
+			Bounds: account.Bounds{
+				Reach:      account.Reach{Workspaces: []id.Workspace{}, Environments: []keyfmt.Environment{keyfmt.Test}},
+				AllowedIPs: []netip.Prefix{},
+			}}},
 		{Settlement: &apikey.Settlement{ID: "d", Workspace: "w", User: "u", Period: 2, Kind: apikey.Transfer, Heir: "h",
 			Ceiling: catalogue.Known([]string{"calls:read"}), By: "b", At: at, Done: true,
 			Bound: &account.Bound{ExpiresAt: at, Limits: ratelimit.Limits{PerDay: 1}, AllowedIPs: []netip.Prefix{}}}},
@@ -173,17 +179,27 @@ func TestT61ABoundReaderIsToldOfNothingOutside(t *testing.T) {
 	t.Parallel()
 	inside, outside, test := whole(1), whole(2), whole(3)
 	outside.Workspace, test.Environment = "elsewhere", keyfmt.Test
-	within := account.Bounds{Reach: account.Reach{Workspaces: []id.Workspace{"w"}, Environments: []keyfmt.Environment{keyfmt.Live}}}
+	within := account.Bounds{
+		Reach: account.Reach{Workspaces: []id.Workspace{"w"}, Environments: []keyfmt.Environment{keyfmt.Live}},
+	}
 	service := func(name id.ServiceKey, b account.Bounds, scope account.Scope) feed.Change {
 		return feed.Change{ServiceKey: &account.ServiceKey{ID: name, Scopes: []account.Scope{scope}, Bounds: b}}
 	}
 	page := feed.Page{Changes: []feed.Change{
-		{Key: &inside}, {Key: &outside}, {Key: &test}, {Workspace: &account.Workspace{ID: "w"}}, {Workspace: &account.Workspace{ID: "elsewhere"}},
-		{Role: &account.Role{ID: "outside-role", Workspace: "elsewhere"}}, {Member: &account.Member{Workspace: "elsewhere", User: "outside-user"}},
+		{
+			Key: &inside,
+		}, {Key: &outside}, {Key: &test}, {Workspace: &account.Workspace{ID: "w"}}, {Workspace: &account.Workspace{ID: "elsewhere"}},
+		{
+			Role: &account.Role{ID: "outside-role", Workspace: "elsewhere"},
+		}, {Member: &account.Member{Workspace: "elsewhere", User: "outside-user"}},
 		{Settlement: &apikey.Settlement{ID: "outside-settlement", Workspace: "elsewhere"}},
-		service("inside-service", within, account.ScopeVerify), service("unbound-service", account.Bounds{}, account.ScopeVerify),
+		service(
+			"inside-service", within, account.ScopeVerify,
+		), service("unbound-service", account.Bounds{}, account.ScopeVerify),
 		service("manage-service", within, account.ScopeManage), service("root-service", within, account.ScopeRoot),
-		{KeyGone: "outside-key", In: "elsewhere"}, {KeyGone: "inside-key", In: "w"}, {RoleGone: "outside-gone", In: "elsewhere"},
+		{
+			KeyGone: "outside-key", In: "elsewhere",
+		}, {KeyGone: "inside-key", In: "w"}, {RoleGone: "outside-gone", In: "elsewhere"},
 		{ServiceKeyGone: "outside-service", In: "elsewhere"}, {ServiceKeyGone: "unbound-gone"}, {WorkspaceGone: "elsewhere"},
 		{MemberGone: &feed.MemberID{Workspace: "elsewhere", User: "outside-user"}},
 	}}
@@ -300,7 +316,8 @@ func TestAQuestionIsHeldUntilThereIsSomethingNew(t *testing.T) {
 	const short = 150 * time.Millisecond
 	began = time.Now()
 	p, err = f.client.Next(context.Background(), feed.Presence{At: p.Cursor, Wait: short})
-	if took := time.Since(began); err != nil || len(p.Changes) != 0 || took < short || p.Held-p.Age > took || p.Held-p.Age < short/2 {
+	if took := time.Since(began); err != nil || len(p.Changes) != 0 || took < short || p.Held-p.Age > took ||
+		p.Held-p.Age < short/2 {
 		t.Errorf("without news, after %s: %+v, %v", took, p, err)
 	}
 }

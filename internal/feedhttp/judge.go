@@ -123,8 +123,10 @@ func (j *Judge) Unknown(q *verify.Question, v *verify.Verdict) {
 		*v = verify.Verdict{Code: verify.Unavailable} // the catalogue has changed, and the copy will know soon
 		return
 	}
-	v.Key = replica.View{UUID: uuid, Workspace: id.Workspace(answer.WorkspaceID), User: id.User(answer.UserID), Name: answer.Name,
-		Environment: keyfmt.Environment(answer.Environment), Permissions: held, Effective: held}
+	v.Key = replica.View{
+		UUID: uuid, Workspace: id.Workspace(answer.WorkspaceID), User: id.User(answer.UserID), Name: answer.Name,
+		Environment: keyfmt.Environment(answer.Environment), Permissions: held, Effective: held,
+	}
 	v.Permissions, v.Missing, v.Limits = held, missing, limits(answer.RateLimit)
 	if answer.ExpiresAt != nil {
 		v.Key.ExpiresAt = answer.ExpiresAt.UnixMilli()

@@ -277,7 +277,9 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 }
 
 func serviceKey(k *account.ServiceKey) *serviceKeyLine {
-	l := &serviceKeyLine{ID: string(k.ID), Digest: k.Digest.Sum[:], AllowedIPs: k.Bounds.AllowedIPs, ExpiresAt: at(k.ExpiresAt)}
+	l := &serviceKeyLine{
+		ID: string(k.ID), Digest: k.Digest.Sum[:], AllowedIPs: k.Bounds.AllowedIPs, ExpiresAt: at(k.ExpiresAt),
+	}
 	for _, s := range k.Scopes {
 		if mayAsk(s) {
 			l.Scopes = append(l.Scopes, string(s))
@@ -305,8 +307,10 @@ func (w *writer) settlement(s *apikey.Settlement) error {
 	if err != nil {
 		return err
 	}
-	l := &settlementLine{ID: string(s.ID), WorkspaceID: string(s.Workspace), UserID: string(s.User), Period: s.Period, Kind: string(s.Kind),
-		Heir: string(s.Heir), PermissionSet: number, By: s.By, At: instant{s.At}, IsDone: s.Done}
+	l := &settlementLine{
+		ID: string(s.ID), WorkspaceID: string(s.Workspace), UserID: string(s.User), Period: s.Period, Kind: string(s.Kind),
+		Heir: string(s.Heir), PermissionSet: number, By: s.By, At: instant{s.At}, IsDone: s.Done,
+	}
 	if b := s.Bound; b != nil {
 		l.Bound = &boundLine{at(b.ExpiresAt), b.Limits.PerMinute, b.Limits.PerDay, b.AllowedIPs}
 	}
@@ -402,7 +406,9 @@ func (r *reader) key(l *keyLine) (*apikey.Key, error) {
 		return nil, err
 	}
 	k := &apikey.Key{
-		ID: id.Key(l.ID), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID), Environment: keyfmt.Environment(l.Environment),
+		ID: id.Key(
+			l.ID,
+		), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID), Environment: keyfmt.Environment(l.Environment),
 		IsActive: l.IsActive, Revoked: l.IsRevoked, Orphan: l.IsOrphan, Period: l.Period,
 		Limits:     ratelimit.Limits{PerMinute: l.PerMinute, PerDay: l.PerDay},
 		AllowedIPs: l.AllowedIPs, ExpiresAt: l.ExpiresAt.time(), Name: l.Name, Metadata: string(l.Metadata),
@@ -433,11 +439,15 @@ func readServiceKey(l *serviceKeyLine) (*account.ServiceKey, error) {
 
 func (r *reader) settlement(l *settlementLine) (*apikey.Settlement, error) {
 	set, err := r.set(l.PermissionSet)
-	s := &apikey.Settlement{ID: id.Settlement(l.ID), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID), Period: l.Period,
-		Kind: apikey.SettlementKind(l.Kind), Heir: id.User(l.Heir), Ceiling: set, By: l.By, At: l.At.time(), Done: l.IsDone}
+	s := &apikey.Settlement{
+		ID: id.Settlement(l.ID), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID), Period: l.Period,
+		Kind: apikey.SettlementKind(l.Kind), Heir: id.User(l.Heir), Ceiling: set, By: l.By, At: l.At.time(), Done: l.IsDone,
+	}
 	if b := l.Bound; b != nil {
-		s.Bound = &account.Bound{ExpiresAt: b.ExpiresAt.time(), Limits: ratelimit.Limits{PerMinute: b.PerMinute, PerDay: b.PerDay},
-			AllowedIPs: b.AllowedIPs}
+		s.Bound = &account.Bound{
+			ExpiresAt: b.ExpiresAt.time(), Limits: ratelimit.Limits{PerMinute: b.PerMinute, PerDay: b.PerDay},
+			AllowedIPs: b.AllowedIPs,
+		}
 	}
 	return s, err
 }

@@ -47,7 +47,8 @@ func (q *Question) concerns(c *feed.Change) bool {
 		outer := account.Bounds{Reach: q.Reach}
 		inner := account.Bounds{Reach: k.Bounds.Reach}
 		greater := func(s account.Scope) bool { return s == account.ScopeManage || s == account.ScopeRoot }
-		return slices.ContainsFunc(k.Scopes, mayAsk) && !slices.ContainsFunc(k.Scopes, greater) && len(inner.Beyond(&outer)) == 0
+		return slices.ContainsFunc(k.Scopes, mayAsk) && !slices.ContainsFunc(k.Scopes, greater) &&
+			len(inner.Beyond(&outer)) == 0
 	case c.WorkspaceGone != "":
 		return in(c.WorkspaceGone)
 	case c.MemberGone != nil:
@@ -87,7 +88,9 @@ const cursorForm = "1"
 
 // writeCursor gives a cursor as text.
 func writeCursor(c feed.Cursor, kind string) string {
-	text := strings.Join([]string{cursorForm, strconv.FormatInt(c.Revision, 10), hex.EncodeToString(c.Hash[:]), kind, c.Epoch}, "|")
+	text := strings.Join(
+		[]string{cursorForm, strconv.FormatInt(c.Revision, 10), hex.EncodeToString(c.Hash[:]), kind, c.Epoch}, "|",
+	)
 	return base64url.EncodeToString([]byte(text))
 }
 

@@ -54,7 +54,9 @@ const (
 
 // NewSource makes a source's end.
 func NewSource(c SourceConfig) *Source {
-	return &Source{SourceConfig: c, loading: make(chan struct{}, loadsAtOnce), rung: make(chan struct{}), reads: map[feed.Cursor]*read{}}
+	return &Source{
+		SourceConfig: c, loading: make(chan struct{}, loadsAtOnce), rung: make(chan struct{}), reads: map[feed.Cursor]*read{},
+	}
 }
 
 // Ring says that something has changed: questions that are held are answered. It does not block.
@@ -172,7 +174,9 @@ func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, q *Question) 
 	if err := start(); err != nil {
 		return err
 	}
-	return emit(&line{End: &End{Cursor: writeCursor(at, kind), Nonce: q.Nonce, Now: instant{s.Now()}, HasForeignKeys: s.Foreign()}})
+	return emit(
+		&line{End: &End{Cursor: writeCursor(at, kind), Nonce: q.Nonce, Now: instant{s.Now()}, HasForeignKeys: s.Foreign()}},
+	)
 }
 
 // Position reads the cursor of a question, whose error is feed.ErrHistory where everything has to be loaded, or else

@@ -100,7 +100,9 @@ func plainName(name string) bool {
 }
 
 // guarded are names, or beginnings of names that end in a hyphen, that a proxy or a server behind it trusts.
-var guarded = []string{"x-forwarded-", "x-original-", "x-keyward-", "authorization", "x-api-key", "x-real-ip", "forwarded"}
+var guarded = []string{
+	"x-forwarded-", "x-original-", "x-keyward-", "authorization", "x-api-key", "x-real-ip", "forwarded",
+}
 
 // isAlias tells whether a name becomes a guarded one where a server takes every other character for a hyphen, as CGI,
 // WSGI and PHP do: X_Forwarded_Proto reads as X-Forwarded-Proto there.

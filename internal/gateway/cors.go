@@ -21,7 +21,8 @@ type crossOrigin struct {
 // isPreflight reports whether the request is a browser's question before a request to another origin (Fetch standard,
 // "CORS-preflight request"). A request with a header that some servers take for another method is none.
 func (a *Asked) isPreflight(to target) bool {
-	return to.method == http.MethodOptions && a.requestMethod.times == 1 && validMethod(a.requestMethod.value) && !a.override
+	return to.method == http.MethodOptions && a.requestMethod.times == 1 && validMethod(a.requestMethod.value) &&
+		!a.override
 }
 
 // crossOrigin records the route's CORS rule for the asking page, for refusals. It reports whether that settles a

@@ -129,8 +129,10 @@ func (g *Gate) demandOf(to target, q *verify.Question) (open bool, err *fault.Er
 		return false, nil
 	}
 	if !to.whole() {
-		return false, fault.New(fault.PermissionDenied, "the proxy did not say for which request it asks, or is not one whose word is believed",
-			fault.Detail{Field: "X-Forwarded-Method, X-Forwarded-Uri", Message: "must both come from a trusted proxy"})
+		return false, fault.New(
+			fault.PermissionDenied, "the proxy did not say for which request it asks, or is not one whose word is believed",
+			fault.Detail{Field: "X-Forwarded-Method, X-Forwarded-Uri", Message: "must both come from a trusted proxy"},
+		)
 	}
 	r := table.Match(to.method, to.path)
 	switch {

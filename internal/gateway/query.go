@@ -80,7 +80,11 @@ func (g *Gate) readPair(pair string, q *inQuery, d *Decision) {
 	case name == "workspaceId":
 		q.workspaces = append(q.workspaces, value)
 	default:
-		q.note(fault.Invalid("query", "holds a parameter that is not known: want permission, environment, workspaceId or deny_status"))
+		q.note(
+			fault.Invalid(
+				"query", "holds a parameter that is not known: want permission, environment, workspaceId or deny_status",
+			),
+		)
 	}
 }
 
@@ -143,7 +147,10 @@ func NamesCredential(parameter string) bool {
 
 // KeyInURL refuses a credential in a URL; it is never looked up.
 func KeyInURL(field string) *fault.Error {
-	return fault.Invalid(field, "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header")
+	return fault.Invalid(
+		field,
+		"a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header",
+	)
 }
 
 // lookalike finds one of this installation's credentials (a key, a service key, a session's token, a sign-in code),

@@ -10,17 +10,22 @@ func TestAWorkspaceItsRolesAndItsMembers(t *testing.T) {
 	h := open(t)
 	ws := h.workspace()
 	at := "/api/v2/workspaces/" + ws
-	a := h.do("PATCH", at, h.root, `{"name":"New","settings":{"permissionMode":"capped","maxKeyLifetimeSeconds":60,"defaultRateLimit":{"requestsPerMinute":5}}}`).want(200)
-	form := regexp.MustCompile(`"workspace":{"id":"` + ws + `","name":"New","isActive":true,"ownerId":"u-owner","createdAt":"[^"]+","updatedAt":"[^"]+",` +
-		`"settings":{"permissionMode":"capped","defaultRateLimit":{"requestsPerMinute":5,"requestsPerDay":null},"maxKeyLifetimeSeconds":60,"requireExpiry":false,"selfRotation":"allowed"},` +
-		`"plan":{"requestsPerMinute":null,"requestsPerDay":null,"maxKeys":null,"maxMembers":null,"maxRoles":null,"maxEventsPerDay":null}}`)
+	a := h.do("PATCH", at, h.root, `{"name":"New","settings":{"permissionMode":"capped","maxKeyLifetimeSeconds":60,"defaultRateLimit":{"requestsPerMinute":5}}}`).
+		want(200)
+	form := regexp.MustCompile(
+		`"workspace":{"id":"` + ws + `","name":"New","isActive":true,"ownerId":"u-owner","createdAt":"[^"]+","updatedAt":"[^"]+",` +
+			`"settings":{"permissionMode":"capped","defaultRateLimit":{"requestsPerMinute":5,"requestsPerDay":null},"maxKeyLifetimeSeconds":60,"requireExpiry":false,"selfRotation":"allowed"},` +
+			`"plan":{"requestsPerMinute":null,"requestsPerDay":null,"maxKeys":null,"maxMembers":null,"maxRoles":null,"maxEventsPerDay":null}}`,
+	)
 	if !form.MatchString(a.Body.String()) {
 		t.Error(a.Body)
 	}
-	h.do("PATCH", at, h.root, `{"settings":{"maxKeyLifetimeSeconds":null},"isActive":null}`).refused(400, "invalid_request", "isActive")
+	h.do("PATCH", at, h.root, `{"settings":{"maxKeyLifetimeSeconds":null},"isActive":null}`).
+		refused(400, "invalid_request", "isActive")
 
 	role := h.do("POST", at+"/roles", h.root, `{"name":"Caller","permissions":["calls:write","calls:read"]}`).want(201)
-	if role.text("data.result.role.permissions.0") != "calls:read" || role.at("data.result.role.description") != nil || role.at("data.result.role.assignable") != true {
+	if role.text("data.result.role.permissions.0") != "calls:read" || role.at("data.result.role.description") != nil ||
+		role.at("data.result.role.assignable") != true {
 		t.Error(role.Body)
 	}
 	id := role.text("data.result.role.id")
@@ -30,7 +35,8 @@ func TestAWorkspaceItsRolesAndItsMembers(t *testing.T) {
 	h.do("PATCH", at+"/roles/"+id, h.root, `{"description":"d","permissions":[]}`).want(200)
 
 	m := h.do("PUT", at+"/members/u2", h.root, `{"email":"u2@example.com","displayName":"U","roleId":"`+id+`"}`).want(201)
-	if m.text("data.result.member.roleName") != "Caller" || m.at("data.result.member.keyCount") != 0.0 || m.at("data.result.member.isOwner") != false {
+	if m.text("data.result.member.roleName") != "Caller" || m.at("data.result.member.keyCount") != 0.0 ||
+		m.at("data.result.member.isOwner") != false {
 		t.Error(m.Body)
 	}
 	h.do("DELETE", at+"/roles/"+id, h.root, "").refused(409, "conflict", "roleId")
@@ -60,13 +66,17 @@ func TestAServiceKeyIsShownOnce(t *testing.T) {
 	h := open(t)
 	made := h.do("POST", "/api/v2/service-keys", h.root, `{"name":"ops","scopes":["manage"],"expiresAt":null}`).want(201)
 	value, name := made.text("data.result.key"), made.text("data.result.serviceKey.id")
-	form := regexp.MustCompile(`"serviceKey":{"id":"[^"]+","name":"ops","scopes":\["manage"\],"key":"kw_svc_....…....","createdAt":"[^"]+","expiresAt":null,"workspaceIds":null,"environments":null,"allowedIps":null}`)
+	form := regexp.MustCompile(
+		`"serviceKey":{"id":"[^"]+","name":"ops","scopes":\["manage"\],"key":"kw_svc_....…....","createdAt":"[^"]+","expiresAt":null,"workspaceIds":null,"environments":null,"allowedIps":null}`,
+	)
 	if !form.MatchString(made.Body.String()) {
 		t.Error(made.Body)
 	}
 	h.do("GET", "/api/v2/workspaces", value, "").want(200)
 	h.do("GET", "/api/v2/service-keys", value, "").refused(403, "permission_denied", "scope")
-	if list := h.do("GET", "/api/v2/service-keys", h.root, "").want(200); list.text("data.result.serviceKeys.0.id") != name {
+	if list := h.do("GET", "/api/v2/service-keys", h.root, "").want(200); list.text(
+		"data.result.serviceKeys.0.id",
+	) != name {
 		t.Error(list.Body)
 	}
 	h.do("DELETE", "/api/v2/service-keys/"+name, h.root, "").want(200)

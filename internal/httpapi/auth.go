@@ -63,7 +63,9 @@ func (x *exchange) authenticateHere(token string) error {
 	case code == verify.Unavailable || code == verify.IPForbidden:
 		return code.Refusal()
 	}
-	return x.guessed(fault.New(fault.Unauthenticated, "the credential is none of a service key that may ask this follower"))
+	return x.guessed(
+		fault.New(fault.Unauthenticated, "the credential is none of a service key that may ask this follower"),
+	)
 }
 
 // identify records the caller.

@@ -20,7 +20,9 @@ func (unsure) Take(_ ratelimit.Subject, limits ratelimit.Limits, _ int64, _ *rat
 	return ratelimit.Admitted
 }
 
-func (u unsure) Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+func (u unsure) Peek(
+	who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	return u.Take(who, limits, cost, s)
 }
 
@@ -33,7 +35,9 @@ func TestABatchTellsWhatItKnowsThoughOneItemCannotBeJudged(t *testing.T) {
 	_, daily := h.key(ws, `,"rateLimit":{"requestsPerDay":5}`)
 	digests, err := keyfmt.NewDigester("")
 	must(t, err)
-	h.config.Engine = verify.New(verify.Config{Replica: h.replica, Format: h.config.Format, Digests: digests, Now: h.now, Limiter: unsure{}})
+	h.config.Engine = verify.New(
+		verify.Config{Replica: h.replica, Format: h.config.Format, Digests: digests, Now: h.now, Limiter: unsure{}},
+	)
 	h.handler = httpapi.New(h.config)
 	body := `{"items":[{"key":"` + free + `"},{"key":"` + daily + `"},{"key":"x"},{"key":"` + free + `"}]}`
 	for _, way := range [][]edit{nil, {theLongWay}} {

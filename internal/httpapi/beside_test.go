@@ -38,7 +38,8 @@ func TestT7AWorkspaceBesideAnIDMustBeTheObjects(t *testing.T) {
 				}
 				return a.Body.String() + " " + a.Result().Status, ours
 			}
-			if got, _ := ask("{ws}"); strings.Contains(got, "not_found") || strings.Contains(got, "workspaceId") && strings.Contains(got, "invalid_request") {
+			if got, _ := ask("{ws}"); strings.Contains(got, "not_found") ||
+				strings.Contains(got, "workspaceId") && strings.Contains(got, "invalid_request") {
 				t.Errorf("%s by %s with its own workspace: %s", op.on, caller, got)
 			}
 			for _, other := range []string{theirs.ws, "00000000-0000-7000-8000-000000000000", "x"} {

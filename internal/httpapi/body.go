@@ -118,7 +118,10 @@ func (x *exchange) tooLarge(most int64) error {
 	if most == maxShort {
 		bound = "8 KiB"
 	}
-	return fault.New(fault.BodyTooLarge, "the body is larger than "+bound, fault.Detail{Field: strictjson.Body, Message: "is larger than " + bound})
+	return fault.New(
+		fault.BodyTooLarge, "the body is larger than "+bound,
+		fault.Detail{Field: strictjson.Body, Message: "is larger than " + bound},
+	)
 }
 
 // checkMedia demands the media type by name. Browsers cannot send one of ours across sites without asking first, so
@@ -133,7 +136,10 @@ func checkMedia(h http.Header, media string) error {
 	if given := h.Values("Content-Type"); len(given) == 1 && isMedia(given[0], media) {
 		return nil
 	}
-	return fault.New(fault.UnsupportedMediaType, "the body must be "+media, fault.Detail{Field: "Content-Type", Message: "must be " + media})
+	return fault.New(
+		fault.UnsupportedMediaType, "the body must be "+media,
+		fault.Detail{Field: "Content-Type", Message: "must be " + media},
+	)
 }
 
 func isMedia(given, media string) bool {

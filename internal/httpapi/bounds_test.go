@@ -37,7 +37,9 @@ func TestT107ABoundServiceKeyManagesNothingOutsideItsWorkspaces(t *testing.T) {
 			method, path, _ := strings.Cut(op.on, " ")
 			ask := func(n names) string {
 				a := h.do(method, "/api/v2"+n.in(path+op.query), bound, n.in(op.body))
-				return passing.ReplaceAllString(strings.NewReplacer(n.ws, "{ws}", n.key, "{key}", n.role, "{role}").Replace(a.Body.String()), "") + " " + a.Result().Status
+				return passing.ReplaceAllString(
+					strings.NewReplacer(n.ws, "{ws}", n.key, "{key}", n.role, "{role}").Replace(a.Body.String()), "",
+				) + " " + a.Result().Status
 			}
 			got, want := ask(theirs), ask(nobody)
 			if got != want || !strings.Contains(got, "not_found") {
@@ -66,7 +68,8 @@ func TestT107AServiceKeyOfOneEnvironmentManagesNoKeyOfTheOther(t *testing.T) {
 	n, _ := h.settle("u-ann", "u-alan")
 	make := func(environment string) string {
 		return h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-alan","name":"of one kind","environment":"`+environment+`"}`).
-			want(201).text("data.result.apiKey.id")
+			want(201).
+			text("data.result.apiKey.id")
 	}
 	live, test := make("live"), make("test")
 	bound, _ := h.bind(h.root, `"manage"`, `,"environments":["live"]`)
@@ -91,7 +94,10 @@ func TestT107AServiceKeyOfOneEnvironmentManagesNoKeyOfTheOther(t *testing.T) {
 		t.Errorf("the list of keys: %s", list)
 	}
 	create := func(environment string) int {
-		return h.do("POST", "/api/v2/api-keys", bound, `{"workspaceId":"`+n.ws+`","userId":"u-alan","name":"n","environment":"`+environment+`"}`).Code
+		return h.do(
+			"POST", "/api/v2/api-keys", bound,
+			`{"workspaceId":"`+n.ws+`","userId":"u-alan","name":"n","environment":"`+environment+`"}`,
+		).Code
 	}
 	if create("live") != 201 || create("test") != 404 {
 		t.Error("a live key is not made, or a test key is")
@@ -122,14 +128,17 @@ func TestT107NoKeyOfABoundServiceKeyLeavesItsEnvironment(t *testing.T) {
 	h := open(t)
 	n, _ := h.settle("u-ann", "u-alan")
 	made := func(by, environment string) (id, value string) {
-		a := h.do("POST", "/api/v2/api-keys", by, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"k","environment":"`+environment+`"}`).want(201)
+		a := h.do("POST", "/api/v2/api-keys", by, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"k","environment":"`+environment+`"}`).
+			want(201)
 		return a.text("data.result.apiKey.id"), a.text("data.result.key")
 	}
 	rotated := func(by, id string) string {
 		return h.do("POST", "/api/v2/api-keys/"+id+"/rotate", by, `{}`).want(200).text("data.result.key")
 	}
 	bound, _ := h.bind(h.root, `"manage"`, `,"environments":["test"]`)
-	code := h.do("POST", "/api/v2/sign-in-links", bound, `{"workspaceId":"`+n.ws+`","userId":"u-ann"}`).want(201).text("data.result.signInLink.code")
+	code := h.do("POST", "/api/v2/sign-in-links", bound, `{"workspaceId":"`+n.ws+`","userId":"u-ann"}`).
+		want(201).
+		text("data.result.signInLink.code")
 	session := h.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201).text("data.result.token")
 	old, _ := made(h.root, "test")
 	_, byBound := made(bound, "test")
@@ -137,16 +146,21 @@ func TestT107NoKeyOfABoundServiceKeyLeavesItsEnvironment(t *testing.T) {
 	_, byDerived := made(byBound, "test")
 	another, _ := made(byBound, "test")
 	imported := h.do("POST", "/api/v2/api-keys/import", bound, `{"workspaceId":"`+n.ws+`","apiKeys":[{"userId":"u-ann","name":"i","environment":"test","generate":true}]}`).
-		want(201).text("data.result.imported.0.key")
-	keys := map[string]string{"made": byBound, "made by a session": bySession, "rotated": rotated(bound, old), "derived": byDerived,
-		"imported": imported, "derived and rotated by the root": rotated(h.root, another)}
+		want(201).
+		text("data.result.imported.0.key")
+	keys := map[string]string{
+		"made": byBound, "made by a session": bySession,
+		"rotated": rotated(bound, old), "derived": byDerived,
+		"imported": imported, "derived and rotated by the root": rotated(h.root, another),
+	}
 	live, _ := made(h.root, "live")
 	test, _ := made(h.root, "test")
 	before := h.shown(n)
 	for what, key := range keys {
 		for _, op := range foreign {
 			method, path, _ := strings.Cut(op.on, " ")
-			if method == "GET" && !strings.HasSuffix(path, "/usage") && !strings.Contains(path, "{key}") || path == "/workspaces/logs" {
+			if method == "GET" && !strings.HasSuffix(path, "/usage") && !strings.Contains(path, "{key}") ||
+				path == "/workspaces/logs" {
 				continue
 			}
 			other := n
@@ -178,7 +192,8 @@ func TestT107ATableOfKeysAndVerifiers(t *testing.T) {
 	for ws, user := range map[string]string{one.ws: "u-alan", two.ws: "u-edgar"} {
 		for _, environment := range []string{"live", "test"} {
 			value := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+ws+`","userId":"`+user+`","name":"k","environment":"`+environment+`"}`).
-				want(201).text("data.result.key")
+				want(201).
+				text("data.result.key")
 			keys = append(keys, key{ws, environment, value})
 		}
 	}
@@ -199,7 +214,8 @@ func TestT107ATableOfKeysAndVerifiers(t *testing.T) {
 			unusual := h.do("POST", "/api/v2/api-keys/verify", verifier, `{"\u006bey":"`+k.value+`"}`).want(200)
 			many := h.do("POST", "/api/v2/api-keys/verify-batch", verifier, `{"items":[{"key":"`+k.value+`"}]}`).want(200)
 			for _, a := range []answer{one, unusual, many} {
-				if !strings.Contains(a.Body.String(), `"code":"`+want+`"`) || want == "NOT_FOUND" && strings.Contains(a.Body.String(), k.ws) {
+				if !strings.Contains(a.Body.String(), `"code":"`+want+`"`) ||
+					want == "NOT_FOUND" && strings.Contains(a.Body.String(), k.ws) {
 					t.Errorf("%s in %s for %q: %s", k.environment, k.ws, bounds, a.Body.String())
 				}
 			}
@@ -240,11 +256,15 @@ func TestT107AServiceKeyMakesNoneThatReachesFurther(t *testing.T) {
 		`,"workspaceIds":null,"environments":["live"],"allowedIps":["10.0.0.0/8"]`:                                "workspaceIds",
 	} {
 		a := create(wider).want(403)
-		if !strings.Contains(a.Body.String(), "permission_escalation") || !strings.Contains(a.Body.String(), `"field":"`+field+`"`) {
+		if !strings.Contains(a.Body.String(), "permission_escalation") ||
+			!strings.Contains(a.Body.String(), `"field":"`+field+`"`) {
 			t.Errorf("%q: %s", wider, a.Body.String())
 		}
 	}
-	narrow := create(`,"workspaceIds":["` + one.ws + `"],"environments":["live"],"allowedIps":["10.1.0.0/16"]`).want(201).text("data.result.serviceKey.id")
+	narrow := create(
+		`,"workspaceIds":["` + one.ws + `"],"environments":["live"],"allowedIps":["10.1.0.0/16"]`,
+	).want(201).
+		text("data.result.serviceKey.id")
 	for _, empty := range []string{`,"workspaceIds":[]`, `,"environments":[]`, `,"allowedIps":[]`, `,"environments":["svc"]`, `,"workspaceIds":["x"]`, `,"workspaceIds":"` + one.ws + `"`} {
 		h.do("POST", "/api/v2/service-keys", h.root, `{"name":"n","scopes":["verify"]`+empty+`}`).want(400)
 	}
@@ -264,8 +284,12 @@ func TestT107FromOutsideItsNetworksAServiceKeyIsAnUnknownToken(t *testing.T) {
 	root, _ := h.bind(h.root, `"root"`, `,"allowedIps":["10.0.0.0/8"]`)
 	inside, outside := from("10.1.2.3:99"), from("11.1.2.3:99")
 	// The root's session from inside is bound to its networks, too.
-	code := h.do("POST", "/api/v2/sign-in-links", root, `{"root":true}`, inside).want(201).text("data.result.signInLink.code")
-	if _, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "11.1.2.3"}, code); !fault.Is(err, fault.Unauthenticated) {
+	code := h.do("POST", "/api/v2/sign-in-links", root, `{"root":true}`, inside).
+		want(201).
+		text("data.result.signInLink.code")
+	if _, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "11.1.2.3"}, code); !fault.Is(
+		err, fault.Unauthenticated,
+	) {
 		t.Fatalf("redeemed from outside: %v", err)
 	}
 	in, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "10.1.2.3"}, code)
@@ -283,7 +307,8 @@ func TestT107FromOutsideItsNetworksAServiceKeyIsAnUnknownToken(t *testing.T) {
 		method, path, _ := strings.Cut(on, " ")
 		got := h.do(method, "/api/v2"+n.in(path), root, "", outside)
 		want := h.do(method, "/api/v2"+n.in(path), unknown, "", outside)
-		if got.Code != want.Code || passing.ReplaceAllString(got.Body.String(), "") != passing.ReplaceAllString(want.Body.String(), "") ||
+		if got.Code != want.Code ||
+			passing.ReplaceAllString(got.Body.String(), "") != passing.ReplaceAllString(want.Body.String(), "") ||
 			got.Header().Get("WWW-Authenticate") != want.Header().Get("WWW-Authenticate") {
 			t.Errorf("%s: %d %s, an unknown token gets %d %s", on, got.Code, got.Body.String(), want.Code, want.Body.String())
 		}
@@ -301,10 +326,17 @@ func TestT107ASessionByABoundServiceKeyIsBoundAsItIs(t *testing.T) {
 	one, _ := h.settle("u-ann", "u-alan")
 	two, _ := h.settle("u-ann", "u-edgar") // the same owner
 	three, _ := h.settle("u-ann", "u-emil")
-	manager, _ := h.bind(h.root, `"manage"`, `,"workspaceIds":["`+one.ws+`","`+three.ws+`"],"environments":["live"],"allowedIps":["10.0.0.0/8"]`)
+	manager, _ := h.bind(
+		h.root, `"manage"`,
+		`,"workspaceIds":["`+one.ws+`","`+three.ws+`"],"environments":["live"],"allowedIps":["10.0.0.0/8"]`,
+	)
 	inside, outside := from("10.1.2.3:99"), from("11.1.2.3:99")
-	code := h.do("POST", "/api/v2/sign-in-links", manager, `{"workspaceId":"`+one.ws+`","userId":"u-ann"}`, inside).want(201).text("data.result.signInLink.code")
-	if _, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "11.1.2.3"}, code); !fault.Is(err, fault.Unauthenticated) {
+	code := h.do("POST", "/api/v2/sign-in-links", manager, `{"workspaceId":"`+one.ws+`","userId":"u-ann"}`, inside).
+		want(201).
+		text("data.result.signInLink.code")
+	if _, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "11.1.2.3"}, code); !fault.Is(
+		err, fault.Unauthenticated,
+	) {
 		t.Fatalf("redeemed from outside: %v", err)
 	}
 	in, err := h.config.Control.RedeemSignInLink(t.Context(), control.Caller{Address: "10.1.2.3"}, code)
@@ -318,7 +350,9 @@ func TestT107ASessionByABoundServiceKeyIsBoundAsItIs(t *testing.T) {
 		h.do("GET", "/api/v2/workspaces/"+two.ws, token, "", inside).want(404)
 		h.do("GET", "/api/v2/api-keys/"+two.key, token, "", inside).want(404)
 		h.do("PATCH", "/api/v2/workspaces/"+one.ws, token, `{"isActive":false}`, inside).want(403)
-		if list := h.do("GET", "/api/v2/workspaces", token, "", inside).want(200).Body.String(); strings.Contains(list, two.ws) {
+		if list := h.do("GET", "/api/v2/workspaces", token, "", inside).want(200).Body.String(); strings.Contains(
+			list, two.ws,
+		) {
 			t.Errorf("the list: %s", list)
 		}
 	}
@@ -328,11 +362,15 @@ func TestT107ASessionByABoundServiceKeyIsBoundAsItIs(t *testing.T) {
 	if len(who.Workspaces) != 2 {
 		t.Errorf("the switcher offers %v", who.Workspaces)
 	}
-	switched, err := h.config.Control.SwitchWorkspace(t.Context(), who.Caller.From(control.Caller{Address: "10.1.2.3"}), three.ws)
+	switched, err := h.config.Control.SwitchWorkspace(
+		t.Context(), who.Caller.From(control.Caller{Address: "10.1.2.3"}), three.ws,
+	)
 	must(t, err)
 	token = switched.Token.Reveal()
 	check()
-	if _, err := h.config.Control.SwitchWorkspace(t.Context(), switchedCaller(t, h, token), two.ws); !fault.Is(err, fault.NotFound) {
+	if _, err := h.config.Control.SwitchWorkspace(t.Context(), switchedCaller(t, h, token), two.ws); !fault.Is(
+		err, fault.NotFound,
+	) {
 		t.Errorf("switched outside: %v", err)
 	}
 }

@@ -51,7 +51,9 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	h := &house{t: t, log: &rig.Output{}, ahead: new(atomic.Int64)}
 	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})
 	must(t, err)
-	db, err := store.Open(ctx, driver, store.Options{Now: h.now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }})
+	db, err := store.Open(
+		ctx, driver, store.Options{Now: h.now, Catalogue: perm.Builtin(), Fatal: func(err error) { t.Error(err) }},
+	)
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	r := replica.New()
@@ -70,8 +72,12 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	h.replica, h.db, h.root = r, db, root.Reveal()
 	engine := verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: h.now})
 	h.config = httpapi.Config{Control: service, Engine: engine, Catalogue: perm.Builtin(), Format: format,
-		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, AccessLog: accesslog.All, Now: h.now, PublicURL: public,
-		OpenAPI: []byte(`{"openapi":"3.1.1"}`), Reference: map[string][]byte{"": []byte("<!doctype html>"), "roles": []byte("<!doctype html>")},
+		Logger: slog.New(
+			slog.NewJSONHandler(h.log, nil),
+		), Lines: h.log, AccessLog: accesslog.All, Now: h.now, PublicURL: public,
+		OpenAPI: []byte(
+			`{"openapi":"3.1.1"}`,
+		), Reference: map[string][]byte{"": []byte("<!doctype html>"), "roles": []byte("<!doctype html>")},
 		Stylesheet: []byte("p{}"), Script: []byte("let a")}
 	for _, c := range change {
 		c(&h.config)
@@ -145,7 +151,8 @@ func (a answer) refused(status int, code, field string) {
 	}
 	a.want(status)
 	must(a.t, json.Unmarshal(a.Body.Bytes(), &got))
-	if got.Success || got.Error.Code != code || got.Error.Details == nil || got.Error.RequestID != a.Header().Get("X-Request-Id") {
+	if got.Success || got.Error.Code != code || got.Error.Details == nil ||
+		got.Error.RequestID != a.Header().Get("X-Request-Id") {
 		a.t.Fatalf("want a refusal %s in the envelope, got %s", code, a.Body)
 	}
 	if field != "" && (len(got.Error.Details) == 0 || got.Error.Details[0].Field != field) {
@@ -188,19 +195,23 @@ func (a answer) text(path string) string {
 func (h *house) workspace() string {
 	h.t.Helper()
 	return h.do("POST", "/api/v2/workspaces", h.root, `{"name":"Acme","owner":{"userId":"u-owner","email":"owner@example.com"}}`).
-		want(201).text("data.result.workspace.id")
+		want(201).
+		text("data.result.workspace.id")
 }
 
 // key makes one for u-owner; more are further members of the request's body.
 func (h *house) key(workspace, more string) (name, value string) {
 	h.t.Helper()
-	a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+workspace+`","userId":"u-owner","name":"a key"`+more+`}`).want(201)
+	a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+workspace+`","userId":"u-owner","name":"a key"`+more+`}`).
+		want(201)
 	return a.text("data.result.apiKey.id"), a.text("data.result.key")
 }
 
 func (h *house) code(value, more string) string {
 	h.t.Helper()
-	return h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+value+`"`+more+`}`).want(200).text("data.result.code")
+	return h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+value+`"`+more+`}`).
+		want(200).
+		text("data.result.code")
 }
 
 func trust(networks ...string) func(*httpapi.Config) {

@@ -97,7 +97,8 @@ func showsAny(text, credential string) bool {
 	if err != nil {
 		plain = text
 	}
-	return strings.Contains(text, body[:16]) || strings.Contains(plain, body[:16]) || strings.Contains(text, escaped(body[:16]))
+	return strings.Contains(text, body[:16]) || strings.Contains(plain, body[:16]) ||
+		strings.Contains(text, escaped(body[:16]))
 }
 
 // T17, T18: headers that wrongly hold credentials are neither shown nor written down, by any listener's answer and
@@ -105,9 +106,12 @@ func showsAny(text, credential string) bool {
 func TestT17T18ACredentialInAnyHeaderIsNotShown(t *testing.T) {
 	t.Parallel()
 	h, key, _ := proxied(t, shopRoutes)
-	names := []string{"Referer", "Origin", "Cookie", "User-Agent", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
-		"X-Forwarded-Method", "X-Original-Method", "X-Original-URL", "X-Rewrite-URL", "X-Api-Key", "Authorization", "Forwarded", "Via",
-		"Access-Control-Request-Method", "Access-Control-Request-Headers", "Idempotency-Key", "Accept", "Content-Type", "X-Nothing"}
+	names := []string{
+		"Referer", "Origin", "Cookie", "User-Agent", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host",
+		"X-Forwarded-Proto", "X-Forwarded-Method", "X-Original-Method", "X-Original-URL", "X-Rewrite-URL", "X-Api-Key",
+		"Authorization", "Forwarded", "Via", "Access-Control-Request-Method", "Access-Control-Request-Headers",
+		"Idempotency-Key", "Accept", "Content-Type", "X-Nothing",
+	}
 	for what, value := range carried(h, key) {
 		for _, name := range names {
 			shape := value

@@ -18,12 +18,16 @@ func TestT1T111ACeilingHoldsAtEveryDoor(t *testing.T) {
 		`"environments":["test"],"requireAllowedIps":true}`
 	in := within + `,"expiresAt":"` + soon + `"`
 	beyond := map[string]struct{ member, field string }{ // of a key that is otherwise within
-		"permissions":       {strings.Replace(in, `["calls:read"]`, `["calls:read","calls:write"]`, 1), "permissions"},
-		"every permission":  {strings.Replace(in, `"permissions":["calls:read"],`, ``, 1), "permissions"},
-		"a later end":       {strings.Replace(in, soon, late, 1), "expiresAt"},
-		"no end":            {strings.Replace(in, `"`+soon+`"`, `null`, 1), "expiresAt"},
-		"a higher limit":    {strings.Replace(in, `"requestsPerMinute":5`, `"requestsPerMinute":11`, 1), "rateLimit.requestsPerMinute"},
-		"no limit":          {strings.Replace(in, `"requestsPerDay":50`, `"requestsPerDay":null`, 1), "rateLimit.requestsPerDay"},
+		"permissions":      {strings.Replace(in, `["calls:read"]`, `["calls:read","calls:write"]`, 1), "permissions"},
+		"every permission": {strings.Replace(in, `"permissions":["calls:read"],`, ``, 1), "permissions"},
+		"a later end":      {strings.Replace(in, soon, late, 1), "expiresAt"},
+		"no end":           {strings.Replace(in, `"`+soon+`"`, `null`, 1), "expiresAt"},
+		"a higher limit": {
+			strings.Replace(in, `"requestsPerMinute":5`, `"requestsPerMinute":11`, 1), "rateLimit.requestsPerMinute",
+		},
+		"no limit": {
+			strings.Replace(in, `"requestsPerDay":50`, `"requestsPerDay":null`, 1), "rateLimit.requestsPerDay",
+		},
 		"no networks":       {strings.Replace(in, `["10.0.0.0/8"]`, `[]`, 1), "allowedIps"},
 		"other environment": {strings.Replace(in, `"test"`, `"live"`, 1), "environment"},
 	}
@@ -35,8 +39,12 @@ func TestT1T111ACeilingHoldsAtEveryDoor(t *testing.T) {
 	for name, b := range beyond {
 		p.make("beyond", b.member).refused(403, "permission_escalation", fieldOf(b.field))
 		key := outside[name]
-		if a := p.call("POST", "/api-keys/"+key+"/rotate", ""); name == "a later end" || name == "no end" { // the new value ends in time
-			if end := a.want(200).text("data.result.apiKey.expiresAt"); end > p.now().Add(2*time.Hour+time.Minute).UTC().Format(time.RFC3339) {
+		if a := p.call("POST", "/api-keys/"+key+"/rotate", ""); name == "a later end" ||
+			name == "no end" { // the new value ends in time
+			if end := a.want(200).text("data.result.apiKey.expiresAt"); end > p.now().
+				Add(2*time.Hour+time.Minute).
+				UTC().
+				Format(time.RFC3339) {
 				t.Errorf("%s: rotated, until %s", name, end)
 			}
 		} else {
@@ -56,13 +64,16 @@ func TestT1T111ACeilingHoldsAtEveryDoor(t *testing.T) {
 			t.Errorf("%s: %s", wider, a.Body)
 		}
 	}
-	a := p.call("PUT", "/api-keys", `{"apiKeys":[{"id":"`+key+`","rateLimit":{"requestsPerMinute":10},"name":"still within"}]}`).want(200)
+	a := p.call("PUT", "/api-keys", `{"apiKeys":[{"id":"`+key+`","rateLimit":{"requestsPerMinute":10},"name":"still within"}]}`).
+		want(200)
 	if len(a.at("data.result.errors").([]any)) != 0 {
 		t.Errorf("within the ceiling: %s", a.Body)
 	}
 	defaults := p.make("defaults", `,"permissions":[],"allowedIps":["10.0.0.0/8"],"environment":"test"`).want(201)
 	if defaults.text("data.result.apiKey.expiresAt") > p.now().Add(2*time.Hour+time.Minute).UTC().Format(time.RFC3339) ||
-		defaults.at("data.result.apiKey.rateLimit.requestsPerMinute") != 10.0 || defaults.at("data.result.apiKey.rateLimit.requestsPerDay") != 100.0 {
+		defaults.at(
+			"data.result.apiKey.rateLimit.requestsPerMinute",
+		) != 10.0 || defaults.at("data.result.apiKey.rateLimit.requestsPerDay") != 100.0 {
 		t.Errorf("what is left out comes to %s", defaults.Body)
 	}
 	me := p.call("GET", "/me", "").want(200)
@@ -85,7 +96,8 @@ func TestT1T111AKeyOfASessionConfinedToAnEnvironmentIsConfinedToo(t *testing.T) 
 	t.Parallel()
 	p := aPage(t).begin(`,"ceiling":{"environments":["test"]}`)
 	value := p.make("derived", `,"permissions":["api-keys:write"],"environment":"test"`).want(201).text("data.result.key")
-	p.do("POST", "/api/v2/api-keys", value, `{"userId":"u-owner","name":"out","permissions":[],"environment":"live"}`).want(404)
+	p.do("POST", "/api/v2/api-keys", value, `{"userId":"u-owner","name":"out","permissions":[],"environment":"live"}`).
+		want(404)
 }
 
 func TestT111ACeilingCountsTheKeysOfItsMember(t *testing.T) {
@@ -113,9 +125,13 @@ func TestT6T111NewMembersComeWithRolesThatGovernNothing(t *testing.T) {
 	}
 	for _, more := range []string{"api-keys:manage-others", "members:invite", "members:mfa-reset", "members:remove", "members:role-change", "roles:write",
 		"roles:delete", "workspace:settings-write", "workspace:delete", "billing:manage"} {
-		roles[more] = p.do("POST", at+"/roles", p.root, `{"name":"`+more+`","permissions":["api-keys:read","`+more+`"]}`).want(201).text("data.result.role.id")
+		roles[more] = p.do("POST", at+"/roles", p.root, `{"name":"`+more+`","permissions":["api-keys:read","`+more+`"]}`).
+			want(201).
+			text("data.result.role.id")
 	}
-	roles["Caller"] = p.do("POST", at+"/roles", p.root, `{"name":"Caller","permissions":["api-keys:read","calls:read","calls:write"]}`).want(201).text("data.result.role.id")
+	roles["Caller"] = p.do("POST", at+"/roles", p.root, `{"name":"Caller","permissions":["api-keys:read","calls:read","calls:write"]}`).
+		want(201).
+		text("data.result.role.id")
 	p.caps = `["keys:read"]`
 	add := func(user, role string) answer {
 		return p.ask(`,"userId":"` + user + `","createMember":{"email":"n@example.com","roleId":"` + roles[role] + `"}`)
@@ -131,7 +147,8 @@ func TestT6T111NewMembersComeWithRolesThatGovernNothing(t *testing.T) {
 	}
 	p.do("PUT", at+"/members/mia", p.root, `{"email":"mia@example.com","roleId":"`+roles["Viewer"]+`"}`).want(201)
 	add("mia", "Caller").want(201)
-	if m := p.do("GET", at+"/members/mia", p.root, "").want(200); m.text("data.result.member.roleName") != "Viewer" || m.text("data.result.member.email") != "mia@example.com" {
+	if m := p.do("GET", at+"/members/mia", p.root, "").want(200); m.text("data.result.member.roleName") != "Viewer" ||
+		m.text("data.result.member.email") != "mia@example.com" {
 		t.Errorf("a member who was there: %s", m.Body)
 	}
 	p.caps = `["keys:read","keys:create","keys:delete"]`
@@ -141,7 +158,8 @@ func TestT6T111NewMembersComeWithRolesThatGovernNothing(t *testing.T) {
 		t.Errorf("each capability is named: %s", a.Body)
 	}
 	p.ask(`,"userId":"stranger"`).want(404)
-	p.ask(`,"userId":"new2","createMember":{"email":"x@example.com","roleId":"`+roles["Viewer"]+`"}`).refused(403, "permission_escalation", "capabilities[1]")
+	p.ask(`,"userId":"new2","createMember":{"email":"x@example.com","roleId":"`+roles["Viewer"]+`"}`).
+		refused(403, "permission_escalation", "capabilities[1]")
 	p.do("GET", at+"/members/new2", p.root, "").want(404) // refused whole
 }
 
@@ -160,7 +178,9 @@ func TestT7T111AServiceKeyMakesPortalSessionsWithinItsReach(t *testing.T) {
 	for _, method := range []string{"GET", "DELETE"} {
 		p.do(method, "/api/v2/portal-sessions/"+other.session, p.host, "").want(404)
 	}
-	if ended := p.do("DELETE", "/api/v2/portal-sessions?userId=u-owner", p.host, "").want(200).at("data.result.deleted").([]any); len(ended) != 1 {
+	if ended := p.do("DELETE", "/api/v2/portal-sessions?userId=u-owner", p.host, "").want(200).at("data.result.deleted").([]any); len(
+		ended,
+	) != 1 {
 		t.Errorf("ended %v", ended)
 	}
 	other.call("GET", "/api-keys", "").want(200)
@@ -169,10 +189,13 @@ func TestT7T111AServiceKeyMakesPortalSessionsWithinItsReach(t *testing.T) {
 	if len(all) != 1 || all[0].(map[string]any)["id"] != other.session {
 		t.Errorf("listed %v", all)
 	}
-	verify := p.do("POST", "/api/v2/service-keys", p.root, `{"name":"v","scopes":["verify"]}`).want(201).text("data.result.key")
+	verify := p.do("POST", "/api/v2/service-keys", p.root, `{"name":"v","scopes":["verify"]}`).
+		want(201).
+		text("data.result.key")
 	_, key := p.house.key(p.ws, "")
 	for _, caller := range []string{verify, key} {
-		p.do("POST", "/api/v2/portal-sessions", caller, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[]}`).want(403)
+		p.do("POST", "/api/v2/portal-sessions", caller, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[]}`).
+			want(403)
 		p.do("GET", "/api/v2/portal-sessions/"+other.session, caller, "").want(403)
 		p.do("DELETE", "/api/v2/portal-sessions?userId=u-owner", caller, "").want(403)
 	}
@@ -193,7 +216,8 @@ func TestT69APersonsPortalSessionEndsWithTheirOwn(t *testing.T) {
 	p.begin("")
 	p.make("mine", `,"permissions":[]`).want(201)
 	p.ask(`,"userId":"mia"`).refused(403, "permission_denied", "userId")
-	p.ask(`,"createMember":{"email":"x@example.com","roleId":"`+p.ws+`"}`).refused(403, "permission_denied", "createMember")
+	p.ask(`,"createMember":{"email":"x@example.com","roleId":"`+p.ws+`"}`).
+		refused(403, "permission_denied", "createMember")
 	p.do("GET", "/api/v2/portal-sessions", token, "").want(200)
 	p.do("DELETE", "/api/v2/sessions/"+id, token, "").want(200)
 	p.call("GET", "/api-keys", "").want(401)
@@ -228,11 +252,15 @@ func TestAPortalSessionIsReadToTheLetter(t *testing.T) {
 		`"https://app.example.com:443"`, `"https://APP.example.com"`, `"https://a b.example.com"`, `"null"`, `""`, `"https://"`, `"https://u@app.example.com"`,
 		`"file:///x"`, `"https://app.example.com?x"`, `"https://app.example.com#x"`, `"data:text/html,x"`, `"https://app.example.com; script-src *"`,
 		`"https://app.example.com:"`, `"https://[::1"`} {
-		a := p.do("POST", "/api/v2/portal-sessions", p.host, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[`+origins+`]}`)
+		a := p.do(
+			"POST", "/api/v2/portal-sessions", p.host,
+			`{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[`+origins+`]}`,
+		)
 		a.refused(400, "invalid_request", "allowedOrigins[0]")
 	}
 	for _, origins := range []string{`"http://localhost:3000"`, `"http://127.0.0.1:8080"`, `"http://[::1]:3000"`, `"https://app.example.com:8443"`, ``} {
-		p.do("POST", "/api/v2/portal-sessions", p.host, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[`+origins+`]}`).want(201)
+		p.do("POST", "/api/v2/portal-sessions", p.host, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[`+origins+`]}`).
+			want(201)
 	}
 	for _, caps := range []string{`[]`, `["keys:*"]`, `["keys:read","api-keys:read"]`, `null`} {
 		p.caps = caps

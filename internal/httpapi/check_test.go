@@ -23,7 +23,11 @@ const shopRoutes = `routes:
 func proxied(t *testing.T, table string) (h *house, key, id string) {
 	t.Helper()
 	h = open(t, trust("10.1.1.0/24"), func(c *httpapi.Config) {
-		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Now, TrustedProxies: c.TrustedProxies})
+		c.Gateway = gateway.New(
+			gateway.Config{
+				Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Now, TrustedProxies: c.TrustedProxies,
+			},
+		)
 		if table != "" {
 			parsed, err := routes.Parse("routes.yaml", []byte(table), perm.Builtin())
 			must(t, err)
@@ -93,7 +97,8 @@ func TestAPreflightRequestIsAnsweredWithoutAKey(t *testing.T) {
 	if got.Body.Len() > 0 {
 		t.Errorf("204 has a body: %s", got.Body)
 	}
-	denied := h.do("GET", "/check?deny_status=403", "", "", from(proxy), header("X-Forwarded-Method", "OPTIONS"), header("X-Forwarded-Uri", "/v1/a"), origin, method).want(403)
+	denied := h.do("GET", "/check?deny_status=403", "", "", from(proxy), header("X-Forwarded-Method", "OPTIONS"), header("X-Forwarded-Uri", "/v1/a"), origin, method).
+		want(403)
 	if denied.Header().Get("X-Keyward-Status") != "204" {
 		t.Errorf("X-Keyward-Status is %q", denied.Header().Get("X-Keyward-Status"))
 	}
@@ -106,7 +111,8 @@ func TestAPreflightRequestIsAnsweredWithoutAKey(t *testing.T) {
 	h.ask("", "GET", "/v1/a", origin, method).refused(401, "unauthenticated", "")
 	h.ask("", "OPTIONS", "/v1/a", from("203.0.113.7:1"), origin, method).refused(403, "permission_denied", "")
 	refused := h.ask("", "GET", "/v1/b", origin).want(401)
-	if refused.Header().Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(refused.Header().Get("Access-Control-Expose-Headers"), "Retry-After") {
+	if refused.Header().Get("Access-Control-Allow-Origin") != "*" ||
+		!strings.Contains(refused.Header().Get("Access-Control-Expose-Headers"), "Retry-After") {
 		t.Errorf("a refusal to a page: %v", refused.Header())
 	}
 }
@@ -136,7 +142,8 @@ func TestT64APathWithASecondReadingIsRefusedWhateverItsRoute(t *testing.T) {
 			"/caf\xc3\xa9", "/a%ff", "/a\x00", "/a%0a",
 		} {
 			h.ask(key, "GET", uri).refused(400, "invalid_request", "path")
-			h.do("GET", "/check?permission=calls:read", key, "", from(proxy), header("X-Original-URI", uri)).refused(400, "invalid_request", "path")
+			h.do("GET", "/check?permission=calls:read", key, "", from(proxy), header("X-Original-URI", uri)).
+				refused(400, "invalid_request", "path")
 		}
 		h.ask(key, "GET", "/v1/caf%C3%A9/a%2Bb/").want(200)
 	}
@@ -149,7 +156,8 @@ func TestT61AForwardedHeaderThatIsMissingIsADenial(t *testing.T) {
 	h.ask(key, "", "/v1/calls/1").refused(403, "permission_denied", "")
 	h.ask(key, "GET", "").refused(403, "permission_denied", "")
 	h.ask(key, "", "").refused(403, "permission_denied", "")
-	h.ask(key, "", "", header("X-Forwarded-Method", ""), header("X-Forwarded-Uri", "")).refused(403, "permission_denied", "")
+	h.ask(key, "", "", header("X-Forwarded-Method", ""), header("X-Forwarded-Uri", "")).
+		refused(403, "permission_denied", "")
 
 	ws := h.workspace()
 	_, bound := h.key(ws, `,"permissions":["calls:read"],"allowedIps":["10.0.0.0/8","203.0.113.0/24"]`)
@@ -181,7 +189,8 @@ func TestT62ForwardedHeadersAreBelievedFromTheProxiesAlone(t *testing.T) {
 			t.Errorf("X-Forwarded-For %q: %d, want %d", c.forwarded, got.Code, c.status)
 		}
 	}
-	h.do("GET", "/check?permission=calls:read", bound, "", stranger, header("X-Forwarded-For", "192.0.2.5")).refused(403, "permission_denied", "allowedIps")
+	h.do("GET", "/check?permission=calls:read", bound, "", stranger, header("X-Forwarded-For", "192.0.2.5")).
+		refused(403, "permission_denied", "allowedIps")
 }
 
 func TestT60EveryOtherSpellingOfATrustedHeaderIsRefused(t *testing.T) {
@@ -247,10 +256,13 @@ func TestAClientsQueryThatAProxySendsAlongTakesNothingFromTheTable(t *testing.T)
 	forwarded := func(method, uri string) []edit {
 		return []edit{from(proxy), header("X-Forwarded-Method", method), header("X-Forwarded-Uri", uri)}
 	}
-	h.do("GET", "/check?permission=calls:read", key, "", forwarded("POST", "/v1/calls?permission=calls:read")...).refused(403, "permission_denied", "permissions")
-	h.do("GET", "/check?permission=calls:read", key, "", forwarded("GET", "/admin?permission=calls:read")...).refused(403, "permission_denied", "")
+	h.do("GET", "/check?permission=calls:read", key, "", forwarded("POST", "/v1/calls?permission=calls:read")...).
+		refused(403, "permission_denied", "permissions")
+	h.do("GET", "/check?permission=calls:read", key, "", forwarded("GET", "/admin?permission=calls:read")...).
+		refused(403, "permission_denied", "")
 	h.do("GET", "/check?permission=calls:read", key, "", forwarded("GET", "/v1/calls/1")...).want(200)
-	h.do("GET", "/check?permission=calls:write", key, "", forwarded("GET", "/v1/calls/1")...).refused(403, "permission_denied", "permissions")
+	h.do("GET", "/check?permission=calls:write", key, "", forwarded("GET", "/v1/calls/1")...).
+		refused(403, "permission_denied", "permissions")
 	h.do("GET", "/check?permission=calls:read", "", "", forwarded("GET", "/status")...).refused(401, "unauthenticated", "")
 	h.do("GET", "/check?permission=calls:read", key, "", from(proxy)).want(200)
 }
@@ -266,7 +278,10 @@ func TestDenyStatusMakes403OfEveryRefusalAndKeepsItsBody(t *testing.T) {
 		{"permission=x:y&deny_status=403", key, "/v1/calls/1", "400", "invalid_request"},
 		{"%zz&deny_status=403", key, "/v1/calls/1", "400", "invalid_request"},
 	} {
-		a := h.do("GET", "/check?"+c.query, c.key, "", from(proxy), header("X-Forwarded-Method", "GET"), header("X-Forwarded-Uri", c.uri))
+		a := h.do(
+			"GET", "/check?"+c.query, c.key, "", from(proxy), header("X-Forwarded-Method", "GET"),
+			header("X-Forwarded-Uri", c.uri),
+		)
 		a.refused(403, c.code, "")
 		if got := a.Header().Get("X-Keyward-Status"); got != c.behind {
 			t.Errorf("%s %s: X-Keyward-Status %q, want %s", c.query, c.uri, got, c.behind)

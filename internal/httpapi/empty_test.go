@@ -159,7 +159,10 @@ func TestT100NoMemberThatIsEmptyIsTakenForAbsent(t *testing.T) {
 					}
 					if strings.Contains(place, "digest.") {
 						algorithm := map[bool]string{true: "hmac-sha256", false: "sha256"}[strings.HasSuffix(place, "secret")]
-						body = set(body, []string{"apiKeys", "[0]", "digest"}, map[string]any{"algorithm": algorithm, "value": strings.Repeat("ab", 32)})
+						body = set(
+							body, []string{"apiKeys", "[0]", "digest"},
+							map[string]any{"algorithm": algorithm, "value": strings.Repeat("ab", 32)},
+						)
 					}
 					changed, err := json.Marshal(set(body, m.path, value))
 					must(t, err)
@@ -224,7 +227,14 @@ func TestT100NoParameterThatIsEmptyIsTakenForAbsent(t *testing.T) {
 						if name == "workspaceId" {
 							n, _ := h.settle("u-ann", "u-alan")
 							m, at, _ := strings.Cut(n.in(op.on), " ")
-							return h.do(m, "/api/v2"+strings.NewReplacer("{free}", n.role, "{bound}", n.key, "{session}", n.key).Replace(at)+"workspaceId=", h.root, n.in(op.body))
+							return h.do(
+								m,
+								"/api/v2"+strings.NewReplacer("{free}", n.role, "{bound}", n.key, "{session}", n.key).
+									Replace(at)+
+									"workspaceId=",
+								h.root,
+								n.in(op.body),
+							)
 						}
 						op.on += name + "="
 						op.bare = slices.Contains(nowhere, fmt.Sprint(operation["operationId"]))

@@ -29,7 +29,9 @@ func unavailable() *fault.Error {
 func (a *api) itemErrors(errs []control.ItemError) []wire.ItemError {
 	out := make([]wire.ItemError, len(errs))
 	for i, e := range errs {
-		out[i] = wire.ItemError{ID: a.redact.text(e.ID), Error: string(e.Fault.Code), Details: a.redact.details(e.Fault.Details)}
+		out[i] = wire.ItemError{
+			ID: a.redact.text(e.ID), Error: string(e.Fault.Code), Details: a.redact.details(e.Fault.Details),
+		}
 	}
 	return out
 }

@@ -81,7 +81,9 @@ type csv struct{}
 func (csv) contentType() string { return "text/csv; charset=utf-8; header=present" }
 func (csv) fileName() string    { return "keyward-logs.csv" }
 func (csv) head() string {
-	return text.Record("id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata")
+	return text.Record(
+		"id", "workspaceId", "eventType", "eventDescription", "actorId", "actorEmail", "createdAt", "metadata",
+	)
 }
 
 func (csv) row(l wire.Log) (string, error) {
@@ -89,7 +91,10 @@ func (csv) row(l wire.Log) (string, error) {
 	if metadata == "" {
 		metadata = "{}"
 	}
-	return text.Record(l.ID, orEmpty(l.WorkspaceID), l.EventType, l.EventDescription, l.ActorID, orEmpty(l.ActorEmail), l.CreatedAt.String(), metadata), nil
+	return text.Record(
+		l.ID, orEmpty(l.WorkspaceID), l.EventType, l.EventDescription, l.ActorID, orEmpty(l.ActorEmail), l.CreatedAt.String(),
+		metadata,
+	), nil
 }
 
 func orEmpty(s *string) string {

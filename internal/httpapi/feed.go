@@ -27,12 +27,17 @@ type Feed struct {
 }
 
 // presence are the parameters by which a follower names itself.
-var presence = []string{"nonce", "fields", "name", "version", "incarnation", "count", "maxStalenessMs", "ageMs", "fenced", "leaving"}
+var presence = []string{
+	"nonce", "fields", "name", "version", "incarnation", "count", "maxStalenessMs", "ageMs", "fenced", "leaving",
+}
 
 func (a *api) feedRoutes() []route {
 	const path = base + "/feed"
 	return []route{
-		{on: "GET " + path, name: "readFeed", query: append([]string{"after", "wait"}, presence...), holds: true, quiet: true, serve: a.readFeed},
+		{
+			on: "GET " + path, name: "readFeed", query: append([]string{"after", "wait"}, presence...), holds: true, quiet: true,
+			serve: a.readFeed,
+		},
 		{on: "GET " + path + "/snapshot", name: "readFeedSnapshot", query: presence, serve: a.readFeedSnapshot},
 	}
 }
@@ -89,7 +94,9 @@ func (x *exchange) limit() (time.Duration, error) {
 	}
 	limit := time.Duration(given) * time.Millisecond
 	if limit > own {
-		return 0, fault.Invalid("maxStalenessMs", "is above this node's own KEYWARD_MAX_STALENESS, which is %d", own.Milliseconds())
+		return 0, fault.Invalid(
+			"maxStalenessMs", "is above this node's own KEYWARD_MAX_STALENESS, which is %d", own.Milliseconds(),
+		)
 	}
 	return limit, nil
 }

@@ -13,7 +13,8 @@ import (
 type names struct{ ws, key, role, user, removal string }
 
 func (n names) in(text string) string {
-	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal).Replace(text)
+	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal).
+		Replace(text)
 }
 
 // settle makes a workspace with an owner, a member, one who was removed, a role and a key; value is a key of the owner's that holds
@@ -22,15 +23,18 @@ func (h *house) settle(owner, member string) (n names, value string) {
 	h.t.Helper()
 	n.user = member
 	n.ws = h.do("POST", "/api/v2/workspaces", h.root, `{"name":"W","owner":{"userId":"`+owner+`","email":"o@example.com"}}`).
-		want(201).text("data.result.workspace.id")
+		want(201).
+		text("data.result.workspace.id")
 	n.role = h.do("POST", "/api/v2/workspaces/"+n.ws+"/roles", h.root, `{"name":"Reader","permissions":["calls:read"]}`).
 		want(201).text("data.result.role.id")
-	h.do("PUT", "/api/v2/workspaces/"+n.ws+"/members/"+member, h.root, `{"email":"m@example.com","roleId":"`+n.role+`"}`).want(201)
+	h.do("PUT", "/api/v2/workspaces/"+n.ws+"/members/"+member, h.root, `{"email":"m@example.com","roleId":"`+n.role+`"}`).
+		want(201)
 	left := "/api/v2/workspaces/" + n.ws + "/members/u-gone"
 	h.do("PUT", left, h.root, `{"email":"g@example.com","roleId":"`+n.role+`"}`).want(201)
 	n.removal = h.do("DELETE", left, h.root, "").want(200).text("data.result.removalId")
 	for _, user := range []string{owner, member} {
-		a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"`+user+`","name":"a key"}`).want(201)
+		a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"`+user+`","name":"a key"}`).
+			want(201)
 		if user == owner {
 			value = a.text("data.result.key")
 		} else {

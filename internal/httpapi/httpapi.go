@@ -145,7 +145,11 @@ func New(c Config) *API {
 		c.Metrics = http.NotFoundHandler()
 	}
 	if c.Gateway == nil {
-		c.Gateway = gateway.New(gateway.Config{Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Clock, TrustedProxies: c.TrustedProxies})
+		c.Gateway = gateway.New(
+			gateway.Config{
+				Engine: c.Engine, Catalogue: c.Catalogue, Format: c.Format, Now: c.Clock, TrustedProxies: c.TrustedProxies,
+			},
+		)
 	}
 	a := &api{Config: c, redact: newRedactor(c.Format), codec: verifycodec.New(c.Catalogue)}
 	a.desks.New = func() any { return &scratch{reader: a.codec.Reader()} }

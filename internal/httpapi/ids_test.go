@@ -22,21 +22,30 @@ func TestAnIDIsReadInEitherCaseAndAnsweredInLowerCase(t *testing.T) {
 	ws := strings.ToUpper(low)
 	at := "/api/v2/workspaces/" + ws
 	up := func(a answer, path string) string { return strings.ToUpper(a.text(path)) }
-	role := up(h.do("POST", at+"/roles", h.root, `{"name":"Caller","permissions":["calls:read"]}`).want(201), "data.result.role.id")
+	role := up(
+		h.do("POST", at+"/roles", h.root, `{"name":"Caller","permissions":["calls:read"]}`).want(201), "data.result.role.id",
+	)
 	made := func() (name, value string) {
 		a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+ws+`","userId":"u-owner","name":"k"}`).want(201)
 		return up(a, "data.result.apiKey.id"), a.text("data.result.key")
 	}
 	key, value := made()
 	other, _ := made()
-	service := up(h.do("POST", "/api/v2/service-keys", h.root, `{"name":"s","scopes":["verify"],"workspaceIds":["`+ws+`"]}`).want(201), "data.result.serviceKey.id")
-	link := h.do("POST", "/api/v2/sign-in-links", h.root, `{"workspaceId":"`+ws+`","userId":"u-owner"}`).want(201).text("data.result.signInLink.code")
+	service := up(
+		h.do("POST", "/api/v2/service-keys", h.root, `{"name":"s","scopes":["verify"],"workspaceIds":["`+ws+`"]}`).want(201),
+		"data.result.serviceKey.id",
+	)
+	link := h.do("POST", "/api/v2/sign-in-links", h.root, `{"workspaceId":"`+ws+`","userId":"u-owner"}`).
+		want(201).
+		text("data.result.signInLink.code")
 	session := up(h.do("POST", "/api/v2/sessions", "", `{"code":"`+link+`"}`).want(201), "data.result.session.id")
 	item := `{"name":"i","userId":"u-owner","workspaceId":"` + ws + `","sha256":"` + strings.Repeat("ab", 32) + `"}`
 
 	h.do("GET", "/check?workspaceId="+ws, value, "").want(200)
 	form := func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }
-	if told := h.do("POST", "/api/v2/oauth2/introspect", h.root, "token="+value+"&workspaceId="+ws, form).want(200); told.at("active") != true {
+	if told := h.do("POST", "/api/v2/oauth2/introspect", h.root, "token="+value+"&workspaceId="+ws, form).want(200); told.at(
+		"active",
+	) != true {
 		t.Error(told.Body)
 	}
 	for _, c := range []struct{ method, target, body string }{
@@ -132,7 +141,9 @@ func idsOf(t *testing.T, path string, of reflect.Type) {
 		of = of.Elem()
 	}
 	if of.Kind() != reflect.Struct {
-		if _, name := filepath.Split(path); idName.MatchString(name) && name != "userId" && of != reflect.TypeFor[wire.ID]() && of != reflect.TypeFor[wire.Place]() {
+		if _, name := filepath.Split(path); idName.MatchString(name) && name != "userId" &&
+			of != reflect.TypeFor[wire.ID]() &&
+			of != reflect.TypeFor[wire.Place]() {
 			t.Errorf("%s is of type %s: want wire.ID or wire.Place, which are read in either case", path, of)
 		}
 		return

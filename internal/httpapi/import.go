@@ -26,7 +26,9 @@ func importItem(in wire.ImportAPIKey) control.ImportKey {
 	case in.SHA256.Set:
 		out.Digest = &control.ImportDigest{Algorithm: keyfmt.SHA256, Value: in.SHA256.Value, Encoding: "hex", Short: true}
 	case in.Digest.Set:
-		out.Digest = &control.ImportDigest{Algorithm: d.Algorithm, Value: d.Value, Encoding: d.Encoding.Or("hex"), Secret: given(d.Secret)}
+		out.Digest = &control.ImportDigest{
+			Algorithm: d.Algorithm, Value: d.Value, Encoding: d.Encoding.Or("hex"), Secret: given(d.Secret),
+		}
 	}
 	return out
 }

@@ -13,7 +13,10 @@ const invitationPath = "/signin/invitation#"
 func (a *api) invitationRoutes() []route {
 	const member = base + "/workspaces/{workspaceId}/members/{userId}"
 	return []route{
-		{on: "POST " + member + "/invitation", name: "inviteMember", status: http.StatusCreated, message: "Invitation created", serve: show(a.inviteMember)},
+		{
+			on: "POST " + member + "/invitation", name: "inviteMember", status: http.StatusCreated,
+			message: "Invitation created", serve: show(a.inviteMember),
+		},
 		{on: "POST " + member + "/sign-in-reset", name: "resetSignIn", message: "Sign-in reset", serve: show(a.resetSignIn)},
 	}
 }
@@ -31,7 +34,9 @@ func (a *api) resetSignIn(x *exchange) (wire.SignInResetResult, error) {
 	if err != nil {
 		return wire.SignInResetResult{}, err
 	}
-	return wire.SignInResetResult{Invitation: a.invitation(x, i), Ended: wire.EndedSignIn{Passkeys: ended.Passkeys, Sessions: ended.Sessions}}, nil
+	return wire.SignInResetResult{
+		Invitation: a.invitation(x, i), Ended: wire.EndedSignIn{Passkeys: ended.Passkeys, Sessions: ended.Sessions},
+	}, nil
 }
 
 func (a *api) invitation(x *exchange, i control.Invited) wire.Invitation {

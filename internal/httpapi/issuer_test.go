@@ -27,10 +27,14 @@ func newIssuer(t *testing.T) *issuer {
 	i := &issuer{key: private}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%[1]q,"token_endpoint":%[1]q,"jwks_uri":"%[1]s/keys"}`, i.url)
+		_, _ = fmt.Fprintf(
+			w, `{"issuer":%q,"authorization_endpoint":%[1]q,"token_endpoint":%[1]q,"jwks_uri":"%[1]s/keys"}`, i.url,
+		)
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"1","x":"`+packed(public)+`"}]}`)
+		_, _ = io.WriteString(
+			w, `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"1","x":"`+packed(public)+`"}]}`,
+		)
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -47,7 +51,9 @@ func (i *issuer) admitted(c *httpapi.Config) {
 
 // token is one for the user that ends then.
 func (i *issuer) token(t testing.TB, user string, until time.Time) string {
-	claims, err := json.Marshal(map[string]any{"iss": i.url, "aud": "keyward", "sub": user, "exp": until.Unix(), "iat": until.Add(-time.Hour).Unix()})
+	claims, err := json.Marshal(
+		map[string]any{"iss": i.url, "aud": "keyward", "sub": user, "exp": until.Unix(), "iat": until.Add(-time.Hour).Unix()},
+	)
 	must(t, err)
 	text := packed([]byte(`{"alg":"EdDSA","kid":"1"}`)) + "." + packed(claims)
 	return text + "." + packed(ed25519.Sign(i.key, []byte(text)))

@@ -82,7 +82,9 @@ func (a *api) updateKeys(x *exchange, in wire.UpdateAPIKeys) (wire.UpdatedAPIKey
 		}
 	}
 	updated, failed, err := a.Control.UpdateKeys(x.ctx(), x.caller, mapped(in.APIKeys, updateItem))
-	return wire.UpdatedAPIKeys{Updated: mapped(updated, a.apiKey), Errors: a.itemErrors(failed), Revocation: x.revocation(err)}, err
+	return wire.UpdatedAPIKeys{
+		Updated: mapped(updated, a.apiKey), Errors: a.itemErrors(failed), Revocation: x.revocation(err),
+	}, err
 }
 
 func updateItem(in wire.UpdateAPIKey) control.UpdateKey {
@@ -190,7 +192,9 @@ func (a *api) previousKeys(values []apikey.Value) []wire.PreviousKey {
 	out, now := []wire.PreviousKey{}, a.Clock()
 	for _, v := range values {
 		if v.Until.After(now) {
-			out = append(out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until), LastUsedAt: wire.TimeOrNull(v.LastUsedAt)})
+			out = append(
+				out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until), LastUsedAt: wire.TimeOrNull(v.LastUsedAt)},
+			)
 		}
 	}
 	return out

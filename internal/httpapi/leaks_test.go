@@ -101,7 +101,8 @@ func TestT17NoFieldOfAnyRequestTakesACredential(t *testing.T) {
 			}
 			bodies := map[string]string{}
 			d.texts(media["schema"], "", "{}", bodies)
-			target := strings.NewReplacer("{workspaceId}", n.ws, "{userId}", n.user, "{roleId}", n.role, "{id}", n.key).Replace(path)
+			target := strings.NewReplacer("{workspaceId}", n.ws, "{userId}", n.user, "{roleId}", n.role, "{id}", n.key).
+				Replace(path)
 			for _, place := range slices.Sorted(maps.Keys(bodies)) {
 				if place == "" || slices.Contains(own[on], place) {
 					continue
@@ -131,12 +132,17 @@ func TestT17AnItemWithACredentialIsRefusedAloneAndMasked(t *testing.T) {
 	n, _ := h.settle("u-ann", "u-alan")
 	for what, value := range credentials {
 		for _, field := range []string{`"name":"{}"`, `"description":"{}"`, `"metadata":{"a":"{}"}`, `"metadata":{"{}":1}`, `"metadata":{"a":[{"b":"{}"}]}`} {
-			body := `{"apiKeys":[{"id":"` + n.key + `",` + strings.Replace(field, "{}", value, 1) + `},{"id":"` + n.key + `","name":"fine"}]}`
+			body := `{"apiKeys":[{"id":"` + n.key + `",` + strings.Replace(
+				field, "{}", value, 1,
+			) + `},{"id":"` + n.key + `","name":"fine"}]}`
 			a := h.do("PUT", "/api/v2/api-keys", h.root, body).want(200)
-			if a.at("data.result.errors.0.error") != "invalid_request" || a.at("data.result.updated.0.id") != n.key || session.Leaks(a.Body.String()) {
+			if a.at("data.result.errors.0.error") != "invalid_request" || a.at("data.result.updated.0.id") != n.key ||
+				session.Leaks(a.Body.String()) {
 				t.Errorf("%s in %s: %s", what, field, a.Body)
 			}
-			imported := `{"workspaceId":"` + n.ws + `","apiKeys":[{"userId":"u-ann","name":"n",` + strings.Replace(field, "{}", value, 1) + `}]}`
+			imported := `{"workspaceId":"` + n.ws + `","apiKeys":[{"userId":"u-ann","name":"n",` + strings.Replace(
+				field, "{}", value, 1,
+			) + `}]}`
 			if strings.HasPrefix(field, `"name"`) {
 				imported = strings.Replace(imported, `"name":"n",`, "", 1)
 			}
@@ -164,11 +170,13 @@ func TestT17ACredentialInAHeaderOrAURLIsNotKept(t *testing.T) {
 	for what, value := range credentials {
 		escaped := strings.NewReplacer(" ", "%20", "!", "%21").Replace(value)
 		h.do("GET", "/api/v2/workspaces/"+n.ws+"/members/"+escaped, h.root, "").refused(400, "invalid_request", "path")
-		h.do("GET", "/api/v2/api-keys?workspaceId="+n.ws+"&search="+escaped, h.root, "").refused(400, "invalid_request", "query")
+		h.do("GET", "/api/v2/api-keys?workspaceId="+n.ws+"&search="+escaped, h.root, "").
+			refused(400, "invalid_request", "query")
 		h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"n"}`,
 			header("Idempotency-Key", strings.ReplaceAll(value, " ", "-"))).refused(400, "invalid_request", "Idempotency-Key")
 		a := h.do("PATCH", "/api/v2/workspaces/"+n.ws, h.root, `{"name":"`+what+`"}`, header("X-Request-Id", strings.Trim(strings.ReplaceAll(value, " ", "-"), "!")),
-			header("User-Agent", "tool ("+value+")")).want(200)
+			header("User-Agent", "tool ("+value+")")).
+			want(200)
 		if session.Leaks(a.Header().Get("X-Request-Id")) {
 			t.Errorf("%s: answered as a request's id", what)
 		}

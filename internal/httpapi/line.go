@@ -33,11 +33,21 @@ func (a *api) write(ctx context.Context, l *line) {
 	if l.client.IsValid() {
 		remote = l.client.String()
 	}
-	attrs := append(make([]slog.Attr, 0, 14),
-		slog.String("method", l.method), slog.String("route", l.route), slog.String("operation", l.operation),
-		slog.Int("status", l.status), slog.Float64("duration_ms", float64(l.took.Microseconds())/1000), slog.Int64("bytes", l.bytes),
-		slog.String("caller", l.caller), slog.String("caller_id", l.callerID), slog.String("workspace", l.workspace),
-		slog.String("request_id", l.requestID), slog.String("remote", remote),
+	attrs := append(
+		make([]slog.Attr, 0, 14),
+		slog.String("method", l.method),
+		slog.String("route", l.route),
+		slog.String("operation", l.operation),
+		slog.Int(
+			"status", l.status,
+		),
+		slog.Float64("duration_ms", float64(l.took.Microseconds())/1000),
+		slog.Int64("bytes", l.bytes),
+		slog.String("caller", l.caller),
+		slog.String("caller_id", l.callerID),
+		slog.String("workspace", l.workspace),
+		slog.String("request_id", l.requestID),
+		slog.String("remote", remote),
 	)
 	if l.standsFor > 1 {
 		attrs = append(attrs, slog.Int("one_in", l.standsFor))

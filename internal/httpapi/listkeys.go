@@ -10,8 +10,10 @@ import (
 )
 
 // listParameters are those of the list of keys.
-var listParameters = append([]string{"workspaceId", "userId", "isActive", "status", "environment", "permission", "expiringBefore", "unusedSince",
-	"triedSince", "search", "sortBy", "sortOrder", "counts"}, paging...)
+var listParameters = append(
+	[]string{"workspaceId", "userId", "isActive", "status", "environment", "permission", "expiringBefore", "unusedSince",
+		"triedSince", "search", "sortBy", "sortOrder", "counts"},
+	paging...)
 
 func (a *api) listKeys(x *exchange) (out wire.APIKeyList, err error) {
 	in, err := x.query.listKeys()

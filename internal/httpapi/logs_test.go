@@ -14,8 +14,11 @@ func TestT73AnExportedCellIsNeverAFormula(t *testing.T) {
 	role := h.do("GET", "/api/v2/workspaces/"+ws+"/roles", h.root, "").want(200).text("data.result.roles.0.id")
 	corpus := []string{"=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/c calc'!A0", "a,b", `a"b`, "'x"}
 	for _, user := range []string{"@u", "+u", "-u", "=u"} {
-		h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+user, h.root, `{"email":"=1@example.com","displayName":"=1","roleId":"`+role+`"}`).want(201)
-		value := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+ws+`","userId":"`+user+`","name":"k"}`).want(201).text("data.result.key")
+		h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+user, h.root, `{"email":"=1@example.com","displayName":"=1","roleId":"`+role+`"}`).
+			want(201)
+		value := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+ws+`","userId":"`+user+`","name":"k"}`).
+			want(201).
+			text("data.result.key")
 		for _, name := range corpus {
 			quoted, err := json.Marshal(name)
 			must(t, err)
@@ -76,10 +79,14 @@ func TestAnExportHoldsEverythingThatMatches(t *testing.T) {
 	}
 	h.do("GET", logs+"x&format=csv", h.root, "").refused(404, "not_found", "")
 	h.do("GET", logs+ws+"&format=csv", "", "").refused(401, "unauthenticated", "")
-	if a := h.do("HEAD", logs+ws+"&format=csv", h.root, "").want(200); !strings.HasPrefix(a.Header().Get("Content-Type"), "text/csv") {
+	if a := h.do("HEAD", logs+ws+"&format=csv", h.root, "").want(200); !strings.HasPrefix(
+		a.Header().Get("Content-Type"), "text/csv",
+	) {
 		t.Error(a.Header())
 	}
-	if a := h.do("GET", "/api/v2/workspaces/logs?format=csv&search=nothing-at-all", h.root, "").want(200); strings.Count(a.Body.String(), "\r\n") != 1 {
+	if a := h.do("GET", "/api/v2/workspaces/logs?format=csv&search=nothing-at-all", h.root, "").want(200); strings.Count(
+		a.Body.String(), "\r\n",
+	) != 1 {
 		t.Error(a.Body)
 	}
 }
@@ -94,12 +101,15 @@ func TestTheLogIsPagedByOffsetAndByCursor(t *testing.T) {
 	at := "/api/v2/workspaces/logs?limit=3&workspaceId=" + ws
 	first := h.do("GET", at, h.root, "").want(200)
 	if first.at("data.result.pagination.total") != 7.0 || first.at("data.result.pagination.hasNext") != true ||
-		first.at("data.result.pagination.hasPrevious") != false || len(first.at("data.result.uniqueEventTypes").([]any)) != 3 {
+		first.at(
+			"data.result.pagination.hasPrevious",
+		) != false || len(first.at("data.result.uniqueEventTypes").([]any)) != 3 {
 		t.Error(first.Body)
 	}
 	byCursor := h.do("GET", at+"&cursor="+first.text("data.result.pagination.nextCursor"), h.root, "").want(200)
 	byOffset := h.do("GET", at+"&offset=3", h.root, "").want(200)
-	if byCursor.text("data.result.logs.0.id") != byOffset.text("data.result.logs.0.id") || byOffset.at("data.result.pagination.hasPrevious") != true {
+	if byCursor.text("data.result.logs.0.id") != byOffset.text("data.result.logs.0.id") ||
+		byOffset.at("data.result.pagination.hasPrevious") != true {
 		t.Errorf("%s\n%s", byCursor.Body, byOffset.Body)
 	}
 }

@@ -59,7 +59,8 @@ func TestMeTellsCallersOfEveryKindWhoTheyAre(t *testing.T) {
 		if len(current) != want.places || want.places == 1 && inside(current[0], "id") != s.ws {
 			t.Errorf("%s: works in %v, want %s", kind, current, s.ws)
 		}
-		if name, _ := inside(got, "credential", "id").(string); s.credentialID != "" && kind != "session of a root" && name != s.credentialID {
+		if name, _ := inside(got, "credential", "id").(string); s.credentialID != "" && kind != "session of a root" &&
+			name != s.credentialID {
 			t.Errorf("%s: the credential is %q, want %q", kind, name, s.credentialID)
 		}
 	}
@@ -90,8 +91,10 @@ func TestALeanRoleReadsItselfItsRoleAndItsWorkspace(t *testing.T) {
 			s.do("GET", s.at(path), credential, "").refused(403, "permission_denied", "permissions")
 		}
 		s.do("PATCH", s.at(""), credential, `{"name":"Mine"}`).refused(403, "permission_denied", "permissions")
-		s.do("PATCH", s.at("/members/mia"), credential, `{"displayName":"Queen"}`).refused(403, "permission_denied", "permissions")
-		s.do("PATCH", s.at("/roles/"+s.role), credential, `{"permissions":["calls:write"]}`).refused(403, "permission_denied", "permissions")
+		s.do("PATCH", s.at("/members/mia"), credential, `{"displayName":"Queen"}`).
+			refused(403, "permission_denied", "permissions")
+		s.do("PATCH", s.at("/roles/"+s.role), credential, `{"permissions":["calls:write"]}`).
+			refused(403, "permission_denied", "permissions")
 	}
 	elsewhere := s.workspace()
 	s.do("GET", "/api/v2/workspaces/"+elsewhere, s.credential, "").refused(404, "not_found", "")
@@ -108,7 +111,8 @@ func TestALeanKeyReadsItselfAlone(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)
 	s.prepare("session")
-	s.credential = s.call("POST", "/api/v2/api-keys", `{"workspaceId":"`+s.ws+`","userId":"mia","name":"lean"}`).text("data.result.key")
+	s.credential = s.call("POST", "/api/v2/api-keys", `{"workspaceId":"`+s.ws+`","userId":"mia","name":"lean"}`).
+		text("data.result.key")
 	got := s.self("")
 	if inside(got, "user", "id") != "mia" || got["role"] != nil || inside(got, "credential", "value") != "current" ||
 		inside(got["workspaces"].([]any)[0], "name") == nil {
@@ -133,13 +137,18 @@ func TestWhatIsGrantableIsWhatTheDoorsLetThrough(t *testing.T) {
 		{"calls:read", "api-keys:read", "roles:read"},
 	} {
 		user := fmt.Sprintf("u%d", i)
-		role := s.call("POST", s.at("/roles"), `{"name":"`+user+`","permissions":["`+strings.Join(held, `","`)+`"]}`).text("data.result.role.id")
+		role := s.call("POST", s.at("/roles"), `{"name":"`+user+`","permissions":["`+strings.Join(held, `","`)+`"]}`).
+			text("data.result.role.id")
 		s.call("PUT", s.at("/members/"+user), `{"email":"a@example.com","roleId":"`+role+`"}`)
 		s.credential = s.signed(user)
 		got := s.self("")["grantable"].([]any)
-		key := s.do("POST", "/api/v2/api-keys", s.credential, `{"userId":"`+user+`","name":"k","permissions":["calls:read"]}`).Code == 201
+		key := s.do(
+			"POST", "/api/v2/api-keys", s.credential, `{"userId":"`+user+`","name":"k","permissions":["calls:read"]}`,
+		).Code == 201
 		made := s.do("POST", s.at("/roles"), s.credential, `{"name":"by `+user+`","permissions":["calls:read"]}`).Code == 201
-		gave := s.do("PUT", s.at("/members/new"+user), s.credential, `{"email":"a@example.com","roleId":"`+s.role+`"}`).Code == 201
+		gave := s.do(
+			"PUT", s.at("/members/new"+user), s.credential, `{"email":"a@example.com","roleId":"`+s.role+`"}`,
+		).Code == 201
 		if through := key || made || gave; through != slices.Contains(got, any("calls:read")) {
 			t.Errorf("with %v: grantable says %v, the doors let through: key %t, role %t, member %t", held, got, key, made, gave)
 		}
@@ -152,7 +161,8 @@ func TestAPersonWithoutAWorkspaceIsToldSo(t *testing.T) {
 	s.prepare("session")
 	s.credential = s.issuer.token(t, "new", s.now().Add(time.Hour))
 	got := s.self("")
-	if inside(got, "user", "id") != "new" || got["role"] != nil || len(got["workspaces"].([]any)) != 0 || len(got["permissions"].([]any)) != 0 {
+	if inside(got, "user", "id") != "new" || got["role"] != nil || len(got["workspaces"].([]any)) != 0 ||
+		len(got["permissions"].([]any)) != 0 {
 		t.Errorf("%v", got)
 	}
 	s.do("GET", "/api/v2/me?workspaceId="+s.ws, s.credential, "").refused(404, "not_found", "")

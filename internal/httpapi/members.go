@@ -31,8 +31,16 @@ func (a *api) putMember(x *exchange, in wire.PutMember) (wire.MemberResult, erro
 }
 
 func (a *api) updateMember(x *exchange, in wire.UpdateMember) (wire.MemberResult, error) {
-	m, err := a.Control.UpdateMember(x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"),
-		control.UpdateMember{Role: control.Optional[string]{Set: in.RoleID.Set, Value: string(in.RoleID.Value)}, Email: given(in.Email), DisplayName: clearable(in.DisplayName)})
+	m, err := a.Control.UpdateMember(
+		x.ctx(),
+		x.caller,
+		x.r.PathValue("workspaceId"),
+		x.r.PathValue("userId"),
+		control.UpdateMember{
+			Role: control.Optional[string]{Set: in.RoleID.Set, Value: string(in.RoleID.Value)}, Email: given(in.Email),
+			DisplayName: clearable(in.DisplayName),
+		},
+	)
 	return wire.MemberResult{Member: member(m)}, err
 }
 
@@ -63,7 +71,9 @@ func (a *api) removeMember(x *exchange) (out wire.RemovedMember, err error) {
 }
 
 func (a *api) restoreMember(x *exchange, in wire.RestoreMember) (wire.RestoredMember, error) {
-	r, err := a.Control.RestoreMember(x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"), string(in.RemovalID))
+	r, err := a.Control.RestoreMember(
+		x.ctx(), x.caller, x.r.PathValue("workspaceId"), x.r.PathValue("userId"), string(in.RemovalID),
+	)
 	return wire.RestoredMember{Member: member(r.Member),
 		Keys: wire.RestoredKeys{Enabled: r.Enabled, Returned: r.Returned, Unchanged: r.Unchanged}}, err
 }

@@ -76,7 +76,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // client is the caller's address, as far as trusted proxies tell.
 func (a *api) client(r *http.Request) netip.Addr {
-	return gateway.ClientAddress(gateway.Address(r.RemoteAddr), a.TrustedProxies.List(), r.Header.Values("X-Forwarded-For"))
+	return gateway.ClientAddress(
+		gateway.Address(r.RemoteAddr), a.TrustedProxies.List(), r.Header.Values("X-Forwarded-For"),
+	)
 }
 
 // The headers that every answer has, beside its X-Request-Id. The values are shared and must not be written to.

@@ -63,11 +63,15 @@ func TestARequestIdIsTakenOverWhereItCanStandInALog(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "a b", "a\tb", "é", strings.Repeat("x", 129), "{}", wellFormedKey} {
-		if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", bad)).Header().Get("X-Request-Id"); !uuid.MatchString(got) {
+		if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", bad)).Header().Get("X-Request-Id"); !uuid.MatchString(
+			got,
+		) {
 			t.Errorf("%q became %s", bad, got)
 		}
 	}
-	if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", "a"), header("X-Request-Id", "b")).Header().Get("X-Request-Id"); !uuid.MatchString(got) {
+	if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", "a"), header("X-Request-Id", "b")).Header().Get("X-Request-Id"); !uuid.MatchString(
+		got,
+	) {
 		t.Errorf("two became %s", got)
 	}
 }
@@ -94,8 +98,10 @@ func TestAPanicIsAnsweredAndLoggedOnce(t *testing.T) {
 		t.Error("the caller is told the cause")
 	}
 	lines := h.lines()
-	if len(lines) != 1 || !strings.Contains(lines[0]["error"].(string), "wheel") || lines[0]["request_id"] != a.Header().Get("X-Request-Id") ||
-		lines[0]["level"] != "ERROR" || !strings.Contains(lines[0]["stack"].(string), "middleware_test") {
+	if len(lines) != 1 || !strings.Contains(lines[0]["error"].(string), "wheel") ||
+		lines[0]["request_id"] != a.Header().Get("X-Request-Id") ||
+		lines[0]["level"] != "ERROR" ||
+		!strings.Contains(lines[0]["stack"].(string), "middleware_test") {
 		t.Errorf("the log says %v", lines)
 	}
 }
@@ -137,7 +143,8 @@ func TestT72OneLinePerRequestWhateverItHolds(t *testing.T) {
 	if len(lines)-before != 2*len(nasty) {
 		t.Errorf("%d lines for %d requests", len(lines)-before, 2*len(nasty))
 	}
-	if strings.ContainsAny(h.log.String(), "\x1b\u2028\u202e") || strings.Contains(h.log.String(), value) || strings.Contains(h.log.String(), h.root) {
+	if strings.ContainsAny(h.log.String(), "\x1b\u2028\u202e") || strings.Contains(h.log.String(), value) ||
+		strings.Contains(h.log.String(), h.root) {
 		t.Error("the log holds what it must not")
 	}
 }

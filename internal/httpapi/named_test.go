@@ -14,9 +14,11 @@ import (
 
 // nowhere are the operations that belong to no workspace, or take the demand for one in their body: in the query
 // they refuse it by name.
-var nowhere = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
-	"createServiceKey", "listServiceKeys", "startSession", "readFeed", "readFeedSnapshot",
-	"exchangePortalSession", "renewPortalSession"}
+var nowhere = []string{
+	"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage",
+	"listInstallationRefusals", "listNodes", "createServiceKey", "listServiceKeys", "startSession", "readFeed",
+	"readFeedSnapshot", "exchangePortalSession", "renewPortalSession",
+}
 
 // request is one that the root can do, or the caller in by.
 type request struct {
@@ -31,16 +33,20 @@ type request struct {
 func (op request) ask(h *house, other string) answer {
 	h.t.Helper()
 	n, key := h.settle("u-ann", "u-alan")
-	free := h.do("POST", "/api/v2/workspaces/"+n.ws+"/roles", h.root, `{"name":"Free","permissions":[]}`).want(201).text("data.result.role.id")
+	free := h.do("POST", "/api/v2/workspaces/"+n.ws+"/roles", h.root, `{"name":"Free","permissions":[]}`).
+		want(201).
+		text("data.result.role.id")
 	bound := h.do("POST", "/api/v2/service-keys", h.root, `{"name":"s","scopes":["verify"],"workspaceIds":["`+n.ws+`"]}`).
 		want(201).text("data.result.serviceKey.id")
 	code := h.do("POST", "/api/v2/sign-in-links", h.root, `{"workspaceId":"`+n.ws+`","userId":"`+n.user+`"}`).
 		want(201).text("data.result.signInLink.code")
 	session := h.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201).text("data.result.session.id")
 	portal := h.do("POST", "/api/v2/portal-sessions", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`).
-		want(201).text("data.result.portalSession.id")
+		want(201).
+		text("data.result.portalSession.id")
 	fill := func(text string) string {
-		return strings.NewReplacer("{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).Replace(n.in(text))
+		return strings.NewReplacer("{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).
+			Replace(n.in(text))
 	}
 	method, path, _ := strings.Cut(fill(op.on), " ")
 	named := "?workspaceId="
@@ -69,12 +75,14 @@ func (op request) ask(h *house, other string) answer {
 
 // naming are requests by their operation: each can be done as it stands, once, in the workspace {ws}.
 var naming = map[string]request{
-	"createApiKey":       {on: "POST /api-keys", body: `{"userId":"{user}","name":"a","permissions":[]}`},
-	"listApiKeys":        {on: "GET /api-keys", by: "key"},
-	"updateApiKeys":      {on: "PUT /api-keys", body: `{"apiKeys":[{"id":"{key}","name":"b"}]}`},
-	"deleteApiKeys":      {on: "DELETE /api-keys", body: `{"ids":["{key}"]}`},
-	"getSelf":            {on: "GET /api-keys/self", by: "key"},
-	"importApiKeys":      {on: "POST /api-keys/import", body: `{"apiKeys":[{"userId":"{user}","name":"a","generate":true}]}`},
+	"createApiKey":  {on: "POST /api-keys", body: `{"userId":"{user}","name":"a","permissions":[]}`},
+	"listApiKeys":   {on: "GET /api-keys", by: "key"},
+	"updateApiKeys": {on: "PUT /api-keys", body: `{"apiKeys":[{"id":"{key}","name":"b"}]}`},
+	"deleteApiKeys": {on: "DELETE /api-keys", body: `{"ids":["{key}"]}`},
+	"getSelf":       {on: "GET /api-keys/self", by: "key"},
+	"importApiKeys": {
+		on: "POST /api-keys/import", body: `{"apiKeys":[{"userId":"{user}","name":"a","generate":true}]}`,
+	},
 	"getApiKey":          {on: "GET /api-keys/{key}"},
 	"deleteApiKey":       {on: "DELETE /api-keys/{key}"},
 	"rotateSelf":         {on: "POST /api-keys/self/rotate", body: `{"overlapSeconds":60}`, by: "key"},
@@ -125,7 +133,9 @@ var naming = map[string]request{
 	"endSessions":              {on: "DELETE /sessions?userId={user}", roams: true},
 	"endSession":               {on: "DELETE /sessions/{session}"},
 
-	"createPortalSession":   {on: "POST /portal-sessions", body: `{"userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`},
+	"createPortalSession": {
+		on: "POST /portal-sessions", body: `{"userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`,
+	},
 	"listPortalSessions":    {on: "GET /portal-sessions", roams: true},
 	"endPortalSessions":     {on: "DELETE /portal-sessions?userId=u-ann", roams: true},
 	"getPortalSession":      {on: "GET /portal-sessions/{portal}"},
@@ -134,7 +144,9 @@ var naming = map[string]request{
 	"renewPortalSession":    {on: "POST /portal-sessions/{portal}/renew"},
 }
 
-var queryNamed = regexp.MustCompile(`components/parameters/WorkspaceIdQuery|"in":"query","name":"workspaceId"|"name":"workspaceId","in":"query"`)
+var queryNamed = regexp.MustCompile(
+	`components/parameters/WorkspaceIdQuery|"in":"query","name":"workspaceId"|"name":"workspaceId","in":"query"`,
+)
 
 // documented are the operations of the API's own document, by name, each with whether it says that it takes
 // workspaceId in its query.

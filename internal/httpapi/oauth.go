@@ -25,7 +25,9 @@ func (a *api) introspect(x *exchange) error {
 	if err := x.needScope(account.ScopeVerify); err != nil {
 		return err
 	}
-	q := verify.Question{Key: form.Get("token"), Cost: 1} // as a verification does, or this would be the way around the limits
+	q := verify.Question{
+		Key: form.Get("token"), Cost: 1,
+	} // as a verification does, or this would be the way around the limits
 	if q.Key == "" && wrong == "" {
 		wrong = "token must be given"
 	}

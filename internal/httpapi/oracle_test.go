@@ -28,9 +28,13 @@ func (h *house) oracle() oracle {
 	o := oracle{}
 	for _, later := range []time.Duration{0, 2 * time.Hour, 48 * time.Hour, 1000 * 24 * time.Hour, 36000 * 24 * time.Hour} {
 		now := func() time.Time { return time.Now().Add(later) }
-		limiter := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Hour }, Wall: now, Ledger: &limittest.Ledger{}})
+		limiter := ratelimit.New(
+			ratelimit.Config{Elapsed: func() time.Duration { return time.Hour }, Wall: now, Ledger: &limittest.Ledger{}},
+		)
 		h.t.Cleanup(func() { must(h.t, limiter.Close(context.Background())) })
-		o[later] = verify.New(verify.Config{Replica: h.replica, Format: h.config.Format, Digests: digests, Now: now, Limiter: limiter})
+		o[later] = verify.New(
+			verify.Config{Replica: h.replica, Format: h.config.Format, Digests: digests, Now: now, Limiter: limiter},
+		)
 	}
 	return o
 }
@@ -67,12 +71,17 @@ func TestT106T97NoChangeByOneWhoMayNotPassAKeyOnLetsItDoMore(t *testing.T) {
 	_, writer := h.key(ws, `,"permissions":["api-keys:read","api-keys:write","api-keys:manage-others"]`)
 	in := func(days int) string { return time.Now().AddDate(0, 0, days).UTC().Format(`"2006-01-02T15:04:05Z"`) }
 	members := map[string][]string{
-		"isActive":   {"true", "false", "true"},
-		"expiresAt":  {"null", in(1), in(30), in(3000)},
-		"rateLimit":  {"null", `{"requestsPerMinute":1}`, `{"requestsPerMinute":30,"requestsPerDay":300}`, `{"requestsPerDay":5}`, `{"requestsPerDay":null}`},
-		"allowedIps": {"null", "[]", `["10.0.0.0/8"]`, `["10.1.0.0/16"]`, `["192.0.2.1/32","10.1.2.3/32"]`, `["::/0"]`, `["0.0.0.0/0"]`},
-		"name":       {`"a"`, `"b"`},
-		"metadata":   {"null", `{"a":1}`},
+		"isActive":  {"true", "false", "true"},
+		"expiresAt": {"null", in(1), in(30), in(3000)},
+		"rateLimit": {
+			"null", `{"requestsPerMinute":1}`, `{"requestsPerMinute":30,"requestsPerDay":300}`, `{"requestsPerDay":5}`,
+			`{"requestsPerDay":null}`,
+		},
+		"allowedIps": {
+			"null", "[]", `["10.0.0.0/8"]`, `["10.1.0.0/16"]`, `["192.0.2.1/32","10.1.2.3/32"]`, `["::/0"]`, `["0.0.0.0/0"]`,
+		},
+		"name":     {`"a"`, `"b"`},
+		"metadata": {"null", `{"a":1}`},
 	}
 	names := []string{"isActive", "expiresAt", "rateLimit", "allowedIps", "name", "metadata"}
 	grew, done, refused := 0, 0, 0
@@ -112,6 +121,9 @@ func TestT106T97NoChangeByOneWhoMayNotPassAKeyOnLetsItDoMore(t *testing.T) {
 		}
 	})
 	if grew == 0 || done == 0 || refused == 0 {
-		t.Errorf("keys grew %d times by the root; the writer did %d changes and was refused %d: too few to say anything", grew, done, refused)
+		t.Errorf(
+			"keys grew %d times by the root; the writer did %d changes and was refused %d: too few to say anything", grew, done,
+			refused,
+		)
 	}
 }

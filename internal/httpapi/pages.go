@@ -51,7 +51,8 @@ func (x *exchange) strictTransport() {
 
 // forPeople reports whether a person reads a refusal: a browser asks for HTML, and API clients do not.
 func (x *exchange) forPeople() bool {
-	return x.api.Refuse != nil && strings.Contains(x.r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(x.r.URL.Path, "/api/")
+	return x.api.Refuse != nil && strings.Contains(x.r.Header.Get("Accept"), "text/html") &&
+		!strings.HasPrefix(x.r.URL.Path, "/api/")
 }
 
 // Origin tells pages the address of a request, as a Caller without an identity.

@@ -46,7 +46,9 @@ func TestT51APathWithASecondReadingIsRefusedAndNeverRedirected(t *testing.T) {
 		"http://x//api/v2/permissions", "http://x/api/v2/../v2/permissions", "*", "api/v2/permissions", "", "/api", "/api/v2", "/api/v2/", "/docs/", "/docs/../docs",
 		"/api/v2/workspaces/" + ws + "/members/..", "/api/v2/workspaces/" + ws + "/members/%2e%2e", "/api/v2/workspaces/" + ws + "/members/a%2fb",
 	} {
-		res := raw(t, address, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+h.root+"\r\nConnection: close\r\n\r\n")
+		res := raw(
+			t, address, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+h.root+"\r\nConnection: close\r\n\r\n",
+		)
 		if res.StatusCode != 400 && res.StatusCode != 404 {
 			t.Errorf("GET %s: status %d", path, res.StatusCode)
 		}
@@ -69,11 +71,13 @@ func TestAUserIdKeepsItsCharactersInAPath(t *testing.T) {
 	for inPath, user := range map[string]string{
 		"a%7Cb%40c": "a|b@c", "auth0%7c1": "auth0|1", "a+b=c:d": "a+b=c:d", "alice.": "alice.", "a%2Bb": "a+b", "...": "...", "self": "self",
 	} {
-		made := h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+inPath, h.root, `{"email":"a@example.com","roleId":"`+role+`"}`).want(201)
+		made := h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+inPath, h.root, `{"email":"a@example.com","roleId":"`+role+`"}`).
+			want(201)
 		if got := made.text("data.result.member.userId"); got != user {
 			t.Errorf("%s was taken for %s", inPath, got)
 		}
-		h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+inPath, h.root, `{"email":"b@example.com","roleId":"`+role+`"}`).want(200)
+		h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+inPath, h.root, `{"email":"b@example.com","roleId":"`+role+`"}`).
+			want(200)
 	}
 }
 

@@ -26,13 +26,28 @@ func (a *api) portalRoutes() []route {
 	const sessions = base + "/portal-sessions"
 	list := append([]string{"workspaceId", "userId"}, paging...)
 	return []route{
-		{on: "POST " + sessions, name: "createPortalSession", status: http.StatusCreated, body: jsonBody, message: "Portal session created", serve: handle(a.createPortal)},
-		{on: "GET " + sessions, name: "listPortalSessions", query: list, message: "Portal sessions", serve: show(a.listPortals)},
-		{on: "DELETE " + sessions, name: "endPortalSessions", query: []string{"userId", "wait"}, message: "Portal sessions ended", serve: show(a.endPortals)},
+		{
+			on: "POST " + sessions, name: "createPortalSession", status: http.StatusCreated, body: jsonBody,
+			message: "Portal session created", serve: handle(a.createPortal),
+		},
+		{
+			on: "GET " + sessions, name: "listPortalSessions", query: list, message: "Portal sessions",
+			serve: show(a.listPortals),
+		},
+		{
+			on: "DELETE " + sessions, name: "endPortalSessions", query: []string{"userId", "wait"},
+			message: "Portal sessions ended", serve: show(a.endPortals),
+		},
 		{on: "GET " + sessions + "/{id}", name: "getPortalSession", message: "Portal session", serve: show(a.getPortal)},
-		{on: "DELETE " + sessions + "/{id}", name: "endPortalSession", query: []string{"wait"}, message: "Portal session ended", serve: show(a.endPortal)},
-		{on: "POST " + sessions + "/exchange", name: "exchangePortalSession", body: jsonBody, secrets: []string{"clientSecret"}, public: true, portal: portalProof,
-			message: "Portal session started", serve: handle(a.exchangePortal)},
+		{
+			on: "DELETE " + sessions + "/{id}", name: "endPortalSession", query: []string{"wait"},
+			message: "Portal session ended", serve: show(a.endPortal),
+		},
+		{
+			on: "POST " + sessions + "/exchange", name: "exchangePortalSession", body: jsonBody,
+			secrets: []string{"clientSecret"}, public: true, portal: portalProof, message: "Portal session started",
+			serve: handle(a.exchangePortal),
+		},
 		{on: "POST " + sessions + "/{id}/renew", name: "renewPortalSession", public: true, portal: portalProof,
 			message: "Token renewed", serve: show(a.renewPortal)},
 	}
@@ -43,13 +58,21 @@ const portalPath = "/portal/"
 
 func (a *api) createPortal(x *exchange, in wire.CreatePortalSession) (wire.CreatedPortalSession, error) {
 	if a.PublicURL == "" {
-		return wire.CreatedPortalSession{}, fault.New(fault.Conflict, "portal sessions need KEYWARD_PUBLIC_URL: the address under which browsers reach this server",
-			fault.Detail{Field: "KEYWARD_PUBLIC_URL", Message: "is not set on the server"})
+		return wire.CreatedPortalSession{}, fault.New(
+			fault.Conflict, "portal sessions need KEYWARD_PUBLIC_URL: the address under which browsers reach this server",
+			fault.Detail{Field: "KEYWARD_PUBLIC_URL", Message: "is not set on the server"},
+		)
 	}
 	made, err := a.Control.CreatePortal(x.ctx(), x.caller, control.CreatePortal{
-		Workspace: string(in.WorkspaceID), User: in.UserID, CreateMember: memberGiven(in.CreateMember), Capabilities: in.Capabilities,
-		Ceiling: portalCeilingGiven(in.Ceiling), AllowedOrigins: in.AllowedOrigins, Reveal: given(in.Reveal), Locale: clearable(in.Locale),
-		Theme: clearable(in.Theme), ReturnURL: clearable(in.ReturnURL), Label: clearable(in.Label), ExpiresIn: given(in.ExpiresInSeconds),
+		Workspace: string(
+			in.WorkspaceID,
+		), User: in.UserID, CreateMember: memberGiven(in.CreateMember), Capabilities: in.Capabilities,
+		Ceiling: portalCeilingGiven(
+			in.Ceiling,
+		), AllowedOrigins: in.AllowedOrigins, Reveal: given(in.Reveal), Locale: clearable(in.Locale),
+		Theme: clearable(
+			in.Theme,
+		), ReturnURL: clearable(in.ReturnURL), Label: clearable(in.Label), ExpiresIn: given(in.ExpiresInSeconds),
 		Origin: a.PublicURL,
 	})
 	if err != nil {
@@ -61,13 +84,17 @@ func (a *api) createPortal(x *exchange, in wire.CreatePortalSession) (wire.Creat
 
 func memberGiven(n strictjson.Nullable[wire.PutMember]) control.Optional[control.PutMember] {
 	return control.Optional[control.PutMember]{Set: n.Set, Null: n.Null,
-		Value: control.PutMember{Email: n.Value.Email, DisplayName: clearable(n.Value.DisplayName), Role: string(n.Value.RoleID)}}
+		Value: control.PutMember{
+			Email: n.Value.Email, DisplayName: clearable(n.Value.DisplayName), Role: string(n.Value.RoleID),
+		}}
 }
 
 func portalCeilingGiven(n strictjson.Nullable[wire.PortalCeilingGiven]) control.Optional[control.PortalCeilingInput] {
 	return control.Optional[control.PortalCeilingInput]{Set: n.Set, Null: n.Null, Value: control.PortalCeilingInput{
 		Permissions: clearable(n.Value.Permissions), MaxLifetimeSeconds: clearable(n.Value.MaxLifetimeSeconds),
-		RateLimit: limitsGiven(n.Value.RateLimit), Environments: clearable(n.Value.Environments), MaxKeys: clearable(n.Value.MaxKeys),
+		RateLimit: limitsGiven(
+			n.Value.RateLimit,
+		), Environments: clearable(n.Value.Environments), MaxKeys: clearable(n.Value.MaxKeys),
 		RequireAllowedIPs: given(n.Value.RequireAllowedIPs),
 	}}
 }
@@ -104,7 +131,9 @@ func (a *api) endPortals(x *exchange) (wire.Revoked, error) {
 		return wire.Revoked{}, err
 	}
 	ended, err := a.Control.EndPortals(x.ctx(), x.caller, user)
-	return wire.Revoked{Deleted: mapped(ended, func(p id.Portal) string { return string(p) }), Revocation: x.revocation(err)}, err
+	return wire.Revoked{
+		Deleted: mapped(ended, func(p id.Portal) string { return string(p) }), Revocation: x.revocation(err),
+	}, err
 }
 
 func (a *api) exchangePortal(x *exchange, in wire.ExchangePortalSession) (wire.StartedPortalSession, error) {
@@ -126,8 +155,10 @@ func (a *api) exchangePortal(x *exchange, in wire.ExchangePortalSession) (wire.S
 // theirs.
 func (a *api) renewPortal(x *exchange) (wire.StartedPortalSession, error) {
 	if !x.ownOrigin() {
-		return wire.StartedPortalSession{}, fault.New(fault.PermissionDenied, "a token is renewed for the page of this server alone",
-			fault.Detail{Field: "Origin", Message: "is not the server's own"})
+		return wire.StartedPortalSession{}, fault.New(
+			fault.PermissionDenied, "a token is renewed for the page of this server alone",
+			fault.Detail{Field: "Origin", Message: "is not the server's own"},
+		)
 	}
 	if wait := a.Failures.Wait(x.client); wait > 0 {
 		return wire.StartedPortalSession{}, x.tooMany(wait)
@@ -152,8 +183,10 @@ func (a *api) portalStarted(x *exchange, started control.StartedPortal, err erro
 		return wire.StartedPortalSession{}, err
 	}
 	x.caller.Portal, x.home = started.ID, string(started.Workspace)
-	return wire.StartedPortalSession{PortalSession: a.portalShown(started.Portal), Token: started.Token.Reveal(), TokenType: dpopScheme,
-		ExpiresAt: wire.Time(started.TokenUntil)}, nil
+	return wire.StartedPortalSession{
+		PortalSession: a.portalShown(started.Portal), Token: started.Token.Reveal(), TokenType: dpopScheme,
+		ExpiresAt: wire.Time(started.TokenUntil),
+	}, nil
 }
 
 func (a *api) portalShown(p session.Portal) wire.PortalSession {
@@ -166,16 +199,22 @@ func (a *api) portalShown(p session.Portal) wire.PortalSession {
 	}
 	return wire.PortalSession{
 		ID: string(p.ID), WorkspaceID: string(p.Workspace), UserID: string(p.User),
-		Capabilities: mapped(p.Capabilities, func(c session.Capability) string { return string(c) }), Ceiling: portalCeilingShown(&p.Ceiling),
+		Capabilities: mapped(
+			p.Capabilities, func(c session.Capability) string { return string(c) },
+		), Ceiling: portalCeilingShown(&p.Ceiling),
 		AllowedOrigins: listed(p.Origins), Reveal: reveal, Locale: wire.TextOrNull(p.Locale), Theme: wire.TextOrNull(p.Theme),
-		ReturnURL: wire.TextOrNull(p.ReturnURL), Label: wire.TextOrNull(p.Label), IsStarted: p.Thumbprint != "", CreatedBy: by,
+		ReturnURL: wire.TextOrNull(
+			p.ReturnURL,
+		), Label: wire.TextOrNull(p.Label), IsStarted: p.Thumbprint != "", CreatedBy: by,
 		CreatedAt: wire.Time(p.CreatedAt), ExpiresAt: wire.Time(p.ExpiresAt),
 	}
 }
 
 func portalCeilingShown(c *session.Ceiling) wire.PortalCeiling {
-	out := wire.PortalCeiling{MaxLifetimeSeconds: wire.LimitOrNull(int64(c.MaxLifetime / time.Second)), RateLimit: rateLimit(c.Limits),
-		MaxKeys: wire.LimitOrNull(c.MaxKeys), RequireAllowedIPs: c.RequireIPs}
+	out := wire.PortalCeiling{
+		MaxLifetimeSeconds: wire.LimitOrNull(int64(c.MaxLifetime / time.Second)), RateLimit: rateLimit(c.Limits),
+		MaxKeys: wire.LimitOrNull(c.MaxKeys), RequireAllowedIPs: c.RequireIPs,
+	}
 	if c.Permissions != nil {
 		out.Permissions = &c.Permissions
 	}

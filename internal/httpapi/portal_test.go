@@ -42,7 +42,9 @@ func aPage(t testing.TB) *page {
 }
 
 func (p *page) serviceKey(more string) string {
-	return p.do("POST", "/api/v2/service-keys", p.root, `{"name":"host","scopes":["portal"]`+more+`}`).want(201).text("data.result.key")
+	return p.do("POST", "/api/v2/service-keys", p.root, `{"name":"host","scopes":["portal"]`+more+`}`).
+		want(201).
+		text("data.result.key")
 }
 
 // ask makes a portal session for u-owner; more are further members.
@@ -87,7 +89,11 @@ func (p *page) exchange(secret string, change ...func(header, claims dpoptest.Me
 func (p *page) call(method, rest, body string, edits ...edit) answer {
 	p.t.Helper()
 	path := p.path(rest)
-	return p.send(method, path, body, append([]edit{header("Authorization", "DPoP "+p.token), header("DPoP", p.proof(method, path, p.token))}, edits...)...)
+	return p.send(
+		method,
+		path,
+		body,
+		append([]edit{header("Authorization", "DPoP "+p.token), header("DPoP", p.proof(method, path, p.token))}, edits...)...)
 }
 
 func (p *page) make(name, more string) answer {
@@ -111,7 +117,8 @@ func TestAPageActsAsItsMemberAndTheLogSaysBoth(t *testing.T) {
 	p.call("GET", "/api-keys/"+key+"/usage", "").want(200)
 	p.call("GET", "/api-keys/"+key+"/refusals", "").want(200)
 	p.call("GET", "/permissions", "").want(200)
-	if got := p.call("GET", "/me", "").want(200); got.text("data.result.user.id") != "u-owner" || got.text("data.result.credential.type") != "portal_session" {
+	if got := p.call("GET", "/me", "").want(200); got.text("data.result.user.id") != "u-owner" ||
+		got.text("data.result.credential.type") != "portal_session" {
 		t.Errorf("me: %s", got.Body)
 	}
 	p.call("DELETE", "/api-keys/"+key, "").want(200)
@@ -122,7 +129,8 @@ func TestAPageActsAsItsMemberAndTheLogSaysBoth(t *testing.T) {
 		kind, _ := e["eventType"].(string)
 		kinds[kind] = true
 		by := e["metadata"].(map[string]any)["credential"].(map[string]any)
-		if strings.HasPrefix(kind, "api_key.") && (e["actorId"] != "u-owner" || by["type"] != "portal_session" || by["id"] != p.session) {
+		if strings.HasPrefix(kind, "api_key.") &&
+			(e["actorId"] != "u-owner" || by["type"] != "portal_session" || by["id"] != p.session) {
 			t.Errorf("%s by %v with %v", kind, e["actorId"], by)
 		}
 	}
@@ -201,14 +209,16 @@ func TestT111OnlyPagesOfTheSessionsOriginsCall(t *testing.T) {
 		if a.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s may read the answer", origin)
 		}
-		if a := p.send("OPTIONS", p.path("/api-keys"), "", header("Access-Control-Request-Method", "GET")); a.Code < 400 || a.Header().Get("Access-Control-Allow-Origin") != "" {
+		if a := p.send("OPTIONS", p.path("/api-keys"), "", header("Access-Control-Request-Method", "GET")); a.Code < 400 ||
+			a.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: the preflight says %d", origin, a.Code)
 		}
 	}
 	for _, origin := range []string{app, public} {
 		p.origin = origin
 		a := p.send("OPTIONS", p.path("/api-keys"), "", header("Access-Control-Request-Method", "GET")).want(204)
-		if h := a.Header(); h.Get("Access-Control-Allow-Origin") != origin || h.Get("Access-Control-Max-Age") != "60" || h.Get("Vary") != "Origin" ||
+		if h := a.Header(); h.Get("Access-Control-Allow-Origin") != origin || h.Get("Access-Control-Max-Age") != "60" ||
+			h.Get("Vary") != "Origin" ||
 			h.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: %v", origin, h)
 		}
@@ -219,7 +229,8 @@ func TestT111OnlyPagesOfTheSessionsOriginsCall(t *testing.T) {
 	without := func(r *http.Request) { r.Header.Del("Origin") }
 	p.call("GET", "/api-keys", "", without).want(200)
 	p.call("GET", "/api-keys", "", without, header("Sec-Fetch-Site", "same-origin")).want(200)
-	p.call("GET", "/api-keys", "", without, header("Sec-Fetch-Site", "cross-site")).refused(403, "permission_denied", "Origin")
+	p.call("GET", "/api-keys", "", without, header("Sec-Fetch-Site", "cross-site")).
+		refused(403, "permission_denied", "Origin")
 }
 
 // T111: a client secret works once, for a while, and every one that does not work gets the same answer.
@@ -229,7 +240,9 @@ func TestT111AClientSecretIsExchangedOnce(t *testing.T) {
 	fresh := func(more string) string {
 		a := p.ask(more).want(201)
 		p.session = a.text("data.result.portalSession.id")
-		if want := public + "/portal/" + p.session + "#" + a.text("data.result.clientSecret"); a.text("data.result.url") != want {
+		if want := public + "/portal/" + p.session + "#" + a.text("data.result.clientSecret"); a.text(
+			"data.result.url",
+		) != want {
 			t.Errorf("the address is %s, want %s", a.text("data.result.url"), want)
 		}
 		return a.text("data.result.clientSecret")
@@ -295,10 +308,12 @@ func TestT111ATokenIsRenewedByItsKeyForTheHostedPageAlone(t *testing.T) {
 	renew(app, p.key).refused(403, "permission_denied", "Origin")
 	renew(public, dpoptest.NewKey()).want(401)
 	main := "/api/v2/portal-sessions/" + p.session + "/renew"
-	p.do("POST", main, "", "", header("Origin", app), header("DPoP", p.proof("POST", main, ""))).refused(403, "permission_denied", "Origin")
+	p.do("POST", main, "", "", header("Origin", app), header("DPoP", p.proof("POST", main, ""))).
+		refused(403, "permission_denied", "Origin")
 	p.do("POST", main, "", "", header("DPoP", p.proof("POST", main, ""))).want(200)
 	for name, proof := range map[string]string{"another address": p.proof("POST", main+"x", ""), "another method": p.proof("GET", main, "")} {
-		if a := p.do("POST", main, "", "", header("DPoP", proof)); a.Code != 401 || !strings.HasPrefix(a.Header().Get("WWW-Authenticate"), "DPoP") {
+		if a := p.do("POST", main, "", "", header("DPoP", proof)); a.Code != 401 ||
+			!strings.HasPrefix(a.Header().Get("WWW-Authenticate"), "DPoP") {
 			t.Errorf("for %s: %d %v", name, a.Code, a.Header())
 		}
 	}
@@ -324,7 +339,9 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 			t.Fatal(a.Body)
 		}
 	}
-	own := p.do("POST", at("/roles"), p.root, `{"name":"Own","permissions":["api-keys:read","api-keys:write","calls:read"]}`).want(201).text("data.result.role.id")
+	own := p.do("POST", at("/roles"), p.root, `{"name":"Own","permissions":["api-keys:read","api-keys:write","calls:read"]}`).
+		want(201).
+		text("data.result.role.id")
 	roles["Own"] = own
 	host := p.do("POST", "/api/v2/service-keys", p.root, `{"name":"short","scopes":["portal"]}`).want(201)
 	for name, c := range map[string]struct {
@@ -410,7 +427,9 @@ func TestT111EveryOperationIsClosedToAPortalSessionButThoseItIsFor(t *testing.T)
 		}
 		for _, c := range capabilities {
 			s.target, s.value = p.key2()
-			path, body := strings.NewReplacer("{id}", s.target, "{workspaceId}", p.ws, "{userId}", "u-owner", "{roleId}", s.role, "{$}", "").Replace(pattern), ""
+			path, body := strings.NewReplacer("{id}", s.target, "{workspaceId}", p.ws, "{userId}", "u-owner", "{roleId}", s.role, "{$}", "").
+				Replace(pattern),
+				""
 			if request, ok := late[on]; ok {
 				path, body = request(s)
 				body = strings.NewReplacer(`"userId":"boss",`, ``, `,"expiresAt"`, `,"permissions":[],"expiresAt"`).Replace(body)
@@ -473,7 +492,8 @@ func openToPortals(t *testing.T) map[string]string {
 
 // itemRefused tells whether each item of a bulk operation was refused for want of a capability.
 func itemRefused(a answer) bool {
-	return a.Code == 200 && strings.Contains(a.Body.String(), `"updated":[]`) && strings.Contains(a.Body.String(), "permission_denied")
+	return a.Code == 200 && strings.Contains(a.Body.String(), `"updated":[]`) &&
+		strings.Contains(a.Body.String(), "permission_denied")
 }
 
 // roleNamed finds a role of the workspace.
@@ -519,7 +539,8 @@ func TestT111AHostPageGetsNoValueOfASessionThatRevealsInTheFrameAlone(t *testing
 	p.session, p.secret = a.text("data.result.portalSession.id"), a.text("data.result.clientSecret")
 	p.exchange(p.secret).refused(403, "permission_denied", "Origin")
 	path := "/api/v2/portal-sessions/exchange"
-	p.send("POST", path, `{"clientSecret":"`+p.secret+`"}`, header("DPoP", p.proof("POST", path, ""))).refused(403, "permission_denied", "Origin")
+	p.send("POST", path, `{"clientSecret":"`+p.secret+`"}`, header("DPoP", p.proof("POST", path, ""))).
+		refused(403, "permission_denied", "Origin")
 	p.origin = public
 	p.token = p.exchange(p.secret).want(200).text("data.result.token")
 	key := p.make("a", `,"permissions":[]`).want(201).text("data.result.apiKey.id")

@@ -107,7 +107,10 @@ func (x *exchange) authenticatePortal() error {
 	}
 	scheme, token, _ := strings.Cut(strings.Join(given, ""), " ")
 	if token = strings.Trim(token, " "); !strings.EqualFold(scheme, dpopScheme) || token == "" {
-		return fault.New(fault.Unauthenticated, "this needs the token of the portal session: Authorization: DPoP <token>, with a proof in DPoP")
+		return fault.New(
+			fault.Unauthenticated,
+			"this needs the token of the portal session: Authorization: DPoP <token>, with a proof in DPoP",
+		)
 	}
 	x.tokenSent = true
 	proof, err := x.proof(token)
@@ -129,8 +132,10 @@ func (x *exchange) authenticatePortal() error {
 func (x *exchange) proof(token string) (control.Proof, error) {
 	given := x.r.Header.Values("DPoP")
 	if len(given) != 1 {
-		return control.Proof{}, fault.New(fault.Unauthenticated, "this needs one proof of possession, in the header DPoP (RFC 9449)",
-			fault.Detail{Field: "DPoP", Message: "must stand once"})
+		return control.Proof{}, fault.New(
+			fault.Unauthenticated, "this needs one proof of possession, in the header DPoP (RFC 9449)",
+			fault.Detail{Field: "DPoP", Message: "must stand once"},
+		)
 	}
 	address := x.address
 	if address == "" {
@@ -138,7 +143,9 @@ func (x *exchange) proof(token string) (control.Proof, error) {
 	}
 	p, err := dpop.Check(given[0], dpop.Request{Method: x.r.Method, URL: address, Token: token}, x.api.Now())
 	if err != nil {
-		return control.Proof{}, fault.New(fault.Unauthenticated, "the proof of possession is not good", fault.Detail{Field: "DPoP", Message: err.Error()})
+		return control.Proof{}, fault.New(
+			fault.Unauthenticated, "the proof of possession is not good", fault.Detail{Field: "DPoP", Message: err.Error()},
+		)
 	}
 	// Kept for longer than it is good, since the clocks of nodes differ.
 	return control.Proof{Thumbprint: p.Thumbprint, ID: p.ID, Until: p.IssuedAt.Add(2 * dpop.Leeway)}, nil

@@ -24,7 +24,9 @@ var (
 )
 
 func makeHot(route, operation, message, before, after string) *hot {
-	return &hot{route, operation, message, `{"success":true,"data":{"message":"` + message + `","result":` + before, after + `}}`}
+	return &hot{
+		route, operation, message, `{"success":true,"data":{"message":"` + message + `","result":` + before, after + `}}`,
+	}
 }
 
 // Quick answers a request of the data plane on the shortest way, with its line of log and its metrics, and appends
@@ -74,7 +76,8 @@ func (a *api) quick(d *scratch, p *fastpath.Request, reply *fastpath.Reply) (ok 
 	if p.Batch {
 		on = verifyMany
 	}
-	if p.RequestID != "" && (!plainID(p.RequestID) || session.Leaks(p.RequestID)) || !a.mayVerify(d, p, start) || !d.read(p) {
+	if p.RequestID != "" && (!plainID(p.RequestID) || session.Leaks(p.RequestID)) || !a.mayVerify(d, p, start) ||
+		!d.read(p) {
 		return false
 	}
 	reply.Status, reply.RetryAfter = http.StatusOK, ""
@@ -94,9 +97,11 @@ func (a *api) quick(d *scratch, p *fastpath.Request, reply *fastpath.Reply) (ok 
 	took := a.Engine.Look().Since(start)
 	a.Observer.ObserveRequest(on.operation, http.MethodPost, reply.Status, took.Seconds())
 	if standsFor := a.AccessLog.Lines(cause != nil, took); standsFor > 0 || cause != nil {
-		l := line{standsFor: standsFor, method: http.MethodPost, route: on.route, operation: on.operation, status: reply.Status, took: took,
-			bytes: int64(len(reply.Body) - before), caller: "service_key", callerID: string(d.caller.ID),
-			requestID: reply.RequestID, client: p.Client, cause: cause}
+		l := line{
+			standsFor: standsFor, method: http.MethodPost, route: on.route, operation: on.operation, status: reply.Status,
+			took: took, bytes: int64(len(reply.Body) - before), caller: "service_key", callerID: string(d.caller.ID),
+			requestID: reply.RequestID, client: p.Client, cause: cause,
+		}
 		d.line = a.writeQuickly(&l, a.Now(), d.line)
 	}
 	return true
@@ -105,7 +110,8 @@ func (a *api) quick(d *scratch, p *fastpath.Request, reply *fastpath.Reply) (ok 
 // mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would
 // cost, is not looked up.
 func (a *api) mayVerify(d *scratch, p *fastpath.Request, now verify.Instant) bool {
-	return a.Engine.AuthenticateService(p.Token, p.Client, now, p.Caller, &d.caller) == verify.Valid && d.caller.Has(account.ScopeVerify)
+	return a.Engine.AuthenticateService(p.Token, p.Client, now, p.Caller, &d.caller) == verify.Valid &&
+		d.caller.Has(account.ScopeVerify)
 }
 
 // read reads all that is asked.

@@ -54,7 +54,12 @@ func TestTheQuickWayAndTheLongWayGiveTheSameAnswerLineAndFigures(t *testing.T) {
 	_, value := h.key(ws, `,"permissions":["calls:read","calls:write"],"metadata":{"a":"ü <&>"}`)
 	ask := func(path, token, body string, edits ...edit) seen {
 		before, logged := len(told.seen), len(h.log.String())
-		a := h.do("POST", path, token, body, append([]edit{header("X-Request-Id", "same"), from("203.0.113.7:99")}, edits...)...)
+		a := h.do(
+			"POST",
+			path,
+			token,
+			body,
+			append([]edit{header("X-Request-Id", "same"), from("203.0.113.7:99")}, edits...)...)
 		text := h.log.String()[logged:]
 		if strings.Count(text, "\n") != 1 {
 			t.Fatalf("not one line for one request: %s", text)
@@ -81,7 +86,15 @@ func TestTheQuickWayAndTheLongWayGiveTheSameAnswerLineAndFigures(t *testing.T) {
 		{header("X-Request-Id", "other")}, {func(r *http.Request) { r.Header.Set("Authorization", "bearer  "+h.root+" ") }}, {header("Content-Type", "text/plain")},
 	} {
 		body := `{"key":"` + value + `"}`
-		quick, long := ask("/api/v2/api-keys/verify", h.root, body, odd...), ask("/api/v2/api-keys/verify", h.root, body, append([]edit{theLongWay}, odd...)...)
+		quick, long := ask(
+			"/api/v2/api-keys/verify",
+			h.root,
+			body,
+			odd...), ask(
+			"/api/v2/api-keys/verify",
+			h.root,
+			body,
+			append([]edit{theLongWay}, odd...)...)
 		for _, s := range []*seen{&quick, &long} { // two ids given make one of our own
 			delete(s.Header, "X-Request-Id")
 			delete(s.Log, "request_id")

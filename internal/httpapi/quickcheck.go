@@ -71,8 +71,10 @@ func (a *api) reportCheck(d *gateway.Decision, p *fastpath.Check, reply *fastpat
 	if standsFor == 0 && cause == nil {
 		return
 	}
-	l := line{standsFor: standsFor, method: http.MethodGet, route: fastpath.CheckPath, operation: checkRoute.name, status: d.Status, took: took,
-		bytes: int64(len(reply.Body)), caller: "none", requestID: reply.RequestID, client: p.Client, cause: cause}
+	l := line{
+		standsFor: standsFor, method: http.MethodGet, route: fastpath.CheckPath, operation: checkRoute.name, status: d.Status,
+		took: took, bytes: int64(len(reply.Body)), caller: "none", requestID: reply.RequestID, client: p.Client, cause: cause,
+	}
 	if cause != nil {
 		l.level = slog.LevelError
 	}

@@ -29,7 +29,12 @@ func TestACheckIsAnsweredTheSameOnTheQuickWayAndOnTheLong(t *testing.T) {
 	_, bound := h.key(ws, `,"permissions":[],"allowedIps":["203.0.113.0/24"]`)
 	ask := func(query string, edits ...edit) seen {
 		before, logged := len(told.seen), len(h.log.String())
-		a := h.do("GET", "/check"+query, "", "", append([]edit{header("X-Request-Id", "same"), from("10.1.2.3:99")}, edits...)...)
+		a := h.do(
+			"GET",
+			"/check"+query,
+			"",
+			"",
+			append([]edit{header("X-Request-Id", "same"), from("10.1.2.3:99")}, edits...)...)
 		text := h.log.String()[logged:]
 		if strings.Count(text, "\n") != 1 {
 			t.Fatalf("not one line for one request: %s", text)

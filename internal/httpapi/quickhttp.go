@@ -22,13 +22,16 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 	if p.Batch {
 		most = maxBody
 	}
-	if !p.Batch && r.RequestURI != fastpath.VerifyPath || r.Method != http.MethodPost || r.ContentLength < 1 || r.ContentLength > most || !heads(&p, r.Header) {
+	if !p.Batch && r.RequestURI != fastpath.VerifyPath || r.Method != http.MethodPost || r.ContentLength < 1 ||
+		r.ContentLength > most ||
+		!heads(&p, r.Header) {
 		return false
 	}
 	d := a.desks.Get().(*scratch)
 	defer a.desks.Put(d)
 	p.Client = a.client(r)
-	if r.ContentLength > quickBody && !a.mayVerify(d, &p, a.Engine.Look()) { // nothing large is read for a credential that is none
+	if r.ContentLength > quickBody &&
+		!a.mayVerify(d, &p, a.Engine.Look()) { // nothing large is read for a credential that is none
 		return false
 	}
 	if int64(cap(d.body)) < r.ContentLength {
@@ -41,7 +44,9 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 		rest := io.Reader(r.Body)
 		if err != nil { // the body says it once
 			rest = broken{err}
-			if !a.mayVerify(d, &p, a.Engine.Look()) { // a refusal that reads no body ends the connection where that has broken off
+			if !a.mayVerify(
+				d, &p, a.Engine.Look(),
+			) { // a refusal that reads no body ends the connection where that has broken off
 				w.Header().Set("Connection", "close")
 			}
 		}
@@ -65,14 +70,23 @@ func (a *api) quickly(w http.ResponseWriter, r *http.Request) bool {
 // quicklyCheck answers a proxy's check that holds nothing unusual. Where it answers false nothing was done.
 func (a *api) quicklyCheck(w http.ResponseWriter, r *http.Request) bool {
 	ids := r.Header["X-Request-Id"]
-	if r.RequestURI != fastpath.CheckPath && !strings.HasPrefix(r.RequestURI, fastpath.CheckPath+"?") || r.Method != http.MethodGet || r.ContentLength != 0 || len(ids) > 1 {
+	if r.RequestURI != fastpath.CheckPath && !strings.HasPrefix(r.RequestURI, fastpath.CheckPath+"?") ||
+		r.Method != http.MethodGet ||
+		r.ContentLength != 0 ||
+		len(ids) > 1 {
 		return false
 	}
 	d := a.desks.Get().(*scratch)
 	defer a.desks.Put(d)
 	p := &d.check
 	p.Asked.Reset()
-	p.Asked.Query, p.RequestID, p.Peer, p.Client = r.URL.RawQuery, strings.Join(ids, ""), gateway.Address(r.RemoteAddr), a.client(r)
+	p.Asked.Query, p.RequestID, p.Peer, p.Client = r.URL.RawQuery, strings.Join(
+		ids, "",
+	), gateway.Address(
+		r.RemoteAddr,
+	), a.client(
+		r,
+	)
 	for name, lines := range r.Header {
 		for _, line := range lines {
 			p.Asked.Header(name, line)
@@ -121,7 +135,9 @@ type again struct {
 // answer.
 func heads(p *fastpath.Request, h http.Header) bool {
 	given, media := h["Authorization"], h["Content-Type"]
-	if len(given) != 1 || len(media) != 1 || media[0] != "application/json" && media[0] != jsonType || h["X-Api-Key"] != nil || h["Content-Encoding"] != nil {
+	if len(given) != 1 || len(media) != 1 || media[0] != "application/json" && media[0] != jsonType ||
+		h["X-Api-Key"] != nil ||
+		h["Content-Encoding"] != nil {
 		return false
 	}
 	if h["Expect"] != nil { // the body is asked for where somebody reads it, and that is after the credential

@@ -49,10 +49,14 @@ func (a *api) routes() []route {
 	case a.Follower:
 		return a.followerRoutes()
 	}
-	all := slices.Concat(a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(),
-		a.portalRoutes())
+	all := slices.Concat(
+		a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(),
+		a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(), a.portalRoutes(),
+	)
 	for i := range all {
-		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) && !slices.Contains(rt.query, "workspaceId") && !slices.Contains(rt.repeat, "workspaceId") {
+		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) &&
+			!slices.Contains(rt.query, "workspaceId") &&
+			!slices.Contains(rt.repeat, "workspaceId") {
 			rt.query = append(slices.Clip(rt.query), "workspaceId")
 		}
 	}
@@ -61,8 +65,10 @@ func (a *api) routes() []route {
 
 // installations are the operations on objects of no workspace, and those that take workspaceId as a demand in their
 // body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the object's.
-var installations = []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage", "listInstallationRefusals", "listNodes",
-	"createServiceKey", "listServiceKeys", "readFeed", "readFeedSnapshot"}
+var installations = []string{
+	"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage",
+	"listInstallationRefusals", "listNodes", "createServiceKey", "listServiceKeys", "readFeed", "readFeedSnapshot",
+}
 
 var (
 	paging          = []string{"limit", "cursor"}
@@ -73,22 +79,61 @@ func (a *api) keyRoutes() []route {
 	const keys = base + "/api-keys"
 	wait := []string{"wait"}
 	return []route{
-		{on: "POST " + keys, name: "createApiKey", portal: portalToken, revealing: true, status: http.StatusCreated, body: jsonBody, message: "API key created", serve: handle(a.createKey)},
-		{on: "GET " + keys, name: "listApiKeys", portal: portalToken, query: listParameters, message: "API keys", serve: show(a.listKeys)},
-		{on: "PUT " + keys, name: "updateApiKeys", portal: portalToken, query: wait, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys)},
-		{on: "DELETE " + keys, name: "deleteApiKeys", portal: portalToken, query: wait, body: jsonBody, secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys)},
+		{
+			on: "POST " + keys, name: "createApiKey", portal: portalToken, revealing: true, status: http.StatusCreated,
+			body: jsonBody, message: "API key created", serve: handle(a.createKey),
+		},
+		{
+			on: "GET " + keys, name: "listApiKeys", portal: portalToken, query: listParameters, message: "API keys",
+			serve: show(a.listKeys),
+		},
+		{
+			on: "PUT " + keys, name: "updateApiKeys", portal: portalToken, query: wait, body: jsonBody,
+			secrets: []string{"apiKeys[].*"}, message: "API keys updated", serve: handle(a.updateKeys),
+		},
+		{
+			on: "DELETE " + keys, name: "deleteApiKeys", portal: portalToken, query: wait, body: jsonBody,
+			secrets: []string{"ids[]"}, message: "API keys deleted", serve: handle(a.deleteKeys),
+		},
 		{on: "GET " + keys + "/self", name: "getSelf", free: true, message: "The API key that calls", serve: show(a.selfKey)},
-		{on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody, secrets: []string{"apiKeys[].*"}, message: "API keys imported", serve: handle(a.importKeys)},
+		{
+			on: "POST " + keys + "/import", name: "importApiKeys", status: http.StatusCreated, body: jsonBody,
+			secrets: []string{"apiKeys[].*"}, message: "API keys imported", serve: handle(a.importKeys),
+		},
 		{on: "GET " + keys + "/{id}", name: "getApiKey", portal: portalToken, message: "API key", serve: show(a.getKey)},
-		{on: "DELETE " + keys + "/{id}", name: "deleteApiKey", portal: portalToken, query: wait, message: "API key deleted", serve: show(a.deleteKey)},
-		{on: "POST " + keys + "/self/rotate", name: "rotateSelf", query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateSelf)},
-		{on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", portal: portalToken, revealing: true, query: wait, body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey)},
-		{on: "GET " + keys + "/{id}/explain", name: "explainApiKey", query: []string{"ip", "environment", "cost"}, repeat: []string{"permission", "any", "workspaceId"},
-			message: "What a verification would say, and why", serve: show(a.explainKey)},
-		{on: "GET " + keys + "/{id}/refusals", name: "listApiKeyRefusals", portal: portalToken, query: []string{"limit"}, message: "Latest refusals of the API key", serve: show(a.keyRefusals)},
-		{on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", portal: portalToken, query: usageParameters, message: "Usage of the API key", serve: show(a.keyUsage)},
-		{on: "GET " + base + "/me", name: "getMe", portal: portalToken, message: "Who calls, and what they may do", serve: show(a.me)},
-		{on: "GET " + base + "/permissions", name: "listPermissions", portal: portalToken, message: "Permissions", serve: show(a.listPermissions)},
+		{
+			on: "DELETE " + keys + "/{id}", name: "deleteApiKey", portal: portalToken, query: wait, message: "API key deleted",
+			serve: show(a.deleteKey),
+		},
+		{
+			on: "POST " + keys + "/self/rotate", name: "rotateSelf", query: wait, body: jsonOptional, message: "API key rotated",
+			serve: handle(a.rotateSelf),
+		},
+		{
+			on: "POST " + keys + "/{id}/rotate", name: "rotateApiKey", portal: portalToken, revealing: true, query: wait,
+			body: jsonOptional, message: "API key rotated", serve: handle(a.rotateKey),
+		},
+		{
+			on: "GET " + keys + "/{id}/explain", name: "explainApiKey", query: []string{"ip", "environment", "cost"},
+			repeat: []string{"permission", "any", "workspaceId"}, message: "What a verification would say, and why",
+			serve: show(a.explainKey),
+		},
+		{
+			on: "GET " + keys + "/{id}/refusals", name: "listApiKeyRefusals", portal: portalToken, query: []string{"limit"},
+			message: "Latest refusals of the API key", serve: show(a.keyRefusals),
+		},
+		{
+			on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", portal: portalToken, query: usageParameters,
+			message: "Usage of the API key", serve: show(a.keyUsage),
+		},
+		{
+			on: "GET " + base + "/me", name: "getMe", portal: portalToken, message: "Who calls, and what they may do",
+			serve: show(a.me),
+		},
+		{
+			on: "GET " + base + "/permissions", name: "listPermissions", portal: portalToken, message: "Permissions",
+			serve: show(a.listPermissions),
+		},
 	}
 }
 
@@ -104,8 +149,14 @@ func (a *api) followerRoutes() []route {
 // hotRoutes are those of the data plane.
 func (a *api) hotRoutes() []route {
 	return []route{
-		{on: "POST " + fastpath.VerifyPath, name: verifyOne.operation, data: true, body: jsonBody, secrets: []string{"key"}, message: verifyOne.message, serve: handle(a.verify)},
-		{on: "POST " + fastpath.VerifyBatchPath, name: verifyMany.operation, data: true, body: jsonBody, secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch)},
+		{
+			on: "POST " + fastpath.VerifyPath, name: verifyOne.operation, data: true, body: jsonBody, secrets: []string{"key"},
+			message: verifyOne.message, serve: handle(a.verify),
+		},
+		{
+			on: "POST " + fastpath.VerifyBatchPath, name: verifyMany.operation, data: true, body: jsonBody,
+			secrets: []string{"items[].key"}, message: verifyMany.message, serve: handle(a.verifyBatch),
+		},
 	}
 }
 
@@ -118,21 +169,51 @@ func (a *api) verifyRoutes() []route {
 
 func (a *api) workspaceRoutes() []route {
 	const workspaces = base + "/workspaces"
-	logs := []string{"workspaceId", "limit", "offset", "cursor", "search", "eventType", "actorId", "sortOrder", "from", "to", "format"}
+	logs := []string{
+		"workspaceId", "limit", "offset", "cursor", "search", "eventType", "actorId", "sortOrder", "from", "to", "format",
+	}
 	wait := []string{"wait"}
 	return []route{
-		{on: "POST " + workspaces, name: "createWorkspace", status: http.StatusCreated, body: jsonBody, message: "Workspace created", serve: handle(a.createWorkspace)},
-		{on: "GET " + workspaces, name: "listWorkspaces", query: paging, message: "Workspaces", serve: show(a.listWorkspaces)},
+		{
+			on: "POST " + workspaces, name: "createWorkspace", status: http.StatusCreated, body: jsonBody,
+			message: "Workspace created", serve: handle(a.createWorkspace),
+		},
+		{
+			on: "GET " + workspaces, name: "listWorkspaces", query: paging, message: "Workspaces", serve: show(a.listWorkspaces),
+		},
 		{on: "GET " + workspaces + "/{workspaceId}", name: "getWorkspace", message: "Workspace", serve: show(a.getWorkspace)},
-		{on: "PATCH " + workspaces + "/{workspaceId}", name: "updateWorkspace", query: wait, body: jsonBody, message: "Workspace updated", serve: handle(a.updateWorkspace)},
-		{on: "PUT " + workspaces + "/{workspaceId}/plan", name: "putPlan", body: jsonBody, message: "Plan set", serve: handle(a.putPlan)},
-		{on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted", serve: show(a.deleteWorkspace)},
-		{on: "GET " + workspaces + "/{workspaceId}/usage", name: "getWorkspaceUsage", query: usageParameters, message: "Usage of the workspace", serve: show(a.workspaceUsage)},
-		{on: "GET " + workspaces + "/{workspaceId}/refusals", name: "listRefusals", query: []string{"limit"}, message: "Latest refusals in the workspace", serve: show(a.workspaceRefusals)},
-		{on: "GET " + base + "/refusals", name: "listInstallationRefusals", query: []string{"limit"}, message: "Latest refusals of the installation",
-			serve: show(a.allRefusals)},
-		{on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation", serve: show(a.usage)},
-		{on: "GET " + workspaces + "/logs", name: "listLogs", portal: portalToken, query: logs, message: "Logs", serve: a.logs},
+		{
+			on: "PATCH " + workspaces + "/{workspaceId}", name: "updateWorkspace", query: wait, body: jsonBody,
+			message: "Workspace updated", serve: handle(a.updateWorkspace),
+		},
+		{
+			on: "PUT " + workspaces + "/{workspaceId}/plan", name: "putPlan", body: jsonBody, message: "Plan set",
+			serve: handle(a.putPlan),
+		},
+		{
+			on: "DELETE " + workspaces + "/{workspaceId}", name: "deleteWorkspace", query: wait, message: "Workspace deleted",
+			serve: show(a.deleteWorkspace),
+		},
+		{
+			on: "GET " + workspaces + "/{workspaceId}/usage", name: "getWorkspaceUsage", query: usageParameters,
+			message: "Usage of the workspace", serve: show(a.workspaceUsage),
+		},
+		{
+			on: "GET " + workspaces + "/{workspaceId}/refusals", name: "listRefusals", query: []string{"limit"},
+			message: "Latest refusals in the workspace", serve: show(a.workspaceRefusals),
+		},
+		{
+			on: "GET " + base + "/refusals", name: "listInstallationRefusals", query: []string{"limit"},
+			message: "Latest refusals of the installation", serve: show(a.allRefusals),
+		},
+		{
+			on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation",
+			serve: show(a.usage),
+		},
+		{
+			on: "GET " + workspaces + "/logs", name: "listLogs", portal: portalToken, query: logs, message: "Logs",
+			serve: a.logs,
+		},
 	}
 }
 
@@ -141,24 +222,51 @@ func (a *api) memberRoutes() []route {
 	return []route{
 		{on: "GET " + members, name: "listMembers", query: paging, message: "Members", serve: show(a.listMembers)},
 		{on: "GET " + members + "/{userId}", name: "getMember", message: "Member", serve: show(a.getMember)},
-		{on: "PUT " + members + "/{userId}", name: "putMember", body: jsonBody, message: "Member set", serve: handle(a.putMember)},
-		{on: "PATCH " + members + "/{userId}", name: "updateMember", body: jsonBody, message: "Member updated", serve: handle(a.updateMember)},
-		{on: "DELETE " + members + "/{userId}", name: "removeMember", query: []string{"keys", "reason", "dryRun", "wait"}, message: "Member removed", serve: show(a.removeMember)},
-		{on: "POST " + members + "/{userId}/restore", name: "restoreMember", body: jsonBody, message: "Removal undone", serve: handle(a.restoreMember)},
+		{
+			on: "PUT " + members + "/{userId}", name: "putMember", body: jsonBody, message: "Member set",
+			serve: handle(a.putMember),
+		},
+		{
+			on: "PATCH " + members + "/{userId}", name: "updateMember", body: jsonBody, message: "Member updated",
+			serve: handle(a.updateMember),
+		},
+		{
+			on: "DELETE " + members + "/{userId}", name: "removeMember", query: []string{"keys", "reason", "dryRun", "wait"},
+			message: "Member removed", serve: show(a.removeMember),
+		},
+		{
+			on: "POST " + members + "/{userId}/restore", name: "restoreMember", body: jsonBody, message: "Removal undone",
+			serve: handle(a.restoreMember),
+		},
 	}
 }
 
 func (a *api) roleRoutes() []route {
 	const roles, services = base + "/workspaces/{workspaceId}/roles", base + "/service-keys"
 	return []route{
-		{on: "POST " + roles, name: "createRole", status: http.StatusCreated, body: jsonBody, message: "Role created", serve: handle(a.createRole)},
+		{
+			on: "POST " + roles, name: "createRole", status: http.StatusCreated, body: jsonBody, message: "Role created",
+			serve: handle(a.createRole),
+		},
 		{on: "GET " + roles, name: "listRoles", query: paging, message: "Roles", serve: show(a.listRoles)},
 		{on: "GET " + roles + "/{roleId}", name: "getRole", message: "Role", serve: show(a.getRole)},
-		{on: "PATCH " + roles + "/{roleId}", name: "updateRole", body: jsonBody, message: "Role updated", serve: handle(a.updateRole)},
+		{
+			on: "PATCH " + roles + "/{roleId}", name: "updateRole", body: jsonBody, message: "Role updated",
+			serve: handle(a.updateRole),
+		},
 		{on: "DELETE " + roles + "/{roleId}", name: "deleteRole", message: "Role deleted", serve: show(a.deleteRole)},
-		{on: "POST " + services, name: "createServiceKey", status: http.StatusCreated, body: jsonBody, message: "Service key created", serve: handle(a.createServiceKey)},
-		{on: "GET " + services, name: "listServiceKeys", query: paging, message: "Service keys", serve: show(a.listServiceKeys)},
-		{on: "DELETE " + services + "/{id}", name: "deleteServiceKey", query: []string{"wait"}, message: "Service key deleted", serve: show(a.deleteServiceKey)},
+		{
+			on: "POST " + services, name: "createServiceKey", status: http.StatusCreated, body: jsonBody,
+			message: "Service key created", serve: handle(a.createServiceKey),
+		},
+		{
+			on: "GET " + services, name: "listServiceKeys", query: paging, message: "Service keys",
+			serve: show(a.listServiceKeys),
+		},
+		{
+			on: "DELETE " + services + "/{id}", name: "deleteServiceKey", query: []string{"wait"},
+			message: "Service key deleted", serve: show(a.deleteServiceKey),
+		},
 	}
 }
 

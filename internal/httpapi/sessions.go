@@ -14,10 +14,19 @@ func (a *api) sessionRoutes() []route {
 	const sessions, links = base + "/sessions", base + "/sign-in-links"
 	list := append([]string{"workspaceId", "userId"}, paging...)
 	return []route{
-		{on: "POST " + links, name: "createSignInLink", status: http.StatusCreated, body: jsonBody, message: "Sign-in link created", serve: handle(a.createSignInLink)},
-		{on: "POST " + sessions, name: "startSession", status: http.StatusCreated, body: jsonBody, secrets: []string{"code"}, public: true, message: "Session started", serve: handle(a.startSession)},
+		{
+			on: "POST " + links, name: "createSignInLink", status: http.StatusCreated, body: jsonBody,
+			message: "Sign-in link created", serve: handle(a.createSignInLink),
+		},
+		{
+			on: "POST " + sessions, name: "startSession", status: http.StatusCreated, body: jsonBody, secrets: []string{"code"},
+			public: true, message: "Session started", serve: handle(a.startSession),
+		},
 		{on: "GET " + sessions, name: "listSessions", query: list, message: "Sessions", serve: show(a.listSessions)},
-		{on: "DELETE " + sessions, name: "endSessions", query: []string{"userId"}, message: "Sessions ended", serve: show(a.endSessions)},
+		{
+			on: "DELETE " + sessions, name: "endSessions", query: []string{"userId"}, message: "Sessions ended",
+			serve: show(a.endSessions),
+		},
 		{on: "DELETE " + sessions + "/{id}", name: "endSession", message: "Session ended", serve: show(a.endSession)},
 	}
 }

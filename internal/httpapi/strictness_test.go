@@ -149,7 +149,9 @@ func TestT45AMistypedMemberMintsNothing(t *testing.T) {
 	} {
 		h.do("POST", "/api/v2/api-keys", h.root, start+rest).refused(400, "invalid_request", field)
 	}
-	if keys := h.do("GET", "/api/v2/api-keys?workspaceId="+ws, h.root, "").want(200).at("data.result.apiKeys"); len(keys.([]any)) != 0 {
+	if keys := h.do("GET", "/api/v2/api-keys?workspaceId="+ws, h.root, "").want(200).at("data.result.apiKeys"); len(
+		keys.([]any),
+	) != 0 {
 		t.Error("a refused creation left a key behind")
 	}
 }
@@ -162,7 +164,9 @@ func TestT52TwoCredentialsAreRefused(t *testing.T) {
 	get(bearer, bearer).refused(400, "invalid_request", "Authorization")
 	get(bearer, header("Authorization", "Basic eDp5")).refused(400, "invalid_request", "Authorization")
 	get(bearer, header("X-API-Key", wellFormedKey)).refused(400, "invalid_request", "X-API-Key")
-	get(bearer, header("X-API-Key", h.root), header("X-API-Key", wellFormedKey)).refused(400, "invalid_request", "X-API-Key")
+	get(
+		bearer, header("X-API-Key", h.root), header("X-API-Key", wellFormedKey),
+	).refused(400, "invalid_request", "X-API-Key")
 	get(bearer, header("X-API-Key", h.root)).want(200)
 	get(header("Authorization", "bearer "+h.root)).want(200)
 
@@ -234,7 +238,8 @@ func TestAParameterThatIsNotUnderstoodIsRefused(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) { h.do("GET", c.path, h.root, "").refused(400, "invalid_request", c.field) })
 	}
 	h.do("DELETE", "/api/v2/api-keys/x?wait=some", h.root, "").refused(400, "invalid_request", "wait")
-	h.do("GET", "/api/v2/workspaces/logs?from=2026-11-23T08:33:00%2B02:00&to=2100-01-01&sortOrder=asc&limit=1", h.root, "").want(200)
+	h.do("GET", "/api/v2/workspaces/logs?from=2026-11-23T08:33:00%2B02:00&to=2100-01-01&sortOrder=asc&limit=1", h.root, "").
+		want(200)
 }
 
 func TestAnOperationWithoutABodyTakesNoneInSilence(t *testing.T) {
@@ -244,5 +249,6 @@ func TestAnOperationWithoutABodyTakesNoneInSilence(t *testing.T) {
 	h.do("DELETE", "/api/v2/api-keys/"+name, h.root, `{"ids":["x"]}`).refused(400, "invalid_request", "ids")
 	h.do("POST", "/api/v2/api-keys/"+name+"/rotate", h.root, `{"overlap":5}`).refused(400, "invalid_request", "overlap")
 	h.do("DELETE", "/api/v2/api-keys/"+name, h.root, `{}`).want(200)
-	h.do("POST", "/api/v2/api-keys", h.root, "", header("Content-Type", "application/json")).refused(400, "invalid_request", "body")
+	h.do("POST", "/api/v2/api-keys", h.root, "", header("Content-Type", "application/json")).
+		refused(400, "invalid_request", "body")
 }

@@ -80,7 +80,9 @@ func (s *stage) prepare(kind string) {
 		s.credentialID, s.credential = s.signIn(`"userId":"boss"`)
 	case "session of a root":
 		a := s.call("POST", "/api/v2/service-keys", `{"name":"acts","scopes":["root"]}`)
-		code := s.do("POST", "/api/v2/sign-in-links", a.text("data.result.key"), `{"root":true}`).want(201).text("data.result.signInLink.code")
+		code := s.do("POST", "/api/v2/sign-in-links", a.text("data.result.key"), `{"root":true}`).
+			want(201).
+			text("data.result.signInLink.code")
 		s.credentialID = a.text("data.result.serviceKey.id")
 		s.credential = s.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201).text("data.result.token")
 	case "token of the provider":
@@ -93,7 +95,8 @@ func (s *stage) serviceKey(scope string) string {
 }
 
 func (s *stage) signIn(who string) (id, token string) {
-	code := s.call("POST", "/api/v2/sign-in-links", `{"workspaceId":"`+s.ws+`",`+who+`}`).text("data.result.signInLink.code")
+	code := s.call("POST", "/api/v2/sign-in-links", `{"workspaceId":"`+s.ws+`",`+who+`}`).
+		text("data.result.signInLink.code")
 	a := s.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201)
 	return a.text("data.result.session.id"), a.text("data.result.token")
 }
@@ -142,8 +145,10 @@ var takings = map[string]map[string]struct {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			s.handler.ServeHTTP(httptest.NewRecorder(), r)
 		}},
-		"expired": {before: func(s *stage) { s.update(`"expiresAt":"` + s.now().Add(time.Hour).UTC().Format(time.RFC3339) + `"`) },
-			take: func(s *stage) { s.later(time.Hour) }},
+		"expired": {
+			before: func(s *stage) { s.update(`"expiresAt":"` + s.now().Add(time.Hour).UTC().Format(time.RFC3339) + `"`) },
+			take:   func(s *stage) { s.later(time.Hour) },
+		},
 		"kept from its address": {take: func(s *stage) { s.update(`"allowedIps":["203.0.113.0/24"]`) }, lesser: true},
 		"its creator removed":   {take: func(s *stage) { s.call("DELETE", s.at("/members/boss"), "") }},
 		"its creator's keys passed on, then removed with their owner": {take: func(s *stage) {
@@ -170,15 +175,18 @@ var takings = map[string]map[string]struct {
 		"replaced": {take: func(s *stage) { s.setRoot(s.mint()) }},
 	},
 	"session": {
-		"ended":              {take: func(s *stage) { s.call("DELETE", "/api/v2/sessions/"+s.credentialID, "") }},
-		"signed out":         {take: func(s *stage) { s.do("DELETE", "/api/v2/sessions/"+s.credentialID, s.credential, "").want(200) }},
+		"ended": {take: func(s *stage) { s.call("DELETE", "/api/v2/sessions/"+s.credentialID, "") }},
+		"signed out": {
+			take: func(s *stage) { s.do("DELETE", "/api/v2/sessions/"+s.credentialID, s.credential, "").want(200) },
+		},
 		"ended everywhere":   {take: func(s *stage) { s.call("DELETE", "/api/v2/sessions?userId=boss", "") }},
 		"idle":               {take: func(s *stage) { s.later(8 * time.Hour) }},
 		"its absolute end":   {take: func(s *stage) { s.later(7 * 24 * time.Hour) }},
 		"its person gone":    {take: func(s *stage) { s.call("DELETE", s.at("/members/boss"), "") }},
 		"the workspace gone": {take: func(s *stage) { s.call("DELETE", s.at(""), "") }},
-		"its person's role lowered": {take: func(s *stage) { s.call("PATCH", s.at("/members/boss"), `{"roleId":"`+s.role+`"}`) },
-			lesser: true},
+		"its person's role lowered": {
+			take: func(s *stage) { s.call("PATCH", s.at("/members/boss"), `{"roleId":"`+s.role+`"}`) }, lesser: true,
+		},
 	},
 	"session of a root": {
 		"its key deleted":  {take: func(s *stage) { s.call("DELETE", "/api/v2/service-keys/"+s.credentialID, "") }},
@@ -297,8 +305,10 @@ func (s *stage) held(on string, take func()) (status int, body string) {
 	if strings.Contains(on, "/oauth2/") {
 		media = "application/x-www-form-urlencoded"
 	}
-	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, s.credential, media, len(rest), rest[:3])
+	_, err = fmt.Fprintf(
+		conn, "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, s.credential, media, len(rest), rest[:3],
+	)
 	must(s.t, err)
 	<-s.began
 	take()

@@ -53,7 +53,9 @@ func usageSeries(s *usage.Series) wire.Usage {
 	}
 	total := s.Total()
 	return wire.Usage{Total: total.Total(), Series: mapped(s.Buckets, func(b usage.Bucket) wire.UsageBucket {
-		out := wire.UsageBucket{Start: wire.Time(time.UnixMilli(b.Start)), Verified: b.Counts[usage.Verified], Denied: map[string]int64{}}
+		out := wire.UsageBucket{
+			Start: wire.Time(time.UnixMilli(b.Start)), Verified: b.Counts[usage.Verified], Denied: map[string]int64{},
+		}
 		for code := usage.Verified + 1; code < usage.Codes; code++ {
 			if n := b.Counts[code]; n > 0 {
 				out.Denied[code.String()] = n

@@ -65,18 +65,22 @@ func TestAQuestionThatIsWrongNamesItsField(t *testing.T) {
 		{`{"key":"x","ip":"fe80::1%eth0"}`, "ip"},
 	} {
 		h.do("POST", "/api/v2/api-keys/verify", h.root, c.body).refused(400, "invalid_request", c.field)
-		h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"},`+c.body+`]}`).refused(400, "invalid_request", "items[1]."+c.field)
+		h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"},`+c.body+`]}`).
+			refused(400, "invalid_request", "items[1]."+c.field)
 	}
 	h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[]}`).refused(400, "invalid_request", "items")
-	h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"}`+strings.Repeat(`,{"key":"x"}`, 1000)+`]}`).refused(400, "invalid_request", "items")
+	h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"}`+strings.Repeat(`,{"key":"x"}`, 1000)+`]}`).
+		refused(400, "invalid_request", "items")
 }
 
 func TestABatchIsAnsweredInItsOrder(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	_, value := h.key(h.workspace(), "")
-	a := h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"},{"key":"`+value+`"},{"key":"`+wellFormedKey+`"}]}`).want(200)
-	if a.text("data.result.results.0.code") != "MALFORMED" || a.text("data.result.results.1.code") != "VALID" || a.text("data.result.results.2.code") != "NOT_FOUND" {
+	a := h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"},{"key":"`+value+`"},{"key":"`+wellFormedKey+`"}]}`).
+		want(200)
+	if a.text("data.result.results.0.code") != "MALFORMED" || a.text("data.result.results.1.code") != "VALID" ||
+		a.text("data.result.results.2.code") != "NOT_FOUND" {
 		t.Error(a.Body)
 	}
 }
@@ -86,13 +90,16 @@ func TestOnlyAServiceKeyThatMayVerifyAsks(t *testing.T) {
 	h := open(t)
 	_, value := h.key(h.workspace(), "")
 	scoped := func(scope string) string {
-		return h.do("POST", "/api/v2/service-keys", h.root, `{"name":"s","scopes":["`+scope+`"]}`).want(201).text("data.result.key")
+		return h.do("POST", "/api/v2/service-keys", h.root, `{"name":"s","scopes":["`+scope+`"]}`).
+			want(201).
+			text("data.result.key")
 	}
 	verifies := scoped("verify")
 	for _, token := range []string{value, scoped("revoke"), scoped("follow"), scoped("portal")} {
 		a := h.do("POST", "/api/v2/api-keys/verify", token, `{"key":"x"}`)
 		a.refused(403, "permission_denied", "scope")
-		h.do("POST", "/api/v2/api-keys/verify-batch", token, `{"items":[{"key":"x"}]}`).refused(403, "permission_denied", "scope")
+		h.do("POST", "/api/v2/api-keys/verify-batch", token, `{"items":[{"key":"x"}]}`).
+			refused(403, "permission_denied", "scope")
 		h.do("POST", "/api/v2/oauth2/introspect", token, "token=x", asForm).refused(403, "permission_denied", "scope")
 	}
 	for _, token := range []string{verifies, scoped("manage"), scoped("root")} {
@@ -125,7 +132,9 @@ func TestTheStandardsOperationsSpeakTheStandards(t *testing.T) {
 	introspect := func(form string) answer { return h.do("POST", "/api/v2/oauth2/introspect", h.root, form, asForm) }
 	a := introspect("token=" + value + "&token_type_hint=access_token&whatever=x").want(200)
 	if a.at("active") != true || a.text("scope") != "calls:read calls:write" || a.text("client_id") != name || a.text("sub") != "u-owner" ||
-		a.at("exp") != 4102531200.0 || a.at("iat").(float64) < 1.7e9 || a.text("token_type") != "Bearer" || a.text("workspace_id") != ws {
+		a.at("exp") != 4102531200.0 || a.at("iat").(float64) < 1.7e9 ||
+		a.text("token_type") != "Bearer" ||
+		a.text("workspace_id") != ws {
 		t.Error(a.Body)
 	}
 	for _, unknown := range []string{"x", wellFormedKey, h.root} {

@@ -41,12 +41,26 @@ func (a *api) updateWorkspace(x *exchange, in wire.UpdateWorkspace) (wire.Update
 }
 
 func (a *api) putPlan(x *exchange, in wire.PutPlan) (wire.WorkspaceResult, error) {
-	plan := control.PlanInput{MaxKeys: clearable(in.MaxKeys), MaxMembers: clearable(in.MaxMembers), MaxRoles: clearable(in.MaxRoles),
-		MaxEventsPerDay: clearable(in.MaxEventsPerDay), PerMinute: clearable(in.RequestsPerMinute), PerDay: clearable(in.RequestsPerDay),
-		Ceiling: control.Optional[control.CeilingInput]{Set: in.CeilingPerKey.Set, Null: in.CeilingPerKey.Null, Value: control.CeilingInput{
-			PerMinute: clearable(in.CeilingPerKey.Value.RequestsPerMinute), PerDay: clearable(in.CeilingPerKey.Value.RequestsPerDay),
-			MaxLifetimeSeconds: clearable(in.CeilingPerKey.Value.MaxLifetimeSeconds),
-		}}}
+	plan := control.PlanInput{
+		MaxKeys:    clearable(in.MaxKeys),
+		MaxMembers: clearable(in.MaxMembers),
+		MaxRoles:   clearable(in.MaxRoles),
+		MaxEventsPerDay: clearable(
+			in.MaxEventsPerDay,
+		),
+		PerMinute: clearable(in.RequestsPerMinute),
+		PerDay:    clearable(in.RequestsPerDay),
+		Ceiling: control.Optional[control.CeilingInput]{
+			Set:  in.CeilingPerKey.Set,
+			Null: in.CeilingPerKey.Null,
+			Value: control.CeilingInput{
+				PerMinute: clearable(
+					in.CeilingPerKey.Value.RequestsPerMinute,
+				), PerDay: clearable(in.CeilingPerKey.Value.RequestsPerDay),
+				MaxLifetimeSeconds: clearable(in.CeilingPerKey.Value.MaxLifetimeSeconds),
+			},
+		},
+	}
 	w, err := a.Control.PutPlan(x.ctx(), x.caller, x.r.PathValue("workspaceId"), plan)
 	return wire.WorkspaceResult{Workspace: workspace(w)}, err
 }

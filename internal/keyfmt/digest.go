@@ -42,7 +42,10 @@ func newPepper(value string) pepper {
 	}
 	sum := sha256.Sum256([]byte("keyward pepper id\x00" + value))
 	key := []byte(value)
-	return pepper{id: PepperID(hex.EncodeToString(sum[:8])), macs: &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}
+	return pepper{
+		id:   PepperID(hex.EncodeToString(sum[:8])),
+		macs: &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }},
+	}
 }
 
 // digest returns the digest of a text. A reused HMAC keeps the state derived from the pepper: that takes a quarter of

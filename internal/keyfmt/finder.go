@@ -38,7 +38,9 @@ func (x *Finder) patterns() *patterns {
 	for _, prefix := range x.format.Prefixes() {
 		p.begins = append(p.begins, prefix+"_")
 	}
-	p.pattern = regexp.MustCompile(`(` + x.format.anyPrefix() + `_(?:live|test|svc)_)[0-9A-Za-z]{` + strconv.Itoa(x.least) + `,}`)
+	p.pattern = regexp.MustCompile(
+		`(` + x.format.anyPrefix() + `_(?:live|test|svc)_)[0-9A-Za-z]{` + strconv.Itoa(x.least) + `,}`,
+	)
 	x.last.Store(p)
 	return p
 }

@@ -71,7 +71,8 @@ func TestT99OurOwnDigestIsLookedForLastAndBeforeItIsThere(t *testing.T) {
 		got = append(got, kinds.Digest(i, "a value"))
 	}
 	long, _ := d.Of("foreign:sha512", "a value")
-	if diff := cmp.Diff([]keyfmt.Digest{long, sha256.Sum256([]byte("a value")), own.Sum}, got); diff != "" || kinds.Strange {
+	if diff := cmp.Diff([]keyfmt.Digest{long, sha256.Sum256([]byte("a value")), own.Sum}, got); diff != "" ||
+		kinds.Strange {
 		t.Error(diff)
 	}
 	if k := d.Kinds([]keyfmt.PepperID{own.Pepper, "foreign:sha256"}); k.Len() != 2 || k.Digest(1, "a value") != own.Sum {

@@ -139,7 +139,8 @@ func TestT16ThePatternFindsEveryKeyAndNothingElse(t *testing.T) {
 	for i := range 100_000 {
 		s := mint(t, []keyfmt.Environment{keyfmt.Live, keyfmt.Test, keyfmt.Service}[i%3]).Reveal()
 		around := [][2]string{{"export TOKEN=", "; run"}, {`{"key":"`, `"}`}, {"\n", "\n"}, {"(", ")."}}[i%4]
-		if at := re.FindStringIndex(around[0] + s + around[1]); at == nil || at[0] != len(around[0]) || at[1]-at[0] != len(s) {
+		if at := re.FindStringIndex(around[0] + s + around[1]); at == nil || at[0] != len(around[0]) ||
+			at[1]-at[0] != len(s) {
 			t.Fatalf("found %v of a key between %q", at, around)
 		}
 	}
@@ -149,9 +150,14 @@ func TestT16ThePatternFindsEveryKeyAndNothingElse(t *testing.T) {
 		_, _ = rand.Read(noise)
 		uuids := new(strings.Builder)
 		for i := 0; i+16 <= len(noise); i += 16 {
-			fmt.Fprintf(uuids, "%x-%x-%x-%x-%x\n", noise[i:i+4], noise[i+4:i+6], noise[i+6:i+8], noise[i+8:i+10], noise[i+10:i+16])
+			fmt.Fprintf(
+				uuids, "%x-%x-%x-%x-%x\n", noise[i:i+4], noise[i+4:i+6], noise[i+6:i+8], noise[i+8:i+10], noise[i+10:i+16],
+			)
 		}
-		text := []string{hex.EncodeToString(noise), base64.StdEncoding.EncodeToString(noise), base64.URLEncoding.EncodeToString(noise), uuids.String()}
+		text := []string{
+			hex.EncodeToString(noise), base64.StdEncoding.EncodeToString(noise), base64.URLEncoding.EncodeToString(noise),
+			uuids.String(),
+		}
 		for _, s := range text {
 			if got := re.FindString(s); got != "" {
 				t.Errorf("found %q in noise", got)

@@ -66,7 +66,10 @@ func (j *Job) record(ctx context.Context, cut audit.Cut) error {
 		return err
 	}
 	_, err = j.DB.Update(ctx, func(tx *store.Tx) error {
-		return tx.Cut(cut, audit.Event{ID: j.Event, ActorID: j.Actor, Description: fmt.Sprintf("events %d to %d archived", cut.From, cut.To)})
+		return tx.Cut(
+			cut,
+			audit.Event{ID: j.Event, ActorID: j.Actor, Description: fmt.Sprintf("events %d to %d archived", cut.From, cut.To)},
+		)
 	})
 	return err
 }

@@ -31,7 +31,9 @@ func Verify(paths []string, told []audit.Cut) (events int64, err error) {
 			return err
 		})
 		if err == nil && (cut.From != end.To+1 || cut.Before != end.Last) {
-			err = fmt.Errorf("it begins with event %d, and event %d follows: name all archives, the oldest first", cut.From, end.To+1)
+			err = fmt.Errorf(
+				"it begins with event %d, and event %d follows: name all archives, the oldest first", cut.From, end.To+1,
+			)
 		}
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", path, err)
@@ -46,7 +48,9 @@ func Verify(paths []string, told []audit.Cut) (events int64, err error) {
 		}
 	}
 	if end != last {
-		return 0, fmt.Errorf("the archives end with event %d, and the log begins after event %d: name all archives", end.To, last.To)
+		return 0, fmt.Errorf(
+			"the archives end with event %d, and the log begins after event %d: name all archives", end.To, last.To,
+		)
 	}
 	return events, nil
 }

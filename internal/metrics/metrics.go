@@ -112,7 +112,9 @@ func New(version string) *Metrics {
 // ObserveRequest counts an answered request. The operation and the method come from fixed sets: never a path.
 func (m *Metrics) ObserveRequest(operation, method string, status int, seconds float64) {
 	meters := kept(&m.seen, request{operation, method, status}, func() meters {
-		return meters{m.requests.WithLabelValues(operation, method, strconv.Itoa(status)), m.latency.WithLabelValues(operation, method)}
+		return meters{
+			m.requests.WithLabelValues(operation, method, strconv.Itoa(status)), m.latency.WithLabelValues(operation, method),
+		}
 	})
 	meters.count.Inc()
 	meters.latency.Observe(seconds)
@@ -153,82 +155,135 @@ func kept[K comparable, V any](all *atomic.Pointer[map[K]V], key K, find func() 
 
 // Observe adds what is looked at when somebody asks. Call it once.
 func (m *Metrics) Observe(g Gauges) {
-	gauge := func(name, help string, f func() float64) {
-		if f != nil {
-			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
-		}
+	m.observeServer(&g)
+	m.observeLimits(&g)
+	m.observeNodes(&g)
+}
+
+// gauge and counter register a number that may be absent.
+func (m *Metrics) gauge(name, help string, f func() float64) {
+	if f != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
-	counter := func(name, help string, f func() float64) {
-		if f != nil {
-			m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
-		}
+}
+
+func (m *Metrics) counter(name, help string, f func() float64) {
+	if f != nil {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
 	}
-	gauge("keyward_replica_keys", "Keys in the copy in memory.", g.ReplicaKeys)
-	gauge("keyward_replica_revision", "Revision up to which the copy in memory has every change.", g.ReplicaRevision)
+}
+
+// observeServer is about the copy in memory, the database, connections, usage and the log.
+func (m *Metrics) observeServer(g *Gauges) {
+	m.gauge("keyward_replica_keys", "Keys in the copy in memory.", g.ReplicaKeys)
+	m.gauge("keyward_replica_revision", "Revision up to which the copy in memory has every change.", g.ReplicaRevision)
 	if g.ReplicaAge != nil {
-		gauge("keyward_replica_age_seconds", "Age of the copy in memory: how long ago it was last known to be complete.",
+		m.gauge("keyward_replica_age_seconds", "Age of the copy in memory: how long ago it was last known to be complete.",
 			func() float64 { return g.ReplicaAge().Seconds() })
 	}
 	if g.ReplicaReady != nil {
-		gauge("keyward_replica_ready", "1 while verifications are answered from the copy in memory.",
+		m.gauge("keyward_replica_ready", "1 while verifications are answered from the copy in memory.",
 			func() float64 { return one(g.ReplicaReady()) })
 	}
-	counter("keyward_store_transactions_total", "Changes that were committed.", g.StoreCommits)
-	counter("keyward_store_commits_total", "Commits that brought them to the disk; changes that come together share one.", g.StoreGroups)
-	counter("keyward_store_rejected_total", "Changes that were rolled back.", g.StoreRejected)
+	m.counter("keyward_store_transactions_total", "Changes that were committed.", g.StoreCommits)
+	m.counter(
+		"keyward_store_commits_total", "Commits that brought them to the disk; changes that come together share one.",
+		g.StoreGroups,
+	)
+	m.counter("keyward_store_rejected_total", "Changes that were rolled back.", g.StoreRejected)
 	if g.CertificateEnd != nil {
-		gauge("keyward_tls_not_after_seconds", "When the certificate ends, in seconds since 1970.",
+		m.gauge("keyward_tls_not_after_seconds", "When the certificate ends, in seconds since 1970.",
 			func() float64 { return float64(g.CertificateEnd().Unix()) })
 	}
-	gauge("keyward_connections", "Open connections.", g.Connections)
-	counter("keyward_connections_refused_total", "Connections over the bounds, closed at once.", g.Refused)
-	gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)
+	m.gauge("keyward_connections", "Open connections.", g.Connections)
+	m.counter("keyward_connections_refused_total", "Connections over the bounds, closed at once.", g.Refused)
+	m.gauge("keyward_database_bytes", "Size of the database on disk.", g.DatabaseBytes)
 	if g.StorageFull != nil {
-		gauge("keyward_storage_full", "1 after a write that found no room on the disk, until one succeeds.",
+		m.gauge("keyward_storage_full", "1 after a write that found no room on the disk, until one succeeds.",
 			func() float64 { return one(g.StorageFull()) })
 	}
-	counter("keyward_refusals_lost_total", "Refusals that are in no list, since too many waited to be written.", g.RefusalsLost)
-	counter("keyward_usage_lost_total", "Verifications that were answered and not counted in the usage, since too much waited to be written.", g.UsageLost)
-	gauge("keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting)
-	counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)
-	counter("keyward_usage_failures_total", "Attempts to write the usage that failed and were left to the next one.", g.UsageFailed)
-	counter("keyward_log_lines_lost_total", "Lines of the log that were dropped, since the output did not take them in time.", g.LogLinesLost)
-	gauge("keyward_limiter_states", "Keys whose limits are being counted in memory.", g.LimiterStates)
-	gauge("keyward_limiter_bytes", "Memory that this takes.", g.LimiterBytes)
-	counter("keyward_limiter_waits_total", "Requests that waited for a block of their key's day.", g.LimiterWaits)
-	counter("keyward_limiter_timeouts_total", "Requests that waited for one in vain and were answered 503.", g.LimiterTimeouts)
-	counter("keyward_limiter_claims_total", "Blocks of a day that were asked for or given back.", g.LimiterClaims)
-	counter("keyward_limiter_failures_total", "Transactions with such claims that failed.", g.LimiterFailures)
-	counter("keyward_limiter_reserved_total", "Requests that were reserved in blocks.", g.LimiterGranted)
-	counter("keyward_limiter_returned_total", "Reserved requests that were given back unspent.", g.LimiterReturned)
-	counter("keyward_limiter_forfeited_total", "Reserved requests that were lost while the process ran.", g.LimiterForfeited)
+	m.counter(
+		"keyward_refusals_lost_total", "Refusals that are in no list, since too many waited to be written.", g.RefusalsLost,
+	)
+	m.counter(
+		"keyward_usage_lost_total",
+		"Verifications that were answered and not counted in the usage, since too much waited to be written.", g.UsageLost,
+	)
+	m.gauge(
+		"keyward_usage_waiting", "Keys and minutes of usage that are counted in memory and not written yet.", g.UsageWaiting,
+	)
+	m.counter("keyward_usage_written_total", "Keys and minutes of usage that were written.", g.UsageWritten)
+	m.counter(
+		"keyward_usage_failures_total", "Attempts to write the usage that failed and were left to the next one.",
+		g.UsageFailed,
+	)
+	m.counter(
+		"keyward_log_lines_lost_total", "Lines of the log that were dropped, since the output did not take them in time.",
+		g.LogLinesLost,
+	)
+}
+
+// observeLimits is about limits, in memory and over Redis.
+func (m *Metrics) observeLimits(g *Gauges) {
+	m.gauge("keyward_limiter_states", "Keys whose limits are being counted in memory.", g.LimiterStates)
+	m.gauge("keyward_limiter_bytes", "Memory that this takes.", g.LimiterBytes)
+	m.counter("keyward_limiter_waits_total", "Requests that waited for a block of their key's day.", g.LimiterWaits)
+	m.counter(
+		"keyward_limiter_timeouts_total", "Requests that waited for one in vain and were answered 503.", g.LimiterTimeouts,
+	)
+	m.counter("keyward_limiter_claims_total", "Blocks of a day that were asked for or given back.", g.LimiterClaims)
+	m.counter("keyward_limiter_failures_total", "Transactions with such claims that failed.", g.LimiterFailures)
+	m.counter("keyward_limiter_reserved_total", "Requests that were reserved in blocks.", g.LimiterGranted)
+	m.counter("keyward_limiter_returned_total", "Reserved requests that were given back unspent.", g.LimiterReturned)
+	m.counter(
+		"keyward_limiter_forfeited_total", "Reserved requests that were lost while the process ran.", g.LimiterForfeited,
+	)
 	if g.RedisUp != nil {
-		gauge("keyward_redis_up", "1 while limits per minute are shared over Redis.", func() float64 { return one(g.RedisUp()) })
+		m.gauge(
+			"keyward_redis_up", "1 while limits per minute are shared over Redis.", func() float64 { return one(g.RedisUp()) },
+		)
 	}
-	gauge("keyward_redis_nodes", "Nodes that share limits over it.", g.RedisNodes)
-	gauge("keyward_redis_states", "Keys of which this node knows something of the last minute.", g.RedisStates)
-	counter("keyward_redis_questions_total", "Questions about a key's minute.", g.RedisQuestions)
-	counter("keyward_redis_failures_total", "Such questions that were not answered.", g.RedisFailures)
-	counter("keyward_redis_epochs_total", "How often Redis was seen to have lost its memory.", g.RedisEpochs)
-	counter("keyward_redis_admitted_alone_total", "Requests that were admitted by the policy, without Redis.", g.RedisAdmittedAlone)
-	counter("keyward_redis_refused_alone_total", "Requests that were refused by it.", g.RedisRefusedAlone)
-	counter("keyward_feed_errors_total", "Looks at the other nodes' changes that failed.", g.FeedErrors)
-	counter("keyward_feed_loads_total", "Times that everything was loaded.", g.FeedLoads)
-	counter("keyward_feed_rings_total", "Looks that another node's ring brought about.", g.FeedRings)
-	gauge("keyward_clock_behind_seconds", "By so much the clock is behind the time that the database has seen, which goes on without it.",
-		seconds(g.ClockBehind))
-	gauge("keyward_clock_provisional_seconds", "By so much the clock has jumped ahead, while that is not trusted yet.", seconds(g.ClockAhead))
-	gauge("keyward_clock_skew_seconds", "By so much this machine's clock is ahead of the database's.", seconds(g.ClockSkew))
+	m.gauge("keyward_redis_nodes", "Nodes that share limits over it.", g.RedisNodes)
+	m.gauge("keyward_redis_states", "Keys of which this node knows something of the last minute.", g.RedisStates)
+	m.counter("keyward_redis_questions_total", "Questions about a key's minute.", g.RedisQuestions)
+	m.counter("keyward_redis_failures_total", "Such questions that were not answered.", g.RedisFailures)
+	m.counter("keyward_redis_epochs_total", "How often Redis was seen to have lost its memory.", g.RedisEpochs)
+	m.counter(
+		"keyward_redis_admitted_alone_total", "Requests that were admitted by the policy, without Redis.",
+		g.RedisAdmittedAlone,
+	)
+	m.counter("keyward_redis_refused_alone_total", "Requests that were refused by it.", g.RedisRefusedAlone)
+}
+
+// observeNodes is about other nodes, time and connections to the database.
+func (m *Metrics) observeNodes(g *Gauges) {
+	m.counter("keyward_feed_errors_total", "Looks at the other nodes' changes that failed.", g.FeedErrors)
+	m.counter("keyward_feed_loads_total", "Times that everything was loaded.", g.FeedLoads)
+	m.counter("keyward_feed_rings_total", "Looks that another node's ring brought about.", g.FeedRings)
+	m.gauge(
+		"keyward_clock_behind_seconds",
+		"By so much the clock is behind the time that the database has seen, which goes on without it.",
+		seconds(g.ClockBehind),
+	)
+	m.gauge(
+		"keyward_clock_provisional_seconds", "By so much the clock has jumped ahead, while that is not trusted yet.",
+		seconds(g.ClockAhead),
+	)
+	m.gauge(
+		"keyward_clock_skew_seconds", "By so much this machine's clock is ahead of the database's.", seconds(g.ClockSkew),
+	)
 	for setting, f := range g.NodesThatDiffer {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keyward_nodes_that_differ",
 			Help:        "Other live nodes that have another root key, catalogue or pepper than this one.",
 			ConstLabels: prometheus.Labels{"setting": setting}}, f))
 	}
-	gauge("keyward_database_connections", "Open connections to the database.", g.PoolConnections)
-	gauge("keyward_database_connections_busy", "Connections to the database that are in use.", g.PoolBusy)
-	gauge("keyward_database_connections_max", "Connections to the database that may be open.", g.PoolMost)
-	counter("keyward_database_connection_waits_total", "Times that no connection was free.", g.PoolWaits)
-	counter("keyward_database_connection_wait_seconds_total", "Time spent waiting for a free connection.", seconds(g.PoolWaited))
+	m.gauge("keyward_database_connections", "Open connections to the database.", g.PoolConnections)
+	m.gauge("keyward_database_connections_busy", "Connections to the database that are in use.", g.PoolBusy)
+	m.gauge("keyward_database_connections_max", "Connections to the database that may be open.", g.PoolMost)
+	m.counter("keyward_database_connection_waits_total", "Times that no connection was free.", g.PoolWaits)
+	m.counter(
+		"keyward_database_connection_wait_seconds_total", "Time spent waiting for a free connection.", seconds(g.PoolWaited),
+	)
 }
 
 func seconds(f func() time.Duration) func() float64 {
@@ -254,5 +309,7 @@ const maxScrapes = 3
 
 // Handler answers the numbers over HTTP.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
+	return promhttp.HandlerFor(
+		m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes},
+	)
 }

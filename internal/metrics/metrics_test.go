@@ -18,8 +18,13 @@ var allowed = []string{"operation", "method", "status", "code", "version", "gove
 func full() *metrics.Metrics {
 	m := metrics.New("v1.2.3")
 	zero := func() float64 { return 0 }
-	m.Observe(metrics.Gauges{ReplicaKeys: func() float64 { return 7 }, ReplicaAge: func() time.Duration { return 1500 * time.Millisecond },
-		ReplicaRevision: zero, ReplicaReady: func() bool { return true }, StoreCommits: zero, StoreGroups: zero, StoreRejected: zero, DatabaseBytes: zero})
+	m.Observe(
+		metrics.Gauges{
+			ReplicaKeys: func() float64 { return 7 }, ReplicaAge: func() time.Duration { return 1500 * time.Millisecond },
+			ReplicaRevision: zero, ReplicaReady: func() bool { return true }, StoreCommits: zero, StoreGroups: zero,
+			StoreRejected: zero, DatabaseBytes: zero,
+		},
+	)
 	m.ObserveRequest("createApiKey", "POST", 201, .003)
 	m.ObserveVerdict("VALID")
 	return m

@@ -63,8 +63,11 @@ func forge(t *testing.T) *forger {
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		m := map[string]any{"issuer": f.URL, "authorization_endpoint": f.URL + "/auth", "token_endpoint": f.URL + "/token", "jwks_uri": f.URL + "/jwks",
-			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"}}
+		m := map[string]any{
+			"issuer": f.URL, "authorization_endpoint": f.URL + "/auth",
+			"token_endpoint": f.URL + "/token", "jwks_uri": f.URL + "/jwks",
+			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
+		}
 		for k, v := range f.metadata {
 			m[k] = v
 		}
@@ -118,7 +121,10 @@ func (f *forger) rotate() {
 
 // provider is ours in front of the forger; change is on its settings.
 func (f *forger) provider(change ...func(*oidc.Config)) *oidc.Provider {
-	c := oidc.Config{Issuer: f.URL, ClientID: client, ClientSecret: keyfmt.NewSecret("s"), UserClaim: "sub", Now: f.now, Transport: f.Client().Transport}
+	c := oidc.Config{
+		Issuer: f.URL, ClientID: client, ClientSecret: keyfmt.NewSecret("s"), UserClaim: "sub", Now: f.now,
+		Transport: f.Client().Transport,
+	}
 	for _, one := range change {
 		one(&c)
 	}
@@ -129,7 +135,10 @@ type object = map[string]any
 
 // good are the claims of a token that is.
 func (f *forger) good() object {
-	return object{"iss": f.URL, "aud": client, "sub": "ada", "iat": f.now().Unix(), "exp": f.now().Add(time.Hour).Unix(), "nonce": "n", "jti": "t1"}
+	return object{
+		"iss": f.URL, "aud": client, "sub": "ada", "iat": f.now().Unix(), "exp": f.now().Add(time.Hour).Unix(),
+		"nonce": "n", "jti": "t1",
+	}
 }
 
 func merged(all ...object) object {
@@ -193,7 +202,8 @@ func (f *forger) finish(p *oidc.Provider, header, claims object, change func(*oi
 		f.Fatal(err)
 	}
 	q := u.Query()
-	if q.Get("code_challenge_method") != "S256" || q.Get("state") != flow.State || q.Get("nonce") != flow.Nonce || q.Get("response_type") != "code" {
+	if q.Get("code_challenge_method") != "S256" || q.Get("state") != flow.State || q.Get("nonce") != flow.Nonce ||
+		q.Get("response_type") != "code" {
 		f.Fatalf("asked with %v", q)
 	}
 	token := f.sign(header, merged(f.good(), object{"nonce": flow.Nonce}, claims))

@@ -108,8 +108,10 @@ func (p *Provider) Begin(ctx context.Context, redirect string) (address string, 
 }
 
 func (p *Provider) oauth(at *found, redirect string) *oauth2.Config {
-	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(), Endpoint: at.endpoint, RedirectURL: redirect,
-		Scopes: []string{oidc.ScopeOpenID, "profile", "email"}}
+	return &oauth2.Config{
+		ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(), Endpoint: at.endpoint, RedirectURL: redirect,
+		Scopes: []string{oidc.ScopeOpenID, "profile", "email"},
+	}
 }
 
 // Answer holds the parameters with which the provider sends the browser back.
@@ -155,7 +157,8 @@ func (p *Provider) Finish(ctx context.Context, redirect string, f Flow, a Answer
 // exchangeError tells a refused code from a provider that did not answer. The provider's text is not repeated.
 func exchangeError(err error) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < http.StatusInternalServerError {
+	if errors.As(err, &refused) && refused.Response != nil &&
+		refused.Response.StatusCode < http.StatusInternalServerError {
 		return fmt.Errorf("the provider refused the code: status %d, %.40q", refused.Response.StatusCode, refused.ErrorCode)
 	}
 	return fmt.Errorf("%w: redeem the code: %w", ErrDown, err)

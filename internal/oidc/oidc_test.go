@@ -165,7 +165,9 @@ func TestInventedTokensDoNotHaveUsAskTheProviderAgainAndAgain(t *testing.T) {
 		t.Errorf("asked %d times for the keys", n)
 	}
 	for range 20 {
-		_, _ = p.Verify(t.Context(), f.sign(object{"kid": "invented"}, merged(f.good(), object{"iss": "https://evil.example"})))
+		_, _ = p.Verify(
+			t.Context(), f.sign(object{"kid": "invented"}, merged(f.good(), object{"iss": "https://evil.example"})),
+		)
 	}
 	if n := f.asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
@@ -227,7 +229,8 @@ func TestT70WhatAClaimHasToBeForAUser(t *testing.T) {
 	} {
 		who, err := c.p.Verify(t.Context(), f.sign(nil, merged(f.good(), c.claims)))
 		var refusal oidc.Refusal
-		if err != nil && (!errors.As(err, &refusal) || !strings.Contains(err.Error(), c.want)) || err == nil && who.User != c.want {
+		if err != nil && (!errors.As(err, &refusal) || !strings.Contains(err.Error(), c.want)) ||
+			err == nil && who.User != c.want {
 			t.Errorf("%s: %+v, %v", name, who, err)
 		}
 	}

@@ -33,8 +33,10 @@ func newIssuer(t *testing.T) *httptest.Server {
 	var iss *httptest.Server
 	iss = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"issuer":"` + iss.URL + `","authorization_endpoint":"` + iss.URL + `/a","token_endpoint":"` + iss.URL +
-			`/t","jwks_uri":"` + iss.URL + `/k","id_token_signing_alg_values_supported":["RS256"]}`))
+		_, _ = w.Write(
+			[]byte(`{"issuer":"` + iss.URL + `","authorization_endpoint":"` + iss.URL + `/a","token_endpoint":"` + iss.URL +
+				`/t","jwks_uri":"` + iss.URL + `/k","id_token_signing_alg_values_supported":["RS256"]}`),
+		)
 	}))
 	t.Cleanup(iss.Close)
 	return iss
@@ -68,7 +70,9 @@ func TestCallersWaitForOneLookTogetherWhereNothingIsKnownT105(t *testing.T) {
 	t.Parallel()
 	hole := &stalling{}
 	hole.on.Store(true)
-	p := oidc.New(oidc.Config{Issuer: "http://127.0.0.1:1", ClientID: "c", UserClaim: "sub", Now: time.Now, Transport: hole})
+	p := oidc.New(
+		oidc.Config{Issuer: "http://127.0.0.1:1", ClientID: "c", UserClaim: "sub", Now: time.Now, Transport: hole},
+	)
 	began := time.Now()
 	var wg sync.WaitGroup
 	for range 8 {

@@ -17,7 +17,9 @@ import (
 )
 
 // algorithms are those with a public key. "none" and those with a shared secret are not among them.
-var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
+var algorithms = []string{
+	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+}
 
 // maxToken bounds the size of a token that is parsed at all.
 const maxToken = 8 << 10
@@ -166,10 +168,14 @@ func (p *Provider) person(c claims) (Person, error) {
 	case !ok || user == "":
 		return Person{}, Refusal(fmt.Sprintf("Your account has no %s, by which Keyward would know you.", p.UserClaim))
 	case p.UserClaim == "email" && string(c.EmailGood) != "true":
-		return Person{}, Refusal("Your e-mail address is not verified by the provider, so Keyward does not take it for yours.")
+		return Person{}, Refusal(
+			"Your e-mail address is not verified by the provider, so Keyward does not take it for yours.",
+		)
 	}
 	if err := id.CheckUser(user); err != nil {
-		return Person{}, Refusal(fmt.Sprintf("The %s of your account cannot be a user's id in Keyward: it %v.", p.UserClaim, err))
+		return Person{}, Refusal(
+			fmt.Sprintf("The %s of your account cannot be a user's id in Keyward: it %v.", p.UserClaim, err),
+		)
 	}
 	return Person{User: user, TokenID: c.ID, Until: instant(c.Expires)}, nil
 }

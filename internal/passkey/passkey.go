@@ -119,7 +119,9 @@ func (p *Party) Registration(o Owner) (options json.RawMessage, a Attempt, err e
 		return nil, a, err
 	}
 	u := &owner{handle: o.Handle, name: o.Name, displayName: o.DisplayName, keys: credentials(o.Has)}
-	creation, begun, err := w.BeginRegistration(u, webauthn.WithExclusions(webauthn.Credentials(u.keys).CredentialDescriptors()))
+	creation, begun, err := w.BeginRegistration(
+		u, webauthn.WithExclusions(webauthn.Credentials(u.keys).CredentialDescriptors()),
+	)
 	if err != nil {
 		return nil, a, fmt.Errorf("begin a registration: %w", err)
 	}
@@ -158,8 +160,12 @@ func (p *Party) Registered(a Attempt, answer []byte) (Made, error) {
 	if err != nil {
 		return Made{}, plain(err)
 	}
-	c, err := w.CreateCredential(&owner{handle: a.Handle}, webauthn.SessionData{Challenge: a.Challenge, RelyingPartyID: p.config.RPID,
-		UserID: a.Handle, UserVerification: protocol.VerificationRequired, CredParams: webauthn.CredentialParametersDefault()}, parsed)
+	c, err := w.CreateCredential(
+		&owner{handle: a.Handle},
+		webauthn.SessionData{Challenge: a.Challenge, RelyingPartyID: p.config.RPID,
+			UserID: a.Handle, UserVerification: protocol.VerificationRequired, CredParams: webauthn.CredentialParametersDefault()},
+		parsed,
+	)
 	if err != nil {
 		return Made{}, plain(err)
 	}
@@ -204,7 +210,9 @@ func (p *Party) Proves(a Attempt, in *Answer, key *session.Passkey) (counter uin
 func credentials(keys []session.Passkey) []webauthn.Credential {
 	var out []webauthn.Credential
 	for _, k := range keys {
-		c := webauthn.Credential{ID: k.Credential, PublicKey: k.PublicKey, Authenticator: webauthn.Authenticator{SignCount: k.Counter}}
+		c := webauthn.Credential{
+			ID: k.Credential, PublicKey: k.PublicKey, Authenticator: webauthn.Authenticator{SignCount: k.Counter},
+		}
 		c.Flags.BackupEligible = k.Backup
 		out = append(out, c)
 	}

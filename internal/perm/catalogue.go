@@ -61,7 +61,9 @@ func (e *EntryError) Error() string {
 // New makes a catalogue. The error is an *EntryError.
 func New(entries []Entry) (*Catalogue, error) {
 	if len(entries) == 0 || len(entries) > MaxEntries {
-		return nil, &EntryError{Why: fmt.Sprintf("a catalogue holds 1 to %d permissions, this one %d", MaxEntries, len(entries))}
+		return nil, &EntryError{
+			Why: fmt.Sprintf("a catalogue holds 1 to %d permissions, this one %d", MaxEntries, len(entries)),
+		}
 	}
 	c := &Catalogue{entries: append([]Entry(nil), entries...), index: make(map[string]int, len(entries))}
 	all, reads := newBuilder(len(entries)), newBuilder(len(entries))

@@ -73,7 +73,8 @@ func TestT68T111OnlyTheOriginsOfALiveSessionFrameItsPage(t *testing.T) {
 			t.Errorf("the policy is %s", csp)
 		}
 	}
-	if strings.Contains(want, "<script>") || strings.Contains(want, "style=") || regexp.MustCompile(`https?://`).MatchString(want) {
+	if strings.Contains(want, "<script>") || strings.Contains(want, "style=") ||
+		regexp.MustCompile(`https?://`).MatchString(want) {
 		t.Errorf("the document holds a script, a style or an address: %s", want)
 	}
 }
@@ -81,7 +82,8 @@ func TestT68T111OnlyTheOriginsOfALiveSessionFrameItsPage(t *testing.T) {
 func TestThePartsOfThePageAreKeptForEver(t *testing.T) {
 	t.Parallel()
 	m := mux(t)
-	parts := regexp.MustCompile(`/portal/parts/[0-9a-f]{16}/[a-z]+\.(js|css)`).FindAllString(get(m, "/portal/"+live).Body.String(), -1)
+	parts := regexp.MustCompile(`/portal/parts/[0-9a-f]{16}/[a-z]+\.(js|css)`).
+		FindAllString(get(m, "/portal/"+live).Body.String(), -1)
 	if len(parts) != 2 {
 		t.Fatalf("parts %v", parts)
 	}

@@ -19,7 +19,11 @@ func BenchmarkTake(b *testing.B) {
 	for _, keys := range []int{1, 1000, 1_000_000} {
 		b.Run(fmt.Sprint(keys), func(b *testing.B) {
 			began := time.Now()
-			l := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(began) }, Wall: time.Now, Ledger: &limittest.Ledger{}})
+			l := ratelimit.New(
+				ratelimit.Config{
+					Elapsed: func() time.Duration { return time.Since(began) }, Wall: time.Now, Ledger: &limittest.Ledger{},
+				},
+			)
 			defer l.Close(b.Context())
 			limits := ratelimit.Limits{PerMinute: 1_000_000_000, PerDay: 1_000_000_000}
 			var s ratelimit.Status
@@ -45,7 +49,9 @@ func BenchmarkTake(b *testing.B) {
 				}
 				i++
 			}
-			b.ReportMetric(float64(threadTime()-before)/float64(b.N), "cpu-ns/op") // which says more on a machine that others use
+			b.ReportMetric(
+				float64(threadTime()-before)/float64(b.N), "cpu-ns/op",
+			) // which says more on a machine that others use
 		})
 	}
 }
@@ -58,7 +64,11 @@ func BenchmarkTakeWithAPlan(b *testing.B) {
 	for _, planned := range []bool{false, true} {
 		b.Run(fmt.Sprint(planned), func(b *testing.B) {
 			began := time.Now()
-			l := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(began) }, Wall: time.Now, Ledger: &limittest.Ledger{}})
+			l := ratelimit.New(
+				ratelimit.Config{
+					Elapsed: func() time.Duration { return time.Since(began) }, Wall: time.Now, Ledger: &limittest.Ledger{},
+				},
+			)
 			defer l.Close(b.Context())
 			who := slices.Clone(customer)
 			var s ratelimit.Status

@@ -39,7 +39,9 @@ var errNoLedger = errors.New("there is no ledger for limits per day")
 
 func newClaimQueue(l Ledger, settled func(*Claim, error), stats *counters) *claimQueue {
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &claimQueue{ledger: l, settled: settled, stats: stats, wake: make(chan struct{}, 1), stop: cancel, ended: make(chan struct{})}
+	d := &claimQueue{
+		ledger: l, settled: settled, stats: stats, wake: make(chan struct{}, 1), stop: cancel, ended: make(chan struct{}),
+	}
 	go d.serve(ctx)
 	return d
 }

@@ -47,7 +47,8 @@ func TestASweepIsNotOvertakenByAnEarlierQuestionT36(t *testing.T) {
 	l.Take(who, limits, 2, &s)
 	swept(clock, l, time.Minute)
 	who.At = start + time.Minute - time.Millisecond
-	if o := l.Take(who, limits, 1, &s); o != ratelimit.Admitted || s.Minute.ResetAt != clock.Wall().Add(time.Minute).UnixMilli() {
+	if o := l.Take(who, limits, 1, &s); o != ratelimit.Admitted ||
+		s.Minute.ResetAt != clock.Wall().Add(time.Minute).UnixMilli() {
 		t.Errorf("outcome %d, %+v", o, s)
 	}
 }

@@ -87,7 +87,8 @@ func (q *question) plan() Limits {
 
 func (l *Limiter) ask(q *question, s *Status) Outcome {
 	s.reset()
-	if l.minutes != nil && (q.limits.PerMinute > 0 || q.who.Plan != nil && q.who.Plan.Limits.PerMinute > 0) && l.minutes.Shares(q.who) {
+	if l.minutes != nil && (q.limits.PerMinute > 0 || q.who.Plan != nil && q.who.Plan.Limits.PerMinute > 0) &&
+		l.minutes.Shares(q.who) {
 		return l.askShared(q, s)
 	}
 	return l.askOwn(q, s)
@@ -239,7 +240,9 @@ func (l *Limiter) spend(sh *shard, e *entry, runs []run, q *question, t *instant
 // tell says how the limits stand.
 func (s *shard) tell(e *entry, limits Limits, t *instant, out *Status) {
 	if limits.PerMinute > 0 {
-		out.Minute = Window{Limit: limits.PerMinute, Remaining: e.room(limits.PerMinute), ResetAt: t.wall + e.drains(s.runs(e), t.now)}
+		out.Minute = Window{
+			Limit: limits.PerMinute, Remaining: e.room(limits.PerMinute), ResetAt: t.wall + e.drains(s.runs(e), t.now),
+		}
 	}
 	if limits.PerDay > 0 {
 		out.Day = Window{Limit: limits.PerDay, Remaining: e.left(limits.PerDay), ResetAt: e.ends()}

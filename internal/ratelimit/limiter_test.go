@@ -10,7 +10,9 @@ import (
 )
 
 // local makes a limiter that goes by the clock.
-func local(t testing.TB, clock *limittest.Clock, ledger ratelimit.Ledger, change ...func(*ratelimit.Config)) *ratelimit.Limiter {
+func local(
+	t testing.TB, clock *limittest.Clock, ledger ratelimit.Ledger, change ...func(*ratelimit.Config),
+) *ratelimit.Limiter {
 	c := ratelimit.Config{Elapsed: clock.Elapsed, Wall: clock.Wall, Ledger: ledger}
 	for _, f := range change {
 		f(&c)
@@ -34,7 +36,11 @@ func slack(limit int64) time.Duration {
 
 func TestTheLocalLimiterKeepsThePromise(t *testing.T) {
 	t.Parallel()
-	limittest.Run(t, limittest.Promise{Slack: slack, Days: true}, func(t testing.TB, clock *limittest.Clock) limittest.Limiter {
-		return local(t, clock, &limittest.Ledger{})
-	})
+	limittest.Run(
+		t,
+		limittest.Promise{Slack: slack, Days: true},
+		func(t testing.TB, clock *limittest.Clock) limittest.Limiter {
+			return local(t, clock, &limittest.Ledger{})
+		},
+	)
 }

@@ -162,7 +162,8 @@ func TestAShutLimiterAdmitsNothingForAMinuteT38(t *testing.T) {
 	var s, ignored ratelimit.Status
 	for range 59 {
 		clock.Pass(time.Second)
-		if o := l.Take(who, ratelimit.Limits{PerMinute: 5, PerDay: 5}, 1, &s); o != ratelimit.MinuteSpent || s.Day.Remaining != 5 {
+		if o := l.Take(who, ratelimit.Limits{PerMinute: 5, PerDay: 5}, 1, &s); o != ratelimit.MinuteSpent ||
+			s.Day.Remaining != 5 {
 			t.Fatalf("outcome %d, %+v", o, s)
 		}
 		if o := l.Take(other, ratelimit.Limits{PerDay: 100}, 1, &ignored); o != ratelimit.Admitted {
@@ -308,14 +309,18 @@ type elsewhere struct {
 
 func (e *elsewhere) Shares(ratelimit.Subject) bool { return true }
 
-func (e *elsewhere) Take(who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+func (e *elsewhere) Take(
+	who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	if e.answer == ratelimit.Admitted {
 		e.taken += cost
 	}
 	return e.Peek(who, limits, cost, s)
 }
 
-func (e *elsewhere) Peek(_ ratelimit.Subject, limits ratelimit.PerMinute, _ int64, s *ratelimit.Status) ratelimit.Outcome {
+func (e *elsewhere) Peek(
+	_ ratelimit.Subject, limits ratelimit.PerMinute, _ int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	s.Minute, s.WorkspaceMinute = ratelimit.Window{Limit: limits.Key}, ratelimit.Window{Limit: limits.Workspace}
 	if e.answer == ratelimit.MinuteSpent {
 		s.RetryAt = max(s.RetryAt, 77)

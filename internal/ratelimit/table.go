@@ -78,7 +78,9 @@ func (s *shard) use(t table) {
 
 // spread mixes a UUID. Its random half is random already, and callers cannot choose it.
 func spread(id *[16]byte) uint64 {
-	hi, lo := bits.Mul64(binary.BigEndian.Uint64(id[:8])^0x9e3779b97f4a7c15, binary.BigEndian.Uint64(id[8:])^0xd6e8feb86659fd93)
+	hi, lo := bits.Mul64(
+		binary.BigEndian.Uint64(id[:8])^0x9e3779b97f4a7c15, binary.BigEndian.Uint64(id[8:])^0xd6e8feb86659fd93,
+	)
 	return hi ^ lo
 }
 

@@ -51,13 +51,24 @@ type shape struct{ previous, networks, name, metadata int } // the first two are
 
 func (f *fields) text() shape {
 	s := f[shapeWord]
-	return shape{int(s >> previousShift & maxPrevious), int(s >> networksShift & maxNetworks), int(s >> nameShift & maxPart), int(s >> metadataShift & maxPart)}
+	return shape{
+		int(s >> previousShift & maxPrevious), int(s >> networksShift & maxNetworks), int(s >> nameShift & maxPart),
+		int(s >> metadataShift & maxPart),
+	}
 }
 
 func (s shape) size() int { return s.previous*valueSize + s.networks*networkSize + s.name + s.metadata }
 
 func (s shape) word() uint64 {
-	return uint64(s.previous)<<previousShift | uint64(s.metadata)<<metadataShift | uint64(s.name)<<nameShift | uint64(s.networks)<<networksShift
+	return uint64(
+		s.previous,
+	)<<previousShift | uint64(
+		s.metadata,
+	)<<metadataShift | uint64(
+		s.name,
+	)<<nameShift | uint64(
+		s.networks,
+	)<<networksShift
 }
 
 // texts is the arena as a reader finds it: a list that is still the arena's has everything that the records lead to.

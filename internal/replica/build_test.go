@@ -29,7 +29,9 @@ func workspace(name id.Workspace) feed.Change {
 
 // capped is a workspace that narrows keys to the permissions of their creators.
 func capped(name id.Workspace) feed.Change {
-	return feed.Change{Workspace: &account.Workspace{ID: name, IsActive: true, Settings: account.Settings{PermissionMode: account.Capped}}}
+	return feed.Change{
+		Workspace: &account.Workspace{ID: name, IsActive: true, Settings: account.Settings{PermissionMode: account.Capped}},
+	}
 }
 
 func role(w id.Workspace, name id.Role, held ...string) feed.Change {
@@ -55,8 +57,10 @@ func keyID(word string) id.Key { return id.Key(id.Format(uuid(word))) }
 
 // key is an active key with one value, which is called like the key.
 func key(w id.Workspace, user id.User, word string, edit ...func(*apikey.Key)) feed.Change {
-	k := &apikey.Key{ID: keyID(word), Workspace: w, User: user, Name: "key " + word, Environment: keyfmt.Live, IsActive: true,
-		Value: apikey.Value{Digest: keyfmt.Stored{Sum: sum(word)}}}
+	k := &apikey.Key{
+		ID: keyID(word), Workspace: w, User: user, Name: "key " + word, Environment: keyfmt.Live, IsActive: true,
+		Value: apikey.Value{Digest: keyfmt.Stored{Sum: sum(word)}},
+	}
 	for _, e := range edit {
 		e(k)
 	}
@@ -92,7 +96,9 @@ func at(revision int64, changes ...feed.Change) []feed.Change {
 // and her key k.
 func house() *replica.Replica {
 	r := replica.New()
-	r.Apply(at(1, workspace("w"), role("w", "r", "calls:read", "calls:write"), member("w", "ann", "r"), key("w", "ann", "k")))
+	r.Apply(
+		at(1, workspace("w"), role("w", "r", "calls:read", "calls:write"), member("w", "ann", "r"), key("w", "ann", "k")),
+	)
 	return r
 }
 

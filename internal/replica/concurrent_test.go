@@ -122,7 +122,9 @@ func TestAKeyThatIsHandedOverAlwaysHasACreatorWhoIsPresent(t *testing.T) {
 func TestACreatorIsNeverSeenWithTheLaterPermissionsOfARoleTheyHadBefore(t *testing.T) {
 	t.Parallel()
 	r := house()
-	r.Apply(at(2, capped("w"), role("w", "low", "calls:read"), role("w", "high", "calls:read"), member("w", "ann", "high")))
+	r.Apply(
+		at(2, capped("w"), role("w", "low", "calls:read"), role("w", "high", "calls:read"), member("w", "ann", "high")),
+	)
 	whileReading(t, func(int) error {
 		var v replica.View
 		if r.Lookup(sum("k"), &v); v.CreatorHolds != set("calls:read") {

@@ -42,7 +42,8 @@ func TestTextsThatAreReplacedGiveTheirMemoryBackAndOthersStay(t *testing.T) {
 			round = 0
 		}
 		v := find(t, r, fmt.Sprint(i))
-		if want := fmt.Sprint("key ", i, " of ", round); v.Name != want || v.Metadata != long(fmt.Sprint(i, "/", round), 100+i) {
+		if want := fmt.Sprint("key ", i, " of ", round); v.Name != want ||
+			v.Metadata != long(fmt.Sprint(i, "/", round), 100+i) {
 			t.Fatalf("%q has the name %q and %d bytes of metadata", want, v.Name, len(v.Metadata))
 		}
 		if e := find(t, r, fmt.Sprint("earlier ", i)); e.Until != int64(1+round) {
@@ -81,8 +82,10 @@ func TestReadersSeeWholeTextsWhileTheyAreMoved(t *testing.T) {
 	const keys = 30
 	write := func(i, round int) feed.Change {
 		word := fmt.Sprint(i)
-		return key("w", "ann", word, func(k *apikey.Key) { k.Name, k.Metadata = word, long(fmt.Sprint(word, "/", round), 300) },
-			previous("earlier "+word, time.UnixMilli(int64(1+i))))
+		return key(
+			"w", "ann", word, func(k *apikey.Key) { k.Name, k.Metadata = word, long(fmt.Sprint(word, "/", round), 300) },
+			previous("earlier "+word, time.UnixMilli(int64(1+i))),
+		)
 	}
 	for i := range keys {
 		r.Apply(at(2, write(i, 0)))
@@ -126,9 +129,12 @@ func TestReadersNeverTakeOneKeyForAnotherWhileRecordsAreGivenAgain(t *testing.T)
 		changes := []feed.Change{workspace(place(round))}
 		for i := range keys {
 			user := id.User(fmt.Sprint("user ", round, "/", i%5))
-			changes = append(changes, key(place(round), user, fmt.Sprint(round, "/", i), value(fmt.Sprint(i)), func(k *apikey.Key) {
-				k.Metadata = string(user)
-			}))
+			changes = append(
+				changes,
+				key(place(round), user, fmt.Sprint(round, "/", i), value(fmt.Sprint(i)), func(k *apikey.Key) {
+					k.Metadata = string(user)
+				}),
+			)
 		}
 		return changes
 	}
@@ -140,7 +146,8 @@ func TestReadersNeverTakeOneKeyForAnotherWhileRecordsAreGivenAgain(t *testing.T)
 				continue
 			}
 			round, _, _ := strings.Cut(strings.TrimPrefix(v.Metadata, "user "), "/")
-			if v.Name != fmt.Sprint("key ", round, "/", i) || string(v.User) != v.Metadata || string(v.Workspace) != "place "+round ||
+			if v.Name != fmt.Sprint("key ", round, "/", i) || string(v.User) != v.Metadata ||
+				string(v.Workspace) != "place "+round ||
 				v.UUID != uuid(fmt.Sprint(round, "/", i)) {
 				return fmt.Errorf("value %d: %q of %q in %q says %q", i, v.Name, v.User, v.Workspace, v.Metadata)
 			}

@@ -74,7 +74,9 @@ func TestT30AWallClockThatWasAheadOnceHidesNothingLater(t *testing.T) {
 	r.ConfirmFresh(start.Add(time.Second))
 	now = wallSet(start.Add(time.Second), 600) // a suspended machine: the monotonic clock stood still
 	if r.Ready() || r.Age() < 10*time.Minute {
-		t.Errorf("ten minutes after the last confirmation by the wall clock, its age is %v and it is ready: %v", r.Age(), r.Ready())
+		t.Errorf(
+			"ten minutes after the last confirmation by the wall clock, its age is %v and it is ready: %v", r.Age(), r.Ready(),
+		)
 	}
 }
 

@@ -81,8 +81,10 @@ func (m *model) lookup(d keyfmt.Digest) (replica.View, bool) {
 
 func (m *model) view(k *apikey.Key, w *account.Workspace, until time.Time) replica.View {
 	u, _ := id.Parse(string(k.ID))
-	v := replica.View{UUID: u, Workspace: k.Workspace, User: k.User, Name: k.Name, Environment: k.Environment, IsActive: k.IsActive,
-		Permissions: k.Permissions, WorkspaceActive: w.IsActive, Capped: w.Settings.PermissionMode == account.Capped}
+	v := replica.View{
+		UUID: u, Workspace: k.Workspace, User: k.User, Name: k.Name, Environment: k.Environment, IsActive: k.IsActive,
+		Permissions: k.Permissions, WorkspaceActive: w.IsActive, Capped: w.Settings.PermissionMode == account.Capped,
+	}
 	if !until.IsZero() {
 		v.Until = until.UnixMilli()
 	}

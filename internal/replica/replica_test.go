@@ -32,9 +32,13 @@ func TestLookupTellsEverythingThatAVerificationNeeds(t *testing.T) {
 	}, previous("earlier", expiry.Add(time.Second)))))
 
 	want := replica.View{
-		UUID: uuid("full"), Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true, Orphan: true,
+		UUID: uuid(
+			"full",
+		), Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true, Orphan: true,
 		ExpiresAt: 1_800_000_000_123, Permissions: set("calls:read", "agents:read"),
-		Limits: ratelimit.Limits{PerMinute: 5, PerDay: 50}, AllowedIPs: replica.NewNetworks([]netip.Prefix{net}), Metadata: `{"a":1}`,
+		Limits: ratelimit.Limits{
+			PerMinute: 5, PerDay: 50,
+		}, AllowedIPs: replica.NewNetworks([]netip.Prefix{net}), Metadata: `{"a":1}`,
 		WorkspaceActive: true, Capped: true, CreatorPresent: true, CreatorHolds: set("calls:read", "calls:write"), Effective: set("calls:read"),
 	}
 	if d := diff(want, find(t, r, "full")); d != "" {
@@ -338,10 +342,21 @@ func TestT29LookupsAllocateNothing(t *testing.T) {
 
 func TestPackedNetworksAreTheListAndHoldTheSameAddresses(t *testing.T) {
 	t.Parallel()
-	list := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"),
-		netip.MustParsePrefix("2001:db8::/128"), netip.MustParsePrefix("::ffff:10.0.0.0/104"), netip.MustParsePrefix("1.2.3.4/32"), {}}
-	addresses := []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("1.2.3.4"), netip.MustParseAddr("2001:db8::"),
-		netip.MustParseAddr("::ffff:10.1.2.3"), netip.MustParseAddr("::"), {}}
+	list := []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("0.0.0.0/0"),
+		netip.MustParsePrefix("::/0"),
+		netip.MustParsePrefix(
+			"2001:db8::/128",
+		),
+		netip.MustParsePrefix("::ffff:10.0.0.0/104"),
+		netip.MustParsePrefix("1.2.3.4/32"),
+		{},
+	}
+	addresses := []netip.Addr{
+		netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("1.2.3.4"), netip.MustParseAddr("2001:db8::"),
+		netip.MustParseAddr("::ffff:10.1.2.3"), netip.MustParseAddr("::"), {},
+	}
 	for i, p := range list {
 		packed := replica.NewNetworks(list[i : i+1])
 		if packed.Len() != 1 || packed.At(0) != p {

@@ -36,13 +36,17 @@ type settlement struct {
 // apply changes what was read of a key to what the settlements make of it, and gives the node of the key's creator
 // then.
 func (l verdicts) apply(r *Replica, f *fields, text []byte, creator *member) *member {
-	k := apikey.Key{User: creator.user, Permissions: r.sets.at(f.set()), Revoked: f.has(revoked), IsActive: f.has(active), Orphan: f.has(orphan)}
+	k := apikey.Key{
+		User: creator.user, Permissions: r.sets.at(f.set()), Revoked: f.has(revoked), IsActive: f.has(active),
+		Orphan: f.has(orphan),
+	}
 	for i := range l {
 		v := &l[i]
 		if v.Bound != nil {
 			k.ExpiresAt, k.Limits, k.AllowedIPs = f.expiry(), f.limits(), f.networks(text)
 		}
-		if outcome, _ := v.Apply(&k); outcome == apikey.Transferred && v.heir != nil { // nil in a workspace that has gone meanwhile
+		if outcome, _ := v.Apply(&k); outcome == apikey.Transferred &&
+			v.heir != nil { // nil in a workspace that has gone meanwhile
 			creator = v.heir
 		}
 	}

@@ -105,7 +105,15 @@ func TestT27ATextIsTheKeysOwnOrIsReadAgain(t *testing.T) {
 	for n := int64(2); n < 2000; n++ {
 		s := r.BeginSteps()
 		for range random.IntN(12) { // each takes more than half a chunk
-			r.Apply(at(n, key("w", "ann", fmt.Sprint("fat ", random.IntN(8)), func(k *apikey.Key) { k.Metadata = long(fmt.Sprint(1000+n%1000), 8000) })))
+			r.Apply(
+				at(
+					n,
+					key(
+						"w", "ann", fmt.Sprint("fat ", random.IntN(8)),
+						func(k *apikey.Key) { k.Metadata = long(fmt.Sprint(1000+n%1000), 8000) },
+					),
+				),
+			)
 		}
 		r.Apply(at(n, key("w", "ann", "k", func(k *apikey.Key) { k.Metadata = fmt.Sprint(n) })))
 		if n%5 == 0 {
@@ -135,7 +143,10 @@ func TestT27InEveryInterleavingOfLoadsAndChangesTheNewestHolds(t *testing.T) {
 	t.Parallel()
 	off := func(k *apikey.Key) { k.IsActive = false }
 	load := func() [][]feed.Change {
-		return [][]feed.Change{at(0, workspace("w")), at(0, role("w", "r", "calls:read")), at(0, member("w", "ann", "r")), at(0, key("w", "ann", "k"))}
+		return [][]feed.Change{
+			at(0, workspace("w")), at(0, role("w", "r", "calls:read")), at(0, member("w", "ann", "r")),
+			at(0, key("w", "ann", "k")),
+		}
 	}
 	endings := map[string][][]feed.Change{
 		"revoked": {at(1, key("w", "ann", "k", value("other"))), at(2, key("w", "ann", "k", off))},
@@ -154,7 +165,8 @@ func TestT27InEveryInterleavingOfLoadsAndChangesTheNewestHolds(t *testing.T) {
 					r.Apply(c)
 				}
 				var v replica.View
-				if found := r.Lookup(sum("k"), &v); found && v.IsActive && v.CreatorPresent && v.WorkspaceActive || r.Revision() != 2 {
+				if found := r.Lookup(sum("k"), &v); found && v.IsActive && v.CreatorPresent && v.WorkspaceActive ||
+					r.Revision() != 2 {
 					t.Fatalf("order %d: %+v at revision %d", n, v, r.Revision())
 				}
 			})

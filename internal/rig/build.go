@@ -17,7 +17,9 @@ func Build(more ...string) (binary string, remove func(), err error) {
 	}
 	remove = func() { _ = os.RemoveAll(dir) }
 	binary = filepath.Join(dir, "keyward")
-	build := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", binary}, more...), "github.com/keyward/keyward/cmd/keyward")...)
+	build := exec.Command(
+		"go",
+		append(append([]string{"build", "-trimpath", "-o", binary}, more...), "github.com/keyward/keyward/cmd/keyward")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		remove()

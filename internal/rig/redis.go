@@ -60,8 +60,10 @@ func newRedis(t testing.TB, port int, args []string) *Redis {
 // Start starts it again after Kill, empty, at the same address.
 func (r *Redis) Start() {
 	r.t.Helper()
-	base := []string{"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no",
-		"--daemonize", "no", "--enable-debug-command", "local"}
+	base := []string{
+		"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no",
+		"--daemonize", "no", "--enable-debug-command", "local",
+	}
 	cmd := exec.Command("redis-server", append(base, r.args...)...)
 	cmd.Env = append(os.Environ(), r.clock...)
 	r.process = StartProcess(r.t, cmd, filepath.Join(r.dir, "redis.log"))
@@ -76,7 +78,8 @@ func (r *Redis) CLI(args ...string) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(r.Port)}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(r.Port)}, args...)...).
+		CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("redis-cli %v: %v: %s", args, err, out)
 	}

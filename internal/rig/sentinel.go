@@ -26,7 +26,9 @@ func StartRedisSentinel(t testing.TB, speed int) *Sentinel {
 	primary := newRedis(t, FreePort(t), nil)
 	primary.clock = clock
 	primary.Start()
-	replica := newRedis(t, FreePort(t), []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(primary.Port), "--repl-diskless-sync-delay", "0"})
+	replica := newRedis(
+		t, FreePort(t), []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(primary.Port), "--repl-diskless-sync-delay", "0"},
+	)
 	replica.clock = clock
 	replica.Start()
 	WaitFor(t, "the replica to follow", func() error {
@@ -38,8 +40,10 @@ func StartRedisSentinel(t testing.TB, speed int) *Sentinel {
 	s := &Sentinel{Name: "limits", Primary: primary, Replica: replica, self: newRedis(t, FreePort(t), nil)}
 	s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.self.Port))
 	file := filepath.Join(s.self.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor %s 127.0.0.1 %d 1\nsentinel down-after-milliseconds %s 60000\n",
-		s.self.Port, s.Name, primary.Port, s.Name)
+	text := fmt.Sprintf(
+		"port %d\nbind 127.0.0.1\nsentinel monitor %s 127.0.0.1 %d 1\nsentinel down-after-milliseconds %s 60000\n",
+		s.self.Port, s.Name, primary.Port, s.Name,
+	)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

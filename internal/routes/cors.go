@@ -118,7 +118,9 @@ func (p reader) origins(n *yaml.Node) ([]string, error) {
 		case origin == AnyOrigin && len(origins) > 1:
 			return nil, p.At(places[i], "origins: '*' is every origin, and stands alone")
 		case origin != AnyOrigin && !IsOrigin(origin):
-			return nil, p.At(places[i], "origins: %q: want scheme://host or scheme://host:port in lower case, as browsers send it", origin)
+			return nil, p.At(
+				places[i], "origins: %q: want scheme://host or scheme://host:port in lower case, as browsers send it", origin,
+			)
 		case slices.Contains(origins[:i], origin):
 			return nil, p.At(places[i], "origins: %s stands twice", origin)
 		}
@@ -135,7 +137,8 @@ func IsOrigin(s string) bool {
 	}
 	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	port := u.Port()
-	if strings.HasSuffix(u.Host, ":") || port == usual || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '*' }) {
+	if strings.HasSuffix(u.Host, ":") || port == usual ||
+		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '*' }) {
 		return false
 	}
 	return s == u.Scheme+"://"+u.Host && s == strings.ToLower(s)

@@ -40,7 +40,8 @@ func TestT58APathIsMatchedInOneWalk(t *testing.T) {
 		t.Errorf("matched by %s", r.Signature())
 	}
 	long := "routes:\n- {method: GET, path: '/" + strings.Repeat("a", 4096) + "', public: true}"
-	if _, err := routes.Parse("routes.yaml", []byte(long), perm.Builtin()); err == nil || !strings.Contains(err.Error(), "path") {
+	if _, err := routes.Parse("routes.yaml", []byte(long), perm.Builtin()); err == nil ||
+		!strings.Contains(err.Error(), "path") {
 		t.Errorf("a pattern of 4 KiB: %v", err)
 	}
 }

@@ -39,7 +39,11 @@ func FromOpenAPI(name string, data []byte, catalogue *perm.Catalogue, origins ..
 	if len(origins) > 0 {
 		w.cors = ", cors: {origins: ['" + strings.Join(origins, "', '") + "']}"
 	}
-	fmt.Fprintf(&w.b, "# A first route table, from the security requirements of %s.\n# Read it before you use it: what is a comment here is denied.\nroutes:\n", printableName(name))
+	fmt.Fprintf(
+		&w.b,
+		"# A first route table, from the security requirements of %s.\n# Read it before you use it: what is a comment here is denied.\nroutes:\n",
+		printableName(name),
+	)
 	for i := 0; i+1 < len(paths.Content); i += 2 {
 		w.path(paths.Content[i].Value, paths.Content[i+1])
 	}

@@ -60,12 +60,15 @@ routes:
 
 func TestAFirstTableAllowsThePagesOfNamedOrigins(t *testing.T) {
 	t.Parallel()
-	got, err := routes.FromOpenAPI("openapi.yaml", []byte(document), perm.Builtin(), "https://app.example.com", "http://localhost:5173")
+	got, err := routes.FromOpenAPI(
+		"openapi.yaml", []byte(document), perm.Builtin(), "https://app.example.com", "http://localhost:5173",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	rule := parse(t, got).Match("GET", "/v1/calls/42")
-	if rule == nil || rule.CORS.Allow("http://localhost:5173") == "" || rule.CORS.Allow("https://evil.example") != "" || rule.CORS.Gateway {
+	if rule == nil || rule.CORS.Allow("http://localhost:5173") == "" || rule.CORS.Allow("https://evil.example") != "" ||
+		rule.CORS.Gateway {
 		t.Errorf("%+v in\n%s", rule, got)
 	}
 	if _, err := routes.FromOpenAPI("openapi.yaml", []byte(document), perm.Builtin(), "app.example.com"); err == nil {
@@ -75,7 +78,10 @@ func TestAFirstTableAllowsThePagesOfNamedOrigins(t *testing.T) {
 
 func TestADocumentThatSaysNothingOfSecurityOpensNothing(t *testing.T) {
 	t.Parallel()
-	got, err := routes.FromOpenAPI("o.json", []byte(`{"openapi":"3.0.3","paths":{"/a":{"get":{}},"/b\n- {method: GET}":{"get":{"security":[]}}}}`), perm.Builtin())
+	got, err := routes.FromOpenAPI(
+		"o.json", []byte(`{"openapi":"3.0.3","paths":{"/a":{"get":{}},"/b\n- {method: GET}":{"get":{"security":[]}}}}`),
+		perm.Builtin(),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +89,8 @@ func TestADocumentThatSaysNothingOfSecurityOpensNothing(t *testing.T) {
 		t.Errorf("a rule was made of nothing:\n%s", got)
 	}
 	for _, wrong := range []string{"", "[]", "openapi: 2.0\npaths: {}", "openapi: 3.1.0", "openapi: 3.1.0\npaths: []"} {
-		if _, err := routes.FromOpenAPI("o.yaml", []byte(wrong), perm.Builtin()); err == nil || !strings.HasPrefix(err.Error(), "o.yaml:") {
+		if _, err := routes.FromOpenAPI("o.yaml", []byte(wrong), perm.Builtin()); err == nil ||
+			!strings.HasPrefix(err.Error(), "o.yaml:") {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}

@@ -44,7 +44,10 @@ func TestTheMoreSpecificRuleWinsWhateverTheirOrder(t *testing.T) {
 
 func TestWhatNoRuleMatchesIsDenied(t *testing.T) {
 	t.Parallel()
-	table := parse(t, "routes:\n- {method: GET, path: '/v1/{id}', public: true}\n- {method: [POST], path: '/v1/a/**', permissions: {all: [calls:read], any: [calls:write]}}")
+	table := parse(
+		t,
+		"routes:\n- {method: GET, path: '/v1/{id}', public: true}\n- {method: [POST], path: '/v1/a/**', permissions: {all: [calls:read], any: [calls:write]}}",
+	)
 	for _, request := range []string{"POST /v1/x", "GET /", "GET /v1", "GET /v1/", "GET /v1/x/", "GET /v1/x/y", "GET /v1/a/b", "PUT /v1/a", "get /v1/x", "HEAD /v1/a/b"} {
 		method, path, _ := strings.Cut(request, " ")
 		if r := table.Match(method, path); r != nil {
@@ -103,7 +106,12 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte("routes:\n- {method: GET, path: '/v1/{id}/**', permissions: {all: [calls:read], any: [calls:write]}, cost: 5}"), "/v1/x")
+	f.Add(
+		[]byte(
+			"routes:\n- {method: GET, path: '/v1/{id}/**', permissions: {all: [calls:read], any: [calls:write]}, cost: 5}",
+		),
+		"/v1/x",
+	)
 	f.Fuzz(func(t *testing.T, data []byte, path string) {
 		table, err := routes.Parse("r.yaml", data, perm.Builtin())
 		if err != nil {
@@ -120,9 +128,14 @@ func FuzzParse(f *testing.F) {
 func TestT107ATableDemandsAnEnvironmentAndWorkspaces(t *testing.T) {
 	t.Parallel()
 	const one, other = "00000000-0000-7000-8000-00000000000c", "00000000-0000-7000-8000-00000000000d"
-	table := parse(t, "environment: live\nworkspaceId: ["+strings.ToUpper(one)+", "+other+"]\nroutes:\n- {method: GET, path: /a, permissions: []}\n"+
-		"- {method: GET, path: /b, permissions: [calls:read], environment: test}\n- {method: GET, path: /c, permissions: [], environment: [live, test], workspaceId: "+one+"}\n"+
-		"- {method: GET, path: /d, public: true}")
+	table := parse(
+		t,
+		"environment: live\nworkspaceId: ["+strings.ToUpper(
+			one,
+		)+", "+other+"]\nroutes:\n- {method: GET, path: /a, permissions: []}\n"+
+			"- {method: GET, path: /b, permissions: [calls:read], environment: test}\n- {method: GET, path: /c, permissions: [], environment: [live, test], workspaceId: "+one+"}\n"+
+			"- {method: GET, path: /d, public: true}",
+	)
 	for path, want := range map[string]string{
 		"/a": "any key that is good; and of the environment live; and of the workspace " + one + " or " + other,
 		"/b": "all of calls:read; and of the environment test; and of the workspace " + one + " or " + other,

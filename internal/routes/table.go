@@ -194,5 +194,6 @@ func texts[T ~string](list []T) []string {
 
 // validMethod: a token of upper-case letters and hyphens, as all registered methods are (RFC 9110, section 16.1).
 func validMethod(m string) bool {
-	return m != "" && len(m) <= 32 && !strings.ContainsFunc(m, func(r rune) bool { return r != '-' && (r < 'A' || r > 'Z') })
+	return m != "" && len(m) <= 32 &&
+		!strings.ContainsFunc(m, func(r rune) bool { return r != '-' && (r < 'A' || r > 'Z') })
 }

@@ -42,8 +42,12 @@ func openDataPlane(t *testing.T, mode accesslog.Mode) *dataPlane {
 	}
 	t.Cleanup(func() { _ = wire.Close() })
 	d.envoy = authv3.NewAuthorizationClient(wire)
-	ws := d.made("/api/v2/workspaces", `{"name":"Acme","owner":{"userId":"ada","email":"ada@example.org"}}`, "workspace", "id")
-	d.key = d.made("/api/v2/api-keys", `{"workspaceId":"`+ws+`","userId":"ada","name":"n","permissions":["calls:read"]}`, "key")
+	ws := d.made(
+		"/api/v2/workspaces", `{"name":"Acme","owner":{"userId":"ada","email":"ada@example.org"}}`, "workspace", "id",
+	)
+	d.key = d.made(
+		"/api/v2/api-keys", `{"workspaceId":"`+ws+`","userId":"ada","name":"n","permissions":["calls:read"]}`, "key",
+	)
 	return d
 }
 
@@ -86,11 +90,14 @@ func (d *dataPlane) made(path, body string, at ...string) string {
 
 func (d *dataPlane) check(key string, extensions map[string]string) {
 	d.Helper()
-	_, err := d.envoy.Check(context.Background(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{ContextExtensions: extensions,
-		Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
-			SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9"}}}},
-		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/",
-			Headers: map[string]string{"authorization": "Bearer " + key}}}}})
+	_, err := d.envoy.Check(
+		context.Background(),
+		&authv3.CheckRequest{Attributes: &authv3.AttributeContext{ContextExtensions: extensions,
+			Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
+				SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9"}}}},
+			Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/",
+				Headers: map[string]string{"authorization": "Bearer " + key}}}}},
+	)
 	if err != nil {
 		d.Fatal(err)
 	}

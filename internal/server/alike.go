@@ -30,7 +30,9 @@ func (s *Server) watchAlike(context.Context) {
 	case now == "":
 		s.log.Info("all nodes have the same root key, catalogue and pepper again")
 	default:
-		s.log.Warn("nodes of this installation are not set alike: finish the change, or give all of them the same", "differs", now)
+		s.log.Warn(
+			"nodes of this installation are not set alike: finish the change, or give all of them the same", "differs", now,
+		)
 	}
 }
 
@@ -41,7 +43,9 @@ func (s *Server) differenceNote() string {
 	}
 	var parts []string
 	for _, d := range s.node.Disagreements() {
-		parts = append(parts, fmt.Sprintf("%s: %d of %d other nodes have another", settingNames[d.Setting], d.Others, d.Among))
+		parts = append(
+			parts, fmt.Sprintf("%s: %d of %d other nodes have another", settingNames[d.Setting], d.Others, d.Among),
+		)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -79,7 +83,10 @@ func (s *Server) ensureRoot(ctx context.Context) (err error) {
 	s.minted, s.rootLink = roots.Minted, roots.Link
 	s.tellEnded(roots)
 	if roots.Kept > 0 {
-		s.log.Warn("another node sets another KEYWARD_ROOT_KEY: that root key stays good until no live node sets it", "root_keys", roots.Kept)
+		s.log.Warn(
+			"another node sets another KEYWARD_ROOT_KEY: that root key stays good until no live node sets it", "root_keys",
+			roots.Kept,
+		)
 	}
 	if s.node != nil { // another node may have made it a moment ago: who waits for this one to be ready calls with it
 		s.node.Look(ctx)
@@ -111,16 +118,24 @@ func (s *Server) watchRoots(ctx context.Context) {
 	if missing := err == nil && !there; missing != s.rootMissing && err == nil {
 		s.rootMissing = missing
 		if missing {
-			s.log.Warn("the root key of this node's KEYWARD_ROOT_KEY is not good: another node ended it while this one was silent. A start makes it again")
+			s.log.Warn(
+				"the root key of this node's KEYWARD_ROOT_KEY is not good: another node ended it while this one was silent. A start makes it again",
+			)
 		}
 	}
 }
 
 // tellMinted prints a root key that was made while the server ran.
 func (s *Server) tellMinted(minted keyfmt.Secret) {
-	_, err := fmt.Fprintf(s.opt.Notice, "No KEYWARD_ROOT_KEY is set any more. The root key, shown this once; keep it where you keep private keys:\n\n  %s\n\n", minted.Reveal())
+	_, err := fmt.Fprintf(
+		s.opt.Notice,
+		"No KEYWARD_ROOT_KEY is set any more. The root key, shown this once; keep it where you keep private keys:\n\n  %s\n\n",
+		minted.Reveal(),
+	)
 	if err != nil {
-		s.log.Error("the root key could not be printed and is lost: start again with one of your own in KEYWARD_ROOT_KEY, which `keyward rootkey` makes",
-			"error", err.Error())
+		s.log.Error(
+			"the root key could not be printed and is lost: start again with one of your own in KEYWARD_ROOT_KEY, which `keyward rootkey` makes",
+			"error", err.Error(),
+		)
 	}
 }

@@ -86,13 +86,16 @@ func TestARootKeyIsChangedAcrossNodes(t *testing.T) {
 	if !strings.Contains(log.String(), "stays good until no live node sets it") {
 		t.Errorf("the start says nothing of the older root key:\n%s", log.String())
 	}
-	kept := slices.DeleteFunc(serviceKeys(t, first, b), func(k keyward.ServiceKey) bool { return !strings.Contains(k.Name, "environment") })
+	kept := slices.DeleteFunc(
+		serviceKeys(t, first, b), func(k keyward.ServiceKey) bool { return !strings.Contains(k.Name, "environment") },
+	)
 	if len(kept) != 2 {
 		t.Fatalf("root keys of the environment: %+v", kept)
 	}
 	for _, k := range kept {
 		var refused *keyward.Error
-		if _, err := client(t, first, b.Reveal()).DeleteServiceKey(t.Context(), k.ID); !errors.As(err, &refused) || refused.Code != "conflict" {
+		if _, err := client(t, first, b.Reveal()).DeleteServiceKey(t.Context(), k.ID); !errors.As(err, &refused) ||
+			refused.Code != "conflict" {
 			t.Errorf("deleting a root key that a live node sets: %v", err)
 		}
 	}
@@ -139,14 +142,19 @@ func TestARootKeyIsMintedWhereTheLastVariableIsGone(t *testing.T) {
 		t.Error(err)
 	}
 	printed := func() string { return notices[0].String() + notices[1].String() }
-	until(t, "a root key is printed", func() bool { return strings.Contains(printed(), "No KEYWARD_ROOT_KEY is set any more") })
+	until(
+		t, "a root key is printed", func() bool { return strings.Contains(printed(), "No KEYWARD_ROOT_KEY is set any more") },
+	)
 	if n := strings.Count(printed(), "kw_svc_"); n != 1 {
 		t.Fatalf("%d root keys were printed", n)
 	}
 	_, after, _ := strings.Cut(printed(), "kw_svc_")
 	value, _, _ := strings.Cut(after, "\n")
 	for _, s := range bare {
-		until(t, "the new one works and the old one does not", func() bool { return works(t, s, keyfmt.NewSecret("kw_svc_"+value)) && !works(t, s, a) })
+		until(
+			t, "the new one works and the old one does not",
+			func() bool { return works(t, s, keyfmt.NewSecret("kw_svc_"+value)) && !works(t, s, a) },
+		)
 	}
 }
 
@@ -216,9 +224,13 @@ func TestNodesThatAreNotSetAlikeSaySo(t *testing.T) {
 		for _, s := range []*server.Server{one, other} {
 			until(t, setting+" in /readyz of each", func() bool {
 				_, body := get(t, s.URL()+"/readyz")
-				return strings.Contains(body, strings.ToUpper("keyward_"+strings.ReplaceAll(setting, "Key", "_key"))+": 1 of 1 other nodes have another")
+				return strings.Contains(
+					body, strings.ToUpper("keyward_"+strings.ReplaceAll(setting, "Key", "_key"))+": 1 of 1 other nodes have another",
+				)
 			})
-			if _, body := get(t, s.URL()+"/metrics"); !strings.Contains(body, `keyward_nodes_that_differ{setting="`+setting+`"} 1`) {
+			if _, body := get(t, s.URL()+"/metrics"); !strings.Contains(
+				body, `keyward_nodes_that_differ{setting="`+setting+`"} 1`,
+			) {
 				t.Errorf("%s is in no metric", setting)
 			}
 			nodes, err := client(t, s, root.Reveal()).ListNodes(t.Context())

@@ -38,8 +38,15 @@ func TestALargeBodyIsNotReadForACredentialThatIsNoneT105(t *testing.T) {
 		}
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-		_, _ = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"+
-			"{\"keys\":[\"%s", c.on, c.length, c.extra, strings.Repeat("a", 6<<10))
+		_, _ = fmt.Fprintf(
+			conn,
+			"%s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"+
+				"{\"keys\":[\"%s",
+			c.on,
+			c.length,
+			c.extra,
+			strings.Repeat("a", 6<<10),
+		)
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Errorf("%s on %s with %q: %v: the body is waited for", c.on, c.url, c.extra, err)

@@ -246,7 +246,9 @@ func (s *Server) reportLost(context.Context) {
 	if lost == s.lines.told {
 		return
 	}
-	s.log.Warn("lines of the log were lost: the output did not take them in time", "lines", lost-s.lines.told, "since_start", lost)
+	s.log.Warn(
+		"lines of the log were lost: the output did not take them in time", "lines", lost-s.lines.told, "since_start", lost,
+	)
 	s.lines.told = lost
 }
 

@@ -33,8 +33,10 @@ type capped struct {
 }
 
 func (s *Server) capped(l net.Listener) *capped {
-	return &capped{Listener: l, most: s.cfg.MaxConnections, perAddress: s.cfg.MaxConnectionsPerAddress, trusted: &s.proxies,
-		done: make(chan struct{}), conns: map[*admitted]struct{}{}, from: map[netip.Prefix]int{}}
+	return &capped{
+		Listener: l, most: s.cfg.MaxConnections, perAddress: s.cfg.MaxConnectionsPerAddress, trusted: &s.proxies,
+		done: make(chan struct{}), conns: map[*admitted]struct{}{}, from: map[netip.Prefix]int{},
+	}
 }
 
 // Accept waits for a connection that stays within the bounds.

@@ -42,7 +42,9 @@ func newPairs(t *testing.T) *pairs {
 	p := &pairs{T: t, cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), now: time.Now()}
 	p.replace(rig.Certificate(t))
 	var err error
-	p.certificate, err = newCertificate(p.cert, p.key, slog.New(slog.NewTextHandler(&p.log, nil)), func() time.Time { return p.now })
+	p.certificate, err = newCertificate(
+		p.cert, p.key, slog.New(slog.NewTextHandler(&p.log, nil)), func() time.Time { return p.now },
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +126,9 @@ func TestACertificateBehindALinkThatIsTurnedIsReadAgain(t *testing.T) {
 	if err := os.Symlink("a", link); err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCertificate(filepath.Join(link, "tls.crt"), filepath.Join(link, "tls.key"), slog.New(slog.DiscardHandler), time.Now)
+	c, err := newCertificate(
+		filepath.Join(link, "tls.crt"), filepath.Join(link, "tls.key"), slog.New(slog.DiscardHandler), time.Now,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,13 +32,18 @@ func (s *steppable) step(d time.Duration) { s.by.Add(int64(d)) }
 // overlap of an hour, and answers their values; of the last one the earlier value.
 func expiring(t *testing.T, c *keyward.Client) (workspace string, three, endless, earlier keyward.Secret) {
 	t.Helper()
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	soon := time.Now().AddDate(0, 3, 0)
 	create := func(at *time.Time) keyward.CreatedKey {
-		k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", ExpiresAt: at})
+		k, err := c.CreateKey(
+			t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", ExpiresAt: at},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +85,9 @@ func TestT103AStartWithAWrongClockIsTakenBack(t *testing.T) {
 	is := func(when, wantThree, wantEarlier string) {
 		t.Helper()
 		c := client(t, s, root)
-		if a, b, e := verdictOf(t, c, three), verdictOf(t, c, endless), verdictOf(t, c, earlier); a != wantThree || b != "VALID" || e != wantEarlier {
+		if a, b, e := verdictOf(t, c, three), verdictOf(t, c, endless), verdictOf(t, c, earlier); a != wantThree ||
+			b != "VALID" ||
+			e != wantEarlier {
 			t.Errorf("%s: the key for three months is %s, the one without an end %s, the earlier value %s", when, a, b, e)
 		}
 	}
@@ -235,7 +242,9 @@ func leaveBehind(t *testing.T, file string, ahead time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), d, store.Options{Now: func() time.Time { return now.Round(0) }, Catalogue: perm.Builtin()})
+	db, err := store.Open(
+		t.Context(), d, store.Options{Now: func() time.Time { return now.Round(0) }, Catalogue: perm.Builtin()},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,9 @@ func TestT103RandomStepsOfTheClockTakeNothingAway(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
-	offsets := []time.Duration{0, 0, 3 * time.Hour, 2 * day, 30 * day, 365 * day, 4 * years, -10 * time.Second, -time.Hour, -365 * day}
+	offsets := []time.Duration{
+		0, 0, 3 * time.Hour, 2 * day, 30 * day, 365 * day, 4 * years, -10 * time.Second, -time.Hour, -365 * day,
+	}
 	for step := range steps {
 		to := offsets[random.IntN(len(offsets))]
 		if step == steps-1 {
@@ -66,7 +68,10 @@ func TestT103RandomStepsOfTheClockTakeNothingAway(t *testing.T) {
 				want = "EXPIRED"
 			}
 			if got := verdictOf(t, c, value); got != want {
-				t.Fatalf("seed %d, step %d: the clock is %v off (restart: %t), and a key for %v is %s, want %s", seed, step, to, restart, life, got, want)
+				t.Fatalf(
+					"seed %d, step %d: the clock is %v off (restart: %t), and a key for %v is %s, want %s", seed, step, to, restart,
+					life, got, want,
+				)
 			}
 		}
 		_, err := c.UpdateWorkspace(t.Context(), ws, keyward.WorkspaceUpdate{Name: keyward.Set("step " + strconv.Itoa(step))})

@@ -45,8 +45,14 @@ func (s *Server) loadSole(ctx context.Context) error {
 	s.db.OnDetached(func(err error) {
 		s.sole.detached.Store(true)
 		s.replica.Load().Fence()
-		s.log.Error("the database's file is not the one that this server has open: nothing is answered any more; stop this server, put "+
-			"the right file in place, and start again", "database", s.cfg.Database, "error", err.Error())
+		s.log.Error(
+			"the database's file is not the one that this server has open: nothing is answered any more; stop this server, put "+
+				"the right file in place, and start again",
+			"database",
+			s.cfg.Database,
+			"error",
+			err.Error(),
+		)
 	})
 	r, err := s.fill(ctx)
 	if err != nil {
@@ -90,8 +96,14 @@ func (s *Server) watchFile(ctx context.Context) {
 			s.log.Warn("the database's file could not be looked at", "error", err.Error())
 		}
 		if names > 1 && s.sole.names <= 1 {
-			s.log.Warn("the database's file has got a second name: a server that is started under that name is refused, and so is the next "+
-				"start of this one; remove it, or copy the file instead (keyward backup)", "database", s.cfg.Database, "names", names)
+			s.log.Warn(
+				"the database's file has got a second name: a server that is started under that name is refused, and so is the next "+
+					"start of this one; remove it, or copy the file instead (keyward backup)",
+				"database",
+				s.cfg.Database,
+				"names",
+				names,
+			)
 		}
 		s.sole.names = names
 		select {

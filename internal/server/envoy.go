@@ -33,7 +33,10 @@ func (s *Server) makeEnvoy(context.Context) error {
 	if s.envoyListener == nil {
 		return nil
 	}
-	c := extauthz.Config{Gate: s.gateway, Logger: s.log, Now: s.opt.Now, RequestID: s.ids.Next, Observer: s.metrics, AccessLog: s.cfg.AccessLog}
+	c := extauthz.Config{
+		Gate: s.gateway, Logger: s.log, Now: s.opt.Now, RequestID: s.ids.Next, Observer: s.metrics,
+		AccessLog: s.cfg.AccessLog,
+	}
 	if s.cfg.TLS() {
 		c.TLS = s.certificate.config("h2")
 	}

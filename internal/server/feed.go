@@ -52,7 +52,9 @@ func (s *Server) feedSettings() func() *feedhttp.Settings {
 		prefixes := s.format.Prefixes()
 		now := last.Load()
 		if now == nil || !slices.Equal(now.KeyPrefixes, prefixes) {
-			now = &feedhttp.Settings{Catalogue: catalogue, KeyPrefixes: slices.Clone(prefixes), Pepper: string(s.digester.CurrentPepper())}
+			now = &feedhttp.Settings{
+				Catalogue: catalogue, KeyPrefixes: slices.Clone(prefixes), Pepper: string(s.digester.CurrentPepper()),
+			}
 			last.Store(now)
 		}
 		return now

@@ -67,7 +67,9 @@ func TestT101AServerWhoseFileHasGoneAnswersNothingAnyMore(t *testing.T) {
 		if err := do(cfg.Database); err != nil {
 			t.Fatal(err)
 		}
-		_, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Late", Owner: &keyward.Owner{UserID: "ada"}})
+		_, err := c.CreateWorkspace(
+			t.Context(), keyward.CreateWorkspaceRequest{Name: "Late", Owner: &keyward.Owner{UserID: "ada"}},
+		)
 		unavailable(t, what+": a change", err)
 		until(t, what+": /readyz says no", func() bool { status, _ := get(t, s.URL()+"/readyz"); return status == 503 })
 		_, err = c.Verify(t.Context(), keyward.VerifyRequest{Key: key})
@@ -141,7 +143,10 @@ func TestALockOfAnotherProgramIs503WithinTwoSeconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	_, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Late", Owner: &keyward.Owner{UserID: "ada", Email: "a@example.com"}})
+	_, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Late", Owner: &keyward.Owner{UserID: "ada", Email: "a@example.com"}},
+	)
 	unavailable(t, "a change", err)
 	if took := time.Since(began); took > 2500*time.Millisecond { // 1.5 s, and a machine that is busy
 		t.Errorf("the answer took %s", took)
@@ -165,7 +170,8 @@ func TestT101ALinkToARunningServersFileStartsNoSecondOne(t *testing.T) {
 	if err := os.Remove(cfg.Database + ".lock"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := server.New(t.Context(), other, server.Options{}); err == nil || !strings.Contains(err.Error(), "another process is using it") {
+	if _, err := server.New(t.Context(), other, server.Options{}); err == nil ||
+		!strings.Contains(err.Error(), "another process is using it") {
 		t.Errorf("a second server: %v", err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(other.Database)); err != nil || len(entries) != 1 {

@@ -52,12 +52,17 @@ const (
 )
 
 // ErrPepper says that the source keeps digests under a pepper that this follower was not given.
-var ErrPepper = errors.New("KEYWARD_PEPPER: the source keeps digests under a pepper that this follower does not have: give it the same one")
+var ErrPepper = errors.New(
+	"KEYWARD_PEPPER: the source keeps digests under a pepper that this follower does not have: give it the same one",
+)
 
 // NewFollower takes the addresses and asks the source for everything. It waits for a source that is away.
 func NewFollower(ctx context.Context, cfg config.Follow, opt Options) (*Follower, error) {
 	began := time.Now() // its monotonic half counts
-	f := &Follower{follow: cfg, Server: &Server{cfg: cfg.Config, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }}}
+	f := &Follower{
+		follow: cfg,
+		Server: &Server{cfg: cfg.Config, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }},
+	}
 	f.format, _ = keyfmt.NewFormat("kw") // until the source has told its own
 	f.ids = id.NewGenerator(f.opt.Now, rand.Reader)
 	for _, stage := range []func(context.Context) error{
@@ -121,13 +126,17 @@ func (f *Follower) makeFollower(context.Context) error {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = idleToSource
 	f.push("the connections to the source", func() error { transport.CloseIdleConnections(); return nil })
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{
+		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	name := f.follow.Name
 	if name == "" {
 		name, _ = os.Hostname() // without one it has no name
 	}
-	f.client = feedhttp.NewClient(feedhttp.ClientConfig{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
-		Random: rand.Text, Name: name, Version: f.opt.Version, Incarnation: f.ids.Next(), OnSettings: f.settings})
+	f.client = feedhttp.NewClient(
+		feedhttp.ClientConfig{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
+			Random: rand.Text, Name: name, Version: f.opt.Version, Incarnation: f.ids.Next(), OnSettings: f.settings},
+	)
 	f.judge = feedhttp.NewJudge(client, f.follow.SourceURL, f.token, f.client.Foreign, f.opt.Now)
 	f.follower = follow.New(follow.Config{
 		Source: f.client, Limit: f.cfg.MaxStaleness, Now: f.opt.Now, Wait: f.cfg.MaxStaleness / waitShare,
@@ -173,7 +182,9 @@ func (f *Follower) leave() error {
 }
 
 // ErrSettings says that the source's settings have changed, by which this follower was set up.
-var ErrSettings = errors.New("the catalogue, the prefixes of keys or the pepper of the source have changed: start this follower again")
+var ErrSettings = errors.New(
+	"the catalogue, the prefixes of keys or the pepper of the source have changed: start this follower again",
+)
 
 // settings takes the source's settings, and makes the doors that go by them.
 func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
@@ -195,9 +206,13 @@ func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
 	}
 	format.Admit(s.KeyPrefixes[1:]...)
 	f.judge.Use(c)
-	engine := verify.New(verify.Config{Replica: f.replica.Load(), Format: format, Digests: f.digester, Now: f.opt.Now, Source: f.judge,
-		Doubt: func() bool { return time.Duration(f.skew.Load()).Abs() > skewToStop }})
-	gate := gateway.New(gateway.Config{Engine: engine, Catalogue: c, Format: format, Now: f.opt.Now, TrustedProxies: &f.proxies})
+	engine := verify.New(
+		verify.Config{Replica: f.replica.Load(), Format: format, Digests: f.digester, Now: f.opt.Now, Source: f.judge,
+			Doubt: func() bool { return time.Duration(f.skew.Load()).Abs() > skewToStop }},
+	)
+	gate := gateway.New(
+		gateway.Config{Engine: engine, Catalogue: c, Format: format, Now: f.opt.Now, TrustedProxies: &f.proxies},
+	)
 	f.format, f.catalogue, f.engine, f.gateway = format, c, engine, gate
 	if f.cfg.Routes != "" {
 		table, err := routes.Read(f.cfg.Routes, c)
@@ -209,7 +224,9 @@ func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
 	f.door.Store(httpapi.New(httpapi.Config{
 		Follower: true, Engine: engine, Catalogue: c, Format: format, Logger: f.log, Now: f.opt.Now, Observer: f.metrics,
 		Ready: f.state, TrustedProxies: &f.proxies, Gateway: gate, Metrics: f.metrics.Handler(),
-		Failures: httplimit.NewFailures(f.cfg.BadCredentials, f.elapsed), Clock: f.opt.Now, Stopping: f.stopping.Load, Lines: f.jsonLines, AccessLog: f.cfg.AccessLog,
+		Failures: httplimit.NewFailures(
+			f.cfg.BadCredentials, f.elapsed,
+		), Clock: f.opt.Now, Stopping: f.stopping.Load, Lines: f.jsonLines, AccessLog: f.cfg.AccessLog,
 	}))
 	f.given = s
 	return nil

@@ -65,7 +65,9 @@ func (c *core) service(scopes ...keyward.Scope) string {
 
 func (c *core) key(limits keyward.Field[keyward.Limits]) (id, value string) {
 	c.t.Helper()
-	k, err := c.root.CreateKey(c.t.Context(), keyward.CreateKeyRequest{WorkspaceID: c.ws, UserID: "ada", Name: "k", RateLimit: limits})
+	k, err := c.root.CreateKey(
+		c.t.Context(), keyward.CreateKeyRequest{WorkspaceID: c.ws, UserID: "ada", Name: "k", RateLimit: limits},
+	)
 	c.must(err)
 	return k.APIKey.ID, k.Key.Reveal()
 }
@@ -73,8 +75,10 @@ func (c *core) key(limits keyward.Field[keyward.Limits]) (id, value string) {
 // follower runs a follower of a URL, and gives its address.
 func (c *core) follower(url, token string) string {
 	c.t.Helper()
-	cfg, err := config.LoadFollow(config.Sources{Environ: []string{"KEYWARD_SOURCE_URL=" + url, "KEYWARD_SOURCE_TOKEN=" + token,
-		"KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_MAX_STALENESS=" + staleness.String()}})
+	cfg, err := config.LoadFollow(
+		config.Sources{Environ: []string{"KEYWARD_SOURCE_URL=" + url, "KEYWARD_SOURCE_TOKEN=" + token,
+			"KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_MAX_STALENESS=" + staleness.String()}},
+	)
 	c.must(err)
 	f, err := server.NewFollower(c.t.Context(), cfg, server.Options{})
 	c.must(err)
@@ -132,7 +136,9 @@ func TestT110AFollowerDecidesWithItsSourceAndARevocationIsTrueAfterWaitAll(t *te
 		c.remove(id)
 		c.says(at, value, keyward.VerdictNotFound, "after wait=all")
 	}
-	if _, err := c.as(address, c.service("manage")).Verify(t.Context(), keyward.VerifyRequest{Key: limited}); !errors.Is(err, keyward.ErrUnauthenticated) {
+	if _, err := c.as(address, c.service("manage")).Verify(t.Context(), keyward.VerifyRequest{Key: limited}); !errors.Is(
+		err, keyward.ErrUnauthenticated,
+	) {
 		t.Errorf("a caller that the feed does not tell of: %v", err)
 	}
 	followers, err := c.root.ListFollowers(t.Context())

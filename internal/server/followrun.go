@@ -62,8 +62,10 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 func (f *Follower) trouble(err error) {
 	if text := err.Error(); text != f.told {
 		f.told = text
-		f.log.Warn("the source cannot be followed: verifications go on until the copy is too old", "source", f.follow.SourceURL, "error", text,
-			"limit", f.cfg.MaxStaleness.String())
+		f.log.Warn(
+			"the source cannot be followed: verifications go on until the copy is too old", "source", f.follow.SourceURL,
+			"error", text, "limit", f.cfg.MaxStaleness.String(),
+		)
 	}
 }
 
@@ -145,7 +147,10 @@ func (f *Follower) state(context.Context) (bool, any) {
 	case !f.replica.Ready():
 		state = "the copy in memory is older than KEYWARD_MAX_STALENESS: the source cannot be reached, or is not fresh itself"
 	case time.Duration(f.skew.Load()).Abs() > skewToStop:
-		state = "this machine's clock and the source's differ by " + time.Duration(f.skew.Load()).Abs().Round(time.Second).String()
+		state = "this machine's clock and the source's differ by " + time.Duration(f.skew.Load()).
+			Abs().
+			Round(time.Second).
+			String()
 	}
 	return state == "ready", map[string]string{"status": state}
 }
@@ -201,7 +206,10 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // makeEnvoyDoor makes the gRPC door over the gate of the first load.
 func (f *Follower) makeEnvoyDoor() *extauthz.Server {
-	c := extauthz.Config{Gate: f.gateway, Logger: f.log, Now: f.opt.Now, RequestID: f.ids.Next, Observer: f.metrics, AccessLog: f.cfg.AccessLog}
+	c := extauthz.Config{
+		Gate: f.gateway, Logger: f.log, Now: f.opt.Now, RequestID: f.ids.Next, Observer: f.metrics,
+		AccessLog: f.cfg.AccessLog,
+	}
 	if f.cfg.TLS() {
 		c.TLS = f.certificate.config("h2")
 	}

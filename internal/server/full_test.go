@@ -67,7 +67,10 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 		return c
 	}
 	c := connect()
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +91,8 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 		_, err = create()
 	}
 	var refused *keyward.Error
-	if !errors.Is(err, keyward.ErrUnavailable) || !errors.As(err, &refused) || refused.Message != "storage is full: nothing was changed" {
+	if !errors.Is(err, keyward.ErrUnavailable) || !errors.As(err, &refused) ||
+		refused.Message != "storage is full: nothing was changed" {
 		t.Errorf("a change on a full disk: %v", err)
 	}
 	if status, state := readiness(t, s); status != 200 || state != "degraded" {

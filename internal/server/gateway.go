@@ -30,8 +30,10 @@ func (s *Server) makeGateway(context.Context) error {
 		return fmt.Errorf("KEYWARD_ROUTES: %w", err)
 	}
 	if len(s.proxies.List()) == 0 {
-		s.log.Warn("there is a route table and no trusted proxy: /check refuses every request that does not name its permissions; " +
-			"set KEYWARD_TRUSTED_PROXIES")
+		s.log.Warn(
+			"there is a route table and no trusted proxy: /check refuses every request that does not name its permissions; " +
+				"set KEYWARD_TRUSTED_PROXIES",
+		)
 	}
 	s.rereads("the route table", func() []string { return []string{file} }, read)
 	return nil

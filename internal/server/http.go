@@ -75,8 +75,10 @@ func (s *Server) provider() *oidc.Provider {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	s.push("the connections to the OpenID provider", func() error { transport.CloseIdleConnections(); return nil })
-	return oidc.New(oidc.Config{Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, UserClaim: o.UserClaim,
-		Audience: o.Audience, Now: s.opt.Now, Transport: transport})
+	return oidc.New(
+		oidc.Config{Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, UserClaim: o.UserClaim,
+			Audience: o.Audience, Now: s.opt.Now, Transport: transport},
+	)
 }
 
 // pages are the browser's pages: signing in, and the pages behind the gate.

@@ -41,7 +41,9 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 	}
 	c := ratelimit.Config{Elapsed: s.elapsed, Wall: s.clock.Now, Ledger: ledger{s.db}}
 	if !fresh && s.replica.Size() > 0 {
-		s.log.Warn("the last stop kept no windows of the limits per minute: it was none in order", "strict", s.cfg.StrictRestart)
+		s.log.Warn(
+			"the last stop kept no windows of the limits per minute: it was none in order", "strict", s.cfg.StrictRestart,
+		)
 		if s.cfg.StrictRestart {
 			c.Shut = strictPause
 		}
@@ -68,7 +70,9 @@ func (s *Server) keptWindows(ctx context.Context) (parts [][]byte, fresh bool, e
 			return err
 		}
 		now := s.clock.Now()
-		return c.DropWindows(func(head []byte) bool { return now.Sub(ratelimit.WrittenAt(head)) > oldWindows }) // of nodes that did not come back
+		return c.DropWindows(
+			func(head []byte) bool { return now.Sub(ratelimit.WrittenAt(head)) > oldWindows },
+		) // of nodes that did not come back
 	})
 	if errors.Is(err, store.ErrMoving) || errors.Is(err, store.ErrFull) {
 		s.log.Warn("the windows of the limits stay in the database, which takes no change", "error", err.Error())

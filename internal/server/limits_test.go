@@ -17,7 +17,10 @@ import (
 // limited makes a workspace with a key that has limits; 0 is none.
 func limited(t *testing.T, c *keyward.Client, perMinute, perDay int) string {
 	t.Helper()
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +31,9 @@ func limited(t *testing.T, c *keyward.Client, perMinute, perDay int) string {
 	if perDay > 0 {
 		l.RequestsPerDay = keyward.Set(perDay)
 	}
-	k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", RateLimit: keyward.Set(l)})
+	k, err := c.CreateKey(
+		t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", RateLimit: keyward.Set(l)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +169,8 @@ func TestOurOwnAPICountsWhatAKeyAsksT43(t *testing.T) {
 	}
 	for i := range 3 {
 		resp := self()
-		if got, want := resp.Header.Get("RateLimit"), `"minute";r=`+strconv.Itoa(2-i)+`;t=60`; resp.StatusCode != 200 || got != want {
+		if got, want := resp.Header.Get("RateLimit"), `"minute";r=`+strconv.Itoa(2-i)+`;t=60`; resp.StatusCode != 200 ||
+			got != want {
 			t.Errorf("request %d: %d, RateLimit %s, want %s", i+1, resp.StatusCode, got, want)
 		}
 	}
@@ -192,7 +198,9 @@ func copyFile(t *testing.T, from, to string) {
 func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
 	t.Parallel()
 	var offset atomic.Int64
-	s, _ := start(t, settings(t), server.Options{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }})
+	s, _ := start(
+		t, settings(t), server.Options{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }},
+	)
 	c := client(t, s, s.Minted().Reveal())
 	key := limited(t, c, 5, 50)
 	v, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: key, Cost: new(0)})
@@ -216,13 +224,18 @@ func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
 	if _, _, err := c.PutMember(t.Context(), v.WorkspaceID, "bob", keyward.PutMemberRequest{Email: "bob@example.com", RoleID: roles["Admin"]}); err != nil {
 		t.Fatal(err)
 	}
-	capped := keyward.WorkspaceUpdate{Settings: keyward.SettingsUpdate{PermissionMode: keyward.Set(keyward.PermissionModeCapped)}}
+	capped := keyward.WorkspaceUpdate{
+		Settings: keyward.SettingsUpdate{PermissionMode: keyward.Set(keyward.PermissionModeCapped)},
+	}
 	if _, err := c.UpdateWorkspace(t.Context(), v.WorkspaceID, capped); err != nil {
 		t.Fatal(err)
 	}
 	ends := time.Now().Add(time.Hour)
-	k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: v.WorkspaceID, UserID: "bob", Name: "k", ExpiresAt: &ends,
-		RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5), RequestsPerDay: keyward.Set(50)})})
+	k, err := c.CreateKey(
+		t.Context(),
+		keyward.CreateKeyRequest{WorkspaceID: v.WorkspaceID, UserID: "bob", Name: "k", ExpiresAt: &ends,
+			RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5), RequestsPerDay: keyward.Set(50)})},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +268,8 @@ func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
 	refused(keyward.VerdictDisabled, write)
 	change(keyward.KeyUpdate{IsActive: keyward.Set(true)})
 	got, err := c.Verify(t.Context(), keyward.VerifyRequest{Key: k.Key.Reveal(), Permissions: write})
-	if err != nil || !got.Valid || got.RateLimit.Minute.Remaining != 4 || got.RateLimit.Day.Remaining != 49 || refusals != 40 {
+	if err != nil || !got.Valid || got.RateLimit.Minute.Remaining != 4 || got.RateLimit.Day.Remaining != 49 ||
+		refusals != 40 {
 		t.Errorf("after %d refusals: %+v, %+v, %v", refusals, got, got.RateLimit, err)
 	}
 	offset.Store(int64(2 * time.Hour))
@@ -284,7 +298,8 @@ func TestAKeyAsksForItselfWithoutCost(t *testing.T) {
 		return resp
 	}
 	for range 5 {
-		if resp := self(); resp.StatusCode != 200 || resp.Header.Get("RateLimit") != "" || resp.Header.Get("RateLimit-Policy") != "" {
+		if resp := self(); resp.StatusCode != 200 || resp.Header.Get("RateLimit") != "" ||
+			resp.Header.Get("RateLimit-Policy") != "" {
 			t.Fatalf("before: %d %v", resp.StatusCode, resp.Header)
 		}
 	}

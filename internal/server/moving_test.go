@@ -34,7 +34,10 @@ func TestAServerStartsOnAFileThatIsBeingMoved(t *testing.T) {
 	minute := limited(t, c, 5, 0)
 	codes(t, c, minute, 3)
 	change := func() error {
-		_, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Other", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+		_, err := c.CreateWorkspace(
+			t.Context(),
+			keyward.CreateWorkspaceRequest{Name: "Other", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+		)
 		return err
 	}
 	if err := stop(); err != nil {

@@ -45,7 +45,9 @@ func (s *Server) join(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.Background(), leaving)
 		defer cancel()
 		if err := s.node.Close(ctx); err != nil {
-			s.log.Warn("the other nodes could not be told that this one goes: they wait for it for a while", "error", err.Error())
+			s.log.Warn(
+				"the other nodes could not be told that this one goes: they wait for it for a while", "error", err.Error(),
+			)
 		}
 		return nil
 	})
@@ -68,8 +70,10 @@ func (s *Server) nodes() httpapi.Nodes {
 	if s.node != nil {
 		return s.node
 	}
-	return &cluster.Alone{Alike: s.db.Describe(s.cfg.RootKey, s.digester), ID: s.ids.Next(), Address: s.URL(), Version: s.opt.Version, Started: s.opt.Now(), Limit: s.cfg.MaxStaleness,
-		Now: s.opt.Now, Replica: s.replica.Load, Followers: s.feed.Followers}
+	return &cluster.Alone{
+		Alike: s.db.Describe(s.cfg.RootKey, s.digester), ID: s.ids.Next(), Address: s.URL(), Version: s.opt.Version,
+		Started: s.opt.Now(), Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Replica: s.replica.Load, Followers: s.feed.Followers,
+	}
 }
 
 // feedGauges are those of a database that several nodes share.

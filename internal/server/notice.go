@@ -22,7 +22,9 @@ func notice(w io.Writer, program, url, listens, database string, minted, link ke
 		key = "\nThe token is the root key, shown this once: keep it where you keep private keys.\n"
 	}
 	if !link.IsZero() {
-		fmt.Fprintf(w, "Sign in as the root, once and within ten minutes:\n\n  %s/signin/link?code=%s\n\n", url, link.Reveal())
+		fmt.Fprintf(
+			w, "Sign in as the root, once and within ten minutes:\n\n  %s/signin/link?code=%s\n\n", url, link.Reveal(),
+		)
 	}
 	fmt.Fprintf(w, `What to do next, in another terminal:
 

@@ -27,16 +27,27 @@ func (s *Server) lacking(used []keyfmt.PepperID) error {
 	case p == "":
 		return nil
 	case p.Secret() != "" && slices.Contains(s.digester.ImportSecrets(), p.Secret()):
-		return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the secret %s is another one than that of the digests in the database", p.Secret())
+		return fmt.Errorf(
+			"KEYWARD_IMPORT_SECRETS: the secret %s is another one than that of the digests in the database", p.Secret(),
+		)
 	case p.Secret() != "":
-		return fmt.Errorf("KEYWARD_IMPORT_SECRETS: the database holds imported digests that need the secret %s: add it", p.Secret())
+		return fmt.Errorf(
+			"KEYWARD_IMPORT_SECRETS: the database holds imported digests that need the secret %s: add it", p.Secret(),
+		)
 	case p == keyfmt.NoPepper:
-		return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none")
+		return fmt.Errorf(
+			"KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made without a pepper: add the word none",
+		)
 	case s.cfg.Pepper.IsZero():
-		return fmt.Errorf("KEYWARD_PEPPER: the database holds keys that were made under a pepper (its identifier is %s): set it", p)
+		return fmt.Errorf(
+			"KEYWARD_PEPPER: the database holds keys that were made under a pepper (its identifier is %s): set it", p,
+		)
 	default:
-		return fmt.Errorf("KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made under another pepper than those given "+
-			"(its identifier is %s): add it", p)
+		return fmt.Errorf(
+			"KEYWARD_PEPPER_PREVIOUS: the database holds keys that were made under another pepper than those given "+
+				"(its identifier is %s): add it",
+			p,
+		)
 	}
 }
 

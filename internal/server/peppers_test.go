@@ -29,13 +29,20 @@ func TestT23APepperIsChangedAcrossTwoNodes(t *testing.T) {
 	old.Postgres = keyfmt.NewSecret(pgtest.Database(t))
 	told, swapped := old, old
 	told.PepperPrevious = []keyfmt.Secret{keyfmt.NewSecret("the new pepper")}
-	swapped.Pepper, swapped.PepperPrevious = keyfmt.NewSecret("the new pepper"), []keyfmt.Secret{keyfmt.NewSecret("the old pepper")}
+	swapped.Pepper, swapped.PepperPrevious = keyfmt.NewSecret(
+		"the new pepper",
+	), []keyfmt.Secret{
+		keyfmt.NewSecret("the old pepper"),
+	}
 
 	leftOut, stopLeftOut := start(t, old, server.Options{})
 	prepared, _ := start(t, told, server.Options{})
 	root := old.RootKey.Reveal()
 	ca := client(t, leftOut, root)
-	ws, err := ca.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "W", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	ws, err := ca.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "W", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +64,8 @@ func TestT23APepperIsChangedAcrossTwoNodes(t *testing.T) {
 		}
 	}
 	until(t, "the node that was left out is not ready", func() bool { return ca.Ready(t.Context()) != nil })
-	if status, body := get(t, leftOut.URL()+"/readyz"); status != 503 || !strings.Contains(body, "KEYWARD_PEPPER_PREVIOUS") {
+	if status, body := get(t, leftOut.URL()+"/readyz"); status != 503 ||
+		!strings.Contains(body, "KEYWARD_PEPPER_PREVIOUS") {
 		t.Errorf("it answers %d, %s", status, body)
 	}
 	until(t, "another node shows what it lacks", func() bool {

@@ -39,7 +39,9 @@ func TestKeysOfAnEarlierPrefixWorkOn(t *testing.T) {
 			if !strings.HasPrefix(fresh, prefix+"_live_") || codes(t, c, fresh, 1) != "VALID" {
 				t.Errorf("with prefix %s a new key does not work, or has another", prefix)
 			}
-			_, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: old, Owner: &keyward.Owner{UserID: old, Email: old}})
+			_, err := c.CreateWorkspace(
+				t.Context(), keyward.CreateWorkspaceRequest{Name: old, Owner: &keyward.Owner{UserID: old, Email: old}},
+			)
 			if err != nil && strings.Contains(err.Error(), old[8:]) || log.count(old[8:30]) > 0 {
 				t.Errorf("with prefix %s the old key shows in an error or in the log: %v", prefix, err)
 			}
@@ -61,7 +63,8 @@ func TestARootKeyOfAPrefixThatWasNeverGivenIsRefused(t *testing.T) {
 	}
 	cfg.RootKey = root
 	_, err := server.New(t.Context(), cfg, server.Options{})
-	if err == nil || !strings.Contains(err.Error(), "KEYWARD_ROOT_KEY: begins with stranger_") || strings.Contains(err.Error(), root.Reveal()) {
+	if err == nil || !strings.Contains(err.Error(), "KEYWARD_ROOT_KEY: begins with stranger_") ||
+		strings.Contains(err.Error(), root.Reveal()) {
 		t.Errorf("%v", err)
 	}
 }

@@ -18,7 +18,10 @@ func TestAServerSharesItsMinutesOverRedisT37(t *testing.T) {
 	cfg.Redis = keyfmt.NewSecret("redis://" + r.Addr)
 	s, stop := start(t, cfg, server.Options{})
 	c := client(t, s, s.Minted().Reveal())
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +46,8 @@ func TestAServerSharesItsMinutesOverRedisT37(t *testing.T) {
 	if v := verify(c); v.Code != keyward.VerdictRateLimited || v.RateLimit.Day.Remaining != 2 {
 		t.Errorf("%s %+v", v.Code, v.RateLimit.Day)
 	}
-	if keys := r.CLI("--scan"); !strings.Contains(keys, strings.ReplaceAll(k.APIKey.ID, "-", "")) || strings.Contains(keys, "kw_") {
+	if keys := r.CLI("--scan"); !strings.Contains(keys, strings.ReplaceAll(k.APIKey.ID, "-", "")) ||
+		strings.Contains(keys, "kw_") {
 		t.Errorf("Redis holds %s", keys)
 	}
 
@@ -67,7 +71,10 @@ func TestAServerStartsAndVerifiesWithoutTheRedisThatItIsToldOfT88(t *testing.T) 
 	if err := c.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,9 @@ func (s *Server) rehash(ctx context.Context) {
 		}
 		for list := s.rehashing.batch(); len(list) > 0 && ctx.Err() == nil; list = s.rehashing.batch() {
 			if err := s.control.Rehash(ctx, list); err != nil && ctx.Err() == nil {
-				s.log.Warn("imported digests were not replaced, and will be after the next use", "error", err.Error(), "keys", len(list))
+				s.log.Warn(
+					"imported digests were not replaced, and will be after the next use", "error", err.Error(), "keys", len(list),
+				)
 			}
 		}
 	}

@@ -32,11 +32,17 @@ func TestTheTrustedProxiesOfAFileAreReadAgain(t *testing.T) {
 	log := &rig.Output{}
 	s, _ := start(t, cfg, server.Options{Log: log})
 	c := client(t, s, s.Minted().Reveal())
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", AllowedIPs: []string{"203.0.113.0/24"}})
+	k, err := c.CreateKey(
+		t.Context(),
+		keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", AllowedIPs: []string{"203.0.113.0/24"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +76,8 @@ func TestTheTrustedProxiesOfAFileAreReadAgain(t *testing.T) {
 	write(t, file, "127.0.0.0/8\nlan\n")
 	s.Reload()
 	want("with a broken file", true)
-	if said := log.String(); !strings.Contains(said, "the list of trusted proxies was read again") || !strings.Contains(said, file+`:2: \"lan\"`) {
+	if said := log.String(); !strings.Contains(said, "the list of trusted proxies was read again") ||
+		!strings.Contains(said, file+`:2: \"lan\"`) {
 		t.Error(said)
 	}
 }
@@ -118,7 +125,8 @@ func TestTheRouteTableIsReadAgainWhenItChanges(t *testing.T) {
 		}
 	}
 	said := log.String()
-	if strings.Count(said, "the route table was read again") != 3 || strings.Count(said, "the route table was not read again") != 2 {
+	if strings.Count(said, "the route table was read again") != 3 ||
+		strings.Count(said, "the route table was not read again") != 2 {
 		t.Error(said)
 	}
 }
@@ -144,7 +152,8 @@ func TestRedisIsReachedWithThePasswordOfTheMomentT37(t *testing.T) {
 	r.CLI("-a", "second", "--no-auth-warning", "CLIENT", "KILL", "TYPE", "normal")
 	write(t, file, "two\nlines\n")
 	s.Reload()
-	if said := log.String(); !strings.Contains(said, "what Redis is reached with was not read again") || strings.Contains(said, "lines\\n") {
+	if said := log.String(); !strings.Contains(said, "what Redis is reached with was not read again") ||
+		strings.Contains(said, "lines\\n") {
 		t.Error(said)
 	}
 	write(t, file, "second\n")
@@ -160,7 +169,9 @@ func TestRedisIsCheckedByTheAuthoritiesOfTheMoment(t *testing.T) {
 	cert, key, _ := rig.Certificate(t)
 	other, _, _ := rig.Certificate(t)
 	port := rig.FreePort(t)
-	r := rig.StartRedis(t, "--tls-port", fmt.Sprint(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no")
+	r := rig.StartRedis(
+		t, "--tls-port", fmt.Sprint(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no",
+	)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	copyFile(t, other, file)
 	cfg := settings(t)

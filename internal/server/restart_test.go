@@ -26,12 +26,17 @@ func TestAnExpiredKeyStaysSoAfterARestartWithTheClockSetBackT31(t *testing.T) {
 	s, stop := start(t, cfg, server.Options{Now: now})
 	root := s.Minted().Reveal()
 	c := client(t, s, root)
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := now().Add(30 * time.Second)
-	k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", ExpiresAt: &at})
+	k, err := c.CreateKey(
+		t.Context(), keyward.CreateKeyRequest{WorkspaceID: w.ID, UserID: "ada", Name: "k", ExpiresAt: &at},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,9 @@ const (
 // ones.
 func (s *Server) keepLogSmall(ctx context.Context) {
 	if s.cfg.EventsArchiveDir == "" {
-		s.log.Info("KEYWARD_EVENTS_KEEP removes what `keyward logs archive` has written and nothing else: KEYWARD_EVENTS_ARCHIVE_DIR has the server archive")
+		s.log.Info(
+			"KEYWARD_EVENTS_KEEP removes what `keyward logs archive` has written and nothing else: KEYWARD_EVENTS_ARCHIVE_DIR has the server archive",
+		)
 	}
 	told := ""
 	for {
@@ -54,7 +56,10 @@ func (s *Server) archiveOld(ctx context.Context) error {
 	before := s.clock.Floor().Add(-s.cfg.EventsKept).UTC().Truncate(24 * time.Hour)
 	to, err := s.archiveFile(ctx, before)
 	if err == nil {
-		job := logarchive.Job{DB: s.db, Before: before, To: to, Event: id.Event(s.ids.Next()), Actor: "keyward serve", Elapsed: s.elapsed, Pause: retentionPause}
+		job := logarchive.Job{
+			DB: s.db, Before: before, To: to, Event: id.Event(s.ids.Next()), Actor: "keyward serve", Elapsed: s.elapsed,
+			Pause: retentionPause,
+		}
 		cut, err := job.Run(ctx)
 		if err == nil {
 			s.log.Info("old events were archived", "file", to, "from", cut.From, "to", cut.To, "sha256", cut.SHA256)

@@ -43,7 +43,9 @@ func age(t *testing.T, driver, source string, by time.Duration) (last int64) {
 	if driver == "pgx" {
 		schema = "keyward."
 	}
-	rows, err := db.Query(`SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata FROM ` + schema + `events ORDER BY seq`)
+	rows, err := db.Query(
+		`SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata FROM ` + schema + `events ORDER BY seq`,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +82,10 @@ func lived(t *testing.T, cfg config.Config, driver, source string) (last int64, 
 	t.Helper()
 	s, stop := start(t, cfg, server.Options{})
 	c := client(t, s, cfg.RootKey.Reveal())
-	w, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{Name: "W", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := c.CreateWorkspace(
+		t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "W", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +153,10 @@ func TestT84TheLogIsArchivedWhileNodesRun(t *testing.T) {
 	var paths []string
 	archive := func(holds func(id.Event) bool) (audit.Cut, error) {
 		to := filepath.Join(dir, fmt.Sprintf("%d.ndjson", len(paths)))
-		job := logarchive.Job{DB: db, Before: time.Now().AddDate(0, 0, -10), To: to, Event: id.Event(ids.Next()), Actor: "test", Holds: holds,
-			Elapsed: func() time.Duration { return time.Since(began) }, Pause: time.Millisecond}
+		job := logarchive.Job{
+			DB: db, Before: time.Now().AddDate(0, 0, -10), To: to, Event: id.Event(ids.Next()), Actor: "test", Holds: holds,
+			Elapsed: func() time.Duration { return time.Since(began) }, Pause: time.Millisecond,
+		}
 		cut, err := job.Run(t.Context())
 		if err == nil {
 			paths = append(paths, to)
@@ -166,7 +173,8 @@ func TestT84TheLogIsArchivedWhileNodesRun(t *testing.T) {
 		t.Fatalf("again: %v", err)
 	}
 	pgtest.Run(t, url, `DELETE FROM keyward.nodes WHERE id = 'slow'`)
-	if cut, err := archive(func(e id.Event) bool { return events[e] <= 50 }); err != nil || cut.From != 30 || cut.To != 50 {
+	if cut, err := archive(func(e id.Event) bool { return events[e] <= 50 }); err != nil || cut.From != 30 ||
+		cut.To != 50 {
 		t.Fatalf("with a journal up to event 50: %+v, %v", cut, err)
 	}
 	if _, err := archive(func(e id.Event) bool { return events[e] <= 50 }); !errors.Is(err, store.ErrNoCut) {

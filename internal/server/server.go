@@ -146,7 +146,10 @@ type transport interface {
 // stage fails, the ones before it are undone.
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
-	s := &Server{cfg: cfg, opt: opt.withDefaults(), rehashing: make(rehashing, rehashWaiting), elapsed: func() time.Duration { return time.Since(began) }}
+	s := &Server{
+		cfg: cfg, opt: opt.withDefaults(), rehashing: make(rehashing, rehashWaiting),
+		elapsed: func() time.Duration { return time.Since(began) },
+	}
 	now := s.opt.Now
 	if opt.Now == nil { // one look at the machine's clock tells both
 		s.clock = clock.NewWith(func() (time.Time, time.Duration) {

@@ -112,7 +112,8 @@ func TestTheFirstStartTellsTheRootKeyOnceAndNeverInTheLogT18(t *testing.T) {
 		t.Errorf("the root key is told %d times", n)
 	}
 	named := strings.Replace(s.URL(), "127.0.0.1", "localhost", 1) // for which browsers make passkeys
-	if !strings.Contains(notice.String(), "Keyward is at "+named+"\n") || !strings.Contains(notice.String(), named+"/signin/link") ||
+	if !strings.Contains(notice.String(), "Keyward is at "+named+"\n") ||
+		!strings.Contains(notice.String(), named+"/signin/link") ||
 		!strings.Contains(notice.String(), s.URL()) {
 		t.Errorf("the address is not told:\n%s", notice.String())
 	}
@@ -151,7 +152,8 @@ func TestAnAddressInUseStopsTheStartBeforeARootKeyIsMade(t *testing.T) {
 	defer taken.Close()
 	cfg := settings(t)
 	cfg.Addr = taken.Addr().String()
-	if _, err := server.New(t.Context(), cfg, server.Options{}); err == nil || !strings.HasPrefix(err.Error(), "KEYWARD_ADDR: ") {
+	if _, err := server.New(t.Context(), cfg, server.Options{}); err == nil ||
+		!strings.HasPrefix(err.Error(), "KEYWARD_ADDR: ") {
 		t.Errorf("%v", err)
 	}
 	cfg.Addr = "127.0.0.1:0"
@@ -175,7 +177,8 @@ func TestMetricsMoveToAListenerOfTheirOwn(t *testing.T) {
 		t.Errorf("the main address answers /metrics with %d", code)
 	}
 	code, body := get(t, "http://"+cfg.MetricsAddr+"/metrics")
-	if code != http.StatusOK || !strings.Contains(body, `keyward_build_info{`) || !strings.Contains(body, "keyward_replica_ready 1") {
+	if code != http.StatusOK || !strings.Contains(body, `keyward_build_info{`) ||
+		!strings.Contains(body, "keyward_replica_ready 1") {
 		t.Errorf("%d\n%s", code, body)
 	}
 	if code, _ := get(t, "http://"+cfg.MetricsAddr+"/healthz"); code != http.StatusNotFound {
@@ -196,8 +199,15 @@ func TestAStopAnswersWhatHasBegunAndTakesNothingMore(t *testing.T) {
 	}
 	defer conn.Close()
 	body := `{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}`
-	fmt.Fprintf(conn, "POST /api/v2/workspaces HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
-		"Content-Length: %d\r\n\r\n%s", address, s.Minted().Reveal(), len(body), body[:10])
+	fmt.Fprintf(
+		conn,
+		"POST /api/v2/workspaces HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
+			"Content-Length: %d\r\n\r\n%s",
+		address,
+		s.Minted().Reveal(),
+		len(body),
+		body[:10],
+	)
 	time.Sleep(50 * time.Millisecond) // the server is reading the body now
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
@@ -218,7 +228,8 @@ func TestAStopAnswersWhatHasBegunAndTakesNothingMore(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	var answer struct{ Success bool }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusCreated || !answer.Success {
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusCreated ||
+		!answer.Success {
 		t.Errorf("%d, %v, %v", resp.StatusCode, answer, err)
 	}
 	if err := <-stopped; err != nil {

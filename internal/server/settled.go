@@ -18,7 +18,10 @@ func (s *Server) writeSettled(ctx context.Context) {
 		for {
 			found, err := s.control.SettleNext(ctx, idle)
 			if err != nil && !failing && ctx.Err() == nil {
-				s.log.Warn("rows of keys whose creators left were not written: they are judged by what was decided meanwhile", "error", err.Error())
+				s.log.Warn(
+					"rows of keys whose creators left were not written: they are judged by what was decided meanwhile", "error",
+					err.Error(),
+				)
 			}
 			if failing = err != nil; !found || ctx.Err() != nil {
 				return

@@ -44,7 +44,9 @@ func (s *Server) openLog(context.Context) error {
 		}
 	}
 	if s.cfg.Insecure && !s.cfg.TLS() {
-		s.log.Warn("plain HTTP is admitted on every address: see to it that a proxy in front speaks TLS", "address", s.cfg.Addr)
+		s.log.Warn(
+			"plain HTTP is admitted on every address: see to it that a proxy in front speaks TLS", "address", s.cfg.Addr,
+		)
 	}
 	s.metrics = metrics.New(s.opt.Version)
 	return nil
@@ -59,7 +61,9 @@ func (s *Server) readCatalogue(context.Context) (err error) {
 		return fmt.Errorf("KEYWARD_CATALOGUE: %w", err)
 	}
 	if missing := cataloguefile.Missing(s.catalogue); len(missing) > 0 {
-		s.log.Warn("the catalogue lacks permissions of Keyward's own operations: only service keys can do these", "missing", missing)
+		s.log.Warn(
+			"the catalogue lacks permissions of Keyward's own operations: only service keys can do these", "missing", missing,
+		)
 	}
 	return nil
 }
@@ -81,7 +85,9 @@ func (s *Server) openStore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.db, err = store.Open(ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, ChangesKept: changesKept, Fatal: s.fatal})
+		s.db, err = store.Open(
+			ctx, driver, store.Options{Clock: s.clock, Catalogue: s.catalogue, ChangesKept: changesKept, Fatal: s.fatal},
+		)
 		if err != nil {
 			_ = driver.Close()
 			return err
@@ -111,7 +117,10 @@ func (s *Server) admitPrefixes(ctx context.Context) error {
 	}
 	if root := s.cfg.RootKey.Reveal(); root != "" {
 		if _, ok := s.format.Parse(root); !ok {
-			return fmt.Errorf("KEYWARD_ROOT_KEY: begins with %s_, and this installation has never given that prefix to keys", keyfmt.PrefixOf(root))
+			return fmt.Errorf(
+				"KEYWARD_ROOT_KEY: begins with %s_, and this installation has never given that prefix to keys",
+				keyfmt.PrefixOf(root),
+			)
 		}
 	}
 	return nil
@@ -122,11 +131,21 @@ func (s *Server) tellTime() {
 	s.stood = s.db.Time()
 	switch t := s.stood; {
 	case t.Behind > 0:
-		s.log.Warn("the clock is far behind the time that the database has seen, by which keys stay expired: set the clock if it is wrong; "+
-			"if it is right, `keyward time reset` releases what a wrong clock left behind", "behind", t.Behind.Round(time.Second).String())
+		s.log.Warn(
+			"the clock is far behind the time that the database has seen, by which keys stay expired: set the clock if it is wrong; "+
+				"if it is right, `keyward time reset` releases what a wrong clock left behind",
+			"behind",
+			t.Behind.Round(time.Second).String(),
+		)
 	case t.Ahead > 0:
-		s.log.Info("the clock is ahead of the time that the database has seen: this is provisional until it has been run with for an hour, "+
-			"and nothing is removed meanwhile", "ahead", t.Ahead.Round(time.Second).String(), "left", t.Left.Round(time.Second).String())
+		s.log.Info(
+			"the clock is ahead of the time that the database has seen: this is provisional until it has been run with for an hour, "+
+				"and nothing is removed meanwhile",
+			"ahead",
+			t.Ahead.Round(time.Second).String(),
+			"left",
+			t.Left.Round(time.Second).String(),
+		)
 	case s.told:
 		s.log.Info("time goes by the clock")
 	}
@@ -136,7 +155,9 @@ func (s *Server) tellTime() {
 // fatal ends the process at once. The state of the disk is unknown after a failed fsync, and every further answer
 // would be a guess.
 func (s *Server) fatal(err error) {
-	s.log.Error("the disk lost a write: this process ends, so that nothing is answered that may not be true", "error", err.Error())
+	s.log.Error(
+		"the disk lost a write: this process ends, so that nothing is answered that may not be true", "error", err.Error(),
+	)
 	s.opt.Fatal(err)
 }
 
@@ -151,8 +172,10 @@ func (s *Server) loadReplica(ctx context.Context) error {
 func (s *Server) makeEngines(context.Context) error {
 	s.tally = tally.New(tally.Config{DB: s.db, Keep: s.cfg.UsageKept, Limit: s.cfg.UsageWaiting,
 		Names: s.catalogue.Names})
-	s.engine = verify.New(verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
-		Limiter: s.limiter, Recorder: s.tally, Refusals: s.tally, Rehash: s.rehashing.offer, Doubt: s.doubt()})
+	s.engine = verify.New(
+		verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
+			Limiter: s.limiter, Recorder: s.tally, Refusals: s.tally, Rehash: s.rehashing.offer, Doubt: s.doubt()},
+	)
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces, Reveal: s.cfg.IdempotencyReveal,
@@ -177,8 +200,11 @@ func (s *Server) announce(context.Context) error {
 	var b strings.Builder
 	notice(&b, cmp.Or(s.opt.Program, "keyward"), s.address(), s.URL(), s.cfg.Database, s.minted, s.rootLink)
 	if err := s.tell(b.String()); err != nil && !s.minted.IsZero() {
-		return fmt.Errorf("the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
-			"which `keyward rootkey` makes", err)
+		return fmt.Errorf(
+			"the root key could not be printed and is lost (%w): start again with one of your own in KEYWARD_ROOT_KEY, "+
+				"which `keyward rootkey` makes",
+			err,
+		)
 	}
 	return nil
 }

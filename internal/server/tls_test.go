@@ -47,7 +47,9 @@ func TestTheDataListenerSpeaksTLSWhereHTTPDoes(t *testing.T) {
 			t.Errorf("%s", base)
 		}
 		for range 2 {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/api/v2/api-keys/verify", strings.NewReader(`{"key":"x"}`))
+			r, err := http.NewRequestWithContext(
+				t.Context(), http.MethodPost, base+"/api/v2/api-keys/verify", strings.NewReader(`{"key":"x"}`),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +190,10 @@ func TestT55AnHTTP2ClientThatAbusesItsConnectionHarmsNobodyElse(t *testing.T) {
 			t.Errorf("another client: %d over HTTP/%d", a.StatusCode, a.ProtoMajor)
 		}
 	}
-	paths := map[string]string{s.GRPCAddr(): "/envoy.service.auth.v3.Authorization/Check", strings.TrimPrefix(s.URL(), "https://"): "/healthz"}
+	paths := map[string]string{
+		s.GRPCAddr():                            "/envoy.service.auth.v3.Authorization/Check",
+		strings.TrimPrefix(s.URL(), "https://"): "/healthz",
+	}
 	for addr, path := range paths {
 		f, _ := attack(t, addr, trusted)
 		if n := streams(t, f); n == 0 || n > 1000 {
@@ -277,7 +282,9 @@ func TestARenewedCertificateIsShownByEveryListener(t *testing.T) {
 		defer func() { _ = c.Close() }()
 		return string(c.ConnectionState().PeerCertificates[0].Raw)
 	}
-	listeners := []string{strings.TrimPrefix(s.URL(), "https://"), strings.TrimPrefix(s.DataURL(), "https://"), s.GRPCAddr()}
+	listeners := []string{
+		strings.TrimPrefix(s.URL(), "https://"), strings.TrimPrefix(s.DataURL(), "https://"), s.GRPCAddr(),
+	}
 	first := shown(listeners[0])
 	cert, key, pool := rig.Certificate(t)
 	for from, to := range map[string]string{cert: cfg.TLSCert, key: cfg.TLSKey} {
@@ -295,7 +302,11 @@ func TestARenewedCertificateIsShownByEveryListener(t *testing.T) {
 			t.Errorf("%s shows the certificate from before", at)
 		}
 	}
-	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
+	c := http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+		},
+	}
 	for _, path := range []string{"/docs", "/"} {
 		a, err := c.Get(s.URL() + path)
 		if err != nil {

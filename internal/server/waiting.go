@@ -47,8 +47,10 @@ func (s *Server) openWaitingRoom(context.Context) error {
 	w := &waitingRoom{listener: &interruptible{Listener: s.listener, tcp: tcp}, done: make(chan struct{})}
 	w.waitFor("the start")
 	ids := id.NewGenerator(s.opt.Now, rand.Reader)
-	w.server = &http.Server{Handler: w.handler(ids), ReadHeaderTimeout: readHeader, ReadTimeout: readBody, WriteTimeout: writeAnswer, IdleTimeout: time.Second,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	w.server = &http.Server{
+		Handler: w.handler(ids), ReadHeaderTimeout: readHeader, ReadTimeout: readBody, WriteTimeout: writeAnswer,
+		IdleTimeout: time.Second, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
 	var l net.Listener = w.listener
 	if s.certificate != nil {
 		l = tls.NewListener(l, s.certificate.config("http/1.1"))
@@ -78,7 +80,9 @@ func (w *waitingRoom) handler(ids *id.Generator) http.Handler {
 			Details: []wire.Detail{}, RequestID: request}}
 		if r.URL.Path == "/healthz" {
 			status = http.StatusOK
-			body = wire.Success[map[string]string]{Success: true, Data: wire.Data[map[string]string]{Message: "Alive.", Result: map[string]string{"status": "ok"}}}
+			body = wire.Success[map[string]string]{
+				Success: true, Data: wire.Data[map[string]string]{Message: "Alive.", Result: map[string]string{"status": "ok"}},
+			}
 		}
 		raw, err := wire.Marshal(body)
 		if err != nil {

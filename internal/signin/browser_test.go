@@ -59,7 +59,9 @@ func TestChromiumKeepsTheCookieWhereItShouldT69T67(t *testing.T) {
 	r.must(json.Unmarshal(out, &got))
 
 	held := func(domain string) []cookie {
-		return []cookie{{Name: sessionCookie, Domain: domain, Path: "/", SameSite: "Lax", Secure: true, HTTPOnly: true, Expires: -1}}
+		return []cookie{
+			{Name: sessionCookie, Domain: domain, Path: "/", SameSite: "Lax", Secure: true, HTTPOnly: true, Expires: -1},
+		}
 	}
 	for name, c := range map[string]struct {
 		seen    seen
@@ -73,7 +75,8 @@ func TestChromiumKeepsTheCookieWhereItShouldT69T67(t *testing.T) {
 		"at another plain one": {got.Plain, "/signin", []cookie{}, "will not stay signed in"},
 		"by another site":      {got.Elsewhere, "/signin/link", []cookie{}, "another site"},
 	} {
-		if diff := cmp.Diff(c.cookies, c.seen.Cookies); diff != "" || c.seen.Path != c.path || c.seen.Script != "" || !strings.Contains(c.seen.Text, c.text) {
+		if diff := cmp.Diff(c.cookies, c.seen.Cookies); diff != "" || c.seen.Path != c.path || c.seen.Script != "" ||
+			!strings.Contains(c.seen.Text, c.text) {
 			t.Errorf("%s: at %s with %q, %s\n%s", name, c.seen.Path, c.seen.Script, c.seen.Text, diff)
 		}
 	}

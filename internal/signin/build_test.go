@@ -76,8 +76,10 @@ func open(t *testing.T, change ...func(*signin.Config)) *house {
 // whoAmI is a page behind the gate.
 func whoAmI(w http.ResponseWriter, r *http.Request) {
 	s, ok := signin.From(r.Context())
-	fmt.Fprintf(w, "ok=%v user=%s root=%v email=%s role=%s in=%s of=%d id=%s", ok, s.User, s.Root, s.Email, s.Role, s.Workspace.Name,
-		len(s.Workspaces), s.ID)
+	fmt.Fprintf(
+		w, "ok=%v user=%s root=%v email=%s role=%s in=%s of=%d id=%s", ok, s.User, s.Root, s.Email, s.Role, s.Workspace.Name,
+		len(s.Workspaces), s.ID,
+	)
 }
 
 func (h *house) must(err error) {
@@ -132,7 +134,8 @@ func (b *browser) do(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
 	for _, c := range w.Result().Cookies() {
-		if !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode || !strings.HasPrefix(c.Name, "__Host-") {
+		if !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode ||
+			!strings.HasPrefix(c.Name, "__Host-") {
 			b.Errorf("a cookie that is not held close: %v", c)
 		}
 		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
@@ -171,7 +174,8 @@ func (b *browser) sees(text string) {
 func (b *browser) outside() {
 	b.Helper()
 	a := b.get("/keys?active=true")
-	if a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/signin?return="+url.QueryEscape("/keys?active=true") {
+	if a.Code != http.StatusSeeOther ||
+		a.Header().Get("Location") != "/signin?return="+url.QueryEscape("/keys?active=true") {
 		b.Errorf("want to be sent to sign in, got %d %s", a.Code, a.Header())
 	}
 }

@@ -25,7 +25,12 @@ func cookieToken(r *http.Request) string {
 // giveCookie hands the token to the browser until that is closed; the server knows the session's other ends. Scripts
 // cannot read it, and other sites' forms and frames do not send it.
 func giveCookie(w http.ResponseWriter, token keyfmt.Secret) {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name: cookieName, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		},
+	)
 }
 
 func takeCookie(w http.ResponseWriter, name string) {

@@ -18,11 +18,13 @@ func TestALinkSignsItsMemberInOnceT12(t *testing.T) {
 	b := h.browser()
 	b.outside()
 	for range 3 { // a prefetcher looks, and burns nothing
-		if a := b.get("/signin/link?code=" + code); a.Code != http.StatusOK || !strings.Contains(a.Body.String(), "<strong>ada</strong>") {
+		if a := b.get("/signin/link?code=" + code); a.Code != http.StatusOK ||
+			!strings.Contains(a.Body.String(), "<strong>ada</strong>") {
 			t.Fatalf("%d %s", a.Code, a.Body)
 		}
 	}
-	if a := b.post("/signin/link", "code", code, "return", "/keys"); a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/keys" {
+	if a := b.post("/signin/link", "code", code, "return", "/keys"); a.Code != http.StatusSeeOther ||
+		a.Header().Get("Location") != "/keys" {
 		t.Fatalf("%d %s", a.Code, a.Body)
 	}
 	b.sees("ok=true user=ada root=false email=ada@example.org role=Owner in=Acme of=1")
@@ -50,7 +52,9 @@ func TestEveryDeadLinkGetsTheSameAnswerT77T12(t *testing.T) {
 	ctx := context.Background()
 	roles, _, err := h.control.ListRoles(ctx, h.root, h.ws, control.Paging{})
 	h.must(err)
-	_, _, err = h.control.PutMember(ctx, h.root, h.ws, "bob", control.PutMember{Email: "bob@example.org", Role: string(roles[0].ID)})
+	_, _, err = h.control.PutMember(
+		ctx, h.root, h.ws, "bob", control.PutMember{Email: "bob@example.org", Role: string(roles[0].ID)},
+	)
 	h.must(err)
 	used := h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"})
 	h.browser().post("/signin/link", "code", used)
@@ -59,7 +63,9 @@ func TestEveryDeadLinkGetsTheSameAnswerT77T12(t *testing.T) {
 	left := h.link(control.CreateSignInLink{Workspace: h.ws, User: "bob"})
 	_, err = h.control.RemoveMember(ctx, h.root, h.ws, "bob", control.RemoveMember{})
 	h.must(err)
-	_, _, err = h.control.PutMember(ctx, h.root, h.ws, "bob", control.PutMember{Email: "bob@example.org", Role: string(roles[0].ID)})
+	_, _, err = h.control.PutMember(
+		ctx, h.root, h.ws, "bob", control.PutMember{Email: "bob@example.org", Role: string(roles[0].ID)},
+	)
 	h.must(err)
 	want := h.browser().post("/signin/link", "code", "keyward_link_"+strings.Repeat("A", 43))
 	if want.Code != http.StatusUnauthorized {

@@ -91,13 +91,18 @@ func (g *Gate) begin(w http.ResponseWriter, r *http.Request) {
 		g.providerDown(w, r, err)
 		return
 	}
-	sealed, err := g.flows.seal(attempt{Flow: flow, Return: returnPath(r.URL.Query().Get("return")), Until: g.Now().Add(flowLife).Unix()})
+	sealed, err := g.flows.seal(
+		attempt{Flow: flow, Return: returnPath(r.URL.Query().Get("return")), Until: g.Now().Add(flowLife).Unix()},
+	)
 	if err != nil {
 		g.broken(w, r, err)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: flowCookie, Value: sealed, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		MaxAge: int(flowLife.Seconds())})
+	http.SetCookie(
+		w,
+		&http.Cookie{Name: flowCookie, Value: sealed, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			MaxAge: int(flowLife.Seconds())},
+	)
 	http.Redirect(w, r, address, http.StatusSeeOther)
 }
 
@@ -127,7 +132,9 @@ func (g *Gate) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
 	defer cancel()
-	person, err := g.OIDC.Finish(ctx, g.redirectURL(r), at.Flow, oidc.Answer{Code: q.Get("code"), State: q.Get("state"), Issuer: q.Get("iss")})
+	person, err := g.OIDC.Finish(
+		ctx, g.redirectURL(r), at.Flow, oidc.Answer{Code: q.Get("code"), State: q.Get("state"), Issuer: q.Get("iss")},
+	)
 	var refusal oidc.Refusal
 	switch {
 	case errors.Is(err, oidc.ErrDown):
@@ -171,8 +178,10 @@ func (g *Gate) welcome(w http.ResponseWriter, r *http.Request, person oidc.Perso
 	started, err := g.Control.StartSession(r.Context(), g.Origin(r), person.User)
 	switch {
 	case fault.Is(err, fault.PermissionDenied):
-		g.refuse(w, r, http.StatusForbidden, "You are not a member yet",
-			"The provider knows you as "+person.User+", and no workspace has a member with this user id. Ask whoever runs yours to add you by it.")
+		g.refuse(
+			w, r, http.StatusForbidden, "You are not a member yet",
+			"The provider knows you as "+person.User+", and no workspace has a member with this user id. Ask whoever runs yours to add you by it.",
+		)
 	case err != nil:
 		g.broken(w, r, err)
 	default:

@@ -19,7 +19,8 @@ const sessionCookie, attemptCookie = "__Host-keyward", "__Host-keyward-oidc"
 func TestSigningInAtARealProviderT70(t *testing.T) {
 	t.Parallel()
 	r := openReal(t)
-	if at := r.person().get(r.url + "/signin/oidc"); at.status != http.StatusServiceUnavailable || !strings.Contains(at.body, "does not answer") {
+	if at := r.person().get(r.url + "/signin/oidc"); at.status != http.StatusServiceUnavailable ||
+		!strings.Contains(at.body, "does not answer") {
 		t.Errorf("while the provider is down: %d %s", at.status, at.body)
 	}
 	k, err := r.root.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: r.ws, UserID: "ada", Name: "k"})
@@ -47,7 +48,9 @@ func TestSigningInAtARealProviderT70(t *testing.T) {
 
 	for name, want := range map[string]string{"stranger": "The provider knows you as stranger", "a blank": "cannot be a user&#39;s id"} {
 		who := r.person()
-		if at := who.signIn(r.url+"/signin/oidc", name); at.status != http.StatusForbidden || !strings.Contains(at.body, want) || who.jar[sessionCookie] != nil {
+		if at := who.signIn(r.url+"/signin/oidc", name); at.status != http.StatusForbidden ||
+			!strings.Contains(at.body, want) ||
+			who.jar[sessionCookie] != nil {
 			t.Errorf("%s: %d %s", name, at.status, at.body)
 		}
 	}
@@ -106,7 +109,8 @@ func TestAnAttemptThatTookTooLongOrWasChangedIsOver(t *testing.T) {
 	}
 	called := r.person()
 	called.get(r.url + "/signin/oidc")
-	if at := called.get(r.url + "/signin/oidc/callback?error=access_denied&state=y"); at.status != http.StatusForbidden || strings.Contains(at.body, "access_denied") {
+	if at := called.get(r.url + "/signin/oidc/callback?error=access_denied&state=y"); at.status != http.StatusForbidden ||
+		strings.Contains(at.body, "access_denied") {
 		t.Errorf("called off: %d %s", at.status, at.body)
 	}
 }
@@ -127,7 +131,8 @@ func TestTokensOfTheProviderActAsTheMember(t *testing.T) {
 		}
 	}
 	logs, err := r.root.ListLogs(t.Context(), keyward.ListLogsOptions{WorkspaceID: r.ws, EventType: "api_key.created"})
-	if err != nil || len(logs.Logs) != 2 || !strings.Contains(fmt.Sprint(logs.Logs[0].Metadata), "oidc_token") || logs.Logs[0].ActorID != "ada" {
+	if err != nil || len(logs.Logs) != 2 || !strings.Contains(fmt.Sprint(logs.Logs[0].Metadata), "oidc_token") ||
+		logs.Logs[0].ActorID != "ada" {
 		t.Errorf("the log: %+v, %v", logs.Logs, err)
 	}
 	if _, err := r.sessions(other); !errors.Is(err, keyward.ErrUnauthenticated) {
@@ -141,10 +146,12 @@ func TestTokensOfTheProviderActAsTheMember(t *testing.T) {
 	second := r.found("Second", "ada")
 	c, err := keyward.New(r.url, keyward.WithToken(id), keyward.WithRetry(0))
 	r.must(err)
-	if keys, err := c.ListKeys(t.Context(), keyward.ListKeysOptions{}); err != nil || len(keys.APIKeys) == 0 || keys.APIKeys[0].WorkspaceID != r.ws {
+	if keys, err := c.ListKeys(t.Context(), keyward.ListKeysOptions{}); err != nil || len(keys.APIKeys) == 0 ||
+		keys.APIKeys[0].WorkspaceID != r.ws {
 		t.Errorf("in two workspaces without saying in which: %+v, %v", keys, err)
 	}
-	if keys, err := c.ListKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: second}); err != nil || len(keys.APIKeys) != 0 {
+	if keys, err := c.ListKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: second}); err != nil ||
+		len(keys.APIKeys) != 0 {
 		t.Errorf("in the second: %+v, %v", keys, err)
 	}
 
@@ -162,7 +169,9 @@ func TestTokensOfTheProviderActAsTheMember(t *testing.T) {
 	}
 	again, err := keyward.New(r.url, keyward.WithToken(fresh), keyward.WithRetry(0))
 	r.must(err)
-	if _, err := again.ListKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: r.ws}); !errors.Is(err, keyward.ErrNotFound) {
+	if _, err := again.ListKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: r.ws}); !errors.Is(
+		err, keyward.ErrNotFound,
+	) {
 		t.Errorf("a workspace that is gone: %v", err)
 	}
 	if _, err := again.ListKeys(t.Context(), keyward.ListKeysOptions{}); err != nil {

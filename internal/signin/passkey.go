@@ -135,8 +135,13 @@ func (g *Gate) keep(w http.ResponseWriter, a passkey.Attempt, kind string) error
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: ceremonyCookie, Value: sealed, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		MaxAge: int(session.CeremonyLife.Seconds())})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name: ceremonyCookie, Value: sealed, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			MaxAge: int(session.CeremonyLife.Seconds()),
+		},
+	)
 	return nil
 }
 
@@ -144,7 +149,12 @@ func (g *Gate) keep(w http.ResponseWriter, a passkey.Attempt, kind string) error
 func (g *Gate) kept(w http.ResponseWriter, r *http.Request, kind string) (ceremony, control.Challenge, error) {
 	var c ceremony
 	all := r.CookiesNamed(ceremonyCookie)
-	http.SetCookie(w, &http.Cookie{Name: ceremonyCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name: ceremonyCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1,
+		},
+	)
 	err := errors.New("no ceremony of this browser")
 	if len(all) == 1 {
 		err = g.tries.open(all[0].Value, &c)
@@ -153,7 +163,8 @@ func (g *Gate) kept(w http.ResponseWriter, r *http.Request, kind string) (ceremo
 		err = errors.New("a ceremony of another kind")
 	}
 	if err != nil {
-		return c, control.Challenge{}, fault.New(fault.Unauthenticated, "this took too long, or began in another browser: begin anew").Because(err)
+		return c, control.Challenge{}, fault.New(fault.Unauthenticated, "this took too long, or began in another browser: begin anew").
+			Because(err)
 	}
 	return c, control.Challenge{Digest: c.Digest(), Until: time.UnixMilli(c.Until)}, nil
 }
@@ -191,12 +202,21 @@ func (g *Gate) beginInvitation(w http.ResponseWriter, r *http.Request) (any, err
 	if err != nil {
 		return nil, err
 	}
-	options, a, err := p.Registration(passkey.Owner{Handle: g.handle(who.Workspace, who.User), Name: string(who.User) + " at " + who.Name,
-		DisplayName: who.DisplayName})
+	options, a, err := p.Registration(
+		passkey.Owner{Handle: g.handle(who.Workspace, who.User), Name: string(who.User) + " at " + who.Name,
+			DisplayName: who.DisplayName},
+	)
 	if err != nil {
 		return nil, err
 	}
-	return begun{Options: options, Workspace: who.Name, User: string(who.User), Name: who.DisplayName}, g.keep(w, a, byInvitation)
+	return begun{
+			Options:   options,
+			Workspace: who.Name,
+			User:      string(who.User),
+			Name:      who.DisplayName,
+		}, g.keep(
+			w, a, byInvitation,
+		)
 }
 
 // inviteOf takes a code, or a whole link that was pasted.
@@ -209,7 +229,9 @@ func inviteOf(r *http.Request) string {
 }
 
 // registered checks the answer of an authenticator that has made a passkey for the member.
-func (g *Gate) registered(w http.ResponseWriter, r *http.Request, kind string, handle []byte) (control.NewPasskey, error) {
+func (g *Gate) registered(
+	w http.ResponseWriter, r *http.Request, kind string, handle []byte,
+) (control.NewPasskey, error) {
 	c, challenge, err := g.kept(w, r, kind)
 	if err != nil {
 		return control.NewPasskey{}, err
@@ -219,14 +241,18 @@ func (g *Gate) registered(w http.ResponseWriter, r *http.Request, kind string, h
 		return control.NewPasskey{}, err
 	}
 	if !hmac.Equal(c.Handle, handle) {
-		return control.NewPasskey{}, fault.New(fault.Unauthenticated, "this passkey was begun for another account: begin anew")
+		return control.NewPasskey{}, fault.New(
+			fault.Unauthenticated, "this passkey was begun for another account: begin anew",
+		)
 	}
 	made, err := p.Registered(c.Attempt, []byte(r.PostForm.Get("answer")))
 	if err != nil {
 		return control.NewPasskey{}, fault.New(fault.Unauthenticated, "the passkey was not taken: begin anew").Because(err)
 	}
-	return control.NewPasskey{Name: r.PostForm.Get("name"), Credential: made.Credential, PublicKey: made.PublicKey, Handle: handle,
-		Counter: made.Counter, Backup: made.Backup, Answered: challenge}, nil
+	return control.NewPasskey{
+		Name: r.PostForm.Get("name"), Credential: made.Credential, PublicKey: made.PublicKey, Handle: handle,
+		Counter: made.Counter, Backup: made.Backup, Answered: challenge,
+	}, nil
 }
 
 // followInvitation registers the passkey and signs the member in. The invitation is used up.
@@ -303,8 +329,10 @@ func (g *Gate) beginAnother(w http.ResponseWriter, r *http.Request) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	options, a, err := p.Registration(passkey.Owner{Handle: g.handle(s.Workspace.ID, s.User), Name: string(s.User) + " at " + s.Workspace.Name,
-		DisplayName: s.Name, Has: has})
+	options, a, err := p.Registration(
+		passkey.Owner{Handle: g.handle(s.Workspace.ID, s.User), Name: string(s.User) + " at " + s.Workspace.Name,
+			DisplayName: s.Name, Has: has},
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,9 @@ func openReal(t *testing.T) *real {
 	cfg.Addr, cfg.Database = "127.0.0.1:0", filepath.Join(t.TempDir(), "keyward.db")
 	cfg.OIDC.Issuer, cfg.OIDC.ClientID, cfg.OIDC.ClientSecret = r.issuer, "keyward", keyfmt.NewSecret(clientSecret)
 	cfg.OIDC.Audience = "https://keyward.example"
-	s, err := server.New(t.Context(), cfg, server.Options{Now: func() time.Time { return time.Now().Add(time.Duration(r.offset.Load())) }})
+	s, err := server.New(
+		t.Context(), cfg, server.Options{Now: func() time.Time { return time.Now().Add(time.Duration(r.offset.Load())) }},
+	)
 	r.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -113,7 +115,10 @@ func (r *real) line() string {
 // serve has the provider answer, with new keys.
 func (r *real) serve() {
 	r.Helper()
-	r.must(json.NewEncoder(r.tell).Encode(map[string]string{"client": "keyward", "secret": clientSecret, "redirect": r.url + "/signin/oidc/callback"}))
+	r.must(
+		json.NewEncoder(r.tell).
+			Encode(map[string]string{"client": "keyward", "secret": clientSecret, "redirect": r.url + "/signin/oidc/callback"}),
+	)
 	if said := r.line(); said != "ready" {
 		r.Fatal(said)
 	}
@@ -212,8 +217,12 @@ func (r *real) tokens(as, resource string) (id, access string) {
 		}
 		return nil
 	}
-	q := url.Values{"client_id": {"keyward"}, "response_type": {"code"}, "scope": {"openid email profile"}, "redirect_uri": {r.url + "/signin/oidc/callback"},
-		"state": {"s"}, "code_challenge_method": {"S256"}, "code_challenge": {"rDez3wdT05mAFLGlFVb8s06WIXd3OQb_FfKDxGMdV0I"}}
+	q := url.Values{
+		"client_id": {"keyward"}, "response_type": {"code"},
+		"scope": {"openid email profile"}, "redirect_uri": {r.url + "/signin/oidc/callback"},
+		"state": {"s"}, "code_challenge_method": {"S256"},
+		"code_challenge": {"rDez3wdT05mAFLGlFVb8s06WIXd3OQb_FfKDxGMdV0I"},
+	}
 	if resource != "" {
 		q.Set("resource", resource)
 	}
@@ -221,9 +230,13 @@ func (r *real) tokens(as, resource string) (id, access string) {
 	if back == nil {
 		r.Fatal("the provider did not send back")
 	}
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {q.Get("redirect_uri")},
-		"code_verifier": {verifier}}
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, r.issuer+"/token", strings.NewReader(form.Encode()))
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
+		"redirect_uri": {q.Get("redirect_uri")}, "code_verifier": {verifier},
+	}
+	req, err := http.NewRequestWithContext(
+		r.Context(), http.MethodPost, r.issuer+"/token", strings.NewReader(form.Encode()),
+	)
 	r.must(err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth("keyward", clientSecret)

@@ -50,7 +50,8 @@ func TestT69SwitchingTheWorkspaceChangesTheToken(t *testing.T) {
 	b := h.signedIn(h.ws, "ada")
 	b.sees("in=Acme of=2")
 	before := b.token()
-	if a := b.post("/signin/workspace", "workspaceId", second, "return", "/keys?x=1"); a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/keys?x=1" {
+	if a := b.post("/signin/workspace", "workspaceId", second, "return", "/keys?x=1"); a.Code != http.StatusSeeOther ||
+		a.Header().Get("Location") != "/keys?x=1" {
 		t.Fatalf("%d %s", a.Code, a.Body)
 	}
 	b.sees("in=Second of=2")
@@ -78,7 +79,9 @@ func TestT69ASessionThatIsTakenBackIsOver(t *testing.T) {
 	roles, _, err := h.control.ListRoles(ctx, h.root, h.ws, control.Paging{})
 	h.must(err)
 	join := func(user string) {
-		_, _, err = h.control.PutMember(ctx, h.root, h.ws, user, control.PutMember{Email: user + "@example.org", Role: string(roles[1].ID)})
+		_, _, err = h.control.PutMember(
+			ctx, h.root, h.ws, user, control.PutMember{Email: user + "@example.org", Role: string(roles[1].ID)},
+		)
 		h.must(err)
 	}
 	join("bob")
@@ -116,9 +119,14 @@ func TestARootsSessionEndsWithItsKey(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := open(t)
-	second, err := h.control.CreateServiceKey(ctx, h.root, control.CreateServiceKey{Name: "second", Scopes: []string{"root"}})
+	second, err := h.control.CreateServiceKey(
+		ctx, h.root, control.CreateServiceKey{Name: "second", Scopes: []string{"root"}},
+	)
 	h.must(err)
-	l, err := h.control.CreateSignInLink(ctx, control.Caller{ServiceKey: second.ServiceKey.ID, Presented: second.ServiceKey.Digest.Sum}, control.CreateSignInLink{Root: true})
+	l, err := h.control.CreateSignInLink(
+		ctx, control.Caller{ServiceKey: second.ServiceKey.ID, Presented: second.ServiceKey.Digest.Sum},
+		control.CreateSignInLink{Root: true},
+	)
 	h.must(err)
 	b := h.browser()
 	b.post("/signin/link", "code", l.Code.Reveal())
@@ -168,14 +176,16 @@ func TestT76AReturnPathStaysHere(t *testing.T) {
 		a := b.post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
 		location, err := url.Parse(a.Header().Get("Location"))
 		if a.Code != http.StatusSeeOther || err != nil || location.Host != "" || location.Scheme != "" || !strings.HasPrefix(a.Header().Get("Location"), "/") ||
-			strings.HasPrefix(location.Path, "//") || strings.ContainsAny(location.Path, "\\\t\n") || strings.HasPrefix(location.Path, "/sign") {
+			strings.HasPrefix(location.Path, "//") || strings.ContainsAny(location.Path, "\\\t\n") ||
+			strings.HasPrefix(location.Path, "/sign") {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
 	}
 	// T17: no URL that the server makes holds a credential, in any spelling of its letters.
 	for _, to := range []string{"/keys?q=kw_live_" + strings.Repeat("A", 43) + "2ImIO6", "/keyward_session_" + strings.Repeat("b", 43),
 		"/keys?q=keyward%5Flink%5F" + strings.Repeat("c", 43)} {
-		a := h.browser().post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
+		a := h.browser().
+			post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
 		if a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/" {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
@@ -210,8 +220,10 @@ func TestT66AHostileNameIsText(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	ws := h.found(`<script>alert(1)</script>`, "ada")
-	a := h.browser().get("/signin/link?return=%2F%22onx&code=" + h.link(control.CreateSignInLink{Workspace: ws, User: "ada"}))
-	if body := a.Body.String(); strings.Contains(body, "<script") || !strings.Contains(body, "&lt;script&gt;") || strings.Contains(body, `"onx`) {
+	a := h.browser().
+		get("/signin/link?return=%2F%22onx&code=" + h.link(control.CreateSignInLink{Workspace: ws, User: "ada"}))
+	if body := a.Body.String(); strings.Contains(body, "<script") || !strings.Contains(body, "&lt;script&gt;") ||
+		strings.Contains(body, `"onx`) {
 		t.Error(body)
 	}
 }

@@ -87,7 +87,10 @@ func New(c Config) (*Gate, error) {
 		}
 	}
 	g.cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.refuse(w, r, http.StatusForbidden, "This came from another site", "Keyward does what its own pages ask, and nothing that another site sends.")
+		g.refuse(
+			w, r, http.StatusForbidden, "This came from another site",
+			"Keyward does what its own pages ask, and nothing that another site sends.",
+		)
 	}))
 	return g, nil
 }
@@ -166,8 +169,11 @@ func (g *Gate) identify(r *http.Request) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	s := Session{ID: who.ID, Caller: who.Caller.From(g.Origin(r)), Root: who.Root, User: who.User, Email: who.Email, Name: who.Name, Role: who.Role,
-		Owner: who.Owner, Workspaces: who.Workspaces, Method: who.Method, StartedAt: who.StartedAt, ExpiresAt: who.ExpiresAt}
+	s := Session{
+		ID: who.ID, Caller: who.Caller.From(g.Origin(r)), Root: who.Root, User: who.User, Email: who.Email, Name: who.Name,
+		Role: who.Role, Owner: who.Owner, Workspaces: who.Workspaces, Method: who.Method, StartedAt: who.StartedAt,
+		ExpiresAt: who.ExpiresAt,
+	}
 	s.Workspace.ID = who.Workspace
 	for _, p := range who.Workspaces {
 		if p.ID == who.Workspace {

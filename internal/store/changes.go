@@ -82,8 +82,11 @@ func (g *group) appendChanges(ctx context.Context) error {
 			r := refOf(&batch[i])
 			args = append(args, batch[i].Revision, start+i, r.kind, r.workspace, r.object, at)
 		}
-		err := g.q.ExecDeferred(ctx, `INSERT INTO changes (revision, position, kind, workspace_id, object_id, created_ms) VALUES `+
-			places("(?, ?, ?, ?, ?, ?)", len(batch)), args...)
+		err := g.q.ExecDeferred(
+			ctx,
+			`INSERT INTO changes (revision, position, kind, workspace_id, object_id, created_ms) VALUES `+
+				places("(?, ?, ?, ?, ?, ?)", len(batch)),
+			args...)
 		if err != nil {
 			return fmt.Errorf("append to the change log: %w", err)
 		}

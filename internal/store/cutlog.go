@@ -26,7 +26,9 @@ func (db *DB) LastCut(ctx context.Context) (c audit.Cut, err error) {
 
 // LastCut is that of the DB, on this snapshot.
 func (v *View) LastCut() (c audit.Cut, err error) {
-	e, err := one(v, scanEvent, selectEvents+` WHERE workspace_id = '' AND type = ? ORDER BY seq DESC LIMIT 1`, audit.LogArchived)
+	e, err := one(
+		v, scanEvent, selectEvents+` WHERE workspace_id = '' AND type = ? ORDER BY seq DESC LIMIT 1`, audit.LogArchived,
+	)
 	if errors.Is(err, ErrNotFound) {
 		return c, nil
 	}
@@ -104,7 +106,9 @@ func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err e
 // between turns, so it is sought by halving in one stretch after the other.
 func (v *View) firstNotBefore(low, high, ms int64) (int64, error) {
 	for low < high {
-		turn, err := one(v, scanInt, `SELECT coalesce(min(seq), ?) FROM event_turns WHERE seq > ? AND seq < ?`, high, low, high)
+		turn, err := one(
+			v, scanInt, `SELECT coalesce(min(seq), ?) FROM event_turns WHERE seq > ? AND seq < ?`, high, low, high,
+		)
 		if err != nil {
 			return 0, err
 		}
@@ -137,7 +141,9 @@ func (v *View) passed(floor int64) (int64, error) {
 
 // RangeOf gives a page of events of a cut, oldest first.
 func (v *View) RangeOf(c audit.Cut, after int64, n int) ([]audit.Event, error) {
-	return all(v, scanEvent, selectEvents+` WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, max(after, c.From-1), c.To, n)
+	return all(
+		v, scanEvent, selectEvents+` WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, max(after, c.From-1), c.To, n,
+	)
 }
 
 // Cut records that an archive holds a range, which must follow on the last one and end with an event that is there. The
@@ -224,7 +230,9 @@ func (p *purger) dropArchived(cut audit.Cut) error {
 
 // uncount takes events out of a counter, and a type that occurs no more out of the list.
 func (p *purger) uncount(ws id.Workspace, kind audit.Type, n int) error {
-	err := p.q.ExecDeferred(p.ctx, `UPDATE event_types SET events = events - ? WHERE workspace_id = ? AND type = ?`, n, ws, kind)
+	err := p.q.ExecDeferred(
+		p.ctx, `UPDATE event_types SET events = events - ? WHERE workspace_id = ? AND type = ?`, n, ws, kind,
+	)
 	if err == nil {
 		err = p.q.ExecDeferred(p.ctx, `DELETE FROM event_types WHERE workspace_id = ? AND type = ? AND events <= 0`, ws, kind)
 	}

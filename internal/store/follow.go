@@ -65,7 +65,9 @@ func (c *cluster) follows(at Cursor) error {
 	case at.Revision > 0 && string(c.known) != string(at.Hash[:]):
 		return fmt.Errorf("%w: it has another event %d", ErrHistory, at.Revision)
 	case c.prunedTo > at.Revision:
-		return fmt.Errorf("%w: the change log begins after revision %d, and %d was reached", ErrHistory, c.prunedTo, at.Revision)
+		return fmt.Errorf(
+			"%w: the change log begins after revision %d, and %d was reached", ErrHistory, c.prunedTo, at.Revision,
+		)
 	}
 	return nil
 }

@@ -40,9 +40,16 @@ func (db *DB) PutFollower(ctx context.Context, f Follower) error {
 		return nil
 	}
 	return db.Count(ctx, func(c *Counting) error {
-		_, err := c.exec(`INSERT INTO followers (service_key_id, incarnation, name, version, limit_ms, joined_ms) VALUES (?, ?, ?, ?, ?, ?)
+		_, err := c.exec(
+			`INSERT INTO followers (service_key_id, incarnation, name, version, limit_ms, joined_ms) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (service_key_id, incarnation) DO UPDATE SET limit_ms = excluded.limit_ms`,
-			f.Key, f.Incarnation, f.Name, f.Version, f.Limit.Milliseconds(), millis(c.now))
+			f.Key,
+			f.Incarnation,
+			f.Name,
+			f.Version,
+			f.Limit.Milliseconds(),
+			millis(c.now),
+		)
 		return err
 	})
 }

@@ -56,9 +56,17 @@ func (tx *Tx) PutIdempotent(scope, key string, p Replay) error {
 	_, err := tx.q.Exec(tx.ctx, `DELETE FROM idempotency WHERE actor = ? AND idem_key IN (?, ?) AND created_ms <= ?`,
 		scope, name, key, tx.staleReplay())
 	if err == nil {
-		err = tx.execBeside(`INSERT INTO idempotency (actor, idem_key, request_hash, key_id, created_ms, sealed, sealed_until_ms)
+		err = tx.execBeside(
+			`INSERT INTO idempotency (actor, idem_key, request_hash, key_id, created_ms, sealed, sealed_until_ms)
 			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			scope, name, p.RequestHash[:], p.Key, millis(tx.now), blobOrNull(p.Sealed), millis(p.SealedUntil))
+			scope,
+			name,
+			p.RequestHash[:],
+			p.Key,
+			millis(tx.now),
+			blobOrNull(p.Sealed),
+			millis(p.SealedUntil),
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("put idempotency key: %w", err)
@@ -75,7 +83,9 @@ func blobOrNull(b []byte) any {
 
 // wipeSealed removes the sealed copies of a key's value, because it was replaced or taken back.
 func (tx *Tx) wipeSealed(k id.Key) error {
-	return tx.q.ExecDeferred(tx.ctx, `UPDATE idempotency SET sealed = NULL, sealed_until_ms = 0 WHERE key_id = ? AND sealed IS NOT NULL`, k)
+	return tx.q.ExecDeferred(
+		tx.ctx, `UPDATE idempotency SET sealed = NULL, sealed_until_ms = 0 WHERE key_id = ? AND sealed IS NOT NULL`, k,
+	)
 }
 
 // wipeSealedOf removes those of all keys of a workspace, whose id is the first word of each scope.

@@ -32,8 +32,12 @@ func (v *View) installation() (installation, error) {
 	if v.db.shared != nil {
 		reading = v.db.shared.Clock()
 	}
-	return one(v, scanInstallation, `SELECT secret, head_seq, head_hash, head_ms, time_mark_ms, time_ahead_ms, time_ran_ms, time_resets, sets_changes, `+
-		reading+` FROM installation WHERE one = 1`)
+	return one(
+		v,
+		scanInstallation,
+		`SELECT secret, head_seq, head_hash, head_ms, time_mark_ms, time_ahead_ms, time_ran_ms, time_resets, sets_changes, `+
+			reading+` FROM installation WHERE one = 1`,
+	)
 }
 
 func scanInstallation(r Rows) (i installation, err error) {
@@ -69,8 +73,10 @@ func (db *DB) install(ctx context.Context) error {
 			}
 			secret := make([]byte, 32)
 			_, _ = rand.Read(secret) // never fails
-			_, err = q.Exec(ctx, `INSERT INTO installation (one, secret, head_seq, head_hash, time_mark_ms) VALUES (1, ?, 0, ?, 0)`,
-				secret, make([]byte, 32))
+			_, err = q.Exec(
+				ctx, `INSERT INTO installation (one, secret, head_seq, head_hash, time_mark_ms) VALUES (1, ?, 0, ?, 0)`, secret,
+				make([]byte, 32),
+			)
 			if err == nil {
 				i, err = read(q)
 			}
@@ -165,13 +171,17 @@ func (v *View) EndedBetween(back, from time.Time, most int) (n Ended, keys []api
 			return n, nil, err
 		}
 	}
-	invitations, err := one(v, scanInt, `SELECT count(*) FROM invitations WHERE expires_ms > ? AND expires_ms <= ?`, millis(back), millis(from))
+	invitations, err := one(
+		v, scanInt, `SELECT count(*) FROM invitations WHERE expires_ms > ? AND expires_ms <= ?`, millis(back), millis(from),
+	)
 	if err != nil {
 		return n, nil, err
 	}
 	n.Links += invitations
-	portals, err := one(v, scanInt, `SELECT count(*) FROM portal_sessions WHERE ended_ms = 0 AND expires_ms > ? AND expires_ms <= ?`,
-		millis(back), millis(from))
+	portals, err := one(
+		v, scanInt, `SELECT count(*) FROM portal_sessions WHERE ended_ms = 0 AND expires_ms > ? AND expires_ms <= ?`,
+		millis(back), millis(from),
+	)
 	if err != nil {
 		return n, nil, err
 	}

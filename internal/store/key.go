@@ -147,7 +147,9 @@ func (v *View) complete(rows []keyRow) ([]apikey.Key, error) {
 		if !row.hasPrevious {
 			continue
 		}
-		found, err := all(v, scanPrevious, selectPrevious+` WHERE key_id = ? AND until_ms > ? ORDER BY position`, row.ID, millis(v.Floor()))
+		found, err := all(
+			v, scanPrevious, selectPrevious+` WHERE key_id = ? AND until_ms > ? ORDER BY position`, row.ID, millis(v.Floor()),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +171,9 @@ func (v *View) Key(k id.Key) (apikey.Key, error) {
 
 // WrittenKey is Key as its row has it: no settlement that is not written yet has touched it.
 func (v *View) WrittenKey(k id.Key) (apikey.Key, error) {
-	row, err := one(v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k)
+	row, err := one(
+		v, v.scanKey, selectKeys+` JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, k,
+	)
 	if err != nil {
 		return apikey.Key{}, err
 	}
@@ -199,7 +203,12 @@ func (v *View) writtenKeys(f KeyFilter) ([]apikey.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := inLive(v, f.Workspace, v.scanKey, selectKeys+w.String()+order+` LIMIT ?`, append(w.args, limit(f.Limit))...)
+	rows, err := inLive(
+		v,
+		f.Workspace,
+		v.scanKey,
+		selectKeys+w.String()+order+` LIMIT ?`,
+		append(w.args, limit(f.Limit))...)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +249,15 @@ func (v *View) beyondHead(wanted string) string {
 // normal is the key as it will be read again, and shares nothing with the caller's.
 func normal(k apikey.Key, now time.Time) apikey.Key {
 	k.Unsettled = false
-	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt), whole(k.ExpiresAt)
+	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(
+		k.CreatedAt,
+	), whole(
+		k.UpdatedAt,
+	), whole(
+		k.LastUsedAt,
+	), whole(
+		k.ExpiresAt,
+	)
 	k.LastTriedAt = whole(k.LastTriedAt)
 	k.ValueMadeAt = whole(k.ValueMadeAt)
 	k.Value.Until = time.Time{}
@@ -266,7 +283,9 @@ func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
 		m.KeyCount += int64(by)
 		tx.group.put(memberID{ws, u}, m)
 	}
-	return tx.q.ExecDeferred(tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u)
+	return tx.q.ExecDeferred(
+		tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u,
+	)
 }
 
 // InsertKey adds a key. ErrDuplicate says that its digest or id is there already.

@@ -51,8 +51,12 @@ func (v *View) fixed(f KeyFilter) (w where) {
 		w.and(f.beside("k.last_tried_ms")+" >= ?", millis(f.TriedSince))
 	}
 	if f.Permission != "" {
-		w.and("EXISTS (SELECT 1 FROM permission_sets s WHERE s.id = +k.set_id AND "+v.db.driver.Position("?", "' ' || s.names || ' '")+" > 0)",
-			" "+f.Permission+" ")
+		w.and(
+			"EXISTS (SELECT 1 FROM permission_sets s WHERE s.id = +k.set_id AND "+v.db.driver.Position(
+				"?", "' ' || s.names || ' '",
+			)+" > 0)",
+			" "+f.Permission+" ",
+		)
 	}
 	return w
 }

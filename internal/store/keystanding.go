@@ -17,7 +17,10 @@ func (v *View) standing(w *where, f KeyFilter) {
 	case apikey.Working:
 		w.and(active+" AND (k.expires_ms = 0 OR k.expires_ms > ?)", now)
 	case apikey.Expiring:
-		w.and(active+" AND k.expires_ms > 0 AND k.expires_ms > ? AND k.expires_ms <= ?", now, millis(v.now.Add(apikey.ExpiringSoon)))
+		w.and(
+			active+" AND k.expires_ms > 0 AND k.expires_ms > ? AND k.expires_ms <= ?", now,
+			millis(v.now.Add(apikey.ExpiringSoon)),
+		)
 	case apikey.Expired:
 		w.and(active+" AND k.expires_ms > 0 AND k.expires_ms <= ?", now)
 	case apikey.Unused:
@@ -149,5 +152,9 @@ func (v *View) KeyCount(f KeyFilter, most int) (int64, error) {
 		return v.settledCount(f, most)
 	}
 	w := v.keyWhere(f)
-	return one(v, scanInt, `SELECT count(*) FROM (SELECT 1 AS one FROM api_keys k`+w.String()+` LIMIT ?) AS bounded`, append(w.args, most)...)
+	return one(
+		v,
+		scanInt,
+		`SELECT count(*) FROM (SELECT 1 AS one FROM api_keys k`+w.String()+` LIMIT ?) AS bounded`,
+		append(w.args, most)...)
 }

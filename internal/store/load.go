@@ -81,7 +81,9 @@ const loadPage = 5000
 
 // paged reads a big table. A driver that streams is asked once; one that does not, page by page in the order of the
 // key, which is one column or two. The query ends with its conditions.
-func paged[T any](l *loader, scan func(Rows) (T, error), query, joiner string, key []string, last func(*T) []any, f func(T) error) error {
+func paged[T any](
+	l *loader, scan func(Rows) (T, error), query, joiner string, key []string, last func(*T) []any, f func(T) error,
+) error {
 	columns := strings.Join(key, ", ")
 	if l.db.shared == nil {
 		return each(l.View, scan, f, query)
@@ -172,7 +174,9 @@ const foreignPepper = `CASE WHEN pepper LIKE 'foreign:%' THEN pepper ELSE '' END
 
 // Reading a column costs more than reading the row, so a start reads five columns instead of sixteen: short values go
 // into one number, and the texts into one, behind each other.
-var selectLoaded = `SELECT ` + together("id", "workspace_id", "user_id", "environment", "allowed_ips", foreignPepper, "name", "metadata") + `,
+var selectLoaded = `SELECT ` + together(
+	"id", "workspace_id", "user_id", "environment", "allowed_ips", foreignPepper, "name", "metadata",
+) + `,
 	((((period * 4294967296 + set_id) * 2 + is_active) * 2 + is_revoked) * 2) + is_orphan, per_minute * 4294967296 + per_day, expires_ms, digest FROM api_keys`
 
 func (l *loader) scanLoaded(r Rows) (k apikey.Key, err error) {

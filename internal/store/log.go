@@ -95,7 +95,11 @@ func (v *View) Logs(f LogFilter) ([]audit.Event, error) {
 	if f.AfterSeq > 0 {
 		w.and(after, f.AfterSeq)
 	}
-	return all(v, scanEvent, selectEvents+w.String()+order+" LIMIT ? OFFSET ?", append(w.args, limit(f.Limit), f.Offset)...)
+	return all(
+		v,
+		scanEvent,
+		selectEvents+w.String()+order+" LIMIT ? OFFSET ?",
+		append(w.args, limit(f.Limit), f.Offset)...)
 }
 
 // LogCount counts the events that the filter selects, without its paging.
@@ -141,7 +145,11 @@ func (v *View) LogStretch(f LogFilter, n int) (seq int64, at time.Time, err erro
 		}
 		w.and("seq < ?", first)
 	}
-	seq, err = one(v, scanInt, `SELECT seq FROM events`+w.String()+` ORDER BY seq `+order+` LIMIT 1 OFFSET ?`, append(w.args, n-1)...)
+	seq, err = one(
+		v,
+		scanInt,
+		`SELECT seq FROM events`+w.String()+` ORDER BY seq `+order+` LIMIT 1 OFFSET ?`,
+		append(w.args, n-1)...)
 	if err != nil {
 		return 0, at, err
 	}

@@ -37,8 +37,10 @@ func (v *View) Member(ws id.Workspace, u id.User) (account.Member, error) {
 
 // Members lists them by user id.
 func (v *View) Members(ws id.Workspace, p Page) ([]account.Member, error) {
-	return inLive(v, ws, scanMember, selectMembers+` WHERE workspace_id = ? AND user_id > ? AND left_ms = 0 ORDER BY user_id LIMIT ?`,
-		ws, p.After, limit(p.Limit))
+	return inLive(
+		v, ws, scanMember, selectMembers+` WHERE workspace_id = ? AND user_id > ? AND left_ms = 0 ORDER BY user_id LIMIT ?`,
+		ws, p.After, limit(p.Limit),
+	)
 }
 
 // MembersWithRole lists up to n holders of a role, the earliest first; 0 lists all.
@@ -118,7 +120,9 @@ func (tx *Tx) putMember(m account.Member) error {
 		return tx.exec(memberTable.update+`, left_ms = 0 WHERE workspace_id = ? AND user_id = ?`,
 			memberTable.changed(&m, m.Workspace, m.User)...)
 	}
-	m.KeyCount, err = one(tx.View, scanInt, `SELECT count(*) FROM api_keys WHERE workspace_id = ? AND user_id = ?`, m.Workspace, m.User)
+	m.KeyCount, err = one(
+		tx.View, scanInt, `SELECT count(*) FROM api_keys WHERE workspace_id = ? AND user_id = ?`, m.Workspace, m.User,
+	)
 	if err != nil {
 		return err
 	}

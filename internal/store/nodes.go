@@ -47,14 +47,30 @@ func (db *DB) PutNode(ctx context.Context, n Node) (live []Node, err error) {
 			return err
 		}
 		now := server.Now
-		_, err = q.Exec(ctx, `INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
+		_, err = q.Exec(
+			ctx,
+			`INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
 				root_key, root_stored, catalogue, pepper, lacks, below)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET address = excluded.address, state = excluded.state, applied = excluded.applied, skew_ms = excluded.skew_ms,
 				seen_ms = excluded.seen_ms, root_key = excluded.root_key, root_stored = excluded.root_stored,
 				catalogue = excluded.catalogue, pepper = excluded.pepper, lacks = excluded.lacks, below = excluded.below`,
-			n.ID, n.Address, n.Version, n.State, n.Applied, n.Limit.Milliseconds(), n.Skew.Milliseconds(), millis(now), millis(now),
-			n.Alike.RootKey, n.Alike.RootStored, n.Alike.Catalogue, n.Alike.Pepper, n.Lacks, n.Below)
+			n.ID,
+			n.Address,
+			n.Version,
+			n.State,
+			n.Applied,
+			n.Limit.Milliseconds(),
+			n.Skew.Milliseconds(),
+			millis(now),
+			millis(now),
+			n.Alike.RootKey,
+			n.Alike.RootStored,
+			n.Alike.Catalogue,
+			n.Alike.Pepper,
+			n.Lacks,
+			n.Below,
+		)
 		if err != nil {
 			return err
 		}

@@ -15,8 +15,10 @@ const selectPasskeys = `SELECT id, workspace_id, user_id, since_ms, name, creden
 func scanPasskey(r Rows) (p session.Passkey, err error) {
 	var bounds string
 	var since, counter, backup, created, used int64
-	err = r.Scan(&p.ID, &p.Workspace, &p.User, &since, &p.Name, &p.Credential, &p.PublicKey, &p.Handle, &counter, &backup, &bounds,
-		&created, &used)
+	err = r.Scan(
+		&p.ID, &p.Workspace, &p.User, &since, &p.Name, &p.Credential, &p.PublicKey, &p.Handle, &counter, &backup, &bounds,
+		&created, &used,
+	)
 	if err != nil {
 		return p, err
 	}
@@ -51,9 +53,23 @@ func (tx *Tx) PutPasskey(p session.Passkey) error {
 	if p.Backup {
 		backup = 1
 	}
-	err = tx.exec(`INSERT INTO passkeys (id, workspace_id, user_id, since_ms, name, credential, public_key, handle, counter, backup, bounds,
-			created_ms, used_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, p.ID, p.Workspace, p.User, millis(p.Since), p.Name,
-		p.Credential, p.PublicKey, p.Handle, int64(p.Counter), backup, bounds, millis(p.CreatedAt), millis(p.UsedAt))
+	err = tx.exec(
+		`INSERT INTO passkeys (id, workspace_id, user_id, since_ms, name, credential, public_key, handle, counter, backup, bounds,
+			created_ms, used_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.ID,
+		p.Workspace,
+		p.User,
+		millis(p.Since),
+		p.Name,
+		p.Credential,
+		p.PublicKey,
+		p.Handle,
+		int64(p.Counter),
+		backup,
+		bounds,
+		millis(p.CreatedAt),
+		millis(p.UsedAt),
+	)
 	if err != nil {
 		return fmt.Errorf("put passkey: %w", err)
 	}
@@ -83,7 +99,9 @@ func scanInvitation(r Rows) (i session.Invitation, err error) {
 	var digest []byte
 	var bounds string
 	var since, expires int64
-	err = r.Scan(&digest, &i.Workspace, &i.User, &since, &i.Inviter.ServiceKey, &i.Inviter.APIKey, &i.Inviter.User, &bounds, &expires)
+	err = r.Scan(
+		&digest, &i.Workspace, &i.User, &since, &i.Inviter.ServiceKey, &i.Inviter.APIKey, &i.Inviter.User, &bounds, &expires,
+	)
 	if err != nil {
 		return i, err
 	}
@@ -112,9 +130,19 @@ func (tx *Tx) PutInvitation(i session.Invitation) error {
 	if err := tx.DeleteInvitationsOf(i.Workspace, i.User); err != nil {
 		return err
 	}
-	err = tx.exec(`INSERT INTO invitations (digest, workspace_id, user_id, since_ms, service_key_id, api_key_id, inviter_id, bounds, expires_ms)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, i.Digest[:], i.Workspace, i.User, millis(i.Since), i.Inviter.ServiceKey, i.Inviter.APIKey,
-		i.Inviter.User, bounds, millis(i.ExpiresAt))
+	err = tx.exec(
+		`INSERT INTO invitations (digest, workspace_id, user_id, since_ms, service_key_id, api_key_id, inviter_id, bounds, expires_ms)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		i.Digest[:],
+		i.Workspace,
+		i.User,
+		millis(i.Since),
+		i.Inviter.ServiceKey,
+		i.Inviter.APIKey,
+		i.Inviter.User,
+		bounds,
+		millis(i.ExpiresAt),
+	)
 	if err != nil {
 		return fmt.Errorf("put invitation: %w", err)
 	}
@@ -188,13 +216,18 @@ func (tx *Tx) ForgetSignIn(ws id.Workspace, u id.User) error {
 func (p *purger) passkeys() {
 	now := millis(p.now)
 	p.remove(`DELETE FROM invitations WHERE digest IN (SELECT digest FROM invitations WHERE expires_ms <= ? LIMIT ?)`, now)
-	p.remove(`DELETE FROM answered_challenges WHERE digest IN (SELECT digest FROM answered_challenges WHERE expires_ms <= ? LIMIT ?)`, now)
+	p.remove(
+		`DELETE FROM answered_challenges WHERE digest IN (SELECT digest FROM answered_challenges WHERE expires_ms <= ? LIMIT ?)`,
+		now,
+	)
 }
 
 // signIns removes what a deleted workspace had of members who sign in.
 func (p *purger) signIns(ws id.Workspace) bool {
 	return p.remove(`DELETE FROM passkeys WHERE id IN (SELECT id FROM passkeys WHERE workspace_id = ? LIMIT ?)`, ws) &&
-		p.remove(`DELETE FROM invitations WHERE digest IN (SELECT digest FROM invitations WHERE workspace_id = ? LIMIT ?)`, ws) &&
+		p.remove(
+			`DELETE FROM invitations WHERE digest IN (SELECT digest FROM invitations WHERE workspace_id = ? LIMIT ?)`, ws,
+		) &&
 		p.remove(`DELETE FROM signed_in WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM signed_in WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws)
 }

@@ -18,6 +18,8 @@ func (v *View) RoleTotal(ws id.Workspace) (int64, error) {
 
 // NthEventSince tells whether a workspace has had n events since a time. It walks over n entries of an index.
 func (v *View) NthEventSince(ws id.Workspace, n int64, since time.Time) (bool, error) {
-	found, err := all(v, scanInt, `SELECT created_ms FROM events WHERE workspace_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?`, ws, n-1)
+	found, err := all(
+		v, scanInt, `SELECT created_ms FROM events WHERE workspace_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?`, ws, n-1,
+	)
 	return len(found) == 1 && found[0] >= millis(since), err
 }

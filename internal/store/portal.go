@@ -86,10 +86,14 @@ func (p *portalRow) readTerms() error {
 
 func (p *portalRow) writeTerms() error {
 	c := p.Ceiling
-	text, err := json.Marshal(portalTerms{Capabilities: p.Capabilities, Origins: p.Origins, FrameOnly: p.FrameOnly, Locale: p.Locale,
-		Theme: p.Theme, ReturnURL: p.ReturnURL, Label: p.Label,
-		Ceiling: portalCeiling{Permissions: c.Permissions, LifetimeMS: c.MaxLifetime.Milliseconds(), PerMinute: c.Limits.PerMinute,
-			PerDay: c.Limits.PerDay, Environments: c.Environments, MaxKeys: c.MaxKeys, RequireIPs: c.RequireIPs}})
+	text, err := json.Marshal(
+		portalTerms{Capabilities: p.Capabilities, Origins: p.Origins, FrameOnly: p.FrameOnly, Locale: p.Locale,
+			Theme: p.Theme, ReturnURL: p.ReturnURL, Label: p.Label,
+			Ceiling: portalCeiling{
+				Permissions: c.Permissions, LifetimeMS: c.MaxLifetime.Milliseconds(), PerMinute: c.Limits.PerMinute,
+				PerDay: c.Limits.PerDay, Environments: c.Environments, MaxKeys: c.MaxKeys, RequireIPs: c.RequireIPs,
+			}},
+	)
 	p.terms = string(text)
 	return err
 }
@@ -136,7 +140,11 @@ func (v *View) Portals(f PortalFilter) ([]session.Portal, error) {
 	if f.After != "" {
 		w.and("id < ?", f.After)
 	}
-	return all(v, scanPortal, portalTable.selects+w.String()+` ORDER BY id DESC LIMIT ?`, append(w.args, limit(f.Limit))...)
+	return all(
+		v,
+		scanPortal,
+		portalTable.selects+w.String()+` ORDER BY id DESC LIMIT ?`,
+		append(w.args, limit(f.Limit))...)
 }
 
 // PutPortal inserts a portal session. ErrDuplicate says that there is one with its secret.
@@ -174,7 +182,10 @@ func (tx *Tx) EndPortal(p id.Portal) error {
 // EndPortals ends all of a filter and tells how many there were. The page of the filter does not count.
 func (tx *Tx) EndPortals(f PortalFilter) (int64, error) {
 	w := f.conditions(tx.now)
-	n, err := tx.q.Exec(tx.ctx, `UPDATE portal_sessions SET ended_ms = ?`+w.String(), append([]any{millis(tx.now)}, w.args...)...)
+	n, err := tx.q.Exec(
+		tx.ctx,
+		`UPDATE portal_sessions SET ended_ms = ?`+w.String(),
+		append([]any{millis(tx.now)}, w.args...)...)
 	if err != nil {
 		return 0, fmt.Errorf("end portal sessions: %w", err)
 	}
@@ -193,7 +204,10 @@ func (tx *Tx) ForgetPortals() error {
 // SpendProof keeps that a proof of possession was presented, until it is too old to be presented again. It reports
 // whether the proof is fresh.
 func (c *Counting) SpendProof(proof keyfmt.Digest, until time.Time) (fresh bool, err error) {
-	n, err := c.exec(`INSERT INTO portal_proofs (digest, expires_ms) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING`, proof[:], millis(until))
+	n, err := c.exec(
+		`INSERT INTO portal_proofs (digest, expires_ms) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING`, proof[:],
+		millis(until),
+	)
 	if err != nil {
 		return false, fmt.Errorf("spend a proof: %w", err)
 	}
@@ -210,10 +224,15 @@ const portalsKept = 24 * time.Hour
 func (p *purger) portals() {
 	p.remove(`DELETE FROM portal_sessions WHERE id IN (SELECT id FROM portal_sessions WHERE expires_ms <= ? LIMIT ?)`,
 		millis(p.now.Add(-portalsKept)))
-	p.remove(`DELETE FROM portal_proofs WHERE digest IN (SELECT digest FROM portal_proofs WHERE expires_ms <= ? LIMIT ?)`, millis(p.now))
+	p.remove(
+		`DELETE FROM portal_proofs WHERE digest IN (SELECT digest FROM portal_proofs WHERE expires_ms <= ? LIMIT ?)`,
+		millis(p.now),
+	)
 }
 
 // portalsOf removes the portal sessions of a deleted workspace.
 func (p *purger) portalsOf(ws id.Workspace) bool {
-	return p.remove(`DELETE FROM portal_sessions WHERE id IN (SELECT id FROM portal_sessions WHERE workspace_id = ? LIMIT ?)`, ws)
+	return p.remove(
+		`DELETE FROM portal_sessions WHERE id IN (SELECT id FROM portal_sessions WHERE workspace_id = ? LIMIT ?)`, ws,
+	)
 }

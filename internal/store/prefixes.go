@@ -51,7 +51,9 @@ func (db *DB) RememberKeyPrefix(ctx context.Context, prefix string) (known []str
 	err = db.write(func(q SQL) error {
 		now := millis(db.clock.Now())
 		for _, p := range found {
-			_, err := q.Exec(context.Background(), `INSERT INTO key_prefixes (prefix, since_ms) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, now)
+			_, err := q.Exec(
+				context.Background(), `INSERT INTO key_prefixes (prefix, since_ms) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, now,
+			)
 			if err != nil {
 				return err
 			}

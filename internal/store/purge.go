@@ -24,17 +24,24 @@ const (
 // that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
-		p.remove(`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now))
+		p.remove(
+			`DELETE FROM key_values WHERE digest IN (SELECT digest FROM key_values WHERE until_ms <= ? LIMIT ?)`, millis(p.now),
+		)
 		p.remove(`DELETE FROM idempotency WHERE (actor, idem_key) IN
 			(SELECT actor, idem_key FROM idempotency WHERE created_ms <= ? LIMIT ?)`, p.staleReplay())
 		p.pastSealed()
-		p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms > 0 AND done_ms <= ? LIMIT ?)`,
-			millis(p.now.Add(-settlementsKept)))
+		p.remove(
+			`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms > 0 AND done_ms <= ? LIMIT ?)`,
+			millis(p.now.Add(-settlementsKept)),
+		)
 		p.sessions()
 		p.passkeys()
 		p.portals()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
-		p.remove(`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
+		p.remove(
+			`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`,
+			p.pastDay(),
+		)
 		p.removals("r.until_ms <= ?", millis(p.now.Add(-removalsKept)))
 		p.refusals("at_ms <= ?", millis(p.now.Add(-RefusalsKept)))
 		p.workspace()
@@ -121,8 +128,11 @@ func (p *purger) workspace() {
 	if p.err = p.forget(`SELECT id FROM workspaces WHERE id = ?`, ws); p.err != nil {
 		return
 	}
-	p.remove(`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws)
-	gone := p.refusals("workspace_id = ?", ws) && p.removals("r.workspace_id = ?", ws) && p.signIns(ws) && p.portalsOf(ws) &&
+	p.remove(
+		`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws,
+	)
+	gone := p.refusals("workspace_id = ?", ws) && p.removals("r.workspace_id = ?", ws) && p.signIns(ws) &&
+		p.portalsOf(ws) &&
 		p.keys(ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&

@@ -39,7 +39,9 @@ func (c *Counting) reservePast(claim *ratelimit.Claim, row quota) error {
 		claim.Grant(row.day, row.reserved)
 		return nil
 	}
-	past, err := one(c.View, scanQuota, `SELECT day, reserved FROM past_quotas WHERE key_id = ? AND day = ?`, claim.ID[:], claim.Day)
+	past, err := one(
+		c.View, scanQuota, `SELECT day, reserved FROM past_quotas WHERE key_id = ? AND day = ?`, claim.ID[:], claim.Day,
+	)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}

@@ -36,7 +36,10 @@ const refusalColumns = `key_id, at_ms, seq, workspace_id, code, why, all_of, any
 // AddRefusals keeps refusals of one key, no more than RefusalsOfKey of them. Those of a key that is gone are passed
 // over.
 func (c *Counting) AddRefusals(key id.Key, refusals []Refusal) error {
-	there, err := all(c.View, scanInt, `SELECT 1 FROM api_keys k JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, key)
+	there, err := all(
+		c.View, scanInt,
+		`SELECT 1 FROM api_keys k JOIN workspaces w ON w.id = k.workspace_id AND w.deleted_ms = 0 WHERE k.id = ?`, key,
+	)
 	if err != nil || len(there) == 0 {
 		return err
 	}
@@ -46,8 +49,11 @@ func (c *Counting) AddRefusals(key id.Key, refusals []Refusal) error {
 	added := int64(0)
 	for i := range refusals {
 		r := &refusals[i]
-		n, err := c.exec(`INSERT INTO refusals (`+refusalColumns+`) VALUES (`+places("?", 10)+`) ON CONFLICT (key_id, at_ms, seq) DO NOTHING`,
-			key, millis(r.At), r.Seq, r.Workspace, r.Code, r.Why, strings.Join(r.All, " "), strings.Join(r.Any, " "), r.IP, toInt(r.Previous))
+		n, err := c.exec(
+			`INSERT INTO refusals (`+refusalColumns+`) VALUES (`+places("?", 10)+`) ON CONFLICT (key_id, at_ms, seq) DO NOTHING`,
+			key, millis(r.At), r.Seq, r.Workspace, r.Code, r.Why, strings.Join(r.All, " "), strings.Join(r.Any, " "), r.IP,
+			toInt(r.Previous),
+		)
 		if err != nil {
 			return fmt.Errorf("keep a refusal: %w", err)
 		}
@@ -80,7 +86,10 @@ func (c *Counting) makeRoom(n int64) error {
 		if err != nil || total+n <= RefusalsInAll {
 			return err
 		}
-		fullest, err := one(c.View, scanText, `SELECT workspace_id FROM refusals GROUP BY workspace_id ORDER BY count(*) DESC, workspace_id LIMIT 1`)
+		fullest, err := one(
+			c.View, scanText,
+			`SELECT workspace_id FROM refusals GROUP BY workspace_id ORDER BY count(*) DESC, workspace_id LIMIT 1`,
+		)
 		if err != nil {
 			return err
 		}
@@ -103,8 +112,10 @@ func (v *View) RefusalsOf(key id.Key, limit int) ([]Refusal, error) {
 
 // RefusalsInAllWorkspaces lists the latest refusals of the installation, the newest first.
 func (v *View) RefusalsInAllWorkspaces(limit int) ([]Refusal, error) {
-	return all(v, scanRefusal, `SELECT `+refusalColumns+` FROM refusals WHERE at_ms > ? ORDER BY at_ms DESC, seq DESC LIMIT ?`,
-		millis(v.now.Add(-RefusalsKept)), limit)
+	return all(
+		v, scanRefusal, `SELECT `+refusalColumns+` FROM refusals WHERE at_ms > ? ORDER BY at_ms DESC, seq DESC LIMIT ?`,
+		millis(v.now.Add(-RefusalsKept)), limit,
+	)
 }
 
 // RefusalsIn lists the latest refusals of the keys of a workspace, the newest first.
@@ -157,7 +168,9 @@ func (tx *Tx) deleteRefusals(k id.Key) error {
 // refusals removes what is too old, and what was of a deleted workspace.
 func (p *purger) refusals(query string, args ...any) (empty bool) {
 	before := p.removed
-	empty = p.remove(`DELETE FROM refusals WHERE (key_id, at_ms, seq) IN (SELECT key_id, at_ms, seq FROM refusals WHERE `+query+` LIMIT ?)`, args...)
+	empty = p.remove(
+		`DELETE FROM refusals WHERE (key_id, at_ms, seq) IN (SELECT key_id, at_ms, seq FROM refusals WHERE `+query+` LIMIT ?)`,
+		args...)
 	if p.err == nil {
 		p.err = p.countRefusals(before - p.removed)
 	}

@@ -85,9 +85,14 @@ func (tx *Tx) KeepRemoval(r Removal) error {
 	row := removalRow{Removal: r, permissions: joinNames(tx.db.catalogue, r.Permissions)}
 	err := tx.execBeside(removalTable.insert, removalTable.inserted(&row)...)
 	if err == nil {
-		_, err = tx.q.Exec(tx.ctx, `INSERT INTO removal_keys (removal_id, key_id, is_active, disabled_by, disabled_ms, disabled_by_right, state)
+		_, err = tx.q.Exec(
+			tx.ctx,
+			`INSERT INTO removal_keys (removal_id, key_id, is_active, disabled_by, disabled_ms, disabled_by_right, state)
 			SELECT ?, id, is_active, disabled_by, disabled_ms, disabled_by_right, 0 FROM api_keys WHERE workspace_id = ? AND user_id = ?`,
-			r.ID, r.Workspace, r.User)
+			r.ID,
+			r.Workspace,
+			r.User,
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("keep a removal: %w", err)
@@ -97,7 +102,9 @@ func (tx *Tx) KeepRemoval(r Removal) error {
 
 // Removal reads a removal of a user.
 func (v *View) Removal(ws id.Workspace, u id.User, r id.Settlement) (Removal, error) {
-	row, err := one(v, removalTable.scan, removalTable.selects+` WHERE id = ? AND workspace_id = ? AND user_id = ?`, r, ws, u)
+	row, err := one(
+		v, removalTable.scan, removalTable.selects+` WHERE id = ? AND workspace_id = ? AND user_id = ?`, r, ws, u,
+	)
 	if err != nil {
 		return Removal{}, err
 	}
@@ -182,7 +189,9 @@ func (tx *Tx) DeleteRemovals() error {
 
 // endRemovals ends the removals of a user who is a member again.
 func (tx *Tx) endRemovals(ws id.Workspace, u id.User) error {
-	return tx.q.ExecDeferred(tx.ctx, `UPDATE removals SET state = ? WHERE workspace_id = ? AND user_id = ? AND state = ''`, RemovalReturned, ws, u)
+	return tx.q.ExecDeferred(
+		tx.ctx, `UPDATE removals SET state = ? WHERE workspace_id = ? AND user_id = ? AND state = ''`, RemovalReturned, ws, u,
+	)
 }
 
 // TakeKeyBack notes that a caller disabled a key that a removal had stopped before: the undoing must not enable it.
@@ -200,9 +209,15 @@ func (tx *Tx) keyChanged(k id.Key, since KeySince) error {
 
 // userSettled notes that all keys of a user are about to change: those that an earlier removal has handed to them.
 func (tx *Tx) userSettled(ws id.Workspace, u id.User) error {
-	return tx.q.ExecDeferred(tx.ctx, `UPDATE removal_keys SET state = ? WHERE state = 0 AND key_id IN (SELECT k.id FROM removals r
+	return tx.q.ExecDeferred(
+		tx.ctx,
+		`UPDATE removal_keys SET state = ? WHERE state = 0 AND key_id IN (SELECT k.id FROM removals r
 		JOIN removal_keys b ON b.removal_id = r.id JOIN api_keys k ON k.id = b.key_id
-		WHERE r.workspace_id = ? AND r.state = '' AND k.user_id = ?)`, KeyChanged, ws, u)
+		WHERE r.workspace_id = ? AND r.state = '' AND k.user_id = ?)`,
+		KeyChanged,
+		ws,
+		u,
+	)
 }
 
 // removals removes those that are past their end; keys go first.

@@ -72,7 +72,9 @@ func (v *View) SystemRole(ws id.Workspace, s account.SystemRole) (account.Role, 
 
 // Roles lists them by id, the oldest first: that puts the system roles, which are made with the workspace, in front.
 func (v *View) Roles(ws id.Workspace, p Page) ([]account.Role, error) {
-	return inLive(v, ws, v.scanRole, selectRoles+` WHERE workspace_id = ? AND id > ? ORDER BY id LIMIT ?`, ws, p.After, limit(p.Limit))
+	return inLive(
+		v, ws, v.scanRole, selectRoles+` WHERE workspace_id = ? AND id > ? ORDER BY id LIMIT ?`, ws, p.After, limit(p.Limit),
+	)
 }
 
 // PutRole inserts or replaces by id. ErrDuplicate says that another role of the workspace has this folded name.

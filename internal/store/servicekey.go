@@ -74,7 +74,11 @@ func (v *View) ServiceKeys(p Page) ([]account.ServiceKey, error) {
 	if p.After != "" {
 		w.and("id < ?", p.After)
 	}
-	return all(v, scanServiceKey, selectServiceKeys+w.String()+` ORDER BY id DESC LIMIT ?`, append(w.args, limit(p.Limit))...)
+	return all(
+		v,
+		scanServiceKey,
+		selectServiceKeys+w.String()+` ORDER BY id DESC LIMIT ?`,
+		append(w.args, limit(p.Limit))...)
 }
 
 // PutServiceKey inserts or replaces by id. ErrDuplicate says that another one has its digest.

@@ -184,7 +184,9 @@ func (v *View) Memberships(u id.User) ([]account.Member, error) {
 // sessions removes sessions that are past their end.
 func (p *purger) sessions() {
 	now := millis(p.now)
-	p.remove(`DELETE FROM sign_in_links WHERE digest IN (SELECT digest FROM sign_in_links WHERE expires_ms <= ? LIMIT ?)`, now)
+	p.remove(
+		`DELETE FROM sign_in_links WHERE digest IN (SELECT digest FROM sign_in_links WHERE expires_ms <= ? LIMIT ?)`, now,
+	)
 	p.remove(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ?)`, now)
 	p.remove(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ?)`,
 		millis(p.now.Add(-session.IdleLife)))

@@ -86,7 +86,9 @@ func encodeBound(b *account.Bound) string {
 	if b == nil {
 		return ""
 	}
-	text, _ := json.Marshal(keptBound{millis(b.ExpiresAt), b.Limits.PerMinute, b.Limits.PerDay, b.AllowedIPs}) // never fails
+	text, _ := json.Marshal(
+		keptBound{millis(b.ExpiresAt), b.Limits.PerMinute, b.Limits.PerDay, b.AllowedIPs},
+	) // never fails
 	return string(text)
 }
 
@@ -105,7 +107,10 @@ func decodeBound(text string) (*account.Bound, error) {
 
 // OpenSettlements lists those of a user's keys that are not done, in the order in which they apply.
 func (v *View) OpenSettlements(ws id.Workspace, u id.User) ([]apikey.Settlement, error) {
-	return all(v, v.scanSettlement, selectSettlements+` WHERE workspace_id = ? AND user_id = ? AND done_ms = 0 ORDER BY period`, ws, u)
+	return all(
+		v, v.scanSettlement, selectSettlements+` WHERE workspace_id = ? AND user_id = ? AND done_ms = 0 ORDER BY period`, ws,
+		u,
+	)
 }
 
 // settling tells whether a settlement of keys of the workspace is open.
@@ -177,7 +182,9 @@ func (tx *Tx) settleUser(s *apikey.Settlement, origin string) (err error) {
 	if err != nil {
 		return err
 	}
-	row := settlementRow{Unsettled: Unsettled{Settlement: *s, Origin: origin}, ceiling: joinNames(tx.db.catalogue, s.Ceiling), worked: tx.now}
+	row := settlementRow{
+		Unsettled: Unsettled{Settlement: *s, Origin: origin}, ceiling: joinNames(tx.db.catalogue, s.Ceiling), worked: tx.now,
+	}
 	return tx.exec(settlementTable.insert, settlementTable.inserted(&row)...)
 }
 
@@ -192,8 +199,10 @@ func (v *View) HasKept(ws id.Workspace, u id.User) (bool, error) {
 // NarrowHeirs removes permissions from open transfers in a workspace that their heirs no longer hold. They are never
 // given back: a key that has stopped by this stays stopped, whatever the heir holds later.
 func (tx *Tx) NarrowHeirs(ws id.Workspace) error {
-	open, err := all(tx.View, tx.scanSettlement, selectSettlements+` WHERE workspace_id = ? AND done_ms = 0 AND kind = ? ORDER BY id`,
-		ws, apikey.Transfer)
+	open, err := all(
+		tx.View, tx.scanSettlement, selectSettlements+` WHERE workspace_id = ? AND done_ms = 0 AND kind = ? ORDER BY id`, ws,
+		apikey.Transfer,
+	)
 	if err != nil {
 		return err
 	}
@@ -211,7 +220,9 @@ func (tx *Tx) narrowHeir(s *apikey.Settlement) error {
 		return err
 	}
 	s.Heir, s.Ceiling = heir, s.Ceiling.And(holds)
-	err = tx.execBeside(`UPDATE settlements SET ceiling = ?, heir = ? WHERE id = ?`, joinNames(tx.db.catalogue, s.Ceiling), s.Heir, s.ID)
+	err = tx.execBeside(
+		`UPDATE settlements SET ceiling = ?, heir = ? WHERE id = ?`, joinNames(tx.db.catalogue, s.Ceiling), s.Heir, s.ID,
+	)
 	if err != nil {
 		return err
 	}

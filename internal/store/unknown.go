@@ -30,7 +30,9 @@ func (g *group) settle(lost error) error {
 		case err == nil && there:
 			return nil
 		case err == nil:
-			return fmt.Errorf("%w: the connection was lost at the commit, which did not take place (%w)", ErrUnavailable, withoutKind{lost})
+			return fmt.Errorf(
+				"%w: the connection was lost at the commit, which did not take place (%w)", ErrUnavailable, withoutKind{lost},
+			)
 		}
 		select {
 		case <-ctx.Done():

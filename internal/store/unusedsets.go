@@ -98,7 +98,9 @@ func (db *DB) usedSets(ctx context.Context) (map[int64]bool, error) {
 }
 
 // eachSet does something to sets in small transactions, and counts those that it changed.
-func (db *DB) eachSet(ctx context.Context, sets []int64, do func(p *purger, set, head, floor int64) error) (n int, err error) {
+func (db *DB) eachSet(
+	ctx context.Context, sets []int64, do func(p *purger, set, head, floor int64) error,
+) (n int, err error) {
 	slices.Sort(sets)
 	for chunk := range slices.Chunk(sets, setsAtOnce) {
 		changed := int64(0)
@@ -167,7 +169,10 @@ func (p *purger) unmarkSet(set, _, _ int64) error {
 
 // dropSet takes the names of a set that is still marked.
 func (p *purger) dropSet(set, _, floor int64) error {
-	return p.changeSet(`UPDATE permission_sets SET unused_at = -1, names = '#' || id WHERE id = ? AND unused_at > 0 AND unused_at <= ?`, set, floor)
+	return p.changeSet(
+		`UPDATE permission_sets SET unused_at = -1, names = '#' || id WHERE id = ? AND unused_at > 0 AND unused_at <= ?`, set,
+		floor,
+	)
 }
 
 func (p *purger) changeSet(query string, args ...any) error {

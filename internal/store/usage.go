@@ -32,8 +32,13 @@ var usageColumns, addUsage = func() (string, string) {
 		added = append(added, c.Column()+" = usage_counts."+c.Column()+" + excluded."+c.Column())
 	}
 	list := strings.Join(columns, ", ")
-	return list, `INSERT INTO usage_counts (grain, start_ms, subject, ` + list + `) VALUES (?, ?, ?, ` + places("?", len(columns)) + `)
-		ON CONFLICT (grain, start_ms, subject) DO UPDATE SET ` + strings.Join(added, ", ")
+	return list, `INSERT INTO usage_counts (grain, start_ms, subject, ` + list + `) VALUES (?, ?, ?, ` + places(
+		"?", len(columns),
+	) + `)
+		ON CONFLICT (grain, start_ms, subject) DO UPDATE SET ` + strings.Join(
+		added,
+		", ",
+	)
 }()
 
 // AddUsage adds to the row of a grain of time.
@@ -70,7 +75,10 @@ func (c *Counting) UseKey(k id.Key, used, tried time.Time) (there bool, err erro
 // UseEarlier notes when an earlier value of a key was last used, unless a later use is noted already. The value is
 // known by its Until; one that is gone is passed over.
 func (c *Counting) UseEarlier(k id.Key, until, at time.Time) error {
-	_, err := c.exec(`UPDATE key_values SET used_ms = ? WHERE key_id = ? AND until_ms = ? AND used_ms < ?`, millis(at), k, millis(until), millis(at))
+	_, err := c.exec(
+		`UPDATE key_values SET used_ms = ? WHERE key_id = ? AND until_ms = ? AND used_ms < ?`, millis(at), k, millis(until),
+		millis(at),
+	)
 	return err
 }
 

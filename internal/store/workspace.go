@@ -65,7 +65,11 @@ func (v *View) Workspaces(p Page) ([]account.Workspace, error) {
 	if p.After != "" {
 		w.and("id < ?", p.After)
 	}
-	return all(v, scanWorkspace, selectWorkspaces+w.String()+` ORDER BY id DESC LIMIT ?`, append(w.args, limit(p.Limit))...)
+	return all(
+		v,
+		scanWorkspace,
+		selectWorkspaces+w.String()+` ORDER BY id DESC LIMIT ?`,
+		append(w.args, limit(p.Limit))...)
 }
 
 // PutWorkspace inserts or replaces by id. A deleted workspace does not come back: ErrNotFound.

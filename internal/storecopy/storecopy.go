@@ -187,7 +187,9 @@ func secret(ctx context.Context, from Source) (s []byte, err error) {
 		}
 		defer rows.Close()
 		if !rows.Next() {
-			return errors.Join(rows.Err(), errors.New("there is nothing in it yet: start the first server on the target instead"))
+			return errors.Join(
+				rows.Err(), errors.New("there is nothing in it yet: start the first server on the target instead"),
+			)
 		}
 		return rows.Scan(&s)
 	})

@@ -79,7 +79,9 @@ func furniture() []string {
 	many := func(n int, format string) string {
 		rows := make([]string, n)
 		for i := range rows {
-			rows[i] = strings.ReplaceAll(strings.ReplaceAll(format, "#D", blob(format+fmt.Sprint(i))), "#", fmt.Sprintf("%05d", i))
+			rows[i] = strings.ReplaceAll(
+				strings.ReplaceAll(format, "#D", blob(format+fmt.Sprint(i))), "#", fmt.Sprintf("%05d", i),
+			)
 		}
 		return strings.Join(rows, ", ")
 	}
@@ -99,11 +101,16 @@ func furniture() []string {
 		`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 			allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous,
 			value_ms, disabled_by, disabled_ms, disabled_by_right) VALUES ` +
-			many(2500, `('k#', 'w1', 'u1', 'n#', 'live', 0, 0, 0, 7, 60, 0, '', '', '{"a":"<ü>"}', 1, 2, 3, 4, 'kw_…#', 'none', #D, 0, 5, 'u1', 5, 1)`),
+			many(
+				2500,
+				`('k#', 'w1', 'u1', 'n#', 'live', 0, 0, 0, 7, 60, 0, '', '', '{"a":"<ü>"}', 1, 2, 3, 4, 'kw_…#', 'none', #D, 0, 5, 'u1', 5, 1)`,
+			),
 		`INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 			allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous,
 			value_ms, disabled_by, disabled_ms, disabled_by_right) VALUES ('kforeign', 'w1', 'u1', 'imported', 'live', 1, 0, 0, 7, 0, 0,
-			'', '', '', 1, 2, 3, 4, 'imported…', 'foreign:rehash:hmac-sha256:crm:0011223344556677', ` + blob("foreign") + `, 0, 5, '', 0, 0)`,
+			'', '', '', 1, 2, 3, 4, 'imported…', 'foreign:rehash:hmac-sha256:crm:0011223344556677', ` + blob(
+			"foreign",
+		) + `, 0, 5, '', 0, 0)`,
 		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0)`,
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0, '')`,
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero + `, 'k00001', 1, NULL, 0)`,
@@ -334,11 +341,16 @@ func TestAMoveThatFailsLeavesTheSourceWorkingAndIsResumed(t *testing.T) {
 	h := open(t)
 	for walk := 1; walk <= 2; walk++ {
 		ctx, cancel := context.WithCancel(context.Background())
-		_, err := storecopy.Run(ctx, h.source, h.target, storecopy.Options{To: "x", Now: time.Now, Progress: func(p storecopy.Progress) {
-			if p.Walk == walk && p.Table == "events" {
-				cancel()
-			}
-		}})
+		_, err := storecopy.Run(
+			ctx,
+			h.source,
+			h.target,
+			storecopy.Options{To: "x", Now: time.Now, Progress: func(p storecopy.Progress) {
+				if p.Walk == walk && p.Table == "events" {
+					cancel()
+				}
+			}},
+		)
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("walk %d: %v", walk, err)
 		}
@@ -385,12 +397,16 @@ func TestAFailureAfterAKilledMoveOpensTheFile(t *testing.T) {
 	h := open(t)
 	h.must(h.source.Freeze(t.Context(), "postgres://target"))
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := storecopy.Run(ctx, h.source, h.target, storecopy.Options{To: "postgres://target", Now: time.Now, Progress: func(storecopy.Progress) { cancel() }})
+	_, err := storecopy.Run(
+		ctx, h.source, h.target,
+		storecopy.Options{To: "postgres://target", Now: time.Now, Progress: func(storecopy.Progress) { cancel() }},
+	)
 	if !errors.Is(err, context.Canceled) || h.frozen() {
 		t.Errorf("frozen %v: %v", h.frozen(), err)
 	}
 	h.must(h.source.Freeze(t.Context(), "postgres://target"))
-	if _, err := storecopy.Run(ctx, h.source, h.target, storecopy.Options{To: "postgres://target", Now: time.Now}); err == nil || !h.frozen() {
+	if _, err := storecopy.Run(ctx, h.source, h.target, storecopy.Options{To: "postgres://target", Now: time.Now}); err == nil ||
+		!h.frozen() {
 		t.Errorf("frozen %v: %v", h.frozen(), err)
 	}
 	_, err = h.run(storecopy.Options{})
@@ -493,7 +509,9 @@ func TestATargetThatIsNotEmptyIsRefused(t *testing.T) {
 		t.Parallel()
 		h, other := open(t), open(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		_, _ = storecopy.Run(ctx, other.source, h.target, storecopy.Options{Now: time.Now, Progress: func(storecopy.Progress) { cancel() }})
+		_, _ = storecopy.Run(
+			ctx, other.source, h.target, storecopy.Options{Now: time.Now, Progress: func(storecopy.Progress) { cancel() }},
+		)
 		if _, err := h.run(storecopy.Options{}); err == nil || !strings.Contains(err.Error(), "another database") {
 			t.Errorf("%v", err)
 		}
@@ -524,7 +542,9 @@ func (s *stubborn) Read(ctx context.Context, fn func(store.SQL) error) error {
 func TestARowThatIsNotTheSameIsFound(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	_, err := storecopy.Run(t.Context(), h.source, &stubborn{h.target}, storecopy.Options{To: "postgres://target", Now: time.Now})
+	_, err := storecopy.Run(
+		t.Context(), h.source, &stubborn{h.target}, storecopy.Options{To: "postgres://target", Now: time.Now},
+	)
 	if err == nil || !strings.Contains(err.Error(), "somebody else writes there") || h.frozen() {
 		t.Errorf("%v", err)
 	}
@@ -536,8 +556,11 @@ func TestTheTablesAreThoseOfTheSchema(t *testing.T) {
 	h := open(t)
 	found := map[string]string{}
 	h.must(h.source.Read(t.Context(), func(q store.SQL) error {
-		rows, err := q.Query(t.Context(), `SELECT m.name, c.name FROM sqlite_schema m, pragma_index_list(m.name) i, pragma_index_info(i.name) c
-			WHERE m.type = 'table' AND i."unique" AND i.origin <> 'pk' AND c.name NOT IN ('id', 'workspace_id')`)
+		rows, err := q.Query(
+			t.Context(),
+			`SELECT m.name, c.name FROM sqlite_schema m, pragma_index_list(m.name) i, pragma_index_info(i.name) c
+			WHERE m.type = 'table' AND i."unique" AND i.origin <> 'pk' AND c.name NOT IN ('id', 'workspace_id')`,
+		)
 		if err != nil {
 			return err
 		}

@@ -20,9 +20,10 @@ var order = []string{
 
 // unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or
 // removed give theirs up first, since another row may have taken it over.
-var unique = map[string]string{"roles": "name_folded", "api_keys": "digest", "service_keys": "digest", "sessions": "digest",
-	"permission_sets": "names", "passkeys": "credential",
-	"portal_sessions": "digest"}
+var unique = map[string]string{
+	"roles": "name_folded", "api_keys": "digest", "service_keys": "digest",
+	"sessions": "digest", "permission_sets": "names", "passkeys": "credential", "portal_sessions": "digest",
+}
 
 // table is one that both databases have.
 type table struct {
@@ -45,7 +46,9 @@ func plan(ctx context.Context, from Source, to Target) (all []table, err error) 
 		return a.Name == b.Name && slices.Equal(a.Columns, b.Columns) && slices.Equal(a.Key, b.Key)
 	}
 	if !slices.EqualFunc(source, target, same) {
-		return nil, fmt.Errorf("the tables of the source and of the target differ: bring the source to this version first (keyward migrate)")
+		return nil, fmt.Errorf(
+			"the tables of the source and of the target differ: bring the source to this version first (keyward migrate)",
+		)
 	}
 	for _, name := range order {
 		i := slices.IndexFunc(source, func(t store.Table) bool { return t.Name == name })

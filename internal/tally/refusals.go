@@ -65,8 +65,19 @@ func (t *Tally) inWords(records []refusal.Record) []store.Refusal {
 	out := make([]store.Refusal, len(records))
 	for i := range records {
 		r := &records[i]
-		out[i] = store.Refusal{Key: id.Key(id.Format(r.Key)), Workspace: r.Workspace, At: time.UnixMilli(r.At).UTC(), Seq: r.Seq,
-			Code: string(r.Code), Why: r.Why(t.names), All: t.names(r.Demand.All), Any: t.names(r.Demand.Any), Previous: r.Earlier}
+		out[i] = store.Refusal{
+			Key:       id.Key(id.Format(r.Key)),
+			Workspace: r.Workspace,
+			At:        time.UnixMilli(r.At).UTC(),
+			Seq:       r.Seq,
+			Code: string(
+				r.Code,
+			),
+			Why:      r.Why(t.names),
+			All:      t.names(r.Demand.All),
+			Any:      t.names(r.Demand.Any),
+			Previous: r.Earlier,
+		}
 		if r.IP.IsValid() {
 			out[i].IP = r.IP.String()
 		}

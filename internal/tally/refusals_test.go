@@ -26,8 +26,20 @@ func TestARefusalIsReadAtOnceAndOnce(t *testing.T) {
 	b.Tally = tally.New(tally.Config{DB: b.db, Keep: usage.DefaultRetention(), Limit: 100, Names: catalogue.Names})
 	key, other := b.key(), b.key()
 	refuse := func(key [16]byte, at time.Time) {
-		b.Refused(refusal.Record{Key: key, Workspace: b.ws, At: at.UnixMilli(), Code: verdict.InsufficientPermissions, IP: netip.MustParseAddr("203.0.113.7"),
-			Demand: perm.Demand{All: catalogue.Known([]string{"calls:write"})}, Missing: catalogue.Known([]string{"calls:write"}), Earlier: true})
+		b.Refused(
+			refusal.Record{
+				Key:       key,
+				Workspace: b.ws,
+				At:        at.UnixMilli(),
+				Code:      verdict.InsufficientPermissions,
+				IP:        netip.MustParseAddr("203.0.113.7"),
+				Demand: perm.Demand{
+					All: catalogue.Known([]string{"calls:write"}),
+				},
+				Missing: catalogue.Known([]string{"calls:write"}),
+				Earlier: true,
+			},
+		)
 	}
 	read := func() (all []store.Refusal) {
 		t.Helper()
@@ -45,8 +57,10 @@ func TestARefusalIsReadAtOnceAndOnce(t *testing.T) {
 	refuse(key, noon)
 	refuse(other, noon)
 	first := read()
-	want := []store.Refusal{{Key: id.Key(id.Format(key)), Workspace: b.ws, At: noon, Seq: first[0].Seq, Code: "INSUFFICIENT_PERMISSIONS",
-		Why: "the key lacks calls:write", All: []string{"calls:write"}, Any: []string{}, IP: "203.0.113.7", Previous: true}}
+	want := []store.Refusal{
+		{Key: id.Key(id.Format(key)), Workspace: b.ws, At: noon, Seq: first[0].Seq, Code: "INSUFFICIENT_PERMISSIONS",
+			Why: "the key lacks calls:write", All: []string{"calls:write"}, Any: []string{}, IP: "203.0.113.7", Previous: true},
+	}
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("at once: %s", diff)
 	}

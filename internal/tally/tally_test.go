@@ -66,7 +66,9 @@ func newBench(t *testing.T, limit int) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, gate: &gate{Driver: driver}, ids: id.NewGenerator(time.Now, rand.Reader)}
-	b.db, err = store.Open(t.Context(), b.gate, store.Options{Now: func() time.Time { return noon }, Catalogue: perm.Builtin()})
+	b.db, err = store.Open(
+		t.Context(), b.gate, store.Options{Now: func() time.Time { return noon }, Catalogue: perm.Builtin()},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +102,10 @@ func (b *bench) key() usage.ID {
 	var sum keyfmt.Digest
 	copy(sum[:], u[:])
 	b.update(func(tx *store.Tx) error {
-		return tx.InsertKey(apikey.Key{ID: id.Key(name), Workspace: b.ws, User: "ann", IsActive: true, CreatedAt: noon, UpdatedAt: noon,
-			Environment: keyfmt.Live, Value: apikey.Value{Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sum}}})
+		return tx.InsertKey(
+			apikey.Key{ID: id.Key(name), Workspace: b.ws, User: "ann", IsActive: true, CreatedAt: noon, UpdatedAt: noon,
+				Environment: keyfmt.Live, Value: apikey.Value{Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sum}}},
+		)
 	})
 	return u
 }
@@ -297,7 +301,9 @@ func TestWhatIsDeletedIsNotCountedAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if key, ws, all := b.count(of(kept)), b.count(store.UsageOf(b.ws)), b.count(store.AllUsage); key.Total() != 0 || ws.Total() != 0 || all.Total() != 3 {
+	if key, ws, all := b.count(of(kept)), b.count(store.UsageOf(b.ws)), b.count(store.AllUsage); key.Total() != 0 ||
+		ws.Total() != 0 ||
+		all.Total() != 3 {
 		t.Errorf("after the workspace: %v, %v and of all %v", key, ws, all)
 	}
 }

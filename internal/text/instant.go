@@ -9,7 +9,9 @@ import (
 
 var (
 	dateForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-	timeForm = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(?:[Zz]|([+-]\d{2})(?::?(\d{2}))?)$`)
+	timeForm = regexp.MustCompile(
+		`^(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(?:[Zz]|([+-]\d{2})(?::?(\d{2}))?)$`,
+	)
 )
 
 // Instant reads a time of ISO 8601 in its extended form, or a date alone for its midnight in UTC. Seconds may be left

@@ -61,7 +61,11 @@ func joins(r, before rune) bool {
 // printable refuses characters that are invisible or steer a terminal.
 func printable(r rune) bool {
 	switch {
-	case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
+	case unicode.Is(unicode.Cc, r),
+		unicode.Is(unicode.Cf, r),
+		unicode.Is(unicode.Co, r),
+		unicode.Is(unicode.Zl, r),
+		unicode.Is(unicode.Zp, r):
 		return false
 	}
 	return r != utf8.RuneError

@@ -76,13 +76,16 @@ func TestWhatWasNotedIsThereAtOnceAndUntilItIsSettled(t *testing.T) {
 	look := func(when string, left int64) {
 		t.Helper()
 		one := series(t, noon, noon+120_000, func(x *usage.Series) { s.Key(key(1), x) })
-		if left > 0 && (one.Buckets[0].Counts != usage.Counts{usage.Verified: 1, expired: 1} || one.Buckets[1].Counts[usage.Verified] != 1) {
+		if left > 0 &&
+			(one.Buckets[0].Counts != usage.Counts{usage.Verified: 1, expired: 1} || one.Buckets[1].Counts[usage.Verified] != 1) {
 			t.Errorf("%s: the key: %v", when, one.Buckets)
 		}
 		within := series(t, noon, noon+120_000, func(x *usage.Series) { s.Workspace(home, x) }).Total()
 		all := series(t, noon, noon+120_000, s.All).Total()
 		if within.Total() != min(left, 4) || all.Total() != left {
-			t.Errorf("%s: the workspace has %d, all is %d, want %d and %d", when, within.Total(), all.Total(), min(left, 4), left)
+			t.Errorf(
+				"%s: the workspace has %d, all is %d, want %d and %d", when, within.Total(), all.Total(), min(left, 4), left,
+			)
 		}
 		if used, tried := s.Latest(key(1)); used != noon+61_000 || tried != noon+61_000 {
 			t.Errorf("%s: last used %d, tried %d", when, used, tried)
@@ -239,7 +242,10 @@ func TestASeriesIsWholeAndBounded(t *testing.T) {
 			continue
 		}
 		b := usage.NewSeries(span).Buckets
-		got := []any{len(b), time.UnixMilli(b[0].Start).UTC().Format(time.RFC3339), time.UnixMilli(b[len(b)-1].Start).UTC().Format(time.RFC3339)}
+		got := []any{
+			len(b), time.UnixMilli(b[0].Start).UTC().Format(time.RFC3339),
+			time.UnixMilli(b[len(b)-1].Start).UTC().Format(time.RFC3339),
+		}
 		if diff := cmp.Diff([]any{c.buckets, c.first, c.last}, got); diff != "" {
 			t.Errorf("%v: %s", c, diff)
 		}

@@ -19,8 +19,10 @@ import (
 // limited gives the bench a limiter over a ledger.
 func (b *bench) limited(ledger ratelimit.Ledger, minutes ratelimit.Minutes) {
 	start := time.Now()
-	l := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) + time.Hour }, Ledger: ledger,
-		Wall: func() time.Time { return noon.Add(time.Since(start)) }, Minutes: minutes, Wait: 200 * time.Millisecond})
+	l := ratelimit.New(
+		ratelimit.Config{Elapsed: func() time.Duration { return time.Since(start) + time.Hour }, Ledger: ledger,
+			Wall: func() time.Time { return noon.Add(time.Since(start)) }, Minutes: minutes, Wait: 200 * time.Millisecond},
+	)
 	b.t.Cleanup(func() { _ = l.Close(context.Background()) })
 	b.engine = verify.New(verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Limiter: l,
 		Clocks: func() (int64, time.Duration) { return b.now.UnixMilli(), time.Since(start) + time.Hour }})
@@ -122,7 +124,9 @@ type slowMinutes struct {
 
 func (m *slowMinutes) Shares(ratelimit.Subject) bool { return true }
 
-func (m *slowMinutes) Take(who ratelimit.Subject, limits ratelimit.PerMinute, _ int64, s *ratelimit.Status) ratelimit.Outcome {
+func (m *slowMinutes) Take(
+	who ratelimit.Subject, limits ratelimit.PerMinute, _ int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	if who.Wait < 0 {
 		return ratelimit.WouldWait
 	}
@@ -135,7 +139,9 @@ func (m *slowMinutes) Take(who ratelimit.Subject, limits ratelimit.PerMinute, _ 
 	return ratelimit.Admitted
 }
 
-func (m *slowMinutes) Peek(who ratelimit.Subject, limits ratelimit.PerMinute, n int64, s *ratelimit.Status) ratelimit.Outcome {
+func (m *slowMinutes) Peek(
+	who ratelimit.Subject, limits ratelimit.PerMinute, n int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	return m.Take(who, limits, n, s)
 }
 

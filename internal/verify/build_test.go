@@ -51,7 +51,9 @@ func newBench(t testing.TB, peppers ...string) *bench {
 	if b.digester, err = keyfmt.NewDigester(current, peppers...); err != nil {
 		t.Fatal(err)
 	}
-	b.engine = verify.New(verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Now: func() time.Time { return b.now }})
+	b.engine = verify.New(
+		verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Now: func() time.Time { return b.now }},
+	)
 	b.apply(
 		feed.Change{Workspace: &account.Workspace{ID: "w", IsActive: true}},
 		feed.Change{Role: &account.Role{ID: "r", Workspace: "w", Permissions: set("calls:read", "calls:write")}},
@@ -98,8 +100,10 @@ func (b *bench) key(edit ...func(*apikey.Key)) string {
 func (b *bench) service(expiry time.Time) string {
 	b.t.Helper()
 	s := b.mint(keyfmt.Service)
-	b.apply(feed.Change{ServiceKey: &account.ServiceKey{ID: "s", Name: "platform", Scopes: []account.Scope{account.ScopeVerify},
-		Digest: b.digester.Store(s), ExpiresAt: expiry}})
+	b.apply(
+		feed.Change{ServiceKey: &account.ServiceKey{ID: "s", Name: "platform", Scopes: []account.Scope{account.ScopeVerify},
+			Digest: b.digester.Store(s), ExpiresAt: expiry}},
+	)
 	return s.Reveal()
 }
 
@@ -126,7 +130,9 @@ func expiring(t time.Time) func(*apikey.Key) { return func(k *apikey.Key) { k.Ex
 func inactive(k *apikey.Key) { k.IsActive = false }
 
 func workspace(active bool, mode account.PermissionMode) feed.Change {
-	return feed.Change{Workspace: &account.Workspace{ID: "w", IsActive: active, Settings: account.Settings{PermissionMode: mode}}}
+	return feed.Change{
+		Workspace: &account.Workspace{ID: "w", IsActive: active, Settings: account.Settings{PermissionMode: mode}},
+	}
 }
 
 // authenticate is Authenticate for a test that wants both answers.

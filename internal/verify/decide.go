@@ -89,7 +89,9 @@ func (e *Engine) limit(q *Question, v *Verdict, at time.Duration) Code {
 
 // find looks for the key under the current pepper, then under the earlier ones. The record that the text led to
 // before is prefetched while the digest is computed. by is the digest under which the key has the presented value.
-func (e *Engine) find(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, ok bool) {
+func (e *Engine) find(
+	facts *replica.Replica, t *replica.Trace, presented string, k *replica.View,
+) (by keyfmt.Digest, ok bool) {
 	if place, ok := facts.Prefetch(t); ok && e.nearer != nil {
 		e.nearer.Prefetch(place)
 	}

@@ -27,7 +27,9 @@ func (e *Engine) foreign(facts *replica.Replica) *kindsInUse {
 }
 
 // strange decides on a text that is not of our form, and tells the digest by which the key was found.
-func (e *Engine) strange(facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now Instant) (by keyfmt.Digest) {
+func (e *Engine) strange(
+	facts *replica.Replica, t *replica.Trace, q *Question, v *Verdict, now Instant,
+) (by keyfmt.Digest) {
 	if by, v.Code = e.findStrange(facts, t, q.Key, &v.Key); v.Code == Valid {
 		e.judge(q, v, now)
 		e.offer(q, by, v)
@@ -37,7 +39,9 @@ func (e *Engine) strange(facts *replica.Replica, t *replica.Trace, q *Question, 
 
 // findStrange looks for a text that is not of our form: a foreign value where there are some, else malformed, without a
 // look-up. The code is Valid where a key has the value.
-func (e *Engine) findStrange(facts *replica.Replica, t *replica.Trace, presented string, k *replica.View) (by keyfmt.Digest, code Code) {
+func (e *Engine) findStrange(
+	facts *replica.Replica, t *replica.Trace, presented string, k *replica.View,
+) (by keyfmt.Digest, code Code) {
 	kinds := e.foreign(facts)
 	if kinds == nil || !e.format.MayBeForeign(presented) {
 		return by, Malformed
@@ -69,7 +73,9 @@ func (e *Engine) Rehashed(presented string, k *replica.View) keyfmt.Digest {
 
 // findForeign makes the digest of each kind and looks for all of them, whether one is found or not: the time taken says
 // nothing. Where keys of several kinds have the same value, the first kind wins.
-func findForeign(facts *replica.Replica, kinds *kindsInUse, presented string, k *replica.View) (by keyfmt.Digest, ok bool) {
+func findForeign(
+	facts *replica.Replica, kinds *kindsInUse, presented string, k *replica.View,
+) (by keyfmt.Digest, ok bool) {
 	var other replica.View
 	for i := range kinds.Len() {
 		d := kinds.Digest(i, presented)

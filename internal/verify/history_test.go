@@ -141,8 +141,10 @@ func (w *world) key(n int, s truth) feed.Change {
 	if s.deleted {
 		return feed.Change{KeyGone: name}
 	}
-	return feed.Change{Key: &apikey.Key{ID: name, Workspace: id.Workspace(fmt.Sprint("w", n)), User: "ann", IsActive: !s.disabled,
-		Value: apikey.Value{Digest: w.digester.Store(w.values[n][s.value])}}}
+	return feed.Change{
+		Key: &apikey.Key{ID: name, Workspace: id.Workspace(fmt.Sprint("w", n)), User: "ann", IsActive: !s.disabled,
+			Value: apikey.Value{Digest: w.digester.Store(w.values[n][s.value])}},
+	}
 }
 
 // do makes a deed true, and tells whether it could be done.
@@ -174,7 +176,10 @@ func (w *world) do(in step) bool {
 func (w *world) draw(r *rand.Rand, late bool) step {
 	n := r.IntN(subjects)
 	in := step{subject: n, deed: asks, value: min(max(int(w.hints[n].Load())+r.IntN(3)-1, 0), values-1)}
-	often := []deed{creates, rotates, rotates, disables, closes, removes, enables, enables, enables, opens, opens, opens, invites, invites, invites}
+	often := []deed{
+		creates, rotates, rotates, disables, closes, removes, enables, enables, enables, opens, opens, opens, invites,
+		invites, invites,
+	}
 	switch dice := r.IntN(100); {
 	case dice < 40:
 		in.deed = often[r.IntN(len(often))]

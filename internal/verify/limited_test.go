@@ -51,7 +51,11 @@ func TestTheStateOfAKeyThatWasSeenBeforeIsBroughtNear(t *testing.T) {
 	t.Parallel()
 	b, h := newBench(t), &heard{}
 	key := b.key()
-	b.engine = verify.New(verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Limiter: h, Now: func() time.Time { return noon }})
+	b.engine = verify.New(
+		verify.Config{
+			Replica: b.replica, Format: b.format, Digests: b.digester, Limiter: h, Now: func() time.Time { return noon },
+		},
+	)
 	for n := range 3 {
 		if code := b.code(verify.Question{Key: key, Cost: 1}); code != verify.Valid || len(h.near) != n || h.at[n] != 0 {
 			t.Fatalf("%s, near %v, at %v", code, h.near, h.at)

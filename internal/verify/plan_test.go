@@ -61,7 +61,9 @@ func TestAPlanRefusesWithTheCodesOfAKeysLimitsAndIsNamed(t *testing.T) {
 	want(0, verify.RateLimited, false)
 	want(1, verify.Valid, false)
 	want(1, verify.RateLimited, true)
-	if why := b.why(keys[1], verify.RateLimited); !strings.Contains(why, "of 3 in any 60 seconds that all keys of the workspace share is used up") {
+	if why := b.why(keys[1], verify.RateLimited); !strings.Contains(
+		why, "of 3 in any 60 seconds that all keys of the workspace share is used up",
+	) {
 		t.Error(why)
 	}
 	if why := b.why(keys[0], verify.RateLimited); strings.Contains(why, "share") {

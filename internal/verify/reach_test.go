@@ -54,7 +54,8 @@ func TestT107AKeyOutsideADemandOrABoundIsNotFoundAndNothingMoreIsTold(t *testing
 					for _, within := range reaches() {
 						ask.Where, ask.Within = where, &within
 						want := unknown
-						if has(where.Workspaces, ws) && has(where.Environments, env) && has(within.Workspaces, ws) && has(within.Environments, env) {
+						if has(where.Workspaces, ws) && has(where.Environments, env) && has(within.Workspaces, ws) &&
+							has(within.Environments, env) {
 							want = plain
 						}
 						got := b.check(ask)
@@ -64,7 +65,9 @@ func TestT107AKeyOutsideADemandOrABoundIsNotFoundAndNothingMoreIsTold(t *testing
 						var foreseen verify.Verdict
 						b.engine.Simulate(b.digester.Current(value), ask, &foreseen)
 						if foreseen != want {
-							t.Fatalf("%s in %s, %s: demand %v, bound %v: foreseen %+v, want %+v", name, ws, env, where, within, foreseen, want)
+							t.Fatalf(
+								"%s in %s, %s: demand %v, bound %v: foreseen %+v, want %+v", name, ws, env, where, within, foreseen, want,
+							)
 						}
 					}
 				}
@@ -75,7 +78,10 @@ func TestT107AKeyOutsideADemandOrABoundIsNotFoundAndNothingMoreIsTold(t *testing
 
 func TestADemandForAWorkspaceCostsNoAllocation(t *testing.T) {
 	b := newBench(t)
-	q := verify.Question{Key: b.key(), Where: account.Reach{Workspaces: []id.Workspace{"w2", "w"}, Environments: []keyfmt.Environment{keyfmt.Live}}}
+	q := verify.Question{
+		Key:   b.key(),
+		Where: account.Reach{Workspaces: []id.Workspace{"w2", "w"}, Environments: []keyfmt.Environment{keyfmt.Live}},
+	}
 	var v verify.Verdict
 	if n := testing.AllocsPerRun(100, func() { b.engine.Check(&q, &v) }); n != 0 || v.Code != verify.Valid {
 		t.Errorf("%v allocations, %s", n, v.Code)

@@ -21,7 +21,8 @@ type Remembered struct {
 
 // is compares in constant time.
 func (r *Remembered) is(token string) bool {
-	return r != nil && len(r.text) > 0 && subtle.ConstantTimeCompare(r.text, unsafe.Slice(unsafe.StringData(token), len(token))) == 1
+	return r != nil && len(r.text) > 0 &&
+		subtle.ConstantTimeCompare(r.text, unsafe.Slice(unsafe.StringData(token), len(token))) == 1
 }
 
 func (r *Remembered) remember(token string, d keyfmt.Digest) {
@@ -56,7 +57,9 @@ func (t Instant) Since(u Instant) time.Duration { return t.elapsed - u.elapsed }
 
 // AuthenticateService is Authenticate for a caller that has to be a service key: the code is Valid or the text is none
 // that may call from this address now. It has no effect and costs an API key nothing. known may be nil.
-func (e *Engine) AuthenticateService(token string, ip netip.Addr, now Instant, known *Remembered, k *account.ServiceKey) Code {
+func (e *Engine) AuthenticateService(
+	token string, ip netip.Addr, now Instant, known *Remembered, k *account.ServiceKey,
+) Code {
 	facts := e.replica.Load()
 	repeated := known.is(token)
 	if !repeated {

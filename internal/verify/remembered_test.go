@@ -33,7 +33,9 @@ func TestARememberedCredentialIsJudgedAtEveryRequest(t *testing.T) {
 	c := &connection{bench: newBench(t)}
 	near, far := netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("192.0.2.9")
 	s := c.mint(keyfmt.Service)
-	k := account.ServiceKey{ID: "s", Scopes: []account.Scope{account.ScopeVerify}, Digest: c.digester.Store(s), ExpiresAt: noon.Add(time.Minute)}
+	k := account.ServiceKey{
+		ID: "s", Scopes: []account.Scope{account.ScopeVerify}, Digest: c.digester.Store(s), ExpiresAt: noon.Add(time.Minute),
+	}
 	c.apply(feed.Change{ServiceKey: &k})
 	c.presents(s.Reveal(), far, verify.Valid)
 
@@ -91,7 +93,8 @@ func TestTheKeyIsTheOneWhoseTextIsPresented(t *testing.T) {
 			s, want = two, "two"
 		}
 		var k account.ServiceKey
-		if code := b.engine.AuthenticateService(s.Reveal(), netip.Addr{}, b.engine.Look(), &caller, &k); code != verify.Valid || string(k.ID) != want {
+		if code := b.engine.AuthenticateService(s.Reveal(), netip.Addr{}, b.engine.Look(), &caller, &k); code != verify.Valid ||
+			string(k.ID) != want {
 			t.Fatalf("call %d: %s, %q, want %q", i, code, k.ID, want)
 		}
 	}

@@ -124,7 +124,9 @@ func newStored(t *testing.T) *stored {
 	ctx := t.Context()
 	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "history.db"), sqlite.Options{Lock: true})
 	check(t, err)
-	db, err := store.Open(ctx, driver, store.Options{Now: time.Now, Catalogue: catalogue, Fatal: func(err error) { t.Error(err) }})
+	db, err := store.Open(
+		ctx, driver, store.Options{Now: time.Now, Catalogue: catalogue, Fatal: func(err error) { t.Error(err) }},
+	)
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
 	r := replica.New()
@@ -157,10 +159,14 @@ func (w *stored) settle(t *testing.T, n int) {
 		Settings: control.Some(control.SettingsInput{PermissionMode: control.Some("capped")})})
 	check(t, err)
 	p.workspace = string(ws.ID)
-	role, err := w.control.CreateRole(ctx, w.root, p.workspace, control.CreateRole{Name: "Caller", Permissions: []string{"calls:read", "calls:write"}})
+	role, err := w.control.CreateRole(
+		ctx, w.root, p.workspace, control.CreateRole{Name: "Caller", Permissions: []string{"calls:read", "calls:write"}},
+	)
 	check(t, err)
 	p.role = string(role.ID)
-	_, _, err = w.control.PutMember(ctx, w.root, p.workspace, "ann", control.PutMember{Email: "ann@example.org", Role: p.role})
+	_, _, err = w.control.PutMember(
+		ctx, w.root, p.workspace, "ann", control.PutMember{Email: "ann@example.org", Role: p.role},
+	)
 	check(t, err)
 	key, err := w.control.CreateKey(ctx, w.root, control.CreateKey{Workspace: p.workspace, User: "ann", Name: "k"})
 	check(t, err)
@@ -202,12 +208,16 @@ func (w *stored) do(ctx context.Context, in storedStep) (output any) {
 		}
 	case disables, enables:
 		var failed []control.ItemError
-		_, failed, err = w.control.UpdateKeys(ctx, w.root, []control.UpdateKey{{ID: p.key, IsActive: control.Some(in.deed == enables)}})
+		_, failed, err = w.control.UpdateKeys(
+			ctx, w.root, []control.UpdateKey{{ID: p.key, IsActive: control.Some(in.deed == enables)}},
+		)
 		if len(failed) > 0 {
 			return nil
 		}
 	case closes, opens:
-		_, err = w.control.UpdateWorkspace(ctx, w.root, p.workspace, control.UpdateWorkspace{IsActive: control.Some(in.deed == opens)})
+		_, err = w.control.UpdateWorkspace(
+			ctx, w.root, p.workspace, control.UpdateWorkspace{IsActive: control.Some(in.deed == opens)},
+		)
 	case narrows, widens:
 		held := []string{"calls:write"}
 		if in.deed == widens {

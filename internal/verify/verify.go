@@ -137,8 +137,10 @@ type Engine struct {
 
 // New makes an engine.
 func New(c Config) *Engine {
-	e := &Engine{format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder, refusals: c.Refusals,
-		rehash: c.Rehash, doubt: c.Doubt, source: c.Source}
+	e := &Engine{
+		format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder,
+		refusals: c.Refusals, rehash: c.Rehash, doubt: c.Doubt, source: c.Source,
+	}
 	e.nearer, _ = c.Limiter.(prefetcher)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }

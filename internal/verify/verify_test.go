@@ -35,7 +35,9 @@ func TestT43TheFirstDefectInTheContractsOrderIsTheAnswer(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	broken := &apikey.Key{}
-	value := b.key(inactive, expiring(noon), networks("10.0.0.0/8"), func(k *apikey.Key) { k.Permissions = set(); *broken = *k })
+	value := b.key(
+		inactive, expiring(noon), networks("10.0.0.0/8"), func(k *apikey.Key) { k.Permissions = set(); *broken = *k },
+	)
 	b.apply(feed.Change{KeyGone: keyID})
 	b.replica.Fence()
 	q := verify.Question{Key: value + "0", Demand: all("calls:read"), IP: ip("192.0.2.1")}
@@ -277,11 +279,16 @@ func TestACappedWorkspaceNarrowsAKeyToWhatItsCreatorHoldsNow(t *testing.T) {
 		want   []string
 	}{
 		{"frozen", account.Frozen, role(), []string{"calls:read", "agents:read"}},
-		{"capped by all", account.Capped, role("calls:read", "agents:read", "calls:write"), []string{"calls:read", "agents:read"}},
+		{
+			"capped by all", account.Capped, role("calls:read", "agents:read", "calls:write"),
+			[]string{"calls:read", "agents:read"},
+		},
 		{"capped by less", account.Capped, role("calls:read", "calls:write"), []string{"calls:read"}},
 		{"capped by nothing", account.Capped, role(), nil},
 		{"capped without a role", account.Capped, feed.Change{RoleGone: "r"}, nil},
-		{"capped without a member", account.Capped, feed.Change{MemberGone: &feed.MemberID{Workspace: "w", User: "ann"}}, nil},
+		{
+			"capped without a member", account.Capped, feed.Change{MemberGone: &feed.MemberID{Workspace: "w", User: "ann"}}, nil,
+		},
 	}
 	for _, c := range cases {
 		b := newBench(t)

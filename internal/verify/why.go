@@ -98,7 +98,9 @@ func (x *explained) held() string {
 		parts = append(parts, "the key holds "+strings.Join(x.names(d.All), ", "))
 	}
 	if !d.Any.IsEmpty() {
-		parts = append(parts, "the key holds "+strings.Join(x.names(d.Any.And(x.key.Effective)), ", ")+", one of which is enough")
+		parts = append(
+			parts, "the key holds "+strings.Join(x.names(d.Any.And(x.key.Effective)), ", ")+", one of which is enough",
+		)
 	}
 	if parts == nil {
 		return "no permission was demanded"

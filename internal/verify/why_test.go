@@ -33,8 +33,10 @@ func judged(t testing.TB) (*bench, *kept) {
 	limits := ratelimit.New(ratelimit.Config{Elapsed: func() time.Duration { return b.now.Sub(noon) + time.Hour },
 		Wall: func() time.Time { return b.now }, Ledger: &limittest.Ledger{}})
 	t.Cleanup(func() { _ = limits.Close(context.Background()) })
-	b.engine = verify.New(verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Now: func() time.Time { return b.now },
-		Limiter: limits, Refusals: told})
+	b.engine = verify.New(
+		verify.Config{Replica: b.replica, Format: b.format, Digests: b.digester, Now: func() time.Time { return b.now },
+			Limiter: limits, Refusals: told},
+	)
 	return b, told
 }
 
@@ -49,28 +51,40 @@ func anyKey(r *rapid.T, b *bench) (value string) {
 	if flag("lesser role", 3) {
 		role = set("calls:write")
 	}
-	b.apply(feed.Change{Workspace: &account.Workspace{ID: "w", IsActive: !flag("switched off", 8), Settings: account.Settings{PermissionMode: mode}}},
-		feed.Change{Role: &account.Role{ID: "r", Workspace: "w", Permissions: role}})
+	b.apply(
+		feed.Change{
+			Workspace: &account.Workspace{
+				ID: "w", IsActive: !flag("switched off", 8), Settings: account.Settings{PermissionMode: mode},
+			},
+		},
+		feed.Change{Role: &account.Role{ID: "r", Workspace: "w", Permissions: role}},
+	)
 	if flag("creator gone", 6) {
 		b.apply(feed.Change{MemberGone: &feed.MemberID{Workspace: "w", User: "ann"}})
 	}
 	return b.key(func(k *apikey.Key) {
 		k.ID = id.Key(id.Format([16]byte{15: byte(rapid.IntRange(1, 255).Draw(r, "id"))}))
 		k.IsActive, k.Orphan = !flag("disabled", 8), flag("kept", 2)
-		k.ExpiresAt = rapid.SampledFrom([]time.Time{{}, noon, noon.Add(-time.Second), noon.Add(time.Millisecond)}).Draw(r, "expiry")
-		k.Permissions = rapid.SampledFrom([]perm.Set{{}, set("calls:read"), set("calls:read", "calls:write")}).Draw(r, "holds")
+		k.ExpiresAt = rapid.SampledFrom([]time.Time{{}, noon, noon.Add(-time.Second), noon.Add(time.Millisecond)}).
+			Draw(r, "expiry")
+		k.Permissions = rapid.SampledFrom([]perm.Set{{}, set("calls:read"), set("calls:read", "calls:write")}).
+			Draw(r, "holds")
 		for _, n := range rapid.SampledFrom([][]string{nil, {"10.0.0.0/8"}, {"10.0.0.0/8", "2001:db8::/32"}}).Draw(r, "networks") {
 			k.AllowedIPs = append(k.AllowedIPs, netip.MustParsePrefix(n))
 		}
-		k.Limits = rapid.SampledFrom([]ratelimit.Limits{{}, {PerMinute: 2}, {PerDay: 3}, {PerMinute: 3, PerDay: 2}}).Draw(r, "limits")
+		k.Limits = rapid.SampledFrom([]ratelimit.Limits{{}, {PerMinute: 2}, {PerDay: 3}, {PerMinute: 3, PerDay: 2}}).
+			Draw(r, "limits")
 	})
 }
 
 func anyQuestion(r *rapid.T) (q verify.Question) {
-	demands := []perm.Demand{{}, all("calls:read"), all("calls:read", "calls:write"), {Any: set("calls:write", "agents:read")},
-		{All: set("calls:read"), Any: set("agents:read")}}
+	demands := []perm.Demand{
+		{}, all("calls:read"), all("calls:read", "calls:write"), {Any: set("calls:write", "agents:read")},
+		{All: set("calls:read"), Any: set("agents:read")},
+	}
 	q.Demand = rapid.SampledFrom(demands).Draw(r, "demand")
-	q.IP = rapid.SampledFrom([]netip.Addr{{}, ip("10.1.2.3"), ip("::ffff:10.1.2.3"), ip("192.0.2.1"), ip("2001:db8::1")}).Draw(r, "ip")
+	q.IP = rapid.SampledFrom([]netip.Addr{{}, ip("10.1.2.3"), ip("::ffff:10.1.2.3"), ip("192.0.2.1"), ip("2001:db8::1")}).
+		Draw(r, "ip")
 	q.Cost = rapid.SampledFrom([]int{0, 1, 1, 2, 5}).Draw(r, "cost")
 	reaches := []account.Reach{{}, {}, {}, {Workspaces: []id.Workspace{"w"}}, {Workspaces: []id.Workspace{"w2"}},
 		{Environments: []keyfmt.Environment{keyfmt.Live}}, {Environments: []keyfmt.Environment{keyfmt.Test}}}
@@ -83,8 +97,10 @@ func anyQuestion(r *rapid.T) (q verify.Question) {
 func TestAnExplanationIsWhatAVerificationThenSays(t *testing.T) {
 	t.Parallel()
 	codes := map[verify.Code]int{}
-	wanted := []verify.Code{verify.NotFound, verify.Disabled, verify.Expired, verify.IPForbidden, verify.InsufficientPermissions,
-		verify.RateLimited, verify.QuotaExceeded, verify.Valid}
+	wanted := []verify.Code{
+		verify.NotFound, verify.Disabled, verify.Expired, verify.IPForbidden, verify.InsufficientPermissions,
+		verify.RateLimited, verify.QuotaExceeded, verify.Valid,
+	}
 	property := func(r *rapid.T) {
 		b, told := judged(t)
 		value := anyKey(r, b)

@@ -103,7 +103,9 @@ func (c *Codec) demand(in wire.Demand, field string) (d perm.Demand, err error) 
 		return d, err
 	}
 	if in.Any != nil && len(in.Any) == 0 {
-		return d, fault.Invalid(field+".any", "must name at least one permission: a key holds none of none; leave it out for no demand")
+		return d, fault.Invalid(
+			field+".any", "must name at least one permission: a key holds none of none; leave it out for no demand",
+		)
 	}
 	d.Any, err = c.demanded(in.Any, field+".any")
 	return d, err

@@ -45,7 +45,10 @@ func found(t *testing.T) setup {
 	t.Helper()
 	c := &company{T: t, roles: map[string]string{}, values: map[string]string{}, ids: map[string]string{}}
 	c.ago(100 * 24 * time.Hour)
-	c.kw = keywardtest.New(t, keywardtest.WithPublicURL(t), keywardtest.WithNow(func() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }))
+	c.kw = keywardtest.New(
+		t, keywardtest.WithPublicURL(t),
+		keywardtest.WithNow(func() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }),
+	)
 	c.client = c.kw.Client()
 	c.people()
 	c.keys()
@@ -56,8 +59,11 @@ func found(t *testing.T) setup {
 	c.must(err)
 	s := setup{URL: c.kw.URL, Root: c.kw.RootKey, Chromium: chromium, Links: map[string]string{}, Hostile: hostile,
 		Value: c.values["Nightly report"], Leos: c.values["leo leaves"],
-		IDs: map[string]string{"workspace": c.ws, "member": c.roles["Member"], "support": c.roles["Support"], "key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"], "viewer": c.roles["Viewer"],
-			"hostileRole": c.roles["<script>globalThis.pwned=1</script>"]}}
+		IDs: map[string]string{
+			"workspace": c.ws, "member": c.roles["Member"], "support": c.roles["Support"],
+			"key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"],
+			"viewer": c.roles["Viewer"], "hostileRole": c.roles["<script>globalThis.pwned=1</script>"],
+		}}
 	for who, user := range map[string]string{"owner": "ada", "admin": "amy", "developer": "dora", "viewer": "eve", "leaver": "zoe"} {
 		link, err := c.client.CreateSignInLink(t.Context(), keyward.SignInLinkRequest{WorkspaceID: c.ws, UserID: user})
 		c.must(err)
@@ -95,13 +101,19 @@ func (c *company) people() {
 		"Support":                             {"calls:read", "calls:write", "chat:read", "api-keys:read", "api-keys:write", "members:read", "workspace:read"},
 		"<script>globalThis.pwned=1</script>": {"calls:read"},
 	} {
-		r, err := c.client.CreateRole(c.Context(), c.ws, keyward.CreateRoleRequest{Name: name, Description: "Answers the telephone.", Permissions: permissions})
+		r, err := c.client.CreateRole(
+			c.Context(), c.ws,
+			keyward.CreateRoleRequest{Name: name, Description: "Answers the telephone.", Permissions: permissions},
+		)
 		c.must(err)
 		c.roles[name] = r.ID
 	}
 	for _, m := range [][3]string{{"amy", "Admin", "Amy Johnson"}, {"dora", "Member", "Dora Marsden"}, {"eve", "Viewer", "Eve Gardiner"}, {"bob", "Support", "Bob Kahn"},
 		{"dan", "Member", ""}, {"leo", "Member", "Leo Baekeland"}, {"zoe", "Viewer", ""}, {"gus", "Support", "Gus Weiss"}, {"mal", "Viewer", hostile}} {
-		_, _, err := c.client.PutMember(c.Context(), c.ws, m[0], keyward.PutMemberRequest{Email: m[0] + "@acme.example", DisplayName: keyward.Set(m[2]), RoleID: c.roles[m[1]]})
+		_, _, err := c.client.PutMember(
+			c.Context(), c.ws, m[0],
+			keyward.PutMemberRequest{Email: m[0] + "@acme.example", DisplayName: keyward.Set(m[2]), RoleID: c.roles[m[1]]},
+		)
 		c.must(err)
 	}
 }
@@ -109,7 +121,9 @@ func (c *company) people() {
 // key makes a key and keeps its value.
 func (c *company) key(user, name string, change func(*keyward.CreateKeyRequest), permissions ...string) {
 	c.Helper()
-	in := keyward.CreateKeyRequest{WorkspaceID: c.ws, UserID: user, Name: name, Permissions: keyward.Permissions(permissions...)}
+	in := keyward.CreateKeyRequest{
+		WorkspaceID: c.ws, UserID: user, Name: name, Permissions: keyward.Permissions(permissions...),
+	}
 	if change != nil {
 		change(&in)
 	}
@@ -130,9 +144,15 @@ func (c *company) keys() {
 	c.key("ada", "Checkout service", nil, "calls:read", "calls:write", "billing:read", "phone-numbers:read")
 	c.key("amy", "Data warehouse sync", in(200), "analytics:read", "calls:read", "calls:metrics-read", "insights:read")
 	c.key("bob", "Support console", in(9), "calls:read", "calls:write", "chat:read")
-	c.key("ada", "CI deployments", in(60), "agents:read", "agents:write", "agents:test", "workflows:write", "versions:publish")
+	c.key(
+		"ada", "CI deployments", in(60), "agents:read", "agents:write", "agents:test", "workflows:write", "versions:publish",
+	)
 	c.key("dora", "Quality dashboard", in(300), "insights:read", "reviews:read")
-	c.key("amy", "Telephony bridge", func(r *keyward.CreateKeyRequest) { r.AllowedIPs = []string{"203.0.113.0/24", "2001:db8::/32"} }, "calls:read", "calls:recording-download")
+	c.key(
+		"amy", "Telephony bridge",
+		func(r *keyward.CreateKeyRequest) { r.AllowedIPs = []string{"203.0.113.0/24", "2001:db8::/32"} }, "calls:read",
+		"calls:recording-download",
+	)
 	c.key("ada", "Access review bot", in(4), "members:read", "members:remove", "roles:read", "api-keys:manage-others")
 	c.key("ada", "Mobile app (staging)", func(r *keyward.CreateKeyRequest) { r.Environment = "test" }, "calls:read")
 	c.key("gus", "Partner feed", nil, "calls:read")

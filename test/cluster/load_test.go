@@ -184,7 +184,10 @@ func (l *load) change(r *rand.Rand, key int) {
 		opts = append(opts, keyward.WaitAll())
 	}
 	c := change{key: key, to: to, node: node, start: time.Now()}
-	out, err := l.c.nodes[node].client.UpdateKeys(context.Background(), []keyward.KeyUpdate{{ID: l.tracked[key].id, IsActive: keyward.Set(to)}}, opts...)
+	out, err := l.c.nodes[node].client.UpdateKeys(
+		context.Background(),
+		[]keyward.KeyUpdate{{ID: l.tracked[key].id, IsActive: keyward.Set(to)}},
+		opts...)
 	c.end = time.Now()
 	c.known = err == nil && len(out.Updated) == 1
 	c.everywhere = c.known && out.Revocation != nil && out.Revocation.Effective == "everywhere"
@@ -241,7 +244,10 @@ func (l *load) settled(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d changes, %d looks, %d admissions, %d keys created", len(l.h.changes), len(l.h.looks), len(l.h.admitted), len(l.created))
+	t.Logf(
+		"%d changes, %d looks, %d admissions, %d keys created", len(l.h.changes), len(l.h.looks), len(l.h.admitted),
+		len(l.created),
+	)
 	if !l.enough() {
 		t.Error("too little happened for this to say anything")
 	}

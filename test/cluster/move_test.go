@@ -48,7 +48,10 @@ type state struct {
 const perDay = 1500
 
 func startMoving(t *testing.T) *moving {
-	m := &moving{cluster: on(t, pgtest.Own(t)), file: filepath.Join(t.TempDir(), "keyward.db"), stop: make(chan struct{}), state: map[string]state{}}
+	m := &moving{
+		cluster: on(t, pgtest.Own(t)), file: filepath.Join(t.TempDir(), "keyward.db"), stop: make(chan struct{}),
+		state: map[string]state{},
+	}
 	m.old = m.newNode(0)
 	m.old.name, m.old.env = "the server on the file", append(m.old.env, "KEYWARD_DATABASE_URL=sqlite:"+m.file)
 	m.nodes = []*node{m.old}
@@ -121,7 +124,9 @@ func (m *moving) change(r *rand.Rand) {
 	if err != nil || r.IntN(2) == 0 {
 		return
 	}
-	out, err := m.old.client.UpdateKeys(context.Background(), []keyward.KeyUpdate{{ID: k.APIKey.ID, IsActive: keyward.Set(false)}})
+	out, err := m.old.client.UpdateKeys(
+		context.Background(), []keyward.KeyUpdate{{ID: k.APIKey.ID, IsActive: keyward.Set(false)}},
+	)
 	if err == nil && len(out.Updated) != 1 {
 		err = fmt.Errorf("%v", out.Errors)
 	}
@@ -184,7 +189,9 @@ func TestAnInstallationIsMovedToPostgresWhileItWorks(t *testing.T) {
 	m.work(seed)
 	m.changesGoOn()
 	for range 4 {
-		kill := time.Duration(100+r.IntN(int(either(60*time.Second, 1500*time.Millisecond)/time.Millisecond))) * time.Millisecond
+		kill := time.Duration(
+			100+r.IntN(int(either(60*time.Second, 1500*time.Millisecond)/time.Millisecond)),
+		) * time.Millisecond
 		signal := []os.Signal{os.Kill, os.Interrupt}[r.IntN(2)]
 		out, err := m.migrate(kill, signal)
 		if err == nil { // it was faster: the move is over
@@ -254,7 +261,10 @@ func (m *moving) moved(out string) {
 		t.Errorf("the new node: %v", err)
 	}
 	taken, shut := m.counts()
-	t.Logf("%d verifications, %d changes taken and %d refused, %d of %d a day admitted", m.verified.Load(), taken, shut, m.admitted.Load(), perDay)
+	t.Logf(
+		"%d verifications, %d changes taken and %d refused, %d of %d a day admitted", m.verified.Load(), taken, shut,
+		m.admitted.Load(), perDay,
+	)
 	m.old.kill()
 	m.old.start()
 	rig.WaitFor(t, "the old server to refuse to start", func() error {

@@ -35,7 +35,10 @@ type node struct {
 const staleness = 2 * time.Second
 
 func (c *cluster) newNode(i int) *node {
-	n := &node{t: c.t, name: fmt.Sprintf("node %d", i), binary: binary, database: rig.NewLink(c.t, c.primary()), redis: rig.NewLink(c.t, c.redis.Addr)}
+	n := &node{
+		t: c.t, name: fmt.Sprintf("node %d", i), binary: binary, database: rig.NewLink(c.t, c.primary()),
+		redis: rig.NewLink(c.t, c.redis.Addr),
+	}
 	addr := "127.0.0.1:" + strconv.Itoa(rig.FreePort(c.t))
 	n.url, n.log = "http://"+addr, filepath.Join(c.t.TempDir(), "keyward.log")
 	for _, e := range os.Environ() {
@@ -43,9 +46,11 @@ func (c *cluster) newNode(i int) *node {
 			n.env = append(n.env, e)
 		}
 	}
-	n.env = append(n.env, "KEYWARD_ADDR="+addr, "KEYWARD_ROOT_KEY="+c.root, "KEYWARD_LOG_FORMAT=json", "KEYWARD_LOG_LEVEL=warn",
+	n.env = append(
+		n.env, "KEYWARD_ADDR="+addr, "KEYWARD_ROOT_KEY="+c.root, "KEYWARD_LOG_FORMAT=json", "KEYWARD_LOG_LEVEL=warn",
 		"KEYWARD_MAX_STALENESS="+staleness.String(), "KEYWARD_REDIS_URL=redis://"+n.redis.Addr,
-		"KEYWARD_DATABASE_URL=postgres://postgres@"+n.database.Addr+"/"+c.database+"?sslmode=disable")
+		"KEYWARD_DATABASE_URL=postgres://postgres@"+n.database.Addr+"/"+c.database+"?sslmode=disable",
+	)
 	var err error
 	n.client, err = keyward.New(n.url, keyward.WithToken(c.root), keyward.WithRetry(0),
 		keyward.WithHTTPClient(&http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}))

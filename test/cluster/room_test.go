@@ -103,12 +103,15 @@ func TestNodesWithManyKeysRestartAtOnceT89(t *testing.T) {
 			t.Errorf("%s: %v %v", node.name, v.Code, err)
 		}
 	}
-	out, err := c.nodes[1].client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: k.id, IsActive: keyward.Set(false)}}, keyward.WaitAll())
+	out, err := c.nodes[1].client.UpdateKeys(
+		t.Context(), []keyward.KeyUpdate{{ID: k.id, IsActive: keyward.Set(false)}}, keyward.WaitAll(),
+	)
 	if err != nil || out.Revocation == nil || out.Revocation.Effective != "everywhere" {
 		t.Fatalf("%v %+v", err, out.Revocation)
 	}
 	for _, node := range c.nodes {
-		if v, err := node.client.Verify(t.Context(), keyward.VerifyRequest{Key: k.value}); err != nil || v.Code != keyward.VerdictDisabled {
+		if v, err := node.client.Verify(t.Context(), keyward.VerifyRequest{Key: k.value}); err != nil ||
+			v.Code != keyward.VerdictDisabled {
 			t.Errorf("%s, after the answer: %v %v", node.name, v.Code, err)
 		}
 	}

@@ -37,8 +37,11 @@ func TestEachNodeGoesOnWithItsOwnMinutesT38(t *testing.T) {
 	}
 	restart()
 	ws := c.workspace("Acme")
-	made, err := c.nodes[0].client.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "k",
-		RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(10)})})
+	made, err := c.nodes[0].client.CreateKey(
+		t.Context(),
+		keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "k",
+			RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(10)})},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

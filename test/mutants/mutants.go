@@ -119,8 +119,9 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+longest, "-overlay="+overlay, "-run="+m.run,
-		m.pkg)
+	cmd := exec.CommandContext(
+		ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+longest, "-overlay="+overlay, "-run="+m.run, m.pkg,
+	)
 	cmd.Dir = root
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -99,7 +99,8 @@ func TestTheListIsReadStrictly(t *testing.T) {
 		"== a\nfile a.go\ntest ./a\n-x\n":           "want test PACKAGE PATTERN",
 		"== a\nfile a.go\ntest ./a TestA\n-x\nxy\n": "want keeps, file, test, - or +",
 	} {
-		if _, err := parse("l.txt", text); err == nil || !strings.Contains(err.Error(), word) || !strings.HasPrefix(err.Error(), "l.txt:") {
+		if _, err := parse("l.txt", text); err == nil || !strings.Contains(err.Error(), word) ||
+			!strings.HasPrefix(err.Error(), "l.txt:") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

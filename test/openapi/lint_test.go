@@ -33,9 +33,15 @@ func TestTheDocumentIsWhatLintersWant(t *testing.T) {
 	}
 	// A linter that finds nothing wrong with these finds nothing at all.
 	broken := map[string]string{
-		"a reference to nothing":         strings.Replace(string(document), "'#/components/schemas/Verdict'", "'#/components/schemas/Verdikt'", 1),
-		"two operations of the same id":  strings.Replace(string(document), "operationId: getHealth", "operationId: getReadiness", 1),
-		"a type that JSON does not have": strings.Replace(string(document), "{type: boolean, description: '`true` with", "{type: bool, description: '`true` with", 1),
+		"a reference to nothing": strings.Replace(
+			string(document), "'#/components/schemas/Verdict'", "'#/components/schemas/Verdikt'", 1,
+		),
+		"two operations of the same id": strings.Replace(
+			string(document), "operationId: getHealth", "operationId: getReadiness", 1,
+		),
+		"a type that JSON does not have": strings.Replace(
+			string(document), "{type: boolean, description: '`true` with", "{type: bool, description: '`true` with", 1,
+		),
 	}
 	for name := range linters {
 		t.Run(name, func(t *testing.T) {

@@ -57,7 +57,9 @@ func startServer(t *testing.T) *product {
 	p.url = "http://" + address
 	cmd := exec.Command(p.binary, "serve")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "KEYWARD_ADDR="+address, "KEYWARD_DATABASE_URL=sqlite:"+dir+"/keyward.db", "KEYWARD_ROOT_KEY="+p.root)
+	cmd.Env = append(
+		os.Environ(), "KEYWARD_ADDR="+address, "KEYWARD_DATABASE_URL=sqlite:"+dir+"/keyward.db", "KEYWARD_ROOT_KEY="+p.root,
+	)
 	rig.StartProcess(t, cmd, dir+"/log")
 	client, err := keyward.New(p.url, keyward.WithToken(p.root))
 	if err != nil {
@@ -114,7 +116,9 @@ func (p *product) try(t *testing.T, page string, prepare func(*testing.T, string
 	}
 	cmd := exec.Command("sh", "-c", "exec "+strings.TrimSpace(command))
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), append(more, "KEYWARD_URL="+p.url, "KEYWARD_TOKEN="+p.root, "PYTHONDONTWRITEBYTECODE=1")...)
+	cmd.Env = append(
+		os.Environ(),
+		append(more, "KEYWARD_URL="+p.url, "KEYWARD_TOKEN="+p.root, "PYTHONDONTWRITEBYTECODE=1")...)
 	process := rig.StartProcess(t, cmd, dir+"/log")
 	url := "http://127.0.0.1:" + port + "/calls"
 	rig.WaitFor(t, page, func() error {

@@ -86,7 +86,9 @@ func check(objects []string) error {
 	if err := monitoring.AddToScheme(scheme.Scheme); err != nil {
 		return err
 	}
-	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, json.SerializerOptions{Yaml: true, Strict: true})
+	decoder := json.NewSerializerWithOptions(
+		json.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, json.SerializerOptions{Yaml: true, Strict: true},
+	)
 	var wrong []error
 	for _, object := range objects {
 		if _, kind, err := decoder.Decode([]byte(object), nil, nil); err != nil {

@@ -64,8 +64,10 @@ func (l *layer) add(outside, inside string, uid, gid int) error {
 		if err != nil {
 			return err
 		}
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(to, "/"), Size: int64(len(content)), Mode: int64(info.Mode().Perm()),
-			Uid: uid, Gid: gid, ModTime: l.at, Format: tar.FormatPAX}
+		h := &tar.Header{
+			Typeflag: tar.TypeReg, Name: strings.TrimPrefix(to, "/"), Size: int64(len(content)), Mode: int64(info.Mode().Perm()),
+			Uid: uid, Gid: gid, ModTime: l.at, Format: tar.FormatPAX,
+		}
 		if err := l.tar.WriteHeader(h); err != nil {
 			return err
 		}
@@ -90,15 +92,19 @@ func (l *layer) dir(at string, uid, gid int) error {
 		return nil
 	}
 	l.dirs[at] = true
-	return l.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(at, "/") + "/", Mode: 0o755, Uid: uid, Gid: gid,
-		ModTime: l.at, Format: tar.FormatPAX})
+	return l.tar.WriteHeader(
+		&tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(at, "/") + "/", Mode: 0o755, Uid: uid, Gid: gid,
+			ModTime: l.at, Format: tar.FormatPAX},
+	)
 }
 
 func (l *layer) finish() (v1.Layer, error) {
 	if err := l.tar.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(l.raw.Bytes())), nil })
+	return tarball.LayerFromOpener(
+		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(l.raw.Bytes())), nil },
+	)
 }
 
 // owner reads --chown as numbers, since a scratch image has no names.

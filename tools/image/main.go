@@ -65,7 +65,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]string{"file": out, "tag": ref.String(), "digest": digest.String()})
+	return json.NewEncoder(os.Stdout).
+		Encode(map[string]string{"file": out, "tag": ref.String(), "digest": digest.String()})
 }
 
 // argsFlag gathers NAME=value flags.

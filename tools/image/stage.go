@@ -66,8 +66,10 @@ func (b *build) runStage(stage instructions.Stage, outputs []string, scratch str
 
 // run runs one command line.
 func (s *built) run(line string) error {
-	args := []string{"--die-with-parent", "--unshare-pid", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv",
-		"--setenv", "PATH", os.Getenv("PATH"), "--setenv", "HOME", "/tmp", "--setenv", "GOFLAGS", "-buildvcs=false"}
+	args := []string{
+		"--die-with-parent", "--unshare-pid", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv", "--setenv",
+		"PATH", os.Getenv("PATH"), "--setenv", "HOME", "/tmp", "--setenv", "GOFLAGS", "-buildvcs=false",
+	}
 	for _, dir := range []string{"/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc"} {
 		if _, err := os.Stat(dir); err == nil {
 			args = append(args, "--ro-bind", dir, dir)

@@ -99,7 +99,10 @@ func (r *release) packages(dir, arch, binary string) error {
 			Overridables: nfpm.Overridables{Contents: files.Contents{
 				content(binary, "/usr/bin/keyward", files.TypeFile, 0o755),
 				content(unit, "/usr/lib/systemd/system/keyward.service", files.TypeFile, 0o644),
-				content(filepath.Join(r.root, "deploy/systemd/keyward.env.example"), "/etc/keyward/keyward.env", files.TypeConfigNoReplace, 0o600),
+				content(
+					filepath.Join(r.root, "deploy/systemd/keyward.env.example"), "/etc/keyward/keyward.env", files.TypeConfigNoReplace,
+					0o600,
+				),
 				content(filepath.Join(r.root, "LICENSE"), "/usr/share/doc/keyward/copyright", files.TypeFile, 0o644),
 			}, RPM: nfpm.RPM{BuildHost: "keyward", Group: "System Environment/Daemons", Summary: "Self-hosted API keys"}},
 		})
@@ -110,7 +113,10 @@ func (r *release) packages(dir, arch, binary string) error {
 		if err := nfpm.PrepareForPackager(info, format); err != nil {
 			return err
 		}
-		err = create(filepath.Join(dir, packager.ConventionalFileName(info)), func(w io.Writer) error { return packager.Package(info, w) })
+		err = create(
+			filepath.Join(dir, packager.ConventionalFileName(info)),
+			func(w io.Writer) error { return packager.Package(info, w) },
+		)
 		if err != nil {
 			return err
 		}
@@ -125,5 +131,7 @@ func (r *release) unit(dir string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "keyward.service")
-	return path, os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/keyward", "/usr/bin/keyward")), 0o644)
+	return path, os.WriteFile(
+		path, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/keyward", "/usr/bin/keyward")), 0o644,
+	)
 }

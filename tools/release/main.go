@@ -127,8 +127,13 @@ func (r *release) target(target, dir string) error {
 	if system == "windows" {
 		binary += ".exe"
 	}
-	env := []string{"CGO_ENABLED=0", "GOOS=" + system, "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-buildvcs=false"}
-	build := r.command(env, "go", "build", "-trimpath", "-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", binary, "./cmd/keyward")
+	env := []string{
+		"CGO_ENABLED=0", "GOOS=" + system, "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-buildvcs=false",
+	}
+	build := r.command(
+		env, "go", "build", "-trimpath", "-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", binary,
+		"./cmd/keyward",
+	)
 	if err := build.Run(); err != nil {
 		return err
 	}
@@ -161,9 +166,11 @@ func (r *release) target(target, dir string) error {
 // image builds the container's image for this machine's architecture.
 func (r *release) image() error {
 	archive := filepath.Join(r.out, "keyward_"+strings.TrimPrefix(r.version, "v")+"_image.tar")
-	c := r.command([]string{"SOURCE_DATE_EPOCH=" + strconv.FormatInt(r.when.Unix(), 10)}, "go", "run", "-C", "tools/image", ".",
-		"-context", "../..", "-dockerfile", "../../deploy/Dockerfile", "-build-arg", "VERSION="+r.version,
-		"-tag", "keyward:"+strings.TrimPrefix(r.version, "v"), "-out", archive)
+	c := r.command(
+		[]string{"SOURCE_DATE_EPOCH=" + strconv.FormatInt(r.when.Unix(), 10)}, "go", "run", "-C", "tools/image", ".",
+		"-context", "../..", "-dockerfile", "../../deploy/Dockerfile", "-build-arg", "VERSION="+r.version, "-tag",
+		"keyward:"+strings.TrimPrefix(r.version, "v"), "-out", archive,
+	)
 	c.Stdout = os.Stdout
 	return c.Run()
 }

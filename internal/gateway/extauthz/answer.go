@@ -99,7 +99,9 @@ func metadata(d *gateway.Decision) *structpb.Struct {
 			fields["permissions"] = permissions(value)
 		}
 	})
-	return &structpb.Struct{Fields: map[string]*structpb.Value{"keyward": structpb.NewStructValue(&structpb.Struct{Fields: fields})}}
+	return &structpb.Struct{
+		Fields: map[string]*structpb.Value{"keyward": structpb.NewStructValue(&structpb.Struct{Fields: fields})},
+	}
 }
 
 func permissions(joined string) *structpb.Value {
@@ -114,8 +116,10 @@ func permissions(joined string) *structpb.Value {
 
 // deny refuses with the status, the headers and the body that the client shall see.
 func deny(d *gateway.Decision, requestID string) *authv3.CheckResponse {
-	headers := append(collect(d.Headers), set("Content-Type", "application/json; charset=utf-8"), set("Cache-Control", "no-store"),
-		set("X-Request-Id", requestID))
+	headers := append(
+		collect(d.Headers), set("Content-Type", "application/json; charset=utf-8"), set("Cache-Control", "no-store"),
+		set("X-Request-Id", requestID),
+	)
 	return denial(d.Status, headers, string(d.Body(requestID)))
 }
 

@@ -123,13 +123,17 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // guard turns a panic into a denial: an error of the call could be taken for a reason to let the request pass
 // (failure_mode_allow).
-func (s *Server) guard(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (out any, err error) {
+func (s *Server) guard(
+	ctx context.Context, in any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler,
+) (out any, err error) {
 	defer func() {
 		p := recover()
 		if p == nil {
 			return
 		}
-		s.Logger.Error("request", "operation", operation, "error", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
+		s.Logger.Error(
+			"request", "operation", operation, "error", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()),
+		)
 		if _, ours := in.(*authv3.CheckRequest); ours {
 			out, err = broken(), nil
 			return
@@ -183,7 +187,9 @@ func (s *Server) report(d *gateway.Decision, asked *gateway.Asked, id string, fa
 		remote = asked.Peer.String()
 	}
 	attrs := []slog.Attr{slog.String("method", http.MethodPost), slog.String("route", "/"+service+"/Check"),
-		slog.String("operation", operation), slog.Int("status", d.Status), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String(
+			"operation", operation,
+		), slog.Int("status", d.Status), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("caller", caller), slog.String("caller_id", callerID), slog.String("workspace", workspace),
 		slog.String("request_id", id), slog.String("remote", remote)}
 	if standsFor > 1 {
@@ -231,7 +237,8 @@ func tell(a *gateway.Asked, name, value string) {
 // refused, because it may be a misspelt demand.
 func extend(extensions map[string]string, a *gateway.Asked) bool {
 	for name, value := range extensions {
-		if name != "permission" && name != "environment" && name != "workspaceId" || value == "" || strings.ContainsAny(value, "&%+;= ") {
+		if name != "permission" && name != "environment" && name != "workspaceId" || value == "" ||
+			strings.ContainsAny(value, "&%+;= ") {
 			return false
 		}
 		if a.Query != "" {

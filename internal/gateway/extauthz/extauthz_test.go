@@ -55,17 +55,25 @@ func open(t *testing.T, options ...keywardtest.Option) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = wire.Close() })
-	h := &house{t: t, server: s, wire: wire, envoy: authv3.NewAuthorizationClient(wire), workspace: s.Workspace(t, "Acme", "ada")}
+	h := &house{
+		t: t, server: s, wire: wire, envoy: authv3.NewAuthorizationClient(wire), workspace: s.Workspace(t, "Acme", "ada"),
+	}
 	h.key = s.Key(t, h.workspace, "ada", "calls:read")
 	return h
 }
 
 // question is a question as Envoy asks it; each change alters it.
-func (h *house) question(method, path string, headers map[string]string, changes ...func(*authv3.AttributeContext)) *authv3.CheckRequest {
+func (h *house) question(
+	method, path string, headers map[string]string, changes ...func(*authv3.AttributeContext),
+) *authv3.CheckRequest {
 	a := &authv3.AttributeContext{
 		Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
-			SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: 40000}}}}},
-		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{Method: method, Path: path, Headers: headers}},
+			SocketAddress: &corev3.SocketAddress{
+				Address: "203.0.113.9", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: 40000},
+			}}}},
+		Request: &authv3.AttributeContext_Request{
+			Http: &authv3.AttributeContext_HttpRequest{Method: method, Path: path, Headers: headers},
+		},
 	}
 	for _, change := range changes {
 		change(a)
@@ -110,10 +118,13 @@ func (h *house) refused(r *authv3.CheckResponse, code codes.Code, httpStatus int
 		h.t.Fatalf("%v: %v", r, err)
 	}
 	head := values(denied.GetHeaders())
-	if codes.Code(r.GetStatus().GetCode()) != code || int(denied.GetStatus().GetCode()) != httpStatus || body.Error.Code != word || body.Success {
+	if codes.Code(r.GetStatus().GetCode()) != code || int(denied.GetStatus().GetCode()) != httpStatus ||
+		body.Error.Code != word ||
+		body.Success {
 		h.t.Errorf("want %s, %d, %s, got %v", code, httpStatus, word, r)
 	}
-	if head["x-request-id"] == "" || head["x-request-id"] != body.Error.RequestID || !strings.HasPrefix(head["content-type"], "application/json") {
+	if head["x-request-id"] == "" || head["x-request-id"] != body.Error.RequestID ||
+		!strings.HasPrefix(head["content-type"], "application/json") {
 		h.t.Errorf("the headers are %v", head)
 	}
 	return head
@@ -130,7 +141,11 @@ func TestARequestThatMayPassSaysWhoseItIs(t *testing.T) {
 		t.Fatalf("%v", r)
 	}
 	got := values(ok.GetHeaders())
-	if got["x-keyward-user-id"] != "ada" || got["x-keyward-workspace-id"] != h.workspace || got["x-keyward-key-id"] == "" || got["x-keyward-permissions"] != "calls:read" || got["x-keyward-environment"] != "live" || len(got) != 5 {
+	if got["x-keyward-user-id"] != "ada" || got["x-keyward-workspace-id"] != h.workspace ||
+		got["x-keyward-key-id"] == "" ||
+		got["x-keyward-permissions"] != "calls:read" ||
+		got["x-keyward-environment"] != "live" ||
+		len(got) != 5 {
 		t.Errorf("T59: the identity is %v", got)
 	}
 	gone := ok.GetHeadersToRemove()
@@ -139,7 +154,8 @@ func TestARequestThatMayPassSaysWhoseItIs(t *testing.T) {
 		t.Errorf("to remove: %v", gone)
 	}
 	data := r.GetDynamicMetadata().AsMap()["keyward"].(map[string]any)
-	if data["key"] != got["x-keyward-key-id"] || data["workspace"] != h.workspace || data["user"] != "ada" || data["permissions"].([]any)[0] != "calls:read" {
+	if data["key"] != got["x-keyward-key-id"] || data["workspace"] != h.workspace || data["user"] != "ada" ||
+		data["permissions"].([]any)[0] != "calls:read" {
 		t.Errorf("the metadata is %v", data)
 	}
 }
@@ -192,14 +208,19 @@ func TestARefusalCarriesStatusHeadersAndBody(t *testing.T) {
 func TestTheLimitIsOneThroughEveryDoor(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	few, err := h.server.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "few",
-		Permissions: keyward.Permissions("calls:read"), RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(3)})})
+	few, err := h.server.Client().
+		CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "few",
+			Permissions: keyward.Permissions("calls:read"),
+			RateLimit:   keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(3)})})
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := few.Key.Reveal()
 	r := h.ask(h.question("GET", "/v1/calls/1", bearer(key)))
-	if got := values(r.GetOkResponse().GetResponseHeadersToAdd()); !strings.Contains(got["ratelimit-policy"], "q=3;w=60") || !strings.Contains(got["ratelimit"], "r=2") {
+	if got := values(r.GetOkResponse().GetResponseHeadersToAdd()); !strings.Contains(
+		got["ratelimit-policy"], "q=3;w=60",
+	) ||
+		!strings.Contains(got["ratelimit"], "r=2") {
 		t.Errorf("the client is told %v", got)
 	}
 	if v, err := h.server.Client().Verify(t.Context(), keyward.VerifyRequest{Key: key}); err != nil || !v.Valid {
@@ -216,7 +237,8 @@ func TestTheLimitIsOneThroughEveryDoor(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if res.StatusCode != want || !strings.Contains(res.Header.Get("RateLimit-Policy"), "q=3;w=60") || (res.Header.Get("Retry-After") != "") != (want == 429) {
+		if res.StatusCode != want || !strings.Contains(res.Header.Get("RateLimit-Policy"), "q=3;w=60") ||
+			(res.Header.Get("Retry-After") != "") != (want == 429) {
 			t.Errorf("/check: %d, %v", res.StatusCode, res.Header)
 		}
 	}
@@ -239,7 +261,9 @@ func TestT64AndT60WhatHasASecondReadingIsRefusedHereToo(t *testing.T) {
 	}
 	raw := func(a *authv3.AttributeContext) {
 		a.Request.Http.HeaderMap = &corev3.HeaderMap{Headers: []*corev3.HeaderValue{
-			{Key: "authorization", RawValue: []byte("Bearer " + h.key)}, {Key: "authorization", RawValue: []byte("Bearer " + h.key)}}}
+			{
+				Key: "authorization", RawValue: []byte("Bearer " + h.key),
+			}, {Key: "authorization", RawValue: []byte("Bearer " + h.key)}}}
 	}
 	h.refused(h.ask(h.question("GET", "/v1/calls/1", nil, raw)), codes.InvalidArgument, 400, "invalid_request")
 	head := bearer(h.key)
@@ -288,8 +312,9 @@ func TestT64APathWithOneReadingPassesHereAsAtCheck(t *testing.T) {
 func TestT62TheAddressIsThatOfWhoeverCameToEnvoy(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	bound, err := h.server.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "bound",
-		Permissions: keyward.Permissions("calls:read"), AllowedIPs: []string{"203.0.113.0/24", "10.1.1.0/24"}})
+	bound, err := h.server.Client().
+		CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "bound",
+			Permissions: keyward.Permissions("calls:read"), AllowedIPs: []string{"203.0.113.0/24", "10.1.1.0/24"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,12 +371,16 @@ func TestEnvoysConfigurationMayNameThePermissions(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	extended := func(pairs map[string]string) *authv3.CheckResponse {
-		return h.ask(h.question("GET", "/v1/calls/1", bearer(h.key), func(a *authv3.AttributeContext) { a.ContextExtensions = pairs }))
+		return h.ask(
+			h.question("GET", "/v1/calls/1", bearer(h.key), func(a *authv3.AttributeContext) { a.ContextExtensions = pairs }),
+		)
 	}
 	if extended(map[string]string{"permission": "calls:read"}).GetOkResponse() == nil {
 		t.Error("a permission that the key holds is refused")
 	}
-	h.refused(extended(map[string]string{"permission": "calls:read,calls:write"}), codes.PermissionDenied, 403, "permission_denied")
+	h.refused(
+		extended(map[string]string{"permission": "calls:read,calls:write"}), codes.PermissionDenied, 403, "permission_denied",
+	)
 	for _, wrong := range []map[string]string{{"permision": "calls:read"}, {"permission": "calls:read", "x": "y"}, {"permission": ""}, {"permission": "a&deny_status=403"}} {
 		if r := extended(wrong); r.GetDeniedResponse() == nil {
 			t.Errorf("%v lets pass", wrong)
@@ -402,7 +431,9 @@ func TestABigQuestionIsJudgedUpToTheHardLimitAndTheDoorStaysOpen(t *testing.T) {
 			t.Errorf("%d bytes with a good key do not pass", size)
 		}
 	}
-	_, err := h.envoy.Check(t.Context(), h.question("GET", "/v1/calls/1", map[string]string{"x-big": strings.Repeat("a", 16<<20)}))
+	_, err := h.envoy.Check(
+		t.Context(), h.question("GET", "/v1/calls/1", map[string]string{"x-big": strings.Repeat("a", 16<<20)}),
+	)
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("beyond the hard limit: %v", err)
 	}
@@ -422,7 +453,8 @@ func TestTheSameKeyIsGoodAndRevokedThroughEveryDoorAtOnce(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 20 {
-				if r, err := h.envoy.Check(t.Context(), h.question("GET", "/v1/calls/1", bearer(h.key))); err != nil || r.GetOkResponse() == nil {
+				if r, err := h.envoy.Check(t.Context(), h.question("GET", "/v1/calls/1", bearer(h.key))); err != nil ||
+					r.GetOkResponse() == nil {
 					t.Errorf("%v, %v", r, err)
 				}
 			}
@@ -459,7 +491,8 @@ func TestT107ADemandInEnvoysConfigurationIsForAnEnvironmentAndWorkspaces(t *test
 		h.refused(ask(elsewhere), codes.Unauthenticated, 401, "unauthenticated")
 	}
 	for _, wrong := range []map[string]string{{"environment": ""}, {"environment": "live&x=y"}, {"workspaceId": ""}, {"enviroment": "live"}} {
-		if got := ask(wrong).GetDeniedResponse(); got.GetStatus().GetCode() != 403 || !strings.Contains(got.GetBody(), "permission_denied") {
+		if got := ask(wrong).GetDeniedResponse(); got.GetStatus().GetCode() != 403 ||
+			!strings.Contains(got.GetBody(), "permission_denied") {
 			t.Errorf("%v: %v", wrong, got)
 		}
 	}

@@ -46,7 +46,8 @@ func TestAPageOfAnotherOriginAsksAndReadsItsRefusals(t *testing.T) {
 		for status, key := range map[int]string{401: "X-None: x", 429: "X-API-Key: " + h.spent()} {
 			a := h.want("a refusal to a page", h.get("/v1/panes/1", "Origin: "+page, key), status)
 			exposed := a.header.Get("Access-Control-Expose-Headers")
-			if a.header.Get("Access-Control-Allow-Origin") != page || !strings.Contains(exposed, "Retry-After") || a.header.Get("Access-Control-Allow-Methods") != "" {
+			if a.header.Get("Access-Control-Allow-Origin") != page || !strings.Contains(exposed, "Retry-After") ||
+				a.header.Get("Access-Control-Allow-Methods") != "" {
 				t.Errorf("%d: %v", status, a.header)
 			}
 			a = h.want("a refusal to a stranger's page", h.get("/v1/panes/1", "Origin: https://evil.example", key), status)
@@ -58,7 +59,9 @@ func TestAPageOfAnotherOriginAsksAndReadsItsRefusals(t *testing.T) {
 				t.Errorf("%d to no page: %v", status, a.header)
 			}
 		}
-		if a := h.want("what passes is the API's", h.get("/v1/panes/1", "Origin: "+page, h.bearer()), 200); a.header.Get("Access-Control-Allow-Origin") != "" {
+		if a := h.want("what passes is the API's", h.get("/v1/panes/1", "Origin: "+page, h.bearer()), 200); a.header.Get(
+			"Access-Control-Allow-Origin",
+		) != "" {
 			t.Errorf("what passes: %v", a.header)
 		}
 	})

@@ -21,8 +21,10 @@ func (h *house) examine(path string) (int, string) {
 			h.t.Fatal(err)
 		}
 	}
-	c := exec.Command(binary, "doctor", "gateway", "http://"+h.proxy+path, "--key-file", filepath.Join(dir, "key"), "--routes", filepath.Join(dir, "routes.yaml"),
-		"--bound-key-file", filepath.Join(dir, "bound"), "--from", "127.0.0.2")
+	c := exec.Command(
+		binary, "doctor", "gateway", "http://"+h.proxy+path, "--key-file", filepath.Join(dir, "key"), "--routes",
+		filepath.Join(dir, "routes.yaml"), "--bound-key-file", filepath.Join(dir, "bound"), "--from", "127.0.0.2",
+	)
 	c.Dir, c.Env = dir, append(os.Environ(), "KEYWARD_URL="+h.url, "KEYWARD_TOKEN="+h.root)
 	out, _ := c.CombinedOutput()
 	if strings.Contains(string(out), h.key) || strings.Contains(string(out), bound) {
@@ -60,7 +62,10 @@ func TestDoctorKnowsAnAppendedAddressFromNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := open(t, "nginx", nginxBut(`(proxy_set_header X-Forwarded-For +)\$remote_addr;`, "${1}"+strings.ReplaceAll(c.value, "$", "$$")+";"))
+			h := open(
+				t, "nginx",
+				nginxBut(`(proxy_set_header X-Forwarded-For +)\$remote_addr;`, "${1}"+strings.ReplaceAll(c.value, "$", "$$")+";"),
+			)
 			if status, said := h.examine("/v1/calls/42"); status != c.status || !strings.Contains(said, c.says) {
 				t.Errorf("status %d:\n%s", status, said)
 			}

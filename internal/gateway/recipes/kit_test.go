@@ -237,8 +237,11 @@ func (h *house) startKeyward() {
 	}
 	h.data = freeAddress(h.t)
 	h.root = root.Reveal()
-	h.env = []string{"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_DATA_ADDR=" + h.data, "KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json",
-		"KEYWARD_TRUSTED_PROXIES=127.0.0.1/32", "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db")}
+	h.env = []string{
+		"KEYWARD_ROOT_KEY=" + root.Reveal(), "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_DATA_ADDR=" + h.data,
+		"KEYWARD_ROUTES=" + routes, "KEYWARD_LOG_FORMAT=json", "KEYWARD_TRUSTED_PROXIES=127.0.0.1/32",
+		"KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db"),
+	}
 	h.keyward = spawn(h.t, h.env, binary, "serve")
 	h.keyward.await(h.t, "its address", func() bool {
 		for _, url := range listening.FindAllString(h.keyward.out.String(), -1) {
@@ -252,7 +255,10 @@ func (h *house) startKeyward() {
 		h.t.Fatal(err)
 	}
 	h.keyward.await(h.t, "its readiness", func() bool { return h.client.Ready(h.t.Context()) == nil })
-	w, err := h.client.CreateWorkspace(h.t.Context(), keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}})
+	w, err := h.client.CreateWorkspace(
+		h.t.Context(),
+		keyward.CreateWorkspaceRequest{Name: "Acme", Owner: &keyward.Owner{UserID: "ada", Email: "ada@example.com"}},
+	)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -263,7 +269,9 @@ func (h *house) startKeyward() {
 // mint makes a key that may read calls; change alters the wish.
 func (h *house) mint(change func(*keyward.CreateKeyRequest)) (value, id string) {
 	h.t.Helper()
-	q := keyward.CreateKeyRequest{WorkspaceID: h.workspace, UserID: "ada", Name: "a key", Permissions: keyward.Permissions("calls:read")}
+	q := keyward.CreateKeyRequest{
+		WorkspaceID: h.workspace, UserID: "ada", Name: "a key", Permissions: keyward.Permissions("calls:read"),
+	}
 	if change != nil {
 		change(&q)
 	}

@@ -39,7 +39,9 @@ func TestNginxAsksANodeAgainAsSoonAsItIsBack(t *testing.T) {
 	}
 	h.keyward = spawn(t, h.env, binary, "serve")
 	h.keyward.await(t, "readiness on the data listener", func() bool {
-		q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+h.data+"/check?permission=calls:read", nil)
+		q, err := http.NewRequestWithContext(
+			t.Context(), http.MethodGet, "http://"+h.data+"/check?permission=calls:read", nil,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

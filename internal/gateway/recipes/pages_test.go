@@ -70,7 +70,8 @@ func TestAValueCannotEndADirective(t *testing.T) {
 	v := recipes.Default()
 	v.Permissions = []string{"a b\n;", "calls:read"}
 	text, err := recipes.Fill("Caddyfile", v)
-	if err != nil || !strings.Contains(text, "rewrite /check?environment=live&permission=a+b%0A%3B&permission=calls%3Aread #") {
+	if err != nil ||
+		!strings.Contains(text, "rewrite /check?environment=live&permission=a+b%0A%3B&permission=calls%3Aread #") {
 		t.Errorf("%v: %s", err, text)
 	}
 }

@@ -50,8 +50,10 @@ func haproxy(t *testing.T, dir, _ string) *process {
 }
 
 func caddy(t *testing.T, dir, _ string) *process {
-	return spawn(t, []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}, program("caddy"), "run", "--adapter", "caddyfile",
-		"--config", filepath.Join(dir, "Caddyfile"))
+	return spawn(
+		t, []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}, program("caddy"), "run", "--adapter",
+		"caddyfile", "--config", filepath.Join(dir, "Caddyfile"),
+	)
 }
 
 // program finds a command where Debian puts those of services, too.
@@ -85,7 +87,10 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 		}
 		got := h.api.take()[0]
 		if got.uri != "/v1/calls/42?x=1&y=%2F" || got.header.Get("X-Keyward-User-Id") != "ada" || got.header.Get("X-Keyward-Key-Id") != h.id ||
-			got.header.Get("X-Keyward-Workspace-Id") != h.workspace || got.header.Get("X-Keyward-Permissions") != "calls:read" || got.header.Get("X-Keyward-Environment") != "live" || got.header.Get("X-Other") != "kept" {
+			got.header.Get("X-Keyward-Workspace-Id") != h.workspace ||
+			got.header.Get("X-Keyward-Permissions") != "calls:read" ||
+			got.header.Get("X-Keyward-Environment") != "live" ||
+			got.header.Get("X-Other") != "kept" {
 			t.Errorf("the API got %v", got)
 		}
 		if strings.Contains(got.String(), h.key) {
@@ -93,8 +98,18 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 		}
 		h.want("in X-API-Key", h.get("/v1/calls/42", "X-API-Key: "+h.key), 200)
 		h.want("HEAD", h.send("HEAD", "/v1/calls/42", bearer), 200)
-		h.want("with a body", h.raw("PUT /v1/upload HTTP/1.1\r\nHost: x\r\n"+bearer+"\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"), 200)
-		h.want("with a chunked body", h.raw("PUT /v1/upload HTTP/1.1\r\nHost: x\r\n"+bearer+"\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), 200)
+		h.want(
+			"with a body",
+			h.raw("PUT /v1/upload HTTP/1.1\r\nHost: x\r\n"+bearer+"\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"),
+			200,
+		)
+		h.want(
+			"with a chunked body",
+			h.raw(
+				"PUT /v1/upload HTTP/1.1\r\nHost: x\r\n"+bearer+"\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+			),
+			200,
+		)
 		h.want("a public route without a key", h.get("/status"), 200)
 
 		for what, header := range map[string]string{"no key": "X-None: x", "nonsense": "Authorization: Bearer nonsense",
@@ -129,19 +144,24 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 		time.Sleep(time.Until(soon.Add(50 * time.Millisecond)))
 		h.want("expired", h.get("/v1/calls/42", "X-API-Key: "+expired), 401)
 		bound, _ := h.mint(func(q *keyward.CreateKeyRequest) { q.AllowedIPs = []string{"192.0.2.0/24"} })
-		h.want("T62 from elsewhere, whatever it says", h.get("/v1/calls/42", "X-API-Key: "+bound, "X-Forwarded-For: 192.0.2.1"), 403)
+		h.want(
+			"T62 from elsewhere, whatever it says", h.get("/v1/calls/42", "X-API-Key: "+bound, "X-Forwarded-For: 192.0.2.1"),
+			403,
+		)
 		few, _ := h.mint(func(q *keyward.CreateKeyRequest) {
 			q.RateLimit = keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(2)})
 		})
 		for range 2 {
-			if a := h.want("within the limit", h.get("/v1/calls/42", "X-API-Key: "+few), 200); name == "nginx" || name == "haproxy" {
+			if a := h.want("within the limit", h.get("/v1/calls/42", "X-API-Key: "+few), 200); name == "nginx" ||
+				name == "haproxy" {
 				if !strings.Contains(a.header.Get("RateLimit-Policy"), "q=2;w=60") || a.header.Get("RateLimit") == "" {
 					t.Errorf("within the limit: %v", a.header)
 				}
 			}
 		}
 		over := h.want("T63 over the limit", h.get("/v1/calls/42", "X-API-Key: "+few), 429)
-		if over.header.Get("Retry-After") == "" || !strings.Contains(over.header.Get("RateLimit-Policy"), "q=2;w=60") || over.code() != "rate_limited" {
+		if over.header.Get("Retry-After") == "" || !strings.Contains(over.header.Get("RateLimit-Policy"), "q=2;w=60") ||
+			over.code() != "rate_limited" {
 			t.Errorf("T63 over the limit: %v %s", over.header, over.body)
 		}
 		near, _ := h.mint(func(q *keyward.CreateKeyRequest) { q.AllowedIPs = []string{"127.0.0.0/8"} })
@@ -158,10 +178,20 @@ func TestT59AForgedIdentityNeverReachesTheAPI(t *testing.T) {
 			plain := "X-Keyward-" + name
 			for _, spelling := range []string{plain, strings.ToLower(plain), strings.ToUpper(plain), strings.ReplaceAll(plain, "-", "_"),
 				strings.ToLower(strings.ReplaceAll(plain, "-", "_")), strings.Replace(plain, "-", "_", 1), "X-Keyward_" + name} {
-				variants = append(variants, []string{spelling + ": " + forged}, []string{spelling + ": " + forged, spelling + ": " + forged},
-					[]string{spelling + ":", spelling + ": " + forged}, []string{spelling + ": " + forged, spelling + ":"}, []string{spelling + ":" + forged + "  "})
+				variants = append(
+					variants,
+					[]string{spelling + ": " + forged},
+					[]string{spelling + ": " + forged, spelling + ": " + forged},
+					[]string{
+						spelling + ":", spelling + ": " + forged,
+					},
+					[]string{spelling + ": " + forged, spelling + ":"},
+					[]string{spelling + ":" + forged + "  "},
+				)
 			}
-			stripping = append(stripping, []string{plain + ": " + forged, "Connection: close, " + plain}, []string{"Connection: " + plain})
+			stripping = append(
+				stripping, []string{plain + ": " + forged, "Connection: close, " + plain}, []string{"Connection: " + plain},
+			)
 		}
 		for _, lines := range append(variants, stripping...) {
 			for _, key := range []string{h.bearer(), "X-None: x"} {

@@ -61,8 +61,10 @@ type Values struct {
 
 // Default holds the values of the documentation's pages.
 func Default() Values {
-	return Values{Keyward: "127.0.0.1:8080", GRPC: "127.0.0.1:9001", Listen: "0.0.0.0:8000", Backend: "127.0.0.1:9000", Environment: "live",
-		Dir: "/etc/haproxy"}
+	return Values{
+		Keyward: "127.0.0.1:8080", GRPC: "127.0.0.1:9001", Listen: "0.0.0.0:8000", Backend: "127.0.0.1:9000",
+		Environment: "live", Dir: "/etc/haproxy",
+	}
 }
 
 // Fill returns one file of a recipe. It refuses a value that is not an address: the text goes into another program's

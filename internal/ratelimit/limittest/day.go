@@ -19,7 +19,8 @@ func testDay(t testing.TB, f *fixture) {
 			}
 		}
 		midnight := Noon.Add(12 * time.Hour).UnixMilli()
-		if o := f.limiter.Take(who, perDay(int64(n)), 1, &s); o != ratelimit.DaySpent || s.RetryAt != midnight || s.Day.ResetAt != midnight {
+		if o := f.limiter.Take(who, perDay(int64(n)), 1, &s); o != ratelimit.DaySpent || s.RetryAt != midnight ||
+			s.Day.ResetAt != midnight {
 			t.Errorf("limit %d, one more: outcome %d, %+v", n, o, s)
 		}
 	}

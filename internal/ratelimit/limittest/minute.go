@@ -12,7 +12,8 @@ import (
 
 func testRandom(t testing.TB, f *fixture) {
 	rapid.Check(t.(rapid.TB), func(rt *rapid.T) {
-		limits := rapid.SliceOfN(rapid.SampledFrom([]int64{1, 2, 3, 7, 20, 60, 1000, 1024, 1025, 3000}), 1, 3).Draw(rt, "limits")
+		limits := rapid.SliceOfN(rapid.SampledFrom([]int64{1, 2, 3, 7, 20, 60, 1000, 1024, 1025, 3000}), 1, 3).
+			Draw(rt, "limits")
 		who, w := Someone(), Witness{}
 		limit := limits[0]
 		for _, l := range limits {

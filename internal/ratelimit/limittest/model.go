@@ -55,7 +55,9 @@ func (c *counted) take(at time.Duration, limits ratelimit.Limits, cost int64) {
 }
 
 // Saw judges one decision, and counts it.
-func (m *Model) Saw(c *Clock, who ratelimit.Subject, limits ratelimit.Limits, cost int64, o ratelimit.Outcome, s *ratelimit.Status) error {
+func (m *Model) Saw(
+	c *Clock, who ratelimit.Subject, limits ratelimit.Limits, cost int64, o ratelimit.Outcome, s *ratelimit.Status,
+) error {
 	at, day, need := c.Elapsed(), c.Wall().Unix()/86_400, max(cost, 1)
 	key := m.key(who.ID)
 	var shared ratelimit.Limits
@@ -63,8 +65,10 @@ func (m *Model) Saw(c *Clock, who ratelimit.Subject, limits ratelimit.Limits, co
 		shared = who.Plan.Limits
 	}
 	own, all := m.stand(key, at, day, limits, need), m.stand(&m.plan, at, day, shared, need)
-	told := fmt.Sprintf("at %v, cost %d, limits %+v of the key (%d today) and %+v of the workspace (%d today), outcome %d, %+v", at, cost,
-		limits, key.used, shared, m.plan.used, o, *s)
+	told := fmt.Sprintf(
+		"at %v, cost %d, limits %+v of the key (%d today) and %+v of the workspace (%d today), outcome %d, %+v", at, cost,
+		limits, key.used, shared, m.plan.used, o, *s,
+	)
 	switch {
 	case o == ratelimit.Admitted && (own.mustMinute || all.mustMinute || own.overDay || all.overDay):
 		return fmt.Errorf("too many were admitted: %s", told)

@@ -54,8 +54,11 @@ func NewHistory(rt *rapid.T, slack func(int64) time.Duration, days bool) *Histor
 // Step is one of a key's questions, several times, after some time and perhaps a change of limits. A limit that is
 // changed stays one: the units that pass while there is none are not known afterwards.
 func (h *History) Step(rt *rapid.T, clock *Clock, l Limiter) error {
-	clock.Pass(rapid.OneOf(rapid.Just(time.Duration(0)), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 20 * time.Second,
-		59_999 * time.Millisecond, time.Minute, 61 * time.Second, 7 * time.Hour})).Draw(rt, "pass"))
+	clock.Pass(
+		rapid.OneOf(rapid.Just(time.Duration(0)), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 20 * time.Second,
+			59_999 * time.Millisecond, time.Minute, 61 * time.Second, 7 * time.Hour})).
+			Draw(rt, "pass"),
+	)
 	switch rapid.IntRange(0, 11).Draw(rt, "change") {
 	case 0:
 		changed := *h.plan
@@ -148,7 +151,9 @@ func testPlanTogether(t testing.TB, f *fixture) {
 		t.Errorf("the second key: %d, and 2 were left of the plan", n)
 	}
 	var s ratelimit.Status
-	if o := f.limiter.Take(b, perMinute(10), 1, &s); o != ratelimit.MinuteSpent || !s.ByPlan || s.WorkspaceMinute.Remaining != 0 || s.RetryAt == 0 {
+	if o := f.limiter.Take(b, perMinute(10), 1, &s); o != ratelimit.MinuteSpent || !s.ByPlan ||
+		s.WorkspaceMinute.Remaining != 0 ||
+		s.RetryAt == 0 {
 		t.Errorf("outcome %d, %+v: want the plan's refusal", o, s)
 	}
 	b.Plan = nil

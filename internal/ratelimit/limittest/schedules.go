@@ -13,16 +13,27 @@ type arrival struct {
 func schedules(n int) map[string][]arrival {
 	const s, ms = time.Second, time.Millisecond
 	return map[string][]arrival{
-		"bursts on either side of a full minute":  {{59_900 * ms, n, 1}, {200 * ms, n, 1}, {59_700 * ms, n, 1}, {200 * ms, n, 1}},
-		"a burst at the start and one at the end": {{0, n, 1}, {59_999 * ms, n, 1}, {1 * ms, n, 1}, {59_999 * ms, n, 1}, {1 * ms, n, 1}},
-		"a burst after a long rest":               {{600 * s, n, 1}, {1 * s, n, 1}, {30 * s, n, 1}, {29 * s, n, 1}, {10 * ms, n, 1}},
-		"just before what is in use ends, and just after": {{0, n / 2, 1}, {30 * s, n, 1}, {29_999_999 * time.Microsecond, n, 1},
-			{2 * time.Microsecond, n, 1}, {30 * s, n, 1}},
-		"a trickle, then all at once": append(trickle(120, s, 1), arrival{500 * ms, 2 * n, 1}, arrival{30 * s, 2 * n, 1}, arrival{30 * s, 2 * n, 1}),
-		"faster than the limit":       trickle(3*min(n, 2000), max(time.Minute/time.Duration(2*n), time.Microsecond), 1),
-		"in waves":                    waves(n),
-		"with costs":                  {{0, 3, int64(n / 4)}, {20 * s, 3, int64(n / 3)}, {39 * s, 4, int64(n / 2)}, {1 * s, 4, int64(n)}, {1 * s, 1, 0}},
-		"at odd fractions of a cell":  oddly(n),
+		"bursts on either side of a full minute": {
+			{59_900 * ms, n, 1}, {200 * ms, n, 1}, {59_700 * ms, n, 1}, {200 * ms, n, 1},
+		},
+		"a burst at the start and one at the end": {
+			{0, n, 1}, {59_999 * ms, n, 1}, {1 * ms, n, 1}, {59_999 * ms, n, 1}, {1 * ms, n, 1},
+		},
+		"a burst after a long rest": {
+			{600 * s, n, 1}, {1 * s, n, 1}, {30 * s, n, 1}, {29 * s, n, 1}, {10 * ms, n, 1},
+		},
+		"just before what is in use ends, and just after": {
+			{0, n / 2, 1}, {30 * s, n, 1}, {29_999_999 * time.Microsecond, n, 1}, {2 * time.Microsecond, n, 1}, {30 * s, n, 1},
+		},
+		"a trickle, then all at once": append(
+			trickle(120, s, 1), arrival{500 * ms, 2 * n, 1}, arrival{30 * s, 2 * n, 1}, arrival{30 * s, 2 * n, 1},
+		),
+		"faster than the limit": trickle(3*min(n, 2000), max(time.Minute/time.Duration(2*n), time.Microsecond), 1),
+		"in waves":              waves(n),
+		"with costs": {
+			{0, 3, int64(n / 4)}, {20 * s, 3, int64(n / 3)}, {39 * s, 4, int64(n / 2)}, {1 * s, 4, int64(n)}, {1 * s, 1, 0},
+		},
+		"at odd fractions of a cell": oddly(n),
 	}
 }
 

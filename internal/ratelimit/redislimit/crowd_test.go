@@ -116,8 +116,10 @@ func TestManyKeysMeetANewEpochAndOneOfThemLooksT88(t *testing.T) {
 		redis.CLI("FLUSHALL")
 		first, start := looks(t, redis), time.Now()
 		after := c.ask(keys)
-		t.Logf("%d keys at once: half within %v, all within %v; right after a flush %v and %v", keys, before[keys/2], before[keys-1],
-			after[keys/2], after[keys-1])
+		t.Logf(
+			"%d keys at once: half within %v, all within %v; right after a flush %v and %v", keys, before[keys/2],
+			before[keys-1], after[keys/2], after[keys-1],
+		)
 		ticks := int(time.Since(start)/(250*time.Millisecond)) + 1
 		if n := looks(t, redis) - first; n > 2*ticks+4 {
 			t.Errorf("Redis was looked at %d times in %v", n, time.Since(start))
@@ -166,8 +168,12 @@ func TestManyKeysMeetAFailoverAndRedisIsAwayOnceT88(t *testing.T) {
 	close(stop)
 	<-ended
 	now := c.l.Stats()
-	if alone := now.AdmittedAlone + now.RefusedAlone - settled.AdmittedAlone - settled.RefusedAlone; alone > keys || c.losses.n.Load() > 1 {
-		t.Errorf("Redis was said to be away %d times, and %d were decided alone though it answered: %+v", c.losses.n.Load(), alone, now)
+	if alone := now.AdmittedAlone + now.RefusedAlone - settled.AdmittedAlone - settled.RefusedAlone; alone > keys ||
+		c.losses.n.Load() > 1 {
+		t.Errorf(
+			"Redis was said to be away %d times, and %d were decided alone though it answered: %+v", c.losses.n.Load(), alone,
+			now,
+		)
 	}
 }
 

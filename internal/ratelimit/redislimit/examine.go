@@ -57,7 +57,13 @@ func (f *Facts) about(ctx context.Context, client rueidis.Client) {
 		f.Untold = fmt.Errorf("INFO: %w", err)
 		return
 	}
-	f.Version, f.Role, f.Policy = infoField(info, "redis_version"), infoField(info, "role"), infoField(info, "maxmemory_policy")
+	f.Version, f.Role, f.Policy = infoField(
+		info, "redis_version",
+	), infoField(
+		info, "role",
+	), infoField(
+		info, "maxmemory_policy",
+	)
 	f.Bounded = infoField(info, "maxmemory") != "0"
 	f.ClusterMode = infoField(info, "cluster_enabled") == "1"
 }

@@ -184,7 +184,8 @@ func TestNothingIsSpentByPeekingOrByARefusalT40(t *testing.T) {
 		s = ratelimit.Status{}
 	}
 	before := in.now().UnixMilli()
-	if o := in.nodes[0].Take(who, ten, 10, &s); o != ratelimit.Admitted || s.Minute.Remaining != 0 || s.Minute.ResetAt == 0 {
+	if o := in.nodes[0].Take(who, ten, 10, &s); o != ratelimit.Admitted || s.Minute.Remaining != 0 ||
+		s.Minute.ResetAt == 0 {
 		t.Error(o, s)
 	}
 	o := in.nodes[0].Take(who, ten, 1, &s)

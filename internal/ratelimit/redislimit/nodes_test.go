@@ -53,7 +53,9 @@ func (in *installation) start(nodes int, change func(*redislimit.Options)) {
 
 func (in *installation) node(name string, change func(*redislimit.Options)) *redislimit.Limiter {
 	in.t.Helper()
-	o := redislimit.Options{Node: name, Now: in.now, Timeout: 2 * time.Second, Watch: time.Second / speed, Logger: slog.New(slog.DiscardHandler)}
+	o := redislimit.Options{
+		Node: name, Now: in.now, Timeout: 2 * time.Second, Watch: time.Second / speed, Logger: slog.New(slog.DiscardHandler),
+	}
 	if change != nil {
 		change(&o)
 	}

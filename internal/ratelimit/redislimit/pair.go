@@ -192,7 +192,9 @@ func (p *pair) landed(done chan struct{}) {
 }
 
 // take makes leases of the answers, or puts back what was held.
-func (p *pair) take(at instant, sides []*turn, asks []asked, answers [2]answered, kept *held) (ratelimit.Outcome, int64, bool) {
+func (p *pair) take(
+	at instant, sides []*turn, asks []asked, answers [2]answered, kept *held,
+) (ratelimit.Outcome, int64, bool) {
 	var first, second int64
 	for i, t := range sides {
 		a := &answers[i]

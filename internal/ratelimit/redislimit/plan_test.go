@@ -23,7 +23,9 @@ func customer(keys int, perMinute int64) []ratelimit.Subject {
 	plan := &ratelimit.Plan{ID: [16]byte{15: workspaceKey}, Limits: ratelimit.Limits{PerMinute: perMinute}}
 	out := make([]ratelimit.Subject, keys)
 	for i := range out {
-		out[i] = ratelimit.Subject{ID: [16]byte{0: byte(i + 1), 15: byte(i + 1)}, Workspace: id.Workspace(id.Format(plan.ID)), Plan: plan}
+		out[i] = ratelimit.Subject{
+			ID: [16]byte{0: byte(i + 1), 15: byte(i + 1)}, Workspace: id.Workspace(id.Format(plan.ID)), Plan: plan,
+		}
 	}
 	return out
 }

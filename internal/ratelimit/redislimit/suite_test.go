@@ -45,12 +45,16 @@ type inStep struct {
 	steps *steps
 }
 
-func (l *inStep) Take(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+func (l *inStep) Take(
+	who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	l.steps.now()
 	return l.Limiter.Take(who, limits, cost, s)
 }
 
-func (l *inStep) Peek(who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+func (l *inStep) Peek(
+	who ratelimit.Subject, limits ratelimit.Limits, cost int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	l.steps.now()
 	return l.Limiter.Peek(who, limits, cost, s)
 }
@@ -78,7 +82,9 @@ func promised(t *testing.T, mode redislimit.Mode, slack time.Duration) {
 				Watch:  time.Hour, // a look in the midst of setting two clocks would find them apart
 				Logger: slog.New(slog.DiscardHandler),
 				Connect: func() (rueidis.Client, error) {
-					return rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{redis.Addr}, DisableCache: true, ForceSingleClient: true})
+					return rueidis.NewClient(
+						rueidis.ClientOption{InitAddress: []string{redis.Addr}, DisableCache: true, ForceSingleClient: true},
+					)
 				},
 			})
 			t.Cleanup(minutes.Close)
@@ -88,7 +94,9 @@ func promised(t *testing.T, mode redislimit.Mode, slack time.Duration) {
 				}
 				return nil
 			})
-			l := ratelimit.New(ratelimit.Config{Elapsed: clock.Elapsed, Wall: clock.Wall, Ledger: &limittest.Ledger{}, Minutes: minutes})
+			l := ratelimit.New(
+				ratelimit.Config{Elapsed: clock.Elapsed, Wall: clock.Wall, Ledger: &limittest.Ledger{}, Minutes: minutes},
+			)
 			t.Cleanup(func() {
 				if err := l.Close(context.Background()); err != nil {
 					t.Error(err)

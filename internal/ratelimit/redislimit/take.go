@@ -11,12 +11,16 @@ import (
 func (l *Limiter) Shares(who ratelimit.Subject) bool { return l.ModeOf(who.Workspace) != Local }
 
 // Take is ratelimit.Minutes.
-func (l *Limiter) Take(who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+func (l *Limiter) Take(
+	who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	return l.decide(&who, limits, turn{cost: cost}, s)
 }
 
 // Peek is ratelimit.Minutes.
-func (l *Limiter) Peek(who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status) ratelimit.Outcome {
+func (l *Limiter) Peek(
+	who ratelimit.Subject, limits ratelimit.PerMinute, cost int64, s *ratelimit.Status,
+) ratelimit.Outcome {
 	return l.decide(&who, limits, turn{cost: cost, peek: true}, s)
 }
 
@@ -34,7 +38,9 @@ type turn struct {
 	unanswered int // questions
 }
 
-func (l *Limiter) decide(who *ratelimit.Subject, limits ratelimit.PerMinute, t turn, s *ratelimit.Status) (o ratelimit.Outcome) {
+func (l *Limiter) decide(
+	who *ratelimit.Subject, limits ratelimit.PerMinute, t turn, s *ratelimit.Status,
+) (o ratelimit.Outcome) {
 	t.l = l
 	t.mode = l.ModeOf(who.Workspace)
 	t.quick = who.Wait < 0

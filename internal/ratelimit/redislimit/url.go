@@ -99,7 +99,8 @@ func (s *Server) account(text string) (err error) {
 func (s *Server) hosts(text string) error {
 	for host := range strings.SplitSeq(text, ",") {
 		u, err := url.Parse("redis://" + host)
-		if err != nil || u.Hostname() == "" || u.Host != host || strings.Contains(u.Hostname(), ":") != strings.HasPrefix(host, "[") {
+		if err != nil || u.Hostname() == "" || u.Host != host ||
+			strings.Contains(u.Hostname(), ":") != strings.HasPrefix(host, "[") {
 			return errors.New("want host:port, with a comma between several")
 		}
 		if u.Port() == "" {

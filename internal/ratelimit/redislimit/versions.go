@@ -31,8 +31,16 @@ func (l *Limiter) lookForOthers(ctx context.Context, now int64) error {
 	}
 	until := l.mono() + left.Milliseconds()
 	if before := l.watch.foreign.Swap(until); before < l.mono() {
-		l.log.Warn("a node of an earlier release counts minutes under other names: limits per minute are refused until its admissions "+
-			"have run out", "node", newest[0].Member, "for", left.String(), "policy", l.policy.String())
+		l.log.Warn(
+			"a node of an earlier release counts minutes under other names: limits per minute are refused until its admissions "+
+				"have run out",
+			"node",
+			newest[0].Member,
+			"for",
+			left.String(),
+			"policy",
+			l.policy.String(),
+		)
 	}
 	return nil
 }

@@ -95,8 +95,10 @@ func (l *Limiter) warnOfEviction(ctx context.Context) {
 	for addr, node := range l.client.Nodes() {
 		info, err := node.Do(ctx, node.B().Info().Section("memory").Build()).ToString()
 		if policy := infoField(info, "maxmemory_policy"); err == nil && policy != "" && policy != "noeviction" {
-			l.log.Warn("Redis is set to evict: minutes of keys that it drops begin anew, and nothing tells; set maxmemory-policy noeviction",
-				"server", addr, "policy", policy)
+			l.log.Warn(
+				"Redis is set to evict: minutes of keys that it drops begin anew, and nothing tells; set maxmemory-policy noeviction",
+				"server", addr, "policy", policy,
+			)
 		}
 	}
 }
@@ -134,7 +136,8 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	}
 	stepped := step != 0 && known == text // else another node has found it before
 	if !strings.HasSuffix(text, " "+server) || known != "" && known != text && began(text) == 0 || stepped {
-		text, err = l.scripts.renew.Exec(ctx, l.client, []string{l.epochKey}, []string{text, rand.Text(), server, lost}).ToString()
+		text, err = l.scripts.renew.Exec(ctx, l.client, []string{l.epochKey}, []string{text, rand.Text(), server, lost}).
+			ToString()
 		if err != nil {
 			return fmt.Errorf("begin an epoch: %w", err)
 		}
@@ -269,7 +272,9 @@ func (l *Limiter) enter(text string, now, step int64) {
 		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.nodes(),
 			"by", (time.Duration(step) * time.Millisecond).String())
 	default:
-		l.log.Warn("Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.nodes())
+		l.log.Warn(
+			"Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.nodes(),
+		)
 	}
 	l.counts.epochs.Add(1)
 }

@@ -69,6 +69,8 @@ func unparsed(err error) error {
 	if errors.As(err, &file) {
 		return file
 	}
-	return errors.New("cannot be used: want postgres://USER@HOST:PORT/DATABASE, with what needs it percent-encoded, a sslmode that there is, and files " +
-		"that hold certificates in PEM")
+	return errors.New(
+		"cannot be used: want postgres://USER@HOST:PORT/DATABASE, with what needs it percent-encoded, a sslmode that there is, and files " +
+			"that hold certificates in PEM",
+	)
 }

@@ -18,7 +18,10 @@ func TestARoleWithAConnectionLimitWaitsForAConnectionOfItsOwnT105(t *testing.T) 
 	url := server.Database(t)
 	name := url[strings.LastIndex(url, "/")+1:]
 	name, _, _ = strings.Cut(name, "?")
-	pgtest.Run(t, url, `CREATE ROLE few LOGIN CONNECTION LIMIT 2; GRANT ALL ON DATABASE "`+name+`" TO few; GRANT ALL ON SCHEMA public TO few`)
+	pgtest.Run(
+		t, url,
+		`CREATE ROLE few LOGIN CONNECTION LIMIT 2; GRANT ALL ON DATABASE "`+name+`" TO few; GRANT ALL ON SCHEMA public TO few`,
+	)
 	at := strings.Index(url, "@")
 	d, err := postgres.Open(t.Context(), "postgres://few"+url[at:], postgres.Options{})
 	if err != nil {

@@ -33,8 +33,11 @@ func (d *Driver) Findings(ctx context.Context) (found []Finding) {
 			return err
 		}
 		if d.fold == "C" {
-			found = append(found, Finding{false, fmt.Sprintf("this PostgreSQL (%s) has no collation of Unicode: a search tells capitals "+
-				"from small letters outside of ASCII", version)})
+			found = append(
+				found,
+				Finding{false, fmt.Sprintf("this PostgreSQL (%s) has no collation of Unicode: a search tells capitals "+
+					"from small letters outside of ASCII", version)},
+			)
 		}
 		return nil
 	})

@@ -65,13 +65,17 @@ func settle(db *store.DB) error {
 // insert makes a key.
 func insert(db *store.DB, k id.Key) error {
 	_, err := db.Update(context.Background(), func(tx *store.Tx) error {
-		err := tx.InsertKey(apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
-			Permissions: perm.Builtin().Reads(), CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
-			Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}})
+		err := tx.InsertKey(
+			apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
+				Permissions: perm.Builtin().Reads(), CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
+				Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}},
+		)
 		if err != nil {
 			return err
 		}
-		return tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.APIKeyCreated, ActorID: string(user)})
+		return tx.Record(
+			audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.APIKeyCreated, ActorID: string(user)},
+		)
 	})
 	return err
 }

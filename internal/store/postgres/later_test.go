@@ -59,7 +59,9 @@ func TestAStatementThatWaitsIsDoneInItsPlace(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if err := d.Write(ctx, func(q store.SQL) error { return errors.Join(insert(q, "e"), broken) }); !errors.Is(err, broken) {
+	if err := d.Write(ctx, func(q store.SQL) error { return errors.Join(insert(q, "e"), broken) }); !errors.Is(
+		err, broken,
+	) {
 		t.Error(err)
 	}
 	err = d.Read(ctx, func(q store.SQL) error {

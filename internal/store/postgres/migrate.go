@@ -45,7 +45,9 @@ func steps(fsys fs.FS) ([]step, error) {
 		version, err1 := strconv.Atoi(number)
 		oldest, err2 := strconv.Atoi(strings.TrimPrefix(first, "-- oldest: "))
 		if err := errors.Join(err1, err2); err != nil || oldest > version {
-			return nil, fmt.Errorf("migration %s: want a number in its name, and \"-- oldest: N\" in its first line: %w", file, err)
+			return nil, fmt.Errorf(
+				"migration %s: want a number in its name, and \"-- oldest: N\" in its first line: %w", file, err,
+			)
 		}
 		out = append(out, step{version, oldest, name, string(script)})
 	}
@@ -174,8 +176,13 @@ func compatible(done, all []step) error {
 	for _, o := range done {
 		known := slices.ContainsFunc(all, func(s step) bool { return s.version == o.version })
 		if !known && o.oldest > newest {
-			return fmt.Errorf("the database has version %d (%s), which this program, that knows only up to %d, cannot work with: "+
-				"a newer program has been here, use that one or restore a backup from before", o.version, o.name, newest)
+			return fmt.Errorf(
+				"the database has version %d (%s), which this program, that knows only up to %d, cannot work with: "+
+					"a newer program has been here, use that one or restore a backup from before",
+				o.version,
+				o.name,
+				newest,
+			)
 		}
 	}
 	return nil

@@ -62,14 +62,20 @@ func (d *Driver) Complete(ctx context.Context) error {
 		if err := d.Unhurried(ctx, q); err != nil {
 			return err
 		}
-		_, err := one(ctx, q, `SELECT setval(pg_get_serial_sequence('permission_sets', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM permission_sets), false)::text`)
+		_, err := one(
+			ctx, q,
+			`SELECT setval(pg_get_serial_sequence('permission_sets', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM permission_sets), false)::text`,
+		)
 		if err != nil {
 			return err
 		}
 		if _, err := q.Exec(ctx, `ANALYZE`); err != nil {
 			return err
 		}
-		_, err = q.Exec(ctx, `UPDATE cluster SET moving = '', epoch = gen_random_uuid()::text, pruned_to = (SELECT head_seq FROM installation)`)
+		_, err = q.Exec(
+			ctx,
+			`UPDATE cluster SET moving = '', epoch = gen_random_uuid()::text, pruned_to = (SELECT head_seq FROM installation)`,
+		)
 		return err
 	})
 }

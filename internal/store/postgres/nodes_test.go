@@ -169,8 +169,13 @@ func pooled(t *testing.T, database string) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	name := database[strings.LastIndex(database, "/")+1 : strings.Index(database, "?")]
-	settings := fmt.Sprintf("[databases]\n%s = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
-		"unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100\n", name, s.Port, port)
+	settings := fmt.Sprintf(
+		"[databases]\n%s = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
+			"unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100\n",
+		name,
+		s.Port,
+		port,
+	)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := errors.Join(os.WriteFile(file, []byte(settings), 0o644), os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
@@ -284,9 +289,11 @@ func TestASetIsCollectedOnceEveryNodeHasPassedItsMark(t *testing.T) {
 	withRare := func(db *store.DB) id.Key {
 		k := newKey()
 		_, err := db.Update(ctx, func(tx *store.Tx) error {
-			err := tx.InsertKey(apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
-				Permissions: rare, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
-				Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}})
+			err := tx.InsertKey(
+				apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
+					Permissions: rare, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
+					Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}},
+			)
 			if err != nil {
 				return err
 			}

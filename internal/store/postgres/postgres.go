@@ -149,7 +149,9 @@ func (d *Driver) configure() (*pgxpool.Config, error) {
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "keyward"
 	}
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	dialer := &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3},
+	}
 	c.DialFunc = dialer.DialContext
 	cfg.MaxConnIdleTime = 10 * time.Minute
 	cfg.MaxConnLifetime = time.Hour
@@ -211,8 +213,10 @@ func (d *Driver) Tells(text, column string) (condition string, args []any) {
 		written, args = append(written, `strpos(`+d.folded(column, text)+`, ?) > 0`), append(args, w)
 	}
 	const head = `length(substring(said from '^[a-z][a-z0-9]{0,15}_(?:live|test|svc)_(?=[^…]{1,8}…)'))`
-	beyond := fmt.Sprintf(`CASE WHEN strpos(said, '…') = 0 THEN said ELSE substr(said, greatest(1, coalesce(%s, 0) + %d)) END`,
-		head, 2-utf8.RuneCountInString(text))
+	beyond := fmt.Sprintf(
+		`CASE WHEN strpos(said, '…') = 0 THEN said ELSE substr(said, greatest(1, coalesce(%s, 0) + %d)) END`, head,
+		2-utf8.RuneCountInString(text),
+	)
 	return `CASE WHEN ` + strings.Join(written, ` OR `) + ` THEN (
 		SELECT strpos(` + d.folded(`string_agg(`+beyond+`, E'\x1f')`, text) + `, ?) > 0
 		FROM (SELECT ` + column + `::jsonb #- '{before,environment}' #- '{after,environment}') AS event (doc), LATERAL (
@@ -229,8 +233,10 @@ func (d *Driver) Position(text, column string) string { return "strpos(" + colum
 func (d *Driver) Backup(context.Context, string) error { return ErrBackup }
 
 // ErrBackup names the tool to use instead.
-var ErrBackup = errors.New("a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump --format=custom for one consistent " +
-	"copy, or pg_basebackup and the archive of the write-ahead log to go back to any moment")
+var ErrBackup = errors.New(
+	"a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump --format=custom for one consistent " +
+		"copy, or pg_basebackup and the archive of the write-ahead log to go back to any moment",
+)
 
 // Size is the size of the database by PostgreSQL's own account.
 func (d *Driver) Size(ctx context.Context) (size int64, err error) {

@@ -49,8 +49,12 @@ func (d *Driver) chooseSchema(ctx context.Context, q store.SQL) error {
 	if d.schema != "" {
 		return nil
 	}
-	found, err := one(ctx, q, `SELECT count(*)::text FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest'
-		AND to_regclass('installation') IS NOT NULL`)
+	found, err := one(
+		ctx,
+		q,
+		`SELECT count(*)::text FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest'
+		AND to_regclass('installation') IS NOT NULL`,
+	)
 	if err == nil && found == "0" {
 		d.schema = defaultSchema
 	}
@@ -68,7 +72,9 @@ func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
 	}
 	if there == "0" {
 		if _, err := q.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS "`+d.schema+`"`); err != nil {
-			return fmt.Errorf("make the schema %s (the user needs CREATE on the database, or the schema made beforehand): %w", d.schema, err)
+			return fmt.Errorf(
+				"make the schema %s (the user needs CREATE on the database, or the schema made beforehand): %w", d.schema, err,
+			)
 		}
 		return nil
 	}
@@ -76,7 +82,10 @@ func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
 		WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (
 			SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest')`, d.schema)
 	if err == nil && strange != "0" {
-		err = fmt.Errorf("the schema %s holds %s tables of another program, and was left as it is: name another one with ?schema=", d.schema, strange)
+		err = fmt.Errorf(
+			"the schema %s holds %s tables of another program, and was left as it is: name another one with ?schema=", d.schema,
+			strange,
+		)
 	}
 	return err
 }

@@ -45,7 +45,9 @@ func ask(t *testing.T, at, statement string) {
 // where counts the tables of each schema.
 func where(t *testing.T, c *pgx.Conn) map[string]int {
 	t.Helper()
-	rows, err := c.Query(t.Context(), `SELECT schemaname FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`)
+	rows, err := c.Query(
+		t.Context(), `SELECT schemaname FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +75,9 @@ func inPlace(t *testing.T, at string) error {
 func TestT102ANewInstallationHasASchemaOfItsOwn(t *testing.T) {
 	t.Parallel()
 	at, c := plain(t)
-	ask(t, at, "CREATE TABLE songs (name text); CREATE TABLE schema_migrations (version text); CREATE TABLE events (id int)")
+	ask(
+		t, at, "CREATE TABLE songs (name text); CREATE TABLE schema_migrations (version text); CREATE TABLE events (id int)",
+	)
 	for range 2 { // and the second start finds it
 		if err := inPlace(t, at); err != nil {
 			t.Fatal(err)
@@ -119,7 +123,8 @@ func TestT102ASchemaOfAnotherProgramIsNeverWritten(t *testing.T) {
 	if got := where(t, c); len(got) != len(before) || got["public"] != 1 || got["other"] != 1 {
 		t.Errorf("the tables lie in %v", got)
 	}
-	if err := inPlace(t, with(at, `x"; DROP TABLE songs; --`)); err == nil || !strings.Contains(err.Error(), "no name of a schema") {
+	if err := inPlace(t, with(at, `x"; DROP TABLE songs; --`)); err == nil ||
+		!strings.Contains(err.Error(), "no name of a schema") {
 		t.Errorf("a name that is none: %v", err)
 	}
 	if err := inPlace(t, with(at, "second")); err != nil || where(t, c)["second"] < 15 {

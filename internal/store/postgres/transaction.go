@@ -30,7 +30,8 @@ func beginWrite() string {
 	return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %[2]d; " +
 		"SET LOCAL idle_in_transaction_session_timeout = %[3]d; " +
 		"SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; " +
-		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d); ", writerLock) + "SET LOCAL statement_timeout = %[1]d"
+		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d); ", writerLock) +
+		"SET LOCAL statement_timeout = %[1]d"
 }
 
 // Write runs fn in a transaction that holds the writers' lock. There is never more than one at a time, on all nodes
@@ -88,7 +89,9 @@ func (d *Driver) in(ctx context.Context, pool *pgxpool.Pool, begin string, fn fu
 // begin takes a connection and begins a transaction on it. After a restart or a failover the pool holds connections
 // that have ended: nothing has been done on them yet, so the next one is taken.
 func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*pgxpool.Conn, *session, error) {
-	begin = fmt.Sprintf(begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds()) + d.searchPath()
+	begin = fmt.Sprintf(
+		begin, d.opt.Statement.Milliseconds(), d.opt.Lock.Milliseconds(), d.opt.Idle.Milliseconds(),
+	) + d.searchPath()
 	for tries := pool.Config().MaxConns; ; tries-- {
 		c, err := d.acquire(ctx, pool)
 		if err != nil {
@@ -175,7 +178,8 @@ func (s *session) commit(ctx context.Context) error {
 // come after the commit, and so may silence.
 func refusedCommit(err error) bool {
 	var said *pgconn.PgError
-	return errors.As(err, &said) && (said.SeverityUnlocalized == "ERROR" || said.SeverityUnlocalized == "" && said.Severity == "ERROR")
+	return errors.As(err, &said) &&
+		(said.SeverityUnlocalized == "ERROR" || said.SeverityUnlocalized == "" && said.Severity == "ERROR")
 }
 
 func (s *session) rollback() {

@@ -61,10 +61,14 @@ func child(path string) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(context.Background(), d, store.Options{Now: time.Now, Catalogue: perm.Builtin(), Fatal: func(err error) {
-		fmt.Fprintln(os.Stderr, "fatal:", err)
-		os.Exit(childFatal)
-	}})
+	db, err := store.Open(
+		context.Background(),
+		d,
+		store.Options{Now: time.Now, Catalogue: perm.Builtin(), Fatal: func(err error) {
+			fmt.Fprintln(os.Stderr, "fatal:", err)
+			os.Exit(childFatal)
+		}},
+	)
 	if err != nil {
 		return err
 	}
@@ -128,13 +132,17 @@ func insert(db *store.DB, k id.Key, description string) error {
 		if _, err := tx.Role(workspace, m.Role); err != nil {
 			return err
 		}
-		err = tx.InsertKey(apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
-			Permissions: reads, Description: description, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
-			Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}})
+		err = tx.InsertKey(
+			apikey.Key{ID: k, Workspace: workspace, User: user, Name: "n", Environment: keyfmt.Live, IsActive: true,
+				Permissions: reads, Description: description, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
+				Value: apikey.Value{Masked: "m", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(k))}}},
+		)
 		if err != nil {
 			return err
 		}
-		return tx.Record(audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.APIKeyCreated, ActorID: string(user)})
+		return tx.Record(
+			audit.Event{ID: id.Event(ids.Next()), Workspace: workspace, Type: audit.APIKeyCreated, ActorID: string(user)},
+		)
 	})
 	return err
 }
@@ -148,7 +156,9 @@ func command(t *testing.T, path string, writers, keys int, before ...string) *ex
 	}
 	words := append(before, self)
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Env = append(os.Environ(), childFile+"="+path, childWriters+"="+strconv.Itoa(writers), childKeys+"="+strconv.Itoa(keys))
+	cmd.Env = append(
+		os.Environ(), childFile+"="+path, childWriters+"="+strconv.Itoa(writers), childKeys+"="+strconv.Itoa(keys),
+	)
 	return cmd
 }
 

@@ -37,8 +37,15 @@ func kindOf(code int) error {
 		return store.ErrMoving
 	}
 	switch code & 0xff {
-	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED, codes.SQLITE_PROTOCOL, codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN, codes.SQLITE_IOERR,
-		codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB, codes.SQLITE_PERM:
+	case codes.SQLITE_BUSY,
+		codes.SQLITE_LOCKED,
+		codes.SQLITE_PROTOCOL,
+		codes.SQLITE_READONLY,
+		codes.SQLITE_CANTOPEN,
+		codes.SQLITE_IOERR,
+		codes.SQLITE_CORRUPT,
+		codes.SQLITE_NOTADB,
+		codes.SQLITE_PERM:
 		return store.ErrUnavailable
 	}
 	return nil

@@ -21,7 +21,9 @@ func CopyWhole(from, folder string) (path string, err error) {
 	}
 	for _, beside := range []string{"-journal"} {
 		if info, err := os.Stat(real + beside); err == nil && info.Size() > 0 {
-			return "", fmt.Errorf("%s lies beside it: another program was within a change when it was copied", filepath.Base(real)+beside)
+			return "", fmt.Errorf(
+				"%s lies beside it: another program was within a change when it was copied", filepath.Base(real)+beside,
+			)
 		}
 	}
 	if err := unserved(real); err != nil {
@@ -131,14 +133,18 @@ func wholeLog(log []byte) error {
 			sum.add(frame[frameHead:])
 		}
 		if broken || len(frame) < frameHead+page || !sum.is(frame[16:]) {
-			return errors.New("its log of changes (-wal) is damaged or cut short, and a part of it would be left out; if it was copied after a " +
-				"crash, start a server on the copy and stop it, and restore that")
+			return errors.New(
+				"its log of changes (-wal) is damaged or cut short, and a part of it would be left out; if it was copied after a " +
+					"crash, start a server on the copy and stop it, and restore that",
+			)
 		}
 		open = binary.BigEndian.Uint32(frame[4:]) == 0
 	}
 	if open {
-		return errors.New("its log of changes (-wal) ends within a change: it was cut short; if it was copied after a crash, start a server on " +
-			"the copy and stop it, and restore that")
+		return errors.New(
+			"its log of changes (-wal) ends within a change: it was cut short; if it was copied after a crash, start a server on " +
+				"the copy and stop it, and restore that",
+		)
 	}
 	return nil
 }

@@ -110,13 +110,16 @@ func TestT80NobodyIsAnsweredBeforeTheDiskHasIt(t *testing.T) {
 func TestT81AFailedFsyncEndsTheProcessAndNobodyIsToldOfSuccess(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keyward.db")
-	cmd := command(t, path, 8, 1<<30,
-		"strace", "-f", "-o", "/dev/null", "-P", path+"-wal", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=20+")
+	cmd := command(
+		t, path, 8, 1<<30, "strace", "-f", "-o", "/dev/null", "-P", path+"-wal", "-e", "trace=fsync,fdatasync", "-e",
+		"inject=fsync,fdatasync:error=EIO:when=20+",
+	)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != childFatal || !strings.Contains(stderr.String(), "fatal: commit: "+store.ErrDurability.Error()) {
+	if !errors.As(err, &exit) || exit.ExitCode() != childFatal ||
+		!strings.Contains(stderr.String(), "fatal: commit: "+store.ErrDurability.Error()) {
 		t.Fatalf("%v, want exit code %d: %s", err, childFatal, &stderr)
 	}
 	audited(t, path, acknowledged(bufio.NewReader(&stdout), func(int) {}))

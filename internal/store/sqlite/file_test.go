@@ -55,7 +55,8 @@ func TestT95AFileThatEverybodyCanReadIsRefused(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sqlite.Open(path, sqlite.Options{Lock: true}); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		if _, err := sqlite.Open(path, sqlite.Options{Lock: true}); err == nil ||
+			!strings.Contains(err.Error(), "chmod 600") {
 			t.Errorf("mode %v: %v", mode, err)
 		}
 	}

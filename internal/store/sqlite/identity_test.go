@@ -264,7 +264,11 @@ func TestT101ACommitThatMeetsTheMoveIsNotAcknowledged(t *testing.T) {
 // sqlite3 runs a statement as another program does, in a process of its own.
 func sqlite3(t *testing.T, path, script string) {
 	t.Helper()
-	run(t, "python3", "-c", "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.executescript(sys.argv[2])", path, script)
+	run(
+		t, "python3", "-c",
+		"import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.executescript(sys.argv[2])", path,
+		script,
+	)
 }
 
 func TestT101ACommitOfAnotherProcessHasEverythingReadAnew(t *testing.T) {
@@ -468,7 +472,9 @@ func TestADatabaseOfBeforeTheMarkIsKnownByItsTables(t *testing.T) {
 	if err := start(t, open(t, path)).Close(); err != nil {
 		t.Fatal(err)
 	}
-	sqlite3(t, path, "PRAGMA application_id = 0; DROP TABLE key_prefixes; DELETE FROM schema_migrations WHERE version = 13")
+	sqlite3(
+		t, path, "PRAGMA application_id = 0; DROP TABLE key_prefixes; DELETE FROM schema_migrations WHERE version = 13",
+	)
 	if err := start(t, open(t, path)).Close(); err != nil {
 		t.Fatal(err)
 	}

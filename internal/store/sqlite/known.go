@@ -25,7 +25,9 @@ func known(path string) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return err
 	}
-	id, tables, err := peek(path, "mode=ro&immutable=1") // looks at the file alone, takes no lock and makes nothing beside it
+	id, tables, err := peek(
+		path, "mode=ro&immutable=1",
+	) // looks at the file alone, takes no lock and makes nothing beside it
 	if !noDatabase(err) && id != applicationID && len(tables) == 0 {
 		id, tables, err = peek(path, "mode=ro") // the log of changes has the rest
 	}
@@ -40,8 +42,10 @@ func known(path string) error {
 	case id == 0 && (ours(tables) || slices.Equal(tables, []string{"schema_migrations"})):
 		return nil
 	}
-	return fmt.Errorf("the database %s belongs to another program (it has the tables %s) and was left as it is: name another file",
-		path, strings.Join(tables[:min(len(tables), 5)], ", "))
+	return fmt.Errorf(
+		"the database %s belongs to another program (it has the tables %s) and was left as it is: name another file", path,
+		strings.Join(tables[:min(len(tables), 5)], ", "),
+	)
 }
 
 func noDatabase(err error) bool { return code(err)&0xff == codes.SQLITE_NOTADB }
@@ -67,7 +71,9 @@ func peek(path, how string) (id int64, tables []string, err error) {
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
 		return 0, nil, err
 	}
-	rows, err := db.QueryContext(ctx, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+	rows, err := db.QueryContext(
+		ctx, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`,
+	)
 	if err != nil {
 		return 0, nil, err
 	}

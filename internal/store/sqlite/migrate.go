@@ -85,8 +85,12 @@ func (d *Driver) apply(ctx context.Context, q store.SQL, s step, now time.Time, 
 		return err
 	}
 	if at > newest {
-		return fmt.Errorf("the database has version %d, and this program knows only up to %d: a newer program has been here, "+
-			"use that one or restore a backup from before", at, newest)
+		return fmt.Errorf(
+			"the database has version %d, and this program knows only up to %d: a newer program has been here, "+
+				"use that one or restore a backup from before",
+			at,
+			newest,
+		)
 	}
 	if done, err := applied(ctx, q, s.version); err != nil || done {
 		return err

@@ -73,8 +73,11 @@ func (d *Driver) Freeze(ctx context.Context, to string) error {
 		}
 		for _, name := range names {
 			for _, change := range []string{"INSERT", "UPDATE", "DELETE"} {
-				_, err := q.Exec(ctx, fmt.Sprintf(`CREATE TRIGGER %s BEFORE %s ON %s BEGIN SELECT RAISE(ABORT, 'the database is being moved'); END`,
-					trigger(name, change), change, name))
+				_, err := q.Exec(
+					ctx,
+					fmt.Sprintf(`CREATE TRIGGER %s BEFORE %s ON %s BEGIN SELECT RAISE(ABORT, 'the database is being moved'); END`,
+						trigger(name, change), change, name),
+				)
 				if err != nil {
 					return err
 				}
@@ -113,7 +116,10 @@ func (d *Driver) Leave(ctx context.Context) error {
 	return d.Write(ctx, func(q store.SQL) error {
 		m, err := moving(ctx, q)
 		if err == nil && m.To == "" {
-			err = fmt.Errorf("the database %s takes changes, and yet the target holds this installation already: which of the two is right only you can tell", d.path)
+			err = fmt.Errorf(
+				"the database %s takes changes, and yet the target holds this installation already: which of the two is right only you can tell",
+				d.path,
+			)
 		}
 		if err != nil {
 			return err

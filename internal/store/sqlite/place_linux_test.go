@@ -28,7 +28,8 @@ func TestT101ThePlaceIsJudgedByTheTableOfMounts(t *testing.T) {
 		}
 	}
 	for _, kind := range magics {
-		if err := placeBy("/a/keyward.db", "", func(string) string { return kind }); err == nil || !strings.Contains(err.Error(), kind) {
+		if err := placeBy("/a/keyward.db", "", func(string) string { return kind }); err == nil ||
+			!strings.Contains(err.Error(), kind) {
 			t.Errorf("%s by its number: %v", kind, err)
 		}
 	}

@@ -82,7 +82,8 @@ func TestMigratingIsDoneOnceAndANewerDatabaseIsRefused(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if got := texts(t, q, 1, `SELECT name FROM schema_migrations ORDER BY version`); len(got) != len(files) || got[0] != "start" {
+		if got := texts(t, q, 1, `SELECT name FROM schema_migrations ORDER BY version`); len(got) != len(files) ||
+			got[0] != "start" {
 			t.Errorf("migrations: %v, of %v", got, files)
 		}
 		_, err = q.Exec(ctx, `INSERT INTO schema_migrations VALUES (99, 'future', '')`)
@@ -187,7 +188,8 @@ func (s *spy) along(t *testing.T, index string) {
 			}
 			seen++
 			plan := strings.Join(texts(t, q, 4, "EXPLAIN QUERY PLAN "+query, s.args[i]...), "; ")
-			if !strings.Contains(plan, "SEARCH k USING INDEX "+index+" (workspace_id=?") || !strings.Contains(plan, "<") && !strings.Contains(plan, ">") ||
+			if !strings.Contains(plan, "SEARCH k USING INDEX "+index+" (workspace_id=?") ||
+				!strings.Contains(plan, "<") && !strings.Contains(plan, ">") ||
 				strings.Contains(plan, "TEMP B-TREE") {
 				t.Errorf("%s\n%v does: %s, want the index %s", query, s.args[i], plan, index)
 			}
@@ -224,7 +226,9 @@ func (q spySQL) Query(ctx context.Context, query string, args ...any) (store.Row
 }
 
 // small tables may be scanned, and so may the log where all of it is asked for, since a limit ends that.
-var small = []string{"installation", "permission_sets", "used", "service_keys", "key_values", "events", "CONSTANT", "workspaces"}
+var small = []string{
+	"installation", "permission_sets", "used", "service_keys", "key_values", "events", "CONSTANT", "workspaces",
+}
 
 func (s *spy) explain(t *testing.T) {
 	t.Helper()

@@ -55,7 +55,12 @@ func (d *Driver) Tells(wanted, column string) (condition string, args []any) {
 		c, more := d.Contains(w, column)
 		written, args = append(written, c), append(args, more...)
 	}
-	return "CASE WHEN " + strings.Join(written, " OR ") + " THEN " + tells + "(" + column + ", ?) ELSE 0 END", append(args, wanted)
+	return "CASE WHEN " + strings.Join(
+			written,
+			" OR ",
+		) + " THEN " + tells + "(" + column + ", ?) ELSE 0 END", append(
+			args, wanted,
+		)
 }
 
 // Position is instr.

@@ -52,15 +52,23 @@ const fold = "keyward_lower"
 
 // registerFunctions adds the functions of our own to SQLite's.
 var registerFunctions = sync.OnceValue(func() error {
-	folds := sqlite.RegisterDeterministicScalarFunction(fold, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		s, _ := args[0].(string)
-		return text.Search(s), nil
-	})
-	looks := sqlite.RegisterDeterministicScalarFunction(tells, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		event, _ := args[0].(string)
-		wanted, _ := args[1].(string)
-		return tellsText(event, wanted), nil
-	})
+	folds := sqlite.RegisterDeterministicScalarFunction(
+		fold,
+		1,
+		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			s, _ := args[0].(string)
+			return text.Search(s), nil
+		},
+	)
+	looks := sqlite.RegisterDeterministicScalarFunction(
+		tells,
+		2,
+		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			event, _ := args[0].(string)
+			wanted, _ := args[1].(string)
+			return tellsText(event, wanted), nil
+		},
+	)
 	return errors.Join(folds, looks)
 })
 

@@ -61,11 +61,21 @@ func vacant(path, what string, init bool) error {
 	case err != nil:
 		return err
 	case log:
-		return fmt.Errorf("the database %s %s, and its log of changes %s-wal is there: put the database back beside it, or move the log "+
-			"away and restore a backup (keyward restore)", path, what, filepath.Base(path))
+		return fmt.Errorf(
+			"the database %s %s, and its log of changes %s-wal is there: put the database back beside it, or move the log "+
+				"away and restore a backup (keyward restore)",
+			path,
+			what,
+			filepath.Base(path),
+		)
 	case len(names) > 0 && !init:
-		return fmt.Errorf("the database %s %s, and %s beside it says that there was one: put it back or restore a backup (keyward restore); "+
-			"for a new, empty installation move that away or start once with --init", path, what, strings.Join(names, ", "))
+		return fmt.Errorf(
+			"the database %s %s, and %s beside it says that there was one: put it back or restore a backup (keyward restore); "+
+				"for a new, empty installation move that away or start once with --init",
+			path,
+			what,
+			strings.Join(names, ", "),
+		)
 	}
 	return nil
 }
@@ -84,7 +94,8 @@ func sound(f io.ReaderAt, size int64, path string) error {
 		page = 65536
 	}
 	pages := int64(binary.BigEndian.Uint32(head[28:]))
-	if string(head[:16]) != "SQLite format 3\x00" || page < 512 || string(head[24:28]) != string(head[92:96]) || pages*page <= size {
+	if string(head[:16]) != "SQLite format 3\x00" || page < 512 || string(head[24:28]) != string(head[92:96]) ||
+		pages*page <= size {
 		return nil
 	}
 	logged, err := pagesIn(path+"-wal", page)
@@ -93,8 +104,10 @@ func sound(f io.ReaderAt, size int64, path string) error {
 	}
 	for n := size/page + 1; n <= pages; n++ {
 		if !logged[uint32(n)] {
-			return fmt.Errorf("the database %s is cut short: it has %d bytes and should have %d; restore a backup (keyward restore)",
-				path, size, pages*page)
+			return fmt.Errorf(
+				"the database %s is cut short: it has %d bytes and should have %d; restore a backup (keyward restore)", path, size,
+				pages*page,
+			)
 		}
 	}
 	return nil
@@ -152,8 +165,12 @@ func belongs(h *held, path string) error {
 	}
 	id, _ := identify(log)
 	if was != h.id && wasLog == id {
-		return fmt.Errorf("the database %s was replaced and the log of changes %s-wal was not: it belongs to the database before; "+
-			"move the log to where that database is, or away", path, filepath.Base(path))
+		return fmt.Errorf(
+			"the database %s was replaced and the log of changes %s-wal was not: it belongs to the database before; "+
+				"move the log to where that database is, or away",
+			path,
+			filepath.Base(path),
+		)
 	}
 	return nil
 }

@@ -83,7 +83,9 @@ func (w *watch) attached() error {
 		return w.detach(err)
 	}
 	if info.Size() < w.size {
-		return w.detach(fmt.Errorf("%s was cut short or written over: it has %d bytes and had %d", w.path, info.Size(), w.size))
+		return w.detach(
+			fmt.Errorf("%s was cut short or written over: it has %d bytes and had %d", w.path, info.Size(), w.size),
+		)
 	}
 	return nil
 }

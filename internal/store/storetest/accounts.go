@@ -16,8 +16,10 @@ import (
 func testWorkspace(_ *testing.T, f *fixture) {
 	w := account.Workspace{ID: id.Workspace(f.ids.Next()), Name: "Zürich % _ '", IsActive: true, OwnerID: "o|1",
 		CreatedAt: f.now(), UpdatedAt: f.now(),
-		Settings: account.Settings{PermissionMode: account.Capped, DefaultRateLimit: ratelimit.Limits{PerMinute: 7, PerDay: ratelimit.Max},
-			MaxKeyLifetime: 90 * 24 * time.Hour, RequireExpiry: true, NoSelfRotation: true}}
+		Settings: account.Settings{
+			PermissionMode: account.Capped, DefaultRateLimit: ratelimit.Limits{PerMinute: 7, PerDay: ratelimit.Max},
+			MaxKeyLifetime: 90 * 24 * time.Hour, RequireExpiry: true, NoSelfRotation: true,
+		}}
 	for range 2 { // inserted, then replaced
 		f.mustUpdate(func(tx *store.Tx) error { return tx.PutWorkspace(w) })
 		f.view(func(v *store.View) error {
@@ -29,7 +31,11 @@ func testWorkspace(_ *testing.T, f *fixture) {
 			Shared:  ratelimit.Limits{PerMinute: 4, PerDay: 5},
 			Ceiling: account.Ceiling{Limits: ratelimit.Limits{PerMinute: 6, PerDay: ratelimit.Max}, MaxLifetime: 7 * time.Hour}}
 		w.Off = account.SwitchedOff{By: "ann", At: f.now(), Operator: true}
-		w.Name, w.IsActive, w.UpdatedAt, w.Settings = "Bern", false, f.now().Add(time.Second), account.Settings{PermissionMode: account.Frozen}
+		w.Name, w.IsActive, w.UpdatedAt, w.Settings = "Bern", false, f.now().
+			Add(time.Second),
+			account.Settings{
+				PermissionMode: account.Frozen,
+			}
 	}
 }
 
@@ -212,7 +218,9 @@ func testSystemRoles(_ *testing.T, f *fixture) {
 
 func testRoleNames(t *testing.T, f *fixture) {
 	again := account.Role{ID: id.Role(f.ids.Next()), Workspace: f.ws, Name: "PLAIN"}
-	if err := f.update(func(tx *store.Tx) error { return tx.PutRole(again, "Plain") }); !errors.Is(err, store.ErrDuplicate) {
+	if err := f.update(func(tx *store.Tx) error { return tx.PutRole(again, "Plain") }); !errors.Is(
+		err, store.ErrDuplicate,
+	) {
 		t.Errorf("in the same workspace: %v, want ErrDuplicate", err)
 	}
 	again.Workspace = f.workspace("Other")
@@ -277,7 +285,10 @@ func testMemberPages(_ *testing.T, f *fixture) {
 	f.mustUpdate(func(tx *store.Tx) error { return tx.RemoveMember(f.ws, "b") })
 	f.view(func(v *store.View) error {
 		roles, err := v.Roles(f.ws, store.Page{})
-		f.same("members of each role", "1 2 ", names(roles, func(r account.Role) string { return string(rune('0' + r.MemberCount)) }))
+		f.same(
+			"members of each role", "1 2 ",
+			names(roles, func(r account.Role) string { return string(rune('0' + r.MemberCount)) }),
+		)
 		return err
 	})
 }

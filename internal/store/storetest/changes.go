@@ -36,7 +36,9 @@ func (f *fixture) touch(k id.Key) {
 func (f *fixture) forget() {
 	f.Helper()
 	if f.db.Shared() { // a node that has applied everything
-		_, err := f.db.PutNode(context.Background(), store.Node{ID: "n", Applied: f.db.Stats().LogHead, Limit: time.Second, State: store.NodeReady})
+		_, err := f.db.PutNode(
+			context.Background(), store.Node{ID: "n", Applied: f.db.Stats().LogHead, Limit: time.Second, State: store.NodeReady},
+		)
 		f.must(err)
 	}
 	for more := true; more; {

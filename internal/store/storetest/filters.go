@@ -120,7 +120,8 @@ func byHand(all []apikey.Key, f store.KeyFilter, now time.Time) []apikey.Key {
 			}
 		}
 		return f.User != "" && k.User != f.User || f.Active != nil && *f.Active != k.IsActive ||
-			f.Of != nil && !slices.Contains(f.Of, k.Environment) || f.Permission != "" && !catalogue.Holds(k.Permissions, f.Permission) ||
+			f.Of != nil &&
+				!slices.Contains(f.Of, k.Environment) || f.Permission != "" && !catalogue.Holds(k.Permissions, f.Permission) ||
 			!f.ExpiringBefore.IsZero() && (k.ExpiresAt.IsZero() || !k.ExpiresAt.Before(f.ExpiringBefore)) ||
 			!f.UnusedSince.IsZero() && (!k.LastUsedAt.Before(f.UnusedSince) || !k.CreatedAt.Before(f.UnusedSince)) ||
 			!f.TriedSince.IsZero() && k.LastTriedAt.Before(f.TriedSince)

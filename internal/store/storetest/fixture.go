@@ -84,7 +84,9 @@ func (f *fixture) start(d store.Driver, c *perm.Catalogue) {
 		d = clocked{shared, f.now}
 	}
 	db, err := store.Open(context.Background(), d, store.Options{
-		Clock:       clock.NewWith(func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Add(f.perLook.Load())) }),
+		Clock: clock.NewWith(
+			func() (time.Time, time.Duration) { return f.now(), time.Duration(f.ran.Add(f.perLook.Load())) },
+		),
 		Catalogue:   c,
 		ChangesKept: f.kept,
 		Fatal:       func(err error) { f.fatal = append(f.fatal, err) },
@@ -143,8 +145,10 @@ func (f *fixture) view(fn func(*store.View) error) {
 
 func (f *fixture) workspace(name string) id.Workspace {
 	f.Helper()
-	w := account.Workspace{ID: id.Workspace(f.ids.Next()), Name: name, IsActive: true, CreatedAt: f.now(), UpdatedAt: f.now(),
-		Settings: account.Settings{PermissionMode: account.Frozen}}
+	w := account.Workspace{
+		ID: id.Workspace(f.ids.Next()), Name: name, IsActive: true, CreatedAt: f.now(), UpdatedAt: f.now(),
+		Settings: account.Settings{PermissionMode: account.Frozen},
+	}
 	f.mustUpdate(func(tx *store.Tx) error { return tx.PutWorkspace(w) })
 	return w.ID
 }
@@ -158,7 +162,9 @@ func (f *fixture) role(r account.Role) id.Role {
 
 func (f *fixture) join(ws id.Workspace, u id.User, r id.Role) {
 	f.Helper()
-	m := account.Member{Workspace: ws, User: u, Email: string(u) + "@example.com", Role: r, CreatedAt: f.now(), UpdatedAt: f.now()}
+	m := account.Member{
+		Workspace: ws, User: u, Email: string(u) + "@example.com", Role: r, CreatedAt: f.now(), UpdatedAt: f.now(),
+	}
 	f.mustUpdate(func(tx *store.Tx) error { return tx.PutMember(m) })
 }
 
@@ -171,7 +177,9 @@ func (f *fixture) aKey() apikey.Key {
 
 // value is a key's value with a digest of its own.
 func value(of string) apikey.Value {
-	return apikey.Value{Masked: "kw_live_AbCd…wxyz", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(of))}}
+	return apikey.Value{
+		Masked: "kw_live_AbCd…wxyz", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: sha256.Sum256([]byte(of))},
+	}
 }
 
 // insert adds a key after change had its way with it.

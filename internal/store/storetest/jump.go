@@ -44,13 +44,21 @@ func (f *fixture) withEnds() apikey.Key {
 	f.Helper()
 	k := f.insert(func(k *apikey.Key) {
 		k.ExpiresAt = f.now().Add(90 * 24 * time.Hour)
-		k.Rotate(apikey.Value{Masked: "new", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: keyfmt.Digest{77}}}, f.now(), time.Hour)
+		k.Rotate(
+			apikey.Value{Masked: "new", Digest: keyfmt.Stored{Pepper: keyfmt.NoPepper, Sum: keyfmt.Digest{77}}}, f.now(),
+			time.Hour,
+		)
 	})
 	f.mustUpdate(func(tx *store.Tx) error {
 		return errors.Join(
-			tx.PutSession(session.Session{ID: "s", Workspace: f.ws, User: f.member, Method: session.ByLink, Digest: keyfmt.Digest{1},
-				StartedAt: f.now(), SeenAt: f.now(), ExpiresAt: f.now().Add(session.Life)}),
-			tx.PutSignInLink(session.Link{Digest: keyfmt.Digest{2}, Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)}))
+			tx.PutSession(
+				session.Session{ID: "s", Workspace: f.ws, User: f.member, Method: session.ByLink, Digest: keyfmt.Digest{1},
+					StartedAt: f.now(), SeenAt: f.now(), ExpiresAt: f.now().Add(session.Life)},
+			),
+			tx.PutSignInLink(
+				session.Link{Digest: keyfmt.Digest{2}, Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)},
+			),
+		)
 	})
 	return k
 }

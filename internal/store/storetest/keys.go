@@ -254,7 +254,9 @@ func testForeignDigest(t *testing.T, f *fixture) {
 		f.view(func(v *store.View) (err error) { there, err = v.HasDigest(d); return err })
 		return there
 	}
-	if err := f.update(func(tx *store.Tx) error { return tx.ReplaceDigest(k.ID, digestOf("another"), own) }); !errors.Is(err, store.ErrNotFound) {
+	if err := f.update(func(tx *store.Tx) error { return tx.ReplaceDigest(k.ID, digestOf("another"), own) }); !errors.Is(
+		err, store.ErrNotFound,
+	) {
 		t.Errorf("in the place of another digest: %v", err)
 	}
 	if !has(k.Value.Digest.Sum) || has(own.Sum) {
@@ -282,8 +284,11 @@ func testSetsOutliveCatalogue(t *testing.T, f *fixture) {
 }
 
 func testServiceKey(t *testing.T, f *fixture) {
-	k := account.ServiceKey{ID: id.ServiceKey(f.ids.Next()), Name: "ops", Scopes: []account.Scope{account.ScopeVerify, account.ScopeManage},
-		FromEnv: true, Masked: "kw_svc_AbCd…wxyz", Digest: value("s").Digest, CreatedAt: f.now(), ExpiresAt: f.now().Add(time.Hour)}
+	k := account.ServiceKey{
+		ID: id.ServiceKey(f.ids.Next()), Name: "ops", Scopes: []account.Scope{account.ScopeVerify, account.ScopeManage},
+		FromEnv: true, Masked: "kw_svc_AbCd…wxyz", Digest: value("s").Digest, CreatedAt: f.now(),
+		ExpiresAt: f.now().Add(time.Hour),
+	}
 	for n := range 4 {
 		k.Bounds = bounds(n)
 		f.mustUpdate(func(tx *store.Tx) error { return tx.PutServiceKey(k) })
@@ -361,12 +366,17 @@ func testSealed(t *testing.T, f *fixture) {
 	for _, name := range slices.Sorted(maps.Keys(ends)) {
 		k := f.insert(nil)
 		scope := string(k.Workspace) + " u"
-		want := store.Replay{Key: k.ID, CreatedAt: f.now(), Sealed: []byte("sealed " + name), SealedUntil: f.now().Add(time.Minute)}
+		want := store.Replay{
+			Key: k.ID, CreatedAt: f.now(), Sealed: []byte("sealed " + name), SealedUntil: f.now().Add(time.Minute),
+		}
 		f.must(f.update(func(tx *store.Tx) error { return tx.PutIdempotent(scope, name, want) }))
 		got, err := f.replay(scope, name)
 		f.must(err)
 		f.same("before "+name, want, got)
-		f.same("rows that show the client's word", int64(0), f.count("idempotency WHERE idem_key = '"+strings.ReplaceAll(name, "'", "''")+"'"))
+		f.same(
+			"rows that show the client's word", int64(0),
+			f.count("idempotency WHERE idem_key = '"+strings.ReplaceAll(name, "'", "''")+"'"),
+		)
 
 		f.must(f.update(func(tx *store.Tx) error { return ends[name](tx, k) }))
 		left := int64(0)
@@ -381,7 +391,9 @@ func testSealed(t *testing.T, f *fixture) {
 			_, err = f.db.Purge(context.Background())
 			f.must(err)
 		}
-		f.same("sealed copies after "+name, left, f.count("idempotency WHERE sealed IS NOT NULL AND key_id = '"+string(k.ID)+"'"))
+		f.same(
+			"sealed copies after "+name, left, f.count("idempotency WHERE sealed IS NOT NULL AND key_id = '"+string(k.ID)+"'"),
+		)
 		got, err = f.replay(scope, name)
 		if err != nil || got.Key != k.ID || (got.Sealed != nil) != (left == 1) {
 			t.Errorf("after %s: %+v, %v", name, got, err)

@@ -44,8 +44,10 @@ func testKnown(t *testing.T, f *fixture) {
 
 func (f *fixture) serviceKey(k id.ServiceKey, n int) account.ServiceKey {
 	scopes := []account.Scope{account.ScopeManage, account.ScopeVerify, account.ScopeRoot}
-	return account.ServiceKey{ID: k, Name: "Service " + number(n), Scopes: scopes[:1+n%3], Digest: value(string(k)).Digest, CreatedAt: f.now(),
-		Bounds: bounds(n)}
+	return account.ServiceKey{
+		ID: k, Name: "Service " + number(n), Scopes: scopes[:1+n%3], Digest: value(string(k)).Digest, CreatedAt: f.now(),
+		Bounds: bounds(n),
+	}
 }
 
 // stir changes something, half of the time only to take it back.
@@ -73,7 +75,9 @@ func (f *fixture) change(random *rand.Rand, tx *store.Tx, service id.ServiceKey)
 	case 0:
 		return tx.PutWorkspace(account.Workspace{ID: f.ws, Name: "W " + number(n), IsActive: n%2 == 0, CreatedAt: f.now()})
 	case 1:
-		return tx.PutRole(account.Role{ID: f.plain, Workspace: f.ws, Name: "R " + number(n), Permissions: f.set("agents:read")}, "r")
+		return tx.PutRole(
+			account.Role{ID: f.plain, Workspace: f.ws, Name: "R " + number(n), Permissions: f.set("agents:read")}, "r",
+		)
 	case 2:
 		return tx.PutMember(account.Member{Workspace: f.ws, User: user, DisplayName: number(n), Role: role})
 	case 3:
@@ -114,7 +118,10 @@ func (f *fixture) sameByID(tx *store.Tx, service id.ServiceKey) {
 	f.Helper()
 	workspace, err := tx.Workspace(f.ws)
 	f.check(err)
-	f.same("workspace", listed(f, tx.Workspaces, func(w account.Workspace) bool { return w.ID == f.ws }), []account.Workspace{workspace})
+	f.same(
+		"workspace", listed(f, tx.Workspaces, func(w account.Workspace) bool { return w.ID == f.ws }),
+		[]account.Workspace{workspace},
+	)
 
 	role, err := tx.Role(f.ws, f.plain)
 	f.check(err)
@@ -123,7 +130,10 @@ func (f *fixture) sameByID(tx *store.Tx, service id.ServiceKey) {
 
 	key, err := tx.ServiceKey(service)
 	f.check(err)
-	f.same("service key", listed(f, tx.ServiceKeys, func(k account.ServiceKey) bool { return k.ID == service }), []account.ServiceKey{key})
+	f.same(
+		"service key", listed(f, tx.ServiceKeys, func(k account.ServiceKey) bool { return k.ID == service }),
+		[]account.ServiceKey{key},
+	)
 
 	members := func(p store.Page) ([]account.Member, error) { return tx.Members(f.ws, p) }
 	for _, user := range []id.User{f.member, "user-2"} {

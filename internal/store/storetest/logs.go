@@ -193,7 +193,11 @@ func testLogSearch(_ *testing.T, f *fixture) {
 		"{\"after\":{\"name\":\"caf\u00e9\",\"description\":\"a live demo\"}}",
 		``,
 	} {
-		f.record(audit.Event{Workspace: f.ws, Type: audit.APIKeyCreated, ActorID: "ann", Metadata: metadata, Description: string(rune('a' + i))})
+		f.record(
+			audit.Event{
+				Workspace: f.ws, Type: audit.APIKeyCreated, ActorID: "ann", Metadata: metadata, Description: string(rune('a' + i)),
+			},
+		)
 	}
 	for search, want := range map[string]string{
 		`say "hi"`: "a", `"`: "a b", `\`: "b", `\"`: "b", `back\slash`: "b", `\\`: "", `back\\slash`: "", `"after"`: "", "u003c": "", "<OLD>": "c", "r&d": "c",

@@ -51,7 +51,9 @@ func testModel(t *testing.T, f *fixture) {
 			case !fail:
 				m = next
 			}
-			if rapid.IntRange(0, 2).Draw(r, "collect") == 0 { // rows keep their sets, whatever is collected between two transactions
+			if rapid.IntRange(0, 2).
+				Draw(r, "collect") ==
+				0 { // rows keep their sets, whatever is collected between two transactions
 				_, err := f.db.CollectSets(context.Background())
 				f.must(err)
 			}
@@ -137,7 +139,8 @@ func (f *fixture) randomKey(r *rapid.T, u id.User) apikey.Key {
 	k := f.aKey()
 	k.User, k.IsActive = u, rapid.Bool().Draw(r, "active")
 	k.Name = rapid.StringOfN(rapid.RuneFrom([]rune("aB%_\\'é")), 1, 5, -1).Draw(r, "name")
-	k.Permissions = f.set(rapid.SliceOfN(rapid.SampledFrom(catalogue.Names(catalogue.All())), 0, 5).Draw(r, "permissions")...)
+	k.Permissions = f.set(
+		rapid.SliceOfN(rapid.SampledFrom(catalogue.Names(catalogue.All())), 0, 5).Draw(r, "permissions")...)
 	k.Limits.PerMinute = rapid.Int64Range(0, 9).Draw(r, "limit")
 	return k
 }

@@ -13,9 +13,22 @@ import (
 
 func (f *fixture) passkey(credential string, change func(*session.Passkey)) session.Passkey {
 	f.Helper()
-	p := session.Passkey{ID: id.Passkey(f.ids.Next()), Workspace: f.ws, User: f.member, Since: f.now().Add(-time.Hour), Name: "laptop",
-		Credential: []byte(credential), PublicKey: []byte{1, 0, 255}, Handle: []byte("handle"), Counter: 1<<32 - 1, Backup: true,
-		CreatedAt: f.now(), UsedAt: f.now()}
+	p := session.Passkey{
+		ID:        id.Passkey(f.ids.Next()),
+		Workspace: f.ws,
+		User:      f.member,
+		Since:     f.now().Add(-time.Hour),
+		Name:      "laptop",
+		Credential: []byte(
+			credential,
+		),
+		PublicKey: []byte{1, 0, 255},
+		Handle:    []byte("handle"),
+		Counter:   1<<32 - 1,
+		Backup:    true,
+		CreatedAt: f.now(),
+		UsedAt:    f.now(),
+	}
 	if change != nil {
 		change(&p)
 	}
@@ -90,14 +103,19 @@ func testInvitation(_ *testing.T, f *fixture) {
 		i.User, i.Inviter = "user-2", session.Inviter{APIKey: "k", ServiceKey: "s"}
 	})
 	put("second", nil)
-	f.same("a second one takes the place of the first", []bool{true, false, false}, []bool{gone("first"), gone("second"), gone("other")})
+	f.same(
+		"a second one takes the place of the first", []bool{true, false, false},
+		[]bool{gone("first"), gone("second"), gone("other")},
+	)
 	f.view(func(v *store.View) error {
 		all, err := v.Invitations(f.ws, "user-2")
 		f.same("of a member", []session.Invitation{other}, all)
 		return err
 	})
 	f.mustUpdate(func(tx *store.Tx) error { return tx.DeleteInvitation(other.Digest) })
-	if err := f.update(func(tx *store.Tx) error { return tx.DeleteInvitation(other.Digest) }); !errors.Is(err, store.ErrNotFound) {
+	if err := f.update(func(tx *store.Tx) error { return tx.DeleteInvitation(other.Digest) }); !errors.Is(
+		err, store.ErrNotFound,
+	) {
 		f.Errorf("followed twice: %v", err)
 	}
 	f.pass(session.InvitationLife)

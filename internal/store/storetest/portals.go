@@ -15,12 +15,31 @@ import (
 
 func (f *fixture) portal(secret string, change func(*session.Portal)) session.Portal {
 	f.Helper()
-	p := session.Portal{ID: id.Portal(f.ids.Next()), Workspace: f.ws, User: f.member, Role: f.plain, Since: f.now().Add(-time.Hour),
-		Maker: session.Maker{ServiceKey: "s", Session: "x"}, Bounds: bounds(2), Capabilities: []session.Capability{session.KeysRead, session.KeysCreate},
-		Ceiling: session.Ceiling{Permissions: []string{}, MaxLifetime: 1500 * time.Millisecond, Limits: ratelimit.Limits{PerMinute: 1, PerDay: 2},
-			Environments: []keyfmt.Environment{keyfmt.Test}, MaxKeys: 3, RequireIPs: true},
-		Origins: []string{"https://app.example.com", "http://[::1]:3000"}, FrameOnly: true, Locale: "pt-BR", Theme: "dark",
-		ReturnURL: "https://app.example.com/?a=\"<é", Label: "Ä", Secret: digestOf(secret), CreatedAt: f.now(), ExpiresAt: f.now().Add(time.Hour)}
+	p := session.Portal{
+		ID:        id.Portal(f.ids.Next()),
+		Workspace: f.ws,
+		User:      f.member,
+		Role:      f.plain,
+		Since:     f.now().Add(-time.Hour),
+		Maker: session.Maker{
+			ServiceKey: "s", Session: "x",
+		},
+		Bounds:       bounds(2),
+		Capabilities: []session.Capability{session.KeysRead, session.KeysCreate},
+		Ceiling: session.Ceiling{
+			Permissions: []string{}, MaxLifetime: 1500 * time.Millisecond, Limits: ratelimit.Limits{PerMinute: 1, PerDay: 2},
+			Environments: []keyfmt.Environment{keyfmt.Test}, MaxKeys: 3, RequireIPs: true,
+		},
+		Origins:   []string{"https://app.example.com", "http://[::1]:3000"},
+		FrameOnly: true,
+		Locale:    "pt-BR",
+		Theme:     "dark",
+		ReturnURL: "https://app.example.com/?a=\"<é",
+		Label:     "Ä",
+		Secret:    digestOf(secret),
+		CreatedAt: f.now(),
+		ExpiresAt: f.now().Add(time.Hour),
+	}
 	if change != nil {
 		change(&p)
 	}
@@ -68,7 +87,9 @@ func testPortal(_ *testing.T, f *fixture) {
 	if err := f.update(func(tx *store.Tx) error { return tx.EndPortal(plain.ID) }); !errors.Is(err, store.ErrNotFound) {
 		f.Errorf("ended twice: %v", err)
 	}
-	if err := f.update(func(tx *store.Tx) error { return tx.BindPortal(plain.ID, "late") }); !errors.Is(err, store.ErrNotFound) {
+	if err := f.update(func(tx *store.Tx) error { return tx.BindPortal(plain.ID, "late") }); !errors.Is(
+		err, store.ErrNotFound,
+	) {
 		f.Errorf("bound after its end: %v", err)
 	}
 	plain.EndedAt = f.now()

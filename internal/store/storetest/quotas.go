@@ -67,11 +67,16 @@ func testQuota(t *testing.T, f *fixture) {
 func testQuotaDays(t *testing.T, f *fixture) {
 	today := f.now().Unix() / 86_400
 	f.reserve(ratelimit.Claim{Day: today, Limit: 100, Want: 60})
-	f.pass(24*time.Hour - f.now().Sub(f.now().Truncate(24*time.Hour)) - time.Second) // another node's clock is a second ahead
-	if c := f.reserve(ratelimit.Claim{Day: today + 1, Limit: 100, Want: 60, Give: 5}); c.Granted != 60 || c.Reserved != 60 || c.Stands != today+1 {
+	f.pass(
+		24*time.Hour - f.now().Sub(f.now().Truncate(24*time.Hour)) - time.Second,
+	) // another node's clock is a second ahead
+	if c := f.reserve(ratelimit.Claim{Day: today + 1, Limit: 100, Want: 60, Give: 5}); c.Granted != 60 ||
+		c.Reserved != 60 ||
+		c.Stands != today+1 {
 		t.Errorf("the next day: %+v", c)
 	}
-	if c := f.reserve(ratelimit.Claim{Day: today, Limit: 100, Want: 1, Give: 9}); c.Granted != 0 || c.Reserved != 60 || c.Stands != today+1 {
+	if c := f.reserve(ratelimit.Claim{Day: today, Limit: 100, Want: 1, Give: 9}); c.Granted != 0 || c.Reserved != 60 ||
+		c.Stands != today+1 {
 		t.Errorf("back to the day before: %+v", c)
 	}
 	f.pass(time.Minute)

@@ -17,7 +17,13 @@ func (f *fixture) refuse(ws id.Workspace, key id.Key, from time.Time, n int) {
 	f.Helper()
 	var all []store.Refusal
 	for i := range n {
-		all = append(all, store.Refusal{Key: key, Workspace: ws, At: from.Add(time.Duration(i) * time.Millisecond), Seq: int64(i), Code: "EXPIRED", Why: "because"})
+		all = append(
+			all,
+			store.Refusal{
+				Key: key, Workspace: ws, At: from.Add(time.Duration(i) * time.Millisecond), Seq: int64(i), Code: "EXPIRED",
+				Why: "because",
+			},
+		)
 	}
 	f.must(f.db.Count(context.Background(), func(c *store.Counting) error { return c.AddRefusals(key, all) }))
 }
@@ -50,9 +56,14 @@ func (f *fixture) refusalsOf(k id.Key, n int) (all []store.Refusal) {
 
 func testRefusals(t *testing.T, f *fixture) {
 	k := f.insert(nil)
-	one := store.Refusal{Key: k.ID, Workspace: f.ws, At: start.Add(time.Second), Seq: 1 << 62, Code: "IP_FORBIDDEN", Why: "IP not allowed: ::1",
-		All: []string{"calls:read", "calls:write"}, Any: []string{"agents:read"}, IP: "::1", Previous: true}
-	bare := store.Refusal{Key: k.ID, Workspace: f.ws, At: start, Seq: -1, Code: "DISABLED", Why: "", All: []string{}, Any: []string{}}
+	one := store.Refusal{
+		Key: k.ID, Workspace: f.ws, At: start.Add(time.Second), Seq: 1 << 62, Code: "IP_FORBIDDEN",
+		Why: "IP not allowed: ::1", All: []string{"calls:read", "calls:write"}, Any: []string{"agents:read"}, IP: "::1",
+		Previous: true,
+	}
+	bare := store.Refusal{
+		Key: k.ID, Workspace: f.ws, At: start, Seq: -1, Code: "DISABLED", Why: "", All: []string{}, Any: []string{},
+	}
 	add := func(refusals ...store.Refusal) {
 		f.must(f.db.Count(context.Background(), func(c *store.Counting) error { return c.AddRefusals(k.ID, refusals) }))
 	}
@@ -121,7 +132,9 @@ func testRefusalsFull(t *testing.T, f *fixture) {
 			n := min(1000, store.RefusalsInAll-store.RefusalsOfKey-at)
 			rows := ""
 			for i := range n {
-				rows += fmt.Sprintf(", ('k%06d', %d, 1, '%s', 'EXPIRED', '', '', '', '', 0)", (at+i)/200, start.UnixMilli()+int64(at+i), loud)
+				rows += fmt.Sprintf(
+					", ('k%06d', %d, 1, '%s', 'EXPIRED', '', '', '', '', 0)", (at+i)/200, start.UnixMilli()+int64(at+i), loud,
+				)
 			}
 			if _, err := q.Exec(context.Background(), `INSERT INTO refusals VALUES `+rows[2:]); err != nil {
 				return err

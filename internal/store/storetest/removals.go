@@ -14,8 +14,10 @@ import (
 // removed takes the fixture's member out, with the removal kept. With an heir the keys go there.
 func (f *fixture) removed(heir id.User) store.Removal {
 	f.Helper()
-	r := store.Removal{ID: id.Settlement(f.ids.Next()), Workspace: f.ws, User: f.member, Role: f.plain, Permissions: f.set("calls:read"),
-		Mode: account.Frozen, By: "user ada", At: f.now(), Until: f.now().Add(10 * time.Minute)}
+	r := store.Removal{
+		ID: id.Settlement(f.ids.Next()), Workspace: f.ws, User: f.member, Role: f.plain, Permissions: f.set("calls:read"),
+		Mode: account.Frozen, By: "user ada", At: f.now(), Until: f.now().Add(10 * time.Minute),
+	}
 	f.mustUpdate(func(tx *store.Tx) error {
 		s := apikey.Settlement{ID: r.ID, Workspace: f.ws, User: f.member, Kind: apikey.Stop, By: "ada", At: f.now()}
 		if heir != "" {
@@ -74,7 +76,9 @@ func testRemoval(t *testing.T, f *fixture) {
 		f.same("it is stopped", false, keys[0].Key.IsActive)
 		f.same("one that was off", store.RemovedKey{ID: off.ID, Key: keys[1].Key, Disabled: mark}, keys[1])
 		left, err3 := v.LeftMember(f.ws, f.member)
-		f.same("the member", account.Member{Workspace: f.ws, User: f.member, Email: "user-1@example.com", CreatedAt: start}, left)
+		f.same(
+			"the member", account.Member{Workspace: f.ws, User: f.member, Email: "user-1@example.com", CreatedAt: start}, left,
+		)
 		return errors.Join(err, err2, err3)
 	})
 	f.mustUpdate(func(tx *store.Tx) error {
@@ -86,8 +90,12 @@ func testRemoval(t *testing.T, f *fixture) {
 	_, err := f.db.Update(t.Context(), func(tx *store.Tx) error { return tx.TakeKeyBack(once.ID) })
 	f.must(err)
 	f.same("events of a key that is disabled once more", head, f.db.Stats().LogHead)
-	f.same("what happened since", map[id.Key]store.KeySince{works.ID: store.KeyAsLeft, off.ID: store.KeyAsLeft, limited.ID: store.KeyChanged,
-		gone.ID: store.KeyDeleted, once.ID: store.KeyChanged}, f.since(r.ID))
+	f.same(
+		"what happened since",
+		map[id.Key]store.KeySince{works.ID: store.KeyAsLeft, off.ID: store.KeyAsLeft, limited.ID: store.KeyChanged,
+			gone.ID: store.KeyDeleted, once.ID: store.KeyChanged},
+		f.since(r.ID),
+	)
 
 	f.same("the state", store.RemovalOpen, f.removalState(r))
 	f.join(f.ws, f.member, f.plain)
@@ -123,7 +131,10 @@ func testRemovalOfHeirs(_ *testing.T, f *fixture) {
 	})
 	f.same("a row that is written", store.KeyAsLeft, f.since(r.ID)[k.ID])
 	f.mustUpdate(func(tx *store.Tx) error {
-		return tx.Settle(&apikey.Settlement{ID: id.Settlement(f.ids.Next()), Workspace: f.ws, User: "heir", Kind: apikey.Keep, At: f.now()}, "{}")
+		return tx.Settle(
+			&apikey.Settlement{ID: id.Settlement(f.ids.Next()), Workspace: f.ws, User: "heir", Kind: apikey.Keep, At: f.now()},
+			"{}",
+		)
 	})
 	f.same("when its heir leaves", store.KeyChanged, f.since(r.ID)[k.ID])
 	f.mustUpdate(func(tx *store.Tx) error { return tx.DeleteWorkspace(f.ws) })

@@ -19,8 +19,10 @@ func digestOf(s string) keyfmt.Digest { return sha256.Sum256([]byte(s)) }
 // signIn puts a session whose token is its id.
 func (f *fixture) signIn(change func(*session.Session)) session.Session {
 	f.Helper()
-	s := session.Session{ID: id.Session(f.ids.Next()), Workspace: f.ws, User: f.member, Method: session.ByLink, Address: "203.0.113.7",
-		UserAgent: "a browser", StartedAt: f.now(), SeenAt: f.now(), ExpiresAt: f.now().Add(session.Life)}
+	s := session.Session{
+		ID: id.Session(f.ids.Next()), Workspace: f.ws, User: f.member, Method: session.ByLink, Address: "203.0.113.7",
+		UserAgent: "a browser", StartedAt: f.now(), SeenAt: f.now(), ExpiresAt: f.now().Add(session.Life),
+	}
 	s.Digest = digestOf(string(s.ID))
 	if change != nil {
 		change(&s)
@@ -87,7 +89,9 @@ func testSessionFilters(_ *testing.T, f *fixture) {
 	f.same("of a workspace", []id.Session{other.ID, mine.ID}, f.sessions(store.SessionFilter{Workspace: f.ws}))
 	f.same("of a service key", []id.Session{root.ID}, f.sessions(store.SessionFilter{ServiceKey: "k"}))
 	f.same("of members", []id.Session{other.ID, mine.ID}, f.sessions(store.SessionFilter{Members: true}))
-	f.same("a page", []id.Session{root.ID}, f.sessions(store.SessionFilter{Page: store.Page{Limit: 1, After: string(other.ID)}}))
+	f.same(
+		"a page", []id.Session{root.ID}, f.sessions(store.SessionFilter{Page: store.Page{Limit: 1, After: string(other.ID)}}),
+	)
 	f.pass(session.IdleLife)
 	f.same("that are idle", []id.Session(nil), f.sessions(store.SessionFilter{}))
 }
@@ -95,12 +99,16 @@ func testSessionFilters(_ *testing.T, f *fixture) {
 func testSessionPurge(_ *testing.T, f *fixture) {
 	f.signIn(nil)
 	f.mustUpdate(func(tx *store.Tx) error {
-		return tx.PutSignInLink(session.Link{Digest: digestOf("old"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)})
+		return tx.PutSignInLink(
+			session.Link{Digest: digestOf("old"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)},
+		)
 	})
 	f.pass(session.IdleLife)
 	fresh := f.signIn(nil)
 	f.mustUpdate(func(tx *store.Tx) error {
-		return tx.PutSignInLink(session.Link{Digest: digestOf("new"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)})
+		return tx.PutSignInLink(
+			session.Link{Digest: digestOf("new"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife)},
+		)
 	})
 	for more := true; more; {
 		var err error
@@ -118,7 +126,9 @@ func testSessionPurge(_ *testing.T, f *fixture) {
 }
 
 func testSignInLink(_ *testing.T, f *fixture) {
-	l := session.Link{Digest: digestOf("l"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife), Bounds: bounds(3)}
+	l := session.Link{
+		Digest: digestOf("l"), Workspace: f.ws, User: f.member, ExpiresAt: f.now().Add(session.LinkLife), Bounds: bounds(3),
+	}
 	root := session.Link{Digest: digestOf("r"), ServiceKey: "k", ExpiresAt: l.ExpiresAt}
 	f.mustUpdate(func(tx *store.Tx) error { return errors.Join(tx.PutSignInLink(l), tx.PutSignInLink(root)) })
 	f.view(func(v *store.View) error {
@@ -127,11 +137,15 @@ func testSignInLink(_ *testing.T, f *fixture) {
 		return err
 	})
 	f.mustUpdate(func(tx *store.Tx) error { return tx.DeleteSignInLinksOf(f.ws, f.member) })
-	if err := f.update(func(tx *store.Tx) error { return tx.DeleteSignInLink(l.Digest) }); !errors.Is(err, store.ErrNotFound) {
+	if err := f.update(func(tx *store.Tx) error { return tx.DeleteSignInLink(l.Digest) }); !errors.Is(
+		err, store.ErrNotFound,
+	) {
 		f.Errorf("of one who left: %v", err)
 	}
 	f.mustUpdate(func(tx *store.Tx) error { return tx.DeleteSignInLink(root.Digest) })
-	if err := f.update(func(tx *store.Tx) error { return tx.DeleteSignInLink(root.Digest) }); !errors.Is(err, store.ErrNotFound) {
+	if err := f.update(func(tx *store.Tx) error { return tx.DeleteSignInLink(root.Digest) }); !errors.Is(
+		err, store.ErrNotFound,
+	) {
 		f.Errorf("used twice: %v", err)
 	}
 }

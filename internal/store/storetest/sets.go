@@ -88,7 +88,9 @@ func testSetUsers(t *testing.T, f *fixture) {
 	f.must(d.Close())
 	f.start(f.open(), catalogue)
 	for _, table := range tables {
-		if slices.ContainsFunc(table.Columns, func(c string) bool { return c == "set_id" || strings.HasSuffix(c, "_set_id") }) {
+		if slices.ContainsFunc(
+			table.Columns, func(c string) bool { return c == "set_id" || strings.HasSuffix(c, "_set_id") },
+		) {
 			found = append(found, table.Name)
 		}
 	}

@@ -87,7 +87,11 @@ func (f *fixture) pages(filter store.KeyFilter, size int) (all string) {
 
 func testTargets(_ *testing.T, f *fixture) {
 	for i, target := range []string{"a", "b", "a", ""} {
-		f.record(audit.Event{Workspace: f.ws, Description: string(rune('0' + i)), Target: target, Metadata: `{}`, Type: "api_key.updated"})
+		f.record(
+			audit.Event{
+				Workspace: f.ws, Description: string(rune('0' + i)), Target: target, Metadata: `{}`, Type: "api_key.updated",
+			},
+		)
 	}
 	f.view(func(v *store.View) error {
 		got, err := v.Logs(store.LogFilter{Workspace: f.ws, Target: "a"})

@@ -90,7 +90,8 @@ func testRevision(t *testing.T, f *fixture) {
 		_, err := tx.Key(k.ID)
 		return err
 	}))
-	if revision, err := f.db.Update(ctx, func(*store.Tx) error { return errMine }); revision != 0 || !errors.Is(err, errMine) {
+	if revision, err := f.db.Update(ctx, func(*store.Tx) error { return errMine }); revision != 0 ||
+		!errors.Is(err, errMine) {
 		t.Errorf("revision %d of a transaction that failed: %v", revision, err)
 	}
 	const n = 20
@@ -221,7 +222,9 @@ func testContext(t *testing.T, f *fixture) {
 	if _, err := f.db.Update(ctx, never); !errors.Is(err, context.Canceled) {
 		t.Errorf("update: %v, want Canceled", err)
 	}
-	if err := f.db.View(ctx, func(v *store.View) error { _, err := v.Workspace(f.ws); return err }); !errors.Is(err, context.Canceled) {
+	if err := f.db.View(ctx, func(v *store.View) error { _, err := v.Workspace(f.ws); return err }); !errors.Is(
+		err, context.Canceled,
+	) {
 		t.Errorf("view: %v, want Canceled", err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())
@@ -275,7 +278,9 @@ func testLiving(t *testing.T, f *fixture) {
 		if !errors.Is(err, errMine) {
 			return err
 		}
-		if err := tx.PutRole(account.Role{ID: id.Role(f.ids.Next()), Workspace: made.ID, Name: "x"}, "x"); !errors.Is(err, store.ErrNotFound) {
+		if err := tx.PutRole(account.Role{ID: id.Role(f.ids.Next()), Workspace: made.ID, Name: "x"}, "x"); !errors.Is(
+			err, store.ErrNotFound,
+		) {
 			t.Errorf("a role in a workspace that was taken back: %v", err)
 		}
 		if _, err := tx.Member(f.ws, f.member); err != nil {

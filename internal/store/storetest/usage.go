@@ -42,7 +42,10 @@ func testUsage(t *testing.T, f *fixture) {
 		f.same("bucket", want[i], b.Counts)
 	}
 	f.same("buckets", len(want), len(s.Buckets))
-	f.same("the same hour", int64(45), func() int64 { n := f.usage(usage.Hour, start, start.Add(1), k).Total(); return n.Total() }())
+	f.same(
+		"the same hour", int64(45),
+		func() int64 { n := f.usage(usage.Hour, start, start.Add(1), k).Total(); return n.Total() }(),
+	)
 }
 
 func testCounting(t *testing.T, f *fixture) {
@@ -71,11 +74,16 @@ func testCounting(t *testing.T, f *fixture) {
 		_, err := c.UseKey(k.ID, time.Time{}, tried)
 		return err
 	}))
-	f.same("a try that was refused is no use", []time.Time{at, tried}, []time.Time{f.key(k.ID).LastUsedAt, f.key(k.ID).LastTriedAt})
+	f.same(
+		"a try that was refused is no use", []time.Time{at, tried},
+		[]time.Time{f.key(k.ID).LastUsedAt, f.key(k.ID).LastTriedAt},
+	)
 	k.LastUsedAt, k.LastTriedAt = at, tried
 	f.mustUpdate(func(tx *store.Tx) error { return tx.UpdateKey(k) })
 	f.restart(catalogue)
-	f.same("last use after a restart", []time.Time{at, tried}, []time.Time{f.key(k.ID).LastUsedAt, f.key(k.ID).LastTriedAt})
+	f.same(
+		"last use after a restart", []time.Time{at, tried}, []time.Time{f.key(k.ID).LastUsedAt, f.key(k.ID).LastTriedAt},
+	)
 
 	wrong := errors.New("wrong")
 	err := f.db.Count(context.Background(), func(c *store.Counting) error {
@@ -96,7 +104,10 @@ func testEarlierUse(_ *testing.T, f *fixture) {
 	used, at := k.Previous[len(k.Previous)-1], start.Add(time.Second/2)
 	note := func(at time.Time) {
 		f.must(f.db.Count(context.Background(), func(c *store.Counting) error {
-			return errors.Join(c.UseEarlier(k.ID, used.Until, at), c.UseEarlier(k.ID, used.Until.Add(time.Millisecond), at.Add(time.Hour)), c.UseEarlier(f.newKey(), used.Until, at))
+			return errors.Join(
+				c.UseEarlier(k.ID, used.Until, at), c.UseEarlier(k.ID, used.Until.Add(time.Millisecond), at.Add(time.Hour)),
+				c.UseEarlier(f.newKey(), used.Until, at),
+			)
 		}))
 	}
 	note(at)
@@ -124,7 +135,9 @@ func testUsageGone(t *testing.T, f *fixture) {
 	kept, gone := f.insert(nil).ID, f.insert(nil).ID
 	f.must(f.db.Count(context.Background(), func(c *store.Counting) error {
 		for i := range int64(1500) { // more than a purge removes
-			err := c.AddUsage(&store.UsageRow{Grain: usage.Minute, Start: i * 60_000, Of: store.UsageOf(gone), Counts: usage.Counts{1}})
+			err := c.AddUsage(
+				&store.UsageRow{Grain: usage.Minute, Start: i * 60_000, Of: store.UsageOf(gone), Counts: usage.Counts{1}},
+			)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,10 @@ func EveryRecord(t *testing.T, db *store.DB, now time.Time) (check func(*testing
 	w := &whole{t: t, now: now.UTC().Truncate(time.Millisecond), db: db}
 	w.ids = id.NewGenerator(func() time.Time { return w.now }, rand.Reader)
 	w.ws = id.Workspace(w.ids.Next())
-	kinds := []*kind{w.workspace(), w.role(), w.member(), w.settlement(), w.key(), w.serviceKey(), w.session(), w.link(), w.event(), w.replay()}
+	kinds := []*kind{
+		w.workspace(), w.role(), w.member(), w.settlement(), w.key(), w.serviceKey(), w.session(), w.link(), w.event(),
+		w.replay(),
+	}
 	for _, k := range kinds {
 		for step := range k.steps {
 			k.next(step)
@@ -84,8 +87,10 @@ const updated = 4
 
 // kindOf makes a kind. adjust sets the fields that have rules of their own, put writes the record, and get reads it
 // again. The fields in constant keep their content, since an update does not change them.
-func kindOf[T any](w *whole, steps int, adjust func(*T, int), put func(T, int) error, get func(*store.View, T) (T, error),
-	constant ...string) *kind {
+func kindOf[T any](
+	w *whole, steps int, adjust func(*T, int), put func(T, int) error, get func(*store.View, T) (T, error),
+	constant ...string,
+) *kind {
 	k := &kind{name: fmt.Sprintf("%T", *new(T)), steps: steps}
 	var want T
 	contents := map[string][]string{}
@@ -116,7 +121,8 @@ func kindOf[T any](w *whole, steps int, adjust func(*T, int), put func(T, int) e
 	k.covered = func() {
 		w.t.Helper()
 		for field, had := range contents {
-			if had = slices.Compact(slices.Sorted(slices.Values(had))); len(had) < min(steps, 2) && !slices.Contains(constant, field) {
+			if had = slices.Compact(slices.Sorted(slices.Values(had))); len(had) < min(steps, 2) &&
+				!slices.Contains(constant, field) {
 				w.t.Errorf("%s.%s had the contents %q alone: an update that forgets it passes", k.name, field, had)
 			}
 		}

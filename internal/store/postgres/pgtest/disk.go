@@ -40,7 +40,9 @@ func (s *Server) mount(t testing.TB, mib int) error {
 		return errors.New("only root can mount one")
 	}
 	owner := fmt.Sprintf("uid=%d,gid=%d", s.account.Uid, s.account.Gid)
-	script := fmt.Sprintf("mount -t tmpfs -o size=%dm,mode=0700,%s tmpfs %s && echo mounted && exec sleep infinity", mib, owner, s.Dir)
+	script := fmt.Sprintf(
+		"mount -t tmpfs -o size=%dm,mode=0700,%s tmpfs %s && echo mounted && exec sleep infinity", mib, owner, s.Dir,
+	)
 	holder := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
 	holder.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := holder.StdoutPipe()
@@ -56,8 +58,10 @@ func (s *Server) mount(t testing.TB, mib int) error {
 	}
 	pid := strconv.Itoa(holder.Process.Pid)
 	s.disk = &disk{holder: holder, filler: filepath.Join("/proc", pid, "root", s.Dir, "filler")}
-	s.inside = []string{"nsenter", "--target", pid, "--mount", "--", "setpriv", "--reuid", strconv.Itoa(int(s.account.Uid)),
-		"--regid", strconv.Itoa(int(s.account.Gid)), "--clear-groups", "--"}
+	s.inside = []string{
+		"nsenter", "--target", pid, "--mount", "--", "setpriv", "--reuid", strconv.Itoa(int(s.account.Uid)), "--regid",
+		strconv.Itoa(int(s.account.Gid)), "--clear-groups", "--",
+	}
 	return nil
 }
 

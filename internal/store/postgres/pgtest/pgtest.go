@@ -122,7 +122,8 @@ func Start(settings ...string) (*Server, error) {
 
 // init makes the cluster of databases and starts the server.
 func (s *Server) init(settings []string) error {
-	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
+	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").
+		CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
@@ -206,7 +207,9 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 
 // Up starts the server and waits until it answers.
 func (s *Server) Up() error {
-	args := append([]string{"-D", s.data(), "-p", strconv.Itoa(s.Port), "-k", s.Dir, "-c", "listen_addresses=127.0.0.1"}, s.options...)
+	args := append(
+		[]string{"-D", s.data(), "-p", strconv.Itoa(s.Port), "-k", s.Dir, "-c", "listen_addresses=127.0.0.1"},
+		s.options...)
 	s.process = s.command("postgres", args...)
 	output, err := os.CreateTemp("", "kw-pg-log-")
 	if err != nil {

@@ -17,7 +17,8 @@ func (s *Server) Standby(t testing.TB) *Server {
 	t.Cleanup(copied.Remove)
 	copied.options = append(slices.Clone(s.options), "-c", "synchronous_standby_names=") // promoted, it waits for nobody
 	source := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres application_name=standby", s.Port)
-	out, err := copied.command("pg_basebackup", "-d", source, "-D", copied.data(), "-R", "-X", "stream", "-c", "fast").CombinedOutput()
+	out, err := copied.command("pg_basebackup", "-d", source, "-D", copied.data(), "-R", "-X", "stream", "-c", "fast").
+		CombinedOutput()
 	if err != nil {
 		t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
