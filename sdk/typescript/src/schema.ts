@@ -6342,7 +6342,6 @@ export interface operations {
             400: components["responses"]["BadRequestQuery"];
             401: components["responses"]["UnauthenticatedProof"];
             403: components["responses"]["ForbiddenOrigin"];
-            404: components["responses"]["NotFound"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
