@@ -3,10 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
@@ -33,10 +33,24 @@ type FollowSetting struct {
 
 // shared are the settings of a server that a follower has as well.
 var shared = []string{
-	"KEYWARD_GRPC_ADDR", "KEYWARD_INSECURE", "KEYWARD_TLS_CERT", "KEYWARD_TLS_KEY", "KEYWARD_TRUSTED_PROXIES",
-	"KEYWARD_MAX_CONNECTIONS", "KEYWARD_MAX_CONNECTIONS_PER_ADDRESS", "KEYWARD_PEPPER", "KEYWARD_PEPPER_PREVIOUS",
-	"KEYWARD_ROUTES", "KEYWARD_MAX_STALENESS", "KEYWARD_DRAIN_DELAY", "KEYWARD_BAD_CREDENTIALS_PER_MINUTE",
-	"KEYWARD_LIMIT_MODE", "KEYWARD_LIMIT_POLICY", "KEYWARD_LOG_LEVEL", "KEYWARD_LOG_FORMAT", "KEYWARD_ACCESS_LOG",
+	"KEYWARD_GRPC_ADDR",
+	"KEYWARD_INSECURE",
+	"KEYWARD_TLS_CERT",
+	"KEYWARD_TLS_KEY",
+	"KEYWARD_TRUSTED_PROXIES",
+	"KEYWARD_MAX_CONNECTIONS",
+	"KEYWARD_MAX_CONNECTIONS_PER_ADDRESS",
+	"KEYWARD_PEPPER",
+	"KEYWARD_PEPPER_PREVIOUS",
+	"KEYWARD_ROUTES",
+	"KEYWARD_MAX_STALENESS",
+	"KEYWARD_DRAIN_DELAY",
+	"KEYWARD_BAD_CREDENTIALS_PER_MINUTE",
+	"KEYWARD_LIMIT_MODE",
+	"KEYWARD_LIMIT_POLICY",
+	"KEYWARD_LOG_LEVEL",
+	"KEYWARD_LOG_FORMAT",
+	"KEYWARD_ACCESS_LOG",
 }
 
 // FollowSettings lists every setting of a follower, in the order in which they are described to people.
@@ -63,26 +77,9 @@ func FollowSettings() []FollowSetting {
 	return list
 }
 
-func setSourceURL(f *Follow, v string) error {
-	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
-		strings.Trim(u.Path, "/") != "" {
-		return errors.New("want https://host[:port], without a path, a user or a query")
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(withPort(u.Host))) {
-		return errors.New(
-			"want https://…: plain http would show the service key and every digest to others, and is for this machine alone",
-		)
-	}
-	f.SourceURL = u.Scheme + "://" + u.Host
-	return nil
-}
-
-func withPort(host string) string {
-	if strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']') {
-		return host
-	}
-	return host + ":80"
+func setSourceURL(f *Follow, v string) (err error) {
+	f.SourceURL, err = feedhttp.SourceURL(v)
+	return err
 }
 
 func setFollowerName(f *Follow, v string) error {
@@ -170,7 +167,9 @@ func (f *Follow) check(name func(env string) string) error {
 	}
 	if f.GRPCAddr != "" && !f.TLS() && !f.Insecure && !loopback(f.GRPCAddr) {
 		return fmt.Errorf(
-			"%s: %q can be reached by others, and plain text would show them every key", name("KEYWARD_GRPC_ADDR"), f.GRPCAddr,
+			"%s: %q can be reached by others, and plain text would show them every key",
+			name("KEYWARD_GRPC_ADDR"),
+			f.GRPCAddr,
 		)
 	}
 	return nil

@@ -30,6 +30,7 @@ type Judge struct {
 	places    chan struct{}
 	asked     atomic.Int64
 	failed    atomic.Int64
+	failure   atomic.Pointer[error]
 }
 
 const (
@@ -147,22 +148,39 @@ func (j *Judge) ask(q *verify.Question) (answer keyward.Verdict, ok bool) {
 	if !ok {
 		return keyward.Verdict{Code: keyward.VerdictNotFound}, true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), judgeTime)
+	ctx := q.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	j.asked.Add(1)
 	select {
 	case j.places <- struct{}{}:
 		defer func() { <-j.places }()
 	case <-ctx.Done():
-		j.failed.Add(1)
+		j.fail(ctx.Err())
 		return answer, false
 	}
 	answer, err := j.Ask(ctx, request)
 	if err != nil {
-		j.failed.Add(1)
+		j.fail(err)
 		return answer, false
 	}
 	return answer, true
+}
+
+func (j *Judge) fail(err error) {
+	j.failed.Add(1)
+	j.failure.Store(&err)
+}
+
+// Failure is why the latest question that had no answer had none; nil where there was no such question.
+func (j *Judge) Failure() error {
+	if err := j.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // request is the question in the words of the API; ok is false for one that no key can meet.

@@ -7,25 +7,19 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
-	"reflect"
 	"sync/atomic"
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
-	"github.com/keyward/keyward/internal/feed"
-	"github.com/keyward/keyward/internal/feedhttp"
-	"github.com/keyward/keyward/internal/follow"
+	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/routes"
-	"github.com/keyward/keyward/internal/verify"
 )
 
 // Follower is a process without a database: it follows a node, and answers verifications from a copy of its own. Make it
@@ -33,27 +27,13 @@ import (
 type Follower struct {
 	*Server
 	follow   config.Follow
-	client   *feedhttp.Client
-	judge    *feedhttp.Judge
-	follower *follow.Follower
+	follower *follower.Follower
 	door     atomic.Pointer[httpapi.API] // nil before the first load
-	given    *feedhttp.Settings          // the source's, at the first load
-	skew     atomic.Int64                // nanoseconds by which this machine's clock is ahead of the source's
-	told     string                      // the trouble that the log has
 }
 
 const (
-	followTries  = 2 * time.Second // between questions to a source that is away, at most
-	firstTry     = 50 * time.Millisecond
-	leaveTime    = time.Second
-	socketMode   = 0o600
-	skewToStop   = 15 * time.Second // as cluster.SkewToStop
-	idleToSource = 64
-)
-
-// ErrPepper says that the source keeps digests under a pepper that this follower was not given.
-var ErrPepper = errors.New(
-	"KEYWARD_PEPPER: the source keeps digests under a pepper that this follower does not have: give it the same one",
+	leaveTime  = time.Second
+	socketMode = 0o600
 )
 
 // NewFollower takes the addresses and asks the source for everything. It waits for a source that is away.
@@ -61,12 +41,17 @@ func NewFollower(ctx context.Context, cfg config.Follow, opt Options) (*Follower
 	began := time.Now() // its monotonic half counts
 	f := &Follower{
 		follow: cfg,
-		Server: &Server{cfg: cfg.Config, opt: opt.withDefaults(), elapsed: func() time.Duration { return time.Since(began) }},
+		Server: &Server{
+			cfg:     cfg.Config,
+			opt:     opt.withDefaults(),
+			elapsed: func() time.Duration { return time.Since(began) },
+		},
 	}
 	f.format, _ = keyfmt.NewFormat("kw") // until the source has told its own
 	f.ids = id.NewGenerator(f.opt.Now, rand.Reader)
 	for _, stage := range []func(context.Context) error{
-		f.openLog, lastingStage(f.readProxies), lastingStage(f.makeDigester), f.listenHere, f.listenEnvoy, f.makeFollower, f.serveHere, f.startFollower,
+		f.openLog, lastingStage(f.readProxies), lastingStage(f.makeDigester), f.listenHere, f.listenEnvoy,
+		f.makeFollower, f.serveHere, f.startFollower,
 	} {
 		if err := stage(ctx); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -123,44 +108,16 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 
 // makeFollower makes the parts that follow, which do not ask yet.
 func (f *Follower) makeFollower(context.Context) error {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = idleToSource
-	f.push("the connections to the source", func() error { transport.CloseIdleConnections(); return nil })
-	client := &http.Client{
-		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	name := f.follow.Name
-	if name == "" {
-		name, _ = os.Hostname() // without one it has no name
-	}
-	f.client = feedhttp.NewClient(
-		feedhttp.ClientConfig{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
-			Random: rand.Text, Name: name, Version: f.opt.Version, Incarnation: f.ids.Next(), OnSettings: f.settings},
+	client, closeIdle := follower.HTTPClient(nil)
+	f.push("the connections to the source", func() error { closeIdle(); return nil })
+	f.follower = follower.New(
+		follower.Config{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
+			Digests: f.digester, Now: f.opt.Now, Logger: f.log, Name: f.follow.Name, Version: f.opt.Version,
+			OnSwap: func(r *replica.Replica) { f.replica.Store(r) }, OnDesk: f.settle},
 	)
-	f.judge = feedhttp.NewJudge(client, f.follow.SourceURL, f.token, f.client.Foreign, f.opt.Now)
-	f.follower = follow.New(follow.Config{
-		Source: f.client, Limit: f.cfg.MaxStaleness, Now: f.opt.Now, Wait: f.cfg.MaxStaleness / waitShare,
-		OnSwap: func(r *replica.Replica) {
-			f.replica.Store(r)
-			if f.engine != nil {
-				f.engine.Use(r)
-			}
-		},
-		OnPage: func(p *feed.Page, start time.Time) { f.skew.Store(int64(start.Add(p.Held).Sub(p.Now))) },
-		OnHistory: func(err error) {
-			f.log.Warn("everything is loaded anew", "because", err.Error())
-		},
-		OnBusy: func() { f.log.Info("the source is busy with others that load: waiting") },
-		OnLoad: func(r *replica.Replica, at feed.Cursor) {
-			f.log.Info("loaded", "keys", r.Size(), "revision", at.Revision)
-		},
-	})
 	f.push("the place at the source", f.leave)
 	return nil
 }
-
-// waitShare is the part of the limit for which a question may be held.
-const waitShare = 6
 
 // token reads the file of the service key with each question, so that another one takes effect at once.
 func (f *Follower) token() string {
@@ -172,10 +129,9 @@ func (f *Follower) token() string {
 }
 
 func (f *Follower) leave() error {
-	f.replica.Load().Fence()
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	if err := f.client.Leave(ctx); err != nil {
+	if err := f.follower.Leave(ctx); err != nil {
 		f.log.Info("the source could not be told that this follower goes: it waits for a while", "error", err.Error())
 	}
 	return nil
@@ -186,48 +142,36 @@ var ErrSettings = errors.New(
 	"the catalogue, the prefixes of keys or the pepper of the source have changed: start this follower again",
 )
 
-// settings takes the source's settings, and makes the doors that go by them.
-func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
-	if f.given != nil {
-		if !reflect.DeepEqual(f.given, s) {
-			return ErrSettings
-		}
-		return nil
+// settle makes the doors that go by the source's settings, once.
+func (f *Follower) settle(d *follower.Desk) error {
+	if f.door.Load() != nil {
+		return ErrSettings
 	}
-	if !f.digester.Knows(keyfmt.PepperID(s.Pepper)) {
-		return ErrPepper
-	}
-	if len(s.KeyPrefixes) == 0 {
-		return errors.New("the source tells no prefix of keys")
-	}
-	format, err := keyfmt.NewFormat(s.KeyPrefixes[0])
-	if err != nil {
-		return fmt.Errorf("the source's prefix of keys: %w", err)
-	}
-	format.Admit(s.KeyPrefixes[1:]...)
-	f.judge.Use(c)
-	engine := verify.New(
-		verify.Config{Replica: f.replica.Load(), Format: format, Digests: f.digester, Now: f.opt.Now, Source: f.judge,
-			Doubt: func() bool { return time.Duration(f.skew.Load()).Abs() > skewToStop }},
-	)
 	gate := gateway.New(
-		gateway.Config{Engine: engine, Catalogue: c, Format: format, Now: f.opt.Now, TrustedProxies: &f.proxies},
+		gateway.Config{
+			Engine:         d.Engine,
+			Catalogue:      d.Catalogue,
+			Format:         d.Format,
+			Now:            f.opt.Now,
+			TrustedProxies: &f.proxies,
+		},
 	)
-	f.format, f.catalogue, f.engine, f.gateway = format, c, engine, gate
+	f.format, f.catalogue, f.engine, f.gateway = d.Format, d.Catalogue, d.Engine, gate
 	if f.cfg.Routes != "" {
-		table, err := routes.Read(f.cfg.Routes, c)
+		table, err := routes.Read(f.cfg.Routes, d.Catalogue)
 		if err != nil {
 			return fmt.Errorf("KEYWARD_ROUTES: %w", err)
 		}
 		gate.SetRoutes(table)
 	}
 	f.door.Store(httpapi.New(httpapi.Config{
-		Follower: true, Engine: engine, Catalogue: c, Format: format, Logger: f.log, Now: f.opt.Now, Observer: f.metrics,
-		Ready: f.state, TrustedProxies: &f.proxies, Gateway: gate, Metrics: f.metrics.Handler(),
+		Follower: true, Engine: d.Engine, Catalogue: d.Catalogue, Format: d.Format, Logger: f.log, Now: f.opt.Now,
+		Observer: f.metrics,
+		Ready:    f.state, TrustedProxies: &f.proxies, Gateway: gate, Metrics: f.metrics.Handler(),
 		Failures: httplimit.NewFailures(
-			f.cfg.BadCredentials, f.elapsed,
+			f.cfg.BadCredentials,
+			f.elapsed,
 		), Clock: f.opt.Now, Stopping: f.stopping.Load, Lines: f.jsonLines, AccessLog: f.cfg.AccessLog,
 	}))
-	f.given = s
 	return nil
 }

@@ -4,94 +4,48 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math/rand/v2"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/keyward/keyward/internal/feedhttp"
+	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/gateway/extauthz"
 	"github.com/keyward/keyward/internal/metrics"
 )
 
-// startFollower loads everything from the source. It tries again while the source is away, and gives up where asking
-// again would not help: a token that is refused, a pepper that is missing.
+// startFollower loads everything from the source.
 func (f *Follower) startFollower(ctx context.Context) error {
-	for try := 0; ; try++ {
-		err := f.follower.Start(ctx)
-		switch {
-		case err == nil:
-			f.metrics.Observe(f.followGauges())
-			f.log.Info("following", "source", f.follow.SourceURL, "url", f.address(), "version", f.opt.Version)
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, feedhttp.ErrRefused), errors.Is(err, ErrPepper):
-			return lasting{err}
-		}
-		f.trouble(err)
-		if !pauseFor(ctx, backoff(try, err)) {
-			return ctx.Err()
-		}
+	err := f.follower.Start(ctx)
+	switch {
+	case err == nil:
+		f.metrics.Observe(f.followGauges())
+		f.log.Info("following", "source", f.follow.SourceURL, "url", f.address(), "version", f.opt.Version)
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case follower.Hopeless(err):
+		return lasting{withSetting(err)}
 	}
+	return err
 }
 
-// backoff is how long to wait after so many tries: longer each time, never the same for all followers of a source that
-// comes back, and not less than it asks for.
-func backoff(try int, err error) time.Duration {
-	d := min(firstTry<<min(try, 10), followTries)
-	d = d/2 + rand.N(d/2+1)
-	var later interface{ RetryAfter() time.Duration }
-	if errors.As(err, &later) {
-		d = max(d, later.RetryAfter()+rand.N(d+1))
+// withSetting names the setting that an error is about.
+func withSetting(err error) error {
+	if errors.Is(err, follower.ErrPepper) {
+		return fmt.Errorf("KEYWARD_PEPPER: %w", err)
 	}
-	return d
-}
-
-func pauseFor(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
-// trouble says once why the source cannot be followed.
-func (f *Follower) trouble(err error) {
-	if text := err.Error(); text != f.told {
-		f.told = text
-		f.log.Warn(
-			"the source cannot be followed: verifications go on until the copy is too old", "source", f.follow.SourceURL,
-			"error", text, "limit", f.cfg.MaxStaleness.String(),
-		)
-	}
+	return err
 }
 
 // keepUp follows the source until ctx ends, or its settings have changed.
 func (f *Follower) keepUp(ctx context.Context) error {
-	for try := 0; ctx.Err() == nil; try++ {
-		err := f.follower.Look(ctx)
-		switch {
-		case err == nil:
-			if f.told != "" {
-				f.told = ""
-				f.log.Info("the source is followed again", "revision", f.follower.Revision())
-			}
-			try = -1
-			continue
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, ErrSettings), errors.Is(err, ErrPepper):
-			return err
-		}
-		f.trouble(err)
-		if !pauseFor(ctx, backoff(try, err)) {
-			return nil
-		}
-	}
-	return nil
+	err := f.follower.KeepUp(
+		ctx,
+		func(err error) bool { return errors.Is(err, ErrSettings) || errors.Is(err, follower.ErrPepper) },
+	)
+	return withSetting(err)
 }
 
 // address is where the follower is reached from this machine.
@@ -140,17 +94,14 @@ func (f *Follower) state(context.Context) (bool, any) {
 	switch {
 	case f.stopping.Load():
 		state = "stopping"
-	case f.client.Rejected() && !f.replica.Ready():
+	case f.follower.Rejected() && !f.replica.Ready():
 		state = "the source refuses KEYWARD_SOURCE_TOKEN, or a limit above its own"
 	case !f.replica.Ready() && f.follower.Loads() == 0:
 		state = "loading"
 	case !f.replica.Ready():
 		state = "the copy in memory is older than KEYWARD_MAX_STALENESS: the source cannot be reached, or is not fresh itself"
-	case time.Duration(f.skew.Load()).Abs() > skewToStop:
-		state = "this machine's clock and the source's differ by " + time.Duration(f.skew.Load()).
-			Abs().
-			Round(time.Second).
-			String()
+	case f.follower.Doubt():
+		state = "this machine's clock and the source's differ by " + f.follower.Skew().Abs().Round(time.Second).String()
 	}
 	return state == "ready", map[string]string{"status": state}
 }
@@ -207,7 +158,11 @@ func (f *Follower) Run(ctx context.Context) error {
 // makeEnvoyDoor makes the gRPC door over the gate of the first load.
 func (f *Follower) makeEnvoyDoor() *extauthz.Server {
 	c := extauthz.Config{
-		Gate: f.gateway, Logger: f.log, Now: f.opt.Now, RequestID: f.ids.Next, Observer: f.metrics,
+		Gate:      f.gateway,
+		Logger:    f.log,
+		Now:       f.opt.Now,
+		RequestID: f.ids.Next,
+		Observer:  f.metrics,
 		AccessLog: f.cfg.AccessLog,
 	}
 	if f.cfg.TLS() {

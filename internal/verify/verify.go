@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"context"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,8 @@ type Question struct {
 	Cost   int        // what it takes from the limits; 0 asks without spending
 	IP     netip.Addr // who presented it; the zero value where that is not told
 	DryRun bool       // decide as if, but spend nothing and record nothing
+	// Context ends a question to a Source early; nil does not. Nothing else asks it.
+	Context context.Context
 
 	free   bool // no limit is asked and nothing is spent
 	caller bool // the key is our own API's caller's, which the control plane judges again by the database's clock

@@ -1,0 +1,193 @@
+// Package follower owns a follower of a source over HTTPS, put together: the copy and its following (follow), the
+// source's end of the questions (feedhttp), and the engine that decides on the copy by the source's settings (verify).
+// It does not own the doors at which it is asked: those are of `keyward follow` (server) and of package verifier.
+package follower
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/feedhttp"
+	"github.com/keyward/keyward/internal/follow"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/verify"
+)
+
+const (
+	idleToSource = 64
+	waitShare    = 6                // the part of the limit for which a question may be held
+	skewToStop   = 15 * time.Second // as cluster.SkewToStop
+)
+
+// ErrPepper says that the source keeps digests under a pepper that is missing here.
+var ErrPepper = errors.New(
+	"the source keeps digests under a pepper that this follower does not have: give it the same one",
+)
+
+// Config holds the parts of a follower. HTTP, URL, Token, Limit, Digests, Now and Logger are needed.
+type Config struct {
+	HTTP    *http.Client // see HTTPClient
+	URL     string       // of the source: see feedhttp.SourceURL
+	Token   func() string
+	Limit   time.Duration // how old the copy may be
+	Digests *keyfmt.Digester
+	Now     func() time.Time
+	Logger  *slog.Logger
+
+	Name    string // "" is the machine's name
+	Version string
+	// OnSwap is told of each copy before it is filled.
+	OnSwap func(*replica.Replica)
+	// OnDesk is told of the first desk, and of each one that takes its place because the source's settings have
+	// changed. An error of it ends the load.
+	OnDesk func(*Desk) error
+}
+
+// Desk decides by one state of the source's settings. Questions that were made for one desk go to that one: after
+// a change of the settings its copy is fenced for good.
+type Desk struct {
+	Engine    *verify.Engine
+	Catalogue *perm.Catalogue
+	Format    keyfmt.Format
+	Judge     *feedhttp.Judge
+
+	settings *feedhttp.Settings
+}
+
+// Follower follows one source. Its methods are safe for concurrent use.
+type Follower struct {
+	cfg    Config
+	client *feedhttp.Client
+	follow *follow.Follower
+	desk   atomic.Pointer[Desk] // nil before the first load
+	skew   atomic.Int64         // nanoseconds by which this machine's clock is ahead of the source's
+	told   string               // the trouble that the log has
+}
+
+// HTTPClient makes a client for questions to a source: it follows no redirect, which would carry the token elsewhere.
+// base is nil, or a client whose transport and timeout are taken over. closeIdle closes connections of its own.
+func HTTPClient(base *http.Client) (c *http.Client, closeIdle func()) {
+	closeIdle = func() {}
+	c = &http.Client{}
+	if base != nil {
+		*c = *base
+	} else if standard, ok := http.DefaultTransport.(*http.Transport); ok {
+		own := standard.Clone()
+		own.MaxIdleConnsPerHost = idleToSource
+		c.Transport, closeIdle = own, own.CloseIdleConnections
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c, closeIdle
+}
+
+// New makes the parts, which do not ask yet.
+func New(cfg Config) *Follower {
+	if cfg.Name == "" {
+		cfg.Name, _ = os.Hostname() // without one it has no name
+	}
+	if cfg.OnSwap == nil {
+		cfg.OnSwap = func(*replica.Replica) {}
+	}
+	if cfg.OnDesk == nil {
+		cfg.OnDesk = func(*Desk) error { return nil }
+	}
+	f := &Follower{cfg: cfg}
+	f.client = feedhttp.NewClient(
+		feedhttp.ClientConfig{HTTP: cfg.HTTP, URL: cfg.URL, Token: cfg.Token, Limit: cfg.Limit, Random: rand.Text,
+			Name: cfg.Name, Version: cfg.Version,
+			Incarnation: id.NewGenerator(cfg.Now, rand.Reader).Next(), OnSettings: f.settings},
+	)
+	f.follow = follow.New(follow.Config{
+		Source: f.client, Limit: cfg.Limit, Now: cfg.Now, Wait: cfg.Limit / waitShare, OnSwap: cfg.OnSwap,
+		OnPage:    func(p *feed.Page, start time.Time) { f.skew.Store(int64(start.Add(p.Held).Sub(p.Now))) },
+		OnHistory: func(err error) { cfg.Logger.Warn("everything is loaded anew", "because", err.Error()) },
+		OnBusy:    func() { cfg.Logger.Info("the source is busy with others that load: waiting") },
+		OnLoad: func(r *replica.Replica, at feed.Cursor) {
+			cfg.Logger.Info("loaded", "keys", r.Size(), "revision", at.Revision)
+		},
+	})
+	return f
+}
+
+// settings takes the source's settings at the beginning of a load. The engine gets the new copy here, and not before:
+// an engine of earlier settings keeps the earlier copy, which is fenced.
+func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
+	if d := f.desk.Load(); d != nil && reflect.DeepEqual(d.settings, s) {
+		d.Engine.Use(f.follow.Replica())
+		return nil
+	}
+	d, err := f.newDesk(s, c)
+	if err == nil {
+		err = f.cfg.OnDesk(d)
+	}
+	if err == nil {
+		f.desk.Store(d)
+	}
+	return err
+}
+
+func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, error) {
+	if !f.cfg.Digests.Knows(keyfmt.PepperID(s.Pepper)) {
+		return nil, ErrPepper
+	}
+	if len(s.KeyPrefixes) == 0 {
+		return nil, errors.New("the source tells no prefix of keys")
+	}
+	format, err := keyfmt.NewFormat(s.KeyPrefixes[0])
+	if err != nil {
+		return nil, fmt.Errorf("the source's prefix of keys: %w", err)
+	}
+	format.Admit(s.KeyPrefixes[1:]...)
+	judge := feedhttp.NewJudge(f.cfg.HTTP, f.cfg.URL, f.cfg.Token, f.client.Foreign, f.cfg.Now)
+	judge.Use(c)
+	engine := verify.New(
+		verify.Config{
+			Replica: f.follow.Replica(),
+			Format:  format,
+			Digests: f.cfg.Digests,
+			Now:     f.cfg.Now,
+			Source:  judge,
+			Doubt:   f.Doubt,
+		},
+	)
+	return &Desk{Engine: engine, Catalogue: c, Format: format, Judge: judge, settings: s}, nil
+}
+
+// Desk is the one that decides now; nil before the first load.
+func (f *Follower) Desk() *Desk { return f.desk.Load() }
+
+// Replica is the copy that is in use now.
+func (f *Follower) Replica() *replica.Replica { return f.follow.Replica() }
+
+// Revision is the one up to which the copy has everything; 0 during a load.
+func (f *Follower) Revision() int64 { return f.follow.Revision() }
+
+// Loads is how often everything was loaded.
+func (f *Follower) Loads() int64 { return f.follow.Loads() }
+
+// Rejected tells whether the source refused this follower when it was asked last.
+func (f *Follower) Rejected() bool { return f.client.Rejected() }
+
+// Skew is by how much this machine's clock is ahead of the source's.
+func (f *Follower) Skew() time.Duration { return time.Duration(f.skew.Load()) }
+
+// Doubt tells whether the two clocks differ by so much that the end of a key cannot be judged.
+func (f *Follower) Doubt() bool { return f.Skew().Abs() > skewToStop }
+
+// Leave fences the copy, and tells the source that it answers nothing any more.
+func (f *Follower) Leave(ctx context.Context) error {
+	f.Replica().Fence()
+	return f.client.Leave(ctx)
+}
