@@ -132,6 +132,15 @@ type Window struct {
 	ResetAt   time.Time `json:"resetAt"`
 }
 
+// Verifier answers whether keys are good: a Client, which asks the server each time, or one of package verifier, which
+// follows the server and answers within the process.
+type Verifier interface {
+	Verify(ctx context.Context, req VerifyRequest) (Verdict, error)
+	VerifyBatch(ctx context.Context, items []VerifyRequest) ([]Verdict, error)
+}
+
+var _ Verifier = (*Client)(nil)
+
 var errContradiction = errors.New("keyward: a verdict without a code, or one that contradicts it")
 
 // sound refuses a verdict whose two words differ, because a reader of one of them must not be misled.

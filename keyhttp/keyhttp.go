@@ -29,7 +29,7 @@ import (
 
 // Guard asks one Keyward server about every request. It is safe for concurrent use.
 type Guard struct {
-	client  *keyward.Client
+	client  keyward.Verifier
 	timeout time.Duration
 	address func(*http.Request) string
 	failed  func(*http.Request, error)
@@ -94,8 +94,8 @@ func WithCache(maxAge time.Duration, entries int) Option {
 	}
 }
 
-// New makes a guard that asks with a client.
-func New(client *keyward.Client, opts ...Option) *Guard {
+// New makes a guard that asks with a client, or with a verifier of package verifier, which answers within the process.
+func New(client keyward.Verifier, opts ...Option) *Guard {
 	g := &Guard{client: client, timeout: 2 * time.Second, address: peer, now: time.Now}
 	for _, opt := range opts {
 		opt(g)
