@@ -154,6 +154,10 @@ var keyward = archtest.House{
 			".", "internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm",
 			"internal/ratelimit", "internal/replica", "internal/verify",
 		}},
+		{Path: "internal/follower", Level: archtest.Transports, May: []string{
+			"internal/feed", "internal/feedhttp", "internal/follow", "internal/id", "internal/keyfmt", "internal/perm", "internal/replica",
+			"internal/verify",
+		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/dpop",
 			"internal/feed", "internal/feedhttp",
@@ -188,7 +192,8 @@ var keyward = archtest.House{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{
-			"internal/accesslog", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/text", "internal/usage", "go.yaml.in/yaml/v3",
+			"internal/accesslog", "internal/feedhttp", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/text",
+			"internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/doctor", Level: archtest.Composition, May: []string{
 			"internal/canonpath", "internal/config", "internal/keyfmt", "internal/oidc", "internal/ratelimit/redislimit", "internal/routes",
@@ -200,7 +205,7 @@ var keyward = archtest.House{
 			"internal/database",
 			"internal/doctor",
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
-			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follow", "internal/wire",
+			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
@@ -216,6 +221,10 @@ var keyward = archtest.House{
 			".", "internal/config", "internal/keyfmt", "internal/server",
 		}},
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
+		{Path: "verifier", Level: archtest.Outside, May: []string{
+			".", "internal/fault", "internal/feedhttp", "internal/follower", "internal/keyfmt", "internal/ratelimit", "internal/verify",
+			"internal/verifycodec", "internal/wire",
+		}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
 		{Path: "bench", Level: archtest.Outside, ForTest: true, May: []string{
 			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",
@@ -250,7 +259,10 @@ var keyward = archtest.House{
 		}},
 		{Room: "internal/feed", Never: []string{"internal/store", "net/http", "encoding/json", "log/slog"}},
 		// The control plane is told of requests in its own words, and reads the store, never a copy.
-		{Room: "internal/control", Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"}},
+		{
+			Room:  "internal/control",
+			Never: []string{"net/http", "internal/wire", "internal/httpapi", "internal/replica"},
+		},
 		// Doors talk to the engines.
 		{Room: "internal/httpapi", Never: []string{"internal/store", "database/sql", "internal/dataplane"}},
 		{Room: "internal/dataplane", Never: []string{"internal/httpapi", "internal/control"}},
@@ -258,8 +270,13 @@ var keyward = archtest.House{
 		{Room: "internal/signin", Never: []string{"internal/store", "database/sql", "internal/httpapi"}},
 		// The port knows no driver.
 		{
-			Room:  "internal/store",
-			Never: []string{"internal/store/sqlite", "internal/store/postgres", "database/sql/driver", "modernc.org/sqlite"},
+			Room: "internal/store",
+			Never: []string{
+				"internal/store/sqlite",
+				"internal/store/postgres",
+				"database/sql/driver",
+				"modernc.org/sqlite",
+			},
 		},
 		// Drivers do not know each other.
 		{Room: "internal/store/sqlite", Never: []string{"internal/store/postgres"}},
@@ -267,10 +284,15 @@ var keyward = archtest.House{
 		// Packages for users show nothing of the inside, and bring no dependency.
 		{Room: ".", Never: []string{"internal"}},
 		{Room: "keyhttp", Never: []string{"internal"}},
+		// A service that verifies in its own process links no database, and none of the server's doors.
+		{Room: "verifier", Never: []string{
+			"internal/store", "internal/server", "internal/httpapi", "internal/control", "database/sql",
+		}},
 	},
 
 	MayClock: []string{
 		".", "bench", "cmd", "internal/cli", "internal/rig", "internal/server", "keyhttp", "keywardtest", "test/mutants",
+		"verifier",
 	},
 
 	LinesOfFile:     600,

@@ -1,0 +1,198 @@
+package verifier
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/wire"
+)
+
+// Verify asks whether a key is good, as keyward.Client does. A refused key is a Verdict, not an error; an error says
+// that there is no answer, which must never be taken for a yes: ErrStale, ErrUnavailable, ErrClosed, the end of ctx, or
+// a *keyward.Error about a question that is wrong.
+func (v *Verifier) Verify(ctx context.Context, req keyward.VerifyRequest) (keyward.Verdict, error) {
+	if err := v.may(ctx); err != nil {
+		return keyward.Verdict{}, err
+	}
+	in := asWire(&req)
+	for {
+		d := v.desks.Load()
+		q, err := d.codec.Question(&in, "")
+		if err != nil {
+			return keyward.Verdict{}, invalid(err)
+		}
+		q.Context = ctx
+		var answer verify.Verdict
+		d.Engine.Check(&q, &answer)
+		switch {
+		case answer.Code != verify.Unavailable:
+			return d.verdict(&answer), nil
+		case v.desks.Load() == d:
+			return keyward.Verdict{}, v.why(ctx, d)
+		}
+	}
+}
+
+// VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot
+// be judged now is keyward.VerdictUnavailable and has cost nothing.
+func (v *Verifier) VerifyBatch(ctx context.Context, items []keyward.VerifyRequest) ([]keyward.Verdict, error) {
+	if err := v.may(ctx); err != nil {
+		return nil, err
+	}
+	d := v.desks.Load()
+	in := wire.VerifyBatch{Items: make([]wire.Verify, len(items))}
+	for i := range items {
+		in.Items[i] = asWire(&items[i])
+	}
+	questions, err := d.codec.Questions(&in)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if !v.Ready() {
+		return nil, v.why(ctx, d)
+	}
+	for i := range questions {
+		questions[i].Context = ctx
+	}
+	var batch verify.Batch
+	batch.Begin(d.Engine, questions)
+	verdicts := make([]keyward.Verdict, len(questions))
+	for i := range questions {
+		verdicts[i] = d.verdict(batch.Next())
+	}
+	return verdicts, ctx.Err()
+}
+
+// may refuses a question that has no end to wait for.
+func (v *Verifier) may(ctx context.Context) error {
+	if v.closed.Load() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// why says why there is no verdict.
+func (v *Verifier) why(ctx context.Context, d *desk) error {
+	switch {
+	case v.closed.Load():
+		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !v.follower.Replica().Ready() && v.follower.Rejected():
+		return fmt.Errorf("%w: the server refuses the token, or MaxStaleness", ErrStale)
+	case !v.follower.Replica().Ready():
+		return ErrStale
+	case v.follower.Doubt():
+		return fmt.Errorf(
+			"%w: this machine's clock and the server's differ by %s",
+			ErrUnavailable,
+			v.follower.Skew().Abs().Round(time.Second),
+		)
+	}
+	if err := d.Judge.Failure(); err != nil {
+		return fmt.Errorf("%w: the server decides about it, and could not be asked: %w", ErrUnavailable, err)
+	}
+	return ErrUnavailable
+}
+
+// Ready tells whether keys are judged now.
+func (v *Verifier) Ready() bool { return !v.closed.Load() && v.follower.Replica().Ready() }
+
+// Stats are the figures of a verifier at one moment.
+type Stats struct {
+	Ready    bool
+	Keys     int           // in the copy
+	Revision int64         // of the server's log, up to which the copy has everything; 0 during a load
+	Age      time.Duration // of the copy: never VALID above MaxStaleness
+	Loads    int64         // how often everything was loaded
+	// Asked counts the questions that the server was asked because it alone decides, and Failed those of them without
+	// an answer, since its settings changed last.
+	Asked, Failed int64
+}
+
+// Stats gives the figures.
+func (v *Verifier) Stats() Stats {
+	asked, failed := v.desks.Load().Judge.Asked()
+	r := v.follower.Replica()
+	return Stats{
+		Ready:    v.Ready(),
+		Keys:     r.Size(),
+		Revision: v.follower.Revision(),
+		Age:      r.Age(),
+		Loads:    v.follower.Loads(),
+		Asked:    asked,
+		Failed:   failed,
+	}
+}
+
+// asWire puts a question into the shape in which it would cross the wire. A member that the client would leave out is
+// not set.
+func asWire(r *keyward.VerifyRequest) (in wire.Verify) {
+	in.Key.Set, in.Key.Value = true, r.Key
+	in.Permissions = wire.Demand{All: r.Permissions.All, Any: r.Permissions.Any}
+	if r.Cost != nil {
+		in.Cost.Set, in.Cost.Value = true, int64(*r.Cost)
+	}
+	in.IP.Set, in.IP.Value = r.IP != "", r.IP
+	in.Environment.Set, in.Environment.Value = r.Environment != "", string(r.Environment)
+	if r.WorkspaceIDs != nil {
+		in.WorkspaceID = wire.OneOf{Set: true, List: true, Names: make([]wire.ID, len(r.WorkspaceIDs))}
+		for i, name := range r.WorkspaceIDs {
+			in.WorkspaceID.Names[i] = wire.ID(name)
+		}
+	}
+	return in
+}
+
+// invalid gives the error that the client would get from the server.
+func invalid(err error) error {
+	f := fault.From(err)
+	out := &keyward.Error{Status: http.StatusBadRequest, Code: keyward.ErrorCode(f.Code), Message: f.Message}
+	for _, d := range f.Details {
+		out.Details = append(out.Details, keyward.Detail{Field: d.Field, Message: d.Message})
+	}
+	return out
+}
+
+// verdict puts an answer into the client's words. Texts are copied: they look into the copy's memory.
+func (d *desk) verdict(v *verify.Verdict) keyward.Verdict {
+	out := keyward.Verdict{Valid: v.Code == verify.Valid, Code: keyward.VerdictCode(v.Code)}
+	if !v.Known() {
+		return out
+	}
+	k := &v.Key
+	out.KeyID, out.WorkspaceID, out.UserID = string(k.ID()), string(k.Workspace), string(k.User)
+	out.Name, out.Environment = strings.Clone(k.Name), keyward.Environment(k.Environment)
+	out.Permissions = d.Catalogue.Names(v.Permissions)
+	out.Metadata = map[string]any{}
+	if k.Metadata != "" {
+		_ = json.Unmarshal([]byte(k.Metadata), &out.Metadata) // it is an object: the server keeps no other
+	}
+	if k.ExpiresAt != 0 {
+		at := time.UnixMilli(k.ExpiresAt).UTC()
+		out.ExpiresAt = &at
+	}
+	if v.Code == verify.InsufficientPermissions {
+		out.MissingPermissions = d.Catalogue.Names(v.Missing)
+	}
+	if s := &v.Limits; s.Any() {
+		out.RateLimit = &keyward.VerdictLimits{Minute: window(&s.Minute), Day: window(&s.Day),
+			WorkspaceMinute: window(&s.WorkspaceMinute), WorkspaceDay: window(&s.WorkspaceDay)}
+	}
+	return out
+}
+
+func window(w *ratelimit.Window) *keyward.Window {
+	if w.Limit == 0 {
+		return nil
+	}
+	return &keyward.Window{Limit: int(w.Limit), Remaining: int(w.Remaining), ResetAt: time.UnixMilli(w.ResetAt).UTC()}
+}
