@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keyward/keyward"
@@ -30,15 +31,28 @@ func (v *Verifier) Verify(ctx context.Context, req keyward.VerifyRequest) (keywa
 			return keyward.Verdict{}, invalid(err)
 		}
 		q.Context = ctx
-		var answer verify.Verdict
-		d.Engine.Check(&q, &answer)
-		switch {
-		case answer.Code != verify.Unavailable:
-			return d.verdict(&answer), nil
-		case v.desks.Load() == d:
+		if verdict, ok := d.answer(&q); ok {
+			return verdict, nil
+		}
+		if v.desks.Load() == d {
 			return keyward.Verdict{}, v.why(ctx, d)
 		}
 	}
+}
+
+// answers are verdicts of the engine between two questions. They hold nothing of the last one.
+var answers = sync.Pool{New: func() any { return new(verify.Verdict) }}
+
+// answer asks the engine; ok is false where nothing can be said.
+func (d *desk) answer(q *verify.Question) (verdict keyward.Verdict, ok bool) {
+	a := answers.Get().(*verify.Verdict)
+	d.Engine.Check(q, a)
+	if ok = a.Code != verify.Unavailable; ok {
+		verdict = d.verdict(a)
+	}
+	*a = verify.Verdict{}
+	answers.Put(a)
+	return verdict, ok
 }
 
 // VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot
@@ -172,10 +186,7 @@ func (d *desk) verdict(v *verify.Verdict) keyward.Verdict {
 	out.KeyID, out.WorkspaceID, out.UserID = string(k.ID()), string(k.Workspace), string(k.User)
 	out.Name, out.Environment = strings.Clone(k.Name), keyward.Environment(k.Environment)
 	out.Permissions = d.Catalogue.Names(v.Permissions)
-	out.Metadata = map[string]any{}
-	if k.Metadata != "" {
-		_ = json.Unmarshal([]byte(k.Metadata), &out.Metadata) // it is an object: the server keeps no other
-	}
+	out.Metadata = metadata(k.Metadata)
 	if k.ExpiresAt != 0 {
 		at := time.UnixMilli(k.ExpiresAt).UTC()
 		out.ExpiresAt = &at
@@ -188,6 +199,16 @@ func (d *desk) verdict(v *verify.Verdict) keyward.Verdict {
 			WorkspaceMinute: window(&s.WorkspaceMinute), WorkspaceDay: window(&s.WorkspaceDay)}
 	}
 	return out
+}
+
+// metadata reads kept metadata, which is an object: the server keeps no other.
+func metadata(text string) map[string]any {
+	if text == "" {
+		return map[string]any{}
+	}
+	var read map[string]any
+	_ = json.Unmarshal([]byte(text), &read)
+	return read
 }
 
 func window(w *ratelimit.Window) *keyward.Window {
