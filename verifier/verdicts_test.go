@@ -213,3 +213,32 @@ func TestLimitsStayExactOverTwoVerifiersAndTheServer(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// The limit is the workspace's: keys without any of their own are asked about as well, one by one and in a batch.
+func TestTheLimitOfAPlanIsCountedByTheServer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	first, second := h.verifier(nil), h.verifier(nil)
+	_, one := h.key(nil)
+	_, other := h.key(nil)
+	_, err := h.Client().PutPlan(t.Context(), h.workspace, keyward.Plan{RequestsPerMinute: new(int64(10))})
+	h.must(err)
+	for _, v := range []*verifier.Verifier{first, second} {
+		eventually(t, "the plan is in the copy", func() bool {
+			got, err := v.Verify(t.Context(), keyward.VerifyRequest{Key: one, Cost: new(0)})
+			return err == nil && got.RateLimit != nil && got.RateLimit.WorkspaceMinute != nil
+		})
+	}
+	items := []keyward.VerifyRequest{{Key: one}, {Key: other}, {Key: "nonsense"}, {Key: one}}
+	count := map[keyward.VerdictCode]int{}
+	for _, v := range []*verifier.Verifier{first, second, first, second} {
+		verdicts, err := v.VerifyBatch(t.Context(), items)
+		h.must(err)
+		for _, verdict := range verdicts {
+			count[verdict.Code]++
+		}
+	}
+	if count[keyward.VerdictValid] != 10 || count[keyward.VerdictRateLimited] != 2 || count[keyward.VerdictMalformed] != 4 {
+		t.Errorf("of a limit of 10: %v", count)
+	}
+}
