@@ -41,6 +41,9 @@ func TestEverySettingInAnExampleIsOne(t *testing.T) {
 	for _, s := range config.Settings() {
 		known[s.Env] = true
 	}
+	for _, s := range config.FollowSettings() {
+		known[s.Env] = true
+	}
 	for path, text := range files(t) {
 		for _, name := range regexp.MustCompile(`\bKEYWARD_[A-Z_]+[A-Z]\b`).FindAllString(text, -1) {
 			if !known[name] {
