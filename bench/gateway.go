@@ -305,9 +305,8 @@ func keywardChild(args []string) error {
 		return err
 	}
 	cfg := config.Default()
-	cfg.Addr, cfg.DataAddr, cfg.GRPCAddr, cfg.Database, cfg.Routes, cfg.RootKey = "127.0.0.1:0", data, "127.0.0.1:0", filepath.Join(
-		args[0], "keyward.db",
-	), table, root
+	cfg.Addr, cfg.DataAddr, cfg.GRPCAddr, cfg.Database, cfg.Routes, cfg.RootKey = "127.0.0.1:0", data, "127.0.0.1:0",
+		filepath.Join(args[0], "keyward.db"), table, root
 	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	s, err := server.New(ctx, cfg, server.Options{})
 	if err != nil {

@@ -103,11 +103,10 @@ func middle(all []sample) sample {
 	}
 	return sample{
 		first: of(func(s sample) time.Duration { return s.first }), deep: of(func(s sample) time.Duration { return s.deep }),
-		byUse: of(
-			func(s sample) time.Duration { return s.byUse },
-		), ofMember: of(func(s sample) time.Duration { return s.ofMember }),
-		none: of(func(s sample) time.Duration { return s.none }),
-		look: of(func(s sample) time.Duration { return s.look }), check: of(func(s sample) time.Duration { return s.check }),
+		byUse:    of(func(s sample) time.Duration { return s.byUse }),
+		ofMember: of(func(s sample) time.Duration { return s.ofMember }),
+		none:     of(func(s sample) time.Duration { return s.none }),
+		look:     of(func(s sample) time.Duration { return s.look }), check: of(func(s sample) time.Duration { return s.check }),
 	}
 }
 

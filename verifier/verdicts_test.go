@@ -81,9 +81,8 @@ func (h *house) questions() map[string]keyward.VerifyRequest {
 		"expires later": ask(func(r *keyward.CreateKeyRequest) { r.ExpiresAt = new(time.Now().Add(time.Hour)) }),
 		"expired":       ask(func(r *keyward.CreateKeyRequest) { r.ExpiresAt = &soon }),
 		"no address":    bound, "from within": within, "from outside": outside,
-		"test": ask(
-			func(r *keyward.CreateKeyRequest) { r.Environment = "test" },
-		), "nothing granted": ask(func(r *keyward.CreateKeyRequest) { r.Permissions = keyward.Permissions() }),
+		"test":            ask(func(r *keyward.CreateKeyRequest) { r.Environment = "test" }),
+		"nothing granted": ask(func(r *keyward.CreateKeyRequest) { r.Permissions = keyward.Permissions() }),
 		"unknown": {
 			Key: "kw_live_" + strings.Repeat("A", 43) + "2ImIO6",
 		}, "wrong checksum": {Key: "kw_live_" + strings.Repeat("A", 43) + "2ImIO7"},

@@ -26,9 +26,8 @@ func oldLog(t *testing.T, file string, n int, days int) {
 		_, err := db.Update(context.Background(), func(tx *store.Tx) error {
 			for i := range n {
 				err := tx.Record(audit.Event{ID: id.Event(ids.Next()), Type: audit.SessionStarted, Workspace: "w", ActorID: "ada",
-					Description: fmt.Sprintf(
-						"event %d <of> \u2028 %d days", i, days,
-					), Metadata: `{"target":"<s&>","note":{"x":1.50}}`, Target: "<s&>"})
+					Description: fmt.Sprintf("event %d <of> \u2028 %d days", i, days), Metadata: `{"target":"<s&>","note":{"x":1.50}}`,
+					Target: "<s&>"})
 				if err != nil {
 					return err
 				}
@@ -152,12 +151,10 @@ func TestT84StoppedArchivingIsRepeated(t *testing.T) {
 	}
 	lines := strings.SplitAfter(string(whole), "\n")
 	harmed := map[string]string{
-		"a line short": strings.Join(
-			lines[:len(lines)-2], "",
-		), "cut within a line": string(whole[:len(whole)-40]), "the header alone": lines[0],
-		"half": strings.Join(
-			lines[:450], "",
-		), "empty": "", "a line twice": strings.Join(lines[:9], "") + strings.Join(lines[8:], ""),
+		"a line short": strings.Join(lines[:len(lines)-2], ""), "cut within a line": string(whole[:len(whole)-40]),
+		"the header alone": lines[0],
+		"half":             strings.Join(lines[:450], ""), "empty": "",
+		"a line twice": strings.Join(lines[:9], "") + strings.Join(lines[8:], ""),
 	}
 	for at := 150; at < len(whole); at += len(whole) / 40 { // a byte here and there
 		harmed[fmt.Sprintf("byte %d", at)] = string(whole[:at]) + string(whole[at]^1) + string(whole[at+1:])

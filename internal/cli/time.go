@@ -132,7 +132,6 @@ func recordReset(tx *store.Tx, was, is time.Time, n store.Ended) error {
 	}
 	ids := id.NewGenerator(tx.Now, rand.Reader)
 	return tx.Record(audit.Event{ID: id.Event(ids.Next()), Type: audit.TimeReset, ActorID: "keyward time reset",
-		Description: fmt.Sprintf(
-			"time set back from %s to %s by command", instantOf(was), instantOf(is),
-		), Metadata: string(metadata)})
+		Description: fmt.Sprintf("time set back from %s to %s by command", instantOf(was), instantOf(is)),
+		Metadata:    string(metadata)})
 }

@@ -44,9 +44,8 @@ func TestT9AnEarlierValueReachesNoFurtherThanItsEnd(t *testing.T) {
 	second, err := k.RotateKey(ctx, k.root, string(first.Key.ID), 3600)
 	must(t, err)
 	end := second.Key.Previous[0].Until
-	early, text := by(
-		first,
-	), func(t time.Time) control.Optional[string] { return control.Some(t.Format(time.RFC3339Nano)) }
+	early, text := by(first),
+		func(t time.Time) control.Optional[string] { return control.Some(t.Format(time.RFC3339Nano)) }
 
 	for _, key := range []control.Revealed{first, other} {
 		_, err = k.RotateKey(ctx, early, string(key.Key.ID), 0)

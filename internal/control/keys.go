@@ -300,9 +300,8 @@ func (s *Service) RevokeByValue(ctx context.Context, c Caller, key id.Key, prese
 		k.Disable(a.mark(&k, tx.Now()))
 		k.Revoked = true
 		return s.changeKey(tx, a, &was, &k, change{kind: audit.APIKeyRevoked,
-			sentence: fmt.Sprintf(
-				"API key %s of %s revoked", quoted(k.Name), k.User,
-			), before: s.keyFields(&was), after: s.keyFields(&k)})
+			sentence: fmt.Sprintf("API key %s of %s revoked", quoted(k.Name), k.User), before: s.keyFields(&was),
+			after: s.keyFields(&k)})
 	})
 }
 

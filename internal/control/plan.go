@@ -60,9 +60,8 @@ func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in Pl
 			return err
 		}
 		return s.record(tx, a, change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: true,
-			sentence: fmt.Sprintf(
-				"plan of workspace %s set", quoted(ws.Name),
-			), before: workspaceFields(was), after: workspaceFields(ws)})
+			sentence: fmt.Sprintf("plan of workspace %s set", quoted(ws.Name)), before: workspaceFields(was),
+			after: workspaceFields(ws)})
 	})
 	return out, err
 }

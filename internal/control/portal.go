@@ -275,10 +275,9 @@ func portalFields(p *session.Portal) fields {
 
 func portalCeilingFields(c *session.Ceiling) fields {
 	return fields{"permissions": c.Permissions, "maxLifetimeSeconds": bounded(int64(c.MaxLifetime / time.Second)),
-		"requestsPerMinute": bounded(
-			c.Limits.PerMinute,
-		), "requestsPerDay": bounded(c.Limits.PerDay), "environments": c.Environments,
-		"maxKeys": bounded(c.MaxKeys), "requireAllowedIps": c.RequireIPs}
+		"requestsPerMinute": bounded(c.Limits.PerMinute), "requestsPerDay": bounded(c.Limits.PerDay),
+		"environments": c.Environments,
+		"maxKeys":      bounded(c.MaxKeys), "requireAllowedIps": c.RequireIPs}
 }
 
 // endPortal ends a portal session and says so.

@@ -292,9 +292,8 @@ func TestT97AKeyWidensWithinItsOwnBounds(t *testing.T) {
 	k, ws := inWorkspace(t)
 	ctx := context.Background()
 	in := control.CreateKey{Workspace: ws, User: "owner", Name: "k", ExpiresAt: control.Some("2090-01-01"),
-		RateLimit: control.Some(
-			control.LimitsInput{PerMinute: control.Some[int64](50)},
-		), AllowedIPs: control.Some([]string{"10.0.0.0/8"})}
+		RateLimit:  control.Some(control.LimitsInput{PerMinute: control.Some[int64](50)}),
+		AllowedIPs: control.Some([]string{"10.0.0.0/8"})}
 	bound, err := k.CreateKey(ctx, k.root, in)
 	must(t, err)
 	c := by(bound)
@@ -303,9 +302,8 @@ func TestT97AKeyWidensWithinItsOwnBounds(t *testing.T) {
 		ctx,
 		c,
 		control.CreateKey{User: "owner", Name: "inner", ExpiresAt: control.Some("2080-01-01"),
-			RateLimit: control.Some(
-				control.LimitsInput{PerMinute: control.Some[int64](5)},
-			), AllowedIPs: control.Some([]string{"10.1.0.0/16"})},
+			RateLimit:  control.Some(control.LimitsInput{PerMinute: control.Some[int64](5)}),
+			AllowedIPs: control.Some([]string{"10.1.0.0/16"})},
 	)
 	must(t, err)
 	for _, key := range []control.Revealed{bound, inner} {

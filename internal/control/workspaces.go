@@ -105,9 +105,8 @@ func (s *Service) foundWorkspace(tx *store.Tx, a *actor, ws account.Workspace, o
 		return err
 	}
 	return s.record(tx, a, change{kind: audit.MemberAdded, workspace: ws.ID, target: string(owner.User),
-		sentence: fmt.Sprintf(
-			"%s added as %s", owner.User, account.Owner,
-		), after: memberFields(owner, string(account.Owner))})
+		sentence: fmt.Sprintf("%s added as %s", owner.User, account.Owner),
+		after:    memberFields(owner, string(account.Owner))})
 }
 
 // ListWorkspaces gives a page of the workspaces that the caller is in; all for a service key.
@@ -215,9 +214,8 @@ func (s *Service) UpdateWorkspace(
 			tx,
 			a,
 			change{kind: audit.WorkspaceUpdated, workspace: ws.ID, target: string(ws.ID), free: narrowed(was, ws),
-				sentence: fmt.Sprintf(
-					"workspace %s updated", quoted(ws.Name),
-				), before: workspaceFields(was), after: workspaceFields(ws)},
+				sentence: fmt.Sprintf("workspace %s updated", quoted(ws.Name)), before: workspaceFields(was),
+				after: workspaceFields(ws)},
 		)
 	})
 	return out, err
@@ -284,9 +282,7 @@ func workspaceFields(w account.Workspace) fields {
 		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
 		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay),
-		"maxKeys": bounded(
-			w.Plan.MaxKeys,
-		), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
+		"maxKeys":                  bounded(w.Plan.MaxKeys), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
 		"maxEventsPerDay": bounded(w.Plan.MaxEventsPerDay), "requestsPerMinute": bounded(w.Plan.Shared.PerMinute),
 		"requestsPerDay":            bounded(w.Plan.Shared.PerDay),
 		"ceilingRequestsPerMinute":  bounded(w.Plan.Ceiling.Limits.PerMinute),

@@ -183,13 +183,10 @@ func (v *request) review(f *roleForm, set perm.Set) error {
 	if err := v.holders(f); err != nil {
 		return err
 	}
-	f.Added, f.Removed, f.Names = v.d.held(
-		set.Without(was.Permissions),
-	), v.d.held(
-		was.Permissions.Without(set),
-	), v.d.catalogue.Names(
-		set,
-	)
+	f.Added, f.Removed, f.Names = v.d.held(set.Without(was.Permissions)), v.d.held(was.Permissions.Without(set)),
+		v.d.catalogue.Names(
+			set,
+		)
 	if was.Name != f.Name {
 		f.Renamed = was.Name
 	}

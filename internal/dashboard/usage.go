@@ -52,9 +52,7 @@ func (v *request) seriesRange() (t traffic, ask control.AskUsage, err error) {
 // ownRange reads the two days; without them it is the last week.
 func (v *request) ownRange(t *traffic, ask *control.AskUsage) error {
 	today := v.now.UTC()
-	t.Own, t.From, t.To = true, cmp.Or(
-		v.query("from"), today.AddDate(0, 0, -6).Format(time.DateOnly),
-	), cmp.Or(
+	t.Own, t.From, t.To = true, cmp.Or(v.query("from"), today.AddDate(0, 0, -6).Format(time.DateOnly)), cmp.Or(
 		v.query("to"), today.Format(time.DateOnly),
 	)
 	var err error

@@ -129,10 +129,9 @@ func TestTheClientDoesWhatEverySourceMust(t *testing.T) {
 func whole(n byte) apikey.Key {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	return apikey.Key{
-		ID: id.Key(
-			"00000000-0000-7000-8000-00000000000" + string('0'+n),
-		), Workspace: "w", User: "u", Name: "<n>", Environment: keyfmt.Live,
-		IsActive: true, Revoked: true, Orphan: true, Permissions: catalogue.Known([]string{"calls:read", "api-keys:read"}),
+		ID: id.Key("00000000-0000-7000-8000-00000000000" + string('0'+n)), Workspace: "w", User: "u", Name: "<n>",
+		Environment: keyfmt.Live,
+		IsActive:    true, Revoked: true, Orphan: true, Permissions: catalogue.Known([]string{"calls:read", "api-keys:read"}),
 		Limits: ratelimit.Limits{PerMinute: 3, PerDay: 4}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Metadata: `{"a":1}`, ExpiresAt: at, Period: 5, Value: apikey.Value{Digest: keyfmt.Stored{Sum: keyfmt.Digest{n}}},
 		Previous: []apikey.Value{{Digest: keyfmt.Stored{Sum: keyfmt.Digest{n, n}}, Until: at}},
@@ -193,9 +192,8 @@ func TestT61ABoundReaderIsToldOfNothingOutside(t *testing.T) {
 			Role: &account.Role{ID: "outside-role", Workspace: "elsewhere"},
 		}, {Member: &account.Member{Workspace: "elsewhere", User: "outside-user"}},
 		{Settlement: &apikey.Settlement{ID: "outside-settlement", Workspace: "elsewhere"}},
-		service(
-			"inside-service", within, account.ScopeVerify,
-		), service("unbound-service", account.Bounds{}, account.ScopeVerify),
+		service("inside-service", within, account.ScopeVerify),
+		service("unbound-service", account.Bounds{}, account.ScopeVerify),
 		service("manage-service", within, account.ScopeManage), service("root-service", within, account.ScopeRoot),
 		{
 			KeyGone: "outside-key", In: "elsewhere",

@@ -406,10 +406,9 @@ func (r *reader) key(l *keyLine) (*apikey.Key, error) {
 		return nil, err
 	}
 	k := &apikey.Key{
-		ID: id.Key(
-			l.ID,
-		), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID), Environment: keyfmt.Environment(l.Environment),
-		IsActive: l.IsActive, Revoked: l.IsRevoked, Orphan: l.IsOrphan, Period: l.Period,
+		ID: id.Key(l.ID), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID),
+		Environment: keyfmt.Environment(l.Environment),
+		IsActive:    l.IsActive, Revoked: l.IsRevoked, Orphan: l.IsOrphan, Period: l.Period,
 		Limits:     ratelimit.Limits{PerMinute: l.PerMinute, PerDay: l.PerDay},
 		AllowedIPs: l.AllowedIPs, ExpiresAt: l.ExpiresAt.time(), Name: l.Name, Metadata: string(l.Metadata),
 		Value: apikey.Value{Digest: digest},

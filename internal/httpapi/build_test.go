@@ -72,12 +72,10 @@ func open(t testing.TB, change ...func(*httpapi.Config)) *house {
 	h.replica, h.db, h.root = r, db, root.Reveal()
 	engine := verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: h.now})
 	h.config = httpapi.Config{Control: service, Engine: engine, Catalogue: perm.Builtin(), Format: format,
-		Logger: slog.New(
-			slog.NewJSONHandler(h.log, nil),
-		), Lines: h.log, AccessLog: accesslog.All, Now: h.now, PublicURL: public,
-		OpenAPI: []byte(
-			`{"openapi":"3.1.1"}`,
-		), Reference: map[string][]byte{"": []byte("<!doctype html>"), "roles": []byte("<!doctype html>")},
+		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Lines: h.log, AccessLog: accesslog.All, Now: h.now,
+		PublicURL:  public,
+		OpenAPI:    []byte(`{"openapi":"3.1.1"}`),
+		Reference:  map[string][]byte{"": []byte("<!doctype html>"), "roles": []byte("<!doctype html>")},
 		Stylesheet: []byte("p{}"), Script: []byte("let a")}
 	for _, c := range change {
 		c(&h.config)

@@ -34,9 +34,8 @@ func (a *api) me(x *exchange) (wire.Me, error) {
 func myWorkspace(w control.MyWorkspace) wire.MyWorkspace {
 	return wire.MyWorkspace{
 		ID: string(w.ID), Name: w.Name, IsActive: w.IsActive, IsCurrent: w.Current,
-		RoleID: wire.TextOrNull(
-			string(w.Role.ID),
-		), RoleName: wire.TextOrNull(w.Role.Name), IsOwner: w.Role.System == account.Owner,
+		RoleID: wire.TextOrNull(string(w.Role.ID)), RoleName: wire.TextOrNull(w.Role.Name),
+		IsOwner: w.Role.System == account.Owner,
 	}
 }
 

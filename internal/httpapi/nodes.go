@@ -47,9 +47,8 @@ func (a *api) listNodes(x *exchange) (wire.NodeList, error) {
 func follower(c *cluster.Child, head int64) wire.Follower {
 	f := wire.Follower{
 		Name: c.Name, Version: c.Version, ServiceKeyID: string(c.Key), Incarnation: c.Incarnation, State: "ready",
-		Revision: max(
-			0, c.Applied,
-		), Behind: max(0, head-max(0, c.Applied)), AgeMS: c.Age.Milliseconds(), MaxStaleMS: c.Limit.Milliseconds(),
+		Revision: max(0, c.Applied), Behind: max(0, head-max(0, c.Applied)), AgeMS: c.Age.Milliseconds(),
+		MaxStaleMS: c.Limit.Milliseconds(),
 	}
 	switch {
 	case c.Applied < 0 && !c.Seen.IsZero():
@@ -72,9 +71,8 @@ func node(m cluster.Member) wire.Node {
 	return wire.Node{
 		ID: m.ID, Address: m.Address, Version: m.Version, State: state, IsSelf: m.Self, Revision: max(0, m.Applied), Behind: m.Behind,
 		ClockSkewMS: m.Skew.Milliseconds(), StartedAt: wire.Time(m.Started), LastSeenAt: wire.Time(m.Seen),
-		RootKey: wire.TextOrNull(
-			m.Alike.RootKey,
-		), Catalogue: wire.TextOrNull(m.Alike.Catalogue), Pepper: wire.TextOrNull(m.Alike.Pepper),
+		RootKey: wire.TextOrNull(m.Alike.RootKey), Catalogue: wire.TextOrNull(m.Alike.Catalogue),
+		Pepper:  wire.TextOrNull(m.Alike.Pepper),
 		Differs: append([]string{}, m.Differs...), Lacks: wire.TextOrNull(m.Lacks),
 	}
 }

@@ -64,16 +64,13 @@ func (a *api) createPortal(x *exchange, in wire.CreatePortalSession) (wire.Creat
 		)
 	}
 	made, err := a.Control.CreatePortal(x.ctx(), x.caller, control.CreatePortal{
-		Workspace: string(
-			in.WorkspaceID,
-		), User: in.UserID, CreateMember: memberGiven(in.CreateMember), Capabilities: in.Capabilities,
-		Ceiling: portalCeilingGiven(
-			in.Ceiling,
-		), AllowedOrigins: in.AllowedOrigins, Reveal: given(in.Reveal), Locale: clearable(in.Locale),
-		Theme: clearable(
-			in.Theme,
-		), ReturnURL: clearable(in.ReturnURL), Label: clearable(in.Label), ExpiresIn: given(in.ExpiresInSeconds),
-		Origin: a.PublicURL,
+		Workspace: string(in.WorkspaceID), User: in.UserID, CreateMember: memberGiven(in.CreateMember),
+		Capabilities: in.Capabilities,
+		Ceiling:      portalCeilingGiven(in.Ceiling), AllowedOrigins: in.AllowedOrigins, Reveal: given(in.Reveal),
+		Locale: clearable(in.Locale),
+		Theme:  clearable(in.Theme), ReturnURL: clearable(in.ReturnURL), Label: clearable(in.Label),
+		ExpiresIn: given(in.ExpiresInSeconds),
+		Origin:    a.PublicURL,
 	})
 	if err != nil {
 		return wire.CreatedPortalSession{}, err
@@ -92,9 +89,8 @@ func memberGiven(n strictjson.Nullable[wire.PutMember]) control.Optional[control
 func portalCeilingGiven(n strictjson.Nullable[wire.PortalCeilingGiven]) control.Optional[control.PortalCeilingInput] {
 	return control.Optional[control.PortalCeilingInput]{Set: n.Set, Null: n.Null, Value: control.PortalCeilingInput{
 		Permissions: clearable(n.Value.Permissions), MaxLifetimeSeconds: clearable(n.Value.MaxLifetimeSeconds),
-		RateLimit: limitsGiven(
-			n.Value.RateLimit,
-		), Environments: clearable(n.Value.Environments), MaxKeys: clearable(n.Value.MaxKeys),
+		RateLimit: limitsGiven(n.Value.RateLimit), Environments: clearable(n.Value.Environments),
+		MaxKeys:           clearable(n.Value.MaxKeys),
 		RequireAllowedIPs: given(n.Value.RequireAllowedIPs),
 	}}
 }
@@ -199,13 +195,11 @@ func (a *api) portalShown(p session.Portal) wire.PortalSession {
 	}
 	return wire.PortalSession{
 		ID: string(p.ID), WorkspaceID: string(p.Workspace), UserID: string(p.User),
-		Capabilities: mapped(
-			p.Capabilities, func(c session.Capability) string { return string(c) },
-		), Ceiling: portalCeilingShown(&p.Ceiling),
+		Capabilities:   mapped(p.Capabilities, func(c session.Capability) string { return string(c) }),
+		Ceiling:        portalCeilingShown(&p.Ceiling),
 		AllowedOrigins: listed(p.Origins), Reveal: reveal, Locale: wire.TextOrNull(p.Locale), Theme: wire.TextOrNull(p.Theme),
-		ReturnURL: wire.TextOrNull(
-			p.ReturnURL,
-		), Label: wire.TextOrNull(p.Label), IsStarted: p.Thumbprint != "", CreatedBy: by,
+		ReturnURL: wire.TextOrNull(p.ReturnURL), Label: wire.TextOrNull(p.Label), IsStarted: p.Thumbprint != "",
+		CreatedBy: by,
 		CreatedAt: wire.Time(p.CreatedAt), ExpiresAt: wire.Time(p.ExpiresAt),
 	}
 }

@@ -80,13 +80,10 @@ func (a *api) quicklyCheck(w http.ResponseWriter, r *http.Request) bool {
 	defer a.desks.Put(d)
 	p := &d.check
 	p.Asked.Reset()
-	p.Asked.Query, p.RequestID, p.Peer, p.Client = r.URL.RawQuery, strings.Join(
-		ids, "",
-	), gateway.Address(
-		r.RemoteAddr,
-	), a.client(
-		r,
-	)
+	p.Asked.Query, p.RequestID, p.Peer, p.Client = r.URL.RawQuery, strings.Join(ids, ""), gateway.Address(r.RemoteAddr),
+		a.client(
+			r,
+		)
 	for name, lines := range r.Header {
 		for _, line := range lines {
 			p.Asked.Header(name, line)

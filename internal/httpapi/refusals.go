@@ -42,9 +42,8 @@ func (a *api) allRefusals(x *exchange) (wire.Refusals, error) {
 
 func refusal(r control.Refusal) wire.Refusal {
 	return wire.Refusal{
-		At: wire.Time(
-			r.At,
-		), Code: r.Code, Why: r.Why, Demanded: wire.Demanded{All: r.All, Any: r.Any}, IP: wire.TextOrNull(r.IP),
+		At: wire.Time(r.At), Code: r.Code, Why: r.Why, Demanded: wire.Demanded{All: r.All, Any: r.Any},
+		IP:    wire.TextOrNull(r.IP),
 		Value: valueName(r.Previous),
 	}
 }

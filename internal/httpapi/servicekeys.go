@@ -13,9 +13,8 @@ import (
 func (a *api) createServiceKey(x *exchange, in wire.CreateServiceKey) (wire.RevealedServiceKey, error) {
 	made, err := a.Control.CreateServiceKey(x.ctx(), x.caller,
 		control.CreateServiceKey{Name: in.Name, Scopes: in.Scopes, ExpiresAt: clearable(in.ExpiresAt),
-			Workspaces: idsGiven(
-				in.WorkspaceIDs,
-			), Environments: clearable(in.Environments), AllowedIPs: clearable(in.AllowedIPs)})
+			Workspaces: idsGiven(in.WorkspaceIDs), Environments: clearable(in.Environments),
+			AllowedIPs: clearable(in.AllowedIPs)})
 	if err != nil {
 		return wire.RevealedServiceKey{}, err
 	}
@@ -39,9 +38,8 @@ func (a *api) deleteServiceKey(x *exchange) (wire.Revoked, error) {
 
 func serviceKey(k account.ServiceKey) wire.ServiceKey {
 	return wire.ServiceKey{
-		ID: string(
-			k.ID,
-		), Name: k.Name, Key: k.Masked, CreatedAt: wire.Time(k.CreatedAt), ExpiresAt: wire.TimeOrNull(k.ExpiresAt),
+		ID: string(k.ID), Name: k.Name, Key: k.Masked, CreatedAt: wire.Time(k.CreatedAt),
+		ExpiresAt:    wire.TimeOrNull(k.ExpiresAt),
 		Scopes:       mapped(k.Scopes, func(s account.Scope) string { return string(s) }),
 		WorkspaceIDs: bound(k.Bounds.Workspaces, func(w id.Workspace) string { return string(w) }),
 		Environments: bound(k.Bounds.Environments, func(e keyfmt.Environment) string { return string(e) }),

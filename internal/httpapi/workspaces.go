@@ -54,9 +54,8 @@ func (a *api) putPlan(x *exchange, in wire.PutPlan) (wire.WorkspaceResult, error
 			Set:  in.CeilingPerKey.Set,
 			Null: in.CeilingPerKey.Null,
 			Value: control.CeilingInput{
-				PerMinute: clearable(
-					in.CeilingPerKey.Value.RequestsPerMinute,
-				), PerDay: clearable(in.CeilingPerKey.Value.RequestsPerDay),
+				PerMinute:          clearable(in.CeilingPerKey.Value.RequestsPerMinute),
+				PerDay:             clearable(in.CeilingPerKey.Value.RequestsPerDay),
 				MaxLifetimeSeconds: clearable(in.CeilingPerKey.Value.MaxLifetimeSeconds),
 			},
 		},

@@ -32,9 +32,8 @@ func TestLookupTellsEverythingThatAVerificationNeeds(t *testing.T) {
 	}, previous("earlier", expiry.Add(time.Second)))))
 
 	want := replica.View{
-		UUID: uuid(
-			"full",
-		), Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true, Orphan: true,
+		UUID: uuid("full"), Workspace: "w", User: "ann", Name: "key full", Environment: keyfmt.Test, IsActive: true,
+		Orphan:    true,
 		ExpiresAt: 1_800_000_000_123, Permissions: set("calls:read", "agents:read"),
 		Limits: ratelimit.Limits{
 			PerMinute: 5, PerDay: 50,

@@ -29,9 +29,7 @@ func TestT23APepperIsChangedAcrossTwoNodes(t *testing.T) {
 	old.Postgres = keyfmt.NewSecret(pgtest.Database(t))
 	told, swapped := old, old
 	told.PepperPrevious = []keyfmt.Secret{keyfmt.NewSecret("the new pepper")}
-	swapped.Pepper, swapped.PepperPrevious = keyfmt.NewSecret(
-		"the new pepper",
-	), []keyfmt.Secret{
+	swapped.Pepper, swapped.PepperPrevious = keyfmt.NewSecret("the new pepper"), []keyfmt.Secret{
 		keyfmt.NewSecret("the old pepper"),
 	}
 

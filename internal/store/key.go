@@ -249,15 +249,10 @@ func (v *View) beyondHead(wanted string) string {
 // normal is the key as it will be read again, and shares nothing with the caller's.
 func normal(k apikey.Key, now time.Time) apikey.Key {
 	k.Unsettled = false
-	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(
-		k.CreatedAt,
-	), whole(
-		k.UpdatedAt,
-	), whole(
-		k.LastUsedAt,
-	), whole(
-		k.ExpiresAt,
-	)
+	k.CreatedAt, k.UpdatedAt, k.LastUsedAt, k.ExpiresAt = whole(k.CreatedAt), whole(k.UpdatedAt), whole(k.LastUsedAt),
+		whole(
+			k.ExpiresAt,
+		)
 	k.LastTriedAt = whole(k.LastTriedAt)
 	k.ValueMadeAt = whole(k.ValueMadeAt)
 	k.Value.Until = time.Time{}

@@ -187,9 +187,8 @@ func (s *Server) report(d *gateway.Decision, asked *gateway.Asked, id string, fa
 		remote = asked.Peer.String()
 	}
 	attrs := []slog.Attr{slog.String("method", http.MethodPost), slog.String("route", "/"+service+"/Check"),
-		slog.String(
-			"operation", operation,
-		), slog.Int("status", d.Status), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("operation", operation), slog.Int("status", d.Status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("caller", caller), slog.String("caller_id", callerID), slog.String("workspace", workspace),
 		slog.String("request_id", id), slog.String("remote", remote)}
 	if standsFor > 1 {

@@ -57,11 +57,7 @@ func (f *Facts) about(ctx context.Context, client rueidis.Client) {
 		f.Untold = fmt.Errorf("INFO: %w", err)
 		return
 	}
-	f.Version, f.Role, f.Policy = infoField(
-		info, "redis_version",
-	), infoField(
-		info, "role",
-	), infoField(
+	f.Version, f.Role, f.Policy = infoField(info, "redis_version"), infoField(info, "role"), infoField(
 		info, "maxmemory_policy",
 	)
 	f.Bounded = infoField(info, "maxmemory") != "0"
