@@ -270,11 +270,8 @@ func metadataOf(s string) (control.Optional[json.RawMessage], error) {
 		return control.Optional[json.RawMessage]{}, nil
 	}
 	if !json.Valid([]byte(s)) {
-		return control.Some(
-				json.RawMessage("[]"),
-			), fault.Invalid(
-				"metadata", "is not JSON: want an object such as {\"team\": \"data\"}",
-			)
+		return control.Some(json.RawMessage("[]")),
+			fault.Invalid("metadata", "is not JSON: want an object such as {\"team\": \"data\"}")
 	}
 	return control.Some(json.RawMessage(s)), nil
 }

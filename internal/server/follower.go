@@ -168,10 +168,8 @@ func (f *Follower) settle(d *follower.Desk) error {
 		Follower: true, Engine: d.Engine, Catalogue: d.Catalogue, Format: d.Format, Logger: f.log, Now: f.opt.Now,
 		Observer: f.metrics,
 		Ready:    f.state, TrustedProxies: &f.proxies, Gateway: gate, Metrics: f.metrics.Handler(),
-		Failures: httplimit.NewFailures(
-			f.cfg.BadCredentials,
-			f.elapsed,
-		), Clock: f.opt.Now, Stopping: f.stopping.Load, Lines: f.jsonLines, AccessLog: f.cfg.AccessLog,
+		Failures: httplimit.NewFailures(f.cfg.BadCredentials, f.elapsed), Clock: f.opt.Now,
+		Stopping: f.stopping.Load, Lines: f.jsonLines, AccessLog: f.cfg.AccessLog,
 	}))
 	return nil
 }
