@@ -49,14 +49,14 @@ def test_the_value_of_a_key_does_not_print(client, server):
 
 def test_a_list_of_keys_by_conditions(client, server):
     soon = datetime.now(timezone.utc) + timedelta(days=3)
-    made = make(client, server, permissions=["bots:read"], environment="test", expires_at=soon, name="conditions")
+    made = make(client, server, permissions=["agents:test"], environment="test", expires_at=soon, name="conditions")
     page = client.keys.list(
-        workspace_id=server.workspace, status="expiring", environment="test", permission="bots:read", expiring_before=soon + timedelta(hours=1),
+        workspace_id=server.workspace, status="expiring", environment="test", permission="agents:test", expiring_before=soon + timedelta(hours=1),
         unused_since=soon, sort_by="expiresAt", sort_order="asc", counts=True,
     )
     assert [k.id for k in page.api_keys] == [made.api_key.id] and made.api_key.last_tried_at is None
     assert (page.counts.total, page.counts.active, page.counts.expiring, page.counts.disabled) == (1, 1, 1, 0)
-    assert client.keys.list(workspace_id=server.workspace, permission="bots:read", tried_since=soon).api_keys == []
+    assert client.keys.list(workspace_id=server.workspace, permission="agents:test", tried_since=soon).api_keys == []
 
 
 def test_a_refusal_has_a_class_a_code_and_details(client, server):

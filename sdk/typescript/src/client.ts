@@ -670,7 +670,7 @@ export class Keyward extends Resource {
 
   async #send(_operation: string, path: string[], o: FollowerOptions): Promise<ReadableStream<Uint8Array>> {
     const { signal, ...query } = o;
-    const call: Call = { method: "GET", path, query: query as Call["query"], headers: { accept: "*/*" }, repeat: "never" };
+    const call: Call = { method: "GET", path, query: query as NonNullable<Call["query"]>, headers: { accept: "*/*" }, repeat: "never" };
     const response = await this.t.response(call, only(signal));
     if (!response.body) throw new KeywardError("the answer has no body");
     return response.body;
