@@ -206,18 +206,25 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{ServiceKey: k.ID}, string(k.ID), "the service key that made them was deleted"); err != nil {
 			return err
 		}
-		roots, err := rootKeys(tx.View)
-		if err != nil {
-			return err
-		}
-		if k.Has(account.ScopeRoot) && len(roots) == 0 {
-			return fault.New(
-				fault.Conflict, "the last root key cannot be deleted", fault.Detail{Field: "id", Message: "is the last root key"},
-			)
+		if k.Has(account.ScopeRoot) {
+			if err := oneRootLeft(tx.View); err != nil {
+				return err
+			}
 		}
 		return s.record(tx, a, change{kind: audit.ServiceKeyDeleted, target: string(k.ID),
 			sentence: fmt.Sprintf("service key %s deleted", quoted(k.Name)), before: serviceKeyFields(k)})
 	})
+}
+
+// oneRootLeft refuses where no root key is left. It looks at every service key, and is asked of root keys alone.
+func oneRootLeft(v *store.View) error {
+	roots, err := rootKeys(v)
+	if err == nil && len(roots) == 0 {
+		err = fault.New(
+			fault.Conflict, "the last root key cannot be deleted", fault.Detail{Field: "id", Message: "is the last root key"},
+		)
+	}
+	return err
 }
 
 // rootKeys lists the service keys with the scope root that have not expired and are not bound: those with all rights.
