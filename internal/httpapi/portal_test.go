@@ -148,6 +148,8 @@ func TestT111AStolenTokenOpensNothing(t *testing.T) {
 	other := *p
 	other.key = dpoptest.NewKey()
 	other.begin("")
+	twin := *p // another session of the same browser, with the same key
+	twin.begin("")
 	ws := p.workspace()
 	p2 := *p
 	p2.ws, p2.host = ws, p.serviceKey("")
@@ -165,26 +167,28 @@ func TestT111AStolenTokenOpensNothing(t *testing.T) {
 		path  string
 		edits []edit
 	}{
-		"as Bearer":                      {path, []edit{header("Authorization", "Bearer "+p.token), header("DPoP", good())}},
-		"as Bearer without a proof":      {path, []edit{header("Authorization", "Bearer "+p.token)}},
-		"as an API key":                  {path, []edit{header("X-API-Key", p.token), header("DPoP", good())}},
-		"without a proof":                {path, []edit{token}},
-		"with two proofs":                {path, []edit{token, header("DPoP", good()), header("DPoP", good())}},
-		"with a proof that was used":     {path, []edit{token, header("DPoP", spent)}},
-		"with somebody else's key":       {path, []edit{token, header("DPoP", other.proof("GET", path, p.token))}},
-		"for another address":            {path, []edit{token, header("DPoP", claim("htu", public+path+"/x"))}},
-		"for another host":               {path, []edit{token, header("DPoP", claim("htu", "https://evil.example"+path))}},
-		"for the host of the request":    {path, []edit{token, header("DPoP", claim("htu", "http://example.com"+path))}},
-		"for the main API":               {path, []edit{token, header("DPoP", claim("htu", public+"/api/v2/api-keys"))}},
-		"for another method":             {path, []edit{token, header("DPoP", claim("htm", "POST"))}},
-		"for another token":              {path, []edit{token, header("DPoP", p.proof("GET", path, other.token))}},
-		"for no token":                   {path, []edit{token, header("DPoP", p.proof("GET", path, ""))}},
-		"too old":                        {path, []edit{token, header("DPoP", claim("iat", p.now().Add(-62*time.Second).Unix()))}},
-		"from the time to come":          {path, []edit{token, header("DPoP", claim("iat", p.now().Add(62*time.Second).Unix()))}},
-		"another session's token":        {path, []edit{header("Authorization", "DPoP "+other.token), header("DPoP", p.proof("GET", path, other.token))}},
-		"another workspace's token":      {path, []edit{header("Authorization", "DPoP "+p2.token), header("DPoP", p2.proof("GET", path, p2.token))}},
-		"the client secret for a token":  {path, []edit{header("Authorization", "DPoP "+p.secret), header("DPoP", p.proof("GET", path, p.secret))}},
-		"a token that was altered":       {path, []edit{header("Authorization", "DPoP "+p.token[:len(p.token)-2]+"xy"), header("DPoP", p.proof("GET", path, p.token[:len(p.token)-2]+"xy"))}},
+		"as Bearer":                     {path, []edit{header("Authorization", "Bearer "+p.token), header("DPoP", good())}},
+		"as Bearer without a proof":     {path, []edit{header("Authorization", "Bearer "+p.token)}},
+		"as an API key":                 {path, []edit{header("X-API-Key", p.token), header("DPoP", good())}},
+		"without a proof":               {path, []edit{token}},
+		"with two proofs":               {path, []edit{token, header("DPoP", good()), header("DPoP", good())}},
+		"with a proof that was used":    {path, []edit{token, header("DPoP", spent)}},
+		"with somebody else's key":      {path, []edit{token, header("DPoP", other.proof("GET", path, p.token))}},
+		"for another address":           {path, []edit{token, header("DPoP", claim("htu", public+path+"/x"))}},
+		"for another host":              {path, []edit{token, header("DPoP", claim("htu", "https://evil.example"+path))}},
+		"for the host of the request":   {path, []edit{token, header("DPoP", claim("htu", "http://example.com"+path))}},
+		"for the main API":              {path, []edit{token, header("DPoP", claim("htu", public+"/api/v2/api-keys"))}},
+		"for another method":            {path, []edit{token, header("DPoP", claim("htm", "POST"))}},
+		"for another token":             {path, []edit{token, header("DPoP", p.proof("GET", path, other.token))}},
+		"for no token":                  {path, []edit{token, header("DPoP", p.proof("GET", path, ""))}},
+		"too old":                       {path, []edit{token, header("DPoP", claim("iat", p.now().Add(-62*time.Second).Unix()))}},
+		"from the time to come":         {path, []edit{token, header("DPoP", claim("iat", p.now().Add(62*time.Second).Unix()))}},
+		"another session's token":       {path, []edit{header("Authorization", "DPoP "+other.token), header("DPoP", p.proof("GET", path, other.token))}},
+		"another workspace's token":     {path, []edit{header("Authorization", "DPoP "+p2.token), header("DPoP", p2.proof("GET", path, p2.token))}},
+		"the client secret for a token": {path, []edit{header("Authorization", "DPoP "+p.secret), header("DPoP", p.proof("GET", path, p.secret))}},
+		"a token that was altered":      {path, []edit{header("Authorization", "DPoP "+p.token[:len(p.token)-2]+"xy"), header("DPoP", p.proof("GET", path, p.token[:len(p.token)-2]+"xy"))}},
+		"of another session of this key": {
+			path, []edit{header("Authorization", "DPoP "+twin.token), header("DPoP", p.proof("GET", path, twin.token))}},
 		"below another session":          {other.path("/api-keys"), []edit{token, header("DPoP", p.proof("GET", other.path("/api-keys"), p.token))}},
 		"below a session that never was": {"/portal/00000000-0000-7000-8000-000000000000/api/v2/api-keys", []edit{token, header("DPoP", good()), func(r *http.Request) { r.Header.Del("Origin") }}},
 		"on the main API":                {"/api/v2/api-keys", []edit{token, header("DPoP", p.proof("GET", "/api/v2/api-keys", p.token))}},
@@ -374,11 +378,15 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 		"the service key of it is deleted": {end: func() {
 			p.do("DELETE", "/api/v2/service-keys/"+host.text("data.result.serviceKey.id"), p.root, "").want(200)
 		}},
+		"the service key of it expires": {end: func() { p.ahead.Add(int64(2 * time.Minute)) }},
 	} {
 		put("Own")
 		p.caps, p.host = `["keys:read","keys:create"]`, host.text("data.result.key")
 		if strings.Contains(name, "service key") {
-			host = p.do("POST", "/api/v2/service-keys", p.root, `{"name":"short","scopes":["portal"]}`).want(201)
+			end := p.now().Add(time.Minute).UTC().Format(time.RFC3339)
+			host = p.do(
+				"POST", "/api/v2/service-keys", p.root, `{"name":"short","scopes":["portal"],"expiresAt":"`+end+`"}`,
+			).want(201)
 			p.host = host.text("data.result.key")
 		}
 		p.begin(`,"userId":"mia"`)
@@ -404,6 +412,22 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 
 // T111: no operation of the API is open to a portal session but those that its capabilities name; and none of them on
 // the main API.
+// T96: a portal session that a person made for themselves ends as their own session ends.
+func TestT96T111APortalSessionEndsWithTheSessionThatMadeIt(t *testing.T) {
+	t.Parallel()
+	p := aPage(t)
+	code := p.do("POST", "/api/v2/sign-in-links", p.root, `{"workspaceId":"`+p.ws+`","userId":"u-owner"}`).
+		want(201).text("data.result.signInLink.code")
+	in := p.do("POST", "/api/v2/sessions", "", `{"code":"`+code+`"}`).want(201)
+	p.host = in.text("data.result.token")
+	p.begin("")
+	p.call("GET", "/api-keys", "").want(200)
+	p.do("DELETE", "/api/v2/sessions/"+in.text("data.result.session.id"), p.root, "").want(200)
+	if a := p.call("GET", "/api-keys", ""); a.Code != 401 {
+		t.Errorf("after the end of the session that made it: %d %s", a.Code, a.Body)
+	}
+}
+
 func TestT111EveryOperationIsClosedToAPortalSessionButThoseItIsFor(t *testing.T) {
 	t.Parallel()
 	p := aPage(t)
