@@ -31,7 +31,7 @@ func (b *bulk[T, R]) run(ctx context.Context, c Caller) (done []R, failed []Item
 	b.results = make([]R, len(b.items))
 	b.refused = map[int]*fault.Error{}
 	b.arrange(c)
-	size := fewest
+	size := b.pace.fewest
 	for from := 0; from < len(b.items) || from == 0; {
 		to := min(from+size, len(b.items))
 		took, err := b.chunk(ctx, c, from, to)
@@ -78,7 +78,7 @@ func (b *bulk[T, R]) arrange(c Caller) {
 // writes one chunk at a time.
 func (b *bulk[T, R]) chunk(ctx context.Context, c Caller, from, to int) (took time.Duration, err error) {
 	update := b.update
-	if len(b.items) > fewest {
+	if len(b.items) > b.pace.fewest {
 		b.chunks.Lock()
 		defer b.chunks.Unlock()
 		update = b.updateApart

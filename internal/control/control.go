@@ -56,6 +56,8 @@ type Config struct {
 	// AtOnce is how many keys of a member are written in the transaction that removes the member or brings the member
 	// back; 0 is 100, and less is none.
 	AtOnce int64
+	// InChunk is how many keys a transaction over many of them has at least; 0 is 25.
+	InChunk int
 	// Reveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
 	Reveal time.Duration
 }
@@ -71,7 +73,7 @@ func New(c Config) *Service {
 	return &Service{
 		db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
-		now: c.Now, pace: paceOf(&c), inChunk: fewest, reveal: c.Reveal,
+		now: c.Now, pace: paceOf(&c), inChunk: paceOf(&c).fewest, reveal: c.Reveal,
 	}
 }
 

@@ -75,7 +75,8 @@ func (s *Service) makerStands(v *store.View, p *session.Portal) error {
 	return err
 }
 
-// portalActor is the member: within the session's capabilities for acting, and within its ceiling for granting. An operation that is not open to portal sessions ends here.
+// portalActor is the member: within the session's capabilities for acting, and within its ceiling for granting. An
+// operation that is not open to portal sessions ends here.
 func (s *Service) portalActor(v *store.View, c Caller) (*actor, error) {
 	p, err := v.Portal(c.Portal)
 	if err != nil {

@@ -22,15 +22,19 @@ import (
 // pace bounds the work of one transaction.
 type pace struct {
 	atOnce  int64         // keys that are written in the transaction that decides
+	fewest  int           // keys of a chunk at least, and of the first one
 	inChunk int           // keys at most
 	chunk   time.Duration // for which rows are written; the commit comes on top
 	aim     time.Duration // for a chunk with its commit
 }
 
 func paceOf(c *Config) pace {
-	p := pace{atOnce: 100, inChunk: 100, chunk: 8 * time.Millisecond, aim: 15 * time.Millisecond}
+	p := pace{atOnce: 100, fewest: fewest, inChunk: 100, chunk: 8 * time.Millisecond, aim: 15 * time.Millisecond}
 	if c.AtOnce != 0 {
 		p.atOnce = max(0, c.AtOnce)
+	}
+	if c.InChunk != 0 {
+		p.fewest = c.InChunk
 	}
 	return p
 }
@@ -112,14 +116,14 @@ func (s *Service) SettleNext(ctx context.Context, idle time.Duration) (found boo
 func (p *pace) stride(last int, took time.Duration) int {
 	switch {
 	case took > p.aim:
-		return max(fewest, last/2)
+		return max(p.fewest, last/2)
 	case took < p.aim/2:
-		return min(p.inChunk, last+last/2)
+		return min(p.inChunk, last+(last+1)/2)
 	}
 	return last
 }
 
-// fewest is how many keys a chunk has at least, and the first one: on a machine that is slow or busy a smaller one would
+// fewest is the pace's by default: on a machine that is slow or busy a smaller one would
 // be little but its commit.
 const fewest = 25
 
@@ -144,7 +148,7 @@ func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
 			return err
 		}
 		w := writing{Service: s, tx: tx, u: &u, enough: func(keys int) bool {
-			return keys >= s.inChunk || keys >= fewest && s.now().Sub(began) >= s.pace.chunk
+			return keys >= s.inChunk || keys >= s.pace.fewest && s.now().Sub(began) >= s.pace.chunk
 		}}
 		if done, err = w.run(); err != nil {
 			return err

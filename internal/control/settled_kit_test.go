@@ -51,7 +51,7 @@ func leap() func() time.Time {
 }
 
 func (n *settledNode) on(t failer, db *store.DB) {
-	n.kit = newKitOn(t, db, func(c *control.Config) { c.Now, c.AtOnce = leap(), -1 })
+	n.kit = newKitOn(t, db, func(c *control.Config) { c.Now, c.AtOnce, c.InChunk = leap(), -1, 1 })
 }
 
 // openSole opens a node over a file.
