@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,6 +150,20 @@ func TestAnotherHistoryIsLoadedAnew(t *testing.T) {
 // config is short for the table below.
 type config = verifier.Config
 
+// onWrite calls then once something with the text is written.
+type onWrite struct {
+	io.Writer
+	text string
+	then func()
+}
+
+func (w *onWrite) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.text)) {
+		w.then()
+	}
+	return w.Writer.Write(p)
+}
+
 func TestNewSaysWhyItGivesUpAndNothingSecret(t *testing.T) {
 	t.Parallel()
 	const pepper, password = "correct-horse-battery-staple", "hunter2-hunter2"
@@ -173,7 +189,7 @@ func TestNewSaysWhyItGivesUpAndNothingSecret(t *testing.T) {
 		"a line break":          {func(c *config) { c.Token += "\n" }, nil, "Config.Token"},
 		"a name":                {func(c *config) { c.Name = "a\nb" }, nil, "Config.Name"},
 		"never stale":           {func(c *config) { c.MaxStaleness = -1 }, nil, "Config.MaxStaleness"},
-		"a source that is away": {func(c *config) { c.URL = "http://127.0.0.1:1" }, context.DeadlineExceeded, "refused"},
+		"a source that is away": {func(c *config) { c.URL = "http://127.0.0.1:1" }, context.Canceled, "refused"},
 	} {
 		cfg := verifier.Config{
 			URL:          h.URL,
@@ -185,7 +201,9 @@ func TestNewSaysWhyItGivesUpAndNothingSecret(t *testing.T) {
 		c.change(&cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		if name == "a source that is away" {
-			ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+			cancel()
+			ctx, cancel = context.WithCancel(t.Context())
+			cfg.Logger = slog.New(slog.NewTextHandler(&onWrite{&log, "refused", cancel}, nil))
 		}
 		v, err := verifier.New(ctx, cfg)
 		cancel()
@@ -209,6 +227,25 @@ func TestNewSaysWhyItGivesUpAndNothingSecret(t *testing.T) {
 	if strings.Contains(all, pepper) || strings.Contains(all, h.token) || strings.Contains(all, value) ||
 		!strings.Contains(all, "verifier.Verifier("+h.URL+")") {
 		t.Errorf("printed and logged: %s", all)
+	}
+}
+
+func TestAStartCutShortSaysWhatHeldItUpBefore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var asked atomic.Int64
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		cancel()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(source.Close)
+	_, err := verifier.New(ctx, verifier.Config{URL: source.URL, Token: "kw_svc_" + strings.Repeat("A", 49)})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "500") {
+		t.Errorf("%v; want the end of the context and the 500 before it", err)
 	}
 }
 

@@ -104,7 +104,10 @@ func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	body, err := c.get(ctx, "/api/v2/feed/snapshot", q)
 	var busy *busyError
 	if errors.As(err, &busy) {
-		return at, false, sleep(ctx, busy.after)
+		if err := sleep(ctx, busy.after); err != nil {
+			return at, false, fmt.Errorf("%w: %w", err, busy)
+		}
+		return at, false, nil
 	}
 	if err != nil {
 		return at, false, err

@@ -18,14 +18,19 @@ const (
 // Start loads everything from the source. It tries again while the source is away, until ctx ends, and gives up where
 // asking again would not help (Hopeless). The error at the end of ctx also says why the source could not be followed.
 func (f *Follower) Start(ctx context.Context) error {
+	var before error // of the last try that ctx did not cut short
 	for try := 0; ; try++ {
 		err := f.follow.Start(ctx)
 		switch {
 		case err == nil, Hopeless(err):
 			return err
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			if before != nil {
+				err = fmt.Errorf("%w (the try before: %w)", err, before)
+			}
 			return err
 		}
+		before = err
 		f.trouble(err)
 		if !pauseFor(ctx, pauseAfter(try, err)) {
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
