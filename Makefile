@@ -28,7 +28,10 @@ build: ## Build bin/keyward
 run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
 	@echo 'Building bin/keyward. The first build compiles everything, which takes one to three minutes; later ones take seconds.'
 	@$(MAKE) --no-print-directory build
-	bin/keyward serve
+	@if [ -z "$${KEYWARD_ADDR-}$${KEYWARD_TLS_CERT-}$${KEYWARD_CONFIG-}" ]; then \
+	  export KEYWARD_PUBLIC_URL="$${KEYWARD_PUBLIC_URL-http://localhost:8080}"; \
+	fi; \
+	exec bin/keyward serve
 
 .PHONY: test
 test: test-deps ## Run every test, with the race detector and in random order

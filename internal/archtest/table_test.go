@@ -226,6 +226,7 @@ var keyward = archtest.House{
 			"internal/verifycodec", "internal/wire",
 		}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
+		{Path: "examples/portal", Level: archtest.Outside, May: []string{".", "keyhttp"}},
 		{Path: "bench", Level: archtest.Outside, ForTest: true, May: []string{
 			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",
 			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",

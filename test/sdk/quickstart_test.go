@@ -59,6 +59,7 @@ func startServer(t *testing.T) *product {
 	cmd.Dir = dir
 	cmd.Env = append(
 		os.Environ(), "KEYWARD_ADDR="+address, "KEYWARD_DATABASE_URL=sqlite:"+dir+"/keyward.db", "KEYWARD_ROOT_KEY="+p.root,
+		"KEYWARD_PUBLIC_URL="+p.url,
 	)
 	rig.StartProcess(t, cmd, dir+"/log")
 	client, err := keyward.New(p.url, keyward.WithToken(p.root))
@@ -95,8 +96,39 @@ func (p *product) try(t *testing.T, page string, prepare func(*testing.T, string
 	if err != nil {
 		t.Fatal(err)
 	}
+	e := p.start(t, page, string(text), prepare)
+	url := e.url + "/calls"
+	rig.WaitFor(t, page, func() error {
+		if _, _, err := ask(url, ""); err != nil {
+			return fmt.Errorf("%w\n%s", err, e.log())
+		}
+		return nil
+	})
+	for key, want := range map[string]int{"": 401, "nonsense": 401, p.poor: 403, p.good: 200} {
+		status, body, err := ask(url, key)
+		if err != nil || status != want {
+			t.Errorf("%s answers %d (%v), want %d: %s\n%s", page, status, err, want, body, e.log())
+		}
+		if (status == 200) != strings.Contains(body, p.workspace) {
+			t.Errorf("%s answers %q with status %d", page, body, status)
+		}
+	}
+}
+
+// example is a program of a page that runs.
+type example struct {
+	url, port string
+	log       func() string
+}
+
+// start writes the files of a page's text, each with a free port in the place of 8000, and starts its program. more are
+// settings of the program.
+func (p *product) start(
+	t *testing.T, page, text string, prepare func(*testing.T, string) []string, more ...string,
+) example {
+	t.Helper()
 	dir, port := t.TempDir(), fmt.Sprint(rig.FreePort(t))
-	written := files.FindAllStringSubmatch(string(text), -1)
+	written := files.FindAllStringSubmatch(text, -1)
 	if len(written) == 0 {
 		t.Fatal("the page has no file")
 	}
@@ -109,33 +141,16 @@ func (p *product) try(t *testing.T, page string, prepare func(*testing.T, string
 			t.Fatal(err)
 		}
 	}
-	more := prepare(t, dir)
+	more = append(more, prepare(t, dir)...)
 	command := "node serve.mjs " + port // of a page whose framework serves its files
-	if found := serves.FindStringSubmatch(string(text)); found != nil {
+	if found := serves.FindStringSubmatch(text); found != nil {
 		command = strings.ReplaceAll(found[1], "8000", port)
 	}
 	cmd := exec.Command("sh", "-c", "exec "+strings.TrimSpace(command))
 	cmd.Dir = dir
 	cmd.Env = append(
-		os.Environ(),
-		append(more, "KEYWARD_URL="+p.url, "KEYWARD_TOKEN="+p.root, "PYTHONDONTWRITEBYTECODE=1")...)
-	process := rig.StartProcess(t, cmd, dir+"/log")
-	url := "http://127.0.0.1:" + port + "/calls"
-	rig.WaitFor(t, page, func() error {
-		if _, _, err := ask(url, ""); err != nil {
-			return fmt.Errorf("%w\n%s", err, process.Log())
-		}
-		return nil
-	})
-	for key, want := range map[string]int{"": 401, "nonsense": 401, p.poor: 403, p.good: 200} {
-		status, body, err := ask(url, key)
-		if err != nil || status != want {
-			t.Errorf("%s answers %d (%v), want %d: %s\n%s", page, status, err, want, body, process.Log())
-		}
-		if (status == 200) != strings.Contains(body, p.workspace) {
-			t.Errorf("%s answers %q with status %d", page, body, status)
-		}
-	}
+		os.Environ(), append([]string{"KEYWARD_URL=" + p.url, "KEYWARD_TOKEN=" + p.root, "PYTHONDONTWRITEBYTECODE=1"}, more...)...)
+	return example{"http://127.0.0.1:" + port, port, rig.StartProcess(t, cmd, dir+"/log").Log}
 }
 
 func ask(url, key string) (status int, body string, err error) {
@@ -185,24 +200,30 @@ func withNodePackage(t *testing.T, dir string) []string {
 // MB.
 func withNextHandler(t *testing.T, dir string) []string {
 	t.Helper()
+	withRouteHandler(t, dir, "app/api/calls/route.ts", "GET")
+	return nil
+}
+
+func withRouteHandler(t *testing.T, dir, handler, method string) {
+	t.Helper()
 	withNodePackage(t, dir)
 	esbuild, err := filepath.Abs(typescript + "/node_modules/.bin/esbuild")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, "", dir, esbuild, "app/api/calls/route.ts", "--format=esm", "--outfile=route.mjs")
-	const serve = `import { createServer } from "node:http";
-import { GET } from "./route.mjs";
+	run(t, "", dir, esbuild, handler, "--format=esm", "--outfile=route.mjs")
+	serve := `import { createServer } from "node:http";
+import { ` + method + ` as handle } from "./route.mjs";
 
 createServer(async (incoming, outgoing) => {
-  const response = await GET(new Request("http://localhost" + incoming.url, { headers: incoming.headers }), { params: Promise.resolve({}) });
+  const { method, headers } = incoming;
+  const response = await handle(new Request("http://localhost" + incoming.url, { method, headers }), { params: Promise.resolve({}) });
   outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
 }).listen(Number(process.argv[2]), "127.0.0.1");
 `
 	if err := os.WriteFile(filepath.Join(dir, "serve.mjs"), []byte(serve), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return nil
 }
 
 // withPythonPackage puts the built wheel on Python's path.
