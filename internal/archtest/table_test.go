@@ -39,6 +39,7 @@ var keyward = archtest.House{
 			Path: "internal/ratelimit", Level: archtest.Records,
 			May: []string{"internal/hugepage", "internal/id", "internal/prefetch"},
 		},
+		{Path: "internal/ratelimit/lease", Level: archtest.Records, May: []string{"internal/id", "internal/ratelimit"}},
 		{Path: "internal/ratelimit/limittest", Level: archtest.Records, ForTest: true, May: []string{
 			"internal/id", "internal/ratelimit", "pgregory.net/rapid",
 		}},
@@ -88,7 +89,7 @@ var keyward = archtest.House{
 			May: []string{"github.com/jackc/pgx/v5"},
 		},
 		{Path: "internal/ratelimit/redislimit", Level: archtest.Engines, May: []string{
-			"github.com/redis/rueidis", "internal/id", "internal/ratelimit",
+			"github.com/redis/rueidis", "internal/id", "internal/ratelimit", "internal/ratelimit/lease",
 		}},
 		{Path: "internal/replica", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/feed", "internal/hugepage", "internal/id", "internal/keyfmt",
@@ -192,7 +193,8 @@ var keyward = archtest.House{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{
-			"internal/accesslog", "internal/feedhttp", "internal/id", "internal/keyfmt", "internal/ratelimit/redislimit", "internal/text",
+			"internal/accesslog", "internal/feedhttp", "internal/id", "internal/keyfmt", "internal/ratelimit/lease", "internal/ratelimit/redislimit",
+			"internal/text",
 			"internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/doctor", Level: archtest.Composition, May: []string{

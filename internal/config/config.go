@@ -11,7 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/accesslog"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/ratelimit/redislimit"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/usage"
 )
 
@@ -99,9 +99,9 @@ type Config struct {
 	DatabasePasswordFile string
 	// LimitMode is the way in which nodes share, and LimitModes that of single workspaces. LimitPolicy holds without
 	// Redis.
-	LimitMode   redislimit.Mode
-	LimitModes  map[id.Workspace]redislimit.Mode
-	LimitPolicy redislimit.Policy
+	LimitMode   lease.Mode
+	LimitModes  map[id.Workspace]lease.Mode
+	LimitPolicy lease.Policy
 
 	// LogLevel is the least level that is logged; LogFormat is "text", "json", or "" for text on a terminal and JSON
 	// elsewhere.

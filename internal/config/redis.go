@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
 )
 
@@ -33,13 +34,13 @@ func (c *Config) RedisCredentials() (out redislimit.Credentials, err error) {
 }
 
 func setLimitMode(c *Config, v string) (err error) {
-	c.LimitMode, err = redislimit.ParseMode(v)
+	c.LimitMode, err = lease.ParseMode(v)
 	return err
 }
 
 // setLimitModes reads "<workspace>=<mode>", with a comma between several.
 func setLimitModes(c *Config, v string) error {
-	modes := map[id.Workspace]redislimit.Mode{}
+	modes := map[id.Workspace]lease.Mode{}
 	for _, one := range list(v) {
 		workspace, mode, _ := strings.Cut(one, "=")
 		workspace = id.Canonical(workspace)
@@ -49,7 +50,7 @@ func setLimitModes(c *Config, v string) error {
 		if _, twice := modes[id.Workspace(workspace)]; twice {
 			return fmt.Errorf("%q: this workspace stands here twice", one)
 		}
-		m, err := redislimit.ParseMode(mode)
+		m, err := lease.ParseMode(mode)
 		if err != nil {
 			return fmt.Errorf("workspace %s: %w", workspace, err)
 		}
@@ -60,6 +61,6 @@ func setLimitModes(c *Config, v string) error {
 }
 
 func setLimitPolicy(c *Config, v string) (err error) {
-	c.LimitPolicy, err = redislimit.ParsePolicy(v)
+	c.LimitPolicy, err = lease.ParsePolicy(v)
 	return err
 }

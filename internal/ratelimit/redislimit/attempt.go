@@ -7,15 +7,14 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-)
 
-// errAlone says that a key goes on by the policy this time, although Redis may work for other keys.
-var errAlone = errors.New("this key is decided without Redis")
+	"github.com/keyward/keyward/internal/ratelimit/lease"
+)
 
 var errPatience = errors.New("others are answered, and this question is not")
 
 // attempt asks Redis something in an epoch of this count. On an error Redis is another one now, or down, or worth one
-// more question; or the error wraps errAlone.
+// more question; or the error wraps lease.ErrAlone.
 //
 // Redis is down for all keys once a look at it as a whole has failed, or once two questions one after the other were
 // met by silence. A single slow question is no loss, and neither is an error that Redis answers about one key.
@@ -29,14 +28,14 @@ func (l *Limiter) attempt(count uint64, ask func(context.Context) error) error {
 	l.counts.failures.Add(1)
 	var answered *rueidis.RedisError
 	switch {
-	case errors.Is(err, errOtherEpoch):
+	case errors.Is(err, lease.ErrOtherEpoch):
 		l.hear()
-		if l.watch.epoch.Load().count == count { // else another key's question has found it before
+		if l.watch.Epoch.Load().Count == count { // else another key's question has found it before
 			l.look(context.Background())
 		}
 		return err
 	case errors.As(err, &answered), errors.Is(err, errPatience), l.cluster && l.watch.heard.Load() != heard:
-		err = fmt.Errorf("%w: %w", errAlone, err)
+		err = fmt.Errorf("%w: %w", lease.ErrAlone, err)
 	case doubted && l.watch.heard.Load() == heard:
 		l.lost(err)
 	default:

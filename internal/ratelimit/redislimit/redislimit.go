@@ -3,20 +3,14 @@
 //
 // # How
 //
-// Redis counts in buckets of a second, on its own clock, 61 of them, in one script that is atomic (take.lua). In mode Exact each
-// verification runs it. In mode Leased a node takes a share, charged to the last second in which it may be spent, and spends it in
-// memory on its monotonic clock, counted from before the question was sent: a lease stays charged for 60 seconds after its end.
-// What is left of it is given back with the next question.
-//
-// A key and its workspace, where that has a plan, are asked about together: both states are locked, and in Redis both
-// names share a slot, so one script decides on both. A side that has a lease in memory is held meanwhile, and put back
-// before a refusal by the other is answered (pair.go).
+// Redis counts in buckets of a second, on its own clock, 61 of them, in one script that is atomic (take.lua). It is the
+// bank of package lease, which asks it and spends what it grants. A key and its workspace share a slot of a cluster, so
+// one script decides on both.
 //
 // # When Redis is away
 //
-// Verification goes on. A lease is spent until its end, then the Policy holds. What a node admits on its own is charged in Redis
-// as soon as it is back. Memory that Redis has lost (a flush, a restart, a failover) shows as another epoch: until all that was lost
-// has run out, no node admits more than its share, in which its own admissions of the last minute count.
+// The policy of lease holds. Memory that Redis has lost (a flush, a restart, a failover) shows as another epoch: until
+// all that was lost has run out, no node admits more than its share.
 //
 // # What it costs
 //
@@ -27,20 +21,15 @@ package redislimit
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/redis/rueidis"
 )
-
-// leaseTime is the time in which a share may be spent: long enough for few questions, short enough to return unneeded
-// units soon.
-const leaseTime = 2 * time.Second
 
 // Options are the parts of a limiter.
 type Options struct {
@@ -63,46 +52,34 @@ type Options struct {
 	Logger  *slog.Logger
 }
 
-// Limiter is one node's part. It is safe for concurrent use.
+// Limiter is one node's part: its leases, and Redis as their bank. It is safe for concurrent use.
 type Limiter struct {
+	*lease.Limiter
 	connect  func() (rueidis.Client, error)
-	client   rueidis.Client // set once, before down is first false
+	client   rueidis.Client // set once, before the standing is first not Down
 	cluster  bool
-	mode     Mode
-	modeOf   map[id.Workspace]Mode
-	policy   Policy
 	node     string
-	known    func() int64
-	now      func() time.Time
 	timeout  time.Duration
+	clock    *lease.Clock
 	prefix   string // of names, with their version
 	earlier  string // the nodes of a release with another version of names
 	epochKey string
 	log      *slog.Logger
 	scripts  scripts
-	start    time.Time
 	watch    watch
 	paces    paces // of Redis's clocks
-	shards   [shards]shard
 	counts   counts
 	end      context.CancelFunc
 	tasks    sync.WaitGroup
 }
 
-const shards = 64
-
-type shard struct {
-	mu     sync.Mutex
-	states map[[16]byte]*state
-}
-
-type counts struct{ questions, failures, admittedAlone, refusedAlone, epochs atomic.Int64 }
+type counts struct{ questions, failures, epochs atomic.Int64 }
 
 // New starts watching Redis, whether it can be reached or not. Close ends that.
 func New(o Options) *Limiter {
 	l := &Limiter{
-		connect: o.Connect, cluster: o.Cluster, mode: o.Mode, modeOf: o.ModeOf, policy: o.Policy, node: o.Node, known: o.Known, now: o.Now,
-		timeout: o.Timeout, prefix: o.Prefix, log: o.Logger, scripts: newScripts(), start: o.Now(),
+		connect: o.Connect, cluster: o.Cluster, node: o.Node, timeout: o.Timeout, clock: lease.NewClock(o.Now),
+		prefix: o.Prefix, log: o.Logger, scripts: newScripts(),
 	}
 	if l.timeout == 0 {
 		l.timeout = 250 * time.Millisecond
@@ -116,16 +93,16 @@ func New(o Options) *Limiter {
 	l.earlier = l.prefix + "nodes"
 	l.prefix += namesVersion
 	l.epochKey = l.prefix + "epoch"
-	for i := range l.shards {
-		l.shards[i].states = map[[16]byte]*state{}
-	}
 	l.watch.init()
+	l.watch.Known = o.Known
 	l.paces.of = map[string]pace{}
+	l.Limiter = lease.New(
+		lease.Options{Bank: l, Clock: l.clock, Mode: o.Mode, ModeOf: o.ModeOf, Policy: o.Policy},
+	)
 	ctx, end := context.WithCancel(context.Background())
 	l.end = end
 	l.look(ctx)
 	l.tasks.Go(func() { l.every(ctx, o.Watch, l.watch.ring, l.look) })
-	l.tasks.Go(func() { l.every(ctx, sweepEvery, nil, l.sweep) })
 	return l
 }
 
@@ -134,16 +111,33 @@ func New(o Options) *Limiter {
 func (l *Limiter) Close() {
 	l.end()
 	l.tasks.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	l.each(func(s *state) {
-		if rest := s.settle(); len(rest) > 0 && ctx.Err() == nil && !l.watch.down.Load() {
-			_, _ = l.ask(ctx, 0, asked{name: s.name, settle: rest}) // what stays charged runs out by itself
-		}
-	})
+	l.Limiter.Close()
 	if l.client != nil {
 		l.client.Close()
 	}
+}
+
+// Standing is lease.Bank.
+func (l *Limiter) Standing() *lease.Standing { return &l.watch.Standing }
+
+// Ask is lease.Bank.
+func (l *Limiter) Ask(epoch uint64, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
+	l.counts.questions.Add(1)
+	err = l.attempt(epoch, func(ctx context.Context) (err error) {
+		a, err = l.ask(ctx, cost, questions...)
+		return err
+	})
+	return a, err
+}
+
+// Charge is lease.Bank.
+func (l *Limiter) Charge(epoch uint64, of lease.Account, owed []lease.Owing) error {
+	return l.attempt(epoch, func(ctx context.Context) error { return l.restore(ctx, l.name(&of), owed) })
+}
+
+// Return is lease.Bank.
+func (l *Limiter) Return(ctx context.Context, of lease.Account, rests []lease.Rest) {
+	_, _ = l.ask(ctx, 0, lease.Question{Of: of, Settle: rests}) // what stays charged runs out by itself
 }
 
 // every runs a task at intervals, and at each ring.
@@ -174,102 +168,14 @@ type Stats struct {
 
 // Stats costs a few loads.
 func (l *Limiter) Stats() Stats {
+	admitted, refused := l.Alone()
 	return Stats{
-		Questions: l.counts.questions.Load(), Failures: l.counts.failures.Load(), AdmittedAlone: l.counts.admittedAlone.Load(),
-		RefusedAlone: l.counts.refusedAlone.Load(), Epochs: l.counts.epochs.Load(),
-		Nodes: l.nodes(), Down: l.watch.down.Load(),
+		Questions: l.counts.questions.Load(), Failures: l.counts.failures.Load(), AdmittedAlone: admitted,
+		RefusedAlone: refused, Epochs: l.counts.epochs.Load(), Nodes: l.watch.Sharers(), Down: l.watch.Down.Load(),
 	}
 }
 
-// nodes is how many share a limit.
-func (l *Limiter) nodes() int64 {
-	n := l.watch.nodes.Load()
-	if l.known != nil {
-		n = max(n, l.known())
-	}
-	return n
-}
-
-// States is the number of keys of which something is kept.
-func (l *Limiter) States() (n int) {
-	for i := range l.shards {
-		l.shards[i].mu.Lock()
-		n += len(l.shards[i].states)
-		l.shards[i].mu.Unlock()
-	}
-	return n
-}
-
-// ModeOf is how a workspace's nodes share.
-func (l *Limiter) ModeOf(w id.Workspace) Mode {
-	if m, ok := l.modeOf[w]; ok {
-		return m
-	}
-	return l.mode
-}
-
-// clocks reads both clocks of this node. The monotonic one starts late enough for all differences to be positive.
-func (l *Limiter) clocks() instant {
-	now := l.now()
-	return instant{int64(now.Sub(l.start)/time.Millisecond) + 1_000_000, now.UnixMilli()}
-}
-
-// mono is the monotonic one alone.
-func (l *Limiter) mono() int64 { return l.clocks().mono }
-
-// state gives the state of a key or of a workspace, locked.
-func (l *Limiter) state(who *ratelimit.Subject, key [16]byte) *state {
-	sh := &l.shards[key[15]%shards]
-	for {
-		sh.mu.Lock()
-		s := sh.states[key]
-		if s == nil {
-			s = &state{name: l.name(who, key), epoch: l.watch.epoch.Load().count}
-			sh.states[key] = s
-		}
-		sh.mu.Unlock()
-		s.mu.Lock()
-		if !s.dead {
-			return s
-		}
-		s.mu.Unlock()
-	}
-}
-
-// each calls f with every state, locked.
-func (l *Limiter) each(f func(*state)) {
-	for i := range l.shards {
-		sh := &l.shards[i]
-		sh.mu.Lock()
-		all := slices.Collect(maps.Values(sh.states))
-		sh.mu.Unlock()
-		for _, s := range all {
-			s.mu.Lock()
-			f(s)
-			s.mu.Unlock()
-		}
-	}
-}
-
-const sweepEvery = 5 * time.Second
-
-// sweep forgets keys of which nothing counts any more.
-func (l *Limiter) sweep(context.Context) {
-	now := l.clocks()
-	for i := range l.shards {
-		sh := &l.shards[i]
-		sh.mu.Lock()
-		for k, s := range sh.states {
-			if s.mu.TryLock() {
-				if s.flight == nil && now.mono-s.used > (window+2)*1000 && !now.before(s.lease.until) && !now.before(s.next.until) {
-					s.dead = true
-					delete(sh.states, k)
-				}
-				s.mu.Unlock()
-			}
-		}
-		sh.mu.Unlock()
-	}
-}
-
-var _ ratelimit.Minutes = (*Limiter)(nil)
+var (
+	_ ratelimit.Minutes = (*Limiter)(nil)
+	_ lease.Bank        = (*Limiter)(nil)
+)

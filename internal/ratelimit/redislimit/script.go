@@ -4,14 +4,13 @@ import (
 	"context"
 	_ "embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/redis/rueidis"
 
-	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 )
 
 var (
@@ -35,58 +34,41 @@ func newScripts() scripts {
 	}
 }
 
-// asked is what take.lua is asked about a key or a workspace.
-type asked struct {
-	name        string
-	limit, want int64
-	ahead       int64   // seconds
-	settle      []grant // leases whose rest is given back
-}
-
-// answered is the script's answer about one of them. Instants are Unix milliseconds.
-type answered struct {
-	granted int64
-	charged int64
-	now     int64 // by Redis's clock
-	reset   int64
-	retry   int64 // 0: now; -1: never
-}
-
 // known is how long a refusal holds without another question, in milliseconds: a moment, and no longer than until the
 // cost fits again.
-func (a *answered) known() int64 {
+func known(now, retry int64) int64 {
 	const moment = 100
-	if a.retry < 0 {
+	if retry < 0 {
 		return moment
 	}
-	return min(max(a.retry-a.now, 0), moment)
+	return min(max(retry-now, 0), moment)
 }
 
 var (
-	errOtherEpoch = errors.New("redis has another epoch")
+	errOtherEpoch = fmt.Errorf("redis: %w", lease.ErrOtherEpoch)
 	errStepped    = fmt.Errorf("%w to come: its clock was set", errOtherEpoch)
 )
 
 // ask runs take.lua on one or two questions, which are granted the cost together or not at all. After an error the
 // requested units may have been charged all the same.
-func (l *Limiter) ask(ctx context.Context, cost int64, questions ...asked) (a [2]answered, err error) {
+func (l *Limiter) ask(ctx context.Context, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
 	var keys []string
-	for _, q := range questions {
-		keys = append(keys, q.name)
+	for i := range questions {
+		keys = append(keys, l.name(&questions[i].Of))
 	}
 	epoch := ""
 	if !l.cluster {
-		epoch = l.watch.epoch.Load().text
+		epoch = l.watch.Epoch.Load().Name
 		keys = append(keys, l.epochKey)
 	}
 	args := []string{epoch, number(int64(len(questions))), number(cost)}
 	for _, q := range questions {
-		args = append(args, number(q.limit), number(q.want), number(q.ahead), number(int64(len(q.settle))))
-		for _, g := range q.settle {
-			args = append(args, number(g.second), number(g.left))
+		args = append(args, number(q.Limit), number(q.Want), number(q.Ahead), number(int64(len(q.Settle))))
+		for _, g := range q.Settle {
+			args = append(args, number(g.Lot), number(g.Units))
 		}
 	}
-	sent := l.mono()
+	sent := l.clock.Mono()
 	r, err := l.scripts.take.Exec(ctx, l.client, keys, args).AsIntSlice()
 	if err != nil {
 		return a, fmt.Errorf("ask Redis for a share: %w", err)
@@ -98,33 +80,34 @@ func (l *Limiter) ask(ctx context.Context, cost int64, questions ...asked) (a [2
 		return a, fmt.Errorf("ask Redis for a share: %d numbers", len(r))
 	}
 	now := r[0]
-	if l.paces.strange(paceOf(now, sent, l.mono())) {
+	if l.paces.strange(paceOf(now, sent, l.clock.Mono())) {
 		return a, errStepped
 	}
 	for i := range questions {
 		a[i] = l.told(now, r[1+4*i:])
+		a[i].Lot = now/1000 + questions[i].Ahead
 	}
 	return a, nil
 }
 
-// told puts Redis's instants onto this node's clock, but for now.
-func (l *Limiter) told(now int64, r []int64) answered {
-	a := answered{now: now, granted: r[0], charged: r[1], reset: r[2], retry: r[3]}
-	ahead := l.now().UnixMilli() - now
-	if a.reset > 0 {
-		a.reset += ahead
+// told puts Redis's instants onto this node's clock. A lease is known by the second to which it is charged.
+func (l *Limiter) told(now int64, r []int64) lease.Answer {
+	a := lease.Answer{Granted: r[0], Charged: r[1], Reset: r[2], Retry: r[3], Known: known(now, r[3])}
+	ahead := l.clock.Wall() - now
+	if a.Reset > 0 {
+		a.Reset += ahead
 	}
-	if a.retry > 0 {
-		a.retry += ahead
+	if a.Retry > 0 {
+		a.Retry += ahead
 	}
 	return a
 }
 
 // restore charges units that were admitted without Redis.
-func (l *Limiter) restore(ctx context.Context, name string, owed []owing) error {
+func (l *Limiter) restore(ctx context.Context, name string, owed []lease.Owing) error {
 	args := make([]string, 0, 2*len(owed))
 	for _, o := range owed {
-		args = append(args, number(o.ago), number(o.units))
+		args = append(args, number(o.Ago), number(o.Units))
 	}
 	if err := l.scripts.restore.Exec(ctx, l.client, []string{name}, args).Error(); err != nil {
 		return fmt.Errorf("charge in Redis what was admitted without it: %w", err)
@@ -136,14 +119,14 @@ func (l *Limiter) restore(ctx context.Context, name string, owed []owing) error 
 // admissions. The names of version 1 had none.
 const namesVersion = "2:"
 
-// name is where the buckets of a key are, or those of its workspace, where the id is the plan's. Both share a slot of a
+// name is where the buckets of a key are, or those of a workspace. Both share a slot of a
 // cluster, so that one script decides on both. No name in Redis tells anything but those two ids.
-func (l *Limiter) name(who *ratelimit.Subject, id [16]byte) string {
-	name := l.prefix + "{" + string(who.Workspace) + "}"
-	if who.Plan != nil && who.Plan.ID == id {
+func (l *Limiter) name(of *lease.Account) string {
+	name := l.prefix + "{" + string(of.Workspace) + "}"
+	if of.Plan {
 		return name
 	}
-	return name + hex.EncodeToString(id[:])
+	return name + hex.EncodeToString(of.ID[:])
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }

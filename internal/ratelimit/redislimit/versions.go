@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 )
 
 // A node of a release before the names had a version counts under other names, so neither sees what the other admits.
@@ -12,7 +14,7 @@ import (
 
 // foreignFor is how long after an earlier release's last sign of life something that it admitted may count: it says
 // that it is alive four times a second, and is not believed gone before aliveFor.
-const foreignFor = aliveFor + coldTime
+const foreignFor = aliveFor + lease.ColdTime
 
 // lookForOthers looks for nodes of the earlier release, at a second of Redis's clock.
 func (l *Limiter) lookForOthers(ctx context.Context, now int64) error {
@@ -29,8 +31,8 @@ func (l *Limiter) lookForOthers(ctx context.Context, now int64) error {
 	if left <= 0 {
 		return nil
 	}
-	until := l.mono() + left.Milliseconds()
-	if before := l.watch.foreign.Swap(until); before < l.mono() {
+	until := l.clock.Mono() + left.Milliseconds()
+	if before := l.watch.Foreign.Swap(until); before < l.clock.Mono() {
 		l.log.Warn(
 			"a node of an earlier release counts minutes under other names: limits per minute are refused until its admissions "+
 				"have run out",
@@ -39,18 +41,8 @@ func (l *Limiter) lookForOthers(ctx context.Context, now int64) error {
 			"for",
 			left.String(),
 			"policy",
-			l.policy.String(),
+			l.Policy().String(),
 		)
 	}
 	return nil
-}
-
-// foreign tells whether units may count under names of another version, and when to come back, in Unix milliseconds.
-// The policy "open" would rather admit too much.
-func (l *Limiter) foreign(now int64) (retry int64, yes bool) {
-	until := l.watch.foreign.Load()
-	if now >= until || l.policy == Open {
-		return 0, false
-	}
-	return l.now().UnixMilli() + until - now, true
 }

@@ -14,28 +14,20 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 )
 
-const (
-	// coldTime is how long after the loss of Redis's memory something that it forgot could count: a lease and the
-	// window.
-	coldTime = leaseTime + (window+1)*time.Second
-	// aliveFor is how long Redis lists a node that says nothing more.
-	aliveFor = 5 * time.Second
-)
+// aliveFor is how long Redis lists a node that says nothing more.
+const aliveFor = 5 * time.Second
 
 // watch holds the state of Redis as a whole.
 type watch struct {
-	down  atomic.Bool
-	told  atomic.Bool // it was said once how Redis is
-	epoch atomic.Pointer[epoch]
-	nodes atomic.Int64
-	cold  atomic.Int64  // monotonic milliseconds until which no node takes more than its share
+	lease.Standing
+	told  atomic.Bool   // it was said once how Redis is
 	heard atomic.Uint64 // counts answers of any kind
 	doubt atomic.Bool   // a question has failed, and nothing was answered since
 	ring  chan struct{} // has Redis looked at before its time
-
-	foreign atomic.Int64 // monotonic milliseconds until which units may count under names of another version
 
 	mu      sync.Mutex
 	looking chan struct{} // closed when the look that is under way has ended; nil where none is; owned by mu
@@ -44,17 +36,10 @@ type watch struct {
 	fewer int64 // monotonic milliseconds since when fewer nodes are counted than nodes says; 0 where they are not
 }
 
-// epoch is a stretch of time over which Redis has forgotten nothing.
-type epoch struct {
-	text  string // as it stands in Redis: a random name, when it began in Unix seconds, and the server's replication id
-	count uint64 // of this node: more than any before
-	step  int64  // by how many milliseconds Redis's clock was set forward when it began; 0 where it was not
-}
-
 func (w *watch) init() {
-	w.down.Store(true)
-	w.epoch.Store(&epoch{})
-	w.nodes.Store(1)
+	w.Down.Store(true)
+	w.Epoch.Store(&lease.Epoch{})
+	w.Nodes.Store(1)
 	w.ring = make(chan struct{}, 1)
 }
 
@@ -82,8 +67,8 @@ func (l *Limiter) look(ctx context.Context) {
 	}
 	l.hear()
 	w.told.Store(true)
-	if w.down.Swap(false) {
-		l.log.Info("Redis answers: minute limits are shared", "nodes", l.nodes())
+	if w.Down.Swap(false) {
+		l.log.Info("Redis answers: minute limits are shared", "nodes", l.watch.Sharers())
 		l.warnOfEviction(ctx)
 	}
 }
@@ -105,7 +90,7 @@ func (l *Limiter) warnOfEviction(ctx context.Context) {
 
 // lost has the policy hold until a look finds Redis again.
 func (l *Limiter) lost(err error) {
-	if !l.watch.down.Swap(true) || !l.watch.told.Swap(true) {
+	if !l.watch.Down.Swap(true) || !l.watch.told.Swap(true) {
 		l.log.Warn("Redis cannot be asked: minute limits follow the policy", "error", err.Error())
 	}
 }
@@ -122,7 +107,7 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, step, err := l.clock(ctx, primaries)
+	now, step, err := l.readClock(ctx, primaries)
 	if err != nil {
 		return err
 	}
@@ -130,7 +115,7 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	if err != nil && !rueidis.IsRedisNil(err) {
 		return fmt.Errorf("read the epoch: %w", err)
 	}
-	known, lost := l.watch.epoch.Load().text, "0"
+	known, lost := l.watch.Epoch.Load().Name, "0"
 	if known != "" || text != "" {
 		lost = "1"
 	}
@@ -152,10 +137,10 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	return nil
 }
 
-// clock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last. In a cluster
+// readClock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last. In a cluster
 // it reads those of all primaries: now is that of the server on which the epoch lies, and step the largest one forward,
 // else one back.
-func (l *Limiter) clock(ctx context.Context, primaries map[string]rueidis.Client) (now, step int64, err error) {
+func (l *Limiter) readClock(ctx context.Context, primaries map[string]rueidis.Client) (now, step int64, err error) {
 	if !l.cluster {
 		return l.reading(ctx, "", l.client)
 	}
@@ -178,13 +163,13 @@ func (l *Limiter) clock(ctx context.Context, primaries map[string]rueidis.Client
 
 // reading reads one server's clock.
 func (l *Limiter) reading(ctx context.Context, server string, node rueidis.Client) (now, step int64, err error) {
-	sent := l.mono()
+	sent := l.clock.Mono()
 	t, err := node.Do(ctx, node.B().Time().Build()).AsIntSlice()
 	if err != nil || len(t) != 2 {
 		return 0, 0, fmt.Errorf("read Redis's clock: %w", err)
 	}
 	now = t[0]*1000 + t[1]/1000
-	return now, l.paces.step(server, paceOf(now, sent, l.mono())), nil
+	return now, l.paces.step(server, paceOf(now, sent, l.clock.Mono())), nil
 }
 
 // server names the memory that answers: the replication ids of all primaries. An id changes when a server starts
@@ -241,39 +226,39 @@ func (l *Limiter) count(ctx context.Context, now int64) error {
 // slow. A Redis that has lost its memory counts the nodes one by one again, and the first would take its share for the
 // whole.
 func (l *Limiter) counted(n int64) {
-	w, now := &l.watch, l.mono()
+	w, now := &l.watch, l.clock.Mono()
 	switch {
-	case n >= w.nodes.Load():
+	case n >= w.Nodes.Load():
 		w.fewer = 0
 	case w.fewer == 0:
 		w.fewer = now
 		return
-	case now-w.fewer < coldTime.Milliseconds():
+	case now-w.fewer < lease.ColdTime.Milliseconds():
 		return
 	}
 	w.fewer = 0
-	w.nodes.Store(n)
+	w.Nodes.Store(n)
 }
 
 // enter notes the epoch. A new one is cold until everything that the old one had charged has run out.
 func (l *Limiter) enter(text string, now, step int64) {
-	before := l.watch.epoch.Load()
-	if before.text == text {
+	before := l.watch.Epoch.Load()
+	if before.Name == text {
 		return
 	}
-	left := coldTime - time.Duration(now-began(text))*time.Second
-	left = min(max(left, 0), coldTime) // the clock may have been set back since
-	l.watch.cold.Store(l.mono() + left.Milliseconds())
-	l.watch.epoch.Store(&epoch{text: text, count: before.count + 1, step: max(step, 0)})
+	left := lease.ColdTime - time.Duration(now-began(text))*time.Second
+	left = min(max(left, 0), lease.ColdTime) // the clock may have been set back since
+	l.watch.Cold.Store(l.clock.Mono() + left.Milliseconds())
+	l.watch.Epoch.Store(&lease.Epoch{Name: text, Count: before.Count + 1, Step: max(step, 0)})
 	switch {
-	case before.text == "":
+	case before.Name == "":
 		return
 	case step != 0:
-		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.nodes(),
+		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.watch.Sharers(),
 			"by", (time.Duration(step) * time.Millisecond).String())
 	default:
 		l.log.Warn(
-			"Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.nodes(),
+			"Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.watch.Sharers(),
 		)
 	}
 	l.counts.epochs.Add(1)

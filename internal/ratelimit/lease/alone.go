@@ -1,4 +1,4 @@
-package redislimit
+package lease
 
 import "github.com/keyward/keyward/internal/ratelimit"
 
@@ -19,11 +19,11 @@ func (t *turn) alone(now int64) (ratelimit.Outcome, int64) {
 }
 
 // share is this node's part of the limit: 0 if there are fewer units than nodes.
-func (t *turn) share() int64 { return t.limit / t.l.nodes() }
+func (t *turn) share() int64 { return t.limit / t.l.standing.Sharers() }
 
 func (t *turn) tellShare(now int64) {
 	t.w.Remaining = max(t.share()-t.s.recent.sum(now/1000), 0)
-	t.w.ResetAt = t.l.now().UnixMilli() + window*1000
+	t.w.ResetAt = t.l.clock.Wall() + window*1000
 }
 
 func (t *turn) recentOver(now int64) bool {
@@ -31,12 +31,12 @@ func (t *turn) recentOver(now int64) bool {
 }
 
 func (t *turn) aloneRefused(now int64) (ratelimit.Outcome, int64, bool) {
-	t.w.ResetAt = t.l.now().UnixMilli() + window*1000
+	t.w.ResetAt = t.l.clock.Wall() + window*1000
 	ahead := int64(1)
 	if t.l.policy != Closed {
 		if ahead = t.s.recent.fits(now/1000, t.share(), max(t.cost, 1)); ahead < 0 {
 			return ratelimit.MinuteSpent, ratelimit.Never, true
 		}
 	}
-	return ratelimit.MinuteSpent, t.l.now().UnixMilli() + max(ahead, 1)*1000, true
+	return ratelimit.MinuteSpent, t.l.clock.Wall() + max(ahead, 1)*1000, true
 }

@@ -1,7 +1,6 @@
-package redislimit
+package lease
 
 import (
-	"context"
 	"errors"
 
 	"github.com/keyward/keyward/internal/ratelimit"
@@ -29,7 +28,7 @@ func (p *pair) run() (ratelimit.Outcome, int64) {
 	const most = 8
 	l := p.own.l
 	for tries := 0; tries < most; {
-		at := l.clocks()
+		at := l.clock.read()
 		p.own.s.used, p.all.s.used = at.mono, at.mono
 		if until, yes := l.foreign(at.mono); yes {
 			p.own.w.ResetAt, p.all.w.ResetAt = until, until
@@ -46,7 +45,7 @@ func (p *pair) run() (ratelimit.Outcome, int64) {
 		if refusedFirst || refusedSecond {
 			return p.refused(when(refusedFirst, first), when(refusedSecond, second))
 		}
-		if l.watch.down.Load() {
+		if l.standing.Down.Load() {
 			return p.alone(at.mono)
 		}
 		if p.own.quick {
@@ -60,7 +59,7 @@ func (p *pair) run() (ratelimit.Outcome, int64) {
 		}
 		tries++
 	}
-	return p.alone(l.mono())
+	return p.alone(l.clock.Mono())
 }
 
 func when(known bool, retry int64) int64 {
@@ -110,10 +109,10 @@ func (h *held) giveBack() {
 	s.recent.add(h.at/1000, -h.t.cost, 0)
 	switch {
 	case s.epoch != h.epoch:
-	case s.lease.second == h.grant.second && s.lease.until == h.grant.until:
+	case s.lease.lot == h.grant.lot && s.lease.until == h.grant.until:
 		s.lease.left += h.t.cost
 	default:
-		s.back = append(s.back, grant{left: h.t.cost, second: h.grant.second})
+		s.back = append(s.back, grant{left: h.t.cost, lot: h.grant.lot})
 	}
 }
 
@@ -139,7 +138,7 @@ func (p *pair) question(at instant, own, all bool) (o ratelimit.Outcome, retry i
 		}
 	}
 	var kept held
-	var asks []asked
+	var asks []Question
 	var sides []*turn
 	for _, side := range []struct {
 		t     *turn
@@ -162,7 +161,7 @@ func (p *pair) question(at instant, own, all bool) (o ratelimit.Outcome, retry i
 
 // ask sends the questions. In mode Exact, keys of one workspace need not wait for each other: Redis counts each
 // question by itself. A lease is asked for by one at a time, and so is a cold Redis.
-func (p *pair) ask(sides []*turn, asks []asked, cold bool) (answers [2]answered, err error) {
+func (p *pair) ask(sides []*turn, asks []Question, cold bool) (answers [2]Answer, err error) {
 	l, done := p.own.l, make(chan struct{})
 	for _, t := range sides {
 		if t != &p.all || cold || t.mode == Leased {
@@ -171,11 +170,7 @@ func (p *pair) ask(sides []*turn, asks []asked, cold bool) (answers [2]answered,
 	}
 	epoch := p.own.s.epoch
 	p.unlock()
-	l.counts.questions.Add(1)
-	err = l.attempt(epoch, func(ctx context.Context) (err error) {
-		answers, err = l.ask(ctx, p.own.cost, asks...)
-		return err
-	})
+	answers, err = l.bank.Ask(epoch, p.own.cost, asks...)
 	p.lock()
 	p.landed(done)
 	return answers, err
@@ -193,22 +188,22 @@ func (p *pair) landed(done chan struct{}) {
 
 // take makes leases of the answers, or puts back what was held.
 func (p *pair) take(
-	at instant, sides []*turn, asks []asked, answers [2]answered, kept *held,
+	at instant, sides []*turn, asks []Question, answers [2]Answer, kept *held,
 ) (ratelimit.Outcome, int64, bool) {
 	var first, second int64
 	for i, t := range sides {
 		a := &answers[i]
-		t.s.charged, t.s.reset = a.charged, a.reset
-		if a.retry == 0 {
+		t.s.charged, t.s.reset = a.Charged, a.Reset
+		if a.Retry == 0 {
 			continue
 		}
-		if asks[i].want > 0 {
+		if asks[i].Want > 0 {
 			t.remember(a)
 		}
 		if t == &p.own {
-			first = again(a.retry)
+			first = again(a.Retry)
 		} else {
-			second = again(a.retry)
+			second = again(a.Retry)
 		}
 	}
 	if first != 0 || second != 0 {
@@ -217,7 +212,7 @@ func (p *pair) take(
 		return o, retry, true
 	}
 	for i, t := range sides {
-		if asks[i].want > 0 {
+		if asks[i].Want > 0 {
 			t.begin(at, asks[i], &answers[i])
 		}
 	}
@@ -227,13 +222,13 @@ func (p *pair) take(
 
 // failed is turn.failed.
 func (p *pair) failed(err error) (o ratelimit.Outcome, retry int64, decided bool) {
-	if !errors.Is(err, errOtherEpoch) {
+	if !errors.Is(err, ErrOtherEpoch) {
 		p.own.unanswered++
 	}
-	if !errors.Is(err, errAlone) && p.own.unanswered < 2 {
+	if !errors.Is(err, ErrAlone) && p.own.unanswered < 2 {
 		return 0, 0, false
 	}
-	o, retry = p.alone(p.own.l.mono())
+	o, retry = p.alone(p.own.l.clock.Mono())
 	return o, retry, true
 }
 
@@ -247,14 +242,14 @@ func (p *pair) pay(now int64) (bool, error) {
 	p.own.s.flight, p.all.s.flight = done, done
 	epoch := p.own.s.epoch
 	p.unlock()
-	restore := func(name string, owed []owing) error {
+	charge := func(of Account, owed []Owing) error {
 		if len(owed) == 0 {
 			return nil
 		}
-		return l.attempt(epoch, func(ctx context.Context) error { return l.restore(ctx, name, owed) })
+		return l.bank.Charge(epoch, of, owed)
 	}
-	first := restore(p.own.s.name, own)
-	second := restore(p.all.s.name, all)
+	first := charge(p.own.s.of, own)
+	second := charge(p.all.s.of, all)
 	p.lock()
 	p.landed(done)
 	if first != nil {

@@ -1,18 +1,15 @@
-package redislimit
+package lease
 
 import (
 	"sync"
 	"time"
 )
 
-// window is how many whole seconds count at an instant: the one that runs and the 60 before it.
-const window = 61
-
 // grant is a lease: units that were charged in Redis and are not spent yet.
 type grant struct {
-	left   int64
-	until  instant // not to be spent from then on
-	second int64   // of Redis's clock, to which it is charged
+	left  int64
+	until instant // not to be spent from then on
+	lot   int64   // by which the bank knows it
 }
 
 // instant is one reading of both clocks of this node, in milliseconds. The monotonic clock does not see a suspended
@@ -27,10 +24,10 @@ func (i instant) add(d time.Duration) instant {
 
 // state is a node's knowledge of one key, or of one workspace with a plan, that was used in the last minute.
 type state struct {
-	name   string // in Redis
+	of     Account
 	mu     sync.Mutex
 	dead   bool          // swept: look the key up again
-	flight chan struct{} // closed when the question that is under way has been answered; nil where none is
+	flight chan struct{} // closed when the question that is under way has been Answer; nil where none is
 
 	lease, next grant
 	back        []grant // what was not spent of earlier ones, to be given back with the next question
@@ -67,7 +64,7 @@ type cell struct {
 }
 
 // owing is an amount that is to be charged to an instant some seconds ago.
-type owing struct{ ago, units int64 }
+type Owing struct{ Ago, Units int64 }
 
 // add counts in a second. One that another has taken the place of counts no more.
 func (r *recent) add(second, units, owed int64) {
@@ -115,10 +112,10 @@ func (r *recent) forgotten(now, step int64) {
 }
 
 // owing lists the units to charge, and marks them as charged.
-func (r *recent) owing(now int64) (all []owing) {
+func (r *recent) owing(now int64) (all []Owing) {
 	for i := range r.cells {
 		if c := &r.cells[i]; c.owed > 0 && now-c.second < window {
-			all = append(all, owing{ago: now - c.second, units: c.owed})
+			all = append(all, Owing{Ago: now - c.second, Units: c.owed})
 		}
 		r.cells[i].owed = 0
 	}
@@ -152,18 +149,26 @@ func (s *state) giveBack(g grant) {
 	}
 }
 
+// rests are leases as the bank takes them back.
+func rests(grants []grant) (all []Rest) {
+	for _, g := range grants {
+		all = append(all, Rest{Lot: g.lot, Units: g.left})
+	}
+	return all
+}
+
 // settle takes along all that is not to be spent any more.
-func (s *state) settle() []grant {
+func (s *state) settle() []Rest {
 	s.giveBack(s.lease)
 	s.giveBack(s.next)
-	all := s.back
+	all := rests(s.back)
 	s.lease, s.next, s.back = grant{}, grant{}, nil
 	return all
 }
 
 // owe puts a debt back that Redis may not have taken: charged twice rather than not at all.
-func (s *state) owe(owed []owing, now int64) {
+func (s *state) owe(owed []Owing, now int64) {
 	for _, o := range owed {
-		s.recent.add(now/1000-o.ago, 0, o.units)
+		s.recent.add(now/1000-o.Ago, 0, o.Units)
 	}
 }

@@ -1,4 +1,4 @@
-package redislimit
+package lease
 
 import (
 	"testing"
@@ -44,13 +44,13 @@ func TestWhatANodeAdmittedAndOwesIsKnownWhateverFailsT88(t *testing.T) {
 					list[i].owed = 0
 				}
 			case 2: // Redis does not take the debt, and something is admitted meanwhile
-				asked, owed := now, r.owing(now)
+				Question, owed := now, r.owing(now)
 				now += rapid.SampledFrom([]int64{0, 1, 2, 61}).Draw(t, "unanswered")
 				e := entry{second: now, units: 7, owed: 7}
 				r.add(e.second, e.units, e.owed)
 				list = append(list, e)
 				for _, o := range owed {
-					r.add(asked-o.ago, 0, o.units)
+					r.add(Question-o.Ago, 0, o.Units)
 				}
 			}
 			units, owed := sums()
@@ -66,9 +66,9 @@ func TestWhatANodeAdmittedAndOwesIsKnownWhateverFailsT88(t *testing.T) {
 
 func copied(r recent) *recent { return &r }
 
-func total(all []owing) (n int64) {
+func total(all []Owing) (n int64) {
 	for _, o := range all {
-		n += o.units
+		n += o.Units
 	}
 	return n
 }

@@ -1,7 +1,6 @@
-package redislimit
+package lease
 
 import (
-	"context"
 	"errors"
 
 	"github.com/keyward/keyward/internal/ratelimit"
@@ -83,7 +82,7 @@ func (t *turn) enter(who *ratelimit.Subject, id [16]byte, limit int64, w *rateli
 func (t *turn) run() (ratelimit.Outcome, int64) {
 	const most = 8
 	for tries := 0; tries < most; {
-		at := t.l.clocks()
+		at := t.l.clock.read()
 		now := at.mono
 		t.s.used = now
 		if until, yes := t.l.foreign(now); yes {
@@ -97,7 +96,7 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		if retry, known := t.remembered(now); known {
 			return t.refused(retry)
 		}
-		if t.l.watch.down.Load() {
+		if t.l.standing.Down.Load() {
 			return t.alone(now)
 		}
 		if t.quick {
@@ -112,7 +111,7 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		}
 		tries++
 	}
-	return t.alone(t.l.mono())
+	return t.alone(t.l.clock.Mono())
 }
 
 // wait lets go of the key until the question that is under way has been answered.
@@ -132,7 +131,7 @@ func (t *turn) remembered(now int64) (retry int64, known bool) {
 // ready tells whether the cost fits into a lease.
 func (t *turn) ready(at instant) bool {
 	s := t.s
-	return t.mode == Leased && !t.cold(at.mono) && s.epoch == t.l.watch.epoch.Load().count && s.limit == t.limit &&
+	return t.mode == Leased && !t.cold(at.mono) && s.epoch == t.l.standing.Epoch.Load().Count && s.limit == t.limit &&
 		s.usable(at, max(t.cost, 1))
 }
 
@@ -153,7 +152,7 @@ func (t *turn) spend(at instant) {
 }
 
 // cold reports whether Redis's memory is younger than units that may still count.
-func (t *turn) cold(now int64) bool { return now < t.l.watch.cold.Load() }
+func (t *turn) cold(now int64) bool { return now < t.l.standing.Cold.Load() }
 
 // question asks Redis. ok is false if the answer has changed the way to decide.
 func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) {
@@ -174,12 +173,7 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 	done := make(chan struct{})
 	s.flight = done
 	s.mu.Unlock()
-	t.l.counts.questions.Add(1)
-	var a [2]answered
-	err := t.l.attempt(s.epoch, func(ctx context.Context) (err error) {
-		a, err = t.l.ask(ctx, t.cost, q)
-		return err
-	})
+	a, err := t.l.bank.Ask(s.epoch, t.cost, q)
 	s.mu.Lock()
 	s.flight = nil
 	close(done)
@@ -190,18 +184,18 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 }
 
 // ask sizes the question: Exact asks for the cost alone, Leased for the units needed until the lease ends.
-func (t *turn) ask(now int64, cold bool) asked {
+func (t *turn) ask(now int64, cold bool) Question {
 	s := t.s
-	q := asked{name: s.name, limit: t.limit, want: t.cost}
+	q := Question{Of: s.of, Limit: t.limit, Want: t.cost}
 	switch {
 	case !t.spends():
-		q.want = 0
+		q.Want = 0
 	case cold: // no share in advance; what others may admit in the meantime by Redis's word alone is what Redis says
 	case t.mode == Leased:
-		q.want, q.ahead = max(t.cost, t.lease(now)), seconds(leaseTime)
+		q.Want, q.Ahead = max(t.cost, t.lease(now)), seconds(Time)
 	}
 	s.limit = t.limit
-	q.settle = s.settle()
+	q.Settle = s.settle()
 	return q
 }
 
@@ -209,11 +203,11 @@ func (t *turn) ask(now int64, cold bool) asked {
 // half was left. No node takes more than a fourth of its share of the limit at once.
 func (t *turn) lease(now int64) int64 {
 	s := t.s
-	most := t.limit / (4 * t.l.nodes())
+	most := t.limit / (4 * t.l.standing.Sharers())
 	switch {
 	case s.size == 0:
 		s.size = 1
-	case s.lease.left == 0 && now-s.grantedAt < leaseTime.Milliseconds()/2:
+	case s.lease.left == 0 && now-s.grantedAt < Time.Milliseconds()/2:
 		s.size *= 2
 	case s.lease.left > s.taken/2:
 		s.size = (s.size + 1) / 2
@@ -223,20 +217,20 @@ func (t *turn) lease(now int64) int64 {
 }
 
 // take makes a lease of the answer, and spends the cost.
-func (t *turn) take(at instant, q asked, a answered) (ratelimit.Outcome, int64, bool) {
+func (t *turn) take(at instant, q Question, a Answer) (ratelimit.Outcome, int64, bool) {
 	s := t.s
-	s.charged, s.reset = a.charged, a.reset
-	if q.want == 0 {
-		if a.charged+max(t.cost, 1) > t.limit {
-			o, retry := t.refused(again(a.retry))
+	s.charged, s.reset = a.Charged, a.Reset
+	if q.Want == 0 {
+		if a.Charged+max(t.cost, 1) > t.limit {
+			o, retry := t.refused(again(a.Retry))
 			return o, retry, true
 		}
 		o, retry := t.admitted()
 		return o, retry, true
 	}
-	if a.granted < t.cost {
+	if a.Granted < t.cost {
 		t.remember(&a)
-		o, retry := t.refused(again(a.retry))
+		o, retry := t.refused(again(a.Retry))
 		return o, retry, true
 	}
 	t.begin(at, q, &a)
@@ -245,16 +239,16 @@ func (t *turn) take(at instant, q asked, a answered) (ratelimit.Outcome, int64, 
 }
 
 // remember keeps a refusal for a moment.
-func (t *turn) remember(a *answered) {
-	t.s.refused = refusal{until: t.l.mono() + a.known(), limit: t.limit, cost: t.cost, retry: again(a.retry)}
+func (t *turn) remember(a *Answer) {
+	t.s.refused = refusal{until: t.l.clock.Mono() + a.Known, limit: t.limit, cost: t.cost, retry: again(a.Retry)}
 }
 
 // begin counts the cost that Redis has granted, and makes a lease of the rest.
-func (t *turn) begin(at instant, q asked, a *answered) {
+func (t *turn) begin(at instant, q Question, a *Answer) {
 	s, now := t.s, at.mono
 	s.recent.add(now/1000, t.cost, 0)
-	if q.ahead > 0 {
-		s.start(grant{left: a.granted, until: at.add(leaseTime), second: a.now/1000 + q.ahead}, now)
+	if q.Ahead > 0 {
+		s.start(grant{left: a.Granted, until: at.add(Time), lot: a.Lot}, now)
 		s.lease.left -= t.cost
 	}
 }
@@ -262,19 +256,14 @@ func (t *turn) begin(at instant, q asked, a *answered) {
 // ahead asks for the next lease in the background.
 func (t *turn) ahead(at instant) {
 	s, l := t.s, t.l
-	s.size = max(min(2*s.size, t.limit/(4*l.nodes())), 1)
-	q := asked{name: s.name, limit: t.limit, want: s.size, ahead: seconds(leaseTime), settle: s.back}
+	s.size = max(min(2*s.size, t.limit/(4*l.standing.Sharers())), 1)
+	q := Question{Of: s.of, Limit: t.limit, Want: s.size, Ahead: seconds(Time), Settle: rests(s.back)}
 	s.back = nil
 	count := s.epoch
 	done := make(chan struct{})
 	s.flight = done
 	l.tasks.Go(func() {
-		l.counts.questions.Add(1)
-		var both [2]answered
-		err := l.attempt(count, func(ctx context.Context) (err error) {
-			both, err = l.ask(ctx, 1, q)
-			return err
-		})
+		both, err := l.bank.Ask(count, 1, q)
 		a := &both[0]
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -283,9 +272,9 @@ func (t *turn) ahead(at instant) {
 		if err != nil {
 			return
 		}
-		s.charged, s.reset = a.charged, a.reset
-		if a.granted > 0 && s.epoch == count && s.limit == q.limit {
-			s.next = grant{left: a.granted, until: at.add(leaseTime), second: a.now/1000 + q.ahead}
+		s.charged, s.reset = a.Charged, a.Reset
+		if a.Granted > 0 && s.epoch == count && s.limit == q.Limit {
+			s.next = grant{left: a.Granted, until: at.add(Time), lot: a.Lot}
 		}
 	})
 }
@@ -293,13 +282,13 @@ func (t *turn) ahead(at instant) {
 // failed has run try again: by then Redis is another, or down, or was silent for a moment. Where a question was
 // answered with an error, or a second one had no answer, this key goes on without Redis.
 func (t *turn) failed(err error) (o ratelimit.Outcome, retry int64, decided bool) {
-	if !errors.Is(err, errOtherEpoch) {
+	if !errors.Is(err, ErrOtherEpoch) {
 		t.unanswered++
 	}
-	if !errors.Is(err, errAlone) && t.unanswered < 2 {
+	if !errors.Is(err, ErrAlone) && t.unanswered < 2 {
 		return 0, 0, false
 	}
-	o, retry = t.alone(t.l.mono())
+	o, retry = t.alone(t.l.clock.Mono())
 	return o, retry, true
 }
 
@@ -314,7 +303,7 @@ func (t *turn) pay(now int64) error {
 	done := make(chan struct{})
 	s.flight = done
 	s.mu.Unlock()
-	err := t.l.attempt(s.epoch, func(ctx context.Context) error { return t.l.restore(ctx, s.name, owed) })
+	err := t.l.bank.Charge(s.epoch, s.of, owed)
 	s.mu.Lock()
 	s.flight = nil
 	close(done)
@@ -325,12 +314,12 @@ func (t *turn) pay(now int64) error {
 }
 
 // owed lists the units to charge, in the present epoch.
-func (t *turn) owed(now int64) []owing {
+func (t *turn) owed(now int64) []Owing {
 	s := t.s
-	if e := t.l.watch.epoch.Load(); s.epoch != e.count {
-		s.epoch, s.lease, s.next, s.back = e.count, grant{}, grant{}, nil
-		if e.step > 0 {
-			s.recent.forgotten(now/1000, e.step)
+	if e := t.l.standing.Epoch.Load(); s.epoch != e.Count {
+		s.epoch, s.lease, s.next, s.back = e.Count, grant{}, grant{}, nil
+		if e.Step > 0 {
+			s.recent.forgotten(now/1000, e.Step)
 		}
 	}
 	return s.recent.owing(now / 1000)
