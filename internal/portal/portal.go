@@ -1,5 +1,6 @@
-// Package portal owns the hosted page of portal sessions: its document, which the session's origins may frame, and its
-// scripts and style. It does not own the operations that the page calls (httpapi, control).
+// Package portal owns the element <keyward-keys> and the hosted page of portal sessions around it: their scripts, style
+// and words, and the document that the session's origins may frame. It does not own the operations that they call
+// (httpapi, control).
 package portal
 
 import (
@@ -30,7 +31,7 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-//go:embed assets/*
+//go:embed assets
 var files embed.FS
 
 // page is the document of every portal session, also of one that there is not: the script finds out.
@@ -39,15 +40,24 @@ var page = template.Must(template.ParseFS(files, "assets/page.html"))
 // Handler answers for the page and its parts.
 type Handler struct {
 	Config
+	element  Module
+	former   fs.FS // the elements of former releases
 	document []byte
 	version  string // of all parts: it stands in their addresses
 }
 
 // New makes the page.
 func New(c Config) (*Handler, error) {
-	h := &Handler{Config: c}
+	element, err := Element()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{Config: c, element: element}
+	if h.former, err = fs.Sub(former, "former"); err != nil {
+		return nil, err
+	}
 	sum := sha256.New()
-	err := fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -73,6 +83,8 @@ const partsPath = "/portal/parts/"
 func (h *Handler) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /portal/{portalSessionId}", h.page)
 	mux.HandleFunc("GET "+partsPath+"{version}/{name}", h.part)
+	mux.HandleFunc("GET /portal/words/{name}", words)
+	mux.HandleFunc("GET "+elementPath, h.unpinned)
 }
 
 // policy is the page's own (CSP Level 3): nothing from elsewhere, and no script or style in the document.
@@ -81,6 +93,10 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 // page answers with the same document for every session. The origins of one that goes on may frame it.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
+	if hash, ok := pinned(r.PathValue("portalSessionId")); ok {
+		h.pinned(w, r, hash)
+		return
+	}
 	frames := "'none'"
 	if portal := id.Canonical(r.PathValue("portalSessionId")); isID(portal) {
 		seen, err := h.Sessions.LookAtPortal(r.Context(), id.Portal(portal))
@@ -109,12 +125,15 @@ func isID(s string) bool {
 func (h *Handler) part(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	content, err := files.ReadFile("assets/" + name)
+	if name == "keyward.js" {
+		content, err = h.element.Content, nil
+	}
 	kind := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}[path.Ext(name)]
 	if err != nil || kind == "" || r.PathValue("version") != h.version {
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Cache-Control", forEver)
 	send(w, kind, content)
 }
 

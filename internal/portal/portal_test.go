@@ -84,11 +84,11 @@ func TestThePartsOfThePageAreKeptForEver(t *testing.T) {
 	m := mux(t)
 	parts := regexp.MustCompile(`/portal/parts/[0-9a-f]{16}/[a-z]+\.(js|css)`).
 		FindAllString(get(m, "/portal/"+live).Body.String(), -1)
-	if len(parts) != 2 {
+	if len(parts) != 3 {
 		t.Fatalf("parts %v", parts)
 	}
 	base := parts[0][:strings.LastIndex(parts[0], "/")+1]
-	for _, name := range []string{"page.js", "keys.js", "session.js", "create.js", "build.js", "words.js", "portal.css"} {
+	for _, name := range []string{"page.js", "keyward.js", "page.css"} {
 		a := get(m, base+name)
 		if a.Code != 200 || !strings.Contains(a.Header().Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: %d %v", name, a.Code, a.Header())
@@ -97,7 +97,9 @@ func TestThePartsOfThePageAreKeptForEver(t *testing.T) {
 			t.Errorf("%s makes elements out of text", name)
 		}
 	}
-	for _, path := range []string{base + "page.html", base + "x.js", strings.Replace(base, "parts/", "parts/0", 1) + "page.js"} {
+	for _, path := range []string{
+		base + "page.html", base + "x.js", base + "element/keys.js", strings.Replace(base, "parts/", "parts/0", 1) + "page.js",
+	} {
 		if a := get(m, path); a.Code != 404 {
 			t.Errorf("%s: %d", path, a.Code)
 		}

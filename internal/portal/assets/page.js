@@ -1,14 +1,14 @@
-// The hosted page: finds its session by the address, keeps token and key for a reload, and shows the keys.
-import { Session, makeKey } from './session.js';
-import { show, over } from './keys.js';
+// The hosted page: finds its session by the address, keeps token and key for a reload, and shows the element. In a frame
+// of an element it keeps nothing, and takes the secret from the page around it.
+import { Session, adopt, events, makeKey, wear } from './keyward.js';
 
 const id = location.pathname.split('/').pop().toLowerCase();
-const secret = location.hash.slice(1);
-const main = document.getElementById('main');
-if (secret) history.replaceState(null, '', location.pathname); // before anything else can read it
-
+const given = location.hash.slice(1);
+if (given) history.replaceState(null, '', location.pathname); // before anything else can read it
+const framed = window !== window.top;
+const host = framed && given.startsWith('element=') ? decodeURIComponent(given.slice(8)) : '';
 const place = `keyward:${id}`;
-const framed = window !== window.top; // a frame keeps nothing: its platform gives it another session
+const element = document.querySelector('keyward-keys');
 
 // keys are kept in IndexedDB, which holds a key without showing it to anybody.
 const store = () => new Promise((resolve, reject) => {
@@ -42,41 +42,64 @@ const keep = (taken) => {
   if (!framed) sessionStorage.setItem(place, JSON.stringify(taken));
 };
 
-const ended = async () => {
-  if (framed) return over(main);
+// ended forgets the session, and goes back to the platform where the session says how. It reports whether it does.
+const ended = async (error) => {
+  if (framed || error.status !== 401) return false;
   const back = remembered()?.about?.returnUrl;
   sessionStorage.removeItem(place);
   await inStore('readwrite', (keys) => keys.delete(id)).catch(() => {});
-  if (back) {
-    const to = new URL(back);
-    to.searchParams.set('keyward', 'expired');
-    location.replace(to);
-    return;
-  }
-  over(main);
+  if (!back) return false;
+  const to = new URL(back);
+  to.searchParams.set('keyward', 'expired');
+  location.replace(to);
+  return true;
 };
 
-const begin = async () => {
+// openFor gives the session of a secret, or the one that was kept.
+const openFor = async (secret) => {
   let key = secret || framed ? undefined : await inStore('readonly', (keys) => keys.get(id));
-  if (!secret && !key) return ended();
+  if (!secret && !key) throw Object.assign(new Error('no session'), { status: 401 });
   if (!key) {
     key = await makeKey();
     if (!framed) await inStore('readwrite', (keys) => keys.put(key, id));
   }
   const session = new Session(location.origin, id, key);
-  const renewed = async () => keep(await session.renewByKey());
+  const renew = async () => keep(await session.renewByKey());
   const kept = remembered();
-  if (secret) {
-    keep(await session.exchange(secret));
-  } else if (kept && new Date(kept.expiresAt) > new Date()) {
-    session.resume(kept);
-  } else {
-    await renewed();
-  }
-  if (!framed) session.renew = renewed;
-  const theme = session.about.theme;
-  if (theme && theme !== 'auto') document.documentElement.dataset.theme = theme;
-  return show(main, session, { server: location.origin, locale: session.about.locale ?? navigator.language, ended });
+  if (secret) keep(await session.exchange(secret));
+  else if (kept && new Date(kept.expiresAt) > new Date()) session.resume(kept);
+  else await renew();
+  if (!framed) session.renew = renew;
+  return session;
 };
 
-begin().catch((e) => (e.status === 401 ? ended() : over(main, e)));
+const show = async (secret, level) => {
+  const { language, dir, title, theme } = await element[adopt](() => openFor(secret), { level, ended });
+  document.documentElement.lang = language;
+  document.documentElement.dir = dir;
+  document.documentElement.dataset.theme = theme;
+  document.title = title;
+};
+
+// Within an element, the page around says the secret, how this looks, and what is called. Messages are taken from the one
+// window and origin that the address names; the policy of this page holds that origin against the session's.
+const listen = () => {
+  const tell = (message) => window.parent.postMessage(message, host);
+  let begun = false;
+  addEventListener('message', ({ source, origin, data }) => {
+    if (source !== window.parent || origin !== host || !data) return;
+    if (data.look) wear(element, data.look);
+    if (data.keyward === 'session' && !begun) {
+      begun = true;
+      show(String(data.clientSecret), 2);
+    }
+    if (data.keyward === 'call' && ['create', 'refresh'].includes(data.method)) element[data.method](data.given);
+  });
+  for (const type of events) {
+    element.addEventListener(`keyward-${type}`, ({ detail }) => tell({ keyward: 'event', type, detail }));
+  }
+  tell({ keyward: 'listening' });
+};
+
+if (host) listen();
+else show(given, 1);

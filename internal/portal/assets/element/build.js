@@ -2,23 +2,30 @@
 export const el = (name, properties = {}, ...children) => {
   const made = document.createElement(name);
   for (const [property, value] of Object.entries(properties)) {
+    if (value === undefined) continue;
     if (property.startsWith('on')) made.addEventListener(property.slice(2), value);
     else if (property in made && typeof value !== 'string') made[property] = value;
-    else if (value !== undefined) made.setAttribute(property, value);
+    else made.setAttribute(property, value);
   }
   made.append(...children.flat().filter((c) => c !== undefined && c !== null && c !== false));
   return made;
 };
 
-export const button = (label, onclick, properties = {}) => el('button', { type: 'button', onclick, ...properties }, label);
+// button is a button. Its part lets a host page style it: ::part(button), ::part(button-main), ::part(button-danger).
+export const button = (label, onclick, properties = {}) => {
+  const kinds = (properties.class ?? '').split(' ').filter(Boolean).map((k) => `button-${k}`);
+  return el('button', { type: 'button', part: ['button', ...kinds].join(' '), onclick, ...properties }, label);
+};
 
-let made = 0;
+let numbered = 0;
 
 // field is a control with its label, and a help text where there is one.
 export const field = (label, control, help) => {
-  control.id ||= `f${++made}`;
+  control.id ||= `f${++numbered}`;
+  control.setAttribute('part', 'input');
   if (help) control.setAttribute('aria-describedby', `${control.id}-help`);
-  return el('div', { class: 'field' }, el('label', { for: control.id }, label), control, help && el('p', { class: 'help', id: `${control.id}-help` }, help));
+  return el('div', { class: 'field', part: 'field' }, el('label', { for: control.id }, label), control,
+    help && el('p', { class: 'help', id: `${control.id}-help` }, help));
 };
 
 export const choice = (options, value) => {
@@ -27,15 +34,23 @@ export const choice = (options, value) => {
   return select;
 };
 
+// named is text of a person, such as a name: it keeps its own direction within a line of another one.
+export const named = (text) => el('bdi', {}, text);
+
+// code is text that is read from left to right in every language.
+export const code = (text) => el('code', { dir: 'ltr' }, text);
+
 // dialog opens a modal dialog with a title. It is gone from the page when close returns: it may hold a value.
 export const dialog = (root, title, ...children) => {
-  const heading = el('h2', { id: `d${++made}` }, title);
-  const box = el('dialog', { 'aria-labelledby': heading.id }, heading, ...children);
+  const heading = el('h2', { id: `d${++numbered}` }, title);
+  const box = el('dialog', { 'aria-labelledby': heading.id, part: 'dialog' }, heading, ...children);
   box.addEventListener('close', () => box.remove()); // by the Escape key
   box.close = () => {
     HTMLDialogElement.prototype.close.call(box);
     box.remove();
+    box.onclosed?.();
   };
+  box.addEventListener('cancel', () => box.onclosed?.());
   root.append(box);
   box.showModal();
   return box;

@@ -1,0 +1,76 @@
+// A session that reveals values in a frame alone is shown in a frame of the server: no script of the page around it reads
+// what is there, and none gets the token. The two speak by messages, each with the origin that it is meant for.
+import { el } from './build.js';
+
+// properties are the custom properties that a page may set; the frame gets their values.
+export const properties = ['font', 'font-mono', 'font-size', 'background', 'surface', 'sunken', 'line', 'edge', 'text',
+  'text-soft', 'accent', 'on-accent', 'good', 'bad', 'warn', 'radius'].map((name) => `--keyward-${name}`);
+
+// looks are the attributes that change no session.
+export const looks = ['locale', 'theme', 'view', 'hide', 'expirations', 'default-expiration', 'page-size', 'readonly'];
+
+const forwarded = ['ready', 'error', 'key-created', 'key-updated', 'key-rotated', 'key-disabled', 'key-deleted', 'secret-shown',
+  'secret-copied', 'secret-dismissed'];
+
+// detailOf copies the fields of an event that there are to be, and no other.
+const detailOf = ({ keyId, code, status } = {}) => JSON.parse(JSON.stringify({ keyId, code, status }));
+
+export class Frame {
+  #element;
+  #server;
+  #frame;
+  #listener;
+
+  // does: emit(type, detail), expired().
+  constructor(element, root, made, server, title, does) {
+    this.#element = element;
+    this.#server = server;
+    this.#frame = el('iframe', { title, part: 'frame', sandbox: 'allow-scripts allow-same-origin allow-forms', allow: 'clipboard-write',
+      referrerpolicy: 'no-referrer', src: `${server}/portal/${made.portalSession.id}#element=${location.origin}` });
+    let secret = made.clientSecret;
+    this.#listener = ({ source, origin, data }) => {
+      if (source !== this.#frame.contentWindow || origin !== server || !data) return;
+      if (data.keyward === 'listening' && secret) {
+        this.#send({ keyward: 'session', clientSecret: secret, look: this.#look() });
+        secret = undefined;
+      } else if (data.keyward === 'event' && data.type === 'session-expired') {
+        does.expired();
+      } else if (data.keyward === 'event' && forwarded.includes(data.type)) {
+        does.emit(data.type, detailOf(data.detail));
+      }
+    };
+    addEventListener('message', this.#listener);
+    root.replaceChildren(this.#frame);
+  }
+
+  #send(message) { this.#frame.contentWindow?.postMessage(message, this.#server); }
+
+  #look() {
+    const style = getComputedStyle(this.#element);
+    return {
+      attributes: Object.fromEntries(looks.map((name) => [name, this.#element.getAttribute(name)])),
+      properties: Object.fromEntries(properties.map((name) => [name, style.getPropertyValue(name).trim()])),
+      messages: { ...this.#element.messages },
+    };
+  }
+
+  look() { this.#send({ keyward: 'look', look: this.#look() }); }
+
+  call(method, given) { this.#send({ keyward: 'call', method, given }); }
+
+  remove() {
+    removeEventListener('message', this.#listener);
+    this.#frame.remove();
+  }
+}
+
+// wear puts the look of the page around a frame on the element within it.
+export const wear = (element, look) => {
+  for (const name of looks) {
+    const value = look?.attributes?.[name];
+    if (typeof value === 'string') element.setAttribute(name, value);
+    else element.removeAttribute(name);
+  }
+  for (const name of properties) element.style.setProperty(name, String(look?.properties?.[name] ?? ''));
+  element.messages = look?.messages ?? {};
+};
