@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,6 +31,38 @@ const (
 	// VerdictUnavailable stands in a batch alone: nothing is known of this item now, and it has cost nothing.
 	VerdictUnavailable VerdictCode = "UNAVAILABLE"
 )
+
+// refusalErrors has the error with which a request is refused, by the verdict on its key. Unknown, disabled and expired keys
+// get the same one, so that a stranger learns nothing of them.
+var refusalErrors = map[VerdictCode]Error{
+	VerdictMalformed: badCredential,
+	VerdictNotFound:  badCredential,
+	VerdictDisabled:  badCredential,
+	VerdictExpired:   badCredential,
+	VerdictIPForbidden: {Status: 403, Code: CodePermissionDenied, Message: "this key may not be used from this address",
+		Details: []Detail{{Field: "allowedIps", Message: "do not hold the address of the request"}}},
+	VerdictInsufficientPermissions: {Status: 403, Code: CodePermissionDenied, Message: "the key lacks a permission"},
+	VerdictRateLimited:             {Status: 429, Code: CodeRateLimited, Message: "the limit per minute is used up"},
+	VerdictQuotaExceeded:           {Status: 429, Code: CodeRateLimited, Message: "the limit per day is used up"},
+}
+
+var badCredential = Error{Status: 401, Code: CodeUnauthenticated, Message: "the credential is not valid"}
+
+// Refusal is the error with which a service refuses a request whose key got this verdict, as the server and the
+// gateways word it: status, code, message and details. It is nil for VerdictValid. VerdictUnavailable, and a code of a
+// later release, are 503.
+func (c VerdictCode) Refusal() *Error {
+	if c == VerdictValid {
+		return nil
+	}
+	e, ok := refusalErrors[c]
+	if !ok {
+		e = Error{Status: 503, Code: CodeUnavailable, Message: "this cannot be answered now; ask again shortly",
+			RetryAfter: time.Second}
+	}
+	e.Details = slices.Clone(e.Details)
+	return &e
+}
 
 // Demand is the requirement on a key: all of All and, if Any is not nil, at least one of Any. The zero value demands
 // nothing. An Any that is empty but not nil cannot be met; it is refused before it is sent, because it is a list that

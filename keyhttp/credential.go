@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/keyward/keyward"
 )
 
 // credential reads the one key of a request, from Authorization: Bearer (RFC 6750, section 2.1) or X-API-Key. Two that
@@ -29,7 +31,7 @@ func credential(r *http.Request) (key string, wrong *refusal) {
 		key = strings.Trim(r.Header.Get("X-Api-Key"), " ")
 	}
 	if key == "" {
-		return "", &refusal{status: http.StatusUnauthorized, code: codeUnauthenticated, challenge: "Bearer",
+		return "", &refusal{status: http.StatusUnauthorized, code: keyward.CodeUnauthenticated, challenge: "Bearer",
 			message: "this needs a key: Authorization: Bearer <key>, or X-API-Key"}
 	}
 	return key, nil

@@ -13,11 +13,6 @@ import (
 	"github.com/keyward/keyward"
 )
 
-const (
-	codeUnauthenticated = keyward.CodeUnauthenticated
-	codeDenied          = keyward.CodePermissionDenied
-)
-
 // refusal is an answer to a request that does not get through, as Keyward itself would give it.
 type refusal struct {
 	status     int
@@ -28,44 +23,32 @@ type refusal struct {
 	retryAfter time.Duration
 }
 
-var unavailable = refusal{status: http.StatusServiceUnavailable, code: keyward.CodeUnavailable, retryAfter: time.Second,
-	message: "this cannot be answered now; ask again shortly"}
+var unavailable = refusalOf(keyward.Verdict{Code: keyward.VerdictUnavailable}, Rule{}, time.Time{})
 
 func invalid(field, message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: keyward.CodeInvalidRequest, message: field + ": " + message,
 		details: []keyward.Detail{{Field: field, Message: message}}}
 }
 
-// refusalOf tells why a key is not good. An unknown key, one that was disabled and one that is past its expiry get the
-// same answer.
+// refusalOf tells why a key that is not valid is refused.
 func refusalOf(v keyward.Verdict, rule Rule, now time.Time) refusal {
-	switch v.Code {
-	case keyward.VerdictIPForbidden:
-		return refusal{status: http.StatusForbidden, code: codeDenied, challenge: `Bearer error="insufficient_scope"`,
-			message: "this key may not be used from this address",
-			details: []keyward.Detail{{Field: "allowedIps", Message: "do not hold the address of the request"}}}
-	case keyward.VerdictInsufficientPermissions:
-		out := refusal{status: http.StatusForbidden, code: codeDenied, message: "the key lacks a permission",
-			challenge: `Bearer error="insufficient_scope", scope="` + strings.Join(slices.Concat(rule.All, rule.Any), " ") + `"`}
+	e := v.Code.Refusal()
+	out := refusal{status: e.Status, code: e.Code, message: e.Message, details: e.Details, retryAfter: e.RetryAfter}
+	switch e.Status {
+	case http.StatusUnauthorized:
+		out.challenge = `Bearer error="invalid_token"`
+	case http.StatusForbidden:
+		out.challenge = `Bearer error="insufficient_scope"`
+	case http.StatusTooManyRequests:
+		out.retryAfter = untilReset(v, now)
+	}
+	if v.Code == keyward.VerdictInsufficientPermissions {
+		out.challenge += `, scope="` + strings.Join(slices.Concat(rule.All, rule.Any), " ") + `"`
 		for _, p := range v.MissingPermissions {
 			out.details = append(out.details, keyward.Detail{Field: "permissions", Message: p})
 		}
-		return out
-	case keyward.VerdictRateLimited:
-		return refusal{
-			status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per minute is used up",
-			retryAfter: untilReset(v, now),
-		}
-	case keyward.VerdictQuotaExceeded:
-		return refusal{
-			status: http.StatusTooManyRequests, code: keyward.CodeRateLimited, message: "the limit per day is used up",
-			retryAfter: untilReset(v, now),
-		}
-	case keyward.VerdictMalformed, keyward.VerdictNotFound, keyward.VerdictDisabled, keyward.VerdictExpired:
-		return refusal{status: http.StatusUnauthorized, code: codeUnauthenticated, challenge: `Bearer error="invalid_token"`,
-			message: "the credential is not valid"}
 	}
-	return unavailable // a code of a later release
+	return out
 }
 
 // untilReset is when the limit that refused is whole again: before, the same request may get through, and then it
