@@ -213,9 +213,10 @@ var keyward = archtest.House{
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
 		}},
+		{Path: "internal/command", Level: archtest.Composition, May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
-			".", "github.com/alecthomas/kong", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "internal/audit", "internal/canonpath", "internal/cataloguefile",
-			"internal/apikey", "internal/auditreplay", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			".", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "github.com/spf13/cobra", "github.com/spf13/pflag", "internal/audit", "internal/canonpath", "internal/cataloguefile",
+			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// Rooms that no inner room imports.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -25,7 +26,7 @@ Example of a file:
 }
 
 // Run checks a file.
-func (c *catalogueCheck) Run(a *app) error {
+func (c *catalogueCheck) Run(_ context.Context, a *app) error {
 	catalogue, err := cataloguefile.Read(c.File)
 	if err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
+
+	"github.com/keyward/keyward/internal/command"
 )
 
 // The statuses with which the command ends.
@@ -69,9 +71,7 @@ type root struct {
 	Catalogue    catalogueCmd    `cmd:"" group:"files" help:"Catalogues of permissions."`
 	Rootkey      rootkeyCmd      `cmd:"" group:"files" help:"Make a root key for KEYWARD_ROOT_KEY. It is printed and kept nowhere."`
 
-	Completion completionCmd `cmd:"" group:"shell" help:"Print a shell's completion script."`
-	Complete   completeCmd   `cmd:"" hidden:""`
-	Version    versionCmd    `cmd:"" group:"shell" help:"Print the version."`
+	Version versionCmd `cmd:"" group:"shell" help:"Print the version."`
 }
 
 const description = `API keys that are minted within their creator's permissions, verified on every call, and revoked at once.
@@ -91,7 +91,11 @@ Examples:
 type app struct {
 	Streams
 	version string
-	model   *kong.Application
+}
+
+// runner is a command without commands below it.
+type runner interface {
+	Run(ctx context.Context, a *app) error
 }
 
 // status ends the command with a status of its own, without an error's line.
@@ -102,100 +106,39 @@ func (s status) Error() string { return fmt.Sprintf("status %d", int(s)) }
 // Main runs the command with its arguments, without its own name, and answers the status to end with. Errors are one
 // line each on Streams.Err.
 func Main(ctx context.Context, args []string, s Streams, version string) int {
-	a := &app{Streams: s, version: version}
-	k, err := parser(ctx, a)
-	if err != nil {
-		fmt.Fprintln(s.Err, "keyward:", err)
-		return exitFailure
-	}
-	code, done := exitOK, false
-	parsed, err := parse(k, args, &code, &done)
-	switch {
-	case done:
-		return code
-	case err != nil:
-		return usage(s.Err, err)
-	}
-	return ended(s.Err, parsed.Run())
-}
-
-func parser(ctx context.Context, a *app) (*kong.Kong, error) {
-	words := new(root)
-	words.Serve.serverFlags = newServerFlags()
-	words.Follow.serverFlags = newFollowFlags()
-	words.Doctor.Look.serverFlags = newServerFlags()
-	k, err := kong.New(words,
-		kong.Name("keyward"), kong.Description(description), kong.Writers(a.Out, a.Err),
-		kong.Exit(func(code int) { panic(status(code)) }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
-		kong.ExplicitGroups([]kong.Group{
-			{Key: "server", Title: "Server:"}, {Key: "objects", Title: "Objects of a server:"},
-			{Key: "gateways", Title: "Gateways:"}, {Key: "files", Title: "Files:"}, {Key: "shell", Title: "The command itself:"},
-		}))
-	if err != nil {
-		return nil, fmt.Errorf("set up the command: %w", err)
-	}
-	a.model = k.Model
-	return k, nil
-}
-
-// parse stops where kong wants to exit, after help for instance; done says so.
-func parse(k *kong.Kong, args []string, code *int, done *bool) (parsed *kong.Context, err error) {
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case status:
-			*code, *done = int(p), true
-		default:
-			panic(p)
-		}
-	}()
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	return k.Parse(args)
+	a := &app{Streams: s, version: version}
+	began := false
+	tree := commandTree(func(ctx context.Context, cmd any) error {
+		began = true
+		return cmd.(runner).Run(ctx, a)
+	})
+	tree.SetIn(s.In)
+	tree.SetOut(s.Out)
+	tree.SetErr(s.Err)
+	where, err := command.Execute(ctx, tree, args)
+	if err != nil && !began {
+		fmt.Fprintf(s.Err, "keyward: %s\nSee %s --help\n", oneLine(err), where)
+		return exitUsage
+	}
+	return ended(s.Err, err)
 }
 
-func usage(w io.Writer, err error) int {
-	fmt.Fprintf(w, "keyward: %s\n", inASentence(err.Error()))
-	where := "keyward"
-	var wrong *kong.ParseError
-	if errors.As(err, &wrong) && wrong.Context != nil {
-		if node := wrong.Context.Selected(); node != nil {
-			where = path(node)
-		}
-	}
-	fmt.Fprintf(w, "See %s --help\n", where)
-	return exitUsage
-}
-
-// inASentence turns the parser's list of missing flags into a sentence that names each as it is typed.
-func inASentence(message string) string {
-	list, ok := strings.CutPrefix(message, "missing flags: ")
-	if !ok {
-		return message
-	}
-	var flags []string
-	for flag := range strings.SplitSeq(list, ", ") {
-		name, value, _ := strings.Cut(flag, "=")
-		if value == "STRING" { // the parser's word where we have none
-			value = strings.ToUpper(strings.TrimPrefix(name, "--"))
-		}
-		flags = append(flags, name+" "+strings.Trim(value, `"`))
-	}
-	if len(flags) == 1 {
-		return flags[0] + " is missing"
-	}
-	return strings.Join(flags[:len(flags)-1], ", ") + " and " + flags[len(flags)-1] + " are missing"
-}
-
-// path is how a command is called.
-func path(n *kong.Node) string {
-	if n.Parent == nil {
-		return n.Name
-	}
-	return path(n.Parent) + " " + n.Name
+// commandTree is the tree of commands.
+func commandTree(run func(ctx context.Context, cmd any) error) *cobra.Command {
+	all := new(root)
+	all.Serve.serverFlags = newServerFlags()
+	all.Follow.serverFlags = newFollowFlags()
+	all.Doctor.Look.serverFlags = newServerFlags()
+	return command.New(all, command.Spec{
+		Name: "keyward", Help: description, Run: run, Library: "shell",
+		Groups: []*cobra.Group{
+			{ID: "server", Title: "Server:"}, {ID: "objects", Title: "Objects of a server:"},
+			{ID: "gateways", Title: "Gateways:"}, {ID: "files", Title: "Files:"}, {ID: "shell", Title: "The command itself:"},
+		},
+	})
 }
 
 func ended(w io.Writer, err error) int {

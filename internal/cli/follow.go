@@ -7,8 +7,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/server"
 )
@@ -36,12 +34,12 @@ func newFollowFlags() serverFlags {
 	for _, s := range config.FollowSettings() {
 		list = append(list, s.Setting)
 	}
-	return serverFlags{kong.Plugins{flagsOf(list, false)}}
+	return serverFlags{settings: list, given: map[string]string{}}
 }
 
 // Run follows until a signal comes. A second signal ends the process at once.
 func (c *followCmd) Run(ctx context.Context, a *app) (err error) {
-	cfg, err := config.LoadFollow(config.Sources{Flags: c.given(), Environ: os.Environ()})
+	cfg, err := config.LoadFollow(config.Sources{Flags: c.given, Environ: os.Environ()})
 	if err != nil {
 		return misconfigured{err}
 	}

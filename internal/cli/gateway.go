@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -33,7 +34,7 @@ Examples:
 }
 
 // Run prints a recipe.
-func (c *gatewayCmd) Run(a *app) error {
+func (c *gatewayCmd) Run(_ context.Context, a *app) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err

@@ -136,7 +136,7 @@ Example:
 }
 
 // Run takes the profile away.
-func (c *logoutCmd) Run(a *app) error {
+func (c *logoutCmd) Run(_ context.Context, a *app) error {
 	all, err := openProfiles()
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ type listedProfile struct {
 }
 
 // Run lists the profiles.
-func (c *profilesCmd) Run(a *app) error {
+func (c *profilesCmd) Run(_ context.Context, a *app) error {
 	all, err := openProfiles()
 	if err != nil {
 		return err

@@ -10,20 +10,6 @@ import (
 	"github.com/keyward/keyward"
 )
 
-func TestWhatIsMissingIsNamedAsItIsTyped(t *testing.T) {
-	t.Parallel()
-	for message, want := range map[string]string{
-		"missing flags: --name=STRING":                      "--name NAME is missing",
-		"missing flags: --name=STRING, --user=STRING":       "--name NAME and --user USER are missing",
-		`missing flags: --a=STRING, --to="URL", --c=STRING`: "--a A, --to URL and --c C are missing",
-		"unexpected argument nonsense":                      "unexpected argument nonsense",
-	} {
-		if got := inASentence(message); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
 func TestANameThatSeveralHaveIsRefusedWithTheirIds(t *testing.T) {
 	t.Parallel()
 	if id, err := theOne("key", "CI", []string{"k1"}); id != "k1" || err != nil {

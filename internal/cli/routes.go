@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,7 +60,7 @@ Example of a file:
 }
 
 // Run checks a file.
-func (c *routesCheck) Run(a *app) error {
+func (c *routesCheck) Run(_ context.Context, a *app) error {
 	table, err := readTable(&c.settingsFlags, c.File)
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ Examples:
 }
 
 // Run explains a request.
-func (c *routesExplain) Run(a *app) error {
+func (c *routesExplain) Run(_ context.Context, a *app) error {
 	method, uri, ok := strings.Cut(c.Request, " ")
 	if !ok || method == "" || !strings.HasPrefix(uri, "/") {
 		return usageError(fmt.Sprintf("%q: want a method and a path, such as 'GET /v1/calls/42'", c.Request))
@@ -155,7 +156,7 @@ Example:
 }
 
 // Run writes a table.
-func (c *routesFromOpenAPI) Run(a *app) error {
+func (c *routesFromOpenAPI) Run(_ context.Context, a *app) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err

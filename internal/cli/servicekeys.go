@@ -135,7 +135,7 @@ func (rootkeyCmd) Help() string {
 }
 
 // Run mints a root key and prints it.
-func (c *rootkeyCmd) Run(a *app) error {
+func (c *rootkeyCmd) Run(_ context.Context, a *app) error {
 	format, err := keyfmt.NewFormat(c.KeyPrefix)
 	if err != nil {
 		return usageError(err.Error())

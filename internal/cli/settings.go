@@ -2,17 +2,18 @@ package cli
 
 import (
 	"os"
-	"reflect"
 	"strconv"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/pflag"
 
 	"github.com/keyward/keyward/internal/config"
 )
 
 // serverFlags are the settings of a server that may be given as flags. They are made of the table of settings.
 type serverFlags struct {
-	kong.Plugins
+	settings []config.Setting
+	file     bool              // there is a flag for the file, too
+	given    map[string]string // the flags that stand in the command, by their names
 }
 
 // configHelp describes the flag that is no setting.
@@ -20,60 +21,53 @@ const configHelp = "A YAML file with settings, named as the flags with _ for -. 
 
 // newServerFlags makes a flag of each setting that is no secret, and one for the file.
 func newServerFlags() serverFlags {
-	return serverFlags{kong.Plugins{flagsOf(config.Settings(), true)}}
+	return serverFlags{settings: config.Settings(), file: true, given: map[string]string{}}
 }
 
-// flagsOf makes a struct with a flag for each setting that is no secret, and one for the file.
-func flagsOf(list []config.Setting, file bool) any {
-	var fields []reflect.StructField
-	add := func(of reflect.Type, name, form, help string) {
-		tag := "name:" + strconv.Quote(name) + " help:" + strconv.Quote(help)
-		if form != "" {
-			tag += " placeholder:" + strconv.Quote(form)
-		}
-		fields = append(
-			fields, reflect.StructField{Name: "F" + strconv.Itoa(len(fields)), Type: of, Tag: reflect.StructTag(tag)},
-		)
-	}
-	for _, s := range list {
+// AddFlags adds a flag for each setting that is no secret, and one for the file.
+func (f *serverFlags) AddFlags(flags *pflag.FlagSet) {
+	for _, s := range f.settings {
 		switch {
 		case s.Secret:
 		case s.IsSwitch():
-			add(reflect.TypeFor[*bool](), s.Flag(), "", s.Usage())
+			flags.VarPF(&serverFlag{name: s.Flag(), form: "bool", given: f.given}, s.Flag(), "", s.Usage()).NoOptDefVal = "true"
 		default:
-			add(reflect.TypeFor[*string](), s.Flag(), s.Form, s.Usage())
+			flags.Var(&serverFlag{name: s.Flag(), form: s.Form, given: f.given}, s.Flag(), s.Usage())
 		}
 	}
-	if file {
-		add(reflect.TypeFor[*string](), config.ConfigFlag, "FILE", configHelp)
+	if f.file {
+		flags.Var(&serverFlag{name: config.ConfigFlag, form: "FILE", given: f.given}, config.ConfigFlag, configHelp)
 	}
-	return reflect.New(reflect.StructOf(fields)).Interface()
+}
+
+// serverFlag is the flag of one setting. It keeps the word as it is given: config reads it.
+type serverFlag struct {
+	name  string
+	form  string // the word that stands for the value in help
+	given map[string]string
+}
+
+// String is the default, which the help's sentence says already.
+func (f *serverFlag) String() string { return "" }
+
+// Type is the word that stands for the value in help.
+func (f *serverFlag) Type() string { return f.form }
+
+// Set keeps the word.
+func (f *serverFlag) Set(text string) error {
+	if f.form == "bool" {
+		on, err := strconv.ParseBool(text)
+		if err != nil {
+			return usageError("--" + f.name + ": bool value must be true or false but got " + strconv.Quote(text))
+		}
+		text = strconv.FormatBool(on)
+	}
+	f.given[f.name] = text
+	return nil
 }
 
 // load reads flags, environment and file.
-func (f *serverFlags) load() (config.Config, error) { return loadWith(f.given()) }
-
-// given are the flags that stand in the command, by their names.
-func (f *serverFlags) given() map[string]string {
-	given := map[string]string{}
-	for _, p := range f.Plugins {
-		v := reflect.ValueOf(p).Elem()
-		for i := range v.NumField() {
-			name := v.Type().Field(i).Tag.Get("name")
-			switch value := v.Field(i).Interface().(type) {
-			case *bool:
-				if value != nil {
-					given[name] = strconv.FormatBool(*value)
-				}
-			case *string:
-				if value != nil {
-					given[name] = *value
-				}
-			}
-		}
-	}
-	return given
-}
+func (f *serverFlags) load() (config.Config, error) { return loadWith(f.given) }
 
 // loadWith reads some flags, by their names, environment and file.
 func loadWith(flags map[string]string) (config.Config, error) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -17,7 +18,7 @@ func (versionCmd) Help() string {
 }
 
 // Run prints the version.
-func (c *versionCmd) Run(a *app) error {
+func (c *versionCmd) Run(_ context.Context, a *app) error {
 	if c.JSON {
 		return json.NewEncoder(a.Out).Encode(struct {
 			Version   string `json:"version"`
