@@ -48,6 +48,27 @@ func (c *Client) KeyUsage(ctx context.Context, id string, opts UsageOptions) (Us
 	return invoke[Usage](ctx, c, get(opts.query(), "api-keys", id, "usage"))
 }
 
+// The values of KeyLimits.Counting: how far the minutes of a key are known.
+const (
+	CountingExact  = "exact"  // what all nodes share was asked
+	CountingLeased = "leased" // what the answering node knows; units that other nodes hold count as used
+	CountingLocal  = "local"  // the answering node counts by itself
+)
+
+// KeyLimits is what is left of the limits of a key, and of those that it shares with all keys of its workspace.
+type KeyLimits struct {
+	// Limits holds a window for each limit; a limit that there is not is nil.
+	Limits VerdictLimits `json:"limits"`
+	// RetryAt is when the next request can be admitted, where none can now; else nil.
+	RetryAt  *time.Time `json:"retryAt"`
+	Counting string     `json:"counting"`
+}
+
+// KeyLimits says what is left of a key's limits and when it returns. It spends nothing of the key.
+func (c *Client) KeyLimits(ctx context.Context, id string) (KeyLimits, error) {
+	return invoke[KeyLimits](ctx, c, get(nil, "api-keys", id, "limits"))
+}
+
 // WorkspaceUsage says the same of all keys of a workspace together.
 func (c *Client) WorkspaceUsage(ctx context.Context, id string, opts UsageOptions) (Usage, error) {
 	return invoke[Usage](ctx, c, get(opts.query(), "workspaces", id, "usage"))

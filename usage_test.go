@@ -24,3 +24,20 @@ func TestUsageIsAskedForOfAKeyOfAWorkspaceAndOfAll(t *testing.T) {
 		t.Run(o.name, o.run)
 	}
 }
+
+func TestWhatIsLeftOfAKeysLimits(t *testing.T) {
+	operation{
+		name: "limits", method: "GET", uri: "/api/v2/api-keys/k1/limits",
+		answer: `{"limits":{"minute":{"limit":5,"remaining":0,"resetAt":"2026-11-23T12:00:00.000Z"},
+			"workspaceDay":{"limit":9,"remaining":4,"resetAt":"2026-11-23T12:00:00.000Z"}},
+			"retryAt":"2026-11-23T12:00:00.000Z","counting":"leased"}`,
+		call: func(ctx ctx, c *keyward.Client) (any, error) { return c.KeyLimits(ctx, "k1") },
+		want: keyward.KeyLimits{
+			Limits: keyward.VerdictLimits{
+				Minute:       &keyward.Window{Limit: 5, ResetAt: noon},
+				WorkspaceDay: &keyward.Window{Limit: 9, Remaining: 4, ResetAt: noon},
+			},
+			RetryAt: &noon, Counting: keyward.CountingLeased,
+		},
+	}.run(t)
+}

@@ -50,6 +50,7 @@ var calls = []calling{
 		"WorkspaceRefusals", "query",
 		func(ctx ctx, c *keyward.Client) error { return last(c.WorkspaceRefusals(ctx, "w1", 0)) },
 	},
+	{"KeyLimits", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyLimits(ctx, "k")) }},
 	{
 		"KeyUsage", "query",
 		func(ctx ctx, c *keyward.Client) error { return last(c.KeyUsage(ctx, "k", keyward.UsageOptions{})) },

@@ -42,6 +42,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.Explanation]():             result("ExplanationAnswer"),
 		of[keyward.Refusal]():                 schemas + "Refusal",
 		of[keyward.InstallationRefusal]():     schemas + "InstallationRefusal",
+		of[keyward.KeyLimits]():               schemas + "KeyLimits",
 		of[keyward.KeyPage]():                 result("ApiKeysAnswer"),
 		of[keyward.Permission]():              schemas + "PermissionEntry",
 		of[keyward.LogEntry]():                schemas + "Log",

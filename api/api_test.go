@@ -84,7 +84,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals listInstallationRefusals importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
-		listLogs getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
+		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
 		listNodes readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
 	)

@@ -160,7 +160,14 @@ func (c *keysGet) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.printKey(a, k)
+	if err := c.printKey(a, k); err != nil || c.JSON {
+		return err
+	}
+	left, err := limitsLeft(ctx, client, c.ID)
+	if left != nil && err == nil {
+		printLeft(a.Out, left, time.Now())
+	}
+	return err
 }
 
 type keysSelf struct{ remote }

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +28,7 @@ func (usageCmd) Help() string {
 
 Examples:
   keyward usage KEY_ID
-  keyward usage KEY_ID --by minute
+  keyward usage KEY_ID --by minute         (and what is left of the key's limits)
   keyward usage -w WORKSPACE --by day --from 90d
   keyward usage --json`
 }
@@ -54,11 +56,57 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	var left *keyward.KeyLimits // of a key
+	if c.ID != "" {
+		if left, err = limitsLeft(ctx, client, c.ID); err != nil {
+			return err
+		}
+	}
 	if c.JSON {
-		return printJSON(a.Out, u)
+		return printJSON(a.Out, struct {
+			keyward.Usage
+			Left *keyward.KeyLimits `json:"left,omitzero"`
+		}{u, left})
 	}
 	drawUsage(a.Out, of, keyward.Granularity(c.By), u)
+	if left != nil {
+		printLeft(a.Out, left, time.Now())
+	}
 	return nil
+}
+
+// limitsLeft is nil where the server is of a release that cannot tell.
+func limitsLeft(ctx context.Context, client *keyward.Client, key string) (*keyward.KeyLimits, error) {
+	left, err := client.KeyLimits(ctx, key)
+	var refusal *keyward.Error
+	if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound {
+		return nil, nil
+	}
+	return &left, err
+}
+
+// printLeft says what is left of each limit and when it returns.
+func printLeft(w io.Writer, left *keyward.KeyLimits, now time.Time) {
+	for _, one := range []struct {
+		name string
+		w    *keyward.Window
+	}{
+		{"this minute", left.Limits.Minute}, {"today (UTC)", left.Limits.Day},
+		{"all keys of the workspace, this minute", left.Limits.WorkspaceMinute},
+		{"all keys of the workspace, today (UTC)", left.Limits.WorkspaceDay},
+	} {
+		if one.w == nil {
+			continue
+		}
+		line := fmt.Sprintf("left %s: %d of %d", one.name, one.w.Remaining, one.w.Limit)
+		if one.w.Remaining < one.w.Limit {
+			line += fmt.Sprintf(", all back at %s", moment(&one.w.ResetAt))
+		}
+		fmt.Fprintln(w, line)
+	}
+	if left.RetryAt != nil && left.RetryAt.After(now) {
+		fmt.Fprintln(w, paint(w, red, "no request is admitted before "+moment(left.RetryAt)))
+	}
 }
 
 func (c *usageCmd) ask(

@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/usage"
@@ -79,6 +80,20 @@ func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsag
 			return store.UsageOf(k.ID), func(x *usage.Series) { s.recent.Key(bytesOf(string(k.ID)), x) }, err
 		},
 	)
+}
+
+// KeyLimits gives a key, and the limits that it shares with all keys of its workspace: what is left of them is asked of
+// the engine. Who sees the key sees that.
+func (s *Service) KeyLimits(ctx context.Context, c Caller, key string) (k apikey.Key, shared ratelimit.Limits, err error) {
+	err = s.view(ctx, c.through(session.UsageRead), func(v *store.View, a *actor) error {
+		if k, err = s.loadKeyFor(v, a, key, account.APIKeysRead); err != nil {
+			return err
+		}
+		ws, err := v.Workspace(k.Workspace)
+		shared = ws.Plan.Shared
+		return err
+	})
+	return k, shared, storageFault(err)
 }
 
 // WorkspaceUsage says the same of all keys of a workspace together, those that are deleted since then too.

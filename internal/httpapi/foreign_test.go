@@ -63,6 +63,7 @@ var foreign = []struct{ on, query, body string }{
 	{on: "GET /api-keys/{key}"},
 	{on: "DELETE /api-keys/{key}"},
 	{on: "POST /api-keys/{key}/rotate", body: `{}`},
+	{on: "GET /api-keys/{key}/limits"},
 	{on: "GET /api-keys/{key}/usage"},
 	{on: "GET /api-keys/{key}/explain"},
 	{on: "GET /api-keys/{key}/refusals"},

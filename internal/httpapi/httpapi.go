@@ -52,6 +52,8 @@ type Config struct {
 	TrustedProxies *gateway.Proxies
 	// Gateway decides for proxies; nil makes one without a route table.
 	Gateway *gateway.Gate
+	// LimitMode says how the nodes share the minutes of a workspace's keys: exact, leased or local; nil is local.
+	LimitMode func(id.Workspace) string
 	// Failures limits attempts with credentials that are none; nil does not.
 	Failures *httplimit.Failures
 	// Free bounds, for each address, the requests that cost no limit; nil does not.

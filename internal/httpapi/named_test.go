@@ -92,6 +92,7 @@ var naming = map[string]request{
 	"explainApiKey":      {on: "GET /api-keys/{key}/explain", demands: true},
 	"listApiKeyRefusals": {on: "GET /api-keys/{key}/refusals"},
 	"listRefusals":       {on: "GET /workspaces/{ws}/refusals"},
+	"getApiKeyLimits":    {on: "GET /api-keys/{key}/limits"},
 	"getApiKeyUsage":     {on: "GET /api-keys/{key}/usage"},
 	"verifyApiKey":       {on: "POST /api-keys/verify", body: `{"key":"x"}`},
 	"verifyApiKeys":      {on: "POST /api-keys/verify-batch", body: `{"items":[{"key":"x"}]}`},

@@ -432,7 +432,7 @@ func TestT111EveryOperationIsClosedToAPortalSessionButThoseItIsFor(t *testing.T)
 	t.Parallel()
 	p := aPage(t)
 	opens := openToPortals(t)
-	if len(opens) != 12 {
+	if len(opens) != 13 {
 		t.Fatalf("the document opens %v", opens)
 	}
 	s := &stage{house: p.house, ws: p.ws, member: "u-owner"}

@@ -123,6 +123,10 @@ func (a *api) keyRoutes() []route {
 			message: "Latest refusals of the API key", serve: show(a.keyRefusals),
 		},
 		{
+			on: "GET " + keys + "/{id}/limits", name: "getApiKeyLimits", portal: portalToken,
+			message: "What is left of the limits of the API key", serve: show(a.keyLimits),
+		},
+		{
 			on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", portal: portalToken, query: usageParameters,
 			message: "Usage of the API key", serve: show(a.keyUsage),
 		},

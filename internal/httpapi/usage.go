@@ -5,6 +5,7 @@ import (
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/usage"
+	"github.com/keyward/keyward/internal/verifycodec"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -33,6 +34,26 @@ func (a *api) usage(x *exchange) (wire.Usage, error) {
 	}
 	s, err := a.Control.Usage(x.ctx(), x.caller, in)
 	return usageSeries(s), err
+}
+
+// keyLimits says what is left of a key's limits, and of those of its workspace's plan. It spends nothing.
+func (a *api) keyLimits(x *exchange) (wire.KeyLimits, error) {
+	k, shared, err := a.Control.KeyLimits(x.ctx(), x.caller, x.r.PathValue("id"))
+	if err != nil {
+		return wire.KeyLimits{}, err
+	}
+	s, ok := a.Engine.LimitsLeft(k.ID, k.Workspace, k.Limits, shared)
+	if !ok {
+		return wire.KeyLimits{}, unavailable()
+	}
+	out := wire.KeyLimits{Limits: verifycodec.Limits(&s), Counting: "local"}
+	if s.RetryAt > 0 {
+		out.RetryAt = wire.TimeOrNull(time.UnixMilli(s.RetryAt))
+	}
+	if a.LimitMode != nil {
+		out.Counting = a.LimitMode(k.Workspace)
+	}
+	return out, nil
 }
 
 func (q query) usage() (in control.AskUsage, err error) {

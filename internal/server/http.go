@@ -15,6 +15,7 @@ import (
 	"github.com/keyward/keyward/internal/dataplane"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/portal"
 	"github.com/keyward/keyward/internal/signin"
@@ -54,6 +55,9 @@ func (s *Server) makeHTTP(context.Context) error {
 		Failures:  httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:      httplimit.NewFailures(freePerMinute, s.elapsed),
 		Stopping:  s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
+	}
+	if s.shared != nil {
+		c.LimitMode = func(w id.Workspace) string { return s.shared.ModeOf(w).String() }
 	}
 	if s.metricsListener == nil {
 		c.Metrics = s.metrics.Handler()

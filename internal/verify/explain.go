@@ -45,6 +45,25 @@ func (e *Engine) PlanStatus(ws id.Workspace, shared ratelimit.Limits) (s ratelim
 	return s, s.Any()
 }
 
+// LimitsLeft asks how the limits of a key stand, with those that all keys of its workspace share, and spends nothing.
+// ok is false where nobody can tell now.
+func (e *Engine) LimitsLeft(key id.Key, ws id.Workspace, own, shared ratelimit.Limits) (s ratelimit.Status, ok bool) {
+	uuid, known := id.Parse(string(key))
+	place, placed := id.Parse(string(ws))
+	if own == (ratelimit.Limits{}) && shared == (ratelimit.Limits{}) {
+		return s, true
+	}
+	if e.limiter == nil || !known || !placed {
+		return s, false
+	}
+	who := ratelimit.Subject{ID: uuid, Workspace: ws}
+	if shared != (ratelimit.Limits{}) {
+		who.Plan = &ratelimit.Plan{ID: place, Limits: shared}
+	}
+	o := e.limiter.Peek(who, own, 0, &s)
+	return s, o != ratelimit.Unavailable
+}
+
 // Step is one question of the decision.
 type Step struct {
 	Code    Code // what it refuses with

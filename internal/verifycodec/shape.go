@@ -34,7 +34,13 @@ func limits(s *ratelimit.Status) *wire.Limits {
 	if !s.Any() {
 		return nil
 	}
-	return &wire.Limits{Minute: window(&s.Minute), Day: window(&s.Day),
+	out := Limits(s)
+	return &out
+}
+
+// Limits shows how limits stand; one that there is not is left out.
+func Limits(s *ratelimit.Status) wire.Limits {
+	return wire.Limits{Minute: window(&s.Minute), Day: window(&s.Day),
 		WorkspaceMinute: window(&s.WorkspaceMinute), WorkspaceDay: window(&s.WorkspaceDay)}
 }
 

@@ -97,6 +97,14 @@ type Limits struct {
 	WorkspaceDay    *Window `json:"workspaceDay,omitzero"`
 }
 
+// KeyLimits says what is left of the limits of a key, and of those that it shares with all keys of its workspace.
+type KeyLimits struct {
+	Limits Limits `json:"limits"`
+	// RetryAt is when the next request can be admitted, where none can now.
+	RetryAt  *Time  `json:"retryAt"`
+	Counting string `json:"counting"` // exact, leased or local
+}
+
 // Window is one limit.
 type Window struct {
 	Limit     int64 `json:"limit"`

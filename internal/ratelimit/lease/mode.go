@@ -25,6 +25,11 @@ func ParseMode(s string) (Mode, error) {
 	return 0, fmt.Errorf("%q: want leased, exact or local", s)
 }
 
+// String is what ParseMode reads.
+func (m Mode) String() string {
+	return [...]string{Leased: "leased", Exact: "exact", Local: "local"}[m]
+}
+
 // Policy decides about a key with a minute limit while Redis cannot be asked, once the last lease is spent or over.
 type Policy uint8
 

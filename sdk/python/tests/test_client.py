@@ -170,6 +170,9 @@ def test_service_keys_workspaces_and_the_installation(client, server):
     assert client.workspaces.put_plan(server.workspace, {"maxRoles": 50}).plan.max_roles == 50
     assert any(w.id == server.workspace for w in client.workspaces.all())
     assert len(client.permissions()) == 101 and client.nodes()[0].is_self
+    for key in client.keys.list(workspace_id=server.workspace, limit=1).api_keys:
+        left = client.keys.limits(key.id)
+        assert left.counting == "local" and left.retry_at is None
     assert client.usage(granularity="day").total >= 0 and client.workspaces.usage(server.workspace).series
     extra = client.workspaces.create(name="Short", owner={"userId": "eve", "email": "eve@example.com"})
     assert client.workspaces.get(extra.id).owner_id == "eve"

@@ -273,6 +273,12 @@ export class Keys extends Resource {
     return (await this.get<{ refusals: KeyRefusal[] }>("listApiKeyRefusals", ["api-keys", id, "refusals"], query, only(signal))).refusals;
   }
 
+  /** Says what is left of a key's limits and when it returns. It spends nothing of the key. */
+  limits(id: string, o: CallOptions & { workspaceId?: string } = {}): Promise<Result<"KeyLimitsAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("getApiKeyLimits", ["api-keys", id, "limits"], query, only(signal));
+  }
+
   /** Counts the verifications of a key. */
   usage(id: string, o: UsageOptions = {}): Promise<Usage> {
     const { signal, ...query } = o;

@@ -315,6 +315,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/api-keys/{id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * See what is left of a key's limits
+         * @description Gives what is left of the key's limits per minute and per day, and of those of its workspace's plan, and when it returns. It
+         *     spends nothing of the key. `counting` says how far the minutes are known: `exact` asks what all nodes share; in
+         *     `leased` the answer is what the answering node knows, at most two seconds old, and units that other nodes hold count as used; in `local`
+         *     the answering node counts by itself. Of a day, units that other nodes have reserved count as used. Others' keys need
+         *     `api-keys:manage-others`.
+         */
+        get: operations["getApiKeyLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/api-keys/{id}/usage": {
         parameters: {
             query?: never;
@@ -2817,6 +2847,35 @@ export interface components {
             /** @description All verifications in the series, whatever came of them. */
             total: number;
         };
+        /** @description How the key's limits, and those of its workspace's plan, stand; a limit that there is not is left out. */
+        LimitsLeft: {
+            /** @description Any 60 seconds. */
+            minute?: components["schemas"]["LimitState"];
+            /** @description The day in UTC. */
+            day?: components["schemas"]["LimitState"];
+            /** @description Any 60 seconds, of all keys of the workspace together. */
+            workspaceMinute?: components["schemas"]["LimitState"];
+            /** @description The day in UTC, of all keys of the workspace together. */
+            workspaceDay?: components["schemas"]["LimitState"];
+        };
+        KeyLimits: {
+            limits: components["schemas"]["LimitsLeft"];
+            /** @description When the next request can be admitted, where none can now; else null. */
+            retryAt: components["schemas"]["TimeOrNull"];
+            /**
+             * @description How far the minutes are known.
+             * @enum {string}
+             */
+            counting: "exact" | "leased" | "local";
+        };
+        KeyLimitsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: components["schemas"]["KeyLimits"];
+            };
+        };
         UsageAnswer: {
             /** @constant */
             success: true;
@@ -4241,6 +4300,47 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getApiKeyLimits: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is left. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyLimitsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

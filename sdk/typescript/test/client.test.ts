@@ -155,7 +155,8 @@ test("service keys, workspaces, sessions, the log and the installation", async (
   expect(await new Response(await keyward.feed({ after: last.cursor, nonce: "m" })).text()).toContain('"nonce":"m"');
   expect((await keyward.usage({ granularity: "day" })).series.length).toBeGreaterThan(0);
   expect((await keyward.workspaces.usage(workspaceId)).total).toBeGreaterThanOrEqual(0);
-  await make();
+  const made = await make();
+  expect(await keyward.keys.limits(made.apiKey.id)).toEqual({ limits: {}, retryAt: null, counting: "local" });
   const types = new Set<string>();
   for await (const e of keyward.logs.all({ workspaceId, limit: 5 })) types.add(e.eventType);
   expect(types).toContain("api_key.created");

@@ -253,6 +253,13 @@ class Keys(_Resource):
         path = ("api-keys", id, "refusals")
         return await self._client.call(Call("listApiKeyRefusals", "GET", path, read, query=query, repeat=Repeat.ALWAYS))
 
+    async def limits(self, id: str, *, workspace_id: Optional[str] = None) -> m.KeyLimits:
+        """limits says what is left of a key's limits and when it returns. It spends nothing of the key."""
+        query, path = [("workspaceId", workspace_id)], ("api-keys", id, "limits")
+        return await self._client.call(
+            Call("getApiKeyLimits", "GET", path, _object(m.KeyLimits), query=query, repeat=Repeat.ALWAYS)
+        )
+
     async def usage(
         self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
     ) -> m.Usage:

@@ -653,6 +653,44 @@ class LimitState:
 
 
 @dataclass(frozen=True)
+class LimitsLeft:
+    """How the key's limits, and those of its workspace's plan, stand; a limit that there is not is left out."""
+
+    minute: Optional[LimitState]
+    day: Optional[LimitState]
+    workspace_minute: Optional[LimitState]
+    workspace_day: Optional[LimitState]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LimitsLeft:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            minute=value(data, "minute", optional(obj(LimitState))),
+            day=value(data, "day", optional(obj(LimitState))),
+            workspace_minute=value(data, "workspaceMinute", optional(obj(LimitState))),
+            workspace_day=value(data, "workspaceDay", optional(obj(LimitState))),
+        )
+
+
+@dataclass(frozen=True)
+class KeyLimits:
+    """KeyLimits of an answer."""
+
+    limits: LimitsLeft
+    retry_at: Optional[datetime]
+    counting: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyLimits:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            limits=value(data, "limits", obj(LimitsLeft)),
+            retry_at=value(data, "retryAt", optional(time)),
+            counting=value(data, "counting", string),
+        )
+
+
+@dataclass(frozen=True)
 class LimitStates:
     """How the key's limits, and those of its workspace's plan, stand after this decision; a limit that there is
     not is left out.
@@ -1560,12 +1598,13 @@ __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "CreatedPortalSession", "Creator",
     "Credential", "DeletedApiKeys", "EndedPortalSessions", "Explanation", "ExplanationSteps", "Follower",
     "ImportedApiKeys", "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported",
-    "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "LimitState",
-    "LimitStates", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Nodes",
-    "Pagination", "PermissionEntry", "Plan", "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit",
-    "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys",
-    "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey",
-    "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset",
-    "SignInResetEnded", "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys",
-    "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "KeyLimits",
+    "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
+    "MyWorkspace", "Node", "Nodes", "Pagination", "PermissionEntry", "Plan", "PortalCeiling", "PortalSession",
+    "PortalSessions", "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys",
+    "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
+    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
+    "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedPortalSession", "StartedSession",
+    "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace",
+    "Workspaces",
 ]
