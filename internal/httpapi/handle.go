@@ -132,7 +132,7 @@ func (x *exchange) admit() error {
 	if err := x.authenticatePortal(); err != nil {
 		return err
 	}
-	if x.route.revealing && x.frameOnly && !x.ownOrigin() {
+	if x.route.revealing && x.frameOnly && !x.ownPage() {
 		return control.FramesAlone()
 	}
 	return nil

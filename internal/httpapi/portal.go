@@ -143,7 +143,7 @@ func (a *api) exchangePortal(x *exchange, in wire.ExchangePortalSession) (wire.S
 	if err != nil {
 		return wire.StartedPortalSession{}, x.guessed(err)
 	}
-	started, err := a.Control.ExchangePortal(x.ctx(), x.origin(), in.ClientSecret, proof, x.through, x.ownOrigin())
+	started, err := a.Control.ExchangePortal(x.ctx(), x.origin(), in.ClientSecret, proof, x.through, x.ownPage())
 	return a.portalStarted(x, started, err)
 }
 

@@ -565,11 +565,17 @@ func TestT111AHostPageGetsNoValueOfASessionThatRevealsInTheFrameAlone(t *testing
 	path := "/api/v2/portal-sessions/exchange"
 	p.send("POST", path, `{"clientSecret":"`+p.secret+`"}`, header("DPoP", p.proof("POST", path, ""))).
 		refused(403, "permission_denied", "Origin")
+	nowhere := func(r *http.Request) { r.Header.Del("Origin") } // of a program with the client secret
+	path = p.path("/portal-sessions/exchange")
+	p.send("POST", path, `{"clientSecret":"`+p.secret+`"}`, header("DPoP", p.proof("POST", path, "")), nowhere).
+		refused(403, "permission_denied", "Origin")
 	p.origin = public
 	p.token = p.exchange(p.secret).want(200).text("data.result.token")
 	key := p.make("a", `,"permissions":[]`).want(201).text("data.result.apiKey.id")
 	p.origin = app
 	p.make("b", `,"permissions":[]`).refused(403, "permission_denied", "Origin")
 	p.call("POST", "/api-keys/"+key+"/rotate", "").refused(403, "permission_denied", "Origin")
+	p.call("POST", "/api-keys", `{"name":"c","permissions":[]}`, nowhere).refused(403, "permission_denied", "Origin")
+	p.call("POST", "/api-keys/"+key+"/rotate", "", nowhere).refused(403, "permission_denied", "Origin")
 	p.call("GET", "/api-keys", "").want(200)
 }

@@ -99,6 +99,12 @@ func (x *exchange) ownOrigin() bool {
 	return origin == "" || origin == x.api.PublicURL
 }
 
+// ownPage tells whether a call comes from a page of this server: a browser names the origin with each POST. A call
+// without an origin comes from no page, and so from no frame.
+func (x *exchange) ownPage() bool {
+	return x.api.PublicURL != "" && x.r.Header.Get("Origin") == x.api.PublicURL
+}
+
 // authenticatePortal takes the token of a portal session with a proof by its key, made for this very request.
 func (x *exchange) authenticatePortal() error {
 	given := x.r.Header.Values("Authorization")
