@@ -187,30 +187,34 @@ export class KeywardKeys extends Base {
   }
 
   async #start() {
-    if (!this.#fetch && !this.hasAttribute('session')) return;
+    if (!this.#fetch && !this.hasAttribute('session')) return undefined;
     const mine = ++this.#started;
     this.#drop();
     this.#root.setAttribute('aria-busy', 'true');
     try {
       const made = await this.#ask();
-      if (mine !== this.#started) return;
+      if (mine !== this.#started) return undefined;
       const server = this.#server(made);
-      if (made.portalSession.reveal === 'frame') {
-        await this.#showFrame(made, server);
-        return;
-      }
+      if (made.portalSession.reveal === 'frame') return await this.#showFrame(made, server);
       const session = new Session(server, made.portalSession.id, await makeKey());
       session.about = made.portalSession;
-      this.#words(session); // loads them meanwhile
-      await session.exchange(made.clientSecret);
+      this.#words(session).then(({ say }) => { // loaded meanwhile
+        if (mine === this.#started && !this.#view) this.#root.replaceChildren(el('p', { class: 'quiet', part: 'message' }, say('loading')));
+      });
+      try {
+        await session.exchange(made.clientSecret);
+      } catch (error) { // the platform's answer need not say how the session reveals; a refusal spends nothing
+        if (error.status !== 403 || mine !== this.#started) throw error;
+        return await this.#showFrame(made, server);
+      }
       session.renew = async () => {
         const again = await this.#ask();
         session.at(again.portalSession.id);
         await session.exchange(again.clientSecret);
       };
-      if (mine === this.#started) await this.#show({ session });
+      return mine === this.#started && await this.#show({ session });
     } catch (error) {
-      if (mine === this.#started) await this.#over(error);
+      return mine === this.#started && await this.#over(error);
     }
   }
 

@@ -15,6 +15,13 @@ const forwarded = ['ready', 'error', 'key-created', 'key-updated', 'key-rotated'
 // detailOf copies the fields of an event that there are to be, and no other.
 const detailOf = ({ keyId, code, status } = {}) => JSON.parse(JSON.stringify({ keyId, code, status }));
 
+// themeOf is the theme of a page with a value of color-scheme: null where the person's preference decides.
+const themeOf = (scheme) => {
+  const dark = /\bdark\b/.test(scheme);
+  if (dark && /\blight\b/.test(scheme)) return null;
+  return dark ? 'dark' : 'light';
+};
+
 export class Frame {
   #element;
   #server;
@@ -47,8 +54,10 @@ export class Frame {
 
   #look() {
     const style = getComputedStyle(this.#element);
+    const attributes = Object.fromEntries(looks.map((name) => [name, this.#element.getAttribute(name)]));
+    if (!attributes.theme) attributes.theme = themeOf(style.colorScheme);
     return {
-      attributes: Object.fromEntries(looks.map((name) => [name, this.#element.getAttribute(name)])),
+      attributes,
       properties: Object.fromEntries(properties.map((name) => [name, style.getPropertyValue(name).trim()])),
       messages: { ...this.#element.messages },
     };
