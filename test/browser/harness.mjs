@@ -20,6 +20,10 @@ export const browser = await chromium.launch({
 // violations are what a page's policy forbade, and what went wrong in its scripts: there are to be none, anywhere.
 export const violations = [];
 
+// expected are the origins that stories open, beside the server's own.
+export const expected = [setup.url, setup.url.replace('127.0.0.1', 'localhost'), 'data:'];
+const isExpected = (url) => expected.some((origin) => url.startsWith(origin));
+
 // visit opens a context of its own, without a session unless a one-time link is followed in it.
 export const visit = async ({ as, theme = 'light', width = 1280, height = 800, javaScriptEnabled = true } = {}) => {
   const context = await browser.newContext({
@@ -35,11 +39,11 @@ export const visit = async ({ as, theme = 'light', width = 1280, height = 800, j
     });
   }
   context.on('console', (m) => {
-    if (m.type() === 'error' && m.page()?.url().startsWith(setup.url) && !/status of 4\d\d/.test(m.text())) violations.push(`${m.page()?.url()}: ${m.text()}`);
+    if (m.type() === 'error' && isExpected(m.page()?.url() ?? '') && !/status of 4\d\d/.test(m.text())) violations.push(`${m.page()?.url()}: ${m.text()}`);
   });
   context.on('weberror', (e) => violations.push(String(e.error())));
   context.on('request', (r) => {
-    if (!r.url().startsWith(setup.url) && !r.url().startsWith(setup.url.replace('127.0.0.1', 'localhost')) && !r.url().startsWith('data:')) violations.push(`a request elsewhere: ${r.url()}`);
+    if (!isExpected(r.url())) violations.push(`a request elsewhere: ${r.url()}`);
   });
   const page = await context.newPage();
   if (as) await signIn(page, as);

@@ -8,6 +8,7 @@ import './undo.mjs';
 import './frame.mjs';
 import './passkeys.mjs';
 import './portal.mjs';
+import './element.mjs';
 import './docs.mjs';
 import './attacks.mjs';
 import './tasks.mjs';

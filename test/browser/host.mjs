@@ -1,0 +1,80 @@
+// A page of a platform, on an origin of its own, with the element in it. Its policy is strict, it is isolated (COOP, COEP),
+// and it makes sessions behind a login of its own.
+import { createServer } from 'node:http';
+import { api, expected, setup } from './harness.mjs';
+
+export const keyward = setup.url.replace('127.0.0.1', 'localhost'); // KEYWARD_PUBLIC_URL
+export const workspaceId = setup.ids.workspace;
+export const all = ['keys:read', 'keys:create', 'keys:update', 'keys:rotate', 'keys:disable', 'keys:delete', 'usage:read'];
+
+// The one line that docs/portal.md asks of a host page's policy is the second of these.
+const policy = [
+  "default-src 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'",
+  `script-src 'self' ${keyward}; connect-src 'self' ${keyward}; frame-src ${keyward}`,
+].join('; ');
+
+const document = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A platform</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<script type="module" src="${keyward}/portal/keyward.js"></script><script type="module" src="/host.js"></script></head>
+<body><main><h1>A platform</h1><keyward-keys></keyward-keys></main></body></html>`;
+
+const script = `
+globalThis.heard = [];
+const element = document.querySelector('keyward-keys');
+for (const type of ['ready', 'error', 'session-expired', 'key-created', 'key-updated', 'key-rotated', 'key-disabled',
+  'key-deleted', 'secret-shown', 'secret-copied', 'secret-dismissed']) {
+  addEventListener('keyward-' + type, (e) => heard.push([type, JSON.stringify(e.detail), e.composed]));
+}
+for (const [name, value] of new URLSearchParams(location.search)) element.setAttribute(name, value);
+element.fetchSession = async () => {
+  const answer = await fetch('/keys-session', { method: 'POST' });
+  return answer.ok ? answer.json() : undefined;
+};`;
+
+// platform is what the next session is to be; signedOut ends the login, and brief makes its route tell no more than the
+// session's id and secret.
+export const platform = { signedOut: false, brief: false, session: {}, asked: 0 };
+
+const mint = async () => {
+  const { portalSession, clientSecret, url } = await api('POST', '/portal-sessions', {
+    workspaceId, userId: 'pia', capabilities: all, allowedOrigins: [platform.origin], ...platform.session,
+  });
+  return platform.brief ? { portalSession: { id: portalSession.id }, clientSecret, url } : { portalSession, clientSecret, url };
+};
+
+const server = createServer(async (request, answer) => {
+  const at = new URL(request.url, 'http://host').pathname;
+  if (at === '/keys-session' && request.method === 'POST') {
+    platform.asked++;
+    answer.writeHead(platform.signedOut ? 401 : 200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+    answer.end(platform.signedOut ? '{}' : JSON.stringify(await mint()));
+    return;
+  }
+  const [kind, body] = at === '/host.js' ? ['text/javascript', script] : ['text/html', document];
+  answer.writeHead(at === '/favicon.ico' ? 404 : 200, {
+    'Content-Type': `${kind}; charset=utf-8`, 'Content-Security-Policy': policy,
+    'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
+  });
+  answer.end(body);
+});
+
+// open starts the platform once, and gives its origin.
+let starting;
+export const open = () => {
+  starting ??= new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      platform.origin = `http://127.0.0.1:${server.address().port}`;
+      expected.push(platform.origin);
+      server.unref();
+      resolve();
+    });
+  });
+  return starting;
+};
+
+// at opens the platform's page. attributes are those of the element.
+export const at = async (page, session = {}, attributes = {}) => {
+  await open();
+  Object.assign(platform, { session, signedOut: false, brief: false, asked: 0 });
+  await page.goto(`${platform.origin}/?${new URLSearchParams(attributes)}`);
+};
