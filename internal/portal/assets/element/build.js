@@ -55,3 +55,9 @@ export const dialog = (root, title, ...children) => {
   box.showModal();
   return box;
 };
+
+// fill gives an element other children. A dialog that shows a value stays: the value is not shown again.
+export const fill = (root, ...children) => {
+  for (const child of [...root.children]) if (!child.matches('dialog.value')) child.remove();
+  root.prepend(...children);
+};

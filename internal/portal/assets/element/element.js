@@ -1,5 +1,5 @@
 // The custom element <keyward-keys>: keys, create form or usage of the user that a page is open for, within that page.
-import { el } from './build.js';
+import { el, fill } from './build.js';
 import { css } from './element.css';
 import { Session, Refused, makeKey } from './session.js';
 import { View, over } from './view.js';
@@ -99,7 +99,7 @@ export class KeywardKeys extends Base {
   }
 
   disconnectedCallback() {
-    queueMicrotask(() => this.isConnected || this.#drop()); // unless it only moves
+    queueMicrotask(() => this.isConnected || this.#forget()); // unless it only moves
   }
 
   attributeChangedCallback(name, before, now) {
@@ -123,7 +123,7 @@ export class KeywardKeys extends Base {
   // end forgets the token and its key, and says that the session has ended. The platform ends the session itself.
   async end() {
     this.#started++;
-    this.#drop();
+    this.#forget();
     await this.#sayOver(new Refused(401));
   }
 
@@ -162,7 +162,12 @@ export class KeywardKeys extends Base {
     clearInterval(this.#watch);
     this.#frame?.remove();
     this.#frame = this.#view = this.#env = undefined;
-    this.#root.replaceChildren();
+    fill(this.#root);
+  }
+
+  #forget() {
+    this.#drop();
+    this.#root.replaceChildren(); // a value that is shown as well
   }
 
   // #ask asks the platform for a session. A platform that gives none has signed its user out.
@@ -199,7 +204,7 @@ export class KeywardKeys extends Base {
       const session = new Session(server, made.portalSession.id, await makeKey());
       session.about = made.portalSession;
       this.#words(session).then(({ say }) => { // loaded meanwhile
-        if (mine === this.#started && !this.#view) this.#root.replaceChildren(el('p', { class: 'quiet', part: 'message' }, say('loading')));
+        if (mine === this.#started && !this.#view) fill(this.#root, el('p', { class: 'quiet', part: 'message' }, say('loading')));
       });
       try {
         await session.exchange(made.clientSecret);

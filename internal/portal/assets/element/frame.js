@@ -35,15 +35,19 @@ export class Frame {
     this.#frame = el('iframe', { title, part: 'frame', sandbox: 'allow-scripts allow-same-origin allow-forms', allow: 'clipboard-write',
       referrerpolicy: 'no-referrer', src: `${server}/portal/${made.portalSession.id}#element=${location.origin}` });
     let secret = made.clientSecret;
+    let showing = false; // a value, which is not shown again: the frame stays until it is dismissed
+    let over = false;
     this.#listener = ({ source, origin, data }) => {
       if (source !== this.#frame.contentWindow || origin !== server || !data) return;
       if (data.keyward === 'listening' && secret) {
         this.#send({ keyward: 'session', clientSecret: secret, look: this.#look() });
         secret = undefined;
-      } else if (data.keyward === 'event' && data.type === 'session-expired') {
-        does.expired();
-      } else if (data.keyward === 'event' && forwarded.includes(data.type)) {
-        does.emit(data.type, detailOf(data.detail));
+      } else if (data.keyward === 'event') {
+        if (data.type === 'secret-shown') showing = true;
+        if (data.type === 'secret-dismissed') showing = false;
+        over ||= data.type === 'session-expired';
+        if (forwarded.includes(data.type)) does.emit(data.type, detailOf(data.detail));
+        if (over && !showing) does.expired();
       }
     };
     addEventListener('message', this.#listener);

@@ -25,6 +25,7 @@ export const reveal = (view, keyId, value) => {
       .map(([name, text]) => el('details', {}, el('summary', {}, name), copyable(text, name)))];
   const box = dialog(view.root, say('revealTitle'), el('p', {}, say('revealOnce')),
     copyable(value, say('revealTitle'), true), ...(snippets || []), view.closer(() => box));
+  box.classList.add('value');
   box.onclosed = () => view.emit('secret-dismissed', { keyId });
   view.emit('secret-shown', { keyId });
 };

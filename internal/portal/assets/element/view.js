@@ -1,6 +1,6 @@
 // A view shows the keys of a session in one of three forms: list, create, usage. It shows what the session's capabilities
 // and ceiling let; the server decides. View holds the parts that the forms share.
-import { button, el } from './build.js';
+import { button, el, fill } from './build.js';
 import { listForm } from './keys.js';
 import { createForm } from './create.js';
 import { usageForm } from './usage.js';
@@ -70,7 +70,7 @@ export class View {
   // begin shows the form. It resolves once the form is there with its first data.
   async begin() {
     this.form = forms[this.options.view](this);
-    this.root.replaceChildren(...[this.form.element, this.status].flat().filter(Boolean));
+    fill(this.root, ...[this.form.element, this.status].flat().filter(Boolean));
     await this.form.load?.();
   }
 
@@ -93,7 +93,7 @@ export class View {
 export const over = (root, say, level, error, again) => {
   const wrong = error && error.status !== 401;
   const why = wrong && (error.status ? error.message : say('error_network'));
-  root.replaceChildren(el(`h${level}`, { part: 'title' }, say(wrong ? 'failedTitle' : 'overTitle')),
+  fill(root, el(`h${level}`, { part: 'title' }, say(wrong ? 'failedTitle' : 'overTitle')),
     el('p', { part: 'message', role: 'status' }, wrong ? say('wrong', { why }) : say('overHelp')),
     ...(again ? [button(say('again'), again)] : []));
 };
