@@ -229,6 +229,7 @@ var keyward = archtest.House{
 			"internal/verifycodec", "internal/wire",
 		}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
+		{Path: "sdk/element/build", Level: archtest.Outside, May: []string{"internal/portal"}},
 		{Path: "examples/portal", Level: archtest.Outside, May: []string{".", "keyhttp"}},
 		{Path: "bench", Level: archtest.Outside, ForTest: true, May: []string{
 			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",

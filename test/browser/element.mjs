@@ -165,6 +165,9 @@ story('a session that reveals in a frame gives a script of the page no value', a
   for (const s of portalSessions) await api('DELETE', `/portal-sessions/${s.id}`);
   platform.signedOut = true;
   await page.evaluate(() => document.querySelector('keyward-keys').refresh());
+  await frame.getByText('This session has ended').waitFor();
+  want(await frame.locator('dialog pre code').first().isVisible(), 'the value is gone before it was copied');
+  await frame.locator('dialog .main').click();
   await page.getByRole('heading', { name: 'This session has ended' }).waitFor();
   Object.assign(platform, { signedOut: false, brief: true }); // a route that does not say how the session reveals
   await page.getByRole('button', { name: 'Try again' }).click();
@@ -245,4 +248,21 @@ story('the first list takes three requests', async () => {
   await at(page);
   await page.locator('.keys li').first().waitFor();
   same(asked.slice(0, 3), ['POST /keys-session', 'POST portal-sessions/exchange', 'GET v2/api-keys'], 'requests');
+});
+
+story('the wrapper for React hands over functions, words and events, and makes one session', async () => {
+  await person('ria');
+  const page = await visit();
+  await at(page, { userId: 'ria' }, {}, '/react');
+  await page.getByText('There is no API key yet.').waitFor();
+  await page.getByRole('heading', { name: 'Access' }).waitFor();
+  await page.getByRole('button', { name: 'New' }).click();
+  same(await page.getByLabel('Name', { exact: true }).inputValue(), 'by React', 'the name');
+  await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
+  await page.getByRole('heading', { name: 'Your new key' }).waitFor();
+  same(await page.locator('output').textContent(), 'ready , created keyId, shown keyId', 'events');
+  same(platform.asked, 1, 'sessions');
+  await page.getByLabel('Status').waitFor({ state: 'detached' }); // it was drawn anew
+  want(await page.getByRole('heading', { name: 'Your new key' }).isVisible(), 'the value is gone before it was copied');
+  same(await looks(page), [], 'the value');
 });

@@ -1,5 +1,6 @@
 // A page of a platform, on an origin of its own, with the element in it. Its policy is strict, it is isolated (COOP, COEP),
 // and it makes sessions behind a login of its own.
+import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { api, expected, setup } from './harness.mjs';
 
@@ -17,6 +18,14 @@ const document = `<!doctype html><html lang="en"><head><meta charset="utf-8"><ti
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <script type="module" src="${keyward}/portal/keyward.js"></script><script type="module" src="/host.js"></script></head>
 <body><main><h1>A platform</h1><keyward-keys></keyward-keys></main></body></html>`;
+
+const reactDocument = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A platform</title>
+<script type="module" src="/react.js"></script></head><body><div id="root"></div></body></html>`;
+
+// reactScript is the page in React with the wrapper of sdk/element. The element itself is a file beside it, as a copy of npm is.
+const reactScript = () => execFileSync('../../sdk/element/node_modules/.bin/esbuild', ['react.mjs', '--bundle', '--format=esm',
+  '--external:*/keyward.js', '--define:process.env.NODE_ENV="production"', '--log-level=error'],
+{ env: { ...process.env, NODE_PATH: '../../sdk/element/node_modules' } });
 
 const script = `
 globalThis.heard = [];
@@ -50,7 +59,12 @@ const server = createServer(async (request, answer) => {
     answer.end(platform.signedOut ? '{}' : JSON.stringify(await mint()));
     return;
   }
-  const [kind, body] = at === '/host.js' ? ['text/javascript', script] : ['text/html', document];
+  const [kind, body] = await {
+    '/host.js': () => ['text/javascript', script],
+    '/react': () => ['text/html', reactDocument],
+    '/react.js': () => ['text/javascript', reactScript()],
+    '/keyward.js': async () => ['text/javascript', await (await fetch(`${setup.url}/portal/keyward.js`)).text()],
+  }[at]?.() ?? ['text/html', document];
   answer.writeHead(at === '/favicon.ico' ? 404 : 200, {
     'Content-Type': `${kind}; charset=utf-8`, 'Content-Security-Policy': policy,
     'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
@@ -72,9 +86,9 @@ export const open = () => {
   return starting;
 };
 
-// at opens the platform's page. attributes are those of the element.
-export const at = async (page, session = {}, attributes = {}) => {
+// at opens the platform's page, or another one of it. attributes are those of the element.
+export const at = async (page, session = {}, attributes = {}, path = '/') => {
   await open();
   Object.assign(platform, { session, signedOut: false, brief: false, asked: 0 });
-  await page.goto(`${platform.origin}/?${new URLSearchParams(attributes)}`);
+  await page.goto(`${platform.origin}${path}?${new URLSearchParams(attributes)}`);
 };
