@@ -51,13 +51,18 @@ const (
 	NodePepper    = "pepper"
 )
 
-// Follower is a process without a database that follows the node that answered, as it was heard last.
+// Follower is a process without a database that follows a node, as that node has heard it last.
 type Follower struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+	// NodeID is the node that it follows.
+	NodeID string `json:"nodeId"`
 	// ServiceKeyID is the service key by which it asks, and Incarnation its process: another one after each start.
 	ServiceKeyID string `json:"serviceKeyId"`
 	Incarnation  string `json:"incarnation"`
+	// WorkspaceIDs are the workspaces that its service key is bound to, and of which alone it knows; nil for all. It counts
+	// only for changes in them.
+	WorkspaceIDs []string `json:"workspaceIds"`
 	// State is one of a node's. A fenced follower answers no verification.
 	State    NodeState `json:"state"`
 	Revision int64     `json:"revision"`
@@ -65,11 +70,15 @@ type Follower struct {
 	// AgeMS is how old its copy is, and MaxStalenessMS the age at which it fences itself.
 	AgeMS          int64 `json:"ageMs"`
 	MaxStalenessMS int64 `json:"maxStalenessMs"`
+	// Followers counts those that follow it, and those that follow them; LowestRevision is the least that one of these has,
+	// nil where there are none.
+	Followers      int    `json:"followers"`
+	LowestRevision *int64 `json:"lowestRevision"`
 	// LastSeenAt is nil where it was not heard since the node's start.
 	LastSeenAt *time.Time `json:"lastSeenAt"`
 }
 
-// ListFollowers gives the followers of the node that answers, to a service key that may manage.
+// ListFollowers gives the followers of all nodes, to a service key that may manage.
 func (c *Client) ListFollowers(ctx context.Context) ([]Follower, error) {
 	listed, err := invoke[struct {
 		Followers []Follower `json:"followers"`

@@ -16,7 +16,7 @@ type nodesCmd struct {
 func (nodesCmd) Help() string {
 	return `Shows how far each process that serves the installation has come, and which have fallen silent: a fenced node answers no
 verification. Under NOTES stand settings that a node has otherwise than the one that answered, and a pepper that it lacks. Needs a
-service key with the scope manage. With SQLite there is one node. Below stand the followers of the node that answered.
+service key with the scope manage. With SQLite there is one node. Below stand the followers of all nodes.
 
 Example:
   keyward nodes`
@@ -49,13 +49,25 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 		return nil
 	}
 	fmt.Fprintln(a.Out)
-	t = newTable("FOLLOWER", "STATE", "REVISION", "BEHIND", "AGE", "VERSION", "LAST SEEN", "SERVICE KEY")
+	t = newTable("FOLLOWER", "STATE", "REVISION", "BEHIND", "AGE", "VERSION", "LAST SEEN", "NODE", "SERVICE KEY", "NOTES")
 	for _, f := range followers {
 		t.row(f.Name, string(f.State), strconv.FormatInt(f.Revision, 10), strconv.FormatInt(f.Behind, 10),
-			fmt.Sprintf("%d ms", f.AgeMS), f.Version, moment(f.LastSeenAt), f.ServiceKeyID)
+			fmt.Sprintf("%d ms", f.AgeMS), f.Version, moment(f.LastSeenAt), f.NodeID, f.ServiceKeyID, followerNotes(&f))
 	}
 	t.print(a.Out)
 	return nil
+}
+
+// followerNotes says to which workspaces a follower is bound, and which others follow it.
+func followerNotes(f *keyward.Follower) string {
+	var notes []string
+	if f.WorkspaceIDs != nil {
+		notes = append(notes, "bound to "+strings.Join(f.WorkspaceIDs, " "))
+	}
+	if f.LowestRevision != nil {
+		notes = append(notes, fmt.Sprintf("%d follow it, the last of them at revision %d", f.Followers, *f.LowestRevision))
+	}
+	return strings.Join(notes, ", ")
 }
 
 // nodeAddress marks the node that answered.

@@ -26,12 +26,23 @@ func (a *Alone) Effect(ctx context.Context, revision int64, wait bool) Effect {
 	}
 	return await(ctx, a.Now, wait, func(time.Duration) Effect {
 		e := Effect{Confirmed: 1, Deadline: a.Now()}
-		a.Followers.count(&e, revision)
+		if standing := a.Followers.standing(); len(standing) > 0 {
+			newConcerned(ctx, a.Followers.Keep, revision, standing).count(&e, standing)
+		}
 		if e.Everywhere = e.Pending == 0; !e.Everywhere {
 			e.Deadline = e.Deadline.Add(a.Limit) // no follower has a longer one
 		}
 		return e
 	})
+}
+
+// Children lists the followers.
+func (a *Alone) Children(context.Context) ([]Child, error) {
+	list := a.Followers.List()
+	for i := range list {
+		list[i].Node = a.ID
+	}
+	return list, nil
 }
 
 // Members lists the one.

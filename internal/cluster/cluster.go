@@ -17,7 +17,6 @@ package cluster
 import (
 	"context"
 	"log/slog"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,6 +162,9 @@ func (n *Node) Start(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) {
 	var listening sync.WaitGroup
 	listening.Go(func() { n.listen(ctx) })
+	if n.Followers != nil {
+		listening.Go(func() { n.report(ctx) })
+	}
 	defer listening.Wait()
 	tick := time.NewTicker(n.Interval)
 	defer tick.Stop()
@@ -199,12 +201,8 @@ func (n *Node) Look(ctx context.Context) {
 	}
 }
 
-// Close tells the others that this node answers no more. Call it once that is true. A node that has followers leaves
-// without a word: the others wait until its followers must have fenced themselves.
+// Close tells the others that this node answers no more. Call it once that is true.
 func (n *Node) Close(ctx context.Context) error {
 	n.Replica().Fence()
-	if n.Followers.Least() != math.MaxInt64 {
-		return nil
-	}
-	return n.DB.DropNode(ctx, n.ID)
+	return n.leave(ctx)
 }

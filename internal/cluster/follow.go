@@ -26,7 +26,7 @@ func (n *Node) beat(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	start := n.Now()
-	n.told.Skew, n.told.Below = n.Skew(), n.Followers.Least()
+	n.told.Skew, n.told.Below, n.told.Lows = n.Skew(), n.Followers.Least(), n.Followers.Lows()
 	live, err := n.DB.PutNode(limited, n.told)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,11 +11,14 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// FollowerKeeper keeps which followers have joined, across a start.
+// FollowerKeeper keeps which followers have joined, across a start, and knows where changes took place.
 type FollowerKeeper interface {
 	Followers(context.Context) ([]store.Follower, error)
-	PutFollower(context.Context, store.Follower) error
-	DropFollower(ctx context.Context, key id.ServiceKey, incarnation string) error
+	PutFollower(ctx context.Context, node string, f store.Follower) error
+	DropFollower(ctx context.Context, node string, key id.ServiceKey, incarnation string) error
+	// Touched tells for each workspace the latest change between two revisions that concerns it; "" stands for changes of
+	// which the place is not known.
+	Touched(ctx context.Context, after, upTo int64) (map[id.Workspace]int64, error)
 }
 
 // Follower is store.Follower.
@@ -28,14 +29,22 @@ type Heard struct {
 	Follower
 	Count   uint64 // rises with each question
 	Applied int64  // the revision up to which it has everything; -1 before it has loaded
-	Age     time.Duration
-	Fenced  bool // it answers nothing now
-	Leaving bool // it answers nothing from now on, and asks no more
+	// Below is the least revision that a follower of its own has applied; the highest number where it has none. Followers
+	// counts them.
+	Below     int64
+	Followers int
+	Age       time.Duration
+	Fenced    bool // it answers nothing now
+	Leaving   bool // it answers nothing from now on, and asks no more
 }
 
-// Child is a follower of this node, as it was heard last.
+// Least is the revision that the follower and all below it have.
+func (h *Heard) Least() int64 { return min(h.Applied, h.Below) }
+
+// Child is a follower, as it was heard last.
 type Child struct {
 	Heard
+	Node string    // that it follows
 	Seen time.Time // zero where it was not heard since this node's start
 }
 
@@ -46,11 +55,12 @@ type Child struct {
 type Followers struct {
 	Keep  FollowerKeeper
 	Now   func() time.Time
-	Moved func() // is told when the least revision of all has changed; nil is not
+	Node  string // the id of this node among others; "" where it is alone
+	Moved func() // is told when the least revision of some has changed; nil is not
 
-	mu     sync.Mutex
-	list   map[childName]*child
-	lowest int64
+	mu   sync.Mutex
+	list map[childName]*child
+	lows lows
 }
 
 type childName struct {
@@ -61,6 +71,7 @@ type childName struct {
 type child struct {
 	Child
 	silentSince time.Time // it was heard, or this node has started
+	reported    report
 }
 
 // MaxFollowers bounds the followers of one node.
@@ -71,17 +82,17 @@ var ErrTooManyFollowers = errors.New("this node has as many followers as it take
 
 // NewFollowers makes the list, with the followers that had joined before this start.
 func NewFollowers(ctx context.Context, keep FollowerKeeper, now func() time.Time) (*Followers, error) {
-	f := &Followers{Keep: keep, Now: now, list: map[childName]*child{}, lowest: math.MaxInt64}
+	f := &Followers{Keep: keep, Now: now, list: map[childName]*child{}, lows: lows{}}
 	joined, err := keep.Followers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, j := range joined {
 		f.list[childName{j.Key, j.Incarnation}] = &child{
-			Child: Child{Heard: Heard{Follower: j, Applied: -1}}, silentSince: now(),
+			Child: Child{Heard: Heard{Follower: j, Applied: -1, Below: math.MaxInt64}}, silentSince: now(),
 		}
+		f.lows.add(j.Workspaces, -1)
 	}
-	f.lowest = f.least()
 	return f, nil
 }
 
@@ -100,7 +111,7 @@ func (f *Followers) Hear(ctx context.Context, h *Heard) error {
 		if full {
 			return ErrTooManyFollowers
 		}
-		if err := f.Keep.PutFollower(ctx, h.Follower); err != nil {
+		if err := f.Keep.PutFollower(ctx, f.Node, h.Follower); err != nil {
 			return err
 		}
 	}
@@ -121,98 +132,113 @@ func (f *Followers) known(name childName) (known, full bool) {
 func (f *Followers) take(name childName, h *Heard) {
 	f.mu.Lock()
 	c := f.list[name]
-	switch {
-	case c == nil:
-		c = &child{}
-		f.list[name] = c
-	case h.Count <= c.Count && !c.Seen.IsZero():
+	if c != nil && h.Count <= c.Count && !c.Seen.IsZero() {
 		f.mu.Unlock()
 		return
 	}
+	moved := false
+	if c == nil {
+		c = &child{}
+		f.list[name] = c
+	} else {
+		moved = f.lows.remove(c.Workspaces, c.Least())
+	}
 	now := f.Now()
 	c.Heard, c.Seen, c.silentSince = *h, now, now
-	f.moved()
+	moved = f.lows.add(c.Workspaces, c.Least()) || moved
+	f.mu.Unlock()
+	f.tell(moved)
 }
 
-// moved unlocks, and tells of a least revision that has changed.
-func (f *Followers) moved() {
-	was := f.lowest
-	f.lowest = f.least()
-	tell := f.lowest != was && f.Moved != nil
-	f.mu.Unlock()
-	if tell {
+func (f *Followers) tell(moved bool) {
+	if moved && f.Moved != nil {
 		f.Moved()
 	}
 }
 
-func (f *Followers) least() int64 {
-	least := int64(math.MaxInt64)
-	for _, c := range f.list {
-		least = min(least, c.Applied)
-	}
-	return least
-}
-
 func (f *Followers) leave(ctx context.Context, name childName, count uint64) {
 	f.mu.Lock()
-	if c := f.list[name]; c == nil || count <= c.Count && !c.Seen.IsZero() {
+	c := f.list[name]
+	if c == nil || count <= c.Count && !c.Seen.IsZero() {
 		f.mu.Unlock()
 		return
 	}
 	delete(f.list, name)
-	f.moved()
-	_ = f.Keep.DropFollower(ctx, name.key, name.incarnation) // else it is forgotten later
+	moved := f.lows.remove(c.Workspaces, c.Least())
+	f.mu.Unlock()
+	f.tell(moved)
+	_ = f.Keep.DropFollower(ctx, f.Node, name.key, name.incarnation) // else it is forgotten later
 }
 
 // Sweep forgets followers that have been silent for so long that they have fenced themselves.
 func (f *Followers) Sweep(ctx context.Context) {
 	var gone []childName
+	moved := false
 	f.mu.Lock()
 	now := f.Now()
 	for name, c := range f.list {
 		if c.over(now) {
 			gone = append(gone, name)
 			delete(f.list, name)
+			moved = f.lows.remove(c.Workspaces, c.Least()) || moved
 		}
 	}
-	f.moved()
+	f.mu.Unlock()
+	f.tell(moved)
 	for _, name := range gone {
-		_ = f.Keep.DropFollower(ctx, name.key, name.incarnation) // else the next start waits for it once more
+		_ = f.Keep.DropFollower(ctx, f.Node, name.key, name.incarnation) // else the next start waits for it once more
 	}
 }
 
 func (c *child) over(now time.Time) bool { return now.Sub(c.silentSince) > 3*c.Limit }
 
-// Least is the least revision that a follower has applied; the highest number where there are none.
+// Least is the least revision that a follower, or one below it, has applied; the highest number where there are none.
 func (f *Followers) Least() int64 {
 	if f == nil {
 		return math.MaxInt64
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lowest
+	return f.lows.least()
 }
 
-// count adds the followers to an effect's nodes.
-func (f *Followers) count(e *Effect, revision int64) {
+// Lows are the least revisions by the workspaces that followers are bound to.
+func (f *Followers) Lows() []store.Low {
 	if f == nil {
-		return
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lows.list()
+}
+
+// Len is how many there are, with those below them.
+func (f *Followers) Len() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.list {
+		n += 1 + c.Followers
+	}
+	return n
+}
+
+// standing gives for each follower that may still answer the workspaces that it is bound to, and what it has applied.
+func (f *Followers) standing() (list []store.Low) {
+	if f == nil {
+		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.Now()
 	for _, c := range f.list {
-		switch {
-		case c.over(now):
-		case c.Applied >= revision:
-			e.Confirmed++
-		default:
-			e.Pending++
+		if !c.over(now) {
+			list = append(list, store.Low{Workspaces: c.Workspaces, Applied: c.Least()})
 		}
 	}
+	return list
 }
 
-// List gives the followers, by name and then by the time when they were heard last.
+// List gives the followers, by name and then by the time when they were started.
 func (f *Followers) List() []Child {
 	if f == nil {
 		return nil
@@ -222,17 +248,8 @@ func (f *Followers) List() []Child {
 	now := f.Now()
 	var out []Child
 	for _, c := range f.list {
-		one := c.Child
-		silent := now.Sub(c.silentSince)
-		one.Age += silent
-		one.Fenced = one.Fenced || one.Applied < 0 || one.Age > one.Limit
-		out = append(out, one)
+		out = append(out, c.by(now))
 	}
-	slices.SortFunc(out, func(a, b Child) int {
-		if by := strings.Compare(a.Name, b.Name); by != 0 {
-			return by
-		}
-		return strings.Compare(a.Incarnation, b.Incarnation)
-	})
+	sortChildren(out)
 	return out
 }

@@ -2,8 +2,11 @@ package cluster_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/id"
@@ -14,6 +17,17 @@ import (
 // kept remembers followers as a database does.
 type kept map[string]store.Follower
 
+// changed says where the changes of the tests with bound followers are.
+var changed = map[int64]id.Workspace{7: "here", 8: "there", 9: "here"}
+
+func (k kept) Touched(_ context.Context, after, upTo int64) (map[id.Workspace]int64, error) {
+	latest := map[id.Workspace]int64{}
+	for r := after + 1; r <= upTo; r++ {
+		latest[changed[r]] = r
+	}
+	return latest, nil
+}
+
 func (k kept) Followers(context.Context) (list []store.Follower, err error) {
 	for _, f := range k {
 		list = append(list, f)
@@ -21,12 +35,12 @@ func (k kept) Followers(context.Context) (list []store.Follower, err error) {
 	return list, nil
 }
 
-func (k kept) PutFollower(_ context.Context, f store.Follower) error {
+func (k kept) PutFollower(_ context.Context, _ string, f store.Follower) error {
 	k[string(f.Key)+f.Incarnation] = f
 	return nil
 }
 
-func (k kept) DropFollower(_ context.Context, key id.ServiceKey, incarnation string) error {
+func (k kept) DropFollower(_ context.Context, _ string, key id.ServiceKey, incarnation string) error {
 	delete(k, string(key)+incarnation)
 	return nil
 }
@@ -56,10 +70,10 @@ func newFamily(t *testing.T, k kept, clock *time.Time) family {
 	}
 }
 
-func (f family) hear(incarnation string, count uint64, applied int64) {
+func (f family) hear(incarnation string, count uint64, applied int64, bound ...id.Workspace) {
 	f.t.Helper()
-	err := f.Followers.Hear(context.Background(), &cluster.Heard{Count: count, Applied: applied,
-		Follower: store.Follower{Key: "k", Incarnation: incarnation, Limit: followerLimit}})
+	err := f.Followers.Hear(context.Background(), &cluster.Heard{Count: count, Applied: applied, Below: math.MaxInt64,
+		Follower: store.Follower{Key: "k", Incarnation: incarnation, Limit: followerLimit, Workspaces: bound}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -117,6 +131,65 @@ func TestT110AStartWaitsForTheFollowersThatHadJoined(t *testing.T) {
 	f.counts(7, 1, 0, "never heard, and fenced by now")
 }
 
+func TestT110ABoundFollowerCountsForChangesOfItsWorkspacesAlone(t *testing.T) {
+	t.Parallel()
+	clock := time.Now()
+	f := newFamily(t, kept{}, &clock)
+	f.hear("a", 1, 6, "here", "elsewhere")
+	f.hear("b", 1, 6, "there")
+	f.counts(7, 1, 1, "a change here")
+	f.counts(8, 1, 2, "one there: the other follower lacks one before it that is its own")
+	f.hear("a", 2, 7, "here", "elsewhere")
+	f.counts(7, 2, 0, "here, which the follower of here has")
+	f.counts(8, 1, 1, "there, which concerns the other alone")
+	f.hear("b", 2, 8, "there")
+	f.counts(8, 2, 0, "there, which the follower of there has")
+	f.counts(9, 1, 1, "here again")
+	f.hear("b", 3, -1, "there")
+	f.counts(9, 1, 1, "one of there loads")
+	f.hear("c", 1, -1)
+	f.counts(9, 1, 2, "one of everywhere loads")
+}
+
+func TestTheLeastRevisionOfFollowersIsThatOfTheirList(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		clock := time.Now()
+		f, _ := cluster.NewFollowers(context.Background(), kept{}, func() time.Time { return clock })
+		told := int64(math.MaxInt64)
+		f.Moved = func() { told = f.Least() }
+		for n := range uint64(rapid.IntRange(1, 40).Draw(t, "steps")) {
+			name := rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name")
+			h := &cluster.Heard{
+				Count: n + 1, Applied: rapid.Int64Range(-1, 3).Draw(t, "applied"), Below: rapid.Int64Range(0, 3).Draw(t, "below"),
+				Leaving:  rapid.IntRange(0, 9).Draw(t, "leaving") == 0,
+				Follower: store.Follower{Key: "k", Incarnation: name, Limit: followerLimit},
+			}
+			if name == "c" || name == "d" {
+				h.Workspaces = []id.Workspace{"here"}
+			}
+			if err := f.Hear(context.Background(), h); err != nil {
+				t.Fatal(err)
+			}
+			clock = clock.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "seconds")) * time.Second)
+			f.Sweep(context.Background())
+			want, all := int64(math.MaxInt64), map[bool]int64{true: math.MaxInt64, false: math.MaxInt64}
+			for _, c := range f.List() {
+				want = min(want, c.Least())
+				all[c.Workspaces == nil] = min(all[c.Workspaces == nil], c.Least())
+			}
+			if got := f.Least(); got != want || told != want {
+				t.Fatalf("the least is %d, told %d, want %d", got, told, want)
+			}
+			for _, l := range f.Lows() {
+				if l.Applied != all[l.Workspaces == nil] {
+					t.Fatalf("%+v, want %d", l, all[l.Workspaces == nil])
+				}
+			}
+		}
+	})
+}
+
 func TestAFollowerThatLeavesIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	clock := time.Now()
@@ -145,7 +218,7 @@ func TestWaitingForFollowersEndsAtTheDeadline(t *testing.T) {
 	}
 	const short = 200 * time.Millisecond
 	a := &cluster.Alone{Limit: short, Now: time.Now, Followers: f}
-	h := &cluster.Heard{Count: 1, Applied: 1, Follower: store.Follower{Key: "k", Incarnation: "a", Limit: short}}
+	h := &cluster.Heard{Count: 1, Applied: 1, Below: math.MaxInt64, Follower: store.Follower{Key: "k", Incarnation: "a", Limit: short}}
 	if err := f.Hear(context.Background(), h); err != nil {
 		t.Fatal(err)
 	}

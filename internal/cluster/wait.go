@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keyward/keyward/internal/store"
@@ -65,29 +66,54 @@ func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) E
 	e := Effect{Confirmed: 1, Deadline: n.Now().Add(limit)}
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	nodes, now, head, err := n.DB.Nodes(limited)
+	s, err := n.DB.Standing(limited)
 	if err != nil {
 		e.Pending = 1
 		return e
 	}
 	if revision == 0 {
-		revision = head
+		revision = s.Head
 	}
-	for _, o := range nodes {
-		if o.ID == n.ID || !o.Live(now) {
+	for i := range s.LeftBehind {
+		limit = max(limit, s.LeftBehind[i].Limit)
+	}
+	own, all := n.standing(&s)
+	c := newConcerned(limited, n.DB, revision, all)
+	for i := range s.Nodes {
+		o := &s.Nodes[i]
+		if o.ID == n.ID || !o.Live(s.Now) {
 			continue
 		}
-		if min(o.Applied, o.Below) >= revision {
+		if o.Applied >= revision && !slices.ContainsFunc(o.Lows, func(l store.Low) bool {
+			return l.Applied < revision && c.by(&l)
+		}) {
 			e.Confirmed++
 			continue
 		}
 		e.Pending++
 		limit = max(limit, o.Limit)
 	}
-	n.Followers.count(&e, revision)
+	c.count(&e, own)
 	e.Deadline = n.Now().Add(limit)
 	e.Everywhere = e.Pending == 0
 	return e
+}
+
+// standing gives how far the followers have come that count one by one, which are this node's and those of nodes that
+// have left; and all, with the lows of the other nodes.
+func (n *Node) standing(s *store.Standing) (own, all []store.Low) {
+	own = n.Followers.standing()
+	for i := range s.LeftBehind {
+		r := &s.LeftBehind[i]
+		if r.Node != n.ID {
+			own = append(own, store.Low{Workspaces: r.Workspaces, Applied: r.Least()})
+		}
+	}
+	all = slices.Clone(own)
+	for i := range s.Nodes {
+		all = append(all, s.Nodes[i].Lows...)
+	}
+	return own, all
 }
 
 // Member is a node as the others see it.

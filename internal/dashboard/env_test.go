@@ -44,6 +44,8 @@ type house struct {
 // Members are the nodes that the pages are told of.
 func (h *house) Members(context.Context) ([]cluster.Member, error) { return h.nodes, nil }
 
+func (h *house) Children(context.Context) ([]cluster.Child, error) { return nil, nil }
+
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()

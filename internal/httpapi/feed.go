@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -74,7 +75,9 @@ func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) 
 			return q, h, fault.Invalid(name, "is longer than %d bytes", maxFollowerText)
 		}
 	}
-	h.Follower = cluster.Follower{Key: x.service.ID, Incarnation: v["incarnation"], Name: v["name"], Version: v["version"]}
+	h.Follower = cluster.Follower{Key: x.service.ID, Incarnation: v["incarnation"], Name: v["name"], Version: v["version"],
+		Workspaces: q.Reach.Workspaces}
+	h.Below = math.MaxInt64
 	if h.Limit, err = x.limit(); err != nil {
 		return q, h, err
 	}

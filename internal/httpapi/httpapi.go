@@ -103,6 +103,8 @@ type Nodes interface {
 	// everywhere.
 	Effect(ctx context.Context, revision int64, wait bool) cluster.Effect
 	Members(ctx context.Context) ([]cluster.Member, error)
+	// Children lists the followers of all of them.
+	Children(ctx context.Context) ([]cluster.Child, error)
 }
 
 type api struct {

@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"math"
+
 	"github.com/keyward/keyward/internal/cluster"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -35,9 +38,9 @@ func (a *api) listNodes(x *exchange) (wire.NodeList, error) {
 			head = max(0, m.Applied) + m.Behind
 		}
 	}
-	var children []cluster.Child
-	if a.Feed != nil {
-		children = a.Feed.Followers.List()
+	children, err := a.Nodes.Children(x.ctx())
+	if err != nil {
+		return wire.NodeList{}, a.Control.Unavailable(err)
 	}
 	return wire.NodeList{Nodes: mapped(members, node),
 		Followers: mapped(children, func(c cluster.Child) wire.Follower { return follower(&c, head) })}, nil
@@ -46,15 +49,17 @@ func (a *api) listNodes(x *exchange) (wire.NodeList, error) {
 // follower tells of a follower, and how far it is behind the newest revision.
 func follower(c *cluster.Child, head int64) wire.Follower {
 	f := wire.Follower{
-		Name: c.Name, Version: c.Version, ServiceKeyID: string(c.Key), Incarnation: c.Incarnation, State: "ready",
+		Name: c.Name, Version: c.Version, NodeID: c.Node, ServiceKeyID: string(c.Key), Incarnation: c.Incarnation,
+		State:    string(c.State()),
 		Revision: max(0, c.Applied), Behind: max(0, head-max(0, c.Applied)), AgeMS: c.Age.Milliseconds(),
-		MaxStaleMS: c.Limit.Milliseconds(),
+		MaxStaleMS: c.Limit.Milliseconds(), Followers: c.Followers,
 	}
-	switch {
-	case c.Applied < 0 && !c.Seen.IsZero():
-		f.State = "loading"
-	case c.Fenced:
-		f.State = "fenced"
+	if c.Below != math.MaxInt64 {
+		lowest := max(0, c.Below)
+		f.Lowest = &lowest
+	}
+	if c.Workspaces != nil {
+		f.WorkspaceIDs = append([]string{}, mapped(c.Workspaces, func(w id.Workspace) string { return string(w) })...)
 	}
 	if !c.Seen.IsZero() {
 		seen := wire.Time(c.Seen)

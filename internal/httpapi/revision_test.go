@@ -23,6 +23,8 @@ func (n *asked) Effect(_ context.Context, revision int64, _ bool) cluster.Effect
 
 func (n *asked) Members(context.Context) ([]cluster.Member, error) { return nil, nil }
 
+func (n *asked) Children(context.Context) ([]cluster.Child, error) { return nil, nil }
+
 // revoking are the operations that answer how far a change has got, each with a request that changes something.
 func revoking(s *stage) map[string]func() answer {
 	fresh := func() (id, value string) { return s.key(s.ws, "") }

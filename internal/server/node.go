@@ -31,8 +31,9 @@ func (s *Server) connect(ctx context.Context) (database.Driver, error) {
 // join makes this process one of the nodes that share the database: it loads everything and follows the others'
 // changes.
 func (s *Server) join(ctx context.Context) error {
+	s.feed.Followers.Node = s.ids.Next()
 	s.node = cluster.New(cluster.Config{
-		DB: s.db, ID: s.ids.Next(), Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
+		DB: s.db, ID: s.feed.Followers.Node, Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
 		Alike: s.db.Describe(s.cfg.RootKey, s.digester), Followers: s.feed.Followers, OnChange: s.feed.Source.Ring,
 		OnSwap: func(r *replica.Replica) {
 			s.replica.Store(r)

@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/keyward/keyward/internal/id"
 )
 
 // Node is a process that serves this database, as it last said of itself. Times are the database's.
@@ -20,7 +23,35 @@ type Node struct {
 	Alike   Alike
 	// Below is the least revision that a follower of the node has applied; the highest number where it has none.
 	Below int64
+	Lows  []Low
 	Lacks string // the pepper that stored digests need and this node does not have; "" for none
+}
+
+// Low is the least revision that followers of a node have applied which are bound to the same workspaces.
+type Low struct {
+	Workspaces []id.Workspace `json:"workspaces,omitzero"` // nil for all
+	Applied    int64          `json:"applied"`
+}
+
+// mostLows bounds the lows of a node: with more of them its followers count as if each was bound to no workspace.
+const mostLows = 100
+
+// writeLows gives them as text, "" where Below stands for all.
+func (n *Node) writeLows() (string, error) {
+	if len(n.Lows) == 0 || len(n.Lows) > mostLows {
+		return "", nil
+	}
+	text, err := json.Marshal(n.Lows)
+	return string(text), err
+}
+
+// readLows reads them. A node of an older release has Below alone.
+func (n *Node) readLows(text string) error {
+	if text == "" {
+		n.Lows = []Low{{Applied: n.Below}}
+		return nil
+	}
+	return json.Unmarshal([]byte(text), &n.Lows)
 }
 
 // NodeState is a node's own state.
@@ -47,14 +78,19 @@ func (db *DB) PutNode(ctx context.Context, n Node) (live []Node, err error) {
 			return err
 		}
 		now := server.Now
+		lows, err := n.writeLows()
+		if err != nil {
+			return err
+		}
 		_, err = q.Exec(
 			ctx,
 			`INSERT INTO nodes (id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
-				root_key, root_stored, catalogue, pepper, lacks, below)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				root_key, root_stored, catalogue, pepper, lacks, below, lows)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET address = excluded.address, state = excluded.state, applied = excluded.applied, skew_ms = excluded.skew_ms,
 				seen_ms = excluded.seen_ms, root_key = excluded.root_key, root_stored = excluded.root_stored,
-				catalogue = excluded.catalogue, pepper = excluded.pepper, lacks = excluded.lacks, below = excluded.below`,
+				catalogue = excluded.catalogue, pepper = excluded.pepper, lacks = excluded.lacks, below = excluded.below,
+				lows = excluded.lows`,
 			n.ID,
 			n.Address,
 			n.Version,
@@ -70,6 +106,7 @@ func (db *DB) PutNode(ctx context.Context, n Node) (live []Node, err error) {
 			n.Alike.Pepper,
 			n.Lacks,
 			n.Below,
+			lows,
 		)
 		if err != nil {
 			return err
@@ -105,15 +142,22 @@ func (db *DB) Nodes(ctx context.Context) (nodes []Node, now time.Time, head int6
 }
 
 const selectNodes = `SELECT id, address, version, state, applied, limit_ms, skew_ms, started_ms, seen_ms,
-	root_key, root_stored, catalogue, pepper, lacks, below FROM nodes`
+	root_key, root_stored, catalogue, pepper, lacks, below, lows FROM nodes`
 
 func scanNode(r Rows) (n Node, err error) {
 	var limit, skew, started, seen int64
+	var lows string
 	err = r.Scan(&n.ID, &n.Address, &n.Version, &n.State, &n.Applied, &limit, &skew, &started, &seen,
-		&n.Alike.RootKey, &n.Alike.RootStored, &n.Alike.Catalogue, &n.Alike.Pepper, &n.Lacks, &n.Below)
+		&n.Alike.RootKey, &n.Alike.RootStored, &n.Alike.Catalogue, &n.Alike.Pepper, &n.Lacks, &n.Below, &lows)
+	if err == nil {
+		err = n.readLows(lows)
+	}
 	n.Limit, n.Skew = time.Duration(limit)*time.Millisecond, time.Duration(skew)*time.Millisecond
 	n.Started, n.Seen = fromMillis(started), fromMillis(seen)
 	return n, err
 }
+
+// forgetFollowers is after which a follower is forgotten that must have fenced itself: its node has not said so.
+const forgetFollowers = time.Minute
 
 const forgetNodes = 10 * time.Minute // after which nobody asks any more what became of a node

@@ -78,5 +78,11 @@ func (v *View) behindAllNodes(c *cluster) (floor, forgotten int64, err error) {
 		floor = 0
 	}
 	forgotten, err = v.q.Exec(v.ctx, `DELETE FROM nodes WHERE seen_ms < ?`, millis(c.now.Add(-forgetNodes)))
+	if err != nil {
+		return 0, 0, err
+	}
+	_, err = v.q.Exec(
+		v.ctx, `DELETE FROM followers WHERE seen_ms + 3 * limit_ms < ?`, millis(c.now.Add(-forgetFollowers)),
+	)
 	return floor, forgotten, err
 }

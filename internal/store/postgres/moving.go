@@ -100,7 +100,7 @@ func (d *Driver) Servable(ctx context.Context) error {
 func (d *Driver) Layout(ctx context.Context) (all []store.Table, err error) {
 	err = d.Read(ctx, func(q store.SQL) error {
 		columns, err := pairs(ctx, q, `SELECT table_name, column_name FROM information_schema.columns
-			WHERE table_schema = current_schema() AND table_name NOT IN ('schema_migrations', 'cluster', 'changes', 'nodes') ORDER BY 1, 2`)
+			WHERE table_schema = current_schema() AND table_name NOT IN ('schema_migrations', 'cluster', 'changes', 'nodes', 'followers') ORDER BY 1, 2`)
 		if err != nil {
 			return err
 		}

@@ -88,6 +88,8 @@ var tests = map[string]func(*testing.T, *fixture){
 	"what the feed tells is what is loaded":                           testFeedIsLoad,
 	"the change log does what every source must":                      testChangeLog,
 	"what the change log tells is what is loaded":                     testChangeLogIsLoad,
+	"T110 followers that have joined are known after a start":         testFollowers,
+	"changes are known by their workspaces":                           testTouched,
 	"young changes are kept for followers that are away":              testChangesKept,
 	"T81 a commit that the disk lost ends everything":                 testDurability,
 	"T82 a full disk refuses a group and the next one may succeed":    testFull,

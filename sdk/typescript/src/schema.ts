@@ -1071,7 +1071,8 @@ export interface paths {
         /**
          * List nodes
          * @description Gives the processes that serve this installation: those that were heard of lately, the oldest first. On SQLite there is one.
-         *     A node that is `fenced` has not been heard for so long that it answers no verification any more.
+         *     A node that is `fenced` has not been heard for so long that it answers no verification any more. `followers` are those of all
+         *     nodes: the ones of another node as that one has reported them, which may be a few seconds ago.
          */
         get: operations["listNodes"];
         put?: never;
@@ -1654,12 +1655,19 @@ export interface components {
             /** @description There are keys with imported values of another form, which the feed does not tell of: only the server knows them. */
             hasForeignKeys?: boolean;
         };
-        /** @description A process without a database that follows the node that answers, as it was heard last. */
+        /** @description A process without a database that follows a node, as that node has heard it last. */
         Follower: {
             name: string;
             version: string;
+            /** @description The node that it follows. */
+            nodeId: string;
             /** @description The service key by which it asks. */
             serviceKeyId: string;
+            /**
+             * @description The workspaces that its service key is bound to, and of which alone it knows; `null` for all. It counts only for changes in
+             *     them.
+             */
+            workspaceIds: string[] | null;
             /** @description Another one at every start. */
             incarnation: string;
             /**
@@ -1675,6 +1683,10 @@ export interface components {
             ageMs: number;
             /** @description The age at which it fences itself. */
             maxStalenessMs: number;
+            /** @description How many follow it, and those that follow them. */
+            followers: number;
+            /** @description The least revision up to which one of these has every change; `null` where there are none. */
+            lowestRevision: number | null;
             /** @description `null` where it was not heard since the node's start. */
             lastSeenAt: components["schemas"]["Time"] | null;
         };

@@ -482,17 +482,21 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Follower:
-    """A process without a database that follows the node that answers, as it was heard last."""
+    """A process without a database that follows a node, as that node has heard it last."""
 
     name: str
     version: str
+    node_id: str
     service_key_id: str
+    workspace_ids: Optional[List[str]]
     incarnation: str
     state: str
     revision: int
     behind: int
     age_ms: int
     max_staleness_ms: int
+    followers: int
+    lowest_revision: Optional[int]
     last_seen_at: Optional[datetime]
 
     @classmethod
@@ -501,13 +505,17 @@ class Follower:
         return cls(
             name=value(data, "name", string),
             version=value(data, "version", string),
+            node_id=value(data, "nodeId", string),
             service_key_id=value(data, "serviceKeyId", string),
+            workspace_ids=value(data, "workspaceIds", optional(strings)),
             incarnation=value(data, "incarnation", string),
             state=value(data, "state", string),
             revision=value(data, "revision", integer),
             behind=value(data, "behind", integer),
             age_ms=value(data, "ageMs", integer),
             max_staleness_ms=value(data, "maxStalenessMs", integer),
+            followers=value(data, "followers", integer),
+            lowest_revision=value(data, "lowestRevision", optional(integer)),
             last_seen_at=value(data, "lastSeenAt", optional(time)),
         )
 
