@@ -58,6 +58,12 @@ const (
 	PortalSessionEnded   Type = "portal_session.ended"
 )
 
+// The types of requests for keys. A request that is confirmed is in the log as APIKeyCreated or APIKeyRotated.
+const (
+	APIKeyRequested Type = "api_key.requested"
+	APIKeyDeclined  Type = "api_key.declined"
+)
+
 // TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
 const TimeReset Type = "time.reset"
 

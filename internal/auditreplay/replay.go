@@ -58,6 +58,9 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 		if err := tx.ForgetPortals(); err != nil { // one that ended as its time came has no event
 			return err
 		}
+		if err := tx.ForgetKeyRequests(); err != nil { // one that ended as its time came has no event
+			return err
+		}
 		for i := range entries {
 			if err := r.repeat(&entries[i]); err != nil {
 				return fmt.Errorf("repeat event %s (%s): %w", entries[i].ID, entries[i].EventType, err)
@@ -98,6 +101,9 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.PasskeyRefused:    nil,
 	audit.MemberInvited:     nil, // invitations do not outlive a restore
 	audit.MemberSignInReset: nil, // what ended has events of its own
+
+	audit.APIKeyRequested: nil, // requests do not outlive a restore
+	audit.APIKeyDeclined:  nil,
 
 	audit.PortalSessionCreated: nil, // portal sessions do not outlive a restore
 	audit.PortalSessionStarted: nil,

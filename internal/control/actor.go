@@ -35,7 +35,9 @@ type actor struct {
 	networks  []netip.Prefix // those from which a bound service key, or a session that one made, may call; nil is all
 	earlier   bool           // presented an earlier value of the key, in its overlap
 	portal    *session.Portal
-	may       perm.Set // of a portal session: what its capabilities open of what the member may do
+	asker     *actor          // the caller whose request for a key the actor confirms; nil mostly, as the next
+	confirms  *apikey.Request // the request
+	may       perm.Set        // of a portal session: what its capabilities open of what the member may do
 }
 
 // does is the set of permissions by which the actor may act. What may be passed on is holds.

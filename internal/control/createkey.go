@@ -226,7 +226,9 @@ func (s *Service) mint(tx *store.Tx, a *actor, d draft) (Revealed, error) {
 
 // insert keeps a finished draft under a new id, with its event.
 func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
-	d.ID = id.Key(s.ids.Next())
+	if d.ID == "" { // a key that was asked for has its id already
+		d.ID = id.Key(s.ids.Next())
+	}
 	d.CreatedAt, d.UpdatedAt = tx.Now(), tx.Now()
 	if err := underCeiling(tx.View, nil, &d.Key); err != nil {
 		return err
@@ -236,7 +238,8 @@ func (s *Service) insert(tx *store.Tx, a *actor, d *draft, note fields) error {
 	}
 	return s.record(tx, a, change{
 		kind: audit.APIKeyCreated, workspace: d.Workspace, target: string(d.ID),
-		sentence: fmt.Sprintf("API key %s created for %s", quoted(d.Name), d.User), after: s.keyFields(&d.Key), note: note,
+		sentence: fmt.Sprintf("API key %s created for %s", quoted(d.Name), d.User), after: s.keyFields(&d.Key),
+		note: a.confirmation(note),
 	})
 }
 

@@ -150,8 +150,8 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, key string, overlapSe
 func (s *Service) RotateKeyOnce(
 	ctx context.Context, c Caller, key string, overlapSeconds int64, i Idempotency,
 ) (Revealed, error) {
-	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
-		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
+	if err := overlapInput("overlapSeconds", overlapSeconds); err != nil {
+		return Revealed{}, err
 	}
 	var out Revealed
 	err := s.update(ctx, c.through(session.KeysRotate), func(tx *store.Tx, a *actor) error {
@@ -168,8 +168,8 @@ func (s *Service) RotateKeyOnce(
 // RotateSelf gives the API key that calls a new value. It needs no permission: by its current value a key may replace
 // that value, and nothing else of it changes.
 func (s *Service) RotateSelf(ctx context.Context, c Caller, overlapSeconds int64, i Idempotency) (Revealed, error) {
-	if overlapSeconds < 0 || overlapSeconds > int64(apikey.MaxOverlap/time.Second) {
-		return Revealed{}, fault.Invalid("overlapSeconds", "must be between 0 and %d", int64(apikey.MaxOverlap/time.Second))
+	if err := overlapInput("overlapSeconds", overlapSeconds); err != nil {
+		return Revealed{}, err
 	}
 	var out Revealed
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
@@ -226,7 +226,7 @@ func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds i
 	if err := s.replaceValue(tx.View, a, k, secret, time.Duration(overlapSeconds)*time.Second); err != nil {
 		return Revealed{}, err
 	}
-	if err := s.changeKey(tx, a, &was, k, rotation(&was, k, overlapSeconds)); err != nil {
+	if err := s.changeKey(tx, a, &was, k, a.rotation(&was, k, overlapSeconds)); err != nil {
 		return Revealed{}, err
 	}
 	shown, err := s.show(tx.View, *k)
@@ -265,12 +265,12 @@ func (s *Service) replaceValue(
 	return nil
 }
 
-func rotation(was, k *apikey.Key, overlapSeconds int64) change {
+func (a *actor) rotation(was, k *apikey.Key, overlapSeconds int64) change {
 	return change{kind: audit.APIKeyRotated, sentence: fmt.Sprintf("API key %s of %s rotated", quoted(k.Name), k.User),
 		before: fields{"key": was.Value.Masked, "expiresAt": stamp(was.ExpiresAt), "confined": was.Confined},
 		after: fields{
 			"key": k.Value.Masked, "expiresAt": stamp(k.ExpiresAt), "confined": k.Confined,
-		}, note: fields{"overlapSeconds": overlapSeconds}}
+		}, note: a.confirmation(fields{"overlapSeconds": overlapSeconds})}
 }
 
 // RevokeByValue ends the value of a key that the caller has shown (RFC 7009): the current value with the key, for good,

@@ -159,9 +159,7 @@ var (
 
 // planned says of every kind of event what the plan holds it to; a test holds that none is missing.
 var planned = map[audit.Type]hold{
-	audit.APIKeyCreated: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
-		return room(ws.Plan.MaxKeys, "maxKeys", "API keys", func() (int64, error) { return tx.KeyTotal(ws.ID, "") })
-	}},
+	audit.APIKeyCreated: {refused: true, things: roomForKeys},
 	audit.MemberAdded: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxMembers, "maxMembers", "members", func() (int64, error) { return tx.MemberTotal(ws.ID) })
 	}},
@@ -172,15 +170,28 @@ var planned = map[audit.Type]hold{
 		return room(ws.Plan.MaxRoles, "maxRoles", "roles of its own", func() (int64, error) { return tx.RoleTotal(ws.ID) })
 	}},
 	audit.APIKeyUpdated: changes, audit.APIKeyRotated: changes, audit.MemberUpdated: changes, audit.RoleUpdated: changes, audit.WorkspaceUpdated: changes,
-	audit.MemberInvited: changes,
+	audit.MemberInvited:   changes,
+	audit.APIKeyRequested: {refused: true, things: roomForKeys},
 
 	audit.APIKeyDeleted: takes, audit.APIKeyRevoked: takes, audit.MemberRemoved: takes, audit.RoleDeleted: takes, audit.WorkspaceDeleted: takes,
-	audit.MemberSignInReset: takes,
+	audit.MemberSignInReset: takes, audit.APIKeyDeclined: takes,
 
 	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
 	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
 	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
 	audit.PortalSessionCreated: unplanned, audit.PortalSessionStarted: unplanned, audit.PortalSessionEnded: unplanned,
+}
+
+// roomForKeys counts the keys that are there, and those that wait to be confirmed.
+func roomForKeys(tx *store.Tx, ws account.Workspace) error {
+	return room(ws.Plan.MaxKeys, "maxKeys", "API keys", func() (int64, error) {
+		waiting, err := tx.RequestedKeyTotal(ws.ID)
+		if err != nil {
+			return 0, err
+		}
+		there, err := tx.KeyTotal(ws.ID, "")
+		return there + waiting, err
+	})
 }
 
 // withinPlan refuses a change, which has been made and is about to be recorded, that the plan of its workspace has no

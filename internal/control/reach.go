@@ -57,6 +57,9 @@ func (a *actor) confined() bool {
 
 // confines tells whether a key whose value the caller gets is confined to its environment.
 func (a *actor) confines() bool {
+	if a.asker != nil && a.asker.confines() {
+		return true
+	}
 	return a.confined() || a.portal != nil && len(a.portal.Ceiling.Environments) == 1
 }
 

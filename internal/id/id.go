@@ -24,6 +24,7 @@ type (
 	Settlement string
 	Passkey    string
 	Portal     string // a portal session
+	Request    string // of a key that waits to be confirmed
 	// User is the platform's own name for a person: opaque, see CheckUser.
 	User string
 )

@@ -135,6 +135,7 @@ func furniture() []string {
 		`INSERT INTO signed_in VALUES ('w1', 'u1', 3)`,
 		`INSERT INTO portal_sessions VALUES ('p1', 'w1', 'u1', 'r1', 1, 's1', '', '', '', '{}', ` + zero + `, '', 2, 3, 0)`,
 		`INSERT INTO portal_proofs VALUES (` + zero + `, 9)`,
+		`INSERT INTO key_requests VALUES ('q1', 'w1', 'k00001', 1, 'u1', '{"ü":1}', 'u2', '{}', 2, 3, 0, 0)`,
 		`UPDATE installation SET head_seq = 1000, head_hash = ` + zero,
 	}
 }

@@ -15,7 +15,7 @@ var order = []string{
 	"events", "event_types", "event_targets", "event_turns", "day_quotas", "past_quotas", "saved_windows", "key_prefixes", "usage_counts", "usage_gone", "sessions", "sign_in_links",
 	"refusals", "refusal_total", "removals", "removal_keys",
 	"passkeys", "invitations", "answered_challenges", "signed_in",
-	"portal_sessions", "portal_proofs",
+	"portal_sessions", "portal_proofs", "key_requests",
 }
 
 // unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or

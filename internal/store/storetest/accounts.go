@@ -101,6 +101,7 @@ func testPurge(t *testing.T, f *fixture) {
 	f.join(f.ws, f.member, role)
 	f.passkey("dead", nil)
 	f.portal("dead", nil)
+	f.request(nil)
 	f.mustUpdate(func(tx *store.Tx) error { return tx.NoteSignIn(f.ws, f.member) })
 	f.mustUpdate(func(tx *store.Tx) error {
 		for range 1500 { // more than one batch
@@ -127,7 +128,7 @@ func testPurge(t *testing.T, f *fixture) {
 	f.same("events made", before, f.db.Stats().LogHead)
 	f.ws = other
 	f.same("the other workspace's key", mine, f.key(mine.ID))
-	for _, table := range []string{"workspaces", "members", "roles", "api_keys", "key_values", "passkeys", "signed_in", "portal_sessions"} {
+	for _, table := range []string{"workspaces", "members", "roles", "api_keys", "key_values", "passkeys", "signed_in", "portal_sessions", "key_requests"} {
 		want := map[string]int64{"workspaces": 1, "members": 1, "roles": 2, "api_keys": 1}[table]
 		f.same("rows in "+table, want, f.count(table))
 	}
