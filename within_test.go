@@ -140,6 +140,14 @@ var calls = []calling{
 		return last(c.CreateServiceKey(ctx, keyward.CreateServiceKeyRequest{}))
 	}},
 	{"DeleteServiceKey", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeleteServiceKey(ctx, "s")) }},
+	{"RequestKey", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.RequestKey(ctx, keyward.CreateKeyRequest{}))
+	}},
+	{"RequestRotation", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.RequestRotation(ctx, "k", 0))
+	}},
+	{"GetKeyRequest", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetKeyRequest(ctx, "r")) }},
+	{"DeclineKeyRequest", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeclineKeyRequest(ctx, "r")) }},
 	{"CreatePortalSession", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.CreatePortalSession(ctx, keyward.CreatePortalSessionRequest{}))
 	}},

@@ -82,6 +82,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.WorkspaceUpdate]():         schemas + "UpdateWorkspace",
 		of[keyward.WorkspacePage]():           result("WorkspacesAnswer"),
 
+		of[keyward.KeyRequest]():                 schemas + "KeyRequest",
 		of[keyward.PortalSession]():              schemas + "PortalSession",
 		of[keyward.CreatePortalSessionRequest](): schemas + "CreatePortalSession",
 		of[keyward.PortalSessionPage]():          result("PortalSessionsAnswer"),

@@ -44,6 +44,9 @@ type beside struct {
 	mu  sync.Mutex
 	ids []string // of keys that may be changed and deleted
 	own int      // makes names differ
+
+	desks string // see desk
+	asked int    // requests for keys
 }
 
 // quietTenants measures what a quiet tenant's requests take beside each operation of the API with its largest input.

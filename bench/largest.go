@@ -106,6 +106,19 @@ func (b *beside) largestKeys() map[string]func(n int) ask {
 				method: http.MethodPost, path: "/api/v2/api-keys/" + b.take(1)[0] + "/rotate", body: `{"overlapSeconds":604800}`,
 			}
 		},
+		"requestApiKey": func(n int) ask {
+			return ask{method: http.MethodPost, path: "/api/v2/key-requests", body: fmt.Sprintf(
+				`{"workspaceId":"%s","userId":"u-1","name":"%s %d","permissions":%s,%s}`, b.desk(), longName, n, longSet, rich)}
+		},
+		"requestApiKeyRotation": func(int) ask {
+			return ask{method: http.MethodPost, path: "/api/v2/api-keys/" + b.doomed("key") + "/key-requests"}
+		},
+		"getKeyRequest": func(int) ask {
+			return ask{method: http.MethodGet, path: "/api/v2/key-requests/" + b.doomed("key request")}
+		},
+		"declineKeyRequest": func(int) ask {
+			return ask{method: http.MethodDelete, path: "/api/v2/key-requests/" + b.doomed("key request")}
+		},
 		"explainApiKey": get(
 			oneKey + "/explain?cost=1000&ip=2001:db8::1&environment=live&permission=" + strings.Join(
 				catalogueNames(), "&permission=",

@@ -142,6 +142,20 @@ func (b *beside) newValue() string {
 	return value
 }
 
+// desk is a small workspace in which another request for a key may wait: an actor has so many in each.
+func (b *beside) desk() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.asked%15 == 0 {
+		made, err := b.post("/api/v2/workspaces", `{"name":"desk","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id")
+		if err == nil {
+			b.desks = made
+		}
+	}
+	b.asked++
+	return b.desks
+}
+
 // doomed makes a thing that is about to be removed, as large as a request makes it.
 func (b *beside) doomed(kind string) string {
 	name := "d-" + b.next()
@@ -170,6 +184,13 @@ func (b *beside) doomed(kind string) string {
 		made, err = b.post("/api/v2/workspaces/"+b.ws+"/roles", `{"name":"`+name+`","permissions":`+longSet+`}`, "role", "id")
 	case "service key":
 		made, err = b.post("/api/v2/service-keys", `{"name":"`+name+`","scopes":["verify"]}`, "serviceKey", "id")
+	case "key", "key request":
+		body := `{"workspaceId":"` + b.desk() + `","userId":"u-1","name":"` + name + `","permissions":` + longSet + `}`
+		if kind == "key" {
+			made, err = b.post("/api/v2/api-keys", body, "apiKey", "id")
+		} else {
+			made, err = b.post("/api/v2/key-requests", body, "keyRequest", "id")
+		}
 	case "portal session":
 		made, err = b.post("/api/v2/portal-sessions", b.portal(), "portalSession", "id")
 	case "session":

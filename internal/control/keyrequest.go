@@ -21,6 +21,7 @@ type KeyRequest struct {
 	State          apikey.RequestState
 	Key            Key
 	OverlapSeconds int64 // of a rotation
+	Service        bool  // a service key asked; not known of a request that has ended
 }
 
 // RequestKey asks for a key that a signed-in member has yet to confirm. The rules are those of CreateKey: the caller
@@ -134,6 +135,13 @@ func (s *Service) showRequest(v *store.View, r *apikey.Request) (KeyRequest, err
 		return out, err
 	}
 	out.OverlapSeconds = terms.OverlapSeconds
+	if r.Asker != "" {
+		by, err := askerFrom(r.Asker)
+		if err != nil {
+			return out, err
+		}
+		out.Service = by.ServiceKey != ""
+	}
 	k := apikey.Key{ID: r.Key, Workspace: r.Workspace, User: r.User}
 	if r.Rotates {
 		if k, err = v.Key(r.Key); err != nil {
@@ -230,6 +238,9 @@ func waits(r *apikey.Request, now time.Time) error {
 	if state == apikey.RequestPending {
 		return nil
 	}
-	return fault.New(fault.Conflict, "this request was "+string(state)+" already",
-		fault.Detail{Field: "id", Message: "the request was " + string(state)})
+	why := map[apikey.RequestState]string{
+		apikey.RequestConfirmed: "was confirmed", apikey.RequestDeclined: "was declined",
+		apikey.RequestExpired: "has expired",
+	}[state]
+	return fault.New(fault.Conflict, "this request "+why+" already", fault.Detail{Field: "id", Message: "the request " + why})
 }

@@ -141,4 +141,3 @@ func overlapInput(field string, seconds int64) error {
 	}
 	return nil
 }
-

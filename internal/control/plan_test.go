@@ -47,6 +47,8 @@ type spent struct {
 	ws   string
 	key  control.Key
 	role string
+
+	asked control.KeyRequest
 }
 
 func newSpent(t *testing.T) *spent {
@@ -63,6 +65,8 @@ func newSpent(t *testing.T) *spent {
 	)
 	must(t, err)
 	s.role = string(role.ID)
+	s.asked, err = k.RequestKey(context.Background(), k.root, control.CreateKey{Workspace: ws, User: "owner", Name: "asked"})
+	must(t, err)
 	_, err = k.PutPlan(context.Background(), k.root, ws, control.PlanInput{MaxEventsPerDay: control.Some(int64(1))})
 	must(t, err)
 	return s
@@ -165,6 +169,13 @@ var spentCases = map[audit.Type][]struct {
 	audit.APIKeyCreated: {{"created", true, func(s *spent) error {
 		_, err := s.CreateKey(context.Background(), s.root, control.CreateKey{Workspace: s.ws, User: "owner", Name: "k"})
 		return err
+	}}},
+	audit.APIKeyRequested: {{"requested", true, func(s *spent) error {
+		_, err := s.RequestKey(context.Background(), s.root, control.CreateKey{Workspace: s.ws, User: "owner", Name: "k"})
+		return err
+	}}},
+	audit.APIKeyDeclined: {{"declined", false, func(s *spent) error {
+		return s.DeclineKeyRequest(context.Background(), s.root, string(s.asked.ID))
 	}}},
 	audit.APIKeyUpdated: {
 		{"another name", true, func(s *spent) error { return s.updateKey(control.UpdateKey{Name: control.Some("other")}) }},

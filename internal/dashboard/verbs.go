@@ -107,6 +107,10 @@ var tellings = map[audit.Type]func(*telling){
 	audit.APIKeyRotated: func(t *telling) { t.say("rotated the key ").key().say("%s", t.overlap()) },
 	audit.APIKeyRevoked: func(t *telling) { t.say("revoked the key ").key().say(" for good") },
 	audit.APIKeyDeleted: func(t *telling) { t.say("deleted the key ").key() },
+	audit.APIKeyRequested: func(t *telling) {
+		t.say("asked for the key %s, which a member has to confirm", named(t.event.Description))
+	},
+	audit.APIKeyDeclined: func(t *telling) { t.say("declined a request for a key") },
 	audit.WorkspaceUpdated: func(t *telling) {
 		switch {
 		case t.changed("isActive") && t.after("isActive") == "yes":

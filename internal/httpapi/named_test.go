@@ -44,8 +44,11 @@ func (op request) ask(h *house, other string) answer {
 	portal := h.do("POST", "/api/v2/portal-sessions", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`).
 		want(201).
 		text("data.result.portalSession.id")
+	asked := h.do("POST", "/api/v2/key-requests", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"a","permissions":[]}`).
+		want(201).
+		text("data.result.keyRequest.id")
 	fill := func(text string) string {
-		return strings.NewReplacer("{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).
+		return strings.NewReplacer("{request}", asked, "{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).
 			Replace(n.in(text))
 	}
 	method, path, _ := strings.Cut(fill(op.on), " ")
@@ -133,6 +136,11 @@ var naming = map[string]request{
 	"listSessions":             {on: "GET /sessions", roams: true},
 	"endSessions":              {on: "DELETE /sessions?userId={user}", roams: true},
 	"endSession":               {on: "DELETE /sessions/{session}"},
+
+	"requestApiKey":         {on: "POST /key-requests", body: `{"userId":"{user}","name":"a","permissions":[]}`},
+	"requestApiKeyRotation": {on: "POST /api-keys/{key}/key-requests", body: `{}`},
+	"getKeyRequest":         {on: "GET /key-requests/{request}"},
+	"declineKeyRequest":     {on: "DELETE /key-requests/{request}"},
 
 	"createPortalSession": {
 		on: "POST /portal-sessions", body: `{"userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`,

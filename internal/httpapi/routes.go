@@ -50,7 +50,7 @@ func (a *api) routes() []route {
 		return a.followerRoutes()
 	}
 	all := slices.Concat(
-		a.keyRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(),
+		a.keyRoutes(), a.keyRequestRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(),
 		a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(), a.portalRoutes(),
 	)
 	for i := range all {

@@ -260,6 +260,14 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/sign-in-links": func(s *stage) (string, string) {
 		return "/api/v2/sign-in-links", `{"workspaceId":"` + s.ws + `","userId":"mia"}`
 	},
+	"POST /api/v2/key-requests": func(s *stage) (string, string) {
+		return "/api/v2/key-requests", `{"workspaceId":"` + s.ws + `","userId":"boss","name":"late","expiresAt":"` +
+			s.now().Add(20*time.Second).UTC().Format(time.RFC3339) + `"}`
+	},
+	"POST /api/v2/api-keys/{id}/key-requests": func(s *stage) (string, string) {
+		return "/api/v2/api-keys/" + s.target + "/key-requests", `{"overlapSeconds":0}`
+	},
+	"DELETE /api/v2/key-requests/{id}": func(s *stage) (string, string) { return "/api/v2/key-requests/" + s.request(), `{}   ` },
 	"POST /api/v2/portal-sessions": func(s *stage) (string, string) {
 		return "/api/v2/portal-sessions", `{"workspaceId":"` + s.ws + `","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`
 	},
@@ -280,6 +288,12 @@ func (s *stage) removed() (removal string) {
 func (s *stage) portal() string {
 	return s.call("POST", "/api/v2/portal-sessions", `{"workspaceId":"`+s.ws+`","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`).
 		text("data.result.portalSession.id")
+}
+
+// request makes a request for a key of a member.
+func (s *stage) request() string {
+	return s.call("POST", "/api/v2/key-requests", `{"workspaceId":"`+s.ws+`","userId":"boss","name":"asked","permissions":[]}`).
+		text("data.result.keyRequest.id")
 }
 
 // unheld makes a role that no member holds.

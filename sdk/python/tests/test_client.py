@@ -122,6 +122,15 @@ def test_pages_are_walked(client, server):
     assert found == made
 
 
+def test_key_requests(client, server):
+    asked = client.key_requests.create(workspace_id=server.workspace, user_id="ada", name="asked", permissions=[])
+    assert (asked.kind, asked.status, asked.key_id, asked.asks.name) == ("create", "pending", asked.id, "asked")
+    assert client.key_requests.decline(asked.id) == [asked.id]
+    assert client.key_requests.get(asked.id).status == "declined"
+    with pytest.raises(keyward.NotFound):
+        client.key_requests.rotation(asked.id, overlap_seconds=60)
+
+
 def test_portal_sessions(client, server):
     made = client.portal_sessions.create(
         workspace_id=server.workspace, user_id="ada", capabilities=["keys:read", "keys:create"],

@@ -59,6 +59,7 @@ export interface Rotated extends Revealed {
 }
 
 type Timed<T> = Omit<T, "expiresAt"> & { expiresAt?: Time | null };
+export type KeyRequest = Schemas["KeyRequest"];
 export type CreateKey = Timed<Schemas["CreateApiKey"]>;
 export type UpdateKey = Timed<Schemas["UpdateApiKeys"]["apiKeys"][number]>;
 export type ImportKey = Timed<Schemas["ImportApiKey"]>;
@@ -543,6 +544,33 @@ export class PortalSessions extends Resource {
   }
 }
 
+/** Requests for keys that a signed-in member confirms, for programs that are not to hold a value. */
+export class KeyRequests extends Resource {
+  /** Asks for a key. A member who may make it confirms at url within 15 minutes, and alone sees the value. */
+  async create(key: CreateKey, o?: CallOptions): Promise<KeyRequest> {
+    return this.#one(await this.send("requestApiKey", "POST", ["key-requests"], "never", { body: key }, o));
+  }
+
+  /** Asks for a new value of a key; the present one works for the overlap after the confirmation. */
+  async rotation(id: string, o?: CallOptions & { overlapSeconds?: number }): Promise<KeyRequest> {
+    const more = { body: { overlapSeconds: o?.overlapSeconds ?? 0 } };
+    return this.#one(await this.send("requestApiKeyRotation", "POST", ["api-keys", id, "key-requests"], "never", more, o));
+  }
+
+  async retrieve(id: string, o?: CallOptions): Promise<KeyRequest> {
+    return this.#one(await this.get("getKeyRequest", ["key-requests", id], {}, o));
+  }
+
+  /** Ends a request without a value. */
+  decline(id: string, o?: CallOptions): Promise<Result<"DeletedAnswer">> {
+    return this.send("declineKeyRequest", "DELETE", ["key-requests", id], "never", {}, o);
+  }
+
+  #one(answer: Result<"KeyRequestAnswer">): KeyRequest {
+    return answer.keyRequest;
+  }
+}
+
 /** Events: who changed what, and when. */
 export class Logs extends Resource {
   /** Gives one page. A page of a search may be empty with hasNext true: go on with its cursor. */
@@ -613,6 +641,7 @@ export class Keyward extends Resource {
   readonly roles: Roles;
   readonly serviceKeys: ServiceKeys;
   readonly sessions: Sessions;
+  readonly keyRequests: KeyRequests;
   readonly portalSessions: PortalSessions;
   readonly logs: Logs;
   readonly oauth: OAuth;
@@ -626,6 +655,7 @@ export class Keyward extends Resource {
     this.roles = new Roles(t);
     this.serviceKeys = new ServiceKeys(t);
     this.sessions = new Sessions(t);
+    this.keyRequests = new KeyRequests(t);
     this.portalSessions = new PortalSessions(t);
     this.logs = new Logs(t);
     this.oauth = new OAuth(t);

@@ -1165,6 +1165,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/key-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for an API key that a member confirms
+         * @description Asks for a key without getting its value: for programs that are not to hold one, such as agents. The rules are those of
+         *     `createApiKey`, and the caller could make this key. The answer links to a page on which a signed-in member, who may make the
+         *     same key themself, confirms within 15 minutes: the value is made then, and shown to that member once. Nothing is left to a
+         *     default later: the key that is confirmed is the key that is shown.
+         *
+         *     `url` is no secret: it shows nothing to a visitor who may not do what is asked for. Until it is confirmed there is no value
+         *     and no key, so nothing verifies; it counts towards `maxKeys`. The request ends with the credential that asked, and an actor has
+         *     at most 20 that wait (409 `limit_reached`). `keyId` is the id that the key has from the confirmation on.
+         */
+        post: operations["requestApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/api-keys/{id}/key-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a new value that a member confirms
+         * @description Asks for a rotation without getting the new value, as `requestApiKey` does for a key. The rules are those of `rotateApiKey`. The
+         *     present value works until a member who may rotate the key confirms, and for the overlap after that. A rotation by other means
+         *     ends the request. The body may be left out.
+         */
+        post: operations["requestApiKeyRotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/key-requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key request.
+                 * @example 019a5c71-2b40-7d15-8f3a-9c1e7b5d0a64
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get a key request
+         * @description Gives a request to the caller that asked, and to those who may see such a key. It stays readable for an hour after its
+         *     `expiresAt`, so that the asking program learns what became of it.
+         */
+        get: operations["getKeyRequest"];
+        put?: never;
+        post?: never;
+        /**
+         * Decline a key request
+         * @description Ends a request without a value: the caller that asked withdraws it, or a member who may write such a key refuses. One that has
+         *     ended is a 409.
+         */
+        delete: operations["declineKeyRequest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/portal-sessions": {
         parameters: {
             query?: never;
@@ -2252,7 +2339,7 @@ export interface components {
          * @description What happened, `noun.verbed`.
          * @enum {string}
          */
-        EventType: "portal_session.created" | "portal_session.started" | "portal_session.ended" | "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
+        EventType: "portal_session.created" | "portal_session.started" | "portal_session.ended" | "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "api_key.requested" | "api_key.declined" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
         /** @description One event. */
         Log: {
             id: components["schemas"]["Id"];
@@ -3008,6 +3095,50 @@ export interface components {
                 result: {
                     sessions: components["schemas"]["Session"][];
                     pagination: components["schemas"]["Pagination"];
+                };
+            };
+        };
+        /** @description A key, or a new value of one, that a signed-in member has yet to confirm. It has no value. */
+        KeyRequest: {
+            id: components["schemas"]["Id"];
+            /** @enum {unknown} */
+            kind: "create" | "rotate";
+            /** @enum {unknown} */
+            status: "pending" | "confirmed" | "declined" | "expired";
+            /** @description The page on which a signed-in member confirms. */
+            url: string;
+            workspaceId: components["schemas"]["Id"];
+            /** @description The key to rotate, or the id that the key has once it is confirmed. */
+            keyId: components["schemas"]["Id"];
+            /** @description The key: as it will be, or of a rotation as it is. */
+            asks: {
+                userId: components["schemas"]["UserId"];
+                name: components["schemas"]["Name"];
+                environment: components["schemas"]["Environment"];
+                permissions: components["schemas"]["Permissions"];
+                expiresAt: components["schemas"]["TimeOrNull"];
+                rateLimit: components["schemas"]["RateLimit"];
+                allowedIps: components["schemas"]["AllowedIps"];
+                description: string | null;
+                metadata: components["schemas"]["Metadata"];
+            };
+            /** @description For how long the present value goes on working after a rotation; null for a creation. */
+            overlapSeconds: number | null;
+            /** @description The user, or the id of the service key, that asked. */
+            requestedBy: string;
+            createdAt: components["schemas"]["Time"];
+            /** @description When the request ends, 15 minutes after it was made. */
+            expiresAt: components["schemas"]["Time"];
+            /** @description When it was confirmed or declined. */
+            endedAt: components["schemas"]["TimeOrNull"];
+        };
+        KeyRequestAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    keyRequest: components["schemas"]["KeyRequest"];
                 };
             };
         };
@@ -6162,6 +6293,191 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    requestApiKey: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApiKey"];
+            };
+        };
+        responses: {
+            /** @description The key waits to be confirmed. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRequestAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestCreate"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenGrant"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["PlanConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    requestApiKeyRotation: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateApiKey"];
+            };
+        };
+        responses: {
+            /** @description The rotation waits to be confirmed. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRequestAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenGrant"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["KeyConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getKeyRequest: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key request.
+                 * @example 019a5c71-2b40-7d15-8f3a-9c1e7b5d0a64
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRequestAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    declineKeyRequest: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key request.
+                 * @example 019a5c71-2b40-7d15-8f3a-9c1e7b5d0a64
+                 */
+                id: components["schemas"]["GivenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request has ended. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["KeyConflict"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -94,6 +94,14 @@ test("pages are walked, and left early", async () => {
   }
 });
 
+test("requests for keys", async () => {
+  const asked = await keyward.keyRequests.create({ workspaceId, userId: "ada", name: "asked", permissions: [] });
+  expect(asked).toMatchObject({ kind: "create", status: "pending", keyId: asked.id, asks: { name: "asked", permissions: [] } });
+  expect((await keyward.keyRequests.decline(asked.id)).deleted).toEqual([asked.id]);
+  expect((await keyward.keyRequests.retrieve(asked.id)).status).toBe("declined");
+  expect((await refused(keyward.keyRequests.rotation(asked.id, { overlapSeconds: 60 }))).code).toBe("not_found");
+});
+
 test("portal sessions", async () => {
   const made = await keyward.portalSessions.create({
     workspaceId,

@@ -538,6 +538,47 @@ class Sessions(_Resource):
         )
 
 
+class KeyRequests(_Resource):
+    """KeyRequests ask for keys that a signed-in member confirms, for programs that are not to hold a value."""
+
+    async def create(
+        self,
+        *,
+        name: str,
+        user_id: str,
+        workspace_id: Maybe[str] = UNSET,
+        permissions: Maybe[Sequence[str]] = UNSET,
+        environment: Maybe[str] = UNSET,
+        expires_at: Maybe[Union[datetime, str, None]] = UNSET,
+        rate_limit: Maybe[Optional[Limits]] = UNSET,
+        allowed_ips: Maybe[Sequence[str]] = UNSET,
+        description: Maybe[Optional[str]] = UNSET,
+        metadata: Maybe[Mapping[str, Any]] = UNSET,
+    ) -> m.KeyRequest:
+        """create asks for a key. A member who may make it confirms at url within 15 minutes, and alone sees the value."""
+        body = {
+            "name": name, "userId": user_id, "workspaceId": workspace_id, "permissions": permissions, "environment": environment,
+            "expiresAt": expires_at, "rateLimit": rate_limit, "allowedIps": allowed_ips, "description": description,
+            "metadata": metadata,
+        }
+        read = _member("keyRequest", _object(m.KeyRequest))
+        return await self._client.call(Call("requestApiKey", "POST", ("key-requests",), read, body=body))
+
+    async def rotation(self, id: str, *, overlap_seconds: int = 0) -> m.KeyRequest:
+        """rotation asks for a new value of a key; the present one works for the overlap after the confirmation."""
+        path, read = ("api-keys", id, "key-requests"), _member("keyRequest", _object(m.KeyRequest))
+        return await self._client.call(Call("requestApiKeyRotation", "POST", path, read, body={"overlapSeconds": overlap_seconds}))
+
+    async def get(self, id: str) -> m.KeyRequest:
+        """get gives a request, for an hour after its end, too."""
+        read = _member("keyRequest", _object(m.KeyRequest))
+        return await self._client.call(Call("getKeyRequest", "GET", ("key-requests", id), read, repeat=Repeat.ALWAYS))
+
+    async def decline(self, id: str) -> List[str]:
+        """decline ends a request without a value."""
+        return await self._client.call(Call("declineKeyRequest", "DELETE", ("key-requests", id), _ids("deleted")))
+
+
 class PortalSessions(_Resource):
     """PortalSessions let a page of the platform act as a member for a while."""
 
@@ -688,6 +729,7 @@ class AsyncKeyward:
         self.roles = Roles(self)
         self.service_keys = ServiceKeys(self)
         self.sessions = Sessions(self)
+        self.key_requests = KeyRequests(self)
         self.portal_sessions = PortalSessions(self)
         self.logs = Logs(self)
         self.oauth = OAuth(self)

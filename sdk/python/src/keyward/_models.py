@@ -699,6 +699,72 @@ class KeyLimits:
 
 
 @dataclass(frozen=True)
+class KeyRequestAsks:
+    """The key: as it will be, or of a rotation as it is."""
+
+    user_id: str
+    name: str
+    environment: str
+    permissions: List[str]
+    expires_at: Optional[datetime]
+    rate_limit: RateLimit
+    allowed_ips: List[str]
+    description: Optional[str]
+    metadata: Dict[str, Any]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyRequestAsks:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            user_id=value(data, "userId", string),
+            name=value(data, "name", string),
+            environment=value(data, "environment", string),
+            permissions=value(data, "permissions", strings),
+            expires_at=value(data, "expiresAt", optional(time)),
+            rate_limit=value(data, "rateLimit", obj(RateLimit)),
+            allowed_ips=value(data, "allowedIps", strings),
+            description=value(data, "description", optional(string)),
+            metadata=value(data, "metadata", mapping),
+        )
+
+
+@dataclass(frozen=True)
+class KeyRequest:
+    """A key, or a new value of one, that a signed-in member has yet to confirm. It has no value."""
+
+    id: str
+    kind: str
+    status: str
+    url: str
+    workspace_id: str
+    key_id: str
+    asks: KeyRequestAsks
+    overlap_seconds: Optional[int]
+    requested_by: str
+    created_at: datetime
+    expires_at: datetime
+    ended_at: Optional[datetime]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyRequest:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            id=value(data, "id", string),
+            kind=value(data, "kind", string),
+            status=value(data, "status", string),
+            url=value(data, "url", string),
+            workspace_id=value(data, "workspaceId", string),
+            key_id=value(data, "keyId", string),
+            asks=value(data, "asks", obj(KeyRequestAsks)),
+            overlap_seconds=value(data, "overlapSeconds", optional(integer)),
+            requested_by=value(data, "requestedBy", string),
+            created_at=value(data, "createdAt", time),
+            expires_at=value(data, "expiresAt", time),
+            ended_at=value(data, "endedAt", optional(time)),
+        )
+
+
+@dataclass(frozen=True)
 class LimitStates:
     """How the key's limits, and those of its workspace's plan, stand after this decision; a limit that there is
     not is left out.
@@ -1607,12 +1673,12 @@ __all__ = [
     "Credential", "DeletedApiKeys", "EndedPortalSessions", "Explanation", "ExplanationSteps", "Follower",
     "ImportedApiKeys", "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported",
     "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "KeyLimits",
-    "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
-    "MyWorkspace", "Node", "Nodes", "Pagination", "PermissionEntry", "Plan", "PortalCeiling", "PortalSession",
-    "PortalSessions", "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys",
-    "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation",
-    "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions",
-    "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedPortalSession", "StartedSession",
-    "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace",
-    "Workspaces",
+    "KeyRequest", "KeyRequestAsks", "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs",
+    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Nodes", "Pagination",
+    "PermissionEntry", "Plan", "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit", "Readiness",
+    "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey",
+    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
+    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
+    "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
+    "UsageBucket", "Verdict", "Workspace", "Workspaces",
 ]
