@@ -19,6 +19,7 @@ var nothing = map[string]string{
 	"* owner.displayName \"\"":                   "none",
 	"* metadata {}":                              "none",
 	"createApiKey permissions []":                "a key that only identifies",
+	"requestApiKey permissions []":               "a key that only identifies",
 	"importApiKeys permissions []":               "a key that only identifies",
 	"createRole permissions []":                  "a role that holds nothing",
 	"updateRole permissions []":                  "a role that holds nothing",

@@ -10,14 +10,15 @@ import (
 )
 
 // names are the objects of one workspace in requests.
-type names struct{ ws, key, role, user, removal string }
+type names struct{ ws, key, role, user, removal, request string }
 
 func (n names) in(text string) string {
-	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal).
-		Replace(text)
+	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal,
+		"{request}", n.request).Replace(text)
 }
 
-// settle makes a workspace with an owner, a member, one who was removed, a role and a key; value is a key of the owner's that holds
+// settle makes a workspace with an owner, a member, one who was removed, a role,
+// a key and a request for one; value is a key of the owner's that holds
 // everything.
 func (h *house) settle(owner, member string) (n names, value string) {
 	h.t.Helper()
@@ -41,6 +42,8 @@ func (h *house) settle(owner, member string) (n names, value string) {
 			n.key = a.text("data.result.apiKey.id")
 		}
 	}
+	asked := `{"workspaceId":"` + n.ws + `","userId":"` + owner + `","name":"asked","permissions":[]}`
+	n.request = h.do("POST", "/api/v2/key-requests", h.root, asked).want(201).text("data.result.keyRequest.id")
 	return n, value
 }
 
@@ -48,7 +51,7 @@ func (h *house) settle(owner, member string) (n names, value string) {
 func (h *house) shown(n names) string {
 	var all strings.Builder
 	for _, path := range []string{"/workspaces/{ws}", "/workspaces/{ws}/members", "/workspaces/{ws}/roles", "/api-keys?workspaceId={ws}",
-		"/workspaces/logs?workspaceId={ws}&limit=100"} {
+		"/workspaces/logs?workspaceId={ws}&limit=100", "/key-requests/{request}"} {
 		all.WriteString(h.do("GET", "/api/v2"+n.in(path), h.root, "").want(200).Body.String() + "\n")
 	}
 	return all.String()
@@ -67,6 +70,10 @@ var foreign = []struct{ on, query, body string }{
 	{on: "GET /api-keys/{key}/usage"},
 	{on: "GET /api-keys/{key}/explain"},
 	{on: "GET /api-keys/{key}/refusals"},
+	{on: "POST /key-requests", body: `{"workspaceId":"{ws}","userId":"{user}","name":"a","permissions":["calls:read"]}`},
+	{on: "POST /api-keys/{key}/key-requests", body: `{}`},
+	{on: "GET /key-requests/{request}"},
+	{on: "DELETE /key-requests/{request}"},
 	{on: "GET /workspaces/{ws}/refusals"},
 	{on: "GET /workspaces/{ws}"},
 	{on: "PATCH /workspaces/{ws}", body: `{"name":"mine now"}`},
@@ -103,7 +110,7 @@ func TestT7WhatIsAnotherWorkspacesIsAsIfItWereNot(t *testing.T) {
 	before := h.shown(theirs)
 	swaps := 0
 	for _, op := range foreign {
-		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}", "{removal}"} {
+		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}", "{removal}", "{request}"} {
 			method, path, _ := strings.Cut(op.on, " ")
 			if !strings.Contains(path+op.query+op.body, swap) {
 				continue

@@ -44,11 +44,8 @@ func (op request) ask(h *house, other string) answer {
 	portal := h.do("POST", "/api/v2/portal-sessions", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`).
 		want(201).
 		text("data.result.portalSession.id")
-	asked := h.do("POST", "/api/v2/key-requests", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"a","permissions":[]}`).
-		want(201).
-		text("data.result.keyRequest.id")
 	fill := func(text string) string {
-		return strings.NewReplacer("{request}", asked, "{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).
+		return strings.NewReplacer("{free}", free, "{bound}", bound, "{session}", session, "{portal}", portal).
 			Replace(n.in(text))
 	}
 	method, path, _ := strings.Cut(fill(op.on), " ")
