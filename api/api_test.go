@@ -85,6 +85,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
+		requestApiKey requestApiKeyRotation getKeyRequest declineKeyRequest
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
 		listNodes readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
 	)
