@@ -68,6 +68,8 @@ type PreviousKey struct {
 	Key        string     `json:"key"`
 	ExpiresAt  time.Time  `json:"expiresAt"`
 	LastUsedAt *time.Time `json:"lastUsedAt"`
+	// LastUsedFrom is the network of that use, /24 of IPv4 or /48 of IPv6; "" where no address was told.
+	LastUsedFrom string `json:"lastUsedFrom"`
 }
 
 // RateLimit holds a key's limits per minute and per UTC day; nil is unlimited.

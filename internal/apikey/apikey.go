@@ -92,6 +92,9 @@ type Value struct {
 	// LastUsedAt is when an earlier value was last verified since another replaced it; zero for never, and for the
 	// current value, whose last use is the key's.
 	LastUsedAt time.Time
+	// LastUsedFrom is the network that its latest use came from, /24 of IPv4 or /48 of IPv6, as far as a use told an
+	// address; else "".
+	LastUsedFrom string
 }
 
 // Expired tells whether the key is past its expiry: it is good while now is before it, to the millisecond.

@@ -207,7 +207,14 @@ func keyFacts(k keyward.APIKey) []string {
 		pairs = append(pairs, "disabled", "by "+k.DisabledBy+", "+moment(k.DisabledAt))
 	}
 	for _, p := range k.PreviousKeys {
-		pairs = append(pairs, "also", p.Key+" until "+moment(&p.ExpiresAt))
+		also := p.Key + " until " + moment(&p.ExpiresAt)
+		if p.LastUsedAt != nil {
+			also += ", last used " + moment(p.LastUsedAt)
+		}
+		if p.LastUsedFrom != "" {
+			also += " from " + p.LastUsedFrom
+		}
+		pairs = append(pairs, "also", also)
 	}
 	return pairs
 }

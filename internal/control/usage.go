@@ -27,8 +27,8 @@ type Recent interface {
 	// Latest is when a key was last verified, and last asked about whatever the outcome, in Unix milliseconds; 0 where
 	// memory knows nothing.
 	Latest(usage.ID) (used, tried int64)
-	// EarlierUsed is the same of the key's earlier value that ends at an instant.
-	EarlierUsed(key usage.ID, until int64) int64
+	// EarlierUsed is the same of the key's earlier value that ends at an instant, and from which network.
+	EarlierUsed(key usage.ID, until int64) (at int64, from string)
 	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys or all (""), that wait.
 	RefusalsOf(key [16]byte) []store.Refusal
 	RefusalsIn(id.Workspace) []store.Refusal
@@ -42,7 +42,8 @@ func (nothingRecent) Key(usage.ID, *usage.Series)       {}
 func (nothingRecent) Workspace(usage.ID, *usage.Series) {}
 func (nothingRecent) All(*usage.Series)                 {}
 func (nothingRecent) Latest(usage.ID) (int64, int64)    { return 0, 0 }
-func (nothingRecent) EarlierUsed(usage.ID, int64) int64 { return 0 }
+
+func (nothingRecent) EarlierUsed(usage.ID, int64) (int64, string) { return 0, "" }
 
 func (nothingRecent) RefusalsOf([16]byte) []store.Refusal     { return nil }
 func (nothingRecent) RefusalsIn(id.Workspace) []store.Refusal { return nil }
@@ -194,7 +195,11 @@ func (s *Service) lately(k *apikey.Key) {
 	later(&k.LastTriedAt, max(tried, k.LastUsedAt.UnixMilli()))
 	for i := range k.Previous {
 		p := &k.Previous[i]
-		later(&p.LastUsedAt, s.recent.EarlierUsed(bytesOf(string(k.ID)), p.Until.UnixMilli()))
+		at, from := s.recent.EarlierUsed(bytesOf(string(k.ID)), p.Until.UnixMilli())
+		if from != "" && at >= p.LastUsedAt.UnixMilli() {
+			p.LastUsedFrom = from
+		}
+		later(&p.LastUsedAt, at)
 	}
 }
 

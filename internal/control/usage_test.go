@@ -35,7 +35,7 @@ func (w waiting) Latest(k usage.ID) (used, tried int64) {
 	return 0, 0
 }
 
-func (w waiting) EarlierUsed(usage.ID, int64) int64 { return 0 }
+func (w waiting) EarlierUsed(usage.ID, int64) (int64, string) { return 0, "" }
 
 func (w waiting) RefusalsOf([16]byte) []store.Refusal     { return nil }
 func (w waiting) RefusalsIn(id.Workspace) []store.Refusal { return nil }

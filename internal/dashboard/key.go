@@ -60,6 +60,7 @@ type previous struct {
 	Masked string
 	Until  moment
 	Used   moment
+	From   string // the network of that use; "" where it is not known
 }
 
 // keyActions are those that control would admit on this key.
@@ -97,7 +98,7 @@ func (d *Dashboard) key(v *request) error {
 	}
 	b := keyBody{keyRow: v.row(k), Held: d.held(k.Permissions), Can: v.actions(&k), Metadata: indented(k.Metadata)}
 	for _, p := range k.Previous {
-		b.Previous = append(b.Previous, previous{p.Masked, v.moment(p.Until), v.moment(p.LastUsedAt)})
+		b.Previous = append(b.Previous, previous{p.Masked, v.moment(p.Until), v.moment(p.LastUsedAt), p.LastUsedFrom})
 	}
 	v.tabs(&b)
 	if k.Disabled.By != "" {

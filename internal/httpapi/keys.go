@@ -192,9 +192,10 @@ func (a *api) previousKeys(values []apikey.Value) []wire.PreviousKey {
 	out, now := []wire.PreviousKey{}, a.Clock()
 	for _, v := range values {
 		if v.Until.After(now) {
-			out = append(
-				out, wire.PreviousKey{Key: v.Masked, ExpiresAt: wire.Time(v.Until), LastUsedAt: wire.TimeOrNull(v.LastUsedAt)},
-			)
+			out = append(out, wire.PreviousKey{
+				Key: v.Masked, ExpiresAt: wire.Time(v.Until), LastUsedAt: wire.TimeOrNull(v.LastUsedAt),
+				LastUsedFrom: wire.TextOrNull(v.LastUsedFrom),
+			})
 		}
 	}
 	return out

@@ -132,6 +132,7 @@ var previousTable = newTable("key_values", "",
 	plain("masked", func(p *previous) *string { return &p.Masked }),
 	instant("until_ms", func(p *previous) *time.Time { return &p.Until }),
 	instant("used_ms", func(p *previous) *time.Time { return &p.LastUsedAt }),
+	plain("used_from", func(p *previous) *string { return &p.LastUsedFrom }),
 )
 
 var selectPrevious = previousTable.selects

@@ -72,12 +72,13 @@ func (c *Counting) UseKey(k id.Key, used, tried time.Time) (there bool, err erro
 	return len(found) > 0, err
 }
 
-// UseEarlier notes when an earlier value of a key was last used, unless a later use is noted already. The value is
-// known by its Until; one that is gone is passed over.
-func (c *Counting) UseEarlier(k id.Key, until, at time.Time) error {
+// UseEarlier notes when an earlier value of a key was last used, and from which network, unless a later use is noted
+// already; "" leaves the network that is noted. The value is known by its Until; one that is gone is passed over.
+func (c *Counting) UseEarlier(k id.Key, until, at time.Time, from string) error {
 	_, err := c.exec(
-		`UPDATE key_values SET used_ms = ? WHERE key_id = ? AND until_ms = ? AND used_ms < ?`, millis(at), k, millis(until),
-		millis(at),
+		`UPDATE key_values SET used_ms = ?, used_from = CASE WHEN ? = '' THEN used_from ELSE ? END
+		WHERE key_id = ? AND until_ms = ? AND used_ms <= ?`,
+		millis(at), from, from, k, millis(until), millis(at),
 	)
 	return err
 }

@@ -37,6 +37,8 @@ type Tally struct {
 	written, failed atomic.Int64
 }
 
+var _ verify.EarlierRecorder = (*Tally)(nil)
+
 // row holds the counts of one key or workspace at one time; the zero ID stands for the installation.
 type row struct {
 	grain usage.Grain
@@ -70,9 +72,6 @@ func (t *Tally) Record(at int64, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:
 		t.sheet.Add(v.Key.UUID, v.Key.Workspace, usage.Verified, at)
-		if v.Key.Until != 0 {
-			t.earlier.note(value{v.Key.UUID, v.Key.Until}, at)
-		}
 	case verify.Unavailable: // nothing was decided
 	case verify.Malformed:
 		t.sheet.AddUnknown(usage.Malformed, at)

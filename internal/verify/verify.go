@@ -99,6 +99,11 @@ type Recorder interface {
 	Record(at int64, v *Verdict) // at is Unix milliseconds
 }
 
+// EarlierRecorder is a Recorder that is also told from where an earlier value of a key was used, in its overlap.
+type EarlierRecorder interface {
+	RecordEarlier(at int64, key [16]byte, until int64, ip netip.Addr)
+}
+
 // Config holds the parts of an engine. Without a Limiter no key is limited; without a Recorder no use is recorded.
 type Config struct {
 	Replica *replica.Replica
@@ -131,6 +136,7 @@ type Engine struct {
 	limiter  Limiter
 	nearer   prefetcher // the limiter, where it is one
 	recorder Recorder
+	earlier  EarlierRecorder // the recorder, where it is one
 	refusals Refusals
 	rehash   func(Rehash)
 	kinds    atomic.Pointer[kindsInUse]
@@ -145,6 +151,7 @@ func New(c Config) *Engine {
 		refusals: c.Refusals, rehash: c.Rehash, doubt: c.Doubt, source: c.Source,
 	}
 	e.nearer, _ = c.Limiter.(prefetcher)
+	e.earlier, _ = c.Recorder.(EarlierRecorder)
 	if e.clocks == nil {
 		e.clocks = func() (int64, time.Duration) { return c.Now().UnixMilli(), 0 }
 	}
@@ -176,9 +183,21 @@ func (e *Engine) CheckAt(q *Question, v *Verdict, now Instant) {
 	}
 	if e.recorder != nil {
 		e.recorder.Record(now.ms, v)
+		if v.Key.Until != 0 && v.Code == Valid {
+			e.tellEarlier(now.ms, q.IP, v)
+		}
 	}
 	if e.refusals != nil && v.Code != Valid {
 		e.tell(now.ms, q, v)
+	}
+}
+
+// tellEarlier is kept out of the way of a key's current value.
+//
+//go:noinline
+func (e *Engine) tellEarlier(now int64, ip netip.Addr, v *Verdict) {
+	if e.earlier != nil {
+		e.earlier.RecordEarlier(now, v.Key.UUID, v.Key.Until, ip)
 	}
 }
 
@@ -246,6 +265,9 @@ func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Princip
 	}
 	if e.recorder != nil {
 		e.recorder.Record(now.ms, &p.Verdict)
+		if p.Key.Until != 0 && p.Code == Valid {
+			e.tellEarlier(now.ms, ip, &p.Verdict)
+		}
 	}
 	if e.refusals != nil && p.Code != Valid {
 		e.tell(now.ms, &q, &p.Verdict)

@@ -44,9 +44,10 @@ type Creator struct {
 
 // PreviousKey is an earlier value, masked, that works until its overlap ends.
 type PreviousKey struct {
-	Key        string `json:"key"`
-	ExpiresAt  Time   `json:"expiresAt"`
-	LastUsedAt *Time  `json:"lastUsedAt"`
+	Key          string  `json:"key"`
+	ExpiresAt    Time    `json:"expiresAt"`
+	LastUsedAt   *Time   `json:"lastUsedAt"`
+	LastUsedFrom *string `json:"lastUsedFrom"`
 }
 
 // RateLimitInput is a limit as given.

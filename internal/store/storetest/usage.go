@@ -102,24 +102,31 @@ func testEarlierUse(_ *testing.T, f *fixture) {
 	f.mustUpdate(func(tx *store.Tx) error { return tx.InsertKey(k) })
 	f.told = nil
 	used, at := k.Previous[len(k.Previous)-1], start.Add(time.Second/2)
-	note := func(at time.Time) {
+	note := func(at time.Time, from string) {
 		f.must(f.db.Count(context.Background(), func(c *store.Counting) error {
 			return errors.Join(
-				c.UseEarlier(k.ID, used.Until, at), c.UseEarlier(k.ID, used.Until.Add(time.Millisecond), at.Add(time.Hour)),
-				c.UseEarlier(f.newKey(), used.Until, at),
+				c.UseEarlier(k.ID, used.Until, at, from),
+				c.UseEarlier(k.ID, used.Until.Add(time.Millisecond), at.Add(time.Hour), "192.0.2.0/24"),
+				c.UseEarlier(f.newKey(), used.Until, at, "192.0.2.0/24"),
 			)
 		}))
 	}
-	note(at)
-	note(at.Add(-time.Minute))
-	lasts := func() (all []time.Time) {
+	note(at.Add(-time.Second), "198.51.100.0/24")
+	note(at, "203.0.113.0/24")
+	note(at.Add(-time.Minute), "198.51.100.0/24")
+	note(at, "") // a use that told no address
+	type use struct {
+		At   time.Time
+		From string
+	}
+	lasts := func() (all []use) {
 		for _, p := range f.key(k.ID).Previous {
-			all = append(all, p.LastUsedAt)
+			all = append(all, use{p.LastUsedAt, p.LastUsedFrom})
 		}
 		return all
 	}
-	want := make([]time.Time, len(k.Previous))
-	want[len(want)-1] = at
+	want := make([]use, len(k.Previous))
+	want[len(want)-1] = use{at, "203.0.113.0/24"}
 	f.same("last uses", want, lasts())
 	f.same("the feed", 0, len(f.told))
 	changed := f.key(k.ID)

@@ -182,6 +182,7 @@ func (w *whole) key() *kind {
 			k.Disabled = apikey.Mark{}
 		}
 		k.Value.Until, k.Value.LastUsedAt = time.Time{}, time.Time{} // those of the current value are the key's
+		k.Value.LastUsedFrom = ""
 	}, func(k apikey.Key, step int) error {
 		return w.update(func(tx *store.Tx) error {
 			if step == 0 {
@@ -190,7 +191,7 @@ func (w *whole) key() *kind {
 			return tx.UpdateKey(k)
 		})
 	}, func(v *store.View, k apikey.Key) (apikey.Key, error) { return v.Key(k.ID) },
-		"ID", "Workspace", "Value.Until", "Value.LastUsedAt", "Period", "Unsettled")
+		"ID", "Workspace", "Value.Until", "Value.LastUsedAt", "Value.LastUsedFrom", "Period", "Unsettled")
 }
 
 func (w *whole) settlement() *kind {

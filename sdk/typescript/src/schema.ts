@@ -1930,6 +1930,8 @@ export interface components {
                 expiresAt: components["schemas"]["Time"];
                 /** @description When this value was last verified since another replaced it, within seconds; `null` says that nobody has used it. */
                 lastUsedAt: components["schemas"]["TimeOrNull"];
+                /** @description The network that its latest use came from, a /24 of IPv4 or a /48 of IPv6; `null` where no use told an address. */
+                lastUsedFrom: string | null;
             }[];
             /**
              * @description The user, or the service key, that disabled the key; `null` for a key that is active, and where that is not known. A key

@@ -53,6 +53,7 @@ class ApiKeyPreviousKeys:
     key: str
     expires_at: datetime
     last_used_at: Optional[datetime]
+    last_used_from: Optional[str]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ApiKeyPreviousKeys:
@@ -61,6 +62,7 @@ class ApiKeyPreviousKeys:
             key=value(data, "key", string),
             expires_at=value(data, "expiresAt", time),
             last_used_at=value(data, "lastUsedAt", optional(time)),
+            last_used_from=value(data, "lastUsedFrom", optional(string)),
         )
 
 
