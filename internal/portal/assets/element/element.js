@@ -197,11 +197,12 @@ export class KeywardKeys extends Base {
     this.#drop();
     this.#root.setAttribute('aria-busy', 'true');
     try {
+      const key = makeKey(); // meanwhile
       const made = await this.#ask();
       if (mine !== this.#started) return undefined;
       const server = this.#server(made);
       if (made.portalSession.reveal === 'frame') return await this.#showFrame(made, server);
-      const session = new Session(server, made.portalSession.id, await makeKey());
+      const session = new Session(server, made.portalSession.id, await key);
       session.about = made.portalSession;
       this.#words(session).then(({ say }) => { // loaded meanwhile
         if (mine === this.#started && !this.#view) fill(this.#root, el('p', { class: 'quiet', part: 'message' }, say('loading')));

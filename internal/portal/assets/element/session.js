@@ -20,8 +20,15 @@ export class Refused extends Error {
 // makeKey makes a key pair whose private half cannot be read by any script.
 export const makeKey = () => crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
 
+const shown = new WeakMap(); // public halves, by their pair
+
+const publicHalf = (key) => {
+  if (!shown.has(key)) shown.set(key, crypto.subtle.exportKey('jwk', key.publicKey));
+  return shown.get(key);
+};
+
 const prove = async (key, method, url, token) => {
-  const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', key.publicKey);
+  const { kty, crv, x, y } = await publicHalf(key);
   const claims = { htm: method, htu: url.split(/[?#]/)[0], iat: Math.floor(Date.now() / 1000), jti: crypto.randomUUID() };
   if (token) claims.ath = base64url(await crypto.subtle.digest('SHA-256', text.encode(token)));
   const signed = `${segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })}.${segment(claims)}`;

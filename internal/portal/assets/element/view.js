@@ -12,6 +12,8 @@ export class View {
   // emit (type, detail), over (error).
   constructor(env) {
     Object.assign(this, env);
+    this.instant = new Intl.DateTimeFormat(this.locale, { dateStyle: 'medium', timeStyle: 'short' });
+    this.digits = new Intl.NumberFormat(this.locale);
     this.status = el('p', { role: 'status', class: 'sr' });
   }
 
@@ -26,11 +28,9 @@ export class View {
 
   title() { return this.shows('title') && this.heading(0, { part: 'title' }, this.say('title')); }
 
-  when(instant) {
-    return new Intl.DateTimeFormat(this.locale, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(instant));
-  }
+  when(instant) { return this.instant.format(new Date(instant)); }
 
-  number(n) { return new Intl.NumberFormat(this.locale).format(n); }
+  number(n) { return this.digits.format(n); }
 
   // why says in words why the server refused a request.
   why(error) {
