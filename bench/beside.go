@@ -3,7 +3,7 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,21 +11,22 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
+	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/keyward/keyward/api"
 )
 
 const (
 	besideKeys    = 100_000
-	besideCallers = 4 // of the tenant that asks for the largest
-	besideMost    = 5 // times the quiet tenant's own p99
+	besideCallers = 4           // of the tenant that asks for the largest
+	besideMost    = 5           // times the quiet tenant's own p99
+	cheapest      = "getHealth" // an operation that reads no data
+	besideRows    = 8           // operations after which the tenant alone is measured anew
 )
 
 // beside is a server with a tenant that has very many of everything and a quiet one, for which each operation of the
@@ -34,6 +35,7 @@ type beside struct {
 	*site
 	l      *lab
 	client *http.Client
+	flood  *flood // nil in the process that floods
 
 	ws, role, owner string
 	first           string   // the id of a key
@@ -49,9 +51,16 @@ type beside struct {
 	asked int    // requests for keys
 }
 
-// quietTenants measures what a quiet tenant's requests take beside each operation of the API with its largest input.
-func quietTenants(ctx context.Context, l *lab) (out result, err error) {
-	s, err := l.openSite("KEYWARD_PUBLIC_URL=https://keyward.example", "KEYWARD_BAD_CREDENTIALS_PER_MINUTE=0")
+// quietTenants measures the time that a quiet tenant's requests take beside each operation of the API with its largest
+// input. The server has every processor. The flood comes from a process of the lowest priority, so that it takes the
+// processors from the server and from the quiet tenant only through the server's own work.
+func quietTenants(_ context.Context, l *lab) (out result, err error) {
+	chosen, err := regexp.Compile(l.operations)
+	if err != nil {
+		return out, err
+	}
+	serve := func(binary string) *exec.Cmd { return exec.Command(binary, "serve") }
+	s, err := l.openSiteBy(serve, "KEYWARD_PUBLIC_URL=https://keyward.example", "KEYWARD_BAD_CREDENTIALS_PER_MINUTE=0")
 	if err != nil {
 		return out, err
 	}
@@ -68,26 +77,56 @@ func quietTenants(ctx context.Context, l *lab) (out result, err error) {
 	if err != nil {
 		return out, err
 	}
-	largest := b.largest()
-	var failed []error
+	if err := complete(operations, b.largest()); err != nil {
+		return out, err
+	}
+	if b.flood, err = b.startFlood(); err != nil {
+		return out, err
+	}
+	defer b.flood.end()
+	operations = slices.DeleteFunc(operations, func(name string) bool { return !chosen.MatchString(name) })
+	out.figures, err = b.besideAll(operations)
+	return out, err
+}
+
+// complete refuses a list of largest inputs that is not that of the document.
+func complete(operations []string, largest map[string]func(n int) ask) error {
 	for _, name := range operations {
 		if largest[name] == nil {
-			return out, fmt.Errorf("the operation %s has no largest input (largest.go)", name)
+			return fmt.Errorf("the operation %s has no largest input (largest.go)", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(largest)) {
 		if !slices.Contains(operations, name) {
-			return out, fmt.Errorf("the document has no operation %s", name)
+			return fmt.Errorf("the document has no operation %s", name)
 		}
-		f, err := b.besideOne(ctx, name, largest[name])
+	}
+	return nil
+}
+
+// besideAll measures beside one operation after the other. Alone, and beside the cheapest operation, the tenant is
+// measured anew every few rows.
+func (b *beside) besideAll(operations []string) (figures []figure, err error) {
+	slices.Sort(operations)
+	var failed []error
+	var r reference
+	for i, name := range operations {
+		if i%besideRows == 0 {
+			if r, err = b.reference(); err != nil {
+				return figures, err
+			}
+		}
+		two, err := b.besideOne(name, r)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
-		fmt.Fprintf(l.log, "  %s: %s\n", name, strings.Join(f.cells(), " "))
-		out.figures = append(out.figures, f)
+		for _, f := range two {
+			fmt.Fprintf(b.l.log, "  %s\n", strings.Join(f.cells(), " | "))
+		}
+		figures = append(figures, two...)
 	}
-	return out, errors.Join(failed...)
+	return figures, errors.Join(failed...)
 }
 
 // documented lists the operations of the API's description.
@@ -119,64 +158,61 @@ func documented() (names []string, err error) {
 	return names, nil
 }
 
-// besideOne compares the quiet tenant's p99 beside an operation with that of a moment before, and where it is out of
-// bounds twice more: then the median of the three counts.
-func (b *beside) besideOne(ctx context.Context, name string, call func(n int) ask) (figure, error) {
-	f := figure{
-		what: "p99 of a quiet tenant beside " + name, unit: "µs", against: "alone, a moment before", must: atMost(besideMost),
+// reference holds the quiet tenant's own times.
+type reference struct{ alone, cheapest tails }
+
+// reference measures them.
+func (b *beside) reference() (r reference, err error) {
+	if r.alone, err = b.quiet(); err != nil {
+		return r, err
 	}
-	n := 0
-	if a := call(n); a.want != 0 || a.method != "" {
-		if err := b.send(a, true); err != nil { // the input is legal
-			return f, err
-		}
+	r.cheapest, err = b.quietBeside(cheapest)
+	return r, err
+}
+
+// besideOne holds the quiet tenant's p99 beside an operation against that of the tenant alone, and against that beside
+// as many callers of the cheapest operation. Where it is out of bounds it measures twice more, and the median counts.
+func (b *beside) besideOne(name string, r reference) ([]figure, error) {
+	if err := b.flood.tell("try", name); err != nil { // the input is legal
+		return nil, err
 	}
-	var ratios []float64
+	var all []tails
 	for range 3 {
-		alone, err := b.quiet()
+		loud, err := b.quietBeside(name)
 		if err != nil {
-			return f, err
+			return nil, err
 		}
-		stop := b.loud(ctx, &n, call)
-		loud, err := b.quiet()
-		if failed := stop(); err != nil || failed != nil {
-			return f, errors.Join(err, failed)
-		}
-		worst := 0
-		for i := range loud {
-			if loud[i]/alone[i] > loud[worst]/alone[worst] {
-				worst = i
-			}
-		}
-		f.value = loud[worst]
-		f.baseline = alone[worst]
-		ratios = append(ratios, loud[worst]/alone[worst])
-		if f.ratio = median(ratios); f.ratio <= besideMost || b.l.quick {
+		all = append(all, loud)
+		if _, ratio := loud.worst(r.alone); ratio <= besideMost || b.l.quick {
 			break
 		}
 	}
-	return f, nil
+	slices.SortFunc(all, func(x, y tails) int {
+		_, of := x.worst(r.alone)
+		_, than := y.worst(r.alone)
+		return cmp.Compare(of, than)
+	})
+	loud := all[len(all)/2]
+	kind, _ := loud.worst(r.alone)
+	return []figure{
+		{
+			what: "p99 of a quiet tenant's " + quietKinds[kind] + " beside " + name, unit: "µs", value: loud[kind],
+			baseline: r.alone[kind], against: "alone", must: atMost(besideMost),
+		},
+		{
+			what: "the same", unit: "µs", value: loud[kind], baseline: r.cheapest[kind],
+			against: "beside " + cheapest,
+		},
+	}, nil
 }
 
-// loud has callers send the operation until they are stopped.
-func (b *beside) loud(ctx context.Context, n *int, call func(n int) ask) (stop func() error) {
-	ctx, cancel := context.WithCancel(ctx)
-	count := int64(*n)
-	errs := make([]error, besideCallers)
-	var work sync.WaitGroup
-	for i := range besideCallers {
-		work.Go(func() {
-			for ctx.Err() == nil && errs[i] == nil {
-				errs[i] = b.send(call(int(atomic.AddInt64(&count, 1))), false)
-			}
-		})
+// quietBeside measures the quiet tenant while callers send an operation.
+func (b *beside) quietBeside(name string) (tails, error) {
+	if err := b.flood.tell("start", name); err != nil {
+		return nil, err
 	}
-	return func() error {
-		cancel()
-		work.Wait()
-		*n = int(count)
-		return errors.Join(errs...)
-	}
+	loud, err := b.quiet()
+	return loud, errors.Join(err, b.flood.tell("stop", name))
 }
 
 // send sends one request. A strict one has to have the wanted status; others may be told to wait.
@@ -213,81 +249,6 @@ func (b *beside) send(a ask, strict bool) error {
 		err = fmt.Errorf("%s %.100s: %s: %.300s", a.method, a.path, answer.Status, text)
 	}
 	return err
-}
-
-// quiet returns the 99th percentiles of the quiet tenant's verifications, lists and changes, in microseconds.
-func (b *beside) quiet() ([]float64, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	words, err := json.Marshal(
-		quietOrder{Addr: b.addr, Root: b.root, Key: b.live, Reader: b.reader, Workspace: b.site.ws, Span: b.l.span},
-	)
-	if err != nil {
-		return nil, err
-	}
-	cmd := pinned(1, self, childWord, "quiet")
-	var out bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(words), &out, b.l.log
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("the quiet tenant: %w", err)
-	}
-	var tails []float64
-	return tails, json.Unmarshal(out.Bytes(), &tails)
-}
-
-// quietOrder holds the instructions for the quiet tenant's process.
-type quietOrder struct {
-	Addr, Root, Key, Reader, Workspace string
-	Span                               time.Duration
-}
-
-func init() { children["quiet"] = quietChild }
-
-func quietChild([]string) error {
-	var o quietOrder
-	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
-		return err
-	}
-	calls := []struct{ method, path, token, body string }{
-		{http.MethodPost, "/api/v2/api-keys/verify", o.Root, `{"key":"` + o.Key + `","permissions":["calls:read"]}`},
-		{http.MethodGet, "/api/v2/api-keys?limit=20", o.Reader, ""},
-		{
-			http.MethodPost, "/api/v2/api-keys", o.Root,
-			`{"workspaceId":"` + o.Workspace + `","userId":"u-1","name":"quiet","permissions":["calls:read"]}`,
-		},
-	}
-	took := make([][]time.Duration, len(calls))
-	for start := time.Now(); time.Since(start) < o.Span || len(took[0]) < 5; {
-		for i, c := range calls {
-			r, err := http.NewRequest(c.method, "http://"+o.Addr+c.path, strings.NewReader(c.body))
-			if err != nil {
-				return err
-			}
-			r.Header.Set("Authorization", "Bearer "+c.token)
-			if c.body != "" {
-				r.Header.Set("Content-Type", "application/json")
-			}
-			began := time.Now()
-			answer, err := http.DefaultClient.Do(r)
-			if err != nil {
-				return err
-			}
-			text, err := io.ReadAll(answer.Body)
-			answer.Body.Close()
-			if err != nil || answer.StatusCode/100 != 2 {
-				return fmt.Errorf("%s %s: %s: %s (%w)", c.method, c.path, answer.Status, text, err)
-			}
-			took[i] = append(took[i], time.Since(began))
-		}
-	}
-	tails := make([]float64, len(took))
-	for i, all := range took {
-		slices.Sort(all)
-		tails[i] = micros(all[len(all)*99/100])
-	}
-	return json.NewEncoder(os.Stdout).Encode(tails)
 }
 
 // next makes a number that no other name has.

@@ -87,8 +87,14 @@ type site struct {
 	ws, key string // ids: the workspace, and a key in it
 }
 
-// openSite builds and starts the product; its log goes to a file, as in production. more are settings.
+// openSite builds and starts the product on the first processor; its log goes to a file, as in production. more are
+// settings.
 func (l *lab) openSite(more ...string) (*site, error) {
+	return l.openSiteBy(func(binary string) *exec.Cmd { return pinned(0, binary, "serve") }, more...)
+}
+
+// openSiteBy is openSite with another command that starts the program.
+func (l *lab) openSiteBy(serve func(binary string) *exec.Cmd, more ...string) (*site, error) {
 	dir, err := os.MkdirTemp(l.base, "http-")
 	if err != nil {
 		return nil, err
@@ -115,7 +121,7 @@ func (l *lab) openSite(more ...string) (*site, error) {
 	if s.data, err = freePort(); err != nil {
 		return nil, err
 	}
-	cmd := pinned(0, binary, "serve")
+	cmd := serve(binary)
 	cmd.Env = append(
 		os.Environ(), "KEYWARD_ADDR="+main, "KEYWARD_DATA_ADDR="+s.data, "KEYWARD_ROOT_KEY="+s.root,
 		"KEYWARD_LOG_FORMAT=json", "KEYWARD_DATABASE_URL=sqlite:"+filepath.Join(dir, "keyward.db"),

@@ -96,6 +96,8 @@ type lab struct {
 	keys   int           // in a large installation
 	span   time.Duration // of one rate
 	rounds int
+
+	operations string // a regular expression
 }
 
 func (l *lab) shrink() { l.quick, l.keys, l.span, l.rounds = true, 2000, 20*time.Millisecond, 2 }

@@ -1,0 +1,146 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+)
+
+// flood is the process whose callers send an operation until it is told to stop.
+type flood struct {
+	cmd   *exec.Cmd
+	words io.WriteCloser
+	said  *bufio.Scanner
+}
+
+// tenant is the large tenant, as the flooding process is told of it.
+type tenant struct {
+	Addr, Root, Workspace, Role, Owner, First, Large, Spinning string
+
+	Many  []string
+	Quick bool
+}
+
+// command is a line to the flooding process, which answers each with a line: an error's text, or nothing.
+type command struct{ Do, Name string }
+
+// startFlood starts the process with the lowest priority.
+func (b *beside) startFlood() (*flood, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	f := &flood{cmd: exec.Command("nice", "-n", "39", self, childWord, "flood")}
+	f.cmd.Stderr = b.l.log
+	if f.words, err = f.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := f.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	f.said = bufio.NewScanner(out)
+	f.said.Buffer(nil, 1<<20)
+	if err := f.cmd.Start(); err != nil {
+		return nil, err
+	}
+	return f, json.NewEncoder(f.words).Encode(tenant{
+		Addr: b.addr, Root: b.root, Workspace: b.ws, Role: b.role, Owner: b.owner, First: b.first, Large: b.large,
+		Spinning: b.spinning, Many: b.many, Quick: b.l.quick,
+	})
+}
+
+// tell has the process do something, and waits for its answer.
+func (f *flood) tell(do, name string) error {
+	if err := json.NewEncoder(f.words).Encode(command{do, name}); err != nil {
+		return err
+	}
+	if !f.said.Scan() {
+		return fmt.Errorf("the flood ended: %w", errors.Join(f.said.Err(), io.ErrUnexpectedEOF))
+	}
+	var text string
+	if err := json.Unmarshal(f.said.Bytes(), &text); err != nil || text == "" {
+		return err
+	}
+	return errors.New(text)
+}
+
+func (f *flood) end() {
+	_ = f.words.Close()
+	_ = f.cmd.Process.Kill()
+	_ = f.cmd.Wait()
+}
+
+func init() { children["flood"] = floodChild }
+
+func floodChild([]string) error {
+	words := json.NewDecoder(os.Stdin)
+	var t tenant
+	if err := words.Decode(&t); err != nil {
+		return err
+	}
+	b := &beside{
+		site: &site{process: &process{addr: t.Addr}, root: t.Root}, l: &lab{quick: t.Quick},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: besideCallers}},
+		ws:     t.Workspace, role: t.Role, owner: t.Owner, first: t.First, large: t.Large, spinning: t.Spinning, many: t.Many,
+	}
+	calls := b.largest()
+	made := map[string]*atomic.Int64{}
+	stop := func() error { return nil }
+	for {
+		var c command
+		if err := words.Decode(&c); errors.Is(err, io.EOF) {
+			return stop()
+		} else if err != nil {
+			return err
+		}
+		if made[c.Name] == nil {
+			made[c.Name] = new(atomic.Int64)
+		}
+		var err error
+		switch c.Do {
+		case "try":
+			err = b.send(calls[c.Name](int(made[c.Name].Load())), true)
+		case "start":
+			stop = b.loud(made[c.Name], calls[c.Name])
+		case "stop":
+			err = stop()
+		}
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(text); err != nil {
+			return err
+		}
+	}
+}
+
+// loud has callers send the operation until they are stopped.
+func (b *beside) loud(n *atomic.Int64, call func(n int) ask) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	errs := make([]error, besideCallers)
+	var work sync.WaitGroup
+	for i := range besideCallers {
+		work.Go(func() {
+			for ctx.Err() == nil && errs[i] == nil {
+				errs[i] = b.send(call(int(n.Add(1))), false)
+			}
+		})
+	}
+	return func() error {
+		cancel()
+		work.Wait()
+		return errors.Join(errs...)
+	}
+}
