@@ -92,6 +92,12 @@ func (c *Clock) Look() (ms int64, elapsed time.Duration) {
 	return c.raise(ms), elapsed
 }
 
+// Elapsed reads the monotonic clock.
+func (c *Clock) Elapsed() time.Duration {
+	_, elapsed := c.read()
+	return elapsed
+}
+
 // raise lifts the mark to ms where that is later, and answers where the mark stands. A mark that is far ahead of ms was
 // told by a jump that is over: it comes down.
 func (c *Clock) raise(ms int64) int64 {

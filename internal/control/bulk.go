@@ -33,8 +33,7 @@ func (b *bulk[T, R]) run(ctx context.Context, c Caller) (done []R, failed []Item
 	b.arrange(c)
 	size := b.pace.fewest
 	for from := 0; from < len(b.items) || from == 0; {
-		to := min(from+size, len(b.items))
-		took, err := b.chunk(ctx, c, from, to)
+		to, took, err := b.chunk(ctx, c, from, min(from+size, len(b.items)))
 		ctx = context.WithoutCancel(ctx) // what has begun is done, as one transaction would be
 		switch {
 		case err != nil && from == 0:
@@ -45,7 +44,7 @@ func (b *bulk[T, R]) run(ctx context.Context, c Caller) (done []R, failed []Item
 			}
 			to = len(b.items)
 		}
-		size = b.pace.stride(size, took)
+		size = b.pace.stride(to-from, took)
 		if from = to; to == 0 {
 			break
 		}
@@ -74,13 +73,11 @@ func (b *bulk[T, R]) arrange(c Caller) {
 	b.order = append(b.order, own...)
 }
 
-// chunk does the items of a range in a transaction, and tells how long that took in the turn of the writer. A process
-// writes one chunk at a time.
-func (b *bulk[T, R]) chunk(ctx context.Context, c Caller, from, to int) (took time.Duration, err error) {
+// chunk does the items of a range in a transaction, and tells how far it got, and how long that took in the turn of the
+// writer. A chunk of many ends early where others wait for the writer.
+func (b *bulk[T, R]) chunk(ctx context.Context, c Caller, from, to int) (reached int, took time.Duration, err error) {
 	update := b.update
-	if len(b.items) > b.pace.fewest {
-		b.chunks.Lock()
-		defer b.chunks.Unlock()
+	if b.many() {
 		update = b.updateApart
 	}
 	began := b.now()
@@ -90,20 +87,28 @@ func (b *bulk[T, R]) chunk(ctx context.Context, c Caller, from, to int) (took ti
 		if b.do, err = b.begin(tx, a); err != nil {
 			return err
 		}
-		return b.between(from, to)
+		reached, err = b.between(from, to)
+		return err
 	})
-	return b.now().Sub(began), err
+	return reached, b.now().Sub(began), err
 }
+
+// many tells whether the items are done in chunks.
+func (b *bulk[T, R]) many() bool { return len(b.items) > b.pace.fewest }
 
 // between does the items of a range in as few savepoints as it can: one, where none is refused. A savepoint for each
 // would make the thousandth item of a transaction cost many times the first, since the database goes through its
 // journal at the end of each. Where an item is refused, those before it are taken back with it and done again by
-// themselves.
-func (b *bulk[T, R]) between(from, to int) error {
+// themselves. It tells where it ended.
+func (b *bulk[T, R]) between(from, to int) (reached int, err error) {
 	for from < to {
-		at := to
+		at, end := to, to
 		err := storageFault(b.tx.Savepoint(func() (err error) {
 			for i := from; i < to; i++ {
+				if i > from && b.many() && b.tx.ShouldEnd() {
+					end = i
+					return nil
+				}
 				item := b.order[i]
 				if b.results[item], err = b.do(item, b.items[item]); err != nil {
 					at = i
@@ -113,17 +118,20 @@ func (b *bulk[T, R]) between(from, to int) error {
 			return nil
 		}))
 		if err == nil {
-			return nil
+			return end, nil
 		}
 		f := fault.From(err)
 		if f.Code.Status() >= 500 {
-			return f
+			return from, f
 		}
-		if err := b.between(from, at); err != nil {
-			return err
+		if reached, err = b.between(from, at); err != nil || reached < at {
+			return reached, err
 		}
 		b.refused[b.order[at]] = f
 		from = at + 1
+		if from < to && b.many() && b.tx.ShouldEnd() {
+			return from, nil
+		}
 	}
-	return nil
+	return to, nil
 }

@@ -4,9 +4,9 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +31,7 @@ type Service struct {
 	cursors  sealer
 	searches *searches
 	now      func() time.Time // paces what goes on after a request
-	chunks   sync.Mutex       // one at a time
-	inChunk  int              // keys of the next chunk of a settlement; behind chunks
+	inChunk  atomic.Int64     // keys of the next chunk of a settlement
 	pace     pace
 	anyone   bool                          // may make workspaces
 	declared atomic.Pointer[keyfmt.Secret] // the root key that the environment sets; zero for none
@@ -70,11 +69,13 @@ func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = func() (stands time.Time) { return stands }
 	}
-	return &Service{
+	s := &Service{
 		db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
-		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.Readers()), anyone: c.AnyoneCreatesWorkspaces,
-		now: c.Now, pace: paceOf(&c), inChunk: paceOf(&c).fewest, reveal: c.Reveal,
+		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.LongReads), anyone: c.AnyoneCreatesWorkspaces,
+		now: c.Now, pace: paceOf(&c), reveal: c.Reveal,
 	}
+	s.inChunk.Store(int64(s.pace.fewest))
+	return s
 }
 
 // Caller is the result of authentication. It holds only identities: permissions are read in each transaction, and so
@@ -97,6 +98,10 @@ type Caller struct {
 	// Until is when a token of the provider, or of a portal session, ends, by its own words. A person without a session
 	// has one.
 	Until time.Time
+
+	// Home is the workspace of an API key or a portal session; "" for others.
+	Home  id.Workspace
+	about string // the workspace that the running operation names; "" for none
 
 	opens [2]session.Capability // the running operation is open to portal sessions that have one of these
 
@@ -123,6 +128,21 @@ func (r *Receipt) note(revision int64) {
 	if r != nil {
 		r.revision = max(r.revision, revision)
 	}
+}
+
+// in is the caller of an operation that names a workspace.
+func (c Caller) in(workspace string) Caller {
+	c.about = workspace
+	return c
+}
+
+// tenant names those with whom the caller shares the turns at the writer: the workspace of a member, of a key or of a
+// portal session, whichever workspace they name; of a service key the workspace that it names, or the service key itself.
+func (c *Caller) tenant() string {
+	if c.ServiceKey != "" {
+		return cmp.Or(c.about, c.Within, string(c.ServiceKey))
+	}
+	return cmp.Or(string(c.Home), string(c.Person.Workspace), string(c.APIKey), string(c.Portal))
 }
 
 // From is the caller with the place from which a request comes.
@@ -202,7 +222,7 @@ func (s *Service) updateBy(
 	ctx context.Context, update func(context.Context, func(*store.Tx) error) (int64, error), c Caller,
 	change func(*store.Tx, *actor) error,
 ) error {
-	revision, err := update(ctx, func(tx *store.Tx) error {
+	revision, err := update(store.InTurnOf(ctx, c.tenant()), func(tx *store.Tx) error {
 		a, err := s.actor(tx.View, c)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ import (
 // not_found, conflict.
 func (s *Service) CreateKey(ctx context.Context, c Caller, in CreateKey) (Revealed, error) {
 	var out Revealed
-	err := s.update(ctx, c.through(session.KeysCreate), func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(in.Workspace).through(session.KeysCreate), func(tx *store.Tx, a *actor) error {
 		ws, _, err := s.mayCreate(tx.View, a, in)
 		if err != nil {
 			return err

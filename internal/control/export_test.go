@@ -35,7 +35,7 @@ func (s *Service) WriteChunk(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err == nil {
-		_, err = s.writeChunk(open)
+		_, err = s.writeChunk(context.Background(), open)
 	}
 	return true, err
 }

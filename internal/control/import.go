@@ -42,7 +42,7 @@ func (s *Service) ImportKeys(
 				return one, err
 			}, nil
 		}}
-	return all.run(ctx, c)
+	return all.run(ctx, c.in(workspace))
 }
 
 // importing is one import.

@@ -31,7 +31,7 @@ type EndedSignIn struct{ Passkeys, Sessions int }
 // ends.
 func (s *Service) InviteMember(ctx context.Context, c Caller, workspace, user string) (Invited, error) {
 	var out Invited
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		m, err := s.mayLetIn(tx.View, a, workspace, user, account.MembersInvite)
 		if err != nil {
 			return err
@@ -58,7 +58,7 @@ func (s *Service) InviteMember(ctx context.Context, c Caller, workspace, user st
 func (s *Service) ResetSignIn(ctx context.Context, c Caller, workspace, user string) (Invited, EndedSignIn, error) {
 	var out Invited
 	var ended EndedSignIn
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		m, err := s.mayLetIn(tx.View, a, workspace, user, account.MembersMFAReset)
 		if err != nil {
 			return err

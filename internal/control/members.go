@@ -68,7 +68,7 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 	var out Member
 	var created bool
 	var returned id.Settlement
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.MembersInvite)
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (s *Service) PutMember(ctx context.Context, c Caller, workspace, user strin
 		return err
 	})
 	if err == nil {
-		s.writeOn(ctx, returned, began)
+		s.writeOn(ctx, c.in(workspace), returned, began)
 	}
 	return out, created, err
 }
@@ -235,7 +235,7 @@ func lastOwner() error {
 // UpdateMember changes the given fields.
 func (s *Service) UpdateMember(ctx context.Context, c Caller, workspace, user string, in UpdateMember) (Member, error) {
 	var out Member
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.MembersRoleChange)
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ type CeilingInput struct {
 // own quotas. A quota below the existing number refuses only new objects.
 func (s *Service) PutPlan(ctx context.Context, c Caller, workspace string, in PlanInput) (account.Workspace, error) {
 	var out account.Workspace
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		was, err := s.resolveWorkspace(tx.View, a, workspace)
 		if err != nil {
 			return err

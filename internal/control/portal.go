@@ -56,7 +56,7 @@ func (s *Service) CreatePortal(ctx context.Context, c Caller, in CreatePortal) (
 	began := s.now()
 	var out NewPortal
 	var returned id.Settlement
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(in.Workspace), func(tx *store.Tx, a *actor) error {
 		p := session.Portal{CreatedAt: tx.Now()}
 		if err := portalTerms(&p, in); err != nil {
 			return err
@@ -79,7 +79,7 @@ func (s *Service) CreatePortal(ctx context.Context, c Caller, in CreatePortal) (
 		return err
 	})
 	if err == nil {
-		s.writeOn(ctx, returned, began)
+		s.writeOn(ctx, c.in(in.Workspace), returned, began)
 	}
 	return out, err
 }

@@ -169,11 +169,14 @@ func (s *Service) IdentifyPortal(
 	c.Portal, c.Thumbprint = portal, proof.Thumbprint
 	c.Until = time.Unix(int64(binary.BigEndian.Uint32(body[:tokenTime])), 0)
 	err := s.db.Glance(ctx, func(v *store.View) error {
-		_, err := s.actor(v, c.through(anyCapability))
+		a, err := s.actor(v, c.through(anyCapability))
+		if err == nil {
+			c.Home = a.workspace
+		}
 		return err
 	})
 	if err == nil {
-		err = s.db.Count(ctx, func(c *store.Counting) error { return s.spendProof(c, &proof) })
+		err = s.db.Count(store.InTurnOf(ctx, c.tenant()), func(c *store.Counting) error { return s.spendProof(c, &proof) })
 	}
 	return c, storageFault(err)
 }

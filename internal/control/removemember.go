@@ -29,10 +29,11 @@ func (s *Service) RemoveMember(
 		return out, storageFault(err)
 	}
 	began := s.now()
+	c = c.in(workspace)
 	r := removal{Service: s, ctx: ctx, caller: c, workspace: workspace, user: user, in: in}
 	open, err := r.run(&out)
 	if err == nil {
-		s.writeOn(ctx, open, began)
+		s.writeOn(ctx, c, open, began)
 	}
 	return out, err
 }

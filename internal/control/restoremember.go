@@ -72,6 +72,7 @@ var errUnwritten = errors.New("the removal is not written yet")
 // RestoreMember undoes a removal: the member is back, with the role of then, and every key is as it was.
 func (s *Service) RestoreMember(ctx context.Context, c Caller, workspace, user, removal string) (Restored, error) {
 	began := s.now()
+	c = c.in(workspace)
 	var out Restored
 	restore := func() error {
 		return s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
@@ -82,7 +83,7 @@ func (s *Service) RestoreMember(ctx context.Context, c Caller, workspace, user, 
 	}
 	err := restore()
 	if errors.Is(err, errUnwritten) {
-		s.writeOn(ctx, id.Settlement(removal), began)
+		s.writeOn(ctx, c, id.Settlement(removal), began)
 		err = restore()
 	}
 	if errors.Is(err, errUnwritten) {

@@ -70,7 +70,7 @@ func (s *Service) findRole(v *store.View, a *actor, workspace, role, permission 
 // CreateRole makes a role that holds no more than the caller.
 func (s *Service) CreateRole(ctx context.Context, c Caller, workspace string, in CreateRole) (Role, error) {
 	var out Role
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.RolesWrite)
 		if err != nil {
 			return err
@@ -145,7 +145,7 @@ func systemRole(r account.Role) error {
 // UpdateRole changes the given fields. Existing keys keep their permissions.
 func (s *Service) UpdateRole(ctx context.Context, c Caller, workspace, role string, in UpdateRole) (Role, error) {
 	var out Role
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		was, err := s.findRole(tx.View, a, workspace, role, account.RolesWrite)
 		if err != nil {
 			return err
@@ -194,7 +194,7 @@ func (s *Service) DraftRole(ctx context.Context, c Caller, workspace, role strin
 
 // DeleteRole removes a role without members.
 func (s *Service) DeleteRole(ctx context.Context, c Caller, workspace, role string) error {
-	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	return s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		r, err := s.findRole(tx.View, a, workspace, role, account.RolesDelete)
 		if err != nil {
 			return err

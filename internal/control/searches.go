@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,65 +13,110 @@ import (
 
 // Bounds of a search: the events of one page, its time, and the number of searches of one workspace at once.
 const (
-	maxSearched       = 10_000
-	searchTime        = 2 * time.Second
-	searchesAtOnce    = 2
-	readersForTheRest = 2 // at least so many are left to what is no search
+	maxSearched    = 10_000
+	searchTime     = 2 * time.Second
+	searchesAtOnce = 2
 )
 
-// searches bounds how many searches run at once: of one workspace, and of all, so that there are always readers for the
-// rest.
+// searches bounds how many searches run at once: of one workspace, and of all, so that there are always readers and, where
+// the database is read by this process itself, a processor for the rest. Workspaces take turns: the searches of one do not
+// stand between two of another.
 type searches struct {
-	mu    sync.Mutex
-	all   chan struct{}
-	rooms map[string]*searchRoom
+	most func() int // at once
+
+	mu      sync.Mutex
+	running int
+	rooms   map[string]*searchRoom
+	turns   []string // the workspaces of which searches wait, the next one first
 }
 
+// searchRoom holds the searches of a workspace.
 type searchRoom struct {
-	turns chan struct{}
-	users int // that hold or wait for a turn
+	running int
+	waiting []chan struct{} // each is closed when its search has its turn
 }
 
-func newSearches(readers int) *searches {
-	return &searches{all: make(chan struct{}, max(readers-readersForTheRest, 1)), rooms: map[string]*searchRoom{}}
+func newSearches(most func() int) *searches {
+	return &searches{most: most, rooms: map[string]*searchRoom{}}
 }
 
 // enter waits for a turn, no longer than ctx lasts.
 func (s *searches) enter(ctx context.Context, workspace string) (leave func(), err error) {
+	turn := make(chan struct{})
 	s.mu.Lock()
 	room := s.rooms[workspace]
 	if room == nil {
-		room = &searchRoom{turns: make(chan struct{}, searchesAtOnce)}
+		room = new(searchRoom)
 		s.rooms[workspace] = room
 	}
-	room.users++
+	if room.waiting = append(room.waiting, turn); len(room.waiting) == 1 {
+		s.turns = append(s.turns, workspace)
+	}
+	s.admit()
 	s.mu.Unlock()
-	forget := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if room.users--; room.users == 0 {
-			delete(s.rooms, workspace)
-		}
+	leave = func() { s.leave(workspace) }
+	select {
+	case <-turn:
+		return leave, nil
+	case <-ctx.Done():
 	}
-	held := 0
-	for _, turns := range []chan struct{}{room.turns, s.all} {
-		select {
-		case turns <- struct{}{}:
-			held++
+	if !s.forget(workspace, turn) { // the turn came meanwhile
+		leave()
+	}
+	return nil, ctx.Err()
+}
+
+// admit gives turns, as many as there are. s.mu is held.
+func (s *searches) admit() {
+	for i := 0; i < len(s.turns) && s.running < max(1, s.most()); {
+		workspace := s.turns[i]
+		room := s.rooms[workspace]
+		if room.running == searchesAtOnce {
+			i++
 			continue
-		case <-ctx.Done():
 		}
-		if held > 0 {
-			<-room.turns
+		s.turns = slices.Delete(s.turns, i, i+1)
+		room.running++
+		s.running++
+		close(room.waiting[0])
+		if room.waiting = room.waiting[1:]; len(room.waiting) > 0 {
+			s.turns = append(s.turns, workspace)
 		}
-		forget()
-		return nil, ctx.Err()
+		i = 0
 	}
-	return func() {
-		<-s.all
-		<-room.turns
-		forget()
-	}, nil
+}
+
+// leave ends a search.
+func (s *searches) leave(workspace string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	s.rooms[workspace].running--
+	s.tidy(workspace)
+	s.admit()
+}
+
+// forget takes out a search that waits no longer, and tells whether it still waited.
+func (s *searches) forget(workspace string, turn chan struct{}) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := s.rooms[workspace]
+	i := slices.Index(room.waiting, turn)
+	if i < 0 {
+		return false
+	}
+	if room.waiting = slices.Delete(room.waiting, i, i+1); len(room.waiting) == 0 {
+		s.turns = slices.DeleteFunc(s.turns, func(w string) bool { return w == workspace })
+	}
+	s.tidy(workspace)
+	return true
+}
+
+// tidy forgets a workspace without searches.
+func (s *searches) tidy(workspace string) {
+	if room := s.rooms[workspace]; room.running == 0 && len(room.waiting) == 0 {
+		delete(s.rooms, workspace)
+	}
 }
 
 // search is view for reads that may look at many rows: it has its turn, and ends after a while with Unavailable. Its

@@ -91,9 +91,10 @@ func (s *Service) welcomeBack(tx *store.Tx, a *actor, m account.Member) (open id
 
 // writeOn writes the rows of a settlement, chunk by chunk, for as long as a request waits. The rest is for
 // SettleNext.
-func (s *Service) writeOn(ctx context.Context, open id.Settlement, began time.Time) {
+func (s *Service) writeOn(ctx context.Context, c Caller, open id.Settlement, began time.Time) {
+	ctx = store.InTurnOf(ctx, c.tenant())
 	for open != "" && ctx.Err() == nil && s.now().Sub(began) < patience {
-		if done, err := s.writeChunk(open); done || err != nil {
+		if done, err := s.writeChunk(context.WithoutCancel(ctx), open); done || err != nil {
 			return
 		}
 	}
@@ -107,7 +108,7 @@ func (s *Service) SettleNext(ctx context.Context, idle time.Duration) (found boo
 		return false, nil
 	}
 	for done := false; err == nil && !done && ctx.Err() == nil; {
-		done, err = s.writeChunk(open)
+		done, err = s.writeChunk(context.WithoutCancel(ctx), open)
 	}
 	return err == nil, err
 }
@@ -128,13 +129,12 @@ func (p *pace) stride(last int, took time.Duration) int {
 const fewest = 25
 
 // writeChunk writes rows for a moment, in a transaction of its own that no other joins, and tells whether all are
-// written. A process writes one chunk at a time, so that the changes of others come in between.
-func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
-	s.chunks.Lock()
-	defer s.chunks.Unlock()
+// written. It ends early where others wait for the writer.
+func (s *Service) writeChunk(ctx context.Context, open id.Settlement) (done bool, err error) {
+	most := int(s.inChunk.Load())
 	var began time.Time
-	defer func() { s.inChunk = s.pace.stride(s.inChunk, s.now().Sub(began)) }()
-	_, err = s.db.UpdateApart(context.Background(), func(tx *store.Tx) error {
+	defer func() { s.inChunk.Store(int64(s.pace.stride(most, s.now().Sub(began)))) }()
+	_, err = s.db.UpdateApart(ctx, func(tx *store.Tx) error {
 		began = s.now()
 		u, err := tx.Unsettled(open)
 		if errors.Is(err, store.ErrNotFound) {
@@ -148,7 +148,7 @@ func (s *Service) writeChunk(open id.Settlement) (done bool, err error) {
 			return err
 		}
 		w := writing{Service: s, tx: tx, u: &u, enough: func(keys int) bool {
-			return keys >= s.inChunk || keys >= s.pace.fewest && s.now().Sub(began) >= s.pace.chunk
+			return keys >= most || keys >= s.pace.fewest && s.now().Sub(began) >= s.pace.chunk || tx.ShouldEnd()
 		}}
 		if done, err = w.run(); err != nil {
 			return err

@@ -34,7 +34,7 @@ type SignInLink struct {
 // makes one for itself.
 func (s *Service) CreateSignInLink(ctx context.Context, c Caller, in CreateSignInLink) (SignInLink, error) {
 	var out SignInLink
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(in.Workspace), func(tx *store.Tx, a *actor) error {
 		if a.service == nil {
 			return scopeDenied(account.ScopeManage)
 		}

@@ -179,7 +179,7 @@ func (s *Service) UpdateWorkspace(
 	ctx context.Context, c Caller, workspace string, in UpdateWorkspace,
 ) (account.Workspace, error) {
 	var out account.Workspace
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	err := s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		was, err := s.authorizeWorkspace(tx.View, a, workspace, account.WorkspaceSettingsWrite)
 		if err != nil {
 			return err
@@ -261,7 +261,7 @@ func mayUnfreeze(a *actor, was, ws *account.Workspace) error {
 
 // DeleteWorkspace takes away a workspace with everything in it; its keys stop at once.
 func (s *Service) DeleteWorkspace(ctx context.Context, c Caller, workspace string) error {
-	return s.update(ctx, c, func(tx *store.Tx, a *actor) error {
+	return s.update(ctx, c.in(workspace), func(tx *store.Tx, a *actor) error {
 		ws, err := s.authorizeWorkspace(tx.View, a, workspace, account.WorkspaceDelete)
 		if err != nil {
 			return err

@@ -77,6 +77,7 @@ func (x *exchange) identify(p *verify.Principal) {
 		return
 	}
 	x.caller.APIKey, x.home = p.Key.ID(), string(p.Key.Workspace)
+	x.caller.Home = p.Key.Workspace
 }
 
 // meter tells an API key the state of its limits, for every answer, and refuses if one is used up. Service keys have

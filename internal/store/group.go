@@ -34,7 +34,8 @@ type job struct {
 // effect but on tx, must not call the DB, and must return the error of a failed mutation unless that was made within
 // a Savepoint. If ctx is done before its turn, Update returns its error; later ctx changes nothing.
 //
-// Transactions that arrive while another is being committed share the next commit; each stands alone all the same.
+// Transactions that arrive while another is being committed share the next commit; each stands alone all the same. Tenants
+// (InTurnOf) take turns.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
 	return db.run(&job{ctx: ctx}, fn)
 }
@@ -49,7 +50,7 @@ func (db *DB) run(j *job, fn func(*Tx) error) (revision int64, err error) {
 	j.turn = make(chan *Tx)
 	j.ran = make(chan error)
 	j.done = make(chan error, 1)
-	if err := db.enqueue(j); err != nil {
+	if err := db.queue.put(j); err != nil {
 		return 0, err
 	}
 	select {
@@ -62,16 +63,6 @@ func (db *DB) run(j *job, fn func(*Tx) error) (revision int64, err error) {
 		return 0, err
 	}
 	return j.revision, nil
-}
-
-func (db *DB) enqueue(j *job) error {
-	db.closing.RLock()
-	defer db.closing.RUnlock()
-	if db.closed {
-		return ErrClosed
-	}
-	db.queue <- j
-	return nil
 }
 
 // play runs fn and tells the writer how it ended, by a panic or the end of its goroutine too: then the writer goes on
@@ -90,51 +81,41 @@ func (j *job) play(tx *Tx, fn func(*Tx) error) {
 // serve is the writer: the only goroutine that commits Updates.
 func (db *DB) serve() {
 	defer close(db.stopped)
-	for j := range db.queue {
-		for j != nil {
-			j = db.commit(j)
-		}
-	}
-}
-
-// next takes a job that waits already, if there is one.
-func (db *DB) next() *job {
-	select {
-	case j := <-db.queue: // nil once the queue is closed and empty
-		return j
-	default:
-		return nil
+	for j := db.queue.take(); j != nil; j = db.queue.take() {
+		db.commit(j)
 	}
 }
 
 // errNothing rolls back a group that changed nothing, which saves the commit.
 var errNothing = errors.New("nothing to commit")
 
-// commit runs a group: the job, and those that wait. It returns a job that came to its turn and does not join the group.
-func (db *DB) commit(first *job) (left *job) {
-	g := &group{db: db}
+// commit runs a group: the job, and short ones that wait, unless the job has a commit of its own.
+func (db *DB) commit(first *job) {
+	g := &group{db: db, start: db.clock.Elapsed()}
+	var ran time.Duration
 	err := db.write(func(q SQL) error {
 		g.q = q
 		if err := g.begin(); err != nil {
 			return err
 		}
+		begun := db.clock.Elapsed()
 		for j := first; j != nil; {
-			g.jobs = append(g.jobs, j)
+			g.add(j)
 			if err := g.run(j); err != nil {
 				return err
 			}
-			if j = nil; len(g.jobs) < maxGroup && !first.apart {
-				j = db.next()
-			}
-			if j != nil && j.apart {
-				left = j
-				j = nil
+			if j = nil; !first.apart && !g.full() {
+				j = db.queue.join()
 			}
 		}
+		ran = db.clock.Elapsed() - begun
 		return g.end()
 	})
+	if err == nil {
+		db.overhead = db.clock.Elapsed() - g.start - ran
+	}
 	if len(g.jobs) == 0 {
-		g.jobs = append(g.jobs, first)
+		g.add(first)
 		if db.sole != nil && errors.Is(err, ErrUnavailable) {
 			g.refuseQueue()
 		}
@@ -148,7 +129,6 @@ func (db *DB) commit(first *job) (left *job) {
 		g.publish()
 	}
 	g.answer(err)
-	return left
 }
 
 // write is Driver.Write, except for a lost write of the disk: that is fatal, and nothing is written after it.
@@ -176,7 +156,9 @@ type group struct {
 	db    *DB
 	q     SQL
 	jobs  []*job
-	done  bool // something is to be committed
+	mixed bool          // the jobs are of several tenants
+	start time.Duration // when it began, by the monotonic clock
+	done  bool          // something is to be committed
 	now   time.Time
 	began head // where the log ended before
 	time  clock.State
@@ -192,6 +174,12 @@ type progress struct {
 	changes []feed.Change
 	sets    []internedSet
 	types   []eventType // of the events
+}
+
+// add takes in a job.
+func (g *group) add(j *job) {
+	g.mixed = g.mixed || len(g.jobs) > 0 && tenantOf(j.ctx) != tenantOf(g.jobs[0].ctx)
+	g.jobs = append(g.jobs, j)
 }
 
 // begin reads the end of the log: the state in memory could be older than the file.

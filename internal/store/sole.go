@@ -64,11 +64,7 @@ func (db *DB) Look(ctx context.Context) (names int, err error) {
 // refuseQueue answers waiting callers with the error of one that waited before them and got no transaction: each
 // would wait as long again.
 func (g *group) refuseQueue() {
-	for range maxGroup {
-		j := g.db.next()
-		if j == nil {
-			return
-		}
-		g.jobs = append(g.jobs, j)
+	for j := g.db.queue.next(); j != nil; j = g.db.queue.next() {
+		g.add(j)
 	}
 }

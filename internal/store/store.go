@@ -7,8 +7,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,10 +48,9 @@ type DB struct {
 	gone         atomic.Bool          // whenDetached was called
 	written      atomic.Pointer[head] // where the log ended when this process wrote last; nil for nothing
 
-	closing sync.RWMutex // held for reading while a job is put into the queue
-	closed  bool
-	queue   chan *job
-	stopped chan struct{}
+	queue    *queue
+	overhead time.Duration // of the last commit: its time beside that of its transactions; the writer's
+	stopped  chan struct{}
 
 	lost  atomic.Pointer[error] // the write that the disk lost
 	full  atomic.Bool           // the last write found no room
@@ -72,7 +71,7 @@ func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 		fatal:     o.Fatal,
 
 		changesKept: o.ChangesKept,
-		queue:       make(chan *job, maxGroup),
+		queue:       newQueue(),
 		stopped:     make(chan struct{}),
 	}
 	if db.clock == nil {
@@ -101,14 +100,9 @@ func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 
 // Close lets the Updates that wait finish, then closes the driver. Updates that come later get ErrClosed.
 func (db *DB) Close() error {
-	db.closing.Lock()
-	if db.closed {
-		db.closing.Unlock()
+	if !db.queue.close() {
 		return nil
 	}
-	db.closed = true
-	close(db.queue)
-	db.closing.Unlock()
 	<-db.stopped
 	return db.driver.Close()
 }
@@ -146,8 +140,18 @@ func (db *DB) Glance(ctx context.Context, fn func(*View) error) error {
 	})
 }
 
-// Readers is how many Views run at once; more wait.
-func (db *DB) Readers() int { return db.driver.Readers() }
+// readersForTheRest is how many readers are left to short Views at least.
+const readersForTheRest = 2
+
+// LongReads is how many Views that look at many rows may run at once, so that readers are left to others. Where this
+// process itself reads the database, that is work for a processor: then one is left, too, where there are several.
+func (db *DB) LongReads() int {
+	n := db.driver.Readers() - readersForTheRest
+	if db.sole != nil {
+		n = min(n, runtime.GOMAXPROCS(0)-1)
+	}
+	return max(n, 1)
+}
 
 // Ping tells whether the database can be read.
 func (db *DB) Ping(ctx context.Context) error {
@@ -164,6 +168,7 @@ type Stats struct {
 	Rejected int64 // transactions that were rolled back
 	Bytes    int64 // size on disk when Measure looked last, 0 where that can't be told
 	LogHead  int64 // Seq of the last event
+	Waiting  int64 // transactions that wait for the writer now
 }
 
 // Measure looks at the size on disk, which Stats tells from then on. PostgreSQL walks over all its files for it.
@@ -181,6 +186,7 @@ func (db *DB) Stats() Stats {
 		Rejected: db.stats.rejected.Load(),
 		Bytes:    db.bytes.Load(),
 		LogHead:  db.stats.head.Load(),
+		Waiting:  db.queue.waiting.Load(),
 	}
 }
 
