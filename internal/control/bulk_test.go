@@ -2,9 +2,12 @@ package control_test
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -123,5 +126,67 @@ func TestManyItemsLetOthersComeInBetween(t *testing.T) {
 	must(t, err)
 	if logs.Total != int64(len(done))+1 {
 		t.Errorf("%d events for %d keys that are answered", logs.Total, len(done))
+	}
+}
+
+// stumble reads as a random source, and calls once after so many reads.
+type stumble struct {
+	io.Reader
+	reads int
+	call  func()
+}
+
+func (s *stumble) Read(p []byte) (int, error) {
+	if s.reads--; s.reads == 0 {
+		s.call()
+	}
+	return s.Reader.Read(p)
+}
+
+// An import of many keys ends its transaction where another workspace's change waits, and goes on behind it.
+func TestAnImportLetsAnotherChangeInT105(t *testing.T) {
+	t.Parallel()
+	source := &stumble{Reader: cryptorand.Reader}
+	k := newKit(t, t.TempDir(), func(c *control.Config) {
+		c.Rand = source
+		c.InChunk = 200
+	})
+	t.Cleanup(func() { must(t, k.db.Close()) })
+	ws, other := k.found(t), k.found(t)
+	items := make([]control.ImportKey, 250)
+	for i := range items {
+		items[i] = control.ImportKey{CreateKey: control.CreateKey{User: "owner", Name: fmt.Sprint(i)}, Generate: true}
+	}
+	changed := make(chan error, 1)
+	const before = 10
+	source.call = func() {
+		go func() {
+			_, err := k.CreateRole(t.Context(), k.root, other, control.CreateRole{Name: "beside"})
+			changed <- err
+		}()
+		for k.db.Stats().Waiting == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(25 * time.Millisecond) // so that the transaction has run for as long as it may
+	}
+	source.reads = before
+	done, failed, err := k.ImportKeys(t.Context(), k.root, ws, items)
+	must(t, err)
+	must(t, <-changed)
+	if len(done) != len(items) || len(failed) != 0 {
+		t.Fatalf("%d keys were made and %d refused", len(done), len(failed))
+	}
+	page, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: other, EventType: "role.created", Limit: 1})
+	must(t, err)
+	made, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, EventType: "api_key.created", Ascending: true, Limit: 100})
+	must(t, err)
+	n := 0
+	for _, e := range made.Events {
+		if e.Seq < page.Events[0].Seq {
+			n++
+		}
+	}
+	if n > before+1 {
+		t.Errorf("another workspace's change waited for %d of %d keys, of which %d were made when it came", n, len(items), before)
 	}
 }

@@ -2,13 +2,15 @@ package control
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
 
 func TestAtMostTwoSearchesOfAWorkspaceRunAtOnceT105(t *testing.T) {
 	t.Parallel()
-	s := newSearches(5)
+	s := newSearches(func() int { return 3 })
 	enter := func(room string) func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
@@ -24,12 +26,93 @@ func TestAtMostTwoSearchesOfAWorkspaceRunAtOnceT105(t *testing.T) {
 	}
 	third := enter("b")
 	if third == nil || enter("b") != nil || enter("c") != nil {
-		t.Fatal("want three turns in all where there are five readers")
+		t.Fatal("want three turns in all")
 	}
 	for _, leave := range []func(){first, second, third} {
 		leave()
 	}
-	if len(s.rooms) != 0 || len(s.all) != 0 {
-		t.Errorf("%d rooms and %d turns are left", len(s.rooms), len(s.all))
+	s.empty(t)
+}
+
+// empty holds that nothing is left of searches that are over.
+func (s *searches) empty(t *testing.T) {
+	t.Helper()
+	if len(s.rooms) != 0 || len(s.turns) != 0 || s.running != 0 {
+		t.Errorf("%d rooms, %d turns and %d searches are left", len(s.rooms), len(s.turns), s.running)
 	}
+}
+
+// waiting is how many searches have no turn yet.
+func (s *searches) waiting() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, room := range s.rooms {
+		n += len(room.waiting)
+	}
+	return n
+}
+
+// However many searches of a workspace wait, another workspace's comes after one of them.
+func TestASearchOfAnotherWorkspaceIsNotBehindAllOfOneT105(t *testing.T) {
+	t.Parallel()
+	s := newSearches(func() int { return 1 })
+	first, err := s.enter(t.Context(), "loud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const loud = 20
+	order := make(chan string, loud+1)
+	var all sync.WaitGroup
+	wait := func(workspace string, n int) {
+		all.Go(func() {
+			leave, err := s.enter(t.Context(), workspace)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			order <- workspace
+			leave()
+		})
+		for s.waiting() < n {
+			runtime.Gosched()
+		}
+	}
+	for i := range loud {
+		wait("loud", i+1)
+	}
+	wait("quiet", loud+1)
+	first()
+	all.Wait()
+	close(order)
+	before := 0
+	for workspace := range order {
+		if workspace == "quiet" {
+			break
+		}
+		before++
+	}
+	if before > 1 {
+		t.Errorf("a quiet workspace's search came after %d of a loud one", before)
+	}
+	s.empty(t)
+}
+
+// A search that is given up leaves its place, whether it waits alone or among others, and its turn where that comes at
+// that moment.
+func TestASearchThatIsGivenUpLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSearches(func() int { return 2 })
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%7)*100*time.Microsecond)
+			defer cancel()
+			if leave, err := s.enter(ctx, string(rune('a'+i%5))); err == nil {
+				runtime.Gosched()
+				leave()
+			}
+		})
+	}
+	all.Wait()
+	s.empty(t)
 }

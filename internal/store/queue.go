@@ -145,13 +145,16 @@ func (q *queue) close() bool {
 	return true
 }
 
-// leastRun is for how long transactions run before a commit although others wait, where the commit itself takes less.
-const leastRun = 2 * time.Millisecond
+// leastRun and mostRun bound for how long transactions run before a commit although others wait.
+const (
+	leastRun = 2 * time.Millisecond
+	mostRun  = 20 * time.Millisecond
+)
 
-// ranEnough tells whether the group has run for as long as it may while others wait: as long as a commit takes, so that
-// commits take half of the writer's time at most.
+// ranEnough tells whether the group has run for as long as it may while others wait: within the bounds twice as long as
+// the last commit took, so that a slow disk does not take most of the writer's time.
 func (g *group) ranEnough() bool {
-	return g.db.clock.Elapsed()-g.start >= max(leastRun, 2*g.db.overhead)
+	return g.db.clock.Elapsed()-g.start >= min(max(leastRun, 2*g.db.overhead), mostRun)
 }
 
 // full tells whether a group takes no more transactions: it has as many as it may, or those of several tenants have run
