@@ -14,7 +14,7 @@ import (
 
 // sources are the parts of the element, each behind the parts that it uses while it is loaded.
 var sources = []string{
-	"build", "session", "words", "reveal", "usage", "change", "create", "keys", "view", "frame", "element",
+	"build", "session", "words", "reveal", "usage", "change", "create", "edit", "keys", "view", "frame", "element",
 }
 
 // exported are the names that the module gives to pages. The hosted page uses all of them, others KeywardKeys.

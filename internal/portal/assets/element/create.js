@@ -5,7 +5,7 @@ import { reveal } from './reveal.js';
 const daysOf = (seconds) => Math.floor(seconds / 86400);
 
 // expiries are the choices of the element, as far as the ceiling lets. A day is a number, never is ''.
-const expiries = ({ say, options, session }) => {
+export const expiries = ({ say, options, session }) => {
   const ceiling = session.about.ceiling;
   const most = ceiling.maxLifetimeSeconds ? daysOf(ceiling.maxLifetimeSeconds) : Infinity;
   const list = options.expirations.filter((n) => n !== '' && n <= most).map((n) => [String(n), say('days', { n })]);
@@ -13,6 +13,9 @@ const expiries = ({ say, options, session }) => {
   if (!list.length && most > 0) list.push(most === Infinity ? ['', say('noExpiry')] : [String(most), say('days', { n: most })]);
   return list;
 };
+
+// until is the end that a choice of expiries means, a minute early, since clocks differ; undefined is never.
+export const until = (days) => (days ? new Date(Date.now() + Number(days) * 86400e3 - 60e3).toISOString() : undefined);
 
 const expiryChoice = (view) => {
   const list = expiries(view);
@@ -62,25 +65,33 @@ const picker = ({ say, session }, { permissions, grantable }) => {
   };
 };
 
-// limits are the fields of limits and networks, closed unless the ceiling asks for networks.
-const limits = ({ say, session }) => {
+// limits are the fields of limits and networks, closed unless the ceiling asks for networks, or a key is changed: k.
+export const limits = ({ say, session }, k) => {
   const ceiling = session.about.ceiling;
-  const limit = (most) => el('input', { type: 'number', min: '1', max: String(most ?? 1e9), inputmode: 'numeric',
-    placeholder: most ? String(most) : say('unlimited') });
-  const minute = limit(ceiling.rateLimit.requestsPerMinute);
-  const day = limit(ceiling.rateLimit.requestsPerDay);
-  const networks = el('textarea', { rows: '2', required: ceiling.requireAllowedIps, spellcheck: false, dir: 'ltr' });
+  const limit = (name) => {
+    const most = ceiling.rateLimit[name];
+    const now = k?.rateLimit[name];
+    return el('input', { type: 'number', min: '1', max: String(Math.max(most ?? 1e9, now ?? 1)), inputmode: 'numeric',
+      value: String(now ?? ''), placeholder: most ? String(most) : say('unlimited') });
+  };
+  const inputs = { requestsPerMinute: limit('requestsPerMinute'), requestsPerDay: limit('requestsPerDay') };
+  const needed = ceiling.requireAllowedIps && (!k || k.allowedIps.length > 0);
+  const networks = el('textarea', { rows: '2', required: needed, spellcheck: false, dir: 'ltr' }, k?.allowedIps.join('\n'));
+  const lines = () => networks.value.split(/\s+/).filter(Boolean);
+  const number = (input) => (input.value ? Number(input.value) : null);
   return {
-    element: el('details', { open: ceiling.requireAllowedIps }, el('summary', {}, say('limits')),
-      field(say('minute'), minute), field(say('day'), day),
-      field(say('networks'), networks, say(ceiling.requireAllowedIps ? 'networksNeeded' : 'networksHelp'))),
+    element: el('details', { open: needed || Boolean(k) }, el('summary', {}, say('limits')),
+      field(say('minute'), inputs.requestsPerMinute), field(say('day'), inputs.requestsPerDay),
+      field(say('networks'), networks, say(needed ? 'networksNeeded' : 'networksHelp'))),
     into: (body) => {
-      const rateLimit = {};
-      if (minute.value) rateLimit.requestsPerMinute = Number(minute.value);
-      if (day.value) rateLimit.requestsPerDay = Number(day.value);
-      if (minute.value || day.value) body.rateLimit = rateLimit;
-      const lines = networks.value.split(/\s+/).filter(Boolean);
-      if (lines.length) body.allowedIps = lines;
+      const given = Object.entries(inputs).filter(([, input]) => input.value).map(([name, input]) => [name, number(input)]);
+      if (given.length) body.rateLimit = Object.fromEntries(given);
+      if (lines().length) body.allowedIps = lines();
+    },
+    changes: (body) => {
+      const other = Object.entries(inputs).map(([name, input]) => [name, number(input)]).filter(([name, n]) => n !== k.rateLimit[name]);
+      if (other.length) body.rateLimit = Object.fromEntries(other);
+      if (lines().join() !== k.allowedIps.join()) body.allowedIps = lines();
     },
   };
 };
@@ -97,7 +108,7 @@ const keyForm = (view, granted, given, submit, cancel) => {
   const more = limits(view);
   const body = () => {
     const out = { name: name.value, environment: environment.value, permissions: permissions.chosen() };
-    if (expiry.value) out.expiresAt = new Date(Date.now() + Number(expiry.value) * 86400e3 - 60e3).toISOString();
+    if (expiry.value) out.expiresAt = until(expiry.value);
     more.into(out);
     return out;
   };

@@ -2,6 +2,7 @@
 import { button, choice, code, el, field, named } from './build.js';
 import { askCreate } from './create.js';
 import { askDisable, askRemove, askRotate, enable } from './change.js';
+import { askEdit } from './edit.js';
 import { showUsage } from './usage.js';
 
 const standing = (k) => {
@@ -18,9 +19,12 @@ const facts = (view, k) => {
   ];
 };
 
-const earlier = (view, k) => k.previousKeys.map((p) => el('p', { class: p.lastUsedAt ? 'warn' : 'quiet' },
-  view.say(p.lastUsedAt ? 'earlierUsed' : 'earlier',
-    { when: view.when(p.expiresAt), used: p.lastUsedAt && view.when(p.lastUsedAt) })));
+// earlier tells of values that a rotation replaced: whether one is still in use, and from which network.
+const earlier = (view, k) => k.previousKeys.map((p) => {
+  const word = p.lastUsedFrom ? 'earlierFrom' : p.lastUsedAt ? 'earlierUsed' : 'earlier';
+  const values = { when: view.when(p.expiresAt), used: p.lastUsedAt && view.when(p.lastUsedAt), network: p.lastUsedFrom };
+  return el('p', { class: p.lastUsedAt ? 'warn' : 'quiet' }, view.say(word, values));
+});
 
 const acts = (view, k) => {
   const { say } = view;
@@ -29,6 +33,7 @@ const acts = (view, k) => {
   const toggle = () => (k.isActive ? act('disable', () => askDisable(view, k)) : act('enable', () => enable(view, k)));
   return [
     view.may('usage:read') && view.shows('usage') && act('details', () => showUsage(view, k)),
+    view.may('keys:update') && view.shows('edit') && act('edit', () => askEdit(view, k)),
     view.may('keys:rotate') && act('rotate', () => askRotate(view, k)),
     view.may('keys:disable') && toggle(),
     view.may('keys:delete') && act('remove', () => askRemove(view, k), { class: 'danger' }),

@@ -19,13 +19,40 @@ const reason = (view, r) => (!view.locale.startsWith('en') && view.say.has(`why_
 const refusalLine = (view, r) => el('li', {}, el('strong', {}, code(r.code)), ' ', el('span', {}, reason(view, r)), ' ',
   el('span', { class: 'quiet' }, view.when(r.at), ' ', r.ip && view.say('from', { ip: r.ip })));
 
+// gauges show what is left of the limits of a key, and of those that all keys of the workspace share, and when it returns.
+const gauges = (view, left) => {
+  const { say } = view;
+  const row = (name) => {
+    const w = left.limits[name];
+    if (!w) return undefined;
+    const back = w.remaining < w.limit && say('leftBack', { when: view.when(w.resetAt) });
+    return el('tr', {}, el('th', { scope: 'row' }, say(`left_${name}`)),
+      el('td', {}, say('leftOf', { n: w.remaining, limit: w.limit }), back && el('small', {}, ' ', back)),
+      el('td', { 'aria-hidden': 'true' }, el('meter', { min: '0', max: String(w.limit), low: String(w.limit / 10),
+        optimum: String(w.limit), value: String(w.remaining), 'aria-label': say(`left_${name}`) })));
+  };
+  const rows = ['minute', 'day', 'workspaceMinute', 'workspaceDay'].map(row).filter(Boolean);
+  if (!rows.length) return [];
+  return [el('h3', {}, say('left')), el('table', { class: 'left', part: 'limits' }, el('tbody', {}, rows)),
+    left.retryAt && el('p', { class: 'warn' }, say('leftRetry', { when: view.when(left.retryAt) })),
+    left.counting === 'leased' && el('p', { class: 'quiet' }, say('leftLeased'))];
+};
+
+// limitsOf asks what is left. A server of the release before cannot tell.
+const limitsOf = (view, k) => view.session.call('GET', `/api-keys/${k.id}/limits`).catch((error) => {
+  if (error.status === 404) return { limits: {} };
+  throw error;
+});
+
 // usageOf asks about the usage of a key, and gives the elements that show it.
 const usageOf = async (view, k) => {
   const { say } = view;
-  const [usage, { refusals }] = await Promise.all([
+  const [usage, { refusals }, left] = await Promise.all([
     view.session.call('GET', `/api-keys/${k.id}/usage?granularity=day`),
-    view.session.call('GET', `/api-keys/${k.id}/refusals?limit=20`)]);
+    view.session.call('GET', `/api-keys/${k.id}/refusals?limit=20`), limitsOf(view, k)]);
+  const shown = gauges(view, left);
   return [
+    ...shown, shown.length > 0 && el('h3', {}, say('details')),
     el('p', {}, usage.total ? say('usageTotal', { n: usage.total }) : say('usageNone')),
     usage.total > 0 && outcomes(view, usage.series),
     ...(view.shows('refusals') ? [el('h3', {}, say('refusals')),
