@@ -3,6 +3,7 @@ package portal_test
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -97,7 +98,7 @@ func TestPagesOfEveryOriginLoadTheElement(t *testing.T) {
 			t.Errorf("%s: %d, %d bytes", path, a.Code, a.Body.Len())
 		}
 		for name, want := range map[string]string{
-			"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": keep, "Vary": "Origin",
+			"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": keep,
 			"Access-Control-Allow-Origin": "https://app.example.com", "Cross-Origin-Resource-Policy": "cross-origin",
 			"Access-Control-Allow-Credentials": "", "ETag": `"` + e.Hash + `"`,
 		} {
@@ -105,11 +106,29 @@ func TestPagesOfEveryOriginLoadTheElement(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", path, name, got, want)
 			}
 		}
+		if got := strings.Join(a.Header().Values("Vary"), ","); got != "Accept-Encoding,Origin" {
+			t.Errorf("%s varies by %s", path, got)
+		}
 		if a := ask(path); a.Code != 200 || a.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s without an origin: %d %v", path, a.Code, a.Header())
 		}
 		if a := ask(path, "If-None-Match", `"`+e.Hash+`"`); a.Code != http.StatusNotModified {
 			t.Errorf("%s again: %d", path, a.Code)
+		}
+	}
+	for accepted, packed := range map[string]bool{
+		"gzip": true, "br, GZIP;q=0.5": true, "gzip;q=0": false, "gzip; q=0.00": false, "x-gzip": false, "br": false, "": false,
+	} {
+		a := ask("/portal/keyward.js", "Accept-Encoding", accepted)
+		if got := a.Header().Get("Content-Encoding") == "gzip"; got != packed || packed == bytes.Equal(a.Body.Bytes(), e.Content) {
+			t.Errorf("%q: packed is %v", accepted, got)
+		}
+		if packed {
+			if z, err := gzip.NewReader(a.Body); err != nil {
+				t.Error(err)
+			} else if plain, err := io.ReadAll(z); err != nil || !bytes.Equal(plain, e.Content) {
+				t.Errorf("%q: %d bytes, %v", accepted, len(plain), err)
+			}
 		}
 	}
 	for _, path := range []string{

@@ -15,6 +15,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/id"
@@ -41,7 +42,8 @@ var page = template.Must(template.ParseFS(files, "assets/page.html"))
 type Handler struct {
 	Config
 	element  Module
-	former   fs.FS // the elements of former releases
+	packed   func() []byte // the element, compressed
+	former   fs.FS         // the elements of former releases
 	document []byte
 	version  string // of all parts: it stands in their addresses
 }
@@ -52,7 +54,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{Config: c, element: element}
+	h := &Handler{Config: c, element: element, packed: sync.OnceValue(func() []byte { return pack(element.Content) })}
 	if h.former, err = fs.Sub(former, "former"); err != nil {
 		return nil, err
 	}
@@ -124,11 +126,12 @@ func isID(s string) bool {
 // part answers with a script or a style. Its address changes with every release, so it is kept for ever.
 func (h *Handler) part(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	content, err := files.ReadFile("assets/" + name)
-	if name == "keyward.js" {
-		content, err = h.element.Content, nil
+	if name == "keyward.js" && r.PathValue("version") == h.version {
+		h.shareElement(w, r, forEver)
+		return
 	}
-	kind := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}[path.Ext(name)]
+	content, err := files.ReadFile("assets/" + name)
+	kind := map[string]string{".js": script, ".css": "text/css; charset=utf-8"}[path.Ext(name)]
 	if err != nil || kind == "" || r.PathValue("version") != h.version {
 		http.NotFound(w, r)
 		return

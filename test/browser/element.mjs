@@ -1,6 +1,6 @@
 // The element <keyward-keys> in a page of another origin.
 import { api, looks, same, setup, shots, story, violations, visit, want } from './harness.mjs';
-import { at, keyward, platform, workspaceId } from './host.mjs';
+import { all, at, keyward, platform, workspaceId } from './host.mjs';
 
 const role = setup.ids.member;
 const person = (userId) => api('PUT', `/workspaces/${workspaceId}/members/${userId}`,
@@ -69,6 +69,20 @@ story('each language of the element has the forms of a plural that browsers ask 
   same(wrong, [], 'forms');
 });
 
+story('the hosted page and a frame speak the language of the browser, or of the page around', async () => {
+  await person('pia');
+  const page = await visit({ locale: 'fr-CA' });
+  const { url } = await api('POST', '/portal-sessions', { workspaceId, userId: 'pia', capabilities: all, allowedOrigins: [] });
+  await page.goto(url);
+  await page.getByRole('heading', { name: 'Clés d’API' }).waitFor();
+  same(await page.evaluate(() => [document.documentElement.lang, document.title]), ['fr', 'Clés d’API'], 'the document');
+  await at(page, { reveal: 'frame' }); // the platform's page is in English
+  await page.frameLocator('iframe').getByRole('heading', { name: 'API keys' }).waitFor();
+  await at(page, { reveal: 'frame', locale: 'ja', theme: 'dark' }); // and the session says another one
+  await page.frameLocator('iframe').getByRole('heading', { name: 'APIキー' }).waitFor();
+  same(await page.frameLocator('iframe').locator('.root').evaluate((e) => getComputedStyle(e).colorScheme), 'dark', 'the theme of the session');
+});
+
 story('a viewer sees keys and changes none, and attributes and messages change what is shown', async () => {
   const page = await visit();
   await person('pia');
@@ -132,6 +146,7 @@ story('the keyboard alone makes a key, and its value is left nowhere', async () 
   const left = await traces(page);
   want(!left.includes(value) && !left.includes(value.slice(12)), 'the value is left');
   want(!left.includes('keyward_portal'), 'the secret or the token is left');
+  same(await page.context().cookies(), [], 'cookies');
 });
 
 story('a session that reveals in a frame gives a script of the page no value', async () => {

@@ -25,9 +25,9 @@ export const expected = [setup.url, setup.url.replace('127.0.0.1', 'localhost'),
 const isExpected = (url) => expected.some((origin) => url.startsWith(origin));
 
 // visit opens a context of its own, without a session unless a one-time link is followed in it.
-export const visit = async ({ as, theme = 'light', width = 1280, height = 800, javaScriptEnabled = true } = {}) => {
+export const visit = async ({ as, theme = 'light', width = 1280, height = 800, javaScriptEnabled = true, locale } = {}) => {
   const context = await browser.newContext({
-    viewport: { width, height }, colorScheme: theme, javaScriptEnabled, baseURL: setup.url, reducedMotion: 'reduce',
+    viewport: { width, height }, colorScheme: theme, javaScriptEnabled, locale, baseURL: setup.url, reducedMotion: 'reduce',
   });
   context.setDefaultTimeout(15000);
   if (javaScriptEnabled) {

@@ -9,6 +9,7 @@ const framed = window !== window.top;
 const host = framed && given.startsWith('element=') ? decodeURIComponent(given.slice(8)) : '';
 const place = `keyward:${id}`;
 const element = document.querySelector('keyward-keys');
+document.documentElement.lang = navigator.language; // until the session says another one
 
 // keys are kept in IndexedDB, which holds a key without showing it to anybody.
 const store = () => new Promise((resolve, reject) => {

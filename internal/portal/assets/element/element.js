@@ -5,7 +5,7 @@ import { Session, Refused, makeKey } from './session.js';
 import { View, over } from './view.js';
 import { words } from './words.js';
 import { askCreate } from './create.js';
-import { Frame, looks } from './frame.js';
+import { Frame, languageAround, looks } from './frame.js';
 
 // events are the types of the element's events, without the prefix keyward-. None carries a value.
 export const events = ['ready', 'error', 'session-expired', 'key-created', 'key-updated', 'key-rotated', 'key-disabled',
@@ -114,7 +114,9 @@ export class KeywardKeys extends Base {
 
   // create opens the form for a new key, filled in. The person decides.
   async create({ name, permissions } = {}) {
-    const given = { name: name === undefined ? undefined : String(name), permissions: permissions && [...permissions].map(String) };
+    const given = {};
+    if (name !== undefined) given.name = String(name);
+    if (permissions) given.permissions = [...permissions].map(String);
     this.#frame?.call('create', given);
     if (!this.#view?.may('keys:create')) return;
     await (this.#view.form.fill ? this.#view.form.fill(given) : askCreate(this.#view, given));
@@ -177,7 +179,8 @@ export class KeywardKeys extends Base {
       if (this.#fetch) {
         made = await this.#fetch();
       } else {
-        const answer = await fetch(this.getAttribute('session'), { method: 'POST', credentials: 'same-origin', cache: 'no-store' });
+        const answer = await fetch(this.getAttribute('session'),
+          { method: 'POST', credentials: 'same-origin', cache: 'no-store' });
         made = answer.ok && await answer.json();
       }
     } catch { /* as no session */ }
@@ -205,7 +208,8 @@ export class KeywardKeys extends Base {
       const session = new Session(server, made.portalSession.id, await key);
       session.about = made.portalSession;
       this.#words(session).then(({ say }) => { // loaded meanwhile
-        if (mine === this.#started && !this.#view) fill(this.#root, el('p', { class: 'quiet', part: 'message' }, say('loading')));
+        if (mine !== this.#started || this.#view) return;
+        fill(this.#root, el('p', { class: 'quiet', part: 'message' }, say('loading')));
       });
       try {
         await session.exchange(made.clientSecret);
@@ -225,7 +229,7 @@ export class KeywardKeys extends Base {
   }
 
   #words(session) {
-    const locale = this.getAttribute('locale') || session?.about?.locale || this.closest('[lang]')?.lang || navigator.language;
+    const locale = this.getAttribute('locale') || session?.about?.locale || languageAround(this);
     return words(session?.server ?? this.#server({}), locale, this.#messages);
   }
 
@@ -244,8 +248,8 @@ export class KeywardKeys extends Base {
     this.#env = env;
     this.#dress(said, env.session.about.theme);
     const view = new View({
-      root: this.#root, session: env.session, say: said.say, locale: said.locale, options: optionsOf(this), level: env.level ?? 2,
-      emit: (type, detail) => this.#emit(type, detail), over: (error) => this.#over(error),
+      root: this.#root, session: env.session, say: said.say, locale: said.locale, options: optionsOf(this),
+      level: env.level ?? 2, emit: (type, detail) => this.#emit(type, detail), over: (error) => this.#over(error),
     });
     this.#view = view;
     await view.begin();
@@ -260,7 +264,9 @@ export class KeywardKeys extends Base {
     clearInterval(this.#watch);
     this.#watch = setInterval(() => {
       if (document.visibilityState !== 'visible') return;
-      session.call('GET', '/me').catch((error) => error.status === 401 && this.#env?.session === session && this.#over(error));
+      session.call('GET', '/me').catch((error) => {
+        if (error.status === 401 && this.#env?.session === session) this.#over(error);
+      });
     }, watchEvery);
   }
 
@@ -298,4 +304,6 @@ export class KeywardKeys extends Base {
   }
 }
 
-if (globalThis.customElements && !customElements.get('keyward-keys')) customElements.define('keyward-keys', KeywardKeys);
+if (globalThis.customElements && !customElements.get('keyward-keys')) {
+  customElements.define('keyward-keys', KeywardKeys);
+}

@@ -1,5 +1,5 @@
-// A session that reveals values in a frame alone is shown in a frame of the server: no script of the page around it reads
-// what is there, and none gets the token. The two speak by messages, each with the origin that it is meant for.
+// A session that reveals values in a frame alone is shown in a frame of the server: no script of the page around it
+// reads what is there, and none gets the token. The two speak by messages, each with the origin that it is meant for.
 import { el } from './build.js';
 
 // properties are the custom properties that a page may set; the frame gets their values.
@@ -9,16 +9,19 @@ export const properties = ['font', 'font-mono', 'font-size', 'background', 'surf
 // looks are the attributes that change no session.
 export const looks = ['locale', 'theme', 'view', 'hide', 'expirations', 'default-expiration', 'page-size', 'readonly'];
 
-const forwarded = ['ready', 'error', 'key-created', 'key-updated', 'key-rotated', 'key-disabled', 'key-deleted', 'secret-shown',
-  'secret-copied', 'secret-dismissed'];
+const forwarded = ['ready', 'error', 'key-created', 'key-updated', 'key-rotated', 'key-disabled', 'key-deleted',
+  'secret-shown', 'secret-copied', 'secret-dismissed'];
+
+// languageAround is the language of the page where an element stands, or of the browser.
+export const languageAround = (element) => element.closest('[lang]')?.lang || navigator.language;
 
 // detailOf copies the fields of an event that there are to be, and no other.
 const detailOf = ({ keyId, code, status } = {}) => JSON.parse(JSON.stringify({ keyId, code, status }));
 
-// themeOf is the theme of a page with a value of color-scheme: null where the person's preference decides.
+// themeOf is the theme of a page with a value of color-scheme: auto where the person's preference decides.
 const themeOf = (scheme) => {
   const dark = /\bdark\b/.test(scheme);
-  if (dark && /\blight\b/.test(scheme)) return null;
+  if (dark && /\blight\b/.test(scheme)) return 'auto';
   return dark ? 'dark' : 'light';
 };
 
@@ -32,8 +35,10 @@ export class Frame {
   constructor(element, root, made, server, title, does) {
     this.#element = element;
     this.#server = server;
-    this.#frame = el('iframe', { title, part: 'frame', sandbox: 'allow-scripts allow-same-origin allow-forms', allow: 'clipboard-write',
-      referrerpolicy: 'no-referrer', src: `${server}/portal/${made.portalSession.id}#element=${location.origin}` });
+    this.#frame = el('iframe', {
+      title, part: 'frame', sandbox: 'allow-scripts allow-same-origin allow-forms', allow: 'clipboard-write',
+      referrerpolicy: 'no-referrer', src: `${server}/portal/${made.portalSession.id}#element=${location.origin}`,
+    });
     let secret = made.clientSecret;
     let showing = false; // a value, which is not shown again: the frame stays until it is dismissed
     let over = false;
@@ -59,9 +64,9 @@ export class Frame {
   #look() {
     const style = getComputedStyle(this.#element);
     const attributes = Object.fromEntries(looks.map((name) => [name, this.#element.getAttribute(name)]));
-    if (!attributes.theme) attributes.theme = themeOf(style.colorScheme);
     return {
       attributes,
+      page: { language: languageAround(this.#element), theme: themeOf(style.colorScheme) },
       properties: Object.fromEntries(properties.map((name) => [name, style.getPropertyValue(name).trim()])),
       messages: { ...this.#element.messages },
     };
@@ -77,8 +82,11 @@ export class Frame {
   }
 }
 
-// wear puts the look of the page around a frame on the element within it.
+// wear puts the look of the page around a frame on the element within it. Language and theme of that page are as those of
+// the document: attributes and the session go before them.
 export const wear = (element, look) => {
+  element.parentElement.lang = String(look?.page?.language ?? '');
+  document.documentElement.dataset.page = String(look?.page?.theme);
   for (const name of looks) {
     const value = look?.attributes?.[name];
     if (typeof value === 'string') element.setAttribute(name, value);

@@ -19,8 +19,8 @@ export const reveal = (view, keyId, value) => {
     const shown = { tabindex: '0', 'aria-label': label, role: 'region', dir: 'ltr', part: 'value' };
     return el('div', { class: 'copyable' }, el('pre', shown, el('code', {}, text)), copy);
   };
-  const snippets = view.shows('snippets') && [el('h3', {}, say('envLine')), copyable(`API_KEY=${value}`, say('envLine'), true),
-    el('h3', {}, say('firstRequest')),
+  const snippets = view.shows('snippets') && [
+    el('h3', {}, say('envLine')), copyable(`API_KEY=${value}`, say('envLine'), true), el('h3', {}, say('firstRequest')),
     programs(`${view.session.server}/api/v2/api-keys/self`)
       .map(([name, text]) => el('details', {}, el('summary', {}, name), copyable(text, name)))];
   const box = dialog(view.root, say('revealTitle'), el('p', {}, say('revealOnce')),

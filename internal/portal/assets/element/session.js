@@ -18,7 +18,8 @@ export class Refused extends Error {
 }
 
 // makeKey makes a key pair whose private half cannot be read by any script.
-export const makeKey = () => crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
+export const makeKey = () => crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false,
+  ['sign', 'verify']);
 
 const shown = new WeakMap(); // public halves, by their pair
 
@@ -29,7 +30,8 @@ const publicHalf = (key) => {
 
 const prove = async (key, method, url, token) => {
   const { kty, crv, x, y } = await publicHalf(key);
-  const claims = { htm: method, htu: url.split(/[?#]/)[0], iat: Math.floor(Date.now() / 1000), jti: crypto.randomUUID() };
+  const htu = url.split(/[?#]/)[0];
+  const claims = { htm: method, htu, iat: Math.floor(Date.now() / 1000), jti: crypto.randomUUID() };
   if (token) claims.ath = base64url(await crypto.subtle.digest('SHA-256', text.encode(token)));
   const signed = `${segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })}.${segment(claims)}`;
   const by = { name: 'ECDSA', hash: 'SHA-256' };
@@ -47,8 +49,8 @@ const ask = async (key, method, url, { token, body, headers = {} } = {}) => {
   return said.data.result;
 };
 
-// Session calls the operations of a portal session. renew gives it a new token where the old one has ended; without it, or
-// where it fails, the session is over.
+// Session calls the operations of a portal session. renew gives it a new token where the old one has ended; without
+// it, or where it fails, the session is over.
 export class Session {
   #key;
   #token = '';
@@ -80,7 +82,8 @@ export class Session {
   }
 
   async exchange(clientSecret) {
-    return this.#take(await ask(this.#key, 'POST', `${this.#base}/portal-sessions/exchange`, { body: { clientSecret } }));
+    const at = `${this.#base}/portal-sessions/exchange`;
+    return this.#take(await ask(this.#key, 'POST', at, { body: { clientSecret } }));
   }
 
   async renewByKey() {

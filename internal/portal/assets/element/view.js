@@ -1,5 +1,5 @@
-// A view shows the keys of a session in one of three forms: list, create, usage. It shows what the session's capabilities
-// and ceiling let; the server decides. View holds the parts that the forms share.
+// A view shows the keys of a session in one of three forms: list, create, usage. It shows what the session's
+// capabilities and ceiling let; the server decides. View holds the parts that the forms share.
 import { button, el, fill } from './build.js';
 import { listForm } from './keys.js';
 import { createForm } from './create.js';
@@ -86,7 +86,9 @@ export class View {
     this.status.textContent = this.say('done');
   }
 
-  closer(box) { return el('div', { class: 'acts' }, button(this.say('close'), () => box().close(), { class: 'main' })); }
+  closer(box) {
+    return el('div', { class: 'acts' }, button(this.say('close'), () => box().close(), { class: 'main' }));
+  }
 }
 
 // over shows that a session has ended, or what else went wrong. again is the button that tries anew.
