@@ -227,9 +227,11 @@ type Authority struct {
 	Holds       perm.Set // what may be done, and the most that may be passed on
 	Owner       bool
 	Manages     bool // a service key that may do everything in every workspace
-	Creates     bool // may make workspaces
-	Root        bool // and with service keys
-	catalogue   *perm.Catalogue
+
+	Installation bool // sees the installation as a whole
+	Creates      bool // may make workspaces
+	Root         bool // and with service keys
+	catalogue    *perm.Catalogue
 }
 
 // May tells whether an operation that needs the permission would be admitted.

@@ -18,6 +18,7 @@ func (s *Service) Authority(ctx context.Context, c Caller, workspace string) (Au
 		out.Creates = s.mayCreateWorkspace(a) == nil
 		if a.service != nil {
 			out.Manages, out.Root = a.service.Has(account.ScopeManage), a.service.Has(account.ScopeRoot)
+			out.Installation = out.Manages && a.reach.All()
 			if workspace == "" || !out.Manages {
 				return nil
 			}

@@ -52,13 +52,7 @@ func (s *Service) WorkspaceRefusals(ctx context.Context, c Caller, workspace str
 // Refusals lists the latest refusals of all keys of the installation, for service keys that may manage it.
 func (s *Service) Refusals(ctx context.Context, c Caller, limit int) ([]Refusal, error) {
 	return s.refusals(ctx, c, limit, func(v *store.View, a *actor, n int) (kept, waiting []store.Refusal, err error) {
-		if a.service == nil {
-			return nil, nil, scopeDenied(account.ScopeManage)
-		}
-		if err := a.manages(); err != nil {
-			return nil, nil, err
-		}
-		if err := a.unbound("a key that is bound reads the refusals of one workspace at a time"); err != nil {
+		if err := a.installation("a key that is bound reads the refusals of one workspace at a time"); err != nil {
 			return nil, nil, err
 		}
 		kept, err = v.RefusalsInAllWorkspaces(n)

@@ -10,6 +10,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
@@ -32,6 +33,12 @@ type Recent interface {
 	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys or all (""), that wait.
 	RefusalsOf(key [16]byte) []store.Refusal
 	RefusalsIn(id.Workspace) []store.Refusal
+	// Permissions gives what was demanded of a key with success and waits, and PermissionCounts what was demanded of a
+	// workspace's keys.
+	Permissions(key usage.ID, found func(demanded perm.Set, day time.Time))
+	PermissionCounts(ws id.Workspace, found func(store.PermissionCount))
+	// ByWorkspace adds up by workspace what waits of a span.
+	ByWorkspace(usage.Span, func(ws id.Workspace, n *usage.Counts))
 }
 
 // nothingRecent stands where nothing is counted.
@@ -47,6 +54,10 @@ func (nothingRecent) EarlierUsed(usage.ID, int64) (int64, string) { return 0, ""
 
 func (nothingRecent) RefusalsOf([16]byte) []store.Refusal     { return nil }
 func (nothingRecent) RefusalsIn(id.Workspace) []store.Refusal { return nil }
+
+func (nothingRecent) Permissions(usage.ID, func(perm.Set, time.Time))            {}
+func (nothingRecent) PermissionCounts(id.Workspace, func(store.PermissionCount)) {}
+func (nothingRecent) ByWorkspace(usage.Span, func(id.Workspace, *usage.Counts))  {}
 
 // AskUsage asks for a series. A zero To is now; a zero From is an hour of minutes, a day of hours, or thirty days.
 type AskUsage struct {
@@ -109,13 +120,7 @@ func (s *Service) WorkspaceUsage(ctx context.Context, c Caller, workspace string
 // manage.
 func (s *Service) Usage(ctx context.Context, c Caller, in AskUsage) (*usage.Series, error) {
 	return s.series(ctx, c, in, func(_ *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {
-		if a.service == nil {
-			return store.AllUsage, nil, scopeDenied(account.ScopeManage)
-		}
-		if err := a.manages(); err != nil {
-			return store.AllUsage, nil, err
-		}
-		return store.AllUsage, s.recent.All, a.unbound("a key that is bound reads the usage of one workspace at a time")
+		return store.AllUsage, s.recent.All, a.installation("a key that is bound reads the usage of one workspace at a time")
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/usage"
 )
@@ -36,6 +37,10 @@ func (w waiting) Latest(k usage.ID) (used, tried int64) {
 }
 
 func (w waiting) EarlierUsed(usage.ID, int64) (int64, string) { return 0, "" }
+
+func (w waiting) Permissions(usage.ID, func(perm.Set, time.Time))            {}
+func (w waiting) PermissionCounts(id.Workspace, func(store.PermissionCount)) {}
+func (w waiting) ByWorkspace(usage.Span, func(id.Workspace, *usage.Counts))  {}
 
 func (w waiting) RefusalsOf([16]byte) []store.Refusal     { return nil }
 func (w waiting) RefusalsIn(id.Workspace) []store.Refusal { return nil }

@@ -109,3 +109,18 @@ func (d Demand) Missing(held Set) Set {
 	}
 	return m
 }
+
+// IsEmpty tells whether nothing is demanded.
+func (d Demand) IsEmpty() bool { return d.All.IsEmpty() && d.Any.IsEmpty() }
+
+// Hash is the same for equal demands. It allocates nothing, and is no defence against demands that are chosen to
+// collide.
+func (d Demand) Hash() uint64 { return d.Any.hash(d.All.hash(0x9e3779b97f4a7c15)) }
+
+func (s Set) hash(h uint64) uint64 {
+	for i := 0; i < len(s.bits); i++ {
+		h = (h ^ uint64(s.bits[i])) * 0x100000001b3
+	}
+	h = (h ^ uint64(len(s.bits))) * 0xff51afd7ed558ccd
+	return h ^ h>>32
+}

@@ -193,3 +193,49 @@ func (v *View) EndedBetween(back, from time.Time, most int) (n Ended, keys []api
 	}
 	return n, keys, err
 }
+
+// Backup is a backup of the installation that is known of.
+type Backup struct {
+	At    time.Time // zero for none
+	Bytes int64
+}
+
+// backupNoter is a driver that keeps notes of backups beside its database, and not in it.
+type backupNoter interface {
+	NoteBackup(b Backup) error
+	LastBackup() (Backup, error)
+}
+
+// LastBackup gives the latest one.
+func (v *View) LastBackup() (Backup, error) {
+	if beside, ok := v.db.driver.(backupNoter); ok {
+		return beside.LastBackup()
+	}
+	return one(v, func(r Rows) (b Backup, err error) {
+		var at int64
+		err = r.Scan(&at, &b.Bytes)
+		b.At = fromMillis(at)
+		return b, err
+	}, `SELECT backup_ms, backup_bytes FROM installation WHERE one = 1`)
+}
+
+// NoteBackup keeps when a backup was made, unless a later one is known. It works beside the servers of the database, and
+// changes nothing else.
+func NoteBackup(ctx context.Context, d Driver, b Backup) error {
+	if beside, ok := d.(backupNoter); ok {
+		return beside.NoteBackup(b)
+	}
+	return d.Write(ctx, func(q SQL) error {
+		_, err := q.Exec(ctx, `UPDATE installation SET backup_ms = ?, backup_bytes = ? WHERE one = 1 AND backup_ms < ?`,
+			millis(b.At), b.Bytes, millis(b.At))
+		return err
+	})
+}
+
+// Free is how much room the disk of the database has left; ok is false where that cannot be told.
+func (db *DB) Free() (bytes int64, ok bool) {
+	if d, can := db.driver.(interface{ Free() (int64, bool) }); can {
+		return d.Free()
+	}
+	return 0, false
+}

@@ -119,6 +119,9 @@ func (db *DB) PurgeUsage(ctx context.Context, keep usage.Retention) (more bool, 
 				(SELECT grain, start_ms, subject FROM usage_counts WHERE grain = ? AND start_ms < ? LIMIT ?)`,
 				int64(g), keep.Before(g, p.now))
 		}
+		p.remove(`DELETE FROM permission_counts WHERE (workspace_id, day_ms, permission) IN
+			(SELECT workspace_id, day_ms, permission FROM permission_counts WHERE day_ms < ? LIMIT ?)`,
+			keep.Before(usage.Day, p.now))
 	})
 }
 
@@ -129,7 +132,12 @@ const goneBatch = 100
 func (p *purger) usage() {
 	const gone = `SELECT subject FROM usage_gone ORDER BY subject LIMIT ?`
 	if p.remove(`DELETE FROM usage_counts WHERE (grain, start_ms, subject) IN
-			(SELECT grain, start_ms, subject FROM usage_counts WHERE subject IN (`+gone+`) LIMIT ?)`, goneBatch) {
+			(SELECT grain, start_ms, subject FROM usage_counts WHERE subject IN (`+gone+`) LIMIT ?)`, goneBatch) &&
+		p.remove(`DELETE FROM permission_uses WHERE key_id IN
+			(SELECT key_id FROM permission_uses WHERE key_id IN (`+gone+`) LIMIT ?)`, goneBatch) &&
+		p.remove(`DELETE FROM permission_counts WHERE (workspace_id, day_ms, permission) IN
+			(SELECT workspace_id, day_ms, permission FROM permission_counts WHERE workspace_id IN (`+gone+`) LIMIT ?)`,
+			goneBatch) {
 		p.steps(goneBatch, func(step int64) (int64, error) {
 			return p.q.Exec(p.ctx, `DELETE FROM usage_gone WHERE subject IN (`+gone+`)`, step)
 		})

@@ -123,6 +123,8 @@ func furniture() []string {
 		`INSERT INTO key_prefixes VALUES ('kw', 1), ('acme', 2)`,
 		`INSERT INTO usage_counts VALUES (0, 60000, 'k00001', 1, 2, 3, 4, 5, 6, 7, 8, 9), (0, 60000, '', 0, 0, 0, 0, 0, 0, 0, 0, 1)`,
 		`INSERT INTO usage_gone VALUES ('k99999')`,
+		`INSERT INTO permission_uses VALUES ('k00001', 'calls:read=20781'), ('k00002', 'a:b=1 c:d=2')`,
+		`INSERT INTO permission_counts VALUES ('w1', 86400000, 'calls:read', 1, 2), ('w1', 172800000, 'calls:read', 3, 0)`,
 		`INSERT INTO refusals VALUES ('k00001', 5, -1, 'w1', 'EXPIRED', 'ü', 'a:b c:d', '', '::1', 1), ('k00001', 5, 2, 'w1', 'EXPIRED', '', '', '', '', 0)`,
 		`UPDATE refusal_total SET refusals = 2`,
 		`INSERT INTO removals VALUES ('r1', 'w1', 'u1', 'ro', 'a:b c:d', 'frozen', 'user u2', 5, 600005, '')`,

@@ -16,6 +16,7 @@ var order = []string{
 	"refusals", "refusal_total", "removals", "removal_keys",
 	"passkeys", "invitations", "answered_challenges", "signed_in",
 	"portal_sessions", "portal_proofs", "key_requests",
+	"permission_uses", "permission_counts",
 }
 
 // unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or

@@ -35,7 +35,7 @@ func TestTheUseOfAnEarlierValueIsNoted(t *testing.T) {
 		if !until.IsZero() {
 			v.Key.Until = until.UnixMilli()
 		}
-		b.Record(at.UnixMilli(), &v)
+		b.Record(at.UnixMilli(), &verify.Question{}, &v)
 		if v.Key.Until != 0 && code == verify.Valid { // as the engine does
 			b.RecordEarlier(at.UnixMilli(), key, v.Key.Until, ip)
 		}

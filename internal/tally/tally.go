@@ -33,6 +33,9 @@ type Tally struct {
 	refusals *refusal.Ring
 	refusing sync.Mutex // one FlushRefusals at a time
 	names    func(perm.Set) []string
+	demands  demands
+	spilled  spill
+	used     used // for the writer
 
 	written, failed atomic.Int64
 }
@@ -51,7 +54,7 @@ type Config struct {
 	DB    *store.DB
 	Keep  usage.Retention // what is not kept at all is not written
 	Limit int             // how many keys and minutes may wait, beyond which uses are lost
-	// Names gives the names of permissions, in which refusals are written down.
+	// Names gives the names of permissions, in which refusals and demands are written down.
 	Names func(perm.Set) []string
 }
 
@@ -67,11 +70,12 @@ func New(c Config) *Tally {
 		batch: make([]usage.Entry, batchSize), rows: make(map[row]usage.Counts), refusals: refusal.NewRing(), names: c.Names}
 }
 
-// Record notes a decision. It allocates nothing for a key that was noted in the same minute, and waits for no database.
-func (t *Tally) Record(at int64, v *verify.Verdict) {
+// Record notes a decision. It allocates nothing for a key and a demand that were noted in the same minute, and waits for
+// no database.
+func (t *Tally) Record(at int64, q *verify.Question, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:
-		t.sheet.Add(v.Key.UUID, v.Key.Workspace, usage.Verified, at)
+		t.note(at, q, v, usage.Verified)
 	case verify.Unavailable: // nothing was decided
 	case verify.Malformed:
 		t.sheet.AddUnknown(usage.Malformed, at)
@@ -79,8 +83,17 @@ func (t *Tally) Record(at int64, v *verify.Verdict) {
 		t.sheet.AddUnknown(usage.NotFound, at)
 	default:
 		if code, ok := usage.CodeOf(v.Code); ok {
-			t.sheet.Add(v.Key.UUID, v.Key.Workspace, code, at)
+			t.note(at, q, v, code)
 		}
+	}
+}
+
+// note counts a use of a key under what was demanded of it.
+func (t *Tally) note(at int64, q *verify.Question, v *verify.Verdict, code usage.Code) {
+	demand, numbered := t.demands.number(&q.Demand)
+	noted := t.sheet.Add(v.Key.UUID, v.Key.Workspace, code, demand, at)
+	if !numbered || !noted {
+		t.spilled.note(spilled{v.Key.UUID, v.Key.Workspace, q.Demand, usage.Day.Start(at)}, code == usage.Verified)
 	}
 }
 
@@ -89,6 +102,9 @@ func (t *Tally) Flush(ctx context.Context) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	err := t.flushEarlier(ctx)
+	if err == nil {
+		err = t.moveSpilled(ctx)
+	}
 	if err == nil {
 		err = t.drain(ctx) // what an earlier one left
 	}
@@ -132,13 +148,34 @@ func (t *Tally) move(ctx context.Context, batch []usage.Entry) error {
 	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.write(c, batch) }); err != nil {
 		return err
 	}
+	for i := range batch {
+		if e := &batch[i]; e.Demand != 0 && e.Counts[usage.Verified] > 0 {
+			t.used.note(e)
+		}
+	}
 	t.sheet.Settle()
+	return nil
+}
+
+// moveSpilled is move for what is counted apart from the buffer.
+func (t *Tally) moveSpilled(ctx context.Context) error {
+	notes := t.spilled.all()
+	if len(notes) == 0 {
+		return nil
+	}
+	t.settling.Lock()
+	defer t.settling.Unlock()
+	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.flushSpilled(c, notes) }); err != nil {
+		return err
+	}
+	t.spilled.wrote(notes)
 	return nil
 }
 
 func (t *Tally) write(c *store.Counting, batch []usage.Entry) error {
 	clear(t.rows)
 	workspaces := make(map[usage.ID]bool)
+	permissions := newAsking()
 	for i := range batch {
 		e := &batch[i]
 		t.add(usage.ID{}, e)
@@ -152,6 +189,7 @@ func (t *Tally) write(c *store.Counting, batch []usage.Entry) error {
 		if there {
 			t.add(e.Key, e)
 		}
+		t.addDemand(e, there, &permissions)
 		there, known := workspaces[e.Workspace]
 		if !known {
 			if there, err = c.HasWorkspace(id.Workspace(id.Format(e.Workspace))); err != nil {
@@ -163,7 +201,23 @@ func (t *Tally) write(c *store.Counting, batch []usage.Entry) error {
 			t.add(e.Workspace, e)
 		}
 	}
+	if err := permissions.write(c); err != nil {
+		return err
+	}
 	return t.writeRows(c)
+}
+
+// addDemand counts the permissions of an entry for its workspace, and gathers those of its key that are used for the
+// first time today.
+func (t *Tally) addDemand(e *usage.Entry, there bool, into *asking) {
+	if e.Demand == 0 {
+		return
+	}
+	demanded, day := t.demands.asked(e.Demand), usage.Day.Start(e.Minute)
+	t.count(into.counts, id.Workspace(id.Format(e.Workspace)), day, demanded, askedBy(e))
+	if there && e.Counts[usage.Verified] > 0 && !t.used.noted(e) {
+		into.use(e.Key, day, demanded)
+	}
 }
 
 func instant(ms int64) time.Time {

@@ -77,7 +77,7 @@ func newBench(t *testing.T, limit int) *bench {
 	b.update(func(tx *store.Tx) error {
 		return tx.PutWorkspace(account.Workspace{ID: b.ws, IsActive: true, CreatedAt: noon, UpdatedAt: noon})
 	})
-	b.Tally = tally.New(tally.Config{DB: b.db, Keep: usage.DefaultRetention(), Limit: limit})
+	b.Tally = tally.New(tally.Config{DB: b.db, Keep: usage.DefaultRetention(), Limit: limit, Names: perm.Builtin().Names})
 	return b
 }
 
@@ -115,7 +115,7 @@ func (b *bench) use(key usage.ID, code verify.Code, at time.Time) {
 	if v.Known() {
 		v.Key = replica.View{UUID: key, Workspace: b.ws}
 	}
-	b.Record(at.UnixMilli(), &v)
+	b.Record(at.UnixMilli(), &verify.Question{}, &v)
 }
 
 // count returns the counts of an object in the hour from noon on, in memory and in the store.

@@ -12,8 +12,8 @@ import (
 // ID is a key or a workspace: the bytes of its UUID. The zero ID stands for no key, and for no workspace.
 type ID [16]byte
 
-// Buffer records uses in memory: one cell of 64 bytes for each key and minute in which it was used. It is safe for
-// concurrent use.
+// Buffer records uses in memory: one cell of 64 bytes for each key, minute and demand with which it was used. It is
+// safe for concurrent use.
 //
 // There are two generations of cells. New uses go to the front; Turn makes the front the back, whose cells are then
 // taken with Take, written, and settled. Both sides can be read at any time. The tables are reused and hold no
@@ -41,6 +41,15 @@ const (
 	smallest  = 16 // cells of a table that is in use at all
 )
 
+// known is how many outcomes a key can have. A cell without a key counts the others, in the same places.
+const known = Codes - 2
+
+// Demand is what was demanded of a key, by a number that the caller of Add gives; 0 is nothing.
+type Demand uint32
+
+// mostDemands bounds the cells of one key and minute, which are looked through one after the other.
+const mostDemands = 32
+
 // cell is one line of a processor's cache.
 type cell struct {
 	key    ID
@@ -48,7 +57,9 @@ type cell struct {
 	minute uint32 // since 1970; 0 is an empty cell
 	used   uint16 // milliseconds into the minute of the last use that was verified, plus 1; 0 for none
 	tried  uint16 // the same of the last use with any outcome
-	counts [Codes]uint32
+	demand Demand
+	counts [known]uint32
+	_      uint32
 }
 
 // shard is a part of the keys with a lock of its own, which is never held for longer than a table is looked through.
@@ -64,18 +75,25 @@ func NewBuffer(limit int) *Buffer {
 	return &Buffer{limit: max(limit/shards, smallest), places: places{numbers: map[ID]uint32{{}: 0}, ids: make([]ID, 1)}}
 }
 
-// Add counts one use of a key, at an instant in Unix milliseconds.
-func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
+// Add counts one use of a key, at an instant in Unix milliseconds. It reports whether the demand was noted with the
+// use: of a key that is asked with very many demands in one minute, the last ones are counted without.
+func (s *Buffer) Add(key ID, ws id.Workspace, code Code, demand Demand, at int64) (noted bool) {
 	minute := uint32(max(at/millisOfMinute, 1))
 	h := hash(key, minute)
 	sh := s.shard(key)
 	sh.mu.Lock()
-	c := sh.front.find(key, minute, h)
+	c, others := sh.front.find(key, minute, demand, h)
+	if c == nil && others >= mostDemands && demand != 0 {
+		demand = 0
+		c, _ = sh.front.find(key, minute, 0, h)
+	} else {
+		noted = true
+	}
 	if c == nil {
-		if c = s.place(sh, key, ws, minute, h); c == nil {
+		if c = s.place(sh, key, ws, minute, demand, h); c == nil {
 			sh.mu.Unlock()
 			s.lost.Add(1)
-			return
+			return true
 		}
 	}
 	c.counts[code]++
@@ -85,6 +103,7 @@ func (s *Buffer) Add(key ID, ws id.Workspace, code Code, at int64) {
 		c.used = max(c.used, within)
 	}
 	sh.mu.Unlock()
+	return noted
 }
 
 // AddUnknown counts an attempt with a text that is not a key.
@@ -96,14 +115,14 @@ func (s *Buffer) AddUnknown(code Code, at int64) {
 	h := hash(ID{}, minute)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c := sh.front.find(ID{}, minute, h)
+	c, _ := sh.front.find(ID{}, minute, 0, h)
 	if c == nil {
-		if c = s.place(sh, ID{}, "", minute, h); c == nil {
+		if c = s.place(sh, ID{}, "", minute, 0, h); c == nil {
 			s.lost.Add(1)
 			return
 		}
 	}
-	c.counts[code]++
+	c.counts[code-known]++
 }
 
 const millisOfMinute = 60_000
@@ -120,11 +139,11 @@ func (s *Buffer) shard(key ID) *shard {
 }
 
 // place takes a new cell; nil where there is no room.
-func (s *Buffer) place(sh *shard, key ID, ws id.Workspace, minute uint32, h uint64) *cell {
+func (s *Buffer) place(sh *shard, key ID, ws id.Workspace, minute uint32, demand Demand, h uint64) *cell {
 	if sh.front.used >= s.limit {
 		return nil
 	}
-	c := sh.front.add(key, minute, h)
+	c := sh.front.add(key, minute, demand, h)
 	u, _ := id.Parse(string(ws))
 	c.place = s.places.number(u)
 	return c

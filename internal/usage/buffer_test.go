@@ -67,10 +67,10 @@ func TestWhatWasNotedIsThereAtOnceAndUntilItIsSettled(t *testing.T) {
 	t.Parallel()
 	s := usage.NewBuffer(1 << 16)
 	home, ws := place(0)
-	s.Add(key(1), ws, usage.Verified, noon+1500)
-	s.Add(key(1), ws, expired, noon+2500)
-	s.Add(key(1), ws, usage.Verified, noon+61_000)
-	s.Add(key(2), ws, disabled, noon)
+	s.Add(key(1), ws, usage.Verified, 0, noon+1500)
+	s.Add(key(1), ws, expired, 0, noon+2500)
+	s.Add(key(1), ws, usage.Verified, 0, noon+61_000)
+	s.Add(key(2), ws, disabled, 0, noon)
 	s.AddUnknown(usage.Malformed, noon+3)
 	s.AddUnknown(usage.NotFound, noon+4)
 	look := func(when string, left int64) {
@@ -121,7 +121,7 @@ func TestConcurrentUsesAreNotedExactlyWhileOthersAreWrittenDown(t *testing.T) {
 				if i%50 == 0 {
 					s.AddUnknown(usage.NotFound, at)
 				} else {
-					s.Add(key(r.IntN(3000)), ws, usage.Code(r.IntN(7)), at)
+					s.Add(key(r.IntN(3000)), ws, usage.Code(r.IntN(7)), 0, at)
 				}
 			}
 		})
@@ -156,7 +156,7 @@ func TestT90WhatFindsNoRoomIsLostAndCounted(t *testing.T) {
 	_, ws := place(0)
 	for range 2 {
 		for i := range keys {
-			s.Add(key(i), ws, usage.Verified, noon)
+			s.Add(key(i), ws, usage.Verified, 0, noon)
 		}
 		s.Turn()
 	}
@@ -167,10 +167,10 @@ func TestT90WhatFindsNoRoomIsLostAndCounted(t *testing.T) {
 	if kept.Total()+s.Lost() != 2*keys {
 		t.Errorf("%d are kept and %d lost, together not %d", kept.Total(), s.Lost(), 2*keys)
 	}
-	s.Add(key(0), ws, usage.Verified, noon) // its cell is there
+	s.Add(key(0), ws, usage.Verified, 0, noon) // its cell is there
 	before := s.Lost()
 	drain(s)
-	s.Add(key(keys), ws, usage.Verified, noon)
+	s.Add(key(keys), ws, usage.Verified, 0, noon)
 	if s.Lost() != before {
 		t.Error("there is room again, and it is not used")
 	}
@@ -183,7 +183,7 @@ func TestNotingAUseAllocatesNothing(t *testing.T) {
 	batch := make([]usage.Entry, 256)
 	round := func() {
 		for i := range 2000 {
-			s.Add(key(i), ws, usage.Verified, noon)
+			s.Add(key(i), ws, usage.Verified, 0, noon)
 			s.AddUnknown(usage.Malformed, noon+int64(i))
 		}
 		s.Turn()
@@ -258,12 +258,12 @@ func TestWhatIsNotSettledIsTakenAgainAfterATurn(t *testing.T) {
 	t.Parallel()
 	s, batch := usage.NewBuffer(1<<16), make([]usage.Entry, 10)
 	_, ws := place(0)
-	s.Add(key(1), ws, usage.Verified, noon)
+	s.Add(key(1), ws, usage.Verified, 0, noon)
 	s.Turn()
 	if n := s.Take(batch); n != 1 {
 		t.Fatalf("%d entries", n)
 	}
-	s.Add(key(1), ws, usage.Verified, noon+60_000)
+	s.Add(key(1), ws, usage.Verified, 0, noon+60_000)
 	s.Turn()
 	if n := s.Take(batch); n != 1 || batch[0].Minute != noon {
 		t.Errorf("after a write that failed, %d entries: %+v", n, batch[0])
@@ -311,12 +311,12 @@ func BenchmarkNote(b *testing.B) {
 			keys := make([]usage.ID, c.keys)
 			for i := range keys {
 				keys[i] = key(i)
-				s.Add(keys[i], ws, usage.Verified, noon)
+				s.Add(keys[i], ws, usage.Verified, 0, noon)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
 			for b.Loop() {
-				s.Add(keys[r.IntN(c.keys)], ws, usage.Verified, noon)
+				s.Add(keys[r.IntN(c.keys)], ws, usage.Verified, 0, noon)
 			}
 		})
 	}

@@ -1,17 +1,20 @@
 package usage
 
-// Entry holds the uses of a key in a minute. Without a key it belongs to the installation.
+// Entry holds the uses of a key in a minute with one demand. Without a key it belongs to the installation.
 type Entry struct {
 	Key       ID
 	Workspace ID
 	Minute    int64 // its start, in Unix milliseconds
 	Used      int64 // when it was last verified in this minute, in Unix milliseconds; 0 for never
 	Tried     int64 // when it was last asked about in this minute, whatever the outcome; 0 without a key
+	Demand    Demand
 	Counts    Counts
 }
 
 func (s *Buffer) entry(c *cell, places []ID) Entry {
-	e := Entry{Key: c.key, Workspace: places[c.place], Minute: int64(c.minute) * millisOfMinute, Counts: c.sum()}
+	e := Entry{
+		Key: c.key, Workspace: places[c.place], Minute: int64(c.minute) * millisOfMinute, Demand: c.demand, Counts: c.sum(),
+	}
 	e.Used, e.Tried = at(c.minute, c.used), at(c.minute, c.tried)
 	return e
 }
@@ -25,8 +28,12 @@ func at(minute uint32, within uint16) int64 {
 }
 
 func (c *cell) sum() (n Counts) {
-	for i := range c.counts {
-		n[i] = int64(c.counts[i])
+	from := 0
+	if c.key == (ID{}) {
+		from = int(known)
+	}
+	for i := from; i < min(from+len(c.counts), len(n)); i++ {
+		n[i] = int64(c.counts[i-from])
 	}
 	return n
 }
@@ -70,7 +77,7 @@ func (s *Buffer) Take(batch []Entry) (n int) {
 		back := &s.shards[s.next.shard].back
 		for ; s.next.cell < len(back.cells); s.next.cell++ {
 			c := &back.cells[s.next.cell]
-			if c.minute == 0 || c.counts == [Codes]uint32{} {
+			if c.minute == 0 || c.counts == [known]uint32{} {
 				continue
 			}
 			if n == len(batch) {
@@ -90,7 +97,7 @@ func (s *Buffer) Settle() {
 	for _, p := range s.taken {
 		sh := &s.shards[p.shard]
 		sh.mu.Lock()
-		sh.back.cells[p.cell].counts = [Codes]uint32{}
+		sh.back.cells[p.cell].counts = [known]uint32{}
 		sh.back.settled++
 		sh.mu.Unlock()
 	}
@@ -104,10 +111,26 @@ func (s *Buffer) Key(key ID, series *Series) {
 	defer sh.mu.Unlock()
 	for _, t := range []*table{&sh.front, &sh.back} {
 		for minute := t.from; t.used > 0 && minute <= t.to; minute++ {
-			if c := t.find(key, minute, hash(key, minute)); c != nil {
+			t.of(key, minute, func(c *cell) {
 				n := c.sum()
 				series.Add(int64(minute)*millisOfMinute, &n)
-			}
+			})
+		}
+	}
+}
+
+// Demands gives the demands with which a key was verified, as far as they are not settled.
+func (s *Buffer) Demands(key ID, found func(d Demand, minute int64)) {
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, t := range []*table{&sh.front, &sh.back} {
+		for minute := t.from; t.used > 0 && minute <= t.to; minute++ {
+			t.of(key, minute, func(c *cell) {
+				if c.demand != 0 && c.counts[Verified] > 0 {
+					found(c.demand, int64(minute)*millisOfMinute)
+				}
+			})
 		}
 	}
 }
@@ -117,6 +140,15 @@ func (s *Buffer) Workspace(ws ID, series *Series) {
 	s.each(func(e *Entry) {
 		if e.Workspace == ws {
 			series.Add(e.Minute, &e.Counts)
+		}
+	})
+}
+
+// Each runs f for every entry that is not settled, keyless ones included. f must be quick.
+func (s *Buffer) Each(f func(*Entry)) {
+	s.each(func(e *Entry) {
+		if e.Counts != (Counts{}) {
+			f(e)
 		}
 	})
 }
@@ -158,9 +190,7 @@ func (s *Buffer) Latest(key ID) (used, tried int64) {
 
 func (t *table) latest(key ID) (used, tried int64) {
 	for minute := t.to; t.used > 0 && minute >= t.from && used == 0; minute-- {
-		if c := t.find(key, minute, hash(key, minute)); c != nil {
-			used, tried = at(minute, c.used), max(tried, at(minute, c.tried))
-		}
+		t.of(key, minute, func(c *cell) { used, tried = max(used, at(minute, c.used)), max(tried, at(minute, c.tried)) })
 	}
 	return used, tried
 }

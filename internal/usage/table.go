@@ -10,30 +10,48 @@ type table struct {
 	from, to uint32 // the minutes of all cells lie within, both included
 }
 
-// find looks for the cell of a key and a minute.
-func (t *table) find(key ID, minute uint32, h uint64) *cell {
+// find looks for the cell of a key, a minute and a demand. others is how many cells of the same key and minute have
+// another demand, up to the place where the search ended.
+func (t *table) find(key ID, minute uint32, demand Demand, h uint64) (found *cell, others int) {
 	if len(t.cells) == 0 {
-		return nil
+		return nil, 0
 	}
 	mask := uint64(len(t.cells) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		c := &t.cells[i]
 		if c.minute == minute && c.key == key {
-			return c
+			if c.demand == demand {
+				return c, others
+			}
+			others++
 		}
 		if c.minute == 0 {
-			return nil
+			return nil, others
 		}
 	}
 }
 
-// add takes the empty cell of a key and a minute that are not there yet. A table is three quarters full at most.
-func (t *table) add(key ID, minute uint32, h uint64) *cell {
+// of runs f for the cells of a key and a minute.
+func (t *table) of(key ID, minute uint32, f func(*cell)) {
+	if len(t.cells) == 0 {
+		return
+	}
+	mask := uint64(len(t.cells) - 1)
+	for i := hash(key, minute) & mask; t.cells[i].minute != 0; i = (i + 1) & mask {
+		if c := &t.cells[i]; c.minute == minute && c.key == key {
+			f(c)
+		}
+	}
+}
+
+// add takes an empty cell for a key, a minute and a demand that are not there yet. A table is three quarters full at
+// most.
+func (t *table) add(key ID, minute uint32, demand Demand, h uint64) *cell {
 	if 4*(t.used+1) > 3*len(t.cells) {
 		t.grow()
 	}
 	c := t.vacant(h)
-	c.key, c.minute = key, minute
+	c.key, c.minute, c.demand = key, minute, demand
 	if t.used++; t.used == 1 {
 		t.from, t.to = minute, minute
 	}

@@ -116,6 +116,9 @@ var tests = map[string]func(*testing.T, *fixture){
 	"a group of several tenants is committed after a while":                testShortGroups,
 	"a long transaction is told to end where others wait":                  testShouldEnd,
 	"a loud tenant's transactions do not stand between two of a quiet one": testTurns,
+	"a key has the last day of each permission that was used":              testPermissionUses,
+	"demanded permissions are counted by workspace and day":                testPermissionCounts,
+	"the last backup is known":                                             testBackups,
 }
 
 // Run runs the suite. place makes a new and empty database each time.
