@@ -87,7 +87,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		requestApiKey requestApiKeyRotation getKeyRequest declineKeyRequest
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
-		listNodes readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
+		listNodes getInstallation getUsageByWorkspace getApiKeyPermissionUsage getWorkspacePermissionUsage readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
 	)
 	var got []string
 	for _, o := range operations(doc) {

@@ -12,6 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/installation"
 	"github.com/keyward/keyward/internal/replica"
 )
 
@@ -68,7 +69,8 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	key := "/keys/" + f.ids[0]
 	names := map[string]string{
 		key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested",
-		key + "/edit": "/keys/{id}/edit", key + "/rotate": "/keys/{id}/rotate",
+		key + "?tab=permissions": "/keys/{id}, its permissions",
+		key + "/edit":            "/keys/{id}/edit", key + "/rotate": "/keys/{id}/rotate",
 		key + "/delete": "/keys/{id}/delete", "/members/u-1/remove": "/members/{user}/remove, who has all keys",
 		"/roles/" + role: "/roles/{id}",
 	}
@@ -77,11 +79,11 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		paths    []string
 	}{
 		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
-			key + "?permission=calls:read&ip=203.0.113.7", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/roles", "/roles/new",
+			key + "?permission=calls:read&ip=203.0.113.7", key + "?tab=permissions", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/roles", "/roles/new",
 			"/roles/" + role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log", "/log?q=key", "/log?q=nowhere",
 			"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", "/settings", "/catalogue", "/sessions"}},
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
-		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes"}},
+		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes", "/installation"}},
 	} {
 		d := k.dashboard(f.ws, visit.user)
 		for _, pattern := range d.Pages() {
@@ -128,11 +130,14 @@ func (k *kit) dashboard(ws, user string) *dashboard.Dashboard {
 	if user == "" {
 		who.visitor.Caller, who.visitor.All = k.root, true
 	}
+	nodes := &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}
 	return dashboard.New(dashboard.Config{
 		Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Wall: time.Now,
 		Logger: slog.New(slog.DiscardHandler), Base: func(*http.Request) string { return "https://keyward.example" },
 		NoPasskeys: func(*http.Request) string { return "" },
-		Nodes:      &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }},
+		Nodes:      nodes,
+		Installation: &installation.Reader{Control: k.control, Nodes: nodes,
+			Machine: func(context.Context) installation.Machine { return installation.Machine{Database: "sqlite"} }},
 	})
 }
 

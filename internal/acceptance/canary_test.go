@@ -2,12 +2,15 @@ package acceptance_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
@@ -61,6 +64,7 @@ func (h *house) canaries(t *testing.T) {
 	}
 	places["output of backup"] = out
 	places["backup"] = read(t, backup)
+	h.knowsBackup(t, int64(len(places["backup"])))
 	h.files(t, places, "running")
 	if len(places["file keyward.db-wal, running"]) == 0 {
 		t.Error("the write-ahead log is not where it is looked for")
@@ -80,6 +84,35 @@ func (h *house) canaries(t *testing.T) {
 		}
 	}
 	t.Logf("%d keys, %d places", len(h.keys), len(places))
+}
+
+// knowsBackup tells whether the running server knows of a backup that a command beside it has made, and goes on to take
+// changes.
+func (h *house) knowsBackup(t *testing.T, bytes int64) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Result keyward.Installation `json:"result"`
+		} `json:"data"`
+	}
+	e, err := h.ask(t.Context(), http.MethodGet, "/api/v2/installation", http.Header{"Authorization": {"Bearer " + h.root}}, nil)
+	if err == nil {
+		err = json.Unmarshal(e.body, &answer)
+	}
+	last := answer.Data.Result.LastBackup
+	if err != nil || last == nil || last.SizeBytes != bytes || time.Since(last.At) > 10*time.Minute {
+		t.Errorf("the last backup is %+v, %v, want one of %d bytes: %s", last, err, bytes, e.body)
+	}
+	for _, one := range answer.Data.Result.Attention {
+		if one.Code == "backup_missing" || one.Code == "backup_old" {
+			t.Errorf("after a backup: %s", one.Message)
+		}
+	}
+	made, err := h.ask(t.Context(), http.MethodPost, "/api/v2/service-keys",
+		http.Header{"Authorization": {"Bearer " + h.root}, "Content-Type": {"application/json"}}, []byte(`{"name":"after","scopes":["verify"]}`))
+	if err != nil || made.response.StatusCode != http.StatusCreated {
+		t.Errorf("a change after the backup: %v, %s", err, made.body)
+	}
 }
 
 // files adds the files in the database's directory: the database, its write-ahead log, and any other file left there.
@@ -107,6 +140,14 @@ func (h *house) dump(t *testing.T) {
 	if err == nil || !bytes.Contains(out, []byte("pg_dump")) {
 		t.Errorf("keyward backup: %v, %s", err, out)
 	}
+	recorded := filepath.Join(t.TempDir(), "keyward.dump")
+	if err := os.WriteFile(recorded, dump, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := h.keyward(t.Context(), "backup", "--record", recorded); err != nil {
+		t.Errorf("keyward backup --record: %v, %s", err, out)
+	}
+	h.knowsBackup(t, int64(len(dump)))
 	h.stop(t)
 	all := pieces(h.keys)
 	for name, content := range map[string][]byte{"pg_dump": dump, "output of the server": []byte(h.output.String())} {

@@ -126,6 +126,8 @@ var keyward = archtest.House{
 			"internal/text", "internal/usage",
 		}},
 
+		{Path: "internal/installation", Level: archtest.Engines, May: []string{"internal/cluster", "internal/control"}},
+
 		// Transports, and the document of the API.
 		{Path: "api", Level: archtest.Transports, May: []string{"go.yaml.in/yaml/v3"}},
 		{Path: "api/apitest", Level: archtest.Transports, ForTest: true, May: []string{
@@ -163,12 +165,12 @@ var keyward = archtest.House{
 			"internal/dpop",
 			"internal/feed", "internal/feedhttp",
 			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
-			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/oidc", "internal/perm",
+			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
 			"internal/wire",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id", "internal/keyfmt",
+			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id", "internal/installation", "internal/keyfmt",
 			"internal/passkey", "internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
 			"internal/verify",
 		}},
@@ -208,7 +210,7 @@ var keyward = archtest.House{
 			"internal/doctor",
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
-			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/metrics",
+			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
@@ -216,7 +218,7 @@ var keyward = archtest.House{
 		{Path: "internal/command", Level: archtest.Composition, May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "github.com/spf13/cobra", "github.com/spf13/pflag", "internal/audit", "internal/canonpath", "internal/cataloguefile",
-			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/installation", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// Rooms that no inner room imports.
@@ -236,7 +238,7 @@ var keyward = archtest.House{
 			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
 			"api", "internal/config", "internal/gateway/recipes", "internal/server",
-			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/keyfmt",
+			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/installation", "internal/keyfmt",
 			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
 			"internal/usage", "internal/verify",
 		}},

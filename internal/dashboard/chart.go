@@ -35,10 +35,13 @@ type slot struct {
 	Tip        string
 	Verified   int64
 	Refused    int64
+	Link       string // to the refusals of that time, "" where there is none
+
+	at int64 // its beginning, in Unix milliseconds
 }
 
 // part is what one reason for refusals has of a bar.
-type part struct{ Y, H, Class string }
+type part struct{ Y, H, Class, Link string }
 
 // outcome is an entry of the legend, and where only it is drawn.
 type outcome struct {
@@ -123,6 +126,7 @@ func drawSlot(b *usage.Bucket, g usage.Grain, x, width float64, ceiling int64, b
 		X: percent(x), W: percent(width), BarX: percent(x + width*.16), BarW: percent(width * .68), Verified: ok, Refused: no,
 		OKY: pixels(float64(base) - okHigh), OKH: pixels(okHigh),
 	}
+	s.at = b.Start
 	top := float64(base) - okHigh
 	s.Label = bucketLabel(b.Start, g, true)
 	s.Tip = s.Label + "\n" + number(ok) + " verified, " + number(no) + " refused"
@@ -130,7 +134,7 @@ func drawSlot(b *usage.Bucket, g usage.Grain, x, width float64, ceiling int64, b
 		if n := b.Counts[code]; n > 0 {
 			s.Tip += fmt.Sprintf("\n%s %s", number(n), outcomeWord(code))
 			top -= high(n)
-			s.Parts = append(s.Parts, part{pixels(top), pixels(high(n)), outcomeClass(code)})
+			s.Parts = append(s.Parts, part{pixels(top), pixels(high(n)), outcomeClass(code), code.String()})
 		}
 	}
 	return s

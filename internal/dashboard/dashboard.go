@@ -14,6 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/installation"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -24,9 +25,11 @@ type Config struct {
 	Engine  *verify.Engine
 	Gate    Gate
 	Nodes   Nodes
-	Now     func() time.Time // by which expiry is judged
-	Wall    func() time.Time // the machine's clock, for deadlines of connections
-	Logger  *slog.Logger
+	// Installation reads the condition of the installation, for its operator.
+	Installation *installation.Reader
+	Now          func() time.Time // by which expiry is judged
+	Wall         func() time.Time // the machine's clock, for deadlines of connections
+	Logger       *slog.Logger
 	// Base is the address under which people are to open links, without a path.
 	Base func(*http.Request) string
 	// NoPasskeys says why browsers make no passkey at this address; "" where they do.
@@ -171,6 +174,7 @@ func (d *Dashboard) routes() []route {
 		{"POST /sessions/{id}/end", d.endSession, false},
 		{"GET /workspaces", d.workspaces, false},
 		{"POST /workspaces", d.makeWorkspace, false},
+		{"GET /installation", d.installation, false},
 		{"GET /nodes", d.nodes, false},
 		{"GET /service-keys", d.serviceKeys, false},
 		{"POST /service-keys", d.makeServiceKey, false},

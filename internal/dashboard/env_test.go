@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/installation"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
@@ -39,6 +40,7 @@ type house struct {
 	ws      string            // Acme, of ada, with bob as Member and eve as Viewer
 	roles   map[string]string // of Acme, by name
 	nodes   []cluster.Member
+	machine installation.Machine
 }
 
 // Members are the nodes that the pages are told of.
@@ -75,10 +77,11 @@ func open(t testing.TB) *house {
 	format := must[keyfmt.Format](t)(keyfmt.NewFormat(keyfmt.DefaultPrefix))
 	digests := must[*keyfmt.Digester](t)(keyfmt.NewDigester(""))
 	h := &house{TB: t, roles: map[string]string{}}
-	h.tally = tally.New(tally.Config{DB: db, Keep: usage.DefaultRetention(), Limit: 100_000})
+	h.tally = tally.New(tally.Config{DB: db, Keep: usage.DefaultRetention(), Limit: 100_000, Names: perm.Builtin().Names})
 	h.control = control.New(control.Config{DB: db, Catalogue: perm.Builtin(), Format: format, Digester: digests,
 		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader, Recent: h.tally})
-	h.engine = verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now, Recorder: h.tally})
+	h.engine = verify.New(verify.Config{Replica: r, Format: format, Digests: digests, Now: time.Now, Recorder: h.tally,
+		Refusals: h.tally})
 	root := must[keyfmt.Secret](t)(h.control.EnsureRoot(ctx, keyfmt.Secret{}))
 	var p verify.Principal
 	h.engine.Authenticate(root.Reveal(), noAddress, &p)
@@ -88,6 +91,8 @@ func open(t testing.TB) *house {
 	pages := dashboard.New(
 		dashboard.Config{
 			Control: h.control, Engine: h.engine, Now: time.Now, Wall: time.Now, Logger: logger, Gate: headerGate{h}, Nodes: h,
+			Installation: &installation.Reader{Control: h.control, Nodes: h,
+				Machine: func(context.Context) installation.Machine { return h.machine }},
 			Base:       func(*http.Request) string { return "https://keys.example.com" },
 			NoPasskeys: func(*http.Request) string { return "" },
 		},

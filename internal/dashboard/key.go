@@ -27,6 +27,7 @@ type keyBody struct {
 	Tab      string
 	Tabs     []choice
 	Refusals refusals
+	Grants   grants
 	By       person // who disabled it
 }
 
@@ -114,6 +115,10 @@ func (d *Dashboard) key(v *request) error {
 			return err
 		}
 		b.Life = v.happenings(logs.Events)
+	case "permissions":
+		if b.Grants, err = v.grants(&k); err != nil {
+			return err
+		}
 	case "activity":
 		if wrong, err = v.activity(&k, &b); err != nil {
 			return err
@@ -134,7 +139,7 @@ func (v *request) activity(k *control.Key, b *keyBody) (wrong *problem, err erro
 	if err != nil {
 		return nil, err
 	}
-	b.Refusals = v.refusals(all, false)
+	b.Refusals = v.refusals(all, false, &b.Traffic)
 	return v.try(k, &b.Try), nil
 }
 

@@ -45,18 +45,7 @@ func (d *Dashboard) nodes(v *request) error {
 	}
 	b := nodesBody{Alone: len(members) == 1}
 	for _, m := range members {
-		row := nodeRow{
-			ID: m.ID, Address: m.Address, Version: m.Version, Self: m.Self, Behind: m.Behind, Started: v.moment(m.Started),
-			Seen: v.moment(m.Seen),
-		}
-		if m.Skew.Abs() >= clocksDiffer {
-			row.Clock = span(m.Skew.Abs()) + " behind"
-			if m.Skew > 0 {
-				row.Clock = span(m.Skew) + " ahead"
-			}
-		}
-		row.State, row.Tone = stateOf(&m)
-		row.Notes = notesOf(&m)
+		row := v.nodeRow(&m)
 		if m.Fenced {
 			b.Fenced++
 		}

@@ -126,6 +126,7 @@ func (p *page) Nav() [][]entry {
 	add(&people, inside && may(account.RolesRead), "roles", "Roles", "/roles")
 	add(&people, inside && may(account.WorkspaceLogsRead), "log", "Log", "/log")
 	add(&people, inside && may(account.WorkspaceRead), "settings", "Settings", "/settings")
+	add(&house, p.may.Installation, "installation", "Installation", "/installation")
 	add(&house, p.may.Manages || len(p.Places) > 1, "workspaces", "Workspaces", "/workspaces")
 	add(&house, p.may.Manages, "nodes", "Nodes", "/nodes")
 	add(&house, p.may.Root, "service-keys", "Service keys", "/service-keys")

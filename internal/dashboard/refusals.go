@@ -15,6 +15,9 @@ type refusals struct {
 	Of     bool   // several keys
 	Only   string // the one reason that is listed, "" for all
 	Hidden int    // by that
+
+	Time string // of the bar whose refusals are listed, "" for all
+	All  string // the address of all, where some are left out
 }
 
 // refused is one refusal in words, with the same question to ask again.
@@ -24,17 +27,35 @@ type refused struct {
 	Reason  string // the code in words
 	Demand  string
 	Explain string // the address of the test with the same question
+
+	WorkspaceName string // in a list of all workspaces
 }
 
 // shownRefusals is how many stand on a page.
 const shownRefusals = 25
 
-// refusals lists those that the legend of the chart leaves.
-func (v *request) refusals(all []control.Refusal, several bool) refusals {
-	out := refusals{Of: several, Only: v.query("show")}
+// refusals lists those that the legend of the chart leaves, and those of one bar where the visitor has clicked on it.
+func (v *request) refusals(all []control.Refusal, several bool, t *traffic) refusals {
+	out := refusals{Of: several}
+	if only := v.query("show"); only != "" {
+		out.Only = inWords(only)
+	}
+	from, to, clicked := v.clicked(t)
+	if clicked {
+		out.Time = bucketLabel(from.UnixMilli(), t.grain, true)
+	}
+	if clicked || out.Only != "" {
+		q := v.r.URL.Query()
+		q.Del("at")
+		q.Del("show")
+		out.All = v.r.URL.Path + "?" + q.Encode() + "#refusals"
+	}
 	for i := range all {
 		r := &all[i]
-		if out.Only != "" && out.Only != r.Code || len(out.Rows) == shownRefusals {
+		if clicked && (r.At.Before(from) || !r.At.Before(to)) {
+			continue
+		}
+		if only := v.query("show"); only != "" && only != r.Code || len(out.Rows) == shownRefusals {
 			out.Hidden++
 			continue
 		}

@@ -14,12 +14,20 @@ import (
 func (v *request) refuse(err error) {
 	switch {
 	case errors.Is(err, errNoPlace):
-		_ = v.see("/workspaces")
+		_ = v.see(v.home())
 	case fault.Is(err, fault.Unauthenticated) && v.r.Method == http.MethodGet:
 		_ = v.see("/signin?return=" + url.QueryEscape(signin.LocalPath(v.r.URL.RequestURI())))
 	default:
 		v.d.refusal(v.w, v.r, v, err)
 	}
+}
+
+// home is where a visitor without a workspace goes: an operator to the installation, others to the choice of one.
+func (v *request) home() string {
+	if v.may.Installation {
+		return "/installation"
+	}
+	return "/workspaces"
 }
 
 // Refuse shows a person why a request was refused.

@@ -82,6 +82,8 @@ type traffic struct {
 	Own      bool // from one day to another
 	From, To string
 	Hidden   [][]string // what else the address says
+
+	grain usage.Grain
 }
 
 // workspaceTraffic draws the use of all keys of the workspace.
@@ -126,6 +128,7 @@ func (v *request) draw(t *traffic, about string, s *usage.Series) {
 	if !known {
 		only = ""
 	}
+	t.grain = s.Grain
 	t.Chart = draw(about+t.Word, only, s)
 	for i := range t.Chart.Legend {
 		one := &t.Chart.Legend[i]
@@ -138,6 +141,7 @@ func (v *request) draw(t *traffic, about string, s *usage.Series) {
 	for i := range t.Ranges {
 		t.Ranges[i].Link = v.keep("by", ranges[i].id)
 	}
+	v.leadToRefusals(&t.Chart)
 	for _, name := range []string{"tab", "show"} {
 		if value := v.query(name); value != "" {
 			t.Hidden = append(t.Hidden, []string{name, value})
@@ -145,11 +149,62 @@ func (v *request) draw(t *traffic, about string, s *usage.Series) {
 	}
 }
 
+// mostLinked is how many bars lead to a list: more would make the page too large, and are too narrow to hit.
+const mostLinked = 200
+
+// leadToRefusals makes a bar lead to the refusals of its time, and each part of it to those with its outcome.
+func (v *request) leadToRefusals(c *chart) {
+	page := v.r.URL.Path
+	if page == "/" {
+		page = "/usage"
+	}
+	q := v.r.URL.Query()
+	for _, gone := range []string{"permission", "any", "ip", "at", "show"} {
+		q.Del(gone)
+	}
+	for i := range c.Slots {
+		s := &c.Slots[i]
+		if s.Refused == 0 || len(c.Slots) > mostLinked {
+			for j := range s.Parts {
+				s.Parts[j].Link = ""
+			}
+			continue
+		}
+		to := func(show string) string {
+			q.Set("at", time.UnixMilli(s.at).UTC().Format(atForm))
+			q.Del("show")
+			if show != "" {
+				q.Set("show", show)
+			}
+			return page + "?" + q.Encode() + "#refusals"
+		}
+		s.Link = to(c.Only)
+		for j := range s.Parts {
+			s.Parts[j].Link = to(s.Parts[j].Link)
+		}
+	}
+}
+
+// atForm is how an address has the beginning of a bar.
+const atForm = "2006-01-02T15:04"
+
+// clicked tells which bar the visitor has clicked on; ok is false for none.
+func (v *request) clicked(t *traffic) (from, to time.Time, ok bool) {
+	at, err := time.ParseInLocation(atForm, v.query("at"), time.UTC)
+	if err != nil {
+		return from, to, false
+	}
+	return at, at.Add(t.grain.Length()), true
+}
+
 // keep is the address of this page with one thing of it changed, "" for left out.
 func (v *request) keep(name, value string) string {
 	q := v.r.URL.Query()
 	for _, gone := range []string{name, "permission", "any", "ip"} {
 		q.Del(gone)
+	}
+	if name == "by" { // a moment of another chart
+		q.Del("at")
 	}
 	if value != "" {
 		q.Set(name, value)
@@ -214,6 +269,9 @@ type usageBody struct {
 	Demanded []codeCount // permissions that were lacking, by the latest refusals
 	People   []usedBy
 	Export   string
+
+	Permissions []demandedUse
+	ExportByP   string
 }
 
 // usedBy is the use of one person's keys, among those that were used last.
@@ -250,13 +308,18 @@ func (d *Dashboard) exportUsage(v *request) error {
 	if err != nil {
 		return err
 	}
+	if v.query("of") == "permissions" {
+		out, err := v.exportPermissions(ask)
+		if err != nil {
+			return err
+		}
+		v.sendCSV("keyward-permissions.csv", out)
+		return nil
+	}
 	s, err := d.Control.WorkspaceUsage(v.r.Context(), v.Caller, v.workspace(), ask)
 	if err != nil {
 		return err
 	}
-	h := v.w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="keyward-usage.csv"`)
 	head := []string{"start"}
 	for code := range usage.Codes {
 		head = append(head, code.String())
@@ -269,8 +332,15 @@ func (d *Dashboard) exportUsage(v *request) error {
 		}
 		out += text.Record(line...)
 	}
-	_, _ = v.w.Write([]byte(out)) // a visitor who has gone needs no answer
+	v.sendCSV("keyward-usage.csv", out)
 	return nil
+}
+
+func (v *request) sendCSV(name, content string) {
+	h := v.w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	_, _ = v.w.Write([]byte(content)) // a visitor who has gone needs no answer
 }
 
 // usagePage is how often keys are used.
@@ -291,13 +361,23 @@ func (d *Dashboard) usagePage(v *request) error {
 		b.People = byPerson(b.Busiest)
 		b.Busiest = b.Busiest[:min(len(b.Busiest), busyShown)]
 	}
+	if t.Seen {
+		_, ask, err := v.seriesRange()
+		if err != nil {
+			return err
+		}
+		if b.Permissions, err = v.byPermission(ask); err != nil {
+			return err
+		}
+		b.ExportByP = v.keep("of", "permissions")
+	}
 	if v.may.May(account.WorkspaceLogsRead) {
 		all, err := d.Control.WorkspaceRefusals(v.r.Context(), v.Caller, v.workspace(), 0)
 		if err != nil {
 			return err
 		}
 		b.Demanded = demanded(all)
-		b.Refusals = v.refusals(all, true)
+		b.Refusals = v.refusals(all, true, &b.Traffic)
 	}
 	return v.show("usage", page{Title: "Usage", Section: "usage", Wide: true, Styles: []string{"people.css"}, Body: b})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/installation"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/perm"
@@ -46,6 +47,8 @@ type Config struct {
 	Feed *Feed
 	// Nodes tells of the other nodes.
 	Nodes Nodes
+	// Installation reads the condition of the installation, for its operator.
+	Installation *installation.Reader
 	// Ready reports whether verifications can be answered, and the body of /readyz: a map of text if they cannot.
 	Ready func(context.Context) (ok bool, body any)
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; nil for none.

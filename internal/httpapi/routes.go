@@ -67,6 +67,7 @@ func (a *api) routes() []route {
 // body. They refuse it in the query. Every other one takes it, also beside an id: it must then be the object's.
 var installations = []string{
 	"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage",
+	"getUsageByWorkspace", "getInstallation",
 	"listInstallationRefusals", "listNodes", "createServiceKey", "listServiceKeys", "readFeed", "readFeedSnapshot",
 }
 
@@ -129,6 +130,10 @@ func (a *api) keyRoutes() []route {
 		{
 			on: "GET " + keys + "/{id}/usage", name: "getApiKeyUsage", portal: portalToken, query: usageParameters,
 			message: "Usage of the API key", serve: show(a.keyUsage),
+		},
+		{
+			on: "GET " + keys + "/{id}/usage/permissions", name: "getApiKeyPermissionUsage",
+			message: "Permissions of the API key and their use", serve: show(a.keyPermissions),
 		},
 		{
 			on: "GET " + base + "/me", name: "getMe", portal: portalToken, message: "Who calls, and what they may do",
@@ -203,6 +208,10 @@ func (a *api) workspaceRoutes() []route {
 			message: "Usage of the workspace", serve: show(a.workspaceUsage),
 		},
 		{
+			on: "GET " + workspaces + "/{workspaceId}/usage/permissions", name: "getWorkspacePermissionUsage",
+			query: []string{"from", "to"}, message: "Usage of the workspace by permission", serve: show(a.workspacePermissions),
+		},
+		{
 			on: "GET " + workspaces + "/{workspaceId}/refusals", name: "listRefusals", query: []string{"limit"},
 			message: "Latest refusals in the workspace", serve: show(a.workspaceRefusals),
 		},
@@ -213,6 +222,11 @@ func (a *api) workspaceRoutes() []route {
 		{
 			on: "GET " + base + "/usage", name: "getUsage", query: usageParameters, message: "Usage of the installation",
 			serve: show(a.usage),
+		},
+		{
+			on: "GET " + base + "/usage/workspaces", name: "getUsageByWorkspace",
+			query: []string{"granularity", "from", "to", "limit"}, message: "Usage by workspace",
+			serve: show(a.usageByWorkspace),
 		},
 		{
 			on: "GET " + workspaces + "/logs", name: "listLogs", portal: portalToken, query: logs, message: "Logs",
@@ -276,6 +290,10 @@ func (a *api) roleRoutes() []route {
 
 func (a *api) systemRoutes() []route {
 	return []route{
+		{
+			on: "GET " + base + "/installation", name: "getInstallation", message: "Installation",
+			serve: show(a.installation),
+		},
 		{on: "GET " + base + "/nodes", name: "listNodes", message: "Nodes", serve: show(a.listNodes)},
 		{on: "GET /healthz", name: "getHealth", public: true, quiet: true, message: "Alive", serve: show(a.health)},
 		{on: "GET /readyz", name: "getReadiness", public: true, quiet: true, message: "Ready", serve: show(a.ready)},

@@ -74,14 +74,19 @@ func usageSeries(s *usage.Series) wire.Usage {
 	}
 	total := s.Total()
 	return wire.Usage{Total: total.Total(), Series: mapped(s.Buckets, func(b usage.Bucket) wire.UsageBucket {
-		out := wire.UsageBucket{
-			Start: wire.Time(time.UnixMilli(b.Start)), Verified: b.Counts[usage.Verified], Denied: map[string]int64{},
+		return wire.UsageBucket{
+			Start: wire.Time(time.UnixMilli(b.Start)), Verified: b.Counts[usage.Verified], Denied: denied(&b.Counts),
 		}
-		for code := usage.Verified + 1; code < usage.Codes; code++ {
-			if n := b.Counts[code]; n > 0 {
-				out.Denied[code.String()] = n
-			}
-		}
-		return out
 	})}
+}
+
+// denied counts the refusals that occurred, by code.
+func denied(counts *usage.Counts) map[string]int64 {
+	out := map[string]int64{}
+	for code := usage.Verified + 1; code < usage.Codes; code++ {
+		if n := counts[code]; n > 0 {
+			out[code.String()] = n
+		}
+	}
+	return out
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/installation"
 	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/portal"
 	"github.com/keyward/keyward/internal/signin"
@@ -41,7 +42,8 @@ func (s *Server) makeHTTP(context.Context) error {
 	}
 	provider := s.provider()
 	nodes := s.nodes()
-	pages, err := s.pages(provider, nodes)
+	condition := &installation.Reader{Control: s.control, Nodes: nodes, Machine: s.machine}
+	pages, err := s.pages(provider, nodes, condition)
 	if err != nil {
 		return err
 	}
@@ -50,7 +52,8 @@ func (s *Server) makeHTTP(context.Context) error {
 		Logger: s.log, Now: s.opt.Now, Clock: s.clock.Now, Observer: s.metrics,
 		OpenAPI: document, Reference: reference, Stylesheet: api.Stylesheet(), Script: api.Script(),
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
-		Pages: pages, Base: s.gate.Base, Nodes: nodes, Feed: s.feed, Refuse: s.refusePage, Persons: provider,
+		Installation: condition,
+		Pages:        pages, Base: s.gate.Base, Nodes: nodes, Feed: s.feed, Refuse: s.refusePage, Persons: provider,
 		PublicURL: s.cfg.PublicURL,
 		Failures:  httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
 		Free:      httplimit.NewFailures(freePerMinute, s.elapsed),
@@ -86,10 +89,14 @@ func (s *Server) provider() *oidc.Provider {
 }
 
 // pages are the browser's pages: signing in, and the pages behind the gate.
-func (s *Server) pages(provider *oidc.Provider, nodes httpapi.Nodes) (*http.ServeMux, error) {
+func (s *Server) pages(
+	provider *oidc.Provider, nodes httpapi.Nodes, condition *installation.Reader,
+) (*http.ServeMux, error) {
 	var err error
 	s.dashboard = dashboard.New(dashboard.Config{
 		Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Wall: s.opt.Now, Logger: s.log,
+		Installation: condition,
+
 		Base:       func(r *http.Request) string { return s.gate.Base(r) },
 		NoPasskeys: func(r *http.Request) string { return s.gate.NoPasskeys(r) },
 	})

@@ -84,6 +84,8 @@ def test_a_refusal_is_explained(client, server):
         ("IP_FORBIDDEN", "IP not allowed: 203.0.113.7", ["calls:read"], "current")
     ]
     assert client.workspaces.refusals(server.workspace, limit=1)[0].key_id == made.api_key.id
+    demanded = {p.permission: p.denied for p in client.workspaces.permission_usage(server.workspace).permissions}
+    assert demanded["calls:read"] >= 1 and not client.keys.permission_usage(made.api_key.id).permissions[0].used
     assert client.keys.explain(made.api_key.id, {"any": ["calls:write", "calls:read"]}, ip="10.1.2.3").verdict == "VALID"
 
 
@@ -182,6 +184,7 @@ def test_service_keys_workspaces_and_the_installation(client, server):
     for key in client.keys.list(workspace_id=server.workspace, limit=1).api_keys:
         left = client.keys.limits(key.id)
         assert left.counting == "local" and left.retry_at is None
+    assert client.installation().nodes.ready == 1 and client.usage_by_workspace(limit=1).complete
     assert client.usage(granularity="day").total >= 0 and client.workspaces.usage(server.workspace).series
     extra = client.workspaces.create(name="Short", owner={"userId": "eve", "email": "eve@example.com"})
     assert client.workspaces.get(extra.id).owner_id == "eve"

@@ -29,6 +29,10 @@ export interface FollowerOptions extends CallOptions {
 }
 
 export type Node = Schemas["Node"];
+export type Installation = Schemas["Installation"];
+export type WorkspaceUsages = Schemas["WorkspaceUsages"];
+export type KeyPermissions = Schemas["KeyPermissions"];
+export type PermissionUsages = Schemas["PermissionUsages"];
 export type Usage = Schemas["Usage"];
 export type Revocation = Schemas["Revocation"];
 export type ItemError = Schemas["ItemError"];
@@ -285,6 +289,11 @@ export class Keys extends Resource {
     const { signal, ...query } = o;
     return this.get("getApiKeyUsage", ["api-keys", id, "usage"], query, only(signal));
   }
+
+  /** Says which permissions of a key were used in the last 30 days. */
+  permissionUsage(id: string, o?: CallOptions): Promise<KeyPermissions> {
+    return this.get("getApiKeyPermissionUsage", ["api-keys", id, "usage", "permissions"], {}, o);
+  }
 }
 
 /** Workspaces. */
@@ -333,6 +342,12 @@ export class Workspaces extends Resource {
   usage(id: string, o: UsageOptions = {}): Promise<Usage> {
     const { signal, ...query } = o;
     return this.get("getWorkspaceUsage", ["workspaces", id, "usage"], query, only(signal));
+  }
+
+  /** Counts what was demanded of the keys of a workspace, by permission, on whole days. */
+  permissionUsage(id: string, o: CallOptions & { from?: string | Date; to?: string | Date } = {}): Promise<PermissionUsages> {
+    const { signal, ...query } = o;
+    return this.get("getWorkspacePermissionUsage", ["workspaces", id, "usage", "permissions"], query, only(signal));
   }
 }
 
@@ -681,6 +696,17 @@ export class Keyward extends Resource {
   /** Gives the catalogue of permissions, in its order. */
   async permissions(o?: CallOptions): Promise<Permission[]> {
     return (await this.get<{ permissions: Permission[] }>("listPermissions", ["permissions"], {}, o)).permissions;
+  }
+
+  /** Gives the condition of the installation, and what needs attention. */
+  installation(o?: CallOptions): Promise<Installation> {
+    return this.get("getInstallation", ["installation"], {}, o);
+  }
+
+  /** Compares the usage of workspaces, the most used first. */
+  usageByWorkspace(o: UsageOptions & { limit?: number } = {}): Promise<WorkspaceUsages> {
+    const { signal, ...query } = o;
+    return this.get("getUsageByWorkspace", ["usage", "workspaces"], query, only(signal));
   }
 
   /** Gives the processes that serve the installation. */

@@ -374,6 +374,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/api-keys/{id}/usage/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * See which permissions of a key are used
+         * @description Gives the permissions that the key holds, in the catalogue's order, each with the last day of UTC on which it was demanded of the
+         *     key with success: in a verification, or by a route of a gateway. `used` says that this was on the day `usedSince` or later, which is 30
+         *     days ago. Of permissions of which one is enough, all that the key holds count. A verification that demands nothing uses none. Uses
+         *     are counted from `countedSince` on, and nothing is known of the time before. Others' keys need `api-keys:manage-others`.
+         */
+        get: operations["getApiKeyPermissionUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/api-keys/verify": {
         parameters: {
             query?: never;
@@ -880,6 +909,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/workspaces/{workspaceId}/usage/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * See which permissions are demanded in a workspace
+         * @description Counts the verifications of all keys of the workspace by what was demanded, on whole days of UTC, the most frequent first. A
+         *     verification counts for each permission that it demanded: under `verified`, or under `denied` whatever the reason. Left out, the
+         *     days are the last 30.
+         */
+        get: operations["getWorkspacePermissionUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/workspaces/logs": {
         parameters: {
             query?: never;
@@ -936,6 +993,28 @@ export interface paths {
          *     `NOT_FOUND`, and `MALFORMED` for what is no key at all. It is for service keys with the scope `manage`.
          */
         get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/usage/workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare the usage of workspaces
+         * @description Sums the usage of each workspace over a time, the most used first. Workspaces without any are left out. Where there are more than 2000
+         *     workspaces, the latest of them are compared, and `complete` is false. It is for service keys with the scope `manage` that are bound to
+         *     nothing.
+         */
+        get: operations["getUsageByWorkspace"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1053,6 +1132,44 @@ export interface paths {
          *     again.
          */
         get: operations["readFeedSnapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/installation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See the condition of the installation
+         * @description Gives what an operator looks at first: version, database, certificate, last backup, nodes, and under `attention` what needs to be looked
+         *     at, the most pressing first. It is for service keys with the scope `manage` that are bound to nothing.
+         *
+         *     The last backup is the latest that `keyward backup` wrote, or that `keyward backup --record` told of: the answer knows of no other.
+         *
+         *     | `code` | meaning |
+         *     |---|---|
+         *     | `node_fenced` | a node has fallen silent and answers no verification |
+         *     | `node_loading` | a node is loading its keys |
+         *     | `node_differs` | a node has another root key, catalogue or pepper |
+         *     | `node_lacks_pepper` | a node lacks a pepper that stored keys need |
+         *     | `clock_skewed` | a node's clock differs from the database's by 2 seconds or more; beyond 15 it is not ready |
+         *     | `disk_full` | the last change found no room |
+         *     | `disk_low` | less than 1 GiB, or less than the size of the database, is free |
+         *     | `certificate_ended` | the TLS certificate has ended |
+         *     | `certificate_ends` | the TLS certificate ends within 14 days |
+         *     | `backup_missing` | no backup is known of |
+         *     | `backup_old` | the last backup is older than 7 days |
+         *     | `keys_without_expiry` | there are enabled keys that never expire |
+         */
+        get: operations["getInstallation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3030,6 +3147,133 @@ export interface components {
                 };
             };
         };
+        /**
+         * Format: date
+         * @description A day of UTC.
+         */
+        Date: string;
+        /** @description The permissions that a key holds, beside those that are used. */
+        KeyPermissions: {
+            permissions: components["schemas"]["KeyPermission"][];
+            usedSince: components["schemas"]["Date"];
+            countedSince: components["schemas"]["Time"];
+        };
+        KeyPermission: {
+            permission: string;
+            /** @description Whether it was demanded with success in the last 30 days. */
+            used: boolean;
+            /** @description The last day of that, `null` where none is known. */
+            lastUsedOn: components["schemas"]["Date"] | null;
+        };
+        PermissionUsages: {
+            permissions: components["schemas"]["PermissionUsage"][];
+            start: components["schemas"]["Time"];
+            end: components["schemas"]["Time"];
+        };
+        /** @description How often a permission was demanded. */
+        PermissionUsage: {
+            permission: string;
+            verified: number;
+            denied: number;
+        };
+        WorkspaceUsages: {
+            workspaces: components["schemas"]["WorkspaceUsage"][];
+            /** @description Whether every workspace was compared. */
+            complete: boolean;
+        };
+        /** @description How much a workspace was used. */
+        WorkspaceUsage: {
+            workspaceId: components["schemas"]["Id"];
+            name: string;
+            verified: number;
+            /** @description Refusals by the code of the verdict, those that occurred. */
+            denied: {
+                [key: string]: number;
+            };
+            total: number;
+        };
+        /** @description The condition of the installation. */
+        Installation: {
+            /** @description That of the node that answers. */
+            version: string;
+            database: {
+                /** @enum {string} */
+                kind: "sqlite" | "postgres";
+                /** @description On disk. */
+                sizeBytes: number;
+                /** @description On the disk of the database; `null` where it cannot be told, as on PostgreSQL. */
+                freeBytes: number | null;
+            };
+            /** @description When the TLS certificate of the node ends; `null` where it speaks plain HTTP. */
+            certificateEndsAt: components["schemas"]["Time"] | null;
+            /** @description The latest backup that is known of. */
+            lastBackup: components["schemas"]["Backup"] | null;
+            nodes: {
+                total: number;
+                /** @description Those that answer verifications. */
+                ready: number;
+            };
+            /** @description Counted up to 10000. */
+            workspaces: number;
+            /** @description Those that the answering node knows. */
+            apiKeys: number;
+            /** @description Enabled keys that never expire, counted up to 1000. */
+            keysWithoutExpiry: number;
+            attention: components["schemas"]["Attention"][];
+        };
+        Backup: {
+            at: components["schemas"]["Time"];
+            /** @description Of the file; 0 where it was not told. */
+            sizeBytes: number;
+        };
+        /** @description Something to look at. */
+        Attention: {
+            /** @enum {string} */
+            code: "node_fenced" | "node_loading" | "node_differs" | "node_lacks_pepper" | "clock_skewed" | "disk_full" | "disk_low" | "certificate_ended" | "certificate_ends" | "backup_missing" | "backup_old" | "keys_without_expiry";
+            /**
+             * @description `critical`: requests are refused, or will be soon.
+             * @enum {string}
+             */
+            severity: "critical" | "warning" | "notice";
+            /** @description A sentence. */
+            message: string;
+            /** @description What to do. */
+            action: string;
+            /** @description The address of the node that it is about. */
+            subject: string | null;
+        };
+        KeyPermissionsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: components["schemas"]["KeyPermissions"];
+            };
+        };
+        PermissionUsageAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: components["schemas"]["PermissionUsages"];
+            };
+        };
+        WorkspaceUsageAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: components["schemas"]["WorkspaceUsages"];
+            };
+        };
+        InstallationAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: components["schemas"]["Installation"];
+            };
+        };
         NodesAnswer: {
             /** @constant */
             success: true;
@@ -4540,6 +4784,47 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getApiKeyPermissionUsage: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a key.
+                 * @example 019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21
+                 */
+                id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The permissions of the key. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyPermissionsAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     verifyApiKey: {
         parameters: {
             query?: never;
@@ -5733,6 +6018,54 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getWorkspacePermissionUsage: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The workspace. A service key must name one where no id of an object does; for an API key it can only be its own. A person names one
+                 *     of theirs; left out it is the session's own, or the one that they joined first. Beside the id of an object it may be left out, and
+                 *     must be the object's workspace where it is given: otherwise the object is not found. Operations that belong to no workspace do not
+                 *     take it, and refuse it by name.
+                 */
+                workspaceId?: components["parameters"]["WorkspaceIdQuery"];
+                /**
+                 * @description Where the series begins, ISO 8601; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
+                 *     60 minutes, 24 hours or 30 days before its end. A series has at most 1440 minutes, 744 hours or 732 days.
+                 */
+                from?: components["parameters"]["UsageFrom"];
+                /** @description Where the series ends; the bucket that holds the instant before it is the last one. Left out, it is now. */
+                to?: components["parameters"]["UsageTo"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a workspace.
+                 * @example 019a5c3e-7b10-7a44-9c1d-2f6b8e0d4a11
+                 */
+                workspaceId: components["parameters"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The permissions that were demanded. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionUsageAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listLogs: {
         parameters: {
             query?: {
@@ -5852,6 +6185,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUsageByWorkspace: {
+        parameters: {
+            query?: {
+                /** @description The length of a bucket. */
+                granularity?: components["parameters"]["Granularity"];
+                /**
+                 * @description Where the series begins, ISO 8601; a date alone is its midnight, UTC. The bucket that holds it is the first one. Left out:
+                 *     60 minutes, 24 hours or 30 days before its end. A series has at most 1440 minutes, 744 hours or 732 days.
+                 */
+                from?: components["parameters"]["UsageFrom"];
+                /** @description Where the series ends; the bucket that holds the instant before it is the last one. Left out, it is now. */
+                to?: components["parameters"]["UsageTo"];
+                /** @description How many workspaces to give at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workspaces. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceUsageAnswer"];
                 };
             };
             400: components["responses"]["BadRequestQuery"];
@@ -6072,6 +6443,32 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getInstallation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The condition. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstallationAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequestQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

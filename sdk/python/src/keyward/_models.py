@@ -207,6 +207,44 @@ class ApiKeys:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """Something to look at."""
+
+    code: str
+    severity: str
+    message: str
+    action: str
+    subject: Optional[str]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Attention:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            code=value(data, "code", string),
+            severity=value(data, "severity", string),
+            message=value(data, "message", string),
+            action=value(data, "action", string),
+            subject=value(data, "subject", optional(string)),
+        )
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Backup of an answer."""
+
+    at: datetime
+    size_bytes: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Backup:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            at=value(data, "at", time),
+            size_bytes=value(data, "sizeBytes", integer),
+        )
+
+
+@dataclass(frozen=True)
 class Ceiling:
     """The most that one key may have; `null` is no ceiling. Left out where there is none at all."""
 
@@ -591,6 +629,70 @@ class ImportedApiKeys:
 
 
 @dataclass(frozen=True)
+class InstallationDatabase:
+    """InstallationDatabase of an answer."""
+
+    kind: str
+    size_bytes: int
+    free_bytes: Optional[int]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> InstallationDatabase:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            kind=value(data, "kind", string),
+            size_bytes=value(data, "sizeBytes", integer),
+            free_bytes=value(data, "freeBytes", optional(integer)),
+        )
+
+
+@dataclass(frozen=True)
+class InstallationNodes:
+    """InstallationNodes of an answer."""
+
+    total: int
+    ready: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> InstallationNodes:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            total=value(data, "total", integer),
+            ready=value(data, "ready", integer),
+        )
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The condition of the installation."""
+
+    version: str
+    database: InstallationDatabase
+    certificate_ends_at: Optional[datetime]
+    last_backup: Optional[Backup]
+    nodes: InstallationNodes
+    workspaces: int
+    api_keys: int
+    keys_without_expiry: int
+    attention: List[Attention]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Installation:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            version=value(data, "version", string),
+            database=value(data, "database", obj(InstallationDatabase)),
+            certificate_ends_at=value(data, "certificateEndsAt", optional(time)),
+            last_backup=value(data, "lastBackup", optional(obj(Backup))),
+            nodes=value(data, "nodes", obj(InstallationNodes)),
+            workspaces=value(data, "workspaces", integer),
+            api_keys=value(data, "apiKeys", integer),
+            keys_without_expiry=value(data, "keysWithoutExpiry", integer),
+            attention=value(data, "attention", each(obj(Attention))),
+        )
+
+
+@dataclass(frozen=True)
 class InstallationRefusal:
     """A verification that refused a key."""
 
@@ -697,6 +799,42 @@ class KeyLimits:
             limits=value(data, "limits", obj(LimitsLeft)),
             retry_at=value(data, "retryAt", optional(time)),
             counting=value(data, "counting", string),
+        )
+
+
+@dataclass(frozen=True)
+class KeyPermission:
+    """KeyPermission of an answer."""
+
+    permission: str
+    used: bool
+    last_used_on: Optional[str]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyPermission:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            permission=value(data, "permission", string),
+            used=value(data, "used", boolean),
+            last_used_on=value(data, "lastUsedOn", optional(string)),
+        )
+
+
+@dataclass(frozen=True)
+class KeyPermissions:
+    """The permissions that a key holds, beside those that are used."""
+
+    permissions: List[KeyPermission]
+    used_since: str
+    counted_since: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyPermissions:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            permissions=value(data, "permissions", each(obj(KeyPermission))),
+            used_since=value(data, "usedSince", string),
+            counted_since=value(data, "countedSince", time),
         )
 
 
@@ -1065,6 +1203,42 @@ class PermissionEntry:
             resource=value(data, "resource", string),
             action=value(data, "action", string),
             description=value(data, "description", string),
+        )
+
+
+@dataclass(frozen=True)
+class PermissionUsage:
+    """How often a permission was demanded."""
+
+    permission: str
+    verified: int
+    denied: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PermissionUsage:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            permission=value(data, "permission", string),
+            verified=value(data, "verified", integer),
+            denied=value(data, "denied", integer),
+        )
+
+
+@dataclass(frozen=True)
+class PermissionUsages:
+    """PermissionUsages of an answer."""
+
+    permissions: List[PermissionUsage]
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PermissionUsages:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            permissions=value(data, "permissions", each(obj(PermissionUsage))),
+            start=value(data, "start", time),
+            end=value(data, "end", time),
         )
 
 
@@ -1655,6 +1829,44 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class WorkspaceUsage:
+    """How much a workspace was used."""
+
+    workspace_id: str
+    name: str
+    verified: int
+    denied: Dict[str, int]
+    total: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> WorkspaceUsage:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            workspace_id=value(data, "workspaceId", string),
+            name=value(data, "name", string),
+            verified=value(data, "verified", integer),
+            denied=value(data, "denied", table(integer)),
+            total=value(data, "total", integer),
+        )
+
+
+@dataclass(frozen=True)
+class WorkspaceUsages:
+    """WorkspaceUsages of an answer."""
+
+    workspaces: List[WorkspaceUsage]
+    complete: bool
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> WorkspaceUsages:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            workspaces=value(data, "workspaces", each(obj(WorkspaceUsage))),
+            complete=value(data, "complete", boolean),
+        )
+
+
+@dataclass(frozen=True)
 class Workspaces:
     """Workspaces of an answer."""
 
@@ -1671,16 +1883,18 @@ class Workspaces:
 
 
 __all__ = [
-    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Ceiling", "CreatedPortalSession", "Creator",
-    "Credential", "DeletedApiKeys", "EndedPortalSessions", "Explanation", "ExplanationSteps", "Follower",
-    "ImportedApiKeys", "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported",
-    "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts", "KeyLimits",
-    "KeyRequest", "KeyRequestAsks", "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs",
-    "LogsPagination", "Me", "Member", "Members", "MyWorkspace", "Node", "Nodes", "Pagination",
-    "PermissionEntry", "Plan", "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit", "Readiness",
-    "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey",
-    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
-    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
-    "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
-    "UsageBucket", "Verdict", "Workspace", "Workspaces",
+    "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Attention", "Backup", "Ceiling",
+    "CreatedPortalSession", "Creator", "Credential", "DeletedApiKeys", "EndedPortalSessions", "Explanation",
+    "ExplanationSteps", "Follower", "ImportedApiKeys", "ImportedApiKeysErrors",
+    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Installation", "InstallationDatabase",
+    "InstallationNodes", "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts",
+    "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest", "KeyRequestAsks", "LimitState",
+    "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace",
+    "Node", "Nodes", "Pagination", "PermissionEntry", "PermissionUsage", "PermissionUsages", "Plan",
+    "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit", "Readiness", "Refusal", "RemovedMember",
+    "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey",
+    "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session",
+    "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedPortalSession",
+    "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
+    "Workspace", "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
 ]

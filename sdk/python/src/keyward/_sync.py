@@ -266,6 +266,13 @@ class Keys(_Resource):
         """usage counts the verifications of a key by minute, hour (the default) or day."""
         return self._client.call(_usage("getApiKeyUsage", ("api-keys", id, "usage"), granularity, from_, to))
 
+    def permission_usage(self, id: str) -> m.KeyPermissions:
+        """permission_usage says which permissions of a key were used in the last 30 days."""
+        path = ("api-keys", id, "usage", "permissions")
+        return self._client.call(
+            Call("getApiKeyPermissionUsage", "GET", path, _object(m.KeyPermissions), repeat=Repeat.ALWAYS)
+        )
+
 
 class Workspaces(_Resource):
     """Workspaces are the tenants of an installation."""
@@ -339,6 +346,17 @@ class Workspaces(_Resource):
     ) -> m.Usage:
         """usage counts the verifications of all keys of a workspace."""
         return self._client.call(_usage("getWorkspaceUsage", ("workspaces", id, "usage"), granularity, from_, to))
+
+    def permission_usage(
+        self, id: str, *, from_: Optional[datetime] = None, to: Optional[datetime] = None
+    ) -> m.PermissionUsages:
+        """permission_usage counts what was demanded of the keys of a workspace, by permission."""
+        path = ("workspaces", id, "usage", "permissions")
+        query = [("from", from_), ("to", to)]
+        read = _object(m.PermissionUsages)
+        return self._client.call(
+            Call("getWorkspacePermissionUsage", "GET", path, read, query=query, repeat=Repeat.ALWAYS)
+        )
 
 
 class Members(_Resource):
@@ -784,6 +802,27 @@ class Keyward:
         """permissions gives the catalogue, in its order."""
         read = _member("permissions", _objects(m.PermissionEntry))
         return self.call(Call("listPermissions", "GET", ("permissions",), read, repeat=Repeat.ALWAYS))
+
+    def installation(self) -> m.Installation:
+        """installation gives the condition of the installation, and what needs attention."""
+        return self.call(
+            Call("getInstallation", "GET", ("installation",), _object(m.Installation), repeat=Repeat.ALWAYS)
+        )
+
+    def usage_by_workspace(
+        self,
+        *,
+        granularity: Optional[str] = None,
+        from_: Optional[datetime] = None,
+        to: Optional[datetime] = None,
+        limit: Optional[int] = None,
+    ) -> m.WorkspaceUsages:
+        """usage_by_workspace compares the usage of workspaces, the most used first."""
+        query = [("granularity", granularity), ("from", from_), ("to", to), ("limit", limit)]
+        read = _object(m.WorkspaceUsages)
+        return self.call(
+            Call("getUsageByWorkspace", "GET", ("usage", "workspaces"), read, query=query, repeat=Repeat.ALWAYS)
+        )
 
     def nodes(self) -> List[m.Node]:
         """nodes gives the processes that serve the installation."""

@@ -1,0 +1,23 @@
+package server
+
+import (
+	"context"
+
+	"github.com/keyward/keyward/internal/installation"
+)
+
+// machine tells what the process knows of itself and of the disk.
+func (s *Server) machine(ctx context.Context) installation.Machine {
+	m := installation.Machine{
+		Version: s.opt.Version, Database: "sqlite", Bytes: s.db.Stats().Bytes, Full: s.db.Full(), Keys: s.replica.Size(),
+		BackupsOwn: true,
+	}
+	if s.db.Shared() {
+		m.Database, m.BackupsOwn = "postgres", false
+	}
+	m.Free, m.FreeKnown = s.db.Free()
+	if s.certificate != nil {
+		m.Certificate = s.certificate.notAfter()
+	}
+	return m
+}
