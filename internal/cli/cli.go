@@ -51,6 +51,7 @@ type root struct {
 	Sessions    sessionsCmd    `cmd:"" group:"objects" help:"Who is signed in to the dashboard."`
 	Portal      portalCmd      `cmd:"" group:"objects" help:"Pages of your product in which a member keeps their own keys."`
 	Signin      signinCmd      `cmd:"" group:"objects" help:"Print a one-time link that signs a member in to the dashboard."`
+	Status      statusCmd      `cmd:"" group:"objects" help:"The condition of the installation, and what needs attention."`
 	Nodes       nodesCmd       `cmd:"" group:"objects" help:"The processes that serve the installation, and how far each is."`
 	Permissions permissionsCmd `cmd:"" group:"objects" help:"The server's catalogue of permissions."`
 	Verify      verifyCmd      `cmd:"" group:"objects" help:"Ask whether a key is good. Reads the key from standard input or a file."`

@@ -21,6 +21,9 @@ type usageCmd struct {
 	By        string `enum:"minute,hour,day" default:"hour" placeholder:"LENGTH" help:"minute, hour (the default) or day."`
 	From      string `placeholder:"WHEN" help:"Where it begins: a date, a time, or a span that lies back, such as 7d."`
 	To        string `placeholder:"WHEN" help:"Where it ends: the same. Default: now."`
+
+	Permissions bool `help:"By permission: which ones of the key are used, or what was demanded in the workspace, by whole days."`
+	Workspaces  bool `help:"The workspaces of the installation side by side."`
 }
 
 func (usageCmd) Help() string {
@@ -30,6 +33,8 @@ Examples:
   keyward usage KEY_ID
   keyward usage KEY_ID --by minute         (and what is left of the key's limits)
   keyward usage -w WORKSPACE --by day --from 90d
+  keyward usage KEY_ID --permissions
+  keyward usage --workspaces --from 7d
   keyward usage --json`
 }
 
@@ -51,6 +56,14 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 	}
 	if opts.To, err = past(c.To, now); err != nil {
 		return err
+	}
+	switch {
+	case c.Permissions && c.Workspaces:
+		return usageError("--permissions and --workspaces do not go together")
+	case c.Permissions:
+		return c.byPermission(ctx, a, client, opts)
+	case c.Workspaces:
+		return c.byWorkspace(ctx, a, client, opts)
 	}
 	u, of, err := c.ask(ctx, client, opts)
 	if err != nil {
