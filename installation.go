@@ -19,7 +19,7 @@ type Installation struct {
 	Workspaces        int64 `json:"workspaces"`
 	APIKeys           int64 `json:"apiKeys"`
 	KeysWithoutExpiry int64 `json:"keysWithoutExpiry"`
-	// Attention lists what needs to be looked at, the most pressing first.
+	// Attention lists the conditions to look at, the most pressing first.
 	Attention []Attention `json:"attention"`
 }
 
@@ -59,7 +59,7 @@ type Attention struct {
 	// Code names it, as the API's reference lists: "backup_old", for instance.
 	Code     string   `json:"code"`
 	Severity Severity `json:"severity"`
-	// Message is a sentence, and Action another one that says what to do.
+	// Message is a sentence, and Action another one with the remedy.
 	Message string `json:"message"`
 	Action  string `json:"action"`
 	// Subject is the address of the node that it is about; nil for the installation.
@@ -116,7 +116,7 @@ func (c *Client) KeyPermissionUsage(ctx context.Context, id string) (KeyPermissi
 	return invoke[KeyPermissions](ctx, c, get(nil, "api-keys", id, "usage", "permissions"))
 }
 
-// PermissionUsages counts what was demanded of the keys of a workspace, the most frequent first.
+// PermissionUsages counts the permissions demanded of the keys of a workspace, the most frequent first.
 type PermissionUsages struct {
 	Permissions []PermissionUsage `json:"permissions"`
 	Start       time.Time         `json:"start"`

@@ -11,7 +11,7 @@ import (
 // MostWithoutExpiry is where the keys without an end stop being counted.
 const MostWithoutExpiry = 1000
 
-// Installation holds what the database says of the installation as a whole.
+// Installation holds the state of the installation as a whole by its database.
 type Installation struct {
 	Now           time.Time
 	Workspaces    int64 // MostCounted at most

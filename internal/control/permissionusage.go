@@ -44,7 +44,7 @@ func (p *PermissionUses) UsedNames() []string {
 	return out
 }
 
-// KeyPermissions says which permissions of a key are used. It is for those who see the key's usage.
+// KeyPermissions says which permissions of a key are used. It needs the right to see the key's usage.
 func (s *Service) KeyPermissions(ctx context.Context, c Caller, key string) (PermissionUses, error) {
 	var out PermissionUses
 	err := s.recent.Settled(func() error {
@@ -91,7 +91,7 @@ type PermissionCount struct {
 // AskDays asks for whole days of UTC. A zero To is now, and a zero From thirty days before the end.
 type AskDays struct{ From, To time.Time }
 
-// WorkspacePermissions counts what was demanded of the keys of a workspace by permission, the most frequent first.
+// WorkspacePermissions counts the demands on the keys of a workspace by permission, the most frequent first.
 func (s *Service) WorkspacePermissions(
 	ctx context.Context, c Caller, workspace string, in AskDays,
 ) ([]PermissionCount, usage.Span, error) {

@@ -33,11 +33,11 @@ type Recent interface {
 	// RefusalsOf and RefusalsIn are the refusals of a key, and of a workspace's keys or all (""), that wait.
 	RefusalsOf(key [16]byte) []store.Refusal
 	RefusalsIn(id.Workspace) []store.Refusal
-	// Permissions gives what was demanded of a key with success and waits, and PermissionCounts what was demanded of a
-	// workspace's keys.
+	// Permissions gives the waiting demands that a key met, and PermissionCounts all waiting demands on a workspace's
+	// keys.
 	Permissions(key usage.ID, found func(demanded perm.Set, day time.Time))
 	PermissionCounts(ws id.Workspace, found func(store.PermissionCount))
-	// ByWorkspace adds up by workspace what waits of a span.
+	// ByWorkspace adds up the waiting uses of a span by workspace.
 	ByWorkspace(usage.Span, func(ws id.Workspace, n *usage.Counts))
 }
 

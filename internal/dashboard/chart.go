@@ -40,7 +40,7 @@ type slot struct {
 	at int64 // its beginning, in Unix milliseconds
 }
 
-// part is what one reason for refusals has of a bar.
+// part is the share of one reason for refusals in a bar.
 type part struct{ Y, H, Class, Link string }
 
 // outcome is an entry of the legend, and where only it is drawn.

@@ -16,7 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/verify"
 )
 
-// TestTheOperatorsHome shows all workspaces together and what needs attention, to an operator alone.
+// TestTheOperatorsHome shows all workspaces together and the pressing conditions, to an operator alone.
 func TestTheOperatorsHome(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -73,7 +73,7 @@ type demandedUse struct {
 // permissionsShown is how many stand on the page. The file has all.
 const permissionsShown = 15
 
-// byPermission counts what was demanded of the workspace's keys, on the whole days of the chart's time.
+// byPermission counts the demands on the workspace's keys, on the whole days of the chart's time.
 func (v *request) byPermission(ask control.AskUsage) ([]demandedUse, error) {
 	all, err := v.permissionCounts(ask)
 	if err != nil {

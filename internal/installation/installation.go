@@ -1,5 +1,5 @@
 // Package installation owns the condition of the installation as its operator sees it: the facts of the process and of
-// the database together, and what of them needs attention. It does not own the facts (server, cluster, control), nor
+// the database together, and the conditions that need attention. It does not own the facts (server, cluster, control), nor
 // how they are shown.
 package installation
 
@@ -11,7 +11,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 )
 
-// Machine holds what the process that answers knows without a question to the database.
+// Machine holds the facts that the answering process knows without a question to the database.
 type Machine struct {
 	Version     string
 	Database    string // sqlite or postgres

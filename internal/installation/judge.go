@@ -52,7 +52,7 @@ type Attention struct {
 	Code     Code
 	Severity Severity
 	Message  string // a sentence
-	Action   string // a sentence that says what to do
+	Action   string // a sentence with the remedy
 	Subject  string // the node, or ""
 }
 
@@ -64,7 +64,7 @@ const (
 	littleSpace     = 1 << 30
 )
 
-// Judge lists what needs attention, the most pressing first.
+// Judge lists the conditions that need attention, the most pressing first.
 func Judge(c *Condition) []Attention {
 	out := judgeNodes(c)
 	out = append(out, judgeDisk(c)...)

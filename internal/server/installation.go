@@ -6,7 +6,7 @@ import (
 	"github.com/keyward/keyward/internal/installation"
 )
 
-// machine tells what the process knows of itself and of the disk.
+// machine gives the facts of the process and of its disk.
 func (s *Server) machine(ctx context.Context) installation.Machine {
 	m := installation.Machine{
 		Version: s.opt.Version, Database: "sqlite", Bytes: s.db.Stats().Bytes, Full: s.db.Full(), Keys: s.replica.Size(),

@@ -20,7 +20,7 @@ const (
 	mostProbes  = 16
 )
 
-// demands numbers what is demanded of keys, from 1 on, so that a cell of the buffer has room for it. A number is never
+// demands numbers the sets that are demanded of keys, from 1 on, so that a cell of the buffer has room for it. A number is never
 // given again. A look takes no lock.
 type demands struct {
 	slots [demandSlots]atomic.Pointer[demand]
@@ -85,7 +85,7 @@ func (d *demands) asked(n usage.Demand) perm.Set {
 	return of.All.Or(of.Any)
 }
 
-// spill counts by permission what the buffer has counted without a demand.
+// spill counts by permission the uses that the buffer has counted without a demand.
 type spill struct {
 	mu    sync.Mutex
 	waits map[spilled]asked
@@ -102,7 +102,7 @@ type spilled struct {
 // asked counts questions with a demand.
 type asked struct{ verified, refused int64 }
 
-// mostSpilled bounds what waits there. A demand without room is not counted by permission.
+// mostSpilled bounds its entries. A demand without room is not counted by permission.
 const mostSpilled = 20_000
 
 func (s *spill) note(at spilled, verified bool) {
@@ -133,7 +133,7 @@ func (s *spill) all() map[spilled]asked {
 	return maps.Clone(s.waits)
 }
 
-// wrote takes away what is written down.
+// wrote takes away the written entries.
 func (s *spill) wrote(done map[spilled]asked) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *spill) wrote(done map[spilled]asked) {
 	}
 }
 
-// asking gathers what a batch says of permissions, so that each row is written once.
+// asking gathers the permissions of a batch, so that each row is written once.
 type asking struct {
 	counts map[countOf]asked
 	uses   map[useOf]perm.Set // permissions that were demanded with success
@@ -176,7 +176,7 @@ func (a *asking) write(c *store.Counting) error {
 	return writeCounts(c, a.counts)
 }
 
-// flushSpilled writes down what the buffer had no room for.
+// flushSpilled writes down the demands that the buffer had no room for.
 func (t *Tally) flushSpilled(c *store.Counting, notes map[spilled]asked) error {
 	all := newAsking()
 	for at, n := range notes {
@@ -265,7 +265,7 @@ func (u *used) note(e *usage.Entry) {
 	}
 }
 
-// Permissions gives what was demanded of a key that was verified, and is not written down yet, with the day.
+// Permissions gives the demands that a key met and that are not written down yet, with the day.
 func (t *Tally) Permissions(key usage.ID, found func(demanded perm.Set, day time.Time)) {
 	t.sheet.Demands(key, func(d usage.Demand, minute int64) { found(t.demands.asked(d), instant(usage.Day.Start(minute))) })
 	for at, n := range t.spilled.all() {

@@ -37,7 +37,7 @@ func (b *bench) ask(key usage.ID, code verify.Code, d perm.Demand, at time.Time)
 	b.Record(at.UnixMilli(), &verify.Question{Demand: d}, &v)
 }
 
-// seen joins what is written down and what waits.
+// seen joins the store and the memory.
 func (b *bench) seen(key usage.ID) (uses map[string]time.Time, counts map[string][2]int64) {
 	b.t.Helper()
 	counts = map[string][2]int64{}
@@ -75,7 +75,7 @@ func (b *bench) seen(key usage.ID) (uses map[string]time.Time, counts map[string
 const held = 40
 
 // TestDemandedPermissionsAreCounted holds the use of permissions against a model: random demands, more of them than the
-// buffer tells apart, on several days, written down at random moments. What waits and what is written down agree with
+// buffer tells apart, on several days, written down at random moments. Memory and store together agree with
 // the model together at every moment.
 func TestDemandedPermissionsAreCounted(t *testing.T) {
 	t.Parallel()

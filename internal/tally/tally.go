@@ -88,7 +88,7 @@ func (t *Tally) Record(at int64, q *verify.Question, v *verify.Verdict) {
 	}
 }
 
-// note counts a use of a key under what was demanded of it.
+// note counts a use of a key under its demand.
 func (t *Tally) note(at int64, q *verify.Question, v *verify.Verdict, code usage.Code) {
 	demand, numbered := t.demands.number(&q.Demand)
 	noted := t.sheet.Add(v.Key.UUID, v.Key.Workspace, code, demand, at)
@@ -157,7 +157,7 @@ func (t *Tally) move(ctx context.Context, batch []usage.Entry) error {
 	return nil
 }
 
-// moveSpilled is move for what is counted apart from the buffer.
+// moveSpilled is move for the uses that are counted apart from the buffer.
 func (t *Tally) moveSpilled(ctx context.Context) error {
 	notes := t.spilled.all()
 	if len(notes) == 0 {

@@ -44,7 +44,7 @@ const (
 // known is how many outcomes a key can have. A cell without a key counts the others, in the same places.
 const known = Codes - 2
 
-// Demand is what was demanded of a key, by a number that the caller of Add gives; 0 is nothing.
+// Demand stands for the permissions demanded of a key: a number that the caller of Add gives; 0 is nothing.
 type Demand uint32
 
 // mostDemands bounds the cells of one key and minute, which are looked through one after the other.
