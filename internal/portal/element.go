@@ -83,8 +83,8 @@ func (h *Handler) pinned(w http.ResponseWriter, r *http.Request, hash string) {
 	share(w, r, forEver, script, content, hash)
 }
 
-// words answers with the words of a language. Their address has no version: an element of another release takes the words
-// that it knows, and speaks English for the others.
+// words answers with the words of a language. Their address has no version: an element of another release takes the
+// words that it knows, and speaks English for the others.
 func words(w http.ResponseWriter, r *http.Request) {
 	content, err := files.ReadFile("assets/words/" + r.PathValue("name"))
 	if err != nil {

@@ -20,7 +20,8 @@ func TestTheElementOfTheFormerReleaseIsServed(t *testing.T) {
 	mux := http.NewServeMux()
 	h.Routes(mux)
 	for hash, want := range map[string]string{
-		before.Hash: string(before.Content), h.element.Hash: string(h.element.Content), "0000000000000000": "404 page not found\n",
+		before.Hash: string(before.Content), h.element.Hash: string(h.element.Content),
+		"0000000000000000": "404 page not found\n",
 	} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/portal/keyward-"+hash+".js", http.NoBody))

@@ -43,11 +43,14 @@ story('the element is whole in each form, in two languages that are read from ei
       await set(page, { view: 'list', locale });
       await page.getByRole('heading', { name: title }).waitFor();
       same([...await looks(page, { axeToo: false }), ...await cut(page)], [], `list ${locale} ${width}`);
+      await set(page, { view: 'create' });
+      await page.locator('form').waitFor();
+      same([...await looks(page, { axeToo: false }), ...await cut(page)], [], `create ${locale} ${width}`);
     }
   }
   same(await page.evaluate(() => globalThis.pwned), undefined, 'a name that does something');
   await page.emulateMedia({ forcedColors: 'active', reducedMotion: 'reduce' });
-  const bare = await page.evaluate(() => [...document.querySelector('keyward-keys').shadowRoot.querySelectorAll('button, .badge, input')]
+  const bare = await page.evaluate(() => [...document.querySelector('keyward-keys').shadowRoot.querySelectorAll('button, .badge, input:not([type=checkbox])')]
     .map((e) => getComputedStyle(e)).filter((s) => s.borderBlockStartWidth === '0px' || s.transitionDuration !== '0s').length);
   same(bare, 0, 'elements without an edge in forced colours, or that move');
 });
@@ -252,6 +255,30 @@ story('the end of a session is seen, and the sign-out of the platform is its own
   await page.getByText('There is no API key yet.').waitFor();
   await page.evaluate(() => document.querySelector('keyward-keys').end());
   await page.getByRole('heading', { name: 'This session has ended' }).waitFor();
+});
+
+story('the element works with a server of the release before, and of the one after', async () => {
+  await person('pia');
+  await key('pia', 'skewed');
+  const page = await visit();
+  const edit = (path, change) => page.route(path, async (route) => {
+    const response = await route.fetch();
+    const json = await response.json();
+    change(json);
+    await route.fulfill({ response, json });
+  });
+  await page.route('**/limits', (route) => route.fulfill({ status: 404, headers: { 'Access-Control-Allow-Origin': platform.origin },
+    json: { success: false, error: { code: 'not_found', message: 'there is nothing at this path', details: [] } } }));
+  await edit('**/words/de.json', (table) => { delete table.details; }); // a word that the server does not know yet
+  await edit('**/api-keys?*', ({ data }) => {
+    data.result.later = { of: 'a release to come' };
+    for (const k of data.result.apiKeys) k.later = [1];
+  });
+  await at(page, {}, { locale: 'de' });
+  await page.getByRole('heading', { name: 'API-Schlüssel' }).waitFor();
+  await page.getByRole('button', { name: 'Usage: skewed' }).click();
+  await page.getByRole('dialog').getByText('Es wurde keine Anfrage abgelehnt.').waitFor();
+  same((await page.evaluate(() => globalThis.heard)).map(([type]) => type), ['ready'], 'events');
 });
 
 story('the first list takes three requests', async () => {
