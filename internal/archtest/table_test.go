@@ -178,6 +178,10 @@ var keyward = archtest.House{
 			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
 			"internal/passkey", "internal/session",
 		}},
+		{Path: "internal/mcp", Level: archtest.Transports, May: []string{
+			".", "github.com/google/jsonschema-go/jsonschema", "github.com/modelcontextprotocol/go-sdk/mcp", "internal/keyfmt",
+			"internal/session",
+		}},
 		{Path: "internal/portal", Level: archtest.Transports, May: []string{"internal/control", "internal/id"}},
 		{Path: "internal/dataplane", Level: archtest.Transports, May: []string{"internal/fastpath", "internal/verify"}},
 		{Path: "internal/fastpath", Level: archtest.Transports, May: []string{"internal/gateway", "internal/verify"}},
@@ -210,7 +214,7 @@ var keyward = archtest.House{
 			"internal/doctor",
 			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
-			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/metrics",
+			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
@@ -218,7 +222,7 @@ var keyward = archtest.House{
 		{Path: "internal/command", Level: archtest.Composition, May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
 			".", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "github.com/spf13/cobra", "github.com/spf13/pflag", "internal/audit", "internal/canonpath", "internal/cataloguefile",
-			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/installation", "internal/keyfmt", "internal/logarchive", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/installation", "internal/keyfmt", "internal/logarchive", "internal/mcp", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// Rooms that no inner room imports.

@@ -59,6 +59,7 @@ type root struct {
 	Refusals    refusalsCmd    `cmd:"" group:"objects" help:"The latest refusals of a key or a workspace, and why."`
 	Usage       usageCmd       `cmd:"" group:"objects" help:"How often keys were verified and refused, drawn in the terminal."`
 	Logs        logsCmd        `cmd:"" group:"objects" help:"Who changed what, and when."`
+	MCP         mcpCmd         `cmd:"" name:"mcp" group:"objects" help:"Tools for agents, over standard input and output."`
 
 	Routes  routesCmd  `cmd:"" group:"gateways" help:"Route tables: check, explain, make a first one."`
 	Gateway gatewayCmd `cmd:"" group:"gateways" help:"Print a proxy's configuration that asks this server."`

@@ -87,6 +87,8 @@ type Config struct {
 	BadCredentials int
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do.
 	AnyoneCreatesWorkspaces bool
+	// MCP says which tools for agents are at /mcp.
+	MCP MCPMode
 	// StrictRestart has a start after a crash refuse keys with a limit per minute for a minute, rather than admit twice
 	// the limit once.
 	StrictRestart bool
@@ -116,6 +118,16 @@ type Config struct {
 	// Unknown lists names in the environment that look like settings and are none, for a warning.
 	Unknown []string
 }
+
+// MCPMode says which tools for agents there are.
+type MCPMode string
+
+// The modes.
+const (
+	MCPOff   MCPMode = "off"
+	MCPRead  MCPMode = "read"
+	MCPWrite MCPMode = "write" // with those that change something
+)
 
 // Default holds the defaults of the table of settings.
 func Default() Config {

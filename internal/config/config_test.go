@@ -88,6 +88,7 @@ func TestAWrongValueIsNamedInOneLine(t *testing.T) {
 		{"KEYWARD_ADDR=127.0.0.1:http", `KEYWARD_ADDR: "127.0.0.1:http": want a port`},
 		{"KEYWARD_ADDR=127.0.0.1:70000", `KEYWARD_ADDR: "127.0.0.1:70000": want a port`},
 		{"KEYWARD_METRICS_ADDR=x", `KEYWARD_METRICS_ADDR: "x"`},
+		{"KEYWARD_MCP=on", `KEYWARD_MCP: "on": want off, read or write`},
 		{"KEYWARD_WORKSPACE_CREATION=nobody", `KEYWARD_WORKSPACE_CREATION: "nobody": want anyone or operators`},
 		{"KEYWARD_STRICT_RESTART=perhaps", `KEYWARD_STRICT_RESTART: "perhaps": want true or false`},
 		{"KEYWARD_BAD_CREDENTIALS_PER_MINUTE=-1", `KEYWARD_BAD_CREDENTIALS_PER_MINUTE: "-1": want a number of attempts`},

@@ -163,6 +163,9 @@ var settings = []Setting{
 		Help: "The callers that may create workspaces: `operators`, which are service keys with the " +
 			"scope manage, or `anyone`.",
 		set: setWorkspaceCreation},
+	{Env: "KEYWARD_MCP", Form: "MODE", Default: "off",
+		Help: "Tools for agents at `/mcp`: `off`, `read`, or `write` with those that change something, see [MCP](mcp.md).",
+		set:  setMCP},
 	{Env: "KEYWARD_STRICT_RESTART", Default: "false",
 		Help: "After a crash, refuses keys with a limit per minute for a minute: see " +
 			"[limits](limits.md#what-a-restart-does).",

@@ -35,6 +35,15 @@ func setWorkspaceCreation(c *Config, v string) error {
 	return nil
 }
 
+func setMCP(c *Config, v string) error {
+	m := MCPMode(v)
+	if m != MCPOff && m != MCPRead && m != MCPWrite {
+		return fmt.Errorf("%q: want off, read or write", v)
+	}
+	c.MCP = m
+	return nil
+}
+
 func setCount(to *int, v string) error {
 	n, err := strconv.ParseUint(v, 10, 31)
 	if err != nil || n < 1 {

@@ -11,12 +11,14 @@ import (
 
 	"github.com/keyward/keyward/api"
 	"github.com/keyward/keyward/internal/cluster"
+	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/dataplane"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/installation"
+	"github.com/keyward/keyward/internal/mcp"
 	"github.com/keyward/keyward/internal/oidc"
 	"github.com/keyward/keyward/internal/portal"
 	"github.com/keyward/keyward/internal/signin"
@@ -67,7 +69,14 @@ func (s *Server) makeHTTP(context.Context) error {
 	} else {
 		s.add(s.metricsListener, s.metricsAlone())
 	}
-	if err := s.addLean(s.listener, telling{httpapi.New(c), s.opt.Slow}, "h2", "http/1.1"); err != nil {
+	answers := httpapi.New(c)
+	if s.cfg.MCP != config.MCPOff {
+		pages.Handle(mcp.Path, mcp.NewDoor(mcp.DoorConfig{
+			API: answers, PublicURL: s.cfg.PublicURL, AllowWrite: s.cfg.MCP == config.MCPWrite, Version: s.opt.Version,
+			Logger: s.log, Now: s.opt.Now,
+		}))
+	}
+	if err := s.addLean(s.listener, telling{answers, s.opt.Slow}, "h2", "http/1.1"); err != nil {
 		return err
 	}
 	return s.addData(c)
