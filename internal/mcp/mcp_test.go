@@ -206,6 +206,13 @@ func TestT78ToolsThatReadChangeNothing(t *testing.T) {
 	client, err := keyward.New(api.URL, keyward.WithToken("t"))
 	must(t, err)
 	p := connect(t, mcp.Options{Client: client})
+	listed, err := p.ListTools(context.Background(), nil)
+	must(t, err)
+	for _, tool := range listed.Tools {
+		if !tool.Annotations.ReadOnlyHint {
+			t.Errorf("%s is there, and changes something", tool.Name)
+		}
+	}
 	for tool, in := range inputs {
 		_, _ = p.CallTool(context.Background(), &sdk.CallToolParams{Name: tool, Arguments: in})
 	}
