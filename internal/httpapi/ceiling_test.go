@@ -223,6 +223,28 @@ func TestT69APersonsPortalSessionEndsWithTheirOwn(t *testing.T) {
 	p.call("GET", "/api-keys", "").want(401)
 }
 
+// leadingAway are return addresses that lead, or could be read to lead, to a page of another origin, or are none.
+func leadingAway() (all []string) {
+	for _, to := range []string{
+		`https://evil.example/`, `//evil.example/`, `//app.example.com`, `/\\\\evil.example`, `\\\\evil.example`, `https:evil.example`,
+		`https:/evil.example`, `https:///evil.example`, `https:\\\\evil.example`, `https:/\\evil.example`, `/`, `/keys`, `keys`, `?x`, `#x`,
+		`javascript:alert(1)`, `JavaScript:alert(1)`, `javascript://app.example.com/%0aalert(1)`, `java\tscript:alert(1)`,
+		`data:text/html,x`, `blob:https://app.example.com/x`, `vbscript:x`, `file:///x`, `ftp://app.example.com/`,
+		`view-source:https://app.example.com/`, `https://app.example.com\\@evil.example/`, `https://app.example.com@evil.example/`,
+		`https://evil.example\\app.example.com/`, `https://evil.example#@app.example.com/`, `https://evil.example?@app.example.com/`,
+		`https://evil.example/https://app.example.com/`, `https://app.example.com.evil.example/`, `https://evilapp.example.com/`,
+		`https://app.example.com%2eevil.example/`, `https://app.example.com%40evil.example/`, `https://app.example.com:80@evil.example/`,
+		`https://app.example.com:8443/`, `http://app.example.com/`, `https://app.example.com\u3002evil.example/`,
+		`https://app.example.com\uff0fevil.example/`, `https://\u0430pp.example.com/`, `https://APP.EXAMPLE.COM/`, `https://app.example.com./`,
+		` https://app.example.com/`, `https://app.example.com/\n`, `https://app.example.com/\r\nLocation: https://evil.example`,
+		`https://app\t.example.com/`, `https://app.example.com/\u0000`, `https://[::1]/`, `https://127.0.0.1/`, ``,
+		app + `/?k=keyward_portal_` + strings.Repeat("A", 43),
+	} {
+		all = append(all, `,"returnUrl":"`+to+`"`)
+	}
+	return all
+}
+
 func TestAPortalSessionIsReadToTheLetter(t *testing.T) {
 	t.Parallel()
 	p := aPage(t)
@@ -231,7 +253,7 @@ func TestAPortalSessionIsReadToTheLetter(t *testing.T) {
 		"reveal":                              {`,"reveal":"everywhere"`},
 		"theme":                               {`,"theme":"pink"`},
 		"locale":                              {`,"locale":"e"`, `,"locale":"en_US"`},
-		"returnUrl":                           {`,"returnUrl":"https://evil.example/"`, `,"returnUrl":"javascript:alert(1)"`, `,"returnUrl":"//app.example.com"`, `,"returnUrl":"https://app.example.com\\@evil.example/"`, `,"returnUrl":"https://app.example.com@evil.example/"`, `,"returnUrl":"` + app + `/?k=keyward_portal_` + strings.Repeat("A", 43) + `"`},
+		"returnUrl":                           leadingAway(),
 		"ceiling.permissions[0]":              {`,"ceiling":{"permissions":["*"]}`},
 		"ceiling.maxLifetimeSeconds":          {`,"ceiling":{"maxLifetimeSeconds":0}`},
 		"ceiling.maxKeys":                     {`,"ceiling":{"maxKeys":-1}`},

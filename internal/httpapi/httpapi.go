@@ -61,6 +61,8 @@ type Config struct {
 	Failures *httplimit.Failures
 	// Free bounds, for each address, the requests that cost no limit; nil does not.
 	Free *httplimit.Failures
+	// PortalCalls bounds, for each portal session, the requests with its token; nil does not.
+	PortalCalls *httplimit.Failures
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Persons knows the tokens that an OpenID provider makes for people; nil knows none.

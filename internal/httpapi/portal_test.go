@@ -34,8 +34,9 @@ type page struct {
 
 const everything = `["keys:read","keys:create","keys:update","keys:rotate","keys:disable","keys:delete","usage:read","log:read"]`
 
-func aPage(t testing.TB) *page {
-	h := open(t)
+func aPage(t testing.TB) *page { return pageOf(open(t)) }
+
+func pageOf(h *house) *page {
 	p := &page{house: h, ws: h.workspace(), key: dpoptest.NewKey(), origin: app, caps: everything}
 	p.host = p.serviceKey(`,"workspaceIds":["` + p.ws + `"]`)
 	return p
@@ -577,5 +578,35 @@ func TestT111AHostPageGetsNoValueOfASessionThatRevealsInTheFrameAlone(t *testing
 	p.call("POST", "/api-keys/"+key+"/rotate", "").refused(403, "permission_denied", "Origin")
 	p.call("POST", "/api-keys", `{"name":"c","permissions":[]}`, nowhere).refused(403, "permission_denied", "Origin")
 	p.call("POST", "/api-keys/"+key+"/rotate", "", nowhere).refused(403, "permission_denied", "Origin")
+	p.call("GET", "/api-keys", "").want(200)
+}
+
+// T111: a portal session makes so many requests in a minute and no more; strangers who know its id use none of them up,
+// and other sessions have their own.
+func TestT111APortalSessionMakesSoManyRequestsInAMinute(t *testing.T) {
+	t.Parallel()
+	const most = 5
+	elapsed := time.Hour
+	h := open(t, func(c *httpapi.Config) {
+		c.PortalCalls = httplimit.NewFailures(most, func() time.Duration { return elapsed })
+	})
+	p := pageOf(h).begin("")
+	for range 2 * most { // a token that is none
+		a := p.send("GET", p.path("/api-keys"), "",
+			header("Authorization", "DPoP keyward_portaltoken_x"), header("DPoP", p.proof("GET", p.path("/api-keys"), "x")))
+		if a.Code != 401 {
+			t.Fatalf("a stranger gets %d", a.Code)
+		}
+	}
+	for range most {
+		p.call("GET", "/api-keys", "").want(200)
+	}
+	a := p.call("GET", "/api-keys", "").want(429)
+	if a.Header().Get("Retry-After") == "" || a.text("error.code") != "rate_limited" {
+		t.Errorf("the refusal is %v %s", a.Header(), a.Body)
+	}
+	q := pageOf(h).begin("")
+	q.call("GET", "/api-keys", "").want(200)
+	elapsed += 62 * time.Second
 	p.call("GET", "/api-keys", "").want(200)
 }

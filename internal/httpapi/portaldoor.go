@@ -1,10 +1,13 @@
 package httpapi
 
 import (
+	"crypto/sha256"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dpop"
@@ -123,6 +126,10 @@ func (x *exchange) authenticatePortal() error {
 	if err != nil {
 		return x.guessed(err)
 	}
+	place := portalPlace(x.through)
+	if wait := x.api.PortalCalls.Wait(place); wait > 0 { // before anything is looked up or written
+		return x.tooBusy(wait)
+	}
 	c, err := x.api.Control.IdentifyPortal(x.ctx(), x.origin(), x.through, token, proof)
 	if fault.Is(err, fault.Unauthenticated) {
 		return x.guessed(err)
@@ -130,8 +137,25 @@ func (x *exchange) authenticatePortal() error {
 	if err != nil {
 		return err
 	}
+	if wait := x.api.PortalCalls.Failed(place); wait > 0 { // counted with a good token alone: the id is no secret
+		return x.tooBusy(wait)
+	}
 	x.caller, x.token = c, token
 	return nil
+}
+
+// tooBusy refuses a portal session that makes too many requests.
+func (x *exchange) tooBusy(wait time.Duration) error {
+	x.retryAfter(wait)
+	return fault.New(fault.RateLimited, "this portal session makes too many requests")
+}
+
+// portalPlace is the place at which the requests of a portal session are counted: an address that no two sessions
+// share, made out of the id.
+func portalPlace(portal id.Portal) netip.Addr {
+	sum := sha256.Sum256([]byte(portal))
+	sum[0] = 0xfd // an address of IPv6
+	return netip.AddrFrom16([16]byte(sum[:16]))
 }
 
 // proof checks the one proof of possession of a request. token is "" for an operation that gives one.

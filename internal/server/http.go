@@ -27,6 +27,10 @@ import (
 // freePerMinute is the number of requests without a limit's cost that an address may make in a minute.
 const freePerMinute = 120
 
+// portalPerMinute is the number of requests that a portal session may make in a minute on one node. A page makes a
+// handful for each thing that a person does.
+const portalPerMinute = 240
+
 // makeHTTP makes the handlers and the servers around them; they are begun by Run.
 // refusePage shows a person why a request was refused, within the navigation if they are signed in.
 func (s *Server) refusePage(w http.ResponseWriter, r *http.Request, err error) {
@@ -56,10 +60,11 @@ func (s *Server) makeHTTP(context.Context) error {
 		LongWay: s.opt.LongWay, Ready: s.readiness, TrustedProxies: &s.proxies, Gateway: s.gateway,
 		Installation: condition,
 		Pages:        pages, Base: s.gate.Base, Nodes: nodes, Feed: s.feed, Refuse: s.refusePage, Persons: provider,
-		PublicURL: s.cfg.PublicURL,
-		Failures:  httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
-		Free:      httplimit.NewFailures(freePerMinute, s.elapsed),
-		Stopping:  s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
+		PublicURL:   s.cfg.PublicURL,
+		Failures:    httplimit.NewFailures(s.cfg.BadCredentials, s.elapsed),
+		Free:        httplimit.NewFailures(freePerMinute, s.elapsed),
+		PortalCalls: httplimit.NewFailures(portalPerMinute, s.elapsed),
+		Stopping:    s.stopping.Load, Lines: s.jsonLines, AccessLog: s.cfg.AccessLog,
 	}
 	if s.shared != nil {
 		c.LimitMode = func(w id.Workspace) string { return s.shared.ModeOf(w).String() }

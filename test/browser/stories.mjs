@@ -9,6 +9,7 @@ import './frame.mjs';
 import './passkeys.mjs';
 import './portal.mjs';
 import './element.mjs';
+import './frames.mjs';
 import './docs.mjs';
 import './attacks.mjs';
 import './tasks.mjs';
