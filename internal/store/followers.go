@@ -34,7 +34,7 @@ type FollowerReport struct {
 }
 
 // Least is the revision that the follower and all below it have.
-func (r *FollowerReport) Least() int64 { return min(r.Applied, r.Below) }
+func (f *FollowerReport) Least() int64 { return min(f.Applied, f.Below) }
 
 const followerColumns = `service_key_id, incarnation, node_id, name, version, limit_ms, joined_ms, workspace_ids,
 	applied, below, followers, age_ms, state, seen_ms`

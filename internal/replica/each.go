@@ -1,0 +1,200 @@
+package replica
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/keyward/keyward/internal/account"
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+)
+
+// ErrKinds says that the copy has more kinds of foreign digests than it tells apart: it cannot say of each value whether
+// it is one of ours.
+var ErrKinds = errors.New("the copy has more kinds of foreign digests than it tells apart")
+
+// Each tells f everything in the copy, as a load does: workspaces, roles, members, service keys, settlements, and then
+// keys, with revision 0. Writers wait for a batch at most, and f holds up nobody. So each object is told as it is when its
+// turn comes: everything that was applied before Each is told, and of what is applied meanwhile some is. A reader that
+// applies the changes after the revision that the copy had at the beginning has the present state. The first error of f
+// ends it.
+func (r *Replica) Each(f func(feed.Change) error) error {
+	for _, part := range []func(func(feed.Change) error) error{
+		r.eachWorkspace, r.eachRole, r.eachMember, r.eachService, r.eachSettlement, r.eachKey,
+	} {
+		if err := part(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toldAtOnce is how many objects are read under the lock.
+const toldAtOnce = 512
+
+// under gives the values of one of the writers' maps.
+func under[K comparable, V any](r *Replica, of func() map[K]V) []V {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(of()))
+}
+
+// tellAll tells the changes that see makes of the objects, which it sees under the lock.
+func tellAll[T any](r *Replica, list []T, f func(feed.Change) error, see func(T) (feed.Change, bool)) error {
+	batch := make([]feed.Change, 0, toldAtOnce)
+	for part := range slices.Chunk(list, toldAtOnce) {
+		batch = batch[:0]
+		r.mu.Lock()
+		for _, one := range part {
+			if c, ok := see(one); ok {
+				batch = append(batch, c)
+			}
+		}
+		r.mu.Unlock()
+		for _, c := range batch {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Replica) eachWorkspace(f func(feed.Change) error) error {
+	all := under(r, func() map[id.Workspace]*workspace { return r.workspaces })
+	return tellAll(r, all, f, func(w *workspace) (c feed.Change, ok bool) {
+		state := workspaceState(w.state.Load())
+		if !w.known || w.gone || !state.exists() {
+			return c, false
+		}
+		a := account.Workspace{ID: w.id, IsActive: state&workspaceActive != 0}
+		a.Settings.PermissionMode = account.Frozen
+		if state&workspaceCapped != 0 {
+			a.Settings.PermissionMode = account.Capped
+		}
+		if state&workspacePlanned != 0 {
+			a.Plan.Shared = w.plan.Load().Limits
+		}
+		return feed.Change{Workspace: &a}, true
+	})
+}
+
+func (r *Replica) eachRole(f func(feed.Change) error) error {
+	all := under(r, func() map[id.Role]*role { return r.roles })
+	return tellAll(r, all, f, func(ro *role) (c feed.Change, ok bool) {
+		state := ro.state.Load()
+		if state == nil || ro.place == nil || ro.place.gone {
+			return c, false
+		}
+		return feed.Change{Role: &account.Role{ID: ro.id, Workspace: ro.place.id, Permissions: state.held}}, true
+	})
+}
+
+func (r *Replica) eachMember(f func(feed.Change) error) error {
+	r.mu.Lock()
+	numbers := make([]uint32, r.members.next)
+	r.mu.Unlock()
+	for i := range numbers {
+		numbers[i] = uint32(i)
+	}
+	return tellAll(r, numbers, f, func(number uint32) (c feed.Change, ok bool) {
+		m := r.members.at(number)
+		if m == nil || m.first != nil || !m.known || m.workspace.gone {
+			return c, false
+		}
+		state := m.state.Load()
+		if state == nil {
+			return c, false
+		}
+		return feed.Change{Member: &account.Member{Workspace: m.workspace.id, User: m.user, Role: state.role.id}}, true
+	})
+}
+
+func (r *Replica) eachService(f func(feed.Change) error) error {
+	for _, k := range *r.services.Load() {
+		if err := f(feed.Change{ServiceKey: k}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Replica) eachSettlement(f func(feed.Change) error) error {
+	all := under(r, func() map[id.Settlement]*settlement { return r.settlements })
+	return tellAll(r, all, f, func(s *settlement) (c feed.Change, ok bool) {
+		if !s.known || s.Done || s.of.workspace.gone {
+			return c, false
+		}
+		a := s.Settlement
+		return feed.Change{Settlement: &a}, true
+	})
+}
+
+func (r *Replica) eachKey(f func(feed.Change) error) error {
+	batch := make([]feed.Change, 0, toldAtOnce)
+	for first := uint32(nobody + 1); ; first += toldAtOnce {
+		more, err := r.keysFrom(first, &batch)
+		if err != nil {
+			return err
+		}
+		for _, c := range batch {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// keysFrom reads a batch of records, and tells whether there may be more behind them.
+func (r *Replica) keysFrom(first uint32, batch *[]feed.Change) (more bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.kinds.more) > 0 {
+		return false, ErrKinds
+	}
+	*batch = (*batch)[:0]
+	end := min(first+toldAtOnce, r.records.next)
+	for number := first; number < end; number++ {
+		var f fields
+		r.records.at(number).peek(&f)
+		if !f.has(exists) {
+			continue
+		}
+		if m := r.members.at(f.member()); m != nil && !m.workspace.gone {
+			*batch = append(*batch, feed.Change{Key: r.unpack(&f, m)})
+		}
+	}
+	return end < r.records.next, nil
+}
+
+// unpack gives the key of a record. Its texts lie in the arena.
+func (r *Replica) unpack(f *fields, m *member) *apikey.Key {
+	u := f.id()
+	k := &apikey.Key{
+		ID: id.Key(id.Format(u.bytes())), Workspace: m.workspace.id, User: m.user, Period: m.period,
+		Environment: f.environment(), Permissions: r.sets.at(f.set()), ExpiresAt: f.expiry(), Limits: f.limits(),
+		IsActive: f.has(active), Revoked: f.has(revoked), Orphan: f.has(orphan),
+	}
+	k.Value.Digest = keyfmt.Stored{Sum: f.digest(), Pepper: r.kinds.names[f[shapeWord]>>kindShift]}
+	s := f.text()
+	b, _ := text(r.arena.texts(), f)
+	for i := range s.previous {
+		d, until := earlier(b, i)
+		k.Previous = append(k.Previous, apikey.Value{
+			Digest: keyfmt.Stored{Sum: *d, Pepper: r.kinds.names[kindOf(b, i)]}, Until: time.UnixMilli(until),
+		})
+	}
+	if s.networks > 0 {
+		k.AllowedIPs = f.networks(b)
+	}
+	b = b[s.previous*valueSize+s.networks*networkSize:]
+	k.Name, k.Metadata = stringOf(b[:s.name]), stringOf(b[s.name:s.name+s.metadata])
+	return k
+}
