@@ -32,6 +32,8 @@ type Config struct {
 	// Timeout bounds a question; 0 does not.
 	Timeout time.Duration
 
+	// Onward is told what the copy has; nil where nobody follows this follower.
+	Onward *Onward
 	OnSwap func(*replica.Replica) // is told of each copy, before it is filled
 	// OnPage is told of each page before it is applied, and of the start of its question.
 	OnPage func(p *feed.Page, start time.Time)
@@ -192,6 +194,7 @@ func (f *Follower) apply(p *feed.Page, start time.Time) (moved bool) {
 	if len(p.Changes) > 0 {
 		r.Apply(p.Changes)
 	}
+	f.Onward.add(f.cursor, p)
 	moved = p.Cursor != f.cursor
 	f.cursor = p.Cursor
 	r.SetRevision(p.Cursor.Revision)
@@ -217,6 +220,7 @@ func (f *Follower) load(ctx context.Context) error {
 	}
 	defer ended()
 	f.revision.Store(0) // nothing is settled in the new copy
+	f.Onward.loading()
 	r := f.renew()
 	f.reload.Store(false)
 	if err := f.fillCopy(ctx, r); err != nil {
@@ -227,6 +231,7 @@ func (f *Follower) load(ctx context.Context) error {
 	r.MarkReady() // and not fresh before it has caught up
 	f.loads.Add(1)
 	f.revision.Store(f.cursor.Revision)
+	f.Onward.set(r, f.cursor)
 	f.OnLoad(r, f.cursor)
 	return nil
 }
