@@ -130,6 +130,9 @@ func (n *Node) FollowersMoved() {
 // Replica is the copy that is in use now.
 func (n *Node) Replica() *replica.Replica { return n.follower.Replica() }
 
+// Position gives the copy, and a cursor up to which it has everything. ok is false during a load.
+func (n *Node) Position() (r *replica.Replica, at feed.Cursor, ok bool) { return n.follower.Position() }
+
 // notify has the follower look at once.
 func (n *Node) notify() {
 	select {

@@ -23,6 +23,8 @@ type Follow struct {
 	SourceTokenFile string
 	// Name is what people call the follower.
 	Name string
+	// Feed offers the feed onward, to followers of this one.
+	Feed bool
 }
 
 // FollowSetting is one thing that can be told to a follower.
@@ -66,6 +68,8 @@ func FollowSettings() []FollowSetting {
 			func(f *Follow, v string) error { f.SourceTokenFile = v; return nil }},
 		{Setting{Env: "KEYWARD_FOLLOWER_NAME", Form: "NAME", Unset: "the machine's name",
 			Help: "What people call this follower."}, setFollowerName},
+		{Setting{Env: "KEYWARD_FEED",
+			Help: "Offer the feed onward, to followers of this one."}, setFeed},
 		{Setting{Env: "KEYWARD_ADDR", Form: "HOST:PORT", Default: "127.0.0.1:8080",
 			Help: "Where to answer HTTP, or `unix:/path` for a socket."}, setFollowAddr},
 	}
@@ -76,6 +80,8 @@ func FollowSettings() []FollowSetting {
 	}
 	return list
 }
+
+func setFeed(f *Follow, v string) error { return setBool(&f.Feed, v) }
 
 func setSourceURL(f *Follow, v string) (err error) {
 	f.SourceURL, err = feedhttp.SourceURL(v)

@@ -11,6 +11,9 @@ import (
 // anew.
 var ErrHistory = errors.New("the database has another history than what was read before")
 
+// ErrLoading says that the source knows nothing for now: it loads everything itself.
+var ErrLoading = errors.New("the source loads everything itself")
+
 // Cursor is how far a reader of the change log has come. The hash of the event there says in which history: a database
 // that has another event at this place has lost something, and its later revisions mean other changes.
 type Cursor struct {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,8 @@ type ClientConfig struct {
 	Random func() string
 
 	Name, Version, Incarnation string
+	// Below tells how many follow this follower, and the least revision that one of them has; nil for none.
+	Below func() (followers int, least int64)
 	// OnSettings is told of the source's settings, at the beginning of each load. An error of it ends the load.
 	OnSettings func(*Settings, *perm.Catalogue) error
 }
@@ -39,6 +42,9 @@ type Client struct {
 	foreign  atomic.Bool
 	kind     atomic.Pointer[reading]
 	rejected atomic.Bool
+
+	mu    sync.Mutex
+	asked string // the cursor of the latest question: everything up to it is applied; "" before one
 }
 
 // reading is the state of the last answer, by which the lines of the next one are read.
@@ -93,6 +99,23 @@ func (c *Client) question() (url.Values, string) {
 			q.Set(name, value)
 		}
 	}
+	if c.Below != nil {
+		if n, least := c.Below(); n > 0 {
+			q.Set("followers", strconv.Itoa(n))
+			q.Set("below", strconv.FormatInt(least, 10))
+		}
+	}
+	return q, nonce
+}
+
+// questionAt is a question after a cursor, which is made of that of the question before. A later question never has an
+// earlier cursor, whichever of them arrives first.
+func (c *Client) questionAt(next func(asked string) string) (url.Values, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = next(c.asked)
+	q, nonce := c.question()
+	q.Set("after", c.asked)
 	return q, nonce
 }
 
@@ -100,7 +123,8 @@ func (c *Client) question() (url.Values, string) {
 func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	q, nonce := c.question()
+	q, nonce := c.questionAt(func(string) string { return "" })
+	q.Del("after")
 	body, err := c.get(ctx, "/api/v2/feed/snapshot", q)
 	var busy *busyError
 	if errors.As(err, &busy) {
@@ -162,8 +186,7 @@ func (c *Client) Next(ctx context.Context, p feed.Presence) (page feed.Page, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Wait+max(answerTime, c.Limit/2))
 	defer cancel()
-	q, nonce := c.question()
-	q.Set("after", was.cursor)
+	q, nonce := c.questionAt(func(string) string { return was.cursor })
 	q.Set("wait", strconv.FormatFloat(p.Wait.Seconds(), 'f', 3, 64))
 	q.Set("ageMs", strconv.FormatInt(min(p.Age.Milliseconds(), 1<<30), 10))
 	q.Set("fenced", strconv.FormatBool(p.Fenced))
@@ -196,6 +219,25 @@ func (c *Client) Next(ctx context.Context, p feed.Presence) (page feed.Page, err
 	c.foreign.Store(last.HasForeignKeys)
 	c.kind.Store(&reading{was.catalogue, last.Cursor, page.Cursor})
 	return page, nil
+}
+
+// Report tells the source at once how far those that follow this follower have come. The question that the source holds
+// goes on.
+func (c *Client) Report(ctx context.Context, age time.Duration, fenced bool) error {
+	q, _ := c.questionAt(func(asked string) string { return asked })
+	if q.Get("after") == "" {
+		return nil // the first question says it
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	q.Set("reporting", "true")
+	q.Set("ageMs", strconv.FormatInt(min(age.Milliseconds(), 1<<30), 10))
+	q.Set("fenced", strconv.FormatBool(fenced))
+	body, err := c.get(ctx, "/api/v2/feed", q)
+	if err == nil {
+		err = body.Close()
+	}
+	return err
 }
 
 // Leave tells the source that this follower answers nothing any more.

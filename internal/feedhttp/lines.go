@@ -139,7 +139,8 @@ type boundLine struct {
 }
 
 type goneLine struct {
-	ID string `json:"id"`
+	ID          string `json:"id"`
+	WorkspaceID string `json:"workspaceId,omitempty"` // that it was in, where that is known
 }
 
 // End is the last line of an answer. Without it the answer is not whole, and nothing of it counts.
@@ -229,7 +230,7 @@ func (w *writer) write(c feed.Change) error {
 }
 
 func goneAs(c *feed.Change) *line {
-	gone := func(name string) *goneLine { return &goneLine{name} }
+	gone := func(name string) *goneLine { return &goneLine{name, string(c.In)} }
 	switch {
 	case c.WorkspaceGone != "":
 		return &line{WorkspaceGone: gone(string(c.WorkspaceGone))}
@@ -251,7 +252,7 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 		if revision == 0 {
 			return nil
 		}
-		return w.emit(&line{KeyGone: &goneLine{string(k.ID)}})
+		return w.emit(&line{KeyGone: &goneLine{string(k.ID), string(k.Workspace)}})
 	}
 	number, err := w.set(k.Permissions)
 	if err != nil {
@@ -381,19 +382,20 @@ func (r *reader) change(l *line) (c feed.Change, ok bool, err error) {
 }
 
 func goneIn(l *line) (c feed.Change, ok bool, err error) {
+	in := func(l *goneLine) id.Workspace { return id.Workspace(l.WorkspaceID) }
 	switch {
 	case l.WorkspaceGone != nil:
 		c.WorkspaceGone = id.Workspace(l.WorkspaceGone.ID)
 	case l.RoleGone != nil:
-		c.RoleGone = id.Role(l.RoleGone.ID)
+		c.RoleGone, c.In = id.Role(l.RoleGone.ID), in(l.RoleGone)
 	case l.MemberGone != nil:
 		c.MemberGone = &feed.MemberID{Workspace: id.Workspace(l.MemberGone.WorkspaceID), User: id.User(l.MemberGone.UserID)}
 	case l.KeyGone != nil:
-		c.KeyGone = id.Key(l.KeyGone.ID)
+		c.KeyGone, c.In = id.Key(l.KeyGone.ID), in(l.KeyGone)
 	case l.ServiceKeyGone != nil:
-		c.ServiceKeyGone = id.ServiceKey(l.ServiceKeyGone.ID)
+		c.ServiceKeyGone, c.In = id.ServiceKey(l.ServiceKeyGone.ID), in(l.ServiceKeyGone)
 	case l.SettlementGone != nil:
-		c.SettlementGone = id.Settlement(l.SettlementGone.ID)
+		c.SettlementGone, c.In = id.Settlement(l.SettlementGone.ID), in(l.SettlementGone)
 	default:
 		return c, false, nil
 	}

@@ -55,9 +55,25 @@ type Follower struct {
 	reload   atomic.Bool // the source has another history
 	revision atomic.Int64
 	loads    atomic.Int64
+	position atomic.Pointer[position]
 
 	mu     sync.Mutex // one look at a time
 	cursor feed.Cursor
+}
+
+// position is how far a copy has come.
+type position struct {
+	replica *replica.Replica
+	at      feed.Cursor
+}
+
+// Position gives the copy, and a cursor up to which it has everything. ok is false during a load.
+func (f *Follower) Position() (r *replica.Replica, at feed.Cursor, ok bool) {
+	p := f.position.Load()
+	if p == nil {
+		return nil, at, false
+	}
+	return p.replica, p.at, true
 }
 
 // retryLoading is how long a load waits for a place at least.
@@ -197,6 +213,7 @@ func (f *Follower) apply(p *feed.Page, start time.Time) (moved bool) {
 	f.Onward.add(f.cursor, p)
 	moved = p.Cursor != f.cursor
 	f.cursor = p.Cursor
+	f.position.Store(&position{r, p.Cursor})
 	r.SetRevision(p.Cursor.Revision)
 	f.revision.Store(p.Cursor.Revision)
 	return moved
@@ -220,6 +237,7 @@ func (f *Follower) load(ctx context.Context) error {
 	}
 	defer ended()
 	f.revision.Store(0) // nothing is settled in the new copy
+	f.position.Store(nil)
 	f.Onward.loading()
 	r := f.renew()
 	f.reload.Store(false)
@@ -231,6 +249,7 @@ func (f *Follower) load(ctx context.Context) error {
 	r.MarkReady() // and not fresh before it has caught up
 	f.loads.Add(1)
 	f.revision.Store(f.cursor.Revision)
+	f.position.Store(&position{r, f.cursor})
 	f.Onward.set(r, f.cursor)
 	f.OnLoad(r, f.cursor)
 	return nil

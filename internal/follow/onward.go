@@ -2,7 +2,6 @@ package follow
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/keyward/keyward/internal/feed"
@@ -33,9 +32,6 @@ const (
 	mostOnward     = 100_000
 	mostOnwardPage = 5000
 )
-
-// ErrLoading says that the copy is being loaded: there is nothing to tell yet.
-var ErrLoading = errors.New("the copy is being loaded")
 
 // NewOnward makes the feed of a copy that is not loaded yet.
 func NewOnward() *Onward { return &Onward{Moved: func() {}} }
@@ -77,13 +73,13 @@ func (o *Onward) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	r, at := o.copy, o.at
 	o.mu.Unlock()
 	if r == nil {
-		return at, false, ErrLoading
+		return at, false, feed.ErrLoading
 	}
-	return at, true, tellCopy(ctx, r, f)
+	return at, true, Tell(ctx, r, f)
 }
 
-// tellCopy tells everything in a copy that stays the one in use.
-func tellCopy(ctx context.Context, r *replica.Replica, f func(feed.Change) error) error {
+// Tell tells everything in a copy, which must be ready at the end: feed.ErrLoading otherwise.
+func Tell(ctx context.Context, r *replica.Replica, f func(feed.Change) error) error {
 	n := 0
 	err := r.Each(func(c feed.Change) error {
 		if n++; n%mostOnwardPage == 0 && ctx.Err() != nil {
@@ -92,7 +88,7 @@ func tellCopy(ctx context.Context, r *replica.Replica, f func(feed.Change) error
 		return f(c)
 	})
 	if err == nil && !r.Ready() {
-		err = ErrLoading // its history may be another one than its cursor says
+		err = feed.ErrLoading // its history may be another one than its cursor says
 	}
 	return err
 }
@@ -102,7 +98,7 @@ func (o *Onward) Next(_ context.Context, p feed.Presence) (feed.Page, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.copy == nil {
-		return feed.Page{}, ErrLoading
+		return feed.Page{}, feed.ErrLoading
 	}
 	page := feed.Page{Age: o.copy.Age(), Cursor: p.At} // the copy has since at least what it had at this age
 	if p.At == o.at {

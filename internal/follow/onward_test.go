@@ -127,10 +127,10 @@ func TestT110AgesAddUpOverAChain(t *testing.T) {
 func TestAFeedThatIsBeingLoadedTellsNothing(t *testing.T) {
 	t.Parallel()
 	o := follow.NewOnward()
-	if _, _, err := o.Load(t.Context(), func(feed.Change) error { return nil }); !errors.Is(err, follow.ErrLoading) {
+	if _, _, err := o.Load(t.Context(), func(feed.Change) error { return nil }); !errors.Is(err, feed.ErrLoading) {
 		t.Errorf("a snapshot: %v", err)
 	}
-	if _, err := o.Next(t.Context(), feed.Presence{}); !errors.Is(err, follow.ErrLoading) {
+	if _, err := o.Next(t.Context(), feed.Presence{}); !errors.Is(err, feed.ErrLoading) {
 		t.Errorf("a page: %v", err)
 	}
 }
@@ -140,7 +140,7 @@ func TestT87NoSnapshotIsMadeOfACopyThatIsFenced(t *testing.T) {
 	t.Parallel()
 	c := newChain(t, 1)
 	c.followers[0].Distrust()
-	if _, _, err := c.onward[0].Load(t.Context(), func(feed.Change) error { return nil }); !errors.Is(err, follow.ErrLoading) {
+	if _, _, err := c.onward[0].Load(t.Context(), func(feed.Change) error { return nil }); !errors.Is(err, feed.ErrLoading) {
 		t.Errorf("%v", err)
 	}
 }

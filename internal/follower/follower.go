@@ -46,6 +46,11 @@ type Config struct {
 	Now     func() time.Time
 	Logger  *slog.Logger
 
+	// Onward is told what the copy has, and Below gives how many follow this follower and the least revision that one of
+	// them has; nil where nobody does.
+	Onward *follow.Onward
+	Below  func() (followers int, least int64)
+
 	Name    string // "" is the machine's name
 	Version string
 	// OnSwap is told of each copy before it is filled.
@@ -106,11 +111,12 @@ func New(cfg Config) *Follower {
 	f := &Follower{cfg: cfg}
 	f.client = feedhttp.NewClient(
 		feedhttp.ClientConfig{HTTP: cfg.HTTP, URL: cfg.URL, Token: cfg.Token, Limit: cfg.Limit, Random: rand.Text,
-			Name: cfg.Name, Version: cfg.Version,
+			Name: cfg.Name, Version: cfg.Version, Below: cfg.Below,
 			Incarnation: id.NewGenerator(cfg.Now, rand.Reader).Next(), OnSettings: f.settings},
 	)
 	f.follow = follow.New(follow.Config{
 		Source: f.client, Limit: cfg.Limit, Now: cfg.Now, Wait: cfg.Limit / waitShare, OnSwap: cfg.OnSwap,
+		Onward:    cfg.Onward,
 		OnPage:    func(p *feed.Page, start time.Time) { f.skew.Store(int64(start.Add(p.Held).Sub(p.Now))) },
 		OnHistory: func(err error) { cfg.Logger.Warn("everything is loaded anew", "because", err.Error()) },
 		OnBusy:    func() { cfg.Logger.Info("the source is busy with others that load: waiting") },
@@ -185,6 +191,18 @@ func (f *Follower) Skew() time.Duration { return time.Duration(f.skew.Load()) }
 
 // Doubt tells whether the two clocks differ by so much that the end of a key cannot be judged.
 func (f *Follower) Doubt() bool { return f.Skew().Abs() > skewToStop }
+
+// Foreign tells whether the source has keys that the feed does not tell of.
+func (f *Follower) Foreign() bool { return f.client.Foreign() }
+
+// Settings are the source's, by which the desk decides.
+func (d *Desk) Settings() *feedhttp.Settings { return d.settings }
+
+// Report tells the source at once how far those that follow this follower have come.
+func (f *Follower) Report(ctx context.Context) error {
+	r := f.Replica()
+	return f.client.Report(ctx, r.Age(), !r.Ready())
+}
 
 // Leave fences the copy, and tells the source that it answers nothing any more.
 func (f *Follower) Leave(ctx context.Context) error {

@@ -30,13 +30,14 @@ type Feed struct {
 // presence are the parameters by which a follower names itself.
 var presence = []string{
 	"nonce", "fields", "name", "version", "incarnation", "count", "maxStalenessMs", "ageMs", "fenced", "leaving",
+	"followers", "below",
 }
 
 func (a *api) feedRoutes() []route {
 	const path = base + "/feed"
 	return []route{
 		{
-			on: "GET " + path, name: "readFeed", query: append([]string{"after", "wait"}, presence...), holds: true, quiet: true,
+			on: "GET " + path, name: "readFeed", query: append([]string{"after", "wait", "reporting"}, presence...), holds: true, quiet: true,
 			serve: a.readFeed,
 		},
 		{on: "GET " + path + "/snapshot", name: "readFeedSnapshot", query: presence, serve: a.readFeedSnapshot},
@@ -45,6 +46,7 @@ func (a *api) feedRoutes() []route {
 
 const (
 	maxFollowerText = 100
+	maxBelow        = 1 << 30 // followers of a follower
 	maxLimit        = 24 * time.Hour
 	maxWait         = 20 * time.Second
 	waitShare       = 6 // a question is held for a sixth of the smaller limit at most, so that an idle follower stays fresh
@@ -118,6 +120,14 @@ func (x *exchange) standing(h *cluster.Heard) error {
 		return err
 	}
 	h.Age = time.Duration(age) * time.Millisecond
+	if h.Followers, err = x.query.number("followers", 0, maxBelow); err != nil {
+		return err
+	}
+	if text, given := x.query.values["below"]; given {
+		if h.Below, err = strconv.ParseInt(text, 10, 64); err != nil || h.Below < -1 {
+			return fault.Invalid("below", "must be a revision, or -1 for one that loads")
+		}
+	}
 	for name, into := range map[string]*bool{"fenced": &h.Fenced, "leaving": &h.Leaving} {
 		flag, err := x.query.flag(name)
 		if err != nil {
@@ -207,10 +217,14 @@ func (a *api) readFeed(x *exchange) error {
 		}
 		h.Applied = at.Revision
 	}
+	reporting, err := x.query.flag("reporting")
+	if err != nil {
+		return err
+	}
 	if err := x.hear(&h); err != nil {
 		return err
 	}
-	if h.Leaving {
+	if h.Leaving || reporting != nil && *reporting {
 		out, done := x.lines()
 		if err := a.Feed.Source.WriteEnd(out, &q); err != nil {
 			return err
@@ -249,6 +263,8 @@ func (a *api) noPage(err error) error {
 		return http.ErrAbortHandler
 	case errors.Is(err, feedhttp.ErrNoCursor):
 		return fault.Invalid("after", "is no cursor of the feed")
+	case errors.Is(err, feed.ErrLoading):
+		return unavailable()
 	case errors.Is(err, feedhttp.ErrBusy):
 		return fault.New(fault.Unavailable, "as many followers load everything as may at once: ask again")
 	}

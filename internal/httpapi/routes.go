@@ -150,9 +150,13 @@ func (a *api) keyRoutes() []route {
 func (a *api) followerRoutes() []route {
 	list := append(a.hotRoutes(), a.verifyRoutes()...)
 	list = append(list, a.systemRoutes()...)
-	return slices.DeleteFunc(list, func(rt route) bool {
+	list = slices.DeleteFunc(list, func(rt route) bool {
 		return !rt.data && rt.name != "getHealth" && rt.name != "getReadiness" && rt.name != "getMetrics"
 	})
+	if a.Feed != nil {
+		list = append(list, a.feedRoutes()...)
+	}
+	return list
 }
 
 // hotRoutes are those of the data plane.

@@ -1,8 +1,8 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -36,11 +36,24 @@ func (r *Replica) Each(f func(feed.Change) error) error {
 // toldAtOnce is how many objects are read under the lock.
 const toldAtOnce = 512
 
-// under gives the values of one of the writers' maps.
-func under[K comparable, V any](r *Replica, of func() map[K]V) []V {
+// under gives the values of one of the writers' maps, in the order of their names.
+func under[K ~string, V any](r *Replica, all map[K]V) []V {
+	type named struct {
+		name K
+		is   V
+	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Collect(maps.Values(of()))
+	list := make([]named, 0, len(all))
+	for name, is := range all {
+		list = append(list, named{name, is})
+	}
+	r.mu.Unlock()
+	slices.SortFunc(list, func(a, b named) int { return cmp.Compare(a.name, b.name) })
+	values := make([]V, len(list))
+	for i := range list {
+		values[i] = list[i].is
+	}
+	return values
 }
 
 // tellAll tells the changes that see makes of the objects, which it sees under the lock.
@@ -65,8 +78,7 @@ func tellAll[T any](r *Replica, list []T, f func(feed.Change) error, see func(T)
 }
 
 func (r *Replica) eachWorkspace(f func(feed.Change) error) error {
-	all := under(r, func() map[id.Workspace]*workspace { return r.workspaces })
-	return tellAll(r, all, f, func(w *workspace) (c feed.Change, ok bool) {
+	return tellAll(r, under(r, r.workspaces), f, func(w *workspace) (c feed.Change, ok bool) {
 		state := workspaceState(w.state.Load())
 		if !w.known || w.gone || !state.exists() {
 			return c, false
@@ -84,8 +96,7 @@ func (r *Replica) eachWorkspace(f func(feed.Change) error) error {
 }
 
 func (r *Replica) eachRole(f func(feed.Change) error) error {
-	all := under(r, func() map[id.Role]*role { return r.roles })
-	return tellAll(r, all, f, func(ro *role) (c feed.Change, ok bool) {
+	return tellAll(r, under(r, r.roles), f, func(ro *role) (c feed.Change, ok bool) {
 		state := ro.state.Load()
 		if state == nil || ro.place == nil || ro.place.gone {
 			return c, false
@@ -115,17 +126,13 @@ func (r *Replica) eachMember(f func(feed.Change) error) error {
 }
 
 func (r *Replica) eachService(f func(feed.Change) error) error {
-	for _, k := range *r.services.Load() {
-		if err := f(feed.Change{ServiceKey: k}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tellAll(r, under(r, r.operators), f, func(n *serviceNode) (c feed.Change, ok bool) {
+		return feed.Change{ServiceKey: n.key}, n.key != nil
+	})
 }
 
 func (r *Replica) eachSettlement(f func(feed.Change) error) error {
-	all := under(r, func() map[id.Settlement]*settlement { return r.settlements })
-	return tellAll(r, all, f, func(s *settlement) (c feed.Change, ok bool) {
+	return tellAll(r, under(r, r.settlements), f, func(s *settlement) (c feed.Change, ok bool) {
 		if !s.known || s.Done || s.of.workspace.gone {
 			return c, false
 		}

@@ -28,6 +28,13 @@ type sole struct {
 	detached atomic.Bool   // the database's file is not the open one any more: nothing is answered
 	anew     chan struct{} // another process has committed: everything is to be read again
 	names    int           // of the file, as they were last
+	loaded   atomic.Pointer[loaded]
+}
+
+// loaded is a copy, and where the log ended before it was filled.
+type loaded struct {
+	replica *replica.Replica
+	at      feed.Cursor
 }
 
 // loadSole loads the copy. It subscribes before it loads, so that no change falls between the two.
@@ -68,14 +75,19 @@ func (s *Server) loadSole(ctx context.Context) error {
 func (s *Server) fill(ctx context.Context) (*replica.Replica, error) {
 	r := replica.New()
 	s.replica.Store(r)
+	s.sole.loaded.Store(nil)
 	if s.engine != nil {
 		s.engine.Use(r)
 	}
 	head := s.db.Stats().LogHead
-	loaded := 0
-	err := r.Load(func(tell func(feed.Change) error) error {
+	before, err := s.db.Cursor(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the keys: %w", err)
+	}
+	told := 0
+	err = r.Load(func(tell func(feed.Change) error) error {
 		return s.db.LoadAll(ctx, func(c feed.Change) error {
-			if loaded++; loaded%paceEvery == 0 {
+			if told++; told%paceEvery == 0 {
 				s.paceCollector()
 			}
 			return tell(c)
@@ -85,6 +97,7 @@ func (s *Server) fill(ctx context.Context) (*replica.Replica, error) {
 		return nil, fmt.Errorf("load the keys: %w", err)
 	}
 	r.SetRevision(head)
+	s.sole.loaded.Store(&loaded{r, before})
 	return r, nil
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -9,7 +10,9 @@ import (
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feedhttp"
+	"github.com/keyward/keyward/internal/follow"
 	"github.com/keyward/keyward/internal/httpapi"
+	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -27,7 +30,7 @@ func (s *Server) makeFeed(ctx context.Context) error {
 	s.feed = &httpapi.Feed{
 		Followers: followers, Limit: s.cfg.MaxStaleness, Ready: s.Ready,
 		Source: feedhttp.NewSource(feedhttp.SourceConfig{
-			Feed:      store.Source{DB: s.db, Places: feedLoads, Page: feedPage},
+			Feed:      copyFeed{store.Source{DB: s.db, Places: feedLoads, Page: feedPage}, s},
 			Catalogue: s.catalogue, Settings: s.feedSettings(), Now: s.clock.Now, Elapsed: s.elapsed,
 			Foreign: func() bool { return s.replica.Load().Foreign() != nil },
 		}),
@@ -39,6 +42,38 @@ func (s *Server) makeFeed(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// copyFeed is the change log, of which a snapshot is made from the copy in memory: that holds no snapshot of the database
+// open while a follower reads, and holds up no writer.
+type copyFeed struct {
+	store.Source
+	server *Server
+}
+
+// Load is feed.Source. The database is read where the copy cannot be told.
+func (c copyFeed) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
+	r, at, ok := c.server.position()
+	if !ok {
+		return at, false, feed.ErrLoading
+	}
+	err = follow.Tell(ctx, r, f)
+	if errors.Is(err, replica.ErrKinds) {
+		return c.Source.Load(ctx, f)
+	}
+	return at, true, err
+}
+
+// position gives the copy, and a cursor up to which it has everything.
+func (s *Server) position() (r *replica.Replica, at feed.Cursor, ok bool) {
+	if s.node != nil {
+		return s.node.Position()
+	}
+	l := s.sole.loaded.Load()
+	if l == nil {
+		return nil, at, false
+	}
+	return l.replica, s.db.Published(l.at), true // what was told the subscribers is in the copy
 }
 
 // feedSettings gives the settings that a follower must share with this node. Prefixes of keys may come while it runs.

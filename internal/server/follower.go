@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/follow"
 	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/httpapi"
@@ -29,6 +30,7 @@ type Follower struct {
 	follow   config.Follow
 	follower *follower.Follower
 	door     atomic.Pointer[httpapi.API] // nil before the first load
+	hub      *hub                        // nil where the feed is not offered onward
 }
 
 const (
@@ -107,12 +109,20 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 }
 
 // makeFollower makes the parts that follow, which do not ask yet.
-func (f *Follower) makeFollower(context.Context) error {
+func (f *Follower) makeFollower(ctx context.Context) (err error) {
+	var onward *follow.Onward
+	var below func() (int, int64)
+	if f.follow.Feed {
+		if f.hub, err = newHub(ctx, f.opt.Now); err != nil {
+			return err
+		}
+		onward, below = f.hub.onward, f.hub.below
+	}
 	client, closeIdle := follower.HTTPClient(nil)
 	f.push("the connections to the source", func() error { closeIdle(); return nil })
 	f.follower = follower.New(
 		follower.Config{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
-			Digests: f.digester, Now: f.opt.Now, Logger: f.log, Name: f.follow.Name, Version: f.opt.Version,
+			Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log, Name: f.follow.Name, Version: f.opt.Version,
 			OnSwap: func(r *replica.Replica) { f.replica.Store(r) }, OnDesk: f.settle},
 	)
 	f.push("the place at the source", f.leave)
@@ -129,6 +139,10 @@ func (f *Follower) token() string {
 }
 
 func (f *Follower) leave() error {
+	if f.hub.leads() {
+		f.follower.Replica().Fence()
+		return nil // the source waits until those below must have fenced themselves
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	if err := f.follower.Leave(ctx); err != nil {
@@ -165,7 +179,7 @@ func (f *Follower) settle(d *follower.Desk) error {
 		gate.SetRoutes(table)
 	}
 	f.door.Store(httpapi.New(httpapi.Config{
-		Follower: true, Engine: d.Engine, Catalogue: d.Catalogue, Format: d.Format, Logger: f.log, Now: f.opt.Now,
+		Follower: true, Feed: f.feedOnward(d), Engine: d.Engine, Catalogue: d.Catalogue, Format: d.Format, Logger: f.log, Now: f.opt.Now,
 		Observer: f.metrics,
 		Ready:    f.state, TrustedProxies: &f.proxies, Gateway: gate, Metrics: f.metrics.Handler(),
 		Failures: httplimit.NewFailures(f.cfg.BadCredentials, f.elapsed), Clock: f.opt.Now,

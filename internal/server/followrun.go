@@ -126,6 +126,10 @@ func (f *Follower) Run(ctx context.Context) error {
 		f.every(background, cleanEvery, func(context.Context) { f.replica.Sweep(f.follower.Revision()) })
 	})
 	tasks.Go(func() { f.every(background, lostEvery, f.reportLost) })
+	if f.hub != nil {
+		tasks.Go(func() { f.every(background, lookEvery, f.hub.followers.Sweep) })
+		tasks.Go(func() { f.reportBelow(background) })
+	}
 	if f.certificate != nil {
 		tasks.Go(func() { f.every(background, certificateEvery, f.certificate.look) })
 	}

@@ -98,6 +98,24 @@ func (db *DB) Follow(ctx context.Context, at Cursor, limit int) (Catchup, error)
 	return out, err
 }
 
+// Cursor is where the change log ends.
+func (db *DB) Cursor(ctx context.Context) (at Cursor, err error) {
+	err = db.follow(ctx, func(v *View) error {
+		c, err := v.state(Cursor{})
+		at = c.Cursor
+		return err
+	})
+	return at, err
+}
+
+// Published is the later of a cursor and the end of what this process has written and told its subscribers.
+func (db *DB) Published(at Cursor) Cursor {
+	if p := db.published.Load(); p != nil && p.seq > at.Revision {
+		at.Revision, at.Hash = p.seq, p.hash
+	}
+	return at
+}
+
 // follow runs fn on a snapshot of the primary.
 func (db *DB) follow(ctx context.Context, fn func(*View) error) error {
 	read := db.driver.Read

@@ -262,6 +262,7 @@ func (g *group) publish() {
 	g.db.stats.groups.Add(1)
 	written := g.head
 	g.db.written.Store(&written)
+	defer g.db.published.Store(&written)
 	if len(g.changes) == 0 {
 		return
 	}

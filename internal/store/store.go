@@ -42,6 +42,7 @@ type DB struct {
 	sets      *sets
 
 	changesKept  time.Duration
+	published    atomic.Pointer[head] // the latest end of the log that the subscribers know
 	subscribers  []func([]feed.Change)
 	another      func() // is told that the database has another history
 	whenDetached func(error)

@@ -20,8 +20,6 @@ type Log struct {
 	Drop  func(id.Key)  // removes a key
 	// Forget makes the log begin after its present end.
 	Forget func()
-	// Nowhere says that the place of a key that is gone is not told.
-	Nowhere bool
 }
 
 // Run runs the suite. Each log is new, and holds no key that Put has not made.
@@ -233,7 +231,7 @@ func testGone(t *testing.T, l Log) {
 	r := Read(t, l)
 	l.Drop(k)
 	r.CatchUp()
-	if in, told := r.Gone[k]; !told || in == "" && !l.Nowhere {
+	if in, told := r.Gone[k]; !told || in == "" {
 		t.Errorf("told %v, in %q", told, in)
 	}
 }
