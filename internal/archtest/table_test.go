@@ -216,6 +216,7 @@ var keyward = archtest.House{
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
+			"internal/follow",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
 		}},

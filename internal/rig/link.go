@@ -56,6 +56,13 @@ func (l *Link) Lead(to string) {
 	l.Break()
 }
 
+// Connections counts those that are open on the client's side.
+func (l *Link) Connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return (len(l.open) + 1) / 2 // each has two ends
+}
+
 // Break closes all connections.
 func (l *Link) Break() {
 	l.mu.Lock()

@@ -75,9 +75,17 @@ func (c *core) key(limits keyward.Field[keyward.Limits]) (id, value string) {
 // follower runs a follower of a URL, and gives its address.
 func (c *core) follower(url, token string) string {
 	c.t.Helper()
+	address, stop := c.followerUntil(url, token)
+	c.t.Cleanup(stop)
+	return address
+}
+
+// followerUntil runs a follower with more settings until stop is called.
+func (c *core) followerUntil(url, token string, more ...string) (address string, stop func()) {
+	c.t.Helper()
 	cfg, err := config.LoadFollow(
-		config.Sources{Environ: []string{"KEYWARD_SOURCE_URL=" + url, "KEYWARD_SOURCE_TOKEN=" + token,
-			"KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_MAX_STALENESS=" + staleness.String()}},
+		config.Sources{Environ: append([]string{"KEYWARD_SOURCE_URL=" + url, "KEYWARD_SOURCE_TOKEN=" + token,
+			"KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_MAX_STALENESS=" + staleness.String()}, more...)},
 	)
 	c.must(err)
 	f, err := server.NewFollower(c.t.Context(), cfg, server.Options{})
@@ -85,13 +93,32 @@ func (c *core) follower(url, token string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(ctx) }()
-	c.t.Cleanup(func() {
+	return f.Address(), func() {
 		cancel()
 		if err := errors.Join(<-ended, f.Close()); err != nil {
 			c.t.Error(err)
 		}
+	}
+}
+
+// A hub that is stopped does not sign off for those below it, which answer on for a while.
+func TestT110AHubThatIsStoppedIsWaitedForWithThoseBelowIt(t *testing.T) {
+	t.Parallel()
+	c := newCore(t, settings(t))
+	token := c.service("follow")
+	hub, stop := c.followerUntil(c.url, token, "KEYWARD_FEED=true")
+	last := c.follower(hub, token)
+	id, value := c.key(keyward.Field[keyward.Limits]{})
+	at := c.as(last, token)
+	eventually(t, "a new key", func() bool {
+		v, err := at.Verify(t.Context(), keyward.VerifyRequest{Key: value})
+		return err == nil && v.Valid
 	})
-	return f.Address()
+	stop()
+	c.remove(id)
+	if v, err := at.Verify(t.Context(), keyward.VerifyRequest{Key: value}); !errors.Is(err, keyward.ErrUnavailable) {
+		t.Errorf("after wait=all, at a follower of a hub that is gone: %s, %v", v.Code, err)
+	}
 }
 
 func (c *core) says(at *keyward.Client, value string, want keyward.VerdictCode, when string) {

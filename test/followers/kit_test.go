@@ -110,6 +110,12 @@ func (p *process) again() {
 	p.ready()
 }
 
+// stop ends it in order.
+func (p *process) stop() {
+	p.Signal(syscall.SIGTERM)
+	<-p.Done()
+}
+
 func (p *process) freeze() { p.Signal(syscall.SIGSTOP) }
 func (p *process) thaw()   { p.Signal(syscall.SIGCONT) }
 

@@ -26,6 +26,8 @@ export interface FollowerOptions extends CallOptions {
   ageMs?: number;
   fenced?: boolean;
   leaving?: boolean;
+  followers?: number;
+  below?: number;
 }
 
 export type Node = Schemas["Node"];
@@ -726,7 +728,7 @@ export class Keyward extends Resource {
   }
 
   /** Streams the changes after a cursor, as JSON lines: they count once the last line is there. */
-  feed(o: FollowerOptions & { after?: string; wait?: number }): Promise<ReadableStream<Uint8Array>> {
+  feed(o: FollowerOptions & { after?: string; wait?: number; reporting?: boolean }): Promise<ReadableStream<Uint8Array>> {
     return this.#send("readFeed", ["feed"], o);
   }
 
