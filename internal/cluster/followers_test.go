@@ -175,8 +175,9 @@ func TestTheLeastRevisionOfFollowersIsThatOfTheirList(t *testing.T) {
 			f.Sweep(context.Background())
 			want, all := int64(math.MaxInt64), map[bool]int64{true: math.MaxInt64, false: math.MaxInt64}
 			for _, c := range f.List() {
-				want = min(want, c.Least())
-				all[c.Workspaces == nil] = min(all[c.Workspaces == nil], c.Least())
+				least := min(c.Applied, c.Below)
+				want = min(want, least)
+				all[c.Workspaces == nil] = min(all[c.Workspaces == nil], least)
 			}
 			if got := f.Least(); got != want || told != want {
 				t.Fatalf("the least is %d, told %d, want %d", got, told, want)
