@@ -1102,7 +1102,9 @@ export interface paths {
          *
          *     **Who is waited for.** A follower that names its `incarnation` (another text at every start), its `maxStalenessMs` and a `count` that
          *     rises with each question is waited for by `wait=all`, and listed under `GET /nodes`: its `after` says what it has applied. A count
-         *     that is not higher than one before says nothing. A reader that names no incarnation is not waited for.
+         *     that is not higher than one before says nothing. A reader that names no incarnation is not waited for. A follower that offers the
+         *     feed onward (`keyward follow --feed`) says with `below` the least revision that one of its own followers has, and with
+         *     `followers` how many they are; where that moves while its question is held, it says so by one more with `reporting`.
          *
          *     A service key that is bound to workspaces or environments is told of those alone, and of the service keys within them that have the
          *     scope `verify` or `follow`. Keys with imported values of another form are not told of. 409 says that the feed does not go on after
@@ -3881,6 +3883,10 @@ export interface components {
         FollowerAge: number;
         /** @description The follower answers no verification now. */
         FollowerFenced: boolean;
+        /** @description How many follow the follower that asks, and those that follow them. */
+        FollowerFollowers: number;
+        /** @description The least revision up to which one of these has every change, -1 where one has not loaded yet. */
+        FollowerBelow: number;
         /** @description The follower answers nothing from now on, and asks no more. */
         FollowerLeaving: boolean;
         /**
@@ -6349,6 +6355,8 @@ export interface operations {
             query?: {
                 /** @description The cursor of a snapshot, or of the page before. Needed, but where `leaving` is true. */
                 after?: string;
+                /** @description Only say how the follower stands: the answer is its last line, without changes and with an empty cursor. */
+                reporting?: boolean;
                 /** @description For how many seconds the question may be held while there is nothing new. */
                 wait?: number;
                 /** @description A random text, which the last line of the answer repeats. */
@@ -6371,6 +6379,10 @@ export interface operations {
                 fenced?: components["parameters"]["FollowerFenced"];
                 /** @description The follower answers nothing from now on, and asks no more. */
                 leaving?: components["parameters"]["FollowerLeaving"];
+                /** @description How many follow the follower that asks, and those that follow them. */
+                followers?: components["parameters"]["FollowerFollowers"];
+                /** @description The least revision up to which one of these has every change, -1 where one has not loaded yet. */
+                below?: components["parameters"]["FollowerBelow"];
             };
             header?: never;
             path?: never;
@@ -6378,7 +6390,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The changes, and the cursor. To a follower that leaves, a last line with an empty cursor. */
+            /** @description The changes, and the cursor. To a follower that leaves or only reports, a last line with an empty cursor. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6421,6 +6433,10 @@ export interface operations {
                 fenced?: components["parameters"]["FollowerFenced"];
                 /** @description The follower answers nothing from now on, and asks no more. */
                 leaving?: components["parameters"]["FollowerLeaving"];
+                /** @description How many follow the follower that asks, and those that follow them. */
+                followers?: components["parameters"]["FollowerFollowers"];
+                /** @description The least revision up to which one of these has every change, -1 where one has not loaded yet. */
+                below?: components["parameters"]["FollowerBelow"];
             };
             header?: never;
             path?: never;
