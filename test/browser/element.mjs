@@ -177,6 +177,12 @@ story('a session that reveals in a frame gives a script of the page no value', a
   const left = await traces(page);
   want(!left.includes(value) && !left.includes('keyward_portal'), 'the page has the value, the secret or the token');
   want(left.includes('secret-shown'), 'the page hears nothing');
+  await page.evaluate(async () => { // a message that is none of the frame's
+    const heard = new Promise((resolve) => { addEventListener('message', () => setTimeout(resolve)); });
+    postMessage({ keyward: 'event', type: 'key-deleted', detail: { keyId: 'x' } }, location.origin);
+    await heard;
+  });
+  want(!(await traces(page)).includes('key-deleted'), 'the element believes any message');
   await set(page, { locale: 'en', theme: 'dark' });
   await frame.getByRole('heading', { name: 'API keys' }).waitFor();
   const { portalSessions } = await api('GET', `/portal-sessions?workspaceId=${workspaceId}&userId=fay`);
@@ -307,4 +313,11 @@ story('the wrapper for React hands over functions, words and events, and makes o
   await page.getByLabel('Status').waitFor({ state: 'detached' }); // it was drawn anew
   want(await page.getByRole('heading', { name: 'Your new key' }).isVisible(), 'the value is gone before it was copied');
   same(await looks(page), [], 'the value');
+  await page.evaluate(() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); });
+  await page.getByRole('button', { name: 'Copy: Your new key' }).click();
+  const marked = await page.evaluate(() => {
+    const range = getSelection().getComposedRanges({ shadowRoots: [document.querySelector('keyward-keys').shadowRoot] })[0];
+    return range.startContainer.textContent;
+  });
+  want(/^kw_live_/.test(marked), `the mark is on ${marked}`);
 });

@@ -11,13 +11,19 @@ const programs = (address) => [
 export const reveal = (view, keyId, value) => {
   const { say } = view;
   const copyable = (text, label, secret) => {
+    const content = el('code', {}, text);
     const copy = button(say('copy'), async () => {
-      await navigator.clipboard.writeText(text);
+      try {
+        await navigator.clipboard.writeText(text);
+      } catch { // a frame without the permission: the text is marked, so that the keyboard copies it
+        getSelection().selectAllChildren(content);
+        return;
+      }
       copy.textContent = say('copied');
       if (secret) view.emit('secret-copied', { keyId });
     }, { 'aria-label': `${say('copy')}: ${label}` });
     const shown = { tabindex: '0', 'aria-label': label, role: 'region', dir: 'ltr', part: 'value' };
-    return el('div', { class: 'copyable' }, el('pre', shown, el('code', {}, text)), copy);
+    return el('div', { class: 'copyable' }, el('pre', shown, content), copy);
   };
   const snippets = view.shows('snippets') && [
     el('h3', {}, say('envLine')), copyable(`API_KEY=${value}`, say('envLine'), true), el('h3', {}, say('firstRequest')),
