@@ -466,6 +466,11 @@ func TestT78TheDoorOfAgentsIsBoundToTheCredential(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", name, got, c.want, body)
 		}
 	}
+	for range 150 { // more than what costs no limit may be asked for in a minute
+		if got, _, body := a.ask("POST", ping, with(a.ada)); got != 200 {
+			t.Fatalf("a message is refused: %d %s", got, body)
+		}
+	}
 	a.api("PUT", "/api-keys", `{"apiKeys":[{"id":"`+a.adaID+`","isActive":false}]}`)
 	if got, head, _ := a.ask("POST", ping, with(a.ada, "Mcp-Session-Id", session)); got != 401 || head.Get("WWW-Authenticate") == "" {
 		t.Errorf("a disabled key goes on in its session: %d", got)

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -146,9 +145,10 @@ func loopback(host string) bool {
 	return err == nil && at.IsLoopback()
 }
 
-// authenticate asks the API whether the credential is one, for every request: no session outlives it.
+// authenticate asks the API whether the credential is one, for every request: no session outlives it. Every caller may
+// ask this, and an API key pays for it as for each call.
 func (d *Door) authenticate(w http.ResponseWriter, inner *inward, r *http.Request) bool {
-	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+inwardHost+"/api/v2/api-keys/self", http.NoBody)
+	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+inwardHost+"/api/v2/permissions", http.NoBody)
 	if err != nil {
 		http.Error(w, "the request cannot be read", http.StatusBadRequest)
 		return false
@@ -161,7 +161,7 @@ func (d *Door) authenticate(w http.ResponseWriter, inner *inward, r *http.Reques
 		return false
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusForbidden && isNoAPIKey(answer.Body) {
+	if answer.StatusCode == http.StatusOK {
 		return true
 	}
 	for _, name := range []string{"WWW-Authenticate", "Retry-After"} {
@@ -171,19 +171,6 @@ func (d *Door) authenticate(w http.ResponseWriter, inner *inward, r *http.Reques
 	}
 	http.Error(w, "the credential is refused", answer.StatusCode)
 	return false
-}
-
-// isNoAPIKey tells the refusal of a good credential that is no API key from that of a key which may not call from here.
-func isNoAPIKey(body io.Reader) bool {
-	var told struct {
-		Error struct {
-			Details []keyward.Detail `json:"details"`
-		} `json:"error"`
-	}
-	if json.NewDecoder(body).Decode(&told) != nil {
-		return false
-	}
-	return len(told.Error.Details) == 1 && told.Error.Details[0].Field == "Authorization"
 }
 
 // bearer reads the one credential of a request.
