@@ -10,6 +10,7 @@ import './passkeys.mjs';
 import './portal.mjs';
 import './element.mjs';
 import './frames.mjs';
+import './many.mjs';
 import './docs.mjs';
 import './attacks.mjs';
 import './tasks.mjs';

@@ -138,9 +138,16 @@ const creation = (view, after) => {
   };
 };
 
+// painted lets the browser paint what a click has done before a form with many permissions is made.
+const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 100); // of a page that is hidden and paints nothing
+});
+
 // askCreate opens the form in a dialog.
 export const askCreate = (view, given = {}) => view.act(async () => {
   const granted = await view.grants();
+  await painted();
   const run = creation(view, () => box.close());
   const form = keyForm(view, granted, given, run(() => box), () => box.close());
   const box = dialog(view.root, view.say('create'), form);
