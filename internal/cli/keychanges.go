@@ -139,6 +139,7 @@ type keysRotate struct {
 	ID      string `arg:"" help:"The key, by id or name; self is the key that calls."`
 	Overlap string `default:"0s" placeholder:"SPAN" help:"How long the old value works on: up to 7d. Default: not at all."`
 	Once    string `name:"idempotency-key" placeholder:"TEXT" help:"Makes a repetition answer the same value instead of another one."`
+	Request bool   `help:"Ask for the new value instead of making it: prints the page on which a signed-in member confirms, and no value."`
 }
 
 // Run gives a key a new value.
@@ -153,6 +154,13 @@ func (c *keysRotate) Run(ctx context.Context, a *app) error {
 	}
 	if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
 		return err
+	}
+	if c.Request {
+		asked, err := client.RequestRotation(ctx, c.ID, overlap)
+		if err != nil {
+			return err
+		}
+		return c.requested(a, asked)
 	}
 	rotated, err := client.RotateKeyOnce(ctx, c.ID, overlap, c.Once, c.options()...)
 	if err != nil {

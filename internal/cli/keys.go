@@ -248,6 +248,7 @@ type keysCreate struct {
 	Metadata       string   `placeholder:"JSON" help:"An object of your own."`
 	AllowIP        []string `sep:"," placeholder:"CIDR" help:"Where it works from; default: everywhere."`
 	IdempotencyKey string   `placeholder:"TEXT" help:"Makes a repetition answer the same key and value instead of a second one."`
+	Request        bool     `help:"Ask for the key instead of making it: prints the page on which a signed-in member confirms, and no value."`
 }
 
 func (keysCreate) Help() string {
@@ -258,6 +259,9 @@ func (keysCreate) Help() string {
 
 // Run makes a key.
 func (c *keysCreate) Run(ctx context.Context, a *app) error {
+	if c.Request && c.IdempotencyKey != "" {
+		return usageError("--idempotency-key is of no use with --request: a request that is not confirmed ends by itself")
+	}
 	client, err := c.mayEnter(ctx, a, &c.remote)
 	if err != nil {
 		return err
@@ -282,11 +286,33 @@ func (c *keysCreate) Run(ctx context.Context, a *app) error {
 	if req.Metadata, err = object(c.Metadata); err != nil {
 		return err
 	}
+	if c.Request {
+		asked, err := client.RequestKey(ctx, req)
+		if err != nil {
+			return err
+		}
+		return c.requested(a, asked)
+	}
 	created, err := client.CreateKey(ctx, req)
 	if err != nil {
 		return err
 	}
 	return c.revealed(a, created)
+}
+
+// requested prints the page on which a member confirms a request: alone on standard output, with its facts on standard
+// error.
+func (r *remote) requested(a *app, asked keyward.KeyRequest) error {
+	if r.JSON {
+		return printJSON(a.Out, asked)
+	}
+	facts(
+		a.Err, "request", asked.ID, "key", asked.KeyID, "name", asked.Asks.Name, "permissions",
+		or(strings.Join(asked.Asks.Permissions, " ")), "ends", moment(&asked.ExpiresAt),
+	)
+	fmt.Fprintln(a.Err, "\nA signed-in member confirms here, and alone sees the value:")
+	_, err := fmt.Fprintln(a.Out, asked.URL)
+	return err
 }
 
 // object reads a flag's JSON object; nothing is none.

@@ -58,7 +58,10 @@ func (w screenResponse) Flush() { _ = http.NewResponseController(w.ResponseWrite
 // Unwrap gives the writer below, for its deadlines.
 func (w screenResponse) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Serve answers one client over a pair of streams, until the input ends.
+// Serve answers one client over a pair of streams, until the input ends and every request has its answer.
 func Serve(ctx context.Context, o Options, in io.Reader, out io.Writer) error {
-	return NewServer(o).Run(ctx, &sdk.IOTransport{Reader: io.NopCloser(in), Writer: screenWriter{out}})
+	open := &pending{}
+	return NewServer(o).Run(ctx, &sdk.IOTransport{
+		Reader: &countedInput{Reader: in, pending: open}, Writer: countedOutput{screenWriter{out}, open},
+	})
 }
