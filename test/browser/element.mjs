@@ -171,6 +171,12 @@ story('a session that reveals in a frame gives a script of the page no value', a
   same(got, '403 permission_denied', 'an exchange by the page');
   await page.evaluate(() => document.querySelector('keyward-keys').create({ name: 'from outside', permissions: ['calls:read'] }));
   same(await frame.getByLabel('Name', { exact: true }).inputValue(), 'from outside', 'the name');
+  await frame.getByText('Limits und Netzwerke').click();
+  await frame.getByLabel('Erlaubte Netzwerke').fill('nonsense');
+  await frame.getByRole('dialog').getByRole('button', { name: 'Schlüssel erstellen' }).click();
+  const why = await frame.getByRole('alert').textContent();
+  want(/^Das hat nicht geklappt: Die Anfrage ist ungültig. · allowedIps/.test(why), `the refusal says ${why}`);
+  await frame.getByLabel('Erlaubte Netzwerke').fill('');
   await frame.getByRole('dialog').getByRole('button', { name: 'Schlüssel erstellen' }).click();
   const value = (await frame.locator('dialog pre code').first().textContent()).trim();
   same((await api('POST', '/api-keys/verify', { key: value })).code, 'VALID', 'the key');
@@ -306,6 +312,12 @@ story('the wrapper for React hands over functions, words and events, and makes o
   await page.getByRole('heading', { name: 'Access' }).waitFor();
   await page.getByRole('button', { name: 'New' }).click();
   same(await page.getByLabel('Name', { exact: true }).inputValue(), 'by React', 'the name');
+  await page.getByText('Limits and networks').click();
+  await page.getByLabel('Allowed networks').fill('nonsense');
+  await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
+  const why = await page.getByRole('alert').textContent();
+  want(!why.includes('The request is not valid.') && why.includes('allowedIps'), `the refusal says ${why}`);
+  await page.getByLabel('Allowed networks').fill('');
   await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
   await page.getByRole('heading', { name: 'Your new key' }).waitFor();
   same(await page.locator('output').textContent(), 'ready , created keyId, shown keyId', 'events');

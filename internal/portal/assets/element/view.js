@@ -32,10 +32,11 @@ export class View {
 
   number(n) { return this.digits.format(n); }
 
-  // why says in words why the server refused a request.
+  // why says in words why the server refused a request. English is the server's own, which tells more.
   why(error) {
-    const known = this.say.has(`error_${error.code}`) ? this.say(`error_${error.code}`) : undefined;
-    const first = error.status ? known ?? error.message : this.say('error_network');
+    const word = `error_${error.code}`;
+    const known = !this.locale.startsWith('en') && this.say.has(word) ? this.say(word) : error.message;
+    const first = error.status ? known : this.say('error_network');
     return [first, ...(error.details ?? []).map((d) => `${d.field}: ${d.message}`)].join(' · ');
   }
 
