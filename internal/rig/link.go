@@ -16,6 +16,7 @@ type Link struct {
 	mu       sync.Mutex
 	to       string
 	cut      bool
+	mute     bool // what the server says does not arrive
 	delay    time.Duration
 	open     map[net.Conn]struct{}
 	tasks    sync.WaitGroup
@@ -41,9 +42,15 @@ func NewLink(t testing.TB, to string) *Link {
 // Cut lets nothing through any more: connections stay open and silent, as behind a firewall that drops.
 func (l *Link) Cut() { l.set(func() { l.cut = true }) }
 
-// Mend undoes Cut. Bytes sent meanwhile are lost with their connection.
+// Mute lets the client's bytes through and none of the server's, as a link of one way does.
+func (l *Link) Mute() { l.set(func() { l.mute = true }) }
+
+// Mend undoes Cut and Mute. Bytes sent meanwhile are lost with their connection.
 func (l *Link) Mend() {
-	l.set(func() { l.cut = false })
+	l.set(func() {
+		l.cut = false
+		l.mute = false
+	})
 	l.Break()
 }
 
@@ -84,6 +91,12 @@ func (l *Link) state() (to string, cut bool, delay time.Duration) {
 	return l.to, l.cut, l.delay
 }
 
+func (l *Link) muted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mute
+}
+
 func (l *Link) accept() {
 	for {
 		client, err := l.listener.Accept()
@@ -120,13 +133,13 @@ func (l *Link) carry(client net.Conn) {
 	}
 	defer l.keep(server)()
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(server, client) })
-	both.Go(func() { l.pump(client, server) })
+	both.Go(func() { l.pump(server, client, false) })
+	both.Go(func() { l.pump(client, server, true) })
 	both.Wait()
 }
 
 // pump passes on in one direction, and closes both ends where it ends.
-func (l *Link) pump(to, from net.Conn) {
+func (l *Link) pump(to, from net.Conn, answers bool) {
 	defer to.Close()
 	defer from.Close()
 	piece := make([]byte, 64<<10)
@@ -139,7 +152,7 @@ func (l *Link) pump(to, from net.Conn) {
 		if delay > 0 {
 			time.Sleep(delay)
 		}
-		if cut {
+		if cut || answers && l.muted() {
 			continue
 		}
 		if _, err := to.Write(piece[:n]); err != nil {
