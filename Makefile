@@ -92,7 +92,7 @@ soak: ## Check over hours what CI checks in seconds: revocations over a million 
 	KEYWARD_SOAK_KEYS=$${KEYWARD_SOAK_KEYS:-20000} go test -count=$${KEYWARD_SOAK_REMOVALS:-10} -timeout 6h -run 'T104' -v ./internal/acceptance
 	go test -count=1 -timeout 6h -run 'T33' ./internal/auditreplay -rapid.checks=$${KEYWARD_SOAK_HISTORIES:-5000}
 	KEYWARD_SOAK=true go test -count=1 -timeout 6h -v ./test/cluster
-	KEYWARD_SOAK_FOLLOWERS=true go test -count=1 -timeout 6h -v ./test/followers
+	KEYWARD_SOAK_FOLLOWERS=$${KEYWARD_SOAK_FOLLOWERS:-20} go test -count=1 -timeout 6h -v ./test/followers
 
 .PHONY: image
 image: ## Build a container image without a container engine: bin/keyward-image.tar, for docker load

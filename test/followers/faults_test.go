@@ -5,10 +5,14 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,7 +86,7 @@ func (h *history) change(ctx context.Context) {
 			one := &asked{id: k.APIKey.ID, value: k.Key.Reveal()}
 			h.mu.Lock()
 			h.keys = append(h.keys, one)
-			if len(h.keys) > 12 {
+			if len(h.keys) > 200 {
 				h.keys = h.keys[1:]
 			}
 			h.mu.Unlock()
@@ -115,23 +119,33 @@ func (h *history) by(id string) *asked {
 // replayer is a proxy that goes wrong: it holds answers back, or answers with an earlier one.
 type replayer struct {
 	to    string
-	wrong atomic.Bool
+	wrong atomic.Pointer[string] // replay, or buffer; nil while it does right
 	mu    sync.Mutex
 	kept  [][]byte // answers to questions for a page
 }
 
+func (p *replayer) does(what string) bool {
+	wrong := p.wrong.Load()
+	return wrong != nil && *wrong == what
+}
+
+// during has the proxy do wrong for longer than the limit.
+func (p *replayer) during(what string) {
+	p.wrong.Store(&what)
+	time.Sleep(limit * 2)
+	p.wrong.Store(nil)
+}
+
 func (p *replayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	page := r.URL.Path == "/api/v2/feed"
-	if page && p.wrong.Load() {
+	if page && p.does("replay") {
 		p.mu.Lock()
-		kept := p.kept
+		kept := p.kept[len(p.kept)-1]
 		p.mu.Unlock()
-		if len(kept) > 0 && rand.N(3) > 0 {
-			w.Header().Set("Content-Type", "application/x-ndjson")
-			_, _ = w.Write(kept[rand.N(len(kept))])
-			return
-		}
-		defer time.Sleep(rand.N(400 * time.Millisecond))
+		time.Sleep(limit / 5) // longer than it says that it was held
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		_, _ = w.Write(kept)
+		return
 	}
 	out, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+p.to+r.URL.String(), r.Body)
 	if err != nil {
@@ -152,8 +166,8 @@ func (p *replayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.kept = append(p.kept, body)
 		p.mu.Unlock()
-		if p.wrong.Load() {
-			time.Sleep(rand.N(400 * time.Millisecond)) // buffered
+		if p.does("buffer") {
+			time.Sleep(limit * 9 / 10)
 		}
 	}
 	for _, name := range []string{"Content-Type", "Retry-After"} {
@@ -167,15 +181,18 @@ func (p *replayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // muted and slow, a proxy replays old answers, processes are frozen and killed, and keys are taken back.
 func TestT110HistoriesOfFollowersUnderFaults(t *testing.T) {
 	t.Parallel()
-	rounds := 1
-	if soaking {
-		rounds = 20
+	for name, place := range places() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runHistory(t, place(t))
+		})
 	}
-	place := ""
-	for name := range places() {
-		place = places()[name](t)
-	}
-	c := startCore(t, place, limit)
+}
+
+func runHistory(t *testing.T, database string) {
+	rounds, _ := strconv.Atoi(os.Getenv("KEYWARD_SOAK_FOLLOWERS"))
+	rounds = max(rounds, 1)
+	c := startCore(t, database, limit)
 	token := c.service().Key.Reveal()
 	link := rig.NewLink(t, c.addr)
 	proxy := &replayer{to: c.addr}
@@ -216,15 +233,25 @@ func TestT110HistoriesOfFollowersUnderFaults(t *testing.T) {
 		"cut":      func() { link.Cut(); pause(random, limit); link.Mend() },
 		"mute":     func() { link.Mute(); pause(random, limit); link.Mend() },
 		"slow":     func() { link.Delay(100 * time.Millisecond); pause(random, limit); link.Delay(0) },
-		"replay":   func() { proxy.wrong.Store(true); pause(random, limit); proxy.wrong.Store(false) },
+		"replay":   func() { proxy.during("replay") },
+		"buffer":   func() { proxy.during("buffer") },
 		"freeze":   func() { sidecar.freeze(); last.freeze(); pause(random, limit); sidecar.thaw(); last.thaw() },
 		"kill hub": func() { hub.Kill(); pause(random, limit/2); hub.again() },
 		"kill":     func() { c.Kill(); c.again() },
 	}
+	run := func(name string) {
+		t.Log(time.Since(h.began).Round(time.Millisecond), name)
+		faults[name]()
+	}
+	names := slices.Sorted(maps.Keys(faults))
+	if !soaking {
+		run("replay")
+		run("buffer")
+		names = names[random.IntN(len(names)):][:1]
+	}
 	for range rounds {
-		for name, fault := range faults { // in a random order
-			t.Log(time.Since(h.began).Round(time.Millisecond), name)
-			fault()
+		for _, i := range random.Perm(len(names)) {
+			run(names[i])
 		}
 	}
 	stop()
