@@ -3,7 +3,7 @@ import { Agent, request } from "node:http";
 
 const agent = new Agent({ keepAlive: true });
 
-export function verify(question, { socketPath = "/run/keyward/keyward.sock", token = process.env.KEYWARD_TOKEN, timeout = 2000 } = {}) {
+export function verify(question, { socketPath = "/run/keyward/keyward.sock", token = process.env.TOKEN, timeout = 2000 } = {}) {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify(question);
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "content-length": Buffer.byteLength(body) };

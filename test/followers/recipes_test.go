@@ -35,7 +35,7 @@ func TestNginxAndNodeAskAFollowerOnAUnixSocket(t *testing.T) {
 			const v = await verify({ key: process.env.KEY }, { socketPath: process.argv[2] });
 			console.log(v.code);`
 		cmd := exec.Command("node", "--input-type=module", "-e", script, must(t, recipes+"verify.mjs"), socket)
-		cmd.Env = append(os.Environ(), "KEYWARD_TOKEN="+token, "KEY="+value)
+		cmd.Env = append(os.Environ(), "TOKEN="+token, "KEY="+value)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("node: %v: %s", err, out)
