@@ -1,5 +1,5 @@
 // Command portal is a tiny product: a login, an API, and a page "API keys" on which its customers keep their own keys.
-// The page holds a frame of Keyward's portal, so there is no code for keys here. README.md says how to run it.
+// The page holds Keyward's element, so there is no code for keys here. README.md says how to run it.
 package main
 
 import (
@@ -25,13 +25,14 @@ func run() error {
 	if token == "" {
 		return errors.New("KEYWARD_TOKEN is not set: give a service key with the scope manage, such as the root key that `make run` prints")
 	}
-	client, err := keyward.New(or(os.Getenv("KEYWARD_URL"), "http://localhost:8080"), keyward.WithToken(token))
+	at := or(os.Getenv("KEYWARD_URL"), "http://localhost:8080")
+	client, err := keyward.New(at, keyward.WithToken(token))
 	if err != nil {
 		return err
 	}
 	origin := or(os.Getenv("PRODUCT_URL"), "http://localhost:8090")
 	_, host, _ := strings.Cut(origin, "://")
-	server := &http.Server{Addr: host, Handler: newProduct(client, origin).handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: host, Handler: newProduct(client, at, origin).handler(), ReadHeaderTimeout: 10 * time.Second}
 	fmt.Println("The product is at " + origin)
 	return server.ListenAndServe()
 }

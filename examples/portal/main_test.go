@@ -35,7 +35,7 @@ func aBrowser(t *testing.T, product, name, company string) *browser {
 	}
 	b := &browser{t: t, product: product, client: &http.Client{Jar: jar}, key: dpoptest.NewKey()}
 	status, page := b.send("POST", product+"/login", "", url.Values{"name": {name}, "company": {company}}.Encode())
-	if status != 200 || !strings.Contains(page, "<iframe") {
+	if status != 200 || !strings.Contains(page, "<keyward-keys") {
 		t.Fatalf("%s signs in: %d %s", name, status, page)
 	}
 	return b
@@ -56,6 +56,7 @@ func (b *browser) send(method, address, token, body string) (status int, text st
 		at, _, _ := strings.Cut(address, "?")
 		req.Header.Set("DPoP", b.key.Proof(method, at, token, time.Now()))
 		req.Header.Set("Authorization", "DPoP "+token)
+		req.Header.Set("Origin", b.base[:strings.Index(b.base, "/portal/")]) // as the frame of the server does
 	} else if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -75,12 +76,15 @@ func (b *browser) send(method, address, token, body string) (status int, text st
 func (b *browser) open() {
 	b.t.Helper()
 	status, text := b.send("POST", b.product+"/keys/session", "", "")
-	var made struct{ URL string }
-	if err := json.Unmarshal([]byte(text), &made); status != 200 || err != nil {
+	var made struct {
+		URL, ClientSecret string
+		PortalSession     struct{ ID string }
+	}
+	if err := json.Unmarshal([]byte(text), &made); status != 200 || err != nil || made.PortalSession.ID == "" {
 		b.t.Fatalf("a portal session: %d %s", status, text)
 	}
 	page, secret, ok := strings.Cut(made.URL, "#")
-	if !ok {
+	if !ok || secret != made.ClientSecret {
 		b.t.Fatalf("the address is %s", page)
 	}
 	b.base = page + "/api/v2/"
@@ -124,7 +128,7 @@ func TestACustomerOfTheProductMakesAKeyAndCallsItsAPI(t *testing.T) {
 	}
 	p := httptest.NewUnstartedServer(nil)
 	origin := "http://" + p.Listener.Addr().String()
-	p.Config.Handler = newProduct(client, origin).handler()
+	p.Config.Handler = newProduct(client, server.URL, origin).handler()
 	p.Start()
 	t.Cleanup(p.Close)
 

@@ -20,14 +20,15 @@ var pages = template.Must(template.ParseFS(files, "pages/*.html"))
 // product is the whole of it: who is signed in, which workspace each company has, and its routes.
 type product struct {
 	keyward   *keyward.Client
+	server    string // where browsers reach Keyward
 	origin    string // where browsers reach the product: the only origin whose pages may frame its portal sessions
 	companies companies
 	logins    logins
 }
 
-func newProduct(client *keyward.Client, origin string) *product {
+func newProduct(client *keyward.Client, server, origin string) *product {
 	return &product{
-		keyward: client, origin: origin, companies: companies{keyward: client, known: map[string]company{}},
+		keyward: client, server: server, origin: origin, companies: companies{keyward: client, known: map[string]company{}},
 		logins: logins{users: map[string]user{}},
 	}
 }
@@ -70,11 +71,13 @@ func (p *product) newSession(w http.ResponseWriter, r *http.Request, u user) {
 		failed(w, "make a portal session", err)
 		return
 	}
-	answer(w, map[string]string{"url": made.URL.Reveal()})
+	answer(w, map[string]any{
+		"portalSession": made.PortalSession, "clientSecret": made.ClientSecret.Reveal(), "url": made.URL.Reveal(),
+	})
 }
 
 func (p *product) showKeys(w http.ResponseWriter, _ *http.Request, u user) {
-	show(w, "keys.html", map[string]string{"Name": u.name, "Company": u.company.name, "Origin": p.origin})
+	show(w, "keys.html", map[string]string{"Name": u.name, "Company": u.company.name, "Origin": p.origin, "Keyward": p.server})
 }
 
 func (p *product) page(name string) http.HandlerFunc {
