@@ -114,6 +114,14 @@ type RemoveMemberOptions struct {
 	Reason RemovalReason
 	// DryRun reports the effect and changes nothing.
 	DryRun bool
+	// Overrides treat single keys otherwise than the rest, 200 at most.
+	Overrides []KeyOverride
+}
+
+// KeyOverride says what becomes of one key of a removed member.
+type KeyOverride struct {
+	ID   string   `json:"id"`
+	Keys KeysMode `json:"keys"`
 }
 
 // Removal is the removed member and the outcome for the keys.
@@ -144,6 +152,11 @@ func (c *Client) RemoveMember(
 	}
 	k := del("workspaces", workspaceID, "members", userID)
 	k.query = url.Values(q)
+	if len(removal.Overrides) > 0 {
+		k.body = struct {
+			Overrides []KeyOverride `json:"overrides"`
+		}{removal.Overrides}
+	}
 	return invoke[Removal](ctx, c, k.with(opts))
 }
 

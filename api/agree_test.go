@@ -52,6 +52,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.PutMemberRequest]():        schemas + "PutMember",
 		of[keyward.MemberUpdate]():            schemas + "UpdateMember",
 		of[keyward.MemberPage]():              result("MembersAnswer"),
+		of[keyward.KeyOverride]():             item(schemas+"RemoveMember", "overrides"),
 		of[keyward.Removal]():                 result("RemovedMemberAnswer"),
 		of[keyward.Restoration]():             result("RestoredMemberAnswer"),
 		of[keyward.RestoredKeys]():            result("RestoredMemberAnswer") + "/properties/keys",

@@ -319,7 +319,7 @@ var (
 	widening = []string{
 		"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute",
 		"requestsPerDay", "allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds",
-		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities",
+		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities", "overrides", "keys",
 		"ceiling", "expiresInSeconds",
 	}
 	harmless = []string{

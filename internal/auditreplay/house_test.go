@@ -146,6 +146,20 @@ func (h *house) pick(of []string, what string) string {
 	return rapid.SampledFrom(of).Draw(h.draw, what)
 }
 
+// overrides chooses otherwise for some keys of a user.
+func (h *house) overrides(user string) (out []control.KeyOverride) {
+	for _, name := range h.keys {
+		k, err := h.GetKey(h.t.Context(), h.root, name)
+		if err != nil || string(k.User) != user || rapid.IntRange(0, 2).Draw(h.draw, "alone") > 0 {
+			continue
+		}
+		out = append(out, control.KeyOverride{
+			Key: name, Keys: h.pick([]string{"stop", "keep", "transfer:" + h.pick(h.users, "new owner")}, "way"),
+		})
+	}
+	return out
+}
+
 // step makes a change that may be refused: the test goes by the log of the accepted ones.
 func (h *house) step() {
 	ctx, ws, user := h.t.Context(), h.pick(h.workspaces, "workspace"), h.pick(h.users, "user")
@@ -154,7 +168,7 @@ func (h *house) step() {
 		"member": func() { h.join(ws, user) },
 		"leave": func() {
 			keys := h.pick([]string{"", "stop", "keep", "transfer:" + h.pick(h.users, "heir")}, "keys")
-			_, _ = h.RemoveMember(ctx, h.root, ws, user, control.RemoveMember{Keys: keys})
+			_, _ = h.RemoveMember(ctx, h.root, ws, user, control.RemoveMember{Keys: keys, Overrides: h.overrides(user)})
 		},
 		"role": func() { h.changeRole(ws) },
 		"workspace": func() {

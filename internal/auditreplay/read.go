@@ -39,7 +39,8 @@ type note struct {
 	Heir        id.User               `json:"heir,omitempty"`
 	Permissions []string              `json:"permissions,omitempty"`
 	Bounded     bool                  `json:"bounded,omitempty"`
-	Event       id.Event              `json:"event,omitempty"` // that was repeated
+	Event       id.Event              `json:"event,omitempty"`      // that was repeated
+	Overridden  []id.Key              `json:"overridden,omitempty"` // keys that were settled otherwise, by events of their own
 }
 
 // members are the fields of an object as the log shows them.

@@ -287,7 +287,31 @@ func (r *replay) settle(e *Entry, ws id.Workspace, user id.User) error {
 	if err := r.tx.Settle(&d, `{"actor":"restore","credential":{"type":"restore"}}`); err != nil {
 		return err
 	}
+	if err := r.exempt(n.Overridden, ws); err != nil {
+		return err
+	}
 	return r.tx.NarrowHeirs(ws)
+}
+
+// exempt begins the next period of keys that a removal has settled otherwise than the rest: their own events, which come
+// first, say how.
+func (r *replay) exempt(keys []id.Key, ws id.Workspace) error {
+	for _, name := range keys {
+		k, err := r.tx.WrittenKey(name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // deleted, or younger than the backup
+		}
+		if err != nil {
+			return err
+		}
+		if k.Workspace != ws {
+			continue
+		}
+		if err := r.tx.WriteSettled(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // passOwnership makes an owner the named owner of a workspace.

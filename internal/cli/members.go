@@ -175,10 +175,11 @@ func (c *membersUpdate) Run(ctx context.Context, a *app) error {
 type membersRemove struct {
 	remote
 	inWorkspace
-	User   string `arg:"" help:"The platform's name for them."`
-	Keys   string `default:"stop" placeholder:"WHAT" help:"What becomes of their keys: stop, keep, or transfer:USER."`
-	Reason string `enum:"left,leaked" default:"left" help:"Why: left, or leaked, after which the removal cannot be undone."`
-	DryRun bool   `help:"Say what would be, and change nothing."`
+	User   string   `arg:"" help:"The platform's name for them."`
+	Keys   string   `default:"stop" placeholder:"WHAT" help:"What becomes of their keys: stop, keep, or transfer:USER."`
+	Key    []string `placeholder:"ID=WHAT" help:"For one key otherwise: its id, and stop, keep or transfer:USER. May be repeated."`
+	Reason string   `enum:"left,leaked" default:"left" help:"Why: left, or leaked, after which the removal cannot be undone."`
+	DryRun bool     `help:"Say what would be, and change nothing."`
 	waiting
 }
 
@@ -191,12 +192,20 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	if c.User, err = memberID(ctx, client, c.Workspace, c.User); err != nil {
 		return err
 	}
+	var overrides []keyward.KeyOverride
+	for _, one := range c.Key {
+		name, what, ok := strings.Cut(one, "=")
+		if !ok {
+			return usageError("--key wants ID=stop, ID=keep or ID=transfer:USER")
+		}
+		overrides = append(overrides, keyward.KeyOverride{ID: name, Keys: keyward.KeysMode(what)})
+	}
 	removed, err := client.RemoveMember(
 		ctx,
 		c.Workspace,
 		c.User,
 		keyward.RemoveMemberOptions{Keys: keyward.KeysMode(c.Keys),
-			Reason: keyward.RemovalReason(c.Reason), DryRun: c.DryRun},
+			Reason: keyward.RemovalReason(c.Reason), DryRun: c.DryRun, Overrides: overrides},
 		c.options()...)
 	if err != nil {
 		return err

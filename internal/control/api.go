@@ -168,9 +168,10 @@ type UpdateMember struct {
 // RemoveMember decides about the member's keys: Keys is "", "stop", "keep" or "transfer:<userId>". Reason is "", "left"
 // or "leaked".
 type RemoveMember struct {
-	Keys   string
-	Reason string
-	DryRun bool
+	Keys      string
+	Reason    string
+	DryRun    bool
+	Overrides []KeyOverride // for single keys, MaxOverrides at most
 }
 
 // Removed counts the keys by their outcome.

@@ -77,6 +77,7 @@ func (r *removal) run(out *Removed) (open id.Settlement, err error) {
 			if again = !ok; again {
 				return nil // and nothing has been changed
 			}
+			counts.recount(&d)
 			*out = counts
 			open, err = r.removeMember(tx, a, &d, out)
 			return err
@@ -169,6 +170,7 @@ type departure struct {
 	role      account.Role
 	settle    apikey.Settlement
 	reason    string
+	overrides []override
 }
 
 // departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal
@@ -187,6 +189,9 @@ func (s *Service) departure(v *store.View, a *actor, workspace, user string, in 
 		return d, ownersOnly("only an owner can remove an owner")
 	}
 	if d.settle, err = s.settlement(v, a, d.workspace, d.member, in.Keys); err != nil {
+		return d, err
+	}
+	if d.overrides, err = s.overrides(v, a, d.workspace, d.member, in.Overrides); err != nil {
 		return d, err
 	}
 	if d.reason, err = removalReason(in.Reason); err != nil || d.role.System != account.Owner {
@@ -218,16 +223,18 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 		out.Keys = append(
 			out.Keys,
 			SettledKey{ID: k.ID, Name: k.Name, Masked: k.Value.Masked, Working: k.IsActive && !k.Expired(v.Now()),
-				Used: k.LastUsedAt, Outcome: string(d.settle.Outcome(k))},
+				Used: k.LastUsedAt, Outcome: string(d.outcome(k))},
 		)
 	}
 	if counted, err := d.countAlike(v, &out); counted || err != nil {
+		out.recount(&d)
 		return out, err
 	}
 	kinds, err := v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil)
 	for i := range kinds {
 		out.add(d.settle.Outcome(&kinds[i].Key), kinds[i].Count)
 	}
+	out.recount(&d)
 	return out, err
 }
 
@@ -237,7 +244,7 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, out *Remove
 	if err != nil {
 		return "", err
 	}
-	if open, err = s.settle(tx, a, &d.settle, m.KeyCount, undo); err != nil {
+	if open, err = s.settle(tx, a, &d.settle, m.KeyCount, undo, d.overrides...); err != nil {
 		return "", err
 	}
 	if undo != nil {
@@ -257,6 +264,9 @@ func (s *Service) removeMember(tx *store.Tx, a *actor, d *departure, out *Remove
 	note := s.settlementFields(&d.settle)
 	note["keys"] = fields{"stopped": out.Stopped, "kept": out.Kept, "transferred": out.Transferred}
 	note["reason"], note["removalId"] = d.reason, orNull(string(out.Removal))
+	if len(d.overrides) > 0 {
+		note["overridden"] = d.overridden()
+	}
 	return open, s.record(tx, a, change{kind: audit.MemberRemoved, workspace: ws.ID, target: string(m.User),
 		sentence: fmt.Sprintf("%s removed", m.User), before: memberFields(m, d.role.Name), note: note})
 }

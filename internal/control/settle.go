@@ -47,6 +47,7 @@ const (
 // settle decides the outcome for a user's keys, and writes the rows if they are few. Otherwise it returns the
 // settlement. undo is kept with the keys as they were; nil keeps nothing.
 func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, keys int64, undo *store.Removal,
+	alone ...override,
 ) (open id.Settlement, err error) {
 	decided.ID = id.Settlement(s.ids.Next())
 	raw, err := json.Marshal(a.origin())
@@ -61,6 +62,9 @@ func (s *Service) settle(tx *store.Tx, a *actor, decided *apikey.Settlement, key
 		if err := tx.KeepRemoval(*undo); err != nil {
 			return "", err
 		}
+	}
+	if err := s.settleOverrides(tx, decided, alone); err != nil {
+		return "", err
 	}
 	if keys > s.pace.atOnce {
 		return decided.ID, nil
@@ -214,7 +218,26 @@ func (w *writing) write() (done bool, err error) {
 // settleRow writes a key's row as the open settlements of its creator have it, with an event for each that changes it,
 // and gives to whom it belongs then. was is the key as its row has it.
 func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.Key) (to id.User, err error) {
-	k, touched := *was, false
+	k, touched, err := s.settleKey(tx, chain, was)
+	if err == nil && touched {
+		err = tx.WriteSettled(k)
+	}
+	return k.User, err
+}
+
+// settleAlone is settleRow that writes the row in any case, so that no settlement of before covers it.
+func (s *Service) settleAlone(tx *store.Tx, chain []store.Unsettled, was *apikey.Key) (to id.User, err error) {
+	k, _, err := s.settleKey(tx, chain, was)
+	if err == nil {
+		err = tx.WriteSettled(k)
+	}
+	return k.User, err
+}
+
+func (s *Service) settleKey(
+	tx *store.Tx, chain []store.Unsettled, was *apikey.Key,
+) (k apikey.Key, touched bool, err error) {
+	k = *was
 	for i := range chain {
 		u := &chain[i]
 		if u.Period < k.Period {
@@ -227,13 +250,10 @@ func (s *Service) settleRow(tx *store.Tx, chain []store.Unsettled, was *apikey.K
 		}
 		touched = true
 		if err := s.recordSettled(tx, u, outcome, &before, &k); err != nil {
-			return k.User, err
+			return k, touched, err
 		}
 	}
-	if touched {
-		err = tx.WriteSettled(k)
-	}
-	return k.User, err
+	return k, touched, nil
 }
 
 func (s *Service) recordSettled(tx *store.Tx, u *store.Unsettled, outcome apikey.Outcome, was, k *apikey.Key) error {

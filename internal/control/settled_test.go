@@ -143,9 +143,11 @@ func (h *history) remove(n *settledNode, want map[id.Key]apikey.Key) {
 	h.Helper()
 	user, heir := h.pick(h.users), h.pick(h.users)
 	in := control.RemoveMember{Keys: h.pick([]string{"stop", "keep", "transfer:" + heir}), DryRun: true}
+	ways := h.overrides(n, user, &in)
 	preview, refusal := n.RemoveMember(context.Background(), n.root, h.ws, user, in)
 	holds, _ := n.holds(h, h.ws, heir)
 	in.DryRun = false
+	at := h.written(n)
 	out, err := n.RemoveMember(context.Background(), n.root, h.ws, user, in)
 	if codeOf(err) != codeOf(refusal) {
 		h.Fatalf("the removal of %s with %s: %v, the preview: %v", user, in.Keys, err, refusal)
@@ -163,22 +165,27 @@ func (h *history) remove(n *settledNode, want map[id.Key]apikey.Key) {
 	out.Removal, out.Until = "", time.Time{}
 	var count control.Removed
 	count.User = id.User(user)
-	at := h.written(n)
 	h.narrow(n, want, at, user)
 	for name, k := range want {
 		if string(k.User) != user || at[name].User != k.User && h.lost(n, &k) {
 			continue
 		}
+		way, holds := in.Keys, holds
+		if o, alone := ways[name]; alone {
+			way, holds = o.keys, o.holds
+			h.tries["alone"]++
+		}
+		to, _ := strings.CutPrefix(way, "transfer:")
 		switch {
-		case in.Keys == "keep":
+		case way == "keep":
 			k.Orphan = true
 			count.Kept++
-		case in.Keys == "stop" || k.Revoked || !k.Permissions.Within(holds):
+		case way == "stop" || k.Revoked || !k.Permissions.Within(holds):
 			k.Orphan = false
 			k.Disable(apikey.Mark{By: string(n.root.ServiceKey), Right: true})
 			count.Stopped++
 		default:
-			k.User, k.Orphan = id.User(heir), false
+			k.User, k.Orphan = id.User(to), false
 			count.Transferred++
 		}
 		want[name] = k
@@ -188,6 +195,35 @@ func (h *history) remove(n *settledNode, want map[id.Key]apikey.Key) {
 	}
 	h.tries["handed over"] += count.Transferred
 	h.adoptTimes(want)
+}
+
+// alone is how one key of a removal is settled otherwise than the rest.
+type alone struct {
+	keys  string
+	holds perm.Set // of the new owner
+}
+
+// overrides chooses otherwise for some keys of the one who leaves, in every second removal.
+func (h *history) overrides(n *settledNode, user string, in *control.RemoveMember) map[id.Key]alone {
+	h.Helper()
+	out := map[id.Key]alone{}
+	if h.random.IntN(2) == 0 {
+		return out
+	}
+	for _, name := range h.keys {
+		if k, there := h.now[name]; !there || string(k.User) != user || h.random.IntN(3) > 0 {
+			continue
+		}
+		heir := h.pick(h.users)
+		for heir == user {
+			heir = h.pick(h.users)
+		}
+		one := alone{keys: h.pick([]string{"stop", "keep", "transfer:" + heir})}
+		one.holds, _ = n.holds(h, h.ws, heir)
+		out[name] = one
+		in.Overrides = append(in.Overrides, control.KeyOverride{Key: string(name), Keys: one.keys})
+	}
+	return out
 }
 
 // written is each key as its row has it, before the rows of this step.
@@ -421,7 +457,7 @@ func histories(t *testing.T, seeds int, run func(t *testing.T, h *history)) {
 		h.told = append(h.told, fmt.Sprint("seed ", seed))
 		run(t, h)
 	}
-	for _, what := range []string{"stop", "keep", "tran", "back", "lost", "demoted", "undone", "past undoing"} {
+	for _, what := range []string{"stop", "keep", "tran", "alone", "back", "lost", "demoted", "undone", "past undoing"} {
 		if tries[what] == 0 && (seeds > 5 || what != "lost" && what != "demoted" && what != "undone") {
 			t.Errorf("%q never happened: too little to tell anything; there was %v", what, tries)
 		}

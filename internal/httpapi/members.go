@@ -44,8 +44,11 @@ func (a *api) updateMember(x *exchange, in wire.UpdateMember) (wire.MemberResult
 	return wire.MemberResult{Member: member(m)}, err
 }
 
-func (a *api) removeMember(x *exchange) (out wire.RemovedMember, err error) {
+func (a *api) removeMember(x *exchange, body wire.RemoveMember) (out wire.RemovedMember, err error) {
 	var in control.RemoveMember
+	for _, o := range body.Overrides {
+		in.Overrides = append(in.Overrides, control.KeyOverride{Key: string(o.ID), Keys: o.Keys})
+	}
 	if in.Keys, err = x.query.word("keys"); err != nil {
 		return out, err
 	}

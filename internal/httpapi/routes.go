@@ -254,7 +254,7 @@ func (a *api) memberRoutes() []route {
 		},
 		{
 			on: "DELETE " + members + "/{userId}", name: "removeMember", query: []string{"keys", "reason", "dryRun", "wait"},
-			message: "Member removed", serve: show(a.removeMember),
+			body: jsonOptional, message: "Member removed", serve: handle(a.removeMember),
 		},
 		{
 			on: "POST " + members + "/{userId}/restore", name: "restoreMember", body: jsonBody, message: "Removal undone",

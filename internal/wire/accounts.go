@@ -156,6 +156,17 @@ type RemovedMember struct {
 	Revocation      Revocation  `json:"revocation"`
 }
 
+// RemoveMember is the body of a removal; it may be left out.
+type RemoveMember struct {
+	Overrides []KeyOverride `json:"overrides"`
+}
+
+// KeyOverride says what becomes of one key of a leaving member.
+type KeyOverride struct {
+	ID   ID     `json:"id"`
+	Keys string `json:"keys"`
+}
+
 // RestoreMember undoes a removal.
 type RestoreMember struct {
 	RemovalID ID `json:"removalId"`

@@ -399,14 +399,18 @@ export class Members extends Resource {
     return { ...answer, invitation: invited(answer.invitation) };
   }
 
-  /** Removes a member. keys is "stop" (the default), "keep" or "transfer:USER". With dryRun nothing changes. */
+  /**
+   * Removes a member. keys is "stop" (the default), "keep" or "transfer:USER"; overrides chooses otherwise for single keys. With dryRun
+   * nothing changes.
+   */
   remove(
     workspaceId: string,
     userId: string,
-    o?: ChangeOptions & { keys?: string; reason?: "left" | "leaked"; dryRun?: boolean },
+    o?: ChangeOptions & { keys?: string; reason?: "left" | "leaked"; dryRun?: boolean; overrides?: { id: string; keys: string }[] },
   ): Promise<Result<"RemovedMemberAnswer">> {
     const query = { keys: o?.keys, reason: o?.reason, dryRun: o?.dryRun, wait: o?.wait ? "all" : undefined };
-    return this.send("removeMember", "DELETE", ["workspaces", workspaceId, "members", userId], "always", { query }, o);
+    const body = o?.overrides?.length ? { overrides: o.overrides } : undefined;
+    return this.send("removeMember", "DELETE", ["workspaces", workspaceId, "members", userId], "always", { query, body }, o);
   }
 
   /** Undoes a removal within ten minutes, as a whole or not at all. */

@@ -629,7 +629,7 @@ export interface paths {
          * Remove a member
          * @description Removes a member and says what becomes of their keys, in one step. An owner is removed by an owner or a service key with
          *     `manage` only, and the last owner stays. A transfer moves only keys that lie within what the new creator holds; the
-         *     others stop. The answer holds what `restoreMember` needs to undo it within ten minutes: `removalId` is `null` where it cannot be
+         *     others stop. `overrides` in the body chooses otherwise for single keys. The answer holds what `restoreMember` needs to undo it within ten minutes: `removalId` is `null` where it cannot be
          *     undone, which is so after `reason=leaked`, for a member with more than 1,000 keys, for a dry run, and for a member who was removed
          *     before and whose keys are still being written. Sessions and passkeys end for good.
          */
@@ -3276,6 +3276,15 @@ export interface components {
                 result: components["schemas"]["Installation"];
             };
         };
+        /** @description Keys that are treated otherwise than the rest. */
+        RemoveMember: {
+            overrides?: {
+                /** @description A key of the member. */
+                id: components["schemas"]["Id"];
+                /** @description As `keys` for all. */
+                keys: string;
+            }[];
+        };
         NodesAnswer: {
             /** @constant */
             success: true;
@@ -5385,7 +5394,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RemoveMember"];
+            };
+        };
         responses: {
             /** @description The member is gone, or would be with `dryRun`. */
             200: {

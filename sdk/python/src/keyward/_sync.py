@@ -418,14 +418,15 @@ class Members(_Resource):
 
     def remove(
         self, workspace_id: str, user_id: str, *, keys: Optional[str] = None, reason: Optional[str] = None,
-        dry_run: bool = False, wait: bool = False,
+        dry_run: bool = False, wait: bool = False, overrides: Optional[Mapping[str, str]] = None,
     ) -> m.RemovedMember:
-        """remove removes a member. keys is "stop" (the default), "keep" or "transfer:USER". After the reason "leaked" it cannot be
-        undone. dry_run changes nothing and says what would happen to the keys."""
+        """remove removes a member. keys is "stop" (the default), "keep" or "transfer:USER"; overrides chooses otherwise for single
+        keys, by their ids. After the reason "leaked" it cannot be undone. dry_run changes nothing and says what would happen."""
         path = ("workspaces", workspace_id, "members", user_id)
+        body = {"overrides": [{"id": id, "keys": to} for id, to in overrides.items()]} if overrides else None
         query = [("keys", keys), ("reason", reason), ("dryRun", True if dry_run else None), ("wait", "all" if wait else None)]
         return self._client.call(
-            Call("removeMember", "DELETE", path, _object(m.RemovedMember), query=query, repeat=Repeat.ALWAYS)
+            Call("removeMember", "DELETE", path, _object(m.RemovedMember), query=query, body=body, repeat=Repeat.ALWAYS)
         )
 
     def restore(self, workspace_id: str, user_id: str, removal_id: str) -> m.RestoredMember:
