@@ -7,7 +7,8 @@ SHELL := /usr/bin/env bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # The product is built without C. Only the race detector needs a C compiler, and it is used in tests alone.
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+# grpcnotrace leaves out gRPC's pages of traces, which are not served and which cost 17 MB: docs/adr/0030-no-methods-by-name.md.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -X main.version=$(VERSION)'
 # It does not look into SQLite and its C library, which are C translated to Go: tests on SQLite take a sixth of the processor time.
 # Only packages without generic code may be left out: of functions that several packages compile, the linker takes any one.
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
@@ -42,10 +43,20 @@ test: test-deps ## Run every test, with the race detector and in random order
 test-deps: ## Install the programs that tests call, where they are missing
 	@scripts/install-test-deps
 
+TEMPL := go tool -modfile=tools/go.mod templ
+
+.PHONY: templates
+templates: ## Format the templates (*.templ), and compile them to Go
+	@$(TEMPL) fmt -log-level error .
+	@$(TEMPL) generate -log-level error
+
 .PHONY: lint
 lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint, and the workflows
 	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted (make fmt):\n%s\n' "$$unformatted" >&2; exit 1; fi
+	@compiled() { git ls-files '*_templ.go' | sort | xargs cat | cksum; }; \
+	before=$$(compiled); $(TEMPL) generate -log-level error; \
+	if [ "$$before" != "$$(compiled)" ]; then echo 'templates are not as compiled: make templates' >&2; exit 1; fi
 	go vet ./...
 	$(STATICCHECK) ./...
 	go build -C tools -o ../bin/lint ./lint
@@ -104,7 +115,7 @@ release: ## Build all of a release into bin/release: archives, packages, image, 
 	go run -C tools/release . -version '$(VERSION)'
 
 .PHONY: release-check
-release-check: ## Build one platform of a release twice, at two paths, and compare the bytes
+release-check: ## Build one platform of a release twice, at two paths, compare the bytes, and check the size
 	go run -C tools/release . -version '$(VERSION)' -twice linux/amd64
 
 .PHONY: mutants

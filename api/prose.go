@@ -2,7 +2,6 @@ package api
 
 import (
 	"html"
-	"html/template"
 	"regexp"
 	"strings"
 )
@@ -14,7 +13,7 @@ var (
 )
 
 // inline turns the little Markdown that descriptions use (code, strong, emphasis) into HTML. All else is escaped first.
-func inline(s string) template.HTML {
+func inline(s string) string {
 	s = html.EscapeString(s)
 	var out strings.Builder
 	for {
@@ -27,7 +26,7 @@ func inline(s string) template.HTML {
 		s = s[at[1]:]
 	}
 	out.WriteString(emphasis(s))
-	return template.HTML(out.String())
+	return out.String()
 }
 
 func emphasis(s string) string {
@@ -35,21 +34,21 @@ func emphasis(s string) string {
 }
 
 // prose turns paragraphs and lists of lines that begin with "- " into HTML.
-func prose(s string) template.HTML {
+func prose(s string) string {
 	var out strings.Builder
 	for block := range strings.SplitSeq(strings.TrimSpace(s), "\n\n") {
 		items, isList := strings.CutPrefix(block, "- ")
 		if !isList {
-			out.WriteString("<p>" + string(inline(block)) + "</p>\n")
+			out.WriteString("<p>" + inline(block) + "</p>\n")
 			continue
 		}
 		out.WriteString("<ul>\n")
 		for item := range strings.SplitSeq(items, "\n- ") {
-			out.WriteString("<li>" + string(inline(item)) + "</li>\n")
+			out.WriteString("<li>" + inline(item) + "</li>\n")
 		}
 		out.WriteString("</ul>\n")
 	}
-	return template.HTML(out.String())
+	return out.String()
 }
 
 // anchor gives a heading the name by which a link finds it.

@@ -2,19 +2,15 @@ package api
 
 import (
 	"bytes"
-	_ "embed"
+	"context"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-//go:embed reference.html
-var layout string
 
 // ObjectsPage is the page of the objects that answers hold.
 const ObjectsPage = "objects"
@@ -83,12 +79,6 @@ func renderPages() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New("reference").
-		Funcs(template.FuncMap{"prose": prose, "line": inline, "anchor": anchor}).
-		Parse(layout)
-	if err != nil {
-		return nil, err
-	}
 	first, objects := all, all
 	first.Objects = nil
 	pages := map[string]page{"": first, ObjectsPage: objects}
@@ -100,7 +90,7 @@ func renderPages() (map[string][]byte, error) {
 	out := make(map[string][]byte, len(pages))
 	for name, p := range pages {
 		var html bytes.Buffer
-		if err := t.Execute(&html, p); err != nil {
+		if err := p.document().Render(context.Background(), &html); err != nil {
 			return nil, err
 		}
 		out[name] = html.Bytes()

@@ -219,12 +219,13 @@ func (h House) Clock(t Tree) []string {
 	return wrong
 }
 
-// Lengths finds files and functions that are too long to be read at one go. Tests may be long: tables are.
+// Lengths finds files and functions that are too long to be read at one go. Tests may be long: tables are. Generated
+// files are not for reading.
 func (h House) Lengths(t Tree) []string {
 	var wrong []string
 	for _, p := range t.Packages {
 		for _, f := range p.Files {
-			if f.Test {
+			if f.Test || f.Generated {
 				continue
 			}
 			if f.Lines > h.LinesOfFile {

@@ -31,6 +31,7 @@ type Package struct {
 type File struct {
 	Path       string // relative to the module's root
 	Test       bool
+	Generated  bool
 	Lines      int
 	Imports    []string
 	Functions  []Function
@@ -111,13 +112,16 @@ func add(packages map[string]*Package, root fs.FS, name string) error {
 // parse reads one file; the second result is the name of its package.
 func parse(name string, source []byte) (File, string, error) {
 	positions := token.NewFileSet()
-	syntax, err := parser.ParseFile(positions, name, source, parser.SkipObjectResolution)
+	syntax, err := parser.ParseFile(positions, name, source, parser.SkipObjectResolution|parser.ParseComments)
 	if err != nil {
 		return File{}, "", err
 	}
 	line := func(p token.Pos) int { return positions.Position(p).Line }
 
-	file := File{Path: name, Test: strings.HasSuffix(name, "_test.go"), Lines: strings.Count(string(source), "\n")}
+	file := File{
+		Path: name, Test: strings.HasSuffix(name, "_test.go"), Generated: ast.IsGenerated(syntax),
+		Lines: strings.Count(string(source), "\n"),
+	}
 	clock := ""
 	for _, spec := range syntax.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)

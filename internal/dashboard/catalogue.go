@@ -19,5 +19,5 @@ func (d *Dashboard) cataloguePage(v *request) error {
 		held = v.may.Holds
 	}
 	b.Tree, b.Held = d.tree(held, nil), held.Len()
-	return v.show("catalogue", page{Title: "Catalogue", Section: "catalogue", Wide: true, Body: b})
+	return v.show(page{Title: "Catalogue", Section: "catalogue", Wide: true, Body: b})
 }

@@ -57,8 +57,7 @@ func (v *request) showEdit(status int, k *control.Key, f editForm, wrong *proble
 		}
 	}
 	return v.answer(
-		status, "editkey",
-		page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Styles: []string{"create.css"}, Body: f},
+		status, page{Title: "Edit " + k.Name, Section: "keys", Fault: wrong, Styles: []string{"create.css"}, Body: f},
 	)
 }
 
@@ -82,7 +81,7 @@ func (d *Dashboard) saveKey(v *request) error {
 		err = failed[0].Fault
 	}
 	if err = fault.All(unreadable, err); err == nil {
-		return v.tell(keyPath(&k), "“"+in.Name.Value+"” is changed. Verifications go by it from now on.", nil)
+		return v.tell(keyPath(k.ID), "“"+in.Name.Value+"” is changed. Verifications go by it from now on.", nil)
 	}
 	wrong, err := problemOf(err, formFields)
 	if err != nil {

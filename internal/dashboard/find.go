@@ -26,7 +26,7 @@ func (d *Dashboard) find(v *request) error {
 		}
 		for i := range keys {
 			k := &keys[i]
-			out = append(out, found{k.Name, k.Value.Masked, keyPath(k)})
+			out = append(out, found{k.Name, k.Value.Masked, keyPath(k.ID)})
 		}
 	}
 	return v.writeJSON(out)

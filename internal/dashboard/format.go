@@ -20,26 +20,8 @@ func number[T int | int64](n T) string {
 	return sign + s
 }
 
-// anyNumber is number, for templates.
-func anyNumber(n any) string {
-	switch n := n.(type) {
-	case int:
-		return number(n)
-	case int64:
-		return number(n)
-	}
-	return fmt.Sprint(n)
-}
-
 // many is "1 key", "3 keys"; a word that ends otherwise is given in both forms, "copy|copies".
-func many(n any, word string) string {
-	var count int64
-	switch n := n.(type) {
-	case int:
-		count = int64(n)
-	case int64:
-		count = n
-	}
+func many[T int | int64](count T, word string) string {
 	one, more, given := strings.Cut(word, "|")
 	if !given {
 		more = one + "s"

@@ -117,7 +117,7 @@ func (d *Dashboard) giveRole(v *request) error {
 }
 
 func (v *request) showGrant(status int, title string, b *grantBody, wrong *problem) error {
-	return v.answer(status, "grant", page{Title: title, Section: "members", Fault: wrong, Body: b})
+	return v.answer(status, page{Title: title, Section: "members", Fault: wrong, Body: b})
 }
 
 // reviewed tells whether a new member may be added now. A role that administers is reviewed first; then the answer has

@@ -71,7 +71,7 @@ func (d *Dashboard) installation(v *request) error {
 	if err := v.nameWorkspaces(&b.Refusals); err != nil {
 		return err
 	}
-	return v.answer(http.StatusOK, "installation",
+	return v.answer(http.StatusOK,
 		page{Title: "Installation", Section: "installation", Wide: true, Styles: []string{"people.css"}, Body: b})
 }
 

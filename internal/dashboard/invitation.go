@@ -30,7 +30,7 @@ func (d *Dashboard) invitationPage(v *request) error {
 	if err != nil {
 		return err
 	}
-	return v.show("invitation", page{Title: invitationTitle(&b), Section: "members", Body: b})
+	return v.show(page{Title: invitationTitle(&b), Section: "members", Body: b})
 }
 
 func invitationTitle(b *invitationBody) string {
@@ -82,8 +82,7 @@ func (v *request) showInvitation(user string, reset bool) error {
 		}
 		b.Ended = ""
 		return v.answer(
-			http.StatusUnprocessableEntity, "invitation",
-			page{Title: invitationTitle(&b), Section: "members", Fault: wrong, Body: b},
+			http.StatusUnprocessableEntity, page{Title: invitationTitle(&b), Section: "members", Fault: wrong, Body: b},
 		)
 	}
 	if err != nil {
@@ -91,8 +90,7 @@ func (v *request) showInvitation(user string, reset bool) error {
 	}
 	v.showLink(&b, &made)
 	return v.answer(
-		http.StatusCreated, "invitation",
-		page{Title: "Invitation for " + b.Name, Section: "members", Scripts: []string{"reveal.js"}, Body: b},
+		http.StatusCreated, page{Title: "Invitation for " + b.Name, Section: "members", Scripts: []string{"reveal.js"}, Body: b},
 	)
 }
 
@@ -117,7 +115,6 @@ func (v *request) showOwnersInvitation(ws *account.Workspace) error {
 	}
 	v.showLink(&b, &made)
 	return v.answer(
-		http.StatusCreated, "invitation",
-		page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b},
+		http.StatusCreated, page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b},
 	)
 }

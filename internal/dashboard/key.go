@@ -124,9 +124,7 @@ func (d *Dashboard) key(v *request) error {
 			return err
 		}
 	}
-	return v.show(
-		"key", page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
-	)
+	return v.show(page{Title: k.Name, Section: "keys", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
 }
 
 // activity is the use of a key: the chart, the latest refusals, and the test.
@@ -332,21 +330,20 @@ func (d *Dashboard) switchKey(v *request) error {
 		return err
 	}
 	if on {
-		return v.tell(keyPath(&k), "“"+k.Name+"” is enabled. It works again.", nil)
+		return v.tell(keyPath(k.ID), "“"+k.Name+"” is enabled. It works again.", nil)
 	}
 	var back *undo
 	if k.IsActive {
-		back = &undo{Path: keyPath(&k) + "/state", Fields: [][]string{{"active", "true"}}}
+		back = &undo{Path: keyPath(k.ID, "/state"), Fields: [][]string{{"active", "true"}}}
 	}
-	return v.tell(keyPath(&k), "“"+k.Name+"” is disabled. Verifications refuse it from now on.", back)
+	return v.tell(keyPath(k.ID), "“"+k.Name+"” is disabled. Verifications refuse it from now on.", back)
 }
 
-func keyPath(k *control.Key) string { return "/keys/" + string(k.ID) }
+// deleteBody asks before a key is deleted.
+type deleteBody struct{ keyRow }
 
-type confirmBody struct {
-	keyRow
-	OldInUse string // what is known of the present value's use
-}
+// rotateBody asks for how long the value that is replaced still works.
+type rotateBody struct{ keyRow }
 
 // deletePage asks first, and lists the effects.
 func (d *Dashboard) deletePage(v *request) error {
@@ -354,7 +351,7 @@ func (d *Dashboard) deletePage(v *request) error {
 	if err != nil {
 		return err
 	}
-	return v.show("delete", page{Title: "Delete " + k.Name, Section: "keys", Body: confirmBody{keyRow: v.row(k)}})
+	return v.show(page{Title: "Delete " + k.Name, Section: "keys", Body: deleteBody{v.row(k)}})
 }
 
 func (d *Dashboard) deleteKey(v *request) error {
@@ -374,7 +371,7 @@ func (d *Dashboard) rotatePage(v *request) error {
 	if err != nil {
 		return err
 	}
-	return v.show("rotate", page{Title: "Rotate " + k.Name, Section: "keys", Body: confirmBody{keyRow: v.row(k)}})
+	return v.show(page{Title: "Rotate " + k.Name, Section: "keys", Body: rotateBody{v.row(k)}})
 }
 
 // rotateKey gives the key a new value and shows it once. The form names the value that it replaces, so that a form that
@@ -415,8 +412,7 @@ func (v *request) reveal(status int, k control.Key, value, how string) error {
 		b.Snippets = snippets(v.d.Base(v.r), envName(k.Name), value)
 	}
 	return v.answer(
-		status, "reveal",
-		page{Title: title, Section: "keys", Styles: []string{"create.css"}, Scripts: []string{"reveal.js"}, Body: b},
+		status, page{Title: title, Section: "keys", Styles: []string{"create.css"}, Scripts: []string{"reveal.js"}, Body: b},
 	)
 }
 

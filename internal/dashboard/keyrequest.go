@@ -37,7 +37,7 @@ func (d *Dashboard) requestPage(v *request) error {
 	if r.Rotates {
 		title, b.Do = "Rotate the key “"+r.Key.Name+"”?", "Rotate the key and show its new value"
 	}
-	return v.show("keyrequest", page{Title: title, Section: "keys", Body: b})
+	return v.show(page{Title: title, Section: "keys", Body: b})
 }
 
 // requestFacts lists all that is confirmed.
@@ -57,7 +57,7 @@ func (v *request) requestFacts(r *control.KeyRequest) []requestFact {
 		if n == 0 {
 			return "none"
 		}
-		return anyNumber(n)
+		return number(n)
 	}
 	expires := "never"
 	if !k.ExpiresAt.IsZero() {

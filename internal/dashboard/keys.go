@@ -151,9 +151,7 @@ func (d *Dashboard) keys(v *request) error {
 	}
 	b.Bulk = v.may.May(account.APIKeysWrite) || v.may.May(account.APIKeysDelete)
 	b.Filtered = b.Search != "" || b.User != "" || b.View != "" || b.More.Any()
-	return v.show(
-		"keys", page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b},
-	)
+	return v.show(page{Title: "Keys", Section: "keys", Wide: true, Fault: wrong, Scripts: []string{"keys.js"}, Body: b})
 }
 
 // selectKeys reads view and order from the URL, and offers the others.
@@ -233,7 +231,7 @@ func (d *Dashboard) bulk(v *request) error {
 			}
 		}
 	}
-	return v.show("bulk", page{Title: bulkTitle(action, len(b.Keys)), Section: "keys", Body: b})
+	return v.show(page{Title: bulkTitle(action, len(b.Keys)), Section: "keys", Body: b})
 }
 
 func bulkTitle(action string, n int) string {
@@ -262,7 +260,7 @@ func (d *Dashboard) bulkDo(v *request, action string, ids []string, back string)
 		return v.tell(back, many(len(changing), "key")+" "+bulkDone[action]+".", undoBulk(action, changing, back))
 	}
 	b := bulkBody{Action: action, Back: back, Refused: failed}
-	return v.show("bulk", page{Title: bulkTitle(action, len(ids)), Section: "keys", Body: b})
+	return v.show(page{Title: bulkTitle(action, len(ids)), Section: "keys", Body: b})
 }
 
 // changing are those of the keys that the action changes: an undo takes back only these.

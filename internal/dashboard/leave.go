@@ -121,9 +121,7 @@ func (d *Dashboard) leave(v *request) error {
 
 func (v *request) showLeave(status int, b *leaveBody, wrong *problem) error {
 	return v.answer(
-		status,
-		"leave",
-		page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Wide: true, Scripts: []string{"leave.js"},
+		status, page{Title: "Remove " + b.Name, Section: "members", Fault: wrong, Wide: true, Scripts: []string{"leave.js"},
 			Styles: []string{"people.css"}, Body: b},
 	)
 }

@@ -63,9 +63,7 @@ func (d *Dashboard) log(v *request) error {
 	q.Del("cursor")
 	q.Del("event")
 	b.Export = q.Encode()
-	return v.show(
-		"log", page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
-	)
+	return v.show(page{Title: "Log", Section: "log", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b})
 }
 
 // narrow lists the filters, and finds the event that stands beside the list.

@@ -87,8 +87,7 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 		b.Members = append(b.Members, row)
 	}
 	return v.answer(
-		status, "members",
-		page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
+		status, page{Title: "Members", Section: "members", Wide: true, Fault: wrong, Styles: []string{"people.css"}, Body: b},
 	)
 }
 

@@ -340,9 +340,7 @@ func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
 		f.Edit = f.Edit || wrong.Of(field) != ""
 	}
 	return v.answer(
-		status,
-		"newkey",
-		page{Title: "Create key", Section: "keys", Fault: wrong, Styles: []string{"create.css"},
+		status, page{Title: "Create key", Section: "keys", Fault: wrong, Styles: []string{"create.css"},
 			Scripts: []string{"newkey.js"}, Body: f},
 	)
 }

@@ -52,7 +52,7 @@ func (d *Dashboard) nodes(v *request) error {
 		b.Bound = span(m.Limit)
 		b.Nodes = append(b.Nodes, row)
 	}
-	return v.answer(http.StatusOK, "nodes", page{Title: "Nodes", Section: "nodes", Wide: true, Body: b})
+	return v.answer(http.StatusOK, page{Title: "Nodes", Section: "nodes", Wide: true, Body: b})
 }
 
 func stateOf(m *cluster.Member) (word, tone string) {

@@ -63,7 +63,7 @@ func (d *Dashboard) overview(v *request) error {
 		b.Unseen = v.unseen(b.Standings.Others)
 	}
 	b.Stats = v.stats(&b)
-	return v.show("overview", page{Title: "Overview", Section: "overview", Wide: true, Body: b})
+	return v.show(page{Title: "Overview", Section: "overview", Wide: true, Body: b})
 }
 
 func (v *request) stats(b *overviewBody) []stats {

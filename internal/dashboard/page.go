@@ -1,78 +1,16 @@
 package dashboard
 
 import (
-	"embed"
-	"fmt"
-	"html/template"
 	"net/http"
-	"net/url"
-	"path"
-	"reflect"
-	"slices"
-	"strings"
 	"unicode/utf8"
 
+	"github.com/a-h/templ"
+
 	"github.com/keyward/keyward/internal/account"
-	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/signin"
 )
 
-//go:embed templates/*.html
-var templateFiles embed.FS
-
-// templates are the pages by name, each with the layout and the parts that pages share.
-var templates = parseTemplates()
-
-func parseTemplates() map[string]*template.Template {
-	shared := template.Must(
-		template.New("").
-			Funcs(words).
-			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/keyparts.html"),
-	)
-	all := map[string]*template.Template{}
-	entries, err := templateFiles.ReadDir("templates")
-	if err != nil {
-		panic(err)
-	}
-	for _, e := range entries {
-		if slices.Contains([]string{"layout.html", "parts.html", "keyparts.html"}, e.Name()) {
-			continue
-		}
-		t := template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, path.Join("templates", e.Name())))
-		all[strings.TrimSuffix(e.Name(), ".html")] = t
-	}
-	return all
-}
-
-// words are the functions of templates.
-var words = template.FuncMap{
-	"asset": assetURL,
-	"num":   anyNumber,
-	"many":  many,
-	"add":   func(a, b int) int { return a + b },
-	"sub":   func(a, b int) int { return a - b },
-	"join":  strings.Join,
-	"has":   strings.Contains,
-	"dict":  dict,
-	"esc":   url.PathEscape,
-	"len64": func(s any) int64 { return int64(reflect.ValueOf(s).Len()) },
-	"sub64": func(a, b int64) int64 { return a - b },
-	"user":  func(user any, display string) person { return member(id.User(fmt.Sprint(user)), display) },
-}
-
-// dict gives a part more than one thing.
-func dict(pairs ...any) (map[string]any, error) {
-	if len(pairs)%2 != 0 {
-		return nil, fmt.Errorf("dict: a name without a value")
-	}
-	m := make(map[string]any, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		m[fmt.Sprint(pairs[i])] = pairs[i+1]
-	}
-	return m, nil
-}
-
-// page is the data of a template.
+// page is what a page is made of: its frame, and a main part of its own.
 type page struct {
 	*request
 	Title   string
@@ -83,7 +21,12 @@ type page struct {
 	theme   string   // of a page without a visit
 	Scripts []string // beside the one that every page has
 	Styles  []string // likewise
-	Body    any
+	Body    body
+}
+
+// body is the main part of a page: each page has a type of its own, with its data.
+type body interface {
+	main(p *page) templ.Component
 }
 
 // problem is why something was refused, as a form shows it: beside the fields where it belongs, else above.

@@ -88,7 +88,7 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, 
 	if v != nil && v.may.Workspace.ID == "" && !v.may.Manages {
 		v = nil // nobody, as far as the page's frame is concerned
 	}
-	if err := d.write(w, status, "refusal", page{request: v, theme: themeOf(r), Title: body.Heading, Body: body}); err != nil {
+	if err := d.write(w, status, page{request: v, theme: themeOf(r), Title: body.Heading, Body: body}); err != nil {
 		d.Logger.ErrorContext(r.Context(), "the page of a refusal", "error", err.Error())
 		http.Error(w, body.Message, status)
 	}

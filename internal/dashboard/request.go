@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -86,18 +87,18 @@ func (v *request) see(path string) error {
 }
 
 // show answers with a page.
-func (v *request) show(name string, p page) error { return v.answer(http.StatusOK, name, p) }
+func (v *request) show(p page) error { return v.answer(http.StatusOK, p) }
 
-func (v *request) answer(status int, name string, p page) error {
+func (v *request) answer(status int, p page) error {
 	p.request = v
 	p.Said = v.told()
-	return v.d.write(v.w, status, name, p)
+	return v.d.write(v.w, status, p)
 }
 
 // write makes the whole page before anything of it is sent.
-func (d *Dashboard) write(w http.ResponseWriter, status int, name string, p page) error {
+func (d *Dashboard) write(w http.ResponseWriter, status int, p page) error {
 	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "layout.html", &p); err != nil {
+	if err := p.document().Render(context.Background(), &b); err != nil {
 		return err
 	}
 	h := w.Header()

@@ -35,7 +35,7 @@ func (d *Dashboard) roles(v *request) error {
 	if next.NextCursor != "" {
 		b.Next = v.link("cursor", next.NextCursor)
 	}
-	return v.show("roles", page{Title: "Roles", Section: "roles", Wide: true, Body: b})
+	return v.show(page{Title: "Roles", Section: "roles", Wide: true, Body: b})
 }
 
 // roleForm is a role as it is, or as the visitor would have it.
@@ -56,6 +56,9 @@ type roleForm struct {
 	Capped         bool
 	Refused        []string // what the visitor cannot pass on
 }
+
+// roleReview is the change of a role, before it is made.
+type roleReview struct{ roleForm }
 
 // maxHolders is how many holders of a role are named.
 const maxHolders = 50
@@ -100,7 +103,7 @@ func (v *request) showRole(status int, f *roleForm, set perm.Set, wrong *problem
 		f.MayDelete = v.may.May(account.RolesDelete) && f.System == "" && f.HolderCount == 0
 	}
 	return v.answer(
-		status, "role", page{Title: title, Section: "roles", Wide: true, Fault: wrong, Scripts: []string{"role.js"}, Body: f},
+		status, page{Title: title, Section: "roles", Wide: true, Fault: wrong, Scripts: []string{"role.js"}, Body: f},
 	)
 }
 
@@ -192,7 +195,7 @@ func (v *request) review(f *roleForm, set perm.Set) error {
 	}
 	f.Capped = v.may.Workspace.Settings.PermissionMode == account.Capped
 	f.Refused = v.d.catalogue.Names(set.Without(v.may.Holds))
-	return v.show("rolereview", page{Title: "Change " + was.Name, Section: "roles", Body: f})
+	return v.show(page{Title: "Change " + was.Name, Section: "roles", Body: roleReview{*f}})
 }
 
 func (d *Dashboard) deleteRole(v *request) error {

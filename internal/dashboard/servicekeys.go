@@ -68,7 +68,7 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 		b.Next = v.link("cursor", next.NextCursor)
 	}
 	return v.answer(
-		status, "servicekeys", page{Title: "Service keys", Section: "service-keys", Wide: true, Fault: wrong, Body: b},
+		status, page{Title: "Service keys", Section: "service-keys", Wide: true, Fault: wrong, Body: b},
 	)
 }
 
@@ -86,9 +86,7 @@ func (d *Dashboard) makeServiceKey(v *request) error {
 	made, err := d.createServiceKey(v, f)
 	if err == nil {
 		return v.answer(
-			http.StatusCreated,
-			"servicereveal",
-			page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
+			http.StatusCreated, page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
 				Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}},
 		)
 	}

@@ -81,9 +81,7 @@ func (d *Dashboard) sessions(v *request) error {
 	if err := v.ownPasskeys(&b); err != nil {
 		return err
 	}
-	return v.show(
-		"sessions", page{Title: "Sessions", Section: "sessions", Wide: true, Scripts: []string{"passkey.js"}, Body: b},
-	)
+	return v.show(page{Title: "Sessions", Section: "sessions", Wide: true, Scripts: []string{"passkey.js"}, Body: b})
 }
 
 func (d *Dashboard) endSession(v *request) error {

@@ -66,7 +66,7 @@ func (v *request) showSettings(status int, f settingsForm, wrong *problem) error
 	if s, err := v.d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace()); err == nil {
 		f.Keys = s.Total + max(s.Others, 0)
 	}
-	return v.answer(status, "settings", page{Title: "Settings", Section: "settings", Fault: wrong, Body: f})
+	return v.answer(status, page{Title: "Settings", Section: "settings", Fault: wrong, Body: f})
 }
 
 func (v *request) settingsForm() settingsForm {

@@ -379,7 +379,7 @@ func (d *Dashboard) usagePage(v *request) error {
 		b.Demanded = demanded(all)
 		b.Refusals = v.refusals(all, true, &b.Traffic)
 	}
-	return v.show("usage", page{Title: "Usage", Section: "usage", Wide: true, Styles: []string{"people.css"}, Body: b})
+	return v.show(page{Title: "Usage", Section: "usage", Wide: true, Styles: []string{"people.css"}, Body: b})
 }
 
 // sparks draws the last thirty days of each key of a page.

@@ -51,7 +51,7 @@ func (v *request) showWorkspaces(status int, f workspaceForm, wrong *problem) er
 	}
 	b.First = len(b.Workspaces) == 0
 	return v.answer(
-		status, "workspaces", page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b},
+		status, page{Title: "Workspaces", Section: "workspaces", Wide: true, Fault: wrong, Body: b},
 	)
 }
 

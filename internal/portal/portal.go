@@ -4,11 +4,11 @@
 package portal
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -35,17 +35,14 @@ type Config struct {
 //go:embed assets
 var files embed.FS
 
-// page is the document of every portal session, also of one that there is not: the script finds out.
-var page = template.Must(template.ParseFS(files, "assets/page.html"))
-
 // Handler answers for the page and its parts.
 type Handler struct {
 	Config
 	element  Module
 	packed   func() []byte // the element, compressed
 	former   fs.FS         // the elements of former releases
-	document []byte
-	version  string // of all parts: it stands in their addresses
+	document []byte        // of every portal session, also of one that there is not: the script finds out
+	version  string        // of all parts: it stands in their addresses
 }
 
 // New makes the page.
@@ -71,11 +68,11 @@ func New(c Config) (*Handler, error) {
 		return nil, err
 	}
 	h.version = hex.EncodeToString(sum.Sum(nil)[:8])
-	var document strings.Builder
-	if err := page.Execute(&document, struct{ At string }{partsPath + h.version}); err != nil {
+	document, err := files.ReadFile("assets/page.html")
+	if err != nil {
 		return nil, err
 	}
-	h.document = []byte(document.String())
+	h.document = bytes.ReplaceAll(document, []byte("{{.At}}"), []byte(partsPath+h.version))
 	return h, nil
 }
 

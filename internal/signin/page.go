@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -88,9 +87,9 @@ func codeOf(s string) string {
 
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-func renderPlain(w http.ResponseWriter, _ *http.Request, p Page) {
+func renderPlain(w http.ResponseWriter, r *http.Request, p Page) {
 	var b strings.Builder
-	if err := plain.Execute(&b, p); err != nil {
+	if err := p.plain().Render(r.Context(), &b); err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
@@ -104,38 +103,3 @@ func renderPlain(w http.ResponseWriter, _ *http.Request, p Page) {
 	w.WriteHeader(p.Status)
 	_, _ = w.Write([]byte(b.String()))
 }
-
-var plain = template.Must(template.New("signin").Parse(`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{{if eq .Kind "refusal"}}{{.Title}}{{else}}Sign in{{end}} · Keyward</title>
-<link rel="stylesheet" href="/docs/style.css">
-<main>
-{{if eq .Kind "refusal"}}
-<h1>{{.Title}}</h1>
-<p role="alert">{{.Note}}</p>
-<p><a href="/">To the front page</a></p>
-{{else if eq .Kind "confirm"}}
-<h1>Sign in</h1>
-<p>This link signs you in {{if .Guest.Root}}as <strong>the root</strong>, who may do everything{{else}}to <strong>{{.Guest.Workspace}}</strong> as <strong>{{.Guest.User}}</strong>{{end}}. It works once.</p>
-<form method="post" action="/signin/link">
-<input type="hidden" name="code" value="{{.Code}}">
-<input type="hidden" name="return" value="{{.Return}}">
-<button>Sign in</button>
-</form>
-{{else}}
-<h1>Sign in</h1>
-{{with .Note}}<p role="alert">{{.}}</p>{{end}}
-{{with .OIDC}}<p><a href="{{.}}">Sign in with your organisation</a></p>{{end}}
-<form method="post" action="/signin/link">
-<p><label>One-time link, or the code in it <input name="code" autocomplete="off" spellcheck="false" required></label>
-<input type="hidden" name="return" value="{{.Return}}">
-<button>Sign in</button></p>
-</form>
-<p>An operator makes one with <code>keyward signin --workspace W --user U</code>.</p>
-{{end}}
-{{if .NoCookies}}<p role="alert">Your browser will not stay signed in here: it keeps a session over HTTPS only, or on this machine itself as http://127.0.0.1. Open Keyward by its https:// address.</p>{{end}}
-</main>
-</html>
-`))

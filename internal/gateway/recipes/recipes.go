@@ -3,7 +3,6 @@
 package recipes
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"text/template"
 )
 
 //go:embed templates
@@ -82,15 +80,15 @@ func Fill(file string, v Values) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no such file of a recipe: %s", file)
 	}
-	t, err := template.New(file).Option("missingkey=error").Parse(string(text))
+	words, err := filling{v}.words()
 	if err != nil {
 		return "", err
 	}
-	var out bytes.Buffer
-	if err := t.Execute(&out, filling{v}); err != nil {
-		return "", err
+	out := strings.NewReplacer(words...).Replace(string(text))
+	if _, rest, more := strings.Cut(out, "{{"); more {
+		return "", fmt.Errorf("%s: nothing stands for {{%.20s", file, rest)
 	}
-	return out.String(), nil
+	return out, nil
 }
 
 func checkAddress(at string) error {
@@ -150,9 +148,18 @@ func part(at string, i int) string {
 	return [2]string{host, port}[i]
 }
 
-func (f filling) ListenHost() string  { return part(f.Listen, 0) }
-func (f filling) ListenPort() string  { return part(f.Listen, 1) }
-func (f filling) GRPCHost() string    { return part(f.GRPC, 0) }
-func (f filling) GRPCPort() string    { return part(f.GRPC, 1) }
-func (f filling) BackendHost() string { return part(f.Backend, 0) }
-func (f filling) BackendPort() string { return part(f.Backend, 1) }
+// words are the marks of the templates, each followed by the text that stands in its place.
+func (f filling) words() ([]string, error) {
+	extensions, err := f.Extensions()
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		"{{.Keyward}}", f.Keyward, "{{.Backend}}", f.Backend, "{{.Listen}}", f.Listen, "{{.Dir}}", f.Dir,
+		"{{.Query true}}", f.Query(true), "{{.Query false}}", f.Query(false), "{{.QueryMark}}", f.QueryMark(),
+		"{{.Extensions}}", extensions,
+		"{{.ListenHost}}", part(f.Listen, 0), "{{.ListenPort}}", part(f.Listen, 1),
+		"{{.GRPCHost}}", part(f.GRPC, 0), "{{.GRPCPort}}", part(f.GRPC, 1),
+		"{{.BackendHost}}", part(f.Backend, 0), "{{.BackendPort}}", part(f.Backend, 1),
+	}, nil
+}
