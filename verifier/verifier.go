@@ -65,6 +65,9 @@ type Config struct {
 	// Token is a service key with the scope follow, and with verify where keys have limits. One that is bound to
 	// workspaces or environments makes a verifier that knows those alone.
 	Token string `json:"-"`
+	// TokenFile is a file with the token on its one line, in place of Token. It is read again with each question, so that
+	// another token takes effect at once; while it cannot be read the one before is used.
+	TokenFile string
 	// Pepper is the server's KEYWARD_PEPPER, where it has one, and PreviousPeppers its KEYWARD_PEPPER_PREVIOUS.
 	Pepper          string   `json:"-"`
 	PreviousPeppers []string `json:"-"`
@@ -120,10 +123,9 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	}
 	client, closeIdle := follower.HTTPClient(cfg.HTTPClient)
 	v := &Verifier{url: cfg.URL}
-	token := keyfmt.NewSecret(cfg.Token)
 	v.follower = follower.New(
-		follower.Config{HTTP: client, URL: cfg.URL, Token: token.Reveal, Limit: cfg.MaxStaleness, Digests: digests,
-			Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, OnDesk: func(d *follower.Desk) error {
+		follower.Config{HTTP: client, URL: cfg.URL, Token: cfg.token(), Limit: cfg.MaxStaleness, Digests: digests,
+			Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, Version: version(), OnDesk: func(d *follower.Desk) error {
 				v.desks.Store(&desk{d, verifycodec.New(d.Catalogue)})
 				return nil
 			}},
@@ -143,8 +145,8 @@ func (c *Config) check() (*keyfmt.Digester, error) {
 	if c.URL, err = feedhttp.SourceURL(c.URL); err != nil {
 		return nil, fmt.Errorf("Config.URL: %w", err)
 	}
-	if c.Token == "" || strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("Config.Token: want a service key")
+	if err := c.checkToken(); err != nil {
+		return nil, err
 	}
 	if c.MaxStaleness == 0 {
 		c.MaxStaleness = defaultStaleness
