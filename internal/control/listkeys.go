@@ -65,7 +65,12 @@ func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, P
 			func(k apikey.Key) string { return f.Position(&k) },
 			func(p store.Page) ([]apikey.Key, error) {
 				f.Page = p
-				if !in.filtered() {
+				if f.User != "" {
+					if f.Own, err = v.FewKeys(f.Workspace, f.User, maxSearched); err != nil {
+						return nil, err
+					}
+				}
+				if f.Own || !in.filtered() {
 					return v.Keys(f)
 				}
 				f.UpTo, err = v.KeyStretch(f, maxSearched)

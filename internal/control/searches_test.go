@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
@@ -142,5 +143,37 @@ func TestAPageOfASearchForKeysLooksAtTenThousandT105(t *testing.T) {
 	must(t, err)
 	if len(keys) != 1 || page.NextCursor != "" {
 		t.Errorf("the second page has %d keys, next %q: want the one, and the end", len(keys), page.NextCursor)
+	}
+	k.listsOwn(t, ws)
+}
+
+// listsOwn holds that a member of few keys sees them on the first page, in whichever order and under whichever condition,
+// however many keys others have.
+func (k *kit) listsOwn(t *testing.T, ws string) {
+	t.Helper()
+	k.join(t, ws, "few", "Owner")
+	for range 3 {
+		_, err := k.CreateKey(t.Context(), k.root, control.CreateKey{
+			Workspace: ws, User: "few", Name: "own", ExpiresAt: control.Some(time.Now().Add(time.Hour).UTC().Format(time.RFC3339)),
+		})
+		must(t, err)
+	}
+	for _, order := range []apikey.Order{
+		apikey.NewestFirst, apikey.OldestFirst, apikey.ByExpiry, apikey.ByLastUse, apikey.ByLeastUse, apikey.ExpiresUp,
+		apikey.ExpiresDown, apikey.UsedUp, apikey.UsedDown, apikey.TriedUp, apikey.TriedDown,
+	} {
+		for name, in := range map[string]control.ListKeys{
+			"all": {}, "a search": {Search: "own"}, "by expiry": {ExpiringBefore: time.Now().Add(2 * time.Hour)},
+		} {
+			in.Workspace, in.User, in.Order, in.Limit = ws, "few", order, 2
+			keys, page, err := k.ListKeys(t.Context(), k.root, in)
+			must(t, err)
+			in.Cursor = page.NextCursor
+			rest, end, err := k.ListKeys(t.Context(), k.root, in)
+			must(t, err)
+			if len(keys) != 2 || page.NextCursor == "" || len(rest) != 1 || end.NextCursor != "" || rest[0].ID == keys[1].ID {
+				t.Errorf("%s in the order %v: pages of %d and %d keys of 3, next %q", name, order, len(keys), len(rest), end.NextCursor)
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/id"
 )
 
 // expiry is when a key expires as a list is ordered by it: one that never expires is beyond every other. An index has
@@ -64,7 +65,7 @@ func (v *View) fixed(f KeyFilter) (w where) {
 // beside is a column of a condition. Where the list goes along another index, the '+' keeps the database from going
 // along that of the column, which would have to be sorted as a whole.
 func (f KeyFilter) beside(column string) string {
-	if walks[f.Order].column == column || !f.Along {
+	if !f.Own && (walks[f.Order].column == column || !f.Along) {
 		return column
 	}
 	return "+(" + column + ")"
@@ -72,7 +73,7 @@ func (f KeyFilter) beside(column string) string {
 
 // userColumn is the user's column of a condition. Only a list by id has an index of one user's keys.
 func (f KeyFilter) userColumn() string {
-	if walks[f.Order].column != "" {
+	if walks[f.Order].column != "" && !f.Own {
 		return "k.user_id || ''"
 	}
 	return "k.user_id"
@@ -105,4 +106,23 @@ func expiryOf(k *apikey.Key) int64 {
 // Unchanged reports whether a key whose last use is younger than its row is still one that the filter selects.
 func (f KeyFilter) Unchanged(lastUsed time.Time) bool {
 	return f.UnusedSince.IsZero() || lastUsed.Before(f.UnusedSince)
+}
+
+// ordered is the column that a list is ordered by. Where one user's keys are sorted, it is an expression without an index,
+// so that the database does not walk along the keys of all.
+func (f KeyFilter) ordered(column string) string {
+	if f.Own && column != "" {
+		return column + " + 0"
+	}
+	return column
+}
+
+// FewKeys tells whether a user has n keys at most, so that reading them all costs no more than that many rows. While a
+// settlement is open it is not known which keys are the user's.
+func (v *View) FewKeys(ws id.Workspace, u id.User, n int64) (bool, error) {
+	if open, err := v.settling(ws); err != nil || open {
+		return false, err
+	}
+	has, err := v.KeyTotal(ws, u)
+	return has <= n, err
 }

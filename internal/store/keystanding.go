@@ -25,7 +25,7 @@ func (v *View) standing(w *where, f KeyFilter) {
 		w.and(active+" AND k.expires_ms > 0 AND k.expires_ms <= ?", now)
 	case apikey.Unused:
 		long := millis(v.now.Add(-apikey.UnusedFor))
-		w.and(active+" AND k.last_used_ms < ? AND k.created_ms < ?", long, long)
+		w.and(active+" AND "+f.beside("k.last_used_ms")+" < ? AND k.created_ms < ?", long, long)
 	case apikey.Orphaned:
 		w.and(active + " AND k.is_orphan = 1")
 	}
@@ -56,7 +56,7 @@ func (f KeyFilter) enabledAlone() bool {
 
 // page adds where a page begins, but for whether a key is enabled.
 func (f KeyFilter) page(w *where) (order string, err error) {
-	column, compare, down := walks[f.Order].column, ">", ""
+	column, compare, down := f.ordered(walks[f.Order].column), ">", ""
 	if walks[f.Order].down {
 		compare, down = "<", " DESC"
 	}
@@ -67,11 +67,14 @@ func (f KeyFilter) page(w *where) (order string, err error) {
 	switch f.Order {
 	case apikey.ByExpiry:
 		w.and("k.expires_ms > 0")
-		column, compare, order = "k.expires_ms", ">", " ORDER BY k.expires_ms, k.id"
+		column, compare = f.ordered("k.expires_ms"), ">"
+		order = " ORDER BY " + column + ", k.id"
 	case apikey.ByLastUse:
-		column, compare, order = "k.last_used_ms", "<", " ORDER BY k.last_used_ms DESC, k.id DESC"
+		column, compare = f.ordered("k.last_used_ms"), "<"
+		order = " ORDER BY " + column + " DESC, k.id DESC"
 	case apikey.ByLeastUse:
-		column, compare, order = "k.last_used_ms", ">", " ORDER BY k.last_used_ms, k.id"
+		column, compare = f.ordered("k.last_used_ms"), ">"
+		order = " ORDER BY " + column + ", k.id"
 	}
 	back := map[string]string{"<": ">=", ">": "<="}[compare]
 	for _, bound := range []struct{ compare, position string }{{compare, f.After}, {back, f.UpTo}} {

@@ -47,6 +47,7 @@ func testFilters(t *testing.T, f *fixture) {
 		filter.Order = []apikey.Order{apikey.NewestFirst, apikey.OldestFirst, apikey.ExpiresUp, apikey.ExpiresDown, apikey.UsedUp, apikey.UsedDown,
 			apikey.TriedUp, apikey.TriedDown}[r.IntN(8)]
 		filter.User = []id.User{"", "", "other"}[r.IntN(3)]
+		filter.Own = filter.User != "" && r.IntN(2) == 0
 		filter.Active = []*bool{nil, nil, &yes, &no}[r.IntN(4)]
 		filter.Of = [][]keyfmt.Environment{nil, nil, {keyfmt.Test}, {}}[min(r.IntN(9), 3)]
 		filter.Permission = []string{"", "", "calls:read", "bots:read", "calls:delete"}[r.IntN(5)]
