@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -71,10 +72,24 @@ func (d *Driver) migrate(ctx context.Context, now time.Time, all []step) error {
 		}
 		return nil
 	})
+	if errors.Is(err, store.ErrFull) {
+		return fmt.Errorf("migrate: %w. This release changes the database, which needs room on the disk of %s, as much as the "+
+			"database takes at most (%s): make room and start again. Nothing was changed: the release before still serves it",
+			err, d.path, d.size(ctx))
+	}
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// size tells the size of the database for people.
+func (d *Driver) size(ctx context.Context) string {
+	n, err := d.Size(ctx)
+	if err != nil {
+		return "its size is not known"
+	}
+	return fmt.Sprintf("%d MB", n>>20+1)
 }
 
 // apply runs one step unless the database has it. Steps do not build on those that lie between them and their

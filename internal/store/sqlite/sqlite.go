@@ -97,6 +97,10 @@ func Open(path string, o Options) (*Driver, error) {
 	if err == nil && d.hold != nil {
 		err = d.beginWatch(given)
 	}
+	if errors.Is(err, store.ErrFull) {
+		err = fmt.Errorf("%w. SQLite needs room beside the database to read it: free %d KiB at least on the disk of %s, and start again",
+			err, reserved>>10, d.path)
+	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
