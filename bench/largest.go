@@ -126,6 +126,9 @@ func (b *beside) largestKeys() map[string]func(n int) ask {
 		),
 		"listApiKeyRefusals": get(oneKey + "/refusals?limit=200"),
 		"getApiKeyUsage":     get(oneKey + "/usage?" + longSpan()),
+		"getApiKeyLimits":    get(oneKey + "/limits"),
+
+		"getApiKeyPermissionUsage": get(oneKey + "/usage/permissions"),
 	}
 }
 
@@ -223,7 +226,9 @@ func (b *beside) largestWorkspaces() map[string]func(n int) ask {
 			}
 			return ask{method: http.MethodGet, path: path}
 		},
-		"getUsage": get("/api/v2/usage?" + longSpan()),
+		"getUsage":                    get("/api/v2/usage?" + longSpan()),
+		"getUsageByWorkspace":         get("/api/v2/usage/workspaces?limit=100"),
+		"getWorkspacePermissionUsage": get(at + "/usage/permissions"),
 	}
 }
 
@@ -302,7 +307,8 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		"deleteServiceKey": func(int) ask {
 			return ask{method: http.MethodDelete, path: "/api/v2/service-keys/" + b.doomed("service key")}
 		},
-		"listNodes": get("/api/v2/nodes"),
+		"listNodes":       get("/api/v2/nodes"),
+		"getInstallation": get("/api/v2/installation"),
 		"createSignInLink": func(int) ask {
 			return ask{
 				method: http.MethodPost, path: "/api/v2/sign-in-links", body: `{"workspaceId":"` + b.ws + `","userId":"u-1"}`,
