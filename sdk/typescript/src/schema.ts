@@ -38,6 +38,9 @@ export interface paths {
          *     A key that was disabled by right of `api-keys:manage-others` is enabled by that right only (`permission_denied`); disabling it
          *     once more by that right makes it so. A key that was revoked by `revokeToken`, or whose creator has left, cannot be enabled
          *     (`conflict`).
+         *
+         *     More than 25 items are changed in several transactions, so a crash can leave some of them changed and the others not. Send the
+         *     request again: an item that is as it says already changes nothing.
          */
         put: operations["updateApiKeys"];
         /**
@@ -56,6 +59,9 @@ export interface paths {
          * Delete keys
          * @description Deletes 1–100 keys for good. Each item stands alone. A verification that starts after the answer never says `VALID` on
          *     the node that answered. Others' keys need `api-keys:manage-others`.
+         *
+         *     More than 25 keys are deleted in several transactions, so a crash can leave some of them. Send the request again: a key that is
+         *     gone already is refused by itself, with `not_found`.
          */
         delete: operations["deleteApiKeys"];
         options?: never;
@@ -105,6 +111,10 @@ export interface paths {
          *     verifies at every door from then on. A rotation gives the key a value of our form.
          *     At most 4 kinds of digest are in use at once, over all workspaces: SHA-256, SHA-512, HMAC-SHA-256 under each secret, and
          *     where `rehash` is used our own.
+         *
+         *     More than 25 items are imported in several transactions, so a crash or a lost answer can leave a part of them. Send the request
+         *     again: an item whose value is there already is refused by itself. A key of `generate: true` whose answer was lost has a value
+         *     that is in no other place: delete it.
          */
         post: operations["importApiKeys"];
         delete?: never;
