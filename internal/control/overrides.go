@@ -38,6 +38,9 @@ func (s *Service) overrides(
 	out, seen, decided := make([]override, 0, len(given)), map[id.Key]bool{}, map[string]apikey.Settlement{}
 	for i, o := range given {
 		field := fmt.Sprintf("overrides[%d]", i)
+		if o.Keys == "" {
+			return nil, fault.Invalid(field+".keys", "must be stop, keep or transfer:<userId>")
+		}
 		if _, ok := id.Parse(o.Key); !ok {
 			return nil, fault.Invalid(field+".id", "must be the id of a key")
 		}
@@ -50,8 +53,6 @@ func (s *Service) overrides(
 			return nil, fault.Invalid(field+".id", "is no key of the member who leaves")
 		case seen[k.ID]:
 			return nil, fault.Invalid(field+".id", "is named twice")
-		case o.Keys == "":
-			return nil, fault.Invalid(field+".keys", "must be stop, keep or transfer:<userId>")
 		}
 		seen[k.ID] = true
 		if err := arrived(v, &k); err != nil {

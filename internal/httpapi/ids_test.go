@@ -106,7 +106,7 @@ func TestAUserIDKeepsItsCapitals(t *testing.T) {
 // bodies are the bodies of the operations.
 var bodies = []any{
 	wire.Nothing{}, wire.CreateAPIKey{}, wire.UpdateAPIKeys{}, wire.DeleteAPIKeys{}, wire.RotateAPIKey{}, wire.ImportAPIKeys{}, wire.Verify{}, wire.VerifyBatch{},
-	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{}, wire.RestoreMember{}, wire.CreateRole{}, wire.UpdateRole{},
+	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{}, wire.RemoveMember{}, wire.RestoreMember{}, wire.CreateRole{}, wire.UpdateRole{},
 	wire.CreateServiceKey{}, wire.CreateSignInLink{}, wire.StartSession{}, wire.CreatePortalSession{}, wire.ExchangePortalSession{},
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/wire"
 )
 
@@ -46,7 +47,10 @@ func (a *api) updateMember(x *exchange, in wire.UpdateMember) (wire.MemberResult
 
 func (a *api) removeMember(x *exchange, body wire.RemoveMember) (out wire.RemovedMember, err error) {
 	var in control.RemoveMember
-	for _, o := range body.Overrides {
+	if body.Overrides.Set && len(body.Overrides.Value) == 0 {
+		return out, fault.Invalid("overrides", "must hold at least one key, or be left out")
+	}
+	for _, o := range body.Overrides.Value {
 		in.Overrides = append(in.Overrides, control.KeyOverride{Key: string(o.ID), Keys: o.Keys})
 	}
 	if in.Keys, err = x.query.word("keys"); err != nil {

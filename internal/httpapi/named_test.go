@@ -109,7 +109,7 @@ var naming = map[string]request{
 	"getMember":                {on: "GET /workspaces/{ws}/members/{user}"},
 	"putMember":                {on: "PUT /workspaces/{ws}/members/new", body: `{"email":"n@example.com","roleId":"{role}"}`},
 	"updateMember":             {on: "PATCH /workspaces/{ws}/members/{user}", body: `{"email":"n@example.com"}`},
-	"removeMember":             {on: "DELETE /workspaces/{ws}/members/{user}"},
+	"removeMember":             {on: "DELETE /workspaces/{ws}/members/{user}", body: `{}`},
 	"restoreMember":            {on: "POST /workspaces/{ws}/members/{gone}/restore", body: `{"removalId":"{removal}"}`},
 	"inviteMember":             {on: "POST /workspaces/{ws}/members/u-ann/invitation"},
 	"resetSignIn":              {on: "POST /workspaces/{ws}/members/{user}/sign-in-reset"},

@@ -158,7 +158,7 @@ type RemovedMember struct {
 
 // RemoveMember is the body of a removal; it may be left out.
 type RemoveMember struct {
-	Overrides []KeyOverride `json:"overrides"`
+	Overrides strictjson.Optional[[]KeyOverride] `json:"overrides"`
 }
 
 // KeyOverride says what becomes of one key of a leaving member.
