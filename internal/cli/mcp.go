@@ -20,7 +20,7 @@ token, and only read unless --allow-write is given. No answer holds the value of
 signed-in member confirms; with --secret-dir they write the value into a new file, which nobody else may read, and name it.
 
 Examples:
-  claude mcp add keyward --env KEYWARD_URL=https://keys.example.com --env KEYWARD_TOKEN=… -- keyward mcp
+  KEYWARD_URL=https://keys.example.com KEYWARD_TOKEN=… keyward mcp
   keyward mcp --profile work --allow-write
   keyward mcp --allow-write --secret-dir ~/.keyward-secrets`
 }
