@@ -199,6 +199,10 @@ func (a *api) readFeed(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	reporting, err := x.query.flag("reporting")
+	if err != nil {
+		return err
+	}
 	after, err := x.query.word("after")
 	if err == nil && after == "" && !h.Leaving {
 		err = fault.Invalid("after", "must be given: the cursor of a snapshot, or of the page before")
@@ -216,10 +220,6 @@ func (a *api) readFeed(x *exchange) error {
 			return a.noPage(err)
 		}
 		h.Applied = at.Revision
-	}
-	reporting, err := x.query.flag("reporting")
-	if err != nil {
-		return err
 	}
 	if err := x.hear(&h); err != nil {
 		return err
