@@ -50,6 +50,7 @@ func fixtures() *sdk.Server {
 	}
 	answer(s, "test_tool_with_logging", func(ctx context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 		for _, words := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
+			//lint:ignore SA1019 the scenario asks for it, and clients of today may, too
 			_ = r.Session.Log(ctx, &sdk.LoggingMessageParams{Level: "info", Data: words})
 			time.Sleep(60 * time.Millisecond)
 		}
