@@ -111,7 +111,7 @@ func furniture() []string {
 			'', '', '', 1, 2, 3, 4, 'imported…', 'foreign:rehash:hmac-sha256:crm:0011223344556677', ` + blob(
 			"foreign",
 		) + `, 0, 5, '', 0, 0)`,
-		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0)`,
+		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0, '10.1.2.0/24')`,
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0, '')`,
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero + `, 'k00001', 1, NULL, 0)`,
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
@@ -277,7 +277,7 @@ func TestWhatIsWrittenMeanwhileIsMovedToo(t *testing.T) {
 		`DELETE FROM roles WHERE id = 'r2'`,
 		`DELETE FROM roles WHERE id = 'r4'`,
 		`INSERT INTO roles VALUES ('r5', 'w1', 'Old', 'old', '', '', NULL, 0, 1, 1), ('r0', 'w1', 'Dev', 'dev', '', '', 1, 0, 1, 1)`,
-		`INSERT INTO key_values SELECT digest, id, 0, pepper, masked, 77, 0 FROM api_keys WHERE id = 'k00002'`,
+		`INSERT INTO key_values SELECT digest, id, 0, pepper, masked, 77, 0, '' FROM api_keys WHERE id = 'k00002'`,
 		`UPDATE api_keys SET digest = ` + blob("rotated") + `, has_previous = 1 WHERE id = 'k00002'`,
 		`CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT ` + digest("k00003") + ` AS digest`,
 		`DELETE FROM api_keys WHERE id = 'k00003'`,
