@@ -10,7 +10,6 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/perm"
-	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/usage"
 )
@@ -48,7 +47,7 @@ func (p *PermissionUses) UsedNames() []string {
 func (s *Service) KeyPermissions(ctx context.Context, c Caller, key string) (PermissionUses, error) {
 	var out PermissionUses
 	err := s.recent.Settled(func() error {
-		return s.view(ctx, c.through(session.UsageRead), func(v *store.View, a *actor) error {
+		return s.view(ctx, c, func(v *store.View, a *actor) error {
 			k, err := s.loadKeyFor(v, a, key, account.APIKeysRead)
 			if err != nil {
 				return err
@@ -153,13 +152,13 @@ const MaxWorkspaceTotals = 2000
 func (s *Service) UsageByWorkspace(
 	ctx context.Context, c Caller, in AskUsage, limit int,
 ) (out []WorkspaceTotal, all bool, err error) {
-	if limit < 1 || limit > 100 {
-		return nil, false, fault.Invalid("limit", "must be from 1 to 100")
-	}
 	err = s.recent.Settled(func() error {
 		return s.view(ctx, c, func(v *store.View, a *actor) error {
 			if err := a.installation("a key that is bound reads the usage of one workspace at a time"); err != nil {
 				return err
+			}
+			if limit < 1 || limit > 100 {
+				return fault.Invalid("limit", "must be from 1 to 100")
 			}
 			span, err := in.span(v.Now())
 			if err != nil {
@@ -183,7 +182,10 @@ func (s *Service) UsageByWorkspace(
 			return nil
 		})
 	})
+	if err != nil {
+		return nil, false, storageFault(err)
+	}
 	out = slices.DeleteFunc(out, func(t WorkspaceTotal) bool { return t.Counts == (usage.Counts{}) })
 	slices.SortStableFunc(out, func(a, b WorkspaceTotal) int { return cmp.Compare(b.Counts.Total(), a.Counts.Total()) })
-	return out[:min(len(out), limit)], all, storageFault(err)
+	return out[:min(len(out), limit)], all, nil
 }
