@@ -107,10 +107,20 @@ func (s *shard) encode(part []byte, e *entry, t *instant) []byte {
 	part = binary.AppendUvarint(part, uint64(e.n))
 	for i := range int(e.n) {
 		r := runs[e.at(runs, i)]
-		part = binary.AppendUvarint(part, uint64(max(0, since(r.at, t.now))))
+		part = binary.AppendUvarint(part, ageOf(r.at, t.now))
 		part = binary.AppendUvarint(part, uint64(r.n))
 	}
 	return part
+}
+
+// ageOf is how old a run is. One that lies ahead, because its units were lent, is told as a minute and the time until
+// then: older runs are told of none. One of the present millisecond, whose stamp was rounded up, is as of now.
+func ageOf(at, now uint32) uint64 {
+	age := since(at, now)
+	if age < -1 {
+		return uint64(minute - int64(age))
+	}
+	return uint64(max(0, age))
 }
 
 var errWindows = errors.New("not the windows of a limiter")
@@ -139,9 +149,13 @@ func (l *Limiter) Restore(part []byte) error {
 		}
 		runs := make([]run, 0, n)
 		for range n {
-			age, count := d.number()+uint64(away), d.number()
-			if age < minute && count <= Max {
-				runs = append(runs, run{t.stamp - uint32(age), uint32(count)})
+			age, count := d.number(), d.number()
+			old := away + int64(min(age, 2*minute))
+			if age >= minute {
+				old = away - int64(min(age, 2*minute)-minute)
+			}
+			if old < minute && count <= Max {
+				runs = append(runs, run{t.stamp - uint32(old), uint32(count)})
 			}
 		}
 		if !d.broken && len(runs) > 0 {

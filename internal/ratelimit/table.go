@@ -142,6 +142,7 @@ func (s *shard) runs(e *entry) []run {
 
 // admit notes an admission of cost 1 or more.
 func (s *shard) admit(e *entry, runs []run, stamp uint32, limit, cost int64) {
+	stamp = e.notBefore(runs, stamp)
 	if e.joins(runs, stamp, limit) {
 		e.join(runs, stamp, uint32(cost))
 		return

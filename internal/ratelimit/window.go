@@ -11,8 +11,8 @@ const (
 	inlineRuns = 2
 )
 
-// A ring never holds more than 1,626 runs, since at most 1,024 are of the fine kind and 602 cells lie within 60
-// seconds.
+// A ring never holds more than 1,646 runs, since at most 1,024 are of the fine kind and 622 cells lie within 60 seconds
+// and the two that may lie ahead, where units were lent (Lend).
 
 // run is a number of admissions; the latest was no later than at, in milliseconds of the limiter's own time, modulo
 // 2^32.

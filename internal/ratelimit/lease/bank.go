@@ -47,7 +47,7 @@ type Account struct {
 	ID        [16]byte
 	Workspace id.Workspace
 	Plan      bool     // ID is the workspace's
-	Key       [16]byte // that was presented; for a workspace the first one
+	Key       [16]byte // that was presented last
 }
 
 // Question is one side of a question to the bank.

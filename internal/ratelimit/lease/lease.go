@@ -129,7 +129,7 @@ func (l *Limiter) state(who *ratelimit.Subject, key [16]byte) *state {
 		if s == nil {
 			s = &state{
 				of: Account{
-					ID: key, Workspace: who.Workspace, Plan: who.Plan != nil && who.Plan.ID == key, Key: who.ID,
+					ID: key, Workspace: who.Workspace, Plan: who.Plan != nil && who.Plan.ID == key,
 				},
 				epoch: l.standing.Epoch.Load().Count,
 			}
@@ -138,6 +138,7 @@ func (l *Limiter) state(who *ratelimit.Subject, key [16]byte) *state {
 		sh.mu.Unlock()
 		s.mu.Lock()
 		if !s.dead {
+			s.of.Key = who.ID
 			return s
 		}
 		s.mu.Unlock()
