@@ -43,6 +43,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 			`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`,
 			p.pastDay(),
 		)
+		p.followers()
 		p.removals("r.until_ms <= ?", millis(p.now.Add(-removalsKept)))
 		p.refusals("at_ms <= ?", millis(p.now.Add(-RefusalsKept)))
 		p.workspace()

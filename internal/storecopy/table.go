@@ -17,6 +17,7 @@ var order = []string{
 	"passkeys", "invitations", "answered_challenges", "signed_in",
 	"portal_sessions", "portal_proofs", "key_requests",
 	"permission_uses", "permission_counts",
+	"follower_batches", "follower_days",
 }
 
 // unique names the column that no two rows of a table share, beside the primary key. Rows that are to be changed or

@@ -119,6 +119,8 @@ var tests = map[string]func(*testing.T, *fixture){
 	"a key has the last day of each permission that was used":              testPermissionUses,
 	"demanded permissions are counted by workspace and day":                testPermissionCounts,
 	"the last backup is known":                                             testBackups,
+	"a batch of a follower is done once":                                   testFollowerBatches,
+	"a follower gives back what it holds and no more":                      testFollowerDays,
 }
 
 // Run runs the suite. place makes a new and empty database each time.
