@@ -87,7 +87,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		requestApiKey requestApiKeyRotation getKeyRequest declineKeyRequest
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
-		listNodes getInstallation getUsageByWorkspace getApiKeyPermissionUsage getWorkspacePermissionUsage readFeed readFeedSnapshot getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
+		listNodes getInstallation getUsageByWorkspace getApiKeyPermissionUsage getWorkspacePermissionUsage readFeed readFeedSnapshot leaseMinutes reserveDays reportUses getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
 	)
 	var got []string
 	for _, o := range operations(doc) {
@@ -369,8 +369,12 @@ var (
 func TestT3T97EveryOperationWhoseBodyCarriesAuthorityIsMarked(t *testing.T) {
 	t.Parallel()
 	doc, schemas := document(t)
-	// A demand is no grant, and a workspace's plan bounds its keys and lifts none beyond its own limits.
-	asks := []string{"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "putPlan"}
+	// A demand is no grant, and a workspace's plan bounds its keys and lifts none beyond its own limits. A follower takes
+	// of limits, and tells of uses.
+	asks := []string{
+		"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "putPlan", "leaseMinutes", "reserveDays",
+		"reportUses",
+	}
 	known := map[string]bool{}
 	for _, o := range operations(doc) {
 		carries := ""

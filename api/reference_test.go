@@ -113,7 +113,7 @@ func TestTheScriptOfTheReferenceKeepsNoToken(t *testing.T) {
 // noClient are the operations that no client calls: those of browsers, gateways and machines.
 var noClient = []string{
 	"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle", "readFeed",
-	"readFeedSnapshot",
+	"readFeedSnapshot", "leaseMinutes", "reserveDays", "reportUses",
 }
 
 // samples reads the written calls, by operation and language.

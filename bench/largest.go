@@ -356,6 +356,25 @@ func (b *beside) largestPortals() map[string]func(n int) ask {
 		},
 		"readFeedSnapshot": get("/api/v2/feed/snapshot?fields=name,metadata"),
 		"readFeed":         get("/api/v2/feed?leaving=true&name=bench"),
+		"leaseMinutes": func(i int) ask {
+			return ask{method: http.MethodPost, path: "/api/v2/feed/leases", body: `{"incarnation":"bench","leases":` +
+				items(100, func(n int) string {
+					return fmt.Sprintf(`{"number":%d,"keyId":"%s","cost":1,"minute":{"want":1}}`, 100*i+n+1, b.first)
+				}) + `}`}
+		},
+		"reserveDays": func(i int) ask {
+			return ask{method: http.MethodPost, path: "/api/v2/feed/days", body: fmt.Sprintf(
+				`{"incarnation":"bench","number":%d,"claims":%s}`, i+1, items(1024, func(int) string {
+					return fmt.Sprintf(`{"accountId":"%s","day":"2026-01-01"}`, b.first)
+				}))}
+		},
+		"reportUses": func(i int) ask {
+			return ask{method: http.MethodPost, path: "/api/v2/feed/usage", body: fmt.Sprintf(
+				`{"incarnation":"bench","number":%d,"uses":%s}`, i+1, items(2000, func(int) string {
+					return fmt.Sprintf(`{"keyId":"%s","workspaceId":"%s","startMs":%d,"counts":{"VALID":1}}`, b.first, b.ws,
+						time.Now().UnixMilli())
+				}))}
+		},
 	}
 }
 

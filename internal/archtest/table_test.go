@@ -114,6 +114,10 @@ var keyward = archtest.House{
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
 			"internal/id", "internal/perm", "internal/refusal", "internal/store", "internal/usage", "internal/verify",
 		}},
+		{Path: "internal/lender", Level: archtest.Engines, May: []string{
+			"internal/account", "internal/id", "internal/ratelimit", "internal/ratelimit/lease", "internal/refusal",
+			"internal/replica", "internal/store", "internal/tally", "internal/usage",
+		}},
 		{Path: "internal/oidc", Level: archtest.Engines, May: []string{
 			"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2", "internal/id", "internal/keyfmt",
 		}},
@@ -154,12 +158,14 @@ var keyward = archtest.House{
 			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/accesslog", "internal/gateway",
 		}},
 		{Path: "internal/feedhttp", Level: archtest.Transports, May: []string{
-			".", "internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm",
-			"internal/ratelimit", "internal/replica", "internal/verify",
+			".", "internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
+			"internal/perm", "internal/ratelimit", "internal/replica", "internal/verify",
+			"github.com/go-json-experiment/json", "internal/ratelimit/lease", "internal/refusal", "internal/usage",
+			"internal/wire",
 		}},
 		{Path: "internal/follower", Level: archtest.Transports, May: []string{
-			"internal/feed", "internal/feedhttp", "internal/follow", "internal/id", "internal/keyfmt", "internal/perm", "internal/replica",
-			"internal/verify",
+			"internal/feed", "internal/feedhttp", "internal/follow", "internal/id", "internal/keyfmt",
+			"internal/perm", "internal/replica", "internal/verify", "internal/ratelimit", "internal/ratelimit/lease",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/dpop",
@@ -168,6 +174,7 @@ var keyward = archtest.House{
 			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
 			"internal/wire",
+			"internal/lender", "internal/ratelimit/lease", "internal/refusal",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
 			"github.com/a-h/templ", "github.com/a-h/templ/runtime",
@@ -211,15 +218,15 @@ var keyward = archtest.House{
 			"internal/config", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
-			"internal/database",
-			"internal/doctor",
-			"api", "internal/cataloguefile", "internal/clock", "internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
+			"internal/database", "internal/doctor", "api", "internal/cataloguefile", "internal/clock",
+			"internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/follow",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
+			"internal/lender", "internal/ratelimit/lease",
 		}},
 		{Path: "internal/command", Level: archtest.Composition, May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
@@ -233,8 +240,8 @@ var keyward = archtest.House{
 		}},
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
 		{Path: "verifier", Level: archtest.Outside, May: []string{
-			".", "internal/fault", "internal/feedhttp", "internal/follower", "internal/keyfmt", "internal/ratelimit", "internal/verify",
-			"internal/verifycodec", "internal/wire",
+			".", "internal/fault", "internal/feedhttp", "internal/follower", "internal/keyfmt", "internal/ratelimit",
+			"internal/verify", "internal/verifycodec", "internal/wire", "internal/ratelimit/lease",
 		}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
 		{Path: "sdk/element/build", Level: archtest.Outside, May: []string{"internal/portal"}},

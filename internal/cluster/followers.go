@@ -192,6 +192,16 @@ func (f *Followers) Sweep(ctx context.Context) {
 
 func (c *child) over(now time.Time) bool { return now.Sub(c.silentSince) > 3*c.Limit }
 
+// Size is how many followers this node counts on.
+func (f *Followers) Size() int {
+	if f == nil {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.list)
+}
+
 // Least is the least revision that a follower, or one below it, has applied; the highest number where there are none.
 func (f *Followers) Least() int64 {
 	if f == nil {

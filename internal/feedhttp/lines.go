@@ -45,6 +45,14 @@ type Settings struct {
 	KeyPrefixes []string `json:"keyPrefixes"`
 	// Pepper names the pepper of new digests, "none" for plain SHA-256.
 	Pepper string `json:"pepper"`
+	// Limits says that followers spend limits themselves; nil where the source decides about each key with limits.
+	Limits *LimitSettings `json:"limits,omitempty"`
+}
+
+// LimitSettings are those of limits that followers spend.
+type LimitSettings struct {
+	// Policy holds while the source grants nothing: share, open or closed.
+	Policy string `json:"policy"`
 }
 
 // Permission is one of a catalogue.

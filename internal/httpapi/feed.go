@@ -17,12 +17,14 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feedhttp"
+	"github.com/keyward/keyward/internal/lender"
 )
 
 // Feed holds the parts that serve followers.
 type Feed struct {
 	Source    *feedhttp.Source
 	Followers *cluster.Followers
+	Lender    *lender.Lender
 	Limit     time.Duration // how old a copy may be: KEYWARD_MAX_STALENESS
 	Ready     func() bool   // this node's own copy is fresh
 }

@@ -18,7 +18,7 @@ var nowhere = []string{
 	"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage",
 	"getUsageByWorkspace", "getInstallation",
 	"listInstallationRefusals", "listNodes", "createServiceKey", "listServiceKeys", "startSession", "readFeed",
-	"readFeedSnapshot", "exchangePortalSession", "renewPortalSession",
+	"readFeedSnapshot", "leaseMinutes", "reserveDays", "reportUses", "exchangePortalSession", "renewPortalSession",
 }
 
 // request is one that the root can do, or the caller in by.
@@ -134,11 +134,18 @@ var naming = map[string]request{
 	"listNodes":                {on: "GET /nodes"},
 	"readFeed":                 {on: "GET /feed?leaving=true"},
 	"readFeedSnapshot":         {on: "GET /feed/snapshot"},
-	"createSignInLink":         {on: "POST /sign-in-links", body: `{"userId":"{user}"}`},
-	"startSession":             {on: "POST /sessions", body: `{"code":"x"}`},
-	"listSessions":             {on: "GET /sessions", roams: true},
-	"endSessions":              {on: "DELETE /sessions?userId={user}", roams: true},
-	"endSession":               {on: "DELETE /sessions/{session}"},
+	"leaseMinutes": {
+		on: "POST /feed/leases", body: `{"incarnation":"i","leases":[{"number":1,"keyId":"{key}","minute":{}}]}`,
+	},
+	"reserveDays": {
+		on: "POST /feed/days", body: `{"incarnation":"i","number":1,"claims":[{"accountId":"{key}","day":"2026-01-01"}]}`,
+	},
+	"reportUses":       {on: "POST /feed/usage", body: `{"incarnation":"i","number":1}`},
+	"createSignInLink": {on: "POST /sign-in-links", body: `{"userId":"{user}"}`},
+	"startSession":     {on: "POST /sessions", body: `{"code":"x"}`},
+	"listSessions":     {on: "GET /sessions", roams: true},
+	"endSessions":      {on: "DELETE /sessions?userId={user}", roams: true},
+	"endSession":       {on: "DELETE /sessions/{session}"},
 
 	"requestApiKey":         {on: "POST /key-requests", body: `{"userId":"{user}","name":"a","permissions":[]}`},
 	"requestApiKeyRotation": {on: "POST /api-keys/{key}/key-requests", body: `{}`},

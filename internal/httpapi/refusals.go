@@ -11,7 +11,7 @@ func (a *api) keyRefusals(x *exchange) (wire.Refusals, error) {
 		return wire.Refusals{}, err
 	}
 	all, err := a.Control.KeyRefusals(x.ctx(), x.caller, x.r.PathValue("id"), limit)
-	return wire.Refusals{Refusals: mapped(all, refusal)}, err
+	return wire.Refusals{Refusals: mapped(all, shownRefusal)}, err
 }
 
 func (a *api) workspaceRefusals(x *exchange) (wire.Refusals, error) {
@@ -21,7 +21,7 @@ func (a *api) workspaceRefusals(x *exchange) (wire.Refusals, error) {
 	}
 	all, err := a.Control.WorkspaceRefusals(x.ctx(), x.caller, x.r.PathValue("workspaceId"), limit)
 	return wire.Refusals{Refusals: mapped(all, func(r control.Refusal) wire.Refusal {
-		out := refusal(r)
+		out := shownRefusal(r)
 		out.KeyID, out.Name = string(r.Key), r.KeyName
 		return out
 	})}, err
@@ -34,13 +34,13 @@ func (a *api) allRefusals(x *exchange) (wire.Refusals, error) {
 	}
 	all, err := a.Control.Refusals(x.ctx(), x.caller, limit)
 	return wire.Refusals{Refusals: mapped(all, func(r control.Refusal) wire.Refusal {
-		out := refusal(r)
+		out := shownRefusal(r)
 		out.WorkspaceID, out.KeyID, out.Name = string(r.Workspace), string(r.Key), r.KeyName
 		return out
 	})}, err
 }
 
-func refusal(r control.Refusal) wire.Refusal {
+func shownRefusal(r control.Refusal) wire.Refusal {
 	return wire.Refusal{
 		At: wire.Time(r.At), Code: r.Code, Why: r.Why, Demanded: wire.Demanded{All: r.All, Any: r.Any},
 		IP:    wire.TextOrNull(r.IP),

@@ -50,8 +50,9 @@ func (a *api) routes() []route {
 		return a.followerRoutes()
 	}
 	all := slices.Concat(
-		a.keyRoutes(), a.keyRequestRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(), a.invitationRoutes(),
-		a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(), a.portalRoutes(),
+		a.keyRoutes(), a.keyRequestRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(),
+		a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(),
+		a.followerLimitRoutes(), a.portalRoutes(),
 	)
 	for i := range all {
 		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) &&
@@ -69,6 +70,7 @@ var installations = []string{
 	"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "createWorkspace", "getUsage",
 	"getUsageByWorkspace", "getInstallation",
 	"listInstallationRefusals", "listNodes", "createServiceKey", "listServiceKeys", "readFeed", "readFeedSnapshot",
+	"leaseMinutes", "reserveDays", "reportUses",
 }
 
 var (

@@ -257,6 +257,16 @@ var late = map[string]func(s *stage) (path, body string){
 	"DELETE /api/v2/workspaces/{workspaceId}/roles/{roleId}": func(s *stage) (string, string) { return s.at("/roles/" + s.unheld()), `{}   ` },
 	"POST /api/v2/service-keys":                              func(*stage) (string, string) { return "/api/v2/service-keys", `{"name":"late","scopes":["verify"]}` },
 	"DELETE /api/v2/service-keys/{id}":                       func(s *stage) (string, string) { return "/api/v2/service-keys/" + s.service, `{}   ` },
+	"POST /api/v2/feed/leases": func(s *stage) (string, string) {
+		return "/api/v2/feed/leases", `{"incarnation":"i","leases":[{"number":1,"keyId":"` + s.target + `","minute":{}}]}`
+	},
+	"POST /api/v2/feed/days": func(s *stage) (string, string) {
+		return "/api/v2/feed/days", `{"incarnation":"i","number":1,"claims":[{"accountId":"` + s.target +
+			`","day":"2026-01-01"}]}`
+	},
+	"POST /api/v2/feed/usage": func(*stage) (string, string) {
+		return "/api/v2/feed/usage", `{"incarnation":"i","number":1}`
+	},
 	"POST /api/v2/sign-in-links": func(s *stage) (string, string) {
 		return "/api/v2/sign-in-links", `{"workspaceId":"` + s.ws + `","userId":"mia"}`
 	},

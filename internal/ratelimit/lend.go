@@ -11,7 +11,7 @@ type Loan struct {
 	ID    [16]byte
 	Limit int64 // per minute
 	Want  int64 // units; 0 only asks how things stand
-	Owed  int64 // were admitted without asking: they are charged whatever the limit says
+	Owed  int64 // were admitted without asking: they are charged beyond the limit, too
 	Back  []Unspent
 
 	Granted int64 // at most Want
@@ -57,12 +57,16 @@ func (l *Limiter) Lend(cost int64, ahead time.Duration, loans ...*Loan) error {
 	first.latest = max(first.latest, second.latest)
 	t := l.now(first, 0)
 	second.latest = t.elapsed
-	fits := l.shutFor(&t) <= 0
+	shut := max(0, l.shutFor(&t))
+	fits := shut == 0
 	for i, loan := range loans {
 		fits = shards[i].consider(loan, cost, &t) && fits
 	}
 	for i, loan := range loans {
 		shards[i].lend(loan, fits, cost, uint32(ahead.Milliseconds()), &t)
+		if loan.RetryIn >= 0 {
+			loan.RetryIn = max(loan.RetryIn, shut)
+		}
 	}
 	return nil
 }

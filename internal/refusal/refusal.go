@@ -5,6 +5,7 @@ package refusal
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,20 @@ const (
 	OutOfReach              // NOT_FOUND: the service key that asked is bound, and does not reach the key
 	PlanSpent               // RATE_LIMITED, QUOTA_EXCEEDED: not the key's own limit, but that of its workspace's plan
 )
+
+var reasonNames = [...]string{
+	NoReason: "", KeyOff: "keyOff", WorkspaceOff: "workspaceOff", CreatorGone: "creatorGone", OverlapEnded: "overlapEnded",
+	OtherEnvironment: "otherEnvironment", OtherWorkspace: "otherWorkspace", OutOfReach: "outOfReach", PlanSpent: "planSpent",
+}
+
+// String is the reason's name in the API of the feed; "" for NoReason.
+func (r Reason) String() string { return reasonNames[r] }
+
+// ReasonOf finds a reason by its name.
+func ReasonOf(name string) (Reason, bool) {
+	i := slices.Index(reasonNames[:], name)
+	return Reason(max(i, 0)), i >= 0
+}
 
 // Record is one refusal of a key that there is. It holds nothing of the value.
 type Record struct {

@@ -63,6 +63,28 @@ func (r *Replica) lookup(d *keyfmt.Digest, v *View) uint32 {
 	}
 }
 
+// LookupID fills v with the key that has an id, and tells whether there is one. It is told of no value.
+func (r *Replica) LookupID(id [16]byte, v *View) bool {
+	number := r.find(uuidOf(id))
+	if number == nobody {
+		return false
+	}
+	var s snapshot
+	for tries := 0; ; tries++ {
+		s.texts = r.arena.texts() // before the record: see arena
+		if r.read(number, &s) {
+			if !s.key.has(exists) || s.key.id().bytes() != id {
+				return false
+			}
+			r.fill(&s, &keyfmt.Digest{}, v)
+			if r.unchanged(&s) {
+				return s.workspace.exists()
+			}
+		}
+		pause(tries)
+	}
+}
+
 // LookupService finds a service key by the digest of its value. Its Scopes are shared and must not be written to. It
 // allocates nothing.
 func (r *Replica) LookupService(d keyfmt.Digest) (account.ServiceKey, bool) {

@@ -90,6 +90,9 @@ func (s *Server) feedSettings() func() *feedhttp.Settings {
 			now = &feedhttp.Settings{
 				Catalogue: catalogue, KeyPrefixes: slices.Clone(prefixes), Pepper: string(s.digester.CurrentPepper()),
 			}
+			if s.lends() {
+				now.Limits = &feedhttp.LimitSettings{Policy: s.cfg.LimitPolicy.String()}
+			}
 			last.Store(now)
 		}
 		return now

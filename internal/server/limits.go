@@ -9,13 +9,13 @@ import (
 
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/store"
 )
 
 const (
-	saveTime    = 10 * time.Second // for giving back days and keeping windows at the stop
-	strictPause = time.Minute
-	oldWindows  = 2 * time.Minute // nothing in them counts any more
+	saveTime   = 10 * time.Second // for giving back days and keeping windows at the stop
+	oldWindows = 2 * time.Minute  // nothing in them counts any more
 )
 
 // ledger reserves days in the database.
@@ -44,9 +44,11 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 		s.log.Warn(
 			"the last stop kept no windows of the limits per minute: it was none in order", "strict", s.cfg.StrictRestart,
 		)
-		if s.cfg.StrictRestart {
-			c.Shut = strictPause
-		}
+		s.cold = lease.ColdTime
+	}
+	s.cold = max(s.cold, s.keptCold(parts))
+	if s.cfg.StrictRestart {
+		c.Shut = s.cold // followers may spend their last leases until then
 	}
 	if s.shared != nil {
 		c.Minutes = s.shared
@@ -54,11 +56,24 @@ func (s *Server) makeLimiter(ctx context.Context) error {
 	s.limiter = ratelimit.New(c)
 	s.push("the limiter", s.closeLimiter)
 	for _, p := range parts {
+		if _, cold := lease.ReadCold(p, s.clock.Now()); cold {
+			continue
+		}
 		if err := s.limiter.Restore(p); err != nil {
 			s.log.Warn("a part of the limits' windows could not be read and is left out", "error", err.Error())
 		}
 	}
 	return nil
+}
+
+// keptCold is for how long the bank of the followers is still cold, by the last stop.
+func (s *Server) keptCold(parts [][]byte) (cold time.Duration) {
+	for _, p := range parts {
+		if left, ok := lease.ReadCold(p, s.clock.Now()); ok {
+			cold = max(cold, left)
+		}
+	}
+	return cold
 }
 
 // keptWindows takes the windows of the last stop, so that they are not taken twice, and reports whether there were
@@ -101,7 +116,11 @@ func (s *Server) closeLimiter() error {
 		number++
 		return s.db.Count(ctx, func(c *store.Counting) error { return c.SaveWindows(s.windowsName(), number, part) })
 	}
-	return errors.Join(s.unlessMoving(s.limiter.Close(ctx)), s.unlessMoving(s.limiter.Windows(keep)))
+	err := errors.Join(s.unlessMoving(s.limiter.Close(ctx)), s.unlessMoving(s.limiter.Windows(keep)))
+	if s.own != nil && s.own.Cold() > 0 {
+		err = errors.Join(err, s.unlessMoving(keep(lease.ColdPart(s.own.Cold(), s.clock.Now()))))
+	}
+	return err
 }
 
 // unlessMoving ignores the error of a database that is being moved: its users go on at another.

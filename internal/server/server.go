@@ -28,6 +28,7 @@ import (
 	"github.com/keyward/keyward/internal/metrics"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
 	"github.com/keyward/keyward/internal/signin"
 	"github.com/keyward/keyward/internal/store"
@@ -92,6 +93,8 @@ type Server struct {
 	tally       *tally.Tally
 	limiter     *ratelimit.Limiter
 	shared      *redislimit.Limiter                      // nil where limits per minute are not shared
+	own         *lease.Own                               // the bank of followers, where the limiter's windows are that
+	cold        time.Duration                            // for which the windows lack units at the start
 	elapsed     func() time.Duration                     // since the start, by a clock that nobody sets
 	clocks      func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
 	engine      *verify.Engine
@@ -162,7 +165,7 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	}
 	for _, stage := range []func(context.Context) error{
 		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.readProxies), lastingStage(s.makeKeys), s.listen, s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
-		s.makeFeed, s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
+		s.makeFeed, s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, s.makeLender, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
 		s.ensureRoot, s.endWaitingRoom, s.announce,
 	} {
 		if err := stage(ctx); err != nil {

@@ -20,7 +20,7 @@ const (
 	ColdTime = Time + (Window+1)*time.Second
 )
 
-// Bank holds what all limiters together have charged to the minutes of keys and workspaces. It is safe for concurrent
+// Bank holds all units that the limiters together have charged to the minutes of keys and workspaces. It is safe for concurrent
 // use, and bounds the time of each question itself.
 type Bank interface {
 	// Ask asks about a key, or a workspace, or both: they are granted the cost together or not at all. epoch is the
@@ -42,7 +42,7 @@ var (
 	ErrAlone = errors.New("this key is decided without the bank")
 )
 
-// Account is what is charged: a key, or a workspace that has a plan.
+// Account is the object of a charge: a key, or a workspace that has a plan.
 type Account struct {
 	ID        [16]byte
 	Workspace id.Workspace
@@ -65,7 +65,7 @@ type Rest struct{ Lot, Units int64 }
 // Answer is the bank's about one side. Instants are Unix milliseconds of this machine's clock.
 type Answer struct {
 	Granted int64 // at most as many as were wanted
-	Lot     int64 // by which the bank knows what it has granted
+	Lot     int64 // by which the bank knows the grant
 	Charged int64 // all that counts now
 	Reset   int64 // when nothing of that counts any more; 0 for now
 	Retry   int64 // when the cost fits: 0 for now, -1 for never
@@ -76,13 +76,17 @@ type Answer struct {
 type Standing struct {
 	Down  atomic.Bool // nothing can be asked: the policy holds
 	Epoch atomic.Pointer[Epoch]
-	Nodes atomic.Int64 // that share a limit
+	Nodes atomic.Int64 // that share a limit by the bank's word
+	// Spread says that most of the Nodes are followers, few of which use one key at the same time.
+	Spread atomic.Bool
 	// Cold is until when no limiter takes more than its share, and Foreign until when units may count that the bank
 	// does not know of, in milliseconds of the limiter's Clock.
 	Cold, Foreign atomic.Int64
-	// Known is how many share a limit by another word than the bank's; nil where there is none. The larger number
+	// Known is how many nodes share a limit by another word than the bank's; nil where there is none. The larger number
 	// counts.
 	Known func() int64
+	// Followers is how many share a limit beside the nodes; nil for none.
+	Followers func() int64
 }
 
 // Epoch is a stretch of time over which a bank has forgotten nothing.
@@ -92,13 +96,34 @@ type Epoch struct {
 	Step  int64  // by how many milliseconds the bank's clock was set forward when it began; 0 where it was not
 }
 
-// Sharers is how many share a limit.
+// mostAskers bounds the number of parts that a limit is cut into for leases. Few of very many followers use one key at
+// the same time, and smaller leases would make all of them ask each time.
+const mostAskers = 8
+
+// Sharers is how many share a limit while the bank is away.
 func (s *Standing) Sharers() int64 {
+	n := s.NodesNow()
+	if s.Followers != nil {
+		n += s.Followers()
+	}
+	return n
+}
+
+// NodesNow is how many nodes share a limit, without their followers.
+func (s *Standing) NodesNow() int64 {
 	n := s.Nodes.Load()
 	if s.Known != nil {
 		n = max(n, s.Known())
 	}
 	return max(n, 1)
+}
+
+// askers is how many may have leases of one key at the same time.
+func (s *Standing) askers() int64 {
+	if s.Spread.Load() {
+		return min(s.NodesNow(), mostAskers)
+	}
+	return s.NodesNow()
 }
 
 // Clock is both clocks of a machine. A bank and its limiter go by the same one.

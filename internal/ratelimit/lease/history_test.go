@@ -85,10 +85,8 @@ func (l *line) Charge(_ uint64, of lease.Account, owed []lease.Owing) error {
 	return l.send(func(number uint64) error { return l.world.source.teller.Charge(l.who, number, of, owed) })
 }
 
-func (l *line) Return(ctx context.Context, of lease.Account, rests []lease.Rest) {
-	for range 1 + l.world.rand.IntN(2) {
-		l.world.source.teller.Return(ctx, l.who, of, rests)
-	}
+func (l *line) Return(_ context.Context, of lease.Account, rests []lease.Rest) {
+	_, _ = l.Ask(0, 0, lease.Question{Of: of, Limit: ratelimit.Max, Settle: rests})
 }
 
 // open starts the source on the windows that are given, or after a crash on none.
@@ -191,7 +189,7 @@ func (w *world) step() {
 	case n < 89:
 		w.hold()
 	case n < 92:
-		w.follower(i) // the one before is killed, with what it has
+		w.follower(i) // the one before is killed, with its leases
 	case n < 94:
 		w.minutes[i].Close()
 		w.follower(i)

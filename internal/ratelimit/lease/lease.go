@@ -1,12 +1,12 @@
 // Package lease owns the promise of ratelimit for the minute where several processes share it: in any 60 seconds at
-// most N units are admitted, however many processes there are. It does not own the Bank at which they are charged: that is
-// Redis (redislimit), or a node for its followers (feedhttp). The day is kept elsewhere.
+// most N units are admitted, however many processes there are. It does not own the Bank at which they are charged: that
+// is Redis (redislimit), or a node for its followers (feedhttp). The day is kept elsewhere.
 //
 // # How
 //
 // In mode Exact each verification asks the bank. In mode Leased a process takes a share, charged to the last second in
 // which it may be spent, and spends it in memory on its monotonic clock, counted from before the question was sent: a
-// lease stays charged for 60 seconds after its end. What is left of it is given back with the next question.
+// lease stays charged for 60 seconds after its end. Its rest is given back with the next question.
 //
 // A key and its workspace, where that has a plan, are asked about together: both states are locked, and one question
 // decides on both. A side that has a lease in memory is held meanwhile, and put back before a refusal by the other is
@@ -14,8 +14,8 @@
 //
 // # When the bank is away
 //
-// Verification goes on. A lease is spent until its end, then the Policy holds. What is admitted alone is charged at the
-// bank as soon as it is back. A bank that has lost its memory has another epoch: until all that was lost has run out,
+// Verification goes on. A lease is spent until its end, then the Policy holds. Units that are admitted alone are charged
+// at the bank as soon as it is back. A bank that has lost its memory has another epoch: until all that was lost has run out,
 // no process admits more than its share, in which its own admissions of the last minute count.
 package lease
 
@@ -89,7 +89,7 @@ func (l *Limiter) Close() {
 	defer cancel()
 	l.each(func(s *state) {
 		if rest := s.settle(); len(rest) > 0 && ctx.Err() == nil && !l.standing.Down.Load() {
-			l.bank.Return(ctx, s.of, rest) // what stays charged runs out by itself
+			l.bank.Return(ctx, s.of, rest) // units that stay charged run out by themselves
 		}
 	})
 }

@@ -25,7 +25,7 @@ func ParseMode(s string) (Mode, error) {
 	return 0, fmt.Errorf("%q: want leased, exact or local", s)
 }
 
-// String is what ParseMode reads.
+// String gives the text that ParseMode reads.
 func (m Mode) String() string {
 	return [...]string{Leased: "leased", Exact: "exact", Local: "local"}[m]
 }
@@ -53,7 +53,7 @@ func ParsePolicy(s string) (Policy, error) {
 	return 0, fmt.Errorf("%q: want share, open or closed", s)
 }
 
-// String is what ParsePolicy reads.
+// String gives the text that ParsePolicy reads.
 func (p Policy) String() string {
 	return [...]string{Share: "share", Open: "open", Closed: "closed"}[p]
 }

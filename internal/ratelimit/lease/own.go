@@ -2,22 +2,23 @@ package lease
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// Own is the bank of a process that alone keeps the windows: those of its own ratelimit.Limiter. Its Teller heeds that it
-// is cold.
+// Own is the bank of a process that alone keeps the windows: those of its own ratelimit.Limiter. Its Teller heeds that
+// it is cold.
 type Own struct {
 	limiter  *ratelimit.Limiter
 	clock    *Clock
 	standing Standing
 }
 
-// NewOwn makes a bank of a limiter's own windows. It grants nothing for as long as cold: ColdTime after an end that kept
-// no windows, when everything that it may have forgotten has run out.
+// NewOwn makes a bank of a limiter's own windows. It grants nothing for as long as cold: ColdTime after an end that
+// kept no windows, when everything that it may have forgotten has run out.
 func NewOwn(l *ratelimit.Limiter, clock *Clock, cold time.Duration) *Own {
 	o := &Own{limiter: l, clock: clock}
 	o.standing.Epoch.Store(&Epoch{Count: 1})
@@ -56,7 +57,7 @@ func (o *Own) Ask(_ uint64, cost int64, questions ...Question) (a [2]Answer, err
 	return a, nil
 }
 
-// told puts what is left to wait onto this machine's clock.
+// told puts an answer onto this machine's clock.
 func (o *Own) told(loan *ratelimit.Loan) Answer {
 	const moment = 100
 	now := o.clock.Wall()
@@ -97,6 +98,29 @@ func unspent(rests []Rest) (all []ratelimit.Unspent) {
 		all = append(all, ratelimit.Unspent{Stamp: uint32(r.Lot), Units: r.Units})
 	}
 	return all
+}
+
+const (
+	coldVersion = 2 // beside that of the windows, which is 1
+	coldBytes   = 1 + 8 + 8
+)
+
+// ColdPart is how a process keeps, at its end in order, for how long its bank is still cold. It stands beside the parts
+// that a ratelimit.Limiter keeps of its windows, and is none of them.
+func ColdPart(cold time.Duration, now time.Time) []byte {
+	part := binary.BigEndian.AppendUint64([]byte{coldVersion}, uint64(now.UnixMilli()))
+	return binary.BigEndian.AppendUint64(part, uint64(cold.Milliseconds()))
+}
+
+// ReadCold reads a ColdPart, for how long the bank is still cold now; ok is false for another part. Where the clock was
+// set back, it is as long as it was.
+func ReadCold(part []byte, now time.Time) (cold time.Duration, ok bool) {
+	if len(part) != coldBytes || part[0] != coldVersion {
+		return 0, false
+	}
+	away := max(0, now.UnixMilli()-int64(binary.BigEndian.Uint64(part[1:])))
+	left := int64(binary.BigEndian.Uint64(part[9:])) - away
+	return min(max(0, time.Duration(left)*time.Millisecond), ColdTime), true
 }
 
 var _ Bank = (*Own)(nil)

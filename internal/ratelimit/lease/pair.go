@@ -186,7 +186,7 @@ func (p *pair) landed(done chan struct{}) {
 	close(done)
 }
 
-// take makes leases of the answers, or puts back what was held.
+// take makes leases of the answers, or puts the held units back.
 func (p *pair) take(
 	at instant, sides []*turn, asks []Question, answers [2]Answer, kept *held,
 ) (ratelimit.Outcome, int64, bool) {

@@ -30,7 +30,7 @@ type state struct {
 	flight chan struct{} // closed when the question that is under way has been Answer; nil where none is
 
 	lease, next grant
-	back        []grant // what was not spent of earlier ones, to be given back with the next question
+	back        []grant // rests of earlier ones, to be given back with the next question
 	limit       int64   // under which they were granted
 	size        int64   // of the next lease to ask for
 	taken       int64   // of the present lease, when it was granted
@@ -41,7 +41,7 @@ type state struct {
 	refused refusal
 
 	recent recent
-	epoch  uint64 // the count of epochs up to which what is owed is charged
+	epoch  uint64 // the count of epochs up to which debts are charged
 	used   int64  // monotonic milliseconds of the last question
 }
 

@@ -190,7 +190,7 @@ func (t *turn) ask(now int64, cold bool) Question {
 	switch {
 	case !t.spends():
 		q.Want = 0
-	case cold: // no share in advance; what others may admit in the meantime by Redis's word alone is what Redis says
+	case cold: // no share in advance; the bank's word says how much others may admit in the meantime
 	case t.mode == Leased:
 		q.Want, q.Ahead = max(t.cost, t.lease(now)), seconds(Time)
 	}
@@ -203,7 +203,7 @@ func (t *turn) ask(now int64, cold bool) Question {
 // half was left. No node takes more than a fourth of its share of the limit at once.
 func (t *turn) lease(now int64) int64 {
 	s := t.s
-	most := t.limit / (4 * t.l.standing.Sharers())
+	most := t.limit / (4 * t.l.standing.askers())
 	switch {
 	case s.size == 0:
 		s.size = 1
@@ -256,7 +256,7 @@ func (t *turn) begin(at instant, q Question, a *Answer) {
 // ahead asks for the next lease in the background.
 func (t *turn) ahead(at instant) {
 	s, l := t.s, t.l
-	s.size = max(min(2*s.size, t.limit/(4*l.standing.Sharers())), 1)
+	s.size = max(min(2*s.size, t.limit/(4*l.standing.askers())), 1)
 	q := Question{Of: s.of, Limit: t.limit, Want: s.size, Ahead: seconds(Time), Settle: rests(s.back)}
 	s.back = nil
 	count := s.epoch

@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -36,7 +35,7 @@ type answered struct {
 	err     error
 }
 
-// lot is what a holder has of the bank's.
+// lot is a part of the bank's units that a holder has.
 type lot struct {
 	of    [16]byte
 	lot   int64 // of the bank
@@ -67,6 +66,9 @@ var (
 func NewTeller(b Bank, clock *Clock) *Teller {
 	return &Teller{bank: b, clock: clock, holders: map[string]*holder{}}
 }
+
+// Sharers is how many share a limit.
+func (t *Teller) Sharers() int64 { return t.bank.Standing().Sharers() }
 
 // Away is for how long the bank grants nothing, as far as that is known: 0 where it does.
 func (t *Teller) Away() time.Duration {
@@ -123,14 +125,6 @@ func (t *Teller) Charge(who string, number uint64, of Account, owed []Owing) err
 		one.err = t.bank.Charge(t.bank.Standing().Epoch.Load().Count, of, owed)
 	}
 	return one.err
-}
-
-// Return gives leases back for a holder that ends.
-func (t *Teller) Return(ctx context.Context, who string, of Account, rests []Rest) {
-	epoch := t.bank.Standing().Epoch.Load().Count
-	if back := t.settled(who, &Question{Of: of, Settle: rests}, epoch); len(back) > 0 {
-		t.bank.Return(ctx, of, back)
-	}
 }
 
 // enter gives the question of a number, and whether it is new.

@@ -44,12 +44,14 @@ type Options struct {
 	// Known is how many nodes there are by another word than Redis's, such as the database's; nil where there is none.
 	// The larger of the two numbers counts: a node that starts while Redis is away must not take its share for the
 	// whole.
-	Known   func() int64
-	Now     func() time.Time // with a monotonic part, as time.Now has
-	Timeout time.Duration    // for a question, while nothing else is answered either; 0 is 250 ms
-	Watch   time.Duration    // between two looks at Redis as a whole; 0 is 250 ms
-	Prefix  string           // of every key in Redis; "" is "keyward:"
-	Logger  *slog.Logger
+	Known func() int64
+	// Followers is how many share a limit beside the nodes; nil for none.
+	Followers func() int64
+	Now       func() time.Time // with a monotonic part, as time.Now has
+	Timeout   time.Duration    // for a question, while nothing else is answered either; 0 is 250 ms
+	Watch     time.Duration    // between two looks at Redis as a whole; 0 is 250 ms
+	Prefix    string           // of every key in Redis; "" is "keyward:"
+	Logger    *slog.Logger
 }
 
 // Limiter is one node's part: its leases, and Redis as their bank. It is safe for concurrent use.
@@ -95,6 +97,7 @@ func New(o Options) *Limiter {
 	l.epochKey = l.prefix + "epoch"
 	l.watch.init()
 	l.watch.Known = o.Known
+	l.watch.Followers = o.Followers
 	l.paces.of = map[string]pace{}
 	l.Limiter = lease.New(
 		lease.Options{Bank: l, Clock: l.clock, Mode: o.Mode, ModeOf: o.ModeOf, Policy: o.Policy},
@@ -171,7 +174,7 @@ func (l *Limiter) Stats() Stats {
 	admitted, refused := l.Alone()
 	return Stats{
 		Questions: l.counts.questions.Load(), Failures: l.counts.failures.Load(), AdmittedAlone: admitted,
-		RefusedAlone: refused, Epochs: l.counts.epochs.Load(), Nodes: l.watch.Sharers(), Down: l.watch.Down.Load(),
+		RefusedAlone: refused, Epochs: l.counts.epochs.Load(), Nodes: l.watch.NodesNow(), Down: l.watch.Down.Load(),
 	}
 }
 
@@ -179,3 +182,6 @@ var (
 	_ ratelimit.Minutes = (*Limiter)(nil)
 	_ lease.Bank        = (*Limiter)(nil)
 )
+
+// Clock is the one by which it goes.
+func (l *Limiter) Clock() *lease.Clock { return l.clock }

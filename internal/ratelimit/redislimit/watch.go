@@ -68,7 +68,7 @@ func (l *Limiter) look(ctx context.Context) {
 	l.hear()
 	w.told.Store(true)
 	if w.Down.Swap(false) {
-		l.log.Info("Redis answers: minute limits are shared", "nodes", l.watch.Sharers())
+		l.log.Info("Redis answers: minute limits are shared", "nodes", l.watch.NodesNow())
 		l.warnOfEviction(ctx)
 	}
 }
@@ -254,11 +254,11 @@ func (l *Limiter) enter(text string, now, step int64) {
 	case before.Name == "":
 		return
 	case step != 0:
-		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.watch.Sharers(),
+		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.watch.NodesNow(),
 			"by", (time.Duration(step) * time.Millisecond).String())
 	default:
 		l.log.Warn(
-			"Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.watch.Sharers(),
+			"Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.watch.NodesNow(),
 		)
 	}
 	l.counts.epochs.Add(1)

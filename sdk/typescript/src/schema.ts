@@ -1129,6 +1129,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/feed/leases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lease units of minutes
+         * @description For a follower: takes units of limits per minute, to spend them itself. Each question is about the minute of a key, that of its
+         *     workspace's plan, or both, which are granted together or not at all. The limits are those that this node knows; `cost` has to fit.
+         *
+         *     Units with `ahead` may be spent for two seconds, counted by both clocks of the follower from before it asked. They are charged for
+         *     60 seconds after that, so that in no 60 seconds more than the limit is admitted by all. What was not spent goes back with `giveBack`
+         *     in a later question about the same limit: once, and for no more than was granted. Units that were admitted without asking, while
+         *     this node was away, are charged with `owed`, in a question about one limit that wants nothing.
+         *
+         *     `number` names the question for 30 seconds: where it comes again, it gets its first answer and takes nothing. `error` of a question
+         *     says that nothing was granted: `not_found` for a key outside of the service key's bounds, `conflict` for a number of long ago, and
+         *     where several nodes share limits over no Redis; ask the server for verdicts there. 503 says that nothing can be granted for
+         *     `Retry-After` seconds: after a crash this node does not know for 64 seconds what may still be spent.
+         */
+        post: operations["leaseMinutes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feed/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reserve units of days
+         * @description For a follower: reserves units of limits per day, durably, before it spends them, and gives back what it did not spend. A claim is
+         *     about a key, or about a workspace whose plan has a limit per day. The limits are those that this node knows, what is reserved never
+         *     exceeds them, and a follower gives back no more than it holds. A claim on something outside of the service key's bounds is granted
+         *     nothing.
+         *
+         *     `number` rises with each batch. The last batch that comes again gets its first answer and does nothing, also after a restart of the
+         *     node; an earlier one is 409.
+         */
+        post: operations["reserveDays"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feed/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report uses
+         * @description For a follower: tells what it has counted, for the usage and the last use of keys, and for their latest refusals. Instants are Unix
+         *     milliseconds, at most 48 hours ago. What is outside of the service key's bounds is passed over. Together at most 2000 uses, earlier
+         *     values and refusals.
+         *
+         *     `number` rises with each batch. The last batch that comes again does nothing, also after a restart of the node; an earlier one is
+         *     409.
+         */
+        post: operations["reportUses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/feed/snapshot": {
         parameters: {
             query?: never;
@@ -1870,6 +1952,171 @@ export interface components {
             now?: components["schemas"]["Time"];
             /** @description There are keys with imported values of another form, which the feed does not tell of: only the server knows them. */
             hasForeignKeys?: boolean;
+        };
+        /** @description Another one at every start of a follower. */
+        Incarnation: string;
+        FollowerLeases: {
+            incarnation: components["schemas"]["Incarnation"];
+            leases: ({
+                /** @description Of this question alone. */
+                number: number;
+                keyId: components["schemas"]["GivenId"];
+                /**
+                 * @description What has to fit. With 0, what fits is 1.
+                 * @default 0
+                 */
+                cost?: number;
+                minute?: components["schemas"]["FollowerMinute"];
+                workspaceMinute?: components["schemas"]["FollowerMinute"];
+            } | unknown | unknown)[];
+        };
+        FollowerMinute: {
+            /**
+             * @description Units: 0 to look only, or the cost at least.
+             * @default 0
+             */
+            want?: number;
+            /**
+             * @description They are spent within two seconds, and not now alone.
+             * @default false
+             */
+            ahead?: boolean;
+            giveBack?: {
+                lease: number;
+                units: number;
+            }[];
+            owed?: {
+                /** @default 0 */
+                secondsAgo?: number;
+                units: number;
+            }[];
+        };
+        MinuteAnswer: {
+            granted: number;
+            /** @description By which the units are given back; 0 where they were to be spent at once. */
+            lease: number;
+            /** @description All that counts now. */
+            charged: number;
+            /** @description When nothing of that counts any more. */
+            resetInMs: number;
+            /** @description When the cost fits: 0 for now, -1 for never. */
+            retryInMs: number;
+            /** @description For how long a refusal need not be asked about again. */
+            knownMs: number;
+        };
+        FollowerDays: {
+            incarnation: components["schemas"]["Incarnation"];
+            number: number;
+            claims: {
+                accountId: components["schemas"]["GivenId"];
+                /**
+                 * Format: date
+                 * @description UTC; no day that has not begun.
+                 */
+                day: string;
+                /** @default 0 */
+                want?: number;
+                /** @default 0 */
+                giveBack?: number;
+            }[];
+        };
+        FollowerUses: {
+            incarnation: components["schemas"]["Incarnation"];
+            number: number;
+            /**
+             * @description Uses that found no room at the follower, since its last batch.
+             * @default 0
+             */
+            lost?: number;
+            uses?: {
+                /** @description Left out for values of no key. */
+                keyId?: components["schemas"]["GivenId"];
+                /** @description Of the key. */
+                workspaceId?: components["schemas"]["GivenId"];
+                /** @description Of the minute. */
+                startMs: number;
+                /** @description By the code of a verification. */
+                counts: {
+                    [key: string]: number;
+                };
+                /** @description When it was last verified in this minute. */
+                usedMs?: number;
+                /** @description When it was last asked about in this minute, whatever the outcome. */
+                triedMs?: number;
+            }[];
+            /** @description The last uses of earlier values, each known by the end of its overlap. */
+            previous?: {
+                keyId: components["schemas"]["GivenId"];
+                untilMs: number;
+                usedMs: number;
+            }[];
+            refusals?: {
+                keyId: components["schemas"]["GivenId"];
+                atMs: number;
+                /** @description Tells refusals of one millisecond apart. */
+                seq?: number;
+                /** @description Of the verification. */
+                code: string;
+                /** @enum {string} */
+                reason?: "" | "keyOff" | "workspaceOff" | "creatorGone" | "overlapEnded" | "otherEnvironment" | "otherWorkspace" | "outOfReach" | "planSpent";
+                /** @description An earlier value was presented. */
+                previous?: boolean;
+                all?: string[];
+                any?: string[];
+                missing?: string[];
+                ip?: string;
+                /** @default 0 */
+                cost?: number;
+                /** @description The limit, or the end in Unix milliseconds, that the refusal is about. */
+                number?: number;
+            }[];
+        };
+        LeasesAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    /** @description How many processes share a limit. */
+                    sharers: number;
+                    leases: {
+                        /** @enum {string} */
+                        error?: "not_found" | "conflict" | "unavailable";
+                        minute?: components["schemas"]["MinuteAnswer"];
+                        workspaceMinute?: components["schemas"]["MinuteAnswer"];
+                    }[];
+                };
+            };
+        };
+        DaysAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    claims: {
+                        granted: number;
+                        /** @description By everybody. */
+                        reserved: number;
+                        /**
+                         * Format: date
+                         * @description That of the claim, or a later one that has begun: then nothing was granted.
+                         */
+                        day: string;
+                    }[];
+                };
+            };
+        };
+        UsesAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    /** @constant */
+                    taken: true;
+                };
+            };
         };
         /** @description A process without a database that follows a node, as that node has heard it last. */
         Follower: {
@@ -3691,6 +3938,16 @@ export interface components {
         };
         /** @description The feed does not go on after this cursor: another history, settings or bounds, or too long ago. */
         FeedConflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description This number was used before by another batch, or a later one was taken. */
+        FollowerConflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -6428,6 +6685,107 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["FeedConflict"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    leaseMinutes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FollowerLeases"];
+            };
+        };
+        responses: {
+            /** @description What was granted, in the order of the questions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeasesAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenScope"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reserveDays: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FollowerDays"];
+            };
+        };
+        responses: {
+            /** @description How the days stand, in the order of the claims. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DaysAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenScope"];
+            409: components["responses"]["FollowerConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportUses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FollowerUses"];
+            };
+        };
+        responses: {
+            /** @description It is written down, or was before. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsesAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenScope"];
+            409: components["responses"]["FollowerConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -383,6 +383,24 @@ class Credential:
 
 
 @dataclass(frozen=True)
+class DaysClaims:
+    """DaysClaims of an answer."""
+
+    granted: int
+    reserved: int
+    day: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DaysClaims:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            granted=value(data, "granted", integer),
+            reserved=value(data, "reserved", integer),
+            day=value(data, "day", string),
+        )
+
+
+@dataclass(frozen=True)
 class ItemErrorDetails:
     """ItemErrorDetails of an answer."""
 
@@ -901,6 +919,64 @@ class KeyRequest:
             created_at=value(data, "createdAt", time),
             expires_at=value(data, "expiresAt", time),
             ended_at=value(data, "endedAt", optional(time)),
+        )
+
+
+@dataclass(frozen=True)
+class MinuteAnswer:
+    """MinuteAnswer of an answer."""
+
+    granted: int
+    lease: int
+    charged: int
+    reset_in_ms: int
+    retry_in_ms: int
+    known_ms: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MinuteAnswer:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            granted=value(data, "granted", integer),
+            lease=value(data, "lease", integer),
+            charged=value(data, "charged", integer),
+            reset_in_ms=value(data, "resetInMs", integer),
+            retry_in_ms=value(data, "retryInMs", integer),
+            known_ms=value(data, "knownMs", integer),
+        )
+
+
+@dataclass(frozen=True)
+class LeasesLeases:
+    """LeasesLeases of an answer."""
+
+    error: Optional[str]
+    minute: Optional[MinuteAnswer]
+    workspace_minute: Optional[MinuteAnswer]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LeasesLeases:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            error=value(data, "error", optional(string)),
+            minute=value(data, "minute", optional(obj(MinuteAnswer))),
+            workspace_minute=value(data, "workspaceMinute", optional(obj(MinuteAnswer))),
+        )
+
+
+@dataclass(frozen=True)
+class Leases:
+    """Leases of an answer."""
+
+    sharers: int
+    leases: List[LeasesLeases]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Leases:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            sharers=value(data, "sharers", integer),
+            leases=value(data, "leases", each(obj(LeasesLeases))),
         )
 
 
@@ -1884,17 +1960,17 @@ class Workspaces:
 
 __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Attention", "Backup", "Ceiling",
-    "CreatedPortalSession", "Creator", "Credential", "DeletedApiKeys", "EndedPortalSessions", "Explanation",
-    "ExplanationSteps", "Follower", "ImportedApiKeys", "ImportedApiKeysErrors",
+    "CreatedPortalSession", "Creator", "Credential", "DaysClaims", "DeletedApiKeys", "EndedPortalSessions",
+    "Explanation", "ExplanationSteps", "Follower", "ImportedApiKeys", "ImportedApiKeysErrors",
     "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Installation", "InstallationDatabase",
     "InstallationNodes", "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts",
-    "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest", "KeyRequestAsks", "LimitState",
-    "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MyWorkspace",
-    "Node", "Nodes", "Pagination", "PermissionEntry", "PermissionUsage", "PermissionUsages", "Plan",
-    "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit", "Readiness", "Refusal", "RemovedMember",
-    "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey",
-    "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session",
-    "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded", "StartedPortalSession",
-    "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
-    "Workspace", "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
+    "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest", "KeyRequestAsks", "Leases", "LeasesLeases",
+    "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
+    "MinuteAnswer", "MyWorkspace", "Node", "Nodes", "Pagination", "PermissionEntry", "PermissionUsage",
+    "PermissionUsages", "Plan", "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit", "Readiness",
+    "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey",
+    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
+    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
+    "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
+    "UsageBucket", "Verdict", "Workspace", "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
 ]

@@ -1,0 +1,98 @@
+package lender
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/replica"
+	"github.com/keyward/keyward/internal/store"
+)
+
+const (
+	dayMillis = 86_400_000
+	// ahead is by how much the clock of a follower may be ahead of this node's: the day of a claim has begun here by
+	// then.
+	ahead = 15 * time.Second
+)
+
+// ErrTomorrow says that a claim is about a day that has not begun.
+var ErrTomorrow = errors.New("this day has not begun: the clocks differ")
+
+// Reserve does the claims of a follower in one transaction, in their order, and once: a batch that comes again gets the
+// first answers. The limits are this node's, and nothing is given back that the follower does not hold. A claim on
+// something that there is not, or that is not within the bounds of the caller, is granted nothing.
+func (l *Lender) Reserve(ctx context.Context, c *Caller, number int64, claims []ratelimit.Claim) error {
+	last := l.Now().Add(ahead).UnixMilli() / dayMillis
+	for i := range claims {
+		if claims[i].Day > last {
+			return ErrTomorrow
+		}
+	}
+	var answer []byte
+	err := l.DB.Count(ctx, func(q *store.Counting) (err error) {
+		b := c.batch("days", number)
+		answer, err = q.Once(b, func() ([]byte, error) {
+			for i := range claims {
+				if err := l.reserve(q, c, &b, &claims[i]); err != nil {
+					return nil, err
+				}
+			}
+			return json.Marshal(claims)
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var first []ratelimit.Claim
+	if err := json.Unmarshal(answer, &first); err != nil {
+		return fmt.Errorf("read the answer to a batch: %w", err)
+	}
+	if len(first) != len(claims) {
+		return store.ErrOldBatch // another batch under the same number
+	}
+	copy(claims, first)
+	return nil
+}
+
+func (l *Lender) reserve(q *store.Counting, c *Caller, b *store.FollowerBatch, claim *ratelimit.Claim) error {
+	limit, err := l.dayLimit(q, c, claim.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case limit < 0:
+		claim.Want, claim.Limit = 0, 0 // units that it holds may go back all the same
+	case limit == 0:
+		claim.Limit = ratelimit.Max // the follower's copy is a moment behind
+	default:
+		claim.Limit = limit
+	}
+	return q.ReserveFor(b, claim)
+}
+
+// dayLimit is the limit per day of a key, or of a workspace's plan; 0 where it has none, and -1 for one that the caller
+// is told nothing of.
+func (l *Lender) dayLimit(q *store.Counting, c *Caller, account [16]byte) (int64, error) {
+	var v replica.View
+	if l.Find(account, &v) {
+		if !c.Reach.Covers(v.Workspace, v.Environment) {
+			return -1, nil
+		}
+		return v.Limits.PerDay, nil
+	}
+	ws := id.Workspace(id.Format(account))
+	if !c.Reach.Workspace(ws) {
+		return -1, nil
+	}
+	w, err := q.Workspace(ws)
+	if errors.Is(err, store.ErrNotFound) {
+		return -1, nil
+	}
+	return w.Plan.Shared.PerDay, err
+}
