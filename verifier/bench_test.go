@@ -2,9 +2,11 @@ package verifier_test
 
 import (
 	"context"
+	"syscall"
 	"testing"
 
 	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/keywardtest"
 	"github.com/keyward/keyward/verifier"
 )
@@ -37,4 +39,52 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkLimits is the engine's decision about a key with a limit per minute and one per day.
+func BenchmarkLimits(b *testing.B) {
+	s := keywardtest.New(b)
+	made, err := s.Client().CreateServiceKey(b.Context(), keyward.CreateServiceKeyRequest{
+		Name: "follower", Scopes: []keyward.Scope{"follow"},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, err := s.Client().CreateKey(b.Context(), keyward.CreateKeyRequest{
+		WorkspaceID: s.Workspace(b, "Acme", "ada"), UserID: "ada", Name: "k",
+		RateLimit: keyward.Set(keyward.Limits{
+			RequestsPerMinute: keyward.Set(1_000_000_000), RequestsPerDay: keyward.Set(1_000_000_000),
+		}),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	v, err := verifier.New(b.Context(), verifier.Config{URL: s.URL, Token: made.Key.Reveal()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = v.Close() }()
+	engine := v.Engine()
+	q := verify.Question{Key: key.Key.Reveal(), Cost: 1}
+	var answer verify.Verdict
+	for range 10_000 {
+		engine.Check(&q, &answer)
+	}
+	b.ReportAllocs()
+	began := spentTime()
+	for b.Loop() {
+		if engine.Check(&q, &answer); answer.Code != verify.Valid {
+			b.Fatal(answer.Code)
+		}
+	}
+	b.ReportMetric(float64(spentTime()-began)/float64(b.N), "cpu-ns/op")
+}
+
+// spentTime is the time of the processors that this process has taken: the one that passes says little on a busy machine.
+func spentTime() int64 {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return used.Utime.Nano() + used.Stime.Nano()
 }

@@ -6,13 +6,12 @@
 //	mux.Handle("GET /calls", guard.Require("calls:read")(listCalls))
 //
 // It decides by the same code as the server. A revocation reaches it in about one round trip; a copy that cannot prove
-// that it is fresh answers ErrStale and never VALID, and the server's wait=all counts it. Limits stay exact: keys with
-// limits, and keys of workspaces whose plan has limits, are decided by the server, which costs a round trip. So are
-// values that were imported in another form. The token is a service key with the scope follow, and with verify for
-// those questions.
+// that it is fresh answers ErrStale and never VALID, and the server's wait=all counts it. Limits stay exact: it takes
+// units of them from the server and spends those in memory, and gives the rest back. Uses are counted here
+// and told to the server every two seconds. Values that were imported in another form are decided by the server. The
+// token is a service key with the scope follow, and with verify for those questions.
 //
 // The package does not own the decision, nor how a copy follows: `keyward follow` is the same for other languages.
-// Uses of keys that it decides by itself are not counted in the server's usage.
 package verifier
 
 import (
@@ -31,13 +30,14 @@ import (
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/verifycodec"
 )
 
 const (
 	defaultStaleness = 5 * time.Second
 	leastStaleness   = 100 * time.Millisecond
-	leaveTime        = time.Second
+	leaveTime        = 2 * time.Second
 	sweepEvery       = 30 * time.Second // rows of deleted keys are reused
 	longestName      = 100
 )
@@ -62,7 +62,7 @@ var (
 type Config struct {
 	// URL is the server: https://host[:port], or http:// on this machine.
 	URL string
-	// Token is a service key with the scope follow, and with verify where keys have limits. One that is bound to
+	// Token is a service key with the scope follow, and with verify where values were imported. One that is bound to
 	// workspaces or environments makes a verifier that knows those alone.
 	Token string `json:"-"`
 	// TokenFile is a file with the token on its one line, in place of Token. It is read again with each question, so that
@@ -73,6 +73,9 @@ type Config struct {
 	PreviousPeppers []string `json:"-"`
 	// MaxStaleness is how old the copy may be; the default is 5 seconds, and the server's own limit is the most.
 	MaxStaleness time.Duration
+	// RefuseWhileAway refuses keys with a limit per minute, once their last units are spent, while the server grants
+	// none. Else the server's policy holds, or a share of the limit where that would admit everything.
+	RefuseWhileAway bool
 	// Name is what `keyward nodes` calls this verifier; the default is the machine's name.
 	Name string
 	// Logger is told of loads and of troubles with the server; nil is none.
@@ -123,9 +126,14 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	}
 	client, closeIdle := follower.HTTPClient(cfg.HTTPClient)
 	v := &Verifier{url: cfg.URL}
+	policy := lease.Share
+	if cfg.RefuseWhileAway {
+		policy = lease.Closed
+	}
 	v.follower = follower.New(
 		follower.Config{HTTP: client, URL: cfg.URL, Token: cfg.token(), Limit: cfg.MaxStaleness, Digests: digests,
-			Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, Version: version(), OnDesk: func(d *follower.Desk) error {
+			Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, Version: version(), Policy: policy,
+			OnDesk: func(d *follower.Desk) error {
 				v.desks.Store(&desk{d, verifycodec.New(d.Catalogue)})
 				return nil
 			}},
@@ -184,6 +192,7 @@ func (v *Verifier) run(log *slog.Logger, closeIdle func()) {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { _ = v.follower.KeepUp(ctx, func(error) bool { return false }) })
 	tasks.Go(func() { v.sweep(ctx) })
+	tasks.Go(func() { v.follower.Account(ctx) })
 	v.close = sync.OnceValue(func() error {
 		v.closed.Store(true)
 		v.follower.Replica().Fence()
@@ -218,7 +227,7 @@ func (v *Verifier) sweep(ctx context.Context) {
 }
 
 // Close ends everything that New began, and tells the server that this follower is gone; a server that is away is
-// waited for a second at most. Afterwards every question is ErrClosed.
+// waited for some seconds at most. Afterwards every question is ErrClosed.
 func (v *Verifier) Close() error { return v.close() }
 
 // Format prints the server's address alone, with every verb.

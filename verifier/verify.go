@@ -31,7 +31,7 @@ func (v *Verifier) Verify(ctx context.Context, req keyward.VerifyRequest) (keywa
 			return keyward.Verdict{}, invalid(err)
 		}
 		q.Context = ctx
-		if verdict, ok := d.answer(&q); ok {
+		if verdict, ok := d.answer(ctx, &q); ok {
 			return verdict, nil
 		}
 		if v.desks.Load() == d {
@@ -43,15 +43,31 @@ func (v *Verifier) Verify(ctx context.Context, req keyward.VerifyRequest) (keywa
 // answers are verdicts of the engine between two questions. They hold nothing of the last one.
 var answers = sync.Pool{New: func() any { return new(verify.Verdict) }}
 
-// answer asks the engine; ok is false where nothing can be said.
-func (d *desk) answer(q *verify.Question) (verdict keyward.Verdict, ok bool) {
+// answer asks the engine; ok is false where nothing can be said, or ctx has ended before.
+func (d *desk) answer(ctx context.Context, q *verify.Question) (verdict keyward.Verdict, ok bool) {
 	a := answers.Get().(*verify.Verdict)
-	d.Engine.Check(q, a)
+	if d.Engine.CheckNow(q, a) {
+		if ok = a.Code != verify.Unavailable; ok {
+			verdict = d.verdict(a)
+		}
+		*a = verify.Verdict{}
+		answers.Put(a)
+		return verdict, ok
+	}
+	asked := *q
+	done := make(chan struct{})
+	go func() { // it ends by itself within seconds
+		defer close(done)
+		d.Engine.Check(&asked, a)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return verdict, false
+	}
 	if ok = a.Code != verify.Unavailable; ok {
 		verdict = d.verdict(a)
 	}
-	*a = verify.Verdict{}
-	answers.Put(a)
 	return verdict, ok
 }
 
@@ -76,13 +92,22 @@ func (v *Verifier) VerifyBatch(ctx context.Context, items []keyward.VerifyReques
 	for i := range questions {
 		questions[i].Context = ctx
 	}
-	var batch verify.Batch
-	batch.Begin(d.Engine, questions)
 	verdicts := make([]keyward.Verdict, len(questions))
-	for i := range questions {
-		verdicts[i] = d.verdict(batch.Next())
+	done := make(chan struct{})
+	go func() { // it ends by itself within seconds
+		defer close(done)
+		var batch verify.Batch
+		batch.Begin(d.Engine, questions)
+		for i := range questions {
+			verdicts[i] = d.verdict(batch.Next())
+		}
+	}()
+	select {
+	case <-done:
+		return verdicts, ctx.Err()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return verdicts, ctx.Err()
 }
 
 // may refuses a question that has no end to wait for.
@@ -127,14 +152,17 @@ type Stats struct {
 	Revision int64         // of the server's log, up to which the copy has everything; 0 during a load
 	Age      time.Duration // of the copy: never VALID above MaxStaleness
 	Loads    int64         // how often everything was loaded
-	// Asked counts the questions that the server was asked because it alone decides, and Failed those of them without
-	// an answer, since its settings changed last.
+	// Asked counts the questions that the server was asked, because it alone decides or for units of limits, and Failed
+	// those of them without an answer, since its settings changed last.
 	Asked, Failed int64
+	// Lost counts uses that the server will not hear of: more keys were used at once than are counted.
+	Lost int64
 }
 
 // Stats gives the figures.
 func (v *Verifier) Stats() Stats {
 	asked, failed := v.desks.Load().Judge.Asked()
+	a := v.follower.Accounts()
 	r := v.follower.Replica()
 	return Stats{
 		Ready:    v.Ready(),
@@ -142,8 +170,9 @@ func (v *Verifier) Stats() Stats {
 		Revision: v.follower.Revision(),
 		Age:      r.Age(),
 		Loads:    v.follower.Loads(),
-		Asked:    asked,
-		Failed:   failed,
+		Asked:    asked + a.Questions,
+		Failed:   failed + a.Failed,
+		Lost:     a.Lost,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 )
 
 // Follow is everything that a follower can be told: the settings of a server that concern it, and its source.
@@ -61,7 +62,7 @@ func FollowSettings() []FollowSetting {
 		{Setting{Env: "KEYWARD_SOURCE_URL", Form: "URL",
 			Help: "The node to follow: `https://…`, or `http://` on this machine."}, setSourceURL},
 		{Setting{Env: "KEYWARD_SOURCE_TOKEN", Secret: true,
-			Help: "A service key with the scope `follow`, and with `verify` where keys have limits."},
+			Help: "A service key with the scope `follow`, and with `verify` where values were imported."},
 			func(f *Follow, v string) error { f.SourceToken = keyfmt.NewSecret(v); return nil }},
 		{Setting{Env: "KEYWARD_SOURCE_TOKEN_FILE", Form: "FILE",
 			Help: "A file with that service key, on its one line."},
@@ -150,6 +151,12 @@ func (f *Follow) check(name func(env string) string) error {
 	switch {
 	case f.SourceURL == "":
 		return errors.New("KEYWARD_SOURCE_URL: is needed: the node to follow")
+	case f.LimitMode == lease.Local:
+		return fmt.Errorf("%s: local: a follower shares limits with its source: want leased or exact",
+			name("KEYWARD_LIMIT_MODE"))
+	case f.LimitPolicy == lease.Open:
+		return fmt.Errorf("%s: open: a follower does not admit more than its source would: want share or closed",
+			name("KEYWARD_LIMIT_POLICY"))
 	case f.SourceToken.IsZero() == (f.SourceTokenFile == ""):
 		return errors.New(
 			"KEYWARD_SOURCE_TOKEN: give either this or KEYWARD_SOURCE_TOKEN_FILE: a service key with the scope follow",

@@ -42,10 +42,14 @@ type Client struct {
 	foreign  atomic.Bool
 	kind     atomic.Pointer[reading]
 	rejected atomic.Bool
+	numbers  numbers
 
 	mu    sync.Mutex
 	asked string // the cursor of the latest question: everything up to it is applied; "" before one
 }
+
+// numbers are the last ones of what this incarnation has sent, of each kind. None is used twice.
+type numbers struct{ leases, days, uses atomic.Int64 }
 
 // reading is the state of the last answer, by which the lines of the next one are read.
 type reading struct {

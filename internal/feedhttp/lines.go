@@ -47,6 +47,8 @@ type Settings struct {
 	Pepper string `json:"pepper"`
 	// Limits says that followers spend limits themselves; nil where the source decides about each key with limits.
 	Limits *LimitSettings `json:"limits,omitempty"`
+	// TakesUses says that the source takes down the uses that followers count.
+	TakesUses bool `json:"takesUses,omitempty"`
 }
 
 // LimitSettings are those of limits that followers spend.

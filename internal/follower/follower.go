@@ -21,6 +21,7 @@ import (
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -53,6 +54,10 @@ type Config struct {
 
 	Name    string // "" is the machine's name
 	Version string
+	// Policy decides about limits per minute while the source grants nothing. The source's holds where it is stricter.
+	Policy lease.Policy
+	// Exact has every verification of a key with a limit per minute ask the source.
+	Exact bool
 	// OnSwap is told of each copy before it is filled.
 	OnSwap func(*replica.Replica)
 	// OnDesk is told of the first desk, and of each one that takes its place because the source's settings have
@@ -69,6 +74,9 @@ type Desk struct {
 	Judge     *feedhttp.Judge
 
 	settings *feedhttp.Settings
+	onward   *feedhttp.Settings
+	limits   *limits // nil where the source decides about keys with limits
+	uses     *feedhttp.Reporter
 }
 
 // Follower follows one source. Its methods are safe for concurrent use.
@@ -79,6 +87,7 @@ type Follower struct {
 	desk   atomic.Pointer[Desk] // nil before the first load
 	skew   atomic.Int64         // nanoseconds by which this machine's clock is ahead of the source's
 	told   string               // the trouble that the log has
+	began  time.Time
 }
 
 // HTTPClient makes a client for questions to a source: it follows no redirect, which would carry the token elsewhere.
@@ -108,7 +117,7 @@ func New(cfg Config) *Follower {
 	if cfg.OnDesk == nil {
 		cfg.OnDesk = func(*Desk) error { return nil }
 	}
-	f := &Follower{cfg: cfg}
+	f := &Follower{cfg: cfg, began: cfg.Now()}
 	f.client = feedhttp.NewClient(
 		feedhttp.ClientConfig{HTTP: cfg.HTTP, URL: cfg.URL, Token: cfg.Token, Limit: cfg.Limit, Random: rand.Text,
 			Name: cfg.Name, Version: cfg.Version, Below: cfg.Below,
@@ -135,13 +144,17 @@ func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
 		return nil
 	}
 	d, err := f.newDesk(s, c)
-	if err == nil {
-		err = f.cfg.OnDesk(d)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		f.desk.Store(d)
+	if err = f.cfg.OnDesk(d); err != nil {
+		d.limits.close(context.Background())
+		return err
 	}
-	return err
+	if before := f.desk.Swap(d); before != nil {
+		f.retire(before)
+	}
+	return nil
 }
 
 func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, error) {
@@ -158,17 +171,28 @@ func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, erro
 	format.Admit(s.KeyPrefixes[1:]...)
 	judge := feedhttp.NewJudge(f.cfg.HTTP, f.cfg.URL, f.cfg.Token, f.client.Foreign, f.cfg.Now)
 	judge.Use(c)
-	engine := verify.New(
-		verify.Config{
-			Replica: f.follow.Replica(),
-			Format:  format,
-			Digests: f.cfg.Digests,
-			Now:     f.cfg.Now,
-			Source:  judge,
-			Doubt:   f.Doubt,
-		},
-	)
-	return &Desk{Engine: engine, Catalogue: c, Format: format, Judge: judge, settings: s}, nil
+	desk := &Desk{Catalogue: c, Format: format, Judge: judge, settings: s}
+	onward := *s
+	onward.Limits = nil
+	onward.TakesUses = false
+	desk.onward = &onward
+	desk.uses = feedhttp.NewReporter(f.client, c.Names, usesWaiting)
+	config := verify.Config{
+		Replica: f.follow.Replica(), Format: format, Digests: f.cfg.Digests, Clocks: f.clocks, Source: judge,
+		Doubt: f.Doubt,
+	}
+	if s.TakesUses {
+		config.Recorder = desk.uses
+		config.Refusals = desk.uses
+	}
+	if desk.limits, err = f.newLimits(s.Limits); err != nil {
+		return nil, err
+	}
+	if desk.limits != nil {
+		config.Limiter = desk.limits.limiter
+	}
+	desk.Engine = verify.New(config)
+	return desk, nil
 }
 
 // Desk is the one that decides now; nil before the first load.
@@ -195,8 +219,9 @@ func (f *Follower) Doubt() bool { return f.Skew().Abs() > skewToStop }
 // Foreign tells whether the source has keys that the feed does not tell of.
 func (f *Follower) Foreign() bool { return f.client.Foreign() }
 
-// Settings are the source's, by which the desk decides.
-func (d *Desk) Settings() *feedhttp.Settings { return d.settings }
+// Settings are the source's, as they are told to those that follow this follower: it lends no limits, and takes down no
+// uses.
+func (d *Desk) Settings() *feedhttp.Settings { return d.onward }
 
 // Report tells the source at once how far those that follow this follower have come.
 func (f *Follower) Report(ctx context.Context) error {
@@ -204,8 +229,19 @@ func (f *Follower) Report(ctx context.Context) error {
 	return f.client.Report(ctx, r.Age(), !r.Ready())
 }
 
-// Leave fences the copy, and tells the source that it answers nothing any more.
+// Leave ends this follower (End), and tells the source that it answers nothing any more.
 func (f *Follower) Leave(ctx context.Context) error {
+	return errors.Join(f.End(ctx), f.client.Leave(ctx))
+}
+
+// End fences the copy, gives back the limits that were not spent, and tells the source of the uses that it was not told
+// of yet.
+func (f *Follower) End(ctx context.Context) error {
 	f.Replica().Fence()
-	return f.client.Leave(ctx)
+	d := f.desk.Load()
+	if d == nil {
+		return nil
+	}
+	d.limits.close(ctx)
+	return d.uses.Flush(ctx)
 }

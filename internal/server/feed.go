@@ -90,6 +90,7 @@ func (s *Server) feedSettings() func() *feedhttp.Settings {
 			now = &feedhttp.Settings{
 				Catalogue: catalogue, KeyPrefixes: slices.Clone(prefixes), Pepper: string(s.digester.CurrentPepper()),
 			}
+			now.TakesUses = true
 			if s.lends() {
 				now.Limits = &feedhttp.LimitSettings{Policy: s.cfg.LimitPolicy.String()}
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/routes"
 )
@@ -34,7 +35,7 @@ type Follower struct {
 }
 
 const (
-	leaveTime  = time.Second
+	leaveTime  = 2 * time.Second
 	socketMode = 0o600
 )
 
@@ -122,7 +123,9 @@ func (f *Follower) makeFollower(ctx context.Context) (err error) {
 	f.push("the connections to the source", func() error { closeIdle(); return nil })
 	f.follower = follower.New(
 		follower.Config{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
-			Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log, Name: f.follow.Name, Version: f.opt.Version,
+			Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log,
+			Name: f.follow.Name, Version: f.opt.Version,
+			Policy: f.cfg.LimitPolicy, Exact: f.cfg.LimitMode == lease.Exact,
 			OnSwap: func(r *replica.Replica) { f.replica.Store(r) }, OnDesk: f.settle},
 	)
 	f.push("the place at the source", f.leave)
@@ -139,13 +142,13 @@ func (f *Follower) token() string {
 }
 
 func (f *Follower) leave() error {
-	if f.hub.leads() {
-		f.follower.Replica().Fence()
-		return nil // the source waits until those below must have fenced themselves
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	if err := f.follower.Leave(ctx); err != nil {
+	end := f.follower.Leave
+	if f.hub.leads() { // the source waits until those below must have fenced themselves
+		end = f.follower.End
+	}
+	if err := end(ctx); err != nil {
 		f.log.Info("the source could not be told that this follower goes: it waits for a while", "error", err.Error())
 	}
 	return nil

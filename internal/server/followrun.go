@@ -130,6 +130,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		tasks.Go(func() { f.every(background, lookEvery, f.hub.followers.Sweep) })
 		tasks.Go(func() { f.reportBelow(background) })
 	}
+	tasks.Go(func() { f.follower.Account(background) })
 	if f.certificate != nil {
 		tasks.Go(func() { f.every(background, certificateEvery, f.certificate.look) })
 	}

@@ -99,7 +99,7 @@ func (c *Counting) ReserveFor(b *FollowerBatch, claim *ratelimit.Claim) error {
 	return err
 }
 
-// followers removes what followers were told long ago.
+// followers removes rows about batches and days of long ago.
 func (p *purger) followers() {
 	p.remove(`DELETE FROM follower_batches WHERE (service_key_id, incarnation, kind) IN
 		(SELECT service_key_id, incarnation, kind FROM follower_batches WHERE seen_ms <= ? LIMIT ?)`,

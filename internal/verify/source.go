@@ -26,6 +26,7 @@ func (e *Engine) atSource(q *Question, v *Verdict) Code {
 	case q.wait == ratelimit.NoWait:
 		return wouldWait
 	}
+	q.elsewhere = true
 	asked := *q // a copy, so that questions that are answered here stay on the stack
 	return e.source.Limits(&asked, v)
 }
@@ -44,6 +45,7 @@ func (e *Engine) unknown(facts *replica.Replica, env keyfmt.Environment, q *Ques
 		*v = Verdict{Code: wouldWait}
 	default:
 		*v = Verdict{}
+		q.elsewhere = true
 		asked := *q
 		e.source.Unknown(&asked, v)
 	}

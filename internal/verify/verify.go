@@ -45,6 +45,8 @@ type Question struct {
 	// Context ends a question to a Source early; nil does not. Nothing else asks it.
 	Context context.Context
 
+	elsewhere bool // a Source has decided, which has recorded it
+
 	free   bool // no limit is asked and nothing is spent
 	caller bool // the key is our own API's caller's, which the control plane judges again by the database's clock
 
@@ -119,7 +121,8 @@ type Config struct {
 	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must
 	// not block.
 	Rehash func(Rehash)
-	// Source is asked about limits in place of a Limiter, and about values that are not in the copy; nil is not.
+	// Source is asked about limits where there is no Limiter, and about values that are not in the copy; nil is not. It
+	// records what it decides.
 	Source Source
 	// Doubt reports whether the clock may be wrong: a key with an end is then Unavailable. nil never doubts. It must
 	// be quick.
@@ -169,16 +172,26 @@ func (e *Engine) Check(q *Question, v *Verdict) {
 	e.CheckAt(q, v, e.Look())
 }
 
+// CheckNow is Check that waits for nothing. It tells whether there is an answer; where there is none nothing was spent,
+// and Check has one.
+func (e *Engine) CheckNow(q *Question, v *Verdict) bool {
+	q.wait = ratelimit.NoWait
+	e.Check(q, v)
+	q.wait = 0
+	return v.Code != wouldWait
+}
+
 // CheckAt is Check at an instant that the caller has looked at just now.
 func (e *Engine) CheckAt(q *Question, v *Verdict, now Instant) {
 	*v = Verdict{}
 	if q.concealed.reason != refusal.NoReason { // of an earlier decision on the same question
 		q.concealed = concealed{}
 	}
+	q.elsewhere = false
 	facts := e.replica.Load()
 	trace := facts.Begin(q.Key)
 	e.check(facts, &trace, q, v, now)
-	if q.DryRun || v.Code == wouldWait {
+	if q.DryRun || v.Code == wouldWait || q.elsewhere {
 		return
 	}
 	if e.recorder != nil {

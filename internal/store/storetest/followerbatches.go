@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// testFollowerBatches holds that a follower's batch is done once, whatever is restarted in between.
+// testFollowerBatches holds that a follower's batch is done once, also over a restart.
 func testFollowerBatches(t *testing.T, f *fixture) {
 	done := 0
 	once := func(key, incarnation, kind string, number int64) (string, error) {

@@ -8,7 +8,10 @@ import generate
 PACKAGE = Path(generate.PACKAGE)
 
 # Operations for browsers, gateways and machines that no program calls through a client.
-NOT_CALLED = {"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle", "readFeed", "readFeedSnapshot"}
+NOT_CALLED = {
+    "getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle",
+    "readFeed", "readFeedSnapshot", "leaseMinutes", "reserveDays", "reportUses",
+}
 
 
 def called():

@@ -736,6 +736,21 @@ export class Keyward extends Resource {
     return this.#send("readFeed", ["feed"], o);
   }
 
+  /** Takes units of limits per minute, for a follower. A number that comes again gets its first answer. */
+  leaseMinutes(questions: Schemas["FollowerLeases"], o?: CallOptions): Promise<Result<"LeasesAnswer">> {
+    return this.send("leaseMinutes", "POST", ["feed", "leases"], "never", { body: questions }, o);
+  }
+
+  /** Reserves units of limits per day, for a follower, and gives some back. A batch that comes again is done once. */
+  reserveDays(batch: Schemas["FollowerDays"], o?: CallOptions): Promise<Result<"DaysAnswer">> {
+    return this.send("reserveDays", "POST", ["feed", "days"], "never", { body: batch }, o);
+  }
+
+  /** Tells what a follower has counted. A batch that comes again is done once. */
+  reportUses(batch: Schemas["FollowerUses"], o?: CallOptions): Promise<Result<"UsesAnswer">> {
+    return this.send("reportUses", "POST", ["feed", "usage"], "never", { body: batch }, o);
+  }
+
   async #send(_operation: string, path: string[], o: FollowerOptions): Promise<ReadableStream<Uint8Array>> {
     const { signal, ...query } = o;
     const call: Call = { method: "GET", path, query: query as NonNullable<Call["query"]>, headers: { accept: "*/*" }, repeat: "never" };

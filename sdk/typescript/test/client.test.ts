@@ -164,6 +164,12 @@ test("service keys, workspaces, sessions, the log and the installation", async (
   const last = JSON.parse(lines.at(-1)!) as { cursor: string; nonce: string };
   expect(last.nonce).toBe("n");
   expect(await new Response(await keyward.feed({ after: last.cursor, nonce: "m" })).text()).toContain('"nonce":"m"');
+  const key = (await make()).apiKey.id;
+  const leases = [{ number: 1, keyId: key, cost: 1, minute: { want: 5, ahead: true } }];
+  expect((await keyward.leaseMinutes({ incarnation: "i", leases })).leases[0]?.minute?.granted).toBe(5);
+  const claims = [{ accountId: key, day: "2026-01-05", want: 3 }];
+  expect((await keyward.reserveDays({ incarnation: "i", number: 1, claims })).claims[0]?.granted).toBe(3);
+  expect((await keyward.reportUses({ incarnation: "i", number: 1 })).taken).toBe(true);
   expect((await keyward.usage({ granularity: "day" })).series.length).toBeGreaterThan(0);
   expect((await keyward.workspaces.usage(workspaceId)).total).toBeGreaterThanOrEqual(0);
   const made = await make();
