@@ -120,6 +120,8 @@ func furniture() []string {
 		`INSERT INTO event_turns VALUES (7)`, `INSERT INTO past_quotas VALUES (x'00000000000000000000000000000000', 19999, 3)`,
 		`INSERT INTO day_quotas VALUES (x'00000000000000000000000000000000', 20000, 5), (x'ff000000000000000000000000000000', 20001, 7)`,
 		`INSERT INTO saved_windows VALUES ('n', 0, x'')`,
+		`INSERT INTO follower_batches VALUES ('s1', 'i1', 'days', 7, x'00ff', 5)`,
+		`INSERT INTO follower_days VALUES ('s1', 'i1', x'00000000000000000000000000000000', 20000, 2)`,
 		`INSERT INTO key_prefixes VALUES ('kw', 1), ('acme', 2)`,
 		`INSERT INTO usage_counts VALUES (0, 60000, 'k00001', 1, 2, 3, 4, 5, 6, 7, 8, 9), (0, 60000, '', 0, 0, 0, 0, 0, 0, 0, 0, 1)`,
 		`INSERT INTO usage_gone VALUES ('k99999')`,
