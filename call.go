@@ -170,7 +170,8 @@ func readRefusal(resp *http.Response) *Error {
 
 var errTooLarge = fmt.Errorf("keyward: the answer is larger than %d bytes", maxAnswer)
 
-// read sends a call and gives its answer's status and bounded body. An answer that breaks off is as one that never came.
+// read sends a call and gives its answer's status and bounded body. An answer that breaks off is as one that never
+// came.
 func (c *Client) read(ctx context.Context, k call) (int, []byte, error) {
 	for attempt := 0; ; attempt++ {
 		resp, err := c.send(ctx, k)

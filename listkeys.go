@@ -29,8 +29,8 @@ const (
 	ByLastTry  KeySort = "lastTriedAt"
 )
 
-// ListKeysOptions choose keys and a page of them. The zero value is the first page of all that the caller may see. A key
-// is listed if it meets every condition.
+// ListKeysOptions choose keys and a page of them. The zero value is the first page of all that the caller may see. A
+// key is listed if it meets every condition.
 type ListKeysOptions struct {
 	// WorkspaceID is for a service key, which has no workspace of its own.
 	WorkspaceID string
@@ -40,8 +40,8 @@ type ListKeysOptions struct {
 	Environment Environment
 	// Permission is one that the keys hold.
 	Permission string
-	// ExpiringBefore chooses keys that expire, and do before it. UnusedSince chooses keys that were made before it and not
-	// used from then on, TriedSince those that were asked about from then on. The zero time chooses all.
+	// ExpiringBefore chooses keys that expire, and do before it. UnusedSince chooses keys that were made before it and
+	// not used from then on, TriedSince those that were asked about from then on. The zero time chooses all.
 	ExpiringBefore time.Time
 	UnusedSince    time.Time
 	TriedSince     time.Time
@@ -67,8 +67,8 @@ func (o ListKeysOptions) query() url.Values {
 	return url.Values(q.number("limit", o.Limit).text("cursor", o.Cursor))
 }
 
-// KeyPage is a page of keys, newest first unless another order was asked for. It may have fewer keys than the limit, and
-// none, while others follow.
+// KeyPage is a page of keys, newest first unless another order was asked for. It may have fewer keys than the limit,
+// and none, while others follow.
 type KeyPage struct {
 	APIKeys    []APIKey   `json:"apiKeys"`
 	Pagination Pagination `json:"pagination"`

@@ -128,8 +128,8 @@ type KeyOverride struct {
 type Removal struct {
 	UserID string      `json:"removed"`
 	Keys   RemovedKeys `json:"keys"`
-	// RemovalID is by which RestoreMember undoes the removal, until RestorableUntil. It is empty, and the time nil, where
-	// the removal cannot be undone.
+	// RemovalID is by which RestoreMember undoes the removal, until RestorableUntil. It is empty, and the time nil,
+	// where the removal cannot be undone.
 	RemovalID       string      `json:"removalId"`
 	RestorableUntil *time.Time  `json:"restorableUntil"`
 	Revocation      *Revocation `json:"revocation"`

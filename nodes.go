@@ -60,8 +60,8 @@ type Follower struct {
 	// ServiceKeyID is the service key by which it asks, and Incarnation its process: another one after each start.
 	ServiceKeyID string `json:"serviceKeyId"`
 	Incarnation  string `json:"incarnation"`
-	// WorkspaceIDs are the workspaces that its service key is bound to, and of which alone it knows; nil for all. It counts
-	// only for changes in them.
+	// WorkspaceIDs are the workspaces that its service key is bound to, and of which alone it knows; nil for all. It
+	// counts only for changes in them.
 	WorkspaceIDs []string `json:"workspaceIds"`
 	// State is one of a node's. A fenced follower answers no verification.
 	State    NodeState `json:"state"`
@@ -70,8 +70,8 @@ type Follower struct {
 	// AgeMS is how old its copy is, and MaxStalenessMS the age at which it fences itself.
 	AgeMS          int64 `json:"ageMs"`
 	MaxStalenessMS int64 `json:"maxStalenessMs"`
-	// Followers counts those that follow it, and those that follow them; LowestRevision is the least that one of these has,
-	// nil where there are none.
+	// Followers counts those that follow it, and those that follow them; LowestRevision is the least that one of these
+	// has, nil where there are none.
 	Followers      int    `json:"followers"`
 	LowestRevision *int64 `json:"lowestRevision"`
 	// LastSeenAt is nil where it was not heard since the node's start.

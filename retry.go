@@ -31,7 +31,8 @@ func (e *Error) again() bool {
 
 // again tells whether a call to which no answer came is worth sending once more. One that never left this machine,
 // because no connection could be made, always is; another one where doing it twice is as good as once. A deletion is:
-// the second one may answer 404. A verification is not, since it takes from limits. A wrong name, a certificate that is not good and an answer that takes too long are no better the next time.
+// the second one may answer 404. A verification is not, since it takes from limits. A wrong name, a certificate that is
+// not good and an answer that takes too long are no better the next time.
 func (k call) again(err error) bool {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError

@@ -32,8 +32,8 @@ const (
 	VerdictUnavailable VerdictCode = "UNAVAILABLE"
 )
 
-// refusalErrors has the error with which a request is refused, by the verdict on its key. Unknown, disabled and expired keys
-// get the same one, so that a stranger learns nothing of them.
+// refusalErrors has the error with which a request is refused, by the verdict on its key. Unknown, disabled and expired
+// keys get the same one, so that a stranger learns nothing of them.
 var refusalErrors = map[VerdictCode]Error{
 	VerdictMalformed: badCredential,
 	VerdictNotFound:  badCredential,

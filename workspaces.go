@@ -42,7 +42,8 @@ type Workspace struct {
 // Plan is what an operator allows a workspace. nil is no limit and no quota. A change that takes something away is
 // never refused by one.
 type Plan struct {
-	// RequestsPerMinute and RequestsPerDay are shared by all keys of the workspace, and taken together with the key's own.
+	// RequestsPerMinute and RequestsPerDay are shared by all keys of the workspace, and taken together with the key's
+	// own.
 	RequestsPerMinute *int64 `json:"requestsPerMinute"`
 	RequestsPerDay    *int64 `json:"requestsPerDay"`
 	// CeilingPerKey bounds each new key; nil is no ceiling.

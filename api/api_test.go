@@ -369,8 +369,8 @@ var (
 func TestT3T97EveryOperationWhoseBodyCarriesAuthorityIsMarked(t *testing.T) {
 	t.Parallel()
 	doc, schemas := document(t)
-	// A demand is no grant, and a workspace's plan bounds its keys and lifts none beyond its own limits. A follower takes
-	// of limits, and tells of uses.
+	// A demand is no grant, and a workspace's plan bounds its keys and lifts none beyond its own limits. A follower
+	// takes of limits, and tells of uses.
 	asks := []string{
 		"verifyApiKey", "verifyApiKeys", "introspectToken", "revokeToken", "putPlan", "leaseMinutes", "reserveDays",
 		"reportUses",

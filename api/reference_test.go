@@ -95,7 +95,8 @@ func leads(t *testing.T, from, link string, ids map[string]map[string]int) {
 	}
 }
 
-// TestTheScriptOfTheReferenceKeepsNoToken: what is typed into a page stays in its memory, and goes to this server alone.
+// TestTheScriptOfTheReferenceKeepsNoToken: what is typed into a page stays in its memory, and goes to this server
+// alone.
 func TestTheScriptOfTheReferenceKeepsNoToken(t *testing.T) {
 	t.Parallel()
 	script := string(api.Script())

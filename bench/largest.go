@@ -18,9 +18,9 @@ type ask struct {
 	want               int    // 0 is 200 or 201
 }
 
-// largest lists every operation of the API by its name, with the largest input that it takes: the most items, the longest
-// texts, the widest search, the member with the most keys. n counts the calls of one operation, so that each can be about
-// another object. An operation of the document that is missing here fails the measurement.
+// largest lists every operation of the API by its name, with the largest input that it takes: the most items, the
+// longest texts, the widest search, the member with the most keys. n counts the calls of one operation, so that each
+// can be about another object. An operation of the document that is missing here fails the measurement.
 func (b *beside) largest() map[string]func(n int) ask {
 	all := map[string]func(n int) ask{}
 	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(), b.largestMembers(), b.largestPortals(), b.largestOthers()} {

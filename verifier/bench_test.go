@@ -80,7 +80,8 @@ func BenchmarkLimits(b *testing.B) {
 	b.ReportMetric(float64(spentTime()-began)/float64(b.N), "cpu-ns/op")
 }
 
-// spentTime is the time of the processors that this process has taken: the one that passes says little on a busy machine.
+// spentTime is the time of the processors that this process has taken: the one that passes says little on a busy
+// machine.
 func spentTime() int64 {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {

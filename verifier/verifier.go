@@ -65,8 +65,8 @@ type Config struct {
 	// Token is a service key with the scope follow, and with verify where values were imported. One that is bound to
 	// workspaces or environments makes a verifier that knows those alone.
 	Token string `json:"-"`
-	// TokenFile is a file with the token on its one line, in place of Token. It is read again with each question, so that
-	// another token takes effect at once; while it cannot be read the one before is used.
+	// TokenFile is a file with the token on its one line, in place of Token. It is read again with each question, so
+	// that another token takes effect at once; while it cannot be read the one before is used.
 	TokenFile string
 	// Pepper is the server's KEYWARD_PEPPER, where it has one, and PreviousPeppers its KEYWARD_PEPPER_PREVIOUS.
 	Pepper          string   `json:"-"`

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// The conformance tool of the protocol runs against the product. It sends no credential, so a proxy adds one, and leaves
-// host and origin as they are. test/mcp/product.yaml lists the scenarios that want tools of the tool's own; they run
-// against such tools behind the same door in internal/mcp.
+// The conformance tool of the protocol runs against the product. It sends no credential, so a proxy adds one, and
+// leaves host and origin as they are. test/mcp/product.yaml lists the scenarios that want tools of the tool's own; they
+// run against such tools behind the same door in internal/mcp.
 func TestTheToolsOfAgentsConformToTheProtocol(t *testing.T) {
 	t.Parallel()
 	a := beginAgents(t)

@@ -32,8 +32,8 @@ const (
 	ByLastUse   Order = "used"   // what was used last in front
 	ByLeastUse  Order = "idle"   // what was never used, or not for the longest time, in front
 
-	// These list all keys. A key that never expires is beyond every expiry; one that was never used, or tried, is before
-	// every use.
+	// These list all keys. A key that never expires is beyond every expiry; one that was never used, or tried, is
+	// before every use.
 	ExpiresUp   Order = "expiresAt asc"
 	ExpiresDown Order = "expiresAt desc"
 	UsedUp      Order = "lastUsedAt asc"

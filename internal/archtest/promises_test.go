@@ -16,7 +16,8 @@ var (
 	testOf      = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 )
 
-// Every promise of SECURITY.md, and every numbered one of docs/limits.md, names a test, and each that is named is there.
+// Every promise of SECURITY.md, and every numbered one of docs/limits.md, names a test, and each that is named is
+// there.
 func TestEveryPromiseNamesItsTests(t *testing.T) {
 	t.Parallel()
 	security, err := os.ReadFile("../../SECURITY.md")

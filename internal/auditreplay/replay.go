@@ -293,8 +293,8 @@ func (r *replay) settle(e *Entry, ws id.Workspace, user id.User) error {
 	return r.tx.NarrowHeirs(ws)
 }
 
-// exempt begins the next period of keys that a removal has settled otherwise than the rest: their own events, which come
-// first, say how.
+// exempt begins the next period of keys that a removal has settled otherwise than the rest: their own events, which
+// come first, say how.
 func (r *replay) exempt(keys []id.Key, ws id.Workspace) error {
 	for _, name := range keys {
 		k, err := r.tx.WrittenKey(name)

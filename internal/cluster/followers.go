@@ -16,8 +16,8 @@ type FollowerKeeper interface {
 	Followers(context.Context) ([]store.Follower, error)
 	PutFollower(ctx context.Context, node string, f store.Follower) error
 	DropFollower(ctx context.Context, node string, key id.ServiceKey, incarnation string) error
-	// Touched tells for each workspace the latest change between two revisions that concerns it; "" stands for changes of
-	// which the place is not known.
+	// Touched tells for each workspace the latest change between two revisions that concerns it; "" stands for changes
+	// of which the place is not known.
 	Touched(ctx context.Context, after, upTo int64) (map[id.Workspace]int64, error)
 }
 
@@ -29,8 +29,8 @@ type Heard struct {
 	Follower
 	Count   uint64 // rises with each question
 	Applied int64  // the revision up to which it has everything; -1 before it has loaded
-	// Below is the least revision that a follower of its own has applied; the highest number where it has none. Followers
-	// counts them.
+	// Below is the least revision that a follower of its own has applied; the highest number where it has none.
+	// Followers counts them.
 	Below     int64
 	Followers int
 	Age       time.Duration

@@ -90,8 +90,8 @@ func (l lows) list() (list []store.Low) {
 // mostTouched bounds how many revisions are looked through for where a change took place.
 const mostTouched = 10_000
 
-// concerned tells which followers a change concerns, and everything before it that they do not have yet. A follower that
-// is bound to no workspace is concerned by every change.
+// concerned tells which followers a change concerns, and everything before it that they do not have yet. A follower
+// that is bound to no workspace is concerned by every change.
 type concerned struct {
 	revision int64
 	from     int64                  // the log is looked through after it

@@ -24,9 +24,9 @@ type bulk[T, R any] struct {
 	refused map[int]*fault.Error
 }
 
-// run does all of it, and answers the results and the refusals in the order of the items. An error says that nothing was
-// done. Where a later chunk fails as a whole, its items and those after it are refused with that error: the results of
-// the earlier ones, which hold values that are shown once, are answered all the same.
+// run does all of it, and answers the results and the refusals in the order of the items. An error says that nothing
+// was done. Where a later chunk fails as a whole, its items and those after it are refused with that error: the results
+// of the earlier ones, which hold values that are shown once, are answered all the same.
 func (b *bulk[T, R]) run(ctx context.Context, c Caller) (done []R, failed []ItemError, err error) {
 	b.results = make([]R, len(b.items))
 	b.refused = map[int]*fault.Error{}

@@ -137,7 +137,8 @@ func (c Caller) in(workspace string) Caller {
 }
 
 // tenant names those with whom the caller shares the turns at the writer: the workspace of a member, of a key or of a
-// portal session, whichever workspace they name; of a service key the workspace that it names, or the service key itself.
+// portal session, whichever workspace they name; of a service key the workspace that it names, or the service key
+// itself.
 func (c *Caller) tenant() string {
 	if c.ServiceKey != "" {
 		return cmp.Or(c.about, c.Within, string(c.ServiceKey))

@@ -40,8 +40,9 @@ func (in *ListKeys) ofEnabled() bool {
 	return in.Order == apikey.ByExpiry || in.Order == apikey.ByLastUse || in.Order == apikey.ByLeastUse
 }
 
-// ListKeys gives a page of keys, newest first unless another order is asked for: the caller's own, or with manage-others
-// all of them. A page of a list with conditions looks at so many keys and no more, and may be empty though others follow.
+// ListKeys gives a page of keys, newest first unless another order is asked for: the caller's own, or with
+// manage-others all of them. A page of a list with conditions looks at so many keys and no more, and may be empty
+// though others follow.
 func (s *Service) ListKeys(ctx context.Context, c Caller, in ListKeys) ([]Key, Page, error) {
 	var out []Key
 	var page Page

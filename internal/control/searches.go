@@ -18,9 +18,9 @@ const (
 	searchesAtOnce = 2
 )
 
-// searches bounds how many searches run at once: of one workspace, and of all, so that there are always readers and, where
-// the database is read by this process itself, a processor for the rest. Workspaces take turns: the searches of one do not
-// stand between two of another.
+// searches bounds how many searches run at once: of one workspace, and of all, so that there are always readers and,
+// where the database is read by this process itself, a processor for the rest. Workspaces take turns: the searches of
+// one do not stand between two of another.
 type searches struct {
 	most func() int // at once
 

@@ -147,8 +147,8 @@ func TestAPageOfASearchForKeysLooksAtTenThousandT105(t *testing.T) {
 	k.listsOwn(t, ws)
 }
 
-// listsOwn holds that a member of few keys sees them on the first page, in whichever order and under whichever condition,
-// however many keys others have.
+// listsOwn holds that a member of few keys sees them on the first page, in whichever order and under whichever
+// condition, however many keys others have.
 func (k *kit) listsOwn(t *testing.T, ws string) {
 	t.Helper()
 	k.join(t, ws, "few", "Owner")

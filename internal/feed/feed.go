@@ -28,8 +28,8 @@ type Change struct {
 	ServiceKeyGone id.ServiceKey
 	SettlementGone id.Settlement // it was done long ago
 
-	// In is where a role, a key or a settlement that is gone was, and the first workspace of the bounds of a service key that is gone.
-	// It is "" where that is not known, and where a service key was bound to no workspace.
+	// In is where a role, a key or a settlement that is gone was, and the first workspace of the bounds of a service
+	// key that is gone. It is "" where that is not known, and where a service key was bound to no workspace.
 	In id.Workspace
 }
 

@@ -36,18 +36,18 @@ type Page struct {
 	Cursor  Cursor
 	More    bool      // there is more after Cursor
 	Now     time.Time // the source's clock
-	// Held is the time from the question to the moment when Cursor was taken, by one monotonic clock, and Age is how old
-	// the source's own knowledge was at that moment. A reader that has applied the page knows everything that was
+	// Held is the time from the question to the moment when Cursor was taken, by one monotonic clock, and Age is how
+	// old the source's own knowledge was at that moment. A reader that has applied the page knows everything that was
 	// committed before the start of its question, plus Held, minus Age.
 	Held, Age time.Duration
 }
 
 // Source is a change log that can be followed. It is safe for concurrent use.
 type Source interface {
-	// Load tells f everything that a verification needs, on one snapshot, and answers the cursor at which that stands. ok
-	// is false where too many readers load already. The first error of f ends it.
+	// Load tells f everything that a verification needs, on one snapshot, and answers the cursor at which that stands.
+	// ok is false where too many readers load already. The first error of f ends it.
 	Load(ctx context.Context, f func(Change) error) (at Cursor, ok bool, err error)
-	// Next answers the changes after a cursor, or that there are none. Everything that was committed before the question
-	// is in the answer or after it, where there is More. ErrHistory says to Load.
+	// Next answers the changes after a cursor, or that there are none. Everything that was committed before the
+	// question is in the answer or after it, where there is More. ErrHistory says to Load.
 	Next(ctx context.Context, p Presence) (Page, error)
 }

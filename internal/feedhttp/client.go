@@ -72,8 +72,8 @@ const (
 var (
 	// ErrUnanswered says that an answer is not whole, or is that of another question.
 	ErrUnanswered = errors.New("the source's answer is not one to this question")
-	// ErrRefused says that the source refuses this follower: its token is not good (any more), or its limit is above the
-	// source's.
+	// ErrRefused says that the source refuses this follower: its token is not good (any more), or its limit is above
+	// the source's.
 	ErrRefused = errors.New("the source refuses")
 )
 
@@ -369,8 +369,8 @@ func (l *lines) next(most int) (*line, error) {
 	}
 }
 
-// all tells f every change, and gives the end. A line of a kind that is not known is refused: passing it over could pass
-// over a revocation.
+// all tells f every change, and gives the end. A line of a kind that is not known is refused: passing it over could
+// pass over a revocation.
 func (l *lines) all(r *reader, f func(feed.Change) error) (*End, error) {
 	for {
 		one, err := l.next(maxLine)

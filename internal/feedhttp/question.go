@@ -59,7 +59,8 @@ func (q *Question) concerns(c *feed.Change) bool {
 	return in(c.In)
 }
 
-// kind is a short digest of all that decides about the lines of an answer: a cursor of another kind is of another history.
+// kind is a short digest of all that decides about the lines of an answer: a cursor of another kind is of another
+// history.
 func (q *Question) kind(settings [32]byte) string {
 	text, err := json.Marshal(struct {
 		Settings     [32]byte

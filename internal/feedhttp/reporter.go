@@ -27,8 +27,8 @@ const (
 	maxSeq = 1<<53 - 1 // every client reads such a number exactly
 )
 
-// Reporter counts the decisions of a follower, and tells the source of them in numbered batches: each is taken down once,
-// however often it has to be sent. It is a verify.Recorder and verify.Refusals.
+// Reporter counts the decisions of a follower, and tells the source of them in numbered batches: each is taken down
+// once, however often it has to be sent. It is a verify.Recorder and verify.Refusals.
 type Reporter struct {
 	client   *Client
 	names    func(perm.Set) []string

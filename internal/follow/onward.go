@@ -9,8 +9,8 @@ import (
 )
 
 // Onward is the feed of a copy, for those that follow its follower: everything in the copy, and then the pages that the
-// follower has applied. It knows as much as the copy, so a page is as old as the copy is. It is a feed.Source that answers
-// at once.
+// follower has applied. It knows as much as the copy, so a page is as old as the copy is. It is a feed.Source that
+// answers at once.
 type Onward struct {
 	// Moved is told when there is something new. It must be quick.
 	Moved func()

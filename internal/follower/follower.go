@@ -47,8 +47,8 @@ type Config struct {
 	Now     func() time.Time
 	Logger  *slog.Logger
 
-	// Onward is told what the copy has, and Below gives how many follow this follower and the least revision that one of
-	// them has; nil where nobody does.
+	// Onward is told what the copy has, and Below gives how many follow this follower and the least revision that one
+	// of them has; nil where nobody does.
 	Onward *follow.Onward
 	Below  func() (followers int, least int64)
 

@@ -158,7 +158,8 @@ func TestT7NoOperationIsForgotten(t *testing.T) {
 		tested[shape(op.on)] = true
 	}
 	// Of service keys with manage, which are in every workspace, or of the installation; the right to end sessions is
-	// tested in sessions_test.go of package control, and that to portal sessions in ceiling_test.go: API keys have none.
+	// tested in sessions_test.go of package control, and that to portal sessions in ceiling_test.go: API keys have
+	// none.
 	for _, on := range []string{"POST /api-keys/import", "DELETE /service-keys/{id}", "DELETE /sessions/{id}", "POST /sign-in-links", "DELETE /sessions",
 		"POST /portal-sessions", "GET /portal-sessions", "DELETE /portal-sessions", "GET /portal-sessions/{id}", "DELETE /portal-sessions/{id}",
 		"POST /portal-sessions/{id}/renew"} {

@@ -79,8 +79,8 @@ type Config struct {
 	// DataPlane leaves only the operations that a platform asks for with each of its own requests: verify and
 	// verify-batch.
 	DataPlane bool
-	// Follower leaves the operations of a follower: those, introspection, health and metrics. There is no Control then, and
-	// the callers are the service keys of the copy alone.
+	// Follower leaves the operations of a follower: those, introspection, health and metrics. There is no Control then,
+	// and the callers are the service keys of the copy alone.
 	Follower bool
 	// Refuse shows a person why a request was refused; without it they read JSON.
 	Refuse func(http.ResponseWriter, *http.Request, error)

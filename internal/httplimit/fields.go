@@ -16,9 +16,9 @@ const (
 )
 
 // SetFields says in RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) which limits a key has and
-// how they stand: policies "minute" and "day", and "workspace-minute" and "workspace-day" of the plan that all keys of its
-// workspace share, with the quota q in windows of w seconds, of which r remain, and t seconds until all of it is there
-// again. A key that no limit holds for has neither field.
+// how they stand: policies "minute" and "day", and "workspace-minute" and "workspace-day" of the plan that all keys of
+// its workspace share, with the quota q in windows of w seconds, of which r remain, and t seconds until all of it is
+// there again. A key that no limit holds for has neither field.
 func SetFields(h http.Header, s *ratelimit.Status, now time.Time) {
 	var policy, state []byte
 	add := func(name string, w *ratelimit.Window, seconds int64) {

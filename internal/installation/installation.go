@@ -1,6 +1,6 @@
 // Package installation owns the condition of the installation as its operator sees it: the facts of the process and of
-// the database together, and the conditions that need attention. It does not own the facts (server, cluster, control), nor
-// how they are shown.
+// the database together, and the conditions that need attention. It does not own the facts (server, cluster, control),
+// nor how they are shown.
 package installation
 
 import (

@@ -1,7 +1,7 @@
 // Package lender owns the work of a node for its followers beside the feed: it lends them units of minutes, reserves
-// units of days for them, and takes down the uses that they have counted. All of it is for keys within the bounds of the service
-// key that asks, and by the limits as this node knows them. It does not own the windows (ratelimit, redislimit), the
-// rows (store), nor the questions over the network (httpapi, feedhttp).
+// units of days for them, and takes down the uses that they have counted. All of it is for keys within the bounds of
+// the service key that asks, and by the limits as this node knows them. It does not own the windows (ratelimit,
+// redislimit), the rows (store), nor the questions over the network (httpapi, feedhttp).
 package lender
 
 import (

@@ -17,8 +17,8 @@ const oldest = 48 * time.Hour
 // ErrTime says that a use lies in the future, or too long ago.
 var ErrTime = errors.New("lies in the future, or more than 48 hours ago")
 
-// Report takes down the uses that a follower has counted, once: a batch that comes again does nothing. Uses and refusals of keys
-// that are not within the bounds of the caller are passed over.
+// Report takes down the uses that a follower has counted, once: a batch that comes again does nothing. Uses and
+// refusals of keys that are not within the bounds of the caller are passed over.
 func (l *Lender) Report(ctx context.Context, c *Caller, number int64, r *Report) error {
 	now := l.Now()
 	first, last := now.Add(-oldest).UnixMilli(), now.Add(time.Minute).UnixMilli()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pending counts the requests of a client that have no answer yet, so that the end of the input, as of a pipe, cuts none
-// of them off.
+// pending counts the requests of a client that have no answer yet, so that the end of the input, as of a pipe, cuts
+// none of them off.
 type pending struct {
 	mu   sync.Mutex
 	open int

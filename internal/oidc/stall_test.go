@@ -141,7 +141,8 @@ func (h *hanging) atOnce(name string, limit time.Duration, call func() error) []
 // never is an upper bound of no wait on a busy machine, and shorter than every wait in this package.
 const never = 900 * time.Millisecond
 
-// knownToHang waits until a request has come, until those that hang have been given up, and for the caller to note that.
+// knownToHang waits until a request has come, until those that hang have been given up, and for the caller to note
+// that.
 func (h *hanging) knownToHang() {
 	for h.stuck.Load() == 0 || h.now.Load() > 0 {
 		time.Sleep(20 * time.Millisecond)

@@ -56,8 +56,8 @@ func BenchmarkTake(b *testing.B) {
 	}
 }
 
-// BenchmarkTakeWithAPlan is a decision on a key with both limits, of a workspace whose plan has both, and the same without
-// the plan.
+// BenchmarkTakeWithAPlan is a decision on a key with both limits, of a workspace whose plan has both, and the same
+// without the plan.
 func BenchmarkTakeWithAPlan(b *testing.B) {
 	limits := ratelimit.Limits{PerMinute: 1_000_000_000, PerDay: 1_000_000_000}
 	_, customer := limittest.Customer(1000, limits)

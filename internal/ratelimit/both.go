@@ -20,9 +20,9 @@ func (l *Limiter) side(q *question, limits Limits, id [16]byte) side {
 	return s
 }
 
-// decideBoth is decide for a key whose workspace has a plan. It holds the locks of both states, so the decision falls at
-// one instant: nothing is taken from one limit before the other has admitted, and nothing has to be put back. The part
-// that comes first in the table is locked first.
+// decideBoth is decide for a key whose workspace has a plan. It holds the locks of both states, so the decision falls
+// at one instant: nothing is taken from one limit before the other has admitted, and nothing has to be put back. The
+// part that comes first in the table is locked first.
 func (l *Limiter) decideBoth(q *question, s *Status) (Outcome, *batch) {
 	own := l.side(q, q.limits, q.who.ID)
 	all := l.side(q, q.plan(), q.who.Plan.ID)

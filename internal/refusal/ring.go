@@ -177,7 +177,8 @@ func (r *Ring) Of(key [16]byte) []Record {
 	return out
 }
 
-// In gives the records of a workspace, or of all where it is "", that are not settled. It looks at every key that has some.
+// In gives the records of a workspace, or of all where it is "", that are not settled. It looks at every key that has
+// some.
 func (r *Ring) In(ws id.Workspace) []Record {
 	var out []Record
 	for i := range r.shards {

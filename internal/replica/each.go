@@ -13,15 +13,15 @@ import (
 	"github.com/keyward/keyward/internal/keyfmt"
 )
 
-// ErrKinds says that the copy has more kinds of foreign digests than it tells apart: it cannot say of each value whether
-// it is one of ours.
+// ErrKinds says that the copy has more kinds of foreign digests than it tells apart: it cannot say of each value
+// whether it is one of ours.
 var ErrKinds = errors.New("the copy has more kinds of foreign digests than it tells apart")
 
 // Each tells f everything in the copy, as a load does: workspaces, roles, members, service keys, settlements, and then
-// keys, with revision 0. Writers wait for a batch at most, and f holds up nobody. So each object is told as it is when its
-// turn comes: everything that was applied before Each is told, and of what is applied meanwhile some is. A reader that
-// applies the changes after the revision that the copy had at the beginning has the present state. The first error of f
-// ends it.
+// keys, with revision 0. Writers wait for a batch at most, and f holds up nobody. So each object is told as it is when
+// its turn comes: everything that was applied before Each is told, and of what is applied meanwhile some is. A reader
+// that applies the changes after the revision that the copy had at the beginning has the present state. The first error
+// of f ends it.
 func (r *Replica) Each(f func(feed.Change) error) error {
 	for _, part := range []func(func(feed.Change) error) error{
 		r.eachWorkspace, r.eachRole, r.eachMember, r.eachService, r.eachSettlement, r.eachKey,

@@ -44,8 +44,8 @@ func (s *Server) makeFeed(ctx context.Context) error {
 	return nil
 }
 
-// copyFeed is the change log, of which a snapshot is made from the copy in memory: that holds no snapshot of the database
-// open while a follower reads, and holds up no writer.
+// copyFeed is the change log, of which a snapshot is made from the copy in memory: that holds no snapshot of the
+// database open while a follower reads, and holds up no writer.
 type copyFeed struct {
 	store.Source
 	server *Server

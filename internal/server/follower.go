@@ -24,8 +24,8 @@ import (
 	"github.com/keyward/keyward/internal/routes"
 )
 
-// Follower is a process without a database: it follows a node, and answers verifications from a copy of its own. Make it
-// with NewFollower, and then Run it once; Close it in any case.
+// Follower is a process without a database: it follows a node, and answers verifications from a copy of its own. Make
+// it with NewFollower, and then Run it once; Close it in any case.
 type Follower struct {
 	*Server
 	follow   config.Follow

@@ -32,8 +32,8 @@ const (
 	askGo     = 50  // looks between two questions how many threads Go would have
 )
 
-// OnOneProcessor is the callback for Options.Slow, run for each request that takes its time; nil where there is more than one
-// processor, or GOMAXPROCS is set.
+// OnOneProcessor is the callback for Options.Slow, run for each request that takes its time; nil where there is more
+// than one processor, or GOMAXPROCS is set.
 func OnOneProcessor() func() {
 	if runtime.GOMAXPROCS(0) != 1 || os.Getenv("GOMAXPROCS") != "" {
 		return nil

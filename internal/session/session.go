@@ -1,6 +1,6 @@
 // Package session owns signed-in people: the session, the one-time link that starts one, the invitation and the passkey
-// of a member, the portal session through which a member acts in a page of the platform, their tokens and their ends. It does not own storage (store), the permissions of a person (account,
-// control), nor cookies and pages (signin).
+// of a member, the portal session through which a member acts in a page of the platform, their tokens and their ends.
+// It does not own storage (store), the permissions of a person (account, control), nor cookies and pages (signin).
 package session
 
 import (
@@ -110,8 +110,8 @@ var form = regexp.MustCompile(`^keyward_(session|link|invite|portal|portaltoken)
 var within = regexp.MustCompile(`keyward_(session|link|invite|portal|portaltoken)_[0-9A-Za-z_-]{43}`)
 
 // Leaks tells whether a text holds a whole, well-formed credential of ours: a key, a session's token, the code of a
-// link or of an invitation, the secret or the token of a portal session. Such a text is neither kept nor repeated. A value that was made elsewhere cannot be told by
-// its form.
+// link or of an invitation, the secret or the token of a portal session. Such a text is neither kept nor repeated. A
+// value that was made elsewhere cannot be told by its form.
 func Leaks(text string) bool {
 	if from, _ := keyfmt.Find(text); from >= 0 {
 		return true

@@ -29,19 +29,19 @@ type job struct {
 }
 
 // Update runs fn in a write transaction of its own and returns once that is on the disk and the subscribers have seen
-// it. The revision is the end of the log for the transaction: all that it wrote and all that it read lies at or
-// before it, also if it changed nothing. An error of fn is returned, and rolls everything back. fn must have no
-// effect but on tx, must not call the DB, and must return the error of a failed mutation unless that was made within
-// a Savepoint. If ctx is done before its turn, Update returns its error; later ctx changes nothing.
+// it. The revision is the end of the log for the transaction: all that it wrote and all that it read lies at or before
+// it, also if it changed nothing. An error of fn is returned, and rolls everything back. fn must have no effect but on
+// tx, must not call the DB, and must return the error of a failed mutation unless that was made within a Savepoint. If
+// ctx is done before its turn, Update returns its error; later ctx changes nothing.
 //
-// Transactions that arrive while another is being committed share the next commit; each stands alone all the same. Tenants
-// (InTurnOf) take turns.
+// Transactions that arrive while another is being committed share the next commit; each stands alone all the same.
+// Tenants (InTurnOf) take turns.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
 	return db.run(&job{ctx: ctx}, fn)
 }
 
-// UpdateApart is Update with a commit of its own: for a transaction that lasts long, so that the commits of others do not
-// wait for it as well.
+// UpdateApart is Update with a commit of its own: for a transaction that lasts long, so that the commits of others do
+// not wait for it as well.
 func (db *DB) UpdateApart(ctx context.Context, fn func(*Tx) error) (revision int64, err error) {
 	return db.run(&job{ctx: ctx, apart: true}, fn)
 }

@@ -219,8 +219,8 @@ func (v *View) LastBackup() (Backup, error) {
 	}, `SELECT backup_ms, backup_bytes FROM installation WHERE one = 1`)
 }
 
-// NoteBackup keeps when a backup was made, unless a later one is known. It works beside the servers of the database, and
-// changes nothing else.
+// NoteBackup keeps when a backup was made, unless a later one is known. It works beside the servers of the database,
+// and changes nothing else.
 func NoteBackup(ctx context.Context, d Driver, b Backup) error {
 	if beside, ok := d.(backupNoter); ok {
 		return beside.NoteBackup(b)

@@ -31,11 +31,11 @@ type KeyFilter struct {
 	UnusedSince    time.Time // the keys were neither used nor made at it or later
 	TriedSince     time.Time // the keys were asked about at it or later
 
-	// Along walks the index of the order alone, whatever the other conditions select. Its cost is that of the walk, which
-	// UpTo bounds.
+	// Along walks the index of the order alone, whatever the other conditions select. Its cost is that of the walk,
+	// which UpTo bounds.
 	Along bool
-	// Own reads all keys of User and sorts them, in whichever order, and looks at no key of others: for a user of few keys
-	// (FewKeys).
+	// Own reads all keys of User and sorts them, in whichever order, and looks at no key of others: for a user of few
+	// keys (FewKeys).
 	Own bool
 
 	usedBefore time.Time // UnusedSince of the uses alone

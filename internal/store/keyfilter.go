@@ -108,8 +108,8 @@ func (f KeyFilter) Unchanged(lastUsed time.Time) bool {
 	return f.UnusedSince.IsZero() || lastUsed.Before(f.UnusedSince)
 }
 
-// ordered is the column that a list is ordered by. Where one user's keys are sorted, it is an expression without an index,
-// so that the database does not walk along the keys of all.
+// ordered is the column that a list is ordered by. Where one user's keys are sorted, it is an expression without an
+// index, so that the database does not walk along the keys of all.
 func (f KeyFilter) ordered(column string) string {
 	if f.Own && column != "" {
 		return column + " + 0"

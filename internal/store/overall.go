@@ -27,8 +27,8 @@ type WorkspaceTotal struct {
 	Counts    usage.Counts
 }
 
-// WorkspaceTotals sums the usage of the latest workspaces over a span, those that were not used too. It costs a seek for
-// each.
+// WorkspaceTotals sums the usage of the latest workspaces over a span, those that were not used too. It costs a seek
+// for each.
 func (v *View) WorkspaceTotals(s usage.Span, most int) ([]WorkspaceTotal, error) {
 	found, err := all(v, scanWorkspace, selectWorkspaces+` WHERE deleted_ms = 0 ORDER BY id DESC LIMIT ?`, most)
 	if err != nil {

@@ -19,9 +19,9 @@ type PermissionCount struct {
 	Verified, Refused int64
 }
 
-// UsePermissions notes that permissions were demanded of a key that was verified, on a day. A key keeps one row, with the
-// last day of each permission. Permissions that the key does not hold, such as the others of which one is enough, are
-// passed over, and so is a key that is gone.
+// UsePermissions notes that permissions were demanded of a key that was verified, on a day. A key keeps one row, with
+// the last day of each permission. Permissions that the key does not hold, such as the others of which one is enough,
+// are passed over, and so is a key that is gone.
 func (c *Counting) UsePermissions(k id.Key, day time.Time, demanded perm.Set) error {
 	sets, err := all(c.View, scanInt, `SELECT set_id FROM api_keys WHERE id = ?`, k)
 	if err != nil || len(sets) == 0 {

@@ -29,10 +29,10 @@ func scanText(r Rows) (s string, err error) {
 	return s, err
 }
 
-// RememberKeyPrefix stores the prefix for new keys, and lists all. A database from before this was recorded is
-// searched for the prefixes of its keys, once. If it takes no change now (ErrFull, ErrUnavailable), the stored ones
-// and the new one are returned all the same: with ErrFull, after which it is to be called again, or without an error, and
-// the prefix is stored at a later start.
+// RememberKeyPrefix stores the prefix for new keys, and lists all. A database from before this was recorded is searched
+// for the prefixes of its keys, once. If it takes no change now (ErrFull, ErrUnavailable), the stored ones and the new
+// one are returned all the same: with ErrFull, after which it is to be called again, or without an error, and the
+// prefix is stored at a later start.
 func (db *DB) RememberKeyPrefix(ctx context.Context, prefix string) (known []string, err error) {
 	if known, err = db.KeyPrefixes(ctx); err != nil || slices.Contains(known, prefix) {
 		return known, err

@@ -9,8 +9,8 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// A Purge removes purgeStep rows at a time until purgeFor has passed in its transaction, so that a writer waits for less
-// than 20 ms with the commit, on any machine; and no more than purgeBatch of a table.
+// A Purge removes purgeStep rows at a time until purgeFor has passed in its transaction, so that a writer waits for
+// less than 20 ms with the commit, on any machine; and no more than purgeBatch of a table.
 const (
 	purgeBatch = 1000
 	purgeStep  = 20
@@ -18,10 +18,10 @@ const (
 )
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps,
-// expired idempotency keys, sessions, links, invitations and requests for keys that are past their ends, quotas of days that are over, old
-// refusals and removals. It tells whether there is more. It records no event: what it removes was gone for everybody before. The log
-// stays. It goes by a time that is known to have come: while a jump of the clock is provisional, nothing is removed
-// that the jump alone has ended.
+// expired idempotency keys, sessions, links, invitations and requests for keys that are past their ends, quotas of days
+// that are over, old refusals and removals. It tells whether there is more. It records no event: what it removes was
+// gone for everybody before. The log stays. It goes by a time that is known to have come: while a jump of the clock is
+// provisional, nothing is removed that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
 		p.remove(

@@ -10,8 +10,8 @@ import (
 // tenantKey is the key of a context's tenant.
 type tenantKey struct{}
 
-// InTurnOf is ctx for transactions of a tenant: among those that wait, each tenant has a turn after the other, however many
-// transactions it has waiting.
+// InTurnOf is ctx for transactions of a tenant: among those that wait, each tenant has a turn after the other, however
+// many transactions it has waiting.
 func InTurnOf(ctx context.Context, tenant string) context.Context {
 	return context.WithValue(ctx, tenantKey{}, tenant)
 }
@@ -22,8 +22,8 @@ func tenantOf(ctx context.Context) string {
 }
 
 // queue holds the transactions that wait: short ones, which share commits, and long ones, which have a commit each. The
-// writer takes a group of short ones and a long one by turns. Within each kind tenants take turns, so that a tenant waits
-// for one transaction of every other tenant at most.
+// writer takes a group of short ones and a long one by turns. Within each kind tenants take turns, so that a tenant
+// waits for one transaction of every other tenant at most.
 type queue struct {
 	mu          sync.Mutex
 	came        sync.Cond

@@ -11,8 +11,8 @@ type Source struct {
 	DB     *DB
 	Places int // how many readers load at once, on a database that several nodes share
 	Page   int // about how many changes a page has at most
-	// Own says that this is the reader that is told of this process's own changes: each write of this process before a load
-	// is known to it afterwards.
+	// Own says that this is the reader that is told of this process's own changes: each write of this process before a
+	// load is known to it afterwards.
 	Own bool
 }
 

@@ -20,8 +20,8 @@ const (
 	mostProbes  = 16
 )
 
-// demands numbers the sets that are demanded of keys, from 1 on, so that a cell of the buffer has room for it. A number is never
-// given again. A look takes no lock.
+// demands numbers the sets that are demanded of keys, from 1 on, so that a cell of the buffer has room for it. A number
+// is never given again. A look takes no lock.
 type demands struct {
 	slots [demandSlots]atomic.Pointer[demand]
 

@@ -70,8 +70,8 @@ func New(c Config) *Tally {
 		batch: make([]usage.Entry, batchSize), rows: make(map[row]usage.Counts), refusals: refusal.NewRing(), names: c.Names}
 }
 
-// Record notes a decision. It allocates nothing for a key and a demand that were noted in the same minute, and waits for
-// no database.
+// Record notes a decision. It allocates nothing for a key and a demand that were noted in the same minute, and waits
+// for no database.
 func (t *Tally) Record(at int64, q *verify.Question, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:

@@ -9,8 +9,8 @@ import (
 // Source is asked where this copy must not decide by itself: the node that a follower follows. Its answers take a
 // network's time. It is safe for concurrent use.
 type Source interface {
-	// Limits asks about a key that has limits and was found good, with the verdict as it is so far. It sets v.Limits, and
-	// answers the code; Unavailable where the source does not answer.
+	// Limits asks about a key that has limits and was found good, with the verdict as it is so far. It sets v.Limits,
+	// and answers the code; Unavailable where the source does not answer.
 	Limits(q *Question, v *Verdict) Code
 	// Partial tells whether the source knows keys that this copy does not have.
 	Partial() bool

@@ -53,8 +53,8 @@ func (h *history) any() *asked {
 	return h.keys[rand.N(len(h.keys))]
 }
 
-// ask has a follower asked until ctx ends. R1: no VALID to a question that began later than the answer to the change plus
-// the limit, and none at all to one that began after wait=all was answered.
+// ask has a follower asked until ctx ends. R1: no VALID to a question that began later than the answer to the change
+// plus the limit, and none at all to one that began after wait=all was answered.
 func (h *history) ask(ctx context.Context, name string, verify func(context.Context, string) keyward.VerdictCode) {
 	for ctx.Err() == nil {
 		k := h.any()
@@ -177,8 +177,8 @@ func (p *replayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// Real followers of each kind, on a unix socket, over TCP, in this process and at the end of a chain, while links are cut,
-// muted and slow, a proxy replays old answers, processes are frozen and killed, and keys are taken back.
+// Real followers of each kind, on a unix socket, over TCP, in this process and at the end of a chain, while links are
+// cut, muted and slow, a proxy replays old answers, processes are frozen and killed, and keys are taken back.
 func TestT110HistoriesOfFollowersUnderFaults(t *testing.T) {
 	t.Parallel()
 	for name, place := range places() {

@@ -20,8 +20,8 @@ const (
 	ColdTime = Time + (Window+1)*time.Second
 )
 
-// Bank holds all units that the limiters together have charged to the minutes of keys and workspaces. It is safe for concurrent
-// use, and bounds the time of each question itself.
+// Bank holds all units that the limiters together have charged to the minutes of keys and workspaces. It is safe for
+// concurrent use, and bounds the time of each question itself.
 type Bank interface {
 	// Ask asks about a key, or a workspace, or both: they are granted the cost together or not at all. epoch is the
 	// count of the bank's epoch that the caller goes by. After an error the units may have been charged all the same.

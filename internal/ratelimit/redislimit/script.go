@@ -115,8 +115,8 @@ func (l *Limiter) restore(ctx context.Context, name string, owed []lease.Owing) 
 	return nil
 }
 
-// namesVersion is raised when what a name stands for changes: nodes that count under other names do not see each other's
-// admissions. The names of version 1 had none.
+// namesVersion is raised when what a name stands for changes: nodes that count under other names do not see each
+// other's admissions. The names of version 1 had none.
 const namesVersion = "2:"
 
 // name is where the buckets of a key are, or those of a workspace. Both share a slot of a

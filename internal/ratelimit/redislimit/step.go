@@ -12,9 +12,9 @@ import (
 // treated as one.
 const stepSlack = 500
 
-// pace compares the wall clock of a server of Redis with this node's monotonic clock. Redis's minutes are seconds of the
-// former, which can be set: after a forward step, recent admissions look a minute old; after a step back, they count
-// until the clock is there again.
+// pace compares the wall clock of a server of Redis with this node's monotonic clock. Redis's minutes are seconds of
+// the former, which can be set: after a forward step, recent admissions look a minute old; after a step back, they
+// count until the clock is there again.
 type pace struct{ lo, hi int64 } // bounds of the difference between the two, in milliseconds
 
 // paceOf gives the bounds that an answer tells: Redis read its clock at some instant between sent and got of this

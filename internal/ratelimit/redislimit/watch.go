@@ -137,9 +137,9 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	return nil
 }
 
-// readClock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last. In a cluster
-// it reads those of all primaries: now is that of the server on which the epoch lies, and step the largest one forward,
-// else one back.
+// readClock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last. In a
+// cluster it reads those of all primaries: now is that of the server on which the epoch lies, and step the largest one
+// forward, else one back.
 func (l *Limiter) readClock(ctx context.Context, primaries map[string]rueidis.Client) (now, step int64, err error) {
 	if !l.cluster {
 		return l.reading(ctx, "", l.client)

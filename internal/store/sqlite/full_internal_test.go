@@ -13,8 +13,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// A start on a full disk that cannot serve says in one line what to free, leaves the database as it was, and goes on once
-// there is room: where a migration is pending, and where nothing is reserved for the index of the log.
+// A start on a full disk that cannot serve says in one line what to free, leaves the database as it was, and goes on
+// once there is room: where a migration is pending, and where nothing is reserved for the index of the log.
 func TestAStartOnAFullDiskSaysWhatToFree(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// SQLite reads a database with a log of changes by an index, `-shm`, which takes 32 KiB at the start and is gone after a
-// stop: on a disk without these a start could not even read. So the lock file keeps room for it, which is let go of
+// SQLite reads a database with a log of changes by an index, `-shm`, which takes 32 KiB at the start and is gone after
+// a stop: on a disk without these a start could not even read. So the lock file keeps room for it, which is let go of
 // where a start finds none.
 const (
 	reserved    = 64 << 10

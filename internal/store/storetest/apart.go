@@ -67,8 +67,8 @@ func (t *turns) finish() []string {
 	return t.order
 }
 
-// A long transaction has a commit of its own. Short ones before it and behind it do not wait for it together, and it waits
-// for one group of them at most.
+// A long transaction has a commit of its own. Short ones before it and behind it do not wait for it together, and it
+// waits for one group of them at most.
 func testApart(_ *testing.T, f *fixture) {
 	before := f.db.Stats().Groups
 	t := newTurns(f)

@@ -14,8 +14,8 @@ import (
 	"github.com/keyward/keyward/internal/store"
 )
 
-// testFilters holds every list to the whole list, filtered and sorted by hand: pages of any size meet each key once, also
-// where a walk is cut into stretches, and a count says how many they are.
+// testFilters holds every list to the whole list, filtered and sorted by hand: pages of any size meet each key once,
+// also where a walk is cut into stretches, and a count says how many they are.
 func testFilters(t *testing.T, f *fixture) {
 	r := rand.New(rand.NewPCG(7, 11))
 	f.pass(300 * 24 * time.Hour)

@@ -1,5 +1,5 @@
-// Command build writes the element <keyward-keys> of this release into a folder: as keyward-<hash>.js, or as keyward.js with
-// its hashes in integrity.json for the package of npm. The bytes are those that the server serves.
+// Command build writes the element <keyward-keys> of this release into a folder: as keyward-<hash>.js, or as keyward.js
+// with its hashes in integrity.json for the package of npm. The bytes are those that the server serves.
 package main
 
 import (
