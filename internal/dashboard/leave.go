@@ -21,15 +21,20 @@ type leaveBody struct {
 	Name   string
 	Way    string // stop, keep or transfer
 	Heir   string
+	Own    []ownWay // of single keys
 	Heirs  []control.Member
 	Fate   fate
 	Mine   bool
 	Leaked bool // the reason: the removal is final
+	lost   bool // a key with a choice of its own is not on the page any more
 }
 
 // asked is the removal as the form has it.
 func (b *leaveBody) asked() control.RemoveMember {
 	in := control.RemoveMember{Keys: settle(b.Way, b.Heir)}
+	for _, one := range b.Own {
+		in.Overrides = append(in.Overrides, control.KeyOverride{Key: one.Key, Keys: settle(one.Way, b.Heir)})
+	}
 	if b.Leaked {
 		in.Reason = control.ReasonLeaked
 	}
@@ -54,6 +59,7 @@ type fateRow struct {
 	Name    string `json:"name"`
 	Masked  string `json:"masked"`
 	Working bool   `json:"working"`
+	Own     string `json:"own"` // stop, keep or transfer; "" as all
 	Then    string `json:"then"`
 	Tone    string `json:"tone"`
 	Uses    string `json:"uses"` // of the last 24 hours
@@ -65,49 +71,48 @@ type fateRow struct {
 }
 
 // leavePage shows exactly which keys stop when a member leaves, for the choice in the URL, by a dry run.
-func (d *Dashboard) leavePage(v *request) error {
-	b := leaveBody{Way: v.query("keys"), Heir: v.query("heir"), Leaked: v.query("reason") == control.ReasonLeaked}
-	if err := v.leaving(&b); err != nil {
-		return err
-	}
-	wrong, err := v.previewRemoval(&b)
+func (d *Dashboard) leavePage(v *request) error { return v.showRemoval(v.r.URL.Query()) }
+
+// showRemoval shows what a choice does. The page sends the choice of many keys in a body: an address may be too short.
+func (v *request) showRemoval(given url.Values) error {
+	b, wrong, err := v.removal(given)
 	if err != nil {
 		return err
 	}
 	if strings.Contains(v.r.Header.Get("Accept"), "application/json") {
 		return v.writeJSON(b.Fate)
 	}
-	return v.showLeave(http.StatusOK, &b, wrong)
+	if b.lost && wrong == nil {
+		wrong = &problem{Message: "A key with a choice of its own is not listed any more. This is what happens now."}
+	}
+	return v.showLeave(http.StatusOK, b, wrong)
+}
+
+// removal reads the form, and tries out what it asks for.
+func (v *request) removal(given url.Values) (*leaveBody, *problem, error) {
+	field := func(name string) string { return strings.TrimSpace(given.Get(name)) }
+	b := &leaveBody{Way: field("keys"), Heir: field("heir"), Leaked: field("reason") == control.ReasonLeaked}
+	if err := v.leaving(b); err != nil {
+		return nil, nil, err
+	}
+	wrong, err := v.previewRemoval(b, given)
+	return b, wrong, err
 }
 
 // leave removes the member, if the choice is the one that the page showed.
 func (d *Dashboard) leave(v *request) error {
-	b := leaveBody{Way: v.form("keys"), Heir: v.form("heir"), Leaked: v.form("reason") == control.ReasonLeaked}
-	if err := v.leaving(&b); err != nil {
-		return err
+	if v.form("do") == "show" {
+		return v.showRemoval(v.r.PostForm)
 	}
-	wrong, err := v.previewRemoval(&b)
+	b, wrong, err := v.removal(v.r.PostForm)
 	if err != nil {
 		return err
 	}
 	switch shown := v.form("preview"); {
 	case wrong != nil:
-	case shown == b.Fate.Preview:
-		out, err := d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), b.asked())
-		if err != nil {
-			return err
-		}
-		var back *undo
-		if out.Removal != "" && v.may.May(account.MembersInvite) {
-			back = &undo{
-				Path:   "/members/" + url.PathEscape(string(b.Member.User)) + "/restore",
-				Fields: [][]string{{"removal", string(out.Removal)}},
-			}
-		}
-		return v.tell(
-			"/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), back,
-		)
-	case strings.HasPrefix(shown, settle(b.Way, b.Heir)+" "):
+	case shown == b.Fate.Preview && !b.lost:
+		return d.removeMember(v, b)
+	case b.lost, strings.HasPrefix(shown, b.choiceMade()+" "):
 		wrong = &problem{
 			Message: "Nothing is done yet: the keys have changed since this page was shown. This is what happens now.",
 		}
@@ -116,7 +121,24 @@ func (d *Dashboard) leave(v *request) error {
 			Message: "Nothing is done yet: this page showed another choice. This is what happens with the one you made.",
 		}
 	}
-	return v.showLeave(http.StatusUnprocessableEntity, &b, wrong)
+	return v.showLeave(http.StatusUnprocessableEntity, b, wrong)
+}
+
+func (d *Dashboard) removeMember(v *request, b *leaveBody) error {
+	out, err := d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), b.asked())
+	if err != nil {
+		return err
+	}
+	var back *undo
+	if out.Removal != "" && v.may.May(account.MembersInvite) {
+		back = &undo{
+			Path:   "/members/" + url.PathEscape(string(b.Member.User)) + "/restore",
+			Fields: [][]string{{"removal", string(out.Removal)}},
+		}
+	}
+	return v.tell(
+		"/members", strings.TrimSpace(b.Name+" was removed from the workspace. "+sentence(b.Fate.Summary)), back,
+	)
 }
 
 func (v *request) showLeave(status int, b *leaveBody, wrong *problem) error {
@@ -148,40 +170,47 @@ func (v *request) leaving(b *leaveBody) (err error) {
 	return nil
 }
 
-// previewRemoval makes a dry run of the removal, and describes its effect.
-func (v *request) previewRemoval(b *leaveBody) (*problem, error) {
-	keys := settle(b.Way, b.Heir)
+// previewRemoval makes a dry run of the removal, and describes its effect. Where the choice is none that can be done,
+// the keys are listed without an outcome, so that it can be mended.
+func (v *request) previewRemoval(b *leaveBody, given url.Values) (*problem, error) {
 	b.Fate = fate{Button: "Remove " + b.Name, Keys: []fateRow{}}
+	var listed control.Removed
+	err := b.readOwn(given)
+	if err == nil && len(b.Own) > 0 {
+		if listed, err = v.tryRemoval(b, control.RemoveMember{}); err == nil {
+			b.forget(listed.Keys)
+		}
+	}
 	var out control.Removed
-	var err error = fault.Invalid("keys", "choose who takes them over")
-	if b.Way != "transfer" || b.Heir != "" {
-		out, err = v.d.Control.RemoveMember(
-			v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), control.RemoveMember{Keys: keys, DryRun: true},
-		)
+	if err == nil {
+		if err = b.lacksHeir(); err == nil {
+			out, err = v.tryRemoval(b, b.asked())
+		}
 	}
 	if fault.Is(err, fault.PermissionDenied) {
 		return nil, err
 	}
 	if err != nil {
-		wrong, err := problemOf(err, map[string]string{"keys": "heir"})
-		if err != nil {
-			return nil, err
-		}
-		b.Fate.Problem, b.Fate.Heir = wrong.Message, wrong.Of("heir")
-		return wrong, nil
+		return v.undecided(b, err)
 	}
 	b.Fate.say(b, &out)
 	if err := v.measure(b.Fate.Keys, &out); err != nil {
 		return nil, err
 	}
+	b.Fate.shorten(&out)
 	switch {
 	case b.Leaked:
 		b.Fate.Final = "After a leak this cannot be undone."
 	case b.Member.KeyCount > control.MaxRestorable:
 		b.Fate.Final = "With more than " + number(control.MaxRestorable) + " keys this cannot be undone."
 	}
-	b.Fate.Preview = fmt.Sprintf("%s %d %d %d", keys, out.Stopped, out.Kept, out.Transferred)
+	b.Fate.Preview = fmt.Sprintf("%s %d %d %d", b.choiceMade(), out.Stopped, out.Kept, out.Transferred)
 	return nil, nil
+}
+
+func (v *request) tryRemoval(b *leaveBody, in control.RemoveMember) (control.Removed, error) {
+	in.DryRun = true
+	return v.d.Control.RemoveMember(v.r.Context(), v.Caller, v.workspace(), string(b.Member.User), in)
 }
 
 // measure adds the traffic of the last 24 hours, and puts the busiest keys first.
@@ -228,27 +257,22 @@ func (f *fate) say(b *leaveBody, out *control.Removed) {
 			heir = nameOf(one.Member)
 		}
 	}
+	f.Button += b.deed(out, heir)
 	var parts []string
 	if out.Transferred > 0 || b.Way == "transfer" && out.Stopped > 0 {
 		parts = append(parts, many(out.Transferred, "key moves|keys move")+" to "+heir)
-		f.Button += " and hand " + many(out.Transferred, "key") + " to " + heir
-		if out.Stopped > 0 {
-			f.Button += " (" + many(out.Stopped, "stops|stop") + ")"
-		}
-	} else if out.Stopped > 0 {
-		f.Button += " and stop " + many(out.Stopped, "key")
 	}
 	if out.Stopped > 0 {
 		parts = append(parts, many(out.Stopped, "key stops|keys stop"))
 	}
 	if out.Kept > 0 {
-		f.Button += " and keep " + many(out.Kept, "key")
 		parts = append(parts, many(out.Kept, "key stays|keys stay"))
 	}
 	f.Summary = listed(parts)
 	for _, k := range out.Keys {
 		row := fateRow{
 			ID: string(k.ID), Name: k.Name, Masked: k.Masked, Working: k.Working, Then: "goes to " + heir, Tone: "good",
+			Own: b.ownOf(string(k.ID)),
 		}
 		switch k.Outcome {
 		case "stopped":
@@ -257,9 +281,6 @@ func (f *fate) say(b *leaveBody, out *control.Removed) {
 			row.Then = "stays"
 		}
 		f.Keys = append(f.Keys, row)
-	}
-	if more := out.Stopped + out.Kept + out.Transferred - len(out.Keys); more > 0 {
-		f.More = "and " + number(more) + " more."
 	}
 }
 

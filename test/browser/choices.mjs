@@ -67,10 +67,18 @@ story('a removal that differs from what the page showed is refused, without scri
   await bare.getByRole('button', { name: 'Show what happens' }).click();
   await bare.locator('.error', { hasText: 'Choose who takes them over.' }).waitFor();
   await bare.getByLabel('To whom').selectOption('dan');
-  await bare.getByRole('button', { name: 'Show what happens' }).click();
-  await bare.getByRole('button', { name: 'Remove Otis Boykin and hand 3 keys to dan' }).click();
+  await bare.getByLabel('What happens to otis 1').selectOption('Stop');
+  await bare.getByRole('button', { name: 'Update' }).click();
+  await bare.getByRole('button', { name: 'Remove Otis Boykin and hand 2 keys to dan (1 stops)' }).waitFor();
+  await bare.getByLabel('What happens to otis 1').selectOption('Keep');
+  await red(bare).click();
+  await bare.getByText('Nothing is done yet').waitFor();
+  same(await stays('otis'), true, 'after a choice for a key that was not shown');
+  await bare.getByLabel('What happens to otis 1').selectOption('Stop');
+  await bare.getByRole('button', { name: 'Update' }).click();
+  await bare.getByRole('button', { name: 'Remove Otis Boykin and hand 2 keys to dan (1 stops)' }).click();
   await bare.getByText('Removed from the workspace').waitFor();
-  same([await stays('otis'), await verdicts(values)], [false, ['VALID', 'VALID']], 'after the removal');
+  same([await stays('otis'), await verdicts(values)], [false, ['DISABLED', 'VALID']], 'after the removal');
   await page.goto('/members');
   for (const body of ['keys=stop', 'keys=transfer&heir=ada', 'keys=keep&preview=stop']) {
     const status = await page.evaluate(async (b) => (await fetch('/members/bob/remove', { method: 'POST', body: new URLSearchParams(b) })).status, body);

@@ -4,6 +4,8 @@ import { verdict } from './keys.mjs';
 
 const workspaceId = setup.ids.workspace;
 
+const red = (page) => page.locator('main button.danger');
+
 const hire = async (userId, displayName, keys = 2) => {
   await api('PUT', `/workspaces/${workspaceId}/members/${userId}`, { email: `${userId}@acme.example`, displayName, roleId: setup.ids.member });
   const values = [];
@@ -26,15 +28,24 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
     await page.getByRole('link', { name: `Remove… ${user}` }).click();
     const rows = await page.locator('[data-fate] tbody tr').allTextContents();
     want(rows[0].includes(`${user} 2`) && rows[0].includes('3'), `the busiest key is not the first: ${rows}`);
+    await page.getByRole('button', { name: 'Remove Rosa Parks and stop 2 keys' }).waitFor();
+    await page.getByLabel(`What happens to ${user} 1`).selectOption('Hand over');
+    await page.getByText('Choose who takes them over.').waitFor();
+    want(await red(page).isDisabled(), 'a key can be handed to an unnamed member');
+    await page.getByLabel(`What happens to ${user} 1`).selectOption('Keep');
+    const sure = page.getByRole('button', { name: 'Remove Rosa Parks and stop 1 key (1 stays)' });
+    await sure.waitFor();
+    const kept = page.locator('[data-fate] tr', { hasText: `${user} 1` });
+    same(await kept.locator('[data-then]').textContent(), 'stays', 'the row of the key');
     await page.screenshot({ path: `${shots}/leave-${theme}-${width}.png`, fullPage: true });
     wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
-    await page.getByRole('button', { name: 'Remove Rosa Parks and stop 2 keys' }).click();
-    await page.getByText('Rosa Parks was removed from the workspace. 2 keys stop.').waitFor();
-    same([await verdict(first), await verdict(second)], ['DISABLED', 'DISABLED'], 'after the removal');
+    await sure.click();
+    await page.getByText('Rosa Parks was removed from the workspace. 1 key stops and 1 key stays.').waitFor();
+    same([await verdict(first), await verdict(second)], ['VALID', 'DISABLED'], 'after the removal');
     await page.screenshot({ path: `${shots}/undo-${theme}-${width}.png`, fullPage: true });
     await page.locator('.said').getByRole('button', { name: 'Undo' }).click();
-    await page.getByText('Rosa Parks is a member again, as Member. 2 keys work again.').waitFor();
+    await page.getByText('Rosa Parks is a member again, as Member. 1 key works again and 1 key is theirs again.').waitFor();
     same([await verdict(first), await verdict(second)], ['VALID', 'VALID'], 'after the undoing');
 
     await page.goto(`/members/${user}/remove`);

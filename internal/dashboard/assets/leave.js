@@ -24,6 +24,18 @@ const meter = (width) => {
   return svg;
 };
 
+const ways = [['', 'As chosen'], ['stop', 'Stop'], ['keep', 'Keep'], ...(form.elements.heir ? [['transfer', 'Hand over']] : [])];
+
+// choice is the select for a single key.
+const choice = (key) => {
+  const select = element('select', 'in');
+  select.name = `then-${key.id}`;
+  for (const [value, text] of ways) select.append(new Option(text, value, false, value === key.own));
+  const label = element('label');
+  label.append(element('span', 'sr', `What happens to ${key.name} ${key.masked}`), select);
+  return label;
+};
+
 const row = (key) => {
   const name = element('th', 'key');
   name.scope = 'row';
@@ -32,12 +44,38 @@ const row = (key) => {
   name.append(link, element('span', 'mono', key.masked));
   const uses = element('td', 'uses');
   uses.append(element('span', '', key.uses), meter(key.bar));
+  uses.dataset.label = 'Last 24 hours';
   const then = element('td');
+  then.dataset.label = 'Then';
   then.append(element('span', `tag ${key.tone}`, key.then));
+  then.firstChild.dataset.then = '';
   if (!key.working) then.append(element('span', 'sub quiet small', 'does not work now'));
+  const own = element('td');
+  own.dataset.label = 'This key';
+  own.append(choice(key));
   const line = element('tr');
-  line.append(name, uses, element('td', 'w1 quiet', key.last), then);
+  line.dataset.key = key.id;
+  const last = element('td', 'w1 quiet', key.last);
+  last.dataset.label = 'Last used';
+  line.append(name, uses, last, then, own);
   return line;
+};
+
+// list shows the keys. Rows that stand already stay, so that the select in use keeps the focus.
+const list = (keys) => {
+  const body = box.querySelector('tbody');
+  const now = [...body.children];
+  if (now.length === keys.length && now.every((line, i) => line.dataset.key === keys[i].id)) {
+    now.forEach((line, i) => {
+      const tag = line.querySelector('[data-then]');
+      tag.className = `tag ${keys[i].tone}`;
+      tag.textContent = keys[i].then;
+    });
+    return;
+  }
+  const held = document.activeElement?.name;
+  body.replaceChildren(...keys.map(row));
+  if (held?.startsWith('then-')) form.elements[held]?.focus();
 };
 
 const tell = (fate) => {
@@ -46,7 +84,7 @@ const tell = (fate) => {
   find('fate-final').textContent = fate.final;
   find('fate-said').textContent = fate.summary || fate.problem;
   box.hidden = fate.keys.length === 0;
-  box.querySelector('tbody').replaceChildren(...fate.keys.map(row));
+  list(fate.keys);
   const more = find('fate-more');
   more.textContent = fate.more;
   more.hidden = !fate.more;
@@ -57,17 +95,30 @@ const tell = (fate) => {
   button.disabled = !fate.preview;
 };
 
-// arrange ticks the choice that a new owner means. The list of members is there from the start.
+const single = () => [...box.querySelectorAll('select')].filter((select) => select.value);
+
+// arrange ticks the choice that a new owner means, unless single keys are to go there. The list of members is there from the start.
 const arrange = (field) => {
-  if (field?.name === 'heir' && field.value) form.elements.keys.value = 'transfer';
+  const meant = single().some((select) => select.value === 'transfer');
+  if (field?.name === 'heir' && field.value && !meant) form.elements.keys.value = 'transfer';
+};
+
+// chosen is the whole choice in one text, as the server makes it.
+const chosen = () => {
+  const settle = (way) => (way === 'transfer' ? `transfer:${form.elements.heir.value}` : way);
+  const own = single().map((select) => `${select.name.slice('then-'.length)}.${settle(select.value)}`);
+  return [settle(form.elements.keys.value), ...own.sort()].join(',');
 };
 
 const ask = async () => {
   const mine = ++asked;
   button.disabled = true;
-  const given = new URLSearchParams({ keys: form.elements.keys.value, heir: form.elements.heir?.value ?? '' });
-  if (form.elements.reason.checked) given.set('reason', 'leaked');
-  const answer = await fetch(`${form.getAttribute('action')}?${given}`, { headers: { Accept: 'application/json' } }).catch(() => undefined);
+  const given = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  const answer = await fetch(form.getAttribute('action'), {
+    method: 'POST',
+    headers: { Accept: 'application/json' },
+    body: new URLSearchParams([...given, ['do', 'show']]),
+  }).catch(() => undefined);
   if (mine !== asked) return;
   if (!answer?.ok) { // the page that says why
     location.assign(`${form.getAttribute('action')}?${given}`);
@@ -84,8 +135,7 @@ if (box) {
   });
   // A browser that comes back may have kept another choice than the page was made with.
   addEventListener('pageshow', (event) => {
-    const chosen = form.elements.keys.value === 'transfer' ? `transfer:${form.elements.heir.value}` : form.elements.keys.value;
-    if (event.persisted || !button.value.startsWith(`${chosen} `)) {
+    if (event.persisted || !button.value.startsWith(`${chosen()} `)) {
       ask();
     }
   });
