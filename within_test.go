@@ -168,6 +168,16 @@ var calls = []calling{
 		func(ctx ctx, c *keyward.Client) error { return last(c.RenewPortalSession(ctx, "p", "y")) },
 	},
 	{"StartSession", "query", func(ctx ctx, c *keyward.Client) error { return last(c.StartSession(ctx, "x")) }},
+	{"Installation", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Installation(ctx)) }},
+	{"UsageByWorkspace", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.UsageByWorkspace(ctx, keyward.UsageOptions{}, 0))
+	}},
+	{"KeyPermissionUsage", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.KeyPermissionUsage(ctx, "k"))
+	}},
+	{"WorkspacePermissionUsage", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.WorkspacePermissionUsage(ctx, "w1", keyward.UsageOptions{}))
+	}},
 	{"Usage", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Usage(ctx, keyward.UsageOptions{})) }},
 	{
 		"ListServiceKeys", "query",

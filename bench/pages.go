@@ -11,7 +11,6 @@ import (
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
-	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/installation"
 	"github.com/keyward/keyward/internal/replica"
 )
@@ -64,6 +63,10 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	if err := k.crowdPages(ctx, f.ws, role, l.most(pageCrowd, 5)); err != nil {
 		return out, err
 	}
+	asked, err := k.askForRotation(ctx, f.ws, f.ids[0])
+	if err != nil {
+		return out, err
+	}
 	unvisited := map[string]bool{}
 	matched := http.NewServeMux()
 	key := "/keys/" + f.ids[0]
@@ -72,7 +75,7 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		key + "?tab=permissions": "/keys/{id}, its permissions",
 		key + "/edit":            "/keys/{id}/edit", key + "/rotate": "/keys/{id}/rotate",
 		key + "/delete": "/keys/{id}/delete", "/members/u-1/remove": "/members/{user}/remove, who has all keys",
-		"/roles/" + role: "/roles/{id}",
+		"/roles/" + role: "/roles/{id}", asked: "/key-requests/{id}",
 	}
 	for _, visit := range []struct {
 		user, as string
@@ -81,11 +84,17 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
 			key + "?permission=calls:read&ip=203.0.113.7", key + "?tab=permissions", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/roles", "/roles/new",
 			"/roles/" + role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log", "/log?q=key", "/log?q=nowhere",
-			"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", "/settings", "/catalogue", "/sessions"}},
+			"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", asked, "/settings", "/catalogue", "/sessions"}},
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
 		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes", "/installation"}},
 	} {
-		d := k.dashboard(f.ws, visit.user)
+		who := k.root
+		if visit.user != "" {
+			if who, err = k.signIn(ctx, f.ws, visit.user); err != nil {
+				return out, err
+			}
+		}
+		d := k.dashboard(f.ws, who)
 		for _, pattern := range d.Pages() {
 			if _, seen := unvisited[pattern]; !seen {
 				unvisited[pattern] = true
@@ -121,15 +130,33 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	return out, nil
 }
 
-// dashboard is that of a workspace for a user, or for an operator where there is none.
-func (k *kit) dashboard(ws, user string) *dashboard.Dashboard {
-	person := control.Person{Workspace: id.Workspace(ws), User: id.User(user)}
-	who := everybody{dashboard.Visitor{
-		Caller: control.Caller{Person: person, Until: time.Now().Add(time.Hour)}, Workspace: ws,
-	}}
-	if user == "" {
-		who.visitor.Caller, who.visitor.All = k.root, true
+// askForRotation makes a request for a key of u-1, and gives the path of the page that confirms it.
+func (k *kit) askForRotation(ctx context.Context, ws, key string) (string, error) {
+	owner, err := k.signIn(ctx, ws, "u-1")
+	if err != nil {
+		return "", err
 	}
+	request, err := k.control.RequestRotation(ctx, owner, key, 0)
+	return "/key-requests/" + string(request.ID), err
+}
+
+// signIn starts a session of a member.
+func (k *kit) signIn(ctx context.Context, ws, user string) (control.Caller, error) {
+	link, err := k.control.CreateSignInLink(ctx, k.root, control.CreateSignInLink{Workspace: ws, User: user})
+	if err != nil {
+		return control.Caller{}, err
+	}
+	started, err := k.control.RedeemSignInLink(ctx, control.Caller{}, link.Code.Reveal())
+	if err != nil {
+		return control.Caller{}, err
+	}
+	who, err := k.control.Identify(ctx, started.Token.Reveal())
+	return who.Caller, err
+}
+
+// dashboard is that of a workspace for a caller: a member, or the root key for an operator.
+func (k *kit) dashboard(ws string, caller control.Caller) *dashboard.Dashboard {
+	who := everybody{dashboard.Visitor{Caller: caller, Workspace: ws, All: caller.ServiceKey != ""}}
 	nodes := &cluster.Alone{Now: time.Now, Replica: func() *replica.Replica { return k.replica }}
 	return dashboard.New(dashboard.Config{
 		Control: k.control, Engine: k.engine, Gate: who, Now: time.Now, Wall: time.Now,
