@@ -31,6 +31,7 @@ type keyRow struct {
 	Expires     moment
 	DisabledAt  moment
 	Mine        bool
+	Owner       person
 	Spark       spark
 }
 
@@ -56,6 +57,7 @@ func (v *request) row(k control.Key) keyRow {
 		Key: k, Status: v.status(&k), Permissions: k.Permissions.Len(), Risk: v.d.risk(k.Permissions),
 		Created: v.moment(k.CreatedAt), Used: v.moment(k.LastUsedAt), Expires: v.moment(k.ExpiresAt),
 		DisabledAt: v.moment(k.Disabled.At), Mine: k.User == v.may.User,
+		Owner: v.actor(string(k.User), control.TypeSession),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
+// serviceKeyRow is a service key in the list, which shows its masked value in the place of its id.
 type serviceKeyRow struct {
 	account.ServiceKey
 	Scope   string
@@ -18,6 +19,8 @@ type serviceKeyRow struct {
 	Self    bool
 	Late    bool // expired
 }
+
+func (k *serviceKeyRow) person() person { return person{string(k.ID), k.Name, "service key"} }
 
 type serviceKeysBody struct {
 	Keys []serviceKeyRow
