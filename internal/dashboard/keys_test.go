@@ -92,3 +92,13 @@ func TestAKeysPageTellsWhetherItsOldValueIsStillInUse(t *testing.T) {
 	check(old)
 	h.get("ada", page).want(200).says("It is still in use: last", "just now").silent("Nobody has used it")
 }
+
+// A list of keys names the people whose keys they are; their ids stand beside the names, quietly.
+func TestAListOfKeysNamesThePeople(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.make("ada", "report")
+	h.get("amy", "/keys").want(200).says(
+		`<span class="strong">Ada Lovelace</span><span class="sub quiet small">ada</span>`, `href="/keys?user=ada"`,
+	)
+}

@@ -31,9 +31,8 @@ const choice = (key) => {
   const select = element('select', 'in');
   select.name = `then-${key.id}`;
   for (const [value, text] of ways) select.append(new Option(text, value, false, value === key.own));
-  const label = element('label');
-  label.append(element('span', 'sr', `What happens to ${key.name} ${key.masked}`), select);
-  return label;
+  select.setAttribute('aria-label', `What happens to ${key.name} ${key.masked}`);
+  return select;
 };
 
 const row = (key) => {
