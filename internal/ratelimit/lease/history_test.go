@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,21 +31,34 @@ type line struct {
 	standing lease.Standing
 }
 
+// shared is a source of numbers for the tasks of one history.
+type shared struct {
+	mu  sync.Mutex
+	pcg *rand.PCG
+}
+
+func (s *shared) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pcg.Uint64()
+}
+
 // world is one history.
 type world struct {
 	*testing.T
 	rand     *rand.Rand
 	began    time.Time
 	ledger   limittest.Ledger
-	source   *source
+	source   atomic.Pointer[source]
 	lines    []*line
 	minutes  []*lease.Limiter
 	limits   ratelimit.Limits
 	plan     *ratelimit.Plan
 	keys     []ratelimit.Subject
 	admitted map[[16]byte][]limittest.Admission
-	letters  []func() // questions that have been asked, as a proxy may ask them again
-	leased   int      // units that followers admitted
+	mu       sync.Mutex // for letters, and the numbers of lines
+	letters  []func()   // questions that have been asked, as a proxy may ask them again
+	leased   int        // units that followers admitted
 	born     int
 	dead     []*ratelimit.Limiter
 }
@@ -52,37 +67,49 @@ var errLost = errors.New("the answer was lost")
 
 func (l *line) Standing() *lease.Standing { return &l.standing }
 
+// again asks one of the questions of before once more.
+func (w *world) again() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.letters) > 0 {
+		w.letters[w.rand.IntN(len(w.letters))]()
+	}
+}
+
 // send asks under a number of its own, now and then twice at once; and the answer may be lost.
-func (l *line) send(ask func(number uint64) error) error {
+func (l *line) send(ask func(number uint64) ([2]lease.Answer, error)) ([2]lease.Answer, error) {
 	w := l.world
+	w.mu.Lock()
 	l.number++
 	number := l.number
 	if len(w.letters) < 200 {
-		w.letters = append(w.letters, func() { _ = ask(number) })
+		w.letters = append(w.letters, func() { _, _ = ask(number) })
 	}
+	w.mu.Unlock()
 	if w.rand.IntN(8) == 0 {
-		_ = ask(number)
+		_, _ = ask(number)
 	}
-	err := ask(number)
+	a, err := ask(number)
 	switch {
 	case w.rand.IntN(10) == 0:
-		return fmt.Errorf("%w: %w", lease.ErrAlone, errLost)
+		return a, fmt.Errorf("%w: %w", lease.ErrAlone, errLost)
 	case err != nil:
-		return fmt.Errorf("%w: %w", lease.ErrAlone, err)
+		return a, fmt.Errorf("%w: %w", lease.ErrAlone, err)
 	}
-	return nil
+	return a, nil
 }
 
-func (l *line) Ask(_ uint64, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
-	err = l.send(func(number uint64) (err error) {
-		a, err = l.world.source.teller.Ask(l.who, number, cost, append([]lease.Question(nil), questions...)...)
-		return err
+func (l *line) Ask(_ uint64, cost int64, questions ...lease.Question) ([2]lease.Answer, error) {
+	return l.send(func(number uint64) ([2]lease.Answer, error) {
+		return l.world.source.Load().teller.Ask(l.who, number, cost, append([]lease.Question(nil), questions...)...)
 	})
-	return a, err
 }
 
 func (l *line) Charge(_ uint64, of lease.Account, owed []lease.Owing) error {
-	return l.send(func(number uint64) error { return l.world.source.teller.Charge(l.who, number, of, owed) })
+	_, err := l.send(func(number uint64) ([2]lease.Answer, error) {
+		return [2]lease.Answer{}, l.world.source.Load().teller.Charge(l.who, number, of, owed)
+	})
+	return err
 }
 
 func (l *line) Return(_ context.Context, of lease.Account, rests []lease.Rest) {
@@ -102,15 +129,15 @@ func (w *world) open(parts [][]byte, cold time.Duration) {
 		}
 	}
 	own := lease.NewOwn(l, clock, cold)
-	w.source = &source{l, own, lease.NewTeller(own, clock)}
+	w.source.Store(&source{l, own, lease.NewTeller(own, clock)})
 }
 
 // close stops the source, and gives the windows that it keeps.
 func (w *world) close() (parts [][]byte) {
-	if err := w.source.limiter.Close(context.Background()); err != nil {
+	if err := w.source.Load().limiter.Close(context.Background()); err != nil {
 		w.Error(err)
 	}
-	if err := w.source.limiter.Windows(func(p []byte) error {
+	if err := w.source.Load().limiter.Windows(func(p []byte) error {
 		parts = append(parts, append([]byte(nil), p...))
 		return nil
 	}); err != nil {
@@ -169,7 +196,7 @@ func (w *world) takeAt(i int) {
 func (w *world) takeAtSource() {
 	who := w.keys[w.rand.IntN(len(w.keys))]
 	var s ratelimit.Status
-	if w.source.limiter.Take(who, w.limits, 1, &s) == ratelimit.Admitted {
+	if w.source.Load().limiter.Take(who, w.limits, 1, &s) == ratelimit.Admitted {
 		w.note(&who, 1)
 	}
 }
@@ -194,17 +221,15 @@ func (w *world) step() {
 		w.minutes[i].Close()
 		w.follower(i)
 	case n < 96:
-		parts, cold := w.close(), w.source.own.Cold()
+		parts, cold := w.close(), w.source.Load().own.Cold()
 		away := time.Duration(w.rand.IntN(1500)) * time.Millisecond
 		time.Sleep(away)
 		w.open(parts, max(0, cold-away))
 	case n < 97:
-		w.dead = append(w.dead, w.source.limiter)
+		w.dead = append(w.dead, w.source.Load().limiter)
 		w.open(nil, lease.ColdTime)
 	default:
-		if len(w.letters) > 0 {
-			w.letters[w.rand.IntN(len(w.letters))]()
-		}
+		w.again()
 	}
 }
 
@@ -214,7 +239,7 @@ func TestNeverMoreThanTheLimitInAnyMinuteAtASourceAndItsFollowers(t *testing.T) 
 	leased := 0
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{T: t, rand: rand.New(rand.NewPCG(seed, 17)), began: time.Now().Add(-time.Hour),
+			w := &world{T: t, rand: rand.New(&shared{pcg: rand.NewPCG(seed, 17)}), began: time.Now().Add(-time.Hour),
 				admitted: map[[16]byte][]limittest.Admission{}, lines: make([]*line, 3), minutes: make([]*lease.Limiter, 3)}
 			w.limits.PerMinute = []int64{2, 9, 40, 300, 3000}[w.rand.IntN(5)]
 			if w.rand.IntN(2) == 0 {
@@ -254,7 +279,7 @@ func TestNeverMoreThanTheLimitInAnyMinuteAtASourceAndItsFollowers(t *testing.T) 
 				m.Close()
 			}
 			leased += w.leased
-			for _, l := range append(w.dead, w.source.limiter) {
+			for _, l := range append(w.dead, w.source.Load().limiter) {
 				_ = l.Close(context.Background())
 			}
 		})

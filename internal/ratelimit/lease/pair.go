@@ -240,7 +240,7 @@ func (p *pair) pay(now int64) (bool, error) {
 	}
 	l, done := p.own.l, make(chan struct{})
 	p.own.s.flight, p.all.s.flight = done, done
-	epoch := p.own.s.epoch
+	epoch, ofOwn, ofAll := p.own.s.epoch, p.own.s.of, p.all.s.of
 	p.unlock()
 	charge := func(of Account, owed []Owing) error {
 		if len(owed) == 0 {
@@ -248,8 +248,8 @@ func (p *pair) pay(now int64) (bool, error) {
 		}
 		return l.bank.Charge(epoch, of, owed)
 	}
-	first := charge(p.own.s.of, own)
-	second := charge(p.all.s.of, all)
+	first := charge(ofOwn, own)
+	second := charge(ofAll, all)
 	p.lock()
 	p.landed(done)
 	if first != nil {

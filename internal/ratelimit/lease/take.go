@@ -172,8 +172,9 @@ func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) 
 	q := t.ask(now, cold)
 	done := make(chan struct{})
 	s.flight = done
+	epoch := s.epoch
 	s.mu.Unlock()
-	a, err := t.l.bank.Ask(s.epoch, t.cost, q)
+	a, err := t.l.bank.Ask(epoch, t.cost, q)
 	s.mu.Lock()
 	s.flight = nil
 	close(done)
@@ -302,8 +303,9 @@ func (t *turn) pay(now int64) error {
 	}
 	done := make(chan struct{})
 	s.flight = done
+	epoch, of := s.epoch, s.of // of a workspace, the key changes with each of its keys
 	s.mu.Unlock()
-	err := t.l.bank.Charge(s.epoch, s.of, owed)
+	err := t.l.bank.Charge(epoch, of, owed)
 	s.mu.Lock()
 	s.flight = nil
 	close(done)
