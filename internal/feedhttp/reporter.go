@@ -65,7 +65,7 @@ func NewReporter(c *Client, names func(perm.Set) []string, waiting int) *Reporte
 }
 
 // Record is verify.Recorder. It keeps no demand: which permissions were asked for stays here.
-func (r *Reporter) Record(at int64, _ *verify.Question, v *verify.Verdict) {
+func (r *Reporter) Record(at int64, _ perm.Demand, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:
 		r.sheet.Add(v.Key.UUID, v.Key.Workspace, usage.Verified, 0, at)

@@ -9,6 +9,7 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/verify"
@@ -35,7 +36,7 @@ func TestTheUseOfAnEarlierValueIsNoted(t *testing.T) {
 		if !until.IsZero() {
 			v.Key.Until = until.UnixMilli()
 		}
-		b.Record(at.UnixMilli(), &verify.Question{}, &v)
+		b.Record(at.UnixMilli(), perm.Demand{}, &v)
 		if v.Key.Until != 0 && code == verify.Valid { // as the engine does
 			b.RecordEarlier(at.UnixMilli(), key, v.Key.Until, ip)
 		}

@@ -72,10 +72,10 @@ func New(c Config) *Tally {
 
 // Record notes a decision. It allocates nothing for a key and a demand that were noted in the same minute, and waits
 // for no database.
-func (t *Tally) Record(at int64, q *verify.Question, v *verify.Verdict) {
+func (t *Tally) Record(at int64, demanded perm.Demand, v *verify.Verdict) {
 	switch v.Code {
 	case verify.Valid:
-		t.note(at, q, v, usage.Verified)
+		t.note(at, &demanded, v, usage.Verified)
 	case verify.Unavailable: // nothing was decided
 	case verify.Malformed:
 		t.sheet.AddUnknown(usage.Malformed, at)
@@ -83,17 +83,17 @@ func (t *Tally) Record(at int64, q *verify.Question, v *verify.Verdict) {
 		t.sheet.AddUnknown(usage.NotFound, at)
 	default:
 		if code, ok := usage.CodeOf(v.Code); ok {
-			t.note(at, q, v, code)
+			t.note(at, &demanded, v, code)
 		}
 	}
 }
 
 // note counts a use of a key under its demand.
-func (t *Tally) note(at int64, q *verify.Question, v *verify.Verdict, code usage.Code) {
-	demand, numbered := t.demands.number(&q.Demand)
+func (t *Tally) note(at int64, demanded *perm.Demand, v *verify.Verdict, code usage.Code) {
+	demand, numbered := t.demands.number(demanded)
 	noted := t.sheet.Add(v.Key.UUID, v.Key.Workspace, code, demand, at)
 	if !numbered || !noted {
-		t.spilled.note(spilled{v.Key.UUID, v.Key.Workspace, q.Demand, usage.Day.Start(at)}, code == usage.Verified)
+		t.spilled.note(spilled{v.Key.UUID, v.Key.Workspace, *demanded, usage.Day.Start(at)}, code == usage.Verified)
 	}
 }
 

@@ -115,7 +115,7 @@ func (b *bench) use(key usage.ID, code verify.Code, at time.Time) {
 	if v.Known() {
 		v.Key = replica.View{UUID: key, Workspace: b.ws}
 	}
-	b.Record(at.UnixMilli(), &verify.Question{}, &v)
+	b.Record(at.UnixMilli(), perm.Demand{}, &v)
 }
 
 // count returns the counts of an object in the hour from noon on, in memory and in the store.

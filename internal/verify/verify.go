@@ -96,9 +96,9 @@ type Limiter interface {
 type prefetcher interface{ Prefetch(ratelimit.Slot) }
 
 // Recorder is told of every decision, those on malformed and unknown keys included. It must not block, nor keep the
-// question or the verdict.
+// verdict.
 type Recorder interface {
-	Record(at int64, q *Question, v *Verdict) // at is Unix milliseconds
+	Record(at int64, demanded perm.Demand, v *Verdict) // at is Unix milliseconds
 }
 
 // EarlierRecorder is a Recorder that is also told from where an earlier value of a key was used, in its overlap.
@@ -195,7 +195,7 @@ func (e *Engine) CheckAt(q *Question, v *Verdict, now Instant) {
 		return
 	}
 	if e.recorder != nil {
-		e.recorder.Record(now.ms, q, v)
+		e.recorder.Record(now.ms, q.Demand, v)
 		if v.Key.Until != 0 && v.Code == Valid {
 			e.tellEarlier(now.ms, q.IP, v)
 		}
@@ -277,7 +277,7 @@ func (e *Engine) authenticate(token string, ip netip.Addr, free bool, p *Princip
 		return p.Code
 	}
 	if e.recorder != nil {
-		e.recorder.Record(now.ms, &q, &p.Verdict)
+		e.recorder.Record(now.ms, q.Demand, &p.Verdict)
 		if p.Key.Until != 0 && p.Code == Valid {
 			e.tellEarlier(now.ms, ip, &p.Verdict)
 		}
