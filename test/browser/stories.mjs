@@ -10,10 +10,10 @@ import './passkeys.mjs';
 import './portal.mjs';
 import './element.mjs';
 import './frames.mjs';
-import './many.mjs';
 import './docs.mjs';
 import './attacks.mjs';
 import './tasks.mjs';
+import './many.mjs'; // last: its thousand keys fill the lists
 
 story('nothing was forbidden, broke, or was asked of another place in any story', async () => {
   want(violations.length === 0, violations.slice(0, 10).join('\n'));

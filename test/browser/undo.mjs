@@ -26,6 +26,7 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
     want(await page.locator('.people .danger, .people .bad').count() === 0, 'red in the table');
     await page.locator(`summary[aria-label="Actions for ${user}"]`).click();
     await page.getByRole('link', { name: `Remove… ${user}` }).click();
+    await page.locator('[data-fate] tbody tr').first().waitFor();
     const rows = await page.locator('[data-fate] tbody tr').allTextContents();
     want(rows[0].includes(`${user} 2`) && rows[0].includes('3'), `the busiest key is not the first: ${rows}`);
     await page.getByRole('button', { name: 'Remove Rosa Parks and stop 2 keys' }).waitFor();

@@ -159,7 +159,7 @@ test("service keys, workspaces, sessions, the log and the installation", async (
   expect((await keyward.nodes())[0]?.isSelf).toBe(true);
   expect((await keyward.installation()).nodes).toEqual({ total: 1, ready: 1 });
   expect((await keyward.usageByWorkspace({ limit: 1 })).complete).toBe(true);
-  expect((await keyward.workspaces.permissionUsage(workspace)).permissions).toBeInstanceOf(Array);
+  expect((await keyward.workspaces.permissionUsage(workspaceId)).permissions).toBeInstanceOf(Array);
   const lines = (await new Response(await keyward.feedSnapshot({ nonce: "n" })).text()).trim().split("\n");
   const last = JSON.parse(lines.at(-1)!) as { cursor: string; nonce: string };
   expect(last.nonce).toBe("n");
