@@ -76,14 +76,22 @@ func (r *Redis) Process() *Process { return r.process }
 // CLI runs one command with redis-cli and returns its output.
 func (r *Redis) CLI(args ...string) string {
 	r.t.Helper()
+	out, err := r.ask(args...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+func (r *Redis) ask(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(r.Port)}, args...)...).
 		CombinedOutput()
 	if err != nil {
-		r.t.Fatalf("redis-cli %v: %v: %s", args, err, out)
+		return "", fmt.Errorf("redis-cli %v: %w: %s", args, err, out)
 	}
-	return string(out)
+	return string(out), nil
 }
 
 func (r *Redis) ping() error {

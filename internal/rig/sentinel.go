@@ -63,9 +63,10 @@ func (s *Sentinel) Failover() {
 	s.self.t.Helper()
 	s.self.CLI("sentinel", "failover", s.Name)
 	WaitFor(s.self.t, "the failover", func() error {
-		if state := s.Replica.CLI("info", "replication"); !strings.Contains(state, "role:master") {
-			return fmt.Errorf("%s", state)
+		state, err := s.Replica.ask("info", "replication") // it closes connections as it changes its role
+		if err == nil && !strings.Contains(state, "role:master") {
+			err = fmt.Errorf("%s", state)
 		}
-		return nil
+		return err
 	})
 }
