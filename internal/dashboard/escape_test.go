@@ -174,3 +174,23 @@ func TestEveryPageIsAmongThoseWhoseTextIsTriedT72(t *testing.T) {
 		t.Errorf("pages:\n%v\ntried:\n%v", there, tried)
 	}
 }
+
+// A call of another template that the compiler takes for text stands on the page as it was written.
+func TestNoCallOfATemplateIsTakenForText(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../*/*_templ.go")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d compiled templates, %v", len(files), err)
+	}
+	files = append(files, "../../api/reference_templ.go")
+	call := regexp.MustCompile(`WriteString\(.*@[A-Za-z.]+\(`)
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range call.FindAll(source, -1) {
+			t.Errorf("%s: %s", file, found)
+		}
+	}
+}

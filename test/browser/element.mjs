@@ -78,7 +78,7 @@ story('the hosted page and a frame speak the language of the browser, or of the 
   const { url } = await api('POST', '/portal-sessions', { workspaceId, userId: 'pia', capabilities: all, allowedOrigins: [] });
   await page.goto(url);
   await page.getByRole('heading', { name: 'Clés d’API' }).waitFor();
-  same(await page.evaluate(() => [document.documentElement.lang, document.title]), ['fr', 'Clés d’API'], 'the document');
+  await page.waitForFunction(() => document.documentElement.lang === 'fr' && document.title === 'Clés d’API');
   await at(page, { reveal: 'frame' }); // the platform's page is in English
   await page.frameLocator('iframe').getByRole('heading', { name: 'API keys' }).waitFor();
   await at(page, { reveal: 'frame', locale: 'ja', theme: 'dark' }); // and the session says another one
