@@ -76,14 +76,11 @@ func (s *Service) RequestRotation(ctx context.Context, c Caller, key string, ove
 // mayRotate finds a key that the caller could rotate now.
 func (s *Service) mayRotate(v *store.View, a *actor, key string) (apikey.Key, error) {
 	k, err := s.loadKeyFor(v, a, key, account.APIKeysWrite)
-	switch {
-	case err != nil:
+	if err != nil {
 		return k, err
-	case a.earlier:
-		return k, fault.New(fault.PermissionDenied, "an earlier value of a key does not rotate",
-			fault.Detail{Field: "Authorization", Message: "the current value is needed"})
-	case k.Revoked:
-		return k, fault.New(fault.Conflict, "a revoked key cannot be rotated")
+	}
+	if err := rotates(a, &k); err != nil {
+		return k, err
 	}
 	if err := s.mayGrant(a, k.Permissions, k.Permissions, whole); err != nil {
 		return k, err

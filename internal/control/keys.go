@@ -209,13 +209,21 @@ func (s *Service) rotateOnce(
 	return s.once(tx, a, o, func() (Revealed, error) { return s.rotate(tx, a, k, overlapSeconds) })
 }
 
-func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64) (Revealed, error) {
-	if a.earlier {
-		return Revealed{}, fault.New(fault.PermissionDenied, "an earlier value of a key does not rotate",
+// rotates refuses a caller who has an earlier value, and a key that was revoked.
+func rotates(a *actor, k *apikey.Key) error {
+	switch {
+	case a.earlier:
+		return fault.New(fault.PermissionDenied, "an earlier value of a key does not rotate",
 			fault.Detail{Field: "Authorization", Message: "the current value is needed"})
+	case k.Revoked:
+		return fault.New(fault.Conflict, "a revoked key cannot be rotated")
 	}
-	if k.Revoked {
-		return Revealed{}, fault.New(fault.Conflict, "a revoked key cannot be rotated")
+	return nil
+}
+
+func (s *Service) rotate(tx *store.Tx, a *actor, k *apikey.Key, overlapSeconds int64) (Revealed, error) {
+	if err := rotates(a, k); err != nil {
+		return Revealed{}, err
 	}
 	secret, err := s.format.Mint(s.rand, k.Environment)
 	if err != nil {
