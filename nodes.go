@@ -74,6 +74,9 @@ type Follower struct {
 	// has, nil where there are none.
 	Followers      int    `json:"followers"`
 	LowestRevision *int64 `json:"lowestRevision"`
+	// KeysToAsk is about how many keys it asks its node about because it is not told their values: imported ones, and
+	// for a follower bound to workspaces of an installation with a pepper those that were not presented to a node yet.
+	KeysToAsk int64 `json:"keysToAsk"`
 	// LastSeenAt is nil where it was not heard since the node's start.
 	LastSeenAt *time.Time `json:"lastSeenAt"`
 }

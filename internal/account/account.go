@@ -185,6 +185,7 @@ type ServiceKey struct {
 	FromEnv   bool // set by KEYWARD_ROOT_KEY
 	Masked    string
 	Digest    keyfmt.Stored
+	Second    keyfmt.Stored // under the key of a workspace that it is bound to, for followers that are; zero for none
 	Bounds    Bounds
 	CreatedAt time.Time
 	ExpiresAt time.Time

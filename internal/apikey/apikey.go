@@ -87,6 +87,8 @@ func (k *Key) Enable() { k.IsActive, k.Disabled = true, Mark{} }
 // Value is the stored form of one value of a key.
 type Value struct {
 	Digest keyfmt.Stored
+	// Second is a digest under the key of the workspace, for followers that are bound to it; zero for none.
+	Second keyfmt.Stored
 	Masked string
 	Until  time.Time // end of the overlap; zero for the current value
 	// LastUsedAt is when an earlier value was last verified since another replaced it; zero for never, and for the

@@ -164,7 +164,7 @@ var keyward = archtest.House{
 			"internal/wire",
 		}},
 		{Path: "internal/follower", Level: archtest.Transports, May: []string{
-			"internal/feed", "internal/feedhttp", "internal/follow", "internal/id", "internal/keyfmt",
+			"internal/account", "internal/feed", "internal/feedhttp", "internal/follow", "internal/id", "internal/keyfmt",
 			"internal/perm", "internal/replica", "internal/verify", "internal/ratelimit", "internal/ratelimit/lease",
 		}},
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
@@ -218,7 +218,7 @@ var keyward = archtest.House{
 			"internal/config", "internal/store", "internal/store/postgres", "internal/store/sqlite",
 		}},
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
-			"internal/database", "internal/doctor", "api", "internal/cataloguefile", "internal/clock",
+			"internal/account", "internal/database", "internal/doctor", "api", "internal/cataloguefile", "internal/clock",
 			"internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
@@ -240,7 +240,7 @@ var keyward = archtest.House{
 		}},
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
 		{Path: "verifier", Level: archtest.Outside, May: []string{
-			".", "internal/fault", "internal/feedhttp", "internal/follower", "internal/keyfmt", "internal/ratelimit",
+			"internal/account", "internal/id", ".", "internal/fault", "internal/feedhttp", "internal/follower", "internal/keyfmt", "internal/ratelimit",
 			"internal/verify", "internal/verifycodec", "internal/wire", "internal/ratelimit/lease",
 		}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},

@@ -30,6 +30,7 @@ const (
 	APIKeyRotated     Type = "api_key.rotated"
 	APIKeyRevoked     Type = "api_key.revoked"
 	ServiceKeyCreated Type = "service_key.created"
+	ServiceKeyUpdated Type = "service_key.updated" // it got a second digest
 	ServiceKeyDeleted Type = "service_key.deleted"
 	SessionStarted    Type = "session.started"
 	SessionEnded      Type = "session.ended"

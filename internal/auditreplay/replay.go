@@ -91,6 +91,7 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.APIKeyRotated:     (*replay).endKey,
 	audit.APIKeyRevoked:     (*replay).updateKey,
 	audit.ServiceKeyCreated: nil, // its value is unknown
+	audit.ServiceKeyUpdated: nil, // a second digest comes again with the next use
 	audit.ServiceKeyDeleted: func(r *replay, e *Entry) error { return r.tx.DeleteServiceKey(id.ServiceKey(e.Metadata.Target)) },
 	audit.SessionStarted:    nil,
 	audit.SessionEnded:      func(r *replay, e *Entry) error { return r.tx.DeleteSession(id.Session(e.Metadata.Target)) },

@@ -58,11 +58,14 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// followerNotes says to which workspaces a follower is bound, and which others follow it.
+// followerNotes says to which workspaces a follower is bound, about how many keys it asks, and which others follow it.
 func followerNotes(f *keyward.Follower) string {
 	var notes []string
 	if f.WorkspaceIDs != nil {
 		notes = append(notes, "bound to "+strings.Join(f.WorkspaceIDs, " "))
+	}
+	if f.KeysToAsk > 0 {
+		notes = append(notes, fmt.Sprintf("asks about %d keys", f.KeysToAsk))
 	}
 	if f.LowestRevision != nil {
 		notes = append(notes, fmt.Sprintf("%d follow it, the last of them at revision %d", f.Followers, *f.LowestRevision))

@@ -34,8 +34,9 @@ type Heard struct {
 	Below     int64
 	Followers int
 	Age       time.Duration
-	Fenced    bool // it answers nothing now
-	Leaving   bool // it answers nothing from now on, and asks no more
+	ToAsk     int64 // keys of which it is not told the values, and about which it asks
+	Fenced    bool  // it answers nothing now
+	Leaving   bool  // it answers nothing from now on, and asks no more
 }
 
 // Least is the revision that the follower and all below it have.

@@ -211,13 +211,21 @@ func wantedField(o Optional[[]string]) func(string) string {
 	}
 }
 
+// value is the stored form of a new value.
+func (s *Service) value(ws id.Workspace, secret keyfmt.Secret) apikey.Value {
+	return apikey.Value{
+		Digest: s.digester.Store(secret), Second: s.digester.Second(string(ws), secret.Reveal()),
+		Masked: s.format.Mask(secret),
+	}
+}
+
 // mint gives the draft an id and a value, keeps it, and records it.
 func (s *Service) mint(tx *store.Tx, a *actor, d draft) (Revealed, error) {
 	secret, err := s.format.Mint(s.rand, d.Environment)
 	if err != nil {
 		return Revealed{}, fmt.Errorf("mint: %w", err)
 	}
-	d.Value = apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}
+	d.Value = s.value(d.Workspace, secret)
 	if err := s.insert(tx, a, &d, nil); err != nil {
 		return Revealed{}, err
 	}

@@ -74,7 +74,7 @@ func (im *importing) key(in ImportKey) (Imported, error) {
 	if err != nil {
 		return Imported{}, fmt.Errorf("mint: %w", err)
 	}
-	d.Value = apikey.Value{Digest: im.digester.Store(secret), Masked: im.format.Mask(secret)}
+	d.Value = im.value(d.Workspace, secret)
 	err = im.insert(im.tx, im.actor, &d, fields{"imported": true})
 	return Imported{ID: d.ID, Secret: secret}, err
 }

@@ -252,7 +252,7 @@ func (s *Service) replaceValue(
 		return err
 	}
 	k.RotateSince(
-		apikey.Value{Digest: s.digester.Store(secret), Masked: s.format.Mask(secret)}, v.Now(), v.Floor(), overlap,
+		s.value(k.Workspace, secret), v.Now(), v.Floor(), overlap,
 	)
 	if len(k.Previous) > apikey.MaxPrevious {
 		return fault.New(

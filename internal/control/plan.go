@@ -176,7 +176,7 @@ var planned = map[audit.Type]hold{
 	audit.APIKeyDeleted: takes, audit.APIKeyRevoked: takes, audit.MemberRemoved: takes, audit.RoleDeleted: takes, audit.WorkspaceDeleted: takes,
 	audit.MemberSignInReset: takes, audit.APIKeyDeclined: takes,
 
-	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
+	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyUpdated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
 	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
 	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
 	audit.PortalSessionCreated: unplanned, audit.PortalSessionStarted: unplanned, audit.PortalSessionEnded: unplanned,

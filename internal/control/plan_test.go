@@ -211,7 +211,7 @@ var spentCases = map[audit.Type][]struct {
 
 // outsidePlans are the kinds of event that belong to no workspace's plan.
 var outsidePlans = []audit.Type{
-	audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
+	audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyUpdated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
 	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved,
 	audit.PasskeyRefused, audit.PortalSessionCreated, audit.PortalSessionStarted, audit.PortalSessionEnded,
 }

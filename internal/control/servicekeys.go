@@ -42,6 +42,9 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 		}
 		k := s.serviceKey(tx, secret, name, scopes)
 		k.ExpiresAt, k.Bounds = expires, bounds
+		if len(bounds.Workspaces) > 0 {
+			k.Second = s.digester.Second(string(bounds.Workspaces[0]), secret.Reveal())
+		}
 		out = RevealedServiceKey{ServiceKey: k, Secret: secret}
 		return s.putServiceKey(tx, a, k)
 	})

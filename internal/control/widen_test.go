@@ -29,7 +29,7 @@ var guarded = map[reflect.Type]map[string]string{
 	reflect.TypeFor[ratelimit.Limits](): {"PerMinute": "Limits of a key", "PerDay": "Limits of a key"},
 	reflect.TypeFor[apikey.Mark]():      {"By": "says", "At": "says", "Right": "Disabled of a key"},
 	reflect.TypeFor[apikey.Value](): {"Digest": "Value of a key", "Masked": "says", "Until": "Previous of a key",
-		"LastUsedAt": "says", "LastUsedFrom": "says"},
+		"LastUsedAt": "says", "LastUsedFrom": "says", "Second": "says"},
 	reflect.TypeFor[account.Settings](): {
 		"PermissionMode": "mayUnfreeze", "DefaultRateLimit": "creation", "MaxKeyLifetime": "creation and change",
 		"RequireExpiry": "creation and change", "NoSelfRotation": "mayRotateItself",

@@ -31,6 +31,8 @@ type ClientConfig struct {
 	Name, Version, Incarnation string
 	// Below tells how many follow this follower, and the least revision that one of them has; nil for none.
 	Below func() (followers int, least int64)
+	// Second asks for second digests, too, for followers of this follower that are bound to workspaces.
+	Second bool
 	// OnSettings is told of the source's settings, at the beginning of each load. An error of it ends the load.
 	OnSettings func(*Settings, *perm.Catalogue) error
 }
@@ -40,6 +42,8 @@ type Client struct {
 	ClientConfig
 	count    atomic.Uint64
 	foreign  atomic.Bool
+	toAsk    atomic.Int64
+	none     int // answers in a row that told of no key to ask about; only a load, or the one question, touches it
 	kind     atomic.Pointer[reading]
 	rejected atomic.Bool
 	numbers  numbers
@@ -85,8 +89,36 @@ func NewClient(c ClientConfig) *Client {
 	return &Client{ClientConfig: c}
 }
 
-// Foreign tells whether the source has keys that the feed does not tell of.
+// Foreign tells whether the source has keys that the feed does not tell of, and ToAsk about how many.
 func (c *Client) Foreign() bool { return c.foreign.Load() }
+
+// ToAsk is about how many keys the source is to be asked about.
+func (c *Client) ToAsk() int64 { return c.toAsk.Load() }
+
+// learn takes what the last line of an answer says of keys that are not told. It is believed at once that there are
+// some. That there are none any more is true of a later state than that of the page, so it holds as soon as the answer
+// to a question that was asked afterwards is in the copy.
+func (c *Client) learn(e *End, loaded bool) {
+	c.toAsk.Store(e.KeysToAsk)
+	switch {
+	case e.HasForeignKeys:
+		c.none = 0
+		c.foreign.Store(true)
+	case loaded: // all that there was is told, or comes by pages that say it
+		c.none = 0
+		c.foreign.Store(false)
+	case e.More:
+	default:
+		c.none++
+	}
+}
+
+// settle is called before a question: the answers before it are in the copy.
+func (c *Client) settle() {
+	if c.none >= 2 {
+		c.foreign.Store(false)
+	}
+}
 
 // Rejected tells whether the source refused this follower when it was asked last.
 func (c *Client) Rejected() bool { return c.rejected.Load() }
@@ -95,7 +127,7 @@ func (c *Client) Rejected() bool { return c.rejected.Load() }
 func (c *Client) question() (url.Values, string) {
 	nonce := c.Random()
 	q := url.Values{
-		"nonce": {nonce}, "fields": {fieldsWanted}, "count": {strconv.FormatUint(c.count.Add(1), 10)},
+		"nonce": {nonce}, "fields": {c.fields()}, "count": {strconv.FormatUint(c.count.Add(1), 10)},
 		"maxStalenessMs": {strconv.FormatInt(c.Limit.Milliseconds(), 10)},
 	}
 	for name, value := range map[string]string{"name": c.Name, "version": c.Version, "incarnation": c.Incarnation} {
@@ -110,6 +142,13 @@ func (c *Client) question() (url.Values, string) {
 		}
 	}
 	return q, nonce
+}
+
+func (c *Client) fields() string {
+	if c.Second {
+		return fieldsWanted + ",secondDigest"
+	}
+	return fieldsWanted
 }
 
 // questionAt is a question after a cursor, which is made of that of the question before. A later question never has an
@@ -164,7 +203,7 @@ func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	if err != nil {
 		return at, false, err
 	}
-	c.foreign.Store(last.HasForeignKeys)
+	c.learn(last, true)
 	c.kind.Store(&reading{catalogue, last.Cursor, at})
 	return at, true, nil
 }
@@ -188,6 +227,7 @@ func (c *Client) Next(ctx context.Context, p feed.Presence) (page feed.Page, err
 	if was == nil || was.at != p.At {
 		return page, fmt.Errorf("%w: it was read by nobody here", feed.ErrHistory)
 	}
+	c.settle()
 	ctx, cancel := context.WithTimeout(ctx, p.Wait+max(answerTime, c.Limit/2))
 	defer cancel()
 	q, nonce := c.questionAt(func(string) string { return was.cursor })
@@ -220,7 +260,7 @@ func (c *Client) Next(ctx context.Context, p feed.Presence) (page feed.Page, err
 	if page.Held < 0 || page.Age < 0 {
 		return feed.Page{}, ErrUnanswered
 	}
-	c.foreign.Store(last.HasForeignKeys)
+	c.learn(last, false)
 	c.kind.Store(&reading{was.catalogue, last.Cursor, page.Cursor})
 	return page, nil
 }

@@ -49,8 +49,8 @@ func newFixture(t *testing.T) *fixture {
 		settings.Catalogue = append(settings.Catalogue, feedhttp.Permission{Resource: e.Resource, Action: e.Action})
 	}
 	f.source = feedhttp.NewSource(feedhttp.SourceConfig{Feed: f.Model, Catalogue: catalogue,
-		Settings: func() *feedhttp.Settings { return settings }, Foreign: func() bool { return false },
-		Now: time.Now, Elapsed: func() time.Duration { return time.Since(began) }})
+		Settings: func() *feedhttp.Settings { return settings },
+		Now:      time.Now, Elapsed: func() time.Duration { return time.Since(began) }})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := func(w http.ResponseWriter) { f.answer(w, r) }
 		if f.meddle != nil {
@@ -329,6 +329,31 @@ func TestACursorOfOtherSettingsIsOfAnotherHistory(t *testing.T) {
 	for _, text := range []string{"", "x", "MXwx", url.QueryEscape("MXx8fHw")} {
 		if _, err := f.source.Position(text, &feedhttp.Question{}); !errors.Is(err, feedhttp.ErrNoCursor) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// No reader is told a digest of an imported value: not an unbound one, not one with a second digest.
+func TestAForeignValueIsToldNoReader(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	digests, err := keyfmt.NewDigester("a pepper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.source.Keys = digests.WorkspaceKeys
+	weak := keyfmt.Digest(bytes.Repeat([]byte{'W'}, 32))
+	f.put(apikey.Key{ID: "k", Workspace: "w", Value: apikey.Value{
+		Digest: keyfmt.Stored{Pepper: "foreign:sha256", Sum: weak}, Second: keyfmt.Stored{Pepper: "p", Sum: weak},
+	}, Previous: []apikey.Value{{Digest: keyfmt.Stored{Pepper: "foreign:sha512", Sum: weak}}}})
+	for what, reach := range map[string]account.Reach{"bound": {Workspaces: []id.Workspace{"w"}}, "unbound": {}} {
+		var out bytes.Buffer
+		q := feedhttp.Question{Reach: reach, Second: true}
+		if err := f.source.WriteSnapshot(t.Context(), &out, &q); err != nil {
+			t.Fatal(err)
+		}
+		if text := out.String(); strings.Contains(text, "V1dXV1dX") || !strings.Contains(text, `"keysToAsk":1`) {
+			t.Errorf("%s: %s", what, text)
 		}
 	}
 }

@@ -45,10 +45,21 @@ type Settings struct {
 	KeyPrefixes []string `json:"keyPrefixes"`
 	// Pepper names the pepper of new digests, "none" for plain SHA-256.
 	Pepper string `json:"pepper"`
+	// WorkspaceKeys are those of a reader that is told second digests: under them it looks for a value, the newest
+	// first. Nil where digests are told as they are stored.
+	WorkspaceKeys []WorkspaceKey `json:"workspaceKeys,omitempty"`
 	// Limits says that followers spend limits themselves; nil where the source decides about each key with limits.
 	Limits *LimitSettings `json:"limits,omitempty"`
 	// TakesUses says that the source takes down the uses that followers count.
 	TakesUses bool `json:"takesUses,omitempty"`
+}
+
+// WorkspaceKey is derived from a pepper for a workspace: HMAC-SHA-256 under it makes the digests of that workspace's
+// values.
+type WorkspaceKey struct {
+	WorkspaceID string `json:"workspaceId"`
+	Pepper      string `json:"pepper"` // names the pepper
+	Key         []byte `json:"key"`
 }
 
 // LimitSettings are those of limits that followers spend.
@@ -97,6 +108,7 @@ type keyLine struct {
 	UserID        string          `json:"userId"`
 	Environment   string          `json:"environment"`
 	Digest        []byte          `json:"digest"`
+	Second        string          `json:"secondDigest,omitempty"` // with the name of its pepper
 	PermissionSet int             `json:"permissionSet"`
 	IsActive      bool            `json:"isActive"`
 	IsRevoked     bool            `json:"isRevoked,omitempty"`
@@ -113,12 +125,14 @@ type keyLine struct {
 
 type previousLine struct {
 	Digest []byte  `json:"digest"`
+	Second string  `json:"secondDigest,omitempty"`
 	Until  instant `json:"until"`
 }
 
 type serviceKeyLine struct {
 	ID     string   `json:"id"`
 	Digest []byte   `json:"digest"`
+	Second string   `json:"secondDigest,omitempty"`
 	Scopes []string `json:"scopes"`
 	// An absent list stands for everything, and an empty one for nothing.
 	WorkspaceIDs []string       `json:"workspaceIds,omitzero"`
@@ -161,8 +175,10 @@ type End struct {
 	HeldMS int64   `json:"heldMs"`
 	AgeMS  int64   `json:"ageMs"`
 	Now    instant `json:"now"` // the source's clock
-	// HasForeignKeys says that there are keys with values of other forms, which the feed does not tell of.
-	HasForeignKeys bool `json:"hasForeignKeys"`
+	// HasForeignKeys says that there are keys which the feed does not tell of: a value that the reader does not know is
+	// to be asked about. KeysToAsk is about how many they are.
+	HasForeignKeys bool  `json:"hasForeignKeys"`
+	KeysToAsk      int64 `json:"keysToAsk,omitempty"`
 }
 
 // instant is a time in UTC with milliseconds.
@@ -193,12 +209,14 @@ func (t *instant) time() time.Time {
 type writer struct {
 	catalogue *perm.Catalogue
 	question  *Question
+	as        digests
+	untold    int64 // keys that were left out, or were told without an earlier value
 	sets      map[perm.Set]int
 	emit      func(*line) error
 }
 
-func newWriter(c *perm.Catalogue, q *Question, emit func(*line) error) *writer {
-	return &writer{catalogue: c, question: q, sets: map[perm.Set]int{{}: 0}, emit: emit}
+func newWriter(c *perm.Catalogue, q *Question, as digests, emit func(*line) error) *writer {
+	return &writer{catalogue: c, question: q, as: as, sets: map[perm.Set]int{{}: 0}, emit: emit}
 }
 
 // set gives the number of a set, which is told before it is used.
@@ -232,7 +250,7 @@ func (w *writer) write(c feed.Change) error {
 	case c.Key != nil:
 		return w.key(c.Key, c.Revision)
 	case c.ServiceKey != nil:
-		return w.emit(&line{ServiceKey: serviceKey(c.ServiceKey)})
+		return w.serviceKey(c.ServiceKey, c.Revision)
 	case c.Settlement != nil:
 		return w.settlement(c.Settlement)
 	}
@@ -256,9 +274,11 @@ func goneAs(c *feed.Change) *line {
 	return &line{ServiceKeyGone: gone(string(c.ServiceKeyGone))}
 }
 
-// key leaves out foreign values: a digest of one may be guessed from.
+// key leaves out values of which the reader is told no digest.
 func (w *writer) key(k *apikey.Key, revision int64) error {
-	if k.Value.Digest.Pepper.IsForeign() {
+	sum, ok := w.as.of(&k.Value.Digest, &k.Value.Second)
+	if !ok {
+		w.untold++
 		if revision == 0 {
 			return nil
 		}
@@ -270,12 +290,15 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 	}
 	l := &keyLine{
 		ID: string(k.ID), WorkspaceID: string(k.Workspace), UserID: string(k.User), Environment: string(k.Environment),
-		Digest: k.Value.Digest.Sum[:], PermissionSet: number, IsActive: k.IsActive, IsRevoked: k.Revoked, IsOrphan: k.Orphan,
+		Digest: sum, Second: w.second(&k.Value.Second), PermissionSet: number, IsActive: k.IsActive, IsRevoked: k.Revoked, IsOrphan: k.Orphan,
 		Period: k.Period, PerMinute: k.Limits.PerMinute, PerDay: k.Limits.PerDay, AllowedIPs: k.AllowedIPs, ExpiresAt: at(k.ExpiresAt),
 	}
 	for i := range k.Previous {
-		if p := &k.Previous[i]; !p.Digest.Pepper.IsForeign() {
-			l.Previous = append(l.Previous, previousLine{p.Digest.Sum[:], instant{p.Until}})
+		p := &k.Previous[i]
+		if sum, ok := w.as.of(&p.Digest, &p.Second); ok {
+			l.Previous = append(l.Previous, previousLine{sum, w.second(&p.Second), instant{p.Until}})
+		} else {
+			w.untold = max(w.untold, 1)
 		}
 	}
 	if w.question.Name {
@@ -287,9 +310,25 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 	return w.emit(&line{Key: l})
 }
 
-func serviceKey(k *account.ServiceKey) *serviceKeyLine {
+// second gives a second digest as text, where the reader wants them.
+func (w *writer) second(s *keyfmt.Stored) string {
+	if !w.question.Second || w.as != stored {
+		return ""
+	}
+	return s.Text()
+}
+
+func (w *writer) serviceKey(k *account.ServiceKey, revision int64) error {
+	sum, ok := w.as.of(&k.Digest, &k.Second)
+	if !ok {
+		if revision == 0 {
+			return nil
+		}
+		return w.emit(&line{ServiceKeyGone: &goneLine{ID: string(k.ID)}})
+	}
 	l := &serviceKeyLine{
-		ID: string(k.ID), Digest: k.Digest.Sum[:], AllowedIPs: k.Bounds.AllowedIPs, ExpiresAt: at(k.ExpiresAt),
+		ID: string(k.ID), Digest: sum, Second: w.second(&k.Second), AllowedIPs: k.Bounds.AllowedIPs,
+		ExpiresAt: at(k.ExpiresAt),
 	}
 	for _, s := range k.Scopes {
 		if mayAsk(s) {
@@ -298,7 +337,7 @@ func serviceKey(k *account.ServiceKey) *serviceKeyLine {
 	}
 	l.WorkspaceIDs = renamed[string](k.Bounds.Workspaces)
 	l.Environments = renamed[string](k.Bounds.Environments)
-	return l
+	return w.emit(&line{ServiceKey: l})
 }
 
 // renamed is a list with its elements as another kind of text. A list that is empty but not nil stays so.
@@ -354,6 +393,14 @@ func (r *reader) set(number int) (perm.Set, error) {
 		return s, fmt.Errorf("the permission set %d was not told before", number)
 	}
 	return s, nil
+}
+
+// valueOf reads the digests of a value.
+func valueOf(sum []byte, second string) (v apikey.Value, err error) {
+	if v.Digest, err = digestOf(sum); err == nil {
+		v.Second, err = keyfmt.ParseStored(second)
+	}
+	return v, err
 }
 
 func digestOf(b []byte) (d keyfmt.Stored, err error) {
@@ -413,7 +460,7 @@ func goneIn(l *line) (c feed.Change, ok bool, err error) {
 }
 
 func (r *reader) key(l *keyLine) (*apikey.Key, error) {
-	digest, err := digestOf(l.Digest)
+	value, err := valueOf(l.Digest, l.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -423,24 +470,27 @@ func (r *reader) key(l *keyLine) (*apikey.Key, error) {
 		IsActive:    l.IsActive, Revoked: l.IsRevoked, Orphan: l.IsOrphan, Period: l.Period,
 		Limits:     ratelimit.Limits{PerMinute: l.PerMinute, PerDay: l.PerDay},
 		AllowedIPs: l.AllowedIPs, ExpiresAt: l.ExpiresAt.time(), Name: l.Name, Metadata: string(l.Metadata),
-		Value: apikey.Value{Digest: digest},
+		Value: value,
 	}
 	if k.Permissions, err = r.set(l.PermissionSet); err != nil {
 		return nil, err
 	}
 	for i := range l.Previous {
 		p := &l.Previous[i]
-		if digest, err = digestOf(p.Digest); err != nil {
+		if value, err = valueOf(p.Digest, p.Second); err != nil {
 			return nil, err
 		}
-		k.Previous = append(k.Previous, apikey.Value{Digest: digest, Until: p.Until.time()})
+		value.Until = p.Until.time()
+		k.Previous = append(k.Previous, value)
 	}
 	return k, nil
 }
 
 func readServiceKey(l *serviceKeyLine) (*account.ServiceKey, error) {
-	digest, err := digestOf(l.Digest)
-	k := &account.ServiceKey{ID: id.ServiceKey(l.ID), Digest: digest, ExpiresAt: l.ExpiresAt.time()}
+	value, err := valueOf(l.Digest, l.Second)
+	k := &account.ServiceKey{
+		ID: id.ServiceKey(l.ID), Digest: value.Digest, Second: value.Second, ExpiresAt: l.ExpiresAt.time(),
+	}
 	k.Scopes = renamed[account.Scope](l.Scopes)
 	k.Bounds.Workspaces = renamed[id.Workspace](l.WorkspaceIDs)
 	k.Bounds.Environments = renamed[keyfmt.Environment](l.Environments)

@@ -14,6 +14,8 @@ import (
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/replica"
 )
 
 // Question holds the wishes of a reader, beside its cursor.
@@ -21,7 +23,27 @@ type Question struct {
 	Reach    account.Reach // of the service key that asks: nothing outside is told
 	Name     bool          // the names of keys are wanted
 	Metadata bool          // and their metadata
+	Second   bool          // and the second digests, for followers of the reader
 	Nonce    string        // is repeated at the end of the answer
+
+	asked bool // keys is set
+	keys  []keyfmt.WorkspaceKey
+}
+
+// isBound tells whether the reader is bound to so few workspaces that it is told second digests where there is a
+// pepper: under keys that are derived for those workspaces.
+func (q *Question) isBound() bool {
+	return q.Reach.Workspaces != nil && len(q.Reach.Workspaces) <= replica.MaxBound
+}
+
+// peppers names those from which the keys of the reader are derived; nil where it is told digests as they are stored.
+func (q *Question) peppers() (list []keyfmt.PepperID) {
+	for i := range q.keys {
+		if !slices.Contains(list, q.keys[i].Pepper) {
+			list = append(list, q.keys[i].Pepper)
+		}
+	}
+	return list
 }
 
 // mayAsk tells whether a scope lets its holder ask a follower. A service key that also holds manage or root asks the
@@ -68,7 +90,12 @@ func (q *Question) kind(settings [32]byte) string {
 		Environments []string
 		Name         bool
 		Metadata     bool
-	}{settings, renamed[string](q.Reach.Workspaces), renamed[string](q.Reach.Environments), q.Name, q.Metadata})
+		Second       bool              `json:",omitzero"`
+		Peppers      []keyfmt.PepperID `json:",omitzero"`
+	}{
+		settings, renamed[string](q.Reach.Workspaces), renamed[string](q.Reach.Environments), q.Name, q.Metadata,
+		q.Second, q.peppers(),
+	})
 	if err != nil { // it is made of text alone
 		panic(err)
 	}

@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/perm"
 )
 
@@ -17,7 +19,13 @@ type SourceConfig struct {
 	Feed      feed.Source // answers at once
 	Catalogue *perm.Catalogue
 	Settings  func() *Settings // the same pointer for the same settings
-	Foreign   func() bool      // there are keys with values of other forms
+	// CountUntold is about how many keys within a reach the feed does not tell the values of, and where second digests
+	// are told, of how many it has none.
+	CountUntold func(reach *account.Reach, second bool) int64
+	// Keys derives the keys of workspaces: none without a pepper. Nil for a feed that knows no pepper.
+	Keys func(workspaces []string) []keyfmt.WorkspaceKey
+	// Bound says that the feed has second digests in the place of others: its reader is bound itself.
+	Bound bool
 	// Now is the wall clock, and Elapsed a monotonic one.
 	Now     func() time.Time
 	Elapsed func() time.Duration
@@ -149,8 +157,9 @@ var ErrBusy = errors.New("as many readers load everything as may at once")
 // WriteSnapshot writes everything that the question is about. Nothing is written where the error is ErrBusy.
 func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, q *Question) error {
 	emit := emitter(out)
-	w := newWriter(s.Catalogue, q, emit)
+	w := newWriter(s.Catalogue, q, s.digests(q), emit)
 	settings, kind := s.kind(q)
+	settings = s.forReader(settings, q)
 	started := false
 	start := func() error {
 		if started {
@@ -174,9 +183,7 @@ func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, q *Question) 
 	if err := start(); err != nil {
 		return err
 	}
-	return emit(
-		&line{End: &End{Cursor: writeCursor(at, kind), Nonce: q.Nonce, Now: instant{s.Now()}, HasForeignKeys: s.Foreign()}},
-	)
+	return emit(&line{End: s.end(q, w.untold, End{Cursor: writeCursor(at, kind)})})
 }
 
 // Position reads the cursor of a question, whose error is feed.ErrHistory where everything has to be loaded, or else
@@ -189,26 +196,34 @@ func (s *Source) Position(after string, q *Question) (feed.Cursor, error) {
 // WritePage writes a page's changes and its end.
 func (s *Source) WritePage(out io.Writer, p *feed.Page, q *Question) error {
 	emit := emitter(out)
-	w := newWriter(s.Catalogue, q, emit)
+	w := newWriter(s.Catalogue, q, s.digests(q), emit)
 	_, kind := s.kind(q)
 	for _, c := range p.Changes {
 		if err := w.write(c); err != nil {
 			return err
 		}
 	}
-	return emit(&line{End: &End{
-		Cursor: writeCursor(p.Cursor, kind), Nonce: q.Nonce, More: p.More,
-		HeldMS: milliseconds(p.Held), AgeMS: wholeMilliseconds(p.Age), Now: instant{s.Now()}, HasForeignKeys: s.Foreign(),
-	}})
+	return emit(&line{End: s.end(q, w.untold, End{
+		Cursor: writeCursor(p.Cursor, kind), More: p.More, HeldMS: milliseconds(p.Held), AgeMS: wholeMilliseconds(p.Age),
+	})})
+}
+
+// end completes the last line of an answer in which so many keys were not told.
+func (s *Source) end(q *Question, untold int64, e End) *End {
+	e.Nonce, e.Now = q.Nonce, instant{s.Now()}
+	e.KeysToAsk = max(untold, s.Untold(q))
+	e.HasForeignKeys = e.KeysToAsk > 0
+	return &e
 }
 
 // WriteEnd answers a reader that asks no more.
 func (s *Source) WriteEnd(out io.Writer, q *Question) error {
-	return emitter(out)(&line{End: &End{Nonce: q.Nonce, Now: instant{s.Now()}, HasForeignKeys: s.Foreign()}})
+	return emitter(out)(&line{End: s.end(q, 0, End{})})
 }
 
 // kind gives the settings and the kind of a question's cursors.
 func (s *Source) kind(q *Question) (*Settings, string) {
+	s.digests(q)
 	settings := s.Settings()
 	s.mu.Lock()
 	if s.told != settings {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/follow"
@@ -74,6 +75,7 @@ type Desk struct {
 	Judge     *feedhttp.Judge
 
 	settings *feedhttp.Settings
+	keys     []keyfmt.WorkspaceKey // under which the source tells digests; nil where it tells them as they are stored
 	onward   *feedhttp.Settings
 	limits   *limits // nil where the source decides about keys with limits
 	uses     *feedhttp.Reporter
@@ -120,7 +122,8 @@ func New(cfg Config) *Follower {
 	f := &Follower{cfg: cfg, began: cfg.Now()}
 	f.client = feedhttp.NewClient(
 		feedhttp.ClientConfig{HTTP: cfg.HTTP, URL: cfg.URL, Token: cfg.Token, Limit: cfg.Limit, Random: rand.Text,
-			Name: cfg.Name, Version: cfg.Version, Below: cfg.Below,
+			Second: cfg.Onward != nil && cfg.Digests.SecondPeppers() != nil,
+			Name:   cfg.Name, Version: cfg.Version, Below: cfg.Below,
 			Incarnation: id.NewGenerator(cfg.Now, rand.Reader).Next(), OnSettings: f.settings},
 	)
 	f.follow = follow.New(follow.Config{
@@ -158,8 +161,9 @@ func (f *Follower) settings(s *feedhttp.Settings, c *perm.Catalogue) error {
 }
 
 func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, error) {
-	if !f.cfg.Digests.Knows(keyfmt.PepperID(s.Pepper)) {
-		return nil, ErrPepper
+	digests, keys, err := f.digests(s)
+	if err != nil {
+		return nil, err
 	}
 	if len(s.KeyPrefixes) == 0 {
 		return nil, errors.New("the source tells no prefix of keys")
@@ -171,14 +175,15 @@ func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, erro
 	format.Admit(s.KeyPrefixes[1:]...)
 	judge := feedhttp.NewJudge(f.cfg.HTTP, f.cfg.URL, f.cfg.Token, f.client.Foreign, f.cfg.Now)
 	judge.Use(c)
-	desk := &Desk{Catalogue: c, Format: format, Judge: judge, settings: s}
+	desk := &Desk{Catalogue: c, Format: format, Judge: judge, settings: s, keys: keys}
 	onward := *s
 	onward.Limits = nil
 	onward.TakesUses = false
+	onward.WorkspaceKeys = nil // each reader gets its own
 	desk.onward = &onward
 	desk.uses = feedhttp.NewReporter(f.client, c.Names, usesWaiting)
 	config := verify.Config{
-		Replica: f.follow.Replica(), Format: format, Digests: f.cfg.Digests, Clocks: f.clocks, Source: judge,
+		Replica: f.follow.Replica(), Format: format, Digests: digests, Clocks: f.clocks, Source: judge,
 		Doubt: f.Doubt,
 	}
 	if s.TakesUses {
@@ -193,6 +198,48 @@ func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, erro
 	}
 	desk.Engine = verify.New(config)
 	return desk, nil
+}
+
+// digests gives the digester for the source's digests: that of the keys of the workspaces that this follower is bound
+// to, or by the peppers of its own configuration.
+func (f *Follower) digests(s *feedhttp.Settings) (*keyfmt.Digester, []keyfmt.WorkspaceKey, error) {
+	keys, ok := s.Keys()
+	switch {
+	case !ok:
+		return nil, nil, errors.New("a key of a workspace in the source's settings is none")
+	case len(keys) > 0:
+		return keyfmt.NewWorkspaceDigester(keys), keys, nil
+	case !f.cfg.Digests.Knows(keyfmt.PepperID(s.Pepper)):
+		return nil, nil, ErrPepper
+	}
+	return f.cfg.Digests, nil, nil
+}
+
+// IsBound tells whether the source tells this follower digests under keys of workspaces.
+func (d *Desk) IsBound() bool { return d.keys != nil }
+
+// WorkspaceKeys gives the keys of workspaces for a follower of this one; none without a pepper.
+func (f *Follower) WorkspaceKeys(d *Desk, workspaces []string) []keyfmt.WorkspaceKey {
+	if d.IsBound() {
+		return feedhttp.KeysOf(d.keys, workspaces)
+	}
+	if d.settings.Pepper == string(keyfmt.NoPepper) {
+		return nil
+	}
+	return f.cfg.Digests.WorkspaceKeys(workspaces)
+}
+
+// Untold is about how many keys within a reach a follower of this one is not told the values of: those that the source
+// does not tell, and those that have no second digest.
+func (f *Follower) Untold(d *Desk, reach *account.Reach, second bool) int64 {
+	n := f.client.ToAsk()
+	if f.client.Foreign() {
+		n = max(n, 1)
+	}
+	if !d.IsBound() {
+		n += f.Replica().Untold(reach, second)
+	}
+	return n
 }
 
 // Desk is the one that decides now; nil before the first load.
@@ -216,8 +263,8 @@ func (f *Follower) Skew() time.Duration { return time.Duration(f.skew.Load()) }
 // Doubt tells whether the two clocks differ by so much that the end of a key cannot be judged.
 func (f *Follower) Doubt() bool { return f.Skew().Abs() > skewToStop }
 
-// Foreign tells whether the source has keys that the feed does not tell of.
-func (f *Follower) Foreign() bool { return f.client.Foreign() }
+// ToAsk is about how many keys the source is asked about, because the feed does not tell their values.
+func (f *Follower) ToAsk() int64 { return f.client.ToAsk() }
 
 // Settings are the source's, as they are told to those that follow this follower: it lends no limits, and takes down no
 // uses.

@@ -66,8 +66,10 @@ func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) 
 				q.Name = true
 			case "metadata":
 				q.Metadata = true
+			case "secondDigest":
+				q.Second = true
 			default:
-				return q, h, fault.Invalid("fields", "must be name, metadata or both, with a comma between")
+				return q, h, fault.Invalid("fields", "must be name, metadata or secondDigest, or more than one with a comma between")
 			}
 		}
 	}
@@ -223,6 +225,7 @@ func (a *api) readFeed(x *exchange) error {
 		}
 		h.Applied = at.Revision
 	}
+	h.ToAsk = a.Feed.Source.Untold(&q)
 	if err := x.hear(&h); err != nil {
 		return err
 	}
@@ -286,6 +289,7 @@ func (a *api) readFeedSnapshot(x *exchange) error {
 		return err
 	}
 	h.Applied = -1
+	h.ToAsk = a.Feed.Source.Untold(&q)
 	if err := x.hear(&h); err != nil {
 		return err
 	}

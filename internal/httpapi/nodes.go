@@ -52,7 +52,7 @@ func follower(c *cluster.Child, head int64) wire.Follower {
 		Name: c.Name, Version: c.Version, NodeID: c.Node, ServiceKeyID: string(c.Key), Incarnation: c.Incarnation,
 		State:    string(c.State()),
 		Revision: max(0, c.Applied), Behind: max(0, head-max(0, c.Applied)), AgeMS: c.Age.Milliseconds(),
-		MaxStaleMS: c.Limit.Milliseconds(), Followers: c.Followers,
+		MaxStaleMS: c.Limit.Milliseconds(), Followers: c.Followers, KeysToAsk: c.ToAsk,
 	}
 	if c.Below != math.MaxInt64 {
 		lowest := max(0, c.Below)

@@ -27,6 +27,7 @@ type Stored struct {
 
 type pepper struct {
 	id   PepperID
+	key  []byte     // nil for plain SHA-256
 	macs *sync.Pool // of *mac; nil for plain SHA-256
 }
 
@@ -41,9 +42,12 @@ func newPepper(value string) pepper {
 		return pepper{id: NoPepper}
 	}
 	sum := sha256.Sum256([]byte("keyward pepper id\x00" + value))
-	key := []byte(value)
+	return newMAC(PepperID(hex.EncodeToString(sum[:8])), []byte(value))
+}
+
+func newMAC(name PepperID, key []byte) pepper {
 	return pepper{
-		id:   PepperID(hex.EncodeToString(sum[:8])),
+		id: name, key: key,
 		macs: &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }},
 	}
 }

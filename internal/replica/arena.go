@@ -31,44 +31,45 @@ const (
 	textChunk  = 1 << offsetBits
 )
 
-// A text is the earlier values, the networks, the name and the metadata, one after the other. The shapeWord says how
+// A text is the earlier values, the networks, the name, the metadata and the second digests, one after the other. The shapeWord says how
 // long each is.
 const (
 	networksShift = 8
 	nameShift     = 16
 	metadataShift = 32
 	previousShift = 48
+	secondShift   = 59 // one bit: second digests are there
 	kindShift     = 60 // of the current value
 
 	valueSize   = 32 + 8 + 1 // a digest, until when, and of which kind
-	maxPrevious = 1<<(kindShift-previousShift) - 1
+	maxPrevious = 1<<(secondShift-previousShift) - 1
 	maxNetworks = 1<<(nameShift-networksShift) - 1
 	maxPart     = 1<<16 - 1
 )
 
-// shape holds the lengths that a shapeWord encodes.
-type shape struct{ previous, networks, name, metadata int } // the first two are counts
+// shape holds the lengths that a shapeWord encodes. The first two and the last are counts.
+type shape struct{ previous, networks, name, metadata, second int }
 
 func (f *fields) text() shape {
 	s := f[shapeWord]
+	previous := int(s >> previousShift & maxPrevious)
 	return shape{
-		int(s >> previousShift & maxPrevious), int(s >> networksShift & maxNetworks), int(s >> nameShift & maxPart),
-		int(s >> metadataShift & maxPart),
+		previous, int(s >> networksShift & maxNetworks), int(s >> nameShift & maxPart),
+		int(s >> metadataShift & maxPart), int(s>>secondShift&1) * (1 + previous),
 	}
 }
 
-func (s shape) size() int { return s.previous*valueSize + s.networks*networkSize + s.name + s.metadata }
+func (s shape) size() int {
+	return s.previous*valueSize + s.networks*networkSize + s.name + s.metadata + s.second*secondSize
+}
 
 func (s shape) word() uint64 {
-	return uint64(
-		s.previous,
-	)<<previousShift | uint64(
-		s.metadata,
-	)<<metadataShift | uint64(
-		s.name,
-	)<<nameShift | uint64(
-		s.networks,
-	)<<networksShift
+	w := uint64(s.previous)<<previousShift | uint64(s.metadata)<<metadataShift | uint64(s.name)<<nameShift |
+		uint64(s.networks)<<networksShift
+	if s.second > 0 {
+		w |= 1 << secondShift
+	}
+	return w
 }
 
 // texts is the arena as a reader finds it: a list that is still the arena's has everything that the records lead to.
@@ -102,7 +103,9 @@ func (r *Replica) appendText(b []byte, k *apikey.Key) ([]byte, shape) {
 		b = appendNetwork(b, p)
 	}
 	b = append(b, k.Name[:s.name]...)
-	return append(b, k.Metadata[:s.metadata]...), s
+	b = append(b, k.Metadata[:s.metadata]...)
+	b, s.second = r.appendSecond(b, k, s.previous)
+	return b, s
 }
 
 // earlier reads the i-th earlier value of a text.

@@ -192,10 +192,12 @@ func (r *Replica) unpack(f *fields, m *member) *apikey.Key {
 	k.Value.Digest = keyfmt.Stored{Sum: f.digest(), Pepper: r.kinds.names[f[shapeWord]>>kindShift]}
 	s := f.text()
 	b, _ := text(r.arena.texts(), f)
+	k.Value.Second = r.unpackSecond(&s, b, 0)
 	for i := range s.previous {
 		d, until := earlier(b, i)
 		k.Previous = append(k.Previous, apikey.Value{
 			Digest: keyfmt.Stored{Sum: *d, Pepper: r.kinds.names[kindOf(b, i)]}, Until: time.UnixMilli(until),
+			Second: r.unpackSecond(&s, b, 1+i),
 		})
 	}
 	if s.networks > 0 {

@@ -24,6 +24,7 @@ type workspace struct {
 	members map[id.User]*member
 	roles   map[id.Role]*role
 	size    int64 // keys
+	untold  untold
 }
 
 // workspaceState is flags, and above them a number that rises with every change, so that no state comes back. 0 is not

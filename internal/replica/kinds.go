@@ -82,6 +82,7 @@ func (r *Replica) use(f *fields, by int64) {
 	if !f.has(exists) {
 		return
 	}
+	r.countUntold(f, by)
 	r.kinds.use(int(f[shapeWord]>>kindShift), by)
 	n := f.text().previous
 	if n == 0 {

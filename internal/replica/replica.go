@@ -70,7 +70,8 @@ type Replica struct {
 	revision atomic.Int64
 	size     atomic.Int64
 	ready    atomic.Bool
-	fresh    *freshness // nil: nothing limits its age
+	fresh    *freshness                            // nil: nothing limits its age
+	bound    atomic.Pointer[map[id.Workspace]bool] // workspaces of which second digests are wanted; copied on write
 
 	sweeping    sync.Mutex // one sweep at a time; taken before mu
 	mu          sync.Mutex // writers only
@@ -86,6 +87,8 @@ type Replica struct {
 	scratch     []byte       // where texts are put together
 	kinds       kinds        // of the digests of foreign values
 	had, has    []keyfmt.Digest
+	second      []keyfmt.PepperID // see KeepSecond
+	untold      untold            // of all keys
 }
 
 // nobody is the number of a record that is looked at in place of a key that is not there. It is whole, and has a value

@@ -30,4 +30,5 @@ func (r *Replica) putService(revision int64, name id.ServiceKey, a *account.Serv
 		}
 	}
 	r.services.Store(&all)
+	r.putBound()
 }

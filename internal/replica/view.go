@@ -23,6 +23,8 @@ type View struct {
 	IsActive    bool // not disabled, not revoked
 	Orphan      bool // its creator left and it was kept
 	Rehash      bool // our own digest shall take the place of the current value's
+	Foreign     bool // the value that was looked up is a foreign one: only a digest of it was imported
+	Second      bool // the value that was looked up has a second digest under the present pepper (KeepSecond)
 	ExpiresAt   int64
 	Permissions perm.Set // as they were granted
 	Limits      ratelimit.Limits
@@ -162,8 +164,12 @@ func (r *Replica) unchanged(s *snapshot) bool {
 
 // fill fills v, and tells whether the key has a value of this digest, in a workspace that is there.
 func (r *Replica) fill(s *snapshot, d *keyfmt.Digest, v *View) bool {
-	until, matches := value(&s.key, s.text, d)
+	until, which, matches := value(&s.key, s.text, d)
 	r.fillRecord(v, &s.key, s.text)
+	v.Second = s.key[shapeWord]>>secondShift&1 != 0 && s.hasSecond(which)
+	if v.Foreign = s.key[shapeWord]>>kindShift != 0; which > 0 {
+		v.Foreign = kindOf(s.text, which-1) != 0
+	}
 	v.Until, v.Workspace, v.User = until, s.creator.workspace.id, s.creator.user
 	s.workspace.fill(v)
 	if s.workspace&workspacePlanned != 0 || v.Plan != nil { // seldom, and nil is not written over nil
@@ -183,15 +189,23 @@ func (s *snapshot) fillPlan(v *View) {
 	}
 }
 
-// value tells whether a key has a value of this digest, and until when.
-func value(f *fields, text []byte, d *keyfmt.Digest) (until int64, ok bool) {
+// hasSecond tells whether a value has a second digest under the present pepper.
+func (s *snapshot) hasSecond(value int) bool {
+	shape := s.key.text()
+	_, number := shape.secondOf(s.text, value)
+	return number == 1
+}
+
+// value tells whether a key has a value of this digest, until when, and which: the current one, or the earlier one of
+// that number less 1.
+func value(f *fields, text []byte, d *keyfmt.Digest) (until int64, which int, ok bool) {
 	ok = f.differs(d) == 0
 	for i := range f.text().previous {
 		if e, end := earlier(text, i); subtle.ConstantTimeCompare(e[:], d[:]) == 1 && !ok {
-			until, ok = end, true
+			until, which, ok = end, 1+i, true
 		}
 	}
-	return until, ok
+	return until, which, ok
 }
 
 // fillRecord tells what the record and its text say.
@@ -205,7 +219,7 @@ func (r *Replica) fillRecord(v *View, f *fields, text []byte) {
 	text = text[s.previous*valueSize:]
 	n := s.networks * networkSize
 	v.AllowedIPs = Networks{stringOf(text[:n])}
-	v.Name, v.Metadata = stringOf(text[n:n+s.name]), stringOf(text[n+s.name:])
+	v.Name, v.Metadata = stringOf(text[n:n+s.name]), stringOf(text[n+s.name:n+s.name+s.metadata])
 }
 
 // millis is an expiry in Unix milliseconds, 0 for "never".

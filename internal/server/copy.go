@@ -74,6 +74,7 @@ func (s *Server) loadSole(ctx context.Context) error {
 // fill puts a new copy in the place of the one in use, and loads it. It is not ready yet.
 func (s *Server) fill(ctx context.Context) (*replica.Replica, error) {
 	r := replica.New()
+	r.KeepSecond(s.digester.SecondPeppers())
 	s.replica.Store(r)
 	s.sole.loaded.Store(nil)
 	if s.engine != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feedhttp"
@@ -32,7 +33,8 @@ func (s *Server) makeFeed(ctx context.Context) error {
 		Source: feedhttp.NewSource(feedhttp.SourceConfig{
 			Feed:      copyFeed{store.Source{DB: s.db, Places: feedLoads, Page: feedPage}, s},
 			Catalogue: s.catalogue, Settings: s.feedSettings(), Now: s.clock.Now, Elapsed: s.elapsed,
-			Foreign: func() bool { return s.replica.Load().Foreign() != nil },
+			CountUntold: func(reach *account.Reach, second bool) int64 { return s.replica.Load().Untold(reach, second) },
+			Keys:        s.digester.WorkspaceKeys,
 		}),
 	}
 	s.db.Subscribe(func([]feed.Change) { s.feed.Source.Ring() })

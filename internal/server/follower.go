@@ -126,10 +126,18 @@ func (f *Follower) makeFollower(ctx context.Context) (err error) {
 			Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log,
 			Name: f.follow.Name, Version: f.opt.Version,
 			Policy: f.cfg.LimitPolicy, Exact: f.cfg.LimitMode == lease.Exact,
-			OnSwap: func(r *replica.Replica) { f.replica.Store(r) }, OnDesk: f.settle},
+			OnSwap: f.swap, OnDesk: f.settle},
 	)
 	f.push("the place at the source", f.leave)
 	return nil
+}
+
+// swap takes a new copy, before it is filled.
+func (f *Follower) swap(r *replica.Replica) {
+	if f.follow.Feed { // for followers of this one that are bound to workspaces
+		r.KeepSecond(f.digester.SecondPeppers())
+	}
+	f.replica.Store(r)
 }
 
 // token reads the file of the service key with each question, so that another one takes effect at once.

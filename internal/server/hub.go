@@ -5,12 +5,14 @@ import (
 	"math"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/cluster"
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/follow"
 	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -60,8 +62,12 @@ func (f *Follower) feedOnward(d *follower.Desk) *httpapi.Feed {
 		return nil
 	}
 	source := feedhttp.NewSource(feedhttp.SourceConfig{
-		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Foreign: f.follower.Foreign,
+		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Bound: d.IsBound(),
 		Now: f.sourceTime, Elapsed: f.elapsed,
+		Keys: func(workspaces []string) []keyfmt.WorkspaceKey { return f.follower.WorkspaceKeys(d, workspaces) },
+		CountUntold: func(reach *account.Reach, second bool) int64 {
+			return f.follower.Untold(d, reach, second && !d.IsBound())
+		},
 	})
 	f.hub.onward.Moved = source.Ring
 	return &httpapi.Feed{

@@ -36,6 +36,7 @@ func (s *Server) join(ctx context.Context) error {
 		DB: s.db, ID: s.feed.Followers.Node, Version: s.opt.Version, Limit: s.cfg.MaxStaleness, Now: s.opt.Now, Log: s.log,
 		Alike: s.db.Describe(s.cfg.RootKey, s.digester), Followers: s.feed.Followers, OnChange: s.feed.Source.Ring,
 		OnSwap: func(r *replica.Replica) {
+			r.KeepSecond(s.digester.SecondPeppers())
 			s.replica.Store(r)
 			if s.engine != nil {
 				s.engine.Use(r)

@@ -98,7 +98,8 @@ type Server struct {
 	elapsed     func() time.Duration                     // since the start, by a clock that nobody sets
 	clocks      func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
 	engine      *verify.Engine
-	rehashing   rehashing
+	rehashing   offers[verify.Rehash]
+	seconds     offers[verify.Second]
 	lack        atomic.Pointer[string] // the pepper that the database needs and this node does not have
 	differed    string                 // differenceNote, when watchAlike looked last
 	rootMissing bool                   // that this was told of the root key that the environment sets
@@ -150,7 +151,8 @@ type transport interface {
 func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 	began := time.Now() // its monotonic half counts
 	s := &Server{
-		cfg: cfg, opt: opt.withDefaults(), rehashing: make(rehashing, rehashWaiting),
+		cfg: cfg, opt: opt.withDefaults(), rehashing: make(offers[verify.Rehash], offersWaiting),
+		seconds: make(offers[verify.Second], offersWaiting),
 		elapsed: func() time.Duration { return time.Since(began) },
 	}
 	now := s.opt.Now

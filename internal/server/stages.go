@@ -174,7 +174,8 @@ func (s *Server) makeEngines(context.Context) error {
 		Names: s.catalogue.Names})
 	s.engine = verify.New(
 		verify.Config{Replica: s.replica.Load(), Format: s.format, Digests: s.digester, Now: s.clock.Now, Clocks: s.clocks,
-			Limiter: s.limiter, Recorder: s.tally, Refusals: s.tally, Rehash: s.rehashing.offer, Doubt: s.doubt()},
+			Limiter: s.limiter, Recorder: s.tally, Refusals: s.tally, Rehash: s.rehashing.offer, Second: s.offerSeconds(),
+			Doubt: s.doubt()},
 	)
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,

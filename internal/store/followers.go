@@ -29,6 +29,7 @@ type FollowerReport struct {
 	Followers int           // so many follow it
 	Age       time.Duration // of its copy, then
 	State     string        // "" before the first report
+	ToAsk     int64         // keys of which it is not told the values, and about which it asks
 	Seen      time.Time
 	Silent    time.Duration // since it was heard; of a report that is being made, in place of Seen
 }
@@ -37,7 +38,7 @@ type FollowerReport struct {
 func (f *FollowerReport) Least() int64 { return min(f.Applied, f.Below) }
 
 const followerColumns = `service_key_id, incarnation, node_id, name, version, limit_ms, joined_ms, workspace_ids,
-	applied, below, followers, age_ms, state, seen_ms`
+	applied, below, followers, age_ms, state, seen_ms, keys_to_ask`
 
 const selectFollowers = `SELECT ` + followerColumns + ` FROM followers`
 
@@ -45,7 +46,7 @@ func scanFollower(r Rows) (f FollowerReport, err error) {
 	var limit, joined, followers, age, seen int64
 	var workspaces string
 	err = r.Scan(&f.Key, &f.Incarnation, &f.Node, &f.Name, &f.Version, &limit, &joined, &workspaces,
-		&f.Applied, &f.Below, &followers, &age, &f.State, &seen)
+		&f.Applied, &f.Below, &followers, &age, &f.State, &seen, &f.ToAsk)
 	if err == nil && workspaces != "" {
 		err = json.Unmarshal([]byte(workspaces), &f.Workspaces)
 	}
@@ -65,7 +66,7 @@ func (f *FollowerReport) row(joined time.Time) ([]any, error) {
 		workspaces = string(text)
 	}
 	return []any{f.Key, f.Incarnation, f.Node, f.Name, f.Version, f.Limit.Milliseconds(), millis(joined), workspaces,
-		f.Applied, f.Below, f.Followers, f.Age.Milliseconds(), f.State, millis(f.Seen)}, nil
+		f.Applied, f.Below, f.Followers, f.Age.Milliseconds(), f.State, millis(f.Seen), f.ToAsk}, nil
 }
 
 // Followers lists the followers that had joined this process before its start, and were not dropped. A database that
@@ -143,7 +144,8 @@ func (db *DB) ReportFollowers(ctx context.Context, node string, list []FollowerR
 			_, err := q.Exec(ctx, `INSERT INTO followers (`+followerColumns+`) VALUES `+
 				places("("+places("?", columns)+")", len(batch))+`
 				ON CONFLICT (service_key_id, incarnation, node_id) DO UPDATE SET applied = excluded.applied, below = excluded.below,
-					followers = excluded.followers, age_ms = excluded.age_ms, state = excluded.state, seen_ms = excluded.seen_ms`,
+					followers = excluded.followers, age_ms = excluded.age_ms, state = excluded.state, seen_ms = excluded.seen_ms,
+					keys_to_ask = excluded.keys_to_ask`,
 				args...)
 			if err != nil {
 				return err

@@ -28,6 +28,9 @@ func (e *Engine) found(facts *replica.Replica, t *replica.Trace, q *Question, v 
 	if v.Key.Rehash {
 		e.offer(q, by, v)
 	}
+	if e.second != nil && !v.Key.Second {
+		e.offerSecond(facts, q, by, v)
+	}
 	return by
 }
 

@@ -81,7 +81,11 @@ func (e *Engine) AuthenticateService(
 			known.remember(token, k.Digest.Sum)
 		}
 	}
-	return serviceCode(k, ok, ip, now.ms)
+	code := serviceCode(k, ok, ip, now.ms)
+	if code == Valid {
+		e.offerServiceSecond(facts, k, token)
+	}
+	return code
 }
 
 // service decides on a service key for Authenticate.
@@ -89,6 +93,9 @@ func (e *Engine) service(facts *replica.Replica, token string, ip netip.Addr, no
 	k, ok := e.findService(facts, token)
 	if p.Code = serviceCode(&k, ok, ip, now); p.Code != NotFound {
 		p.IsService, p.Service, p.Presented = true, k, k.Digest.Sum
+	}
+	if p.Code == Valid {
+		e.offerServiceSecond(facts, &k, token)
 	}
 }
 

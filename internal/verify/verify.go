@@ -121,6 +121,9 @@ type Config struct {
 	// Rehash, where it is set, is given our own digest of an imported value that was used and is to get one. It must
 	// not block.
 	Rehash func(Rehash)
+	// Second, where it is set, is given the second digest of a value that was presented and has none, where a follower
+	// that is bound to its workspace may want it. It must not block.
+	Second func(Second)
 	// Source is asked about limits where there is no Limiter, and about values that are not in the copy; nil is not. It
 	// records what it decides.
 	Source Source
@@ -142,6 +145,7 @@ type Engine struct {
 	earlier  EarlierRecorder // the recorder, where it is one
 	refusals Refusals
 	rehash   func(Rehash)
+	second   func(Second)
 	kinds    atomic.Pointer[kindsInUse]
 	doubt    func() bool
 	source   Source
@@ -151,7 +155,7 @@ type Engine struct {
 func New(c Config) *Engine {
 	e := &Engine{
 		format: c.Format, digests: c.Digests, clocks: c.Clocks, limiter: c.Limiter, recorder: c.Recorder,
-		refusals: c.Refusals, rehash: c.Rehash, doubt: c.Doubt, source: c.Source,
+		refusals: c.Refusals, rehash: c.Rehash, second: c.Second, doubt: c.Doubt, source: c.Source,
 	}
 	e.nearer, _ = c.Limiter.(prefetcher)
 	e.earlier, _ = c.Recorder.(EarlierRecorder)

@@ -42,5 +42,6 @@ type Follower struct {
 	MaxStaleMS   int64    `json:"maxStalenessMs"`
 	Followers    int      `json:"followers"`      // that follow it, and those that follow them
 	Lowest       *int64   `json:"lowestRevision"` // that one of these has; null where there are none
+	KeysToAsk    int64    `json:"keysToAsk"`      // of which it is not told the values, and about which it asks
 	LastSeenAt   *Time    `json:"lastSeenAt"`     // null where it was not heard since the node's start
 }

@@ -268,6 +268,41 @@ func testForeignDigest(t *testing.T, f *fixture) {
 	f.same("loaded again", []keyfmt.PepperID{"foreign:own:none"}, loaded())
 }
 
+func testSecondDigests(t *testing.T, f *fixture) {
+	second := func(of string) keyfmt.Stored { return keyfmt.Stored{Pepper: "pp", Sum: digestOf("second of " + of)} }
+	k := f.insert(func(k *apikey.Key) {
+		k.Value.Second = second("current")
+		k.Previous = []apikey.Value{value("old")}
+		k.Previous[0].Until = f.now().Add(time.Hour)
+	})
+	f.same("inserted", k, f.key(k.ID))
+	old := k.Previous[0].Digest.Sum
+	f.mustUpdate(func(tx *store.Tx) error { return tx.PutSecond(k.ID, old, second("old")) })
+	k.Previous[0].Second = second("old")
+	f.same("of an earlier value", k, f.key(k.ID))
+	f.mustUpdate(func(tx *store.Tx) error { return tx.PutSecond(k.ID, k.Value.Digest.Sum, second("again")) })
+	k.Value.Second = second("again")
+	f.same("in the place of another", k, f.key(k.ID))
+	if err := f.update(func(tx *store.Tx) error { return tx.PutSecond(k.ID, digestOf("nobody's"), second("x")) }); !errors.Is(
+		err, store.ErrNotFound,
+	) {
+		t.Errorf("of a value that there is not: %v", err)
+	}
+	f.must(f.db.LoadAll(context.Background(), func(c feed.Change) error {
+		if c.Key != nil && (c.Key.Value.Second != k.Value.Second || c.Key.Previous[0].Second != k.Previous[0].Second) {
+			t.Errorf("loaded: %+v", c.Key)
+		}
+		return nil
+	}))
+	s := account.ServiceKey{ID: "s", Digest: keyfmt.Stored{Pepper: "dd"}, Second: second("service key")}
+	f.mustUpdate(func(tx *store.Tx) error { return tx.PutServiceKey(s) })
+	f.view(func(v *store.View) error {
+		got, err := v.ServiceKey("s")
+		f.same("of a service key", s.Second, got.Second)
+		return err
+	})
+}
+
 func testSetsOutliveCatalogue(t *testing.T, f *fixture) {
 	k := f.insert(func(k *apikey.Key) { k.Permissions = f.set("calls:read", "calls:write") })
 	small, err := perm.New([]perm.Entry{{Resource: "calls", Action: "read"}})

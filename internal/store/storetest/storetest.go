@@ -37,6 +37,7 @@ var tests = map[string]func(*testing.T, *fixture){
 	"an earlier value is there until its overlap ends":                     testPrevious,
 	"T23 the peppers in use are listed":                                    testPeppers,
 	"prefixes are remembered, and found where they were not":               testKeyPrefixes,
+	"second digests are kept with their values":                            testSecondDigests,
 	"T99 the kind of a foreign digest is kept, loaded and replaced":        testForeignDigest,
 	"a set that no row has goes, and its number stays":                     testUnusedSets,
 	"every table with sets is looked at before one goes":                   testSetUsers,

@@ -1119,6 +1119,12 @@ export interface paths {
          *     A service key that is bound to workspaces or environments is told of those alone, and of the service keys within them that have the
          *     scope `verify` or `follow`. Keys with imported values of another form are not told of. 409 says that the feed does not go on after
          *     this cursor: load a snapshot. 503 says that this node is itself not fresh.
+         *
+         *     **With a pepper**, a service key that is bound to at most 8 workspaces is told second digests, under keys that are derived from the
+         *     pepper for its workspaces, and these keys in the settings of a snapshot. A value of which there is none yet is not told of: it gets
+         *     one when it is made, or when it is first presented to a node. Any other service key is told digests under the pepper, which its
+         *     holder has to have. `keysToAsk` on the last line is about how many keys the reader is not told of, and `hasForeignKeys` that there
+         *     are any: then ask the server about a value that is not known.
          */
         get: operations["readFeed"];
         put?: never;
@@ -1891,7 +1897,10 @@ export interface components {
          *     nothing.
          */
         FeedLine: {
-            /** @description The catalogue, the prefixes of keys (that of new ones first), and the name of the pepper of new digests. */
+            /**
+             * @description The catalogue, the prefixes of keys (that of new ones first), and the name of the pepper of new digests. With
+             *     `workspaceKeys`, digests are HMAC-SHA-256 under one of those keys, each derived from a pepper for a workspace.
+             */
             settings?: {
                 [key: string]: unknown;
             };
@@ -1950,8 +1959,10 @@ export interface components {
             /** @description How old the server's own knowledge was at that moment. */
             ageMs?: number;
             now?: components["schemas"]["Time"];
-            /** @description There are keys with imported values of another form, which the feed does not tell of: only the server knows them. */
+            /** @description There are keys that the feed does not tell of, as those with imported values of another form: only the server knows them. */
             hasForeignKeys?: boolean;
+            /** @description About how many these are; left out for none. */
+            keysToAsk?: number;
         };
         /** @description Another one at every start of a follower. */
         Incarnation: string;
@@ -2150,6 +2161,11 @@ export interface components {
             followers: number;
             /** @description The least revision up to which one of these has every change; `null` where there are none. */
             lowestRevision: number | null;
+            /**
+             * @description About how many keys it asks its node about, because it is not told their values: imported ones, and for a follower that is
+             *     bound to workspaces of an installation with a pepper those that were not presented to a node yet.
+             */
+            keysToAsk: number;
             /** @description `null` where it was not heard since the node's start. */
             lastSeenAt: components["schemas"]["Time"] | null;
         };
@@ -2717,7 +2733,7 @@ export interface components {
          * @description What happened, `noun.verbed`.
          * @enum {string}
          */
-        EventType: "portal_session.created" | "portal_session.started" | "portal_session.ended" | "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "api_key.requested" | "api_key.declined" | "service_key.created" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
+        EventType: "portal_session.created" | "portal_session.started" | "portal_session.ended" | "workspace.created" | "workspace.updated" | "workspace.deleted" | "member.added" | "member.updated" | "member.removed" | "role.created" | "role.updated" | "role.deleted" | "api_key.created" | "api_key.updated" | "api_key.deleted" | "api_key.rotated" | "api_key.revoked" | "api_key.requested" | "api_key.declined" | "service_key.created" | "service_key.updated" | "service_key.deleted" | "session.started" | "session.ended" | "sign_in_link.created" | "passkey.added" | "passkey.removed" | "passkey.refused" | "member.invited" | "member.restored" | "member.sign_in_reset" | "time.reset" | "log.archived";
         /** @description One event. */
         Log: {
             id: components["schemas"]["Id"];
@@ -4143,8 +4159,11 @@ export interface components {
     parameters: {
         /** @description A random text, which the last line of the answer repeats. */
         FeedNonce: string;
-        /** @description What is told of keys beside what a decision needs, with commas between. */
-        FeedFields: "name" | "metadata" | "name,metadata" | "metadata,name";
+        /**
+         * @description What is told of keys beside what a decision needs, with commas between: `name`, `metadata`, and to a follower that is followed
+         *     itself `secondDigest`, for those of its followers that are bound to workspaces.
+         */
+        FeedFields: string;
         /** @description What people call the follower. */
         FollowerName: string;
         /** @description The follower's release. */
@@ -6641,7 +6660,10 @@ export interface operations {
                 wait?: number;
                 /** @description A random text, which the last line of the answer repeats. */
                 nonce?: components["parameters"]["FeedNonce"];
-                /** @description What is told of keys beside what a decision needs, with commas between. */
+                /**
+                 * @description What is told of keys beside what a decision needs, with commas between: `name`, `metadata`, and to a follower that is followed
+                 *     itself `secondDigest`, for those of its followers that are bound to workspaces.
+                 */
                 fields?: components["parameters"]["FeedFields"];
                 /** @description What people call the follower. */
                 name?: components["parameters"]["FollowerName"];
@@ -6796,7 +6818,10 @@ export interface operations {
             query?: {
                 /** @description A random text, which the last line of the answer repeats. */
                 nonce?: components["parameters"]["FeedNonce"];
-                /** @description What is told of keys beside what a decision needs, with commas between. */
+                /**
+                 * @description What is told of keys beside what a decision needs, with commas between: `name`, `metadata`, and to a follower that is followed
+                 *     itself `secondDigest`, for those of its followers that are bound to workspaces.
+                 */
                 fields?: components["parameters"]["FeedFields"];
                 /** @description What people call the follower. */
                 name?: components["parameters"]["FollowerName"];

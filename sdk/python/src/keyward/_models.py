@@ -555,6 +555,7 @@ class Follower:
     max_staleness_ms: int
     followers: int
     lowest_revision: Optional[int]
+    keys_to_ask: int
     last_seen_at: Optional[datetime]
 
     @classmethod
@@ -574,6 +575,7 @@ class Follower:
             max_staleness_ms=value(data, "maxStalenessMs", integer),
             followers=value(data, "followers", integer),
             lowest_revision=value(data, "lowestRevision", optional(integer)),
+            keys_to_ask=value(data, "keysToAsk", integer),
             last_seen_at=value(data, "lastSeenAt", optional(time)),
         )
 
