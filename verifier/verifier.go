@@ -101,6 +101,12 @@ func (c Config) shownURL() string {
 
 // Verifier answers from a copy of its own. It is safe for concurrent use. Close it in the end.
 type Verifier struct {
+	*process
+	within *string // the one workspace that questions are about; nil for all
+}
+
+// process is what verifiers of one New share.
+type process struct {
 	follower *follower.Follower
 	desks    atomic.Pointer[desk]
 	url      string
@@ -125,7 +131,7 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 		return nil, fmt.Errorf("verifier: %w", err)
 	}
 	client, closeIdle := follower.HTTPClient(cfg.HTTPClient)
-	v := &Verifier{url: cfg.URL}
+	v := &Verifier{process: &process{url: cfg.URL}}
 	policy := lease.Share
 	if cfg.RefuseWhileAway {
 		policy = lease.Closed

@@ -24,9 +24,17 @@ func (v *Verifier) Verify(ctx context.Context, req keyward.VerifyRequest) (keywa
 		return keyward.Verdict{}, err
 	}
 	in := asWire(&req)
+	if err := v.confine(&in); err != nil {
+		return keyward.Verdict{}, err
+	}
+	return v.decide(ctx, func(d *desk) (verify.Question, error) { return d.codec.Question(&in, "") })
+}
+
+// decide asks the engine of the present settings the question that is made for it.
+func (v *Verifier) decide(ctx context.Context, ask func(*desk) (verify.Question, error)) (keyward.Verdict, error) {
 	for {
 		d := v.desks.Load()
-		q, err := d.codec.Question(&in, "")
+		q, err := ask(d)
 		if err != nil {
 			return keyward.Verdict{}, invalid(err)
 		}
@@ -81,6 +89,9 @@ func (v *Verifier) VerifyBatch(ctx context.Context, items []keyward.VerifyReques
 	in := wire.VerifyBatch{Items: make([]wire.Verify, len(items))}
 	for i := range items {
 		in.Items[i] = asWire(&items[i])
+		if err := v.confine(&in.Items[i]); err != nil {
+			return nil, err
+		}
 	}
 	questions, err := d.codec.Questions(&in)
 	if err != nil {
