@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/keyward/keyward/internal/rig"
 )
 
 // change is a client's change of one key, and its answer.
@@ -27,8 +29,8 @@ type look struct {
 
 // admission is a verification of a limited key that said VALID.
 type admission struct {
-	key        int
-	start, end time.Time
+	key int
+	rig.Admission
 }
 
 // history is all that happened.
@@ -63,7 +65,7 @@ func (h *history) spent(l look) {
 	defer h.mu.Unlock()
 	h.spending = append(h.spending, l)
 	if l.code == "VALID" {
-		h.admitted = append(h.admitted, admission{key: l.key, start: l.start, end: l.end})
+		h.admitted = append(h.admitted, admission{l.key, rig.Admission{Start: l.start, End: l.end}})
 	}
 }
 
@@ -121,27 +123,14 @@ func (h *history) last(key int) (to, sure bool) {
 }
 
 // most is the largest number of admissions of some keys together that lie, with certainty, within one interval.
-func (h *history) most(interval time.Duration, keys ...int) (most int) {
-	var of []admission
+func (h *history) most(interval time.Duration, keys ...int) int {
+	var of []rig.Admission
 	for _, a := range h.admitted {
 		if slices.Contains(keys, a.key) {
-			of = append(of, a)
+			of = append(of, a.Admission)
 		}
 	}
-	slices.SortFunc(of, func(a, b admission) int { return a.start.Compare(b.start) })
-	for i := range of {
-		end, n := of[i].start.Add(interval), 0
-		for _, a := range of[i:] {
-			if !a.start.Before(end) {
-				break
-			}
-			if a.end.Before(end) {
-				n++
-			}
-		}
-		most = max(most, n)
-	}
-	return most
+	return rig.Most(of, interval)
 }
 
 // count counts answers that said so, by node, between two instants.
