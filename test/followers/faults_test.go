@@ -3,7 +3,7 @@ package followers_test
 import (
 	"bytes"
 	"context"
-	"io"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,255 +24,82 @@ import (
 	"github.com/keyward/keyward/verifier"
 )
 
-// asked is one key of a history: when it was good, and when it was said to be so no more.
-type asked struct {
-	id, value  string
-	answered   atomic.Int64 // nanoseconds after the beginning: the change was answered; 0 before
-	everywhere atomic.Int64 // the change that waits was answered
-}
-
-// history holds every answer of every follower against the promises, while keys are taken back.
-type history struct {
-	t     *testing.T
-	core  *core
-	began time.Time
-	limit time.Duration
-
-	mu     sync.Mutex
-	keys   []*asked
-	valid  atomic.Int64 // answers that said so
-	denied atomic.Int64
-	none   atomic.Int64 // answers that said nothing
-}
-
-func (h *history) now() int64 { return int64(time.Since(h.began)) }
-
-func (h *history) any() *asked {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.keys[rand.N(len(h.keys))]
-}
-
-// ask has a follower asked until ctx ends. R1: no VALID to a question that began later than the answer to the change
-// plus the limit, and none at all to one that began after wait=all was answered.
-func (h *history) ask(ctx context.Context, name string, verify func(context.Context, string) keyward.VerdictCode) {
-	for ctx.Err() == nil {
-		k := h.any()
-		start := h.now()
-		answered, everywhere := k.answered.Load(), k.everywhere.Load()
-		switch code := verify(ctx, k.value); code {
-		case keyward.VerdictValid:
-			h.valid.Add(1)
-			if everywhere != 0 {
-				h.t.Errorf("%s: VALID %s after wait=all", name, time.Duration(start-everywhere))
-			}
-			if late := time.Duration(start - answered); answered != 0 && late > h.limit {
-				h.t.Errorf("%s: VALID %s after the change was answered, and the limit is %s", name, late, h.limit)
-			}
-		case keyward.VerdictDisabled:
-			h.denied.Add(1)
-		default: // fenced, or a new key that is not known yet
-			h.none.Add(1)
-		}
-		time.Sleep(5 * time.Millisecond)
+// seed is new for each run; KEYWARD_TEST_SEED repeats one.
+func seed(t *testing.T) *rand.Rand {
+	t.Helper()
+	n := uint64(time.Now().UnixNano())
+	if text := os.Getenv("KEYWARD_TEST_SEED"); text != "" {
+		var err error
+		n, err = strconv.ParseUint(text, 10, 64)
+		check(t, err)
 	}
+	t.Logf("KEYWARD_TEST_SEED=%d repeats this schedule", n)
+	return rand.New(rand.NewPCG(n, 0))
 }
 
-// change makes keys, and takes them back, until ctx ends. A change without an answer says nothing.
-func (h *history) change(ctx context.Context) {
-	for ctx.Err() == nil {
-		k, err := h.core.client.CreateKey(ctx, keyward.CreateKeyRequest{WorkspaceID: h.core.ws, UserID: "ada", Name: "k"})
-		if err == nil {
-			one := &asked{id: k.APIKey.ID, value: k.Key.Reveal()}
-			h.mu.Lock()
-			h.keys = append(h.keys, one)
-			if len(h.keys) > 200 {
-				h.keys = h.keys[1:]
-			}
-			h.mu.Unlock()
-		}
-		off := []keyward.KeyUpdate{{ID: h.any().id, IsActive: keyward.Set(false)}}
-		taken := h.by(off[0].ID)
-		if done, err := h.core.client.UpdateKeys(ctx, off); err == nil && len(done.Errors) == 0 {
-			taken.answered.CompareAndSwap(0, h.now())
-		}
-		if rand.N(3) == 0 {
-			if done, err := h.core.client.UpdateKeys(ctx, off, keyward.WaitAll()); err == nil && len(done.Errors) == 0 {
-				taken.everywhere.CompareAndSwap(0, h.now())
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+// theatre is an installation with followers of each kind: sidecars on a unix socket, over TCP and behind a proxy that
+// goes wrong; three in this process, one of them behind the proxy and one below a hub; and a chain of two.
+type theatre struct {
+	*installation
+	random *rand.Rand
+
+	links  []*rig.Link // to each node
+	proxy  *replayer
+	stolen *rig.SteppedClock // the clock of all followers
+	hub    *process
+	others []*process // the followers beside the hub
+
+	askers map[string]asker // of all places
 }
 
-func (h *history) by(id string) *asked {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, k := range h.keys {
-		if k.id == id {
-			return k
-		}
+func newTheatre(t *testing.T, at *installation, random *rand.Rand) *theatre {
+	t.Helper()
+	th := &theatre{installation: at, random: random, askers: map[string]asker{}, stolen: rig.NewSteppedClock(t)}
+	at.followerEnv = append(slices.Clone(strict), th.stolen.Env)
+	token := at.service().Key.Reveal()
+	for i, n := range at.nodes {
+		th.links = append(th.links, rig.NewLink(t, n.addr))
+		th.askers[fmt.Sprint("node ", i)] = n.quick
 	}
-	return &asked{}
-}
-
-// replayer is a proxy that goes wrong: it holds answers back, or answers with an earlier one.
-type replayer struct {
-	to    string
-	wrong atomic.Pointer[string] // replay, or buffer; nil while it does right
-	mu    sync.Mutex
-	kept  [][]byte // answers to questions for a page
-}
-
-func (p *replayer) does(what string) bool {
-	wrong := p.wrong.Load()
-	return wrong != nil && *wrong == what
-}
-
-// during has the proxy do wrong for longer than the limit.
-func (p *replayer) during(what string) {
-	p.wrong.Store(&what)
-	time.Sleep(limit * 2)
-	p.wrong.Store(nil)
-}
-
-func (p *replayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	page := r.URL.Path == "/api/v2/feed"
-	if page && p.does("replay") {
-		p.mu.Lock()
-		kept := p.kept[len(p.kept)-1]
-		p.mu.Unlock()
-		time.Sleep(limit / 5) // longer than it says that it was held
-		w.Header().Set("Content-Type", "application/x-ndjson")
-		_, _ = w.Write(kept)
-		return
-	}
-	out, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+p.to+r.URL.String(), r.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	out.Header = r.Header.Clone()
-	out.Header.Set("Accept-Encoding", "identity")
-	resp, err := http.DefaultTransport.RoundTrip(out)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if page && resp.StatusCode == http.StatusOK && bytes.Contains(body, []byte(`"cursor"`)) {
-		p.mu.Lock()
-		p.kept = append(p.kept, body)
-		p.mu.Unlock()
-		if p.does("buffer") {
-			time.Sleep(limit * 9 / 10)
-		}
-	}
-	for _, name := range []string{"Content-Type", "Retry-After"} {
-		w.Header().Set(name, resp.Header.Get(name))
-	}
-	w.WriteHeader(resp.StatusCode)
-	_, _ = w.Write(body)
-}
-
-// Real followers of each kind, on a unix socket, over TCP, in this process and at the end of a chain, while links are
-// cut, muted and slow, a proxy replays old answers, processes are frozen and killed, and keys are taken back.
-func TestT110HistoriesOfFollowersUnderFaults(t *testing.T) {
-	t.Parallel()
-	for name, place := range places() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			runHistory(t, place(t))
-		})
-	}
-}
-
-func runHistory(t *testing.T, database string) {
-	rounds, _ := strconv.Atoi(os.Getenv("KEYWARD_SOAK_FOLLOWERS"))
-	rounds = max(rounds, 1)
-	c := startCore(t, database, limit)
-	token := c.service().Key.Reveal()
-	link := rig.NewLink(t, c.addr)
-	proxy := &replayer{to: c.addr}
-	wrong := httptest.NewServer(proxy)
+	link := func(i int) string { return th.links[i%len(th.links)].Addr }
+	th.proxy = &replayer{to: link(2)}
+	wrong := httptest.NewServer(th.proxy)
 	t.Cleanup(wrong.Close)
-	sidecar := c.followAt(filepath.Join(t.TempDir(), "k.sock"), link.Addr, token).ready()
-	behind := c.follow(strings.TrimPrefix(wrong.URL, "http://"), token)
-	hub := c.follow(link.Addr, token, "--feed")
-	last := c.follow(hub.addr, token)
-	own, err := verifier.New(t.Context(), verifier.Config{
-		URL: "http://" + link.Addr, Token: token, MaxStaleness: limit, Logger: slog.New(slog.DiscardHandler),
-	})
+	behind := strings.TrimPrefix(wrong.URL, "http://")
+	socket, err := os.MkdirTemp("", "keyward-socket-") // a path of a socket is short
 	check(t, err)
-	t.Cleanup(func() { _ = own.Close() })
-
-	h := &history{t: t, core: c, began: time.Now(), limit: limit}
-	id, value := c.key()
-	h.keys = []*asked{{id: id, value: value}}
-	ctx, stop := context.WithCancel(context.Background())
-	var tasks sync.WaitGroup
-	tasks.Go(func() { h.change(ctx) })
-	for name, p := range map[string]*process{"the sidecar": sidecar, "behind the proxy": behind, "the hub": hub, "the last": last} {
-		tasks.Go(func() { h.ask(ctx, name, p.quick) })
+	t.Cleanup(func() { _ = os.RemoveAll(socket) })
+	th.hub = at.follow(link(0), token, "--feed")
+	named := map[string]*process{
+		"the sidecar on a socket": at.followAt(filepath.Join(socket, "k"), link(0), token).ready(),
+		"the sidecar over TCP":    at.follow(link(1), token),
+		"the sidecar behind":      at.follow(behind, token),
+		"the last of the chain":   at.follow(th.hub.addr, token),
+		"the hub":                 th.hub,
 	}
-	tasks.Go(func() {
-		h.ask(ctx, "in process", func(ctx context.Context, value string) keyward.VerdictCode {
-			v, err := own.Verify(ctx, keyward.VerifyRequest{Key: value})
+	for name, p := range named {
+		th.askers[name] = p.quick
+		if p != th.hub {
+			th.others = append(th.others, p)
+		}
+	}
+	for name, source := range map[string]string{
+		"in process": link(1), "in process, behind": behind, "in process, below the hub": th.hub.addr,
+	} {
+		v, err := verifier.New(t.Context(), verifier.Config{
+			URL: "http://" + source, Token: token, MaxStaleness: limit, RefuseWhileAway: true, Logger: slog.New(slog.DiscardHandler),
+		})
+		check(t, err)
+		t.Cleanup(func() { _ = v.Close() })
+		th.askers[name] = func(ctx context.Context, value string) keyward.VerdictCode {
+			got, err := v.Verify(ctx, keyward.VerifyRequest{Key: value})
 			if err != nil {
 				return ""
 			}
-			return v.Code
-		})
-	})
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	faults := map[string]func(){
-		"cut":      func() { link.Cut(); pause(random, limit); link.Mend() },
-		"mute":     func() { link.Mute(); pause(random, limit); link.Mend() },
-		"slow":     func() { link.Delay(100 * time.Millisecond); pause(random, limit); link.Delay(0) },
-		"replay":   func() { proxy.during("replay") },
-		"buffer":   func() { proxy.during("buffer") },
-		"freeze":   func() { sidecar.freeze(); last.freeze(); pause(random, limit); sidecar.thaw(); last.thaw() },
-		"kill hub": func() { hub.Kill(); pause(random, limit/2); hub.again() },
-		"kill":     func() { c.Kill(); c.again() },
-	}
-	run := func(name string) {
-		t.Log(time.Since(h.began).Round(time.Millisecond), name)
-		faults[name]()
-	}
-	names := slices.Sorted(maps.Keys(faults))
-	if !soaking {
-		run("replay")
-		run("buffer")
-		names = names[random.IntN(len(names)):][:1]
-	}
-	for range rounds {
-		for _, i := range random.Perm(len(names)) {
-			run(names[i])
+			return got.Code
 		}
 	}
-	stop()
-	tasks.Wait()
-	t.Logf("%d VALID, %d DISABLED, %d nothing", h.valid.Load(), h.denied.Load(), h.none.Load())
-	if h.valid.Load() == 0 || h.denied.Load() == 0 {
-		t.Error("the followers never answered")
-	}
-	id, value = c.key()
-	for name, p := range map[string]*process{"the sidecar": sidecar, "behind the proxy": behind, "the hub": hub, "the last": last} {
-		p.eventually(value, keyward.VerdictValid, name+", when all is well again")
-	}
-	c.disable(id, keyward.WaitAll())
-	for name, p := range map[string]*process{"the sidecar": sidecar, "behind the proxy": behind, "the hub": hub, "the last": last} {
-		p.must(value, keyward.VerdictDisabled, name+", after wait=all")
-	}
-}
-
-// pause lasts for so long at most, and at least for half of that.
-func pause(r *rand.Rand, most time.Duration) {
-	time.Sleep(most/2 + time.Duration(r.Int64N(int64(most/2))))
+	return th
 }
 
 // quick is says for a process that may be frozen.
@@ -284,4 +111,170 @@ func (p *process) quick(ctx context.Context, value string) keyward.VerdictCode {
 		return ""
 	}
 	return v.Code
+}
+
+// pause lasts for so long at most, and at least for half of that.
+func (th *theatre) pause(most time.Duration) {
+	time.Sleep(most/2 + time.Duration(th.random.Int64N(int64(most/2))))
+}
+
+// step sets a clock, and sets it right again. The day stays the same one.
+func (th *theatre) step(clock *rig.SteppedClock, by time.Duration) {
+	if now := time.Now().UTC(); now.Add(by).Day() != now.Day() {
+		by = -by
+	}
+	check(th.t, clock.Set(by))
+	th.pause(limit)
+	check(th.t, clock.Set(0))
+}
+
+// faults are those of every installation.
+func (th *theatre) faults() map[string]func() {
+	link := func() *rig.Link { return th.links[th.random.IntN(len(th.links))] }
+	return map[string]func(){
+		"a link is cut":        func() { l := link(); l.Cut(); th.pause(limit); l.Mend() },
+		"a link is one-way":    func() { l := link(); l.Mute(); th.pause(limit); l.Mend() },
+		"a link is slow":       func() { l := link(); l.Delay(100 * time.Millisecond); th.pause(limit); l.Delay(0) },
+		"old pages":            func() { th.proxy.during(replays, 2*limit) },
+		"pages are held back":  func() { th.proxy.during(buffers, 2*limit) },
+		"a reload":             func() { th.proxy.during(conflict, limit/2) },
+		"questions come twice": func() { th.proxy.during(doubles, limit) },
+		"followers are frozen": func() {
+			for _, p := range th.others[:2] {
+				p.freeze()
+				defer p.thaw()
+			}
+			th.pause(limit)
+		},
+		"the hub is killed": func() { th.hub.Kill(); th.pause(limit / 2); th.hub.again() },
+		"a node is killed": func() {
+			n := th.nodes[th.random.IntN(len(th.nodes))]
+			n.Kill()
+			n.again()
+		},
+		"a node's clock is ahead":      func() { th.step(th.clock, 5*time.Minute) },
+		"a node's clock is behind":     func() { th.step(th.clock, -5*time.Minute) },
+		"followers' clocks are ahead":  func() { th.step(th.stolen, 5*time.Minute) },
+		"followers' clocks are behind": func() { th.step(th.stolen, -5*time.Minute) },
+	}
+}
+
+// databaseFaults are those of an installation on PostgreSQL and Redis.
+func (th *theatre) databaseFaults() map[string]func() {
+	return map[string]func(){
+		"a node loses the database": func() {
+			l := th.databases[th.random.IntN(len(th.databases))]
+			l.Cut()
+			th.pause(2 * limit)
+			l.Mend()
+		},
+		"the database falls": func() {
+			th.postgres.Down(syscall.SIGQUIT)
+			check(th.t, th.postgres.Up())
+			th.installation.ready()
+		},
+		"Redis falls, and is empty": func() {
+			th.redis.Process().Kill()
+			th.pause(limit / 2)
+			th.redis.Start()
+		},
+	}
+}
+
+// play has clients work while the faults happen, one after the other, and holds the history against the promises.
+func (th *theatre) play(t *testing.T, faults map[string]func(), order []string) {
+	h := newHistory(t, th.installation)
+	ctx, stop := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	for range 2 {
+		tasks.Go(func() { h.change(ctx) })
+	}
+	tasks.Go(func() { th.giveTooMuch(ctx, h) })
+	for name, verify := range th.askers {
+		if !strings.HasPrefix(name, "node") { // test/cluster holds these
+			tasks.Go(func() { h.ask(ctx, name, verify) })
+		}
+		tasks.Go(func() { h.spend(ctx, verify) })
+	}
+	for _, name := range order {
+		t.Log(time.Since(h.began).Round(time.Millisecond), name)
+		faults[name]()
+	}
+	for end := time.Now().Add(2 * time.Minute); !h.enough() && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond) // a busy machine takes longer
+	}
+	stop()
+	tasks.Wait()
+	th.installation.ready()
+	h.within()
+	h.settled(th.askers)
+}
+
+// giveTooMuch is a follower that gives back units of a day that it does not hold. The limits hold all the same.
+func (th *theatre) giveTooMuch(ctx context.Context, h *history) {
+	token := th.service().Key.Reveal()
+	keys, err := th.client.ListKeys(ctx, keyward.ListKeysOptions{WorkspaceID: th.ws, Search: "limited"})
+	if err != nil {
+		h.t.Errorf("the limited keys: %v", err)
+		return
+	}
+	day := time.Now().UTC().Format(time.DateOnly)
+	for n := 1; ctx.Err() == nil; n++ {
+		for i, k := range keys.APIKeys {
+			body := fmt.Sprintf(`{"incarnation":"greedy-%d","number":%d,"claims":[{"accountId":"%s","day":"%s","want":0,"giveBack":50}]}`,
+				i, n, k.ID, day)
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+th.links[0].Addr+"/api/v2/feed/days", bytes.NewBufferString(body))
+			if err != nil {
+				return
+			}
+			r.Header.Set("Authorization", "Bearer "+token)
+			r.Header.Set("Content-Type", "application/json")
+			if resp, err := http.DefaultClient.Do(r); err == nil {
+				_ = resp.Body.Close()
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Real followers of each kind, while links are cut, one-way and slow, a proxy replays and holds back pages, processes
+// are frozen and killed, clocks are stepped, everything is loaded anew, keys are taken back and limits are spent.
+func TestT110HistoriesOfFollowersUnderFaults(t *testing.T) {
+	t.Parallel()
+	binary, err := stepped()
+	check(t, err)
+	random := seed(t)
+	th := newTheatre(t, sole(t, binary), random)
+	faults := th.faults()
+	th.play(t, faults, schedule(random, faults, "old pages", "pages are held back"))
+}
+
+// The same with three nodes over PostgreSQL and Redis, whose database fails over to its standby in the end.
+func TestT110HistoriesOfFollowersOfSeveralNodesUnderFaults(t *testing.T) {
+	t.Parallel()
+	binary, err := stepped()
+	check(t, err)
+	random := seed(t)
+	th := newTheatre(t, several(t, binary, false), random)
+	faults := th.faults()
+	maps.Copy(faults, th.databaseFaults())
+	order := schedule(random, faults)
+	faults["the database fails over"] = func() { th.failover(); th.installation.ready() }
+	th.play(t, faults, append(order, "the database fails over"))
+}
+
+// schedule is the order of the faults: each of them in each round of a soak, and else those that are named and one more.
+func schedule(random *rand.Rand, faults map[string]func(), named ...string) []string {
+	names := slices.Sorted(maps.Keys(faults))
+	rounds, _ := strconv.Atoi(os.Getenv("KEYWARD_SOAK_FOLLOWERS"))
+	if rounds == 0 {
+		return append(named, names[random.IntN(len(names))])
+	}
+	var order []string
+	for range rounds {
+		for _, i := range random.Perm(len(names)) {
+			order = append(order, names[i])
+		}
+	}
+	return order
 }

@@ -34,12 +34,14 @@ func TestMain(m *testing.M) {
 	binary = built
 	code := pgtest.Main(m)
 	remove()
+	removeStepped()
 	os.Exit(code)
 }
 
 // process is a server or a follower, which can be killed and started again at the same address.
 type process struct {
 	t      testing.TB
+	binary string
 	args   []string
 	env    []string
 	log    string
@@ -49,9 +51,9 @@ type process struct {
 }
 
 // launch starts the binary, whose settings are added to an environment without those of this process.
-func launch(t testing.TB, addr, token string, env []string, args ...string) *process {
+func launch(t testing.TB, binary, addr, token string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, args: args, addr: addr, log: filepath.Join(t.TempDir(), "keyward.log")}
+	p := &process{t: t, binary: binary, args: args, addr: addr, log: filepath.Join(t.TempDir(), "keyward.log")}
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "KEYWARD_") {
 			p.env = append(p.env, e)
@@ -83,7 +85,7 @@ func (p *process) as(token string) *keyward.Client {
 
 func (p *process) start() {
 	p.t.Helper()
-	cmd := exec.Command(binary, p.args...)
+	cmd := exec.Command(p.binary, p.args...)
 	cmd.Env = p.env
 	p.Process = rig.StartProcess(p.t, cmd, p.log)
 }
@@ -129,23 +131,37 @@ func check(t testing.TB, err error) {
 // core is a server with a workspace.
 type core struct {
 	*process
-	limit time.Duration
-	ws    string
+	limit       time.Duration
+	ws          string
+	followerEnv []string // more settings of its followers
 }
 
 // startCore starts a server on a database of its own: SQLite, or PostgreSQL.
 func startCore(t testing.TB, database string, limit time.Duration, env ...string) *core {
 	t.Helper()
+	return startCoreBy(t, binary, database, limit, env...)
+}
+
+// startCoreBy is startCore with another program.
+func startCoreBy(t testing.TB, binary, database string, limit time.Duration, env ...string) *core {
+	t.Helper()
 	root := newRoot(t)
 	addr := "127.0.0.1:" + strconv.Itoa(rig.FreePort(t))
-	place := "KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "keyward.db")
-	if database != "" {
-		place = "KEYWARD_DATABASE_URL=" + database
+	if database == "" {
+		database = "sqlite:" + filepath.Join(t.TempDir(), "keyward.db")
 	}
-	env = append([]string{"KEYWARD_ADDR=" + addr, "KEYWARD_ROOT_KEY=" + root, place, "KEYWARD_MAX_STALENESS=" + limit.String()}, env...)
-	c := &core{process: launch(t, addr, root, env, "serve").ready(), limit: limit}
+	env = append(settings(addr, root, database, limit), env...)
+	c := &core{process: launch(t, binary, addr, root, env, "serve").ready(), limit: limit}
 	c.ws = c.workspace("W")
 	return c
+}
+
+// settings are those of every server.
+func settings(addr, root, database string, limit time.Duration) []string {
+	return []string{
+		"KEYWARD_ADDR=" + addr, "KEYWARD_ROOT_KEY=" + root, "KEYWARD_DATABASE_URL=" + database,
+		"KEYWARD_MAX_STALENESS=" + limit.String(),
+	}
 }
 
 func newRoot(t testing.TB) string {
@@ -198,10 +214,10 @@ func (c *core) followAt(addr, source, token string, args ...string) *process {
 	if strings.HasPrefix(addr, "/") {
 		own = "unix:" + addr
 	}
-	return launch(c.t, addr, token, []string{
+	return launch(c.t, c.binary, addr, token, append([]string{
 		"KEYWARD_ADDR=" + own, "KEYWARD_SOURCE_URL=http://" + source, "KEYWARD_SOURCE_TOKEN=" + token,
 		"KEYWARD_MAX_STALENESS=" + c.limit.String(),
-	}, append([]string{"follow"}, args...)...)
+	}, c.followerEnv...), append([]string{"follow"}, args...)...)
 }
 
 // says asks for a verdict, "" where there is none.
