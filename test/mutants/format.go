@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // mutant is one break and the test that must notice it. In a list it reads
@@ -17,16 +18,19 @@ import (
 //	-	if now >= lease.end {
 //	+	if false {
 //
-// A line "keeps R4" or "keeps README: Frozen" says which promise the mutant breaks: see promises.go.
+// A line "keeps R4" or "keeps README: Frozen" says which promise the mutant breaks: see promises.go. A line "takes 2m" is
+// for a test that takes longer than others, and "with NAME=value" sets a variable of its environment.
 //
 // The lines with - must stand in the file exactly once, in a row; those with + take their place, and there may be none.
 // Empty lines, and lines that begin with #, are for people.
 type mutant struct {
 	name  string
-	keeps []string // the promises that it breaks
-	file  string   // below the module's root
-	pkg   string   // of the test
-	run   string   // as go test -run takes it
+	keeps []string      // the promises that it breaks
+	file  string        // below the module's root
+	pkg   string        // of the test
+	run   string        // as go test -run takes it
+	takes time.Duration // how long the test may take; 0 for longest
+	with  []string      // variables of its environment
 	old   []string
 	new   []string
 	at    string // place in the list, for errors
@@ -97,6 +101,14 @@ func (m *mutant) line(line string) error {
 		m.new = append(m.new, line[1:])
 	case word == "keeps":
 		m.keeps = append(m.keeps, strings.TrimSpace(rest))
+	case word == "with":
+		m.with = append(m.with, strings.TrimSpace(rest))
+	case word == "takes":
+		d, err := time.ParseDuration(strings.TrimSpace(rest))
+		if err != nil || d <= longest {
+			return fmt.Errorf("want takes and more than %s, not %q", longest, line)
+		}
+		m.takes = d
 	case word == "file":
 		m.file = strings.TrimSpace(rest)
 	case word == "test":
@@ -107,7 +119,7 @@ func (m *mutant) line(line string) error {
 		m.pkg = pkg
 		m.run = strings.TrimSpace(run)
 	default:
-		return fmt.Errorf("want keeps, file, test, - or +, not %q", line)
+		return fmt.Errorf("want keeps, takes, with, file, test, - or +, not %q", line)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ const (
 )
 
 // longest is how long a test may run: a break that has it hang is noticed all the same.
-const longest = "30s"
+const longest = 30 * time.Second
 
 // try runs one mutant's test with the replacement in place.
 func try(ctx context.Context, root string, m mutant, patience time.Duration) (fate, detail string) {
@@ -117,12 +117,20 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	if err != nil {
 		return unsound, err.Error()
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	flags, err := exec.CommandContext(ctx, "go", "env", "GOFLAGS").Output()
+	if err != nil {
+		return unsound, err.Error()
+	}
+	takes := max(m.takes, longest)
+	ctx, cancel := context.WithTimeout(ctx, patience+takes-longest)
 	defer cancel()
 	cmd := exec.CommandContext(
-		ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+longest, "-overlay="+overlay, "-run="+m.run, m.pkg,
+		ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+takes.String(), "-run="+m.run, m.pkg,
 	)
 	cmd.Dir = root
+	// A test that builds the program builds it with the mutant.
+	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(string(flags))+" -overlay="+overlay)
+	cmd.Env = append(cmd.Env, m.with...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second

@@ -92,12 +92,13 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 func TestTheListIsReadStrictly(t *testing.T) {
 	t.Parallel()
 	for text, word := range map[string]string{
-		"file a.go\n":                               "a name first",
-		"== a\nfile a.go\n-x\n":                     "want file, test",
-		"== a\ntest ./a TestA\n-x\n":                "want file, test",
-		"== a\nfile a.go\ntest ./a TestA\n":         "want file, test",
-		"== a\nfile a.go\ntest ./a\n-x\n":           "want test PACKAGE PATTERN",
-		"== a\nfile a.go\ntest ./a TestA\n-x\nxy\n": "want keeps, file, test, - or +",
+		"file a.go\n":                                     "a name first",
+		"== a\nfile a.go\n-x\n":                           "want file, test",
+		"== a\ntest ./a TestA\n-x\n":                      "want file, test",
+		"== a\nfile a.go\ntest ./a TestA\n":               "want file, test",
+		"== a\nfile a.go\ntest ./a\n-x\n":                 "want test PACKAGE PATTERN",
+		"== a\nfile a.go\ntest ./a TestA\n-x\nxy\n":       "want keeps, takes, with, file, test, - or +",
+		"== a\nfile a.go\ntest ./a TestA\n-x\ntakes 3s\n": "want takes and more than 30s",
 	} {
 		if _, err := parse("l.txt", text); err == nil || !strings.Contains(err.Error(), word) ||
 			!strings.HasPrefix(err.Error(), "l.txt:") {
