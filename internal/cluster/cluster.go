@@ -96,6 +96,7 @@ func New(c Config) *Node {
 		OnPage: n.page,
 		OnHistory: func(err error) {
 			n.Log.Warn("everything is loaded anew", "because", err.Error())
+			n.Followers.Forget()
 		},
 		OnBusy: func() { n.Log.Info("other nodes are loading: waiting for a place") },
 		OnLoad: func(r *replica.Replica, at feed.Cursor) {
@@ -106,6 +107,7 @@ func New(c Config) *Node {
 	c.DB.Subscribe(func(changes []feed.Change) { n.Replica().Apply(changes) })
 	c.DB.OnAnotherHistory(func() {
 		n.follower.Distrust()
+		n.Followers.Forget()
 		n.notify()
 	})
 	return n

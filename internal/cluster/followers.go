@@ -37,6 +37,8 @@ type Heard struct {
 	ToAsk     int64 // keys of which it is not told the values, and about which it asks
 	Fenced    bool  // it answers nothing now
 	Leaving   bool  // it answers nothing from now on, and asks no more
+	// History is the one that Applied and Below are of: that of Followers when the question was looked at.
+	History uint64
 }
 
 // Least is the revision that the follower and all below it have.
@@ -59,9 +61,10 @@ type Followers struct {
 	Node  string // the id of this node among others; "" where it is alone
 	Moved func() // is told when the least revision of some has changed; nil is not
 
-	mu   sync.Mutex
-	list map[childName]*child
-	lows lows
+	mu      sync.Mutex
+	list    map[childName]*child
+	lows    lows
+	history uint64 // rises when revisions begin to mean others
 }
 
 type childName struct {
@@ -124,6 +127,31 @@ func (f *Followers) Hear(ctx context.Context, h *Heard) error {
 	return nil
 }
 
+// History names the history that revisions are of now. Ask it before the cursor of a follower is held against the log.
+func (f *Followers) History() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.history
+}
+
+// Forget says that the log has another history: it is that of an older standby, or of a backup. Revisions that were
+// heard before are of the former one, so each follower counts as behind until it is heard again.
+func (f *Followers) Forget() {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	f.history++
+	moved := false
+	for _, c := range f.list {
+		moved = f.lows.remove(c.Workspaces, c.Least()) || moved
+		c.Applied = -1
+		moved = f.lows.add(c.Workspaces, c.Least()) || moved
+	}
+	f.mu.Unlock()
+	f.tell(moved)
+}
+
 func (f *Followers) known(name childName) (known, full bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,6 +174,9 @@ func (f *Followers) take(name childName, h *Heard) {
 	}
 	now := f.Now()
 	c.Heard, c.Seen, c.silentSince = *h, now, now
+	if h.History != f.history {
+		c.Applied = -1
+	}
 	moved = f.lows.add(c.Workspaces, c.Least()) || moved
 	f.mu.Unlock()
 	f.tell(moved)

@@ -151,6 +151,33 @@ func TestT110ABoundFollowerCountsForChangesOfItsWorkspacesAlone(t *testing.T) {
 	f.counts(9, 1, 2, "one of everywhere loads")
 }
 
+// The log goes on from an older standby: revision 9 is another change there than the follower has.
+func TestT110ARevisionOfAnotherHistoryCountsForNothing(t *testing.T) {
+	t.Parallel()
+	clock := time.Now()
+	f := newFamily(t, kept{}, &clock)
+	f.hear("a", 1, 9)
+	f.counts(9, 2, 0, "it has the change")
+	late := f.Followers.History() // a question that was looked at before
+	f.Followers.Forget()
+	f.counts(9, 1, 1, "of the history before")
+	if least := f.Followers.Least(); least != -1 {
+		t.Errorf("the least revision is %d", least)
+	}
+	err := f.Followers.Hear(t.Context(), &cluster.Heard{Count: 2, Applied: 9, Below: math.MaxInt64, History: late,
+		Follower: store.Follower{Key: "k", Incarnation: "a", Limit: followerLimit}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.counts(9, 1, 1, "and a question that was looked at before")
+	err = f.Followers.Hear(t.Context(), &cluster.Heard{Count: 3, Applied: 9, Below: math.MaxInt64,
+		History: f.Followers.History(), Follower: store.Follower{Key: "k", Incarnation: "a", Limit: followerLimit}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.counts(9, 2, 0, "once it was heard anew")
+}
+
 func TestTheLeastRevisionOfFollowersIsThatOfTheirList(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -103,6 +103,11 @@ func (n *Node) count(ctx context.Context, revision int64, limit time.Duration) E
 // have left; and all, with the lows of the other nodes.
 func (n *Node) standing(s *store.Standing) (own, all []store.Low) {
 	own = n.Followers.standing()
+	if _, at, ok := n.follower.Position(); !ok || at.Epoch != s.Epoch { // the followers stand in another history
+		for i := range own {
+			own[i].Applied = -1
+		}
+	}
 	for i := range s.LeftBehind {
 		r := &s.LeftBehind[i]
 		if r.Node != n.ID {

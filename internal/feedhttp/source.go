@@ -119,6 +119,17 @@ func (s *Source) Next(ctx context.Context, p feed.Presence) (feed.Page, error) {
 	}
 }
 
+// Check tells whether the log goes on after a cursor: its error is feed.ErrHistory otherwise.
+func (s *Source) Check(ctx context.Context, at feed.Cursor) error {
+	r, _ := s.read(ctx, at)
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // read joins a look at the log that is young enough, or begins one. The channel is closed at the next change after it
 // began.
 func (s *Source) read(ctx context.Context, at feed.Cursor) (*read, <-chan struct{}) {

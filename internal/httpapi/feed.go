@@ -217,17 +217,16 @@ func (a *api) readFeed(x *exchange) error {
 	if err := x.serves(); err != nil {
 		return err
 	}
-	h.Applied = -1
-	var at feed.Cursor
-	if !h.Leaving {
-		if at, err = a.Feed.Source.Position(after, &q); err != nil {
-			return a.noPage(err)
-		}
-		h.Applied = at.Revision
+	at, lost := x.place(after, &q, &h)
+	if lost != nil && !errors.Is(lost, feed.ErrHistory) {
+		return a.noPage(lost)
 	}
 	h.ToAsk = a.Feed.Source.Untold(&q)
 	if err := x.hear(&h); err != nil {
 		return err
+	}
+	if lost != nil {
+		return a.noPage(lost)
 	}
 	if h.Leaving || reporting != nil && *reporting {
 		out, done := x.lines()
@@ -237,6 +236,23 @@ func (a *api) readFeed(x *exchange) error {
 		return done()
 	}
 	return x.writePage(at, min(wait, h.Limit/waitShare, maxWait), &q)
+}
+
+// place reads the cursor of a question. The follower has applied nothing where the log does not go on there: the number
+// of a revision may be that of another change in another history.
+func (x *exchange) place(after string, q *feedhttp.Question, h *cluster.Heard) (at feed.Cursor, err error) {
+	h.Applied, h.History = -1, x.api.Feed.Followers.History()
+	if h.Leaving {
+		return at, nil
+	}
+	if at, err = x.api.Feed.Source.Position(after, q); err != nil {
+		return at, err
+	}
+	if err = x.api.Feed.Source.Check(x.ctx(), at); err != nil {
+		return at, err
+	}
+	h.Applied = at.Revision
+	return at, nil
 }
 
 // writePage answers with the next page.

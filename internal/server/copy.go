@@ -44,6 +44,7 @@ func (s *Server) loadSole(ctx context.Context) error {
 	s.db.Subscribe(func(changes []feed.Change) { s.replica.Load().Apply(changes) })
 	s.db.OnAnotherHistory(func() {
 		s.replica.Load().Fence()
+		s.feed.Followers.Forget()
 		select {
 		case s.sole.anew <- struct{}{}:
 		default:

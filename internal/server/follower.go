@@ -132,10 +132,11 @@ func (f *Follower) makeFollower(ctx context.Context) (err error) {
 	return nil
 }
 
-// swap takes a new copy, before it is filled.
+// swap takes a new copy, before it is filled. The revisions of followers of this one were those of the copy before.
 func (f *Follower) swap(r *replica.Replica) {
-	if f.follow.Feed { // for followers of this one that are bound to workspaces
+	if f.hub != nil { // followers of this one may be bound to workspaces
 		r.KeepSecond(f.digester.SecondPeppers())
+		f.hub.followers.Forget()
 	}
 	f.replica.Store(r)
 }

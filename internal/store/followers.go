@@ -175,6 +175,7 @@ type Standing struct {
 	LeftBehind []FollowerReport
 	Now        time.Time // the database's
 	Head       int64     // the newest revision
+	Epoch      string    // of the history that revisions are of, as in a cursor
 }
 
 // Standing reads it on the primary.
@@ -185,7 +186,7 @@ func (db *DB) Standing(ctx context.Context) (s Standing, err error) {
 		if err != nil {
 			return err
 		}
-		s = Standing{Now: c.now, Head: c.Revision}
+		s = Standing{Now: c.now, Head: c.Revision, Epoch: c.Epoch}
 		if s.Nodes, err = all(v, scanNode, selectNodes+` ORDER BY started_ms, id`); err != nil {
 			return err
 		}
