@@ -3,10 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 )
+
+// socketWord before a path makes it the address of a unix socket.
+const socketWord = "unix:"
 
 func init() { children["bare"] = bareChild }
 
@@ -21,7 +25,15 @@ func bareChild(args []string) error {
 		return err
 	}
 	answer, length := []byte(strings.Repeat("x", n)), strconv.Itoa(n)
-	return http.ListenAndServe(args[0], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	network, addr := "tcp", args[0]
+	if path, ok := strings.CutPrefix(addr, socketWord); ok {
+		network, addr = "unix", path
+	}
+	listener, err := net.Listen(network, addr)
+	if err != nil {
+		return err
+	}
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("Content-Length", length)

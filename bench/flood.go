@@ -3,12 +3,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,11 +14,7 @@ import (
 )
 
 // flood is the process whose callers send an operation until it is told to stop.
-type flood struct {
-	cmd   *exec.Cmd
-	words io.WriteCloser
-	said  *bufio.Scanner
-}
+type flood struct{ *helper }
 
 // tenant is the large tenant, as the flooding process is told of it.
 type tenant struct {
@@ -31,7 +24,7 @@ type tenant struct {
 	Quick bool
 }
 
-// command is a line to the flooding process, which answers each with a line: an error's text, or nothing.
+// command is a line to the flooding process.
 type command struct{ Do, Name string }
 
 // startFlood starts the process with the lowest priority.
@@ -40,46 +33,15 @@ func (b *beside) startFlood() (*flood, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &flood{cmd: exec.Command("nice", "-n", "39", self, childWord, "flood")}
-	f.cmd.Stderr = b.l.log
-	if f.words, err = f.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := f.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	f.said = bufio.NewScanner(out)
-	f.said.Buffer(nil, 1<<20)
-	if err := f.cmd.Start(); err != nil {
-		return nil, err
-	}
-	return f, json.NewEncoder(f.words).Encode(tenant{
+	h, err := startHelper(exec.Command("nice", "-n", "39", self, childWord, "flood"), b.l.log, tenant{
 		Addr: b.addr, Root: b.root, Workspace: b.ws, Role: b.role, Owner: b.owner, First: b.first, Large: b.large,
 		Spinning: b.spinning, Many: b.many, Quick: b.l.quick,
 	})
+	return &flood{h}, err
 }
 
 // tell has the process do something, and waits for its answer.
-func (f *flood) tell(do, name string) error {
-	if err := json.NewEncoder(f.words).Encode(command{do, name}); err != nil {
-		return err
-	}
-	if !f.said.Scan() {
-		return fmt.Errorf("the flood ended: %w", errors.Join(f.said.Err(), io.ErrUnexpectedEOF))
-	}
-	var text string
-	if err := json.Unmarshal(f.said.Bytes(), &text); err != nil || text == "" {
-		return err
-	}
-	return errors.New(text)
-}
-
-func (f *flood) end() {
-	_ = f.words.Close()
-	_ = f.cmd.Process.Kill()
-	_ = f.cmd.Wait()
-}
+func (f *flood) tell(do, name string) error { return f.helper.tell(command{do, name}, nil) }
 
 func init() { children["flood"] = floodChild }
 
@@ -97,17 +59,10 @@ func floodChild([]string) error {
 	calls := b.largest()
 	made := map[string]*atomic.Int64{}
 	stop := func() error { return nil }
-	for {
-		var c command
-		if err := words.Decode(&c); errors.Is(err, io.EOF) {
-			return stop()
-		} else if err != nil {
-			return err
-		}
+	err := obey(words, func(c command) (_ any, err error) {
 		if made[c.Name] == nil {
 			made[c.Name] = new(atomic.Int64)
 		}
-		var err error
 		switch c.Do {
 		case "try":
 			err = b.send(calls[c.Name](int(made[c.Name].Load())), true)
@@ -116,14 +71,9 @@ func floodChild([]string) error {
 		case "stop":
 			err = stop()
 		}
-		text := ""
-		if err != nil {
-			text = err.Error()
-		}
-		if err := json.NewEncoder(os.Stdout).Encode(text); err != nil {
-			return err
-		}
-	}
+		return nil, err
+	})
+	return errors.Join(err, stop())
 }
 
 // loud has callers send the operation until they are stopped.

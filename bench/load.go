@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -112,18 +113,39 @@ func drive(o order) (load, error) {
 	return load{float64(len(took)) / span.Seconds(), took[len(took)/2], took[len(took)*99/100]}, nil
 }
 
-func connect(addr string, poll, i int) (*line, error) {
+func connectTCP(addr string) (fd int, err error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return 0, err
+	}
+	return fd, errors.Join(
+		syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}),
+		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1),
+	)
+}
+
+func connectSocket(path string) (fd int, err error) {
+	if fd, err = syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return 0, err
+	}
+	return fd, syscall.Connect(fd, &syscall.SockaddrUnix{Name: path})
+}
+
+func connect(addr string, poll, i int) (*line, error) {
+	var fd int
+	var err error
+	if path, ok := strings.CutPrefix(addr, socketWord); ok {
+		fd, err = connectSocket(path)
+	} else {
+		fd, err = connectTCP(addr)
+	}
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
-		syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}),
-		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1),
 		syscall.SetNonblock(fd, true),
 		syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(i)}),
 	)

@@ -103,7 +103,7 @@ func (l *lab) openTrio(ctx context.Context, database *pgtest.Server, redis, mode
 	for range 2 {
 		addr, err := freePort()
 		if err == nil {
-			cmd := pinned(0, first.cmd.Args[len(first.cmd.Args)-2], "serve")
+			cmd := pinned(0, first.binary, "serve")
 			cmd.Env = append(
 				os.Environ(),
 				append(settings, "KEYWARD_ADDR="+addr, "KEYWARD_ROOT_KEY="+first.root, "KEYWARD_LOG_FORMAT=json")...)

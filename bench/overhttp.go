@@ -57,14 +57,37 @@ func (p *process) cpu() (float64, error) {
 	return (user + system) / 100, err
 }
 
+// hostOf is the host and the port in the URL of an address.
+func hostOf(addr string) string {
+	if strings.HasPrefix(addr, socketWord) {
+		return "localhost"
+	}
+	return addr
+}
+
+// clientTo makes a client with connections of its own to one address.
+func clientTo(addr string) *http.Client {
+	network, to := "tcp", addr
+	if path, ok := strings.CutPrefix(addr, socketWord); ok {
+		network, to = "unix", path
+	}
+	var d net.Dialer
+	return &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: conns,
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, network, to) },
+	}}
+}
+
 // begin starts a server and waits until it is ready.
 func begin(cmd *exec.Cmd, addr string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	p := &process{cmd, addr}
-	for range 1000 {
-		answer, err := http.Get("http://" + addr + "/readyz")
+	client := clientTo(addr)
+	defer client.CloseIdleConnections()
+	for range 12_000 { // ten million keys take their time
+		answer, err := client.Get("http://" + hostOf(addr) + "/readyz")
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
@@ -80,6 +103,7 @@ func begin(cmd *exec.Cmd, addr string) (*process, error) {
 // site is the product in a process of its own, and the requests to it.
 type site struct {
 	*process
+	binary  string
 	data    string // the data plane's address
 	root    string
 	live    string // a key with both limits
@@ -113,7 +137,7 @@ func (l *lab) openSiteBy(serve func(binary string) *exec.Cmd, more ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &site{root: root.Reveal()}
+	s := &site{root: root.Reveal(), binary: binary}
 	main, err := freePort()
 	if err != nil {
 		return nil, err

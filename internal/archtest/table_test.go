@@ -248,7 +248,7 @@ var keyward = archtest.House{
 		{Path: "examples/portal", Level: archtest.Outside, May: []string{".", "keyhttp"}},
 		{Path: "bench", Level: archtest.Outside, ForTest: true, May: []string{
 			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",
-			".", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
+			".", "verifier", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
 			"api", "internal/config", "internal/gateway/recipes", "internal/server",
 			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/installation", "internal/keyfmt",
