@@ -33,7 +33,7 @@ func manage(_ context.Context, l *lab) (result, error) {
 	return r, l.between(s, create, &r)
 }
 
-// lent is for how long the server keeps its second thread, with some more.
+// lent is for how long the server keeps its spare threads, with some more.
 const lent = 2500 * time.Millisecond
 
 // between measures verifications by a few callers while many make keys, all of them on the server's one processor.
