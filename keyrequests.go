@@ -2,6 +2,8 @@ package keyward
 
 import (
 	"context"
+	"iter"
+	"net/url"
 	"time"
 )
 
@@ -76,6 +78,34 @@ func (c *Client) RequestRotation(ctx context.Context, id string, overlap time.Du
 	}{int64(overlap / time.Second)}
 	answer, err := invoke[keyRequestAnswer](ctx, c, post(body, "api-keys", id, "key-requests"))
 	return answer.KeyRequest, err
+}
+
+// ListKeyRequestsOptions picks requests; a service key names the workspace.
+type ListKeyRequestsOptions struct {
+	WorkspaceID string
+	ListOptions
+}
+
+// KeyRequestPage is a page of requests.
+type KeyRequestPage struct {
+	KeyRequests []KeyRequest `json:"keyRequests"`
+	Pagination  Pagination   `json:"pagination"`
+}
+
+// ListKeyRequests gives a page of the requests that wait to be confirmed, newest first: the caller's own, and with
+// api-keys:manage-others all of the workspace.
+func (c *Client) ListKeyRequests(ctx context.Context, f ListKeyRequestsOptions) (KeyRequestPage, error) {
+	q := f.query().text("workspaceId", f.WorkspaceID)
+	return invoke[KeyRequestPage](ctx, c, get(url.Values(q), "key-requests"))
+}
+
+// AllKeyRequests yields every request that waits from f.Cursor on, page after page, and ends with the first error.
+func (c *Client) AllKeyRequests(ctx context.Context, f ListKeyRequestsOptions) iter.Seq2[KeyRequest, error] {
+	return walkList(f.ListOptions, func(at ListOptions) ([]KeyRequest, Pagination, error) {
+		f.ListOptions = at
+		page, err := c.ListKeyRequests(ctx, f)
+		return page.KeyRequests, page.Pagination, err
+	})
 }
 
 // GetKeyRequest gives a request, for an hour after its end, too.

@@ -69,6 +69,12 @@ func (c *Client) KeyLimits(ctx context.Context, id string) (KeyLimits, error) {
 	return invoke[KeyLimits](ctx, c, get(nil, "api-keys", id, "limits"))
 }
 
+// WorkspaceLimits says what is left of the limits that all keys of a workspace share, and when it returns: the windows
+// WorkspaceMinute and WorkspaceDay of its plan. It spends nothing.
+func (c *Client) WorkspaceLimits(ctx context.Context, id string) (KeyLimits, error) {
+	return invoke[KeyLimits](ctx, c, get(nil, "workspaces", id, "limits"))
+}
+
 // WorkspaceUsage says the same of all keys of a workspace together.
 func (c *Client) WorkspaceUsage(ctx context.Context, id string, opts UsageOptions) (Usage, error) {
 	return invoke[Usage](ctx, c, get(opts.query(), "workspaces", id, "usage"))

@@ -78,6 +78,7 @@ var calls = []calling{
 	}},
 	{"DeleteWorkspace", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeleteWorkspace(ctx, "w1")) }},
 	{"PutPlan", "query", func(ctx ctx, c *keyward.Client) error { return last(c.PutPlan(ctx, "w1", keyward.Plan{})) }},
+	{"WorkspaceLimits", "query", func(ctx ctx, c *keyward.Client) error { return last(c.WorkspaceLimits(ctx, "w1")) }},
 	{"WorkspaceUsage", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.WorkspaceUsage(ctx, "w1", keyward.UsageOptions{}))
 	}},
@@ -145,6 +146,9 @@ var calls = []calling{
 	}},
 	{"RequestRotation", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.RequestRotation(ctx, "k", 0))
+	}},
+	{"ListKeyRequests", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ListKeyRequests(ctx, keyward.ListKeyRequestsOptions{}))
 	}},
 	{"GetKeyRequest", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetKeyRequest(ctx, "r")) }},
 	{"DeclineKeyRequest", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeclineKeyRequest(ctx, "r")) }},

@@ -89,6 +89,7 @@ func spoken() map[reflect.Type]string {
 		of[keyward.WorkspacePage]():           result("WorkspacesAnswer"),
 
 		of[keyward.KeyRequest]():                 schemas + "KeyRequest",
+		of[keyward.KeyRequestPage]():             result("KeyRequestsAnswer"),
 		of[keyward.PortalSession]():              schemas + "PortalSession",
 		of[keyward.CreatePortalSessionRequest](): schemas + "CreatePortalSession",
 		of[keyward.PortalSessionPage]():          result("PortalSessionsAnswer"),

@@ -84,10 +84,10 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		`createApiKey listApiKeys getApiKey updateApiKeys deleteApiKeys deleteApiKey rotateApiKey rotateSelf getSelf explainApiKey listApiKeyRefusals listRefusals listInstallationRefusals importApiKeys
 		listPermissions verifyApiKey verifyApiKeys introspectToken revokeToken createWorkspace listWorkspaces getWorkspace updateWorkspace
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
-		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
-		requestApiKey requestApiKeyRotation getKeyRequest declineKeyRequest
+		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceLimits getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
+		requestApiKey requestApiKeyRotation listKeyRequests getKeyRequest declineKeyRequest
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
-		listNodes getInstallation getUsageByWorkspace getApiKeyPermissionUsage getWorkspacePermissionUsage readFeed readFeedSnapshot leaseMinutes reserveDays reportUses getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceStyle`,
+		listNodes getInstallation getUsageByWorkspace getApiKeyPermissionUsage getWorkspacePermissionUsage readFeed readFeedSnapshot leaseMinutes reserveDays reportUses getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceFile`,
 	)
 	var got []string
 	for _, o := range operations(doc) {
@@ -124,6 +124,38 @@ func TestEveryOperationSaysWhatItIsAndWhoMayCall(t *testing.T) {
 		if !slices.ContainsFunc(catalogue.Entries(), func(e perm.Entry) bool { return e.Name() == needs }) {
 			t.Errorf("%s needs %q, which is not in the catalogue", o.id(), needs)
 		}
+	}
+}
+
+// The limits of a key hold for the calls that it makes here. GET /api-keys/self alone is free.
+func TestEveryOperationOfAnAPIKeyTellsItsLimits(t *testing.T) {
+	t.Parallel()
+	doc, _ := document(t)
+	seen := 0
+	for _, o := range operations(doc) {
+		security, _ := o.object["security"].([]any)
+		byKey := slices.ContainsFunc(security, func(s any) bool { _, ok := object(s)["apiKey"]; return ok })
+		if !byKey || o.id() == "getSelf" {
+			continue
+		}
+		seen++
+		responses := object(o.object["responses"])
+		if responses["429"] == nil {
+			t.Errorf("%s does not say that it answers 429", o.id())
+		}
+		for status, answer := range responses {
+			if status[0] != '2' {
+				continue
+			}
+			for _, name := range []string{"RateLimit", "RateLimit-Policy"} {
+				if object(object(answer)["headers"])[name] == nil {
+					t.Errorf("%s does not say the header %s of %s", o.id(), name, status)
+				}
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d operations are an API key's", seen)
 	}
 }
 

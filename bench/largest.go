@@ -113,6 +113,9 @@ func (b *beside) largestKeys() map[string]func(n int) ask {
 		"requestApiKeyRotation": func(int) ask {
 			return ask{method: http.MethodPost, path: "/api/v2/api-keys/" + b.doomed("key") + "/key-requests"}
 		},
+		"listKeyRequests": func(int) ask {
+			return ask{method: http.MethodGet, path: "/api/v2/key-requests?limit=100&workspaceId=" + b.desk()}
+		},
 		"getKeyRequest": func(int) ask {
 			return ask{method: http.MethodGet, path: "/api/v2/key-requests/" + b.doomed("key request")}
 		},
@@ -217,6 +220,7 @@ func (b *beside) largestWorkspaces() map[string]func(n int) ask {
 		},
 		"listInstallationRefusals": get("/api/v2/refusals?limit=200"),
 		"listRefusals":             get(at + "/refusals?limit=200"),
+		"getWorkspaceLimits":       get(at + "/limits"),
 		"getWorkspaceUsage":        get(at + "/usage?" + longSpan()),
 		// A text that no event has: every event is looked at, up to the bound.
 		"listLogs": func(n int) ask {
@@ -324,14 +328,14 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		"endSessions": func(int) ask {
 			return ask{method: http.MethodDelete, path: "/api/v2/sessions?userId=u-1&workspaceId=" + b.ws}
 		},
-		"endSession":        func(int) ask { return ask{method: http.MethodDelete, path: "/api/v2/sessions/" + b.doomed("session")} },
-		"getFrontPage":      get("/"),
-		"getHealth":         get("/healthz"),
-		"getReadiness":      get("/readyz"),
-		"getMetrics":        get("/metrics"),
-		"getOpenapi":        get("/openapi.json"),
-		"getReference":      get("/docs"),
-		"getReferenceStyle": get("/docs/style.css"),
+		"endSession":       func(int) ask { return ask{method: http.MethodDelete, path: "/api/v2/sessions/" + b.doomed("session")} },
+		"getFrontPage":     get("/"),
+		"getHealth":        get("/healthz"),
+		"getReadiness":     get("/readyz"),
+		"getMetrics":       get("/metrics"),
+		"getOpenapi":       get("/openapi.json"),
+		"getReference":     get("/docs"),
+		"getReferenceFile": get("/docs/style.css"),
 	}
 }
 

@@ -15,16 +15,17 @@ import (
 const none = "none"
 
 type keysCmd struct {
-	List    keysList    `cmd:"" help:"List keys, newest first."`
-	Get     keysGet     `cmd:"" help:"Show a key, never its value."`
-	Self    keysSelf    `cmd:"" help:"Show the key that calls."`
-	Create  keysCreate  `cmd:"" help:"Make a key. Its value is printed once, alone on standard output."`
-	Update  keysUpdate  `cmd:"" help:"Change a key. Its permissions are frozen."`
-	Enable  keysEnable  `cmd:"" help:"Let keys work again."`
-	Disable keysDisable `cmd:"" help:"Stop keys at once; enable brings them back."`
-	Rotate  keysRotate  `cmd:"" help:"Give a key a new value, which is printed once."`
-	Delete  keysDelete  `cmd:"" help:"Delete keys at once, for good."`
-	Import  keysImport  `cmd:"" help:"Bring keys in from NDJSON: minted here, or by the SHA-256 of values that people already hold."`
+	List     keysList     `cmd:"" help:"List keys, newest first."`
+	Get      keysGet      `cmd:"" help:"Show a key, never its value."`
+	Self     keysSelf     `cmd:"" help:"Show the key that calls."`
+	Create   keysCreate   `cmd:"" help:"Make a key. Its value is printed once, alone on standard output."`
+	Update   keysUpdate   `cmd:"" help:"Change a key. Its permissions are frozen."`
+	Enable   keysEnable   `cmd:"" help:"Let keys work again."`
+	Disable  keysDisable  `cmd:"" help:"Stop keys at once; enable brings them back."`
+	Rotate   keysRotate   `cmd:"" help:"Give a key a new value, which is printed once."`
+	Delete   keysDelete   `cmd:"" help:"Delete keys at once, for good."`
+	Requests keysRequests `cmd:"" help:"List the requests for keys that wait until a member confirms them."`
+	Import   keysImport   `cmd:"" help:"Bring keys in from NDJSON: minted here, or by the SHA-256 of values that people already hold."`
 }
 
 func (keysCmd) Help() string {
@@ -163,7 +164,7 @@ func (c *keysGet) Run(ctx context.Context, a *app) error {
 	if err := c.printKey(a, k); err != nil || c.JSON {
 		return err
 	}
-	left, err := limitsLeft(ctx, client, c.ID)
+	left, err := limitsLeft(client.KeyLimits(ctx, c.ID))
 	if left != nil && err == nil {
 		printLeft(a.Out, left, time.Now())
 	}
@@ -313,6 +314,25 @@ func (r *remote) requested(a *app, asked keyward.KeyRequest) error {
 	fmt.Fprintln(a.Err, "\nA signed-in member confirms here, and alone sees the value:")
 	_, err := fmt.Fprintln(a.Out, asked.URL)
 	return err
+}
+
+type keysRequests struct {
+	remote
+	listing
+	inWorkspace
+}
+
+// Run lists requests that wait.
+func (c *keysRequests) Run(ctx context.Context, a *app) error {
+	client, err := c.mayEnter(ctx, a, &c.remote)
+	if err != nil {
+		return err
+	}
+	all := client.AllKeyRequests(ctx, keyward.ListKeyRequestsOptions{WorkspaceID: c.Workspace})
+	return show(a, &c.remote, c.listing, all, []string{"ID", "KIND", "NAME", "CREATOR", "ASKED BY", "ENDS", "PAGE"},
+		func(r keyward.KeyRequest) []string {
+			return []string{r.ID, r.Kind, r.Asks.Name, r.Asks.UserID, r.RequestedBy, moment(&r.ExpiresAt), r.URL}
+		})
 }
 
 // object reads a flag's JSON object; nothing is none.

@@ -32,7 +32,7 @@ func (usageCmd) Help() string {
 Examples:
   keyward usage KEY_ID
   keyward usage KEY_ID --by minute         (and what is left of the key's limits)
-  keyward usage -w WORKSPACE --by day --from 90d
+  keyward usage -w WORKSPACE --by day --from 90d   (and what is left of its plan)
   keyward usage KEY_ID --permissions
   keyward usage --workspaces --from 7d
   keyward usage --json`
@@ -69,11 +69,15 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	var left *keyward.KeyLimits // of a key
-	if c.ID != "" {
-		if left, err = limitsLeft(ctx, client, c.ID); err != nil {
-			return err
-		}
+	var left *keyward.KeyLimits // of a key, or of a workspace's plan
+	switch {
+	case c.ID != "":
+		left, err = limitsLeft(client.KeyLimits(ctx, c.ID))
+	case c.Workspace != "":
+		left, err = limitsLeft(client.WorkspaceLimits(ctx, c.Workspace))
+	}
+	if err != nil {
+		return err
 	}
 	if c.JSON {
 		return printJSON(a.Out, struct {
@@ -89,8 +93,7 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 }
 
 // limitsLeft is nil where the server is of a release that cannot tell.
-func limitsLeft(ctx context.Context, client *keyward.Client, key string) (*keyward.KeyLimits, error) {
-	left, err := client.KeyLimits(ctx, key)
+func limitsLeft(left keyward.KeyLimits, err error) (*keyward.KeyLimits, error) {
 	var refusal *keyward.Error
 	if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound {
 		return nil, nil

@@ -172,11 +172,30 @@ func (s *Service) findRequest(v *store.View, a *actor, request string) (apikey.R
 	if err := s.switchWorkspace(v, a, r.Workspace); err != nil {
 		return r, err
 	}
-	terms, err := termsFrom(r.Terms)
-	if err == nil && !r.Rotates && !a.reach.Environment(terms.environment()) {
-		err = fault.Missing()
+	return r, s.requestWithin(v, a, &r)
+}
+
+// requestWithin reports a request for a key of an environment beyond the caller's reach as not found.
+func (s *Service) requestWithin(v *store.View, a *actor, r *apikey.Request) error {
+	if a.reach.Environments == nil {
+		return nil
 	}
-	return r, err
+	terms, err := termsFrom(r.Terms)
+	if err != nil {
+		return err
+	}
+	of := terms.environment()
+	if r.Rotates {
+		k, err := v.Key(r.Key)
+		if err != nil {
+			return err
+		}
+		of = k.Environment
+	}
+	if !a.reach.Environment(of) {
+		return fault.Missing()
+	}
+	return nil
 }
 
 // needRequest refuses a caller who neither asked nor may act on such a key.

@@ -8,10 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/sqlite"
 )
@@ -332,5 +335,55 @@ func TestT78RequestsCountTowardsTheQuotasAndAreBounded(t *testing.T) {
 	}
 	if _, err := a.RequestKey(ctx, a.owner, in); err != nil {
 		t.Errorf("another actor: %v", err)
+	}
+}
+
+// A service key that is bound to an environment sees no request for a key of the other one, by its id or in a list:
+// of a rotation the key says which it is.
+func TestT78ARequestIsSeenWithinTheReachOfItsReader(t *testing.T) {
+	t.Parallel()
+	a, ctx := ask(t), context.Background()
+	made := a.request(t, by(a.program), "ada", "calls:read")
+	rotation, err := a.RequestRotation(ctx, a.ada, string(a.program.Key.ID), 0)
+	must(t, err)
+	for environment, want := range map[string][]control.KeyRequest{
+		"live": {rotation, made}, "test": nil,
+	} {
+		k, err := a.CreateServiceKey(ctx, a.root, control.CreateServiceKey{
+			Name: environment, Scopes: []string{"manage"}, Environments: control.Some([]string{environment}),
+		})
+		must(t, err)
+		c := operator(k)
+		list, _, err := a.ListKeyRequests(ctx, c, control.ListKeyRequests{Workspace: a.ws})
+		must(t, err)
+		var ids []id.Request
+		for i := range list {
+			ids = append(ids, list[i].ID)
+		}
+		var wanted []id.Request
+		for i := range want {
+			wanted = append(wanted, want[i].ID)
+		}
+		if diff := cmp.Diff(wanted, ids); diff != "" {
+			t.Errorf("%s lists %s", environment, diff)
+		}
+		for _, r := range []control.KeyRequest{rotation, made} {
+			_, err := a.GetKeyRequest(ctx, c, string(r.ID))
+			if (err == nil) != (want != nil) || err != nil && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s gets a request: %v", environment, err)
+			}
+		}
+	}
+	if list, _, err := a.ListKeyRequests(ctx, a.owner, control.ListKeyRequests{}); err != nil || len(list) != 2 {
+		t.Errorf("an owner lists %d requests, %v", len(list), err)
+	}
+	if list, _, err := a.ListKeyRequests(ctx, a.vic, control.ListKeyRequests{}); err != nil || len(list) != 0 {
+		t.Errorf("a viewer lists %d requests, %v", len(list), err)
+	}
+	if _, err := a.confirm(a.ada, made); err != nil {
+		t.Fatal(err)
+	}
+	if list, _, err := a.ListKeyRequests(ctx, a.ada, control.ListKeyRequests{}); err != nil || len(list) != 1 {
+		t.Errorf("%d requests wait after one was confirmed, %v", len(list), err)
 	}
 }

@@ -108,6 +108,18 @@ func (s *Service) KeyLimits(ctx context.Context, c Caller, key string) (k apikey
 	return k, shared, storageFault(err)
 }
 
+// WorkspaceLimits gives the limits that all keys of a workspace share. Who sees the usage of the workspace sees them.
+func (s *Service) WorkspaceLimits(
+	ctx context.Context, c Caller, workspace string,
+) (ws id.Workspace, shared ratelimit.Limits, err error) {
+	err = s.view(ctx, c, func(v *store.View, a *actor) error {
+		found, err := s.authorizeWorkspace(v, a, workspace, account.AnalyticsRead)
+		ws, shared = found.ID, found.Plan.Shared
+		return err
+	})
+	return ws, shared, storageFault(err)
+}
+
 // WorkspaceUsage says the same of all keys of a workspace together, those that are deleted since then too.
 func (s *Service) WorkspaceUsage(ctx context.Context, c Caller, workspace string, in AskUsage) (*usage.Series, error) {
 	return s.series(ctx, c, in, func(v *store.View, a *actor) (store.UsageOf, func(*usage.Series), error) {

@@ -142,6 +142,7 @@ func (d *Dashboard) routes() []route {
 		{"POST /keys/{id}/rotate", d.rotateKey, true},
 		{"GET /keys/{id}/delete", d.deletePage, true},
 		{"POST /keys/{id}/delete", d.deleteKey, true},
+		{"GET /key-requests", d.requestsPage, true},
 		{"GET /key-requests/{id}", d.requestPage, false},
 		{"POST /key-requests/{id}/confirm", d.confirmRequest, false},
 		{"POST /key-requests/{id}/decline", d.declineRequest, false},

@@ -25,12 +25,8 @@ func (d *Dashboard) requestPage(v *request) error {
 	if err != nil {
 		return err
 	}
-	kind := control.TypeSession
-	if r.Service {
-		kind = control.TypeServiceKey
-	}
 	b := requestBody{
-		ID: string(r.ID), By: v.actor(r.Actor, kind).Name, Facts: v.requestFacts(&r),
+		ID: string(r.ID), By: v.askedBy(&r), Facts: v.requestFacts(&r),
 		Until: v.moment(r.ExpiresAt), Do: "Create the key and show its value",
 	}
 	title := "Create the key “" + r.Key.Name + "”?"
@@ -78,6 +74,58 @@ func (v *request) requestFacts(r *control.KeyRequest) []requestFact {
 		facts = append(facts, requestFact{"Present value", k.Value.Masked}, requestFact{"Works on for", overlap})
 	}
 	return facts
+}
+
+// requestsBody is the list of requests that wait to be confirmed.
+type requestsBody struct {
+	Requests []requestRow
+	Others   bool // those about other people's keys are shown, too
+	Next     string
+}
+
+type requestRow struct {
+	ID, Name string
+	Rotates  bool
+	By       string // who asked
+	Owner    person
+	Until    moment
+}
+
+// requestsPage lists the requests that wait. The page of each says whether the visitor may confirm it.
+func (d *Dashboard) requestsPage(v *request) error {
+	found, next, err := d.Control.ListKeyRequests(v.r.Context(), v.Caller,
+		control.ListKeyRequests{Workspace: v.workspace(), Paging: control.Paging{Cursor: v.query("cursor")}})
+	if err != nil {
+		return err
+	}
+	b := requestsBody{Others: v.seesAll()}
+	for i := range found {
+		r := &found[i]
+		b.Requests = append(b.Requests, requestRow{
+			ID: string(r.ID), Name: r.Key.Name, Rotates: r.Rotates, By: v.askedBy(r), Owner: v.row(r.Key).Owner,
+			Until: v.moment(r.ExpiresAt),
+		})
+	}
+	if next.NextCursor != "" {
+		b.Next = v.link("cursor", next.NextCursor)
+	}
+	return v.show(page{Title: "Key requests", Section: "keys", Body: b})
+}
+
+// waits reports whether a request waits that the visitor sees.
+func (v *request) waits() (bool, error) {
+	found, _, err := v.d.Control.ListKeyRequests(v.r.Context(), v.Caller,
+		control.ListKeyRequests{Workspace: v.workspace(), Paging: control.Paging{Limit: 1}})
+	return len(found) > 0, err
+}
+
+// askedBy is the name of the person or service key that made a request.
+func (v *request) askedBy(r *control.KeyRequest) string {
+	kind := control.TypeSession
+	if r.Service {
+		kind = control.TypeServiceKey
+	}
+	return v.actor(r.Actor, kind).Name
 }
 
 // confirmRequest makes the value and shows it, in this one answer.

@@ -96,6 +96,7 @@ type keysBody struct {
 	Unseen        string // what there is to say of keys that are not seen
 	Filtered      bool
 	Bulk          bool
+	Waits         bool // a program asked for a key, and no member has confirmed it yet
 }
 
 // unseen says how many keys a visitor does not see who sees only their own. n is Standings.Others.
@@ -143,6 +144,9 @@ func (d *Dashboard) keys(v *request) error {
 	}
 	if in.Cursor != "" {
 		b.First = v.link()
+	}
+	if b.Waits, err = v.waits(); err != nil {
+		return err
 	}
 	if b.Others = v.seesAll(); !b.Others {
 		s, err := d.Control.KeyStandings(v.r.Context(), v.Caller, v.workspace())

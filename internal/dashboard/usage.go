@@ -262,6 +262,7 @@ func (v *request) busiest(ask control.AskUsage) ([]busy, error) {
 
 type usageBody struct {
 	Traffic traffic
+	Plan    []meter // the limits that all keys share
 	Busiest []busy
 	Own     bool // the busiest are among the visitor's own keys
 
@@ -349,7 +350,7 @@ func (d *Dashboard) usagePage(v *request) error {
 	if err != nil {
 		return err
 	}
-	b := usageBody{Traffic: t, Own: !v.seesAll(), Export: v.keep("show", "")}
+	b := usageBody{Traffic: t, Plan: v.planMeters(), Own: !v.seesAll(), Export: v.keep("show", "")}
 	if v.may.May(account.APIKeysRead) {
 		_, ask, err := v.seriesRange()
 		if err != nil {

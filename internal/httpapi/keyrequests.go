@@ -23,12 +23,26 @@ func (a *api) keyRequestRoutes() []route {
 			on: "POST " + base + "/api-keys/{id}/key-requests", name: "requestApiKeyRotation", status: http.StatusCreated,
 			body: jsonOptional, message: "New value requested: a signed-in member confirms it", serve: handle(a.requestRotation),
 		},
+		{on: "GET " + requests, name: "listKeyRequests", query: paging, message: "Key requests", serve: show(a.listKeyRequests)},
 		{on: "GET " + requests + "/{id}", name: "getKeyRequest", message: "Key request", serve: show(a.getKeyRequest)},
 		{
 			on: "DELETE " + requests + "/{id}", name: "declineKeyRequest", message: "Key request declined",
 			serve: show(a.declineKeyRequest),
 		},
 	}
+}
+
+func (a *api) listKeyRequests(x *exchange) (out wire.KeyRequestList, err error) {
+	var in control.ListKeyRequests
+	if in.Paging, err = x.query.paging(); err != nil {
+		return out, err
+	}
+	if in.Workspace, err = x.query.word("workspaceId"); err != nil {
+		return out, err
+	}
+	all, page, err := a.Control.ListKeyRequests(x.ctx(), x.caller, in)
+	shown := mapped(all, func(r control.KeyRequest) wire.KeyRequest { return a.keyRequest(x, r).KeyRequest })
+	return wire.KeyRequestList{KeyRequests: shown, Pagination: pagination(page)}, err
 }
 
 func (a *api) requestKey(x *exchange, in wire.CreateAPIKey) (wire.KeyRequestResult, error) {

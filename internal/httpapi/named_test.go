@@ -119,6 +119,7 @@ var naming = map[string]request{
 	"updateRole":               {on: "PATCH /workspaces/{ws}/roles/{role}", body: `{"permissions":[]}`},
 	"deleteRole":               {on: "DELETE /workspaces/{ws}/roles/{free}"},
 	"putPlan":                  {on: "PUT /workspaces/{ws}/plan", body: `{"maxKeys":1000}`},
+	"getWorkspaceLimits":       {on: "GET /workspaces/{ws}/limits"},
 	"getWorkspaceUsage":        {on: "GET /workspaces/{ws}/usage"},
 	"listLogs":                 {on: "GET /workspaces/logs", by: "key"},
 	"getUsage":                 {on: "GET /usage"},
@@ -149,6 +150,7 @@ var naming = map[string]request{
 
 	"requestApiKey":         {on: "POST /key-requests", body: `{"userId":"{user}","name":"a","permissions":[]}`},
 	"requestApiKeyRotation": {on: "POST /api-keys/{key}/key-requests", body: `{}`},
+	"listKeyRequests":       {on: "GET /key-requests", by: "key"},
 	"getKeyRequest":         {on: "GET /key-requests/{request}"},
 	"declineKeyRequest":     {on: "DELETE /key-requests/{request}"},
 

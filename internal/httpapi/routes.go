@@ -214,6 +214,10 @@ func (a *api) workspaceRoutes() []route {
 			message: "Usage of the workspace", serve: show(a.workspaceUsage),
 		},
 		{
+			on: "GET " + workspaces + "/{workspaceId}/limits", name: "getWorkspaceLimits",
+			message: "What is left of the limits of the workspace", serve: show(a.workspaceLimits),
+		},
+		{
 			on: "GET " + workspaces + "/{workspaceId}/usage/permissions", name: "getWorkspacePermissionUsage",
 			query: []string{"from", "to"}, message: "Usage of the workspace by permission", serve: show(a.workspacePermissions),
 		},
@@ -306,7 +310,7 @@ func (a *api) systemRoutes() []route {
 		{on: "GET /metrics", name: "getMetrics", public: true, quiet: true, serve: a.metrics},
 		{on: "GET /openapi.json", name: "getOpenapi", public: true, serve: a.openapi},
 		{on: "GET /docs", name: "getReference", public: true, serve: a.docs},
-		{on: "GET /docs/{file}", name: "getReferenceStyle", public: true, serve: a.docsFile},
+		{on: "GET /docs/{file}", name: "getReferenceFile", public: true, serve: a.docsFile},
 		{on: "GET /{$}", name: "getFrontPage", public: true, open: true, serve: a.front},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/usage"
 	"github.com/keyward/keyward/internal/verifycodec"
 	"github.com/keyward/keyward/internal/wire"
@@ -42,7 +44,21 @@ func (a *api) keyLimits(x *exchange) (wire.KeyLimits, error) {
 	if err != nil {
 		return wire.KeyLimits{}, err
 	}
-	s, ok := a.Engine.LimitsLeft(k.ID, k.Workspace, k.Limits, shared)
+	return a.limitsLeft(k.ID, k.Workspace, k.Limits, shared)
+}
+
+// workspaceLimits says what is left of the limits of a workspace's plan. It spends nothing.
+func (a *api) workspaceLimits(x *exchange) (wire.KeyLimits, error) {
+	ws, shared, err := a.Control.WorkspaceLimits(x.ctx(), x.caller, x.r.PathValue("workspaceId"))
+	if err != nil {
+		return wire.KeyLimits{}, err
+	}
+	return a.limitsLeft("", ws, ratelimit.Limits{}, shared)
+}
+
+// limitsLeft asks the engine about the limits of a key, none where it is "", and of its workspace's plan.
+func (a *api) limitsLeft(key id.Key, ws id.Workspace, own, shared ratelimit.Limits) (wire.KeyLimits, error) {
+	s, ok := a.Engine.LimitsLeft(key, ws, own, shared)
 	if !ok {
 		return wire.KeyLimits{}, unavailable()
 	}
@@ -51,7 +67,7 @@ func (a *api) keyLimits(x *exchange) (wire.KeyLimits, error) {
 		out.RetryAt = wire.TimeOrNull(time.UnixMilli(s.RetryAt))
 	}
 	if a.LimitMode != nil {
-		out.Counting = a.LimitMode(k.Workspace)
+		out.Counting = a.LimitMode(ws)
 	}
 	return out, nil
 }

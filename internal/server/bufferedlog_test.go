@@ -25,7 +25,7 @@ func TestAStopWritesEveryLineThatStillWaits(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(log.String(), `"operation":"getReferenceStyle"`); got != n {
+	if got := strings.Count(log.String(), `"operation":"getReferenceFile"`); got != n {
 		t.Errorf("%d lines for %d requests", got, n)
 	}
 }

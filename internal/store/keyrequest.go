@@ -37,6 +37,26 @@ func (v *View) waiting(ws id.Workspace) (w where) {
 	return w
 }
 
+// RequestFilter picks requests that wait to be confirmed.
+type RequestFilter struct {
+	Workspace id.Workspace
+	User      id.User // who asked, or whose key it is; "" for all
+	Page
+}
+
+// KeyRequests lists the requests that wait to be confirmed, the newest first.
+func (v *View) KeyRequests(f RequestFilter) ([]apikey.Request, error) {
+	w := v.waiting(f.Workspace)
+	if f.User != "" {
+		w.and("(actor_id = ? OR user_id = ?)", string(f.User), f.User)
+	}
+	if f.After != "" {
+		w.and("id < ?", f.After)
+	}
+	return all(v, requestTable.scan, requestTable.selects+w.String()+` ORDER BY id DESC LIMIT ?`,
+		append(w.args, limit(f.Limit))...)
+}
+
 // KeyRequestTotal counts the requests of an actor that wait to be confirmed.
 func (v *View) KeyRequestTotal(ws id.Workspace, actor string) (int64, error) {
 	w := v.waiting(ws)

@@ -36,19 +36,15 @@ func (e *Engine) LimitStatus(v *Verdict) (s ratelimit.Status, ok bool) {
 // PlanStatus asks how limits stand that all keys of a workspace share, and spends nothing. ok is false where there are
 // none, or nothing is counted.
 func (e *Engine) PlanStatus(ws id.Workspace, shared ratelimit.Limits) (s ratelimit.Status, ok bool) {
-	uuid, known := id.Parse(string(ws))
-	if e.limiter == nil || !known || shared == (ratelimit.Limits{}) {
-		return s, false
-	}
-	plan := &ratelimit.Plan{ID: uuid, Limits: shared}
-	e.limiter.Peek(ratelimit.Subject{Workspace: ws, Plan: plan}, ratelimit.Limits{}, 0, &s)
-	return s, s.Any()
+	s, ok = e.LimitsLeft("", ws, ratelimit.Limits{}, shared)
+	return s, ok && s.Any()
 }
 
 // LimitsLeft asks how the limits of a key stand, with those that all keys of its workspace share, and spends nothing.
-// ok is false where nobody can tell now.
+// Without a key ("") it asks about the shared ones alone. ok is false where nobody can tell now.
 func (e *Engine) LimitsLeft(key id.Key, ws id.Workspace, own, shared ratelimit.Limits) (s ratelimit.Status, ok bool) {
 	uuid, known := id.Parse(string(key))
+	known = known || key == ""
 	place, placed := id.Parse(string(ws))
 	if own == (ratelimit.Limits{}) && shared == (ratelimit.Limits{}) {
 		return s, true

@@ -29,6 +29,12 @@ type RequestedKey struct {
 	Metadata    Object    `json:"metadata"`
 }
 
+// KeyRequestList is a page of requests that wait to be confirmed.
+type KeyRequestList struct {
+	KeyRequests []KeyRequest `json:"keyRequests"`
+	Pagination  Pagination   `json:"pagination"`
+}
+
 // KeyRequestResult answers with one request.
 type KeyRequestResult struct {
 	KeyRequest KeyRequest `json:"keyRequest"`

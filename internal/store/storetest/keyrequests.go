@@ -49,6 +49,42 @@ func testKeyRequest(_ *testing.T, f *fixture) {
 	f.same("in no workspace", true, errors.Is(err, store.ErrNotFound))
 }
 
+func testKeyRequestList(_ *testing.T, f *fixture) {
+	var waiting []id.Request
+	put := func(change func(*apikey.Request)) {
+		waiting = append([]id.Request{f.request(change).ID}, waiting...)
+	}
+	put(nil)
+	put(func(r *apikey.Request) { r.Actor = "another" })
+	put(func(r *apikey.Request) { r.Actor, r.User = "another", "user-2" })
+	put(func(r *apikey.Request) { r.Actor, r.User = "another", "user-3" })
+	f.request(func(r *apikey.Request) { r.ExpiresAt = f.now() })
+	ended := f.request(nil)
+	f.mustUpdate(func(tx *store.Tx) error { return tx.EndKeyRequest(ended.ID, false) })
+	list := func(what string, in store.RequestFilter, want ...id.Request) {
+		f.Helper()
+		f.view(func(v *store.View) error {
+			found, err := v.KeyRequests(in)
+			var got []id.Request
+			for i := range found {
+				got = append(got, found[i].ID)
+			}
+			f.same(what, want, got)
+			return err
+		})
+	}
+	all := store.RequestFilter{Workspace: f.ws}
+	list("all that wait", all, waiting...)
+	list("elsewhere", store.RequestFilter{Workspace: "elsewhere"})
+	own := all
+	own.User = "user-2"
+	list("of one person", own, waiting[1], waiting[3])
+	all.Page = store.Page{Limit: 2}
+	list("the first page", all, waiting[:2]...)
+	all.After = string(waiting[1])
+	list("the page after", all, waiting[2:]...)
+}
+
 func testKeyRequestTotals(_ *testing.T, f *fixture) {
 	first := f.request(nil)
 	f.request(func(r *apikey.Request) { r.Rotates = true })

@@ -53,6 +53,7 @@ var tests = map[string]func(*testing.T, *fixture){
 	"T111 a proof of possession is spent once":                             testProof,
 	"T78 a request for a key is read as it was put and ends once":          testKeyRequest,
 	"T78 requests for keys are counted while they wait":                    testKeyRequestTotals,
+	"T78 requests for keys are listed while they wait":                     testKeyRequestList,
 	"T71 a challenge is answered once":                                     testChallenge,
 	"T12 a sign-in link is there until it is used":                         testSignInLink,
 	"a person's places are those where they are a member":                  testMemberships,

@@ -341,6 +341,11 @@ export class Workspaces extends Resource {
     return (await this.get<{ refusals: Refusal[] }>("listRefusals", ["workspaces", id, "refusals"], query, only(signal))).refusals;
   }
 
+  /** Says what is left of the limits that all keys of a workspace share, and when it returns. */
+  limits(id: string, o?: CallOptions): Promise<Result<"KeyLimitsAnswer">> {
+    return this.get("getWorkspaceLimits", ["workspaces", id, "limits"], {}, o);
+  }
+
   usage(id: string, o: UsageOptions = {}): Promise<Usage> {
     const { signal, ...query } = o;
     return this.get("getWorkspaceUsage", ["workspaces", id, "usage"], query, only(signal));
@@ -576,6 +581,12 @@ export class KeyRequests extends Resource {
   async rotation(id: string, o?: CallOptions & { overlapSeconds?: number }): Promise<KeyRequest> {
     const more = { body: { overlapSeconds: o?.overlapSeconds ?? 0 } };
     return this.#one(await this.send("requestApiKeyRotation", "POST", ["api-keys", id, "key-requests"], "never", more, o));
+  }
+
+  /** Lists the requests that wait: the caller's own, and with api-keys:manage-others all of the workspace. */
+  list(o: PageOptions & { workspaceId?: string } = {}): Promise<Result<"KeyRequestsAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listKeyRequests", ["key-requests"], query, only(signal));
   }
 
   async retrieve(id: string, o?: CallOptions): Promise<KeyRequest> {

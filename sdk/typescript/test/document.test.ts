@@ -7,7 +7,7 @@ import { expect, inject, test } from "vitest";
 const here = (path: string) => new URL(path, import.meta.url).pathname;
 
 // Operations for browsers, gateways and machines that no program calls through a client.
-const notCalled = ["getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceStyle"];
+const notCalled = ["getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceFile"];
 
 interface Document {
   paths: Record<string, Record<string, { operationId: string; parameters?: { name?: string; in?: string; $ref?: string }[] }>>;

@@ -925,6 +925,22 @@ class KeyRequest:
 
 
 @dataclass(frozen=True)
+class KeyRequests:
+    """KeyRequests of an answer."""
+
+    key_requests: List[KeyRequest]
+    pagination: Pagination
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KeyRequests:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            key_requests=value(data, "keyRequests", each(obj(KeyRequest))),
+            pagination=value(data, "pagination", obj(Pagination)),
+        )
+
+
+@dataclass(frozen=True)
 class MinuteAnswer:
     """MinuteAnswer of an answer."""
 
@@ -1966,13 +1982,14 @@ __all__ = [
     "Explanation", "ExplanationSteps", "Follower", "ImportedApiKeys", "ImportedApiKeysErrors",
     "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Installation", "InstallationDatabase",
     "InstallationNodes", "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts",
-    "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest", "KeyRequestAsks", "Leases", "LeasesLeases",
-    "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me", "Member", "Members",
-    "MinuteAnswer", "MyWorkspace", "Node", "Nodes", "Pagination", "PermissionEntry", "PermissionUsage",
-    "PermissionUsages", "Plan", "PortalCeiling", "PortalSession", "PortalSessions", "RateLimit", "Readiness",
-    "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey",
-    "RevealedServiceKey", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
-    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
-    "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
-    "UsageBucket", "Verdict", "Workspace", "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
+    "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest", "KeyRequestAsks", "KeyRequests", "Leases",
+    "LeasesLeases", "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me",
+    "Member", "Members", "MinuteAnswer", "MyWorkspace", "Node", "Nodes", "Pagination", "PermissionEntry",
+    "PermissionUsage", "PermissionUsages", "Plan", "PortalCeiling", "PortalSession", "PortalSessions",
+    "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember",
+    "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
+    "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
+    "SignInReset", "SignInResetEnded", "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys",
+    "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "WorkspaceUsage", "WorkspaceUsages",
+    "Workspaces",
 ]

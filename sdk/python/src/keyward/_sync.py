@@ -341,6 +341,11 @@ class Workspaces(_Resource):
         path = ("workspaces", id, "refusals")
         return self._client.call(Call("listRefusals", "GET", path, read, query=[("limit", limit)], repeat=Repeat.ALWAYS))
 
+    def limits(self, id: str) -> m.KeyLimits:
+        """limits says what is left of the limits that all keys of a workspace share, and when it returns."""
+        path, read = ("workspaces", id, "limits"), _object(m.KeyLimits)
+        return self._client.call(Call("getWorkspaceLimits", "GET", path, read, repeat=Repeat.ALWAYS))
+
     def usage(
         self, id: str, *, granularity: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
     ) -> m.Usage:
@@ -587,6 +592,15 @@ class KeyRequests(_Resource):
         """rotation asks for a new value of a key; the present one works for the overlap after the confirmation."""
         path, read = ("api-keys", id, "key-requests"), _member("keyRequest", _object(m.KeyRequest))
         return self._client.call(Call("requestApiKeyRotation", "POST", path, read, body={"overlapSeconds": overlap_seconds}))
+
+    def list(
+        self, *, workspace_id: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> m.KeyRequests:
+        """list gives one page of the requests that wait: the caller's own, and with api-keys:manage-others all."""
+        query = [("workspaceId", workspace_id), ("limit", limit), ("cursor", cursor)]
+        return self._client.call(
+            Call("listKeyRequests", "GET", ("key-requests",), _object(m.KeyRequests), query=query, repeat=Repeat.ALWAYS)
+        )
 
     def get(self, id: str) -> m.KeyRequest:
         """get gives a request, for an hour after its end, too."""
