@@ -56,6 +56,13 @@ const ended = async (error) => {
   return true;
 };
 
+// leaveSecret goes on in a document that was loaded without the secret: the entry of a navigation (performance) keeps the
+// address that was asked for. It does not come back.
+const leaveSecret = () => {
+  location.replace(location.pathname);
+  return new Promise(() => {});
+};
+
 // openFor gives the session of a secret, or the one that was kept.
 const openFor = async (secret) => {
   let key = secret || framed ? undefined : await inStore('readonly', (keys) => keys.get(id));
@@ -67,8 +74,10 @@ const openFor = async (secret) => {
   const session = new Session(location.origin, id, key);
   const renew = async () => keep(await session.renewByKey());
   const kept = remembered();
-  if (secret) keep(await session.exchange(secret));
-  else if (kept && new Date(kept.expiresAt) > new Date()) session.resume(kept);
+  if (secret) {
+    keep(await session.exchange(secret));
+    if (!framed) await leaveSecret();
+  } else if (kept && new Date(kept.expiresAt) > new Date()) session.resume(kept);
   else await renew();
   if (!framed) session.renew = renew;
   return session;

@@ -25,6 +25,10 @@ const themeOf = (scheme) => {
   return dark ? 'dark' : 'light';
 };
 
+// schemeOf is the value of color-scheme that an element has: without a style for it, the one that its document names.
+const schemeOf = (style) => (style.colorScheme === 'normal'
+  ? document.querySelector('meta[name="color-scheme" i]')?.content : style.colorScheme) ?? '';
+
 export class Frame {
   #element;
   #server;
@@ -66,7 +70,7 @@ export class Frame {
     const attributes = Object.fromEntries(looks.map((name) => [name, this.#element.getAttribute(name)]));
     return {
       attributes,
-      page: { language: languageAround(this.#element), theme: themeOf(style.colorScheme) },
+      page: { language: languageAround(this.#element), theme: themeOf(schemeOf(style)) },
       properties: Object.fromEntries(properties.map((name) => [name, style.getPropertyValue(name).trim()])),
       messages: { ...this.#element.messages },
     };
