@@ -10,6 +10,8 @@ import './passkeys.mjs';
 import './portal.mjs';
 import './element.mjs';
 import './frames.mjs';
+import './matrix.mjs';
+import './fences.mjs';
 import './docs.mjs';
 import './attacks.mjs';
 import './tasks.mjs';
