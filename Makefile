@@ -38,6 +38,11 @@ run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
 .PHONY: test
 test: test-deps ## Run every test, with the race detector and in random order
 	$(GO_TEST) ./...
+	cd terraform && CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
+
+.PHONY: test-terraform
+test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu, for some twenty minutes
+	cd terraform && export KEYWARD_TOFU=$$(scripts/tofu) && go test -count=1 -timeout 15m -tags tofu ./internal/tofutest
 
 .PHONY: test-deps
 test-deps: ## Install the programs that tests call, where they are missing
@@ -61,12 +66,14 @@ lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint
 	$(STATICCHECK) ./...
 	go build -C tools -o ../bin/lint ./lint
 	bin/lint ./...
+	cd terraform && go vet -tags tofu ./... && go tool -modfile=../tools/go.mod staticcheck ./... && ../bin/lint ./...
 	go tool -modfile=tools/go.mod actionlint
 
 .PHONY: vuln
 vuln: ## Ask whether code with a known vulnerability is called (govulncheck, with the reports of golang.org/x/vulndb)
 	go build -C tools -o ../bin/vuln ./vuln
 	bin/vuln ./...
+	cd terraform && ../bin/vuln ./...
 
 .PHONY: platforms
 platforms: ## Vet the Go client for platforms that it is not tested on, and build the command for Windows
@@ -82,6 +89,7 @@ platforms: ## Vet the Go client for platforms that it is not tested on, and buil
 .PHONY: tidy-check
 tidy-check: ## Check that go.mod and go.sum say what the code imports, no more and no less
 	go mod tidy -diff
+	go -C terraform mod tidy -diff
 
 .PHONY: check
 check: lint vuln platforms tidy-check build release-check test ## All that CI runs
@@ -113,10 +121,16 @@ image: ## Build a container image without a container engine: bin/keyward-image.
 .PHONY: release
 release: ## Build all of a release into bin/release: archives, packages, image, SBOM, checksums (VERSION=v0.1.0)
 	go run -C tools/release . -version '$(VERSION)'
+	$(MAKE) --no-print-directory release-provider
+
+.PHONY: release-provider
+release-provider: ## Build the Terraform provider into bin/release: an archive for each platform, checksums, manifest
+	go run -C tools ./provider -version '$(VERSION)'
 
 .PHONY: release-check
 release-check: ## Build one platform of a release twice, at two paths, compare the bytes, and check the size
 	go run -C tools/release . -version '$(VERSION)' -twice linux/amd64
+	go run -C tools ./provider -version '$(VERSION)' -twice linux/amd64
 
 .PHONY: mutants
 mutants: ## Break promises of the code one at a time, and name every break that no test notices (ARGS="-part 3/20", ARGS="-only lease")

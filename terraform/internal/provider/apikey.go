@@ -64,7 +64,7 @@ func (m *apiKeyModel) request(value string) (keyward.ImportKey, error) {
 	in := keyward.ImportKey{
 		UserID: m.UserID.ValueString(), Name: m.Name.ValueString(), Environment: keyward.Environment(m.Environment.ValueString()),
 		RateLimit: wantedLimits(m.RateLimit), Description: m.Description.ValueString(), AllowedIPs: stringsOf(m.AllowedIPs),
-		MaskedKey: maskOf(value),
+		MaskedKey: maskOf(value), Rehash: maskOf(value) == "",
 	}
 	digest := sha256.Sum256([]byte(value))
 	in.SHA256 = hex.EncodeToString(digest[:])

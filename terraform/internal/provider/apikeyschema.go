@@ -37,7 +37,7 @@ func apiKeyAttributes() map[string]schema.Attribute {
 		"id":           fixed("Id of the key."),
 		"workspace_id": workspaceAttribute(),
 		"user_id":      once("Id of the member whose key it is."),
-		"name":         schema.StringAttribute{Required: true, MarkdownDescription: "Name of the key, 1 to 100 characters."},
+		"name":         schema.StringAttribute{Required: true, MarkdownDescription: "Name of the key, 1 to 255 characters."},
 		"environment": schema.StringAttribute{
 			Optional: true, Computed: true, Default: stringdefault.StaticString(string(keyward.EnvironmentLive)),
 			MarkdownDescription: "`live` (default) or `test`. Another value replaces the key.",

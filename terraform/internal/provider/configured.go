@@ -79,13 +79,9 @@ func (c *configured) workspaceOf(named types.String, diags *diag.Diagnostics) st
 	return ""
 }
 
-// getter and setter are the two sides of a plan, a state, a configuration or a result.
+// getter is a plan, a state or a configuration.
 type getter interface {
 	GetAttribute(ctx context.Context, at path.Path, target any) diag.Diagnostics
-}
-
-type setter interface {
-	SetAttribute(ctx context.Context, at path.Path, value any) diag.Diagnostics
 }
 
 // read returns one attribute.
