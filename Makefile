@@ -41,7 +41,7 @@ test: test-deps ## Run every test, with the race detector and in random order
 	cd terraform && CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: test-terraform
-test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu, for some twenty minutes
+test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu: five minutes of processor time
 	cd terraform && export KEYWARD_TOFU=$$(scripts/tofu) && go test -count=1 -timeout 15m -tags tofu ./internal/tofutest
 
 .PHONY: test-deps

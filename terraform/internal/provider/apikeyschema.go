@@ -132,7 +132,7 @@ func (r *apiKeyResource) ModifyPlan(
 	if planActive(ctx, req, resp) {
 		by := read[types.String](ctx, req.State, "disabled_by", &resp.Diagnostics).ValueString()
 		resp.Diagnostics.AddAttributeWarning(path.Root("is_active"), "The API key is disabled",
-			"It was disabled by "+either(by, "an unknown caller")+". Terraform leaves it so: set is_active = true to enable it.")
+			"It was disabled by "+either(by, "an unknown caller")+". The plan leaves it so: set is_active = true to enable it.")
 	}
 	if req.State.Raw.IsNull() { // a replacement is planned as a creation, too
 		value := read[types.String](ctx, req.Config, "value_wo", &resp.Diagnostics)

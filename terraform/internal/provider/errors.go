@@ -41,7 +41,7 @@ func explainDetails(diags *diag.Diagnostics, action string, code keyward.ErrorCo
 	pointed := false
 	for _, d := range details {
 		if at, ok := attributeOf(d.Field); ok {
-			diags.AddAttributeError(at, "Cannot "+action, sentence(code, d)+"\n\n"+whole)
+			diags.AddAttributeError(at, "Cannot "+action, sentence(code, at, d)+"\n\n"+whole)
 			pointed = true
 		}
 	}
@@ -50,11 +50,12 @@ func explainDetails(diags *diag.Diagnostics, action string, code keyward.ErrorCo
 	}
 }
 
-func sentence(code keyward.ErrorCode, d keyward.Detail) string {
+// sentence says in the words of the configuration what a detail says in those of the API.
+func sentence(code keyward.ErrorCode, at path.Path, d keyward.Detail) string {
 	if code == keyward.CodePermissionEscalation && strings.HasPrefix(d.Field, "permissions") {
 		return d.Message + " may not be granted: the user, or the token, does not hold it."
 	}
-	return d.Field + " " + d.Message
+	return at.String() + " " + d.Message + "."
 }
 
 // attributeOf turns the field of a refusal, "rateLimit.requestsPerDay" for instance, into the path of its attribute. An

@@ -106,7 +106,7 @@ func (r *workspaceResource) ModifyPlan(
 	}
 	if planActive(ctx, req, resp) {
 		resp.Diagnostics.AddAttributeWarning(path.Root("is_active"), "The workspace is switched off",
-			"None of its keys work. Terraform leaves it so: set is_active = true to switch it on.")
+			"None of its keys work. The plan leaves it so: set is_active = true to switch it on.")
 	}
 	if req.State.Raw.IsNull() {
 		return

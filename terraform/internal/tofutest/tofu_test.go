@@ -97,6 +97,12 @@ func (p *project) try(args ...string) (string, int) {
 		p.t.Fatal(err)
 	}
 	p.holdsNoValue()
+	if log, err := os.Stat(filepath.Join(p.dir, "trace.log")); err != nil || log.Size() == 0 {
+		p.t.Errorf("there is no trace of the run (%v)", err)
+	}
+	if aKey.Match(out) {
+		p.t.Errorf("tofu %s prints the value of a key", args[0])
+	}
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
@@ -110,11 +116,22 @@ func (p *project) tofu(args ...string) string {
 	return out
 }
 
-// holdsNoValue looks for the value of a key in every file of the project, also within the parts of a plan: but for the
-// files *.key, which the examples write on purpose.
+// holdsNoValue fails if a file of the project holds the value of a key: but for the files *.key, which the examples
+// write on purpose.
 func (p *project) holdsNoValue() {
 	p.t.Helper()
-	err := filepath.WalkDir(p.dir, func(path string, entry os.DirEntry, err error) error {
+	found, err := filesWithValues(p.dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, name := range found {
+		p.t.Errorf("%s holds the value of a key", name)
+	}
+}
+
+// filesWithValues lists the files below a directory that hold the value of a key, the parts of a plan among them.
+func filesWithValues(dir string) (found []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) == ".key" {
 			return err
 		}
@@ -123,29 +140,59 @@ func (p *project) holdsNoValue() {
 			return err
 		}
 		if aKey.Match(data) {
-			p.t.Errorf("%s holds the value of a key", filepath.Base(path))
+			found = append(found, filepath.Base(path))
 		}
 		archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return nil // no plan
 		}
 		for _, part := range archive.File {
-			r, err := part.Open()
-			if err != nil {
-				return err
-			}
-			inside, err := io.ReadAll(r)
+			inside, err := contents(part)
 			if err != nil {
 				return err
 			}
 			if aKey.Match(inside) {
-				p.t.Errorf("%s in %s holds the value of a key", part.Name, filepath.Base(path))
+				found = append(found, filepath.Base(path)+"/"+part.Name)
 			}
 		}
 		return nil
 	})
+	return found, err
+}
+
+func contents(part *zip.File) ([]byte, error) {
+	r, err := part.Open()
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+func TestAValueInAFileIsFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	value := []byte(`"kw_live_` + strings.Repeat("A", 49) + `"`)
+	var plan bytes.Buffer
+	z := zip.NewWriter(&plan)
+	part, err := z.Create("tfstate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := part.Write(value); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"a.plan": plan.Bytes(), "terraform.tfstate": value, "own.key": value, "empty": nil} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := filesWithValues(dir)
+	if err != nil || strings.Join(found, " ") != "a.plan/tfstate terraform.tfstate" {
+		t.Errorf("found %q (%v)", found, err)
 	}
 }
 
