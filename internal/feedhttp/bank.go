@@ -157,9 +157,9 @@ func (b *Bank) ask(ctx context.Context, one wire.FollowerLease) (a *wire.LeaseAn
 // lost has the policy hold for a moment.
 func (b *Bank) lost(err error) {
 	away := awayAtLeast
-	var refused *postError
+	var refused *Refusal
 	if errors.As(err, &refused) {
-		away = min(max(away, refused.after), awayAtMost)
+		away = min(max(away, refused.After), awayAtMost)
 	}
 	until := b.clock.Mono() + away.Milliseconds()
 	b.away.Store(until)

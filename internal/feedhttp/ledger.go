@@ -63,7 +63,7 @@ func again[Out any](ctx context.Context, c *Client, path string, in any) (out Ou
 		try, cancel := context.WithTimeout(ctx, batchTime)
 		out, err = post[Out](try, c, path, body)
 		cancel()
-		var refused *postError
+		var refused *Refusal
 		if err == nil || errors.As(err, &refused) && refused.lasting() {
 			return out, err
 		}

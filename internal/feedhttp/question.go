@@ -26,6 +26,9 @@ type Question struct {
 	Second   bool          // and the second digests, for followers of the reader
 	Nonce    string        // is repeated at the end of the answer
 
+	// Networked says that the service key is bound to networks: it is good from the reader's address alone.
+	Networked bool
+
 	asked bool // keys is set
 	keys  []keyfmt.WorkspaceKey
 }
@@ -92,9 +95,10 @@ func (q *Question) kind(settings [32]byte) string {
 		Metadata     bool
 		Second       bool              `json:",omitzero"`
 		Peppers      []keyfmt.PepperID `json:",omitzero"`
+		Networked    bool              `json:",omitzero"`
 	}{
 		settings, renamed[string](q.Reach.Workspaces), renamed[string](q.Reach.Environments), q.Name, q.Metadata,
-		q.Second, q.peppers(),
+		q.Second, q.peppers(), q.Networked,
 	})
 	if err != nil { // it is made of text alone
 		panic(err)

@@ -116,7 +116,7 @@ func (r *Reporter) drain(ctx context.Context) error {
 			return nil
 		}
 		_, err := post[wire.UsesTaken](ctx, r.client, "/usage", r.waiting.body)
-		var refused *postError
+		var refused *Refusal
 		switch {
 		case err == nil:
 			r.sent.Add(int64(r.waiting.uses))

@@ -49,12 +49,15 @@ func (s *Source) Untold(q *Question) int64 {
 	return s.CountUntold(&q.Reach, s.digests(q) != stored)
 }
 
-// forReader adds the reader's keys to the settings.
+// forReader gives the settings as a reader is told them: with its keys.
 func (s *Source) forReader(settings *Settings, q *Question) *Settings {
-	if s.digests(q) == stored {
-		return settings
-	}
 	own := *settings
+	if s.Relays && q.Networked {
+		own.Limits, own.TakesUses = nil, false
+	}
+	if s.digests(q) == stored {
+		return &own
+	}
 	for i := range q.keys {
 		k := &q.keys[i]
 		own.WorkspaceKeys = append(own.WorkspaceKeys, WorkspaceKey{k.Workspace, string(k.Pepper), k.Key[:]})

@@ -177,8 +177,6 @@ func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, erro
 	judge.Use(c)
 	desk := &Desk{Catalogue: c, Format: format, Judge: judge, settings: s, keys: keys}
 	onward := *s
-	onward.Limits = nil
-	onward.TakesUses = false
 	onward.WorkspaceKeys = nil // each reader gets its own
 	desk.onward = &onward
 	desk.uses = feedhttp.NewReporter(f.client, c.Names, usesWaiting)
@@ -266,9 +264,11 @@ func (f *Follower) Doubt() bool { return f.Skew().Abs() > skewToStop }
 // ToAsk is about how many keys the source is asked about, because the feed does not tell their values.
 func (f *Follower) ToAsk() int64 { return f.client.ToAsk() }
 
-// Settings are the source's, as they are told to those that follow this follower: it lends no limits, and takes down no
-// uses.
+// Settings are the source's, as they are told to those that follow this follower.
 func (d *Desk) Settings() *feedhttp.Settings { return d.onward }
+
+// Client asks the source.
+func (f *Follower) Client() *feedhttp.Client { return f.client }
 
 // Report tells the source at once how far those that follow this follower have come.
 func (f *Follower) Report(ctx context.Context) error {

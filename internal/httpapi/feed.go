@@ -25,8 +25,11 @@ type Feed struct {
 	Source    *feedhttp.Source
 	Followers *cluster.Followers
 	Lender    *lender.Lender
-	Limit     time.Duration // how old a copy may be: KEYWARD_MAX_STALENESS
-	Ready     func() bool   // this node's own copy is fresh
+	// Above is the source of a follower that offers the feed onward, instead of a Lender: it is asked about limits, and
+	// told of uses, by the credentials of those below. Nil for a node.
+	Above *feedhttp.Client
+	Limit time.Duration // how old a copy may be: KEYWARD_MAX_STALENESS
+	Ready func() bool   // this node's own copy is fresh
 }
 
 // presence are the parameters by which a follower names itself.
@@ -59,6 +62,7 @@ const (
 func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) {
 	v := x.query.values
 	q.Reach, q.Nonce = x.service.Bounds.Reach, v["nonce"]
+	q.Networked = x.api.Follower && x.service.Bounds.AllowedIPs != nil
 	if fields, given := v["fields"]; given {
 		for _, name := range strings.Split(fields, ",") {
 			switch name {

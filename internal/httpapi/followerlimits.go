@@ -85,6 +85,9 @@ func (a *api) leaseMinutes(x *exchange, in wire.FollowerLeases) (out wire.LeaseA
 	if n := len(in.Leases); n == 0 || n > maxLeases {
 		return out, fault.Invalid("leases", "must hold 1 to %d questions", maxLeases)
 	}
+	if a.Feed != nil && a.Feed.Above != nil {
+		return relay[wire.FollowerLeases, wire.LeaseAnswers](x, "/leases", &in)
+	}
 	asks := make([]lender.Ask, len(in.Leases))
 	for i := range in.Leases {
 		if asks[i], err = ask(fmt.Sprintf("leases[%d]", i), &in.Leases[i]); err != nil {
@@ -212,6 +215,9 @@ func (a *api) reserveDays(x *exchange, in wire.FollowerDays) (out wire.DayAnswer
 	if n := len(in.Claims); n == 0 || n > maxClaims {
 		return out, fault.Invalid("claims", "must hold 1 to %d claims", maxClaims)
 	}
+	if a.Feed != nil && a.Feed.Above != nil {
+		return relay[wire.FollowerDays, wire.DayAnswers](x, "/days", &in)
+	}
 	claims := make([]ratelimit.Claim, len(in.Claims))
 	for i := range in.Claims {
 		if claims[i], err = dayClaim(fmt.Sprintf("claims[%d]", i), &in.Claims[i]); err != nil {
@@ -279,6 +285,9 @@ func (a *api) reportUses(x *exchange, in wire.FollowerUses) (out wire.UsesTaken,
 	}
 	if len(in.Uses)+len(in.Previous)+len(in.Refusals) > maxReported {
 		return out, fault.Invalid("uses", "must hold at most %d together with previous and refusals", maxReported)
+	}
+	if a.Feed != nil && a.Feed.Above != nil {
+		return relay[wire.FollowerUses, wire.UsesTaken](x, "/usage", &in)
 	}
 	r, err := a.report(&in)
 	if err != nil {

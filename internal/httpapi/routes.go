@@ -156,7 +156,7 @@ func (a *api) followerRoutes() []route {
 		return !rt.data && rt.name != "getHealth" && rt.name != "getReadiness" && rt.name != "getMetrics"
 	})
 	if a.Feed != nil {
-		list = append(list, a.feedRoutes()...)
+		list = slices.Concat(list, a.feedRoutes(), a.followerLimitRoutes())
 	}
 	return list
 }

@@ -62,7 +62,7 @@ func (f *Follower) feedOnward(d *follower.Desk) *httpapi.Feed {
 		return nil
 	}
 	source := feedhttp.NewSource(feedhttp.SourceConfig{
-		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Bound: d.IsBound(),
+		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Bound: d.IsBound(), Relays: true,
 		Now: f.sourceTime, Elapsed: f.elapsed,
 		Keys: func(workspaces []string) []keyfmt.WorkspaceKey { return f.follower.WorkspaceKeys(d, workspaces) },
 		CountUntold: func(reach *account.Reach, second bool) int64 {
@@ -72,6 +72,7 @@ func (f *Follower) feedOnward(d *follower.Desk) *httpapi.Feed {
 	f.hub.onward.Moved = source.Ring
 	return &httpapi.Feed{
 		Source: source, Followers: f.hub.followers, Limit: f.cfg.MaxStaleness, Ready: f.Ready,
+		Above: f.follower.Client(),
 	}
 }
 
