@@ -117,20 +117,23 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	if err != nil {
 		return unsound, err.Error()
 	}
-	flags, err := exec.CommandContext(ctx, "go", "env", "GOFLAGS").Output()
-	if err != nil {
-		return unsound, err.Error()
-	}
 	takes := max(m.takes, longest)
 	ctx, cancel := context.WithTimeout(ctx, patience+takes-longest)
 	defer cancel()
+	environment, err := mutated(ctx, overlay)
+	if err != nil {
+		return unsound, err.Error()
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", os.DevNull, "./"+filepath.Dir(m.file))
+	build.Dir, build.Env = root, environment
+	if out, err := build.CombinedOutput(); err != nil { // else a test that builds the command would fail of that
+		return unsound, string(out)
+	}
 	cmd := exec.CommandContext(
 		ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+takes.String(), "-run="+m.run, m.pkg,
 	)
 	cmd.Dir = root
-	// A test that builds the program builds it with the mutant.
-	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(string(flags))+" -overlay="+overlay)
-	cmd.Env = append(cmd.Env, m.with...)
+	cmd.Env = append(environment, m.with...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
@@ -141,7 +144,7 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 		return unsound, output
 	case strings.Contains(output, "[no tests to run]"):
 		return unsound, "the test " + m.run + " does not exist in " + m.pkg
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || strings.Contains(output, "*** Test killed"): // before it began, in its TestMain
 		return unsound, "no answer within " + patience.String()
 	case strings.Contains(output, "panic: test timed out"):
 		return hung, output
@@ -149,6 +152,16 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 		return survived, m.pkg + " " + m.run + " passes"
 	}
 	return killed, output // a failure or a panic
+}
+
+// mutated gives the environment of a test. A test that builds the command itself builds it with the overlay, too:
+// otherwise it would start the command as it is, and no break could fail it.
+func mutated(ctx context.Context, overlay string) ([]string, error) {
+	set, err := exec.CommandContext(ctx, "go", "env", "GOFLAGS").Output() // of the environment or of go env -w
+	if err != nil {
+		return nil, fmt.Errorf("go env GOFLAGS: %w", err)
+	}
+	return append(os.Environ(), "GOFLAGS="+strings.TrimSpace(string(set)+" -overlay="+overlay)), nil
 }
 
 func indent(s string) string {

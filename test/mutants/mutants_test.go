@@ -46,6 +46,16 @@ file sum.go
 test . TestSum
 -	return a + b
 +	return "a"
+== The program that a test builds subtracts
+file sum.go
+test . TestBuilt
+-	return a + b
++	return a - b
+== What a test builds does not compile
+file sum.go
+test . TestBuilt
+-	return a + b
++	return "b"
 == A test that is not there
 file sum.go
 test . TestNothing
@@ -60,6 +70,9 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 		"go.mod":      "module example\n\ngo 1.26\n",
 		"sum.go":      "package sum\n\nfunc Sum(a, b int) int {\n\treturn a + b\n}\n",
 		"sum_test.go": "package sum\n\nimport \"testing\"\n\nfunc TestSum(t *testing.T) {\n\tif Sum(1, 2) != 3 {\n\t\tt.Fail()\n\t}\n}\n\nfunc TestZero(t *testing.T) {\n\tif Sum(1, 0) != 1 {\n\t\tt.Fail()\n\t}\n}\n",
+		"cmd/main.go": "package main\n\nimport \"example\"\n\nfunc main() { println(sum.Sum(1, 2)) }\n",
+		"built_test.go": "package sum\n\nimport (\n\t\"os/exec\"\n\t\"testing\"\n)\n\nfunc TestBuilt(t *testing.T) {\n\t" +
+			"if out, err := exec.Command(\"go\", \"run\", \"./cmd\").CombinedOutput(); err != nil || string(out) != \"3\\n\" {\n\t\tt.Fatal(err, string(out))\n\t}\n}\n",
 		filepath.Join("test", "mutants", "lists", "sum.txt"): sums,
 	} {
 		path := filepath.Join(root, name)
@@ -72,10 +85,10 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 	}
 	var out strings.Builder
 	err := run(t.Context(), root, options{part: "1/1", patience: time.Minute}, &out)
-	if err == nil || strings.Contains(err.Error(), "is a difference") {
+	if err == nil || strings.Contains(err.Error(), "is a difference") || strings.Contains(err.Error(), "subtracts") {
 		t.Errorf("%v\n%s", err, &out)
 	}
-	for name, fate := range map[string]string{"is a difference": killed, "forgets": survived, "not there": unsound, "does not compile": unsound, "test that is not": unsound} {
+	for name, fate := range map[string]string{"is a difference": killed, "a test builds subtracts": killed, "forgets": survived, "not there": unsound, "Text that does not compile": unsound, "a test builds does not compile": unsound, "test that is not": unsound} {
 		found := false
 		for line := range strings.SplitSeq(out.String(), "\n") {
 			found = found || strings.Contains(line, fate) && strings.Contains(line, name)
@@ -84,7 +97,7 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 			t.Errorf("%s: want %s\n%s", name, fate, &out)
 		}
 	}
-	if err := run(t.Context(), root, options{part: "1/5", patience: time.Minute}, &out); err != nil {
+	if err := run(t.Context(), root, options{part: "1/7", patience: time.Minute}, &out); err != nil {
 		t.Errorf("the part with the killed one: %v", err)
 	}
 }
