@@ -62,8 +62,12 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)
 	}
-	for i, d := range e.Details {
-		b.WriteString([]string{": ", "; "}[min(i, 1)] + d.Field + ": " + d.Message)
+	between := ": "
+	for _, d := range e.Details {
+		if one := d.Field + ": " + d.Message; !strings.Contains(e.Message, one) {
+			b.WriteString(between + one)
+			between = "; "
+		}
 	}
 	if e.RequestID != "" {
 		b.WriteString(" (request " + e.RequestID + ")")

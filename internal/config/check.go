@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 
 	"github.com/keyward/keyward/internal/keyfmt"
 )
@@ -124,11 +125,19 @@ func (c *Config) checkDatabase(name func(string) string) error {
 	info, err := os.Stat(c.Database)
 	switch {
 	case os.IsNotExist(err):
+		folder := filepath.Dir(c.Database)
+		if _, err := os.Stat(folder); os.IsNotExist(err) {
+			return fmt.Errorf(
+				"%s: the folder %s is not there: make it, or mount its volume", name("KEYWARD_DATABASE_URL"), folder,
+			)
+		}
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s: %w", name("KEYWARD_DATABASE_URL"), err)
 	case info.IsDir():
 		return fmt.Errorf("%s: %s is a directory: want a file", name("KEYWARD_DATABASE_URL"), c.Database)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: %s is not a regular file", name("KEYWARD_DATABASE_URL"), c.Database)
 	case info.Mode().Perm()&0o004 != 0:
 		return fmt.Errorf(
 			"%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_DATABASE_URL"), c.Database, c.Database,

@@ -248,6 +248,11 @@ func TestWorldReadableSecretsAreRefusedT95(t *testing.T) {
 	refused(t, err, "KEYWARD_TLS_KEY: everybody on this machine can read")
 	_, err = config.Load(config.Sources{Environ: []string{"KEYWARD_DATABASE_URL=sqlite:" + write(t, 0o644, "")}})
 	refused(t, err, "KEYWARD_DATABASE_URL: everybody on this machine can read")
+	// chmod 600 of a device would be bad advice.
+	_, err = config.Load(config.Sources{Environ: []string{"KEYWARD_DATABASE_URL=sqlite:/dev/null"}})
+	refused(t, err, "KEYWARD_DATABASE_URL: /dev/null is not a regular file")
+	_, err = config.Load(config.Sources{Environ: []string{"KEYWARD_DATABASE_URL=sqlite:/nowhere/keyward.db"}})
+	refused(t, err, "KEYWARD_DATABASE_URL: the folder /nowhere is not there: make it, or mount its volume")
 }
 
 func TestNamesThatLookLikeSettingsAreReported(t *testing.T) {
