@@ -61,6 +61,17 @@ func (d *Driver) chooseSchema(ctx context.Context, q store.SQL) error {
 	return err
 }
 
+// strangers counts what another program has left in a schema that is not ours: tables, views and sequences, functions,
+// enumerations and domains. What belongs to an extension counts for nothing: administrators put those into any schema.
+const strangers = `SELECT count(*)::text FROM (
+	SELECT c.oid, 'pg_class'::regclass AS of FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+	UNION ALL SELECT p.oid, 'pg_proc'::regclass FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ?
+	UNION ALL SELECT t.oid, 'pg_type'::regclass FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+		WHERE n.nspname = ? AND t.typtype IN ('e', 'd')
+	) AS found WHERE NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = found.oid AND classid = found.of AND deptype = 'e')
+	AND NOT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest')`
+
 // makeSchema makes the schema where it is not there, and refuses one that holds the tables of another program.
 func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
 	if d.schema == "" {
@@ -78,12 +89,10 @@ func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
 		}
 		return nil
 	}
-	strange, err := one(ctx, q, `SELECT count(*)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (
-			SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'oldest')`, d.schema)
+	strange, err := one(ctx, q, strangers, d.schema, d.schema, d.schema)
 	if err == nil && strange != "0" {
 		err = fmt.Errorf(
-			"the schema %s holds %s tables of another program, and was left as it is: name another one with ?schema=", d.schema,
+			"the schema %s holds %s tables, types or functions of another program, and was left as it is: name another one with ?schema=", d.schema,
 			strange,
 		)
 	}

@@ -115,6 +115,16 @@ func TestT102ASchemaOfAnotherProgramIsNeverWritten(t *testing.T) {
 	at, c := plain(t)
 	ask(t, at, "CREATE TABLE songs (name text); CREATE SCHEMA other; CREATE TABLE other.schema_migrations (version text)")
 	before := where(t, c)
+	for name, made := range map[string]string{
+		"a_view": "CREATE VIEW a_view.v AS SELECT 1 AS x", "a_sequence": "CREATE SEQUENCE a_sequence.s",
+		"a_type": "CREATE TYPE a_type.t AS ENUM ('x')", "a_domain": "CREATE DOMAIN a_domain.d AS text",
+		"a_function": "CREATE FUNCTION a_function.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+	} {
+		ask(t, at, "CREATE SCHEMA "+name+"; "+made)
+		if err := inPlace(t, with(at, name)); err == nil || !strings.Contains(err.Error(), "of another program") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for _, schema := range []string{"public", "other"} {
 		if err := inPlace(t, with(at, schema)); err == nil || !strings.Contains(err.Error(), "of another program") {
 			t.Errorf("%s: %v", schema, err)
