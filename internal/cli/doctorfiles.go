@@ -130,14 +130,13 @@ func (d *examination) version(ctx context.Context, cfg config.Config, at, newest
 }
 
 func (d *examination) serving(path string) {
-	held, err := sqlite.Lock(path)
+	served, err := sqlite.Served(path)
 	switch {
-	case errors.Is(err, sqlite.ErrLocked):
-		d.ok("server", "a process serves %s", path)
 	case err != nil:
 		d.fail("server", err.Error(), "whether a server is running is not known", "see who may open the file")
+	case served:
+		d.ok("server", "a process serves %s", path)
 	default:
-		_ = held.Close()
 		d.ok("server", "no process serves %s", path)
 	}
 }

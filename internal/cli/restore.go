@@ -64,6 +64,9 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if same, err := sameFile(c.File, target); err != nil || same {
+		return errors.Join(err, fmt.Errorf("%s is the database itself: name a backup", c.File))
+	}
 	held, err := sqlite.Lock(target)
 	if errors.Is(err, sqlite.ErrLocked) {
 		return fmt.Errorf("%w: stop the server first", err)
@@ -93,6 +96,19 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 		)
 	}
 	return c.place(a, copied, target, cfg.Database)
+}
+
+// sameFile tells whether two paths lead to one file.
+func sameFile(a, b string) (bool, error) {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	other, err := os.Stat(b)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return os.SameFile(one, other), err
 }
 
 // vacant refuses to replace a database unless told to, and a target that leads elsewhere in any case.

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -151,7 +152,18 @@ var detachments = map[string]func(t *testing.T, path string) error{
 	"its folder moved": func(_ *testing.T, path string) error {
 		return os.Rename(filepath.Dir(path), filepath.Dir(path)+".moved")
 	},
-	"cut short": func(_ *testing.T, path string) error { return os.Truncate(path, 4096) },
+	"cut short":         func(_ *testing.T, path string) error { return os.Truncate(path, 4096) },
+	"its log cut short": func(_ *testing.T, path string) error { return os.Truncate(path+"-wal", 4096) },
+	"its log emptied":   func(_ *testing.T, path string) error { return os.Truncate(path+"-wal", 0) },
+	"its log written over": func(t *testing.T, path string) error {
+		noise := filepath.Join(t.TempDir(), "noise")
+		if err := os.WriteFile(noise, bytes.Repeat([]byte{1}, 1<<20), 0o600); err != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond) // the clock of the file system is coarse
+		run(t, "cp", noise, path+"-wal")
+		return nil
+	},
 	"written over": func(t *testing.T, path string) error {
 		other := filepath.Join(t.TempDir(), "other.db")
 		if err := start(t, open(t, other)).Close(); err != nil {
@@ -437,6 +449,8 @@ func TestT102ADatabaseOfAnotherProgramIsNeverWritten(t *testing.T) {
 	for what, script := range map[string]string{
 		"with tables":                   "CREATE TABLE songs (name TEXT); INSERT INTO songs VALUES ('x')",
 		"with a mark":                   "PRAGMA application_id = 17; VACUUM",
+		"with a version":                "PRAGMA user_version = 7; VACUUM",
+		"with a view alone":             "CREATE VIEW songs AS SELECT 1 AS x",
 		"in write-ahead mode":           "PRAGMA journal_mode = WAL; CREATE TABLE songs (name TEXT)",
 		"with a table of the same name": "CREATE TABLE schema_migrations (version TEXT); CREATE TABLE events (id INT)",
 	} {

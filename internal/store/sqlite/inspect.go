@@ -31,6 +31,28 @@ func Lock(path string) (io.Closer, error) {
 	return &standIn{h, path}, nil
 }
 
+// Served tells whether a process serves the file. It makes nothing beside it.
+func Served(path string) (bool, error) {
+	path, err := resolve(path)
+	if err != nil {
+		return false, err
+	}
+	h, err := hold(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		h, err = &held{}, nil
+	}
+	if err == nil {
+		if _, none := os.Stat(path + lockSuffix); none == nil {
+			err = h.take(path)
+		}
+		err = errors.Join(err, h.release())
+	}
+	if errors.Is(err, ErrLocked) {
+		return true, nil
+	}
+	return false, err
+}
+
 // standIn is a server's place that is taken by another program for a while.
 type standIn struct {
 	*held

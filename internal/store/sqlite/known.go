@@ -25,11 +25,10 @@ func known(path string) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return err
 	}
-	id, tables, err := peek(
-		path, "mode=ro&immutable=1",
-	) // looks at the file alone, takes no lock and makes nothing beside it
-	if !noDatabase(err) && id != applicationID && len(tables) == 0 {
-		id, tables, err = peek(path, "mode=ro") // the log of changes has the rest
+	// The first look is at the file alone, takes no lock and makes nothing beside it; the log of changes has the rest.
+	found, err := peek(path, "mode=ro&immutable=1")
+	if !noDatabase(err) && found.empty() {
+		found, err = peek(path, "mode=ro")
 	}
 	switch {
 	case err != nil:
@@ -37,15 +36,16 @@ func known(path string) error {
 			return fmt.Errorf("open the database %s: it is no database of SQLite, and was left as it is", path)
 		}
 		return fmt.Errorf("open the database %s: %w", path, translate(err))
-	case id == applicationID || len(tables) == 0 && id == 0:
+	case found.id == applicationID || found.empty():
 		return nil
-	case id == 0 && (ours(tables) || slices.Equal(tables, []string{"schema_migrations"})):
+	case found.id == 0 && (ours(found.names) || slices.Equal(found.names, []string{"schema_migrations"})):
 		return nil
 	}
-	return fmt.Errorf(
-		"the database %s belongs to another program (it has the tables %s) and was left as it is: name another file", path,
-		strings.Join(tables[:min(len(tables), 5)], ", "),
-	)
+	what := fmt.Sprintf("its application_id is %d and its user_version %d", found.id, found.version)
+	if len(found.names) > 0 {
+		what = "it has the tables " + strings.Join(found.names[:min(len(found.names), 5)], ", ")
+	}
+	return fmt.Errorf("the database %s belongs to another program (%s) and was left as it is: name another file", path, what)
 }
 
 func noDatabase(err error) bool { return code(err)&0xff == codes.SQLITE_NOTADB }
@@ -59,31 +59,42 @@ func ours(tables []string) bool {
 	return true
 }
 
-// peek reads the mark and the names of the tables.
-func peek(path, how string) (id int64, tables []string, err error) {
+// content is what a database is known by.
+type content struct {
+	id, version int64    // application_id and user_version, which programs set as they like; we set the first alone
+	names       []string // of tables and views
+}
+
+// empty tells whether no program has left anything in the database.
+func (c content) empty() bool { return c.id == 0 && c.version == 0 && len(c.names) == 0 }
+
+// peek reads the content.
+func peek(path, how string) (c content, err error) {
 	name := url.URL{Scheme: "file", Path: path, RawQuery: how}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
-		return 0, nil, err
+		return c, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	ctx := context.Background()
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return 0, nil, err
+	for pragma, into := range map[string]*int64{"application_id": &c.id, "user_version": &c.version} {
+		if err := db.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(into); err != nil {
+			return c, err
+		}
 	}
 	rows, err := db.QueryContext(
-		ctx, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`,
+		ctx, `SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name`,
 	)
 	if err != nil {
-		return 0, nil, err
+		return c, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var t string
 		if err := rows.Scan(&t); err != nil {
-			return 0, nil, err
+			return c, err
 		}
-		tables = append(tables, t)
+		c.names = append(c.names, t)
 	}
-	return id, tables, rows.Err()
+	return c, rows.Err()
 }

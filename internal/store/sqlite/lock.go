@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -76,6 +78,32 @@ func (h *held) same(path string) error {
 	}
 	if id, _ := identify(info); id != h.id {
 		return fmt.Errorf("the database %s was replaced at this moment: start again", path)
+	}
+	return nil
+}
+
+// usable refuses a database whose files belong to another user: sqlite3 or a command that was run as root leaves its log
+// or its index behind, and SQLite would say no more than that it cannot open the database file.
+func usable(path string) error {
+	const (
+		readAndWrite  = 6
+		writeAndEnter = 3
+	)
+	for _, part := range append(slices.Clone(parts[:]), lockSuffix) {
+		err := syscall.Access(path+part, readAndWrite)
+		switch {
+		case err == nil || errors.Is(err, syscall.ENOENT):
+		case errors.Is(err, syscall.EROFS):
+			return fmt.Errorf("the disk of the database %s is read-only: mount it for writing", path)
+		default:
+			return fmt.Errorf("%s cannot be read and written by this user (%w): it belongs to another one; give it to the user "+
+				"that runs the server (chown), or run this as its owner", path+part, err)
+		}
+	}
+	folder := filepath.Dir(path)
+	if err := syscall.Access(folder, writeAndEnter); err != nil {
+		return fmt.Errorf("files cannot be made beside the database, in %s (%w): give the folder to the user that runs the "+
+			"server (chown), or run this as its owner", folder, err)
 	}
 	return nil
 }

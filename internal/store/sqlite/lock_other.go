@@ -24,6 +24,8 @@ type held struct {
 	made  []string
 }
 
+func usable(string) error { return errPlatform }
+
 func hold(string) (*held, error) { return nil, errPlatform }
 
 func (h *held) take(string) error { return errPlatform }

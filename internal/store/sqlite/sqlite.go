@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 
@@ -116,6 +117,9 @@ func (d *Driver) own(given string, init bool) (err error) {
 	if err := create(d.path, init); err != nil {
 		return err
 	}
+	if err := usable(d.path); err != nil {
+		return err
+	}
 	if d.hold, err = hold(d.path); err != nil {
 		return err
 	}
@@ -207,6 +211,7 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 	defer func() {
 		if !committed {
 			w.rollback()
+			d.watch.rolledBack()
 		}
 	}()
 	if err := d.watch.commits(ctx, w); err != nil {
@@ -293,6 +298,9 @@ func (d *Driver) Close() error {
 	}
 	errs := d.disconnect()
 	if d.hold != nil {
+		if d.watch != nil { // there is no log any more that could be missed
+			remember(d.hold, d.watch.files[1], 0, time.Time{})
+		}
 		d.hold.refill()
 		errs = append(errs, d.hold.release())
 		d.hold = nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // resolve follows the links of a path to the file itself, because the files of a database lie beside the file. For a
@@ -148,20 +149,32 @@ func pagesIn(path string, page int64) (map[uint32]bool, error) {
 	}
 }
 
-// belongs refuses a log of changes that belongs to another file than the one beside it: a backup was put in place and
-// the log of the database before stayed, and SQLite would apply it. The lock remembers both by their inodes. If both
-// are others, they came together. Another log beside the same database was begun by a program without the lock, such
-// as sqlite3 or a move.
+// belongs refuses a database and a log of changes that do not go together, as far as the lock remembers: both of them by
+// their inodes, and how they were when they were last looked at.
+//
+// A log of another file stayed when a backup was put in place of the database, and SQLite would apply it. If both files
+// are others, they came together. Another log beside the same database was begun by a program without the lock, such as
+// sqlite3 or a move.
+//
+// A log that is gone, or was emptied, although its server was not stopped in order, held the latest changes: without it a
+// revoked key would work again. A program that folds a log into the database and removes it leaves a database that was
+// written to since.
 func belongs(h *held, path string) error {
 	log, err := os.Stat(path + "-wal")
-	if err != nil || log.Size() == 0 {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var was, wasLog fileID
+	there := err == nil && log.Size() >= logHead
 	b := make([]byte, lineMost)
 	n, _ := h.locks[0].ReadAt(b, 0)
-	if _, err := fmt.Sscanf(string(b[:n]), remembered, &was.device, &was.inode, &wasLog.device, &wasLog.inode); err != nil {
+	line, rest, _ := strings.Cut(string(b[:n]), "\n")
+	var was, wasLog fileID
+	if _, err := fmt.Sscanf(line, remembered, &was.device, &was.inode, &wasLog.device, &wasLog.inode); err != nil {
 		return nil // a lock of a program that did not write it down
+	}
+	if !there {
+		line, _, _ = strings.Cut(rest, "\n")
+		return lostLog(h, path, line, was)
 	}
 	id, _ := identify(log)
 	if was != h.id && wasLog == id {
@@ -175,22 +188,40 @@ func belongs(h *held, path string) error {
 	return nil
 }
 
+// lostLog refuses a database whose log is missing, by the second line of the lock.
+func lostLog(h *held, path, line string, was fileID) error {
+	var size, changed int64
+	if _, err := fmt.Sscanf(line, remembersLog, &size, &changed); err != nil || size < logHead || was != h.id {
+		return nil // a lock of an earlier program, a server that was stopped in order, or another database
+	}
+	info, err := h.file.Stat()
+	if err != nil || info.ModTime().UnixNano() != changed {
+		return nil
+	}
+	return fmt.Errorf("the log of changes %[1]s-wal is missing or empty, and had %[2]d bytes when the server of the database "+
+		"%[3]s was killed: the latest changes were in it, and revoked keys would work again; put it back, or restore a backup "+
+		"(keyward restore); to go on without those changes remove %[1]s.lock", filepath.Base(path), size, path)
+}
+
 // lockSuffix names the lock beside a database.
 const lockSuffix = ".lock"
 
-// remembered is the format of the first line of a lock: device and inode of the database and of its log. It has no more
-// bytes than lineMost; the reserve follows.
+// A lock begins with two lines: device and inode of the database and of its log, and how many bytes the log had and when
+// the database was last written. They have no more bytes than lineMost; the reserve follows.
 const (
-	remembered = "database %d:%d log %d:%d\n"
-	lineMost   = 200
+	remembered   = "database %d:%d log %d:%d"
+	remembersLog = "kept %d %d"
+	lineMost     = 200
+	logHead      = 32 // bytes, which a log begins with
 )
 
-// remember writes down which files were served together. On a full disk the former line stays or none is there, which
-// belongs takes.
-func remember(h *held, log fileID) {
-	line := fmt.Sprintf(remembered, h.id.device, h.id.inode, log.device, log.inode)
+// remember writes down which files are served together, and how they are now. On a full disk the former lines stay or
+// none are there, which belongs takes.
+func remember(h *held, log fileID, logSize int64, changed time.Time) {
+	lines := fmt.Sprintf(
+		remembered+"\n"+remembersLog+"\n", h.id.device, h.id.inode, log.device, log.inode, logSize, changed.UnixNano(),
+	)
 	for _, f := range h.locks {
-		_, _ = f.WriteAt([]byte(line), 0)
+		_, _ = f.WriteAt([]byte(lines), 0)
 	}
-	h.refill()
 }

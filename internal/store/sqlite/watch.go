@@ -18,8 +18,9 @@ type watch struct {
 	path     string
 	given    string    // the path by which it was named, which may be a link
 	files    [3]fileID // the database, its log and its index, as they were opened
-	size     int64     // of the database: it grows only
-	changed  time.Time // when it was last written, which only a commit of this process does
+	database extent    // it grows only, and commits of this process alone write it
+	log      extent    // of changes, likewise, but a commit may cut it down to logLimit
+	kept     [2]extent // both, as the lock remembers them
 	version  int64     // SQLite's data_version: another one says that another connection has committed
 	frozen   bool      // a move was under way at the last commit
 	names    uint64    // hard links
@@ -43,18 +44,36 @@ func (d *Driver) beginWatch(given string) error {
 			return fmt.Errorf("open the database: %w", err)
 		}
 		w.files[i], _ = identify(info)
-		if i == 0 {
-			w.size = info.Size()
-			w.changed = info.ModTime()
-		}
 	}
 	if w.files[0] != d.hold.id {
 		return fmt.Errorf("the database %s was replaced at this moment: start again", d.path)
 	}
-	remember(d.hold, w.files[1])
 	d.watch = w
+	if err := w.written(); err != nil {
+		return err
+	}
+	d.keep()
+	d.hold.refill()
 	return nil
 }
+
+// keep has the lock remember how the files are now.
+func (d *Driver) keep() {
+	w := d.watch
+	if w.kept == [2]extent{w.database, w.log} {
+		return
+	}
+	w.kept = [2]extent{w.database, w.log}
+	remember(d.hold, w.files[1], w.log.size, w.database.changed)
+}
+
+// extent is how long a file was and when it was last written, as far as this process knows.
+type extent struct {
+	size    int64
+	changed time.Time
+}
+
+func extentOf(info os.FileInfo) extent { return extent{info.Size(), info.ModTime()} } // comparable: always in local time
 
 // dataVersion reads SQLite's data_version.
 func dataVersion(q store.SQL) (n int64, err error) {
@@ -82,12 +101,14 @@ func (w *watch) attached() error {
 	if err != nil {
 		return w.detach(err)
 	}
-	if info.Size() < w.size {
-		return w.detach(
-			fmt.Errorf("%s was cut short or written over: it has %d bytes and had %d", w.path, info.Size(), w.size),
-		)
+	if info.Size() < w.database.size {
+		return w.detach(cutShort(w.path, info, w.database))
 	}
 	return nil
+}
+
+func cutShort(path string, now os.FileInfo, was extent) error {
+	return fmt.Errorf("%s was cut short or written over: it has %d bytes and had %d", path, now.Size(), was.size)
 }
 
 func (w *watch) compare() (info os.FileInfo, err error) {
@@ -166,18 +187,27 @@ func (w *watch) noticed(version int64) error {
 	return w.written()
 }
 
-// untouched finds out that the file was written to, and not by a commit: a copy over it.
+// untouched finds out that the file or its log was written to, and not by a commit: a copy over it, or a log that was
+// cut, of which a later commit would leave holes behind.
 func (w *watch) untouched() error {
-	info, err := os.Stat(w.path)
-	switch {
-	case err != nil:
-		return w.detach(err)
-	case info.ModTime().Equal(w.changed):
-		return nil
-	case w.lenient > 0:
-		return w.written()
+	for _, one := range []struct {
+		path string
+		was  extent
+	}{{w.path, w.database}, {w.path + parts[1], w.log}} {
+		info, err := os.Stat(one.path)
+		switch {
+		case err != nil:
+			return w.detach(err)
+		case extentOf(info) == one.was:
+		case w.lenient > 0:
+			return w.written()
+		case info.Size() < one.was.size:
+			return w.detach(cutShort(one.path, info, one.was))
+		default:
+			return w.detach(fmt.Errorf("%s was written over by another program, which is no commit of SQLite", one.path))
+		}
 	}
-	return w.detach(fmt.Errorf("%s was written over by another program, which is no commit of SQLite", w.path))
+	return nil
 }
 
 // committed makes sure that the commit is in the file that the path leads to. If not, it is in a file that was moved:
@@ -192,14 +222,22 @@ func (w *watch) committed() error {
 	return w.written()
 }
 
-// written notes the time and the size that a commit of this process has left.
-func (w *watch) written() error {
-	info, err := os.Stat(w.path)
-	if err != nil {
-		return w.detach(err)
+// rolledBack notes what a transaction that changed much has left in the log, although it was not committed.
+func (w *watch) rolledBack() {
+	if w != nil && w.detached.Load() == nil {
+		_ = w.written() // an error detaches
 	}
-	w.size = info.Size()
-	w.changed = info.ModTime()
+}
+
+// written notes the times and the sizes that a transaction of this process has left.
+func (w *watch) written() error {
+	for i, into := range []*extent{&w.database, &w.log} {
+		info, err := os.Stat(w.path + parts[i])
+		if err != nil {
+			return w.detach(err)
+		}
+		*into = extentOf(info)
+	}
 	return nil
 }
 
@@ -253,7 +291,11 @@ func (d *Driver) Look(ctx context.Context) (names int, err error) {
 	if at != w.version && w.version != 0 {
 		return int(w.names), d.settleStranger(ctx)
 	}
-	return int(w.names), w.untouched()
+	if err := w.untouched(); err != nil {
+		return 1, err
+	}
+	d.keep()
+	return int(w.names), nil
 }
 
 // settleStranger has the stranger's commit noticed at once, in a transaction that changes nothing.
