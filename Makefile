@@ -14,6 +14,9 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
 GO_TEST  := CGO_ENABLED=1 go test $(RACE) -shuffle=on -timeout 15m
 
+# The provider's module is compiled once: as it is released, without the race detector, which make test-terraform brings.
+IN_TERRAFORM := cd terraform && CGO_ENABLED=0 GOFLAGS=-trimpath
+
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 
 export KEYWARD_DATABASE_URL ?= sqlite:./keyward.db
@@ -38,10 +41,11 @@ run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
 .PHONY: test
 test: test-deps ## Run every test, with the race detector and in random order
 	$(GO_TEST) ./...
-	cd terraform && CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
+	$(IN_TERRAFORM) go test -shuffle=on -timeout 15m ./...
 
 .PHONY: test-terraform
 test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu: five minutes of processor time
+	cd terraform && CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
 	cd terraform && export KEYWARD_TOFU=$$(scripts/tofu) && go test -count=1 -timeout 15m -tags tofu ./internal/tofutest
 
 .PHONY: test-deps
@@ -66,14 +70,14 @@ lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint
 	$(STATICCHECK) ./...
 	go build -C tools -o ../bin/lint ./lint
 	bin/lint ./...
-	cd terraform && go vet -tags tofu ./... && go tool -modfile=../tools/go.mod staticcheck ./... && ../bin/lint ./...
+	$(IN_TERRAFORM) sh -c 'go vet -tags tofu ./... && go tool -modfile=../tools/go.mod staticcheck ./... && ../bin/lint ./...'
 	go tool -modfile=tools/go.mod actionlint
 
 .PHONY: vuln
 vuln: ## Ask whether code with a known vulnerability is called (govulncheck, with the reports of golang.org/x/vulndb)
 	go build -C tools -o ../bin/vuln ./vuln
 	bin/vuln ./...
-	cd terraform && ../bin/vuln ./...
+	$(IN_TERRAFORM) ../bin/vuln ./...
 
 .PHONY: platforms
 platforms: ## Vet the Go client for platforms that it is not tested on, and build the command for Windows

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -38,7 +39,7 @@ type apiKeyModel struct {
 
 // show fills the model from the server's answer. The value itself is not in it, and stays null.
 func (m *apiKeyModel) show(k keyward.APIKey) {
-	m.ID, m.WorkspaceID = types.StringValue(k.ID), types.StringValue(k.WorkspaceID)
+	m.ID, m.WorkspaceID = types.StringValue(k.ID), settle(m.WorkspaceID, k.WorkspaceID, strings.EqualFold)
 	m.UserID, m.Name = types.StringValue(k.UserID), settle(m.Name, k.Name, equal)
 	m.Environment, m.Permissions = types.StringValue(string(k.Environment)), setOf(k.Permissions)
 	m.ExpiresAt = settle(m.ExpiresAt, expiry(k.ExpiresAt), sameInstant)

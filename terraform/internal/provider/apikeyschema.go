@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -71,7 +72,7 @@ func apiKeyAttributes() map[string]schema.Attribute {
 				_, err := metadataOf(types.StringValue(s))
 				return err
 			}}},
-			PlanModifiers: []planmodifier.String{sameMeaning{sameJSON}},
+			PlanModifiers: []planmodifier.String{sameMeaning{exactJSON}},
 		},
 		"allowed_ips": networks(),
 		"is_active": schema.BoolAttribute{
@@ -140,6 +141,11 @@ func (r *apiKeyResource) ModifyPlan(
 			missingValue(resp.Diagnostics.AddAttributeError)
 		}
 		return
+	}
+	if end, err := instant(read[types.String](ctx, req.State, "expires_at", &resp.Diagnostics).ValueString()); err == nil &&
+		end.Before(time.Now()) {
+		resp.Diagnostics.AddAttributeWarning(path.Root("expires_at"), "The API key has expired",
+			"It ended at "+stamp(end)+". Set another expires_at, or raise value_wo_version for a new key.")
 	}
 	was := read[types.Bool](ctx, req.State, "is_active", &resp.Diagnostics)
 	if read[types.Bool](ctx, resp.Plan, "is_active", &resp.Diagnostics).Equal(was) {

@@ -21,7 +21,8 @@ var renamed = map[string]string{
 func explain(diags *diag.Diagnostics, action string, err error) {
 	var refused *keyward.Error
 	if !errors.As(err, &refused) {
-		diags.AddError("Cannot "+action, err.Error())
+		diags.AddError("Cannot "+action, err.Error()+"\n\nNo whole answer came. If the call had reached the server, the change may have taken "+
+			"place: look there before you apply again.")
 		return
 	}
 	explainDetails(diags, action, refused.Code, err.Error(), refused.Details)

@@ -70,7 +70,8 @@ func (r *memberResource) ModifyPlan(
 }
 
 func (m *memberModel) show(member keyward.Member) {
-	m.WorkspaceID, m.UserID = types.StringValue(member.WorkspaceID), types.StringValue(member.UserID)
+	m.UserID = types.StringValue(member.UserID)
+	m.WorkspaceID = settle(m.WorkspaceID, member.WorkspaceID, strings.EqualFold)
 	m.Email, m.RoleID = settle(m.Email, member.Email, equal), settle(m.RoleID, member.RoleID, strings.EqualFold)
 	m.DisplayName, m.IsOwner = shownText(m.DisplayName, member.DisplayName), types.BoolValue(member.IsOwner)
 	if m.KeysOnDestroy.IsNull() {

@@ -3,6 +3,10 @@ package provider_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -494,4 +498,58 @@ func TestDataSourcesShowWhatIsThere(t *testing.T) {
 	}
 	_, diags := s.data("keyward_role", values{"name": "Owner", "id": owner})
 	want(t, diags, "id or name")
+}
+
+func TestALostAnswerMakesNoSecondKey(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	server, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(server)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/import") {
+			forward.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler) // the server has made the key, and its answer is lost
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	h := connect(t, values{"endpoint": proxy.URL, "token": s.RootKey, "workspace_id": s.workspace})
+	value := h.open("keyward_key_value", values{}).text(t, "value")
+	key := h.object("keyward_api_key")
+	key.apply(values{"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo": value, "value_wo_version": 1})
+	if got := s.verdict(t, value, "calls:read"); got != keyward.VerdictValid {
+		t.Errorf("the key is %s", got)
+	}
+	n := 0
+	for k, err := range s.Client.AllKeys(t.Context(), keyward.ListKeysOptions{WorkspaceID: s.workspace}) {
+		if n++; err != nil || k.ID != key.text("id") {
+			t.Errorf("the key %s is there (%v)", k.ID, err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d keys are there", n)
+	}
+}
+
+func TestAFollowerAsksItsServerAboutSuchAKey(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	service, err := s.Client.CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{
+		Name: "follower", Scopes: []keyward.Scope{keyward.ScopeFollow, keyward.ScopeVerify},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := s.open("keyward_key_value", values{}).text(t, "value")
+	s.object("keyward_api_key").apply(values{
+		"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo": value, "value_wo_version": 1,
+	})
+	follower := s.Follow(t, service.Key.Reveal())
+	v, err := follower.Verify(t.Context(), keyward.VerifyRequest{Key: value, Permissions: keyward.Demand{All: []string{"calls:read"}}})
+	if err != nil || v.Code != keyward.VerdictValid {
+		t.Errorf("the follower says %s (%v)", v.Code, err)
+	}
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -57,7 +58,7 @@ func (r *roleResource) ModifyPlan(
 
 // show fills the model from the server's answer.
 func (m *roleModel) show(role keyward.Role) {
-	m.ID, m.WorkspaceID = types.StringValue(role.ID), types.StringValue(role.WorkspaceID)
+	m.ID, m.WorkspaceID = types.StringValue(role.ID), settle(m.WorkspaceID, role.WorkspaceID, strings.EqualFold)
 	m.Name = settle(m.Name, role.Name, equal)
 	m.Description = shownText(m.Description, role.Description)
 	m.Permissions = setOf(role.Permissions)

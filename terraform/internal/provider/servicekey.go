@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	ephemeralschema "github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
@@ -71,7 +72,7 @@ func (*serviceKeyResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 func (m *serviceKeyModel) show(k keyward.ServiceKey) {
 	m.ID, m.Name, m.Key = types.StringValue(k.ID), settle(m.Name, k.Name, equal), types.StringValue(k.Key)
 	m.Scopes, m.CreatedAt = setOf(k.Scopes), types.StringValue(stamp(k.CreatedAt))
-	m.WorkspaceIDs = settleSet(m.WorkspaceIDs, k.WorkspaceIDs, equal)
+	m.WorkspaceIDs = settleSet(m.WorkspaceIDs, k.WorkspaceIDs, strings.EqualFold)
 	var environments []string
 	for _, e := range k.Environments {
 		environments = append(environments, string(e))

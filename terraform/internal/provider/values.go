@@ -42,10 +42,17 @@ func sameInstant(a, b string) bool {
 	return errX == nil && errY == nil && x.Equal(y)
 }
 
-// sameJSON reports whether two texts are the same JSON value.
+// sameJSON reports whether two texts are the same JSON value, up to the precision that the client's numbers have.
 func sameJSON(a, b string) bool {
 	var x, y any
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// exactJSON is sameJSON with every digit of a number.
+func exactJSON(a, b string) bool {
+	x, errX := metadataOf(types.StringValue(a))
+	y, errY := metadataOf(types.StringValue(b))
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
 }
 
 // sameNetwork reports whether two texts are the same network; a single address is a network of its own.

@@ -81,12 +81,35 @@ func Start(tb testing.TB, root string, settings ...string) *Server {
 		tb.Fatal(err)
 	}
 	s := &Server{URL: "http://" + freeAddress(tb), RootKey: key.Reveal(), Binary: binary}
+	start(tb, binary, "serve", s.URL, append([]string{"KEYWARD_ROOT_KEY=" + s.RootKey}, settings...))
+	if s.Client, err = keyward.New(s.URL, keyward.WithToken(s.RootKey)); err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// Follow starts a follower of the server, and returns a client of it. token is a service key with the scopes follow and
+// verify.
+func (s *Server) Follow(tb testing.TB, token string) *keyward.Client {
+	tb.Helper()
+	url := "http://" + freeAddress(tb)
+	start(tb, s.Binary, "follow", url, []string{"KEYWARD_SOURCE_URL=" + s.URL, "KEYWARD_SOURCE_TOKEN=" + token})
+	client, err := keyward.New(url, keyward.WithToken(token))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return client
+}
+
+// start runs a command of the binary that listens at url, and waits until it is ready.
+func start(tb testing.TB, binary, command, url string, settings []string) {
+	tb.Helper()
 	dir := tb.TempDir()
-	cmd := exec.Command(binary, "serve")
+	cmd := exec.Command(binary, command)
 	cmd.Dir = dir
 	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "KEYWARD_ADDR=" + s.URL[len("http://"):], "KEYWARD_ROOT_KEY=" + s.RootKey,
-		"KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db"), "KEYWARD_LOG_FORMAT=text",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "KEYWARD_ADDR=" + url[len("http://"):], "KEYWARD_LOG_FORMAT=text",
+		"KEYWARD_DATABASE_URL=sqlite:" + filepath.Join(dir, "keyward.db"),
 	}, settings...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -97,17 +120,13 @@ func Start(tb testing.TB, root string, settings ...string) *Server {
 	go func() { ended <- cmd.Wait() }()
 	tb.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		if err := <-ended; err != nil && tb.Failed() {
-			tb.Logf("the server ended with %v\n%s", err, log.String())
+		if err := <-ended; tb.Failed() {
+			tb.Logf("keyward %s ended with %v\n%s", command, err, log.String())
 		}
 	})
-	if err := ready(tb.Context(), s.URL); err != nil {
+	if err := ready(tb.Context(), url); err != nil {
 		tb.Fatal(err)
 	}
-	if s.Client, err = keyward.New(s.URL, keyward.WithToken(s.RootKey)); err != nil {
-		tb.Fatal(err)
-	}
-	return s
 }
 
 // ready waits until the server can verify.
