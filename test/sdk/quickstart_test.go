@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,6 @@ func TestQuickstarts(t *testing.T) {
 	server := startServer(t)
 	for page, prepare := range map[string]func(t *testing.T, dir string) []string{
 		"node":    withNodePackage,
-		"nextjs":  withNextHandler,
 		"python":  withPythonPackage,
 		"fastapi": withPythonPackage,
 		"go":      withGoModule,
@@ -96,8 +96,13 @@ func (p *product) try(t *testing.T, page string, prepare func(*testing.T, string
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := p.start(t, page, string(text), prepare)
-	url := e.url + "/calls"
+	p.tryRoute(t, page, p.start(t, page, string(text), prepare), "/calls")
+}
+
+// tryRoute asks a guarded route with good keys and bad ones.
+func (p *product) tryRoute(t *testing.T, page string, e example, path string) {
+	t.Helper()
+	url := e.url + path
 	rig.WaitFor(t, page, func() error {
 		if _, _, err := ask(url, ""); err != nil {
 			return fmt.Errorf("%w\n%s", err, e.log())
@@ -128,29 +133,44 @@ func (p *product) start(
 ) example {
 	t.Helper()
 	dir, port := t.TempDir(), fmt.Sprint(rig.FreePort(t))
+	writeFiles(t, dir, text, port)
+	more = append(more, prepare(t, dir)...)
+	found := serves.FindStringSubmatch(text)
+	if found == nil {
+		t.Fatal("the page does not say how its program is started")
+	}
+	command := strings.ReplaceAll(found[1], "8000", port)
+	cmd := exec.Command("sh", "-c", "exec "+strings.TrimSpace(command))
+	cmd.Dir, cmd.Env = dir, p.environment(more)
+	return example{"http://127.0.0.1:" + port, port, rig.StartProcess(t, cmd, dir+"/log").Log}
+}
+
+// environment is that of a page's program, with more settings.
+func (p *product) environment(more []string) []string {
+	own := []string{"KEYWARD_URL=" + p.url, "KEYWARD_TOKEN=" + p.root, "PYTHONDONTWRITEBYTECODE=1"}
+	return slices.Concat(os.Environ(), own, more)
+}
+
+// writeFiles writes the files of a page's text, each with a port in the place of 8000.
+func writeFiles(t *testing.T, dir, text, port string) {
+	t.Helper()
 	written := files.FindAllStringSubmatch(text, -1)
 	if len(written) == 0 {
 		t.Fatal("the page has no file")
 	}
 	for _, f := range written {
-		path := filepath.Join(dir, f[1])
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(f[2], "8000", port)), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, filepath.Join(dir, f[1]), strings.ReplaceAll(f[2], "8000", port))
 	}
-	more = append(more, prepare(t, dir)...)
-	command := "node serve.mjs " + port // of a page whose framework serves its files
-	if found := serves.FindStringSubmatch(text); found != nil {
-		command = strings.ReplaceAll(found[1], "8000", port)
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", "exec "+strings.TrimSpace(command))
-	cmd.Dir = dir
-	cmd.Env = append(
-		os.Environ(), append([]string{"KEYWARD_URL=" + p.url, "KEYWARD_TOKEN=" + p.root, "PYTHONDONTWRITEBYTECODE=1"}, more...)...)
-	return example{"http://127.0.0.1:" + port, port, rig.StartProcess(t, cmd, dir+"/log").Log}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func ask(url, key string) (status int, body string, err error) {
@@ -194,36 +214,6 @@ func withNodePackage(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return nil
-}
-
-// withNextHandler has the route handler of the page answer over node:http. Next itself is not started: it is some 300
-// MB.
-func withNextHandler(t *testing.T, dir string) []string {
-	t.Helper()
-	withRouteHandler(t, dir, "app/api/calls/route.ts", "GET")
-	return nil
-}
-
-func withRouteHandler(t *testing.T, dir, handler, method string) {
-	t.Helper()
-	withNodePackage(t, dir)
-	esbuild, err := filepath.Abs(typescript + "/node_modules/.bin/esbuild")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, "", dir, esbuild, handler, "--format=esm", "--outfile=route.mjs")
-	serve := `import { createServer } from "node:http";
-import { ` + method + ` as handle } from "./route.mjs";
-
-createServer(async (incoming, outgoing) => {
-  const { method, headers } = incoming;
-  const response = await handle(new Request("http://localhost" + incoming.url, { method, headers }), { params: Promise.resolve({}) });
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
-}).listen(Number(process.argv[2]), "127.0.0.1");
-`
-	if err := os.WriteFile(filepath.Join(dir, "serve.mjs"), []byte(serve), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // withPythonPackage puts the built wheel on Python's path.

@@ -11,10 +11,10 @@ export type { Rule, WebGuardOptions } from "./web.js";
  * const { requireKey } = guard({ keyward, environment: "live" });
  * export const GET = requireKey("calls:read")(async (request, caller) => Response.json({ workspace: caller.workspaceId }));
  *
- * // middleware.ts
+ * // proxy.ts (middleware.ts before Next.js 16)
  * const { check } = guard({ keyward, environment: "live" });
  * const ask = check("calls:read");
- * export async function middleware(request: NextRequest) {
+ * export async function proxy(request: NextRequest) {
  *   const answer = await ask(request);
  *   return answer instanceof Response ? answer : NextResponse.next();
  * }
