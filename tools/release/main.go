@@ -1,9 +1,11 @@
 // Command release builds what a release is made of, from the tree that is checked out: binaries with what they need in
 // an archive for each platform, packages for Debian and Red Hat, a container image, a list of what is inside of each
-// binary (SPDX), and the checksums of them all. From the same commit, with the same Go, it makes the same bytes.
+// binary (SPDX), the clients' packages for npm and Python, and the checksums of them all. From the same commit, with the
+// same Go and the same packages of npm, it makes the same bytes.
 //
 //	go run -C tools/release . -version v0.1.0                    everything, into bin/release
-//	go run -C tools/release . -version v0.1.0 -twice linux/amd64 one platform, built twice and compared
+//	go run -C tools/release . -version v0.1.0 -twice linux/amd64 one platform and the clients, built twice and compared
+//	go run -C tools/release . -version v0.1.0 -sdks -out DIR     the clients alone
 package main
 
 import (
@@ -34,6 +36,9 @@ type release struct {
 	out     string
 	version string    // with a v
 	when    time.Time // of the commit: the time of every file inside
+
+	files     []string // of the tree
+	installed string   // the packages of npm with which the TypeScript client is built
 }
 
 func main() {
@@ -48,6 +53,7 @@ func run() error {
 	out := flag.String("out", "bin/release", "the folder for what is built, below the tree")
 	version := flag.String("version", "", "the version, such as v0.1.0")
 	twice := flag.String("twice", "", "build one platform twice, such as linux/amd64, and compare the bytes")
+	clients := flag.Bool("sdks", false, "build the clients' packages alone")
 	flag.Parse()
 	r := release{version: *version}
 	if r.version == "" {
@@ -57,9 +63,18 @@ func run() error {
 	if r.root, err = filepath.Abs(*root); err != nil {
 		return err
 	}
-	r.out = filepath.Join(r.root, *out)
+	if r.out = *out; !filepath.IsAbs(r.out) {
+		r.out = filepath.Join(r.root, *out)
+	}
+	if r.files, err = r.list(); err != nil {
+		return err
+	}
+	r.installed = filepath.Join(r.root, "sdk/typescript/node_modules")
 	if r.when, err = r.commitTime(); err != nil {
 		return err
+	}
+	if *clients {
+		return r.sdks(r.out)
 	}
 	if *twice != "" {
 		return r.same(*twice)
@@ -102,6 +117,9 @@ func (r *release) all() error {
 			return fmt.Errorf("%s: %w", target, err)
 		}
 		fmt.Printf("%-14s %4.0f s\n", target, time.Since(start).Seconds())
+	}
+	if err := r.sdks(r.out); err != nil {
+		return fmt.Errorf("clients: %w", err)
 	}
 	if err := r.image(); err != nil {
 		return fmt.Errorf("image: %w", err)
@@ -222,30 +240,40 @@ func (r *release) copied() (*release, error) {
 	if err != nil {
 		return nil, err
 	}
+	other := *r
+	other.root = dir
+	return &other, r.copyTree(dir, "")
+}
+
+// list gives the names of the tree's files, without what is ignored.
+func (r *release) list() ([]string, error) {
 	list, err := r.command(nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
-	if err != nil {
-		return nil, err
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
+	return strings.Split(strings.TrimSuffix(string(list), "\x00"), "\x00"), err
+}
+
+// copyTree copies the files of a part of the tree to the same place below a folder.
+func (r *release) copyTree(dir, part string) error {
+	for _, name := range r.files {
+		if !strings.HasPrefix(name, part) {
+			continue
+		}
 		from, to := filepath.Join(r.root, name), filepath.Join(dir, name)
 		info, err := os.Lstat(from)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed, and not yet committed
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		data, err := os.ReadFile(from)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, data, info.Mode().Perm())); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	other := *r
-	other.root = dir
-	return &other, nil
+	return nil
 }
 
 // same builds a platform here and in a copy of the tree at another path, and compares every file.
@@ -265,6 +293,9 @@ func (r *release) same(target string) error {
 	}
 	defer os.RemoveAll(copied.root)
 	if err := errors.Join(r.target(target, dirs[0]), copied.target(target, dirs[1])); err != nil {
+		return err
+	}
+	if err := errors.Join(r.sdks(dirs[0]), copied.sdks(dirs[1])); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dirs[0])
