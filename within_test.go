@@ -194,6 +194,17 @@ var calls = []calling{
 		func(ctx ctx, c *keyward.Client) error { return last(c.RestoreMember(ctx, "w1", "u", "x")) },
 	},
 	{"ListFollowers", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListFollowers(ctx)) }},
+	{"FeedSnapshot", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.FeedSnapshot(ctx, keyward.FollowerOptions{}))
+	}},
+	{"Feed", "query", func(ctx ctx, c *keyward.Client) error { return last(c.Feed(ctx, keyward.FeedOptions{})) }},
+	{"LeaseMinutes", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.LeaseMinutes(ctx, keyward.FollowerLeases{}))
+	}},
+	{"ReserveDays", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ReserveDays(ctx, keyward.FollowerDays{}))
+	}},
+	{"ReportUses", "query", func(ctx ctx, c *keyward.Client) error { return c.ReportUses(ctx, keyward.FollowerUses{}) }},
 	{"ListNodes", "query", func(ctx ctx, c *keyward.Client) error { return last(c.ListNodes(ctx)) }},
 }
 

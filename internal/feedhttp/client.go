@@ -47,6 +47,7 @@ type Client struct {
 	kind     atomic.Pointer[reading]
 	rejected atomic.Bool
 	numbers  numbers
+	relays   chan struct{} // a place for each question of others that is passed on
 
 	mu    sync.Mutex
 	asked string // the cursor of the latest question: everything up to it is applied; "" before one
@@ -71,6 +72,7 @@ const (
 	fieldsWanted  = "name,metadata"
 	maxRefusal    = 64 << 10
 	retryNoSooner = time.Second
+	relaysAtOnce  = 8 // so many connections more has a follower of which many others ask for limits
 )
 
 var (
@@ -86,7 +88,7 @@ func NewClient(c ClientConfig) *Client {
 	if c.OnSettings == nil {
 		c.OnSettings = func(*Settings, *perm.Catalogue) error { return nil }
 	}
-	return &Client{ClientConfig: c}
+	return &Client{ClientConfig: c, relays: make(chan struct{}, relaysAtOnce)}
 }
 
 // Foreign tells whether the source has keys that the feed does not tell of, and ToAsk about how many.

@@ -45,11 +45,18 @@ func post[Out any](ctx context.Context, c *Client, path string, body []byte) (ou
 }
 
 // Relay sends a question of a follower of this follower to the source, by the credential of that one: the source judges
-// it by the bounds of its own service key, and gives the answer. In is marshalled as it was read.
+// it by the bounds of its own service key, and gives the answer. In is marshalled as it was read. Few go out at once;
+// the others wait until ctx ends.
 func Relay[In, Out any](ctx context.Context, c *Client, token, path string, in *In) (out Out, err error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return out, fmt.Errorf("write a question for the source: %w", err)
+	}
+	select {
+	case c.relays <- struct{}{}:
+		defer func() { <-c.relays }()
+	case <-ctx.Done():
+		return out, ctx.Err()
 	}
 	return postBy[Out](ctx, c, token, path, body)
 }
