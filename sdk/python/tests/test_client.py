@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import pickle
 import socket
 import threading
@@ -199,6 +200,29 @@ def test_the_log(client, server):
     with client.logs.export("ndjson", workspace_id=server.workspace) as stream:
         lines = b"".join(stream).splitlines()
     assert len(lines) >= len(events)
+
+
+def test_feed(client, server):
+    limits = {"requestsPerMinute": 5, "requestsPerDay": 7}
+    key = make(client, server, rate_limit=limits).api_key
+    made = client.service_keys.create(name="follower", scopes=["follow"])
+    with Keyward(server.url, made.key) as follower:
+        with follower.feed.snapshot(nonce="n", fields="name,metadata") as stream:
+            lines = [json.loads(line) for line in b"".join(stream).splitlines()]
+        assert "settings" in lines[0] and lines[-1]["nonce"] == "n"
+        client.keys.update([{"id": key.id, "name": "renamed"}])
+        with follower.feed.read(lines[-1]["cursor"], wait=1, nonce="m", fields="name,metadata", fenced=False) as stream:
+            page = [json.loads(line) for line in b"".join(stream).splitlines()]
+        assert page[-1]["nonce"] == "m" and any(line.get("key", {}).get("name") == "renamed" for line in page)
+        with pytest.raises(keyward.InvalidRequest):
+            follower.feed.read("nonsense")
+        ask = {"number": 1, "keyId": key.id, "cost": 1, "minute": {"want": 9, "ahead": True}}
+        assert follower.feed.lease_minutes("i", [ask]).leases[0].minute.granted == 5
+        claims = [{"accountId": key.id, "day": datetime.now(timezone.utc).strftime("%Y-%m-%d"), "want": 9}]
+        for _ in range(2):
+            assert follower.feed.reserve_days("i", 1, claims)[0].granted == 7
+        follower.feed.report_uses("i", 1)
+    client.service_keys.delete(made.service_key.id)
 
 
 def test_sessions(client, server):

@@ -10,7 +10,6 @@ PACKAGE = Path(generate.PACKAGE)
 # Operations for browsers, gateways and machines that no program calls through a client.
 NOT_CALLED = {
     "getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceFile",
-    "readFeed", "readFeedSnapshot", "leaseMinutes", "reserveDays", "reportUses",
 }
 
 

@@ -737,6 +737,77 @@ class OAuth(_Resource):
         )
 
 
+class Feed(_Resource):
+    """Feed is what a follower reads, borrows and reports, by a service key with the scope follow. Bodies are those of the OpenAPI
+    document. `keyward follow` is a whole follower.
+    """
+
+    def snapshot(
+        self, *, nonce: Optional[str] = None, fields: Optional[str] = None, name: Optional[str] = None,
+        version: Optional[str] = None, incarnation: Optional[str] = None, count: Optional[int] = None,
+        max_staleness_ms: Optional[int] = None, age_ms: Optional[int] = None, fenced: Optional[bool] = None,
+        leaving: Optional[bool] = None, followers: Optional[int] = None, below: Optional[int] = None,
+    ) -> Stream:
+        """snapshot streams everything that a follower needs, as JSON lines, the cursor on the last. Read it to the end, or close it."""
+        query = _presence(
+            nonce, fields, name, version, incarnation, count, max_staleness_ms, age_ms, fenced, leaving, followers, below
+        )
+        accept = {"Accept": "*/*"}
+        return self._client.open(
+            Call("readFeedSnapshot", "GET", ("feed", "snapshot"), raw_bytes, query=query, headers=accept)
+        )
+
+    def read(
+        self, after: Optional[str] = None, *, wait: Optional[float] = None, reporting: Optional[bool] = None,
+        nonce: Optional[str] = None, fields: Optional[str] = None, name: Optional[str] = None,
+        version: Optional[str] = None, incarnation: Optional[str] = None, count: Optional[int] = None,
+        max_staleness_ms: Optional[int] = None, age_ms: Optional[int] = None, fenced: Optional[bool] = None,
+        leaving: Optional[bool] = None, followers: Optional[int] = None, below: Optional[int] = None,
+    ) -> Stream:
+        """read streams the changes after a cursor, as JSON lines: they count once the last line is there, the next cursor. Conflict says
+        to load a snapshot.
+        """
+        query = _presence(
+            nonce, fields, name, version, incarnation, count, max_staleness_ms, age_ms, fenced, leaving, followers, below
+        )
+        query += [("after", after), ("wait", wait), ("reporting", reporting)]
+        accept = {"Accept": "*/*"}
+        return self._client.open(Call("readFeed", "GET", ("feed",), raw_bytes, query=query, headers=accept))
+
+    def lease_minutes(self, incarnation: str, leases: Sequence[Mapping[str, Any]]) -> m.Leases:
+        """lease_minutes takes units of limits per minute. A number that comes again gets its first answer."""
+        body = {"incarnation": incarnation, "leases": list(leases)}
+        return self._client.call(Call("leaseMinutes", "POST", ("feed", "leases"), _object(m.Leases), body=body))
+
+    def reserve_days(self, incarnation: str, number: int, claims: Sequence[Mapping[str, Any]]) -> List[m.DaysClaims]:
+        """reserve_days reserves units of limits per day, and gives some back. A batch that comes again is done once."""
+        body = {"incarnation": incarnation, "number": number, "claims": list(claims)}
+        read = _member("claims", _objects(m.DaysClaims))
+        return self._client.call(Call("reserveDays", "POST", ("feed", "days"), read, body=body))
+
+    def report_uses(
+        self, incarnation: str, number: int, *, uses: Sequence[Mapping[str, Any]] = (), lost: int = 0,
+        previous: Sequence[Mapping[str, Any]] = (), refusals: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """report_uses tells what a follower has counted. A batch that comes again is done once."""
+        body = {"incarnation": incarnation, "number": number, "lost": lost, "uses": list(uses), "previous": list(previous),
+                "refusals": list(refusals)}
+        self._client.call(Call("reportUses", "POST", ("feed", "usage"), _nothing, body=body))
+
+
+def _presence(
+    nonce: Optional[str], fields: Optional[str], name: Optional[str], version: Optional[str], incarnation: Optional[str],
+    count: Optional[int], max_staleness_ms: Optional[int], age_ms: Optional[int], fenced: Optional[bool], leaving: Optional[bool],
+    followers: Optional[int], below: Optional[int],
+) -> List[Tuple[str, Any]]:
+    """_presence is what a follower says of itself."""
+    return [
+        ("nonce", nonce), ("fields", fields), ("name", name), ("version", version), ("incarnation", incarnation), ("count", count),
+        ("maxStalenessMs", max_staleness_ms), ("ageMs", age_ms), ("fenced", fenced), ("leaving", leaving),
+        ("followers", followers), ("below", below),
+    ]
+
+
 class Keyward:
     """Keyward calls one Keyward server. Close it, or use it as a context manager.
 
@@ -766,6 +837,7 @@ class Keyward:
         self.portal_sessions = PortalSessions(self)
         self.logs = Logs(self)
         self.oauth = OAuth(self)
+        self.feed = Feed(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base.authority}>"
