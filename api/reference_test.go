@@ -113,8 +113,7 @@ func TestTheScriptOfTheReferenceKeepsNoToken(t *testing.T) {
 
 // noClient are the operations that no client calls: those of browsers, gateways and machines.
 var noClient = []string{
-	"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceFile", "readFeed",
-	"readFeedSnapshot", "leaseMinutes", "reserveDays", "reportUses",
+	"getFrontPage", "checkRequest", "getMetrics", "getOpenapi", "getReference", "getReferenceFile",
 }
 
 // samples reads the written calls, by operation and language.
