@@ -102,6 +102,10 @@ check: lint vuln platforms tidy-check build release-check test ## All that CI ru
 bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS="-quick" for a look)
 	CGO_ENABLED=0 go run -trimpath ./bench $(ARGS)
 
+.PHONY: speed
+speed: ## Measure in a browser what the page of a customer takes, on an idle machine (ROUNDS=9)
+	KEYWARD_BROWSER_MEASURE=$${ROUNDS:-9} KEYWARD_BROWSER_ONLY='^speed' go test -count=1 -v -run '^TestStories$$' ./test/browser
+
 .PHONY: soak
 soak: ## Check over hours what CI checks in seconds: revocations over a million operations, limits over hundreds of kills
 	KEYWARD_SOAK_OPERATIONS=$${KEYWARD_SOAK_OPERATIONS:-1000000} CGO_ENABLED=1 go test $(RACE) -timeout 6h -run 'T25' -v ./internal/verify

@@ -25,6 +25,8 @@ type outcome struct {
 	OK    bool
 	Error string
 	MS    int
+	// Figures are what was measured.
+	Figures []string
 }
 
 func TestStories(t *testing.T) {
@@ -50,6 +52,9 @@ func TestStories(t *testing.T) {
 	for _, o := range told {
 		t.Run(o.Name, func(t *testing.T) {
 			t.Logf("%d ms", o.MS)
+			for _, f := range o.Figures {
+				t.Log(f)
+			}
 			if !o.OK {
 				t.Error(o.Error)
 			}

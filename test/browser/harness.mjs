@@ -119,19 +119,24 @@ export const same = (got, expected, what = 'value') => {
   }
 };
 
+// say adds a figure to what is told of the story that runs.
+let figures = [];
+export const say = (figure) => figures.push(figure);
+
 export const run = async () => {
   const only = setup.only ? new RegExp(setup.only) : /./;
   for (const { name, run: tell } of stories) {
     if (!only.test(name)) continue;
     const start = Date.now();
     let error = '';
+    figures = [];
     try {
       await tell();
     } catch (e) {
       error = e.stack ?? String(e);
     }
     for (const context of browser.contexts()) await context.close();
-    console.log(JSON.stringify({ name, ok: !error, error, ms: Date.now() - start }));
+    console.log(JSON.stringify({ name, ok: !error, error, figures, ms: Date.now() - start }));
   }
   await browser.close();
 };
