@@ -266,8 +266,10 @@ func (h *house) check(e exchange) []string {
 	operation, more := h.document.check(e)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, key := range wholeKeys(string(e.body)) {
-		h.keys[key] = true
+	for _, key := range append(wholeKeys(string(e.body)), likeASession.FindAllString(string(e.body), -1)...) {
+		if !strings.Contains(key, "EXAMPLE") { // of the document
+			h.keys[key] = true
+		}
 	}
 	if code != "" {
 		h.code[code] = true

@@ -67,6 +67,10 @@ func laws(e exchange) (code string, wrong []string) {
 var (
 	format, _ = keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	likeAKey  = regexp.MustCompile(`kw_(?:live|test|svc)_[0-9A-Za-z]{49}`)
+
+	// likeASession matches what starts a session or goes on with one: secrets of links, invitations and portal sessions,
+	// and tokens.
+	likeASession = regexp.MustCompile(`keyward_[a-z]+_[0-9A-Za-z_-]{43}`)
 )
 
 // wholeKeys are the keys in a text. A text that only looks like one, such as the examples in the document, has a
