@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,7 @@ func fleetChild([]string) error {
 		case "stop":
 			return nil, f.stop()
 		case "resident":
+			debug.FreeOSMemory()
 			return residentBytes()
 		}
 		return nil, fmt.Errorf("no such command: %q", c.Do)

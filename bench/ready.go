@@ -21,7 +21,8 @@ import (
 const rowsOfKeys = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 	INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 		allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous)
-	SELECT printf('%08x-%04x-7000-8000-%012x', 0x018c0000 + i / 65536, i % 65536, i), workspace_id, user_id, 'key ' || i, environment,
+	SELECT printf('%08x-%04x-7%03x-8%03x-', 0x018c0000 + i / 65536, i % 65536, abs(random()) % 4096, abs(random()) % 4096)
+			|| lower(hex(randomblob(6))), workspace_id, user_id, 'key ' || i, environment,
 		is_active, is_revoked, is_orphan, set_id, 1000000000, 1000000000, allowed_ips, description, metadata, created_ms, updated_ms,
 		last_used_ms, expires_ms, masked, pepper, randomblob(32), 0
 	FROM n, (SELECT * FROM api_keys LIMIT 1)`
