@@ -59,6 +59,7 @@ type Follower struct {
 
 	mu     sync.Mutex // one look at a time
 	cursor feed.Cursor
+	hurry  bool // the next question is not held: everything was loaded, or the question before has failed
 }
 
 // position is how far a copy has come.
@@ -170,6 +171,7 @@ func (f *Follower) look(ctx context.Context) error {
 	for again := false; ; {
 		start := f.Now()
 		p, err := f.ask(ctx)
+		f.hurry = err != nil
 		if errors.Is(err, feed.ErrHistory) && !again {
 			again = true
 			f.OnHistory(err)
@@ -199,8 +201,12 @@ func (f *Follower) ask(ctx context.Context) (feed.Page, error) {
 		defer cancel()
 		ctx = limited
 	}
+	wait := f.Wait
+	if f.hurry {
+		wait = 0
+	}
 	r := f.Replica()
-	return f.Source.Next(ctx, feed.Presence{At: f.cursor, Wait: f.Wait, Age: r.Age(), Fenced: !r.Ready()})
+	return f.Source.Next(ctx, feed.Presence{At: f.cursor, Wait: wait, Age: r.Age(), Fenced: !r.Ready()})
 }
 
 // apply takes a page over, and tells whether it moved the cursor.
@@ -248,6 +254,7 @@ func (f *Follower) load(ctx context.Context) error {
 	r.Loaded(f.cursor.Revision)
 	r.MarkReady() // and not fresh before it has caught up
 	f.loads.Add(1)
+	f.hurry = true
 	f.revision.Store(f.cursor.Revision)
 	f.position.Store(&position{r, f.cursor})
 	f.Onward.set(r, f.cursor)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feed/feedtest"
@@ -14,7 +16,10 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-const limit = 5 * time.Second
+const (
+	limit = 5 * time.Second
+	wait  = time.Second
+)
 
 // slow is a source that takes its time, and claims any time.
 type slow struct {
@@ -24,9 +29,11 @@ type slow struct {
 	late      time.Duration // after that
 	held, age time.Duration
 	fails     error
+	waits     []time.Duration // of each question
 }
 
 func (s *slow) Next(ctx context.Context, p feed.Presence) (feed.Page, error) {
+	s.waits = append(s.waits, p.Wait)
 	*s.clock = s.clock.Add(s.takes)
 	page, err := s.Model.Next(ctx, p)
 	*s.clock = s.clock.Add(s.late)
@@ -46,7 +53,7 @@ func begin(t *testing.T, page int) (*follow.Follower, *slow, func() id.Key) {
 		return k
 	}
 	put()
-	f := follow.New(follow.Config{Source: s, Limit: limit, Now: func() time.Time { return clock }})
+	f := follow.New(follow.Config{Source: s, Limit: limit, Wait: wait, Now: func() time.Time { return clock }})
 	if f.Replica().Ready() {
 		t.Error("an empty copy is ready")
 	}
@@ -54,6 +61,30 @@ func begin(t *testing.T, page int) (*follow.Follower, *slow, func() id.Key) {
 		t.Fatal(err, f.Replica().Ready())
 	}
 	return f, s, put
+}
+
+// A copy that is not proved to be fresh yet waits for no change: after a load, and after a question that failed.
+func TestTheFirstQuestionIsNotHeld(t *testing.T) {
+	t.Parallel()
+	f, s, put := begin(t, 0)
+	s.fails = errors.New("away")
+	for range 2 {
+		_ = f.Look(context.Background())
+	}
+	s.fails = nil
+	for range 2 {
+		if err := f.Look(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put()
+	s.Forget()
+	if err := f.Look(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]time.Duration{0, wait, 0, 0, wait, wait, 0}, s.waits); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestOneLookComesToTheEndPageByPage(t *testing.T) {
