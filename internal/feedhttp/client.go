@@ -383,41 +383,67 @@ func (s *Settings) catalogue() (*perm.Catalogue, error) {
 }
 
 // lines reads an answer line by line.
-type lines struct{ in *bufio.Reader }
+type lines struct {
+	in   *bufio.Reader
+	long []byte // a line that the buffer of in has no room for
+}
 
-func newLines(r io.Reader) *lines { return &lines{bufio.NewReaderSize(r, 64<<10)} }
+func newLines(r io.Reader) *lines { return &lines{in: bufio.NewReaderSize(r, 64<<10)} }
 
-// next reads one line of so many bytes at most. An answer that ends without a last line is not whole.
-func (l *lines) next(most int) (*line, error) {
-	var text []byte
+// text reads one line of so many bytes at most, which is there until the next one is read. An answer that ends without
+// a last line is not whole.
+func (l *lines) text(most int) ([]byte, error) {
+	l.long = l.long[:0]
 	for {
 		part, err := l.in.ReadSlice('\n')
-		text = append(text, part...)
 		switch {
-		case len(text) > most:
+		case len(l.long)+len(part) > most:
 			return nil, fmt.Errorf("%w: a line is longer than %d bytes", ErrUnanswered, most)
 		case errors.Is(err, bufio.ErrBufferFull):
+			l.long = append(l.long, part...)
 			continue
 		case errors.Is(err, io.EOF):
 			return nil, fmt.Errorf("%w: it is cut off", ErrUnanswered)
 		case err != nil:
 			return nil, fmt.Errorf("read the source's answer: %w", err)
+		case len(l.long) == 0:
+			return part, nil
 		}
-		var one line
-		if err := json.Unmarshal(text, &one); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
-		}
-		return &one, nil
+		l.long = append(l.long, part...)
+		return l.long, nil
 	}
+}
+
+// next reads one line of any kind.
+func (l *lines) next(most int) (*line, error) {
+	text, err := l.text(most)
+	if err != nil {
+		return nil, err
+	}
+	return parseLine(text)
+}
+
+func parseLine(text []byte) (*line, error) {
+	var one line
+	if err := json.Unmarshal(text, &one); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
+	}
+	return &one, nil
 }
 
 // all tells f every change, and gives the end. A line of a kind that is not known is refused: passing it over could
 // pass over a revocation.
 func (l *lines) all(r *reader, f func(feed.Change) error) (*End, error) {
 	for {
-		one, err := l.next(maxLine)
+		text, err := l.text(maxLine)
 		if err != nil {
 			return nil, err
+		}
+		one := &r.usual
+		if !r.keys.read(text, r.usual.Key) {
+			if one, err = parseLine(text); err != nil {
+				return nil, err
+			}
 		}
 		switch {
 		case one.End != nil:

@@ -15,3 +15,25 @@ func ReadChanges(c *perm.Catalogue, in io.Reader) (changes []feed.Change, err er
 	})
 	return changes, err
 }
+
+// EachChange reads the changes of an answer one by one.
+func EachChange(c *perm.Catalogue, in io.Reader, f func(feed.Change) error) error {
+	_, err := newLines(in).all(newReader(c), f)
+	return err
+}
+
+type (
+	KeyLine = keyLine
+	Instant = instant
+)
+
+var (
+	At            = at
+	AppendKeyLine = appendKeyLine
+)
+
+// ReadKeyLine reads the line of a key the quick way, if it can.
+func ReadKeyLine(text []byte, l *KeyLine) bool {
+	var k keyLines
+	return k.read(text, l)
+}

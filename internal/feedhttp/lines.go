@@ -371,10 +371,12 @@ func (w *writer) settlement(s *apikey.Settlement) error {
 type reader struct {
 	catalogue *perm.Catalogue
 	sets      map[int]perm.Set
+	keys      keyLines
+	usual     line // the line of a key that keys has read
 }
 
 func newReader(c *perm.Catalogue) *reader {
-	return &reader{catalogue: c, sets: map[int]perm.Set{0: {}}}
+	return &reader{catalogue: c, sets: map[int]perm.Set{0: {}}, usual: line{Key: &keyLine{}}}
 }
 
 // learn takes the number of a set. A permission that the catalogue does not have was never in it.

@@ -253,5 +253,16 @@ func (s *Source) kind(q *Question) (*Settings, string) {
 func emitter(out io.Writer) func(*line) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
-	return func(l *line) error { return e.Encode(l) }
+	var buffer []byte
+	return func(l *line) error {
+		if l.Key != nil {
+			text, ok := appendKeyLine(buffer[:0], l.Key)
+			buffer = text
+			if ok {
+				_, err := out.Write(text)
+				return err
+			}
+		}
+		return e.Encode(l)
+	}
 }

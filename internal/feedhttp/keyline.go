@@ -1,0 +1,214 @@
+package feedhttp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+)
+
+// Keys are nearly all of a snapshot, so that their lines are written and read here without reflection: in the form in
+// which encoding/json writes them, as far as they have no rare member and no text that has to be escaped. Everything
+// else is left to encoding/json.
+
+var (
+	keyLineBegin = []byte(`{"key":{"id":"`)
+	keyLineEnd   = []byte("}}\n")
+)
+
+// isPlain tells whether JSON writes a text as it is.
+func isPlain[T ~string | ~[]byte](text T) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x80 || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendKeyLine appends the line of a key. ok is false for a key that encoding/json has to write.
+func appendKeyLine(b []byte, l *keyLine) (line []byte, ok bool) {
+	if len(l.AllowedIPs) > 0 || len(l.Previous) > 0 || len(l.Metadata) > 0 || len(l.Digest) == 0 ||
+		!isPlain(l.ID) || !isPlain(l.WorkspaceID) || !isPlain(l.UserID) || !isPlain(l.Environment) || !isPlain(l.Second) || !isPlain(l.Name) {
+		return b, false
+	}
+	text := func(name, value string) { b = append(append(append(b, name...), value...), '"') }
+	number := func(name string, n int64) {
+		if n != 0 {
+			b = strconv.AppendInt(append(b, name...), n, 10)
+		}
+	}
+	flag := func(name string, set bool) {
+		if set {
+			b = append(b, name...)
+		}
+	}
+	text(`{"key":{"id":"`, l.ID)
+	text(`,"workspaceId":"`, l.WorkspaceID)
+	text(`,"userId":"`, l.UserID)
+	text(`,"environment":"`, l.Environment)
+	b = base64.StdEncoding.AppendEncode(append(b, `,"digest":"`...), l.Digest)
+	b = append(b, '"')
+	if l.Second != "" {
+		text(`,"secondDigest":"`, l.Second)
+	}
+	b = strconv.AppendInt(append(b, `,"permissionSet":`...), int64(l.PermissionSet), 10)
+	b = strconv.AppendBool(append(b, `,"isActive":`...), l.IsActive)
+	flag(`,"isRevoked":true`, l.IsRevoked)
+	flag(`,"isOrphan":true`, l.IsOrphan)
+	number(`,"period":`, l.Period)
+	number(`,"requestsPerMinute":`, l.PerMinute)
+	number(`,"requestsPerDay":`, l.PerDay)
+	if l.ExpiresAt != nil {
+		b = l.ExpiresAt.UTC().AppendFormat(append(b, `,"expiresAt":`...), `"`+instantForm+`"`)
+	}
+	if l.Name != "" {
+		text(`,"name":"`, l.Name)
+	}
+	return append(b, keyLineEnd...), true
+}
+
+// keyLines reads the lines of keys. Texts that many of them share are kept once.
+type keyLines struct {
+	texts map[string]string
+	sum   [maxDigest]byte
+	rest  []byte // of the line that is read
+	bad   bool
+}
+
+const (
+	mostTexts = 100_000 // that are kept
+	maxDigest = 48      // of base64 in which a digest is decoded
+	digits    = 18      // that every int64 has room for
+)
+
+// is takes a text that has to come next.
+func (k *keyLines) is(text string) bool {
+	if len(k.rest) < len(text) || string(k.rest[:len(text)]) != text {
+		return false
+	}
+	k.rest = k.rest[len(text):]
+	return true
+}
+
+// must is is, and notes where the text does not come.
+func (k *keyLines) must(text string) {
+	if !k.is(text) {
+		k.bad = true
+	}
+}
+
+// plain takes the text up to the next quotation mark, and that.
+func (k *keyLines) plain() []byte {
+	end := bytes.IndexByte(k.rest, '"')
+	if end < 0 || !isPlain(k.rest[:end]) {
+		k.bad = true
+		return nil
+	}
+	text := k.rest[:end]
+	k.rest = k.rest[end+1:]
+	return text
+}
+
+// shared is plain for a text that other keys have, too.
+func (k *keyLines) shared() string {
+	text := k.plain()
+	if known, ok := k.texts[string(text)]; ok {
+		return known
+	}
+	if k.texts == nil {
+		k.texts = map[string]string{}
+	}
+	if len(k.texts) >= mostTexts {
+		clear(k.texts)
+	}
+	s := string(text)
+	k.texts[s] = s
+	return s
+}
+
+func (k *keyLines) number() (n int64) {
+	i := 0
+	for ; i < len(k.rest) && k.rest[i] >= '0' && k.rest[i] <= '9'; i++ {
+		if i == digits {
+			k.bad = true
+			return 0
+		}
+		n = 10*n + int64(k.rest[i]-'0')
+	}
+	if i == 0 || k.rest[0] == '0' && i > 1 {
+		k.bad = true
+	}
+	k.rest = k.rest[i:]
+	return n
+}
+
+// optional takes a number that has a name before it, where that comes next.
+func (k *keyLines) optional(name string) int64 {
+	if !k.is(name) {
+		return 0
+	}
+	return k.number()
+}
+
+// read reads a line into l, whose digest is that of this line until the next one is read. ok is false for a line that
+// encoding/json has to read; l is of no use then.
+func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
+	if !bytes.HasPrefix(text, keyLineBegin) {
+		return false
+	}
+	k.rest, k.bad = text[len(keyLineBegin):], false
+	*l = keyLine{ID: string(k.plain())}
+	k.must(`,"workspaceId":"`)
+	l.WorkspaceID = k.shared()
+	k.must(`,"userId":"`)
+	l.UserID = k.shared()
+	k.must(`,"environment":"`)
+	l.Environment = k.shared()
+	k.must(`,"digest":"`)
+	if sum := k.plain(); base64.StdEncoding.DecodedLen(len(sum)) <= maxDigest {
+		n, err := base64.StdEncoding.Decode(k.sum[:], sum)
+		k.bad = k.bad || err != nil
+		l.Digest = k.sum[:n]
+	} else {
+		k.bad = true
+	}
+	if k.is(`,"secondDigest":"`) {
+		l.Second = string(k.plain())
+	}
+	k.must(`,"permissionSet":`)
+	l.PermissionSet = int(k.number())
+	if l.IsActive = k.is(`,"isActive":true`); !l.IsActive {
+		k.must(`,"isActive":false`)
+	}
+	l.IsRevoked = k.is(`,"isRevoked":true`)
+	l.IsOrphan = k.is(`,"isOrphan":true`)
+	l.Period = k.optional(`,"period":`)
+	l.PerMinute = k.optional(`,"requestsPerMinute":`)
+	l.PerDay = k.optional(`,"requestsPerDay":`)
+	if k.is(`,"expiresAt":`) {
+		l.ExpiresAt = k.instant()
+	}
+	if k.is(`,"name":"`) {
+		l.Name = string(k.plain())
+	}
+	return !k.bad && string(k.rest) == string(keyLineEnd)
+}
+
+// instant takes a time with its quotation marks.
+func (k *keyLines) instant() *instant {
+	if len(k.rest) == 0 || k.rest[0] != '"' {
+		k.bad = true
+		return nil
+	}
+	end := bytes.IndexByte(k.rest[1:], '"')
+	if end < 0 {
+		k.bad = true
+		return nil
+	}
+	at := new(instant)
+	if err := at.UnmarshalJSON(k.rest[:end+2]); err != nil {
+		k.bad = true
+	}
+	k.rest = k.rest[end+2:]
+	return at
+}
