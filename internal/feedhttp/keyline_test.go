@@ -20,14 +20,19 @@ var odd = []string{
 	`quote "`, `back \`, "line\n", "tab\t", "ü", "<&>", "\u2028", "\xff", "\x7f", "}}\n", `","isActive":true`,
 }
 
-var keyTexts = rapid.OneOf(
-	rapid.SampledFrom([]string{"", "a", "live", "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21"}), rapid.SampledFrom(odd), rapid.String(),
+var (
+	usualTexts = rapid.SampledFrom([]string{"", "a", "live", "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21"})
+	otherTexts = rapid.OneOf(usualTexts, rapid.SampledFrom(odd), rapid.String())
 )
 
 // anyKeyLine draws a line with any members.
 func anyKeyLine(t *rapid.T) *feedhttp.KeyLine {
 	l := &feedhttp.KeyLine{}
-	text := func() string { return keyTexts.Draw(t, "text") }
+	texts := usualTexts
+	if rapid.Bool().Draw(t, "odd") {
+		texts = otherTexts
+	}
+	text := func() string { return texts.Draw(t, "text") }
 	l.ID, l.WorkspaceID, l.UserID, l.Environment = text(), text(), text(), text()
 	l.Digest = rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "digest")
 	l.PermissionSet = rapid.IntRange(0, 1<<40).Draw(t, "set")
@@ -41,7 +46,7 @@ func anyKeyLine(t *rapid.T) *feedhttp.KeyLine {
 	if flag() {
 		l.ExpiresAt = feedhttp.At(time.UnixMilli(rapid.Int64Range(0, 1<<47).Draw(t, "expiry")))
 	}
-	if rapid.IntRange(0, 9).Draw(t, "rare") == 0 {
+	if rapid.IntRange(0, 9).Draw(t, "rare") == 9 {
 		l.AllowedIPs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 		l.Metadata = json.RawMessage(`{"a":"}}"}`)
 	}
