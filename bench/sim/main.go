@@ -1,5 +1,6 @@
 // Command sim answers questions that cannot be measured on one machine: the load of 10, 100 and 1,000 nodes on one
-// database and one Redis, and the time until a revocation reaches the last of them. It simulates the rules of the
+// database and one Redis, the time until a revocation reaches the last of them, and what happens when 1,000 followers of
+// one node restart at once. It simulates the rules of the
 // product, event by event, with a seed; the costs of one poll and one question are arguments, to be taken from `make
 // bench` and the real machines.
 package main
@@ -25,6 +26,8 @@ func main() {
 	lost := flag.Float64("lost", 0.01, "the share of doorbells that are not heard")
 	poll := flag.Duration("poll", 120*time.Microsecond, "what one poll costs the database")
 	question := flag.Duration("question", 12*time.Microsecond, "what one question costs Redis")
+	load := flag.Duration("load", 20*time.Millisecond, "what a follower that loads everything costs its node")
+	refusal := flag.Duration("refusal", 60*time.Microsecond, "what it costs a node to tell a follower to wait")
 	flag.Parse()
 
 	fmt.Printf(
@@ -45,6 +48,20 @@ func main() {
 			l.perSecond, share(l.perSecond, c.question), 1000*l.perVerification, 100*l.refused, at(p.last, 0.5),
 			at(p.last, 0.99), at(p.last, 1),
 		)
+	}
+	printRestarts(*seed, *load, *refusal)
+}
+
+// printRestarts plays restarts of all followers of one node.
+func printRestarts(seed uint64, load, refusal time.Duration) {
+	fmt.Printf("\nAll followers of one node start at once; a load takes %s of its core, and a question that is told to wait %s.\n\n",
+		load, refusal)
+	fmt.Println("| followers | half of them have loaded | all of them | told to wait per second | of the node's core |")
+	fmt.Println("|---|---|---|---|---|")
+	for _, followers := range []int{10, 40, 200, 1000} {
+		s := restart(rand.New(rand.NewPCG(seed, uint64(followers))), followers, load, refusal)
+		fmt.Printf("| %d | %s | %s | %.0f | %.1f %% |\n", followers, s.half.Round(10*time.Millisecond),
+			s.last.Round(10*time.Millisecond), s.refused, 100*s.core)
 	}
 }
 

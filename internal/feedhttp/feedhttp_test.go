@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -356,4 +357,46 @@ func TestAForeignValueIsToldNoReader(t *testing.T) {
 			t.Errorf("%s: %s", what, text)
 		}
 	}
+}
+
+// gated is a source whose loads last until they are let go.
+type gated struct {
+	*feedtest.Model
+	begun, release chan struct{}
+}
+
+func (g *gated) Load(context.Context, func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
+	g.begun <- struct{}{}
+	<-g.release
+	return at, true, nil
+}
+
+// A third reader that loads waits for a place, and gets one when another has ended.
+func TestALoadWaitsForAPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &gated{&feedtest.Model{}, make(chan struct{}), make(chan struct{})}
+		source := feedhttp.NewSource(feedhttp.SourceConfig{Feed: g})
+		load := func() {
+			go func() {
+				if _, ok, err := source.Load(t.Context(), nil); !ok || err != nil {
+					t.Errorf("a load got a place: %v, %v", ok, err)
+				}
+			}()
+		}
+		load()
+		load()
+		<-g.begun
+		<-g.begun
+		load()
+		synctest.Wait() // it waits for a place
+		g.release <- struct{}{}
+		select {
+		case <-g.begun:
+		case <-time.After(time.Second):
+			t.Error("the third load got no place")
+		}
+		close(g.release)
+		synctest.Wait()
+	})
 }

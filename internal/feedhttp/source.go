@@ -60,6 +60,7 @@ type read struct {
 
 const (
 	loadsAtOnce = 2
+	placeWait   = 5 * time.Second
 	sharedFor   = 50 * time.Millisecond // a look at the log serves later questions for so long, with the age that it has by then
 	mostReads   = 256
 )
@@ -81,15 +82,18 @@ func (s *Source) Ring() {
 	clear(s.reads)
 }
 
-// Load is feed.Source. It takes one of few places.
+// Load is feed.Source. It takes one of few places, and waits for one a little: a place would be idle otherwise until
+// one of those that were told to wait asks again.
 func (s *Source) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
 	select {
 	case s.loading <- struct{}{}:
-		defer func() { <-s.loading }()
-		return s.Feed.Load(ctx, f)
-	default:
+	case <-time.After(placeWait):
 		return at, false, nil
+	case <-ctx.Done():
+		return at, false, ctx.Err()
 	}
+	defer func() { <-s.loading }()
+	return s.Feed.Load(ctx, f)
 }
 
 // Next is feed.Source. It holds the question for as long as p.Wait while there is nothing new.
