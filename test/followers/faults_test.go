@@ -183,6 +183,7 @@ func (th *theatre) databaseFaults() map[string]func() {
 
 // play has clients work while the faults happen, one after the other, and holds the history against the promises.
 func (th *theatre) play(t *testing.T, faults map[string]func(), order []string) {
+	th.installation.ready()
 	h := newHistory(t, th.installation)
 	ctx, stop := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup

@@ -69,8 +69,10 @@ func newHistory(t *testing.T, at *installation) *history {
 	planned := at.workspace("Planned")
 	p := plan{minute: 80, perDay: 200}
 	minute, day := int64(p.minute), int64(p.perDay)
-	_, err := at.client.PutPlan(t.Context(), planned, keyward.Plan{RequestsPerMinute: &minute, RequestsPerDay: &day})
-	check(t, err)
+	rig.WaitFor(t, "a plan", func() error { // on a busy machine a node may be fenced for a moment
+		_, err := at.client.PutPlan(t.Context(), planned, keyward.Plan{RequestsPerMinute: &minute, RequestsPerDay: &day})
+		return err
+	})
 	for _, k := range [][2]int{{50, 0}, {0, 120}, {}} {
 		p.keys = append(p.keys, &limitedKey{value: at.limited(planned, k[0], k[1]), minute: k[0], perDay: k[1]})
 	}
@@ -93,9 +95,12 @@ func (c *core) limited(workspace string, minute, perDay int) (value string) {
 	if minute+perDay > 0 {
 		r.RateLimit = keyward.Set(l)
 	}
-	k, err := c.client.CreateKey(c.t.Context(), r)
-	check(c.t, err)
-	return k.Key.Reveal()
+	rig.WaitFor(c.t, "a key with limits", func() error {
+		k, err := c.client.CreateKey(c.t.Context(), r)
+		value = k.Key.Reveal()
+		return err
+	})
+	return value
 }
 
 func (h *history) now() int64 { return int64(time.Since(h.began)) }
