@@ -294,6 +294,59 @@ func TestTheFirstExample(t *testing.T) {
 	}
 }
 
+// TestTheFirstMinute runs the commands of the README in a copy of the tree, with a home of their own.
+func TestTheFirstMinute(t *testing.T) {
+	t.Parallel()
+	s := realserver.Start(t, root)
+	page, err := os.ReadFile(filepath.Join(module, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## The first minute")
+	_, script, _ := strings.Cut(section, "```sh\n")
+	script, _, ok := strings.Cut(script, "```")
+	if !ok || !strings.Contains(script, "kw_svc_...") {
+		t.Fatal("the README has no first minute")
+	}
+	p := newProject(t, s, map[string]string{"first.sh": strings.Replace(script, "kw_svc_...", "$ROOT_KEY", 1)})
+	tree, home, bin := filepath.Join(p.dir, "tree"), filepath.Join(p.dir, "home"), filepath.Join(p.dir, "bin")
+	for _, dir := range []string{tree, home, bin} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(os.Getenv("KEYWARD_TOFU"), filepath.Join(bin, "tofu")); err != nil {
+		t.Fatal(err)
+	}
+	known := "git ls-files -z --cached --others --exclude-standard go.mod go.sum '*.go' terraform | xargs -0 cp --parents -t "
+	shell := func(dir, script string, more ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), more...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	shell(root, known+"'"+tree+"'")
+	shell(tree, ". ../first.sh", "HOME="+home, "PATH="+bin+":"+os.Getenv("PATH"), "ROOT_KEY="+s.RootKey, "KEYWARD_URL="+s.URL,
+		"TF_CLI_CONFIG_FILE=", "TF_CLI_ARGS_apply=-auto-approve", "GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
+	p.dir = filepath.Join(tree, "terraform", "examples", "first")
+	p.holdsNoValue()
+	if got := p.verdict(p.value("report.key"), "calls:read"); got != keyward.VerdictValid {
+		t.Errorf("the key is %s", got)
+	}
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func TestTheExampleOfServices(t *testing.T) {
 	t.Parallel()
 	s := realserver.Start(t, root)
