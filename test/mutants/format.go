@@ -27,7 +27,7 @@ type mutant struct {
 	name  string
 	keeps []string      // the promises that it breaks
 	file  string        // below the module's root
-	pkg   string        // of the test
+	pkg   string        // of the test, below the module's directory: terraform is one of its own
 	run   string        // as go test -run takes it
 	takes time.Duration // how long the test may take; 0 for longest
 	with  []string      // variables of its environment

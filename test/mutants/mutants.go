@@ -124,16 +124,21 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	if err != nil {
 		return unsound, err.Error()
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", os.DevNull, "./"+filepath.Dir(m.file))
-	build.Dir, build.Env = root, environment
+	environment = append(environment, m.with...)
+	module := moduleOf(root, m.file)
+	within, err := filepath.Rel(module, filepath.Join(root, filepath.Dir(m.file)))
+	if err != nil {
+		return unsound, err.Error()
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", os.DevNull, "./"+within)
+	build.Dir, build.Env = module, environment
 	if out, err := build.CombinedOutput(); err != nil { // else a test that builds the command would fail of that
 		return unsound, string(out)
 	}
 	cmd := exec.CommandContext(
 		ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+takes.String(), "-run="+m.run, m.pkg,
 	)
-	cmd.Dir = root
-	cmd.Env = append(environment, m.with...)
+	cmd.Dir, cmd.Env = module, environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
@@ -152,6 +157,16 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 		return survived, m.pkg + " " + m.run + " passes"
 	}
 	return killed, output // a failure or a panic
+}
+
+// moduleOf returns the directory of the module that a file of the tree belongs to.
+func moduleOf(root, file string) string {
+	for dir := filepath.Dir(file); dir != "."; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(root, dir, "go.mod")); err == nil {
+			return filepath.Join(root, dir)
+		}
+	}
+	return root
 }
 
 // mutated gives the environment of a test. A test that builds the command itself builds it with the overlay, too:
