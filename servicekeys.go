@@ -37,7 +37,19 @@ type ServiceKey struct {
 	WorkspaceIDs []string      `json:"workspaceIds"`
 	Environments []Environment `json:"environments"`
 	AllowedIPs   []string      `json:"allowedIps"`
+	// FollowerModes are the ways in which followers that ask by this key may admit more than the limits at the server.
+	FollowerModes []FollowerMode `json:"followerModes"`
 }
+
+// FollowerMode is a way in which a follower may admit more than the limits at its server.
+type FollowerMode string
+
+// The modes. With FollowLocal a follower counts minutes by itself (KEYWARD_LIMIT_MODE=local), and with FollowOpen it
+// admits everything while its server is away (KEYWARD_LIMIT_POLICY=open).
+const (
+	FollowLocal FollowerMode = "local"
+	FollowOpen  FollowerMode = "open"
+)
 
 // CreateServiceKeyRequest asks for a service key; nil expiry is none, and a nil list binds it to nothing. A list that
 // is empty but not nil is refused by the server: it is a list that went wrong.
@@ -49,6 +61,8 @@ type CreateServiceKeyRequest struct {
 	WorkspaceIDs []string      `json:"workspaceIds,omitzero"`
 	Environments []Environment `json:"environments,omitzero"`
 	AllowedIPs   []string      `json:"allowedIps,omitzero"`
+	// FollowerModes need the scope follow.
+	FollowerModes []FollowerMode `json:"followerModes,omitzero"`
 }
 
 // CreatedServiceKey is a service key and, this once, its value.

@@ -352,7 +352,7 @@ var (
 		"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute",
 		"requestsPerDay", "allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds",
 		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities", "overrides", "keys",
-		"ceiling", "expiresInSeconds",
+		"ceiling", "expiresInSeconds", "followerModes",
 	}
 	harmless = []string{
 		"name",

@@ -300,7 +300,7 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		"listPermissions": get("/api/v2/permissions"),
 		"createServiceKey": func(n int) ask {
 			return ask{method: http.MethodPost, path: "/api/v2/service-keys", body: fmt.Sprintf(
-				`{"name":"%s %d","scopes":["verify","manage"],"workspaceIds":["%s"],"environments":["live","test"],"allowedIps":%s}`,
+				`{"name":"%s %d","scopes":["verify","manage","follow"],"followerModes":["local","open"],"workspaceIds":["%s"],"environments":["live","test"],"allowedIps":%s}`,
 				longName,
 				n,
 				strings.Join(b.many, `","`),

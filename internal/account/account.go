@@ -189,7 +189,18 @@ type ServiceKey struct {
 	Bounds    Bounds
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	// FollowerModes are the ways in which followers that ask by this key may admit more than the limits at its source.
+	FollowerModes []FollowerMode
 }
+
+// FollowerMode is a way in which a follower may admit more than the limits at its source.
+type FollowerMode string
+
+// The modes. LocalMode counts minutes at the follower alone, and OpenMode admits everything while the source is away.
+const (
+	LocalMode FollowerMode = "local"
+	OpenMode  FollowerMode = "open"
+)
 
 // Expired tells whether the key is past its expiry.
 func (k *ServiceKey) Expired(now time.Time) bool {

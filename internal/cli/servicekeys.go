@@ -67,6 +67,8 @@ type serviceKeysCreate struct {
 	Workspace   []string              `sep:"," placeholder:"ID" help:"Bind it to these workspaces."`
 	Environment []keyward.Environment `sep:"," placeholder:"NAME" help:"Bind it to keys of these environments: live, test."`
 	AllowedIP   []string              `name:"allowed-ip" sep:"," placeholder:"CIDR" help:"Have it work from these networks alone."`
+
+	FollowerMode []keyward.FollowerMode `sep:"," enum:"local,open" placeholder:"MODE" help:"Let followers that ask by it admit more than the limits here: ${enum}."`
 }
 
 // Run makes a service key.
@@ -77,6 +79,7 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 	}
 	req := keyward.CreateServiceKeyRequest{
 		Name: c.Name, Scopes: c.Scope, WorkspaceIDs: c.Workspace, Environments: c.Environment, AllowedIPs: c.AllowedIP,
+		FollowerModes: c.FollowerMode,
 	}
 	if c.Expires != "" {
 		at, err := when(c.Expires, time.Now())

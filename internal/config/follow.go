@@ -8,7 +8,6 @@ import (
 
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/ratelimit/lease"
 )
 
 // Follow is everything that a follower can be told: the settings of a server that concern it, and its source.
@@ -151,12 +150,6 @@ func (f *Follow) check(name func(env string) string) error {
 	switch {
 	case f.SourceURL == "":
 		return errors.New("KEYWARD_SOURCE_URL: is needed: the node to follow")
-	case f.LimitMode == lease.Local:
-		return fmt.Errorf("%s: local: a follower shares limits with its source: want leased or exact",
-			name("KEYWARD_LIMIT_MODE"))
-	case f.LimitPolicy == lease.Open:
-		return fmt.Errorf("%s: open: a follower does not admit more than its source would: want share or closed",
-			name("KEYWARD_LIMIT_POLICY"))
 	case f.SourceToken.IsZero() == (f.SourceTokenFile == ""):
 		return errors.New(
 			"KEYWARD_SOURCE_TOKEN: give either this or KEYWARD_SOURCE_TOKEN_FILE: a service key with the scope follow",

@@ -285,6 +285,8 @@ type CreateServiceKey struct {
 	Workspaces   Optional[[]string]
 	Environments Optional[[]string]
 	AllowedIPs   Optional[[]string]
+	// FollowerModes need the scope follow.
+	FollowerModes []string
 }
 
 // RevealedServiceKey shows a service key's value, once.

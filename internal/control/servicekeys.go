@@ -26,7 +26,8 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 		scopes, badScopes := scopesInput(in.Scopes)
 		expires, badExpiry := expiryInput("expiresAt", in.ExpiresAt, tx.Now())
 		bounds, badBounds := boundsInput(in)
-		if err := fault.All(badName, badScopes, badExpiry, badBounds); err != nil {
+		modes, badModes := followerModesInput(in.FollowerModes, scopes)
+		if err := fault.All(badName, badScopes, badExpiry, badBounds, badModes); err != nil {
 			return err
 		}
 		if !a.service.ExpiresAt.IsZero() && (expires.IsZero() || expires.After(a.service.ExpiresAt)) {
@@ -41,7 +42,7 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 			return fmt.Errorf("mint: %w", err)
 		}
 		k := s.serviceKey(tx, secret, name, scopes)
-		k.ExpiresAt, k.Bounds = expires, bounds
+		k.ExpiresAt, k.Bounds, k.FollowerModes = expires, bounds, modes
 		if len(bounds.Workspaces) > 0 {
 			k.Second = s.digester.Second(string(bounds.Workspaces[0]), secret.Reveal())
 		}
@@ -49,6 +50,23 @@ func (s *Service) CreateServiceKey(ctx context.Context, c Caller, in CreateServi
 		return s.putServiceKey(tx, a, k)
 	})
 	return out, err
+}
+
+// followerModesInput reads in which ways followers may admit more than the limits at their source.
+func followerModesInput(names []string, scopes []account.Scope) (modes []account.FollowerMode, err error) {
+	if len(names) > 0 && !slices.Contains(scopes, account.ScopeFollow) {
+		return nil, fault.Invalid("followerModes", "needs the scope follow")
+	}
+	for i, name := range names {
+		m := account.FollowerMode(name)
+		if m != account.LocalMode && m != account.OpenMode {
+			return nil, fault.Invalid(indexed("followerModes", i), "must be local or open")
+		}
+		if !slices.Contains(modes, m) {
+			modes = append(modes, m)
+		}
+	}
+	return modes, nil
 }
 
 // boundsInput reads the bounds of a new service key.
@@ -144,7 +162,7 @@ func serviceKeyFields(k account.ServiceKey) fields {
 	return fields{
 		"name": k.Name, "scopes": k.Scopes, "workspaceIds": k.Bounds.Workspaces,
 		"environments": k.Bounds.Environments, "allowedIps": k.Bounds.AllowedIPs,
-		"expiresAt": stamp(k.ExpiresAt), "key": k.Masked, "fromEnvironment": k.FromEnv,
+		"expiresAt": stamp(k.ExpiresAt), "key": k.Masked, "fromEnvironment": k.FromEnv, "followerModes": k.FollowerModes,
 	}
 }
 

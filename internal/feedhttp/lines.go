@@ -50,6 +50,8 @@ type Settings struct {
 	WorkspaceKeys []WorkspaceKey `json:"workspaceKeys,omitempty"`
 	// Limits says that followers spend limits themselves; nil where the source decides about each key with limits.
 	Limits *LimitSettings `json:"limits,omitempty"`
+	// FollowerModes is the leave of the reader's service key to admit more than the source's limits.
+	FollowerModes []string `json:"followerModes,omitempty"`
 	// TakesUses says that the source takes down the uses that followers count.
 	TakesUses bool `json:"takesUses,omitempty"`
 }
@@ -139,6 +141,8 @@ type serviceKeyLine struct {
 	Environments []string       `json:"environments,omitzero"`
 	AllowedIPs   []netip.Prefix `json:"allowedIps,omitzero"`
 	ExpiresAt    *instant       `json:"expiresAt,omitempty"`
+
+	FollowerModes []string `json:"followerModes,omitempty"`
 }
 
 type settlementLine struct {
@@ -337,6 +341,7 @@ func (w *writer) serviceKey(k *account.ServiceKey, revision int64) error {
 	}
 	l.WorkspaceIDs = renamed[string](k.Bounds.Workspaces)
 	l.Environments = renamed[string](k.Bounds.Environments)
+	l.FollowerModes = renamed[string](k.FollowerModes)
 	return w.emit(&line{ServiceKey: l})
 }
 
@@ -497,6 +502,7 @@ func readServiceKey(l *serviceKeyLine) (*account.ServiceKey, error) {
 	k.Bounds.Workspaces = renamed[id.Workspace](l.WorkspaceIDs)
 	k.Bounds.Environments = renamed[keyfmt.Environment](l.Environments)
 	k.Bounds.AllowedIPs = l.AllowedIPs
+	k.FollowerModes = renamed[account.FollowerMode](l.FollowerModes)
 	return k, err
 }
 

@@ -52,6 +52,7 @@ func (s *Source) Untold(q *Question) int64 {
 // forReader gives the settings as a reader is told them: with its keys.
 func (s *Source) forReader(settings *Settings, q *Question) *Settings {
 	own := *settings
+	own.FollowerModes = renamed[string](q.Modes)
 	if s.Relays && q.Networked {
 		own.Limits, own.TakesUses = nil, false
 	}

@@ -38,6 +38,9 @@ var ErrPepper = errors.New(
 	"the source keeps digests under a pepper that this follower does not have: give it the same one",
 )
 
+// ErrLeave says that the follower's service key gives no leave for its settings.
+var ErrLeave = errors.New("the service key gives this follower no leave for it: followerModes of the key has to name it")
+
 // Config holds the parts of a follower. HTTP, URL, Token, Limit, Digests, Now and Logger are needed.
 type Config struct {
 	HTTP    *http.Client // see HTTPClient
@@ -57,6 +60,8 @@ type Config struct {
 	Version string
 	// Policy decides about limits per minute while the source grants nothing. The source's holds where it is stricter.
 	Policy lease.Policy
+	// Local counts the minutes of keys here alone. It needs leave of the source, as does the policy open.
+	Local bool
 	// Exact has every verification of a key with a limit per minute ask the source.
 	Exact bool
 	// OnSwap is told of each copy before it is filled.
@@ -165,6 +170,9 @@ func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := f.leave(s); err != nil {
+		return nil, err
+	}
 	if len(s.KeyPrefixes) == 0 {
 		return nil, errors.New("the source tells no prefix of keys")
 	}
@@ -177,7 +185,7 @@ func (f *Follower) newDesk(s *feedhttp.Settings, c *perm.Catalogue) (*Desk, erro
 	judge.Use(c)
 	desk := &Desk{Catalogue: c, Format: format, Judge: judge, settings: s, keys: keys}
 	onward := *s
-	onward.WorkspaceKeys = nil // each reader gets its own
+	onward.WorkspaceKeys, onward.FollowerModes = nil, nil // each reader gets its own
 	desk.onward = &onward
 	desk.uses = feedhttp.NewReporter(f.client, c.Names, usesWaiting)
 	config := verify.Config{

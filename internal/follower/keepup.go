@@ -39,10 +39,13 @@ func (f *Follower) Start(ctx context.Context) error {
 }
 
 // Hopeless tells whether an error of Start will be there the next time, too: a token that is refused, a pepper that is
-// missing.
+// missing, a mode without leave.
 func Hopeless(err error) bool {
-	return errors.Is(err, feedhttp.ErrRefused) || errors.Is(err, ErrPepper)
+	return errors.Is(err, feedhttp.ErrRefused) || Unfit(err)
 }
+
+// Unfit tells whether this follower's own settings do not fit its source.
+func Unfit(err error) bool { return errors.Is(err, ErrPepper) || errors.Is(err, ErrLeave) }
 
 // KeepUp follows the source until ctx ends, or until an error that ends tells of, which it returns.
 func (f *Follower) KeepUp(ctx context.Context, ends func(error) bool) error {

@@ -3,8 +3,10 @@ package follower
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/ratelimit/lease"
@@ -25,6 +27,11 @@ type limits struct {
 
 // newLimits makes the limits of a desk; nil where the source decides about keys with limits.
 func (f *Follower) newLimits(s *feedhttp.LimitSettings) (*limits, error) {
+	if f.cfg.Local {
+		return &limits{limiter: ratelimit.New(
+			ratelimit.Config{Elapsed: f.elapsed, Wall: f.cfg.Now, Ledger: feedhttp.NewLedger(f.client)},
+		)}, nil
+	}
 	if s == nil {
 		return nil, nil
 	}
@@ -46,12 +53,28 @@ func (f *Follower) newLimits(s *feedhttp.LimitSettings) (*limits, error) {
 	)}, nil
 }
 
-// stricter is the policy of the two that admits less. A follower never admits everything while its source is away.
-func stricter(a, b lease.Policy) lease.Policy {
-	if a == lease.Closed || b == lease.Closed {
+// stricter is the policy of the two that admits less. A follower admits everything while its source is away only where
+// it is to do so, for which it has leave then.
+func stricter(source, own lease.Policy) lease.Policy {
+	switch {
+	case own == lease.Open:
+		return lease.Open
+	case source == lease.Closed || own == lease.Closed:
 		return lease.Closed
 	}
 	return lease.Share
+}
+
+// leave refuses a mode or a policy that admits more than the source does, and that the service key gives no leave for.
+func (f *Follower) leave(s *feedhttp.Settings) error {
+	for mode, wanted := range map[account.FollowerMode]bool{
+		account.LocalMode: f.cfg.Local, account.OpenMode: f.cfg.Policy == lease.Open,
+	} {
+		if wanted && !slices.Contains(s.FollowerModes, string(mode)) {
+			return fmt.Errorf("%s: %w", mode, ErrLeave)
+		}
+	}
+	return nil
 }
 
 // close gives back all that was not spent.
@@ -60,7 +83,9 @@ func (l *limits) close(ctx context.Context) {
 		return
 	}
 	_ = l.limiter.Close(ctx) // units that were not given back are lost for the day
-	l.minutes.Close()
+	if l.minutes != nil {
+		l.minutes.Close()
+	}
 }
 
 // retire ends a desk whose settings have changed, once the questions that it was asked are answered: the copy behind it
@@ -120,7 +145,7 @@ func (f *Follower) Accounts() (a Accounts) {
 		return a
 	}
 	a.Waiting, a.Lost = d.uses.Waiting(), d.uses.Lost()
-	if d.limits != nil {
+	if d.limits != nil && d.limits.bank != nil {
 		a.Questions, a.Failed = d.limits.bank.Asked()
 	}
 	return a

@@ -67,7 +67,7 @@ func TestAServiceKeyIsShownOnce(t *testing.T) {
 	made := h.do("POST", "/api/v2/service-keys", h.root, `{"name":"ops","scopes":["manage"],"expiresAt":null}`).want(201)
 	value, name := made.text("data.result.key"), made.text("data.result.serviceKey.id")
 	form := regexp.MustCompile(
-		`"serviceKey":{"id":"[^"]+","name":"ops","scopes":\["manage"\],"key":"kw_svc_....…....","createdAt":"[^"]+","expiresAt":null,"workspaceIds":null,"environments":null,"allowedIps":null}`,
+		`"serviceKey":{"id":"[^"]+","name":"ops","scopes":\["manage"\],"key":"kw_svc_....…....","createdAt":"[^"]+","expiresAt":null,"workspaceIds":null,"environments":null,"allowedIps":null,"followerModes":\[\]}`,
 	)
 	if !form.MatchString(made.Body.String()) {
 		t.Error(made.Body)

@@ -41,6 +41,7 @@ var nothing = map[string]string{
 	"createPortalSession label \"\"":                  "no label, as null",
 	"verifyApiKey key \"\"":                           "a malformed key, as every other text that is none",
 	"verifyApiKeys key \"\"":                          "a malformed key, as every other text that is none",
+	"createServiceKey followerModes []":               "no leave, as where it is left out",
 	"leaseMinutes leases.minute {}":                   "a look, as every member left out",
 	"leaseMinutes leases.workspaceMinute {}":          "the same",
 	"leaseMinutes leases.minute.giveBack []":          "nothing is given back",

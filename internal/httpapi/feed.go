@@ -62,6 +62,7 @@ const (
 func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) {
 	v := x.query.values
 	q.Reach, q.Nonce = x.service.Bounds.Reach, v["nonce"]
+	q.Modes = x.service.FollowerModes
 	q.Networked = x.api.Follower && x.service.Bounds.AllowedIPs != nil
 	if fields, given := v["fields"]; given {
 		for _, name := range strings.Split(fields, ",") {

@@ -14,7 +14,7 @@ func (a *api) createServiceKey(x *exchange, in wire.CreateServiceKey) (wire.Reve
 	made, err := a.Control.CreateServiceKey(x.ctx(), x.caller,
 		control.CreateServiceKey{Name: in.Name, Scopes: in.Scopes, ExpiresAt: clearable(in.ExpiresAt),
 			Workspaces: idsGiven(in.WorkspaceIDs), Environments: clearable(in.Environments),
-			AllowedIPs: clearable(in.AllowedIPs)})
+			AllowedIPs: clearable(in.AllowedIPs), FollowerModes: in.FollowerModes})
 	if err != nil {
 		return wire.RevealedServiceKey{}, err
 	}
@@ -44,6 +44,9 @@ func serviceKey(k account.ServiceKey) wire.ServiceKey {
 		WorkspaceIDs: bound(k.Bounds.Workspaces, func(w id.Workspace) string { return string(w) }),
 		Environments: bound(k.Bounds.Environments, func(e keyfmt.Environment) string { return string(e) }),
 		AllowedIPs:   bound(k.Bounds.AllowedIPs, netip.Prefix.String),
+		FollowerModes: append(
+			[]string{}, mapped(k.FollowerModes, func(m account.FollowerMode) string { return string(m) })...,
+		),
 	}
 }
 

@@ -125,7 +125,7 @@ func (f *Follower) makeFollower(ctx context.Context) (err error) {
 		follower.Config{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
 			Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log,
 			Name: f.follow.Name, Version: f.opt.Version,
-			Policy: f.cfg.LimitPolicy, Exact: f.cfg.LimitMode == lease.Exact,
+			Policy: f.cfg.LimitPolicy, Exact: f.cfg.LimitMode == lease.Exact, Local: f.cfg.LimitMode == lease.Local,
 			OnSwap: f.swap, OnDesk: f.settle},
 	)
 	f.push("the place at the source", f.leave)

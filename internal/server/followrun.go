@@ -43,7 +43,7 @@ func withSetting(err error) error {
 func (f *Follower) keepUp(ctx context.Context) error {
 	err := f.follower.KeepUp(
 		ctx,
-		func(err error) bool { return errors.Is(err, ErrSettings) || errors.Is(err, follower.ErrPepper) },
+		func(err error) bool { return errors.Is(err, ErrSettings) || follower.Unfit(err) },
 	)
 	return withSetting(err)
 }

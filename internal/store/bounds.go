@@ -16,13 +16,37 @@ type keptBounds struct {
 	Workspaces   []id.Workspace       `json:"workspaces,omitzero"`
 	Environments []keyfmt.Environment `json:"environments,omitzero"`
 	Networks     []netip.Prefix       `json:"networks,omitzero"`
+
+	FollowerModes []account.FollowerMode `json:"followerModes,omitempty"` // of a service key
+}
+
+// encodeServiceKey writes the bounds of a service key, and what its followers may do.
+func encodeServiceKey(k *account.ServiceKey) (string, error) {
+	if len(k.FollowerModes) == 0 {
+		return encodeBounds(k.Bounds)
+	}
+	text, err := json.Marshal(
+		keptBounds{k.Bounds.Workspaces, k.Bounds.Environments, k.Bounds.AllowedIPs, k.FollowerModes},
+	)
+	return string(text), err
+}
+
+// decodeServiceKey reads what encodeServiceKey wrote.
+func decodeServiceKey(text string, k *account.ServiceKey) (err error) {
+	if k.Bounds, err = decodeBounds(text); err != nil || text == "" {
+		return err
+	}
+	var kept keptBounds
+	err = json.Unmarshal([]byte(text), &kept)
+	k.FollowerModes = kept.FollowerModes
+	return err
 }
 
 func encodeBounds(b account.Bounds) (string, error) {
 	if b.None() {
 		return "", nil
 	}
-	text, err := json.Marshal(keptBounds{b.Workspaces, b.Environments, b.AllowedIPs})
+	text, err := json.Marshal(keptBounds{Workspaces: b.Workspaces, Environments: b.Environments, Networks: b.AllowedIPs})
 	return string(text), err
 }
 

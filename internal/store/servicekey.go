@@ -40,7 +40,7 @@ var selectServiceKeys = serviceKeyTable.selects
 func scanServiceKey(r Rows) (account.ServiceKey, error) {
 	row, err := serviceKeyTable.scan(r)
 	if err == nil {
-		row.Bounds, err = decodeBounds(row.bounds)
+		err = decodeServiceKey(row.bounds, &row.ServiceKey)
 	}
 	if err != nil {
 		return row.ServiceKey, fmt.Errorf("service key %s: %w", row.ID, err)
@@ -69,6 +69,7 @@ func (v *View) ServiceKey(k id.ServiceKey) (account.ServiceKey, error) {
 		return one(v, scanServiceKey, selectServiceKeys+` WHERE id = ?`, k)
 	})
 	found.Scopes, found.Bounds = slices.Clone(found.Scopes), found.Bounds.Clone()
+	found.FollowerModes = slices.Clone(found.FollowerModes)
 	return found, err
 }
 
@@ -89,7 +90,7 @@ func (v *View) ServiceKeys(p Page) ([]account.ServiceKey, error) {
 func (tx *Tx) PutServiceKey(k account.ServiceKey) error {
 	row := serviceKeyRow{ServiceKey: k}
 	var err error
-	if row.bounds, err = encodeBounds(k.Bounds); err == nil {
+	if row.bounds, err = encodeServiceKey(&k); err == nil {
 		err = tx.exec(serviceKeyTable.upsert, serviceKeyTable.inserted(&row)...)
 	}
 	if err != nil {

@@ -245,6 +245,8 @@ type ServiceKey struct {
 	WorkspaceIDs *[]string `json:"workspaceIds"`
 	Environments *[]string `json:"environments"`
 	AllowedIPs   *[]string `json:"allowedIps"`
+
+	FollowerModes []string `json:"followerModes"`
 }
 
 // CreateServiceKey is the body of POST /service-keys.
@@ -256,6 +258,8 @@ type CreateServiceKey struct {
 	WorkspaceIDs strictjson.Nullable[[]ID]     `json:"workspaceIds"`
 	Environments strictjson.Nullable[[]string] `json:"environments"`
 	AllowedIPs   strictjson.Nullable[[]string] `json:"allowedIps"`
+
+	FollowerModes []string `json:"followerModes"`
 }
 
 // RevealedServiceKey answers a creation: here alone Key is the full value.

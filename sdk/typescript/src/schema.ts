@@ -2798,6 +2798,11 @@ export interface components {
             environments: ("live" | "test")[] | null;
             /** @description The networks to which it is bound; `null` where it is not. */
             allowedIps: string[] | null;
+            /**
+             * @description In which ways followers that ask by it may admit more than the limits at the server: `local` counts minutes at the follower
+             *     alone, `open` admits everything while the server is away.
+             */
+            followerModes: ("local" | "open")[];
         };
         /** @description `verify`: ask whether keys are good, and introspect. `revoke`: take a key away by its value. `follow`: read the feed of changes. `portal`: make portal sessions. `manage`: all of these, and everything in every workspace. `root`: all of it, and service keys. */
         Scopes: ("verify" | "revoke" | "follow" | "portal" | "manage" | "root")[];
@@ -2811,6 +2816,11 @@ export interface components {
             environments?: ("live" | "test")[] | null;
             /** @description Networks from which the key works. From elsewhere it is an unknown token (401). */
             allowedIps?: string[] | null;
+            /**
+             * @description Leave for followers that ask by this key, which needs the scope `follow`, to admit more than the limits at the server:
+             *     `local`, `open`, or both. Without it such a follower does not start.
+             */
+            followerModes?: ("local" | "open")[];
         };
         /** @description For a member, or for the root that calls. */
         CreateSignInLink: {

@@ -496,12 +496,12 @@ class ServiceKeys(_Resource):
     async def create(
         self, *, name: str, scopes: Sequence[str], workspace_ids: Maybe[Optional[Sequence[str]]] = UNSET,
         environments: Maybe[Optional[Sequence[str]]] = UNSET, allowed_ips: Maybe[Optional[Sequence[str]]] = UNSET,
-        expires_at: Maybe[Union[datetime, str, None]] = UNSET,
+        expires_at: Maybe[Union[datetime, str, None]] = UNSET, follower_modes: Maybe[Sequence[str]] = UNSET,
     ) -> m.RevealedServiceKey:
         """create makes a service key that reaches no further than the calling one. The answer alone holds its value."""
         body = {
             "name": name, "scopes": list(scopes), "workspaceIds": workspace_ids, "environments": environments,
-            "allowedIps": allowed_ips, "expiresAt": expires_at,
+            "allowedIps": allowed_ips, "expiresAt": expires_at, "followerModes": follower_modes,
         }
         return await self._client.call(
             Call("createServiceKey", "POST", ("service-keys",), _object(m.RevealedServiceKey), body=body)

@@ -1529,6 +1529,7 @@ class ServiceKey:
     workspace_ids: Optional[List[str]]
     environments: Optional[List[str]]
     allowed_ips: Optional[List[str]]
+    follower_modes: List[str]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ServiceKey:
@@ -1543,6 +1544,7 @@ class ServiceKey:
             workspace_ids=value(data, "workspaceIds", optional(strings)),
             environments=value(data, "environments", optional(strings)),
             allowed_ips=value(data, "allowedIps", optional(strings)),
+            follower_modes=value(data, "followerModes", strings),
         )
 
 
