@@ -1,5 +1,5 @@
 // What people do with keys, from signing in to what the engine then says.
-import { same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
 
 const pattern = /kw_(live|test)_[0-9A-Za-z]{49}/;
 
@@ -161,4 +161,41 @@ story('a key is edited, and a list of keys is what its address says', async () =
   await page.goto('/keys?view=disabled&q=bulk');
   same(await page.locator('tbody tr').count(), 2, 'disabled keys');
   same(await page.locator('nav.tabs [aria-current]').textContent(), 'Disabled');
+});
+
+story('a member finds a request that waits, confirms it, and alone sees the value', async () => {
+  const { keyRequest } = await api('POST', '/key-requests', { workspaceId: setup.ids.workspace, userId: 'ada', name: 'asked for', permissions: ['calls:read'] });
+  const other = await visit({ as: 'developer' });
+  await other.goto('/key-requests');
+  await other.getByRole('heading', { name: 'No request waits' }).waitFor();
+  const page = await visit({ as: 'owner' });
+  await page.goto('/keys');
+  await page.getByRole('link', { name: 'A program asked for a key.' }).click();
+  await page.getByRole('row', { name: /asked for a new key/ }).waitFor();
+  same(await looks(page), [], 'the list');
+  await page.screenshot({ path: `${shots}/key-requests-waiting.png` });
+  await page.getByRole('link', { name: 'asked for' }).click();
+  await page.waitForURL(new RegExp(`/key-requests/${keyRequest.id}$`));
+  await page.getByRole('button', { name: 'Create the key and show its value' }).click();
+  await page.getByText(/^kw_live_/).first().waitFor();
+  await page.goto('/key-requests');
+  await page.getByRole('heading', { name: 'No request waits' }).waitFor();
+  await api('DELETE', `/api-keys/${keyRequest.keyId}`);
+});
+
+story('the usage page says what is left of the plan', async () => {
+  const page = await visit({ as: 'owner' });
+  await page.goto('/usage');
+  same(await page.getByRole('heading', { name: 'Plan', exact: true }).count(), 0, 'a plan that there is not');
+  await api('PUT', `/workspaces/${setup.ids.workspace}/plan`, { requestsPerMinute: 500, requestsPerDay: 100000 });
+  try {
+    await page.goto('/usage');
+    const plan = page.locator('section', { has: page.getByRole('heading', { name: 'Plan', exact: true }) });
+    await plan.getByText(/of 500/).waitFor();
+    await plan.getByText(/of 100,000/).waitFor();
+    same(await looks(page), [], 'the plan');
+    await page.screenshot({ path: `${shots}/usage-plan.png` });
+  } finally {
+    await api('PUT', `/workspaces/${setup.ids.workspace}/plan`, {});
+  }
 });

@@ -7,7 +7,7 @@ const ids = setup.ids;
 export const pages = {
   owner: {
     overview: '/', 'overview-month': '/?by=month', usage: '/usage?by=month', keys: '/keys', 'keys-expiring': '/keys?view=expiring',
-    'keys-none': '/keys?q=zzzz', 'new-key': '/keys/new', key: `/keys/${ids.key}?permission=calls%3Aread&ip=203.0.113.7#test`,
+    'keys-none': '/keys?q=zzzz', 'key-requests': '/key-requests', 'new-key': '/keys/new', key: `/keys/${ids.key}?permission=calls%3Aread&ip=203.0.113.7#test`,
     'key-hostile': `/keys/${ids.hostile}`, 'key-edit': `/keys/${ids.key}/edit`, 'key-rotate': `/keys/${ids.key}/rotate`,
     'key-delete': `/keys/${ids.key}/delete`, members: '/members', 'member-remove': '/members/bob/remove', roles: '/roles',
     role: `/roles/${ids.role}`, 'role-built-in': `/roles/${ids.viewer}`, 'role-new': '/roles/new', log: '/log', settings: '/settings',
