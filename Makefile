@@ -90,6 +90,11 @@ platforms: ## Vet the Go client for platforms that it is not tested on, and buil
 	done
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -o /dev/null ./cmd/keyward
 
+.PHONY: tidy
+tidy: ## Bring go.mod and go.sum of the product and of the provider up to date; the provider's follow the product's
+	go mod tidy
+	go -C terraform mod tidy
+
 .PHONY: tidy-check
 tidy-check: ## Check that go.mod and go.sum say what the code imports, no more and no less
 	go mod tidy -diff

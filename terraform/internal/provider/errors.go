@@ -34,6 +34,9 @@ func explainDetails(diags *diag.Diagnostics, action string, code keyward.ErrorCo
 	case keyward.CodePermissionDenied:
 		diags.AddError("Cannot "+action+": the token lacks a permission", whole)
 		return
+	case keyward.CodeLimitReached: // the detail names a quota, and no attribute
+		diags.AddError("Cannot "+action+": the plan of the workspace has no room", whole)
+		return
 	case keyward.CodeOutcomeUnknown:
 		diags.AddError("Cannot tell whether this took place: "+action,
 			whole+"\n\nLook at the server before you apply again. If the object is there, import it.")

@@ -553,3 +553,21 @@ func TestAFollowerAsksItsServerAboutSuchAKey(t *testing.T) {
 		t.Errorf("the follower says %s (%v)", v.Code, err)
 	}
 }
+
+func TestAQuotaIsExplained(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	one := int64(1)
+	if _, err := s.Client.PutPlan(t.Context(), s.workspace, keyward.Plan{MaxKeys: &one, MaxRoles: &one}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		o := s.object("keyward_role")
+		p := o.plan(values{"name": time.Now().String(), "permissions": []string{}})
+		if diags := o.carryOut(p); len(diags) > 0 {
+			want(t, diags, ": Cannot create the role: the plan of the workspace has no room", "409")
+			return
+		}
+	}
+	t.Error("the quota holds nothing back")
+}
