@@ -237,6 +237,8 @@ const (
 	WorkspaceLogsRead      = "workspace:logs-read"
 	AnalyticsRead          = "analytics:read"
 	BillingManage          = "billing:manage" // named by the Admin role alone
+	IntegrationsRead       = "integrations:read"
+	IntegrationsWebhook    = "integrations:webhook" // a catalogue without the two leaves webhooks to service keys
 )
 
 // OwnPermissions lists the permissions that Keyward's operations ask for, to compare a custom catalogue with.

@@ -25,6 +25,8 @@ type (
 	Passkey    string
 	Portal     string // a portal session
 	Request    string // of a key that waits to be confirmed
+	Webhook    string // an endpoint that notices are sent to
+	Delivery   string // of a notice to a webhook
 	// User is the platform's own name for a person: opaque, see CheckUser.
 	User string
 )
