@@ -65,6 +65,17 @@ const (
 	APIKeyDeclined  Type = "api_key.declined"
 )
 
+// The types of webhooks. WebhookDisabled says that Keyward switched one off, because notices could not be delivered.
+const (
+	WebhookCreated  Type = "webhook.created"
+	WebhookUpdated  Type = "webhook.updated"
+	WebhookDeleted  Type = "webhook.deleted"
+	WebhookRotated  Type = "webhook.secret_rotated"
+	WebhookTested   Type = "webhook.tested"
+	WebhookReplayed Type = "webhook.replayed"
+	WebhookDisabled Type = "webhook.disabled"
+)
+
 // TimeReset is a type of our own: a command set the time by which keys expire back to the clock.
 const TimeReset Type = "time.reset"
 

@@ -40,6 +40,7 @@ type note struct {
 	Permissions []string              `json:"permissions,omitempty"`
 	Bounded     bool                  `json:"bounded,omitempty"`
 	Event       id.Event              `json:"event,omitempty"`      // that was repeated
+	URLChanged  bool                  `json:"urlChanged,omitempty"` // of a webhook
 	Overridden  []id.Key              `json:"overridden,omitempty"` // keys that were settled otherwise, by events of their own
 }
 

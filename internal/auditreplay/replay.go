@@ -110,6 +110,14 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.PortalSessionStarted: nil,
 	audit.PortalSessionEnded:   nil,
 
+	audit.WebhookCreated:  nil, // its secret is unknown
+	audit.WebhookUpdated:  (*replay).updateWebhook,
+	audit.WebhookDeleted:  func(r *replay, e *Entry) error { return r.tx.DeleteWebhook(id.Webhook(e.Metadata.Target)) },
+	audit.WebhookRotated:  (*replay).stopWebhook, // the backup has its old secret
+	audit.WebhookDisabled: (*replay).stopWebhook,
+	audit.WebhookTested:   nil,
+	audit.WebhookReplayed: nil,
+
 	audit.TimeReset: nil, // it is about the clock of a machine, not about what anybody may do
 }
 

@@ -19,7 +19,7 @@ const (
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps,
 // expired idempotency keys, sessions, links, invitations and requests for keys that are past their ends, quotas of days
-// that are over, old refusals and removals. It tells whether there is more. It records no event: what it removes was
+// that are over, old refusals, removals and deliveries. It tells whether there is more. It records no event: what it removes was
 // gone for everybody before. The log stays. It goes by a time that is known to have come: while a jump of the clock is
 // provisional, nothing is removed that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
@@ -38,6 +38,7 @@ func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 		p.passkeys()
 		p.portals()
 		p.keyRequests()
+		p.webhooks()
 		p.remove(`DELETE FROM day_quotas WHERE key_id IN (SELECT key_id FROM day_quotas WHERE day < ? LIMIT ?)`, p.pastDay())
 		p.remove(
 			`DELETE FROM past_quotas WHERE (key_id, day) IN (SELECT key_id, day FROM past_quotas WHERE day < ? LIMIT ?)`,
@@ -134,7 +135,7 @@ func (p *purger) workspace() {
 		`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE done_ms = 0 AND workspace_id = ? LIMIT ?)`, ws,
 	)
 	gone := p.refusals("workspace_id = ?", ws) && p.removals("r.workspace_id = ?", ws) && p.signIns(ws) &&
-		p.portalsOf(ws) && p.keyRequestsOf(ws) &&
+		p.portalsOf(ws) && p.keyRequestsOf(ws) && p.webhooksOf(ws) &&
 		p.keys(ws) &&
 		p.remove(`DELETE FROM members WHERE workspace_id = ? AND user_id IN
 			(SELECT user_id FROM members WHERE workspace_id = ? ORDER BY user_id LIMIT ?)`, ws, ws) &&

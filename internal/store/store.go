@@ -191,7 +191,7 @@ func (db *DB) Stats() Stats {
 	}
 }
 
-// Peppers lists the peppers that digests in the database were made under. Its cost does not grow with the number of
+// Peppers lists the peppers that digests in the database were made under, and secrets of webhooks sealed. Its cost does not grow with the number of
 // keys.
 func (db *DB) Peppers(ctx context.Context) (found []keyfmt.PepperID, err error) {
 	err = db.View(ctx, func(v *View) error {
@@ -214,16 +214,21 @@ func (v *View) HasDigest(d keyfmt.Digest) (bool, error) {
 	return n > 0, err
 }
 
-// selectPeppers jumps from one pepper to the next in the index of the big table, and scans the small ones.
+// selectPeppers jumps from one pepper to the next in the indices of the big tables, and scans the small ones.
 const selectPeppers = `
 	WITH RECURSIVE used (pepper) AS (
 		SELECT min(pepper) FROM api_keys
 		UNION ALL
 		SELECT (SELECT min(k.pepper) FROM api_keys k WHERE k.pepper > used.pepper) FROM used WHERE used.pepper IS NOT NULL
+	), sealed (pepper) AS (
+		SELECT min(pepper) FROM webhooks
+		UNION ALL
+		SELECT (SELECT min(h.pepper) FROM webhooks h WHERE h.pepper > sealed.pepper) FROM sealed WHERE sealed.pepper IS NOT NULL
 	)
 	SELECT pepper FROM used WHERE pepper IS NOT NULL
 	UNION SELECT pepper FROM key_values
 	UNION SELECT pepper FROM service_keys
+	UNION SELECT pepper FROM sealed WHERE pepper <> 'none'
 	ORDER BY 1`
 
 func scanPepper(r Rows) (p keyfmt.PepperID, err error) {

@@ -16,6 +16,7 @@ var order = []string{
 	"refusals", "refusal_total", "removals", "removal_keys",
 	"passkeys", "invitations", "answered_challenges", "signed_in",
 	"portal_sessions", "portal_proofs", "key_requests",
+	"webhooks", "webhook_deliveries", "webhook_levels", "webhook_lease",
 	"permission_uses", "permission_counts",
 	"follower_batches", "follower_days",
 }

@@ -54,6 +54,8 @@ var tests = map[string]func(*testing.T, *fixture){
 	"T78 a request for a key is read as it was put and ends once":          testKeyRequest,
 	"T78 requests for keys are counted while they wait":                    testKeyRequestTotals,
 	"T78 requests for keys are listed while they wait":                     testKeyRequestList,
+	"a webhook is read as it was put, and begins at the end of the log":    testWebhook,
+	"T112 deliveries wait for those of the same object, under a lease":     testDeliveries,
 	"T71 a challenge is answered once":                                     testChallenge,
 	"T12 a sign-in link is there until it is used":                         testSignInLink,
 	"a person's places are those where they are a member":                  testMemberships,
