@@ -54,6 +54,7 @@ var keyward = archtest.House{
 			"internal/account", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
 		}},
 		{Path: "internal/audit", Level: archtest.Records, May: []string{"internal/id"}},
+		{Path: "internal/notice", Level: archtest.Records, May: []string{"internal/id"}},
 		{Path: "internal/session", Level: archtest.Records, May: []string{
 			"internal/account", "internal/id", "internal/keyfmt", "internal/ratelimit",
 		}},
@@ -68,12 +69,16 @@ var keyward = archtest.House{
 		{Path: "internal/clock", Level: archtest.Port},
 		{Path: "internal/store", Level: archtest.Port, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/clock", "internal/feed",
-			"internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/usage",
+			"internal/id", "internal/keyfmt", "internal/notice", "internal/perm", "internal/ratelimit", "internal/session",
+			"internal/usage",
+		}},
+		{Path: "internal/webhook", Level: archtest.Engines, May: []string{
+			"internal/account", "internal/audit", "internal/id", "internal/keyfmt", "internal/notice", "internal/store",
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
 			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey", "internal/clock",
 			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
-			"internal/feed/feedtest", "internal/store", "internal/text", "pgregory.net/rapid",
+			"internal/feed/feedtest", "internal/notice", "internal/store", "internal/text", "pgregory.net/rapid",
 			"internal/usage",
 		}},
 
@@ -96,7 +101,7 @@ var keyward = archtest.House{
 			"internal/perm", "internal/prefetch", "internal/ratelimit",
 		}},
 		{Path: "internal/auditreplay", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/perm", "internal/store", "internal/text",
+			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/notice", "internal/perm", "internal/store", "internal/text",
 		}},
 		{
 			Path: "internal/logarchive", Level: archtest.Engines,
@@ -126,8 +131,8 @@ var keyward = archtest.House{
 		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
-			"internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session", "internal/store", "internal/strictjson",
-			"internal/text", "internal/usage",
+			"internal/keyfmt", "internal/notice", "internal/perm", "internal/ratelimit", "internal/session", "internal/store",
+			"internal/strictjson", "internal/text", "internal/usage",
 		}},
 
 		{Path: "internal/installation", Level: archtest.Engines, May: []string{"internal/cluster", "internal/control"}},
@@ -173,7 +178,7 @@ var keyward = archtest.House{
 			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
 			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/oidc", "internal/perm",
 			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
-			"internal/wire",
+			"internal/notice", "internal/wire",
 			"internal/lender", "internal/ratelimit/lease", "internal/refusal",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
@@ -226,7 +231,7 @@ var keyward = archtest.House{
 			"internal/follow",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
-			"internal/lender", "internal/ratelimit/lease",
+			"internal/lender", "internal/ratelimit/lease", "internal/webhook",
 		}},
 		{Path: "internal/command", Level: archtest.Composition, May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{

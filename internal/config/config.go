@@ -85,6 +85,8 @@ type Config struct {
 	EventsArchiveDir string
 	// BadCredentials is how many attempts a minute with credentials that are none one address may make; 0 is no limit.
 	BadCredentials int
+	// WebhookNetworks are those beside the public Internet to which notices may be sent.
+	WebhookNetworks []netip.Prefix
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do.
 	AnyoneCreatesWorkspaces bool
 	// MCP says which tools for agents are at /mcp.

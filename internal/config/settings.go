@@ -136,6 +136,9 @@ var settings = []Setting{
 		Help: "How long a request that is repeated under its `Idempotency-Key` shows the same value " +
 			"again, up to 24h. 0 is never.",
 		set: setIdempotencyReveal},
+	{Env: "KEYWARD_WEBHOOK_ALLOW_NETWORKS", Form: "CIDR,…",
+		Help: "Networks beside the public Internet to which [webhooks](webhooks.md) may send, also over plain HTTP.",
+		set:  setWebhookNetworks},
 	{Env: "KEYWARD_USAGE_MINUTES", Form: "DURATION", Default: "48h",
 		Help: "How long usage is kept by the minute. 0 keeps none.",
 		set:  func(c *Config, v string) error { return setKept(c, usage.Minute, v) }},

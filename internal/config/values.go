@@ -67,6 +67,11 @@ func setTrustedProxies(c *Config, v string) (err error) {
 	return err
 }
 
+func setWebhookNetworks(c *Config, v string) (err error) {
+	c.WebhookNetworks, err = prefixes(v)
+	return err
+}
+
 func prefixes(v string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, one := range list(v) {

@@ -13,6 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/notice"
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/session"
 	"github.com/keyward/keyward/internal/store"
@@ -30,6 +31,7 @@ type Service struct {
 	reveal   time.Duration
 	cursors  sealer
 	searches *searches
+	networks notice.Networks
 	now      func() time.Time // paces what goes on after a request
 	inChunk  atomic.Int64     // keys of the next chunk of a settlement
 	pace     pace
@@ -57,6 +59,8 @@ type Config struct {
 	AtOnce int64
 	// InChunk is how many keys a transaction over many of them has at least; 0 is 25.
 	InChunk int
+	// WebhookNetworks are those beside the public Internet to which notices may be sent.
+	WebhookNetworks notice.Networks
 	// Reveal is how long a repeated request with an Idempotency-Key gets the same value again; 0 is never.
 	Reveal time.Duration
 }
@@ -72,7 +76,7 @@ func New(c Config) *Service {
 	s := &Service{
 		db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
 		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.LongReads), anyone: c.AnyoneCreatesWorkspaces,
-		now: c.Now, pace: paceOf(&c), reveal: c.Reveal,
+		now: c.Now, pace: paceOf(&c), reveal: c.Reveal, networks: c.WebhookNetworks,
 	}
 	s.inChunk.Store(int64(s.pace.fewest))
 	return s

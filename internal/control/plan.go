@@ -179,6 +179,8 @@ var planned = map[audit.Type]hold{
 	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyUpdated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
 	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
 	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
+	audit.WebhookCreated: changes, audit.WebhookUpdated: changes, audit.WebhookRotated: changes, audit.WebhookTested: changes,
+	audit.WebhookReplayed: changes, audit.WebhookDeleted: takes, audit.WebhookDisabled: takes,
 	audit.PortalSessionCreated: unplanned, audit.PortalSessionStarted: unplanned, audit.PortalSessionEnded: unplanned,
 }
 

@@ -49,6 +49,7 @@ type spent struct {
 	role string
 
 	asked control.KeyRequest
+	hook  control.RevealedWebhook // with a delivery that has failed
 }
 
 func newSpent(t *testing.T) *spent {
@@ -67,6 +68,13 @@ func newSpent(t *testing.T) *spent {
 	s.role = string(role.ID)
 	s.asked, err = k.RequestKey(context.Background(), k.root, control.CreateKey{Workspace: ws, User: "owner", Name: "asked"})
 	must(t, err)
+	s.hook, err = k.CreateWebhook(context.Background(), k.root, control.CreateWebhook{Workspace: ws, URL: "https://example.com"})
+	must(t, err)
+	_, err = k.TestWebhook(context.Background(), k.root, string(s.hook.ID))
+	must(t, err)
+	for _, on := range []bool{false, true} { // the delivery fails
+		must(t, s.setWebhook(control.UpdateWebhook{IsActive: control.Some(on)}))
+	}
 	_, err = k.PutPlan(context.Background(), k.root, ws, control.PlanInput{MaxEventsPerDay: control.Some(int64(1))})
 	must(t, err)
 	return s
@@ -96,6 +104,11 @@ func (s *spent) setRole(permissions ...string) error {
 	_, err := s.UpdateRole(
 		context.Background(), s.root, s.ws, s.role, control.UpdateRole{Permissions: control.Some(permissions)},
 	)
+	return err
+}
+
+func (s *spent) setWebhook(in control.UpdateWebhook) error {
+	_, err := s.UpdateWebhook(context.Background(), s.root, string(s.hook.ID), in)
 	return err
 }
 
@@ -176,6 +189,37 @@ var spentCases = map[audit.Type][]struct {
 	}}},
 	audit.APIKeyDeclined: {{"declined", false, func(s *spent) error {
 		return s.DeclineKeyRequest(context.Background(), s.root, string(s.asked.ID))
+	}}},
+	audit.WebhookCreated: {{"created", true, func(s *spent) error {
+		_, err := s.CreateWebhook(context.Background(), s.root, control.CreateWebhook{Workspace: s.ws, URL: "https://example.com"})
+		return err
+	}}},
+	audit.WebhookUpdated: {
+		{"another URL", true, func(s *spent) error {
+			return s.setWebhook(control.UpdateWebhook{URL: control.Some("https://example.org")})
+		}},
+		{"switched off", false, func(s *spent) error { return s.setWebhook(control.UpdateWebhook{IsActive: control.Some(false)}) }},
+	},
+	audit.WebhookRotated: {{"rotated", true, func(s *spent) error {
+		_, err := s.RotateWebhook(context.Background(), s.root, string(s.hook.ID), control.Optional[int64]{})
+		return err
+	}}},
+	audit.WebhookTested: {{"tested", true, func(s *spent) error {
+		_, err := s.TestWebhook(context.Background(), s.root, string(s.hook.ID))
+		return err
+	}}},
+	audit.WebhookReplayed: {{"sent again", true, func(s *spent) error {
+		all, _, err := s.ListDeliveries(context.Background(), s.root, string(s.hook.ID), "", control.Paging{})
+		if err == nil {
+			_, err = s.ReplayDelivery(context.Background(), s.root, string(s.hook.ID), string(all[0].ID))
+		}
+		return err
+	}}},
+	audit.WebhookDeleted: {{"deleted", false, func(s *spent) error {
+		return s.DeleteWebhook(context.Background(), s.root, string(s.hook.ID))
+	}}},
+	audit.WebhookDisabled: {{"given up", false, func(s *spent) error {
+		return s.DisableWebhook(context.Background(), s.hook.ID, "failing")
 	}}},
 	audit.APIKeyUpdated: {
 		{"another name", true, func(s *spent) error { return s.updateKey(control.UpdateKey{Name: control.Some("other")}) }},

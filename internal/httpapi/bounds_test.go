@@ -25,7 +25,8 @@ func TestT107ABoundServiceKeyManagesNothingOutsideItsWorkspaces(t *testing.T) {
 	theirs, _ := h.settle("u-eve", "u-edgar")
 	nobody := names{ws: "00000000-0000-7000-8000-000000000000", key: "00000000-0000-7000-8000-000000000001",
 		role: "00000000-0000-7000-8000-000000000002", user: theirs.user,
-		request: "00000000-0000-7000-8000-000000000003"}
+		request: "00000000-0000-7000-8000-000000000003", hook: "00000000-0000-7000-8000-000000000004",
+		delivery: "00000000-0000-7000-8000-000000000005"}
 	ours, _ := h.settle("u-ann", "u-alan")
 	before := h.shown(theirs)
 	for _, scopes := range []string{`"manage"`, `"root"`} {

@@ -10,11 +10,11 @@ import (
 )
 
 // names are the objects of one workspace in requests.
-type names struct{ ws, key, role, user, removal, request string }
+type names struct{ ws, key, role, user, removal, request, hook, delivery string }
 
 func (n names) in(text string) string {
 	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal,
-		"{request}", n.request).Replace(text)
+		"{request}", n.request, "{hook}", n.hook, "{delivery}", n.delivery).Replace(text)
 }
 
 // settle makes a workspace with an owner, a member, one who was removed, a role,
@@ -44,6 +44,12 @@ func (h *house) settle(owner, member string) (n names, value string) {
 	}
 	asked := `{"workspaceId":"` + n.ws + `","userId":"` + owner + `","name":"asked","permissions":[]}`
 	n.request = h.do("POST", "/api/v2/key-requests", h.root, asked).want(201).text("data.result.keyRequest.id")
+	n.hook = h.do("POST", "/api/v2/webhooks", h.root, `{"workspaceId":"`+n.ws+`","url":"https://example.com"}`).want(201).
+		text("data.result.webhook.id")
+	n.delivery = h.do("POST", "/api/v2/webhooks/"+n.hook+"/test", h.root, "").want(201).text("data.result.delivery.id")
+	for _, on := range []string{"false", "true"} { // the delivery fails
+		h.do("PATCH", "/api/v2/webhooks/"+n.hook, h.root, `{"isActive":`+on+`}`).want(200)
+	}
 	return n, value
 }
 
@@ -51,7 +57,8 @@ func (h *house) settle(owner, member string) (n names, value string) {
 func (h *house) shown(n names) string {
 	var all strings.Builder
 	for _, path := range []string{"/workspaces/{ws}", "/workspaces/{ws}/members", "/workspaces/{ws}/roles", "/api-keys?workspaceId={ws}",
-		"/workspaces/logs?workspaceId={ws}&limit=100", "/key-requests/{request}"} {
+		"/workspaces/logs?workspaceId={ws}&limit=100", "/key-requests/{request}",
+		"/webhooks/{hook}", "/webhooks/{hook}/deliveries"} {
 		all.WriteString(h.do("GET", "/api/v2"+n.in(path), h.root, "").want(200).Body.String() + "\n")
 	}
 	return all.String()
@@ -76,6 +83,15 @@ var foreign = []struct{ on, query, body string }{
 	{on: "GET /key-requests", query: "?workspaceId={ws}"},
 	{on: "GET /key-requests/{request}"},
 	{on: "DELETE /key-requests/{request}"},
+	{on: "POST /webhooks", body: `{"workspaceId":"{ws}","url":"https://example.com"}`},
+	{on: "GET /webhooks", query: "?workspaceId={ws}"},
+	{on: "GET /webhooks/{hook}"},
+	{on: "PATCH /webhooks/{hook}", body: `{"url":"https://example.org"}`},
+	{on: "DELETE /webhooks/{hook}"},
+	{on: "POST /webhooks/{hook}/rotate-secret", body: `{}`},
+	{on: "POST /webhooks/{hook}/test"},
+	{on: "GET /webhooks/{hook}/deliveries"},
+	{on: "POST /webhooks/{hook}/deliveries/{delivery}/replay"},
 	{on: "GET /workspaces/{ws}/refusals"},
 	{on: "GET /workspaces/{ws}"},
 	{on: "PATCH /workspaces/{ws}", body: `{"name":"mine now"}`},
@@ -114,7 +130,7 @@ func TestT7WhatIsAnotherWorkspacesIsAsIfItWereNot(t *testing.T) {
 	before := h.shown(theirs)
 	swaps := 0
 	for _, op := range foreign {
-		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}", "{removal}", "{request}"} {
+		for _, swap := range []string{"{ws}", "{key}", "{role}", "{user}", "{removal}", "{request}", "{hook}", "{delivery}"} {
 			method, path, _ := strings.Cut(op.on, " ")
 			if !strings.Contains(path+op.query+op.body, swap) {
 				continue

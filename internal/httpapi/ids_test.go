@@ -108,6 +108,7 @@ var bodies = []any{
 	wire.Nothing{}, wire.CreateAPIKey{}, wire.UpdateAPIKeys{}, wire.DeleteAPIKeys{}, wire.RotateAPIKey{}, wire.ImportAPIKeys{}, wire.Verify{}, wire.VerifyBatch{},
 	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{}, wire.RemoveMember{}, wire.RestoreMember{}, wire.CreateRole{}, wire.UpdateRole{},
 	wire.CreateServiceKey{}, wire.CreateSignInLink{}, wire.StartSession{}, wire.CreatePortalSession{}, wire.ExchangePortalSession{},
+	wire.CreateWebhook{}, wire.UpdateWebhook{}, wire.RotateWebhookSecret{},
 	wire.FollowerLeases{}, wire.FollowerDays{}, wire.FollowerUses{},
 }
 

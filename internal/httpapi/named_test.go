@@ -154,6 +154,16 @@ var naming = map[string]request{
 	"getKeyRequest":         {on: "GET /key-requests/{request}"},
 	"declineKeyRequest":     {on: "DELETE /key-requests/{request}"},
 
+	"createWebhook":         {on: "POST /webhooks", body: `{"url":"https://example.com"}`, roams: true},
+	"listWebhooks":          {on: "GET /webhooks", roams: true},
+	"getWebhook":            {on: "GET /webhooks/{hook}"},
+	"updateWebhook":         {on: "PATCH /webhooks/{hook}", body: `{"description":"d"}`},
+	"deleteWebhook":         {on: "DELETE /webhooks/{hook}"},
+	"rotateWebhookSecret":   {on: "POST /webhooks/{hook}/rotate-secret", body: `{}`},
+	"testWebhook":           {on: "POST /webhooks/{hook}/test"},
+	"listWebhookDeliveries": {on: "GET /webhooks/{hook}/deliveries"},
+	"replayWebhookDelivery": {on: "POST /webhooks/{hook}/deliveries/{delivery}/replay"},
+
 	"createPortalSession": {
 		on: "POST /portal-sessions", body: `{"userId":"u-ann","capabilities":["keys:read"],"allowedOrigins":[]}`,
 	},

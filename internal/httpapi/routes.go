@@ -52,7 +52,7 @@ func (a *api) routes() []route {
 	all := slices.Concat(
 		a.keyRoutes(), a.keyRequestRoutes(), a.hotRoutes(), a.verifyRoutes(), a.workspaceRoutes(), a.memberRoutes(),
 		a.invitationRoutes(), a.roleRoutes(), a.sessionRoutes(), a.systemRoutes(), a.feedRoutes(),
-		a.followerLimitRoutes(), a.portalRoutes(),
+		a.followerLimitRoutes(), a.portalRoutes(), a.webhookRoutes(),
 	)
 	for i := range all {
 		if rt := &all[i]; !rt.public && !slices.Contains(installations, rt.name) &&

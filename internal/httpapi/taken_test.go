@@ -278,6 +278,19 @@ var late = map[string]func(s *stage) (path, body string){
 		return "/api/v2/api-keys/" + s.target + "/key-requests", `{"overlapSeconds":0}`
 	},
 	"DELETE /api/v2/key-requests/{id}": func(s *stage) (string, string) { return "/api/v2/key-requests/" + s.request(), `{}   ` },
+	"POST /api/v2/webhooks": func(s *stage) (string, string) {
+		return "/api/v2/webhooks", `{"workspaceId":"` + s.ws + `","url":"https://example.com"}`
+	},
+	"PATCH /api/v2/webhooks/{id}":  func(s *stage) (string, string) { return "/api/v2/webhooks/" + s.hook(), `{"description":"late"}` },
+	"DELETE /api/v2/webhooks/{id}": func(s *stage) (string, string) { return "/api/v2/webhooks/" + s.hook(), `{}   ` },
+	"POST /api/v2/webhooks/{id}/rotate-secret": func(s *stage) (string, string) {
+		return "/api/v2/webhooks/" + s.hook() + "/rotate-secret", `{"overlapSeconds":1}`
+	},
+	"POST /api/v2/webhooks/{id}/test": func(s *stage) (string, string) { return "/api/v2/webhooks/" + s.hook() + "/test", `{}   ` },
+	"POST /api/v2/webhooks/{id}/deliveries/{deliveryId}/replay": func(s *stage) (string, string) {
+		hook := s.hook()
+		return "/api/v2/webhooks/" + hook + "/deliveries/" + s.failed(hook) + "/replay", `{}   `
+	},
 	"POST /api/v2/portal-sessions": func(s *stage) (string, string) {
 		return "/api/v2/portal-sessions", `{"workspaceId":"` + s.ws + `","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`
 	},
@@ -298,6 +311,20 @@ func (s *stage) removed() (removal string) {
 func (s *stage) portal() string {
 	return s.call("POST", "/api/v2/portal-sessions", `{"workspaceId":"`+s.ws+`","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`).
 		text("data.result.portalSession.id")
+}
+
+// hook makes a webhook.
+func (s *stage) hook() string {
+	return s.call("POST", "/api/v2/webhooks", `{"workspaceId":"`+s.ws+`","url":"https://example.com"}`).
+		text("data.result.webhook.id")
+}
+
+// failed makes a delivery of a webhook that has failed.
+func (s *stage) failed(hook string) string {
+	delivery := s.call("POST", "/api/v2/webhooks/"+hook+"/test", "").text("data.result.delivery.id")
+	s.call("PATCH", "/api/v2/webhooks/"+hook, `{"isActive":false}`)
+	s.call("PATCH", "/api/v2/webhooks/"+hook, `{"isActive":true}`)
+	return delivery
 }
 
 // request makes a request for a key of a member.

@@ -46,6 +46,7 @@ func (s *Server) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(background, usageEvery, s.writeRefusals) })
 	tasks.Go(func() { s.rehash(background) })
 	tasks.Go(func() { s.keepSeconds(background) })
+	tasks.Go(func() { s.sender.Run(background) })
 	tasks.Go(func() { s.collectSets(background) })
 	tasks.Go(func() { s.catchUp(background) })
 	if s.cfg.EventsKept > 0 {

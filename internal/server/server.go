@@ -34,6 +34,7 @@ import (
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/tally"
 	"github.com/keyward/keyward/internal/verify"
+	"github.com/keyward/keyward/internal/webhook"
 )
 
 // Options are the parameters of a server beside its settings. The zero value serves: it logs nowhere and reports
@@ -54,6 +55,8 @@ type Options struct {
 	// LongWay has net/http read every request, and nothing answered on a shorter way: what the short ways are compared
 	// with.
 	LongWay bool
+	// Webhooks is the pace at which notices are sent; zero is the usual one.
+	Webhooks webhook.Pace
 	// Tell receives the server's state; nil receives nothing. It must be quick.
 	Tell func(State)
 	// Fatal is told that the disk lost a write, after it was logged; nil ends the process with status 1.
@@ -104,6 +107,7 @@ type Server struct {
 	differed    string                 // differenceNote, when watchAlike looked last
 	rootMissing bool                   // that this was told of the root key that the environment sets
 	control     *control.Service
+	sender      *webhook.Sender
 	gateway     *gateway.Gate
 	minted      keyfmt.Secret
 	late        late

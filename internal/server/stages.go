@@ -180,8 +180,9 @@ func (s *Server) makeEngines(context.Context) error {
 	s.control = control.New(control.Config{
 		DB: s.db, Catalogue: s.catalogue, Format: s.format, Digester: s.digester, IDs: s.ids, Rand: rand.Reader,
 		Recent: s.tally, AnyoneCreatesWorkspaces: s.cfg.AnyoneCreatesWorkspaces, Reveal: s.cfg.IdempotencyReveal,
-		Now: s.opt.Now,
+		Now: s.opt.Now, WebhookNetworks: s.cfg.WebhookNetworks,
 	})
+	s.makeSender()
 	s.metrics.Observe(s.gauges())
 	return nil
 }

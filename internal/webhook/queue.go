@@ -1,0 +1,345 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyward/keyward/internal/audit"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/notice"
+	"github.com/keyward/keyward/internal/store"
+)
+
+// told are the types of events that a kind of notice is made of.
+var told = map[notice.Kind][]audit.Type{
+	notice.KeyCreated:    {audit.APIKeyCreated},
+	notice.KeyUpdated:    {audit.APIKeyUpdated},
+	notice.KeyRotated:    {audit.APIKeyRotated},
+	notice.KeyRevoked:    {audit.APIKeyRevoked, audit.APIKeyDeleted},
+	notice.MemberRemoved: {audit.MemberRemoved},
+	notice.PortalCreated: {audit.PortalSessionCreated},
+}
+
+// kindOf is the kind of notice that an event makes; "" for none.
+func kindOf(t audit.Type) notice.Kind {
+	for k, types := range told {
+		if slices.Contains(types, t) {
+			return k
+		}
+	}
+	return ""
+}
+
+// Events are read in pages. Those of an endpoint are queued in transactions of queueAtOnce rows at most.
+const (
+	readAtOnce  = 1000
+	queueAtOnce = 100
+	queueRuns   = 20   // pages for one endpoint before the next one's turn
+	lazily      = 1000 // events an endpoint's place may lie behind the log, where none of them concerns it
+)
+
+// news reads on in the log, and notes which endpoints have something to queue. It tells whether endpoints have changed.
+func (s *Sender) news(ctx context.Context) (changed bool, err error) {
+	for more := true; more; {
+		var page []store.EventPlace
+		var head int64
+		err := s.DB.Glance(ctx, func(v *store.View) (err error) {
+			if head, err = v.LogHead(); err != nil || head <= s.position {
+				return err
+			}
+			if s.position == 0 {
+				return nil // at first every endpoint is looked at
+			}
+			page, err = v.EventsAfter(s.position, readAtOnce)
+			return err
+		})
+		if err != nil {
+			return changed, err
+		}
+		if s.position == 0 {
+			s.position = head
+			return true, nil
+		}
+		if more = len(page) == readAtOnce; len(page) > 0 {
+			s.position = page[len(page)-1].Seq
+		}
+		changed = s.note(page) || changed
+	}
+	return changed, nil
+}
+
+func (s *Sender) note(page []store.EventPlace) (changed bool) {
+	touched, all := map[id.Workspace]bool{}, false
+	for _, e := range page {
+		switch {
+		case strings.HasPrefix(string(e.Type), "webhook."), e.Type == audit.WorkspaceDeleted:
+			changed = true
+		case kindOf(e.Type) != "":
+			touched[e.Workspace], all = true, true
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.all {
+		e.news = e.news || touched[e.Workspace] || e.Workspace == "" && all
+	}
+	return changed
+}
+
+// fill queues the events that an endpoint wants, page by page, until there is none or the queue is full.
+func (s *Sender) fill(ctx context.Context, e *endpoint) error {
+	for range queueRuns {
+		more, err := s.fillPage(ctx, e)
+		if errors.Is(err, store.ErrQueueFull) {
+			s.mark(func() { e.full = true })
+			return nil
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark changes an endpoint in memory.
+func (s *Sender) mark(set func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set()
+}
+
+func (s *Sender) fillPage(ctx context.Context, e *endpoint) (more bool, err error) {
+	var row notice.Endpoint
+	var events []audit.Event
+	var upTo int64
+	err = s.DB.View(ctx, func(v *store.View) (err error) {
+		if row, err = v.Webhook(e.name); err != nil {
+			return err
+		}
+		var types []audit.Type
+		for _, k := range row.Kinds {
+			types = append(types, told[k]...)
+		}
+		events, upTo, err = v.NoticedEvents(row.Workspace, types, row.Seq, queueAtOnce)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && !row.IsActive {
+		s.mark(func() { e.news = false })
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	more = len(events) == queueAtOnce
+	if !more {
+		s.mark(func() { e.news = false })
+	}
+	if len(events) == 0 && upTo-row.Seq < lazily {
+		return false, nil
+	}
+	var all []notice.Delivery
+	for i := range events {
+		d, err := deliveryOf(&events[i])
+		if err != nil {
+			return false, err
+		}
+		all = append(all, d)
+	}
+	if err = s.queue(ctx, e, &row, store.Place{Seq: upTo, Looked: row.Looked, Key: row.LookedKey}, all, nil); err != nil {
+		s.mark(func() { e.news = true })
+	}
+	return more, err
+}
+
+// queue writes deliveries and the place up to which they come.
+func (s *Sender) queue(
+	ctx context.Context, e *endpoint, row *notice.Endpoint, to store.Place, all []notice.Delivery, levels []store.Level,
+) error {
+	for i := range all {
+		all[i].ID = id.Delivery(s.IDs.Next())
+	}
+	err := s.DB.Count(ctx, func(c *store.Counting) error {
+		for _, l := range levels {
+			if err := c.PutLevel(row.ID, l); err != nil {
+				return err
+			}
+		}
+		return c.Queue(s.Node, row, to, all)
+	})
+	if err == nil && len(all) > 0 {
+		s.mark(func() { e.due = min(e.due, s.Elapsed()) })
+	}
+	return err
+}
+
+// metadata is the part of an event's metadata that notices are made of. The values of fields stay in the log.
+type metadata struct {
+	Target string                     `json:"target"`
+	After  map[string]json.RawMessage `json:"after"`
+	Before map[string]json.RawMessage `json:"before"`
+	Note   map[string]json.RawMessage `json:"note"`
+}
+
+// deliveryOf makes the notice of an event: ids, times, and the names of fields.
+func deliveryOf(e *audit.Event) (notice.Delivery, error) {
+	var m metadata
+	if err := json.Unmarshal([]byte(e.Metadata), &m); err != nil {
+		return notice.Delivery{}, err
+	}
+	kind := kindOf(e.Type)
+	data := map[string]any{"workspaceId": string(e.Workspace), "actorId": e.ActorID}
+	object := m.Target
+	switch kind {
+	case notice.MemberRemoved:
+		data["userId"] = m.Target
+		object = string(e.Workspace) + "/" + m.Target
+		copyOf(data, "keys", m.Note)
+	case notice.PortalCreated:
+		data["portalSessionId"] = m.Target
+		copyOf(data, "userId", m.After)
+		copyOf(data, "expiresAt", m.After)
+	default:
+		data["apiKeyId"] = m.Target
+		keyData(data, kind, e.Type, &m)
+	}
+	body, err := notice.Body(kind, e.CreatedAt, data)
+	return notice.Delivery{Event: string(e.ID), Kind: kind, Workspace: e.Workspace, Object: object, Body: body}, err
+}
+
+func keyData(data map[string]any, kind notice.Kind, t audit.Type, m *metadata) {
+	switch kind {
+	case notice.KeyCreated:
+		copyOf(data, "userId", m.After)
+		copyOf(data, "environment", m.After)
+		copyOf(data, "expiresAt", m.After)
+	case notice.KeyUpdated:
+		data["changed"] = slices.Sorted(maps.Keys(m.After))
+		copyOf(data, "isActive", m.After)
+		copyOf(data, "expiresAt", m.After)
+	case notice.KeyRotated:
+		copyOf(data, "overlapSeconds", m.Note)
+		copyOf(data, "expiresAt", m.After)
+	case notice.KeyRevoked:
+		if data["reason"] = "revoked"; t == audit.APIKeyDeleted {
+			data["reason"] = "deleted"
+		}
+	}
+}
+
+func copyOf(data map[string]any, name string, from map[string]json.RawMessage) {
+	if raw, there := from[name]; there {
+		data[name] = raw
+	}
+}
+
+// daysAhead are the days before the end of a key at which notices tell of it; 0 is the end itself.
+var daysAhead = []int{30, 7, 1, 0}
+
+// look queues the notices without an event: keys whose end comes or has come, and plans that are nearly used up.
+func (s *Sender) look(ctx context.Context) error {
+	var all []error
+	for _, e := range s.waiting(func(e *endpoint) bool { return e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired) }) {
+		err := s.lookAtKeys(ctx, e)
+		if !errors.Is(err, store.ErrQueueFull) && !errors.Is(err, store.ErrNotFound) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(append(all, s.lookAtPlans(ctx))...)
+}
+
+// moment is when a key is so many days before its end.
+type moment struct {
+	store.ExpiringKey
+	at   time.Time
+	days int
+}
+
+const (
+	keysAtOnce = 100
+	rarely     = 10 * time.Minute // an endpoint's place in time is moved, where there is nothing to tell
+)
+
+// lookAtKeys queues the moments since the last look, in their order. The moments follow from the present
+// expiry of each key: a moment that had passed when the expiry was set is left out.
+func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint) error {
+	for range queueRuns {
+		var row notice.Endpoint
+		var moments []moment
+		var now time.Time
+		cut := false
+		err := s.DB.View(ctx, func(v *store.View) (err error) {
+			if row, err = v.Webhook(e.name); err != nil {
+				return err
+			}
+			now = v.Floor()
+			moments, cut, err = momentsOf(v, &row, now)
+			return err
+		})
+		if err != nil || !row.IsActive || now.Before(row.Looked) || len(moments) == 0 && now.Sub(row.Looked) < rarely {
+			return err
+		}
+		to := store.Place{Seq: row.Seq, Looked: now, Key: store.LastKey}
+		if cut {
+			last := moments[len(moments)-1]
+			to.Looked, to.Key = last.at, last.ID
+		}
+		all, err := deliveriesOf(moments)
+		if err == nil {
+			err = s.queue(ctx, e, &row, to, all, nil)
+		}
+		if err != nil || !cut {
+			return err
+		}
+	}
+	return nil
+}
+
+// momentsOf lists the next ones, and tells whether there may be more.
+func momentsOf(v *store.View, e *notice.Endpoint, now time.Time) (all []moment, cut bool, err error) {
+	for _, days := range daysAhead {
+		if days > 0 && !e.Wants(notice.KeyExpiring) || days == 0 && !e.Wants(notice.KeyExpired) {
+			continue
+		}
+		ahead := time.Duration(days) * 24 * time.Hour
+		keys, err := v.KeysExpiring(e.Workspace, e.Looked.Add(ahead), e.LookedKey, now.Add(ahead), keysAtOnce)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, k := range keys {
+			all = append(all, moment{k, k.ExpiresAt.Add(-ahead), days})
+		}
+		cut = cut || len(keys) == keysAtOnce
+	}
+	slices.SortFunc(all, func(a, b moment) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.ID, b.ID)) })
+	if len(all) > keysAtOnce {
+		all, cut = all[:keysAtOnce], true
+	}
+	return all, cut, nil
+}
+
+func deliveriesOf(moments []moment) (all []notice.Delivery, err error) {
+	for _, m := range moments {
+		kind, data := notice.KeyExpired, map[string]any{
+			"workspaceId": string(m.Workspace), "apiKeyId": string(m.ID), "userId": string(m.User),
+			"expiresAt": notice.Stamp(m.ExpiresAt),
+		}
+		if m.days > 0 {
+			kind, data["daysLeft"] = notice.KeyExpiring, m.days
+		}
+		body, err := notice.Body(kind, m.at, data)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, notice.Delivery{
+			Event: notice.Derived(kind, m.ID, m.ExpiresAt.UnixMilli(), m.days), Kind: kind, Workspace: m.Workspace,
+			Object: string(m.ID), Body: body,
+		})
+	}
+	return all, nil
+}
