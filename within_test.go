@@ -45,6 +45,27 @@ var calls = []calling{
 	{"ExplainKey of several", "query", func(ctx ctx, c *keyward.Client) error {
 		return last(c.ExplainKey(ctx, "k", keyward.ExplainRequest{WorkspaceIDs: []string{"w2", "w1"}}))
 	}},
+	{"CreateWebhook", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.CreateWebhook(ctx, keyward.CreateWebhookRequest{URL: "https://example.com"}))
+	}},
+	{"ListWebhooks", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ListWebhooks(ctx, keyward.ListWebhooksOptions{}))
+	}},
+	{"GetWebhook", "query", func(ctx ctx, c *keyward.Client) error { return last(c.GetWebhook(ctx, "h")) }},
+	{"UpdateWebhook", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.UpdateWebhook(ctx, "h", keyward.UpdateWebhookRequest{IsActive: keyward.Set(false)}))
+	}},
+	{"DeleteWebhook", "query", func(ctx ctx, c *keyward.Client) error { return last(c.DeleteWebhook(ctx, "h")) }},
+	{"RotateWebhookSecret", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.RotateWebhookSecret(ctx, "h", time.Hour))
+	}},
+	{"TestWebhook", "query", func(ctx ctx, c *keyward.Client) error { return last(c.TestWebhook(ctx, "h")) }},
+	{"ListWebhookDeliveries", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ListWebhookDeliveries(ctx, "h", keyward.ListWebhookDeliveriesOptions{}))
+	}},
+	{"ReplayWebhookDelivery", "query", func(ctx ctx, c *keyward.Client) error {
+		return last(c.ReplayWebhookDelivery(ctx, "h", "d"))
+	}},
 	{"KeyRefusals", "query", func(ctx ctx, c *keyward.Client) error { return last(c.KeyRefusals(ctx, "k", 0)) }},
 	{
 		"WorkspaceRefusals", "query",

@@ -86,6 +86,7 @@ func TestTheDocumentHasEveryOperationOfTheRelease(t *testing.T) {
 		deleteWorkspace putPlan getMe listMembers getMember putMember updateMember removeMember restoreMember inviteMember resetSignIn createRole listRoles getRole updateRole deleteRole
 		listLogs getApiKeyLimits getApiKeyUsage getWorkspaceLimits getWorkspaceUsage getUsage createServiceKey listServiceKeys deleteServiceKey createSignInLink startSession listSessions endSessions endSession
 		requestApiKey requestApiKeyRotation listKeyRequests getKeyRequest declineKeyRequest
+		createWebhook listWebhooks getWebhook updateWebhook deleteWebhook rotateWebhookSecret testWebhook listWebhookDeliveries replayWebhookDelivery
 		createPortalSession listPortalSessions endPortalSessions getPortalSession endPortalSession exchangePortalSession renewPortalSession
 		listNodes getInstallation getUsageByWorkspace getApiKeyPermissionUsage getWorkspacePermissionUsage readFeed readFeedSnapshot leaseMinutes reserveDays reportUses getFrontPage checkRequest getHealth getReadiness getMetrics getOpenapi getReference getReferenceFile`,
 	)
@@ -352,7 +353,7 @@ var (
 		"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute",
 		"requestsPerDay", "allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds",
 		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities", "overrides", "keys",
-		"ceiling", "expiresInSeconds", "followerModes",
+		"ceiling", "expiresInSeconds", "followerModes", "url", "events",
 	}
 	harmless = []string{
 		"name",

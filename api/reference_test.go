@@ -17,7 +17,7 @@ import (
 )
 
 // largestPage is how large a page of the reference may be.
-const largestPage = 150 << 10
+const largestPage = 160 << 10
 
 func reference(t *testing.T) map[string]string {
 	t.Helper()
@@ -267,7 +267,7 @@ func TestTheCallsInGoCompile(t *testing.T) {
 	for id, of := range samples(t) {
 		results, _, _ := strings.Cut(of["go"], " := ")
 		b.WriteString(
-			"\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, clientSecret, proof string) {\n\t" +
+			"\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, deliveryID, clientSecret, proof string) {\n\t" +
 				of["go"] + "\n\t_" + strings.Repeat(
 				", _",
 				strings.Count(results, ","),

@@ -23,7 +23,7 @@ type ask struct {
 // can be about another object. An operation of the document that is missing here fails the measurement.
 func (b *beside) largest() map[string]func(n int) ask {
 	all := map[string]func(n int) ask{}
-	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(), b.largestMembers(), b.largestPortals(), b.largestOthers()} {
+	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(), b.largestMembers(), b.largestPortals(), b.largestWebhooks(), b.largestOthers()} {
 		for name, one := range some {
 			all[name] = one
 		}

@@ -184,6 +184,8 @@ func (b *beside) doomed(kind string) string {
 		made, err = b.post("/api/v2/workspaces/"+b.ws+"/roles", `{"name":"`+name+`","permissions":`+longSet+`}`, "role", "id")
 	case "service key":
 		made, err = b.post("/api/v2/service-keys", `{"name":"`+name+`","scopes":["verify"]}`, "serviceKey", "id")
+	case "webhook":
+		made, err = b.post("/api/v2/webhooks", b.hook(), "webhook", "id")
 	case "key", "key request":
 		body := `{"workspaceId":"` + b.desk() + `","userId":"u-1","name":"` + name + `","permissions":` + longSet + `}`
 		if kind == "key" {

@@ -25,6 +25,7 @@ SECRETS = {
     ("RevealedApiKey", "key"), ("RotatedApiKey", "key"), ("ImportedApiKeysImported", "key"),
     ("RevealedServiceKey", "key"), ("StartedSession", "token"), ("SignInLink", "code"), ("SignInLink", "path"),
     ("CreatedPortalSession", "clientSecret"), ("CreatedPortalSession", "url"), ("StartedPortalSession", "token"),
+    ("RevealedWebhook", "secret"),
     ("Invitation", "code"), ("Invitation", "path"), ("Invitation", "url"),
 }
 

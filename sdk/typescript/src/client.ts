@@ -66,6 +66,8 @@ export interface Rotated extends Revealed {
 
 type Timed<T> = Omit<T, "expiresAt"> & { expiresAt?: Time | null };
 export type KeyRequest = Schemas["KeyRequest"];
+export type Webhook = Schemas["Webhook"];
+export type Delivery = Schemas["Delivery"];
 export type CreateKey = Timed<Schemas["CreateApiKey"]>;
 export type UpdateKey = Timed<Schemas["UpdateApiKeys"]["apiKeys"][number]>;
 export type ImportKey = Timed<Schemas["ImportApiKey"]>;
@@ -570,6 +572,65 @@ export class PortalSessions extends Resource {
   }
 }
 
+/** A webhook and, this once, its secret. */
+export type RevealedWebhook = Omit<Result<"RevealedWebhookAnswer">, "secret"> & { secret: Secret };
+
+/** Signed notices of what happens to keys. verifyWebhook checks one where it arrives. */
+export class Webhooks extends Resource {
+  /** Makes a webhook. Its secret is in this answer alone. */
+  async create(webhook: Schemas["CreateWebhook"], o?: CallOptions): Promise<RevealedWebhook> {
+    return revealedWebhook(await this.send("createWebhook", "POST", ["webhooks"], "never", { body: webhook }, o));
+  }
+
+  list(o: PageOptions & { workspaceId?: string } = {}): Promise<Result<"WebhooksAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listWebhooks", ["webhooks"], query, only(signal));
+  }
+
+  async retrieve(id: string, o?: CallOptions): Promise<Webhook> {
+    return (await this.get<Result<"WebhookAnswer">>("getWebhook", ["webhooks", id], {}, o)).webhook;
+  }
+
+  /** Changes the given fields. One that is switched on again is told of what happens from then on. */
+  async update(id: string, changes: Schemas["UpdateWebhook"], o?: CallOptions): Promise<Webhook> {
+    const more = { body: changes };
+    return (await this.send<Result<"WebhookAnswer">>("updateWebhook", "PATCH", ["webhooks", id], "never", more, o)).webhook;
+  }
+
+  delete(id: string, o?: CallOptions): Promise<Result<"DeletedAnswer">> {
+    return this.send("deleteWebhook", "DELETE", ["webhooks", id], "never", {}, o);
+  }
+
+  /** Gives a new secret, in this answer alone. The former one signs, too, for the overlap (a day where none is given). */
+  async rotateSecret(id: string, o?: CallOptions & { overlapSeconds?: number }): Promise<RevealedWebhook> {
+    const more = { body: o?.overlapSeconds === undefined ? {} : { overlapSeconds: o.overlapSeconds } };
+    return revealedWebhook(await this.send("rotateWebhookSecret", "POST", ["webhooks", id, "rotate-secret"], "never", more, o));
+  }
+
+  /** Queues a notice of the type webhook.test. */
+  async test(id: string, o?: CallOptions): Promise<Delivery> {
+    return (await this.send<Result<"DeliveryAnswer">>("testWebhook", "POST", ["webhooks", id, "test"], "never", {}, o)).delivery;
+  }
+
+  deliveries(
+    id: string,
+    o: PageOptions & { status?: "pending" | "delivered" | "failed" } = {},
+  ): Promise<Result<"DeliveriesAnswer">> {
+    const { signal, ...query } = o;
+    return this.get("listWebhookDeliveries", ["webhooks", id, "deliveries"], query, only(signal));
+  }
+
+  /** Queues the notice of a delivery that has ended once more, with the same id and body. */
+  async replay(id: string, deliveryId: string, o?: CallOptions): Promise<Delivery> {
+    const path = ["webhooks", id, "deliveries", deliveryId, "replay"];
+    return (await this.send<Result<"DeliveryAnswer">>("replayWebhookDelivery", "POST", path, "never", {}, o)).delivery;
+  }
+}
+
+function revealedWebhook(answer: Result<"RevealedWebhookAnswer">): RevealedWebhook {
+  return { ...answer, secret: new Secret(answer.secret) };
+}
+
 /** Requests for keys that a signed-in member confirms, for programs that are not to hold a value. */
 export class KeyRequests extends Resource {
   /** Asks for a key. A member who may make it confirms at url within 15 minutes, and alone sees the value. */
@@ -675,6 +736,7 @@ export class Keyward extends Resource {
   readonly sessions: Sessions;
   readonly keyRequests: KeyRequests;
   readonly portalSessions: PortalSessions;
+  readonly webhooks: Webhooks;
   readonly logs: Logs;
   readonly oauth: OAuth;
 
@@ -689,6 +751,7 @@ export class Keyward extends Resource {
     this.sessions = new Sessions(t);
     this.keyRequests = new KeyRequests(t);
     this.portalSessions = new PortalSessions(t);
+    this.webhooks = new Webhooks(t);
     this.logs = new Logs(t);
     this.oauth = new OAuth(t);
   }

@@ -13,3 +13,4 @@ export { APIError, ConnectionError, type Detail, type ErrorCode, isCode, Keyward
 export type { components, operations, paths } from "./schema.js";
 export { Secret } from "./secret.js";
 export { version } from "./version.js";
+export { type Notice, verifyWebhook, type WebhookHeaders, WebhookSignatureError, webhookTolerance } from "./webhook.js";

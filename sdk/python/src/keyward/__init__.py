@@ -21,10 +21,11 @@ from .errors import (
     Unavailable, UnsupportedMediaType,
 )
 from .secret import Secret
+from .webhook import WebhookSignatureError, verify_webhook
 
 __all__ = [
     "APIError", "AsyncKeyward", "BodyTooLarge", "Conflict", "ConnectionFailed", "Detail", "InvalidRequest", "Keyward", "KeywardError",
     "LimitReached", "MethodNotAllowed", "NotFound", "OutcomeUnknown", "PermissionDenied", "PermissionEscalation", "ProtocolError",
     "RateLimited", "ReplayedWithoutValue", "Secret", "UNSET", "Unauthenticated", "Unavailable", "Unset", "UnsupportedMediaType",
-    "__version__", *_names,
+    "WebhookSignatureError", "__version__", "verify_webhook", *_names,
 ]

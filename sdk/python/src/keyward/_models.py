@@ -487,6 +487,60 @@ class DeletedApiKeys:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """A notice on its way to a webhook, or one that has ended."""
+
+    id: str
+    webhook_id: str
+    event_id: str
+    event_type: str
+    workspace_id: Optional[str]
+    status: str
+    attempts: int
+    response_status: Optional[int]
+    error: Optional[str]
+    is_replay: bool
+    created_at: datetime
+    last_attempt_at: Optional[datetime]
+    next_attempt_at: Optional[datetime]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Delivery:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            id=value(data, "id", string),
+            webhook_id=value(data, "webhookId", string),
+            event_id=value(data, "eventId", string),
+            event_type=value(data, "eventType", string),
+            workspace_id=value(data, "workspaceId", optional(string)),
+            status=value(data, "status", string),
+            attempts=value(data, "attempts", integer),
+            response_status=value(data, "responseStatus", optional(integer)),
+            error=value(data, "error", optional(string)),
+            is_replay=value(data, "isReplay", boolean),
+            created_at=value(data, "createdAt", time),
+            last_attempt_at=value(data, "lastAttemptAt", optional(time)),
+            next_attempt_at=value(data, "nextAttemptAt", optional(time)),
+        )
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """Deliveries of an answer."""
+
+    deliveries: List[Delivery]
+    pagination: Pagination
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Deliveries:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            deliveries=value(data, "deliveries", each(obj(Delivery))),
+            pagination=value(data, "pagination", obj(Pagination)),
+        )
+
+
+@dataclass(frozen=True)
 class EndedPortalSessions:
     """EndedPortalSessions of an answer."""
 
@@ -1565,6 +1619,60 @@ class RevealedServiceKey:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """A URL to which signed notices are sent."""
+
+    id: str
+    workspace_id: Optional[str]
+    url: str
+    events: List[str]
+    description: Optional[str]
+    is_active: bool
+    disabled_reason: Optional[str]
+    previous_secret_until: Optional[datetime]
+    failing_since: Optional[datetime]
+    last_delivered_at: Optional[datetime]
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Webhook:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            id=value(data, "id", string),
+            workspace_id=value(data, "workspaceId", optional(string)),
+            url=value(data, "url", string),
+            events=value(data, "events", each(string)),
+            description=value(data, "description", optional(string)),
+            is_active=value(data, "isActive", boolean),
+            disabled_reason=value(data, "disabledReason", optional(string)),
+            previous_secret_until=value(data, "previousSecretUntil", optional(time)),
+            failing_since=value(data, "failingSince", optional(time)),
+            last_delivered_at=value(data, "lastDeliveredAt", optional(time)),
+            created_by=value(data, "createdBy", string),
+            created_at=value(data, "createdAt", time),
+            updated_at=value(data, "updatedAt", time),
+        )
+
+
+@dataclass(frozen=True)
+class RevealedWebhook:
+    """RevealedWebhook of an answer."""
+
+    webhook: Webhook
+    secret: Secret
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RevealedWebhook:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            webhook=value(data, "webhook", obj(Webhook)),
+            secret=value(data, "secret", secret),
+        )
+
+
+@dataclass(frozen=True)
 class Roles:
     """Roles of an answer."""
 
@@ -1925,6 +2033,22 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Webhooks:
+    """Webhooks of an answer."""
+
+    webhooks: List[Webhook]
+    pagination: Pagination
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Webhooks:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            webhooks=value(data, "webhooks", each(obj(Webhook))),
+            pagination=value(data, "pagination", obj(Pagination)),
+        )
+
+
+@dataclass(frozen=True)
 class WorkspaceUsage:
     """How much a workspace was used."""
 
@@ -1980,18 +2104,19 @@ class Workspaces:
 
 __all__ = [
     "ApiKey", "ApiKeyPreviousKeys", "ApiKeyRefusal", "ApiKeys", "Attention", "Backup", "Ceiling",
-    "CreatedPortalSession", "Creator", "Credential", "DaysClaims", "DeletedApiKeys", "EndedPortalSessions",
-    "Explanation", "ExplanationSteps", "Follower", "ImportedApiKeys", "ImportedApiKeysErrors",
-    "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Installation", "InstallationDatabase",
-    "InstallationNodes", "InstallationRefusal", "Invitation", "ItemError", "ItemErrorDetails", "KeyCounts",
-    "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest", "KeyRequestAsks", "KeyRequests", "Leases",
-    "LeasesLeases", "LimitState", "LimitStates", "LimitsLeft", "Log", "Logs", "LogsPagination", "Me",
-    "Member", "Members", "MinuteAnswer", "MyWorkspace", "Node", "Nodes", "Pagination", "PermissionEntry",
-    "PermissionUsage", "PermissionUsages", "Plan", "PortalCeiling", "PortalSession", "PortalSessions",
-    "RateLimit", "Readiness", "Refusal", "RemovedMember", "RemovedMemberKeys", "RestoredMember",
-    "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey", "Revocation", "RevocationNodes", "Role",
-    "Roles", "RotatedApiKey", "ServiceKey", "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink",
-    "SignInReset", "SignInResetEnded", "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys",
-    "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Workspace", "WorkspaceUsage", "WorkspaceUsages",
+    "CreatedPortalSession", "Creator", "Credential", "DaysClaims", "DeletedApiKeys", "Deliveries", "Delivery",
+    "EndedPortalSessions", "Explanation", "ExplanationSteps", "Follower", "ImportedApiKeys",
+    "ImportedApiKeysErrors", "ImportedApiKeysErrorsDetails", "ImportedApiKeysImported", "Installation",
+    "InstallationDatabase", "InstallationNodes", "InstallationRefusal", "Invitation", "ItemError",
+    "ItemErrorDetails", "KeyCounts", "KeyLimits", "KeyPermission", "KeyPermissions", "KeyRequest",
+    "KeyRequestAsks", "KeyRequests", "Leases", "LeasesLeases", "LimitState", "LimitStates", "LimitsLeft",
+    "Log", "Logs", "LogsPagination", "Me", "Member", "Members", "MinuteAnswer", "MyWorkspace", "Node",
+    "Nodes", "Pagination", "PermissionEntry", "PermissionUsage", "PermissionUsages", "Plan", "PortalCeiling",
+    "PortalSession", "PortalSessions", "RateLimit", "Readiness", "Refusal", "RemovedMember",
+    "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey",
+    "RevealedWebhook", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
+    "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
+    "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
+    "UsageBucket", "Verdict", "Webhook", "Webhooks", "Workspace", "WorkspaceUsage", "WorkspaceUsages",
     "Workspaces",
 ]

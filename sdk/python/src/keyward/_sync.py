@@ -612,6 +612,69 @@ class KeyRequests(_Resource):
         return self._client.call(Call("declineKeyRequest", "DELETE", ("key-requests", id), _ids("deleted")))
 
 
+class Webhooks(_Resource):
+    """Webhooks are URLs to which signed notices are sent. keyward.verify_webhook checks one where it arrives."""
+
+    def create(
+        self, *, url: str, workspace_id: Maybe[str] = UNSET, events: Maybe[Sequence[str]] = UNSET,
+        description: Maybe[Optional[str]] = UNSET,
+    ) -> m.RevealedWebhook:
+        """create makes a webhook. Its secret is in this answer alone."""
+        body = {"url": url, "workspaceId": workspace_id, "events": events, "description": description}
+        return self._client.call(Call("createWebhook", "POST", ("webhooks",), _object(m.RevealedWebhook), body=body))
+
+    def list(
+        self, *, workspace_id: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None,
+    ) -> m.Webhooks:
+        """list gives one page of webhooks."""
+        query = [("workspaceId", workspace_id), ("limit", limit), ("cursor", cursor)]
+        return self._client.call(
+            Call("listWebhooks", "GET", ("webhooks",), _object(m.Webhooks), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    def get(self, id: str) -> m.Webhook:
+        """get gives a webhook, without its secret."""
+        read = _member("webhook", _object(m.Webhook))
+        return self._client.call(Call("getWebhook", "GET", ("webhooks", id), read, repeat=Repeat.ALWAYS))
+
+    def update(
+        self, id: str, *, url: Maybe[str] = UNSET, events: Maybe[Sequence[str]] = UNSET,
+        description: Maybe[Optional[str]] = UNSET, is_active: Maybe[bool] = UNSET,
+    ) -> m.Webhook:
+        """update changes the given fields. One that is switched on again is told of what happens from then on."""
+        body = {"url": url, "events": events, "description": description, "isActive": is_active}
+        read = _member("webhook", _object(m.Webhook))
+        return self._client.call(Call("updateWebhook", "PATCH", ("webhooks", id), read, body=body))
+
+    def delete(self, id: str) -> List[str]:
+        """delete takes a webhook away, with what waits for it."""
+        return self._client.call(Call("deleteWebhook", "DELETE", ("webhooks", id), _ids("deleted")))
+
+    def rotate_secret(self, id: str, *, overlap_seconds: int = 86400) -> m.RevealedWebhook:
+        """rotate_secret gives a new secret, in this answer alone. The former one signs, too, for the overlap."""
+        path, body = ("webhooks", id, "rotate-secret"), {"overlapSeconds": overlap_seconds}
+        return self._client.call(Call("rotateWebhookSecret", "POST", path, _object(m.RevealedWebhook), body=body))
+
+    def test(self, id: str) -> m.Delivery:
+        """test queues a notice of the type webhook.test."""
+        read = _member("delivery", _object(m.Delivery))
+        return self._client.call(Call("testWebhook", "POST", ("webhooks", id, "test"), read))
+
+    def deliveries(
+        self, id: str, *, status: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None,
+    ) -> m.Deliveries:
+        """deliveries gives one page of the deliveries of a webhook; status is pending, delivered or failed."""
+        path, query = ("webhooks", id, "deliveries"), [("status", status), ("limit", limit), ("cursor", cursor)]
+        return self._client.call(
+            Call("listWebhookDeliveries", "GET", path, _object(m.Deliveries), query=query, repeat=Repeat.ALWAYS)
+        )
+
+    def replay(self, id: str, delivery_id: str) -> m.Delivery:
+        """replay queues the notice of a delivery that has ended once more, with the same id and body."""
+        path, read = ("webhooks", id, "deliveries", delivery_id, "replay"), _member("delivery", _object(m.Delivery))
+        return self._client.call(Call("replayWebhookDelivery", "POST", path, read))
+
+
 class PortalSessions(_Resource):
     """PortalSessions let a page of the platform act as a member for a while."""
 
@@ -835,6 +898,7 @@ class Keyward:
         self.sessions = Sessions(self)
         self.key_requests = KeyRequests(self)
         self.portal_sessions = PortalSessions(self)
+        self.webhooks = Webhooks(self)
         self.logs = Logs(self)
         self.oauth = OAuth(self)
         self.feed = Feed(self)
