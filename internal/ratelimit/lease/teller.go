@@ -96,14 +96,18 @@ func (t *Teller) Ask(who string, number uint64, cost int64, questions ...Questio
 		return one.answers, one.err
 	}
 	defer close(one.done)
+	epoch := t.bank.Standing().Epoch.Load().Count // before the bank is asked how it is
 	if one.err = ErrAway; t.Away() > 0 {
 		return one.answers, one.err
 	}
-	epoch := t.bank.Standing().Epoch.Load().Count
 	for i := range questions {
 		questions[i].Settle = t.settled(who, &questions[i], epoch)
 	}
 	one.answers, one.err = t.bank.Ask(epoch, cost, questions...)
+	if one.err == nil && t.bank.Standing().Epoch.Load().Count != epoch {
+		// The bank has forgotten meanwhile what it had lent. What it has granted now stays charged, and is not spent.
+		one.answers, one.err = [2]Answer{}, ErrAway
+	}
 	if one.err == nil {
 		t.granted(who, questions, &one.answers, epoch)
 	}

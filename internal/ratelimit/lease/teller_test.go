@@ -202,3 +202,24 @@ func TestALeaseCountsForAMinuteFromItsEnd(t *testing.T) {
 		}
 	})
 }
+
+// forgetful is a bank that forgets everything while it is asked.
+type forgetful struct{ *lease.Own }
+
+func (f forgetful) Ask(epoch uint64, cost int64, questions ...lease.Question) ([2]lease.Answer, error) {
+	f.Standing().Epoch.Store(&lease.Epoch{Count: epoch + 1})
+	return f.Own.Ask(epoch, cost, questions...)
+}
+
+func TestABankThatForgetsWhileItIsAskedLendsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil, 0)
+	teller := lease.NewTeller(forgetful{d.own}, lease.NewClock(time.Now))
+	a, err := teller.Ask("a", 1, 1, lease.Question{Of: d.key, Limit: limit, Want: 10, Ahead: 2})
+	if !errors.Is(err, lease.ErrAway) || a[0].Granted != 0 {
+		t.Errorf("it lends %d: %v", a[0].Granted, err)
+	}
+	if again, err := teller.Ask("a", 1, 1, lease.Question{Of: d.key, Limit: limit, Want: 10, Ahead: 2}); !errors.Is(err, lease.ErrAway) {
+		t.Errorf("the second time it lends %d: %v", again[0].Granted, err)
+	}
+}
