@@ -28,7 +28,8 @@ func isPlain[T ~string | ~[]byte](text T) bool {
 // appendKeyLine appends the line of a key. ok is false for a key that encoding/json has to write.
 func appendKeyLine(b []byte, l *keyLine) (line []byte, ok bool) {
 	if len(l.AllowedIPs) > 0 || len(l.Previous) > 0 || len(l.Metadata) > 0 || len(l.Digest) == 0 ||
-		!isPlain(l.ID) || !isPlain(l.WorkspaceID) || !isPlain(l.UserID) || !isPlain(l.Environment) || !isPlain(l.Second) || !isPlain(l.Name) {
+		!isPlain(l.ID) || !isPlain(l.WorkspaceID) || !isPlain(l.UserID) || !isPlain(l.Environment) ||
+		!isPlain(l.Second) || !isPlain(l.Name) {
 		return b, false
 	}
 	text := func(name, value string) { b = append(append(append(b, name...), value...), '"') }

@@ -32,7 +32,9 @@ func (p *process) doors(token, envoy string) map[string]func(key string) (int, s
 	if strings.HasPrefix(p.addr, "/") {
 		base = "http://localhost"
 		var d net.Dialer
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", p.addr) }
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", p.addr)
+		}
 	}
 	p.t.Cleanup(transport.CloseIdleConnections)
 	ask := func(method, path, bearer, kind, body string) (int, string) {
@@ -128,7 +130,9 @@ func TestEveryDoorOfAFollowerRefusesWhatItHasTo(t *testing.T) {
 			p.eventually(value, keyward.VerdictValid, "a new key")
 		}
 	}
-	doors := map[string]map[string]func(string) (int, string){"TCP": tcp.doors(token, envoy), "the socket": socket.doors(token, "")}
+	doors := map[string]map[string]func(string) (int, string){
+		"TCP": tcp.doors(token, envoy), "the socket": socket.doors(token, ""),
+	}
 	each := func(what, value string, want func(door string, status int, text string) error) {
 		t.Helper()
 		for place, all := range doors {
