@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -311,12 +312,33 @@ func (c *talk) compare(s step, e exchange) []string {
 		if len(lines) != len(patterns) {
 			return append(wrong, fmt.Sprintf("want %d lines, got %d", len(patterns), len(lines)))
 		}
+		c.alike(patterns, lines)
 		for i := range lines {
 			wrong = append(wrong, c.matchJSON(fmt.Sprintf("line %d", i+1), patterns[i], lines[i])...)
 		}
 		return wrong
 	}
 	return append(wrong, matchLines(want, string(e.body))...)
+}
+
+// alike brings neighbouring lines about objects of one kind into the order of their patterns: a feed tells them in any
+// order, as its source has them. A line that fits no pattern stays where it is left.
+func (c *talk) alike(patterns, lines []string) {
+	kind := func(line string) string {
+		name, _, _ := strings.Cut(line, ":")
+		return strings.TrimSpace(name)
+	}
+	for i := range lines {
+		for j := i; j < len(lines) && kind(patterns[j]) == kind(patterns[i]) && kind(lines[j]) == kind(lines[i]); j++ {
+			before := maps.Clone(c.known)
+			fits := len(c.matchJSON("", patterns[i], lines[j])) == 0
+			c.known = before
+			if fits {
+				lines[i], lines[j] = lines[j], lines[i]
+				break
+			}
+		}
+	}
 }
 
 func (c *talk) matchJSON(at, want, got string) []string {

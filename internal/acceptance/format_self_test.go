@@ -106,3 +106,26 @@ func parsed(t *testing.T, text string) any {
 	}
 	return v
 }
+
+// Neighbouring lines about objects of one kind may come in any order, and no others.
+func TestLinesOfOneKindMatchInAnyOrder(t *testing.T) {
+	t.Parallel()
+	patterns := []string{`{"member": {"userId": "ana"}}`, `{"member": {"userId": "$second"}}`, `{"key": {"id": "k"}}`}
+	for text, want := range map[string]int{
+		`{"member":{"userId":"ana"}} {"member":{"userId":"bob"}} {"key":{"id":"k"}}`: 0,
+		`{"member":{"userId":"bob"}} {"member":{"userId":"ana"}} {"key":{"id":"k"}}`: 0,
+		`{"member":{"userId":"bob"}} {"member":{"userId":"eve"}} {"key":{"id":"k"}}`: 1,
+		`{"member":{"userId":"bob"}} {"key":{"id":"k"}} {"member":{"userId":"ana"}}`: 3,
+	} {
+		c := &talk{known: values{}}
+		lines := strings.Split(text, " ")
+		c.alike(patterns, lines)
+		var wrong []string
+		for i := range lines {
+			wrong = append(wrong, c.matchJSON("", patterns[i], lines[i])...)
+		}
+		if len(wrong) != want || want == 0 && c.known["second"] != "bob" {
+			t.Errorf("%s: %q, want %d", text, wrong, want)
+		}
+	}
+}
