@@ -3,6 +3,7 @@ package verifycodec
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/fault"
@@ -20,6 +21,9 @@ func (c *Codec) Question(in *wire.Verify, under string) (q verify.Question, err 
 		return q, fault.Invalid(under+"key", "must be given")
 	}
 	q.Key = in.Key.Value
+	if err := withoutNUL(in, under); err != nil {
+		return q, err
+	}
 	if q.Demand, err = c.demand(in.Permissions, under+"permissions"); err != nil {
 		return q, err
 	}
@@ -36,6 +40,30 @@ func (c *Codec) Question(in *wire.Verify, under string) (q verify.Question, err 
 	q.Where, err = where(in, under)
 	return q, err
 }
+
+// withoutNUL refuses what strictjson refuses in a body, so that a question in Go is judged the same.
+func withoutNUL(in *wire.Verify, under string) error {
+	field := ""
+	switch {
+	case hasNUL(in.Key.Value):
+		field = "key"
+	case hasNUL(in.IP.Value):
+		field = "ip"
+	case hasNUL(in.Environment.Value):
+		field = "environment"
+	}
+	for i, name := range in.WorkspaceID.Names {
+		if field == "" && hasNUL(string(name)) {
+			field = fmt.Sprintf("workspaceId[%d]", i)
+		}
+	}
+	if field != "" {
+		return fault.Invalid(under+field, "must not hold the character U+0000")
+	}
+	return nil
+}
+
+func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 
 // where reads the demand for an environment and for workspaces.
 func where(in *wire.Verify, under string) (r account.Reach, err error) {
