@@ -109,9 +109,15 @@ var ErrGap = errors.New(
 		"export the whole log (keyward logs --format ndjson --limit 0)",
 )
 
+// ErrEmpty says that a journal has no event: an export that met a full disk, for instance.
+var ErrEmpty = errors.New("it is empty: export the log again (keyward logs --format ndjson --limit 0)")
+
 // After gives the entries that a log does not have, in their order and each once. last is the newest event of that log,
 // "" for an empty one, and has tells whether an event is in it.
 func After(all []Entry, last id.Event, has func(id.Event) bool) ([]Entry, error) {
+	if len(all) == 0 {
+		return nil, ErrEmpty
+	}
 	seen := make(map[id.Event]bool)
 	var later []Entry
 	for _, e := range all {

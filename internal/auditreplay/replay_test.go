@@ -217,6 +217,8 @@ func TestT102AJournalThatDoesNotReachBackIsRefused(t *testing.T) {
 		line("e2") + line("e3") + line("e2") + line("e3"): nil, // two exports
 		line("e1"): nil, // older than the backup: nothing to repeat
 		line("e3"): auditreplay.ErrGap,
+		"":         auditreplay.ErrEmpty,
+		"\n":       auditreplay.ErrEmpty,
 	} {
 		all, err := auditreplay.Read(strings.NewReader(journal))
 		if err != nil {
