@@ -40,6 +40,13 @@ func (x *exchange) decode(into any) error {
 	if len(data) == 0 && !needed {
 		return nil
 	}
+	if len(data) > largeBody {
+		leave, err := x.decodes().enter(x.ctx())
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
 	return strictjson.Decode(data, into, x.route.screen)
 }
 

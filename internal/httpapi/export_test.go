@@ -21,3 +21,8 @@ func Operations() []string {
 	}
 	return out
 }
+
+// MostDecoded is how many large bodies were decoded at once, of service keys and of others.
+func (d *API) MostDecoded() (services, others int) {
+	return int(d.a.largeOfServices.peak.Load()), int(d.a.largeOfOthers.peak.Load())
+}

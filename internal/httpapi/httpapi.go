@@ -119,6 +119,8 @@ type api struct {
 	redact redactor
 	codec  *verifycodec.Codec
 	desks  sync.Pool // of *desk
+
+	largeOfServices, largeOfOthers *decodes
 }
 
 // API is the door. It is safe for concurrent use.
@@ -160,7 +162,8 @@ func New(c Config) *API {
 			},
 		)
 	}
-	a := &api{Config: c, redact: newRedactor(c.Format), codec: verifycodec.New(c.Catalogue)}
+	a := &api{Config: c, redact: newRedactor(c.Format), codec: verifycodec.New(c.Catalogue),
+		largeOfServices: newDecodes(), largeOfOthers: newDecodes()}
 	a.desks.New = func() any { return &scratch{reader: a.codec.Reader()} }
 	a.ids = id.NewGenerator(c.Now, rand.Reader).InBatches()
 	a.mux = a.router()

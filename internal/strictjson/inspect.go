@@ -13,6 +13,14 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 )
 
+// opens is 1 for a token that begins an array or an object, which the decoder's stack has by then.
+func opens(t jsontext.Token) int {
+	if t.Kind() == '[' || t.Kind() == '{' {
+		return 1
+	}
+	return 0
+}
+
 // inspect walks the whole text, including parts that are stored as they are, and refuses parts that the grammar
 // allows and Keyward does not.
 func inspect(data []byte, screens []Screen) error {
@@ -36,6 +44,12 @@ func inspect(data []byte, screens []Screen) error {
 }
 
 func inspectToken(d *jsontext.Decoder, token jsontext.Token, screens []Screen) error {
+	// In an array the length of the parent counts the elements that were read, this one included.
+	if parent := d.StackDepth() - opens(token); parent > 0 {
+		if kind, n := d.StackIndex(parent); kind == '[' && n > MaxElements {
+			return fault.Invalid(here(d), "is one of more than %d elements", MaxElements)
+		}
+	}
 	switch token.Kind() {
 	case '"':
 		if strings.IndexByte(token.String(), 0) >= 0 {

@@ -4,7 +4,7 @@
 //
 // A document that it accepts means the same to every reader: it is valid UTF-8 without NUL, no member stands twice,
 // it nests at most MaxDepth deep, and every number fits a double exactly if it is an integer (RFC 8259, section 6;
-// RFC 7493).
+// RFC 7493). An array has at most MaxElements elements.
 package strictjson
 
 import (
@@ -21,6 +21,9 @@ import (
 const (
 	MaxDepth   = 32
 	MaxInteger = 1 << 53
+	// MaxElements bounds each array: an empty object takes two bytes of text and some hundreds in memory. The longest list
+	// that an operation takes, permissions, has at most 4096.
+	MaxElements = 5000
 )
 
 // Body is the field that a fault names when the document as a whole is wrong.

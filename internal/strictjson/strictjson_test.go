@@ -150,3 +150,31 @@ func TestAHostileNameIsNotRepeatedWhole(t *testing.T) {
 		t.Errorf("got %v, want a short field", err)
 	}
 }
+
+// A body of 1 MiB could otherwise become some hundred MiB of structs.
+func TestManySmallElementsAreRefusedBeforeTheyTakeMemory(t *testing.T) {
+	t.Parallel()
+	repeat := func(n int, one string) string { return "[" + strings.Repeat(one+",", n-1) + one + "]" }
+	for text, want := range map[string]string{
+		`{"list":` + repeat(strictjson.MaxElements, `""`) + `}`:   "",
+		`{"list":` + repeat(strictjson.MaxElements+1, `""`) + `}`: "list[5000]",
+		`{"items":` + repeat(4999, `{}`) + `}`:                    "",
+		`{"items":` + repeat(5001, `{}`) + `}`:                    "items[5000]",
+		`{"lists":` + repeat(2, repeat(4000, `0`)) + `}`:          "",
+	} {
+		var into struct {
+			List  []string         `json:"list"`
+			Lists [][]int          `json:"lists"`
+			Items []map[string]any `json:"items"`
+		}
+		err := strictjson.Decode([]byte(text), &into)
+		got := ""
+		var f *fault.Error
+		if errors.As(err, &f) && len(f.Details) == 1 {
+			got = f.Details[0].Field
+		}
+		if got != want || err == nil != (want == "") {
+			t.Errorf("%.40s…: %q, want %q: %v", text, got, want, err)
+		}
+	}
+}
