@@ -82,7 +82,7 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		paths    []string
 	}{
 		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
-			key + "?permission=calls:read&ip=203.0.113.7", key + "?tab=permissions", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/roles", "/roles/new",
+			key + "?permission=calls:read&ip=203.0.113.7", key + "?tab=permissions", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/members/u-2/role", "/roles", "/roles/new",
 			"/roles/" + role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log", "/log?q=key", "/log?q=nowhere",
 			"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", "/key-requests", asked, "/settings", "/catalogue", "/sessions"}},
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},

@@ -148,6 +148,7 @@ func (d *Dashboard) routes() []route {
 		{"POST /key-requests/{id}/decline", d.declineRequest, false},
 		{"GET /members", d.members, true},
 		{"POST /members", d.invite, true},
+		{"GET /members/{user}/role", d.rolePage, true},
 		{"POST /members/{user}/role", d.giveRole, true},
 		{"GET /members/{user}/remove", d.leavePage, true},
 		{"POST /members/{user}/remove", d.leave, true},

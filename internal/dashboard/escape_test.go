@@ -24,7 +24,7 @@ func bodies() []body {
 	return []body{
 		&bulkBody{}, &catalogueBody{}, &deleteBody{}, &rotateBody{}, &editForm{}, &grantBody{}, &installationBody{}, &invitationBody{}, &keyBody{},
 		&keysBody{}, &leaveBody{}, &logBody{}, &membersBody{}, &newKeyForm{}, &nodesBody{}, &overviewBody{}, &refusal{},
-		&requestBody{}, &requestsBody{}, &revealBody{}, &roleForm{}, &roleReview{}, &rolesBody{}, &serviceKeysBody{}, &serviceReveal{},
+		&requestBody{}, &requestsBody{}, &revealBody{}, &roleChoiceBody{}, &roleForm{}, &roleReview{}, &rolesBody{}, &serviceKeysBody{}, &serviceReveal{},
 		&sessionsBody{}, &settingsForm{}, &signinBody{}, &usageBody{}, &workspacesBody{},
 	}
 }

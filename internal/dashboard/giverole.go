@@ -63,6 +63,31 @@ func (d *Dashboard) seal(b *grantBody, was, will perm.Set) {
 
 const changedMeanwhile = "Nothing is done yet: this is not what the page showed. This is what the change comes to now."
 
+// roleChoiceBody is the page on which another role is chosen for a member.
+type roleChoiceBody struct {
+	Member control.Member
+	Name   string
+	Roles  []control.Role // that the visitor can give
+	More   bool           // there are more of them than a page lists
+}
+
+// rolePage offers the roles for a member.
+func (d *Dashboard) rolePage(v *request) error {
+	m, err := d.Control.GetMember(v.r.Context(), v.Caller, v.workspace(), v.r.PathValue("user"))
+	if err != nil {
+		return err
+	}
+	return v.showRoles(http.StatusOK, m, nil)
+}
+
+func (v *request) showRoles(status int, m control.Member, wrong *problem) (err error) {
+	b := roleChoiceBody{Member: m, Name: nameOf(m.Member)}
+	if b.Roles, b.More, err = v.givable(); err != nil {
+		return err
+	}
+	return v.answer(status, page{Title: "Role of " + b.Name, Section: "members", Fault: wrong, Body: b})
+}
+
 // giveRole changes a member's role, once its review was confirmed.
 func (d *Dashboard) giveRole(v *request) error {
 	ctx, user := v.r.Context(), v.r.PathValue("user")
@@ -76,8 +101,8 @@ func (d *Dashboard) giveRole(v *request) error {
 	}
 	will, err := d.Control.GetRole(ctx, v.Caller, v.workspace(), v.form("role"))
 	if fault.Is(err, fault.NotFound) {
-		return v.showMembers(
-			http.StatusUnprocessableEntity, inviteForm{}, &problem{Message: "Choose a role for " + nameOf(m.Member) + "."},
+		return v.showRoles(
+			http.StatusUnprocessableEntity, m, &problem{Message: "Choose a role for " + nameOf(m.Member) + "."},
 		)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -190,4 +191,30 @@ func TestWhatWasDoneIsSaidOnceAndByTheServerAlone(t *testing.T) {
 		t.Errorf("the sentence stays: %v", after)
 	}
 	h.get("ada", path+"?done=deleted").want(200).silent("refused from now on")
+}
+
+// However many roles there are, a page lists them once, and says so where it leaves some out.
+func TestRolesStandOnAPageOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ctx := context.Background()
+	for i := range 320 {
+		name := fmt.Sprintf("%s %d", strings.Repeat("w", 50), i)
+		_, err := h.control.CreateRole(ctx, h.root, h.ws, control.CreateRole{Name: name, Permissions: []string{"calls:read"}})
+		must[any](t)(nil, err)
+	}
+	for i := range 60 {
+		user := fmt.Sprintf("m%d", i)
+		_, _, err := h.control.PutMember(ctx, h.root, h.ws, user, control.PutMember{Email: user + "@example.com", Role: h.roles["Viewer"]})
+		must[any](t)(nil, err)
+	}
+	for path, lists := range map[string]int{"/members": 1, "/members/eve/role": 1} {
+		body := h.get("ada", path).want(200).says("The first 300 that you can give").Body.String()
+		if n := strings.Count(body, "<select"); n != lists || len(body) > 100_000 {
+			t.Errorf("%s: %d lists and %d bytes", path, n, len(body))
+		}
+	}
+	h.get("ada", "/members").says(`href="/members/eve/role"`)
+	h.get("eve", "/members").silent("/role\"")
+	h.get("ada", "/members/nobody/role").want(404)
 }

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 
 	"github.com/keyward/keyward/internal/account"
@@ -22,12 +23,13 @@ type memberRow struct {
 }
 
 type membersBody struct {
-	Members  []memberRow
-	Roles    []control.Role // that the visitor can give
-	Next     string
-	SeesSeen bool
-	Invite   inviteForm
-	Removed  []removedRow
+	Members   []memberRow
+	Roles     []control.Role // that the visitor can give
+	MoreRoles bool           // there are more of them than a page lists
+	Next      string
+	SeesSeen  bool
+	Invite    inviteForm
+	Removed   []removedRow
 }
 
 // removedRow is a user whose removal can still be undone.
@@ -54,8 +56,8 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 	if next.NextCursor != "" {
 		b.Next = v.link("cursor", next.NextCursor)
 	}
-	if v.may.May(account.RolesRead) {
-		if b.Roles, err = v.givable(); err != nil {
+	if v.may.May(account.RolesRead) && v.may.May(account.MembersInvite) {
+		if b.Roles, b.MoreRoles, err = v.givable(); err != nil {
 			return err
 		}
 	}
@@ -110,25 +112,39 @@ func (v *request) seen(user string) (moment, error) {
 	return v.moment(last), nil
 }
 
-// givable lists the roles that the visitor can give.
-func (v *request) givable() ([]control.Role, error) {
-	var out []control.Role
+// mostRoles is how many roles a page lists: more of them, with the longest names, would make it too large.
+const mostRoles = 300
+
+// givable lists the roles that the visitor can give, and tells whether there are more.
+func (v *request) givable() (out []control.Role, more bool, err error) {
 	for cursor := ""; ; {
 		roles, next, err := v.d.Control.ListRoles(
 			v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100, Cursor: cursor},
 		)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, r := range roles {
-			if r.Assignable {
+			switch {
+			case !r.Assignable:
+			case len(out) == mostRoles:
+				return out, true, nil
+			default:
 				out = append(out, r)
 			}
 		}
-		if cursor = next.NextCursor; cursor == "" || len(out) >= 200 {
-			return out, nil
+		if cursor = next.NextCursor; cursor == "" {
+			return out, false, nil
 		}
 	}
+}
+
+// givableHint says what the list of roles holds.
+func givableHint(more bool) string {
+	if more {
+		return fmt.Sprintf("The first %d that you can give. Others are given with keyward members add.", mostRoles)
+	}
+	return "Those that you can give."
 }
 
 func (v *request) inviteForm() inviteForm {

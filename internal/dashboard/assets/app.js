@@ -42,14 +42,6 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-// A button that keeps a change is there once something has changed.
-for (const field of document.querySelectorAll('[data-change]')) {
-  const button = field.form.querySelector('[data-changed]');
-  const first = field.value;
-  button.hidden = true;
-  field.addEventListener('change', () => { button.hidden = field.value === first; });
-}
-
 // Copying.
 for (const button of document.querySelectorAll('[data-copy]')) {
   if (!navigator.clipboard) continue;
