@@ -152,9 +152,10 @@ func readLogs(v *store.View, f store.LogFilter, last int64, out *Logs) error {
 	return err
 }
 
-// ExportLogs calls emit with every event that matches, or with the first Limit of them. It reads in pages, each in a
-// snapshot of its own, so that a slow reader holds nothing up; events recorded meanwhile may be included.
-func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit func(audit.Event) error) error {
+// ExportLogs calls emit with all events that match, or with the first Limit of them, page by page: each page is read in a
+// snapshot of its own, so that a slow reader holds nothing up; events recorded meanwhile may be included. A page is
+// empty where a search has found nothing in a stretch of the log, and the first one says that the caller may read it.
+func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit func([]audit.Event) error) error {
 	if in.Offset > maxOffset {
 		return fault.Invalid("offset", "must be between 0 and %d", maxOffset)
 	}
@@ -188,10 +189,8 @@ func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit fu
 		if err != nil {
 			return storageFault(err)
 		}
-		for _, e := range events {
-			if err := emit(e); err != nil {
-				return err
-			}
+		if err := emit(events); err != nil {
+			return err
 		}
 		switch {
 		case len(events) == full:

@@ -77,7 +77,7 @@ func TestAPageOfASearchLooksAtTenThousandEventsT105(t *testing.T) {
 		t,
 		k.ExportLogs(
 			t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "api_key.created"},
-			func(audit.Event) error { found++; return nil },
+			func(events []audit.Event) error { found += len(events); return nil },
 		),
 	)
 	if found != 1 {
@@ -93,7 +93,7 @@ func TestSearchesLeaveReadersToOthersT105(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 { // exports whose events are held while they are within nothing
 		wg.Go(func() {
-			_ = k.ExportLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "created"}, func(audit.Event) error {
+			_ = k.ExportLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, Search: "created"}, func([]audit.Event) error {
 				held <- struct{}{}
 				<-release
 				return nil

@@ -154,14 +154,19 @@ func (d *Dashboard) exportLog(v *request) error {
 			)
 		}
 	}
-	err = d.Control.ExportLogs(v.r.Context(), v.Caller, in, func(e audit.Event) error {
+	connection := http.NewResponseController(v.w)
+	err = d.Control.ExportLogs(v.r.Context(), v.Caller, in, func(events []audit.Event) error {
 		if out == nil {
 			start()
 		}
-		_ = http.NewResponseController(v.w).
-			SetWriteDeadline(d.Wall().Add(30 * time.Second))
-			// a connection that knows no deadline has none to extend
-		_, err := out.WriteString(exported(format, e))
+		_ = connection.SetWriteDeadline(d.Wall().Add(30 * time.Second)) // one that knows no deadline has none to extend
+		for i := range events {
+			if _, err := out.WriteString(exported(format, &events[i])); err != nil {
+				return err
+			}
+		}
+		err := out.Flush()
+		_ = connection.Flush() // a search that finds little shows that it goes on
 		return err
 	})
 	if err != nil {
@@ -170,13 +175,10 @@ func (d *Dashboard) exportLog(v *request) error {
 		}
 		return err
 	}
-	if out == nil {
-		start()
-	}
-	return out.Flush()
+	return nil
 }
 
-func exported(format string, e audit.Event) string {
+func exported(format string, e *audit.Event) string {
 	metadata := e.Metadata
 	if metadata == "" {
 		metadata = "{}"

@@ -24,8 +24,8 @@ type exporter interface {
 	row(wire.Log) (string, error)
 }
 
-// export streams the matching events. Nothing is written before the first event is there, so that a refusal is still
-// an error answer; after that, an error breaks the answer off.
+// export streams the matching events. Nothing is written before the first page is there, so that a refusal is still an
+// error answer; after that, an error breaks the answer off.
 func (a *api) export(x *exchange, in control.ListLogs, e exporter) error {
 	out := bufio.NewWriterSize(pieces{x}, pieceSize)
 	started := false
@@ -40,18 +40,22 @@ func (a *api) export(x *exchange, in control.ListLogs, e exporter) error {
 	if x.r.Method == http.MethodHead {
 		in.Limit = 1 // only the headers will be sent
 	}
-	err := a.Control.ExportLogs(x.ctx(), x.caller, in, func(ev audit.Event) error {
+	err := a.Control.ExportLogs(x.ctx(), x.caller, in, func(events []audit.Event) error {
 		if !started {
 			if err := start(); err != nil {
 				return err
 			}
 		}
-		row, err := e.row(event(ev))
-		if err != nil {
-			return err
+		for _, ev := range events {
+			row, err := e.row(event(ev))
+			if err != nil {
+				return err
+			}
+			if _, err = out.WriteString(row); err != nil {
+				return err
+			}
 		}
-		_, err = out.WriteString(row)
-		return err
+		return out.Flush()
 	})
 	if err == nil && !started {
 		err = start()
