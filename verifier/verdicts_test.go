@@ -89,7 +89,7 @@ func (h *house) questions() map[string]keyward.VerifyRequest {
 		"malformed": {Key: "nonsense"}, "empty": {}, "a service key": {Key: h.token}, "not text": {Key: "kw_live_\xff"},
 		"U+0000": {Key: "kw_live_\x00"}, "U+0000 in a workspace": with(func(q *keyward.VerifyRequest) { q.WorkspaceIDs = []string{"\x00"} }),
 		"U+0000 in an address": with(func(q *keyward.VerifyRequest) { q.IP = "\x00" }),
-		"permission": with(func(q *keyward.VerifyRequest) { q.Permissions.All = []string{"calls:read"} }),
+		"permission":           with(func(q *keyward.VerifyRequest) { q.Permissions.All = []string{"calls:read"} }),
 		"missing": with(
 			func(q *keyward.VerifyRequest) { q.Permissions.All = []string{"calls:read", "calls:write"} },
 		),
