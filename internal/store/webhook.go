@@ -125,6 +125,9 @@ func (tx *Tx) UpdateWebhook(e notice.Endpoint) error {
 		e.Seq, e.FailingSince, e.Reason = tx.group.head.seq, time.Time{}, ""
 		e.Looked, e.LookedKey = tx.Floor(), LastKey
 	}
+	if !e.IsActive {
+		e.FailingSince = time.Time{} // nothing is tried again
+	}
 	if err := tx.execBeside(webhookTable.update+` WHERE id = ?`, webhookTable.changed(&e, e.ID)...); err != nil {
 		return fmt.Errorf("update webhook: %w", err)
 	}
