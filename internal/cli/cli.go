@@ -50,6 +50,7 @@ type root struct {
 	ServiceKeys serviceKeysCmd `cmd:"" group:"objects" help:"Operators' credentials."`
 	Sessions    sessionsCmd    `cmd:"" group:"objects" help:"Who is signed in to the dashboard."`
 	Portal      portalCmd      `cmd:"" group:"objects" help:"Pages of your product in which a member keeps their own keys."`
+	Webhooks    webhooksCmd    `cmd:"" group:"objects" help:"Signed notices of what happens to keys."`
 	Signin      signinCmd      `cmd:"" group:"objects" help:"Print a one-time link that signs a member in to the dashboard."`
 	Status      statusCmd      `cmd:"" group:"objects" help:"The condition of the installation, and what needs attention."`
 	Nodes       nodesCmd       `cmd:"" group:"objects" help:"The processes that serve the installation, and how far each is."`
