@@ -59,7 +59,7 @@ func startServer(t *testing.T) *product {
 	cmd.Dir = dir
 	cmd.Env = append(
 		os.Environ(), "KEYWARD_ADDR="+address, "KEYWARD_DATABASE_URL=sqlite:"+dir+"/keyward.db", "KEYWARD_ROOT_KEY="+p.root,
-		"KEYWARD_PUBLIC_URL="+p.url,
+		"KEYWARD_PUBLIC_URL="+p.url, "KEYWARD_WEBHOOK_ALLOW_NETWORKS=127.0.0.0/8",
 	)
 	rig.StartProcess(t, cmd, dir+"/log")
 	client, err := keyward.New(p.url, keyward.WithToken(p.root))
