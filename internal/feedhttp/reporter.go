@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	usesAtOnce     = 500
+	usesAtOnce     = 128 // the source writes them in one transaction
 	refusalsAtOnce = 300
 	mostEarlier    = 1000 // earlier values of keys whose last use waits
 	mostRefused    = 500  // of one batch, with those of the last key

@@ -38,7 +38,8 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // gate is a driver whose writing can be stopped.
 type gate struct {
 	store.Driver
-	shut atomic.Bool
+	shut   atomic.Bool
+	writes atomic.Int64
 }
 
 var errShut = fmt.Errorf("%w: in a test", store.ErrFull)
@@ -47,6 +48,7 @@ func (g *gate) Write(ctx context.Context, fn func(store.SQL) error) error {
 	if g.shut.Load() {
 		return errShut
 	}
+	g.writes.Add(1)
 	return g.Driver.Write(ctx, fn)
 }
 
@@ -195,6 +197,21 @@ func TestAUseIsSeenOnceBeforeAndAfterItIsWritten(t *testing.T) {
 	// Two minutes of the key, and the two attempts with no key in one shard or in two.
 	if s := b.Stats(); s.Waiting != 0 || s.Lost != 0 || s.Written != 3 && s.Written != 4 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A batch of keys holds the writer, for which all changes wait.
+func TestAFlushTakesFewKeysAtATimeT105(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 10_000)
+	const keys = 300
+	for range keys {
+		b.use(b.key(), verify.Valid, noon)
+	}
+	before := b.gate.writes.Load()
+	b.flush()
+	if n := b.gate.writes.Load() - before; n < keys/64 {
+		t.Errorf("%d keys were written in %d transactions, want at most 64 keys in each", keys, n)
 	}
 }
 
