@@ -50,7 +50,7 @@ CREATE TABLE webhook_deliveries (
   next_ms      INTEGER NOT NULL,
   ended_ms     INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX webhook_deliveries_number ON webhook_deliveries (webhook_id, number);
+CREATE INDEX webhook_deliveries_number ON webhook_deliveries (webhook_id, number);
 CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (webhook_id, object, number) WHERE state = 0;
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (ended_ms) WHERE state > 0;
 
