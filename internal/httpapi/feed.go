@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -42,7 +43,8 @@ func (a *api) feedRoutes() []route {
 	const path = base + "/feed"
 	return []route{
 		{
-			on: "GET " + path, name: "readFeed", query: append([]string{"after", "wait", "reporting"}, presence...), holds: true, quiet: true,
+			on: "GET " + path, name: "readFeed", query: append([]string{"after", "wait", "reporting"}, presence...), holds: true,
+			quiet: true,
 			serve: a.readFeed,
 		},
 		{on: "GET " + path + "/snapshot", name: "readFeedSnapshot", query: presence, serve: a.readFeedSnapshot},
@@ -54,8 +56,9 @@ const (
 	maxBelow        = 1 << 30 // followers of a follower
 	maxLimit        = 24 * time.Hour
 	maxWait         = 20 * time.Second
-	waitShare       = 6 // a question is held for a sixth of the smaller limit at most, so that an idle follower stays fresh
-	snapshotTime    = 10 * time.Minute
+	// a question is held for a sixth of the smaller limit at most, so that an idle follower stays fresh
+	waitShare    = 6
+	snapshotTime = 10 * time.Minute
 )
 
 // follower reads the wishes and the state of the follower that asks.
@@ -74,7 +77,8 @@ func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) 
 			case "secondDigest":
 				q.Second = true
 			default:
-				return q, h, fault.Invalid("fields", "must be name, metadata or secondDigest, or more than one with a comma between")
+				return q, h, fault.Invalid("fields",
+					"must be name, metadata or secondDigest, or more than one with a comma between")
 			}
 		}
 	}
@@ -333,14 +337,56 @@ func (x *exchange) lines() (out io.Writer, done func() error) {
 	if !acceptsGzip(x.r.Header.Values("Accept-Encoding")) {
 		return to, to.end
 	}
-	to.encoding = "gzip"
-	z, _ := gzip.NewWriterLevel(to, gzip.BestSpeed) // the level is right
-	return z, func() error {
-		if err := z.Close(); err != nil {
+	z := &compressed{to: to}
+	return z, z.end
+}
+
+// shortest is how many bytes an answer has at least that is compressed: a page without a change is shorter.
+const shortest = 1 << 10
+
+// compressors are used again: one takes 800 kB.
+var compressors = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is right
+	return z
+}}
+
+// compressed compresses an answer that is not short.
+type compressed struct {
+	to   *firstPiece
+	kept []byte // nil once z is there
+	z    *gzip.Writer
+}
+
+func (c *compressed) Write(b []byte) (int, error) {
+	if c.z == nil && len(c.kept)+len(b) < shortest {
+		c.kept = append(c.kept, b...)
+		return len(b), nil
+	}
+	if c.z == nil {
+		c.to.encoding = "gzip"
+		c.z = compressors.Get().(*gzip.Writer)
+		c.z.Reset(c.to)
+		if _, err := c.z.Write(c.kept); err != nil {
+			return 0, err
+		}
+		c.kept = nil
+	}
+	return c.z.Write(b)
+}
+
+func (c *compressed) end() error {
+	if c.z == nil {
+		if _, err := c.to.Write(c.kept); err != nil {
 			return err
 		}
-		return to.end()
+		return c.to.end()
 	}
+	if err := c.z.Close(); err != nil {
+		return err
+	}
+	compressors.Put(c.z)
+	c.z = nil
+	return c.to.end()
 }
 
 // firstPiece keeps the first bytes back, so that an answer that fails early is a refusal, and a short one has a length.
