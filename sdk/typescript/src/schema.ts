@@ -106,9 +106,10 @@ export interface paths {
          *     way where its value comes from: `generate: true` makes a new value, as a creation does, for everyone with `api-keys:write`;
          *     `sha256` or `digest` takes over a value that people hold already, by a service key with `manage`.
          *
-         *     A value that is taken over may have any form of 16–512 visible ASCII characters, but none that begins with this
-         *     installation's prefix and `_`, or with `keyward_`, nor that of a JWT; the digest is that of the whole value. It
-         *     verifies at every door from then on. A rotation gives the key a value of our form.
+         *     A value that is taken over may have any form of 16–512 visible ASCII characters; the digest is that of the whole value.
+         *     It verifies at every door from then on. Three forms never verify: that of a JWT, a value that begins with `keyward_`, and
+         *     one that begins with this installation's prefix and `_` without being well-formed (the checksum included). A rotation
+         *     gives the key a value of our form.
          *     At most 4 kinds of digest are in use at once, over all workspaces: SHA-256, SHA-512, HMAC-SHA-256 under each secret, and
          *     where `rehash` is used our own.
          *
