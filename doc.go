@@ -16,18 +16,19 @@
 //
 // # Absent, null and a value
 //
-// The server tells a member that is absent (leave it, or take the default) from one that is null (none) and from a value. A
-// [Field] does the same: its zero value is absent, [Null] and [Set] make the others.
+// The server tells a member that is absent (leave it, or take the default) from one that is null (none) and from a
+// value. A [Field] does the same: its zero value is absent, [Null] and [Set] make the others.
 //
 // # Secrets
 //
-// A key's whole value is answered twice in its life, at creation and at rotation, as a [Secret]: it prints, marshals and logs
-// as "[secret]", and Reveal alone gives it. Neither errors nor URLs made here carry a token or a key.
+// A key's whole value is answered twice in its life, at creation and at rotation, as a [Secret]: it prints, marshals
+// and logs as "[secret]", and Reveal alone gives it. Neither errors nor URLs made here carry a token or a key.
 //
 // # Retries
 //
-// A call that was answered 429 or 503 is sent again, after what Retry-After asks and a random pause, where a repetition can do
-// no harm: every GET, verifications, introspection, PUT, DELETE, and the creation and rotation of a key, which carry an idempotency
-// key. A call for which no connection could be made is sent again, whichever it is; where a connection broke before the whole answer
-// was there, a GET, a DELETE, and the creation and rotation of a key alone are. See [WithRetry].
+// A call that was answered 429 or 503 is sent again, after what Retry-After asks and a random pause, where a repetition
+// can do no harm: every GET, verifications, introspection, PUT, DELETE, and the creation and rotation of a key, which
+// carry an idempotency key. A call for which no connection could be made is sent again, whichever it is; where a
+// connection broke before the whole answer was there, a GET, a DELETE, and the creation and rotation of a key alone
+// are. See [WithRetry].
 package keyward

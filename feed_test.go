@@ -41,10 +41,12 @@ func TestTheClientFollowsTheFeed(t *testing.T) {
 		return string(all), end.Cursor
 	}
 	below := int64(-1)
-	me := keyward.FollowerOptions{Nonce: "n", Fields: []string{"name", "metadata"}, Name: "mine", Version: "v1", Incarnation: "i",
-		Count: 1, MaxStaleness: time.Second, Age: time.Millisecond, Followers: 2, Below: &below}
+	me := keyward.FollowerOptions{Nonce: "n", Fields: []string{"name", "metadata"}, Name: "mine", Version: "v1",
+		Incarnation: "i",
+		Count:       1, MaxStaleness: time.Second, Age: time.Millisecond, Followers: 2, Below: &below}
 	_, cursor := read(c.FeedSnapshot(t.Context(), me))
-	created, err := s.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "told",
+	created,
+		err := s.Client().CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "told",
 		RateLimit: keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5), RequestsPerDay: keyward.Set(7)})})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +96,8 @@ func borrows(t *testing.T, c *keyward.Client, ws, id string) {
 	err = c.ReportUses(ctx, keyward.FollowerUses{Incarnation: "i", Number: 1, Uses: []keyward.FollowerUse{
 		{KeyID: id, WorkspaceID: ws, StartMS: now.Truncate(time.Minute).UnixMilli(), UsedMS: now.UnixMilli(),
 			Counts: map[keyward.VerdictCode]int64{keyward.VerdictValid: 3}},
-	}, Refusals: []keyward.FollowerRefusal{{KeyID: id, AtMS: now.UnixMilli(), Code: keyward.VerdictRateLimited, Number: 5}}})
+	}, Refusals: []keyward.FollowerRefusal{{KeyID: id, AtMS: now.UnixMilli(), Code: keyward.VerdictRateLimited,
+		Number: 5}}})
 	if err != nil {
 		t.Error(err)
 	}

@@ -19,7 +19,8 @@ func TestEveryInvitationSaysWhatTheContractSays(t *testing.T) {
 		{
 			name:   "invite",
 			call:   func(ctx ctx, c *keyward.Client) (any, error) { return c.InviteMember(ctx, "w1", "ada") },
-			method: "POST", uri: "/api/v2/workspaces/w1/members/ada/invitation", status: 201, body: `{}`, answer: `{"invitation":` + shown + `}`, want: want,
+			method: "POST", uri: "/api/v2/workspaces/w1/members/ada/invitation", status: 201, body: `{}`,
+			answer: `{"invitation":` + shown + `}`, want: want,
 		},
 		{
 			name:   "reset",

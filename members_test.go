@@ -26,7 +26,8 @@ func TestEveryMemberOperationSaysWhatTheContractSays(t *testing.T) {
 		})
 		return put{m, added}, err
 	}
-	removing := func(how keyward.RemoveMemberOptions, opts ...keyward.ChangeOption) func(ctx, *keyward.Client) (any, error) {
+	removing := func(how keyward.RemoveMemberOptions, opts ...keyward.ChangeOption) func(ctx,
+		*keyward.Client) (any, error) {
 		return func(ctx ctx, c *keyward.Client) (any, error) {
 			return c.RemoveMember(ctx, "w1", "u1", how, opts...)
 		}
@@ -90,7 +91,8 @@ func TestEveryMemberOperationSaysWhatTheContractSays(t *testing.T) {
 		answer: `{"removed":"u1","keys":{"stopped":1,"kept":0,"transferred":0},"removalId":"m1","restorableUntil":"2026-11-23T12:00:00.000Z"}`,
 		want:   keyward.Removal{UserID: "u1", Keys: keyward.RemovedKeys{Stopped: 1}, RemovalID: "m1", RestorableUntil: &at},
 	}, operation{
-		name: "restore", call: func(ctx ctx, c *keyward.Client) (any, error) { return c.RestoreMember(ctx, "w1", "u1", "m1") },
+		name:   "restore",
+		call:   func(ctx ctx, c *keyward.Client) (any, error) { return c.RestoreMember(ctx, "w1", "u1", "m1") },
 		method: "POST", uri: uri + "/u1/restore", body: `{"removalId":"m1"}`,
 		answer: `{"member":` + memberJSON + `,"keys":{"enabled":1,"returned":2,"unchanged":3}}`,
 		want:   keyward.Restoration{Member: member, Keys: keyward.RestoredKeys{Enabled: 1, Returned: 2, Unchanged: 3}},

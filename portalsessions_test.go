@@ -43,7 +43,8 @@ func TestEveryPortalSessionOperationSaysWhatTheContractSays(t *testing.T) {
 	started := keyward.StartedPortalSession{
 		PortalSession: want, Token: keyward.NewSecret("keyward_portaltoken_x"), TokenType: "DPoP", ExpiresAt: noon,
 	}
-	const token = `{"portalSession":` + shown + `,"token":"keyward_portaltoken_x","tokenType":"DPoP","expiresAt":"2026-11-23T12:00:00.000Z"}`
+	const token = `{"portalSession":` + shown +
+		`,"token":"keyward_portaltoken_x","tokenType":"DPoP","expiresAt":"2026-11-23T12:00:00.000Z"}`
 	operations := []operation{
 		{
 			name: "create",
@@ -60,7 +61,8 @@ func TestEveryPortalSessionOperationSaysWhatTheContractSays(t *testing.T) {
 			body: `{"workspaceId":"w1","userId":"ada","createMember":{"email":"a@example.com","roleId":"r1"},"capabilities":["keys:read"],` +
 				`"ceiling":{"permissions":[],"maxLifetimeSeconds":null,"rateLimit":null,"environments":null,"maxKeys":3,"requireAllowedIps":false},` +
 				`"allowedOrigins":[],"reveal":"frame","expiresInSeconds":60}`,
-			answer: `{"portalSession":` + shown + `,"clientSecret":"` + secret + `","url":"https://keys.example.com/portal/p1#` + secret + `"}`,
+			answer: `{"portalSession":` + shown + `,"clientSecret":"` + secret + `","url":"https://keys.example.com/portal/p1#` +
+				secret + `"}`,
 			want: keyward.CreatedPortalSession{PortalSession: want, ClientSecret: keyward.NewSecret(secret),
 				URL: keyward.NewSecret("https://keys.example.com/portal/p1#" + secret)},
 		},
@@ -74,8 +76,9 @@ func TestEveryPortalSessionOperationSaysWhatTheContractSays(t *testing.T) {
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.ListPortalSessions(ctx, keyward.ListPortalSessionsOptions{WorkspaceID: "w1", UserID: "ada"})
 			},
-			method: "GET", uri: "/api/v2/portal-sessions?userId=ada&workspaceId=w1", answer: `{"portalSessions":[` + shown + `],"pagination":{}}`,
-			want: keyward.PortalSessionPage{PortalSessions: []keyward.PortalSession{want}},
+			method: "GET", uri: "/api/v2/portal-sessions?userId=ada&workspaceId=w1",
+			answer: `{"portalSessions":[` + shown + `],"pagination":{}}`,
+			want:   keyward.PortalSessionPage{PortalSessions: []keyward.PortalSession{want}},
 		},
 		{
 			name:   "end",
@@ -90,7 +93,8 @@ func TestEveryPortalSessionOperationSaysWhatTheContractSays(t *testing.T) {
 		{
 			name:   "exchange",
 			call:   func(ctx ctx, c *keyward.Client) (any, error) { return c.ExchangePortalSession(ctx, secret, "proof") },
-			method: "POST", uri: "/api/v2/portal-sessions/exchange", body: `{"clientSecret":"` + secret + `"}`, answer: token, want: started,
+			method: "POST", uri: "/api/v2/portal-sessions/exchange", body: `{"clientSecret":"` + secret + `"}`, answer: token,
+			want: started,
 		},
 		{
 			name:   "renew",

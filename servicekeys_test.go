@@ -21,8 +21,9 @@ func TestEveryServiceKeyOperationSaysWhatTheContractSays(t *testing.T) {
 			name: "create",
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.CreateServiceKey(ctx, keyward.CreateServiceKeyRequest{
-					Name: "gate", Scopes: []keyward.Scope{keyward.ScopeVerify}, ExpiresAt: &noon, WorkspaceIDs: []string{"w1"}, Environments: []keyward.Environment{"live"},
-					AllowedIPs: []string{"10.0.0.0/8"},
+					Name: "gate", Scopes: []keyward.Scope{keyward.ScopeVerify}, ExpiresAt: &noon, WorkspaceIDs: []string{"w1"},
+					Environments: []keyward.Environment{"live"},
+					AllowedIPs:   []string{"10.0.0.0/8"},
 				})
 			},
 			method: "POST", uri: "/api/v2/service-keys", status: 201,

@@ -33,8 +33,9 @@ func TestEverySessionOperationSaysWhatTheContractSays(t *testing.T) {
 			call: func(ctx ctx, c *keyward.Client) (any, error) {
 				return c.ListSessions(ctx, keyward.ListSessionsOptions{WorkspaceID: "w1", UserID: "ada"})
 			},
-			method: "GET", uri: "/api/v2/sessions?userId=ada&workspaceId=w1", answer: `{"sessions":[` + sessionJSON + `],"pagination":{}}`,
-			want: keyward.SessionPage{Sessions: []keyward.Session{session}},
+			method: "GET", uri: "/api/v2/sessions?userId=ada&workspaceId=w1",
+			answer: `{"sessions":[` + sessionJSON + `],"pagination":{}}`,
+			want:   keyward.SessionPage{Sessions: []keyward.Session{session}},
 		},
 		{
 			name:   "end",

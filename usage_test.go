@@ -16,9 +16,12 @@ func TestUsageIsAskedForOfAKeyOfAWorkspaceAndOfAll(t *testing.T) {
 	opts := keyward.UsageOptions{Granularity: keyward.GranularityMinute, From: noon, To: noon.Add(time.Hour)}
 	const asked = "?from=2026-11-23T12%3A00%3A00Z&granularity=minute&to=2026-11-23T13%3A00%3A00Z"
 	for _, o := range []operation{
-		{name: "key", uri: "/api/v2/api-keys/k1/usage" + asked, call: func(ctx ctx, c *keyward.Client) (any, error) { return c.KeyUsage(ctx, "k1", opts) }},
-		{name: "workspace", uri: "/api/v2/workspaces/w1/usage" + asked, call: func(ctx ctx, c *keyward.Client) (any, error) { return c.WorkspaceUsage(ctx, "w1", opts) }},
-		{name: "all", uri: "/api/v2/usage", call: func(ctx ctx, c *keyward.Client) (any, error) { return c.Usage(ctx, keyward.UsageOptions{}) }},
+		{name: "key", uri: "/api/v2/api-keys/k1/usage" + asked,
+			call: func(ctx ctx, c *keyward.Client) (any, error) { return c.KeyUsage(ctx, "k1", opts) }},
+		{name: "workspace", uri: "/api/v2/workspaces/w1/usage" + asked,
+			call: func(ctx ctx, c *keyward.Client) (any, error) { return c.WorkspaceUsage(ctx, "w1", opts) }},
+		{name: "all", uri: "/api/v2/usage",
+			call: func(ctx ctx, c *keyward.Client) (any, error) { return c.Usage(ctx, keyward.UsageOptions{}) }},
 	} {
 		o.method, o.answer, o.want = "GET", answer, want
 		t.Run(o.name, o.run)

@@ -21,7 +21,8 @@ func TestEveryQuestionAboutAKeySaysWhatTheContractSays(t *testing.T) {
 				})
 			},
 			method: "POST", uri: "/api/v2/api-keys/verify",
-			body: `{"key":"` + fullKey + `","permissions":{"all":["calls:read"],"any":["kb:read","kb:sync"]},"cost":0,"ip":"10.0.0.1"}`,
+			body: `{"key":"` + fullKey +
+				`","permissions":{"all":["calls:read"],"any":["kb:read","kb:sync"]},"cost":0,"ip":"10.0.0.1"}`,
 			answer: `{"valid":true,"code":"VALID","keyId":"k1","workspaceId":"w1","userId":"u1","name":"CI","environment":"live",
 				"permissions":["calls:read"],"metadata":{},"rateLimit":{"minute":{"limit":60,"remaining":59,
 				"resetAt":"2026-11-23T12:00:00.000Z"}}}`,

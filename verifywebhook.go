@@ -18,10 +18,10 @@ const WebhookTolerance = 5 * time.Minute
 // ErrWebhookSignature says that a notice is not from the server that has the secret, or was changed, or is too old.
 var ErrWebhookSignature = errors.New("keyward: the notice is not signed by the secret, or is too old")
 
-// VerifyWebhook checks a notice to a webhook by Standard Webhooks: the signature over its id, its timestamp and the body
-// as it came, byte for byte, and that the timestamp lies within WebhookTolerance of the clock. secret is the one that
-// the creation or the rotation of the webhook has shown. An error wraps ErrWebhookSignature, or tells that the secret
-// is none. A notice may come more than once: its webhook-id is the same each time.
+// VerifyWebhook checks a notice to a webhook by Standard Webhooks: the signature over its id, its timestamp and the
+// body as it came, byte for byte, and that the timestamp lies within WebhookTolerance of the clock. secret is the one
+// that the creation or the rotation of the webhook has shown. An error wraps ErrWebhookSignature, or tells that the
+// secret is none. A notice may come more than once: its webhook-id is the same each time.
 func VerifyWebhook(secret string, header http.Header, body []byte) error {
 	return verifyWebhook(secret, header, body, time.Now())
 }

@@ -56,16 +56,19 @@ func TestT75ANoticeIsGoodByItsSecretAndItsTimeAlone(t *testing.T) {
 		return h
 	}
 	for what, err := range map[string]error{
-		"another body":        keyward.VerifyWebhook(text, good, []byte(body+" ")),
-		"another id":          keyward.VerifyWebhook(text, changed("webhook-id", "b"), []byte(body)),
-		"another timestamp":   keyward.VerifyWebhook(text, changed("webhook-timestamp", strconv.FormatInt(now.Unix()+1, 10)), []byte(body)),
-		"no timestamp":        keyward.VerifyWebhook(text, changed("webhook-timestamp", ""), []byte(body)),
-		"no signature":        keyward.VerifyWebhook(text, changed("webhook-signature", ""), []byte(body)),
-		"no head":             keyward.VerifyWebhook(text, http.Header{}, []byte(body)),
-		"another secret":      keyward.VerifyWebhook("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)), good, []byte(body)),
-		"six minutes late":    keyward.VerifyWebhook(text, signed(secret, "a", now.Add(-6*time.Minute), body), []byte(body)),
-		"six minutes ahead":   keyward.VerifyWebhook(text, signed(secret, "a", now.Add(6*time.Minute), body), []byte(body)),
-		"another version":     keyward.VerifyWebhook(text, changed("webhook-signature", strings.ReplaceAll(good.Get("webhook-signature"), "v1,", "v2,")), []byte(body)),
+		"another body": keyward.VerifyWebhook(text, good, []byte(body+" ")),
+		"another id":   keyward.VerifyWebhook(text, changed("webhook-id", "b"), []byte(body)),
+		"another timestamp": keyward.VerifyWebhook(text, changed("webhook-timestamp", strconv.FormatInt(now.Unix()+1, 10)),
+			[]byte(body)),
+		"no timestamp": keyward.VerifyWebhook(text, changed("webhook-timestamp", ""), []byte(body)),
+		"no signature": keyward.VerifyWebhook(text, changed("webhook-signature", ""), []byte(body)),
+		"no head":      keyward.VerifyWebhook(text, http.Header{}, []byte(body)),
+		"another secret": keyward.VerifyWebhook("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)), good,
+			[]byte(body)),
+		"six minutes late":  keyward.VerifyWebhook(text, signed(secret, "a", now.Add(-6*time.Minute), body), []byte(body)),
+		"six minutes ahead": keyward.VerifyWebhook(text, signed(secret, "a", now.Add(6*time.Minute), body), []byte(body)),
+		"another version": keyward.VerifyWebhook(text,
+			changed("webhook-signature", strings.ReplaceAll(good.Get("webhook-signature"), "v1,", "v2,")), []byte(body)),
 		"a signature of none": keyward.VerifyWebhook(text, changed("webhook-signature", "v1,"), []byte(body)),
 	} {
 		if !errors.Is(err, keyward.ErrWebhookSignature) {

@@ -287,7 +287,8 @@ func TestTheCodesOfVerdictsAreThoseOfTheProduct(t *testing.T) {
 			denied = append(denied, c.Code)
 		}
 	}
-	if d := cmp.Diff(words(denied), sorted(doc.Value(schemas+"UsageBucket/properties/denied/propertyNames/enum"))); d != "" {
+	if d := cmp.Diff(words(denied),
+		sorted(doc.Value(schemas+"UsageBucket/properties/denied/propertyNames/enum"))); d != "" {
 		t.Errorf("the codes of the schema UsageBucket (-the product's +the document's):\n%s", d)
 	}
 	text, _ := doc.Value("/paths/~1api~1v2~1api-keys~1verify/post/description").(string)

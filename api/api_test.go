@@ -352,7 +352,8 @@ var (
 	widening = []string{
 		"permissions", "roleId", "scopes", "owner", "isActive", "expiresAt", "rateLimit", "requestsPerMinute",
 		"requestsPerDay", "allowedIps", "environment", "permissionMode", "settings", "selfRotation", "overlapSeconds",
-		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities", "overrides", "keys",
+		"sha256", "digest", "generate", "workspaceIds", "environments", "removalId", "createMember", "capabilities",
+		"overrides", "keys",
 		"ceiling", "expiresInSeconds", "followerModes", "url", "events",
 	}
 	harmless = []string{
@@ -473,7 +474,8 @@ func TestTheJSONKeepsTheOrderOfTheSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := -1
-	for _, name := range []string{`{"openapi":"3.1.1"`, `"info":{`, `"servers":`, `"paths":{`, `"/api/v2/api-keys":{"post":`, `"/healthz":`, `"components":{`} {
+	for _, name := range []string{`{"openapi":"3.1.1"`, `"info":{`, `"servers":`, `"paths":{`,
+		`"/api/v2/api-keys":{"post":`, `"/healthz":`, `"components":{`} {
 		at := bytes.Index(source, []byte(name))
 		if at <= last {
 			t.Errorf("%s stands at %d, want after %d", name, at, last)

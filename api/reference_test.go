@@ -100,7 +100,8 @@ func leads(t *testing.T, from, link string, ids map[string]map[string]int) {
 func TestTheScriptOfTheReferenceKeepsNoToken(t *testing.T) {
 	t.Parallel()
 	script := string(api.Script())
-	for _, forbidden := range []string{"localStorage", "sessionStorage", "indexedDB", "cookie =", "innerHTML", "http://", "https://", "import ", "import(",
+	for _, forbidden := range []string{"localStorage", "sessionStorage", "indexedDB", "cookie =", "innerHTML", "http://",
+		"https://", "import ", "import(",
 		"sendBeacon", "postMessage", "WebSocket", "eval(", "history."} {
 		if strings.Contains(script, forbidden) {
 			t.Errorf("the script holds %q", forbidden)
@@ -267,7 +268,8 @@ func TestTheCallsInGoCompile(t *testing.T) {
 	for id, of := range samples(t) {
 		results, _, _ := strings.Cut(of["go"], " := ")
 		b.WriteString(
-			"\nfunc " + id + "(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, deliveryID, clientSecret, proof string) {\n\t" +
+			"\nfunc " + id +
+				"(ctx context.Context, client *keyward.Client, id, key, code, workspaceID, userID, roleID, removalID, deliveryID, clientSecret, proof string) {\n\t" +
 				of["go"] + "\n\t_" + strings.Repeat(
 				", _",
 				strings.Count(results, ","),

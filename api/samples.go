@@ -95,7 +95,8 @@ func plain(o *operation, secured bool) map[string]string {
 		}
 	}
 	return map[string]string{
-		"ts": "const answer = await fetch(`${process.env.KEYWARD_URL}" + o.Path + "`, { headers: { authorization: `Bearer ${key}` } });",
+		"ts": "const answer = await fetch(`${process.env.KEYWARD_URL}" + o.Path +
+			"`, { headers: { authorization: `Bearer ${key}` } });",
 		"py": `answer = urllib.request.urlopen(urllib.request.Request(os.environ["KEYWARD_URL"] + "` + o.Path +
 			`", headers={"Authorization": "Bearer " + key}))`,
 		"go": `request, err := http.NewRequestWithContext(ctx, "` + o.Method + `", os.Getenv("KEYWARD_URL")+"` + o.Path + `", nil)

@@ -250,7 +250,8 @@ func revocations(_ context.Context, l *lab) (r result, err error) {
 			value float64
 		}{{"median", found.P50}, {"p99", found.P99}} {
 			r.figures = append(r.figures, figure{
-				what: what + one.what, unit: "µs", value: one.value, baseline: found.Answer, against: "the answer to the revocation",
+				what: what + one.what, unit: "µs", value: one.value, baseline: found.Answer,
+				against: "the answer to the revocation",
 			})
 		}
 	}

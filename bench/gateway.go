@@ -231,8 +231,10 @@ func askGRPC(ctx context.Context, at, key string, span time.Duration) (float64, 
 			SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9"}}}},
 		Request: &authv3.AttributeContext_Request{
 			Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/v1/calls/42",
-				Host: "api.example", Scheme: "https", Protocol: "HTTP/2", Headers: map[string]string{":path": "/v1/calls/42", ":method": "GET",
-					":authority": "api.example", "authorization": "Bearer " + key, "user-agent": "bench", "accept": "*/*", "x-request-id": "1"}},
+				Host: "api.example", Scheme: "https", Protocol: "HTTP/2",
+				Headers: map[string]string{":path": "/v1/calls/42", ":method": "GET",
+					":authority": "api.example", "authorization": "Bearer " + key, "user-agent": "bench", "accept": "*/*",
+					"x-request-id": "1"}},
 		},
 	}}
 	if r, err := authv3.NewAuthorizationClient(wire).Check(ctx, question); err != nil || r.GetDeniedResponse() != nil {

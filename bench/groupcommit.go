@@ -54,7 +54,8 @@ func (k *kit) creators(ctx context.Context, ws string, n int, span time.Duration
 	for range n {
 		wg.Go(func() {
 			for time.Since(start) < span {
-				if _, err := k.control.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: "u-1", Name: "bench"}); err != nil {
+				if _, err := k.control.CreateKey(ctx, k.root,
+					control.CreateKey{Workspace: ws, User: "u-1", Name: "bench"}); err != nil {
 					failed.Store(&err)
 					return
 				}

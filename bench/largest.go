@@ -23,7 +23,8 @@ type ask struct {
 // can be about another object. An operation of the document that is missing here fails the measurement.
 func (b *beside) largest() map[string]func(n int) ask {
 	all := map[string]func(n int) ask{}
-	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(), b.largestMembers(), b.largestPortals(), b.largestWebhooks(), b.largestOthers()} {
+	for _, some := range []map[string]func(n int) ask{b.largestKeys(), b.largestVerifications(), b.largestWorkspaces(),
+		b.largestMembers(), b.largestPortals(), b.largestWebhooks(), b.largestOthers()} {
 		for name, one := range some {
 			all[name] = one
 		}
@@ -154,7 +155,8 @@ func longSpan() string {
 
 func (b *beside) largestVerifications() map[string]func(n int) ask {
 	question := func(int) string {
-		return `{"key":"` + b.large + `","ip":"2001:db8::1","environment":"live","cost":1000,"permissions":{"all":["calls:read"],"any":["calls:read","calls:write"]}}`
+		return `{"key":"` + b.large +
+			`","ip":"2001:db8::1","environment":"live","cost":1000,"permissions":{"all":["calls:read"],"any":["calls:read","calls:write"]}}`
 	}
 	return map[string]func(n int) ask{
 		"verifyApiKey": func(int) ask {
@@ -328,7 +330,10 @@ func (b *beside) largestOthers() map[string]func(n int) ask {
 		"endSessions": func(int) ask {
 			return ask{method: http.MethodDelete, path: "/api/v2/sessions?userId=u-1&workspaceId=" + b.ws}
 		},
-		"endSession":       func(int) ask { return ask{method: http.MethodDelete, path: "/api/v2/sessions/" + b.doomed("session")} },
+		"endSession": func(int) ask {
+			return ask{method: http.MethodDelete, path: "/api/v2/sessions/" +
+				b.doomed("session")}
+		},
 		"getFrontPage":     get("/"),
 		"getHealth":        get("/healthz"),
 		"getReadiness":     get("/readyz"),
@@ -347,7 +352,9 @@ func (b *beside) largestPortals() map[string]func(n int) ask {
 		"listPortalSessions":  get(at + "?limit=100&workspaceId=" + b.ws),
 		"getPortalSession":    func(int) ask { return ask{method: http.MethodGet, path: session()} },
 		"endPortalSession":    func(int) ask { return ask{method: http.MethodDelete, path: session()} },
-		"endPortalSessions":   func(int) ask { return ask{method: http.MethodDelete, path: at + "?userId=u-1&workspaceId=" + b.ws} },
+		"endPortalSessions": func(int) ask {
+			return ask{method: http.MethodDelete, path: at + "?userId=u-1&workspaceId=" + b.ws}
+		},
 		// Without a proof of a browser's key: what anybody may send.
 		"exchangePortalSession": func(int) ask {
 			return ask{
@@ -385,5 +392,6 @@ func (b *beside) largestPortals() map[string]func(n int) ask {
 // portal is the body of the largest portal session.
 func (b *beside) portal() string {
 	origins := items(20, func(i int) string { return fmt.Sprintf(`"https://%d.example"`, i) })
-	return `{"workspaceId":"` + b.ws + `","userId":"u-1","capabilities":["keys:read","keys:create"],"allowedOrigins":` + origins + `,"label":"` + longName[:100] + `"}`
+	return `{"workspaceId":"` + b.ws + `","userId":"u-1","capabilities":["keys:read","keys:create"],"allowedOrigins":` +
+		origins + `,"label":"` + longName[:100] + `"}`
 }

@@ -11,7 +11,8 @@ import (
 
 // settle makes the large tenant: u-2 has the most keys, under a role, and u-1 is an owner with a few.
 func (b *beside) settle() (err error) {
-	if b.ws, err = b.post("/api/v2/workspaces", `{"name":"large","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id"); err != nil {
+	if b.ws, err = b.post("/api/v2/workspaces", `{"name":"large","owner":{"userId":"u-1","email":"u-1@example.org"}}`,
+		"workspace", "id"); err != nil {
 		return err
 	}
 	at := "/api/v2/workspaces/" + b.ws
@@ -147,7 +148,8 @@ func (b *beside) desk() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.asked%15 == 0 {
-		made, err := b.post("/api/v2/workspaces", `{"name":"desk","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id")
+		made, err := b.post("/api/v2/workspaces", `{"name":"desk","owner":{"userId":"u-1","email":"u-1@example.org"}}`,
+			"workspace", "id")
 		if err == nil {
 			b.desks = made
 		}

@@ -32,7 +32,8 @@ func main() {
 	flag.IntVar(&l.keys, "keys", 1_000_000, "keys in a large installation")
 	flag.DurationVar(&l.span, "span", 2*time.Second, "how long each rate is measured in one round")
 	flag.IntVar(&l.rounds, "rounds", 5, "rounds in which a measure and its baseline take turns")
-	flag.StringVar(&l.operations, "operations", "", "a regular expression: the operations beside which a quiet tenant is measured")
+	flag.StringVar(&l.operations, "operations", "",
+		"a regular expression: the operations beside which a quiet tenant is measured")
 	list := flag.Bool("list", false, "say what can be measured")
 	flag.Parse()
 	if *quick {

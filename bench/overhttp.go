@@ -74,7 +74,10 @@ func clientTo(addr string) *http.Client {
 	var d net.Dialer
 	return &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: conns,
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, network, to) },
+		DialContext: func(ctx context.Context, _,
+			_ string) (net.Conn, error) {
+			return d.DialContext(ctx, network, to)
+		},
 	}}
 }
 
@@ -171,7 +174,8 @@ func (l *lab) openSiteBy(serve func(binary string) *exec.Cmd, more ...string) (*
 // itself.
 func (s *site) furnish() error {
 	var err error
-	if s.ws, err = s.post("/api/v2/workspaces", `{"name":"bench","owner":{"userId":"u-1","email":"u-1@example.org"}}`, "workspace", "id"); err != nil {
+	if s.ws, err = s.post("/api/v2/workspaces", `{"name":"bench","owner":{"userId":"u-1","email":"u-1@example.org"}}`,
+		"workspace", "id"); err != nil {
 		return err
 	}
 	make := func(more string, at ...string) (string, error) {

@@ -58,7 +58,8 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		return out, err
 	}
 	// So that the page that removes u-1, who has all keys, is there.
-	if _, _, err := k.control.PutMember(ctx, k.root, f.ws, "u-3", control.PutMember{Email: "u-3@example.org", Role: owner}); err != nil {
+	if _, _, err := k.control.PutMember(ctx, k.root, f.ws, "u-3",
+		control.PutMember{Email: "u-3@example.org", Role: owner}); err != nil {
 		return out, err
 	}
 	if err := k.crowdPages(ctx, f.ws, role, l.most(pageCrowd, 5)); err != nil {
@@ -70,26 +71,8 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	}
 	unvisited := map[string]bool{}
 	matched := http.NewServeMux()
-	key := "/keys/" + f.ids[0]
-	names := map[string]string{
-		key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested",
-		key + "?tab=permissions": "/keys/{id}, its permissions",
-		key + "/edit":            "/keys/{id}/edit", key + "/rotate": "/keys/{id}/rotate",
-		"/log/export?format=csv&q=nowhere": "/log/export?format=csv&q=nowhere, its first piece",
-		key + "/delete":                    "/keys/{id}/delete", "/members/u-1/remove": "/members/{user}/remove, who has all keys",
-		"/roles/" + role: "/roles/{id}", asked: "/key-requests/{id}",
-	}
-	for _, visit := range []struct {
-		user, as string
-		paths    []string
-	}{
-		{"u-1", "", []string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key", "/keys?q=nowhere", "/keys/new", key,
-			key + "?permission=calls:read&ip=203.0.113.7", key + "?tab=permissions", key + "/edit", "/usage", "/members", "/members/u-1/remove", "/members/u-2/invitation", "/members/u-2/role", "/roles", "/roles/new",
-			"/roles/" + role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log", "/log?q=key", "/log?q=nowhere",
-			"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", "/key-requests", asked, "/settings", "/catalogue", "/sessions"}},
-		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
-		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes", "/installation"}},
-	} {
+	names, visits := visitsOf("/keys/"+f.ids[0], "/roles/"+role, asked)
+	for _, visit := range visits {
 		who := k.root
 		if visit.user != "" {
 			if who, err = k.signIn(ctx, f.ws, visit.user); err != nil {
@@ -130,6 +113,38 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 		}
 	}
 	return out, nil
+}
+
+// visit is what one caller looks at.
+type visit struct {
+	user, as string
+	paths    []string
+}
+
+// visitsOf gives the visits of all pages, and the names of some of their paths.
+func visitsOf(key, role, asked string) (names map[string]string, visits []visit) {
+	names = map[string]string{
+		key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested",
+		key + "?tab=permissions": "/keys/{id}, its permissions",
+		key + "/edit":            "/keys/{id}/edit", key + "/rotate": "/keys/{id}/rotate",
+		"/log/export?format=csv&q=nowhere": "/log/export?format=csv&q=nowhere, its first piece",
+		key + "/delete":                    "/keys/{id}/delete",
+		"/members/u-1/remove":              "/members/{user}/remove, who has all keys",
+		role:                               "/roles/{id}", asked: "/key-requests/{id}",
+	}
+	return names, []visit{
+		{"u-1", "",
+			[]string{"/", "/keys", "/keys?sort=used", "/keys?view=expiring", "/keys?view=unused", "/keys?q=key",
+				"/keys?q=nowhere", "/keys/new", key,
+				key + "?permission=calls:read&ip=203.0.113.7", key + "?tab=permissions", key + "/edit", "/usage", "/members",
+				"/members/u-1/remove", "/members/u-2/invitation", "/members/u-2/role", "/roles", "/roles/new",
+				role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log",
+				"/log?q=key", "/log?q=nowhere",
+				"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", "/key-requests", asked, "/settings",
+				"/catalogue", "/sessions"}},
+		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
+		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes", "/installation"}},
+	}
 }
 
 // askForRotation makes a request for a key of u-1, and gives the path of the page that confirms it.
@@ -174,16 +189,19 @@ func (k *kit) dashboard(ws string, caller control.Caller) *dashboard.Dashboard {
 func (k *kit) crowdPages(ctx context.Context, ws, role string, n int) error {
 	for i := range n {
 		user := fmt.Sprintf("m-%d", i)
-		if _, _, err := k.control.PutMember(ctx, k.root, ws, user, control.PutMember{Email: user + "@example.org", Role: role}); err != nil {
+		if _, _, err := k.control.PutMember(ctx, k.root, ws, user,
+			control.PutMember{Email: user + "@example.org", Role: role}); err != nil {
 			return err
 		}
-		if _, err := k.control.CreateRole(ctx, k.root, ws, control.CreateRole{Name: fmt.Sprintf("Role %d", i), Permissions: catalogueNames()}); err != nil {
+		if _, err := k.control.CreateRole(ctx, k.root, ws,
+			control.CreateRole{Name: fmt.Sprintf("Role %d", i), Permissions: catalogueNames()}); err != nil {
 			return err
 		}
 		if _, err := k.workspace(ctx, fmt.Sprintf("workspace %d", i)); err != nil {
 			return err
 		}
-		if _, err := k.control.CreateServiceKey(ctx, k.root, control.CreateServiceKey{Name: user, Scopes: []string{"verify"}}); err != nil {
+		if _, err := k.control.CreateServiceKey(ctx, k.root,
+			control.CreateServiceKey{Name: user, Scopes: []string{"verify"}}); err != nil {
 			return err
 		}
 	}
@@ -200,7 +218,8 @@ func (k *kit) employ(ctx context.Context, ws, user string, n int) (role string, 
 		return "", err
 	}
 	role = string(made.ID)
-	if _, _, err := k.control.PutMember(ctx, k.root, ws, user, control.PutMember{Email: user + "@example.org", Role: role}); err != nil {
+	if _, _, err := k.control.PutMember(ctx, k.root, ws, user,
+		control.PutMember{Email: user + "@example.org", Role: role}); err != nil {
 		return "", err
 	}
 	for i := range n {
@@ -214,8 +233,8 @@ func (k *kit) employ(ctx context.Context, ws, user string, n int) (role string, 
 	return role, nil
 }
 
-// firstPiece is an answer that knows when its first bytes were sent: a browser shows an export from then on, and the rest
-// takes as long as there are events.
+// firstPiece is an answer that knows when its first bytes were sent: a browser shows an export from then on, and the
+// rest takes as long as there are events.
 type firstPiece struct {
 	*httptest.ResponseRecorder
 	at time.Time

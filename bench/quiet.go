@@ -45,7 +45,8 @@ func (b *beside) quiet() (tails, error) {
 		return nil, err
 	}
 	words, err := json.Marshal(
-		quietOrder{Addr: b.addr, Root: b.root, Key: b.live, Reader: b.reader, Workspace: b.site.ws, Span: min(b.l.span, quietTime)},
+		quietOrder{Addr: b.addr, Root: b.root, Key: b.live, Reader: b.reader, Workspace: b.site.ws,
+			Span: min(b.l.span, quietTime)},
 	)
 	if err != nil {
 		return nil, err

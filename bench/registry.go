@@ -54,9 +54,11 @@ type figure struct {
 	value    float64
 	baseline float64 // in the same unit, from the same run; 0 where there is none
 	against  string  // what the baseline is
-	ratio    float64 // of value to baseline; 0 has it computed. See rivals: the median of rounds' ratios is steadier than the ratio of medians
-	must     bound
-	aim      bound
+	// of value to baseline; 0 has it computed. See rivals: the median of rounds' ratios is steadier than the ratio of
+	// medians
+	ratio float64
+	must  bound
+	aim   bound
 }
 
 // bound is the target of a figure: of its ratio, or, without a baseline, of its value. The zero bound asks nothing.

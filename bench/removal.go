@@ -57,7 +57,8 @@ func removal(ctx context.Context, l *lab) (out result, err error) {
 	var previews []time.Duration
 	for range pageTimes {
 		start := time.Now()
-		if _, err := k.control.RemoveMember(ctx, k.root, f.ws, "u-1", control.RemoveMember{Keys: "transfer:u-2", DryRun: true}); err != nil {
+		if _, err := k.control.RemoveMember(ctx, k.root, f.ws, "u-1",
+			control.RemoveMember{Keys: "transfer:u-2", DryRun: true}); err != nil {
 			return out, err
 		}
 		previews = append(previews, time.Since(start))
@@ -74,7 +75,8 @@ func removal(ctx context.Context, l *lab) (out result, err error) {
 		what string
 		do   func() error
 	}{
-		{"handed over", remove("u-1", "transfer:u-2")}, {"kept", remove("u-2", "keep")}, {"back", func() error { return join("u-2") }},
+		{"handed over", remove("u-1", "transfer:u-2")}, {"kept", remove("u-2", "keep")},
+		{"back", func() error { return join("u-2") }},
 		{"stopped", remove("u-2", "stop")},
 	} {
 		figures, err := k.besideRows(ctx, beside, one.do)
@@ -119,7 +121,8 @@ func (k *kit) besideRows(ctx context.Context, ws string, do func() error) ([]fig
 	var waits []time.Duration
 	for !written.Load() || len(waits) == 0 {
 		at := time.Now()
-		if _, err := k.control.CreateKey(ctx, k.root, control.CreateKey{Workspace: ws, User: "u-1", Name: "beside"}); err != nil {
+		if _, err := k.control.CreateKey(ctx, k.root,
+			control.CreateKey{Workspace: ws, User: "u-1", Name: "beside"}); err != nil {
 			return nil, err
 		}
 		waits = append(waits, time.Since(at))

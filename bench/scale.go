@@ -106,7 +106,8 @@ func middle(all []sample) sample {
 		byUse:    of(func(s sample) time.Duration { return s.byUse }),
 		ofMember: of(func(s sample) time.Duration { return s.ofMember }),
 		none:     of(func(s sample) time.Duration { return s.none }),
-		look:     of(func(s sample) time.Duration { return s.look }), check: of(func(s sample) time.Duration { return s.check }),
+		look:     of(func(s sample) time.Duration { return s.look }),
+		check:    of(func(s sample) time.Duration { return s.check }),
 	}
 }
 

@@ -101,10 +101,13 @@ func TestTheChartIsWhatKubernetesWantsAndItsPartsFit(t *testing.T) {
 		values string
 		kinds  []string
 	}{
-		"three nodes": {"existingSecret: keyward\n", []string{"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "Service", "ServiceAccount"}},
-		"everything": {everything, []string{"ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service",
-			"Service", "ServiceAccount", "ServiceMonitor"}},
-		"one node on SQLite": {"sqlite: {enabled: true}\n", []string{"Deployment", "NetworkPolicy", "PersistentVolumeClaim", "Service", "Service", "ServiceAccount"}},
+		"three nodes": {"existingSecret: keyward\n",
+			[]string{"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "Service", "ServiceAccount"}},
+		"everything": {everything,
+			[]string{"ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service",
+				"Service", "ServiceAccount", "ServiceMonitor"}},
+		"one node on SQLite": {"sqlite: {enabled: true}\n",
+			[]string{"Deployment", "NetworkPolicy", "PersistentVolumeClaim", "Service", "Service", "ServiceAccount"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, err := render(t, c.values)
@@ -123,8 +126,10 @@ func TestTheChartIsWhatKubernetesWantsAndItsPartsFit(t *testing.T) {
 		})
 	}
 	for values, word := range map[string]string{
-		"": "existingSecret", "existingSecret: keyward\nreplica: 3\n": "replica", "existingSecret: keyward\nsettings: {KEYWARD_addr: x}\n": "KEYWARD_addr",
-		"sqlite: {enabled: true}\nautoscaling: {enabled: true}\n": "autoscaling", "existingSecret: keyward\nresources: {limit: {memory: 1Gi}}\n": "limit",
+		"": "existingSecret", "existingSecret: keyward\nreplica: 3\n": "replica",
+		"existingSecret: keyward\nsettings: {KEYWARD_addr: x}\n":       "KEYWARD_addr",
+		"sqlite: {enabled: true}\nautoscaling: {enabled: true}\n":      "autoscaling",
+		"existingSecret: keyward\nresources: {limit: {memory: 1Gi}}\n": "limit",
 	} {
 		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%q: %v", values, err)

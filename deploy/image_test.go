@@ -35,7 +35,8 @@ func openImage(t *testing.T) *container {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "image.tar")
 	for _, args := range [][]string{
-		{"-context", "../..", "-dockerfile", "../../deploy/Dockerfile", "-build-arg", "VERSION=tested", "-tag", "keyward:tested", "-out", file},
+		{"-context", "../..", "-dockerfile", "../../deploy/Dockerfile", "-build-arg", "VERSION=tested", "-tag",
+			"keyward:tested", "-out", file},
 		{"-in", file, "-unpack", dir},
 	} {
 		cmd := exec.Command("go", append([]string{"run", "-C", "../tools/image", "."}, args...)...)

@@ -164,7 +164,8 @@ func TestPrometheusUnderstandsTheServerTheRulesAndTheDashboard(t *testing.T) {
 			}
 		}
 	}
-	for _, healthy := range []string{"keyward_replica_ready", "process_open_fds{job=\"keyward\"}", "keyward_database_bytes"} {
+	for _, healthy := range []string{"keyward_replica_ready", "process_open_fds{job=\"keyward\"}",
+		"keyward_database_bytes"} {
 		if n, err := ask(healthy); err != nil || n == 0 {
 			t.Errorf("%s: %d samples, %v", healthy, n, err)
 		}

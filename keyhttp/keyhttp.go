@@ -77,14 +77,14 @@ func WithWorkspaces(ids ...string) Option {
 // longestCache bounds the age of cached answers.
 const longestCache = time.Minute
 
-// WithCache takes the answer VALID for the same key, demand and address as still true for maxAge, a minute at most, for as many
-// answers as entries. It is off by default, because of what it costs:
+// WithCache takes the answer VALID for the same key, demand and address as still true for maxAge, a minute at most, for
+// as many answers as entries. It is off by default, because of what it costs:
 //
 //   - A key that is revoked, disabled, rotated or narrowed gets through for up to maxAge longer.
 //   - Requests that are answered from the cache are not in the server's usage, nor in the key's lastUsedAt.
 //
-// What it does not cost: a key that expires is refused on time, and limits stay exact, since a key that has any is asked about for
-// every request. Refusals are never taken from the cache. It holds digests of keys, no key.
+// What it does not cost: a key that expires is refused on time, and limits stay exact, since a key that has any is
+// asked about for every request. Refusals are never taken from the cache. It holds digests of keys, no key.
 func WithCache(maxAge time.Duration, entries int) Option {
 	return func(g *Guard) {
 		g.cache = nil

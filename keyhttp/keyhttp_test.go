@@ -141,7 +141,8 @@ func TestEveryReasonToRefuseIsToldAsKeywardTellsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Client().UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: found.KeyID, IsActive: keyward.Set(false)}}); err != nil {
+	if _, err := h.Client().UpdateKeys(t.Context(),
+		[]keyward.KeyUpdate{{ID: found.KeyID, IsActive: keyward.Set(false)}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -152,17 +153,27 @@ func TestEveryReasonToRefuseIsToldAsKeywardTellsIt(t *testing.T) {
 		challenge string
 		detail    string
 	}{
-		"no key":             {status: 401, code: "unauthenticated", challenge: `Bearer`},
-		"another scheme":     {headers: []string{"Authorization", "Basic " + good}, status: 401, code: "unauthenticated", challenge: `Bearer`},
-		"no such key":        {headers: []string{"X-API-Key", good[:len(good)-1] + "_"}, status: 401, code: "unauthenticated", challenge: `Bearer error="invalid_token"`},
-		"a disabled key":     {headers: []string{"X-API-Key", disabled}, status: 401, code: "unauthenticated", challenge: `Bearer error="invalid_token"`},
-		"a service key":      {headers: []string{"X-API-Key", h.RootKey}, status: 401, code: "unauthenticated", challenge: `Bearer error="invalid_token"`},
-		"another address":    {headers: []string{"X-API-Key", bound.Key.Reveal()}, status: 403, code: "permission_denied", challenge: `Bearer error="insufficient_scope"`, detail: "allowedIps"},
-		"too little":         {headers: []string{"X-API-Key", good}, status: 403, code: "permission_denied", challenge: `Bearer error="insufficient_scope", scope="calls:read calls:write"`, detail: "permissions"},
-		"T52 two keys":       {headers: []string{"X-API-Key", good, "Authorization", "Bearer " + disabled}, status: 400, code: "invalid_request", detail: "X-API-Key"},
-		"T52 a key twice":    {headers: []string{"X-API-Key", good, "X-API-Key", good}, status: 400, code: "invalid_request", detail: "X-Api-Key"},
-		"T17 in the query":   {headers: []string{"X-API-Key", good}, target: "/calls?a=1&token=" + good, status: 400, code: "invalid_request", detail: "query"},
-		"T17 and if escaped": {target: "/calls?token=" + strings.ReplaceAll(url.QueryEscape(good), "_", "%5f"), status: 400, code: "invalid_request", detail: "query"},
+		"no key": {status: 401, code: "unauthenticated", challenge: `Bearer`},
+		"another scheme": {headers: []string{"Authorization", "Basic " + good}, status: 401, code: "unauthenticated",
+			challenge: `Bearer`},
+		"no such key": {headers: []string{"X-API-Key", good[:len(good)-1] + "_"}, status: 401, code: "unauthenticated",
+			challenge: `Bearer error="invalid_token"`},
+		"a disabled key": {headers: []string{"X-API-Key", disabled}, status: 401, code: "unauthenticated",
+			challenge: `Bearer error="invalid_token"`},
+		"a service key": {headers: []string{"X-API-Key", h.RootKey}, status: 401, code: "unauthenticated",
+			challenge: `Bearer error="invalid_token"`},
+		"another address": {headers: []string{"X-API-Key", bound.Key.Reveal()}, status: 403, code: "permission_denied",
+			challenge: `Bearer error="insufficient_scope"`, detail: "allowedIps"},
+		"too little": {headers: []string{"X-API-Key", good}, status: 403, code: "permission_denied",
+			challenge: `Bearer error="insufficient_scope", scope="calls:read calls:write"`, detail: "permissions"},
+		"T52 two keys": {headers: []string{"X-API-Key", good, "Authorization", "Bearer " + disabled}, status: 400,
+			code: "invalid_request", detail: "X-API-Key"},
+		"T52 a key twice": {headers: []string{"X-API-Key", good, "X-API-Key", good}, status: 400, code: "invalid_request",
+			detail: "X-Api-Key"},
+		"T17 in the query": {headers: []string{"X-API-Key", good}, target: "/calls?a=1&token=" + good, status: 400,
+			code: "invalid_request", detail: "query"},
+		"T17 and if escaped": {target: "/calls?token=" + strings.ReplaceAll(url.QueryEscape(good), "_", "%5f"), status: 400,
+			code: "invalid_request", detail: "query"},
 	} {
 		if c.target == "" {
 			c.target = "/calls"
@@ -183,7 +194,8 @@ func TestEveryReasonToRefuseIsToldAsKeywardTellsIt(t *testing.T) {
 	if a := get(t, from.Require("calls:read"), "/calls", "X-API-Key", bound.Key.Reveal()); a.Code != 200 {
 		t.Errorf("from its own address: %d %s", a.Code, a.Body)
 	}
-	if a := get(t, guard.Require("calls:read"), "/calls", "X-Request-Id", "from-the-proxy.1"); a.error().RequestID != "from-the-proxy.1" {
+	if a := get(t, guard.Require("calls:read"), "/calls", "X-Request-Id",
+		"from-the-proxy.1"); a.error().RequestID != "from-the-proxy.1" {
 		t.Errorf("the request's id: %s", a.Body)
 	}
 }
@@ -258,7 +270,8 @@ func TestNobodyGetsThroughWhereTheServerCannotBeAsked(t *testing.T) {
 		status int
 		body   string
 	}{"unavailable": {503, `null`}, "no verdict": {200, `{}`}, "nothing": {200, `null`}, "not our token": {401, `null`},
-		"a contradiction": {200, `{"valid":true,"code":"DISABLED"}`}, "a code of tomorrow": {200, `{"valid":false,"code":"TOMORROW"}`}} {
+		"a contradiction": {200, `{"valid":true,"code":"DISABLED"}`}, "a code of tomorrow": {200,
+			`{"valid":false,"code":"TOMORROW"}`}} {
 		clients[name], _ = scripted(t, s.status, s.body)
 	}
 	for name, c := range clients {
@@ -326,7 +339,9 @@ func TestARevocationIsTrueForTheNextRequestUnlessThereIsACache(t *testing.T) {
 	key := h.Key(t, h.workspace, "ada", "calls:read")
 	now := time.Now()
 	plain := keyhttp.New(h.client).Require("calls:read")
-	cached := keyhttp.New(h.client, keyhttp.WithCache(30*time.Second, 10), keyhttp.WithNow(func() time.Time { return now })).
+	cached := keyhttp.New(
+		h.client, keyhttp.WithCache(30*time.Second, 10), keyhttp.WithNow(func() time.Time { return now }),
+	).
 		Require("calls:read")
 	for _, guarded := range []func(http.Handler) http.Handler{plain, cached} {
 		if a := get(t, guarded, "/", "X-API-Key", key); a.Code != 200 {
@@ -363,7 +378,8 @@ func TestLimitsAreExactWithACacheToo(t *testing.T) {
 		}
 		costly := guard.Check(keyhttp.Rule{All: []string{"calls:read"}, Cost: new(3)})
 		var got []int
-		for _, guarded := range []func(http.Handler) http.Handler{costly, costly, guard.Require("calls:read"), guard.Require(), guard.Require()} {
+		for _, guarded := range []func(http.Handler) http.Handler{costly, costly, guard.Require("calls:read"),
+			guard.Require(), guard.Require()} {
 			got = append(got, get(t, guarded, "/", "X-API-Key", made.Key.Reveal()).Code)
 		}
 		if fmt.Sprint(got) != "[200 429 200 200 429]" {

@@ -27,15 +27,16 @@ func TestAnIntrospectionIsThatOfTheClient(t *testing.T) {
 	asked["of another workspace"] = keyward.VerifyRequest{Key: h.Key(t, other, "eve")}
 	h.says(v, asked["of another workspace"].Key, keyward.VerdictValid)
 	demands := map[string][]keyward.IntrospectOption{
-		"nothing":                nil,
-		"live":                   {keyward.FromEnvironment("live")},
-		"no environment":         {keyward.FromEnvironment("prod")},
-		"its workspace":          {keyward.FromWorkspace(h.workspace)},
-		"one of two":             {keyward.FromWorkspace(other, h.workspace)},
-		"no workspace":           {keyward.FromWorkspace()},
-		"an address":             {keyward.PresentedFrom("10.1.2.3")},
-		"an address of a zone":   {keyward.PresentedFrom("fe80::1%eth0")},
-		"all that there is":      {keyward.FromEnvironment("live"), keyward.FromWorkspace(h.workspace), keyward.PresentedFrom("10.0.0.1")},
+		"nothing":              nil,
+		"live":                 {keyward.FromEnvironment("live")},
+		"no environment":       {keyward.FromEnvironment("prod")},
+		"its workspace":        {keyward.FromWorkspace(h.workspace)},
+		"one of two":           {keyward.FromWorkspace(other, h.workspace)},
+		"no workspace":         {keyward.FromWorkspace()},
+		"an address":           {keyward.PresentedFrom("10.1.2.3")},
+		"an address of a zone": {keyward.PresentedFrom("fe80::1%eth0")},
+		"all that there is": {keyward.FromEnvironment("live"), keyward.FromWorkspace(h.workspace),
+			keyward.PresentedFrom("10.0.0.1")},
 		"an address of no value": {keyward.PresentedFrom("")},
 	}
 	pairs := map[string][2]introspecter{
@@ -50,7 +51,8 @@ func TestAnIntrospectionIsThatOfTheClient(t *testing.T) {
 			for what, q := range asked {
 				want, wantErr := pair[0].Introspect(t.Context(), q.Key, options...)
 				got, err := pair[1].Introspect(t.Context(), q.Key, options...)
-				if (err == nil) != (wantErr == nil) || err != nil && errors.Is(err, keyward.ErrInvalid) != errors.Is(wantErr, keyward.ErrInvalid) {
+				if (err == nil) != (wantErr == nil) || err != nil &&
+					errors.Is(err, keyward.ErrInvalid) != errors.Is(wantErr, keyward.ErrInvalid) {
 					t.Errorf("%s, demands %s, of %s: %v; the client: %v", what, demand, where, err, wantErr)
 				}
 				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err == nil && diff != "" {

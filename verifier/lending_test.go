@@ -14,7 +14,8 @@ import (
 // post asks an operation of the feed.
 func (h *house) post(token, path, body string) (status int, answer string) {
 	h.t.Helper()
-	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.URL+"/api/v2/feed"+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.URL+"/api/v2/feed"+path,
+		strings.NewReader(body))
 	h.must(err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
@@ -47,7 +48,8 @@ func TestAFollowerIsLentNothingBeyondItsBounds(t *testing.T) {
 	})
 	today := time.Now().UTC().Format(time.DateOnly)
 	lease := func(number int, key, minute string) string {
-		return fmt.Sprintf(`{"incarnation":"i","leases":[{"number":%d,"keyId":"%s","cost":1,"minute":%s}]}`, number, key, minute)
+		return fmt.Sprintf(`{"incarnation":"i","leases":[{"number":%d,"keyId":"%s","cost":1,"minute":%s}]}`, number, key,
+			minute)
 	}
 	day := func(number int, id string, want, give int) string {
 		return fmt.Sprintf(`{"incarnation":"i","number":%d,"claims":[{"accountId":"%s","day":"%s","want":%d,"giveBack":%d}]}`,
@@ -58,8 +60,10 @@ func TestAFollowerIsLentNothingBeyondItsBounds(t *testing.T) {
 		status           int
 		says             string
 	}{
-		{"more than the limit", "/leases", lease(1, mine, `{"want":500,"ahead":true}`), 200, `"granted":50,"lease":1,"charged":50`},
-		{"the same again", "/leases", lease(1, mine, `{"want":500,"ahead":true}`), 200, `"granted":50,"lease":1,"charged":50`},
+		{"more than the limit", "/leases", lease(1, mine, `{"want":500,"ahead":true}`), 200,
+			`"granted":50,"lease":1,"charged":50`},
+		{"the same again", "/leases", lease(1, mine, `{"want":500,"ahead":true}`), 200,
+			`"granted":50,"lease":1,"charged":50`},
 		{"one more", "/leases", lease(2, mine, `{"want":1,"ahead":true}`), 200, `"granted":0`},
 		{"a lease of nobody", "/leases", lease(3, mine, `{"giveBack":[{"lease":9,"units":50}]}`), 200, `"charged":50`},
 		{"a part of it", "/leases", lease(4, mine, `{"giveBack":[{"lease":1,"units":20}]}`), 200, `"charged":30`},
@@ -69,7 +73,8 @@ func TestAFollowerIsLentNothingBeyondItsBounds(t *testing.T) {
 		{"another workspace's key", "/leases", lease(8, elsewhere, `{"want":1}`), 200, `"error":"not_found"`},
 		{"no key", "/leases", lease(9, "00000000-0000-7000-8000-000000000000", `{"want":1}`), 200, `"error":"not_found"`},
 		{"both at once", "/leases", lease(10, mine, `{"want":1,"owed":[{"units":1}]}`), 400, "owed"},
-		{"less than the cost", "/leases", `{"incarnation":"i","leases":[{"number":11,"keyId":"` + mine + `","cost":5,"minute":{"want":2}}]}`, 400, "want"},
+		{"less than the cost", "/leases",
+			`{"incarnation":"i","leases":[{"number":11,"keyId":"` + mine + `","cost":5,"minute":{"want":2}}]}`, 400, "want"},
 		{"a number of none", "/leases", lease(0, mine, `{"want":1}`), 400, "number"},
 		{"no incarnation", "/leases", `{"leases":[]}`, 400, "incarnation"},
 
@@ -79,14 +84,17 @@ func TestAFollowerIsLentNothingBeyondItsBounds(t *testing.T) {
 		{"an old number", "/days", day(1, mine, 1, 0), 409, "conflict"},
 		{"another workspace's", "/days", day(3, elsewhere, 5, 0), 200, `"granted":0`},
 		{"another workspace", "/days", day(4, other, 5, 0), 200, `"granted":0`},
-		{"tomorrow", "/days", `{"incarnation":"i","number":5,"claims":[{"accountId":"` + mine + `","day":"2999-01-01","want":1}]}`, 400, "clocks"},
+		{"tomorrow", "/days",
+			`{"incarnation":"i","number":5,"claims":[{"accountId":"` + mine + `","day":"2999-01-01","want":1}]}`, 400, "clocks"},
 
 		{"uses of both", "/usage", fmt.Sprintf(`{"incarnation":"i","number":1,"uses":[
 			{"keyId":"%s","workspaceId":"%s","startMs":%d,"counts":{"VALID":3}},
 			{"keyId":"%s","workspaceId":"%s","startMs":%d,"counts":{"VALID":3}}]}`, mine, h.workspace, time.Now().UnixMilli(),
 			elsewhere, h.workspace, time.Now().UnixMilli()), 200, `"taken":true`},
-		{"a code of none", "/usage", `{"incarnation":"i","number":2,"uses":[{"startMs":1,"counts":{"GOOD":3}}]}`, 400, "counts"},
-		{"long ago", "/usage", `{"incarnation":"i","number":2,"uses":[{"startMs":60000,"counts":{"NOT_FOUND":3}}]}`, 400, "48 hours"},
+		{"a code of none", "/usage", `{"incarnation":"i","number":2,"uses":[{"startMs":1,"counts":{"GOOD":3}}]}`, 400,
+			"counts"},
+		{"long ago", "/usage", `{"incarnation":"i","number":2,"uses":[{"startMs":60000,"counts":{"NOT_FOUND":3}}]}`, 400,
+			"48 hours"},
 	} {
 		status, answer := h.post(token, one.path, one.body)
 		if status != one.status || !strings.Contains(answer, one.says) {

@@ -108,9 +108,10 @@ func TestABoundVerifierAsksAboutImportedValues(t *testing.T) {
 	h := newHouse(t, keywardtest.WithPepper(pepper))
 	weak := "weak-but-16-long"
 	sum := sha256.Sum256([]byte(weak))
-	_, err := h.Client().ImportKeys(t.Context(), keyward.ImportKeysRequest{WorkspaceID: h.workspace, APIKeys: []keyward.ImportKey{{
-		UserID: "ada", Name: "old", SHA256: hex.EncodeToString(sum[:]),
-	}}})
+	_, err := h.Client().ImportKeys(t.Context(),
+		keyward.ImportKeysRequest{WorkspaceID: h.workspace, APIKeys: []keyward.ImportKey{{
+			UserID: "ada", Name: "old", SHA256: hex.EncodeToString(sum[:]),
+		}}})
 	h.must(err)
 	through, asked := h.counting()
 	v := h.verifier(func(c *verifier.Config) { c.URL, c.Token = through, h.bound(h.workspace) })

@@ -87,9 +87,10 @@ func (h *house) questions() map[string]keyward.VerifyRequest {
 			Key: "kw_live_" + strings.Repeat("A", 43) + "2ImIO6",
 		}, "wrong checksum": {Key: "kw_live_" + strings.Repeat("A", 43) + "2ImIO7"},
 		"malformed": {Key: "nonsense"}, "empty": {}, "a service key": {Key: h.token}, "not text": {Key: "kw_live_\xff"},
-		"U+0000": {Key: "kw_live_\x00"}, "U+0000 in a workspace": with(func(q *keyward.VerifyRequest) { q.WorkspaceIDs = []string{"\x00"} }),
-		"U+0000 in an address": with(func(q *keyward.VerifyRequest) { q.IP = "\x00" }),
-		"permission":           with(func(q *keyward.VerifyRequest) { q.Permissions.All = []string{"calls:read"} }),
+		"U+0000":                {Key: "kw_live_\x00"},
+		"U+0000 in a workspace": with(func(q *keyward.VerifyRequest) { q.WorkspaceIDs = []string{"\x00"} }),
+		"U+0000 in an address":  with(func(q *keyward.VerifyRequest) { q.IP = "\x00" }),
+		"permission":            with(func(q *keyward.VerifyRequest) { q.Permissions.All = []string{"calls:read"} }),
 		"missing": with(
 			func(q *keyward.VerifyRequest) { q.Permissions.All = []string{"calls:read", "calls:write"} },
 		),
@@ -239,7 +240,8 @@ func TestTheLimitOfAPlanIsCountedByTheServer(t *testing.T) {
 			count[verdict.Code]++
 		}
 	}
-	if count[keyward.VerdictValid] != 10 || count[keyward.VerdictRateLimited] != 2 || count[keyward.VerdictMalformed] != 4 {
+	if count[keyward.VerdictValid] != 10 || count[keyward.VerdictRateLimited] != 2 ||
+		count[keyward.VerdictMalformed] != 4 {
 		t.Errorf("of a limit of 10: %v", count)
 	}
 }

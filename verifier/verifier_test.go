@@ -176,14 +176,17 @@ func TestNewSaysWhyItGivesUpAndNothingSecret(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"an unknown token":      {func(c *config) { c.Token = "kw_svc_" + strings.Repeat("A", 49) }, verifier.ErrRefused, "401"},
-		"a token that may not":  {func(c *config) { c.Token = verifying }, verifier.ErrRefused, "403"},
-		"a limit above":         {func(c *config) { c.MaxStaleness = time.Minute }, verifier.ErrRefused, "maxStalenessMs"},
-		"another pepper":        {func(c *config) { c.Pepper = "guess-guess-guess-guess" }, verifier.ErrPepper, "Config.Pepper"},
-		"no pepper":             {func(c *config) { c.Pepper = "" }, verifier.ErrPepper, "Config.Pepper"},
-		"no URL":                {func(c *config) { c.URL = "" }, nil, "Config.URL"},
-		"plain http":            {func(c *config) { c.URL = "http://keys.example.com" }, nil, "Config.URL"},
-		"a password":            {func(c *config) { c.URL = "https://u:" + password + "@keys.example.com" }, nil, "Config.URL"},
+		"an unknown token": {func(c *config) { c.Token = "kw_svc_" + strings.Repeat("A", 49) }, verifier.ErrRefused,
+			"401"},
+		"a token that may not": {func(c *config) { c.Token = verifying }, verifier.ErrRefused, "403"},
+		"a limit above":        {func(c *config) { c.MaxStaleness = time.Minute }, verifier.ErrRefused, "maxStalenessMs"},
+		"another pepper": {func(c *config) { c.Pepper = "guess-guess-guess-guess" }, verifier.ErrPepper,
+			"Config.Pepper"},
+		"no pepper":  {func(c *config) { c.Pepper = "" }, verifier.ErrPepper, "Config.Pepper"},
+		"no URL":     {func(c *config) { c.URL = "" }, nil, "Config.URL"},
+		"plain http": {func(c *config) { c.URL = "http://keys.example.com" }, nil, "Config.URL"},
+		"a password": {func(c *config) { c.URL = "https://u:" + password + "@keys.example.com" }, nil,
+			"Config.URL"},
 		"a path":                {func(c *config) { c.URL += "/keys" }, nil, "Config.URL"},
 		"two tokens":            {func(c *config) { c.TokenFile = "/dev/null" }, nil, "Config.TokenFile"},
 		"no file of a token":    {func(c *config) { c.Token, c.TokenFile = "", "/nowhere" }, nil, "Config.TokenFile"},
@@ -400,7 +403,9 @@ func TestCloseEndsEverything(t *testing.T) {
 // A service that imports the package links none of the server's databases, doors or gauges.
 func TestItLinksLittle(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").
+	out, err := exec.CommandContext(
+		t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".",
+	).
 		Output()
 	if err != nil {
 		t.Fatal(err)

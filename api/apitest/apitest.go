@@ -60,7 +60,8 @@ func New() (*Checker, error) {
 			}
 			r.methods = append(r.methods, strings.ToUpper(method))
 			r.any = r.any || members(operation)["x-keyward-methods"] == "any"
-			if err := c.declare(schemas, strings.ToUpper(method)+" "+path, pointer("paths", path, method), operation); err != nil {
+			if err := c.declare(schemas, strings.ToUpper(method)+" "+path, pointer("paths", path, method),
+				operation); err != nil {
 				return nil, err
 			}
 		}

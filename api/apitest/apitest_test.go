@@ -14,7 +14,8 @@ const (
 	missing   = `{"success":false,"error":{"code":"not_found","message":"there is no such object","details":[],"requestId":"r-1"}}`
 	refused   = `{"success":false,"error":{"code":"method_not_allowed","message":"no","details":[],"requestId":"r-1"}}`
 	verdict   = `{"success":true,"data":{"message":"No.","result":{"valid":false,"code":"NOT_FOUND"}}}`
-	logLine   = `{"id":"` + key + `","workspaceId":null,"eventType":"api_key.created","eventDescription":"d","actorId":"a","actorEmail":null,"createdAt":"2026-11-04T09:33:00.000Z","metadata":{}}`
+	logLine   = `{"id":"` + key +
+		`","workspaceId":null,"eventType":"api_key.created","eventDescription":"d","actorId":"a","actorEmail":null,"createdAt":"2026-11-04T09:33:00.000Z","metadata":{}}`
 )
 
 func headers(pairs ...string) http.Header {

@@ -1,6 +1,6 @@
 // Command sim answers questions that cannot be measured on one machine: the load of 10, 100 and 1,000 nodes on one
-// database and one Redis, the time until a revocation reaches the last of them, and what happens when 1,000 followers of
-// one node restart at once. It simulates the rules of the
+// database and one Redis, the time until a revocation reaches the last of them, and what happens when 1,000 followers
+// of one node restart at once. It simulates the rules of the
 // product, event by event, with a seed; the costs of one poll and one question are arguments, to be taken from `make
 // bench` and the real machines.
 package main

@@ -40,7 +40,8 @@ func TestTheReadmesQuickStartWorksAsItStands(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"\nVALID\n", "INSUFFICIENT_PERMISSIONS", "\nDISABLED\n", "api_key.created", `"code":"DISABLED"`} {
+	for _, want := range []string{"\nVALID\n", "INSUFFICIENT_PERMISSIONS", "\nDISABLED\n", "api_key.created",
+		`"code":"DISABLED"`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

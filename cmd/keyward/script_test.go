@@ -53,8 +53,8 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = os.Environ()
-	for _, name := range []string{"KEYWARD_ROOT_KEY", "KEYWARD_PEPPER", "KEYWARD_PEPPER_PREVIOUS", "KEYWARD_IMPORT_SECRETS",
-		"KEYWARD_DATABASE_URL"} {
+	for _, name := range []string{"KEYWARD_ROOT_KEY", "KEYWARD_PEPPER", "KEYWARD_PEPPER_PREVIOUS",
+		"KEYWARD_IMPORT_SECRETS", "KEYWARD_DATABASE_URL"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	log, err := os.Create(ts.MkAbs("server.log"))

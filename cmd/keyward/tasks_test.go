@@ -88,7 +88,8 @@ func TestTheTasksOfOperatorsWorkAsTheyStand(t *testing.T) {
 		log, _ := os.ReadFile(filepath.Join(dir, "keyward.log"))
 		t.Fatalf("%v\n%s\nthe log:\n%s", err, out.Bytes(), log)
 	}
-	for _, want := range []string{" is ready\n", "max-age=31536000", "the certificate was read again", "INSUFFICIENT_PERMISSIONS", "IP_FORBIDDEN", "DISABLED", "VALID",
+	for _, want := range []string{" is ready\n", "max-age=31536000", "the certificate was read again",
+		"INSUFFICIENT_PERMISSIONS", "IP_FORBIDDEN", "DISABLED", "VALID",
 		"102 permissions", "invoices:read", "keyward_replica_ready 1", `"status":"ready"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.Bytes())

@@ -23,7 +23,9 @@ func main() {
 func run() error {
 	token := os.Getenv("KEYWARD_TOKEN")
 	if token == "" {
-		return errors.New("KEYWARD_TOKEN is not set: give a service key with the scope manage, such as the root key that `make run` prints")
+		return errors.New(
+			"KEYWARD_TOKEN is not set: give a service key with the scope manage, such as the root key that `make run` prints",
+		)
 	}
 	at := or(os.Getenv("KEYWARD_URL"), "http://localhost:8080")
 	client, err := keyward.New(at, keyward.WithToken(token))
@@ -32,7 +34,9 @@ func run() error {
 	}
 	origin := or(os.Getenv("PRODUCT_URL"), "http://localhost:8090")
 	_, host, _ := strings.Cut(origin, "://")
-	server := &http.Server{Addr: host, Handler: newProduct(client, at, origin).handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{
+		Addr: host, Handler: newProduct(client, at, origin).handler(), ReadHeaderTimeout: 10 * time.Second,
+	}
 	fmt.Println("The product is at " + origin)
 	return server.ListenAndServe()
 }

@@ -140,7 +140,8 @@ func TestACustomerOfTheProductMakesAKeyAndCallsItsAPI(t *testing.T) {
 			t.Errorf("the product's API answers %d, want %d: %s", status, want, text)
 		}
 	}
-	if status, text := ada.send("POST", ada.base+"api-keys", ada.token, `{"name":"more","permissions":["calls:write"]}`); status != 403 {
+	if status, text := ada.send("POST", ada.base+"api-keys", ada.token,
+		`{"name":"more","permissions":["calls:write"]}`); status != 403 {
 		t.Errorf("a key beyond the ceiling: %d %s", status, text)
 	}
 	bob := aBrowser(t, origin, "Bob", "Acme")

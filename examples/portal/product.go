@@ -77,7 +77,8 @@ func (p *product) newSession(w http.ResponseWriter, r *http.Request, u user) {
 }
 
 func (p *product) showKeys(w http.ResponseWriter, _ *http.Request, u user) {
-	show(w, "keys.html", map[string]string{"Name": u.name, "Company": u.company.name, "Origin": p.origin, "Keyward": p.server})
+	show(w, "keys.html",
+		map[string]string{"Name": u.name, "Company": u.company.name, "Origin": p.origin, "Keyward": p.server})
 }
 
 func (p *product) page(name string) http.HandlerFunc {

@@ -57,8 +57,9 @@ func (h *house) canaries(t *testing.T) {
 	}
 	places := map[string][]byte{}
 	for name, target := range map[string]string{
-		"metrics": "/metrics", "log as CSV": "/api/v2/workspaces/logs?format=csv", "log as NDJSON": "/api/v2/workspaces/logs?format=ndjson",
-		"document": "/openapi.json", "service keys": "/api/v2/service-keys",
+		"metrics": "/metrics", "log as CSV": "/api/v2/workspaces/logs?format=csv",
+		"log as NDJSON": "/api/v2/workspaces/logs?format=ndjson",
+		"document":      "/openapi.json", "service keys": "/api/v2/service-keys",
 	} {
 		e, err := h.ask(t.Context(), http.MethodGet, target, http.Header{"Authorization": {"Bearer " + h.root}}, nil)
 		if err != nil || e.response.StatusCode != http.StatusOK {
@@ -104,7 +105,8 @@ func (h *house) knowsBackup(t *testing.T, bytes int64) {
 			Result keyward.Installation `json:"result"`
 		} `json:"data"`
 	}
-	e, err := h.ask(t.Context(), http.MethodGet, "/api/v2/installation", http.Header{"Authorization": {"Bearer " + h.root}}, nil)
+	e, err := h.ask(t.Context(), http.MethodGet, "/api/v2/installation",
+		http.Header{"Authorization": {"Bearer " + h.root}}, nil)
 	if err == nil {
 		err = json.Unmarshal(e.body, &answer)
 	}
@@ -118,7 +120,8 @@ func (h *house) knowsBackup(t *testing.T, bytes int64) {
 		}
 	}
 	made, err := h.ask(t.Context(), http.MethodPost, "/api/v2/service-keys",
-		http.Header{"Authorization": {"Bearer " + h.root}, "Content-Type": {"application/json"}}, []byte(`{"name":"after","scopes":["verify"]}`))
+		http.Header{"Authorization": {"Bearer " + h.root},
+			"Content-Type": {"application/json"}}, []byte(`{"name":"after","scopes":["verify"]}`))
 	if err != nil || made.response.StatusCode != http.StatusCreated {
 		t.Errorf("a change after the backup: %v, %s", err, made.body)
 	}

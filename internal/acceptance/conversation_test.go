@@ -52,7 +52,8 @@ func enter(t *testing.T, p *process) *house {
 	for name, scope := range map[string]string{"manager": "manage", "verifier": "verify"} {
 		steps, err := parseConversation(
 			fmt.Sprintf("-- make %s --\nPOST /api/v2/service-keys\nAuthorization: Bearer {root}\n\n"+
-				`{"name": "%s", "scopes": ["%s"]}`+"\n-- > 201 --\n"+`{"data": {"result": {"key": "<key svc> $%s"}}}`, name, name, scope, name),
+				`{"name": "%s", "scopes": ["%s"]}`+"\n-- > 201 --\n"+`{"data": {"result": {"key": "<key svc> $%s"}}}`, name, name,
+				scope, name),
 		)
 		if err != nil {
 			t.Fatal(err)

@@ -266,7 +266,8 @@ func (f *foreigners) run() {
 	}
 	f.want("never imported", "a stranger", "a-stranger-of-any-form", false)
 	f.wantCode("never imported", "a stranger", "a-stranger-of-any-form", "NOT_FOUND")
-	for _, never := range []string{"kw_live_not-of-our-form", "keyward_session_" + strings.Repeat("a", 43), "eyJhbGciOiJub25lIn0.e30.aaaa",
+	for _, never := range []string{"kw_live_not-of-our-form", "keyward_session_" + strings.Repeat("a", 43),
+		"eyJhbGciOiJub25lIn0.e30.aaaa",
 		"fifteen-charact", strings.Repeat("x", 513), "blanks are not visible", "grün-is-not-ascii-at-all"} {
 		f.wantCode("never foreign", never, never, "MALFORMED")
 	}
@@ -330,7 +331,8 @@ func (f *foreigners) lives(form foreignForm, id string) {
 	f.want("rotated again", form.name, second, true)
 
 	body := url.Values{"token": {second}}.Encode()
-	if status, answer := f.call("POST", f.p.url+"/api/v2/oauth2/revoke", f.p.root, "application/x-www-form-urlencoded", body); status != 200 {
+	if status, answer := f.call("POST", f.p.url+"/api/v2/oauth2/revoke", f.p.root, "application/x-www-form-urlencoded",
+		body); status != 200 {
 		f.Errorf("%s: revoke: %d %s", form.name, status, answer)
 	}
 	f.wantCode("revoked", form.name, second, "DISABLED")

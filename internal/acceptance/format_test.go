@@ -34,7 +34,7 @@ import (
 // both with a blank between:
 //
 //	<any>      whatever is there        <uuid>       an id             <time>          RFC 3339, UTC, milliseconds
-//	<absent>   no such member           <key live>   a whole key       <masked live>   one that was masked (also: test, svc)
+//	<absent>   no such member           <key live>   a whole key       <masked live>   a masked one (also: test, svc)
 //	<text>     a text that is not empty <has word>   a text with word  $name           keeps the value as {name}
 //
 // Any other expected body is text, line by line, in which <any> stands for anything within the line; for

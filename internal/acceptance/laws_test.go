@@ -131,7 +131,8 @@ func envelopeOf(e exchange) (code string, wrong []string) {
 	media, _, _ := strings.Cut(e.response.Header.Get("Content-Type"), ";")
 	oauth := strings.HasPrefix(path, "/api/v2/oauth2/")
 	switch {
-	case status < 300 && (oauth || !strings.HasPrefix(path, "/api/v2/") || media == "text/csv" || media == "application/x-ndjson"):
+	case status < 300 &&
+		(oauth || !strings.HasPrefix(path, "/api/v2/") || media == "text/csv" || media == "application/x-ndjson"):
 		return "", nil
 	case status == http.StatusSeeOther && !strings.HasPrefix(path, "/api/"):
 		return "", nil
@@ -180,19 +181,24 @@ func TestTheLawsFindWhatIsWrong(t *testing.T) {
 		body      string
 		complaint string
 	}{
-		"no request id":               {200, http.Header{"X-Request-Id": nil}, `{"success":true,"data":{"message":"m","result":{}}}`, "no X-Request-Id"},
-		"another request id":          {404, http.Header{"X-Request-Id": {"other"}}, failure("not_found"), "requestId"},
-		"401 without a challenge":     {401, nil, failure("unauthenticated"), "WWW-Authenticate"},
-		"405 without Allow":           {405, nil, failure("method_not_allowed"), "without Allow"},
-		"a redirect":                  {301, http.Header{"Location": {"/x"}}, ``, "redirect"},
-		"a whole key":                 {200, nil, `{"success":true,"data":{"message":"m","result":{"key":"` + key + `"}}}`, "a whole key"},
-		"a whole key in a header":     {200, http.Header{"Etag": {key}}, `{"success":true,"data":{"message":"m","result":{}}}`, "header Etag"},
+		"no request id": {200, http.Header{"X-Request-Id": nil},
+			`{"success":true,"data":{"message":"m","result":{}}}`, "no X-Request-Id"},
+		"another request id":      {404, http.Header{"X-Request-Id": {"other"}}, failure("not_found"), "requestId"},
+		"401 without a challenge": {401, nil, failure("unauthenticated"), "WWW-Authenticate"},
+		"405 without Allow":       {405, nil, failure("method_not_allowed"), "without Allow"},
+		"a redirect":              {301, http.Header{"Location": {"/x"}}, ``, "redirect"},
+		"a whole key": {200, nil, `{"success":true,"data":{"message":"m","result":{"key":"` + key + `"}}}`,
+			"a whole key"},
+		"a whole key in a header": {200, http.Header{"Etag": {key}},
+			`{"success":true,"data":{"message":"m","result":{}}}`, "header Etag"},
 		"a success that says failure": {200, nil, failure("not_found"), "success does not go"},
-		"a failure that says success": {404, nil, `{"success":true,"data":{"message":"m","result":{}}}`, "success does not go"},
-		"no result":                   {200, nil, `{"success":true,"data":{"message":"m"}}`, "without data.message"},
-		"null for details":            {404, nil, strings.Replace(failure("not_found"), "[]", "null", 1), "without error.message"},
-		"a code of another status":    {404, nil, failure("conflict"), `the code "conflict"`},
-		"plain text":                  {404, http.Header{"Content-Type": {"text/plain"}}, "404 page not found", "Content-Type"},
+		"a failure that says success": {404, nil, `{"success":true,"data":{"message":"m","result":{}}}`,
+			"success does not go"},
+		"no result": {200, nil, `{"success":true,"data":{"message":"m"}}`, "without data.message"},
+		"null for details": {404, nil, strings.Replace(failure("not_found"), "[]", "null", 1),
+			"without error.message"},
+		"a code of another status": {404, nil, failure("conflict"), `the code "conflict"`},
+		"plain text":               {404, http.Header{"Content-Type": {"text/plain"}}, "404 page not found", "Content-Type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -52,7 +52,8 @@ func TestT92UnderLoadNothingGrows(t *testing.T) {
 	if client.rounds < leakRounds {
 		t.Errorf("only %d rounds", client.rounds)
 	}
-	for name, slack := range map[string]float64{"go_goroutines": 8, "process_open_fds": 8, "go_memstats_heap_alloc_bytes": before["go_memstats_heap_alloc_bytes"]/2 + 8<<20} {
+	for name, slack := range map[string]float64{"go_goroutines": 8, "process_open_fds": 8,
+		"go_memstats_heap_alloc_bytes": before["go_memstats_heap_alloc_bytes"]/2 + 8<<20} {
 		if after[name] > before[name]+slack {
 			t.Errorf("%s: %.0f, and %.0f before", name, after[name], before[name])
 		}
@@ -124,7 +125,8 @@ func (l *leaky) connection(r *rand.Rand) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	head := "POST /api/v2/api-keys/verify HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + l.p.root + "\r\nContent-Type: application/json\r\n"
+	head := "POST /api/v2/api-keys/verify HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + l.p.root +
+		"\r\nContent-Type: application/json\r\n"
 	switch r.IntN(7) {
 	case 0: // says nothing
 	case 1:

@@ -61,7 +61,8 @@ func beginAgents(t *testing.T) *agents {
 	p := &process{root: mintedRoot(t), dir: t.TempDir()}
 	p.database = "sqlite:" + filepath.Join(p.dir, "keyward.db")
 	a := &agents{T: t, p: p.again(t, "KEYWARD_MCP=write")}
-	a.ws = a.api("POST", "/workspaces", `{"name":"Acme","owner":{"userId":"ana","email":"ana@acme.test"}}`)["workspace"].(map[string]any)["id"].(string)
+	a.ws = a.api("POST", "/workspaces",
+		`{"name":"Acme","owner":{"userId":"ana","email":"ana@acme.test"}}`)["workspace"].(map[string]any)["id"].(string)
 	roles := map[string]string{}
 	for _, r := range a.api("GET", "/workspaces/"+a.ws+"/roles", "")["roles"].([]any) {
 		roles[r.(map[string]any)["name"].(string)] = r.(map[string]any)["id"].(string)
@@ -84,7 +85,8 @@ func (a *agents) api(method, path, body string) map[string]any {
 
 func (a *agents) signIn(user string) string {
 	a.Helper()
-	link := a.api("POST", "/sign-in-links", `{"workspaceId":"`+a.ws+`","userId":"`+user+`"}`)["signInLink"].(map[string]any)
+	link := a.api("POST", "/sign-in-links",
+		`{"workspaceId":"`+a.ws+`","userId":"`+user+`"}`)["signInLink"].(map[string]any)
 	return a.api("POST", "/sessions", `{"code":"`+link["code"].(string)+`"}`)["token"].(string)
 }
 
@@ -221,8 +223,9 @@ func (a *agents) everyTool(s *sdk.ClientSession) {
 		a.Errorf("the report: %v", report)
 	}
 	for tool, in := range map[string]map[string]any{
-		"get_key": {"id": "nothing"}, "list_keys": {"cursor": "none"}, "explain": {"id": a.adaID, "permissions": []string{"no:such"}},
-		"usage": {"from": "yesterday"},
+		"get_key": {"id": "nothing"}, "list_keys": {"cursor": "none"},
+		"explain": {"id": a.adaID, "permissions": []string{"no:such"}},
+		"usage":   {"from": "yesterday"},
 	} {
 		if text := a.refused(s, tool, in); !strings.Contains(text, `"code":"`) {
 			a.Errorf("%s: the refusal has no code: %s", tool, text)
@@ -232,7 +235,8 @@ func (a *agents) everyTool(s *sdk.ClientSession) {
 		a.Errorf("the field is not named: %s", text)
 	}
 	// A value in the place of a name comes back from nowhere, not even in a refusal.
-	for _, tool := range []string{"get_key", "list_keys", "search_log", "explain", "usage", "refusals", "disable_key", a.ada} {
+	for _, tool := range []string{"get_key", "list_keys", "search_log", "explain", "usage", "refusals", "disable_key",
+		a.ada} {
 		a.refusedOrNot(s, tool, map[string]any{"id": a.ada, "search": a.ada, "cursor": a.ada, a.ada: a.ada})
 	}
 }
@@ -291,12 +295,14 @@ func TestT78AnAgentOverHTTPSeesNoValueAndAMemberConfirms(t *testing.T) {
 			if path != "" {
 				method = "POST"
 			}
-			if status, body := a.page(method, link+path, session); status < 300 || strings.Contains(body, "nightly") || wholeKeys(body) != nil {
+			if status, body := a.page(method, link+path, session); status < 300 || strings.Contains(body, "nightly") ||
+				wholeKeys(body) != nil {
 				t.Errorf("%s opens the link%s: %d %s", who, path, status, body)
 			}
 		}
 	}
-	if status, body := a.page("GET", link, a.session); status != 200 || !strings.Contains(body, "nightly") || wholeKeys(body) != nil {
+	if status, body := a.page("GET", link, a.session); status != 200 || !strings.Contains(body, "nightly") ||
+		wholeKeys(body) != nil {
 		t.Errorf("the page of a member: %d %s", status, body)
 	}
 	status, body := a.page("POST", link+"/confirm", a.session)
@@ -328,7 +334,8 @@ func TestT78AnAgentOverHTTPSeesNoValueAndAMemberConfirms(t *testing.T) {
 	if code := a.p.verdict(t, values[0]); code != "DISABLED" {
 		t.Errorf("the disabled key is %s", code)
 	}
-	if text := a.refused(a.overHTTP(a.viewer), "create_key", map[string]any{"name": "x", "permissions": []string{}}); !strings.Contains(text, "permission_denied") {
+	if text := a.refused(a.overHTTP(a.viewer), "create_key",
+		map[string]any{"name": "x", "permissions": []string{}}); !strings.Contains(text, "permission_denied") {
 		t.Errorf("a viewer asks for a key: %s", text)
 	}
 	if text := a.refused(s, "create_key", map[string]any{"name": "x"}); !strings.Contains(text, "permissions") {
@@ -472,7 +479,8 @@ func TestT78TheDoorOfAgentsIsBoundToTheCredential(t *testing.T) {
 		}
 	}
 	a.api("PUT", "/api-keys", `{"apiKeys":[{"id":"`+a.adaID+`","isActive":false}]}`)
-	if got, head, _ := a.ask("POST", ping, with(a.ada, "Mcp-Session-Id", session)); got != 401 || head.Get("WWW-Authenticate") == "" {
+	if got, head, _ := a.ask("POST", ping, with(a.ada, "Mcp-Session-Id", session)); got != 401 ||
+		head.Get("WWW-Authenticate") == "" {
 		t.Errorf("a disabled key goes on in its session: %d", got)
 	}
 	off := &process{root: mintedRoot(t), dir: t.TempDir()}

@@ -28,7 +28,9 @@ func company(t *testing.T, p *process) (ws, value string) {
 
 func keyOf(t *testing.T, p *process, ws, name string) string {
 	t.Helper()
-	return text(p.result(t, "POST", "/api/v2/api-keys", "", `{"workspaceId":"`+ws+`","userId":"ana","name":"`+name+`"}`)["key"])
+	return text(
+		p.result(t, "POST", "/api/v2/api-keys", "", `{"workspaceId":"`+ws+`","userId":"ana","name":"`+name+`"}`)["key"],
+	)
 }
 
 // refused starts a server that must end by itself, as another user where uid is above 0, and gives what it says.
@@ -37,7 +39,9 @@ func (p *process) refused(t *testing.T, program string, uid uint32, settings ...
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, program, "serve")
-	c.Env = p.environment(append(settings, "KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_FORMAT=json")...)
+	c.Env = p.environment(
+		append(settings, "KEYWARD_ROOT_KEY="+p.root, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_LOG_FORMAT=json")...,
+	)
 	if uid > 0 {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	}
@@ -216,7 +220,10 @@ func TestT102ALookAtAStrangersDatabaseLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "songs.db")
-	out, err := exec.Command("python3", "-c", "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('CREATE VIEW v AS SELECT 1')", path).CombinedOutput()
+	out, err := exec.Command(
+		"python3", "-c", "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('CREATE VIEW v AS SELECT 1')",
+		path,
+	).CombinedOutput()
 	if err != nil {
 		t.Fatal(err, string(out))
 	}
@@ -229,7 +236,8 @@ func TestT102ALookAtAStrangersDatabaseLeavesNothing(t *testing.T) {
 	}
 	p := &process{root: mintedRoot(t), dir: dir, database: "sqlite:" + path, output: &rig.Output{}}
 	for _, args := range [][]string{
-		{"doctor"}, {"backup", filepath.Join(t.TempDir(), "b.db")}, {"migrate"}, {"logs", "verify"}, {"time", "reset", "--yes"},
+		{"doctor"}, {"backup", filepath.Join(t.TempDir(), "b.db")}, {"migrate"}, {"logs", "verify"},
+		{"time", "reset", "--yes"},
 		{"restore", path, "--confirm", "--force"}, {"backup", "--verify", path},
 		{"logs", "archive", "--before", "1d", "--to", filepath.Join(t.TempDir(), "a.ndjson")},
 	} {

@@ -70,13 +70,15 @@ func (r *removals) run(t *testing.T, after func() *process) {
 		other = r.second
 	}
 	for _, w := range ways {
-		for deadline := time.Now().Add(patience); other.status("GET", r.member(w.user)) != http.StatusNotFound; time.Sleep(2 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); other.status("GET",
+			r.member(w.user)) != http.StatusNotFound; time.Sleep(2 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s is not removed", w.user)
 			}
 		}
 		// Another node hears of it a moment later, of all keys at once.
-		for deadline := time.Now().Add(patience); w.code != "VALID" && other.verdict(t, values[w.user][0]) == "VALID"; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(patience); w.code != "VALID" &&
+			other.verdict(t, values[w.user][0]) == "VALID"; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("the keys of %s go on", w.user)
 			}

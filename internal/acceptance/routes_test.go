@@ -19,7 +19,8 @@ import (
 // of the one after. A broken one changes nothing, and the log says where it is broken.
 func TestARouteTableIsReadAgainUnderLoad(t *testing.T) {
 	t.Parallel()
-	const open, shut = "routes:\n- {method: GET, path: /v1/calls, public: true}\n", "routes:\n- {method: GET, path: /v1/other, public: true}\n"
+	const open = "routes:\n- {method: GET, path: /v1/calls, public: true}\n"
+	const shut = "routes:\n- {method: GET, path: /v1/other, public: true}\n"
 	table := filepath.Join(t.TempDir(), "routes.yaml")
 	write := func(text string) {
 		t.Helper()

@@ -21,9 +21,12 @@ func TestASettingThatCannotBeUsedIsNamedWithItsFault(t *testing.T) {
 		{"KEYWARD_OIDC_CLIENT_SECRET=hush\r\n", "KEYWARD_OIDC_CLIENT_SECRET: ends with a line break"},
 		{"KEYWARD_REDIS_URL=redis://:hush@127.0.0.1:6379\n", "KEYWARD_REDIS_URL: ends with a line break"},
 		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw\n", "KEYWARD_DATABASE_URL: ends with a line break"},
-		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw?sslmode=bogus", "KEYWARD_DATABASE_URL: sslmode=bogus: want disable, allow"},
-		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw?sslrootcert=/not/there.pem", "KEYWARD_DATABASE_URL: sslrootcert: open /not/there.pem: no such"},
-		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw?connect_timeout=soon", "KEYWARD_DATABASE_URL: connect_timeout=soon: want a whole number"},
+		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw?sslmode=bogus",
+			"KEYWARD_DATABASE_URL: sslmode=bogus: want disable, allow"},
+		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw?sslrootcert=/not/there.pem",
+			"KEYWARD_DATABASE_URL: sslrootcert: open /not/there.pem: no such"},
+		{"KEYWARD_DATABASE_URL=postgres://u:hush@127.0.0.1/kw?connect_timeout=soon",
+			"KEYWARD_DATABASE_URL: connect_timeout=soon: want a whole number"},
 		{"KEYWARD_TRUSTED_PROXIES_FILE=/not/there", "KEYWARD_TRUSTED_PROXIES_FILE: open /not/there: no such"},
 	} {
 		p, _, done := begin(t, c.setting)

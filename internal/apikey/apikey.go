@@ -18,7 +18,8 @@ const (
 	MaxMetadata   = 4 << 10 // bytes of JSON
 	MaxAllowedIPs = 64
 	MaxOverlap    = 7 * 24 * time.Hour
-	MaxPrevious   = 10 // earlier values that work at once: each costs every change of the key, and every verification of it
+	// earlier values that work at once: each costs every change of the key, and every verification of it
+	MaxPrevious = 10
 )
 
 // Key is everything that is known of a key but its value. Times are UTC in whole milliseconds; a zero time means
@@ -33,7 +34,8 @@ type Key struct {
 	Revoked     bool // by the standard's revocation: it stays disabled for good
 	Disabled    Mark // by whom, where it is not active
 	Orphan      bool // its creator left and it was kept
-	Confined    bool // as a caller it manages the keys of its own environment alone: one who is bound to that has had its value
+	// as a caller it manages the keys of its own environment alone: one who is bound to that has had its value
+	Confined    bool
 	Permissions perm.Set
 	Limits      ratelimit.Limits
 	AllowedIPs  []netip.Prefix

@@ -66,7 +66,8 @@ func (s *Settlement) Outcome(k *Key) Outcome {
 }
 
 func (s *Settlement) gives(k *Key) bool {
-	return s.Heir != "" && !k.Revoked && k.Permissions.Within(s.Ceiling) && s.Bound.Expiry(k.ExpiresAt) && s.Bound.PerMinute(k.Limits.PerMinute) &&
+	return s.Heir != "" && !k.Revoked && k.Permissions.Within(s.Ceiling) && s.Bound.Expiry(k.ExpiresAt) &&
+		s.Bound.PerMinute(k.Limits.PerMinute) &&
 		s.Bound.PerDay(k.Limits.PerDay) &&
 		s.Bound.Addresses(k.AllowedIPs)
 }

@@ -66,6 +66,16 @@ func TestFilesAndFunctionsCanBeReadAtOneGo(t *testing.T) {
 	none(t, keyward.Lengths(load(t)))
 }
 
+func TestNoLineIsWiderThanAPage(t *testing.T) {
+	t.Parallel()
+	none(t, keyward.Widths(load(t)))
+}
+
+func TestCommentsBeginWithTheNames(t *testing.T) {
+	t.Parallel()
+	none(t, keyward.Comments(load(t)))
+}
+
 func TestEveryDependencyHasItsReasonAndEveryReasonItsDependency(t *testing.T) {
 	t.Parallel()
 	none(t, archtest.Dependencies(read(t, "go.mod"), read(t, "docs/dependencies.md")))

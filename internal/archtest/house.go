@@ -43,8 +43,9 @@ type House struct {
 	Bans     []Ban
 	MayClock []string // rooms, with what lies below them, that may read the clock
 
-	LinesOfFile     int
-	LinesOfFunction int
+	LinesOfFile      int
+	LinesOfFunction  int
+	CharactersOfLine int
 }
 
 // drawers are the names of rooms in which anything would have a place.
@@ -236,6 +237,38 @@ func (h House) Lengths(t Tree) []string {
 					wrong = append(
 						wrong, fmt.Sprintf("%s:%d %s has %d lines, over %d", f.Path, fn.Line, fn.Name, fn.Lines, h.LinesOfFunction),
 					)
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// Widths finds lines that are too wide. A text may be: see wide.
+func (h House) Widths(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			for _, l := range f.Wide {
+				if !f.Generated && l.Characters > h.CharactersOfLine {
+					wrong = append(
+						wrong, fmt.Sprintf("%s:%d has %d characters, over %d", f.Path, l.Line, l.Characters, h.CharactersOfLine),
+					)
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// Comments finds exported declarations whose comment does not begin with their name, as Go's convention wants it.
+func (h House) Comments(t Tree) []string {
+	var wrong []string
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			for _, l := range f.Nameless {
+				if !f.Test && !f.Generated {
+					wrong = append(wrong, fmt.Sprintf("%s:%d %s has no comment that begins with its name", f.Path, l.Line, l.Name))
 				}
 			}
 		}

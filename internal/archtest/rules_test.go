@@ -23,10 +23,11 @@ func cottage() archtest.House {
 			{Path: "port/suite", Level: archtest.Port, ForTest: true, May: []string{"port"}},
 			{Path: "top", Level: archtest.Composition, May: []string{"port", "value"}},
 		},
-		Bans:            []archtest.Ban{{Room: "value", Never: []string{"fmt", "port"}}},
-		MayClock:        []string{"top"},
-		LinesOfFile:     12,
-		LinesOfFunction: 5,
+		Bans:             []archtest.Ban{{Room: "value", Never: []string{"fmt", "port"}}},
+		MayClock:         []string{"top"},
+		LinesOfFile:      12,
+		LinesOfFunction:  5,
+		CharactersOfLine: 120,
 	}
 }
 
@@ -36,7 +37,7 @@ func sound() map[string]string {
 		"value/value.go":        "package value\n",
 		"port/port.go":          "package port\n\nimport (\n\t_ \"example.com/sql/driver\"\n\t_ \"example.org/cottage/value\"\n\t_ \"io\"\n)\n",
 		"port/suite/suite.go":   "package suite\n\nimport _ \"example.org/cottage/port\"\n",
-		"top/top.go":            "package top\n\nimport (\n\t\"time\"\n\n\t_ \"example.org/cottage/port\"\n\t_ \"example.org/cottage/value\"\n)\n\nvar Now = time.Now\n",
+		"top/top.go":            "package top\n\nimport (\n\t\"time\"\n\n\t_ \"example.org/cottage/port\"\n\t_ \"example.org/cottage/value\"\n)\n\n// Now is the time.\nvar Now = time.Now\n",
 		"value/value_test.go":   "package value_test\n\nimport (\n\t_ \"fmt\"\n\t\"time\"\n\n\t_ \"example.org/cottage/top\"\n)\n\nvar now = time.Now()\n",
 		"value/testdata/bad.go": "this is not Go",
 		"tools/go.mod":          "module example.org/cottage/tools\n",
@@ -59,7 +60,8 @@ func build(t *testing.T, files map[string]string) archtest.Tree {
 
 func everything(h archtest.House, t archtest.Tree) []string {
 	var wrong []string
-	for _, found := range [][]string{h.Leaning(), h.Imports(t), h.Banned(t), h.Drawers(t), h.Clock(t), h.Lengths(t)} {
+	for _, found := range [][]string{h.Leaning(), h.Imports(t), h.Banned(t), h.Drawers(t), h.Clock(t), h.Lengths(t),
+		h.Widths(t), h.Comments(t)} {
 		wrong = append(wrong, found...)
 	}
 	return wrong
@@ -137,6 +139,27 @@ func TestEveryRuleOfTheTreeCanFail(t *testing.T) {
 		"a long function": {
 			"value/value.go", "package value\n\nfunc (v V) long() {\n\n\n\n\n}\n\ntype V int\n",
 			archtest.House.Lengths, "value/value.go:3 long has 6 lines, over 5",
+		},
+		"a wide line": {
+			"value/value.go", "package value\n\nvar list = []int{" + strings.Repeat("1, ", 40) + "}\n",
+			archtest.House.Widths, "value/value.go:3 has 138 characters, over 120",
+		},
+		"a wide comment": {
+			"value/value.go", "package value\n\n// " + strings.Repeat("é ", 59) + "\n",
+			archtest.House.Widths, "value/value.go:3 has 121 characters, over 120",
+		},
+		"short texts on a wide line": {
+			"value/value.go", "package value\n\nvar list = []string{" + strings.Repeat(`"text", `, 13) + "}\n",
+			archtest.House.Widths, "value/value.go:3 has 125 characters, over 120",
+		},
+		"a type without a comment": {
+			"value/value.go", "package value\n\ntype Value int\n",
+			archtest.House.Comments, "value/value.go:3 Value has no comment",
+		},
+		"a method whose comment begins otherwise": {
+			"value/value.go",
+			"package value\n\ntype v[T any] int\n\n// V is it.\ntype V[T any] int\n\n// Answers.\nfunc (*V[T]) Do() {}\n",
+			archtest.House.Comments, "value/value.go:9 Do has no comment",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

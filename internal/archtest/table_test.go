@@ -33,7 +33,8 @@ var keyward = archtest.House{
 
 		// Records and rules.
 		{Path: "internal/routes", Level: archtest.Records, May: []string{
-			"go.yaml.in/yaml/v3", "internal/account", "internal/canonpath", "internal/id", "internal/perm", "internal/strictyaml",
+			"go.yaml.in/yaml/v3", "internal/account", "internal/canonpath", "internal/id", "internal/perm",
+			"internal/strictyaml",
 		}},
 		{
 			Path: "internal/ratelimit", Level: archtest.Records,
@@ -76,8 +77,10 @@ var keyward = archtest.House{
 			"internal/account", "internal/audit", "internal/id", "internal/keyfmt", "internal/notice", "internal/store",
 		}},
 		{Path: "internal/store/storetest", Level: archtest.Port, ForTest: true, May: []string{
-			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey", "internal/clock",
-			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/session",
+			"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "internal/account", "internal/apikey",
+			"internal/clock",
+			"internal/audit", "internal/feed", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			"internal/session",
 			"internal/feed/feedtest", "internal/notice", "internal/store", "internal/text", "pgregory.net/rapid",
 			"internal/usage",
 		}},
@@ -87,7 +90,8 @@ var keyward = archtest.House{
 			"internal/store", "internal/text", "modernc.org/sqlite", "modernc.org/sqlite/lib",
 		}},
 		{Path: "internal/store/postgres", Level: archtest.Engines, May: []string{
-			"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store", "internal/text",
+			"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/pgxpool", "internal/store",
+			"internal/text",
 		}},
 		{
 			Path: "internal/store/postgres/pgtest", Level: archtest.Engines, ForTest: true,
@@ -101,7 +105,8 @@ var keyward = archtest.House{
 			"internal/perm", "internal/prefetch", "internal/ratelimit",
 		}},
 		{Path: "internal/auditreplay", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/notice", "internal/perm", "internal/store", "internal/text",
+			"internal/account", "internal/apikey", "internal/audit", "internal/id", "internal/notice", "internal/perm",
+			"internal/store", "internal/text",
 		}},
 		{
 			Path: "internal/logarchive", Level: archtest.Engines,
@@ -113,7 +118,8 @@ var keyward = archtest.House{
 			"internal/feed", "internal/follow", "internal/id", "internal/replica", "internal/store",
 		}},
 		{Path: "internal/verify", Level: archtest.Engines, May: []string{
-			"internal/account", "internal/apikey", "internal/clock", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			"internal/account", "internal/apikey", "internal/clock", "internal/id", "internal/keyfmt", "internal/perm",
+			"internal/ratelimit",
 			"internal/refusal", "internal/replica", "internal/verdict",
 		}},
 		{Path: "internal/tally", Level: archtest.Engines, May: []string{
@@ -127,7 +133,8 @@ var keyward = archtest.House{
 			"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2", "internal/id", "internal/keyfmt",
 		}},
 		{Path: "internal/passkey", Level: archtest.Engines, May: []string{
-			"github.com/go-webauthn/webauthn/protocol", "github.com/go-webauthn/webauthn/webauthn", "internal/keyfmt", "internal/session",
+			"github.com/go-webauthn/webauthn/protocol", "github.com/go-webauthn/webauthn/webauthn", "internal/keyfmt",
+			"internal/session",
 		}},
 		{Path: "internal/control", Level: archtest.Engines, May: []string{
 			"internal/account", "internal/apikey", "internal/audit", "internal/fault", "internal/id",
@@ -138,7 +145,8 @@ var keyward = archtest.House{
 		{Path: "internal/installation", Level: archtest.Engines, May: []string{"internal/cluster", "internal/control"}},
 
 		// Transports, and the document of the API.
-		{Path: "api", Level: archtest.Transports, May: []string{"github.com/a-h/templ", "github.com/a-h/templ/runtime", "go.yaml.in/yaml/v3"}},
+		{Path: "api", Level: archtest.Transports,
+			May: []string{"github.com/a-h/templ", "github.com/a-h/templ/runtime", "go.yaml.in/yaml/v3"}},
 		{Path: "api/apitest", Level: archtest.Transports, ForTest: true, May: []string{
 			"api", "github.com/santhosh-tekuri/jsonschema/v6",
 		}},
@@ -147,20 +155,26 @@ var keyward = archtest.House{
 			"internal/id", "internal/strictjson",
 		}},
 		{Path: "internal/gateway", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/canonpath", "internal/fault", "internal/httplimit", "internal/id", "internal/keyfmt", "internal/perm", "internal/routes",
+			"internal/account", "internal/canonpath", "internal/fault", "internal/httplimit", "internal/id", "internal/keyfmt",
+			"internal/perm", "internal/routes",
 			"internal/session", "internal/verify", "internal/wire",
 		}},
 		{Path: "internal/verifycodec", Level: archtest.Transports, May: []string{
-			"internal/account", "internal/fault", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit", "internal/verify", "internal/wire",
+			"internal/account", "internal/fault", "internal/id", "internal/keyfmt", "internal/perm", "internal/ratelimit",
+			"internal/verify", "internal/wire",
 		}},
 		{Path: "internal/httplimit", Level: archtest.Transports, May: []string{"internal/ratelimit"}},
 		{Path: "internal/gateway/recipes", Level: archtest.Transports},
 		{Path: "internal/gateway/extauthz", Level: archtest.Transports, May: []string{
-			"github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
+			"github.com/envoyproxy/go-control-plane/envoy/config/core/v3",
+			"github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"github.com/envoyproxy/go-control-plane/envoy/type/v3", "google.golang.org/genproto/googleapis/rpc/status",
-			"google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/grpc/credentials", "google.golang.org/grpc/health",
-			"google.golang.org/grpc/health/grpc_health_v1", "google.golang.org/grpc/keepalive", "google.golang.org/grpc/reflection",
-			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/structpb", "internal/accesslog", "internal/gateway",
+			"google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/grpc/credentials",
+			"google.golang.org/grpc/health",
+			"google.golang.org/grpc/health/grpc_health_v1", "google.golang.org/grpc/keepalive",
+			"google.golang.org/grpc/reflection",
+			"google.golang.org/grpc/status", "google.golang.org/protobuf/proto",
+			"google.golang.org/protobuf/types/known/structpb", "internal/accesslog", "internal/gateway",
 		}},
 		{Path: "internal/feedhttp", Level: archtest.Transports, May: []string{
 			".", "internal/account", "internal/apikey", "internal/feed", "internal/id", "internal/keyfmt",
@@ -175,22 +189,28 @@ var keyward = archtest.House{
 		{Path: "internal/httpapi", Level: archtest.Transports, May: []string{
 			"internal/dpop",
 			"internal/feed", "internal/feedhttp",
-			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath", "internal/cluster", "internal/control", "internal/fault",
-			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/oidc", "internal/perm",
-			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage", "internal/verify",
+			"internal/accesslog", "internal/account", "internal/apikey", "internal/audit", "internal/canonpath",
+			"internal/cluster", "internal/control", "internal/fault",
+			"internal/fastpath", "internal/gateway", "internal/verifycodec", "internal/httplimit", "internal/id",
+			"internal/installation", "internal/keyfmt", "internal/oidc", "internal/perm",
+			"internal/ratelimit", "internal/session", "internal/strictjson", "internal/text", "internal/usage",
+			"internal/verify",
 			"internal/notice", "internal/wire",
 			"internal/lender", "internal/ratelimit/lease", "internal/refusal",
 		}},
 		{Path: "internal/dashboard", Level: archtest.Transports, May: []string{
 			"github.com/a-h/templ", "github.com/a-h/templ/runtime",
-			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault", "internal/id", "internal/installation", "internal/keyfmt",
-			"internal/passkey", "internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text", "internal/usage",
+			"internal/account", "internal/apikey", "internal/audit", "internal/cluster", "internal/control", "internal/fault",
+			"internal/id", "internal/installation", "internal/keyfmt",
+			"internal/passkey", "internal/perm", "internal/ratelimit", "internal/session", "internal/signin", "internal/text",
+			"internal/usage",
 			"internal/verify",
 		}},
-		{Path: "internal/signin", Level: archtest.Transports, May: []string{"github.com/a-h/templ", "github.com/a-h/templ/runtime",
-			"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
-			"internal/passkey", "internal/session",
-		}},
+		{Path: "internal/signin", Level: archtest.Transports,
+			May: []string{"github.com/a-h/templ", "github.com/a-h/templ/runtime",
+				"internal/control", "internal/fault", "internal/id", "internal/keyfmt", "internal/oidc",
+				"internal/passkey", "internal/session",
+			}},
 		{Path: "internal/mcp", Level: archtest.Transports, May: []string{
 			".", "github.com/google/jsonschema-go/jsonschema", "github.com/modelcontextprotocol/go-sdk/mcp", "internal/keyfmt",
 			"internal/session",
@@ -212,12 +232,14 @@ var keyward = archtest.House{
 			"internal/account", "internal/perm", "internal/strictyaml", "internal/text", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/config", Level: archtest.Composition, May: []string{
-			"internal/accesslog", "internal/feedhttp", "internal/id", "internal/keyfmt", "internal/ratelimit/lease", "internal/ratelimit/redislimit",
+			"internal/accesslog", "internal/feedhttp", "internal/id", "internal/keyfmt", "internal/ratelimit/lease",
+			"internal/ratelimit/redislimit",
 			"internal/text",
 			"internal/usage", "go.yaml.in/yaml/v3",
 		}},
 		{Path: "internal/doctor", Level: archtest.Composition, May: []string{
-			"internal/canonpath", "internal/config", "internal/keyfmt", "internal/oidc", "internal/ratelimit/redislimit", "internal/routes",
+			"internal/canonpath", "internal/config", "internal/keyfmt", "internal/oidc", "internal/ratelimit/redislimit",
+			"internal/routes",
 		}},
 		{Path: "internal/database", Level: archtest.Composition, May: []string{
 			"internal/config", "internal/store", "internal/store/postgres", "internal/store/sqlite",
@@ -226,17 +248,24 @@ var keyward = archtest.House{
 			"internal/account", "internal/database", "internal/doctor", "api", "internal/cataloguefile", "internal/clock",
 			"internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
 			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
-			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id", "internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
-			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit", "internal/ratelimit/redislimit", "internal/replica", "internal/routes",
+			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id",
+			"internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
+			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit",
+			"internal/ratelimit/redislimit", "internal/replica", "internal/routes",
 			"internal/follow",
 			"internal/signin", "internal/store",
 			"internal/store/postgres", "internal/tally", "internal/verify",
 			"internal/lender", "internal/ratelimit/lease", "internal/webhook",
 		}},
-		{Path: "internal/command", Level: archtest.Composition, May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
+		{Path: "internal/command", Level: archtest.Composition,
+			May: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}},
 		{Path: "internal/cli", Level: archtest.Composition, May: []string{
-			".", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "github.com/spf13/cobra", "github.com/spf13/pflag", "internal/audit", "internal/canonpath", "internal/cataloguefile",
-			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database", "internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/installation", "internal/keyfmt", "internal/logarchive", "internal/mcp", "internal/storecopy", "internal/perm", "internal/routes", "internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
+			".", "github.com/coreos/go-systemd/v22/daemon", "github.com/mattn/go-isatty", "github.com/spf13/cobra",
+			"github.com/spf13/pflag", "internal/audit", "internal/canonpath", "internal/cataloguefile",
+			"internal/apikey", "internal/auditreplay", "internal/command", "internal/config", "internal/database",
+			"internal/doctor", "internal/feed", "internal/gateway/recipes", "internal/id", "internal/installation",
+			"internal/keyfmt", "internal/logarchive", "internal/mcp", "internal/storecopy", "internal/perm", "internal/routes",
+			"internal/server", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/text",
 		}},
 
 		// Rooms that no inner room imports.
@@ -245,19 +274,24 @@ var keyward = archtest.House{
 		}},
 		{Path: "keyhttp", Level: archtest.Outside, May: []string{"."}},
 		{Path: "verifier", Level: archtest.Outside, May: []string{
-			"internal/account", "internal/id", ".", "internal/fault", "internal/feedhttp", "internal/follower", "internal/keyfmt", "internal/ratelimit",
+			"internal/account", "internal/id", ".", "internal/fault", "internal/feedhttp", "internal/follower",
+			"internal/keyfmt", "internal/ratelimit",
 			"internal/verify", "internal/verifycodec", "internal/wire", "internal/ratelimit/lease",
 		}},
 		{Path: "cmd/keyward", Level: archtest.Outside, May: []string{"internal/cli"}},
 		{Path: "sdk/element/build", Level: archtest.Outside, May: []string{"internal/portal"}},
 		{Path: "examples/portal", Level: archtest.Outside, May: []string{".", "keyhttp"}},
 		{Path: "bench", Level: archtest.Outside, ForTest: true, May: []string{
-			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres", "internal/store/postgres/pgtest",
-			".", "verifier", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3", "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
+			"github.com/jackc/pgx/v5", "internal/ratelimit/redislimit", "internal/store/postgres",
+			"internal/store/postgres/pgtest",
+			".", "verifier", "github.com/envoyproxy/go-control-plane/envoy/config/core/v3",
+			"github.com/envoyproxy/go-control-plane/envoy/service/auth/v3",
 			"google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure", "google.golang.org/protobuf/proto",
 			"api", "internal/config", "internal/gateway/recipes", "internal/server",
-			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control", "internal/dashboard", "internal/feed", "internal/id", "internal/installation", "internal/keyfmt",
-			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite", "internal/tally",
+			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control",
+			"internal/dashboard", "internal/feed", "internal/id", "internal/installation", "internal/keyfmt",
+			"internal/perm", "internal/ratelimit", "internal/replica", "internal/store", "internal/store/sqlite",
+			"internal/tally",
 			"internal/usage", "internal/verify",
 		}},
 		{Path: "bench/sim", Level: archtest.Outside},
@@ -320,8 +354,9 @@ var keyward = archtest.House{
 		"verifier",
 	},
 
-	LinesOfFile:     600,
-	LinesOfFunction: 100,
+	LinesOfFile:      600,
+	LinesOfFunction:  100,
+	CharactersOfLine: 120,
 }
 
 // impure lists packages that a value never needs.

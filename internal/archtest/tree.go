@@ -36,6 +36,15 @@ type File struct {
 	Imports    []string
 	Functions  []Function
 	ClockReads []int // lines
+	Wide       []Line
+	Nameless   []Line // exported declarations whose comment is not there, or does not begin with their name
+}
+
+// Line is a line of a file: a wide one with its characters, or a declaration with its name.
+type Line struct {
+	Line       int
+	Characters int
+	Name       string
 }
 
 // Function is a declared function or method.
@@ -142,6 +151,8 @@ func parse(name string, source []byte) (File, string, error) {
 	for _, read := range clockReads(syntax, clock) {
 		file.ClockReads = append(file.ClockReads, line(read))
 	}
+	file.Wide = wide(positions, syntax, string(source))
+	file.Nameless = nameless(positions, syntax)
 	return file, strings.TrimSuffix(syntax.Name.Name, "_test"), nil
 }
 

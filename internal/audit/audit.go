@@ -93,8 +93,9 @@ type Event struct {
 	ActorEmail  string // "" for none
 	CreatedAt   time.Time
 	Metadata    string // a JSON object, compact
-	Target      string // the id of what changed, by which events are found; it stands in Metadata too, and is not read back
-	Hash        [32]byte
+	// the id of what changed, by which events are found; it stands in Metadata too, and is not read back
+	Target string
+	Hash   [32]byte
 }
 
 // Chain is the hash of an event after another: SHA-256 over the hash before it and every field, each with its length in
@@ -112,7 +113,8 @@ func (e *Event) Chain(before [32]byte) [32]byte {
 	binary.BigEndian.PutUint64(n[:8], uint64(e.Seq))
 	binary.BigEndian.PutUint64(n[8:], uint64(e.CreatedAt.UnixMilli()))
 	h.Write(n[:])
-	for _, s := range []string{string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail, e.Metadata} {
+	for _, s := range []string{string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail,
+		e.Metadata} {
 		put(s)
 	}
 	return [32]byte(h.Sum(nil))

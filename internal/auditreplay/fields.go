@@ -82,7 +82,8 @@ var keySetters = setters[apikey.Key]{
 	"disabledBy":             set(func(k *apikey.Key) *string { return &k.Disabled.By }),
 	"disabledAt":             set(func(k *apikey.Key) *time.Time { return &k.Disabled.At }),
 	"disabledByManageOthers": set(func(k *apikey.Key) *bool { return &k.Disabled.Right }),
-	"previousKeys": func(_ *replay, k *apikey.Key, raw json.RawMessage) error { // the masks of the earlier values that are left
+	// the masks of the earlier values that are left
+	"previousKeys": func(_ *replay, k *apikey.Key, raw json.RawMessage) error {
 		var left []string
 		err := json.Unmarshal(raw, &left)
 		k.Previous = slices.DeleteFunc(

@@ -242,7 +242,8 @@ func (h *house) create(ws, user string) {
 
 func (h *house) update(k string) {
 	in := control.UpdateKey{ID: k}
-	for _, field := range rapid.SliceOfN(rapid.SampledFrom([]string{"active", "expiry", "limits", "networks", "text"}), 1, 2).Draw(h.draw, "fields") {
+	for _, field := range rapid.SliceOfN(rapid.SampledFrom([]string{"active", "expiry", "limits", "networks", "text"}), 1,
+		2).Draw(h.draw, "fields") {
 		switch field {
 		case "active":
 			in.IsActive = control.Some(rapid.Bool().Draw(h.draw, "on"))
@@ -288,7 +289,8 @@ func (h *house) service() {
 		_ = h.DeleteServiceKey(h.t.Context(), h.root, h.pick(h.services, "service"))
 		return
 	}
-	if k, err := h.CreateServiceKey(h.t.Context(), h.root, control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}}); err == nil {
+	if k, err := h.CreateServiceKey(h.t.Context(), h.root,
+		control.CreateServiceKey{Name: "s", Scopes: []string{"verify"}}); err == nil {
 		h.services = append(h.services, string(k.ServiceKey.ID))
 		h.values = append(h.values, k.Secret.Reveal())
 	}

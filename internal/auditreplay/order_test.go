@@ -120,7 +120,8 @@ func TestT103TwoExportsWhoseTimesFallAreOneJournal(t *testing.T) {
 	newest := slices.Clone(lines)
 	slices.Reverse(newest)
 	for name, file := range map[string][]string{
-		"one, oldest first": lines, "one, newest first": newest, "both": slices.Concat(lines, newest), "both, the other way": slices.Concat(newest, lines),
+		"one, oldest first": lines, "one, newest first": newest, "both": slices.Concat(lines, newest),
+		"both, the other way": slices.Concat(newest, lines),
 	} {
 		if diff := cmp.Diff(want, readIDs(t, strings.Join(file, "\n"))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -145,7 +146,8 @@ func archived(t *testing.T, from, to int64) string {
 		}
 		before = e.Hash
 	}
-	if err := audit.WriteSegmentHeader(&b, audit.Cut{From: from, To: to, Before: audit.Hex([32]byte{}), Last: audit.Hex(before)}); err != nil {
+	if err := audit.WriteSegmentHeader(&b,
+		audit.Cut{From: from, To: to, Before: audit.Hex([32]byte{}), Last: audit.Hex(before)}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String() + body.String()
@@ -161,7 +163,8 @@ func TestArchivesAndExportsAreOneJournal(t *testing.T) {
 		want = append(want, fmt.Sprintf("e%03d", i))
 	}
 	for name, file := range map[string]string{
-		"in turn": first + second + strings.Join(export, "\n"), "the export first": strings.Join(export, "\n") + "\n" + second + "\n" + first,
+		"in turn":          first + second + strings.Join(export, "\n"),
+		"the export first": strings.Join(export, "\n") + "\n" + second + "\n" + first,
 	} {
 		if diff := cmp.Diff(want, readIDs(t, file)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -169,7 +172,8 @@ func TestArchivesAndExportsAreOneJournal(t *testing.T) {
 	}
 	lines := strings.SplitAfter(first, "\n")
 	for name, broken := range map[string]string{
-		"cut short": strings.Join(lines[:4], ""), "with a line less": lines[0] + lines[1] + strings.Join(lines[3:], ""), "another archive within": lines[0] + lines[1] + second,
+		"cut short": strings.Join(lines[:4], ""), "with a line less": lines[0] + lines[1] + strings.Join(lines[3:], ""),
+		"another archive within": lines[0] + lines[1] + second,
 	} {
 		if _, err := auditreplay.Read(strings.NewReader(broken)); err == nil {
 			t.Errorf("an archive that is %s is taken for a journal", name)

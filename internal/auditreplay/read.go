@@ -41,7 +41,8 @@ type note struct {
 	Bounded     bool                  `json:"bounded,omitempty"`
 	Event       id.Event              `json:"event,omitempty"`      // that was repeated
 	URLChanged  bool                  `json:"urlChanged,omitempty"` // of a webhook
-	Overridden  []id.Key              `json:"overridden,omitempty"` // keys that were settled otherwise, by events of their own
+	// keys that were settled otherwise, by events of their own
+	Overridden []id.Key `json:"overridden,omitempty"`
 }
 
 // members are the fields of an object as the log shows them.

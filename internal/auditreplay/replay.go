@@ -75,16 +75,22 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 // verbs hold the function that repeats each type of event; nil marks an event that takes nothing away and cannot be
 // given back.
 var verbs = map[audit.Type]func(r *replay, e *Entry) error{
-	audit.WorkspaceCreated:  nil, // its keys are younger than the backup, and unknown
-	audit.WorkspaceUpdated:  (*replay).updateWorkspace,
-	audit.WorkspaceDeleted:  func(r *replay, e *Entry) error { return r.tx.DeleteWorkspace(id.Workspace(e.Metadata.Target)) },
-	audit.MemberAdded:       (*replay).putMember,
-	audit.MemberUpdated:     (*replay).putMember,
-	audit.MemberRemoved:     (*replay).removeMember,
-	audit.MemberRestored:    (*replay).putMember, // the events of the keys are events of their own
-	audit.RoleCreated:       (*replay).putRole,
-	audit.RoleUpdated:       (*replay).putRole,
-	audit.RoleDeleted:       func(r *replay, e *Entry) error { return r.tx.DeleteRole(e.workspace(), id.Role(e.Metadata.Target)) },
+	audit.WorkspaceCreated: nil, // its keys are younger than the backup, and unknown
+	audit.WorkspaceUpdated: (*replay).updateWorkspace,
+	audit.WorkspaceDeleted: func(r *replay,
+		e *Entry) error {
+		return r.tx.DeleteWorkspace(id.Workspace(e.Metadata.Target))
+	},
+	audit.MemberAdded:    (*replay).putMember,
+	audit.MemberUpdated:  (*replay).putMember,
+	audit.MemberRemoved:  (*replay).removeMember,
+	audit.MemberRestored: (*replay).putMember, // the events of the keys are events of their own
+	audit.RoleCreated:    (*replay).putRole,
+	audit.RoleUpdated:    (*replay).putRole,
+	audit.RoleDeleted: func(r *replay,
+		e *Entry) error {
+		return r.tx.DeleteRole(e.workspace(), id.Role(e.Metadata.Target))
+	},
 	audit.APIKeyCreated:     nil, // its value is unknown
 	audit.APIKeyUpdated:     (*replay).updateKey,
 	audit.APIKeyDeleted:     func(r *replay, e *Entry) error { return r.tx.DeleteKey(id.Key(e.Metadata.Target)) },
@@ -92,7 +98,10 @@ var verbs = map[audit.Type]func(r *replay, e *Entry) error{
 	audit.APIKeyRevoked:     (*replay).updateKey,
 	audit.ServiceKeyCreated: nil, // its value is unknown
 	audit.ServiceKeyUpdated: nil, // a second digest comes again with the next use
-	audit.ServiceKeyDeleted: func(r *replay, e *Entry) error { return r.tx.DeleteServiceKey(id.ServiceKey(e.Metadata.Target)) },
+	audit.ServiceKeyDeleted: func(r *replay,
+		e *Entry) error {
+		return r.tx.DeleteServiceKey(id.ServiceKey(e.Metadata.Target))
+	},
 	audit.SessionStarted:    nil,
 	audit.SessionEnded:      func(r *replay, e *Entry) error { return r.tx.DeleteSession(id.Session(e.Metadata.Target)) },
 	audit.SignInLinkCreated: nil,
@@ -241,7 +250,8 @@ func (r *replay) putMember(e *Entry) error {
 		return err
 	}
 	m.UpdatedAt = r.tx.Now()
-	if _, err := r.tx.Role(ws, m.Role); err != nil { // and not ErrNotFound, which would leave the member the role of before
+	// and not ErrNotFound, which would leave the member the role of before
+	if _, err := r.tx.Role(ws, m.Role); err != nil {
 		return fmt.Errorf("the role %s is not known: %v", m.Role, err)
 	}
 	if err := r.tx.PutMember(m); err != nil {

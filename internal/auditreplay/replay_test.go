@@ -209,7 +209,8 @@ func TestEveryTypeOfEventIsKnownToARestore(t *testing.T) {
 func TestT102AJournalThatDoesNotReachBackIsRefused(t *testing.T) {
 	t.Parallel()
 	line := func(e string) string {
-		return `{"id": "` + e + `", "eventType": "session.started", "createdAt": "2026-11-24T12:00:00.000Z", "metadata": {}}` + "\n"
+		return `{"id": "` + e +
+			`", "eventType": "session.started", "createdAt": "2026-11-24T12:00:00.000Z", "metadata": {}}` + "\n"
 	}
 	for journal, want := range map[string]error{
 		line("e1") + line("e2") + line("e3"):              nil,
@@ -243,7 +244,8 @@ func TestAnEventOfANewerProgramRepeatsNothing(t *testing.T) {
 		h.draw = t
 		defer h.db.Close()
 		h.create(h.workspaces[0], "ada")
-		line := `{"id": "x", "workspaceId": "` + h.workspaces[0] + `", "createdAt": "2026-11-24T12:00:00.000Z", "metadata": {"target": "` + h.keys[0] + `", ` +
+		line := `{"id": "x", "workspaceId": "` + h.workspaces[0] +
+			`", "createdAt": "2026-11-24T12:00:00.000Z", "metadata": {"target": "` + h.keys[0] + `", ` +
 			`"after": {"newer": 1}}, "eventType": "` + h.pick(
 			[]string{"api_key.updated", "api_key.narrowed"},
 			"type",

@@ -64,7 +64,8 @@ var takings = map[string]func(h *house, ws, key string) error{
 		if err != nil {
 			return err
 		}
-		if _, err := h.CreateRole(h.t.Context(), h.root, ws, control.CreateRole{Name: "less", Permissions: names[:1]}); err != nil {
+		if _, err := h.CreateRole(h.t.Context(), h.root, ws,
+			control.CreateRole{Name: "less", Permissions: names[:1]}); err != nil {
 			return err
 		}
 		return h.demote(ws, "bob", "less")
@@ -96,7 +97,10 @@ var takings = map[string]func(h *house, ws, key string) error{
 		return err
 	},
 	"the workspace is deleted": func(h *house, ws, _ string) error { return h.DeleteWorkspace(h.t.Context(), h.root, ws) },
-	"a service key is deleted": func(h *house, _, _ string) error { return h.DeleteServiceKey(h.t.Context(), h.root, h.services[0]) },
+	"a service key is deleted": func(h *house, _,
+		_ string) error {
+		return h.DeleteServiceKey(h.t.Context(), h.root, h.services[0])
+	},
 }
 
 var capped = control.UpdateWorkspace{

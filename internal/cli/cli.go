@@ -21,8 +21,9 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
-	exitInvalid = 3  // verify: the key is not good
-	exitConfig  = 78 // serve: a setting or the database is wrong, and starting again would not help (EX_CONFIG of sysexits.h)
+	exitInvalid = 3 // verify: the key is not good
+	// serve: a setting or the database is wrong, and starting again would not help (EX_CONFIG of sysexits.h)
+	exitConfig = 78
 )
 
 // Streams are the command's input and outputs.

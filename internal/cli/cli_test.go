@@ -145,8 +145,9 @@ func TestTimesAreReadInTheFormsThatPeopleWrite(t *testing.T) {
 	t.Parallel()
 	s := keywardtest.New(t)
 	workspace := s.Workspace(t, "Acme", "ada")
-	for expires, code := range map[string]int{"90d": 0, "12h": 0, "2030-01-31": 0, "2030-01-31T12:00:00Z": 0, "2030-01-31T12:00:00.5+02:00": 0,
-		"soon": 2, "-1h": 2, "2030-13-01": 2, "2001-01-01": 1} {
+	for expires, code := range map[string]int{"90d": 0, "12h": 0, "2030-01-31": 0, "2030-01-31T12:00:00Z": 0,
+		"2030-01-31T12:00:00.5+02:00": 0,
+		"soon":                        2, "-1h": 2, "2030-13-01": 2, "2001-01-01": 1} {
 		got, out, errs := run(
 			t,
 			"",

@@ -132,7 +132,8 @@ func (c *logsVerify) Run(ctx context.Context, a *app) error {
 		}
 		n += archived
 	} else if len(cuts) > 0 {
-		fmt.Fprintf(a.Out, "events 1 to %d are in archives: name them with --archive to check them, too\n", cuts[len(cuts)-1].To)
+		fmt.Fprintf(a.Out, "events 1 to %d are in archives: name them with --archive to check them, too\n",
+			cuts[len(cuts)-1].To)
 	}
 	_, err = fmt.Fprintf(a.Out, "%d events, each as it was written\n", n)
 	return err

@@ -58,7 +58,9 @@ func (t *demoClient) tell(ctx context.Context, root string) error {
 	t.ctx, t.token = ctx, root
 
 	t.title("A workspace, with Ada as its owner. The root key, which the first start printed, may do that.")
-	workspace := t.call("POST", "/workspaces", 201, `{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}`).
+	workspace := t.call(
+		"POST", "/workspaces", 201, `{"name": "Acme", "owner": {"userId": "ada", "email": "ada@example.com"}}`,
+	).
 		at("workspace", "id")
 	in := "/workspaces/" + workspace
 

@@ -62,7 +62,8 @@ func (d *examination) files(cfg config.Config) {
 	if info, err := os.Stat(dir); err != nil {
 		d.fail("files", err.Error(), noStart, "make the directory")
 	} else if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		d.fail("files", "everybody can replace files in "+dir, "another database could be put in the place of this one", "chmod o-w "+dir)
+		d.fail("files", "everybody can replace files in "+dir, "another database could be put in the place of this one",
+			"chmod o-w "+dir)
 	}
 	info, err := os.Stat(cfg.Database)
 	switch {

@@ -200,9 +200,11 @@ func keyFacts(k keyward.APIKey) []string {
 		metadata = nil
 	}
 	pairs := []string{"id", k.ID, "key", k.Key, "name", k.Name, "creator", k.UserID, "workspace", k.WorkspaceID,
-		"environment", string(k.Environment), "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits", limits(k.RateLimit),
+		"environment", string(k.Environment), "active", yesNo(k.IsActive), "expires", moment(k.ExpiresAt), "limits",
+		limits(k.RateLimit),
 		"addresses", or(strings.Join(k.AllowedIPs, " ")), "description", or(k.Description), "metadata", or(string(metadata)),
-		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used", moment(k.LastUsedAt),
+		"permissions", or(strings.Join(k.Permissions, " ")), "created", moment(&k.CreatedAt), "last used",
+		moment(k.LastUsedAt),
 		"last tried", moment(k.LastTriedAt)}
 	if k.DisabledBy != "" {
 		pairs = append(pairs, "disabled", "by "+k.DisabledBy+", "+moment(k.DisabledAt))

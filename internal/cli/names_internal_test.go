@@ -50,7 +50,8 @@ func TestNodesThatAreLeftAreSaid(t *testing.T) {
 		t.Errorf("none pending: %q", said)
 	}
 	said := tell(2)
-	for _, want := range []string{"In effect on 1 of 3 nodes", "--wait", "10.0.0.2:8080  ready, 3 behind", "10.0.0.3:8080  fenced"} {
+	for _, want := range []string{"In effect on 1 of 3 nodes", "--wait", "10.0.0.2:8080  ready, 3 behind",
+		"10.0.0.3:8080  fenced"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not in %q", want, said)
 		}

@@ -137,18 +137,28 @@ func TestT102WhatCannotBeReadWholeIsRefused(t *testing.T) {
 		do   func(file string) error
 		want string
 	}{
-		"the log's last byte is missing":    {edit("-wal", func(b []byte) []byte { return b[:len(b)-1] }), "damaged or cut short"},
-		"the log's last page is missing":    {edit("-wal", func(b []byte) []byte { return b[:len(b)-4096-24] }), "within a change"},
-		"a bit in the middle of the log":    {edit("-wal", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), "damaged or cut short"},
-		"a bit at the beginning of the log": {edit("-wal", func(b []byte) []byte { b[9] ^= 1; return b }), "damaged at its beginning"},
-		"the log is noise":                  {edit("-wal", func(b []byte) []byte { return bytes.Repeat([]byte("noise"), len(b)/5) }), "damaged at its beginning"},
-		"the database is empty":             {edit("", func([]byte) []byte { return nil }), "empty"},
+		"the log's last byte is missing": {edit("-wal", func(b []byte) []byte { return b[:len(b)-1] }),
+			"damaged or cut short"},
+		"the log's last page is missing": {edit("-wal", func(b []byte) []byte { return b[:len(b)-4096-24] }),
+			"within a change"},
+		"a bit in the middle of the log": {edit("-wal", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }),
+			"damaged or cut short"},
+		"a bit at the beginning of the log": {edit("-wal", func(b []byte) []byte { b[9] ^= 1; return b }),
+			"damaged at its beginning"},
+		"the log is noise": {edit("-wal", func(b []byte) []byte { return bytes.Repeat([]byte("noise"), len(b)/5) }),
+			"damaged at its beginning"},
+		"the database is empty": {edit("", func([]byte) []byte { return nil }), "empty"},
 		"the database is cut short, without a log": {func(f string) error {
-			run := exec.Command("python3", "-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('pragma wal_checkpoint(truncate)')", f)
+			run := exec.Command("python3", "-c",
+				"import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('pragma wal_checkpoint(truncate)')", f)
 			return errors.Join(run.Run(), os.Truncate(f, 40960))
 		}, "cut short"},
-		"an unfinished journal":                {func(f string) error { return os.WriteFile(f+"-journal", []byte("x"), 0o600) }, "-journal"},
-		"the log is missing, the database not": {func(f string) error { return os.Remove(f + "-wal") }, "no database of Keyward"}, // it holds nothing then
+		"an unfinished journal": {func(f string) error {
+			return os.WriteFile(f+"-journal", []byte("x"), 0o600)
+		}, "-journal"},
+		// it holds nothing then
+		"the log is missing, the database not": {func(f string) error { return os.Remove(f + "-wal") },
+			"no database of Keyward"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -66,7 +66,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	manager := newManager()
 	s, err := server.New(ctx, cfg, server.Options{
 		Program: program(),
-		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out, Slow: server.SpareThreads(), Tell: manager.tell,
+		Version: a.version, Log: a.Err, Terminal: isTerminal(a.Err), Notice: a.Out, Slow: server.SpareThreads(),
+		Tell: manager.tell,
 	})
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):

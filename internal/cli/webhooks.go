@@ -207,7 +207,8 @@ func (c *webhooksDeliveries) Run(ctx context.Context, a *app) error {
 	}
 	all := client.AllWebhookDeliveries(ctx, c.ID, keyward.ListWebhookDeliveriesOptions{Status: c.Status})
 	return show(a, &c.remote, c.listing, all,
-		[]string{"ID", "TYPE", "STATUS", "ATTEMPTS", "ANSWER", "ERROR", "LAST", "NEXT"}, func(d keyward.WebhookDelivery) []string {
+		[]string{"ID", "TYPE", "STATUS", "ATTEMPTS", "ANSWER", "ERROR", "LAST",
+			"NEXT"}, func(d keyward.WebhookDelivery) []string {
 			answer := "-"
 			if d.ResponseStatus != 0 {
 				answer = strconv.Itoa(d.ResponseStatus)

@@ -220,7 +220,8 @@ func quotas(p keyward.Plan) string {
 		what string
 	}{{p.RequestsPerMinute, "requests a minute of all keys"}, {p.RequestsPerDay, "requests a day of all keys"},
 		{ceiling.RequestsPerMinute, "a minute of one key"}, {ceiling.RequestsPerDay, "a day of one key"},
-		{ceiling.MaxLifetimeSeconds, "s of one key's lifetime"}, {p.MaxKeys, "keys"}, {p.MaxMembers, "members"}, {p.MaxRoles, "roles"}, {p.MaxEventsPerDay, "changes a day"}} {
+		{ceiling.MaxLifetimeSeconds, "s of one key's lifetime"}, {p.MaxKeys, "keys"}, {p.MaxMembers, "members"}, {p.MaxRoles,
+			"roles"}, {p.MaxEventsPerDay, "changes a day"}} {
 		if one.n != nil {
 			parts = append(parts, fmt.Sprintf("%d %s", *one.n, one.what))
 		}

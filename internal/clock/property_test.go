@@ -19,7 +19,9 @@ func TestT103AClockThatIsPutRightTellsTheTruth(t *testing.T) {
 			truth += d
 		}
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
-			to := rapid.SampledFrom([]time.Duration{0, 2 * time.Minute, time.Hour, 40 * 24 * time.Hour, 3 * year, -time.Minute, -time.Hour, -3 * year}).
+			to := rapid.SampledFrom(
+				[]time.Duration{0, 2 * time.Minute, time.Hour, 40 * 24 * time.Hour, 3 * year, -time.Minute, -time.Hour, -3 * year},
+			).
 				Draw(r, "off")
 			stopped := rapid.Bool().Draw(r, "stopped")
 			m.step(to - off)

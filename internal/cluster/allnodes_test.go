@@ -26,7 +26,8 @@ func leads(c *cluster.Config) {
 func (n *node) heard(incarnation string, count uint64, applied int64, bound ...id.Workspace) {
 	n.t.Helper()
 	n.must(n.Followers.Hear(context.Background(), &cluster.Heard{Count: count, Applied: applied, Below: math.MaxInt64,
-		Follower: store.Follower{Key: "k", Incarnation: incarnation, Name: incarnation, Version: "v", Limit: limit, Workspaces: bound}}))
+		Follower: store.Follower{Key: "k", Incarnation: incarnation, Name: incarnation, Version: "v", Limit: limit,
+			Workspaces: bound}}))
 	n.FollowersMoved()
 	n.look()
 }
@@ -106,7 +107,8 @@ func TestEveryNodeListsTheFollowersOfAll(t *testing.T) {
 	a, b := join(t, url, leads).settle().run(), join(t, url, leads).run()
 	b.must(b.Followers.Hear(context.Background(), &cluster.Heard{
 		Count: 1, Applied: 1, Below: 1, Followers: 3, Age: 50 * time.Millisecond,
-		Follower: store.Follower{Key: "k", Incarnation: "i", Name: "x", Version: "v", Limit: time.Minute, Workspaces: []id.Workspace{"w"}},
+		Follower: store.Follower{Key: "k", Incarnation: "i", Name: "x", Version: "v", Limit: time.Minute,
+			Workspaces: []id.Workspace{"w"}},
 	}))
 	var list []cluster.Child
 	eventually(t, "the report", func() bool {

@@ -1,6 +1,6 @@
 // Package cluster owns a node's life among others that serve the same database: announcing itself, hearing of them, and
-// waiting until all nodes have applied a change. It does not own the change log (store), the copy (replica), how that is
-// kept in step (follow), nor verification (verify).
+// waiting until all nodes have applied a change. It does not own the change log (store), the copy (replica), how that
+// is kept in step (follow), nor verification (verify).
 //
 // # Why a revocation holds within the bound
 //

@@ -246,7 +246,9 @@ func TestWaitingForFollowersEndsAtTheDeadline(t *testing.T) {
 	}
 	const short = 200 * time.Millisecond
 	a := &cluster.Alone{Limit: short, Now: time.Now, Followers: f}
-	h := &cluster.Heard{Count: 1, Applied: 1, Below: math.MaxInt64, Follower: store.Follower{Key: "k", Incarnation: "a", Limit: short}}
+	h := &cluster.Heard{
+		Count: 1, Applied: 1, Below: math.MaxInt64, Follower: store.Follower{Key: "k", Incarnation: "a", Limit: short},
+	}
 	if err := f.Hear(context.Background(), h); err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,8 @@ func (l lows) list() (list []store.Low) {
 	for _, one := range l {
 		list = append(list, store.Low{Workspaces: one.workspaces, Applied: one.least()})
 	}
-	slices.SortFunc(list, func(a, b store.Low) int { return cmp.Compare(boundName(a.Workspaces), boundName(b.Workspaces)) })
+	slices.SortFunc(list,
+		func(a, b store.Low) int { return cmp.Compare(boundName(a.Workspaces), boundName(b.Workspaces)) })
 	return list
 }
 

@@ -59,7 +59,8 @@ func (f *Followers) news(all bool) (list []store.FollowerReport) {
 		r.at = now
 		c.reported = r
 		list = append(list, store.FollowerReport{
-			Follower: one.Follower, Applied: one.Applied, Below: one.Below, Followers: one.Followers, Age: one.Age, ToAsk: one.ToAsk,
+			Follower: one.Follower, Applied: one.Applied, Below: one.Below, Followers: one.Followers, Age: one.Age,
+			ToAsk: one.ToAsk,
 			State: string(r.state), Silent: now.Sub(c.silentSince),
 		})
 	}
@@ -127,7 +128,8 @@ func (n *Node) Children(ctx context.Context) ([]Child, error) {
 		}
 		known[name] = true
 		c := Child{Node: r.Node, Seen: r.Seen}
-		c.Heard = Heard{Follower: r.Follower, Applied: r.Applied, Below: r.Below, Followers: r.Followers, Age: r.Age, ToAsk: r.ToAsk,
+		c.Heard = Heard{Follower: r.Follower, Applied: r.Applied, Below: r.Below, Followers: r.Followers, Age: r.Age,
+			ToAsk:  r.ToAsk,
 			Fenced: r.State == string(stateFenced)}
 		own = append(own, c)
 	}

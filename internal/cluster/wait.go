@@ -124,10 +124,12 @@ func (n *Node) standing(s *store.Standing) (own, all []store.Low) {
 // Member is a node as the others see it.
 type Member struct {
 	store.Node
-	Self    bool
-	Fenced  bool // it has been silent for longer than it may answer
-	Behind  int64
-	Differs []string // settings in which it is not like the node that tells this; of that node itself, in which another live one is not like it
+	Self   bool
+	Fenced bool // it has been silent for longer than it may answer
+	Behind int64
+	// settings in which it is not like the node that tells this; of that node itself, in which another live one is not
+	// like it
+	Differs []string
 }
 
 // Members lists the live nodes, and those that fell silent lately.

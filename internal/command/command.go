@@ -12,7 +12,7 @@
 //	env:"…"             an environment variable that stands for a flag that is left out
 //	placeholder:"…"     the word that stands for the value in help
 //	short:"x"           a flag's single letter
-//	sep:"…"             what separates the values of a slice in one word: a comma without the tag, nothing with sep:"none"
+//	sep:"…"             what separates the values of a slice in one word: a comma without the tag; "none": not at all
 //	enum:"a,b"          the values that are allowed
 //	type:"…"            path, or existingfile: the path of a file that is there
 //	required:""         a flag that must be given

@@ -87,14 +87,18 @@ func TestTheFieldsAreFilledAsTheirTagsSay(t *testing.T) {
 			&set{ID: "a", More: []string{"b,c", "d"}, Name: "n", Size: "3", Limit: 9, Wait: 90 * time.Second},
 		},
 		{
-			[]string{"set", "--name=n", "--size=", "--kind=red,blue", "--kind", "red", "--path=a,b", "--path", "c", "--wait=2s", "--", "-x"},
-			&set{ID: "-x", Size: "", Name: "n", Kind: []word{"red", "blue", "red"}, Path: []string{"a,b", "c"}, Limit: 7, Wait: 2 * time.Second},
+			[]string{"set", "--name=n", "--size=", "--kind=red,blue", "--kind", "red", "--path=a,b", "--path", "c", "--wait=2s",
+				"--", "-x"},
+			&set{ID: "-x", Size: "", Name: "n", Kind: []word{"red", "blue", "red"}, Path: []string{"a,b", "c"}, Limit: 7,
+				Wait: 2 * time.Second},
 		},
 		{
 			[]string{"set", "a", "--name=n", "--size=1", "--on=no", "--count=-4", "--token-file", file, "--kind="},
-			&set{ID: "a", Name: "n", Size: "1", Kind: []word{}, Limit: 7, On: &on, Count: &count, Wait: 90 * time.Second, common: common{file}},
+			&set{ID: "a", Name: "n", Size: "1", Kind: []word{}, Limit: 7, On: &on, Count: &count, Wait: 90 * time.Second,
+				common: common{file}},
 		},
-		{[]string{"set", "a", "--name=n", "--size=1", "--off"}, &set{ID: "a", Name: "n", Size: "1", Limit: 7, Off: true, Wait: 90 * time.Second}},
+		{[]string{"set", "a", "--name=n", "--size=1", "--off"},
+			&set{ID: "a", Name: "n", Size: "1", Limit: 7, Off: true, Wait: 90 * time.Second}},
 		{[]string{"logs"}, &show{3}},
 		{[]string{"logs", "--limit", "8"}, &show{8}},
 		{[]string{"logs", "show", "--limit", "8"}, &show{8}},
@@ -123,20 +127,23 @@ func TestAWrongUseIsSaidInOneSentenceAndRunsNothing(t *testing.T) {
 		{append(whole, "--token", "x"), `unknown flag --token, did you mean "--token-file"?`, "thing set"},
 		{append(whole, "-x"), "unknown flag -x", "thing set"},
 		{append(whole, "--count"), "--count: expected a value", "thing set"},
-		{append(whole, "--limit", "--off"), `--limit: expected a value but got "--off"; perhaps try --limit="--off"?`, "thing set"},
+		{append(whole, "--limit", "--off"), `--limit: expected a value but got "--off"; perhaps try --limit="--off"?`,
+			"thing set"},
 		{append(whole, "-l", "-1"), `--limit: expected a value but got "-1"; perhaps try --limit="-1"?`, "thing set"},
 		{append(whole, "--limit=x"), `--limit: expected a valid 64 bit int but got "x"`, "thing set"},
 		{append(whole, "--on=x"), `--on: bool value must be true, 1, yes, false, 0 or no but got "x"`, "thing set"},
 		{append(whole, "--kind=red,green"), `--kind must be one of "red","blue" but got "green"`, "thing set"},
 		{append(whole, "--wait=1s", "--on", "--off"), "--on and --off can't be used together", "thing set"},
 		{append(whole, "--token-file", dir), `--token-file: "` + dir + `" exists but is a directory`, "thing set"},
-		{append(whole, "--token-file", dir+"/no"), "--token-file: stat " + dir + "/no: no such file or directory", "thing set"},
+		{append(whole, "--token-file", dir+"/no"), "--token-file: stat " + dir + "/no: no such file or directory",
+			"thing set"},
 		{whole, `COMMAND_TEST_WAIT: expected duration but got "soon": time: invalid duration "soon"`, "thing set"},
 		{[]string{"logs", "arch"}, `unexpected argument arch, did you mean "archive"?`, "thing logs"},
 		{[]string{"roles"}, `expected one of "list", "create"`, "thing roles"},
 		{[]string{"roles", "lst"}, `unexpected argument lst, did you mean "list"?`, "thing roles"},
 		{[]string{"roles", "list", "x"}, "unexpected argument x", "thing roles list"},
-		{[]string{"completion", "tcsh"}, `unexpected argument tcsh, did you mean one of "bash", "zsh", "fish"?`, "thing completion"},
+		{[]string{"completion", "tcsh"}, `unexpected argument tcsh, did you mean one of "bash", "zsh", "fish"?`,
+			"thing completion"},
 	} {
 		ran, where, _, err := run(t, tc.line...)
 		if err == nil || err.Error() != tc.want || where != tc.where || ran != nil {
@@ -148,9 +155,13 @@ func TestAWrongUseIsSaidInOneSentenceAndRunsNothing(t *testing.T) {
 func TestHelpShowsEveryFlagArgumentAndCommandThatIsNotHidden(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string][]string{
-		"--help":           {"Usage: thing <command>\n", "\nAll:\n", "  set           Set a thing.\n", "  logs          The log.\n"},
-		"set --help":       {"Usage: thing set <id> [<more> ...] [flags]\n\nSet a thing.\n", "    <id>         The thing.\n", "  -l, --limit LIMIT", "--kind KIND,...     red,blue.\n", "[COMMAND_TEST_WAIT] (default 1s)", "At most so many. Default: 7.\n"},
-		"logs --help":      {"\nCommands:\n  show          Show the log.\n", "--limit LIMIT   At most so many. (default 3)\n"},
+		"--help": {"Usage: thing <command>\n", "\nAll:\n", "  set           Set a thing.\n",
+			"  logs          The log.\n"},
+		"set --help": {"Usage: thing set <id> [<more> ...] [flags]\n\nSet a thing.\n", "    <id>         The thing.\n",
+			"  -l, --limit LIMIT", "--kind KIND,...     red,blue.\n", "[COMMAND_TEST_WAIT] (default 1s)",
+			"At most so many. Default: 7.\n"},
+		"logs --help": {"\nCommands:\n  show          Show the log.\n",
+			"--limit LIMIT   At most so many. (default 3)\n"},
 		"logs show --help": {"Show the log.\n\nExamples:\n\n    thing show\n"},
 	} {
 		_, _, help, err := run(t, strings.Fields(line)...)

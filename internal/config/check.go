@@ -19,7 +19,8 @@ func (c *Config) check(name func(env string) string) error {
 	if err := c.checkTLS(name); err != nil {
 		return err
 	}
-	for _, at := range []struct{ env, addr string }{{"KEYWARD_ADDR", c.Addr}, {"KEYWARD_DATA_ADDR", c.DataAddr}, {"KEYWARD_GRPC_ADDR", c.GRPCAddr}} {
+	for _, at := range []struct{ env, addr string }{{"KEYWARD_ADDR", c.Addr}, {"KEYWARD_DATA_ADDR", c.DataAddr},
+		{"KEYWARD_GRPC_ADDR", c.GRPCAddr}} {
 		if !c.TLS() && !c.Insecure && at.addr != "" && !loopback(at.addr) {
 			return fmt.Errorf(
 				"%s: %q can be reached by others, and plain HTTP would show them every key: set KEYWARD_TLS_CERT and "+

@@ -154,7 +154,9 @@ func TestAFileIsReadStrictly(t *testing.T) {
 		_, err := config.Load(config.Sources{Flags: map[string]string{"config": write(t, 0o600, text)}})
 		refused(t, err, want)
 	}
-	if _, err := config.Load(config.Sources{Flags: map[string]string{"config": write(t, 0o600, "# nothing\n")}}); err != nil {
+	if _, err := config.Load(
+		config.Sources{Flags: map[string]string{"config": write(t, 0o600, "# nothing\n")}},
+	); err != nil {
 		t.Errorf("an empty file: %v", err)
 	}
 }
@@ -166,7 +168,8 @@ func TestAPostgreSQLDatabaseIsShownWithoutItsPassword(t *testing.T) {
 	if err != nil || c.Database != "postgres://db.internal:6432/keys" || c.Postgres.Reveal() != url {
 		t.Errorf("%q, %v", c.Database, err)
 	}
-	for _, wrong := range []string{"postgres://u:hush-hush@h", "postgres:u:hush-hush@h/d", "postgres://u:hush-hush@h:port/d"} {
+	for _, wrong := range []string{"postgres://u:hush-hush@h", "postgres:u:hush-hush@h/d",
+		"postgres://u:hush-hush@h:port/d"} {
 		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_DATABASE_URL="+wrong)})
 		refused(t, err, "KEYWARD_DATABASE_URL: ")
 		if err != nil && strings.Contains(err.Error(), "hush-hush") {
@@ -193,7 +196,9 @@ func TestARootKeyIsWellFormedAndNeverToldT18(t *testing.T) {
 		}
 	}
 	// The prefix may be an earlier one, which the server knows and the settings do not.
-	if _, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_KEY_PREFIX=acme", "KEYWARD_ROOT_KEY="+root.Reveal())}); err != nil {
+	if _, err := config.Load(
+		config.Sources{Environ: env(t, "KEYWARD_KEY_PREFIX=acme", "KEYWARD_ROOT_KEY="+root.Reveal())},
+	); err != nil {
 		t.Errorf("a root key with another prefix: %v", err)
 	}
 }
@@ -213,8 +218,9 @@ func TestSecretsHaveNoFlag(t *testing.T) {
 
 func TestPlainHTTPOnAPublicAddressNeedsAWordT95(t *testing.T) {
 	t.Parallel()
-	for addr, public := range map[string]bool{"127.0.0.1:80": false, "[::1]:80": false, "localhost:80": false, "127.9.9.9:0": false,
-		"0.0.0.0:80": true, ":80": true, "[::]:80": true, "10.0.0.1:80": true, "keys.example.com:80": true} {
+	for addr, public := range map[string]bool{"127.0.0.1:80": false, "[::1]:80": false, "localhost:80": false,
+		"127.9.9.9:0": false, "0.0.0.0:80": true, ":80": true, "[::]:80": true, "10.0.0.1:80": true,
+		"keys.example.com:80": true} {
 		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_ADDR="+addr)})
 		if public {
 			refused(t, err, "KEYWARD_ADDR: ")
@@ -227,7 +233,9 @@ func TestPlainHTTPOnAPublicAddressNeedsAWordT95(t *testing.T) {
 		}
 	}
 	cert, key := pair(t)
-	if _, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_ADDR=:443", "KEYWARD_TLS_CERT="+cert, "KEYWARD_TLS_KEY="+key)}); err != nil {
+	if _, err := config.Load(
+		config.Sources{Environ: env(t, "KEYWARD_ADDR=:443", "KEYWARD_TLS_CERT="+cert, "KEYWARD_TLS_KEY="+key)},
+	); err != nil {
 		t.Errorf("with TLS: %v", err)
 	}
 }
@@ -237,7 +245,9 @@ func TestWorldReadableSecretsAreRefusedT95(t *testing.T) {
 	file := write(t, 0o644, "pepper: "+pepper)
 	_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_CONFIG="+file)})
 	refused(t, err, "KEYWARD_CONFIG: "+file+" holds pepper and everybody on this machine can read it: chmod 600")
-	if _, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_CONFIG="+write(t, 0o644, "log_level: warn"))}); err != nil {
+	if _, err := config.Load(
+		config.Sources{Environ: env(t, "KEYWARD_CONFIG="+write(t, 0o644, "log_level: warn"))},
+	); err != nil {
 		t.Errorf("a file without secrets: %v", err)
 	}
 	cert, key := pair(t)
@@ -301,8 +311,10 @@ func TestUsageIsKeptAsLongAsIsSaid(t *testing.T) {
 	if want := (usage.Retention{0, 90 * day, 30 * day}); c.UsageKept != want || c.UsageWaiting != 5000 {
 		t.Errorf("%v, %d", c.UsageKept, c.UsageWaiting)
 	}
-	for _, wrong := range []string{"KEYWARD_USAGE_MINUTES=30s", "KEYWARD_USAGE_HOURS=-1h", "KEYWARD_USAGE_DAYS=1000000d", "KEYWARD_USAGE_DAYS=12h",
-		"KEYWARD_USAGE_DAYS=forever", "KEYWARD_USAGE_HOURS=9999999999999999h", "KEYWARD_USAGE_WAITING=10", "KEYWARD_USAGE_WAITING=many"} {
+	for _, wrong := range []string{"KEYWARD_USAGE_MINUTES=30s", "KEYWARD_USAGE_HOURS=-1h", "KEYWARD_USAGE_DAYS=1000000d",
+		"KEYWARD_USAGE_DAYS=12h",
+		"KEYWARD_USAGE_DAYS=forever", "KEYWARD_USAGE_HOURS=9999999999999999h", "KEYWARD_USAGE_WAITING=10",
+		"KEYWARD_USAGE_WAITING=many"} {
 		name, _, _ := strings.Cut(wrong, "=")
 		_, err := config.Load(config.Sources{Environ: env(t, wrong)})
 		refused(t, err, name+": ")
@@ -312,7 +324,8 @@ func TestUsageIsKeptAsLongAsIsSaid(t *testing.T) {
 func TestEventsAreKeptAsLongAsIsSaid(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for text, want := range map[string]time.Duration{"90d": 90 * 24 * time.Hour, "48h": 48 * time.Hour, "1d": 24 * time.Hour, "forever": 0} {
+	for text, want := range map[string]time.Duration{"90d": 90 * 24 * time.Hour, "48h": 48 * time.Hour,
+		"1d": 24 * time.Hour, "forever": 0} {
 		c, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_EVENTS_KEEP="+text)})
 		if err != nil || c.EventsKept != want {
 			t.Errorf("%s: %v, %v", text, c.EventsKept, err)
@@ -366,7 +379,8 @@ func TestACertificateIsReadAsEditorsSaveItAndItsFaultNamesTheFile(t *testing.T) 
 		t.Error(err)
 	}
 	for _, c := range []struct{ cert, key, setting, file string }{
-		{cert, empty, "KEYWARD_TLS_KEY", empty}, {empty, key, "KEYWARD_TLS_CERT", empty}, {cert, cert, "KEYWARD_TLS_CERT", cert},
+		{cert, empty, "KEYWARD_TLS_KEY", empty}, {empty, key, "KEYWARD_TLS_CERT", empty},
+		{cert, cert, "KEYWARD_TLS_CERT", cert},
 	} {
 		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_TLS_CERT="+c.cert, "KEYWARD_TLS_KEY="+c.key)})
 		if err == nil || !strings.Contains(err.Error(), c.setting) || !strings.Contains(err.Error(), c.file) {

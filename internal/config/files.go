@@ -149,7 +149,10 @@ func (c *Config) checkFiles(name func(string) string) error {
 		{"KEYWARD_ROUTES", c.Routes, openable},
 		{"KEYWARD_TRUSTED_PROXIES_FILE", c.TrustedProxiesFile, func(string) error { _, err := c.Proxies(); return err }},
 		{"KEYWARD_REDIS_PASSWORD_FILE", c.RedisPasswordFile, func(p string) error { _, err := ReadPassword(p); return err }},
-		{"KEYWARD_DATABASE_PASSWORD_FILE", c.DatabasePasswordFile, func(p string) error { _, err := ReadPassword(p); return err }},
+		{
+			"KEYWARD_DATABASE_PASSWORD_FILE", c.DatabasePasswordFile,
+			func(p string) error { _, err := ReadPassword(p); return err },
+		},
 		{"KEYWARD_REDIS_CA_FILE", c.RedisCAFile, func(p string) error { _, err := ReadAuthorities(p); return err }},
 	} {
 		if f.path == "" {

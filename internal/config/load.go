@@ -13,7 +13,8 @@ type Sources struct {
 	Environ []string          // NAME=value, as os.Environ gives it
 }
 
-// Load reads every source and checks the whole. An error is one line that begins with the name of the setting as it was given:
+// Load reads every source and checks the whole. An error is one line that begins with the name of the setting as it was
+// given:
 // --flag, KEYWARD_NAME, or FILE:LINE: name. It never holds the value of a secret.
 func Load(s Sources) (Config, error) {
 	c := Default()

@@ -21,11 +21,13 @@ import (
 func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 	t.Parallel()
 	const right = "calls:write"
-	for name, how := range map[string]func(t *testing.T, k *kit, ws string) (minter control.Caller, take func() error, told audit.Type){
+	for name, how := range map[string]func(t *testing.T, k *kit, ws string) (minter control.Caller, take func() error,
+		told audit.Type){
 		"the key that calls is disabled": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
 			key := k.key(t, ws, "admin")
 			return by(key), func() error {
-				_, failed, err := k.UpdateKeys(context.Background(), k.root, []control.UpdateKey{{ID: string(key.Key.ID), IsActive: control.Some(false)}})
+				_, failed, err := k.UpdateKeys(context.Background(), k.root,
+					[]control.UpdateKey{{ID: string(key.Key.ID), IsActive: control.Some(false)}})
 				for _, f := range failed {
 					err = errors.Join(err, f.Fault)
 				}
@@ -39,7 +41,8 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 				return err
 			}, audit.APIKeyRotated
 		},
-		"the root key of the environment is replaced": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
+		"the root key of the environment is replaced": func(t *testing.T, k *kit, ws string) (control.Caller, func() error,
+			audit.Type) {
 			return k.environmentRoot(t), func() error {
 				_, err := k.EnsureRoot(context.Background(), k.secret(t))
 				return err
@@ -49,16 +52,19 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 			k.join(t, ws, "admin", "Admin")
 			viewer := string(k.roles(t, ws)["Viewer"].ID)
 			return person(ws, "admin"), func() error {
-				_, err := k.UpdateMember(context.Background(), k.root, ws, "admin", control.UpdateMember{Role: control.Some(viewer)})
+				_, err := k.UpdateMember(context.Background(), k.root, ws, "admin",
+					control.UpdateMember{Role: control.Some(viewer)})
 				return err
 			}, audit.MemberUpdated
 		},
 		"the role loses it": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
-			role, err := k.CreateRole(context.Background(), k.root, ws, control.CreateRole{Name: "Minter " + rand.Text(), Permissions: []string{right, account.APIKeysWrite}})
+			role, err := k.CreateRole(context.Background(), k.root, ws,
+				control.CreateRole{Name: "Minter " + rand.Text(), Permissions: []string{right, account.APIKeysWrite}})
 			must(t, err)
 			k.join(t, ws, "admin", role.Name)
 			return person(ws, "admin"), func() error {
-				_, err := k.UpdateRole(context.Background(), k.root, ws, string(role.ID), control.UpdateRole{Permissions: control.Some([]string{account.APIKeysWrite})})
+				_, err := k.UpdateRole(context.Background(), k.root, ws, string(role.ID),
+					control.UpdateRole{Permissions: control.Some([]string{account.APIKeysWrite})})
 				return err
 			}, audit.RoleUpdated
 		},
@@ -71,7 +77,8 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 		},
 		"the service key is deleted": func(t *testing.T, k *kit, ws string) (control.Caller, func() error, audit.Type) {
 			k.join(t, ws, "admin", "Admin")
-			service, err := k.CreateServiceKey(context.Background(), k.root, control.CreateServiceKey{Name: "s", Scopes: []string{"manage"}})
+			service, err := k.CreateServiceKey(context.Background(), k.root,
+				control.CreateServiceKey{Name: "s", Scopes: []string{"manage"}})
 			must(t, err)
 			return operator(service), func() error {
 				return k.DeleteServiceKey(context.Background(), k.root, string(service.ServiceKey.ID))
@@ -81,7 +88,8 @@ func TestT9NothingIsMintedAfterTheRightToItWasTaken(t *testing.T) {
 			_, err := k.UpdateWorkspace(context.Background(), k.root, ws, control.UpdateWorkspace{IsActive: control.Some(true)})
 			must(t, err)
 			return by(k.key(t, ws, "admin")), func() error {
-				_, err := k.UpdateWorkspace(context.Background(), k.root, ws, control.UpdateWorkspace{IsActive: control.Some(false)})
+				_, err := k.UpdateWorkspace(context.Background(), k.root, ws,
+					control.UpdateWorkspace{IsActive: control.Some(false)})
 				return err
 			}, audit.WorkspaceUpdated
 		},

@@ -178,7 +178,8 @@ func TestAnImportLetsAnotherChangeInT105(t *testing.T) {
 	}
 	page, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: other, EventType: "role.created", Limit: 1})
 	must(t, err)
-	made, err := k.ListLogs(t.Context(), k.root, control.ListLogs{Workspace: ws, EventType: "api_key.created", Ascending: true, Limit: 100})
+	made, err := k.ListLogs(t.Context(), k.root,
+		control.ListLogs{Workspace: ws, EventType: "api_key.created", Ascending: true, Limit: 100})
 	must(t, err)
 	n := 0
 	for _, e := range made.Events {
@@ -187,6 +188,7 @@ func TestAnImportLetsAnotherChangeInT105(t *testing.T) {
 		}
 	}
 	if n > before+1 {
-		t.Errorf("another workspace's change waited for %d of %d keys, of which %d were made when it came", n, len(items), before)
+		t.Errorf("another workspace's change waited for %d of %d keys, of which %d were made when it came", n, len(items),
+			before)
 	}
 }

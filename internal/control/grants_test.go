@@ -188,8 +188,8 @@ func (w *walk) step() bool {
 		"role": w.role, "edit": w.edit, "put": w.put, "role-change": w.change, "remove": w.leave,
 		"mode": w.mode, "switch": w.turn, "revive": w.update,
 	}
-	name := rapid.SampledFrom([]string{"create", "create", "rotate", "rotate", "update", "update", "update", "update", "delete", "role", "edit",
-		"put", "put", "role-change", "remove", "mode", "switch", "revive", "revive"}).
+	name := rapid.SampledFrom([]string{"create", "create", "rotate", "rotate", "update", "update", "update", "update",
+		"delete", "role", "edit", "put", "put", "role-change", "remove", "mode", "switch", "revive", "revive"}).
 		Draw(w.T, "operation")
 	w.revive = ""
 	if name == "revive" {
@@ -253,7 +253,8 @@ func (w *walk) rotate(c someone) bool {
 		return false
 	}
 	k := w.keys[pick(w.T, w.keys, "key")]
-	if _, err := w.k.RotateKey(context.Background(), c.Caller, k.id, rapid.SampledFrom([]int64{0, 3600, 7200}).Draw(w.T, "overlap")); err != nil {
+	if _, err := w.k.RotateKey(context.Background(), c.Caller, k.id,
+		rapid.SampledFrom([]int64{0, 3600, 7200}).Draw(w.T, "overlap")); err != nil {
 		return false
 	}
 	if c.earlier {
@@ -298,7 +299,8 @@ func (w *walk) given(c someone, what names, door string) {
 
 func (w *walk) edit(c someone) bool {
 	role, want := pick(w.T, w.roles, "role"), w.some()
-	if _, err := w.k.UpdateRole(context.Background(), c.Caller, w.ws, role, control.UpdateRole{Permissions: control.Some(want)}); err != nil {
+	if _, err := w.k.UpdateRole(context.Background(), c.Caller, w.ws, role,
+		control.UpdateRole{Permissions: control.Some(want)}); err != nil {
 		return false
 	}
 	w.given(c, setOf(want), "an edited role")
@@ -323,7 +325,8 @@ func (w *walk) put(c someone) bool {
 
 func (w *walk) change(c someone) bool {
 	user, role := pick(w.T, w.members, "user"), pick(w.T, w.roles, "role")
-	if _, err := w.k.UpdateMember(context.Background(), c.Caller, w.ws, user, control.UpdateMember{Role: control.Some(role)}); err != nil {
+	if _, err := w.k.UpdateMember(context.Background(), c.Caller, w.ws, user,
+		control.UpdateMember{Role: control.Some(role)}); err != nil {
 		return false
 	}
 	if w.members[user] != role {
@@ -336,7 +339,8 @@ func (w *walk) change(c someone) bool {
 func (w *walk) leave(c someone) bool {
 	user, heir := pick(w.T, w.members, "user"), rapid.SampledFrom(users).Draw(w.T, "heir")
 	keys := rapid.SampledFrom([]string{"", "keep", "transfer:" + heir}).Draw(w.T, "keys")
-	if _, err := w.k.RemoveMember(context.Background(), c.Caller, w.ws, user, control.RemoveMember{Keys: keys}); err != nil {
+	if _, err := w.k.RemoveMember(context.Background(), c.Caller, w.ws, user,
+		control.RemoveMember{Keys: keys}); err != nil {
 		return false
 	}
 	delete(w.members, user)

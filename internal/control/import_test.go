@@ -150,8 +150,10 @@ func TestT99AMaskGivesNoValueAway(t *testing.T) {
 	k, ws := inWorkspace(t)
 	const value = "acme-0123456789-wxyz"
 	for masked, want := range map[string]bool{
-		"acme-012…wxyz": true, "acme-012...wxyz": true, "acme-012******wxyz": true, "…": true, "…wxyz": true, "acme-012…": true, "twelve-chars": true,
-		"kw_live_AbCd…wxyz": true, "acme-0123…wxyz": false, "acme-012…-wxyz": false, "acme…345…wxyz": false, value: false, value[:19]: false,
+		"acme-012…wxyz": true, "acme-012...wxyz": true, "acme-012******wxyz": true, "…": true, "…wxyz": true,
+		"acme-012…": true, "twelve-chars": true,
+		"kw_live_AbCd…wxyz": true, "acme-0123…wxyz": false, "acme-012…-wxyz": false, "acme…345…wxyz": false, value: false,
+		value[:19]:      false,
 		"thirteen-char": false, "kw_live_AbCdE…wxyz": false, "": false, " ": false,
 	} {
 		d := shaOf(value)

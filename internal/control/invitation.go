@@ -104,7 +104,8 @@ func (s *Service) covers(v *store.View, a *actor, m account.Member) error {
 		beyond = append(beyond, fault.Detail{Field: "permissions", Message: "the role " + string(account.Owner)})
 	}
 	if a.bound != nil &&
-		(!a.bound.ExpiresAt.IsZero() || a.bound.AllowedIPs != nil || a.bound.Limits.PerMinute != 0 || a.bound.Limits.PerDay != 0) {
+		(!a.bound.ExpiresAt.IsZero() || a.bound.AllowedIPs != nil || a.bound.Limits.PerMinute != 0 ||
+			a.bound.Limits.PerDay != 0) {
 		beyond = append(
 			beyond, fault.Detail{Field: "Authorization", Message: "the key that calls has bounds, and a member has none"},
 		)

@@ -112,7 +112,9 @@ func TestT109AnInvitationEndsWithWhatItStandsOn(t *testing.T) {
 			_, err := s.k.RemoveMember(ctx, s.k.root, s.ws, "amy", control.RemoveMember{})
 			must(t, err)
 		}},
-		"another invitation": {admin, func(s *scene) { _, err := s.k.InviteMember(ctx, s.k.root, s.ws, "mia"); must(t, err) }},
+		"another invitation": {
+			admin, func(s *scene) { _, err := s.k.InviteMember(ctx, s.k.root, s.ws, "mia"); must(t, err) },
+		},
 		"a sign-in by an operator's link": {admin, func(s *scene) {
 			l, err := s.k.CreateSignInLink(ctx, s.k.root, control.CreateSignInLink{Workspace: s.ws, User: "mia"})
 			must(t, err)
@@ -124,7 +126,8 @@ func TestT109AnInvitationEndsWithWhatItStandsOn(t *testing.T) {
 			key := s.k.key(t, s.ws, "owner")
 			s.caller = by(key)
 		}, func(s *scene) {
-			_, failed, err := s.k.UpdateKeys(ctx, s.k.root, []control.UpdateKey{{ID: string(s.caller.APIKey), IsActive: control.Some(false)}})
+			_, failed, err := s.k.UpdateKeys(ctx, s.k.root,
+				[]control.UpdateKey{{ID: string(s.caller.APIKey), IsActive: control.Some(false)}})
 			must(t, err)
 			if len(failed) > 0 {
 				t.Fatal(failed)
@@ -311,7 +314,8 @@ func TestT107AnInvitationHasTheBoundsOfTheInviter(t *testing.T) {
 	}
 	in, err := k.Register(ctx, control.Caller{Address: "203.0.113.9"}, i.Code.Reveal(), made("one"))
 	must(t, err)
-	if diff := cmp.Diff([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, in.Bounds.AllowedIPs, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, in.Bounds.AllowedIPs,
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := k.enter(control.Caller{Address: "198.51.100.1"}, "one", "x", 1); !fault.Is(err, fault.Unauthenticated) {

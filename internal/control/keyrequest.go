@@ -258,5 +258,6 @@ func waits(r *apikey.Request, now time.Time) error {
 		apikey.RequestConfirmed: "was confirmed", apikey.RequestDeclined: "was declined",
 		apikey.RequestExpired: "has expired",
 	}[state]
-	return fault.New(fault.Conflict, "this request "+why+" already", fault.Detail{Field: "id", Message: "the request " + why})
+	return fault.New(fault.Conflict, "this request "+why+" already",
+		fault.Detail{Field: "id", Message: "the request " + why})
 }

@@ -150,14 +150,16 @@ func TestT78ARequestIsConfirmedOnlyByWhoMayDoItThemself(t *testing.T) {
 		by   control.Caller
 		want fault.Code
 	}{
-		"the program itself":                {by(a.program), fault.PermissionDenied},
-		"a member without a session":        {a.unknown, fault.PermissionDenied},
-		"a service key without a session":   {a.root, fault.PermissionDenied},
-		"a viewer":                          {a.vic, fault.PermissionDenied},
-		"a member, for another member":      {mia, fault.PermissionDenied},
-		"a member of another workspace":     {a.outsider, fault.NotFound},
-		"nobody":                            {control.Caller{}, fault.Unauthenticated},
-		"a session with another credential": {control.Caller{Person: a.ada.Person, Session: a.owner.Session, Presented: a.ada.Presented}, fault.Unauthenticated},
+		"the program itself":              {by(a.program), fault.PermissionDenied},
+		"a member without a session":      {a.unknown, fault.PermissionDenied},
+		"a service key without a session": {a.root, fault.PermissionDenied},
+		"a viewer":                        {a.vic, fault.PermissionDenied},
+		"a member, for another member":    {mia, fault.PermissionDenied},
+		"a member of another workspace":   {a.outsider, fault.NotFound},
+		"nobody":                          {control.Caller{}, fault.Unauthenticated},
+		"a session with another credential": {
+			control.Caller{Person: a.ada.Person, Session: a.owner.Session, Presented: a.ada.Presented}, fault.Unauthenticated,
+		},
 	} {
 		for _, one := range []control.KeyRequest{r, rotation} {
 			if _, err := a.confirm(c.by, one); !fault.Is(err, c.want) {
@@ -189,7 +191,8 @@ func TestT78T96ARequestEndsWithWhatItStandsOn(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	disable := func(a *asking, t *testing.T) {
-		_, failed, err := a.UpdateKeys(ctx, a.root, []control.UpdateKey{{ID: string(a.program.Key.ID), IsActive: control.Some(false)}})
+		_, failed, err := a.UpdateKeys(ctx, a.root,
+			[]control.UpdateKey{{ID: string(a.program.Key.ID), IsActive: control.Some(false)}})
 		if err != nil || len(failed) > 0 {
 			t.Fatal(err, failed)
 		}

@@ -164,7 +164,9 @@ func TestT97NoDoorLetsAValueLiveLongerThanTheWorkspaceAllows(t *testing.T) {
 			},
 			"other settings": func() error {
 				in := control.SettingsInput{RequireExpiry: control.Some(rapid.Bool().Draw(rt, "required"))}
-				in.MaxKeyLifetimeSeconds = rapid.SampledFrom([]control.Optional[int64]{{}, control.Null[int64](), control.Some[int64](3600)}).
+				in.MaxKeyLifetimeSeconds = rapid.SampledFrom(
+					[]control.Optional[int64]{{}, control.Null[int64](), control.Some[int64](3600)},
+				).
 					Draw(rt, "longest")
 				_, err := k.UpdateWorkspace(ctx, k.root, ws, control.UpdateWorkspace{Settings: control.Some(in)})
 				return err

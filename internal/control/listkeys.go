@@ -181,7 +181,8 @@ func (n *KeyCounts) read(v *store.View, f store.KeyFilter) (err error) {
 		to       *int64
 		standing apikey.Standing
 		active   *bool
-	}{{&n.Total, "", nil}, {&n.Expiring, apikey.Expiring, nil}, {&n.Expired, apikey.Expired, nil}, {&n.Disabled, "", &off}} {
+	}{{&n.Total, "", nil}, {&n.Expiring, apikey.Expiring, nil}, {&n.Expired, apikey.Expired, nil}, {&n.Disabled, "",
+		&off}} {
 		f.Standing, f.Active = one.standing, one.active
 		if one.to == &n.Total && !f.Along {
 			*one.to, err = v.KeyTotal(f.Workspace, f.User)

@@ -50,7 +50,8 @@ func TestAPageOfAFilteredListLooksAtTenThousandKeysT105(t *testing.T) {
 		}
 	})
 	for name, in := range map[string]control.ListKeys{
-		"environment": {Environment: keyfmt.Test}, "tried": {TriedSince: now.Add(-time.Hour)}, "disabled test keys": {Environment: keyfmt.Test, Order: apikey.UsedDown},
+		"environment": {Environment: keyfmt.Test}, "tried": {TriedSince: now.Add(-time.Hour)},
+		"disabled test keys":     {Environment: keyfmt.Test, Order: apikey.UsedDown},
 		"environment, by expiry": {Environment: keyfmt.Test, Order: apikey.ExpiresUp, ExpiringBefore: now},
 	} {
 		in.Workspace = ws

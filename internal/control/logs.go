@@ -152,8 +152,8 @@ func readLogs(v *store.View, f store.LogFilter, last int64, out *Logs) error {
 	return err
 }
 
-// ExportLogs calls emit with all events that match, or with the first Limit of them, page by page: each page is read in a
-// snapshot of its own, so that a slow reader holds nothing up; events recorded meanwhile may be included. A page is
+// ExportLogs calls emit with all events that match, or with the first Limit of them, page by page: each page is read in
+// a snapshot of its own, so that a slow reader holds nothing up; events recorded meanwhile may be included. A page is
 // empty where a search has found nothing in a stretch of the log, and the first one says that the caller may read it.
 func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit func([]audit.Event) error) error {
 	if in.Offset > maxOffset {

@@ -225,7 +225,8 @@ func everyField[T any](t *testing.T, zero T, except []string, show func(T) map[s
 			case len(path) == 0 && slices.Contains(except, f.Name):
 				continue
 			case f.Type == reflect.TypeFor[ratelimit.Limits]() || f.Type == reflect.TypeFor[account.Settings](),
-				f.Type == reflect.TypeFor[account.Plan]() || f.Type == reflect.TypeFor[account.Ceiling]() || f.Type == reflect.TypeFor[apikey.Mark]() || f.Type == reflect.TypeFor[account.SwitchedOff]():
+				f.Type == reflect.TypeFor[account.Plan]() || f.Type == reflect.TypeFor[account.Ceiling]() ||
+					f.Type == reflect.TypeFor[apikey.Mark]() || f.Type == reflect.TypeFor[account.SwitchedOff]():
 				walk(full, f.Type)
 				continue
 			}
@@ -277,7 +278,8 @@ func TestEventsSayNoLimitAsNull(t *testing.T) {
 	for _, e := range k.events(t) {
 		var m struct{ After map[string]any }
 		must(t, json.Unmarshal([]byte(e.Metadata), &m))
-		for _, field := range []string{"expiresAt", "requestsPerMinute", "requestsPerDay", "maxKeyLifetimeSeconds", "defaultRequestsPerMinute",
+		for _, field := range []string{"expiresAt", "requestsPerMinute", "requestsPerDay", "maxKeyLifetimeSeconds",
+			"defaultRequestsPerMinute",
 			"defaultRequestsPerDay"} {
 			value, given := m.After[field]
 			if given && value != nil {

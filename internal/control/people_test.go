@@ -75,7 +75,8 @@ func TestADryRunNamesTheKeysThatStopAndStopsNone(t *testing.T) {
 		)
 		must(t, err)
 	}
-	for keys, want := range map[string]string{"stop": "stopped", "keep": "kept", "transfer:owner": "transferred", "transfer:eve": "stopped"} {
+	for keys, want := range map[string]string{"stop": "stopped", "keep": "kept", "transfer:owner": "transferred",
+		"transfer:eve": "stopped"} {
 		r, err := k.RemoveMember(ctx, k.root, ws, "dora", control.RemoveMember{Keys: keys, DryRun: true})
 		must(t, err)
 		if len(r.Keys) != 2 || r.Keys[0].Outcome != want || !r.Keys[0].Working {

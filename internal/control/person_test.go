@@ -23,7 +23,8 @@ func TestT5APersonHoldsInEachWorkspaceWhatTheirRoleThereHolds(t *testing.T) {
 	k.join(t, reads, "ada", "Viewer")
 	k.join(t, owns, "ada", "Owner")
 	there := k.key(t, reads, "owner", "calls:read")
-	for name, c := range map[string]control.Caller{"from the one": in(reads, "ada"), "from the other": in(owns, "ada"), "from nowhere": in("", "ada")} {
+	for name, c := range map[string]control.Caller{"from the one": in(reads, "ada"), "from the other": in(owns, "ada"),
+		"from nowhere": in("", "ada")} {
 		create := func(ws string) error {
 			_, err := k.CreateKey(ctx, c, control.CreateKey{Workspace: ws, User: "ada", Name: "k"})
 			return err
@@ -193,9 +194,11 @@ func TestWhoMayMakeWorkspaces(t *testing.T) {
 			owner  control.Optional[control.OwnerInput]
 			may    bool
 		}{
-			"an operator": {operator(operators), owner, true}, "the root": {k.root, owner, true}, "another service key": {operator(portal), owner, false},
-			"an owner": {in(ws, "owner"), control.Optional[control.OwnerInput]{}, anyone}, "a viewer": {in("", "ada"), control.Optional[control.OwnerInput]{}, anyone},
-			"an API key": {by(k.key(t, ws, "owner")), owner, false},
+			"an operator": {operator(operators), owner, true}, "the root": {k.root, owner, true},
+			"another service key": {operator(portal), owner, false},
+			"an owner":            {in(ws, "owner"), control.Optional[control.OwnerInput]{}, anyone},
+			"a viewer":            {in("", "ada"), control.Optional[control.OwnerInput]{}, anyone},
+			"an API key":          {by(k.key(t, ws, "owner")), owner, false},
 		} {
 			_, err := k.CreateWorkspace(ctx, c.caller, control.CreateWorkspace{Name: "new", Owner: c.owner})
 			if c.may && err != nil || !c.may && !fault.Is(err, fault.PermissionDenied) {

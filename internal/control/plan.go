@@ -78,7 +78,8 @@ func planInput(in PlanInput) (p account.Plan, err error) {
 		given Optional[int64]
 		to    *int64
 	}{
-		{"maxKeys", in.MaxKeys, &p.MaxKeys}, {"maxMembers", in.MaxMembers, &p.MaxMembers}, {"maxRoles", in.MaxRoles, &p.MaxRoles},
+		{"maxKeys", in.MaxKeys, &p.MaxKeys}, {"maxMembers", in.MaxMembers, &p.MaxMembers},
+		{"maxRoles", in.MaxRoles, &p.MaxRoles},
 		{"maxEventsPerDay", in.MaxEventsPerDay, &p.MaxEventsPerDay},
 		{"requestsPerMinute", in.PerMinute, &p.Shared.PerMinute}, {"requestsPerDay", in.PerDay, &p.Shared.PerDay},
 		{"ceilingPerKey.requestsPerMinute", ceiling.PerMinute, &p.Ceiling.Limits.PerMinute},
@@ -169,17 +170,22 @@ var planned = map[audit.Type]hold{
 	audit.RoleCreated: {refused: true, things: func(tx *store.Tx, ws account.Workspace) error {
 		return room(ws.Plan.MaxRoles, "maxRoles", "roles of its own", func() (int64, error) { return tx.RoleTotal(ws.ID) })
 	}},
-	audit.APIKeyUpdated: changes, audit.APIKeyRotated: changes, audit.MemberUpdated: changes, audit.RoleUpdated: changes, audit.WorkspaceUpdated: changes,
-	audit.MemberInvited:   changes,
-	audit.APIKeyRequested: {refused: true, things: roomForKeys},
+	audit.APIKeyUpdated: changes, audit.APIKeyRotated: changes, audit.MemberUpdated: changes, audit.RoleUpdated: changes,
+	audit.WorkspaceUpdated: changes,
+	audit.MemberInvited:    changes,
+	audit.APIKeyRequested:  {refused: true, things: roomForKeys},
 
-	audit.APIKeyDeleted: takes, audit.APIKeyRevoked: takes, audit.MemberRemoved: takes, audit.RoleDeleted: takes, audit.WorkspaceDeleted: takes,
+	audit.APIKeyDeleted: takes, audit.APIKeyRevoked: takes, audit.MemberRemoved: takes, audit.RoleDeleted: takes,
+	audit.WorkspaceDeleted:  takes,
 	audit.MemberSignInReset: takes, audit.APIKeyDeclined: takes,
 
-	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyUpdated: unplanned, audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
-	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned, audit.LogArchived: unplanned,
+	audit.WorkspaceCreated: unplanned, audit.ServiceKeyCreated: unplanned, audit.ServiceKeyUpdated: unplanned,
+	audit.ServiceKeyDeleted: unplanned, audit.SessionStarted: unplanned,
+	audit.SessionEnded: unplanned, audit.SignInLinkCreated: unplanned, audit.TimeReset: unplanned,
+	audit.LogArchived:  unplanned,
 	audit.PasskeyAdded: unplanned, audit.PasskeyRemoved: unplanned, audit.PasskeyRefused: unplanned,
-	audit.WebhookCreated: changes, audit.WebhookUpdated: changes, audit.WebhookRotated: changes, audit.WebhookTested: changes,
+	audit.WebhookCreated: changes, audit.WebhookUpdated: changes, audit.WebhookRotated: changes,
+	audit.WebhookTested:   changes,
 	audit.WebhookReplayed: changes, audit.WebhookDeleted: takes, audit.WebhookDisabled: takes,
 	audit.PortalSessionCreated: unplanned, audit.PortalSessionStarted: unplanned, audit.PortalSessionEnded: unplanned,
 }

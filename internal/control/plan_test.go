@@ -66,9 +66,11 @@ func newSpent(t *testing.T) *spent {
 	)
 	must(t, err)
 	s.role = string(role.ID)
-	s.asked, err = k.RequestKey(context.Background(), k.root, control.CreateKey{Workspace: ws, User: "owner", Name: "asked"})
+	s.asked, err = k.RequestKey(context.Background(), k.root,
+		control.CreateKey{Workspace: ws, User: "owner", Name: "asked"})
 	must(t, err)
-	s.hook, err = k.CreateWebhook(context.Background(), k.root, control.CreateWebhook{Workspace: ws, URL: "https://example.com"})
+	s.hook, err = k.CreateWebhook(context.Background(), k.root,
+		control.CreateWebhook{Workspace: ws, URL: "https://example.com"})
 	must(t, err)
 	_, err = k.TestWebhook(context.Background(), k.root, string(s.hook.ID))
 	must(t, err)
@@ -191,14 +193,16 @@ var spentCases = map[audit.Type][]struct {
 		return s.DeclineKeyRequest(context.Background(), s.root, string(s.asked.ID))
 	}}},
 	audit.WebhookCreated: {{"created", true, func(s *spent) error {
-		_, err := s.CreateWebhook(context.Background(), s.root, control.CreateWebhook{Workspace: s.ws, URL: "https://example.com"})
+		_, err := s.CreateWebhook(context.Background(), s.root,
+			control.CreateWebhook{Workspace: s.ws, URL: "https://example.com"})
 		return err
 	}}},
 	audit.WebhookUpdated: {
 		{"another URL", true, func(s *spent) error {
 			return s.setWebhook(control.UpdateWebhook{URL: control.Some("https://example.org")})
 		}},
-		{"switched off", false, func(s *spent) error { return s.setWebhook(control.UpdateWebhook{IsActive: control.Some(false)}) }},
+		{"switched off", false,
+			func(s *spent) error { return s.setWebhook(control.UpdateWebhook{IsActive: control.Some(false)}) }},
 	},
 	audit.WebhookRotated: {{"rotated", true, func(s *spent) error {
 		_, err := s.RotateWebhook(context.Background(), s.root, string(s.hook.ID), control.Optional[int64]{})
@@ -255,7 +259,8 @@ var spentCases = map[audit.Type][]struct {
 
 // outsidePlans are the kinds of event that belong to no workspace's plan.
 var outsidePlans = []audit.Type{
-	audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyUpdated, audit.ServiceKeyDeleted, audit.SessionStarted, audit.SessionEnded,
+	audit.WorkspaceCreated, audit.ServiceKeyCreated, audit.ServiceKeyUpdated, audit.ServiceKeyDeleted,
+	audit.SessionStarted, audit.SessionEnded,
 	audit.SignInLinkCreated, audit.TimeReset, audit.LogArchived, audit.PasskeyAdded, audit.PasskeyRemoved,
 	audit.PasskeyRefused, audit.PortalSessionCreated, audit.PortalSessionStarted, audit.PortalSessionEnded,
 }

@@ -156,7 +156,8 @@ func TestT111AProofIsSpentOnce(t *testing.T) {
 
 // openToPortals are the operations that are open to portal sessions.
 var openToPortals = []string{
-	"CountKeys", "CreateKey", "DeleteKey", "DeleteKeys", "GetKey", "KeyLimits", "KeyRefusals", "KeyUsage", "ListKeys", "ListLogs", "Me",
+	"CountKeys", "CreateKey", "DeleteKey", "DeleteKeys", "GetKey", "KeyLimits", "KeyRefusals", "KeyUsage", "ListKeys",
+	"ListLogs", "Me",
 	"RotateKey", "RotateKeyOnce", "Stands", "UpdateKeys",
 }
 

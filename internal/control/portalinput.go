@@ -212,7 +212,8 @@ func (s *Service) portalCeilingInput(c *session.Ceiling, o Optional[PortalCeilin
 		most  int64
 		to    func(int64)
 	}{
-		{"ceiling.maxLifetimeSeconds", in.MaxLifetimeSeconds, mostLifetime, func(n int64) { c.MaxLifetime = time.Duration(n) * time.Second }},
+		{"ceiling.maxLifetimeSeconds", in.MaxLifetimeSeconds, mostLifetime,
+			func(n int64) { c.MaxLifetime = time.Duration(n) * time.Second }},
 		{"ceiling.maxKeys", in.MaxKeys, ratelimit.Max, func(n int64) { c.MaxKeys = n }},
 	} {
 		if !said(one.given) {

@@ -126,7 +126,8 @@ func TestARemovalIsUndoneWholeT97(t *testing.T) {
 			}
 			back, err := r.GetMember(t.Context(), r.root, r.ws, "bob")
 			must(t, err)
-			if diff := gocmp.Diff(member, back, cmpopts.IgnoreFields(control.Member{}, "Member.UpdatedAt", "Member.Period")); diff != "" {
+			if diff := gocmp.Diff(member, back,
+				cmpopts.IgnoreFields(control.Member{}, "Member.UpdatedAt", "Member.Period")); diff != "" {
 				t.Errorf("the member (-before +after):\n%s", diff)
 			}
 			if _, err := r.undo(r.person("adam"), out); codeOf(err) != "conflict" {
@@ -162,22 +163,29 @@ func TestARemovalIsNotUndonePastWhatHappenedSinceT97(t *testing.T) {
 	for _, c := range []refused{
 		{name: "by another admin", by: "eve", code: "permission_denied", says: "removalId"},
 		{name: "by a viewer", by: "vic", code: "permission_denied", says: "members:invite"},
-		{name: "the author is no admin any more", between: func(t *testing.T, r *restorable) { r.changeRole(t, "adam", "Viewer") },
-			code: "permission_denied", says: "members:invite"},
+		{name: "the author is no admin any more",
+			between: func(t *testing.T, r *restorable) { r.changeRole(t, "adam", "Viewer") },
+			code:    "permission_denied", says: "members:invite"},
 		{name: "the author has left", between: func(t *testing.T, r *restorable) {
 			_, err := r.RemoveMember(t.Context(), r.root, r.ws, "adam", control.RemoveMember{})
 			must(t, err)
 		}, code: "not_found"},
-		{name: "too late", between: func(_ *testing.T, r *restorable) { r.now = r.now.Add(control.RestorableFor) }, code: "conflict", says: "until"},
-		{name: "a member again", between: func(t *testing.T, r *restorable) { r.join(t, r.ws, "bob", "Viewer") }, code: "conflict", says: "userId"},
+		{name: "too late", between: func(_ *testing.T, r *restorable) { r.now = r.now.Add(control.RestorableFor) },
+			code: "conflict", says: "until"},
+		{name: "a member again", between: func(t *testing.T, r *restorable) { r.join(t, r.ws, "bob", "Viewer") },
+			code: "conflict", says: "userId"},
 		{name: "a member again, and removed again", between: func(t *testing.T, r *restorable) {
 			r.join(t, r.ws, "bob", "Viewer")
 			r.remove(t, r.root, control.RemoveMember{})
 		}, code: "conflict", says: "userId"},
-		{name: "narrower limits", between: first(control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some[int64](1)})}), code: "conflict",
+		{name: "narrower limits", between: first(
+			control.UpdateKey{RateLimit: control.Some(control.LimitsInput{PerMinute: control.Some[int64](1)})},
+		), code: "conflict",
 			says: "was changed since"},
-		{name: "another name", between: first(control.UpdateKey{Name: control.Some("x")}), code: "conflict", says: "was changed since"},
-		{name: "disabled once more", between: first(control.UpdateKey{IsActive: control.Some(false)}), code: "conflict", says: "was changed since"},
+		{name: "another name", between: first(control.UpdateKey{Name: control.Some("x")}), code: "conflict",
+			says: "was changed since"},
+		{name: "disabled once more", between: first(control.UpdateKey{IsActive: control.Some(false)}), code: "conflict",
+			says: "was changed since"},
 		{name: "rotated", between: func(t *testing.T, r *restorable) {
 			_, err := r.RotateKey(t.Context(), r.person("eve"), string(r.keys[0]), 0)
 			must(t, err)
@@ -189,13 +197,15 @@ func TestARemovalIsNotUndonePastWhatHappenedSinceT97(t *testing.T) {
 				t.Fatal(failed)
 			}
 		}, code: "conflict", says: "was deleted since"},
-		{name: "its heir disabled it", keys: "transfer:eve", between: first(control.UpdateKey{IsActive: control.Some(false)}), code: "conflict", says: "changed since"},
+		{name: "its heir disabled it", keys: "transfer:eve", between: first(control.UpdateKey{IsActive: control.Some(false)}),
+			code: "conflict", says: "changed since"},
 		{name: "its heir left", keys: "transfer:vic", between: func(t *testing.T, r *restorable) {
 			_, err := r.RemoveMember(t.Context(), r.root, r.ws, "vic", control.RemoveMember{Keys: "keep"})
 			must(t, err)
 		}, code: "conflict", says: "changed since"},
 		{name: "the workspace wants an expiry", between: func(t *testing.T, r *restorable) {
-			_, err := r.UpdateWorkspace(t.Context(), r.root, r.ws, control.UpdateWorkspace{Settings: control.Some(control.SettingsInput{RequireExpiry: control.Some(true)})})
+			_, err := r.UpdateWorkspace(t.Context(), r.root, r.ws,
+				control.UpdateWorkspace{Settings: control.Some(control.SettingsInput{RequireExpiry: control.Some(true)})})
 			must(t, err)
 		}, code: "conflict", says: "expir"},
 		{name: "the plan has no room", between: func(t *testing.T, r *restorable) {
@@ -231,11 +241,13 @@ func TestARoleOfAnotherShapeKeepsARemovalFinalT97(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, r *restorable, role string) error{
 		"narrower": func(t *testing.T, r *restorable, role string) error {
-			_, err := r.UpdateRole(t.Context(), r.root, r.ws, role, control.UpdateRole{Permissions: control.Some([]string{"calls:read"})})
+			_, err := r.UpdateRole(t.Context(), r.root, r.ws, role,
+				control.UpdateRole{Permissions: control.Some([]string{"calls:read"})})
 			return err
 		},
 		"wider": func(t *testing.T, r *restorable, role string) error {
-			_, err := r.UpdateRole(t.Context(), r.root, r.ws, role, control.UpdateRole{Permissions: control.Some([]string{"calls:read", "calls:write", "members:read"})})
+			_, err := r.UpdateRole(t.Context(), r.root, r.ws, role,
+				control.UpdateRole{Permissions: control.Some([]string{"calls:read", "calls:write", "members:read"})})
 			return err
 		},
 		"gone": func(t *testing.T, r *restorable, role string) error {

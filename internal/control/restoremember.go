@@ -284,7 +284,8 @@ func (r *restoration) write() (out Restored, err error) {
 			"unchanged": counts.Unchanged},
 	}
 	if err := r.record(r.tx, r.a, change{kind: audit.MemberRestored, workspace: ws, target: string(user),
-		sentence: fmt.Sprintf("removal of %s undone", user), after: memberFields(r.member, r.role.Name), note: note}); err != nil {
+		sentence: fmt.Sprintf("removal of %s undone", user), after: memberFields(r.member,
+			r.role.Name), note: note}); err != nil {
 		return out, err
 	}
 	for _, k := range changed {

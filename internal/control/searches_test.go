@@ -44,7 +44,8 @@ func TestAPageOfASearchLooksAtTenThousandEventsT105(t *testing.T) {
 	k.key(t, ws, "owner")
 	k.fill(t, ws, 12_000)
 	for name, in := range map[string]control.ListLogs{
-		"search": {Search: "api_key.created"}, "search upwards": {Search: "filler no", Ascending: true}, "from": {From: time.Unix(1, 0), Search: "x y z"},
+		"search": {Search: "api_key.created"}, "search upwards": {Search: "filler no", Ascending: true},
+		"from":         {From: time.Unix(1, 0), Search: "x y z"},
 		"installation": {Search: "api_key.created"}, "target": {Target: "nothing"},
 	} {
 		if name != "installation" {
@@ -154,7 +155,8 @@ func (k *kit) listsOwn(t *testing.T, ws string) {
 	k.join(t, ws, "few", "Owner")
 	for range 3 {
 		_, err := k.CreateKey(t.Context(), k.root, control.CreateKey{
-			Workspace: ws, User: "few", Name: "own", ExpiresAt: control.Some(time.Now().Add(time.Hour).UTC().Format(time.RFC3339)),
+			Workspace: ws, User: "few", Name: "own",
+			ExpiresAt: control.Some(time.Now().Add(time.Hour).UTC().Format(time.RFC3339)),
 		})
 		must(t, err)
 	}
@@ -172,7 +174,8 @@ func (k *kit) listsOwn(t *testing.T, ws string) {
 			rest, end, err := k.ListKeys(t.Context(), k.root, in)
 			must(t, err)
 			if len(keys) != 2 || page.NextCursor == "" || len(rest) != 1 || end.NextCursor != "" || rest[0].ID == keys[1].ID {
-				t.Errorf("%s in the order %v: pages of %d and %d keys of 3, next %q", name, order, len(keys), len(rest), end.NextCursor)
+				t.Errorf("%s in the order %v: pages of %d and %d keys of 3, next %q", name, order, len(keys), len(rest),
+					end.NextCursor)
 			}
 		}
 	}

@@ -219,12 +219,14 @@ func (s *Service) DeleteServiceKey(ctx context.Context, c Caller, key string) er
 		if set, err := s.isSet(tx, k); err != nil {
 			return err
 		} else if set {
-			return fault.New(fault.Conflict, "this key is set by KEYWARD_ROOT_KEY", fault.Detail{Field: "id", Message: "is the root key of the environment"})
+			return fault.New(fault.Conflict, "this key is set by KEYWARD_ROOT_KEY",
+				fault.Detail{Field: "id", Message: "is the root key of the environment"})
 		}
 		if err := tx.DeleteServiceKey(k.ID); err != nil {
 			return err
 		}
-		if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{ServiceKey: k.ID}, string(k.ID), "the service key that made them was deleted"); err != nil {
+		if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{ServiceKey: k.ID}, string(k.ID),
+			"the service key that made them was deleted"); err != nil {
 			return err
 		}
 		if k.Has(account.ScopeRoot) {

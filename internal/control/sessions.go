@@ -321,7 +321,8 @@ func (s *Service) endMembership(tx *store.Tx, a *actor, ws id.Workspace, u id.Us
 // invitations. What the
 // person has elsewhere stays.
 func (s *Service) endSignIn(tx *store.Tx, a *actor, ws id.Workspace, u id.User, why string) (n EndedSignIn, err error) {
-	if err := errors.Join(tx.DeleteSignInLinksOf(ws, u), tx.DeleteInvitationsOf(ws, u), tx.ForgetSignIn(ws, u)); err != nil {
+	if err := errors.Join(tx.DeleteSignInLinksOf(ws, u), tx.DeleteInvitationsOf(ws, u),
+		tx.ForgetSignIn(ws, u)); err != nil {
 		return n, err
 	}
 	keys, err := tx.Passkeys(ws, u)

@@ -232,7 +232,8 @@ func (s *Service) begin(tx *store.Tx, c Caller, in session.Session) (Started, er
 		return Started{}, err
 	}
 	if in.User != "" { // who has signed in needs no invitation
-		if err := errors.Join(tx.NoteSignIn(in.Workspace, in.User), tx.DeleteInvitationsOf(in.Workspace, in.User)); err != nil {
+		if err := errors.Join(tx.NoteSignIn(in.Workspace, in.User),
+			tx.DeleteInvitationsOf(in.Workspace, in.User)); err != nil {
 			return Started{}, err
 		}
 	}

@@ -96,7 +96,8 @@ func (s *Service) KeyUsage(ctx context.Context, c Caller, key string, in AskUsag
 
 // KeyLimits gives a key, and the limits that it shares with all keys of its workspace: what is left of them is asked of
 // the engine. Who sees the key sees that.
-func (s *Service) KeyLimits(ctx context.Context, c Caller, key string) (k apikey.Key, shared ratelimit.Limits, err error) {
+func (s *Service) KeyLimits(ctx context.Context, c Caller,
+	key string) (k apikey.Key, shared ratelimit.Limits, err error) {
 	err = s.view(ctx, c.through(session.UsageRead), func(v *store.View, a *actor) error {
 		if k, err = s.loadKeyFor(v, a, key, account.APIKeysRead); err != nil {
 			return err

@@ -54,7 +54,8 @@ func TestNoUpdateCarriesAValueBeyondTheLongestLifetime(t *testing.T) {
 	}
 	time.Sleep(5 * time.Millisecond) // an hour from now lies beyond an hour from the making
 	for name, at := range map[string]control.Optional[string]{
-		"an hour from now": instant(time.Now().Add(time.Hour)), "a moment beyond": instant(end.Add(time.Millisecond)), "never": control.Null[string](),
+		"an hour from now": instant(time.Now().Add(time.Hour)), "a moment beyond": instant(end.Add(time.Millisecond)),
+		"never": control.Null[string](),
 	} {
 		if _, f := k.expire(made.Key, at); f == nil || f.Code != fault.InvalidRequest || f.Details[0].Field != "expiresAt" {
 			t.Errorf("%s: %v", name, f)
@@ -200,7 +201,8 @@ func TestARevocationWantsItsScope(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, c := range map[string]control.Caller{"revoke": scoped("revoke"), "manage": scoped("manage"), "root": k.root, "the key itself": {}} {
+	for name, c := range map[string]control.Caller{"revoke": scoped("revoke"), "manage": scoped("manage"), "root": k.root,
+		"the key itself": {}} {
 		made := k.key(t, ws, "owner")
 		if name == "the key itself" {
 			c = by(made)

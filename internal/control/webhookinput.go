@@ -133,7 +133,9 @@ func kindsInput(field string, in Optional[[]string]) ([]notice.Kind, error) {
 
 // webhookShown shows a webhook in an event: without the path of its URL, which may be a secret of the receiver.
 func webhookShown(e *notice.Endpoint) fields {
-	return fields{"origin": notice.Origin(e.URL), "events": e.Kinds, "description": orNull(e.Description), "isActive": e.IsActive}
+	return fields{
+		"origin": notice.Origin(e.URL), "events": e.Kinds, "description": orNull(e.Description), "isActive": e.IsActive,
+	}
 }
 
 func pepperID(name string) keyfmt.PepperID { return keyfmt.PepperID(name) }

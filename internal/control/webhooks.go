@@ -55,7 +55,8 @@ func (s *Service) CreateWebhook(ctx context.Context, c Caller, in CreateWebhook)
 		}
 		e := notice.Endpoint{ID: id.Webhook(s.ids.Next()), Workspace: ws, Kinds: notice.Kinds(), IsActive: true,
 			CreatedBy: a.id(), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-		if err := s.webhookFields(&e, UpdateWebhook{URL: Some(in.URL), Kinds: in.Kinds, Description: in.Description}); err != nil {
+		if err := s.webhookFields(&e,
+			UpdateWebhook{URL: Some(in.URL), Kinds: in.Kinds, Description: in.Description}); err != nil {
 			return err
 		}
 		n, err := tx.WebhookTotal(ws)
@@ -93,7 +94,8 @@ func (s *Service) newWebhookSecret(e notice.Endpoint) (RevealedWebhook, error) {
 }
 
 // ListWebhooks gives a page of webhooks, newest first: of a workspace, or of the installation.
-func (s *Service) ListWebhooks(ctx context.Context, c Caller, workspace string, in Paging) ([]notice.Endpoint, Page, error) {
+func (s *Service) ListWebhooks(ctx context.Context, c Caller, workspace string,
+	in Paging) ([]notice.Endpoint, Page, error) {
 	return listed(ctx, s, c, func(v *store.View, a *actor) ([]notice.Endpoint, Page, error) {
 		ws, err := s.webhookPlace(v, a, workspace, account.IntegrationsRead)
 		if err != nil {
@@ -115,7 +117,8 @@ func (s *Service) GetWebhook(ctx context.Context, c Caller, webhook string) (not
 }
 
 // UpdateWebhook changes a webhook. Switching it off needs no right to read the log.
-func (s *Service) UpdateWebhook(ctx context.Context, c Caller, webhook string, in UpdateWebhook) (notice.Endpoint, error) {
+func (s *Service) UpdateWebhook(ctx context.Context, c Caller, webhook string,
+	in UpdateWebhook) (notice.Endpoint, error) {
 	var out notice.Endpoint
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
 		needs := opensWebhooks
@@ -228,30 +231,35 @@ func (s *Service) sealedAnew(e *notice.Endpoint) ([]byte, error) {
 
 // TestWebhook queues a notice that tells of nothing, for this webhook alone.
 func (s *Service) TestWebhook(ctx context.Context, c Caller, webhook string) (notice.Delivery, error) {
-	return s.addDelivery(ctx, c, webhook, audit.WebhookTested, func(tx *store.Tx, e *notice.Endpoint) (notice.Delivery, error) {
-		data := map[string]any{"webhookId": string(e.ID), "workspaceId": orNull(string(e.Workspace))}
-		body, err := notice.Body(notice.Test, tx.Now(), data)
-		return notice.Delivery{Event: s.ids.Next(), Kind: notice.Test, Workspace: e.Workspace, Object: string(e.ID), Body: body}, err
-	})
+	return s.addDelivery(ctx, c, webhook, audit.WebhookTested,
+		func(tx *store.Tx, e *notice.Endpoint) (notice.Delivery, error) {
+			data := map[string]any{"webhookId": string(e.ID), "workspaceId": orNull(string(e.Workspace))}
+			body, err := notice.Body(notice.Test, tx.Now(), data)
+			return notice.Delivery{
+				Event: s.ids.Next(), Kind: notice.Test, Workspace: e.Workspace, Object: string(e.ID), Body: body,
+			}, err
+		})
 }
 
 // ReplayDelivery queues a notice once more, with the same id and body.
 func (s *Service) ReplayDelivery(ctx context.Context, c Caller, webhook, delivery string) (notice.Delivery, error) {
-	return s.addDelivery(ctx, c, webhook, audit.WebhookReplayed, func(tx *store.Tx, e *notice.Endpoint) (notice.Delivery, error) {
-		if _, ok := id.Parse(delivery); !ok {
-			return notice.Delivery{}, fault.Missing()
-		}
-		was, err := tx.Delivery(e.ID, id.Delivery(delivery))
-		if err != nil {
-			return was, err
-		}
-		if was.State == notice.Pending {
-			return was, fault.New(fault.Conflict, "this delivery has not ended: it is tried again by itself",
-				fault.Detail{Field: "deliveryId", Message: "is pending"})
-		}
-		return notice.Delivery{Event: was.Event, Kind: was.Kind, Workspace: was.Workspace, Object: was.Object, Body: was.Body,
-			IsReplay: true}, nil
-	})
+	return s.addDelivery(ctx, c, webhook, audit.WebhookReplayed,
+		func(tx *store.Tx, e *notice.Endpoint) (notice.Delivery, error) {
+			if _, ok := id.Parse(delivery); !ok {
+				return notice.Delivery{}, fault.Missing()
+			}
+			was, err := tx.Delivery(e.ID, id.Delivery(delivery))
+			if err != nil {
+				return was, err
+			}
+			if was.State == notice.Pending {
+				return was, fault.New(fault.Conflict, "this delivery has not ended: it is tried again by itself",
+					fault.Detail{Field: "deliveryId", Message: "is pending"})
+			}
+			return notice.Delivery{Event: was.Event, Kind: was.Kind, Workspace: was.Workspace, Object: was.Object,
+				Body:     was.Body,
+				IsReplay: true}, nil
+		})
 }
 
 func (s *Service) addDelivery(ctx context.Context, c Caller, webhook string, kind audit.Type,
@@ -263,7 +271,8 @@ func (s *Service) addDelivery(ctx context.Context, c Caller, webhook string, kin
 			return err
 		}
 		if !e.IsActive {
-			return fault.New(fault.Conflict, "this webhook is switched off", fault.Detail{Field: "isActive", Message: "is false"})
+			return fault.New(fault.Conflict, "this webhook is switched off",
+				fault.Detail{Field: "isActive", Message: "is false"})
 		}
 		d, err := what(tx, &e)
 		if err != nil {
@@ -324,9 +333,10 @@ func (s *Service) DisableWebhook(ctx context.Context, w id.Webhook, reason strin
 		}
 		e := was
 		e.IsActive, e.Reason, e.UpdatedAt = false, reason, tx.Now()
-		err = s.record(tx, itself(), change{kind: audit.WebhookDisabled, workspace: e.Workspace, target: string(e.ID), free: true,
-			sentence: "webhook to " + notice.Origin(e.URL) + " switched off: " + reason,
-			before:   webhookShown(&was), after: webhookShown(&e), note: fields{"reason": reason}})
+		err = s.record(tx, itself(),
+			change{kind: audit.WebhookDisabled, workspace: e.Workspace, target: string(e.ID), free: true,
+				sentence: "webhook to " + notice.Origin(e.URL) + " switched off: " + reason,
+				before:   webhookShown(&was), after: webhookShown(&e), note: fields{"reason": reason}})
 		if err != nil {
 			return err
 		}

@@ -119,43 +119,63 @@ func TestT97WhatWidensAKeyAndWhatDoesNot(t *testing.T) {
 		before, change func(k *apikey.Key)
 		widens         string
 	}{
-		"another id":               {change: func(k *apikey.Key) { k.ID = "l" }, widens: "ID"},
-		"another workspace":        {change: func(k *apikey.Key) { k.Workspace = "x" }, widens: "Workspace"},
-		"another creator":          {change: func(k *apikey.Key) { k.User = "v" }, widens: "User"},
-		"another environment":      {change: func(k *apikey.Key) { k.Environment = keyfmt.Live }, widens: "Environment"},
-		"enabled":                  {before: off(apikey.Mark{}), change: func(k *apikey.Key) { k.Enable() }, widens: "IsActive"},
-		"disabled":                 {change: off(apikey.Mark{By: "a"})},
-		"a weaker mark":            {before: off(apikey.Mark{By: "a", Right: true}), change: off(apikey.Mark{By: "u"}), widens: "Disabled"},
+		"another id":          {change: func(k *apikey.Key) { k.ID = "l" }, widens: "ID"},
+		"another workspace":   {change: func(k *apikey.Key) { k.Workspace = "x" }, widens: "Workspace"},
+		"another creator":     {change: func(k *apikey.Key) { k.User = "v" }, widens: "User"},
+		"another environment": {change: func(k *apikey.Key) { k.Environment = keyfmt.Live }, widens: "Environment"},
+		"enabled": {before: off(apikey.Mark{}), change: func(k *apikey.Key) { k.Enable() },
+			widens: "IsActive"},
+		"disabled": {change: off(apikey.Mark{By: "a"})},
+		"a weaker mark": {before: off(apikey.Mark{By: "a", Right: true}), change: off(apikey.Mark{By: "u"}),
+			widens: "Disabled"},
 		"a mark that is forgotten": {before: off(apikey.Mark{}), change: off(apikey.Mark{By: "u"}), widens: "Disabled"},
 		"a stronger mark":          {before: off(apikey.Mark{By: "u"}), change: off(apikey.Mark{By: "a", Right: true})},
-		"a revocation undone":      {before: func(k *apikey.Key) { k.Revoked = true }, change: func(k *apikey.Key) { k.Revoked = false }, widens: "Revoked"},
-		"revoked":                  {change: func(k *apikey.Key) { k.Revoked = true }},
-		"kept":                     {change: func(k *apikey.Key) { k.Orphan = true }},
-		"confined":                 {change: func(k *apikey.Key) { k.Confined = true }},
-		"confined no more": {before: func(k *apikey.Key) { k.Confined = true }, change: func(k *apikey.Key) { k.Confined = false },
+		"a revocation undone": {before: func(k *apikey.Key) { k.Revoked = true },
+			change: func(k *apikey.Key) { k.Revoked = false }, widens: "Revoked"},
+		"revoked":  {change: func(k *apikey.Key) { k.Revoked = true }},
+		"kept":     {change: func(k *apikey.Key) { k.Orphan = true }},
+		"confined": {change: func(k *apikey.Key) { k.Confined = true }},
+		"confined no more": {before: func(k *apikey.Key) { k.Confined = true },
+			change: func(k *apikey.Key) { k.Confined = false },
 			widens: "Confined"},
-		"one permission more":      {change: func(k *apikey.Key) { k.Permissions = set("calls:read", "calls:write", "kb:read") }, widens: "Permissions"},
-		"another permission":       {change: func(k *apikey.Key) { k.Permissions = set("kb:read") }, widens: "Permissions"},
-		"one permission less":      {change: func(k *apikey.Key) { k.Permissions = set("calls:read") }},
-		"a higher limit":           {change: func(k *apikey.Key) { k.Limits.PerMinute++ }, widens: "Limits"},
-		"no limit":                 {change: func(k *apikey.Key) { k.Limits.PerDay = 0 }, widens: "Limits"},
-		"one up, one down":         {change: func(k *apikey.Key) { k.Limits = ratelimit.Limits{PerMinute: 1, PerDay: 101} }, widens: "Limits"},
-		"lower limits":             {change: func(k *apikey.Key) { k.Limits = ratelimit.Limits{PerMinute: 9, PerDay: 99} }},
-		"a limit where none was":   {before: func(k *apikey.Key) { k.Limits = ratelimit.Limits{} }, change: func(k *apikey.Key) { k.Limits.PerDay = 1 }},
-		"no networks":              {change: func(k *apikey.Key) { k.AllowedIPs = nil }, widens: "AllowedIPs"},
-		"a wider network":          {change: func(k *apikey.Key) { k.AllowedIPs = nets("10.0.0.0/7") }, widens: "AllowedIPs"},
-		"one network more":         {change: func(k *apikey.Key) { k.AllowedIPs = nets("10.0.0.0/8", "::1/128") }, widens: "AllowedIPs"},
-		"narrower networks":        {change: func(k *apikey.Key) { k.AllowedIPs = nets("10.1.0.0/16", "10.2.0.0/16") }},
-		"networks where none were": {before: func(k *apikey.Key) { k.AllowedIPs = nil }, change: func(k *apikey.Key) { k.AllowedIPs = nets("0.0.0.0/0") }},
-		"a later expiry":           {change: func(k *apikey.Key) { k.ExpiresAt = at.Add(time.Millisecond) }, widens: "ExpiresAt"},
-		"no expiry":                {change: func(k *apikey.Key) { k.ExpiresAt = time.Time{} }, widens: "ExpiresAt"},
-		"an earlier expiry":        {change: func(k *apikey.Key) { k.ExpiresAt = at.Add(-1) }},
-		"an expiry where none was": {before: func(k *apikey.Key) { k.ExpiresAt = time.Time{} }, change: func(k *apikey.Key) { k.ExpiresAt = at }},
-		"a new value":              {change: func(k *apikey.Key) { k.Rotate(apikey.Value{Digest: value(3)}, at.Add(-time.Hour), time.Minute) }, widens: "Value"},
-		"an earlier value more":    {change: func(k *apikey.Key) { k.Previous = append(k.Previous, apikey.Value{Digest: value(4), Until: at}) }, widens: "Previous"},
-		"a longer overlap":         {change: func(k *apikey.Key) { k.Previous = []apikey.Value{{Digest: value(2), Until: at.Add(1)}} }, widens: "Previous"},
-		"a shorter overlap":        {change: func(k *apikey.Key) { k.Previous = []apikey.Value{{Digest: value(2), Until: at.Add(-1)}} }},
-		"no earlier value":         {change: func(k *apikey.Key) { k.Previous = nil }},
+		"one permission more": {change: func(k *apikey.Key) {
+			k.Permissions = set("calls:read", "calls:write", "kb:read")
+		}, widens: "Permissions"},
+		"another permission":  {change: func(k *apikey.Key) { k.Permissions = set("kb:read") }, widens: "Permissions"},
+		"one permission less": {change: func(k *apikey.Key) { k.Permissions = set("calls:read") }},
+		"a higher limit":      {change: func(k *apikey.Key) { k.Limits.PerMinute++ }, widens: "Limits"},
+		"no limit":            {change: func(k *apikey.Key) { k.Limits.PerDay = 0 }, widens: "Limits"},
+		"one up, one down": {change: func(k *apikey.Key) { k.Limits = ratelimit.Limits{PerMinute: 1, PerDay: 101} },
+			widens: "Limits"},
+		"lower limits": {change: func(k *apikey.Key) { k.Limits = ratelimit.Limits{PerMinute: 9, PerDay: 99} }},
+		"a limit where none was": {before: func(k *apikey.Key) { k.Limits = ratelimit.Limits{} },
+			change: func(k *apikey.Key) { k.Limits.PerDay = 1 }},
+		"no networks":     {change: func(k *apikey.Key) { k.AllowedIPs = nil }, widens: "AllowedIPs"},
+		"a wider network": {change: func(k *apikey.Key) { k.AllowedIPs = nets("10.0.0.0/7") }, widens: "AllowedIPs"},
+		"one network more": {change: func(k *apikey.Key) { k.AllowedIPs = nets("10.0.0.0/8", "::1/128") },
+			widens: "AllowedIPs"},
+		"narrower networks": {change: func(k *apikey.Key) { k.AllowedIPs = nets("10.1.0.0/16", "10.2.0.0/16") }},
+		"networks where none were": {before: func(k *apikey.Key) { k.AllowedIPs = nil },
+			change: func(k *apikey.Key) { k.AllowedIPs = nets("0.0.0.0/0") }},
+		"a later expiry": {change: func(k *apikey.Key) { k.ExpiresAt = at.Add(time.Millisecond) },
+			widens: "ExpiresAt"},
+		"no expiry":         {change: func(k *apikey.Key) { k.ExpiresAt = time.Time{} }, widens: "ExpiresAt"},
+		"an earlier expiry": {change: func(k *apikey.Key) { k.ExpiresAt = at.Add(-1) }},
+		"an expiry where none was": {before: func(k *apikey.Key) { k.ExpiresAt = time.Time{} },
+			change: func(k *apikey.Key) { k.ExpiresAt = at }},
+		"a new value": {change: func(k *apikey.Key) {
+			k.Rotate(apikey.Value{Digest: value(3)}, at.Add(-time.Hour), time.Minute)
+		}, widens: "Value"},
+		"an earlier value more": {change: func(k *apikey.Key) {
+			k.Previous = append(k.Previous, apikey.Value{Digest: value(4), Until: at})
+		}, widens: "Previous"},
+		"a longer overlap": {change: func(k *apikey.Key) {
+			k.Previous = []apikey.Value{{Digest: value(2), Until: at.Add(1)}}
+		}, widens: "Previous"},
+		"a shorter overlap": {
+			change: func(k *apikey.Key) { k.Previous = []apikey.Value{{Digest: value(2), Until: at.Add(-1)}} },
+		},
+		"no earlier value": {change: func(k *apikey.Key) { k.Previous = nil }},
 		"words": {change: func(k *apikey.Key) {
 			k.Name, k.Description, k.Metadata, k.UpdatedAt, k.LastUsedAt = "n", "d", "{}", at, at
 		}},
@@ -256,7 +276,8 @@ func TestT97WideningIsAGrant(t *testing.T) {
 	for name, w := range widenings {
 		rich := k.key(t, ws, "ada", "calls:read", "kb:write")
 		must(t, k.one(person(ws, "ada"), of(rich, w.before)))
-		for who, c := range map[string]control.Caller{"a key that may only write keys": poor, "a person of less": person(ws, "wim")} {
+		for who, c := range map[string]control.Caller{"a key that may only write keys": poor,
+			"a person of less": person(ws, "wim")} {
 			err := k.one(c, of(rich, w.change))
 			refusedWith(t, err, fault.PermissionEscalation, "permissions")
 			if !strings.Contains(details(err), "kb:write") ||

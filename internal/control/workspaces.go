@@ -206,7 +206,8 @@ func (s *Service) UpdateWorkspace(
 			return err
 		}
 		if was.IsActive && !ws.IsActive {
-			if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{Workspace: ws.ID}, string(ws.ID), "the workspace was switched off"); err != nil {
+			if err := s.endPortalsAtOnce(tx, a, store.PortalFilter{Workspace: ws.ID}, string(ws.ID),
+				"the workspace was switched off"); err != nil {
 				return err
 			}
 		}
@@ -282,7 +283,8 @@ func workspaceFields(w account.Workspace) fields {
 		"maxKeyLifetimeSeconds":    bounded(int64(w.Settings.MaxKeyLifetime.Seconds())),
 		"defaultRequestsPerMinute": bounded(w.Settings.DefaultRateLimit.PerMinute),
 		"defaultRequestsPerDay":    bounded(w.Settings.DefaultRateLimit.PerDay),
-		"maxKeys":                  bounded(w.Plan.MaxKeys), "maxMembers": bounded(w.Plan.MaxMembers), "maxRoles": bounded(w.Plan.MaxRoles),
+		"maxKeys":                  bounded(w.Plan.MaxKeys), "maxMembers": bounded(w.Plan.MaxMembers),
+		"maxRoles":        bounded(w.Plan.MaxRoles),
 		"maxEventsPerDay": bounded(w.Plan.MaxEventsPerDay), "requestsPerMinute": bounded(w.Plan.Shared.PerMinute),
 		"requestsPerDay":            bounded(w.Plan.Shared.PerDay),
 		"ceilingRequestsPerMinute":  bounded(w.Plan.Ceiling.Limits.PerMinute),

@@ -22,21 +22,26 @@ import (
 // bodies are one of each page.
 func bodies() []body {
 	return []body{
-		&bulkBody{}, &catalogueBody{}, &deleteBody{}, &rotateBody{}, &editForm{}, &grantBody{}, &installationBody{}, &invitationBody{}, &keyBody{},
+		&bulkBody{}, &catalogueBody{}, &deleteBody{}, &rotateBody{}, &editForm{}, &grantBody{}, &installationBody{},
+		&invitationBody{}, &keyBody{},
 		&keysBody{}, &leaveBody{}, &logBody{}, &membersBody{}, &newKeyForm{}, &nodesBody{}, &overviewBody{}, &refusal{},
-		&requestBody{}, &requestsBody{}, &revealBody{}, &roleChoiceBody{}, &roleForm{}, &roleReview{}, &rolesBody{}, &serviceKeysBody{}, &serviceReveal{},
+		&requestBody{}, &requestsBody{}, &revealBody{}, &roleChoiceBody{}, &roleForm{}, &roleReview{}, &rolesBody{},
+		&serviceKeysBody{}, &serviceReveal{},
 		&sessionsBody{}, &settingsForm{}, &signinBody{}, &usageBody{}, &workspacesBody{},
 	}
 }
 
 // choices are words on which pages decide.
 var choices = []string{
-	"", "good", "bad", "off", "enable", "delete", "edit", "rotate", "disable", "activity", "permissions", "settings", "live",
+	"", "good", "bad", "off", "enable", "delete", "edit", "rotate", "disable", "activity", "permissions", "settings",
+	"live",
 	"frozen", "capped", "user", "none", "custom",
 }
 
 // hostile are texts that do harm where they stand in a page as they are.
-var hostile = []string{`"'><img src=x onerror=alert(1)>`, "javascript:alert(1)", "</textarea></pre></title><img src=x>", "a onclick=x"}
+var hostile = []string{
+	`"'><img src=x onerror=alert(1)>`, "javascript:alert(1)", "</textarea></pre></title><img src=x>", "a onclick=x",
+}
 
 // fill gives every field of a value some content, hostile text more often than not.
 func fill(r *rand.Rand, v reflect.Value, depth int) {
@@ -74,7 +79,8 @@ func fill(r *rand.Rand, v reflect.Value, depth int) {
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		if v.Type() == reflect.TypeFor[map[string]string]() {
-			for _, field := range []string{"name", "email", "user", "role", "heir", "permission", "ip", "expiry", "delete", "scope"} {
+			for _, field := range []string{"name", "email", "user", "role", "heir", "permission", "ip", "expiry", "delete",
+				"scope"} {
 				v.SetMapIndex(reflect.ValueOf(field), reflect.ValueOf(hostile[0]))
 			}
 		}
@@ -104,7 +110,8 @@ func harm(page string) string {
 		}
 		for _, a := range t.Attr {
 			address := slices.Contains([]string{"href", "src", "action", "formaction", "xlink:href"}, a.Key)
-			if strings.HasPrefix(a.Key, "on") || address && strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
+			if strings.HasPrefix(a.Key, "on") || address &&
+				strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
 				return fmt.Sprintf("the attribute %s=%q of <%s>", a.Key, a.Val, t.Data)
 			}
 		}

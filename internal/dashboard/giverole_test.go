@@ -205,7 +205,8 @@ func TestRolesStandOnAPageOnce(t *testing.T) {
 	}
 	for i := range 60 {
 		user := fmt.Sprintf("m%d", i)
-		_, _, err := h.control.PutMember(ctx, h.root, h.ws, user, control.PutMember{Email: user + "@example.com", Role: h.roles["Viewer"]})
+		_, _, err := h.control.PutMember(ctx, h.root, h.ws, user,
+			control.PutMember{Email: user + "@example.com", Role: h.roles["Viewer"]})
 		must[any](t)(nil, err)
 	}
 	for path, lists := range map[string]int{"/members": 1, "/members/eve/role": 1} {

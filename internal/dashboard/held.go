@@ -39,7 +39,8 @@ func (v *request) refuseCredentials(rt route, fields []string) error {
 	for _, name := range fields {
 		wrong.Fields[name] = sentence(holdsCredential)
 	}
-	wrong.Message = "Nothing is done: " + map[bool]string{true: "one field holds", false: many(len(fields), "field") + " hold"}[len(fields) == 1] +
+	wrong.Message = "Nothing is done: " +
+		map[bool]string{true: "one field holds", false: many(len(fields), "field") + " hold"}[len(fields) == 1] +
 		" a credential. Take it out; if others may have seen it, replace it."
 	return show(v, wrong)
 }

@@ -118,7 +118,8 @@ func (v *request) installationStats(c *installation.Condition) []stat {
 	}
 	certificate := stat{"Certificate", "None", "TLS ends elsewhere", "", ""}
 	if !c.Certificate.IsZero() {
-		certificate = stat{"Certificate", "ends " + v.moment(c.Certificate).Rel, c.Certificate.UTC().Format("2 Jan 2006"), "", ""}
+		certificate = stat{"Certificate", "ends " +
+			v.moment(c.Certificate).Rel, c.Certificate.UTC().Format("2 Jan 2006"), "", ""}
 	}
 	for _, a := range c.Attention {
 		switch a.Code {

@@ -34,7 +34,8 @@ func TestTheOperatorsHome(t *testing.T) {
 	h.ask(string(other.ID), "zoe", verify.Valid)
 	h.ask(string(other.ID), "zoe", verify.InsufficientPermissions)
 	h.get("root", "/installation").want(200).says(
-		"The node http://10.0.0.2 has fallen silent", "The TLS certificate ends in 3 days", "has 1.0 MiB left", "No backup is known of",
+		"The node http://10.0.0.2 has fallen silent", "The TLS certificate ends in 3 days", "has 1.0 MiB left",
+		"No backup is known of",
 		"keyward backup FILE", "v9.8", "Other &amp; Sons", `href="/nodes"`, "1 refused", `value="`+string(other.ID)+`"`,
 		"of asked in Other &amp; Sons",
 	)
@@ -107,7 +108,8 @@ func TestGrantedStandsBesideUsed(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	unused := h.ask(h.ws, "ada", verify.InsufficientPermissions)
-	h.get("ada", "/keys/"+unused+"?tab=permissions").want(200).says("<strong>0 of 2</strong>").silent("Create a narrower key")
+	h.get("ada",
+		"/keys/"+unused+"?tab=permissions").want(200).says("<strong>0 of 2</strong>").silent("Create a narrower key")
 	key := h.ask(h.ws, "bob", verify.Valid)
 	link := regexp.MustCompile(`href="([^"]*)">Create a narrower key`)
 	page := h.get("ada", "/keys/"+key+"?tab=permissions").want(200).says("<strong>1 of 2</strong>")
@@ -121,6 +123,7 @@ func TestGrantedStandsBesideUsed(t *testing.T) {
 		t.Errorf("the form has %v chosen", ticked)
 	}
 	h.get("ada", "/usage").want(200).says("By permission", "<code>calls:read</code>", "<code>roles:read</code>")
-	h.get("ada", "/usage/export?of=permissions").want(200).says(`"permission","verified","refused"`, `"calls:read","1","0"`, `"roles:read","0","1"`)
+	h.get("ada", "/usage/export?of=permissions").want(200).says(`"permission","verified","refused"`,
+		`"calls:read","1","0"`, `"roles:read","0","1"`)
 	h.get("eve", "/keys/"+key+"?tab=permissions").want(403)
 }

@@ -90,7 +90,8 @@ func (v *request) showInvitation(user string, reset bool) error {
 	}
 	v.showLink(&b, &made)
 	return v.answer(
-		http.StatusCreated, page{Title: "Invitation for " + b.Name, Section: "members", Scripts: []string{"reveal.js"}, Body: b},
+		http.StatusCreated,
+		page{Title: "Invitation for " + b.Name, Section: "members", Scripts: []string{"reveal.js"}, Body: b},
 	)
 }
 
@@ -115,6 +116,7 @@ func (v *request) showOwnersInvitation(ws *account.Workspace) error {
 	}
 	v.showLink(&b, &made)
 	return v.answer(
-		http.StatusCreated, page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b},
+		http.StatusCreated,
+		page{Title: "Invitation for " + b.Name, Section: "workspaces", Scripts: []string{"reveal.js"}, Body: b},
 	)
 }

@@ -33,7 +33,8 @@ func (v *request) conditions(c *keyConditions, in *control.ListKeys) (err error)
 	for _, one := range []struct {
 		to        *time.Time
 		name, day string
-	}{{&in.ExpiringBefore, "expiring", c.Expiring}, {&in.UnusedSince, "unused", c.Unused}, {&in.TriedSince, "tried", c.TriedFrom}} {
+	}{{&in.ExpiringBefore, "expiring", c.Expiring}, {&in.UnusedSince, "unused", c.Unused}, {&in.TriedSince, "tried",
+		c.TriedFrom}} {
 		if *one.to, err = day(one.name, one.day, 0); err != nil {
 			return err
 		}

@@ -80,7 +80,8 @@ var views = []struct {
 var orders = []struct{ id, name string }{
 	{
 		"", "Newest first",
-	}, {"oldest", "Oldest first"}, {"used", "Last used first"}, {"idle", "Longest idle first"}, {"expiry", "Expiring first"},
+	}, {"oldest", "Oldest first"}, {"used", "Last used first"}, {"idle", "Longest idle first"}, {"expiry",
+		"Expiring first"},
 	{string(apikey.TriedDown), "Last tried first"},
 }
 

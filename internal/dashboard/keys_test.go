@@ -61,9 +61,11 @@ func TestEveryPageOfAKeyIsShown(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	path, value := h.make("ada", "report")
-	for _, page := range []string{"/", "/keys", "/keys/new", "/keys?view=expiring", "/keys?view=unused", "/keys?view=disabled", "/keys?sort=used&q=rep",
+	for _, page := range []string{"/", "/keys", "/keys/new", "/keys?view=expiring", "/keys?view=unused",
+		"/keys?view=disabled", "/keys?sort=used&q=rep",
 		"/keys?sort=lastTriedAt+desc&env=live&permission=calls:read&expiring=2100-01-01&unused=2100-01-01",
-		path, "/keys/" + strings.ToUpper(strings.TrimPrefix(path, "/keys/")), path + "/edit", path + "/rotate", path + "/delete", path + "?permission=calls:read&ip=203.0.113.7", path + "?permission=nope:read"} {
+		path, "/keys/" + strings.ToUpper(strings.TrimPrefix(path, "/keys/")), path + "/edit", path + "/rotate",
+		path + "/delete", path + "?permission=calls:read&ip=203.0.113.7", path + "?permission=nope:read"} {
 		a := h.get("ada", page).want(200).silent(value)
 		if a.Body.Len() > 100<<10 {
 			t.Errorf("%s is %d bytes", page, a.Body.Len())

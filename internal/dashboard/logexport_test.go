@@ -16,12 +16,14 @@ type pieces struct {
 
 func (p *pieces) Flush() { p.bytes = append(p.bytes, p.Body.Len()) }
 
-// An export of a search that finds nothing for long begins at once: the browser shows it before the log is read through.
+// An export of a search that finds nothing for long begins at once: the browser shows it before the log is read
+// through.
 func TestAnExportBeginsBeforeTheLogIsReadThrough(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	for i := range 600 { // more than a page of an export
-		_, err := h.control.UpdateWorkspace(t.Context(), h.root, h.ws, control.UpdateWorkspace{Name: control.Some("W" + string(rune('a'+i%2)))})
+		_, err := h.control.UpdateWorkspace(t.Context(), h.root, h.ws,
+			control.UpdateWorkspace{Name: control.Some("W" + string(rune('a'+i%2)))})
 		must[any](t)(nil, err)
 	}
 	for query, least := range map[string]int{"format=csv": 2, "format=csv&q=nowhere": 1} {

@@ -83,7 +83,8 @@ func (b *logBody) narrow(v *request) {
 		b.Chips = append(b.Chips, choice{typeLabel(t), without("type", string(t)), string(t) == b.Type})
 	}
 	for _, one := range []struct{ name, word, value string }{
-		{"actor", "by ", b.Actor}, {"about", "about ", b.Target}, {"q", "with ", b.Search}, {"from", "from ", b.From}, {"to", "to ", b.To},
+		{"actor", "by ", b.Actor}, {"about", "about ", b.Target}, {"q", "with ", b.Search}, {"from", "from ", b.From},
+		{"to", "to ", b.To},
 	} {
 		if one.value == "" {
 			continue
@@ -198,7 +199,8 @@ func exported(format string, e *audit.Event) string {
 		ActorEmail       string          `json:"actorEmail"`
 		CreatedAt        string          `json:"createdAt"`
 		Metadata         json.RawMessage `json:"metadata"`
-	}{string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail, at, json.RawMessage(metadata)})
+	}{string(e.ID), string(e.Workspace), string(e.Type), e.Description, e.ActorID, e.ActorEmail, at,
+		json.RawMessage(metadata)})
 	if err != nil {
 		return ""
 	}

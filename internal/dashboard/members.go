@@ -70,7 +70,8 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 	}
 	signedIn := map[id.User]bool{}
 	if len(found) > 0 {
-		if signedIn, err = v.d.Control.SignedIn(ctx, v.Caller, v.workspace(), found[0].User, found[len(found)-1].User); err != nil {
+		if signedIn, err = v.d.Control.SignedIn(ctx, v.Caller, v.workspace(), found[0].User,
+			found[len(found)-1].User); err != nil {
 			return err
 		}
 	}
@@ -165,7 +166,8 @@ func (d *Dashboard) invite(v *request) error {
 		err = fault.New(
 			fault.Conflict, f.User+" is a member already", fault.Detail{Field: "userId", Message: "is a member already"},
 		)
-	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) || fault.Is(err, fault.InvalidRequest) {
+	} else if fault.Is(err, fault.NotFound) || fault.Is(err, fault.PermissionDenied) ||
+		fault.Is(err, fault.InvalidRequest) {
 		if ok, shown := d.reviewed(v, f); !ok {
 			return shown
 		}

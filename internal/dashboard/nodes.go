@@ -21,10 +21,11 @@ type nodeRow struct {
 	ID, Address, Version string
 	State, Tone          string
 	Behind               int64
-	Clock                string   // "" where it agrees
-	Notes                []string // settings that it has otherwise than the node that shows the page, and a pepper that it lacks
-	Self                 bool
-	Started, Seen        moment
+	Clock                string // "" where it agrees
+	// settings that it has otherwise than the node that shows the page, and a pepper that it lacks
+	Notes         []string
+	Self          bool
+	Started, Seen moment
 }
 
 type nodesBody struct {

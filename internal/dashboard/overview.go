@@ -130,8 +130,10 @@ func (v *request) attention(s control.Standings, busiest []busy) ([]attention, e
 		why      func(*control.Key) string
 		act      string
 	}{
-		{s.Expiring, apikey.Expiring, apikey.ByExpiry, func(k *control.Key) string { return "Expires " + relative(k.ExpiresAt.Sub(v.now)) }, "edit"},
-		{s.Orphans, apikey.Orphaned, apikey.NewestFirst, func(k *control.Key) string { return "Its creator " + string(k.User) + " has left" }, "rotate"},
+		{s.Expiring, apikey.Expiring, apikey.ByExpiry,
+			func(k *control.Key) string { return "Expires " + relative(k.ExpiresAt.Sub(v.now)) }, "edit"},
+		{s.Orphans, apikey.Orphaned, apikey.NewestFirst,
+			func(k *control.Key) string { return "Its creator " + string(k.User) + " has left" }, "rotate"},
 		{s.Unused, apikey.Unused, apikey.ByLeastUse, v.whyIdle, "disable"},
 	} {
 		if one.n == 0 {

@@ -91,6 +91,8 @@ func TestOnlyThoseWhoManageOthersChooseAnOwner(t *testing.T) {
 		want(200).
 		says(`name="user"`, `<option value="bob">bob · Member</option>`, ">Ada Lovelace · ada · Owner</option>")
 	h.get("ada", "/keys/new?user=bob").want(200).says(`<option value="bob" selected>`, "hidden: bob doesn&#39;t have them")
-	h.post("bob", "/keys/new", url.Values{"do": {"make"}, "name": {"k"}, "environment": {"live"}, "expiry": {"30"}, "user": {"ada"}}).
+	h.post("bob", "/keys/new", url.Values{
+		"do": {"make"}, "name": {"k"}, "environment": {"live"}, "expiry": {"30"}, "user": {"ada"},
+	}).
 		want(403)
 }

@@ -60,7 +60,8 @@ type refusal struct {
 
 var headings = map[int]string{
 	400: "That cannot be read", 401: "You are not signed in", 403: "You don't have permission", 404: "Page not found",
-	405: "This page takes no such request", 409: "That conflicts with something else", 413: "That is too long", 429: "Too many requests",
+	405: "This page takes no such request", 409: "That conflicts with something else", 413: "That is too long",
+	429: "Too many requests",
 	503: "Try again in a moment",
 }
 
@@ -140,7 +141,8 @@ func problemOf(err error, rename map[string]string) (*problem, error) {
 	}
 	p.Message = sentence(elsewhere)
 	if elsewhere == "" {
-		p.Message = "Nothing is done yet: " + map[bool]string{true: "one field needs", false: many(len(p.Fields), "field") + " need"}[len(p.Fields) == 1] +
+		p.Message = "Nothing is done yet: " +
+			map[bool]string{true: "one field needs", false: many(len(p.Fields), "field") + " need"}[len(p.Fields) == 1] +
 			" another look."
 	}
 	return p, nil

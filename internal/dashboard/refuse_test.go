@@ -39,7 +39,8 @@ func TestT67AChangeThatDoesNotComeFromOurPagesIsRefused(t *testing.T) {
 func TestT76ThereIsNoWayToAnotherPlace(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for _, back := range []string{"//evil.example", "https://evil.example", `/\evil.example`, "\t//evil.example", "javascript:alert(1)", "///evil.example", "", "keys"} {
+	for _, back := range []string{"//evil.example", "https://evil.example", `/\evil.example`, "\t//evil.example",
+		"javascript:alert(1)", "///evil.example", "", "keys"} {
 		a := h.post("", "/theme", url.Values{"theme": {"dark"}, "back": {back}}).want(303)
 		if to := a.Header().Get("Location"); to != "/" {
 			t.Errorf("%q leads to %q", back, to)
@@ -61,7 +62,9 @@ func TestAViewerIsOfferedNothingAndRefusedEverything(t *testing.T) {
 	for _, target := range []string{path + "/state", path + "/rotate", path + "/delete"} {
 		h.post("eve", target, url.Values{"active": {"false"}, "overlap": {"0"}}).want(403)
 	}
-	h.post("eve", "/keys/new", url.Values{"do": {"make"}, "name": {"x"}, "user": {"eve"}, "seg.calls": {"read"}, "expiry": {"30"}, "environment": {"live"}}).
+	h.post("eve", "/keys/new", url.Values{
+		"do": {"make"}, "name": {"x"}, "user": {"eve"}, "seg.calls": {"read"}, "expiry": {"30"}, "environment": {"live"},
+	}).
 		want(403).
 		silent("Store it now")
 	h.post("eve", "/settings", url.Values{"name": {"Mine"}, "mode": {"frozen"}}).want(422)

@@ -129,7 +129,8 @@ func (d *Dashboard) switchWorkspace(v *request) error {
 		return v.showSettings(http.StatusUnprocessableEntity, v.settingsNow(),
 			&problem{Fields: map[string]string{"deactivate": "Type the workspace's name, to the letter."}})
 	}
-	if _, err := d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(), control.UpdateWorkspace{IsActive: control.Some(on)}); err != nil {
+	if _, err := d.Control.UpdateWorkspace(v.r.Context(), v.Caller, v.workspace(),
+		control.UpdateWorkspace{IsActive: control.Some(on)}); err != nil {
 		return err
 	}
 	text := "“" + v.may.Workspace.Name + "” is deactivated. Each of its keys is refused from now on."

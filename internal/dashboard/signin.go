@@ -35,7 +35,8 @@ func (d *Dashboard) SignIn(w http.ResponseWriter, r *http.Request, p signin.Page
 	case signin.SignIn:
 		scripts = []string{"passkey.js"}
 	}
-	if err := d.write(w, p.Status, page{Title: title, theme: themeOf(r), Scripts: scripts, Body: signinBody{p}}); err != nil {
+	if err := d.write(w, p.Status,
+		page{Title: title, theme: themeOf(r), Scripts: scripts, Body: signinBody{p}}); err != nil {
 		d.Logger.ErrorContext(r.Context(), "a page of signing in", "error", err.Error())
 	}
 }

@@ -90,8 +90,12 @@ var tellings = map[audit.Type]func(*telling){
 		}
 		t.say("changed ").person().say("%s", t.fields("displayName", "name", "email", "e-mail"))
 	},
-	audit.MemberRemoved:     func(t *telling) { t.say("removed ").person().say("%s", t.counts("stopped", "kept", "transferred")) },
-	audit.MemberRestored:    func(t *telling) { t.say("undid the removal of ").person().say("%s", t.counts("enabled", "returned")) },
+	audit.MemberRemoved: func(t *telling) {
+		t.say("removed ").person().say("%s", t.counts("stopped", "kept", "transferred"))
+	},
+	audit.MemberRestored: func(t *telling) {
+		t.say("undid the removal of ").person().say("%s", t.counts("enabled", "returned"))
+	},
 	audit.MemberInvited:     func(t *telling) { t.say("invited ").person().say(" to sign in") },
 	audit.MemberSignInReset: func(t *telling) { t.say("reset the sign-in of ").person() },
 	audit.RoleCreated:       func(t *telling) { t.say("created the role ").role() },

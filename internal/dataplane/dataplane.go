@@ -42,7 +42,8 @@ const (
 	prompt      = time.Second
 	greeting    = 5 * time.Second       // for TLS, and then for a request to begin
 	lastWait    = 20 * time.Millisecond // for a request that is on its way while an idle connection is ended
-	idle        = 60 * time.Second      // a connection without a request is kept at least so long, and half as long again at most
+	// a connection without a request is kept at least so long, and half as long again at most
+	idle = 60 * time.Second
 )
 
 // Server serves one listener. Make it with New.

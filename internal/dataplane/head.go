@@ -47,11 +47,14 @@ const (
 // parse looks at the bytes at the front of a connection. A head is plain where
 //   - the request line is one of the two, to the byte, or a check's,
 //   - every line ends with CR LF, and neither stands anywhere else,
-//   - every name is letters, digits and hyphens, with the colon right behind it, and every value is visible ASCII and blanks,
-//   - Host, Content-Length, Content-Type and Authorization stand there exactly once, X-Request-Id at most once; in a check, which has no
+//   - every name is letters, digits and hyphens, with the colon right behind it, and every value is visible ASCII and
+//     blanks,
+//   - Host, Content-Length, Content-Type and Authorization stand there exactly once, X-Request-Id at most once; in a
+//     check, which has no
 //     body, Host alone must, and Content-Length must not,
 //   - the length is digits without a leading zero, from 1 to 1 MiB, and nothing else says where the body ends,
-//   - nothing asks for anything but an answer: no Transfer-Encoding, Expect, Upgrade, Trailer, TE, Content-Encoding or X-Api-Key, and no
+//   - nothing asks for anything but an answer: no Transfer-Encoding, Expect, Upgrade, Trailer, TE, Content-Encoding or
+//     X-Api-Key, and no
 //     Connection but keep-alive.
 func parse(b []byte, h *head) state {
 	*h = head{forwarded: h.forwarded[:0], fields: h.fields[:0]}

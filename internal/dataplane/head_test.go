@@ -16,7 +16,8 @@ import (
 
 const (
 	line  = "POST /api/v2/api-keys/verify HTTP/1.1\r\n"
-	usual = line + "Host: keyward.example:8080\r\nUser-Agent: curl/8\r\nAccept: */*\r\nAuthorization: Bearer kw_svc_x\r\nContent-Type: application/json\r\nX-Request-Id: r-1\r\nContent-Length: 11\r\n\r\n"
+	usual = line +
+		"Host: keyward.example:8080\r\nUser-Agent: curl/8\r\nAccept: */*\r\nAuthorization: Bearer kw_svc_x\r\nContent-Type: application/json\r\nX-Request-Id: r-1\r\nContent-Length: 11\r\n\r\n"
 )
 
 // usualCheck is a proxy's.
@@ -136,9 +137,14 @@ func TestWhatIsNotPlainToTheLetterIsLeftToNetHTTP(t *testing.T) {
 
 func TestAPlainHeadIsReadWhateverItsCaseAndOrder(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{usual, usualCheck, strings.Replace(usualCheck, "?permission=calls:read&deny_status=403", "", 1), strings.Replace(usual, "verify ", "verify-batch ", 1), strings.ReplaceAll(usual, ": ", ":"), strings.ReplaceAll(usual, ": ", ":   "),
-		strings.NewReplacer("Host", "hOST", "Content-Length", "content-length", "Authorization", "AUTHORIZATION").Replace(usual),
-		strings.Replace(usual, "Accept: */*", "Connection: Keep-Alive\r\nX-Forwarded-For: 10.0.0.1\r\nTraceparent: 00-ab-cd-01", 1)} {
+	for _, text := range []string{usual, usualCheck, strings.Replace(
+		usualCheck, "?permission=calls:read&deny_status=403", "", 1,
+	), strings.Replace(usual, "verify ", "verify-batch ", 1), strings.ReplaceAll(usual, ": ",
+		":"), strings.ReplaceAll(usual, ": ", ":   "),
+		strings.NewReplacer("Host", "hOST", "Content-Length", "content-length", "Authorization",
+			"AUTHORIZATION").Replace(usual),
+		strings.Replace(usual, "Accept: */*",
+			"Connection: Keep-Alive\r\nX-Forwarded-For: 10.0.0.1\r\nTraceparent: 00-ab-cd-01", 1)} {
 		for n := range text {
 			if whole, odd, _ := dataplane.Read([]byte(text[:n])); whole || odd {
 				t.Fatalf("%q of %q: whole %v, odd %v", text[:n], text, whole, odd)
@@ -170,8 +176,10 @@ func reads(t *testing.T, b []byte) bool {
 		path += "-batch"
 	}
 	got, err := io.ReadAll(r.Body)
-	if err != nil || len(got) != head.Body || r.ContentLength != int64(head.Body) || len(r.TransferEncoding) > 0 || r.Close ||
-		r.Method != "POST" || r.RequestURI != path || r.Header.Get("Authorization") != "Bearer "+head.Token || r.Header.Get("X-Request-Id") != head.RequestID || r.Host == "" ||
+	if err != nil || len(got) != head.Body || r.ContentLength != int64(head.Body) || len(r.TransferEncoding) > 0 ||
+		r.Close ||
+		r.Method != "POST" || r.RequestURI != path || r.Header.Get("Authorization") != "Bearer "+head.Token ||
+		r.Header.Get("X-Request-Id") != head.RequestID || r.Host == "" ||
 		len(r.Header["Authorization"]) != 1 || len(r.Header["X-Api-Key"]) != 0 || len(r.Header["Content-Encoding"]) != 0 ||
 		len(r.Header["Content-Type"]) != 1 {
 		t.Fatalf("%q: net/http reads %+v (%v) and a body of %d, want %d", b, r, err, len(got), head.Body)
@@ -185,7 +193,8 @@ func reads(t *testing.T, b []byte) bool {
 // readsCheck holds the same of a check: net/http finds the same path and query, no body, and the same fields.
 func readsCheck(t *testing.T, b []byte, head *dataplane.Head, r *http.Request) {
 	t.Helper()
-	if r.Method != "GET" || r.URL.EscapedPath() != "/check" || r.URL.RawQuery != head.Query || r.URL.ForceQuery || r.ContentLength != 0 || len(r.TransferEncoding) > 0 ||
+	if r.Method != "GET" || r.URL.EscapedPath() != "/check" || r.URL.RawQuery != head.Query || r.URL.ForceQuery ||
+		r.ContentLength != 0 || len(r.TransferEncoding) > 0 ||
 		r.Close || r.Host == "" ||
 		r.Header.Get("X-Request-Id") != head.RequestID {
 		t.Fatalf("%q: net/http reads %+v", b, r)
@@ -205,12 +214,14 @@ func readsCheck(t *testing.T, b []byte, head *dataplane.Head, r *http.Request) {
 func TestAHeadWithOneByteChangedIsReadAsNetHTTPReadsIt(t *testing.T) {
 	t.Parallel()
 	for i := range usual {
-		for _, c := range []string{"", usual[i:i+1] + usual[i:i+1], "\x00", " ", "\t", "\r", "\n", "\r\n", ":", ";", ",", "_", "0", "1", "9", "a", "A", "\x7f", "\x80"} {
+		for _, c := range []string{"", usual[i:i+1] + usual[i:i+1], "\x00", " ", "\t", "\r", "\n", "\r\n", ":", ";", ",", "_",
+			"0", "1", "9", "a", "A", "\x7f", "\x80"} {
 			reads(t, []byte(usual[:i]+c+usual[i+1:]+"0123456789ab"))
 		}
 	}
 	for i := range usualCheck {
-		for _, c := range []string{"", usualCheck[i:i+1] + usualCheck[i:i+1], "\x00", " ", "\t", "\r", "\n", "\r\n", ":", ";", "#", "%", "?", "/", "_", "0", "a", "A", "\x7f", "\x80"} {
+		for _, c := range []string{"", usualCheck[i:i+1] + usualCheck[i:i+1], "\x00", " ", "\t", "\r", "\n", "\r\n", ":", ";",
+			"#", "%", "?", "/", "_", "0", "a", "A", "\x7f", "\x80"} {
 			reads(t, []byte(usualCheck[:i]+c+usualCheck[i+1:]+usualCheck))
 		}
 	}

@@ -164,7 +164,8 @@ func TestEveryUsualHeaderIsReadAsOnTheLongWay(t *testing.T) {
 	for range 8 {
 		workers.Go(func() {
 			for name := range queue {
-				for _, value := range []string{"x", "", "0", "close", "chunked", "100-continue", "application/json", "trailers, x", "203.0.113.7", "GET",
+				for _, value := range []string{"x", "", "0", "close", "chunked", "100-continue", "application/json", "trailers, x",
+					"203.0.113.7", "GET",
 					"/v1/calls?a=b", "\tx ", "a, b", p.value, "Bearer " + p.value, "Bearer " + p.root} {
 					p.same(t, p.verify(one, body, name+": "+value)+last)
 					p.same(
@@ -239,7 +240,8 @@ func (p *pair) texts() (all []string) {
 
 func FuzzTheShortWaysAnswerWithTheBytesOfTheLongOne(f *testing.F) {
 	p := openPair(f, false)
-	for _, text := range []string{p.verify(one, `{"key":"x"}`), p.verify(one, `{"key":"x"}`) + "\r\n" + p.verify(one, `{"key":"x"}`)} {
+	for _, text := range []string{p.verify(one, `{"key":"x"}`),
+		p.verify(one, `{"key":"x"}`) + "\r\n" + p.verify(one, `{"key":"x"}`)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

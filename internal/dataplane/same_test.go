@@ -25,11 +25,13 @@ func (h *house) corpus() map[string][]string {
 		"head, then body":    {strings.TrimSuffix(h.verify(one, good), good), good},
 		"a wrong one midway": {h.verify(one, good) + h.verify(one, `{"Key":"x"}`) + h.verify(one, good)},
 		"chunked": {
-			"POST " + one + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root + "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			"POST " + one + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root +
+				"\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" +
 				"5;ext=1\r\n{\"key\r\n6\r\n\":\"x\"}\r\n0\r\n\r\n",
 		},
 		"broken chunks": {
-			"POST " + one + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root + "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+			"POST " + one + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + h.root +
+				"\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 		},
 		"CL.TE": {
 			strings.Replace(
@@ -86,7 +88,8 @@ func (h *house) corpus() map[string][]string {
 			"GET /check?permission=calls:write HTTP/1.1\r\nHost: h\r\nX-API-Key: " + h.value + "\r\n\r\n",
 		},
 		"a check of a public proxy": {
-			"GET /check HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\nX-Request-Id: mine-2\r\nAuthorization: Bearer " + h.value + "\r\n\r\n",
+			"GET /check HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\nX-Request-Id: mine-2\r\nAuthorization: Bearer " +
+				h.value + "\r\n\r\n",
 		},
 		"a check without a key": {"GET /check?permission=calls:read&deny_status=403 HTTP/1.1\r\nHost: h\r\n\r\n"},
 		"a check with a wrong key": {
@@ -116,10 +119,14 @@ func (h *house) corpus() map[string][]string {
 		"an id":                {h.verify(one, good, "X-Request-Id: mine-1")},
 		"an id that is a key":  {h.verify(one, good, "X-Request-Id: "+h.value)},
 	}
-	for _, body := range []string{``, `{}`, `{"key":"` + h.value + `","environment":"live"}`, `{"key":"` + h.value + `","environment":"test"}`,
-		`{"key":"` + h.value + `","environment":""}`, `{"key":"` + h.value + `","workspaceId":"00000000-0000-7000-8000-00000000000c"}`,
-		`{"key":"` + h.value + `","workspaceId":[]}`, `{"key":"x"}`, `{"key":"` + h.value + `","cost":0}`, `{"key":"` + h.value + `","permissions":["calls:write"]}`, `{"key":"x","cost":1.0}`,
-		`{"key":"x","nope":1}`, `{"key":"\u0041"}`, "{\"key\":\"\xff\"}", `{"key":"` + h.value + `"} `, `{"key":"` + strings.Repeat("a", 70<<10) + `"}`, strings.Repeat(" ", 1<<20+1)} {
+	for _, body := range []string{``, `{}`, `{"key":"` + h.value + `","environment":"live"}`,
+		`{"key":"` + h.value + `","environment":"test"}`,
+		`{"key":"` + h.value + `","environment":""}`,
+		`{"key":"` + h.value + `","workspaceId":"00000000-0000-7000-8000-00000000000c"}`,
+		`{"key":"` + h.value + `","workspaceId":[]}`, `{"key":"x"}`, `{"key":"` + h.value + `","cost":0}`,
+		`{"key":"` + h.value + `","permissions":["calls:write"]}`, `{"key":"x","cost":1.0}`,
+		`{"key":"x","nope":1}`, `{"key":"\u0041"}`, "{\"key\":\"\xff\"}", `{"key":"` + h.value + `"} `,
+		`{"key":"` + strings.Repeat("a", 70<<10) + `"}`, strings.Repeat(" ", 1<<20+1)} {
 		about := strconv.Quote(body[:min(len(body), 60)]) + " of " + itoa(len(body))
 		c["verify "+about] = []string{h.verify(one, body)}
 		c["verify-batch "+about] = []string{h.verify(many, `{"items":[`+body+`]}`)}
@@ -136,7 +143,8 @@ func (h *house) corpus() map[string][]string {
 func TestTheDataPlaneHasNothingButItsOwnOperations(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/api/v2/api-keys", "/api/v2/workspaces", "/api/v2/oauth2/introspect", "/signin"} {
+	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/api/v2/api-keys",
+		"/api/v2/workspaces", "/api/v2/oauth2/introspect", "/signin"} {
 		got := raw(t, h.data, "GET "+path+" HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+h.root+"\r\n\r\n"+last)
 		if !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 			t.Errorf("%s: %.60q", path, got)

@@ -91,7 +91,8 @@ func TestT56SlowClientsTakeNothingFromOthers(t *testing.T) {
 		for name, addr := range map[string]string{"data": h.data, "main": h.main} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				for _, mode := range [][]string{{"-H"}, {"-B", "-s", "4096"}, {"-X", "-w", "1", "-y", "8", "-n", "1", "-z", "8", "-k", "2"}} {
+				for _, mode := range [][]string{{"-H"}, {"-B", "-s", "4096"},
+					{"-X", "-w", "1", "-y", "8", "-n", "1", "-z", "8", "-k", "2"}} {
 					h.attacked(t, addr, append(mode, "-u", "http://"+addr+one))
 				}
 			})

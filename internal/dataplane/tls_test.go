@@ -40,7 +40,9 @@ func TestARequestThatIsHandedOverIsKnownToBeEncrypted(t *testing.T) {
 	s := dataplane.New(seen{}, &http.Server{}, time.Now, slog.New(slog.DiscardHandler))
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}}))
+		ended <- s.Serve(tls.NewListener(
+			l, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}},
+		))
 	}()
 	defer func() { must(t, s.Close()); <-ended }()
 	for _, two := range []bool{false, true} {

@@ -132,7 +132,8 @@ func TestT111ATextThatIsNoProofIsRefused(t *testing.T) {
 	claims := `{"htm":"GET","htm":"POST","htu":"` + address + `","iat":` + "1" + `,"jti":"x"}`
 	header := members{"typ": "dpop+jwt", "alg": "ES256", "jwk": key.JWK()}
 	for name, proof := range map[string]string{
-		"nothing": "", "two parts": parts[0] + "." + parts[1], "four parts": good + ".x", "no signature": parts[0] + "." + parts[1] + ".",
+		"nothing": "", "two parts": parts[0] + "." + parts[1], "four parts": good + ".x",
+		"no signature":          parts[0] + "." + parts[1] + ".",
 		"a signature cut short": good[:len(good)-4], "padding": good + "==", "not base64": "é" + good,
 		"a list for a header":  key.Sign(`[]`, members{}),
 		"null for a header":    key.Sign(`null`, members{}),
@@ -141,7 +142,8 @@ func TestT111ATextThatIsNoProofIsRefused(t *testing.T) {
 		"not Unicode":          key.Sign(header, "{\"htm\":\"\xff\"}"),
 		"longer than the most": good + strings.Repeat("x", dpop.MaxSize),
 		"the zero signature":   parts[0] + "." + parts[1] + "." + strings.Repeat("A", 86),
-		"the claims exchanged": parts[0] + "." + strings.Split(key.Proof("POST", address, token, now), ".")[1] + "." + parts[2],
+		"the claims exchanged": parts[0] + "." + strings.Split(key.Proof("POST", address, token, now),
+			".")[1] + "." + parts[2],
 	} {
 		if _, err := dpop.Check(proof, ask, now); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -186,7 +186,9 @@ func TestT61ABoundReaderIsToldOfNothingOutside(t *testing.T) {
 	page := feed.Page{Changes: []feed.Change{
 		{
 			Key: &inside,
-		}, {Key: &outside}, {Key: &test}, {Workspace: &account.Workspace{ID: "w"}}, {Workspace: &account.Workspace{ID: "elsewhere"}},
+		}, {Key: &outside}, {Key: &test}, {Workspace: &account.Workspace{ID: "w"}}, {
+			Workspace: &account.Workspace{ID: "elsewhere"},
+		},
 		{
 			Role: &account.Role{ID: "outside-role", Workspace: "elsewhere"},
 		}, {Member: &account.Member{Workspace: "elsewhere", User: "outside-user"}},
@@ -204,7 +206,8 @@ func TestT61ABoundReaderIsToldOfNothingOutside(t *testing.T) {
 	if err := newFixture(t).source.WritePage(&b, &page, &feedhttp.Question{Reach: within.Reach}); err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"outside", "elsewhere", "unbound", "manage", "root", string(outside.ID), string(test.ID), `"name"`, `"metadata"`} {
+	for _, word := range []string{"outside", "elsewhere", "unbound", "manage", "root", string(outside.ID), string(test.ID),
+		`"name"`, `"metadata"`} {
 		if strings.Contains(b.String(), word) {
 			t.Errorf("%s is told:\n%s", word, b.String())
 		}

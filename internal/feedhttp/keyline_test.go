@@ -108,7 +108,10 @@ func sameReading(t interface{ Fatal(...any) }, text []byte) (quick bool) {
 // A member that is new is not forgotten: each one by itself is written as encoding/json writes it, or left to that.
 func TestNoMemberOfAKeysLineIsForgotten(t *testing.T) {
 	t.Parallel()
-	usual := feedhttp.KeyLine{ID: "i", WorkspaceID: "w", UserID: "u", Environment: "live", Digest: make([]byte, 32), PermissionSet: 7, IsActive: true}
+	usual := feedhttp.KeyLine{
+		ID: "i", WorkspaceID: "w", UserID: "u", Environment: "live", Digest: make([]byte, 32), PermissionSet: 7,
+		IsActive: true,
+	}
 	if got, ok := feedhttp.AppendKeyLine(nil, &usual); !ok || !feedhttp.ReadKeyLine(got, new(feedhttp.KeyLine)) {
 		t.Errorf("a usual line is not written and read the quick way: %s", got)
 	}
@@ -157,7 +160,8 @@ func FuzzReadKeyLine(f *testing.F) {
 		Digest: make([]byte, 32), IsActive: true, PerMinute: 60, Name: "n", ExpiresAt: feedhttp.At(time.UnixMilli(1))})
 	f.Add(usual)
 	for _, change := range [][2]string{
-		{`:60`, `:060`}, {`:60`, `:-1`}, {`:60`, `:6e1`}, {`:60`, `:99999999999999999999`}, {`"i"`, `"\u0069"`}, {`"i"`, "\"\xff\""},
+		{`:60`, `:060`}, {`:60`, `:-1`}, {`:60`, `:6e1`}, {`:60`, `:99999999999999999999`}, {`"i"`, `"\u0069"`},
+		{`"i"`, "\"\xff\""},
 		{`true`, `false`}, {`}}`, `} }`}, {`"w"`, `"w","userId":"x"`}, {`1970`, `1970-`}, {`AAAA`, `A=AA`},
 	} {
 		f.Add([]byte(strings.Replace(string(usual), change[0], change[1], 1)))

@@ -294,8 +294,10 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 	}
 	l := &keyLine{
 		ID: string(k.ID), WorkspaceID: string(k.Workspace), UserID: string(k.User), Environment: string(k.Environment),
-		Digest: sum, Second: w.second(&k.Value.Second), PermissionSet: number, IsActive: k.IsActive, IsRevoked: k.Revoked, IsOrphan: k.Orphan,
-		Period: k.Period, PerMinute: k.Limits.PerMinute, PerDay: k.Limits.PerDay, AllowedIPs: k.AllowedIPs, ExpiresAt: at(k.ExpiresAt),
+		Digest: sum, Second: w.second(&k.Value.Second), PermissionSet: number, IsActive: k.IsActive, IsRevoked: k.Revoked,
+		IsOrphan: k.Orphan,
+		Period:   k.Period, PerMinute: k.Limits.PerMinute, PerDay: k.Limits.PerDay, AllowedIPs: k.AllowedIPs,
+		ExpiresAt: at(k.ExpiresAt),
 	}
 	for i := range k.Previous {
 		p := &k.Previous[i]

@@ -29,8 +29,9 @@ func loadable() (*feedhttp.Source, *feedhttp.Question) {
 	ws := id.Workspace(ids.Next())
 	for range benchKeys {
 		k := apikey.Key{
-			ID: id.Key(ids.Next()), Workspace: ws, User: id.User("u-1"), Environment: keyfmt.Live, IsActive: true, Permissions: set,
-			Limits: ratelimit.Limits{PerMinute: 600, PerDay: 100_000}, Name: "a key",
+			ID: id.Key(ids.Next()), Workspace: ws, User: id.User("u-1"), Environment: keyfmt.Live, IsActive: true,
+			Permissions: set,
+			Limits:      ratelimit.Limits{PerMinute: 600, PerDay: 100_000}, Name: "a key",
 		}
 		_, _ = rand.Read(k.Value.Digest.Sum[:])
 		model.Put(k)
@@ -87,7 +88,8 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.Run("read", func(b *testing.B) {
 		perKey(b, func() {
 			n := 0
-			if err := feedhttp.EachChange(catalogue, bytes.NewReader(keys), func(feed.Change) error { n++; return nil }); err != nil || n < benchKeys {
+			if err := feedhttp.EachChange(catalogue, bytes.NewReader(keys),
+				func(feed.Change) error { n++; return nil }); err != nil || n < benchKeys {
 				b.Fatal(n, err)
 			}
 		})

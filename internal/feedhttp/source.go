@@ -61,8 +61,9 @@ type read struct {
 const (
 	loadsAtOnce = 2
 	placeWait   = 5 * time.Second
-	sharedFor   = 50 * time.Millisecond // a look at the log serves later questions for so long, with the age that it has by then
-	mostReads   = 256
+	// a look at the log serves later questions for so long, with the age that it has by then
+	sharedFor = 50 * time.Millisecond
+	mostReads = 256
 )
 
 // NewSource makes a source's end.

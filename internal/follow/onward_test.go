@@ -140,7 +140,8 @@ func TestT87NoSnapshotIsMadeOfACopyThatIsFenced(t *testing.T) {
 	t.Parallel()
 	c := newChain(t, 1)
 	c.followers[0].Distrust()
-	if _, _, err := c.onward[0].Load(t.Context(), func(feed.Change) error { return nil }); !errors.Is(err, feed.ErrLoading) {
+	if _, _, err := c.onward[0].Load(t.Context(), func(feed.Change) error { return nil }); !errors.Is(err,
+		feed.ErrLoading) {
 		t.Errorf("%v", err)
 	}
 }

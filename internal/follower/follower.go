@@ -39,7 +39,9 @@ var ErrPepper = errors.New(
 )
 
 // ErrLeave says that the follower's service key gives no leave for its settings.
-var ErrLeave = errors.New("the service key gives this follower no leave for it: followerModes of the key has to name it")
+var ErrLeave = errors.New(
+	"the service key gives this follower no leave for it: followerModes of the key has to name it",
+)
 
 // Config holds the parts of a follower. HTTP, URL, Token, Limit, Digests, Now and Logger are needed.
 type Config struct {

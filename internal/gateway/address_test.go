@@ -34,7 +34,8 @@ func TestTheClientIsTheRightmostAddressThatIsNoProxy(t *testing.T) {
 			t.Errorf("%q: %s, want %s", test.forwarded, got, test.want)
 		}
 	}
-	if got := gateway.ClientAddress(netip.MustParseAddr("192.0.2.1"), trusted, []string{"203.0.113.7"}); got.String() != "192.0.2.1" {
+	if got := gateway.ClientAddress(netip.MustParseAddr("192.0.2.1"), trusted,
+		[]string{"203.0.113.7"}); got.String() != "192.0.2.1" {
 		t.Errorf("an address forwarded by a stranger was believed: %s", got)
 	}
 }

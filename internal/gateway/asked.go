@@ -22,11 +22,12 @@ type Asked struct {
 	authorization, apiKey         slot
 	forwardedMethod, forwardedURI slot
 	originalMethod, originalURI   slot
-	origin, requestMethod         slot // Origin and Access-Control-Request-Method: what a browser says of the page that asks
-	override                      bool // a header that some servers take for another method
-	forwardedFor                  []string
-	alias                         bool
-	permissions                   bool // permission= stands in the query
+	// Origin and Access-Control-Request-Method: what a browser says of the page that asks
+	origin, requestMethod slot
+	override              bool // a header that some servers take for another method
+	forwardedFor          []string
+	alias                 bool
+	permissions           bool // permission= stands in the query
 }
 
 // slot is a header that must stand once: its value, and how often it stands.

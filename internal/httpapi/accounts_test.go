@@ -10,10 +10,14 @@ func TestAWorkspaceItsRolesAndItsMembers(t *testing.T) {
 	h := open(t)
 	ws := h.workspace()
 	at := "/api/v2/workspaces/" + ws
-	a := h.do("PATCH", at, h.root, `{"name":"New","settings":{"permissionMode":"capped","maxKeyLifetimeSeconds":60,"defaultRateLimit":{"requestsPerMinute":5}}}`).
+	a := h.do(
+		"PATCH", at, h.root,
+		`{"name":"New","settings":{"permissionMode":"capped","maxKeyLifetimeSeconds":60,"defaultRateLimit":{"requestsPerMinute":5}}}`,
+	).
 		want(200)
 	form := regexp.MustCompile(
-		`"workspace":{"id":"` + ws + `","name":"New","isActive":true,"ownerId":"u-owner","createdAt":"[^"]+","updatedAt":"[^"]+",` +
+		`"workspace":{"id":"` + ws +
+			`","name":"New","isActive":true,"ownerId":"u-owner","createdAt":"[^"]+","updatedAt":"[^"]+",` +
 			`"settings":{"permissionMode":"capped","defaultRateLimit":{"requestsPerMinute":5,"requestsPerDay":null},"maxKeyLifetimeSeconds":60,"requireExpiry":false,"selfRotation":"allowed"},` +
 			`"plan":{"requestsPerMinute":null,"requestsPerDay":null,"maxKeys":null,"maxMembers":null,"maxRoles":null,"maxEventsPerDay":null}}`,
 	)
@@ -40,7 +44,8 @@ func TestAWorkspaceItsRolesAndItsMembers(t *testing.T) {
 		t.Error(m.Body)
 	}
 	h.do("DELETE", at+"/roles/"+id, h.root, "").refused(409, "conflict", "roleId")
-	if got := h.do("PATCH", at+"/members/u2", h.root, `{"displayName":null}`).want(200).at("data.result.member.displayName"); got != nil {
+	if got := h.do("PATCH", at+"/members/u2", h.root,
+		`{"displayName":null}`).want(200).at("data.result.member.displayName"); got != nil {
 		t.Error(got)
 	}
 	page := h.do("GET", at+"/members?limit=1", h.root, "").want(200)

@@ -48,8 +48,9 @@ func TestT107ABoundServiceKeyManagesNothingOutsideItsWorkspaces(t *testing.T) {
 				t.Errorf("%s: %s outside is told apart, or is there:\n%s\n%s", scopes, op.on, got, want)
 			}
 		}
-		for path, want := range map[string]int{"/api/v2/usage": 403, "/api/v2/workspaces/logs": 403, "/api/v2/sessions": 403, "/api/v2/workspaces/" + ours.ws: 200,
-			"/api/v2/api-keys/" + ours.key: 200, "/api/v2/workspaces/logs?workspaceId=" + ours.ws: 200} {
+		for path, want := range map[string]int{"/api/v2/usage": 403, "/api/v2/workspaces/logs": 403, "/api/v2/sessions": 403,
+			"/api/v2/workspaces/" + ours.ws: 200,
+			"/api/v2/api-keys/" + ours.key:  200, "/api/v2/workspaces/logs?workspaceId=" + ours.ws: 200} {
 			h.do("GET", path, bound, "").want(want)
 		}
 		h.do("POST", "/api/v2/workspaces", bound, `{"name":"W","owner":{"userId":"u","email":"o@example.com"}}`).want(403)
@@ -69,7 +70,10 @@ func TestT107AServiceKeyOfOneEnvironmentManagesNoKeyOfTheOther(t *testing.T) {
 	h := open(t)
 	n, _ := h.settle("u-ann", "u-alan")
 	make := func(environment string) string {
-		return h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-alan","name":"of one kind","environment":"`+environment+`"}`).
+		return h.do(
+			"POST", "/api/v2/api-keys", h.root,
+			`{"workspaceId":"`+n.ws+`","userId":"u-alan","name":"of one kind","environment":"`+environment+`"}`,
+		).
 			want(201).
 			text("data.result.apiKey.id")
 	}
@@ -130,7 +134,10 @@ func TestT107NoKeyOfABoundServiceKeyLeavesItsEnvironment(t *testing.T) {
 	h := open(t)
 	n, _ := h.settle("u-ann", "u-alan")
 	made := func(by, environment string) (id, value string) {
-		a := h.do("POST", "/api/v2/api-keys", by, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"k","environment":"`+environment+`"}`).
+		a := h.do(
+			"POST", "/api/v2/api-keys", by,
+			`{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"k","environment":"`+environment+`"}`,
+		).
 			want(201)
 		return a.text("data.result.apiKey.id"), a.text("data.result.key")
 	}
@@ -147,7 +154,10 @@ func TestT107NoKeyOfABoundServiceKeyLeavesItsEnvironment(t *testing.T) {
 	_, bySession := made(session, "test")
 	_, byDerived := made(byBound, "test")
 	another, _ := made(byBound, "test")
-	imported := h.do("POST", "/api/v2/api-keys/import", bound, `{"workspaceId":"`+n.ws+`","apiKeys":[{"userId":"u-ann","name":"i","environment":"test","generate":true}]}`).
+	imported := h.do(
+		"POST", "/api/v2/api-keys/import", bound,
+		`{"workspaceId":"`+n.ws+`","apiKeys":[{"userId":"u-ann","name":"i","environment":"test","generate":true}]}`,
+	).
 		want(201).
 		text("data.result.imported.0.key")
 	keys := map[string]string{
@@ -193,7 +203,10 @@ func TestT107ATableOfKeysAndVerifiers(t *testing.T) {
 	var keys []key
 	for ws, user := range map[string]string{one.ws: "u-alan", two.ws: "u-edgar"} {
 		for _, environment := range []string{"live", "test"} {
-			value := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+ws+`","userId":"`+user+`","name":"k","environment":"`+environment+`"}`).
+			value := h.do(
+				"POST", "/api/v2/api-keys", h.root,
+				`{"workspaceId":"`+ws+`","userId":"`+user+`","name":"k","environment":"`+environment+`"}`,
+			).
 				want(201).
 				text("data.result.key")
 			keys = append(keys, key{ws, environment, value})
@@ -202,9 +215,12 @@ func TestT107ATableOfKeysAndVerifiers(t *testing.T) {
 	for bounds, sees := range map[string]func(key) bool{
 		``:                                   func(key) bool { return true },
 		`,"workspaceIds":["` + one.ws + `"]`: func(k key) bool { return k.ws == one.ws },
-		`,"workspaceIds":["` + one.ws + `","` + two.ws + `"]`:        func(key) bool { return true },
-		`,"environments":["test"]`:                                   func(k key) bool { return k.environment == "test" },
-		`,"workspaceIds":["` + two.ws + `"],"environments":["live"]`: func(k key) bool { return k.ws == two.ws && k.environment == "live" },
+		`,"workspaceIds":["` + one.ws + `","` + two.ws + `"]`: func(key) bool { return true },
+		`,"environments":["test"]`:                            func(k key) bool { return k.environment == "test" },
+		`,"workspaceIds":["` + two.ws + `"],"environments":["live"]`: func(k key) bool {
+			return k.ws == two.ws &&
+				k.environment == "live"
+		},
 	} {
 		verifier, _ := h.bind(h.root, `"verify","revoke"`, bounds)
 		for _, k := range keys {
@@ -251,11 +267,14 @@ func TestT107AServiceKeyMakesNoneThatReachesFurther(t *testing.T) {
 		return h.do("POST", "/api/v2/service-keys", root, `{"name":"n","scopes":["root"]`+bounds+`}`, inside)
 	}
 	for wider, field := range map[string]string{
-		``: "workspaceIds", `,"workspaceIds":["` + one.ws + `"],"allowedIps":["10.0.0.0/8"]`: "environments", `,"workspaceIds":["` + one.ws + `"],"environments":["live"]`: "allowedIps",
-		`,"workspaceIds":["` + one.ws + `","` + two.ws + `"],"environments":["live"],"allowedIps":["10.0.0.0/8"]`: "workspaceIds",
-		`,"workspaceIds":["` + one.ws + `"],"environments":["live","test"],"allowedIps":["10.0.0.0/8"]`:           "environments",
-		`,"workspaceIds":["` + one.ws + `"],"environments":["live"],"allowedIps":["10.0.0.0/7"]`:                  "allowedIps",
-		`,"workspaceIds":null,"environments":["live"],"allowedIps":["10.0.0.0/8"]`:                                "workspaceIds",
+		``: "workspaceIds", `,"workspaceIds":["` + one.ws + `"],"allowedIps":["10.0.0.0/8"]`: "environments",
+		`,"workspaceIds":["` + one.ws +
+			`"],"environments":["live"]`: "allowedIps",
+		`,"workspaceIds":["` + one.ws + `","` + two.ws +
+			`"],"environments":["live"],"allowedIps":["10.0.0.0/8"]`: "workspaceIds",
+		`,"workspaceIds":["` + one.ws + `"],"environments":["live","test"],"allowedIps":["10.0.0.0/8"]`: "environments",
+		`,"workspaceIds":["` + one.ws + `"],"environments":["live"],"allowedIps":["10.0.0.0/7"]`:        "allowedIps",
+		`,"workspaceIds":null,"environments":["live"],"allowedIps":["10.0.0.0/8"]`:                      "workspaceIds",
 	} {
 		a := create(wider).want(403)
 		if !strings.Contains(a.Body.String(), "permission_escalation") ||
@@ -267,7 +286,8 @@ func TestT107AServiceKeyMakesNoneThatReachesFurther(t *testing.T) {
 		`,"workspaceIds":["` + one.ws + `"],"environments":["live"],"allowedIps":["10.1.0.0/16"]`,
 	).want(201).
 		text("data.result.serviceKey.id")
-	for _, empty := range []string{`,"workspaceIds":[]`, `,"environments":[]`, `,"allowedIps":[]`, `,"environments":["svc"]`, `,"workspaceIds":["x"]`, `,"workspaceIds":"` + one.ws + `"`} {
+	for _, empty := range []string{`,"workspaceIds":[]`, `,"environments":[]`, `,"allowedIps":[]`,
+		`,"environments":["svc"]`, `,"workspaceIds":["x"]`, `,"workspaceIds":"` + one.ws + `"`} {
 		h.do("POST", "/api/v2/service-keys", h.root, `{"name":"n","scopes":["verify"]`+empty+`}`).want(400)
 	}
 	list := h.do("GET", "/api/v2/service-keys", root, "", inside).want(200).Body.String()
@@ -305,7 +325,8 @@ func TestT107FromOutsideItsNetworksAServiceKeyIsAnUnknownToken(t *testing.T) {
 		h.do(method, path, in.Token.Reveal(), body, inside).want(200)
 	}
 	unknown := "kw_svc_" + strings.Repeat("A", 43) + "00QyzM"
-	for _, on := range []string{"GET /workspaces/{ws}", "GET /me", "GET /service-keys", "DELETE /api-keys/{key}", "GET /nodes", "GET /permissions"} {
+	for _, on := range []string{"GET /workspaces/{ws}", "GET /me", "GET /service-keys", "DELETE /api-keys/{key}",
+		"GET /nodes", "GET /permissions"} {
 		method, path, _ := strings.Cut(on, " ")
 		got := h.do(method, "/api/v2"+n.in(path), root, "", outside)
 		want := h.do(method, "/api/v2"+n.in(path), unknown, "", outside)

@@ -192,7 +192,9 @@ func (a answer) text(path string) string {
 // workspace makes one whose owner is u-owner.
 func (h *house) workspace() string {
 	h.t.Helper()
-	return h.do("POST", "/api/v2/workspaces", h.root, `{"name":"Acme","owner":{"userId":"u-owner","email":"owner@example.com"}}`).
+	return h.do(
+		"POST", "/api/v2/workspaces", h.root, `{"name":"Acme","owner":{"userId":"u-owner","email":"owner@example.com"}}`,
+	).
 		want(201).
 		text("data.result.workspace.id")
 }
@@ -200,7 +202,9 @@ func (h *house) workspace() string {
 // key makes one for u-owner; more are further members of the request's body.
 func (h *house) key(workspace, more string) (name, value string) {
 	h.t.Helper()
-	a := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+workspace+`","userId":"u-owner","name":"a key"`+more+`}`).
+	a := h.do(
+		"POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+workspace+`","userId":"u-owner","name":"a key"`+more+`}`,
+	).
 		want(201)
 	return a.text("data.result.apiKey.id"), a.text("data.result.key")
 }

@@ -122,7 +122,8 @@ func TestT17T18ACredentialInAnyHeaderIsNotShown(t *testing.T) {
 			case "Referer", "Origin", "X-Original-URL", "X-Rewrite-URL":
 				shape = "https://example.com/?k=" + value
 			}
-			for _, target := range []string{"GET /check", "GET /api/v2/api-keys", "POST /api/v2/api-keys/verify", "GET /nothing", "GET /", "GET /docs",
+			for _, target := range []string{"GET /check", "GET /api/v2/api-keys", "POST /api/v2/api-keys/verify", "GET /nothing",
+				"GET /", "GET /docs",
 				"PUT /api/v2/api-keys", "GET /api/v2/workspaces/logs"} {
 				method, path, _ := strings.Cut(target, " ")
 				a := h.do(method, path, "", `{"apiKeys":[]}`, from(proxy), header(name, shape))

@@ -58,13 +58,16 @@ func TestT1T111ACeilingHoldsAtEveryDoor(t *testing.T) {
 	}
 	made := p.make("within", in).want(201)
 	key := made.text("data.result.apiKey.id")
-	for _, wider := range []string{`"expiresAt":"` + late + `"`, `"expiresAt":null`, `"rateLimit":{"requestsPerMinute":11}`, `"rateLimit":null`, `"allowedIps":null`} {
+	for _, wider := range []string{`"expiresAt":"` + late + `"`, `"expiresAt":null`,
+		`"rateLimit":{"requestsPerMinute":11}`, `"rateLimit":null`, `"allowedIps":null`} {
 		a := p.call("PUT", "/api-keys", `{"apiKeys":[{"id":"`+key+`",`+wider+`}]}`).want(200)
 		if len(a.at("data.result.errors").([]any)) != 1 {
 			t.Errorf("%s: %s", wider, a.Body)
 		}
 	}
-	a := p.call("PUT", "/api-keys", `{"apiKeys":[{"id":"`+key+`","rateLimit":{"requestsPerMinute":10},"name":"still within"}]}`).
+	a := p.call(
+		"PUT", "/api-keys", `{"apiKeys":[{"id":"`+key+`","rateLimit":{"requestsPerMinute":10},"name":"still within"}]}`,
+	).
 		want(200)
 	if len(a.at("data.result.errors").([]any)) != 0 {
 		t.Errorf("within the ceiling: %s", a.Body)
@@ -123,13 +126,16 @@ func TestT6T111NewMembersComeWithRolesThatGovernNothing(t *testing.T) {
 	for _, r := range p.do("GET", at+"/roles", p.root, "").want(200).at("data.result.roles").([]any) {
 		roles[r.(map[string]any)["name"].(string)] = r.(map[string]any)["id"].(string)
 	}
-	for _, more := range []string{"api-keys:manage-others", "members:invite", "members:mfa-reset", "members:remove", "members:role-change", "roles:write",
+	for _, more := range []string{"api-keys:manage-others", "members:invite", "members:mfa-reset", "members:remove",
+		"members:role-change", "roles:write",
 		"roles:delete", "workspace:settings-write", "workspace:delete", "billing:manage"} {
 		roles[more] = p.do("POST", at+"/roles", p.root, `{"name":"`+more+`","permissions":["api-keys:read","`+more+`"]}`).
 			want(201).
 			text("data.result.role.id")
 	}
-	roles["Caller"] = p.do("POST", at+"/roles", p.root, `{"name":"Caller","permissions":["api-keys:read","calls:read","calls:write"]}`).
+	roles["Caller"] = p.do(
+		"POST", at+"/roles", p.root, `{"name":"Caller","permissions":["api-keys:read","calls:read","calls:write"]}`,
+	).
 		want(201).
 		text("data.result.role.id")
 	p.caps = `["keys:read"]`
@@ -178,14 +184,16 @@ func TestT7T111AServiceKeyMakesPortalSessionsWithinItsReach(t *testing.T) {
 	for _, method := range []string{"GET", "DELETE"} {
 		p.do(method, "/api/v2/portal-sessions/"+other.session, p.host, "").want(404)
 	}
-	if ended := p.do("DELETE", "/api/v2/portal-sessions?userId=u-owner", p.host, "").want(200).at("data.result.deleted").([]any); len(
+	if ended := p.do("DELETE", "/api/v2/portal-sessions?userId=u-owner", p.host,
+		"").want(200).at("data.result.deleted").([]any); len(
 		ended,
 	) != 1 {
 		t.Errorf("ended %v", ended)
 	}
 	other.call("GET", "/api-keys", "").want(200)
 	p.do("GET", "/api/v2/portal-sessions", p.host, "").refused(400, "invalid_request", "workspaceId")
-	all := other.do("GET", "/api/v2/portal-sessions?workspaceId="+other.ws, other.host, "").want(200).at("data.result.portalSessions").([]any)
+	all := other.do("GET", "/api/v2/portal-sessions?workspaceId="+other.ws, other.host,
+		"").want(200).at("data.result.portalSessions").([]any)
 	if len(all) != 1 || all[0].(map[string]any)["id"] != other.session {
 		t.Errorf("listed %v", all)
 	}
@@ -194,7 +202,10 @@ func TestT7T111AServiceKeyMakesPortalSessionsWithinItsReach(t *testing.T) {
 		text("data.result.key")
 	_, key := p.house.key(p.ws, "")
 	for _, caller := range []string{verify, key} {
-		p.do("POST", "/api/v2/portal-sessions", caller, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[]}`).
+		p.do(
+			"POST", "/api/v2/portal-sessions", caller,
+			`{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[]}`,
+		).
 			want(403)
 		p.do("GET", "/api/v2/portal-sessions/"+other.session, caller, "").want(403)
 		p.do("DELETE", "/api/v2/portal-sessions?userId=u-owner", caller, "").want(403)
@@ -226,17 +237,25 @@ func TestT69APersonsPortalSessionEndsWithTheirOwn(t *testing.T) {
 // leadingAway are return addresses that lead, or could be read to lead, to a page of another origin, or are none.
 func leadingAway() (all []string) {
 	for _, to := range []string{
-		`https://evil.example/`, `//evil.example/`, `//app.example.com`, `/\\\\evil.example`, `\\\\evil.example`, `https:evil.example`,
-		`https:/evil.example`, `https:///evil.example`, `https:\\\\evil.example`, `https:/\\evil.example`, `/`, `/keys`, `keys`, `?x`, `#x`,
+		`https://evil.example/`, `//evil.example/`, `//app.example.com`, `/\\\\evil.example`, `\\\\evil.example`,
+		`https:evil.example`,
+		`https:/evil.example`, `https:///evil.example`, `https:\\\\evil.example`, `https:/\\evil.example`, `/`, `/keys`,
+		`keys`, `?x`, `#x`,
 		`javascript:alert(1)`, `JavaScript:alert(1)`, `javascript://app.example.com/%0aalert(1)`, `java\tscript:alert(1)`,
 		`data:text/html,x`, `blob:https://app.example.com/x`, `vbscript:x`, `file:///x`, `ftp://app.example.com/`,
-		`view-source:https://app.example.com/`, `https://app.example.com\\@evil.example/`, `https://app.example.com@evil.example/`,
-		`https://evil.example\\app.example.com/`, `https://evil.example#@app.example.com/`, `https://evil.example?@app.example.com/`,
-		`https://evil.example/https://app.example.com/`, `https://app.example.com.evil.example/`, `https://evilapp.example.com/`,
-		`https://app.example.com%2eevil.example/`, `https://app.example.com%40evil.example/`, `https://app.example.com:80@evil.example/`,
+		`view-source:https://app.example.com/`, `https://app.example.com\\@evil.example/`,
+		`https://app.example.com@evil.example/`,
+		`https://evil.example\\app.example.com/`, `https://evil.example#@app.example.com/`,
+		`https://evil.example?@app.example.com/`,
+		`https://evil.example/https://app.example.com/`, `https://app.example.com.evil.example/`,
+		`https://evilapp.example.com/`,
+		`https://app.example.com%2eevil.example/`, `https://app.example.com%40evil.example/`,
+		`https://app.example.com:80@evil.example/`,
 		`https://app.example.com:8443/`, `http://app.example.com/`, `https://app.example.com\u3002evil.example/`,
-		`https://app.example.com\uff0fevil.example/`, `https://\u0430pp.example.com/`, `https://APP.EXAMPLE.COM/`, `https://app.example.com./`,
-		` https://app.example.com/`, `https://app.example.com/\n`, `https://app.example.com/\r\nLocation: https://evil.example`,
+		`https://app.example.com\uff0fevil.example/`, `https://\u0430pp.example.com/`, `https://APP.EXAMPLE.COM/`,
+		`https://app.example.com./`,
+		` https://app.example.com/`, `https://app.example.com/\n`,
+		`https://app.example.com/\r\nLocation: https://evil.example`,
 		`https://app\t.example.com/`, `https://app.example.com/\u0000`, `https://[::1]/`, `https://127.0.0.1/`, ``,
 		app + `/?k=keyward_portal_` + strings.Repeat("A", 43),
 	} {
@@ -270,9 +289,12 @@ func TestAPortalSessionIsReadToTheLetter(t *testing.T) {
 			}
 		}
 	}
-	for _, origins := range []string{`"*"`, `"https://*.example.com"`, `"https://app.example.com/"`, `"https://app.example.com/x"`, `"http://app.example.com"`,
-		`"https://app.example.com:443"`, `"https://APP.example.com"`, `"https://a b.example.com"`, `"null"`, `""`, `"https://"`, `"https://u@app.example.com"`,
-		`"file:///x"`, `"https://app.example.com?x"`, `"https://app.example.com#x"`, `"data:text/html,x"`, `"https://app.example.com; script-src *"`,
+	for _, origins := range []string{`"*"`, `"https://*.example.com"`, `"https://app.example.com/"`,
+		`"https://app.example.com/x"`, `"http://app.example.com"`,
+		`"https://app.example.com:443"`, `"https://APP.example.com"`, `"https://a b.example.com"`, `"null"`, `""`,
+		`"https://"`, `"https://u@app.example.com"`,
+		`"file:///x"`, `"https://app.example.com?x"`, `"https://app.example.com#x"`, `"data:text/html,x"`,
+		`"https://app.example.com; script-src *"`,
 		`"https://app.example.com:"`, `"https://[::1"`} {
 		a := p.do(
 			"POST", "/api/v2/portal-sessions", p.host,
@@ -280,8 +302,12 @@ func TestAPortalSessionIsReadToTheLetter(t *testing.T) {
 		)
 		a.refused(400, "invalid_request", "allowedOrigins[0]")
 	}
-	for _, origins := range []string{`"http://localhost:3000"`, `"http://127.0.0.1:8080"`, `"http://[::1]:3000"`, `"https://app.example.com:8443"`, ``} {
-		p.do("POST", "/api/v2/portal-sessions", p.host, `{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[`+origins+`]}`).
+	for _, origins := range []string{`"http://localhost:3000"`, `"http://127.0.0.1:8080"`, `"http://[::1]:3000"`,
+		`"https://app.example.com:8443"`, ``} {
+		p.do(
+			"POST", "/api/v2/portal-sessions", p.host,
+			`{"workspaceId":"`+p.ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[`+origins+`]}`,
+		).
 			want(201)
 	}
 	for _, caps := range []string{`[]`, `["keys:*"]`, `["keys:read","api-keys:read"]`, `null`} {

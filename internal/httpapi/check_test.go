@@ -60,16 +60,20 @@ func TestTheRouteTableSaysWhatARequestDemands(t *testing.T) {
 		method, uri string
 		status      int
 	}{
-		{"GET", "/v1/calls/42", 200}, {"HEAD", "/v1/calls/42", 200}, {"GET", "/v1/calls/42?x=/../y", 200}, {"GET", "/v1/me", 200}, {"GET", "/v1/me/", 200},
-		{"GET", "/v1/me/a/b", 200}, {"GET", "/v1/calls/archive", 403}, {"POST", "/v1/calls", 403}, {"DELETE", "/v1/calls/42", 403}, {"GET", "/v1/calls", 403},
-		{"GET", "/v1/calls/", 403}, {"GET", "/V1/calls/42", 403}, {"GET", "/v1/calls/42/", 403}, {"GET", "/v1/calls/42/x", 403}, {"GET", "/", 403}, {"GET", "/admin", 403},
+		{"GET", "/v1/calls/42", 200}, {"HEAD", "/v1/calls/42", 200}, {"GET", "/v1/calls/42?x=/../y", 200},
+		{"GET", "/v1/me", 200}, {"GET", "/v1/me/", 200},
+		{"GET", "/v1/me/a/b", 200}, {"GET", "/v1/calls/archive", 403}, {"POST", "/v1/calls", 403},
+		{"DELETE", "/v1/calls/42", 403}, {"GET", "/v1/calls", 403},
+		{"GET", "/v1/calls/", 403}, {"GET", "/V1/calls/42", 403}, {"GET", "/v1/calls/42/", 403},
+		{"GET", "/v1/calls/42/x", 403}, {"GET", "/", 403}, {"GET", "/admin", 403},
 	} {
 		if got := h.ask(key, c.method, c.uri); got.Code != c.status {
 			t.Errorf("%s %s: %d, want %d: %s", c.method, c.uri, got.Code, c.status, got.Body)
 		}
 	}
 	public := h.ask("", "PATCH", "/status").want(200)
-	for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id", "X-Keyward-Environment", "X-Keyward-Permissions"} {
+	for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id",
+		"X-Keyward-Environment", "X-Keyward-Permissions"} {
 		if values := public.Header()[name]; len(values) != 1 || values[0] != "" {
 			t.Errorf("T59: %s on a public route is %q, want it once and empty", name, values)
 		}
@@ -89,7 +93,8 @@ func TestAPreflightRequestIsAnsweredWithoutAKey(t *testing.T) {
 `)
 	origin, method := header("Origin", "https://app.example"), header("Access-Control-Request-Method", "GET")
 	got := h.ask("", "OPTIONS", "/v1/a", origin, method).want(204)
-	for name, want := range map[string]string{"X-Keyward-Key-Id": "", "X-Keyward-User-Id": "", "Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin"} {
+	for name, want := range map[string]string{"X-Keyward-Key-Id": "", "X-Keyward-User-Id": "",
+		"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin"} {
 		if values := got.Header()[name]; len(values) != 1 || values[0] != want {
 			t.Errorf("%s is %q, want it once: %q", name, values, want)
 		}
@@ -97,7 +102,9 @@ func TestAPreflightRequestIsAnsweredWithoutAKey(t *testing.T) {
 	if got.Body.Len() > 0 {
 		t.Errorf("204 has a body: %s", got.Body)
 	}
-	denied := h.do("GET", "/check?deny_status=403", "", "", from(proxy), header("X-Forwarded-Method", "OPTIONS"), header("X-Forwarded-Uri", "/v1/a"), origin, method).
+	denied := h.do("GET", "/check?deny_status=403", "", "", from(proxy), header(
+		"X-Forwarded-Method", "OPTIONS",
+	), header("X-Forwarded-Uri", "/v1/a"), origin, method).
 		want(403)
 	if denied.Header().Get("X-Keyward-Status") != "204" {
 		t.Errorf("X-Keyward-Status is %q", denied.Header().Get("X-Keyward-Status"))
@@ -124,7 +131,8 @@ func TestT59EveryRefusalHasTheIdentityHeadersToo(t *testing.T) {
 		401: h.ask("", "GET", "/v1/calls/1"), 403: h.ask("", "GET", "/nowhere"), 400: h.ask("", "GET", "/a/../b"),
 	} {
 		a.want(status)
-		for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id", "X-Keyward-Environment", "X-Keyward-Permissions"} {
+		for _, name := range []string{"X-Keyward-Key-Id", "X-Keyward-Workspace-Id", "X-Keyward-User-Id",
+			"X-Keyward-Environment", "X-Keyward-Permissions"} {
 			if values := a.Header()[name]; len(values) != 1 || values[0] != "" {
 				t.Errorf("%d: %s is %q, want it once and empty", status, name, values)
 			}
@@ -137,8 +145,10 @@ func TestT64APathWithASecondReadingIsRefusedWhateverItsRoute(t *testing.T) {
 	for _, table := range []string{"routes: [{method: '*', path: '/**', permissions: []}]", ""} {
 		h, key, _ := proxied(t, table)
 		for _, uri := range []string{
-			"/v1/../admin", "/a/%2e%2e/admin", "/a/.%2E/admin", "//admin", "/v1//admin", "/admin%00", "/v1/%2fadmin", "/v1%2Fadmin", "/v1/a%5cb", `/v1\admin`, "/v1/;x/admin",
-			"/v1/a;jsessionid=1", "/v1/%61dmin", "/v1/%2561dmin", "/v1/a%", "/v1/a%zz", "/v1/./a", "/v1/..", "/v1/a/.", "v1/a", "*", "http://x/v1/a", "/a#b", "/a%3fb", "/a%23", "/a b",
+			"/v1/../admin", "/a/%2e%2e/admin", "/a/.%2E/admin", "//admin", "/v1//admin", "/admin%00", "/v1/%2fadmin",
+			"/v1%2Fadmin", "/v1/a%5cb", `/v1\admin`, "/v1/;x/admin",
+			"/v1/a;jsessionid=1", "/v1/%61dmin", "/v1/%2561dmin", "/v1/a%", "/v1/a%zz", "/v1/./a", "/v1/..", "/v1/a/.", "v1/a",
+			"*", "http://x/v1/a", "/a#b", "/a%3fb", "/a%23", "/a b",
 			"/caf\xc3\xa9", "/a%ff", "/a\x00", "/a%0a",
 		} {
 			h.ask(key, "GET", uri).refused(400, "invalid_request", "path")
@@ -177,8 +187,10 @@ func TestT62ForwardedHeadersAreBelievedFromTheProxiesAlone(t *testing.T) {
 		forwarded []string
 		status    int
 	}{
-		{[]string{"192.0.2.5"}, 200}, {[]string{"198.51.100.1, 192.0.2.5"}, 200}, {[]string{"198.51.100.1", "192.0.2.5"}, 200}, {[]string{"192.0.2.5, 10.1.1.2"}, 200},
-		{[]string{"192.0.2.5:443"}, 200}, {[]string{"192.0.2.5, 198.51.100.1"}, 403}, {[]string{"192.0.2.5", "198.51.100.1"}, 403}, {[]string{"192.0.2.5, nonsense"}, 403},
+		{[]string{"192.0.2.5"}, 200}, {[]string{"198.51.100.1, 192.0.2.5"}, 200},
+		{[]string{"198.51.100.1", "192.0.2.5"}, 200}, {[]string{"192.0.2.5, 10.1.1.2"}, 200},
+		{[]string{"192.0.2.5:443"}, 200}, {[]string{"192.0.2.5, 198.51.100.1"}, 403},
+		{[]string{"192.0.2.5", "198.51.100.1"}, 403}, {[]string{"192.0.2.5, nonsense"}, 403},
 		{[]string{"nonsense"}, 403}, {[]string{""}, 403},
 	} {
 		edits := []edit{from(proxy)}
@@ -197,8 +209,10 @@ func TestT60EveryOtherSpellingOfATrustedHeaderIsRefused(t *testing.T) {
 	t.Parallel()
 	h, key, _ := proxied(t, shopRoutes)
 	for _, name := range []string{
-		"X_Forwarded_Uri", "X-Forwarded_Uri", "x_forwarded_method", "X_Forwarded_For", "X_Forwarded_Proto", "X_Forwarded_Prefix", "X_Original_URI", "X-Original_Method",
-		"X_Keyward_User_Id", "X-Keyward_User-Id", "x_keyward_permissions", "X_Keyward_Anything", "X_API_Key", "X-Api_Key", "X.Forwarded.Uri", "X~Real~Ip",
+		"X_Forwarded_Uri", "X-Forwarded_Uri", "x_forwarded_method", "X_Forwarded_For", "X_Forwarded_Proto",
+		"X_Forwarded_Prefix", "X_Original_URI", "X-Original_Method",
+		"X_Keyward_User_Id", "X-Keyward_User-Id", "x_keyward_permissions", "X_Keyward_Anything", "X_API_Key", "X-Api_Key",
+		"X.Forwarded.Uri", "X~Real~Ip",
 	} {
 		a := h.ask(key, "GET", "/v1/calls/1", func(r *http.Request) { r.Header[name] = []string{"/status"} })
 		if a.Code != 400 {
@@ -236,7 +250,8 @@ func TestAKeyInTheURLOfTheForwardedRequestIsRefusedAndNotLookedUp(t *testing.T) 
 	t.Parallel()
 	h, key, _ := proxied(t, shopRoutes)
 	escaped := strings.Replace(key, "_", "%5F", 1)
-	for _, uri := range []string{"/v1/calls/1?api_key=" + key, "/v1/calls/1?" + key, "/v1/calls/1?x=" + escaped, "/v1/calls/1?a=1;b=" + key, "/v1/calls/1?x=" + key[:30]} {
+	for _, uri := range []string{"/v1/calls/1?api_key=" + key, "/v1/calls/1?" + key, "/v1/calls/1?x=" + escaped,
+		"/v1/calls/1?a=1;b=" + key, "/v1/calls/1?x=" + key[:30]} {
 		h.ask("", "GET", uri).refused(400, "invalid_request", "query")
 		h.ask(key, "GET", uri).refused(400, "invalid_request", "query")
 	}

@@ -13,7 +13,8 @@ import (
 type names struct{ ws, key, role, user, removal, request, hook, delivery string }
 
 func (n names) in(text string) string {
-	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone", "{removal}", n.removal,
+	return strings.NewReplacer("{ws}", n.ws, "{key}", n.key, "{role}", n.role, "{user}", n.user, "{gone}", "u-gone",
+		"{removal}", n.removal,
 		"{request}", n.request, "{hook}", n.hook, "{delivery}", n.delivery).Replace(text)
 }
 
@@ -23,7 +24,9 @@ func (n names) in(text string) string {
 func (h *house) settle(owner, member string) (n names, value string) {
 	h.t.Helper()
 	n.user = member
-	n.ws = h.do("POST", "/api/v2/workspaces", h.root, `{"name":"W","owner":{"userId":"`+owner+`","email":"o@example.com"}}`).
+	n.ws = h.do(
+		"POST", "/api/v2/workspaces", h.root, `{"name":"W","owner":{"userId":"`+owner+`","email":"o@example.com"}}`,
+	).
 		want(201).
 		text("data.result.workspace.id")
 	n.role = h.do("POST", "/api/v2/workspaces/"+n.ws+"/roles", h.root, `{"name":"Reader","permissions":["calls:read"]}`).
@@ -56,7 +59,8 @@ func (h *house) settle(owner, member string) (n names, value string) {
 // shown is all that the root sees of a workspace.
 func (h *house) shown(n names) string {
 	var all strings.Builder
-	for _, path := range []string{"/workspaces/{ws}", "/workspaces/{ws}/members", "/workspaces/{ws}/roles", "/api-keys?workspaceId={ws}",
+	for _, path := range []string{"/workspaces/{ws}", "/workspaces/{ws}/members", "/workspaces/{ws}/roles",
+		"/api-keys?workspaceId={ws}",
 		"/workspaces/logs?workspaceId={ws}&limit=100", "/key-requests/{request}",
 		"/webhooks/{hook}", "/webhooks/{hook}/deliveries"} {
 		all.WriteString(h.do("GET", "/api/v2"+n.in(path), h.root, "").want(200).Body.String() + "\n")
@@ -178,8 +182,10 @@ func TestT7NoOperationIsForgotten(t *testing.T) {
 	// Of service keys with manage, which are in every workspace, or of the installation; the right to end sessions is
 	// tested in sessions_test.go of package control, and that to portal sessions in ceiling_test.go: API keys have
 	// none.
-	for _, on := range []string{"POST /api-keys/import", "DELETE /service-keys/{id}", "DELETE /sessions/{id}", "POST /sign-in-links", "DELETE /sessions",
-		"POST /portal-sessions", "GET /portal-sessions", "DELETE /portal-sessions", "GET /portal-sessions/{id}", "DELETE /portal-sessions/{id}",
+	for _, on := range []string{"POST /api-keys/import", "DELETE /service-keys/{id}", "DELETE /sessions/{id}",
+		"POST /sign-in-links", "DELETE /sessions",
+		"POST /portal-sessions", "GET /portal-sessions", "DELETE /portal-sessions", "GET /portal-sessions/{id}",
+		"DELETE /portal-sessions/{id}",
 		"POST /portal-sessions/{id}/renew"} {
 		tested[shape(on)] = true
 	}

@@ -43,7 +43,8 @@ func TestAnIDIsReadInEitherCaseAndAnsweredInLowerCase(t *testing.T) {
 
 	h.do("GET", "/check?workspaceId="+ws, value, "").want(200)
 	form := func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }
-	if told := h.do("POST", "/api/v2/oauth2/introspect", h.root, "token="+value+"&workspaceId="+ws, form).want(200); told.at(
+	if told := h.do("POST", "/api/v2/oauth2/introspect", h.root, "token="+value+"&workspaceId="+ws,
+		form).want(200); told.at(
 		"active",
 	) != true {
 		t.Error(told.Body)
@@ -85,7 +86,9 @@ func TestAnIDIsReadInEitherCaseAndAnsweredInLowerCase(t *testing.T) {
 			t.Errorf("%s %s answers %s", c.method, c.target, found)
 		}
 	}
-	if logged := capitals.FindString(regexp.MustCompile(`"(path|target|url)":"[^"]*"`).ReplaceAllString(h.log.String(), "")); logged != "" {
+	if logged := capitals.FindString(
+		regexp.MustCompile(`"(path|target|url)":"[^"]*"`).ReplaceAllString(h.log.String(), ""),
+	); logged != "" {
 		t.Errorf("the log names %s", logged)
 	}
 }
@@ -105,9 +108,12 @@ func TestAUserIDKeepsItsCapitals(t *testing.T) {
 
 // bodies are the bodies of the operations.
 var bodies = []any{
-	wire.Nothing{}, wire.CreateAPIKey{}, wire.UpdateAPIKeys{}, wire.DeleteAPIKeys{}, wire.RotateAPIKey{}, wire.ImportAPIKeys{}, wire.Verify{}, wire.VerifyBatch{},
-	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{}, wire.RemoveMember{}, wire.RestoreMember{}, wire.CreateRole{}, wire.UpdateRole{},
-	wire.CreateServiceKey{}, wire.CreateSignInLink{}, wire.StartSession{}, wire.CreatePortalSession{}, wire.ExchangePortalSession{},
+	wire.Nothing{}, wire.CreateAPIKey{}, wire.UpdateAPIKeys{}, wire.DeleteAPIKeys{}, wire.RotateAPIKey{},
+	wire.ImportAPIKeys{}, wire.Verify{}, wire.VerifyBatch{},
+	wire.CreateWorkspace{}, wire.UpdateWorkspace{}, wire.PutPlan{}, wire.PutMember{}, wire.UpdateMember{},
+	wire.RemoveMember{}, wire.RestoreMember{}, wire.CreateRole{}, wire.UpdateRole{},
+	wire.CreateServiceKey{}, wire.CreateSignInLink{}, wire.StartSession{}, wire.CreatePortalSession{},
+	wire.ExchangePortalSession{},
 	wire.CreateWebhook{}, wire.UpdateWebhook{}, wire.RotateWebhookSecret{},
 	wire.FollowerLeases{}, wire.FollowerDays{}, wire.FollowerUses{},
 }

@@ -23,7 +23,8 @@ func (a *api) keyRequestRoutes() []route {
 			on: "POST " + base + "/api-keys/{id}/key-requests", name: "requestApiKeyRotation", status: http.StatusCreated,
 			body: jsonOptional, message: "New value requested: a signed-in member confirms it", serve: handle(a.requestRotation),
 		},
-		{on: "GET " + requests, name: "listKeyRequests", query: paging, message: "Key requests", serve: show(a.listKeyRequests)},
+		{on: "GET " + requests, name: "listKeyRequests", query: paging, message: "Key requests",
+			serve: show(a.listKeyRequests)},
 		{on: "GET " + requests + "/{id}", name: "getKeyRequest", message: "Key request", serve: show(a.getKeyRequest)},
 		{
 			on: "DELETE " + requests + "/{id}", name: "declineKeyRequest", message: "Key request declined",

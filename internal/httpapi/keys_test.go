@@ -29,7 +29,8 @@ func TestAKeyLivesFromCreationToDeletion(t *testing.T) {
 	if h.code(value, "") != "VALID" || h.code(next, "") != "VALID" {
 		t.Error("both values work during the overlap")
 	}
-	if got := h.do("GET", "/api/v2/api-keys/"+name, h.root, "").text("data.result.apiKey.previousKeys.0.key"); strings.Contains(
+	if got := h.do("GET", "/api/v2/api-keys/"+name, h.root,
+		"").text("data.result.apiKey.previousKeys.0.key"); strings.Contains(
 		got, value,
 	) {
 		t.Errorf("an earlier value is shown as %s", got)
@@ -70,7 +71,10 @@ func TestItemsOfABulkUpdateStandAlone(t *testing.T) {
 	ws := h.workspace()
 	one, _ := h.key(ws, "")
 	two, _ := h.key(ws, "")
-	a := h.do("PUT", "/api/v2/api-keys", h.root, `{"apiKeys":[{"id":"`+one+`","name":"renamed"},{"id":"`+two+`","permissions":null},{"id":"nobody"}]}`).
+	a := h.do(
+		"PUT", "/api/v2/api-keys", h.root,
+		`{"apiKeys":[{"id":"`+one+`","name":"renamed"},{"id":"`+two+`","permissions":null},{"id":"nobody"}]}`,
+	).
 		want(200)
 	if a.text("data.result.updated.0.name") != "renamed" || a.text("data.result.errors.0.error") != "invalid_request" ||
 		a.text(
@@ -126,7 +130,8 @@ func TestAKeyOfTheWorkspaceWorksInItAndNowhereElse(t *testing.T) {
 	h.do("GET", "/api/v2/api-keys?workspaceId="+other, value, "").refused(404, "not_found", "")
 	h.do("GET", "/api/v2/api-keys", h.root, "").refused(400, "invalid_request", "workspaceId")
 	h.do("GET", "/api/v2/service-keys", value, "").refused(403, "permission_denied", "scope")
-	if got := h.do("GET", "/api/v2/permissions", value, "").want(200).text("data.result.permissions.0.name"); got != "agents:read" {
+	if got := h.do("GET", "/api/v2/permissions", value,
+		"").want(200).text("data.result.permissions.0.name"); got != "agents:read" {
 		t.Error(got)
 	}
 }

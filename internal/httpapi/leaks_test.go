@@ -131,7 +131,8 @@ func TestT17AnItemWithACredentialIsRefusedAloneAndMasked(t *testing.T) {
 	h := open(t)
 	n, _ := h.settle("u-ann", "u-alan")
 	for what, value := range credentials {
-		for _, field := range []string{`"name":"{}"`, `"description":"{}"`, `"metadata":{"a":"{}"}`, `"metadata":{"{}":1}`, `"metadata":{"a":[{"b":"{}"}]}`} {
+		for _, field := range []string{`"name":"{}"`, `"description":"{}"`, `"metadata":{"a":"{}"}`, `"metadata":{"{}":1}`,
+			`"metadata":{"a":[{"b":"{}"}]}`} {
 			body := `{"apiKeys":[{"id":"` + n.key + `",` + strings.Replace(
 				field, "{}", value, 1,
 			) + `},{"id":"` + n.key + `","name":"fine"}]}`
@@ -174,7 +175,8 @@ func TestT17ACredentialInAHeaderOrAURLIsNotKept(t *testing.T) {
 			refused(400, "invalid_request", "query")
 		h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+n.ws+`","userId":"u-ann","name":"n"}`,
 			header("Idempotency-Key", strings.ReplaceAll(value, " ", "-"))).refused(400, "invalid_request", "Idempotency-Key")
-		a := h.do("PATCH", "/api/v2/workspaces/"+n.ws, h.root, `{"name":"`+what+`"}`, header("X-Request-Id", strings.Trim(strings.ReplaceAll(value, " ", "-"), "!")),
+		a := h.do("PATCH", "/api/v2/workspaces/"+n.ws, h.root, `{"name":"`+what+`"}`,
+			header("X-Request-Id", strings.Trim(strings.ReplaceAll(value, " ", "-"), "!")),
 			header("User-Agent", "tool ("+value+")")).
 			want(200)
 		if session.Leaks(a.Header().Get("X-Request-Id")) {
@@ -192,7 +194,8 @@ func TestARequestIdIsAWordOfOursT72(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	_, value := h.key(h.workspace(), "")
-	for given, kept := range map[string]bool{"mine-1": true, "a b": false, "<b>": false, `x"y`: false, strings.Repeat("x", 500): false, h.root: false, value: false,
+	for given, kept := range map[string]bool{"mine-1": true, "a b": false, "<b>": false, `x"y`: false,
+		strings.Repeat("x", 500): false, h.root: false, value: false,
 		"x." + value: false} {
 		a := h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+value+`"}`, header("X-Request-Id", given)).want(200)
 		if got := a.Header().Get("X-Request-Id"); (got == given) != kept || got == "" {

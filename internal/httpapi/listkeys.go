@@ -99,14 +99,18 @@ func (q query) status(in *control.ListKeys) error {
 		in.Disabled = true
 		return nil
 	}
-	in.Standing = map[string]apikey.Standing{"active": apikey.Working, "expiring": apikey.Expiring, "expired": apikey.Expired}[status]
+	in.Standing = map[string]apikey.Standing{
+		"active": apikey.Working, "expiring": apikey.Expiring, "expired": apikey.Expired,
+	}[status]
 	in.Along = true
 	return nil
 }
 
 var keyOrders = map[string]apikey.Order{
-	"createdAt asc": apikey.OldestFirst, "createdAt desc": apikey.NewestFirst, "expiresAt asc": apikey.ExpiresUp, "expiresAt desc": apikey.ExpiresDown,
-	"lastUsedAt asc": apikey.UsedUp, "lastUsedAt desc": apikey.UsedDown, "lastTriedAt asc": apikey.TriedUp, "lastTriedAt desc": apikey.TriedDown,
+	"createdAt asc": apikey.OldestFirst, "createdAt desc": apikey.NewestFirst, "expiresAt asc": apikey.ExpiresUp,
+	"expiresAt desc": apikey.ExpiresDown,
+	"lastUsedAt asc": apikey.UsedUp, "lastUsedAt desc": apikey.UsedDown, "lastTriedAt asc": apikey.TriedUp,
+	"lastTriedAt desc": apikey.TriedDown,
 }
 
 // keyOrder reads the order of a list of keys.

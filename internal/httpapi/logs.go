@@ -94,6 +94,7 @@ func event(e audit.Event) wire.Log {
 	return wire.Log{
 		ID: string(e.ID), WorkspaceID: wire.TextOrNull(string(e.Workspace)), EventType: string(e.Type),
 		EventDescription: e.Description,
-		ActorID:          e.ActorID, ActorEmail: wire.TextOrNull(e.ActorEmail), CreatedAt: wire.Time(e.CreatedAt), Metadata: wire.Object(e.Metadata),
+		ActorID:          e.ActorID, ActorEmail: wire.TextOrNull(e.ActorEmail), CreatedAt: wire.Time(e.CreatedAt),
+		Metadata: wire.Object(e.Metadata),
 	}
 }

@@ -14,7 +14,10 @@ func TestT73AnExportedCellIsNeverAFormula(t *testing.T) {
 	role := h.do("GET", "/api/v2/workspaces/"+ws+"/roles", h.root, "").want(200).text("data.result.roles.0.id")
 	corpus := []string{"=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/c calc'!A0", "a,b", `a"b`, "'x"}
 	for _, user := range []string{"@u", "+u", "-u", "=u"} {
-		h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+user, h.root, `{"email":"=1@example.com","displayName":"=1","roleId":"`+role+`"}`).
+		h.do(
+			"PUT", "/api/v2/workspaces/"+ws+"/members/"+user, h.root,
+			`{"email":"=1@example.com","displayName":"=1","roleId":"`+role+`"}`,
+		).
 			want(201)
 		value := h.do("POST", "/api/v2/api-keys", h.root, `{"workspaceId":"`+ws+`","userId":"`+user+`","name":"k"}`).
 			want(201).

@@ -53,7 +53,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	a.setCommon(w.Header(), x.id)
 	defer x.conclude()
-	if r.URL.EscapedPath() == fastpath.CheckPath { // before the screen: what that refuses is refused in the gateway's form there
+	// before the screen: what that refuses is refused in the gateway's form there
+	if r.URL.EscapedPath() == fastpath.CheckPath {
 		x.check()
 		return
 	}
@@ -124,7 +125,8 @@ func (x *exchange) answerPanic(panicked any) (aborted bool) {
 
 // methods are the words that log and metrics use; anything else a client sends is "other".
 var methods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodOptions,
 }
 
 // report counts this request and writes its line, where it has one: all of it bounded, none of it a query string or a
@@ -144,7 +146,8 @@ func (x *exchange) report() {
 		return
 	}
 	l := line{
-		standsFor: standsFor, level: x.level(), method: method, route: x.on, operation: operation, status: x.w.status, took: took, bytes: x.w.bytes,
+		standsFor: standsFor, level: x.level(), method: method, route: x.on, operation: operation, status: x.w.status,
+		took: took, bytes: x.w.bytes,
 		workspace: x.workspace(), requestID: x.id, client: x.client, cause: x.cause, stack: x.stack,
 	}
 	l.caller, l.callerID = x.callerName()

@@ -17,9 +17,11 @@ func TestEveryAnswerCarriesTheHeadersThatAllHave(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	for on, status := range map[string]int{
-		"GET /": 200, "GET /healthz": 200, "GET /readyz": 200, "GET /metrics": 404, "GET /openapi.json": 200, "GET /docs": 200, "GET /docs/style.css": 200,
+		"GET /": 200, "GET /healthz": 200, "GET /readyz": 200, "GET /metrics": 404, "GET /openapi.json": 200,
+		"GET /docs": 200, "GET /docs/style.css": 200,
 		"GET /docs/docs.js": 200, "GET /docs/roles": 200, "GET /docs/nothing": 404,
-		"GET /nowhere": 404, "GET //": 400, "POST /healthz": 405, "GET /api/v2/permissions": 401, "GET /?token=x": 400, "HEAD /healthz": 200,
+		"GET /nowhere": 404, "GET //": 400, "POST /healthz": 405, "GET /api/v2/permissions": 401, "GET /?token=x": 400,
+		"HEAD /healthz": 200,
 	} {
 		method, path, _ := strings.Cut(on, " ")
 		a := h.do(method, path, "", "").want(status)
@@ -63,13 +65,15 @@ func TestARequestIdIsTakenOverWhereItCanStandInALog(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "a b", "a\tb", "é", strings.Repeat("x", 129), "{}", wellFormedKey} {
-		if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", bad)).Header().Get("X-Request-Id"); !uuid.MatchString(
+		if got := h.do("GET", "/healthz", "", "",
+			header("X-Request-Id", bad)).Header().Get("X-Request-Id"); !uuid.MatchString(
 			got,
 		) {
 			t.Errorf("%q became %s", bad, got)
 		}
 	}
-	if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", "a"), header("X-Request-Id", "b")).Header().Get("X-Request-Id"); !uuid.MatchString(
+	if got := h.do("GET", "/healthz", "", "", header("X-Request-Id", "a"),
+		header("X-Request-Id", "b")).Header().Get("X-Request-Id"); !uuid.MatchString(
 		got,
 	) {
 		t.Errorf("two became %s", got)
@@ -158,7 +162,8 @@ func TestTheLineOfARequestSaysWhoAskedForWhat(t *testing.T) {
 	lines := h.lines()
 	last := lines[len(lines)-1]
 	for attr, want := range map[string]any{
-		"msg": "request", "method": "GET", "route": "/api/v2/api-keys/{id}", "operation": "getApiKey", "status": 200.0, "caller": "api_key",
+		"msg": "request", "method": "GET", "route": "/api/v2/api-keys/{id}", "operation": "getApiKey", "status": 200.0,
+		"caller":    "api_key",
 		"caller_id": name, "workspace": ws, "remote": "203.0.113.9",
 	} {
 		if last[attr] != want {

@@ -74,7 +74,8 @@ func node(m cluster.Member) wire.Node {
 		state = "fenced"
 	}
 	return wire.Node{
-		ID: m.ID, Address: m.Address, Version: m.Version, State: state, IsSelf: m.Self, Revision: max(0, m.Applied), Behind: m.Behind,
+		ID: m.ID, Address: m.Address, Version: m.Version, State: state, IsSelf: m.Self, Revision: max(0, m.Applied),
+		Behind:      m.Behind,
 		ClockSkewMS: m.Skew.Milliseconds(), StartedAt: wire.Time(m.Started), LastSeenAt: wire.Time(m.Seen),
 		RootKey: wire.TextOrNull(m.Alike.RootKey), Catalogue: wire.TextOrNull(m.Alike.Catalogue),
 		Pepper:  wire.TextOrNull(m.Alike.Pepper),

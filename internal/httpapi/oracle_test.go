@@ -26,7 +26,8 @@ func (h *house) oracle() oracle {
 	digests, err := keyfmt.NewDigester("")
 	must(h.t, err)
 	o := oracle{}
-	for _, later := range []time.Duration{0, 2 * time.Hour, 48 * time.Hour, 1000 * 24 * time.Hour, 36000 * 24 * time.Hour} {
+	for _, later := range []time.Duration{0, 2 * time.Hour, 48 * time.Hour, 1000 * 24 * time.Hour,
+		36000 * 24 * time.Hour} {
 		now := func() time.Time { return time.Now().Add(later) }
 		limiter := ratelimit.New(
 			ratelimit.Config{Elapsed: func() time.Duration { return time.Hour }, Wall: now, Ledger: &limittest.Ledger{}},

@@ -37,14 +37,22 @@ func TestT51APathWithASecondReadingIsRefusedAndNeverRedirected(t *testing.T) {
 	address := serve(t, h)
 	ws := h.workspace()
 	for _, path := range []string{
-		"//api/v2/permissions", "/api//v2/permissions", "/api/v2/permissions/", "/api/v2/permissions//", "/api/v2/./permissions", "/api/v2/../v2/permissions",
-		"/api/v2/%2e/permissions", "/api/v2/%2e%2e/v2/permissions", "/api/v2/.%2e/v2/permissions", "/api%2fv2%2fpermissions", "/api%2Fv2/permissions",
-		"/api/v2/permissions%00", "/api/v2/permissions%20", "/api/v2/permissions%0d%0a", "/api/v2/permissions;a=b", "/api/v2;a/permissions",
-		"/api/v2/permissions%3b", "/api/v2/permissions.", "/api/v2/permissions%2e", "/api/v2/%70ermissions", "/api/v2/%2570ermissions",
-		"/api/v2/permissions%25", "/api/v2/permissions%252f", "/api\\v2\\permissions", "/api%5cv2%5cpermissions", "/API/v2/permissions", "/api/V2/permissions",
-		"/api/v2/permissions%e2%80%ae", "/api/v2/permissions\xff", "/api/v2/permissions%ff", "/api/v2/permissions%", "/api/v2/permissions%zz", "/api/v2/permissions%2",
-		"http://x//api/v2/permissions", "http://x/api/v2/../v2/permissions", "*", "api/v2/permissions", "", "/api", "/api/v2", "/api/v2/", "/docs/", "/docs/../docs",
-		"/api/v2/workspaces/" + ws + "/members/..", "/api/v2/workspaces/" + ws + "/members/%2e%2e", "/api/v2/workspaces/" + ws + "/members/a%2fb",
+		"//api/v2/permissions", "/api//v2/permissions", "/api/v2/permissions/", "/api/v2/permissions//",
+		"/api/v2/./permissions", "/api/v2/../v2/permissions",
+		"/api/v2/%2e/permissions", "/api/v2/%2e%2e/v2/permissions", "/api/v2/.%2e/v2/permissions", "/api%2fv2%2fpermissions",
+		"/api%2Fv2/permissions",
+		"/api/v2/permissions%00", "/api/v2/permissions%20", "/api/v2/permissions%0d%0a", "/api/v2/permissions;a=b",
+		"/api/v2;a/permissions",
+		"/api/v2/permissions%3b", "/api/v2/permissions.", "/api/v2/permissions%2e", "/api/v2/%70ermissions",
+		"/api/v2/%2570ermissions",
+		"/api/v2/permissions%25", "/api/v2/permissions%252f", "/api\\v2\\permissions", "/api%5cv2%5cpermissions",
+		"/API/v2/permissions", "/api/V2/permissions",
+		"/api/v2/permissions%e2%80%ae", "/api/v2/permissions\xff", "/api/v2/permissions%ff", "/api/v2/permissions%",
+		"/api/v2/permissions%zz", "/api/v2/permissions%2",
+		"http://x//api/v2/permissions", "http://x/api/v2/../v2/permissions", "*", "api/v2/permissions", "", "/api", "/api/v2",
+		"/api/v2/", "/docs/", "/docs/../docs",
+		"/api/v2/workspaces/" + ws + "/members/..", "/api/v2/workspaces/" + ws + "/members/%2e%2e",
+		"/api/v2/workspaces/" + ws + "/members/a%2fb",
 	} {
 		res := raw(
 			t, address, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+h.root+"\r\nConnection: close\r\n\r\n",
@@ -57,7 +65,8 @@ func TestT51APathWithASecondReadingIsRefusedAndNeverRedirected(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/api/v2/permissions", "http://x/api/v2/permissions", "/api/v2/permissions?"} {
-		if res := raw(t, address, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+h.root+"\r\n\r\n"); res.StatusCode != 200 {
+		if res := raw(t, address,
+			"GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+h.root+"\r\n\r\n"); res.StatusCode != 200 {
 			t.Errorf("GET %s: status %d", path, res.StatusCode)
 		}
 	}
@@ -69,9 +78,12 @@ func TestAUserIdKeepsItsCharactersInAPath(t *testing.T) {
 	ws := h.workspace()
 	role := h.do("GET", "/api/v2/workspaces/"+ws+"/roles", h.root, "").want(200).text("data.result.roles.2.id")
 	for inPath, user := range map[string]string{
-		"a%7Cb%40c": "a|b@c", "auth0%7c1": "auth0|1", "a+b=c:d": "a+b=c:d", "alice.": "alice.", "a%2Bb": "a+b", "...": "...", "self": "self",
+		"a%7Cb%40c": "a|b@c", "auth0%7c1": "auth0|1", "a+b=c:d": "a+b=c:d", "alice.": "alice.", "a%2Bb": "a+b", "...": "...",
+		"self": "self",
 	} {
-		made := h.do("PUT", "/api/v2/workspaces/"+ws+"/members/"+inPath, h.root, `{"email":"a@example.com","roleId":"`+role+`"}`).
+		made := h.do(
+			"PUT", "/api/v2/workspaces/"+ws+"/members/"+inPath, h.root, `{"email":"a@example.com","roleId":"`+role+`"}`,
+		).
 			want(201)
 		if got := made.text("data.result.member.userId"); got != user {
 			t.Errorf("%s was taken for %s", inPath, got)

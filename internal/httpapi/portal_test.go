@@ -135,7 +135,8 @@ func TestAPageActsAsItsMemberAndTheLogSaysBoth(t *testing.T) {
 			t.Errorf("%s by %v with %v", kind, e["actorId"], by)
 		}
 	}
-	for _, kind := range []string{"portal_session.created", "portal_session.started", "api_key.created", "api_key.rotated", "api_key.updated", "api_key.deleted"} {
+	for _, kind := range []string{"portal_session.created", "portal_session.started", "api_key.created", "api_key.rotated",
+		"api_key.updated", "api_key.deleted"} {
 		if !kinds[kind] {
 			t.Errorf("the log has no %s", kind)
 		}
@@ -168,32 +169,43 @@ func TestT111AStolenTokenOpensNothing(t *testing.T) {
 		path  string
 		edits []edit
 	}{
-		"as Bearer":                     {path, []edit{header("Authorization", "Bearer "+p.token), header("DPoP", good())}},
-		"as Bearer without a proof":     {path, []edit{header("Authorization", "Bearer "+p.token)}},
-		"as an API key":                 {path, []edit{header("X-API-Key", p.token), header("DPoP", good())}},
-		"without a proof":               {path, []edit{token}},
-		"with two proofs":               {path, []edit{token, header("DPoP", good()), header("DPoP", good())}},
-		"with a proof that was used":    {path, []edit{token, header("DPoP", spent)}},
-		"with somebody else's key":      {path, []edit{token, header("DPoP", other.proof("GET", path, p.token))}},
-		"for another address":           {path, []edit{token, header("DPoP", claim("htu", public+path+"/x"))}},
-		"for another host":              {path, []edit{token, header("DPoP", claim("htu", "https://evil.example"+path))}},
-		"for the host of the request":   {path, []edit{token, header("DPoP", claim("htu", "http://example.com"+path))}},
-		"for the main API":              {path, []edit{token, header("DPoP", claim("htu", public+"/api/v2/api-keys"))}},
-		"for another method":            {path, []edit{token, header("DPoP", claim("htm", "POST"))}},
-		"for another token":             {path, []edit{token, header("DPoP", p.proof("GET", path, other.token))}},
-		"for no token":                  {path, []edit{token, header("DPoP", p.proof("GET", path, ""))}},
-		"too old":                       {path, []edit{token, header("DPoP", claim("iat", p.now().Add(-62*time.Second).Unix()))}},
-		"from the time to come":         {path, []edit{token, header("DPoP", claim("iat", p.now().Add(62*time.Second).Unix()))}},
-		"another session's token":       {path, []edit{header("Authorization", "DPoP "+other.token), header("DPoP", p.proof("GET", path, other.token))}},
-		"another workspace's token":     {path, []edit{header("Authorization", "DPoP "+p2.token), header("DPoP", p2.proof("GET", path, p2.token))}},
-		"the client secret for a token": {path, []edit{header("Authorization", "DPoP "+p.secret), header("DPoP", p.proof("GET", path, p.secret))}},
-		"a token that was altered":      {path, []edit{header("Authorization", "DPoP "+p.token[:len(p.token)-2]+"xy"), header("DPoP", p.proof("GET", path, p.token[:len(p.token)-2]+"xy"))}},
+		"as Bearer":                   {path, []edit{header("Authorization", "Bearer "+p.token), header("DPoP", good())}},
+		"as Bearer without a proof":   {path, []edit{header("Authorization", "Bearer "+p.token)}},
+		"as an API key":               {path, []edit{header("X-API-Key", p.token), header("DPoP", good())}},
+		"without a proof":             {path, []edit{token}},
+		"with two proofs":             {path, []edit{token, header("DPoP", good()), header("DPoP", good())}},
+		"with a proof that was used":  {path, []edit{token, header("DPoP", spent)}},
+		"with somebody else's key":    {path, []edit{token, header("DPoP", other.proof("GET", path, p.token))}},
+		"for another address":         {path, []edit{token, header("DPoP", claim("htu", public+path+"/x"))}},
+		"for another host":            {path, []edit{token, header("DPoP", claim("htu", "https://evil.example"+path))}},
+		"for the host of the request": {path, []edit{token, header("DPoP", claim("htu", "http://example.com"+path))}},
+		"for the main API":            {path, []edit{token, header("DPoP", claim("htu", public+"/api/v2/api-keys"))}},
+		"for another method":          {path, []edit{token, header("DPoP", claim("htm", "POST"))}},
+		"for another token":           {path, []edit{token, header("DPoP", p.proof("GET", path, other.token))}},
+		"for no token":                {path, []edit{token, header("DPoP", p.proof("GET", path, ""))}},
+		"too old": {path,
+			[]edit{token, header("DPoP", claim("iat", p.now().Add(-62*time.Second).Unix()))}},
+		"from the time to come": {path,
+			[]edit{token, header("DPoP", claim("iat", p.now().Add(62*time.Second).Unix()))}},
+		"another session's token": {path,
+			[]edit{header("Authorization", "DPoP "+other.token), header("DPoP", p.proof("GET", path, other.token))}},
+		"another workspace's token": {path,
+			[]edit{header("Authorization", "DPoP "+p2.token), header("DPoP", p2.proof("GET", path, p2.token))}},
+		"the client secret for a token": {path,
+			[]edit{header("Authorization", "DPoP "+p.secret), header("DPoP", p.proof("GET", path, p.secret))}},
+		"a token that was altered": {path, []edit{
+			header("Authorization", "DPoP "+p.token[:len(p.token)-2]+"xy"),
+			header("DPoP", p.proof("GET", path, p.token[:len(p.token)-2]+"xy")),
+		}},
 		"of another session of this key": {
 			path, []edit{header("Authorization", "DPoP "+twin.token), header("DPoP", p.proof("GET", path, twin.token))}},
-		"below another session":          {other.path("/api-keys"), []edit{token, header("DPoP", p.proof("GET", other.path("/api-keys"), p.token))}},
-		"below a session that never was": {"/portal/00000000-0000-7000-8000-000000000000/api/v2/api-keys", []edit{token, header("DPoP", good()), func(r *http.Request) { r.Header.Del("Origin") }}},
-		"on the main API":                {"/api/v2/api-keys", []edit{token, header("DPoP", p.proof("GET", "/api/v2/api-keys", p.token))}},
-		"on the main API as Bearer":      {"/api/v2/api-keys", []edit{header("Authorization", "Bearer "+p.token)}},
+		"below another session": {other.path("/api-keys"),
+			[]edit{token, header("DPoP", p.proof("GET", other.path("/api-keys"), p.token))}},
+		"below a session that never was": {"/portal/00000000-0000-7000-8000-000000000000/api/v2/api-keys",
+			[]edit{token, header("DPoP", good()), func(r *http.Request) { r.Header.Del("Origin") }}},
+		"on the main API": {"/api/v2/api-keys",
+			[]edit{token, header("DPoP", p.proof("GET", "/api/v2/api-keys", p.token))}},
+		"on the main API as Bearer": {"/api/v2/api-keys", []edit{header("Authorization", "Bearer "+p.token)}},
 	} {
 		if a := p.send("GET", c.path, "", c.edits...); a.Code != http.StatusUnauthorized {
 			t.Errorf("%s: %d %s", name, a.Code, a.Body)
@@ -206,7 +218,8 @@ func TestT111AStolenTokenOpensNothing(t *testing.T) {
 func TestT111OnlyPagesOfTheSessionsOriginsCall(t *testing.T) {
 	t.Parallel()
 	p := aPage(t).begin("")
-	for _, origin := range []string{"https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com",
+	for _, origin := range []string{"https://evil.example", "null", "https://app.example.com.evil.example",
+		"http://app.example.com",
 		"https://app.example.com:8443", "https://APP.example.com", ""} {
 		p.origin = origin
 		a := p.call("GET", "/api-keys", "")
@@ -264,8 +277,10 @@ func TestT111AClientSecretIsExchangedOnce(t *testing.T) {
 	p.do("DELETE", "/api/v2/portal-sessions/"+p.session, p.host, "").want(200)
 	short := fresh(`,"expiresInSeconds":60`)
 	p.ahead.Add(int64(time.Minute))
-	for name, one := range map[string]string{"spent": secret, "old": old, "of another session": elsewhere, "of one that was ended": gone,
-		"of one that is over": short, "cut short": unknown[:40], "a session's token": "keyward_session_" + strings.Repeat("A", 43)} {
+	for name, one := range map[string]string{"spent": secret, "old": old, "of another session": elsewhere,
+		"of one that was ended": gone,
+		"of one that is over":   short, "cut short": unknown[:40],
+		"a session's token": "keyward_session_" + strings.Repeat("A", 43)} {
 		if a := p.exchange(one); a.Code != 401 || a.text("error.message") != told {
 			t.Errorf("%s: %d %s", name, a.Code, a.Body)
 		}
@@ -316,7 +331,8 @@ func TestT111ATokenIsRenewedByItsKeyForTheHostedPageAlone(t *testing.T) {
 	p.do("POST", main, "", "", header("Origin", app), header("DPoP", p.proof("POST", main, ""))).
 		refused(403, "permission_denied", "Origin")
 	p.do("POST", main, "", "", header("DPoP", p.proof("POST", main, ""))).want(200)
-	for name, proof := range map[string]string{"another address": p.proof("POST", main+"x", ""), "another method": p.proof("GET", main, "")} {
+	for name, proof := range map[string]string{"another address": p.proof("POST", main+"x", ""),
+		"another method": p.proof("GET", main, "")} {
 		if a := p.do("POST", main, "", "", header("DPoP", proof)); a.Code != 401 ||
 			!strings.HasPrefix(a.Header().Get("WWW-Authenticate"), "DPoP") {
 			t.Errorf("for %s: %d %v", name, a.Code, a.Header())
@@ -334,7 +350,8 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 	t.Parallel()
 	p := aPage(t)
 	roles := map[string]string{}
-	for _, r := range p.do("GET", "/api/v2/workspaces/"+p.ws+"/roles", p.root, "").want(200).at("data.result.roles").([]any) {
+	for _, r := range p.do("GET", "/api/v2/workspaces/"+p.ws+"/roles", p.root,
+		"").want(200).at("data.result.roles").([]any) {
 		roles[r.(map[string]any)["name"].(string)] = r.(map[string]any)["id"].(string)
 	}
 	at := func(rest string) string { return "/api/v2/workspaces/" + p.ws + rest }
@@ -344,7 +361,9 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 			t.Fatal(a.Body)
 		}
 	}
-	own := p.do("POST", at("/roles"), p.root, `{"name":"Own","permissions":["api-keys:read","api-keys:write","calls:read"]}`).
+	own := p.do(
+		"POST", at("/roles"), p.root, `{"name":"Own","permissions":["api-keys:read","api-keys:write","calls:read"]}`,
+	).
 		want(201).
 		text("data.result.role.id")
 	roles["Own"] = own
@@ -364,7 +383,8 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 		"the role loses a permission": {
 			end: func() { p.do("PATCH", at("/roles/"+own), p.root, `{"permissions":["api-keys:read"]}`).want(200) },
 			undo: func() {
-				p.do("PATCH", at("/roles/"+own), p.root, `{"permissions":["api-keys:read","api-keys:write","calls:read"]}`).want(200)
+				p.do("PATCH", at("/roles/"+own), p.root,
+					`{"permissions":["api-keys:read","api-keys:write","calls:read"]}`).want(200)
 			}},
 		"the workspace is switched off": {
 			end:  func() { p.do("PATCH", at(""), p.root, `{"isActive":false}`).want(200) },
@@ -373,9 +393,13 @@ func TestT96T111APortalSessionEndsWithEverythingThatItStandsOn(t *testing.T) {
 			p.do("PATCH", at(""), p.root, `{"isActive":false}`).want(200)
 			p.do("PATCH", at(""), p.root, `{"isActive":true}`).want(200)
 		}},
-		"the session is ended":        {end: func() { p.do("DELETE", "/api/v2/portal-sessions/"+p.session, p.host, "").want(200) }},
-		"all of the user's are ended": {end: func() { p.do("DELETE", "/api/v2/portal-sessions?userId=mia", p.host, "").want(200) }},
-		"its time is over":            {end: func() { p.ahead.Add(int64(session.PortalLife)) }},
+		"the session is ended": {end: func() {
+			p.do("DELETE", "/api/v2/portal-sessions/"+p.session, p.host, "").want(200)
+		}},
+		"all of the user's are ended": {
+			end: func() { p.do("DELETE", "/api/v2/portal-sessions?userId=mia", p.host, "").want(200) },
+		},
+		"its time is over": {end: func() { p.ahead.Add(int64(session.PortalLife)) }},
 		"the service key of it is deleted": {end: func() {
 			p.do("DELETE", "/api/v2/service-keys/"+host.text("data.result.serviceKey.id"), p.root, "").want(200)
 		}},
@@ -452,7 +476,9 @@ func TestT111EveryOperationIsClosedToAPortalSessionButThoseItIsFor(t *testing.T)
 		}
 		for _, c := range capabilities {
 			s.target, s.value = p.key2()
-			path, body := strings.NewReplacer("{id}", s.target, "{workspaceId}", p.ws, "{userId}", "u-owner", "{roleId}", s.role, "{$}", "").
+			path, body := strings.NewReplacer(
+				"{id}", s.target, "{workspaceId}", p.ws, "{userId}", "u-owner", "{roleId}", s.role, "{$}", "",
+			).
 				Replace(pattern),
 				""
 			if request, ok := late[on]; ok {
@@ -474,14 +500,16 @@ func TestT111EveryOperationIsClosedToAPortalSessionButThoseItIsFor(t *testing.T)
 				reached[on] = true
 			case wanted != "" && a.Code != 403 && !itemRefused(a):
 				t.Errorf("%s with %q: %d %s", on, c, a.Code, a.Body)
-			case wanted == "" && a.Code != 404 && a.Code != 405 && !strings.Contains(on, "/exchange") && !strings.Contains(on, "/renew"):
+			case wanted == "" && a.Code != 404 && a.Code != 405 && !strings.Contains(on, "/exchange") &&
+				!strings.Contains(on, "/renew"):
 				t.Errorf("%s is there for a portal session: %d %s", on, a.Code, a.Body)
 			}
 			if !reached[on] && p.shownAll() != before {
 				t.Errorf("%s with %q changed something", on, c)
 			}
 		}
-		if a := p.send(method, pattern, "", header("Authorization", "DPoP "+p.token), header("DPoP", p.proof(method, pattern, p.token))); a.Code < 400 {
+		if a := p.send(method, pattern, "", header("Authorization", "DPoP "+p.token),
+			header("DPoP", p.proof(method, pattern, p.token))); a.Code < 400 {
 			t.Errorf("%s on the main API: %d", on, a.Code)
 		}
 	}
@@ -523,7 +551,8 @@ func itemRefused(a answer) bool {
 
 // roleNamed finds a role of the workspace.
 func (p *page) roleNamed(name string) string {
-	for _, r := range p.do("GET", "/api/v2/workspaces/"+p.ws+"/roles", p.root, "").want(200).at("data.result.roles").([]any) {
+	roles := p.do("GET", "/api/v2/workspaces/"+p.ws+"/roles", p.root, "").want(200).at("data.result.roles").([]any)
+	for _, r := range roles {
 		if r := r.(map[string]any); r["name"] == name {
 			return r["id"].(string)
 		}
@@ -537,7 +566,8 @@ func (p *page) key2() (string, string) { return p.house.key(p.ws, `,"permissions
 // shownAll is all that operations can change, as the root sees it.
 func (p *page) shownAll() string {
 	var all strings.Builder
-	for _, path := range []string{"/api/v2/api-keys?limit=100&workspaceId=" + p.ws, "/api/v2/workspaces/" + p.ws, "/api/v2/workspaces/" + p.ws + "/members",
+	for _, path := range []string{"/api/v2/api-keys?limit=100&workspaceId=" + p.ws, "/api/v2/workspaces/" + p.ws,
+		"/api/v2/workspaces/" + p.ws + "/members",
 		"/api/v2/workspaces/" + p.ws + "/roles", "/api/v2/service-keys?limit=100", "/api/v2/sessions"} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", path, http.NoBody)
@@ -552,7 +582,10 @@ func TestPortalSessionsNeedThePublicURL(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(c *httpapi.Config) { c.PublicURL = "" })
 	ws := h.workspace()
-	h.do("POST", "/api/v2/portal-sessions", h.root, `{"workspaceId":"`+ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[]}`).
+	h.do(
+		"POST", "/api/v2/portal-sessions", h.root,
+		`{"workspaceId":"`+ws+`","userId":"u-owner","capabilities":["keys:read"],"allowedOrigins":[]}`,
+	).
 		refused(409, "conflict", "KEYWARD_PUBLIC_URL")
 }
 

@@ -24,12 +24,18 @@ func theLongWay(r *http.Request) { r.Header.Set("Content-Type", `application/jso
 func questions(value string) []string {
 	return []string{
 		`{"key":"` + value + `"}`, `{"key":"` + value + `","permissions":["calls:read"],"cost":0,"ip":"203.0.113.9"}`,
-		`{"key":"` + value + `","permissions":{"any":["calls:read","calls:write"],"all":[]}}`, ` {"cost" : 1000 , "key" : "` + value + `"} `,
-		`{"key":"` + value + `","permissions":["workspace:delete","calls:read"]}`, `{"key":"` + wellFormedKey + `"}`, `{"key":"x"}`, `{"key":""}`,
-		`{"key":"\u0041"}`, `{"key":"é"}`, `{}`, ` `, `{"key":"x","key":"y"}`, `{"Key":"x"}`, `{"key":"x","cost":1.0}`, `{"key":"x","cost":1001}`, `{"key":"x","ip":"x"}`,
-		`{"key":"x","permissions":["calls:fly"]}`, `{"key":"` + value + `","permissions":{"any":[]}}`, `{"key":"x"} x`, "{\"key\":\"\xff\"}", `{"key":null}`, `[]`,
-		`{"key":"` + value + `","environment":"live"}`, `{"key":"` + value + `","environment":"test"}`, `{"key":"` + value + `","environment":"x"}`,
-		`{"key":"` + value + `","workspaceId":"` + elsewhere + `"}`, `{"key":"` + value + `","workspaceId":["` + elsewhere + `"]}`, `{"key":"` + value + `","workspaceId":[]}`,
+		`{"key":"` + value + `","permissions":{"any":["calls:read","calls:write"],"all":[]}}`,
+		` {"cost" : 1000 , "key" : "` + value + `"} `,
+		`{"key":"` + value + `","permissions":["workspace:delete","calls:read"]}`, `{"key":"` + wellFormedKey + `"}`,
+		`{"key":"x"}`, `{"key":""}`,
+		`{"key":"\u0041"}`, `{"key":"é"}`, `{}`, ` `, `{"key":"x","key":"y"}`, `{"Key":"x"}`, `{"key":"x","cost":1.0}`,
+		`{"key":"x","cost":1001}`, `{"key":"x","ip":"x"}`,
+		`{"key":"x","permissions":["calls:fly"]}`, `{"key":"` + value + `","permissions":{"any":[]}}`, `{"key":"x"} x`,
+		"{\"key\":\"\xff\"}", `{"key":null}`, `[]`,
+		`{"key":"` + value + `","environment":"live"}`, `{"key":"` + value + `","environment":"test"}`,
+		`{"key":"` + value + `","environment":"x"}`,
+		`{"key":"` + value + `","workspaceId":"` + elsewhere + `"}`,
+		`{"key":"` + value + `","workspaceId":["` + elsewhere + `"]}`, `{"key":"` + value + `","workspaceId":[]}`,
 		`{"key":"` + strings.Repeat("a", 9000) + `"}`,
 	}
 }
@@ -73,7 +79,8 @@ func TestTheQuickWayAndTheLongWayGiveTheSameAnswerLineAndFigures(t *testing.T) {
 	}
 	for _, token := range []string{h.root, value, wellFormedKey, "x", ""} {
 		for _, q := range questions(value) {
-			for path, body := range map[string]string{"/api/v2/api-keys/verify": q, "/api/v2/api-keys/verify-batch": `{"items":[{"key":"` + value + `"},` + q + `]}`} {
+			for path, body := range map[string]string{"/api/v2/api-keys/verify": q,
+				"/api/v2/api-keys/verify-batch": `{"items":[{"key":"` + value + `"},` + q + `]}`} {
 				quick, long := ask(path, token, body), ask(path, token, body, theLongWay)
 				if diff := cmp.Diff(long, quick); diff != "" {
 					t.Errorf("%s %.60q: %s", path, body, diff)
@@ -82,8 +89,10 @@ func TestTheQuickWayAndTheLongWayGiveTheSameAnswerLineAndFigures(t *testing.T) {
 		}
 	}
 	for _, odd := range [][]edit{
-		{header("X-Api-Key", "x")}, {header("X-Api-Key", h.root)}, {header("Authorization", "Bearer x")}, {header("Content-Encoding", "gzip")},
-		{header("X-Request-Id", "other")}, {func(r *http.Request) { r.Header.Set("Authorization", "bearer  "+h.root+" ") }}, {header("Content-Type", "text/plain")},
+		{header("X-Api-Key", "x")}, {header("X-Api-Key", h.root)}, {header("Authorization", "Bearer x")},
+		{header("Content-Encoding", "gzip")},
+		{header("X-Request-Id", "other")}, {func(r *http.Request) { r.Header.Set("Authorization", "bearer  "+h.root+" ") }},
+		{header("Content-Type", "text/plain")},
 	} {
 		body := `{"key":"` + value + `"}`
 		quick, long := ask(

@@ -33,10 +33,15 @@ func revoking(s *stage) map[string]func() answer {
 		"updateApiKeys": func() answer {
 			return s.call("PUT", "/api/v2/api-keys", `{"apiKeys":[{"id":"`+key()+`","isActive":false}]}`)
 		},
-		"deleteApiKeys":    func() answer { return s.call("DELETE", "/api/v2/api-keys", `{"ids":["`+key()+`"]}`) },
-		"deleteApiKey":     func() answer { return s.call("DELETE", "/api/v2/api-keys/"+key(), "") },
-		"rotateApiKey":     func() answer { return s.call("POST", "/api/v2/api-keys/"+key()+"/rotate", `{}`) },
-		"rotateSelf":       func() answer { _, v := fresh(); return s.do("POST", "/api/v2/api-keys/self/rotate", v, `{}`).want(200) },
+		"deleteApiKeys": func() answer { return s.call("DELETE", "/api/v2/api-keys", `{"ids":["`+key()+`"]}`) },
+		"deleteApiKey":  func() answer { return s.call("DELETE", "/api/v2/api-keys/"+key(), "") },
+		"rotateApiKey":  func() answer { return s.call("POST", "/api/v2/api-keys/"+key()+"/rotate", `{}`) },
+		"rotateSelf": func() answer {
+			_, v := fresh()
+			return s.do(
+				"POST", "/api/v2/api-keys/self/rotate", v, `{}`,
+			).want(200)
+		},
 		"updateWorkspace":  func() answer { return s.call("PATCH", s.at(""), `{"name":"other"}`) },
 		"deleteWorkspace":  func() answer { return s.call("DELETE", "/api/v2/workspaces/"+s.workspace(), "") },
 		"removeMember":     func() answer { return s.call("DELETE", s.at("/members/"+s.member), "") },

@@ -48,6 +48,7 @@ func (a *api) role(r control.Role) wire.Role {
 		ID: string(r.ID), WorkspaceID: string(r.Workspace), Name: r.Name, Description: wire.TextOrNull(r.Description),
 		Permissions: a.Catalogue.Names(r.Permissions), IsSystem: r.System != account.NotASystem,
 		IsDefault:   r.System == account.MemberRole,
-		MemberCount: r.MemberCount, Assignable: r.Assignable, CreatedAt: wire.Time(r.CreatedAt), UpdatedAt: wire.Time(r.UpdatedAt),
+		MemberCount: r.MemberCount, Assignable: r.Assignable, CreatedAt: wire.Time(r.CreatedAt),
+		UpdatedAt: wire.Time(r.UpdatedAt),
 	}
 }

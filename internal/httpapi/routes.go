@@ -15,7 +15,8 @@ type route struct {
 	message string // the answer's sentence for people
 	status  int    // of success, 200 where it is left out
 	query   []string
-	repeat  []string // parameters that may stand more than once; workspaceId among them is a demand, and names no place to work in
+	// parameters that may stand more than once; workspaceId among them is a demand, and names no place to work in
+	repeat  []string
 	body    body
 	secrets []string // where the body may hold a credential: apiKeys[].* is every member of an item
 	public  bool     // nobody has to say who they are

@@ -22,10 +22,11 @@ func TestT17AKeyInTheURLIsRefusedOnEveryRouteAndNeverLookedUp(t *testing.T) {
 	h := open(t)
 	ws := h.workspace()
 	_, value := h.key(ws, "")
-	for _, path := range []string{"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/nowhere", "/api/v2/permissions", "/api/v2/api-keys",
+	for _, path := range []string{"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/nowhere", "/api/v2/permissions",
+		"/api/v2/api-keys",
 		"/api/v2/workspaces/logs", "/api/v2/workspaces/" + ws + "/members"} {
-		for _, query := range []string{"api_key=x", "apikey=x", "API-Key=x", "x-api-key=", "access_token=x", "key=x", "token=x",
-			"search=" + value, "search=" + wellFormedKey, value, "search=a&search=" + value} {
+		for _, query := range []string{"api_key=x", "apikey=x", "API-Key=x", "x-api-key=", "access_token=x", "key=x",
+			"token=x", "search=" + value, "search=" + wellFormedKey, value, "search=a&search=" + value} {
 			h.do("GET", path+"?"+query, h.root, "").refused(400, "invalid_request", "")
 			h.do("GET", path+"?"+query, "", "").refused(400, "invalid_request", "")
 		}
@@ -113,13 +114,18 @@ func TestT48ABodyOfAnotherTypeIsRefusedOnEveryWriteRoute(t *testing.T) {
 	h := open(t)
 	ws := h.workspace()
 	in := "/api/v2/workspaces/" + ws
-	for _, on := range []string{"POST /api/v2/api-keys", "PUT /api/v2/api-keys", "DELETE /api/v2/api-keys", "POST /api/v2/api-keys/x/rotate",
-		"DELETE /api/v2/api-keys/x", "POST /api/v2/api-keys/import", "POST /api/v2/api-keys/verify", "POST /api/v2/api-keys/verify-batch",
-		"POST /api/v2/oauth2/introspect", "POST /api/v2/oauth2/revoke", "POST /api/v2/workspaces", "PATCH " + in, "DELETE " + in,
+	for _, on := range []string{"POST /api/v2/api-keys", "PUT /api/v2/api-keys", "DELETE /api/v2/api-keys",
+		"POST /api/v2/api-keys/x/rotate",
+		"DELETE /api/v2/api-keys/x", "POST /api/v2/api-keys/import", "POST /api/v2/api-keys/verify",
+		"POST /api/v2/api-keys/verify-batch",
+		"POST /api/v2/oauth2/introspect", "POST /api/v2/oauth2/revoke", "POST /api/v2/workspaces", "PATCH " + in,
+		"DELETE " + in,
 		"PUT " + in + "/members/u", "PATCH " + in + "/members/u", "DELETE " + in + "/members/u", "POST " + in + "/roles",
-		"PATCH " + in + "/roles/x", "DELETE " + in + "/roles/x", "POST /api/v2/service-keys", "DELETE /api/v2/service-keys/x"} {
+		"PATCH " + in + "/roles/x", "DELETE " + in + "/roles/x", "POST /api/v2/service-keys",
+		"DELETE /api/v2/service-keys/x"} {
 		method, path, _ := strings.Cut(on, " ")
-		for _, kind := range []string{"text/plain", "", "application/json; charset=latin1", "application/jsonp", "multipart/form-data"} {
+		for _, kind := range []string{"text/plain", "", "application/json; charset=latin1", "application/jsonp",
+			"multipart/form-data"} {
 			a := h.do(method, path, h.root, "{}", func(r *http.Request) { r.Header.Set("Content-Type", kind) })
 			a.refused(415, "unsupported_media_type", "Content-Type")
 		}
@@ -238,7 +244,9 @@ func TestAParameterThatIsNotUnderstoodIsRefused(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) { h.do("GET", c.path, h.root, "").refused(400, "invalid_request", c.field) })
 	}
 	h.do("DELETE", "/api/v2/api-keys/x?wait=some", h.root, "").refused(400, "invalid_request", "wait")
-	h.do("GET", "/api/v2/workspaces/logs?from=2026-11-23T08:33:00%2B02:00&to=2100-01-01&sortOrder=asc&limit=1", h.root, "").
+	h.do(
+		"GET", "/api/v2/workspaces/logs?from=2026-11-23T08:33:00%2B02:00&to=2100-01-01&sortOrder=asc&limit=1", h.root, "",
+	).
 		want(200)
 }
 

@@ -211,7 +211,10 @@ var late = map[string]func(s *stage) (path, body string){
 	"PUT /api/v2/api-keys": func(s *stage) (string, string) {
 		return "/api/v2/api-keys", `{"apiKeys":[{"id":"` + s.target + `","isActive":false}]}`
 	},
-	"DELETE /api/v2/api-keys":      func(s *stage) (string, string) { return "/api/v2/api-keys", `{"ids":["` + s.target + `"]}` },
+	"DELETE /api/v2/api-keys": func(s *stage) (string, string) {
+		return "/api/v2/api-keys",
+			`{"ids":["` + s.target + `"]}`
+	},
 	"DELETE /api/v2/api-keys/{id}": func(s *stage) (string, string) { return "/api/v2/api-keys/" + s.target, `{}   ` },
 	"POST /api/v2/api-keys/import": func(s *stage) (string, string) {
 		return "/api/v2/api-keys/import", `{"workspaceId":"` + s.ws + `","apiKeys":[{"name":"late","userId":"boss"}]}`
@@ -222,12 +225,18 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/api-keys/{id}/rotate": func(s *stage) (string, string) {
 		return "/api/v2/api-keys/" + s.target + "/rotate", `{"overlapSeconds":0}`
 	},
-	"POST /api/v2/api-keys/verify": func(s *stage) (string, string) { return fastpath.VerifyPath, `{"key":"` + s.value + `"}` },
+	"POST /api/v2/api-keys/verify": func(s *stage) (string, string) {
+		return fastpath.VerifyPath,
+			`{"key":"` + s.value + `"}`
+	},
 	"POST /api/v2/api-keys/verify-batch": func(s *stage) (string, string) {
 		return fastpath.VerifyBatchPath, `{"items":[{"key":"` + s.value + `"}]}`
 	},
-	"POST /api/v2/oauth2/introspect": func(s *stage) (string, string) { return "/api/v2/oauth2/introspect", "token=" + s.value },
-	"POST /api/v2/oauth2/revoke":     func(s *stage) (string, string) { return "/api/v2/oauth2/revoke", "token=" + s.value },
+	"POST /api/v2/oauth2/introspect": func(s *stage) (string, string) {
+		return "/api/v2/oauth2/introspect",
+			"token=" + s.value
+	},
+	"POST /api/v2/oauth2/revoke": func(s *stage) (string, string) { return "/api/v2/oauth2/revoke", "token=" + s.value },
 	"POST /api/v2/workspaces": func(*stage) (string, string) {
 		return "/api/v2/workspaces", `{"name":"Late","owner":{"userId":"boss","email":"a@example.com"}}`
 	},
@@ -240,7 +249,9 @@ var late = map[string]func(s *stage) (path, body string){
 	"PATCH /api/v2/workspaces/{workspaceId}/members/{userId}": func(s *stage) (string, string) {
 		return s.at("/members/mia"), `{"email":"late@example.com"}`
 	},
-	"DELETE /api/v2/workspaces/{workspaceId}/members/{userId}": func(s *stage) (string, string) { return s.at("/members/mia"), `{}   ` },
+	"DELETE /api/v2/workspaces/{workspaceId}/members/{userId}": func(s *stage) (string, string) {
+		return s.at("/members/mia"), `{}   `
+	},
 	"POST /api/v2/workspaces/{workspaceId}/members/{userId}/invitation": func(s *stage) (string, string) {
 		return s.at("/members/u-owner/invitation"), `{}   `
 	},
@@ -253,10 +264,22 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/workspaces/{workspaceId}/roles": func(s *stage) (string, string) {
 		return s.at("/roles"), `{"name":"Late","permissions":[]}`
 	},
-	"PATCH /api/v2/workspaces/{workspaceId}/roles/{roleId}":  func(s *stage) (string, string) { return s.at("/roles/" + s.role), `{"name":"Late"}` },
-	"DELETE /api/v2/workspaces/{workspaceId}/roles/{roleId}": func(s *stage) (string, string) { return s.at("/roles/" + s.unheld()), `{}   ` },
-	"POST /api/v2/service-keys":                              func(*stage) (string, string) { return "/api/v2/service-keys", `{"name":"late","scopes":["verify"]}` },
-	"DELETE /api/v2/service-keys/{id}":                       func(s *stage) (string, string) { return "/api/v2/service-keys/" + s.service, `{}   ` },
+	"PATCH /api/v2/workspaces/{workspaceId}/roles/{roleId}": func(s *stage) (string, string) {
+		return s.at("/roles/" +
+			s.role), `{"name":"Late"}`
+	},
+	"DELETE /api/v2/workspaces/{workspaceId}/roles/{roleId}": func(s *stage) (string, string) {
+		return s.at("/roles/" +
+			s.unheld()), `{}   `
+	},
+	"POST /api/v2/service-keys": func(*stage) (string, string) {
+		return "/api/v2/service-keys",
+			`{"name":"late","scopes":["verify"]}`
+	},
+	"DELETE /api/v2/service-keys/{id}": func(s *stage) (string, string) {
+		return "/api/v2/service-keys/" + s.service,
+			`{}   `
+	},
 	"POST /api/v2/feed/leases": func(s *stage) (string, string) {
 		return "/api/v2/feed/leases", `{"incarnation":"i","leases":[{"number":1,"keyId":"` + s.target + `","minute":{}}]}`
 	},
@@ -277,25 +300,41 @@ var late = map[string]func(s *stage) (path, body string){
 	"POST /api/v2/api-keys/{id}/key-requests": func(s *stage) (string, string) {
 		return "/api/v2/api-keys/" + s.target + "/key-requests", `{"overlapSeconds":0}`
 	},
-	"DELETE /api/v2/key-requests/{id}": func(s *stage) (string, string) { return "/api/v2/key-requests/" + s.request(), `{}   ` },
+	"DELETE /api/v2/key-requests/{id}": func(s *stage) (string, string) {
+		return "/api/v2/key-requests/" + s.request(),
+			`{}   `
+	},
 	"POST /api/v2/webhooks": func(s *stage) (string, string) {
 		return "/api/v2/webhooks", `{"workspaceId":"` + s.ws + `","url":"https://example.com"}`
 	},
-	"PATCH /api/v2/webhooks/{id}":  func(s *stage) (string, string) { return "/api/v2/webhooks/" + s.hook(), `{"description":"late"}` },
+	"PATCH /api/v2/webhooks/{id}": func(s *stage) (string, string) {
+		return "/api/v2/webhooks/" + s.hook(),
+			`{"description":"late"}`
+	},
 	"DELETE /api/v2/webhooks/{id}": func(s *stage) (string, string) { return "/api/v2/webhooks/" + s.hook(), `{}   ` },
 	"POST /api/v2/webhooks/{id}/rotate-secret": func(s *stage) (string, string) {
 		return "/api/v2/webhooks/" + s.hook() + "/rotate-secret", `{"overlapSeconds":1}`
 	},
-	"POST /api/v2/webhooks/{id}/test": func(s *stage) (string, string) { return "/api/v2/webhooks/" + s.hook() + "/test", `{}   ` },
+	"POST /api/v2/webhooks/{id}/test": func(s *stage) (string, string) {
+		return "/api/v2/webhooks/" + s.hook() + "/test",
+			`{}   `
+	},
 	"POST /api/v2/webhooks/{id}/deliveries/{deliveryId}/replay": func(s *stage) (string, string) {
 		hook := s.hook()
 		return "/api/v2/webhooks/" + hook + "/deliveries/" + s.failed(hook) + "/replay", `{}   `
 	},
 	"POST /api/v2/portal-sessions": func(s *stage) (string, string) {
-		return "/api/v2/portal-sessions", `{"workspaceId":"` + s.ws + `","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`
+		return "/api/v2/portal-sessions", `{"workspaceId":"` + s.ws +
+			`","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`
 	},
-	"DELETE /api/v2/portal-sessions":      func(*stage) (string, string) { return "/api/v2/portal-sessions?userId=boss", `{}   ` },
-	"DELETE /api/v2/portal-sessions/{id}": func(s *stage) (string, string) { return "/api/v2/portal-sessions/" + s.portal(), `{}   ` },
+	"DELETE /api/v2/portal-sessions": func(*stage) (string, string) {
+		return "/api/v2/portal-sessions?userId=boss",
+			`{}   `
+	},
+	"DELETE /api/v2/portal-sessions/{id}": func(s *stage) (string, string) {
+		return "/api/v2/portal-sessions/" +
+			s.portal(), `{}   `
+	},
 
 	"DELETE /api/v2/sessions":      func(*stage) (string, string) { return "/api/v2/sessions", `{}   ` },
 	"DELETE /api/v2/sessions/{id}": func(s *stage) (string, string) { return "/api/v2/sessions/" + s.session, `{}   ` },
@@ -309,7 +348,10 @@ func (s *stage) removed() (removal string) {
 
 // portal makes a portal session of a member.
 func (s *stage) portal() string {
-	return s.call("POST", "/api/v2/portal-sessions", `{"workspaceId":"`+s.ws+`","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`).
+	return s.call(
+		"POST", "/api/v2/portal-sessions",
+		`{"workspaceId":"`+s.ws+`","userId":"boss","capabilities":["keys:read"],"allowedOrigins":[]}`,
+	).
 		text("data.result.portalSession.id")
 }
 
@@ -329,7 +371,9 @@ func (s *stage) failed(hook string) string {
 
 // request makes a request for a key of a member.
 func (s *stage) request() string {
-	return s.call("POST", "/api/v2/key-requests", `{"workspaceId":"`+s.ws+`","userId":"boss","name":"asked","permissions":[]}`).
+	return s.call(
+		"POST", "/api/v2/key-requests", `{"workspaceId":"`+s.ws+`","userId":"boss","name":"asked","permissions":[]}`,
+	).
 		text("data.result.keyRequest.id")
 }
 

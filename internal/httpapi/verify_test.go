@@ -9,7 +9,8 @@ import (
 func TestAVerdictTellsNothingOfAKeyThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for key, code := range map[string]string{"": "MALFORMED", "x": "MALFORMED", wellFormedKey: "NOT_FOUND", h.root: "NOT_FOUND"} {
+	for key, code := range map[string]string{"": "MALFORMED", "x": "MALFORMED", wellFormedKey: "NOT_FOUND",
+		h.root: "NOT_FOUND"} {
 		a := h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+key+`"}`).want(200)
 		if want := `"result":{"valid":false,"code":"` + code + `"}}}`; !strings.HasSuffix(a.Body.String(), want) {
 			t.Errorf("%s: %s", key, a.Body)
@@ -25,15 +26,18 @@ func TestAVerdictTellsWhatAKeyIs(t *testing.T) {
 	ask := func(more string) string {
 		return h.do("POST", "/api/v2/api-keys/verify", h.root, `{"key":"`+value+`"`+more+`}`).want(200).Body.String()
 	}
-	about := `"keyId":"` + name + `","workspaceId":"` + ws + `","userId":"u-owner","name":"a key","environment":"live","permissions":["calls:read"],` +
+	about := `"keyId":"` + name + `","workspaceId":"` + ws +
+		`","userId":"u-owner","name":"a key","environment":"live","permissions":["calls:read"],` +
 		`"expiresAt":"2100-01-02T00:00:00.000Z","metadata":{"plan":"a&b"}`
 	for _, c := range []struct{ more, want string }{
 		{"", `{"valid":true,"code":"VALID",` + about + `}`},
 		{`,"permissions":[]`, `{"valid":true,"code":"VALID",` + about + `}`},
 		{`,"permissions":["calls:read"],"cost":0,"ip":"203.0.113.1"`, `{"valid":true,"code":"VALID",` + about + `}`},
 		{`,"permissions":{"any":["calls:write","calls:read"]},"cost":1000`, `{"valid":true,"code":"VALID",` + about + `}`},
-		{`,"permissions":["calls:write","calls:read"]`, `{"valid":false,"code":"INSUFFICIENT_PERMISSIONS",` + about + `,"missingPermissions":["calls:write"]}`},
-		{`,"permissions":{"any":["calls:delete","calls:write"]}`, `{"valid":false,"code":"INSUFFICIENT_PERMISSIONS",` + about + `,"missingPermissions":["calls:write","calls:delete"]}`},
+		{`,"permissions":["calls:write","calls:read"]`,
+			`{"valid":false,"code":"INSUFFICIENT_PERMISSIONS",` + about + `,"missingPermissions":["calls:write"]}`},
+		{`,"permissions":{"any":["calls:delete","calls:write"]}`, `{"valid":false,"code":"INSUFFICIENT_PERMISSIONS",` +
+			about + `,"missingPermissions":["calls:write","calls:delete"]}`},
 	} {
 		if got := ask(c.more); !strings.HasSuffix(got, `"result":`+c.want+`}}`) {
 			t.Errorf("%s: %s", c.more, got)
@@ -69,7 +73,9 @@ func TestAQuestionThatIsWrongNamesItsField(t *testing.T) {
 			refused(400, "invalid_request", "items[1]."+c.field)
 	}
 	h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[]}`).refused(400, "invalid_request", "items")
-	h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"}`+strings.Repeat(`,{"key":"x"}`, 1000)+`]}`).
+	h.do(
+		"POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"}`+strings.Repeat(`,{"key":"x"}`, 1000)+`]}`,
+	).
 		refused(400, "invalid_request", "items")
 }
 
@@ -77,7 +83,10 @@ func TestABatchIsAnsweredInItsOrder(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	_, value := h.key(h.workspace(), "")
-	a := h.do("POST", "/api/v2/api-keys/verify-batch", h.root, `{"items":[{"key":"x"},{"key":"`+value+`"},{"key":"`+wellFormedKey+`"}]}`).
+	a := h.do(
+		"POST", "/api/v2/api-keys/verify-batch", h.root,
+		`{"items":[{"key":"x"},{"key":"`+value+`"},{"key":"`+wellFormedKey+`"}]}`,
+	).
 		want(200)
 	if a.text("data.result.results.0.code") != "MALFORMED" || a.text("data.result.results.1.code") != "VALID" ||
 		a.text("data.result.results.2.code") != "NOT_FOUND" {
@@ -131,7 +140,8 @@ func TestTheStandardsOperationsSpeakTheStandards(t *testing.T) {
 	_, other := h.key(ws, "")
 	introspect := func(form string) answer { return h.do("POST", "/api/v2/oauth2/introspect", h.root, form, asForm) }
 	a := introspect("token=" + value + "&token_type_hint=access_token&whatever=x").want(200)
-	if a.at("active") != true || a.text("scope") != "calls:read calls:write" || a.text("client_id") != name || a.text("sub") != "u-owner" ||
+	if a.at("active") != true || a.text("scope") != "calls:read calls:write" || a.text("client_id") != name ||
+		a.text("sub") != "u-owner" ||
 		a.at("exp") != 4102531200.0 || a.at("iat").(float64) < 1.7e9 ||
 		a.text("token_type") != "Bearer" ||
 		a.text("workspace_id") != ws {

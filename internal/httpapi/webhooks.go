@@ -34,7 +34,8 @@ func (a *api) webhookRoutes() []route {
 			message: "Test notice queued", serve: show(a.testWebhook),
 		},
 		{
-			on: "GET " + webhooks + "/{id}/deliveries", name: "listWebhookDeliveries", query: append([]string{"status"}, paging...),
+			on: "GET " + webhooks + "/{id}/deliveries", name: "listWebhookDeliveries",
+			query:   append([]string{"status"}, paging...),
 			message: "Deliveries", serve: show(a.listDeliveries),
 		},
 		{

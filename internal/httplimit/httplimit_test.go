@@ -28,9 +28,12 @@ func TestTheFieldsSayHowLimitsStand(t *testing.T) {
 		{ratelimit.Status{}, "", ""},
 		{ratelimit.Status{Minute: minute}, `"minute";q=60;w=60`, `"minute";r=12;t=37`},
 		{ratelimit.Status{Day: day}, `"day";q=10000;w=86400`, `"day";r=0;t=43200`},
-		{ratelimit.Status{Minute: minute, Day: day}, `"minute";q=60;w=60, "day";q=10000;w=86400`, `"minute";r=12;t=37, "day";r=0;t=43200`},
-		{ratelimit.Status{Minute: ratelimit.Window{Limit: 1, ResetAt: at(60_001 * time.Millisecond)}}, `"minute";q=1;w=60`, `"minute";r=0;t=60`},
-		{ratelimit.Status{Minute: ratelimit.Window{Limit: 1, Remaining: 1, ResetAt: at(-time.Hour)}}, `"minute";q=1;w=60`, `"minute";r=1;t=0`},
+		{ratelimit.Status{Minute: minute, Day: day}, `"minute";q=60;w=60, "day";q=10000;w=86400`,
+			`"minute";r=12;t=37, "day";r=0;t=43200`},
+		{ratelimit.Status{Minute: ratelimit.Window{Limit: 1, ResetAt: at(60_001 * time.Millisecond)}}, `"minute";q=1;w=60`,
+			`"minute";r=0;t=60`},
+		{ratelimit.Status{Minute: ratelimit.Window{Limit: 1, Remaining: 1, ResetAt: at(-time.Hour)}}, `"minute";q=1;w=60`,
+			`"minute";r=1;t=0`},
 	} {
 		h := http.Header{}
 		httplimit.SetFields(h, &c.status, now)
@@ -44,7 +47,8 @@ func TestRetryAfterIsWholeSecondsAndNeverTooEarly(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
 	for wait, want := range map[time.Duration]string{
-		-time.Second: "1", 0: "1", time.Millisecond: "1", 1001 * time.Millisecond: "2", 59 * time.Second: "59", 12 * time.Hour: "43200",
+		-time.Second: "1", 0: "1", time.Millisecond: "1", 1001 * time.Millisecond: "2", 59 * time.Second: "59",
+		12 * time.Hour: "43200",
 	} {
 		h := http.Header{}
 		httplimit.SetRetryAfter(h, &ratelimit.Status{RetryAt: now.Add(wait).UnixMilli()}, now)

@@ -47,7 +47,8 @@ func TestABatchOfRandomnessIsReadOnceAndEachPieceIsUsedOnce(t *testing.T) {
 }
 
 func BenchmarkNext(b *testing.B) {
-	for name, g := range map[string]*id.Generator{"single": id.NewGenerator(time.Now, rand.Reader), "batch": id.NewGenerator(time.Now, rand.Reader).InBatches()} {
+	for name, g := range map[string]*id.Generator{"single": id.NewGenerator(time.Now, rand.Reader),
+		"batch": id.NewGenerator(time.Now, rand.Reader).InBatches()} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

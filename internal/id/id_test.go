@@ -54,7 +54,8 @@ func TestParseReadsTheCanonicalFormAlone(t *testing.T) {
 	if !ok || id.Format(u) != good {
 		t.Fatalf("round trip of %s gives %s, %v", good, id.Format(u), ok)
 	}
-	for _, bad := range []string{"", strings.ToUpper(good), "{" + good + "}", good[:35], good + "0", strings.ReplaceAll(good, "-", ""),
+	for _, bad := range []string{"", strings.ToUpper(good), "{" + good + "}", good[:35], good + "0",
+		strings.ReplaceAll(good, "-", ""),
 		"urn:uuid:" + good, strings.Replace(good, "0", "g", 1), strings.Replace(good, "-", "_", 1)} {
 		if _, ok := id.Parse(bad); ok {
 			t.Errorf("%q is let through", bad)

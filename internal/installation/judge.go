@@ -117,7 +117,8 @@ func judgeNodes(c *Condition) (out []Attention) {
 				severity, more = Critical, ", and it is not ready."
 			}
 			add(ClockSkewed, severity,
-				fmt.Sprintf("The clock of the node %s differs from the database's by %s%s", m.Address, skew.Round(100*time.Millisecond), more),
+				fmt.Sprintf("The clock of the node %s differs from the database's by %s%s", m.Address,
+					skew.Round(100*time.Millisecond), more),
 				"Set the clock: run chrony or systemd-timesyncd on each machine.")
 		}
 	}
@@ -132,7 +133,9 @@ func judgeDisk(c *Condition) []Attention {
 	const action = "Make room, or move the database to a larger volume. Old events can be archived: KEYWARD_EVENTS_KEEP."
 	switch {
 	case c.Full:
-		return []Attention{{DiskFull, Critical, "The disk is full: changes are refused, and verifications go on.", action, ""}}
+		return []Attention{
+			{DiskFull, Critical, "The disk is full: changes are refused, and verifications go on.", action, ""},
+		}
 	case c.FreeKnown && c.Free < max(littleSpace, c.Bytes):
 		return []Attention{{DiskLow, Warning, fmt.Sprintf("The disk of the database has %s left.", Size(c.Free)), action, ""}}
 	}
@@ -160,7 +163,8 @@ func judgeBackup(c *Condition) []Attention {
 	case c.Backup.At.IsZero():
 		return []Attention{{BackupMissing, Warning, "No backup is known of.", action, ""}}
 	case c.Now.Sub(c.Backup.At) > BackupsEvery:
-		return []Attention{{BackupOld, Warning, "The last backup was made " + days(c.Now.Sub(c.Backup.At)) + " ago.", action, ""}}
+		return []Attention{{BackupOld, Warning, "The last backup was made " + days(c.Now.Sub(c.Backup.At)) +
+			" ago.", action, ""}}
 	}
 	return nil
 }

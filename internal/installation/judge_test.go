@@ -21,7 +21,8 @@ const day = 24 * time.Hour
 func sound() installation.Condition {
 	return installation.Condition{
 		Machine: installation.Machine{
-			Database: "sqlite", Bytes: 1 << 20, Free: 50 << 30, FreeKnown: true, Certificate: now.Add(60 * day), BackupsOwn: true,
+			Database: "sqlite", Bytes: 1 << 20, Free: 50 << 30, FreeKnown: true, Certificate: now.Add(60 * day),
+			BackupsOwn: true,
 		},
 		Installation: control.Installation{Now: now, Backup: store.Backup{At: now.Add(-day), Bytes: 1 << 20}},
 		Nodes: []cluster.Member{
@@ -44,7 +45,8 @@ func TestEachConditionIsNamed(t *testing.T) {
 		{"silent", func(c *installation.Condition) { b(c).Fenced = true }, "node_fenced critical"},
 		{"loading", func(c *installation.Condition) { b(c).Applied = -1 }, "node_loading warning"},
 		{"lacking", func(c *installation.Condition) { b(c).Lacks = "k2" }, "node_lacks_pepper critical"},
-		{"another catalogue", func(c *installation.Condition) { b(c).Differs = []string{cluster.SettingCatalogue} }, "node_differs warning"},
+		{"another catalogue", func(c *installation.Condition) { b(c).Differs = []string{cluster.SettingCatalogue} },
+			"node_differs warning"},
 		{"a clock within bounds", func(c *installation.Condition) { b(c).Skew = -1999 * time.Millisecond }, ""},
 		{"a clock behind", func(c *installation.Condition) { b(c).Skew = -2 * time.Second }, "clock_skewed warning"},
 		{"a clock far ahead", func(c *installation.Condition) { b(c).Skew = 16 * time.Second }, "clock_skewed critical"},
@@ -54,7 +56,8 @@ func TestEachConditionIsNamed(t *testing.T) {
 		{"room unknown", func(c *installation.Condition) { c.Free, c.FreeKnown = 0, false }, ""},
 		{"no TLS", func(c *installation.Condition) { c.Certificate = time.Time{} }, ""},
 		{"fifteen days left", func(c *installation.Condition) { c.Certificate = now.Add(15 * day) }, ""},
-		{"fourteen days left", func(c *installation.Condition) { c.Certificate = now.Add(14 * day) }, "certificate_ends warning"},
+		{"fourteen days left", func(c *installation.Condition) { c.Certificate = now.Add(14 * day) },
+			"certificate_ends warning"},
 		{"none left", func(c *installation.Condition) { c.Certificate = now }, "certificate_ended critical"},
 		{"no backup", func(c *installation.Condition) { c.Backup = store.Backup{} }, "backup_missing warning"},
 		{"a week", func(c *installation.Condition) { c.Backup.At = now.Add(-7 * day) }, ""},

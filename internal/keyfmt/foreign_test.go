@@ -20,10 +20,13 @@ func TestT99WhatMayBeForeign(t *testing.T) {
 	}
 	f.Admit("old")
 	for value, want := range map[string]bool{
-		strings.Repeat("x", 15): false, strings.Repeat("x", 16): true, strings.Repeat("x", 512): true, strings.Repeat("x", 513): false,
-		"kw_live_of-another-prefix": true, "old_live_of-an-earlier-prefix": false, "acme-without-underscore": true, "acme_live_of-our-prefix": false, "acme_whatever-it-is": false,
+		strings.Repeat("x", 15): false, strings.Repeat("x", 16): true, strings.Repeat("x", 512): true,
+		strings.Repeat("x", 513):    false,
+		"kw_live_of-another-prefix": true, "old_live_of-an-earlier-prefix": false, "acme-without-underscore": true,
+		"acme_live_of-our-prefix": false, "acme_whatever-it-is": false,
 		"keyward_session_" + strings.Repeat("a", 43): false, "keyward_link_anything": false, "keyward-is-no-token": true,
-		"eyJhbGciOiJIUzI1NiJ9.e30.c2ln": false, "eyes-and-1.dot-only": true, "a blank in the middle": false, "tab\tin-the-middle-x": false,
+		"eyJhbGciOiJIUzI1NiJ9.e30.c2ln": false, "eyes-and-1.dot-only": true, "a blank in the middle": false,
+		"tab\tin-the-middle-x":     false,
 		"delete\x7fis-not-visible": false, "not-ascii-at-all-ü": false, `all~of!these"are#visible`: true,
 	} {
 		if got := f.MayBeForeign(value); got != want {
@@ -40,7 +43,8 @@ func TestT99AnImportedDigestIsThatOfTheValue(t *testing.T) {
 	plain, long := sha256.Sum256([]byte(value)), sha512.Sum512([]byte(value))
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(value))
-	for algorithm, sum := range map[string][]byte{keyfmt.SHA256: plain[:], keyfmt.SHA512: long[:], keyfmt.HMACSHA256: mac.Sum(nil)} {
+	for algorithm, sum := range map[string][]byte{keyfmt.SHA256: plain[:], keyfmt.SHA512: long[:],
+		keyfmt.HMACSHA256: mac.Sum(nil)} {
 		stored, err := d.Imported(algorithm, "crm", sum)
 		if err != nil {
 			t.Fatal(err)

@@ -270,14 +270,17 @@ func TestT17AKeyIsFoundWithinAText(t *testing.T) {
 				t.Fatal(err)
 			}
 			key := secret.Reveal()
-			for _, around := range [][2]string{{"", ""}, {"see ", "."}, {"_test_", "_live_"}, {"Ü", "é"}, {`{"k":"`, `"}`}, {"x", "0"}} {
+			for _, around := range [][2]string{{"", ""}, {"see ", "."}, {"_test_", "_live_"}, {"Ü", "é"}, {`{"k":"`, `"}`},
+				{"x", "0"}} {
 				from, to := keyfmt.Find(around[0] + key + around[1])
 				if from != len(around[0]) || to != len(around[0])+len(key) {
 					t.Errorf("%q%s%q: found at %d to %d", around[0], prefix, around[1], from, to)
 				}
 			}
-			for what, s := range map[string]string{"cut": key[:len(key)-1], "without its beginning": key[strings.IndexByte(key, '_'):],
-				"mistyped": key[:len(key)-8] + "!" + key[len(key)-7:]} {
+			for what, s := range map[string]string{
+				"cut": key[:len(key)-1], "without its beginning": key[strings.IndexByte(key, '_'):],
+				"mistyped": key[:len(key)-8] + "!" + key[len(key)-7:],
+			} {
 				if from, _ := keyfmt.Find(s); from >= 0 {
 					t.Errorf("%s: found", what)
 				}
@@ -327,7 +330,8 @@ func TestKeysWithAnEarlierPrefixAreReadWhereverKeysAre(t *testing.T) {
 	if _, ok := now.Parse(foreign); ok {
 		t.Error("a checksum that was made over another prefix is taken")
 	}
-	if n := testing.AllocsPerRun(100, func() { now.Parse(old.Reveal()); now.Parse("nonsense"); finder.In("a long text without one") }); n != 0 {
+	if n := testing.AllocsPerRun(100,
+		func() { now.Parse(old.Reveal()); now.Parse("nonsense"); finder.In("a long text without one") }); n != 0 {
 		t.Errorf("reading allocates %v times", n)
 	}
 }

@@ -21,7 +21,9 @@ import (
 
 // pixel is a whole PNG, and silence a whole WAV.
 var (
-	pixel, _   = base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+	pixel, _ = base64.StdEncoding.DecodeString(
+		"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+	)
 	silence, _ = base64.StdEncoding.DecodeString("UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=")
 )
 
@@ -36,7 +38,9 @@ func fixtures() *sdk.Server {
 	})
 	text := func(words string) *sdk.TextContent { return &sdk.TextContent{Text: words} }
 	image := &sdk.ImageContent{Data: pixel, MIMEType: "image/png"}
-	embedded := &sdk.EmbeddedResource{Resource: &sdk.ResourceContents{URI: "test://embedded", MIMEType: "text/plain", Text: "embedded"}}
+	embedded := &sdk.EmbeddedResource{
+		Resource: &sdk.ResourceContents{URI: "test://embedded", MIMEType: "text/plain", Text: "embedded"},
+	}
 	for name, content := range map[string][]sdk.Content{
 		"test_simple_text":            {text("This is a simple text response for testing.")},
 		"test_image_content":          {image},
@@ -70,8 +74,9 @@ func fixtures() *sdk.Server {
 		out.SetError(errors.New("This tool intentionally returns an error for testing"))
 		return out, nil
 	})
-	s.AddTool(&sdk.Tool{Name: "json_schema_2020_12_tool", Description: "a schema of that draft", InputSchema: json.RawMessage(
-		`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","$defs":{"address":{"type":"object","properties":{"street":{"type":"string"},
+	s.AddTool(&sdk.Tool{Name: "json_schema_2020_12_tool", Description: "a schema of that draft",
+		InputSchema: json.RawMessage(
+			`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","$defs":{"address":{"type":"object","properties":{"street":{"type":"string"},
 		"city":{"type":"string"}}}},"properties":{"name":{"type":"string"},"address":{"$ref":"#/$defs/address"}},"additionalProperties":false}`)},
 		func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 			return &sdk.CallToolResult{}, nil
@@ -100,11 +105,14 @@ func resources(s *sdk.Server) {
 	} {
 		s.AddResource(&sdk.Resource{Name: name, Description: name, URI: "test://" + name, MIMEType: "text/plain"}, serve)
 	}
-	s.AddResourceTemplate(&sdk.ResourceTemplate{Name: "template", URITemplate: "test://template/{id}/data", MIMEType: "application/json"},
+	s.AddResourceTemplate(&sdk.ResourceTemplate{
+		Name: "template", URITemplate: "test://template/{id}/data", MIMEType: "application/json",
+	},
 		func(_ context.Context, r *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
 			id := strings.Split(strings.TrimPrefix(r.Params.URI, "test://template/"), "/")[0]
 			return &sdk.ReadResourceResult{Contents: []*sdk.ResourceContents{
-				{URI: r.Params.URI, MIMEType: "application/json", Text: `{"id":"` + id + `","templateTest":true,"data":"Data for ID: ` + id + `"}`},
+				{URI: r.Params.URI, MIMEType: "application/json",
+					Text: `{"id":"` + id + `","templateTest":true,"data":"Data for ID: ` + id + `"}`},
 			}}, nil
 		})
 }
@@ -125,22 +133,30 @@ func prompts(s *sdk.Server, image sdk.Content) {
 		}
 		return list
 	}
-	s.AddPrompt(&sdk.Prompt{Name: "test_simple_prompt", Description: "simple"}, says(func(map[string]string) []sdk.Content {
-		return []sdk.Content{&sdk.TextContent{Text: "This is a simple prompt for testing."}}
-	}))
-	s.AddPrompt(&sdk.Prompt{Name: "test_prompt_with_arguments", Description: "arguments", Arguments: arguments("arg1", "arg2")},
-		says(func(in map[string]string) []sdk.Content {
-			return []sdk.Content{&sdk.TextContent{Text: fmt.Sprintf("Prompt with arguments: arg1='%s', arg2='%s'", in["arg1"], in["arg2"])}}
+	s.AddPrompt(&sdk.Prompt{Name: "test_simple_prompt", Description: "simple"},
+		says(func(map[string]string) []sdk.Content {
+			return []sdk.Content{&sdk.TextContent{Text: "This is a simple prompt for testing."}}
 		}))
-	s.AddPrompt(&sdk.Prompt{Name: "test_prompt_with_embedded_resource", Description: "resource", Arguments: arguments("resourceUri")},
+	s.AddPrompt(&sdk.Prompt{
+		Name: "test_prompt_with_arguments", Description: "arguments", Arguments: arguments("arg1", "arg2"),
+	},
+		says(func(in map[string]string) []sdk.Content {
+			return []sdk.Content{
+				&sdk.TextContent{Text: fmt.Sprintf("Prompt with arguments: arg1='%s', arg2='%s'", in["arg1"], in["arg2"])},
+			}
+		}))
+	s.AddPrompt(&sdk.Prompt{
+		Name: "test_prompt_with_embedded_resource", Description: "resource", Arguments: arguments("resourceUri"),
+	},
 		says(func(in map[string]string) []sdk.Content {
 			return []sdk.Content{&sdk.EmbeddedResource{Resource: &sdk.ResourceContents{
 				URI: in["resourceUri"], MIMEType: "text/plain", Text: "Embedded resource content for testing.",
 			}}, &sdk.TextContent{Text: "Please process the embedded resource above."}}
 		}))
-	s.AddPrompt(&sdk.Prompt{Name: "test_prompt_with_image", Description: "image"}, says(func(map[string]string) []sdk.Content {
-		return []sdk.Content{image, &sdk.TextContent{Text: "Please analyze the image above."}}
-	}))
+	s.AddPrompt(&sdk.Prompt{Name: "test_prompt_with_image", Description: "image"},
+		says(func(map[string]string) []sdk.Content {
+			return []sdk.Content{image, &sdk.TextContent{Text: "Please analyze the image above."}}
+		}))
 }
 
 // The scenarios of the conformance tool that want tools of its own pass behind the product's door, but for those that

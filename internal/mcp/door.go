@@ -148,7 +148,8 @@ func loopback(host string) bool {
 // authenticate asks the API whether the credential is one, for every request: no session outlives it. Every caller may
 // ask this, and an API key pays for it as for each call.
 func (d *Door) authenticate(w http.ResponseWriter, inner *inward, r *http.Request) bool {
-	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+inwardHost+"/api/v2/permissions", http.NoBody)
+	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+inwardHost+"/api/v2/permissions",
+		http.NoBody)
 	if err != nil {
 		http.Error(w, "the request cannot be read", http.StatusBadRequest)
 		return false

@@ -50,7 +50,11 @@ func (c *careless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if c.status != 0 {
 		w.WriteHeader(c.status)
-		fmt.Fprintf(w, `{"success":false,"error":{"code":"conflict","message":"%[1]s","details":[{"field":"%[1]s","message":"%[1]s"}],"requestId":"%[1]s"}}`, c.value)
+		fmt.Fprintf(
+			w,
+			`{"success":false,"error":{"code":"conflict","message":"%[1]s","details":[{"field":"%[1]s","message":"%[1]s"}],"requestId":"%[1]s"}}`,
+			c.value,
+		)
 		return
 	}
 	key := fmt.Sprintf(`{"id":"%[1]s","key":"%[1]s","workspaceId":"%[1]s","userId":"%[1]s","name":"see %[1]s!","description":"%[1]s",
@@ -58,8 +62,14 @@ func (c *careless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"createdAt":"2026-11-04T08:13:00.000Z","isActive":true}`, c.value)
 	request := fmt.Sprintf(`{"id":"%[1]s","kind":"create","status":"pending","url":"https://x/%[1]s","keyId":"%[1]s",
 		"asks":{"name":"%[1]s","userId":"%[1]s","permissions":["%[1]s"]},"createdAt":"2026-11-04T08:13:00.000Z","expiresAt":"2026-11-04T08:13:00.000Z"}`, c.value)
-	event := fmt.Sprintf(`{"id":"%[1]s","eventType":"%[1]s","eventDescription":"%[1]s","actorId":"%[1]s","createdAt":"2026-11-04T08:13:00.000Z","metadata":{"%[1]s":"%[1]s"}}`, c.value)
-	refusal := fmt.Sprintf(`{"at":"2026-11-04T08:13:00.000Z","keyId":"%[1]s","name":"%[1]s","code":"%[1]s","why":"%[1]s","demanded":{"all":["%[1]s"],"any":[]},"ip":"%[1]s"}`, c.value)
+	event := fmt.Sprintf(
+		`{"id":"%[1]s","eventType":"%[1]s","eventDescription":"%[1]s","actorId":"%[1]s","createdAt":"2026-11-04T08:13:00.000Z","metadata":{"%[1]s":"%[1]s"}}`,
+		c.value,
+	)
+	refusal := fmt.Sprintf(
+		`{"at":"2026-11-04T08:13:00.000Z","keyId":"%[1]s","name":"%[1]s","code":"%[1]s","why":"%[1]s","demanded":{"all":["%[1]s"],"any":[]},"ip":"%[1]s"}`,
+		c.value,
+	)
 	fmt.Fprintf(w, `{"success":true,"data":{"message":"m","result":{"apiKeys":[%[1]s],"apiKey":%[1]s,"key":%[5]q,"updated":[%[1]s],"errors":[],
 		"pagination":{"limit":1,"nextCursor":%[5]q,"hasNext":true},"keyRequest":%[2]s,"logs":[%[3]s],"refusals":[%[4]s],
 		"verdict":%[5]q,"steps":[{"code":%[5]q,"reached":true,"passed":true,"why":%[5]q}],"total":1,
@@ -137,7 +147,8 @@ func TestT78NoAnswerOfAnyToolHoldsAValue(t *testing.T) {
 				vault, err := mcp.OpenVault(dir)
 				must(t, err)
 				t.Cleanup(func() { must(t, vault.Close()) })
-				for _, o := range []mcp.Options{{Client: client, AllowWrite: true}, {Client: client, AllowWrite: true, Vault: vault}} {
+				for _, o := range []mcp.Options{{Client: client, AllowWrite: true},
+					{Client: client, AllowWrite: true, Vault: vault}} {
 					p := connect(t, o)
 					listed, err := p.ListTools(context.Background(), nil)
 					must(t, err)
@@ -148,9 +159,11 @@ func TestT78NoAnswerOfAnyToolHoldsAValue(t *testing.T) {
 						}
 						_, _ = p.CallTool(context.Background(), &sdk.CallToolParams{Name: tool.Name, Arguments: in})
 						for field := range in {
-							_, _ = p.CallTool(context.Background(), &sdk.CallToolParams{Name: tool.Name, Arguments: map[string]any{field: value}})
+							_, _ = p.CallTool(context.Background(),
+								&sdk.CallToolParams{Name: tool.Name, Arguments: map[string]any{field: value}})
 						}
-						_, _ = p.CallTool(context.Background(), &sdk.CallToolParams{Name: tool.Name, Arguments: map[string]any{value: value}})
+						_, _ = p.CallTool(context.Background(),
+							&sdk.CallToolParams{Name: tool.Name, Arguments: map[string]any{value: value}})
 					}
 					_, _ = p.CallTool(context.Background(), &sdk.CallToolParams{Name: value})
 					heard := p.heard.String()
@@ -179,7 +192,8 @@ func TestT78NoSchemaHasAPlaceForAValue(t *testing.T) {
 		names = append(names, tool.Name)
 		out, err := json.Marshal(tool.OutputSchema)
 		must(t, err)
-		if found := regexp.MustCompile(`"(value|secret|token|clientSecret)":\{"type`).FindString(string(out)); found != "" && tool.Name != "refusals" {
+		if found := regexp.MustCompile(`"(value|secret|token|clientSecret)":\{"type`).FindString(string(out)); found != "" &&
+			tool.Name != "refusals" {
 			t.Errorf("%s has a member %s", tool.Name, found)
 		}
 		if !strings.Contains(string(out), `"additionalProperties":false`) {
@@ -192,7 +206,8 @@ func TestT78NoSchemaHasAPlaceForAValue(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if got := strings.Join(names, " "); got != "create_key disable_key explain get_key hygiene_report list_keys refusals rotate_key search_log usage" {
+	if got := strings.Join(names,
+		" "); got != "create_key disable_key explain get_key hygiene_report list_keys refusals rotate_key search_log usage" {
 		t.Errorf("tools: %s", got)
 	}
 }

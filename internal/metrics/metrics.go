@@ -93,7 +93,8 @@ func New(version string) *Metrics {
 			Name: "keyward_http_requests_total", Help: "Requests that were answered.",
 		}, []string{"operation", "method", "status"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "keyward_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer.", Buckets: latencies,
+			Name: "keyward_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer.",
+			Buckets: latencies,
 		}, []string{"operation", "method"}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "keyward_verdicts_total", Help: "Verifications that were asked for, by the code of their answer.",

@@ -57,7 +57,8 @@ func (n Networks) CheckURL(text string) error {
 		return fmt.Errorf("must be a URL of 1 to %d characters", MaxURL)
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Opaque != "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if err != nil || u.Host == "" || u.Opaque != "" ||
+		strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("must be a URL such as https://example.com/hooks, in ASCII")
 	}
 	switch {

@@ -37,14 +37,16 @@ func TestT70AForgedAnswerIsRefused(t *testing.T) {
 		"no expiry":                    {claims: object{"exp": nil}},
 		"issued in the future":         {claims: object{"iat": time.Now().Add(time.Hour).Unix()}},
 		"not valid yet":                {claims: object{"nbf": time.Now().Add(time.Hour).Unix()}},
-		"a token of logging out":       {claims: object{"events": object{"http://schemas.openid.net/event/backchannel-logout": object{}}}},
-		"a logout's type":              {header: object{"typ": "logout+jwt"}},
-		"alg none":                     {header: object{"alg": "none"}},
-		"no user":                      {claims: object{"sub": nil}},
-		"a user that is no text":       {claims: object{"sub": 7}},
-		"another state":                {answer: func(a *oidc.Answer) { a.State = "another" }},
-		"no state":                     {answer: func(a *oidc.Answer) { a.State = "" }},
-		"the answer of another":        {answer: func(a *oidc.Answer) { a.Issuer = "https://evil.example" }},
+		"a token of logging out": {claims: object{
+			"events": object{"http://schemas.openid.net/event/backchannel-logout": object{}},
+		}},
+		"a logout's type":        {header: object{"typ": "logout+jwt"}},
+		"alg none":               {header: object{"alg": "none"}},
+		"no user":                {claims: object{"sub": nil}},
+		"a user that is no text": {claims: object{"sub": 7}},
+		"another state":          {answer: func(a *oidc.Answer) { a.State = "another" }},
+		"no state":               {answer: func(a *oidc.Answer) { a.State = "" }},
+		"the answer of another":  {answer: func(a *oidc.Answer) { a.Issuer = "https://evil.example" }},
 	} {
 		if who, err := f.finish(f.provider(), c.header, c.claims, c.answer); err == nil || errors.Is(err, oidc.ErrDown) {
 			t.Errorf("%s: signed in %+v, %v", name, who, err)
@@ -75,10 +77,11 @@ func TestT70AForgedTokenIsNoCredential(t *testing.T) {
 		return err
 	}
 	for name, token := range map[string]string{
-		"an ID token":     f.sign(nil, f.good()),
-		"an access token": f.sign(object{"typ": "at+jwt"}, merged(f.good(), object{"aud": "https://keyward.example", "nonce": nil})),
-		"without a type":  f.sign(object{"typ": nil}, f.good()),
-		"two audiences":   f.sign(nil, merged(f.good(), object{"aud": []string{"another", client}, "azp": client})),
+		"an ID token": f.sign(nil, f.good()),
+		"an access token": f.sign(object{"typ": "at+jwt"},
+			merged(f.good(), object{"aud": "https://keyward.example", "nonce": nil})),
+		"without a type": f.sign(object{"typ": nil}, f.good()),
+		"two audiences":  f.sign(nil, merged(f.good(), object{"aud": []string{"another", client}, "azp": client})),
 	} {
 		if err := check(token); err != nil || !oidc.LooksLikeToken(token) {
 			t.Errorf("%s: %v", name, err)
@@ -99,14 +102,16 @@ func TestT70AForgedTokenIsNoCredential(t *testing.T) {
 		"alg None":                   compact(t, object{"alg": "None"}, f.good(), func([]byte) []byte { return nil }),
 		"the public key as a secret": compact(t, object{"alg": "HS256", "kid": "first"}, f.good(), withSecret(der)),
 		"another's signature":        other.signWith(f, 1),
-		"a key that it brings along": f.sign(object{"kid": nil, "jku": "https://evil.example/jwks"}, merged(f.good(), object{"iss": "https://evil.example"})),
-		"no signature":               head + "." + claims + ".",
-		"other claims":               head + "." + encode([]byte(`{"iss":"`+f.URL+`","aud":"keyward","sub":"root","exp":99999999999}`)) + "." + signature,
-		"another audience":           f.sign(nil, merged(f.good(), object{"aud": "another"})),
-		"another issuer":             f.sign(nil, merged(f.good(), object{"iss": other.URL})),
-		"expired":                    f.sign(nil, merged(f.good(), object{"exp": f.now().Add(-time.Second).Unix()})),
-		"a logout":                   f.sign(object{"typ": "logout+jwt"}, f.good()),
-		"very long":                  f.sign(nil, merged(f.good(), object{"x": strings.Repeat("x", 9000)})),
+		"a key that it brings along": f.sign(object{"kid": nil, "jku": "https://evil.example/jwks"},
+			merged(f.good(), object{"iss": "https://evil.example"})),
+		"no signature": head + "." + claims + ".",
+		"other claims": head + "." +
+			encode([]byte(`{"iss":"`+f.URL+`","aud":"keyward","sub":"root","exp":99999999999}`)) + "." + signature,
+		"another audience": f.sign(nil, merged(f.good(), object{"aud": "another"})),
+		"another issuer":   f.sign(nil, merged(f.good(), object{"iss": other.URL})),
+		"expired":          f.sign(nil, merged(f.good(), object{"exp": f.now().Add(-time.Second).Unix()})),
+		"a logout":         f.sign(object{"typ": "logout+jwt"}, f.good()),
+		"very long":        f.sign(nil, merged(f.good(), object{"x": strings.Repeat("x", 9000)})),
 	} {
 		if err := check(token); err == nil || errors.Is(err, oidc.ErrDown) {
 			t.Errorf("%s: %v", name, err)
@@ -222,10 +227,11 @@ func TestT70WhatAClaimHasToBeForAUser(t *testing.T) {
 		"verified as a text": {byMail, object{"email": "ada@example.org", "email_verified": "true"}, "not verified"},
 		"nothing said":       {byMail, object{"email": "ada@example.org"}, "not verified"},
 		"no address":         {byMail, object{"email_verified": true}, "has no email"},
-		"auth0's":            {f.provider(), object{"sub": "auth0|5f7c8ec7c33c6c004bbafe82"}, "auth0|5f7c8ec7c33c6c004bbafe82"},
-		"a blank":            {f.provider(), object{"sub": "ada lovelace"}, "cannot be a user's id"},
-		"a path":             {f.provider(), object{"sub": ".."}, "cannot be a user's id"},
-		"too long":           {f.provider(), object{"sub": strings.Repeat("a", 256)}, "cannot be a user's id"},
+		"auth0's": {f.provider(), object{"sub": "auth0|5f7c8ec7c33c6c004bbafe82"},
+			"auth0|5f7c8ec7c33c6c004bbafe82"},
+		"a blank":  {f.provider(), object{"sub": "ada lovelace"}, "cannot be a user's id"},
+		"a path":   {f.provider(), object{"sub": ".."}, "cannot be a user's id"},
+		"too long": {f.provider(), object{"sub": strings.Repeat("a", 256)}, "cannot be a user's id"},
 	} {
 		who, err := c.p.Verify(t.Context(), f.sign(nil, merged(f.good(), c.claims)))
 		var refusal oidc.Refusal

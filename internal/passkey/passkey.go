@@ -163,7 +163,8 @@ func (p *Party) Registered(a Attempt, answer []byte) (Made, error) {
 	c, err := w.CreateCredential(
 		&owner{handle: a.Handle},
 		webauthn.SessionData{Challenge: a.Challenge, RelyingPartyID: p.config.RPID,
-			UserID: a.Handle, UserVerification: protocol.VerificationRequired, CredParams: webauthn.CredentialParametersDefault()},
+			UserID: a.Handle, UserVerification: protocol.VerificationRequired,
+			CredParams: webauthn.CredentialParametersDefault()},
 		parsed,
 	)
 	if err != nil {

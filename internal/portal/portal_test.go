@@ -61,8 +61,9 @@ func TestT68T111OnlyTheOriginsOfALiveSessionFrameItsPage(t *testing.T) {
 	m := mux(t)
 	want := get(m, "/portal/"+live).Body.String()
 	for session, frames := range map[string]string{
-		live: "https://app.example.com http://localhost:3000", strings.ToUpper(live): "https://app.example.com http://localhost:3000",
-		ended: "'none'", lost: "'none'", "019a5c62-4d10-7b3e-9a27-0f6c8e1d5b45": "'none'", "x": "'none'",
+		live:                  "https://app.example.com http://localhost:3000",
+		strings.ToUpper(live): "https://app.example.com http://localhost:3000",
+		ended:                 "'none'", lost: "'none'", "019a5c62-4d10-7b3e-9a27-0f6c8e1d5b45": "'none'", "x": "'none'",
 	} {
 		a := get(m, "/portal/"+session)
 		csp := a.Header().Get("Content-Security-Policy")
@@ -98,7 +99,8 @@ func TestThePartsOfThePageAreKeptForEver(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		base + "page.html", base + "x.js", base + "element/keys.js", strings.Replace(base, "parts/", "parts/0", 1) + "page.js",
+		base + "page.html", base + "x.js", base + "element/keys.js",
+		strings.Replace(base, "parts/", "parts/0", 1) + "page.js",
 	} {
 		if a := get(m, path); a.Code != 404 {
 			t.Errorf("%s: %d", path, a.Code)

@@ -68,7 +68,8 @@ func TestQuestionsInAnyOrderKeepToTheLimitT36(t *testing.T) {
 			clock.Pass(time.Duration(r.Int64N(int64(2*time.Minute) / limit)))
 			who.At = clock.Elapsed() - time.Duration(r.ExpFloat64()*float64(time.Second))
 			latest = max(latest, who.At)
-			if err := w.Saw(latest, limit, 1, l.Take(who, ratelimit.Limits{PerMinute: limit}, 1, &s) == ratelimit.Admitted); err != nil {
+			if err := w.Saw(latest, limit, 1,
+				l.Take(who, ratelimit.Limits{PerMinute: limit}, 1, &s) == ratelimit.Admitted); err != nil {
 				t.Fatalf("limit %d: %v", limit, err)
 			}
 		}

@@ -152,7 +152,8 @@ func TestADecisionAllocatesNothing(t *testing.T) {
 	l := local(t, clock, &limittest.Ledger{})
 	var s ratelimit.Status
 	_, customer := limittest.Customer(1, ratelimit.Limits{PerMinute: 400, PerDay: 1_000_000})
-	for i, limits := range []ratelimit.Limits{{PerMinute: 500}, {PerMinute: 100_000}, {PerMinute: 500, PerDay: 1_000_000}, {PerDay: 10},
+	for i, limits := range []ratelimit.Limits{{PerMinute: 500}, {PerMinute: 100_000}, {PerMinute: 500, PerDay: 1_000_000},
+		{PerDay: 10},
 		{}, {PerMinute: 500, PerDay: 1_000_000}} {
 		who := limittest.Someone()
 		if i >= 4 {

@@ -51,7 +51,8 @@ func TestWindowsGoOnAfterARestartInOrderT38(t *testing.T) {
 			}
 		}
 	}
-	for _, away := range []time.Duration{0, 3 * time.Second, 20 * time.Second, 8 * time.Second, 58 * time.Second, 2 * time.Minute} {
+	for _, away := range []time.Duration{0, 3 * time.Second, 20 * time.Second, 8 * time.Second, 58 * time.Second,
+		2 * time.Minute} {
 		for range 8 {
 			ask(5)
 			clock.Pass(700 * time.Millisecond)
@@ -147,7 +148,8 @@ func TestWindowsThatCannotBeReadAreRefused(t *testing.T) {
 	if local(t, clock, nil).Restore(long) == nil {
 		t.Error("a window longer than any ring was taken")
 	}
-	for _, bad := range [][]byte{nil, {}, {9}, append([]byte{2}, good[1:]...), good[:len(good)-1], append(bytes.Clone(good), 1)} {
+	for _, bad := range [][]byte{nil, {}, {9}, append([]byte{2}, good[1:]...), good[:len(good)-1],
+		append(bytes.Clone(good), 1)} {
 		if local(t, clock, nil).Restore(bad) == nil {
 			t.Errorf("%x was taken", bad)
 		}

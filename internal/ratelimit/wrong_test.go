@@ -89,7 +89,8 @@ func TestTheCheckerFindsOutWhatOthersAdmitT36(t *testing.T) {
 	t.Parallel()
 	const limit = 60
 	for name, g := range map[string]gate{
-		"a fixed window": &fixed{}, "a token bucket": &bucket{}, "two counters": &twoCounters{}, "a window too short": &tooShort{},
+		"a fixed window": &fixed{}, "a token bucket": &bucket{}, "two counters": &twoCounters{},
+		"a window too short": &tooShort{},
 	} {
 		var history []limittest.Admission
 		witness, found := limittest.Witness{}, 0

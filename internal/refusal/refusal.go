@@ -32,7 +32,8 @@ const (
 
 var reasonNames = [...]string{
 	NoReason: "", KeyOff: "keyOff", WorkspaceOff: "workspaceOff", CreatorGone: "creatorGone", OverlapEnded: "overlapEnded",
-	OtherEnvironment: "otherEnvironment", OtherWorkspace: "otherWorkspace", OutOfReach: "outOfReach", PlanSpent: "planSpent",
+	OtherEnvironment: "otherEnvironment", OtherWorkspace: "otherWorkspace", OutOfReach: "outOfReach",
+	PlanSpent: "planSpent",
 }
 
 // String is the reason's name in the API of the feed; "" for NoReason.

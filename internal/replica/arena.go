@@ -31,8 +31,8 @@ const (
 	textChunk  = 1 << offsetBits
 )
 
-// A text is the earlier values, the networks, the name, the metadata and the second digests, one after the other. The shapeWord says how
-// long each is.
+// A text is the earlier values, the networks, the name, the metadata and the second digests, one after the other. The
+// shapeWord says how long each is.
 const (
 	networksShift = 8
 	nameShift     = 16

@@ -18,7 +18,8 @@ func TestAKeyKnowsItsWorkspacesPlan(t *testing.T) {
 	r := house()
 	r.Apply(at(1, workspace(ws), role(ws, "r"), member(ws, "ann", "r"), key(ws, "ann", "planned")))
 	uuid, _ := id.Parse(string(ws))
-	for i, l := range []ratelimit.Limits{{}, {PerMinute: 5}, {PerMinute: 5, PerDay: 7}, {PerDay: 1}, {}, {PerMinute: ratelimit.Max}} {
+	for i, l := range []ratelimit.Limits{{}, {PerMinute: 5}, {PerMinute: 5, PerDay: 7}, {PerDay: 1}, {},
+		{PerMinute: ratelimit.Max}} {
 		r.Apply(at(int64(i+2), planned(l)))
 		v := find(t, r, "planned")
 		switch {

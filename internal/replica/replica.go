@@ -1,46 +1,61 @@
-// Package replica owns the copy in memory of everything that a verification needs: keys by the digest of their value, workspaces,
-// roles, members and service keys. It is a full copy, not a cache: what is not in it does not exist, nothing is fetched on
-// demand and nothing is evicted. It does not own what the facts amount to (verify) nor where they come from (store, by feed).
+// Package replica owns the copy in memory of everything that a verification needs: keys by the digest of their value,
+// workspaces, roles, members and service keys. It is a full copy, not a cache: what is not in it does not exist,
+// nothing is fetched on demand and nothing is evicted. It does not own what the facts amount to (verify) nor where they
+// come from (store, by feed).
 //
 // # Where things are
 //
-// A key is a record of twelve words without a pointer (record.go), and its name, metadata, networks and earlier values are bytes in an
-// arena (arena.go). Two tables without pointers (table.go) lead to the number of a record: from the digests of its values, for
-// readers, and from its id, for writers. So the garbage collector has nothing to follow, however many keys there are. Sets of permissions
-// are kept once each; workspaces, roles and members are few, and are nodes with pointers.
+// A key is a record of twelve words without a pointer (record.go), and its name, metadata, networks and earlier values
+// are bytes in an arena (arena.go). Two tables without pointers (table.go) lead to the number of a record: from the
+// digests of its values, for readers, and from its id, for writers. So the garbage collector has nothing to follow,
+// however many keys there are. Sets of permissions are kept once each; workspaces, roles and members are few, and are
+// nodes with pointers.
 //
 // # Who owns what, and why it is safe
 //
-// Everything that changes belongs to the writers, and mu lets in one at a time: Apply, and Sweep by batches. Readers take no lock.
-// They reach what they need by atomic loads alone:
+// Everything that changes belongs to the writers, and mu lets in one at a time: Apply, and Sweep by batches. Readers
+// take no lock. They reach what they need by atomic loads alone:
 //
-//   - A record is a seqlock. Every word of it is read and written atomically, so that a reader in the midst of a change has read words of
-//     different instants, but no torn word and no data race. Its first word holds the revision and a number that rises by two with
-//     each change and is odd during one. A reader that finds it even, reads the other words, and finds it the same afterwards, has
-//     read the record of one instant. (Go's atomic operations behave as if in one order, so no fence is missing.) The number
-//     has 15 bits beside the revision's 48: a reader would have to sleep through 32,768 changes of one record at one revision.
+//   - A record is a seqlock. Every word of it is read and written atomically, so that a reader in the midst of a change
+//     has read words of
+//     different instants, but no torn word and no data race. Its first word holds the revision and a number that rises
+//     by two with
+//     each change and is odd during one. A reader that finds it even, reads the other words, and finds it the same
+//     afterwards, has
+//     read the record of one instant. (Go's atomic operations behave as if in one order, so no fence is missing.) The
+//     number
+//     has 15 bits beside the revision's 48: a reader would have to sleep through 32,768 changes of one record at one
+//     revision.
 //     What a reader does wait for, once in a long while, is a dozen stores of a writer in the midst of them.
-//   - member.state, role.state: each points to a struct that is never written again. A change stores a pointer to a new one, so an
-//     old pointer that is still there means that nothing has changed in between. workspace.state is flags and a number that rises.
+//   - member.state, role.state: each points to a struct that is never written again. A change stores a pointer to a new
+//     one, so an
+//     old pointer that is still there means that nothing has changed in between. workspace.state is flags and a number
+//     that rises.
 //   - member.settled is the same, for the settlements that cover the keys of a node (settled.go).
-//   - Bytes of the arena are written once, before the record that leads to them, and never again. A chunk that is dropped stays for
-//     whoever holds a string of it, as everything does in Go. The list of chunks is new with each change of it: a reader loads it before the
+//   - Bytes of the arena are written once, before the record that leads to them, and never again. A chunk that is
+//     dropped stays for
+//     whoever holds a string of it, as everything does in Go. The list of chunks is new with each change of it: a
+//     reader loads it before the
 //     record, and where it is still the same afterwards, every text that the record leads to is in it.
-//   - A slot of a table goes from empty to a name and from there to the grave. A table that grows is built aside and then put in place.
-//   - A hint is one word that any reader writes, and decides nothing: it is a number of a record to try before the index is asked.
-//   - Entries of the directories, and sets, are in place before their numbers are told. Numbers of records and members are given again,
+//   - A slot of a table goes from empty to a name and from there to the grave. A table that grows is built aside and
+//     then put in place.
+//   - A hint is one word that any reader writes, and decides nothing: it is a number of a record to try before the
+//     index is asked.
+//   - Entries of the directories, and sets, are in place before their numbers are told. Numbers of records and members
+//     are given again,
 //     once no slot and no record names them: a reader that still holds one finds another digest, or its record changed.
 //
-// A lookup looks at a record, the states and the list of texts, and then again whether the record's version and the pointers are what
-// they were: then all of it was so together at one instant. Hence disabling or deleting a workspace, changing a role or moving a
-// member to another role is one store, however many keys hang on it, and rotating a key is one change of one record: the table may
-// name a record under a digest for longer than the record has that digest, but only the record decides.
+// A lookup looks at a record, the states and the list of texts, and then again whether the record's version and the
+// pointers are what they were: then all of it was so together at one instant. Hence disabling or deleting a workspace,
+// changing a role or moving a member to another role is one store, however many keys hang on it, and rotating a key is
+// one change of one record: the table may name a record under a digest for longer than the record has that digest, but
+// only the record decides.
 //
-// A lookup costs a probe of one open-addressing table, the two lines of a record, a comparison in constant time for each value of the
-// key, about thirty atomic loads and the copy of a View; where the keys are many, it is the misses of the cache that count, each of which
-// waits for the one before. For a text that was found before they are over when its digest is known: Trace, Expect and Follow are a
-// lookup in three steps, of which the first two fetch what a hint leads to (hints.go). A lookup allocates nothing, except where a
-// role narrows a set for the first time.
+// A lookup costs a probe of one open-addressing table, the two lines of a record, a comparison in constant time for
+// each value of the key, about thirty atomic loads and the copy of a View; where the keys are many, it is the misses of
+// the cache that count, each of which waits for the one before. For a text that was found before they are over when its
+// digest is known: Trace, Expect and Follow are a lookup in three steps, of which the first two fetch what a hint leads
+// to (hints.go). A lookup allocates nothing, except where a role narrows a set for the first time.
 //
 // Records, hints and the tables of a large copy lie in large pages, where the system gives them (hugepage).
 package replica
@@ -83,12 +98,13 @@ type Replica struct {
 	leaving     []*workspace // gone, and not swept yet
 	marks       []mark       // of what is gone, for Sweep to forget
 	left        []leaver     // likewise, of members and roles
-	floor       int64        // changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
-	scratch     []byte       // where texts are put together
-	kinds       kinds        // of the digests of foreign values
-	had, has    []keyfmt.Digest
-	second      []keyfmt.PepperID // see KeepSecond
-	untold      untold            // of all keys
+	// changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
+	floor    int64
+	scratch  []byte // where texts are put together
+	kinds    kinds  // of the digests of foreign values
+	had, has []keyfmt.Digest
+	second   []keyfmt.PepperID // see KeepSecond
+	untold   untold            // of all keys
 }
 
 // nobody is the number of a record that is looked at in place of a key that is not there. It is whole, and has a value

@@ -38,7 +38,8 @@ func TestLookupTellsEverythingThatAVerificationNeeds(t *testing.T) {
 		Limits: ratelimit.Limits{
 			PerMinute: 5, PerDay: 50,
 		}, AllowedIPs: replica.NewNetworks([]netip.Prefix{net}), Metadata: `{"a":1}`,
-		WorkspaceActive: true, Capped: true, CreatorPresent: true, CreatorHolds: set("calls:read", "calls:write"), Effective: set("calls:read"),
+		WorkspaceActive: true, Capped: true, CreatorPresent: true, CreatorHolds: set("calls:read", "calls:write"),
+		Effective: set("calls:read"),
 	}
 	if d := diff(want, find(t, r, "full")); d != "" {
 		t.Errorf("by the current value (-want +got):\n%s", d)

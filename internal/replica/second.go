@@ -108,8 +108,8 @@ func (r *Replica) countUntold(f *fields, by int64) {
 	r.untold.add(environment, foreign, second, by)
 }
 
-// Untold tells how many keys within a reach have a value that the feed does not tell a follower of that reach: a foreign
-// one, and for a follower that is told second digests one that has none.
+// Untold tells how many keys within a reach have a value that the feed does not tell a follower of that reach: a
+// foreign one, and for a follower that is told second digests one that has none.
 func (r *Replica) Untold(reach *account.Reach, second bool) (n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

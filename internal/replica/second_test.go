@@ -66,7 +66,8 @@ func TestSecondDigestsAreKeptUnderThePeppersThatAreToldOf(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if told.Value.Second != second("now", "current") || told.Previous[0].Second != second("now", "earlier") || told.Name != "key k" {
+	if told.Value.Second != second("now", "current") || told.Previous[0].Second != second("now", "earlier") ||
+		told.Name != "key k" {
 		t.Errorf("told %+v", told)
 	}
 	r.Apply(at(4, key("w", "ann", "k", withSecond("before"))))

@@ -19,7 +19,8 @@ func Build(more ...string) (binary string, remove func(), err error) {
 	binary = filepath.Join(dir, "keyward")
 	build := exec.Command(
 		"go",
-		append(append([]string{"build", "-trimpath", "-tags", "grpcnotrace", "-o", binary}, more...), "github.com/keyward/keyward/cmd/keyward")...)
+		append(append([]string{"build", "-trimpath", "-tags", "grpcnotrace", "-o", binary}, more...),
+			"github.com/keyward/keyward/cmd/keyward")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		remove()

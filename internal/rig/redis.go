@@ -86,7 +86,9 @@ func (r *Redis) CLI(args ...string) string {
 func (r *Redis) ask(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(r.Port)}, args...)...).
+	out, err := exec.CommandContext(
+		ctx, "redis-cli", append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(r.Port)}, args...)...,
+	).
 		CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("redis-cli %v: %w: %s", args, err, out)

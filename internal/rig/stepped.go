@@ -57,7 +57,8 @@ func steppedOverlay(dir string) (path string, err error) {
 	if strings.Count(string(text), before) != 1 {
 		return "", fmt.Errorf("%s: want %q once", from, before)
 	}
-	files[original], files[filepath.Join(room, "steppedclock.go")] = filepath.Join(dir, "server.go"), filepath.Join(dir, "clock.go")
+	files[original], files[filepath.Join(room, "steppedclock.go")] = filepath.Join(dir, "server.go"), filepath.Join(dir,
+		"clock.go")
 	if err := os.WriteFile(files[original], []byte(strings.Replace(string(text), before, after, 1)), 0o600); err != nil {
 		return "", err
 	}

@@ -23,12 +23,16 @@ func TestTheMoreSpecificRuleWinsWhateverTheirOrder(t *testing.T) {
 		"{method: '*', path: '/**', permissions: [], cost: 1}", "{method: GET, path: '/v1/**', permissions: [], cost: 2}",
 		"{method: GET, path: '/v1/{a}', permissions: [], cost: 3}", "{method: GET, path: /v1/x, permissions: [], cost: 4}",
 		"{method: HEAD, path: /v1/x, permissions: [], cost: 5}", "{method: '*', path: /v1/x, permissions: [], cost: 6}",
-		"{method: GET, path: '/v1/{a}/y', permissions: [], cost: 7}", "{method: GET, path: '/v1/x/{b}', permissions: [], cost: 8}",
-		"{method: GET, path: /v1/z/, permissions: [], cost: 9}", "{method: GET, path: /caf%C3%A9, permissions: [], cost: 10}", "{method: GET, path: /, permissions: [], cost: 11}",
+		"{method: GET, path: '/v1/{a}/y', permissions: [], cost: 7}",
+		"{method: GET, path: '/v1/x/{b}', permissions: [], cost: 8}",
+		"{method: GET, path: /v1/z/, permissions: [], cost: 9}", "{method: GET, path: /caf%C3%A9, permissions: [], cost: 10}",
+		"{method: GET, path: /, permissions: [], cost: 11}",
 	}
 	wants := map[string]int{
-		"GET /": 11, "POST /": 1, "GET /v1": 2, "GET /v1/": 2, "GET /v1/x": 4, "HEAD /v1/x": 5, "POST /v1/x": 6, "GET /v1/q": 3, "HEAD /v1/q": 3, "POST /v1/q": 1,
-		"GET /v1/x/y": 8, "GET /v1/q/y": 7, "GET /v1/x/q": 8, "GET /v1/q/q": 2, "GET /v1/z": 3, "GET /v1/z/": 9, "GET /v1/x/": 2, "GET /v2": 1,
+		"GET /": 11, "POST /": 1, "GET /v1": 2, "GET /v1/": 2, "GET /v1/x": 4, "HEAD /v1/x": 5, "POST /v1/x": 6,
+		"GET /v1/q": 3, "HEAD /v1/q": 3, "POST /v1/q": 1,
+		"GET /v1/x/y": 8, "GET /v1/q/y": 7, "GET /v1/x/q": 8, "GET /v1/q/q": 2, "GET /v1/z": 3, "GET /v1/z/": 9,
+		"GET /v1/x/": 2, "GET /v2": 1,
 		"GET /caf%C3%A9": 10, "GET /caf%c3%a9": 10, "DELETE /v1/x/y/z": 1,
 	}
 	for turn := range len(rules) {
@@ -48,7 +52,8 @@ func TestWhatNoRuleMatchesIsDenied(t *testing.T) {
 		t,
 		"routes:\n- {method: GET, path: '/v1/{id}', public: true}\n- {method: [POST], path: '/v1/a/**', permissions: {all: [calls:read], any: [calls:write]}}",
 	)
-	for _, request := range []string{"POST /v1/x", "GET /", "GET /v1", "GET /v1/", "GET /v1/x/", "GET /v1/x/y", "GET /v1/a/b", "PUT /v1/a", "get /v1/x", "HEAD /v1/a/b"} {
+	for _, request := range []string{"POST /v1/x", "GET /", "GET /v1", "GET /v1/", "GET /v1/x/", "GET /v1/x/y",
+		"GET /v1/a/b", "PUT /v1/a", "get /v1/x", "HEAD /v1/a/b"} {
 		method, path, _ := strings.Cut(request, " ")
 		if r := table.Match(method, path); r != nil {
 			t.Errorf("%s is matched by %s", request, r.Signature())
@@ -69,8 +74,10 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		"routes:\n- GET /x":        "routes.yaml:2:3: want {method, path, permissions}, not text",
 		"routes:\n- {path: /x}":    "routes.yaml:2:3: there is no method",
 		"routes:\n- {method: GET}": "routes.yaml:2:3: there is no path",
-		"routes:\n- {method: [], path: /x, public: true}":                   "routes.yaml:2:12: method: the list is empty",
-		"routes:\n- {method: get, path: /x, public: true}":                  `routes.yaml:2:12: method: "get": want upper-case letters`,
+		"routes:\n- {method: [], path: /x, public: true}": "routes.yaml:2:12: method: the list is empty",
+
+		"routes:\n- {method: get, path: /x, public: true}": `routes.yaml:2:12: method: "get": want upper-case letters`,
+
 		"routes:\n- {method: [GET, '*'], path: /x, public: true}":           "routes.yaml:2:18: method: '*' is every method",
 		"routes:\n- {method: [GET, GET], path: /x, public: true}":           "routes.yaml:2:18: method: GET stands twice",
 		"routes:\n- {method: GET, path: x, public: true}":                   "routes.yaml:2:23: path: must begin with /",
@@ -146,15 +153,18 @@ func TestT107ATableDemandsAnEnvironmentAndWorkspaces(t *testing.T) {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
-	for _, wrong := range []string{"environment: []", "environment: prod", "environment: ''", "environment: [live, svc]", "workspaceId: []", "workspaceId: acme", "environment: {}", "enviroment: live"} {
-		for _, text := range []string{wrong + "\nroutes:\n- {method: GET, path: /a, permissions: []}", "routes:\n- {method: GET, path: /a, permissions: [], " + wrong + "}"} {
+	for _, wrong := range []string{"environment: []", "environment: prod", "environment: ''", "environment: [live, svc]",
+		"workspaceId: []", "workspaceId: acme", "environment: {}", "enviroment: live"} {
+		for _, text := range []string{wrong + "\nroutes:\n- {method: GET, path: /a, permissions: []}",
+			"routes:\n- {method: GET, path: /a, permissions: [], " + wrong + "}"} {
 			if _, err := routes.Parse("routes.yaml", []byte(text), perm.Builtin()); err == nil {
 				t.Errorf("%q was taken", text)
 			}
 		}
 	}
 	for _, beside := range []string{"environment: live", "workspaceId: " + one} {
-		if _, err := routes.Parse("routes.yaml", []byte("routes:\n- {method: GET, path: /a, public: true, "+beside+"}"), perm.Builtin()); err == nil {
+		if _, err := routes.Parse("routes.yaml", []byte("routes:\n- {method: GET, path: /a, public: true, "+beside+"}"),
+			perm.Builtin()); err == nil {
 			t.Errorf("%q was taken beside public", beside)
 		}
 	}

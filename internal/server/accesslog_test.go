@@ -197,7 +197,8 @@ func TestASampledLineSaysForHowManyRequestsItStandsAtEveryDoor(t *testing.T) {
 	d := openDataPlane(t, accesslog.Sampled)
 	good, _, failed := d.asks()
 	asked := map[string]int{}
-	for _, name := range []string{"verifyApiKey/quick main", "verifyApiKey/long data", "checkRequest/quick data", "checkEnvoy"} {
+	for _, name := range []string{"verifyApiKey/quick main", "verifyApiKey/long data", "checkRequest/quick data",
+		"checkEnvoy"} {
 		operation, _, _ := strings.Cut(name, "/")
 		for range n {
 			good[name]()

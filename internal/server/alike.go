@@ -18,7 +18,8 @@ const (
 
 // settingNames say of each setting that nodes compare which variable it comes from.
 var settingNames = map[string]string{
-	cluster.SettingRootKey: "KEYWARD_ROOT_KEY", cluster.SettingCatalogue: "KEYWARD_CATALOGUE", cluster.SettingPepper: "KEYWARD_PEPPER",
+	cluster.SettingRootKey: "KEYWARD_ROOT_KEY", cluster.SettingCatalogue: "KEYWARD_CATALOGUE",
+	cluster.SettingPepper: "KEYWARD_PEPPER",
 }
 
 // watchAlike says in one line when other nodes begin, or cease, to have other settings than this one.

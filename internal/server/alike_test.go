@@ -64,7 +64,8 @@ func endings(t *testing.T, url string) (n int) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM keyward.events WHERE type = 'service_key.deleted'`).Scan(&n); err != nil {
+	if err := conn.QueryRow(t.Context(),
+		`SELECT count(*) FROM keyward.events WHERE type = 'service_key.deleted'`).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -202,7 +203,8 @@ func TestNodesThatAreNotSetAlikeSaySo(t *testing.T) {
 	url, root := pgtest.Database(t), rootKey(t)
 	plain := sharing(t, url, root)
 	catalogue := filepath.Join(t.TempDir(), "catalogue.yaml")
-	if err := os.WriteFile(catalogue, []byte("- {resource: invoices, action: read, description: Look at invoices}\n"), 0o600); err != nil {
+	if err := os.WriteFile(catalogue, []byte("- {resource: invoices, action: read, description: Look at invoices}\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	one, _ := start(t, plain, server.Options{})

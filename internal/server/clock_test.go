@@ -102,7 +102,8 @@ func TestT103AStartWithAWrongClockIsTakenBack(t *testing.T) {
 		log := &rig.Output{}
 		s, stop = start(t, cfg, server.Options{Now: wall.now, Log: log})
 		is("ahead, from a start", want, "NOT_FOUND")
-		if _, err := client(t, s, root).UpdateWorkspace(t.Context(), ws, keyward.WorkspaceUpdate{Name: keyward.Set("Acme " + jump.String())}); err != nil {
+		if _, err := client(t, s, root).UpdateWorkspace(t.Context(), ws,
+			keyward.WorkspaceUpdate{Name: keyward.Set("Acme " + jump.String())}); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(log.String(), "provisional") {
@@ -118,7 +119,8 @@ func TestT103AStartWithAWrongClockIsTakenBack(t *testing.T) {
 		is("put right, from a start", "VALID", "VALID")
 	}
 	soon := time.Now().AddDate(0, 1, 0)
-	if _, err := client(t, s, root).CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new", ExpiresAt: &soon}); err != nil {
+	if _, err := client(t, s, root).CreateKey(t.Context(),
+		keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new", ExpiresAt: &soon}); err != nil {
 		t.Error("a new key for a month:", err)
 	}
 }
@@ -148,7 +150,8 @@ func TestT103TheClockOfANodeMovesNothing(t *testing.T) {
 		for name, want := range map[string]struct {
 			value keyward.Secret
 			code  string
-		}{"with an expiry": {three, "unavailable"}, "in its overlap": {earlier, "unavailable"}, "without an end": {endless, "VALID"}} {
+		}{"with an expiry": {three, "unavailable"}, "in its overlap": {earlier, "unavailable"}, "without an end": {endless,
+			"VALID"}} {
 			if got := verdictOf(t, cb, want.value); got != want.code {
 				t.Errorf("%v off: a key %s is %s", by, name, got)
 			}
@@ -157,7 +160,8 @@ func TestT103TheClockOfANodeMovesNothing(t *testing.T) {
 			t.Errorf("%v off: the node lists the earlier values %v, and one works", by, listed)
 		}
 		soon := time.Now().AddDate(0, 1, 0)
-		if _, err := cb.CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new", ExpiresAt: &soon}); err != nil {
+		if _, err := cb.CreateKey(t.Context(),
+			keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new", ExpiresAt: &soon}); err != nil {
 			t.Errorf("%v off: the node takes no change: %v", by, err)
 		}
 		if err := stop(); err != nil {

@@ -191,7 +191,8 @@ func (f *Follower) settle(d *follower.Desk) error {
 		gate.SetRoutes(table)
 	}
 	f.door.Store(httpapi.New(httpapi.Config{
-		Follower: true, Feed: f.feedOnward(d), Engine: d.Engine, Catalogue: d.Catalogue, Format: d.Format, Logger: f.log, Now: f.opt.Now,
+		Follower: true, Feed: f.feedOnward(d), Engine: d.Engine, Catalogue: d.Catalogue, Format: d.Format, Logger: f.log,
+		Now:      f.opt.Now,
 		Observer: f.metrics,
 		Ready:    f.state, TrustedProxies: &f.proxies, Gateway: gate, Metrics: f.metrics.Handler(),
 		Failures: httplimit.NewFailures(f.cfg.BadCredentials, f.elapsed), Clock: f.opt.Now,

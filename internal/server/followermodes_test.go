@@ -27,7 +27,8 @@ func TestAFollowerIsLessStrictThanItsSourceOnlyWithLeave(t *testing.T) {
 	}
 	starts := func(token, setting string) error {
 		cfg, err := config.LoadFollow(config.Sources{Environ: []string{"KEYWARD_SOURCE_URL=" + c.url,
-			"KEYWARD_SOURCE_TOKEN=" + token, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_MAX_STALENESS=" + staleness.String(), setting}})
+			"KEYWARD_SOURCE_TOKEN=" + token, "KEYWARD_ADDR=127.0.0.1:0", "KEYWARD_MAX_STALENESS=" + staleness.String(),
+			setting}})
 		c.must(err)
 		f, err := server.NewFollower(t.Context(), cfg, server.Options{})
 		if err == nil {
@@ -48,7 +49,8 @@ func TestAFollowerIsLessStrictThanItsSourceOnlyWithLeave(t *testing.T) {
 		{"open with leave", open, "KEYWARD_LIMIT_POLICY=open", true},
 		{"leased", none, "KEYWARD_LIMIT_MODE=leased", true},
 	} {
-		if err := starts(one.token, one.setting); (err == nil) != one.leave || err != nil && !errors.Is(err, follower.ErrLeave) {
+		if err := starts(one.token, one.setting); (err == nil) != one.leave || err != nil &&
+			!errors.Is(err, follower.ErrLeave) {
 			t.Errorf("%s: %v", one.what, err)
 		}
 	}

@@ -108,14 +108,16 @@ func (s *Server) pages(
 ) (*http.ServeMux, error) {
 	var err error
 	s.dashboard = dashboard.New(dashboard.Config{
-		Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Wall: s.opt.Now, Logger: s.log,
+		Control: s.control, Engine: s.engine, Gate: dashboard.Sessions{}, Nodes: nodes, Now: s.clock.Now, Wall: s.opt.Now,
+		Logger:       s.log,
 		Installation: condition,
 
 		Base:       func(r *http.Request) string { return s.gate.Base(r) },
 		NoPasskeys: func(r *http.Request) string { return s.gate.NoPasskeys(r) },
 	})
 	s.gate, err = signin.New(signin.Config{
-		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS, Failed: httpapi.Failed, Wait: httpapi.Wait, Render: s.dashboard.SignIn,
+		Control: s.control, Logger: s.log, Origin: httpapi.Origin, Known: httpapi.Known, OverTLS: httpapi.OverTLS,
+		Failed: httpapi.Failed, Wait: httpapi.Wait, Render: s.dashboard.SignIn,
 		PublicURL: s.cfg.PublicURL, OIDC: provider, Secret: s.db.Secret(), Now: s.clock.Now,
 	})
 	if err != nil {

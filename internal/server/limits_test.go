@@ -221,7 +221,8 @@ func TestNoOtherRefusalSpendsALimitT43(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := c.PutMember(t.Context(), v.WorkspaceID, "bob", keyward.PutMemberRequest{Email: "bob@example.com", RoleID: roles["Admin"]}); err != nil {
+	if _, _, err := c.PutMember(t.Context(), v.WorkspaceID, "bob",
+		keyward.PutMemberRequest{Email: "bob@example.com", RoleID: roles["Admin"]}); err != nil {
 		t.Fatal(err)
 	}
 	capped := keyward.WorkspaceUpdate{

@@ -30,8 +30,9 @@ func (s *Server) shareLimits(context.Context) error {
 		known = s.node.Live
 	}
 	s.shared = redislimit.New(redislimit.Options{
-		Connect: where.Connect, Cluster: where.Cluster, Mode: s.cfg.LimitMode, ModeOf: s.cfg.LimitModes, Policy: s.cfg.LimitPolicy,
-		Node: rand.Text(), Known: known, Followers: s.followers, Now: s.opt.Now, Logger: s.log,
+		Connect: where.Connect, Cluster: where.Cluster, Mode: s.cfg.LimitMode, ModeOf: s.cfg.LimitModes,
+		Policy: s.cfg.LimitPolicy,
+		Node:   rand.Text(), Known: known, Followers: s.followers, Now: s.opt.Now, Logger: s.log,
 	})
 	s.push("what is shared over Redis", func() error { s.shared.Close(); return nil })
 	return nil

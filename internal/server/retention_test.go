@@ -44,7 +44,8 @@ func age(t *testing.T, driver, source string, by time.Duration) (last int64) {
 		schema = "keyward."
 	}
 	rows, err := db.Query(
-		`SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata FROM ` + schema + `events ORDER BY seq`,
+		`SELECT seq, id, workspace_id, type, description, actor_id, actor_email, created_ms, metadata FROM ` + schema +
+			`events ORDER BY seq`,
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +55,8 @@ func age(t *testing.T, driver, source string, by time.Duration) (last int64) {
 	for rows.Next() {
 		var e audit.Event
 		var ms int64
-		if err := rows.Scan(&e.Seq, &e.ID, &e.Workspace, &e.Type, &e.Description, &e.ActorID, &e.ActorEmail, &ms, &e.Metadata); err != nil {
+		if err := rows.Scan(&e.Seq, &e.ID, &e.Workspace, &e.Type, &e.Description, &e.ActorID, &e.ActorEmail, &ms,
+			&e.Metadata); err != nil {
 			t.Fatal(err)
 		}
 		e.CreatedAt = time.UnixMilli(ms).UTC().Add(-by)
@@ -66,12 +68,14 @@ func age(t *testing.T, driver, source string, by time.Duration) (last int64) {
 	var before [32]byte
 	for _, e := range all {
 		before = e.Chain(before)
-		if _, err := db.Exec(`UPDATE `+schema+`events SET created_ms = $1, hash = $2 WHERE seq = $3`, e.CreatedAt.UnixMilli(), before[:], e.Seq); err != nil {
+		if _, err := db.Exec(`UPDATE `+schema+`events SET created_ms = $1, hash = $2 WHERE seq = $3`, e.CreatedAt.UnixMilli(),
+			before[:], e.Seq); err != nil {
 			t.Fatal(err)
 		}
 		last = e.Seq
 	}
-	if _, err := db.Exec(`UPDATE `+schema+`installation SET head_hash = $1, head_ms = $2`, before[:], all[len(all)-1].CreatedAt.UnixMilli()); err != nil {
+	if _, err := db.Exec(`UPDATE `+schema+`installation SET head_hash = $1, head_ms = $2`, before[:],
+		all[len(all)-1].CreatedAt.UnixMilli()); err != nil {
 		t.Fatal(err)
 	}
 	return last
@@ -140,7 +144,8 @@ func TestT84TheLogIsArchivedWhileNodesRun(t *testing.T) {
 		n := 0
 		for ; !stopped.Load(); n++ {
 			began := time.Now()
-			if _, err := client(t, a, root.Reveal()).CreateKey(context.Background(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "meanwhile"}); err != nil {
+			if _, err := client(t, a, root.Reveal()).CreateKey(context.Background(),
+				keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "meanwhile"}); err != nil {
 				t.Error(err)
 			}
 			longest.Store(max(longest.Load(), int64(time.Since(began))))
@@ -229,7 +234,8 @@ func TestT84AServerKeepsItsLogSmall(t *testing.T) {
 			cfg := c.cfg
 			cfg.EventsKept = 30 * 24 * time.Hour
 			s, stop := start(t, cfg, server.Options{})
-			if _, err := client(t, s, cfg.RootKey.Reveal()).CreateKey(t.Context(), keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new"}); err != nil {
+			if _, err := client(t, s, cfg.RootKey.Reveal()).CreateKey(t.Context(),
+				keyward.CreateKeyRequest{WorkspaceID: ws, UserID: "ada", Name: "new"}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)

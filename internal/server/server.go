@@ -77,29 +77,30 @@ type Server struct {
 	cfg config.Config
 	opt Options
 
-	log         *slog.Logger
-	lines       *bufferedLog // behind it
-	jsonLines   io.Writer    // the same, where they are JSON
-	format      keyfmt.Format
-	digester    *keyfmt.Digester
-	catalogue   *perm.Catalogue
-	clock       *clock.Clock
-	stood       clock.Standing // when markTime looked last
-	told        bool           // that time does not go by the clock alone
-	ids         *id.Generator
-	metrics     *metrics.Metrics
-	db          *store.DB
-	replica     current
-	sole        sole
-	feed        *httpapi.Feed
-	node        *cluster.Node // nil where nobody shares the database
-	tally       *tally.Tally
-	limiter     *ratelimit.Limiter
-	shared      *redislimit.Limiter                      // nil where limits per minute are not shared
-	own         *lease.Own                               // the bank of followers, where the limiter's windows are that
-	cold        time.Duration                            // for which the windows lack units at the start
-	elapsed     func() time.Duration                     // since the start, by a clock that nobody sets
-	clocks      func() (ms int64, elapsed time.Duration) // the wall clock and elapsed; nil where the wall clock is not the machine's
+	log       *slog.Logger
+	lines     *bufferedLog // behind it
+	jsonLines io.Writer    // the same, where they are JSON
+	format    keyfmt.Format
+	digester  *keyfmt.Digester
+	catalogue *perm.Catalogue
+	clock     *clock.Clock
+	stood     clock.Standing // when markTime looked last
+	told      bool           // that time does not go by the clock alone
+	ids       *id.Generator
+	metrics   *metrics.Metrics
+	db        *store.DB
+	replica   current
+	sole      sole
+	feed      *httpapi.Feed
+	node      *cluster.Node // nil where nobody shares the database
+	tally     *tally.Tally
+	limiter   *ratelimit.Limiter
+	shared    *redislimit.Limiter  // nil where limits per minute are not shared
+	own       *lease.Own           // the bank of followers, where the limiter's windows are that
+	cold      time.Duration        // for which the windows lack units at the start
+	elapsed   func() time.Duration // since the start, by a clock that nobody sets
+	// the wall clock and elapsed; nil where the wall clock is not the machine's
+	clocks      func() (ms int64, elapsed time.Duration)
 	engine      *verify.Engine
 	rehashing   offers[verify.Rehash]
 	seconds     offers[verify.Second]
@@ -170,8 +171,10 @@ func New(ctx context.Context, cfg config.Config, opt Options) (*Server, error) {
 		s.clock = clock.NewWith(func() (time.Time, time.Duration) { return now(), time.Since(began) })
 	}
 	for _, stage := range []func(context.Context) error{
-		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.readProxies), lastingStage(s.makeKeys), s.listen, s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
-		s.makeFeed, s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, s.makeLender, lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
+		s.openLog, lastingStage(s.readCatalogue), lastingStage(s.readProxies), lastingStage(s.makeKeys), s.listen,
+		s.openWaitingRoom, s.openStore, lastingStage(s.checkPeppers),
+		s.makeFeed, s.loadReplica, s.shareLimits, s.makeLimiter, s.listenApart, s.makeEngines, s.makeLender,
+		lastingStage(s.makeGateway), s.makeHTTP, s.makeEnvoy,
 		s.ensureRoot, s.endWaitingRoom, s.announce,
 	} {
 		if err := stage(ctx); err != nil {

@@ -202,7 +202,8 @@ func TestT55AnHTTP2ClientThatAbusesItsConnectionHarmsNobodyElse(t *testing.T) {
 		head := headers(path)
 		for i := range uint32(3000) {
 			id := 2*i + 1
-			if err := errors.Join(f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: head, EndHeaders: true}), f.WriteRSTStream(id, http2.ErrCodeCancel)); err != nil {
+			if err := errors.Join(f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: head, EndHeaders: true}),
+				f.WriteRSTStream(id, http2.ErrCodeCancel)); err != nil {
 				break // the server has had enough
 			}
 			if i%1000 == 0 {

@@ -76,7 +76,8 @@ func (w *waitingRoom) handler(ids *id.Generator) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		request := ids.Next()
 		status := http.StatusServiceUnavailable
-		var body any = wire.Failure{Error: wire.Error{Code: string(fault.Unavailable), Message: "this server is starting: it waits for " + *w.state.Load(),
+		var body any = wire.Failure{Error: wire.Error{Code: string(fault.Unavailable),
+			Message: "this server is starting: it waits for " + *w.state.Load(),
 			Details: []wire.Detail{}, RequestID: request}}
 		if r.URL.Path == "/healthz" {
 			status = http.StatusOK

@@ -44,8 +44,10 @@ const (
 
 // needs holds the permission of the member that each capability stands for.
 var needs = map[Capability]string{
-	KeysRead: account.APIKeysRead, KeysCreate: account.APIKeysWrite, KeysUpdate: account.APIKeysWrite, KeysRotate: account.APIKeysWrite,
-	KeysDisable: account.APIKeysWrite, KeysDelete: account.APIKeysDelete, UsageRead: account.APIKeysRead, LogRead: account.WorkspaceLogsRead,
+	KeysRead: account.APIKeysRead, KeysCreate: account.APIKeysWrite, KeysUpdate: account.APIKeysWrite,
+	KeysRotate:  account.APIKeysWrite,
+	KeysDisable: account.APIKeysWrite, KeysDelete: account.APIKeysDelete, UsageRead: account.APIKeysRead,
+	LogRead: account.WorkspaceLogsRead,
 }
 
 // Capabilities lists all of them, in the order in which they are shown.

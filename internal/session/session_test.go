@@ -60,7 +60,8 @@ func TestTokensAndLinksAreToldApartAndFound(t *testing.T) {
 				t.Fatalf("a %s that is none, or was there before", what)
 			}
 			seen[v] = true
-			if got := find.ReplaceAllString("x "+v+" y", "$1…"); got != "x keyward_"+map[string]string{"token": "session", "link": "link"}[what]+"_… y" {
+			if got := find.ReplaceAllString("x "+v+" y", "$1…"); got != "x keyward_"+map[string]string{"token": "session",
+				"link": "link"}[what]+"_… y" {
 				t.Errorf("in a text: %s", got)
 			}
 			for _, other := range []string{v + "A", v[:len(v)-1], v[:len(v)-1] + "=", strings.ToUpper(v), " " + v, ""} {

@@ -71,7 +71,8 @@ func TestEveryDeadLinkGetsTheSameAnswerT77T12(t *testing.T) {
 	if want.Code != http.StatusUnauthorized {
 		t.Fatal(want.Code)
 	}
-	for name, code := range map[string]string{"used": used, "old": old, "of one who left": left, "empty": "", "no link": "x"} {
+	for name, code := range map[string]string{"used": used, "old": old, "of one who left": left, "empty": "",
+		"no link": "x"} {
 		if a := h.browser().post("/signin/link", "code", code); a.Code != want.Code || a.Body.String() != want.Body.String() {
 			t.Errorf("%s: %d %s", name, a.Code, a.Body)
 		}

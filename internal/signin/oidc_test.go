@@ -46,7 +46,8 @@ func TestSigningInAtARealProviderT70(t *testing.T) {
 		t.Errorf("the session: %+v, %v", all, err)
 	}
 
-	for name, want := range map[string]string{"stranger": "The provider knows you as stranger", "a blank": "cannot be a user&#39;s id"} {
+	for name, want := range map[string]string{"stranger": "The provider knows you as stranger",
+		"a blank": "cannot be a user&#39;s id"} {
 		who := r.person()
 		if at := who.signIn(r.url+"/signin/oidc", name); at.status != http.StatusForbidden ||
 			!strings.Contains(at.body, want) ||
@@ -71,7 +72,8 @@ func TestT70T67AnAnswerIsGoodForTheBrowserThatAskedOnce(t *testing.T) {
 		return nil
 	}
 	mallory.signIn(r.url+"/signin/oidc", "ada")
-	for name, victim := range map[string]*person{"a browser that never asked": r.person(), "one with an attempt of its own": r.person()} {
+	for name, victim := range map[string]*person{"a browser that never asked": r.person(),
+		"one with an attempt of its own": r.person()} {
 		if strings.Contains(name, "own") {
 			victim.get(r.url + "/signin/oidc") // and stays at the form
 		}

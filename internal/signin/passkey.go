@@ -163,7 +163,9 @@ func (g *Gate) kept(w http.ResponseWriter, r *http.Request, kind string) (ceremo
 		err = errors.New("a ceremony of another kind")
 	}
 	if err != nil {
-		return c, control.Challenge{}, fault.New(fault.Unauthenticated, "this took too long, or began in another browser: begin anew").
+		return c, control.Challenge{}, fault.New(
+			fault.Unauthenticated, "this took too long, or began in another browser: begin anew",
+		).
 			Because(err)
 	}
 	return c, control.Challenge{Digest: c.Digest(), Until: time.UnixMilli(c.Until)}, nil

@@ -142,7 +142,8 @@ func TestT67WhatAnotherSiteSendsIsRefused(t *testing.T) {
 	second := h.found("Second", "ada")
 	b := h.signedIn(h.ws, "ada")
 	code := h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"})
-	for _, target := range []string{"/signout", "/signout-everywhere", "/signin/workspace", "/signin/link", "/signin", "/keys"} {
+	for _, target := range []string{"/signout", "/signout-everywhere", "/signin/workspace", "/signin/link", "/signin",
+		"/keys"} {
 		for name, set := range map[string]func(http.Header){
 			"cross-site":     func(h http.Header) { h.Set("Sec-Fetch-Site", "cross-site") },
 			"same-site":      func(h http.Header) { h.Set("Sec-Fetch-Site", "same-site") },
@@ -169,20 +170,25 @@ func TestT67WhatAnotherSiteSendsIsRefused(t *testing.T) {
 func TestT76AReturnPathStaysHere(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for _, to := range []string{"https://evil.example", "//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, "/\t/evil.example",
-		"/%09/evil.example", "http:evil.example", "javascript:alert(1)", "evil.example", "/\nSet-Cookie: a=b", " /keys", "/..//evil.example", "@evil.example",
-		"/signout", "/signin", "/signin/link?code=x", "?x", "", "/é", strings.Repeat("/a", 600), "/%2f/evil.example", "/%5cevil.example"} {
+	for _, to := range []string{"https://evil.example", "//evil.example", "///evil.example", `/\evil.example`,
+		`\\evil.example`, "/\t/evil.example",
+		"/%09/evil.example", "http:evil.example", "javascript:alert(1)", "evil.example", "/\nSet-Cookie: a=b", " /keys",
+		"/..//evil.example", "@evil.example",
+		"/signout", "/signin", "/signin/link?code=x", "?x", "", "/é", strings.Repeat("/a",
+			600), "/%2f/evil.example", "/%5cevil.example"} {
 		b := h.browser()
 		a := b.post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
 		location, err := url.Parse(a.Header().Get("Location"))
-		if a.Code != http.StatusSeeOther || err != nil || location.Host != "" || location.Scheme != "" || !strings.HasPrefix(a.Header().Get("Location"), "/") ||
+		if a.Code != http.StatusSeeOther || err != nil || location.Host != "" || location.Scheme != "" ||
+			!strings.HasPrefix(a.Header().Get("Location"), "/") ||
 			strings.HasPrefix(location.Path, "//") || strings.ContainsAny(location.Path, "\\\t\n") ||
 			strings.HasPrefix(location.Path, "/sign") {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
 	}
 	// T17: no URL that the server makes holds a credential, in any spelling of its letters.
-	for _, to := range []string{"/keys?q=kw_live_" + strings.Repeat("A", 43) + "2ImIO6", "/keyward_session_" + strings.Repeat("b", 43),
+	for _, to := range []string{"/keys?q=kw_live_" + strings.Repeat("A", 43) + "2ImIO6",
+		"/keyward_session_" + strings.Repeat("b", 43),
 		"/keys?q=keyward%5Flink%5F" + strings.Repeat("c", 43)} {
 		a := h.browser().
 			post("/signin/link", "code", h.link(control.CreateSignInLink{Workspace: h.ws, User: "ada"}), "return", to)
@@ -190,7 +196,8 @@ func TestT76AReturnPathStaysHere(t *testing.T) {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
 	}
-	for _, to := range []string{"/", "/keys", "/keys?active=true&search=a%20b", "/keys/019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21"} {
+	for _, to := range []string{"/", "/keys", "/keys?active=true&search=a%20b",
+		"/keys/019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21"} {
 		if a := h.signedIn(h.ws, "ada").get("/signin?return=" + url.QueryEscape(to)); a.Header().Get("Location") != to {
 			t.Errorf("%q leads to %q", to, a.Header().Get("Location"))
 		}
@@ -201,10 +208,12 @@ func TestT76AReturnPathStaysHere(t *testing.T) {
 func TestT68T20ThePagesAreNotFramedNorKept(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for _, target := range []string{"/signin", "/signin/link?code=x", "/signin/link?code=" + h.link(control.CreateSignInLink{Root: true})} {
+	for _, target := range []string{"/signin", "/signin/link?code=x",
+		"/signin/link?code=" + h.link(control.CreateSignInLink{Root: true})} {
 		head := h.browser().get(target).Header()
 		csp := head.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'",
+			"form-action 'self'"} {
 			if !strings.Contains(csp, want) || strings.Contains(csp, "unsafe") {
 				t.Errorf("%s: %s", target, csp)
 			}
@@ -251,8 +260,10 @@ func TestFailedAttemptsAreCountedByAddress(t *testing.T) {
 func TestABrowserThatWouldNotKeepTheCookieIsTold(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for host, told := range map[string]bool{"http://127.0.0.1:8080": false, "http://localhost": false, "http://[::1]:1": false,
-		"http://keyward.example.com": true, "http://192.0.2.1": true, "https://keyward.example.com": false} {
+	for host, told := range map[string]bool{
+		"http://127.0.0.1:8080": false, "http://localhost": false, "http://[::1]:1": false,
+		"http://keyward.example.com": true, "http://192.0.2.1": true, "https://keyward.example.com": false,
+	} {
 		if a := h.browser().get(host + "/signin"); strings.Contains(a.Body.String(), "will not stay signed in") != told {
 			t.Errorf("%s: told is not %v", host, told)
 		}

@@ -35,7 +35,8 @@ func Settings() []string { return []string{SettingRootKey, SettingCatalogue, Set
 // Differs names the settings in which two nodes are not alike. A node that does not say is like every other.
 func (a *Alike) Differs(o *Alike) (names []string) {
 	for _, one := range []struct{ name, a, b string }{
-		{SettingRootKey, a.RootKey, o.RootKey}, {SettingCatalogue, a.Catalogue, o.Catalogue}, {SettingPepper, a.Pepper, o.Pepper},
+		{SettingRootKey, a.RootKey, o.RootKey}, {SettingCatalogue, a.Catalogue, o.Catalogue},
+		{SettingPepper, a.Pepper, o.Pepper},
 	} {
 		if one.a != "" && one.b != "" && one.a != one.b {
 			names = append(names, one.name)

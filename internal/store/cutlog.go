@@ -210,7 +210,8 @@ func (p *purger) dropArchived(cut audit.Cut) error {
 		if json.Unmarshal([]byte(events[i].Metadata), &m) != nil || m.Target == "" {
 			continue
 		}
-		if err := p.q.ExecDeferred(p.ctx, `DELETE FROM event_targets WHERE target = ? AND seq = ?`, m.Target, events[i].Seq); err != nil {
+		if err := p.q.ExecDeferred(p.ctx, `DELETE FROM event_targets WHERE target = ? AND seq = ?`, m.Target,
+			events[i].Seq); err != nil {
 			return err
 		}
 	}

@@ -93,7 +93,8 @@ func (v *View) waitingTotal(w id.Webhook) (int64, error) {
 
 // NoticedEvents lists events of some types after a place in the log, oldest first: of one workspace, or with "" of all.
 // It also gives the place up to which it has looked.
-func (v *View) NoticedEvents(ws id.Workspace, types []audit.Type, after int64, n int) (es []audit.Event, upTo int64, err error) {
+func (v *View) NoticedEvents(ws id.Workspace, types []audit.Type, after int64,
+	n int) (es []audit.Event, upTo int64, err error) {
 	if upTo, err = v.LogHead(); err != nil || len(types) == 0 {
 		return nil, upTo, err
 	}
@@ -146,7 +147,8 @@ const byExpiry = `(CASE WHEN k.expires_ms = 0 THEN 9223372036854775807 ELSE k.ex
 
 // KeysExpiring lists enabled keys that expire after a time, or then and have a later id than the key, and not after
 // upTo: of one workspace, or with "" of all, in the order of their ends and ids.
-func (v *View) KeysExpiring(ws id.Workspace, after time.Time, key id.Key, upTo time.Time, n int) ([]ExpiringKey, error) {
+func (v *View) KeysExpiring(ws id.Workspace, after time.Time, key id.Key, upTo time.Time,
+	n int) ([]ExpiringKey, error) {
 	query := `SELECT k.id, k.workspace_id, k.user_id, k.expires_ms FROM workspaces w JOIN api_keys k ON k.workspace_id = w.id
 		AND (` + byExpiry + `, k.id) > (?, ?) AND ` + byExpiry + ` <= ? WHERE w.deleted_ms = 0 AND k.is_active = 1`
 	args := []any{millis(after), key, millis(upTo)}
@@ -286,7 +288,8 @@ func (c *Counting) Attempted(node string, w id.Webhook, all []notice.Delivery) e
 			delivered = d.Last
 		}
 		// A delivery that was ended meanwhile, because its webhook was switched off, stays ended.
-		if _, err := c.exec(deliveryTable.update+` WHERE id = ? AND state = 0`, deliveryTable.changed(d, d.ID)...); err != nil {
+		if _, err := c.exec(deliveryTable.update+` WHERE id = ? AND state = 0`,
+			deliveryTable.changed(d, d.ID)...); err != nil {
 			return fmt.Errorf("write an attempt: %w", err)
 		}
 	}

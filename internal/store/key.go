@@ -21,10 +21,11 @@ type KeyFilter struct {
 	User      id.User              // "" for everybody's
 	Of        []keyfmt.Environment // nil for all; one that is empty selects nothing
 	Active    *bool                // nil for both
-	Search    string               // part of the name, description, user id, masked value or id, in any case; every character stands for itself
-	Standing  apikey.Standing
-	Order     apikey.Order
-	UpTo      string // no key beyond this Position; "" for no bound
+	// part of the name, description, user id, masked value or id, in any case; every character stands for itself
+	Search   string
+	Standing apikey.Standing
+	Order    apikey.Order
+	UpTo     string // no key beyond this Position; "" for no bound
 
 	Permission     string    // that the keys hold; "" for any
 	ExpiringBefore time.Time // the keys expire, and do before it; zero for any, as for the next two

@@ -113,5 +113,6 @@ func (p *purger) keyRequests() {
 
 // keyRequestsOf removes the requests of a deleted workspace.
 func (p *purger) keyRequestsOf(ws id.Workspace) bool {
-	return p.remove(`DELETE FROM key_requests WHERE id IN (SELECT id FROM key_requests WHERE workspace_id = ? LIMIT ?)`, ws)
+	return p.remove(`DELETE FROM key_requests WHERE id IN (SELECT id FROM key_requests WHERE workspace_id = ? LIMIT ?)`,
+		ws)
 }

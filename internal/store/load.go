@@ -98,7 +98,8 @@ func paged[T any](
 			n++
 			after = last(&t)
 			return f(t)
-		}, query+joiner+` (`+columns+`) > (`+places("?", len(key))+`) ORDER BY `+columns+` LIMIT ?`, append(after, loadPage)...)
+		}, query+joiner+` (`+columns+`) > (`+places("?", len(key))+`) ORDER BY `+columns+` LIMIT ?`, append(after,
+			loadPage)...)
 		if err != nil {
 			return err
 		}

@@ -310,7 +310,8 @@ func (db *DB) verifyFrom(ctx context.Context, cut audit.Cut) (events int64, err 
 	for more := true; more && err == nil; {
 		err = db.View(ctx, func(v *View) error {
 			before := events
-			if err := each(v, scanEvent, check, selectEvents+` WHERE seq > ? ORDER BY seq LIMIT ?`, last, chainPage); err != nil {
+			if err := each(v, scanEvent, check, selectEvents+` WHERE seq > ? ORDER BY seq LIMIT ?`, last,
+				chainPage); err != nil {
 				return err
 			}
 			if more = events-before == chainPage; more {

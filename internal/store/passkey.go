@@ -78,7 +78,8 @@ func (tx *Tx) PutPasskey(p session.Passkey) error {
 
 // UsePasskey notes that a passkey signed somebody in now, and its counter.
 func (tx *Tx) UsePasskey(p id.Passkey, counter uint32) error {
-	if err := tx.exec(`UPDATE passkeys SET counter = ?, used_ms = ? WHERE id = ?`, int64(counter), millis(tx.now), p); err != nil {
+	if err := tx.exec(`UPDATE passkeys SET counter = ?, used_ms = ? WHERE id = ?`, int64(counter), millis(tx.now),
+		p); err != nil {
 		return fmt.Errorf("use passkey: %w", err)
 	}
 	return nil
@@ -176,7 +177,8 @@ func (tx *Tx) DeleteInvitations() error {
 // AnswerChallenge keeps that a challenge was answered, until it is too old to be answered again. ErrDuplicate says that
 // it was before.
 func (tx *Tx) AnswerChallenge(challenge keyfmt.Digest, until time.Time) error {
-	if err := tx.exec(`INSERT INTO answered_challenges (digest, expires_ms) VALUES (?, ?)`, challenge[:], millis(until)); err != nil {
+	if err := tx.exec(`INSERT INTO answered_challenges (digest, expires_ms) VALUES (?, ?)`, challenge[:],
+		millis(until)); err != nil {
 		return fmt.Errorf("answer a challenge: %w", err)
 	}
 	return nil

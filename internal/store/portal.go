@@ -165,7 +165,8 @@ func (tx *Tx) PutPortal(p session.Portal) error {
 
 // BindPortal gives a portal session the key that exchanged its secret. ErrNotFound says that another key was before.
 func (tx *Tx) BindPortal(p id.Portal, thumbprint string) error {
-	if err := tx.execBeside(`UPDATE portal_sessions SET thumbprint = ? WHERE id = ? AND thumbprint = '' AND ended_ms = 0`, thumbprint, p); err != nil {
+	if err := tx.execBeside(`UPDATE portal_sessions SET thumbprint = ? WHERE id = ? AND thumbprint = '' AND ended_ms = 0`,
+		thumbprint, p); err != nil {
 		return fmt.Errorf("bind portal session: %w", err)
 	}
 	return nil
@@ -173,7 +174,8 @@ func (tx *Tx) BindPortal(p id.Portal, thumbprint string) error {
 
 // EndPortal ends a portal session. ErrNotFound says that it was ended before.
 func (tx *Tx) EndPortal(p id.Portal) error {
-	if err := tx.execBeside(`UPDATE portal_sessions SET ended_ms = ? WHERE id = ? AND ended_ms = 0`, millis(tx.now), p); err != nil {
+	if err := tx.execBeside(`UPDATE portal_sessions SET ended_ms = ? WHERE id = ? AND ended_ms = 0`, millis(tx.now),
+		p); err != nil {
 		return fmt.Errorf("end portal session: %w", err)
 	}
 	return nil

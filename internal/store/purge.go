@@ -19,9 +19,9 @@ const (
 
 // Purge removes a batch of what is already dead: rows of deleted workspaces, counts of deleted keys, ended overlaps,
 // expired idempotency keys, sessions, links, invitations and requests for keys that are past their ends, quotas of days
-// that are over, old refusals, removals and deliveries. It tells whether there is more. It records no event: what it removes was
-// gone for everybody before. The log stays. It goes by a time that is known to have come: while a jump of the clock is
-// provisional, nothing is removed that the jump alone has ended.
+// that are over, old refusals, removals and deliveries. It tells whether there is more. It records no event: what it
+// removes was gone for everybody before. The log stays. It goes by a time that is known to have come: while a jump of
+// the clock is provisional, nothing is removed that the jump alone has ended.
 func (db *DB) Purge(ctx context.Context) (more bool, err error) {
 	return db.purge(ctx, func(p *purger) {
 		p.remove(

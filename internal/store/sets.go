@@ -14,9 +14,10 @@ import (
 
 // internedSet is a set and its number.
 type internedSet struct {
-	id        int64
-	set       perm.Set
-	canonical bool // its names are those of the catalogue and it is in use: the number can be given to another row with this set
+	id  int64
+	set perm.Set
+	// its names are those of the catalogue and it is in use: the number can be given to another row with this set
+	canonical bool
 }
 
 // sets holds the committed sets only.

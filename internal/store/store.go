@@ -191,8 +191,8 @@ func (db *DB) Stats() Stats {
 	}
 }
 
-// Peppers lists the peppers that digests in the database were made under, and secrets of webhooks sealed. Its cost does not grow with the number of
-// keys.
+// Peppers lists the peppers that digests in the database were made under, and secrets of webhooks sealed. Its cost does
+// not grow with the number of keys.
 func (db *DB) Peppers(ctx context.Context) (found []keyfmt.PepperID, err error) {
 	err = db.View(ctx, func(v *View) error {
 		found, err = v.Peppers()

@@ -55,7 +55,8 @@ func (db *DB) CollectSets(ctx context.Context) (c Collected, err error) {
 		sets []int64
 		n    *int
 		do   func(p *purger, set, head, floor int64) error
-	}{{kept, &c.Kept, (*purger).unmarkSet}, {marked, &c.Dropped, (*purger).dropSet}, {unmarked, &c.Marked, (*purger).markSet}} {
+	}{{kept, &c.Kept, (*purger).unmarkSet}, {marked, &c.Dropped, (*purger).dropSet}, {unmarked, &c.Marked,
+		(*purger).markSet}} {
 		if *step.n, err = db.eachSet(ctx, step.sets, step.do); err != nil {
 			return c, fmt.Errorf("collect permission sets: %w", err)
 		}
@@ -75,7 +76,8 @@ func scanMark(r Rows) (m mark, err error) {
 func (db *DB) usedSets(ctx context.Context) (map[int64]bool, error) {
 	used := map[int64]bool{}
 	for _, u := range setUsers {
-		page := `(SELECT ` + u.key + ` AS k, set_id FROM ` + u.table + ` WHERE ` + u.key + ` > ? ORDER BY ` + u.key + ` LIMIT ?) AS page`
+		page := `(SELECT ` + u.key + ` AS k, set_id FROM ` + u.table + ` WHERE ` + u.key + ` > ? ORDER BY ` + u.key +
+			` LIMIT ?) AS page`
 		for after, more := "", true; more; {
 			err := db.View(ctx, func(v *View) error {
 				last, err := one(v, scanText, `SELECT coalesce(max(k), '') FROM `+page, after, setRows)

@@ -112,8 +112,8 @@ func (tx *Tx) PutWebhook(e notice.Endpoint) error {
 	return nil
 }
 
-// UpdateWebhook writes the fields that callers may change. Where it is switched on its notices begin anew, after the events that
-// the transaction has recorded so far; where it is switched off, the waiting ones fail.
+// UpdateWebhook writes the fields that callers may change. Where it is switched on its notices begin anew, after the
+// events that the transaction has recorded so far; where it is switched off, the waiting ones fail.
 func (tx *Tx) UpdateWebhook(e notice.Endpoint) error {
 	was, err := tx.Webhook(e.ID)
 	if err != nil {

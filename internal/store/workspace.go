@@ -89,7 +89,8 @@ func (tx *Tx) PutWorkspace(w account.Workspace) error {
 // DeleteWorkspace marks the workspace, at a cost that does not depend on its content. From then on it and everything
 // in it is ErrNotFound; Purge removes the rows.
 func (tx *Tx) DeleteWorkspace(ws id.Workspace) error {
-	if err := tx.exec(`UPDATE workspaces SET deleted_ms = ? WHERE id = ? AND deleted_ms = 0`, millis(tx.now), ws); err != nil {
+	if err := tx.exec(`UPDATE workspaces SET deleted_ms = ? WHERE id = ? AND deleted_ms = 0`, millis(tx.now),
+		ws); err != nil {
 		return fmt.Errorf("delete workspace: %w", err)
 	}
 	if err := tx.wipeSealedOf(ws); err != nil {

@@ -113,11 +113,13 @@ func furniture() []string {
 		) + `, 0, 5, '', 0, 0)`,
 		`INSERT INTO key_values VALUES (` + zero + `, 'k00001', 0, 'none', 'm', 5, 0, '10.1.2.0/24', 'none:x:y')`,
 		`INSERT INTO service_keys VALUES ('s1', 'root', 'manage', 1, 'm', 'none', ` + zero + `, 1, 0, '', 'none:x:y')`,
-		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero + `, 'k00001', 1, NULL, 0)`,
+		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero +
+			`, 'k00001', 1, NULL, 0)`,
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
 		`INSERT INTO event_types VALUES ('', 'x', 1), ('w1', 'api_key.created', 1)`,
 		`INSERT INTO event_targets VALUES ('k00001', 2), ('k00001', 1)`,
-		`INSERT INTO event_turns VALUES (7)`, `INSERT INTO past_quotas VALUES (x'00000000000000000000000000000000', 19999, 3)`,
+		`INSERT INTO event_turns VALUES (7)`,
+		`INSERT INTO past_quotas VALUES (x'00000000000000000000000000000000', 19999, 3)`,
 		`INSERT INTO day_quotas VALUES (x'00000000000000000000000000000000', 20000, 5), (x'ff000000000000000000000000000000', 20001, 7)`,
 		`INSERT INTO saved_windows VALUES ('n', 0, x'')`,
 		`INSERT INTO follower_batches VALUES ('s1', 'i1', 'days', 7, x'00ff', 5)`,
@@ -295,8 +297,10 @@ func TestWhatIsWrittenMeanwhileIsMovedToo(t *testing.T) {
 		`INSERT INTO events SELECT seq + 1000, id || 'x', workspace_id, type, '', '', '', 2, '', hash FROM events`,
 		`UPDATE installation SET head_seq = 2000`,
 		`UPDATE day_quotas SET reserved = reserved + 100`,
-		`DELETE FROM passkeys WHERE id = 'p1'`, `INSERT INTO passkeys VALUES ('p0', 'w1', 'u1', 1, 'new', x'01', x'02', x'03', 4, 1, '', 5, 6)`,
-		`DELETE FROM sessions`, `INSERT INTO sessions VALUES ('y', '', 'w1', 'u1', 'link', 'a', 'b', ` + blob("") + `, 1, 2, 3, '')`,
+		`DELETE FROM passkeys WHERE id = 'p1'`,
+		`INSERT INTO passkeys VALUES ('p0', 'w1', 'u1', 1, 'new', x'01', x'02', x'03', 4, 1, '', 5, 6)`,
+		`DELETE FROM sessions`,
+		`INSERT INTO sessions VALUES ('y', '', 'w1', 'u1', 'link', 'a', 'b', ` + blob("") + `, 1, 2, 3, '')`,
 	}
 	done := false
 	r, err := h.run(storecopy.Options{Progress: func(p storecopy.Progress) {
@@ -414,7 +418,9 @@ func TestAFailureAfterAKilledMoveOpensTheFile(t *testing.T) {
 		t.Errorf("frozen %v: %v", h.frozen(), err)
 	}
 	h.must(h.source.Freeze(t.Context(), "postgres://target"))
-	if _, err := storecopy.Run(ctx, h.source, h.target, storecopy.Options{To: "postgres://target", Now: time.Now}); err == nil ||
+	if _, err := storecopy.Run(
+		ctx, h.source, h.target, storecopy.Options{To: "postgres://target", Now: time.Now},
+	); err == nil ||
 		!h.frozen() {
 		t.Errorf("frozen %v: %v", h.frozen(), err)
 	}

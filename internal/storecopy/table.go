@@ -11,8 +11,10 @@ import (
 
 // order lists the tables so that none refers to a later one.
 var order = []string{
-	"installation", "workspaces", "permission_sets", "roles", "members", "settlements", "api_keys", "key_values", "service_keys", "idempotency",
-	"events", "event_types", "event_targets", "event_turns", "day_quotas", "past_quotas", "saved_windows", "key_prefixes", "usage_counts", "usage_gone", "sessions", "sign_in_links",
+	"installation", "workspaces", "permission_sets", "roles", "members", "settlements", "api_keys", "key_values",
+	"service_keys", "idempotency",
+	"events", "event_types", "event_targets", "event_turns", "day_quotas", "past_quotas", "saved_windows", "key_prefixes",
+	"usage_counts", "usage_gone", "sessions", "sign_in_links",
 	"refusals", "refusal_total", "removals", "removal_keys",
 	"passkeys", "invitations", "answered_challenges", "signed_in",
 	"portal_sessions", "portal_proofs", "key_requests",

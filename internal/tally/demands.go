@@ -267,7 +267,8 @@ func (u *used) note(e *usage.Entry) {
 
 // Permissions gives the demands that a key met and that are not written down yet, with the day.
 func (t *Tally) Permissions(key usage.ID, found func(demanded perm.Set, day time.Time)) {
-	t.sheet.Demands(key, func(d usage.Demand, minute int64) { found(t.demands.asked(d), instant(usage.Day.Start(minute))) })
+	t.sheet.Demands(key,
+		func(d usage.Demand, minute int64) { found(t.demands.asked(d), instant(usage.Day.Start(minute))) })
 	for at, n := range t.spilled.all() {
 		if at.key == key && n.verified > 0 {
 			found(at.demand.All.Or(at.demand.Any), instant(at.day))

@@ -58,8 +58,8 @@ type Config struct {
 	Names func(perm.Set) []string
 }
 
-// batchSize is how many keys share a transaction: so few that a change waits for some milliseconds at most. 256 keys of as
-// many workspaces took 20 to 32 ms of a processor.
+// batchSize is how many keys share a transaction: so few that a change waits for some milliseconds at most. 256 keys of
+// as many workspaces took 20 to 32 ms of a processor.
 const batchSize = 64
 
 // New makes a tally.

@@ -186,7 +186,9 @@ func TestAUseIsSeenOnceBeforeAndAfterItIsWritten(t *testing.T) {
 		if got := b.count(store.UsageOf(b.ws)); got != own {
 			t.Errorf("%s: the workspace has %v", when, got)
 		}
-		if got := b.count(store.AllUsage); (got != usage.Counts{usage.Verified: 2, rateLimited: 1, usage.NotFound: 1, usage.Malformed: 1}) {
+		if got := b.count(
+			store.AllUsage,
+		); (got != usage.Counts{usage.Verified: 2, rateLimited: 1, usage.NotFound: 1, usage.Malformed: 1}) {
 			t.Errorf("%s: all is %v", when, got)
 		}
 		b.flush()

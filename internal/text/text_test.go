@@ -15,7 +15,8 @@ func TestT49Lines(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "  ", "\u00a0", "a\nb", "a\rb", "a\x00b", "a\x1b[31mb", "a\u202eb", "a\u2066b", "a\u200bb", "a\ufeffb", "a\u2028b",
+	for _, bad := range []string{"", "  ", "\u00a0", "a\nb", "a\rb", "a\x00b", "a\x1b[31mb", "a\u202eb", "a\u2066b",
+		"a\u200bb", "a\ufeffb", "a\u2028b",
 		"a" + strings.Repeat("\u0302", 64), strings.Repeat("a", 101), "\xff", "a\u200db", "a\u00adb", "\ue000"} {
 		if got, err := text.Name(bad, 100); err == nil {
 			t.Errorf("%q is let through as %q", bad, got)

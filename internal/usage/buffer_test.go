@@ -77,7 +77,8 @@ func TestWhatWasNotedIsThereAtOnceAndUntilItIsSettled(t *testing.T) {
 		t.Helper()
 		one := series(t, noon, noon+120_000, func(x *usage.Series) { s.Key(key(1), x) })
 		if left > 0 &&
-			(one.Buckets[0].Counts != usage.Counts{usage.Verified: 1, expired: 1} || one.Buckets[1].Counts[usage.Verified] != 1) {
+			(one.Buckets[0].Counts != usage.Counts{usage.Verified: 1, expired: 1} ||
+				one.Buckets[1].Counts[usage.Verified] != 1) {
 			t.Errorf("%s: the key: %v", when, one.Buckets)
 		}
 		within := series(t, noon, noon+120_000, func(x *usage.Series) { s.Workspace(home, x) }).Total()
@@ -221,11 +222,15 @@ func TestASeriesIsWholeAndBounded(t *testing.T) {
 		{grain: usage.Minute, first: "2026-11-24T11:31:00Z", last: "2026-11-24T12:30:00Z", buckets: 60},
 		{grain: usage.Hour, first: "2026-11-23T13:00:00Z", last: "2026-11-24T12:00:00Z", buckets: 24},
 		{grain: usage.Day, first: "2026-10-26T00:00:00Z", last: "2026-11-24T00:00:00Z", buckets: 30},
-		{grain: usage.Day, from: "2026-11-22T23:59:59Z", to: "2026-11-24T00:00:00Z", first: "2026-11-22T00:00:00Z", last: "2026-11-23T00:00:00Z", buckets: 2},
-		{grain: usage.Hour, from: "2026-11-24T10:10:00Z", to: "2026-11-24T10:10:01Z", first: "2026-11-24T10:00:00Z", last: "2026-11-24T10:00:00Z", buckets: 1},
-		{grain: usage.Minute, from: "2026-11-24T10:10:00Z", to: "2026-11-24T10:10:00Z", wrong: "from", because: "must be before to"},
+		{grain: usage.Day, from: "2026-11-22T23:59:59Z", to: "2026-11-24T00:00:00Z", first: "2026-11-22T00:00:00Z",
+			last: "2026-11-23T00:00:00Z", buckets: 2},
+		{grain: usage.Hour, from: "2026-11-24T10:10:00Z", to: "2026-11-24T10:10:01Z", first: "2026-11-24T10:00:00Z",
+			last: "2026-11-24T10:00:00Z", buckets: 1},
+		{grain: usage.Minute, from: "2026-11-24T10:10:00Z", to: "2026-11-24T10:10:00Z", wrong: "from",
+			because: "must be before to"},
 		{grain: usage.Minute, from: "2026-11-25T10:10:00Z", wrong: "from", because: "must be before to"},
-		{grain: usage.Minute, from: "2026-11-23T12:00:00Z", to: "2026-11-24T12:00:01Z", wrong: "from", because: "at most 1440 minutes"},
+		{grain: usage.Minute, from: "2026-11-23T12:00:00Z", to: "2026-11-24T12:00:01Z", wrong: "from",
+			because: "at most 1440 minutes"},
 		{grain: usage.Hour, from: "2026-01-01T00:00:00Z", wrong: "from", because: "granularity=day"},
 		{grain: usage.Day, from: "0001-01-01T00:00:01Z", to: "0001-01-05T00:00:01Z", wrong: "to", because: "far"},
 	} {

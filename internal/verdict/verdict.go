@@ -22,7 +22,8 @@ const (
 	RateLimited             Code = "RATE_LIMITED"   // the minute
 	QuotaExceeded           Code = "QUOTA_EXCEEDED" // the day
 	Valid                   Code = "VALID"
-	Unavailable             Code = "UNAVAILABLE" // nothing can be said now: 503, or the word of one item of a batch; nothing was spent
+	// nothing can be said now: 503, or the word of one item of a batch; nothing was spent
+	Unavailable Code = "UNAVAILABLE"
 )
 
 // outcome is a code with all that follows from it.

@@ -64,7 +64,8 @@ func TestTheDaysOfABatchAreClaimedTogether(t *testing.T) {
 			t.Fatalf("item %d: %s, %+v", i, v.Code, v.Limits.Day)
 		}
 	}
-	if n := settled.Load(); n > 100 { // a few on a machine of one's own, more on a busy one; 1,000 where each waits for itself
+	// a few on a machine of one's own, more on a busy one; 1,000 where each waits for itself
+	if n := settled.Load(); n > 100 {
 		t.Errorf("1000 keys that were not used today took %d transactions", n)
 	}
 }

@@ -15,11 +15,12 @@ func TestWhatIsForeseenIsWhatACheckSays(t *testing.T) {
 		ask  verify.Question
 		want verify.Code
 	}{
-		"good":                  {nil, verify.Question{}, verify.Valid},
-		"what it holds":         {nil, verify.Question{Demand: all("calls:read")}, verify.Valid},
-		"what it lacks":         {nil, verify.Question{Demand: all("calls:write")}, verify.InsufficientPermissions},
-		"disabled":              {func(k *apikey.Key) { k.IsActive = false }, verify.Question{}, verify.Disabled},
-		"expired":               {func(k *apikey.Key) { k.ExpiresAt = noon.Add(-time.Second) }, verify.Question{}, verify.Expired},
+		"good":          {nil, verify.Question{}, verify.Valid},
+		"what it holds": {nil, verify.Question{Demand: all("calls:read")}, verify.Valid},
+		"what it lacks": {nil, verify.Question{Demand: all("calls:write")}, verify.InsufficientPermissions},
+		"disabled":      {func(k *apikey.Key) { k.IsActive = false }, verify.Question{}, verify.Disabled},
+		"expired": {func(k *apikey.Key) { k.ExpiresAt = noon.Add(-time.Second) }, verify.Question{},
+			verify.Expired},
 		"from a network of its": {networks("203.0.113.0/24"), verify.Question{IP: ip("203.0.113.7")}, verify.Valid},
 		"from elsewhere":        {networks("203.0.113.0/24"), verify.Question{IP: ip("198.51.100.1")}, verify.IPForbidden},
 	} {

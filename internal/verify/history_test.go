@@ -258,7 +258,8 @@ func count(t *testing.T, history []porcupine.Operation) {
 			seen[in.deed]++
 		}
 	}
-	for _, want := range []any{verify.Valid, verify.Disabled, verify.NotFound, creates, rotates, deletes, disables, closes, removes} {
+	for _, want := range []any{verify.Valid, verify.Disabled, verify.NotFound, creates, rotates, deletes, disables, closes,
+		removes} {
 		if seen[want] < subjects/2 {
 			t.Errorf("the history has too little of %v: %v", want, seen)
 		}

@@ -118,7 +118,9 @@ func TestTheDayOfAPlanIsClaimedTogetherForABatch(t *testing.T) {
 func TestADecisionUnderAPlanAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.limited(&limittest.Ledger{}, nil)
-	q := b.planned(ratelimit.Limits{PerMinute: 1_000_000, PerDay: 1_000_000}, 1, ratelimit.Limits{PerMinute: 1_000_000, PerDay: 1_000_000})[0]
+	q := b.planned(ratelimit.Limits{
+		PerMinute: 1_000_000, PerDay: 1_000_000,
+	}, 1, ratelimit.Limits{PerMinute: 1_000_000, PerDay: 1_000_000})[0]
 	var v verify.Verdict
 	for range 3000 {
 		b.engine.Check(&q, &v)

@@ -37,7 +37,8 @@ func has[T comparable](list []T, one T) bool {
 func TestT107AKeyOutsideADemandOrABoundIsNotFoundAndNothingMoreIsTold(t *testing.T) {
 	t.Parallel()
 	states := map[string]func(*apikey.Key){
-		"good": func(*apikey.Key) {}, "disabled": inactive, "expired": expiring(noon), "bound to a network": networks("10.0.0.0/8"),
+		"good": func(*apikey.Key) {}, "disabled": inactive, "expired": expiring(noon),
+		"bound to a network":  networks("10.0.0.0/8"),
 		"without permissions": func(k *apikey.Key) { k.Permissions = perm.Set{} },
 	}
 	for name, state := range states {

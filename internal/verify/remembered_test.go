@@ -93,7 +93,9 @@ func TestTheKeyIsTheOneWhoseTextIsPresented(t *testing.T) {
 			s, want = two, "two"
 		}
 		var k account.ServiceKey
-		if code := b.engine.AuthenticateService(s.Reveal(), netip.Addr{}, b.engine.Look(), &caller, &k); code != verify.Valid ||
+		if code := b.engine.AuthenticateService(
+			s.Reveal(), netip.Addr{}, b.engine.Look(), &caller, &k,
+		); code != verify.Valid ||
 			string(k.ID) != want {
 			t.Fatalf("call %d: %s, %q, want %q", i, code, k.ID, want)
 		}

@@ -285,7 +285,8 @@ func storedHistory(t *testing.T, seed uint64) int {
 	if got := porcupine.CheckOperationsTimeout(w.model(), history, time.Minute); got != porcupine.Ok {
 		t.Errorf("a history of %d operations is %s: no order of them explains the verdicts", len(history), got)
 	}
-	for _, want := range []any{verify.Valid, verify.Disabled, verify.NotFound, verify.InsufficientPermissions, rotates, disables, closes, narrows, widens} {
+	for _, want := range []any{verify.Valid, verify.Disabled, verify.NotFound, verify.InsufficientPermissions, rotates,
+		disables, closes, narrows, widens} {
 		if seen[want] == 0 {
 			t.Errorf("the history has nothing of %v: %v", want, seen)
 		}

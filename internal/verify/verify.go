@@ -69,9 +69,10 @@ func (q *Question) outside(k *replica.View) bool {
 type Verdict struct {
 	Code        Code
 	Key         replica.View
-	Permissions perm.Set         // what the key may do now: in a capped workspace less than Key.Permissions
-	Missing     perm.Set         // with InsufficientPermissions: all that is missing, or the whole "any" set
-	Limits      ratelimit.Status // with Valid, RateLimited and QuotaExceeded: how the key's limits stand after this decision
+	Permissions perm.Set // what the key may do now: in a capped workspace less than Key.Permissions
+	Missing     perm.Set // with InsufficientPermissions: all that is missing, or the whole "any" set
+	// with Valid, RateLimited and QuotaExceeded: how the key's limits stand after this decision
+	Limits ratelimit.Status
 }
 
 // Known tells whether the verdict is about a key that there is.
@@ -240,8 +241,9 @@ type Principal struct {
 	IsService bool
 	Service   account.ServiceKey // its Scopes are shared: not to be written to
 	Presented keyfmt.Digest      // of the value that was presented: the digest that the store keeps of it
-	Rehashed  keyfmt.Digest      // our own digest of a foreign value, which may take Presented's place at any time; zero for others
-	Verdict                      // on an API key: what it may do now, and how its limits stand
+	// our own digest of a foreign value, which may take Presented's place at any time; zero for others
+	Rehashed keyfmt.Digest
+	Verdict  // on an API key: what it may do now, and how its limits stand
 }
 
 // Authenticate sets p to the holder of the token, by the same decision as Check without a demand. The principal is

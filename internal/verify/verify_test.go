@@ -171,7 +171,8 @@ func TestT32AKeyAndAnEarlierValueEndOnTheMillisecond(t *testing.T) {
 func TestT32ExpiriesAtTheEdgesOfTimeAreNotTakenForNever(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for _, expiry := range []time.Time{time.Unix(0, 0), time.UnixMilli(-1), noon.AddDate(-300, 0, 0), time.Time{}.Add(time.Millisecond)} {
+	for _, expiry := range []time.Time{time.Unix(0, 0), time.UnixMilli(-1), noon.AddDate(-300, 0, 0),
+		time.Time{}.Add(time.Millisecond)} {
 		if got := b.code(verify.Question{Key: b.key(expiring(expiry))}); got != verify.Expired {
 			t.Errorf("a key that expired at %s is %s", expiry, got)
 		}

@@ -69,7 +69,8 @@ func anyKey(r *rapid.T, b *bench) (value string) {
 			Draw(r, "expiry")
 		k.Permissions = rapid.SampledFrom([]perm.Set{{}, set("calls:read"), set("calls:read", "calls:write")}).
 			Draw(r, "holds")
-		for _, n := range rapid.SampledFrom([][]string{nil, {"10.0.0.0/8"}, {"10.0.0.0/8", "2001:db8::/32"}}).Draw(r, "networks") {
+		for _, n := range rapid.SampledFrom([][]string{nil, {"10.0.0.0/8"}, {"10.0.0.0/8", "2001:db8::/32"}}).Draw(r,
+			"networks") {
 			k.AllowedIPs = append(k.AllowedIPs, netip.MustParsePrefix(n))
 		}
 		k.Limits = rapid.SampledFrom([]ratelimit.Limits{{}, {PerMinute: 2}, {PerDay: 3}, {PerMinute: 3, PerDay: 2}}).
@@ -170,16 +171,20 @@ func TestTheWordsOfAnExplanationNameTheValues(t *testing.T) {
 			"IP not allowed: 203.0.113.7 is not in 10.0.0.0/8"},
 		"from nowhere": {networks("10.0.0.0/8"), verify.Question{}, verify.IPForbidden,
 			"IP not allowed: none was given, and the key is bound to 10.0.0.0/8"},
-		"from within": {networks("10.0.0.0/8", "192.0.2.0/24"), verify.Question{IP: ip("192.0.2.9")}, verify.IPForbidden, "192.0.2.9 is in 192.0.2.0/24"},
-		"expired":     {expiring(noon.Add(-time.Hour)), verify.Question{}, verify.Expired, "the key expired at 2026-11-23T11:00:00.000Z"},
+		"from within": {networks("10.0.0.0/8", "192.0.2.0/24"), verify.Question{IP: ip("192.0.2.9")}, verify.IPForbidden,
+			"192.0.2.9 is in 192.0.2.0/24"},
+		"expired": {expiring(noon.Add(-time.Hour)), verify.Question{}, verify.Expired,
+			"the key expired at 2026-11-23T11:00:00.000Z"},
 		"lacking": {nil, verify.Question{Demand: all("calls:read", "calls:write")}, verify.InsufficientPermissions,
 			"the key lacks calls:write"},
-		"none of some": {nil, verify.Question{Demand: perm.Demand{Any: set("calls:write", "agents:write")}}, verify.InsufficientPermissions,
+		"none of some": {nil, verify.Question{Demand: perm.Demand{Any: set("calls:write", "agents:write")}},
+			verify.InsufficientPermissions,
 			"the key holds none of agents:write, calls:write"},
 		"too dear": {func(k *apikey.Key) { k.Limits.PerMinute = 3 }, verify.Question{Cost: 5}, verify.RateLimited,
 			"the request costs 5, more than the limit of 3 in any 60 seconds"},
 		"disabled": {inactive, verify.Question{}, verify.Disabled, "the key is disabled"},
-		"elsewhere": {nil, verify.Question{Where: account.Reach{Environments: []keyfmt.Environment{keyfmt.Test}}}, verify.NotFound,
+		"elsewhere": {nil, verify.Question{Where: account.Reach{Environments: []keyfmt.Environment{keyfmt.Test}}},
+			verify.NotFound,
 			"the key is of another environment than the one asked for"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -71,23 +71,45 @@ const value = "kw_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA2ImIO6"
 
 // unusual are bodies that the plain reader must leave to the strict one, which refuses most of them.
 var unusual = []string{
-	``, ` `, `{`, `{}`, `null`, `[]`, `"x"`, `{"key"}`, `{"key":}`, `{"key":"x"`, `{"key":"x}`, `{"key":"x",}`, `{"key":"x"}}`, `{"key":"x"} {}`, `{"key":"x"}x`,
-	`{,"key":"x"}`, `{"key":"x""cost":1}`, `{"key" "x"}`, `{"key":"x","key":"x"}`, `{"Key":"x"}`, `{"KEY":"x"}`, "{\"\u212aey\":\"x\"}", "{\"key\":\"x\",\"co\u017ft\":1}",
-	`{"key":null}`, `{"key":1}`, `{"key":"x","nope":1}`, `{"key":"x","permisions":[]}`, `{"\u006bey":"x"}`, `{"key":"\u0041"}`, `{"key":"\u0000"}`, "{\"key\":\"\x00\"}",
-	"{\"key\":\"\xff\"}", "{\"key\":\"\xed\xa0\x80\"}", `{"key":"\ud800"}`, "{\"key\":\"a\nb\"}", "{\"key\":\"\u00e9\"}", "{\"key\":\"\x7f\"}", "\ufeff{\"key\":\"x\"}", "{\"key\":\"x\"}\x00", "\v{\"key\":\"x\"}",
-	`{"key":"x","cost":1e3}`, `{"key":"x","cost":1.0}`, `{"key":"x","cost":"1"}`, `{"key":"x","cost":-1}`, `{"key":"x","cost":-0}`, `{"key":"x","cost":01}`, `{"key":"x","cost":00}`, `{"key":"x","cost":+1}`,
-	`{"key":"x","cost":1001}`, `{"key":"x","cost":10000}`, `{"key":"x","cost":00001}`, `{"key":"x","cost":9007199254740993}`, `{"key":"x","cost":null}`, `{"key":"x","cost":}`, `{"key":"x","cost":1`, `{"key":"x","cost":1]}`, `{"key":"x","cost":1 2}`,
-	`{"key":"x","cost":1,"cost":1}`, `{"key":"x","permissions":null}`, `{"key":"x","permissions":"calls:read"}`, `{"key":"x","permissions":[null]}`, `{"key":"x","permissions":["calls:fly"]}`, `{"key":"x","permissions":["Calls:read"]}`, `{"key":"x","permissions":["calls:read",]}`,
-	`{"key":"x","permissions":["calls:read"`, `{"key":"x","permissions":["calls:read"}`, `{"key":"x","permissions":[["calls:read"]]}`, `{"key":"x","permissions":{"all":null}}`, `{"key":"x","permissions":{"all":[],"all":[]}}`, `{"key":"x","permissions":{"All":[]}}`, `{"key":"x","permissions":{"one":[]}}`, `{"key":"x","permissions":{"all":[],}}`,
-	`{"key":"x","permissions":{"any":[]}}`, `{"key":"x","permissions":{"any":["x"]}}`, `{"key":"x","permissions":{"all":["calls:read"]}`, `{"key":"x","ip":"nowhere"}`, `{"key":"x","ip":""}`, `{"key":"x","ip":"fe80::1%eth0"}`, `{"key":"x","ip":null}`, `{"key":"x","ip":"1.2.3.4","ip":"1.2.3.4"}`, `{"key":"x","ip":"1.2.3.04"}`,
+	``, ` `, `{`, `{}`, `null`, `[]`, `"x"`, `{"key"}`, `{"key":}`, `{"key":"x"`, `{"key":"x}`, `{"key":"x",}`,
+	`{"key":"x"}}`, `{"key":"x"} {}`, `{"key":"x"}x`,
+	`{,"key":"x"}`, `{"key":"x""cost":1}`, `{"key" "x"}`, `{"key":"x","key":"x"}`, `{"Key":"x"}`, `{"KEY":"x"}`,
+	"{\"\u212aey\":\"x\"}", "{\"key\":\"x\",\"co\u017ft\":1}",
+	`{"key":null}`, `{"key":1}`, `{"key":"x","nope":1}`, `{"key":"x","permisions":[]}`, `{"\u006bey":"x"}`,
+	`{"key":"\u0041"}`, `{"key":"\u0000"}`, "{\"key\":\"\x00\"}",
+	"{\"key\":\"\xff\"}", "{\"key\":\"\xed\xa0\x80\"}", `{"key":"\ud800"}`, "{\"key\":\"a\nb\"}", "{\"key\":\"\u00e9\"}",
+	"{\"key\":\"\x7f\"}", "\ufeff{\"key\":\"x\"}", "{\"key\":\"x\"}\x00", "\v{\"key\":\"x\"}",
+	`{"key":"x","cost":1e3}`, `{"key":"x","cost":1.0}`, `{"key":"x","cost":"1"}`, `{"key":"x","cost":-1}`,
+	`{"key":"x","cost":-0}`, `{"key":"x","cost":01}`, `{"key":"x","cost":00}`, `{"key":"x","cost":+1}`,
+	`{"key":"x","cost":1001}`, `{"key":"x","cost":10000}`, `{"key":"x","cost":00001}`,
+	`{"key":"x","cost":9007199254740993}`, `{"key":"x","cost":null}`, `{"key":"x","cost":}`, `{"key":"x","cost":1`,
+	`{"key":"x","cost":1]}`, `{"key":"x","cost":1 2}`,
+	`{"key":"x","cost":1,"cost":1}`, `{"key":"x","permissions":null}`, `{"key":"x","permissions":"calls:read"}`,
+	`{"key":"x","permissions":[null]}`, `{"key":"x","permissions":["calls:fly"]}`,
+	`{"key":"x","permissions":["Calls:read"]}`, `{"key":"x","permissions":["calls:read",]}`,
+	`{"key":"x","permissions":["calls:read"`, `{"key":"x","permissions":["calls:read"}`,
+	`{"key":"x","permissions":[["calls:read"]]}`, `{"key":"x","permissions":{"all":null}}`,
+	`{"key":"x","permissions":{"all":[],"all":[]}}`, `{"key":"x","permissions":{"All":[]}}`,
+	`{"key":"x","permissions":{"one":[]}}`, `{"key":"x","permissions":{"all":[],}}`,
+	`{"key":"x","permissions":{"any":[]}}`, `{"key":"x","permissions":{"any":["x"]}}`,
+	`{"key":"x","permissions":{"all":["calls:read"]}`, `{"key":"x","ip":"nowhere"}`, `{"key":"x","ip":""}`,
+	`{"key":"x","ip":"fe80::1%eth0"}`, `{"key":"x","ip":null}`, `{"key":"x","ip":"1.2.3.4","ip":"1.2.3.4"}`,
+	`{"key":"x","ip":"1.2.3.04"}`,
 	strings.Repeat("[", 40), strings.Repeat(`{"key":`, 40),
-	`{"key":"x","environment":"prod"}`, `{"key":"x","environment":"Live"}`, `{"key":"x","environment":""}`, `{"key":"x","environment":null}`,
-	`{"key":"x","environment":"svc"}`, `{"key":"x","environment":["live"]}`, `{"key":"x","environment":"live","environment":"live"}`,
-	`{"key":"x","workspaceId":[]}`, `{"key":"x","workspaceId":""}`, `{"key":"x","workspaceId":null}`, `{"key":"x","workspaceId":"nope"}`, `{"key":"x","workspaceId":[null]}`,
-	`{"key":"x","workspaceId":["` + inside + `",]}`, `{"key":"x","workspaceId":["` + inside + `"}`, `{"key":"x","workspaceId":["` + inside + `","x"]}`,
-	`{"key":"x","workspaceId":"` + strings.ToUpper(inside) + `"}`, `{"key":"x","workspaceId":"` + inside + `","workspaceId":"` + inside + `"}`,
+	`{"key":"x","environment":"prod"}`, `{"key":"x","environment":"Live"}`, `{"key":"x","environment":""}`,
+	`{"key":"x","environment":null}`,
+	`{"key":"x","environment":"svc"}`, `{"key":"x","environment":["live"]}`,
+	`{"key":"x","environment":"live","environment":"live"}`,
+	`{"key":"x","workspaceId":[]}`, `{"key":"x","workspaceId":""}`, `{"key":"x","workspaceId":null}`,
+	`{"key":"x","workspaceId":"nope"}`, `{"key":"x","workspaceId":[null]}`,
+	`{"key":"x","workspaceId":["` + inside + `",]}`, `{"key":"x","workspaceId":["` + inside + `"}`,
+	`{"key":"x","workspaceId":["` + inside + `","x"]}`,
+	`{"key":"x","workspaceId":"` + strings.ToUpper(inside) + `"}`,
+	`{"key":"x","workspaceId":"` + inside + `","workspaceId":"` + inside + `"}`,
 	`{"key":"x","workspaceId":[` + strings.Repeat(`"`+inside+`",`, 100) + `"` + inside + `"]}`,
-	`{"items":[]}`, `{"items":null}`, `{"items":{}}`, `{"items":[{"key":"x"},]}`, `{"items":[{"key":"x"}{"key":"y"}]}`, `{"items":[{"key":"x"}],"items":[]}`, `{"items":[{"key":"x"}]} x`, `{"Items":[{"key":"x"}]}`, `{"items":[{}]}`, `{"items":[{"key":"x"}],"more":1}`, `{"items":[{"key":"x"}`, `{"items":[null]}`,
+	`{"items":[]}`, `{"items":null}`, `{"items":{}}`, `{"items":[{"key":"x"},]}`, `{"items":[{"key":"x"}{"key":"y"}]}`,
+	`{"items":[{"key":"x"}],"items":[]}`, `{"items":[{"key":"x"}]} x`, `{"Items":[{"key":"x"}]}`, `{"items":[{}]}`,
+	`{"items":[{"key":"x"}],"more":1}`, `{"items":[{"key":"x"}`, `{"items":[null]}`,
 }
 
 func TestWhatIsUnusualIsLeftToTheStrictReader(t *testing.T) {
@@ -125,24 +147,31 @@ func ordinary(t *rapid.T) string {
 	}
 	list := func() string { return listOf(0) }
 	some := func() string { return listOf(1) } // an empty "any" is refused
-	members := []string{fmt.Sprintf(`"key"%s:%s"%s"`, sp(), sp(), rapid.SampledFrom([]string{value, "", "x", "a key {}[],:'"}).Draw(t, "key"))}
+	members := []string{fmt.Sprintf(
+		`"key"%s:%s"%s"`, sp(), sp(), rapid.SampledFrom([]string{value, "", "x", "a key {}[],:'"}).Draw(t, "key"),
+	)}
 	if rapid.Bool().Draw(t, "demand") {
 		members = append(members, rapid.SampledFrom([]string{
 			`"permissions":` + sp() + list(), `"permissions":{` + sp() + `}`, `"permissions":{"all":` + list() + sp() + `}`,
-			`"permissions":{` + sp() + `"any":` + some() + `}`, `"permissions":{"any":` + some() + `,` + sp() + `"all"` + sp() + `:` + list() + `}`}).Draw(t, "form"))
+			`"permissions":{` + sp() + `"any":` + some() + `}`,
+			`"permissions":{"any":` + some() + `,` + sp() + `"all"` + sp() + `:` + list() + `}`}).Draw(t, "form"))
 	}
 	if rapid.Bool().Draw(t, "costs") {
-		members = append(members, fmt.Sprintf(`"cost":%s%d%s`, sp(), rapid.IntRange(0, verifycodec.MaxCost).Draw(t, "cost"), sp()))
+		members = append(members,
+			fmt.Sprintf(`"cost":%s%d%s`, sp(), rapid.IntRange(0, verifycodec.MaxCost).Draw(t, "cost"), sp()))
 	}
 	if rapid.Bool().Draw(t, "addressed") {
-		members = append(members, `"ip":"`+rapid.SampledFrom([]string{"203.0.113.9", "2001:db8::1", "::ffff:1.2.3.4"}).Draw(t, "ip")+`"`)
+		members = append(members,
+			`"ip":"`+rapid.SampledFrom([]string{"203.0.113.9", "2001:db8::1", "::ffff:1.2.3.4"}).Draw(t, "ip")+`"`)
 	}
 	if rapid.Bool().Draw(t, "in an environment") {
-		members = append(members, `"environment"`+sp()+`:`+sp()+rapid.SampledFrom([]string{`"live"`, `"test"`}).Draw(t, "environment"))
+		members = append(members,
+			`"environment"`+sp()+`:`+sp()+rapid.SampledFrom([]string{`"live"`, `"test"`}).Draw(t, "environment"))
 	}
 	if rapid.Bool().Draw(t, "in a workspace") {
 		one := `"` + inside + `"` + sp()
-		members = append(members, `"workspaceId":`+rapid.SampledFrom([]string{one, `[` + sp() + one + `]`, `[` + one + `,` + sp() + one + `]`}).Draw(t, "workspaces"))
+		members = append(members, `"workspaceId":`+rapid.SampledFrom([]string{one, `[` + sp() + one + `]`, `[` + one + `,` +
+			sp() + one + `]`}).Draw(t, "workspaces"))
 	}
 	return sp() + "{" + sp() + strings.Join(rapid.Permutation(members).Draw(t, "order"), sp()+","+sp()) + sp() + "}" + sp()
 }
@@ -177,7 +206,8 @@ func TestAnOrdinaryBodyWithOneByteWrongIsReadAsTheStrictReaderReadsIt(t *testing
 	} {
 		agree(t, []byte(body))
 		for i := range body {
-			for _, c := range []string{"", body[i:i+1] + body[i:i+1], "\x00", " ", `"`, `\`, "{", "}", "[", "]", ",", ":", "0", "9", "-", ".", "e", "K", "\x7f", "\x80", "\u017f", "\\u0041"} {
+			for _, c := range []string{"", body[i:i+1] + body[i:i+1], "\x00", " ", `"`, `\`, "{", "}", "[", "]", ",", ":", "0",
+				"9", "-", ".", "e", "K", "\x7f", "\x80", "\u017f", "\\u0041"} {
 				agree(t, []byte(body[:i]+c+body[i+1:]))
 			}
 		}
@@ -189,7 +219,8 @@ func FuzzBothReadersAgree(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	for _, s := range []string{
-		`{"key":"` + value + `"}`, ` { "key" : "x" , "permissions" : [ "calls:read" , "calls:write" ] , "cost" : 0 , "ip" : "::1" } `,
+		`{"key":"` + value + `"}`,
+		` { "key" : "x" , "permissions" : [ "calls:read" , "calls:write" ] , "cost" : 0 , "ip" : "::1" } `,
 		`{"permissions":{"any":["calls:read"],"all":[]},"key":""}`, `{"items":[{"key":"x"},{"key":"y","cost":1000}]}`,
 	} {
 		f.Add([]byte(s))

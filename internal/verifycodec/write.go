@@ -58,7 +58,8 @@ func appendLimits(b []byte, s *ratelimit.Status) []byte {
 	for _, one := range [...]struct {
 		name string
 		w    *ratelimit.Window
-	}{{`"minute":`, &s.Minute}, {`"day":`, &s.Day}, {`"workspaceMinute":`, &s.WorkspaceMinute}, {`"workspaceDay":`, &s.WorkspaceDay}} {
+	}{{`"minute":`, &s.Minute}, {`"day":`, &s.Day}, {`"workspaceMinute":`, &s.WorkspaceMinute}, {`"workspaceDay":`,
+		&s.WorkspaceDay}} {
 		if one.w.Limit == 0 {
 			continue
 		}

@@ -27,7 +27,9 @@ func verdicts(t *rapid.T) *verify.Verdict {
 		},
 	)
 	sets := rapid.Custom(func(t *rapid.T) perm.Set {
-		names := rapid.SliceOfDistinct(rapid.SampledFrom(perm.Builtin().Names(perm.Builtin().All())), func(s string) string { return s }).
+		names := rapid.SliceOfDistinct(
+			rapid.SampledFrom(perm.Builtin().Names(perm.Builtin().All())), func(s string) string { return s },
+		).
 			Draw(t, "names")
 		s, _, _ := perm.Builtin().Set(names)
 		return s
@@ -42,8 +44,8 @@ func verdicts(t *rapid.T) *verify.Verdict {
 	var u [16]byte
 	copy(u[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "uuid"))
 	return &verify.Verdict{
-		Code: rapid.SampledFrom([]verify.Code{verify.Malformed, verify.NotFound, verify.Disabled, verify.Expired, verify.IPForbidden,
-			verify.InsufficientPermissions, verify.RateLimited, verify.QuotaExceeded, verify.Valid}).
+		Code: rapid.SampledFrom([]verify.Code{verify.Malformed, verify.NotFound, verify.Disabled, verify.Expired,
+			verify.IPForbidden, verify.InsufficientPermissions, verify.RateLimited, verify.QuotaExceeded, verify.Valid}).
 			Draw(t, "code"),
 		Key: replica.View{
 			UUID:        u,
@@ -93,7 +95,8 @@ func TestTheHotPathsBytesCostNoAllocation(t *testing.T) {
 		Limits: ratelimit.Status{Minute: ratelimit.Window{Limit: 5}, Day: ratelimit.Window{Limit: 9}},
 	}
 	one := []byte(
-		`{"key":"` + value + `","permissions":{"all":["calls:read","agents:read"],"any":["calls:write"]},"cost":5,"ip":"2001:db8::1"}`,
+		`{"key":"` + value +
+			`","permissions":{"all":["calls:read","agents:read"],"any":["calls:write"]},"cost":5,"ip":"2001:db8::1"}`,
 	)
 	many := []byte(`{"items":[` + string(one) + `,` + string(one) + `]}`)
 	r, b, qs := codec.Reader(), make([]byte, 0, 4096), make([]verify.Question, 0, 4)

@@ -22,7 +22,8 @@ func TestT74EveryAddressThatIsNotPublicIsRefusedAtConnect(t *testing.T) {
 		"169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.1.1",
 		"198.18.0.1", "198.19.255.255", "198.51.100.7", "203.0.113.7", "224.0.0.1", "239.255.255.250", "240.0.0.1",
 		"255.255.255.255",
-		"::", "::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::8.8.8.8",
+		"::", "::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::10.0.0.1", "64:ff9b::10.0.0.1",
+		"64:ff9b::8.8.8.8",
 		"64:ff9b:1::1", "100::1", "2001::1", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1", "2002:0a00:0001::1",
 		"3fff::1", "5f00::1", "fc00::1", "fd12:3456::1", "fe80::1", "fec0::1", "ff02::1", "ff0e::1",
 	} {
@@ -36,8 +37,8 @@ func TestT74EveryAddressThatIsNotPublicIsRefusedAtConnect(t *testing.T) {
 			}
 		}
 	}
-	for _, address := range []string{"8.8.8.8", "1.1.1.1", "100.63.0.1", "100.128.0.1", "172.32.0.1", "192.0.1.1", "198.20.0.1",
-		"223.255.255.255", "2606:4700::1111", "2a00:1450::1"} {
+	for _, address := range []string{"8.8.8.8", "1.1.1.1", "100.63.0.1", "100.128.0.1", "172.32.0.1", "192.0.1.1",
+		"198.20.0.1", "223.255.255.255", "2606:4700::1111", "2a00:1450::1"} {
 		if !notice.Public(netip.MustParseAddr(address)) {
 			t.Errorf("%s is refused", address)
 		}
@@ -241,7 +242,9 @@ func TestT74AHugeAndASlowAnswerCostNothing(t *testing.T) {
 	if n := wrote.Load(); n > 20<<20 {
 		t.Errorf("%d bytes of the answer were taken", n)
 	}
-	k.until("a refusal of a long head", func() bool { d := k.deliveries(three.ID); return len(d) == 1 && d[0].Attempts > 0 })
+	k.until(
+		"a refusal of a long head", func() bool { d := k.deliveries(three.ID); return len(d) == 1 && d[0].Attempts > 0 },
+	)
 	if d := k.deliveries(three.ID)[0]; d.State == notice.Delivered {
 		t.Errorf("a long head: %+v", d)
 	}

@@ -88,7 +88,8 @@ func (s *Sender) attemptContext(stop context.Context) (context.Context, func()) 
 }
 
 // post makes one attempt. Of the answer it reads the head alone.
-func (s *Sender) post(ctx context.Context, e *notice.Endpoint, d *notice.Delivery, at time.Time, secrets ...[]byte) outcome {
+func (s *Sender) post(ctx context.Context, e *notice.Endpoint, d *notice.Delivery, at time.Time,
+	secrets ...[]byte) outcome {
 	ctx, cancel := s.attemptContext(ctx)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, strings.NewReader(d.Body))

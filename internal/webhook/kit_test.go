@@ -418,7 +418,8 @@ func (k *kit) spend(n int64) {
 	k.Helper()
 	u, _ := id.Parse(k.ws)
 	claim := ratelimit.Claim{ID: u, Day: k.now().Unix() / 86_400, Limit: 1000, Want: n}
-	if err := k.db.Count(k.Context(), func(c *store.Counting) error { return c.Reserve(&claim) }); err != nil || claim.Granted != n {
+	if err := k.db.Count(k.Context(), func(c *store.Counting) error { return c.Reserve(&claim) }); err != nil ||
+		claim.Granted != n {
 		k.Fatal(err, claim)
 	}
 }

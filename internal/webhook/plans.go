@@ -137,8 +137,8 @@ func (s *Sender) tellLevels(ctx context.Context, e *endpoint, quotas map[id.Work
 	return s.queue(ctx, e, &row, store.Place{Seq: row.Seq, Looked: row.Looked, Key: row.LookedKey}, all, levels)
 }
 
-// rise compares a quota with the level in an endpoint's last notice: the notice of a level that has risen, and the level to
-// keep; nil for none.
+// rise compares a quota with the level in an endpoint's last notice: the notice of a level that has risen, and the
+// level to keep; nil for none.
 func rise(q *quota, known store.Level, now time.Time) (*notice.Delivery, *store.Level, error) {
 	level, was := q.level(), int64(0)
 	if known.Mark == q.mark {

@@ -244,7 +244,9 @@ var daysAhead = []int{30, 7, 1, 0}
 // look queues the notices without an event: keys whose end comes or has come, and plans that are nearly used up.
 func (s *Sender) look(ctx context.Context) error {
 	var all []error
-	for _, e := range s.waiting(func(e *endpoint) bool { return e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired) }) {
+	for _, e := range s.waiting(
+		func(e *endpoint) bool { return e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired) },
+	) {
 		err := s.lookAtKeys(ctx, e)
 		if !errors.Is(err, store.ErrQueueFull) && !errors.Is(err, store.ErrNotFound) {
 			all = append(all, err)

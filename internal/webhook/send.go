@@ -114,7 +114,8 @@ func (s *Sender) batch(ctx context.Context, e *endpoint) (more bool, err error) 
 		return false, nil
 	}
 	s.mark(func() { e.slow = e.failed > 0 || s.Elapsed()-began > slowerThan; e.full = false })
-	err = s.DB.Count(context.WithoutCancel(ctx), func(c *store.Counting) error { return c.Attempted(s.Node, e.name, sent) })
+	err = s.DB.Count(context.WithoutCancel(ctx),
+		func(c *store.Counting) error { return c.Attempted(s.Node, e.name, sent) })
 	if err == nil && reason != "" {
 		s.Log.Warn("a webhook is switched off", "webhook", string(e.name), "reason", reason)
 		return false, s.Disable(context.WithoutCancel(ctx), e.name, reason)
@@ -162,7 +163,8 @@ func (s *Sender) retry(n int64) time.Duration {
 	return wait*3/4 + time.Duration(s.Chance()*float64(wait)/2)
 }
 
-// rests notes an outcome and tells whether the endpoint has a rest: a dead one is asked now and then, with one delivery.
+// rests notes an outcome and tells whether the endpoint has a rest: a dead one is asked now and then, with one
+// delivery.
 func (s *Sender) rests(e *endpoint, o outcome) (rests bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package webhook owns the sending of notices: one node at a time reads the log behind a cursor of each endpoint, queues
-// what the endpoint wants, and delivers it at least once, in order for each object. It does not own the endpoints and
-// the queue (store), who may have one (control), nor what a notice says and how it is signed (notice).
+// Package webhook owns the sending of notices: one node at a time reads the log behind a cursor of each endpoint,
+// queues what the endpoint wants, and delivers it at least once, in order for each object. It does not own the
+// endpoints and the queue (store), who may have one (control), nor what a notice says and how it is signed (notice).
 package webhook
 
 import (

@@ -33,7 +33,8 @@ func TestT75ANoticeIsSignedAndTellsOfIDs(t *testing.T) {
 		if g.Type != "api_key.created" || g.Data["apiKeyId"] != string(made.Key.ID) || !g.by(w.Secret) {
 			k.Errorf("was sent %+v", g)
 		}
-		if strings.Contains(g.Body, made.Secret.Reveal()) || strings.Contains(g.Body, "kw_") || strings.Contains(g.Body, `"key"`) {
+		if strings.Contains(g.Body, made.Secret.Reveal()) || strings.Contains(g.Body, "kw_") ||
+			strings.Contains(g.Body, `"key"`) {
 			k.Errorf("the body tells more than ids: %s", g.Body)
 		}
 		k.until("its outcome", func() bool { return k.deliveries(w.ID)[0].State == notice.Delivered })
@@ -47,7 +48,8 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 	everywhere := receive(t, false, nil)
 	k.open("", everywhere.URL)
 	k.send()
-	_, _, err := k.PutMember(t.Context(), k.root, k.ws, "ada", control.PutMember{Email: "ada@example.org", Role: string(k.role("Admin"))})
+	_, _, err := k.PutMember(t.Context(), k.root, k.ws, "ada",
+		control.PutMember{Email: "ada@example.org", Role: string(k.role("Admin"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +64,16 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 	if _, err = k.RemoveMember(t.Context(), k.root, k.ws, "ada", control.RemoveMember{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = k.CreatePortal(t.Context(), k.root, control.CreatePortal{Workspace: k.ws, User: "owner", Capabilities: []string{"keys:read"},
-		AllowedOrigins: []string{}, Origin: "https://keys.example.com"})
+	_, err = k.CreatePortal(t.Context(), k.root,
+		control.CreatePortal{Workspace: k.ws, User: "owner", Capabilities: []string{"keys:read"},
+			AllowedOrigins: []string{}, Origin: "https://keys.example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"api_key.created", "api_key.updated", "api_key.rotated", "api_key.revoked", "member.removed", "portal_session.created"}
+	want := []string{
+		"api_key.created", "api_key.updated", "api_key.rotated", "api_key.revoked", "member.removed",
+		"portal_session.created",
+	}
 	for _, one := range []*receiver{r, everywhere} {
 		k.until("all notices", func() bool { return len(one.got()) == len(want) })
 		if got := one.types(); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
@@ -136,7 +142,8 @@ func TestT112NoticesOfAnObjectKeepTheirOrderUnderRetries(t *testing.T) {
 		}
 		k.until("the end of all deliveries", func() bool {
 			all := k.deliveries(w.ID)
-			return len(all) == 28 && !slices.ContainsFunc(all, func(d notice.Delivery) bool { return d.State != notice.Delivered })
+			return len(all) == 28 &&
+				!slices.ContainsFunc(all, func(d notice.Delivery) bool { return d.State != notice.Delivered })
 		})
 		events := map[string][]string{} // of each key, in the order of the log
 		for _, d := range k.deliveries(w.ID) {
@@ -197,7 +204,9 @@ func TestT75BothSecretsSignWhileOneIsRotated(t *testing.T) {
 	r := receive(t, false, nil)
 	w := k.open(k.ws, r.URL)
 	k.send()
-	again := must[control.RevealedWebhook](t)(k.RotateWebhook(t.Context(), k.root, string(w.ID), control.Some(int64(3600))))
+	again := must[control.RevealedWebhook](t)(
+		k.RotateWebhook(t.Context(), k.root, string(w.ID), control.Some(int64(3600))),
+	)
 	k.key()
 	k.until("a notice", func() bool { return len(r.got()) == 1 })
 	if g := r.got()[0]; len(g.Signatures) != 2 || !g.by(w.Secret) || !g.by(again.Secret) {
@@ -270,7 +279,9 @@ func TestT112AnEndpointThatFailsForThreeDaysIsSwitchedOffWithAnEvent(t *testing.
 		if e := k.webhook(w); e.Reason != notice.Failing {
 			k.Errorf("was switched off as %+v", e)
 		}
-		logs := must[control.Logs](k.T)(k.ListLogs(k.Context(), k.root, control.ListLogs{Workspace: k.ws, EventType: "webhook.disabled"}))
+		logs := must[control.Logs](k.T)(
+			k.ListLogs(k.Context(), k.root, control.ListLogs{Workspace: k.ws, EventType: "webhook.disabled"}),
+		)
 		if len(logs.Events) != 1 || logs.Events[0].Target != "" && logs.Events[0].Target != string(w.ID) {
 			k.Errorf("the log says %+v", logs.Events)
 		}
@@ -281,7 +292,9 @@ func TestT112AnEndpointThatFailsForThreeDaysIsSwitchedOffWithAnEvent(t *testing.
 		if len(r.each()) != tried {
 			k.Error("a webhook that is off was sent a notice")
 		}
-		must[notice.Endpoint](k.T)(k.UpdateWebhook(k.Context(), k.root, string(w.ID), control.UpdateWebhook{IsActive: control.Some(true)}))
+		must[notice.Endpoint](k.T)(
+			k.UpdateWebhook(k.Context(), k.root, string(w.ID), control.UpdateWebhook{IsActive: control.Some(true)}),
+		)
 		r.mu.Lock()
 		r.answer, r.all = nil, nil
 		r.mu.Unlock()
@@ -359,7 +372,8 @@ func TestAKeyIsToldOfBeforeAndAtItsEndOnce(t *testing.T) {
 				kind = notice.KeyExpired
 			}
 			want = append(want, notice.Derived(kind, made.Key.ID, end.UnixMilli(), days))
-			k.until(fmt.Sprint(days, " days before"), func() bool { return slices.Contains(k.idsOf(r, made.Key.ID), want[len(want)-1]) })
+			k.until(fmt.Sprint(days, " days before"),
+				func() bool { return slices.Contains(k.idsOf(r, made.Key.ID), want[len(want)-1]) })
 			if days == 7 { // another node takes over, and tells nothing again
 				stop()
 				stop = k.send()
@@ -381,12 +395,15 @@ func TestAKeyWhoseExpiryIsMovedIsToldOfByTheNewOne(t *testing.T) {
 	k.open(k.ws, r.URL, "api_key.expiring", "api_key.expired")
 	k.send()
 	at := func(days float64) string {
-		return k.now().Add(time.Duration(days * 24 * float64(time.Hour))).UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
+		return k.now().Add(
+			time.Duration(days * 24 * float64(time.Hour)),
+		).UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
 	}
 	made := k.key(func(c *control.CreateKey) { c.ExpiresAt = control.Some(at(8)) })
 	k.pass(25 * time.Hour)
 	k.until("7 days before", func() bool { return len(r.got()) == 1 })
-	_, _, err := k.UpdateKeys(t.Context(), k.root, []control.UpdateKey{{ID: string(made.Key.ID), ExpiresAt: control.Some(at(20))}})
+	_, _, err := k.UpdateKeys(t.Context(), k.root,
+		[]control.UpdateKey{{ID: string(made.Key.ID), ExpiresAt: control.Some(at(20))}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -430,7 +447,8 @@ func TestAPlanThatIsNearlyUsedUpIsToldOfOnceForEachLevel(t *testing.T) {
 		other := receive(k.T, false, nil)
 		k.open("", other.URL, "plan.near_limit")
 		stop := k.send()
-		_, err := k.PutPlan(k.Context(), k.root, k.ws, control.PlanInput{MaxKeys: control.Some(int64(5)), PerDay: control.Some(int64(1000))})
+		_, err := k.PutPlan(k.Context(), k.root, k.ws,
+			control.PlanInput{MaxKeys: control.Some(int64(5)), PerDay: control.Some(int64(1000))})
 		if err != nil {
 			k.Fatal(err)
 		}
@@ -512,7 +530,8 @@ func TestASecretIsSealedAndReadAfterThePepperHasChanged(t *testing.T) {
 		t.Error("is signed under another secret")
 	}
 	lost := must[*keyfmt.Digester](t)(keyfmt.NewDigester("third"))
-	if _, err := lost.Unseal(keyfmt.PepperID(k.webhook(w).Pepper), control.WebhookSecrets, k.webhook(w).Secret, []byte(w.ID)); err == nil {
+	if _, err := lost.Unseal(keyfmt.PepperID(k.webhook(w).Pepper), control.WebhookSecrets, k.webhook(w).Secret,
+		[]byte(w.ID)); err == nil {
 		t.Error("a third pepper opens it")
 	}
 }
@@ -540,8 +559,12 @@ func TestTheDeliveriesThatAreKeptAreBounded(t *testing.T) {
 		if n := len(k.deliveries(w.ID)); n > notice.KeptDeliveries+notice.MaxPending {
 			t.Fatalf("%d are kept", n)
 		}
-		must[notice.Endpoint](t)(k.UpdateWebhook(t.Context(), k.root, string(w.ID), control.UpdateWebhook{IsActive: control.Some(false)}))
-		must[notice.Endpoint](t)(k.UpdateWebhook(t.Context(), k.root, string(w.ID), control.UpdateWebhook{IsActive: control.Some(true)}))
+		must[notice.Endpoint](t)(
+			k.UpdateWebhook(t.Context(), k.root, string(w.ID), control.UpdateWebhook{IsActive: control.Some(false)}),
+		)
+		must[notice.Endpoint](t)(
+			k.UpdateWebhook(t.Context(), k.root, string(w.ID), control.UpdateWebhook{IsActive: control.Some(true)}),
+		)
 	}
 	if n := len(k.deliveries(w.ID)); n > notice.KeptDeliveries+100 {
 		t.Errorf("%d are kept", n)

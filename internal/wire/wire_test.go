@@ -25,7 +25,8 @@ func TestAnswersAreWrittenInOneForm(t *testing.T) {
 		{"no kept object", wire.Object(""), `{}`},
 		{"no limit", wire.RateLimit{RequestsPerDay: wire.LimitOrNull(5)}, `{"requestsPerMinute":null,"requestsPerDay":5}`},
 		{"a verdict about nothing", wire.Verdict{Code: "NOT_FOUND"}, `{"valid":false,"code":"NOT_FOUND"}`},
-		{"a verdict of a key that may do nothing", wire.Verdict{Code: "DISABLED", Permissions: []string{}}, `{"valid":false,"code":"DISABLED","permissions":[]}`},
+		{"a verdict of a key that may do nothing", wire.Verdict{Code: "DISABLED", Permissions: []string{}},
+			`{"valid":false,"code":"DISABLED","permissions":[]}`},
 		{"introspection of nothing", wire.Introspection{}, `{"active":false}`},
 		{"maps in order", map[string]string{"b": "1", "a": "2"}, `{"a":"2","b":"1"}`},
 	} {

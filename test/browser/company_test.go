@@ -64,7 +64,8 @@ func found(t *testing.T) setup {
 			"key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"],
 			"viewer": c.roles["Viewer"], "hostileRole": c.roles["<script>globalThis.pwned=1</script>"],
 		}}
-	for who, user := range map[string]string{"owner": "ada", "admin": "amy", "developer": "dora", "viewer": "eve", "leaver": "zoe"} {
+	for who, user := range map[string]string{"owner": "ada", "admin": "amy", "developer": "dora", "viewer": "eve",
+		"leaver": "zoe"} {
 		link, err := c.client.CreateSignInLink(t.Context(), keyward.SignInLinkRequest{WorkspaceID: c.ws, UserID: user})
 		c.must(err)
 		s.Links[who] = link.URL.Reveal()
@@ -98,7 +99,8 @@ func (c *company) people() {
 		c.roles[r.Name] = r.ID
 	}
 	for name, permissions := range map[string][]string{
-		"Support":                             {"calls:read", "calls:write", "chat:read", "api-keys:read", "api-keys:write", "members:read", "workspace:read"},
+		"Support": {"calls:read", "calls:write", "chat:read", "api-keys:read", "api-keys:write",
+			"members:read", "workspace:read"},
 		"<script>globalThis.pwned=1</script>": {"calls:read"},
 	} {
 		r, err := c.client.CreateRole(
@@ -108,8 +110,10 @@ func (c *company) people() {
 		c.must(err)
 		c.roles[name] = r.ID
 	}
-	for _, m := range [][3]string{{"amy", "Admin", "Amy Johnson"}, {"dora", "Member", "Dora Marsden"}, {"eve", "Viewer", "Eve Gardiner"}, {"bob", "Support", "Bob Kahn"},
-		{"dan", "Member", ""}, {"leo", "Member", "Leo Baekeland"}, {"zoe", "Viewer", ""}, {"gus", "Support", "Gus Weiss"}, {"mal", "Viewer", hostile}} {
+	for _, m := range [][3]string{{"amy", "Admin", "Amy Johnson"}, {"dora", "Member", "Dora Marsden"},
+		{"eve", "Viewer", "Eve Gardiner"}, {"bob", "Support", "Bob Kahn"},
+		{"dan", "Member", ""}, {"leo", "Member", "Leo Baekeland"}, {"zoe", "Viewer", ""}, {"gus", "Support",
+			"Gus Weiss"}, {"mal", "Viewer", hostile}} {
 		_, _, err := c.client.PutMember(
 			c.Context(), c.ws, m[0],
 			keyward.PutMemberRequest{Email: m[0] + "@acme.example", DisplayName: keyward.Set(m[2]), RoleID: c.roles[m[1]]},
@@ -172,7 +176,8 @@ func (c *company) traffic() {
 	weights := []struct {
 		name string
 		n    int
-	}{{"Checkout service", 34}, {"Data warehouse sync", 21}, {"Support console", 15}, {"CI deployments", 9}, {"Quality dashboard", 6}, {"Telephony bridge", 4},
+	}{{"Checkout service", 34}, {"Data warehouse sync", 21}, {"Support console", 15}, {"CI deployments", 9},
+		{"Quality dashboard", 6}, {"Telephony bridge", 4},
 		{"Nightly report", 3}, {"Partner feed", 2}}
 	wave := []int{4, 5, 7, 9, 8, 3, 2}
 	ask := func(scale int) {

@@ -71,7 +71,8 @@ func startMoving(t *testing.T) *moving {
 		for i := range keys {
 			keys[i] = keyward.ImportKey{UserID: "ada", Name: "imported", Generate: true}
 		}
-		if _, err := m.old.client.ImportKeys(t.Context(), keyward.ImportKeysRequest{WorkspaceID: m.ws, APIKeys: keys}); err != nil {
+		if _, err := m.old.client.ImportKeys(t.Context(),
+			keyward.ImportKeysRequest{WorkspaceID: m.ws, APIKeys: keys}); err != nil {
 			t.Fatal(err)
 		}
 	}

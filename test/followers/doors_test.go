@@ -56,7 +56,8 @@ func (p *process) doors(token, envoy string) map[string]func(key string) (int, s
 			return ask(http.MethodPost, "/api/v2/api-keys/verify", token, "application/json", `{"key":"`+key+`"}`)
 		},
 		"verify-batch": func(key string) (int, string) {
-			return ask(http.MethodPost, "/api/v2/api-keys/verify-batch", token, "application/json", `{"items":[{"key":"`+key+`"}]}`)
+			return ask(http.MethodPost, "/api/v2/api-keys/verify-batch", token, "application/json",
+				`{"items":[{"key":"`+key+`"}]}`)
 		},
 		"introspect": func(key string) (int, string) {
 			form := url.Values{"token": {key}}.Encode()
@@ -76,14 +77,15 @@ func askEnvoy(t testing.TB, addr, key string) (int, string) {
 	wire, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(t, err)
 	defer wire.Close()
-	r, err := authv3.NewAuthorizationClient(wire).Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
-		Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
-			SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9"}}}},
-		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
-			Method: "GET", Path: "/v1/calls", Host: "api.example", Scheme: "https", Protocol: "HTTP/2",
-			Headers: map[string]string{":path": "/v1/calls", ":method": "GET", "authorization": "Bearer " + key},
-		}},
-	}})
+	r, err := authv3.NewAuthorizationClient(wire).Check(t.Context(),
+		&authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+			Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
+				SocketAddress: &corev3.SocketAddress{Address: "203.0.113.9"}}}},
+			Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
+				Method: "GET", Path: "/v1/calls", Host: "api.example", Scheme: "https", Protocol: "HTTP/2",
+				Headers: map[string]string{":path": "/v1/calls", ":method": "GET", "authorization": "Bearer " + key},
+			}},
+		}})
 	switch {
 	case err != nil:
 		return http.StatusServiceUnavailable, err.Error() // Envoy lets no request through then

@@ -87,7 +87,8 @@ func newTheatre(t *testing.T, at *installation, random *rand.Rand) *theatre {
 		"in process": link(1), "in process, behind": behind, "in process, below the hub": th.hub.addr,
 	} {
 		v, err := verifier.New(t.Context(), verifier.Config{
-			URL: "http://" + source, Token: token, MaxStaleness: limit, RefuseWhileAway: true, Logger: slog.New(slog.DiscardHandler),
+			URL: "http://" + source, Token: token, MaxStaleness: limit, RefuseWhileAway: true,
+			Logger: slog.New(slog.DiscardHandler),
 		})
 		check(t, err)
 		t.Cleanup(func() { _ = v.Close() })
@@ -268,8 +269,8 @@ func TestT110HistoriesOfFollowersOfSeveralNodesUnderFaults(t *testing.T) {
 	th.play(t, faults, append(order, "the database fails over"))
 }
 
-// schedule is the order of the faults: each of them in each round of a soak, and else those that are named and one more.
-// KEYWARD_TEST_FAULTS chooses others, with a semicolon between.
+// schedule is the order of the faults: each of them in each round of a soak, and else those that are named and one
+// more. KEYWARD_TEST_FAULTS chooses others, with a semicolon between.
 func schedule(random *rand.Rand, faults map[string]func(), named ...string) []string {
 	if chosen := os.Getenv("KEYWARD_TEST_FAULTS"); chosen != "" {
 		return strings.Split(chosen, ";")

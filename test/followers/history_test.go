@@ -239,8 +239,8 @@ func finally(verify asker, value string, want keyward.VerdictCode) (got keyward.
 	}
 }
 
-// within holds admissions against the limits. R4, R5: no minute has more than its limit, unless Redis has forgotten what
-// it knew. R6: nor has a day.
+// within holds admissions against the limits. R4, R5: no minute has more than its limit, unless Redis has forgotten
+// what it knew. R6: nor has a day.
 func (h *history) within() {
 	h.t.Helper()
 	sum, times := 0, 1

@@ -73,9 +73,10 @@ func (p *process) as(token string) *keyward.Client {
 		network, url = "unix", "http://localhost"
 	}
 	var dialer net.Dialer
-	transport := &http.Transport{MaxIdleConnsPerHost: 16, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, p.addr)
-	}}
+	transport := &http.Transport{MaxIdleConnsPerHost: 16,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, p.addr)
+		}}
 	client, err := keyward.New(url, keyward.WithToken(token), keyward.WithRetry(0),
 		keyward.WithHTTPClient(&http.Client{Timeout: 30 * time.Second, Transport: transport}))
 	check(p.t, err)

@@ -31,7 +31,8 @@ func TestT110AMinuteHoldsOverLeasesOfEarlierMinutes(t *testing.T) {
 	var tasks sync.WaitGroup
 	for range 3 {
 		v, err := verifier.New(t.Context(), verifier.Config{
-			URL: "http://" + link.Addr, Token: token, MaxStaleness: limit, RefuseWhileAway: true, Logger: slog.New(slog.DiscardHandler),
+			URL: "http://" + link.Addr, Token: token, MaxStaleness: limit, RefuseWhileAway: true,
+			Logger: slog.New(slog.DiscardHandler),
 		})
 		check(t, err)
 		t.Cleanup(func() { _ = v.Close() })

@@ -93,7 +93,8 @@ func startNginx(t testing.TB, dir, socket, service string) (addr string) {
 	if os.Getuid() == 0 {
 		user = "user root;\n"
 	}
-	check(t, os.WriteFile(conf, []byte(user+"daemon off;\nmaster_process off;\nerror_log stderr;\npid "+dir+"/pid;\nevents {}\n"+
+	check(t, os.WriteFile(conf, []byte(user+
+		"daemon off;\nmaster_process off;\nerror_log stderr;\npid "+dir+"/pid;\nevents {}\n"+
 		"http { access_log off; client_body_temp_path "+dir+"/b; proxy_temp_path "+dir+"/p; fastcgi_temp_path "+dir+"/f;\n"+
 		"uwsgi_temp_path "+dir+"/u; scgi_temp_path "+dir+"/s;\n"+recipe+"}\n"), 0o600))
 	rig.StartProcess(t, exec.Command("nginx", "-p", dir, "-e", "stderr", "-c", conf), filepath.Join(dir, "nginx.log"))

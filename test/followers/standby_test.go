@@ -25,7 +25,8 @@ func TestT34AFollowerOfASourceThatFailsOverToAnOlderStandbyLoadsAnew(t *testing.
 		"the hub": hub, "the last": at.follow(hub.addr, token), "of another node": at.follow(at.nodes[1].addr, token),
 	}
 	_, lostValue := at.key()
-	_, err := at.client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: off, IsActive: keyward.Set(true)}}, keyward.WaitAll())
+	_, err := at.client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: off, IsActive: keyward.Set(true)}},
+		keyward.WaitAll())
 	check(t, err)
 	for name, p := range places {
 		p.eventually(lostValue, keyward.VerdictValid, name+": a key that the standby lacks")
@@ -35,7 +36,8 @@ func TestT34AFollowerOfASourceThatFailsOverToAnOlderStandbyLoadsAnew(t *testing.
 	at.ready()
 	// Each node and each follower takes part in this change on the new history, or must have fenced itself.
 	rig.WaitFor(t, "a change that is everywhere", func() error {
-		done, err := at.client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: kept, IsActive: keyward.Set(false)}}, keyward.WaitAll())
+		done, err := at.client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: kept, IsActive: keyward.Set(false)}},
+			keyward.WaitAll())
 		if err != nil {
 			return err
 		}
@@ -45,7 +47,8 @@ func TestT34AFollowerOfASourceThatFailsOverToAnOlderStandbyLoadsAnew(t *testing.
 		return nil
 	})
 	for name, p := range places {
-		for what, value := range map[string]string{"a lost key": lostValue, "a lost change": offValue, "the new change": keptValue} {
+		for what, value := range map[string]string{"a lost key": lostValue, "a lost change": offValue,
+			"the new change": keptValue} {
 			p.never(value, name+", "+what+", after wait=all")
 		}
 	}

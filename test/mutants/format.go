@@ -18,8 +18,8 @@ import (
 //	-	if now >= lease.end {
 //	+	if false {
 //
-// A line "keeps R4" or "keeps README: Frozen" says which promise the mutant breaks: see promises.go. A line "takes 2m" is
-// for a test that takes longer than others, and "with NAME=value" sets a variable of its environment.
+// A line "keeps R4" or "keeps README: Frozen" says which promise the mutant breaks: see promises.go. A line "takes 2m"
+// is for a test that takes longer than others, and "with NAME=value" sets a variable of its environment.
 //
 // The lines with - must stand in the file exactly once, in a row; those with + take their place, and there may be none.
 // Empty lines, and lines that begin with #, are for people.

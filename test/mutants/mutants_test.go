@@ -88,7 +88,10 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "is a difference") || strings.Contains(err.Error(), "subtracts") {
 		t.Errorf("%v\n%s", err, &out)
 	}
-	for name, fate := range map[string]string{"is a difference": killed, "a test builds subtracts": killed, "forgets": survived, "not there": unsound, "Text that does not compile": unsound, "a test builds does not compile": unsound, "test that is not": unsound} {
+	for name, fate := range map[string]string{
+		"is a difference": killed, "a test builds subtracts": killed, "forgets": survived, "not there": unsound,
+		"Text that does not compile": unsound, "a test builds does not compile": unsound, "test that is not": unsound,
+	} {
 		found := false
 		for line := range strings.SplitSeq(out.String(), "\n") {
 			found = found || strings.Contains(line, fate) && strings.Contains(line, name)
@@ -155,7 +158,8 @@ func TestEveryPackageThatPromisesHasMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rooms := map[string]int{"account": 0, "control": 0, "verify": 0, "replica": 0, "ratelimit": 0, "redislimit": 0, "lease": 0,
+	rooms := map[string]int{"account": 0, "control": 0, "verify": 0, "replica": 0, "ratelimit": 0, "redislimit": 0,
+		"lease":   0,
 		"cluster": 0, "follow": 0, "store": 0, "strictjson": 0, "dataplane": 0}
 	sum := 0
 	for _, m := range all {

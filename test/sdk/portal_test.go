@@ -119,7 +119,8 @@ func (p *product) tryPortal(t *testing.T, e example, at string) {
 		t.Fatal(err)
 	}
 	page.Body.Close()
-	if csp := page.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "frame-ancestors http://localhost:"+e.port) {
+	if csp := page.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp,
+		"frame-ancestors http://localhost:"+e.port) {
 		t.Errorf("the page may be framed by others: %s", csp)
 	}
 	p.useSession(t, base, secret)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestReleasedPackages builds the clients' packages as a release does, installs them as a user would, and makes one call
-// with each. They carry the release's version.
+// TestReleasedPackages builds the clients' packages as a release does, installs them as a user would, and makes one
+// call with each. They carry the release's version.
 func TestReleasedPackages(t *testing.T) {
 	t.Parallel()
 	p, dist, home := startServer(t), t.TempDir(), t.TempDir()

@@ -123,7 +123,9 @@ func instruct(config *v1.Config, files *layer, made map[string]*built, command i
 		}
 	case *instructions.HealthCheckCommand:
 		h := c.Health
-		config.Healthcheck = &v1.HealthConfig{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
+		config.Healthcheck = &v1.HealthConfig{
+			Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries,
+		}
 	default:
 		return fmt.Errorf("last stage: %s is not supported", command.Name())
 	}

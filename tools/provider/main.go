@@ -241,7 +241,8 @@ func (r release) copyTree(to string) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(os.MkdirAll(filepath.Dir(into), 0o755), os.WriteFile(into, data, info.Mode().Perm())); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(into), 0o755),
+			os.WriteFile(into, data, info.Mode().Perm())); err != nil {
 			return err
 		}
 	}

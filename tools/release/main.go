@@ -1,7 +1,7 @@
 // Command release builds what a release is made of, from the tree that is checked out: binaries with what they need in
 // an archive for each platform, packages for Debian and Red Hat, a container image, a list of what is inside of each
-// binary (SPDX), the clients' packages for npm and Python, and the checksums of them all. From the same commit, with the
-// same Go and the same packages of npm, it makes the same bytes.
+// binary (SPDX), the clients' packages for npm and Python, and the checksums of them all. From the same commit, with
+// the same Go and the same packages of npm, it makes the same bytes.
 //
 //	go run -C tools/release . -version v0.1.0                    everything, into bin/release
 //	go run -C tools/release . -version v0.1.0 -twice linux/amd64 one platform and the clients, built twice and compared
@@ -152,7 +152,8 @@ func (r *release) target(target, dir string) error {
 		"CGO_ENABLED=0", "GOOS=" + system, "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-buildvcs=false",
 	}
 	build := r.command(
-		env, "go", "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", binary,
+		env, "go", "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o",
+		binary,
 		"./cmd/keyward",
 	)
 	if err := build.Run(); err != nil {

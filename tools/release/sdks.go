@@ -36,7 +36,8 @@ func (r *release) pythonVersion() string {
 	return parts[1] + "+" + strings.ReplaceAll(parts[2], "-", ".")
 }
 
-// sdks builds the packages of npm and of Python into a folder, each from a copy of its folder with the release's version.
+// sdks builds the packages of npm and of Python into a folder, each from a copy of its folder with the release's
+// version.
 func (r *release) sdks(dir string) error {
 	if _, err := os.Stat(r.installed); err != nil {
 		return fmt.Errorf("the packages of sdk/typescript are needed: make test-deps installs them: %w", err)

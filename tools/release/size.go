@@ -55,7 +55,8 @@ func (r *release) noLookups() error {
 	case edges < 1000:
 		return fmt.Errorf("the linker listed %d uses: its list is not read as it is written", edges)
 	case len(found) > 0:
-		return fmt.Errorf("a method is looked up by its name: see docs/adr/0030-no-methods-by-name.md\n%s", strings.Join(found, "\n"))
+		return fmt.Errorf("a method is looked up by its name: see docs/adr/0030-no-methods-by-name.md\n%s",
+			strings.Join(found, "\n"))
 	}
 	return nil
 }

@@ -73,7 +73,8 @@ func remove(r *authv3.CheckRequest, d *gateway.Decision) []string {
 }
 
 func isIdentity(name string) bool {
-	for _, known := range [...]string{gateway.HeaderKeyID, gateway.HeaderWorkspaceID, gateway.HeaderUserID, gateway.HeaderEnvironment,
+	for _, known := range [...]string{gateway.HeaderKeyID, gateway.HeaderWorkspaceID, gateway.HeaderUserID,
+		gateway.HeaderEnvironment,
 		gateway.HeaderPermissions} {
 		if strings.EqualFold(name, known) {
 			return true

@@ -134,7 +134,8 @@ func TestARequestThatMayPassSaysWhoseItIs(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	head := bearer(h.key)
-	head["x-keyward-user-id"], head["x-keyward-status"], head[":path"], head["x-api-key"] = "root", "200", "/v1/calls/42", h.key
+	head["x-keyward-user-id"], head["x-keyward-status"] = "root", "200"
+	head[":path"], head["x-api-key"] = "/v1/calls/42", h.key
 	r := h.ask(h.question("GET", "/v1/calls/42?x=1", head))
 	ok := r.GetOkResponse()
 	if codes.Code(r.GetStatus().GetCode()) != codes.OK || ok == nil {
@@ -165,7 +166,8 @@ func TestT59APublicRouteSaysNothingAndSaysItAloud(t *testing.T) {
 	h := open(t)
 	r := h.ask(h.question("GET", "/status", map[string]string{"x-keyward-user-id": "root", "authorization": "Basic eDp5"}))
 	got := values(r.GetOkResponse().GetHeaders())
-	for _, name := range []string{"x-keyward-key-id", "x-keyward-workspace-id", "x-keyward-user-id", "x-keyward-environment", "x-keyward-permissions"} {
+	for _, name := range []string{"x-keyward-key-id", "x-keyward-workspace-id", "x-keyward-user-id",
+		"x-keyward-environment", "x-keyward-permissions"} {
 		if value, there := got[name]; !there || value != "" {
 			t.Errorf("%s is %q, %v; want it there and empty", name, value, there)
 		}
@@ -184,14 +186,16 @@ func TestARefusalCarriesStatusHeadersAndBody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: self.ID, IsActive: keyward.Set(false)}}); err != nil {
+		if _, err := client.UpdateKeys(t.Context(),
+			[]keyward.KeyUpdate{{ID: self.ID, IsActive: keyward.Set(false)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	disabled := h.server.Key(t, h.workspace, "ada", "calls:read")
 	active(disabled)
 
-	if got := h.refused(h.ask(h.question("GET", "/v1/calls/1", nil)), codes.Unauthenticated, 401, "unauthenticated"); got["www-authenticate"] != "Bearer" {
+	if got := h.refused(h.ask(h.question("GET", "/v1/calls/1", nil)), codes.Unauthenticated, 401,
+		"unauthenticated"); got["www-authenticate"] != "Bearer" {
 		t.Errorf("without a key: %v", got)
 	}
 	for _, bad := range []string{"nonsense", "kw_live_" + strings.Repeat("A", 43) + "2ImIO6", disabled, h.server.RootKey} {
@@ -251,10 +255,12 @@ func TestTheLimitIsOneThroughEveryDoor(t *testing.T) {
 func TestT64AndT60WhatHasASecondReadingIsRefusedHereToo(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	for _, path := range []string{"/v1/calls/../calls/1", "//v1/calls/1", "/v1/calls/%2e%2e/1", "/v1/calls/a%2Fb", "/v1/calls/1%00", "/v1/calls/1;a", "v1", "/v1/calls/1?api_key=" + h.key} {
+	for _, path := range []string{"/v1/calls/../calls/1", "//v1/calls/1", "/v1/calls/%2e%2e/1", "/v1/calls/a%2Fb",
+		"/v1/calls/1%00", "/v1/calls/1;a", "v1", "/v1/calls/1?api_key=" + h.key} {
 		h.refused(h.ask(h.question("GET", path, bearer(h.key))), codes.InvalidArgument, 400, "invalid_request")
 	}
-	for name, value := range map[string]string{"x_keyward_user_id": "root", "x_forwarded_for": "10.0.0.1", "x-api-key": "kw_live_other"} {
+	for name, value := range map[string]string{"x_keyward_user_id": "root", "x_forwarded_for": "10.0.0.1",
+		"x-api-key": "kw_live_other"} {
 		head := bearer(h.key)
 		head[name] = value
 		h.refused(h.ask(h.question("GET", "/v1/calls/1", head)), codes.InvalidArgument, 400, "invalid_request")
@@ -295,7 +301,8 @@ func TestT64APathWithOneReadingPassesHereAsAtCheck(t *testing.T) {
 		"%22%3C%3E%5B%5D%7B%7D%5E%60%7C": true, "caf%C3%A9%20noir": true, "%E6%9D%B1%E4%BA%AC": true, "a%26b%3Dc": true,
 		"~tilde_-.": true, "(x)!$&'*": true,
 		"a%2Fb": false, "a%5Cb": false, "a%25b": false, "a%23b": false, "a%3Fb": false, "a%3Bb": false, "a%0Ab": false,
-		"a%09b": false, "%2E": false, "%61": false, "%ff": false, "%C0%AF": false, "..%20": false, "%20..": false, "a;b": false,
+		"a%09b": false, "%2E": false, "%61": false, "%ff": false, "%C0%AF": false, "..%20": false, "%20..": false,
+		"a;b": false,
 	} {
 		for _, path := range []string{"/v1/calls/" + id, "/v1/calls/" + id + "?q=a%20b+c&path=%2Fx%2F..%2Fy"} {
 			r := h.ask(h.question("GET", path, bearer(h.key)))
@@ -325,7 +332,8 @@ func TestT62TheAddressIsThatOfWhoeverCameToEnvoy(t *testing.T) {
 		source, forwarded string
 		passes            bool
 	}{
-		{"203.0.113.9", "", true}, {"198.51.100.1", "", false}, {"198.51.100.1", "203.0.113.9", false}, {"10.1.1.5", "203.0.113.9", true},
+		{"203.0.113.9", "", true}, {"198.51.100.1", "", false}, {"198.51.100.1", "203.0.113.9", false},
+		{"10.1.1.5", "203.0.113.9", true},
 		{"10.1.1.5", "203.0.113.9, 198.51.100.1", false}, {"10.1.1.5", "", false}, {"", "203.0.113.9", false},
 	} {
 		head := bearer(bound.Key.Reveal())
@@ -381,7 +389,8 @@ func TestEnvoysConfigurationMayNameThePermissions(t *testing.T) {
 	h.refused(
 		extended(map[string]string{"permission": "calls:read,calls:write"}), codes.PermissionDenied, 403, "permission_denied",
 	)
-	for _, wrong := range []map[string]string{{"permision": "calls:read"}, {"permission": "calls:read", "x": "y"}, {"permission": ""}, {"permission": "a&deny_status=403"}} {
+	for _, wrong := range []map[string]string{{"permision": "calls:read"}, {"permission": "calls:read", "x": "y"},
+		{"permission": ""}, {"permission": "a&deny_status=403"}} {
 		if r := extended(wrong); r.GetDeniedResponse() == nil {
 			t.Errorf("%v lets pass", wrong)
 		}
@@ -402,7 +411,9 @@ func TestHealthAndReflectionAreThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}}); err != nil {
+	if err := stream.Send(
+		&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	r, err := stream.Recv()
@@ -478,7 +489,8 @@ func TestT107ADemandInEnvoysConfigurationIsForAnEnvironmentAndWorkspaces(t *test
 		return h.ask(q)
 	}
 	for _, good := range []map[string]string{
-		{"environment": "live"}, {"workspaceId": h.workspace}, {"workspaceId": other + "," + h.workspace, "environment": "live", "permission": "calls:read"},
+		{"environment": "live"}, {"workspaceId": h.workspace},
+		{"workspaceId": other + "," + h.workspace, "environment": "live", "permission": "calls:read"},
 	} {
 		for range 2 { // the second time what was written before is given out
 			got := values(ask(good).GetOkResponse().GetHeaders())
@@ -487,16 +499,19 @@ func TestT107ADemandInEnvoysConfigurationIsForAnEnvironmentAndWorkspaces(t *test
 			}
 		}
 	}
-	for _, elsewhere := range []map[string]string{{"environment": "test"}, {"workspaceId": other}, {"environment": "live", "workspaceId": other}} {
+	for _, elsewhere := range []map[string]string{{"environment": "test"}, {"workspaceId": other},
+		{"environment": "live", "workspaceId": other}} {
 		h.refused(ask(elsewhere), codes.Unauthenticated, 401, "unauthenticated")
 	}
-	for _, wrong := range []map[string]string{{"environment": ""}, {"environment": "live&x=y"}, {"workspaceId": ""}, {"enviroment": "live"}} {
+	for _, wrong := range []map[string]string{{"environment": ""}, {"environment": "live&x=y"}, {"workspaceId": ""},
+		{"enviroment": "live"}} {
 		if got := ask(wrong).GetDeniedResponse(); got.GetStatus().GetCode() != 403 ||
 			!strings.Contains(got.GetBody(), "permission_denied") {
 			t.Errorf("%v: %v", wrong, got)
 		}
 	}
-	for _, wrong := range []map[string]string{{"environment": "prod"}, {"environment": "live,test"}, {"workspaceId": "acme"}, {"workspaceId": h.workspace + ","}} {
+	for _, wrong := range []map[string]string{{"environment": "prod"}, {"environment": "live,test"},
+		{"workspaceId": "acme"}, {"workspaceId": h.workspace + ","}} {
 		h.refused(ask(wrong), codes.InvalidArgument, 400, "invalid_request")
 	}
 }

@@ -81,7 +81,8 @@ func (h *house) spent() string {
 func TestNoHeaderReplacesTheMethod(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house, _ string) {
-		for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "x-http-method-override"} {
+		for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+			"x-http-method-override"} {
 			a := h.get("/v1/calls/42", h.bearer(), name+": DELETE")
 			for _, got := range h.api.take() {
 				if got.header.Get(name) != "" {

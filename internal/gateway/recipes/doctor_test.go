@@ -57,8 +57,9 @@ func TestDoctorKnowsAnAppendedAddressFromNone(t *testing.T) {
 		says   string
 	}{
 		"appended": {"$proxy_add_x_forwarded_for", 0, "says the client's address (127.0.0.2), and believes no forged one"},
-		"none":     {`""`, 1, "has the server take no address for the client's address, and this machine asks from 127.0.0.2"},
-		"another":  {`"203.0.113.9"`, 1, "has the server take 203.0.113.9"},
+		"none": {`""`, 1,
+			"has the server take no address for the client's address, and this machine asks from 127.0.0.2"},
+		"another": {`"203.0.113.9"`, 1, "has the server take 203.0.113.9"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,10 +109,13 @@ func nginxBut(expression, replacement string) func(t *testing.T, dir, listen str
 func TestDoctorFindsWhatAProxyDoesNotSay(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ without, says string }{
-		"for which request it asks": {`proxy_set_header +X-(Original|Forwarded)-(Method|URI|Uri)`, "answers 403 with the key, although the route table has a rule for GET /v1/calls/42"},
-		"what clients say of it":    {`proxy_set_header +X-(Original|Forwarded)-(Method|URI|Uri)`, "each client chooses what is asked about it"},
-		"from where it was asked":   {`proxy_set_header +X-Forwarded-For`, "answers 200 to a client that says X-Forwarded-For: 192.0.2.1 itself"},
-		"anything at all":           {`auth_request `, "asks nobody whether the request may pass"},
+		"for which request it asks": {`proxy_set_header +X-(Original|Forwarded)-(Method|URI|Uri)`,
+			"answers 403 with the key, although the route table has a rule for GET /v1/calls/42"},
+		"what clients say of it": {`proxy_set_header +X-(Original|Forwarded)-(Method|URI|Uri)`,
+			"each client chooses what is asked about it"},
+		"from where it was asked": {`proxy_set_header +X-Forwarded-For`,
+			"answers 200 to a client that says X-Forwarded-For: 192.0.2.1 itself"},
+		"anything at all": {`auth_request `, "asks nobody whether the request may pass"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -49,7 +49,8 @@ func TestT65NoRecipeFailsOpen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, open := range []string{"failure_mode_allow: true", "satisfy any", "trustForwardHeader: true", "insecure: true", "proxy_add_x_forwarded_for"} {
+			for _, open := range []string{"failure_mode_allow: true", "satisfy any", "trustForwardHeader: true",
+				"insecure: true", "proxy_add_x_forwarded_for"} {
 				if strings.Contains(text, open) {
 					t.Errorf("%s holds %q", file, open)
 				}

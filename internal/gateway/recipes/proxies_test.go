@@ -86,7 +86,8 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 			t.Fatalf("a good key: %+v", a)
 		}
 		got := h.api.take()[0]
-		if got.uri != "/v1/calls/42?x=1&y=%2F" || got.header.Get("X-Keyward-User-Id") != "ada" || got.header.Get("X-Keyward-Key-Id") != h.id ||
+		if got.uri != "/v1/calls/42?x=1&y=%2F" || got.header.Get("X-Keyward-User-Id") != "ada" ||
+			got.header.Get("X-Keyward-Key-Id") != h.id ||
 			got.header.Get("X-Keyward-Workspace-Id") != h.workspace ||
 			got.header.Get("X-Keyward-Permissions") != "calls:read" ||
 			got.header.Get("X-Keyward-Environment") != "live" ||
@@ -113,7 +114,8 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 		h.want("a public route without a key", h.get("/status"), 200)
 
 		for what, header := range map[string]string{"no key": "X-None: x", "nonsense": "Authorization: Bearer nonsense",
-			"an unknown key": "Authorization: Bearer kw_live_" + strings.Repeat("A", 43) + "2ImIO6", "another scheme": "Authorization: Basic eDp5"} {
+			"an unknown key": "Authorization: Bearer kw_live_" + strings.Repeat("A",
+				43) + "2ImIO6", "another scheme": "Authorization: Basic eDp5"} {
 			a := h.want(what, h.get("/v1/calls/42", header), 401)
 			if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") || a.code() != "unauthenticated" {
 				t.Errorf("%s: %v %s", what, a.header, a.body)
@@ -123,19 +125,22 @@ func TestTheProxyLetsPassWhatKeywardLetsPass(t *testing.T) {
 			t.Errorf("lacking a permission: %s", a.body)
 		}
 		h.want("no such route", h.get("/admin", bearer), 403)
-		for _, query := range []string{"permission=calls:read", "permission=", "deny_status=403", "x=1", "permission=calls:read&deny_status=403"} {
+		for _, query := range []string{"permission=calls:read", "permission=", "deny_status=403", "x=1",
+			"permission=calls:read&deny_status=403"} {
 			h.want("a query of the client's is none of the check's", h.get("/admin?"+query, bearer), 403)
 			h.want("a query of the client's goes to the API", h.get("/v1/calls/42?"+query, bearer), 200)
 		}
 		h.want("T52 two keys that differ", h.get("/v1/calls/42", bearer, "X-API-Key: kw_live_other"), 400)
 		h.want("T52 twice", h.get("/v1/calls/42", bearer, bearer), 400)
-		if a := h.want("in the query string", h.get("/v1/calls/42?api_key="+h.key, bearer), 400); a.code() != "invalid_request" {
+		if a := h.want("in the query string", h.get("/v1/calls/42?api_key="+h.key, bearer),
+			400); a.code() != "invalid_request" {
 			t.Errorf("in the query string: %s", a.body)
 		}
 
 		disabled, id := h.mint(nil)
 		h.want("before it is disabled", h.get("/v1/calls/42", "X-API-Key: "+disabled), 200)
-		if _, err := h.client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: id, IsActive: keyward.Set(false)}}); err != nil {
+		if _, err := h.client.UpdateKeys(t.Context(),
+			[]keyward.KeyUpdate{{ID: id, IsActive: keyward.Set(false)}}); err != nil {
 			t.Fatal(err)
 		}
 		h.want("disabled", h.get("/v1/calls/42", "X-API-Key: "+disabled), 401)
@@ -176,7 +181,8 @@ func TestT59AForgedIdentityNeverReachesTheAPI(t *testing.T) {
 		var variants, stripping [][]string
 		for _, name := range []string{"Key-Id", "Workspace-Id", "User-Id", "Environment", "Permissions"} {
 			plain := "X-Keyward-" + name
-			for _, spelling := range []string{plain, strings.ToLower(plain), strings.ToUpper(plain), strings.ReplaceAll(plain, "-", "_"),
+			for _, spelling := range []string{plain, strings.ToLower(plain), strings.ToUpper(plain),
+				strings.ReplaceAll(plain, "-", "_"),
 				strings.ToLower(strings.ReplaceAll(plain, "-", "_")), strings.Replace(plain, "-", "_", 1), "X-Keyward_" + name} {
 				variants = append(
 					variants,
@@ -217,10 +223,14 @@ func TestT60AndT62ForgedForwardedHeadersChangeNoDecision(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house, _ string) {
 		for _, lines := range [][]string{
-			{"X-Forwarded-Uri: /status"}, {"X-Forwarded-Method: GET", "X-Forwarded-Uri: /status"}, {"X-Original-URI: /status"}, {"X-Original-Method: GET"},
-			{"x-forwarded-uri: /status", "X-FORWARDED-URI: /status"}, {"X_Forwarded_Uri: /status"}, {"X_Original_URI: /status"}, {"X-Forwarded_Uri: /status"},
-			{"X-Forwarded-Prefix: /status"}, {"X-Forwarded-Host: x", "X-Forwarded-Proto: https"}, {"X-Original-URL: /status", "X-Rewrite-URL: /status"},
-			{"Connection: close, X-Forwarded-Uri, X-Forwarded-Method"}, {"Connection: close, Authorization"}, {"Connection: close, X-Forwarded-For"},
+			{"X-Forwarded-Uri: /status"}, {"X-Forwarded-Method: GET", "X-Forwarded-Uri: /status"}, {"X-Original-URI: /status"},
+			{"X-Original-Method: GET"},
+			{"x-forwarded-uri: /status", "X-FORWARDED-URI: /status"}, {"X_Forwarded_Uri: /status"}, {"X_Original_URI: /status"},
+			{"X-Forwarded_Uri: /status"},
+			{"X-Forwarded-Prefix: /status"}, {"X-Forwarded-Host: x", "X-Forwarded-Proto: https"},
+			{"X-Original-URL: /status", "X-Rewrite-URL: /status"},
+			{"Connection: close, X-Forwarded-Uri, X-Forwarded-Method"}, {"Connection: close, Authorization"},
+			{"Connection: close, X-Forwarded-For"},
 		} {
 			a := h.get("/admin", append([]string{h.bearer()}, lines...)...)
 			if got := h.api.take(); len(got) != 0 || a.status == 200 {
@@ -238,9 +248,12 @@ func TestT51AndT64APathWithASecondReadingReachesNobody(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house, _ string) {
 		for _, uri := range []string{
-			"/v1/calls/../../admin", "/status/../admin", "/v1/calls/%2e%2e/%2e%2e/admin", "/status/%2e%2e/admin", "/status/..%2fadmin", "/status%2f..%2fadmin", "//admin", "//status", "/v1//calls/42",
-			"/status//", "/status/.", "/./status", "/status%00", "/status%00/../admin", "/status;/../admin", "/status;x", "/v1/calls/%252e%252e", "/v1/calls/a%2Fb", "/v1/calls/a%5cb", `/status\..\admin`,
-			"/%73tatus", "/status%20", "/status%0d%0aX-Keyward-User-Id:%20root", "/status#/../admin", "/STATUS", "/status%3fx", "http://api.example//status", "http://other/../status",
+			"/v1/calls/../../admin", "/status/../admin", "/v1/calls/%2e%2e/%2e%2e/admin", "/status/%2e%2e/admin",
+			"/status/..%2fadmin", "/status%2f..%2fadmin", "//admin", "//status", "/v1//calls/42",
+			"/status//", "/status/.", "/./status", "/status%00", "/status%00/../admin", "/status;/../admin", "/status;x",
+			"/v1/calls/%252e%252e", "/v1/calls/a%2Fb", "/v1/calls/a%5cb", `/status\..\admin`,
+			"/%73tatus", "/status%20", "/status%0d%0aX-Keyward-User-Id:%20root", "/status#/../admin", "/STATUS", "/status%3fx",
+			"http://api.example//status", "http://other/../status",
 		} {
 			a := h.get(uri, h.bearer())
 			if got := h.api.take(); len(got) != 0 || a.err == nil && a.status < 400 {
@@ -257,7 +270,8 @@ func TestT51AndT64APathWithASecondReadingReachesNobody(t *testing.T) {
 func TestT64APathWithOneReadingPassesUnchanged(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house, name string) {
-		for _, id := range []string{"My%20Report.pdf", "%20", "a%20b%20c", "a@b", "a%40b", "a=b+c:d,e", "a%2Bb", "%22%3C%3E%5B%5D%7B%7D%5E%60%7C", "caf%C3%A9%20noir",
+		for _, id := range []string{"My%20Report.pdf", "%20", "a%20b%20c", "a@b", "a%40b", "a=b+c:d,e", "a%2Bb",
+			"%22%3C%3E%5B%5D%7B%7D%5E%60%7C", "caf%C3%A9%20noir",
 			"%E6%9D%B1%E4%BA%AC", "a%26b%3Dc", "~tilde_-.", "(x)!$&'*", "%7Bid%7D"} {
 			uri := "/v1/calls/" + id + "?q=a%20b+c&path=%2Fx%2F..%2Fy"
 			a := h.get(uri, h.bearer())
@@ -276,26 +290,31 @@ func TestT54NoSmuggledRequestReachesTheAPI(t *testing.T) {
 		const inner = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 		head := "PUT /v1/upload HTTP/1.1\r\nHost: x\r\n" + h.bearer() + "\r\n"
 		for name, request := range map[string]string{
-			"length and chunked":       head + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner,
-			"chunked and length":       head + fmt.Sprintf("Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n0\r\n\r\n", len(inner)+5) + inner,
-			"two lengths":              head + fmt.Sprintf("Content-Length: 0\r\nContent-Length: %d\r\n\r\n", len(inner)) + inner,
-			"a list of lengths":        head + fmt.Sprintf("Content-Length: 0, %d\r\n\r\n", len(inner)) + inner,
-			"a signed length":          head + "Content-Length: +0\r\n\r\n" + inner,
-			"a length in hexadecimal":  head + "Content-Length: 0x0\r\n\r\n" + inner,
-			"chunked with a tab":       head + "Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
-			"chunked, identity":        head + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + inner,
-			"xchunked":                 head + "Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
-			"twice chunked":            head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + inner,
-			"space before the colon":   head + "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
-			"folded":                   head + "Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
-			"line feeds alone":         strings.ReplaceAll(head, "\r\n", "\n") + "Content-Length: 5\nTransfer-Encoding: chunked\n\n0\r\n\r\n" + inner,
+			"length and chunked": head + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner,
+			"chunked and length": head + fmt.Sprintf("Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n0\r\n\r\n",
+				len(inner)+5) + inner,
+			"two lengths": head + fmt.Sprintf("Content-Length: 0\r\nContent-Length: %d\r\n\r\n",
+				len(inner)) + inner,
+			"a list of lengths":       head + fmt.Sprintf("Content-Length: 0, %d\r\n\r\n", len(inner)) + inner,
+			"a signed length":         head + "Content-Length: +0\r\n\r\n" + inner,
+			"a length in hexadecimal": head + "Content-Length: 0x0\r\n\r\n" + inner,
+			"chunked with a tab":      head + "Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
+			"chunked, identity":       head + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + inner,
+			"xchunked":                head + "Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
+			"twice chunked":           head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + inner,
+			"space before the colon":  head + "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
+			"folded":                  head + "Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
+			"line feeds alone": strings.ReplaceAll(head, "\r\n",
+				"\n") + "Content-Length: 5\nTransfer-Encoding: chunked\n\n0\r\n\r\n" + inner,
 			"a bare return":            head + "X: a\rTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
 			"a chunk that is too long": head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + inner,
 			"a chunk extension":        head + "Transfer-Encoding: chunked\r\n\r\n0;a\n\r\n\r\n" + inner,
-			"a body on a GET":          "GET /v1/calls/1 HTTP/1.1\r\nHost: x\r\n" + h.bearer() + fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n", len(inner)) + inner,
-			"HTTP/1.0 chunked":         strings.Replace(head, "1.1", "1.0", 1) + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
-			"in a header of identity":  head + "Content-Length: 0\r\nX-Keyward-User-Id: a\r\n\r\n" + inner,
-			"two requests in a row":    head + "Content-Length: 0\r\n\r\n" + inner,
+			"a body on a GET": "GET /v1/calls/1 HTTP/1.1\r\nHost: x\r\n" + h.bearer() +
+				fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n", len(inner)) + inner,
+			"HTTP/1.0 chunked": strings.Replace(head, "1.1", "1.0",
+				1) + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner,
+			"in a header of identity": head + "Content-Length: 0\r\nX-Keyward-User-Id: a\r\n\r\n" + inner,
+			"two requests in a row":   head + "Content-Length: 0\r\n\r\n" + inner,
 		} {
 			h.pipeline(request)
 			for _, got := range h.api.quiet() {

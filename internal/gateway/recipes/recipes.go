@@ -68,7 +68,8 @@ func Default() Values {
 // Fill returns one file of a recipe. It refuses a value that is not an address: the text goes into another program's
 // configuration.
 func Fill(file string, v Values) (string, error) {
-	for name, at := range map[string]string{"Keyward": v.Keyward, "gRPC": v.GRPC, "listen": v.Listen, "backend": v.Backend} {
+	for name, at := range map[string]string{"Keyward": v.Keyward, "gRPC": v.GRPC, "listen": v.Listen,
+		"backend": v.Backend} {
 		if err := checkAddress(at); err != nil {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}

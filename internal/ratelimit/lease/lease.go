@@ -14,9 +14,9 @@
 //
 // # When the bank is away
 //
-// Verification goes on. A lease is spent until its end, then the Policy holds. Units that are admitted alone are charged
-// at the bank as soon as it is back. A bank that has lost its memory has another epoch: until all that was lost has run out,
-// no process admits more than its share, in which its own admissions of the last minute count.
+// Verification goes on. A lease is spent until its end, then the Policy holds. Units that are admitted alone are
+// charged at the bank as soon as it is back. A bank that has lost its memory has another epoch: until all that was lost
+// has run out, no process admits more than its share, in which its own admissions of the last minute count.
 package lease
 
 import (

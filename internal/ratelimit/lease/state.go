@@ -63,7 +63,7 @@ type cell struct {
 	owed   int64 // admitted and not charged in Redis
 }
 
-// owing is an amount that is to be charged to an instant some seconds ago.
+// Owing is an amount that is to be charged to an instant some seconds ago.
 type Owing struct{ Ago, Units int64 }
 
 // add counts in a second. One that another has taken the place of counts no more.

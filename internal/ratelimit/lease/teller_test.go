@@ -219,7 +219,8 @@ func TestABankThatForgetsWhileItIsAskedLendsNothing(t *testing.T) {
 	if !errors.Is(err, lease.ErrAway) || a[0].Granted != 0 {
 		t.Errorf("it lends %d: %v", a[0].Granted, err)
 	}
-	if again, err := teller.Ask("a", 1, 1, lease.Question{Of: d.key, Limit: limit, Want: 10, Ahead: 2}); !errors.Is(err, lease.ErrAway) {
+	if again, err := teller.Ask("a", 1, 1, lease.Question{Of: d.key, Limit: limit, Want: 10, Ahead: 2}); !errors.Is(err,
+		lease.ErrAway) {
 		t.Errorf("the second time it lends %d: %v", again[0].Granted, err)
 	}
 }

@@ -100,8 +100,10 @@ func testBounds(t testing.TB, f *fixture) {
 	}{
 		{1, 1, ratelimit.Admitted, true}, {1, 2, ratelimit.MinuteSpent, false}, {999, 1000, ratelimit.MinuteSpent, false},
 		{1000, 1000, ratelimit.Admitted, true}, {ratelimit.Max, 1000, ratelimit.Admitted, true},
-		{ratelimit.Max, ratelimit.Max, ratelimit.Admitted, true}, {ratelimit.Max, ratelimit.Max + 1, ratelimit.MinuteSpent, false},
-		{1024, 1024, ratelimit.Admitted, true}, {1025, 1025, ratelimit.Admitted, true}, {1024, 1025, ratelimit.MinuteSpent, false},
+		{ratelimit.Max, ratelimit.Max, ratelimit.Admitted, true},
+		{ratelimit.Max, ratelimit.Max + 1, ratelimit.MinuteSpent, false},
+		{1024, 1024, ratelimit.Admitted, true}, {1025, 1025, ratelimit.Admitted, true},
+		{1024, 1025, ratelimit.MinuteSpent, false},
 	} {
 		who := Someone()
 		if o := f.limiter.Take(who, perMinute(c.limit), c.cost, &s); o != c.want {

@@ -55,8 +55,9 @@ func NewHistory(rt *rapid.T, slack func(int64) time.Duration, days bool) *Histor
 // changed stays one: the units that pass while there is none are not known afterwards.
 func (h *History) Step(rt *rapid.T, clock *Clock, l Limiter) error {
 	clock.Pass(
-		rapid.OneOf(rapid.Just(time.Duration(0)), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 20 * time.Second,
-			59_999 * time.Millisecond, time.Minute, 61 * time.Second, 7 * time.Hour})).
+		rapid.OneOf(rapid.Just(time.Duration(0)),
+			rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 20 * time.Second,
+				59_999 * time.Millisecond, time.Minute, 61 * time.Second, 7 * time.Hour})).
 			Draw(rt, "pass"),
 	)
 	switch rapid.IntRange(0, 11).Draw(rt, "change") {

@@ -175,7 +175,8 @@ func TestT31SettingRedissClockAdmitsNothingTwice(t *testing.T) {
 	t.Parallel()
 	const limit = 5
 	for _, mode := range []redislimit.Mode{redislimit.Exact, redislimit.Leased} {
-		for _, by := range []time.Duration{62 * time.Second, time.Second, 30 * time.Second, time.Hour, -time.Second, -62 * time.Second, -time.Hour} {
+		for _, by := range []time.Duration{62 * time.Second, time.Second, 30 * time.Second, time.Hour, -time.Second,
+			-62 * time.Second, -time.Hour} {
 			t.Run(fmt.Sprint("mode ", mode, " by ", by), func(t *testing.T) {
 				t.Parallel()
 				c := newClocks(t, 1, mode)

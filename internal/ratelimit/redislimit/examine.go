@@ -39,7 +39,8 @@ func Examine(ctx context.Context, s Server, now func() time.Time) (f Facts) {
 	f.about(ctx, client)
 	scratch := "keyward:{doctor:" + rand.Text() + "}"
 	for _, command := range []string{
-		"GET {k}", "HGETALL {k}", "HINCRBY {k} n 1", "HDEL {k} n", "SET {k}s 1 PX 1000", "PEXPIRE {k} 1000", "TIME", "INFO replication", "EVAL return'1' 1 {k}",
+		"GET {k}", "HGETALL {k}", "HINCRBY {k} n 1", "HDEL {k} n", "SET {k}s 1 PX 1000", "PEXPIRE {k} 1000", "TIME",
+		"INFO replication", "EVAL return'1' 1 {k}",
 		"EVALSHA 0 1 {k}",
 	} {
 		words := strings.Fields(strings.ReplaceAll(command, "{k}", scratch))

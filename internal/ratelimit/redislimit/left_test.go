@@ -13,7 +13,8 @@ import (
 func TestANodeSaysWhatAnotherHasLeft(t *testing.T) {
 	t.Parallel()
 	const limit, spent = 100, 30
-	for mode, least := range map[redislimit.Mode]int64{redislimit.Exact: limit - spent, redislimit.Leased: limit - spent - limit/4} {
+	for mode, least := range map[redislimit.Mode]int64{redislimit.Exact: limit - spent,
+		redislimit.Leased: limit - spent - limit/4} {
 		in := install(t, 2, func(o *redislimit.Options) { o.Mode = mode })
 		for key := byte(1); ; key++ {
 			who, of := ratelimit.Subject{ID: [16]byte{key, 15: key}}, ratelimit.PerMinute{Key: limit}

@@ -1,5 +1,6 @@
-// Package redislimit owns the promise of ratelimit for the minute, kept by several nodes together over Redis or Valkey: in any 60
-// seconds at most N units are admitted, however many nodes there are. It does not own the day, which lies in the database.
+// Package redislimit owns the promise of ratelimit for the minute, kept by several nodes together over Redis or Valkey:
+// in any 60 seconds at most N units are admitted, however many nodes there are. It does not own the day, which lies in
+// the database.
 //
 // # How
 //
@@ -14,8 +15,8 @@
 //
 // # What it costs
 //
-// About 1.9 KB for each key that was used in the last minute and has a limit per minute, and nothing for the others. In mode Leased
-// a hot key asks Redis about once in half a second, a key used now and then once for each verification.
+// About 1.9 KB for each key that was used in the last minute and has a limit per minute, and nothing for the others. In
+// mode Leased a hot key asks Redis about once in half a second, a key used now and then once for each verification.
 package redislimit
 
 import (

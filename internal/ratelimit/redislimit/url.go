@@ -45,7 +45,8 @@ func (s *Server) SetCredentials(c Credentials) { s.current.Store(&c) }
 //
 //	redis://[user:password@]host:port[/db]                one server; rediss:// with TLS
 //	redis+cluster://[user:password@]host:port,host:port   a cluster; rediss+cluster://
-//	redis+sentinel://[user:password@]host:port,host:port/name[/db]   the primary of that name, by what sentinels say; rediss+sentinel://
+//	redis+sentinel://[user:password@]host:port,host:port/name[/db]   the primary of that name, by what sentinels say;
+//	                                                                 rediss+sentinel://
 //
 // An error holds nothing of the URL, which may hold a password.
 func ParseURL(text string) (s Server, err error) {

@@ -10,8 +10,10 @@ import (
 func TestURLsAreReadStrictlyAndNeverRepeated(t *testing.T) {
 	t.Parallel()
 	for text, cluster := range map[string]bool{
-		"redis://127.0.0.1": false, "redis://127.0.0.1:6379/3": false, "rediss://:s3cret@cache.example:6380": false, "redis://[::1]:6379": false,
-		"redis://user:p%40ss@cache.example": false, "redis+cluster://a:1,b:2,c:3": true, "redis+sentinel://a:1,b:2/main": false,
+		"redis://127.0.0.1": false, "redis://127.0.0.1:6379/3": false, "rediss://:s3cret@cache.example:6380": false,
+		"redis://[::1]:6379":                false,
+		"redis://user:p%40ss@cache.example": false, "redis+cluster://a:1,b:2,c:3": true,
+		"redis+sentinel://a:1,b:2/main":    false,
 		"rediss+sentinel://u:p@a:1/main/2": false,
 	} {
 		if s, err := redislimit.ParseURL(text); err != nil || s.Cluster != cluster {
@@ -19,7 +21,8 @@ func TestURLsAreReadStrictlyAndNeverRepeated(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "127.0.0.1:6379", "http://a:1", "redis://", "redis://a:1,b:2", "redis://a:x", "redis://a/x", "redis://a/-1", "redis://s3cret@a",
+		"", "127.0.0.1:6379", "http://a:1", "redis://", "redis://a:1,b:2", "redis://a:x", "redis://a/x", "redis://a/-1",
+		"redis://s3cret@a",
 		"redis+cluster://a:1/0", "redis+cluster://a:1,", "redis+sentinel://a:1", "redis+sentinel://a:1/", "redis+ring://a:1",
 		"redis://u:s3cret@a:1:2", "redis://u:s3cret%zz@a", "redis://a b",
 	} {

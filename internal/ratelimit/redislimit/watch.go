@@ -254,7 +254,8 @@ func (l *Limiter) enter(text string, now, step int64) {
 	case before.Name == "":
 		return
 	case step != 0:
-		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes", l.watch.NodesNow(),
+		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes",
+			l.watch.NodesNow(),
 			"by", (time.Duration(step) * time.Millisecond).String())
 	default:
 		l.log.Warn(

@@ -42,7 +42,8 @@ func (d *Driver) Files() []string {
 	if u, err := url.Parse(d.url); err == nil {
 		given = u.Query()
 	}
-	for parameter, variable := range map[string]string{"sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY", "passfile": "PGPASSFILE"} {
+	for parameter, variable := range map[string]string{"sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT",
+		"sslkey": "PGSSLKEY", "passfile": "PGPASSFILE"} {
 		if path := given.Get(parameter); path != "" {
 			add(path)
 		} else {

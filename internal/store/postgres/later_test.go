@@ -87,7 +87,8 @@ func TestAfterAStatementThatWaitedAndFailedNothingGoesOn(t *testing.T) {
 		return q.ExecDeferred(ctx, `INSERT INTO usage_gone (subject) VALUES (?)`, s)
 	}
 	err := d.Write(ctx, func(q store.SQL) error {
-		if err := errors.Join(q.ExecDeferred(ctx, "SAVEPOINT s"), insert(q, "a"), insert(q, "a"), q.ExecDeferred(ctx, "RELEASE s"), q.ExecDeferred(ctx, "SAVEPOINT s")); err != nil {
+		if err := errors.Join(q.ExecDeferred(ctx, "SAVEPOINT s"), insert(q, "a"), insert(q, "a"),
+			q.ExecDeferred(ctx, "RELEASE s"), q.ExecDeferred(ctx, "SAVEPOINT s")); err != nil {
 			t.Errorf("already: %v", err)
 		}
 		if _, err := q.Query(ctx, "SELECT 1"); !errors.Is(err, store.ErrDuplicate) {

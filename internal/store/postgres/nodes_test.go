@@ -338,7 +338,8 @@ func TestASetIsCollectedOnceEveryNodeHasPassedItsMark(t *testing.T) {
 	node(one.Stats().LogHead, told)
 	collected(store.Collected{Dropped: 1})
 	k := withRare(other)
-	for name, db := range map[string]*store.DB{"the node that collected": one, "the other": other, "a new one": start(t, open(t, url))} {
+	for name, db := range map[string]*store.DB{"the node that collected": one, "the other": other,
+		"a new one": start(t, open(t, url))} {
 		err := db.View(ctx, func(v *store.View) error {
 			found, err := v.Key(k)
 			if err == nil && found.Permissions != rare {

@@ -92,7 +92,8 @@ func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
 	strange, err := one(ctx, q, strangers, d.schema, d.schema, d.schema)
 	if err == nil && strange != "0" {
 		err = fmt.Errorf(
-			"the schema %s holds %s tables, types or functions of another program, and was left as it is: name another one with ?schema=", d.schema,
+			"the schema %s holds %s tables, types or functions of another program, and was left as it is: name another one with ?schema=",
+			d.schema,
 			strange,
 		)
 	}

@@ -77,7 +77,8 @@ func TestAStartOnAFullDiskSaysWhatToFree(t *testing.T) {
 	if d, err = Open(path, Options{Lock: true}); err == nil {
 		t.Fatal("a start without room for the index of the log reads the database")
 	}
-	if text := err.Error(); !strings.Contains(text, "free 64 KiB at least on the disk of "+path) || strings.Contains(text, "\n") {
+	if text := err.Error(); !strings.Contains(text, "free 64 KiB at least on the disk of "+path) ||
+		strings.Contains(text, "\n") {
 		t.Errorf("without a reserve: %v", err)
 	}
 	if err := os.Remove(ballast); err != nil {

@@ -62,10 +62,12 @@ func TestT101EveryWayToAFileLeadsToItsOneServer(t *testing.T) {
 	kill := serving(t, path)
 	defer kill()
 	links := map[string]func(to string) error{
-		"a link to the file":              func(to string) error { return os.Symlink(path, to) },
-		"another hard link":               func(to string) error { return os.Link(path, to) },
-		"a link to the folder":            func(to string) error { return os.Symlink(dir, filepath.Dir(to)) },
-		"a link to a link":                func(to string) error { return errors.Join(os.Symlink(path, to+"2"), os.Symlink(to+"2", to)) },
+		"a link to the file":   func(to string) error { return os.Symlink(path, to) },
+		"another hard link":    func(to string) error { return os.Link(path, to) },
+		"a link to the folder": func(to string) error { return os.Symlink(dir, filepath.Dir(to)) },
+		"a link to a link": func(to string) error {
+			return errors.Join(os.Symlink(path, to+"2"), os.Symlink(to+"2", to))
+		},
 		"the same name without its .lock": func(string) error { return os.Remove(path + ".lock") },
 	}
 	n := 0
@@ -364,14 +366,22 @@ func TestT102NotThereIsNotNew(t *testing.T) {
 		want string
 		init bool // --init has it made
 	}{
-		"removed, and the log is there":  {func(p string) error { return os.Remove(p) }, "its log of changes keyward.db-wal is there", false},
-		"emptied, and the log is there":  {func(p string) error { return os.Truncate(p, 0) }, "its log of changes keyward.db-wal is there", false},
-		"removed, and the lock is there": {func(p string) error { return errors.Join(os.Remove(p), os.Remove(p+"-wal"), os.Remove(p+"-shm")) }, "keyward.db.lock", true},
-		"emptied, and the lock is there": {func(p string) error { return errors.Join(os.Truncate(p, 0), os.Remove(p+"-wal"), os.Remove(p+"-shm")) }, "keyward.db.lock", true},
+		"removed, and the log is there": {func(p string) error { return os.Remove(p) },
+			"its log of changes keyward.db-wal is there", false},
+		"emptied, and the log is there": {func(p string) error { return os.Truncate(p, 0) },
+			"its log of changes keyward.db-wal is there", false},
+		"removed, and the lock is there": {func(p string) error {
+			return errors.Join(os.Remove(p), os.Remove(p+"-wal"), os.Remove(p+"-shm"))
+		}, "keyward.db.lock", true},
+		"emptied, and the lock is there": {func(p string) error {
+			return errors.Join(os.Truncate(p, 0), os.Remove(p+"-wal"), os.Remove(p+"-shm"))
+		}, "keyward.db.lock", true},
 		"moved aside": {func(p string) error {
 			return errors.Join(os.Rename(p, p+".old"), os.Remove(p+".lock"), os.Remove(p+"-wal"), os.Remove(p+"-shm"))
 		}, "keyward.db.old", true},
-		"cut short":                       {func(p string) error { return errors.Join(os.Truncate(p, 8192), os.Remove(p+"-wal")) }, "is cut short", false},
+		"cut short": {func(p string) error {
+			return errors.Join(os.Truncate(p, 8192), os.Remove(p+"-wal"))
+		}, "is cut short", false},
 		"cut short, and the log is there": {func(p string) error { return os.Truncate(p, 8192) }, "is cut short", false},
 	} {
 		t.Run(what, func(t *testing.T) {

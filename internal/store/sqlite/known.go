@@ -45,7 +45,8 @@ func known(path string) error {
 	if len(found.names) > 0 {
 		what = "it has the tables " + strings.Join(found.names[:min(len(found.names), 5)], ", ")
 	}
-	return fmt.Errorf("the database %s belongs to another program (%s) and was left as it is: name another file", path, what)
+	return fmt.Errorf("the database %s belongs to another program (%s) and was left as it is: name another file", path,
+		what)
 }
 
 func noDatabase(err error) bool { return code(err)&0xff == codes.SQLITE_NOTADB }

@@ -82,8 +82,8 @@ func (h *held) same(path string) error {
 	return nil
 }
 
-// usable refuses a database whose files belong to another user: sqlite3 or a command that was run as root leaves its log
-// or its index behind, and SQLite would say no more than that it cannot open the database file.
+// usable refuses a database whose files belong to another user: sqlite3 or a command that was run as root leaves its
+// log or its index behind, and SQLite would say no more than that it cannot open the database file.
 func usable(path string) error {
 	const (
 		readAndWrite  = 6

@@ -65,7 +65,10 @@ func (d *Driver) Freeze(ctx context.Context, to string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := q.Exec(ctx, `CREATE TABLE moving (one INTEGER PRIMARY KEY CHECK (one = 1), target TEXT NOT NULL, gone INTEGER NOT NULL) STRICT`); err != nil {
+		if _, err := q.Exec(
+			ctx,
+			`CREATE TABLE moving (one INTEGER PRIMARY KEY CHECK (one = 1), target TEXT NOT NULL, gone INTEGER NOT NULL) STRICT`,
+		); err != nil {
 			return err
 		}
 		if _, err := q.Exec(ctx, `INSERT INTO moving (one, target, gone) VALUES (1, ?, 0)`, to); err != nil {

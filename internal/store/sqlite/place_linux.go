@@ -12,15 +12,19 @@ import (
 // remote are file systems whose locks do not hold between machines, or do not hold at all; by the name that the
 // kernel's table of mounts has, where FUSE adds the name of the program behind it.
 var remote = []string{
-	"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre", "gfs2", "ocfs2", "glusterfs", "beegfs",
-	"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.davfs", "fuse.davfs2", "fuse.curlftpfs", "fuse.ceph",
-	"fuse.ceph-fuse", "fuse.juicefs", "fuse.mfs", "fuse.moosefs", "fuse.blobfuse", "fuse.blobfuse2", "fuse.goofys", "fuse.mount-s3",
+	"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre", "gfs2", "ocfs2", "glusterfs",
+	"beegfs",
+	"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.davfs", "fuse.davfs2",
+	"fuse.curlftpfs", "fuse.ceph",
+	"fuse.ceph-fuse", "fuse.juicefs", "fuse.mfs", "fuse.moosefs", "fuse.blobfuse", "fuse.blobfuse2", "fuse.goofys",
+	"fuse.mount-s3",
 	"fuse.smbnetfs", "fuse.seaweedfs", "fuse.lizardfs", "fuse.hdfs", "fuse.onedriver",
 }
 
 // magics are the same by the number that statfs gives, for where the table of mounts cannot be read.
 var magics = map[uint32]string{
-	0x6969: "nfs", 0xff534d42: "cifs", 0xfe534d42: "smb3", 0x517b: "smbfs", 0x564c: "ncpfs", 0x5346414f: "afs", 0x73757245: "coda",
+	0x6969: "nfs", 0xff534d42: "cifs", 0xfe534d42: "smb3", 0x517b: "smbfs", 0x564c: "ncpfs", 0x5346414f: "afs",
+	0x73757245: "coda",
 	0x00c36400: "ceph", 0x0bd00bd0: "lustre", 0x01161970: "gfs2", 0x7461636f: "ocfs2", 0x19830326: "beegfs",
 }
 

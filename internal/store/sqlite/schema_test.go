@@ -113,7 +113,8 @@ func TestAPageCostsTheSameHoweverManyKeysThereAre(t *testing.T) {
 			_, _ = v.Keys(f)
 		}
 		for _, f := range []store.KeyFilter{
-			{Standing: apikey.Expiring, Order: apikey.ByExpiry}, {Standing: apikey.Expired, Order: apikey.ByExpiry}, {Order: apikey.OldestFirst},
+			{Standing: apikey.Expiring, Order: apikey.ByExpiry}, {Standing: apikey.Expired, Order: apikey.ByExpiry},
+			{Order: apikey.OldestFirst},
 			{Standing: apikey.Unused, Order: apikey.ByLeastUse}, {Order: apikey.ByLastUse}, {Standing: apikey.Orphaned},
 		} {
 			f.Workspace, f.Page = "w", store.Page{Limit: 50, After: "7 k"}
@@ -154,7 +155,8 @@ func TestAListOfKeysGoesAlongTheIndexOfItsOrder(t *testing.T) {
 		apikey.TriedUp: "api_keys_by_try", apikey.TriedDown: "api_keys_by_try",
 	}
 	for order, index := range indexes {
-		for _, f := range []store.KeyFilter{{}, {User: "u"}, {Active: &off}, {Standing: apikey.Expired}, {Standing: apikey.Unused}, {Of: []keyfmt.Environment{keyfmt.Test}},
+		for _, f := range []store.KeyFilter{{}, {User: "u"}, {Active: &off}, {Standing: apikey.Expired},
+			{Standing: apikey.Unused}, {Of: []keyfmt.Environment{keyfmt.Test}},
 			{Permission: "calls:read"}, {ExpiringBefore: at}, {UnusedSince: at}, {TriedSince: at}, {Search: "x"}} {
 			if index == "api_keys_page" && f.User != "" {
 				continue // which has an index of that user's keys by id
@@ -299,7 +301,8 @@ func (s *spy) explain(t *testing.T) {
 					scan = scan && !strings.Contains(step, " SCAN "+name)
 				}
 				sort := strings.Contains(step, "TEMP B-TREE") && !strings.Contains(query, "RECURSIVE used") // of few peppers
-				for _, column := range []string{"workspace_id", "user_id"} {                                // of keys: an index must narrow down both
+				// of keys: an index must narrow down both
+				for _, column := range []string{"workspace_id", "user_id"} {
 					scan = scan || strings.Contains(query, "k."+column+" = ?") && !strings.Contains(step, column+"=?")
 				}
 				if scan || sort {

@@ -149,16 +149,16 @@ func pagesIn(path string, page int64) (map[uint32]bool, error) {
 	}
 }
 
-// belongs refuses a database and a log of changes that do not go together, as far as the lock remembers: both of them by
-// their inodes, and how they were when they were last looked at.
+// belongs refuses a database and a log of changes that do not go together, as far as the lock remembers: both of them
+// by their inodes, and how they were when they were last looked at.
 //
 // A log of another file stayed when a backup was put in place of the database, and SQLite would apply it. If both files
 // are others, they came together. Another log beside the same database was begun by a program without the lock, such as
 // sqlite3 or a move.
 //
-// A log that is gone, or was emptied, although its server was not stopped in order, held the latest changes: without it a
-// revoked key would work again. A program that folds a log into the database and removes it leaves a database that was
-// written to since.
+// A log that is gone, or was emptied, although its server was not stopped in order, held the latest changes: without it
+// a revoked key would work again. A program that folds a log into the database and removes it leaves a database that
+// was written to since.
 func belongs(h *held, path string) error {
 	log, err := os.Stat(path + "-wal")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -206,8 +206,8 @@ func lostLog(h *held, path, line string, was fileID) error {
 // lockSuffix names the lock beside a database.
 const lockSuffix = ".lock"
 
-// A lock begins with two lines: device and inode of the database and of its log, and how many bytes the log had and when
-// the database was last written. They have no more bytes than lineMost; the reserve follows.
+// A lock begins with two lines: device and inode of the database and of its log, and how many bytes the log had and
+// when the database was last written. They have no more bytes than lineMost; the reserve follows.
 const (
 	remembered   = "database %d:%d log %d:%d"
 	remembersLog = "kept %d %d"

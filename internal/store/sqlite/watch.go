@@ -73,7 +73,8 @@ type extent struct {
 	changed time.Time
 }
 
-func extentOf(info os.FileInfo) extent { return extent{info.Size(), info.ModTime()} } // comparable: always in local time
+// comparable: always in local time
+func extentOf(info os.FileInfo) extent { return extent{info.Size(), info.ModTime()} }
 
 // dataVersion reads SQLite's data_version.
 func dataVersion(q store.SQL) (n int64, err error) {

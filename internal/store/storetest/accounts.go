@@ -128,7 +128,8 @@ func testPurge(t *testing.T, f *fixture) {
 	f.same("events made", before, f.db.Stats().LogHead)
 	f.ws = other
 	f.same("the other workspace's key", mine, f.key(mine.ID))
-	for _, table := range []string{"workspaces", "members", "roles", "api_keys", "key_values", "passkeys", "signed_in", "portal_sessions", "key_requests"} {
+	for _, table := range []string{"workspaces", "members", "roles", "api_keys", "key_values", "passkeys", "signed_in",
+		"portal_sessions", "key_requests"} {
 		want := map[string]int64{"workspaces": 1, "members": 1, "roles": 2, "api_keys": 1}[table]
 		f.same("rows in "+table, want, f.count(table))
 	}

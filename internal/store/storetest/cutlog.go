@@ -37,7 +37,8 @@ func (f *fixture) countersAgree() {
 func testCutLog(t *testing.T, f *fixture) {
 	ctx := context.Background()
 	var spent time.Duration
-	slow := func() time.Duration { spent += time.Minute; return spent } // a machine on which the least that can be removed takes too long
+	// a machine on which the least that can be removed takes too long
+	slow := func() time.Duration { spent += time.Minute; return spent }
 	f.aLog()
 	for range 250 { // more than one batch
 		f.record(audit.Event{Workspace: f.ws, Type: audit.APIKeyUpdated, Target: "a key", Metadata: `{"target":"a key"}`})

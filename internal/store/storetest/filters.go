@@ -44,7 +44,8 @@ func testFilters(t *testing.T, f *fixture) {
 	yes, no := true, false
 	for range 400 {
 		filter := store.KeyFilter{Workspace: f.ws, Along: r.IntN(2) == 0}
-		filter.Order = []apikey.Order{apikey.NewestFirst, apikey.OldestFirst, apikey.ExpiresUp, apikey.ExpiresDown, apikey.UsedUp, apikey.UsedDown,
+		filter.Order = []apikey.Order{apikey.NewestFirst, apikey.OldestFirst, apikey.ExpiresUp, apikey.ExpiresDown,
+			apikey.UsedUp, apikey.UsedDown,
 			apikey.TriedUp, apikey.TriedDown}[r.IntN(8)]
 		filter.User = []id.User{"", "", "other"}[r.IntN(3)]
 		filter.Own = filter.User != "" && r.IntN(2) == 0

@@ -283,7 +283,9 @@ func testSecondDigests(t *testing.T, f *fixture) {
 	f.mustUpdate(func(tx *store.Tx) error { return tx.PutSecond(k.ID, k.Value.Digest.Sum, second("again")) })
 	k.Value.Second = second("again")
 	f.same("in the place of another", k, f.key(k.ID))
-	if err := f.update(func(tx *store.Tx) error { return tx.PutSecond(k.ID, digestOf("nobody's"), second("x")) }); !errors.Is(
+	if err := f.update(
+		func(tx *store.Tx) error { return tx.PutSecond(k.ID, digestOf("nobody's"), second("x")) },
+	); !errors.Is(
 		err, store.ErrNotFound,
 	) {
 		t.Errorf("of a value that there is not: %v", err)

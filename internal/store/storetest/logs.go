@@ -160,7 +160,8 @@ func testChain(t *testing.T, f *fixture) {
 		{"an event too many", `UPDATE installation SET head_seq = head_seq - 1`,
 			`UPDATE installation SET head_seq = head_seq + 1`, "not the last"},
 		{"a deleted row", `DELETE FROM events WHERE description = 'c'`, `SELECT 1`, "is missing"},
-		{"a log cut short", `DELETE FROM events WHERE seq >= (SELECT min(seq) FROM events WHERE description >= 'b')`, `SELECT 1`, "is missing"},
+		{"a log cut short", `DELETE FROM events WHERE seq >= (SELECT min(seq) FROM events WHERE description >= 'b')`,
+			`SELECT 1`, "is missing"},
 		{"a log without events", `DELETE FROM events`, `SELECT 1`, "event 1 is missing"},
 	} {
 		f.sql(test.harm)
@@ -200,9 +201,12 @@ func testLogSearch(_ *testing.T, f *fixture) {
 		)
 	}
 	for search, want := range map[string]string{
-		`say "hi"`: "a", `"`: "a b", `\`: "b", `\"`: "b", `back\slash`: "b", `\\`: "", `back\\slash`: "", `"after"`: "", "u003c": "", "<OLD>": "c", "r&d": "c",
-		"live": "b e", "LIVE": "b e", "kw_live_": "", "_live": "b", "w_live": "", "kw": "", "kw_live_abcd": "a", "_abcd…wxyz": "a", "abcd…w": "a", "test": "", "kw_test_l": "b",
-		"caf\u00e9": "d e", "cafe\u0301": "d e", "CAF\u00c9": "d e", "cafe": "d", "5000": "c", "requestsperday": "c", "team": "c", "calls:read": "d",
+		`say "hi"`: "a", `"`: "a b", `\`: "b", `\"`: "b", `back\slash`: "b", `\\`: "", `back\\slash`: "", `"after"`: "",
+		"u003c": "", "<OLD>": "c", "r&d": "c",
+		"live": "b e", "LIVE": "b e", "kw_live_": "", "_live": "b", "w_live": "", "kw": "", "kw_live_abcd": "a",
+		"_abcd…wxyz": "a", "abcd…w": "a", "test": "", "kw_test_l": "b",
+		"caf\u00e9": "d e", "cafe\u0301": "d e", "CAF\u00c9": "d e", "cafe": "d", "5000": "c", "requestsperday": "c",
+		"team": "c", "calls:read": "d",
 		"true": "", "null": "", "[": "", `{"`: "", `","`: "", "t-1": "a", "session": "a b", "environment": "",
 	} {
 		f.view(func(v *store.View) error {

@@ -75,7 +75,8 @@ func testPermissionCounts(_ *testing.T, f *fixture) {
 		return out
 	}
 	f.same("two days", []store.PermissionCount{
-		{Day: day.Add(-aDay), Permission: "calls:read", Verified: 7}, {Day: day, Permission: "calls:read", Verified: 5, Refused: 1},
+		{Day: day.Add(-aDay), Permission: "calls:read", Verified: 7},
+		{Day: day, Permission: "calls:read", Verified: 5, Refused: 1},
 		{Day: day, Permission: "calls:write", Refused: 4},
 	}, counts(day.Add(-aDay), day.Add(aDay)))
 	f.same("until the day", 1, len(counts(day.Add(-aDay), day)))
@@ -99,7 +100,8 @@ func testBackups(_ *testing.T, f *fixture) {
 	f.same("before any", store.Backup{}, last())
 	f.must(f.db.Close())
 	beside := f.open()
-	for _, b := range []store.Backup{{At: start, Bytes: 7}, {At: start.Add(time.Hour), Bytes: 8}, {At: start.Add(time.Minute), Bytes: 9}} {
+	for _, b := range []store.Backup{{At: start, Bytes: 7}, {At: start.Add(time.Hour), Bytes: 8},
+		{At: start.Add(time.Minute), Bytes: 9}} {
 		f.must(store.NoteBackup(context.Background(), beside, b))
 	}
 	f.start(beside, catalogue)

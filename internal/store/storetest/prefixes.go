@@ -15,7 +15,8 @@ func testKeyPrefixes(_ *testing.T, f *fixture) {
 		slices.Sort(known)
 		return slices.Compact(known)
 	}
-	for _, mask := range []string{"kw_live_AbCd…wxyz", "kw_test_AbCd…wxyz", "old_live_AbCd…wxyz", "kw1_live_AbCd…wxyz", "no mask of ours"} {
+	for _, mask := range []string{"kw_live_AbCd…wxyz", "kw_test_AbCd…wxyz", "old_live_AbCd…wxyz", "kw1_live_AbCd…wxyz",
+		"no mask of ours"} {
 		f.insert(func(k *apikey.Key) { k.Value.Masked = mask })
 	}
 	f.same("those of the keys, and the one that is given now", []string{"acme", "kw", "kw1", "old"}, remember("acme"))

@@ -17,8 +17,10 @@ func testStandings(_ *testing.T, f *fixture) {
 		expires, used, created int // days from now; 0 is never for the first two
 		off, orphan            bool
 	}{
-		{name: "a"}, {name: "b", expires: 3, used: -1}, {name: "c", expires: 10, used: -3}, {name: "d", expires: 20, used: -100, created: -150},
-		{name: "e", expires: -1, used: -2}, {name: "f", used: -120, created: -150}, {name: "g", created: -150}, {name: "h", orphan: true, used: -4},
+		{name: "a"}, {name: "b", expires: 3, used: -1}, {name: "c", expires: 10, used: -3},
+		{name: "d", expires: 20, used: -100, created: -150},
+		{name: "e", expires: -1, used: -2}, {name: "f", used: -120, created: -150}, {name: "g", created: -150},
+		{name: "h", orphan: true, used: -4},
 		{name: "i", off: true, expires: 2, orphan: true, created: -150},
 	} {
 		f.insert(func(key *apikey.Key) {

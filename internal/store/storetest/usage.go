@@ -181,7 +181,8 @@ func testUsageOld(t *testing.T, f *fixture) {
 	k := store.UsageOf(f.insert(nil).ID)
 	keep := usage.Retention{time.Hour, 10 * time.Hour, 0}
 	for g := range usage.Grains {
-		for _, age := range []time.Duration{0, 59 * time.Minute, 90 * time.Minute, 9 * time.Hour, 20 * time.Hour, 48 * time.Hour} {
+		for _, age := range []time.Duration{0, 59 * time.Minute, 90 * time.Minute, 9 * time.Hour, 20 * time.Hour,
+			48 * time.Hour} {
 			f.count1(g, start.Add(-age), k, usage.Counts{1})
 		}
 	}

@@ -117,7 +117,8 @@ func testDeliveries(_ *testing.T, f *fixture) {
 		[]any{len(first), first[0].Object, first[0].Number, first[1].Object, first[1].Number})
 	first[0].State, first[0].Status, first[0].Attempts, first[0].Ended = notice.Delivered, 200, 1, f.now()
 	first[0].First, first[0].Last, first[0].NextAt = f.now(), f.now(), time.Time{}
-	first[1].Attempts, first[1].Error, first[1].First, first[1].NextAt = 1, notice.ErrTimeout, f.now(), f.now().Add(time.Minute)
+	first[1].Attempts, first[1].Error, first[1].First, first[1].NextAt = 1, notice.ErrTimeout, f.now(),
+		f.now().Add(time.Minute)
 	attempted := func(node string) error {
 		return f.db.Count(context.Background(), func(c *store.Counting) error { return c.Attempted(node, e.ID, first) })
 	}

@@ -138,7 +138,10 @@ func (w *whole) workspace() *kind {
 		}
 	}, func(ws account.Workspace, _ int) error {
 		return w.update(func(tx *store.Tx) error { return tx.PutWorkspace(ws) })
-	}, func(v *store.View, ws account.Workspace) (account.Workspace, error) { return v.Workspace(ws.ID) }, "ID", "CreatedAt")
+	}, func(v *store.View,
+		ws account.Workspace) (account.Workspace, error) {
+		return v.Workspace(ws.ID)
+	}, "ID", "CreatedAt")
 }
 
 func (w *whole) role() *kind {
@@ -218,7 +221,10 @@ func (w *whole) serviceKey() *kind {
 	return kindOf(w, updated, func(k *account.ServiceKey, _ int) { k.ID, k.CreatedAt = own, w.now },
 		func(k account.ServiceKey, _ int) error {
 			return w.update(func(tx *store.Tx) error { return tx.PutServiceKey(k) })
-		}, func(v *store.View, k account.ServiceKey) (account.ServiceKey, error) { return v.ServiceKey(k.ID) }, "ID", "CreatedAt")
+		}, func(v *store.View,
+			k account.ServiceKey) (account.ServiceKey, error) {
+			return v.ServiceKey(k.ID)
+		}, "ID", "CreatedAt")
 }
 
 func (w *whole) session() *kind {
@@ -237,7 +243,8 @@ func (w *whole) link() *kind {
 func (w *whole) event() *kind {
 	return kindOf(w, 1, func(*audit.Event, int) {}, func(e audit.Event, _ int) error {
 		_, err := w.db.Update(context.Background(), func(tx *store.Tx) error {
-			if err := tx.PutWorkspace(account.Workspace{ID: id.Workspace(w.ids.Next())}); err != nil { // an event alone changes nothing
+			// an event alone changes nothing
+			if err := tx.PutWorkspace(account.Workspace{ID: id.Workspace(w.ids.Next())}); err != nil {
 				return err
 			}
 			return tx.Record(e)

@@ -52,7 +52,8 @@ func (m *apiKeyModel) show(k keyward.APIKey) {
 		m.Metadata = types.StringNull()
 	}
 	m.AllowedIPs = settleSet(m.AllowedIPs, k.AllowedIPs, sameNetwork)
-	m.IsActive, m.Key, m.CreatedAt = types.BoolValue(k.IsActive), types.StringValue(k.Key), types.StringValue(stamp(k.CreatedAt))
+	m.IsActive, m.Key, m.CreatedAt = types.BoolValue(k.IsActive), types.StringValue(k.Key),
+		types.StringValue(stamp(k.CreatedAt))
 	m.DisabledBy, m.DisabledAt = optional(k.DisabledBy), types.StringNull()
 	if k.DisabledAt != nil {
 		m.DisabledAt = types.StringValue(stamp(*k.DisabledAt))
@@ -63,8 +64,9 @@ func (m *apiKeyModel) show(k keyward.APIKey) {
 // request is the key as the import takes it, with the digest of its value.
 func (m *apiKeyModel) request(value string) (keyward.ImportKey, error) {
 	in := keyward.ImportKey{
-		UserID: m.UserID.ValueString(), Name: m.Name.ValueString(), Environment: keyward.Environment(m.Environment.ValueString()),
-		RateLimit: wantedLimits(m.RateLimit), Description: m.Description.ValueString(), AllowedIPs: stringsOf(m.AllowedIPs),
+		UserID: m.UserID.ValueString(), Name: m.Name.ValueString(),
+		Environment: keyward.Environment(m.Environment.ValueString()),
+		RateLimit:   wantedLimits(m.RateLimit), Description: m.Description.ValueString(), AllowedIPs: stringsOf(m.AllowedIPs),
 		MaskedKey: maskOf(value), Rehash: maskOf(value) == "",
 	}
 	digest := sha256.Sum256([]byte(value))
@@ -131,7 +133,9 @@ func (r *apiKeyResource) bring(
 		return out.Imported[0].ID
 	case err == nil && len(out.Errors) == 1:
 		e := out.Errors[0]
-		answer := keyward.Error{Status: statusOf(e.Code), Code: e.Code, Message: "the server refused the key", Details: e.Details}
+		answer := keyward.Error{
+			Status: statusOf(e.Code), Code: e.Code, Message: "the server refused the key", Details: e.Details,
+		}
 		explain(&resp.Diagnostics, action, &answer)
 		return ""
 	case err == nil:
@@ -151,7 +155,8 @@ func (r *apiKeyResource) lookFor(ctx context.Context, workspace string, in keywa
 	if in.MaskedKey == "" {
 		return ""
 	}
-	for k, err := range r.client.AllKeys(ctx, keyward.ListKeysOptions{WorkspaceID: workspace, UserID: in.UserID, Limit: 100}) {
+	for k, err := range r.client.AllKeys(ctx,
+		keyward.ListKeysOptions{WorkspaceID: workspace, UserID: in.UserID, Limit: 100}) {
 		if err != nil {
 			return ""
 		}
@@ -234,7 +239,9 @@ func (r *apiKeyResource) Update(ctx context.Context, req resource.UpdateRequest,
 		out, err := r.client.UpdateKeys(ctx, []keyward.KeyUpdate{u})
 		if err == nil && len(out.Errors) > 0 {
 			e := out.Errors[0]
-			err = &keyward.Error{Status: statusOf(e.Code), Code: e.Code, Message: "the server refused the change", Details: e.Details}
+			err = &keyward.Error{
+				Status: statusOf(e.Code), Code: e.Code, Message: "the server refused the change", Details: e.Details,
+			}
 		}
 		if err != nil {
 			explain(&resp.Diagnostics, "change the API key", err)

@@ -91,9 +91,10 @@ func apiKeyAttributes() map[string]schema.Attribute {
 				"with `value_wo`.",
 			PlanModifiers: []planmodifier.Int64{valueVersion{}},
 		},
-		"key":         fixed("The value, masked, such as `kw_live_AbCd…wxyz`."),
-		"created_at":  fixed("Time of the creation."),
-		"disabled_by": schema.StringAttribute{Computed: true, MarkdownDescription: "User, or id of the service key, that disabled the key."},
+		"key":        fixed("The value, masked, such as `kw_live_AbCd…wxyz`."),
+		"created_at": fixed("Time of the creation."),
+		"disabled_by": schema.StringAttribute{Computed: true,
+			MarkdownDescription: "User, or id of the service key, that disabled the key."},
 		"disabled_at": schema.StringAttribute{Computed: true, MarkdownDescription: "Time at which the key was disabled."},
 	}
 }
@@ -142,7 +143,9 @@ func (r *apiKeyResource) ModifyPlan(
 		}
 		return
 	}
-	if end, err := instant(read[types.String](ctx, req.State, "expires_at", &resp.Diagnostics).ValueString()); err == nil &&
+	if end, err := instant(
+		read[types.String](ctx, req.State, "expires_at", &resp.Diagnostics).ValueString(),
+	); err == nil &&
 		end.Before(time.Now()) {
 		resp.Diagnostics.AddAttributeWarning(path.Root("expires_at"), "The API key has expired",
 			"It ended at "+stamp(end)+". Set another expires_at, or raise value_wo_version for a new key.")

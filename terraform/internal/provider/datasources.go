@@ -58,7 +58,8 @@ func collect[T, M any](list iter.Seq2[T, error], show func(T) M) (out []M, err e
 }
 
 // single returns the one object of a list that has the name, whatever its case.
-func single[T any](list iter.Seq2[T, error], kind, name string, nameOf func(T) string, diags *diag.Diagnostics) (one T, ok bool) {
+func single[T any](list iter.Seq2[T, error], kind, name string, nameOf func(T) string,
+	diags *diag.Diagnostics) (one T, ok bool) {
 	n := 0
 	for item, err := range list {
 		if err != nil {
@@ -72,7 +73,8 @@ func single[T any](list iter.Seq2[T, error], kind, name string, nameOf func(T) s
 	}
 	switch n {
 	case 0:
-		diags.AddAttributeError(path.Root("name"), "There is no such "+kind, "No "+kind+" that the token sees is named "+name+".")
+		diags.AddAttributeError(path.Root("name"), "There is no such "+kind,
+			"No "+kind+" that the token sees is named "+name+".")
 	case 1:
 		return one, true
 	default:
@@ -111,14 +113,15 @@ func (*workspaceData) Metadata(_ context.Context, req datasource.MetadataRequest
 
 // Schema describes the data source.
 func (*workspaceData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{MarkdownDescription: "A workspace, by its id or its name.", Attributes: map[string]schema.Attribute{
-		"id": found("Id of the workspace."), "name": found("Name of the workspace."),
-		"is_active": shownBool("Whether the keys of the workspace work."), "owner_id": shown("Id of the owner."),
-		"permission_mode": shown("`frozen` or `capped`."), "self_rotation": shown("`allowed` or `forbidden`."),
-		"require_expiry":           shownBool("Whether every new key needs an expiry."),
-		"max_key_lifetime_seconds": shownNumber("Longest lifetime of a key's value in seconds, or null."),
-		"created_at":               shown("Time of the creation."),
-	}}
+	resp.Schema = schema.Schema{MarkdownDescription: "A workspace, by its id or its name.",
+		Attributes: map[string]schema.Attribute{
+			"id": found("Id of the workspace."), "name": found("Name of the workspace."),
+			"is_active": shownBool("Whether the keys of the workspace work."), "owner_id": shown("Id of the owner."),
+			"permission_mode": shown("`frozen` or `capped`."), "self_rotation": shown("`allowed` or `forbidden`."),
+			"require_expiry":           shownBool("Whether every new key needs an expiry."),
+			"max_key_lifetime_seconds": shownNumber("Longest lifetime of a key's value in seconds, or null."),
+			"created_at":               shown("Time of the creation."),
+		}}
 }
 
 // Read finds the workspace.
@@ -136,16 +139,18 @@ func (d *workspaceData) Read(ctx context.Context, req datasource.ReadRequest, re
 			explain(&resp.Diagnostics, "read the workspace "+id, err)
 			return
 		}
-	} else if w, ok = single(d.client.AllWorkspaces(ctx, keyward.ListOptions{Limit: 100}), "workspace", m.Name.ValueString(),
+	} else if w, ok = single(d.client.AllWorkspaces(ctx, keyward.ListOptions{Limit: 100}), "workspace",
+		m.Name.ValueString(),
 		func(w keyward.Workspace) string { return w.Name }, &resp.Diagnostics); !ok {
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &workspaceDataModel{
 		ID: types.StringValue(w.ID), Name: types.StringValue(w.Name), IsActive: types.BoolValue(w.IsActive),
 		OwnerID: types.StringValue(w.OwnerID), PermissionMode: types.StringValue(string(w.Settings.PermissionMode)),
-		SelfRotation:  types.StringValue(string(w.Settings.SelfRotation)),
-		RequireExpiry: types.BoolValue(w.Settings.RequireExpiry), MaxKeyLifetimeSeconds: number(w.Settings.MaxKeyLifetimeSeconds),
-		CreatedAt: types.StringValue(stamp(w.CreatedAt)),
+		SelfRotation:          types.StringValue(string(w.Settings.SelfRotation)),
+		RequireExpiry:         types.BoolValue(w.Settings.RequireExpiry),
+		MaxKeyLifetimeSeconds: number(w.Settings.MaxKeyLifetimeSeconds),
+		CreatedAt:             types.StringValue(stamp(w.CreatedAt)),
 	})...)
 }
 
@@ -200,7 +205,8 @@ func (d *permissionsData) Read(ctx context.Context, req datasource.ReadRequest, 
 	names := []string{}
 	m.Permissions = []permissionModel{}
 	for _, p := range all {
-		if !m.Resource.IsNull() && p.Resource != m.Resource.ValueString() || !m.Action.IsNull() && p.Action != m.Action.ValueString() {
+		if !m.Resource.IsNull() && p.Resource != m.Resource.ValueString() || !m.Action.IsNull() &&
+			p.Action != m.Action.ValueString() {
 			continue
 		}
 		names = append(names, p.Name)

@@ -52,8 +52,9 @@ func (*apiKeyEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, res
 			"each plan and each apply, **also by a plan**, and deleted at their end. If OpenTofu is killed before, the key ends by its expiry, " +
 			"an hour later at most.",
 		Attributes: map[string]schema.Attribute{
-			"workspace_id": schema.StringAttribute{Optional: true, Computed: true, MarkdownDescription: "Id of the workspace. Default: that of the provider."},
-			"user_id":      schema.StringAttribute{Required: true, MarkdownDescription: "Id of the member whose key it is."},
+			"workspace_id": schema.StringAttribute{Optional: true, Computed: true,
+				MarkdownDescription: "Id of the workspace. Default: that of the provider."},
+			"user_id": schema.StringAttribute{Required: true, MarkdownDescription: "Id of the member whose key it is."},
 			"name": schema.StringAttribute{
 				Optional: true, Computed: true, MarkdownDescription: "Name of the key. Default: `OpenTofu`.",
 			},
@@ -62,10 +63,12 @@ func (*apiKeyEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, res
 				Validators: []validator.String{oneOf{string(keyward.EnvironmentLive), string(keyward.EnvironmentTest)}},
 			},
 			"permissions": schema.SetAttribute{
-				Required: true, ElementType: types.StringType, MarkdownDescription: "Permissions of the key, within those of the member.",
+				Required: true, ElementType: types.StringType,
+				MarkdownDescription: "Permissions of the key, within those of the member.",
 			},
 			"allowed_ips": schema.SetAttribute{
-				Optional: true, ElementType: types.StringType, MarkdownDescription: "Networks (CIDR) or addresses from which the key works.",
+				Optional: true, ElementType: types.StringType,
+				MarkdownDescription: "Networks (CIDR) or addresses from which the key works.",
 			},
 			"expires_in_seconds": schema.Int64Attribute{
 				Optional: true, Computed: true, MarkdownDescription: "Lifetime of the key in seconds, 60 to 3600. Default: 900. It is not prolonged: " +
@@ -111,7 +114,8 @@ func (e *apiKeyEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, r
 		return
 	}
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, openKey, id)...)
-	m.WorkspaceID, m.Name, m.Environment = types.StringValue(k.WorkspaceID), types.StringValue(k.Name), types.StringValue(string(k.Environment))
+	m.WorkspaceID, m.Name, m.Environment = types.StringValue(k.WorkspaceID), types.StringValue(k.Name),
+		types.StringValue(string(k.Environment))
 	m.ID, m.Key, m.ExpiresAt = types.StringValue(k.ID), types.StringValue(k.Key), types.StringValue(expiry(k.ExpiresAt))
 	m.Value = types.StringValue(created.Key.Reveal())
 	resp.Diagnostics.Append(resp.Result.Set(ctx, &m)...)

@@ -29,7 +29,8 @@ func explain(diags *diag.Diagnostics, action string, err error) {
 }
 
 // explainDetails is explain for the parts of a refusal. whole is its text.
-func explainDetails(diags *diag.Diagnostics, action string, code keyward.ErrorCode, whole string, details []keyward.Detail) {
+func explainDetails(diags *diag.Diagnostics, action string, code keyward.ErrorCode, whole string,
+	details []keyward.Detail) {
 	switch code {
 	case keyward.CodePermissionDenied:
 		diags.AddError("Cannot "+action+": the token lacks a permission", whole)

@@ -45,15 +45,17 @@ func (*keyValueEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, r
 				Validators: []validator.String{oneOf{string(keyfmt.Live), string(keyfmt.Test)}},
 			},
 			"prefix": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "Prefix of the server's keys, as its setting `KEYWARD_KEY_PREFIX` has it. Default: `" + keyfmt.DefaultPrefix + "`.",
+				Optional: true,
+				MarkdownDescription: "Prefix of the server's keys, as its setting `KEYWARD_KEY_PREFIX` has it. Default: `" +
+					keyfmt.DefaultPrefix + "`.",
 				Validators: []validator.String{checked{want: "a prefix of keys", check: func(s string) error {
 					_, err := keyfmt.NewFormat(s)
 					return err
 				}}},
 			},
-			"value":  schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The value."},
-			"sha256": schema.StringAttribute{Computed: true, MarkdownDescription: "SHA-256 of the value, in hexadecimal digits."},
+			"value": schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The value."},
+			"sha256": schema.StringAttribute{Computed: true,
+				MarkdownDescription: "SHA-256 of the value, in hexadecimal digits."},
 			"masked": schema.StringAttribute{Computed: true, MarkdownDescription: "The value, masked, as the server shows it."},
 		},
 	}

@@ -27,7 +27,9 @@ func roleAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"id": shown("Id of the role."), "workspace_id": shown("Id of the workspace."), "name": shown("Name of the role."),
 		"description": shown("Description."), "permissions": shownSet("Permissions of the role."),
-		"is_system":    shownBool("Whether it is one of the system roles Owner, Admin, Member and Viewer, which cannot be changed."),
+		"is_system": shownBool(
+			"Whether it is one of the system roles Owner, Admin, Member and Viewer, which cannot be changed.",
+		),
 		"is_default":   shownBool("Whether it is the default role."),
 		"member_count": shownNumber("Number of members who hold it."),
 	}
@@ -75,7 +77,8 @@ func (d *roleData) Read(ctx context.Context, req datasource.ReadRequest, resp *d
 			explain(&resp.Diagnostics, "read the role "+id, err)
 			return
 		}
-	} else if r, ok = single(d.client.AllRoles(ctx, workspace, keyward.ListOptions{Limit: 100}), "role", m.Name.ValueString(),
+	} else if r, ok = single(d.client.AllRoles(ctx, workspace, keyward.ListOptions{Limit: 100}), "role",
+		m.Name.ValueString(),
 		func(r keyward.Role) string { return r.Name }, &resp.Diagnostics); !ok {
 		return
 	}
@@ -202,12 +205,13 @@ func (*membersData) Metadata(_ context.Context, req datasource.MetadataRequest, 
 
 // Schema describes the data source.
 func (*membersData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{MarkdownDescription: "The members of a workspace.", Attributes: map[string]schema.Attribute{
-		"workspace_id": inWorkspace(),
-		"role_id":      asked("Only the members with this role."),
-		"members": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The members.",
-			NestedObject: schema.NestedAttributeObject{Attributes: memberAttributes()}},
-	}}
+	resp.Schema = schema.Schema{MarkdownDescription: "The members of a workspace.",
+		Attributes: map[string]schema.Attribute{
+			"workspace_id": inWorkspace(),
+			"role_id":      asked("Only the members with this role."),
+			"members": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The members.",
+				NestedObject: schema.NestedAttributeObject{Attributes: memberAttributes()}},
+		}}
 }
 
 // Read lists the members.

@@ -22,7 +22,8 @@ func (m sameMeaning) MarkdownDescription(ctx context.Context) string { return m.
 func (m sameMeaning) PlanModifyString(
 	_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse,
 ) {
-	if !unset(req.StateValue) && !unset(req.PlanValue) && m.same(req.StateValue.ValueString(), req.PlanValue.ValueString()) {
+	if !unset(req.StateValue) && !unset(req.PlanValue) &&
+		m.same(req.StateValue.ValueString(), req.PlanValue.ValueString()) {
 		resp.PlanValue = req.StateValue
 	}
 }

@@ -92,7 +92,8 @@ func (p *planModel) differs(plan keyward.Plan) bool {
 	is.CeilingPerKey = nil
 	is.show(plan)
 	wanted := *p
-	if c := wanted.CeilingPerKey; c != nil && *c == (ceilingModel{types.Int64Null(), types.Int64Null(), types.Int64Null()}) {
+	if c := wanted.CeilingPerKey; c != nil &&
+		*c == (ceilingModel{types.Int64Null(), types.Int64Null(), types.Int64Null()}) {
 		wanted.CeilingPerKey = nil
 	}
 	return !reflect.DeepEqual(is, wanted)

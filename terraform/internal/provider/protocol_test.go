@@ -375,9 +375,10 @@ func (h *host) open(kind string, config values) opened {
 	h.check(err, resp.Diagnostics)
 	return opened{members(h.t, h.decode(schema, resp.Result)), func() {
 		h.t.Helper()
-		closed, err := h.server.CloseEphemeralResource(context.WithoutCancel(h.t.Context()), &tfprotov6.CloseEphemeralResourceRequest{
-			TypeName: kind, Private: resp.Private,
-		})
+		closed, err := h.server.CloseEphemeralResource(context.WithoutCancel(h.t.Context()),
+			&tfprotov6.CloseEphemeralResourceRequest{
+				TypeName: kind, Private: resp.Private,
+			})
 		h.check(err, closed.Diagnostics)
 	}}
 }

@@ -96,7 +96,8 @@ func (p *keywardProvider) Schema(_ context.Context, _ provider.SchemaRequest, re
 }
 
 // Configure makes the client. An unknown endpoint or token leaves the provider without one, and each call then says so.
-func (p *keywardProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+func (p *keywardProvider) Configure(ctx context.Context, req provider.ConfigureRequest,
+	resp *provider.ConfigureResponse) {
 	var m providerModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	if resp.Diagnostics.HasError() {

@@ -76,8 +76,9 @@ func TestAnAPIKeyIsMadeByTheDigestOfItsValue(t *testing.T) {
 	}
 	config := values{
 		"user_id": "ada", "name": "report", "permissions": []string{"calls:read", "calls:write"}, "value_wo": value,
-		"value_wo_version": 1, "expires_at": "2100-01-01", "metadata": `{"team": "billing"}`, "allowed_ips": []string{"203.0.113.7"},
-		"rate_limit": values{"requests_per_minute": 60},
+		"value_wo_version": 1, "expires_at": "2100-01-01", "metadata": `{"team": "billing"}`,
+		"allowed_ips": []string{"203.0.113.7"},
+		"rate_limit":  values{"requests_per_minute": 60},
 	}
 	key := s.object("keyward_api_key")
 	key.apply(config)
@@ -106,7 +107,8 @@ func TestAnAPIKeyIsMadeByTheDigestOfItsValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.Name != "nightly report" || k.ExpiresAt != nil || k.RateLimit.RequestsPerMinute != nil || *k.RateLimit.RequestsPerDay != 1000 ||
+	if k.Name != "nightly report" || k.ExpiresAt != nil || k.RateLimit.RequestsPerMinute != nil ||
+		*k.RateLimit.RequestsPerDay != 1000 ||
 		len(k.AllowedIPs)+len(k.Metadata) != 0 || k.Description != "every night" {
 		t.Errorf("the key was changed to %+v", k)
 	}
@@ -132,7 +134,8 @@ func TestOtherPermissionsReplaceTheKeyAndThePlanSaysSo(t *testing.T) {
 		"permissions":      {"permissions": []string{"calls:write"}},
 		"value_wo_version": {"value_wo_version": 2},
 		"user_id":          {"user_id": "bob"},
-		"environment":      {"environment": "test", "value_wo": s.open("keyward_key_value", values{"environment": "test"}).text(t, "value")},
+		"environment": {"environment": "test",
+			"value_wo": s.open("keyward_key_value", values{"environment": "test"}).text(t, "value")},
 	} {
 		p := key.plan(fresh().with(change))
 		key.check(nil, p.diags)
@@ -204,7 +207,8 @@ func TestRefusalsPointAtTheAttribute(t *testing.T) {
 	}
 	refused("keyward_api_key", config.with(values{"user_id": "bob", "permissions": []string{"calls:write"}}),
 		"permissions", "calls:write may not be granted")
-	refused("keyward_api_key", config.with(values{"permissions": []string{"calls:fly"}}), "permissions", "not in the catalogue")
+	refused("keyward_api_key", config.with(values{"permissions": []string{"calls:fly"}}), "permissions",
+		"not in the catalogue")
 	refused("keyward_api_key", config.with(values{"expires_at": "2001-01-01"}), "expires_at", "future")
 	refused("keyward_api_key", config.with(values{"expires_at": "soon"}), "expires_at", "2027-01-31")
 	refused("keyward_api_key", config.with(values{"rate_limit": values{"requests_per_day": 0}}), "requests_per_day")
@@ -258,7 +262,8 @@ func TestAWorkspaceWithItsRoleAndMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Name != "Globex Corporation" || got.IsActive || got.Settings.MaxKeyLifetimeSeconds != nil ||
-		got.Settings.PermissionMode != keyward.PermissionModeCapped || got.Settings.DefaultRateLimit.RequestsPerMinute != nil ||
+		got.Settings.PermissionMode != keyward.PermissionModeCapped ||
+		got.Settings.DefaultRateLimit.RequestsPerMinute != nil ||
 		*got.Plan.MaxKeys != 7 || got.Plan.RequestsPerDay != nil || *got.Plan.CeilingPerKey.RequestsPerMinute != 100 {
 		t.Errorf("the workspace is %+v", got)
 	}
@@ -328,7 +333,9 @@ func TestAnImportedKeyKeepsItsValue(t *testing.T) {
 func TestAServiceKeyIsHandedOnOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	config := values{"name": "verifier", "scopes": []string{"verify"}, "workspace_ids": []string{s.workspace}, "expires_at": "2100-01-01"}
+	config := values{
+		"name": "verifier", "scopes": []string{"verify"}, "workspace_ids": []string{s.workspace}, "expires_at": "2100-01-01",
+	}
 	key := s.object("keyward_service_key")
 	key.apply(config)
 	key.settled(config)
@@ -344,12 +351,14 @@ func TestAServiceKeyIsHandedOnOnce(t *testing.T) {
 		t.Errorf("the value is that of %s (%v)", me.Credential.ID, err)
 	}
 	later := connect(t, values{"endpoint": s.URL, "token": s.RootKey})
-	if got := later.open("keyward_service_key_value", values{"service_key_id": key.text("id")}); !got.members["value"].IsNull() {
+	if got := later.open("keyward_service_key_value",
+		values{"service_key_id": key.text("id")}); !got.members["value"].IsNull() {
 		t.Error("another process knows the value")
 	}
 	for name, change := range map[string]values{
-		"name": {"name": "other"}, "scopes": {"scopes": []string{"verify", "revoke"}}, "workspace_ids": {"workspace_ids": nil},
-		"expires_at": {"expires_at": nil}, "environments": {"environments": []string{"live"}},
+		"name": {"name": "other"}, "scopes": {"scopes": []string{"verify", "revoke"}},
+		"workspace_ids": {"workspace_ids": nil},
+		"expires_at":    {"expires_at": nil}, "environments": {"environments": []string{"live"}},
 	} {
 		if p := key.plan(config.with(change)); len(p.replace) != 1 || !strings.Contains(p.replace[0], name) {
 			t.Errorf("another %s replaces because of %v: %v", name, p.replace, complaints(p.diags))
@@ -365,7 +374,8 @@ func TestAServiceKeyIsHandedOnOnce(t *testing.T) {
 func TestTheProvidersOwnServiceKeyStays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	own, err := s.Client.CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{Name: "opentofu", Scopes: []keyward.Scope{keyward.ScopeRoot}})
+	own, err := s.Client.CreateServiceKey(t.Context(),
+		keyward.CreateServiceKeyRequest{Name: "opentofu", Scopes: []keyward.Scope{keyward.ScopeRoot}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +387,8 @@ func TestTheProvidersOwnServiceKeyStays(t *testing.T) {
 func TestAnEphemeralKeyLivesAsLongAsTheRun(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	e := s.open("keyward_api_key", values{"user_id": "ada", "permissions": []string{"calls:read"}, "expires_in_seconds": 3600})
+	e := s.open("keyward_api_key",
+		values{"user_id": "ada", "permissions": []string{"calls:read"}, "expires_in_seconds": 3600})
 	value := e.text(t, "value")
 	if got := s.verdict(t, value, "calls:read"); got != keyward.VerdictValid {
 		t.Errorf("the open key is %s", got)
@@ -409,22 +420,29 @@ func TestUnknownValuesArePlanned(t *testing.T) {
 	s := newSite(t)
 	p := s.object("keyward_api_key").plan(values{
 		"workspace_id": unknown{}, "user_id": unknown{}, "name": unknown{}, "permissions": unknown{}, "expires_at": unknown{},
-		"rate_limit": unknown{}, "metadata": unknown{}, "allowed_ips": unknown{}, "value_wo": unknown{}, "value_wo_version": unknown{},
-		"environment": unknown{}, "is_active": unknown{},
+		"rate_limit": unknown{}, "metadata": unknown{}, "allowed_ips": unknown{}, "value_wo": unknown{},
+		"value_wo_version": unknown{},
+		"environment":      unknown{}, "is_active": unknown{},
 	})
 	s.check(nil, p.diags)
 	p = s.object("keyward_role").plan(values{"workspace_id": unknown{}, "name": "x", "permissions": unknown{}})
 	s.check(nil, p.diags)
-	p = s.object("keyward_workspace").plan(values{"name": unknown{}, "owner": unknown{}, "plan": unknown{}, "default_rate_limit": unknown{}})
+	p = s.object("keyward_workspace").plan(
+		values{"name": unknown{}, "owner": unknown{}, "plan": unknown{}, "default_rate_limit": unknown{}},
+	)
 	s.check(nil, p.diags)
-	p = s.object("keyward_service_key").plan(values{"name": unknown{}, "scopes": unknown{}, "workspace_ids": unknown{}, "expires_at": unknown{}})
+	p = s.object("keyward_service_key").plan(
+		values{"name": unknown{}, "scopes": unknown{}, "workspace_ids": unknown{}, "expires_at": unknown{}},
+	)
 	s.check(nil, p.diags)
 
 	key := s.object("keyward_api_key")
 	config := values{"user_id": "ada", "name": "x", "permissions": []string{"calls:read"}, "value_wo_version": 1,
 		"value_wo": s.open("keyward_key_value", values{}).text(t, "value")}
 	key.apply(config)
-	p = key.plan(config.with(values{"name": unknown{}, "expires_at": unknown{}, "rate_limit": unknown{}, "allowed_ips": unknown{}}))
+	p = key.plan(
+		config.with(values{"name": unknown{}, "expires_at": unknown{}, "rate_limit": unknown{}, "allowed_ips": unknown{}}),
+	)
 	s.check(nil, p.diags)
 
 	later := connect(t, values{"endpoint": unknown{}, "token": unknown{}, "workspace_id": unknown{}})
@@ -480,7 +498,8 @@ func TestDataSourcesShowWhatIsThere(t *testing.T) {
 	if key := text("keyward_api_key", "key", values{"id": made.APIKey.ID}); key != made.APIKey.Key {
 		t.Errorf("the key is shown as %s", key)
 	}
-	for n, config := range []values{{"status": "disabled"}, {"user_id": "ada", "permission": "calls:read", "search": "report"}} {
+	for n, config := range []values{{"status": "disabled"},
+		{"user_id": "ada", "permission": "calls:read", "search": "report"}} {
 		if got := count("keyward_api_keys", "api_keys", config); got != n {
 			t.Errorf("%d keys for %v", got, config)
 		}
@@ -519,7 +538,9 @@ func TestALostAnswerMakesNoSecondKey(t *testing.T) {
 	h := connect(t, values{"endpoint": proxy.URL, "token": s.RootKey, "workspace_id": s.workspace})
 	value := h.open("keyward_key_value", values{}).text(t, "value")
 	key := h.object("keyward_api_key")
-	key.apply(values{"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo": value, "value_wo_version": 1})
+	key.apply(values{
+		"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo": value, "value_wo_version": 1,
+	})
 	if got := s.verdict(t, value, "calls:read"); got != keyward.VerdictValid {
 		t.Errorf("the key is %s", got)
 	}
@@ -548,7 +569,8 @@ func TestAFollowerAsksItsServerAboutSuchAKey(t *testing.T) {
 		"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo": value, "value_wo_version": 1,
 	})
 	follower := s.Follow(t, service.Key.Reveal())
-	v, err := follower.Verify(t.Context(), keyward.VerifyRequest{Key: value, Permissions: keyward.Demand{All: []string{"calls:read"}}})
+	v, err := follower.Verify(t.Context(),
+		keyward.VerifyRequest{Key: value, Permissions: keyward.Demand{All: []string{"calls:read"}}})
 	if err != nil || v.Code != keyward.VerdictValid {
 		t.Errorf("the follower says %s (%v)", v.Code, err)
 	}

@@ -59,9 +59,10 @@ func (*serviceKeyResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 			"environments":  words("Environments that the key reaches: `live`, `test`. Default: both."),
 			"allowed_ips":   networks(replacedSet()),
 			"expires_at": schema.StringAttribute{
-				Optional: true, MarkdownDescription: "End of the key: a time in RFC 3339, or a date. Default: it does not expire. Another time replaces the key.",
-				Validators:    []validator.String{moment(false)},
-				PlanModifiers: []planmodifier.String{sameMeaning{sameInstant}, stringplanmodifier.RequiresReplace()},
+				Optional:            true,
+				MarkdownDescription: "End of the key: a time in RFC 3339, or a date. Default: it does not expire. Another time replaces the key.",
+				Validators:          []validator.String{moment(false)},
+				PlanModifiers:       []planmodifier.String{sameMeaning{sameInstant}, stringplanmodifier.RequiresReplace()},
 			},
 			"key":        fixed("The value, masked, such as `kw_svc_AbCd…wxyz`."),
 			"created_at": fixed("Time of the creation."),
@@ -200,8 +201,10 @@ func (*serviceKeyValueEphemeral) Schema(_ context.Context, _ ephemeral.SchemaReq
 		MarkdownDescription: "The value of a service key, in the apply that makes the key and in no other: null in every later plan and apply. Pass " +
 			"it to a write-only argument, whose version changes with the key.",
 		Attributes: map[string]ephemeralschema.Attribute{
-			"service_key_id": ephemeralschema.StringAttribute{Required: true, MarkdownDescription: "Id of a `keyward_service_key`."},
-			"value":          ephemeralschema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The value, or null."},
+			"service_key_id": ephemeralschema.StringAttribute{Required: true,
+				MarkdownDescription: "Id of a `keyward_service_key`."},
+			"value": ephemeralschema.StringAttribute{Computed: true, Sensitive: true,
+				MarkdownDescription: "The value, or null."},
 		},
 	}
 }

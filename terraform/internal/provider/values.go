@@ -106,7 +106,8 @@ func settleSet(prior types.Set, fresh []string, same func(a, b string) bool) typ
 	}
 	outside := func(s string) bool { return !in(fresh)(s) }
 	missing := func(s string) bool { return !in(was)(s) }
-	if !prior.IsNull() && !prior.IsUnknown() && !slices.ContainsFunc(was, outside) && !slices.ContainsFunc(fresh, missing) {
+	if !prior.IsNull() && !prior.IsUnknown() && !slices.ContainsFunc(was, outside) &&
+		!slices.ContainsFunc(fresh, missing) {
 		return prior
 	}
 	if len(fresh) == 0 {
@@ -156,8 +157,8 @@ func limits(r keyward.RateLimit) types.Object {
 	})
 }
 
-// wantedLimits is the other way round: what is null in the object is unlimited, and an object that is null or unknown is
-// not sent.
+// wantedLimits is the other way round: what is null in the object is unlimited, and an object that is null or unknown
+// is not sent.
 func wantedLimits(o types.Object) keyward.Field[keyward.Limits] {
 	if o.IsNull() || o.IsUnknown() {
 		return keyward.Field[keyward.Limits]{}

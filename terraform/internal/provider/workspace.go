@@ -65,7 +65,8 @@ func workspaceAttributes() map[string]schema.Attribute {
 			MarkdownDescription: "First member, with the role Owner. A service key must name one. It is used at the creation alone: change owners " +
 				"with `keyward_member` afterwards.",
 			Attributes: map[string]schema.Attribute{
-				"user_id":      schema.StringAttribute{Required: true, MarkdownDescription: "Id of the user, as your platform names them."},
+				"user_id": schema.StringAttribute{Required: true,
+					MarkdownDescription: "Id of the user, as your platform names them."},
 				"email":        schema.StringAttribute{Required: true, MarkdownDescription: "Email address."},
 				"display_name": schema.StringAttribute{Optional: true, MarkdownDescription: "Name for people."},
 			},
@@ -80,7 +81,9 @@ func workspaceAttributes() map[string]schema.Attribute {
 		"self_rotation": schema.StringAttribute{
 			Optional: true, Computed: true, Default: stringdefault.StaticString(string(keyward.SelfRotationAllowed)),
 			MarkdownDescription: "Whether a key may rotate itself: `allowed` (default) or `forbidden`.",
-			Validators:          []validator.String{oneOf{string(keyward.SelfRotationAllowed), string(keyward.SelfRotationForbidden)}},
+			Validators: []validator.String{
+				oneOf{string(keyward.SelfRotationAllowed), string(keyward.SelfRotationForbidden)},
+			},
 		},
 		"require_expiry": schema.BoolAttribute{
 			Optional: true, Computed: true, Default: booldefault.StaticBool(false),

@@ -67,7 +67,8 @@ func newProject(t *testing.T, s *realserver.Server, files map[string]string) *pr
 		t.Fatal("KEYWARD_TOFU names no tofu: make test-terraform builds it")
 	}
 	p := &project{Server: s, t: t, dir: t.TempDir()}
-	files["tofu.rc"] = "provider_installation {\n  dev_overrides { \"keyward/keyward\" = \"" + provider + "\" }\n  direct {}\n}\n"
+	files["tofu.rc"] = "provider_installation {\n  dev_overrides { \"keyward/keyward\" = \"" + provider +
+		"\" }\n  direct {}\n}\n"
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -185,7 +186,8 @@ func TestAValueInAFileIsFound(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"a.plan": plan.Bytes(), "terraform.tfstate": value, "own.key": value, "empty": nil} {
+	for name, data := range map[string][]byte{"a.plan": plan.Bytes(), "terraform.tfstate": value, "own.key": value,
+		"empty": nil} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -258,13 +260,15 @@ func TestTheFirstExample(t *testing.T) {
 	has(t, out, "must be replaced", "forces replacement", "its permissions are frozen")
 	p.tofu("apply", "second.plan")
 	second := p.value("report.key")
-	if p.verdict(second, "calls:write") != keyward.VerdictValid || p.verdict(first, "calls:read") != keyward.VerdictNotFound {
+	if p.verdict(second, "calls:write") != keyward.VerdictValid ||
+		p.verdict(first, "calls:read") != keyward.VerdictNotFound {
 		t.Error("the key was not replaced")
 	}
 	p.unchanged(other...)
 	p.tofu(append([]string{"apply", "-auto-approve", "-var", "value_version=2"}, other...)...)
 	third := p.value("report.key")
-	if p.verdict(third, "calls:write") != keyward.VerdictValid || p.verdict(second, "calls:read") != keyward.VerdictNotFound {
+	if p.verdict(third, "calls:write") != keyward.VerdictValid ||
+		p.verdict(second, "calls:read") != keyward.VerdictNotFound {
 		t.Error("another version of the value did not replace the key")
 	}
 
@@ -272,7 +276,8 @@ func TestTheFirstExample(t *testing.T) {
 	now := append([]string{"-var", "value_version=2"}, other...)
 	id := strings.TrimSpace(p.tofu("state", "show", "keyward_api_key.report"))
 	id = regexp.MustCompile(`(?m)^    id +\= "([^"]+)"`).FindStringSubmatch(id)[1]
-	if _, err := p.Client.UpdateKeys(t.Context(), []keyward.KeyUpdate{{ID: id, IsActive: keyward.Set(false)}}); err != nil {
+	if _, err := p.Client.UpdateKeys(t.Context(),
+		[]keyward.KeyUpdate{{ID: id, IsActive: keyward.Set(false)}}); err != nil {
 		t.Fatal(err)
 	}
 	out = p.tofu(append([]string{"plan"}, now...)...)
@@ -329,8 +334,10 @@ func TestTheFirstMinute(t *testing.T) {
 		}
 	}
 	shell(root, known+"'"+tree+"'")
-	shell(tree, ". ../first.sh", "HOME="+home, "PATH="+bin+":"+os.Getenv("PATH"), "ROOT_KEY="+s.RootKey, "KEYWARD_URL="+s.URL,
-		"TF_CLI_CONFIG_FILE=", "TF_CLI_ARGS_apply=-auto-approve", "GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
+	shell(tree, ". ../first.sh", "HOME="+home, "PATH="+bin+":"+os.Getenv("PATH"), "ROOT_KEY="+s.RootKey,
+		"KEYWARD_URL="+s.URL,
+		"TF_CLI_CONFIG_FILE=", "TF_CLI_ARGS_apply=-auto-approve", "GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t,
+			"GOMODCACHE"))
 	p.dir = filepath.Join(tree, "terraform", "examples", "first")
 	p.holdsNoValue()
 	if got := p.verdict(p.value("report.key"), "calls:read"); got != keyward.VerdictValid {
@@ -395,7 +402,8 @@ func TestImportById(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	role, err := s.Client.CreateRole(t.Context(), w.ID, keyward.CreateRoleRequest{Name: "Support", Permissions: []string{"calls:read"}})
+	role, err := s.Client.CreateRole(t.Context(), w.ID,
+		keyward.CreateRoleRequest{Name: "Support", Permissions: []string{"calls:read"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,9 @@ func OnSmallDisk(t testing.TB, mib int, settings ...string) *Server {
 	if err := s.mount(t, mib); err != nil {
 		t.Fatalf("a disk for PostgreSQL: %v", err)
 	}
-	if err := s.init(append([]string{"autovacuum=off", "min_wal_size=32MB", "max_wal_size=48MB"}, settings...)); err != nil {
+	if err := s.init(
+		append([]string{"autovacuum=off", "min_wal_size=32MB", "max_wal_size=48MB"}, settings...),
+	); err != nil {
 		t.Fatalf("a PostgreSQL for this test: %v", err)
 	}
 	return s

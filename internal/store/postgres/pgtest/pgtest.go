@@ -122,7 +122,9 @@ func Start(settings ...string) (*Server, error) {
 
 // init makes the cluster of databases and starts the server.
 func (s *Server) init(settings []string) error {
-	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").
+	out, err := s.command(
+		"initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N",
+	).
 		CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
