@@ -114,7 +114,7 @@ speed: ## Measure in a browser what the page of a customer takes, on an idle mac
 .PHONY: soak
 soak: ## Check over hours what CI checks in seconds: revocations over a million operations, limits over hundreds of kills
 	KEYWARD_SOAK_OPERATIONS=$${KEYWARD_SOAK_OPERATIONS:-1000000} CGO_ENABLED=1 go test $(RACE) -timeout 6h -run 'T25' -v ./internal/verify
-	KEYWARD_SOAK_KILLS=$${KEYWARD_SOAK_KILLS:-300} CGO_ENABLED=1 go test $(RACE) -count=1 -timeout 6h -run 'T38Killed' -v ./internal/acceptance
+	KEYWARD_SOAK_KILLS=$${KEYWARD_SOAK_KILLS:-300} CGO_ENABLED=1 go test $(RACE) -count=1 -timeout 6h -run 'T38Killed|T112Killed' -v ./internal/acceptance
 	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} CGO_ENABLED=1 go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
 	go test -count=$${KEYWARD_SOAK_FILE:-30} -timeout 6h -run 'T79|T80|T101|T102' ./internal/store/sqlite ./internal/cli
 	KEYWARD_SOAK_CLOCK=$${KEYWARD_SOAK_CLOCK:-300} go test -count=1 -timeout 6h -run 'T103' -v ./internal/server
