@@ -17,7 +17,7 @@ const search = () => {
   const form = make('form', {}, make('label', { htmlFor: 'search', textContent: 'Search operations' }), input, told);
   form.setAttribute('role', 'search');
   const items = [...contents.querySelectorAll('li[data-words]')];
-  const texts = items.map((item) => `${item.dataset.words} ${item.textContent}`.toLowerCase());
+  const texts = items.map((item) => `/api/v2${item.dataset.words} ${item.firstElementChild.hash.slice(1)} ${item.textContent}`.toLowerCase());
   const found = () => items.filter((item) => !item.hidden);
   input.addEventListener('input', () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);

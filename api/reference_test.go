@@ -17,7 +17,7 @@ import (
 )
 
 // largestPage is how large a page of the reference may be.
-const largestPage = 160 << 10
+const largestPage = 150 << 10
 
 func reference(t *testing.T) map[string]string {
 	t.Helper()
