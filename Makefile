@@ -132,7 +132,7 @@ image: ## Build a container image without a container engine: bin/keyward-image.
 	go run -C tools/image . -context ../.. -dockerfile ../../deploy/Dockerfile -build-arg VERSION='$(VERSION)' -tag 'keyward:$(VERSION)' -out ../../bin/keyward-image.tar
 
 .PHONY: release
-release: ## Build all of a release into bin/release: archives, packages, image, SBOM, checksums (VERSION=v0.1.0)
+release: test-deps ## Build all of a release into bin/release: archives, packages, image, SBOM, checksums (VERSION=v0.1.0)
 	go run -C tools/release . -version '$(VERSION)'
 	$(MAKE) --no-print-directory release-provider
 
@@ -141,7 +141,7 @@ release-provider: ## Build the Terraform provider into bin/release: an archive f
 	go run -C tools ./provider -version '$(VERSION)'
 
 .PHONY: release-check
-release-check: ## Build one platform of a release twice, at two paths, compare the bytes, and check the size
+release-check: test-deps ## Build one platform of a release twice, at two paths, compare the bytes, and check the size
 	go run -C tools/release . -version '$(VERSION)' -twice linux/amd64
 	go run -C tools ./provider -version '$(VERSION)' -twice linux/amd64
 
