@@ -247,7 +247,7 @@ var keyward = archtest.House{
 		{Path: "internal/server", Level: archtest.Composition, May: []string{
 			"internal/account", "internal/database", "internal/doctor", "api", "internal/cataloguefile", "internal/clock",
 			"internal/cluster", "internal/config", "internal/control", "internal/dashboard", "internal/dataplane",
-			"internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
+			"internal/fastpath", "internal/fault", "internal/feed", "internal/feedhttp", "internal/follower", "internal/wire",
 			"internal/gateway", "internal/gateway/extauthz", "internal/httpapi", "internal/httplimit", "internal/id",
 			"internal/installation", "internal/keyfmt", "internal/mcp", "internal/metrics",
 			"internal/logarchive", "internal/oidc", "internal/passkey", "internal/perm", "internal/portal", "internal/ratelimit",

@@ -2,17 +2,19 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/keyward/keyward/internal/fastpath"
 	"github.com/keyward/keyward/internal/follower"
+	"github.com/keyward/keyward/internal/gateway"
 	"github.com/keyward/keyward/internal/gateway/extauthz"
 	"github.com/keyward/keyward/internal/metrics"
+	"github.com/keyward/keyward/internal/verify"
 )
 
 // startFollower loads everything from the source.
@@ -69,23 +71,39 @@ func (f *Follower) serveHere(ctx context.Context) error {
 			}
 		}
 	}
-	l := net.Listener(f.listener)
-	if f.cfg.TLS() {
-		l = tls.NewListener(l, f.certificate.config("h2", "http/1.1"))
-	}
-	f.servers = append(f.servers, &serving{listener: l, by: f.bounded(http.HandlerFunc(f.answer))})
-	return nil
+	return f.addLean(f.listener, latest{f}, "h2", "http/1.1")
 }
 
-// answer answers from the doors of the latest load.
-func (f *Follower) answer(w http.ResponseWriter, r *http.Request) {
-	door := f.door.Load()
+// latest is the door of the load that is there. Before the first one no request is answered on the short way.
+type latest struct{ f *Follower }
+
+func (l latest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	door := l.f.door.Load()
 	if door == nil {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "loading", http.StatusServiceUnavailable)
 		return
 	}
 	door.ServeHTTP(w, r)
+}
+
+func (l latest) Quick(p *fastpath.Request, reply *fastpath.Reply) bool {
+	door := l.f.door.Load()
+	return door != nil && door.Quick(p, reply)
+}
+
+func (l latest) QuickCheck(p *fastpath.Check, reply *fastpath.Reply) bool {
+	door := l.f.door.Load()
+	return door != nil && door.QuickCheck(p, reply)
+}
+
+func (l latest) Admits(token string, client netip.Addr, caller *verify.Remembered) bool {
+	door := l.f.door.Load()
+	return door != nil && door.Admits(token, client, caller)
+}
+
+func (l latest) Client(peer netip.Addr, forwarded []string) netip.Addr {
+	return gateway.ClientAddress(peer, l.f.proxies.List(), forwarded)
 }
 
 // state is the answer of /readyz.
