@@ -74,6 +74,12 @@ func WithTrustedProxies(networks ...netip.Prefix) Option {
 	return func(o *options) { o.cfg.TrustedProxies = networks }
 }
 
+// WithWebhookNetworks lets notices to webhooks into these networks, also over plain HTTP: 127.0.0.0/8 for a receiver in
+// the test.
+func WithWebhookNetworks(networks ...netip.Prefix) Option {
+	return func(o *options) { o.cfg.WebhookNetworks = networks }
+}
+
 // WithEnvoy answers Envoy's gRPC on Server.GRPCAddr.
 func WithEnvoy() Option { return func(o *options) { o.cfg.GRPCAddr = "127.0.0.1:0" } }
 

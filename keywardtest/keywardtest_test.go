@@ -1,6 +1,7 @@
 package keywardtest_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,7 +93,14 @@ func TestEveryOptionIsTaken(t *testing.T) {
 		t.Errorf("the options were not taken: %s", log.String())
 	}
 	again := keywardtest.New(t, keywardtest.WithCatalogue(catalogue), keywardtest.WithPepper("sixteen characters"),
-		keywardtest.WithKeyPrefix("shop"), keywardtest.WithDatabase(database))
+		keywardtest.WithKeyPrefix("shop"), keywardtest.WithDatabase(database),
+		keywardtest.WithWebhookNetworks(netip.MustParsePrefix("127.0.0.0/8")))
+	const receiver = "http://127.0.0.1:9/hooks"
+	ws := again.Workspace(t, "Acme", "ada")
+	made, err := again.Client().CreateWebhook(t.Context(), keyward.CreateWebhookRequest{WorkspaceID: ws, URL: receiver})
+	if err != nil || made.Webhook.URL != receiver {
+		t.Errorf("a webhook on this machine: %v", err)
+	}
 	if code := verdict(t, again, key, "orders:read"); code != keyward.VerdictValid {
 		t.Errorf("after another start: %s", code)
 	}
