@@ -13,6 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/dashboard"
 	"github.com/keyward/keyward/internal/installation"
+	"github.com/keyward/keyward/internal/notice"
 	"github.com/keyward/keyward/internal/replica"
 )
 
@@ -69,9 +70,13 @@ func pages(ctx context.Context, l *lab) (out result, err error) {
 	if err != nil {
 		return out, err
 	}
+	hook, err := k.hookWithDeliveries(ctx, f.ws, l.most(pageCrowd, 5))
+	if err != nil {
+		return out, err
+	}
 	unvisited := map[string]bool{}
 	matched := http.NewServeMux()
-	names, visits := visitsOf("/keys/"+f.ids[0], "/roles/"+role, asked)
+	names, visits := visitsOf("/keys/"+f.ids[0], "/roles/"+role, asked, hook)
 	for _, visit := range visits {
 		who := k.root
 		if visit.user != "" {
@@ -122,7 +127,7 @@ type visit struct {
 }
 
 // visitsOf gives the visits of all pages, and the names of some of their paths.
-func visitsOf(key, role, asked string) (names map[string]string, visits []visit) {
+func visitsOf(key, role, asked, hook string) (names map[string]string, visits []visit) {
 	names = map[string]string{
 		key: "/keys/{id}", key + "?permission=calls:read&ip=203.0.113.7": "/keys/{id}, tested",
 		key + "?tab=permissions": "/keys/{id}, its permissions",
@@ -131,6 +136,8 @@ func visitsOf(key, role, asked string) (names map[string]string, visits []visit)
 		key + "/delete":                    "/keys/{id}/delete",
 		"/members/u-1/remove":              "/members/{user}/remove, who has all keys",
 		role:                               "/roles/{id}", asked: "/key-requests/{id}",
+		hook: "/webhooks/{id}", hook + "/edit": "/webhooks/{id}/edit", hook + "/off": "/webhooks/{id}/off",
+		hook + "/rotate": "/webhooks/{id}/rotate", hook + "/delete": "/webhooks/{id}/delete",
 	}
 	return names, []visit{
 		{"u-1", "",
@@ -141,9 +148,11 @@ func visitsOf(key, role, asked string) (names map[string]string, visits []visit)
 				role, key + "/rotate", key + "/delete", "/keys?sort=expiry", "/keys?view=disabled&q=nowhere", "/log",
 				"/log?q=key", "/log?q=nowhere",
 				"/find?q=nowhere", "/log/export?format=csv&q=nowhere", "/usage/export", "/key-requests", asked, "/settings",
-				"/catalogue", "/sessions"}},
+				"/catalogue", "/sessions", "/webhooks", "/webhooks/new", hook, hook + "/edit", hook + "/off", hook + "/rotate",
+				hook + "/delete"}},
 		{"u-2", ", a member", []string{"/", "/keys", "/keys?q=nowhere", "/keys/new"}},
-		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes", "/installation"}},
+		{"", ", an operator", []string{"/keys", "/workspaces", "/service-keys", "/nodes", "/installation",
+			"/installation/webhooks", "/installation/webhooks/new"}},
 	}
 }
 
@@ -155,6 +164,25 @@ func (k *kit) askForRotation(ctx context.Context, ws, key string) (string, error
 	}
 	request, err := k.control.RequestRotation(ctx, owner, key, 0)
 	return "/key-requests/" + string(request.ID), err
+}
+
+// hookWithDeliveries makes as many webhooks as there may be, one of them with n deliveries, and gives the path of its
+// page.
+func (k *kit) hookWithDeliveries(ctx context.Context, ws string, n int) (path string, err error) {
+	for i := range notice.MaxEndpoints {
+		made, err := k.control.CreateWebhook(ctx, k.root, control.CreateWebhook{
+			Workspace: ws, URL: fmt.Sprintf("https://hooks.example.com/%d/%s", i, strings.Repeat("x", 2000))})
+		if err != nil {
+			return "", err
+		}
+		path = "/webhooks/" + string(made.ID)
+	}
+	for range n {
+		if _, err := k.control.TestWebhook(ctx, k.root, strings.TrimPrefix(path, "/webhooks/")); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
 }
 
 // signIn starts a session of a member.

@@ -27,7 +27,8 @@ func bodies() []body {
 		&keysBody{}, &leaveBody{}, &logBody{}, &membersBody{}, &newKeyForm{}, &nodesBody{}, &overviewBody{}, &refusal{},
 		&requestBody{}, &requestsBody{}, &revealBody{}, &roleChoiceBody{}, &roleForm{}, &roleReview{}, &rolesBody{},
 		&serviceKeysBody{}, &serviceReveal{},
-		&sessionsBody{}, &settingsForm{}, &signinBody{}, &usageBody{}, &workspacesBody{},
+		&sessionsBody{}, &settingsForm{}, &signinBody{}, &usageBody{}, &webhookAsk{}, &webhookBody{},
+		&webhookForm{}, &webhookReveal{}, &webhooksBody{}, &workspacesBody{},
 	}
 }
 
@@ -35,7 +36,7 @@ func bodies() []body {
 var choices = []string{
 	"", "good", "bad", "off", "enable", "delete", "edit", "rotate", "disable", "activity", "permissions", "settings",
 	"live",
-	"frozen", "capped", "user", "none", "custom",
+	"frozen", "capped", "user", "none", "custom", "/webhooks",
 }
 
 // hostile are texts that do harm where they stand in a page as they are.

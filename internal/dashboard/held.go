@@ -82,6 +82,13 @@ func (d *Dashboard) formAgain(on string) func(*request, *problem) error {
 		}
 	case "POST /workspaces":
 		return func(v *request, wrong *problem) error { return v.showWorkspaces(status, v.workspaceForm(), wrong) }
+	case "POST /webhooks", "POST /webhooks/{id}/edit", "POST /installation/webhooks":
+		return func(v *request, wrong *problem) error {
+			if text := wrong.Fields["event"]; text != "" {
+				wrong.Fields["events"] = text
+			}
+			return v.showWebhookForm(status, v.webhookForm(), wrong)
+		}
 	case "POST /service-keys":
 		return func(v *request, wrong *problem) error { return v.showServiceKeys(status, v.serviceKeyForm(), wrong) }
 	}

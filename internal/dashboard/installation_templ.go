@@ -27,7 +27,7 @@ func (b installationBody) main(p *page) templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"head\"><div><h1>Installation</h1><p>All workspaces together, and the machines that serve them. Times are in UTC.</p></div></div><div class=\"stats\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"head\"><div><h1>Installation</h1><p>All workspaces together, and the machines that serve them. Times are in UTC.</p></div><div class=\"actions\"><a class=\"btn\" href=\"/installation/webhooks\">Webhooks</a></div></div><div class=\"stats\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -68,6 +68,7 @@ func (p *page) Nav() [][]entry {
 	add(&people, inside && may(account.MembersRead), "members", "Members", "/members")
 	add(&people, inside && may(account.RolesRead), "roles", "Roles", "/roles")
 	add(&people, inside && may(account.WorkspaceLogsRead), "log", "Log", "/log")
+	add(&people, inside && may(account.IntegrationsRead), "webhooks", "Webhooks", webhooksPath)
 	add(&people, inside && may(account.WorkspaceRead), "settings", "Settings", "/settings")
 	add(&house, p.may.Installation, "installation", "Installation", "/installation")
 	add(&house, p.may.Manages || len(p.Places) > 1, "workspaces", "Workspaces", "/workspaces")
