@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"net/netip"
 	"os/exec"
 	"sync/atomic"
 	"testing"
@@ -46,7 +47,7 @@ func found(t *testing.T) setup {
 	c := &company{T: t, roles: map[string]string{}, values: map[string]string{}, ids: map[string]string{}}
 	c.ago(100 * 24 * time.Hour)
 	c.kw = keywardtest.New(
-		t, keywardtest.WithPublicURL(t),
+		t, keywardtest.WithPublicURL(t), keywardtest.WithWebhookNetworks(netip.MustParsePrefix("127.0.0.0/8")),
 		keywardtest.WithNow(func() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }),
 	)
 	c.client = c.kw.Client()
@@ -62,7 +63,8 @@ func found(t *testing.T) setup {
 		IDs: map[string]string{
 			"workspace": c.ws, "member": c.roles["Member"], "support": c.roles["Support"],
 			"key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"],
-			"viewer": c.roles["Viewer"], "hostileRole": c.roles["<script>globalThis.pwned=1</script>"],
+			"webhook": c.ids["webhook"],
+			"viewer":  c.roles["Viewer"], "hostileRole": c.roles["<script>globalThis.pwned=1</script>"],
 		}}
 	for who, user := range map[string]string{"owner": "ada", "admin": "amy", "developer": "dora", "viewer": "eve",
 		"leaver": "zoe"} {
@@ -212,7 +214,12 @@ func (c *company) today() {
 	limits := func(minute, day int) keyward.Field[keyward.Limits] {
 		return keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(minute), RequestsPerDay: keyward.Set(day)})
 	}
-	_, err := c.client.UpdateKeys(c.Context(), []keyward.KeyUpdate{
+	made, err := c.client.CreateWebhook(c.Context(), keyward.CreateWebhookRequest{
+		WorkspaceID: c.ws, URL: "http://127.0.0.1:9/hooks", Description: hostile, Events: []string{"member.removed"},
+	})
+	c.must(err)
+	c.ids["webhook"] = made.Webhook.ID
+	_, err = c.client.UpdateKeys(c.Context(), []keyward.KeyUpdate{
 		{ID: c.ids["Mobile app (staging)"], IsActive: keyward.Set(false)},
 		{ID: c.ids["Checkout service"], RateLimit: limits(600, 50_000)},
 		{ID: c.ids["Nightly report"], RateLimit: limits(600, 1000)},

@@ -11,10 +11,12 @@ export const pages = {
     'key-hostile': `/keys/${ids.hostile}`, 'key-edit': `/keys/${ids.key}/edit`, 'key-rotate': `/keys/${ids.key}/rotate`,
     'key-delete': `/keys/${ids.key}/delete`, members: '/members', 'member-remove': '/members/bob/remove', roles: '/roles',
     role: `/roles/${ids.role}`, 'role-built-in': `/roles/${ids.viewer}`, 'role-new': '/roles/new', log: '/log', settings: '/settings',
+    webhooks: '/webhooks', 'webhook-new': '/webhooks/new', webhook: `/webhooks/${ids.webhook}`, 'webhook-edit': `/webhooks/${ids.webhook}/edit`,
+    'webhook-rotate': `/webhooks/${ids.webhook}/rotate`, 'webhook-off': `/webhooks/${ids.webhook}/off`, 'webhook-delete': `/webhooks/${ids.webhook}/delete`,
     catalogue: '/catalogue', sessions: '/sessions', 'sessions-members': '/sessions?of=members', workspaces: '/workspaces', nowhere: '/nowhere',
   },
-  viewer: { 'viewer-overview': '/', 'viewer-keys': '/keys', 'viewer-members': '/members', 'viewer-settings': '/settings', 'viewer-refused': '/keys/new' },
-  root: { 'root-workspaces': '/workspaces', 'root-service-keys': '/service-keys', 'root-nodes': '/nodes', 'root-overview': '/' },
+  viewer: { 'viewer-overview': '/', 'viewer-keys': '/keys', 'viewer-members': '/members', 'viewer-settings': '/settings', 'viewer-webhooks': '/webhooks', 'viewer-webhook': `/webhooks/${ids.webhook}`, 'viewer-refused': '/keys/new' },
+  root: { 'root-workspaces': '/workspaces', 'root-service-keys': '/service-keys', 'root-nodes': '/nodes', 'root-overview': '/', 'root-webhooks': '/installation/webhooks' },
   nobody: { 'sign-in': '/signin', 'sign-in-dead': '/signin/link?code=keyward_link_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' },
 };
 

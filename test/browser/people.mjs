@@ -5,7 +5,7 @@ import { verdict } from './keys.mjs';
 story('a viewer sees no button that would be refused, and is refused all the same', async () => {
   const page = await visit({ as: 'viewer' });
   const forms = [];
-  for (const path of ['/', '/keys', '/usage', '/members', '/roles', `/roles/${setup.ids.role}`, '/log', '/settings', '/catalogue']) {
+  for (const path of ['/', '/keys', '/usage', '/members', '/roles', `/roles/${setup.ids.role}`, '/log', '/settings', '/webhooks', `/webhooks/${setup.ids.webhook}`, '/catalogue']) {
     const answer = await page.goto(path);
     same(answer.status(), 200, path);
     forms.push(...await page.locator('main form[method="post"], main a.btn').evaluateAll((all) => all.map((e) => e.getAttribute('action') ?? e.getAttribute('href'))));
@@ -14,7 +14,7 @@ story('a viewer sees no button that would be refused, and is refused all the sam
   same(harmless, [], 'what a viewer is offered');
   for (const [path, body] of [['/keys/new', 'name=x&preset=read&expiry=30&do=make&user=eve&environment=live'], ['/members', 'user=mallory&email=m%40example.com'],
     ['/roles', 'name=mine&perm=calls%3Aread'], ['/settings', 'name=Mine&mode=frozen'], ['/members/bob/remove', 'keys=stop'],
-    [`/keys/${setup.ids.key}/delete`, ''], [`/keys/${setup.ids.key}/rotate`, 'overlap=0'], [`/keys/${setup.ids.key}/state`, 'active=false'], ['/service-keys', 'name=x&scope=root']]) {
+    [`/keys/${setup.ids.key}/delete`, ''], [`/keys/${setup.ids.key}/rotate`, 'overlap=0'], [`/keys/${setup.ids.key}/state`, 'active=false'], ['/service-keys', 'name=x&scope=root'], ['/webhooks', 'url=https%3A%2F%2Fexample.com&event=api_key.created'], [`/webhooks/${setup.ids.webhook}/delete`, '']]) {
     const status = await page.evaluate(async ([p, b]) => (await fetch(p, { method: 'POST', body: new URLSearchParams(b) })).status, [path, body]);
     want([403, 404, 422].includes(status), `${path} answers ${status}`);
   }

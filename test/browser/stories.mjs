@@ -14,6 +14,7 @@ import './matrix.mjs';
 import './fences.mjs';
 import './docs.mjs';
 import './attacks.mjs';
+import './hooks.mjs';
 import './tasks.mjs';
 import './many.mjs'; // last but one: its thousand keys fill the lists
 import './speed.mjs';
