@@ -132,30 +132,12 @@ func TestT112KilledBetweenDeliveryAndItsRecordEveryNoticeComes(t *testing.T) {
 // hookedKeys makes keys in a workspace of their own, and a webhook that is told of their changes.
 func hookedKeys(t *testing.T, p *process, url string) (keys []string, ws string) {
 	t.Helper()
-	c, err := keyward.New(p.url, keyward.WithToken(p.root))
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := c.CreateWorkspace(t.Context(), keyward.CreateWorkspaceRequest{
-		Name: "W", Owner: &keyward.Owner{UserID: "ana", Email: "ana@acme.test"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := newHooked(t, p)
 	for range 7 {
-		k, err := c.CreateKey(t.Context(), keyward.CreateKeyRequest{Name: "k", UserID: "ana", WorkspaceID: made.ID})
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, k.APIKey.ID)
+		keys = append(keys, h.key())
 	}
-	_, err = c.CreateWebhook(t.Context(), keyward.CreateWebhookRequest{
-		WorkspaceID: made.ID, URL: url, Events: []string{keyward.EventKeyUpdated},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys, made.ID
+	h.hook(url, keyward.EventKeyUpdated)
+	return keys, h.ws
 }
 
 // change renames keys in turn until the server is killed, or has made as many changes as it may.
@@ -180,10 +162,7 @@ func change(t *testing.T, p *process, keys []string, killed chan struct{}) {
 // loggedChanges are the ids of the events of each key, as the log has them.
 func loggedChanges(t *testing.T, p *process, ws string) map[string][]string {
 	t.Helper()
-	c, err := keyward.New(p.url, keyward.WithToken(p.root))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := client(t, p)
 	want := map[string][]string{}
 	for e, err := range c.AllLogs(t.Context(), keyward.ListLogsOptions{
 		WorkspaceID: ws, EventType: "api_key.updated", SortOrder: keyward.Ascending, Limit: 100,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/apikey"
@@ -23,8 +24,9 @@ var ErrNewer = errors.New("the journal is of a newer program than this: restore 
 // Result counts the entries by outcome.
 type Result struct {
 	Repeated int
-	Left     int       // of what is younger than the backup, and what gives nothing and takes nothing
-	Owners   []id.User // who left as the last owner that the restored database has, and stay
+	Left     int          // of what is younger than the backup, and what gives nothing and takes nothing
+	Owners   []id.User    // who left as the last owner that the restored database has, and stay
+	Webhooks []id.Webhook // that were on in the backup, and are off
 }
 
 // replay repeats events on a restored database. Its keys have the values that they had when the backup was made; so a
@@ -66,6 +68,10 @@ func Repeat(ctx context.Context, db *store.DB, c *perm.Catalogue, entries []Entr
 				return fmt.Errorf("repeat event %s (%s): %w", entries[i].ID, entries[i].EventType, err)
 			}
 		}
+		r.Webhooks = slices.DeleteFunc(r.Webhooks, func(w id.Webhook) bool {
+			_, err := tx.Webhook(w)
+			return errors.Is(err, store.ErrNotFound) // deleted later
+		})
 		out = r.Result
 		return nil
 	})

@@ -9,14 +9,15 @@ import (
 	"github.com/keyward/keyward/internal/notice"
 )
 
-// stopWebhook switches a webhook off for good: a journal gives nothing back.
+// stopWebhook switches a webhook off, also where it was switched on again later: a journal gives nothing back.
 func (r *replay) stopWebhook(e *Entry) error {
 	w, err := r.tx.Webhook(id.Webhook(e.Metadata.Target))
 	if err != nil {
 		return err
 	}
-	w.IsActive, w.Reason, w.UpdatedAt = false, "", r.tx.Now()
-	return r.tx.UpdateWebhook(w)
+	was := w.IsActive
+	w.IsActive, w.Reason = false, ""
+	return r.putWebhook(w, was)
 }
 
 // updateWebhook narrows a webhook as the event did. One whose URL has changed is switched off, because the log holds no
@@ -26,6 +27,7 @@ func (r *replay) updateWebhook(e *Entry) error {
 	if err != nil {
 		return err
 	}
+	was := w.IsActive
 	if e.Metadata.Note.URLChanged {
 		w.IsActive = false
 	}
@@ -51,6 +53,14 @@ func (r *replay) updateWebhook(e *Entry) error {
 		default:
 			return fmt.Errorf("%w: the field %q of a webhook is not known", ErrNewer, name)
 		}
+	}
+	return r.putWebhook(w, was)
+}
+
+// putWebhook writes a webhook, and notes one that was on for the operator, who has to look at it.
+func (r *replay) putWebhook(w notice.Endpoint, was bool) error {
+	if was && !w.IsActive {
+		r.Webhooks = append(r.Webhooks, w.ID)
 	}
 	w.UpdatedAt = r.tx.Now()
 	return r.tx.UpdateWebhook(w)

@@ -187,13 +187,21 @@ func (c *restoreCmd) repeat(ctx context.Context, a *app, db *opened, newest audi
 	}
 	facts(a.Out, "journal", named, "repeated", fmt.Sprint(r.Repeated), "left", fmt.Sprint(r.Left))
 	if len(r.Owners) > 0 {
-		owners := make([]string, len(r.Owners))
-		for i, o := range r.Owners {
-			owners[i] = string(o)
-		}
-		facts(a.Out, "owners who left and are back", strings.Join(owners, " "))
+		facts(a.Out, "owners who left and are back", listOf(r.Owners))
+	}
+	if len(r.Webhooks) > 0 {
+		facts(a.Out, "webhooks that are off now", listOf(r.Webhooks))
 	}
 	return nil
+}
+
+// listOf writes ids with blanks between them.
+func listOf[T ~string](ids []T) string {
+	words := make([]string, len(ids))
+	for i, name := range ids {
+		words[i] = string(name)
+	}
+	return strings.Join(words, " ")
 }
 
 // readJournals reads exports and archives of the log as one journal, oldest first.
