@@ -4,12 +4,15 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/keyward/keyward"
@@ -79,5 +82,47 @@ func TestT75ANoticeIsGoodByItsSecretAndItsTimeAlone(t *testing.T) {
 		if err := keyward.VerifyWebhook(bad, good, []byte(body)); err == nil || errors.Is(err, keyward.ErrWebhookSignature) {
 			t.Errorf("the secret %q: %v", bad, err)
 		}
+	}
+}
+
+// webhookCase is a case of sdk/conformance/webhooks.json, by which every client is tested: what is said of a notice
+// when the clock shows a time.
+type webhookCase struct {
+	Name, Says   string
+	Secret, Body string
+	Headers      map[string]string
+	Clock        int64
+}
+
+func TestT75ANoticeIsVerifiedAsByEveryClient(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("sdk/conformance/webhooks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []webhookCase
+	if err := json.Unmarshal(raw, &cases); err != nil || len(cases) <= 40 {
+		t.Fatal(len(cases), err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(time.Unix(c.Clock, 0)))
+				head := http.Header{}
+				for name, value := range c.Headers {
+					head.Set(name, value)
+				}
+				err := keyward.VerifyWebhook(c.Secret, head, []byte(c.Body))
+				if good := c.Says == "good"; (err == nil) != good {
+					t.Fatal(err)
+				}
+				if errors.Is(err, keyward.ErrWebhookSignature) != (c.Says == "signature") {
+					t.Error(err)
+				}
+				if err != nil && len(c.Secret) > 10 && strings.Contains(err.Error(), c.Secret) {
+					t.Errorf("the error tells the secret: %v", err)
+				}
+			})
+		})
 	}
 }

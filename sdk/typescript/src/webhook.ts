@@ -59,6 +59,7 @@ async function keyOf(subtle: SubtleCrypto, secret: string): Promise<CryptoKey> {
 }
 
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> | undefined {
+  if (base64.length % 4 !== 0) return undefined; // atob takes it without padding, and other verifiers do not
   try {
     return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   } catch {
@@ -68,6 +69,6 @@ function bytesOf(base64: string): Uint8Array<ArrayBuffer> | undefined {
 
 function head(headers: WebhookHeaders, name: string): string {
   if (headers instanceof Headers) return headers.get(name) ?? "";
-  const found = headers[name];
+  const found = headers[name] ?? headers[Object.keys(headers).find((one) => one.toLowerCase() === name) ?? name];
   return (Array.isArray(found) ? found[0] : found) ?? "";
 }
