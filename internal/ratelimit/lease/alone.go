@@ -32,11 +32,13 @@ func (t *turn) recentOver(now int64) bool {
 
 func (t *turn) aloneRefused(now int64) (ratelimit.Outcome, int64, bool) {
 	t.w.ResetAt = t.l.clock.Wall() + window*1000
-	ahead := int64(1)
-	if t.l.policy != Closed {
-		if ahead = t.s.recent.fits(now/1000, t.share(), max(t.cost, 1)); ahead < 0 {
-			return ratelimit.MinuteSpent, ratelimit.Never, true
-		}
+	if t.l.policy == Closed {
+		left := t.l.standing.Cold.Load() - now
+		return ratelimit.MinuteSpent, t.l.clock.Wall() + max(left, 1000), true
+	}
+	ahead := t.s.recent.fits(now/1000, t.share(), max(t.cost, 1))
+	if ahead < 0 {
+		return ratelimit.MinuteSpent, ratelimit.Never, true
 	}
 	return ratelimit.MinuteSpent, t.l.clock.Wall() + max(ahead, 1)*1000, true
 }

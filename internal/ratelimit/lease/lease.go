@@ -16,7 +16,8 @@
 //
 // Verification goes on. A lease is spent until its end, then the Policy holds. Units that are admitted alone are
 // charged at the bank as soon as it is back. A bank that has lost its memory has another epoch: until all that was lost
-// has run out, no process admits more than its share, in which its own admissions of the last minute count.
+// has run out, no process admits more than its share, in which its own admissions of the last minute count. Under Closed
+// it admits nothing until then.
 package lease
 
 import (
@@ -202,6 +203,9 @@ func (l *Limiter) foreign(now int64) (retry int64, yes bool) {
 	}
 	return l.clock.Wall() + until - now, true
 }
+
+// shut reports whether the policy is Closed, and units that the bank has forgotten may still count.
+func (l *Limiter) shut(now int64) bool { return l.policy == Closed && now < l.standing.Cold.Load() }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 

@@ -45,7 +45,7 @@ func (p *pair) run() (ratelimit.Outcome, int64) {
 		if refusedFirst || refusedSecond {
 			return p.refused(when(refusedFirst, first), when(refusedSecond, second))
 		}
-		if l.standing.Down.Load() {
+		if l.standing.Down.Load() || l.shut(at.mono) {
 			return p.alone(at.mono)
 		}
 		if p.own.quick {
@@ -120,11 +120,15 @@ func (h *held) giveBack() {
 // meanwhile. ok is false if the answer has changed the way to decide.
 func (p *pair) question(at instant, own, all bool) (o ratelimit.Outcome, retry int64, ok bool) {
 	now := at.mono
-	cold := p.own.cold(now)
 	if owes, err := p.pay(now); err != nil {
 		return p.failed(err)
-	} else if owes {
+	} else if owes || own != p.own.ready(at) || all != p.all.ready(at) {
 		return 0, 0, false // the states may be others now
+	}
+	cold := p.own.cold(now) // after pay has taken the epoch: a bank stores Cold before its new Epoch
+	if p.own.l.shut(now) {
+		o, retry = p.alone(now)
+		return o, retry, true
 	}
 	if cold {
 		switch over := p.over(now); {

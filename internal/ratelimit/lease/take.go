@@ -96,7 +96,7 @@ func (t *turn) run() (ratelimit.Outcome, int64) {
 		if retry, known := t.remembered(now); known {
 			return t.refused(retry)
 		}
-		if t.l.standing.Down.Load() {
+		if t.l.standing.Down.Load() || t.l.shut(now) {
 			return t.alone(now)
 		}
 		if t.quick {
@@ -157,11 +157,14 @@ func (t *turn) cold(now int64) bool { return now < t.l.standing.Cold.Load() }
 // question asks Redis. ok is false if the answer has changed the way to decide.
 func (t *turn) question(at instant) (o ratelimit.Outcome, retry int64, ok bool) {
 	s, now := t.s, at.mono
-	cold := t.cold(now)
 	if err := t.pay(now); err != nil {
 		return t.failed(err)
 	}
+	cold := t.cold(now) // after pay has taken the epoch: a bank stores Cold before its new Epoch
 	switch {
+	case t.l.shut(now):
+		o, retry = t.alone(now)
+		return o, retry, true
 	case cold && t.recentOver(now):
 		t.l.counts.refusedAlone.Add(1)
 		return t.aloneRefused(now)

@@ -126,11 +126,18 @@ func (l *Limiter) Standing() *lease.Standing { return &l.watch.Standing }
 
 // Ask is lease.Bank.
 func (l *Limiter) Ask(epoch uint64, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
+	e := l.watch.Epoch.Load()
+	if e.Count != epoch {
+		return a, errOtherEpoch
+	}
 	l.counts.questions.Add(1)
 	err = l.attempt(epoch, func(ctx context.Context) (err error) {
-		a, err = l.ask(ctx, cost, questions...)
+		a, err = l.ask(ctx, e.Name, cost, questions...)
 		return err
 	})
+	if err == nil && l.cluster && l.watch.Epoch.Load() != e {
+		return [2]lease.Answer{}, errOtherEpoch // the script could not compare it there
+	}
 	return a, err
 }
 
@@ -141,7 +148,7 @@ func (l *Limiter) Charge(epoch uint64, of lease.Account, owed []lease.Owing) err
 
 // Return is lease.Bank.
 func (l *Limiter) Return(ctx context.Context, of lease.Account, rests []lease.Rest) {
-	_, _ = l.ask(ctx, 0, lease.Question{Of: of, Settle: rests}) // what stays charged runs out by itself
+	_, _ = l.ask(ctx, l.watch.Epoch.Load().Name, 0, lease.Question{Of: of, Settle: rests}) // what stays charged runs out by itself
 }
 
 // every runs a task at intervals, and at each ring.

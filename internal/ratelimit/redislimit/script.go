@@ -49,16 +49,17 @@ var (
 	errStepped    = fmt.Errorf("%w to come: its clock was set", errOtherEpoch)
 )
 
-// ask runs take.lua on one or two questions, which are granted the cost together or not at all. After an error the
+// ask runs take.lua in an epoch of this name on one or two questions, which are granted the cost together or not at all.
+// The script compares the epoch, but not in a cluster, where that lies on another slot. After an error the
 // requested units may have been charged all the same.
-func (l *Limiter) ask(ctx context.Context, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
+func (l *Limiter) ask(
+	ctx context.Context, epoch string, cost int64, questions ...lease.Question,
+) (a [2]lease.Answer, err error) {
 	var keys []string
 	for i := range questions {
 		keys = append(keys, l.name(&questions[i].Of))
 	}
-	epoch := ""
 	if !l.cluster {
-		epoch = l.watch.Epoch.Load().Name
 		keys = append(keys, l.epochKey)
 	}
 	args := []string{epoch, number(int64(len(questions))), number(cost)}

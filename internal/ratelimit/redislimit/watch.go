@@ -250,17 +250,18 @@ func (l *Limiter) enter(text string, now, step int64) {
 	left = min(max(left, 0), lease.ColdTime) // the clock may have been set back since
 	l.watch.Cold.Store(l.clock.Mono() + left.Milliseconds())
 	l.watch.Epoch.Store(&lease.Epoch{Name: text, Count: before.Count + 1, Step: max(step, 0)})
+	then := "minute limits are divided between the nodes for a minute"
+	if l.Policy() == Closed {
+		then = "keys with a limit per minute are refused for a minute"
+	}
 	switch {
 	case before.Name == "":
 		return
 	case step != 0:
-		l.log.Warn("Redis's clock was set: minute limits are divided between the nodes for a minute", "nodes",
-			l.watch.NodesNow(),
+		l.log.Warn("Redis's clock was set: "+then, "nodes", l.watch.NodesNow(),
 			"by", (time.Duration(step) * time.Millisecond).String())
 	default:
-		l.log.Warn(
-			"Redis has lost what it knew: minute limits are divided between the nodes for a minute", "nodes", l.watch.NodesNow(),
-		)
+		l.log.Warn("Redis has lost what it knew: "+then, "nodes", l.watch.NodesNow())
 	}
 	l.counts.epochs.Add(1)
 }
