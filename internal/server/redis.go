@@ -32,6 +32,7 @@ func (s *Server) shareLimits(context.Context) error {
 	s.shared = redislimit.New(redislimit.Options{
 		Connect: where.Connect, Cluster: where.Cluster, Mode: s.cfg.LimitMode, ModeOf: s.cfg.LimitModes,
 		Policy: s.cfg.LimitPolicy,
+		Unused: func() bool { return s.replica.Size() == 0 },
 		Node:   rand.Text(), Known: known, Followers: s.followers, Now: s.opt.Now, Logger: s.log,
 	})
 	s.push("what is shared over Redis", func() error { s.shared.Close(); return nil })

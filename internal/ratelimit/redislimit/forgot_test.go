@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/ratelimit/redislimit"
@@ -126,5 +128,64 @@ func TestAQuestionUnderWayWhenRedisForgetsIsJudgedByTheNewEpochT88(t *testing.T)
 				}
 			})
 		}
+	}
+}
+
+func TestUnderClosedANodeThatStartsOverAnEmptyRedisWaitsT88(t *testing.T) {
+	t.Parallel()
+	const limit = 30
+	for _, unused := range []bool{true, false} {
+		for policy, want := range map[redislimit.Policy]bool{redislimit.Closed: unused, redislimit.Share: true} {
+			t.Run(fmt.Sprintf("%s, unused %v", policy, unused), func(t *testing.T) {
+				t.Parallel()
+				in := install(t, 1, func(o *redislimit.Options) {
+					o.Policy, o.Unused = policy, func() bool { return unused }
+				})
+				if admitted := in.take(0, 1, limit, 1); admitted != want {
+					t.Errorf("admitted: %v, want %v", admitted, want)
+				}
+				time.Sleep(lease.ColdTime / speed)
+				in.node("late", func(o *redislimit.Options) { // the epoch is known to Redis by now
+					o.Policy, o.Unused = policy, func() bool { return false }
+				})
+				for range limit / 2 {
+					if !in.take(0, 1, limit, 1) {
+						t.Error("nothing is admitted after a minute")
+					}
+				}
+			})
+		}
+	}
+}
+
+// A server of a cluster that starts without its data, or a replica that takes its place, holds no entry that tells of
+// that: its replication id alone does, at the next question.
+func TestUnderClosedNothingTooMuchPassesWhenAServerOfAClusterForgetsT88(t *testing.T) {
+	t.Parallel()
+	const limit = 10
+	servers := rig.StartRedisCluster(t, 3, speed)
+	in := &installation{t: t, now: fast()}
+	in.start(1, func(o *redislimit.Options) {
+		o.Cluster, o.Policy, o.Mode = true, redislimit.Closed, redislimit.Exact
+		o.Watch = time.Hour // no look finds it
+		o.Connect = connect(rueidis.ClientOption{
+			InitAddress: []string{servers[0].Addr, servers[1].Addr, servers[2].Addr},
+		})
+	})
+	for range limit {
+		if !in.take(0, 1, limit, 1) {
+			t.Fatal("refused within the limit")
+		}
+	}
+	time.Sleep(200 * time.Millisecond / speed) // a refusal is remembered for less
+	for _, s := range servers {
+		s.CLI("FLUSHALL")
+		s.CLI("DEBUG", "CHANGE-REPL-ID")
+	}
+	if in.take(0, 1, limit, 1) {
+		t.Error("one more is admitted by a server that has forgotten the others")
+	}
+	if s := in.nodes[0].Stats(); s.Epochs != 1 || s.Down {
+		t.Errorf("%+v", s)
 	}
 }

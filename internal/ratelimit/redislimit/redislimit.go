@@ -48,11 +48,14 @@ type Options struct {
 	Known func() int64
 	// Followers is how many share a limit beside the nodes; nil for none.
 	Followers func() int64
-	Now       func() time.Time // with a monotonic part, as time.Now has
-	Timeout   time.Duration    // for a question, while nothing else is answered either; 0 is 250 ms
-	Watch     time.Duration    // between two looks at Redis as a whole; 0 is 250 ms
-	Prefix    string           // of every key in Redis; "" is "keyward:"
-	Logger    *slog.Logger
+	// Unused reports that no key could be admitted until now, so that an empty Redis has forgotten nothing. A node under
+	// Closed that starts asks it; nil says so always.
+	Unused  func() bool
+	Now     func() time.Time // with a monotonic part, as time.Now has
+	Timeout time.Duration    // for a question, while nothing else is answered either; 0 is 250 ms
+	Watch   time.Duration    // between two looks at Redis as a whole; 0 is 250 ms
+	Prefix  string           // of every key in Redis; "" is "keyward:"
+	Logger  *slog.Logger
 }
 
 // Limiter is one node's part: its leases, and Redis as their bank. It is safe for concurrent use.
@@ -68,6 +71,7 @@ type Limiter struct {
 	earlier  string // the nodes of a release with another version of names
 	epochKey string
 	log      *slog.Logger
+	unused   func() bool
 	scripts  scripts
 	watch    watch
 	paces    paces // of Redis's clocks
@@ -82,7 +86,7 @@ type counts struct{ questions, failures, epochs atomic.Int64 }
 func New(o Options) *Limiter {
 	l := &Limiter{
 		connect: o.Connect, cluster: o.Cluster, node: o.Node, timeout: o.Timeout, clock: lease.NewClock(o.Now),
-		prefix: o.Prefix, log: o.Logger, scripts: newScripts(),
+		prefix: o.Prefix, log: o.Logger, unused: o.Unused, scripts: newScripts(),
 	}
 	if l.timeout == 0 {
 		l.timeout = 250 * time.Millisecond
@@ -126,18 +130,15 @@ func (l *Limiter) Standing() *lease.Standing { return &l.watch.Standing }
 
 // Ask is lease.Bank.
 func (l *Limiter) Ask(epoch uint64, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
-	e := l.watch.Epoch.Load()
-	if e.Count != epoch {
+	memory := l.memory()
+	if l.watch.Epoch.Load().Count != epoch {
 		return a, errOtherEpoch
 	}
 	l.counts.questions.Add(1)
 	err = l.attempt(epoch, func(ctx context.Context) (err error) {
-		a, err = l.ask(ctx, e.Name, cost, questions...)
+		a, err = l.ask(ctx, memory, cost, questions...)
 		return err
 	})
-	if err == nil && l.cluster && l.watch.Epoch.Load() != e {
-		return [2]lease.Answer{}, errOtherEpoch // the script could not compare it there
-	}
 	return a, err
 }
 
@@ -148,7 +149,7 @@ func (l *Limiter) Charge(epoch uint64, of lease.Account, owed []lease.Owing) err
 
 // Return is lease.Bank.
 func (l *Limiter) Return(ctx context.Context, of lease.Account, rests []lease.Rest) {
-	_, _ = l.ask(ctx, l.watch.Epoch.Load().Name, 0, lease.Question{Of: of, Settle: rests}) // what stays charged runs out by itself
+	_, _ = l.ask(ctx, l.memory(), 0, lease.Question{Of: of, Settle: rests}) // what stays charged runs out by itself
 }
 
 // every runs a task at intervals, and at each ring.

@@ -49,11 +49,20 @@ var (
 	errStepped    = fmt.Errorf("%w to come: its clock was set", errOtherEpoch)
 )
 
-// ask runs take.lua in an epoch of this name on one or two questions, which are granted the cost together or not at all.
-// The script compares the epoch, but not in a cluster, where that lies on another slot. After an error the
+// memory names what Redis has to remember for a question to be granted: an epoch, or in a cluster, where that lies on
+// another slot, the primaries of the epoch. The script compares it, so that nothing is granted after a loss. It is to be
+// read before the epoch's count: enter stores it after that.
+func (l *Limiter) memory() string {
+	if l.cluster {
+		return *l.watch.servers.Load()
+	}
+	return l.watch.Epoch.Load().Name
+}
+
+// ask runs take.lua on one or two questions, which are granted the cost together or not at all. After an error the
 // requested units may have been charged all the same.
 func (l *Limiter) ask(
-	ctx context.Context, epoch string, cost int64, questions ...lease.Question,
+	ctx context.Context, memory string, cost int64, questions ...lease.Question,
 ) (a [2]lease.Answer, err error) {
 	var keys []string
 	for i := range questions {
@@ -62,7 +71,7 @@ func (l *Limiter) ask(
 	if !l.cluster {
 		keys = append(keys, l.epochKey)
 	}
-	args := []string{epoch, number(int64(len(questions))), number(cost)}
+	args := []string{memory, number(int64(len(questions))), number(cost)}
 	for _, q := range questions {
 		args = append(args, number(q.Limit), number(q.Want), number(q.Ahead), number(int64(len(q.Settle))))
 		for _, g := range q.Settle {

@@ -2,7 +2,7 @@
 --
 -- KEYS[1..n] the buckets of each: a hash of Unix second -> units that count from now on until that second is 60 seconds past
 -- KEYS[n+1]  the epoch; not given in a cluster, where it lies on another slot
--- ARGV     1 epoch that the caller knows   2 n   3 cost
+-- ARGV     1 epoch that the caller knows, in a cluster the replication ids of its primaries   2 n   3 cost
 --          and for each of the n   limit, units wanted (at least the cost), seconds ahead in which they may be spent, how many pairs
 --          follow, and the pairs: the second of a lease that is settled, the units of it that were not spent
 --
@@ -20,12 +20,15 @@ local ms = now * 1000 + math.floor(tonumber(t[2]) / 1000)
 local n, cost = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- The epoch ends with the replication id of the server that it began on. A replica that was promoted has the epoch's text from its old
--- primary, and may lack the latest charges: its own id says so at once, before any node has had a look at it.
+-- primary, and may lack the latest charges: its own id says so at once, before any node has had a look at it. In a cluster a server
+-- that starts without its data says so, too; one that is flushed does not.
+local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 if KEYS[n + 1] then
-  local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
   if redis.call('GET', KEYS[n + 1]) ~= ARGV[1] or string.sub(ARGV[1], -40) ~= id then
     return { -1 }
   end
+elseif not string.find(ARGV[1], id, 1, true) then
+  return { -1 }
 end
 
 -- charge adds units to a second, and keeps the hash for as long as they count.

@@ -27,7 +27,9 @@ type watch struct {
 	told  atomic.Bool   // it was said once how Redis is
 	heard atomic.Uint64 // counts answers of any kind
 	doubt atomic.Bool   // a question has failed, and nothing was answered since
-	ring  chan struct{} // has Redis looked at before its time
+	// servers are the replication ids of all primaries of the epoch, "" where a look found others.
+	servers atomic.Pointer[string]
+	ring    chan struct{} // has Redis looked at before its time
 
 	mu      sync.Mutex
 	looking chan struct{} // closed when the look that is under way has ended; nil where none is; owned by mu
@@ -40,6 +42,7 @@ func (w *watch) init() {
 	w.Down.Store(true)
 	w.Epoch.Store(&lease.Epoch{})
 	w.Nodes.Store(1)
+	w.servers.Store(new(string))
 	w.ring = make(chan struct{}, 1)
 }
 
@@ -103,10 +106,11 @@ func (l *Limiter) inspect(ctx context.Context) error {
 		}
 		l.client = c
 	}
-	server, primaries, err := l.server(ctx)
+	ids, primaries, err := l.primaries(ctx)
 	if err != nil {
 		return err
 	}
+	server := joined(ids)
 	now, step, err := l.readClock(ctx, primaries)
 	if err != nil {
 		return err
@@ -116,7 +120,7 @@ func (l *Limiter) inspect(ctx context.Context) error {
 		return fmt.Errorf("read the epoch: %w", err)
 	}
 	known, lost := l.watch.Epoch.Load().Name, "0"
-	if known != "" || text != "" {
+	if known != "" || text != "" || l.Policy() == Closed && l.unused != nil && !l.unused() {
 		lost = "1"
 	}
 	stepped := step != 0 && known == text // else another node has found it before
@@ -133,7 +137,7 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	if err := l.lookForOthers(ctx, now/1000); err != nil {
 		return err
 	}
-	l.enter(text, now/1000, step)
+	l.enter(text, now/1000, step, ids)
 	return nil
 }
 
@@ -172,10 +176,9 @@ func (l *Limiter) reading(ctx context.Context, server string, node rueidis.Clien
 	return now, l.paces.step(server, paceOf(now, sent, l.clock.Mono())), nil
 }
 
-// server names the memory that answers: the replication ids of all primaries. An id changes when a server starts
+// primaries gives the replication ids of all primaries, which name the memory that answers, and their clients. An id changes when a server starts
 // without its data and when a replica takes a primary's place.
-func (l *Limiter) server(ctx context.Context) (name string, primaries map[string]rueidis.Client, err error) {
-	var ids []string
+func (l *Limiter) primaries(ctx context.Context) (ids []string, primaries map[string]rueidis.Client, err error) {
 	nodes := l.client.Nodes()
 	primaries = map[string]rueidis.Client{}
 	for addr, node := range nodes {
@@ -184,7 +187,7 @@ func (l *Limiter) server(ctx context.Context) (name string, primaries map[string
 			if len(nodes) > 1 && ctx.Err() == nil {
 				continue // a server that is gone counts by its absence
 			}
-			return "", nil, fmt.Errorf("ask %s about itself: %w", addr, err)
+			return nil, nil, fmt.Errorf("ask %s about itself: %w", addr, err)
 		}
 		if infoField(info, "role") == "master" {
 			primaries[addr] = node
@@ -192,9 +195,9 @@ func (l *Limiter) server(ctx context.Context) (name string, primaries map[string
 		}
 	}
 	if len(ids) == 0 {
-		return "", nil, fmt.Errorf("no primary answers")
+		return nil, nil, fmt.Errorf("no primary answers")
 	}
-	return joined(ids), primaries, nil
+	return ids, primaries, nil
 }
 
 // count says at a second of Redis's clock that this node is alive, and counts those that are. A node from the future
@@ -241,7 +244,7 @@ func (l *Limiter) counted(n int64) {
 }
 
 // enter notes the epoch. A new one is cold until everything that the old one had charged has run out.
-func (l *Limiter) enter(text string, now, step int64) {
+func (l *Limiter) enter(text string, now, step int64, primaries []string) {
 	before := l.watch.Epoch.Load()
 	if before.Name == text {
 		return
@@ -250,12 +253,20 @@ func (l *Limiter) enter(text string, now, step int64) {
 	left = min(max(left, 0), lease.ColdTime) // the clock may have been set back since
 	l.watch.Cold.Store(l.clock.Mono() + left.Milliseconds())
 	l.watch.Epoch.Store(&lease.Epoch{Name: text, Count: before.Count + 1, Step: max(step, 0)})
+	servers := ""
+	if strings.HasSuffix(text, " "+joined(primaries)) { // else another node has seen others, and the next look tells
+		servers = strings.Join(primaries, " ")
+	}
+	l.watch.servers.Store(&servers)
 	then := "minute limits are divided between the nodes for a minute"
 	if l.Policy() == Closed {
 		then = "keys with a limit per minute are refused for a minute"
 	}
 	switch {
+	case before.Name == "" && left == 0:
+		return
 	case before.Name == "":
+		l.log.Warn("Redis may have lost what it knew before this start: "+then, "nodes", l.watch.NodesNow())
 		return
 	case step != 0:
 		l.log.Warn("Redis's clock was set: "+then, "nodes", l.watch.NodesNow(),
