@@ -203,6 +203,9 @@ func (th *theatre) play(t *testing.T, faults map[string]func(), order []string) 
 	}
 	for _, name := range order {
 		t.Log(time.Since(h.began).Round(time.Millisecond), name)
+		if name == redisFalls {
+			h.exhaust(th.nodes[0].quick)
+		}
 		faults[name]()
 	}
 	for end := time.Now().Add(2 * time.Minute); !h.enough() && time.Now().Before(end); {

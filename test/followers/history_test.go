@@ -139,15 +139,41 @@ func (h *history) ask(ctx context.Context, name string, verify asker) {
 // spend spends limits at a place until ctx ends.
 func (h *history) spend(ctx context.Context, verify asker) {
 	for ctx.Err() == nil {
-		k := h.limited[rand.N(len(h.limited))]
-		start := time.Now()
-		if verify(ctx, k.value) == keyward.VerdictValid {
-			k.mu.Lock()
-			k.admitted = append(k.admitted, rig.Admission{Start: start, End: time.Now()})
-			k.mu.Unlock()
-		}
+		h.limited[rand.N(len(h.limited))].spend(ctx, verify)
 		time.Sleep(3 * time.Millisecond)
 	}
+}
+
+// exhaust spends the minutes of all keys at once, so that a Redis that forgets has much to forget.
+func (h *history) exhaust(verify asker) {
+	var all sync.WaitGroup
+	for _, k := range h.limited {
+		if k.minute == 0 {
+			continue
+		}
+		for range 4 {
+			all.Go(func() {
+				for range k.minute {
+					if !k.spend(context.Background(), verify) {
+						return
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+}
+
+// spend asks about the key once, and reports whether that was admitted.
+func (k *limitedKey) spend(ctx context.Context, verify asker) bool {
+	start := time.Now()
+	if verify(ctx, k.value) != keyward.VerdictValid {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.admitted = append(k.admitted, rig.Admission{Start: start, End: time.Now()})
+	return true
 }
 
 // change makes keys, and takes them back, at any node until ctx ends. A change without an answer says nothing.
