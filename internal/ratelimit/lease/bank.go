@@ -24,8 +24,9 @@ const (
 // concurrent use, and bounds the time of each question itself.
 type Bank interface {
 	// Ask asks about a key, or a workspace, or both: they are granted the cost together or not at all. epoch is the
-	// count of the bank's epoch that the caller goes by: in another one the bank grants nothing. After an error the units may have been charged all the same.
-	// An error says that the bank is another one now, or away, or worth one more question; or it wraps ErrAlone.
+	// count of the bank's epoch that the caller goes by: in another one the bank grants nothing. After an error the
+	// units may have been charged all the same. An error says that the bank is another one now, or away, or worth one
+	// more question; or it wraps ErrAlone.
 	Ask(epoch uint64, cost int64, questions ...Question) ([2]Answer, error)
 	// Charge charges units that were admitted without the bank. Its errors are those of Ask.
 	Charge(epoch uint64, of Account, owed []Owing) error

@@ -16,8 +16,8 @@
 //
 // Verification goes on. A lease is spent until its end, then the Policy holds. Units that are admitted alone are
 // charged at the bank as soon as it is back. A bank that has lost its memory has another epoch: until all that was lost
-// has run out, no process admits more than its share, in which its own admissions of the last minute count. Under Closed
-// it admits nothing until then.
+// has run out, no process admits more than its share, in which its own admissions of the last minute count. Under
+// Closed it admits nothing until then.
 package lease
 
 import (

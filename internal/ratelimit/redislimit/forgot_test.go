@@ -101,14 +101,18 @@ func (f *forgetful) Ask(epoch uint64, cost int64, questions ...lease.Question) (
 func TestAQuestionUnderWayWhenRedisForgetsIsJudgedByTheNewEpochT88(t *testing.T) {
 	t.Parallel()
 	const limit = 40
-	plan := &ratelimit.Plan{ID: [16]byte{15: workspaceKey}}
+	one, plan := [16]byte{15: 1}, &ratelimit.Plan{ID: [16]byte{15: workspaceKey}}
 	for name, who := range map[string]struct {
 		subject ratelimit.Subject
 		limits  ratelimit.PerMinute
 	}{
-		"a key":               {ratelimit.Subject{ID: [16]byte{15: 1}}, ratelimit.PerMinute{Key: limit}},
-		"a workspace":         {ratelimit.Subject{ID: [16]byte{15: 1}, Plan: plan}, ratelimit.PerMinute{Workspace: limit}},
-		"a key and workspace": {ratelimit.Subject{ID: [16]byte{15: 1}, Plan: plan}, ratelimit.PerMinute{Key: limit, Workspace: limit}},
+		"a key": {ratelimit.Subject{ID: one}, ratelimit.PerMinute{Key: limit}},
+		"a workspace": {
+			ratelimit.Subject{ID: one, Plan: plan}, ratelimit.PerMinute{Workspace: limit},
+		},
+		"a key and workspace": {
+			ratelimit.Subject{ID: one, Plan: plan}, ratelimit.PerMinute{Key: limit, Workspace: limit},
+		},
 	} {
 		for _, policy := range []redislimit.Policy{redislimit.Closed, redislimit.Share} {
 			t.Run(fmt.Sprintf("%s, %s", name, policy), func(t *testing.T) {

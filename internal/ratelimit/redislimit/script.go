@@ -50,8 +50,8 @@ var (
 )
 
 // memory names what Redis has to remember for a question to be granted: an epoch, or in a cluster, where that lies on
-// another slot, the primaries of the epoch. The script compares it, so that nothing is granted after a loss. It is to be
-// read before the epoch's count: enter stores it after that.
+// another slot, the primaries of the epoch. The script compares it, so that nothing is granted after a loss. It is to
+// be read before the epoch's count: enter stores it after that.
 func (l *Limiter) memory() string {
 	if l.cluster {
 		return *l.watch.servers.Load()

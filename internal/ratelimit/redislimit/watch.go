@@ -176,8 +176,8 @@ func (l *Limiter) reading(ctx context.Context, server string, node rueidis.Clien
 	return now, l.paces.step(server, paceOf(now, sent, l.clock.Mono())), nil
 }
 
-// primaries gives the replication ids of all primaries, which name the memory that answers, and their clients. An id changes when a server starts
-// without its data and when a replica takes a primary's place.
+// primaries gives the replication ids of all primaries, which name the memory that answers, and their clients. An id
+// changes when a server starts without its data and when a replica takes a primary's place.
 func (l *Limiter) primaries(ctx context.Context) (ids []string, primaries map[string]rueidis.Client, err error) {
 	nodes := l.client.Nodes()
 	primaries = map[string]rueidis.Client{}
