@@ -24,7 +24,7 @@ keeps the range, the last hash and the SHA-256 of the file: keyward logs verify 
 Keep every file. A run that was stopped is repeated with the same file.
 
 A SQLite file must not be served meanwhile: stop the server first. On PostgreSQL the nodes go on. Events of the present day (UTC), the last
-event, and what a live node has not seen stay in the log.
+event, what a live node has not seen, and what is not queued for a webhook that is on stay in the log.
 
 Example:
   keyward logs archive --before 90d --to /var/backups/keyward-log-0001.ndjson`

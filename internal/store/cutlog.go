@@ -67,8 +67,8 @@ func cutEnd(c audit.Cut) (head, error) {
 }
 
 // NextCut is the content of an archive of the events before a time: the events after the last archive, up to the
-// first event that is not older. The last event stays, and so do events that a live node has not passed, and all
-// events of the present day.
+// first event that is not older. The last event stays, and so do events that a live node has not passed, those whose
+// notices are not queued yet, and all events of the present day.
 func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err error) {
 	err = db.View(ctx, func(v *View) error {
 		if day := v.Now().UTC().Truncate(24 * time.Hour); before.After(day) { // a day's quota counts its events
@@ -92,8 +92,18 @@ func (db *DB) NextCut(ctx context.Context, before time.Time) (c audit.Cut, err e
 		}
 		c.To = first - 1
 		floor, err := v.passed(i.head.seq)
-		if c.To = min(c.To, floor-1); err != nil || c.To < c.From {
-			return errors.Join(err, ErrNoCut)
+		if err != nil {
+			return err
+		}
+		queued, err := v.queued(i.head.seq)
+		if err != nil {
+			return err
+		}
+		if c.To = min(c.To, floor-1, queued); c.To < c.From {
+			if queued < c.From {
+				return fmt.Errorf("%w: the notices of event %d are not queued for a webhook yet", ErrNoCut, c.From)
+			}
+			return ErrNoCut
 		}
 		e, err := one(v, scanEvent, selectEvents+` WHERE seq = ?`, c.To)
 		c.Last = audit.Hex(e.Hash)
@@ -137,6 +147,15 @@ func (v *View) passed(floor int64) (int64, error) {
 		}
 	}
 	return floor, err
+}
+
+// queued is the event up to which the notices to every webhook are queued, or head where there is none. A webhook that
+// is off, as one is after three days of failures, waits for no notice. The places only move ahead: what is queued once
+// stays so.
+func (v *View) queued(head int64) (int64, error) {
+	return one(
+		v, scanInt, `SELECT coalesce(min(seq), ?) FROM webhooks WHERE is_active = 1 AND `+ofLiveWorkspace, head,
+	)
 }
 
 // RangeOf gives a page of events of a cut, oldest first.

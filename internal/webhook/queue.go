@@ -44,6 +44,29 @@ const (
 	lazily      = 1000 // events an endpoint's place may lie behind the log, where none of them concerns it
 )
 
+// The place of an endpoint that no event concerns follows the log all the same, because an archive of the log waits for
+// it: at each look that of so many endpoints, and of each one so often.
+const (
+	followAtOnce = 100
+	followEvery  = time.Hour
+)
+
+// follow has places be moved that were not for long.
+func (s *Sender) follow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, e := range s.all {
+		if e.followed > 0 && s.Elapsed()-e.followed < followEvery {
+			continue
+		}
+		if n++; n > followAtOnce {
+			return
+		}
+		e.news, e.follow, e.followed = true, true, s.Elapsed()+1
+	}
+}
+
 // news reads on in the log, and notes which endpoints have something to queue. It tells whether endpoints have changed.
 func (s *Sender) news(ctx context.Context) (changed bool, err error) {
 	for more := true; more; {
@@ -140,7 +163,8 @@ func (s *Sender) fillPage(ctx context.Context, e *endpoint) (more bool, err erro
 	if !more {
 		s.mark(func() { e.news = false })
 	}
-	if len(events) == 0 && upTo-row.Seq < lazily {
+	behind := upTo - row.Seq
+	if len(events) == 0 && behind < lazily && (behind == 0 || !e.follow) {
 		return false, nil
 	}
 	var all []notice.Delivery
@@ -153,8 +177,10 @@ func (s *Sender) fillPage(ctx context.Context, e *endpoint) (more bool, err erro
 	}
 	if err = s.queue(ctx, e, &row, store.Place{Seq: upTo, Looked: row.Looked, Key: row.LookedKey}, all, nil); err != nil {
 		s.mark(func() { e.news = true })
+		return more, err
 	}
-	return more, err
+	s.mark(func() { e.follow = false })
+	return more, nil
 }
 
 // queue writes deliveries and the place up to which they come.

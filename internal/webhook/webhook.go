@@ -86,13 +86,15 @@ type Sender struct {
 type endpoint struct {
 	name id.Webhook
 	notice.Endpoint
-	news   bool          // events may have to be queued
-	full   bool          // the queue was full
-	due    time.Duration // when deliveries may have to be sent, by Elapsed; notDue for never
-	rest   time.Duration // until when nothing is sent, by Elapsed
-	failed int           // attempts in a row
-	slow   bool          // the last attempt failed or was slow
-	busy   bool          // a worker is at it
+	news     bool          // events may have to be queued
+	follow   bool          // its place has to be moved, also where no event concerns it
+	followed time.Duration // when that was found last, by Elapsed
+	full     bool          // the queue was full
+	due      time.Duration // when deliveries may have to be sent, by Elapsed; notDue for never
+	rest     time.Duration // until when nothing is sent, by Elapsed
+	failed   int           // attempts in a row
+	slow     bool          // the last attempt failed or was slow
+	busy     bool          // a worker is at it
 }
 
 const notDue = time.Duration(1<<63 - 1)
@@ -235,6 +237,7 @@ func (s *Sender) step(ctx context.Context) error {
 	}
 	if s.looked == 0 || s.Elapsed()-s.looked > s.Pace.Look {
 		all = append(all, s.look(ctx))
+		s.follow()
 		s.looked = s.Elapsed() + 1
 	}
 	s.work(ctx)
