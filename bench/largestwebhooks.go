@@ -22,7 +22,7 @@ func (b *beside) largestWebhooks() map[string]func(n int) ask {
 		"createWebhook":         func(int) ask { return ask{method: http.MethodPost, path: at, body: b.hook()} },
 		"listWebhooks":          get(at + "?limit=100&workspaceId=" + b.ws),
 		"getWebhook":            one(http.MethodGet, "", ""),
-		"updateWebhook":         one(http.MethodPatch, "", `{"isActive":false,"description":"`+longText+`u"}`),
+		"updateWebhook":         one(http.MethodPatch, "", `{"isActive":false,"description":"u`+longText[1:]+`"}`),
 		"deleteWebhook":         one(http.MethodDelete, "", ""),
 		"rotateWebhookSecret":   one(http.MethodPost, "/rotate-secret", `{"overlapSeconds":604800}`),
 		"testWebhook":           one(http.MethodPost, "/test", ""),
