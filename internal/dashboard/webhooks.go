@@ -40,7 +40,7 @@ type webhookRow struct {
 	List                        string // the path of the list that it stands in
 	Status                      status
 	Why                         string // it is off, or fails
-	Events                      string // "All events", "3 of 9 events"
+	Events                      string // "all", "3 of 9"
 	Active                      bool
 	Delivered, Created, Failing moment
 }
@@ -61,9 +61,9 @@ func (v *request) webhookRow(e *notice.Endpoint) webhookRow {
 		row.List = installationHook
 	}
 	all := len(notice.Kinds())
-	row.Events = number(len(e.Kinds)) + " of " + many(all, "event")
+	row.Events = number(len(e.Kinds)) + " of " + number(all)
 	if len(e.Kinds) == all {
-		row.Events = "All events"
+		row.Events = "all"
 	}
 	switch {
 	case !e.IsActive:
