@@ -3923,7 +3923,7 @@ export interface components {
         };
         RotateWebhookSecret: {
             /**
-             * @description For how long notices are signed under the former secret
+             * @description For how long notices are signed under the former secret, too.
              * @default 86400
              */
             overlapSeconds?: number;

@@ -51,5 +51,6 @@ def verify_webhook(secret: Union[str, Secret], headers: Mapping[str, str], body:
         except (ValueError, binascii.Error):
             continue
         if version == "v1" and hmac.compare_digest(got, want):
-            return json.loads(raw)
+            notice: Dict[str, Any] = json.loads(raw)
+            return notice
     raise WebhookSignatureError("no signature of the notice fits")
