@@ -160,6 +160,8 @@ func TestT74AnAddressIsAskedForAtEachConnection(t *testing.T) {
 	if len(reached.got()) > 0 {
 		t.Error("an address was reached that is refused")
 	}
+	dns.mu.Lock()
+	defer dns.mu.Unlock()
 	if dns.asked < 4 {
 		t.Errorf("the name was looked up %d times", dns.asked)
 	}
