@@ -58,9 +58,12 @@ type Config struct {
 	Names func(perm.Set) []string
 }
 
-// batchSize is how many keys share a transaction: so few that a change waits for some milliseconds at most. 256 keys of
-// as many workspaces took 20 to 32 ms of a processor.
-const batchSize = 64
+// Bounds of a transaction: so small that a change waits for some milliseconds at most. 256 keys of as many workspaces
+// took 20 to 32 ms of a processor.
+const (
+	batchSize  = 64  // keys
+	batchNamed = 640 // permissions that the keys of a batch were asked for: each may be a row
+)
 
 // New makes a tally.
 func New(c Config) *Tally {
@@ -120,20 +123,19 @@ func (t *Tally) Flush(ctx context.Context) error {
 	return nil
 }
 
+// flushEarlier writes down the uses of earlier values. Each part is marked as written before the next one begins.
 func (t *Tally) flushEarlier(ctx context.Context) error {
-	notes := t.earlier.turn()
-	if len(notes) == 0 {
-		return nil
+	for _, part := range parts(t.earlier.turn(), func(value) int { return 1 }) {
+		if err := t.db.Count(ctx, func(c *store.Counting) error { return t.writeEarlier(c, part) }); err != nil {
+			return err
+		}
+		t.earlier.wrote(part)
 	}
-	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.writeEarlier(c, notes) }); err != nil {
-		return err
-	}
-	t.earlier.wrote(notes)
 	return nil
 }
 
 func (t *Tally) drain(ctx context.Context) error {
-	for n := t.sheet.Take(t.batch); n > 0; n = t.sheet.Take(t.batch) {
+	for n := t.takeLight(); n > 0; n = t.takeLight() {
 		if err := t.move(ctx, t.batch[:n]); err != nil {
 			return err
 		}
@@ -158,18 +160,25 @@ func (t *Tally) move(ctx context.Context, batch []usage.Entry) error {
 	return nil
 }
 
-// moveSpilled is move for the uses that are counted apart from the buffer.
+// moveSpilled is drain for the uses that are counted apart from the buffer.
 func (t *Tally) moveSpilled(ctx context.Context) error {
-	notes := t.spilled.all()
-	if len(notes) == 0 {
-		return nil
+	for _, part := range parts(t.spilled.all(), weightOfSpilled) {
+		if err := t.movePart(ctx, part); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// movePart is move for a part of them. A part is forgotten once it is committed, so that a Flush after an error writes
+// the other parts alone.
+func (t *Tally) movePart(ctx context.Context, part map[spilled]asked) error {
 	t.settling.Lock()
 	defer t.settling.Unlock()
-	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.flushSpilled(c, notes) }); err != nil {
+	if err := t.db.Count(ctx, func(c *store.Counting) error { return t.flushSpilled(c, part) }); err != nil {
 		return err
 	}
-	t.spilled.wrote(notes)
+	t.spilled.wrote(part)
 	return nil
 }
 

@@ -63,7 +63,14 @@ type bench struct {
 
 func newBench(t *testing.T, limit int) *bench {
 	t.Helper()
-	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "keyward.db"), sqlite.Options{Lock: true})
+	return newBenchOn(t, limit, func(path string) (store.Driver, error) {
+		return sqlite.Open(path, sqlite.Options{Lock: true})
+	})
+}
+
+func newBenchOn(t *testing.T, limit int, open func(path string) (store.Driver, error)) *bench {
+	t.Helper()
+	driver, err := open(filepath.Join(t.TempDir(), "keyward.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
