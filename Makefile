@@ -60,7 +60,7 @@ templates: ## Format the templates (*.templ), and compile them to Go
 	@$(TEMPL) generate -log-level error
 
 .PHONY: lint
-lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint, and the workflows
+lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint, the workflows, and that every mutant compiles
 	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted (make fmt):\n%s\n' "$$unformatted" >&2; exit 1; fi
 	@compiled() { git ls-files '*_templ.go' | sort | xargs cat | cksum; }; \
@@ -72,6 +72,7 @@ lint: ## Check the format, then go vet, staticcheck, the analyzers of tools/lint
 	bin/lint ./...
 	$(IN_TERRAFORM) sh -c 'go vet -tags tofu ./... && go tool -modfile=../tools/go.mod staticcheck ./... && ../bin/lint ./...'
 	go tool -modfile=tools/go.mod actionlint
+	go run ./test/mutants -check
 
 .PHONY: vuln
 vuln: ## Ask whether code with a known vulnerability is called (govulncheck, with the reports of golang.org/x/vulndb)

@@ -7,6 +7,7 @@
 //	go run ./test/mutants                 all of them
 //	go run ./test/mutants -part 3/20      a twentieth, as CI does
 //	go run ./test/mutants -only lease     those whose name matches a regular expression
+//	go run ./test/mutants -check          run none; report those that do not apply, compile or name a test
 package main
 
 import (
@@ -29,6 +30,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.part, "part", "1/1", "run the k-th of n equal parts: k/n, k from 1")
 	flag.StringVar(&o.only, "only", "", "run the mutants whose name matches this regular expression")
+	flag.BoolVar(&o.check, "check", false, "run none: report those that do not apply, do not compile or name no test")
 	flag.DurationVar(&o.patience, "patience", 3*time.Minute, "the longest time for one mutant")
 	flag.Parse()
 	if err := run(ctx, ".", o, os.Stdout); err != nil {
@@ -39,6 +41,7 @@ func main() {
 
 type options struct {
 	part, only string
+	check      bool
 	patience   time.Duration
 }
 
@@ -51,6 +54,9 @@ func run(ctx context.Context, root string, o options, out interface{ Write([]byt
 	chosen, err := choose(all, o)
 	if err != nil {
 		return err
+	}
+	if o.check {
+		return check(root, chosen, out)
 	}
 	var survivors []string
 	for i, m := range chosen {

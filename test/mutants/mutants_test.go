@@ -100,6 +100,19 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 			t.Errorf("%s: want %s\n%s", name, fate, &out)
 		}
 	}
+	var checked strings.Builder
+	err = run(t.Context(), root, options{part: "1/1", patience: time.Minute, check: true}, &checked)
+	if err == nil || err.Error() != "4 of 7 mutants are unsound" {
+		t.Errorf("the check: %v\n%s", err, &checked)
+	}
+	for _, name := range []string{
+		"A line that is not there", "Text that does not compile", "What a test builds does not compile",
+		"A test that is not there",
+	} {
+		if !strings.Contains(checked.String(), name) {
+			t.Errorf("the check does not name %q:\n%s", name, &checked)
+		}
+	}
 	if err := run(t.Context(), root, options{part: "1/7", patience: time.Minute}, &out); err != nil {
 		t.Errorf("the part with the killed one: %v", err)
 	}
