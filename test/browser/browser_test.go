@@ -17,7 +17,7 @@ import (
 // fewest is how many stories there are at least: a run that tells less of them proves nothing.
 const fewest = 25
 
-const patience = 14 * time.Minute
+const patience = 18 * time.Minute
 
 // outcome is how a story ended, as its teller says it.
 type outcome struct {
