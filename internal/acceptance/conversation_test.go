@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keyward/keyward/internal/dpop/dpoptest"
+	"github.com/keyward/keyward/internal/conversation"
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
@@ -25,7 +24,7 @@ const conversations = "../../api/conversations"
 type house struct {
 	*process
 	document *document
-	given    values // what every conversation knows from the start
+	given    conversation.Values // what every conversation knows from the start
 
 	mu   sync.Mutex
 	keys map[string]bool            // every whole key that was seen
@@ -44,13 +43,13 @@ func enter(t *testing.T, p *process) *house {
 	h.document = readDocument(t, h.url)
 	h.keys[h.root] = true
 	now := time.Now().UTC()
-	h.given = values{
+	h.given = conversation.Values{
 		"root":     h.root,
 		"tomorrow": now.Add(24 * time.Hour).Format(time.RFC3339),
 		"nextYear": now.AddDate(1, 0, 0).Format(time.RFC3339),
 	}
 	for name, scope := range map[string]string{"manager": "manage", "verifier": "verify"} {
-		steps, err := parseConversation(
+		steps, err := conversation.Parse(
 			fmt.Sprintf("-- make %s --\nPOST /api/v2/service-keys\nAuthorization: Bearer {root}\n\n"+
 				`{"name": "%s", "scopes": ["%s"]}`+"\n-- > 201 --\n"+`{"data": {"result": {"key": "<key svc> $%s"}}}`, name, name,
 				scope, name),
@@ -58,7 +57,7 @@ func enter(t *testing.T, p *process) *house {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := (&talk{house: h, known: h.given}).all(steps); err != nil {
+		if err := (&talk{house: h, Talk: conversation.Talk{Known: h.given, Now: time.Now}}).all(steps); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,9 +67,8 @@ func enter(t *testing.T, p *process) *house {
 // talk is one conversation that goes on.
 type talk struct {
 	*house
-	known  values
+	conversation.Talk
 	bodies map[string]string // what the answers were, by the request's name
-	page   dpoptest.Key      // of the page that <proof> speaks of
 }
 
 func TestConversations(t *testing.T) {
@@ -116,68 +114,49 @@ func (h *house) replayAll(t *testing.T, files []string) {
 }
 
 func (h *house) replay(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
+	steps, err := conversation.Load(conversations, strings.TrimSuffix(filepath.Base(file), ".txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := parseConversation(string(text))
-	if err != nil {
-		t.Fatal(err)
+	c := &talk{
+		house: h, Talk: conversation.Talk{Known: maps.Clone(h.given), PublicURL: publicURL, Now: time.Now},
+		bodies: map[string]string{},
 	}
-	known := values{}
-	for name, value := range h.given {
-		known[name] = value
-	}
-	if err := (&talk{house: h, known: known, bodies: map[string]string{}}).all(steps); err != nil {
+	if err := c.all(steps); err != nil {
 		t.Error(err)
 	}
 }
 
 // all goes through the steps and stops at the first that goes wrong, since the others build on it.
-func (c *talk) all(steps []step) error {
+func (c *talk) all(steps []conversation.Step) error {
 	for _, s := range steps {
 		var err error
 		switch {
-		case s.wait != 0:
-			time.Sleep(s.wait)
-		case s.include != "":
-			err = c.included(s.include)
+		case s.Wait != 0:
+			time.Sleep(s.Wait)
 		default:
 			err = c.exchange(s)
 		}
 		if err != nil {
-			return fmt.Errorf("line %d, %s: %w", s.line, s.name, err)
+			return fmt.Errorf("line %d, %s: %w", s.Line, s.Name, err)
 		}
 	}
 	return nil
 }
 
-func (c *talk) included(name string) error {
-	text, err := os.ReadFile(filepath.Join(conversations, "include", name+".txtar"))
-	if err != nil {
-		return err
-	}
-	steps, err := parseConversation(string(text))
-	if err != nil {
-		return err
-	}
-	return c.all(steps)
-}
-
-func (c *talk) exchange(s step) error {
-	c.known["in2s"] = time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
-	e, err := c.send(s.request)
+func (c *talk) exchange(s conversation.Step) error {
+	e, err := c.send(s.Request)
 	if err != nil {
 		return err
 	}
 	wrong := c.check(e)
-	if e.response.StatusCode != s.want.status {
-		wrong = append(wrong, fmt.Sprintf("status %d, want %d", e.response.StatusCode, s.want.status))
+	if e.response.StatusCode != s.Want.Status {
+		wrong = append(wrong, fmt.Sprintf("status %d, want %d", e.response.StatusCode, s.Want.Status))
 	} else {
 		wrong = append(wrong, c.compare(s, e)...)
 	}
 	if c.bodies != nil {
-		c.bodies[s.name] = anonymous(e)
+		c.bodies[s.Name] = anonymous(e)
 	}
 	if wrong == nil {
 		return nil
@@ -197,46 +176,12 @@ func clipped(b []byte) string {
 }
 
 // send fills in the values and asks.
-func (c *talk) send(r request) (exchange, error) {
-	target, err := c.known.fill(r.target)
+func (c *talk) send(r conversation.Request) (exchange, error) {
+	m, err := c.Message(r)
 	if err != nil {
 		return exchange{}, err
 	}
-	body, err := c.known.fill(r.body)
-	if err != nil {
-		return exchange{}, err
-	}
-	if r.repeat > 0 {
-		body = strings.Repeat(body, r.repeat)
-	}
-	head := http.Header{}
-	for _, h := range r.headers {
-		value, err := c.known.fill(h.value)
-		if err != nil {
-			return exchange{}, err
-		}
-		head.Add(h.name, value)
-	}
-	if head.Get("DPoP") == "<proof>" {
-		head.Set("DPoP", c.proof(r.method, target, head.Get("Authorization")))
-	}
-	if body != "" && head.Get("Content-Type") == "" {
-		head.Set("Content-Type", "application/json")
-	}
-	if head.Get("Content-Type") == "<none>" {
-		head.Del("Content-Type")
-	}
-	return c.ask(context.Background(), r.method, target, head, []byte(body))
-}
-
-// proof proves for one request that the page has its key.
-func (c *talk) proof(method, target, authorization string) string {
-	if c.page.PrivateKey == nil {
-		c.page = dpoptest.NewKey()
-	}
-	_, token, _ := strings.Cut(authorization, " ")
-	path, _, _ := strings.Cut(target, "?")
-	return c.page.Proof(method, publicURL+path, token, time.Now())
+	return c.ask(context.Background(), m.Method, m.Target, m.Header, []byte(m.Body))
 }
 
 // ask sends one request as it is.
@@ -286,90 +231,43 @@ func (h *house) check(e exchange) []string {
 }
 
 // compare holds an answer against its expectation.
-func (c *talk) compare(s step, e exchange) []string {
-	wrong := c.compareHeaders(s.want.headers, e.response.Header)
-	if s.want.like != "" {
-		other, known := c.bodies[s.want.like]
+func (c *talk) compare(s conversation.Step, e exchange) []string {
+	wrong := c.compareHeaders(s.Want.Headers, e.response.Header)
+	if s.Want.Like != "" {
+		other, known := c.bodies[s.Want.Like]
 		if !known {
-			return append(wrong, fmt.Sprintf("nothing was asked as %q", s.want.like))
+			return append(wrong, fmt.Sprintf("nothing was asked as %q", s.Want.Like))
 		}
 		if got := anonymous(e); got != other {
-			wrong = append(wrong, fmt.Sprintf("want the same as for %q:\n%s\ngot\n%s", s.want.like, other, got))
+			wrong = append(wrong, fmt.Sprintf("want the same as for %q:\n%s\ngot\n%s", s.Want.Like, other, got))
 		}
 	}
-	if s.want.body == "" {
+	if s.Want.Body == "" {
 		return wrong
 	}
-	want, err := c.known.fill(s.want.body)
+	want, err := c.Known.Fill(s.Want.Body)
 	if err != nil {
 		return append(wrong, err.Error())
 	}
-	media := e.response.Header.Get("Content-Type")
-	switch {
-	case strings.HasPrefix(media, "application/json"):
-		return append(wrong, c.matchJSON("answer", want, string(e.body))...)
-	case strings.HasPrefix(media, "application/x-ndjson"):
-		lines, patterns := strings.Split(strings.TrimRight(string(e.body), "\n"), "\n"), strings.Split(want, "\n")
-		if len(lines) != len(patterns) {
-			return append(wrong, fmt.Sprintf("want %d lines, got %d", len(patterns), len(lines)))
-		}
-		c.alike(patterns, lines)
-		for i := range lines {
-			wrong = append(wrong, c.matchJSON(fmt.Sprintf("line %d", i+1), patterns[i], lines[i])...)
-		}
-		return wrong
-	}
-	return append(wrong, matchLines(want, string(e.body))...)
+	return append(wrong, c.Known.MatchBody(e.response.Header.Get("Content-Type"), want, string(e.body))...)
 }
 
-// alike brings neighbouring lines about objects of one kind into the order of their patterns: a feed tells them in any
-// order, as its source has them. A line that fits no pattern stays where it is left.
-func (c *talk) alike(patterns, lines []string) {
-	kind := func(line string) string {
-		name, _, _ := strings.Cut(line, ":")
-		return strings.TrimSpace(name)
-	}
-	for i := range lines {
-		for j := i; j < len(lines) && kind(patterns[j]) == kind(patterns[i]) && kind(lines[j]) == kind(lines[i]); j++ {
-			before := maps.Clone(c.known)
-			fits := len(c.matchJSON("", patterns[i], lines[j])) == 0
-			c.known = before
-			if fits {
-				lines[i], lines[j] = lines[j], lines[i]
-				break
-			}
-		}
-	}
-}
-
-func (c *talk) matchJSON(at, want, got string) []string {
-	pattern, err := decode([]byte(want))
-	if err != nil {
-		return []string{"the expectation: " + err.Error()}
-	}
-	value, err := decode([]byte(got))
-	if err != nil {
-		return []string{err.Error()}
-	}
-	return c.known.match(at, pattern, value)
-}
-
-func (c *talk) compareHeaders(want []header, got http.Header) []string {
+func (c *talk) compareHeaders(want []conversation.Header, got http.Header) []string {
 	var wrong []string
 	for _, h := range want {
-		value, err := c.known.fill(h.value)
+		value, err := c.Known.Fill(h.Value)
 		if err != nil {
 			return []string{err.Error()}
 		}
-		have := strings.Join(got.Values(h.name), ", ")
+		have := strings.Join(got.Values(h.Name), ", ")
 		switch {
 		case value == "<absent>" && have != "":
-			wrong = append(wrong, fmt.Sprintf("%s: want none, got %q", h.name, have))
+			wrong = append(wrong, fmt.Sprintf("%s: want none, got %q", h.Name, have))
 		case value == "<absent>":
 		case have == "":
-			wrong = append(wrong, fmt.Sprintf("%s: want %q, got none", h.name, value))
+			wrong = append(wrong, fmt.Sprintf("%s: want %q, got none", h.Name, value))
 		default:
-			wrong = append(wrong, c.known.match(h.name, value, have)...)
+			wrong = append(wrong, c.Known.Match(h.Name, value, have)...)
 		}
 	}
 	return wrong
@@ -379,7 +277,7 @@ func (c *talk) compareHeaders(want []header, got http.Header) []string {
 func anonymous(e exchange) string {
 	id := e.response.Header.Get("X-Request-Id")
 	var b strings.Builder
-	for _, name := range sortedKeys(e.response.Header) {
+	for _, name := range slices.Sorted(maps.Keys(e.response.Header)) {
 		if name != "Date" && name != "X-Request-Id" {
 			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(e.response.Header[name], ", "))
 		}

@@ -3,6 +3,7 @@ package acceptance_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -75,7 +76,7 @@ func (d *document) operation(method, path string, o map[string]any, shared []any
 	op := operation{id: text(o["operationId"]), method: method, path: path, permission: text(o["x-keyward-permission"])}
 	op.grants, _ = o["x-grants"].(bool)
 	op.anyMethod = text(o["x-keyward-methods"]) == "any"
-	op.statuses = sortedKeys(object(o["responses"]))
+	op.statuses = slices.Sorted(maps.Keys(object(o["responses"])))
 	for _, p := range append(slices.Clone(shared), list(o["parameters"])...) {
 		op.parameters = append(op.parameters, d.resolve(p))
 	}
@@ -84,7 +85,7 @@ func (d *document) operation(method, path string, o map[string]any, shared []any
 	content := object(body["content"])
 	if c := object(content["application/json"]); c != nil {
 		op.body = d.resolve(c["schema"])
-		for _, name := range sortedKeys(object(c["examples"])) {
+		for _, name := range slices.Sorted(maps.Keys(object(c["examples"]))) {
 			op.example = d.resolve(object(c["examples"])[name])["value"]
 			break
 		}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/keyward/keyward/internal/conversation"
 )
 
 // metered is a key with a limit per day, and the account of its admissions.
@@ -172,16 +174,17 @@ Authorization: Bearer {root}
 {"data": {"result": {"key": "$key%d"}}}
 `, i, limit, i)
 	}
-	steps, err := parseConversation(text)
+	steps, err := conversation.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := values{"root": p.root}
+	known := conversation.Values{"root": p.root}
 	h := &house{
 		process: p, document: readDocument(t, p.url), keys: map[string]bool{}, seen: map[string]map[string]bool{},
 		code: map[string]bool{},
 	}
-	if err := (&talk{house: h, known: known, bodies: map[string]string{}}).all(steps); err != nil {
+	c := &talk{house: h, Talk: conversation.Talk{Known: known, Now: time.Now}, bodies: map[string]string{}}
+	if err := c.all(steps); err != nil {
 		t.Fatal(err)
 	}
 	for i, limit := range limits {

@@ -298,6 +298,9 @@ var keyward = archtest.House{
 		{Path: "test/mutants", Level: archtest.Outside, ForTest: true},
 		{Path: "internal/archtest", Level: archtest.Outside, ForTest: true},
 		{Path: "internal/rig", Level: archtest.Values, ForTest: true},
+		{Path: "internal/conversation", Level: archtest.Values, ForTest: true, May: []string{
+			"internal/dpop/dpoptest",
+		}},
 	},
 
 	Bans: []archtest.Ban{

@@ -1,21 +1,22 @@
-package acceptance_test
+package conversation
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// values are the named values of a conversation.
-type values map[string]string
+// Values are the named values of a conversation.
+type Values map[string]string
 
 var reference = regexp.MustCompile(`\{[a-z][A-Za-z0-9]*\}`)
 
-// fill puts the values in the place of their names.
-func (v values) fill(text string) (string, error) {
+// Fill puts the values in the place of their names.
+func (v Values) Fill(text string) (string, error) {
 	var unknown []string
 	out := reference.ReplaceAllStringFunc(text, func(r string) string {
 		value, ok := v[r[1:len(r)-1]]
@@ -52,8 +53,8 @@ var forms = map[string]string{
 	"has":    `%s`,
 }
 
-// match compares an answer with a pattern, keeps captures in v, and returns the differences.
-func (v values) match(at string, want, got any) []string {
+// Match compares an answer with a pattern, keeps captures in v, and returns the differences.
+func (v Values) Match(at string, want, got any) []string {
 	switch w := want.(type) {
 	case map[string]any:
 		return v.matchObject(at, w, got)
@@ -64,7 +65,7 @@ func (v values) match(at string, want, got any) []string {
 		}
 		var wrong []string
 		for i := range w {
-			wrong = append(wrong, v.match(fmt.Sprintf("%s[%d]", at, i), w[i], g[i])...)
+			wrong = append(wrong, v.Match(fmt.Sprintf("%s[%d]", at, i), w[i], g[i])...)
 		}
 		return wrong
 	case string:
@@ -78,7 +79,7 @@ func (v values) match(at string, want, got any) []string {
 	return nil
 }
 
-func (v values) matchObject(at string, want map[string]any, got any) []string {
+func (v Values) matchObject(at string, want map[string]any, got any) []string {
 	g, ok := got.(map[string]any)
 	if !ok {
 		return []string{fmt.Sprintf("%s: want an object, got %s", at, show(got))}
@@ -96,7 +97,7 @@ func (v values) matchObject(at string, want map[string]any, got any) []string {
 		case !there:
 			wrong = append(wrong, fmt.Sprintf("%s.%s: is not there", at, name))
 		default:
-			wrong = append(wrong, v.match(at+"."+name, want[name], value)...)
+			wrong = append(wrong, v.Match(at+"."+name, want[name], value)...)
 		}
 	}
 	if want["<only>"] == nil {
@@ -110,7 +111,7 @@ func (v values) matchObject(at string, want map[string]any, got any) []string {
 	return wrong
 }
 
-func (v values) matchPlaceholder(at string, m []string, got any) []string {
+func (v Values) matchPlaceholder(at string, m []string, got any) []string {
 	form, argument, name := m[1], m[2], m[3]
 	text, isText := got.(string)
 	if form != "" && form != "any" {
@@ -132,6 +133,55 @@ func (v values) matchPlaceholder(at string, m []string, got any) []string {
 		v[name] = text
 	}
 	return nil
+}
+
+// MatchBody compares the body of an answer of a media type with an expectation whose names are filled in.
+func (v Values) MatchBody(media, want, body string) []string {
+	switch {
+	case strings.HasPrefix(media, "application/json"):
+		return v.matchJSON("answer", want, body)
+	case strings.HasPrefix(media, "application/x-ndjson"):
+		lines, patterns := strings.Split(strings.TrimRight(body, "\n"), "\n"), strings.Split(want, "\n")
+		if len(lines) != len(patterns) {
+			return []string{fmt.Sprintf("want %d lines, got %d", len(patterns), len(lines))}
+		}
+		v.alike(patterns, lines)
+		var wrong []string
+		for i := range lines {
+			wrong = append(wrong, v.matchJSON(fmt.Sprintf("line %d", i+1), patterns[i], lines[i])...)
+		}
+		return wrong
+	}
+	return matchLines(want, body)
+}
+
+// alike brings neighbouring lines about objects of one kind into the order of their patterns: a feed tells them in any
+// order, as its source has them. A line that fits no pattern stays where it is left.
+func (v Values) alike(patterns, lines []string) {
+	kind := func(line string) string {
+		name, _, _ := strings.Cut(line, ":")
+		return strings.TrimSpace(name)
+	}
+	for i := range lines {
+		for j := i; j < len(lines) && kind(patterns[j]) == kind(patterns[i]) && kind(lines[j]) == kind(lines[i]); j++ {
+			if len(maps.Clone(v).matchJSON("", patterns[i], lines[j])) == 0 {
+				lines[i], lines[j] = lines[j], lines[i]
+				break
+			}
+		}
+	}
+}
+
+func (v Values) matchJSON(at, want, got string) []string {
+	pattern, err := decode([]byte(want))
+	if err != nil {
+		return []string{"the expectation: " + err.Error()}
+	}
+	value, err := decode([]byte(got))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return v.Match(at, pattern, value)
 }
 
 // matchLines compares text line by line; <any> stands for anything within a line.
@@ -158,11 +208,4 @@ func show(v any) string {
 	return string(b)
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,4 +1,4 @@
-package acceptance_test
+package conversation
 
 import (
 	"strings"
@@ -32,7 +32,7 @@ func TestAPatternFindsWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := strings.Join(values{}.match("answer", parsed(t, test.want), parsed(t, test.got)), "\n")
+			got := strings.Join(Values{}.Match("answer", parsed(t, test.want), parsed(t, test.got)), "\n")
 			if !strings.Contains(got, test.complaint) {
 				t.Errorf("got the complaint %q, want one with %q", got, test.complaint)
 			}
@@ -42,22 +42,22 @@ func TestAPatternFindsWhatIsWrong(t *testing.T) {
 
 func TestAPatternTakesWhatIsRightAndKeepsCaptures(t *testing.T) {
 	t.Parallel()
-	v := values{}
+	v := Values{}
 	want := parsed(t, `{"id": "<uuid> $id", "n": "$n", "list": ["<any>", {"a": null}], "none": "<absent>"}`)
 	got := parsed(
 		t, `{"id": "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21", "n": 7, "list": [null, {"a": null, "b": 1}], "more": true}`,
 	)
-	if wrong := v.match("answer", want, got); wrong != nil {
+	if wrong := v.Match("answer", want, got); wrong != nil {
 		t.Error(wrong)
 	}
-	if diff := cmp.Diff(values{"id": "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21", "n": "7"}, v); diff != "" {
+	if diff := cmp.Diff(Values{"id": "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21", "n": "7"}, v); diff != "" {
 		t.Errorf("captures (-want +got):\n%s", diff)
 	}
 }
 
 func TestAConversationIsRead(t *testing.T) {
 	t.Parallel()
-	steps, err := parseConversation(
+	steps, err := Parse(
 		"A remark.\n\n-- include company --\n-- ask --\nPOST /path\nA: b\nA: c\n\n{\"x\": \"{id}\"}\n-- > 400 like other --\n" +
 			"X-Y: z\n\n{}\n-- wait 10ms --\n-- plain --\nPUT /p\n\n@body \"\\xff\" * 3\n-- > 200 --\n{}\n",
 	)
@@ -68,13 +68,13 @@ func TestAConversationIsRead(t *testing.T) {
 		t.Fatalf("%d steps", len(steps))
 	}
 	ask, plain := steps[1], steps[3]
-	if diff := cmp.Diff([]header{{"A", "b"}, {"A", "c"}}, ask.request.headers, cmp.AllowUnexported(header{})); diff != "" {
+	if diff := cmp.Diff([]Header{{"A", "b"}, {"A", "c"}}, ask.Request.Headers); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}
-	if ask.request.body != `{"x": "{id}"}` || ask.want.status != 400 || ask.want.like != "other" || ask.want.body != "{}" {
+	if ask.Request.Body != `{"x": "{id}"}` || ask.Want.Status != 400 || ask.Want.Like != "other" || ask.Want.Body != "{}" {
 		t.Errorf("got %+v", ask)
 	}
-	if plain.request.body != "\xff" || plain.request.repeat != 3 || len(plain.request.headers) != 0 {
+	if plain.Request.Body != "\xff" || plain.Request.Repeat != 3 || len(plain.Request.Headers) != 0 {
 		t.Errorf("got %+v", plain)
 	}
 }
@@ -91,7 +91,7 @@ func TestAConversationThatIsIncompleteIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := parseConversation(text); err == nil {
+			if _, err := Parse(text); err == nil {
 				t.Error("no error")
 			}
 		})
@@ -117,14 +117,14 @@ func TestLinesOfOneKindMatchInAnyOrder(t *testing.T) {
 		`{"member":{"userId":"bob"}} {"member":{"userId":"eve"}} {"key":{"id":"k"}}`: 1,
 		`{"member":{"userId":"bob"}} {"key":{"id":"k"}} {"member":{"userId":"ana"}}`: 3,
 	} {
-		c := &talk{known: values{}}
+		v := Values{}
 		lines := strings.Split(text, " ")
-		c.alike(patterns, lines)
+		v.alike(patterns, lines)
 		var wrong []string
 		for i := range lines {
-			wrong = append(wrong, c.matchJSON("", patterns[i], lines[i])...)
+			wrong = append(wrong, v.matchJSON("", patterns[i], lines[i])...)
 		}
-		if len(wrong) != want || want == 0 && c.known["second"] != "bob" {
+		if len(wrong) != want || want == 0 && v["second"] != "bob" {
 			t.Errorf("%s: %q, want %d", text, wrong, want)
 		}
 	}

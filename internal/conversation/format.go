@@ -1,7 +1,11 @@
-package acceptance_test
+// Package conversation reads the conversations under api/conversations, what a client says to a server and what the
+// server answers, and compares answers with them. Tests play them against a server and against every client.
+package conversation
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -41,32 +45,35 @@ import (
 // application/x-ndjson each line is a pattern. A status can go on with `like` and the name of an earlier request: `-- >
 // 404 like unknown id --` demands the same bytes as that one's answer had, but for the request id.
 
-// step is one section together with its expectation.
-type step struct {
-	name string
-	line int
+// Step is one section together with its expectation: a wait, an inclusion or an exchange.
+type Step struct {
+	Name string
+	Line int
 
-	wait    time.Duration
-	include string
+	Wait    time.Duration
+	Include string
 
-	request request
-	want    expectation
+	Request Request
+	Want    Expectation
 }
 
-type request struct {
-	method, target string
-	headers        []header
-	body           string
-	repeat         int // of the body; 0 is none
+// Request is what a client says, with the names of values in it.
+type Request struct {
+	Method, Target string
+	Headers        []Header
+	Body           string
+	Repeat         int // of the body; 0 is none
 }
 
-type header struct{ name, value string }
+// Header is one line of a head.
+type Header struct{ Name, Value string }
 
-type expectation struct {
-	status  int
-	like    string // name of the request whose answer this one equals
-	headers []header
-	body    string
+// Expectation is what the answer has to be.
+type Expectation struct {
+	Status  int
+	Like    string // name of the request whose answer this one equals
+	Headers []Header
+	Body    string
 }
 
 type section struct {
@@ -88,9 +95,34 @@ func sections(text string) []section {
 	return all
 }
 
-// parseConversation reads the sections of a file. Every request has one expectation.
-func parseConversation(text string) ([]step, error) {
-	var steps []step
+// Load reads the conversation of a name, without its ending, and those that it includes in their places.
+func Load(dir, name string) ([]Step, error) {
+	text, err := os.ReadFile(filepath.Join(dir, name+".txtar"))
+	if err != nil {
+		return nil, err
+	}
+	steps, err := Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var all []Step
+	for _, s := range steps {
+		if s.Include == "" {
+			all = append(all, s)
+			continue
+		}
+		included, err := Load(dir, filepath.Join("include", s.Include))
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", s.Line, err)
+		}
+		all = append(all, included...)
+	}
+	return all, nil
+}
+
+// Parse reads the sections of a file. Every request has one expectation.
+func Parse(text string) ([]Step, error) {
+	var steps []Step
 	open := false // the last step waits for its expectation
 	for _, s := range sections(text) {
 		verb, rest, _ := strings.Cut(s.name, " ")
@@ -101,18 +133,18 @@ func parseConversation(text string) ([]step, error) {
 		switch verb {
 		case ">":
 			last := &steps[len(steps)-1]
-			last.want, err = parseExpectation(rest, s.text)
+			last.Want, err = parseExpectation(rest, s.text)
 			open = false
 		case "wait":
 			var d time.Duration
 			d, err = time.ParseDuration(rest)
-			steps = append(steps, step{name: s.name, line: s.line, wait: d})
+			steps = append(steps, Step{Name: s.name, Line: s.line, Wait: d})
 		case "include":
-			steps = append(steps, step{name: s.name, line: s.line, include: rest})
+			steps = append(steps, Step{Name: s.name, Line: s.line, Include: rest})
 		default:
-			var r request
+			var r Request
 			r, err = parseRequest(s.text)
-			steps = append(steps, step{name: s.name, line: s.line, request: r})
+			steps = append(steps, Step{Name: s.name, Line: s.line, Request: r})
 			open = true
 		}
 		if err != nil {
@@ -127,60 +159,60 @@ func parseConversation(text string) ([]step, error) {
 
 var bodyForm = regexp.MustCompile(`^@body (".*")(?: \* ([0-9]+))?$`)
 
-func parseRequest(text string) (request, error) {
+func parseRequest(text string) (Request, error) {
 	first, rest, _ := strings.Cut(text, "\n")
-	var r request
+	var r Request
 	var ok bool
-	if r.method, r.target, ok = strings.Cut(first, " "); !ok || !strings.HasPrefix(r.target, "/") {
+	if r.Method, r.Target, ok = strings.Cut(first, " "); !ok || !strings.HasPrefix(r.Target, "/") {
 		return r, fmt.Errorf("%q: want a method and a path", first)
 	}
 	var err error
-	if r.headers, r.body, err = parseHeaders(rest); err != nil {
+	if r.Headers, r.Body, err = parseHeaders(rest); err != nil {
 		return r, err
 	}
-	if m := bodyForm.FindStringSubmatch(r.body); m != nil {
-		if r.body, err = strconv.Unquote(m[1]); err != nil {
+	if m := bodyForm.FindStringSubmatch(r.Body); m != nil {
+		if r.Body, err = strconv.Unquote(m[1]); err != nil {
 			return r, fmt.Errorf("@body %s: %w", m[1], err)
 		}
 		if m[2] != "" {
-			r.repeat, err = strconv.Atoi(m[2])
+			r.Repeat, err = strconv.Atoi(m[2])
 		}
 	}
 	return r, err
 }
 
-func parseExpectation(name, text string) (expectation, error) {
+func parseExpectation(name, text string) (Expectation, error) {
 	status, rest, _ := strings.Cut(name, " ")
-	var e expectation
+	var e Expectation
 	var err error
-	if e.status, err = strconv.Atoi(status); err != nil {
+	if e.Status, err = strconv.Atoi(status); err != nil {
 		return e, err
 	}
 	if rest != "" {
 		var ok bool
-		if e.like, ok = strings.CutPrefix(rest, "like "); !ok {
+		if e.Like, ok = strings.CutPrefix(rest, "like "); !ok {
 			return e, fmt.Errorf("%q: want a status, or a status and `like` a request", name)
 		}
 	}
-	e.headers, e.body, err = parseHeaders(text)
+	e.Headers, e.Body, err = parseHeaders(text)
 	return e, err
 }
 
 var headerForm = regexp.MustCompile(`^([A-Za-z_-]+): ?(.*)$`)
 
 // parseHeaders reads headers, an empty line and a body, or a body alone.
-func parseHeaders(text string) ([]header, string, error) {
+func parseHeaders(text string) ([]Header, string, error) {
 	if !headerForm.MatchString(strings.SplitN(text, "\n", 2)[0]) {
 		return nil, strings.Trim(text, "\n"), nil
 	}
 	head, body, _ := strings.Cut(text, "\n\n")
-	var all []header
+	var all []Header
 	for _, line := range strings.Split(strings.TrimSuffix(head, "\n"), "\n") {
 		m := headerForm.FindStringSubmatch(line)
 		if m == nil {
 			return nil, "", fmt.Errorf("%q: want a header", line)
 		}
-		all = append(all, header{m[1], m[2]})
+		all = append(all, Header{m[1], m[2]})
 	}
 	return all, strings.Trim(body, "\n"), nil
 }
