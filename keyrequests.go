@@ -65,8 +65,11 @@ type keyRequestAnswer struct {
 // RequestKey asks for a key that a signed-in member has yet to confirm, within 15 minutes. The rules are those of
 // CreateKey; the IdempotencyKey of the request is not used. It is never retried.
 func (c *Client) RequestKey(ctx context.Context, req CreateKeyRequest) (KeyRequest, error) {
-	req.Permissions = present(req.Permissions)
-	answer, err := invoke[keyRequestAnswer](ctx, c, post(req, "key-requests"))
+	body, err := req.body()
+	if err != nil {
+		return KeyRequest{}, err
+	}
+	answer, err := invoke[keyRequestAnswer](ctx, c, post(body, "key-requests"))
 	return answer.KeyRequest, err
 }
 

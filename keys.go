@@ -3,6 +3,7 @@ package keyward
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -111,6 +112,8 @@ type CreateKeyRequest struct {
 	Permissions *[]string `json:"permissions,omitzero"`
 	// ExpiresAt lies in the future; nil takes the workspace's, or the calling key's, default.
 	ExpiresAt *time.Time `json:"expiresAt,omitzero"`
+	// NoExpiry asks for a key that never expires, whatever the default is; it is refused where an expiry is required.
+	NoExpiry bool `json:"-"`
 	// RateLimit absent takes the default; null is unlimited.
 	RateLimit Field[Limits] `json:"rateLimit,omitzero"`
 	// Environment is live, the default, or test.
@@ -167,8 +170,26 @@ func (k call) once(idempotencyKey string) call {
 // CreateKey makes a key. 403 permission_escalation names the permissions that caller or creator do not hold. A
 // ReplayError comes together with the key.
 func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (CreatedKey, error) {
-	req.Permissions = present(req.Permissions)
-	return revealed(ctx, c, post(req, "api-keys").once(req.IdempotencyKey))
+	body, err := req.body()
+	if err != nil {
+		return CreatedKey{}, err
+	}
+	return revealed(ctx, c, post(body, "api-keys").once(req.IdempotencyKey))
+}
+
+// body is the request as it is sent.
+func (r CreateKeyRequest) body() (any, error) {
+	r.Permissions = present(r.Permissions)
+	switch {
+	case !r.NoExpiry:
+		return r, nil
+	case r.ExpiresAt != nil:
+		return nil, errors.New("keyward: the request has an expiry, and asks for none")
+	}
+	return struct {
+		CreateKeyRequest
+		ExpiresAt *time.Time `json:"expiresAt"`
+	}{CreateKeyRequest: r}, nil
 }
 
 type keyAnswer struct {

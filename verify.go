@@ -312,9 +312,13 @@ func (c *Client) Introspect(ctx context.Context, token string, opts ...Introspec
 
 // RevokeToken ends a key by its value (RFC 7009), for good: by a service key with the scope revoke, or by the key
 // itself. An earlier value, within its overlap, ends alone. A token that is unknown is no error: it does not work,
-// which was wanted.
-func (c *Client) RevokeToken(ctx context.Context, token string) error {
-	resp, err := c.send(ctx, oauth("revoke", token))
+// which was wanted. FromWorkspace and FromEnvironment leave a key of another one alone.
+func (c *Client) RevokeToken(ctx context.Context, token string, opts ...IntrospectOption) error {
+	k := oauth("revoke", token)
+	for _, opt := range opts {
+		opt(k.form)
+	}
+	resp, err := c.send(ctx, k)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ const fewestTypeScript = 200
 
 func TestTypeScript(t *testing.T) {
 	t.Parallel()
-	const dir = "../../sdk/typescript"
+	const dir = typescript
 	for _, installed := range []string{dir + "/node_modules", dir + "/runtimes/node_modules"} {
 		if _, err := os.Stat(installed); err != nil {
 			t.Fatalf("%s is needed: make test-deps installs it", installed)

@@ -14,6 +14,8 @@ export interface KeywardOptions {
   retries?: number;
   /** Another fetch, such as the one of keyward/node for unix sockets. */
   fetch?: typeof fetch;
+  /** The workspace that every call is about, as Keyward.within has it. */
+  workspaceId?: string;
   /** Milliseconds of the first pause before a further attempt; it doubles with each; the default is 100. */
   firstPause?: number;
 }
@@ -36,6 +38,8 @@ export interface Call {
   repeat: Repeat;
   /** The path is not below /api/v2. */
   root?: boolean;
+  /** The body names the workspaces. */
+  question?: boolean;
 }
 
 const longestRetryAfter = 60; // seconds; a daily quota asks for hours, and the caller decides then
@@ -55,6 +59,25 @@ export class Transport {
       throw new KeywardError("the token is empty or holds characters that a header cannot carry");
     }
     this.#token = token;
+  }
+
+  /** Narrows the workspaces that a call names to the client's own. */
+  demanded(named?: string | string[] | null): string | string[] | undefined {
+    const own = this.#options.workspaceId;
+    if (own === undefined) return named ?? undefined;
+    if (named !== undefined && named !== null && ![named].flat().includes(own)) {
+      throw new KeywardError(`the call is about another workspace than ${own}`);
+    }
+    return own;
+  }
+
+  /** Adds the client's workspace to a call. */
+  #confined(call: Call): Call {
+    if (this.#options.workspaceId === undefined || call.root || call.question) return call;
+    if (!call.form) return { ...call, query: { ...call.query, workspaceId: this.demanded(call.query?.["workspaceId"] as string) } };
+    const named = call.form.filter(([name]) => name === "workspaceId").map(([, id]) => id);
+    const rest = call.form.filter(([name]) => name !== "workspaceId");
+    return { ...call, form: [...rest, ["workspaceId", this.demanded(named.length ? named : undefined) as string]] };
   }
 
   /** Gives the result of an answer's envelope. */
@@ -79,7 +102,8 @@ export class Transport {
     return this.#attempts(call, options, async (r) => r);
   }
 
-  async #attempts<T>(call: Call, options: CallOptions | undefined, read: (r: Response) => Promise<T>): Promise<T> {
+  async #attempts<T>(asked: Call, options: CallOptions | undefined, read: (r: Response) => Promise<T>): Promise<T> {
+    const call = this.#confined(asked);
     const url = this.#base + target(call);
     for (let attempt = 0; ; attempt++) {
       try {

@@ -680,11 +680,8 @@ export class Logs extends Resource {
     });
   }
 
-  /** Streams the log as text. */
-  async export(
-    format: "csv" | "ndjson",
-    o: CallOptions & { workspaceId?: string; from?: Time; to?: Time } = {},
-  ): Promise<ReadableStream<Uint8Array>> {
+  /** Streams the events of list as text, all of them unless limit says otherwise. */
+  async export(format: "csv" | "ndjson", o: ListLogs = {}): Promise<ReadableStream<Uint8Array>> {
     const { signal, ...query } = o;
     const call: Call = {
       method: "GET",
@@ -699,6 +696,14 @@ export class Logs extends Resource {
   }
 }
 
+/** The form of a token, and where it must come from. */
+function demandedOf(token: Value, o?: { environment?: string; workspaceId?: string | string[] }): [string, string][] {
+  const form: [string, string][] = [["token", reveal(token)]];
+  if (o?.environment !== undefined) form.push(["environment", o.environment]);
+  for (const id of [o?.workspaceId ?? []].flat()) form.push(["workspaceId", id]);
+  return form;
+}
+
 /** The words of RFC 7662 and RFC 7009. */
 export class OAuth extends Resource {
   /** Gives the members of RFC 7662; {active: false} tells nothing more. */
@@ -706,18 +711,16 @@ export class OAuth extends Resource {
     token: Value,
     o?: CallOptions & { ip?: string; environment?: string; workspaceId?: string | string[] },
   ): Promise<{ active: boolean } & Record<string, unknown>> {
-    const form: [string, string][] = [["token", reveal(token)]];
+    const form = demandedOf(token, o);
     if (o?.ip !== undefined) form.push(["ip", o.ip]);
-    if (o?.environment !== undefined) form.push(["environment", o.environment]);
-    for (const id of [o?.workspaceId ?? []].flat()) form.push(["workspaceId", id]);
     return this.#form("introspectToken", ["oauth2", "introspect"], form, "refused", o) as Promise<
       { active: boolean } & Record<string, unknown>
     >;
   }
 
-  /** Takes a key away by its value. An unknown value is no error (RFC 7009, section 2.2). */
-  async revoke(token: Value, o?: CallOptions): Promise<void> {
-    await this.#form("revokeToken", ["oauth2", "revoke"], [["token", reveal(token)]], "always", o);
+  /** Takes a key away by its value. An unknown value, or one from elsewhere than o says, is no error (RFC 7009, section 2.2). */
+  async revoke(token: Value, o?: CallOptions & { environment?: string; workspaceId?: string | string[] }): Promise<void> {
+    await this.#form("revokeToken", ["oauth2", "revoke"], demandedOf(token, o), "always", o);
   }
 
   #form(operation: string, path: string[], form: [string, string][], repeat: Repeat, o?: CallOptions): Promise<unknown> {
@@ -739,10 +742,12 @@ export class Keyward extends Resource {
   readonly webhooks: Webhooks;
   readonly logs: Logs;
   readonly oauth: OAuth;
+  readonly #options: KeywardOptions;
 
   constructor(options: KeywardOptions) {
     const t = new Transport(options);
     super(t);
+    this.#options = options;
     this.keys = new Keys(t);
     this.workspaces = new Workspaces(t);
     this.members = new Members(t);
@@ -756,16 +761,29 @@ export class Keyward extends Resource {
     this.oauth = new OAuth(t);
   }
 
+  /**
+   * Gives a client of the same server and token whose every call is about one workspace: an object of another one is not found (404),
+   * and a verification demands a key of it. Calls that belong to no workspace are refused (400).
+   */
+  within(workspaceId: string): Keyward {
+    return new Keyward({ ...this.#options, workspaceId });
+  }
+
+  #asked(q: Question): Record<string, unknown> {
+    return { ...q, key: reveal(q.key), workspaceId: this.t.demanded(q.workspaceId) };
+  }
+
   /** Asks whether a key is good for a request. */
-  verify(question: Question, o?: CallOptions): Promise<Verdict> {
-    return this.send("verifyApiKey", "POST", ["api-keys", "verify"], "refused", { body: asked(question) }, o);
+  async verify(question: Question, o?: CallOptions): Promise<Verdict> {
+    const more = { body: this.#asked(question), question: true };
+    return this.send("verifyApiKey", "POST", ["api-keys", "verify"], "refused", more, o);
   }
 
   /** Asks 1 to 1,000 questions. The code UNAVAILABLE says that one item could not be judged. */
   async verifyBatch(questions: Question[], o?: CallOptions): Promise<Verdict[]> {
-    const body = { items: questions.map(asked) };
+    const more = { body: { items: questions.map((q) => this.#asked(q)) }, question: true };
     const path = ["api-keys", "verify-batch"];
-    return (await this.send<{ results: Verdict[] }>("verifyApiKeys", "POST", path, "refused", { body }, o)).results;
+    return (await this.send<{ results: Verdict[] }>("verifyApiKeys", "POST", path, "refused", more, o)).results;
   }
 
   /** Says who calls: user, workspaces, role, permissions, and what may be granted. */
@@ -787,6 +805,11 @@ export class Keyward extends Resource {
   usageByWorkspace(o: UsageOptions & { limit?: number } = {}): Promise<WorkspaceUsages> {
     const { signal, ...query } = o;
     return this.get("getUsageByWorkspace", ["usage", "workspaces"], query, only(signal));
+  }
+
+  /** Gives the processes without a database that follow the installation's nodes. */
+  async followers(o?: CallOptions): Promise<Result<"NodesAnswer">["followers"]> {
+    return (await this.get<Result<"NodesAnswer">>("listNodes", ["nodes"], {}, o)).followers;
   }
 
   /** Gives the processes that serve the installation. */
@@ -866,10 +889,6 @@ const only = (signal: AbortSignal | undefined): CallOptions => (signal ? { signa
 /** The options with another cursor, or as they are. */
 function at<T extends PageOptions>(o: T, cursor: string | undefined): T {
   return cursor === undefined ? o : { ...o, cursor };
-}
-
-function asked(q: Question): Record<string, unknown> {
-  return { ...q, key: reveal(q.key) };
 }
 
 /** Wraps the value of a new or rotated key. A replay without the value is an error that names the key. */

@@ -57,7 +57,8 @@ export class APIError extends KeywardError {
     readonly status: number,
     /** The stable word; empty where the answer was not a Keyward server's. */
     readonly code: ErrorCode,
-    message: string,
+    /** The server's sentence for people; message says it with status, code and details. */
+    readonly reason: string,
     /** The fields, or the permissions, that were refused. */
     readonly details: Detail[] = [],
     /** Finds the call in the server's log. */
@@ -67,7 +68,7 @@ export class APIError extends KeywardError {
   ) {
     const named = details.map((d) => `${d.field}: ${d.message}`).join("; ");
     super(
-      `status ${status}${code && " " + code}${message && ": " + message}${named && ": " + named}` +
+      `status ${status}${code && " " + code}${reason && ": " + reason}${named && ": " + named}` +
         (requestId ? ` (request ${requestId})` : ""),
     );
   }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, AsyncIterator, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
@@ -768,10 +770,18 @@ class Logs(_Resource):
             options["cursor"] = page.pagination.next_cursor
 
     async def export(
-        self, format: str, *, workspace_id: Optional[str] = None, from_: Optional[datetime] = None, to: Optional[datetime] = None
+        self, format: str, *, workspace_id: Optional[str] = None, limit: Optional[int] = None, offset: Optional[int] = None,
+        cursor: Optional[str] = None, search: Optional[str] = None, event_type: Optional[str] = None,
+        actor_id: Optional[str] = None, sort_order: Optional[str] = None, from_: Optional[datetime] = None,
+        to: Optional[datetime] = None,
     ) -> AsyncStream:
-        """export streams the log as "csv" or "ndjson". Read it to the end, or close it."""
-        query = [("workspaceId", workspace_id), ("format", format), ("from", from_), ("to", to)]
+        """export streams the events of list as "csv" or "ndjson", all of them unless limit says otherwise. Read it to the end, or
+        close it."""
+        query = [
+            ("workspaceId", workspace_id), ("limit", limit), ("offset", offset), ("cursor", cursor), ("search", search),
+            ("eventType", event_type), ("actorId", actor_id), ("sortOrder", sort_order), ("from", from_), ("to", to),
+            ("format", format),
+        ]
         accept = {"Accept": "*/*"}
         return await self._client.open(Call("listLogs", "GET", ("workspaces", "logs"), raw_bytes, query=query, headers=accept))
 
@@ -784,17 +794,17 @@ class OAuth(_Resource):
         workspace_id: Union[str, Sequence[str], None] = None,
     ) -> Dict[str, Any]:
         """introspect gives the members of RFC 7662; {"active": False} tells nothing more."""
-        form = [("token", token.reveal() if isinstance(token, Secret) else token)]
-        form += [(n, v) for n, v in (("ip", ip), ("environment", environment)) if v is not None]
-        ids = [workspace_id] if isinstance(workspace_id, str) else list(workspace_id or ())
-        form += [("workspaceId", id) for id in ids]
+        form = _form(token, environment, workspace_id) + ([("ip", ip)] if ip is not None else [])
         return await self._client.call(
             Call("introspectToken", "POST", ("oauth2", "introspect"), dict, form=form, bare=True, repeat=Repeat.REFUSED)
         )
 
-    async def revoke(self, token: Token) -> None:
-        """revoke takes a key away by its value. An unknown value is no error (RFC 7009, section 2.2)."""
-        form = [("token", token.reveal() if isinstance(token, Secret) else token)]
+    async def revoke(
+        self, token: Token, *, environment: Optional[str] = None, workspace_id: Union[str, Sequence[str], None] = None
+    ) -> None:
+        """revoke takes a key away by its value. An unknown value, or one of another environment or workspace than is given, is no
+        error (RFC 7009, section 2.2)."""
+        form = _form(token, environment, workspace_id)
         await self._client.call(
             Call("revokeToken", "POST", ("oauth2", "revoke"), _nothing, form=form, bare=True, repeat=Repeat.ALWAYS)
         )
@@ -890,6 +900,10 @@ class AsyncKeyward:
         self._retries = retries
         self._agent = (user_agent + " " if user_agent else "") + f"keyward-python/{__version__}"
         self._transport = AsyncTransport(self._base, timeout, tls)
+        self._within: Optional[str] = None
+        self._make_resources()
+
+    def _make_resources(self) -> None:
         self.keys = Keys(self)
         self.workspaces = Workspaces(self)
         self.members = Members(self)
@@ -905,6 +919,35 @@ class AsyncKeyward:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base.authority}>"
+
+    def within(self, workspace_id: str) -> AsyncKeyward:
+        """within gives a client of the same connections and token whose every call is about one workspace.
+
+        An object of another workspace is not found (NotFound), and a verification demands a key of it. Calls that belong to no
+        workspace are refused (InvalidRequest). Closing one of the two clients closes both.
+        """
+        confined = copy(self)
+        confined._within = workspace_id
+        confined._make_resources()
+        return confined
+
+    def _demanded(self, named: Union[str, Sequence[str], None]) -> Union[str, Sequence[str], None]:
+        """_demanded narrows the workspaces that a call names to the client's own."""
+        if self._within is None:
+            return named
+        if named is not None and self._within not in ([named] if isinstance(named, str) else list(named)):
+            raise KeywardError(f"the call is about another workspace than {self._within}")
+        return self._within
+
+    def _confined(self, call: Call[T]) -> Call[T]:
+        """_confined adds the client's workspace to a call."""
+        if self._within is None or call.root or call.question:
+            return call
+        pairs = list(call.query if call.form is None else call.form)
+        named = [id for name, v in pairs if name == "workspaceId" and v is not None for id in ([v] if isinstance(v, str) else v)]
+        own = ("workspaceId", self._demanded(named or None))
+        pairs = [(name, v) for name, v in pairs if name != "workspaceId"] + [own]
+        return replace(call, query=pairs) if call.form is None else replace(call, form=pairs)
 
     async def __aenter__(self) -> AsyncKeyward:
         return self
@@ -930,18 +973,24 @@ class AsyncKeyward:
 
         Demand the environment: without it a test key is VALID. cost (0 to 1,000, default 1) counts against the key's limits.
         """
-        body = verification(key, permissions, environment, workspace_id, ip, cost)
+        body = verification(key, permissions, environment, self._demanded(workspace_id), ip, cost)
         return await self.call(
-            Call("verifyApiKey", "POST", ("api-keys", "verify"), _object(m.Verdict), body=body, repeat=Repeat.REFUSED)
+            Call(
+                "verifyApiKey", "POST", ("api-keys", "verify"), _object(m.Verdict), body=body, question=True,
+                repeat=Repeat.REFUSED,
+            )
         )
 
     async def verify_batch(self, items: Iterable[Mapping[str, Any]]) -> List[m.Verdict]:
         """verify_batch asks 1 to 1,000 questions: mappings with the arguments of verify, such as
         {"key": k, "permissions": [...], "environment": "live"}. The code UNAVAILABLE says that one item could not be judged."""
-        body = {"items": [verification(**dict(item)) for item in items]}
+        questions = [{**item, "workspace_id": self._demanded(item.get("workspace_id"))} for item in items]
+        body = {"items": [verification(**item) for item in questions]}
         read = _member("results", _objects(m.Verdict))
         return await self.call(
-            Call("verifyApiKeys", "POST", ("api-keys", "verify-batch"), read, body=body, repeat=Repeat.REFUSED)
+            Call(
+                "verifyApiKeys", "POST", ("api-keys", "verify-batch"), read, body=body, question=True, repeat=Repeat.REFUSED
+            )
         )
 
     async def me(self, *, workspace_id: Optional[str] = None) -> m.Me:
@@ -974,6 +1023,11 @@ class AsyncKeyward:
         return await self.call(
             Call("getUsageByWorkspace", "GET", ("usage", "workspaces"), read, query=query, repeat=Repeat.ALWAYS)
         )
+
+    async def followers(self) -> List[m.Follower]:
+        """followers gives the processes without a database that follow the installation's nodes."""
+        read = _member("followers", _objects(m.Follower))
+        return await self.call(Call("listNodes", "GET", ("nodes",), read, repeat=Repeat.ALWAYS))
 
     async def nodes(self) -> List[m.Node]:
         """nodes gives the processes that serve the installation."""
@@ -1014,6 +1068,7 @@ class AsyncKeyward:
         return result_of(call, answer)
 
     async def _send(self, call: Call[Any]) -> Answer:
+        call = self._confined(call)
         target = call.target()
         body, content_type = call.payload()
         headers = head_of(call, self._base, self._token, self._agent, content_type)
@@ -1033,6 +1088,7 @@ class AsyncKeyward:
 
     async def open(self, call: Call[Any]) -> AsyncStream:
         """open sends one operation and gives its answer's body as a stream."""
+        call = self._confined(call)
         headers = head_of(call, self._base, self._token, self._agent, None)
         answer, stream = await self._transport.stream(call.method, call.target(), headers, None)
         if not 200 <= answer.status < 300:
@@ -1065,6 +1121,13 @@ def _usage(
 ) -> Call[m.Usage]:
     query = [("granularity", granularity), ("from", from_), ("to", to)]
     return Call(operation, "GET", path, _object(m.Usage), query=query, repeat=Repeat.ALWAYS)
+
+
+def _form(token: Token, environment: Optional[str], workspace_id: Union[str, Sequence[str], None]) -> List[Tuple[str, str]]:
+    """_form holds a token, and where it must come from."""
+    form = [("token", token.reveal() if isinstance(token, Secret) else token)]
+    form += [("environment", environment)] if environment is not None else []
+    return form + [("workspaceId", id) for id in ([workspace_id] if isinstance(workspace_id, str) else list(workspace_id or ()))]
 
 
 def _ids(name: str) -> Callable[[Any], List[str]]:

@@ -60,6 +60,7 @@ class Call(Generic[T]):
     repeat: Repeat = Repeat.NEVER
     bare: bool = False  # the answer is not in the envelope (OAuth, operation endpoints)
     root: bool = False  # the path is not below /api/v2
+    question: bool = False  # the body names the workspaces
 
     def target(self) -> str:
         """target gives path and query. Keys are refused in both, because URLs are logged."""
