@@ -127,30 +127,31 @@ func Parse(s string) (u [16]byte, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return u, false
 	}
-	n := 0
-	for i := 0; i < 36; i++ {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			continue
-		}
-		v := nibble(s[i])
-		if v > 15 {
-			return [16]byte{}, false
-		}
-		u[n/2] |= v << (4 * (1 - n%2))
-		n++
+	odd := byte(0)
+	for i, at := range places {
+		high, low := nibbles[s[at]], nibbles[s[at+1]]
+		odd |= high | low
+		u[i] = high<<4 | low&15
+	}
+	if odd > 15 {
+		return [16]byte{}, false
 	}
 	return u, true
 }
 
-func nibble(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// places are those of the bytes' first digits.
+var places = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// nibbles has the value of each digit; of what is none it is above 15.
+var nibbles = func() (n [256]byte) {
+	for i := range n {
+		n[i] = 0xf0
 	}
-	return 255
-}
+	for i, c := range []byte("0123456789abcdef") {
+		n[c] = byte(i)
+	}
+	return n
+}()
 
 // MaxUser is the longest user id in bytes.
 const MaxUser = 255
