@@ -45,7 +45,8 @@ type Page struct {
 // Source is a change log that can be followed. It is safe for concurrent use.
 type Source interface {
 	// Load tells f everything that a verification needs, on one snapshot, and answers the cursor at which that stands.
-	// ok is false where too many readers load already. The first error of f ends it.
+	// ok is false where too many readers load already. The first error of f ends it. The key that a change points to is
+	// f's until f returns: the source may use it again for the next one.
 	Load(ctx context.Context, f func(Change) error) (at Cursor, ok bool, err error)
 	// Next answers the changes after a cursor, or that there are none. Everything that was committed before the
 	// question is in the answer or after it, where there is More. ErrHistory says to Load.

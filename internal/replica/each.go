@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -21,7 +22,7 @@ var ErrKinds = errors.New("the copy has more kinds of foreign digests than it te
 // keys, with revision 0. Writers wait for a batch at most, and f holds up nobody. So each object is told as it is when
 // its turn comes: everything that was applied before Each is told, and of what is applied meanwhile some is. A reader
 // that applies the changes after the revision that the copy had at the beginning has the present state. The first error
-// of f ends it.
+// of f ends it. The key that a change points to is f's until f returns: it is used again for the next one.
 func (r *Replica) Each(f func(feed.Change) error) error {
 	for _, part := range []func(func(feed.Change) error) error{
 		r.eachWorkspace, r.eachRole, r.eachMember, r.eachService, r.eachSettlement, r.eachKey,
@@ -142,14 +143,14 @@ func (r *Replica) eachSettlement(f func(feed.Change) error) error {
 }
 
 func (r *Replica) eachKey(f func(feed.Change) error) error {
-	batch := make([]feed.Change, 0, toldAtOnce)
+	batch := make([]apikey.Key, 0, toldAtOnce)
 	for first := uint32(nobody + 1); ; first += toldAtOnce {
 		more, err := r.keysFrom(first, &batch)
 		if err != nil {
 			return err
 		}
-		for _, c := range batch {
-			if err := f(c); err != nil {
+		for i := range batch {
+			if err := f(feed.Change{Key: &batch[i]}); err != nil {
 				return err
 			}
 		}
@@ -160,7 +161,9 @@ func (r *Replica) eachKey(f func(feed.Change) error) error {
 }
 
 // keysFrom reads a batch of records, and tells whether there may be more behind them.
-func (r *Replica) keysFrom(first uint32, batch *[]feed.Change) (more bool, err error) {
+func (r *Replica) keysFrom(first uint32, batch *[]apikey.Key) (more bool, err error) {
+	var names strings.Builder // the ids of a batch share its memory
+	names.Grow(toldAtOnce * idSize)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.kinds.more) > 0 {
@@ -175,17 +178,23 @@ func (r *Replica) keysFrom(first uint32, batch *[]feed.Change) (more bool, err e
 			continue
 		}
 		if m := r.members.at(f.member()); m != nil && !m.workspace.gone {
-			*batch = append(*batch, feed.Change{Key: r.unpack(&f, m)})
+			*batch = append(*batch, apikey.Key{})
+			k := &(*batch)[len(*batch)-1]
+			r.unpack(k, &f, m)
+			var text [idSize]byte
+			names.Write(id.Append(text[:0], f.id().bytes()))
+			k.ID = id.Key(names.String()[names.Len()-idSize:])
 		}
 	}
 	return end < r.records.next, nil
 }
 
-// unpack gives the key of a record. Its texts lie in the arena.
-func (r *Replica) unpack(f *fields, m *member) *apikey.Key {
-	u := f.id()
-	k := &apikey.Key{
-		ID: id.Key(id.Format(u.bytes())), Workspace: m.workspace.id, User: m.user, Period: m.period,
+const idSize = 36
+
+// unpack makes the key of a record, without its id. Its texts lie in the arena.
+func (r *Replica) unpack(k *apikey.Key, f *fields, m *member) {
+	*k = apikey.Key{
+		Workspace: m.workspace.id, User: m.user, Period: m.period,
 		Environment: f.environment(), Permissions: r.sets.at(f.set()), ExpiresAt: f.expiry(), Limits: f.limits(),
 		IsActive: f.has(active), Revoked: f.has(revoked), Orphan: f.has(orphan),
 	}
@@ -205,5 +214,4 @@ func (r *Replica) unpack(f *fields, m *member) *apikey.Key {
 	}
 	b = b[s.previous*valueSize+s.networks*networkSize:]
 	k.Name, k.Metadata = stringOf(b[:s.name]), stringOf(b[s.name:s.name+s.metadata])
-	return k
 }

@@ -25,7 +25,14 @@ import (
 
 // told lists what a copy tells.
 func told(t interface{ Fatal(...any) }, r *replica.Replica) (list []feed.Change) {
-	if err := r.Each(func(c feed.Change) error { list = append(list, c); return nil }); err != nil {
+	if err := r.Each(func(c feed.Change) error {
+		if c.Key != nil {
+			own := *c.Key
+			c.Key = &own
+		}
+		list = append(list, c)
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return list

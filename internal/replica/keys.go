@@ -19,7 +19,7 @@ func (r *Replica) putKey(revision int64, a *apikey.Key) {
 	var was fields
 	r.records.at(number).peek(&was)
 	if was.version().admits(revision) {
-		now := r.pack(a, r.memberAt(w, a.User, a.Period), &was)
+		now := r.pack(a, uuidOf(u), r.memberAt(w, a.User, a.Period), &was)
 		r.setKey(number, &was, &now, revision)
 	}
 }
@@ -46,13 +46,12 @@ func goneKey(u uuid) *fields {
 }
 
 // pack makes the fields of a key. Its text goes into the arena, unless it is the same as it was.
-func (r *Replica) pack(a *apikey.Key, creator *member, was *fields) (f fields) {
-	u, _ := id.Parse(string(a.ID))
+func (r *Replica) pack(a *apikey.Key, u uuid, creator *member, was *fields) (f fields) {
 	f.setDigest(&a.Value.Digest.Sum)
 	f[expiryWord] = uint64(millis(a.ExpiresAt))
 	f[refsWord] = uint64(creator.number)<<32 | uint64(r.sets.number(a.Permissions))
 	f[limitsWord] = limit(a.Limits.PerMinute)<<32 | limit(a.Limits.PerDay)
-	f[idWord], f[idWord+1] = uuidOf(u).hi, uuidOf(u).lo
+	f[idWord], f[idWord+1] = u.hi, u.lo
 	b, s := r.appendText(r.scratch[:0], a)
 	r.scratch = b[:0]
 	f[shapeWord] = s.word() | known | exists | environmentNumber(a.Environment)<<environmentShift

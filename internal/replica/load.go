@@ -1,34 +1,53 @@
 package replica
 
-import "github.com/keyward/keyward/internal/feed"
+import (
+	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/feed"
+)
+
+// loadBatch is a part of what is loaded, with a copy of its keys: the one who tells uses a key again for the next.
+type loadBatch struct {
+	changes []feed.Change
+	keys    []apikey.Key
+}
+
+func (b *loadBatch) add(c feed.Change) {
+	if c.Key != nil {
+		b.keys = append(b.keys, *c.Key)
+		c.Key = &b.keys[len(b.keys)-1]
+	}
+	b.changes = append(b.changes, c)
+}
 
 // Load applies the changes that read tells, in batches, while it reads on: reading and applying take a processor each.
 // It answers read's error when all that was told before has been applied. It does not hold up Apply for longer than a
 // batch, so the feed can be followed meanwhile.
 func (r *Replica) Load(read func(tell func(feed.Change) error) error) error {
-	const batches, batch = 4, 512
-	full, empty := make(chan []feed.Change, batches), make(chan []feed.Change, batches)
+	const batches, size = 4, 512
+	full, empty := make(chan *loadBatch, batches), make(chan *loadBatch, batches)
 	for range batches {
-		empty <- make([]feed.Change, 0, batch)
+		empty <- &loadBatch{make([]feed.Change, 0, size), make([]apikey.Key, 0, size)}
 	}
 	applied := make(chan struct{})
 	go func() {
 		defer close(applied)
-		for changes := range full {
-			r.Apply(changes)
-			clear(changes) // the keys are not held for longer than it takes to pack them
-			empty <- changes[:0]
+		for b := range full {
+			r.Apply(b.changes)
+			clear(b.changes) // the keys are not held for longer than it takes to pack them
+			clear(b.keys)
+			b.changes, b.keys = b.changes[:0], b.keys[:0]
+			empty <- b
 		}
 	}()
-	changes := <-empty
+	b := <-empty
 	err := read(func(c feed.Change) error {
-		if changes = append(changes, c); len(changes) == batch {
-			full <- changes
-			changes = <-empty
+		if b.add(c); len(b.changes) == size {
+			full <- b
+			b = <-empty
 		}
 		return nil
 	})
-	full <- changes
+	full <- b
 	close(full)
 	<-applied
 	return err

@@ -132,7 +132,7 @@ func New() *Replica {
 	m.workspace = w
 	m.state.Store(&memberState{role: ro})
 	r.members.take(m)
-	f := r.pack(&apikey.Key{}, m, &fields{})
+	f := r.pack(&apikey.Key{}, uuid{}, m, &fields{})
 	r.records.at(r.records.take()).store(&f, 0)
 	return r
 }
