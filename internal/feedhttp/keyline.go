@@ -3,7 +3,9 @@ package feedhttp
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"strconv"
+	"strings"
 )
 
 // Keys are nearly all of a snapshot, so that their lines are written and read here without reflection: in the form in
@@ -15,24 +17,35 @@ var (
 	keyLineEnd   = []byte("}}\n")
 )
 
-// isPlain tells whether JSON writes a text as it is.
-func isPlain[T ~string | ~[]byte](text T) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= 0x80 || c == '"' || c == '\\' {
+// isPlain tells whether JSON writes a text as it is. It looks at eight bytes at a time: of each, a sum or a difference
+// sets the highest bit where the byte is none that may stand alone.
+func isPlain(text []byte) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	odd := uint64(0)
+	for ; len(text) >= 8; text = text[8:] {
+		w := binary.LittleEndian.Uint64(text)
+		quote, slash := w^ones*'"', w^ones*'\\'
+		odd |= (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash | w
+	}
+	for _, c := range text {
+		if c < ' ' || c >= 0x80 || c == '"' || c == '\\' {
 			return false
 		}
 	}
-	return true
+	return odd&high == 0
 }
 
 // appendKeyLine appends the line of a key. ok is false for a key that encoding/json has to write.
 func appendKeyLine(b []byte, l *keyLine) (line []byte, ok bool) {
-	if len(l.AllowedIPs) > 0 || len(l.Previous) > 0 || len(l.Metadata) > 0 || len(l.Digest) == 0 ||
-		!isPlain(l.ID) || !isPlain(l.WorkspaceID) || !isPlain(l.UserID) || !isPlain(l.Environment) ||
-		!isPlain(l.Second) || !isPlain(l.Name) {
+	if len(l.AllowedIPs) > 0 || len(l.Previous) > 0 || len(l.Metadata) > 0 || len(l.Digest) == 0 {
 		return b, false
 	}
-	text := func(name, value string) { b = append(append(append(b, name...), value...), '"') }
+	ok = true
+	text := func(name, value string) {
+		b = append(append(b, name...), value...)
+		ok = ok && isPlain(b[len(b)-len(value):])
+		b = append(b, '"')
+	}
 	number := func(name string, n int64) {
 		if n != 0 {
 			b = strconv.AppendInt(append(b, name...), n, 10)
@@ -65,15 +78,41 @@ func appendKeyLine(b []byte, l *keyLine) (line []byte, ok bool) {
 	if l.Name != "" {
 		text(`,"name":"`, l.Name)
 	}
-	return append(b, keyLineEnd...), true
+	return append(b, keyLineEnd...), ok
 }
 
 // keyLines reads the lines of keys. Texts that many of them share are kept once.
 type keyLines struct {
 	texts map[string]string
+	last  string // the latest of texts that only few others stand beside
+	own   textBlock
+	until instant
 	sum   [maxDigest]byte
 	rest  []byte // of the line that is read
 	bad   bool
+}
+
+// textBlock makes strings that share memory, so that a million of them need few allocations. The memory of a block is
+// free when no string of it is in use.
+type textBlock struct {
+	block strings.Builder
+	size  int
+}
+
+const (
+	smallestBlock = 128
+	largestBlock  = 64 << 10
+)
+
+func (t *textBlock) text(b []byte) string {
+	if t.block.Cap()-t.block.Len() < len(b) {
+		t.size = max(smallestBlock, min(2*t.size, largestBlock))
+		t.block.Reset() // the strings of the block before keep it
+		t.block.Grow(max(t.size, len(b)))
+	}
+	from := t.block.Len()
+	t.block.Write(b)
+	return t.block.String()[from:]
 }
 
 const (
@@ -98,10 +137,10 @@ func (k *keyLines) must(text string) {
 	}
 }
 
-// plain takes the text up to the next quotation mark, and that.
-func (k *keyLines) plain() []byte {
+// quoted takes the text up to the next quotation mark, and that.
+func (k *keyLines) quoted() []byte {
 	end := bytes.IndexByte(k.rest, '"')
-	if end < 0 || !isPlain(k.rest[:end]) {
+	if end < 0 {
 		k.bad = true
 		return nil
 	}
@@ -110,11 +149,33 @@ func (k *keyLines) plain() []byte {
 	return text
 }
 
+// plain is quoted for a text that stands for itself.
+func (k *keyLines) plain() []byte {
+	text := k.quoted()
+	if !isPlain(text) {
+		k.bad = true
+	}
+	return text
+}
+
+// usual is shared for a text that is nearly always that of the key before.
+func (k *keyLines) usual() string {
+	if n := len(k.last); n > 0 && len(k.rest) > n && string(k.rest[:n]) == k.last && k.rest[n] == '"' {
+		k.rest = k.rest[n+1:]
+		return k.last
+	}
+	k.last = k.shared()
+	return k.last
+}
+
 // shared is plain for a text that other keys have, too.
 func (k *keyLines) shared() string {
-	text := k.plain()
+	text := k.quoted()
 	if known, ok := k.texts[string(text)]; ok {
 		return known
+	}
+	if !isPlain(text) {
+		k.bad = true
 	}
 	if k.texts == nil {
 		k.texts = map[string]string{}
@@ -158,13 +219,13 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 		return false
 	}
 	k.rest, k.bad = text[len(keyLineBegin):], false
-	*l = keyLine{ID: string(k.plain())}
+	*l = keyLine{ID: k.own.text(k.plain())}
 	k.must(`,"workspaceId":"`)
 	l.WorkspaceID = k.shared()
 	k.must(`,"userId":"`)
 	l.UserID = k.shared()
 	k.must(`,"environment":"`)
-	l.Environment = k.shared()
+	l.Environment = k.usual()
 	k.must(`,"digest":"`)
 	if sum := k.plain(); base64.StdEncoding.DecodedLen(len(sum)) <= maxDigest {
 		n, err := base64.StdEncoding.Decode(k.sum[:], sum)
@@ -174,7 +235,7 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 		k.bad = true
 	}
 	if k.is(`,"secondDigest":"`) {
-		l.Second = string(k.plain())
+		l.Second = k.own.text(k.plain())
 	}
 	k.must(`,"permissionSet":`)
 	l.PermissionSet = int(k.number())
@@ -190,7 +251,7 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 		l.ExpiresAt = k.instant()
 	}
 	if k.is(`,"name":"`) {
-		l.Name = string(k.plain())
+		l.Name = k.own.text(k.plain())
 	}
 	return !k.bad && string(k.rest) == string(keyLineEnd)
 }
@@ -206,7 +267,7 @@ func (k *keyLines) instant() *instant {
 		k.bad = true
 		return nil
 	}
-	at := new(instant)
+	at := &k.until
 	if err := at.UnmarshalJSON(k.rest[:end+2]); err != nil {
 		k.bad = true
 	}
