@@ -2,6 +2,7 @@ package feedhttp
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/perm"
 )
@@ -33,6 +35,8 @@ type ClientConfig struct {
 	Below func() (followers int, least int64)
 	// Second asks for second digests, too, for followers of this follower that are bound to workspaces.
 	Second bool
+	// Unzstd reads what zstd has compressed, which costs a fraction of gzip; nil where the source is asked for gzip alone.
+	Unzstd func(io.Reader) (io.ReadCloser, error)
 	// OnSettings is told of the source's settings, at the beginning of each load. An error of it ends the load.
 	OnSettings func(*Settings, *perm.Catalogue) error
 }
@@ -181,8 +185,13 @@ func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	if err != nil {
 		return at, false, err
 	}
-	defer func() { _ = body.Close() }()
-	lines := newLines(body)
+	unpacked := newAhead(body)
+	defer func() {
+		cancel() // ends a read that is under way
+		unpacked.close()
+		_ = body.Close()
+	}()
+	lines := newLines(unpacked)
 	first, err := lines.next(maxSettings)
 	if err != nil || first.Settings == nil {
 		return at, false, errors.Join(ErrUnanswered, err)
@@ -194,7 +203,9 @@ func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	if err != nil {
 		return at, false, err
 	}
-	last, err := lines.all(newReader(catalogue), f)
+	r := newReader(catalogue)
+	r.again = &apikey.Key{}
+	last, err := lines.all(r, f)
 	if err != nil {
 		return at, false, err
 	}
@@ -317,6 +328,7 @@ func (c *Client) get(ctx context.Context, path string, q url.Values) (io.ReadClo
 		return nil, fmt.Errorf("ask the source: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token())
+	req.Header.Set("Accept-Encoding", c.codings())
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		var wrapped *url.Error
@@ -327,11 +339,46 @@ func (c *Client) get(ctx context.Context, path string, q url.Values) (io.ReadClo
 	}
 	if resp.StatusCode == http.StatusOK {
 		c.rejected.Store(false)
-		return resp.Body, nil
+		return c.unpacked(resp)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return nil, c.refusal(resp)
 }
+
+func (c *Client) codings() string {
+	if c.Unzstd != nil {
+		return "zstd, gzip"
+	}
+	return "gzip"
+}
+
+// unpacked gives the text of an answer.
+func (c *Client) unpacked(resp *http.Response) (body io.ReadCloser, err error) {
+	switch coding := resp.Header.Get("Content-Encoding"); {
+	case coding == "":
+		return resp.Body, nil
+	case coding == "gzip":
+		body, err = gzip.NewReader(resp.Body)
+	case coding == "zstd" && c.Unzstd != nil:
+		body, err = c.Unzstd(resp.Body)
+	default:
+		err = fmt.Errorf("it is compressed by %q, which was not asked for", coding)
+	}
+	if err != nil {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
+	}
+	return unpackedBody{body, resp.Body}, nil
+}
+
+// unpackedBody is the text of an answer that came compressed.
+type unpackedBody struct {
+	io.ReadCloser
+	packed io.Closer
+}
+
+// Close ends both.
+func (b unpackedBody) Close() error { return errors.Join(b.ReadCloser.Close(), b.packed.Close()) }
 
 // refusal reads why the source does not answer.
 func (c *Client) refusal(resp *http.Response) error {

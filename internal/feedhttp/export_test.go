@@ -3,6 +3,7 @@ package feedhttp
 import (
 	"io"
 
+	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/perm"
 )
@@ -18,8 +19,15 @@ func ReadChanges(c *perm.Catalogue, in io.Reader) (changes []feed.Change, err er
 
 // EachChange reads the changes of an answer one by one.
 func EachChange(c *perm.Catalogue, in io.Reader, f func(feed.Change) error) error {
-	_, err := newLines(in).all(newReader(c), f)
+	r := newReader(c)
+	r.again = &apikey.Key{}
+	_, err := newLines(in).all(r, f)
 	return err
+}
+
+// WriteChanges writes what each tells.
+func (s *Source) WriteChanges(each func(func(feed.Change) error) error, out io.Writer, q *Question) error {
+	return each(newWriter(s.Catalogue, q, s.digests(q), emitter(out)).write)
 }
 
 type (

@@ -72,20 +72,20 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) answer(w http.ResponseWriter, r *http.Request) {
 	q := feedhttp.Question{Reach: f.reach, Name: true, Metadata: true, Nonce: r.FormValue("nonce")}
 	if strings.HasSuffix(r.URL.Path, "/snapshot") {
-		_ = f.source.WriteSnapshot(r.Context(), w, &q)
+		_ = f.source.WriteSnapshot(r.Context(), w, nil, &q)
 		return
 	}
 	at, err := f.source.Position(r.FormValue("after"), &q)
-	var page feed.Page
+	var page feedhttp.Found
 	if err == nil {
 		wait, _ := time.ParseDuration(r.FormValue("wait") + "s")
-		page, err = f.source.Next(r.Context(), feed.Presence{At: at, Wait: wait})
+		page, err = f.source.Await(r.Context(), feed.Presence{At: at, Wait: wait})
 	}
 	if err != nil {
 		w.WriteHeader(http.StatusConflict)
 		return
 	}
-	_ = f.source.WritePage(w, &page, &q)
+	_ = f.source.WritePage(w, nil, &page, &q)
 }
 
 func (f *fixture) put(k apikey.Key) {
@@ -162,8 +162,8 @@ func TestAChangeOfEachKindCrossesTheWireWhole(t *testing.T) {
 	f.client = nil
 	for _, want := range changes {
 		var b bytes.Buffer
-		page := feed.Page{Changes: []feed.Change{want}}
-		if err := f.source.WritePage(&b, &page, &feedhttp.Question{Name: true, Metadata: true}); err != nil {
+		page := feedhttp.Found{Page: feed.Page{Changes: []feed.Change{want}}}
+		if err := f.source.WritePage(&b, nil, &page, &feedhttp.Question{Name: true, Metadata: true}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := feedhttp.ReadChanges(catalogue, &b)
@@ -203,7 +203,8 @@ func TestT61ABoundReaderIsToldOfNothingOutside(t *testing.T) {
 		{MemberGone: &feed.MemberID{Workspace: "elsewhere", User: "outside-user"}},
 	}}
 	var b bytes.Buffer
-	if err := newFixture(t).source.WritePage(&b, &page, &feedhttp.Question{Reach: within.Reach}); err != nil {
+	found := feedhttp.Found{Page: page}
+	if err := newFixture(t).source.WritePage(&b, nil, &found, &feedhttp.Question{Reach: within.Reach}); err != nil {
 		t.Fatal(err)
 	}
 	for _, word := range []string{"outside", "elsewhere", "unbound", "manage", "root", string(outside.ID), string(test.ID),
@@ -230,7 +231,7 @@ func TestT99AForeignDigestIsNeverTold(t *testing.T) {
 	f := newFixture(t)
 	var b bytes.Buffer
 	page := feed.Page{Changes: []feed.Change{{Key: &now, Revision: 1}, {Key: &before, Revision: 1}}}
-	if err := f.source.WritePage(&b, &page, &feedhttp.Question{}); err != nil {
+	if err := f.source.WritePage(&b, nil, &feedhttp.Found{Page: page}, &feedhttp.Question{}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := feedhttp.ReadChanges(catalogue, &b)
@@ -353,7 +354,7 @@ func TestAForeignValueIsToldNoReader(t *testing.T) {
 	for what, reach := range map[string]account.Reach{"bound": {Workspaces: []id.Workspace{"w"}}, "unbound": {}} {
 		var out bytes.Buffer
 		q := feedhttp.Question{Reach: reach, Second: true}
-		if err := f.source.WriteSnapshot(t.Context(), &out, &q); err != nil {
+		if err := f.source.WriteSnapshot(t.Context(), &out, nil, &q); err != nil {
 			t.Fatal(err)
 		}
 		if text := out.String(); strings.Contains(text, "V1dXV1dX") || !strings.Contains(text, `"keysToAsk":1`) {

@@ -217,6 +217,10 @@ type writer struct {
 	untold    int64 // keys that were left out, or were told without an earlier value
 	sets      map[perm.Set]int
 	emit      func(*line) error
+
+	// a key and its line, which are used again for each
+	usual line
+	one   keyLine
 }
 
 func newWriter(c *perm.Catalogue, q *Question, as digests, emit func(*line) error) *writer {
@@ -292,12 +296,13 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 	if err != nil {
 		return err
 	}
-	l := &keyLine{
+	l := &w.one
+	*l = keyLine{
 		ID: string(k.ID), WorkspaceID: string(k.Workspace), UserID: string(k.User), Environment: string(k.Environment),
 		Digest: sum, Second: w.second(&k.Value.Second), PermissionSet: number, IsActive: k.IsActive, IsRevoked: k.Revoked,
 		IsOrphan: k.Orphan,
 		Period:   k.Period, PerMinute: k.Limits.PerMinute, PerDay: k.Limits.PerDay, AllowedIPs: k.AllowedIPs,
-		ExpiresAt: at(k.ExpiresAt),
+		ExpiresAt: at(k.ExpiresAt), Previous: l.Previous[:0],
 	}
 	for i := range k.Previous {
 		p := &k.Previous[i]
@@ -313,7 +318,8 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 	if w.question.Metadata && k.Metadata != "" {
 		l.Metadata = json.RawMessage(k.Metadata)
 	}
-	return w.emit(&line{Key: l})
+	w.usual.Key = l
+	return w.emit(&w.usual)
 }
 
 // second gives a second digest as text, where the reader wants them.
@@ -380,6 +386,8 @@ type reader struct {
 	sets      map[int]perm.Set
 	keys      keyLines
 	usual     line // the line of a key that keys has read
+	// again is the key of each change, where the one that is told of it does not keep it; nil makes new ones
+	again *apikey.Key
 }
 
 func newReader(c *perm.Catalogue) *reader {
@@ -473,7 +481,11 @@ func (r *reader) key(l *keyLine) (*apikey.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &apikey.Key{
+	k := r.again
+	if k == nil {
+		k = new(apikey.Key)
+	}
+	*k = apikey.Key{
 		ID: id.Key(l.ID), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID),
 		Environment: keyfmt.Environment(l.Environment),
 		IsActive:    l.IsActive, Revoked: l.IsRevoked, Orphan: l.IsOrphan, Period: l.Period,

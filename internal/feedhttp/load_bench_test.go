@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"io"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -16,10 +18,12 @@ import (
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/packing"
 	"github.com/keyward/keyward/internal/ratelimit"
+	"github.com/keyward/keyward/internal/replica"
 )
 
-const benchKeys = 20_000
+const benchKeys = 200_000
 
 // loadable is a source of many keys as they usually are.
 func loadable() (*feedhttp.Source, *feedhttp.Question) {
@@ -58,39 +62,80 @@ func perKey(b *testing.B, one func()) {
 	b.ReportMetric(float64(spent()-began)/float64(b.N)/benchKeys, "cpu-ns/key")
 }
 
+// BenchmarkSnapshot has the parts of a load, of either end.
 func BenchmarkSnapshot(b *testing.B) {
 	source, q := loadable()
-	var plain, packed bytes.Buffer
-	if err := source.WriteSnapshot(context.Background(), &plain, q); err != nil {
+	var plain bytes.Buffer
+	if err := source.WriteSnapshot(context.Background(), &plain, nil, q); err != nil {
 		b.Fatal(err)
 	}
-	z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
-	_, _ = z.Write(plain.Bytes())
-	_ = z.Close()
-	b.Logf("%d bytes a key, and %d packed", plain.Len()/benchKeys, packed.Len()/benchKeys)
-	b.Run("write", func(b *testing.B) {
-		perKey(b, func() { _ = source.WriteSnapshot(context.Background(), io.Discard, q) })
-	})
-	b.Run("pack", func(b *testing.B) {
-		perKey(b, func() {
-			z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
-			_, _ = z.Write(plain.Bytes())
-			_ = z.Close()
-		})
-	})
-	b.Run("unpack", func(b *testing.B) {
-		perKey(b, func() {
-			r, _ := gzip.NewReader(bytes.NewReader(packed.Bytes()))
-			_, _ = io.Copy(io.Discard, r)
-		})
-	})
 	_, keys, _ := bytes.Cut(plain.Bytes(), []byte("\n")) // without the settings
+	copied := replica.New()
+	load := func(to *replica.Replica) error {
+		return to.Load(func(tell func(feed.Change) error) error {
+			return feedhttp.EachChange(catalogue, bytes.NewReader(keys), tell)
+		})
+	}
+	if err := load(copied); err != nil || copied.Size() != benchKeys {
+		b.Fatal(copied.Size(), err)
+	}
+	b.Run("sum", func(b *testing.B) { // the measure of the machine
+		perKey(b, func() {
+			for range benchKeys {
+				sha256.Sum256(keys[:57])
+			}
+		})
+	})
+	b.Run("write", func(b *testing.B) {
+		perKey(b, func() { _ = source.WriteChanges(copied.Each, io.Discard, q) })
+	})
+	for _, c := range []*packing.Coding{packing.Gzip, packing.Zstd} {
+		var packed bytes.Buffer
+		pack := func(out io.Writer) {
+			z := c.Pack(out)
+			for part := range slices.Chunk(plain.Bytes(), 128<<10) {
+				_, _ = z.Write(part)
+			}
+			end, err := z.Cut()
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, _ = out.Write(end(nil))
+		}
+		pack(&packed)
+		b.Run(c.Name+" pack", func(b *testing.B) {
+			b.Logf("%d bytes a key, and %d packed", plain.Len()/benchKeys, packed.Len()/benchKeys)
+			perKey(b, func() { pack(io.Discard) })
+		})
+		b.Run(c.Name+" unpack", func(b *testing.B) {
+			buffer := make([]byte, 128<<10)
+			perKey(b, func() {
+				var in io.Reader
+				if c == packing.Gzip {
+					in, _ = gzip.NewReader(bytes.NewReader(packed.Bytes()))
+				} else {
+					in, _ = packing.Unzstd(bytes.NewReader(packed.Bytes()))
+				}
+				n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{in}, buffer)
+				if err != nil || n != int64(plain.Len()) {
+					b.Fatal(n, err)
+				}
+			})
+		})
+	}
 	b.Run("read", func(b *testing.B) {
 		perKey(b, func() {
 			n := 0
 			if err := feedhttp.EachChange(catalogue, bytes.NewReader(keys),
 				func(feed.Change) error { n++; return nil }); err != nil || n < benchKeys {
 				b.Fatal(n, err)
+			}
+		})
+	})
+	b.Run("read and apply", func(b *testing.B) {
+		perKey(b, func() {
+			if err := load(replica.New()); err != nil {
+				b.Fatal(err)
 			}
 		})
 	})

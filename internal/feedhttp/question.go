@@ -32,6 +32,9 @@ type Question struct {
 
 	asked bool // keys is set
 	keys  []keyfmt.WorkspaceKey
+
+	settings *Settings // of which ofKind is the kind
+	ofKind   string
 }
 
 // isBound tells whether the reader is bound to so few workspaces that it is told second digests where there is a

@@ -2,9 +2,6 @@ package feedhttp
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -47,6 +44,8 @@ type Source struct {
 	reads map[feed.Cursor]*read
 	told  *Settings // whose digest is kept
 	sum   [32]byte
+
+	snapshots snapshots
 }
 
 // read is a look at the log, which several questions share.
@@ -56,6 +55,8 @@ type read struct {
 	done  chan struct{}
 	page  feed.Page
 	err   error
+
+	texts pageTexts // of the page
 }
 
 const (
@@ -70,6 +71,7 @@ const (
 func NewSource(c SourceConfig) *Source {
 	return &Source{
 		SourceConfig: c, loading: make(chan struct{}, loadsAtOnce), rung: make(chan struct{}), reads: map[feed.Cursor]*read{},
+		snapshots: newSnapshots(),
 	}
 }
 
@@ -97,8 +99,21 @@ func (s *Source) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	return s.Feed.Load(ctx, f)
 }
 
-// Next is feed.Source. It holds the question for as long as p.Wait while there is nothing new.
+// Found is a page with the texts that its readers share.
+type Found struct {
+	feed.Page
+	texts *pageTexts // nil for a page of this reader alone
+}
+
+// Next is feed.Source.
 func (s *Source) Next(ctx context.Context, p feed.Presence) (feed.Page, error) {
+	found, err := s.Await(ctx, p)
+	return found.Page, err
+}
+
+// Await is Next for a page that is written to a reader. It holds the question for as long as p.Wait while there is
+// nothing new.
+func (s *Source) Await(ctx context.Context, p feed.Presence) (Found, error) {
 	asked := s.Elapsed()
 	var over <-chan time.Time
 	if p.Wait > 0 {
@@ -111,19 +126,19 @@ func (s *Source) Next(ctx context.Context, p feed.Presence) (feed.Page, error) {
 		select {
 		case <-r.done:
 		case <-ctx.Done():
-			return feed.Page{}, ctx.Err()
+			return Found{}, ctx.Err()
 		}
 		if r.err != nil || r.page.Cursor != p.At || r.page.More || last {
 			page := r.page
 			page.Held, page.Age = max(0, r.began-asked), page.Age+max(0, asked-r.began)
-			return page, r.err
+			return Found{page, &r.texts}, r.err
 		}
 		select {
 		case <-rung:
 		case <-over:
 			last = true
 		case <-ctx.Done():
-			return feed.Page{}, ctx.Err()
+			return Found{}, ctx.Err()
 		}
 	}
 }
@@ -136,6 +151,17 @@ func (s *Source) Check(ctx context.Context, at feed.Cursor) error {
 		return r.err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// isEnd tells whether the log has nothing after a cursor.
+func (s *Source) isEnd(ctx context.Context, at feed.Cursor) bool {
+	r, _ := s.read(ctx, at)
+	select {
+	case <-r.done:
+		return r.err == nil && r.page.Cursor == at && !r.page.More
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -171,61 +197,11 @@ func (s *Source) read(ctx context.Context, at feed.Cursor) (*read, <-chan struct
 
 const readTimeout = 2 * time.Second
 
-// ErrBusy says that as many readers load as may at once.
-var ErrBusy = errors.New("as many readers load everything as may at once")
-
-// WriteSnapshot writes everything that the question is about. Nothing is written where the error is ErrBusy.
-func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, q *Question) error {
-	emit := emitter(out)
-	w := newWriter(s.Catalogue, q, s.digests(q), emit)
-	settings, kind := s.kind(q)
-	settings = s.forReader(settings, q)
-	started := false
-	start := func() error {
-		if started {
-			return nil
-		}
-		started = true
-		return emit(&line{Settings: settings})
-	}
-	at, ok, err := s.Load(ctx, func(c feed.Change) error {
-		if err := start(); err != nil {
-			return err
-		}
-		return w.write(c)
-	})
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return ErrBusy
-	}
-	if err := start(); err != nil {
-		return err
-	}
-	return emit(&line{End: s.end(q, w.untold, End{Cursor: writeCursor(at, kind)})})
-}
-
 // Position reads the cursor of a question, whose error is feed.ErrHistory where everything has to be loaded, or else
 // the sentence on a text that is no cursor.
 func (s *Source) Position(after string, q *Question) (feed.Cursor, error) {
 	_, kind := s.kind(q)
 	return readCursor(after, kind)
-}
-
-// WritePage writes a page's changes and its end.
-func (s *Source) WritePage(out io.Writer, p *feed.Page, q *Question) error {
-	emit := emitter(out)
-	w := newWriter(s.Catalogue, q, s.digests(q), emit)
-	_, kind := s.kind(q)
-	for _, c := range p.Changes {
-		if err := w.write(c); err != nil {
-			return err
-		}
-	}
-	return emit(&line{End: s.end(q, w.untold, End{
-		Cursor: writeCursor(p.Cursor, kind), More: p.More, HeldMS: milliseconds(p.Held), AgeMS: wholeMilliseconds(p.Age),
-	})})
 }
 
 // end completes the last line of an answer in which so many keys were not told.
@@ -236,38 +212,19 @@ func (s *Source) end(q *Question, untold int64, e End) *End {
 	return &e
 }
 
-// WriteEnd answers a reader that asks no more.
-func (s *Source) WriteEnd(out io.Writer, q *Question) error {
-	return emitter(out)(&line{End: s.end(q, 0, End{})})
-}
-
 // kind gives the settings and the kind of a question's cursors.
 func (s *Source) kind(q *Question) (*Settings, string) {
 	s.digests(q)
 	settings := s.Settings()
+	if q.settings == settings {
+		return settings, q.ofKind
+	}
 	s.mu.Lock()
 	if s.told != settings {
 		s.told, s.sum = settings, settings.digest()
 	}
 	sum := s.sum
 	s.mu.Unlock()
-	return settings, q.kind(sum)
-}
-
-// emitter writes lines of JSON.
-func emitter(out io.Writer) func(*line) error {
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	var buffer []byte
-	return func(l *line) error {
-		if l.Key != nil {
-			text, ok := appendKeyLine(buffer[:0], l.Key)
-			buffer = text
-			if ok {
-				_, err := out.Write(text)
-				return err
-			}
-		}
-		return e.Encode(l)
-	}
+	q.settings, q.ofKind = settings, q.kind(sum)
+	return settings, q.ofKind
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -52,6 +53,9 @@ type Config struct {
 	Digests *keyfmt.Digester
 	Now     func() time.Time
 	Logger  *slog.Logger
+
+	// Unzstd reads what zstd has compressed; nil where the source is asked for gzip alone.
+	Unzstd func(io.Reader) (io.ReadCloser, error)
 
 	// Onward is told what the copy has, and Below gives how many follow this follower and the least revision that one
 	// of them has; nil where nobody does.
@@ -130,7 +134,7 @@ func New(cfg Config) *Follower {
 	f.client = feedhttp.NewClient(
 		feedhttp.ClientConfig{HTTP: cfg.HTTP, URL: cfg.URL, Token: cfg.Token, Limit: cfg.Limit, Random: rand.Text,
 			Second: cfg.Onward != nil && cfg.Digests.SecondPeppers() != nil,
-			Name:   cfg.Name, Version: cfg.Version, Below: cfg.Below,
+			Name:   cfg.Name, Version: cfg.Version, Below: cfg.Below, Unzstd: cfg.Unzstd,
 			Incarnation: id.NewGenerator(cfg.Now, rand.Reader).Next(), OnSettings: f.settings},
 	)
 	f.follow = follow.New(follow.Config{

@@ -1,16 +1,13 @@
 package httpapi
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -19,6 +16,7 @@ import (
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/lender"
+	"github.com/keyward/keyward/internal/packing"
 )
 
 // Feed holds the parts that serve followers.
@@ -238,11 +236,11 @@ func (a *api) readFeed(x *exchange) error {
 		return a.noPage(lost)
 	}
 	if h.Leaving || reporting != nil && *reporting {
-		out, done := x.lines()
+		out, _ := x.lines()
 		if err := a.Feed.Source.WriteEnd(out, &q); err != nil {
 			return err
 		}
-		return done()
+		return out.end()
 	}
 	return x.writePage(at, min(wait, h.Limit/waitShare, maxWait), &q)
 }
@@ -267,7 +265,7 @@ func (x *exchange) place(after string, q *feedhttp.Question, h *cluster.Heard) (
 // writePage answers with the next page.
 func (x *exchange) writePage(at feed.Cursor, wait time.Duration, q *feedhttp.Question) error {
 	a := x.api
-	page, err := a.Feed.Source.Next(x.ctx(), feed.Presence{At: at, Wait: wait})
+	page, err := a.Feed.Source.Await(x.ctx(), feed.Presence{At: at, Wait: wait})
 	if err != nil {
 		return a.noPage(err)
 	}
@@ -277,11 +275,11 @@ func (x *exchange) writePage(at feed.Cursor, wait time.Duration, q *feedhttp.Que
 	if err := x.serves(); err != nil {
 		return err
 	}
-	out, done := x.lines()
-	if err := a.Feed.Source.WritePage(out, &page, q); err != nil {
+	out, pack := x.lines()
+	if err := a.Feed.Source.WritePage(out, pack, &page, q); err != nil {
 		return err
 	}
-	return done()
+	return out.end()
 }
 
 // noPage says why the feed does not go on.
@@ -320,73 +318,29 @@ func (a *api) readFeedSnapshot(x *exchange) error {
 	}
 	ctx, cancel := context.WithTimeout(x.ctx(), snapshotTime)
 	defer cancel()
-	out, done := x.lines()
-	if err := a.Feed.Source.WriteSnapshot(ctx, out, &q); err != nil {
+	out, pack := x.lines()
+	if err := a.Feed.Source.WriteSnapshot(ctx, out, pack, &q); err != nil {
 		return a.noPage(err)
 	}
-	return done()
+	return out.end()
 }
 
-// lines is an answer of JSON lines, compressed where that is asked for. Nothing is sent before the first piece is full,
-// or done is called.
-func (x *exchange) lines() (out io.Writer, done func() error) {
+// lines is an answer of JSON lines, and how it may be compressed. Nothing is sent before the first piece is full, or
+// end is called.
+func (x *exchange) lines() (*firstPiece, *feedhttp.Packing) {
 	h := x.w.Header()
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Vary", "Accept-Encoding")
-	to := &firstPiece{x: x}
-	if !acceptsGzip(x.r.Header.Values("Accept-Encoding")) {
-		return to, to.end
+	out := &firstPiece{x: x}
+	coding := packing.Accepted(x.r.Header.Values("Accept-Encoding"))
+	if coding == nil {
+		return out, nil
 	}
-	z := &compressed{to: to}
-	return z, z.end
-}
-
-// shortest is how many bytes an answer has at least that is compressed: a page without a change is shorter.
-const shortest = 1 << 10
-
-// compressors are used again: one takes 800 kB.
-var compressors = sync.Pool{New: func() any {
-	z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is right
-	return z
-}}
-
-// compressed compresses an answer that is not short.
-type compressed struct {
-	to   *firstPiece
-	kept []byte // nil once z is there
-	z    *gzip.Writer
-}
-
-func (c *compressed) Write(b []byte) (int, error) {
-	if c.z == nil && len(c.kept)+len(b) < shortest {
-		c.kept = append(c.kept, b...)
-		return len(b), nil
+	return out, &feedhttp.Packing{
+		Name:  coding.Name,
+		Begin: func(to io.Writer) feedhttp.Packer { return coding.Pack(to) },
+		Used:  func() { out.encoding = coding.Name },
 	}
-	if c.z == nil {
-		c.to.encoding = "gzip"
-		c.z = compressors.Get().(*gzip.Writer)
-		c.z.Reset(c.to)
-		if _, err := c.z.Write(c.kept); err != nil {
-			return 0, err
-		}
-		c.kept = nil
-	}
-	return c.z.Write(b)
-}
-
-func (c *compressed) end() error {
-	if c.z == nil {
-		if _, err := c.to.Write(c.kept); err != nil {
-			return err
-		}
-		return c.to.end()
-	}
-	if err := c.z.Close(); err != nil {
-		return err
-	}
-	compressors.Put(c.z)
-	c.z = nil
-	return c.to.end()
 }
 
 // firstPiece keeps the first bytes back, so that an answer that fails early is a refusal, and a short one has a length.
@@ -398,6 +352,9 @@ type firstPiece struct {
 }
 
 func (p *firstPiece) Write(b []byte) (int, error) {
+	if p.begun && len(p.kept) == 0 && len(b) >= pieceSize {
+		return pieces{p.x}.Write(b)
+	}
 	p.kept = append(p.kept, b...)
 	if len(p.kept) < pieceSize {
 		return len(b), nil
@@ -420,17 +377,4 @@ func (p *firstPiece) end() error {
 		p.x.w.Header().Set("Content-Length", strconv.Itoa(len(p.kept)))
 	}
 	return p.send()
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).
-func acceptsGzip(values []string) bool {
-	for _, one := range strings.Split(strings.Join(values, ","), ",") {
-		coding, params, _ := strings.Cut(one, ";")
-		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			continue
-		}
-		weight := strings.ReplaceAll(params, " ", "")
-		return !slices.Contains([]string{"q=0", "q=0.0", "q=0.00", "q=0.000"}, weight)
-	}
-	return false
 }

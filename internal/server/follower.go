@@ -19,6 +19,7 @@ import (
 	"github.com/keyward/keyward/internal/httplimit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/packing"
 	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/routes"
@@ -122,8 +123,8 @@ func (f *Follower) makeFollower(ctx context.Context) (err error) {
 	client, closeIdle := follower.HTTPClient(nil)
 	f.push("the connections to the source", func() error { closeIdle(); return nil })
 	f.follower = follower.New(
-		follower.Config{HTTP: client, URL: f.follow.SourceURL, Token: f.token, Limit: f.cfg.MaxStaleness,
-			Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log,
+		follower.Config{HTTP: client, Unzstd: packing.Unzstd, URL: f.follow.SourceURL, Token: f.token,
+			Limit: f.cfg.MaxStaleness, Onward: onward, Below: below, Digests: f.digester, Now: f.opt.Now, Logger: f.log,
 			Name: f.follow.Name, Version: f.opt.Version,
 			Policy: f.cfg.LimitPolicy, Exact: f.cfg.LimitMode == lease.Exact, Local: f.cfg.LimitMode == lease.Local,
 			OnSwap: f.swap, OnDesk: f.settle},
