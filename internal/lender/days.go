@@ -23,9 +23,10 @@ const (
 // ErrTomorrow says that a claim is about a day that has not begun.
 var ErrTomorrow = errors.New("this day has not begun: the clocks differ")
 
-// Reserve does the claims of a follower in one transaction, in their order, and once: a batch that comes again gets the
-// first answers. The limits are this node's, and nothing is given back that the follower does not hold. A claim on
-// something that there is not, or that is not within the bounds of the caller, is granted nothing.
+// Reserve does the claims of a follower in their order, and once: a batch that comes again gets the first answers. Very
+// many claims take several transactions, and a batch that comes again goes on after those that are done. The limits are
+// this node's, and nothing is given back that the follower does not hold. A claim on something that there is not, or
+// that is not within the bounds of the caller, is granted nothing.
 func (l *Lender) Reserve(ctx context.Context, c *Caller, number int64, claims []ratelimit.Claim) error {
 	last := l.Now().Add(ahead).UnixMilli() / dayMillis
 	for i := range claims {
@@ -33,30 +34,63 @@ func (l *Lender) Reserve(ctx context.Context, c *Caller, number int64, claims []
 			return ErrTomorrow
 		}
 	}
-	var answer []byte
-	err := l.DB.Count(ctx, func(q *store.Counting) (err error) {
-		b := c.batch("days", number)
-		answer, err = q.Once(b, func() ([]byte, error) {
-			for i := range claims {
-				if err := l.reserve(q, c, &b, &claims[i]); err != nil {
-					return nil, err
-				}
-			}
-			return json.Marshal(claims)
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
 	var first []ratelimit.Claim
-	if err := json.Unmarshal(answer, &first); err != nil {
-		return fmt.Errorf("read the answer to a batch: %w", err)
+	for all := false; !all; {
+		err := l.DB.Count(ctx, func(q *store.Counting) (err error) {
+			b := c.batch("days", number)
+			var answer []byte
+			answer, all, err = q.OnceInParts(b, func(done []byte) ([]byte, bool, error) {
+				return l.reservePart(q, c, &b, done, claims)
+			})
+			if err == nil && all {
+				err = readClaims(answer, &first)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if len(first) != len(claims) {
 		return store.ErrOldBatch // another batch under the same number
 	}
 	copy(claims, first)
+	return nil
+}
+
+// reservePart does the claims after those that are done.
+func (l *Lender) reservePart(
+	q *store.Counting, c *Caller, b *store.FollowerBatch, done []byte, claims []ratelimit.Claim,
+) (after []byte, all bool, err error) {
+	var first []ratelimit.Claim
+	if done != nil {
+		if err := readClaims(done, &first); err != nil {
+			return nil, false, err
+		}
+		if len(first) > len(claims) {
+			return nil, false, store.ErrOldBatch
+		}
+	}
+	to, err := q.Part(len(first), len(claims), func(from, to int) error {
+		for _, claim := range claims[from:to] {
+			if err := l.reserve(q, c, b, &claim); err != nil {
+				return err
+			}
+			first = append(first, claim)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	after, err = json.Marshal(first)
+	return after, to == len(claims), err
+}
+
+func readClaims(text []byte, into *[]ratelimit.Claim) error {
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("read the answer to a batch: %w", err)
+	}
 	return nil
 }
 

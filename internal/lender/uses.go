@@ -18,7 +18,7 @@ const oldest = 48 * time.Hour
 var ErrTime = errors.New("lies in the future, or more than 48 hours ago")
 
 // Report takes down the uses that a follower has counted, once: a batch that comes again does nothing. Uses and
-// refusals of keys that are not within the bounds of the caller are passed over.
+// refusals of keys that are not within the bounds of the caller are passed over: their places stay empty.
 func (l *Lender) Report(ctx context.Context, c *Caller, number int64, r *Report) error {
 	now := l.Now()
 	first, last := now.Add(-oldest).UnixMilli(), now.Add(time.Minute).UnixMilli()
@@ -35,23 +35,23 @@ func (l *Lender) Report(ctx context.Context, c *Caller, number int64, r *Report)
 		if !timely(e.Minute, e.Used, e.Tried) {
 			return ErrTime
 		}
-		if e.Key == (usage.ID{}) || l.covers(c, e.Key, &e.Workspace) {
-			kept.Uses = append(kept.Uses, e)
+		if e.Key != (usage.ID{}) && !l.covers(c, e.Key, &e.Workspace) {
+			e = usage.Entry{Minute: e.Minute}
 		}
+		kept.Uses = append(kept.Uses, e)
 	}
 	for _, e := range r.Earlier {
 		if !timely(e.At) {
 			return ErrTime
 		}
 		var ws usage.ID
-		if l.covers(c, e.Key, &ws) {
-			kept.Earlier = append(kept.Earlier, e)
+		if !l.covers(c, e.Key, &ws) {
+			e = EarlierUse{}
 		}
+		kept.Earlier = append(kept.Earlier, e)
 	}
 	for _, records := range r.Refusals {
-		if mine := l.refusals(c, records, timely); len(mine) > 0 {
-			kept.Refusals = append(kept.Refusals, mine)
-		}
+		kept.Refusals = append(kept.Refusals, l.refusals(c, records, timely))
 	}
 	return l.Tally.Take(ctx, c.batch("uses", number), &kept)
 }

@@ -28,9 +28,25 @@ const (
 	batchesKept   = 48 * time.Hour
 )
 
+// underWay is the first byte of the answer of a batch that is not done yet; what is done of it follows.
+const underWay = 0
+
 // Once does a batch that was not taken yet, and keeps its answer in the same transaction. A batch that comes again does
 // nothing and gets the first answer.
 func (c *Counting) Once(b FollowerBatch, do func() (answer []byte, err error)) (answer []byte, err error) {
+	answer, _, err = c.OnceInParts(b, func([]byte) ([]byte, bool, error) {
+		answer, err := do()
+		return answer, true, err
+	})
+	return answer, err
+}
+
+// OnceInParts is Once for a batch that takes several transactions: each calls it until all is done. do is given what is
+// done so far, nil at first, does another part, and returns what is done then; in the end that is the answer. A batch
+// that comes again after a part goes on there.
+func (c *Counting) OnceInParts(
+	b FollowerBatch, do func(done []byte) (after []byte, all bool, err error),
+) (answer []byte, all bool, err error) {
 	type row struct {
 		number int64
 		answer []byte
@@ -40,27 +56,56 @@ func (c *Counting) Once(b FollowerBatch, do func() (answer []byte, err error)) (
 		return w, err
 	}, `SELECT number, answer FROM follower_batches WHERE service_key_id = ? AND incarnation = ? AND kind = ?`,
 		b.Key, b.Incarnation, b.Kind)
+	var done []byte
 	switch {
 	case errors.Is(err, ErrNotFound):
 		if err := c.roomForFollower(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	case err != nil:
-		return nil, err
-	case last.number == b.Number:
-		return last.answer, nil
+		return nil, false, err
 	case last.number > b.Number:
-		return nil, ErrOldBatch
+		return nil, false, ErrOldBatch
+	case last.number == b.Number:
+		if len(last.answer) == 0 || last.answer[0] != underWay {
+			return last.answer, true, nil
+		}
+		done = last.answer[1:]
 	}
-	if answer, err = do(); err != nil {
-		return nil, err
+	if answer, all, err = do(done); err != nil {
+		return nil, false, err
+	}
+	kept := answer
+	if !all {
+		kept = append([]byte{underWay}, answer...)
 	}
 	_, err = c.exec(`INSERT INTO follower_batches (service_key_id, incarnation, kind, number, answer, seen_ms)
 		VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (service_key_id, incarnation, kind)
 		DO UPDATE SET number = excluded.number, answer = excluded.answer, seen_ms = excluded.seen_ms`,
-		b.Key, b.Incarnation, b.Kind, b.Number, answer, millis(c.now))
-	return answer, err
+		b.Key, b.Incarnation, b.Kind, b.Number, kept, millis(c.now))
+	return answer, all, err
+}
+
+// Bounds of a part of a batch: so many items between two looks at whether others wait, and so many at most.
+const (
+	partStep = 32
+	partMost = 256
+)
+
+// Part does items of a batch, from one on, until it is long enough, and returns where the next part begins.
+func (c *Counting) Part(from, size int, do func(from, to int) error) (to int, err error) {
+	end := min(size, from+partMost)
+	for to = from; to < end; {
+		next := min(end, to+partStep)
+		if err := do(to, next); err != nil {
+			return from, err
+		}
+		if to = next; c.tx.ShouldEnd() {
+			break
+		}
+	}
+	return to, nil
 }
 
 func (c *Counting) roomForFollower() error {

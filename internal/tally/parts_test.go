@@ -2,6 +2,7 @@ package tally_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 	"github.com/keyward/keyward/internal/store"
 	"github.com/keyward/keyward/internal/store/sqlite"
+	"github.com/keyward/keyward/internal/tally"
 	"github.com/keyward/keyward/internal/usage"
 	"github.com/keyward/keyward/internal/verify"
 )
@@ -165,6 +167,47 @@ func TestAFlushCutsEarlierValuesT105(t *testing.T) {
 		if at := b.earlierUse(key); !at.Equal(noon) {
 			t.Errorf("a value was used at %v, want %v", at, noon)
 		}
+	}
+}
+
+// TestALongReportIsTakenInParts: a follower reports very many uses, and a transaction in between fails. The follower
+// sends the report again, and each use is counted once.
+func TestALongReportIsTakenInPartsT105(t *testing.T) {
+	t.Parallel()
+	b, c := newCounted(t)
+	const uses = 2000
+	key := b.key()
+	ws, _ := id.Parse(string(b.ws))
+	r := &tally.Report{Uses: make([]usage.Entry, uses)}
+	for i := range r.Uses {
+		r.Uses[i] = usage.Entry{Key: key, Workspace: ws, Minute: noon.UnixMilli(), Counts: usage.Counts{usage.Verified: 1}}
+	}
+	r.Uses[700] = usage.Entry{Minute: noon.UnixMilli()} // is passed over
+	batch := store.FollowerBatch{Key: "s", Incarnation: "i", Kind: "uses", Number: 7}
+	c.all.Store(0)
+	c.fails.Store(4)
+	if err := b.Take(t.Context(), batch, r); err == nil {
+		t.Fatal("a transaction failed, and the report was taken")
+	}
+	some := b.count(of(key))
+	if n := some.Total(); n == 0 || n >= uses-1 {
+		t.Errorf("%d uses are counted before the report comes again, want some of %d", n, uses-1)
+	}
+	for range 2 {
+		if err := b.Take(t.Context(), batch, r); err != nil {
+			t.Fatal(err)
+		}
+		found := b.count(of(key))
+		if n := found.Total(); n != uses-1 {
+			t.Errorf("%d uses are counted, want %d", n, uses-1)
+		}
+	}
+	if n := c.all.Load(); n < uses/256 {
+		t.Errorf("%d uses were taken in %d transactions, want at most 256 in each", uses, n)
+	}
+	batch.Number--
+	if err := b.Take(t.Context(), batch, r); !errors.Is(err, store.ErrOldBatch) {
+		t.Errorf("an earlier report: %v", err)
 	}
 }
 
