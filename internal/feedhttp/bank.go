@@ -105,8 +105,8 @@ func (b *Bank) Charge(_ uint64, of lease.Account, owed []lease.Owing) error {
 	return err
 }
 
-// Return is lease.Bank.
-func (b *Bank) Return(ctx context.Context, of lease.Account, rests []lease.Rest) {
+// Return is lease.Bank. The source knows of each lease whether it has forgotten it.
+func (b *Bank) Return(ctx context.Context, _ uint64, of lease.Account, rests []lease.Rest) {
 	m := &wire.FollowerMinute{}
 	for _, r := range rests {
 		m.GiveBack = append(m.GiveBack, wire.FollowerRest{Lease: r.Lot, Units: r.Units})

@@ -29,7 +29,7 @@ type limits struct {
 func (f *Follower) newLimits(s *feedhttp.LimitSettings) (*limits, error) {
 	if f.cfg.Local {
 		return &limits{limiter: ratelimit.New(
-			ratelimit.Config{Elapsed: f.elapsed, Wall: f.cfg.Now, Ledger: feedhttp.NewLedger(f.client)},
+			ratelimit.Config{Elapsed: f.elapsed, Wall: f.dayTime, Ledger: feedhttp.NewLedger(f.client)},
 		)}, nil
 	}
 	if s == nil {
@@ -49,7 +49,7 @@ func (f *Follower) newLimits(s *feedhttp.LimitSettings) (*limits, error) {
 		lease.Options{Bank: bank, Clock: clock, Mode: mode, Policy: stricter(policy, f.cfg.Policy)},
 	)
 	return &limits{minutes: minutes, bank: bank, limiter: ratelimit.New(
-		ratelimit.Config{Elapsed: f.elapsed, Wall: f.cfg.Now, Ledger: feedhttp.NewLedger(f.client), Minutes: minutes},
+		ratelimit.Config{Elapsed: f.elapsed, Wall: f.dayTime, Ledger: feedhttp.NewLedger(f.client), Minutes: minutes},
 	)}, nil
 }
 
@@ -101,6 +101,15 @@ func (f *Follower) retire(d *Desk) {
 
 // elapsed is the time since the start, by a clock that is never set.
 func (f *Follower) elapsed() time.Duration { return f.cfg.Now().Sub(f.began) }
+
+// dayTime is the clock by which days are told: the source's, where this machine's differs from it by so much that one
+// of them is wrong.
+func (f *Follower) dayTime() time.Time {
+	if f.Doubt() {
+		return f.cfg.Now().Add(-f.Skew())
+	}
+	return f.cfg.Now()
+}
 
 // clocks reads the wall clock and the limiter's by one look.
 func (f *Follower) clocks() (ms int64, elapsed time.Duration) {

@@ -121,7 +121,7 @@ func lendFault(err error) fault.Code {
 	switch {
 	case errors.Is(err, lender.ErrUnknown):
 		return fault.NotFound
-	case errors.Is(err, lender.ErrNoBank), errors.Is(err, lease.ErrOld):
+	case errors.Is(err, lender.ErrNoBank), errors.Is(err, lease.ErrOld), errors.Is(err, lease.ErrReused):
 		return fault.Conflict
 	}
 	return fault.Unavailable

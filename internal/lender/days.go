@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
@@ -51,7 +52,7 @@ func (l *Lender) Reserve(ctx context.Context, c *Caller, number int64, claims []
 			return err
 		}
 	}
-	if len(first) != len(claims) {
+	if !sameClaims(first, claims) {
 		return store.ErrOldBatch // another batch under the same number
 	}
 	copy(claims, first)
@@ -67,7 +68,7 @@ func (l *Lender) reservePart(
 		if err := readClaims(done, &first); err != nil {
 			return nil, false, err
 		}
-		if len(first) > len(claims) {
+		if len(first) > len(claims) || !sameClaims(first, claims[:len(first)]) {
 			return nil, false, store.ErrOldBatch
 		}
 	}
@@ -94,7 +95,16 @@ func readClaims(text []byte, into *[]ratelimit.Claim) error {
 	return nil
 }
 
+// sameClaims tells whether claims that were done are those that are asked for.
+func sameClaims(done, asked []ratelimit.Claim) bool {
+	return slices.EqualFunc(done, asked, func(a, b ratelimit.Claim) bool { return a.ID == b.ID && a.Day == b.Day })
+}
+
+// reserve does one claim. A claim for a day that is over here gets no units of that day, which would be spent on
+// another one: it is told how today stands, as where another node has begun a later day, and the follower goes on with
+// that.
 func (l *Lender) reserve(q *store.Counting, c *Caller, b *store.FollowerBatch, claim *ratelimit.Claim) error {
+	today := l.Now().Add(-ahead).UnixMilli() / dayMillis
 	limit, err := l.dayLimit(q, c, claim.ID)
 	if err != nil {
 		return err
@@ -107,7 +117,19 @@ func (l *Lender) reserve(q *store.Counting, c *Caller, b *store.FollowerBatch, c
 	default:
 		claim.Limit = limit
 	}
-	return q.ReserveFor(b, claim)
+	if claim.Day < today {
+		look := ratelimit.Claim{ID: claim.ID, Day: today}
+		if err := q.Reserve(&look); err != nil {
+			return err
+		}
+		claim.Granted, claim.Reserved, claim.Stands = 0, look.Reserved, look.Stands
+	} else if err := q.ReserveFor(b, claim); err != nil {
+		return err
+	}
+	if limit < 0 {
+		claim.Reserved = 0 // it is not told how others' accounts stand
+	}
+	return nil
 }
 
 // dayLimit is the limit per day of a key, or of a workspace's plan; 0 where it has none, and -1 for one that the caller

@@ -30,8 +30,9 @@ type Bank interface {
 	Ask(epoch uint64, cost int64, questions ...Question) ([2]Answer, error)
 	// Charge charges units that were admitted without the bank. Its errors are those of Ask.
 	Charge(epoch uint64, of Account, owed []Owing) error
-	// Return gives the rest of leases back, as far as the bank answers before ctx ends.
-	Return(ctx context.Context, of Account, rests []Rest)
+	// Return gives the rest of leases back, as far as the bank answers before ctx ends. epoch is the one in which they
+	// were granted: another one has forgotten them, and takes nothing back.
+	Return(ctx context.Context, epoch uint64, of Account, rests []Rest)
 	// Standing is the state of the bank as a whole. It is the same pointer each time.
 	Standing() *Standing
 }

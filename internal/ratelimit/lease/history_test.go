@@ -112,7 +112,7 @@ func (l *line) Charge(_ uint64, of lease.Account, owed []lease.Owing) error {
 	return err
 }
 
-func (l *line) Return(_ context.Context, of lease.Account, rests []lease.Rest) {
+func (l *line) Return(_ context.Context, _ uint64, of lease.Account, rests []lease.Rest) {
 	_, _ = l.Ask(0, 0, lease.Question{Of: of, Limit: ratelimit.Max, Settle: rests})
 }
 

@@ -90,7 +90,7 @@ func (l *Limiter) Close() {
 	defer cancel()
 	l.each(func(s *state) {
 		if rest := s.settle(); len(rest) > 0 && ctx.Err() == nil && !l.standing.Down.Load() {
-			l.bank.Return(ctx, s.of, rest) // units that stay charged run out by themselves
+			l.bank.Return(ctx, s.epoch, s.of, rest) // units that stay charged run out by themselves
 		}
 	})
 }

@@ -89,7 +89,7 @@ func (o *Own) Charge(_ uint64, of Account, owed []Owing) error {
 }
 
 // Return is Bank.
-func (o *Own) Return(_ context.Context, of Account, rests []Rest) {
+func (o *Own) Return(_ context.Context, _ uint64, of Account, rests []Rest) {
 	_ = o.limiter.Lend(0, 0, &ratelimit.Loan{ID: of.ID, Limit: ratelimit.Max, Back: unspent(rests)})
 }
 

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -18,6 +19,9 @@ type Teller struct {
 	last    int64 // the number of the latest lease
 }
 
+// firstLease bounds the number at which a teller begins. Every client reads up to twice as much exactly.
+const firstLease = 1 << 52
+
 // holder is a process that has leases.
 type holder struct {
 	answers map[uint64]*answered // by the number of the question
@@ -29,10 +33,27 @@ type holder struct {
 
 // answered is a question, and once done is closed its answer.
 type answered struct {
+	about   about
 	done    chan struct{}
 	at      int64 // monotonic milliseconds
 	answers [2]Answer
 	err     error
+}
+
+// about is what a question is about. A number is for one question, however often that comes.
+type about struct {
+	owed bool
+	cost int64
+	of   [2][16]byte
+	want [2]int64
+}
+
+func aboutOf(cost int64, questions []Question) (a about) {
+	a.cost = cost
+	for i := range min(len(questions), len(a.of)) {
+		a.of[i], a.want[i] = questions[i].Of.ID, questions[i].Want
+	}
+	return a
 }
 
 // lot is a part of the bank's units that a holder has.
@@ -58,13 +79,16 @@ var (
 	ErrAway = errors.New("limits per minute cannot be asked now")
 	// ErrOld says that a question comes again so late that its answer is forgotten.
 	ErrOld = errors.New("this number was used long ago")
+	// ErrReused says that a number was another question's.
+	ErrReused = errors.New("this number was used for another question")
 	// ErrTooMany says that as many processes hold leases as may.
 	ErrTooMany = errors.New("as many processes hold leases as may")
 )
 
-// NewTeller makes a teller. It goes by the clock of the bank.
+// NewTeller makes a teller. It goes by the clock of the bank. Its leases have numbers that those of other tellers do not
+// have, as far as chance goes: a holder may give a lease back to another node, or to this one after a restart.
 func NewTeller(b Bank, clock *Clock) *Teller {
-	return &Teller{bank: b, clock: clock, holders: map[string]*holder{}}
+	return &Teller{bank: b, clock: clock, holders: map[string]*holder{}, last: rand.Int64N(firstLease)}
 }
 
 // Sharers is how many share a limit.
@@ -87,7 +111,7 @@ func (t *Teller) Away() time.Duration {
 // Ask asks the bank for a holder, under a number that the holder uses for this question alone. Lots are named by the
 // teller, and so are those that are given back.
 func (t *Teller) Ask(who string, number uint64, cost int64, questions ...Question) ([2]Answer, error) {
-	one, fresh, err := t.enter(who, number)
+	one, fresh, err := t.enter(who, number, aboutOf(cost, questions))
 	if err != nil {
 		return [2]Answer{}, err
 	}
@@ -116,7 +140,7 @@ func (t *Teller) Ask(who string, number uint64, cost int64, questions ...Questio
 
 // Charge charges units that a holder admitted without the bank, under a number of their own.
 func (t *Teller) Charge(who string, number uint64, of Account, owed []Owing) error {
-	one, fresh, err := t.enter(who, number)
+	one, fresh, err := t.enter(who, number, about{owed: true, of: [2][16]byte{of.ID}})
 	if err != nil {
 		return err
 	}
@@ -132,7 +156,7 @@ func (t *Teller) Charge(who string, number uint64, of Account, owed []Owing) err
 }
 
 // enter gives the question of a number, and whether it is new.
-func (t *Teller) enter(who string, number uint64) (one *answered, fresh bool, err error) {
+func (t *Teller) enter(who string, number uint64, what about) (one *answered, fresh bool, err error) {
 	now := t.clock.Mono()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -148,12 +172,15 @@ func (t *Teller) enter(who string, number uint64) (one *answered, fresh bool, er
 	h.used = now
 	h.forget(now)
 	if one = h.answers[number]; one != nil {
+		if one.about != what {
+			return nil, false, ErrReused
+		}
 		return one, false, nil
 	}
 	if number <= h.floor {
 		return nil, false, ErrOld
 	}
-	one = &answered{done: make(chan struct{}), at: now}
+	one = &answered{about: what, done: make(chan struct{}), at: now}
 	h.answers[number] = one
 	h.order = append(h.order, number)
 	return one, true, nil

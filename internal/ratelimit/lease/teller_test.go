@@ -101,6 +101,47 @@ func TestALeaseIsGivenBackOnceByItsHolderAndNotForMoreThanItWas(t *testing.T) {
 	})
 }
 
+// A node that was stopped in order and started, and another node over the same bank, have a teller of their own. A lease
+// of the one before is none of theirs, also where they have lent to the same holder.
+func TestALeaseOfAnotherTellerIsNotGivenBackInPlaceOfOnesOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, nil, 0)
+		before := d.lent("one", 30)
+		d.teller = lease.NewTeller(d.own, lease.NewClock(time.Now))
+		now := d.lent("one", 20)
+		d.charged(50)
+		d.lent("one", 0, lease.Rest{Lot: before.Lot, Units: 30})
+		d.charged(50)
+		d.lent("one", 0, lease.Rest{Lot: now.Lot, Units: 20})
+		d.charged(30)
+	})
+}
+
+// A number is for one question: its answer is not that to another one.
+func TestAnotherQuestionUnderANumberIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, nil, 0)
+		if _, err := d.ask("one", 7, 30); err != nil {
+			t.Fatal(err)
+		}
+		mine := d.key
+		d.key.ID[15]++
+		if a, err := d.ask("one", 7, 30); !errors.Is(err, lease.ErrReused) || a.Granted != 0 {
+			t.Errorf("another key: %+v, %v", a, err)
+		}
+		d.key = mine
+		if a, err := d.ask("one", 7, 20); !errors.Is(err, lease.ErrReused) || a.Granted != 0 {
+			t.Errorf("fewer units: %+v, %v", a, err)
+		}
+		if err := d.teller.Charge("one", 7, d.key, []lease.Owing{{Units: 5}}); !errors.Is(err, lease.ErrReused) {
+			t.Errorf("units that are owed: %v", err)
+		}
+		if a, err := d.ask("one", 7, 30); err != nil || a.Granted != 30 {
+			t.Errorf("the first question: %+v, %v", a, err)
+		}
+	})
+}
+
 func TestAQuestionThatComesAgainGetsItsFirstAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, nil, 0)

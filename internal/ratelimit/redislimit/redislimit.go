@@ -130,9 +130,9 @@ func (l *Limiter) Standing() *lease.Standing { return &l.watch.Standing }
 
 // Ask is lease.Bank.
 func (l *Limiter) Ask(epoch uint64, cost int64, questions ...lease.Question) (a [2]lease.Answer, err error) {
-	memory := l.memory()
-	if l.watch.Epoch.Load().Count != epoch {
-		return a, errOtherEpoch
+	memory, err := l.memoryOf(epoch)
+	if err != nil {
+		return a, err
 	}
 	l.counts.questions.Add(1)
 	err = l.attempt(epoch, func(ctx context.Context) (err error) {
@@ -148,8 +148,10 @@ func (l *Limiter) Charge(epoch uint64, of lease.Account, owed []lease.Owing) err
 }
 
 // Return is lease.Bank.
-func (l *Limiter) Return(ctx context.Context, of lease.Account, rests []lease.Rest) {
-	_, _ = l.ask(ctx, l.memory(), 0, lease.Question{Of: of, Settle: rests}) // what stays charged runs out by itself
+func (l *Limiter) Return(ctx context.Context, epoch uint64, of lease.Account, rests []lease.Rest) {
+	if memory, err := l.memoryOf(epoch); err == nil {
+		_, _ = l.ask(ctx, memory, 0, lease.Question{Of: of, Settle: rests}) // units that stay charged run out by themselves
+	}
 }
 
 // every runs a task at intervals, and at each ring.

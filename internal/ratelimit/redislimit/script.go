@@ -20,17 +20,19 @@ var (
 	restoreText string
 	//go:embed renew.lua
 	renewText string
+	//go:embed read.lua
+	readText string
 )
 
 // scripts are never sent twice by the client itself: one whose answer was lost may have charged.
-type scripts struct{ take, restore, renew, clock *rueidis.Lua }
+type scripts struct{ take, restore, renew, read *rueidis.Lua }
 
 func newScripts() scripts {
 	return scripts{
 		take:    rueidis.NewLuaScript(takeText),
 		restore: rueidis.NewLuaScript(restoreText),
 		renew:   rueidis.NewLuaScript(renewText),
-		clock:   rueidis.NewLuaScript("return redis.call('TIME')"),
+		read:    rueidis.NewLuaScript(readText),
 	}
 }
 
@@ -49,14 +51,18 @@ var (
 	errStepped    = fmt.Errorf("%w to come: its clock was set", errOtherEpoch)
 )
 
-// memory names what Redis has to remember for a question to be granted: an epoch, or in a cluster, where that lies on
-// another slot, the primaries of the epoch. The script compares it, so that nothing is granted after a loss. It is to
-// be read before the epoch's count: enter stores it after that.
-func (l *Limiter) memory() string {
+// memoryOf names what Redis has to remember for a question of an epoch: the epoch's name, or in a cluster, where that
+// lies on another slot, the primaries of the epoch. The script compares it, so that nothing is granted, and nothing taken
+// back, after a loss. It is read before the count of the epoch, because enter stores it after that.
+func (l *Limiter) memoryOf(epoch uint64) (string, error) {
+	memory := l.watch.Epoch.Load().Name
 	if l.cluster {
-		return *l.watch.servers.Load()
+		memory = *l.watch.servers.Load()
 	}
-	return l.watch.Epoch.Load().Name
+	if l.watch.Epoch.Load().Count != epoch {
+		return "", errOtherEpoch
+	}
+	return memory, nil
 }
 
 // ask runs take.lua on one or two questions, which are granted the cost together or not at all. After an error the

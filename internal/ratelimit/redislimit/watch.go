@@ -35,6 +35,7 @@ type watch struct {
 	looking chan struct{} // closed when the look that is under way has ended; nil where none is; owned by mu
 
 	// The inspection's own; one at a time.
+	seen  int64 // monotonic milliseconds of the latest look that told the epoch
 	fewer int64 // monotonic milliseconds since when fewer nodes are counted than nodes says; 0 where they are not
 }
 
@@ -111,12 +112,13 @@ func (l *Limiter) inspect(ctx context.Context) error {
 		return err
 	}
 	server := joined(ids)
-	now, step, err := l.readClock(ctx, primaries)
+	step, err := l.readClocks(ctx, primaries)
 	if err != nil {
 		return err
 	}
-	text, err := l.client.Do(ctx, l.client.B().Get().Key(l.epochKey).Build()).ToString()
-	if err != nil && !rueidis.IsRedisNil(err) {
+	asked := l.clock.Mono()
+	text, now, err := l.epoch(ctx, l.scripts.read)
+	if err != nil {
 		return fmt.Errorf("read the epoch: %w", err)
 	}
 	known, lost := l.watch.Epoch.Load().Name, "0"
@@ -125,55 +127,63 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	}
 	stepped := step != 0 && known == text // else another node has found it before
 	if !strings.HasSuffix(text, " "+server) || known != "" && known != text && began(text) == 0 || stepped {
-		text, err = l.scripts.renew.Exec(ctx, l.client, []string{l.epochKey}, []string{text, rand.Text(), server, lost}).
-			ToString()
+		text, now, err = l.epoch(ctx, l.scripts.renew, text, rand.Text(), server, lost)
 		if err != nil {
 			return fmt.Errorf("begin an epoch: %w", err)
 		}
 	}
-	if err := l.count(ctx, now/1000); err != nil {
+	if err := l.count(ctx, now); err != nil {
 		return err
 	}
-	if err := l.lookForOthers(ctx, now/1000); err != nil {
+	if err := l.lookForOthers(ctx, now); err != nil {
 		return err
 	}
-	l.enter(text, now/1000, step, ids)
+	l.enter(text, now, step, ids)
+	l.watch.seen = asked
 	return nil
 }
 
-// readClock reads Redis's clock, in Unix milliseconds, and tells by how much it was set since it was read last. In a
-// cluster it reads those of all primaries: now is that of the server on which the epoch lies, and step the largest one
-// forward, else one back.
-func (l *Limiter) readClock(ctx context.Context, primaries map[string]rueidis.Client) (now, step int64, err error) {
+// epoch runs a script that tells the epoch, and the second of the clock by which it counts, at one instant. A clock that
+// was read before the epoch is known may be another one than that by which the epoch has begun.
+func (l *Limiter) epoch(ctx context.Context, script *rueidis.Lua, args ...string) (text string, now int64, err error) {
+	r, err := script.Exec(ctx, l.client, []string{l.epochKey}, args).AsStrSlice()
+	if err != nil {
+		return "", 0, err
+	}
+	if len(r) != 2 {
+		return "", 0, fmt.Errorf("%d texts", len(r))
+	}
+	now, err = strconv.ParseInt(r[1], 10, 64)
+	return r[0], now, err
+}
+
+// readClocks tells by how much the clock of Redis was set since it was read last: in a cluster the largest step forward
+// of all primaries, else one back.
+func (l *Limiter) readClocks(ctx context.Context, primaries map[string]rueidis.Client) (step int64, err error) {
 	if !l.cluster {
-		return l.reading(ctx, "", l.client)
+		return l.readClock(ctx, "", l.client)
 	}
 	for addr, node := range primaries {
-		_, by, err := l.reading(ctx, addr, node)
+		by, err := l.readClock(ctx, addr, node)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		if by != 0 && (step == 0 || by > step) {
 			step = by
 		}
 	}
 	l.paces.keep(primaries)
-	t, err := l.scripts.clock.Exec(ctx, l.client, []string{l.epochKey}, nil).AsIntSlice()
-	if err != nil || len(t) != 2 {
-		return 0, 0, fmt.Errorf("read the clock of the epoch's server: %w", err)
-	}
-	return t[0]*1000 + t[1]/1000, step, nil
+	return step, nil
 }
 
-// reading reads one server's clock.
-func (l *Limiter) reading(ctx context.Context, server string, node rueidis.Client) (now, step int64, err error) {
+// readClock reads one server's clock, and tells by how much it was set.
+func (l *Limiter) readClock(ctx context.Context, server string, node rueidis.Client) (step int64, err error) {
 	sent := l.clock.Mono()
 	t, err := node.Do(ctx, node.B().Time().Build()).AsIntSlice()
 	if err != nil || len(t) != 2 {
-		return 0, 0, fmt.Errorf("read Redis's clock: %w", err)
+		return 0, fmt.Errorf("read Redis's clock: %w", err)
 	}
-	now = t[0]*1000 + t[1]/1000
-	return now, l.paces.step(server, paceOf(now, sent, l.clock.Mono())), nil
+	return l.paces.step(server, paceOf(t[0]*1000+t[1]/1000, sent, l.clock.Mono())), nil
 }
 
 // primaries gives the replication ids of all primaries, which name the memory that answers, and their clients. An id
@@ -249,8 +259,7 @@ func (l *Limiter) enter(text string, now, step int64, primaries []string) {
 	if before.Name == text {
 		return
 	}
-	left := lease.ColdTime - time.Duration(now-began(text))*time.Second
-	left = min(max(left, 0), lease.ColdTime) // the clock may have been set back since
+	left := l.coldFor(before, now-began(text), step)
 	l.watch.Cold.Store(l.clock.Mono() + left.Milliseconds())
 	l.watch.Epoch.Store(&lease.Epoch{Name: text, Count: before.Count + 1, Step: max(step, 0)})
 	servers := ""
@@ -275,6 +284,19 @@ func (l *Limiter) enter(text string, now, step int64, primaries []string) {
 		l.log.Warn("Redis has lost what it knew: "+then, "nodes", l.watch.NodesNow())
 	}
 	l.counts.epochs.Add(1)
+}
+
+// coldFor is how long an epoch that has begun so many seconds ago, by Redis's clock, is still cold. It cannot have begun
+// before this node saw the one before, and nothing is known of its age where Redis's clock was set since.
+func (l *Limiter) coldFor(before *lease.Epoch, seconds, step int64) time.Duration {
+	age := time.Duration(max(seconds, 0)) * time.Second // the clock may have been set back since
+	if before.Name != "" {
+		age = min(age, time.Duration(l.clock.Mono()-l.watch.seen)*time.Millisecond)
+		if step != 0 {
+			age = 0
+		}
+	}
+	return max(lease.ColdTime-age, 0)
 }
 
 // began is when the epoch began, in Unix seconds; 0 for the first one of an installation, before which nothing was
