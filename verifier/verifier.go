@@ -30,7 +30,6 @@ import (
 	"github.com/keyward/keyward/internal/feedhttp"
 	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/ratelimit/lease"
 	"github.com/keyward/keyward/internal/verifycodec"
 )
 
@@ -53,6 +52,8 @@ var (
 	ErrRefused = errors.New("verifier: the server refuses this follower")
 	// ErrPepper says that the server keeps digests under a pepper, and that Config.Pepper is not that one.
 	ErrPepper = errors.New("verifier: Config.Pepper is not the pepper of the server")
+	// ErrLeave says that the token gives no leave for Config.LimitMode or Config.LimitPolicy.
+	ErrLeave = errors.New("verifier: the service key gives no leave for Config.LimitMode or Config.LimitPolicy")
 	// ErrClosed says that the verifier was closed.
 	ErrClosed = errors.New("verifier: closed")
 )
@@ -73,8 +74,14 @@ type Config struct {
 	PreviousPeppers []string `json:"-"`
 	// MaxStaleness is how old the copy may be; the default is 5 seconds, and the server's own limit is the most.
 	MaxStaleness time.Duration
-	// RefuseWhileAway refuses keys with a limit per minute, once their last units are spent, while the server grants
-	// none. Else the server's policy holds, or a share of the limit where that would admit everything.
+	// LimitMode is how minutes of keys are counted here; the default is LimitLeased. LimitPolicy is for keys with a limit
+	// per minute while the server grants nothing; the default is the server's, and PolicyShare where that would admit
+	// everything. Neither makes the verifier less strict than the server is, but LimitLocal and PolicyOpen: for these the
+	// token needs leave (followerModes of the service key), or New fails with ErrLeave.
+	LimitMode   LimitMode
+	LimitPolicy LimitPolicy
+	// RefuseWhileAway is PolicyClosed in another word: it refuses keys with a limit per minute, once their last units are spent, while the server grants
+	// none.
 	RefuseWhileAway bool
 	// Name is what `keyward nodes` calls this verifier; the default is the machine's name.
 	Name string
@@ -126,8 +133,8 @@ type desk struct {
 var _ keyward.Verifier = (*Verifier)(nil)
 
 // New loads everything from the server, and follows it from then on. While the server is away it tries again until ctx
-// ends; ctx bounds the start alone. It gives up at once where the token is refused (ErrRefused) or the pepper is
-// another one (ErrPepper).
+// ends; ctx bounds the start alone. It gives up at once where the token is refused (ErrRefused) or gives no leave for
+// the mode (ErrLeave), or the pepper is another one (ErrPepper).
 func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	digests, err := cfg.check()
 	if err != nil {
@@ -135,13 +142,10 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	}
 	client, closeIdle := follower.HTTPClient(cfg.HTTPClient)
 	v := &Verifier{process: &process{url: cfg.URL}}
-	policy := lease.Share
-	if cfg.RefuseWhileAway {
-		policy = lease.Closed
-	}
 	v.follower = follower.New(
 		follower.Config{HTTP: client, Unzstd: cfg.Unzstd, URL: cfg.URL, Token: cfg.token(), Limit: cfg.MaxStaleness,
-			Digests: digests, Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, Version: version(), Policy: policy,
+			Digests: digests, Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, Version: version(),
+			Policy: cfg.LimitPolicy.policy(), Exact: cfg.LimitMode == LimitExact, Local: cfg.LimitMode == LimitLocal,
 			OnDesk: func(d *follower.Desk) error {
 				v.desks.Store(&desk{d, verifycodec.New(d.Catalogue)})
 				return nil
@@ -174,6 +178,9 @@ func (c *Config) check() (*keyfmt.Digester, error) {
 	if len(c.Name) > longestName || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return nil, fmt.Errorf("Config.Name: want at most %d printable bytes", longestName)
 	}
+	if err := c.checkLimits(); err != nil {
+		return nil, err
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -189,6 +196,8 @@ func told(err error) error {
 	switch {
 	case errors.Is(err, follower.ErrPepper):
 		return ErrPepper
+	case errors.Is(err, follower.ErrLeave):
+		return fmt.Errorf("%w: %w", ErrLeave, err)
 	case errors.Is(err, feedhttp.ErrRefused):
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}

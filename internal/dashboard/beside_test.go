@@ -61,6 +61,8 @@ func TestEveryFormSaysAllThatIsWrongBesideItsFields(t *testing.T) {
 			"networks": {"300.1.1.1"},
 		},
 			[]string{"name", "scope", "expiry", "workspaces", "environment", "networks"}},
+		{"root", "/service-keys", url.Values{"name": {"f"}, "scope": {"verify"}, "mode": {"local"}}, []string{"mode"}},
+		{"root", "/service-keys", url.Values{"name": {"f"}, "scope": {"follow"}, "mode": {"exact"}}, []string{"mode"}},
 	} {
 		a := h.post(c.user, c.action, c.form)
 		if a.Code != 422 {

@@ -13,6 +13,7 @@ import (
 type serviceKeyRow struct {
 	account.ServiceKey
 	Scope   string
+	Modes   string // that its followers have leave for; "" for none
 	Bound   string // to what; "" for nothing
 	Created moment
 	Expires moment
@@ -28,7 +29,11 @@ type serviceKeysBody struct {
 	Form serviceKeyForm
 }
 
-type serviceKeyForm struct{ Name, Scope, Expiry, Workspaces, Environment, Networks string }
+type serviceKeyForm struct {
+	Name, Scope, Expiry, Workspaces, Environment, Networks string
+
+	Modes []string // of followers
+}
 
 // boundTo lists the bounds of a service key; "" for none.
 func boundTo(b *account.Bounds) string {
@@ -45,6 +50,15 @@ func boundTo(b *account.Bounds) string {
 	return strings.Join(parts, ", ")
 }
 
+// joinedNames is names with commas between them.
+func joinedNames[Name ~string](names []Name) string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = string(n)
+	}
+	return strings.Join(all, ", ")
+}
+
 // serviceKeys lists the operator's credentials.
 func (d *Dashboard) serviceKeys(v *request) error {
 	return v.showServiceKeys(http.StatusOK, serviceKeyForm{Scope: string(account.ScopeVerify)}, nil)
@@ -57,13 +71,9 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 	}
 	b := serviceKeysBody{Form: f}
 	for _, k := range found {
-		scopes := make([]string, len(k.Scopes))
-		for i, s := range k.Scopes {
-			scopes[i] = string(s)
-		}
 		b.Keys = append(
 			b.Keys,
-			serviceKeyRow{k, strings.Join(scopes, ", "), boundTo(&k.Bounds), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
+			serviceKeyRow{k, joinedNames(k.Scopes), joinedNames(k.FollowerModes), boundTo(&k.Bounds), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
 				k.ID == v.Caller.ServiceKey, k.Expired(v.now)},
 		)
 	}
@@ -78,7 +88,7 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 func (v *request) serviceKeyForm() serviceKeyForm {
 	return serviceKeyForm{
 		Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
-		Environment: v.form("environment"), Networks: v.form("networks"),
+		Environment: v.form("environment"), Networks: v.form("networks"), Modes: v.r.PostForm["mode"],
 	}
 }
 
@@ -96,7 +106,7 @@ func (d *Dashboard) makeServiceKey(v *request) error {
 	wrong, err := problemOf(
 		err,
 		map[string]string{"name": "name", "scopes": "scope", "expiresAt": "expiry", "workspaceIds": "workspaces",
-			"environments": "environment", "allowedIps": "networks"},
+			"environments": "environment", "allowedIps": "networks", "followerModes": "mode"},
 	)
 	if err != nil {
 		return err
@@ -124,7 +134,7 @@ func (d *Dashboard) createServiceKey(v *request, f serviceKeyForm) (control.Reve
 			break
 		}
 	}
-	in := control.CreateServiceKey{Name: f.Name, Scopes: []string{f.Scope}}
+	in := control.CreateServiceKey{Name: f.Name, Scopes: []string{f.Scope}, FollowerModes: f.Modes}
 	if f.Expiry != "" {
 		in.ExpiresAt = control.Some(f.Expiry)
 	}
