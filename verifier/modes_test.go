@@ -8,8 +8,8 @@ import (
 	"github.com/keyward/keyward/verifier"
 )
 
-// A verifier that is to admit more than its server starts only with leave in its service key, and then counts by itself.
-// One that is to admit less needs none.
+// A verifier that is to admit more than its server starts only with leave in its service key, and then counts by
+// itself. One that is to admit less needs none.
 func TestAVerifierIsLessStrictThanItsServerOnlyWithLeave(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -80,8 +80,8 @@ type Config struct {
 	// token needs leave (followerModes of the service key), or New fails with ErrLeave.
 	LimitMode   LimitMode
 	LimitPolicy LimitPolicy
-	// RefuseWhileAway is PolicyClosed in another word: it refuses keys with a limit per minute, once their last units are spent, while the server grants
-	// none.
+	// RefuseWhileAway is PolicyClosed in another word: it refuses keys with a limit per minute, once
+	// their last units are spent, while the server grants none.
 	RefuseWhileAway bool
 	// Name is what `keyward nodes` calls this verifier; the default is the machine's name.
 	Name string

@@ -73,8 +73,8 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 	for _, k := range found {
 		b.Keys = append(
 			b.Keys,
-			serviceKeyRow{k, joinedNames(k.Scopes), joinedNames(k.FollowerModes), boundTo(&k.Bounds), v.moment(k.CreatedAt), v.moment(k.ExpiresAt),
-				k.ID == v.Caller.ServiceKey, k.Expired(v.now)},
+			serviceKeyRow{k, joinedNames(k.Scopes), joinedNames(k.FollowerModes), boundTo(&k.Bounds),
+				v.moment(k.CreatedAt), v.moment(k.ExpiresAt), k.ID == v.Caller.ServiceKey, k.Expired(v.now)},
 		)
 	}
 	if next.NextCursor != "" {

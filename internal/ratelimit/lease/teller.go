@@ -85,8 +85,8 @@ var (
 	ErrTooMany = errors.New("as many processes hold leases as may")
 )
 
-// NewTeller makes a teller. It goes by the clock of the bank. Its leases have numbers that those of other tellers do not
-// have, as far as chance goes: a holder may give a lease back to another node, or to this one after a restart.
+// NewTeller makes a teller. It goes by the clock of the bank. Its leases have numbers that those of other tellers do
+// not have, as far as chance goes: a holder may give a lease back to another node, or to this one after a restart.
 func NewTeller(b Bank, clock *Clock) *Teller {
 	return &Teller{bank: b, clock: clock, holders: map[string]*holder{}, last: rand.Int64N(firstLease)}
 }

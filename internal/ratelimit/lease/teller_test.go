@@ -101,8 +101,8 @@ func TestALeaseIsGivenBackOnceByItsHolderAndNotForMoreThanItWas(t *testing.T) {
 	})
 }
 
-// A node that was stopped in order and started, and another node over the same bank, have a teller of their own. A lease
-// of the one before is none of theirs, also where they have lent to the same holder.
+// A node that was stopped in order and started, and another node over the same bank, have a teller of their own. A
+// lease of the one before is none of theirs, also where they have lent to the same holder.
 func TestALeaseOfAnotherTellerIsNotGivenBackInPlaceOfOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, nil, 0)

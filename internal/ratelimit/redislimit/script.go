@@ -52,8 +52,8 @@ var (
 )
 
 // memoryOf names what Redis has to remember for a question of an epoch: the epoch's name, or in a cluster, where that
-// lies on another slot, the primaries of the epoch. The script compares it, so that nothing is granted, and nothing taken
-// back, after a loss. It is read before the count of the epoch, because enter stores it after that.
+// lies on another slot, the primaries of the epoch. The script compares it, so that nothing is granted, and nothing
+// taken back, after a loss. It is read before the count of the epoch, because enter stores it after that.
 func (l *Limiter) memoryOf(epoch uint64) (string, error) {
 	memory := l.watch.Epoch.Load().Name
 	if l.cluster {

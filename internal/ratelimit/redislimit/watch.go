@@ -143,8 +143,8 @@ func (l *Limiter) inspect(ctx context.Context) error {
 	return nil
 }
 
-// epoch runs a script that tells the epoch, and the second of the clock by which it counts, at one instant. A clock that
-// was read before the epoch is known may be another one than that by which the epoch has begun.
+// epoch runs a script that tells the epoch, and the second of the clock by which it counts, at one instant. A clock
+// that was read before the epoch is known may be another one than that by which the epoch has begun.
 func (l *Limiter) epoch(ctx context.Context, script *rueidis.Lua, args ...string) (text string, now int64, err error) {
 	r, err := script.Exec(ctx, l.client, []string{l.epochKey}, args).AsStrSlice()
 	if err != nil {
@@ -286,8 +286,8 @@ func (l *Limiter) enter(text string, now, step int64, primaries []string) {
 	l.counts.epochs.Add(1)
 }
 
-// coldFor is how long an epoch that has begun so many seconds ago, by Redis's clock, is still cold. It cannot have begun
-// before this node saw the one before, and nothing is known of its age where Redis's clock was set since.
+// coldFor is how long an epoch that has begun so many seconds ago, by Redis's clock, is still cold. It cannot have
+// begun before this node saw the one before, and nothing is known of its age where Redis's clock was set since.
 func (l *Limiter) coldFor(before *lease.Epoch, seconds, step int64) time.Duration {
 	age := time.Duration(max(seconds, 0)) * time.Second // the clock may have been set back since
 	if before.Name != "" {
