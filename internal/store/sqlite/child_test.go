@@ -44,7 +44,11 @@ const (
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childFile); path != "" {
-		if err := child(path); err != nil {
+		life := child
+		if bytes, err := strconv.Atoi(os.Getenv(childCloses)); err == nil {
+			life = func(path string) error { return closes(path, bytes) }
+		}
+		if err := life(path); err != nil {
 			fmt.Fprintln(os.Stderr, "child:", err)
 			os.Exit(1)
 		}

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"time"
 
 	"modernc.org/sqlite"
 
@@ -212,6 +211,7 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 		if !committed {
 			w.rollback()
 			d.watch.rolledBack()
+			d.keepFold()
 		}
 	}()
 	if err := d.watch.commits(ctx, w); err != nil {
@@ -234,7 +234,11 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 		return fmt.Errorf("commit: %w", translateCommit(err))
 	}
 	committed = true
-	return d.watch.committed()
+	if err := d.watch.committed(); err != nil {
+		return err
+	}
+	d.keepFold()
+	return nil
 }
 
 // Read runs fn on a snapshot. It waits for a free connection, no longer than ctx lasts.
@@ -298,9 +302,6 @@ func (d *Driver) Close() error {
 	}
 	errs := d.disconnect()
 	if d.hold != nil {
-		if d.watch != nil { // there is no log any more that could be missed
-			remember(d.hold, d.watch.files[1], 0, time.Time{})
-		}
 		d.hold.refill()
 		errs = append(errs, d.hold.release())
 		d.hold = nil
@@ -308,7 +309,8 @@ func (d *Driver) Close() error {
 	return errors.Join(errs...)
 }
 
-// disconnect closes the connections.
+// disconnect closes the connections. The last one folds the log of changes and removes it, and a kill may come right
+// behind that: so the lock says that the log may be missing before it is.
 func (d *Driver) disconnect() (errs []error) {
 	if d.readers != nil {
 		errs = d.readers.close()
@@ -316,13 +318,16 @@ func (d *Driver) disconnect() (errs []error) {
 	if d.glances != nil {
 		errs = append(errs, d.glances.close()...)
 	}
+	there := d.logThere()
 	if d.writer != nil {
+		d.noteFolded()
 		errs = append(errs, d.writer.close())
 		d.writer = nil
 	}
 	if d.db != nil {
 		errs = append(errs, d.db.Close())
 		d.db = nil
+		d.noteLeft(there)
 	}
 	return errs
 }

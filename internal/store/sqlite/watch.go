@@ -67,6 +67,19 @@ func (d *Driver) keep() {
 	remember(d.hold, w.files[1], w.log.size, w.database.changed)
 }
 
+// keepFold has the lock remember at once that the log has begun, and that it was folded: a lock with the time of before
+// would take the removal of the log for the work of a program that folded it.
+func (d *Driver) keepFold() {
+	w := d.watch
+	if w == nil || w.detached.Load() != nil {
+		return
+	}
+	begun := w.log.size >= logHead && w.kept[1].size < logHead
+	if begun || w.kept[0] != w.database {
+		d.keep()
+	}
+}
+
 // extent is how long a file was and when it was last written, as far as this process knows.
 type extent struct {
 	size    int64
