@@ -24,6 +24,10 @@ type LogEntry struct {
 	CreatedAt  time.Time `json:"createdAt"`
 	// Metadata holds, as "credential", the key or session of the actor, and the data of the event.
 	Metadata map[string]any `json:"metadata"`
+	// Seq is the event's number and Hash covers the event and the hash before it. Both are in a line of the NDJSON export
+	// of the whole log alone, and zero elsewhere.
+	Seq  int64  `json:"seq,omitempty"`
+	Hash string `json:"hash,omitempty"`
 }
 
 // LogPagination says where a page stands in the log, and how much there is.

@@ -5,6 +5,7 @@ package audit
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/keyward/keyward/internal/id"
@@ -118,4 +119,24 @@ func (e *Event) Chain(before [32]byte) [32]byte {
 		put(s)
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// separators are U+2028 and U+2029, at which many readers end a line.
+var (
+	escapeSeparators   = strings.NewReplacer("\u2028", `\u2028`, "\u2029", `\u2029`)
+	unescapeSeparators = strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029")
+)
+
+// LineOf gives metadata in the form that stands in one line of an export. The same object results.
+func LineOf(metadata string) string { return escapeSeparators.Replace(metadata) }
+
+// Follows tells whether an event that was read from an export is as it was written, after an event with this hash. An
+// export escapes separators of lines, which the metadata of earlier releases has as they are.
+func (e *Event) Follows(before [32]byte) bool {
+	if e.Chain(before) == e.Hash {
+		return true
+	}
+	was := *e
+	was.Metadata = unescapeSeparators.Replace(e.Metadata)
+	return was.Metadata != e.Metadata && was.Chain(before) == e.Hash
 }

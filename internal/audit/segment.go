@@ -72,7 +72,7 @@ func WriteSegmentEvent(w io.Writer, e *Event, before [32]byte) error {
 	if err := writeLine(&line, l); err != nil {
 		return fmt.Errorf("event %d: %w", e.Seq, err)
 	}
-	back, err := readEvent(line.Bytes())
+	back, err := ReadEvent(line.Bytes())
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,8 @@ func writeLine(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func readEvent(line []byte) (e Event, err error) {
+// ReadEvent reads a line of an archive, or of an export that gives each event its number and its hash.
+func ReadEvent(line []byte) (e Event, err error) {
 	var l segmentLine
 	if err := json.Unmarshal(line, &l); err != nil {
 		return e, fmt.Errorf("%w: %w", ErrSegment, err)
@@ -142,7 +143,7 @@ func ReadSegment(r io.Reader, each func(*Event) error) (Cut, error) {
 	before := [32]byte(first)
 	next := h.From
 	for ; lines.Scan(); next++ {
-		e, err := readEvent(lines.Bytes())
+		e, err := ReadEvent(lines.Bytes())
 		if err != nil {
 			return Cut{}, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -299,16 +300,17 @@ func (h *house) service() {
 // journal is the export of the log, newest first.
 func (h *house) journal() []byte {
 	var out bytes.Buffer
+	lines := json.NewEncoder(&out)
+	lines.SetEscapeHTML(false)
 	check(h.t, h.db.View(h.t.Context(), func(v *store.View) error {
 		events, err := v.Logs(store.LogFilter{All: true})
 		for _, e := range events {
 			line := map[string]any{
-				"id": e.ID, "workspaceId": e.Workspace, "eventType": e.Type, "createdAt": e.CreatedAt,
-				"metadata": json.RawMessage(e.Metadata),
+				"id": e.ID, "workspaceId": e.Workspace, "eventType": e.Type, "eventDescription": e.Description,
+				"actorId": e.ActorID, "actorEmail": e.ActorEmail, "createdAt": e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z"),
+				"metadata": json.RawMessage(e.Metadata), "seq": e.Seq, "hash": audit.Hex(e.Hash),
 			}
-			raw, err := json.Marshal(line)
-			check(h.t, err)
-			out.Write(append(raw, '\n'))
+			check(h.t, lines.Encode(line))
 		}
 		return err
 	}))

@@ -46,7 +46,7 @@ func minutes(i int) time.Time {
 }
 
 func readIDs(t interface{ Fatal(...any) }, text string) (ids []string) {
-	all, err := auditreplay.Read(strings.NewReader(text))
+	all, err := auditreplay.Read(auditreplay.File{Reader: strings.NewReader(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestArchivesAndExportsAreOneJournal(t *testing.T) {
 		"cut short": strings.Join(lines[:4], ""), "with a line less": lines[0] + lines[1] + strings.Join(lines[3:], ""),
 		"another archive within": lines[0] + lines[1] + second,
 	} {
-		if _, err := auditreplay.Read(strings.NewReader(broken)); err == nil {
+		if _, err := auditreplay.Read(auditreplay.File{Reader: strings.NewReader(broken)}); err == nil {
 			t.Errorf("an archive that is %s is taken for a journal", name)
 		}
 	}

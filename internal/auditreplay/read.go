@@ -5,10 +5,11 @@ package auditreplay
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/keyward/keyward/internal/apikey"
@@ -19,7 +20,8 @@ import (
 
 // Entry is a line of the log's export.
 type Entry struct {
-	Seq         int64      `json:"seq"` // in an archive alone
+	Seq         int64      `json:"seq"`  // 0 in an export of a part of the log, or of an earlier program
+	Hash        string     `json:"hash"` // likewise
 	ID          id.Event   `json:"id"`
 	WorkspaceID *string    `json:"workspaceId"`
 	EventType   audit.Type `json:"eventType"`
@@ -30,7 +32,26 @@ type Entry struct {
 		After  members `json:"after"`
 		Note   note    `json:"note"`
 	} `json:"metadata"`
+
+	place place
+	event audit.Event // as its hash covers it; the zero value where the line has no hash
 }
+
+// place is where a line stands.
+type place struct {
+	file    string // "" where there is one alone
+	line    int
+	archive bool
+}
+
+func (p place) String() string {
+	if p.file == "" {
+		return fmt.Sprintf("line %d", p.line)
+	}
+	return fmt.Sprintf("line %d of %s", p.line, p.file)
+}
+
+func (e *Entry) numbered() bool { return e.event.Seq > 0 }
 
 // note is what the log says of a removal: what became of the member's keys. Settlement is "" in the log of an earlier
 // version.
@@ -58,12 +79,44 @@ func (e *Entry) workspace() id.Workspace {
 // longest is how many bytes a line may have: a change of a hundred keys is a hundred lines, each with a key's metadata.
 const longest = 4 << 20
 
+// File is an export or an archive, or several one behind the other. Its name stands in errors.
+type File struct {
+	Name string
+	io.Reader
+}
+
 // Read reads exports in NDJSON, which are newest first unless they were asked for otherwise, and archives of the log,
-// and gives their events oldest first and each once. Several in one file, each in either order, are one.
-func Read(r io.Reader) ([]Entry, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, longest)
+// and gives their events oldest first. Several in one file, each in either order, are one. An event comes twice only
+// where all are numbered, for After to see whether both are the same.
+func Read(files ...File) ([]Entry, error) {
 	var exported, archived []Entry
+	for _, f := range files {
+		if len(files) == 1 {
+			f.Name = ""
+		}
+		found, err := readFile(f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			if found[i].place.archive {
+				archived = append(archived, found[i])
+			} else {
+				exported = append(exported, found[i])
+			}
+		}
+	}
+	if !slices.ContainsFunc(exported, func(e Entry) bool { return !e.numbered() }) {
+		all := slices.Concat(archived, exported)
+		slices.SortStableFunc(all, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+		return all, nil
+	}
+	return behindArchives(archived, inOrder(exported)), nil
+}
+
+func readFile(f File) (all []Entry, err error) {
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, longest)
 	left := segment{}
 	for n := 1; lines.Scan(); n++ {
 		line := bytes.TrimSpace(text.WithoutBOM(lines.Bytes()))
@@ -74,21 +127,17 @@ func Read(r io.Reader) ([]Entry, error) {
 			left = segment{cut.From, cut.To}
 			continue
 		}
-		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
-			return nil, fmt.Errorf(
-				"line %d is no event: want what keyward logs --format ndjson --limit 0 writes, or an archive", n,
-			)
+		e, err := readEntry(line, place{f.Name, n, !left.whole()})
+		if err != nil {
+			return nil, err
 		}
-		if left.whole() {
-			exported = append(exported, e)
-			continue
+		if !left.whole() {
+			if e.Seq != left.next {
+				return nil, fmt.Errorf("%s: event %d of the archive is missing", e.place, left.next)
+			}
+			left.next++
 		}
-		if e.Seq != left.next {
-			return nil, fmt.Errorf("line %d: event %d of the archive is missing", n, left.next)
-		}
-		left.next++
-		archived = append(archived, e)
+		all = append(all, e)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
@@ -96,39 +145,29 @@ func Read(r io.Reader) ([]Entry, error) {
 	if !left.whole() {
 		return nil, fmt.Errorf("the archive ends before event %d: it is not whole", left.next)
 	}
-	return behindArchives(archived, inOrder(exported)), nil
+	return all, nil
+}
+
+func readEntry(line []byte, at place) (e Entry, err error) {
+	if line[0] == '{' && !json.Valid(line) {
+		return e, fmt.Errorf("%s is cut off or damaged: export the log again (keyward logs --format ndjson --limit 0); where "+
+			"that can't be done, remove the line, and know that what it told is lost", at)
+	}
+	if err := json.Unmarshal(line, &e); err != nil || e.ID == "" || e.EventType == "" || e.CreatedAt.IsZero() {
+		return e, fmt.Errorf(
+			"%s is no event: want what keyward logs --format ndjson --limit 0 writes, or an archive", at,
+		)
+	}
+	e.place = at
+	if e.Seq > 0 && e.Hash != "" {
+		if e.event, err = audit.ReadEvent(line); err != nil {
+			return e, fmt.Errorf("%s: %w", at, err)
+		}
+	}
+	return e, nil
 }
 
 // segment counts the remaining events of an archive.
 type segment struct{ next, last int64 }
 
 func (s segment) whole() bool { return s.next == 0 || s.next > s.last }
-
-// ErrGap says that events may lie between the backup and the journal.
-var ErrGap = errors.New(
-	"it does not reach back to the backup's last event, so that what happened in between is not known: " +
-		"export the whole log (keyward logs --format ndjson --limit 0)",
-)
-
-// ErrEmpty says that a journal has no event: an export that met a full disk, for instance.
-var ErrEmpty = errors.New("it is empty: export the log again (keyward logs --format ndjson --limit 0)")
-
-// After gives the entries that a log does not have, in their order and each once. last is the newest event of that log,
-// "" for an empty one, and has tells whether an event is in it.
-func After(all []Entry, last id.Event, has func(id.Event) bool) ([]Entry, error) {
-	if len(all) == 0 {
-		return nil, ErrEmpty
-	}
-	seen := make(map[id.Event]bool)
-	var later []Entry
-	for _, e := range all {
-		if !seen[e.ID] && !has(e.ID) {
-			later = append(later, e)
-		}
-		seen[e.ID] = true
-	}
-	if len(later) > 0 && last != "" && !seen[last] {
-		return nil, ErrGap
-	}
-	return later, nil
-}

@@ -22,7 +22,7 @@ func TestT103AJournalWhoseTimesFallIsReadInItsOrder(t *testing.T) {
 		lines = append(lines, fmt.Sprintf(`{"id":"e%02d","eventType":"x","createdAt":%q}`, i, when.Format(time.RFC3339)))
 	}
 	for _, order := range []string{"oldest first", "newest first"} {
-		all, err := auditreplay.Read(strings.NewReader(strings.Join(lines, "\n")))
+		all, err := auditreplay.Read(auditreplay.File{Reader: strings.NewReader(strings.Join(lines, "\n"))})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -157,22 +157,28 @@ func TestABoundedTransferIsRepeatedAsFarAsTheJournalGoesT104(t *testing.T) {
 
 func repeat(t tester, db *store.DB, journal []byte) {
 	t.Helper()
-	all, err := auditreplay.Read(bytes.NewReader(journal))
+	all, err := auditreplay.Read(auditreplay.File{Reader: bytes.NewReader(journal)})
 	check(t, err)
-	known := map[id.Event]bool{}
-	var last id.Event
+	known, last := events(t, db)
+	later, err := auditreplay.After(all, last, func(e id.Event) bool { return known[e] })
+	check(t, err)
+	_, err = auditreplay.Repeat(t.Context(), db, perm.Builtin(), later.Entries)
+	check(t, err)
+}
+
+// events are those in the log, and the last one.
+func events(t tester, db *store.DB) (known map[id.Event]bool, last audit.Event) {
+	t.Helper()
+	known = map[id.Event]bool{}
 	check(t, db.View(t.Context(), func(v *store.View) error {
 		events, err := v.Logs(store.LogFilter{All: true, Ascending: true})
 		for _, e := range events {
 			known[e.ID] = true
-			last = e.ID
+			last = e
 		}
 		return err
 	}))
-	later, err := auditreplay.After(all, last, func(e id.Event) bool { return known[e] })
-	check(t, err)
-	_, err = auditreplay.Repeat(t.Context(), db, perm.Builtin(), later)
-	check(t, err)
+	return known, last
 }
 
 // Every type of event that the program writes is one that a restore can repeat, or that takes nothing away.
@@ -221,12 +227,13 @@ func TestT102AJournalThatDoesNotReachBackIsRefused(t *testing.T) {
 		"":         auditreplay.ErrEmpty,
 		"\n":       auditreplay.ErrEmpty,
 	} {
-		all, err := auditreplay.Read(strings.NewReader(journal))
+		all, err := auditreplay.Read(auditreplay.File{Reader: strings.NewReader(journal)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		later, err := auditreplay.After(all, "e2", func(e id.Event) bool { return e <= "e2" })
-		if !errors.Is(err, want) || err == nil && len(later) > 1 || len(later) == 1 && later[0].ID != "e3" {
+		later, err := auditreplay.After(all, audit.Event{ID: "e2"}, func(e id.Event) bool { return e <= "e2" })
+		if !errors.Is(err, want) || err == nil && len(later.Entries) > 1 ||
+			len(later.Entries) == 1 && later.Entries[0].ID != "e3" {
 			t.Errorf("%s: %v, %v", journal, later, err)
 		}
 	}
@@ -250,7 +257,7 @@ func TestAnEventOfANewerProgramRepeatsNothing(t *testing.T) {
 			[]string{"api_key.updated", "api_key.narrowed"},
 			"type",
 		) + `"}`
-		all, err := auditreplay.Read(strings.NewReader(line))
+		all, err := auditreplay.Read(auditreplay.File{Reader: strings.NewReader(line)})
 		check(t, err)
 		if _, err := auditreplay.Repeat(t.Context(), h.db, perm.Builtin(), all); !errors.Is(err, auditreplay.ErrNewer) {
 			t.Fatalf("%v, want ErrNewer", err)

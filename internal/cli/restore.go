@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,8 +37,8 @@ are unknown. So the time of its last event is printed, and nothing is changed wi
 With --journal, an export of the log that was made later than the backup, everything that came in between is repeated: what happened to
 keys (deleted, revoked, disabled, kept, transferred, other limits, expiries, networks and permissions), members, roles, workspaces,
 service keys and sessions. No key can do more afterwards than it could at the end of the journal. The values of keys are in no log: keys
-that were made since are unknown, and keys that were rotated since are disabled. A journal that does not reach back to the backup, or
-that a newer program has written, is refused. Export the log regularly, for this.
+that were made since are unknown, and keys that were rotated since are disabled. A journal that does not reach back to the backup, of
+which a line is missing or edited, or that a newer program has written, is refused. Export the log regularly, for this.
 
 Example:
   keyward logs --format ndjson --limit 0 > log.ndjson            every hour
@@ -173,7 +172,7 @@ func (c *restoreCmd) repeat(ctx context.Context, a *app, db *opened, newest audi
 	if err != nil {
 		return err
 	}
-	later, err := auditreplay.After(all, newest.ID, func(e id.Event) bool { return known[e] })
+	later, err := auditreplay.After(all, newest, func(e id.Event) bool { return known[e] })
 	if err != nil {
 		return fmt.Errorf("the journal %s: %w", named, err)
 	}
@@ -181,11 +180,21 @@ func (c *restoreCmd) repeat(ctx context.Context, a *app, db *opened, newest audi
 	if err != nil {
 		return err
 	}
-	r, err := auditreplay.Repeat(ctx, db.DB, catalogue, later)
+	r, err := auditreplay.Repeat(ctx, db.DB, catalogue, later.Entries)
 	if err != nil {
 		return fmt.Errorf("the journal %s: %w", named, err)
 	}
 	facts(a.Out, "journal", named, "repeated", fmt.Sprint(r.Repeated), "left", fmt.Sprint(r.Left))
+	if n := len(later.Entries); n > 0 {
+		facts(a.Out, "journal ends", instantOf(later.Entries[n-1].CreatedAt))
+	}
+	if later.Elsewhere > 0 {
+		facts(a.Out, "of a history that an earlier restore ended", fmt.Sprint(later.Elsewhere))
+	}
+	if !later.Proven {
+		fmt.Fprintln(a.Err, "The journal's lines have no numbers (it is of an earlier release, or of a part of the log): whether a "+
+			"line is missing from it cannot be seen.")
+	}
 	if len(r.Owners) > 0 {
 		facts(a.Out, "owners who left and are back", listOf(r.Owners))
 	}
@@ -206,16 +215,16 @@ func listOf[T ~string](ids []T) string {
 
 // readJournals reads exports and archives of the log as one journal, oldest first.
 func readJournals(paths []string) ([]auditreplay.Entry, error) {
-	var parts []io.Reader
+	var parts []auditreplay.File
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { _ = f.Close() }()
-		parts = append(parts, f, strings.NewReader("\n"))
+		parts = append(parts, auditreplay.File{Name: path, Reader: f})
 	}
-	all, err := auditreplay.Read(io.MultiReader(parts...))
+	all, err := auditreplay.Read(parts...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
 	}

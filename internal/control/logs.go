@@ -155,6 +155,7 @@ func readLogs(v *store.View, f store.LogFilter, last int64, out *Logs) error {
 // ExportLogs calls emit with all events that match, or with the first Limit of them, page by page: each page is read in
 // a snapshot of its own, so that a slow reader holds nothing up; events recorded meanwhile may be included. A page is
 // empty where a search has found nothing in a stretch of the log, and the first one says that the caller may read it.
+// Events have their Seq and Hash for a caller that sees the whole log; to others they would tell of other workspaces.
 func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit func([]audit.Event) error) error {
 	if in.Offset > maxOffset {
 		return fault.Invalid("offset", "must be between 0 and %d", maxOffset)
@@ -166,12 +167,14 @@ func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit fu
 	for first := true; ; first = false {
 		var events []audit.Event
 		var last int64
+		whole := false
 		full := exportPage
 		err := s.search(ctx, c, in.Workspace, func(v *store.View, a *actor) error {
 			f, err := s.logFilter(v, a, in)
 			if err != nil {
 				return err
 			}
+			whole = f.All
 			f.AfterSeq = after
 			if first {
 				f.Offset = in.Offset
@@ -189,18 +192,30 @@ func (s *Service) ExportLogs(ctx context.Context, c Caller, in ListLogs, emit fu
 		if err != nil {
 			return storageFault(err)
 		}
+		more := last != 0
+		if len(events) == full {
+			last = events[full-1].Seq
+			more = true
+		}
+		if !whole {
+			withoutNumbers(events)
+		}
 		if err := emit(events); err != nil {
 			return err
 		}
-		switch {
-		case len(events) == full:
-			last = events[full-1].Seq
-		case last == 0:
+		if !more {
 			return nil
 		}
 		after = last
 		if left -= len(events); in.Limit > 0 && left <= 0 {
 			return nil
 		}
+	}
+}
+
+func withoutNumbers(events []audit.Event) {
+	for i := range events {
+		events[i].Seq = 0
+		events[i].Hash = [32]byte{}
 	}
 }

@@ -47,7 +47,12 @@ func (a *api) export(x *exchange, in control.ListLogs, e exporter) error {
 			}
 		}
 		for _, ev := range events {
-			row, err := e.row(event(ev))
+			entry := event(ev)
+			if ev.Seq > 0 {
+				entry.Seq = ev.Seq
+				entry.Hash = audit.Hex(ev.Hash)
+			}
+			row, err := e.row(entry)
 			if err != nil {
 				return err
 			}

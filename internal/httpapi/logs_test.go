@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/keyward/keyward/internal/audit"
 )
 
 func TestT73AnExportedCellIsNeverAFormula(t *testing.T) {
@@ -91,6 +93,39 @@ func TestAnExportHoldsEverythingThatMatches(t *testing.T) {
 		a.Body.String(), "\r\n",
 	) != 1 {
 		t.Error(a.Body)
+	}
+}
+
+// The lines of the whole log's export have what their hashes cover, byte by byte; those of a workspace's have no
+// number, which would tell how much happens in others.
+func TestT103AnExportOfTheWholeLogIsAChain(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ws := h.workspace()
+	names := []string{"<b>&", "\u2028 \u2029", "\u00e9 e\u0301", "\U0001F511", `\\ \"`, "/ \u00ad"}
+	for _, name := range names {
+		quoted, err := json.Marshal(name)
+		must(t, err)
+		h.key(ws, `,"metadata":{"x":`+string(quoted)+`}`)
+	}
+	const logs = "/api/v2/workspaces/logs?format=ndjson&sortOrder=asc"
+	var before [32]byte
+	lines := strings.Split(strings.TrimSpace(h.do("GET", logs, h.root, "").want(200).Body.String()), "\n")
+	for i, line := range lines {
+		e, err := audit.ReadEvent([]byte(line))
+		if err != nil || e.Seq != int64(i+1) || e.Chain(before) != e.Hash {
+			t.Errorf("line %d: %v: %s", i+1, err, line)
+		}
+		before = e.Hash
+	}
+	if len(lines) < len(names) {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, part := range []string{logs + "&workspaceId=" + ws, "/api/v2/workspaces/logs?limit=5"} {
+		text := h.do("GET", part, h.root, "").want(200).Body.String()
+		if strings.Contains(text, `"seq"`) || strings.Contains(text, `"hash"`) {
+			t.Errorf("%s has numbers: %s", part, text)
+		}
 	}
 }
 

@@ -217,6 +217,7 @@ func (v *View) LogTypes(ws id.Workspace, everywhere bool) ([]audit.Type, error) 
 // Record appends an event to the log and chains it. The store gives Seq, CreatedAt and Hash.
 func (tx *Tx) Record(e audit.Event) error {
 	e.Seq, e.CreatedAt = tx.group.head.seq+1, tx.now
+	e.Metadata = audit.LineOf(e.Metadata)
 	e.Hash = e.Chain(tx.group.head.hash)
 	err := tx.q.ExecDeferred(tx.ctx, eventTable.insert, eventTable.inserted(&e)...)
 	if err == nil && e.Target != "" {

@@ -10,6 +10,8 @@ type Log struct {
 	ActorEmail       *string `json:"actorEmail"`
 	CreatedAt        Time    `json:"createdAt"`
 	Metadata         Object  `json:"metadata"`
+	Seq              int64   `json:"seq,omitzero"`  // in an export of the whole log alone
+	Hash             string  `json:"hash,omitzero"` // likewise
 }
 
 // LogList answers a listing.

@@ -148,6 +148,8 @@ func Marshal(v any) ([]byte, error) {
 }
 
 // MarshalLine is Marshal for a line of NDJSON: U+2028 and U+2029 are escaped, because many readers end a line there.
+// Objects keep their escapes, because the hash of an event covers them.
 func MarshalLine(v any) ([]byte, error) {
-	return json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true), jsontext.EscapeForJS(true))
+	return json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true),
+		jsontext.EscapeForJS(true), jsontext.PreserveRawStrings(true))
 }

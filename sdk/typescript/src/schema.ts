@@ -2960,6 +2960,13 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: int64
+             * @description The number of the event, in an NDJSON export of the whole log alone: the next event has the next number.
+             */
+            seq?: number;
+            /** @description The hash of the event, likewise: SHA-256 over the hash before it and the event. */
+            hash?: string;
         };
         /** @description An operator's credential, as it is shown. */
         ServiceKey: {

@@ -1086,6 +1086,8 @@ class Log:
     actor_email: Optional[str]
     created_at: datetime
     metadata: Dict[str, Any]
+    seq: Optional[int]
+    hash: Optional[str]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Log:
@@ -1099,6 +1101,8 @@ class Log:
             actor_email=value(data, "actorEmail", optional(string)),
             created_at=value(data, "createdAt", time),
             metadata=value(data, "metadata", mapping),
+            seq=value(data, "seq", optional(integer)),
+            hash=value(data, "hash", optional(string)),
         )
 
 
