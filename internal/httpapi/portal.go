@@ -144,7 +144,31 @@ func (a *api) exchangePortal(x *exchange, in wire.ExchangePortalSession) (wire.S
 		return wire.StartedPortalSession{}, x.guessed(err)
 	}
 	started, err := a.Control.ExchangePortal(x.ctx(), x.origin(), in.ClientSecret, proof, x.through, x.ownPage())
-	return a.portalStarted(x, started, err)
+	out, err := a.portalStarted(x, started, err)
+	if err == nil {
+		out.FirstPage = a.firstPage(x, started)
+	}
+	return out, err
+}
+
+// firstPageSize is how many keys the answer to an exchange holds: as many as a page of the element.
+const firstPageSize = 25
+
+// firstPage lists the first keys of a portal session that has just started, so that its page need not ask for them.
+// Without keys:read, and where the list cannot be read now, it is nil: the page asks, and is told why.
+func (a *api) firstPage(x *exchange, started control.StartedPortal) *wire.APIKeyList {
+	if !started.May(session.KeysRead) {
+		return nil
+	}
+	c := x.origin()
+	c.Portal, c.Thumbprint, c.Until = started.ID, started.Thumbprint, started.TokenUntil
+	var in control.ListKeys
+	in.Limit = firstPageSize
+	keys, page, err := a.Control.ListKeys(x.ctx(), c, in)
+	if err != nil {
+		return nil
+	}
+	return &wire.APIKeyList{APIKeys: mapped(keys, a.apiKey), Pagination: pagination(page)}
 }
 
 // renewPortal is for the hosted page alone: an element, and a frame, ask their platform again, so that its sign-out is

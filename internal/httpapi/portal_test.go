@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/keyward/keyward/api"
 	"github.com/keyward/keyward/internal/dpop/dpoptest"
 	"github.com/keyward/keyward/internal/httpapi"
@@ -249,6 +251,39 @@ func TestT111OnlyPagesOfTheSessionsOriginsCall(t *testing.T) {
 	p.call("GET", "/api-keys", "", without, header("Sec-Fetch-Site", "same-origin")).want(200)
 	p.call("GET", "/api-keys", "", without, header("Sec-Fetch-Site", "cross-site")).
 		refused(403, "permission_denied", "Origin")
+}
+
+// The answer to an exchange holds what GET /api-keys?limit=25 answers, so that a page shows its keys after one request.
+// A session that may not read keys is told none.
+func TestAnExchangeAnswersTheFirstPageOfKeys(t *testing.T) {
+	t.Parallel()
+	p := aPage(t)
+	for _, c := range []struct {
+		caps string
+		told bool
+	}{{`["keys:read","keys:create"]`, true}, {`["keys:create"]`, false}} {
+		p.caps = `["keys:create"]`
+		p.begin("").make("one", `,"permissions":[]`).want(201)
+		p.caps = c.caps
+		a := p.ask("").want(201)
+		p.session = a.text("data.result.portalSession.id")
+		started := p.exchange(a.text("data.result.clientSecret")).want(200)
+		p.token = started.text("data.result.token")
+		result := started.at("data.result").(map[string]any)
+		if !c.told {
+			if _, there := result["firstPage"]; there {
+				t.Errorf("%s: the answer holds keys: %s", c.caps, started.Body)
+			}
+			continue
+		}
+		want := p.call("GET", "/api-keys?limit=25", "").want(200).at("data.result")
+		if diff := cmp.Diff(want, result["firstPage"]); diff != "" {
+			t.Errorf("%s: the first page is another one: %s", c.caps, diff)
+		}
+		if page, _ := result["firstPage"].(map[string]any); len(page["apiKeys"].([]any)) == 0 {
+			t.Errorf("%s: no key is told: the test could not fail", c.caps)
+		}
+	}
 }
 
 // T111: a client secret works once, for a while, and every one that does not work gets the same answer.

@@ -78,6 +78,9 @@ func New(c Config) (*Handler, error) {
 
 const partsPath = "/portal/parts/"
 
+// sessionPart is the part of the element that the hosted page needs before the element.
+const sessionPart = "session.js"
+
 // Routes adds the page and its parts.
 func (h *Handler) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /portal/{portalSessionId}", h.page)
@@ -127,7 +130,11 @@ func (h *Handler) part(w http.ResponseWriter, r *http.Request) {
 		h.shareElement(w, r, forEver)
 		return
 	}
-	content, err := files.ReadFile("assets/" + name)
+	file := "assets/" + name
+	if name == sessionPart {
+		file = "assets/element/" + name
+	}
+	content, err := files.ReadFile(file)
 	kind := map[string]string{".js": script, ".css": "text/css; charset=utf-8"}[path.Ext(name)]
 	if err != nil || kind == "" || r.PathValue("version") != h.version {
 		http.NotFound(w, r)

@@ -85,11 +85,11 @@ func TestThePartsOfThePageAreKeptForEver(t *testing.T) {
 	m := mux(t)
 	parts := regexp.MustCompile(`/portal/parts/[0-9a-f]{16}/[a-z]+\.(js|css)`).
 		FindAllString(get(m, "/portal/"+live).Body.String(), -1)
-	if len(parts) != 3 {
+	if len(parts) != 4 {
 		t.Fatalf("parts %v", parts)
 	}
 	base := parts[0][:strings.LastIndex(parts[0], "/")+1]
-	for _, name := range []string{"page.js", "keyward.js", "page.css"} {
+	for _, name := range []string{"page.js", "keyward.js", "session.js", "page.css"} {
 		a := get(m, base+name)
 		if a.Code != 200 || !strings.Contains(a.Header().Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: %d %v", name, a.Code, a.Header())

@@ -76,6 +76,8 @@ type StartedPortalSession struct {
 	Token         string        `json:"token"`
 	TokenType     string        `json:"tokenType"` // always DPoP
 	ExpiresAt     Time          `json:"expiresAt"` // of the token
+	// FirstPage is the first page of keys, in the answer to an exchange by a session that may read keys.
+	FirstPage *APIKeyList `json:"firstPage,omitempty"`
 }
 
 // PortalSessionResult answers with one portal session.

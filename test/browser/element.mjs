@@ -89,6 +89,7 @@ story('the hosted page and a frame speak the language of the browser, or of the 
 story('a viewer sees keys and changes none, and attributes and messages change what is shown', async () => {
   const page = await visit();
   await person('pia');
+  await key('pia', 'seen');
   await at(page, { capabilities: ['keys:read'], locale: 'de' }, { hide: 'search status' });
   await page.getByRole('heading', { name: 'API-Schlüssel' }).waitFor();
   await page.locator('.keys').waitFor();
@@ -282,7 +283,10 @@ story('the element works with a server of the release before, and of the one aft
   await page.route('**/limits', (route) => route.fulfill({ status: 404, headers: { 'Access-Control-Allow-Origin': platform.origin },
     json: { success: false, error: { code: 'not_found', message: 'there is nothing at this path', details: [] } } }));
   await edit('**/words/de.json', (table) => { delete table.details; }); // a word that the server does not know yet
+  const listed = [];
+  await edit('**/portal-sessions/exchange', ({ data }) => { delete data.result.firstPage; }); // of the release before
   await edit('**/api-keys?*', ({ data }) => {
+    listed.push(data.result.apiKeys.length);
     data.result.later = { of: 'a release to come' };
     for (const k of data.result.apiKeys) k.later = [1];
   });
@@ -291,9 +295,10 @@ story('the element works with a server of the release before, and of the one aft
   await page.getByRole('button', { name: 'Usage: skewed' }).click();
   await page.getByRole('dialog').getByText('Es wurde keine Anfrage abgelehnt.').waitFor();
   same((await page.evaluate(() => globalThis.heard)).map(([type]) => type), ['ready'], 'events');
+  same(listed.length, 1, 'lists that were asked for, since the exchange gave none');
 });
 
-story('the first list takes three requests', async () => {
+story('the first list takes two requests, and later lists ask anew', async () => {
   await person('pia');
   await key('pia', 'first');
   const page = await visit();
@@ -301,7 +306,25 @@ story('the first list takes three requests', async () => {
   page.on('request', (r) => ['fetch', 'xhr'].includes(r.resourceType()) && asked.push(`${r.method()} ${new URL(r.url()).pathname.split('/').slice(-2).join('/')}`));
   await at(page);
   await page.locator('.keys li').first().waitFor();
-  same(asked.slice(0, 3), ['POST /keys-session', 'POST portal-sessions/exchange', 'GET v2/api-keys'], 'requests');
+  same(asked, ['POST /keys-session', 'POST portal-sessions/exchange'], 'requests');
+  await key('pia', 'made elsewhere');
+  await page.evaluate(() => document.querySelector('keyward-keys').refresh());
+  await page.getByRole('heading', { name: 'made elsewhere' }).waitFor();
+  same(asked.slice(2), ['GET v2/api-keys'], 'requests of a refresh');
+  await set(page, { 'page-size': '1' });
+  await page.getByRole('button', { name: 'Show more' }).waitFor();
+  same(await page.locator('.keys li').count(), 1, 'keys of a smaller page');
+});
+
+story('all keys of the first page are shown, also those that are drawn after the first screen', async () => {
+  await person('ned');
+  for (let i = 0; i < 12; i++) await key('ned', `key ${i}`);
+  const page = await visit();
+  await at(page, { userId: 'ned' }, { 'page-size': '10' });
+  await page.locator('.keys li').nth(9).waitFor();
+  await page.getByRole('button', { name: 'Show more' }).click();
+  await page.locator('.keys li').nth(11).waitFor();
+  same(await page.locator('.keys h3').allTextContents(), Array.from({ length: 12 }, (_, i) => `key ${11 - i}`), 'keys, newest first');
 });
 
 story('the wrapper for React hands over functions, words and events, and makes one session', async () => {

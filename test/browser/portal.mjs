@@ -80,7 +80,8 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
 }
 
 story('the address of a portal session works once, and its token in no other browser', async () => {
-  const { url } = await ask({ userId: 'pia1280' });
+  await api('PUT', `/workspaces/${workspaceId}/members/una`, { email: 'una@acme.example', roleId: setup.ids.member });
+  const { url } = await ask({ userId: 'una' });
   const first = await visit();
   await first.goto(url);
   await first.getByRole('heading', { name: 'API keys' }).waitFor();

@@ -1,6 +1,7 @@
 // The hosted page: finds its session by the address, keeps token and key for a reload, and shows the element. In a frame
-// of an element it keeps nothing, and takes the secret from the page around it.
-import { Session, adopt, events, makeKey, wear } from './keyward.js';
+// of an element it keeps nothing, and takes the secret from the page around it. The document that takes a secret from
+// its address goes on in another one: it loads no more than it needs for that.
+import { Session, makeKey } from './session.js';
 
 const id = location.pathname.split('/').pop().toLowerCase();
 const given = location.hash.slice(1);
@@ -10,6 +11,8 @@ const host = framed && given.startsWith('element=') ? decodeURIComponent(given.s
 const place = `keyward:${id}`;
 const element = document.querySelector('keyward-keys');
 document.documentElement.lang = navigator.language; // until the session says another one
+const pageSize = 25; // of the element
+const loading = given && !framed ? undefined : import('./keyward.js');
 
 // keys are kept in IndexedDB, which holds a key without showing it to anybody.
 const store = () => new Promise((resolve, reject) => {
@@ -63,28 +66,39 @@ const leaveSecret = () => {
   return new Promise(() => {});
 };
 
-// openFor gives the session of a secret, or the one that was kept.
-const openFor = async (secret) => {
-  let key = secret || framed ? undefined : await inStore('readonly', (keys) => keys.get(id));
-  if (!secret && !key) throw Object.assign(new Error('no session'), { status: 401 });
-  if (!key) {
-    key = await makeKey();
-    if (!framed) await inStore('readwrite', (keys) => keys.put(key, id));
+// enter gives the session of a secret. A page that is no frame keeps its token and key.
+const enter = async (secret) => {
+  const key = await makeKey();
+  const session = new Session(location.origin, id, key);
+  if (framed) {
+    await session.exchange(secret);
+    return session;
   }
+  const [taken] = await Promise.all([session.exchange(secret), inStore('readwrite', (keys) => keys.put(key, id))]);
+  keep(taken);
+  return leaveSecret();
+};
+
+// resume gives the session that was kept. It asks for the keys while the element is loaded.
+const resume = async () => {
+  const key = framed ? undefined : await inStore('readonly', (keys) => keys.get(id));
+  if (!key) throw Object.assign(new Error('no session'), { status: 401 });
   const session = new Session(location.origin, id, key);
   const renew = async () => keep(await session.renewByKey());
   const kept = remembered();
-  if (secret) {
-    keep(await session.exchange(secret));
-    if (!framed) await leaveSecret();
-  } else if (kept && new Date(kept.expiresAt) > new Date()) session.resume(kept);
+  if (kept && new Date(kept.expiresAt) > new Date()) session.resume(kept);
   else await renew();
-  if (!framed) session.renew = renew;
+  session.renew = renew;
+  session.lookAhead(pageSize);
   return session;
 };
 
 const show = async (secret, level) => {
-  const { language, dir, title, theme } = await element[adopt](() => openFor(secret), { level, ended });
+  const opening = secret ? enter(secret) : resume();
+  opening.catch(() => {}); // the element says it
+  if (!loading) await opening.catch(() => {}); // does not return where the secret was good
+  const { adopt } = await (loading ?? import('./keyward.js'));
+  const { language, dir, title, theme } = await element[adopt](() => opening, { level, ended });
   document.documentElement.lang = language;
   document.documentElement.dir = dir;
   document.documentElement.dataset.theme = theme;
@@ -93,7 +107,8 @@ const show = async (secret, level) => {
 
 // Within an element, the page around says the secret, how this looks, and what is called. Messages are taken from the one
 // window and origin that the address names; the policy of this page holds that origin against the session's.
-const listen = () => {
+const listen = async () => {
+  const { events, wear } = await loading;
   const tell = (message) => window.parent.postMessage(message, host);
   let begun = false;
   addEventListener('message', ({ source, origin, data }) => {

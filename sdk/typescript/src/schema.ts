@@ -1764,6 +1764,7 @@ export interface paths {
          * @description Gives a page a token for its client secret: once, within five minutes of the making. The token is bound to the key of the proof,
          *     lasts 15 minutes at most and no longer than the session, and is good below `/portal/{portalSessionId}/api/v2` alone. A secret
          *     that is unknown, spent or too old gets one and the same 401. A session with `reveal: frame` answers the server's own page alone.
+         *     Of a session with `keys:read` the answer holds the first page of keys, so that a page shows them after one request.
          */
         post: operations["exchangePortalSession"];
         delete?: never;
@@ -4083,6 +4084,14 @@ export interface components {
                     tokenType: "DPoP";
                     /** @description Of the token. */
                     expiresAt: components["schemas"]["Time"];
+                    /**
+                     * @description The first 25 keys, as `GET /api-keys?limit=25` lists them. It stands in the answer to an exchange, where the session has
+                     *     `keys:read`.
+                     */
+                    firstPage?: {
+                        apiKeys: components["schemas"]["ApiKey"][];
+                        pagination: components["schemas"]["Pagination"];
+                    };
                 };
             };
         };

@@ -17,6 +17,12 @@ export const button = (label, onclick, properties = {}) => {
   return el('button', { type: 'button', part: ['button', ...kinds].join(' '), onclick, ...properties }, label);
 };
 
+// painted resolves once the browser has painted what is there: work that can wait is done after it.
+export const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 100); // of a page that is hidden and paints nothing
+});
+
 let numbered = 0;
 
 // field is a control with its label, and a help text where there is one.

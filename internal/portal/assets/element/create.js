@@ -1,5 +1,5 @@
 // The form for a new key: what the ceiling of the session lets, with the rest shown and the reason beside it.
-import { button, choice, code, dialog, el, field } from './build.js';
+import { button, choice, code, dialog, el, field, painted } from './build.js';
 import { reveal } from './reveal.js';
 
 const daysOf = (seconds) => Math.floor(seconds / 86400);
@@ -137,12 +137,6 @@ const creation = (view, after) => {
     }, box());
   };
 };
-
-// painted lets the browser paint what a click has done before a form with many permissions is made.
-const painted = () => new Promise((resolve) => {
-  requestAnimationFrame(() => setTimeout(resolve));
-  setTimeout(resolve, 100); // of a page that is hidden and paints nothing
-});
 
 // askCreate opens the form in a dialog.
 export const askCreate = (view, given = {}) => view.act(async () => {

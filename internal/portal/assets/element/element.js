@@ -3,7 +3,7 @@ import { el, fill } from './build.js';
 import { css } from './element.css';
 import { Session, Refused, makeKey } from './session.js';
 import { View, over } from './view.js';
-import { words } from './words.js';
+import { warm, words } from './words.js';
 import { askCreate } from './create.js';
 import { Frame, languageAround, looks } from './frame.js';
 
@@ -200,19 +200,22 @@ export class KeywardKeys extends Base {
     this.#drop();
     this.#root.setAttribute('aria-busy', 'true');
     try {
-      const key = makeKey(); // meanwhile
-      const made = await this.#ask();
+      const key = makeKey(); // meanwhile, as is all that follows up to the answer
+      const asked = this.#ask();
+      warm(this.#locale());
+      const made = await asked;
       if (mine !== this.#started) return undefined;
       const server = this.#server(made);
       if (made.portalSession.reveal === 'frame') return await this.#showFrame(made, server);
       const session = new Session(server, made.portalSession.id, await key);
       session.about = made.portalSession;
+      const exchanged = session.exchange(made.clientSecret);
       this.#words(session).then(({ say }) => { // loaded meanwhile
         if (mine !== this.#started || this.#view) return;
         fill(this.#root, el('p', { class: 'quiet', part: 'message' }, say('loading')));
       });
       try {
-        await session.exchange(made.clientSecret);
+        await exchanged;
       } catch (error) { // the platform's answer need not say how the session reveals; a refusal spends nothing
         if (error.status !== 403 || mine !== this.#started) throw error;
         return await this.#showFrame(made, server);
@@ -228,9 +231,10 @@ export class KeywardKeys extends Base {
     }
   }
 
+  #locale(session) { return this.getAttribute('locale') || session?.about?.locale || languageAround(this); }
+
   #words(session) {
-    const locale = this.getAttribute('locale') || session?.about?.locale || languageAround(this);
-    return words(session?.server ?? this.#server({}), locale, this.#messages);
+    return words(session?.server ?? this.#server({}), this.#locale(session), this.#messages);
   }
 
   #dress({ say, language, dir }, set) {

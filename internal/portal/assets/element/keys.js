@@ -1,5 +1,5 @@
 // The list of keys, with search, status, and what can be done to each.
-import { button, choice, code, el, field, named } from './build.js';
+import { button, choice, code, el, field, named, painted } from './build.js';
 import { askCreate } from './create.js';
 import { askDisable, askRemove, askRotate, enable } from './change.js';
 import { askEdit } from './edit.js';
@@ -59,6 +59,8 @@ const keepFocus = (list, change) => {
   (again?.querySelector(`[data-act="${CSS.escape(held[1] ?? '')}"]`) ?? again?.querySelector('button'))?.focus();
 };
 
+const atFirst = 8; // rows that are painted before the others are made: more than a screen shows
+
 export const listForm = (view) => {
   const { say } = view;
   const list = el('ul', { class: 'keys', part: 'keys' });
@@ -70,22 +72,33 @@ export const listForm = (view) => {
   let waiting;
   let next = null;
   let asked = 0;
+  let rest = []; // keys of the first page whose rows are not made yet
   const soon = () => {
     clearTimeout(waiting);
     waiting = setTimeout(load, 200);
+  };
+  const finish = () => {
+    list.append(...rest.map((k) => row(view, k)));
+    rest = [];
   };
   const load = (further) => {
     const mine = ++asked;
     if (!view.may('keys:read')) return undefined;
     return view.act(async () => {
-      const query = new URLSearchParams({ limit: String(view.options.pageSize) });
+      const { pageSize } = view.options;
+      const query = new URLSearchParams({ limit: String(pageSize) });
       if (search.value.trim()) query.set('search', search.value.trim());
       if (only.value) query.set('status', only.value);
       if (further === true && next) query.set('cursor', next);
-      const { apiKeys, pagination } = await view.session.call('GET', `/api-keys?${query}`);
+      const { apiKeys, pagination } = await ([...query.keys()].length > 1
+        ? view.session.call('GET', `/api-keys?${query}`) : view.session.firstPage(pageSize));
       if (mine !== asked) return; // a later question is on its way
-      const rows = apiKeys.map((k) => row(view, k));
+      finish();
+      const soonest = list.children.length ? apiKeys.length : atFirst; // a list that is replaced keeps its height
+      const rows = apiKeys.slice(0, soonest).map((k) => row(view, k));
       keepFocus(list, () => (query.has('cursor') ? list.append(...rows) : list.replaceChildren(...rows)));
+      rest = apiKeys.slice(soonest);
+      if (rest.length) painted().then(finish);
       next = pagination.nextCursor;
       more.hidden = !pagination.hasNext;
       empty.hidden = list.children.length > 0 || pagination.hasNext;

@@ -17,23 +17,30 @@ export class Refused extends Error {
   }
 }
 
-// makeKey makes a key pair whose private half cannot be read by any script.
-export const makeKey = () => crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false,
-  ['sign', 'verify']);
+const heads = new WeakMap(); // first parts of proofs, by the pair that signs them
 
-const shown = new WeakMap(); // public halves, by their pair
+// headOf gives the first part of each proof by a key. It names the public half.
+const headOf = (key) => {
+  if (!heads.has(key)) {
+    heads.set(key, crypto.subtle.exportKey('jwk', key.publicKey)
+      .then(({ kty, crv, x, y }) => segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })));
+  }
+  return heads.get(key);
+};
 
-const publicHalf = (key) => {
-  if (!shown.has(key)) shown.set(key, crypto.subtle.exportKey('jwk', key.publicKey));
-  return shown.get(key);
+// makeKey makes a key pair whose private half cannot be read by any script. The first proof finds its head ready.
+export const makeKey = async () => {
+  const key = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
+  await headOf(key);
+  return key;
 };
 
 const prove = async (key, method, url, token) => {
-  const { kty, crv, x, y } = await publicHalf(key);
+  const head = await headOf(key);
   const htu = url.split(/[?#]/)[0];
   const claims = { htm: method, htu, iat: Math.floor(Date.now() / 1000), jti: crypto.randomUUID() };
   if (token) claims.ath = base64url(await crypto.subtle.digest('SHA-256', text.encode(token)));
-  const signed = `${segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })}.${segment(claims)}`;
+  const signed = `${head}.${segment(claims)}`;
   const by = { name: 'ECDSA', hash: 'SHA-256' };
   return `${signed}.${base64url(await crypto.subtle.sign(by, key.privateKey, text.encode(signed)))}`;
 };
@@ -56,6 +63,7 @@ export class Session {
   #token = '';
   #base;
   #renewing;
+  #first; // the first page of keys with its size, until anything else is asked
 
   constructor(server, id, key) {
     this.#key = key;
@@ -69,9 +77,10 @@ export class Session {
     this.#base = `${this.server}/portal/${id}/api/v2`;
   }
 
-  #take({ portalSession, token, expiresAt }) {
+  #take({ portalSession, token, expiresAt, firstPage }) {
     this.#token = token;
     this.about = portalSession;
+    this.#first = firstPage && { size: firstPage.pagination.limit, page: firstPage };
     return { token, expiresAt, about: portalSession };
   }
 
@@ -92,7 +101,23 @@ export class Session {
 
   may(capability) { return this.about.capabilities.includes(capability); }
 
+  // lookAhead asks for the first page of keys before there is a list for it.
+  lookAhead(size) {
+    if (!this.may('keys:read')) return;
+    const page = this.call('GET', `/api-keys?limit=${size}`);
+    page.catch(() => {}); // the list says it
+    this.#first = { size, page };
+  }
+
+  // firstPage gives the first page of keys: the one of the exchange, or of lookAhead, where nothing was asked since.
+  firstPage(size) {
+    const first = this.#first;
+    this.#first = undefined;
+    return first?.size === size ? first.page : this.call('GET', `/api-keys?limit=${size}`);
+  }
+
   async call(method, path, body, headers) {
+    this.#first = undefined;
     const used = this.#token;
     const once = () => ask(this.#key, method, this.#base + path, { token: this.#token, body, headers });
     try {

@@ -91,7 +91,7 @@ export const usageForm = (view) => {
     }
     const read = await view.act(async () => {
       const chosen = which.value;
-      ({ apiKeys: keys } = await view.session.call('GET', `/api-keys?limit=${view.options.pageSize}`));
+      ({ apiKeys: keys } = await view.session.firstPage(view.options.pageSize));
       which.replaceChildren(...keys.map((k) => el('option', { value: k.id }, k.name)));
       if (keys.some((k) => k.id === chosen)) which.value = chosen;
       label.hidden = !keys.length;

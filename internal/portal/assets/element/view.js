@@ -4,6 +4,7 @@ import { button, el, fill } from './build.js';
 import { listForm } from './keys.js';
 import { createForm } from './create.js';
 import { usageForm } from './usage.js';
+import { instants, numbers } from './words.js';
 
 const forms = { list: listForm, create: createForm, usage: usageForm };
 
@@ -12,8 +13,6 @@ export class View {
   // emit (type, detail), over (error).
   constructor(env) {
     Object.assign(this, env);
-    this.instant = new Intl.DateTimeFormat(this.locale, { dateStyle: 'medium', timeStyle: 'short' });
-    this.digits = new Intl.NumberFormat(this.locale);
     this.status = el('p', { role: 'status', class: 'sr' });
   }
 
@@ -28,9 +27,9 @@ export class View {
 
   title() { return this.shows('title') && this.heading(0, { part: 'title' }, this.say('title')); }
 
-  when(instant) { return this.instant.format(new Date(instant)); }
+  when(instant) { return instants(this.locale).format(new Date(instant)); }
 
-  number(n) { return this.digits.format(n); }
+  number(n) { return numbers(this.locale).format(n); }
 
   // why says in words why the server refused a request. English is the server's own, which tells more.
   why(error) {

@@ -147,6 +147,23 @@ const localeFor = (wanted, language) => {
   return language;
 };
 
+// oncePer keeps what is made for a locale. A browser takes long to make the first one of each kind.
+const oncePer = (make) => {
+  const kept = new Map();
+  return (locale) => {
+    if (!kept.has(locale)) kept.set(locale, make(locale));
+    return kept.get(locale);
+  };
+};
+
+// instants, numbers and plurals format by the customs of a locale.
+export const instants = oncePer((locale) => new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }));
+export const numbers = oncePer((locale) => new Intl.NumberFormat(locale));
+const plurals = oncePer((locale) => new Intl.PluralRules(locale));
+
+// warm makes what the first list needs while the page waits for an answer.
+export const warm = (wanted) => instants(localeFor(wanted, languageOf(wanted))).format(0);
+
 // words gives the function that says a word in a locale, with values in the places that name them. messages replace
 // single words.
 export const words = async (server, wanted, messages = {}) => {
@@ -154,15 +171,13 @@ export const words = async (server, wanted, messages = {}) => {
   let table = await tableOf(server, language);
   if (!table) [language, table] = ['en', en];
   const locale = localeFor(wanted, language);
-  const plural = new Intl.PluralRules(locale);
-  const number = new Intl.NumberFormat(locale);
   const formOf = (id) => (Object.hasOwn(messages, id) ? messages[id] : table[id] ?? en[id]);
   const say = (id, values = {}) => {
     let form = formOf(id);
-    if (typeof form === 'object') form = form[plural.select(values.n)] ?? form.other;
+    if (typeof form === 'object') form = form[plurals(locale).select(values.n)] ?? form.other;
     return String(form).replace(/\{(\w+)\}/g, (_, name) => {
       const value = values[name];
-      return typeof value === 'number' ? number.format(value) : value ?? '';
+      return typeof value === 'number' ? numbers(locale).format(value) : value ?? '';
     });
   };
   say.has = (id) => Object.hasOwn(en, id);

@@ -1853,6 +1853,24 @@ class SignInReset:
 
 
 @dataclass(frozen=True)
+class StartedPortalSessionFirstPage:
+    """The first 25 keys, as `GET /api-keys?limit=25` lists them. It stands in the answer to an exchange, where
+    the session has `keys:read`.
+    """
+
+    api_keys: List[ApiKey]
+    pagination: Pagination
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StartedPortalSessionFirstPage:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            api_keys=value(data, "apiKeys", each(obj(ApiKey))),
+            pagination=value(data, "pagination", obj(Pagination)),
+        )
+
+
+@dataclass(frozen=True)
 class StartedPortalSession:
     """StartedPortalSession of an answer."""
 
@@ -1860,6 +1878,7 @@ class StartedPortalSession:
     token: Secret
     token_type: Any
     expires_at: datetime
+    first_page: Optional[StartedPortalSessionFirstPage]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> StartedPortalSession:
@@ -1869,6 +1888,7 @@ class StartedPortalSession:
             token=value(data, "token", secret),
             token_type=value(data, "tokenType", mapping),
             expires_at=value(data, "expiresAt", time),
+            first_page=value(data, "firstPage", optional(obj(StartedPortalSessionFirstPage))),
         )
 
 
@@ -2120,7 +2140,7 @@ __all__ = [
     "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey",
     "RevealedWebhook", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
     "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
-    "StartedPortalSession", "StartedSession", "Stopped", "UpdatedApiKeys", "UpdatedWorkspace", "Usage",
-    "UsageBucket", "Verdict", "Webhook", "Webhooks", "Workspace", "WorkspaceUsage", "WorkspaceUsages",
-    "Workspaces",
+    "StartedPortalSession", "StartedPortalSessionFirstPage", "StartedSession", "Stopped", "UpdatedApiKeys",
+    "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Webhook", "Webhooks", "Workspace",
+    "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
 ]
