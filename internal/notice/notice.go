@@ -57,6 +57,12 @@ const (
 	MaxURL         = 2048
 )
 
+// Start is where the notices of a kind begin: after an event of the log, and after a moment for those of the clock.
+type Start struct {
+	Seq int64
+	At  time.Time
+}
+
 // Endpoint is a URL to which notices are sent.
 type Endpoint struct {
 	ID          id.Webhook
@@ -82,6 +88,8 @@ type Endpoint struct {
 	Looked    time.Time
 	LookedKey id.Key
 	Next      int64 // number of the next delivery
+	// Since says where the notices begin of kinds that were chosen later than the webhook was switched on.
+	Since map[Kind]Start
 
 	FailingSince  time.Time // of the delivery that has been tried for the longest; zero for none
 	LastDelivered time.Time
@@ -89,6 +97,19 @@ type Endpoint struct {
 
 // Wants tells whether the endpoint chose a kind.
 func (e *Endpoint) Wants(k Kind) bool { return slices.Contains(e.Kinds, k) }
+
+// ChooseSince notes where the notices of each kind begin, for an endpoint that was was: those of a kind that it did not
+// choose begin now. It drops what both places have passed.
+func (e *Endpoint) ChooseSince(was *Endpoint, now Start) {
+	e.Since = map[Kind]Start{}
+	for _, k := range e.Kinds {
+		if !was.Wants(k) {
+			e.Since[k] = now
+		} else if at, late := was.Since[k]; late && (at.Seq > was.Seq || at.At.After(was.Looked)) {
+			e.Since[k] = at
+		}
+	}
+}
 
 // State is how far a delivery has come.
 type State string

@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +34,33 @@ var webhookTable = newTable("webhooks", "",
 	plain("next", func(e *notice.Endpoint) *int64 { return &e.Next }),
 	instant("failing_ms", func(e *notice.Endpoint) *time.Time { return &e.FailingSince }),
 	instant("delivered_ms", func(e *notice.Endpoint) *time.Time { return &e.LastDelivered }),
+	coded("since", func(e *notice.Endpoint) *map[notice.Kind]notice.Start { return &e.Since }, joinSince, splitSince),
 )
+
+// joinSince writes each kind with its place and its moment: api_key.created=17@1790000000000.
+func joinSince(since map[notice.Kind]notice.Start) string {
+	var words []string
+	for _, k := range slices.Sorted(maps.Keys(since)) {
+		words = append(words, fmt.Sprintf("%s=%d@%d", k, since[k].Seq, millis(since[k].At)))
+	}
+	return strings.Join(words, " ")
+}
+
+func splitSince(text string) (map[notice.Kind]notice.Start, error) {
+	if text == "" {
+		return nil, nil
+	}
+	since := map[notice.Kind]notice.Start{}
+	for _, word := range strings.Fields(text) {
+		kind, place, _ := strings.Cut(word, "=")
+		var seq, ms int64
+		if _, err := fmt.Sscanf(place, "%d@%d", &seq, &ms); err != nil {
+			return nil, fmt.Errorf("read where the notices %q begin: %w", word, err)
+		}
+		since[notice.Kind(kind)] = notice.Start{Seq: seq, At: fromMillis(ms)}
+	}
+	return since, nil
+}
 
 // notNull writes no bytes as an empty value.
 func notNull(b []byte) []byte {
@@ -113,7 +141,8 @@ func (tx *Tx) PutWebhook(e notice.Endpoint) error {
 }
 
 // UpdateWebhook writes the fields that callers may change. Where it is switched on its notices begin anew, after the
-// events that the transaction has recorded so far; where it is switched off, the waiting ones fail.
+// events that the transaction has recorded so far, and so do those of a kind that it did not choose before. Where it is
+// switched off, the waiting ones fail.
 func (tx *Tx) UpdateWebhook(e notice.Endpoint) error {
 	was, err := tx.Webhook(e.ID)
 	if err != nil {
@@ -121,8 +150,9 @@ func (tx *Tx) UpdateWebhook(e notice.Endpoint) error {
 	}
 	e.Seq, e.Looked, e.LookedKey, e.Next = was.Seq, was.Looked, was.LookedKey, was.Next
 	e.FailingSince, e.LastDelivered = was.FailingSince, was.LastDelivered
+	e.ChooseSince(&was, notice.Start{Seq: tx.group.head.seq, At: tx.Floor()})
 	if e.IsActive && !was.IsActive {
-		e.Seq, e.FailingSince, e.Reason = tx.group.head.seq, time.Time{}, ""
+		e.Seq, e.FailingSince, e.Reason, e.Since = tx.group.head.seq, time.Time{}, "", nil
 		e.Looked, e.LookedKey = tx.Floor(), LastKey
 	}
 	if !e.IsActive {

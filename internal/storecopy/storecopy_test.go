@@ -142,7 +142,7 @@ func furniture() []string {
 		`INSERT INTO portal_sessions VALUES ('p1', 'w1', 'u1', 'r1', 1, 's1', '', '', '', '{}', ` + zero + `, '', 2, 3, 0)`,
 		`INSERT INTO portal_proofs VALUES (` + zero + `, 9)`,
 		`INSERT INTO key_requests VALUES ('q1', 'w1', 'k00001', 1, 'u1', '{"ü":1}', 'u2', '{}', 2, 3, 0, 0)`,
-		`INSERT INTO webhooks VALUES ('h1', 'w1', 'https://ü.example', 'ü', 'api_key.created', 1, '', x'00ff', x'', 5, 'none', 'u1', 1, 2, 0, 7, 8, '~', 3, 4, 5)`,
+		`INSERT INTO webhooks VALUES ('h1', 'w1', 'https://ü.example', 'ü', 'api_key.created', 1, '', x'00ff', x'', 5, 'none', 'u1', 1, 2, 0, 7, 8, '~', 3, 4, 5, 'api_key.created=6@7')`,
 		`INSERT INTO webhook_deliveries VALUES ('d1', 'h1', 1, 'e1', 'api_key.created', 'w1', 'k00001', '{"ü":1}', 1, 0, 2, 200, '', 1, 2, 3, 0, 4)`,
 		`INSERT INTO webhook_levels VALUES ('h1', 'w1', 'maxKeys', '0/5', 80)`,
 		`UPDATE webhook_lease SET node = 'n', until_ms = 9`,

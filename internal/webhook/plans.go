@@ -114,8 +114,11 @@ func (s *Sender) tellLevels(ctx context.Context, e *endpoint, quotas map[id.Work
 	}
 	var all []notice.Delivery
 	var levels []store.Level
+	if row.Workspace != "" {
+		quotas = map[id.Workspace][]quota{row.Workspace: quotas[row.Workspace]}
+	}
 	for ws, list := range quotas {
-		if row.Workspace != "" && row.Workspace != ws || len(levels) >= queueAtOnce {
+		if len(levels) >= queueAtOnce {
 			continue // what is left out is told at the next look
 		}
 		for i := range list {

@@ -160,11 +160,13 @@ func (s *Sender) fillPage(ctx context.Context, e *endpoint) (more bool, err erro
 		return false, err
 	}
 	more = len(events) == queueAtOnce
+	read := len(events)
+	events = slices.DeleteFunc(events, func(e audit.Event) bool { return e.Seq <= row.Since[kindOf(e.Type)].Seq })
 	if !more {
 		s.mark(func() { e.news = false })
 	}
 	behind := upTo - row.Seq
-	if len(events) == 0 && behind < lazily && (behind == 0 || !e.follow) {
+	if read == 0 && behind < lazily && (behind == 0 || !e.follow) {
 		return false, nil
 	}
 	var all []notice.Delivery
@@ -267,18 +269,20 @@ func copyOf(data map[string]any, name string, from map[string]json.RawMessage) {
 // daysAhead are the days before the end of a key at which notices tell of it; 0 is the end itself.
 var daysAhead = []int{30, 7, 1, 0}
 
-// look queues the notices without an event: keys whose end comes or has come, and plans that are nearly used up.
-func (s *Sender) look(ctx context.Context) error {
+// lookAtEnds queues the notices of keys whose end comes or has come, for as many of the endpoints in toLook as a step has
+// time for. The others have their turn in the next step.
+func (s *Sender) lookAtEnds(ctx context.Context) error {
 	var all []error
-	for _, e := range s.waiting(
-		func(e *endpoint) bool { return e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired) },
-	) {
-		err := s.lookAtKeys(ctx, e)
+	idle := idleAtOnce
+	for len(s.toLook) > 0 && !s.over() {
+		e := s.toLook[0]
+		s.toLook = s.toLook[1:]
+		err := s.lookAtKeys(ctx, e, &idle)
 		if !errors.Is(err, store.ErrQueueFull) && !errors.Is(err, store.ErrNotFound) {
 			all = append(all, err)
 		}
 	}
-	return errors.Join(append(all, s.lookAtPlans(ctx))...)
+	return errors.Join(all...)
 }
 
 // moment is when a key is so many days before its end.
@@ -291,11 +295,13 @@ type moment struct {
 const (
 	keysAtOnce = 100
 	rarely     = 10 * time.Minute // an endpoint's place in time is moved, where there is nothing to tell
+	idleAtOnce = 20               // places that a step moves for that alone: those of all endpoints are due together
 )
 
 // lookAtKeys queues the moments since the last look, in their order. The moments follow from the present
-// expiry of each key: a moment that had passed when the expiry was set is left out.
-func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint) error {
+// expiry of each key: a moment that had passed when the expiry was set is left out. idle is how many places may still be
+// moved in this step though there is nothing to tell.
+func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint, idle *int) error {
 	for range queueRuns {
 		var row notice.Endpoint
 		var moments []moment
@@ -311,6 +317,12 @@ func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint) error {
 		})
 		if err != nil || !row.IsActive || now.Before(row.Looked) || len(moments) == 0 && now.Sub(row.Looked) < rarely {
 			return err
+		}
+		if len(moments) == 0 {
+			if *idle == 0 {
+				return nil
+			}
+			*idle--
 		}
 		to := store.Place{Seq: row.Seq, Looked: now, Key: store.LastKey}
 		if cut {
@@ -331,11 +343,19 @@ func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint) error {
 // momentsOf lists the next ones, and tells whether there may be more.
 func momentsOf(v *store.View, e *notice.Endpoint, now time.Time) (all []moment, cut bool, err error) {
 	for _, days := range daysAhead {
-		if days > 0 && !e.Wants(notice.KeyExpiring) || days == 0 && !e.Wants(notice.KeyExpired) {
+		kind := notice.KeyExpired
+		if days > 0 {
+			kind = notice.KeyExpiring
+		}
+		if !e.Wants(kind) {
 			continue
 		}
+		after, key := e.Looked, e.LookedKey
+		if since := e.Since[kind].At; since.After(after) {
+			after, key = since, store.LastKey
+		}
 		ahead := time.Duration(days) * 24 * time.Hour
-		keys, err := v.KeysExpiring(e.Workspace, e.Looked.Add(ahead), e.LookedKey, now.Add(ahead), keysAtOnce)
+		keys, err := v.KeysExpiring(e.Workspace, after.Add(ahead), key, now.Add(ahead), keysAtOnce)
 		if err != nil {
 			return nil, false, err
 		}

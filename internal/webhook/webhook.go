@@ -74,6 +74,8 @@ type Sender struct {
 
 	mu       sync.Mutex
 	all      map[id.Webhook]*endpoint
+	toLook   []*endpoint   // whose notices of the clock are still looked for in this round
+	until    time.Duration // when the present step has to end, by Elapsed
 	workers  sync.WaitGroup
 	renewed  time.Duration // when the lease was asked for that holds, by Elapsed
 	leads    bool
@@ -198,7 +200,7 @@ func (s *Sender) forget() {
 	if len(s.all) > 0 {
 		s.all = map[id.Webhook]*endpoint{}
 	}
-	s.loaded, s.looked, s.position = 0, 0, 0
+	s.loaded, s.looked, s.position, s.toLook = 0, 0, 0, nil
 }
 
 // leave gives the lease back.
@@ -217,8 +219,13 @@ func (s *Sender) leave() {
 // reloadEvery is how often the endpoints are read again, whether the log tells of changes or not.
 const reloadEvery = 30 * time.Second
 
-// step looks at the log and the clock once, queues what there is, and starts the workers.
+// over tells whether the present step has to end, because the lease has to be renewed.
+func (s *Sender) over() bool { return s.Elapsed() > s.until }
+
+// step looks at the log and the clock once, queues what there is, and starts the workers. What it has no time for is left
+// to the next one.
 func (s *Sender) step(ctx context.Context) error {
+	s.until = s.Elapsed() + s.Pace.Lease/6
 	changed, err := s.news(ctx)
 	if err != nil {
 		return err
@@ -233,13 +240,18 @@ func (s *Sender) step(ctx context.Context) error {
 	}
 	var all []error
 	for _, e := range s.waiting(func(e *endpoint) bool { return e.news && !e.full }) {
+		if s.over() {
+			break
+		}
 		all = append(all, s.fill(ctx, e))
 	}
-	if s.looked == 0 || s.Elapsed()-s.looked > s.Pace.Look {
-		all = append(all, s.look(ctx))
+	if len(s.toLook) == 0 && (s.looked == 0 || s.Elapsed()-s.looked > s.Pace.Look) {
+		s.toLook = s.waiting(func(e *endpoint) bool { return e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired) })
+		all = append(all, s.lookAtPlans(ctx))
 		s.follow()
 		s.looked = s.Elapsed() + 1
 	}
+	all = append(all, s.lookAtEnds(ctx))
 	s.work(ctx)
 	return errors.Join(all...)
 }

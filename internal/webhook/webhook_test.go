@@ -579,3 +579,95 @@ func TestTheDeliveriesThatAreKeptAreBounded(t *testing.T) {
 		t.Errorf("%d are kept after 9 days", n)
 	}
 }
+
+// A webhook that is given further kinds is told of what happens after that, and of all that it was told of before.
+func TestAWebhookThatIsWidenedIsToldOfWhatHappensAfterwards(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	r := receive(t, false, nil)
+	e := k.open("", r.URL, "api_key.updated", "api_key.expiring")
+	ends := k.now().Add(25 * time.Hour)
+	early := k.key(func(c *control.CreateKey) { c.ExpiresAt = control.Some(ends.Format(time.RFC3339)) })
+	k.rename(early.Key.ID, "told of")
+	k.pass(26 * time.Hour) // the moment a day before its end, and its end, are before the change, too
+	_, err := k.UpdateWebhook(t.Context(), k.root, string(e.ID),
+		control.UpdateWebhook{Kinds: control.Some([]string{
+			"api_key.created", "api_key.updated", "api_key.expiring", "api_key.expired",
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := k.key(func(c *control.CreateKey) {
+		c.ExpiresAt = control.Some(k.now().Add(26 * time.Hour).Format(time.RFC3339))
+	})
+	k.pass(27 * time.Hour)
+	k.send()
+	want := []string{
+		"api_key.created " + string(late.Key.ID), "api_key.expired " + string(late.Key.ID),
+		"api_key.expiring " + string(late.Key.ID), "api_key.expiring " + string(early.Key.ID),
+		"api_key.updated " + string(early.Key.ID),
+	}
+	slices.Sort(want)
+	told := func() (out []string) {
+		for _, d := range k.deliveries(e.ID) {
+			out = append(out, string(d.Kind)+" "+d.Object)
+		}
+		slices.Sort(out)
+		return out
+	}
+	k.until("all of them", func() bool { return len(told()) >= len(want) })
+	k.rename(late.Key.ID, "last")
+	k.until("one more", func() bool { return len(told()) > len(want) })
+	want = append(want, "api_key.updated "+string(late.Key.ID))
+	slices.Sort(want)
+	if got := told(); !slices.Equal(got, want) {
+		t.Errorf("told of %v, want %v", got, want)
+	}
+}
+
+// The places of all idle webhooks are due at the same time. A step moves a few of them.
+func TestAStepMovesTheIdlePlacesOfAFewWebhooks(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	const rest = 7
+	places := map[id.Webhook]time.Time{}
+	for n := range webhook.IdleAtOnce + rest {
+		if n%notice.MaxEndpoints == 0 {
+			k.ws = k.found()
+		}
+		e := k.open(k.ws, "http://127.0.0.1:9/", "api_key.expired")
+		places[e.ID] = k.row(e.ID).Looked
+	}
+	k.pass(time.Hour)
+	moved := func() (n int) {
+		for w, at := range places {
+			if k.row(w).Looked.After(at) {
+				n++
+			}
+		}
+		return n
+	}
+	s := k.sender(func(c *webhook.Config) { c.Pace.Lease = time.Hour }) // no step ends for want of time
+	step := func() {
+		if err := s.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	if n := moved(); n != webhook.IdleAtOnce {
+		t.Errorf("the first step moved %d places, want %d", n, webhook.IdleAtOnce)
+	}
+	k.until("all places are moved", func() bool { step(); return moved() == len(places) })
+}
+
+func (k *kit) row(w id.Webhook) (e notice.Endpoint) {
+	k.Helper()
+	err := k.db.View(k.Context(), func(v *store.View) (err error) {
+		e, err = v.Webhook(w)
+		return err
+	})
+	if err != nil {
+		k.Fatal(err)
+	}
+	return e
+}
