@@ -39,7 +39,7 @@ func member(user id.User, display string) person {
 }
 
 // actor finds the person behind the id of an event: a member, one who has left, a service key, or Keyward itself.
-// kind is the type of the credential.
+// kind is the type of the credential, "" where only the id was kept.
 func (v *request) actor(name, kind string) person {
 	if p, known := v.known[name]; known {
 		return p
@@ -57,19 +57,29 @@ func (v *request) lookUp(name, kind string) person {
 	case name == "" || name == "keyward" || name == "restore":
 		return person{Name: "Keyward", Kind: "itself"}
 	case kind == control.TypeServiceKey:
-		if k, found := v.serviceKey(name); found {
-			return person{ID: name, Name: k, Kind: "service key"}
-		}
-		return person{ID: name, Name: "Service key", Kind: "service key"}
+		return v.serviceKeyOf(name)
 	}
 	if !v.may.May(account.MembersRead) && name != string(v.may.User) {
 		return member(id.User(name), "")
 	}
 	m, err := v.d.Control.GetMember(v.r.Context(), v.Caller, v.workspace(), name)
-	if err != nil { // a user who has left
+	_, ours := id.Parse(name)
+	switch {
+	case err != nil && kind == "" && ours: // no member, and an id that this server gives
+		return v.serviceKeyOf(name)
+	case err != nil: // a user who has left
 		return member(id.User(name), "")
 	}
 	return member(id.User(name), m.DisplayName)
+}
+
+// serviceKeyOf makes a person of a service key.
+func (v *request) serviceKeyOf(name string) person {
+	p := person{ID: name, Name: "Service key", Kind: "service key"}
+	if k, found := v.serviceKey(name); found {
+		p.Name = k
+	}
+	return p
 }
 
 // serviceKey finds the name of a service key, which the root alone may read.

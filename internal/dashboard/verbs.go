@@ -8,6 +8,7 @@ import (
 
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/control"
+	"github.com/keyward/keyward/internal/notice"
 )
 
 // word is a part of the sentence about an event: plain, or a thing with a link to it.
@@ -60,6 +61,16 @@ func (t *telling) key() *telling {
 		return t.thing(name, "/log?about="+url.QueryEscape(t.m.Target))
 	}
 	return t.thing(name, "/keys/"+url.PathEscape(t.m.Target))
+}
+
+// webhook names the webhook that the event is about by the origin of its URL, as the description does.
+func (t *telling) webhook() *telling {
+	_, rest, _ := strings.Cut(t.event.Description, "webhook to ")
+	origin, _, _ := strings.Cut(rest, " ")
+	if t.event.Type == audit.WebhookDeleted {
+		return t.thing(origin, "/log?about="+url.QueryEscape(t.m.Target))
+	}
+	return t.thing(origin, webhookPath(t.m.Target))
 }
 
 func (t *telling) role() *telling {
@@ -125,6 +136,17 @@ var tellings = map[audit.Type]func(*telling){
 			t.say("changed the settings%s", t.fields(settingWords...))
 		}
 	},
+	audit.WebhookCreated: func(t *telling) { t.say("created the webhook to ").webhook() },
+	audit.WebhookUpdated: (*telling).webhookUpdate,
+	audit.WebhookDeleted: func(t *telling) { t.say("deleted the webhook to ").webhook() },
+	audit.WebhookRotated: func(t *telling) {
+		t.say("rotated the secret of the webhook to ").webhook().say("%s", t.overlapOf("secret", "signed"))
+	},
+	audit.WebhookTested:   func(t *telling) { t.say("tested the webhook to ").webhook() },
+	audit.WebhookReplayed: func(t *telling) { t.say("sent a notice again to the webhook to ").webhook() },
+	audit.WebhookDisabled: func(t *telling) {
+		t.say("switched off the webhook to ").webhook().say("%s", disabledWhy[shown(t.m.Note["reason"])])
+	},
 	audit.SessionStarted: func(t *telling) { t.say("signed in") },
 	audit.LogArchived:    func(t *telling) { t.say("archived a part of the log") },
 }
@@ -135,6 +157,25 @@ var settingWords = []string{
 	"self-rotation", "maxKeyLifetimeSeconds", "longest lifetime (s)", "defaultRequestsPerMinute",
 	"default limit per minute", "defaultRequestsPerDay", "default limit per day", "maxKeys", "most keys", "maxMembers",
 	"most members", "maxRoles", "most roles", "maxEventsPerDay", "most changes a day",
+}
+
+// disabledWhy says why Keyward switches a webhook off.
+var disabledWhy = map[string]string{
+	notice.Failing: ", since a notice could not be delivered for three days", notice.Gone: ", since it answered 410",
+}
+
+// webhookUpdate tells of a change of a webhook: one that switches it says so alone.
+func (t *telling) webhookUpdate() {
+	switch {
+	case t.changed("isActive") && t.after("isActive") == "yes":
+		t.say("switched on the webhook to ").webhook()
+	case t.changed("isActive"):
+		t.say("switched off the webhook to ").webhook()
+	case len(t.m.Note["urlChanged"]) > 0:
+		t.say("changed the URL of a webhook to ").webhook()
+	default:
+		t.say("changed the webhook to ").webhook().say("%s", t.fields("events", "events", "description", "description"))
+	}
 }
 
 // keyUpdate tells of a change of a key: one that switches it says so alone.
@@ -250,10 +291,13 @@ func (t *telling) permissions() string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-func (t *telling) overlap() string {
+func (t *telling) overlap() string { return t.overlapOf("value", "worked") }
+
+// overlapOf tells how long the former value or secret works beside the new one.
+func (t *telling) overlapOf(what, does string) string {
 	var seconds int64
 	if json.Unmarshal(t.m.Note["overlapSeconds"], &seconds) != nil || seconds == 0 {
-		return "; the old value ended at once"
+		return "; the old " + what + " ended at once"
 	}
-	return "; the old value worked for " + many(seconds, "second") + " more"
+	return "; the old " + what + " " + does + " for " + many(seconds, "second") + " more"
 }

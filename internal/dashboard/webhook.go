@@ -15,7 +15,7 @@ type webhookBody struct {
 	webhookRow
 	Rights     webhookRights
 	Kinds      []kindChoice // those that it is told of
-	CreatedBy  string
+	CreatedBy  person
 	Until      moment // the former secret signs, too, until then; zero for no former one
 	Deliveries []deliveryRow
 	Waits      bool // one of the deliveries has not ended
@@ -87,7 +87,7 @@ func (d *Dashboard) webhook(v *request) error {
 	if err != nil {
 		return err
 	}
-	b := webhookBody{webhookRow: v.webhookRow(&e), Rights: v.webhookRights(), CreatedBy: v.actor(e.CreatedBy, "").Name}
+	b := webhookBody{webhookRow: v.webhookRow(&e), Rights: v.webhookRights(), CreatedBy: v.actor(e.CreatedBy, "")}
 	for _, k := range e.Kinds {
 		b.Kinds = append(b.Kinds, kindChoice{Name: string(k), Text: kindWords[k]})
 	}

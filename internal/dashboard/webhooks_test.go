@@ -44,7 +44,7 @@ func TestTheSecretOfAWebhookIsShownOnce(t *testing.T) {
 	h.get("ada", "/webhooks/new").want(200).says(`value="api_key.revoked" checked`)
 	path, first := h.hook("ada", receiver, "api_key.revoked", "api_key.created")
 	h.get("ada", "/webhooks").want(200).says(receiver, "hooks.example.com", "2 of 9").silent(first)
-	h.get("ada", path).want(200).says(receiver, "api_key.revoked", "Send a test", "by Ada Lovelace").
+	h.get("ada", path).want(200).says(receiver, "api_key.revoked", "Send a test", "Created by", "Ada Lovelace").
 		silent(first, "member.removed")
 	again := h.post("ada", "/webhooks", url.Values{"url": {receiver}, "event": {"api_key.created", "api_key.revoked"}})
 	again.want(422).says("Is taken by a webhook with the same events").silent("whsec_")
@@ -268,4 +268,22 @@ func TestThereIsARoomForTwentyWebhooks(t *testing.T) {
 	}
 	h.post("ada", "/webhooks", url.Values{"url": {receiver}, "event": {"api_key.created"}}).want(422).
 		says("There are 20 webhooks already")
+}
+
+// A webhook, and a key that was disabled, keep the id of who did it alone. A service key is shown as one everywhere.
+func TestTheMakerOfAWebhookIsShownAsOnOtherPages(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	made, err := h.control.CreateWebhook(
+		context.Background(), h.root, control.CreateWebhook{Workspace: h.ws, URL: receiver},
+	)
+	must[any](t)(nil, err)
+	keys, _, err := h.control.ListServiceKeys(context.Background(), h.root, control.Paging{})
+	must[any](t)(nil, err)
+	path := "/webhooks/" + string(made.ID)
+	h.get("root", path).want(200).says("Created by", keys[0].Name, `class="avatar other"`, made.CreatedBy)
+	h.get("ada", path).want(200).says("Created by", "Service key", `class="avatar other"`)
+	mine, _ := h.hook("ada", receiver+"/mine", "api_key.created")
+	h.get("ada", mine).want(200).says("Created by", "Ada Lovelace").silent("Service key")
+	h.get("ada", "/log").want(200).says("created the webhook to ")
 }
