@@ -178,8 +178,14 @@ type StartedPortalSession struct {
 	TokenType     string        `json:"tokenType"`
 	// ExpiresAt is when the token ends.
 	ExpiresAt time.Time `json:"expiresAt"`
-	// FirstPage is the first page of keys. It is nil unless the answer is that to an exchange, by a session that may read keys.
-	FirstPage *KeyPage `json:"firstPage,omitempty"`
+	// FirstPage is nil unless the answer is that to an exchange, by a session that may read keys.
+	FirstPage *PortalFirstPage `json:"firstPage,omitempty"`
+}
+
+// PortalFirstPage is the first page of keys, newest first.
+type PortalFirstPage struct {
+	APIKeys    []APIKey   `json:"apiKeys"`
+	Pagination Pagination `json:"pagination"`
 }
 
 // ExchangePortalSession gives a token for a client secret, once. proof is a proof of possession (RFC 9449) by the key

@@ -16,6 +16,9 @@ import (
 // opensWebhooks are the permissions for operations that let notices out: a notice repeats an event of the log.
 var opensWebhooks = []string{account.IntegrationsWebhook, account.WorkspaceLogsRead}
 
+// changesWebhooks are those for operations that also show the webhook in their answer.
+var changesWebhooks = append([]string{account.IntegrationsRead}, opensWebhooks...)
+
 // webhookPlace finds the workspace whose webhooks an operation is about; "" is the installation, for a service key that
 // names no workspace.
 func (s *Service) webhookPlace(v *store.View, a *actor, named string, permissions ...string) (id.Workspace, error) {

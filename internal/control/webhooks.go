@@ -116,49 +116,56 @@ func (s *Service) GetWebhook(ctx context.Context, c Caller, webhook string) (not
 	return out, storageFault(err)
 }
 
-// UpdateWebhook changes a webhook. Switching it off needs no right to read the log.
+// UpdateWebhook changes a webhook. Switching it off needs no right to read the log or the webhook. A caller who may not
+// read it gets its id and whether it is on: what GetWebhook does not show, no other answer shows.
 func (s *Service) UpdateWebhook(ctx context.Context, c Caller, webhook string,
 	in UpdateWebhook) (notice.Endpoint, error) {
 	var out notice.Endpoint
-	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		needs := opensWebhooks
-		if !in.URL.Set && !in.Kinds.Set && !in.Description.Set && in.IsActive.Set && !in.IsActive.Value {
-			needs = []string{account.IntegrationsWebhook}
+	err := s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
+		if out, err = s.updateWebhook(tx, a, webhook, in); err == nil && s.need(a, account.IntegrationsRead) != nil {
+			out = notice.Endpoint{ID: out.ID, Workspace: out.Workspace, IsActive: out.IsActive, UpdatedAt: out.UpdatedAt}
 		}
-		was, err := s.webhookFor(tx.View, a, webhook, needs...)
-		if err != nil {
-			return err
-		}
-		if len(needs) > 1 {
-			if err := a.mayKeepWebhook(); err != nil {
-				return err
-			}
-		}
-		e := was
-		if err := s.webhookFields(&e, in); err != nil {
-			return err
-		}
-		if out = was; e.URL == was.URL && unchanged(webhookShown(&was), webhookShown(&e)) {
-			return nil
-		}
-		e.UpdatedAt = tx.Now()
-		var note fields
-		if e.URL != was.URL {
-			note = fields{"urlChanged": true}
-		}
-		err = s.record(tx, a, change{kind: audit.WebhookUpdated, workspace: e.Workspace, target: string(e.ID),
-			free: !e.IsActive, sentence: "webhook to " + notice.Origin(e.URL) + " updated", note: note,
-			before: webhookShown(&was), after: webhookShown(&e)})
-		if err != nil {
-			return err
-		}
-		if err := tx.UpdateWebhook(e); err != nil {
-			return err
-		}
-		out, err = tx.Webhook(e.ID)
 		return err
 	})
 	return out, err
+}
+
+func (s *Service) updateWebhook(tx *store.Tx, a *actor, webhook string, in UpdateWebhook) (notice.Endpoint, error) {
+	needs := changesWebhooks
+	if !in.URL.Set && !in.Kinds.Set && !in.Description.Set && in.IsActive.Set && !in.IsActive.Value {
+		needs = []string{account.IntegrationsWebhook}
+	}
+	was, err := s.webhookFor(tx.View, a, webhook, needs...)
+	if err != nil {
+		return was, err
+	}
+	if len(needs) > 1 {
+		if err := a.mayKeepWebhook(); err != nil {
+			return was, err
+		}
+	}
+	e := was
+	if err := s.webhookFields(&e, in); err != nil {
+		return was, err
+	}
+	if e.URL == was.URL && unchanged(webhookShown(&was), webhookShown(&e)) {
+		return was, nil
+	}
+	e.UpdatedAt = tx.Now()
+	var note fields
+	if e.URL != was.URL {
+		note = fields{"urlChanged": true}
+	}
+	err = s.record(tx, a, change{kind: audit.WebhookUpdated, workspace: e.Workspace, target: string(e.ID),
+		free: !e.IsActive, sentence: "webhook to " + notice.Origin(e.URL) + " updated", note: note,
+		before: webhookShown(&was), after: webhookShown(&e)})
+	if err != nil {
+		return was, err
+	}
+	if err := tx.UpdateWebhook(e); err != nil {
+		return was, err
+	}
+	return tx.Webhook(e.ID)
 }
 
 // DeleteWebhook takes a webhook away, with its waiting deliveries.
@@ -182,7 +189,7 @@ func (s *Service) RotateWebhook(
 ) (RevealedWebhook, error) {
 	var out RevealedWebhook
 	err := s.update(ctx, c, func(tx *store.Tx, a *actor) error {
-		was, err := s.webhookFor(tx.View, a, webhook, opensWebhooks...)
+		was, err := s.webhookFor(tx.View, a, webhook, changesWebhooks...)
 		if err != nil {
 			return err
 		}

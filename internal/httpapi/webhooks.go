@@ -70,11 +70,17 @@ func (a *api) getWebhook(x *exchange) (wire.WebhookResult, error) {
 	return wire.WebhookResult{Webhook: webhookShown(e)}, err
 }
 
-func (a *api) updateWebhook(x *exchange, in wire.UpdateWebhook) (wire.WebhookResult, error) {
+func (a *api) updateWebhook(x *exchange, in wire.UpdateWebhook) (wire.UpdatedWebhook, error) {
 	e, err := a.Control.UpdateWebhook(x.ctx(), x.caller, x.r.PathValue("id"), control.UpdateWebhook{
 		URL: given(in.URL), Kinds: given(in.Events), Description: clearable(in.Description), IsActive: given(in.IsActive),
 	})
-	return wire.WebhookResult{Webhook: webhookShown(e)}, err
+	if e.URL == "" { // the caller may not read it
+		return wire.UpdatedWebhook{Webhook: wire.UnseenWebhook{
+			ID: string(e.ID), WorkspaceID: wire.TextOrNull(string(e.Workspace)), IsActive: e.IsActive,
+			UpdatedAt: wire.Time(e.UpdatedAt),
+		}}, err
+	}
+	return wire.UpdatedWebhook{Webhook: webhookShown(e)}, err
 }
 
 func (a *api) deleteWebhook(x *exchange) (wire.Deleted, error) {

@@ -269,8 +269,8 @@ func copyOf(data map[string]any, name string, from map[string]json.RawMessage) {
 // daysAhead are the days before the end of a key at which notices tell of it; 0 is the end itself.
 var daysAhead = []int{30, 7, 1, 0}
 
-// lookAtEnds queues the notices of keys whose end comes or has come, for as many of the endpoints in toLook as a step has
-// time for. The others have their turn in the next step.
+// lookAtEnds queues the notices of keys whose end comes or has come, for as many of the endpoints in toLook as a step
+// has time for. The others have their turn in the next step.
 func (s *Sender) lookAtEnds(ctx context.Context) error {
 	var all []error
 	idle := idleAtOnce
@@ -299,8 +299,8 @@ const (
 )
 
 // lookAtKeys queues the moments since the last look, in their order. The moments follow from the present
-// expiry of each key: a moment that had passed when the expiry was set is left out. idle is how many places may still be
-// moved in this step though there is nothing to tell.
+// expiry of each key: a moment that had passed when the expiry was set is left out. idle is how many places may still
+// be moved in this step though there is nothing to tell.
 func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint, idle *int) error {
 	for range queueRuns {
 		var row notice.Endpoint

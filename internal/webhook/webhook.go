@@ -222,8 +222,8 @@ const reloadEvery = 30 * time.Second
 // over tells whether the present step has to end, because the lease has to be renewed.
 func (s *Sender) over() bool { return s.Elapsed() > s.until }
 
-// step looks at the log and the clock once, queues what there is, and starts the workers. What it has no time for is left
-// to the next one.
+// step looks at the log and the clock once, queues what there is, and starts the workers. What it has no time for is
+// left to the next one.
 func (s *Sender) step(ctx context.Context) error {
 	s.until = s.Elapsed() + s.Pace.Lease/6
 	changed, err := s.news(ctx)

@@ -45,6 +45,19 @@ type WebhookResult struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// UpdatedWebhook answers a change with a Webhook, or with an UnseenWebhook.
+type UpdatedWebhook struct {
+	Webhook any `json:"webhook"`
+}
+
+// UnseenWebhook is a webhook for a caller who may not read it.
+type UnseenWebhook struct {
+	ID          string  `json:"id"`
+	WorkspaceID *string `json:"workspaceId"`
+	IsActive    bool    `json:"isActive"`
+	UpdatedAt   Time    `json:"updatedAt"`
+}
+
 // RevealedWebhook answers a creation and a rotation: here alone the secret stands.
 type RevealedWebhook struct {
 	Webhook Webhook `json:"webhook"`

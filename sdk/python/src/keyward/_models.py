@@ -1925,6 +1925,26 @@ class Stopped:
 
 
 @dataclass(frozen=True)
+class UnseenWebhookWebhook:
+    """To a caller who may not read it."""
+
+    id: str
+    workspace_id: Optional[str]
+    is_active: bool
+    updated_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> UnseenWebhookWebhook:
+        """from_json reads the object from an answer. Members that it does not know are ignored."""
+        return cls(
+            id=value(data, "id", string),
+            workspace_id=value(data, "workspaceId", optional(string)),
+            is_active=value(data, "isActive", boolean),
+            updated_at=value(data, "updatedAt", time),
+        )
+
+
+@dataclass(frozen=True)
 class UpdatedApiKeys:
     """UpdatedApiKeys of an answer."""
 
@@ -2140,7 +2160,7 @@ __all__ = [
     "RemovedMemberKeys", "RestoredMember", "RestoredMemberKeys", "RevealedApiKey", "RevealedServiceKey",
     "RevealedWebhook", "Revocation", "RevocationNodes", "Role", "Roles", "RotatedApiKey", "ServiceKey",
     "ServiceKeys", "Session", "Sessions", "Settings", "SignInLink", "SignInReset", "SignInResetEnded",
-    "StartedPortalSession", "StartedPortalSessionFirstPage", "StartedSession", "Stopped", "UpdatedApiKeys",
-    "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict", "Webhook", "Webhooks", "Workspace",
-    "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
+    "StartedPortalSession", "StartedPortalSessionFirstPage", "StartedSession", "Stopped",
+    "UnseenWebhookWebhook", "UpdatedApiKeys", "UpdatedWorkspace", "Usage", "UsageBucket", "Verdict",
+    "Webhook", "Webhooks", "Workspace", "WorkspaceUsage", "WorkspaceUsages", "Workspaces",
 ]
