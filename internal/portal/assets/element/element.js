@@ -134,7 +134,9 @@ export class KeywardKeys extends Base {
   async [adopt](open, env) {
     const mine = ++this.#started;
     try {
-      const session = await open();
+      const opening = open();
+      warm(this.#locale()); // meanwhile
+      const session = await opening;
       if (mine === this.#started) await this.#show({ session, ...env });
     } catch (error) {
       if (mine === this.#started) await this.#over(error, env);
