@@ -67,9 +67,6 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 		return errors.Join(err, fmt.Errorf("%s is the database itself: name a backup", c.File))
 	}
 	held, err := sqlite.Lock(target)
-	if errors.Is(err, sqlite.ErrLocked) {
-		return fmt.Errorf("%w: stop the server first", err)
-	}
 	if err != nil {
 		return err
 	}

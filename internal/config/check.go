@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -57,6 +58,9 @@ func (c *Config) checkArchive(name func(string) string) error {
 		)
 	}
 	switch at, err := os.Stat(c.EventsArchiveDir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: the folder %s is not there: make it, or mount its volume", name("KEYWARD_EVENTS_ARCHIVE_DIR"),
+			c.EventsArchiveDir)
 	case err != nil:
 		return fmt.Errorf("%s: %w", name("KEYWARD_EVENTS_ARCHIVE_DIR"), err)
 	case !at.IsDir():

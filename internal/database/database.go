@@ -22,15 +22,16 @@ type Driver interface {
 
 // Options say how a database is opened.
 type Options struct {
-	Lock        bool  // as the only program on a file; PostgreSQL needs none
-	Init        bool  // a new file also where parts of another installation lie
+	Lock        bool // as the only program on a file; PostgreSQL needs none
+	Init        bool // a new file also where parts of another installation lie
+	existing    bool
 	Connections int32 // to PostgreSQL, 0 for as many as a server needs
 }
 
 // Open opens the database of cfg. It changes no schema.
 func Open(ctx context.Context, cfg *config.Config, o Options) (Driver, error) {
 	if !OnServer(cfg) {
-		return sqlite.Open(cfg.Database, sqlite.Options{Lock: o.Lock, Init: o.Init})
+		return sqlite.Open(cfg.Database, sqlite.Options{Lock: o.Lock, Init: o.Init, Existing: o.existing})
 	}
 	return postgres.Open(ctx, cfg.Postgres.Reveal(),
 		postgres.Options{Connections: o.Connections, PasswordFile: cfg.DatabasePasswordFile})
@@ -39,6 +40,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (Driver, error) {
 // OpenCurrent is Open for work on a database that has this program's version already: a server, `keyward migrate` and
 // a restore bring one up to date, and nothing else does.
 func OpenCurrent(ctx context.Context, cfg *config.Config, o Options) (Driver, error) {
+	o.existing = true
 	d, err := Open(ctx, cfg, o)
 	if err != nil {
 		return nil, err

@@ -2,20 +2,18 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"net"
 
 	"github.com/keyward/keyward/internal/httpapi"
 )
 
 // listenData takes the address of the data plane, where one is configured.
-func (s *Server) listenData(ctx context.Context, lc *net.ListenConfig) error {
+func (s *Server) listenData(ctx context.Context) error {
 	if s.cfg.DataAddr == "" {
 		return nil
 	}
-	l, err := lc.Listen(ctx, "tcp", s.cfg.DataAddr)
+	l, err := listenAt(ctx, "KEYWARD_DATA_ADDR", s.cfg.DataAddr)
 	if err != nil {
-		return fmt.Errorf("KEYWARD_DATA_ADDR: %w", err)
+		return err
 	}
 	s.dataListener = s.capped(l)
 	s.push("the listener of the data plane", ignoreClosed(s.dataListener.Close))

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/keyward/keyward/internal/gateway/extauthz"
@@ -18,10 +17,9 @@ func (s *Server) listenEnvoy(ctx context.Context) error {
 	if s.cfg.GRPCAddr == "" {
 		return nil
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", s.cfg.GRPCAddr)
+	l, err := listenAt(ctx, "KEYWARD_GRPC_ADDR", s.cfg.GRPCAddr)
 	if err != nil {
-		return fmt.Errorf("KEYWARD_GRPC_ADDR: %w", err)
+		return err
 	}
 	s.envoyListener = s.capped(l)
 	s.push("the listener for gRPC", ignoreClosed(s.envoyListener.Close))

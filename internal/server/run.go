@@ -210,10 +210,9 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", s.cfg.Addr)
+	l, err := listenAt(ctx, "KEYWARD_ADDR", s.cfg.Addr)
 	if err != nil {
-		return fmt.Errorf("KEYWARD_ADDR: %w", err)
+		return err
 	}
 	s.listener = s.capped(l)
 	s.push("the listener", ignoreClosed(s.listener.Close))
@@ -222,19 +221,18 @@ func (s *Server) listen(ctx context.Context) (err error) {
 
 // listenApart takes the other addresses.
 func (s *Server) listenApart(ctx context.Context) error {
-	var lc net.ListenConfig
 	if err := s.listenEnvoy(ctx); err != nil {
 		return err
 	}
-	if err := s.listenData(ctx, &lc); err != nil {
+	if err := s.listenData(ctx); err != nil {
 		return err
 	}
 	if s.cfg.MetricsAddr == "" {
 		return nil
 	}
-	l, err := lc.Listen(ctx, "tcp", s.cfg.MetricsAddr)
+	l, err := listenAt(ctx, "KEYWARD_METRICS_ADDR", s.cfg.MetricsAddr)
 	if err != nil {
-		return fmt.Errorf("KEYWARD_METRICS_ADDR: %w", err)
+		return err
 	}
 	s.metricsListener = s.capped(l)
 	s.push("the listener for metrics", ignoreClosed(s.metricsListener.Close))

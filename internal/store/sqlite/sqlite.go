@@ -8,6 +8,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,10 +29,12 @@ type Options struct {
 	Lock bool
 	// Init lets a new file be made where something says that there was one before.
 	Init bool
+	// Existing refuses a file that is not there, for work that makes no sense on a new one.
+	Existing bool
 }
 
 // ErrLocked says that another process serves the file.
-var ErrLocked = errors.New("another process is using it")
+var ErrLocked = errors.New("another process is using it: stop the server first")
 
 // Driver is a store.Driver over one file. It has one connection that writes, and several that read and cannot write.
 type Driver struct {
@@ -86,6 +89,11 @@ func Open(path string, o Options) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{path: path}
+	if o.Existing || !o.Lock {
+		if err := there(path); err != nil {
+			return nil, err
+		}
+	}
 	if o.Lock {
 		err = d.own(given, o.Init)
 	} else if err = check(path); err == nil {
@@ -258,7 +266,7 @@ func (d *Driver) Readers() int { return d.readers.all }
 func (d *Driver) Backup(ctx context.Context, path string) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return fmt.Errorf("backup: %w", unwritable(path, err))
 	}
 	_ = f.Close()
 	defer func() {
@@ -278,6 +286,23 @@ func (d *Driver) Backup(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("backup: %w", err)
 	}
 	return nil
+}
+
+// unwritable says what to do where a new file cannot be made.
+func unwritable(path string, err error) error {
+	info, _ := os.Stat(path)
+	switch {
+	case info != nil && info.IsDir():
+		return fmt.Errorf("%s is a folder: name a file in it", path)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s is there already, and is not written over: name another file", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the folder %s is not there: make it, or mount its volume", filepath.Dir(path))
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user cannot make files in %s: give it the folder (chown), or name another one",
+			filepath.Dir(path))
+	}
+	return err
 }
 
 // Size is the size of the file and of the write-ahead log beside it.

@@ -81,6 +81,27 @@ func vacant(path, what string, init bool) error {
 	return nil
 }
 
+// there refuses a path without a database: a name that was mistyped would otherwise become an empty file, and that the
+// remains of an installation.
+func there(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := vacant(path, "is not there", false); err != nil {
+			return err
+		}
+		return fmt.Errorf("there is no database at %s: name the one that is meant (KEYWARD_DATABASE_URL), "+
+			"or start a server there", path)
+	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		if err := vacant(path, "is empty", false); err != nil {
+			return err
+		}
+		return fmt.Errorf("the database %s is empty: name the one that is meant (KEYWARD_DATABASE_URL), "+
+			"or start a server there", path)
+	}
+	return nil
+}
+
 // sound refuses a database that is cut short: pages that it says it has are neither in it nor in its log.
 func sound(f io.ReaderAt, size int64, path string) error {
 	var head [100]byte
