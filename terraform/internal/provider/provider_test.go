@@ -65,7 +65,7 @@ func want(t *testing.T, diags []*tfprotov6.Diagnostic, parts ...string) {
 	}
 }
 
-func TestAnAPIKeyIsMadeByTheDigestOfItsValue(t *testing.T) {
+func TestT113AnAPIKeyIsMadeByTheDigestOfItsValue(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	made := s.open("keyward_key_value", values{})
@@ -121,7 +121,7 @@ func TestAnAPIKeyIsMadeByTheDigestOfItsValue(t *testing.T) {
 	}
 }
 
-func TestOtherPermissionsReplaceTheKeyAndThePlanSaysSo(t *testing.T) {
+func TestT113OtherPermissionsReplaceTheKeyAndThePlanSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	config := values{"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo_version": 1}
@@ -148,7 +148,7 @@ func TestOtherPermissionsReplaceTheKeyAndThePlanSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheEndOfAKeyOutsideIsSeen(t *testing.T) {
+func TestT113TheEndOfAKeyOutsideIsSeen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	config := values{"user_id": "ada", "name": "report", "permissions": []string{"calls:read"}, "value_wo_version": 1,
@@ -330,7 +330,7 @@ func TestAnImportedKeyKeepsItsValue(t *testing.T) {
 	}
 }
 
-func TestAServiceKeyIsHandedOnOnce(t *testing.T) {
+func TestT113AServiceKeyIsHandedOnOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	config := values{
@@ -371,7 +371,7 @@ func TestAServiceKeyIsHandedOnOnce(t *testing.T) {
 	}
 }
 
-func TestTheProvidersOwnServiceKeyStays(t *testing.T) {
+func TestT113TheProvidersOwnServiceKeyStays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	own, err := s.Client.CreateServiceKey(t.Context(),
@@ -384,7 +384,7 @@ func TestTheProvidersOwnServiceKeyStays(t *testing.T) {
 	want(t, key.carryOut(key.plan(nil)), "calls with this key")
 }
 
-func TestAnEphemeralKeyLivesAsLongAsTheRun(t *testing.T) {
+func TestT113AnEphemeralKeyLivesAsLongAsTheRun(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	e := s.open("keyward_api_key",
@@ -519,7 +519,7 @@ func TestDataSourcesShowWhatIsThere(t *testing.T) {
 	want(t, diags, "id or name")
 }
 
-func TestALostAnswerMakesNoSecondKey(t *testing.T) {
+func TestT113ALostAnswerMakesNoSecondKey(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	server, err := url.Parse(s.URL)

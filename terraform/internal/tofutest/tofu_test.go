@@ -170,7 +170,7 @@ func contents(part *zip.File) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-func TestAValueInAFileIsFound(t *testing.T) {
+func TestT113AValueInAFileIsFound(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	value := []byte(`"kw_live_` + strings.Repeat("A", 49) + `"`)
@@ -244,7 +244,7 @@ func has(t *testing.T, text string, parts ...string) {
 	}
 }
 
-func TestTheFirstExample(t *testing.T) {
+func TestT113TheFirstExample(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, realserver.Start(t, root), map[string]string{"main.tf": example(t, "first")})
 	p.tofu("plan", "-out=first.plan")
