@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
+	"github.com/keyward/keyward/internal/text"
 )
 
 // ListMembers gives a page of a workspace's members by user id.
@@ -32,6 +34,60 @@ func (s *Service) ListMembers(ctx context.Context, c Caller, workspace string, i
 		}
 		return out, page, nil
 	})
+}
+
+// FindMembers gives the members whose user id, name or e-mail holds a word, by user id, at most n of them, and tells
+// whether there may be more. It looks at so many members as one search of keys looks at keys.
+func (s *Service) FindMembers(
+	ctx context.Context, c Caller, workspace, word string, n int,
+) (found []Member, more bool, err error) {
+	wanted := text.Search(word)
+	err = s.view(ctx, c, func(v *store.View, a *actor) error {
+		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
+		if err != nil {
+			return err
+		}
+		const atOnce = 1000
+		for page, looked := (store.Page{Limit: atOnce}), 0; ; {
+			some, err := v.Members(ws.ID, page)
+			if err != nil {
+				return err
+			}
+			for _, m := range some {
+				if !holds(m, wanted) {
+					continue
+				}
+				if len(found) == n {
+					more = true
+					return nil
+				}
+				one, err := s.withRole(v, m)
+				if err != nil {
+					return err
+				}
+				found = append(found, one)
+			}
+			if looked += len(some); len(some) < atOnce {
+				return nil
+			}
+			if looked >= maxSearched {
+				more = true
+				return nil
+			}
+			page.After = string(some[len(some)-1].User)
+		}
+	})
+	return found, more, storageFault(err)
+}
+
+// holds tells whether one of a member's names holds a text in lower case.
+func holds(m account.Member, wanted string) bool {
+	for _, name := range []string{string(m.User), m.DisplayName, m.Email} {
+		if strings.Contains(strings.ToLower(name), wanted) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {

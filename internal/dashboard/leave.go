@@ -23,6 +23,7 @@ type leaveBody struct {
 	Heir   string
 	Own    []ownWay // of single keys
 	Heirs  []control.Member
+	Find   finder // of heirs
 	Fate   fate
 	Mine   bool
 	Leaked bool // the reason: the removal is final
@@ -92,6 +93,7 @@ func (v *request) showRemoval(given url.Values) error {
 func (v *request) removal(given url.Values) (*leaveBody, *problem, error) {
 	field := func(name string) string { return strings.TrimSpace(given.Get(name)) }
 	b := &leaveBody{Way: field("keys"), Heir: field("heir"), Leaked: field("reason") == control.ReasonLeaked}
+	b.Find = finder{Name: "find", Label: "Find a member", Word: field("find"), Do: "show"}
 	if err := v.leaving(b); err != nil {
 		return nil, nil, err
 	}
@@ -158,17 +160,21 @@ func (v *request) leaving(b *leaveBody) (err error) {
 	if b.Way == "" {
 		b.Way = "stop"
 	}
-	all, _, err := v.d.Control.ListMembers(ctx, v.Caller, v.workspace(), control.Paging{Limit: 100})
-	if err != nil {
+	if !v.may.May(account.APIKeysManageOthers) { // then they go to the visitor or to nobody
+		if b.Mine || v.may.User == "" {
+			return nil
+		}
+		self, err := v.d.Control.GetMember(ctx, v.Caller, v.workspace(), string(v.may.User))
+		b.Heirs = []control.Member{self}
 		return err
 	}
-	for _, one := range all {
-		if one.User != b.Member.User && (v.may.May(account.APIKeysManageOthers) || one.User == v.may.User) {
-			b.Heirs = append(b.Heirs, one)
-		}
-	}
-	return nil
+	all, err := v.offered(&b.Find, b.Heir)
+	b.Heirs = slices.DeleteFunc(all, func(m control.Member) bool { return m.User == b.Member.User })
+	return err
 }
+
+// hasHeirs tells whether there is a member who could take keys over, on the page or to be found.
+func (b *leaveBody) hasHeirs() bool { return len(b.Heirs) > 0 || b.Find.More }
 
 // previewRemoval makes a dry run of the removal, and describes its effect. Where the choice is none that can be done,
 // the keys are listed without an outcome, so that it can be mended.

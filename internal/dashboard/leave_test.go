@@ -266,3 +266,56 @@ func TestAMemberWithMoreKeysThanTheirPageListsLeaves(t *testing.T) {
 		t.Errorf("the oldest key %s, the next %s", now[l.keys[0]], now[l.keys[1]])
 	}
 }
+
+// Beyond the first hundred members, the new owner of keys is found by a search that keeps what was chosen.
+func TestAHeirIsFoundAmongManyMembers(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	for n := range 150 {
+		h.member(fmt.Sprintf("aa%03d", n), "Member")
+	}
+	l := h.leaver("rosa", 2)
+	first := l.get("ada", "/members/rosa/remove").want(200).says("Search by name, e-mail or id for others.")
+	if strings.Contains(first.Body.String(), `value="aa149"`) {
+		t.Fatal("the page lists every member: nothing is to be found")
+	}
+	own := map[string]string{l.keys[0]: "keep"}
+	form := l.choose("transfer", "", own)
+	form.Set("reason", "leaked")
+	found := l.send(form, "do", "show", "find", "AA149").want(200).says("1 member matches “AA149”", `value="aa149"`)
+	_, kept := found.shown()
+	if !maps.Equal(kept, own) || !strings.Contains(found.Body.String(), `value="leaked" checked`) {
+		t.Errorf("the search forgets what was chosen: %v", kept)
+	}
+	l.send(form, "do", "show", "find", "nowhere").want(200).says("Nothing matches “nowhere”", "Hand them over")
+	form.Set("heir", "aa149")
+	form.Del("reason")
+	chosen := l.send(form, "do", "show", "find", "").want(200)
+	preview, words := chosen.button()
+	if words != "Remove rosa and hand 1 key to aa149 (1 stays)" {
+		t.Fatalf("the button says %q", words)
+	}
+	l.send(form, "preview", preview).want(303)
+	if k, err := h.control.GetKey(context.Background(), h.root, l.keys[1]); err != nil || k.User != "aa149" {
+		t.Errorf("the key is %s's (%v)", k.User, err)
+	}
+}
+
+// The owner of a new key, and a key to copy permissions from, are found in the same way; Enter in a search makes no
+// key.
+func TestAnOwnerIsFoundAmongManyMembers(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	for n := range 150 {
+		h.member(fmt.Sprintf("zz%03d", n), "Member")
+	}
+	h.get("ada", "/keys/new").want(200).says("Search by name, e-mail or id for others.")
+	form := url.Values{"name": {"nightly"}, "environment": {"live"}, "expiry": {"30"}, "do": {"make"}, "find": {"zz149"}}
+	page := h.post("ada", "/keys/new", form).want(200).says(`value="zz149"`, `value="nightly"`)
+	if strings.Contains(page.Body.String(), `id="problem"`) {
+		t.Error("a search complains of the form")
+	}
+	form.Set("findWas", "zz149")
+	form.Set("user", "zz149")
+	h.post("ada", "/keys/new", form).want(201)
+}

@@ -20,7 +20,7 @@ type ownWay struct {
 // ways are the choices for a single key beside the one for all of them.
 func (b *leaveBody) ways() [][2]string {
 	all := [][2]string{{"", "As chosen"}, {"stop", "Stop"}, {"keep", "Keep"}, {"transfer", "Hand over"}}
-	if len(b.Heirs) == 0 {
+	if !b.hasHeirs() {
 		all = all[:3]
 	}
 	return all

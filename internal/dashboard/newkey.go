@@ -31,7 +31,9 @@ type newKeyForm struct {
 	Mine     bool             // the owner is the visitor
 	Owner    string           // the owner's name
 	Creators []control.Member // people to choose from, nil where only the visitor can be the owner
-	TooMany  bool             // creators: then a name is typed
+	Find     finder           // of creators
+	FindKey  finder           // of keys to copy from
+	Typed    bool             // the creator's id, by a visitor who does not see the members
 	Others   []control.Key    // keys to copy permissions from
 	Expiries []choice
 	Policy   []string
@@ -88,7 +90,7 @@ func (d *Dashboard) makeKey(v *request) error {
 		return d.answerDraft(v, &f)
 	}
 	in, err := v.request(&f)
-	if v.form("do") != doMake {
+	if v.form("do") != doMake || v.finds("find", "findKey") {
 		return v.showForm(http.StatusOK, &f, nil)
 	}
 	if err == nil && v.movedOwner(&f) {
@@ -331,7 +333,8 @@ func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
 	switch { // a template, and a look at the form without scripts, show errors of what they asked for
 	case wrong == nil && draft.Errors["like"] != "":
 		wrong = &problem{Fields: map[string]string{"like": draft.Errors["like"]}}
-	case wrong == nil && v.r.Method == http.MethodPost && !v.fills() && v.form("do") != doUndo:
+	case wrong == nil && v.r.Method == http.MethodPost && v.form("do") != doUndo && !v.fills() &&
+		!v.finds("find", "findKey"):
 		wrong = &problem{Message: draft.Problem, Fields: draft.Errors}
 	}
 	v.offerOthers(f)
@@ -348,11 +351,12 @@ func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
 // offerOthers lists the keys to copy permissions from.
 func (v *request) offerOthers(f *newKeyForm) {
 	ctx := v.r.Context()
-	keys, _, err := v.d.Control.ListKeys(
-		ctx, v.Caller, control.ListKeys{Workspace: v.workspace(), Paging: control.Paging{Limit: 50}},
-	)
+	f.FindKey = finder{Name: "findKey", Label: "Find a key", Word: v.form("findKey"), Do: doFind}
+	keys, page, err := v.d.Control.ListKeys(ctx, v.Caller, control.ListKeys{
+		Workspace: v.workspace(), Search: f.FindKey.Word, Paging: control.Paging{Limit: mostOffered},
+	})
 	if err == nil {
-		f.Others = keys
+		f.Others, f.FindKey.More = keys, page.NextCursor != "" || f.FindKey.Word != ""
 	}
 	if f.Like != "" && !slices.ContainsFunc(f.Others, func(k control.Key) bool { return string(k.ID) == f.Like }) {
 		if k, err := v.d.Control.GetKey(ctx, v.Caller, f.Like); err == nil {
@@ -366,12 +370,13 @@ func (v *request) offerCreators(f *newKeyForm) error {
 	if !v.mayOwn() || f.Creators != nil {
 		return nil
 	}
-	members, page, err := v.d.Control.ListMembers(v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100})
+	f.Find = finder{Name: "find", Label: "Find a member", Word: v.form("find"), Do: doFind}
+	members, err := v.offered(&f.Find, f.creator(v))
 	if fault.Is(err, fault.PermissionDenied) {
-		f.TooMany = true
+		f.Typed = true
 		return nil
 	}
-	f.Creators, f.TooMany = members, page.NextCursor != ""
+	f.Creators = members
 	if f.User == "" && v.may.User == "" && len(members) > 0 {
 		f.User = string(v.may.Workspace.OwnerID)
 	}

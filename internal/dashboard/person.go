@@ -87,14 +87,18 @@ func (v *request) serviceKey(name string) (string, bool) {
 	if !v.may.Root {
 		return "", false
 	}
-	keys, _, err := v.d.Control.ListServiceKeys(v.r.Context(), v.Caller, control.Paging{Limit: 100})
-	if err != nil {
-		return "", false
-	}
-	for i := range keys {
-		if string(keys[i].ID) == name {
-			return keys[i].Name, true
+	for cursor := ""; ; {
+		keys, page, err := v.d.Control.ListServiceKeys(v.r.Context(), v.Caller, control.Paging{Limit: 100, Cursor: cursor})
+		if err != nil {
+			return "", false
+		}
+		for i := range keys {
+			if string(keys[i].ID) == name {
+				return keys[i].Name, true
+			}
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			return "", false
 		}
 	}
-	return "", false
 }
