@@ -156,6 +156,9 @@ func ended(w io.Writer, err error) int {
 	case errors.As(err, &wrong):
 		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
 		return exitUsage
+	case wantsWorkspace(err):
+		fmt.Fprintf(w, "keyward: %s\n", noWorkspace)
+		return exitUsage
 	case errors.As(err, new(misconfigured)):
 		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
 		return exitConfig

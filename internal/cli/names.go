@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/keyward/keyward"
@@ -14,6 +15,21 @@ import (
 
 // workspaceEnv names the workspace that commands work in, where no flag does.
 const workspaceEnv = "KEYWARD_WORKSPACE"
+
+// noWorkspace is the error of a command that needs a workspace and was given none.
+const noWorkspace = usageError(
+	"-w WORKSPACE is missing: name the workspace by its id or its name, or set " + workspaceEnv,
+)
+
+// wantsWorkspace tells whether a server refused a call because it names no workspace. Whether it has to, the server
+// alone knows: a member and a key have a workspace of their own.
+func wantsWorkspace(err error) bool {
+	var refused *keyward.Error
+	return errors.As(err, &refused) && refused.Status == http.StatusBadRequest &&
+		slices.ContainsFunc(refused.Details, func(d keyward.Detail) bool {
+			return d.Field == "workspaceId" && strings.HasPrefix(d.Message, "must be given")
+		})
+}
 
 // inWorkspace names the workspace that a command works in, by its id or its name.
 type inWorkspace struct {
@@ -24,7 +40,7 @@ type inWorkspace struct {
 func (w *inWorkspace) enter(ctx context.Context, a *app, r *remote) (*keyward.Client, error) {
 	client, err := w.mayEnter(ctx, a, r)
 	if err == nil && w.Workspace == "" {
-		err = usageError("-w WORKSPACE is missing: name the workspace by its id or its name, or set " + workspaceEnv)
+		err = noWorkspace
 	}
 	return client, err
 }

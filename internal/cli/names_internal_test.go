@@ -24,6 +24,21 @@ func TestANameThatSeveralHaveIsRefusedWithTheirIds(t *testing.T) {
 	}
 }
 
+// A server that wants a workspace is understood, and the flag is named.
+func TestAWorkspaceThatIsMissingIsNamedByItsFlag(t *testing.T) {
+	t.Parallel()
+	refused := &keyward.Error{Status: http.StatusBadRequest, Code: keyward.CodeInvalidRequest,
+		Details: []keyward.Detail{{Field: "workspaceId", Message: "must be given: a service key belongs to no workspace"}}}
+	var said strings.Builder
+	if code := ended(&said, refused); code != exitUsage || !strings.Contains(said.String(), "-w WORKSPACE is missing") {
+		t.Errorf("%d %s", code, &said)
+	}
+	refused.Details[0].Field = "name"
+	if ended(&said, refused) != exitFailure {
+		t.Error("another field is taken for the workspace")
+	}
+}
+
 // A revocation that is not true everywhere yet is said, with the nodes that are left, and only then.
 func TestNodesThatAreLeftAreSaid(t *testing.T) {
 	t.Parallel()
