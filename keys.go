@@ -112,7 +112,8 @@ type CreateKeyRequest struct {
 	Permissions *[]string `json:"permissions,omitzero"`
 	// ExpiresAt lies in the future; nil takes the workspace's, or the calling key's, default.
 	ExpiresAt *time.Time `json:"expiresAt,omitzero"`
-	// NoExpiry asks for a key that never expires, whatever the default is; it is refused where an expiry is required.
+	// NoExpiry asks for a key that never expires, also where the default is another. It is refused where an expiry is
+	// required.
 	NoExpiry bool `json:"-"`
 	// RateLimit absent takes the default; null is unlimited.
 	RateLimit Field[Limits] `json:"rateLimit,omitzero"`

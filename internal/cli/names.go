@@ -21,8 +21,8 @@ const noWorkspace = usageError(
 	"-w WORKSPACE is missing: name the workspace by its id or its name, or set " + workspaceEnv,
 )
 
-// wantsWorkspace tells whether a server refused a call because it names no workspace. Whether it has to, the server
-// alone knows: a member and a key have a workspace of their own.
+// wantsWorkspace tells whether a server refused a call because it names no workspace. A member and a key have one of
+// their own, a service key has none.
 func wantsWorkspace(err error) bool {
 	var refused *keyward.Error
 	return errors.As(err, &refused) && refused.Status == http.StatusBadRequest &&

@@ -39,8 +39,8 @@ type exchange struct {
 }
 
 // TestEveryClientReplaysTheConversations plays every conversation against the real server, and then each exchange once
-// more against each client: the client's call must be the conversation's request, and what it gives for the
-// conversation's answer must be that answer.
+// more against each client: the client's call must be the conversation's request, and its result must be the
+// conversation's answer.
 func TestEveryClientReplaysTheConversations(t *testing.T) {
 	t.Parallel()
 	document := readOperations(t)
@@ -65,7 +65,7 @@ func TestEveryClientReplaysTheConversations(t *testing.T) {
 	}
 }
 
-// record plays the conversations against a server and keeps what was said.
+// record plays the conversations against a server, and keeps the requests and the answers.
 func record(t *testing.T) []exchange {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(conversations, "*.txtar"))
@@ -93,7 +93,7 @@ func record(t *testing.T) []exchange {
 	return slices.Concat(all...)
 }
 
-// startTalkative runs a server, and gives its address and what every conversation knows from the start.
+// startTalkative runs a server, and gives its address and the values that every conversation begins with.
 func startTalkative(t *testing.T) (address string, given conversation.Values) {
 	t.Helper()
 	program, dir := binary(t), t.TempDir()
@@ -264,7 +264,7 @@ func (s *scripted) wrong(client string, i int, o outcome) []string {
 	return append(wrong, sameOutcome(client, c, o)...)
 }
 
-// outcome is what a client gave for an answer, in a form that all have in common.
+// outcome is the result of a call, in a form that all clients have in common.
 type outcome struct {
 	Result   any      `json:"result"`   // by the names of the API, secrets revealed
 	Done     bool     `json:"done"`     // the client gives nothing but that it went well

@@ -168,7 +168,7 @@ func (c *goCall) follower() keyward.FollowerOptions {
 	return o
 }
 
-// read reads the body into what the client takes.
+// read reads the body into the client's type.
 func (c *goCall) read(into any) {
 	if len(c.Body) > 0 {
 		c.err = errors.Join(c.err, json.Unmarshal(withWholeTimes(c.Body), into))

@@ -387,7 +387,7 @@ func (o *operations) sameRequest(c *call, got conversation.Message) (wrong []str
 	return wrong
 }
 
-// plainQuery leaves out what is the default, and writes times in one form.
+// plainQuery leaves out defaults, and writes times in one form.
 func (o *operations) plainQuery(op operation, query url.Values) map[string][]string {
 	out := map[string][]string{}
 	for name, values := range query {
@@ -402,7 +402,7 @@ func (o *operations) plainQuery(op operation, query url.Values) map[string][]str
 	return out
 }
 
-// plainBody adds what is the default to a body, so that saying it and leaving it out are the same.
+// plainBody adds the defaults to a body, so that saying one and leaving it out are the same.
 func (o *operations) plainBody(c *call, text string) any {
 	var body any = map[string]any{}
 	if text != "" {
