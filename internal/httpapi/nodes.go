@@ -59,7 +59,8 @@ func follower(c *cluster.Child, head int64) wire.Follower {
 		f.Lowest = &lowest
 	}
 	if c.Workspaces != nil {
-		f.WorkspaceIDs = append([]string{}, mapped(c.Workspaces, func(w id.Workspace) string { return string(w) })...)
+		bound := append([]string{}, mapped(c.Workspaces, func(w id.Workspace) string { return string(w) })...)
+		f.WorkspaceIDs = &bound
 	}
 	if !c.Seen.IsZero() {
 		seen := wire.Time(c.Seen)

@@ -121,7 +121,11 @@ func (f *Follower) state(context.Context) (bool, any) {
 	case f.follower.Doubt():
 		state = "this machine's clock and the source's differ by " + f.follower.Skew().Abs().Round(time.Second).String()
 	}
-	return state == "ready", map[string]string{"status": state}
+	answer := map[string]any{"status": state}
+	if f.hub != nil {
+		answer["followers"], _ = f.hub.below()
+	}
+	return state == "ready", answer
 }
 
 // followGauges are a follower's.

@@ -29,19 +29,19 @@ type NodeList struct {
 
 // Follower is a process without a database that follows a node, as it was heard last.
 type Follower struct {
-	Name         string   `json:"name"`
-	Version      string   `json:"version"`
-	NodeID       string   `json:"nodeId"` // of the node that it follows
-	ServiceKeyID string   `json:"serviceKeyId"`
-	WorkspaceIDs []string `json:"workspaceIds"` // that it is bound to; null for all
-	Incarnation  string   `json:"incarnation"`
-	State        string   `json:"state"` // ready, loading or fenced
-	Revision     int64    `json:"revision"`
-	Behind       int64    `json:"behind"`
-	AgeMS        int64    `json:"ageMs"`
-	MaxStaleMS   int64    `json:"maxStalenessMs"`
-	Followers    int      `json:"followers"`      // that follow it, and those that follow them
-	Lowest       *int64   `json:"lowestRevision"` // that one of these has; null where there are none
-	KeysToAsk    int64    `json:"keysToAsk"`      // of which it is not told the values, and about which it asks
-	LastSeenAt   *Time    `json:"lastSeenAt"`     // null where it was not heard since the node's start
+	Name         string    `json:"name"`
+	Version      string    `json:"version"`
+	NodeID       string    `json:"nodeId"` // of the node that it follows
+	ServiceKeyID string    `json:"serviceKeyId"`
+	WorkspaceIDs *[]string `json:"workspaceIds"` // that it is bound to; null for all
+	Incarnation  string    `json:"incarnation"`
+	State        string    `json:"state"` // ready, loading or fenced
+	Revision     int64     `json:"revision"`
+	Behind       int64     `json:"behind"`
+	AgeMS        int64     `json:"ageMs"`
+	MaxStaleMS   int64     `json:"maxStalenessMs"`
+	Followers    int       `json:"followers"`      // that follow it, and those that follow them
+	Lowest       *int64    `json:"lowestRevision"` // that one of these has; null where there are none
+	KeysToAsk    int64     `json:"keysToAsk"`      // of which it is not told the values, and about which it asks
+	LastSeenAt   *Time     `json:"lastSeenAt"`     // null where it was not heard since the node's start
 }
