@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -229,7 +231,7 @@ func revocations(_ context.Context, l *lab) (r result, err error) {
 		return r, err
 	}
 	defer s.stop()
-	for _, n := range []int{1, l.most(10, 2), l.most(200, 3)} {
+	for _, n := range []int{1, l.most(10, 2), l.most(l.followers, 3)} {
 		f, err := l.openFleet(s)
 		if err != nil {
 			return r, err
@@ -278,13 +280,18 @@ func joining(ctx context.Context, l *lab) (r result, err error) {
 		return r, err
 	}
 	defer few.stop()
-	var seconds, wire, cpu, server, memory []float64
+	var seconds, byGzip, wire, cpu, server, memory []float64
 	for range min(l.rounds, 3) {
-		base, _, baseMemory, err := l.join(few)
+		base, _, baseMemory, err := l.join(few, false)
 		if err != nil {
 			return r, err
 		}
-		full, spent, resident, err := l.join(s)
+		packed, _, _, err := l.join(s, true)
+		if err != nil {
+			return r, err
+		}
+		byGzip = append(byGzip, packed.Seconds)
+		full, spent, resident, err := l.join(s, false)
 		if err != nil {
 			return r, err
 		}
@@ -301,6 +308,8 @@ func joining(ctx context.Context, l *lab) (r result, err error) {
 	r.figures = []figure{
 		{what: "a follower loads " + keys, unit: "s", value: median(seconds), aim: atMost(goal * max(million, 1))},
 		{what: "its processor time", unit: "s", value: max(median(cpu), 0.001)},
+		{what: "SHA-256 of a key in this run", unit: "ns", value: sumTime()},
+		{what: "one that reads gzip alone loads them", unit: "s", value: median(byGzip)},
 		{what: "the server's processor time", unit: "s", value: max(median(server), 0.001)},
 		{what: "bytes on the wire per key, compressed", unit: "B", value: median(wire), aim: atMost(110)},
 		{what: "resident memory of a follower per key", unit: "B", value: median(memory), aim: atMost(200)},
@@ -309,7 +318,7 @@ func joining(ctx context.Context, l *lab) (r result, err error) {
 }
 
 // join starts one follower in a process of its own, and ends it.
-func (l *lab) join(s *site) (found joined, server, resident float64, err error) {
+func (l *lab) join(s *site, gzip bool) (found joined, server, resident float64, err error) {
 	f, err := l.openFleet(s)
 	if err != nil {
 		return found, 0, 0, err
@@ -319,7 +328,7 @@ func (l *lab) join(s *site) (found joined, server, resident float64, err error) 
 	if err != nil {
 		return found, 0, 0, err
 	}
-	if err = f.tell(fleetCommand{Do: "start", N: 1}, &found); err != nil {
+	if err = f.tell(fleetCommand{Do: "start", N: 1, Gzip: gzip}, &found); err != nil {
 		return found, 0, 0, err
 	}
 	after, err := s.cpu()
@@ -330,11 +339,14 @@ func (l *lab) join(s *site) (found joined, server, resident float64, err error) 
 	return found, after - before, resident, err
 }
 
+// sumTime is the time that SHA-256 takes of a key, in nanoseconds: it says how fast the machine is in this run.
+func sumTime() float64 { return (&asker{}).digest(100 * time.Millisecond) }
+
 // manyFollowers measures what very many idle followers cost the server, and what happens when all of them restart at
 // once.
 func manyFollowers(ctx context.Context, l *lab) (r result, err error) {
-	const keysOfEach = 10_000 // a copy for each of 200
-	n := l.most(200, 4)
+	const keysOfEach = 10_000 // a copy for each follower
+	n := l.most(l.followers, 4)
 	dir, err := l.rows(ctx, "fleet", l.most(keysOfEach, 100))
 	if err != nil {
 		return r, err
@@ -381,7 +393,8 @@ func (l *lab) idle(s *site) (float64, error) {
 	return 100 * (after - before) / span.Seconds(), err
 }
 
-// restartAll ends all followers and starts them again at once, while the server is asked to verify.
+// restartAll ends all followers and starts them again at once, while the server is asked to verify, and whether it is
+// ready.
 func (l *lab) restartAll(s *site, f *helper, n int, r *result) error {
 	asked := func() (load, error) { return l.fire(s.addr, s.verification(), `"code":"VALID"`, 1) }
 	quiet, err := asked()
@@ -398,10 +411,24 @@ func (l *lab) restartAll(s *site, f *helper, n int, r *result) error {
 	var found joined
 	started := make(chan error, 1)
 	go func() { started <- f.tell(fleetCommand{Do: "start", N: n}, &found) }()
-	beside, err := asked()
-	if err := errors.Join(err, <-started); err != nil {
-		return err
+	ready := watchReady(s.addr)
+	var beside []float64
+	for starting := true; starting; {
+		one, err := asked()
+		if err != nil {
+			return errors.Join(err, <-started)
+		}
+		beside = append(beside, one.P99)
+		select {
+		case err := <-started:
+			if err != nil {
+				return err
+			}
+			starting = false
+		default:
+		}
 	}
+	times, refused := ready()
 	after, err := s.cpu()
 	if err != nil {
 		return err
@@ -410,7 +437,41 @@ func (l *lab) restartAll(s *site, f *helper, n int, r *result) error {
 		figure{what: fmt.Sprintf("%d followers start at once, of %d keys each, until the last is ready", n, found.Keys),
 			unit: "s", value: found.Seconds},
 		figure{what: "the server's processor time for that", unit: "s", value: max(after-before, 0.001)},
-		figure{what: "p99 of a verification at the server meanwhile", unit: "µs", value: beside.P99, baseline: quiet.P99,
-			against: "while the followers are idle"})
+		figure{what: "p99 of a verification at the server meanwhile, in its worst span", unit: "µs",
+			value: slices.Max(beside), baseline: quiet.P99, against: "while the followers are idle"},
+		figure{what: "the longest answer of /readyz meanwhile", unit: "ms", value: slices.Max(times)},
+		figure{what: "answers of /readyz that are not 200", unit: "", value: float64(refused), must: atMost(0)})
 	return f.tell(fleetCommand{Do: "stop"}, nil)
+}
+
+// watchReady asks /readyz every 20 ms until the function that it returns is called: that gives the time of each answer
+// in milliseconds, and how many said that the server is not ready, or did not come.
+func watchReady(addr string) func() (times []float64, refused int) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	var times []float64
+	refused := 0
+	go func() {
+		defer close(done)
+		for {
+			began := time.Now()
+			resp, err := http.Get("http://" + addr + "/readyz")
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			times = append(times, micros(time.Since(began))/1000)
+			if err != nil || resp.StatusCode != http.StatusOK {
+				refused++
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() ([]float64, int) {
+		close(stop)
+		<-done
+		return times, refused
+	}
 }

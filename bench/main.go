@@ -31,6 +31,7 @@ func main() {
 	dir := flag.String("dir", "", "a folder on the disk to measure (default: a temporary one)")
 	flag.IntVar(&l.keys, "keys", 1_000_000, "keys in a large installation")
 	flag.DurationVar(&l.span, "span", 2*time.Second, "how long each rate is measured in one round")
+	flag.IntVar(&l.followers, "followers", 200, "followers in a large fleet")
 	flag.IntVar(&l.rounds, "rounds", 5, "rounds in which a measure and its baseline take turns")
 	flag.StringVar(&l.operations, "operations", "",
 		"a regular expression: the operations beside which a quiet tenant is measured")

@@ -103,6 +103,7 @@ type lab struct {
 	span   time.Duration // of one rate
 	rounds int
 
+	followers  int    // in a large fleet
 	operations string // a regular expression
 }
 
