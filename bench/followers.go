@@ -345,7 +345,7 @@ func sumTime() float64 { return (&asker{}).digest(100 * time.Millisecond) }
 // manyFollowers measures what very many idle followers cost the server, and what happens when all of them restart at
 // once.
 func manyFollowers(ctx context.Context, l *lab) (r result, err error) {
-	const keysOfEach = 10_000 // a copy for each follower
+	keysOfEach := min(l.keys, 10_000) // a copy for each follower
 	n := l.most(l.followers, 4)
 	dir, err := l.rows(ctx, "fleet", l.most(keysOfEach, 100))
 	if err != nil {
@@ -419,6 +419,7 @@ func (l *lab) restartAll(s *site, f *helper, n int, r *result) error {
 			return errors.Join(err, <-started)
 		}
 		beside = append(beside, one.P99)
+		time.Sleep(3 * l.span) // the load takes a processor that the followers need
 		select {
 		case err := <-started:
 			if err != nil {

@@ -292,7 +292,7 @@ var keyward = archtest.House{
 			"api", "internal/config", "internal/gateway/recipes", "internal/server",
 			"internal/account", "internal/apikey", "internal/clock", "internal/cluster", "internal/control",
 			"internal/dashboard", "internal/feed", "internal/id", "internal/installation", "internal/keyfmt",
-			"internal/notice", "internal/perm", "internal/ratelimit", "internal/replica", "internal/store",
+			"internal/notice", "internal/packing", "internal/perm", "internal/ratelimit", "internal/replica", "internal/store",
 			"internal/store/sqlite", "internal/tally",
 			"internal/usage", "internal/verify",
 		}},
