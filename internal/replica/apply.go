@@ -30,6 +30,9 @@ func (r *Replica) applyTransaction(changes []feed.Change) {
 	last := lastOfEach(changes)
 	for phase := rooms; phase <= gone; phase++ {
 		for i := range changes {
+			if next := i + expectedAhead; phase == credentials && next < len(changes) && changes[next].Key != nil {
+				r.expectKey(changes[next].Key)
+			}
 			if last == nil || last[i] {
 				r.applyOne(phase, &changes[i])
 			}

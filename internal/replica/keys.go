@@ -24,6 +24,18 @@ func (r *Replica) putKey(revision int64, a *apikey.Key) {
 	}
 }
 
+// expectedAhead is how many keys before its turn a key is expected.
+const expectedAhead = 8
+
+// expectKey has the places of a key in both tables brought near, before its turn comes: in a large copy each is a miss
+// of the cache, and those of several keys are waited for together.
+func (r *Replica) expectKey(a *apikey.Key) {
+	if u, ok := id.Parse(string(a.ID)); ok {
+		r.ids.expect(nameOfID(uuidOf(u)))
+		r.values.expect(nameOfDigest(&a.Value.Digest.Sum))
+	}
+}
+
 func (r *Replica) endKey(revision int64, name id.Key) {
 	u, ok := id.Parse(string(name))
 	if !ok {

@@ -3,8 +3,10 @@ package replica
 import (
 	"encoding/binary"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/prefetch"
 )
 
 // index leads from names, which are digests or ids, to numbers of records. It is cut into shards so that growing one is
@@ -89,6 +91,12 @@ func (p *probe) next() uint32 {
 			return uint32(s)
 		}
 	}
+}
+
+// expect has the place of a name brought near.
+func (x *index) expect(n name) {
+	t := x.shards[n.shard].table.Load()
+	prefetch.Fetch(uintptr(unsafe.Pointer(&t.slots[t.place(n.tag)])))
 }
 
 // insert names a record. For writers.
