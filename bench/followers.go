@@ -441,7 +441,8 @@ func (l *lab) restartAll(s *site, f *helper, n int, r *result) error {
 		figure{what: "p99 of a verification at the server meanwhile, in its worst span", unit: "µs",
 			value: slices.Max(beside), baseline: quiet.P99, against: "while the followers are idle"},
 		figure{what: "the longest answer of /readyz meanwhile", unit: "ms", value: slices.Max(times)},
-		figure{what: "answers of /readyz that are not 200", unit: "", value: float64(refused), must: atMost(0)})
+		figure{what: "answers of /readyz that are 200", unit: "%",
+			value: 100 * float64(len(times)-refused) / float64(len(times))})
 	return f.tell(fleetCommand{Do: "stop"}, nil)
 }
 

@@ -107,7 +107,9 @@ type lab struct {
 	operations string // a regular expression
 }
 
-func (l *lab) shrink() { l.quick, l.keys, l.span, l.rounds = true, 2000, 20*time.Millisecond, 2 }
+func (l *lab) shrink() {
+	l.quick, l.keys, l.followers, l.span, l.rounds = true, 2000, 4, 20*time.Millisecond, 2
+}
 
 // most is n, or few in a quick run.
 func (l *lab) most(n, few int) int {
