@@ -79,7 +79,7 @@ func TestABackupThatCannotBeWrittenNamesTheRemedy(t *testing.T) {
 	}
 	for to, want := range map[string]string{
 		dir:                                     "is a folder: name a file in it",
-		there:                                   "is there already, and is not written over: name another file",
+		there:                                   "exists already, and is not written over: name another file",
 		filepath.Join(dir, "none", "backup.db"): "is not there: make it",
 	} {
 		if code, _, errs := run(t, "", "backup", to, url); code == 0 || !strings.Contains(errs, want) {

@@ -295,7 +295,7 @@ func unwritable(path string, err error) error {
 	case info != nil && info.IsDir():
 		return fmt.Errorf("%s is a folder: name a file in it", path)
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s is there already, and is not written over: name another file", path)
+		return fmt.Errorf("%s exists already, and is not written over: name another file", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the folder %s is not there: make it, or mount its volume", filepath.Dir(path))
 	case errors.Is(err, fs.ErrPermission):

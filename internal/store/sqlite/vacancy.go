@@ -87,13 +87,13 @@ func there(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := vacant(path, "is not there", false); err != nil {
+		if err := vacant(path, "is not there", true); err != nil {
 			return err
 		}
 		return fmt.Errorf("there is no database at %s: name the one that is meant (KEYWARD_DATABASE_URL), "+
 			"or start a server there", path)
 	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
-		if err := vacant(path, "is empty", false); err != nil {
+		if err := vacant(path, "is empty", true); err != nil {
 			return err
 		}
 		return fmt.Errorf("the database %s is empty: name the one that is meant (KEYWARD_DATABASE_URL), "+
