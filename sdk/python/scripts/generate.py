@@ -150,7 +150,7 @@ class Generator:
             else:
                 annotation, read = self.type_of(owner, prop, resolved["items"])
                 annotation, read = f"List[{annotation}]", f"each({read})"
-        elif kind == "string" or (kind is None and "enum" in resolved):
+        elif kind == "string" or (kind is None and ("enum" in resolved or isinstance(resolved.get("const"), str))):
             annotation, read = "str", "string"
         elif kind == "integer":
             annotation, read = "int", "integer"

@@ -1876,7 +1876,7 @@ class StartedPortalSession:
 
     portal_session: PortalSession
     token: Secret
-    token_type: Any
+    token_type: str
     expires_at: datetime
     first_page: Optional[StartedPortalSessionFirstPage]
 
@@ -1886,7 +1886,7 @@ class StartedPortalSession:
         return cls(
             portal_session=value(data, "portalSession", obj(PortalSession)),
             token=value(data, "token", secret),
-            token_type=value(data, "tokenType", mapping),
+            token_type=value(data, "tokenType", string),
             expires_at=value(data, "expiresAt", time),
             first_page=value(data, "firstPage", optional(obj(StartedPortalSessionFirstPage))),
         )

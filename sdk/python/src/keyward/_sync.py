@@ -642,10 +642,12 @@ class Webhooks(_Resource):
     def update(
         self, id: str, *, url: Maybe[str] = UNSET, events: Maybe[Sequence[str]] = UNSET,
         description: Maybe[Optional[str]] = UNSET, is_active: Maybe[bool] = UNSET,
-    ) -> m.Webhook:
-        """update changes the given fields. One that is switched on again is told of what happens from then on."""
+    ) -> Union[m.Webhook, m.UnseenWebhookWebhook]:
+        """update changes the given fields. One that is switched on again is told of what happens from then on. A caller without
+        integrations:read may only switch off, and is answered with an UnseenWebhookWebhook.
+        """
         body = {"url": url, "events": events, "description": description, "isActive": is_active}
-        read = _member("webhook", _object(m.Webhook))
+        read = _member("webhook", _webhook)
         return self._client.call(Call("updateWebhook", "PATCH", ("webhooks", id), read, body=body))
 
     def delete(self, id: str) -> List[str]:
@@ -1132,6 +1134,13 @@ def _form(token: Token, environment: Optional[str], workspace_id: Union[str, Seq
 
 def _ids(name: str) -> Callable[[Any], List[str]]:
     return _member(name, strings)
+
+
+def _webhook(v: Any) -> Union[m.Webhook, m.UnseenWebhookWebhook]:
+    """_webhook reads a webhook, or what a caller who may not read it is told."""
+    if isinstance(v, dict) and "url" not in v:
+        return obj(m.UnseenWebhookWebhook)(v)
+    return obj(m.Webhook)(v)
 
 
 def _revealed(model: Type[M]) -> Callable[[Any], M]:
