@@ -90,8 +90,8 @@ func there(path string) error {
 		if err := vacant(path, "is not there", true); err != nil {
 			return err
 		}
-		return fmt.Errorf("there is no database at %s: name the one that is meant (KEYWARD_DATABASE_URL), "+
-			"or start a server there", path)
+		return fmt.Errorf("there is no database at %s (%w): name the one that is meant (KEYWARD_DATABASE_URL), "+
+			"or start a server there", path, fs.ErrNotExist)
 	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
 		if err := vacant(path, "is empty", true); err != nil {
 			return err

@@ -986,7 +986,7 @@ class AsyncKeyward:
     async def verify_batch(self, items: Iterable[Mapping[str, Any]]) -> List[m.Verdict]:
         """verify_batch asks 1 to 1,000 questions: mappings with the arguments of verify, such as
         {"key": k, "permissions": [...], "environment": "live"}. The code UNAVAILABLE says that one item could not be judged."""
-        questions = [{**item, "workspace_id": self._demanded(item.get("workspace_id"))} for item in items]
+        questions: List[Dict[str, Any]] = [{**item, "workspace_id": self._demanded(item.get("workspace_id"))} for item in items]
         body = {"items": [verification(**item) for item in questions]}
         read = _member("results", _objects(m.Verdict))
         return await self.call(
