@@ -30,7 +30,8 @@ type Service struct {
 	recent   Recent
 	reveal   time.Duration
 	cursors  sealer
-	searches *searches
+	searches *turns
+	reads    *turns // of whole requests that change nothing
 	networks notice.Networks
 	now      func() time.Time // paces what goes on after a request
 	inChunk  atomic.Int64     // keys of the next chunk of a settlement
@@ -75,9 +76,11 @@ func New(c Config) *Service {
 	}
 	s := &Service{
 		db: c.DB, cat: c.Catalogue, format: c.Format, digester: c.Digester, ids: c.IDs, rand: c.Rand, recent: c.Recent,
-		cursors: sealer{key: c.DB.Secret()}, searches: newSearches(c.DB.LongReads), anyone: c.AnyoneCreatesWorkspaces,
+		cursors: sealer{key: c.DB.Secret()}, anyone: c.AnyoneCreatesWorkspaces,
 		now: c.Now, pace: paceOf(&c), reveal: c.Reveal, networks: c.WebhookNetworks,
 	}
+	s.searches = newTurns(c.DB.LongReads, func() int { return searchesAtOnce })
+	s.reads = newTurns(c.DB.Reads, c.DB.LongReads)
 	s.inChunk.Store(int64(s.pace.fewest))
 	return s
 }

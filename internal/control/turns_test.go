@@ -8,9 +8,13 @@ import (
 	"time"
 )
 
+func one() int   { return 1 }
+func two() int   { return 2 }
+func three() int { return 3 }
+
 func TestAtMostTwoSearchesOfAWorkspaceRunAtOnceT105(t *testing.T) {
 	t.Parallel()
-	s := newSearches(func() int { return 3 })
+	s := newTurns(three, two)
 	enter := func(room string) func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
@@ -35,7 +39,7 @@ func TestAtMostTwoSearchesOfAWorkspaceRunAtOnceT105(t *testing.T) {
 }
 
 // empty holds that nothing is left of searches that are over.
-func (s *searches) empty(t *testing.T) {
+func (s *turns) empty(t *testing.T) {
 	t.Helper()
 	if len(s.rooms) != 0 || len(s.turns) != 0 || s.running != 0 {
 		t.Errorf("%d rooms, %d turns and %d searches are left", len(s.rooms), len(s.turns), s.running)
@@ -43,7 +47,7 @@ func (s *searches) empty(t *testing.T) {
 }
 
 // waiting is how many searches have no turn yet.
-func (s *searches) waiting() (n int) {
+func (s *turns) waiting() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, room := range s.rooms {
@@ -55,7 +59,7 @@ func (s *searches) waiting() (n int) {
 // However many searches of a workspace wait, another workspace's comes after one of them.
 func TestASearchOfAnotherWorkspaceIsNotBehindAllOfOneT105(t *testing.T) {
 	t.Parallel()
-	s := newSearches(func() int { return 1 })
+	s := newTurns(one, two)
 	first, err := s.enter(t.Context(), "loud")
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +105,7 @@ func TestASearchOfAnotherWorkspaceIsNotBehindAllOfOneT105(t *testing.T) {
 // that moment.
 func TestASearchThatIsGivenUpLeavesNothing(t *testing.T) {
 	t.Parallel()
-	s := newSearches(func() int { return 2 })
+	s := newTurns(two, two)
 	var all sync.WaitGroup
 	for i := range 200 {
 		all.Go(func() {

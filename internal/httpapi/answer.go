@@ -28,6 +28,9 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if x.leave != nil {
+		x.leave()
+	}
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)
 }

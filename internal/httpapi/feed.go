@@ -45,7 +45,8 @@ func (a *api) feedRoutes() []route {
 			quiet: true,
 			serve: a.readFeed,
 		},
-		{on: "GET " + path + "/snapshot", name: "readFeedSnapshot", query: presence, serve: a.readFeedSnapshot},
+		{on: "GET " + path + "/snapshot", name: "readFeedSnapshot", query: presence, paced: true,
+			serve: a.readFeedSnapshot},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/keyward/keyward/internal/account"
@@ -37,6 +38,8 @@ type exchange struct {
 	frameOnly bool      // the portal session reveals values to this server's own page alone
 	status    int       // of success, where the route's own does not fit
 	message   string    // likewise
+
+	leave func() // ends the request's turn at reading; nil where it has none
 
 	decided bool   // a refusal is a decision about a key, and no failure of the request
 	cause   error  // for the log
@@ -121,7 +124,29 @@ func (x *exchange) perform(res *resource) error {
 	if x.caller.Within, err = x.query.word("workspaceId"); err != nil {
 		return err
 	}
+	leave, err := x.readTurn()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return rt.serve(x)
+}
+
+// readTurn waits for the turn of a request that changes nothing: what it reads and encodes takes a processor for
+// milliseconds, and a tenant who asks for much of that is to leave one to others. The turn ends before the answer is
+// written to the connection.
+func (x *exchange) readTurn() (leave func(), err error) {
+	rt, asks := x.route, x.query.values
+	reads := x.r.Method == http.MethodGet || x.r.Method == http.MethodHead || asks["dryRun"] == "true"
+	if !reads || rt.public || rt.data || rt.holds || rt.paced || asks["search"] != "" || x.api.Control == nil {
+		return func() {}, nil
+	}
+	end, err := x.api.Control.ReadTurn(x.ctx(), x.caller.Tenant(x.workspace()))
+	if err != nil {
+		return nil, err
+	}
+	x.leave = sync.OnceFunc(end)
+	return x.leave, nil
 }
 
 // admit authenticates the caller: below the path of a portal session by its token alone.

@@ -10,8 +10,8 @@ import (
 )
 
 // A large body takes several times its size in memory while it is decoded, and a processor for milliseconds. So few are
-// decoded at once, and others wait: those of service keys apart from those of API keys and people, so that a tenant who
-// sends many does not hold up the platform.
+// decoded at once, fewer than there are processors, and others wait: those of service keys apart from those of API keys
+// and people, so that a tenant who sends many does not hold up the platform.
 const (
 	largeBody   = 64 << 10
 	largeWait   = 10 * time.Second
@@ -26,7 +26,7 @@ type decodes struct {
 }
 
 func newDecodes() *decodes {
-	return &decodes{places: make(chan struct{}, min(runtime.GOMAXPROCS(0), mostDecoded))}
+	return &decodes{places: make(chan struct{}, max(1, min(runtime.GOMAXPROCS(0)-1, mostDecoded)))}
 }
 
 // enter waits for a place, and gives the function that leaves it.

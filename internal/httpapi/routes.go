@@ -24,6 +24,7 @@ type route struct {
 	free    bool     // costs an API key nothing of its limits, and is bounded for each address
 	quiet   bool     // asked for by machines every few seconds: logged for debugging only
 	holds   bool     // wait is for how long the question may be held
+	paced   bool     // a read that bounds by itself how much of it runs at once, and writes while it reads
 	data    bool     // asked for with each request of a platform: AccessLog says which have a line
 	portal  portalDoor
 	// revealing operations answer with a value: a portal session may keep those to the server's own page.
@@ -240,7 +241,7 @@ func (a *api) workspaceRoutes() []route {
 			serve: show(a.usageByWorkspace),
 		},
 		{
-			on: "GET " + workspaces + "/logs", name: "listLogs", portal: portalToken, query: logs, message: "Logs",
+			on: "GET " + workspaces + "/logs", name: "listLogs", portal: portalToken, query: logs, paced: true, message: "Logs",
 			serve: a.logs,
 		},
 	}

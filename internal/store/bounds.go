@@ -32,13 +32,9 @@ func encodeServiceKey(k *account.ServiceKey) (string, error) {
 }
 
 // decodeServiceKey reads what encodeServiceKey wrote.
-func decodeServiceKey(text string, k *account.ServiceKey) (err error) {
-	if k.Bounds, err = decodeBounds(text); err != nil || text == "" {
-		return err
-	}
-	var kept keptBounds
-	err = json.Unmarshal([]byte(text), &kept)
-	k.FollowerModes = kept.FollowerModes
+func decodeServiceKey(text string, k *account.ServiceKey) error {
+	kept, err := decodeKept(text)
+	k.Bounds, k.FollowerModes = kept.bounds(), kept.FollowerModes
 	return err
 }
 
@@ -50,15 +46,24 @@ func encodeBounds(b account.Bounds) (string, error) {
 	return string(text), err
 }
 
-// decodeBounds fails for a text that it cannot read: lost bounds would open everything.
 func decodeBounds(text string) (account.Bounds, error) {
-	var kept keptBounds
-	if text != "" {
-		if err := json.Unmarshal([]byte(text), &kept); err != nil {
-			return account.Bounds{}, fmt.Errorf("bounds: %w", err)
-		}
+	kept, err := decodeKept(text)
+	return kept.bounds(), err
+}
+
+// decodeKept fails for a text that it cannot read: lost bounds would open everything.
+func decodeKept(text string) (kept keptBounds, err error) {
+	if text == "" {
+		return kept, nil
 	}
+	if err := json.Unmarshal([]byte(text), &kept); err != nil {
+		return keptBounds{}, fmt.Errorf("bounds: %w", err)
+	}
+	return kept, nil
+}
+
+func (k *keptBounds) bounds() account.Bounds {
 	return account.Bounds{
-		Reach: account.Reach{Workspaces: kept.Workspaces, Environments: kept.Environments}, AllowedIPs: kept.Networks,
-	}, nil
+		Reach: account.Reach{Workspaces: k.Workspaces, Environments: k.Environments}, AllowedIPs: k.Networks,
+	}
 }

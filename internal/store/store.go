@@ -37,9 +37,13 @@ type DB struct {
 	sole      Sole   // the driver again, where it is a file; else nil
 	clock     *clock.Clock
 	catalogue *perm.Catalogue
-	fatal     func(error)
-	secret    []byte
-	sets      *sets
+	// processors is how many there were at the start. The runtime's own number is no measure later: while the server is
+	// busy it has more threads than there are processors.
+	processors int
+
+	fatal  func(error)
+	secret []byte
+	sets   *sets
 
 	changesKept  time.Duration
 	published    atomic.Pointer[head] // the latest end of the log that the subscribers know
@@ -72,6 +76,7 @@ func Open(ctx context.Context, d Driver, o Options) (*DB, error) {
 		fatal:     o.Fatal,
 
 		changesKept: o.ChangesKept,
+		processors:  runtime.GOMAXPROCS(0),
 		queue:       newQueue(),
 		stopped:     make(chan struct{}),
 	}
@@ -149,7 +154,17 @@ const readersForTheRest = 2
 func (db *DB) LongReads() int {
 	n := db.driver.Readers() - readersForTheRest
 	if db.sole != nil {
-		n = min(n, runtime.GOMAXPROCS(0)-1)
+		n = min(n, db.processors-1)
+	}
+	return max(n, 1)
+}
+
+// Reads is how many Views of callers may run at once. Where this process itself reads the database, more than there are
+// processors only take each other's time.
+func (db *DB) Reads() int {
+	n := db.driver.Readers()
+	if db.sole != nil {
+		n = min(n, db.processors)
 	}
 	return max(n, 1)
 }

@@ -4,10 +4,14 @@ import (
 	"github.com/keyward/keyward/internal/id"
 )
 
-// txCache holds the workspaces, roles, members and service keys that a group has read, by their ids. While a group
-// holds the writers' lock no other writer changes them, so they stay true until the group changes something itself:
-// exec drops all of it, and so does a rollback. Most of a group asks for the same few.
+// txCache holds the workspaces, roles, members and service keys that a group or a View has read, by their ids. While a
+// group holds the writers' lock no other writer changes them, so they stay true until the group changes something
+// itself: exec drops all of it, and so does a rollback. Most of a group asks for the same few. What a View has read
+// stays true as long as its snapshot; the items of a list ask for the same few.
 type txCache map[any]any
+
+// mostCached bounds the cache of a View, which may walk along very many objects.
+const mostCached = 1000
 
 // memberID and roleID name objects without an id of their own outside their workspace; the others are known by
 // theirs.
@@ -23,12 +27,13 @@ type (
 	}
 )
 
-// cachedValue is the group's value for an id. Outside of an Update there is none.
+// cachedValue is the value that is cached for an id.
 func cachedValue[T any](v *View, of any) (t T, found bool) {
-	if v.group == nil {
-		return t, false
+	cache := v.cache
+	if v.group != nil {
+		cache = v.group.cache
 	}
-	t, found = v.group.cache[of].(T)
+	t, found = cache[of].(T)
 	return t, found
 }
 
@@ -38,10 +43,18 @@ func cachedOrRead[T any](v *View, of any, read func() (T, error)) (T, error) {
 		return t, nil
 	}
 	t, err := read()
-	if err == nil && v.group != nil {
-		v.group.put(of, t)
+	if err != nil {
+		return t, err
 	}
-	return t, err
+	if v.group != nil {
+		v.group.put(of, t)
+	} else if len(v.cache) < mostCached {
+		if v.cache == nil {
+			v.cache = make(txCache)
+		}
+		v.cache[of] = t
+	}
+	return t, nil
 }
 
 func (g *group) put(of, what any) {

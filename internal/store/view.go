@@ -17,7 +17,8 @@ type View struct {
 	q     SQL
 	db    *DB
 	now   time.Time
-	group *group // nil outside of an Update
+	group *group  // nil outside of an Update
+	cache txCache // outside of an Update
 
 	living id.Workspace // was found alive, and nothing was done to it since; "" for none
 }
