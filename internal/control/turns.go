@@ -121,7 +121,7 @@ func (c Caller) Tenant(workspace string) string {
 	return c.tenant()
 }
 
-// ReadTurn waits until a tenant has a turn at reading, and returns what ends it.
+// ReadTurn waits until a tenant has a turn at reading, and returns the function that ends it.
 func (s *Service) ReadTurn(ctx context.Context, tenant string) (leave func(), err error) {
 	limited, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()

@@ -132,8 +132,8 @@ func (x *exchange) perform(res *resource) error {
 	return rt.serve(x)
 }
 
-// readTurn waits for the turn of a request that changes nothing: what it reads and encodes takes a processor for
-// milliseconds, and a tenant who asks for much of that is to leave one to others. The turn ends before the answer is
+// readTurn waits for the turn of a request that changes nothing: reading and encoding take a processor for
+// milliseconds, and a tenant with many such requests leaves one to others. The turn ends before the answer is
 // written to the connection.
 func (x *exchange) readTurn() (leave func(), err error) {
 	rt, asks := x.route, x.query.values

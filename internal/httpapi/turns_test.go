@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// turns takes all turns that a workspace has at reading, and returns what ends them.
+// turns takes all turns that a workspace has at reading, and returns the function that ends them.
 func (h *house) turns(ctx context.Context, ws string) (leave func(), err error) {
 	var all []func()
 	leave = func() {

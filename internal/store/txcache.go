@@ -6,8 +6,8 @@ import (
 
 // txCache holds the workspaces, roles, members and service keys that a group or a View has read, by their ids. While a
 // group holds the writers' lock no other writer changes them, so they stay true until the group changes something
-// itself: exec drops all of it, and so does a rollback. Most of a group asks for the same few. What a View has read
-// stays true as long as its snapshot; the items of a list ask for the same few.
+// itself: exec drops all of it, and so does a rollback. Most of a group asks for the same few. The values of a
+// View stay true as long as its snapshot; the items of a list ask for the same few.
 type txCache map[any]any
 
 // mostCached bounds the cache of a View, which may walk along very many objects.

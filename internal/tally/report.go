@@ -27,7 +27,7 @@ type EarlierUse struct {
 	Until, At int64
 }
 
-// Take writes a report, once: one that comes again under its number does nothing, or what is missing of it. A long one
+// Take writes a report, once: a report that comes again under its number writes the missing items alone. A long report
 // takes several transactions. It waits for no Flush.
 func (t *Tally) Take(ctx context.Context, b store.FollowerBatch, r *Report) error {
 	for all := false; !all; {

@@ -26,7 +26,7 @@ type Tally struct {
 	keep  usage.Retention
 
 	writing  sync.Mutex   // one Flush at a time
-	settling sync.RWMutex // held while a batch moves from memory to the store: nobody sees it in both, or in neither
+	settling sync.RWMutex // held while a batch moves from memory to the store: no reader sees it in both, or in neither
 	batch    []usage.Entry
 	rows     map[row]usage.Counts
 	earlier  earlier
