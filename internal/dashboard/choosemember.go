@@ -19,11 +19,13 @@ type finder struct {
 	Label string
 	Word  string
 	More  bool // the list does not hold everything
+	Found int  // entries of the list, without a chosen one that the search does not find
 	Do    string
 }
 
 // said tells what the list holds.
-func (f finder) said(n int, noun string) string {
+func (f finder) said(noun string) string {
+	n := f.Found
 	switch {
 	case f.Word == "":
 		return "The list holds the first " + many(n, noun) + ". Search by name, e-mail or id for others."
@@ -58,6 +60,7 @@ func (v *request) offered(f *finder, chosen string) (out []control.Member, err e
 		out, more, err = v.d.Control.FindMembers(ctx, v.Caller, v.workspace(), f.Word, mostOffered)
 	}
 	f.More = more || f.Word != ""
+	f.Found = len(out)
 	isChosen := func(m control.Member) bool { return string(m.User) == chosen }
 	if err != nil || chosen == "" || slices.ContainsFunc(out, isChosen) {
 		return out, err

@@ -93,7 +93,7 @@ func (v *request) showRemoval(given url.Values) error {
 func (v *request) removal(given url.Values) (*leaveBody, *problem, error) {
 	field := func(name string) string { return strings.TrimSpace(given.Get(name)) }
 	b := &leaveBody{Way: field("keys"), Heir: field("heir"), Leaked: field("reason") == control.ReasonLeaked}
-	b.Find = finder{Name: "find", Label: "Find a member", Word: field("find"), Do: "show"}
+	b.Find = finder{Name: "findMember", Label: "Find a member", Word: field("findMember"), Do: "show"}
 	if err := v.leaving(b); err != nil {
 		return nil, nil, err
 	}
@@ -169,7 +169,9 @@ func (v *request) leaving(b *leaveBody) (err error) {
 		return err
 	}
 	all, err := v.offered(&b.Find, b.Heir)
+	offered := len(all)
 	b.Heirs = slices.DeleteFunc(all, func(m control.Member) bool { return m.User == b.Member.User })
+	b.Find.Found -= offered - len(b.Heirs)
 	return err
 }
 

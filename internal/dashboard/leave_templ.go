@@ -291,7 +291,7 @@ func (b leaveBody) choice(e *problem) templ.Component {
 			}
 			if b.hasHeirs() {
 				if b.Find.More {
-					templ_7745c5c3_Err = b.Find.field(len(b.Heirs), "member").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = b.Find.field("member").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

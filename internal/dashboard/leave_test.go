@@ -282,15 +282,15 @@ func TestAHeirIsFoundAmongManyMembers(t *testing.T) {
 	own := map[string]string{l.keys[0]: "keep"}
 	form := l.choose("transfer", "", own)
 	form.Set("reason", "leaked")
-	found := l.send(form, "do", "show", "find", "AA149").want(200).says("1 member matches “AA149”", `value="aa149"`)
+	found := l.send(form, "do", "show", "findMember", "AA149").want(200).says("1 member matches “AA149”", `value="aa149"`)
 	_, kept := found.shown()
 	if !maps.Equal(kept, own) || !strings.Contains(found.Body.String(), `value="leaked" checked`) {
 		t.Errorf("the search forgets what was chosen: %v", kept)
 	}
-	l.send(form, "do", "show", "find", "nowhere").want(200).says("Nothing matches “nowhere”", "Hand them over")
+	l.send(form, "do", "show", "findMember", "nowhere").want(200).says("Nothing matches “nowhere”", "Hand them over")
 	form.Set("heir", "aa149")
 	form.Del("reason")
-	chosen := l.send(form, "do", "show", "find", "").want(200)
+	chosen := l.send(form, "do", "show", "findMember", "").want(200)
 	preview, words := chosen.button()
 	if words != "Remove rosa and hand 1 key to aa149 (1 stays)" {
 		t.Fatalf("the button says %q", words)
@@ -310,12 +310,14 @@ func TestAnOwnerIsFoundAmongManyMembers(t *testing.T) {
 		h.member(fmt.Sprintf("zz%03d", n), "Member")
 	}
 	h.get("ada", "/keys/new").want(200).says("Search by name, e-mail or id for others.")
-	form := url.Values{"name": {"nightly"}, "environment": {"live"}, "expiry": {"30"}, "do": {"make"}, "find": {"zz149"}}
+	form := url.Values{
+		"name": {"nightly"}, "environment": {"live"}, "expiry": {"30"}, "do": {"make"}, "findMember": {"zz149"},
+	}
 	page := h.post("ada", "/keys/new", form).want(200).says(`value="zz149"`, `value="nightly"`)
 	if strings.Contains(page.Body.String(), `id="problem"`) {
 		t.Error("a search complains of the form")
 	}
-	form.Set("findWas", "zz149")
+	form.Set("findMemberWas", "zz149")
 	form.Set("user", "zz149")
 	h.post("ada", "/keys/new", form).want(201)
 }

@@ -90,7 +90,7 @@ func (d *Dashboard) makeKey(v *request) error {
 		return d.answerDraft(v, &f)
 	}
 	in, err := v.request(&f)
-	if v.form("do") != doMake || v.finds("find", "findKey") {
+	if v.form("do") != doMake || v.finds("findMember", "findKey") {
 		return v.showForm(http.StatusOK, &f, nil)
 	}
 	if err == nil && v.movedOwner(&f) {
@@ -334,7 +334,7 @@ func (v *request) showForm(status int, f *newKeyForm, wrong *problem) error {
 	case wrong == nil && draft.Errors["like"] != "":
 		wrong = &problem{Fields: map[string]string{"like": draft.Errors["like"]}}
 	case wrong == nil && v.r.Method == http.MethodPost && v.form("do") != doUndo && !v.fills() &&
-		!v.finds("find", "findKey"):
+		!v.finds("findMember", "findKey"):
 		wrong = &problem{Message: draft.Problem, Fields: draft.Errors}
 	}
 	v.offerOthers(f)
@@ -357,6 +357,7 @@ func (v *request) offerOthers(f *newKeyForm) {
 	})
 	if err == nil {
 		f.Others, f.FindKey.More = keys, page.NextCursor != "" || f.FindKey.Word != ""
+		f.FindKey.Found = len(keys)
 	}
 	if f.Like != "" && !slices.ContainsFunc(f.Others, func(k control.Key) bool { return string(k.ID) == f.Like }) {
 		if k, err := v.d.Control.GetKey(ctx, v.Caller, f.Like); err == nil {
@@ -370,7 +371,7 @@ func (v *request) offerCreators(f *newKeyForm) error {
 	if !v.mayOwn() || f.Creators != nil {
 		return nil
 	}
-	f.Find = finder{Name: "find", Label: "Find a member", Word: v.form("find"), Do: doFind}
+	f.Find = finder{Name: "findMember", Label: "Find a member", Word: v.form("findMember"), Do: doFind}
 	members, err := v.offered(&f.Find, f.creator(v))
 	if fault.Is(err, fault.PermissionDenied) {
 		f.Typed = true

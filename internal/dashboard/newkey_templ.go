@@ -369,7 +369,7 @@ func (f newKeyForm) ownerField(p *page) templ.Component {
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
 		if f.Find.More {
-			templ_7745c5c3_Err = f.Find.field(len(f.Creators), "member").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = f.Find.field("member").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -527,7 +527,7 @@ func (f newKeyForm) templates() templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if f.FindKey.More {
-				templ_7745c5c3_Err = f.FindKey.field(len(f.Others), "key").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = f.FindKey.field("key").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -1,5 +1,5 @@
 // A member with a thousand keys: what the page takes to answer a click or a letter with all of them in the list.
-import { api, same, setup, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, story, visit, want } from './harness.mjs';
 import { all, at, workspaceId } from './host.mjs';
 
 export const most = 100; // milliseconds from a click to the next paint
@@ -56,3 +56,54 @@ story('the list answers each click and letter with a thousand keys in it', async
   await take('search', () => page.keyboard.type('k'));
   for (const [name, ms] of Object.entries(took)) want(ms <= most, `${name} takes ${ms} ms of the page's thread, want at most ${most}`);
 });
+
+// crowd is a workspace with more members than a list to choose from holds; its owner's link.
+let gathering;
+const crowd = () => {
+  gathering ??= (async () => {
+    const { workspace } = await api('POST', '/workspaces', { name: 'Crowd', owner: { userId: 'aa-owner', email: 'owner@crowd.example' } });
+    const { roles } = await api('GET', `/workspaces/${workspace.id}/roles`);
+    const roleId = roles.find((r) => r.name === 'Member').id;
+    const put = (user, displayName) => api('PUT', `/workspaces/${workspace.id}/members/${user}`, { email: `${user}@crowd.example`, displayName, roleId });
+    for (let n = 0; n < 150; n++) await put(`member-${String(n).padStart(3, '0')}`, n === 149 ? 'Grace Hopper' : `Member ${n}`);
+    await put('zoe', 'Zoe');
+    await api('POST', '/api-keys', { workspaceId: workspace.id, userId: 'zoe', name: 'nightly', permissions: ['calls:read'] });
+    const link = await api('POST', '/sign-in-links', { workspaceId: workspace.id, userId: 'aa-owner' });
+    setup.links.crowd = setup.url + link.signInLink.path;
+  })();
+  return gathering;
+};
+
+for (const javaScriptEnabled of [true, false]) {
+  story(`the 150th member is found as the one who takes keys over, and as the owner of a key, ${javaScriptEnabled ? 'with' : 'without'} scripts`, async () => {
+    await crowd();
+    const first = await visit({ as: 'crowd' });
+    const context = await first.context().browser().newContext({ javaScriptEnabled, baseURL: setup.url });
+    await context.addCookies(await first.context().cookies());
+    const page = await context.newPage();
+    await page.goto('/members/zoe/remove');
+    await page.getByText('The list holds the first 100 members').waitFor();
+    await page.getByLabel('Their credentials may have leaked').check();
+    await page.getByLabel('Hand them over').check();
+    await page.getByLabel('Find a member').fill('hopper');
+    await page.getByLabel('Find a member').press('Enter');
+    await page.getByText('1 member matches “hopper”').waitFor();
+    want(await page.getByLabel('Their credentials may have leaked').isChecked(), 'the search forgets what was chosen');
+    want(await page.getByLabel('Hand them over').isChecked(), 'the search forgets what becomes of the keys');
+    await page.getByLabel('To whom').selectOption('member-149');
+    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Show what happens' }).click();
+    await page.getByRole('button', { name: 'Remove Zoe and hand 1 key to Grace Hopper' }).waitFor();
+    const looked = javaScriptEnabled ? await looks(page) : [];
+    want(looked.length === 0, looked.join('\n'));
+    await page.goto('/keys/new');
+    await page.getByLabel('Name', { exact: true }).fill('hers');
+    await page.getByLabel('Find a member').fill('hopper');
+    await page.getByLabel('Find a member').press('Enter');
+    await page.getByText('1 member matches “hopper”').waitFor();
+    same(await page.getByLabel('Name', { exact: true }).inputValue(), 'hers', 'the name after a search');
+    await page.getByLabel('Owner').selectOption('member-149');
+    await page.getByRole('button', { name: 'Create key' }).last().click();
+    await page.getByText(/kw_live_[0-9A-Za-z]{49}/).first().waitFor();
+    await context.close();
+  });
+}

@@ -223,6 +223,7 @@ undo.addEventListener('click', (event) => {
 
 form.addEventListener('change', (event) => {
   const field = event.target;
+  if (field.closest('[data-finder]')) return;
   const r = rows.find((one) => one.row.contains(field));
   if (r && field.name !== 'perm' && field.value !== 'custom') {
     const on = field.value === 'none' ? [] : standsFor(r, field.value);
@@ -232,7 +233,7 @@ form.addEventListener('change', (event) => {
   later(field.name === 'user' ? 0 : 150);
 });
 form.addEventListener('input', (event) => {
-  if (event.target === find) return;
+  if (event.target === find || event.target.closest('[data-finder]')) return;
   touched.add(event.target.name);
   later(200);
 });
