@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// mostBytes is how large the command may be. It was 37.8 MB when this was written (linux/amd64).
-const mostBytes = 40_000_000
+// mostBytes is how large the command may be. It has 40.0 MB (linux/amd64); a look-up of methods by name adds more than 10.
+const mostBytes = 41_000_000
 
 // small checks the size of a binary.
 func small(binary string) error {
