@@ -14,10 +14,6 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
 GO_TEST  := CGO_ENABLED=1 go test $(RACE) -shuffle=on -timeout 20m
 
-# The packages whose tests take longest begin first. The go command starts packages in the order in which they are named,
-# and a long one that begins last runs alone on one processor.
-LONGEST := ./test/browser ./test/followers ./test/cluster ./test/sdk
-
 # The provider's module is compiled once: as it is released, without the race detector, which make test-terraform brings.
 IN_TERRAFORM := cd terraform && CGO_ENABLED=0 GOFLAGS=-trimpath
 
@@ -44,7 +40,7 @@ run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
 
 .PHONY: test
 test: test-deps ## Run every test, with the race detector and in random order
-	$(GO_TEST) $(LONGEST) ./...
+	$(GO_TEST) ./...
 	$(IN_TERRAFORM) go test -shuffle=on -timeout 15m ./...
 
 .PHONY: test-terraform

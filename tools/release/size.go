@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// mostBytes is how large the command may be. It has 40.0 MB (linux/amd64); a look-up of methods by name adds more than 10.
+// mostBytes is how large the command may be. It has 40.0 MB (linux/amd64); a look-up of methods by name adds 10.
 const mostBytes = 41_000_000
 
 // small checks the size of a binary.
