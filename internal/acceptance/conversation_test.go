@@ -45,6 +45,7 @@ func enter(t *testing.T, p *process) *house {
 	now := time.Now().UTC()
 	h.given = conversation.Values{
 		"root":     h.root,
+		"today":    time.Now().UTC().Format(time.DateOnly),
 		"tomorrow": now.Add(24 * time.Hour).Format(time.RFC3339),
 		"nextYear": now.AddDate(1, 0, 0).Format(time.RFC3339),
 	}

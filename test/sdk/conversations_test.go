@@ -114,6 +114,7 @@ func startTalkative(t *testing.T) (address string, given conversation.Values) {
 	rig.WaitFor(t, "the server", func() error { return client.Ready(t.Context()) })
 	given = conversation.Values{
 		"root":     root[len(root)-1],
+		"today":    time.Now().UTC().Format(time.DateOnly),
 		"tomorrow": time.Now().UTC().Add(24 * time.Hour).Format(time.RFC3339),
 		"nextYear": time.Now().UTC().AddDate(1, 0, 0).Format(time.RFC3339),
 	}
