@@ -89,9 +89,8 @@ func unnumbered(all []Entry, has func(id.Event) bool) (first *Entry, export bool
 type chain struct {
 	last audit.Event
 	has  func(id.Event) bool
-	at   map[int64][]*Entry // new events by their number; each once
-	next map[*Entry][]*Entry
-	from map[*Entry]*Entry // the event before, begin for the log's last one
+	at   map[int64][]*Entry  // new events by their number; each once
+	next map[*Entry][]*Entry // the events after each, and after begin
 }
 
 // begin stands for the log's last event.
@@ -100,8 +99,7 @@ var begin = &Entry{}
 // chained gives the events that the chain of hashes leads to. A restore begins a second branch of the chain, whose
 // first events repeat those of the branch that it ended; where a journal has both, the older branch goes first.
 func chained(all []Entry, last audit.Event, has func(id.Event) bool) (Later, error) {
-	c := &chain{last: last, has: has, at: make(map[int64][]*Entry), next: make(map[*Entry][]*Entry),
-		from: make(map[*Entry]*Entry)}
+	c := &chain{last: last, has: has, at: make(map[int64][]*Entry), next: make(map[*Entry][]*Entry)}
 	var order []*Entry
 	for i := range all {
 		e := &all[i]
@@ -127,7 +125,6 @@ func chained(all []Entry, last audit.Event, has func(id.Event) bool) (Later, err
 			elsewhere[e] = true
 			continue
 		}
-		c.from[e] = before
 		c.next[before] = append(c.next[before], e)
 	}
 	out := Later{Proven: true, Elsewhere: len(elsewhere)}

@@ -54,6 +54,8 @@ type pageTexts struct {
 	all map[textName]*sharedText
 }
 
+// textName names the readers that get the same bytes. Its kind is the whole digest, and not the part that a cursor has,
+// because it alone keeps readers within other bounds apart.
 type textName struct{ kind, coding string }
 
 type sharedText struct {
@@ -61,7 +63,7 @@ type sharedText struct {
 	text
 }
 
-// mostTexts bounds the kinds of readers of which a page keeps the text.
+// mostPageTexts bounds the kinds of readers of which a page keeps the text.
 const mostPageTexts = 64
 
 // of gives the text of a kind of reader, and makes it where it is the first.
@@ -92,7 +94,7 @@ func (s *Source) WritePage(out io.Writer, pack *Packing, p *Found, q *Question) 
 		own := build()
 		t = &own
 	default:
-		name := textName{kind: kind}
+		name := textName{kind: q.shared}
 		if pack != nil {
 			name.coding = pack.Name
 		}

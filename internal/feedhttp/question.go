@@ -34,7 +34,8 @@ type Question struct {
 	keys  []keyfmt.WorkspaceKey
 
 	settings *Settings // of which ofKind is the kind
-	ofKind   string
+	ofKind   string    // in its cursors
+	shared   string    // among readers: the whole digest
 }
 
 // isBound tells whether the reader is bound to so few workspaces that it is told second digests where there is a
@@ -88,7 +89,7 @@ func (q *Question) concerns(c *feed.Change) bool {
 	return in(c.In)
 }
 
-// kind is a short digest of all that decides about the lines of an answer: a cursor of another kind is of another
+// kind is a digest of all that decides about the lines of an answer: a cursor of another kind is of another
 // history.
 func (q *Question) kind(settings [32]byte) string {
 	text, err := json.Marshal(struct {
@@ -109,7 +110,7 @@ func (q *Question) kind(settings [32]byte) string {
 		panic(err)
 	}
 	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:])
 }
 
 // digest is the same for settings that are the same.

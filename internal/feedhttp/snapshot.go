@@ -52,7 +52,7 @@ type snapshot struct {
 // WriteSnapshot writes everything that the question is about. Nothing is written where the error is ErrBusy.
 func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, pack *Packing, q *Question) error {
 	settings, kind := s.kind(q)
-	name := textName{kind: kind}
+	name := textName{kind: q.shared}
 	if pack != nil {
 		name.coding = pack.Name
 	}
@@ -237,7 +237,7 @@ func (s *Source) makeSnapshot(ctx context.Context, out io.Writer, pack *Packing,
 	if is != nil {
 		s.snapshots.whole(name, is)
 	}
-	return s.endSnapshot(out, q, name.kind, own)
+	return s.endSnapshot(out, q, q.ofKind, own)
 }
 
 // stream compresses and sends lines in a goroutine of its own, while the next ones are made.

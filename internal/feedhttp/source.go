@@ -225,6 +225,7 @@ func (s *Source) kind(q *Question) (*Settings, string) {
 	}
 	sum := s.sum
 	s.mu.Unlock()
-	q.settings, q.ofKind = settings, q.kind(sum)
+	q.settings, q.shared = settings, q.kind(sum)
+	q.ofKind = q.shared[:16]
 	return settings, q.ofKind
 }
