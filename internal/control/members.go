@@ -37,12 +37,12 @@ func (s *Service) ListMembers(ctx context.Context, c Caller, workspace string, i
 }
 
 // FindMembers gives the members whose user id, name or e-mail holds a word, by user id, at most n of them, and tells
-// whether there may be more. It looks at so many members as one search of keys looks at keys.
+// whether there may be more. It is a search: it waits for its turn, and looks at 10,000 members at most.
 func (s *Service) FindMembers(
 	ctx context.Context, c Caller, workspace, word string, n int,
 ) (found []Member, more bool, err error) {
 	wanted := text.Search(word)
-	err = s.view(ctx, c, func(v *store.View, a *actor) error {
+	err = s.search(ctx, c, workspace, func(v *store.View, a *actor) error {
 		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
 		if err != nil {
 			return err
