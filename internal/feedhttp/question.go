@@ -24,7 +24,9 @@ type Question struct {
 	Name     bool          // the names of keys are wanted
 	Metadata bool          // and their metadata
 	Second   bool          // and the second digests, for followers of the reader
-	Nonce    string        // is repeated at the end of the answer
+	// Fieldless says that the reader names no fields: Position takes those that its cursor was made with.
+	Fieldless bool
+	Nonce     string // is repeated at the end of the answer
 
 	Modes []account.FollowerMode // that the service key gives leave for
 	// Networked says that the service key is bound to networks: it is good from the reader's address alone.

@@ -2,6 +2,7 @@ package feedhttp
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -198,10 +199,24 @@ func (s *Source) read(ctx context.Context, at feed.Cursor) (*read, <-chan struct
 const readTimeout = 2 * time.Second
 
 // Position reads the cursor of a question, whose error is feed.ErrHistory where everything has to be loaded, or else
-// the sentence on a text that is no cursor.
+// the sentence on a text that is no cursor. A question that names no fields gets those of its cursor.
 func (s *Source) Position(after string, q *Question) (feed.Cursor, error) {
 	_, kind := s.kind(q)
-	return readCursor(after, kind)
+	at, err := readCursor(after, kind)
+	if !q.Fieldless || !errors.Is(err, feed.ErrHistory) {
+		return at, err
+	}
+	for fields := range 1 << 3 {
+		as := *q
+		as.Name, as.Metadata, as.Second = fields&1 != 0, fields&2 != 0, fields&4 != 0
+		as.settings = nil // its kind is another one
+		_, kind := s.kind(&as)
+		if at, err := readCursor(after, kind); err == nil {
+			*q = as
+			return at, nil
+		}
+	}
+	return at, err
 }
 
 // end completes the last line of an answer in which so many keys were not told.

@@ -66,7 +66,8 @@ func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) 
 	q.Reach, q.Nonce = x.service.Bounds.Reach, v["nonce"]
 	q.Modes = x.service.FollowerModes
 	q.Networked = x.api.Follower && x.service.Bounds.AllowedIPs != nil
-	if fields, given := v["fields"]; given {
+	fields, given := v["fields"]
+	if q.Fieldless = !given; given {
 		for _, name := range strings.Split(fields, ",") {
 			switch name {
 			case "name":

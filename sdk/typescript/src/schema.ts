@@ -4326,7 +4326,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The feed does not go on after this cursor: another history, settings or bounds, or too long ago. */
+        /** @description The feed does not go on after this cursor: another history, settings, bounds or `fields`, or too long ago. */
         FeedConflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4545,7 +4545,9 @@ export interface components {
         FeedNonce: string;
         /**
          * @description What is told of keys beside what a decision needs, with commas between: `name`, `metadata`, and to a follower that is followed
-         *     itself `secondDigest`, for those of its followers that are bound to workspaces.
+         *     itself `secondDigest`, for those of its followers that are bound to workspaces. A snapshot without it has none of them. A page
+         *     without it has those of its cursor; where it names others than the cursor was made with, the answer is 409, because the keys that
+         *     were told before are not told again.
          */
         FeedFields: string;
         /** @description What people call the follower. */
@@ -7107,7 +7109,9 @@ export interface operations {
                 nonce?: components["parameters"]["FeedNonce"];
                 /**
                  * @description What is told of keys beside what a decision needs, with commas between: `name`, `metadata`, and to a follower that is followed
-                 *     itself `secondDigest`, for those of its followers that are bound to workspaces.
+                 *     itself `secondDigest`, for those of its followers that are bound to workspaces. A snapshot without it has none of them. A page
+                 *     without it has those of its cursor; where it names others than the cursor was made with, the answer is 409, because the keys that
+                 *     were told before are not told again.
                  */
                 fields?: components["parameters"]["FeedFields"];
                 /** @description What people call the follower. */
@@ -7265,7 +7269,9 @@ export interface operations {
                 nonce?: components["parameters"]["FeedNonce"];
                 /**
                  * @description What is told of keys beside what a decision needs, with commas between: `name`, `metadata`, and to a follower that is followed
-                 *     itself `secondDigest`, for those of its followers that are bound to workspaces.
+                 *     itself `secondDigest`, for those of its followers that are bound to workspaces. A snapshot without it has none of them. A page
+                 *     without it has those of its cursor; where it names others than the cursor was made with, the answer is 409, because the keys that
+                 *     were told before are not told again.
                  */
                 fields?: components["parameters"]["FeedFields"];
                 /** @description What people call the follower. */
