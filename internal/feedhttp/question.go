@@ -29,8 +29,6 @@ type Question struct {
 	Nonce     string // is repeated at the end of the answer
 
 	Modes []account.FollowerMode // that the service key gives leave for
-	// Networked says that the service key is bound to networks: it is good from the reader's address alone.
-	Networked bool
 
 	asked bool // keys is set
 	keys  []keyfmt.WorkspaceKey
@@ -102,11 +100,10 @@ func (q *Question) kind(settings [32]byte) string {
 		Metadata     bool
 		Second       bool              `json:",omitzero"`
 		Peppers      []keyfmt.PepperID `json:",omitzero"`
-		Networked    bool              `json:",omitzero"`
 		Modes        []string          `json:",omitzero"`
 	}{
 		settings, renamed[string](q.Reach.Workspaces), renamed[string](q.Reach.Environments), q.Name, q.Metadata,
-		q.Second, q.peppers(), q.Networked, renamed[string](q.Modes),
+		q.Second, q.peppers(), renamed[string](q.Modes),
 	})
 	if err != nil { // it is made of text alone
 		panic(err)

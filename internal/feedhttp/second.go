@@ -53,9 +53,6 @@ func (s *Source) Untold(q *Question) int64 {
 func (s *Source) forReader(settings *Settings, q *Question) *Settings {
 	own := *settings
 	own.FollowerModes = renamed[string](q.Modes)
-	if s.Relays && q.Networked {
-		own.Limits, own.TakesUses = nil, false
-	}
 	if s.digests(q) == stored {
 		return &own
 	}

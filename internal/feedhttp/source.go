@@ -22,10 +22,6 @@ type SourceConfig struct {
 	CountUntold func(reach *account.Reach, second bool) int64
 	// Keys derives the keys of workspaces: none without a pepper. Nil for a feed that knows no pepper.
 	Keys func(workspaces []string) []keyfmt.WorkspaceKey
-	// Relays says that questions of readers about limits, and their uses, go on to another source by the reader's own
-	// credential. A reader whose service key is bound to networks is not told that it may ask them: the other source
-	// would see another address.
-	Relays bool
 	// Bound says that the feed has second digests in the place of others: its reader is bound itself.
 	Bound bool
 	// Now is the wall clock, and Elapsed a monotonic one.

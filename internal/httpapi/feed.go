@@ -15,6 +15,8 @@ import (
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/feedhttp"
+	"github.com/keyward/keyward/internal/id"
+	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/lender"
 	"github.com/keyward/keyward/internal/packing"
 )
@@ -25,10 +27,18 @@ type Feed struct {
 	Followers *cluster.Followers
 	Lender    *lender.Lender
 	// Above is the source of a follower that offers the feed onward, instead of a Lender: it is asked about limits, and
-	// told of uses, by the credentials of those below. Nil for a node.
-	Above *feedhttp.Client
+	// told of uses, for those below. Nil for a node.
+	Above *Above
 	Limit time.Duration // how old a copy may be: KEYWARD_MAX_STALENESS
 	Ready func() bool   // this node's own copy is fresh
+}
+
+// Above is the source of a follower, and what the follower knows itself of the keys that it asks about.
+type Above struct {
+	*feedhttp.Client
+	// Find tells where a key is; known is false for one of which the copy says nothing.
+	Find         func(key [16]byte) (ws id.Workspace, env keyfmt.Environment, known bool)
+	HasWorkspace func(id.Workspace) bool
 }
 
 // presence are the parameters by which a follower names itself.
@@ -65,7 +75,6 @@ func (x *exchange) follower() (q feedhttp.Question, h cluster.Heard, err error) 
 	v := x.query.values
 	q.Reach, q.Nonce = x.service.Bounds.Reach, v["nonce"]
 	q.Modes = x.service.FollowerModes
-	q.Networked = x.api.Follower && x.service.Bounds.AllowedIPs != nil
 	fields, given := v["fields"]
 	if q.Fieldless = !given; given {
 		for _, name := range strings.Split(fields, ",") {

@@ -86,7 +86,7 @@ func (a *api) leaseMinutes(x *exchange, in wire.FollowerLeases) (out wire.LeaseA
 		return out, fault.Invalid("leases", "must hold 1 to %d questions", maxLeases)
 	}
 	if a.Feed != nil && a.Feed.Above != nil {
-		return relay[wire.FollowerLeases, wire.LeaseAnswers](x, "/leases", &in)
+		return x.leasesAbove(&in)
 	}
 	asks := make([]lender.Ask, len(in.Leases))
 	for i := range in.Leases {
@@ -216,7 +216,7 @@ func (a *api) reserveDays(x *exchange, in wire.FollowerDays) (out wire.DayAnswer
 		return out, fault.Invalid("claims", "must hold 1 to %d claims", maxClaims)
 	}
 	if a.Feed != nil && a.Feed.Above != nil {
-		return relay[wire.FollowerDays, wire.DayAnswers](x, "/days", &in)
+		return x.daysAbove(&in)
 	}
 	claims := make([]ratelimit.Claim, len(in.Claims))
 	for i := range in.Claims {
@@ -287,7 +287,7 @@ func (a *api) reportUses(x *exchange, in wire.FollowerUses) (out wire.UsesTaken,
 		return out, fault.Invalid("uses", "must hold at most %d together with previous and refusals", maxReported)
 	}
 	if a.Feed != nil && a.Feed.Above != nil {
-		return relay[wire.FollowerUses, wire.UsesTaken](x, "/usage", &in)
+		return x.usesAbove(&in)
 	}
 	r, err := a.report(&in)
 	if err != nil {

@@ -228,6 +228,14 @@ func (r *Replica) endMember(revision int64, name *feed.MemberID) {
 	}
 }
 
+// HasWorkspace tells whether there is a workspace. It waits for a writer, and is no part of a verification.
+func (r *Replica) HasWorkspace(name id.Workspace) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.workspaces[name]
+	return w != nil && workspaceState(w.state.Load()).exists()
+}
+
 // workspace, role and member give the node of an object, a new one for an object of which nothing is known yet.
 
 func (r *Replica) workspace(name id.Workspace) *workspace {

@@ -13,6 +13,7 @@ import (
 	"github.com/keyward/keyward/internal/httpapi"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/replica"
 	"github.com/keyward/keyward/internal/store"
 )
 
@@ -62,7 +63,7 @@ func (f *Follower) feedOnward(d *follower.Desk) *httpapi.Feed {
 		return nil
 	}
 	source := feedhttp.NewSource(feedhttp.SourceConfig{
-		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Bound: d.IsBound(), Relays: true,
+		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Bound: d.IsBound(),
 		Now: f.sourceTime, Elapsed: f.elapsed,
 		Keys: func(workspaces []string) []keyfmt.WorkspaceKey { return f.follower.WorkspaceKeys(d, workspaces) },
 		CountUntold: func(reach *account.Reach, second bool) int64 {
@@ -72,7 +73,15 @@ func (f *Follower) feedOnward(d *follower.Desk) *httpapi.Feed {
 	f.hub.onward.Moved = source.Ring
 	return &httpapi.Feed{
 		Source: source, Followers: f.hub.followers, Limit: f.cfg.MaxStaleness, Ready: f.Ready,
-		Above: f.follower.Client(),
+		Above: &httpapi.Above{
+			Client: f.follower.Client(),
+			Find: func(key [16]byte) (id.Workspace, keyfmt.Environment, bool) {
+				var v replica.View
+				known := f.follower.Replica().LookupID(key, &v)
+				return v.Workspace, v.Environment, known
+			},
+			HasWorkspace: func(ws id.Workspace) bool { return f.follower.Replica().HasWorkspace(ws) },
+		},
 	}
 }
 

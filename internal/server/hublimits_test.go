@@ -47,17 +47,40 @@ func (c *core) admitted(value string, tries int, doors ...*keyward.Client) (n in
 }
 
 // A chain spends the limits of the node at its head: a follower of a hub leases units and reserves blocks through the
-// hub, and asks for no verdict. What it has used is counted there.
+// hub, and asks for no verdict. What it has used is counted there. So does one whose service key is bound to networks,
+// which the node would see another address of.
 func TestLimitsAreExactBehindAHub(t *testing.T) {
 	t.Parallel()
 	c := newCore(t, settings(t))
-	token := c.service("follow")
-	hub, stop := c.followerUntil(c.url, token, "KEYWARD_FEED=true")
+	for what, token := range map[string]string{
+		"any service key":         c.service("follow"),
+		"one bound to networks":   c.networked("127.0.0.0/8"),
+		"one bound to everything": c.networked("127.0.0.0/8", c.ws),
+	} {
+		t.Run(what, func(t *testing.T) { c.limitsBehindAHub(t, token) })
+	}
+}
+
+// networked makes a service key that is bound to a network, and to workspaces.
+func (c *core) networked(network string, workspaces ...string) string {
+	c.t.Helper()
+	made, err := c.root.CreateServiceKey(c.t.Context(), keyward.CreateServiceKeyRequest{
+		Name: "networked", Scopes: []keyward.Scope{"follow", "verify"}, AllowedIPs: []string{network},
+		WorkspaceIDs: workspaces,
+	})
+	c.must(err)
+	return made.Key.Reveal()
+}
+
+func (c *core) limitsBehindAHub(t *testing.T, token string) {
+	hub, stop := c.followerUntil(c.url, c.service("follow"), "KEYWARD_FEED=true")
 	t.Cleanup(stop)
 	second, stopSecond := c.followerUntil(hub, token, "KEYWARD_FEED=true")
 	t.Cleanup(stopSecond)
 	through, asked := c.paths(second)
-	last := c.as(c.follower(through, token), token)
+	lastAt, stopLast := c.followerUntil(through, token)
+	t.Cleanup(stopLast)
+	last := c.as(lastAt, token)
 	doors := []*keyward.Client{last, c.as(hub, token), c.root, last}
 	for what, limits := range map[string]keyward.Limits{
 		"per minute": {RequestsPerMinute: keyward.Set(20)}, "per day": {RequestsPerDay: keyward.Set(20)},
@@ -95,31 +118,28 @@ func TestLimitsAreExactBehindAHub(t *testing.T) {
 	}
 }
 
-// The node sees the hub's address, so a service key that is bound to networks asks for verdicts instead.
-func TestAServiceKeyThatIsBoundToNetworksBorrowsNothingThroughAHub(t *testing.T) {
-	t.Parallel()
-	c := newCore(t, settings(t))
-	hub, stop := c.followerUntil(c.url, c.service("follow"), "KEYWARD_FEED=true")
-	t.Cleanup(stop)
-	made, err := c.root.CreateServiceKey(t.Context(), keyward.CreateServiceKeyRequest{
-		Name: "here", Scopes: []keyward.Scope{"follow", "verify"}, AllowedIPs: []string{"127.0.0.1/32"},
-	})
+// post asks an operation of the feed.
+func (c *core) post(t *testing.T, url, token, path, body string) (status int, answer string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/api/v2/feed"+path, strings.NewReader(body))
 	c.must(err)
-	token := made.Key.Reveal()
-	_, value := c.key(keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5)}))
-	through, asked := c.paths(hub)
-	var address string
-	eventually(t, "the hub knows the service key", func() bool {
-		v, err := c.as(hub, token).Verify(t.Context(), keyward.VerifyRequest{Key: value, Cost: new(int)})
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	c.must(err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	c.must(err)
+	return resp.StatusCode, string(text)
+}
+
+// knows waits until a follower takes a service key.
+func (c *core) knows(t *testing.T, url, token, value string) {
+	t.Helper()
+	eventually(t, "the follower knows the service key", func() bool {
+		v, err := c.as(url, token).Verify(t.Context(), keyward.VerifyRequest{Key: value, Cost: new(int)})
 		return err == nil && v.Valid
 	})
-	address = c.follower(through, token)
-	if n := c.admitted(value, 9, c.as(address, token)); n != 5 {
-		t.Errorf("%d of 5 were admitted", n)
-	}
-	if n := asked("/api/v2/feed/leases"); n != 0 || asked("/api/v2/api-keys/verify") != 9 {
-		t.Errorf("%d leases and %d verdicts were asked for", n, asked("/api/v2/api-keys/verify"))
-	}
 }
 
 // A hub asks for a child by the credential of that child: what it may spend itself is none of the child's.
@@ -136,24 +156,11 @@ func TestAHubBorrowsForAChildWithinTheBoundsOfTheChild(t *testing.T) {
 	c.must(err)
 	mine, value := c.key(keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(5)}))
 	token := c.bound(c.ws)
-	eventually(t, "the hub knows the service key", func() bool {
-		v, err := c.as(hub, token).Verify(t.Context(), keyward.VerifyRequest{Key: value, Cost: new(int)})
-		return err == nil && v.Valid
-	})
+	c.knows(t, hub, token, value)
 	lease := func(number, key string) string {
-		body := `{"incarnation":"i","leases":[{"number":` + number + `,"keyId":"` + key + `","cost":1,"minute":{"want":1}}]}`
-		r, err := http.NewRequestWithContext(
-			t.Context(), http.MethodPost, hub+"/api/v2/feed/leases", strings.NewReader(body),
-		)
-		c.must(err)
-		r.Header.Set("Authorization", "Bearer "+token)
-		r.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(r)
-		c.must(err)
-		defer func() { _ = resp.Body.Close() }()
-		text, err := io.ReadAll(resp.Body)
-		c.must(err)
-		return string(text)
+		_, answer := c.post(t, hub, token, "/leases",
+			`{"incarnation":"i","leases":[{"number":`+number+`,"keyId":"`+key+`","cost":1,"minute":{"want":1}}]}`)
+		return answer
 	}
 	if got := lease("1", mine); !strings.Contains(got, `"granted":1`) {
 		t.Errorf("of a key within its bounds: %s", got)
