@@ -30,9 +30,10 @@ type serviceKeysBody struct {
 }
 
 type serviceKeyForm struct {
-	Name, Scope, Expiry, Workspaces, Environment, Networks string
+	Name, Expiry, Workspaces, Environment, Networks string
 
-	Modes []string // of followers
+	Scopes []string
+	Modes  []string // of followers
 }
 
 // boundTo lists the bounds of a service key; "" for none.
@@ -61,7 +62,7 @@ func joinedNames[Name ~string](names []Name) string {
 
 // serviceKeys lists the operator's credentials.
 func (d *Dashboard) serviceKeys(v *request) error {
-	return v.showServiceKeys(http.StatusOK, serviceKeyForm{Scope: string(account.ScopeVerify)}, nil)
+	return v.showServiceKeys(http.StatusOK, serviceKeyForm{Scopes: []string{string(account.ScopeVerify)}}, nil)
 }
 
 func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) error {
@@ -87,8 +88,9 @@ func (v *request) showServiceKeys(status int, f serviceKeyForm, wrong *problem) 
 
 func (v *request) serviceKeyForm() serviceKeyForm {
 	return serviceKeyForm{
-		Name: v.form("name"), Scope: v.form("scope"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
-		Environment: v.form("environment"), Networks: v.form("networks"), Modes: v.r.PostForm["mode"],
+		Name: v.form("name"), Expiry: v.form("expiry"), Workspaces: v.form("workspaces"),
+		Environment: v.form("environment"), Networks: v.form("networks"),
+		Scopes: v.r.PostForm["scope"], Modes: v.r.PostForm["mode"],
 	}
 }
 
@@ -100,7 +102,10 @@ func (d *Dashboard) makeServiceKey(v *request) error {
 	if err == nil {
 		return v.answer(
 			http.StatusCreated, page{Title: "A new service key", Section: "service-keys", Scripts: []string{"reveal.js"},
-				Body: serviceReveal{Name: made.ServiceKey.Name, Scope: f.Scope, Value: made.Secret.Reveal()}},
+				Body: serviceReveal{
+					Name: made.ServiceKey.Name, Scopes: joinedNames(made.ServiceKey.Scopes), Several: len(made.ServiceKey.Scopes) > 1,
+					Value: made.Secret.Reveal(),
+				}},
 		)
 	}
 	wrong, err := problemOf(
@@ -114,7 +119,10 @@ func (d *Dashboard) makeServiceKey(v *request) error {
 	return v.showServiceKeys(http.StatusUnprocessableEntity, f, wrong)
 }
 
-type serviceReveal struct{ Name, Scope, Value string }
+type serviceReveal struct {
+	Name, Scopes, Value string
+	Several             bool // scopes
+}
 
 func (d *Dashboard) createServiceKey(v *request, f serviceKeyForm) (control.RevealedServiceKey, error) {
 	for cursor := ""; ; {
@@ -134,7 +142,7 @@ func (d *Dashboard) createServiceKey(v *request, f serviceKeyForm) (control.Reve
 			break
 		}
 	}
-	in := control.CreateServiceKey{Name: f.Name, Scopes: []string{f.Scope}, FollowerModes: f.Modes}
+	in := control.CreateServiceKey{Name: f.Name, Scopes: f.Scopes, FollowerModes: f.Modes}
 	if f.Expiry != "" {
 		in.ExpiresAt = control.Some(f.Expiry)
 	}
