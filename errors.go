@@ -182,7 +182,7 @@ func (e *Error) fill(raw json.RawMessage, description string) {
 }
 
 // retryAfter reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date, so that
-// the two clocks need not agree.
+// the two clocks need not agree, and against this clock where the answer has no Date.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
@@ -194,7 +194,7 @@ func retryAfter(h http.Header) time.Duration {
 	}
 	sent, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
-		return 0
+		sent = time.Now()
 	}
 	return max(0, at.Sub(sent))
 }

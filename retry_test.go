@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -204,4 +205,42 @@ func TestAWaitEndsWithItsContextAndIsNotBegunInVain(t *testing.T) {
 			t.Errorf("cancelled while it waited: %v after %v", err, time.Since(before))
 		}
 	})
+}
+
+func TestARetryAfterIsReadInBothForms(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		after, date string
+		least, most time.Duration
+	}{
+		"seconds":                {"7", "", 7 * time.Second, 7 * time.Second},
+		"a date":                 {"Mon, 23 Nov 2026 13:00:00 GMT", "Mon, 23 Nov 2026 12:00:00 GMT", time.Hour, time.Hour},
+		"a date without another": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "", 59 * time.Minute, time.Hour},
+		"a date that has passed": {"Mon, 23 Nov 2020 13:00:00 GMT", "", 0, 0},
+		"no date":                {"soon", "", 0, 0},
+		"less than nothing":      {"-1", "", 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", c.after)
+				w.Header()["Date"] = nil
+				if c.date != "" {
+					w.Header().Set("Date", c.date)
+				}
+				w.WriteHeader(http.StatusTooManyRequests)
+			}))
+			defer server.Close()
+			client, err := keyward.New(server.URL, keyward.WithRetry(0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			_, err = client.GetKey(t.Context(), "k-1")
+			var refused *keyward.Error
+			if !errors.As(err, &refused) || refused.RetryAfter < c.least || refused.RetryAfter > c.most {
+				t.Errorf("%v, after %v", err, refused.RetryAfter)
+			}
+		})
+	}
 }

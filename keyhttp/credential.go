@@ -8,15 +8,19 @@ import (
 	"github.com/keyward/keyward"
 )
 
+// inURL is the server's own word about a key in a URL.
+const inURL = "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the " +
+	"Authorization header"
+
 // credential reads the one key of a request, from Authorization: Bearer (RFC 6750, section 2.1) or X-API-Key. Two that
 // differ are refused, since another reader could take the other one; so is a key in the URL, which is logged
 // everywhere.
 func credential(r *http.Request) (key string, wrong *refusal) {
 	if keyInQuery(r.URL.RawQuery) {
-		return "", invalid("query", "must not hold a key: send it in Authorization: Bearer")
+		return "", invalid("query", inURL)
 	}
-	for _, name := range []string{"Authorization", "X-Api-Key"} {
-		if len(r.Header[name]) > 1 {
+	for _, name := range []string{"Authorization", "X-API-Key"} {
+		if len(r.Header.Values(name)) > 1 {
 			return "", invalid(name, "stands more than once")
 		}
 	}
@@ -32,7 +36,7 @@ func credential(r *http.Request) (key string, wrong *refusal) {
 	}
 	if key == "" {
 		return "", &refusal{status: http.StatusUnauthorized, code: keyward.CodeUnauthenticated, challenge: "Bearer",
-			message: "this needs a key: Authorization: Bearer <key>, or X-API-Key"}
+			message: "this needs an API key: Authorization: Bearer <key>, or X-API-Key: <key>"}
 	}
 	return key, nil
 }

@@ -33,8 +33,10 @@ type Guard struct {
 	timeout time.Duration
 	address func(*http.Request) string
 	failed  func(*http.Request, error)
+	expires func(*http.Request, keyward.Verdict)
 	now     func() time.Time
 	cache   *cache
+	told    told
 
 	environment keyward.Environment
 	workspaces  []string
@@ -53,9 +55,16 @@ func WithClientIP(address func(*http.Request) string) Option {
 	return func(g *Guard) { g.address = address }
 }
 
-// WithOnError is told why the server could not be asked, to log it. The error holds no key.
+// WithOnError sets the function that is told why the server could not be asked. The error holds no key. The default
+// logs it by slog.Default.
 func WithOnError(failed func(*http.Request, error)) Option {
 	return func(g *Guard) { g.failed = failed }
+}
+
+// WithOnExpiring sets the function that is told once for each key that the key expires within seven days. The default
+// logs it by slog.Default.
+func WithOnExpiring(expires func(*http.Request, keyward.Verdict)) Option {
+	return func(g *Guard) { g.expires = expires }
 }
 
 // WithNow sets the clock of Retry-After and of the cache; the default is time.Now.
@@ -97,6 +106,7 @@ func WithCache(maxAge time.Duration, entries int) Option {
 // New makes a guard that asks with a client, or with a verifier of package verifier, which answers within the process.
 func New(client keyward.Verifier, opts ...Option) *Guard {
 	g := &Guard{client: client, timeout: 2 * time.Second, address: peer, now: time.Now}
+	g.failed, g.expires = logFailure, g.logExpiry
 	for _, opt := range opts {
 		opt(g)
 	}
@@ -158,6 +168,7 @@ func (g *Guard) Check(rule Rule) func(http.Handler) http.Handler {
 				refuse(w, r, refusalOf(verdict, rule, g.now()))
 				return
 			}
+			g.warn(r, verdict)
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, verdict)))
 		})
 	}

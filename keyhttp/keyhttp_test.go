@@ -169,7 +169,7 @@ func TestEveryReasonToRefuseIsToldAsKeywardTellsIt(t *testing.T) {
 		"T52 two keys": {headers: []string{"X-API-Key", good, "Authorization", "Bearer " + disabled}, status: 400,
 			code: "invalid_request", detail: "X-API-Key"},
 		"T52 a key twice": {headers: []string{"X-API-Key", good, "X-API-Key", good}, status: 400, code: "invalid_request",
-			detail: "X-Api-Key"},
+			detail: "X-API-Key"},
 		"T17 in the query": {headers: []string{"X-API-Key", good}, target: "/calls?a=1&token=" + good, status: 400,
 			code: "invalid_request", detail: "query"},
 		"T17 and if escaped": {target: "/calls?token=" + strings.ReplaceAll(url.QueryEscape(good), "_", "%5f"), status: 400,

@@ -1,6 +1,7 @@
 """A server that gives scripted answers, one for each request."""
 
 import json
+import socket
 import socketserver
 import threading
 import time
@@ -11,6 +12,7 @@ class Scripted:
 
     def __init__(self, answers):
         self.requests = []
+        self.closed = threading.Event()  # an answer with "close" was given
         answers = list(answers)
         lock = threading.Lock()
         outer = self
@@ -43,7 +45,10 @@ class Scripted:
                     self.wfile.write(head.encode() + body)
                 except OSError:
                     return False
-                return not answer.get("cut")
+                if answer.get("close"):  # as a server does with a connection that was idle for long
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    outer.closed.set()
+                return not answer.get("cut") and not answer.get("close")
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True

@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import logging
+from datetime import datetime, timezone
+from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
 import keyward.fastapi
@@ -14,6 +16,7 @@ from keyward import AsyncKeyward, Keyward, Verdict
 from keyward.asgi import Guard
 from keyward.guard import Policy
 from keyward.wsgi import require
+from scripted import Scripted
 
 NEVER = "kw_live_" + "A" * 43 + "2ImIO6"
 
@@ -142,6 +145,26 @@ def test_every_refusal_has_keywards_status_and_form(guard, server, key, client):
         assert ("retry-after" in answer["headers"]) == (status == 429)
         assert good not in answer["body"].decode()
     assert ask(bearer(bound), address="10.1.2.3")["status"] == 200
+
+
+REFUSALS = json.loads((Path(__file__).resolve().parents[2] / "conformance" / "refusals.json").read_text())
+NOW = datetime(2026, 11, 4, 9, 31, tzinfo=timezone.utc).timestamp()
+
+
+@GUARDS
+@pytest.mark.parametrize("case", REFUSALS, ids=[c["name"] for c in REFUSALS])
+def test_a_refusal_is_that_of_every_guard(guard, case):
+    with Scripted([case["answer"]] if "answer" in case else []) as scripted:
+
+        class At:
+            url, root = scripted.url, "kw_svc_token"
+
+        patience = 0.2 if case.get("answer", {}).get("delayMs") else 60.0
+        policy = Policy(environment="live", clock=lambda: NOW, timeout=patience)
+        answer = guard(At, permissions=["calls:read", "calls:write"], policy=policy)(case["headers"], case.get("query", ""))
+    want, error = case["want"], json.loads(answer["body"])["error"]
+    assert (answer["status"], {name: error[name] for name in want["error"]}) == (want["status"], want["error"])
+    assert {name: answer["headers"].get(name) for name in want["headers"]} == want["headers"]
 
 
 @GUARDS

@@ -23,3 +23,17 @@ def test_a_call_fits_its_method(call):
 
 def test_there_are_calls():
     assert len(CALLS) > 45
+
+
+# The variables that the samples use beside the client.
+VARIABLES = {
+    "id", "key", "workspace_id", "user_id", "role_id", "removal_id", "delivery_id", "code", "client_secret", "proof", "nonce", "cursor",
+    "incarnation", "key_id",
+}
+
+
+def test_the_calls_use_known_variables():
+    loaded = {
+        node.id for call in CALLS for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    assert loaded - {"keyward"} == VARIABLES

@@ -40,6 +40,8 @@ export interface Call {
   root?: boolean;
   /** The body names the workspaces. */
   question?: boolean;
+  /** The body of the answer is read by the caller. */
+  stream?: boolean;
 }
 
 const longestRetryAfter = 60; // seconds; a daily quota asks for hours, and the caller decides then
@@ -97,9 +99,9 @@ export class Transport {
     }
   }
 
-  /** Gives the answer itself, its body unread. */
+  /** Gives the answer itself, its body unread. The signal ends the reading, too. */
   response(call: Call, options?: CallOptions): Promise<Response> {
-    return this.#attempts(call, options, async (r) => r);
+    return this.#attempts({ ...call, stream: true }, options, async (r) => r);
   }
 
   async #attempts<T>(asked: Call, options: CallOptions | undefined, read: (r: Response) => Promise<T>): Promise<T> {
@@ -131,6 +133,7 @@ export class Transport {
     const timer = setTimeout(() => end.abort(new ConnectionError("the server did not answer in time")), this.#options.timeout ?? 30_000);
     const stop = () => end.abort(options?.signal?.reason);
     options?.signal?.addEventListener("abort", stop);
+    let streams = false;
     try {
       if (options?.signal?.aborted) stop();
       const send = this.#options.fetch ?? fetch;
@@ -138,7 +141,9 @@ export class Transport {
       if (body !== undefined) init.body = body;
       const response = await send(url, init);
       if (response.status < 200 || response.status >= 300) throw await refusal(response);
-      return await read(response);
+      const answer = await read(response);
+      streams = call.stream === true;
+      return answer;
     } catch (error) {
       if (options?.signal?.aborted) throw options.signal.reason ?? error;
       if (error instanceof KeywardError) throw error;
@@ -146,7 +151,7 @@ export class Transport {
       throw new ConnectionError("the server cannot be reached, or its answer broke off", { cause: error });
     } finally {
       clearTimeout(timer);
-      options?.signal?.removeEventListener("abort", stop);
+      if (!streams) options?.signal?.removeEventListener("abort", stop);
     }
   }
 
@@ -225,11 +230,12 @@ async function refusal(response: Response): Promise<APIError> {
   return new APIError(status, code, message, details, requestId, retryAfter(headers));
 }
 
-/** Reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date. */
+/** Reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date, else against this clock. */
 function retryAfter(headers: Headers): number | undefined {
   const text = headers.get("retry-after")?.trim() ?? "";
   if (/^[0-9]{1,9}$/.test(text)) return Number(text);
-  const seconds = (Date.parse(text) - Date.parse(headers.get("date") ?? "")) / 1000;
+  const sent = Date.parse(headers.get("date") ?? "");
+  const seconds = (Date.parse(text) - (Number.isNaN(sent) ? Date.now() : sent)) / 1000;
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }
 

@@ -1,5 +1,5 @@
 import { type Call, type CallOptions, isObject, type KeywardOptions, type Repeat, Transport } from "./call.js";
-import { APIError, KeywardError, ReplayedWithoutValueError } from "./errors.js";
+import { APIError, KeywardError, ProtocolError, ReplayedWithoutValueError } from "./errors.js";
 import { uuid } from "./random.js";
 import type { components } from "./schema.js";
 import { mask, reveal, Secret } from "./secret.js";
@@ -776,14 +776,18 @@ export class Keyward extends Resource {
   /** Asks whether a key is good for a request. */
   async verify(question: Question, o?: CallOptions): Promise<Verdict> {
     const more = { body: this.#asked(question), question: true };
-    return this.send("verifyApiKey", "POST", ["api-keys", "verify"], "refused", more, o);
+    return sound(await this.send("verifyApiKey", "POST", ["api-keys", "verify"], "refused", more, o));
   }
 
   /** Asks 1 to 1,000 questions. The code UNAVAILABLE says that one item could not be judged. */
   async verifyBatch(questions: Question[], o?: CallOptions): Promise<Verdict[]> {
     const more = { body: { items: questions.map((q) => this.#asked(q)) }, question: true };
     const path = ["api-keys", "verify-batch"];
-    return (await this.send<{ results: Verdict[] }>("verifyApiKeys", "POST", path, "refused", more, o)).results;
+    const { results } = await this.send<{ results: unknown }>("verifyApiKeys", "POST", path, "refused", more, o);
+    if (!Array.isArray(results) || results.length !== questions.length) {
+      throw new ProtocolError("the answer has another number of verdicts than there were questions");
+    }
+    return results.map(sound);
   }
 
   /** Says who calls: user, workspaces, role, permissions, and what may be granted. */
@@ -886,6 +890,15 @@ export class Keyward extends Resource {
 
 const only = (signal: AbortSignal | undefined): CallOptions => (signal ? { signal } : {});
 
+/** Refuses a verdict that contradicts itself, because a reader of one of its two words must not be misled. */
+function sound(verdict: unknown): Verdict {
+  const { valid, code } = isObject(verdict) ? verdict : {};
+  if (typeof valid !== "boolean" || typeof code !== "string" || code === "" || valid !== (code === "VALID")) {
+    throw new ProtocolError("a verdict without a code, or one that contradicts it");
+  }
+  return verdict as unknown as Verdict;
+}
+
 /** The options with another cursor, or as they are. */
 function at<T extends PageOptions>(o: T, cursor: string | undefined): T {
   return cursor === undefined ? o : { ...o, cursor };
@@ -897,7 +910,8 @@ function revealed(result: unknown): Revealed {
   const apiKey = result["apiKey"] as unknown as APIKey;
   const value = result["key"];
   if (typeof value !== "string") throw new ReplayedWithoutValueError(apiKey.id);
-  return { ...result, apiKey: { ...apiKey, key: mask(apiKey.key) }, key: new Secret(value) };
+  const shown = mask(apiKey.key);
+  return { ...result, apiKey: { ...apiKey, key: shown === value ? "…" : shown }, key: new Secret(value) };
 }
 
 const statuses: Record<string, number> = {

@@ -1,5 +1,5 @@
 import type { Keyward, Question, Verdict } from "./client.js";
-import type { Detail } from "./errors.js";
+import { ConnectionError, type Detail } from "./errors.js";
 import { uuid, webCrypto } from "./random.js";
 
 /** What a request needs: all of `all`, and one of `any` where given. */
@@ -23,9 +23,11 @@ export interface GuardOptions {
    * revoked gets through for up to that long. It holds digests, no keys.
    */
   cache?: { maxAge: number; entries?: number };
-  /** Is told why the server could not be asked. The error holds no key. */
+  /** Milliseconds that a request waits for the server, further attempts included; then it is refused with 503. The default is 2,000. */
+  timeout?: number;
+  /** Is told why the server could not be asked. The error holds no key. The default is console.error. */
   onError?: (error: unknown) => void;
-  /** Is told once for each key that it expires within seven days. */
+  /** Is told once for each key that it expires within seven days. The default is a line by console.warn. */
   onExpiring?: (verdict: Verdict) => void;
   /** Milliseconds since 1970. */
   now?: () => number;
@@ -59,7 +61,9 @@ interface Reason {
   retryAfter?: number;
 }
 
-const unavailable: Reason = { status: 503, code: "unavailable", message: "whether the key is good cannot be told now", retryAfter: 1 };
+const unavailable: Reason = { status: 503, code: "unavailable", message: "this cannot be answered now; ask again shortly", retryAfter: 1 };
+const noKey = "this needs an API key: Authorization: Bearer <key>, or X-API-Key: <key>";
+const inURL = "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header";
 const keyInText = /[a-z][a-z0-9]{0,15}_(?:live|test|svc)_[0-9A-Za-z]{49}(?![0-9A-Za-z])/;
 const longestCache = 60_000;
 const week = 7 * 86_400_000;
@@ -84,11 +88,11 @@ export class Guard {
         const key = credential(request);
         const verdict = await this.#ask(this.#question(key, rule, request.ip));
         headers = limitHeaders(verdict, this.#now());
-        if (!verdict.valid) throw new Refused(reasonOf(verdict, rule, this.#now()));
+        if (verdict.valid !== true || verdict.code !== "VALID") throw new Refused(reasonOf(verdict, rule, this.#now()));
         this.#warn(verdict);
         return { verdict, headers };
       } catch (error) {
-        if (!(error instanceof Refused)) this.#o.onError?.(error);
+        if (!(error instanceof Refused)) (this.#o.onError ?? logError)(error);
         const reason = error instanceof Refused ? error.reason : unavailable;
         return { refusal: await refusalOf(reason, request.header("x-request-id")[0], headers) };
       }
@@ -113,13 +117,13 @@ export class Guard {
 
   async #ask(question: Question): Promise<Verdict> {
     const cache = this.#o.cache;
-    if (!cache) return this.#o.keyward.verify(question);
+    if (!cache) return this.#verify(question);
     const digest = await digestOf(question);
     const kept = this.#cache.get(digest);
     if (kept && this.#now() < kept.until) return kept.verdict;
     this.#cache.delete(digest);
     const asked = this.#now();
-    const verdict = await this.#o.keyward.verify(question);
+    const verdict = await this.#verify(question);
     if (verdict.valid && !verdict.rateLimit) {
       let until = asked + Math.min(cache.maxAge, longestCache);
       if (verdict.expiresAt) until = Math.min(until, Date.parse(verdict.expiresAt));
@@ -130,14 +134,29 @@ export class Guard {
     return verdict;
   }
 
-  #warn(verdict: Verdict): void {
-    const { expiresAt, keyId } = verdict;
-    if (!expiresAt || !keyId || !this.#o.onExpiring || this.#told.has(keyId) || this.#told.size >= 10_000) return;
-    if (Date.parse(expiresAt) - this.#now() < week) {
-      this.#told.add(keyId);
-      this.#o.onExpiring(verdict);
+  async #verify(question: Question): Promise<Verdict> {
+    const end = new AbortController();
+    const timer = setTimeout(() => end.abort(new ConnectionError("the server did not answer in time")), this.#o.timeout ?? 2000);
+    try {
+      return await this.#o.keyward.verify(question, { signal: end.signal });
+    } finally {
+      clearTimeout(timer);
     }
   }
+
+  #warn(verdict: Verdict): void {
+    const { expiresAt, keyId } = verdict;
+    if (!expiresAt || !keyId || this.#told.has(keyId) || this.#told.size >= 10_000) return;
+    const left = Date.parse(expiresAt) - this.#now();
+    if (left >= week) return;
+    this.#told.add(keyId);
+    if (this.#o.onExpiring) this.#o.onExpiring(verdict);
+    else console.warn(`keyward: key ${keyId} expires in ${Math.max(0, Math.floor(left / 3_600_000))} hours`);
+  }
+}
+
+function logError(error: unknown): void {
+  console.error("keyward: the server cannot be asked:", error);
 }
 
 class Refused extends Error {
@@ -160,7 +179,7 @@ function holdsKey(text: string): boolean {
  * another reader could take the other one; so is a key in the URL, which is logged.
  */
 function credential(request: Incoming): string {
-  if (holdsKey(request.query)) throw invalid("query", "must not hold a key: send it in Authorization: Bearer");
+  if (holdsKey(request.query)) throw invalid("query", inURL);
   const [authorization, more] = request.header("authorization");
   const [apiKey, moreKeys] = request.header("x-api-key");
   if (more !== undefined) throw invalid("Authorization", "stands more than once");
@@ -171,7 +190,7 @@ function credential(request: Incoming): string {
     if (apiKey && apiKey.trim() !== bearer) throw invalid("X-API-Key", "differs from the credential in Authorization");
     key = bearer;
   }
-  if (!key) throw new Refused({ status: 401, code: "unauthenticated", message: "a key is needed", challenge: "Bearer" });
+  if (!key) throw new Refused({ status: 401, code: "unauthenticated", message: noKey, challenge: "Bearer" });
   return key;
 }
 
@@ -190,7 +209,7 @@ function reasonOf(verdict: Verdict, rule: Rule, now: number): Reason {
       return {
         status: 403,
         code: "permission_denied",
-        message: "this needs a permission that the key does not hold",
+        message: "the key lacks a permission",
         details: (verdict.missingPermissions ?? []).map((p) => ({ field: "permissions", message: p })),
         challenge: `Bearer error="insufficient_scope", scope="${[...(rule.all ?? []), ...(rule.any ?? [])].join(" ")}"`,
       };
@@ -200,13 +219,14 @@ function reasonOf(verdict: Verdict, rule: Rule, now: number): Reason {
       const states = verdict.code === "QUOTA_EXCEEDED" ? [l?.day, l?.workspaceDay] : [l?.minute, l?.workspaceMinute];
       const waits = states.map((s) => (s ? Math.ceil((Date.parse(s.resetAt) - now) / 1000) : 1));
       const retryAfter = Math.max(1, ...waits);
-      return { status: 429, code: "rate_limited", message: "the limit is used up", retryAfter };
+      const message = `the limit per ${verdict.code === "QUOTA_EXCEEDED" ? "day" : "minute"} is used up`;
+      return { status: 429, code: "rate_limited", message, retryAfter };
     }
     case "MALFORMED":
     case "NOT_FOUND":
     case "DISABLED":
     case "EXPIRED":
-      return { status: 401, code: "unauthenticated", message: "the key is not valid", challenge: 'Bearer error="invalid_token"' };
+      return { status: 401, code: "unauthenticated", message: "the credential is not valid", challenge: 'Bearer error="invalid_token"' };
     default:
       return unavailable; // a code of a later release
   }

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
+import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inspect } from "node:util";
+import { format, inspect } from "node:util";
+import { serialize } from "node:v8";
 import { expect, inject, test } from "vitest";
-import { APIError, type CreateKey, isCode, Keyward, KeywardError, ReplayedWithoutValueError } from "../src/index.js";
+import { APIError, type CreateKey, isCode, Keyward, KeywardError, ProtocolError, ReplayedWithoutValueError } from "../src/index.js";
 import { unixFetch } from "../src/node.js";
+import { scripted } from "./scripted.js";
 
 const url = inject("url");
 const token = inject("root");
@@ -46,8 +49,19 @@ test("a key from creation to its end", async () => {
 test("a value does not print", async () => {
   const made = await make();
   const value = made.key.reveal();
-  for (const shown of [String(made.key), `${made.key}`, JSON.stringify(made), inspect(made, { depth: 9, showHidden: true })]) {
+  const said: unknown[] = [];
+  const log = console.log;
+  console.log = (...words: unknown[]) => said.push(format(...words));
+  console.log(made, "%s %o %O %j", made.key, made.key, made.key, made.key);
+  console.log = log;
+  for (const shown of [
+    String(made.key), `${made.key}`, "" + made.key, [made.key].join(), JSON.stringify(made), inspect(made, { depth: 9, showHidden: true }),
+    inspect(made.key, { customInspect: false, showHidden: true }), format("%s %d %o %O %j", made.key, made.key, made.key, made.key, made.key),
+    inspect(structuredClone({ key: made.key })), JSON.stringify({ ...made.key }), Object.values(made.key).join(), inspect(keyward, { depth: 9, showHidden: true }),
+    inspect(new Error("no", { cause: made.key })), serialize(made).toString("latin1"), ...said,
+  ]) {
     expect(shown).not.toContain(value);
+    expect(shown).not.toContain(token);
   }
   expect(made.key.reveal()).toMatch(/^kw_live_[0-9A-Za-z]{49}$/);
 });
@@ -167,7 +181,7 @@ test("service keys, workspaces, sessions, the log and the installation", async (
   const key = (await make()).apiKey.id;
   const leases = [{ number: 1, keyId: key, cost: 1, minute: { want: 5, ahead: true } }];
   expect((await keyward.leaseMinutes({ incarnation: "i", leases })).leases[0]?.minute?.granted).toBe(5);
-  const claims = [{ accountId: key, day: "2026-01-05", want: 3 }];
+  const claims = [{ accountId: key, day: new Date().toISOString().slice(0, 10), want: 3 }];
   expect((await keyward.reserveDays({ incarnation: "i", number: 1, claims })).claims[0]?.granted).toBe(3);
   expect((await keyward.reportUses({ incarnation: "i", number: 1 })).taken).toBe(true);
   expect((await keyward.usage({ granularity: "day" })).series.length).toBeGreaterThan(0);
@@ -195,6 +209,35 @@ test("the words of OAuth, and import", async () => {
 
 test("a call ends with its signal", async () => {
   await expect(keyward.permissions({ signal: AbortSignal.abort(new Error("no more")) })).rejects.toThrow("no more");
+});
+
+test("a stream ends with its signal", async () => {
+  const server = createHttpServer((_, response) => void response.writeHead(200).write("first\n")); // and no end
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const stop = new AbortController();
+  const own = new Keyward({ url: `http://127.0.0.1:${port}`, token });
+  const reader = (await own.logs.export("ndjson", { signal: stop.signal })).getReader();
+  expect(new TextDecoder().decode((await reader.read()).value)).toBe("first\n");
+  stop.abort(new Error("no more"));
+  await expect(reader.read()).rejects.toThrow("no more");
+  server.closeAllConnections();
+  server.close();
+});
+
+test("a verdict that does not answer the question is refused", async () => {
+  const result = { valid: true, code: "VALID" };
+  const wrong: [Record<string, unknown>, (k: Keyward) => Promise<unknown>][] = [
+    [{ results: [result] }, (k) => k.verifyBatch([{ key: "a" }, { key: "b" }])],
+    [{ results: [{ ...result, code: "DISABLED" }] }, (k) => k.verifyBatch([{ key: "a" }])],
+    [{}, (k) => k.verifyBatch([{ key: "a" }])],
+    [{ ...result, valid: "yes" }, (k) => k.verify({ key: "a" })],
+  ];
+  for (const [answer, ask] of wrong) {
+    const server = await scripted([{ status: 200, body: { success: true, data: { result: answer } } }]);
+    await expect(ask(new Keyward({ url: server.url, token: "t" }))).rejects.toThrow(ProtocolError);
+    await server.close();
+  }
 });
 
 test("a unix socket", async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { createServer, request as send, type Server } from "node:http";
 import express from "express";
 import fastify from "fastify";
@@ -9,6 +10,7 @@ import type { GuardOptions, Rule } from "../src/guard.js";
 import { type CreateKey, Keyward, type Verdict } from "../src/index.js";
 import { guard as nextGuard } from "../src/next.js";
 import { guard as webGuard, hono } from "../src/web.js";
+import { type Answer, scripted } from "./scripted.js";
 
 const url = inject("url");
 const workspaceId = inject("workspace");
@@ -99,7 +101,30 @@ const frameworks: Record<string, Make> = {
   },
 };
 
+/** A case of the list of refusals that the guards of all clients give. */
+interface RefusalCase {
+  name: string;
+  headers: [string, string][];
+  query?: string;
+  answer?: Answer;
+  want: { status: number; error: Record<string, unknown>; headers: Record<string, string | null> };
+}
+
+const refusals: RefusalCase[] = JSON.parse(readFileSync(new URL("../../conformance/refusals.json", import.meta.url), "utf8"));
+
 describe.each(Object.entries(frameworks))("the guard of %s", (name, make) => {
+  test.each(refusals.map((c) => [c.name, c] as const))("refuses as every guard: %s", async (_, { headers, query, answer, want }) => {
+    const server = await scripted(answer ? [answer] : []);
+    closing.push(() => server.close());
+    const own = new Keyward({ url: server.url, token: "kw_svc_token", retries: 0 });
+    const options: GuardOptions = { keyward: own, environment: "live", now: () => Date.UTC(2026, 10, 4, 9, 31), onError() {} };
+    options.timeout = answer?.delayMs ? 200 : 60_000;
+    const got = await (await make(options, ["calls:read", "calls:write"]))(Object.fromEntries(headers), query);
+    expect(got.status, got.body).toBe(want.status);
+    expect(JSON.parse(got.body).error).toMatchObject(want.error);
+    for (const [field, value] of Object.entries(want.headers)) expect(got.headers[field] ?? null, field).toBe(value);
+  });
+
   test("lets a good key through", async () => {
     const value = await key();
     const ask = await make({ keyward, environment: "live" }, ["calls:read"]);

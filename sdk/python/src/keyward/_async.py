@@ -7,18 +7,19 @@ import ssl
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
+from time import monotonic
 from typing import Any, AsyncIterator, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from . import _models as m
 from ._async_http import AsyncStream, AsyncTransport
 from ._call import (
     UNSET, Answer, Call, Repeat, Unset, base_of, head_of, item_error, new_idempotency_key, pause_before, raw_bytes, refusal_of,
-    result_of, token_of,
+    result_of, token_of, without_frames,
 )
 from ._decode import Model, each, obj, strings, value
 from ._version import __version__
-from .errors import KeywardError, ReplayedWithoutValue
-from .secret import Secret
+from .errors import KeywardError, ProtocolError, ReplayedWithoutValue
+from .secret import Secret, secret_of
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
@@ -537,7 +538,8 @@ class Sessions(_Resource):
 
     async def start(self, code: Token) -> m.StartedSession:
         """start spends a link's code and gives a session's token."""
-        body = {"code": code.reveal() if isinstance(code, Secret) else code}
+        code = secret_of(code)
+        body = {"code": code}
         return await self._client.call(Call("startSession", "POST", ("sessions",), _object(m.StartedSession), body=body))
 
     async def list(
@@ -732,7 +734,8 @@ class PortalSessions(_Resource):
 
     async def exchange(self, client_secret: Token, proof: str) -> m.StartedPortalSession:
         """exchange gives a token for a client secret, once. proof is a proof of possession (RFC 9449). Browsers do this themselves."""
-        body = {"clientSecret": client_secret.reveal() if isinstance(client_secret, Secret) else client_secret}
+        client_secret = secret_of(client_secret)
+        body = {"clientSecret": client_secret}
         path, read = ("portal-sessions", "exchange"), _object(m.StartedPortalSession)
         return await self._client.call(Call("exchangePortalSession", "POST", path, read, body=body, headers={"DPoP": proof}))
 
@@ -796,7 +799,10 @@ class OAuth(_Resource):
         workspace_id: Union[str, Sequence[str], None] = None,
     ) -> Dict[str, Any]:
         """introspect gives the members of RFC 7662; {"active": False} tells nothing more."""
-        form = _form(token, environment, workspace_id) + ([("ip", ip)] if ip is not None else [])
+        token = secret_of(token)
+        form = _form(token, environment, workspace_id)
+        if ip is not None:
+            form.append(("ip", ip))
         return await self._client.call(
             Call("introspectToken", "POST", ("oauth2", "introspect"), dict, form=form, bare=True, repeat=Repeat.REFUSED)
         )
@@ -806,6 +812,7 @@ class OAuth(_Resource):
     ) -> None:
         """revoke takes a key away by its value. An unknown value, or one of another environment or workspace than is given, is no
         error (RFC 7009, section 2.2)."""
+        token = secret_of(token)
         form = _form(token, environment, workspace_id)
         await self._client.call(
             Call("revokeToken", "POST", ("oauth2", "revoke"), _nothing, form=form, bare=True, repeat=Repeat.ALWAYS)
@@ -970,16 +977,19 @@ class AsyncKeyward:
         workspace_id: Union[str, Sequence[str], None] = None,
         ip: Optional[str] = None,
         cost: Optional[int] = None,
+        timeout: Optional[float] = None,
     ) -> m.Verdict:
         """verify asks whether a key is good for a request. permissions is a list (all of them) or {"all": [...], "any": [...]}.
 
-        Demand the environment: without it a test key is VALID. cost (0 to 1,000, default 1) counts against the key's limits.
+        Demand the environment: without it a test key is VALID. cost (0 to 1,000, default 1) counts against the key's limits. timeout:
+        seconds for all attempts together.
         """
+        key = secret_of(key)
         body = verification(key, permissions, environment, self._demanded(workspace_id), ip, cost)
         return await self.call(
             Call(
-                "verifyApiKey", "POST", ("api-keys", "verify"), _object(m.Verdict), body=body, question=True,
-                repeat=Repeat.REFUSED,
+                "verifyApiKey", "POST", ("api-keys", "verify"), _verdict, body=body, question=True, repeat=Repeat.REFUSED,
+                within=timeout,
             )
         )
 
@@ -988,7 +998,7 @@ class AsyncKeyward:
         {"key": k, "permissions": [...], "environment": "live"}. The code UNAVAILABLE says that one item could not be judged."""
         questions: List[Dict[str, Any]] = [{**item, "workspace_id": self._demanded(item.get("workspace_id"))} for item in items]
         body = {"items": [verification(**item) for item in questions]}
-        read = _member("results", _objects(m.Verdict))
+        read = _member("results", _verdicts(len(questions)))
         return await self.call(
             Call(
                 "verifyApiKeys", "POST", ("api-keys", "verify-batch"), read, body=body, question=True, repeat=Repeat.REFUSED
@@ -1066,23 +1076,28 @@ class AsyncKeyward:
 
     async def call(self, call: Call[T]) -> T:
         """call sends one operation, and again where that is safe. Raises APIError, ConnectionFailed or ProtocolError."""
-        answer = await self._send(call)
-        return result_of(call, answer)
+        try:
+            return result_of(call, await self._send(call))
+        except KeywardError as error:
+            raise without_frames(error)
 
     async def _send(self, call: Call[Any]) -> Answer:
         call = self._confined(call)
         target = call.target()
         body, content_type = call.payload()
         headers = head_of(call, self._base, self._token, self._agent, content_type)
+        end = None if call.within is None else monotonic() + call.within
         attempt = 0
         while True:
+            left = None if end is None else end - monotonic()
             try:
-                answer = await self._transport.send(call.method, target, headers, body)
+                answer = await self._transport.send(call.method, target, headers, body, left)
                 if 200 <= answer.status < 300:
                     return answer
                 raise refusal_of(answer)
             except KeywardError as error:
-                pause = pause_before(call, error, attempt, self._retries)
+                left = None if end is None else end - monotonic()
+                pause = pause_before(call, error, attempt, self._retries, left)
                 if pause is None:
                     raise
                 attempt += 1
@@ -1092,7 +1107,10 @@ class AsyncKeyward:
         """open sends one operation and gives its answer's body as a stream."""
         call = self._confined(call)
         headers = head_of(call, self._base, self._token, self._agent, None)
-        answer, stream = await self._transport.stream(call.method, call.target(), headers, None)
+        try:
+            answer, stream = await self._transport.stream(call.method, call.target(), headers, None)
+        except KeywardError as error:
+            raise without_frames(error)
         if not 200 <= answer.status < 300:
             raise refusal_of(answer)
         return stream
@@ -1108,7 +1126,7 @@ def verification(
 ) -> Dict[str, Any]:
     """verification makes the body of one question; members that are None are left out."""
     given: Dict[str, Any] = {
-        "key": key.reveal() if isinstance(key, Secret) else key,
+        "key": secret_of(key),
         "permissions": permissions if isinstance(permissions, Mapping) or permissions is None else list(permissions),
         "environment": environment,
         "workspaceId": workspace_id if isinstance(workspace_id, str) or workspace_id is None else list(workspace_id),
@@ -1125,11 +1143,29 @@ def _usage(
     return Call(operation, "GET", path, _object(m.Usage), query=query, repeat=Repeat.ALWAYS)
 
 
-def _form(token: Token, environment: Optional[str], workspace_id: Union[str, Sequence[str], None]) -> List[Tuple[str, str]]:
+def _form(token: Secret, environment: Optional[str], workspace_id: Union[str, Sequence[str], None]) -> List[Tuple[str, Token]]:
     """_form holds a token, and where it must come from."""
-    form = [("token", token.reveal() if isinstance(token, Secret) else token)]
+    form: List[Tuple[str, Token]] = [("token", token)]
     form += [("environment", environment)] if environment is not None else []
     return form + [("workspaceId", id) for id in ([workspace_id] if isinstance(workspace_id, str) else list(workspace_id or ()))]
+
+
+def _verdict(v: Any) -> m.Verdict:
+    """_verdict reads a verdict. One that contradicts itself is refused, because a reader of one of its two words must not be misled."""
+    verdict = obj(m.Verdict)(v)
+    if not verdict.code or verdict.valid is not (verdict.code == "VALID"):
+        raise ProtocolError("a verdict without a code, or one that contradicts it")
+    return verdict
+
+
+def _verdicts(n: int) -> Callable[[Any], List[m.Verdict]]:
+    def read(v: Any) -> List[m.Verdict]:
+        verdicts = each(_verdict)(v)
+        if len(verdicts) != n:
+            raise ProtocolError("the answer has another number of verdicts than there were questions")
+        return verdicts
+
+    return read
 
 
 def _ids(name: str) -> Callable[[Any], List[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from typing import AsyncIterator, Dict, List, Mapping, Optional, Tuple
@@ -10,6 +11,8 @@ from typing import AsyncIterator, Dict, List, Mapping, Optional, Tuple
 from ._call import MAX_ANSWER, Answer, Base
 from .errors import ConnectionFailed, ProtocolError
 
+_STATUS = re.compile(r"^[0-9]{3}$")
+_CHUNK = re.compile(rb"^[0-9A-Fa-f]{1,15}$")
 _IDLE = 30.0
 _MOST_HEAD = 64 << 10
 _PIECE = 1 << 16
@@ -19,6 +22,7 @@ class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.loop = asyncio.get_running_loop()
         self.since = 0.0
 
     def close(self) -> None:
@@ -77,7 +81,7 @@ class _Head:
             self.length, self.chunked = 0, False
         elif not self.chunked and "content-length" in headers:
             text = headers["content-length"]
-            if not text.isdigit():
+            if not (text.isascii() and text.isdigit()):
                 raise ProtocolError("the answer's Content-Length is not a number")
             self.length = int(text)
         closes = "close" in headers.get("connection", "").lower()
@@ -87,10 +91,9 @@ class _Head:
         if self.chunked:
             while True:
                 line = (await reader.readline()).split(b";")[0].strip()
-                try:
-                    size = int(line, 16)
-                except ValueError:
-                    raise ProtocolError("the answer's chunks are not framed") from None
+                if not _CHUNK.match(line):
+                    raise ProtocolError("the answer's chunks are not framed")
+                size = int(line, 16)
                 if size == 0:
                     while (await reader.readline()).strip():
                         pass
@@ -124,9 +127,13 @@ class AsyncTransport:
         self._idle: List[_Connection] = []
         self._closed = False
 
-    async def send(self, method: str, target: str, headers: Mapping[str, str], body: Optional[bytes]) -> Answer:
+    async def send(
+        self, method: str, target: str, headers: Mapping[str, str], body: Optional[bytes], left: Optional[float] = None
+    ) -> Answer:
+        """send gives the answer. left: seconds that there are at most, where that is less than the client's timeout."""
+        most = self._timeout if left is None else max(0.0, min(left, self._timeout))
         try:
-            return await asyncio.wait_for(self._send(method, target, headers, body), self._timeout)
+            return await asyncio.wait_for(self._send(method, target, headers, body), most)
         except (asyncio.TimeoutError, TimeoutError) as error:
             raise ConnectionFailed("the server did not answer in time") from error
 
@@ -185,7 +192,7 @@ class AsyncTransport:
             raw = await reader.readuntil(b"\r\n\r\n")
             first, *rest = raw.decode("latin-1").split("\r\n")
             parts = first.split(" ", 2)
-            if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not parts[1].isdigit():
+            if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not _STATUS.match(parts[1]):
                 raise ProtocolError("the answer is not HTTP/1.1")
             status = int(parts[1])
             if 100 <= status < 200:
@@ -201,6 +208,8 @@ class AsyncTransport:
     async def _take(self) -> _Connection:
         if self._closed:
             raise ConnectionFailed("the client is closed")
+        if any(kept.loop is not asyncio.get_running_loop() for kept in self._idle):
+            self._idle = []  # their loop has ended: asyncio.run was called once more, or this process was forked
         while self._idle:
             connection = self._idle.pop()
             if time.monotonic() - connection.since < _IDLE and connection.open:

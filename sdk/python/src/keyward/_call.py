@@ -54,13 +54,15 @@ class Call(Generic[T]):
     path: Sequence[str]
     read: Callable[[Any], T]
     query: Sequence[Tuple[str, Any]] = ()
-    body: Optional[Mapping[str, Any]] = None
-    form: Optional[Sequence[Tuple[str, str]]] = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    # These hold keys, which a traceback with its variables would show.
+    body: Optional[Mapping[str, Any]] = field(default=None, repr=False)
+    form: Optional[Sequence[Tuple[str, Union[str, Secret]]]] = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeat: Repeat = Repeat.NEVER
     bare: bool = False  # the answer is not in the envelope (OAuth, operation endpoints)
     root: bool = False  # the path is not below /api/v2
     question: bool = False  # the body names the workspaces
+    within: Optional[float] = None  # seconds for all attempts together
 
     def target(self) -> str:
         """target gives path and query. Keys are refused in both, because URLs are logged."""
@@ -79,7 +81,8 @@ class Call(Generic[T]):
 
     def payload(self) -> Tuple[Optional[bytes], Optional[str]]:
         if self.form is not None:
-            return urlencode(list(self.form)).encode(), "application/x-www-form-urlencoded"
+            pairs = [(name, v.reveal() if isinstance(v, Secret) else v) for name, v in self.form]
+            return urlencode(pairs).encode(), "application/x-www-form-urlencoded"
         if self.body is not None:
             return json.dumps(plain(self.body), ensure_ascii=False, allow_nan=False).encode(), "application/json"
         return None, None
@@ -89,7 +92,7 @@ class Call(Generic[T]):
 class Answer:
     status: int
     headers: Mapping[str, str]  # names in lower case
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 def plain(v: Any) -> Any:
@@ -150,6 +153,16 @@ def raw_bytes(v: Any) -> Any:
     return v
 
 
+def without_frames(error: KeywardError) -> KeywardError:
+    """without_frames drops the frames of an error and of its causes: their variables hold the token and keys, and programs that report
+    errors show variables."""
+    at: Optional[BaseException] = error
+    while at is not None:
+        at.__traceback__ = None
+        at = at.__cause__ or at.__context__
+    return error
+
+
 def refusal_of(answer: Answer) -> APIError:
     """refusal_of makes an error of a refusal. A body that is not Keyward's is not repeated: it may hold anything."""
     code, message, details = "", "", []
@@ -176,21 +189,36 @@ def refusal_of(answer: Answer) -> APIError:
 
 
 def retry_after(headers: Mapping[str, str]) -> Optional[float]:
-    """retry_after reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date."""
+    """retry_after reads both forms of RFC 9110, section 10.2.3. A date is measured against the answer's own Date, else against this
+    clock."""
     text = headers.get("retry-after", "").strip()
-    if text.isdigit() and len(text) < 10:
+    if _digits(text) and len(text) < 10:
         return float(text)
+    at = _date(text)
+    sent = _date(headers.get("date", "")) or datetime.now(timezone.utc)
+    return None if at is None else max(0.0, (at - sent).total_seconds())
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _date(text: str) -> Optional[datetime]:
+    """_date reads a date of HTTP; None for another text."""
     try:
-        at, sent = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (at - sent).total_seconds())
-    except (TypeError, ValueError):
+        at = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=timezone.utc)
 
 
-def pause_before(call: Call[Any], error: KeywardError, attempt: int, retries: int) -> Optional[float]:
+def pause_before(
+    call: Call[Any], error: KeywardError, attempt: int, retries: int, left: Optional[float] = None
+) -> Optional[float]:
     """pause_before gives the seconds to wait before the next attempt, or None where there is none.
 
-    The pause is the time that the server asks for and a random part of a span that doubles with each attempt ("full jitter").
+    The pause is the time that the server asks for and a random part of a span that doubles with each attempt ("full jitter"). One that
+    would take all of the seconds that are left is not begun.
     """
     if attempt >= retries or call.repeat is Repeat.NEVER:
         return None
@@ -203,7 +231,8 @@ def pause_before(call: Call[Any], error: KeywardError, attempt: int, retries: in
             return None
     elif call.repeat is not Repeat.ALWAYS:
         return None
-    return asked + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 10)))
+    pause = asked + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 10)))
+    return None if left is not None and pause >= left else pause
 
 
 @dataclass(frozen=True)
@@ -263,7 +292,7 @@ def head_of(call: Call[Any], base: Base, token: Optional[Secret], agent: str, co
     if token is not None:
         headers["Authorization"] = "Bearer " + token.reveal()
     for name, text in headers.items():
-        if any(c in text for c in "\r\n\0"):
+        if any(c in "\r\n\0" or c > "\xff" for c in text):
             raise KeywardError(f"{name} holds characters that a header cannot carry")
     return headers
 

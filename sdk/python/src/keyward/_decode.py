@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Type, TypeVar
 
 from .errors import ProtocolError
 from .secret import Secret, looks_like_key, mask
+
+_FRACTION = re.compile(r"\.([0-9]+)")
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
@@ -63,10 +66,12 @@ def masked_key(v: Any) -> str:
 def time(v: Any) -> datetime:
     text = string(v)
     try:
-        if text.endswith("Z"):
+        if text[-1:] in ("Z", "z"):
             text = text[:-1] + "+00:00"
+        # Before Python 3.11 fromisoformat takes a fraction of three or six digits alone.
+        text = _FRACTION.sub(lambda found: "." + found.group(1)[:6].ljust(6, "0"), text)
         return datetime.fromisoformat(text).astimezone(timezone.utc)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ProtocolError("not a time") from None
 
 

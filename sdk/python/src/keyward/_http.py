@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import selectors
 import socket
 import ssl
@@ -73,10 +74,14 @@ class Transport:
         self._most_idle = most_idle
         self._lock = threading.Lock()
         self._idle: List[Tuple[float, http.client.HTTPConnection]] = []
+        self._process = os.getpid()
         self._closed = False
 
-    def send(self, method: str, target: str, headers: Mapping[str, str], body: Optional[bytes]) -> Answer:
-        connection, response = self._begin(method, target, headers, body)
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str], body: Optional[bytes], left: Optional[float] = None
+    ) -> Answer:
+        """send gives the answer. left: seconds that there are at most, where that is less than the client's timeout."""
+        connection, response = self._begin(method, target, headers, body, left)
         try:
             data = response.read(MAX_ANSWER + 1)
         except (OSError, http.client.HTTPException) as error:
@@ -102,9 +107,12 @@ class Transport:
         return Answer(response.status, head, b""), Stream(self, connection, response)
 
     def _begin(
-        self, method: str, target: str, headers: Mapping[str, str], body: Optional[bytes]
+        self, method: str, target: str, headers: Mapping[str, str], body: Optional[bytes], left: Optional[float] = None
     ) -> Tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = self._take()
+        connection.timeout = self._timeout if left is None else max(0.001, min(left, self._timeout))
+        if connection.sock is not None:
+            connection.sock.settimeout(connection.timeout)
         try:
             connection.request(method, self._base.prefix + target, body=body, headers=dict(headers))
             return connection, connection.getresponse()
@@ -118,6 +126,9 @@ class Transport:
         with self._lock:
             if self._closed:
                 raise ConnectionFailed("the client is closed")
+            if self._process != os.getpid():
+                # A fork shares the connections: an answer to the other process could be taken for one's own.
+                self._process, self._idle = os.getpid(), []
             while self._idle:
                 since, connection = self._idle.pop()
                 if now - since < _IDLE and _open(connection):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, List, Optional, Type
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Type
 
 if TYPE_CHECKING:
     from ._models import ApiKey
@@ -28,6 +28,9 @@ class ReplayedWithoutValue(KeywardError):
     def __init__(self, api_key: ApiKey) -> None:
         super().__init__(f"an earlier call with this idempotency key did this to key {api_key.id}, whose value is not told again")
         self.api_key = api_key
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.api_key,)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class APIError(KeywardError):
         if request_id:
             text += f" (request {request_id})"
         super().__init__(text)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """__reduce__ lets the error cross processes, as in multiprocessing and Celery."""
+        return type(self), (self.status, self.code, self.message, self.details, self.request_id, self.retry_after)
 
 
 class InvalidRequest(APIError):

@@ -26,6 +26,7 @@ log = logging.getLogger("keyward.guard")
 
 Demand = Mapping[str, Sequence[str]]
 
+_NAMES = {"authorization": "Authorization", "x-api-key": "X-API-Key"}
 _REQUEST_ID = re.compile(r"^[0-9A-Za-z._:-]{1,128}$")
 _KEY_IN_TEXT = re.compile(rb"[a-z][a-z0-9]{0,15}_(?:live|test|svc)_[0-9A-Za-z]{49}(?![0-9A-Za-z])")
 LONGEST_CACHE = 60.0  # seconds
@@ -63,7 +64,11 @@ class Refusal:
         return headers, json.dumps(body, ensure_ascii=False).encode()
 
 
-UNAVAILABLE = Refusal(503, "unavailable", "whether the key is good cannot be told now", retry_after=1)
+UNAVAILABLE = Refusal(503, "unavailable", "this cannot be answered now; ask again shortly", retry_after=1)
+NO_KEY = Refusal(
+    401, "unauthenticated", "this needs an API key: Authorization: Bearer <key>, or X-API-Key: <key>", challenge="Bearer"
+)
+_IN_URL = "a credential must not stand in a URL, where logs keep it: treat it as exposed, and send it in the Authorization header"
 
 
 class Refused(Exception):
@@ -91,13 +96,13 @@ def credential(headers: Sequence[Tuple[str, str]], query: bytes) -> str:
     Refused.
     """
     if holds_key(query):
-        raise _invalid("query", "must not hold a key: send it in Authorization: Bearer")
+        raise _invalid("query", _IN_URL)
     given: Dict[str, str] = {}
     for name, text in headers:
         lower = name.lower()
-        if lower in ("authorization", "x-api-key"):
+        if lower in _NAMES:
             if lower in given:
-                raise _invalid(name, "stands more than once")
+                raise _invalid(_NAMES[lower], "stands more than once")
             given[lower] = text
     key = ""
     if given.get("authorization"):
@@ -109,7 +114,7 @@ def credential(headers: Sequence[Tuple[str, str]], query: bytes) -> str:
     elif given.get("x-api-key"):
         key = given["x-api-key"].strip(" ")
     if not key:
-        raise Refused(Refusal(401, "unauthenticated", "a key is needed", challenge="Bearer"))
+        raise Refused(NO_KEY)
     return key
 
 
@@ -119,13 +124,15 @@ class Policy:
 
     environment: "live" or "test"; demand it, because without it a test key opens production. workspaces: the ids of which the key
     must be of one. cache: seconds (at most 60) for which a VALID answer for a key without limits is taken as still true; 0 asks
-    for every request. A key that was revoked gets through for up to that long. cache_entries bounds the memory of it.
+    for every request. A key that was revoked gets through for up to that long. cache_entries bounds the memory of it. timeout:
+    seconds that a request waits for the server, further attempts included; then it is refused with 503.
     """
 
     environment: Optional[str] = None
     workspaces: Optional[Sequence[str]] = None
     cache: float = 0.0
     cache_entries: int = 10_000
+    timeout: float = 2.0
     clock: Callable[[], float] = time.time
     _kept: Dict[bytes, Tuple[Verdict, float]] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -138,12 +145,15 @@ class Policy:
             raise ValueError("environment is live or test")
         if not 0 <= self.cache <= LONGEST_CACHE:
             raise ValueError("cache is 0 to 60 seconds")
+        if self.timeout <= 0:
+            raise ValueError("timeout is more than 0 seconds")
 
     def question(self, key: str, demand: Demand, cost: Optional[int], ip: Optional[str]) -> Dict[str, Any]:
         """question gives the arguments of verify."""
         return {
             "key": key, "permissions": dict(demand), "environment": self.environment,
             "workspace_id": list(self.workspaces) if self.workspaces is not None else None, "ip": ip, "cost": cost,
+            "timeout": self.timeout,
         }
 
     def kept(self, question: Mapping[str, Any]) -> Optional[Verdict]:
@@ -183,7 +193,7 @@ class Policy:
 
     def judge(self, verdict: Verdict, demand: Demand) -> None:
         """judge raises Refused for a verdict that is not VALID."""
-        if verdict.valid:
+        if verdict.valid is True and verdict.code == "VALID":
             return
         raise Refused(refusal_of(verdict, demand, self.clock()))
 
@@ -212,13 +222,14 @@ def refusal_of(verdict: Verdict, demand: Demand, now: float) -> Refusal:
     if code == "INSUFFICIENT_PERMISSIONS":
         scope = " ".join([*demand.get("all", ()), *demand.get("any", ())])
         details = tuple(Detail("permissions", p) for p in verdict.missing_permissions or ())
-        message = "this needs a permission that the key does not hold"
+        message = "the key lacks a permission"
         return Refusal(403, "permission_denied", message, details, challenge=f'Bearer error="insufficient_scope", scope="{scope}"')
     if code in ("RATE_LIMITED", "QUOTA_EXCEEDED"):
         wait = _until_reset(verdict, now)
-        return Refusal(429, "rate_limited", "the limit is used up", retry_after=wait)
+        message = f"the limit per {'day' if code == 'QUOTA_EXCEEDED' else 'minute'} is used up"
+        return Refusal(429, "rate_limited", message, retry_after=wait)
     if code in ("MALFORMED", "NOT_FOUND", "DISABLED", "EXPIRED"):
-        return Refusal(401, "unauthenticated", "the key is not valid", challenge='Bearer error="invalid_token"')
+        return Refusal(401, "unauthenticated", "the credential is not valid", challenge='Bearer error="invalid_token"')
     return UNAVAILABLE  # a code of a later release
 
 

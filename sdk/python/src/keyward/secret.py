@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from typing import NoReturn
+from typing import Dict, NoReturn, Union
 
 _TAIL = 49  # base62 digits at the end of a key: 43 random ones and 6 of the checksum
 _KEY = re.compile(r"^([a-z][a-z0-9]{0,15}_(?:live|test|svc)_)[0-9A-Za-z]{49}$")
@@ -42,8 +42,19 @@ class Secret:
     def __bool__(self) -> bool:
         return self._value != ""
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: Dict[int, object]) -> Secret:
+        return self  # it never changes; dataclasses.asdict copies deeply
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled; store reveal() where secrets are stored")
+
+
+def secret_of(value: Union[str, Secret]) -> Secret:
+    """secret_of wraps a value, so that a variable which holds it does not print."""
+    return value if isinstance(value, Secret) else Secret(value)
 
 
 def looks_like_key(text: str) -> bool:

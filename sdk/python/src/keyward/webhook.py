@@ -42,8 +42,11 @@ def verify_webhook(secret: Union[str, Secret], headers: Mapping[str, str], body:
         raise WebhookSignatureError("the notice has no id or no timestamp")
     if abs(time.time() - int(stamp)) > TOLERANCE:
         raise WebhookSignatureError("the timestamp of the notice is too far from the clock")
-    raw = body.encode() if isinstance(body, str) else body
-    want = hmac.new(key, f"{id}.{stamp}.".encode() + raw, hashlib.sha256).digest()
+    try:
+        raw = body.encode() if isinstance(body, str) else body
+        want = hmac.new(key, f"{id}.{stamp}.".encode() + raw, hashlib.sha256).digest()
+    except UnicodeEncodeError:  # some servers hand on bytes that are not UTF-8 as lone surrogates
+        raise WebhookSignatureError("the notice holds bytes that are no text") from None
     for one in head.get("webhook-signature", "").split(" "):
         version, _, sum = one.partition(",")
         try:
