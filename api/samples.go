@@ -15,6 +15,22 @@ type sample struct{ ID, Name, Text string }
 // languages are those of the samples, in their order. The first is made of the document, the others are written.
 var languages = []struct{ id, name string }{{"curl", "curl"}, {"ts", "TypeScript"}, {"py", "Python"}, {"go", "Go"}}
 
+// beginnings are the lines before the samples of each language, in the order of languages.
+var beginnings = []sample{
+	{"", "curl", "export KEYWARD_URL=http://127.0.0.1:8080 KEYWARD_TOKEN=kw_svc_..."},
+	{"", "TypeScript", `import { Keyward } from "keyward";
+
+const keyward = new Keyward({ url: process.env.KEYWARD_URL!, token: process.env.KEYWARD_TOKEN! });`},
+	{"", "Python", `import os
+
+from keyward import Keyward
+
+keyward = Keyward(os.environ["KEYWARD_URL"], os.environ["KEYWARD_TOKEN"])`},
+	{"", "Go", `import "github.com/keyward/keyward"
+
+client, err := keyward.New(os.Getenv("KEYWARD_URL"), keyward.WithToken(os.Getenv("KEYWARD_TOKEN")))`},
+}
+
 // readSamples reads the written calls: by operation, and by language.
 func readSamples(text string) (map[string]map[string]string, error) {
 	out := map[string]map[string]string{}
