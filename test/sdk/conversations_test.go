@@ -96,10 +96,10 @@ func record(t *testing.T) []exchange {
 // startTalkative runs a server, and gives its address and the values that every conversation begins with.
 func startTalkative(t *testing.T) (address string, given conversation.Values) {
 	t.Helper()
-	program, dir := binary(t), t.TempDir()
-	root := strings.Fields(output(t, program, "rootkey"))
+	command, dir := binary(t), t.TempDir()
+	root := strings.Fields(output(t, command, "rootkey"))
 	address = fmt.Sprintf("http://127.0.0.1:%d", rig.FreePort(t))
-	cmd := exec.Command(program, "serve")
+	cmd := exec.Command(command, "serve")
 	cmd.Dir = dir
 	cmd.Env = append(
 		os.Environ(), "KEYWARD_ADDR="+strings.TrimPrefix(address, "http://"),

@@ -15,8 +15,8 @@ func replayInPython(t *testing.T, calls []call) []outcome {
 
 // replayInTypeScript makes the calls with the built package.
 func replayInTypeScript(t *testing.T, calls []call) []outcome {
-	program := binary(t)
-	built.Do(func() { run(t, program, typescript, "npm", "run", "--silent", "build") })
+	command := binary(t)
+	built.Do(func() { run(t, command, typescript, "npm", "run", "--silent", "build") })
 	return replayBy(t, calls, typescript+"/test", "node", "replay.mjs")
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
@@ -48,10 +47,10 @@ func TestTypeScript(t *testing.T) {
 			t.Fatalf("%s is needed: make test-deps installs it", installed)
 		}
 	}
-	program := binary(t)
-	built.Do(func() { run(t, program, dir, "npm", "run", "--silent", "build") })
-	run(t, program, dir, "npm", "run", "--silent", "check") // after the build, because the examples import the package
-	output := run(t, program, dir, "npm", "run", "--silent", "test")
+	command := binary(t)
+	built.Do(func() { run(t, command, dir, "npm", "run", "--silent", "build") })
+	run(t, command, dir, "npm", "run", "--silent", "check") // after the build, because the examples import the package
+	output := run(t, command, dir, "npm", "run", "--silent", "test")
 	found := regexp.MustCompile(`Tests\s+(\d+) passed \((\d+)\)`).FindStringSubmatch(colour.ReplaceAllString(output, ""))
 	if found == nil || found[1] != found[2] {
 		t.Fatalf("vitest does not say that all tests passed:\n%s", output)
@@ -59,8 +58,8 @@ func TestTypeScript(t *testing.T) {
 	if n, err := strconv.Atoi(found[1]); err != nil || n < fewestTypeScript {
 		t.Errorf("%s tests of the TypeScript client passed, want at least %d", found[1], fewestTypeScript)
 	}
-	run(t, program, dir, "npm", "run", "--silent", "package")
-	run(t, program, dir, "npm", "run", "--silent", "size")
+	run(t, command, dir, "npm", "run", "--silent", "package")
+	run(t, command, dir, "npm", "run", "--silent", "size")
 }
 
 // built builds the TypeScript package once.
@@ -87,14 +86,24 @@ func run(t *testing.T, binary, dir, name string, args ...string) string {
 	return string(output)
 }
 
+// program is the command, built once for all tests, and removed by TestMain. It is the one of the tree: what an overlay
+// replaces, as a mutant of a client does, is not in it, because these tests judge the clients.
+var program = sync.OnceValues(func() (path string, err error) {
+	path, removeProgram, err = rig.Build("-overlay=")
+	return path, err
+})
+
+var removeProgram = func() {}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	removeProgram()
+	os.Exit(status)
+}
+
 func binary(t *testing.T) string {
 	t.Helper()
-	built, remove, err := rig.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(remove)
-	path, err := filepath.Abs(built)
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
