@@ -40,3 +40,7 @@ func joining(context.Context, *lab) (result, error) {
 func manyFollowers(context.Context, *lab) (result, error) {
 	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
 }
+
+func webhooks(context.Context, *lab) (result, error) {
+	return result{}, errors.New("the load generator speaks with Linux's kernel: measure on Linux, or with -only")
+}

@@ -30,6 +30,7 @@ func benches() []bench {
 		{"pages", "the dashboard's pages in a workspace of very many keys", pages},
 		{"tenants", "a quiet tenant beside every operation with its largest input", quietTenants},
 		{"removal", "a member with very many keys is removed, beside another tenant", removal},
+		{"webhooks", "notices to webhooks: how fast, how late, and what is held back", webhooks},
 		{"scale", "pages, look-ups and verifications among few keys and among many", scale},
 	}
 }
