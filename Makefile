@@ -141,6 +141,14 @@ release: test-deps ## Build all of a release into bin/release: archives, package
 release-provider: ## Build the Terraform provider into bin/release: an archive for each platform, checksums, manifest
 	go run -C tools ./provider -version '$(VERSION)'
 
+.PHONY: clients
+clients: ## Build the packages for npm and Python of this checkout into bin/clients, as docs/quickstart installs them
+	@command -v npm >/dev/null && command -v python3 >/dev/null || { echo 'Node 20 with npm, and Python 3, are needed' >&2; exit 1; }
+	@[ -d sdk/typescript/node_modules ] || npm --prefix sdk/typescript ci --ignore-scripts --no-audit --no-fund --silent
+	@rm -rf bin/clients
+	@go run -C tools/release . -version '$(VERSION)' -sdks -out bin/clients
+	@ls bin/clients
+
 .PHONY: release-check
 release-check: test-deps ## Build one platform of a release twice, at two paths, compare the bytes, and check the size
 	go run -C tools/release . -version '$(VERSION)' -twice linux/amd64
