@@ -12,7 +12,16 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -
 # It does not look into SQLite and its C library, which are C translated to Go: tests on SQLite take a sixth of the processor time.
 # Only packages without generic code may be left out: of functions that several packages compile, the linker takes any one.
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
-GO_TEST  := CGO_ENABLED=1 go test $(RACE) -shuffle=on -timeout 20m
+GO_TEST  := CGO_ENABLED=1 go test -shuffle=on -timeout 20m
+
+# Without the detector in make test: packages that drive the command from outside, and those whose tests send thousands of requests one after
+# another, which it makes three times as long. CI runs it over one of the latter with each commit, and make race over all packages.
+OUTSIDE := bench cmd deploy examples test internal/acceptance internal/archtest internal/gateway/recipes
+LONG    := internal/auditreplay internal/cli internal/control internal/dashboard internal/httpapi internal/server internal/signin \
+  internal/store/postgres internal/store/sqlite internal/storecopy
+empty   :=
+SPARED  := ^\./($(subst $(empty) $(empty),|,$(strip $(OUTSIDE) $(LONG))))(/|$$)
+PACKAGES = go list -f '{{.Dir}}' ./... | sed "s,^$$PWD,.,"
 
 # The provider's module is compiled once: as it is released, without the race detector, which make test-terraform brings.
 IN_TERRAFORM := cd terraform && CGO_ENABLED=0 GOFLAGS=-trimpath
@@ -39,9 +48,15 @@ run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
 	exec bin/keyward serve
 
 .PHONY: test
-test: test-deps ## Run every test, with the race detector and in random order
-	$(GO_TEST) ./...
+test: test-deps ## Run every test in random order, most packages with the race detector
+	@packages=$$($(PACKAGES) | grep -E '$(SPARED)'); set -x; $(GO_TEST) $$packages
+	@packages=$$($(PACKAGES) | grep -vE '$(SPARED)'); set -x; $(GO_TEST) $(RACE) $$packages
 	$(IN_TERRAFORM) go test -shuffle=on -timeout 15m ./...
+
+# PART=n takes one of the packages that make test spares, without the walks that do one thing after another.
+.PHONY: race
+race: test-deps ## Run every test with the race detector, an hour of processor time (PART=3: one of the packages that make test spares)
+	$(GO_TEST) $(RACE) $(if $(PART),-skip '^Test(T1T3|T7|T100)[A-Z]' ./$(word $(shell echo $$(($(PART) % $(words $(LONG)) + 1))),$(LONG)),./...)
 
 .PHONY: test-terraform
 test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu: five minutes of processor time
