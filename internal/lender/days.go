@@ -1,7 +1,9 @@
 package lender
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,16 +37,15 @@ func (l *Lender) Reserve(ctx context.Context, c *Caller, number int64, claims []
 			return ErrTomorrow
 		}
 	}
-	var first []ratelimit.Claim
+	r := reservation{Lender: l, caller: c, batch: c.batch("days", number), claims: claims}
+	ctx = store.InTurnOf(ctx, string(c.Key))
 	for all := false; !all; {
 		err := l.DB.Count(ctx, func(q *store.Counting) (err error) {
-			b := c.batch("days", number)
+			r.counting = q
 			var answer []byte
-			answer, all, err = q.OnceInParts(b, func(done []byte) ([]byte, bool, error) {
-				return l.reservePart(q, c, &b, done, claims)
-			})
+			answer, all, err = q.OnceInParts(r.batch, r.part)
 			if err == nil && all {
-				err = readClaims(answer, &first)
+				err = r.read(answer)
 			}
 			return err
 		})
@@ -52,47 +53,112 @@ func (l *Lender) Reserve(ctx context.Context, c *Caller, number int64, claims []
 			return err
 		}
 	}
-	if !sameClaims(first, claims) {
+	if !sameClaims(r.done, claims) {
 		return store.ErrOldBatch // another batch under the same number
 	}
-	copy(claims, first)
+	copy(claims, r.done)
 	return nil
 }
 
-// reservePart does the claims after those that are done.
-func (l *Lender) reservePart(
-	q *store.Counting, c *Caller, b *store.FollowerBatch, done []byte, claims []ratelimit.Claim,
-) (after []byte, all bool, err error) {
-	var first []ratelimit.Claim
-	if done != nil {
-		if err := readClaims(done, &first); err != nil {
-			return nil, false, err
-		}
-		if len(first) > len(claims) || !sameClaims(first, claims[:len(first)]) {
-			return nil, false, store.ErrOldBatch
-		}
+// reservation is a batch of claims under way.
+type reservation struct {
+	*Lender
+	counting *store.Counting
+	caller   *Caller
+	batch    store.FollowerBatch
+	claims   []ratelimit.Claim
+
+	done []ratelimit.Claim
+	text []byte // is done as it is kept: to read it anew in each part would take the writer longer than the claims do
+}
+
+// part does the claims after those that are done.
+func (r *reservation) part(done []byte) (after []byte, all bool, err error) {
+	if err := r.read(done); err != nil {
+		return nil, false, err
 	}
-	to, err := q.Part(len(first), len(claims), func(from, to int) error {
-		for _, claim := range claims[from:to] {
-			if err := l.reserve(q, c, b, &claim); err != nil {
+	if len(r.done) > len(r.claims) || !sameClaims(r.done, r.claims[:len(r.done)]) {
+		return nil, false, store.ErrOldBatch
+	}
+	to, err := r.counting.Part(len(r.done), len(r.claims), func(from, to int) error {
+		for _, claim := range r.claims[from:to] {
+			if err := r.reserve(r.counting, r.caller, &r.batch, &claim); err != nil {
 				return err
 			}
-			first = append(first, claim)
+			r.done = append(r.done, claim)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, false, err
 	}
-	after, err = json.Marshal(first)
-	return after, to == len(claims), err
+	if all = to == len(r.claims); all {
+		r.text, err = json.Marshal(r.done)
+	} else {
+		r.text = packClaims(r.done)
+	}
+	return r.text, all, err
 }
 
-func readClaims(text []byte, into *[]ratelimit.Claim) error {
-	if err := json.Unmarshal(text, into); err != nil {
+// read reads the claims that are done, unless this reservation has written them itself.
+func (r *reservation) read(text []byte) (err error) {
+	switch {
+	case bytes.Equal(text, r.text):
+		return nil
+	case len(text) == 0:
+		r.done = nil
+	case text[0] == packed:
+		r.done, err = unpackClaims(text)
+	default:
+		r.done = nil
+		err = json.Unmarshal(text, &r.done)
+	}
+	if r.text = text; err != nil {
 		return fmt.Errorf("read the answer to a batch: %w", err)
 	}
 	return nil
+}
+
+// packed is the first byte of the claims that are done of a batch under way. They are written once for each part, so
+// that they are shorter than an answer is.
+const packed = 1
+
+// packClaims writes claims for unpackClaims.
+func packClaims(all []ratelimit.Claim) []byte {
+	text := append(make([]byte, 0, 1+40*len(all)), packed)
+	for i := range all {
+		text = append(text, all[i].ID[:]...)
+		for _, n := range numbersOf(&all[i]) {
+			text = binary.AppendVarint(text, *n)
+		}
+	}
+	return text
+}
+
+var errPacked = errors.New("a claim breaks off")
+
+func unpackClaims(text []byte) (all []ratelimit.Claim, err error) {
+	for rest := text[1:]; len(rest) > 0; {
+		var c ratelimit.Claim
+		if len(rest) < len(c.ID) {
+			return nil, errPacked
+		}
+		rest = rest[copy(c.ID[:], rest):]
+		for _, n := range numbersOf(&c) {
+			var size int
+			if *n, size = binary.Varint(rest); size <= 0 {
+				return nil, errPacked
+			}
+			rest = rest[size:]
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// numbersOf lists the numbers of a claim in the order in which they are packed.
+func numbersOf(c *ratelimit.Claim) [7]*int64 {
+	return [...]*int64{&c.Day, &c.Limit, &c.Want, &c.Give, &c.Granted, &c.Reserved, &c.Stands}
 }
 
 // sameClaims tells whether claims that were done are those that are asked for.

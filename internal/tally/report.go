@@ -30,6 +30,7 @@ type EarlierUse struct {
 // Take writes a report, once: a report that comes again under its number writes the missing items alone. A long report
 // takes several transactions. It waits for no Flush.
 func (t *Tally) Take(ctx context.Context, b store.FollowerBatch, r *Report) error {
+	ctx = store.InTurnOf(ctx, string(b.Key))
 	for all := false; !all; {
 		err := t.db.Count(ctx, func(c *store.Counting) (err error) {
 			_, all, err = c.OnceInParts(b, func(done []byte) ([]byte, bool, error) { return t.takePart(c, r, done) })
