@@ -22,6 +22,9 @@ func Operations() []string {
 	return out
 }
 
+// MostBatches is how many large batches were answered at once on the quick way.
+func (d *API) MostBatches() int { return int(d.a.largeBatches.peak.Load()) }
+
 // MostDecoded is how many large bodies were decoded at once, of service keys and of others.
 func (d *API) MostDecoded() (services, others int) {
 	return int(d.a.largeOfServices.peak.Load()), int(d.a.largeOfOthers.peak.Load())

@@ -121,6 +121,7 @@ type api struct {
 	desks  sync.Pool // of *desk
 
 	largeOfServices, largeOfOthers *decodes
+	largeBatches                   *decodes
 }
 
 // API is the door. It is safe for concurrent use.
@@ -163,7 +164,7 @@ func New(c Config) *API {
 		)
 	}
 	a := &api{Config: c, redact: newRedactor(c.Format), codec: verifycodec.New(c.Catalogue),
-		largeOfServices: newDecodes(), largeOfOthers: newDecodes()}
+		largeOfServices: newDecodes(), largeOfOthers: newDecodes(), largeBatches: newBatches()}
 	a.desks.New = func() any { return &scratch{reader: a.codec.Reader()} }
 	a.ids = id.NewGenerator(c.Now, rand.Reader).InBatches()
 	a.mux = a.router()

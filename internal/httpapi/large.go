@@ -18,7 +18,7 @@ const (
 	mostDecoded = 4 // of a kind of caller
 )
 
-// decodes are the places for large bodies of one kind of caller.
+// decodes are the places for large bodies of one kind.
 type decodes struct {
 	places chan struct{}
 	now    atomic.Int32
@@ -26,8 +26,14 @@ type decodes struct {
 }
 
 func newDecodes() *decodes {
-	return &decodes{places: make(chan struct{}, max(1, min(runtime.GOMAXPROCS(0)-1, mostDecoded)))}
+	return &decodes{places: make(chan struct{}, min(besideOthers(), mostDecoded))}
 }
+
+// newBatches has places for the large batches of the quick way, which are answered within.
+func newBatches() *decodes { return &decodes{places: make(chan struct{}, besideOthers())} }
+
+// besideOthers is how many processors long work may take, so that one is left to others where there are several.
+func besideOthers() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
 // enter waits for a place, and gives the function that leaves it.
 func (d *decodes) enter(ctx context.Context) (leave func(), err error) {

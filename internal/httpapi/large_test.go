@@ -53,3 +53,40 @@ func TestFewLargeBodiesAreDecodedAtOnceT105(t *testing.T) {
 	small := h.do("POST", "/api/v2/api-keys/verify-batch", h.root, fmt.Sprintf(`{"items":[{"key":%q}]}`, key), theLongWay)
 	small.want(200)
 }
+
+// However many large batches come at once, the quick way answers fewer at once than there are processors, and all in
+// the end. A large body of a caller who may not ask waits for no place.
+func TestFewLargeBatchesAreAnsweredAtOnceT105(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	ws := h.workspace()
+	_, key := h.key(ws, "")
+	api := httpapi.New(h.config)
+	one := `{"key":"` + key + `","permissions":["calls:read"]}`
+	batch := `{"items":[` + strings.Repeat(one+",", 999) + one + `]}`
+	ask := func(token string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/api/v2/api-keys/verify-batch", strings.NewReader(batch))
+		r.RequestURI = "/api/v2/api-keys/verify-batch"
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		return w
+	}
+	ask(key)
+	if n := api.MostBatches(); n != 0 {
+		t.Errorf("%d batches of a key that may not verify were answered", n)
+	}
+	var all sync.WaitGroup
+	for range 24 {
+		all.Go(func() {
+			if w := ask(h.root); w.Code != http.StatusOK || strings.Count(w.Body.String(), `"VALID"`) != 1000 {
+				t.Errorf("a batch: %d %.200s", w.Code, w.Body)
+			}
+		})
+	}
+	all.Wait()
+	if n := api.MostBatches(); n < 1 || n > max(1, runtime.GOMAXPROCS(0)-1) {
+		t.Errorf("%d large batches were answered at once", n)
+	}
+}

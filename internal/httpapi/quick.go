@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -65,13 +66,20 @@ type scratch struct {
 }
 
 func (a *api) quick(d *scratch, p *fastpath.Request, reply *fastpath.Reply) (ok bool) {
-	start := a.Engine.Look()
 	defer func() {
 		if p := recover(); p != nil { // it goes the long way, where a panic is answered
 			a.Logger.Error("the quick way broke", "error", p, "stack", string(debug.Stack()))
 			ok = false
 		}
 	}()
+	if len(p.Body) > largeBody {
+		leave, admitted := a.enterBatch(d, p)
+		if !admitted {
+			return false
+		}
+		defer leave()
+	}
+	start := a.Engine.Look()
 	on := verifyOne
 	if p.Batch {
 		on = verifyMany
@@ -105,6 +113,16 @@ func (a *api) quick(d *scratch, p *fastpath.Request, reply *fastpath.Reply) (ok 
 		d.line = a.writeQuickly(&l, a.Now(), d.line)
 	}
 	return true
+}
+
+// enterBatch waits for the place of a large batch: its questions take a processor for a millisecond or more, and one is
+// left to others. A credential that is none has no place to wait for.
+func (a *api) enterBatch(d *scratch, p *fastpath.Request) (leave func(), ok bool) {
+	if !a.mayVerify(d, p, a.Engine.Look()) {
+		return nil, false
+	}
+	leave, err := a.largeBatches.enter(context.Background())
+	return leave, err == nil
 }
 
 // mayVerify tells whether a service key calls that may ask. It has no effect: an API key, whose limits a look would
