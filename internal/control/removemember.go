@@ -51,21 +51,38 @@ type removal struct {
 	tries int
 }
 
-// tally is the result of reading a member's keys. It holds as long as the workspace does not change.
+// tally is the result of reading a member's keys. It holds as long as these keys, and what settles them, stay as they
+// are: changes of other keys of the workspace do not matter.
 type tally struct {
-	kinds []store.KeyKind
-	head  int64 // where the log ended
+	kinds   []store.KeyKind
+	bounded bool  // kinds also differ by what a caller's own bounds apply to
+	head    int64 // where the log ended
+	keys    int64 // of the member
+	period  int64 // of the membership
 }
 
-// maxTallies is how often keys are counted beforehand. Where something happens in the workspace each time, they are
-// counted in the turn.
+// holds tells whether the tally is still right.
+func (t *tally) holds(v *store.View, d *departure) (bool, error) {
+	if t.keys != d.member.KeyCount || t.period != d.member.Period || t.bounded != d.bounded() {
+		return false, nil
+	}
+	changed, err := v.KeysChangedSince(d.workspace.ID, d.member.User, t.head)
+	return err == nil && !changed, err
+}
+
+// maxTallies is how often keys are counted beforehand. Where the member's keys change each time, they are counted in
+// the turn.
 const maxTallies = 5
 
 // run decides the removal, and gives the settlement whose rows are to be written; "" where they are.
 func (r *removal) run(out *Removed) (open id.Settlement, err error) {
 	for again := true; again; r.tries++ {
 		again = false
-		err = r.update(r.ctx, r.caller, func(tx *store.Tx, a *actor) error {
+		update := r.update
+		if r.tally != nil || len(r.in.Overrides) > 0 { // rows of many keys are written
+			update = r.updateApart
+		}
+		err = update(r.ctx, r.caller, func(tx *store.Tx, a *actor) error {
 			d, err := r.departure(tx.View, a, r.workspace, r.user, r.in)
 			if err != nil {
 				return err
@@ -99,11 +116,11 @@ func (r *removal) look() error {
 		if err != nil {
 			return err
 		}
-		t := &tally{}
+		t := &tally{bounded: d.bounded(), keys: d.member.KeyCount, period: d.member.Period}
 		if t.head, err = v.LogHead(); err != nil {
 			return err
 		}
-		t.kinds, err = v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil)
+		t.kinds, err = v.KeyKinds(d.workspace.ID, d.member.User, d.bounded())
 		r.tally = t
 		return err
 	}))
@@ -118,17 +135,16 @@ func (r *removal) count(v *store.View, d *departure) (out Removed, ok bool, err 
 	var kinds []store.KeyKind
 	switch {
 	case r.tally != nil:
-		changed, err := v.ChangedSince(d.workspace.ID, r.tally.head)
-		if err != nil {
+		if ok, err = r.tally.holds(v, d); err != nil {
 			return out, false, err
 		}
-		if !changed || r.tries < maxTallies {
-			kinds, ok = r.tally.kinds, !changed
+		if ok || r.tries < maxTallies {
+			kinds = r.tally.kinds
 			break
 		}
 		fallthrough
 	case d.member.KeyCount <= r.pace.atOnce:
-		if kinds, err = v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil); err != nil {
+		if kinds, err = v.KeyKinds(d.workspace.ID, d.member.User, d.bounded()); err != nil {
 			return out, false, err
 		}
 		ok = true
@@ -172,6 +188,9 @@ type departure struct {
 	reason    string
 	overrides []override
 }
+
+// bounded tells whether the caller's own bounds apply to the keys that are handed over.
+func (d *departure) bounded() bool { return d.settle.Bound != nil }
 
 // departure decides whether the caller may remove the member, and how their keys are settled. A preview and a removal
 // decide alike.
@@ -230,7 +249,7 @@ func (s *Service) previewRemoval(v *store.View, a *actor, workspace, user string
 		out.recount(&d)
 		return out, err
 	}
-	kinds, err := v.KeyKinds(d.workspace.ID, d.member.User, d.settle.Bound != nil)
+	kinds, err := v.KeyKinds(d.workspace.ID, d.member.User, d.bounded())
 	for i := range kinds {
 		out.add(d.settle.Outcome(&kinds[i].Key), kinds[i].Count)
 	}

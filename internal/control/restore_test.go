@@ -350,3 +350,28 @@ func TestRemovalsAreListedForThoseWhoMayUndoThemT97(t *testing.T) {
 		t.Errorf("%d are listed after the undoing", got)
 	}
 }
+
+// Once the heir has left as well, with few keys or with more than are walked along, the first removal is final.
+func TestARemovalIsFinalOnceTheHeirHasLeftT97(t *testing.T) {
+	t.Parallel()
+	for _, more := range []int{0, 1001} {
+		r := newRestorable(t)
+		for made := 0; made < more; made += 1000 {
+			items := make([]control.ImportKey, min(1000, more-made))
+			for i := range items {
+				items[i] = control.ImportKey{Generate: true, CreateKey: control.CreateKey{User: "eve", Name: "more"}}
+			}
+			_, failed, err := r.ImportKeys(t.Context(), r.root, r.ws, items)
+			must(t, err)
+			if len(failed) > 0 {
+				t.Fatal(failed[0].Fault)
+			}
+		}
+		other := r.remove(t, r.root, control.RemoveMember{Keys: "transfer:eve"})
+		_, err := r.RemoveMember(t.Context(), r.root, r.ws, "eve", control.RemoveMember{Keys: "keep"})
+		must(t, err)
+		if _, err := r.undo(r.root, other); codeOf(err) != "conflict" {
+			t.Errorf("with %d keys of the heir's own: %v", more, err)
+		}
+	}
+}

@@ -74,8 +74,8 @@ func (s *Service) RestoreMember(ctx context.Context, c Caller, workspace, user, 
 	began := s.now()
 	c = c.in(workspace)
 	var out Restored
-	restore := func() error {
-		return s.update(ctx, c, func(tx *store.Tx, a *actor) (err error) {
+	restore := func() error { // apart, because the rows of up to MaxRestorable keys are written
+		return s.updateApart(ctx, c, func(tx *store.Tx, a *actor) (err error) {
 			r := restoration{Service: s, tx: tx, a: a}
 			out, err = r.run(workspace, user, removal)
 			return err
@@ -332,7 +332,7 @@ func (r *restoration) writeKey(k *store.RemovedKey) error {
 	}
 	return r.record(r.tx, r.a, change{kind: audit.APIKeyUpdated, workspace: now.Workspace, target: string(now.ID),
 		sentence: fmt.Sprintf("API key %s: the removal of %s was undone", quoted(now.Name), now.User),
-		before:   r.keyFields(&was), after: r.keyFields(&now), note: fields{"reason": string(audit.MemberRestored)}})
+		before:   settledFields(&was), after: settledFields(&now), note: fields{"reason": string(audit.MemberRestored)}})
 }
 
 // Restorable lists the removals in a workspace that the caller may undo, the latest first, each with the user's name.

@@ -345,9 +345,3 @@ func (v *View) LogHead() (int64, error) {
 	i, err := v.installation()
 	return i.head.seq, err
 }
-
-// ChangedSince tells whether something happened in the workspace after an event.
-func (v *View) ChangedSince(ws id.Workspace, seq int64) (bool, error) {
-	found, err := all(v, scanInt, `SELECT 1 FROM events WHERE seq > ? AND workspace_id = ? LIMIT 1`, seq, ws)
-	return len(found) > 0, err
-}

@@ -207,16 +207,32 @@ func (tx *Tx) keyChanged(k id.Key, since KeySince) error {
 	return tx.q.ExecDeferred(tx.ctx, `UPDATE removal_keys SET state = ? WHERE key_id = ? AND state < ?`, since, k, since)
 }
 
+// Two ways to the keys of a user that removals have settled: from the user's keys, and from the removals.
+const (
+	fromKeys = `SELECT id FROM api_keys WHERE workspace_id = ? AND user_id = ?`
+
+	fromRemovals = `SELECT k.id FROM removals r JOIN removal_keys b ON b.removal_id = r.id JOIN api_keys k ON k.id = b.key_id
+		WHERE r.workspace_id = ? AND r.state = '' AND k.user_id = ?`
+
+	// walkedKeys is how many keys a user has at most where fromKeys is taken: many members may have been removed within
+	// the time in which that can be undone.
+	walkedKeys = 1000
+)
+
 // userSettled notes that all keys of a user are about to change: those that an earlier removal has handed to them.
 func (tx *Tx) userSettled(ws id.Workspace, u id.User) error {
+	keys, err := all(tx.View, scanInt, `SELECT key_count FROM members WHERE workspace_id = ? AND user_id = ?`, ws, u)
+	if err != nil {
+		return err
+	}
+	way := fromKeys
+	if first(keys) > walkedKeys {
+		way = fromRemovals
+	}
 	return tx.q.ExecDeferred(
-		tx.ctx,
-		`UPDATE removal_keys SET state = ? WHERE state = 0 AND key_id IN (SELECT k.id FROM removals r
-		JOIN removal_keys b ON b.removal_id = r.id JOIN api_keys k ON k.id = b.key_id
-		WHERE r.workspace_id = ? AND r.state = '' AND k.user_id = ?)`,
-		KeyChanged,
-		ws,
-		u,
+		tx.ctx, `UPDATE removal_keys SET state = ? WHERE state = 0 AND key_id IN (`+way+`) AND EXISTS
+			(SELECT 1 FROM removals r WHERE r.id = removal_keys.removal_id AND r.state = '')`,
+		KeyChanged, ws, u,
 	)
 }
 

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/keyward/keyward/internal/apikey"
+	"github.com/keyward/keyward/internal/feed"
 	"github.com/keyward/keyward/internal/id"
 )
 
@@ -212,4 +214,25 @@ func (v *View) KeyKinds(ws id.Workspace, u id.User, bounded bool) ([]KeyKind, er
 		}
 	}
 	return kinds, err
+}
+
+// keysChangedSince finds what the change log tells of a user's keys. A change that is no longer in the log counts.
+const keysChangedSince = `SELECT 1 FROM cluster WHERE pruned_to > ?
+	UNION ALL SELECT 1 FROM changes c JOIN api_keys k ON k.id = c.object_id
+		WHERE c.revision > ? AND c.workspace_id = ? AND c.kind = '` + kindKey + `' AND k.user_id = ?
+	UNION ALL SELECT 1 FROM changes c JOIN settlements s ON s.id = c.object_id
+		WHERE c.revision > ? AND c.workspace_id = ? AND c.kind = '` + kindSettlement + `' AND s.user_id = ? LIMIT 1`
+
+// KeysChangedSince tells whether a user's keys, or the settlements that cover them, have changed after an event. It does
+// not tell of deleted keys: Member.KeyCount does. Its cost grows with the changes of the workspace since, and not with
+// the keys.
+func (v *View) KeysChangedSince(ws id.Workspace, u id.User, seq int64) (bool, error) {
+	if v.group != nil && slices.ContainsFunc(v.group.changes, func(c feed.Change) bool {
+		return c.Key != nil && c.Key.Workspace == ws && c.Key.User == u ||
+			c.Settlement != nil && c.Settlement.Workspace == ws && c.Settlement.User == u
+	}) {
+		return true, nil // by a transaction of the same commit
+	}
+	found, err := all(v, scanInt, keysChangedSince, seq, seq, ws, u, seq, ws, u)
+	return len(found) > 0, err
 }
