@@ -52,8 +52,8 @@ type Config struct {
 	// AnyoneCreatesWorkspaces lets each person make workspaces; without it operators alone do, by service keys with the
 	// scope manage.
 	AnyoneCreatesWorkspaces bool
-	// Now has a monotonic reading, which paces the writing of settled rows. Without it a request writes all rows
-	// before it is answered. No stored time comes from it.
+	// Now has a monotonic reading, which paces the writing of settled rows, and tells how long reads take. Without it
+	// a request writes all rows before it is answered, and no turn at reading is lent. No stored time comes from it.
 	Now func() time.Time
 	// AtOnce is how many keys of a member are written in the transaction that removes the member or brings the member
 	// back; 0 is 100, and less is none.
@@ -71,7 +71,8 @@ func New(c Config) *Service {
 	if c.Recent == nil {
 		c.Recent = nothingRecent{}
 	}
-	if c.Now == nil {
+	lends := c.Now != nil
+	if !lends {
 		c.Now = func() (stands time.Time) { return stands }
 	}
 	s := &Service{
@@ -81,6 +82,10 @@ func New(c Config) *Service {
 	}
 	s.searches = newTurns(c.DB.LongReads, func() int { return searchesAtOnce })
 	s.reads = newTurns(c.DB.Reads, c.DB.LongReads)
+	if lends {
+		s.reads.now = c.Now
+		s.reads.extra = func() int { return lentReads * c.DB.Reads() }
+	}
 	s.inChunk.Store(int64(s.pace.fewest))
 	return s
 }

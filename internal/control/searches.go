@@ -17,8 +17,9 @@ const (
 )
 
 // search is view for reads that may look at many rows: it has its turn, and ends after a while with Unavailable. Its
-// turn is that of the workspace in which it looks.
+// turn is that of the workspace in which it looks, and ends one at reading.
 func (s *Service) search(ctx context.Context, c Caller, named string, look func(*store.View, *actor) error) error {
+	endReadTurn(ctx)
 	limited, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
 	room := named

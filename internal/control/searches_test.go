@@ -180,3 +180,22 @@ func (k *kit) listsOwn(t *testing.T, ws string) {
 		}
 	}
 }
+
+// A search waits for its own turn, and keeps none at reading meanwhile.
+func TestASearchEndsTheTurnAtReadingT105(t *testing.T) {
+	t.Parallel()
+	k, ws := inWorkspace(t)
+	ctx, leave, err := k.InReadTurn(t.Context(), ws)
+	must(t, err)
+	_, _, err = k.FindMembers(ctx, k.root, ws, "nobody", 1)
+	must(t, err)
+	for range k.db.LongReads() {
+		end, err := k.ReadTurn(t.Context(), ws)
+		must(t, err)
+		defer end()
+	}
+	leave()
+	if n := k.ReadsWaiting(); n != 0 {
+		t.Errorf("%d reads wait", n)
+	}
+}

@@ -16,15 +16,24 @@ type turns struct {
 	most func() int // at once
 	each func() int // of a tenant
 
+	// extra is how many turns are lent to a tenant who is alone, beside those of before; nil lends none.
+	extra func() int
+	now   func() time.Time
+
 	mu      sync.Mutex
 	running int
 	rooms   map[string]*line // by tenant
 	turns   []string         // the tenants whose work waits, the next one first
+
+	last  string    // the tenant who came last
+	since time.Time // when another one came last before
 }
 
 // line holds the work of a tenant.
 type line struct {
 	running int
+	lent    int             // of turns that run beside those
+	mean    time.Duration   // of the latest work
 	waiting []chan struct{} // each is closed when its turn has come
 }
 
@@ -36,6 +45,7 @@ func newTurns(most, each func() int) *turns {
 func (s *turns) enter(ctx context.Context, tenant string) (leave func(), err error) {
 	turn := make(chan struct{})
 	s.mu.Lock()
+	s.came(tenant)
 	of := s.rooms[tenant]
 	if of == nil {
 		of = new(line)
@@ -46,10 +56,10 @@ func (s *turns) enter(ctx context.Context, tenant string) (leave func(), err err
 	}
 	s.admit()
 	s.mu.Unlock()
-	leave = func() { s.leave(tenant) }
+	leave = func() { s.leave(tenant, 0) }
 	select {
 	case <-turn:
-		return leave, nil
+		return s.timed(tenant), nil
 	case <-ctx.Done():
 	}
 	if !s.forget(tenant, turn) { // the turn came meanwhile
@@ -60,16 +70,20 @@ func (s *turns) enter(ctx context.Context, tenant string) (leave func(), err err
 
 // admit gives turns, as many as there are. s.mu is held.
 func (s *turns) admit() {
-	for i := 0; i < len(s.turns) && s.running < max(1, s.most()); {
+	for i := 0; i < len(s.turns); {
 		tenant := s.turns[i]
 		room := s.rooms[tenant]
-		if room.running >= max(1, s.each()) {
+		switch {
+		case s.running < max(1, s.most()) && room.running < max(1, s.each()):
+			room.running++
+			s.running++
+		case s.lends(tenant, room):
+			room.lent++
+		default:
 			i++
 			continue
 		}
 		s.turns = slices.Delete(s.turns, i, i+1)
-		room.running++
-		s.running++
 		close(room.waiting[0])
 		if room.waiting = room.waiting[1:]; len(room.waiting) > 0 {
 			s.turns = append(s.turns, tenant)
@@ -78,12 +92,49 @@ func (s *turns) admit() {
 	}
 }
 
-// leave ends a turn.
-func (s *turns) leave(tenant string) {
+// Turns are lent to a tenant who is alone: with a few at once half of the processors' time goes by until the next
+// piece of work takes its turn. A tenant is alone when no other has come for a moment. Another one that comes waits
+// for no turn that is lent, and no further ones are lent then. None are lent for work that is not brief.
+const (
+	aloneFor = time.Second
+	brief    = 25 * time.Millisecond // in the mean, with all that runs beside it
+)
+
+// came notes that a tenant has come. s.mu is held.
+func (s *turns) came(tenant string) {
+	if s.extra != nil && tenant != s.last {
+		s.last = tenant
+		s.since = s.now()
+	}
+}
+
+// lends tells whether a tenant is lent a turn. s.mu is held.
+func (s *turns) lends(tenant string, room *line) bool {
+	return s.extra != nil && len(s.rooms) == 1 && tenant == s.last && room.lent < s.extra() && room.mean <= brief &&
+		s.now().Sub(s.since) >= aloneFor
+}
+
+// timed is the function that ends a turn which begins now.
+func (s *turns) timed(tenant string) (leave func()) {
+	if s.extra == nil {
+		return func() { s.leave(tenant, 0) }
+	}
+	began := s.now()
+	return func() { s.leave(tenant, s.now().Sub(began)) }
+}
+
+// leave ends a turn after so long.
+func (s *turns) leave(tenant string, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running--
-	s.rooms[tenant].running--
+	room := s.rooms[tenant]
+	room.mean += (took - room.mean) / 8
+	if room.lent > 0 {
+		room.lent--
+	} else {
+		room.running--
+		s.running--
+	}
 	s.tidy(tenant)
 	s.admit()
 }
@@ -104,15 +155,27 @@ func (s *turns) forget(tenant string, turn chan struct{}) bool {
 	return true
 }
 
+// waiting is how many pieces of work have no turn yet.
+func (s *turns) waiting() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, room := range s.rooms {
+		n += len(room.waiting)
+	}
+	return n
+}
+
 // tidy forgets a tenant without work.
 func (s *turns) tidy(tenant string) {
-	if room := s.rooms[tenant]; room.running == 0 && len(room.waiting) == 0 {
+	if room := s.rooms[tenant]; room.running+room.lent == 0 && len(room.waiting) == 0 {
 		delete(s.rooms, tenant)
 	}
 }
 
-// readWait bounds how long a read waits for its turn.
-const readWait = 10 * time.Second
+const (
+	readWait  = 10 * time.Second // of a read for its turn
+	lentReads = 4                // times as many turns at reading are lent as there are
+)
 
 // Tenant names those with whom the caller shares the turns at reading, for a request that names a workspace, "" for
 // none.
@@ -120,6 +183,30 @@ func (c Caller) Tenant(workspace string) string {
 	c = c.in(workspace)
 	return c.tenant()
 }
+
+// turnKey is the key of a context's turn at reading.
+type turnKey struct{}
+
+// InReadTurn is ReadTurn for work that may come to a search: that ends the turn with which the context was made, and
+// waits for its own.
+func (s *Service) InReadTurn(ctx context.Context, tenant string) (within context.Context, leave func(), err error) {
+	end, err := s.ReadTurn(ctx, tenant)
+	if err != nil {
+		return ctx, func() {}, err
+	}
+	leave = sync.OnceFunc(end)
+	return context.WithValue(ctx, turnKey{}, leave), leave, nil
+}
+
+// endReadTurn ends the turn of a context, if it has one.
+func endReadTurn(ctx context.Context) {
+	if leave, ok := ctx.Value(turnKey{}).(func()); ok {
+		leave()
+	}
+}
+
+// ReadsWaiting is how many reads have no turn yet.
+func (s *Service) ReadsWaiting() int { return s.reads.waiting() }
 
 // ReadTurn waits until a tenant has a turn at reading, and returns the function that ends it.
 func (s *Service) ReadTurn(ctx context.Context, tenant string) (leave func(), err error) {

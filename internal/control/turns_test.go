@@ -46,16 +46,6 @@ func (s *turns) empty(t *testing.T) {
 	}
 }
 
-// waiting is how many searches have no turn yet.
-func (s *turns) waiting() (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, room := range s.rooms {
-		n += len(room.waiting)
-	}
-	return n
-}
-
 // However many searches of a workspace wait, another workspace's comes after one of them.
 func TestASearchOfAnotherWorkspaceIsNotBehindAllOfOneT105(t *testing.T) {
 	t.Parallel()
@@ -118,5 +108,65 @@ func TestASearchThatIsGivenUpLeavesNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
+	s.empty(t)
+}
+
+// A tenant who has been alone for a moment is lent turns, until another one comes, and none for work that is not brief.
+// Another tenant waits for none that is lent.
+func TestATenantAloneIsLentTurnsT105(t *testing.T) {
+	t.Parallel()
+	var passed time.Duration
+	s := newTurns(two, one)
+	s.extra = two
+	s.now = func() time.Time { return time.Unix(0, 0).Add(passed) }
+	enter := func(tenant string) (turn func() func()) {
+		entered := make(chan func(), 1)
+		before := s.waiting()
+		go func() {
+			leave, err := s.enter(t.Context(), tenant)
+			if err != nil {
+				t.Error(err)
+			}
+			entered <- leave
+		}()
+		for len(entered) == 0 && s.waiting() == before {
+			runtime.Gosched()
+		}
+		return func() func() { return <-entered }
+	}
+	wait := func(n int, why string) {
+		t.Helper()
+		if got := s.waiting(); got != n {
+			t.Fatalf("%d wait, want %d: %s", got, n, why)
+		}
+	}
+	enter("quiet")()()
+	first := enter("loud")()
+	soon := enter("loud")
+	wait(1, "another tenant came a moment ago")
+	first()
+	soon()()
+	passed += aloneFor
+	first = enter("loud")()
+	second, third := enter("loud")(), enter("loud")()
+	fourth := enter("loud")
+	wait(1, "two turns are lent, and no third")
+	quietly := enter("quiet")()
+	wait(1, "another tenant waits for no turn that is lent")
+	second()
+	third()
+	wait(1, "a tenant beside another is lent none")
+	first()
+	wait(0, "a tenant beside another has its own turn")
+	quietly()
+	passed += aloneFor
+	last := enter("loud")
+	wait(1, "the tenant came last, and the other a moment before")
+	passed += aloneFor + 20*brief
+	fourth()()
+	long := enter("loud")
+	wait(1, "the work was long")
+	last()()
+	long()()
 	s.empty(t)
 }

@@ -274,7 +274,8 @@ func (d *Dashboard) handler(rt route) http.Handler {
 		if name := r.PathValue("id"); name != "" {
 			r.SetPathValue("id", id.Canonical(name))
 		}
-		v := &request{d: d, w: w, r: r, now: d.Now()}
+		v := &request{d: d, w: w, r: r, now: d.Now(), turn: func() {}}
+		defer func() { v.turn() }()
 		err := v.enter(rt)
 		if err == nil {
 			err = v.serve(rt)

@@ -33,6 +33,7 @@ import (
 type house struct {
 	testing.TB
 	handler http.Handler
+	db      *store.DB
 	control *control.Service
 	engine  *verify.Engine
 	tally   *tally.Tally
@@ -76,7 +77,7 @@ func open(t testing.TB) *house {
 	r.MarkReady()
 	format := must[keyfmt.Format](t)(keyfmt.NewFormat(keyfmt.DefaultPrefix))
 	digests := must[*keyfmt.Digester](t)(keyfmt.NewDigester(""))
-	h := &house{TB: t, roles: map[string]string{}}
+	h := &house{TB: t, db: db, roles: map[string]string{}}
 	h.tally = tally.New(tally.Config{DB: db, Keep: usage.DefaultRetention(), Limit: 100_000, Names: perm.Builtin().Names})
 	h.control = control.New(control.Config{DB: db, Catalogue: perm.Builtin(), Format: format, Digester: digests,
 		IDs: id.NewGenerator(time.Now, rand.Reader), Rand: rand.Reader, Recent: h.tally})

@@ -24,6 +24,8 @@ type request struct {
 	may control.Authority
 
 	known map[string]person // actors that the page has looked up
+
+	turn func() // ends the turn at reading; does nothing where the request has none
 }
 
 const maxForm = 256 << 10
@@ -41,6 +43,9 @@ func (v *request) enter(rt route) error {
 	if v.Caller.RequestID == "" {
 		v.Caller.RequestID = v.w.Header().Get("X-Request-Id")
 	}
+	if err := v.takeTurn(); err != nil {
+		return err
+	}
 	if v.may, err = v.d.authority(v.r.Context(), v.Visitor); err != nil {
 		return err
 	}
@@ -55,6 +60,43 @@ func (v *request) enter(rt route) error {
 	}
 	return nil
 }
+
+// takeTurn waits for the turn at reading of a page that changes nothing. The turn ends before the page is sent, so
+// that a slow browser holds none.
+func (v *request) takeTurn() error {
+	if v.r.Method == http.MethodPost {
+		return nil
+	}
+	ctx, leave, err := v.d.Control.InReadTurn(v.r.Context(), v.Caller.Tenant(v.Workspace))
+	if err != nil {
+		return err
+	}
+	v.r = v.r.WithContext(ctx)
+	v.w = beforeSending{v.w, leave}
+	v.turn = leave
+	return nil
+}
+
+// beforeSending ends a turn before anything of an answer is sent.
+type beforeSending struct {
+	http.ResponseWriter
+	end func()
+}
+
+// WriteHeader ends the turn.
+func (w beforeSending) WriteHeader(status int) {
+	w.end()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write ends the turn.
+func (w beforeSending) Write(b []byte) (int, error) {
+	w.end()
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w beforeSending) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // errNoPlace sends an operator who has chosen no workspace to the choice of one.
 var errNoPlace = fault.New(fault.NotFound, "choose a workspace first")

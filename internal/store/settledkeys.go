@@ -223,9 +223,9 @@ const keysChangedSince = `SELECT 1 FROM cluster WHERE pruned_to > ?
 	UNION ALL SELECT 1 FROM changes c JOIN settlements s ON s.id = c.object_id
 		WHERE c.revision > ? AND c.workspace_id = ? AND c.kind = '` + kindSettlement + `' AND s.user_id = ? LIMIT 1`
 
-// KeysChangedSince tells whether a user's keys, or the settlements that cover them, have changed after an event. It does
-// not tell of deleted keys: Member.KeyCount does. Its cost grows with the changes of the workspace since, and not with
-// the keys.
+// KeysChangedSince tells whether a user's keys, or the settlements that cover them, have changed after an event. It
+// does not tell of deleted keys: Member.KeyCount does. Its cost grows with the changes of the workspace since, and not
+// with the keys.
 func (v *View) KeysChangedSince(ws id.Workspace, u id.User, seq int64) (bool, error) {
 	if v.group != nil && slices.ContainsFunc(v.group.changes, func(c feed.Change) bool {
 		return c.Key != nil && c.Key.Workspace == ws && c.Key.User == u ||
