@@ -46,7 +46,11 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	if c.Record {
 		return c.record(ctx, a, &cfg)
 	}
-	if err := fileOnly(cfg, postgres.ErrBackup.Error()); err != nil {
+	instead := postgres.ErrBackup.Error()
+	if c.Verify {
+		instead = "try a dump of it by pg_restore into another database, and look at that with keyward doctor --database-url"
+	}
+	if err := fileOnly(cfg, instead); err != nil {
 		return err
 	}
 	if c.File == "" {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"strings"
 	"syscall"
@@ -14,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyward/keyward/internal/command"
+	"github.com/keyward/keyward/internal/config"
+	"github.com/keyward/keyward/internal/store/postgres"
 )
 
 // The statuses with which the command ends.
@@ -160,15 +163,27 @@ func ended(w io.Writer, err error) int {
 		fmt.Fprintf(w, "keyward: %s\n", noWorkspace)
 		return exitUsage
 	case errors.As(err, new(misconfigured)):
-		fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
+		fmt.Fprintf(w, "keyward: %s\n", oneLine(remedied(err)))
 		return exitConfig
 	}
 	if url, ok := unanswered(err); ok {
 		fmt.Fprintf(w, "keyward: nothing answers there: is `keyward serve` running at %s?\n", url)
 		return exitFailure
 	}
-	fmt.Fprintf(w, "keyward: %s\n", oneLine(err))
+	fmt.Fprintf(w, "keyward: %s\n", oneLine(remedied(err)))
 	return exitFailure
+}
+
+// remedied adds to an error of a database or of a file what to do about it.
+func remedied(err error) error {
+	if do := postgres.Remedy(err); do != "" {
+		return fmt.Errorf("%w: %s", err, do)
+	}
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return config.Explained(file.Path, err)
+	}
+	return err
 }
 
 // unanswered tells where a server was asked that does not listen.

@@ -71,7 +71,11 @@ func catalogueOf(cfg config.Config) (*perm.Catalogue, error) {
 	if cfg.Catalogue == "" {
 		return perm.Builtin(), nil
 	}
-	return cataloguefile.Read(cfg.Catalogue)
+	c, err := cataloguefile.Read(cfg.Catalogue)
+	if err != nil {
+		return nil, fmt.Errorf("KEYWARD_CATALOGUE: %w", err)
+	}
+	return c, nil
 }
 
 // lastEvent is the newest event of the log, and the zero value where there is none.

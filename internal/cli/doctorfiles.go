@@ -146,7 +146,7 @@ func (d *examination) serving(path string) {
 func (d *examination) contents(ctx context.Context, cfg config.Config) {
 	db, err := open(ctx, cfg, false)
 	if err != nil {
-		d.fail("database", err.Error(), "it cannot be looked into", "see the error")
+		d.fail("database", err.Error(), "it cannot be looked into", todo(err))
 		return
 	}
 	defer db.Close()

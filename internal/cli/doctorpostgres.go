@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ func (d *examination) postgres(ctx context.Context, cfg config.Config) {
 	if err != nil {
 		d.fail(
 			"database", cfg.Database+": "+oneLine(err), "nothing can be read or changed",
-			"see to it that this machine reaches it with this user and password",
+			todo(err),
 		)
 		return
 	}
@@ -38,8 +39,12 @@ func (d *examination) postgres(ctx context.Context, cfg config.Config) {
 	at, newest, err := driver.Version(ctx)
 	switch {
 	case err != nil:
-		d.fail("database", err.Error(), noStart, "see the error")
+		d.fail("database", err.Error(), noStart, todo(err))
 	case at == 0:
+		if err := driver.Fresh(ctx); err != nil {
+			d.fail("database", err.Error(), noStart, todo(err))
+			return
+		}
 		d.ok("database", "there is nothing in it yet: the first start fills it")
 	case at > newest: // the driver itself knows whether it can work beside that
 		d.warn(
@@ -51,9 +56,12 @@ func (d *examination) postgres(ctx context.Context, cfg config.Config) {
 		d.version(ctx, cfg, at, newest)
 	}
 	if err := driver.Servable(ctx); err != nil {
-		d.fail("database", err.Error(), noStart, "see the error")
+		d.fail("database", err.Error(), noStart, todo(err))
 	}
 }
+
+// todo is the remedy for an error of a database.
+func todo(err error) string { return cmp.Or(postgres.Remedy(err), "see the error") }
 
 // primary identifies the server and reads its time.
 func (d *examination) primary(ctx context.Context, cfg config.Config, driver *postgres.Driver) {
@@ -64,7 +72,7 @@ func (d *examination) primary(ctx context.Context, cfg config.Config, driver *po
 		return err
 	})
 	if err != nil {
-		d.fail("database", cfg.Database+": "+err.Error(), "nothing can be read or changed", "see the error")
+		d.fail("database", cfg.Database+": "+err.Error(), "nothing can be read or changed", todo(err))
 		return
 	}
 	took := time.Since(start)
@@ -105,7 +113,7 @@ func (d *examination) nodes(ctx context.Context, cfg config.Config, db *opened) 
 	}
 	nodes, now, _, err := db.Nodes(ctx)
 	if err != nil {
-		d.fail("nodes", err.Error(), "whether the nodes are alike is not known", "see the error")
+		d.fail("nodes", err.Error(), "whether the nodes are alike is not known", todo(err))
 		return
 	}
 	own, live := db.Describe(cfg.RootKey, digester), 0

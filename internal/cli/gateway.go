@@ -93,7 +93,7 @@ func (c *gatewayCmd) write(a *app, recipe recipes.Recipe, v recipes.Values) erro
 		path := filepath.Join(c.Write, file)
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
-			return err
+			return fmt.Errorf("--write: %w: name a folder that is there, that this user may write, and without these files", err)
 		}
 		if _, err := f.WriteString(text); err != nil {
 			_ = f.Close()

@@ -90,3 +90,27 @@ func TestABackupThatCannotBeWrittenNamesTheRemedy(t *testing.T) {
 		t.Errorf("%s: %q, %v", there, text, err)
 	}
 }
+
+// A file that is no backup is named itself, and not by the private copy that was looked at.
+func TestAFileThatIsNoBackupIsNamedByItsOwnPath(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"text.db": strings.Repeat("no database at all\n", 500), "short.db": "x", "empty.db": "",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, words := range [][]string{
+			{"restore", file, "--confirm", "--database-url=sqlite:" + filepath.Join(dir, "keyward.db")},
+			{"backup", "--verify", file, "--database-url=sqlite:" + filepath.Join(dir, "keyward.db")},
+		} {
+			code, _, errs := run(t, "", words...)
+			if code != 1 || !strings.Contains(errs, file) || strings.Contains(errs, "keyward-restore-") ||
+				strings.Contains(errs, "keyward-drill-") || !strings.Contains(errs, ": name a") || strings.Count(errs, "\n") != 1 {
+				t.Errorf("%v: status %d, %s", words, code, errs)
+			}
+		}
+	}
+}

@@ -247,10 +247,18 @@ func (d *opened) eventIDs(ctx context.Context) (map[id.Event]bool, error) {
 	return known, err
 }
 
-// unpack copies a backup into a private place, and opens and checks it there.
+// unpack copies a backup into a private place, and opens and checks it there. An error names the backup, not the copy.
 func unpack(
 	ctx context.Context, file, place string, cfg config.Config,
 ) (db *opened, copied string, events int64, err error) {
+	if place, err = filepath.EvalSymlinks(place); err != nil {
+		return nil, "", 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = ofSource{err, sqlite.CopyIn(place), file}
+		}
+	}()
 	if copied, err = sqlite.CopyWhole(file, place); err != nil {
 		return nil, "", 0, err
 	}
@@ -260,7 +268,7 @@ func unpack(
 	}
 	at, _, err := d.Version(ctx)
 	if err == nil && at == 0 {
-		err = errors.New("it is no database of Keyward")
+		err = errors.New("it is no database of Keyward: name a file that keyward backup has written")
 	}
 	if err == nil {
 		err = d.Check(ctx)
@@ -279,6 +287,18 @@ func unpack(
 	}
 	return db, copied, events, nil
 }
+
+// ofSource is an error about a private copy that names the source in its place.
+type ofSource struct {
+	error
+	copied, source string
+}
+
+// Error is the error's text.
+func (e ofSource) Error() string { return strings.ReplaceAll(e.error.Error(), e.copied, e.source) }
+
+// Unwrap gives the error itself.
+func (e ofSource) Unwrap() error { return e.error }
 
 // knowsPeppers refuses a database with keys that would never be recognised.
 func (d *opened) knowsPeppers(ctx context.Context, cfg config.Config) error {

@@ -19,7 +19,8 @@
 //	optional:""         an argument that may be left out
 //	xor:"…"             of the flags with the same word, at most one is given
 //
-// A struct without a tag that another one embeds adds its fields to it.
+// A field of a type that reads text (encoding.TextUnmarshaler) refuses words by its own rule, and the error names the
+// flag. A struct without a tag that another one embeds adds its fields to it.
 package command
 
 import (

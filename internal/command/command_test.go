@@ -134,9 +134,10 @@ func TestAWrongUseIsSaidInOneSentenceAndRunsNothing(t *testing.T) {
 		{append(whole, "--on=x"), `--on: bool value must be true, 1, yes, false, 0 or no but got "x"`, "thing set"},
 		{append(whole, "--kind=red,green"), `--kind must be one of "red","blue" but got "green"`, "thing set"},
 		{append(whole, "--wait=1s", "--on", "--off"), "--on and --off can't be used together", "thing set"},
-		{append(whole, "--token-file", dir), `--token-file: "` + dir + `" exists but is a directory`, "thing set"},
-		{append(whole, "--token-file", dir+"/no"), "--token-file: stat " + dir + "/no: no such file or directory",
+		{append(whole, "--token-file", dir), `--token-file: "` + dir + `" exists but is a directory: name a file in it`,
 			"thing set"},
+		{append(whole, "--token-file", dir+"/no"), "--token-file: stat " + dir + "/no: no such file or directory: " +
+			"correct the path, or put the file there", "thing set"},
 		{whole, `COMMAND_TEST_WAIT: expected duration but got "soon": time: invalid duration "soon"`, "thing set"},
 		{[]string{"logs", "arch"}, `unexpected argument arch, did you mean "archive"?`, "thing logs"},
 		{[]string{"roles"}, `expected one of "list", "create"`, "thing roles"},

@@ -1,8 +1,10 @@
 package command
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -122,13 +124,16 @@ func (v *value) convert(text string, to reflect.Value) error {
 		to = to.Elem()
 	}
 	var err error
-	switch to.Kind() {
-	case reflect.String:
+	form, formed := to.Addr().Interface().(encoding.TextUnmarshaler)
+	switch kind := to.Kind(); {
+	case formed:
+		err = form.UnmarshalText([]byte(text))
+	case kind == reflect.String:
 		text, err = v.path(text)
 		to.SetString(text)
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		err = setBool(to, text)
-	case reflect.Int, reflect.Int64:
+	case kind == reflect.Int || kind == reflect.Int64:
 		err = setInt(to, text)
 	default:
 		panic(v.label + " has a type that no word is read for: " + to.Type().String())
@@ -185,10 +190,12 @@ func (v *value) path(text string) (string, error) {
 	}
 	info, err := os.Stat(text)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return text, fmt.Errorf("%w: correct the path, or put the file there", err)
 	case err != nil:
 		return text, err
 	case info.IsDir():
-		return text, fmt.Errorf("%q exists but is a directory", text)
+		return text, fmt.Errorf("%q exists but is a directory: name a file in it", text)
 	}
 	return text, nil
 }

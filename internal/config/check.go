@@ -62,9 +62,10 @@ func (c *Config) checkArchive(name func(string) string) error {
 		return fmt.Errorf("%s: the folder %s is not there: make it, or mount its volume", name("KEYWARD_EVENTS_ARCHIVE_DIR"),
 			c.EventsArchiveDir)
 	case err != nil:
-		return fmt.Errorf("%s: %w", name("KEYWARD_EVENTS_ARCHIVE_DIR"), err)
+		return fmt.Errorf("%s: %w", name("KEYWARD_EVENTS_ARCHIVE_DIR"), Explained(c.EventsArchiveDir, err))
 	case !at.IsDir():
-		return fmt.Errorf("%s: %s is not a directory", name("KEYWARD_EVENTS_ARCHIVE_DIR"), c.EventsArchiveDir)
+		return fmt.Errorf("%s: %s is not a directory: name a folder for the archives", name("KEYWARD_EVENTS_ARCHIVE_DIR"),
+			c.EventsArchiveDir)
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ func (c *Config) checkTLS(name func(string) string) error {
 		)
 	}
 	for env, path := range map[string]string{"KEYWARD_TLS_KEY": c.TLSKey, "KEYWARD_TLS_CERT": c.TLSCert} {
-		if err := openable(path); err != nil {
+		if err := legible(path); err != nil {
 			return fmt.Errorf("%s: %w", name(env), err)
 		}
 	}
@@ -138,11 +139,11 @@ func (c *Config) checkDatabase(name func(string) string) error {
 		}
 		return nil
 	case err != nil:
-		return fmt.Errorf("%s: %w", name("KEYWARD_DATABASE_URL"), err)
+		return fmt.Errorf("%s: %w", name("KEYWARD_DATABASE_URL"), Explained(c.Database, err))
 	case info.IsDir():
-		return fmt.Errorf("%s: %s is a directory: want a file", name("KEYWARD_DATABASE_URL"), c.Database)
+		return fmt.Errorf("%s: %s is a directory: name a file in it", name("KEYWARD_DATABASE_URL"), c.Database)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s: %s is not a regular file", name("KEYWARD_DATABASE_URL"), c.Database)
+		return fmt.Errorf("%s: %s is not a regular file: name another path", name("KEYWARD_DATABASE_URL"), c.Database)
 	case info.Mode().Perm()&0o004 != 0:
 		return fmt.Errorf(
 			"%s: everybody on this machine can read %s: chmod 600 %s", name("KEYWARD_DATABASE_URL"), c.Database, c.Database,

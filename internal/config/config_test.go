@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -385,6 +386,68 @@ func TestACertificateIsReadAsEditorsSaveItAndItsFaultNamesTheFile(t *testing.T) 
 		_, err := config.Load(config.Sources{Environ: env(t, "KEYWARD_TLS_CERT="+c.cert, "KEYWARD_TLS_KEY="+c.key)})
 		if err == nil || !strings.Contains(err.Error(), c.setting) || !strings.Contains(err.Error(), c.file) {
 			t.Errorf("%v, want %s and %s", err, c.setting, c.file)
+		}
+	}
+}
+
+// Each setting that names a file says of one that cannot be read, or has nothing in it, which setting and which path is
+// wrong, and what to do. The settings come from the tables, so a new one is held to it.
+func TestAFileThatCannotBeReadIsNamedWithItsSettingAndTheRemedy(t *testing.T) {
+	t.Parallel()
+	cert, key := pair(t)
+	beside := map[string][]string{
+		"KEYWARD_TLS_CERT":               {"KEYWARD_TLS_KEY=" + key},
+		"KEYWARD_TLS_KEY":                {"KEYWARD_TLS_CERT=" + cert},
+		"KEYWARD_REDIS_PASSWORD_FILE":    {"KEYWARD_REDIS_URL=rediss://127.0.0.1:1"},
+		"KEYWARD_REDIS_CA_FILE":          {"KEYWARD_REDIS_URL=rediss://127.0.0.1:1"},
+		"KEYWARD_DATABASE_PASSWORD_FILE": {"KEYWARD_DATABASE_URL=postgres://u@127.0.0.1/d"},
+	}
+	server := func(settings ...string) error {
+		_, err := config.Load(config.Sources{Environ: env(t, settings...)})
+		return err
+	}
+	follower := func(settings ...string) error {
+		settings = append(settings, "KEYWARD_SOURCE_URL=https://keyward.internal")
+		if !strings.HasPrefix(settings[0], "KEYWARD_SOURCE_TOKEN_FILE") {
+			settings = append(settings, "KEYWARD_SOURCE_TOKEN=x")
+		}
+		_, err := config.LoadFollow(config.Sources{Environ: settings})
+		return err
+	}
+	type door struct {
+		name, before string
+		load         func(...string) error
+	}
+	doors := []door{{"KEYWARD_CONFIG", "", server}, {"KEYWARD_IMPORT_SECRETS", "@", server}}
+	for _, s := range config.Settings() {
+		if s.Form == "FILE" {
+			doors = append(doors, door{s.Env, "", server})
+		}
+	}
+	for _, s := range config.FollowSettings() {
+		if s.Form == "FILE" {
+			doors = append(doors, door{s.Env, "", follower})
+		}
+	}
+	if len(doors) < 12 {
+		t.Fatalf("only %d settings name a file", len(doors))
+	}
+	dir := t.TempDir()
+	for path, says := range map[string]string{
+		filepath.Join(dir, "none"):         "correct the path, or put the file there",
+		filepath.Join(dir, "none", "none"): "correct the path, or mount its volume",
+		dir:                                "is a directory: name a file in it",
+		write(t, 0o600, ""):                "is empty: write it again|there is nothing in it: want one line|in PEM: want the text",
+	} {
+		for _, d := range doors {
+			if d.name == "KEYWARD_TRUSTED_PROXIES_FILE" && strings.HasPrefix(says, "is empty") {
+				continue // a list of none
+			}
+			err := d.load(append([]string{d.name + "=" + d.before + path}, beside[d.name]...)...)
+			if err == nil || !strings.HasPrefix(err.Error(), d.name+": ") || !strings.Contains(err.Error(), path) ||
+				!regexp.MustCompile(says).MatchString(err.Error()) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s=%s: %v\nwant %s", d.name, path, err, says)
+			}
 		}
 	}
 }

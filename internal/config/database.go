@@ -52,7 +52,7 @@ func checkParameters(q url.Values) error {
 	}
 	for _, name := range sslFiles {
 		if path := q.Get(name); path != "" && path != "system" {
-			if err := openable(path); err != nil {
+			if err := legible(path); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 		}

@@ -25,7 +25,10 @@ func fromFile(flag, env string) (map[string]value, error) {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, explained(path, err))
+		return nil, fmt.Errorf("%s: %w", from, Explained(path, err))
+	}
+	if len(data) == 0 { // a start with the defaults would be on another database, without the pepper
+		return nil, fmt.Errorf("%s: %w", from, emptyFile(path))
 	}
 	given, secret, err := parseFile(path, data)
 	if err != nil || secret == "" {

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/text"
@@ -50,10 +52,12 @@ func ReadPassword(path string) (keyfmt.Secret, error) {
 	if err != nil {
 		return keyfmt.Secret{}, err
 	}
-	if open, err := readable(path); err != nil || open {
-		return keyfmt.Secret{}, errors.Join(
-			err, fmt.Errorf("everybody on this machine can read %s: chmod 600 %s", path, path),
-		)
+	open, err := readable(path)
+	if err != nil {
+		return keyfmt.Secret{}, err
+	}
+	if open {
+		return keyfmt.Secret{}, fmt.Errorf("everybody on this machine can read %s: chmod 600 %s", path, path)
 	}
 	line := strings.TrimRight(string(raw), "\r\n")
 	switch {
@@ -73,7 +77,7 @@ func ReadAuthorities(path string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("%s: holds no certificate in PEM", path)
+		return nil, noPEM(path, "certificate", "CERTIFICATE")
 	}
 	return pool, nil
 }
@@ -92,7 +96,10 @@ func ReadCertificate(cert, key string) (tls.Certificate, error) {
 		return tls.Certificate{}, fmt.Errorf("%w (%w)", err, errKeyFile)
 	}
 	if block, _ := pem.Decode(private); block == nil {
-		return tls.Certificate{}, fmt.Errorf("%s holds nothing in PEM (%w)", key, errKeyFile)
+		return tls.Certificate{}, fmt.Errorf("%w (%w)", noPEM(key, "private key", "PRIVATE KEY"), errKeyFile)
+	}
+	if block, _ := pem.Decode(chain); block == nil {
+		return tls.Certificate{}, noPEM(cert, "certificate", "CERTIFICATE")
 	}
 	pair, err := tls.X509KeyPair(chain, private)
 	if err != nil {
@@ -101,42 +108,91 @@ func ReadCertificate(cert, key string) (tls.Certificate, error) {
 	return pair, nil
 }
 
+// noPEM is the error about a file without a block of PEM that was expected.
+func noPEM(path, what, block string) error {
+	return fmt.Errorf("%s holds no %s in PEM: want the text that begins with -----BEGIN %s-----", path, what, block)
+}
+
 func small(path string) ([]byte, error) { return bounded(path, maxSmallFile) }
 
 // bounded reads a file of at most so many bytes.
 func bounded(path string, most int) ([]byte, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, explained(path, err)
+		return nil, Explained(path, err)
 	}
 	if len(raw) > most {
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, most)
+		return nil, fmt.Errorf("%s is longer than %d bytes: is it the file that is meant?", path, most)
 	}
 	return text.WithoutBOM(raw), nil
 }
 
-// openable tells why a file cannot be read; nil where it can.
-func openable(path string) error {
+// legible tells why a file cannot be read, or that it is empty; nil where it has something in it. A pipe or a device
+// is not read.
+func legible(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return explained(path, err)
+		return Explained(path, err)
 	}
-	return f.Close()
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	switch {
+	case info.IsDir():
+		return Explained(path, &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR})
+	case info.Mode().IsRegular() && info.Size() == 0:
+		return emptyFile(path)
+	}
+	return nil
 }
 
-// explained adds the file's owner and the asking user to a refusal of the system.
-func explained(path string, err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+// emptyFile is the error about a file of 0 bytes, which a full disk or a template without values leaves behind.
+func emptyFile(path string) error {
+	return fmt.Errorf("%s is empty: write it again, or name another file", path)
+}
+
+// explained is an error about a file that says what to do.
+type explained struct{ error }
+
+// Unwrap gives the error itself.
+func (e explained) Unwrap() error { return e.error }
+
+// Explained adds to the system's error about a file what to do, once, and to a refusal the file's owner and the asking
+// user. Any other error is returned as it is.
+func Explained(path string, err error) error {
+	if errors.As(err, new(explained)) {
+		return err
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return explained{fmt.Errorf("%w: %s", err, absent(path))}
+	case errors.Is(err, syscall.EISDIR):
+		return explained{fmt.Errorf(
+			"%w: name a file in it (a container makes a directory where the file that is mounted is not there)", err,
+		)}
+	case !errors.Is(err, fs.ErrPermission):
 		return err
 	}
 	info, statErr := os.Stat(path)
 	if statErr != nil {
-		return fmt.Errorf("%w: this process runs as user %d, which may not look into its directory", err, os.Getuid())
+		return explained{fmt.Errorf(
+			"%w: this process runs as user %d, which may not look into its directory: chown or chmod that", err, os.Getuid(),
+		)}
 	}
-	return fmt.Errorf(
+	return explained{fmt.Errorf(
 		"%w: it belongs to user %s and has mode %04o, and this process runs as user %d: chown or chmod it", err, owner(info),
 		info.Mode().Perm(), os.Getuid(),
-	)
+	)}
+}
+
+// absent says what to do about a file that is not there.
+func absent(path string) string {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return "the folder " + folder + " is not there either: correct the path, or mount its volume"
+	}
+	return "correct the path, or put the file there"
 }
 
 // checkFiles reads every file that a setting names once, so that a start ends with the name of the setting.
@@ -145,8 +201,8 @@ func (c *Config) checkFiles(name func(string) string) error {
 		env, path string
 		read      func(string) error
 	}{
-		{"KEYWARD_CATALOGUE", c.Catalogue, openable},
-		{"KEYWARD_ROUTES", c.Routes, openable},
+		{"KEYWARD_CATALOGUE", c.Catalogue, legible},
+		{"KEYWARD_ROUTES", c.Routes, legible},
 		{"KEYWARD_TRUSTED_PROXIES_FILE", c.TrustedProxiesFile, func(string) error { _, err := c.Proxies(); return err }},
 		{"KEYWARD_REDIS_PASSWORD_FILE", c.RedisPasswordFile, func(p string) error { _, err := ReadPassword(p); return err }},
 		{

@@ -160,6 +160,11 @@ func (f *Follow) check(name func(env string) string) error {
 			return fmt.Errorf("%s: %w", name("KEYWARD_SOURCE_TOKEN_FILE"), err)
 		}
 	}
+	if f.Routes != "" {
+		if err := legible(f.Routes); err != nil {
+			return fmt.Errorf("%s: %w", name("KEYWARD_ROUTES"), err)
+		}
+	}
 	if err := f.checkTLS(name); err != nil {
 		return err
 	}

@@ -4,12 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/keyward/keyward/internal/keyfmt"
-	"github.com/keyward/keyward/internal/text"
 )
 
 // ImportSecret is the key of an HMAC by which another system kept its keys.
@@ -20,22 +18,20 @@ type ImportSecret struct {
 
 var secretName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
-const maxSecretsFile = 64 << 10
-
 // setImportSecrets reads name=value,name=value, or with @/path a file of lines name=value. A name with :hex or :base64
 // behind it has a value that is not text. A value in a list holds no comma.
 func setImportSecrets(c *Config, v string) error {
 	parts := list(v)
 	if path, ok := strings.CutPrefix(v, "@"); ok {
-		raw, err := os.ReadFile(path)
+		raw, err := small(path)
 		if err != nil {
-			return explained(path, err)
+			return err
 		}
-		if len(raw) > maxSecretsFile {
-			return fmt.Errorf("%s is longer than %d bytes", path, maxSecretsFile)
+		if len(raw) == 0 {
+			return emptyFile(path)
 		}
 		parts = nil
-		for line := range strings.Lines(string(text.WithoutBOM(raw))) {
+		for line := range strings.Lines(string(raw)) {
 			if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "#") {
 				parts = append(parts, line)
 			}

@@ -115,7 +115,7 @@ func unknown(env map[string]string) []string {
 func readable(path string) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return false, err
+		return false, Explained(path, err)
 	}
-	return info.Mode().Perm()&0o004 != 0, nil
+	return !info.IsDir() && info.Mode().Perm()&0o004 != 0, nil
 }

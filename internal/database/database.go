@@ -46,7 +46,10 @@ func OpenCurrent(ctx context.Context, cfg *config.Config, o Options) (Driver, er
 		return nil, err
 	}
 	at, newest, err := d.Version(ctx)
-	if err == nil && at < newest {
+	if err == nil && at == 0 && OnServer(cfg) {
+		err = fmt.Errorf("there is no installation in the database %s: name the one that is meant, and its ?schema= "+
+			"(KEYWARD_DATABASE_URL or --database-url), or make one: keyward migrate, or start a server", cfg.Database)
+	} else if err == nil && at < newest {
 		err = fmt.Errorf("the database %s has version %d and this program wants %d: keyward migrate, or start a server",
 			cfg.Database, at, newest)
 	}

@@ -173,7 +173,8 @@ func (s *Server) patiently(ctx context.Context, open func(context.Context) error
 		s.waiting.waitFor("the database")
 		if now := time.Now(); now.Sub(said) >= waitLine {
 			said = now
-			s.log.Warn("the database cannot be reached: waiting for it", "database", s.cfg.Database, "error", err.Error())
+			s.log.Warn("the database cannot be reached: waiting for it", "database", s.cfg.Database, "error", err.Error(),
+				"do", postgres.Remedy(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -29,6 +30,11 @@ func (d *Driver) Reread() error {
 	return nil
 }
 
+// fileVariables are the parameters of a URL that name a file, and the variables of the environment that stand for them.
+var fileVariables = map[string]string{
+	"sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY", "passfile": "PGPASSFILE",
+}
+
 // Files are those that Reread reads.
 func (d *Driver) Files() []string {
 	var files []string
@@ -42,8 +48,7 @@ func (d *Driver) Files() []string {
 	if u, err := url.Parse(d.url); err == nil {
 		given = u.Query()
 	}
-	for parameter, variable := range map[string]string{"sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT",
-		"sslkey": "PGSSLKEY", "passfile": "PGPASSFILE"} {
+	for parameter, variable := range fileVariables {
 		if path := given.Get(parameter); path != "" {
 			add(path)
 		} else {
@@ -63,12 +68,17 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// unparsed describes the fault of the URL, or of a file that it names, and shows nothing of it but the path of a
-// file.
+// unparsed describes the fault of the URL, or of a file that it or the environment names, and shows nothing of it but
+// the path of a file.
 func unparsed(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {
-		return file
+		for _, variable := range fileVariables {
+			if os.Getenv(variable) == file.Path {
+				return fmt.Errorf("%s: %w: correct the path, or let this user read the file", variable, file)
+			}
+		}
+		return fmt.Errorf("%w: correct the path, or let this user read the file", file)
 	}
 	return errors.New(
 		"cannot be used: want postgres://USER@HOST:PORT/DATABASE, with what needs it percent-encoded, a sslmode that there is, and files " +

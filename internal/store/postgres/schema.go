@@ -47,7 +47,7 @@ func (d *Driver) searchPath() string {
 // own.
 func (d *Driver) chooseSchema(ctx context.Context, q store.SQL) error {
 	if d.schema != "" {
-		return nil
+		return usableSchema(ctx, q, d.schema)
 	}
 	found, err := one(
 		ctx,
@@ -57,6 +57,19 @@ func (d *Driver) chooseSchema(ctx context.Context, q store.SQL) error {
 	)
 	if err == nil && found == "0" {
 		d.schema = defaultSchema
+		err = usableSchema(ctx, q, d.schema)
+	}
+	return err
+}
+
+// usableSchema refuses a schema that is there and that this user may not use: PostgreSQL hides its tables then, and
+// they would look like another program's, or like none.
+func usableSchema(ctx context.Context, q store.SQL, schema string) error {
+	hidden, err := one(ctx, q, `SELECT coalesce(max(current_user::text), '') FROM pg_namespace
+		WHERE nspname = ? AND NOT has_schema_privilege(oid, 'USAGE')`, schema)
+	if err == nil && hidden != "" {
+		err = fmt.Errorf("the user %s may not use the schema %s: GRANT USAGE ON SCHEMA %s and rights on its tables, or use "+
+			"the role that owns them", hidden, schema, schema)
 	}
 	return err
 }
@@ -89,6 +102,19 @@ func (d *Driver) makeSchema(ctx context.Context, q store.SQL) error {
 		}
 		return nil
 	}
+	return d.vacant(ctx, q)
+}
+
+// Fresh refuses a schema that holds the tables of another program, for a database without an installation. It changes
+// nothing.
+func (d *Driver) Fresh(ctx context.Context) error {
+	if d.schema == "" {
+		return nil
+	}
+	return d.Read(ctx, func(q store.SQL) error { return d.vacant(ctx, q) })
+}
+
+func (d *Driver) vacant(ctx context.Context, q store.SQL) error {
 	strange, err := one(ctx, q, strangers, d.schema, d.schema, d.schema)
 	if err == nil && strange != "0" {
 		err = fmt.Errorf(

@@ -117,11 +117,16 @@ func (d *Driver) begin(ctx context.Context, pool *pgxpool.Pool, begin string) (*
 func (d *Driver) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.opt.Lock)
 	defer cancel()
+	var full error
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		c, err := pool.Acquire(limited)
-		if err == nil || sqlstate(err) != tooManyConnections {
+		switch {
+		case err != nil && full != nil && limited.Err() != nil:
+			return nil, full // what was waited for, and not that the time is over
+		case err == nil || sqlstate(err) != tooManyConnections:
 			return c, err
 		}
+		full = err
 		if c = d.borrow(limited); c != nil {
 			return c, nil
 		}

@@ -29,7 +29,7 @@ func CopyWhole(from, folder string) (path string, err error) {
 	if err := unserved(real); err != nil {
 		return "", err
 	}
-	path = filepath.Join(folder, "keyward.db")
+	path = CopyIn(folder)
 	before := lookAt(real)
 	if err := copyPart(path, real); err != nil {
 		return "", err
@@ -42,6 +42,9 @@ func CopyWhole(from, folder string) (path string, err error) {
 	}
 	return path, whole(path)
 }
+
+// CopyIn is where CopyWhole puts the database in a folder.
+func CopyIn(folder string) string { return filepath.Join(folder, "keyward.db") }
 
 // lookAt tells by which sizes and times a database and its log are known again.
 func lookAt(path string) (all string) {
@@ -86,14 +89,16 @@ func whole(path string) error {
 		return errors.New("it is cut short: pages are missing at its end")
 	}
 	log, err := os.ReadFile(path + "-wal")
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(log) == 0 {
+	none := errors.Is(err, fs.ErrNotExist) || err == nil && len(log) == 0
+	switch {
+	case none && info.Size() == 0:
+		return errors.New("it is empty: name another backup")
+	case none:
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if info.Size() == 0 {
-		return errors.New("it is empty, and its log of changes is not")
+	case info.Size() == 0:
+		return errors.New("it is empty, and its log of changes is not: name another backup")
 	}
 	return wholeLog(log)
 }

@@ -33,7 +33,7 @@ func known(path string) error {
 	switch {
 	case err != nil:
 		if noDatabase(err) {
-			return fmt.Errorf("open the database %s: it is no database of SQLite, and was left as it is", path)
+			return fmt.Errorf("open the database %s: it is no database of SQLite, and was left as it is: name another file", path)
 		}
 		return fmt.Errorf("open the database %s: %w", path, translate(err))
 	case found.id == applicationID || found.empty():
