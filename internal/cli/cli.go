@@ -120,7 +120,7 @@ func Main(ctx context.Context, args []string, s Streams, version string) int {
 	began := false
 	tree := commandTree(func(ctx context.Context, cmd any) error {
 		began = true
-		return cmd.(runner).Run(ctx, a)
+		return withFlags(cmd, cmd.(runner).Run(ctx, a))
 	})
 	tree.SetIn(s.In)
 	tree.SetOut(s.Out)

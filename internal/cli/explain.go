@@ -11,11 +11,11 @@ import (
 
 // question holds the parameters of a question about a key, beside the key.
 type question struct {
-	Permission  []string `short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
+	Permission  []string `api:"permissions,all" short:"p" sep:"," placeholder:"NAME" help:"What it must be allowed to do: all of these."`
 	Any         []string `sep:"," placeholder:"NAME" help:"At least one of these too."`
-	IP          string   `name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
+	IP          string   `api:"ip" name:"ip" placeholder:"ADDRESS" help:"Where the key was presented from."`
 	Environment *string  `placeholder:"NAME" help:"The environment of which it must be: live or test."`
-	Workspace   []string `short:"w" sep:"," placeholder:"WORKSPACE" help:"The workspace of which it must be; repeated, one of them."`
+	Workspace   []string `api:"workspaceId,workspaceIds" short:"w" sep:"," placeholder:"WORKSPACE" help:"The workspace of which it must be; repeated, one of them."`
 	Cost        *int     `placeholder:"N" help:"What the request takes of the limits; 0 asks and takes nothing. Default: 1."`
 }
 

@@ -12,16 +12,16 @@ type keysUpdate struct {
 	remote
 	inWorkspace
 	waiting
-	ID          string   `arg:"" help:"The key, by id or name."`
-	Name        *string  `help:"Another name."`
-	Active      *bool    `help:"Whether it works."`
-	Expires     string   `placeholder:"WHEN" help:"A date, a time, a span from now such as 90d, or none."`
-	PerMinute   string   `placeholder:"N" help:"Requests per minute; none for unlimited."`
-	PerDay      string   `placeholder:"N" help:"Requests per day, UTC; none for unlimited."`
-	Description *string  `help:"Another description."`
-	Metadata    string   `placeholder:"JSON" help:"Another object, in place of the one it has."`
-	AllowIP     []string `sep:"," xor:"addresses" placeholder:"CIDR" help:"All that it works from, from now on."`
-	Anywhere    bool     `xor:"addresses" help:"It works from everywhere, from now on."`
+	ID          string     `arg:"" help:"The key, by id or name."`
+	Name        *string    `help:"Another name."`
+	Active      *bool      `api:"isActive" help:"Whether it works."`
+	Expires     endFlag    `api:"expiresAt" placeholder:"WHEN" help:"A date, a time, a span from now such as 90d, or none."`
+	PerMinute   limitFlag  `api:"requestsPerMinute" placeholder:"N" help:"Requests per minute; none for unlimited."`
+	PerDay      limitFlag  `api:"requestsPerDay" placeholder:"N" help:"Requests per day, UTC; none for unlimited."`
+	Description *string    `help:"Another description."`
+	Metadata    objectFlag `placeholder:"JSON" help:"Another object, in place of the one it has."`
+	AllowIP     []string   `api:"allowedIps" sep:"," xor:"addresses" placeholder:"CIDR" help:"All that it works from, from now on."`
+	Anywhere    bool       `xor:"addresses" help:"It works from everywhere, from now on."`
 }
 
 // Run changes the given fields.
@@ -33,37 +33,21 @@ func (c *keysUpdate) Run(ctx context.Context, a *app) error {
 	if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
 		return err
 	}
-	u, err := c.wanted(time.Now())
-	if err != nil {
-		return err
-	}
-	return c.changed(ctx, a, client, []keyward.KeyUpdate{u}, c.options()...)
+	return c.changed(ctx, a, client, []keyward.KeyUpdate{c.wanted(time.Now())}, c.options()...)
 }
 
-func (c *keysUpdate) wanted(now time.Time) (u keyward.KeyUpdate, err error) {
-	u = keyward.KeyUpdate{ID: c.ID, Name: given(c.Name), IsActive: given(c.Active), Description: given(c.Description)}
-	switch c.Expires {
-	case "":
-	case none:
-		u.ExpiresAt = keyward.Null[time.Time]()
-	default:
-		at, err := when(c.Expires, now)
-		if err != nil {
-			return u, err
-		}
-		u.ExpiresAt = keyward.Set(at)
+func (c *keysUpdate) wanted(now time.Time) keyward.KeyUpdate {
+	u := keyward.KeyUpdate{
+		ID: c.ID, Name: given(c.Name), IsActive: given(c.Active), Description: given(c.Description),
+		ExpiresAt: c.Expires.field(now), RateLimit: wantedLimits(c.PerMinute, c.PerDay),
 	}
-	if u.RateLimit, err = wantedLimits(c.PerMinute, c.PerDay); err != nil {
-		return u, err
-	}
-	metadata, err := object(c.Metadata)
-	if metadata != nil {
-		u.Metadata = keyward.Set(metadata)
+	if c.Metadata != nil {
+		u.Metadata = keyward.Set(map[string]any(c.Metadata))
 	}
 	if len(c.AllowIP) > 0 || c.Anywhere {
 		u.AllowedIPs = keyward.Set(append([]string{}, c.AllowIP...))
 	}
-	return u, err
+	return u
 }
 
 // changed sends updates and prints their outcomes.
@@ -136,10 +120,10 @@ type keysRotate struct {
 	remote
 	inWorkspace
 	waiting
-	ID      string `arg:"" help:"The key, by id or name; self is the key that calls."`
-	Overlap string `default:"0s" placeholder:"SPAN" help:"How long the old value works on: up to 7d. Default: not at all."`
-	Once    string `name:"idempotency-key" placeholder:"TEXT" help:"Makes a repetition answer the same value instead of another one."`
-	Request bool   `help:"Ask for the new value instead of making it: prints the page on which a signed-in member confirms, and no value."`
+	ID      string   `arg:"" help:"The key, by id or name; self is the key that calls."`
+	Overlap spanFlag `api:"overlapSeconds" default:"0s" placeholder:"SPAN" help:"How long the old value works on: up to 7d. Default: not at all."`
+	Once    string   `name:"idempotency-key" placeholder:"TEXT" help:"Makes a repetition answer the same value instead of another one."`
+	Request bool     `help:"Ask for the new value instead of making it: prints the page on which a signed-in member confirms, and no value."`
 }
 
 // Run gives a key a new value.
@@ -148,10 +132,7 @@ func (c *keysRotate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	overlap, err := span(c.Overlap)
-	if err != nil {
-		return err
-	}
+	overlap := c.Overlap.value()
 	if c.ID, err = keyID(ctx, client, c.Workspace, c.ID); err != nil {
 		return err
 	}

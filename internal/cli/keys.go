@@ -11,9 +11,6 @@ import (
 	"github.com/keyward/keyward"
 )
 
-// none is the word that takes a bound away.
-const none = "none"
-
 type keysCmd struct {
 	List     keysList     `cmd:"" help:"List keys, newest first."`
 	Get      keysGet      `cmd:"" help:"Show a key, never its value."`
@@ -43,18 +40,18 @@ type keysList struct {
 	remote
 	listing
 	inWorkspace
-	User           string `help:"Only keys of this creator."`
-	Active         *bool  `help:"Only keys that are enabled, or with =false that are not."`
-	Status         string `enum:",active,expiring,expired,disabled" default:"" help:"Only keys with this status: active, expiring (within 14 days), expired or disabled."`
-	Environment    string `enum:",live,test" default:"" help:"Only keys of this environment: live or test."`
-	Permission     string `placeholder:"NAME" help:"Only keys that hold this permission."`
-	ExpiringBefore string `placeholder:"TIME" help:"Only keys that expire before this: a date, a time, or a duration from now such as 30d."`
-	UnusedSince    string `placeholder:"TIME" help:"Only keys that were not used from then on: a date, a time, or how long ago, such as 90d."`
-	TriedSince     string `placeholder:"TIME" help:"Only keys that were asked about from then on, with any outcome."`
-	Search         string `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
-	Sort           string `enum:"created,expires,used,tried" default:"created" help:"Sort by the time of creation, expiry, last use or last try: created, expires, used or tried."`
-	Asc            bool   `help:"The earliest first."`
-	Count          bool   `help:"Print how many keys there are of each status, and no keys."`
+	User           string   `api:"userId" help:"Only keys of this creator."`
+	Active         *bool    `help:"Only keys that are enabled, or with =false that are not."`
+	Status         string   `enum:",active,expiring,expired,disabled" default:"" help:"Only keys with this status: active, expiring (within 14 days), expired or disabled."`
+	Environment    string   `enum:",live,test" default:"" help:"Only keys of this environment: live or test."`
+	Permission     string   `placeholder:"NAME" help:"Only keys that hold this permission."`
+	ExpiringBefore whenFlag `placeholder:"TIME" help:"Only keys that expire before this: a date, a time, or a duration from now such as 30d."`
+	UnusedSince    pastFlag `placeholder:"TIME" help:"Only keys that were not used from then on: a date, a time, or how long ago, such as 90d."`
+	TriedSince     pastFlag `placeholder:"TIME" help:"Only keys that were asked about from then on, with any outcome."`
+	Search         string   `placeholder:"TEXT" help:"Only keys with this in the name, description, creator, id or masked value."`
+	Sort           string   `enum:"created,expires,used,tried" default:"created" help:"Sort by the time of creation, expiry, last use or last try: created, expires, used or tried."`
+	Asc            bool     `help:"The earliest first."`
+	Count          bool     `help:"Print how many keys there are of each status, and no keys."`
 }
 
 // Run lists keys.
@@ -63,10 +60,7 @@ func (c *keysList) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	opts, err := c.options(time.Now())
-	if err != nil {
-		return err
-	}
+	opts := c.options(time.Now())
 	if c.Count {
 		return c.count(ctx, a, client, opts)
 	}
@@ -92,10 +86,11 @@ var keySorts = map[string]keyward.KeySort{
 	"created": keyward.ByCreation, "expires": keyward.ByExpiry, "used": keyward.ByLastUse, "tried": keyward.ByLastTry,
 }
 
-func (c *keysList) options(now time.Time) (o keyward.ListKeysOptions, err error) {
-	o = keyward.ListKeysOptions{
+func (c *keysList) options(now time.Time) keyward.ListKeysOptions {
+	o := keyward.ListKeysOptions{
 		WorkspaceID: c.Workspace, UserID: c.User, IsActive: c.Active, Status: keyward.KeyStatus(c.Status),
 		Environment: keyward.Environment(c.Environment), Permission: c.Permission, Search: c.Search,
+		ExpiringBefore: c.ExpiringBefore.at(now), UnusedSince: c.UnusedSince.at(now), TriedSince: c.TriedSince.at(now),
 	}
 	if c.Sort != "created" {
 		o.SortBy = keySorts[c.Sort]
@@ -103,18 +98,7 @@ func (c *keysList) options(now time.Time) (o keyward.ListKeysOptions, err error)
 	if c.Asc {
 		o.SortOrder = keyward.Ascending
 	}
-	if c.ExpiringBefore != "" {
-		if o.ExpiringBefore, err = when(c.ExpiringBefore, now); err != nil {
-			return o, fmt.Errorf("--expiring-before: %w", err)
-		}
-	}
-	if o.UnusedSince, err = past(c.UnusedSince, now); err != nil {
-		return o, fmt.Errorf("--unused-since: %w", err)
-	}
-	if o.TriedSince, err = past(c.TriedSince, now); err != nil {
-		return o, fmt.Errorf("--tried-since: %w", err)
-	}
-	return o, nil
+	return o
 }
 
 // count prints the numbers of keys; one that the server did not count is more than it counts to.
@@ -239,19 +223,19 @@ func (r *remote) revealed(a *app, k keyward.CreatedKey) error {
 type keysCreate struct {
 	remote
 	inWorkspace
-	User           string   `required:"" help:"Whose key it will be: its creator."`
-	Name           string   `required:"" help:"What people call it."`
-	Permission     []string `short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"What it may do; repeat it, or use commas. Default: all that the creator holds."`
-	NoPermissions  bool     `xor:"permissions" help:"It may do nothing and only says who it is."`
-	Expires        string   `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
-	PerMinute      string   `placeholder:"N" help:"Requests per minute; none for unlimited."`
-	PerDay         string   `placeholder:"N" help:"Requests per day, UTC; none for unlimited."`
-	Environment    string   `enum:"live,test" default:"live" help:"live or test."`
-	Description    string   `help:"What it is for."`
-	Metadata       string   `placeholder:"JSON" help:"An object of your own."`
-	AllowIP        []string `sep:"," placeholder:"CIDR" help:"Where it works from; default: everywhere."`
-	IdempotencyKey string   `placeholder:"TEXT" help:"Makes a repetition answer the same key and value instead of a second one."`
-	Request        bool     `help:"Ask for the key instead of making it: prints the page on which a signed-in member confirms, and no value."`
+	User           string     `api:"userId" required:"" help:"Whose key it will be: its creator."`
+	Name           string     `required:"" help:"What people call it."`
+	Permission     []string   `api:"permissions" short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"What it may do; repeat it, or use commas. Default: all that the creator holds."`
+	NoPermissions  bool       `xor:"permissions" help:"It may do nothing and only says who it is."`
+	Expires        whenFlag   `api:"expiresAt" placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+	PerMinute      limitFlag  `api:"requestsPerMinute" placeholder:"N" help:"Requests per minute; none for unlimited."`
+	PerDay         limitFlag  `api:"requestsPerDay" placeholder:"N" help:"Requests per day, UTC; none for unlimited."`
+	Environment    string     `enum:"live,test" default:"live" help:"live or test."`
+	Description    string     `help:"What it is for."`
+	Metadata       objectFlag `placeholder:"JSON" help:"An object of your own."`
+	AllowIP        []string   `api:"allowedIps" sep:"," placeholder:"CIDR" help:"Where it works from; default: everywhere."`
+	IdempotencyKey string     `placeholder:"TEXT" help:"Makes a repetition answer the same key and value instead of a second one."`
+	Request        bool       `help:"Ask for the key instead of making it: prints the page on which a signed-in member confirms, and no value."`
 }
 
 func (keysCreate) Help() string {
@@ -276,19 +260,11 @@ func (c *keysCreate) Run(ctx context.Context, a *app) error {
 	if len(c.Permission) > 0 || c.NoPermissions {
 		req.Permissions = keyward.Permissions(c.Permission...)
 	}
-	if c.Expires != "" {
-		at, err := when(c.Expires, time.Now())
-		if err != nil {
-			return err
-		}
+	if at := c.Expires.at(time.Now()); !at.IsZero() {
 		req.ExpiresAt = &at
 	}
-	if req.RateLimit, err = wantedLimits(c.PerMinute, c.PerDay); err != nil {
-		return err
-	}
-	if req.Metadata, err = object(c.Metadata); err != nil {
-		return err
-	}
+	req.RateLimit = wantedLimits(c.PerMinute, c.PerDay)
+	req.Metadata = c.Metadata
 	if c.Request {
 		asked, err := client.RequestKey(ctx, req)
 		if err != nil {
@@ -337,41 +313,13 @@ func (c *keysRequests) Run(ctx context.Context, a *app) error {
 		})
 }
 
-// object reads a flag's JSON object; nothing is none.
-func object(s string) (map[string]any, error) {
-	if s == "" {
-		return nil, nil
-	}
-	var m map[string]any
-	if err := json.Unmarshal([]byte(s), &m); err != nil || m == nil {
-		return nil, usageError(fmt.Sprintf("--metadata: want a JSON object, such as %s", `'{"team": "voice"}'`))
-	}
-	return m, nil
-}
-
-// wantedLimits reads limits from flags: a number, none, or nothing for no change.
-func wantedLimits(minute, day string) (keyward.Field[keyward.Limits], error) {
-	var l keyward.Limits
-	for _, one := range []struct {
-		flag, text string
-		to         *keyward.Field[int]
-	}{{"--per-minute", minute, &l.RequestsPerMinute}, {"--per-day", day, &l.RequestsPerDay}} {
-		switch one.text {
-		case "":
-		case none:
-			*one.to = keyward.Null[int]()
-		default:
-			n, err := strconv.Atoi(one.text)
-			if err != nil {
-				return keyward.Field[keyward.Limits]{}, usageError(fmt.Sprintf("%s: %q: want a number or none", one.flag, one.text))
-			}
-			*one.to = keyward.Set(n)
-		}
-	}
+// wantedLimits are the limits of a request.
+func wantedLimits(minute, day limitFlag) keyward.Field[keyward.Limits] {
+	l := keyward.Limits{RequestsPerMinute: minute.field(), RequestsPerDay: day.field()}
 	if l.RequestsPerMinute.IsZero() && l.RequestsPerDay.IsZero() {
-		return keyward.Field[keyward.Limits]{}, nil
+		return keyward.Field[keyward.Limits]{}
 	}
-	return keyward.Set(l), nil
+	return keyward.Set(l)
 }
 
 // limits shows limits to people.

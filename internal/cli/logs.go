@@ -31,14 +31,14 @@ func (logsCmd) Help() string {
 type logsShow struct {
 	remote
 	inWorkspace
-	Type   string `placeholder:"NOUN.VERBED" help:"Only this kind of event, such as api_key.created."`
-	Actor  string `placeholder:"ID" help:"Only what this user or service key did."`
-	Search string `placeholder:"TEXT" help:"Only events with this in them."`
-	From   string `placeholder:"WHEN" help:"Not before: a date, a time, or a span that lies back, such as 7d."`
-	To     string `placeholder:"WHEN" help:"Before: the same."`
-	Limit  int    `default:"100" placeholder:"N" help:"Show at most so many; 0 shows all."`
-	Format string `enum:"table,json,ndjson,csv" default:"table" placeholder:"FORMAT" help:"table, json, ndjson or csv."`
-	Follow bool   `short:"f" help:"Go on showing what happens, oldest first, until Ctrl-C. With the formats table and ndjson."`
+	Type   string   `api:"eventType" placeholder:"NOUN.VERBED" help:"Only this kind of event, such as api_key.created."`
+	Actor  string   `api:"actorId" placeholder:"ID" help:"Only what this user or service key did."`
+	Search string   `placeholder:"TEXT" help:"Only events with this in them."`
+	From   pastFlag `placeholder:"WHEN" help:"Not before: a date, a time, or a span that lies back, such as 7d."`
+	To     pastFlag `placeholder:"WHEN" help:"Before: the same."`
+	Limit  int      `default:"100" placeholder:"N" help:"Show at most so many; 0 shows all."`
+	Format string   `enum:"table,json,ndjson,csv" default:"table" placeholder:"FORMAT" help:"table, json, ndjson or csv."`
+	Follow bool     `short:"f" help:"Go on showing what happens, oldest first, until Ctrl-C. With the formats table and ndjson."`
 }
 
 // Run shows the log.
@@ -47,10 +47,7 @@ func (c *logsShow) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	opts, err := c.options(time.Now())
-	if err != nil {
-		return err
-	}
+	opts := c.options(time.Now())
 	if c.JSON && c.Format == "table" {
 		c.Format = "json"
 	}
@@ -71,26 +68,11 @@ func (c *logsShow) Run(ctx context.Context, a *app) error {
 		})
 }
 
-func (c *logsShow) options(now time.Time) (o keyward.ListLogsOptions, err error) {
-	o = keyward.ListLogsOptions{
+func (c *logsShow) options(now time.Time) keyward.ListLogsOptions {
+	return keyward.ListLogsOptions{
 		WorkspaceID: c.Workspace, Search: c.Search, EventType: c.Type, ActorID: c.Actor, Limit: c.Limit,
+		From: c.From.at(now), To: c.To.at(now),
 	}
-	if o.From, err = past(c.From, now); err != nil {
-		return o, err
-	}
-	o.To, err = past(c.To, now)
-	return o, err
-}
-
-// past reads a time whose span lies back; nothing is the zero time.
-func past(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if d, err := span(s); err == nil {
-		return now.Add(-d), nil
-	}
-	return when(s, now)
 }
 
 func (c *logsShow) export(ctx context.Context, a *app, client *keyward.Client, opts keyward.ListLogsOptions) error {

@@ -13,7 +13,7 @@ import (
 
 type logsArchive struct {
 	databaseFlags
-	Before  string   `required:"" placeholder:"WHEN" help:"Archive events before: a date, a time, or a span that lies back, such as 90d."`
+	Before  pastFlag `required:"" placeholder:"WHEN" help:"Archive events before: a date, a time, or a span that lies back, such as 90d."`
 	Journal []string `type:"existingfile" sep:"none" placeholder:"FILE" help:"An export of the log that you keep for restores: events that it does not hold stay. Repeat it for each."`
 	To      string   `required:"" type:"path" placeholder:"FILE" help:"The archive's file. It must not be there, unless an earlier run that was stopped wrote it."`
 }
@@ -32,9 +32,8 @@ Example:
 
 // Run writes the archive, records it, and removes its events.
 func (c *logsArchive) Run(ctx context.Context, a *app) error {
-	before, err := past(c.Before, time.Now())
-	if err != nil {
-		return err
+	if c.Before == "" {
+		return usageError("--before WHEN is missing: a date, a time, or a span that lies back, such as 90d")
 	}
 	cfg, err := c.load()
 	if err != nil {
@@ -44,7 +43,7 @@ func (c *logsArchive) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.archive(ctx, a, db, before), db.Close())
+	return errors.Join(c.archive(ctx, a, db, c.Before.at(time.Now())), db.Close())
 }
 
 func (c *logsArchive) archive(ctx context.Context, a *app, db *opened, before time.Time) error {

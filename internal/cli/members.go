@@ -117,7 +117,7 @@ type membersAdd struct {
 	inWorkspace
 	User        string  `arg:"" help:"The platform's name for them."`
 	Email       string  `required:"" help:"E-mail address."`
-	Role        string  `required:"" help:"Name or id of the role."`
+	Role        string  `api:"roleId" required:"" help:"Name or id of the role."`
 	DisplayName *string `help:"What people call them."`
 }
 
@@ -143,7 +143,7 @@ type membersUpdate struct {
 	remote
 	inWorkspace
 	User        string  `arg:"" help:"The platform's name for them."`
-	Role        string  `help:"Name or id of another role."`
+	Role        string  `api:"roleId" help:"Name or id of another role."`
 	Email       *string `help:"Another e-mail address."`
 	DisplayName *string `help:"Another name."`
 }
@@ -177,7 +177,7 @@ type membersRemove struct {
 	inWorkspace
 	User   string   `arg:"" help:"The platform's name for them."`
 	Keys   string   `default:"stop" placeholder:"WHAT" help:"What becomes of their keys: stop, keep, or transfer:USER."`
-	Key    []string `placeholder:"ID=WHAT" help:"For one key otherwise: its id, and stop, keep or transfer:USER. May be repeated."`
+	Key    []string `api:"overrides" placeholder:"ID=WHAT" help:"For one key otherwise: its id, and stop, keep or transfer:USER. May be repeated."`
 	Reason string   `enum:"left,leaked" default:"left" help:"Why: left, or leaked, after which the removal cannot be undone."`
 	DryRun bool     `help:"Say what would be, and change nothing."`
 	waiting
@@ -196,7 +196,7 @@ func (c *membersRemove) Run(ctx context.Context, a *app) error {
 	for _, one := range c.Key {
 		name, what, ok := strings.Cut(one, "=")
 		if !ok {
-			return usageError("--key wants ID=stop, ID=keep or ID=transfer:USER")
+			return usageError("--key: want ID=stop, ID=keep or ID=transfer:USER")
 		}
 		overrides = append(overrides, keyward.KeyOverride{ID: name, Keys: keyward.KeysMode(what)})
 	}

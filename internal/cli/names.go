@@ -33,7 +33,7 @@ func wantsWorkspace(err error) bool {
 
 // inWorkspace names the workspace that a command works in, by its id or its name.
 type inWorkspace struct {
-	Workspace string `short:"w" placeholder:"WORKSPACE" help:"The workspace, by id or name. [KEYWARD_WORKSPACE]"`
+	Workspace string `api:"workspaceId" short:"w" placeholder:"WORKSPACE" help:"The workspace, by id or name. [KEYWARD_WORKSPACE]"`
 }
 
 // enter makes the client, and finds the workspace, which must be given.

@@ -27,17 +27,17 @@ Examples:
 type portalCreate struct {
 	remote
 	inWorkspace
-	User       string   `required:"" placeholder:"USER" help:"The member's user id."`
-	Can        []string `required:"" placeholder:"CAPABILITY" help:"A capability, such as keys:read; may be repeated."`
-	Origin     []string `placeholder:"ORIGIN" help:"An origin whose pages may call, such as https://app.example.com; may be repeated."`
-	Permission []string `placeholder:"PERMISSION" help:"A permission that may flow into a key; may be repeated. Without it all that the member holds."`
+	User       string   `api:"userId" required:"" placeholder:"USER" help:"The member's user id."`
+	Can        []string `api:"capabilities" required:"" placeholder:"CAPABILITY" help:"A capability, such as keys:read; may be repeated."`
+	Origin     []string `api:"allowedOrigins" placeholder:"ORIGIN" help:"An origin whose pages may call, such as https://app.example.com; may be repeated."`
+	Permission []string `api:"permissions" placeholder:"PERMISSION" help:"A permission that may flow into a key; may be repeated. Without it all that the member holds."`
 	MaxKeys    int      `placeholder:"N" help:"How many keys the member may have."`
-	MaxDays    int      `placeholder:"N" help:"How many days a key may live."`
+	MaxDays    int      `api:"maxLifetimeSeconds" placeholder:"N" help:"How many days a key may live."`
 	Frame      bool     `help:"Reveal values in the frame of the server alone."`
 	Locale     string   `placeholder:"TAG" help:"The language of the page, such as de."`
 	ReturnURL  string   `placeholder:"URL" help:"Where the page goes at its end."`
 	Label      string   `placeholder:"TEXT" help:"What you call it."`
-	Seconds    int      `placeholder:"N" help:"How long it lasts: 60 to 3600 seconds, 900 without it."`
+	Seconds    int      `api:"expiresInSeconds" placeholder:"N" help:"How long it lasts: 60 to 3600 seconds, 900 without it."`
 }
 
 func (c *portalCreate) request() keyward.CreatePortalSessionRequest {

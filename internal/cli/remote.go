@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/text"
@@ -107,7 +107,11 @@ func readSecret(path string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	return oneSecret(f)
+	line, err := oneSecret(f)
+	if err != nil && !errors.As(err, new(*fs.PathError)) {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return line, err
 }
 
 // oneSecret reads one line; further input is an error, never a part of the secret.
@@ -122,7 +126,7 @@ func oneSecret(r io.Reader) (string, error) {
 	case len(data) > most || strings.ContainsAny(s, "\r\n"):
 		return "", errors.New("want one line")
 	case s == "":
-		return "", errors.New("there is nothing in it")
+		return "", errors.New("there is nothing in it: want one line")
 	}
 	return s, nil
 }
@@ -176,34 +180,4 @@ func facts(w io.Writer, pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		fmt.Fprintf(w, "%s  %s\n", paint(w, bold, fmt.Sprintf("%-*s", width, pairs[i])), visible(pairs[i+1]))
 	}
-}
-
-// when reads a time that a person gives: a date, a time, or how long from now (12h, 30d).
-func when(s string, now time.Time) (time.Time, error) {
-	if t, err := text.Instant(s); err == nil {
-		return t, nil
-	}
-	d, err := span(s)
-	if err != nil {
-		return time.Time{}, usageError(
-			fmt.Sprintf("%q: want a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a span (12h, 30d)", s),
-		)
-	}
-	return now.Add(d), nil
-}
-
-// span reads a duration, in days too.
-func span(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		d, err := time.ParseDuration(days + "h")
-		if err != nil || d < 0 || d > 100*366*time.Hour {
-			return 0, usageError(fmt.Sprintf("%q: want a span such as 90s, 12h or 30d", s))
-		}
-		return d * 24, nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, usageError(fmt.Sprintf("%q: want a span such as 90s, 12h or 30d", s))
-	}
-	return d, nil
 }

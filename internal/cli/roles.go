@@ -91,7 +91,7 @@ type rolesCreate struct {
 	inWorkspace
 	Name        string   `arg:"" help:"What people call it."`
 	Description string   `help:"What it is for."`
-	Permission  []string `short:"p" sep:"," placeholder:"NAME" help:"What it holds; repeat it, or use commas."`
+	Permission  []string `api:"permissions" short:"p" sep:"," placeholder:"NAME" help:"What it holds; repeat it, or use commas."`
 }
 
 // Run makes a role.
@@ -112,7 +112,7 @@ type rolesUpdate struct {
 	oneRole
 	Name          *string  `help:"Another name."`
 	Description   *string  `help:"Another description."`
-	Permission    []string `short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"All that it holds from now on."`
+	Permission    []string `api:"permissions" short:"p" sep:"," xor:"permissions" placeholder:"NAME" help:"All that it holds from now on."`
 	NoPermissions bool     `xor:"permissions" help:"It holds nothing from now on."`
 }
 

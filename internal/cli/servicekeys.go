@@ -63,10 +63,10 @@ type serviceKeysCreate struct {
 	remote
 	Name        string                `arg:"" help:"What people call it."`
 	Scope       []keyward.Scope       `required:"" sep:"," enum:"verify,revoke,follow,portal,manage,root" placeholder:"SCOPE" help:"${enum}; repeat it, or use commas."`
-	Expires     string                `placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
-	Workspace   []string              `sep:"," placeholder:"ID" help:"Bind it to these workspaces."`
-	Environment []keyward.Environment `sep:"," placeholder:"NAME" help:"Bind it to keys of these environments: live, test."`
-	AllowedIP   []string              `name:"allowed-ip" sep:"," placeholder:"CIDR" help:"Have it work from these networks alone."`
+	Expires     whenFlag              `api:"expiresAt" placeholder:"WHEN" help:"A date, a time, or a span such as 90d."`
+	Workspace   []string              `api:"workspaceIds" sep:"," placeholder:"ID" help:"Bind it to these workspaces."`
+	Environment []keyward.Environment `api:"environments" sep:"," placeholder:"NAME" help:"Bind it to keys of these environments: live, test."`
+	AllowedIP   []string              `api:"allowedIps" name:"allowed-ip" sep:"," placeholder:"CIDR" help:"Have it work from these networks alone."`
 
 	FollowerMode []keyward.FollowerMode `sep:"," enum:"local,open" placeholder:"MODE" help:"Let followers that ask by it admit more than the limits here: ${enum}."`
 }
@@ -81,11 +81,7 @@ func (c *serviceKeysCreate) Run(ctx context.Context, a *app) error {
 		Name: c.Name, Scopes: c.Scope, WorkspaceIDs: c.Workspace, Environments: c.Environment, AllowedIPs: c.AllowedIP,
 		FollowerModes: c.FollowerMode,
 	}
-	if c.Expires != "" {
-		at, err := when(c.Expires, time.Now())
-		if err != nil {
-			return err
-		}
+	if at := c.Expires.at(time.Now()); !at.IsZero() {
 		req.ExpiresAt = &at
 	}
 	created, err := client.CreateServiceKey(ctx, req)

@@ -16,11 +16,11 @@ import (
 
 type usageCmd struct {
 	remote
-	ID        string `arg:"" optional:"" help:"A key's id; without it, and without --workspace, the whole installation."`
-	Workspace string `short:"w" placeholder:"ID" help:"All keys of this workspace together."`
-	By        string `enum:"minute,hour,day" default:"hour" placeholder:"LENGTH" help:"minute, hour (the default) or day."`
-	From      string `placeholder:"WHEN" help:"Where it begins: a date, a time, or a span that lies back, such as 7d."`
-	To        string `placeholder:"WHEN" help:"Where it ends: the same. Default: now."`
+	ID        string   `arg:"" optional:"" help:"A key's id; without it, and without --workspace, the whole installation."`
+	Workspace string   `short:"w" placeholder:"ID" help:"All keys of this workspace together."`
+	By        string   `enum:"minute,hour,day" default:"hour" placeholder:"LENGTH" help:"minute, hour (the default) or day."`
+	From      pastFlag `placeholder:"WHEN" help:"Where it begins: a date, a time, or a span that lies back, such as 7d."`
+	To        pastFlag `placeholder:"WHEN" help:"Where it ends: the same. Default: now."`
 
 	Permissions bool `help:"By permission: which ones of the key are used, or what was demanded in the workspace, by whole days."`
 	Workspaces  bool `help:"The workspaces of the installation side by side."`
@@ -49,14 +49,8 @@ func (c *usageCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	opts := keyward.UsageOptions{Granularity: keyward.Granularity(c.By)}
 	now := time.Now()
-	if opts.From, err = past(c.From, now); err != nil {
-		return err
-	}
-	if opts.To, err = past(c.To, now); err != nil {
-		return err
-	}
+	opts := keyward.UsageOptions{Granularity: keyward.Granularity(c.By), From: c.From.at(now), To: c.To.at(now)}
 	switch {
 	case c.Permissions && c.Workspaces:
 		return usageError("--permissions and --workspaces do not go together")

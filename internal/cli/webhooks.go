@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/keyward/keyward"
 )
@@ -54,9 +53,9 @@ func (c *webhooksList) Run(ctx context.Context, a *app) error {
 
 type webhooksCreate struct {
 	remote
-	Target      string   `arg:"" help:"Where to send: https://…"`
+	Target      string   `api:"url" arg:"" help:"Where to send: https://…"`
 	Workspace   string   `short:"w" placeholder:"ID" help:"For this workspace."`
-	Event       []string `sep:"," placeholder:"TYPE" help:"A type of notice, such as api_key.revoked; repeat it, or use commas. Without it all."`
+	Event       []string `api:"events" sep:"," placeholder:"TYPE" help:"A type of notice, such as api_key.revoked; repeat it, or use commas. Without it all."`
 	Description string   `placeholder:"TEXT" help:"What it is for."`
 }
 
@@ -92,8 +91,8 @@ func printSecret(a *app, r *remote, made keyward.RevealedWebhook) error {
 type webhooksUpdate struct {
 	remote
 	ID       string   `arg:"" help:"The webhook's id."`
-	Target   string   `placeholder:"URL" help:"Another URL to send to."`
-	Event    []string `sep:"," placeholder:"TYPE" help:"The types of notices."`
+	Target   string   `api:"url" placeholder:"URL" help:"Another URL to send to."`
+	Event    []string `api:"events" sep:"," placeholder:"TYPE" help:"The types of notices."`
 	Active   bool     `xor:"state" help:"Switch it on."`
 	Inactive bool     `xor:"state" help:"Switch it off: nothing is sent, and what waits fails."`
 }
@@ -149,8 +148,8 @@ func (c *webhooksDelete) Run(ctx context.Context, a *app) error {
 
 type webhooksRotate struct {
 	remote
-	ID      string        `arg:"" help:"The webhook's id."`
-	Overlap time.Duration `default:"24h" placeholder:"SPAN" help:"For how long the former secret signs, too: up to 168h."`
+	ID      string   `arg:"" help:"The webhook's id."`
+	Overlap spanFlag `api:"overlapSeconds" default:"24h" placeholder:"SPAN" help:"For how long the former secret signs, too: up to 7d."`
 }
 
 // Run rotates the secret of a webhook.
@@ -159,7 +158,7 @@ func (c *webhooksRotate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	made, err := client.RotateWebhookSecret(ctx, c.ID, c.Overlap)
+	made, err := client.RotateWebhookSecret(ctx, c.ID, c.Overlap.value())
 	if err != nil {
 		return err
 	}

@@ -82,14 +82,17 @@ func (r *remote) printWorkspace(a *app, w keyward.Workspace) error {
 // workspaceSettings are the flags of a workspace's rules.
 type workspaceSettings struct {
 	PermissionMode keyward.PermissionMode `enum:"frozen,capped," default:"" placeholder:"MODE" help:"frozen: keys keep what they were granted; capped: they lose what their creator loses."`
-	MaxKeyLifetime string                 `placeholder:"SPAN" help:"The longest that a key may live, such as 90d; none takes the bound away."`
+	MaxKeyLifetime boundFlag              `api:"maxKeyLifetimeSeconds" placeholder:"SPAN" help:"The longest that a key may live, such as 90d; none takes the bound away."`
 	RequireExpiry  *bool                  `help:"Whether every key must expire."`
 	SelfRotation   keyward.SelfRotation   `enum:"allowed,forbidden," default:"" placeholder:"WORD" help:"Whether a key may rotate itself without api-keys:write: allowed or forbidden."`
-	PerMinute      string                 `placeholder:"N" help:"Requests per minute of keys that name no limit; none for unlimited."`
-	PerDay         string                 `placeholder:"N" help:"Requests per day of keys that name no limit; none for unlimited."`
+	PerMinute      limitFlag              `api:"requestsPerMinute" placeholder:"N" help:"Requests per minute of keys that name no limit; none for unlimited."`
+	PerDay         limitFlag              `api:"requestsPerDay" placeholder:"N" help:"Requests per day of keys that name no limit; none for unlimited."`
 }
 
-func (s *workspaceSettings) update() (u keyward.SettingsUpdate, err error) {
+func (s *workspaceSettings) update() keyward.SettingsUpdate {
+	u := keyward.SettingsUpdate{
+		MaxKeyLifetimeSeconds: s.MaxKeyLifetime.seconds(), DefaultRateLimit: wantedLimits(s.PerMinute, s.PerDay),
+	}
 	if s.PermissionMode != "" {
 		u.PermissionMode = keyward.Set(s.PermissionMode)
 	}
@@ -99,26 +102,14 @@ func (s *workspaceSettings) update() (u keyward.SettingsUpdate, err error) {
 	if s.SelfRotation != "" {
 		u.SelfRotation = keyward.Set(s.SelfRotation)
 	}
-	switch s.MaxKeyLifetime {
-	case "":
-	case none:
-		u.MaxKeyLifetimeSeconds = keyward.Null[int64]()
-	default:
-		d, err := span(s.MaxKeyLifetime)
-		if err != nil {
-			return u, err
-		}
-		u.MaxKeyLifetimeSeconds = keyward.Set(int64(d.Seconds()))
-	}
-	u.DefaultRateLimit, err = wantedLimits(s.PerMinute, s.PerDay)
-	return u, err
+	return u
 }
 
 type workspacesCreate struct {
 	remote
 	workspaceSettings
 	Name        string `arg:"" help:"What people call it."`
-	Owner       string `required:"" placeholder:"USER" help:"Its first member, who owns it."`
+	Owner       string `api:"owner.userId" required:"" placeholder:"USER" help:"Its first member, who owns it."`
 	Email       string `required:"" help:"The owner's e-mail address."`
 	DisplayName string `help:"The owner's name."`
 }
@@ -129,12 +120,9 @@ func (c *workspacesCreate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	settings, err := c.update()
-	if err != nil {
-		return err
-	}
 	w, err := client.CreateWorkspace(ctx, keyward.CreateWorkspaceRequest{
-		Name: c.Name, Settings: settings, Owner: &keyward.Owner{UserID: c.Owner, Email: c.Email, DisplayName: c.DisplayName},
+		Name: c.Name, Settings: c.update(),
+		Owner: &keyward.Owner{UserID: c.Owner, Email: c.Email, DisplayName: c.DisplayName},
 	})
 	if err != nil {
 		return err
@@ -148,7 +136,7 @@ type workspacesUpdate struct {
 	waiting
 	ID     string  `arg:"" help:"The workspace, by id or name."`
 	Name   *string `help:"Another name."`
-	Active *bool   `help:"Whether its keys work."`
+	Active *bool   `api:"isActive" help:"Whether its keys work."`
 }
 
 // Run changes the given fields.
@@ -157,15 +145,11 @@ func (c *workspacesUpdate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	settings, err := c.update()
-	if err != nil {
-		return err
-	}
 	if c.ID, err = workspaceID(ctx, client, c.ID); err != nil {
 		return err
 	}
 	u, err := client.UpdateWorkspace(ctx, c.ID,
-		keyward.WorkspaceUpdate{Name: given(c.Name), IsActive: given(c.Active), Settings: settings}, c.options()...)
+		keyward.WorkspaceUpdate{Name: given(c.Name), IsActive: given(c.Active), Settings: c.update()}, c.options()...)
 	if err != nil {
 		return err
 	}
@@ -180,11 +164,11 @@ type workspacesPlan struct {
 	MaxRoles        *int64 `placeholder:"N" help:"Roles beside the system roles."`
 	MaxEventsPerDay *int64 `placeholder:"N" help:"Changes in a day, UTC."`
 
-	PerMinute          *int64 `placeholder:"N" help:"Requests of all keys together, in any 60 seconds."`
-	PerDay             *int64 `placeholder:"N" help:"Requests of all keys together, in a day, UTC."`
-	KeyPerMinute       *int64 `placeholder:"N" help:"The most requests a minute that one key may have."`
-	KeyPerDay          *int64 `placeholder:"N" help:"The most requests a day that one key may have."`
-	KeyLifetimeSeconds *int64 `placeholder:"N" help:"The longest lifetime that one key may have, in seconds."`
+	PerMinute          *int64 `api:"requestsPerMinute" placeholder:"N" help:"Requests of all keys together, in any 60 seconds."`
+	PerDay             *int64 `api:"requestsPerDay" placeholder:"N" help:"Requests of all keys together, in a day, UTC."`
+	KeyPerMinute       *int64 `api:"ceilingPerKey.requestsPerMinute" placeholder:"N" help:"The most requests a minute that one key may have."`
+	KeyPerDay          *int64 `api:"ceilingPerKey.requestsPerDay" placeholder:"N" help:"The most requests a day that one key may have."`
+	KeyLifetimeSeconds *int64 `api:"ceilingPerKey.maxLifetimeSeconds" placeholder:"N" help:"The longest lifetime that one key may have, in seconds."`
 }
 
 // Run replaces the plan.
