@@ -22,6 +22,8 @@ func storageFault(err error) error {
 		return fault.New(fault.Unavailable, "storage is full: nothing was changed").Because(err)
 	case errors.Is(err, store.ErrMoving):
 		return fault.New(fault.Unavailable, "the database is being moved to another server: nothing was changed").Because(err)
+	case errors.Is(err, store.ErrReadOnly):
+		return fault.New(fault.Unavailable, "storage is read-only: nothing was changed").Because(err)
 	case errors.Is(err, store.ErrUnavailable):
 		return fault.New(fault.Unavailable, "the database is not available: nothing was changed").Because(err)
 	}

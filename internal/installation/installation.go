@@ -19,6 +19,7 @@ type Machine struct {
 	Free        int64  // on its disk
 	FreeKnown   bool
 	Full        bool      // the last write found no room
+	ReadOnly    bool      // the last write found a disk or a server that takes none
 	Certificate time.Time // its end; zero without TLS
 	Keys        int       // that verifications know
 	BackupsOwn  bool      // keyward backup can copy the database

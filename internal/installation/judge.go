@@ -136,6 +136,11 @@ func judgeDisk(c *Condition) []Attention {
 		return []Attention{
 			{DiskFull, Critical, "The disk is full: changes are refused, and verifications go on.", action, ""},
 		}
+	case c.ReadOnly:
+		return []Attention{
+			{DiskFull, Critical, "The storage of the database is read-only: changes are refused, and verifications go on.",
+				"Find out why (the kernel's log, or default_transaction_read_only of PostgreSQL), and make it writable again.", ""},
+		}
 	case c.FreeKnown && c.Free < max(littleSpace, c.Bytes):
 		return []Attention{{DiskLow, Warning, fmt.Sprintf("The disk of the database has %s left.", Size(c.Free)), action, ""}}
 	}

@@ -51,6 +51,7 @@ func TestEachConditionIsNamed(t *testing.T) {
 		{"a clock behind", func(c *installation.Condition) { b(c).Skew = -2 * time.Second }, "clock_skewed warning"},
 		{"a clock far ahead", func(c *installation.Condition) { b(c).Skew = 16 * time.Second }, "clock_skewed critical"},
 		{"a full disk", func(c *installation.Condition) { c.Full = true }, "disk_full critical"},
+		{"a disk that is read-only", func(c *installation.Condition) { c.ReadOnly = true }, "disk_full critical"},
 		{"little room", func(c *installation.Condition) { c.Free = 1<<30 - 1 }, "disk_low warning"},
 		{"less than the database", func(c *installation.Condition) { c.Bytes = 60 << 30 }, "disk_low warning"},
 		{"room unknown", func(c *installation.Condition) { c.Free, c.FreeKnown = 0, false }, ""},

@@ -29,6 +29,7 @@ type Gauges struct {
 	ClockAhead      func() time.Duration
 	DatabaseBytes   func() float64
 	StorageFull     func() bool
+	StorageReadOnly func() bool
 	UsageLost       func() float64
 	RefusalsLost    func() float64
 	UsageWaiting    func() float64
@@ -202,6 +203,10 @@ func (m *Metrics) observeServer(g *Gauges) {
 	if g.StorageFull != nil {
 		m.gauge("keyward_storage_full", "1 after a write that found no room on the disk, until one succeeds.",
 			func() float64 { return one(g.StorageFull()) })
+	}
+	if g.StorageReadOnly != nil {
+		m.gauge("keyward_storage_read_only", "1 after a write that found a disk that takes none, until one succeeds.",
+			func() float64 { return one(g.StorageReadOnly()) })
 	}
 	m.counter(
 		"keyward_refusals_lost_total", "Refusals that are in no list, since too many waited to be written.", g.RefusalsLost,

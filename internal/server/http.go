@@ -200,8 +200,12 @@ func (s *Server) readiness(ctx context.Context) (bool, any) {
 		state = "the database cannot be read"
 	}
 	facts := map[string]string{"status": state}
-	if state == "ready" && s.db.Full() {
+	switch {
+	case state != "ready":
+	case s.db.Full():
 		facts = map[string]string{"status": "degraded", "storage": "full"}
+	case s.db.ReadOnly():
+		facts = map[string]string{"status": "degraded", "storage": "read_only"}
 	}
 	if note := s.differenceNote(); note != "" {
 		facts["nodes"] = note

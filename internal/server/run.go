@@ -268,6 +268,7 @@ func (s *Server) gauges() metrics.Gauges {
 		Refused:         func() float64 { return s.overListeners(func(l *capped) int { return int(l.refusals()) }) },
 		DatabaseBytes:   func() float64 { return float64(s.db.Stats().Bytes) },
 		StorageFull:     s.db.Full,
+		StorageReadOnly: s.db.ReadOnly,
 		ClockBehind:     func() time.Duration { return s.db.Time().Behind },
 		ClockAhead:      func() time.Duration { return s.db.Time().Ahead },
 		UsageLost:       func() float64 { return float64(s.tally.Stats().Lost) },

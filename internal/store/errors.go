@@ -22,6 +22,9 @@ var (
 	ErrDurability = errors.New("the disk lost a write")
 	// ErrUnavailable: the database cannot be reached, or is not the one that takes writes. Nothing was changed.
 	ErrUnavailable = errors.New("the database is not available")
+	// ErrReadOnly is an ErrUnavailable: the disk, or the server, of the database takes no writes. Nothing was changed;
+	// reading goes on.
+	ErrReadOnly = fmt.Errorf("%w: its storage is read-only", ErrUnavailable)
 	// ErrMoving is an ErrUnavailable: the database is being moved to another server, or was. Nothing was changed;
 	// reading goes on.
 	ErrMoving = fmt.Errorf("%w: it is being moved to another server", ErrUnavailable)

@@ -137,11 +137,9 @@ func (db *DB) write(fn func(SQL) error) error {
 		return *lost
 	}
 	err := db.driver.Write(context.Background(), fn) // a statement that is interrupted would end the whole group
-	switch {
-	case err == nil:
-		db.full.Store(false)
-	case errors.Is(err, ErrFull):
-		db.full.Store(true)
+	if full, fixed := errors.Is(err, ErrFull), errors.Is(err, ErrReadOnly); err == nil || full || fixed {
+		db.full.Store(full)
+		db.fixed.Store(fixed)
 	}
 	db.detached(err)
 	if errors.Is(err, ErrDurability) {

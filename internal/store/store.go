@@ -59,6 +59,7 @@ type DB struct {
 
 	lost  atomic.Pointer[error] // the write that the disk lost
 	full  atomic.Bool           // the last write found no room
+	fixed atomic.Bool           // the last write found the storage read-only
 	mark  atomic.Int64          // Unix milliseconds
 	bytes atomic.Int64          // on disk, when Measure looked last
 	stats counters
@@ -137,6 +138,9 @@ func (db *DB) Backup(ctx context.Context, path string) error { return db.driver.
 
 // Full tells whether the last write found no room on the disk. Each write tries anew, so it heals by itself.
 func (db *DB) Full() bool { return db.full.Load() }
+
+// ReadOnly reports that the last write found a disk or a server that takes no writes.
+func (db *DB) ReadOnly() bool { return db.fixed.Load() }
 
 // Glance is View on connections that no other reader takes: for quick reads that many callers wait for. Lists do not
 // belong here.

@@ -37,8 +37,9 @@ func kindOf(code string) error {
 		return store.ErrDuplicate
 	case "53100": // disk_full
 		return store.ErrFull
-	case "25006", // read_only_sql_transaction: a standby
-		"25P03", // idle_in_transaction_session_timeout
+	case "25006": // read_only_sql_transaction: a standby, or default_transaction_read_only
+		return store.ErrReadOnly
+	case "25P03", // idle_in_transaction_session_timeout
 		"40001", // serialization_failure
 		"40P01", // deadlock_detected
 		"55P03", // lock_not_available

@@ -51,12 +51,19 @@ func kindOf(code int) error {
 	return nil
 }
 
-// translateCommit also recognises the errors after which the state of the disk is unknown.
-func translateCommit(err error) error {
-	if c := code(err); c&0xff == codes.SQLITE_IOERR && c != codes.SQLITE_IOERR_SHMSIZE {
-		return fmt.Errorf("%w: %w", store.ErrDurability, err)
+// translateCommit also recognises the errors after which the state of the disk is unknown. A write that the system
+// refuses for a reason that lasts (refusedWrite) is none of these: it reached no disk, as where there is no room.
+func (d *Driver) translateCommit(err error) error {
+	c := code(err)
+	if c&0xff != codes.SQLITE_IOERR || c == codes.SQLITE_IOERR_SHMSIZE {
+		return translate(err)
 	}
-	return translate(err)
+	if c == codes.SQLITE_IOERR_WRITE {
+		if kind := d.hold.refusedWrite(); kind != nil {
+			return fmt.Errorf("%w: %w", kind, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", store.ErrDurability, err)
 }
 
 // endsTransaction names the errors at which SQLite may roll back by itself

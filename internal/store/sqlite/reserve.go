@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
+	"syscall"
 
 	"github.com/keyward/keyward/internal/store"
 )
@@ -54,4 +55,30 @@ func (h *held) refill() {
 	if h != nil && len(h.locks) > 0 {
 		reserve(h.locks[0])
 	}
+}
+
+// refusedWrite tries a write to the lock's file after one to the log has failed, and tells why the system takes none:
+// the file system became read-only, or a quota is used up. SQLite has one code for these and for a disk that fails.
+// nil says that the reason is another one, or over.
+func (h *held) refusedWrite() error {
+	if h == nil || len(h.locks) == 0 {
+		return nil
+	}
+	f := h.locks[0]
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	const block = 4096
+	_, err = f.WriteAt(make([]byte, block), info.Size())
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return store.ErrReadOnly
+	case errors.Is(err, syscall.EDQUOT):
+		err = store.ErrFull
+	default:
+		err = nil
+	}
+	_ = f.Truncate(info.Size())
+	return err
 }

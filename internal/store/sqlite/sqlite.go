@@ -239,7 +239,7 @@ func (d *Driver) Write(ctx context.Context, fn func(store.SQL) error) error {
 		return err
 	}
 	if _, err := commit.ExecContext(ctx); err != nil {
-		return fmt.Errorf("commit: %w", translateCommit(err))
+		return fmt.Errorf("commit: %w", d.translateCommit(err))
 	}
 	committed = true
 	if err := d.watch.committed(); err != nil {

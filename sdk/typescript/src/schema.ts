@@ -1290,7 +1290,7 @@ export interface paths {
          *     | `node_differs` | a node has another root key, catalogue or pepper |
          *     | `node_lacks_pepper` | a node lacks a pepper that stored keys need |
          *     | `clock_skewed` | a node's clock differs from the database's by 2 seconds or more; beyond 15 it is not ready |
-         *     | `disk_full` | the last change found no room |
+         *     | `disk_full` | the last change found no room, or a disk that is read-only |
          *     | `disk_low` | less than 1 GiB, or less than the size of the database, is free |
          *     | `certificate_ended` | the TLS certificate has ended |
          *     | `certificate_ends` | the TLS certificate ends within 14 days |
@@ -1886,8 +1886,8 @@ export interface paths {
         };
         /**
          * Can it verify?
-         * @description Answers 200 once every key is loaded and for as long as verifications are fresh enough; else 503. While storage is full it says
-         *     `degraded`: verifications are answered, and changes are refused with 503 until there is room.
+         * @description Answers 200 once every key is loaded and for as long as verifications are fresh enough; else 503. While storage is full or
+         *     read-only it says `degraded`: verifications are answered, and changes are refused with 503 until a write succeeds.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -4139,7 +4139,7 @@ export interface components {
                      * @description Why it is degraded: changes are refused, and verifications go on.
                      * @enum {string}
                      */
-                    storage?: "full";
+                    storage?: "full" | "read_only";
                     /** @description What an operator of several nodes should know of the limits per minute; left out where all is well. */
                     limits?: string;
                     /** @description In which settings other live nodes differ from this one; left out where all are alike. */
