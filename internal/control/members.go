@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyward/keyward/internal/account"
@@ -54,7 +55,7 @@ func (s *Service) FindMembers(
 				return err
 			}
 			for _, m := range some {
-				if !holds(m, wanted) {
+				if !anyHolds(wanted, string(m.User), m.DisplayName, m.Email) {
 					continue
 				}
 				if len(found) == n {
@@ -80,14 +81,9 @@ func (s *Service) FindMembers(
 	return found, more, storageFault(err)
 }
 
-// holds tells whether one of a member's names holds a text in lower case.
-func holds(m account.Member, wanted string) bool {
-	for _, name := range []string{string(m.User), m.DisplayName, m.Email} {
-		if strings.Contains(strings.ToLower(name), wanted) {
-			return true
-		}
-	}
-	return false
+// anyHolds tells whether one of some names holds a text in the form of text.Search.
+func anyHolds(wanted string, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(text.Search(name), wanted) })
 }
 
 func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {

@@ -1,13 +1,14 @@
 package dashboard
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/keyward/keyward/internal/control"
 	"github.com/keyward/keyward/internal/fault"
 )
 
-// mostOffered is how many members or keys a list to choose from holds. Others are found by a search beside it.
+// mostOffered is how many members, keys or roles a list to choose from holds. Others are found by a search beside it.
 const mostOffered = 100
 
 // doFind shows a form again, with what a search found in its list.
@@ -21,6 +22,7 @@ type finder struct {
 	More  bool // the list does not hold everything
 	Found int  // entries of the list, without a chosen one that the search does not find
 	Do    string
+	By    string // what the search looks at; "" is name, e-mail or id
 }
 
 // said tells what the list holds.
@@ -28,7 +30,8 @@ func (f finder) said(noun string) string {
 	n := f.Found
 	switch {
 	case f.Word == "":
-		return "The list holds the first " + many(n, noun) + ". Search by name, e-mail or id for others."
+		return "The list holds the first " + many(n, noun) + ". Search by " + cmp.Or(f.By, "name, e-mail or id") +
+			" for others."
 	case n == 0:
 		return "Nothing matches “" + f.Word + "”."
 	case n >= mostOffered:

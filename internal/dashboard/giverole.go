@@ -68,7 +68,8 @@ type roleChoiceBody struct {
 	Member control.Member
 	Name   string
 	Roles  []control.Role // that the visitor can give
-	More   bool           // there are more of them than a page lists
+	Chosen string
+	Find   finder // of roles
 }
 
 // rolePage offers the roles for a member.
@@ -77,12 +78,12 @@ func (d *Dashboard) rolePage(v *request) error {
 	if err != nil {
 		return err
 	}
-	return v.showRoles(http.StatusOK, m, nil)
+	return v.showRoles(http.StatusOK, m, string(m.Role), nil)
 }
 
-func (v *request) showRoles(status int, m control.Member, wrong *problem) (err error) {
-	b := roleChoiceBody{Member: m, Name: nameOf(m.Member)}
-	if b.Roles, b.More, err = v.givable(); err != nil {
+func (v *request) showRoles(status int, m control.Member, chosen string, wrong *problem) (err error) {
+	b := roleChoiceBody{Member: m, Name: nameOf(m.Member), Chosen: chosen}
+	if b.Roles, b.Find, err = v.givable(chosen); err != nil {
 		return err
 	}
 	return v.answer(status, page{Title: "Role of " + b.Name, Section: "members", Fault: wrong, Body: b})
@@ -95,6 +96,9 @@ func (d *Dashboard) giveRole(v *request) error {
 	if err != nil {
 		return err
 	}
+	if v.finds(findRole) {
+		return v.showRoles(http.StatusOK, m, v.form("role"), nil)
+	}
 	was, err := d.Control.GetRole(ctx, v.Caller, v.workspace(), string(m.Role))
 	if err != nil {
 		return err
@@ -102,7 +106,7 @@ func (d *Dashboard) giveRole(v *request) error {
 	will, err := d.Control.GetRole(ctx, v.Caller, v.workspace(), v.form("role"))
 	if fault.Is(err, fault.NotFound) {
 		return v.showRoles(
-			http.StatusUnprocessableEntity, m, &problem{Message: "Choose a role for " + nameOf(m.Member) + "."},
+			http.StatusUnprocessableEntity, m, "", &problem{Message: "Choose a role for " + nameOf(m.Member) + "."},
 		)
 	}
 	if err != nil {

@@ -193,15 +193,21 @@ func TestWhatWasDoneIsSaidOnceAndByTheServerAlone(t *testing.T) {
 	h.get("ada", path+"?done=deleted").want(200).silent("refused from now on")
 }
 
-// However many roles there are, a page lists them once, and says so where it leaves some out.
-func TestRolesStandOnAPageOnce(t *testing.T) {
+// However many roles there are, a page lists some of them once, and the others are found by a search that keeps what
+// was filled in.
+func TestARoleIsFoundAmongManyRoles(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	ctx := context.Background()
+	roles := map[string]string{}
 	for i := range 320 {
 		name := fmt.Sprintf("%s %d", strings.Repeat("w", 50), i)
-		_, err := h.control.CreateRole(ctx, h.root, h.ws, control.CreateRole{Name: name, Permissions: []string{"calls:read"}})
+		if i == 319 {
+			name = "Night Shift"
+		}
+		r, err := h.control.CreateRole(ctx, h.root, h.ws, control.CreateRole{Name: name, Permissions: []string{"calls:read"}})
 		must[any](t)(nil, err)
+		roles[name] = string(r.ID)
 	}
 	for i := range 60 {
 		user := fmt.Sprintf("m%d", i)
@@ -209,13 +215,40 @@ func TestRolesStandOnAPageOnce(t *testing.T) {
 			control.PutMember{Email: user + "@example.com", Role: h.roles["Viewer"]})
 		must[any](t)(nil, err)
 	}
-	for path, lists := range map[string]int{"/members": 1, "/members/eve/role": 1} {
-		body := h.get("ada", path).want(200).says("The first 300 that you can give").Body.String()
-		if n := strings.Count(body, "<select"); n != lists || len(body) > 100_000 {
+	night := roles["Night Shift"]
+	for _, path := range []string{"/members", "/members/eve/role"} {
+		body := h.get("ada", path).want(200).
+			says("The list holds the first 100 roles. Search by name, description or id for others.").Body.String()
+		if n := strings.Count(body, "<select"); n != 1 || len(body) > 100_000 || strings.Contains(body, night) {
 			t.Errorf("%s: %d lists and %d bytes", path, n, len(body))
 		}
 	}
 	h.get("ada", "/members").says(`href="/members/eve/role"`)
 	h.get("eve", "/members").silent("/role\"")
 	h.get("ada", "/members/nobody/role").want(404)
+
+	// Enter in the search sends the form by its first button.
+	search := url.Values{"role": {h.roles["Viewer"]}, "findRole": {"NIGHT"}}
+	h.post("ada", "/members/eve/role", search).want(200).says("1 role matches “NIGHT”", `value="`+night+`"`).
+		silent("Make eve")
+	h.post("ada", "/members/eve/role", url.Values{"findRole": {"nowhere"}, "do": {"find"}}).want(200).
+		says("Nothing matches “nowhere”")
+	h.post("ada", "/members/eve/role", url.Values{"role": {night}, "findRole": {"night"}, "findRoleWas": {"night"}}).
+		want(200).says("Make eve Night Shift")
+	form := url.Values{
+		"user": {"nia"}, "email": {"nia@example.com"}, "displayName": {"Nia"}, "findRole": {"night"}, "do": {"find"},
+	}
+	h.post("ada", "/members", form).want(200).says(`value="nia@example.com"`, `value="`+night+`"`)
+	if _, err := h.control.GetMember(ctx, h.root, h.ws, "nia"); err == nil {
+		t.Fatal("a search adds a member")
+	}
+	form = url.Values{
+		"user": {"nia"}, "email": {"nia@example.com"}, "findRole": {"night"}, "findRoleWas": {"night"}, "role": {night},
+	}
+	h.post("ada", "/members", form).want(303)
+	if got := h.roleOf("nia"); got != "Night Shift" {
+		t.Errorf("nia is %s", got)
+	}
+	// A role that goes beyond the visitor is not offered by a search either.
+	h.post("bob", "/members/eve/role", search).silent(`value="` + h.roles["Owner"] + `"`)
 }

@@ -66,6 +66,6 @@ func keysOf[T ~string](user T) string { return "/keys?user=" + url.QueryEscape(s
 // keyLike is the path of a new key that begins as a copy.
 func keyLike[T ~string](key T) string { return "/keys/new?like=" + url.QueryEscape(string(key)) }
 
-func hasRole(all []control.Role, role id.Role) bool {
-	return slices.ContainsFunc(all, func(one control.Role) bool { return one.ID == role })
+func hasRole(all []control.Role, role string) bool {
+	return slices.ContainsFunc(all, func(one control.Role) bool { return string(one.ID) == role })
 }

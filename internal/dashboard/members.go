@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 
 	"github.com/keyward/keyward/internal/account"
@@ -23,13 +22,13 @@ type memberRow struct {
 }
 
 type membersBody struct {
-	Members   []memberRow
-	Roles     []control.Role // that the visitor can give
-	MoreRoles bool           // there are more of them than a page lists
-	Next      string
-	SeesSeen  bool
-	Invite    inviteForm
-	Removed   []removedRow
+	Members  []memberRow
+	Roles    []control.Role // that the visitor can give
+	FindRole finder         // of roles
+	Next     string
+	SeesSeen bool
+	Invite   inviteForm
+	Removed  []removedRow
 }
 
 // removedRow is a user whose removal can still be undone.
@@ -57,7 +56,7 @@ func (v *request) showMembers(status int, f inviteForm, wrong *problem) error {
 		b.Next = v.link("cursor", next.NextCursor)
 	}
 	if v.may.May(account.RolesRead) && v.may.May(account.MembersInvite) {
-		if b.Roles, b.MoreRoles, err = v.givable(); err != nil {
+		if b.Roles, b.FindRole, err = v.givable(f.Role); err != nil {
 			return err
 		}
 	}
@@ -113,41 +112,6 @@ func (v *request) seen(user string) (moment, error) {
 	return v.moment(last), nil
 }
 
-// mostRoles is how many roles a page lists: more of them, with the longest names, would make it too large.
-const mostRoles = 300
-
-// givable lists the roles that the visitor can give, and tells whether there are more.
-func (v *request) givable() (out []control.Role, more bool, err error) {
-	for cursor := ""; ; {
-		roles, next, err := v.d.Control.ListRoles(
-			v.r.Context(), v.Caller, v.workspace(), control.Paging{Limit: 100, Cursor: cursor},
-		)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, r := range roles {
-			switch {
-			case !r.Assignable:
-			case len(out) == mostRoles:
-				return out, true, nil
-			default:
-				out = append(out, r)
-			}
-		}
-		if cursor = next.NextCursor; cursor == "" {
-			return out, false, nil
-		}
-	}
-}
-
-// givableHint says what the list of roles holds.
-func givableHint(more bool) string {
-	if more {
-		return fmt.Sprintf("The first %d that you can give. Others are given with keyward members add.", mostRoles)
-	}
-	return "Those that you can give."
-}
-
 func (v *request) inviteForm() inviteForm {
 	return inviteForm{
 		User: v.form("user"), Email: v.form("email"), DisplayName: v.form("displayName"), Role: v.form("role"),
@@ -157,6 +121,9 @@ func (v *request) inviteForm() inviteForm {
 // invite adds a member.
 func (d *Dashboard) invite(v *request) error {
 	f := v.inviteForm()
+	if v.finds(findRole) {
+		return v.showMembers(http.StatusOK, f, nil)
+	}
 	in := control.PutMember{Email: f.Email, Role: f.Role}
 	if f.DisplayName != "" {
 		in.DisplayName = control.Some(f.DisplayName)

@@ -68,19 +68,56 @@ const crowd = () => {
     for (let n = 0; n < 150; n++) await put(`member-${String(n).padStart(3, '0')}`, n === 149 ? 'Grace Hopper' : `Member ${n}`);
     await put('zoe', 'Zoe');
     await api('POST', '/api-keys', { workspaceId: workspace.id, userId: 'zoe', name: 'nightly', permissions: ['calls:read'] });
+    for (let n = 0; n < 130; n++) {
+      await api('POST', `/workspaces/${workspace.id}/roles`, { name: n === 129 ? 'Night Shift' : `Shift ${n}`, permissions: ['calls:read'] });
+    }
     const link = await api('POST', '/sign-in-links', { workspaceId: workspace.id, userId: 'aa-owner' });
     setup.links.crowd = setup.url + link.signInLink.path;
   })();
   return gathering;
 };
 
+// inCrowd is a page of the owner of the crowd, with or without scripts.
+const inCrowd = async (javaScriptEnabled) => {
+  await crowd();
+  const first = await visit({ as: 'crowd' });
+  const context = await first.context().browser().newContext({ javaScriptEnabled, baseURL: setup.url });
+  await context.addCookies(await first.context().cookies());
+  return context.newPage();
+};
+
+for (const javaScriptEnabled of [true, false]) {
+  story(`the 130th role is found for a member, and for a new one, ${javaScriptEnabled ? 'with' : 'without'} scripts`, async () => {
+    const page = await inCrowd(javaScriptEnabled);
+    const user = `new-${javaScriptEnabled}`;
+    await page.goto('/members');
+    await page.getByText('The list holds the first 100 roles').waitFor();
+    await page.getByLabel('User id').fill(user);
+    await page.getByLabel('E-mail').fill(`${user}@crowd.example`);
+    await page.getByLabel('Find a role').fill('night');
+    await page.getByLabel('Find a role').press('Enter');
+    await page.getByText('1 role matches “night”').waitFor();
+    same(await page.getByLabel('User id').inputValue(), user, 'the user after a search');
+    const looked = javaScriptEnabled ? await looks(page) : [];
+    want(looked.length === 0, looked.join('\n'));
+    await page.getByLabel('Role', { exact: true }).selectOption('Night Shift');
+    await page.getByRole('button', { name: 'Add to the workspace' }).click();
+    await page.getByText(`${user} was added to the workspace.`).waitFor();
+    await page.goto(`/members/${user}/role`);
+    await page.getByLabel('Find a role').fill('shift 128');
+    await page.getByRole('button', { name: 'Search', exact: true }).click();
+    await page.getByText('1 role matches “shift 128”').waitFor();
+    await page.getByLabel('Role', { exact: true }).selectOption('Shift 128');
+    await page.getByRole('button', { name: 'Review the change…' }).click();
+    await page.getByRole('button', { name: `Make ${user} Shift 128` }).click();
+    await page.getByText(`${user} is Shift 128 now, and was Night Shift`).waitFor();
+    await page.context().close();
+  });
+}
+
 for (const javaScriptEnabled of [true, false]) {
   story(`the 150th member is found as the one who takes keys over, and as the owner of a key, ${javaScriptEnabled ? 'with' : 'without'} scripts`, async () => {
-    await crowd();
-    const first = await visit({ as: 'crowd' });
-    const context = await first.context().browser().newContext({ javaScriptEnabled, baseURL: setup.url });
-    await context.addCookies(await first.context().cookies());
-    const page = await context.newPage();
+    const page = await inCrowd(javaScriptEnabled);
     await page.goto('/members/zoe/remove');
     await page.getByText('The list holds the first 100 members').waitFor();
     await page.getByLabel('Their credentials may have leaked').check();
@@ -104,6 +141,6 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByLabel('Owner').selectOption('member-149');
     await page.getByRole('button', { name: 'Create key' }).last().click();
     await page.getByText(/kw_live_[0-9A-Za-z]{49}/).first().waitFor();
-    await context.close();
+    await page.context().close();
   });
 }
