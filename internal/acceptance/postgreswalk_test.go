@@ -17,7 +17,7 @@ import (
 	"github.com/keyward/keyward/internal/store/postgres/pgtest"
 )
 
-// What a command for a database says where PostgreSQL is not as it should be.
+// The sentences of commands for a database where PostgreSQL is not as it should be.
 
 // secret is the password in each URL. No output shows it.
 const secret = "hush-hush"
@@ -65,8 +65,8 @@ func TestEveryCommandForADatabaseIsWalked(t *testing.T) {
 	}
 }
 
-// walk runs every command on a database and holds what each says: one line, with what is wrong and what to do, without
-// the password. skip names commands that work there.
+// walk runs every command on a database and holds its sentence: one line, with the fault and the remedy, without the
+// password. skip names commands that work there.
 func walk(t *testing.T, database, says string, skip ...string) {
 	t.Helper()
 	wanted := regexp.MustCompile(says)
@@ -163,7 +163,7 @@ func fingerprint(t *testing.T, s *pgtest.Server, at string) string {
 	return string(out)
 }
 
-// installed is a database with an installation, and the role walker, who has no right on it.
+// installed is a database with an installation, and the role walker, without a right on it.
 func installed(t *testing.T, s *pgtest.Server) (at, role string) {
 	t.Helper()
 	at = s.Database(t)
@@ -253,7 +253,7 @@ func nameOf(t *testing.T, at string) string {
 	return strings.Trim(u.Path, "/")
 }
 
-// withoutGrants leaves out who may do what.
+// withoutGrants leaves out the rights of roles.
 func withoutGrants(dump string) string {
 	var kept []string
 	for line := range strings.Lines(dump) {

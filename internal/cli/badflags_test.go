@@ -95,7 +95,7 @@ func each(cmd *cobra.Command, visit func(path []string, f *pflag.Flag)) {
 	}
 }
 
-// What a server finds wrong is told by the flag that it stands in.
+// A refusal of a server names the flag.
 func TestARefusalOfAServerNamesTheFlag(t *testing.T) {
 	t.Parallel()
 	s := keywardtest.New(t)

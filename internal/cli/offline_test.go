@@ -65,7 +65,7 @@ func TestNoCommandMakesADatabaseOfAWrongName(t *testing.T) {
 	}
 }
 
-// A backup that cannot be written says what to do.
+// A backup that cannot be written names the remedy.
 func TestABackupThatCannotBeWrittenNamesTheRemedy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

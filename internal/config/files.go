@@ -152,13 +152,13 @@ func emptyFile(path string) error {
 	return fmt.Errorf("%s is empty: write it again, or name another file", path)
 }
 
-// explained is an error about a file that says what to do.
+// explained is an error about a file with its remedy.
 type explained struct{ error }
 
 // Unwrap gives the error itself.
 func (e explained) Unwrap() error { return e.error }
 
-// Explained adds to the system's error about a file what to do, once, and to a refusal the file's owner and the asking
+// Explained adds the remedy to the system's error about a file, once, and to a refusal the file's owner and the asking
 // user. Any other error is returned as it is.
 func Explained(path string, err error) error {
 	if errors.As(err, new(explained)) {
@@ -186,7 +186,7 @@ func Explained(path string, err error) error {
 	)}
 }
 
-// absent says what to do about a file that is not there.
+// absent is the remedy for a file that is not there.
 func absent(path string) string {
 	folder := filepath.Dir(path)
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {

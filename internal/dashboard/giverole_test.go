@@ -193,8 +193,8 @@ func TestWhatWasDoneIsSaidOnceAndByTheServerAlone(t *testing.T) {
 	h.get("ada", path+"?done=deleted").want(200).silent("refused from now on")
 }
 
-// However many roles there are, a page lists some of them once, and the others are found by a search that keeps what
-// was filled in.
+// However many roles there are, a page lists some of them once, and a search finds the others and keeps the filled-in
+// fields.
 func TestARoleIsFoundAmongManyRoles(t *testing.T) {
 	t.Parallel()
 	h := open(t)

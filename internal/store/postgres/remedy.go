@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Remedy says what an operator does about an error of the database. It is "" for an error that is none of
+// Remedy is the sentence for an operator about an error of the database. It is "" for an error that is none of
 // PostgreSQL's, and for one that only a caller can mend.
 func Remedy(err error) string {
 	if code := sqlstate(err); code != "" {

@@ -74,8 +74,8 @@ func usableSchema(ctx context.Context, q store.SQL, schema string) error {
 	return err
 }
 
-// strangers counts what another program has left in a schema that is not ours: tables, views and sequences, functions,
-// enumerations and domains. What belongs to an extension counts for nothing: administrators put those into any schema.
+// strangers counts the objects of another program in a schema that is not ours: tables, views and sequences, functions,
+// enumerations and domains. Objects of an extension do not count: administrators put those into any schema.
 const strangers = `SELECT count(*)::text FROM (
 	SELECT c.oid, 'pg_class'::regclass AS of FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
