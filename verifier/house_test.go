@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/keywardtest"
 	"github.com/keyward/keyward/verifier"
 )
@@ -78,13 +79,19 @@ func (h *house) key(change func(*keyward.CreateKeyRequest)) (id, value string) {
 // verifier starts one, which is closed when the test ends.
 func (h *house) verifier(change func(*verifier.Config)) *verifier.Verifier {
 	h.t.Helper()
+	return h.verifierBy(time.Now, change)
+}
+
+// verifierBy is verifier in a process with another clock.
+func (h *house) verifierBy(now func() time.Time, change func(*verifier.Config)) *verifier.Verifier {
+	h.t.Helper()
 	cfg := verifier.Config{URL: h.URL, Token: h.token, MaxStaleness: staleness}
 	if change != nil {
 		change(&cfg)
 	}
 	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
 	defer cancel()
-	v, err := verifier.New(ctx, cfg)
+	v, err := verifier.New(follower.WithClock(ctx, now), cfg)
 	h.must(err)
 	h.t.Cleanup(func() {
 		if err := v.Close(); err != nil {

@@ -144,7 +144,7 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	v := &Verifier{process: &process{url: cfg.URL}}
 	v.follower = follower.New(
 		follower.Config{HTTP: client, Unzstd: cfg.Unzstd, URL: cfg.URL, Token: cfg.token(), Limit: cfg.MaxStaleness,
-			Digests: digests, Now: time.Now, Logger: cfg.Logger, Name: cfg.Name, Version: version(),
+			Digests: digests, Now: follower.Clock(ctx, time.Now), Logger: cfg.Logger, Name: cfg.Name, Version: version(),
 			Policy: cfg.LimitPolicy.policy(), Exact: cfg.LimitMode == LimitExact, Local: cfg.LimitMode == LimitLocal,
 			OnDesk: func(d *follower.Desk) error {
 				v.desks.Store(&desk{d, verifycodec.New(d.Catalogue)})

@@ -140,7 +140,7 @@ func New(cfg Config) *Follower {
 	f.follow = follow.New(follow.Config{
 		Source: f.client, Limit: cfg.Limit, Now: cfg.Now, Wait: cfg.Limit / waitShare, OnSwap: cfg.OnSwap,
 		Onward:    cfg.Onward,
-		OnPage:    func(p *feed.Page, start time.Time) { f.skew.Store(int64(start.Add(p.Held).Sub(p.Now))) },
+		OnPage:    func(p *feed.Page, start time.Time) { f.learnSkew(start.Add(p.Held).Sub(p.Now)) },
 		OnHistory: func(err error) { cfg.Logger.Warn("everything is loaded anew", "because", err.Error()) },
 		OnBusy:    func() { cfg.Logger.Info("the source is busy with others that load: waiting") },
 		OnLoad: func(r *replica.Replica, at feed.Cursor) {
@@ -271,6 +271,16 @@ func (f *Follower) Rejected() bool { return f.client.Rejected() }
 
 // Skew is by how much this machine's clock is ahead of the source's.
 func (f *Follower) Skew() time.Duration { return time.Duration(f.skew.Load()) }
+
+// learnSkew takes by how much this machine's clock is ahead. Where that changes the clock by which days are told, the
+// limits read it at once: a decision on another day would stay on that one.
+func (f *Follower) learnSkew(skew time.Duration) {
+	before := f.Doubt()
+	f.skew.Store(int64(skew))
+	if d := f.desk.Load(); d != nil && d.limits != nil && (before || f.Doubt()) {
+		d.limits.limiter.ReadClocks()
+	}
+}
 
 // Doubt tells whether the two clocks differ by so much that the end of a key cannot be judged.
 func (f *Follower) Doubt() bool { return f.Skew().Abs() > skewToStop }

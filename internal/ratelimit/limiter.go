@@ -68,6 +68,9 @@ func (l *Limiter) Peek(who Subject, limits Limits, cost int64, s *Status) Outcom
 	return l.ask(&question{who: who, limits: limits, need: max(cost, 1)}, s)
 }
 
+// ReadClocks has decisions from now on know that the wall clock was set. Otherwise they know it milliseconds later.
+func (l *Limiter) ReadClocks() { l.timer.look() }
+
 // question holds two amounts: need has to fit, spend is taken.
 type question struct {
 	who         Subject

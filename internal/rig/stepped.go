@@ -9,8 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 //go:embed testdata/steppedclock.go.txt
@@ -91,10 +93,12 @@ func givenOverlay() (map[string]string, error) {
 	return map[string]string{}, nil
 }
 
-// SteppedClock sets the wall clock of processes of a program that BuildStepped has built.
+// SteppedClock sets the wall clock of processes of a program that BuildStepped has built, and of code in the test's
+// own process that is given Now.
 type SteppedClock struct {
-	Env  string // the setting of such a process
-	path string
+	Env   string // the setting of such a process
+	path  string
+	ahead atomic.Int64 // seconds
 }
 
 // NewSteppedClock makes one that is right.
@@ -104,8 +108,17 @@ func NewSteppedClock(t testing.TB) *SteppedClock {
 	return &SteppedClock{Env: "STEPPEDCLOCK_FILE=" + path, path: path}
 }
 
+// Now is the time, whose wall clock is set and whose monotonic clock is not: the seconds of the former begin at bit 30
+// of the first word of a time that has both.
+func (c *SteppedClock) Now() time.Time {
+	t := time.Now()
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(c.ahead.Load()) << 30
+	return t
+}
+
 // Set sets it ahead of the machine's by so much, in whole seconds, or behind it.
 func (c *SteppedClock) Set(ahead time.Duration) error {
+	c.ahead.Store(int64(ahead / time.Second))
 	next := c.path + ".next" // the file is whole at every instant
 	seconds := binary.LittleEndian.AppendUint64(nil, uint64(int64(ahead/time.Second)))
 	if err := os.WriteFile(next, seconds, 0o600); err != nil {
