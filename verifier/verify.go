@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/fault"
+	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/ratelimit"
 	"github.com/keyward/keyward/internal/verify"
 	"github.com/keyward/keyward/internal/wire"
@@ -32,51 +32,58 @@ func (v *Verifier) Verify(ctx context.Context, req keyward.VerifyRequest) (keywa
 
 // decide asks the engine of the present settings the question that is made for it.
 func (v *Verifier) decide(ctx context.Context, ask func(*desk) (verify.Question, error)) (keyward.Verdict, error) {
+	t := turns.Get().(*turn)
 	for {
 		d := v.desks.Load()
-		q, err := ask(d)
-		if err != nil {
+		var err error
+		if t.question, err = ask(d); err != nil {
 			return keyward.Verdict{}, invalid(err)
 		}
-		q.Context = ctx
-		if verdict, ok := d.answer(ctx, &q); ok {
+		t.question.Context = ctx
+		verdict, ok, waited := d.answer(ctx, t)
+		if !waited {
+			*t = turn{}
+			turns.Put(t)
+		}
+		if ok {
 			return verdict, nil
 		}
 		if v.desks.Load() == d {
 			return keyward.Verdict{}, v.why(ctx, d)
 		}
+		t = &turn{}
 	}
 }
 
-// answers are verdicts of the engine between two questions. They hold nothing of the last one.
-var answers = sync.Pool{New: func() any { return new(verify.Verdict) }}
+// turn is a question and its answer on their way through the engine.
+type turn struct {
+	question verify.Question
+	answer   verify.Verdict
+}
 
-// answer asks the engine; ok is false where nothing can be said, or ctx has ended before.
-func (d *desk) answer(ctx context.Context, q *verify.Question) (verdict keyward.Verdict, ok bool) {
-	a := answers.Get().(*verify.Verdict)
-	if d.Engine.CheckNow(q, a) {
-		if ok = a.Code != verify.Unavailable; ok {
-			verdict = d.verdict(a)
+// turns are those between two questions. They hold nothing of the last one.
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+// answer asks the engine; ok is false where nothing can be said, or ctx has ended before. Where it waited, the turn may
+// still be in use.
+func (d *desk) answer(ctx context.Context, t *turn) (verdict keyward.Verdict, ok, waited bool) {
+	if !d.Engine.CheckNow(&t.question, &t.answer) {
+		waited = true
+		done := make(chan struct{})
+		go func() { // it ends by itself within seconds
+			defer close(done)
+			d.Engine.Check(&t.question, &t.answer)
+		}()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return verdict, false, true
 		}
-		*a = verify.Verdict{}
-		answers.Put(a)
-		return verdict, ok
 	}
-	asked := *q
-	done := make(chan struct{})
-	go func() { // it ends by itself within seconds
-		defer close(done)
-		d.Engine.Check(&asked, a)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		return verdict, false
+	if ok = t.answer.Code != verify.Unavailable; ok {
+		verdict = d.verdict(&t.answer)
 	}
-	if ok = a.Code != verify.Unavailable; ok {
-		verdict = d.verdict(a)
-	}
-	return verdict, ok
+	return verdict, ok, waited
 }
 
 // VerifyBatch asks 1 to 1000 questions at once; the verdicts are in their order. Each stands alone: an item that cannot
@@ -223,8 +230,9 @@ func (d *desk) verdict(v *verify.Verdict) keyward.Verdict {
 		return out
 	}
 	k := &v.Key
-	out.KeyID, out.WorkspaceID, out.UserID = string(k.ID()), string(k.Workspace), string(k.User)
-	out.Name, out.Environment = strings.Clone(k.Name), keyward.Environment(k.Environment)
+	out.KeyID, out.Name = copied(v)
+	out.WorkspaceID, out.UserID = string(k.Workspace), string(k.User)
+	out.Environment = keyward.Environment(k.Environment)
 	out.Permissions = d.Catalogue.Names(v.Permissions)
 	out.Metadata = metadata(k.Metadata)
 	if k.ExpiresAt != 0 {
@@ -234,11 +242,16 @@ func (d *desk) verdict(v *verify.Verdict) keyward.Verdict {
 	if v.Code == verify.InsufficientPermissions {
 		out.MissingPermissions = d.Catalogue.Names(v.Missing)
 	}
-	if s := &v.Limits; s.Any() {
-		out.RateLimit = &keyward.VerdictLimits{Minute: window(&s.Minute), Day: window(&s.Day),
-			WorkspaceMinute: window(&s.WorkspaceMinute), WorkspaceDay: window(&s.WorkspaceDay)}
-	}
+	out.RateLimit = limitsOf(&v.Limits)
 	return out
+}
+
+// copied gives a key's id and name, as parts of one text. The engine's name looks into the copy's memory.
+func copied(v *verify.Verdict) (keyID, name string) {
+	var space [128]byte
+	text := string(append(id.Append(space[:0], v.Key.UUID), v.Key.Name...))
+	n := len(text) - len(v.Key.Name)
+	return text[:n], text[n:]
 }
 
 // metadata reads kept metadata, which is an object: the server keeps no other.
@@ -251,9 +264,29 @@ func metadata(text string) map[string]any {
 	return read
 }
 
-func window(w *ratelimit.Window) *keyward.Window {
+// limitsOf gives how the limits stand, in one piece for a key's own; nil where there are none.
+func limitsOf(s *ratelimit.Status) *keyward.VerdictLimits {
+	if !s.Any() {
+		return nil
+	}
+	own := &struct {
+		keyward.VerdictLimits
+		minute, day keyward.Window
+	}{}
+	own.Minute, own.Day = window(&own.minute, &s.Minute), window(&own.day, &s.Day)
+	if s.WorkspaceMinute.Limit != 0 || s.WorkspaceDay.Limit != 0 {
+		var shared struct{ minute, day keyward.Window }
+		own.WorkspaceMinute = window(&shared.minute, &s.WorkspaceMinute)
+		own.WorkspaceDay = window(&shared.day, &s.WorkspaceDay)
+	}
+	return &own.VerdictLimits
+}
+
+// window fills in one limit; nil for none.
+func window(to *keyward.Window, w *ratelimit.Window) *keyward.Window {
 	if w.Limit == 0 {
 		return nil
 	}
-	return &keyward.Window{Limit: int(w.Limit), Remaining: int(w.Remaining), ResetAt: time.UnixMilli(w.ResetAt).UTC()}
+	*to = keyward.Window{Limit: int(w.Limit), Remaining: int(w.Remaining), ResetAt: time.UnixMilli(w.ResetAt).UTC()}
+	return to
 }

@@ -5,6 +5,7 @@ package perm
 import (
 	_ "embed"
 	"fmt"
+	"math/bits"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -34,12 +35,16 @@ type Catalogue struct {
 	index   map[string]int
 	all     Set
 	reads   Set
+	alone   []Set // each permission in a set of its own, as far as there is room for them
 
 	interned atomic.Pointer[map[string]Set] // of gatherers; see intern
 }
 
 // MaxEntries bounds a catalogue.
 const MaxEntries = 4096
+
+// mostAlone bounds the sets of one permission that are kept.
+const mostAlone = 512
 
 var part = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
@@ -80,6 +85,11 @@ func New(entries []Entry) (*Catalogue, error) {
 		}
 	}
 	c.all, c.reads = all.set(), reads.set()
+	for i := range min(len(c.entries), mostAlone) {
+		b := newBuilder(i + 1)
+		b.add(i)
+		c.alone = append(c.alone, b.set())
+	}
 	return c, nil
 }
 
@@ -129,8 +139,18 @@ func (c *Catalogue) Reads() Set { return c.reads }
 // Has tells whether the catalogue knows the name, to the letter.
 func (c *Catalogue) Has(name string) bool { _, ok := c.index[name]; return ok }
 
-// Set gathers names. Where one is unknown it answers its index and ok = false.
+// Set gathers names. Where one is unknown it answers its index and ok = false. It allocates nothing for no name, and
+// for one of the first permissions.
 func (c *Catalogue) Set(names []string) (s Set, unknown int, ok bool) {
+	switch len(names) {
+	case 0:
+		return Set{}, -1, true
+	case 1:
+		at, known := c.index[names[0]]
+		if known && at < len(c.alone) {
+			return c.alone[at], -1, true
+		}
+	}
 	b := newBuilder(len(c.entries))
 	for i, n := range names {
 		at, known := c.index[n]
@@ -157,9 +177,11 @@ func (c *Catalogue) Known(names []string) Set {
 // Names lists a set's names in catalogue order; never nil.
 func (c *Catalogue) Names(s Set) []string {
 	out := make([]string, 0, s.Len())
-	for i, name := range c.names {
-		if s.has(i) {
-			out = append(out, name)
+	for i := range len(s.bits) {
+		for left := s.bits[i]; left != 0; left &= left - 1 {
+			if at := i*8 + bits.TrailingZeros8(left); at < len(c.names) {
+				out = append(out, c.names[at])
+			}
 		}
 	}
 	return out

@@ -123,11 +123,11 @@ func (c *Codec) Questions(in *wire.VerifyBatch) ([]verify.Question, error) {
 }
 
 func (c *Codec) demand(in wire.Demand, field string) (d perm.Demand, err error) {
-	all := field + ".all"
+	all := ".all"
 	if in.List {
-		all = field
+		all = ""
 	}
-	if d.All, err = c.demanded(in.All, all); err != nil {
+	if d.All, err = c.demanded(in.All, field, all); err != nil {
 		return d, err
 	}
 	if in.Any != nil && len(in.Any) == 0 {
@@ -135,14 +135,15 @@ func (c *Codec) demand(in wire.Demand, field string) (d perm.Demand, err error) 
 			field+".any", "must name at least one permission: a key holds none of none; leave it out for no demand",
 		)
 	}
-	d.Any, err = c.demanded(in.Any, field+".any")
+	d.Any, err = c.demanded(in.Any, field, ".any")
 	return d, err
 }
 
-func (c *Codec) demanded(names []string, field string) (perm.Set, error) {
+// demanded reads a list of permissions, which is a member of a field. Their names are put together for a fault alone.
+func (c *Codec) demanded(names []string, field, member string) (perm.Set, error) {
 	set, unknown, ok := c.catalogue.Set(names)
 	if !ok {
-		return set, fault.Invalid(fmt.Sprintf("%s[%d]", field, unknown), "is not in the catalogue of permissions")
+		return set, fault.Invalid(fmt.Sprintf("%s%s[%d]", field, member, unknown), "is not in the catalogue of permissions")
 	}
 	return set, nil
 }
