@@ -2,8 +2,13 @@ package verifier_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/verify"
@@ -39,6 +44,41 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkQuestion is the question of a follower while nothing happens, without the wait: the server, and an HTTP
+// client.
+func BenchmarkQuestion(b *testing.B) {
+	s := keywardtest.New(b)
+	made, err := s.Client().CreateServiceKey(b.Context(), keyward.CreateServiceKeyRequest{
+		Name: "follower", Scopes: []keyward.Scope{"follow"},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := s.As(b, made.Key.Reveal())
+	me := keyward.FollowerOptions{Nonce: "n", Name: "bench", Incarnation: "i", MaxStaleness: time.Second}
+	ask := func(body io.ReadCloser, err error) (cursor string) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		text, err := io.ReadAll(body)
+		_ = body.Close()
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		var end struct{ Cursor string }
+		if err := errors.Join(err, json.Unmarshal([]byte(lines[len(lines)-1]), &end)); err != nil {
+			b.Fatal(err)
+		}
+		return end.Cursor
+	}
+	after := ask(c.FeedSnapshot(b.Context(), me))
+	b.ReportAllocs()
+	began := spentTime()
+	for b.Loop() {
+		me.Count++
+		after = ask(c.Feed(b.Context(), keyward.FeedOptions{FollowerOptions: me, After: after}))
+	}
+	b.ReportMetric(float64(spentTime()-began)/float64(b.N), "cpu-ns/op")
 }
 
 // BenchmarkLimits is the engine's decision about a key with a limit per minute and one per day.

@@ -192,6 +192,7 @@ func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 		_ = body.Close()
 	}()
 	lines := newLines(unpacked)
+	defer lines.release()
 	first, err := lines.next(maxSettings)
 	if err != nil || first.Settings == nil {
 		return at, false, errors.Join(ErrUnanswered, err)
@@ -252,7 +253,9 @@ func (c *Client) Next(ctx context.Context, p feed.Presence) (page feed.Page, err
 		return page, err
 	}
 	defer func() { _ = body.Close() }()
-	last, err := newLines(body).all(newReader(was.catalogue), func(ch feed.Change) error {
+	lines := newLines(body)
+	defer lines.release()
+	last, err := lines.all(newReader(was.catalogue), func(ch feed.Change) error {
 		page.Changes = append(page.Changes, ch)
 		return nil
 	})
@@ -435,7 +438,21 @@ type lines struct {
 	long []byte // a line that the buffer of in has no room for
 }
 
-func newLines(r io.Reader) *lines { return &lines{in: bufio.NewReaderSize(r, 64<<10)} }
+// lineBuffers are those between two answers: a page while nothing happens is one short line.
+var lineBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
+func newLines(r io.Reader) *lines {
+	in := lineBuffers.Get().(*bufio.Reader)
+	in.Reset(r)
+	return &lines{in: in}
+}
+
+// release gives the buffer to another answer. Nothing that was read may point to it.
+func (l *lines) release() {
+	l.in.Reset(nil)
+	lineBuffers.Put(l.in)
+	l.in = nil
+}
 
 // text reads one line of so many bytes at most, which is there until the next one is read. An answer that ends without
 // a last line is not whole.

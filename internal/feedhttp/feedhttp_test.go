@@ -41,7 +41,7 @@ type fixture struct {
 	meddle func(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter))
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{Model: &feedtest.Model{Page: 7}, ids: id.NewGenerator(time.Now, rand.Reader)}
 	began := time.Now()

@@ -140,3 +140,18 @@ func BenchmarkSnapshot(b *testing.B) {
 		})
 	})
 }
+
+// BenchmarkNext is a follower's end of a question while nothing happens, over HTTP to a source's end without callers.
+func BenchmarkNext(b *testing.B) {
+	f := newFixture(b)
+	at, ok, err := f.client.Load(b.Context(), func(feed.Change) error { return nil })
+	if err != nil || !ok {
+		b.Fatal(ok, err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.client.Next(b.Context(), feed.Presence{At: at}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
