@@ -318,7 +318,7 @@ func (h *hooks) verifications(r *result) error {
 			if err != nil {
 				return 0, err
 			}
-			if _, err := h.makeKeys(h.m); err != nil {
+			if _, err := h.makeKeys(2 * h.m); err != nil {
 				return 0, err
 			}
 			p99, err := tail()
@@ -326,7 +326,7 @@ func (h *hooks) verifications(r *result) error {
 				return 0, err
 			}
 			now, err := h.count()
-			want := before.N + int64(h.m*h.n)
+			want := before.N + int64(2*h.m*h.n)
 			if err == nil && now.N >= want && !h.l.quick {
 				err = errors.New("the notices were sent before the verifications ended: give a shorter -span")
 			}
