@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/keyward/keyward"
+	"github.com/keyward/keyward/internal/follower"
 	"github.com/keyward/keyward/internal/rig"
 	"github.com/keyward/keyward/verifier"
 )
@@ -38,7 +39,8 @@ func seed(t *testing.T) *rand.Rand {
 }
 
 // theatre is an installation with followers of each kind: sidecars on a unix socket, over TCP and behind a proxy that
-// goes wrong; three in this process, one of them behind the proxy and one below a hub; and a chain of two.
+// goes wrong; three in this process, one of them behind the proxy and one below a hub; and a chain of two. The hub
+// vouches for those below it, whose service key is bound to a network.
 type theatre struct {
 	*installation
 	random *rand.Rand
@@ -56,7 +58,7 @@ func newTheatre(t *testing.T, at *installation, random *rand.Rand) *theatre {
 	t.Helper()
 	th := &theatre{installation: at, random: random, askers: map[string]asker{}, stolen: rig.NewSteppedClock(t)}
 	at.followerEnv = append(slices.Clone(strict), th.stolen.Env)
-	token := at.service().Key.Reveal()
+	token, networked := at.service().Key.Reveal(), at.networked("127.0.0.0/8").Key.Reveal()
 	for i, n := range at.nodes {
 		th.links = append(th.links, rig.NewLink(t, n.addr))
 		th.askers[fmt.Sprint("node ", i)] = n.quick
@@ -74,7 +76,7 @@ func newTheatre(t *testing.T, at *installation, random *rand.Rand) *theatre {
 		"the sidecar on a socket": at.followAt(filepath.Join(socket, "k"), link(0), token).ready(),
 		"the sidecar over TCP":    at.follow(link(1), token),
 		"the sidecar behind":      at.follow(behind, token),
-		"the last of the chain":   at.follow(th.hub.addr, token),
+		"the last of the chain":   at.follow(th.hub.addr, networked),
 		"the hub":                 th.hub,
 	}
 	for name, p := range named {
@@ -86,8 +88,12 @@ func newTheatre(t *testing.T, at *installation, random *rand.Rand) *theatre {
 	for name, source := range map[string]string{
 		"in process": link(1), "in process, behind": behind, "in process, below the hub": th.hub.addr,
 	} {
-		v, err := verifier.New(t.Context(), verifier.Config{
-			URL: "http://" + source, Token: token, MaxStaleness: limit, RefuseWhileAway: true,
+		by := token
+		if source == th.hub.addr {
+			by = networked
+		}
+		v, err := verifier.New(follower.WithClock(t.Context(), th.stolen.Now), verifier.Config{
+			URL: "http://" + source, Token: by, MaxStaleness: limit, RefuseWhileAway: true,
 			Logger: slog.New(slog.DiscardHandler),
 		})
 		check(t, err)

@@ -193,6 +193,16 @@ func (c *core) service(workspaces ...string) keyward.CreatedServiceKey {
 	return k
 }
 
+// networked makes one that is bound to a network.
+func (c *core) networked(network string) keyward.CreatedServiceKey {
+	c.t.Helper()
+	k, err := c.client.CreateServiceKey(c.t.Context(), keyward.CreateServiceKeyRequest{
+		Name: "n", Scopes: []keyward.Scope{"follow", "verify"}, AllowedIPs: []string{network},
+	})
+	check(c.t, err)
+	return k
+}
+
 // key makes a key.
 func (c *core) key() (id, value string) { return c.keyIn(c.ws) }
 
