@@ -43,6 +43,9 @@ func TestPagesTakeTurnsAtReadingT105(t *testing.T) {
 		"/members/bob/remove", "/webhooks", "/catalogue", "/workspaces", "/log", "/find?q=one", "/keys?q=one",
 	}
 	for _, page := range pages {
+		if t.Failed() {
+			return // every other page would wait for as long
+		}
 		leave := take()
 		answered := make(chan int, 1)
 		go func() {
