@@ -1562,8 +1562,9 @@ export interface paths {
         head?: never;
         /**
          * Update a webhook
-         * @description Changes the given fields. Anything but switching off needs `workspace:logs-read`, too. A webhook that is switched off is told
-         *     nothing, and what waits for it fails; switched on again it is told of what happens from then on.
+         * @description Changes the given fields. Anything but switching off needs `workspace:logs-read` and `integrations:read`, too. A webhook that is
+         *     switched off is told nothing, and what waits for it fails; switched on again it is told of what happens from then on. The answer to
+         *     a caller without `integrations:read` says no more than which webhook it was, and that it is off.
          */
         patch: operations["updateWebhook"];
         trace?: never;
@@ -1586,7 +1587,7 @@ export interface paths {
         /**
          * Rotate the secret of a webhook
          * @description Gives a webhook a new secret, which is in this answer alone. For `overlapSeconds` every notice carries a signature under the former
-         *     secret, too. Needs `workspace:logs-read`, too. The body may be left out.
+         *     secret, too. Needs `workspace:logs-read` and `integrations:read`, too. The body may be left out.
          */
         post: operations["rotateWebhookSecret"];
         delete?: never;
@@ -3993,6 +3994,22 @@ export interface components {
                 result: {
                     webhook: components["schemas"]["Webhook"];
                     secret: components["schemas"]["WebhookSecret"];
+                };
+            };
+        };
+        UnseenWebhookAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                message: components["schemas"]["Message"];
+                result: {
+                    /** @description To a caller who may not read it. */
+                    webhook: {
+                        id: components["schemas"]["Id"];
+                        workspaceId: components["schemas"]["Id"] | null;
+                        isActive: boolean;
+                        updatedAt: components["schemas"]["Time"];
+                    };
                 };
             };
         };
@@ -8008,7 +8025,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WebhookAnswer"];
+                    "application/json": components["schemas"]["WebhookAnswer"] | components["schemas"]["UnseenWebhookAnswer"];
                 };
             };
             400: components["responses"]["BadRequest"];
