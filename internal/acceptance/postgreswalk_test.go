@@ -101,7 +101,7 @@ func walk(t *testing.T, database, says string, skip ...string) {
 
 // fileBeside is a database of SQLite, made once.
 var fileBeside = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "keyward-walk-")
+	dir, err := os.MkdirTemp(filepath.Dir(binary), "walk-") // goes with the command
 	if err != nil {
 		panic(err)
 	}

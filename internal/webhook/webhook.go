@@ -82,6 +82,9 @@ type Sender struct {
 	loaded   time.Duration // when the endpoints were read, by Elapsed
 	looked   time.Duration // when the clock's notices were looked for, by Elapsed
 	position int64         // in the log, up to which endpoints know that there is news
+
+	complaining sync.Mutex
+	complaints  map[string]time.Duration // when each was logged last, by Elapsed
 }
 
 // endpoint is an endpoint in the memory of the leading node. The rows themselves are read again for each step.
@@ -105,7 +108,7 @@ const notDue = time.Duration(1<<63 - 1)
 func New(c Config) *Sender {
 	c.Pace = c.Pace.orUsual()
 	s := &Sender{Config: c, all: map[id.Webhook]*endpoint{}, quick: make(chan struct{}, atOnce),
-		slow: make(chan struct{}, atOnceSlow)}
+		slow: make(chan struct{}, atOnceSlow), complaints: map[string]time.Duration{}}
 	s.open, s.plain = s.newClient(true), s.newClient(false)
 	return s
 }
@@ -137,10 +140,19 @@ func (s *Sender) Run(ctx context.Context) {
 	}
 }
 
+// complaintsEvery is how often the same complaint is logged at most: a database that takes no writes refuses each tick.
+const complaintsEvery = time.Minute
+
 func (s *Sender) complain(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil {
-		s.Log.Warn(what, "error", err.Error())
+	s.complaining.Lock()
+	defer s.complaining.Unlock()
+	now := s.Elapsed()
+	last, said := s.complaints[what]
+	if ctx.Err() != nil || said && now-last < complaintsEvery {
+		return
 	}
+	s.complaints[what] = now
+	s.Log.Warn(what, "error", err.Error())
 }
 
 // renew asks for the lease where a sixth of it has passed. It counts from the moment of the question.
