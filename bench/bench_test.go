@@ -12,10 +12,11 @@ import (
 // A quick run says nothing about time; it holds that every figure is still produced.
 func TestEveryFigureIsProducedInAQuickRun(t *testing.T) {
 	t.Parallel()
+	program := programIn(t.TempDir())
 	for _, b := range benches() {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			l := &lab{log: io.Discard, base: t.TempDir()}
+			l := &lab{log: io.Discard, base: t.TempDir(), program: program}
 			l.shrink()
 			r, err := b.run(t.Context(), l)
 			if err != nil {

@@ -62,6 +62,7 @@ func run(ctx context.Context, l *lab, only, dir, out string) error {
 		return err
 	}
 	defer os.RemoveAll(l.base)
+	l.program = programIn(l.base)
 	var all []outcome
 	var failed error
 	for _, b := range benches() {

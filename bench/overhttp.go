@@ -126,11 +126,9 @@ func (l *lab) openSiteBy(serve func(binary string) *exec.Cmd, more ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	binary := filepath.Join(dir, "keyward")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/keyward/keyward/cmd/keyward")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w: %s", err, out)
+	binary, err := l.program()
+	if err != nil {
+		return nil, err
 	}
 	format, err := keyfmt.NewFormat(keyfmt.DefaultPrefix)
 	if err != nil {

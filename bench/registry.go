@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -106,6 +108,24 @@ type lab struct {
 
 	followers  int    // in a large fleet
 	operations string // a regular expression
+
+	program func() (string, error) // builds the command once, and gives its path
+}
+
+// programIn gives the function that builds the command in a folder when it is first called. Its flags are those of a
+// release, whose compiled packages others have made already.
+func programIn(dir string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		binary := filepath.Join(dir, "keyward")
+		build := exec.Command(
+			"go", "build", "-trimpath", "-tags", "grpcnotrace", "-o", binary, "github.com/keyward/keyward/cmd/keyward",
+		)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build: %w: %s", err, out)
+		}
+		return binary, nil
+	})
 }
 
 func (l *lab) shrink() {
