@@ -6,10 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"io"
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,16 +163,30 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.open = append(p.open, client, server)
 		p.mu.Unlock()
-		go func() {
-			_, _ = io.Copy(client, server)
-			_ = client.Close()
-		}()
-		go p.pass(client, server)
+		answerless := new(atomic.Bool)
+		go carry(client, server, answerless)
+		go p.pass(client, server, answerless)
+	}
+}
+
+// carry carries the server's bytes. Where the answer is to be lost, it closes the client's connection when the server
+// has given it: earlier, the driver's request to cancel the statement could come before the commit.
+func carry(client, server net.Conn, answerless *atomic.Bool) {
+	defer client.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if err != nil || answerless.Load() {
+			return
+		}
+		if _, err := client.Write(buf[:n]); err != nil {
+			return
+		}
 	}
 }
 
 // pass carries the client's bytes, and looks for a commit in them.
-func (p *proxy) pass(client, server net.Conn) {
+func (p *proxy) pass(client, server net.Conn, answerless *atomic.Bool) {
 	defer server.Close()
 	buf := make([]byte, 64<<10)
 	for {
@@ -190,10 +204,7 @@ func (p *proxy) pass(client, server net.Conn) {
 				_ = client.Close()
 				return
 			case "answer":
-				_ = client.Close() // the answer has nowhere to go
-				_, _ = server.Write(buf[:n])
-				_, _ = io.Copy(io.Discard, server)
-				return
+				answerless.Store(true)
 			}
 		}
 		if _, err := server.Write(buf[:n]); err != nil {
