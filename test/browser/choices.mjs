@@ -1,5 +1,5 @@
 // What is chosen on a page is what is done: nothing else, and nothing that the page did not show.
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 import { verdict } from './keys.mjs';
 
 const workspaceId = setup.ids.workspace;
@@ -33,7 +33,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     const sentence = await red(page).textContent();
     const rows = await page.locator('[data-fate] tbody tr').allTextContents();
     same(rows.length, 3, 'keys in the preview');
-    await page.screenshot({ path: `${shots}/member-hand-over-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `member-hand-over-${theme}-${width}`, { fullPage: true });
     const wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
     await red(page).click();
@@ -57,7 +57,7 @@ story('a removal that differs from what the page showed is refused, without scri
   await red(bare).click();
   await bare.getByText('Nothing is done yet').waitFor();
   same([await stays('otis'), await verdicts(values)], [true, ['VALID', 'VALID']], 'after a choice that was not shown');
-  await bare.screenshot({ path: `${shots}/member-refused.png`, fullPage: true });
+  await shot(bare, 'member-refused', { fullPage: true });
   same(await bare.getByLabel('Keep them').isChecked(), true, 'the choice');
   await api('POST', '/api-keys', { workspaceId, userId: 'otis', name: 'otis 3', permissions: ['calls:read'] });
   await bare.getByRole('button', { name: 'Remove Otis Boykin and keep 2 keys' }).click();
@@ -106,14 +106,14 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await click(page.locator('input[value="chat:read"]'));
     same(await page.getByRole('button', { name: 'Remove chat:read' }).count(), 1, 'chips');
     want(/^1 permission, read only · expires \d+ \w{3} \d{4}$/.test(await footer(page)), await footer(page));
-    await page.screenshot({ path: `${shots}/new-key-one-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `new-key-one-${theme}-${width}`, { fullPage: true });
     const wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
     await click(page.getByRole('button', { name: 'Create key' }));
     const value = (await page.locator('#value').textContent()).trim();
     want(clicks <= 6, `${clicks} clicks`);
     same([await verdict(value, ['chat:read']), await verdict(value, ['calls:read'])], ['VALID', 'INSUFFICIENT_PERMISSIONS']);
-    await page.screenshot({ path: `${shots}/reveal-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `reveal-${theme}-${width}`, { fullPage: true });
     want((await looks(page)).length === 0, (await looks(page)).join('\n'));
   });
 }

@@ -1,5 +1,5 @@
 // The API reference at /docs: read without scripts, searched, and asked.
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 
 const pages = ['/docs', '/docs/api-keys', '/docs/roles', '/docs/objects'];
 
@@ -9,7 +9,7 @@ story('the reference looks well in both themes, on a phone and wide', async () =
     for (const path of pages) {
       await page.goto(path);
       same(await looks(page, { axeToo: path !== '/docs/api-keys' }), [], `${path} ${theme} ${width}`);
-      await page.screenshot({ path: `${shots}/docs-${theme}-${width}-${path.split('/').pop()}.png` });
+      await shot(page, `docs-${theme}-${width}-${path.split('/').pop()}`);
     }
   }
 });

@@ -1,5 +1,5 @@
 // The element <keyward-keys> in a page of another origin.
-import { api, looks, same, setup, shots, story, violations, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, violations, visit, want } from './harness.mjs';
 import { all, at, keyward, platform, workspaceId } from './host.mjs';
 
 const role = setup.ids.member;
@@ -36,7 +36,7 @@ story('the element is whole in each form, in two languages that are read from ei
         await set(page, { view, locale });
         await page.locator(`[dir=${dir}] ${marks[view]}`).first().waitFor();
         same([...await looks(page), ...await cut(page)], [], `${view} ${locale} ${width} ${theme}`);
-        await page.screenshot({ path: `${shots}/element-${view}-${locale}-${theme}-${width}.png`, fullPage: true });
+        await shot(page, `element-${view}-${locale}-${theme}-${width}`, { fullPage: true });
       }
     }
     for (const [locale, title] of [['de', 'API-Schlüssel'], ['fr', 'Clés d’API'], ['es', 'Claves de API'], ['pt-BR', 'Chaves de API'], ['ja', 'APIキー']]) {

@@ -1,5 +1,5 @@
 // The frame around every page: the navigation on a phone, menus, the palette, Copy, rows that lead somewhere, the first run.
-import { api, forget, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, forget, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 
 for (const javaScriptEnabled of [true, false]) {
   story(`a phone has the navigation as a sheet, ${javaScriptEnabled ? 'with' : 'without'} scripts`, async () => {
@@ -12,7 +12,7 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByRole('button', { name: 'Menu' }).click();
     await page.getByRole('link', { name: 'Members', exact: true }).waitFor();
     if (javaScriptEnabled) {
-      await page.screenshot({ path: `${shots}/sheet-light-phone.png` });
+      await shot(page, 'sheet-light-phone');
       const wrong = await looks(page);
       want(wrong.length === 0, wrong.join('\n'));
       await page.keyboard.press('Escape');
@@ -38,7 +38,7 @@ story('the menu of workspaces is not clipped, on a phone and on a desk', async (
         const at = (x, y) => e.contains(document.elementFromPoint(x, y));
         return r.left >= 0 && r.right <= innerWidth && r.top >= 0 && r.bottom <= innerHeight && at(r.left + 4, r.top + 4) && at(r.right - 4, r.bottom - 4);
       }), `${menu} is clipped at ${width} px`);
-      await page.screenshot({ path: `${shots}/menu${menu}-${width}.png` });
+      await shot(page, `menu${menu}-${width}`);
       await page.keyboard.press('Escape');
     }
     await page.context().close();
@@ -51,7 +51,7 @@ story('Ctrl-K leads to pages and keys', async () => {
   await page.keyboard.press('Control+k');
   await page.getByRole('combobox', { name: 'Go to a page or a key' }).fill('nightly');
   await page.getByRole('option', { name: /Nightly report/ }).waitFor();
-  await page.screenshot({ path: `${shots}/palette-dark-desk.png` });
+  await shot(page, 'palette-dark-desk');
   const wrong = await looks(page);
   want(wrong.length === 0, wrong.join('\n'));
   await page.keyboard.press('Enter');
@@ -104,7 +104,7 @@ story('the first run makes a workspace with its owner, and says what comes next'
   await page.getByRole('button', { name: 'Create workspace' }).click();
   await page.getByRole('heading', { name: 'What next' }).waitFor();
   want((await page.locator('#value').textContent()).includes('#'), 'no invitation for the owner');
-  await page.screenshot({ path: `${shots}/what-next-light-desk.png`, fullPage: true });
+  await shot(page, 'what-next-light-desk', { fullPage: true });
   const wrong = await looks(page);
   want(wrong.length === 0, wrong.join('\n'));
   await page.getByRole('button', { name: 'Create a key' }).click();

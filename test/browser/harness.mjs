@@ -4,8 +4,13 @@ import axe from 'axe-core';
 import { mkdirSync } from 'node:fs';
 
 export const setup = JSON.parse(process.env.KEYWARD_BROWSER);
-export const shots = setup.shots;
-mkdirSync(shots, { recursive: true });
+export const shots = setup.shots; // a folder for pictures, or ''
+if (shots) mkdirSync(shots, { recursive: true });
+
+// shot takes a picture of a page for somebody to look at, where KEYWARD_BROWSER_SHOTS asks for them.
+export const shot = async (page, name, options = {}) => {
+  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, ...options });
+};
 
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--test-third-party-cookie-phaseout'];

@@ -1,7 +1,7 @@
 // Webhooks on the dashboard, with a receiver that checks signatures as docs/webhooks.md says.
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
-import { looks, same, shots, story, visit, want } from './harness.mjs';
+import { looks, same, shot, story, visit, want } from './harness.mjs';
 
 // listen starts a receiver on this machine. It keeps each notice, with the secrets that verify it.
 const listen = async () => {
@@ -35,7 +35,7 @@ const settled = async (page) => {
 };
 
 const whole = async (page, name) => {
-  await page.screenshot({ path: `${shots}/hooks-${name}.png`, fullPage: true });
+  await shot(page, `hooks-${name}`, { fullPage: true });
   const wrong = await looks(page);
   want(wrong.length === 0, `${name}: ${wrong.join('\n')}`);
 };

@@ -1,5 +1,5 @@
 // What people do with keys, from signing in to what the engine then says.
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 
 const pattern = /kw_(live|test)_[0-9A-Za-z]{49}/;
 
@@ -75,7 +75,7 @@ const travel = async (page, way) => {
 story('T29 a value is gone on reload, on the way back, in storage and in the page that the browser keeps', async () => {
   const page = await visit({ as: 'developer' });
   const value = await make(page, 'shown once');
-  await page.screenshot({ path: `${shots}/reveal-light-desk.png`, fullPage: true });
+  await shot(page, 'reveal-light-desk', { fullPage: true });
   const address = page.url();
   want(!address.includes('new'), 'a reload would send the form again');
   await page.reload();
@@ -131,7 +131,7 @@ story('many keys are stopped at once, after a look at what stops', async () => {
   await page.getByText('2 keys chosen').waitFor();
   await page.getByRole('button', { name: 'Disable…' }).click();
   await page.getByText('2 keys of these work now').waitFor();
-  await page.screenshot({ path: `${shots}/bulk-light-desk.png`, fullPage: true });
+  await shot(page, 'bulk-light-desk', { fullPage: true });
   same(await verdict(values[0]), 'VALID', 'before it is confirmed');
   await page.getByRole('button', { name: 'Disable 2 keys' }).click();
   await page.waitForURL(/q=bulk/);
@@ -173,7 +173,7 @@ story('a member finds a request that waits, confirms it, and alone sees the valu
   await page.getByRole('link', { name: 'A program asked for a key.' }).click();
   await page.getByRole('row', { name: /asked for a new key/ }).waitFor();
   same(await looks(page), [], 'the list');
-  await page.screenshot({ path: `${shots}/key-requests-waiting.png` });
+  await shot(page, 'key-requests-waiting');
   await page.getByRole('link', { name: 'asked for' }).click();
   await page.waitForURL(new RegExp(`/key-requests/${keyRequest.id}$`));
   await page.getByRole('button', { name: 'Create the key and show its value' }).click();
@@ -194,7 +194,7 @@ story('the usage page says what is left of the plan', async () => {
     await plan.getByText(/of 500/).waitFor();
     await plan.getByText(/of 100,000/).waitFor();
     same(await looks(page), [], 'the plan');
-    await page.screenshot({ path: `${shots}/usage-plan.png` });
+    await shot(page, 'usage-plan');
   } finally {
     await api('PUT', `/workspaces/${setup.ids.workspace}/plan`, {});
   }

@@ -1,6 +1,6 @@
 // Every page, for everybody, in both themes, on a phone and on a desk: it is shown, nothing is wider than the screen, and axe finds
 // nothing.
-import { looks, setup, shots, story, visit, want } from './harness.mjs';
+import { looks, setup, shot, story, visit, want } from './harness.mjs';
 
 const ids = setup.ids;
 
@@ -34,7 +34,7 @@ for (const theme of ['light', 'dark']) {
           const bytes = (await answer.body()).length;
           if (bytes > 100_000) wrong.push(`${name}: ${bytes} bytes`);
           if (answer.status() >= 500) wrong.push(`${name}: ${answer.status()}`);
-          await page.screenshot({ path: `${shots}/${name}-${theme}-${size}.png`, fullPage: true });
+          await shot(page, `${name}-${theme}-${size}`, { fullPage: true });
           wrong.push(...(await looks(page, { axeToo: size === 'desk' || narrow.includes(name) })).map((w) => `${name}: ${w}`));
         }
         await page.context().close();
@@ -49,13 +49,13 @@ story('the overview fits a very wide screen', async () => {
   await page.goto('/?by=month');
   const wrong = await looks(page, { axeToo: false });
   want(wrong.length === 0, wrong.join('\n'));
-  await page.screenshot({ path: `${shots}/overview-4k.png` });
+  await shot(page, 'overview-4k');
 });
 
 story('the picture for the README', async () => {
   const page = await visit({ as: 'owner', width: 1200, height: 780 });
   await page.goto('/?by=month');
-  await page.screenshot({ path: `${shots}/readme.png` });
+  await shot(page, 'readme');
 });
 
 story('a chosen theme stays, with and without scripts', async () => {

@@ -1,5 +1,5 @@
 // Invitations and passkeys, with an authenticator that the browser plays itself.
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 
 // Browsers make no passkey for an IP address: the same server, by its name.
 const here = setup.url.replace('127.0.0.1', 'localhost');
@@ -51,7 +51,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await admin.getByRole('button', { name: 'Add, and create an invitation link' }).click();
     const url = (await admin.locator('#value').textContent()).trim();
     want(clicks <= 5 && url.includes('/signin/invitation#keyward_invite_'), `${clicks} clicks to ${url}`);
-    await admin.screenshot({ path: `${shots}/invitation-${theme}-${width}.png`, fullPage: true });
+    await shot(admin, `invitation-${theme}-${width}`, { fullPage: true });
     await admin.reload();
     want(!(await admin.content()).includes('keyward_invite_'), 'a reload shows the link');
 
@@ -60,7 +60,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await ines.page.goto(url.replace('127.0.0.1', 'localhost'));
     await ines.page.getByText('Ines Lang, create a passkey for Acme').waitFor();
     want(!ines.page.url().includes('keyward_invite_'), 'the code stays in the address');
-    await ines.page.screenshot({ path: `${shots}/invited-${theme}-${width}.png`, fullPage: true });
+    await ines.shot(page, `invited-${theme}-${width}`, { fullPage: true });
     const plain = await visit({ theme, width }); // axe and the authenticator do not share a page
     await plain.goto(`${here}/signin/invitation`);
     const wrong = await looks(plain);
@@ -68,7 +68,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await ines.page.getByLabel('Name of this passkey').fill('My laptop');
     await ines.page.getByRole('button', { name: 'Create a passkey' }).click();
     await ines.page.getByText('Add a second passkey').waitFor();
-    await ines.page.screenshot({ path: `${shots}/passkeys-${theme}-${width}.png`, fullPage: true });
+    await ines.shot(page, `passkeys-${theme}-${width}`, { fullPage: true });
     same((await ines.credentials()).length, 1, 'passkeys on the device');
 
     await signOut(ines.page);
@@ -180,7 +180,7 @@ story('several passkeys have names, and one that is removed is out, with its ses
   await one.page.getByLabel('Name of the new passkey').fill('Security key');
   await one.page.getByRole('button', { name: 'Add a passkey' }).click();
   await one.page.locator('.attend', { hasText: 'Security key' }).waitFor();
-  await one.page.screenshot({ path: `${shots}/passkeys-two.png`, fullPage: true });
+  await one.shot(page, 'passkeys-two', { fullPage: true });
 
   const thief = await person(); // has the old phone, and is signed in by it
   await thief.cdp.send('WebAuthn.addCredential', { authenticatorId: thief.authenticatorId, credential: phone[0] });
@@ -271,7 +271,7 @@ story('where browsers make no passkey, the page says what to do', async () => {
   same(await page.getByRole('button', { name: 'Sign in with a passkey' }).count(), 0, 'buttons that would fail');
   await page.goto(`${here}/signin`);
   await page.getByRole('button', { name: 'Sign in with a passkey' }).waitFor();
-  await page.screenshot({ path: `${shots}/sign-in-passkey.png`, fullPage: true });
+  await shot(page, 'sign-in-passkey', { fullPage: true });
 });
 
 story('the owner of a new workspace is invited right away', async () => {

@@ -1,5 +1,5 @@
 // What people do about people: roles, members, settings, the log, service keys, sessions.
-import { forget, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { forget, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 import { verdict } from './keys.mjs';
 
 story('a viewer sees no button that would be refused, and is refused all the same', async () => {
@@ -57,7 +57,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Admin' });
     await page.getByRole('button', { name: 'Review the change…' }).click();
     await page.locator('.note', { hasText: /\+\d+ permissions, can administer/ }).waitFor();
-    await page.screenshot({ path: `${shots}/member-role-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `member-role-${theme}-${width}`, { fullPage: true });
     const wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
     await page.getByRole('link', { name: 'Cancel' }).click();
@@ -79,12 +79,12 @@ story('an owner removes a member after seeing exactly which keys stop', async ()
   same(await verdict(setup.leos), 'VALID', 'a key that was handed over');
   await page.goto('/log?type=member.removed');
   await page.locator('.events', { hasText: /removed leo: 1 key transferred/ }).waitFor();
-  await page.screenshot({ path: `${shots}/log-removed.png`, fullPage: true });
+  await shot(page, 'log-removed', { fullPage: true });
   await page.getByRole('link', { name: /^Details/ }).first().click();
   await page.locator('aside.beside del').first().waitFor();
   const odd = await looks(page);
   want(odd.length === 0, odd.join('\n'));
-  await page.screenshot({ path: `${shots}/log-details.png`, fullPage: true });
+  await shot(page, 'log-details', { fullPage: true });
 });
 
 story('settings bind the keys that are made from then on', async () => {

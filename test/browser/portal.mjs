@@ -1,5 +1,5 @@
 // The hosted page of a portal session: the keys of a member, in a browser without a session of the dashboard.
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 
 const workspaceId = setup.ids.workspace;
 const all = ['keys:read', 'keys:create', 'keys:update', 'keys:rotate', 'keys:disable', 'keys:delete', 'usage:read'];
@@ -21,7 +21,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await page.getByLabel('calls:read').check();
     want(await page.getByLabel('calls:write').isDisabled(), 'more than the ceiling can be chosen');
     same(await looks(page), [], 'the form');
-    await page.screenshot({ path: `${shots}/portal-create-${theme}-${width}.png` });
+    await shot(page, `portal-create-${theme}-${width}`);
     await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
     const value = (await page.getByRole('dialog').locator('pre code').first().textContent()).trim();
     want(/^kw_live_/.test(value), `the value is ${value}`);
@@ -43,7 +43,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await page.getByLabel('Allowed networks').fill('203.0.113.0/24\n2001:db8::/48');
     await page.getByLabel('Expires', { exact: true }).selectOption('30');
     same(await looks(page), [], 'the form of a change');
-    await page.screenshot({ path: `${shots}/portal-edit-${theme}-${width}.png` });
+    await shot(page, `portal-edit-${theme}-${width}`);
     await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
     await page.getByRole('heading', { name: 'edited' }).waitFor();
     const [changed] = (await api('GET', `/api-keys?workspaceId=${workspaceId}&userId=${userId}`)).apiKeys;
@@ -60,7 +60,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await page.getByRole('row', { name: /This minute 38 of 40 all back: / }).waitFor();
     want((await page.locator('.refusals').textContent()).includes('198.51.100.9'), 'the refusal is not told');
     same(await looks(page), [], 'usage');
-    await page.screenshot({ path: `${shots}/portal-usage-${theme}-${width}.png` });
+    await shot(page, `portal-usage-${theme}-${width}`);
     await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).click();
     await page.getByRole('button', { name: /^Disable: / }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();

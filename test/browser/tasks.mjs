@@ -1,7 +1,7 @@
 // Five tasks of the people who use the dashboard, each with its clicks counted. A click more than the bound is a failure; the seconds are
-// said alone, because they measure the machine. The figures stand in shots/tasks.json.
+// said alone, because they measure the machine. The figures stand in tasks.json beside the pictures.
 import { writeFileSync } from 'node:fs';
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 import { verdict } from './keys.mjs';
 
 const workspaceId = setup.ids.workspace;
@@ -18,7 +18,7 @@ const task = (name, bound, as, way) => {
     const choose = async (what, option) => { clicks++; await what.selectOption(option); };
     await way({ page, click, choose, type: (text) => page.keyboard.type(text) });
     figures[name] = { clicks, bound, seconds: (Date.now() - began) / 1000 };
-    writeFileSync(`${shots}/tasks.json`, JSON.stringify(figures, null, 2));
+    if (setup.shots) writeFileSync(`${setup.shots}/tasks.json`, JSON.stringify(figures, null, 2));
     want(clicks <= bound, `${clicks} clicks`);
   });
 };
@@ -112,7 +112,7 @@ story('no text is clipped at 360 to 2560 px with the longest names', async () =>
     for (const [name, path] of Object.entries({ overview: '/', keys: '/keys', new: '/keys/new', key: `/keys/${made.apiKey.id}`, edit: `/keys/${made.apiKey.id}/edit`,
       members: '/members', leave: `/members/${'u'.repeat(200)}/remove`, heir: `/members/leo/remove?keys=transfer&heir=${'u'.repeat(200)}`, giverole: `/members/${'u'.repeat(200)}/role`, roles: '/roles', role: `/roles/${role.id}`, settings: '/settings', nowhere: '/nowhere' })) {
       await page.goto(path);
-      await page.screenshot({ path: `${shots}/long-${name}-${width}.png` });
+      await shot(page, `long-${name}-${width}`);
       wrong.push(...(await clipped(page)).map((w) => `${name} at ${width}: ${w}`), ...(await looks(page, { axeToo: false })).map((w) => `${name} at ${width}: ${w}`));
     }
     await page.context().close();
@@ -126,13 +126,13 @@ task('find the reason of a refusal', 4, 'owner', async ({ page, click }) => {
   await click(page.getByRole('link', { name: 'Usage', exact: true }));
   const line = page.locator('.refusals li', { hasText: 'members:invite' }).first();
   want((await line.textContent()).includes('insufficient permissions'), 'the reason is not said in words');
-  await page.screenshot({ path: `${shots}/usage-refusals.png`, fullPage: true });
+  await shot(page, 'usage-refusals', { fullPage: true });
   await click(line.getByRole('link', { name: /Explain/ }));
   same(await page.locator('.verdict').textContent(), 'INSUFFICIENT_PERMISSIONS');
   want((await page.locator('.steps').textContent()).includes('it lacks members:invite'), 'the step that refused is not explained');
   const odd = await looks(page);
   want(odd.length === 0, odd.join('\n'));
-  await page.screenshot({ path: `${shots}/key-explained.png`, fullPage: true });
+  await shot(page, 'key-explained', { fullPage: true });
 });
 
 for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
@@ -145,7 +145,7 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
       if (answer.status() !== 200) odd.push(`${path}: ${answer.status()}`);
       if ((await answer.body()).length > 100_000) odd.push(`${path}: ${(await answer.body()).length} bytes`);
       odd.push(...(await looks(page)).map((w) => `${path}: ${w}`));
-      await page.screenshot({ path: `${shots}/look-${path.replace(/[^a-z]+/g, '-')}-${theme}-${width}.png`, fullPage: true });
+      await shot(page, `look-${path.replace(/[^a-z]+/g, '-')}-${theme}-${width}`, { fullPage: true });
     }
     want(odd.length === 0, odd.join('\n'));
     await page.goto(`/keys/${setup.ids.key}`);

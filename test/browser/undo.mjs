@@ -1,5 +1,5 @@
 // A removal that is undone: from the sentence after it, and from the list of members for ten minutes.
-import { api, looks, same, setup, shots, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
 import { verdict } from './keys.mjs';
 
 const workspaceId = setup.ids.workspace;
@@ -22,7 +22,7 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
     await page.goto('/members');
     let wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
-    await page.screenshot({ path: `${shots}/people-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `people-${theme}-${width}`, { fullPage: true });
     want(await page.locator('.people .danger, .people .bad').count() === 0, 'red in the table');
     await page.locator(`summary[aria-label="Actions for ${user}"]`).click();
     await page.getByRole('link', { name: `Remove… ${user}` }).click();
@@ -38,13 +38,13 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
     await sure.waitFor();
     const kept = page.locator('[data-fate] tr', { hasText: `${user} 1` });
     same(await kept.locator('[data-then]').textContent(), 'stays', 'the row of the key');
-    await page.screenshot({ path: `${shots}/leave-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `leave-${theme}-${width}`, { fullPage: true });
     wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
     await sure.click();
     await page.getByText('Rosa Parks was removed from the workspace. 1 key stops and 1 key stays.').waitFor();
     same([await verdict(first), await verdict(second)], ['VALID', 'DISABLED'], 'after the removal');
-    await page.screenshot({ path: `${shots}/undo-${theme}-${width}.png`, fullPage: true });
+    await shot(page, `undo-${theme}-${width}`, { fullPage: true });
     await page.locator('.said').getByRole('button', { name: 'Undo' }).click();
     await page.getByText('Rosa Parks is a member again, as Member. 1 key works again and 1 key is theirs again.').waitFor();
     same([await verdict(first), await verdict(second)], ['VALID', 'VALID'], 'after the undoing');
@@ -92,7 +92,7 @@ for (const [theme, width] of [['light', 1440], ['dark', 360]]) {
     await page.locator('h2.day', { hasText: 'Today' }).waitFor();
     await page.locator('.events li', { hasText: '60 → 30' }).first().getByRole('link', { name: /^Details/ }).click();
     await page.locator('aside.beside ins', { hasText: '30' }).waitFor();
-    await page.screenshot({ path: `${shots}/log-${theme}-${width}.png`, fullPage: width === 360 ? false : true });
+    await shot(page, `log-${theme}-${width}`, { fullPage: width !== 360 });
     const wrong = await looks(page);
     want(wrong.length === 0, wrong.join('\n'));
     await page.getByRole('link', { name: 'Key updated' }).click();
