@@ -556,7 +556,7 @@ func (b roleChoiceBody) main(p *page) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if b.Find.More {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Review the change…</button>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\" formnovalidate>Review the change…</button>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

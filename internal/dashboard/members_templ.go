@@ -474,7 +474,7 @@ func (b membersBody) invite(e *problem) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if b.FindRole.More {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Add to the workspace</button>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\" formnovalidate>Add to the workspace</button>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
