@@ -44,7 +44,9 @@ func TestT93TwoBuildsInTwoPlacesAreTheSameAndListWhatIsInThem(t *testing.T) {
 	}
 	tool(t, root, "cp", append(sources, elsewhere)...)
 	here, there := filepath.Join(dir, "here"), filepath.Join(dir, "there")
-	build := []string{"build", "-trimpath", "-tags", "grpcnotrace", "-buildvcs=false", "-ldflags", "-X main.version=test", "-o"}
+	build := []string{
+		"build", "-trimpath", "-tags", "grpcnotrace", "-buildvcs=false", "-ldflags", "-X main.version=test", "-o",
+	}
 	tool(t, root, "go", append(build, here, "./cmd/keyward")...)
 	tool(t, elsewhere, "go", append(build, there, "./cmd/keyward")...)
 	one, err := os.ReadFile(here)
