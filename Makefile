@@ -18,7 +18,7 @@ GO_TEST  := CGO_ENABLED=1 go test -shuffle=on -timeout 20m
 # another, which it makes three times as long. CI runs it over one of the latter with each commit, and make race over all packages.
 OUTSIDE := bench cmd deploy examples test internal/acceptance internal/archtest internal/gateway/recipes
 LONG    := internal/auditreplay internal/cli internal/control internal/dashboard internal/httpapi internal/server internal/signin \
-  internal/store/postgres internal/store/sqlite internal/storecopy
+  internal/ratelimit/redislimit internal/store/postgres internal/store/sqlite internal/storecopy internal/tally
 empty   :=
 SPARED  := ^\./($(subst $(empty) $(empty),|,$(strip $(OUTSIDE) $(LONG))))(/|$$)
 PACKAGES = go list -f '{{.Dir}}' ./... | sed "s,^$$PWD,.,"
