@@ -60,7 +60,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await ines.page.goto(url.replace('127.0.0.1', 'localhost'));
     await ines.page.getByText('Ines Lang, create a passkey for Acme').waitFor();
     want(!ines.page.url().includes('keyward_invite_'), 'the code stays in the address');
-    await ines.shot(page, `invited-${theme}-${width}`, { fullPage: true });
+    await shot(ines.page, `invited-${theme}-${width}`, { fullPage: true });
     const plain = await visit({ theme, width }); // axe and the authenticator do not share a page
     await plain.goto(`${here}/signin/invitation`);
     const wrong = await looks(plain);
@@ -68,7 +68,7 @@ for (const [theme, width] of [['light', 1280], ['dark', 360]]) {
     await ines.page.getByLabel('Name of this passkey').fill('My laptop');
     await ines.page.getByRole('button', { name: 'Create a passkey' }).click();
     await ines.page.getByText('Add a second passkey').waitFor();
-    await ines.shot(page, `passkeys-${theme}-${width}`, { fullPage: true });
+    await shot(ines.page, `passkeys-${theme}-${width}`, { fullPage: true });
     same((await ines.credentials()).length, 1, 'passkeys on the device');
 
     await signOut(ines.page);
@@ -180,7 +180,7 @@ story('several passkeys have names, and one that is removed is out, with its ses
   await one.page.getByLabel('Name of the new passkey').fill('Security key');
   await one.page.getByRole('button', { name: 'Add a passkey' }).click();
   await one.page.locator('.attend', { hasText: 'Security key' }).waitFor();
-  await one.shot(page, 'passkeys-two', { fullPage: true });
+  await shot(one.page, 'passkeys-two', { fullPage: true });
 
   const thief = await person(); // has the old phone, and is signed in by it
   await thief.cdp.send('WebAuthn.addCredential', { authenticatorId: thief.authenticatorId, credential: phone[0] });
