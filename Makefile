@@ -7,15 +7,23 @@ SHELL := /usr/bin/env bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # The product is built without C. Only the race detector needs a C compiler, and it is used in tests alone.
+# Vet, tests and builds share their flags, so that nothing is compiled twice.
+export CGO_ENABLED := 0
+GOFLAGS := $(shell go env GOFLAGS)
+ifeq ($(findstring grpcnotrace,$(GOFLAGS)),)
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath -tags=grpcnotrace)
+endif
+
 # grpcnotrace leaves out gRPC's pages of traces, which are not served and which cost 17 MB: docs/adr/0030-no-methods-by-name.md.
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -X main.version=$(VERSION)'
+GO_BUILD := go build -trimpath -tags grpcnotrace -ldflags '-s -w -X main.version=$(VERSION)'
 # It does not look into SQLite and its C library, which are C translated to Go: tests on SQLite take a sixth of the processor time.
 # Only packages without generic code may be left out: of functions that several packages compile, the linker takes any one.
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
-GO_TEST  := CGO_ENABLED=1 go test -shuffle=on -timeout 20m
+GO_TEST  := go test -shuffle=on -timeout 20m
+GO_RACE  := CGO_ENABLED=1 $(GO_TEST) $(RACE)
 
-# Without the detector in make test: packages that drive the command from outside, and those whose tests send thousands of requests one after
-# another, which it makes three times as long. CI runs it over one of the latter with each commit, and make race over all packages.
+# Without the detector in make test: packages that drive the command from outside, and those whose tests send thousands of requests one
+# after another, which it makes three times as long. The browser's stories take longest: they begin first. CI runs it over one of the latter with each commit, and make race over all packages.
 OUTSIDE := bench cmd deploy examples test internal/acceptance internal/archtest internal/gateway/recipes
 LONG    := internal/auditreplay internal/cli internal/control internal/dashboard internal/httpapi internal/server internal/signin \
   internal/ratelimit/redislimit internal/store/postgres internal/store/sqlite internal/storecopy internal/tally
@@ -49,14 +57,14 @@ run: ## Build and start a server on 127.0.0.1:8080 with ./keyward.db
 
 .PHONY: test
 test: test-deps ## Run every test in random order, most packages with the race detector
-	@packages=$$($(PACKAGES) | grep -E '$(SPARED)'); set -x; $(GO_TEST) $$packages
-	@packages=$$($(PACKAGES) | grep -vE '$(SPARED)'); set -x; $(GO_TEST) $(RACE) $$packages
+	@packages=$$($(PACKAGES) | grep -E '$(SPARED)'); set -x; $(GO_TEST) ./test/browser $$packages
+	@packages=$$($(PACKAGES) | grep -vE '$(SPARED)'); set -x; $(GO_RACE) $$packages
 	$(IN_TERRAFORM) go test -shuffle=on -timeout 15m ./...
 
 # PART=n takes one of the packages that make test spares, without the walks that do one thing after another.
 .PHONY: race
 race: test-deps ## Run every test with the race detector, an hour of processor time (PART=3: one of the packages that make test spares)
-	$(GO_TEST) $(RACE) $(if $(PART),-skip '^Test(T1T3|T7|T100)[A-Z]' ./$(word $(shell echo $$(($(PART) % $(words $(LONG)) + 1))),$(LONG)),./...)
+	$(GO_RACE) $(if $(PART),-skip '^Test(T1T3|T7|T100)[A-Z]' ./$(word $(shell echo $$(($(PART) % $(words $(LONG)) + 1))),$(LONG)),./...)
 
 .PHONY: test-terraform
 test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu: five minutes of processor time
@@ -121,7 +129,7 @@ check: lint vuln platforms tidy-check build release-check test ## All that CI ru
 
 .PHONY: bench
 bench: ## Measure on this machine: a table, bench/out/summary.md and plots (ARGS="-quick" for a look)
-	CGO_ENABLED=0 go run -trimpath ./bench $(ARGS)
+	go run ./bench $(ARGS)
 
 .PHONY: speed
 speed: ## Measure in a browser what the page of a customer takes, on an idle machine (ROUNDS=9)
@@ -131,7 +139,7 @@ speed: ## Measure in a browser what the page of a customer takes, on an idle mac
 soak: ## Check over hours what CI checks in seconds: revocations over a million operations, limits over hundreds of kills
 	KEYWARD_SOAK_OPERATIONS=$${KEYWARD_SOAK_OPERATIONS:-1000000} CGO_ENABLED=1 go test $(RACE) -timeout 6h -run 'T25' -v ./internal/verify
 	KEYWARD_SOAK_KILLS=$${KEYWARD_SOAK_KILLS:-300} CGO_ENABLED=1 go test $(RACE) -count=1 -timeout 6h -run 'T38Killed|T112Killed' -v ./internal/acceptance
-	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} CGO_ENABLED=1 go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
+	KEYWARD_SOAK_MINUTES=$${KEYWARD_SOAK_MINUTES:-30} go test -count=1 -timeout 6h -run 'T92' -v ./internal/acceptance
 	go test -count=$${KEYWARD_SOAK_FILE:-30} -timeout 6h -run 'T79|T80|T101|T102' ./internal/store/sqlite ./internal/cli
 	KEYWARD_SOAK_CLOCK=$${KEYWARD_SOAK_CLOCK:-300} go test -count=1 -timeout 6h -run 'T103' -v ./internal/server
 	go test -count=1 -timeout 6h -run 'T103AClockThat' ./internal/clock -rapid.checks=$${KEYWARD_SOAK_CLOCKS:-100000}
