@@ -225,8 +225,8 @@ func eventRoom(tx *store.Tx, ws id.Workspace, quota int64) error {
 	if quota == 0 {
 		return nil
 	}
-	spent, err := tx.NthEventSince(ws, quota, tx.Now().UTC().Truncate(24*time.Hour))
-	if err != nil || !spent {
+	spent, err := tx.EventsToday(ws)
+	if err != nil || spent < quota {
 		return err
 	}
 	return overQuota("maxEventsPerDay", fmt.Sprintf("at most %d changes a day (UTC)", quota))

@@ -225,7 +225,7 @@ func (p *purger) dropArchived(cut audit.Cut) error {
 		var m struct {
 			Target string `json:"target"`
 		}
-		counts[eventType{events[i].Workspace, events[i].Type}]++
+		counts[eventType{workspace: events[i].Workspace, kind: events[i].Type}]++
 		if json.Unmarshal([]byte(events[i].Metadata), &m) != nil || m.Target == "" {
 			continue
 		}

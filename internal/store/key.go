@@ -290,6 +290,11 @@ func (tx *Tx) countKeys(ws id.Workspace, u id.User, by int) error {
 	if m, found := cachedValue[account.Member](tx.View, memberID{ws, u}); found {
 		m.KeyCount += int64(by)
 		tx.group.put(memberID{ws, u}, m)
+		if n, found := cachedValue[int64](tx.View, keysOf(ws)); found {
+			tx.group.put(keysOf(ws), n+int64(by))
+		}
+	} else {
+		delete(tx.group.cache, keysOf(ws)) // a user who never was a member has no counter
 	}
 	return tx.q.ExecDeferred(
 		tx.ctx, `UPDATE members SET key_count = key_count + ? WHERE workspace_id = ? AND user_id = ?`, by, ws, u,

@@ -142,8 +142,17 @@ func (v *View) KeyTotal(ws id.Workspace, u id.User) (int64, error) {
 	if u != "" {
 		w.and("user_id = ?", u)
 	}
-	return one(v, scanInt, `SELECT CAST(coalesce(sum(key_count), 0) AS BIGINT) FROM members`+w.String(), w.args...)
+	read := func() (int64, error) {
+		return one(v, scanInt, `SELECT CAST(coalesce(sum(key_count), 0) AS BIGINT) FROM members`+w.String(), w.args...)
+	}
+	if u == "" && v.group != nil {
+		return cachedOrRead(v, keysOf(ws), read)
+	}
+	return read()
 }
+
+// keysOf is the key of a workspace's number of keys in the cache of a group.
+type keysOf id.Workspace
 
 // KeyCount counts the keys that a filter selects, without its paging, and stops at most: the cost is in proportion to
 // the count.

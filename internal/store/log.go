@@ -233,15 +233,16 @@ func (tx *Tx) Record(e audit.Event) error {
 		return fmt.Errorf("record event: %w", err)
 	}
 	tx.group.head = head{e.Seq, e.Hash}
-	tx.group.types = append(tx.group.types, eventType{e.Workspace, e.Type})
+	tx.group.types = append(tx.group.types, eventType{e.Workspace, e.Type, dayOf(tx.now)})
 	tx.events++
 	return nil
 }
 
-// eventType is a type in a workspace.
+// eventType is a type in a workspace, on a UTC day.
 type eventType struct {
 	workspace id.Workspace
 	kind      audit.Type
+	day       int64
 }
 
 // countTypes adds the group's events to the counters, each once however many there are: a row that changes often in one
@@ -255,8 +256,10 @@ func (g *group) countTypes(ctx context.Context) error {
 		if counts[t] == 0 {
 			continue
 		}
-		err := g.q.ExecDeferred(ctx, `INSERT INTO event_types (workspace_id, type, events) VALUES (?, ?, ?)
-			ON CONFLICT (workspace_id, type) DO UPDATE SET events = event_types.events + excluded.events`, t.workspace, t.kind, counts[t])
+		err := g.q.ExecDeferred(ctx, `INSERT INTO event_types (workspace_id, type, events, day, day_events) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (workspace_id, type) DO UPDATE SET events = event_types.events + excluded.events, day = excluded.day,
+			day_events = excluded.day_events + CASE WHEN event_types.day = excluded.day THEN event_types.day_events ELSE 0 END`,
+			t.workspace, t.kind, counts[t], t.day, counts[t])
 		if err != nil {
 			return fmt.Errorf("count the events: %w", err)
 		}

@@ -16,10 +16,29 @@ func (v *View) RoleTotal(ws id.Workspace) (int64, error) {
 	return one(v, scanInt, `SELECT count(*) FROM roles WHERE workspace_id = ? AND system = ''`, ws)
 }
 
-// NthEventSince tells whether a workspace has had n events since a time. It walks over n entries of an index.
-func (v *View) NthEventSince(ws id.Workspace, n int64, since time.Time) (bool, error) {
-	found, err := all(
-		v, scanInt, `SELECT created_ms FROM events WHERE workspace_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?`, ws, n-1,
-	)
-	return len(found) == 1 && found[0] >= millis(since), err
+// EventsToday counts the events of a workspace in the UTC day of the transaction. It reads a counter for each type of
+// event, never the log.
+func (tx *Tx) EventsToday(ws id.Workspace) (int64, error) {
+	day := dayOf(tx.now)
+	n, err := cachedOrRead(tx.View, eventsOfDay{ws, day}, func() (int64, error) {
+		return one(
+			tx.View, scanInt,
+			`SELECT CAST(coalesce(sum(day_events), 0) AS BIGINT) FROM event_types WHERE workspace_id = ? AND day = ?`, ws, day,
+		)
+	})
+	for _, t := range tx.group.types { // they are counted at the end of the group
+		if t.workspace == ws && t.day == day {
+			n++
+		}
+	}
+	return n, err
 }
+
+// eventsOfDay is the key of a number of events in the cache of a group.
+type eventsOfDay struct {
+	workspace id.Workspace
+	day       int64
+}
+
+// dayOf is the number of the UTC day of a time since 1970.
+func dayOf(t time.Time) int64 { return t.Unix() / 86_400 }

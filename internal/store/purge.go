@@ -86,7 +86,7 @@ type purger struct {
 }
 
 // pastDay is the first day whose quotas may still be asked about: yesterday, for a node whose clock is a little behind.
-func (p *purger) pastDay() int64 { return p.now.Unix()/86_400 - 1 }
+func (p *purger) pastDay() int64 { return dayOf(p.now) - 1 }
 
 // late tells whether the transaction has lasted long enough. One that has removed nothing yet goes on, because the next
 // one would come no further.

@@ -245,7 +245,7 @@ func (v *View) Planned(p Page) ([]account.Workspace, error) {
 // SpentToday is how much of the day's limit that all keys of a workspace share has been reserved, and the day, counted
 // from 1970.
 func (v *View) SpentToday(ws id.Workspace) (reserved, day int64, err error) {
-	day = v.now.Unix() / 86_400
+	day = dayOf(v.now)
 	u, ok := id.Parse(string(ws))
 	if !ok {
 		return 0, day, nil

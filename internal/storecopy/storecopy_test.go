@@ -116,7 +116,7 @@ func furniture() []string {
 		`INSERT INTO idempotency VALUES ('a', 'k', ` + zero + `, 'k00001', 1, x'00ff', 2), ('a', 'l', ` + zero +
 			`, 'k00001', 1, NULL, 0)`,
 		`INSERT INTO events VALUES ` + many(1000, `(#+1, 'e#', 'w1', 'api_key.created', '', 'u1', '', 1, '{}', #D)`),
-		`INSERT INTO event_types VALUES ('', 'x', 1), ('w1', 'api_key.created', 1)`,
+		`INSERT INTO event_types VALUES ('', 'x', 1, 0, 0), ('w1', 'api_key.created', 1, 20000, 1)`,
 		`INSERT INTO event_targets VALUES ('k00001', 2), ('k00001', 1)`,
 		`INSERT INTO event_turns VALUES (7)`,
 		`INSERT INTO past_quotas VALUES (x'00000000000000000000000000000000', 19999, 3)`,

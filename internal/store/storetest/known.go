@@ -146,6 +146,16 @@ func (f *fixture) sameByID(tx *store.Tx, service id.ServiceKey) {
 		}
 		f.same("member", listed(f, members, func(m account.Member) bool { return m.User == user }), want)
 	}
+
+	total, err := tx.KeyTotal(f.ws, "")
+	f.check(err)
+	var sum int64
+	for _, user := range []id.User{f.member, "user-2"} {
+		n, err := tx.KeyTotal(f.ws, user)
+		f.check(err)
+		sum += n
+	}
+	f.same("keys in all", sum, total)
 }
 
 // listed is the item of a list that matches.

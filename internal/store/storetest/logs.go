@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
@@ -20,6 +21,48 @@ func (f *fixture) record(e audit.Event) {
 	e.ID = id.Event(f.ids.Next())
 	_, err := f.db.Update(context.Background(), func(tx *store.Tx) error { return tx.Record(e) })
 	f.must(err)
+}
+
+// The events of a day are those that were recorded in it, whether their transaction has ended or not. An event that is
+// taken back is none of them, and neither is one of another workspace or another day.
+func testEventsToday(t *testing.T, f *fixture) {
+	ctx, other := context.Background(), f.workspace("Other")
+	f.pass(24*time.Hour - f.now().Sub(f.now().Truncate(24*time.Hour)))
+	today := func(want int64, tx *store.Tx) {
+		t.Helper()
+		n, err := tx.EventsToday(f.ws)
+		f.check(err)
+		f.same("events of the day", want, n)
+	}
+	transaction := func(before, events int64) {
+		t.Helper()
+		_, err := f.db.Update(ctx, func(tx *store.Tx) error {
+			today(before, tx)
+			for i := range events {
+				e := f.event()
+				e.Type = []audit.Type{audit.APIKeyUpdated, audit.RoleUpdated}[i%2]
+				f.check(tx.Record(e))
+				e.ID, e.Workspace = f.event().ID, other
+				f.check(tx.Record(e))
+				today(before+i+1, tx)
+				f.check(tx.PutMember(account.Member{Workspace: f.ws, User: "some", Role: f.plain})) // nothing is known any more
+				today(before+i+1, tx)
+			}
+			err := tx.Savepoint(func() error { return errors.Join(tx.Record(f.event()), errMine) })
+			f.same("taken back", errMine.Error(), err.Error())
+			today(before+events, tx)
+			return nil
+		})
+		f.must(err)
+	}
+	transaction(0, 3)
+	transaction(3, 2)
+	f.restart(catalogue)
+	transaction(5, 1)
+	f.pass(24 * time.Hour)
+	transaction(0, 1)
+	f.pass(12 * time.Hour)
+	transaction(1, 1)
 }
 
 // aLog appends six events, a second apart, and names them by their description.

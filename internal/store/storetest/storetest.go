@@ -72,6 +72,7 @@ var tests = map[string]func(*testing.T, *fixture){
 	"events are filtered and paged":                                        testLogs,
 	"a search of the log finds what people see":                            testLogSearch,
 	"a stretch of the log is so many events":                               testLogStretch,
+	"the events of a day are counted":                                      testEventsToday,
 	"events are counted and their types listed":                            testLogCount,
 	"T84 a log that was changed from outside is found out":                 testChain,
 	"T84 a log goes on where an archive ends":                              testCutLog,
