@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/keyward/keyward/internal/account"
 	"github.com/keyward/keyward/internal/audit"
 	"github.com/keyward/keyward/internal/fault"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/store"
-	"github.com/keyward/keyward/internal/text"
 )
 
 // ListMembers gives a page of a workspace's members by user id.
@@ -38,52 +35,20 @@ func (s *Service) ListMembers(ctx context.Context, c Caller, workspace string, i
 }
 
 // FindMembers gives the members whose user id, name or e-mail holds a word, by user id, at most n of them, and tells
-// whether there may be more. It is a search: it waits for its turn, and looks at 10,000 members at most.
+// whether there may be more.
 func (s *Service) FindMembers(
 	ctx context.Context, c Caller, workspace, word string, n int,
 ) (found []Member, more bool, err error) {
-	wanted := text.Search(word)
-	err = s.search(ctx, c, workspace, func(v *store.View, a *actor) error {
-		ws, err := s.authorizeWorkspace(v, a, workspace, account.MembersRead)
-		if err != nil {
-			return err
-		}
-		const atOnce = 1000
-		for page, looked := (store.Page{Limit: atOnce}), 0; ; {
-			some, err := v.Members(ws.ID, page)
-			if err != nil {
-				return err
-			}
-			for _, m := range some {
-				if !anyHolds(wanted, string(m.User), m.DisplayName, m.Email) {
-					continue
-				}
-				if len(found) == n {
-					more = true
-					return nil
-				}
-				one, err := s.withRole(v, m)
-				if err != nil {
-					return err
-				}
-				found = append(found, one)
-			}
-			if looked += len(some); len(some) < atOnce {
-				return nil
-			}
-			if looked >= maxSearched {
-				more = true
-				return nil
-			}
-			page.After = string(some[len(some)-1].User)
-		}
+	return find(ctx, s, c, lookup[account.Member, Member]{
+		workspace: workspace, word: word, most: n, needs: account.MembersRead,
+		page:  (*store.View).Members,
+		id:    func(m account.Member) string { return string(m.User) },
+		names: func(m account.Member) []string { return []string{string(m.User), m.DisplayName, m.Email} },
+		show: func(v *store.View, _ *actor, m account.Member) (Member, bool, error) {
+			one, err := s.withRole(v, m)
+			return one, true, err
+		},
 	})
-	return found, more, storageFault(err)
-}
-
-// anyHolds tells whether one of some names holds a text in the form of text.Search.
-func anyHolds(wanted string, names ...string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(text.Search(name), wanted) })
 }
 
 func (s *Service) withRole(v *store.View, m account.Member) (Member, error) {

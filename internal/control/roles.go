@@ -37,45 +37,20 @@ func (s *Service) ListRoles(ctx context.Context, c Caller, workspace string, in 
 }
 
 // FindRoles gives the roles that the caller may give and whose name, description or id holds a word, the system roles
-// first, at most n of them, and tells whether there may be more. It is a search: it waits for its turn, and looks at
-// 10,000 roles at most.
+// first, at most n of them, and tells whether there may be more.
 func (s *Service) FindRoles(
 	ctx context.Context, c Caller, workspace, word string, n int,
 ) (found []Role, more bool, err error) {
-	wanted := text.Search(word)
-	err = s.search(ctx, c, workspace, func(v *store.View, a *actor) error {
-		ws, err := s.authorizeWorkspace(v, a, workspace, account.RolesRead)
-		if err != nil {
-			return err
-		}
-		const atOnce = 1000
-		for page, looked := (store.Page{Limit: atOnce}), 0; ; {
-			some, err := v.Roles(ws.ID, page)
-			if err != nil {
-				return err
-			}
-			for _, r := range some {
-				one := s.assignable(a, r)
-				switch {
-				case !one.Assignable || !anyHolds(wanted, r.Name, r.Description, string(r.ID)):
-				case len(found) == n:
-					more = true
-					return nil
-				default:
-					found = append(found, one)
-				}
-			}
-			if looked += len(some); len(some) < atOnce {
-				return nil
-			}
-			if looked >= maxSearched {
-				more = true
-				return nil
-			}
-			page.After = string(some[len(some)-1].ID)
-		}
+	return find(ctx, s, c, lookup[account.Role, Role]{
+		workspace: workspace, word: word, most: n, needs: account.RolesRead,
+		page:  (*store.View).Roles,
+		id:    func(r account.Role) string { return string(r.ID) },
+		names: func(r account.Role) []string { return []string{r.Name, r.Description, string(r.ID)} },
+		show: func(_ *store.View, a *actor, r account.Role) (Role, bool, error) {
+			one := s.assignable(a, r)
+			return one, one.Assignable, nil
+		},
 	})
-	return found, more, storageFault(err)
 }
 
 // GetRole shows one role. A person sees their own role in any case.
