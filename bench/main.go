@@ -29,6 +29,7 @@ func main() {
 	only := flag.String("only", "", "a regular expression: measure only what has such a name")
 	out := flag.String("out", filepath.Join("bench", "out"), "the folder for the summary and the plots")
 	dir := flag.String("dir", "", "a folder on the disk to measure (default: a temporary one)")
+	flag.StringVar(&l.kept, "rows", "", "a folder in which databases of many keys are kept, and used again")
 	flag.IntVar(&l.keys, "keys", 1_000_000, "keys in a large installation")
 	flag.DurationVar(&l.span, "span", 2*time.Second, "how long each rate is measured in one round")
 	flag.IntVar(&l.followers, "followers", 200, "followers in a large fleet")

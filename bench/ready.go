@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,7 +19,7 @@ import (
 
 // rowsOfKeys writes keys into a database without servers, faster than the control plane would: a start reads the
 // same. They have the workspace, the user and the permissions of the existing key.
-const rowsOfKeys = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+const rowsOfKeys = `WITH RECURSIVE n (i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 	INSERT INTO api_keys (id, workspace_id, user_id, name, environment, is_active, is_revoked, is_orphan, set_id, per_minute, per_day,
 		allowed_ips, description, metadata, created_ms, updated_ms, last_used_ms, expires_ms, masked, pepper, digest, has_previous)
 	SELECT printf('%08x-%04x-7%03x-8%03x-', 0x018c0000 + i / 65536, i % 65536, abs(random()) % 4096, abs(random()) % 4096)
@@ -44,10 +45,66 @@ func manyRows(ctx context.Context, dir string, n int) error {
 		return err
 	}
 	defer d.Close()
-	return d.Write(ctx, func(q store.SQL) error {
-		_, err := q.Exec(ctx, rowsOfKeys, n)
+	return fillRows(ctx, d, n)
+}
+
+// fillRows writes the rows in parts, so that the log of the database stays small, and makes the indexes at the end:
+// all that a table of ten million rows needs beyond one of a million is time.
+func fillRows(ctx context.Context, d *sqlite.Driver, n int) error {
+	const part = 1_000_000
+	var indexes [][2]string // name and statement
+	if err := d.Write(ctx, func(q store.SQL) (err error) {
+		if indexes, err = dropIndexes(ctx, q); err != nil {
+			return err
+		}
+		_, err = q.Exec(ctx, "PRAGMA cache_size = -2000000")
 		return err
-	})
+	}); err != nil {
+		return err
+	}
+	for first := 1; first <= n; first += part {
+		if err := d.Write(ctx, func(q store.SQL) error {
+			_, err := q.Exec(ctx, rowsOfKeys, first, min(first+part-1, n))
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	for _, index := range indexes {
+		if err := d.Write(ctx, func(q store.SQL) error {
+			_, err := q.Exec(ctx, index[1])
+			return err
+		}); err != nil {
+			return fmt.Errorf("make the index %s: %w", index[0], err)
+		}
+	}
+	return nil
+}
+
+// dropIndexes takes those of keys away, and gives them. Those of its constraints stay.
+func dropIndexes(ctx context.Context, q store.SQL) (indexes [][2]string, err error) {
+	rows, err := q.Query(
+		ctx, "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'api_keys' AND sql IS NOT NULL",
+	)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var one [2]string
+		if err := rows.Scan(&one[0], &one[1]); err != nil {
+			return nil, err
+		}
+		indexes = append(indexes, one)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for _, index := range indexes {
+		if _, err := q.Exec(ctx, "DROP INDEX "+index[0]); err != nil {
+			return nil, err
+		}
+	}
+	return indexes, nil
 }
 
 func init() { children["start"] = startChild }
@@ -124,11 +181,25 @@ func perKey(bytes float64, keys int) float64 { return max(bytes, 1) / float64(ke
 
 // rows makes a folder with a database of n keys.
 func (l *lab) rows(ctx context.Context, name string, n int) (string, error) {
-	dir, err := l.folder(name)
-	if err != nil {
+	if l.kept == "" {
+		dir, err := l.folder(name)
+		if err != nil {
+			return "", err
+		}
+		return dir, manyRows(ctx, dir, n)
+	}
+	dir := filepath.Join(l.kept, strconv.Itoa(n))
+	whole := filepath.Join(dir, "whole")
+	if _, err := os.Stat(whole); err == nil {
+		return dir, nil
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
 		return "", err
 	}
-	return dir, manyRows(ctx, dir, n)
+	if err := manyRows(ctx, dir, n); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(whole, nil, 0o600)
 }
 
 // started is a process's report of its start: seconds and bytes.

@@ -100,6 +100,7 @@ func (f figure) measure() float64 {
 // lab holds the tools of a bench.
 type lab struct {
 	base   string // a folder of this run
+	kept   string // a folder of databases of many keys, which later runs use again; "" for none
 	log    io.Writer
 	quick  bool
 	keys   int           // in a large installation
