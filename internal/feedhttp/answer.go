@@ -56,7 +56,10 @@ type pageTexts struct {
 
 // textName names the readers that get the same bytes. Its kind is the whole digest, and not the part that a cursor has,
 // because it alone keeps readers within other bounds apart.
-type textName struct{ kind, coding string }
+type textName struct {
+	kind, coding string
+	short        bool // see Question.Short
+}
 
 type sharedText struct {
 	once sync.Once
@@ -153,14 +156,17 @@ func emitter(out io.Writer) func(*line) error {
 	e.SetEscapeHTML(false)
 	var buffer []byte
 	return func(l *line) error {
-		if l.Key != nil {
-			text, ok := appendKeyLine(buffer[:0], l.Key)
-			buffer = text
-			if ok {
-				_, err := out.Write(text)
-				return err
-			}
+		quick := false
+		switch {
+		case l.Key != nil:
+			buffer, quick = appendKeyLine(buffer[:0], l.Key)
+		case l.SameKey != nil:
+			buffer, quick = appendSameKeyLine(buffer[:0], l.SameKey)
 		}
-		return e.Encode(l)
+		if !quick {
+			return e.Encode(l)
+		}
+		_, err := out.Write(buffer)
+		return err
 	}
 }

@@ -39,6 +39,9 @@ type ClientConfig struct {
 	Unzstd func(io.Reader) (io.ReadCloser, error)
 	// OnSettings is told of the source's settings, at the beginning of each load. An error of it ends the load.
 	OnSettings func(*Settings, *perm.Catalogue) error
+	// OnCount is told about how many keys a load has, after OnSettings and before the first of them, where the source
+	// knows it.
+	OnCount func(keys int64)
 }
 
 // Client asks a source over HTTP. It is a feed.Source, and safe for concurrent use.
@@ -91,6 +94,9 @@ var (
 func NewClient(c ClientConfig) *Client {
 	if c.OnSettings == nil {
 		c.OnSettings = func(*Settings, *perm.Catalogue) error { return nil }
+	}
+	if c.OnCount == nil {
+		c.OnCount = func(int64) {}
 	}
 	return &Client{ClientConfig: c, relays: make(chan struct{}, relaysAtOnce)}
 }
@@ -204,6 +210,7 @@ func (c *Client) Load(ctx context.Context, f func(feed.Change) error) (at feed.C
 	if err != nil {
 		return at, false, err
 	}
+	c.OnCount(max(first.Keys, 0))
 	r := newReader(catalogue)
 	r.again = &apikey.Key{}
 	last, err := lines.all(r, f)
@@ -331,6 +338,7 @@ func (c *Client) get(ctx context.Context, path string, q url.Values) (io.ReadClo
 		return nil, fmt.Errorf("ask the source: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token())
+	req.Header.Set("Accept", shortLines)
 	req.Header.Set("Accept-Encoding", c.codings())
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
@@ -503,11 +511,9 @@ func (l *lines) all(r *reader, f func(feed.Change) error) (*End, error) {
 		if err != nil {
 			return nil, err
 		}
-		one := &r.usual
-		if !r.keys.read(text, r.usual.Key) {
-			if one, err = parseLine(text); err != nil {
-				return nil, err
-			}
+		one, err := r.parse(text)
+		if err != nil {
+			return nil, err
 		}
 		switch {
 		case one.End != nil:

@@ -8,6 +8,20 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
+// ReadSnapshot reads the changes of an answer that begins with settings.
+func ReadSnapshot(c *perm.Catalogue, in io.Reader) (keys int64, changes []feed.Change, err error) {
+	lines := newLines(in)
+	first, err := lines.next(maxSettings)
+	if err != nil {
+		return 0, nil, err
+	}
+	_, err = lines.all(newReader(c), func(ch feed.Change) error {
+		changes = append(changes, ch)
+		return nil
+	})
+	return first.Keys, changes, err
+}
+
 // ReadChanges reads the changes of an answer.
 func ReadChanges(c *perm.Catalogue, in io.Reader) (changes []feed.Change, err error) {
 	_, err = newLines(in).all(newReader(c), func(ch feed.Change) error {
@@ -27,13 +41,19 @@ func EachChange(c *perm.Catalogue, in io.Reader, f func(feed.Change) error) erro
 
 // WriteChanges writes what each tells.
 func (s *Source) WriteChanges(each func(func(feed.Change) error) error, out io.Writer, q *Question) error {
-	return each(newWriter(s.Catalogue, q, s.digests(q), emitter(out)).write)
+	w := newWriter(s.Catalogue, q, s.digests(q), emitter(out))
+	w.short = q.Short
+	return each(w.write)
 }
 
 type (
-	KeyLine = keyLine
-	Instant = instant
+	KeyLine     = keyLine
+	SameKeyLine = sameKeyLine
+	Instant     = instant
 )
+
+// IsLike tells whether a key can be told by its own members after another one.
+func IsLike(l, before *KeyLine) bool { return l.isLike(before) && !before.isRare() }
 
 var (
 	At            = at

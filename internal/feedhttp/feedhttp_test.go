@@ -72,6 +72,7 @@ func newFixture(t testing.TB) *fixture {
 func (f *fixture) answer(w http.ResponseWriter, r *http.Request) {
 	q := feedhttp.Question{Reach: f.reach, Name: true, Metadata: true, Nonce: r.FormValue("nonce")}
 	if strings.HasSuffix(r.URL.Path, "/snapshot") {
+		q.Short = feedhttp.ReadsShort(r.Header.Values("Accept"))
 		_ = f.source.WriteSnapshot(r.Context(), w, nil, &q)
 		return
 	}

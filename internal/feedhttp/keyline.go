@@ -13,8 +13,9 @@ import (
 // else is left to encoding/json.
 
 var (
-	keyLineBegin = []byte(`{"key":{"id":"`)
-	keyLineEnd   = []byte("}}\n")
+	keyLineBegin     = []byte(`{"key":{"id":"`)
+	sameKeyLineBegin = []byte(`{"sameKey":{"id":"`)
+	keyLineEnd       = []byte("}}\n")
 )
 
 // isPlain tells whether JSON writes a text as it is. It looks at eight bytes at a time: of each, a sum or a difference
@@ -72,6 +73,36 @@ func appendKeyLine(b []byte, l *keyLine) (line []byte, ok bool) {
 	number(`,"period":`, l.Period)
 	number(`,"requestsPerMinute":`, l.PerMinute)
 	number(`,"requestsPerDay":`, l.PerDay)
+	if l.ExpiresAt != nil {
+		b = l.ExpiresAt.UTC().AppendFormat(append(b, `,"expiresAt":`...), `"`+instantForm+`"`)
+	}
+	if l.Name != "" {
+		text(`,"name":"`, l.Name)
+	}
+	return append(b, keyLineEnd...), ok
+}
+
+// appendSameKeyLine appends the line of a key that is like another one. ok is false for a key that encoding/json has to
+// write.
+func appendSameKeyLine(b []byte, l *sameKeyLine) (line []byte, ok bool) {
+	if len(l.Digest) == 0 {
+		return b, false
+	}
+	ok = true
+	text := func(name, value string) {
+		b = append(append(b, name...), value...)
+		ok = ok && isPlain(b[len(b)-len(value):])
+		b = append(b, '"')
+	}
+	text(`{"sameKey":{"id":"`, l.ID)
+	if l.UserID != "" {
+		text(`,"userId":"`, l.UserID)
+	}
+	b = base64.StdEncoding.AppendEncode(append(b, `,"digest":"`...), l.Digest)
+	b = append(b, '"')
+	if l.Second != "" {
+		text(`,"secondDigest":"`, l.Second)
+	}
 	if l.ExpiresAt != nil {
 		b = l.ExpiresAt.UTC().AppendFormat(append(b, `,"expiresAt":`...), `"`+instantForm+`"`)
 	}
@@ -226,17 +257,8 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 	l.UserID = k.shared()
 	k.must(`,"environment":"`)
 	l.Environment = k.usual()
-	k.must(`,"digest":"`)
-	if sum := k.plain(); base64.StdEncoding.DecodedLen(len(sum)) <= maxDigest {
-		n, err := base64.StdEncoding.Decode(k.sum[:], sum)
-		k.bad = k.bad || err != nil
-		l.Digest = k.sum[:n]
-	} else {
-		k.bad = true
-	}
-	if k.is(`,"secondDigest":"`) {
-		l.Second = k.own.text(k.plain())
-	}
+	l.Digest = k.digest()
+	l.Second = k.named(`,"secondDigest":"`)
 	k.must(`,"permissionSet":`)
 	l.PermissionSet = int(k.number())
 	if l.IsActive = k.is(`,"isActive":true`); !l.IsActive {
@@ -247,17 +269,56 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 	l.Period = k.optional(`,"period":`)
 	l.PerMinute = k.optional(`,"requestsPerMinute":`)
 	l.PerDay = k.optional(`,"requestsPerDay":`)
-	if k.is(`,"expiresAt":`) {
-		l.ExpiresAt = k.instant()
-	}
-	if k.is(`,"name":"`) {
-		l.Name = k.own.text(k.plain())
-	}
+	l.ExpiresAt = k.instant()
+	l.Name = k.named(`,"name":"`)
 	return !k.bad && string(k.rest) == string(keyLineEnd)
 }
 
-// instant takes a time with its quotation marks.
+// readSame reads the line of a key that is like the one in l, whose own members it replaces: user is that of the last
+// whole line. ok is false for a line that encoding/json has to read; the own members of l are of no use then.
+func (k *keyLines) readSame(text []byte, l *keyLine, user string) (ok bool) {
+	if !bytes.HasPrefix(text, sameKeyLineBegin) {
+		return false
+	}
+	k.rest, k.bad = text[len(sameKeyLineBegin):], false
+	l.ID = k.own.text(k.plain())
+	l.UserID = user
+	if k.is(`,"userId":"`) {
+		l.UserID = k.shared()
+	}
+	l.Digest = k.digest()
+	l.Second = k.named(`,"secondDigest":"`)
+	l.ExpiresAt = k.instant()
+	l.Name = k.named(`,"name":"`)
+	return !k.bad && string(k.rest) == string(keyLineEnd)
+}
+
+// named takes a text of the key alone that has a name before it, where that comes next.
+func (k *keyLines) named(name string) string {
+	if !k.is(name) {
+		return ""
+	}
+	return k.own.text(k.plain())
+}
+
+// digest takes the digest, which is there until the next line is read.
+func (k *keyLines) digest() []byte {
+	k.must(`,"digest":"`)
+	sum := k.plain()
+	if base64.StdEncoding.DecodedLen(len(sum)) > maxDigest {
+		k.bad = true
+		return nil
+	}
+	n, err := base64.StdEncoding.Decode(k.sum[:], sum)
+	k.bad = k.bad || err != nil
+	return k.sum[:n]
+}
+
+// instant takes the end of a key, where that comes next.
 func (k *keyLines) instant() *instant {
+	if !k.is(`,"expiresAt":`) {
+		return nil
+	}
 	if len(k.rest) == 0 || k.rest[0] != '"' {
 		k.bad = true
 		return nil

@@ -19,14 +19,17 @@ import (
 	"github.com/keyward/keyward/internal/ratelimit"
 )
 
-// line is one line of an answer. Exactly one of its members is set; of the last line, those of End.
+// line is one line of an answer. Exactly one of its members is set; of the first line Keys, too, and of the last one
+// those of End.
 type line struct {
 	Settings       *Settings       `json:"settings,omitempty"`
+	Keys           int64           `json:"keys,omitempty"` // about how many follow
 	PermissionSet  *permissionSet  `json:"permissionSet,omitempty"`
 	Workspace      *workspaceLine  `json:"workspace,omitempty"`
 	Role           *roleLine       `json:"role,omitempty"`
 	Member         *memberLine     `json:"member,omitempty"`
 	Key            *keyLine        `json:"key,omitempty"`
+	SameKey        *sameKeyLine    `json:"sameKey,omitempty"`
 	ServiceKey     *serviceKeyLine `json:"serviceKey,omitempty"`
 	Settlement     *settlementLine `json:"settlement,omitempty"`
 	WorkspaceGone  *goneLine       `json:"workspaceGone,omitempty"`
@@ -221,6 +224,11 @@ type writer struct {
 	// a key and its line, which are used again for each
 	usual line
 	one   keyLine
+
+	short bool // keys may be told by a sameKeyLine
+	same  sameKeyLine
+	base  keyLine // of the last whole line of a key
+	based bool    // there was one, which others may be like
 }
 
 func newWriter(c *perm.Catalogue, q *Question, as digests, emit func(*line) error) *writer {
@@ -318,7 +326,7 @@ func (w *writer) key(k *apikey.Key, revision int64) error {
 	if w.question.Metadata && k.Metadata != "" {
 		l.Metadata = json.RawMessage(k.Metadata)
 	}
-	w.usual.Key = l
+	w.usual = w.lineOf(l)
 	return w.emit(&w.usual)
 }
 
@@ -385,7 +393,9 @@ type reader struct {
 	catalogue *perm.Catalogue
 	sets      map[int]perm.Set
 	keys      keyLines
-	usual     line // the line of a key that keys has read
+	usual     line   // the line of a key that keys has read, or that was put together
+	user      string // that a key which names none is of: of the last whole line of a key
+	based     bool   // there was one, which others may be like
 	// again is the key of each change, where the one that is told of it does not keep it; nil makes new ones
 	again *apikey.Key
 }

@@ -62,9 +62,16 @@ func perKey(b *testing.B, one func()) {
 	b.ReportMetric(float64(spent()-began)/float64(b.N)/benchKeys, "cpu-ns/key")
 }
 
-// BenchmarkSnapshot has the parts of a load, of either end.
+// BenchmarkSnapshot has the parts of a load, of either end, by long lines and by short ones.
 func BenchmarkSnapshot(b *testing.B) {
 	source, q := loadable()
+	b.Run("long", func(b *testing.B) { snapshotParts(b, source, q) })
+	q.Short = true
+	b.Run("short", func(b *testing.B) { snapshotParts(b, source, q) })
+}
+
+func snapshotParts(b *testing.B, source *feedhttp.Source, q *feedhttp.Question) {
+	b.Helper()
 	var plain bytes.Buffer
 	if err := source.WriteSnapshot(context.Background(), &plain, nil, q); err != nil {
 		b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ type Question struct {
 	// Fieldless says that the reader names no fields: Position takes those that its cursor was made with.
 	Fieldless bool
 	Nonce     string // is repeated at the end of the answer
+	// Short says that the reader of a snapshot reads short lines: those of keys that are like the one before, and the
+	// number of keys at the beginning.
+	Short bool
 
 	Modes []account.FollowerMode // that the service key gives leave for
 
@@ -36,6 +40,21 @@ type Question struct {
 	settings *Settings // of which ofKind is the kind
 	ofKind   string    // in its cursors
 	shared   string    // among readers: the whole digest
+}
+
+// shortLines is how a reader says that it reads short lines. A source that knows none of them passes it over, as it
+// would not a parameter of the query.
+const shortLines = "application/x-ndjson; keys=short"
+
+// ReadsShort tells whether the values of Accept say that a reader reads short lines.
+func ReadsShort(accept []string) bool {
+	for one := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, params, err := mime.ParseMediaType(one)
+		if err == nil && kind == "application/x-ndjson" && params["keys"] == "short" {
+			return true
+		}
+	}
+	return false
 }
 
 // isBound tells whether the reader is bound to so few workspaces that it is told second digests where there is a

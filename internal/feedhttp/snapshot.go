@@ -52,7 +52,7 @@ type snapshot struct {
 // WriteSnapshot writes everything that the question is about. Nothing is written where the error is ErrBusy.
 func (s *Source) WriteSnapshot(ctx context.Context, out io.Writer, pack *Packing, q *Question) error {
 	settings, kind := s.kind(q)
-	name := textName{kind: q.shared}
+	name := textName{kind: q.shared, short: q.Short}
 	if pack != nil {
 		name.coding = pack.Name
 	}
@@ -206,6 +206,7 @@ func (s *Source) makeSnapshot(ctx context.Context, out io.Writer, pack *Packing,
 	defer stream.close()
 	emit := emitter(stream)
 	w := newWriter(s.Catalogue, q, s.digests(q), emit)
+	w.short = q.Short
 	settings = s.forReader(settings, q)
 	started := false
 	start := func() error {
@@ -213,7 +214,11 @@ func (s *Source) makeSnapshot(ctx context.Context, out io.Writer, pack *Packing,
 			return nil
 		}
 		started = true
-		return emit(&line{Settings: settings})
+		first := line{Settings: settings}
+		if q.Short && s.Count != nil {
+			first.Keys = s.Count(&q.Reach)
+		}
+		return emit(&first)
 	}
 	at, ok, err := s.Load(ctx, func(c feed.Change) error {
 		if err := start(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/keyward/keyward/internal/perm"
 )
 
-// SourceConfig holds the parts of a source's end. All of them are needed.
+// SourceConfig holds the parts of a source's end. Feed, Catalogue, Settings and the clocks are needed.
 type SourceConfig struct {
 	Feed      feed.Source // answers at once
 	Catalogue *perm.Catalogue
@@ -20,6 +20,8 @@ type SourceConfig struct {
 	// CountUntold is about how many keys within a reach the feed does not tell the values of, and where second digests
 	// are told, of how many it has none.
 	CountUntold func(reach *account.Reach, second bool) int64
+	// Count is about how many keys there are within a reach, 0 where that is not known. Nil knows of none.
+	Count func(reach *account.Reach) int64
 	// Keys derives the keys of workspaces: none without a pepper. Nil for a feed that knows no pepper.
 	Keys func(workspaces []string) []keyfmt.WorkspaceKey
 	// Bound says that the feed has second digests in the place of others: its reader is bound itself.

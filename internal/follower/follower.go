@@ -135,7 +135,8 @@ func New(cfg Config) *Follower {
 		feedhttp.ClientConfig{HTTP: cfg.HTTP, URL: cfg.URL, Token: cfg.Token, Limit: cfg.Limit, Random: rand.Text,
 			Second: cfg.Onward != nil && cfg.Digests.SecondPeppers() != nil,
 			Name:   cfg.Name, Version: cfg.Version, Below: cfg.Below, Unzstd: cfg.Unzstd,
-			Incarnation: id.NewGenerator(cfg.Now, rand.Reader).Next(), OnSettings: f.settings},
+			Incarnation: id.NewGenerator(cfg.Now, rand.Reader).Next(), OnSettings: f.settings,
+			OnCount: func(keys int64) { f.follow.Replica().Reserve(keys) }},
 	)
 	f.follow = follow.New(follow.Config{
 		Source: f.client, Limit: cfg.Limit, Now: cfg.Now, Wait: cfg.Limit / waitShare, OnSwap: cfg.OnSwap,

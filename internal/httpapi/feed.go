@@ -327,6 +327,7 @@ func (a *api) readFeedSnapshot(x *exchange) error {
 	if err := x.hear(&h); err != nil {
 		return err
 	}
+	q.Short = feedhttp.ReadsShort(x.r.Header.Values("Accept"))
 	ctx, cancel := context.WithTimeout(x.ctx(), snapshotTime)
 	defer cancel()
 	out, pack := x.lines()
@@ -341,7 +342,7 @@ func (a *api) readFeedSnapshot(x *exchange) error {
 func (x *exchange) lines() (*firstPiece, *feedhttp.Packing) {
 	h := x.w.Header()
 	h.Set("Content-Type", "application/x-ndjson")
-	h.Set("Vary", "Accept-Encoding")
+	h.Set("Vary", "Accept, Accept-Encoding")
 	out := &firstPiece{x: x}
 	coding := packing.Accepted(x.r.Header.Values("Accept-Encoding"))
 	if coding == nil {

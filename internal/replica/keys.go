@@ -10,7 +10,7 @@ import (
 )
 
 func (r *Replica) putKey(revision int64, a *apikey.Key) {
-	w := r.workspace(a.Workspace)
+	w := r.workspaceOf(a)
 	u, ok := id.Parse(string(a.ID))
 	if w.gone || !ok { // what is not named as a key is none, and is not found
 		return
@@ -19,9 +19,26 @@ func (r *Replica) putKey(revision int64, a *apikey.Key) {
 	var was fields
 	r.records.at(number).peek(&was)
 	if was.version().admits(revision) {
-		now := r.pack(a, uuidOf(u), r.memberAt(w, a.User, a.Period), &was)
+		now := r.pack(a, uuidOf(u), r.creatorOf(a, w), &was)
 		r.setKey(number, &was, &now, revision)
 	}
+}
+
+// workspaceOf gives the workspace of a key.
+func (r *Replica) workspaceOf(a *apikey.Key) *workspace {
+	if m := r.near; m != nil && m.workspace.id == a.Workspace {
+		return m.workspace
+	}
+	return r.workspace(a.Workspace)
+}
+
+// creatorOf gives the node of a key's creator.
+func (r *Replica) creatorOf(a *apikey.Key, w *workspace) *member {
+	if m := r.near; m != nil && m.workspace == w && m.user == a.User && m.period == a.Period {
+		return m
+	}
+	r.near = r.memberAt(w, a.User, a.Period)
+	return r.near
 }
 
 // expectedAhead is how many keys before its turn a key is expected.

@@ -19,6 +19,20 @@ func (b *loadBatch) add(c feed.Change) {
 	b.changes = append(b.changes, c)
 }
 
+// mostReserved bounds the memory that a number which is too large takes: less than a gigabyte.
+const mostReserved = 1 << 24
+
+// Reserve makes room for about so many keys, so that the tables do not grow again and again during a load. More keys
+// than that may come.
+func (r *Replica) Reserve(keys int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := int(max(0, min(keys, mostReserved)))
+	r.ids.reserve(n)
+	r.values.reserve(n)
+	r.hints.fit(max(r.records.next, uint32(n)))
+}
+
 // Load applies the changes that read tells, in batches, while it reads on: reading and applying take a processor each.
 // It answers read's error when all that was told before has been applied. It does not hold up Apply for longer than a
 // batch, so the feed can be followed meanwhile.

@@ -100,8 +100,9 @@ type Replica struct {
 	left        []leaver     // likewise, of members and roles
 	// changes up to it are in the copy, and their marks may be forgotten: one that comes late is dropped
 	floor    int64
-	scratch  []byte // where texts are put together
-	kinds    kinds  // of the digests of foreign values
+	near     *member // the creator of the key that was put last; of the next one in a load it nearly always is, too
+	scratch  []byte  // where texts are put together
+	kinds    kinds   // of the digests of foreign values
 	had, has []keyfmt.Digest
 	second   []keyfmt.PepperID // see KeepSecond
 	untold   untold            // of all keys

@@ -138,6 +138,26 @@ func (r *Replica) Untold(reach *account.Reach, second bool) (n int64) {
 	return n
 }
 
+// SizeWithin is about how many keys are within a reach; 0 where that is bound to environments, of which keys are not
+// counted.
+func (r *Replica) SizeWithin(reach *account.Reach) (n int64) {
+	switch {
+	case reach.Environments != nil:
+		return 0
+	case reach.Workspaces == nil:
+		return r.size.Load()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, name := range reach.Workspaces {
+		w := r.workspaces[name]
+		if w != nil && !w.gone && !slices.Contains(reach.Workspaces[:i], name) {
+			n += w.size
+		}
+	}
+	return n
+}
+
 // follows tells whether a service key's holder is told second digests of the workspaces that the key is bound to.
 func follows(k *account.ServiceKey) bool {
 	n := len(k.Bounds.Workspaces)

@@ -7,6 +7,8 @@ import "github.com/keyward/keyward/internal/perm"
 type sets struct {
 	blocks  directory[[setsInBlock]perm.Set]
 	numbers map[perm.Set]uint32 // the writers'
+	last    perm.Set            // the one that was asked for last, whose number is known
+	its     uint32
 }
 
 const setsInBlock = 256
@@ -18,6 +20,15 @@ func (s *sets) at(number uint32) perm.Set {
 
 // number gives that of a set. For writers.
 func (s *sets) number(set perm.Set) uint32 {
+	if s.last == set && len(s.numbers) > 0 {
+		return s.its
+	}
+	s.last = set
+	s.its = s.numberOf(set)
+	return s.its
+}
+
+func (s *sets) numberOf(set perm.Set) uint32 {
 	if number, ok := s.numbers[set]; ok {
 		return number
 	}

@@ -26,6 +26,7 @@ func (r *Replica) sweepRecords() (total int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.arena.move = nil
+	r.near = nil
 	for _, w := range leaving {
 		r.empty(w)
 	}
@@ -104,6 +105,7 @@ type mark struct {
 func (r *Replica) sweepMarks(settled int64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.near = nil
 	r.floor = max(r.floor, min(settled, r.Revision())) // a number of another history is above what this copy has
 	kept := r.marks[:0]
 	for _, m := range r.marks {

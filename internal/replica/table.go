@@ -146,8 +146,21 @@ func (t *table) put(slot uint64) {
 }
 
 // grow puts a table in place that has room and no graves.
-func (s *shard) grow() *table {
-	old, t := s.table.Load(), newTable(max(smallestTable, (s.live+1)*5/3+1))
+func (s *shard) grow() *table { return s.resize(s.live + 1) }
+
+// reserve makes room for about so many names in all.
+func (x *index) reserve(names int) {
+	each := names / len(x.shards)
+	for i := range x.shards {
+		if s := &x.shards[i]; 4*each > 3*len(s.table.Load().slots) {
+			s.resize(each)
+		}
+	}
+}
+
+// resize puts a table in place that has room for so many names, of which those that are there are some.
+func (s *shard) resize(names int) *table {
+	old, t := s.table.Load(), newTable(max(smallestTable, names*5/3+1))
 	for i := range old.slots {
 		if slot := old.slots[i].Load(); slot != empty && slot != grave {
 			t.put(slot)

@@ -33,6 +33,7 @@ func (s *Server) makeFeed(ctx context.Context) error {
 		Source: feedhttp.NewSource(feedhttp.SourceConfig{
 			Feed:      copyFeed{store.Source{DB: s.db, Places: feedLoads, Page: feedPage}, s},
 			Catalogue: s.catalogue, Settings: s.feedSettings(), Now: s.clock.Now, Elapsed: s.elapsed,
+			Count:       func(reach *account.Reach) int64 { return s.replica.Load().SizeWithin(reach) },
 			CountUntold: func(reach *account.Reach, second bool) int64 { return s.replica.Load().Untold(reach, second) },
 			Keys:        s.digester.WorkspaceKeys,
 		}),

@@ -65,7 +65,8 @@ func (f *Follower) feedOnward(d *follower.Desk) *httpapi.Feed {
 	source := feedhttp.NewSource(feedhttp.SourceConfig{
 		Feed: f.hub.onward, Catalogue: d.Catalogue, Settings: d.Settings, Bound: d.IsBound(),
 		Now: f.sourceTime, Elapsed: f.elapsed,
-		Keys: func(workspaces []string) []keyfmt.WorkspaceKey { return f.follower.WorkspaceKeys(d, workspaces) },
+		Keys:  func(workspaces []string) []keyfmt.WorkspaceKey { return f.follower.WorkspaceKeys(d, workspaces) },
+		Count: func(reach *account.Reach) int64 { return f.follower.Replica().SizeWithin(reach) },
 		CountUntold: func(reach *account.Reach, second bool) int64 {
 			return f.follower.Untold(d, reach, second && !d.IsBound())
 		},

@@ -1259,6 +1259,9 @@ export interface paths {
          *     The first line has the `settings` that a follower must have as its source has them, the last one the `cursor` from which the feed
          *     goes on. A snapshot says nothing of its freshness: ask for the feed after it. Few are answered at once, and 503 says when to ask
          *     again.
+         *
+         *     With `Accept: application/x-ndjson; keys=short` the first line also has `keys`, and a key that is like the one of the last line `key`
+         *     is told by a line `sameKey`. Most are, so that a large snapshot is loaded in less time.
          */
         get: operations["readFeedSnapshot"];
         put?: never;
@@ -2134,6 +2137,15 @@ export interface components {
             key?: {
                 [key: string]: unknown;
             };
+            /**
+             * @description For a reader of short lines: a key with its `id`, `digest`, `secondDigest`, `expiresAt` and `name`, and `userId` where that is
+             *     another one. In all else it is as the key of the last line `key`.
+             */
+            sameKey?: {
+                [key: string]: unknown;
+            };
+            /** @description Beside the settings, for a reader of short lines: about how many keys follow. Left out where that is not known. */
+            keys?: number;
             /** @description A service key that may ask a follower, with the digest of its value. */
             serviceKey?: {
                 [key: string]: unknown;
@@ -4343,7 +4355,10 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The feed does not go on after this cursor: another history, settings, bounds or `fields`, or too long ago. */
+        /**
+         * @description The feed does not go on after this cursor: another history, settings, bounds or `fields`, or too long ago. A follower that offers
+         *     the feed onward also says so of a cursor of its source that lies between two of its own pages, or after them.
+         */
         FeedConflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
