@@ -183,7 +183,7 @@ mutants: ## Break promises of the code one at a time, and name every break that 
 
 .PHONY: sbom
 sbom: build ## List what bin/keyward is made of in bin/keyward.spdx.json (SPDX 2.3)
-	scripts/sbom bin/keyward > bin/keyward.spdx.json
+	scripts/sbom bin/keyward '$(VERSION)' > bin/keyward.spdx.json
 
 .PHONY: fmt
 fmt: ## Format every Go file

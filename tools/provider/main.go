@@ -1,6 +1,6 @@
 // Command provider builds the release of the Terraform provider, in the layout that the registries of OpenTofu and
-// Terraform read: an archive for each platform, their checksums, and the manifest. From the same commit, with the same
-// Go, it makes the same bytes.
+// Terraform read: an archive for each platform, their checksums, and the manifest; and beside each archive a list of
+// what is inside of its binary (SPDX). From the same commit, with the same Go, it makes the same bytes.
 //
 //	go run -C tools ./provider -version v0.1.0                    everything, into bin/release
 //	go run -C tools ./provider -version v0.1.0 -twice linux/amd64 one platform, built twice and compared
@@ -93,36 +93,42 @@ func commitTime(root string) (time.Time, error) {
 // stem begins the name of every file.
 func (r release) stem() string { return name + "_" + strings.TrimPrefix(r.version, "v") }
 
-// all builds every platform. The checksums also go into the list of the whole release, if there is one.
+// all builds every platform. The list of checksums that a registry reads has the archives and the manifest alone, and
+// the list of the whole release, if there is one, has every file.
 func (r release) all(out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	var sums strings.Builder
-	keep := func(file string, data []byte) error {
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(data), file)
+	var registry, whole strings.Builder
+	keep := func(file string, data []byte, sums ...*strings.Builder) error {
+		for _, s := range sums {
+			fmt.Fprintf(s, "%x  %s\n", sha256.Sum256(data), file)
+		}
 		return os.WriteFile(filepath.Join(out, file), data, 0o644)
 	}
 	for _, target := range targets {
 		start := time.Now()
-		data, err := r.archive(target, r.root)
+		made, err := r.build(target, r.root)
 		if err != nil {
 			return fmt.Errorf("%s: %w", target, err)
 		}
-		if err := keep(r.file(target), data); err != nil {
+		err = errors.Join(
+			keep(r.file(target)+".zip", made.archive, &registry, &whole),
+			keep(r.file(target)+".spdx.json", made.contents, &whole),
+		)
+		if err != nil {
 			return err
 		}
 		fmt.Printf("%-14s %4.0f s (provider)\n", target, time.Since(start).Seconds())
 	}
-	if err := keep(r.stem()+"_manifest.json", []byte(manifest)); err != nil {
+	err := keep(r.stem()+"_manifest.json", []byte(manifest), &registry, &whole)
+	if err != nil {
 		return err
 	}
-	own := r.stem() + "_SHA256SUMS"
-	if err := os.WriteFile(filepath.Join(out, own), []byte(sums.String()), 0o644); err != nil {
+	if err := keep(r.stem()+"_SHA256SUMS", []byte(registry.String()), &whole); err != nil {
 		return err
 	}
-	fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256([]byte(sums.String())), own)
-	return appendTo(filepath.Join(out, "SHA256SUMS"), sums.String())
+	return appendTo(filepath.Join(out, "SHA256SUMS"), whole.String())
 }
 
 func appendTo(path, text string) error {
@@ -134,20 +140,23 @@ func appendTo(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// file names the archive of a platform.
+// file begins the names of the files of a platform.
 func (r release) file(target string) string {
-	return r.stem() + "_" + strings.ReplaceAll(target, "/", "_") + ".zip"
+	return r.stem() + "_" + strings.ReplaceAll(target, "/", "_")
 }
 
-// archive builds the provider for one platform, from a tree, and packs it.
-func (r release) archive(target, root string) ([]byte, error) {
+// built is what there is for a platform: the archive, and the list of what is inside of the binary.
+type built struct{ archive, contents []byte }
+
+// build makes the provider for one platform, from a tree, lists what is inside of it, and packs it.
+func (r release) build(target, root string) (made built, err error) {
 	system, arch, ok := strings.Cut(target, "/")
 	if !ok {
-		return nil, errors.New("want a platform such as linux/amd64")
+		return made, errors.New("want a platform such as linux/amd64")
 	}
 	work, err := os.MkdirTemp("", "provider-")
 	if err != nil {
-		return nil, err
+		return made, err
 	}
 	defer os.RemoveAll(work)
 	binary, suffix := filepath.Join(work, name), ""
@@ -160,13 +169,19 @@ func (r release) archive(target, root string) ([]byte, error) {
 	build.Env = append(os.Environ(),
 		"CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-buildvcs=false")
 	if err := build.Run(); err != nil {
-		return nil, err
+		return made, err
 	}
-	return r.pack([]packed{
+	list := exec.Command(filepath.Join(root, "scripts/sbom"), binary, r.version)
+	list.Stderr = os.Stderr
+	if made.contents, err = list.Output(); err != nil {
+		return made, fmt.Errorf("list what is inside: %w", err)
+	}
+	made.archive, err = r.pack([]packed{
 		{binary, name + "_" + r.version + suffix, 0o755},
 		{filepath.Join(root, "LICENSE"), "LICENSE", 0o644},
 		{filepath.Join(root, "terraform", "README.md"), "README.md", 0o644},
 	})
+	return made, err
 }
 
 // packed is a file of an archive.
@@ -207,18 +222,19 @@ func (r release) same(target string) error {
 	if err := r.copyTree(elsewhere); err != nil {
 		return fmt.Errorf("copy the tree: %w", err)
 	}
-	here, err := r.archive(target, r.root)
+	here, err := r.build(target, r.root)
 	if err != nil {
 		return err
 	}
-	there, err := r.archive(target, elsewhere)
+	there, err := r.build(target, elsewhere)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(here, there) {
+	if !bytes.Equal(here.archive, there.archive) || !bytes.Equal(here.contents, there.contents) {
 		return fmt.Errorf("%s differs when it is built again", r.file(target))
 	}
-	fmt.Printf("%x  %s (twice)\n", sha256.Sum256(here), r.file(target))
+	fmt.Printf("%x  %s.zip (twice)\n", sha256.Sum256(here.archive), r.file(target))
+	fmt.Printf("%x  %s.spdx.json (twice)\n", sha256.Sum256(here.contents), r.file(target))
 	return nil
 }
 

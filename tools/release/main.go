@@ -163,7 +163,7 @@ func (r *release) target(target, dir string) error {
 		return err
 	}
 	name := fmt.Sprintf("keyward_%s_%s_%s", strings.TrimPrefix(r.version, "v"), system, arch)
-	contents, err := r.command(nil, "scripts/sbom", binary).Output()
+	contents, err := r.command(nil, "scripts/sbom", binary, r.version).Output()
 	if err != nil {
 		return fmt.Errorf("list what is inside: %w", err)
 	}

@@ -53,6 +53,16 @@ func (r *release) sdks(dir string) error {
 	if err := r.copyTree(work, "sdk/"); err != nil {
 		return err
 	}
+	license, err := os.ReadFile(filepath.Join(r.root, "LICENSE"))
+	if err != nil {
+		return err
+	}
+	// The build of Python reads the first, and npm packs the others.
+	for _, place := range []string{"", "sdk/typescript", "sdk/element"} {
+		if err := os.WriteFile(filepath.Join(work, place, "LICENSE"), license, 0o644); err != nil {
+			return err
+		}
+	}
 	return errors.Join(r.typescript(work+"/sdk/typescript", dir), r.element(work+"/sdk/element", dir),
 		r.python(work+"/sdk/python", dir))
 }

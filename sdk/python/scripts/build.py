@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LICENSE = ROOT.parent.parent / "LICENSE"
 EPOCH = (2020, 1, 1, 0, 0, 0)
 
 
@@ -29,6 +30,7 @@ def metadata() -> str:
     return (
         f"Metadata-Version: 2.1\nName: keyward\nVersion: {version()}\n"
         "Summary: Client and guards for Keyward: issue, verify and take back API keys\n"
+        "License: Apache-2.0\nLicense-File: LICENSE\n"
         "Requires-Python: >=3.9\nClassifier: Programming Language :: Python :: 3\nClassifier: Typing :: Typed\n"
         "Description-Content-Type: text/markdown\n\n" + (ROOT / "README.md").read_text(encoding="utf-8")
     )
@@ -44,6 +46,7 @@ def wheel(out: Path) -> Path:
     files = package()
     files[f"{info}/METADATA"] = metadata().encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: keyward\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files[f"{info}/LICENSE"] = LICENSE.read_bytes()
     record = ""
     for name, data in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
@@ -63,6 +66,7 @@ def source(out: Path) -> Path:
     files = {f"src/{name}": data for name, data in package().items()}
     for name in ("pyproject.toml", "README.md"):
         files[name] = (ROOT / name).read_bytes()
+    files["LICENSE"] = LICENSE.read_bytes()
     files["PKG-INFO"] = metadata().encode()
     path = out / f"{base}.tar.gz"
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:

@@ -1,5 +1,6 @@
 """The README's program, the example and the built package, as a stranger uses them."""
 
+import ast
 import os
 import re
 import subprocess
@@ -78,3 +79,10 @@ def test_types_are_strict():
         ["mypy", "--python-version", "3.9", "--cache-dir", os.devnull, "src/keyward"], cwd=HERE, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_every_file_has_the_syntax_of_python_3_9():
+    files = [path for part in ("src", "scripts", "examples", "tests") for path in sorted((HERE / part).rglob("*.py"))]
+    assert len(files) > 25
+    for path in files:
+        ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))
