@@ -97,6 +97,8 @@ func quotasOf(v *store.View, ws *account.Workspace) (all []quota, err error) {
 
 // tellLevels queues the levels that have risen since an endpoint was told, and keeps those that have fallen.
 func (s *Sender) tellLevels(ctx context.Context, e *endpoint, quotas map[id.Workspace][]quota) error {
+	e.place.Lock()
+	defer e.place.Unlock()
 	var row notice.Endpoint
 	known := map[string]store.Level{}
 	err := s.DB.View(ctx, func(v *store.View) (err error) {

@@ -40,7 +40,6 @@ func kindOf(t audit.Type) notice.Kind {
 const (
 	readAtOnce  = 1000
 	queueAtOnce = 100
-	queueRuns   = 20   // pages for one endpoint before the next one's turn
 	lazily      = 1000 // events an endpoint's place may lie behind the log, where none of them concerns it
 )
 
@@ -115,19 +114,30 @@ func (s *Sender) note(page []store.EventPlace) (changed bool) {
 	return changed
 }
 
-// fill queues the events that an endpoint wants, page by page, until there is none or the queue is full.
-func (s *Sender) fill(ctx context.Context, e *endpoint) error {
-	for range queueRuns {
-		more, err := s.fillPage(ctx, e)
-		if errors.Is(err, store.ErrQueueFull) {
-			s.mark(func() { e.full = true })
-			return nil
-		}
-		if err != nil || !more {
-			return err
-		}
+// fill queues the next events that an endpoint wants, once its queue is low: a page of them. Its own worker does that,
+// so the backlog of an endpoint that takes nothing stays in the log, and no other endpoint waits until it is queued.
+// more tells whether there is news that can be queued at once.
+func (s *Sender) fill(ctx context.Context, e *endpoint) (more bool, err error) {
+	if !s.hungry(e) {
+		return false, nil
 	}
-	return nil
+	err = s.fillPage(ctx, e)
+	if errors.Is(err, store.ErrQueueFull) {
+		s.mark(func() { e.full = s.Elapsed() + s.Pace.Tick })
+		return false, nil
+	}
+	return err == nil && s.hungry(e), err
+}
+
+// hungry tells whether events may be queued for an endpoint now.
+func (s *Sender) hungry(e *endpoint) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return e.hungry(s.Elapsed())
+}
+
+func (e *endpoint) hungry(now time.Duration) bool {
+	return e.news && e.low && max(e.full, e.rest) <= now
 }
 
 // mark changes an endpoint in memory.
@@ -137,7 +147,22 @@ func (s *Sender) mark(set func()) {
 	set()
 }
 
-func (s *Sender) fillPage(ctx context.Context, e *endpoint) (more bool, err error) {
+// fillPage queues a page of events. News that the log brings meanwhile stays news.
+func (s *Sender) fillPage(ctx context.Context, e *endpoint) (err error) {
+	e.place.Lock()
+	defer e.place.Unlock()
+	follow := false
+	s.mark(func() {
+		follow = e.follow
+		e.news, e.follow = false, false
+	})
+	more := false
+	defer func() {
+		s.mark(func() {
+			e.news = e.news || more || err != nil
+			e.follow = e.follow || follow && err != nil
+		})
+	}()
 	var row notice.Endpoint
 	var events []audit.Event
 	var upTo int64
@@ -153,39 +178,30 @@ func (s *Sender) fillPage(ctx context.Context, e *endpoint) (more bool, err erro
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && !row.IsActive {
-		s.mark(func() { e.news = false })
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	more = len(events) == queueAtOnce
 	read := len(events)
 	events = slices.DeleteFunc(events, func(e audit.Event) bool { return e.Seq <= row.Since[kindOf(e.Type)].Seq })
-	if !more {
-		s.mark(func() { e.news = false })
-	}
 	behind := upTo - row.Seq
-	if read == 0 && behind < lazily && (behind == 0 || !e.follow) {
-		return false, nil
+	if read == 0 && behind < lazily && (behind == 0 || !follow) {
+		return nil
 	}
 	var all []notice.Delivery
 	for i := range events {
 		d, err := deliveryOf(&events[i])
 		if err != nil {
-			return false, err
+			return err
 		}
 		all = append(all, d)
 	}
-	if err = s.queue(ctx, e, &row, store.Place{Seq: upTo, Looked: row.Looked, Key: row.LookedKey}, all, nil); err != nil {
-		s.mark(func() { e.news = true })
-		return more, err
-	}
-	s.mark(func() { e.follow = false })
-	return more, nil
+	return s.queue(ctx, e, &row, store.Place{Seq: upTo, Looked: row.Looked, Key: row.LookedKey}, all, nil)
 }
 
-// queue writes deliveries and the place up to which they come.
+// queue writes deliveries and the place up to which they come. The caller holds the endpoint's place.
 func (s *Sender) queue(
 	ctx context.Context, e *endpoint, row *notice.Endpoint, to store.Place, all []notice.Delivery, levels []store.Level,
 ) error {
@@ -270,14 +286,17 @@ func copyOf(data map[string]any, name string, from map[string]json.RawMessage) {
 var daysAhead = []int{30, 7, 1, 0}
 
 // lookAtEnds queues the notices of keys whose end comes or has come, for as many of the endpoints in toLook as a step
-// has time for. The others have their turn in the next step.
+// has time for. The others have their turn in the next step. An endpoint with more than a page goes behind the others.
 func (s *Sender) lookAtEnds(ctx context.Context) error {
 	var all []error
 	idle := idleAtOnce
 	for len(s.toLook) > 0 && !s.over() {
 		e := s.toLook[0]
 		s.toLook = s.toLook[1:]
-		err := s.lookAtKeys(ctx, e, &idle)
+		more, err := s.lookAtKeys(ctx, e, &idle)
+		if more {
+			s.toLook = append(s.toLook, e)
+		}
 		if !errors.Is(err, store.ErrQueueFull) && !errors.Is(err, store.ErrNotFound) {
 			all = append(all, err)
 		}
@@ -298,46 +317,43 @@ const (
 	idleAtOnce = 20               // places that a step moves for that alone: those of all endpoints are due together
 )
 
-// lookAtKeys queues the moments since the last look, in their order. The moments follow from the present
-// expiry of each key: a moment that had passed when the expiry was set is left out. idle is how many places may still
-// be moved in this step though there is nothing to tell.
-func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint, idle *int) error {
-	for range queueRuns {
-		var row notice.Endpoint
-		var moments []moment
-		var now time.Time
-		cut := false
-		err := s.DB.View(ctx, func(v *store.View) (err error) {
-			if row, err = v.Webhook(e.name); err != nil {
-				return err
-			}
-			now = v.Floor()
-			moments, cut, err = momentsOf(v, &row, now)
-			return err
-		})
-		if err != nil || !row.IsActive || now.Before(row.Looked) || len(moments) == 0 && now.Sub(row.Looked) < rarely {
+// lookAtKeys queues the moments since the last look, in their order: a page of them. more tells whether there may be
+// more. The moments follow from the present expiry of each key: a moment that had passed when the expiry was set is
+// left out. idle is how many places may still be moved in this step though there is nothing to tell.
+func (s *Sender) lookAtKeys(ctx context.Context, e *endpoint, idle *int) (more bool, err error) {
+	e.place.Lock()
+	defer e.place.Unlock()
+	var row notice.Endpoint
+	var moments []moment
+	var now time.Time
+	cut := false
+	err = s.DB.View(ctx, func(v *store.View) (err error) {
+		if row, err = v.Webhook(e.name); err != nil {
 			return err
 		}
-		if len(moments) == 0 {
-			if *idle == 0 {
-				return nil
-			}
-			*idle--
-		}
-		to := store.Place{Seq: row.Seq, Looked: now, Key: store.LastKey}
-		if cut {
-			last := moments[len(moments)-1]
-			to.Looked, to.Key = last.at, last.ID
-		}
-		all, err := deliveriesOf(moments)
-		if err == nil {
-			err = s.queue(ctx, e, &row, to, all, nil)
-		}
-		if err != nil || !cut {
-			return err
-		}
+		now = v.Floor()
+		moments, cut, err = momentsOf(v, &row, now)
+		return err
+	})
+	if err != nil || !row.IsActive || now.Before(row.Looked) || len(moments) == 0 && now.Sub(row.Looked) < rarely {
+		return false, err
 	}
-	return nil
+	if len(moments) == 0 {
+		if *idle == 0 {
+			return false, nil
+		}
+		*idle--
+	}
+	to := store.Place{Seq: row.Seq, Looked: now, Key: store.LastKey}
+	if cut {
+		last := moments[len(moments)-1]
+		to.Looked, to.Key = last.at, last.ID
+	}
+	all, err := deliveriesOf(moments)
+	if err == nil {
+		err = s.queue(ctx, e, &row, to, all, nil)
+	}
+	return cut && err == nil, err
 }
 
 // momentsOf lists the next ones, and tells whether there may be more.

@@ -23,7 +23,9 @@ const steadyFailures = 5
 // work starts a worker for each endpoint that may have something to send and none at work, as far as there is room.
 func (s *Sender) work(ctx context.Context) {
 	now := s.Elapsed()
-	for _, e := range s.waiting(func(e *endpoint) bool { return !e.busy && e.due <= now && e.rest <= now }) {
+	for _, e := range s.waiting(func(e *endpoint) bool {
+		return !e.busy && (e.due <= now || e.hungry(now)) && e.rest <= now
+	}) {
 		room := s.quick
 		if e.slow {
 			room = s.slow
@@ -42,9 +44,14 @@ func (s *Sender) work(ctx context.Context) {
 	}
 }
 
-// serve sends batch after batch while the endpoint is quick and there is more.
+// serve queues and sends batch after batch while the endpoint is quick and there is more. What could not be queued
+// keeps nothing from being sent.
 func (s *Sender) serve(ctx context.Context, e *endpoint) {
 	for s.leading() && ctx.Err() == nil {
+		news, err := s.fill(ctx, e)
+		if err != nil && !errors.Is(err, store.ErrNotLeader) {
+			s.complain(ctx, "notices were not queued, and will be", err)
+		}
 		more, err := s.batch(ctx, e)
 		if err != nil {
 			if !errors.Is(err, store.ErrNotLeader) && !errors.Is(err, store.ErrNotFound) {
@@ -53,7 +60,7 @@ func (s *Sender) serve(ctx context.Context, e *endpoint) {
 			s.mark(func() { e.rest = s.Elapsed() + s.Pace.First })
 			return
 		}
-		if !more {
+		if !more && (!news || !s.hungry(e)) {
 			return
 		}
 	}
@@ -62,6 +69,7 @@ func (s *Sender) serve(ctx context.Context, e *endpoint) {
 // batch sends the due deliveries once, and tells whether the worker should go on at once.
 func (s *Sender) batch(ctx context.Context, e *endpoint) (more bool, err error) {
 	began := s.Elapsed()
+	s.mark(func() { e.due = notDue }) // until a delivery is queued meanwhile, or the read finds one
 	var row notice.Endpoint
 	var due []notice.Delivery
 	var next, now, floor time.Time
@@ -75,17 +83,18 @@ func (s *Sender) batch(ctx context.Context, e *endpoint) (more bool, err error) 
 		}
 		return err
 	})
-	if err != nil {
+	s.mark(func() {
+		e.low = len(due) < batchOf
+		switch {
+		case err != nil || len(due) > 0:
+			e.due = began
+		case !next.IsZero() && row.IsActive:
+			// A delivery that is due waits behind one of its object.
+			e.due = min(e.due, began+max(next.Sub(now), s.Pace.Tick))
+		}
+	})
+	if err != nil || len(due) == 0 {
 		return false, err
-	}
-	if len(due) == 0 {
-		s.mark(func() {
-			e.full = false
-			if e.due = notDue; !next.IsZero() && row.IsActive {
-				e.due = began + max(next.Sub(now), s.Pace.Tick) // a delivery that is due waits behind one of its object
-			}
-		})
-		return false, nil
 	}
 	secret, previous, broken := s.secrets(&row)
 	if s.Now().After(row.PreviousUntil) {
@@ -113,7 +122,7 @@ func (s *Sender) batch(ctx context.Context, e *endpoint) (more bool, err error) 
 	if len(sent) == 0 {
 		return false, nil
 	}
-	s.mark(func() { e.slow = e.failed > 0 || s.Elapsed()-began > slowerThan; e.full = false })
+	s.mark(func() { e.slow = e.failed > 0 || s.Elapsed()-began > slowerThan })
 	err = s.DB.Count(context.WithoutCancel(ctx),
 		func(c *store.Counting) error { return c.Attempted(s.Node, e.name, sent) })
 	if err == nil && reason != "" {

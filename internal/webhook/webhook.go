@@ -91,10 +91,12 @@ type Sender struct {
 type endpoint struct {
 	name id.Webhook
 	notice.Endpoint
+	place    sync.Mutex    // held while its places are read and moved
 	news     bool          // events may have to be queued
 	follow   bool          // its place has to be moved, also where no event concerns it
 	followed time.Duration // when that was found last, by Elapsed
-	full     bool          // the queue was full
+	low      bool          // fewer deliveries were due than a batch takes
+	full     time.Duration // until when the queue counts as full, by Elapsed
 	due      time.Duration // when deliveries may have to be sent, by Elapsed; notDue for never
 	rest     time.Duration // until when nothing is sent, by Elapsed
 	failed   int           // attempts in a row
@@ -234,8 +236,8 @@ const reloadEvery = 30 * time.Second
 // over tells whether the present step has to end, because the lease has to be renewed.
 func (s *Sender) over() bool { return s.Elapsed() > s.until }
 
-// step looks at the log and the clock once, queues what there is, and starts the workers. What it has no time for is
-// left to the next one.
+// step looks at the log and the clock once, and starts the workers, which queue the events of their endpoints. What it
+// has no time for is left to the next one.
 func (s *Sender) step(ctx context.Context) error {
 	s.until = s.Elapsed() + s.Pace.Lease/6
 	changed, err := s.news(ctx)
@@ -250,15 +252,12 @@ func (s *Sender) step(ctx context.Context) error {
 	if len(s.all) == 0 {
 		return nil
 	}
+	s.work(ctx)
 	var all []error
-	for _, e := range s.waiting(func(e *endpoint) bool { return e.news && !e.full }) {
-		if s.over() {
-			break
-		}
-		all = append(all, s.fill(ctx, e))
-	}
 	if len(s.toLook) == 0 && (s.looked == 0 || s.Elapsed()-s.looked > s.Pace.Look) {
-		s.toLook = s.waiting(func(e *endpoint) bool { return e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired) })
+		s.toLook = s.waiting(func(e *endpoint) bool {
+			return (e.Wants(notice.KeyExpiring) || e.Wants(notice.KeyExpired)) && (e.low || !e.slow)
+		}) // one that fails has enough to try: its place in time stays
 		all = append(all, s.lookAtPlans(ctx))
 		s.follow()
 		s.looked = s.Elapsed() + 1
@@ -320,7 +319,7 @@ func (s *Sender) take(found map[id.Webhook]notice.Endpoint) {
 	for name, row := range found {
 		was := s.all[name]
 		if was == nil {
-			was = &endpoint{name: name, news: true}
+			was = &endpoint{name: name, news: true, low: true}
 			s.all[name] = was
 		}
 		was.Endpoint = row

@@ -199,6 +199,31 @@ func TestT112ADeadEndpointHoldsNothingBack(t *testing.T) {
 	}
 }
 
+// Of the backlog of an endpoint that never answers a page is queued. The rest stays in the log, so that the others have
+// the database.
+func TestT112TheBacklogOfADeadEndpointStaysInTheLog(t *testing.T) {
+	const backlog = 350
+	k := newKit(t)
+	dead := receive(t, false, func(_ http.ResponseWriter, q *http.Request, _ got) { <-q.Context().Done() })
+	var silent []id.Webhook
+	for range 3 {
+		silent = append(silent, k.open(k.ws, dead.URL).ID)
+	}
+	live := receive(t, false, nil)
+	k.open(k.ws, live.URL)
+	for range backlog {
+		k.key()
+	}
+	k.send()
+	k.until("all notices", func() bool { return len(live.each()) >= backlog && len(live.got()) == backlog })
+	k.until("an attempt at each silent one", func() bool { return len(dead.each()) >= len(silent) })
+	for _, w := range silent {
+		if n := len(k.deliveries(w)); n == 0 || n > webhook.QueueAtOnce {
+			t.Errorf("of an endpoint that never answers %d notices are queued, want %d at most", n, webhook.QueueAtOnce)
+		}
+	}
+}
+
 func TestT75BothSecretsSignWhileOneIsRotated(t *testing.T) {
 	k := newKit(t)
 	r := receive(t, false, nil)
