@@ -317,6 +317,25 @@ story('the first list takes two requests, and later lists ask anew', async () =>
   same(await page.locator('.keys li').count(), 1, 'keys of a smaller page');
 });
 
+story('the hosted page shows its first list after one request, and asks anew once it is loaded again', async () => {
+  await person('hal');
+  await key('hal', 'first');
+  const { url } = await api('POST', '/portal-sessions', { workspaceId, userId: 'hal', capabilities: all, allowedOrigins: [] });
+  const page = await visit();
+  const asked = [];
+  page.on('request', (r) => r.resourceType() === 'fetch' && asked.push(`${r.method()} ${new URL(r.url()).pathname.split('/').slice(-2).join('/')}`));
+  await page.goto(url);
+  await page.locator('.keys li').first().waitFor();
+  same(asked, ['POST portal-sessions/exchange'], 'requests');
+  const kept = await page.evaluate(() => JSON.stringify({ ...sessionStorage }));
+  want(!kept.includes('first'), `keys are kept: ${kept}`);
+  await page.getByText(/^Created [A-Z][a-z]+ \d+, \d{4}, /).waitFor(); // by the customs of the locale, after digits alone
+  await key('hal', 'made elsewhere');
+  await page.reload();
+  await page.getByRole('heading', { name: 'made elsewhere' }).waitFor();
+  same(asked.slice(1), ['GET v2/api-keys'], 'requests of a page that is loaded again');
+});
+
 story('all keys of the first page are shown, also those that are drawn after the first screen', async () => {
   await person('ned');
   for (let i = 0; i < 12; i++) await key('ned', `key ${i}`);

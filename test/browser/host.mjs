@@ -40,6 +40,35 @@ element.fetchSession = async () => {
   return answer.ok ? answer.json() : undefined;
 };`;
 
+// floorScript is the least that a page of any code does on the way of the element: one key that cannot be exported, one request to
+// the platform, one proof, one request with a preflight to the server, and the keys as 25 lines of text.
+const floorScript = `
+const text = new TextEncoder();
+const base64url = (bytes) => new Uint8Array(bytes).toBase64({ alphabet: 'base64url', omitPadding: true });
+const segment = (value) => base64url(text.encode(JSON.stringify(value)));
+const making = crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
+const { portalSession, clientSecret } = await (await fetch('/keys-session', { method: 'POST' })).json();
+const pair = await making;
+const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey);
+const at = '${keyward}/portal/' + portalSession.id + '/api/v2/portal-sessions/exchange';
+const claims = { htm: 'POST', htu: at, iat: Math.floor(Date.now() / 1000), jti: crypto.randomUUID() };
+const signed = segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } }) + '.' + segment(claims);
+const by = { name: 'ECDSA', hash: 'SHA-256' };
+const proof = signed + '.' + base64url(await crypto.subtle.sign(by, pair.privateKey, text.encode(signed)));
+const answer = await fetch(at, { method: 'POST', headers: { DPoP: proof, 'Content-Type': 'application/json' },
+  body: JSON.stringify({ clientSecret }), credentials: 'omit' });
+const lines = document.createElement('ul');
+lines.className = 'keys';
+lines.style.lineHeight = '3'; // more than a screen
+for (const k of (await answer.json()).data.result.firstPage.apiKeys) {
+  lines.append(Object.assign(document.createElement('li'), { textContent: k.name }));
+}
+document.querySelector('keyward-keys').attachShadow({ mode: 'open' }).append(lines);
+lines.dispatchEvent(new CustomEvent('keyward-ready', { bubbles: true, composed: true }));`;
+
+const floorDocument = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A platform</title>
+<script type="module" src="/portal/floor.js"></script></head><body><main><h1>A platform</h1><keyward-keys></keyward-keys></main></body></html>`;
+
 // platform is what the next session is to be; signedOut ends the login, and brief makes its route tell no more than the
 // session's id and secret.
 export const platform = { signedOut: false, brief: false, session: {}, asked: 0 };
@@ -61,6 +90,8 @@ const server = createServer(async (request, answer) => {
   }
   const [kind, body] = await {
     '/host.js': () => ['text/javascript', script],
+    '/floor': () => ['text/html', floorDocument],
+    '/portal/floor.js': () => ['text/javascript', floorScript],
     '/react': () => ['text/html', reactDocument],
     '/react.js': () => ['text/javascript', reactScript()],
     '/keyward.js': async () => ['text/javascript', await (await fetch(`${setup.url}/portal/keyward.js`)).text()],

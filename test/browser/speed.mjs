@@ -45,10 +45,10 @@ const watched = async (rate) => {
     const now = () => performance.timeOrigin + performance.now();
     addEventListener('keyward-ready', ({ target }) => requestAnimationFrame(() => {
       const { bottom } = [...target.shadowRoot.querySelectorAll('.keys li')].at(-1).getBoundingClientRect();
-      setTimeout(() => globalThis.saw({ list: now(), full: bottom >= innerHeight }));
+      scheduler.postTask(() => globalThis.saw({ read: Number(globalThis.name), list: now(), full: bottom >= innerHeight }), { priority: 'user-blocking' });
     }));
-    if (location.hash || location.pathname === '/') { // the first document
-      addEventListener('readystatechange', () => { if (document.readyState === 'interactive') globalThis.saw({ read: now() }); }, true);
+    if (location.hash || ['/', '/floor'].includes(location.pathname)) { // the first document; its name outlives it
+      addEventListener('readystatechange', () => { if (document.readyState === 'interactive') globalThis.name = String(now()); }, true);
     }
   });
   const thread = await slow(page, rate);
@@ -64,6 +64,7 @@ const watched = async (rate) => {
 
 const forms = {
   element: (page) => at(page, { userId: 'swift', capabilities: all }),
+  'least page': (page) => at(page, { userId: 'swift', capabilities: all }, {}, '/floor'),
   'hosted page': async (page) => {
     const { url } = await api('POST', '/portal-sessions', { workspaceId, userId: 'swift', capabilities: all, allowedOrigins: [] });
     await page.goto(url);
@@ -89,7 +90,7 @@ story('speed: the first list is there soon after the script, on a slow processor
         const of = (part) => Math.round(median(busy.map((b) => b[part])));
         say(`the page's thread until the list is there, ${form}: ${of('all')} ms, scripts ${of('scripts')}, layout ${of('layout')}`);
       }
-      wrong.push(told(`first list of 25 keys, ${form}, processor 1/${rate}`, took, rate === 4 && firstList));
+      wrong.push(told(`first list of 25 keys, ${form}, processor 1/${rate}`, took, rate === 4 && form !== 'least page' && firstList));
     }
   }
   want(!wrong.some(Boolean), wrong.filter(Boolean).join('\n'));

@@ -75,21 +75,29 @@ const enter = async (secret) => {
     return session;
   }
   const [taken] = await Promise.all([session.exchange(secret), inStore('readwrite', (keys) => keys.put(key, id))]);
-  keep(taken);
+  keep({ ...taken, firstPage: session.takeFirst(), keptAt: Date.now() });
   return leaveSecret();
 };
 
-// resume gives the session that was kept. It asks for the keys while the element is loaded.
+// gone is the refusal of a page without a session.
+const gone = () => Object.assign(new Error('no session'), { status: 401 });
+
+// resume gives the session that was kept. The document before has left the first page of keys, once; after a reload they
+// are asked for while the element is loaded.
 const resume = async () => {
-  const key = framed ? undefined : await inStore('readonly', (keys) => keys.get(id));
-  if (!key) throw Object.assign(new Error('no session'), { status: 401 });
+  if (framed) throw gone();
+  const key = inStore('readonly', (keys) => keys.get(id)).then((found) => found ?? Promise.reject(gone()));
+  key.catch(() => {}); // the first call says it
   const session = new Session(location.origin, id, key);
   const renew = async () => keep(await session.renewByKey());
-  const kept = remembered();
-  if (kept && new Date(kept.expiresAt) > new Date()) session.resume(kept);
+  const { firstPage, keptAt, ...kept } = remembered() ?? {};
+  if (firstPage) keep(kept);
+  const fresh = firstPage && Date.now() - keptAt < 10e3;
+  if (!fresh) await key;
+  if (new Date(kept.expiresAt) > new Date()) session.resume(kept, fresh ? firstPage : undefined);
   else await renew();
   session.renew = renew;
-  session.lookAhead(pageSize);
+  if (!fresh) session.lookAhead(pageSize);
   return session;
 };
 

@@ -1,5 +1,5 @@
 // The custom element <keyward-keys>: keys, create form or usage of the user that a page is open for, within that page.
-import { el, fill } from './build.js';
+import { el, fill, painted } from './build.js';
 import { css } from './element.css';
 import { Session, Refused, makeKey } from './session.js';
 import { View, over } from './view.js';
@@ -12,6 +12,8 @@ export const events = ['ready', 'error', 'session-expired', 'key-created', 'key-
   'key-deleted', 'secret-shown', 'secret-copied', 'secret-dismissed'];
 
 const watchEvery = 12000; // milliseconds: the end of a session is seen within 15 seconds while the page is visible
+
+const slowAnswer = 150; // milliseconds after which the page says that it waits
 
 let shared;
 const sheet = () => {
@@ -134,9 +136,7 @@ export class KeywardKeys extends Base {
   async [adopt](open, env) {
     const mine = ++this.#started;
     try {
-      const opening = open();
-      warm(this.#locale()); // meanwhile
-      const session = await opening;
+      const session = await open();
       if (mine === this.#started) await this.#show({ session, ...env });
     } catch (error) {
       if (mine === this.#started) await this.#over(error, env);
@@ -203,21 +203,23 @@ export class KeywardKeys extends Base {
     this.#root.setAttribute('aria-busy', 'true');
     try {
       const key = makeKey(); // meanwhile, as is all that follows up to the answer
-      const asked = this.#ask();
-      warm(this.#locale());
-      const made = await asked;
+      const made = await this.#ask();
       if (mine !== this.#started) return undefined;
       const server = this.#server(made);
       if (made.portalSession.reveal === 'frame') return await this.#showFrame(made, server);
-      const session = new Session(server, made.portalSession.id, await key);
+      const session = new Session(server, made.portalSession.id, key);
       session.about = made.portalSession;
       const exchanged = session.exchange(made.clientSecret);
-      this.#words(session).then(({ say }) => { // loaded meanwhile
+      const said = this.#words(session); // loaded meanwhile
+      const slow = setTimeout(async () => { // what is made now costs a quick answer nothing
+        const { say, locale } = await said;
         if (mine !== this.#started || this.#view) return;
         fill(this.#root, el('p', { class: 'quiet', part: 'message' }, say('loading')));
-      });
+        await painted();
+        warm(locale);
+      }, slowAnswer);
       try {
-        await exchanged;
+        await exchanged.finally(() => clearTimeout(slow));
       } catch (error) { // the platform's answer need not say how the session reveals; a refusal spends nothing
         if (error.status !== 403 || mine !== this.#started) throw error;
         return await this.#showFrame(made, server);

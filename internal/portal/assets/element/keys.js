@@ -10,20 +10,17 @@ const standing = (k) => {
   return k.expiresAt && new Date(k.expiresAt) <= new Date() ? 'expired' : 'active';
 };
 
-const facts = (view, k) => {
-  const { say } = view;
-  return [
-    say('created', { when: view.when(k.createdAt) }),
-    k.lastUsedAt ? say('used', { when: view.when(k.lastUsedAt) }) : say('unused'),
-    k.expiresAt ? say('expires', { when: view.when(k.expiresAt) }) : say('never'),
-  ];
-};
+const facts = ({ say }, k, when) => [
+  say('created', { when: when(k.createdAt) }),
+  k.lastUsedAt ? say('used', { when: when(k.lastUsedAt) }) : say('unused'),
+  k.expiresAt ? say('expires', { when: when(k.expiresAt) }) : say('never'),
+].join(' · ');
 
 // earlier tells of values that a rotation replaced: whether one is still in use, and from which network.
 const earlier = (view, k) => k.previousKeys.map((p) => {
   const word = p.lastUsedFrom ? 'earlierFrom' : p.lastUsedAt ? 'earlierUsed' : 'earlier';
-  const values = { when: view.when(p.expiresAt), used: p.lastUsedAt && view.when(p.lastUsedAt), network: p.lastUsedFrom };
-  return el('p', { class: p.lastUsedAt ? 'warn' : 'quiet' }, view.say(word, values));
+  return view.dated(el('p', { class: p.lastUsedAt ? 'warn' : 'quiet' }), (when) => view.say(word,
+    { when: when(p.expiresAt), used: p.lastUsedAt && when(p.lastUsedAt), network: p.lastUsedFrom }));
 });
 
 const acts = (view, k) => {
@@ -45,7 +42,7 @@ const row = (view, k) => {
   return el('li', { 'data-key': k.id, part: 'key' },
     el('div', { class: 'what' }, view.heading(1, { part: 'key-name' }, named(k.name)), badge(standing(k)),
       view.shows('environment') && badge(k.environment)),
-    el('p', {}, code(k.key)), el('p', { class: 'quiet' }, facts(view, k).join(' · ')), earlier(view, k),
+    el('p', {}, code(k.key)), view.dated(el('p', { class: 'quiet' }), (when) => facts(view, k, when)), earlier(view, k),
     el('div', { class: 'acts' }, acts(view, k)));
 };
 
@@ -59,7 +56,8 @@ const keepFocus = (list, change) => {
   (again?.querySelector(`[data-act="${CSS.escape(held[1] ?? '')}"]`) ?? again?.querySelector('button'))?.focus();
 };
 
-const atFirst = 8; // rows that are painted before the others are made: more than a screen shows
+// atFirst is how many rows are painted before the others are made: more than a screen shows.
+const atFirst = () => Math.max(4, Math.ceil(innerHeight / 140));
 
 export const listForm = (view) => {
   const { say } = view;
@@ -94,11 +92,14 @@ export const listForm = (view) => {
         ? view.session.call('GET', `/api-keys?${query}`) : view.session.firstPage(pageSize));
       if (mine !== asked) return; // a later question is on its way
       finish();
-      const soonest = list.children.length ? apiKeys.length : atFirst; // a list that is replaced keeps its height
+      const soonest = list.children.length ? apiKeys.length : atFirst(); // a list that is replaced keeps its height
       const rows = apiKeys.slice(0, soonest).map((k) => row(view, k));
       keepFocus(list, () => (query.has('cursor') ? list.append(...rows) : list.replaceChildren(...rows)));
       rest = apiKeys.slice(soonest);
-      if (rest.length) painted().then(finish);
+      painted().then(() => {
+        view.settle();
+        finish();
+      });
       next = pagination.nextCursor;
       more.hidden = !pagination.hasNext;
       empty.hidden = list.children.length > 0 || pagination.hasNext;

@@ -36,13 +36,14 @@ export const makeKey = async () => {
 };
 
 const prove = async (key, method, url, token) => {
-  const head = await headOf(key);
+  const pair = await key;
+  const head = await headOf(pair);
   const htu = url.split(/[?#]/)[0];
   const claims = { htm: method, htu, iat: Math.floor(Date.now() / 1000), jti: crypto.randomUUID() };
   if (token) claims.ath = base64url(await crypto.subtle.digest('SHA-256', text.encode(token)));
   const signed = `${head}.${segment(claims)}`;
   const by = { name: 'ECDSA', hash: 'SHA-256' };
-  return `${signed}.${base64url(await crypto.subtle.sign(by, key.privateKey, text.encode(signed)))}`;
+  return `${signed}.${base64url(await crypto.subtle.sign(by, pair.privateKey, text.encode(signed)))}`;
 };
 
 const ask = async (key, method, url, { token, body, headers = {} } = {}) => {
@@ -65,6 +66,7 @@ export class Session {
   #renewing;
   #first; // the first page of keys with its size, until anything else is asked
 
+  // key is a pair, or the promise of one: it is awaited where something is signed.
   constructor(server, id, key) {
     this.#key = key;
     this.server = server;
@@ -84,10 +86,16 @@ export class Session {
     return { token, expiresAt, about: portalSession };
   }
 
-  // resume goes on with a token that was kept.
-  resume(kept) {
-    this.#token = kept.token;
-    this.about = kept.about;
+  // takeFirst takes the first page of keys out of the session, for another document.
+  takeFirst() {
+    const page = this.#first?.page;
+    this.#first = undefined;
+    return page;
+  }
+
+  // resume goes on with a token that was kept, and with the first page of keys where that was kept, too.
+  resume({ token, about }, firstPage) {
+    this.#take({ portalSession: about, token, firstPage });
   }
 
   async exchange(clientSecret) {

@@ -4,7 +4,7 @@ import { button, el, fill } from './build.js';
 import { listForm } from './keys.js';
 import { createForm } from './create.js';
 import { usageForm } from './usage.js';
-import { instants, numbers } from './words.js';
+import { instants, numbers, plainly } from './words.js';
 
 const forms = { list: listForm, create: createForm, usage: usageForm };
 
@@ -14,6 +14,7 @@ export class View {
   constructor(env) {
     Object.assign(this, env);
     this.status = el('p', { role: 'status', class: 'sr' });
+    this.undated = []; // gives texts their instants
   }
 
   may(capability) {
@@ -28,6 +29,20 @@ export class View {
   title() { return this.shows('title') && this.heading(0, { part: 'title' }, this.say('title')); }
 
   when(instant) { return instants(this.locale).format(new Date(instant)); }
+
+  // dated gives an element a text with instants, which are in plain digits until settle. text gets what says one.
+  dated(node, text) {
+    const fill = (when) => { node.textContent = text(when); };
+    const made = instants.has(this.locale);
+    fill(made ? (i) => this.when(i) : plainly);
+    if (!made) this.undated.push(() => fill((i) => this.when(i)));
+    return node;
+  }
+
+  // settle says all instants by the customs of the locale.
+  settle() {
+    for (const again of this.undated.splice(0)) again();
+  }
 
   number(n) { return numbers(this.locale).format(n); }
 
