@@ -19,11 +19,11 @@ GO_BUILD := go build -trimpath -tags grpcnotrace -ldflags '-s -w -X main.version
 # It does not look into SQLite and its C library, which are C translated to Go: tests on SQLite take a sixth of the processor time.
 # Only packages without generic code may be left out: of functions that several packages compile, the linker takes any one.
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
-GO_TEST  := go test -shuffle=on -timeout 20m
+GO_TEST  := go test -vet=off -shuffle=on -timeout 20m
 GO_RACE  := CGO_ENABLED=1 $(GO_TEST) $(RACE)
 
 # Without the detector in make test: packages that drive the command from outside, and those whose tests send thousands of requests one
-# after another, which it makes three times as long. The browser's stories take longest: they begin first. CI runs it over one of the latter with each commit, and make race over all packages.
+# after another, which it makes three times as long. The browser's stories take longest: they begin first. CI runs it over one of the latter with every second commit, and make race over all packages.
 OUTSIDE := bench cmd deploy examples test internal/acceptance internal/archtest internal/gateway/recipes
 LONG    := internal/auditreplay internal/cli internal/control internal/dashboard internal/httpapi internal/server internal/signin \
   internal/ratelimit/redislimit internal/store/postgres internal/store/sqlite internal/storecopy internal/tally
