@@ -30,7 +30,7 @@ type outcome struct {
 
 func TestStories(t *testing.T) {
 	t.Parallel()
-	for _, need := range []string{"node", "chromium"} {
+	for _, need := range []string{"node", "chromium", "chromium-headless-shell"} {
 		if _, err := exec.LookPath(need); err != nil {
 			t.Fatalf("%s is needed: make test-deps installs it", need)
 		}
@@ -40,6 +40,7 @@ func TestStories(t *testing.T) {
 	}
 	s := found(t)
 	s.Shots, s.Only = os.Getenv("KEYWARD_BROWSER_SHOTS"), os.Getenv("KEYWARD_BROWSER_ONLY")
+	s.Whole = os.Getenv("KEYWARD_BROWSER_WHOLE") != "" || os.Getenv("KEYWARD_BROWSER_MEASURE") != ""
 	told := tell(t, s)
 	if s.Only == "" && len(told) < fewest {
 		t.Errorf("only %d stories were told, want at least %d", len(told), fewest)

@@ -16,6 +16,8 @@ type setup struct {
 	URL      string            `json:"url"`
 	Root     string            `json:"root"`
 	Chromium string            `json:"chromium"`
+	Shell    string            `json:"shell"` // Chromium without its windows
+	Whole    bool              `json:"whole"` // every story is told in Chromium
 	Shots    string            `json:"shots"`
 	Only     string            `json:"only"`
 	Links    map[string]string `json:"links"` // one-time links, by who is let in
@@ -58,8 +60,11 @@ func found(t *testing.T) setup {
 	c.today()
 	chromium, err := exec.LookPath("chromium")
 	c.must(err)
-	s := setup{URL: c.kw.URL, Root: c.kw.RootKey, Chromium: chromium, Links: map[string]string{}, Hostile: hostile,
-		Value: c.values["Nightly report"], Leos: c.values["leo leaves"],
+	shell, err := exec.LookPath("chromium-headless-shell")
+	c.must(err)
+	s := setup{URL: c.kw.URL, Root: c.kw.RootKey, Chromium: chromium, Shell: shell, Links: map[string]string{},
+		Hostile: hostile,
+		Value:   c.values["Nightly report"], Leos: c.values["leo leaves"],
 		IDs: map[string]string{
 			"workspace": c.ws, "member": c.roles["Member"], "support": c.roles["Support"],
 			"key": c.ids["Nightly report"], "hostile": c.ids[hostile], "role": c.roles["Support"],

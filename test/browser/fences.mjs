@@ -1,7 +1,7 @@
 // What a portal session keeps apart, in each of its three forms: its secret and values from the page's traces, its token from
 // other browsers, text from scripts, and its end from a page that goes on.
 import { createServer } from 'node:http';
-import { api, expected, same, setup, story, violations, visit, want } from './harness.mjs';
+import { api, expected, same, setup, inWhole as story, violations, visit, want } from './harness.mjs';
 import { all, at, keyward, open, platform, workspaceId } from './host.mjs';
 
 const person = (userId) => api('PUT', `/workspaces/${workspaceId}/members/${userId}`,
@@ -70,6 +70,7 @@ for (const [form, start] of Object.entries(begin)) {
     const tab = tabber(page, inside);
     await tab(/^Create key$/);
     await page.keyboard.press('Enter');
+    await root.getByLabel('Name', { exact: true }).waitFor();
     await tab(/^Name$/);
     await page.keyboard.type('by hand');
     await tab(/calls:read/);

@@ -46,13 +46,17 @@ story('the menu of workspaces is not clipped, on a phone and on a desk', async (
 });
 
 story('Ctrl-K leads to pages and keys', async () => {
-  const page = await visit({ as: 'owner', theme: 'dark' });
+  const page = await visit({ as: 'owner' });
   await page.goto('/');
   await page.keyboard.press('Control+k');
   await page.getByRole('combobox', { name: 'Go to a page or a key' }).fill('nightly');
   await page.getByRole('option', { name: /Nightly report/ }).waitFor();
-  await shot(page, 'palette-dark-desk');
-  const wrong = await looks(page);
+  const wrong = [];
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    await shot(page, `palette-${colorScheme}-desk`);
+    wrong.push(...await looks(page));
+  }
   want(wrong.length === 0, wrong.join('\n'));
   await page.keyboard.press('Enter');
   await page.waitForURL(new RegExp(setup.ids.key));

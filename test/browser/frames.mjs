@@ -1,6 +1,6 @@
 // Pages of other origins put the hosted page into frames: the session's own origins may, and no page else, in whatever way.
 import { createServer } from 'node:http';
-import { api, expected, same, setup, story, violations, visit, want } from './harness.mjs';
+import { api, expected, same, setup, inWhole as story, violations, visit, want } from './harness.mjs';
 
 const workspaceId = setup.ids.workspace;
 

@@ -15,12 +15,23 @@ export const shot = async (page, name, options = {}) => {
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--test-third-party-cookie-phaseout'];
 
-export const browser = await chromium.launch({
-  executablePath: setup.chromium,
-  headless: true,
-  args: flags,
-  ignoreDefaultArgs: ['--disable-back-forward-cache', '--disable-prompt-on-repost'], // what a visitor's browser does
-});
+// Most stories are told in Chromium without its windows, which takes half of the processor time; those about what the windows' part
+// does (the page that is kept on the way back, cookies of third parties, passkeys) in the whole browser.
+let browser;
+const open = async (executablePath) => {
+  browser = await chromium.launch({
+    executablePath,
+    headless: true,
+    args: flags,
+    ignoreDefaultArgs: ['--disable-back-forward-cache', '--disable-prompt-on-repost'], // what a visitor's browser does
+  });
+};
+
+// dark are the contexts of the dark theme. Each of their pages has a story in the light one, so axe asks there about what the theme
+// or the width changes, and nothing else.
+const dark = new WeakSet();
+const ofTheLook = ['color-contrast', 'link-in-text-block', 'scrollable-region-focusable', 'target-size'];
+const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 // violations are what a page's policy forbade, and what went wrong in its scripts: there are to be none, anywhere.
 export const violations = [];
@@ -35,6 +46,7 @@ export const visit = async ({ as, theme = 'light', width = 1280, height = 800, j
     viewport: { width, height }, colorScheme: theme, javaScriptEnabled, locale, baseURL: setup.url, reducedMotion: 'reduce',
   });
   context.setDefaultTimeout(15000);
+  if (theme === 'dark') dark.add(context);
   if (javaScriptEnabled) {
     await context.addInitScript(() => {
       globalThis.__violations = [];
@@ -91,7 +103,7 @@ export const axeIn = async (frame) => {
   const { result: loaded } = await session.send('Runtime.evaluate', { expression: 'typeof axe' });
   if (loaded.value === 'undefined') await session.send('Runtime.evaluate', { expression: axe.source });
   const { result } = await session.send('Runtime.evaluate', {
-    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'], rules: ${JSON.stringify(part)} })
+    expression: `axe.run(document, { runOnly: ${JSON.stringify(dark.has(page.context()) ? { type: 'rule', values: ofTheLook } : everything)}, resultTypes: ['violations'], rules: ${JSON.stringify(part)} })
       .then((r) => JSON.stringify(r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.target.join(' ') + ' ' + n.failureSummary.split('\\n')[1]))))`,
     awaitPromise: true, returnByValue: true,
   });
@@ -114,6 +126,9 @@ export const api = async (method, path, body) => {
 const stories = [];
 export const story = (name, run) => stories.push({ name, run });
 
+// inWhole is a story that needs the whole browser.
+export const inWhole = (name, run) => stories.push({ name, run, whole: true });
+
 export const want = (condition, message) => {
   if (!condition) throw new Error(message);
 };
@@ -130,8 +145,16 @@ export const say = (figure) => figures.push(figure);
 
 export const run = async () => {
   const only = setup.only ? new RegExp(setup.only) : /./;
-  for (const { name, run: tell } of stories) {
-    if (!only.test(name)) continue;
+  const chosen = stories.filter(({ name }) => only.test(name));
+  const whole = (one) => Boolean(setup.whole || one.whole);
+  await tellAll(setup.chromium, chosen.filter(whole));
+  await tellAll(setup.shell, chosen.filter((one) => !whole(one)));
+};
+
+const tellAll = async (executablePath, chosen) => {
+  if (!chosen.length) return;
+  await open(executablePath);
+  for (const { name, run: tell } of chosen) {
     const start = Date.now();
     let error = '';
     figures = [];

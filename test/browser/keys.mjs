@@ -1,5 +1,5 @@
 // What people do with keys, from signing in to what the engine then says.
-import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, inWhole, story, visit, want } from './harness.mjs';
 
 const pattern = /kw_(live|test)_[0-9A-Za-z]{49}/;
 
@@ -72,7 +72,7 @@ const travel = async (page, way) => {
   await page.waitForFunction(() => document.readyState === 'complete').catch(() => {});
 };
 
-story('T29 a value is gone on reload, on the way back, in storage and in the page that the browser keeps', async () => {
+inWhole('T29 a value is gone on reload, on the way back, in storage and in the page that the browser keeps', async () => {
   const page = await visit({ as: 'developer' });
   const value = await make(page, 'shown once');
   await shot(page, 'reveal-light-desk', { fullPage: true });

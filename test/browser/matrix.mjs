@@ -1,7 +1,7 @@
 // The three forms of the portal, each for an owner, a member, a viewer and a member under a ceiling: light and dark, on a phone
 // and on a desk, in languages of both directions. The host page is isolated (COOP, COEP), its policy is strict, and the browser
 // keeps no cookies of third parties.
-import { api, axeIn, looks, same, setup, story, visit, want } from './harness.mjs';
+import { api, axeIn, looks, same, setup, story, inWhole, visit, want } from './harness.mjs';
 import { at, open } from './host.mjs';
 
 const reads = ['keys:read', 'usage:read'];
@@ -100,7 +100,7 @@ const tryUsage = async ({ root, inside }, name, label) => {
 };
 
 for (const [form, show] of Object.entries(forms)) {
-  story(`the ${form} serves owner, member, viewer and ceiling in each look`, async () => {
+  (form === 'hosted' ? story : inWhole)(`the ${form} serves owner, member, viewer and ceiling in each look`, async () => {
     for (const [name, one] of Object.entries(who)) {
       const page = await visit({ width: 1440, theme: 'light' });
       const shown = await show(page, await sessionOf(name));

@@ -1,6 +1,6 @@
 // Every page, for everybody, in both themes, on a phone and on a desk: it is shown, nothing is wider than the screen, and axe finds
 // nothing.
-import { looks, setup, shot, story, visit, want } from './harness.mjs';
+import { looks, setup, shot, shots, story, visit, want } from './harness.mjs';
 
 const ids = setup.ids;
 
@@ -25,6 +25,7 @@ const narrow = ['overview', 'keys', 'new-key', 'key', 'role-new', 'sign-in'];
 
 for (const theme of ['light', 'dark']) {
   for (const [size, width] of [['desk', 1280], ['phone', 360]]) {
+    if (theme === 'dark' && size === 'phone' && !shots) continue; // it is laid out as in the light theme
     story(`every page is whole and can be used by everybody, ${theme}, ${size}`, async () => {
       const wrong = [];
       for (const [who, list] of Object.entries(pages)) {

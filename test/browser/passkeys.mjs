@@ -1,5 +1,5 @@
 // Invitations and passkeys, with an authenticator that the browser plays itself.
-import { api, looks, same, setup, shot, story, visit, want } from './harness.mjs';
+import { api, looks, same, setup, shot, inWhole as story, visit, want } from './harness.mjs';
 
 // Browsers make no passkey for an IP address: the same server, by its name.
 const here = setup.url.replace('127.0.0.1', 'localhost');
