@@ -116,26 +116,24 @@ func (s *Sender) note(page []store.EventPlace) (changed bool) {
 
 // fill queues the next events that an endpoint wants, once its queue is low: a page of them. Its own worker does that,
 // so the backlog of an endpoint that takes nothing stays in the log, and no other endpoint waits until it is queued.
-// more tells whether there is news that can be queued at once.
-func (s *Sender) fill(ctx context.Context, e *endpoint) (more bool, err error) {
-	if !s.hungry(e) {
-		return false, nil
+func (s *Sender) fill(ctx context.Context, e *endpoint) error {
+	hungry := false
+	s.mark(func() { hungry = e.hungry(s.Elapsed()) })
+	if !hungry {
+		return nil
 	}
-	err = s.fillPage(ctx, e)
+	err := s.fillPage(ctx, e)
 	if errors.Is(err, store.ErrQueueFull) {
 		s.mark(func() { e.full = s.Elapsed() + s.Pace.Tick })
-		return false, nil
+		return nil
 	}
-	return err == nil && s.hungry(e), err
+	if err != nil && !errors.Is(err, store.ErrNotLeader) {
+		s.complain(ctx, "notices were not queued, and will be", err)
+	}
+	return err
 }
 
 // hungry tells whether events may be queued for an endpoint now.
-func (s *Sender) hungry(e *endpoint) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return e.hungry(s.Elapsed())
-}
-
 func (e *endpoint) hungry(now time.Duration) bool {
 	return e.news && e.low && max(e.full, e.rest) <= now
 }
@@ -217,7 +215,10 @@ func (s *Sender) queue(
 		return c.Queue(s.Node, row, to, all)
 	})
 	if err == nil && len(all) > 0 {
-		s.mark(func() { e.due = min(e.due, s.Elapsed()) })
+		s.mark(func() {
+			e.due = min(e.due, s.Elapsed())
+			e.low = e.low && len(all) < lowBelow
+		})
 	}
 	return err
 }

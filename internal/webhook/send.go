@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/keyward/keyward/internal/notice"
@@ -14,6 +15,7 @@ import (
 const (
 	batchOf  = 20
 	batchFor = 2 * time.Second
+	lowBelow = 2 * batchOf // due deliveries below which more are queued: while a batch is sent, the next one is written
 )
 
 // steadyFailures is how many attempts in a row may be answered with a failure until the endpoint has a rest, as it has
@@ -44,15 +46,17 @@ func (s *Sender) work(ctx context.Context) {
 	}
 }
 
-// serve queues and sends batch after batch while the endpoint is quick and there is more. What could not be queued
-// keeps nothing from being sent.
+// serve sends batch after batch while the endpoint is quick and there is more, and queues its events beside that. What
+// could not be queued keeps nothing from being sent.
 func (s *Sender) serve(ctx context.Context, e *endpoint) {
+	unqueued := s.fill(ctx, e)
 	for s.leading() && ctx.Err() == nil {
-		news, err := s.fill(ctx, e)
-		if err != nil && !errors.Is(err, store.ErrNotLeader) {
-			s.complain(ctx, "notices were not queued, and will be", err)
+		var filling sync.WaitGroup
+		if unqueued == nil {
+			filling.Go(func() { unqueued = s.fill(ctx, e) })
 		}
 		more, err := s.batch(ctx, e)
+		filling.Wait()
 		if err != nil {
 			if !errors.Is(err, store.ErrNotLeader) && !errors.Is(err, store.ErrNotFound) {
 				s.complain(ctx, "the outcomes of deliveries were not written: these are sent again", err)
@@ -60,10 +64,18 @@ func (s *Sender) serve(ctx context.Context, e *endpoint) {
 			s.mark(func() { e.rest = s.Elapsed() + s.Pace.First })
 			return
 		}
-		if !more && (!news || !s.hungry(e)) {
+		if !more && (unqueued != nil || !s.ready(e)) {
 			return
 		}
 	}
+}
+
+// ready tells whether an endpoint that is quick has something to send, or to queue.
+func (s *Sender) ready(e *endpoint) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Elapsed()
+	return !e.slow && e.rest <= now && (e.due <= now || e.hungry(now))
 }
 
 // batch sends the due deliveries once, and tells whether the worker should go on at once.
@@ -78,13 +90,13 @@ func (s *Sender) batch(ctx context.Context, e *endpoint) (more bool, err error) 
 		if row, err = v.Webhook(e.name); err != nil || !row.IsActive {
 			return err
 		}
-		if due, err = v.DueDeliveries(e.name, batchOf); err == nil && len(due) == 0 {
+		if due, err = v.DueDeliveries(e.name, lowBelow); err == nil && len(due) == 0 {
 			next, err = v.NextDue(e.name)
 		}
 		return err
 	})
 	s.mark(func() {
-		e.low = len(due) < batchOf
+		e.low = len(due) < lowBelow
 		switch {
 		case err != nil || len(due) > 0:
 			e.due = began
@@ -96,6 +108,7 @@ func (s *Sender) batch(ctx context.Context, e *endpoint) (more bool, err error) 
 	if err != nil || len(due) == 0 {
 		return false, err
 	}
+	due = due[:min(len(due), batchOf)]
 	secret, previous, broken := s.secrets(&row)
 	if s.Now().After(row.PreviousUntil) {
 		previous = nil

@@ -95,7 +95,7 @@ type endpoint struct {
 	news     bool          // events may have to be queued
 	follow   bool          // its place has to be moved, also where no event concerns it
 	followed time.Duration // when that was found last, by Elapsed
-	low      bool          // fewer deliveries were due than a batch takes
+	low      bool          // few deliveries are due
 	full     time.Duration // until when the queue counts as full, by Elapsed
 	due      time.Duration // when deliveries may have to be sent, by Elapsed; notDue for never
 	rest     time.Duration // until when nothing is sent, by Elapsed
