@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,9 @@ func OpenVault(dir string) (*Vault, error) {
 		return nil, fmt.Errorf("directory for secrets: %w", err)
 	}
 	root, err := os.OpenRoot(whole)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("directory for secrets: make it first, for yourself alone: mkdir -m 700 %s", whole)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("directory for secrets: %w", err)
 	}
