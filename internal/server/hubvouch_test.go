@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -224,4 +226,38 @@ func TestAHubVouchesForNoKeyThatItDoesNotKnow(t *testing.T) {
 		}
 		return status == http.StatusOK
 	})
+}
+
+// A caller is good at a hub by its own address, and would be refused at the core, which sees the hub's.
+func TestAHubAsksByItsOwnCredentialWhereTheSourceWouldRefuseTheCaller(t *testing.T) {
+	t.Parallel()
+	c := newCore(t, settings(t))
+	hub, stop := c.followerUntil(c.url, c.service("follow"), "KEYWARD_FEED=true")
+	t.Cleanup(stop)
+	key, value := c.key(keyward.Set(keyward.Limits{RequestsPerMinute: keyward.Set(50)}))
+	token := c.networked("127.0.0.2/32", c.ws)
+	c.knows(t, hub, c.service("verify"), value)
+	elsewhere := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	transport := &http.Transport{DialContext: elsewhere.DialContext}
+	t.Cleanup(transport.CloseIdleConnections)
+	lease := func(client *http.Client, to string) (status int, answer string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to+"/api/v2/feed/leases", strings.NewReader(
+			`{"incarnation":"i","leases":[{"number":1,"keyId":"`+key+`","cost":1,"minute":{"want":1}}]}`))
+		c.must(err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(r)
+		c.must(err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		c.must(err)
+		return resp.StatusCode, string(body)
+	}
+	eventually(t, "the hub to know the service key, and to borrow by its own", func() bool {
+		status, answer := lease(&http.Client{Transport: transport}, hub)
+		return status == http.StatusOK && strings.Contains(answer, `"granted":1`)
+	})
+	if status, answer := lease(http.DefaultClient, c.url); status == http.StatusOK {
+		t.Errorf("the core takes the caller's credential from the hub's address: %s", answer)
+	}
 }
