@@ -13,7 +13,7 @@ export const events = ['ready', 'error', 'session-expired', 'key-created', 'key-
 
 const watchEvery = 12000; // milliseconds: the end of a session is seen within 15 seconds while the page is visible
 
-const slowAnswer = 150; // milliseconds after which the page says that it waits
+const slowAnswer = 400; // milliseconds after which the page says that it waits
 
 let shared;
 const sheet = () => {
