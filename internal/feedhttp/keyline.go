@@ -271,7 +271,7 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 	l.PerDay = k.optional(`,"requestsPerDay":`)
 	l.ExpiresAt = k.instant()
 	l.Name = k.named(`,"name":"`)
-	return !k.bad && string(k.rest) == string(keyLineEnd)
+	return k.whole()
 }
 
 // readSame reads the line of a key that is like the one in l, whose own members it replaces: user is that of the last
@@ -290,6 +290,11 @@ func (k *keyLines) readSame(text []byte, l *keyLine, user string) (ok bool) {
 	l.Second = k.named(`,"secondDigest":"`)
 	l.ExpiresAt = k.instant()
 	l.Name = k.named(`,"name":"`)
+	return k.whole()
+}
+
+// whole tells whether a line was read as it has to be, and to its end.
+func (k *keyLines) whole() bool {
 	return !k.bad && string(k.rest) == string(keyLineEnd)
 }
 
