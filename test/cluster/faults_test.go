@@ -170,10 +170,9 @@ func redisFaults() []fault {
 // Redis at all.
 func TestWithoutRedisKeysAreVerifiedAllTheSameT88(t *testing.T) {
 	n := seed(t)
+	m := watchMachine(t)
 	c := start(t, 3)
 	l := c.begin(n, c.workspace("Acme"), 12)
-	m := watchMachine(t)
-	l.go_(n, 400, func(*rand.Rand) { m.look() })
 	time.Sleep(2 * time.Second)
 	l.rounds(t, rand.New(rand.NewPCG(n, 1)), redisFaults())
 	l.end()

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -11,17 +12,37 @@ import (
 // took a quarter of the staleness too long. A node that hears nothing for the staleness says 503, as it should.
 type machine struct {
 	file  *os.File
+	mu    sync.Mutex
 	still []time.Time // when such a pause ended
 }
 
+// watchMachine measures until the test ends. It begins before there is anything to measure for: a pause just before a
+// question explains its answer, too.
 func watchMachine(t *testing.T) *machine {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "disk"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.Close() })
-	return &machine{file: f}
+	m := &machine{file: f}
+	stop := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				m.look()
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(stop)
+		looking.Wait()
+		_ = f.Close()
+	})
+	return m
 }
 
 // look takes one measurement.
@@ -34,12 +55,16 @@ func (m *machine) look() {
 		err = m.file.Sync()
 	}
 	if end := time.Now(); err != nil || end.Sub(start) > nap+staleness/4 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		m.still = append(m.still, end)
 	}
 }
 
 // stood tells whether the machine stood still shortly before, or just after.
 func (m *machine) stood(at time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, end := range m.still {
 		if d := at.Sub(end); d < 2*staleness && d > -staleness {
 			return true
