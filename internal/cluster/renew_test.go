@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/cluster"
@@ -59,13 +60,16 @@ func TestT26WaitAllWaitsForTheRevisionOfTheChangeThoughTheCopyIsLoadedAnew(t *te
 	still := join(t, url) // has the key, and does not follow
 	k := a.mint()
 	a.look()
+	looked := time.Now()
 	still.look()
 	if err := a.revoke(k); err != nil {
 		t.Fatal(err)
 	}
 	ended := stop.loadAnew(t, a, url)
 	e := a.Effect(context.Background(), a.wrote.Load(), false)
-	if got := still.ask(k); got != verify.Valid || e.Everywhere || e.Pending != 1 {
+	got := still.ask(k)
+	slow := got == verify.Unavailable && time.Since(looked) > limit // the machine took so long that the node is fenced
+	if got != verify.Valid && !slow || e.Pending != 1 && !slow || e.Everywhere && got == verify.Valid {
 		t.Errorf("another node says %s, and the answer is %+v: want VALID and one that is pending", got, e)
 	}
 	if e := a.Effect(context.Background(), a.wrote.Load(), true); !e.Everywhere || still.ask(k) != verify.Unavailable {
