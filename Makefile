@@ -22,8 +22,9 @@ RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modern
 GO_TEST  := go test -vet=off -shuffle=on -timeout 20m
 GO_RACE  := CGO_ENABLED=1 $(GO_TEST) $(RACE)
 
-# Without the detector in make test: packages that drive the command from outside, and those whose tests send thousands of requests one
-# after another, which it makes three times as long. The browser's stories take longest: they begin first. CI runs it over one of the latter with every second commit, and make race over all packages.
+# Without the race detector in make test: packages that drive the command from outside, and those whose tests send thousands of requests
+# one after another, which it makes three times as long. CI runs it over one of the latter with every second commit, and make race over
+# all packages. The browser's stories take longest, and begin first.
 OUTSIDE := bench cmd deploy examples test internal/acceptance internal/archtest internal/gateway/recipes
 LONG    := internal/auditreplay internal/cli internal/control internal/dashboard internal/httpapi internal/server internal/signin \
   internal/ratelimit/redislimit internal/store/postgres internal/store/sqlite internal/storecopy internal/tally
