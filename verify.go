@@ -141,12 +141,25 @@ type Verdict struct {
 	Environment Environment `json:"environment"`
 	Permissions []string    `json:"permissions"`
 	// ExpiresAt is nil for a key that never expires.
-	ExpiresAt *time.Time     `json:"expiresAt"`
-	Metadata  map[string]any `json:"metadata"`
+	ExpiresAt *time.Time `json:"expiresAt"`
+	// PreviousKeyExpiresAt is the end of the overlap of a value that was rotated and is still in use: its owner has a
+	// newer value. It is nil for the current value.
+	PreviousKeyExpiresAt *time.Time     `json:"previousKeyExpiresAt"`
+	Metadata             map[string]any `json:"metadata"`
 	// MissingPermissions comes with INSUFFICIENT_PERMISSIONS: the missing ones of All, or the whole of Any.
 	MissingPermissions []string `json:"missingPermissions"`
 	// RateLimit is nil when the server does not say.
 	RateLimit *VerdictLimits `json:"rateLimit"`
+}
+
+// ValueExpiresAt is when the presented value ends: at the end of its overlap or with the key, whichever is first. It is
+// nil for a value that never ends.
+func (v Verdict) ValueExpiresAt() *time.Time {
+	ends, overlap := v.ExpiresAt, v.PreviousKeyExpiresAt
+	if ends == nil || overlap != nil && overlap.Before(*ends) {
+		return overlap
+	}
+	return ends
 }
 
 // VerdictLimits is the rest of a key's limits, and of those that all keys of its workspace share; nil if there is no

@@ -61,14 +61,14 @@ func (c *cache) get(req keyward.VerifyRequest, now time.Time) (keyward.Verdict, 
 	return e.verdict, true
 }
 
-// put keeps an answer, from the moment at which was asked, and no longer than the key lasts.
+// put keeps an answer, from the moment at which was asked, and no longer than the value lasts.
 func (c *cache) put(req keyward.VerifyRequest, v keyward.Verdict, asked time.Time) {
 	if !v.Valid || v.RateLimit != nil {
 		return
 	}
 	until := asked.Add(c.maxAge)
-	if v.ExpiresAt != nil && v.ExpiresAt.Before(until) {
-		until = *v.ExpiresAt
+	if ends := v.ValueExpiresAt(); ends != nil && ends.Before(until) {
+		until = *ends
 	}
 	d := digest(req)
 	c.mu.Lock()

@@ -34,6 +34,7 @@ type Guard struct {
 	address func(*http.Request) string
 	failed  func(*http.Request, error)
 	expires func(*http.Request, keyward.Verdict)
+	earlier func(*http.Request, keyward.Verdict)
 	now     func() time.Time
 	cache   *cache
 	told    told
@@ -65,6 +66,13 @@ func WithOnError(failed func(*http.Request, error)) Option {
 // logs it by slog.Default.
 func WithOnExpiring(expires func(*http.Request, keyward.Verdict)) Option {
 	return func(g *Guard) { g.expires = expires }
+}
+
+// WithOnPreviousKey sets the function that is told once for each earlier value of a key that is still in use in the
+// overlap after a rotation. The verdict's PreviousKeyExpiresAt says when the value ends. The default logs it by
+// slog.Default.
+func WithOnPreviousKey(earlier func(*http.Request, keyward.Verdict)) Option {
+	return func(g *Guard) { g.earlier = earlier }
 }
 
 // WithNow sets the clock of Retry-After and of the cache; the default is time.Now.
@@ -106,7 +114,7 @@ func WithCache(maxAge time.Duration, entries int) Option {
 // New makes a guard that asks with a client, or with a verifier of package verifier, which answers within the process.
 func New(client keyward.Verifier, opts ...Option) *Guard {
 	g := &Guard{client: client, timeout: 2 * time.Second, address: peer, now: time.Now}
-	g.failed, g.expires = logFailure, g.logExpiry
+	g.failed, g.expires, g.earlier = logFailure, g.logExpiry, g.logEarlier
 	for _, opt := range opts {
 		opt(g)
 	}

@@ -300,8 +300,10 @@ func TestTheCacheHoldsWhatIsValidWithoutLimitsAndNotForLong(t *testing.T) {
 		"valid":         {`{"valid":true,"code":"VALID","keyId":"k"}`, 9 * time.Second, 3},
 		"too old":       {`{"valid":true,"code":"VALID","keyId":"k"}`, 10 * time.Second, 4},
 		"expired since": {`{"valid":true,"code":"VALID","keyId":"k","expiresAt":"2026-11-24T12:00:05Z"}`, 5 * time.Second, 4},
-		"with a limit":  {`{"valid":true,"code":"VALID","keyId":"k","rateLimit":{"minute":{"limit":9,"remaining":8,"resetAt":"2026-11-24T12:01:00Z"},"day":null}}`, 0, 4},
-		"refused":       {`{"valid":false,"code":"NOT_FOUND"}`, 0, 4},
+		"its overlap ended": {`{"valid":true,"code":"VALID","keyId":"k","expiresAt":"2026-11-24T12:00:07Z",` +
+			`"previousKeyExpiresAt":"2026-11-24T12:00:05Z"}`, 5 * time.Second, 4},
+		"with a limit": {`{"valid":true,"code":"VALID","keyId":"k","rateLimit":{"minute":{"limit":9,"remaining":8,"resetAt":"2026-11-24T12:01:00Z"},"day":null}}`, 0, 4},
+		"refused":      {`{"valid":false,"code":"NOT_FOUND"}`, 0, 4},
 	} {
 		at := now
 		client, asked := scripted(t, 200, c.verdict)

@@ -2,6 +2,7 @@ package keyhttp_test
 
 import (
 	"bytes"
+	"context"
 	"log"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,53 @@ func TestAKeyThatEndsSoonIsToldOnce(t *testing.T) {
 	}
 }
 
+func TestAnEarlierValueInUseIsToldOnce(t *testing.T) {
+	t.Parallel()
+	end := "2026-12-24T12:00:00Z"
+	answers := func(end string) *keyward.Client {
+		client, _ := scripted(t, 200, `{"valid":true,"code":"VALID","keyId":"k-1"`+end+`}`)
+		return client
+	}
+	asked := answers("")
+	var told []string
+	guard := keyhttp.New(
+		verifierOf{&asked}, keyhttp.WithNow(func() time.Time { return time.Date(2026, 11, 17, 12, 0, 0, 0, time.UTC) }),
+		keyhttp.WithOnExpiring(func(_ *http.Request, v keyward.Verdict) { t.Errorf("%s does not expire", v.KeyID) }),
+		keyhttp.WithOnPreviousKey(func(_ *http.Request, v keyward.Verdict) {
+			told = append(told, v.KeyID+" "+v.PreviousKeyExpiresAt.Format(time.RFC3339))
+		}),
+	)
+	ask := func() { get(t, guard.Require("calls:read"), "/", "X-API-Key", "one") }
+	if ask(); len(told) != 0 {
+		t.Errorf("told of the current value: %v", told)
+	}
+	asked = answers(`,"previousKeyExpiresAt":"` + end + `"`)
+	for range 3 {
+		ask()
+	}
+	if len(told) != 1 || told[0] != "k-1 "+end {
+		t.Errorf("told %v, want k-1 once", told)
+	}
+	asked = answers(`,"previousKeyExpiresAt":"2027-01-24T12:00:00Z"`) // rotated again
+	for range 3 {
+		ask()
+	}
+	if len(told) != 2 {
+		t.Errorf("told %v, want the next rotation, too", told)
+	}
+}
+
+// verifierOf asks the client that is there at the moment.
+type verifierOf struct{ client **keyward.Client }
+
+func (v verifierOf) Verify(ctx context.Context, r keyward.VerifyRequest) (keyward.Verdict, error) {
+	return (*v.client).Verify(ctx, r)
+}
+
+func (v verifierOf) VerifyBatch(ctx context.Context, items []keyward.VerifyRequest) ([]keyward.Verdict, error) {
+	return (*v.client).VerifyBatch(ctx, items)
+}
+
 // A service that gives no function finds in its log why requests are refused. The test sets the program's log, so it
 // does not run beside others.
 func TestWithoutAFunctionTheLogSaysWhyTheServerCannotBeAsked(t *testing.T) {
@@ -55,8 +103,14 @@ func TestWithoutAFunctionTheLogSaysWhyTheServerCannotBeAsked(t *testing.T) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	guard := keyhttp.New(expires, keyhttp.WithNow(func() time.Time { return now }))
 	get(t, guard.Require(), "/", "X-API-Key", "the-value")
+	earlier, _ := scripted(
+		t, 200, `{"valid":true,"code":"VALID","keyId":"k-2","previousKeyExpiresAt":"2026-11-24T13:30:00Z"}`,
+	)
+	guard = keyhttp.New(earlier, keyhttp.WithNow(func() time.Time { return now }))
+	get(t, guard.Require(), "/", "X-API-Key", "the-value")
 	said := written.String()
-	if !strings.Contains(said, "status 401") || !strings.Contains(said, "key=k-1 hours=2") {
+	if !strings.Contains(said, "status 401") || !strings.Contains(said, "key=k-1 hours=2") ||
+		!strings.Contains(said, "earlier value") || !strings.Contains(said, "key=k-2 hours=3") {
 		t.Errorf("the log says %s", said)
 	}
 	if strings.Contains(said, "the-value") {

@@ -78,8 +78,8 @@ func introspection(v *keyward.Verdict) keyward.Introspection {
 		Active: true, Scopes: strings.Fields(strings.Join(v.Permissions, " ")), ClientID: v.KeyID, Subject: v.UserID,
 		TokenType: "Bearer", WorkspaceID: v.WorkspaceID, Environment: v.Environment,
 	}
-	if v.ExpiresAt != nil {
-		out.ExpiresAt = v.ExpiresAt.Truncate(time.Second)
+	if ends := v.ValueExpiresAt(); ends != nil {
+		out.ExpiresAt = ends.Truncate(time.Second)
 	}
 	if u, ok := id.Parse(v.KeyID); ok { // made at the second that it begins with (RFC 9562, section 5.7)
 		out.IssuedAt = time.Unix(int64(binary.BigEndian.Uint64(u[:8])>>16)/1000, 0).UTC()

@@ -239,6 +239,10 @@ func (d *desk) verdict(v *verify.Verdict) keyward.Verdict {
 		at := time.UnixMilli(k.ExpiresAt).UTC()
 		out.ExpiresAt = &at
 	}
+	if k.Until != 0 {
+		at := time.UnixMilli(k.Until).UTC()
+		out.PreviousKeyExpiresAt = &at
+	}
 	if v.Code == verify.InsufficientPermissions {
 		out.MissingPermissions = d.Catalogue.Names(v.Missing)
 	}

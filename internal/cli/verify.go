@@ -121,6 +121,9 @@ func (c *verifyCmd) printVerdict(a *app, v keyward.Verdict, x *keyward.Explanati
 		"key", v.KeyID, "name", v.Name, "creator", v.UserID, "workspace", v.WorkspaceID, "environment", string(v.Environment),
 		"expires", moment(v.ExpiresAt), "permissions", or(strings.Join(v.Permissions, " ")),
 	}
+	if v.PreviousKeyExpiresAt != nil {
+		pairs = append(pairs, "value", "an earlier one, until "+moment(v.PreviousKeyExpiresAt))
+	}
 	if len(v.MissingPermissions) > 0 {
 		pairs = append(pairs, "missing", strings.Join(v.MissingPermissions, " "))
 	}

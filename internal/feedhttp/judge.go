@@ -132,6 +132,9 @@ func (j *Judge) Unknown(q *verify.Question, v *verify.Verdict) {
 	if answer.ExpiresAt != nil {
 		v.Key.ExpiresAt = answer.ExpiresAt.UnixMilli()
 	}
+	if answer.PreviousKeyExpiresAt != nil {
+		v.Key.Until = answer.PreviousKeyExpiresAt.UnixMilli()
+	}
 	if len(answer.Metadata) > 0 {
 		text, _ := json.Marshal(answer.Metadata) // it was JSON
 		v.Key.Metadata = string(text)

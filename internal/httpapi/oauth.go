@@ -76,7 +76,7 @@ func (a *api) introspection(v *verify.Verdict) wire.Introspection {
 	scope := strings.Join(a.Catalogue.Names(v.Permissions), " ")
 	return wire.Introspection{
 		Active: true, Scope: &scope, ClientID: string(v.Key.ID()), Subject: string(v.Key.User),
-		ExpiresAt: v.Key.ExpiresAt / 1000, IssuedAt: madeAt(v.Key.ID()), TokenType: "Bearer",
+		ExpiresAt: v.Ends() / 1000, IssuedAt: madeAt(v.Key.ID()), TokenType: "Bearer",
 		WorkspaceID: string(v.Key.Workspace),
 		Environment: string(v.Key.Environment),
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAVerdictTellsNothingOfAKeyThatIsNotThere(t *testing.T) {
@@ -146,6 +147,15 @@ func TestTheStandardsOperationsSpeakTheStandards(t *testing.T) {
 		a.text("token_type") != "Bearer" ||
 		a.text("workspace_id") != ws {
 		t.Error(a.Body)
+	}
+	rotated := h.do("POST", "/api/v2/api-keys/"+name+"/rotate", h.root, `{"overlapSeconds":60}`).want(200)
+	end, err := time.Parse(time.RFC3339, rotated.text("data.result.apiKey.previousKeys.0.expiresAt"))
+	if got := introspect("token=" + value).want(200); err != nil || got.at("exp") != float64(end.Unix()) {
+		t.Errorf("an earlier value ends at %v: %s", end, got.Body)
+	}
+	value = rotated.text("data.result.key")
+	if got := introspect("token=" + value).want(200); got.at("exp") != 4102531200.0 {
+		t.Errorf("the new value ends with the key: %s", got.Body)
 	}
 	for _, unknown := range []string{"x", wellFormedKey, h.root} {
 		if got := introspect("token=" + unknown).want(200).Body.String(); got != `{"active":false}` {

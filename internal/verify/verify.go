@@ -84,6 +84,15 @@ func (v *Verdict) Known() bool {
 	return true
 }
 
+// Ends is when the presented value ends: with its overlap or with the key, in milliseconds since 1970; 0 for never.
+func (v *Verdict) Ends() int64 {
+	ends, overlap := v.Key.ExpiresAt, v.Key.Until
+	if ends == 0 || overlap != 0 && overlap < ends {
+		return overlap
+	}
+	return ends
+}
+
 // Limiter counts. It is safe for concurrent use and allocates nothing for a key that it has seen lately.
 type Limiter interface {
 	// Take admits a cost under both limits or under none, and says in s how they stand afterwards. A cost of 0 spends

@@ -22,6 +22,9 @@ func (c *Codec) Verdict(v *verify.Verdict) wire.Verdict {
 	if k.ExpiresAt != 0 {
 		out.ExpiresAt = wire.TimeOrNull(time.UnixMilli(k.ExpiresAt))
 	}
+	if k.Until != 0 {
+		out.PreviousKeyExpiresAt = wire.TimeOrNull(time.UnixMilli(k.Until))
+	}
 	if v.Code == verify.InsufficientPermissions {
 		out.MissingPermissions = c.catalogue.Names(v.Missing)
 	}

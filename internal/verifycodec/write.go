@@ -40,6 +40,9 @@ func (c *Codec) AppendVerdict(b []byte, v *verify.Verdict) ([]byte, error) {
 	if k.ExpiresAt != 0 && !time.UnixMilli(k.ExpiresAt).IsZero() {
 		b = appendTime(append(b, `,"expiresAt":`...), k.ExpiresAt)
 	}
+	if k.Until != 0 && !time.UnixMilli(k.Until).IsZero() {
+		b = appendTime(append(b, `,"previousKeyExpiresAt":`...), k.Until)
+	}
 	if b, err = appendObject(append(b, `,"metadata":`...), k.Metadata); err != nil {
 		return b, err
 	}

@@ -54,6 +54,7 @@ func verdicts(t *rapid.T) *verify.Verdict {
 			Name:        texts.Draw(t, "name"),
 			Environment: rapid.SampledFrom([]keyfmt.Environment{keyfmt.Live, keyfmt.Test}).Draw(t, "environment"),
 			ExpiresAt:   instants.Draw(t, "expires"),
+			Until:       instants.Draw(t, "until"),
 			Metadata:    objects.Draw(t, "metadata"),
 		},
 		Permissions: sets.Draw(t, "permissions"), Missing: sets.Draw(t, "missing"),

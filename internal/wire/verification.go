@@ -74,18 +74,20 @@ type VerifyBatch struct {
 
 // Verdict says whether a key is good. For one that is malformed or unknown it says nothing else.
 type Verdict struct {
-	Valid              bool     `json:"valid"`
-	Code               string   `json:"code"`
-	KeyID              string   `json:"keyId,omitzero"`
-	WorkspaceID        string   `json:"workspaceId,omitzero"`
-	UserID             string   `json:"userId,omitzero"`
-	Name               string   `json:"name,omitzero"`
-	Environment        string   `json:"environment,omitzero"`
-	Permissions        []string `json:"permissions,omitzero"`
-	ExpiresAt          *Time    `json:"expiresAt,omitzero"`
-	Metadata           *Object  `json:"metadata,omitzero"`
-	MissingPermissions []string `json:"missingPermissions,omitzero"`
-	RateLimit          *Limits  `json:"rateLimit,omitzero"`
+	Valid       bool     `json:"valid"`
+	Code        string   `json:"code"`
+	KeyID       string   `json:"keyId,omitzero"`
+	WorkspaceID string   `json:"workspaceId,omitzero"`
+	UserID      string   `json:"userId,omitzero"`
+	Name        string   `json:"name,omitzero"`
+	Environment string   `json:"environment,omitzero"`
+	Permissions []string `json:"permissions,omitzero"`
+	ExpiresAt   *Time    `json:"expiresAt,omitzero"`
+	// PreviousKeyExpiresAt is when an earlier value ends that was presented in its overlap; nil for the current one.
+	PreviousKeyExpiresAt *Time    `json:"previousKeyExpiresAt,omitzero"`
+	Metadata             *Object  `json:"metadata,omitzero"`
+	MissingPermissions   []string `json:"missingPermissions,omitzero"`
+	RateLimit            *Limits  `json:"rateLimit,omitzero"`
 }
 
 // Limits says how the limits of a key, and those that it shares with all keys of its workspace, stand after a

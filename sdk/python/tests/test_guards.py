@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
@@ -14,7 +15,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from keyward import AsyncKeyward, Keyward, Verdict
 from keyward.asgi import Guard
-from keyward.guard import Policy
+from keyward.guard import Policy, _Told
 from keyward.wsgi import require
 from scripted import Scripted
 
@@ -228,6 +229,45 @@ def test_a_key_that_ends_soon_is_told_once(server, key, caplog):
         for _ in range(3):
             assert ask([("X-API-Key", value)])["status"] == 200
     assert len(caplog.records) == 1 and "expires in" in caplog.text and value not in caplog.text
+
+
+def test_an_earlier_value_in_use_is_told_once_for_each_rotation(server, key, client, caplog):
+    value = key()
+    ask = wsgi_app(server)
+    with caplog.at_level(logging.WARNING, "keyward.guard"):
+        for overlap in (3600, 1800):
+            rotated = client.keys.rotate(client.verify(value).key_id, overlap_seconds=overlap)
+            for _ in range(3):
+                assert ask([("X-API-Key", value)])["status"] == 200
+            assert ask([("X-API-Key", rotated.key.reveal())])["status"] == 200
+    assert [("ends in 0 hours" in r.getMessage(), "earlier value" in r.getMessage()) for r in caplog.records] == [(True, True)] * 2
+    assert value not in caplog.text
+
+
+def test_a_cached_verdict_ends_with_the_overlap(server, key, client):
+    now = [time.time()]
+    ask = wsgi_app(server, policy=Policy(environment="live", cache=30, clock=lambda: now[0]))
+    value = key()
+    headers = [("X-API-Key", value)]
+    client.keys.rotate(client.verify(value).key_id, overlap_seconds=20)
+    assert ask(headers)["status"] == 200
+    client.keys.disable(client.verify(value).key_id, wait=True)
+    now[0] += 10
+    assert ask(headers)["status"] == 200  # still taken as true
+    now[0] += 11
+    assert ask(headers)["status"] == 401
+
+
+def test_notices_are_remembered_within_bounds():
+    told = _Told()
+    told.most = 3
+    end = datetime.now(timezone.utc)
+    first = [told.first("expires", str(i), end) for i in range(4)]
+    again = [told.first("expires", str(i), end) for i in range(4)]
+    assert first == [True] * 4 and again == [False] * 4
+    for i in range(100):
+        told.first("expires", "later %d" % i, end)
+    assert told.first("expires", "0", end)
 
 
 def test_a_websocket_is_closed():

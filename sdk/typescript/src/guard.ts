@@ -29,6 +29,11 @@ export interface GuardOptions {
   onError?: (error: unknown) => void;
   /** Is told once for each key that it expires within seven days. The default is a line by console.warn. */
   onExpiring?: (verdict: Verdict) => void;
+  /**
+   * Is told once for each earlier value of a key that is still in use in the overlap after a rotation; the verdict's
+   * `previousKeyExpiresAt` says when it ends. The default is a line by console.warn.
+   */
+  onPreviousKey?: (verdict: Verdict) => void;
   /** Milliseconds since 1970. */
   now?: () => number;
 }
@@ -72,7 +77,8 @@ const week = 7 * 86_400_000;
 export class Guard {
   readonly #o: GuardOptions;
   readonly #cache = new Map<string, { verdict: Verdict; until: number }>();
-  readonly #told = new Set<string>();
+  #told = new Set<string>();
+  #toldBefore = new Set<string>();
 
   constructor(options: GuardOptions) {
     if (options.workspaces && options.workspaces.length === 0) throw new TypeError("workspaces: a workspace is demanded, and none is named");
@@ -126,7 +132,7 @@ export class Guard {
     const verdict = await this.#verify(question);
     if (verdict.valid && !verdict.rateLimit) {
       let until = asked + Math.min(cache.maxAge, longestCache);
-      if (verdict.expiresAt) until = Math.min(until, Date.parse(verdict.expiresAt));
+      for (const end of [verdict.expiresAt, verdict.previousKeyExpiresAt]) if (end) until = Math.min(until, Date.parse(end));
       const oldest = this.#cache.keys().next();
       if (this.#cache.size >= (cache.entries ?? 10_000) && !oldest.done) this.#cache.delete(oldest.value);
       this.#cache.set(digest, { verdict, until });
@@ -145,13 +151,35 @@ export class Guard {
   }
 
   #warn(verdict: Verdict): void {
-    const { expiresAt, keyId } = verdict;
-    if (!expiresAt || !keyId || this.#told.has(keyId) || this.#told.size >= 10_000) return;
-    const left = Date.parse(expiresAt) - this.#now();
-    if (left >= week) return;
-    this.#told.add(keyId);
-    if (this.#o.onExpiring) this.#o.onExpiring(verdict);
-    else console.warn(`keyward: key ${keyId} expires in ${Math.max(0, Math.floor(left / 3_600_000))} hours`);
+    const { expiresAt, previousKeyExpiresAt, keyId } = verdict;
+    if (expiresAt && this.#left(expiresAt) < week && this.#first(`expires ${keyId} ${expiresAt}`)) {
+      if (this.#o.onExpiring) this.#o.onExpiring(verdict);
+      else console.warn(`keyward: key ${keyId} expires in ${this.#hours(expiresAt)} hours`);
+    }
+    if (previousKeyExpiresAt && this.#first(`earlier ${keyId} ${previousKeyExpiresAt}`)) {
+      if (this.#o.onPreviousKey) this.#o.onPreviousKey(verdict);
+      else console.warn(`keyward: an earlier value of the rotated key ${keyId} is still in use; it ends in ${this.#hours(previousKeyExpiresAt)} hours`);
+    }
+  }
+
+  #left(end: string): number {
+    return Date.parse(end) - this.#now();
+  }
+
+  #hours(end: string): number {
+    return Math.max(0, Math.floor(this.#left(end) / 3_600_000));
+  }
+
+  // Two generations of notices are remembered: one is given again only after as many others as a generation holds.
+  #first(notice: string): boolean {
+    if (this.#told.has(notice)) return false;
+    const again = this.#toldBefore.has(notice);
+    if (this.#told.size >= 10_000) {
+      this.#toldBefore = this.#told;
+      this.#told = new Set();
+    }
+    this.#told.add(notice);
+    return !again;
   }
 }
 

@@ -2717,6 +2717,8 @@ export interface components {
             permissions?: components["schemas"]["Permissions"];
             /** @description Left out for a key that does not expire. */
             expiresAt?: components["schemas"]["Time"];
+            /** @description When an earlier value ends that was presented in the overlap after a rotation: its user has not changed to the new value. Left out for the current value. */
+            previousKeyExpiresAt?: components["schemas"]["Time"];
             metadata?: components["schemas"]["Metadata"];
             /** @description What is lacking: those of `all`, or the whole of `any`. */
             missingPermissions?: components["schemas"]["Permissions"];
@@ -2786,7 +2788,7 @@ export interface components {
             /** @description The id of the key. */
             client_id: components["schemas"]["Id"];
             sub: components["schemas"]["UserId"];
-            /** @description Expiry in seconds since 1970, left out for a key that does not expire. */
+            /** @description When the presented value ends, in seconds since 1970: with the key, or before it at the end of an overlap. Left out where it does not end. */
             exp?: number;
             /** @description Creation in seconds since 1970. */
             iat: number;

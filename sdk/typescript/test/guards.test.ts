@@ -211,3 +211,18 @@ test("a key that ends soon is told once", async () => {
   for (let i = 0; i < 3; i++) expect((await ask({ "x-api-key": value })).status).toBe(200);
   expect(told.length).toBe(1);
 });
+
+test("an earlier value that is still in use is told once for each rotation", async () => {
+  const told: Verdict[] = [];
+  const ask = await frameworks["web standard"]!({ keyward, onPreviousKey: (v) => told.push(v) }, []);
+  const value = await key({});
+  const id = (await keyward.verify({ key: value })).keyId!;
+  const overlaps: string[] = [];
+  for (const overlapSeconds of [3600, 1800]) {
+    const rotated = await keyward.keys.rotate(id, { overlapSeconds });
+    overlaps.push(rotated.apiKey.previousKeys[0]!.expiresAt);
+    for (let i = 0; i < 3; i++) expect((await ask({ "x-api-key": value })).status).toBe(200);
+    expect((await ask({ "x-api-key": rotated.key.reveal() })).status).toBe(200);
+  }
+  expect(told.map((v) => [v.keyId, v.previousKeyExpiresAt])).toEqual(overlaps.map((end) => [id, end]));
+});

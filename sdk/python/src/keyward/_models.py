@@ -2053,6 +2053,7 @@ class Verdict:
     environment: Optional[str]
     permissions: Optional[List[str]]
     expires_at: Optional[datetime]
+    previous_key_expires_at: Optional[datetime]
     metadata: Optional[Dict[str, Any]]
     missing_permissions: Optional[List[str]]
     rate_limit: Optional[LimitStates]
@@ -2070,6 +2071,7 @@ class Verdict:
             environment=value(data, "environment", optional(string)),
             permissions=value(data, "permissions", optional(strings)),
             expires_at=value(data, "expiresAt", optional(time)),
+            previous_key_expires_at=value(data, "previousKeyExpiresAt", optional(time)),
             metadata=value(data, "metadata", optional(mapping)),
             missing_permissions=value(data, "missingPermissions", optional(strings)),
             rate_limit=value(data, "rateLimit", optional(obj(LimitStates))),

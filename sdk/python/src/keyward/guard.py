@@ -118,6 +118,29 @@ def credential(headers: Sequence[Tuple[str, str]], query: bytes) -> str:
     return key
 
 
+class _Told:
+    """_Told remembers the notices of two generations. One is given again only after as many others as a generation holds."""
+
+    most = 10_000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now: Set[Tuple[str, Optional[str], datetime]] = set()
+        self._then: Set[Tuple[str, Optional[str], datetime]] = set()
+
+    def first(self, about: str, key: Optional[str], end: datetime) -> bool:
+        """first tells whether a notice was not given before."""
+        notice = (about, key, end)
+        with self._lock:
+            if notice in self._now:
+                return False
+            again = notice in self._then
+            if len(self._now) >= self.most:
+                self._now, self._then = set(), self._now
+            self._now.add(notice)
+            return not again
+
+
 @dataclass(frozen=True)
 class Policy:
     """Policy is the demand of a guard and its way of asking.
@@ -136,7 +159,7 @@ class Policy:
     clock: Callable[[], float] = time.time
     _kept: Dict[bytes, Tuple[Verdict, float]] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
-    _told: Set[str] = field(default_factory=set, repr=False, compare=False)
+    _told: _Told = field(default_factory=_Told, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.workspaces is not None and len(self.workspaces) == 0:
@@ -175,21 +198,29 @@ class Policy:
         if self.cache == 0 or not verdict.valid or verdict.rate_limit is not None:
             return
         until = asked + self.cache
-        if verdict.expires_at is not None:
-            until = min(until, verdict.expires_at.timestamp())
+        for end in (verdict.expires_at, verdict.previous_key_expires_at):
+            if end is not None:
+                until = min(until, end.timestamp())
         with self._lock:
             if len(self._kept) >= self.cache_entries:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[_digest(question)] = (verdict, until)
 
     def warn(self, verdict: Verdict) -> None:
-        """warn tells the service's log, once for each key, that the key expires within seven days."""
-        if verdict.expires_at is None or verdict.key_id is None or verdict.key_id in self._told:
-            return
-        left = verdict.expires_at.timestamp() - self.clock()
-        if left < 7 * 86400 and len(self._told) < 10_000:
-            self._told.add(verdict.key_id)
-            log.warning("key %s expires in %d hours", verdict.key_id, max(0, int(left // 3600)))
+        """warn tells the service's log, once each, that the key expires within seven days, and that an earlier value of it is still in use."""
+        expires, overlap = verdict.expires_at, verdict.previous_key_expires_at
+        if expires is not None and self._left(expires) < 7 * 86400 and self._told.first("expires", verdict.key_id, expires):
+            log.warning("key %s expires in %d hours", verdict.key_id, self._hours(expires))
+        if overlap is not None and self._told.first("earlier", verdict.key_id, overlap):
+            log.warning(
+                "an earlier value of the rotated key %s is still in use; it ends in %d hours", verdict.key_id, self._hours(overlap)
+            )
+
+    def _left(self, end: datetime) -> float:
+        return end.timestamp() - self.clock()
+
+    def _hours(self, end: datetime) -> int:
+        return max(0, int(self._left(end) // 3600))
 
     def judge(self, verdict: Verdict, demand: Demand) -> None:
         """judge raises Refused for a verdict that is not VALID."""
