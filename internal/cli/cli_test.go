@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/cli"
 	"github.com/keyward/keyward/internal/config"
 	"github.com/keyward/keyward/internal/rig"
@@ -96,6 +97,30 @@ func TestVerifyReadsTheKeyFromStandardInputAndTellsByItsStatus(t *testing.T) {
 		if strings.Contains(out+errs, key[:20]) {
 			t.Errorf("%v shows the key", tc.args)
 		}
+	}
+}
+
+func TestVerifySaysThatAValueIsAnEarlierOne(t *testing.T) {
+	t.Parallel()
+	s := keywardtest.New(t)
+	key := s.Key(t, s.Workspace(t, "Acme", "ada"), "ada", "calls:read")
+	verify := func() string {
+		_, out, _ := run(t, key, append([]string{"verify"}, at(t, s)...)...)
+		return out
+	}
+	if out := verify(); strings.Contains(out, "earlier") {
+		t.Errorf("of the current value: %s", out)
+	}
+	verdict, err := s.Client().Verify(t.Context(), keyward.VerifyRequest{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"keys", "rotate", verdict.KeyID, "--overlap", "1h"}
+	if code, out, errs := run(t, "", append(args, at(t, s)...)...); code != 0 {
+		t.Fatalf("%s%s", out, errs)
+	}
+	if out := verify(); !strings.Contains(out, "an earlier one, until ") {
+		t.Errorf("of a value in its overlap: %s", out)
 	}
 }
 
