@@ -96,8 +96,8 @@ func (s *Service) judge(v *store.View, a *actor, w *weighed) (draft, error) {
 		return s.draft(v, a, w.terms.creation(&w.Request))
 	}
 	k, err := s.mayRotate(v, a, string(w.Key))
-	if err == nil && k.Made().UnixMilli() != w.terms.MadeAt {
-		err = fault.New(fault.Conflict, "the key got another value since this was asked for",
+	if err == nil && w.terms.overtaken(&k) {
+		err = fault.New(fault.Conflict, "the key was rotated meanwhile, so the request has ended",
 			fault.Detail{Field: "id", Message: "the key was rotated meanwhile"})
 	}
 	return draft{Key: k}, err

@@ -144,6 +144,9 @@ func (s *Service) showRequest(v *store.View, r *apikey.Request) (KeyRequest, err
 		if k, err = v.Key(r.Key); err != nil {
 			return out, err
 		}
+		if out.State == apikey.RequestPending && terms.overtaken(&k) {
+			out.State = apikey.RequestExpired
+		}
 	} else if err := s.fillTerms(&k, &terms); err != nil {
 		return out, err
 	}
@@ -258,6 +261,6 @@ func waits(r *apikey.Request, now time.Time) error {
 		apikey.RequestConfirmed: "was confirmed", apikey.RequestDeclined: "was declined",
 		apikey.RequestExpired: "has expired",
 	}[state]
-	return fault.New(fault.Conflict, "this request "+why+" already",
+	return fault.New(fault.Conflict, "the request "+why+" already",
 		fault.Detail{Field: "id", Message: "the request " + why})
 }

@@ -273,6 +273,16 @@ func TestT78ARotationThatHappenedMeanwhileEndsTheRequest(t *testing.T) {
 	if _, err := a.confirm(a.owner, r); !fault.Is(err, fault.Conflict) {
 		t.Errorf("%v, want conflict", err)
 	}
+	shown, err := a.GetKeyRequest(ctx, by(a.program), string(r.ID))
+	must(t, err)
+	if shown.State != apikey.RequestExpired {
+		t.Errorf("the program is told %s, want expired", shown.State)
+	}
+	list, _, err := a.ListKeyRequests(ctx, a.owner, control.ListKeyRequests{Workspace: a.ws})
+	must(t, err)
+	if len(list) != 0 {
+		t.Errorf("the request is listed as one that waits: %s", list[0].State)
+	}
 }
 
 // The bounds of the asking key hold, although the member who confirms has none.

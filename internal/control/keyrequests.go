@@ -18,7 +18,7 @@ type ListKeyRequests struct {
 
 // ListKeyRequests gives a page of the requests that wait, newest first: those that the caller made or that are about
 // its own keys, and with api-keys:manage-others all of the workspace. A page may hold fewer than asked for: a request
-// beyond the reach of the caller, or for a key that was deleted since, is left out.
+// beyond the reach of the caller, or for a key that was deleted or rotated since, is left out.
 func (s *Service) ListKeyRequests(ctx context.Context, c Caller, in ListKeyRequests) ([]KeyRequest, Page, error) {
 	var out []KeyRequest
 	var page Page
@@ -48,6 +48,9 @@ func (s *Service) ListKeyRequests(ctx context.Context, c Caller, in ListKeyReque
 			}
 			if err != nil {
 				return err
+			}
+			if shown.State != apikey.RequestPending {
+				continue
 			}
 			out = append(out, shown)
 		}

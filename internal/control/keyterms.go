@@ -30,6 +30,9 @@ type keyTerms struct {
 	MadeAt         int64 `json:"madeAt,omitzero"`         // when the value to replace was made, in Unix milliseconds
 }
 
+// overtaken reports whether a key got another value since its rotation was asked for.
+func (t *keyTerms) overtaken(k *apikey.Key) bool { return k.Made().UnixMilli() != t.MadeAt }
+
 func (s *Service) termsOf(k *apikey.Key) keyTerms {
 	t := keyTerms{
 		Name: k.Name, Environment: string(k.Environment), Permissions: s.cat.Names(k.Permissions),

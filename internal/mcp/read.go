@@ -86,13 +86,17 @@ type keyIn struct {
 	ID string `json:"id" jsonschema:"the id of the key"`
 }
 
+type getKeyIn struct {
+	ID string `json:"id" jsonschema:"the id of the key, or of a request"`
+}
+
 type getKeyOut struct {
 	Key     *key     `json:"key,omitempty"`
-	Request *request `json:"request,omitempty" jsonschema:"the request for the key; there is no such key yet where key is absent"`
+	Request *request `json:"request,omitempty" jsonschema:"the request of this id; absent once a key has the id"`
 	Note    string   `json:"note"`
 }
 
-func (t *tools) getKey(ctx context.Context, in keyIn) (out getKeyOut, err error) {
+func (t *tools) getKey(ctx context.Context, in getKeyIn) (out getKeyOut, err error) {
 	c, err := t.client(ctx)
 	if err != nil {
 		return out, err

@@ -52,7 +52,7 @@ type madeOut struct {
 }
 
 const confirmNext = "Show confirmUrl to the user. They confirm there, signed in, before endsAt, and alone see the value. " +
-	"get_key with keyId says what became of it."
+	"get_key with the id of this request says what became of it."
 
 const fileNext = "Tell the user the name of the file. It holds the value, and nothing else knows it."
 
