@@ -29,6 +29,9 @@ func (d *Dashboard) requestPage(v *request) error {
 		ID: string(r.ID), By: v.askedBy(&r), Facts: v.requestFacts(&r),
 		Until: v.moment(r.ExpiresAt), Do: "Create the key and show its value",
 	}
+	if r.Service {
+		b.By = "A service key"
+	}
 	title := "Create the key “" + r.Key.Name + "”?"
 	if r.Rotates {
 		title, b.Do = "Rotate the key “"+r.Key.Name+"”?", "Rotate the key and show its new value"
@@ -146,5 +149,5 @@ func (d *Dashboard) declineRequest(v *request) error {
 	if err := d.Control.DeclineKeyRequest(v.r.Context(), v.Caller, v.r.PathValue("id")); err != nil {
 		return err
 	}
-	return v.see("/keys")
+	return v.tell("/keys", "The request was declined. No value was made.", nil)
 }

@@ -74,17 +74,20 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, 
 			r.Context(), "page", "path", r.URL.Path, "request_id", w.Header().Get("X-Request-Id"), "error", err.Error(),
 		)
 	}
+	message, details := f.Message, f.Details
+	if f.Code == fault.InvalidRequest && len(details) > 0 { // whose message names a field of the API
+		message, details = details[0].Message, details[1:]
+	}
 	body := refusal{
-		Status: status, Heading: headings[status], Message: sentence(f.Message), RequestID: w.Header().Get("X-Request-Id"),
+		Status: status, Heading: headings[status], Message: sentence(message), RequestID: w.Header().Get("X-Request-Id"),
 	}
 	if body.Heading == "" {
 		body.Heading = "Something went wrong"
 	}
-	for _, detail := range f.Details {
-		body.Details = append(body.Details, sentence(detail.Message))
-	}
-	if f.Code == fault.InvalidRequest && len(f.Details) > 0 { // whose message names a field of the API
-		body.Message, body.Details = body.Details[0], body.Details[1:]
+	for _, detail := range details {
+		if !strings.Contains(message, detail.Message) {
+			body.Details = append(body.Details, sentence(detail.Message))
+		}
 	}
 	if v != nil && v.may.Workspace.ID == "" && !v.may.Manages {
 		v = nil // nobody, as far as the page's frame is concerned
@@ -95,9 +98,10 @@ func (d *Dashboard) refusal(w http.ResponseWriter, r *http.Request, v *request, 
 	}
 }
 
-// sentence begins in upper case and ends with a full stop.
+// sentence begins in upper case and ends with a full stop. A text without a space, such as a permission, is a name and
+// stays as it is.
 func sentence(s string) string {
-	if s == "" {
+	if !strings.Contains(s, " ") {
 		return s
 	}
 	s = strings.ToUpper(s[:1]) + s[1:]

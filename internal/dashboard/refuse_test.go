@@ -87,3 +87,13 @@ func TestPeopleAreRefusedInHTMLAndProgramsInJSON(t *testing.T) {
 		t.Errorf("a program is told: %s", w.Body)
 	}
 }
+
+func TestARefusalNamesAPermissionOnceAsItIs(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.get("eve", "/keys/new").want(403).says("This needs the permission api-keys:write.").
+		silent("<li>api-keys", "Api-keys:write")
+	h.post("bob", "/keys/new", url.Values{
+		"do": {"make"}, "name": {"x"}, "user": {"ada"}, "expiry": {"30"}, "environment": {"live"},
+	}).silent("Api-keys:manage-others")
+}

@@ -91,6 +91,11 @@ export const looks = async (page, { axeToo = true } = {}) => {
   wrong.push(...forbidden.map((v) => `policy: ${v}`));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) wrong.push(`the page is ${wide} px wider than the screen`);
+  const glued = await page.evaluate(() => [...document.querySelectorAll('main > .actions, main > .actions + p')].filter((one) => {
+    const before = one.previousElementSibling;
+    return before && one.getBoundingClientRect().top - before.getBoundingClientRect().bottom < 8 && !before.matches('.sr');
+  }).map((one) => one.textContent.trim()));
+  wrong.push(...glued.map((text) => `nothing parts this from what stands above: ${text}`));
   if (axeToo) wrong.push(...await axeIn(page.mainFrame()));
   return wrong;
 };

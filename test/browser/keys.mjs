@@ -176,10 +176,22 @@ story('a member finds a request that waits, confirms it, and alone sees the valu
   await shot(page, 'key-requests-waiting');
   await page.getByRole('link', { name: 'asked for' }).click();
   await page.waitForURL(new RegExp(`/key-requests/${keyRequest.id}$`));
+  same(await looks(page), [], 'the request');
   await page.getByRole('button', { name: 'Create the key and show its value' }).click();
   await page.getByText(/^kw_live_/).first().waitFor();
   await page.goto('/key-requests');
   await page.getByRole('heading', { name: 'No request waits' }).waitFor();
+  await page.goto(`/key-requests/${keyRequest.id}`);
+  await page.getByText('The request was confirmed already.').waitFor();
+  same(await looks(page), [], 'a request that has ended');
+
+  const rotation = (await api('POST', `/api-keys/${keyRequest.keyId}/key-requests`, {})).keyRequest;
+  const phone = await visit({ as: 'owner', width: 360 });
+  await phone.goto(`/key-requests/${rotation.id}`);
+  same(await looks(phone, { axeToo: false }), [], 'a rotation on a phone');
+  await shot(phone, 'key-request-rotation-phone', { fullPage: true });
+  await phone.getByRole('button', { name: 'Decline' }).click();
+  await phone.getByText('The request was declined. No value was made.').waitFor();
   await api('DELETE', `/api-keys/${keyRequest.keyId}`);
 });
 
