@@ -70,7 +70,7 @@ race: test-deps ## Run every test with the race detector, an hour of processor t
 .PHONY: test-terraform
 test-terraform: ## Run OpenTofu over the provider's examples; the first run builds OpenTofu: five minutes of processor time
 	cd terraform && CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
-	cd terraform && export KEYWARD_TOFU=$$(scripts/tofu) && go test -count=1 -timeout 15m -tags tofu ./internal/tofutest
+	cd terraform && tofu=$$(scripts/tofu) && KEYWARD_TOFU=$$tofu go test -count=1 -timeout 15m -tags tofu ./internal/tofutest
 
 .PHONY: test-deps
 test-deps: ## Install the programs that tests call, where they are missing

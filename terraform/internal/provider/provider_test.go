@@ -21,7 +21,7 @@ import (
 )
 
 // aKey matches the value of a key.
-var aKey = regexp.MustCompile(`\bkw_(?:live|test|svc)_[0-9A-Za-z]{49}\b`)
+var aKey = regexp.MustCompile(`kw_(?:live|test|svc)_[0-9A-Za-z]{49}`)
 
 // site is a server with a workspace, and a provider that is configured for both.
 type site struct {
