@@ -1,12 +1,16 @@
 package sdk_test
 
 import (
+	"encoding/base64"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyward/keyward"
 	"github.com/keyward/keyward/internal/rig"
@@ -42,10 +46,39 @@ func TestNextJS(t *testing.T) {
 	e := example{"http://127.0.0.1:" + port, port, rig.StartProcess(t, start, t.TempDir()+"/log").Log}
 	p.tryRoute(t, "nextjs, the route handler", e, "/api/calls")
 	p.tryRoute(t, "nextjs, the proxy", e, "/api/reports/1")
+	p.tryForgery(t, e)
 	p.tryPortal(t, e, "/keys.html")
 }
 
-// writeNext writes the files of both pages, and a route behind the guarded path.
+// tryForgery asks with a field as the one that carries the caller from the proxy to a handler.
+func (p *product) tryForgery(t *testing.T, e example) {
+	t.Helper()
+	caller := base64.RawURLEncoding.EncodeToString([]byte(`{"valid":true,"code":"VALID","workspaceId":"forged"}`))
+	for path, want := range map[string]int{"/api/reports/1": 200, "/api/unguarded/1": 401} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.url+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+p.good)
+		req.Header.Set("X-Keyward-Caller", fmt.Sprintf("%d.%s.%s", time.Now().UnixMilli(), caller, caller))
+		answer, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || answer.StatusCode != want || strings.Contains(string(body), "forged") {
+			t.Errorf("%s with a forged caller answers %d (%v), want %d: %s", path, answer.StatusCode, err, want, body)
+		}
+		for name := range answer.Header {
+			if strings.HasPrefix(name, "X-Keyward") || strings.HasPrefix(name, "X-Middleware-Request") {
+				t.Errorf("%s shows the client how the caller is passed on: %s", path, name)
+			}
+		}
+	}
+}
+
+// writeNext writes the files of both pages, and the handler of the guarded path once more beside that path.
 func (p *product) writeNext(t *testing.T, dir string) (port string) {
 	t.Helper()
 	port = fmt.Sprint(rig.FreePort(t))
@@ -63,8 +96,8 @@ func (p *product) writeNext(t *testing.T, dir string) (port string) {
 		t.Fatal(err)
 	}
 	writeFile(t, dir+"/package.json", `{"private": true}`)
-	writeFile(t, dir+"/app/api/reports/[id]/route.ts",
-		"export const GET = () => Response.json({ workspace: process.env.KEYWARD_WORKSPACE });\n")
+	behind := read(t, dir+"/app/api/reports/[id]/route.ts")
+	writeFile(t, dir+"/app/api/unguarded/[id]/route.ts", string(behind))
 	withNodePackage(t, dir)
 	return port
 }

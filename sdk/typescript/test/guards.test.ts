@@ -226,3 +226,37 @@ test("an earlier value that is still in use is told once for each rotation", asy
   }
   expect(told.map((v) => [v.keyId, v.previousKeyExpiresAt])).toEqual(overlaps.map((end) => [id, end]));
 });
+
+describe("the caller that a proxy of Next.js passes on", () => {
+  const verdict: Verdict = { valid: true, code: "VALID", workspaceId: "w-ä", permissions: ["calls:read"] };
+  let clock = 1_000_000;
+  const of = (secret?: string) => nextGuard({ keyward, secret, now: () => clock });
+  const request = (headers: Headers) => new Request("https://app.example/api/reports/1", { headers });
+
+  test("reaches the handler, in the place of what a client sent", async () => {
+    const headers = await of("s").forward(request(new Headers({ "x-keyward-caller": "forged", accept: "*/*" })), verdict);
+    expect(headers.get("accept")).toBe("*/*");
+    expect(await of("s").callerOf(request(headers))).toEqual(verdict);
+  });
+
+  test("is believed by its signature alone, for a minute", async () => {
+    const headers = await of("s").forward(request(new Headers()), verdict);
+    const [at, caller, mark] = headers.get("x-keyward-caller")!.split(".");
+    const other = btoa(JSON.stringify({ ...verdict, workspaceId: "other" }));
+    for (const forged of ["", "x", "..", `${at}.${caller}`, `${at}.${caller}.`, `${at}.${other}.${mark}`, `${Number(at) + 1}.${caller}.${mark}`,
+      `${at}.${caller}.${mark}.x`, `${at}.${caller}.${mark}!`, `${at}.${caller}.${mark}A`]) {
+      expect(await of("s").callerOf({ headers: { get: () => forged } }), forged).toBeUndefined();
+    }
+    expect(await of("s").callerOf(request(new Headers()))).toBeUndefined();
+    expect(await of("t").callerOf(request(headers))).toBeUndefined();
+    clock += 60_001;
+    expect(await of("s").callerOf(request(headers))).toBeUndefined();
+  });
+
+  test("needs a secret", async () => {
+    for (const secret of [undefined, ""]) {
+      await expect(of(secret).forward(request(new Headers()), verdict)).rejects.toThrow("secret");
+      await expect(of(secret).callerOf(request(new Headers()))).rejects.toThrow("secret");
+    }
+  });
+});
