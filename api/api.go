@@ -41,7 +41,8 @@ func JSON() ([]byte, error) { return asJSON() }
 
 // Reference gives the document as pages of HTML, by their names: "" for the first one, one for each tag, and
 // ObjectsPage. They can be read without scripts, and ask for nothing but /docs/style.css and /docs/docs.js, which are
-// Stylesheet and Script. The first call renders them; map and bytes are shared and must not be changed.
+// Stylesheet and Script, and /assets/icon.svg, which is the dashboard's. The first call renders them; map and bytes are
+// shared and must not be changed.
 func Reference() (map[string][]byte, error) { return asPages() }
 
 // Script gives the script of the reference: search, and questions to this server. The bytes are shared and must not be

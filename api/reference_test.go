@@ -86,7 +86,7 @@ func leads(t *testing.T, from, link string, ids map[string]map[string]int) {
 	to := from
 	if target.Path != "" {
 		to = strings.TrimPrefix(strings.TrimPrefix(target.Path, "/docs"), "/")
-		if slices.Contains([]string{"/openapi.json", "/docs/style.css", "/docs/docs.js"}, target.Path) {
+		if slices.Contains([]string{"/openapi.json", "/docs/style.css", "/docs/docs.js", "/assets/icon.svg"}, target.Path) {
 			return
 		}
 	}

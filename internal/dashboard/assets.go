@@ -18,7 +18,16 @@ var assetFiles embed.FS
 type file struct {
 	content []byte
 	kind    string
+	kept    string // Cache-Control
 }
+
+// icon has its plain name, too: pages of other rooms, which do not know the hash, link to /assets/icon.svg.
+const icon = "icon.svg"
+
+const (
+	keptForEver = "public, max-age=31536000, immutable"
+	keptForADay = "public, max-age=86400"
+)
 
 var assetsByName, assetNames = readAssets()
 
@@ -36,7 +45,10 @@ func readAssets() (byName map[string]file, names map[string]string) {
 		sum := sha256.Sum256(content)
 		ext := path.Ext(e.Name())
 		hashed := strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext
-		byName[hashed] = file{content, assetType(ext)}
+		byName[hashed] = file{content, assetType(ext), keptForEver}
+		if e.Name() == icon {
+			byName[icon] = file{content, assetType(ext), keptForADay}
+		}
 		names[e.Name()] = "/assets/" + hashed
 	}
 	return byName, names
@@ -72,6 +84,6 @@ func (d *Dashboard) asset(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
 	h.Set("Content-Length", strconv.Itoa(len(f.content)))
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cache-Control", f.kept)
 	_, _ = w.Write(f.content)
 }

@@ -60,6 +60,7 @@ const frontPage = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Keyward</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/docs/style.css">
 <main>
 <h1>Keyward</h1>

@@ -14,6 +14,16 @@ story('the reference looks well in both themes, on a phone and wide', async () =
   }
 });
 
+story('every page names an icon of this server', async () => {
+  const page = await visit();
+  for (const path of ['/docs', '/docs/roles', '/signin', '/nowhere']) {
+    await page.goto(path);
+    const link = await page.locator('link[rel=icon]').getAttribute('href');
+    const answer = await page.request.get(link);
+    same([answer.status(), answer.headers()['content-type']], [200, 'image/svg+xml'], `the icon of ${path}, ${link}`);
+  }
+});
+
 story('the reference can be read without scripts, in each language', async () => {
   const page = await visit({ javaScriptEnabled: false });
   await page.goto('/docs');
