@@ -30,6 +30,7 @@ func (r *Replica) Reserve(keys int64) {
 	n := int(max(0, min(keys, mostReserved)))
 	r.ids.reserve(n)
 	r.values.reserve(n)
+	r.records.reserve(n + 1) // that of nobody is one, too
 	r.hints.fit(max(r.records.next, uint32(n)))
 }
 

@@ -154,6 +154,7 @@ type records struct {
 	next  uint32
 	free  []uint32
 	spare [][recordsInChunk]record // chunks that are there, and not in use yet
+	room  int                      // so many chunks are known to be needed in all
 }
 
 const (
@@ -179,12 +180,18 @@ func (r *records) take() uint32 {
 	return r.next - 1
 }
 
+// reserve says about how many records there will be.
+func (r *records) reserve(records int) {
+	r.room = max(r.room, (records+recordsInChunk-1)/recordsInChunk)
+}
+
 // addChunk makes the chunks of a large copy some at a time, so that they lie in large pages: a sixteenth of the
-// present ones, and no more than 24 MiB.
+// present ones, or those that are known to be needed, and no more than 24 MiB.
 func (r *records) addChunk() {
 	const most = 64
 	if len(r.spare) == 0 {
-		r.spare = hugepage.Make[[recordsInChunk]record](min(max(1, r.chunks.len()/16), most))
+		have := r.chunks.len()
+		r.spare = hugepage.Make[[recordsInChunk]record](min(max(1, have/16, r.room-have), most))
 	}
 	r.chunks.add(&r.spare[0])
 	r.spare = r.spare[1:]

@@ -27,3 +27,22 @@ func TestEveryNumberHasARecordOfItsOwn(t *testing.T) {
 		t.Errorf("%d chunks were made for 70", have)
 	}
 }
+
+// The records that are known to be needed are made in pieces of 24 MiB, and none beyond them.
+func TestRecordsThatAreReservedComeInPieces(t *testing.T) {
+	t.Parallel()
+	const wanted = 70
+	var r records
+	r.reserve((wanted-1)*recordsInChunk + 1)
+	made := func() int { return r.chunks.len() + len(r.spare) }
+	for i := range wanted * recordsInChunk {
+		r.take()
+		if want := min(64+i/(64*recordsInChunk)*64, wanted); made() != want {
+			t.Fatalf("%d chunks were made for %d records, want %d", made(), i+1, want)
+		}
+	}
+	r.take()
+	if got := made(); got != wanted+wanted/16 {
+		t.Errorf("%d chunks were made when there are more records than were reserved", got)
+	}
+}

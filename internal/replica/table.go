@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/keyward/keyward/internal/hugepage"
 	"github.com/keyward/keyward/internal/keyfmt"
 	"github.com/keyward/keyward/internal/prefetch"
 )
@@ -53,6 +54,9 @@ func nameOfID(u uuid) name {
 }
 
 func newTable(size int) *table { return &table{slots: make([]atomic.Uint64, size)} }
+
+// sizeFor is the size of a table with room for so many names, of which three fifths are used then.
+func sizeFor(names int) int { return max(smallestTable, names*5/3+1) }
 
 func (x *index) init() {
 	for i := range x.shards {
@@ -145,22 +149,36 @@ func (t *table) put(slot uint64) {
 	t.slots[i].Store(slot)
 }
 
-// grow puts a table in place that has room and no graves.
-func (s *shard) grow() *table { return s.resize(s.live + 1) }
-
-// reserve makes room for about so many names in all.
+// reserve makes room for about so many names in all. The tables that it makes lie in one piece, so that those of a
+// large copy lie in large pages; the piece is free when each of them has grown.
 func (x *index) reserve(names int) {
 	each := names / len(x.shards)
+	var small []*shard
 	for i := range x.shards {
 		if s := &x.shards[i]; 4*each > 3*len(s.table.Load().slots) {
-			s.resize(each)
+			small = append(small, s)
 		}
+	}
+	if len(small) == 0 {
+		return
+	}
+	size := sizeFor(each)
+	all := hugepage.Make[atomic.Uint64](size * len(small))
+	for i, s := range small {
+		s.replace(&table{slots: all[i*size : (i+1)*size : (i+1)*size]})
 	}
 }
 
-// resize puts a table in place that has room for so many names, of which those that are there are some.
-func (s *shard) resize(names int) *table {
-	old, t := s.table.Load(), newTable(max(smallestTable, names*5/3+1))
+// grow puts a table in place that has room for one name more and no graves.
+func (s *shard) grow() *table {
+	t := newTable(sizeFor(s.live + 1))
+	s.replace(t)
+	return t
+}
+
+// replace puts a table in place of the present one, whose names it takes over. It has room for them.
+func (s *shard) replace(t *table) {
+	old := s.table.Load()
 	for i := range old.slots {
 		if slot := old.slots[i].Load(); slot != empty && slot != grave {
 			t.put(slot)
@@ -168,7 +186,6 @@ func (s *shard) resize(names int) *table {
 	}
 	s.table.Store(t)
 	s.used = s.live
-	return t
 }
 
 // bytes is what the tables take.
