@@ -30,9 +30,6 @@ func (r *Replica) applyTransaction(changes []feed.Change) {
 	last := lastOfEach(changes)
 	for phase := rooms; phase <= gone; phase++ {
 		for i := range changes {
-			if next := i + expectedAhead; phase == credentials && next < len(changes) && changes[next].Key != nil {
-				r.expectKey(changes[next].Key)
-			}
 			if last == nil || last[i] {
 				r.applyOne(phase, &changes[i])
 			}
@@ -60,7 +57,10 @@ func (r *Replica) applyOne(phase int, c *feed.Change) {
 	case phase == decisions && c.Settlement != nil:
 		r.putSettlement(c.Revision, c.Settlement)
 	case phase == credentials && c.Key != nil:
-		r.putKey(c.Revision, c.Key)
+		var p packed
+		if p.pack(c.Key) {
+			r.putKey(c.Revision, &p)
+		}
 	case phase == credentials && c.ServiceKey != nil:
 		r.putService(c.Revision, c.ServiceKey.ID, c.ServiceKey)
 	case phase == gone:

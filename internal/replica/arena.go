@@ -92,9 +92,22 @@ func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b
 
 // appendText writes the text of a key behind b, and returns its shape. Text that does not fit is cut: the bounds of
 // keys are far below.
-func (r *Replica) appendText(b []byte, k *apikey.Key) ([]byte, shape) {
-	s := shape{previous: min(len(k.Previous), maxPrevious), networks: min(len(k.AllowedIPs), maxNetworks),
-		name: min(len(k.Name), maxPart), metadata: min(len(k.Metadata), maxPart)}
+func (r *Replica) appendText(b []byte, p *packed) ([]byte, shape) {
+	s := shape{name: min(len(p.name), maxPart), metadata: min(len(p.metadata), maxPart)}
+	if p.rare != nil {
+		b = r.appendRare(b, p.rare, &s)
+	}
+	b = append(b, p.name[:s.name]...)
+	b = append(b, p.metadata[:s.metadata]...)
+	if p.rare != nil {
+		b, s.second = r.appendSecond(b, p.rare, s.previous)
+	}
+	return b, s
+}
+
+// appendRare writes the earlier values and the networks of a key.
+func (r *Replica) appendRare(b []byte, k *apikey.Key, s *shape) []byte {
+	s.previous, s.networks = min(len(k.Previous), maxPrevious), min(len(k.AllowedIPs), maxNetworks)
 	for _, p := range k.Previous[:s.previous] {
 		b = binary.LittleEndian.AppendUint64(append(b, p.Digest.Sum[:]...), uint64(endOf(p.Until)))
 		b = append(b, byte(r.kinds.number(p.Digest.Pepper)))
@@ -102,10 +115,7 @@ func (r *Replica) appendText(b []byte, k *apikey.Key) ([]byte, shape) {
 	for _, p := range k.AllowedIPs[:s.networks] {
 		b = appendNetwork(b, p)
 	}
-	b = append(b, k.Name[:s.name]...)
-	b = append(b, k.Metadata[:s.metadata]...)
-	b, s.second = r.appendSecond(b, k, s.previous)
-	return b, s
+	return b
 }
 
 // earlier reads the i-th earlier value of a text.

@@ -7,37 +7,94 @@ import (
 	"github.com/keyward/keyward/internal/apikey"
 	"github.com/keyward/keyward/internal/id"
 	"github.com/keyward/keyward/internal/keyfmt"
+	"github.com/keyward/keyward/internal/perm"
 )
 
-func (r *Replica) putKey(revision int64, a *apikey.Key) {
-	w := r.workspaceOf(a)
+// packed is a key on its way into the copy: the words of its record that the key alone says, and what the writers have
+// to find the numbers of. Packing takes no lock.
+type packed struct {
+	fields         fields // without its member, its set, the kind of its digest and its text
+	workspace      id.Workspace
+	user           id.User
+	period         int64
+	permissions    perm.Set
+	pepper         keyfmt.PepperID
+	name, metadata string
+	rare           *apikey.Key // has the earlier values, the networks and the second digests; nil where there are none
+}
+
+// pack packs a key. ok is false for a key that is not named as one: it is none, and is not found.
+func (p *packed) pack(a *apikey.Key) (ok bool) {
 	u, ok := id.Parse(string(a.ID))
-	if w.gone || !ok { // what is not named as a key is none, and is not found
+	if ok {
+		p.packAs(uuidOf(u), a)
+	}
+	return ok
+}
+
+// packAs packs a key under an id.
+func (p *packed) packAs(u uuid, a *apikey.Key) {
+	f := &p.fields
+	f[versionWord], f[refsWord], f[textWord] = 0, 0, 0
+	f.setDigest(&a.Value.Digest.Sum)
+	f[expiryWord] = uint64(millis(a.ExpiresAt))
+	f[limitsWord] = limit(a.Limits.PerMinute)<<32 | limit(a.Limits.PerDay)
+	f[idWord], f[idWord+1] = u.hi, u.lo
+	f[shapeWord] = known | exists | environmentNumber(a.Environment)<<environmentShift
+	if a.Value.Digest.Pepper.Rehash() {
+		f[shapeWord] |= rehash
+	}
+	if a.IsActive && !a.Revoked {
+		f[shapeWord] |= active
+	}
+	if a.Revoked {
+		f[shapeWord] |= revoked
+	}
+	if a.Orphan {
+		f[shapeWord] |= orphan
+	}
+	p.workspace, p.user, p.period = a.Workspace, a.User, a.Period
+	p.permissions, p.pepper = a.Permissions, a.Value.Digest.Pepper
+	p.name, p.metadata = a.Name, a.Metadata
+	p.rare = nil
+	if len(a.Previous) > 0 || len(a.AllowedIPs) > 0 || a.Value.Second.Pepper != "" {
+		p.rare = a
+	}
+}
+
+// limit is a limit in 32 bits; the highest that can be set takes 30.
+func limit(n int64) uint64 { return uint64(min(max(n, 0), math.MaxUint32)) }
+
+func (r *Replica) putKey(revision int64, p *packed) {
+	w := r.workspaceOf(p)
+	if w.gone {
 		return
 	}
-	number := r.number(uuidOf(u))
+	number, isNew := r.number(p.fields.id())
 	var was fields
-	r.records.at(number).peek(&was)
+	if !isNew {
+		r.records.at(number).peek(&was)
+	}
 	if was.version().admits(revision) {
-		now := r.pack(a, uuidOf(u), r.creatorOf(a, w), &was)
-		r.setKey(number, &was, &now, revision)
+		r.complete(p, r.creatorOf(p, w), &was)
+		r.setKey(number, &was, &p.fields, revision)
 	}
 }
 
 // workspaceOf gives the workspace of a key.
-func (r *Replica) workspaceOf(a *apikey.Key) *workspace {
-	if m := r.near; m != nil && m.workspace.id == a.Workspace {
+func (r *Replica) workspaceOf(p *packed) *workspace {
+	if m := r.near; m != nil && m.workspace.id == p.workspace {
 		return m.workspace
 	}
-	return r.workspace(a.Workspace)
+	return r.workspace(p.workspace)
 }
 
 // creatorOf gives the node of a key's creator.
-func (r *Replica) creatorOf(a *apikey.Key, w *workspace) *member {
-	if m := r.near; m != nil && m.workspace == w && m.user == a.User && m.period == a.Period {
+func (r *Replica) creatorOf(p *packed, w *workspace) *member {
+	if m := r.near; m != nil && m.workspace == w && m.user == p.user && m.period == p.period {
 		return m
 	}
-	r.near = r.memberAt(w, a.User, a.Period)
+	r.near = r.memberAt(w, p.user, p.period)
 	return r.near
 }
 
@@ -46,10 +103,21 @@ const expectedAhead = 8
 
 // expectKey has the places of a key in both tables brought near, before its turn comes: in a large copy each is a miss
 // of the cache, and those of several keys are waited for together.
-func (r *Replica) expectKey(a *apikey.Key) {
-	if u, ok := id.Parse(string(a.ID)); ok {
-		r.ids.expect(nameOfID(uuidOf(u)))
-		r.values.expect(nameOfDigest(&a.Value.Digest.Sum))
+func (r *Replica) expectKey(f *fields) {
+	r.ids.expect(nameOfID(f.id()))
+	r.values.expect(f.nameOfValue())
+}
+
+// putKeys puts keys of one revision.
+func (r *Replica) putKeys(revision int64, keys []packed) {
+	for i := range min(expectedAhead, len(keys)) {
+		r.expectKey(&keys[i].fields)
+	}
+	for i := range keys {
+		if next := i + expectedAhead; next < len(keys) {
+			r.expectKey(&keys[next].fields)
+		}
+		r.putKey(revision, &keys[i])
 	}
 }
 
@@ -58,7 +126,7 @@ func (r *Replica) endKey(revision int64, name id.Key) {
 	if !ok {
 		return
 	}
-	number := r.number(uuidOf(u))
+	number, _ := r.number(uuidOf(u))
 	var was fields
 	r.records.at(number).peek(&was)
 	if was.version().admits(revision) {
@@ -74,43 +142,31 @@ func goneKey(u uuid) *fields {
 	return &fields{idWord: u.hi, idWord + 1: u.lo, shapeWord: known}
 }
 
-// pack makes the fields of a key. Its text goes into the arena, unless it is the same as it was.
-func (r *Replica) pack(a *apikey.Key, u uuid, creator *member, was *fields) (f fields) {
-	f.setDigest(&a.Value.Digest.Sum)
-	f[expiryWord] = uint64(millis(a.ExpiresAt))
-	f[refsWord] = uint64(creator.number)<<32 | uint64(r.sets.number(a.Permissions))
-	f[limitsWord] = limit(a.Limits.PerMinute)<<32 | limit(a.Limits.PerDay)
-	f[idWord], f[idWord+1] = u.hi, u.lo
-	b, s := r.appendText(r.scratch[:0], a)
+// complete gives a key the numbers that it has in this copy. Its text goes into the arena, unless it is the same as it
+// was.
+func (r *Replica) complete(p *packed, creator *member, was *fields) {
+	f := &p.fields
+	f[refsWord] = uint64(creator.number)<<32 | uint64(r.sets.number(p.permissions))
+	b, s := r.appendText(r.scratch[:0], p)
 	r.scratch = b[:0]
-	f[shapeWord] = s.word() | known | exists | environmentNumber(a.Environment)<<environmentShift
-	f[shapeWord] |= uint64(r.kinds.number(a.Value.Digest.Pepper)) << kindShift
-	if a.Value.Digest.Pepper.Rehash() {
-		f[shapeWord] |= rehash
-	}
-	if a.IsActive && !a.Revoked {
-		f[shapeWord] |= active
-	}
-	if a.Revoked {
-		f[shapeWord] |= revoked
-	}
-	if a.Orphan {
-		f[shapeWord] |= orphan
-	}
+	f[shapeWord] |= s.word() | uint64(r.kinds.number(p.pepper))<<kindShift
 	if old, ok := text(r.arena.texts(), was); ok && was.text() == s && string(old) == string(b) {
 		f[textWord] = was[textWord]
 	} else {
 		f[textWord] = r.arena.put(b)
 	}
-	return f
 }
-
-// limit is a limit in 32 bits; the highest that can be set takes 30.
-func limit(n int64) uint64 { return uint64(min(max(n, 0), math.MaxUint32)) }
 
 // setKey changes a key. The store into the record is the instant of the change: new digests are named before it and
 // old ones forgotten after.
 func (r *Replica) setKey(number uint32, was, now *fields, revision int64) {
+	if !was.has(exists) && now.has(exists) && now.text().previous == 0 { // as nearly all are that a load tells
+		r.values.insert(now.nameOfValue(), number)
+		r.use(now, +1)
+		r.records.at(number).store(now, revision)
+		r.count(now, +1)
+		return
+	}
 	r.had, r.has = r.digests(r.had[:0], was), r.digests(r.has[:0], now)
 	for i := range r.has {
 		if !slices.Contains(r.had, r.has[i]) {
@@ -182,15 +238,16 @@ func (r *Replica) find(u uuid) uint32 {
 	}
 }
 
-// number is find that gives a new record to a key of which nothing is known yet.
-func (r *Replica) number(u uuid) uint32 {
-	number := r.find(u)
-	if number == 0 {
-		number = r.records.take()
-		r.hints.fit(r.records.next)
-		r.ids.insert(nameOfID(u), number)
+// number is find that gives a new record, of which all words are zero but the version, to a key of which nothing is
+// known yet.
+func (r *Replica) number(u uuid) (number uint32, isNew bool) {
+	if number = r.find(u); number != 0 {
+		return number, false
 	}
-	return number
+	number = r.records.take()
+	r.hints.fit(r.records.next)
+	r.ids.insert(nameOfID(u), number)
+	return number, true
 }
 
 // forget gives a record back: nothing is known of its key any more.

@@ -98,6 +98,9 @@ func (f *fields) digest() (d keyfmt.Digest) {
 	return d
 }
 
+// nameOfValue is the name of the current value.
+func (f *fields) nameOfValue() name { return name{byte(f[digestWord]), uint32(f[digestWord] >> 8)} }
+
 // differs is 0 if the digest is that of the current value. It takes the same time for any difference.
 func (f *fields) differs(d *keyfmt.Digest) uint64 {
 	return f[digestWord] ^ binary.LittleEndian.Uint64(d[:]) | f[digestWord+1] ^ binary.LittleEndian.Uint64(d[8:]) |

@@ -133,8 +133,10 @@ func New() *Replica {
 	m.workspace = w
 	m.state.Store(&memberState{role: ro})
 	r.members.take(m)
-	f := r.pack(&apikey.Key{}, uuid{}, m, &fields{})
-	r.records.at(r.records.take()).store(&f, 0)
+	var p packed
+	p.packAs(uuid{}, &apikey.Key{})
+	r.complete(&p, m, &fields{})
+	r.records.at(r.records.take()).store(&p.fields, 0)
 	return r
 }
 
