@@ -70,15 +70,35 @@ func (r *Replica) putKey(revision int64, p *packed) {
 	if w.gone {
 		return
 	}
-	number, isNew := r.number(p.fields.id())
-	var was fields
-	if !isNew {
-		r.records.at(number).peek(&was)
+	number := r.find(p.fields.id())
+	if number == nobody && p.rare == nil {
+		r.putNew(revision, p, r.creatorOf(p, w))
+		return
 	}
+	var was fields
+	number = r.number(p.fields.id(), number)
+	r.records.at(number).peek(&was)
 	if was.version().admits(revision) {
 		r.complete(p, r.creatorOf(p, w), &was)
 		r.setKey(number, &was, &p.fields, revision)
 	}
+}
+
+// putNew puts a key of which nothing is known yet, and which has one value: nearly every key of a load. The slot of the
+// value is the instant of the change: until there is one, no reader comes to the record.
+func (r *Replica) putNew(revision int64, p *packed, creator *member) {
+	f := &p.fields
+	r.complete(p, creator, &fields{})
+	number, unused := r.take()
+	if unused {
+		r.records.at(number).fill(f, revision)
+	} else {
+		r.records.at(number).store(f, revision)
+	}
+	r.use(f, +1)
+	r.ids.insert(nameOfID(f.id()), number)
+	r.values.insert(f.nameOfValue(), number)
+	r.count(f, +1)
 }
 
 // workspaceOf gives the workspace of a key.
@@ -126,7 +146,7 @@ func (r *Replica) endKey(revision int64, name id.Key) {
 	if !ok {
 		return
 	}
-	number, _ := r.number(uuidOf(u))
+	number := r.number(uuidOf(u), r.find(uuidOf(u)))
 	var was fields
 	r.records.at(number).peek(&was)
 	if was.version().admits(revision) {
@@ -150,23 +170,18 @@ func (r *Replica) complete(p *packed, creator *member, was *fields) {
 	b, s := r.appendText(r.scratch[:0], p)
 	r.scratch = b[:0]
 	f[shapeWord] |= s.word() | uint64(r.kinds.number(p.pepper))<<kindShift
-	if old, ok := text(r.arena.texts(), was); ok && was.text() == s && string(old) == string(b) {
-		f[textWord] = was[textWord]
-	} else {
-		f[textWord] = r.arena.put(b)
+	if was.has(exists) && was.text() == s {
+		if old, ok := text(r.arena.texts(), was); ok && string(old) == string(b) {
+			f[textWord] = was[textWord]
+			return
+		}
 	}
+	f[textWord] = r.arena.put(b)
 }
 
 // setKey changes a key. The store into the record is the instant of the change: new digests are named before it and
 // old ones forgotten after.
 func (r *Replica) setKey(number uint32, was, now *fields, revision int64) {
-	if !was.has(exists) && now.has(exists) && now.text().previous == 0 { // as nearly all are that a load tells
-		r.values.insert(now.nameOfValue(), number)
-		r.use(now, +1)
-		r.records.at(number).store(now, revision)
-		r.count(now, +1)
-		return
-	}
 	r.had, r.has = r.digests(r.had[:0], was), r.digests(r.has[:0], now)
 	for i := range r.has {
 		if !slices.Contains(r.had, r.has[i]) {
@@ -238,16 +253,21 @@ func (r *Replica) find(u uuid) uint32 {
 	}
 }
 
-// number is find that gives a new record, of which all words are zero but the version, to a key of which nothing is
-// known yet.
-func (r *Replica) number(u uuid) (number uint32, isNew bool) {
-	if number = r.find(u); number != 0 {
-		return number, false
+// number gives a new record to a key of which find has found none.
+func (r *Replica) number(u uuid, found uint32) uint32 {
+	if found != nobody {
+		return found
 	}
-	number = r.records.take()
-	r.hints.fit(r.records.next)
+	number, _ := r.take()
 	r.ids.insert(nameOfID(u), number)
-	return number, true
+	return number
+}
+
+// take gives the number of a free record. An unused one was never anybody's.
+func (r *Replica) take() (number uint32, unused bool) {
+	number, unused = r.records.take()
+	r.hints.fit(r.records.next)
+	return number, unused
 }
 
 // forget gives a record back: nothing is known of its key any more.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/keyward/keyward/internal/hugepage"
 	"github.com/keyward/keyward/internal/keyfmt"
@@ -77,9 +78,11 @@ func (f *fields) id() uuid             { return uuid{f[idWord], f[idWord+1]} }
 func (f *fields) member() uint32       { return uint32(f[refsWord] >> 32) }
 func (f *fields) set() uint32          { return uint32(f[refsWord]) }
 
-func (f *fields) environment() keyfmt.Environment {
-	return environments[f[shapeWord]>>environmentShift%uint64(len(environments))]
+func (f *fields) environmentNumber() int {
+	return int(f[shapeWord] >> environmentShift % uint64(len(environments)))
 }
+
+func (f *fields) environment() keyfmt.Environment { return environments[f.environmentNumber()] }
 
 func (f *fields) limits() ratelimit.Limits {
 	return ratelimit.Limits{PerMinute: int64(f[limitsWord] >> 32), PerDay: int64(uint32(f[limitsWord]))}
@@ -139,6 +142,14 @@ func (r *record) store(f *fields, revision int64) {
 	r[versionWord].Store(uint64(revision)<<revisionShift | uint64(uint16(v)+2))
 }
 
+// fill is store for a record that no reader can come to yet: whatever leads a reader to it is stored afterwards. It
+// writes the words plainly, because each atomic store waits for all stores before it.
+func (r *record) fill(f *fields, revision int64) {
+	words := (*fields)(unsafe.Pointer(r))
+	*words = *f
+	words[versionWord] = uint64(revision)<<revisionShift | 2
+}
+
 // spins is how often a reader looks again at a record that changes before it lets others run: a change is a dozen
 // stores.
 const spins = 64
@@ -169,18 +180,18 @@ func (r *records) at(number uint32) *record {
 	return &r.chunks.at(number >> chunkShift)[number%recordsInChunk]
 }
 
-// take returns the number of a free record. For writers.
-func (r *records) take() uint32 {
+// take returns the number of a free record; an unused one was never given before. For writers.
+func (r *records) take() (number uint32, unused bool) {
 	if n := len(r.free); n > 0 {
-		number := r.free[n-1]
+		number = r.free[n-1]
 		r.free = r.free[:n-1]
-		return number
+		return number, false
 	}
 	if r.next%recordsInChunk == 0 {
 		r.addChunk()
 	}
 	r.next++
-	return r.next - 1
+	return r.next - 1, true
 }
 
 // reserve says about how many records there will be.

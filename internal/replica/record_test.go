@@ -9,8 +9,8 @@ func TestEveryNumberHasARecordOfItsOwn(t *testing.T) {
 	const n = 70 * recordsInChunk // beyond where a piece is several chunks
 	where := make([]*record, n)
 	for i := range uint32(n) {
-		if number := r.take(); number != i {
-			t.Fatalf("the number is %d, want %d", number, i)
+		if number, unused := r.take(); number != i || !unused {
+			t.Fatalf("the number is %d, want %d, and it was used before: %v", number, i, !unused)
 		}
 		where[i] = r.at(i)
 		if v := where[i][idWord].Load(); v != 0 {

@@ -27,6 +27,8 @@
 //     has 15 bits beside the revision's 48: a reader would have to sleep through 32,768 changes of one record at one
 //     revision.
 //     What a reader does wait for, once in a long while, is a dozen stores of a writer in the midst of them.
+//     The words of a record that was never given before are written plainly: the slots that lead to it are stored after
+//     them.
 //   - member.state, role.state: each points to a struct that is never written again. A change stores a pointer to a new
 //     one, so an
 //     old pointer that is still there means that nothing has changed in between. workspace.state is flags and a number
@@ -136,7 +138,8 @@ func New() *Replica {
 	var p packed
 	p.packAs(uuid{}, &apikey.Key{})
 	r.complete(&p, m, &fields{})
-	r.records.at(r.records.take()).store(&p.fields, 0)
+	number, _ := r.records.take()
+	r.records.at(number).store(&p.fields, 0)
 	return r
 }
 

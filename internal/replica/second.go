@@ -90,7 +90,10 @@ func (u *untold) add(environment int, foreign, second bool, by int64) {
 // countUntold counts a key in its workspace and in the whole. Its text must be there.
 func (r *Replica) countUntold(f *fields, by int64) {
 	s := f.text()
-	b, _ := text(r.arena.texts(), f)
+	var b []byte
+	if s.previous > 0 || s.second > 0 {
+		b, _ = text(r.arena.texts(), f)
+	}
 	foreign := f[shapeWord]>>kindShift != 0
 	for i := range s.previous {
 		foreign = foreign || kindOf(b, i) != 0
@@ -103,7 +106,7 @@ func (r *Replica) countUntold(f *fields, by int64) {
 	if !second {
 		return
 	}
-	environment := int(environmentNumber(f.environment()))
+	environment := f.environmentNumber()
 	r.members.at(f.member()).head().workspace.untold.add(environment, foreign, second, by)
 	r.untold.add(environment, foreign, second, by)
 }
