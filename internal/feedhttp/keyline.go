@@ -18,22 +18,31 @@ var (
 	keyLineEnd       = []byte("}}\n")
 )
 
-// isPlain tells whether JSON writes a text as it is. It looks at eight bytes at a time: of each, a sum or a difference
-// sets the highest bit where the byte is none that may stand alone.
+// isPlain tells whether JSON writes a text as it is.
 func isPlain(text []byte) bool {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
-	odd := uint64(0)
-	for ; len(text) >= 8; text = text[8:] {
-		w := binary.LittleEndian.Uint64(text)
-		quote, slash := w^ones*'"', w^ones*'\\'
-		odd |= (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash | w
+	const high = 0x8080808080808080
+	if n := len(text); n >= 8 {
+		odd := oddBytes(text[n-8:])
+		for ; len(text) > 8; text = text[8:] {
+			odd |= oddBytes(text)
+		}
+		return odd&high == 0
 	}
 	for _, c := range text {
 		if c < ' ' || c >= 0x80 || c == '"' || c == '\\' {
 			return false
 		}
 	}
-	return odd&high == 0
+	return true
+}
+
+// oddBytes looks at eight bytes: of each, a sum or a difference sets the highest bit where the byte, or one before it,
+// is none that may stand alone.
+func oddBytes(text []byte) uint64 {
+	const ones = 0x0101010101010101
+	w := binary.LittleEndian.Uint64(text)
+	quote, slash := w^ones*'"', w^ones*'\\'
+	return (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash | w
 }
 
 // appendKeyLine appends the line of a key. ok is false for a key that encoding/json has to write.
@@ -148,8 +157,10 @@ func (t *textBlock) text(b []byte) string {
 
 const (
 	mostTexts = 100_000 // that are kept
-	maxDigest = 48      // of base64 in which a digest is decoded
-	digits    = 18      // that every int64 has room for
+	maxDigest = 48      // bytes of a digest at most
+	sumLength = 44      // of a digest of 32 bytes in base64
+	idLength  = 36
+	digits    = 18 // that every int64 has room for
 )
 
 // is takes a text that has to come next.
@@ -186,6 +197,16 @@ func (k *keyLines) plain() []byte {
 	if !isPlain(text) {
 		k.bad = true
 	}
+	return text
+}
+
+// id is plain for a text that nearly always has the length of an id.
+func (k *keyLines) id() []byte {
+	if len(k.rest) <= idLength || k.rest[idLength] != '"' || !isPlain(k.rest[:idLength]) {
+		return k.plain()
+	}
+	text := k.rest[:idLength]
+	k.rest = k.rest[idLength+1:]
 	return text
 }
 
@@ -250,7 +271,7 @@ func (k *keyLines) read(text []byte, l *keyLine) (ok bool) {
 		return false
 	}
 	k.rest, k.bad = text[len(keyLineBegin):], false
-	*l = keyLine{ID: k.own.text(k.plain())}
+	*l = keyLine{ID: k.own.text(k.id())}
 	k.must(`,"workspaceId":"`)
 	l.WorkspaceID = k.shared()
 	k.must(`,"userId":"`)
@@ -281,7 +302,7 @@ func (k *keyLines) readSame(text []byte, l *keyLine, user string) (ok bool) {
 		return false
 	}
 	k.rest, k.bad = text[len(sameKeyLineBegin):], false
-	l.ID = k.own.text(k.plain())
+	l.ID = k.own.text(k.id())
 	l.UserID = user
 	if k.is(`,"userId":"`) {
 		l.UserID = k.shared()
@@ -309,6 +330,10 @@ func (k *keyLines) named(name string) string {
 // digest takes the digest, which is there until the next line is read.
 func (k *keyLines) digest() []byte {
 	k.must(`,"digest":"`)
+	if len(k.rest) > sumLength && k.rest[sumLength] == '"' && decodeSum(k.sum[:], k.rest[:sumLength]) {
+		k.rest = k.rest[sumLength+1:]
+		return k.sum[:32]
+	}
 	sum := k.plain()
 	if base64.StdEncoding.DecodedLen(len(sum)) > maxDigest {
 		k.bad = true
@@ -317,6 +342,34 @@ func (k *keyLines) digest() []byte {
 	n, err := base64.StdEncoding.Decode(k.sum[:], sum)
 	k.bad = k.bad || err != nil
 	return k.sum[:n]
+}
+
+// sextets has the value of each digit of base64; of what is none it is above 63.
+var sextets = func() (n [256]byte) {
+	for i := range n {
+		n[i] = 0xff
+	}
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		n[c] = byte(i)
+	}
+	return n
+}()
+
+// decodeSum decodes 32 bytes of base64, as encoding/base64 does, and tells whether they are.
+func decodeSum(sum, text []byte) bool {
+	text = text[:sumLength]
+	sum = sum[:33]
+	odd := byte(0)
+	end := text[sumLength-1]
+	for len(text) > 4 {
+		a, b, c, d := sextets[text[0]], sextets[text[1]], sextets[text[2]], sextets[text[3]]
+		odd |= a | b | c | d
+		sum[0], sum[1], sum[2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+		text, sum = text[4:], sum[3:]
+	}
+	a, b, c := sextets[text[0]], sextets[text[1]], sextets[text[2]]
+	sum[0], sum[1] = a<<2|b>>4, b<<4|c>>2
+	return odd|a|b|c < 64 && end == '='
 }
 
 // instant takes the end of a key, where that comes next.

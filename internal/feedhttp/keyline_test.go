@@ -105,6 +105,37 @@ func sameReading(t interface{ Fatal(...any) }, text []byte) (quick bool) {
 	return true
 }
 
+// A digest is read as encoding/base64 reads it, or left to encoding/json, whatever character is in it.
+func TestADigestIsReadAsEncodingBase64ReadsIt(t *testing.T) {
+	t.Parallel()
+	l := &feedhttp.KeyLine{ID: "019a5c42-1f08-7c3a-8b52-6d0e9f4a7c21", Digest: make([]byte, 32)}
+	for i := range l.Digest {
+		l.Digest[i] = byte(i*37 + 11)
+	}
+	line, ok := feedhttp.AppendKeyLine(nil, l)
+	if !ok || !sameReading(t, line) {
+		t.Fatalf("%s is not read the quick way", line)
+	}
+	begin := bytes.Index(line, []byte(`"digest":"`)) + len(`"digest":"`)
+	for at := begin; at < begin+44; at++ {
+		quick := 0
+		for c := range 256 {
+			other := bytes.Clone(line)
+			other[at] = byte(c)
+			if sameReading(t, other) {
+				quick++
+			}
+		}
+		want := 64
+		if at >= begin+42 { // or '=', for digests of 31 and 33 bytes
+			want++
+		}
+		if quick != want {
+			t.Errorf("%d characters are taken at place %d of a digest, want %d", quick, at-begin, want)
+		}
+	}
+}
+
 // A member that is new is not forgotten: each one by itself is written as encoding/json writes it, or left to that.
 func TestNoMemberOfAKeysLineIsForgotten(t *testing.T) {
 	t.Parallel()

@@ -422,20 +422,16 @@ func (r *reader) set(number int) (perm.Set, error) {
 	return s, nil
 }
 
-// valueOf reads the digests of a value.
-func valueOf(sum []byte, second string) (v apikey.Value, err error) {
-	if v.Digest, err = digestOf(sum); err == nil {
+// readValue reads the digests of a value into v, which has none.
+func readValue(v *apikey.Value, sum []byte, second string) (err error) {
+	if len(sum) != len(v.Digest.Sum) {
+		return fmt.Errorf("a digest of %d bytes", len(sum))
+	}
+	v.Digest.Sum = keyfmt.Digest(sum)
+	if second != "" {
 		v.Second, err = keyfmt.ParseStored(second)
 	}
-	return v, err
-}
-
-func digestOf(b []byte) (d keyfmt.Stored, err error) {
-	if len(b) != len(d.Sum) {
-		return d, fmt.Errorf("a digest of %d bytes", len(b))
-	}
-	d.Sum = keyfmt.Digest(b)
-	return d, nil
+	return err
 }
 
 // change reads a line; ok is false for one that is no change.
@@ -486,39 +482,46 @@ func goneIn(l *line) (c feed.Change, ok bool, err error) {
 	return c, true, nil
 }
 
-func (r *reader) key(l *keyLine) (*apikey.Key, error) {
-	value, err := valueOf(l.Digest, l.Second)
-	if err != nil {
-		return nil, err
-	}
-	k := r.again
-	if k == nil {
+func (r *reader) key(l *keyLine) (k *apikey.Key, err error) {
+	if k = r.again; k == nil {
 		k = new(apikey.Key)
+	} else {
+		*k = apikey.Key{}
 	}
-	*k = apikey.Key{
-		ID: id.Key(l.ID), Workspace: id.Workspace(l.WorkspaceID), User: id.User(l.UserID),
-		Environment: keyfmt.Environment(l.Environment),
-		IsActive:    l.IsActive, Revoked: l.IsRevoked, Orphan: l.IsOrphan, Period: l.Period,
-		Limits:     ratelimit.Limits{PerMinute: l.PerMinute, PerDay: l.PerDay},
-		AllowedIPs: l.AllowedIPs, ExpiresAt: l.ExpiresAt.time(), Name: l.Name, Metadata: string(l.Metadata),
-		Value: value,
+	// one by one, because a key is large and most of it stays empty
+	k.ID = id.Key(l.ID)
+	k.Workspace = id.Workspace(l.WorkspaceID)
+	k.User = id.User(l.UserID)
+	k.Environment = keyfmt.Environment(l.Environment)
+	k.IsActive = l.IsActive
+	k.Revoked = l.IsRevoked
+	k.Orphan = l.IsOrphan
+	k.Period = l.Period
+	k.Limits = ratelimit.Limits{PerMinute: l.PerMinute, PerDay: l.PerDay}
+	k.AllowedIPs = l.AllowedIPs
+	k.ExpiresAt = l.ExpiresAt.time()
+	k.Name = l.Name
+	k.Metadata = string(l.Metadata)
+	if err = readValue(&k.Value, l.Digest, l.Second); err != nil {
+		return nil, err
 	}
 	if k.Permissions, err = r.set(l.PermissionSet); err != nil {
 		return nil, err
 	}
 	for i := range l.Previous {
 		p := &l.Previous[i]
-		if value, err = valueOf(p.Digest, p.Second); err != nil {
+		value := apikey.Value{Until: p.Until.time()}
+		if err = readValue(&value, p.Digest, p.Second); err != nil {
 			return nil, err
 		}
-		value.Until = p.Until.time()
 		k.Previous = append(k.Previous, value)
 	}
 	return k, nil
 }
 
 func readServiceKey(l *serviceKeyLine) (*account.ServiceKey, error) {
-	value, err := valueOf(l.Digest, l.Second)
+	var value apikey.Value
+	err := readValue(&value, l.Digest, l.Second)
 	k := &account.ServiceKey{
 		ID: id.ServiceKey(l.ID), Digest: value.Digest, Second: value.Second, ExpiresAt: l.ExpiresAt.time(),
 	}
