@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,16 +45,31 @@ test("CommonJS", () => {
   expect(execFileSync(process.execPath, ["common.cjs"], { cwd: folder, encoding: "utf8" }).trim()).toBe("function");
 });
 
-test("the example answers a good key alone", async () => {
+const node22 = here("../runtimes/node_modules/node22/bin/node");
+let compiled = "";
+
+/** A folder in which the example is compiled by the words of the README, once for all versions of Node. */
+function example(): string {
+  if (compiled) return compiled;
   const folder = installed();
-  cpSync(here("../examples/express/server.ts"), join(folder, "server.ts"));
-  execFileSync(here("../node_modules/.bin/esbuild"), ["server.ts", "--format=esm", "--outfile=server.mjs"], { cwd: folder, stdio: "ignore" });
+  const words = /<!-- example -->\n```sh\n([^`]*)```/.exec(readFileSync(here("../README.md"), "utf8"))?.[1] ?? "";
+  const [install, copy, compile, start, ...more] = words.trim().split("\n");
+  expect([install, start, more]).toEqual([expect.stringContaining("npm install express esbuild "), "node server.mjs", []]);
+  mkdirSync(join(folder, "node_modules/.bin"));
+  symlinkSync(here("../node_modules/.bin/esbuild"), join(folder, "node_modules/.bin/esbuild"));
+  execFileSync("sh", ["-euc", `${copy}\n${compile}`], { cwd: folder, stdio: "pipe", env: { ...env, KEYWARD: here("../../..") } });
+  compiled = folder;
+  return folder;
+}
+
+test.each([process.execPath, node22])("the example starts by the words of the README and answers a good key alone, with %s", async (node) => {
+  const folder = example();
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
   const address = probe.address();
   const port = typeof address === "object" && address ? address.port : 0;
   await new Promise((resolve) => probe.close(resolve));
-  const child = spawn(process.execPath, ["server.mjs"], { cwd: folder, env: { ...env, PORT: String(port) } });
+  const child = spawn(node, ["server.mjs"], { cwd: folder, env: { ...env, PORT: String(port) } });
   try {
     const keyward = new Keyward({ url: inject("url"), token: inject("root") });
     const { key } = await keyward.keys.create({ name: "e", userId: "ada", workspaceId: inject("workspace"), permissions: ["calls:read"] });
