@@ -128,17 +128,12 @@ func testRefusalsFull(t *testing.T, f *fixture) {
 	key := f.insert(func(k *apikey.Key) { k.Workspace, k.User = loud, "lou" }).ID
 	f.raw(func(q store.SQL) error {
 		// Keys that only the table knows: what is tested is its bound.
-		for at := 0; at < store.RefusalsInAll-store.RefusalsOfKey; at += 1000 {
-			n := min(1000, store.RefusalsInAll-store.RefusalsOfKey-at)
-			rows := ""
-			for i := range n {
-				rows += fmt.Sprintf(
-					", ('k%06d', %d, 1, '%s', 'EXPIRED', '', '', '', '', 0)", (at+i)/200, start.UnixMilli()+int64(at+i), loud,
-				)
-			}
-			if _, err := q.Exec(context.Background(), `INSERT INTO refusals VALUES `+rows[2:]); err != nil {
-				return err
-			}
+		fill := fmt.Sprintf(`INSERT INTO refusals
+			WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d)
+			SELECT 'k' || i / 200, %d + i, 1, '%s', 'EXPIRED', '', '', '', '', 0 FROM n`,
+			store.RefusalsInAll-store.RefusalsOfKey, start.UnixMilli(), loud)
+		if _, err := q.Exec(context.Background(), fill); err != nil {
+			return err
 		}
 		_, err := q.Exec(context.Background(), `UPDATE refusal_total SET refusals = ?`, store.RefusalsInAll)
 		return err
