@@ -50,7 +50,8 @@ func TestT82AFullDiskDegradesTheNodeWhichVerifiesOnAndHealsByItself(t *testing.T
 		t.Fatalf("mount a small tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
+		// Detached, because a child that another test forks at this moment has the files open until it runs its program.
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})

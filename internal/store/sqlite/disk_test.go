@@ -189,7 +189,8 @@ func mountSmall(t *testing.T, dir, size string) {
 		t.Fatalf("mount a small tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
+		// Detached, because a child that another test forks at this moment has the files open until it runs its program.
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})
