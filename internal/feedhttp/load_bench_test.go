@@ -141,7 +141,9 @@ func snapshotParts(b *testing.B, source *feedhttp.Source, q *feedhttp.Question) 
 	})
 	b.Run("read and apply", func(b *testing.B) {
 		perKey(b, func() {
-			if err := load(replica.New()); err != nil {
+			r := replica.New()
+			r.Reserve(benchKeys)
+			if err := load(r); err != nil {
 				b.Fatal(err)
 			}
 		})
