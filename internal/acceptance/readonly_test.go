@@ -28,13 +28,16 @@ func (p *process) refusing(t *testing.T, code string) (heal func()) {
 	must(t, tracer.Start())
 	healed := false
 	heal = func() {
-		if !healed {
-			healed = true
-			_ = tracer.Process.Signal(os.Interrupt) // it lets go of the server
+		healed = true
+		_ = tracer.Process.Signal(os.Interrupt) // it lets go of the server
+		_ = tracer.Wait()
+	}
+	t.Cleanup(func() {
+		if !healed { // an interrupt may have strace wait for ever for a server that has ended
+			_ = tracer.Process.Kill()
 			_ = tracer.Wait()
 		}
-	}
-	t.Cleanup(heal)
+	})
 	rig.WaitFor(t, "strace to hold the server", func() error {
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.command.Process.Pid))
 		if err != nil || len(tasks) == 0 {
