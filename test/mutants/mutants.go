@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -136,10 +137,17 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 	if err != nil {
 		return unsound, err.Error()
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", os.DevNull, "./"+within)
-	build.Dir, build.Env = module, environment
-	if out, err := build.CombinedOutput(); err != nil { // else a test that builds the command would fail of that
-		return unsound, string(out)
+	// What does not compile is told here: a test that builds the command would fail of it, as if it had noticed the break.
+	steps := [][]string{{"build", "-o", os.DevNull, "./" + within}}
+	if buildsCommand(filepath.Join(module, m.pkg)) {
+		steps = append(steps, []string{"list", "-trimpath", "-tags", "grpcnotrace", "-export", "-deps", "./cmd/keyward"})
+	}
+	for _, step := range steps {
+		build := exec.CommandContext(ctx, "go", step...)
+		build.Dir, build.Env = module, append(environment, "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return unsound, string(out)
+		}
 	}
 	cmd := exec.CommandContext(
 		ctx, "go", "test", "-count=1", "-vet=off", "-timeout="+takes.String(), "-run="+m.run, m.pkg,
@@ -163,6 +171,16 @@ func try(ctx context.Context, root string, m mutant, patience time.Duration) (fa
 		return survived, m.pkg + " " + m.run + " passes"
 	}
 	return killed, output // a failure or a panic
+}
+
+// buildsCommand reports whether the tests in a directory build the command. It is compiled before them then, because
+// that takes longer than the tests may take.
+func buildsCommand(dir string) bool {
+	files, _ := filepath.Glob(filepath.Join(dir, "*_test.go")) // no error for this pattern
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), "rig.Build(")
+	})
 }
 
 // moduleOf returns the directory of the module that a file of the tree belongs to.

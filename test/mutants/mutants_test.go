@@ -118,6 +118,17 @@ func TestASurvivorIsReportedAndAnUnsoundMutantIsNoDeath(t *testing.T) {
 	}
 }
 
+func TestTestsThatBuildTheCommandAreKnown(t *testing.T) {
+	t.Parallel()
+	for dir, want := range map[string]bool{
+		"../../internal/acceptance": true, "../followers": true, "../../internal/control": false,
+	} {
+		if got := buildsCommand(dir); got != want {
+			t.Errorf("%s: %v", dir, got)
+		}
+	}
+}
+
 func TestTheListIsReadStrictly(t *testing.T) {
 	t.Parallel()
 	for text, word := range map[string]string{
