@@ -91,8 +91,9 @@ func New(c Config) *Node {
 		Alike: c.Alike,
 	}
 	n.follower = follow.New(follow.Config{
-		Source: store.Source{DB: c.DB, Places: c.MaxConcurrentLoads, Page: pageOfFeed, Own: true},
-		Limit:  c.Limit, Now: c.Now, Timeout: lookTimeout, OnSwap: c.OnSwap,
+		Source: store.Source{DB: c.DB, Places: c.MaxConcurrentLoads, Page: pageOfFeed, Own: true,
+			Expect: func(keys int64) { n.follower.Replica().Reserve(keys) }},
+		Limit: c.Limit, Now: c.Now, Timeout: lookTimeout, OnSwap: c.OnSwap,
 		OnPage: n.page,
 		OnHistory: func(err error) {
 			n.Log.Warn("everything is loaded anew", "because", err.Error())

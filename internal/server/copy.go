@@ -86,6 +86,11 @@ func (s *Server) fill(ctx context.Context) (*replica.Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the keys: %w", err)
 	}
+	keys, err := s.db.Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the keys: %w", err)
+	}
+	r.Reserve(keys)
 	told := 0
 	err = r.Load(func(tell func(feed.Change) error) error {
 		return s.db.LoadAll(ctx, func(c feed.Change) error {

@@ -20,19 +20,41 @@ func (db *DB) LoadAll(ctx context.Context, f func(feed.Change) error) error {
 	return db.View(ctx, func(v *View) error { return v.load(f) })
 }
 
+// Keys is about how many keys a load tells. It reads the counters of members, never the keys.
+func (db *DB) Keys(ctx context.Context) (keys int64, err error) {
+	err = db.View(ctx, func(v *View) error {
+		keys, err = v.keys()
+		return err
+	})
+	return keys, err
+}
+
+func (v *View) keys() (int64, error) {
+	return one(v, scanInt, `SELECT CAST(coalesce(sum(key_count), 0) AS BIGINT) FROM members`)
+}
+
 // LoadShared is LoadAll on the primary, with the cursor at which the snapshot stands, for the reader that is told of
 // this process's own changes. On a database that several nodes share it takes one of so many places, and answers false
 // where all are taken: nodes that start together do not read everything at once.
 func (db *DB) LoadShared(ctx context.Context, places int, f func(feed.Change) error) (at Cursor, ok bool, err error) {
+	return db.loadOwn(ctx, places, nil, f)
+}
+
+func (db *DB) loadOwn(
+	ctx context.Context, places int, expect func(keys int64), f func(feed.Change) error,
+) (at Cursor, ok bool, err error) {
 	own := db.written.Load()
-	at, ok, err = db.loadAt(ctx, places, f)
+	at, ok, err = db.loadAt(ctx, places, expect, f)
 	if err == nil && ok {
 		db.written.CompareAndSwap(own, nil) // whatever became of it, the reader has the present state now
 	}
 	return at, ok, err
 }
 
-func (db *DB) loadAt(ctx context.Context, places int, f func(feed.Change) error) (at Cursor, ok bool, err error) {
+// loadAt tells expect about how many keys it will tell, unless expect is nil, before it tells f anything.
+func (db *DB) loadAt(
+	ctx context.Context, places int, expect func(keys int64), f func(feed.Change) error,
+) (at Cursor, ok bool, err error) {
 	err = db.follow(ctx, func(v *View) error {
 		if ok, err = v.takeSlot(places); err != nil || !ok {
 			return err
@@ -42,6 +64,13 @@ func (db *DB) loadAt(ctx context.Context, places int, f func(feed.Change) error)
 			return err
 		}
 		at = c.Cursor
+		if expect != nil {
+			n, err := v.keys()
+			if err != nil {
+				return err
+			}
+			expect(n)
+		}
 		return v.load(f)
 	})
 	return at, ok, err

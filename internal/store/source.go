@@ -14,14 +14,16 @@ type Source struct {
 	// Own says that this is the reader that is told of this process's own changes: each write of this process before a
 	// load is known to it afterwards.
 	Own bool
+	// Expect is told about how many keys a load has, before the first of them. Nil is not told.
+	Expect func(keys int64)
 }
 
 // Load is feed.Source.
 func (s Source) Load(ctx context.Context, f func(feed.Change) error) (at feed.Cursor, ok bool, err error) {
 	if s.Own {
-		return s.DB.LoadShared(ctx, s.Places, f)
+		return s.DB.loadOwn(ctx, s.Places, s.Expect, f)
 	}
-	return s.DB.loadAt(ctx, s.Places, f)
+	return s.DB.loadAt(ctx, s.Places, s.Expect, f)
 }
 
 // Next is feed.Source.

@@ -66,7 +66,23 @@ func testChangeLog(t *testing.T, f *fixture) {
 
 // testChangeLogIsLoad follows the log through a change of every kind: its state then equals a load.
 func testChangeLogIsLoad(t *testing.T, f *fixture) {
-	at, ok, err := f.source().Load(context.Background(), func(feed.Change) error { return nil })
+	f.insert(nil)
+	expected, told := int64(-1), int64(0)
+	source := f.source()
+	source.Expect = func(keys int64) {
+		if expected = keys; told != 0 {
+			f.Errorf("the number of keys is told after %d of them", told)
+		}
+	}
+	at, ok, err := source.Load(context.Background(), func(c feed.Change) error {
+		if c.Key != nil {
+			told++
+		}
+		return nil
+	})
+	if expected != told || told == 0 {
+		f.Errorf("%d keys are expected, %d come", expected, told)
+	}
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
