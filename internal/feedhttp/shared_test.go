@@ -175,6 +175,7 @@ type failing struct{}
 func (failing) Write([]byte) (int, error) { return 0, errors.New("the connection is broken") }
 
 // Where the first reader's connection breaks, the next one makes the snapshot.
+// A snapshot whose connection breaks is forgotten: the next reader makes another, which those after it share.
 func TestASnapshotOfABrokenConnectionIsSharedByNobody(t *testing.T) {
 	t.Parallel()
 	source, model := newShared(5000)
@@ -183,20 +184,24 @@ func TestASnapshotOfABrokenConnectionIsSharedByNobody(t *testing.T) {
 	for model.loads.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	whole := make(chan string)
-	go func() {
+	read := func() int {
 		var out bytes.Buffer
 		if err := source.WriteSnapshot(t.Context(), &out, nil, &feedhttp.Question{}); err != nil {
 			t.Error(err)
 		}
-		whole <- out.String()
-	}()
+		return strings.Count(out.String(), `"key":{`)
+	}
+	whole := make(chan int)
+	go func() { whole <- read() }()
 	close(model.open)
 	if err := <-broken; err == nil {
 		t.Error("a broken connection got everything")
 	}
-	if n := strings.Count(<-whole, `"key":{`); n != 5000 {
-		t.Errorf("%d keys", n)
+	if first, next := <-whole, read(); first != 5000 || next != 5000 {
+		t.Errorf("%d and %d keys", first, next)
+	}
+	if n := model.loads.Load(); n != 2 {
+		t.Errorf("%d loads, want that of the broken connection and one for the two others", n)
 	}
 }
 
