@@ -129,6 +129,10 @@ func TestWindowsAreWholeThoughTheClockWasSetBackT38(t *testing.T) {
 	if o := l.Take(who, limits, 1, &s); o != ratelimit.MinuteSpent {
 		t.Errorf("after a start with the clock an hour back: %v, want the minute spent", o)
 	}
+	clock.Pass(time.Minute)
+	if o := l.Take(who, limits, 5, &s); o != ratelimit.Admitted {
+		t.Errorf("a minute later: %v, want all that there is", o)
+	}
 }
 
 func TestWindowsThatCannotBeReadAreRefused(t *testing.T) {
