@@ -467,7 +467,7 @@ func histories(t *testing.T, seeds int, run func(t *testing.T, h *history)) {
 // A removal holds for every key and every reader from its commit on, however far its rows are written.
 func TestASettlementHoldsFromItsCommitOnT104(t *testing.T) {
 	t.Parallel()
-	histories(t, 8, func(t *testing.T, h *history) {
+	histories(t, 10, func(t *testing.T, h *history) {
 		dir := t.TempDir()
 		h.open = func() *settledNode { return openSole(h, dir) }
 		h.run(50, 1)

@@ -237,7 +237,7 @@ func (w *world) step() {
 // in no minute is more admitted than the limit, by all of them together.
 func TestNeverMoreThanTheLimitInAnyMinuteAtASourceAndItsFollowers(t *testing.T) {
 	leased := 0
-	for seed := range uint64(60) {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{T: t, rand: rand.New(&shared{pcg: rand.NewPCG(seed, 17)}), began: time.Now().Add(-time.Hour),
 				admitted: map[[16]byte][]limittest.Admission{}, lines: make([]*line, 3), minutes: make([]*lease.Limiter, 3)}
